@@ -1,0 +1,47 @@
+# Two commands are enough: `make app` sets up and runs the app, `make test` sets up and runs every check.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export MPLBACKEND := Agg
+
+.PHONY: setup app test fix browser screenshots bench torture heads clean
+
+setup: $(VENV)/.dev  ## make .venv with everything the app and its checks need
+
+$(VENV)/.app: requirements.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.app requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+app: $(VENV)/.app  ## set up and run the app in the browser
+	$(BIN)/streamlit run app.py
+
+browser: $(VENV)/.dev  ## make sure that a Chromium is there for the browser tests
+	@sh tests/browser/find_chromium.sh $(BIN)/playwright
+
+test: $(VENV)/.dev browser  ## run every check
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+fix: $(VENV)/.dev  ## let ruff mend format and lint
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+screenshots: $(VENV)/.dev browser  ## redraw docs/screenshots from the demo image set
+	$(BIN)/python -m tests.browser.screenshots docs/screenshots
+
+bench: $(VENV)/.dev  ## measure, and write docs/performance.md
+	$(BIN)/python -m benchmarks
+
+torture: $(VENV)/.dev browser  ## the many-seed runs that are too long for `make test`
+	$(BIN)/python -m pytest -m torture
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,26 @@
+"""URL-Viz shows which of your pictures are ambiguous, before you train on them."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from url_viz.image_set import ImageSet, embed_folder, open_image_set
+    from url_viz.models.model import Model, load_model
+
+__version__ = "0.1.0"
+__all__ = ["ImageSet", "Model", "__version__", "embed_folder", "load_model", "open_image_set"]
+
+_HOMES = {
+    "ImageSet": "url_viz.image_set",
+    "Model": "url_viz.models.model",
+    "embed_folder": "url_viz.image_set",
+    "load_model": "url_viz.models.model",
+    "open_image_set": "url_viz.image_set",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that `import url_viz` stays fast."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'url_viz' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,68 @@
+"""The errors a user can meet: each says what is wrong, shows the value, and gives the next step.
+
+UrlVizError
+├── FolderError            a folder or file that cannot be used as asked
+│   ├── NoImagesError      nothing readable in it
+│   └── NotAllowedError    outside the folders that the app may read
+├── ImageError             one picture that cannot be read (a row in the failure list, never a dead run)
+├── ModelError             a name, checkpoint or weights file that gives no model
+│   ├── WeightsUnavailableError   the weights are not on this machine and cannot be fetched
+│   ├── CheckpointError    a checkpoint file that is damaged or not one
+│   └── HeadMismatchError  a head that does not fit its backbone
+├── ImageSetError          an image set that is unknown, empty, or not read with this model yet
+├── WorkspaceError         a workspace that is locked, damaged, or written by a newer version
+├── CacheError             a cache of embeddings that does not fit what is asked of it
+└── JobError               a job that cannot be started, found or stopped
+"""
+
+
+class UrlVizError(Exception):
+    """Root of the errors that are meant for the person who uses the tool."""
+
+
+class FolderError(UrlVizError):
+    """A folder or file that cannot be used as asked."""
+
+
+class NoImagesError(FolderError):
+    """A folder without one readable picture."""
+
+
+class NotAllowedError(FolderError):
+    """A path outside the folders that the app may read."""
+
+
+class ImageError(UrlVizError):
+    """One picture that cannot be read; its message is the reason shown in the failure list."""
+
+
+class ModelError(UrlVizError):
+    """A name, checkpoint or weights file that gives no model."""
+
+
+class WeightsUnavailableError(ModelError):
+    """Weights that are not on this machine and cannot be fetched."""
+
+
+class CheckpointError(ModelError):
+    """A checkpoint file that is damaged, or not one."""
+
+
+class HeadMismatchError(ModelError):
+    """A head that does not fit its backbone."""
+
+
+class ImageSetError(UrlVizError):
+    """An image set that is unknown, empty, or not read with this model yet."""
+
+
+class WorkspaceError(UrlVizError):
+    """A workspace that is locked, damaged, or written by a newer version."""
+
+
+class CacheError(UrlVizError):
+    """A cache of embeddings that does not fit what is asked of it."""
+
+
+class JobError(UrlVizError):
+    """A job that cannot be started, found or stopped."""

@@ -1,0 +1,1 @@
+"""From files to pixels: scan a folder, decode anything to upright RGB, cut thumbnails."""

@@ -1,0 +1,1 @@
+"""Answers computed from arrays: metrics, confusability, ranking, safe retrieval, baselines."""

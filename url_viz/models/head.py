@@ -1,0 +1,169 @@
+"""The head: the small network that turns an embedding into an uncertainty, its file, and its forward pass in numpy.
+
+METHOD: Pretrained Visual Uncertainties, arXiv 2402.16569: Linear, LeakyReLU (slope .01), …, Linear to one, Softplus,
+plus 1e-6, times a scaler. The torch twin that is trained lives in `head_module`; a test holds the two together.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from url_viz.errors import CheckpointError, HeadMismatchError
+from url_viz.workspace import replaced
+
+FORMAT = "url-viz head"
+FORMAT_VERSION = 1
+SLOPE = 0.01
+FLOOR = 1e-6
+NORM_EPS = 1e-5
+ROWS_AT_ONCE = 8192
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a head comes from.
+
+    `weights_digest` names the exact backbone weights it was trained on ("" where unknown); `recipe` and `metrics` are
+    what the training run recorded of itself.
+    """
+
+    backbone: str
+    weights_digest: str = ""
+    preprocessing: Mapping[str, object] = field(default_factory=dict)
+    recipe: Mapping[str, object] = field(default_factory=dict)
+    metrics: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Head:
+    """Weights of a head: `weights[i]` (out, in), `biases[i]` (out,), float32; the last layer has one output.
+
+    `layer_norm` puts a LayerNorm without parameters in front. `scaler` multiplies the output (only the order of
+    uncertainties means anything; the authors' checkpoints carry a scaler that they do not save, and 1 is used there).
+    """
+
+    weights: tuple[Array, ...]
+    biases: tuple[Array, ...]
+    provenance: Provenance
+    layer_norm: bool = False
+    scaler: float = 1.0
+
+    def __post_init__(self) -> None:
+        sizes = [(w.shape, b.shape) for w, b in zip(self.weights, self.biases, strict=True)]
+        fits = all(w[0] == b[0] for w, b in sizes) and all(
+            before[0][0] == after[0][1] for before, after in pairwise(sizes)
+        )
+        if not sizes or not fits or self.weights[-1].shape[0] != 1:
+            raise CheckpointError(f"The layers of this head do not fit each other: {sizes}.")
+
+    @property
+    def embedding_size(self) -> int:
+        """D, the size of the embeddings that this head reads."""
+        return int(self.weights[0].shape[1])
+
+    @cached_property
+    def digest(self) -> str:
+        """16 hexadecimal digits that name this head's function: its weights, LayerNorm and scaler."""
+        state = hashlib.blake2b(f"{self.layer_norm} {self.scaler!r}".encode(), digest_size=8)
+        for array in (*self.weights, *self.biases):
+            state.update(str(array.shape).encode())
+            state.update(np.ascontiguousarray(array, dtype=np.float32).tobytes())
+        return state.hexdigest()
+
+    def __call__(self, embedding: NDArray[np.floating]) -> Array:
+        """Uncertainty (N,) float32, higher = less to be trusted, of embeddings (N, D).
+
+        The embeddings are rounded to float16 first, as the store keeps them, so that live and re-scored values agree.
+        Raises HeadMismatchError where D is not this head's.
+        """
+        if embedding.ndim != 2 or embedding.shape[1] != self.embedding_size:
+            raise HeadMismatchError(
+                f"This head reads embeddings of size {self.embedding_size} (made for {self.provenance.backbone!r}), "
+                f"and got {embedding.shape}. Choose a head that was trained on this backbone."
+            )
+        pieces = [
+            self._forward(embedding[start : start + ROWS_AT_ONCE]) for start in range(0, len(embedding), ROWS_AT_ONCE)
+        ]
+        return np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+
+    def _forward(self, embedding: NDArray[np.floating]) -> Array:
+        x = embedding.astype(np.float16).astype(np.float32)
+        if self.layer_norm:
+            centred = x - x.mean(axis=1, keepdims=True)
+            x = centred / np.sqrt((centred**2).mean(axis=1, keepdims=True) + NORM_EPS)
+        last = len(self.weights) - 1
+        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            x = x @ weight.T + bias
+            if layer < last:
+                x = np.where(x > 0, x, SLOPE * x)
+        softplus: Array = np.logaddexp(np.float32(0), x[:, 0])
+        return np.asarray(self.scaler * (softplus + FLOOR), dtype=np.float32)
+
+
+def save_head(head: Head, path: Path) -> None:
+    """Write `head` to `path` as safetensors; the header carries provenance, LayerNorm and scaler as text."""
+    from safetensors.numpy import save_file
+
+    tensors = {f"layers.{i}.weight": np.ascontiguousarray(w, np.float32) for i, w in enumerate(head.weights)}
+    tensors |= {f"layers.{i}.bias": np.ascontiguousarray(b, np.float32) for i, b in enumerate(head.biases)}
+    about = {
+        "format": FORMAT,
+        "format_version": str(FORMAT_VERSION),
+        "backbone": head.provenance.backbone,
+        "weights_digest": head.provenance.weights_digest,
+        "preprocessing": json.dumps(dict(head.provenance.preprocessing)),
+        "recipe": json.dumps(dict(head.provenance.recipe)),
+        "metrics": json.dumps(dict(head.provenance.metrics)),
+        "layer_norm": json.dumps(head.layer_norm),
+        "scaler": repr(head.scaler),
+    }
+    with replaced(path) as temporary:
+        save_file(tensors, temporary, metadata=about)
+
+
+def load_head(path: Path) -> Head:
+    """Read a head from the safetensors file `path`. Raises CheckpointError where the file is not one."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            about = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (OSError, SafetensorError, ValueError) as error:
+        raise CheckpointError(
+            f"Cannot read the head {path}: {error}. Give a file written by training.train."
+        ) from error
+    if about.get("format") != FORMAT:
+        raise CheckpointError(f"{path} is a safetensors file but no head (its format is {about.get('format')!r}).")
+    if int(about.get("format_version", "0")) > FORMAT_VERSION:
+        raise CheckpointError(f"{path} was written by a newer version ({about['format_version']}). Update URL-Viz.")
+    return _head_from(tensors, about, path)
+
+
+def _head_from(tensors: Mapping[str, Array], about: Mapping[str, str], path: Path) -> Head:
+    try:
+        count = sum(name.endswith(".weight") for name in tensors)
+        return Head(
+            weights=tuple(np.asarray(tensors[f"layers.{i}.weight"], np.float32) for i in range(count)),
+            biases=tuple(np.asarray(tensors[f"layers.{i}.bias"], np.float32) for i in range(count)),
+            provenance=Provenance(
+                about["backbone"],
+                about.get("weights_digest", ""),
+                json.loads(about.get("preprocessing", "{}")),
+                json.loads(about.get("recipe", "{}")),
+                json.loads(about.get("metrics", "{}")),
+            ),
+            layer_norm=json.loads(about.get("layer_norm", "false")),
+            scaler=float(about.get("scaler", "1.0")),
+        )
+    except (KeyError, ValueError, IndexError) as error:
+        raise CheckpointError(f"The head {path} is damaged ({error!r}). Train or download it again.") from error

@@ -1,0 +1,130 @@
+"""Progress of long work: one record, and where it is shown (terminal bar, plain lines, JSON lines for a job)."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from tqdm import tqdm
+
+PROGRESS_VARIABLE = "URL_VIZ_PROGRESS"
+"""Environment variable naming the file to which a command appends its progress as JSON lines."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far one stage of a long work is.
+
+    `done` and `total` count items (pictures, steps); `total` is None where it is not known yet. `metrics` holds live
+    figures by name, such as a training loss.
+    """
+
+    stage: str
+    done: int
+    total: int | None = None
+    failures: int = 0
+    rate_per_s: float | None = None
+    seconds_left: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+Report = Callable[[Progress], None]
+
+
+def silent(progress: Progress) -> None:
+    """Show nothing."""
+
+
+@dataclass
+class Clock:
+    """Turns counts into a rate and the time left; one for each stage.
+
+    `already` items were there before the clock started, and do not count towards the rate.
+    """
+
+    stage: str
+    total: int | None
+    already: int = 0
+    started: float = field(default_factory=time.monotonic)
+
+    def at(self, done: int, *, failures: int = 0, metrics: Mapping[str, float] | None = None) -> Progress:
+        """The progress record for `done` of `total` items, now."""
+        seconds = time.monotonic() - self.started
+        rate = (done - self.already) / seconds if seconds > 0.2 and done > self.already else None
+        left = (self.total - done) / rate if rate and self.total is not None else None
+        return Progress(self.stage, done, self.total, failures, rate, left, metrics or {})
+
+
+class TerminalReport:
+    """A bar with rate and time left on a terminal; a plain line a stage, and every ten seconds, elsewhere."""
+
+    def __init__(self) -> None:
+        self._stage: str | None = None
+        self._bar: tqdm | None = None
+        self._last_line = 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        if sys.stderr.isatty():
+            self._draw(progress)
+        elif (
+            progress.stage != self._stage or time.monotonic() - self._last_line > 10 or progress.done == progress.total
+        ):
+            print(as_line(progress), file=sys.stderr, flush=True)
+            self._last_line = time.monotonic()
+        self._stage = progress.stage
+
+    def _draw(self, progress: Progress) -> None:
+        if self._bar is None or progress.stage != self._stage:
+            self.close()
+            self._bar = tqdm(total=progress.total, desc=progress.stage, dynamic_ncols=True)
+        self._bar.total = progress.total
+        figures = {name: f"{value:.4g}" for name, value in progress.metrics.items()}
+        if progress.failures:
+            figures["unreadable"] = str(progress.failures)
+        self._bar.set_postfix(figures, refresh=False)
+        self._bar.update(progress.done - self._bar.n)
+
+    def close(self) -> None:
+        """End the bar, so that later output starts on its own line."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+def as_line(progress: Progress) -> str:
+    """One line for a log: `read 120 of 400, 35.2 a second, 8 s left, 2 unreadable`."""
+    parts = [f"{progress.stage} {progress.done}" + (f" of {progress.total}" if progress.total is not None else "")]
+    if progress.rate_per_s is not None:
+        parts.append(f"{progress.rate_per_s:.1f} a second")
+    if progress.seconds_left is not None and progress.done != progress.total:
+        parts.append(f"{progress.seconds_left:.0f} s left")
+    if progress.failures:
+        parts.append(f"{progress.failures} unreadable")
+    parts += [f"{name} {value:.4g}" for name, value in progress.metrics.items()]
+    return ", ".join(parts)
+
+
+def appended_to(path: Path, then: Report) -> Report:
+    """A report that also appends each record to `path` as one JSON line, at most about five a second a stage."""
+    last = {"stage": "", "at": 0.0}
+
+    def report(progress: Progress) -> None:
+        now = time.monotonic()
+        is_due = progress.stage != last["stage"] or now - float(last["at"]) > 0.2 or progress.done == progress.total
+        if is_due:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"time": time.time(), **asdict(progress)}) + "\n")
+            last.update(stage=progress.stage, at=now)
+        then(progress)
+
+    return report
+
+
+def command_report() -> Report:
+    """What a command of ours reports to: the terminal, and the file of `$URL_VIZ_PROGRESS` where a job set it."""
+    shown = TerminalReport()
+    named = os.environ.get(PROGRESS_VARIABLE)
+    return appended_to(Path(named), shown) if named else shown

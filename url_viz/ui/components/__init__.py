@@ -1,0 +1,1 @@
+"""The app's own components: the map and the gallery."""

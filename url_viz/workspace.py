@@ -1,0 +1,133 @@
+"""Where things are kept on disk: one place owns the file names, and writes appear whole or not at all."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from url_viz.errors import WorkspaceError
+
+SCHEMA_VERSION = 1
+HOME_VARIABLE = "URL_VIZ_HOME"
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside `path` to write to; on success it takes the place of `path` in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def default_workspace() -> Path:
+    """The folder of `$URL_VIZ_HOME`, else `~/.url_viz`."""
+    named = os.environ.get(HOME_VARIABLE)
+    return Path(named).expanduser() if named else Path.home() / ".url_viz"
+
+
+def set_id_of(root: Path) -> str:
+    """The name of an image set's folder in the workspace: 16 hexadecimal digits made from its root's bytes."""
+    return hashlib.blake2b(os.fsencode(root), digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True)
+class SetPaths:
+    """The files of one image set."""
+
+    folder: Path
+
+    @property
+    def about(self) -> Path:
+        return self.folder / "set.json"
+
+    @property
+    def tables(self) -> Path:
+        return self.folder / "tables"
+
+    @property
+    def lock(self) -> Path:
+        return self.folder / "writer.lock"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder that holds image sets, prepared models and jobs."""
+
+    root: Path
+
+    @classmethod
+    def at(cls, root: Path | None = None) -> "Workspace":
+        """Open the workspace at `root` (by default `$URL_VIZ_HOME`, else `~/.url_viz`), making it where it is new.
+
+        Raises WorkspaceError where it cannot be made or was written by a newer version.
+        """
+        workspace = cls((root or default_workspace()).expanduser().absolute())
+        try:
+            workspace.root.mkdir(parents=True, exist_ok=True)
+            if not workspace.about.exists():
+                with replaced(workspace.about) as temporary:
+                    temporary.write_text(json.dumps({"schema_version": SCHEMA_VERSION}))
+        except OSError as error:
+            raise WorkspaceError(
+                f"Cannot write to the workspace {workspace.root} ({error.strerror}). "
+                f"Choose another folder with ${HOME_VARIABLE} or --workspace."
+            ) from error
+        workspace.check_version()
+        return workspace
+
+    def check_version(self) -> None:
+        """Raise WorkspaceError where this workspace was written by a newer version, or its label is damaged."""
+        try:
+            found = int(json.loads(self.about.read_text())["schema_version"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise WorkspaceError(
+                f"{self.about} is damaged. If this folder is a workspace, write "
+                f'{{"schema_version": {SCHEMA_VERSION}}} into it; else choose another folder with ${HOME_VARIABLE}.'
+            ) from error
+        if found > SCHEMA_VERSION:
+            raise WorkspaceError(
+                f"The workspace {self.root} has schema {found}, this version reads up to {SCHEMA_VERSION}. "
+                f"Update URL-Viz, or choose another folder with ${HOME_VARIABLE}."
+            )
+
+    @property
+    def about(self) -> Path:
+        return self.root / "workspace.json"
+
+    @property
+    def sets(self) -> Path:
+        return self.root / "sets"
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    @property
+    def heads(self) -> Path:
+        return self.root / "heads"
+
+    @property
+    def jobs(self) -> Path:
+        return self.root / "jobs"
+
+    @property
+    def demo(self) -> Path:
+        return self.root / "demo"
+
+    def set_paths(self, set_id: str) -> SetPaths:
+        """The files of the image set with this id; refuses anything that is not a plain id."""
+        if len(set_id) != 16 or not all(c in "0123456789abcdef" for c in set_id):
+            raise WorkspaceError(
+                f"{set_id!r} is no image-set id (16 hexadecimal digits). See `python -m url_viz sets`."
+            )
+        return SetPaths(self.sets / set_id)
