@@ -1,1 +1,1 @@
-"""What the pages share: state, memo, routes and components; the only place beside app.py and pages/ that knows Streamlit."""
+"""What the pages share: state, memo, routes and components; with app.py and pages/ the only place for Streamlit."""
