@@ -1,0 +1,154 @@
+"""The map's bytes keep what the map needs, the lasso agrees with a naive test, and the sample keeps the extremes."""
+
+import struct
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from url_viz.ui.points import BYTES_PER_POINT, HEADER, Points, decode_points, drawn_sample, encode_points, inside
+
+
+def points_of(n: int, *, seed: int = 0) -> Points:
+    random = np.random.default_rng(seed)
+    return Points(
+        ids=random.integers(0, 2**63 - 1, size=n, dtype=np.int64),
+        x=random.normal(3, 5, n).astype(np.float32),
+        y=random.normal(-70, 0.1, n).astype(np.float32),
+        uncertainty_percentile=(np.arange(n) * 100 / max(1, n - 1)).astype(np.float32),
+        confusability_percentile=np.where(random.random(n) < 0.3, np.nan, 50).astype(np.float32),
+        label=random.integers(-1, 40, n).astype(np.int32),
+    )
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 7, 1000])
+def test_points_come_back_within_half_a_step(n: int) -> None:
+    points = points_of(n)
+    data = encode_points(points)
+    back = decode_points(data)
+    assert len(data) == HEADER.size + BYTES_PER_POINT * n
+    np.testing.assert_array_equal(back.ids, points.ids)
+    np.testing.assert_array_equal(back.label, points.label)
+    np.testing.assert_allclose(back.uncertainty_percentile, points.uncertainty_percentile, atol=0.5 / 2.54 + 1e-4)
+    np.testing.assert_allclose(back.confusability_percentile, points.confusability_percentile, atol=0.2)
+    for axis in ("x", "y"):
+        values = getattr(points, axis)
+        step = np.ptp(values) / 65535 if n else 0
+        np.testing.assert_allclose(getattr(back, axis), values, atol=0.5 * step + 1e-5)
+
+
+def test_the_bytes_are_the_ones_the_browser_reads() -> None:
+    two = Points(
+        ids=np.array([7, 2**62 + 1]),
+        x=np.array([-1, 1], dtype=np.float32),
+        y=np.array([5, 5], dtype=np.float32),
+        uncertainty_percentile=np.array([100, np.nan], dtype=np.float32),
+        confusability_percentile=np.array([0, 50], dtype=np.float32),
+        label=np.array([-1, 258], dtype=np.int32),
+    )
+    header = b"UVM1" + struct.pack("<Iffff", 2, -1, 1, 5, 5) + bytes(8)
+    body = struct.pack("<qqHHHHBBBBHH", 7, 2**62 + 1, 0, 65535, 0, 0, 254, 255, 0, 127, 65535, 258)
+    assert encode_points(two) == header + body
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d[:20], "do not start like"),
+        (lambda d: b"PNG!" + d[4:], "b'PNG!'"),
+        (lambda d: d[:-1], "5 points take 112 bytes; these are 111"),
+    ],
+)
+def test_damaged_bytes_are_refused(change: Callable[[bytes], bytes], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        decode_points(change(encode_points(points_of(5))))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("x", np.nan, "1 points have no finite x"),
+        ("uncertainty_percentile", 100.5, r"uncertainty_percentile holds 100\.5"),
+        ("label", 65535, "these from 1 to 65,535"),
+    ],
+)
+def test_what_the_bytes_cannot_hold_is_refused(column: str, value: float, message: str) -> None:
+    columns = vars(points_of(4)) | {"label": np.array([1, 1, 1, 1], dtype=np.int32)}
+    columns[column] = np.where(np.arange(4) == 2, value, columns[column])
+    with pytest.raises(ValueError, match=message):
+        encode_points(Points(**columns))
+
+
+def test_columns_of_two_lengths_are_refused() -> None:
+    columns = vars(points_of(4)) | {"x": np.zeros(3, dtype=np.float32)}
+    with pytest.raises(ValueError, match="one length"):
+        Points(**columns)
+
+
+def naive_inside(polygon: NDArray[np.float64], x: float, y: float) -> bool:
+    is_in = False
+    for i in range(len(polygon)):
+        (x0, y0), (x1, y1) = polygon[i], polygon[i - 1]
+        if (y0 > y) != (y1 > y) and x < (x1 - x0) * (y - y0) / (y1 - y0) + x0:
+            is_in = not is_in
+    return is_in
+
+
+def test_a_square_holds_its_middle_only() -> None:
+    square = np.array([[0, 0], [2, 0], [2, 2], [0, 2]], dtype=np.float64)
+    x, y = np.array([1, 3, 1, -1], dtype=np.float32), np.array([1, 1, 3, 1], dtype=np.float32)
+    assert inside(square, x, y).tolist() == [True, False, False, False]
+    assert not inside(square[:2], x, y).any()
+
+
+@pytest.mark.parametrize("corners", [3, 4, 11, 60])
+def test_the_lasso_agrees_with_the_naive_test_even_where_it_crosses_itself(corners: int) -> None:
+    random = np.random.default_rng(corners)
+    polygon = random.normal(size=(corners, 2))
+    x, y = random.normal(size=(2, 2000)).astype(np.float32)
+    expected = [naive_inside(polygon, float(a), float(b)) for a, b in zip(x, y, strict=True)]
+    assert inside(polygon, x, y).tolist() == expected
+    assert any(expected)
+
+
+def test_the_lasso_gives_the_same_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(5)
+    polygon, (x, y) = random.normal(size=(30, 2)), random.normal(size=(2, 999)).astype(np.float32)
+    whole = inside(polygon, x, y)
+    monkeypatch.setattr("url_viz.ui.points.CELLS_AT_ONCE", 100)
+    np.testing.assert_array_equal(inside(polygon, x, y), whole)
+
+
+def test_the_sample_keeps_the_extremes_and_spreads_the_rest() -> None:
+    points = points_of(10_000)
+    rows = drawn_sample(points, 1_000, seed=3)
+    assert len(rows) == 1_000
+    assert (np.diff(rows) > 0).all()
+    assert set(range(100)) | set(range(9_900, 10_000)) <= set(rows.tolist())
+    rest = rows[(rows >= 100) & (rows < 9_900)]
+    counts = np.histogram(rest, bins=8, range=(100, 9_900))[0]
+    assert (abs(counts - 100) < 45).all()
+
+
+def test_the_sample_is_repeatable_and_follows_its_seed() -> None:
+    points = points_of(5_000)
+    np.testing.assert_array_equal(drawn_sample(points, 300, seed=1), drawn_sample(points, 300, seed=1))
+    assert not np.array_equal(drawn_sample(points, 300, seed=1), drawn_sample(points, 300, seed=2))
+
+
+@pytest.mark.parametrize(("n", "limit", "drawn"), [(10, 10, 10), (10, 50, 10), (1_000, 3, 3), (1_000, 0, 0), (0, 5, 0)])
+def test_the_sample_is_never_more_than_its_limit(n: int, limit: int, drawn: int) -> None:
+    assert len(drawn_sample(points_of(n), limit)) == drawn
+
+
+def test_the_sample_needs_no_uncertainties() -> None:
+    columns = vars(points_of(100)) | {"uncertainty_percentile": np.full(100, np.nan, dtype=np.float32)}
+    assert len(drawn_sample(Points(**columns), 10)) == 10
+
+
+def test_taking_rows_takes_them_of_every_column() -> None:
+    points = points_of(6)
+    few = points.take(np.array([4, 1]))
+    for name, column in vars(few).items():
+        np.testing.assert_array_equal(column, getattr(points, name)[[4, 1]])

@@ -1,0 +1,191 @@
+"""The map's points: their binary form for the browser, the sample that is drawn of many, and which lie in a lasso.
+
+One request brings all points as one block of bytes, little-endian, 16 bytes a point after a header of 32:
+
+    "UVM1"  uint32 n  float32 x_min x_max y_min y_max  8 bytes reserved
+    int64 ids[n]  uint16 x[n]  uint16 y[n]  uint8 uncertainty[n]  uint8 confusability[n]  uint16 label[n]
+
+Every array starts at a multiple of its item size, whatever n is, so that the browser reads it in place. x and y are
+steps of 1/65535 of their range; a percentile is a step of 1/2.54, with 255 for a missing one; label 65535 is none.
+"""
+
+import math
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAGIC = b"UVM1"
+HEADER = struct.Struct("<4sIffff8x")
+BYTES_PER_POINT = 16
+LAST_STEP = 65535
+STEPS_PER_PERCENT = 2.54
+NO_PERCENTILE = 255
+NO_LABEL = 65535
+EXTREME_SHARE = 0.01
+CELLS_AT_ONCE = 2_000_000
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Points:
+    """What the map draws of N images, one row an image.
+
+    `ids` (N,) int64; `x`, `y` (N,) float32, finite; percentiles (N,) float32, 0 to 100 or nan where there is none,
+    higher = less to be trusted; `label` (N,) int32, -1 for none.
+    """
+
+    ids: NDArray[np.int64]
+    x: Floats
+    y: Floats
+    uncertainty_percentile: Floats
+    confusability_percentile: Floats
+    label: NDArray[np.int32]
+
+    def __post_init__(self) -> None:
+        columns = {name: np.shape(column) for name, column in vars(self).items()}
+        if len(set(columns.values())) != 1 or np.ndim(self.ids) != 1:
+            raise ValueError(f"The map's points need columns of one length, not {columns}.")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: NDArray[np.int64]) -> "Points":
+        """The points of these rows (M,), in their order."""
+        return Points(*(column[rows] for column in vars(self).values()))
+
+
+def encode_points(points: Points) -> bytes:
+    """The points as bytes, in the layout above; raises ValueError for coordinates, percentiles or labels beyond it."""
+    x_min, x_max = _range_of(points.x, axis="x")
+    y_min, y_max = _range_of(points.y, axis="y")
+    blocks = (
+        points.ids.astype("<i8"),
+        _quantised(points.x, x_min, x_max),
+        _quantised(points.y, y_min, y_max),
+        _percentile_steps(points.uncertainty_percentile, name="uncertainty_percentile"),
+        _percentile_steps(points.confusability_percentile, name="confusability_percentile"),
+        _label_numbers(points.label),
+    )
+    return HEADER.pack(MAGIC, len(points), x_min, x_max, y_min, y_max) + b"".join(block.tobytes() for block in blocks)
+
+
+def decode_points(data: bytes) -> Points:
+    """The points of such bytes, as near as their steps allow; raises ValueError where they are not of this form."""
+    if len(data) < HEADER.size or data[:4] != MAGIC:
+        raise ValueError(f"These {len(data):,} bytes do not start like a map's points: {data[:4]!r}.")
+    _, n, x_min, x_max, y_min, y_max = HEADER.unpack_from(data)
+    if len(data) != HEADER.size + BYTES_PER_POINT * n:
+        raise ValueError(f"{n:,} points take {HEADER.size + BYTES_PER_POINT * n:,} bytes; these are {len(data):,}.")
+    ids, x, y, uncertainty, confusability, label = _blocks(data, n)
+    return Points(
+        ids=ids.astype(np.int64),
+        x=_restored(x, x_min, x_max),
+        y=_restored(y, y_min, y_max),
+        uncertainty_percentile=_percentiles(uncertainty),
+        confusability_percentile=_percentiles(confusability),
+        label=np.where(label == NO_LABEL, -1, label.astype(np.int32)).astype(np.int32),
+    )
+
+
+def inside(polygon: NDArray[np.floating], x: Floats, y: Floats) -> NDArray[np.bool_]:
+    """Which points lie in a polygon, by the even-odd rule.
+
+    `polygon` (P, 2) in the units of `x` and `y` (N,); it closes itself; fewer than three corners hold nothing.
+    Memory stays bounded whatever N × P is.
+    """
+    found = np.zeros(len(x), dtype=bool)
+    if len(polygon) < 3:
+        return found
+    low, high = polygon.min(axis=0), polygon.max(axis=0)
+    near = np.flatnonzero((x >= low[0]) & (x <= high[0]) & (y >= low[1]) & (y <= high[1]))
+    rows_at_once = max(1, CELLS_AT_ONCE // len(polygon))
+    for start in range(0, len(near), rows_at_once):
+        rows = near[start : start + rows_at_once]
+        found[rows] = _crossings(polygon.astype(np.float64), x[rows], y[rows]) % 2 == 1
+    return found
+
+
+def drawn_sample(points: Points, limit: int, *, seed: int = 0) -> NDArray[np.int64]:
+    """The rows (M,) to draw where all would be too many: sorted, at most `limit`, the same for the same seed.
+
+    The lowest and the highest 1% of the uncertainties stay (as far as they take half of the limit), because they are
+    what the map is looked at for; the others are drawn at random, each as likely as the next.
+    """
+    if len(points) <= limit:
+        return np.arange(len(points))
+    kept = _extremes(points.uncertainty_percentile, most=limit // 4)
+    others = np.setdiff1d(np.arange(len(points)), kept, assume_unique=True)
+    drawn = np.random.default_rng(seed).choice(others, size=limit - len(kept), replace=False)
+    return np.sort(np.concatenate([kept, drawn]))
+
+
+def _range_of(values: Floats, *, axis: str) -> tuple[float, float]:
+    """Smallest and largest value (0, 0 where there is none)."""
+    if not np.isfinite(values).all():
+        raise ValueError(f"{np.count_nonzero(~np.isfinite(values)):,} points have no finite {axis}.")
+    return (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
+
+
+def _quantised(values: Floats, low: float, high: float) -> NDArray[np.uint16]:
+    spread = (high - low) or 1.0
+    steps: NDArray[np.uint16] = np.rint((values.astype(np.float64) - low) / spread * LAST_STEP).astype("<u2")
+    return steps
+
+
+def _restored(steps: NDArray[np.uint16], low: float, high: float) -> Floats:
+    values: Floats = (low + steps.astype(np.float64) * ((high - low) / LAST_STEP)).astype(np.float32)
+    return values
+
+
+def _percentile_steps(percentiles: Floats, *, name: str) -> NDArray[np.uint8]:
+    known = ~np.isnan(percentiles)
+    beyond = known & ((percentiles < 0) | (percentiles > 100))
+    if beyond.any():
+        raise ValueError(f"{name} holds {percentiles[beyond][0]}, which is not between 0 and 100.")
+    steps: NDArray[np.uint8] = np.full(len(percentiles), NO_PERCENTILE, dtype=np.uint8)
+    steps[known] = np.rint(percentiles[known] * STEPS_PER_PERCENT)
+    return steps
+
+
+def _percentiles(steps: NDArray[np.uint8]) -> Floats:
+    return np.where(steps == NO_PERCENTILE, np.nan, steps / STEPS_PER_PERCENT).astype(np.float32)
+
+
+def _label_numbers(label: NDArray[np.int32]) -> NDArray[np.uint16]:
+    if len(label) and (label.max() >= NO_LABEL or label.min() < -1):
+        raise ValueError(f"Labels go from -1 to {NO_LABEL - 1:,}; these from {label.min():,} to {label.max():,}.")
+    numbers: NDArray[np.uint16] = np.where(label < 0, NO_LABEL, label).astype("<u2")
+    return numbers
+
+
+def _blocks(data: bytes, n: int) -> Iterator[NDArray[Any]]:
+    """The six arrays behind the header, in their order."""
+    offset = HEADER.size
+    for kind in ("<i8", "<u2", "<u2", "u1", "u1", "<u2"):
+        yield np.frombuffer(data, dtype=kind, count=n, offset=offset)
+        offset += n * np.dtype(kind).itemsize
+
+
+def _crossings(polygon: NDArray[np.float64], x: Floats, y: Floats) -> NDArray[np.int64]:
+    """How many edges a ray from each point (M,) to the right crosses; an edge holds its lower end, not its upper."""
+    count = np.zeros(len(x), dtype=np.int64)
+    for (x0, y0), (x1, y1) in pairwise([*polygon, polygon[0]]):
+        if y0 == y1:
+            continue
+        spans = (y >= min(y0, y1)) & (y < max(y0, y1))
+        count += spans & (x < x0 + (y - y0) * ((x1 - x0) / (y1 - y0)))
+    return count
+
+
+def _extremes(percentiles: Floats, *, most: int) -> NDArray[np.int64]:
+    """Rows of the lowest and of the highest 1% of the known percentiles, at most `most` of each."""
+    known = np.flatnonzero(~np.isnan(percentiles))
+    count = min(most, math.ceil(len(known) * EXTREME_SHARE), len(known) // 2)
+    in_order = known[np.argsort(percentiles[known], kind="stable")]
+    return np.concatenate([in_order[:count], in_order[len(in_order) - count :]])
