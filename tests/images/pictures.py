@@ -1,0 +1,29 @@
+"""Pictures made in memory for tests: seeded, small, and different from each other."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+
+def noise(seed: int = 0, *, width: int = 64, height: int = 48) -> Image.Image:
+    """Smooth coloured noise: looks like nothing, compresses like a photograph."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def write_folder(root: Path, count: int, *, classes: tuple[str, ...] = (), start: int = 0) -> Path:
+    """`count` JPEGs below `root`, spread over `classes` as folders where given."""
+    for number in range(start, start + count):
+        folder = root / classes[number % len(classes)] if classes else root
+        folder.mkdir(parents=True, exist_ok=True)
+        noise(number).save(folder / f"{number:04d}.jpg", quality=90)
+    return root

@@ -1,0 +1,132 @@
+"""Anything that Pillow reads becomes upright RGB; anything else gives a reason that a person understands."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.images.pictures import encoded, noise
+from url_viz.errors import ImageError
+from url_viz.images.decode import decode, read_file
+
+
+def red(mode: str = "RGB") -> Image.Image:
+    return Image.new("RGB", (40, 30), (200, 10, 10)).convert(mode)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_exif_orientation_comes_out_upright(orientation: int) -> None:
+    upright = noise(3, width=60, height=40)
+    inverse = {
+        1: None,
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }[orientation]
+    stored = upright if inverse is None else upright.transpose(inverse)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image, size = decode(encoded(stored, "PNG", exif=exif))
+    assert size == (60, 40)
+    assert np.array_equal(np.asarray(image), np.asarray(upright))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "CMYK", "YCbCr"])
+def test_every_mode_becomes_rgb(mode: str) -> None:
+    kind = "JPEG" if mode in ("CMYK", "YCbCr") else "PNG"
+    image, _ = decode(encoded(red(mode), kind))
+    assert image.mode == "RGB"
+    if mode not in ("1", "L"):
+        assert np.abs(np.asarray(image).astype(int).mean((0, 1)) - [200, 10, 10]).max() < 25
+
+
+def test_transparency_lies_on_white() -> None:
+    clear = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
+    assert np.asarray(decode(encoded(clear, "PNG"))[0]).min() == 255
+    half = Image.new("RGBA", (8, 8), (0, 0, 0, 128))
+    assert abs(int(np.asarray(decode(encoded(half, "PNG"))[0])[0, 0, 0]) - 127) <= 1
+    grey = Image.new("LA", (8, 8), (0, 0))
+    assert np.asarray(decode(encoded(grey, "PNG"))[0]).min() == 255
+
+
+def test_sixteen_bits_keep_the_top_byte() -> None:
+    values = np.linspace(0, 65535, 64).reshape(8, 8).astype(np.uint16)
+    image, _ = decode(encoded(Image.fromarray(values), "PNG"))
+    assert np.array_equal(np.asarray(image)[..., 0], (values / 257).round().astype(np.uint8))
+
+
+def test_a_float_tiff_is_stretched() -> None:
+    values = np.linspace(-3, 7, 64, dtype=np.float32).reshape(8, 8)
+    grey = np.asarray(decode(encoded(Image.fromarray(values), "TIFF"))[0])[..., 0]
+    assert grey[0, 0] == 0
+    assert grey[-1, -1] == 255
+
+
+def test_an_animation_gives_its_first_frame() -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert tuple(np.asarray(decode(data)[0])[0, 0]) == (255, 0, 0)
+
+
+def test_heic_is_read() -> None:
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+    image, size = decode(encoded(noise(1), "HEIF"))
+    assert size == (64, 48)
+    assert image.mode == "RGB"
+
+
+def test_a_big_jpeg_is_decoded_small_and_reports_its_full_size() -> None:
+    image, size = decode(encoded(noise(2, width=1600, height=1200)), short_side_px=256)
+    assert size == (1600, 1200)
+    assert 512 <= min(image.size) < 1200
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"<!DOCTYPE html><html></html>", "HTML page"),
+        (b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
+        (b"version https://git-lfs.github.com/spec/v1", "Git LFS"),
+        (b"%PDF-1.7", "PDF"),
+        (b"\x00\x01\x02\x03\x04\x05\x06\x07\x08", "starts with 00 01 02"),
+        (encoded(noise(1))[:-400], "truncated"),
+        (encoded(noise(1), "PNG")[:200], "truncated|damaged"),
+    ],
+)
+def test_what_is_no_picture_says_what_it_is(data: bytes, reason: str) -> None:
+    with pytest.raises(ImageError, match=reason):
+        decode(data)
+
+
+def test_a_bomb_is_refused_by_its_header() -> None:
+    header = bytearray(encoded(Image.new("1", (8, 8)), "PNG"))
+    header[16:24] = (60_000).to_bytes(4, "big") * 2
+    import zlib
+
+    header[29:33] = zlib.crc32(bytes(header[12:29])).to_bytes(4, "big")
+    with pytest.raises(ImageError, match="60,000 × 60,000"):
+        decode(bytes(header))
+
+
+def test_files_that_cannot_be_opened_say_why(tmp_path) -> None:
+    import os
+
+    empty = tmp_path / "empty.png"
+    empty.touch()
+    pipe = tmp_path / "pipe.png"
+    os.mkfifo(pipe)
+    nowhere = tmp_path / "nowhere.png"
+    nowhere.symlink_to(tmp_path / "gone")
+    for path, reason in [
+        (empty, "empty"),
+        (pipe, "plain file"),
+        (nowhere, "symlink to nothing"),
+        (tmp_path / "gone.png", "vanished"),
+    ]:
+        with pytest.raises(ImageError, match=reason):
+            read_file(os.fsencode(path))

@@ -1,0 +1,78 @@
+"""What a backbone wants to see: size, crop, interpolation and normalisation, and the crop cut from a picture."""
+
+import math
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+WIDEST_ASPECT = 4.0
+"""Longer than this, a picture is cut to the middle before it is resized: its resized whole would not fit in memory."""
+
+_INTERPOLATIONS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """The evaluation transform: short side to floor(size / crop_share), middle `size_px` square, normalised."""
+
+    size_px: int = 224
+    crop_share: float = 0.875
+    interpolation: str = "bicubic"
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    def __post_init__(self) -> None:
+        if self.interpolation not in _INTERPOLATIONS:
+            raise ValueError(f"interpolation is {self.interpolation!r}; known: {', '.join(_INTERPOLATIONS)}")
+
+    @property
+    def resize_px(self) -> int:
+        """The short side before the middle is cut out."""
+        return math.floor(self.size_px / self.crop_share)
+
+    def as_record(self) -> dict[str, object]:
+        """The fields as plain values, for a file's header."""
+        return asdict(self)
+
+
+AUTHORS = Preprocessing()
+"""What the authors' heads were most likely trained with: ImageNet statistics, crop .875 (METHOD 1.6)."""
+
+
+def resized(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
+    """`image` with its short side at `resize_px`; a very long one is cut to its middle first."""
+    image = _cut_long(image)
+    width, height = image.size
+    short = preprocessing.resize_px
+    size = (short, int(short * height / width)) if width <= height else (int(short * width / height), short)
+    if size == image.size:
+        return image
+    return image.resize(size, _INTERPOLATIONS[preprocessing.interpolation])
+
+
+def middle(image: Image.Image, size_px: int) -> NDArray[np.uint8]:
+    """The middle square of a resized picture: (size, size, 3) uint8."""
+    left = round((image.width - size_px) / 2)
+    top = round((image.height - size_px) / 2)
+    return np.asarray(image.crop((left, top, left + size_px, top + size_px)), dtype=np.uint8)
+
+
+def normalised(crops: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """Crops (B, H, W, 3) uint8 → pixels (B, 3, H, W) float32 as the backbone was trained on."""
+    mean = np.asarray(preprocessing.mean, np.float32) * 255
+    std = np.asarray(preprocessing.std, np.float32) * 255
+    return np.ascontiguousarray(((crops.astype(np.float32) - mean) / std).transpose(0, 3, 1, 2))
+
+
+def _cut_long(image: Image.Image) -> Image.Image:
+    short, long = sorted(image.size)
+    keep = max(1, round(short * WIDEST_ASPECT))
+    if long <= keep:
+        return image
+    start = (long - keep) // 2
+    box = (
+        (start, 0, start + keep, image.height) if image.width > image.height else (0, start, image.width, start + keep)
+    )
+    return image.crop(box)

@@ -1,0 +1,73 @@
+"""Read one picture in one pass: its content key, size, the crop for the backbone, and its thumbnail."""
+
+import io
+from collections.abc import Container
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from url_viz.errors import ImageError
+from url_viz.images.decode import decode, read_file
+from url_viz.images.digest import content_key
+from url_viz.images.preprocess import WIDEST_ASPECT, Preprocessing, middle, resized
+
+THUMBNAIL_PX = 256
+THUMBNAIL_QUALITY = 82
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is kept of one file: `crop` (S, S, 3) uint8 for the backbone, `thumbnail` a JPEG of at most 256 px."""
+
+    content: int
+    width: int
+    height: int
+    crop: NDArray[np.uint8]
+    thumbnail: bytes
+
+
+@dataclass(frozen=True)
+class Known:
+    """A file whose content has been read before, under another name perhaps."""
+
+    content: int
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A file that is no readable picture, and why."""
+
+    reason: str
+
+
+Reading = Picture | Known | Failure
+
+
+def read_picture(path: bytes, preprocessing: Preprocessing, *, known: Container[int] = ()) -> Reading:
+    """Read the file at `path`; one outcome a file, never an exception for a bad one.
+
+    Content keys in `known` are not decoded again.
+    """
+    try:
+        data = read_file(path)
+        content = content_key(data)
+        if content in known:
+            return Known(content)
+        image, (width, height) = decode(data, short_side_px=preprocessing.resize_px)
+        small = resized(image, preprocessing)
+        crop = middle(small, preprocessing.size_px)
+        whole = small if max(image.size) <= WIDEST_ASPECT * min(image.size) else image
+        return Picture(content, width, height, crop, thumbnail(whole))
+    except ImageError as error:
+        return Failure(str(error))
+
+
+def thumbnail(image: Image.Image) -> bytes:
+    """A JPEG of `image`, at most 256 px on its long side, without metadata."""
+    small = image.copy()
+    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    file = io.BytesIO()
+    small.save(file, "JPEG", quality=THUMBNAIL_QUALITY)
+    return file.getvalue()

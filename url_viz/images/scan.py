@@ -1,0 +1,129 @@
+"""Find the pictures of a folder: every candidate file once, in a fixed order, and what was passed over."""
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from url_viz.errors import FolderError
+from url_viz.images.digest import image_id
+
+EXTENSIONS = frozenset(
+    b".jpg .jpeg .jpe .jfif .png .webp .gif .bmp .dib .tif .tiff .ppm .pgm .pbm .pnm .heic .heif .avif .tga .jp2 .j2k "
+    b".mpo .ico .pcx".split()
+)
+PASSED_OVER_FOLDERS = frozenset((b"__MACOSX", b"@eaDir", b"$RECYCLE.BIN", b"lost+found"))
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """One candidate file: root-relative path as bytes, size, time of last change, whether it is a plain file."""
+
+    path: bytes
+    size_bytes: int
+    mtime_ns: int
+    is_plain: bool = True
+
+    @property
+    def id(self) -> int:
+        """The picture's id within its image set."""
+        return image_id(self.path)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What lies in a folder. `files` are sorted by path; `other` counts passed-over files by extension.
+
+    `unreadable_folders` pairs root-relative folder paths with the reason they could not be listed.
+    """
+
+    root: Path
+    files: tuple[FoundFile, ...]
+    other: tuple[tuple[str, int], ...] = ()
+    unreadable_folders: tuple[tuple[bytes, str], ...] = ()
+
+
+def display_name(path: bytes) -> str:
+    """A path for people and tables: valid UTF-8 with odd bytes and control characters shown as escapes."""
+    text = path.decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def absolute(root: Path, relative: bytes) -> bytes:
+    """The file-system path (bytes) of a root-relative path."""
+    return os.path.join(os.fsencode(root), relative)
+
+
+def scan(root: Path) -> Scan:
+    """List every picture below `root`, following symlinks but no folder twice.
+
+    Hidden files and folders and the shadow folders of archives are passed over. Raises FolderError where `root` is no
+    folder that can be read.
+    """
+    if not root.is_dir():
+        what = "is a file, not a folder" if root.exists() else "does not exist"
+        raise FolderError(f"{str(root)!r} {what}. Give the folder that contains the pictures.")
+    walk = _Walk(os.fsencode(root))
+    files = sorted(walk.files(), key=lambda file: file.path)
+    if any(path == b"" for path, _ in walk.unreadable):
+        raise FolderError(f"{str(root)!r} cannot be listed: {walk.unreadable[0][1]}. Check its permissions.")
+    return Scan(root, tuple(files), tuple(walk.other.most_common()), tuple(walk.unreadable))
+
+
+class _Walk:
+    """One depth-first walk; remembers folders by device and inode, so that a loop of symlinks ends."""
+
+    def __init__(self, root: bytes) -> None:
+        self.root = root
+        self.other: Counter[str] = Counter()
+        self.unreadable: list[tuple[bytes, str]] = []
+        self._seen: set[tuple[int, int]] = set()
+
+    def files(self) -> Iterator[FoundFile]:
+        pending = [b""]
+        while pending:
+            folder = pending.pop()
+            for entry in self._entries(folder):
+                relative = os.path.join(folder, entry.name)
+                if entry.name.startswith(b".") or entry.name in PASSED_OVER_FOLDERS:
+                    continue
+                if entry.is_dir():
+                    pending.append(relative)
+                elif (found := self._found(entry, relative)) is not None:
+                    yield found
+
+    def _entries(self, folder: bytes) -> list["os.DirEntry[bytes]"]:
+        path = os.path.join(self.root, folder)
+        try:
+            status = os.stat(path)
+            if (status.st_dev, status.st_ino) in self._seen:
+                return []
+            self._seen.add((status.st_dev, status.st_ino))
+            with os.scandir(path) as entries:
+                return list(entries)
+        except OSError as error:
+            self.unreadable.append((folder, error.strerror or str(error)))
+            return []
+
+    def _found(self, entry: "os.DirEntry[bytes]", relative: bytes) -> FoundFile | None:
+        extension = os.path.splitext(entry.name)[1].lower()
+        if extension not in EXTENSIONS:
+            self.other[display_name(extension) or "no extension"] += 1
+            return None
+        try:
+            status = entry.stat()
+        except OSError:  # a dangling symlink, or gone since: reading it later gives the reason
+            return FoundFile(relative, 0, 0)
+        return FoundFile(relative, status.st_size, status.st_mtime_ns, stat.S_ISREG(status.st_mode))
+
+
+def class_names(paths: list[bytes]) -> list[str | None]:
+    """The class of each path: its first folder, where most pictures lie in two or more such folders, else None."""
+    first = [path.split(b"/", 1)[0] if b"/" in path else None for path in paths]
+    in_folders = [name for name in first if name is not None]
+    if len(set(in_folders)) < 2 or 2 * len(in_folders) <= len(paths):
+        return [None] * len(paths)
+    names = {name: display_name(name) for name in set(in_folders)}
+    return [names[name] if name is not None else None for name in first]
