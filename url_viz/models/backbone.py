@@ -1,0 +1,188 @@
+"""The frozen pretrained timm model, pixels in, logits and pre-logits embedding out; and where weights come from."""
+
+import hashlib
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from timm.data import resolve_model_data_config
+from torch import Tensor, nn
+
+from url_viz.errors import CheckpointError, ModelError, WeightsUnavailableError
+from url_viz.images.preprocess import Preprocessing
+from url_viz.models.zoo import EMBEDDED, Embedded, file_digest
+
+HUB = ("huggingface.co", 443)
+HUB_TIMEOUT_S = 3.0
+
+
+class Backbone(nn.Module):
+    """A timm classifier that also returns its embedding: pixels (B, 3, H, W) → logits (B, C), embedding (B, D).
+
+    The embedding is what the linear classifier consumes (for ViTs the class token after the last
+    LayerNorm), so the logits are the classifier's own, bit for bit. C is 0 where there is no classifier.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network: Any = network
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        embedding = self.network.forward_head(self.network.forward_features(pixels), pre_logits=True)
+        if not self.has_classifier:
+            return embedding[:, :0], embedding
+        logits: Tensor = self.network.get_classifier()(embedding)
+        return logits, embedding
+
+    @property
+    def has_classifier(self) -> bool:
+        """Whether there are logits."""
+        return not isinstance(self.network.get_classifier(), nn.Identity)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A backbone ready to run, with the digest of its exact weights and what it wants to see."""
+
+    name: str
+    backbone: Backbone
+    weights_digest: str
+    preprocessing: Preprocessing
+
+
+def load_backbone(name: str, *, weights: Path | None = None) -> Loaded:
+    """Load the backbone `name`: embedded weights where there are some, else timm's from the hub or its local copy.
+
+    `weights` is a state dict of ours (safetensors) to take instead, as `full` finetuning writes it.
+    Raises ModelError for a name that timm does not know, WeightsUnavailableError (within 5 s) without a network.
+    """
+    if weights is not None:
+        return _from_file(name, weights)
+    if name in EMBEDDED:
+        return _embedded(EMBEDDED[name])
+    return _from_hub(name)
+
+
+def _ready(network: nn.Module) -> Backbone:
+    return Backbone(network).eval().requires_grad_(False)
+
+
+def _embedded(model: Embedded) -> Loaded:
+    path = model.weights()
+    network = timm.create_model(model.name, pretrained=False)
+    network.load_state_dict(by_position(torch.load(path, map_location="cpu", weights_only=True), network))
+    return Loaded(model.name, _ready(network), file_digest(path), model.preprocessing)
+
+
+def by_position(theirs: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+    """Rename a state dict of the same network: equal count, order and shapes, and the last part of each name."""
+    ours = network.state_dict()
+    fits = len(ours) == len(theirs) and all(
+        a.shape == b.shape for a, b in zip(ours.values(), theirs.values(), strict=False)
+    )
+    kinds_agree = all(a.rsplit(".", 1)[-1] == b.rsplit(".", 1)[-1] for a, b in zip(ours, theirs, strict=False))
+    if not fits or not kinds_agree:
+        raise CheckpointError("The weights file does not fit the network. Install the package in the version required.")
+    return dict(zip(ours, theirs.values(), strict=True))
+
+
+def _from_file(name: str, weights: Path) -> Loaded:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        state = load_file(weights)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"Cannot read the backbone's weights {weights}: {error}.") from error
+    n_classes = next(
+        (len(t) for key, t in reversed(state.items()) if key.endswith(("classifier.bias", "head.bias", "fc.bias"))), 0
+    )
+    network = _create(name, num_classes=n_classes)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise CheckpointError(f"{weights} does not fit the backbone {name!r}: {error}") from error
+    return Loaded(name, _ready(network), file_digest(weights), preprocessing_of(network, name))
+
+
+def _from_hub(name: str) -> Loaded:
+    network = _create(name)
+    config: dict[str, Any] = network.pretrained_cfg
+    if not config.get("hf_hub_id") and not config.get("url"):
+        raise WeightsUnavailableError(
+            f"timm knows {name!r} but has no pretrained weights for it. See `url_viz models`."
+        )
+    try:
+        with _hub_once(name):
+            network = timm.create_model(name, pretrained=True)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise WeightsUnavailableError(_unavailable(name, str(error).splitlines()[0])) from error
+    digest = hashlib.blake2b(digest_size=8)
+    for tensor in network.state_dict().values():
+        digest.update(tensor.contiguous().numpy().tobytes())
+    return Loaded(name, _ready(network), digest.hexdigest(), preprocessing_of(network, name))
+
+
+def _create(name: str, **options: int) -> Any:
+    try:
+        return timm.create_model(name, pretrained=False, **options)
+    except (RuntimeError, KeyError, ValueError) as error:
+        close = timm.list_models(f"*{name.split('.')[0][:12]}*")[:5]
+        hint = f" Close to it: {', '.join(close)}." if close else ""
+        raise ModelError(
+            f"timm knows no model {name!r}.{hint} `python -m url_viz models` lists those at hand."
+        ) from error
+
+
+class _hub_once:  # noqa: N801 (a context manager, used as a function)
+    """Let timm look at the local copy only, unless the hub answers a first knock: no minutes of retries offline."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._before: str | None = None
+
+    def __enter__(self) -> None:
+        import huggingface_hub.constants as constants
+
+        self._before = str(constants.HF_HUB_OFFLINE)
+        constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE or not hub_answers()
+
+    def __exit__(self, *_: object) -> None:
+        import huggingface_hub.constants as constants
+
+        constants.HF_HUB_OFFLINE = self._before == "True"
+
+
+def hub_answers() -> bool:
+    """Whether the weights hub can be reached, asked once, for at most three seconds."""
+    if os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy"):
+        return True
+    try:
+        socket.create_connection(HUB, timeout=HUB_TIMEOUT_S).close()
+    except OSError:
+        return False
+    return True
+
+
+def _unavailable(name: str, why: str) -> str:
+    return (
+        f"The weights of {name!r} are not on this machine and the hub cannot be reached ({why}). "
+        f"Go online once, copy the hub's cache folder from a machine that has it, "
+        f"or choose one of: {', '.join(EMBEDDED)}."
+    )
+
+
+def preprocessing_of(network: nn.Module, name: str) -> Preprocessing:
+    """What timm's own data sheet of a model asks for; raises ModelError for a crop mode that is not the middle."""
+    config = resolve_model_data_config(network)
+    if config.get("crop_mode", "center") != "center":
+        raise ModelError(f"{name!r} wants the crop mode {config['crop_mode']!r}; only centre crops are read.")
+    size = config["input_size"]
+    if size[1] != size[2]:
+        raise ModelError(f"{name!r} wants pictures of {size[1]} × {size[2]} pixels; only square ones are made.")
+    interpolation = config["interpolation"] if config["interpolation"] == "bilinear" else "bicubic"
+    return Preprocessing(size[1], config["crop_pct"], interpolation, tuple(config["mean"]), tuple(config["std"]))

@@ -1,0 +1,240 @@
+"""A model: backbone, classifier, head and preprocessing as one thing that reads pictures."""
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
+from url_viz.images.preprocess import Preprocessing
+from url_viz.images.read import Failure, Picture, read_picture
+from url_viz.models.head import Head, load_head
+from url_viz.models.runtime import PRECISIONS, Outputs, Precision, Runtime, choose_device
+from url_viz.models.zoo import DEFAULT, EMBEDDED, file_digest, shipped_head
+from url_viz.workspace import Workspace
+
+if TYPE_CHECKING:
+    from url_viz.models.backbone import Loaded
+
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a model is made of, told from its name alone, without loading it: `weights` None is the backbone's own."""
+
+    name: str
+    backbone: str
+    head: Head | None
+    weights: Path | None = None
+
+
+@dataclass(frozen=True)
+class EmbeddingSpace:
+    """All that changes an embedding: two pictures' embeddings compare only within one space."""
+
+    backbone: str
+    weights_digest: str
+    preprocessing: Preprocessing
+    precision: Precision
+
+    @property
+    def key(self) -> str:
+        """16 hexadecimal digits that name this space on disk."""
+        record = [self.backbone, self.weights_digest, self.preprocessing.as_record(), self.precision]
+        return hashlib.blake2b(json.dumps(record, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of N files, in their order; rows of unreadable files are nan and named in `failures`.
+
+    `embedding` (N, D) float32, `uncertainty` (N,) (nan without a head), `entropy` (N,) in nats, `failures` pairs paths
+    with reasons.
+    """
+
+    embedding: NDArray[np.float32]
+    uncertainty: NDArray[np.float32]
+    entropy: NDArray[np.float32]
+    failures: tuple[tuple[Path, str], ...]
+
+
+class Model:
+    """A backbone that runs, with its head where it has one. Made by `load_model`."""
+
+    def __init__(self, source: Source, space: EmbeddingSpace, runtime: Runtime) -> None:
+        _check_fit(source, space)
+        self.name = source.name
+        self.head = source.head
+        self.space = space
+        self.runtime = runtime
+
+    def __repr__(self) -> str:
+        head = f"head {self.head.digest}" if self.head else "no head"
+        return f"Model({self.name!r}, {head}, {self.runtime.device}, precision={self.space.precision!r})"
+
+    def __call__(self, pixels: Any) -> tuple[Any, Any, Any]:
+        """Normalised pixels (B, 3, H, W) → logits (B, C), uncertainty (B,), embedding (B, D), in the authors' order.
+
+        Tensors in, tensors out; arrays in, arrays out. Uncertainty is nan where the model has no head.
+        """
+        is_tensor = "torch" in sys.modules and isinstance(pixels, sys.modules["torch"].Tensor)
+        array = np.asarray(pixels.detach().cpu() if is_tensor else pixels, dtype=np.float32)
+        outputs = self.runtime.run_pixels(array)
+        triple = (outputs.logits, self.uncertainty(outputs.embedding), outputs.embedding)
+        if is_tensor:
+            from_numpy = sys.modules["torch"].from_numpy
+            return from_numpy(triple[0]), from_numpy(triple[1]), from_numpy(triple[2])
+        return triple
+
+    def run(self, crops: NDArray[np.uint8]) -> Outputs:
+        """Run crops (B, S, S, 3) uint8, as `read_picture` cuts them."""
+        return self.runtime.run(crops)
+
+    def uncertainty(self, embedding: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Uncertainty (N,) of embeddings (N, D), higher = less to be trusted; nan where the model has no head."""
+        if self.head is None:
+            return np.full(len(embedding), np.nan, np.float32)
+        return self.head(embedding)
+
+    def predict(self, paths: Iterable[str | Path]) -> Prediction:
+        """Read and score files, in their order; a bad file is a row of nan and an entry in `.failures`."""
+        files = [Path(path) for path in paths]
+        good: list[int] = []
+        failures: list[tuple[Path, str]] = []
+        pieces: list[Outputs] = []
+        for start in range(0, len(files), BATCH):
+            batch = files[start : start + BATCH]
+            readings = self._read(batch)
+            pictures = [(i, r) for i, r in enumerate(readings, start) if isinstance(r, Picture)]
+            failures += [(p, r.reason) for p, r in zip(batch, readings, strict=True) if isinstance(r, Failure)]
+            if pictures:
+                good += [i for i, _ in pictures]
+                pieces.append(self.run(np.stack([picture.crop for _, picture in pictures])))
+        return self._aligned(len(files), good, pieces, tuple(failures))
+
+    def _read(self, files: Sequence[Path]) -> list[Picture | Failure]:
+        def read(path: Path) -> Picture | Failure:
+            return cast("Picture | Failure", read_picture(os.fsencode(path), self.space.preprocessing))
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return list(pool.map(read, files))
+
+    def _aligned(
+        self, count: int, good: list[int], pieces: list[Outputs], failures: tuple[tuple[Path, str], ...]
+    ) -> Prediction:
+        size = pieces[0].embedding.shape[1] if pieces else (self.head.embedding_size if self.head else 0)
+        embedding = np.full((count, size), np.nan, np.float32)
+        uncertainty = np.full(count, np.nan, np.float32)
+        entropy = np.full(count, np.nan, np.float32)
+        if pieces:
+            found = np.concatenate([piece.embedding for piece in pieces])
+            embedding[good], uncertainty[good] = found, self.uncertainty(found)
+            entropy[good] = np.concatenate([piece.entropy for piece in pieces])
+        return Prediction(embedding, uncertainty, entropy, failures)
+
+
+def resolve(name: str | Path) -> Source:
+    """Tell what a model is made of from its name (zoo or timm) or the path of its checkpoint, without loading it."""
+    text = str(name)
+    if text.endswith(".safetensors"):
+        path = Path(text).expanduser()
+        if not path.is_file():
+            raise CheckpointError(
+                f"There is no checkpoint {text!r}. Give the path of a head written by training.train."
+            )
+        head = load_head(path)
+        weights = backbone_weights_of(path)
+        return Source(text, head.provenance.backbone, head, weights if weights.is_file() else None)
+    if text.endswith((".pth.tar", ".pth", ".pt")):
+        raise ModelError(f"Checkpoints of the authors ({text!r}) cannot be read yet; give a .safetensors head.")
+    shipped = shipped_head(text)
+    return Source(text, text, load_head(shipped) if shipped else None)
+
+
+def backbone_weights_of(head: Path) -> Path:
+    """Where a finetuned backbone lies that belongs to the head file `head`."""
+    return head.with_name(head.name.removesuffix(".safetensors") + ".backbone.safetensors")
+
+
+def load_model(
+    name: str | Path = DEFAULT,
+    *,
+    device: str = "auto",
+    precision: Precision = "fast",
+    workspace: Path | None = None,
+) -> Model:
+    """Load a model by zoo or timm name, or by the path of a checkpoint.
+
+    `device`: auto, cuda, cpu (OpenVINO) or mps; `precision`: fast (bf16) or exact (float32). A backbone prepared
+    once for a CPU is kept in the workspace and opens without torch. Raises ModelError and its kin.
+    """
+    if precision not in PRECISIONS:
+        raise ModelError(f"No precision {precision!r}. Choose one of: {', '.join(PRECISIONS)}.")
+    source = resolve(name)
+    chosen = choose_device(device)
+    if chosen == "cpu":
+        return _on_cpu(source, precision, Workspace.at(workspace))
+    return _on_torch(source, _load(source), chosen, precision)
+
+
+def with_head(model: Model, source: Source) -> Model:
+    """The same running backbone under another head; raises HeadMismatchError where it was made for another backbone."""
+    return Model(replace(source, weights=None), model.space, model.runtime)
+
+
+def _load(source: Source) -> "Loaded":
+    from url_viz.models.backbone import load_backbone
+
+    return load_backbone(source.backbone, weights=source.weights)
+
+
+def _on_torch(source: Source, loaded: "Loaded", device: str, precision: Precision) -> Model:
+    from url_viz.models.runtime_torch import TorchRuntime
+
+    space = EmbeddingSpace(source.backbone, loaded.weights_digest, loaded.preprocessing, precision)
+    return Model(source, space, TorchRuntime(loaded.backbone, loaded.preprocessing, device=device, precision=precision))
+
+
+def _on_cpu(source: Source, precision: Precision, workspace: Workspace) -> Model:
+    from url_viz.models.runtime_openvino import OpenVinoRuntime, convert, converted
+
+    folder = workspace.models / _prepared_name(source)
+    found = converted(folder)
+    if found is None:
+        loaded = _load(source)
+        try:
+            convert(loaded, folder)
+        except (RuntimeError, TypeError) as error:
+            print(f"OpenVINO cannot run {source.backbone!r} ({error}); torch runs it instead, slower.", file=sys.stderr)
+            return _on_torch(source, loaded, "cpu", precision)
+        found = loaded.weights_digest, loaded.preprocessing
+    space = EmbeddingSpace(source.backbone, *found, precision)
+    return Model(source, space, OpenVinoRuntime(folder, space.preprocessing, precision=precision))
+
+
+def _prepared_name(source: Source) -> str:
+    """The folder of a prepared backbone: its name, and the digest of its weights file where there is one."""
+    safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in source.backbone)
+    if source.weights is not None:
+        return f"{safe}-{file_digest(source.weights)}"
+    if source.backbone in EMBEDDED:
+        return f"{safe}-{file_digest(EMBEDDED[source.backbone].weights())}"
+    return f"{safe}-hub"
+
+
+def _check_fit(source: Source, space: EmbeddingSpace) -> None:
+    made_for = source.head.provenance.weights_digest if source.head else ""
+    if made_for and made_for != space.weights_digest:
+        raise HeadMismatchError(
+            f"The head of {source.name!r} was trained on weights {made_for} of {source.backbone!r}, "
+            f"and the weights here are {space.weights_digest}. Train it again on these (python -m training.train)."
+        )

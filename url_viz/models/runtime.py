@@ -1,0 +1,85 @@
+"""What runs a backbone: one interface, whether OpenVINO, torch on a GPU or torch on a CPU stands behind it."""
+
+import ctypes
+import sys
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from url_viz.errors import ModelError
+
+Precision = Literal["fast", "exact"]
+PRECISIONS: tuple[Precision, ...] = ("fast", "exact")
+DEVICES = ("auto", "cuda", "cpu", "mps")
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a backbone says of a batch: `logits` (B, C) and `embedding` (B, D), float32."""
+
+    logits: NDArray[np.float32]
+    embedding: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        assert len(self.logits) == len(self.embedding)
+
+    @property
+    def entropy(self) -> NDArray[np.float32]:
+        """Entropy (B,) of the softmax over the classes, in nats; nan where the model has no classifier."""
+        if self.logits.shape[1] == 0:
+            return np.full(len(self.embedding), np.nan, np.float32)
+        shifted = self.logits.astype(np.float64) - self.logits.max(axis=1, keepdims=True)
+        log_sum = np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        return np.asarray(-(np.exp(shifted - log_sum) * (shifted - log_sum)).sum(axis=1), np.float32)
+
+
+class Runtime(Protocol):
+    """Runs one backbone. `crops` are (B, H, W, 3) uint8, `pixels` (B, 3, H, W) float32 normalised."""
+
+    @property
+    def device(self) -> str:
+        """Where it runs, in words for the person who asks."""
+
+    def run(self, crops: NDArray[np.uint8]) -> Outputs:
+        """Normalise and run a batch of crops."""
+
+    def run_pixels(self, pixels: NDArray[np.float32]) -> Outputs:
+        """Run a batch that is normalised already."""
+
+
+def joined(parts: list[Outputs]) -> Outputs:
+    """Several batches as one."""
+    return Outputs(np.concatenate([p.logits for p in parts]), np.concatenate([p.embedding for p in parts]))
+
+
+def choose_device(asked: str) -> str:
+    """`auto` → `cuda` where an NVIDIA driver has a device and torch can use it, else `cpu`; others are checked.
+
+    A CPU-only machine is told apart by its driver, so that torch need not be imported there.
+    """
+    if asked not in DEVICES:
+        raise ModelError(f"No device {asked!r}. Choose one of: {', '.join(DEVICES)}.")
+    if asked in ("cpu", "mps"):
+        return asked
+    has_cuda = _driver_has_device() and _torch_has_cuda()
+    if asked == "cuda" and not has_cuda:
+        raise ModelError("No CUDA device can be used here. Choose --device cpu, or install a CUDA build of torch.")
+    return "cuda" if has_cuda else "cpu"
+
+
+def _driver_has_device() -> bool:
+    name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+    try:
+        driver = ctypes.CDLL(name)
+    except OSError:
+        return False
+    count = ctypes.c_int(0)
+    return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
+
+
+def _torch_has_cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
