@@ -1,0 +1,175 @@
+"""Figures that say how well an order of pictures by uncertainty holds: recall@1, R-AUROC, risk–coverage, Spearman.
+
+All are computed in float64 with mid-ranks, so that ties count half and no score is too large to be told apart.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+MOST_SIMILARITIES = 1 << 25
+"""Cosine values held at once while neighbours are searched (128 MiB of float32)."""
+
+
+@dataclass(frozen=True)
+class RiskCoverage:
+    """Mean error of the pictures that are kept when the most uncertain are left out.
+
+    `coverage` (N,): the share that is kept, 1/N to 1. `risk` (N,): the mean error among the kept. `aurc`: the mean of
+    `risk` over all coverages; lower is better.
+    """
+
+    coverage: Floats
+    risk: Floats
+    aurc: float
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The two ends of a bootstrap interval; nan where no resample gave a figure."""
+
+    low: float
+    high: float
+
+
+def nearest_others(embeddings: NDArray[np.floating], *, k: int = 1) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Each picture's `k` most cosine-similar others: indices (N, k) and similarities (N, k), best first.
+
+    Exact, in float32, in bounded memory. A picture is left out by its index, never as "the second hit": with twins,
+    the second hit may be the picture itself. Equal similarities go to the lower index.
+    """
+    if not 1 <= k < len(embeddings):
+        raise ValueError(f"{len(embeddings)} embeddings have no {k} others each; give at least {k + 1}.")
+    unit = normalised(embeddings)
+    indices = np.empty((len(unit), k), np.int64)
+    similarities = np.empty((len(unit), k), np.float32)
+    rows_at_once = max(1, MOST_SIMILARITIES // len(unit))
+    for start in range(0, len(unit), rows_at_once):
+        rows = np.arange(start, min(start + rows_at_once, len(unit)))
+        cosines = unit[rows] @ unit.T
+        cosines[np.arange(len(rows)), rows] = -np.inf
+        for place in range(k):
+            best = cosines.argmax(axis=1)
+            indices[rows, place] = best
+            similarities[rows, place] = cosines[np.arange(len(rows)), best]
+            cosines[np.arange(len(rows)), best] = -np.inf
+    return indices, similarities
+
+
+def normalised(embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Embeddings (N, D) at length 1, float32; an embedding of zeros stays zeros."""
+    if embeddings.ndim != 2:
+        raise ValueError(f"Embeddings are (N, D); got the shape {embeddings.shape}.")
+    exact = embeddings.astype(np.float64)
+    norms = np.linalg.norm(exact, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = (exact / np.where(norms > 0, norms, 1)).astype(np.float32)
+    return unit
+
+
+def recall_at_1(embeddings: NDArray[np.floating], labels: ArrayLike) -> tuple[float, Bools]:
+    """How often the most similar other picture has the same label: the share, and which pictures (N,).
+
+    Embeddings are (N, D), labels (N,) numbers or names. URL, arXiv 2307.03810, section 3: cosine, among all pictures
+    of the same set.
+    """
+    names = _one_axis(labels, len(embeddings))
+    neighbours, _ = nearest_others(embeddings)
+    is_correct: Bools = names[neighbours[:, 0]] == names
+    return float(is_correct.mean()), is_correct
+
+
+def r_auroc(uncertainty: ArrayLike, is_correct: ArrayLike) -> float:
+    """Probability that a picture whose neighbour is wrong is more uncertain than one whose neighbour is right.
+
+    `uncertainty` (N,), `is_correct` (N,) from `recall_at_1`. Ties count half, so .5 is chance; 1 is a perfect order;
+    nan where all are right or all wrong. URL, arXiv 2307.03810, section 3.
+    """
+    right = np.asarray(is_correct, dtype=bool)
+    return auroc(uncertainty, ~right)
+
+
+def auroc(score: ArrayLike, is_positive: ArrayLike) -> float:
+    """P(score of a positive > score of a negative) + ½ P(equal), of (N,) and (N,); nan where one kind is missing."""
+    positive = np.asarray(is_positive, dtype=bool)
+    ranks = mid_ranks(score)
+    if ranks.shape != positive.shape:
+        raise ValueError(f"Scores {ranks.shape} and outcomes {positive.shape} are not of one length.")
+    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
+    if n_positive == 0 or n_negative == 0:
+        return float("nan")
+    wins = ranks[positive].sum() - n_positive * (n_positive + 1) / 2
+    return float(wins / (n_positive * n_negative))
+
+
+def mid_ranks(values: ArrayLike) -> Floats:
+    """Ranks 1 to N of (N,) values; equal values share the mean of their ranks. Raises ValueError on nan."""
+    array = np.asarray(values)
+    if array.ndim != 1:
+        raise ValueError(f"Ranks are of one axis; got the shape {array.shape}.")
+    if np.isnan(array.astype(np.float64)).any():
+        raise ValueError("Cannot rank nan. Leave out the pictures that were not scored.")
+    _, inverse, counts = np.unique(array, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts).astype(np.float64)
+    ranks: Floats = (last - (counts - 1) / 2)[inverse]
+    return ranks
+
+
+def risk_coverage(uncertainty: ArrayLike, errors: ArrayLike) -> RiskCoverage:
+    """The risk–coverage curve of `errors` (N,), 0/1 or any loss, kept from the least uncertain on.
+
+    Pictures of equal uncertainty each count with their mean error: the curve is what a random order among them gives on
+    average, so it does not depend on the order of the rows. Raises ValueError without pictures.
+    """
+    ranks, losses = mid_ranks(uncertainty), np.asarray(errors, dtype=np.float64)
+    if len(ranks) == 0 or ranks.shape != losses.shape:
+        raise ValueError(f"Give one error a picture and at least one picture; got {losses.shape} for {ranks.shape}.")
+    _, group = np.unique(ranks, return_inverse=True)
+    mean_of_group = np.bincount(group, weights=losses) / np.bincount(group)
+    kept = np.arange(1, len(losses) + 1)
+    risk = np.cumsum(mean_of_group[np.sort(group)]) / kept
+    return RiskCoverage(kept / len(losses), risk, float(risk.mean()))
+
+
+def spearman(a: ArrayLike, b: ArrayLike) -> float:
+    """Rank correlation of (N,) and (N,), −1 to 1, ties by mid-ranks; nan where one of them is constant."""
+    ranks_a, ranks_b = mid_ranks(a), mid_ranks(b)
+    if ranks_a.shape != ranks_b.shape:
+        raise ValueError(f"{ranks_a.shape} and {ranks_b.shape} values cannot be compared.")
+    if len(ranks_a) == 0 or np.ptp(ranks_a) == 0 or np.ptp(ranks_b) == 0:
+        return float("nan")
+    return float(np.corrcoef(ranks_a, ranks_b)[0, 1])
+
+
+def bootstrap_interval(
+    statistic: Callable[..., float],
+    *arrays: NDArray[np.generic],
+    share: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Interval:
+    """The percentile interval of `statistic(*arrays)` over rows drawn with replacement, the same rows of each array.
+
+    What was computed for a row before (its neighbour, say) stays its own: the pictures vary, not the set they are
+    searched in. Resamples without a figure (nan) are left out.
+    """
+    generator = np.random.default_rng(seed)
+    count = len(arrays[0])
+    draws = (generator.integers(count, size=count) for _ in range(resamples))
+    figures = np.array([statistic(*(array[rows] for array in arrays)) for rows in draws])
+    figures = figures[~np.isnan(figures)]
+    if len(figures) == 0:
+        return Interval(float("nan"), float("nan"))
+    low, high = np.quantile(figures, [(1 - share) / 2, (1 + share) / 2])
+    return Interval(float(low), float(high))
+
+
+def _one_axis(labels: ArrayLike, count: int) -> NDArray[np.generic]:
+    names = np.asarray(labels)
+    if names.shape != (count,):
+        raise ValueError(f"Give one label a picture: got {names.shape} labels for {count} embeddings.")
+    return names
