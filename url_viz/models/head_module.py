@@ -58,8 +58,11 @@ class HeadModule(nn.Module):
             depth=len(head.weights) - 1,
             layer_norm=head.layer_norm,
         )
-        with torch.no_grad():
-            for layer, weight, bias in zip(module.layers, head.weights, head.biases, strict=True):
-                layer.weight.copy_(torch.from_numpy(weight))
-                layer.bias.copy_(torch.from_numpy(bias))
+        pairs = zip(head.weights, head.biases, strict=True)
+        tensors = {
+            f"layers.{i}.{name}": torch.from_numpy(array.copy())
+            for i, pair in enumerate(pairs)
+            for name, array in zip(("weight", "bias"), pair, strict=True)
+        }
+        module.load_state_dict(tensors)
         return module
