@@ -1,0 +1,323 @@
+"""Jobs as files: what is listed, found, deleted and repeated, and what a damaged or foreign file makes of a state."""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.jobs.conftest import LONG, ended, gone, kill_runner, running, start, until
+from url_viz.errors import JobError
+from url_viz.jobs import (
+    Job,
+    cancel_job,
+    delete_job,
+    find_job,
+    list_jobs,
+    log_tail,
+    progress,
+    progress_history,
+    run_again,
+)
+from url_viz.jobs import process as process_module
+from url_viz.jobs.paths import is_job_id, new_job_id
+from url_viz.jobs.process import ProcessMark, mark_of
+from url_viz.jobs.records import Processes, write_record
+from url_viz.jobs.watch import HISTORY_BYTES
+from url_viz.workspace import Workspace
+
+
+@pytest.fixture
+def done(workspace: Workspace) -> Job:
+    """A job that has succeeded."""
+    return gone(start(workspace, ["-c", "pass"]))
+
+
+def with_processes(job: Job, processes: Processes) -> Job:
+    """The job as if it had no result yet and these processes worked for it."""
+    job.paths.result.unlink(missing_ok=True)
+    write_record(job.paths.processes, processes)
+    return job
+
+
+def test_a_reused_process_id_is_not_taken_for_the_job_and_never_signalled(
+    done: Job, bystander: subprocess.Popen[bytes]
+) -> None:
+    now_there = mark_of(bystander.pid)
+    assert now_there is not None
+    job = with_processes(done, Processes(replace(now_there, started="1"), replace(now_there, started="2"), time.time()))
+    assert job.state == "lost"
+    assert "left no result" in job.status().reason
+    with pytest.raises(JobError, match="lost: there is nothing to stop"):
+        cancel_job(job)
+    assert bystander.poll() is None
+    assert not job.paths.cancelled.exists()
+    delete_job(job)
+
+
+def test_the_same_mark_with_the_right_start_time_is_alive(done: Job, bystander: subprocess.Popen[bytes]) -> None:
+    mark = mark_of(bystander.pid)
+    assert mark is not None
+    job = with_processes(done, Processes(mark, None, time.time()))
+    assert job.state == "running"
+    bystander.kill()
+    until(lambda: job.state == "lost")  # nobody has reaped it yet: a zombie does not run
+    assert Path(f"/proc/{bystander.pid}/stat").exists()
+
+
+def test_a_runner_on_another_machine_lives_as_long_as_its_heart_beats(
+    done: Job, bystander: subprocess.Popen[bytes]
+) -> None:
+    here = mark_of(bystander.pid)
+    assert here is not None
+    job = with_processes(done, Processes(replace(here, machine="elsewhere"), None, time.time()))
+    job.paths.heartbeat.touch()
+    assert job.state == "running"
+    os.utime(job.paths.heartbeat, (time.time() - 3600,) * 2)
+    assert job.state == "lost"
+    finished = job.status().finished
+    assert finished is not None
+    assert finished < time.time() - 3000
+
+
+def test_a_job_on_another_machine_that_does_not_answer_is_not_signalled_here(
+    done: Job, bystander: subprocess.Popen[bytes]
+) -> None:
+    here = mark_of(bystander.pid)
+    assert here is not None
+    job = with_processes(done, Processes(replace(here, machine="elsewhere"), None, time.time()))
+    job.paths.heartbeat.touch()
+    with pytest.raises(JobError, match="another machine"):
+        cancel_job(job, grace_s=-1.4)
+    assert bystander.poll() is None
+    assert job.paths.cancelled.exists(), "its runner shall find the marker"
+    os.utime(job.paths.heartbeat, (0, 0))
+    assert job.state == "cancelled"
+
+
+def test_a_folder_without_a_runner_is_queued_at_first_and_lost_later(done: Job) -> None:
+    done.paths.result.unlink()
+    done.paths.processes.unlink()
+    assert done.state == "queued"
+    early = replace(done, config=replace(done.config, created=time.time() - 3600))
+    assert early.state == "lost"
+
+
+def test_both_ways_to_read_a_start_time_tell_processes_apart(bystander: subprocess.Popen[bytes]) -> None:
+    for look in (process_module._look_in_proc, process_module._look_with_ps):
+        found = look(bystander.pid)
+        assert found is not None
+        assert found.state[0] in "SRD"
+        assert found.started == look(bystander.pid).started
+        assert found.started not in {"", look(1).started}
+    bystander.kill()
+    until(lambda: process_module._look_in_proc(bystander.pid).state == "Z")
+    assert process_module._look_with_ps(bystander.pid).state.startswith("Z")
+    bystander.wait()
+    assert process_module._look_in_proc(bystander.pid) is None
+    assert process_module._look_with_ps(bystander.pid) is None
+
+
+def test_a_process_with_brackets_and_spaces_in_its_name_is_read_right(tmp_path: Path) -> None:
+    odd = tmp_path / "x) R (1 2"
+    odd.symlink_to("/bin/sleep")
+    process = subprocess.Popen([str(odd), "60"])
+    try:
+        until(lambda: "x) R" in Path(f"/proc/{process.pid}/stat").read_text())
+        until(lambda: process_module._look_in_proc(process.pid).state == "S")
+        mark = mark_of(process.pid)
+        assert mark is not None
+        assert int(mark.started) > int(process_module._look_in_proc(os.getpid()).started)
+        assert mark.is_alive()
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"command": 3}', '{"command": ["a"], "kind": 7}', "\x00"])
+def test_a_damaged_job_is_listed_and_can_be_deleted(workspace: Workspace, done: Job, damage: str) -> None:
+    done.paths.config.write_text(damage)
+    (listed,) = list_jobs(workspace)
+    assert (listed.id, listed.state, listed.command) == (done.id, "damaged", ())
+    assert "job.json" in listed.status().reason
+    assert find_job(workspace, done.id).state == "damaged"
+    with pytest.raises(JobError, match="not known any more"):
+        run_again(listed)
+    delete_job(listed)
+    assert list_jobs(workspace) == []
+
+
+@pytest.mark.parametrize("name", ["result", "processes"])
+@pytest.mark.parametrize(
+    "damage", ["", "[1]", "{}", '{"state": "happy", "exit_status": 0, "finished": 1, "reason": ""}']
+)
+def test_a_damaged_record_makes_the_state_damaged(workspace: Workspace, done: Job, name: str, damage: str) -> None:
+    path: Path = getattr(done.paths, name)
+    path.write_text(damage)
+    (listed,) = list_jobs(workspace)
+    assert listed.state == "damaged"
+    assert path.name in listed.status().reason
+    with pytest.raises(JobError, match="nothing to stop"):
+        cancel_job(listed)
+    delete_job(listed)
+
+
+def test_jobs_are_listed_newest_first_by_kind_and_by_what_they_are_about(workspace: Workspace) -> None:
+    assert list_jobs(workspace) == []
+    first = start(workspace, ["-c", "pass"], kind="embed", about={"set_id": "a", "model": "m"}, queue=None)
+    second = start(workspace, ["-c", "pass"], kind="train", about={"set_id": "a"}, queue=None)
+    third = start(workspace, ["-c", "pass"], kind="embed", about={"set_id": "b"}, queue=None)
+    (workspace.jobs / "notes").mkdir()
+    assert list_jobs(workspace) == [third, second, first]
+    assert list_jobs(workspace, kind="embed") == [third, first]
+    assert list_jobs(workspace, about={"set_id": "a"}) == [second, first]
+    assert list_jobs(workspace, kind="embed", about={"set_id": "a", "model": "m"}) == [first]
+    assert list_jobs(workspace, about={"set_id": "c"}) == []
+    for job in (first, second, third):
+        ended(job)
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../jobs", "20261124-152249-123456-ab12cd/..", "x", "２0261124-152249-123456-ab12cd"]
+)
+def test_only_an_id_finds_a_job(workspace: Workspace, done: Job, name: str) -> None:
+    assert not is_job_id(name)
+    with pytest.raises(JobError, match="no job id"):
+        find_job(workspace, name)
+    with pytest.raises(JobError, match="no job"):
+        find_job(workspace, new_job_id())
+
+
+def test_ids_sort_by_time() -> None:
+    ids = []
+    for _ in range(20):
+        ids.append(new_job_id())
+        time.sleep(0.0001)
+    assert ids == sorted(ids)
+    assert all(map(is_job_id, ids))
+
+
+def test_a_running_job_is_neither_deleted_nor_repeated(workspace: Workspace) -> None:
+    job = running(start(workspace, LONG))
+    for refused in (delete_job, run_again):
+        with pytest.raises(JobError, match="still runs"):
+            refused(job)
+    kill_runner(job)
+    with pytest.raises(JobError, match="still runs"):
+        delete_job(job)
+    cancel_job(job)
+    delete_job(job)
+    assert list(workspace.jobs.glob("*2*")) == [], "nothing of it is left, under no name"
+    assert "deleted" in job.status().reason
+    with pytest.raises(JobError, match="deleted already"):
+        delete_job(job)
+
+
+def test_a_damaged_job_whose_processes_run_can_still_be_stopped(workspace: Workspace) -> None:
+    job = running(start(workspace, LONG))
+    job.paths.config.write_text("{")
+    (listed,) = list_jobs(workspace)
+    with pytest.raises(JobError, match="still runs"):
+        delete_job(listed)
+    cancel_job(listed)
+    delete_job(listed)
+    assert list_jobs(workspace) == []
+
+
+def test_run_again_does_the_same_in_a_new_job(workspace: Workspace) -> None:
+    script = "import os; print(os.environ['EXTRA'])"
+    first = ended(
+        start(workspace, ["-c", script], title="t", about={"set_id": "a"}, env={"EXTRA": "kept"}, queue="gpu")
+    )
+    again = ended(run_again(first))
+    assert again.id > first.id
+    assert again.created > first.created
+    assert replace(again.config, created=first.created) == first.config
+    assert again.state == first.state == "succeeded"
+    assert "kept" in log_tail(again).splitlines()
+
+
+def test_cancelling_what_has_ended_is_an_error_and_changes_nothing(done: Job) -> None:
+    with pytest.raises(JobError, match="succeeded: there is nothing to stop"):
+        cancel_job(done)
+    assert done.state == "succeeded"
+    assert not done.paths.cancelled.exists()
+
+
+@pytest.mark.parametrize("command", [[], "-m url_viz", ["-c", "a\0b"]])
+def test_what_is_no_command_is_refused(workspace: Workspace, command: list[str]) -> None:
+    with pytest.raises(JobError, match="command"):
+        start(workspace, command)
+    assert list_jobs(workspace) == []
+
+
+@pytest.mark.parametrize("queue", ["", "../x", "Größe", ".lock", "a" * 60])
+def test_a_queue_has_a_plain_name(workspace: Workspace, queue: str) -> None:
+    with pytest.raises(JobError, match="cannot name a queue"):
+        start(workspace, ["-c", "pass"], queue=queue)
+    assert list_jobs(workspace) == []
+
+
+def test_a_runner_that_does_not_start_is_an_error_and_a_failed_job(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(JobError, match="exit status 1"):
+        start(workspace, ["-c", "pass"])
+    assert [job.state for job in list_jobs(workspace)] == ["failed"]
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(JobError, match="nowhere"):
+        start(workspace, ["-c", "pass"])
+    assert [job.state for job in list_jobs(workspace)] == ["failed", "failed"]
+
+
+def test_without_process_groups_a_job_is_refused(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "killpg")
+    with pytest.raises(JobError, match="Windows"):
+        start(workspace, ["-c", "pass"])
+
+
+def test_a_half_written_progress_line_is_passed_over(done: Job) -> None:
+    assert progress(done) is None
+    assert progress_history(done) == []
+    whole = json.dumps({"time": 5.0, "stage": "read", "done": 7, "total": None, "metrics": {"loss": 0.25}})
+    done.paths.progress.write_text(whole + "\n" + whole.replace("7", "8")[:40])
+    latest = progress(done)
+    assert latest is not None
+    assert (latest.done, latest.total, latest.metrics) == (7, None, {"loss": 0.25})
+    assert [record.time for record in progress_history(done)] == [5.0]
+    done.paths.progress.write_text(whole[:20])
+    assert progress(done) is None
+
+
+@pytest.mark.parametrize("count", [10, 150_000])
+def test_a_history_of_any_length_is_thinned_evenly_and_keeps_its_ends(done: Job, count: int) -> None:
+    lines = (json.dumps({"time": step, "stage": "train", "done": step}) for step in range(count))
+    done.paths.progress.write_text("\n".join(lines) + "\n")
+    assert (done.paths.progress.stat().st_size > HISTORY_BYTES) == (count > 10)
+    told = [record.progress.done for record in progress_history(done, most=100)]
+    assert len(told) == min(count, 100)
+    assert told == sorted(set(told))
+    assert (told[0], told[-1]) == (0, count - 1)
+    assert max(b - a for a, b in itertools.pairwise(told)) <= max(1, count // 30)
+
+
+def test_the_log_tail_gives_the_last_lines_and_the_last_drawing_of_a_bar(done: Job) -> None:
+    text = "".join(f"line {number}\n" for number in range(100_000)) + " 10%\r 50%\r100%\nende ü"
+    done.paths.log.write_bytes(text.encode() + b"\xff\n")
+    assert log_tail(done, 3).splitlines() == ["line 99999", "100%", "ende ü\N{REPLACEMENT CHARACTER}"]
+    assert len(log_tail(done).splitlines()) == 200
+    done.paths.log.unlink()
+    assert log_tail(done) == ""
+
+
+def test_a_mark_of_no_process_is_none_and_not_alive() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "pass"])
+    process.wait()
+    assert mark_of(process.pid) is None
+    assert not ProcessMark(process.pid, "1", process_module.this_machine()).is_alive()

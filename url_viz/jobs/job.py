@@ -1,0 +1,174 @@
+"""A job and its state, derived from the files of its folder alone, so that any process can look at any time."""
+
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+
+from url_viz.errors import JobError
+from url_viz.jobs.paths import JobPaths
+from url_viz.jobs.process import ProcessMark
+from url_viz.jobs.records import JobConfig, Processes, Result, read_config, read_processes, read_result
+
+START_GRACE_S = 60.0
+"""How long a job may be without a runner after it was asked for."""
+
+SILENCE_S = 60.0
+"""How long a runner on another machine may be silent before it counts as gone. Here, its process is looked at."""
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+    """The runner was killed: its process is gone and left no result."""
+    DAMAGED = "damaged"
+    """A file of the job cannot be read, or its folder is gone."""
+
+
+LIVE = frozenset({JobState.QUEUED, JobState.RUNNING})
+
+
+@dataclass(frozen=True)
+class Status:
+    """One look at a job. Times are Unix seconds; `started` is when the command began, after any waiting.
+
+    `reason` says in a sentence or two why the job is not running and has not succeeded. `finished` of a job that was
+    killed is its last sign of life. `has_leftover` says that the runner is gone and its command still runs here.
+    """
+
+    state: JobState
+    reason: str = ""
+    started: float | None = None
+    finished: float | None = None
+    exit_status: int | None = None
+    has_leftover: bool = False
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the job waits or runs."""
+        return self.state in LIVE
+
+    @property
+    def seconds_running(self) -> float | None:
+        """How long the command has run, or ran; None where it never started."""
+        if self.started is None:
+            return None
+        return max(0.0, (time.time() if self.finished is None else self.finished) - self.started)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job. What was asked for is fixed; `status()` and `state` look at the files anew each time.
+
+    `damage` says what is wrong with job.json, "" where nothing is; `config` then holds placeholders.
+    """
+
+    paths: JobPaths
+    config: JobConfig
+    damage: str = ""
+
+    @property
+    def id(self) -> str:
+        """The name of the job's folder; ids sort by time."""
+        return self.paths.folder.name
+
+    @property
+    def kind(self) -> str:
+        return self.config.kind
+
+    @property
+    def title(self) -> str:
+        return self.config.title
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        return self.config.command
+
+    @property
+    def created(self) -> float:
+        """When the job was asked for, in Unix seconds."""
+        return self.config.created
+
+    @property
+    def state(self) -> JobState:
+        return self.status().state
+
+    def status(self) -> Status:
+        """Look at the job now. Reads three small files, and the process table where there is no result."""
+        if self.damage:
+            return Status(JobState.DAMAGED, self.damage)
+        if not self.paths.folder.exists():
+            return Status(JobState.DAMAGED, f"The job {self.id} has been deleted. Look at the list again.")
+        try:
+            # A job may end between two looks, so a missing result is looked for again once its process is gone.
+            return _ended(self.paths) or _live(self.paths, self.created) or _ended(self.paths) or _gone(self.paths)
+        except JobError as damage:
+            return Status(JobState.DAMAGED, str(damage))
+
+
+def read_job(paths: JobPaths) -> Job:
+    """The job in this folder; a damaged one too, with its damage told."""
+    try:
+        return Job(paths, read_config(paths.config))
+    except JobError as damage:
+        nothing = JobConfig(command=(), kind="", title=paths.folder.name, created=0.0, queue=None, cwd="")
+        return Job(paths, nothing, str(damage))
+
+
+def living(processes: Processes | None) -> list[ProcessMark]:
+    """Those of a job's processes that run on this machine."""
+    marks = [] if processes is None else [processes.runner, processes.command]
+    return [mark for mark in marks if mark is not None and mark.is_alive()]
+
+
+def _ended(paths: JobPaths) -> Status | None:
+    result = read_result(paths.result)
+    return None if result is None else _status_of(result, read_processes(paths.processes), paths)
+
+
+def _status_of(result: Result, processes: Processes | None, paths: JobPaths) -> Status:
+    try:
+        state = JobState(result.state)
+    except ValueError as error:
+        raise JobError(f"{paths.result} tells of {result.state!r}. Update URL-Viz, or delete this job.") from error
+    started = None if processes is None else processes.started
+    return Status(state, result.reason, started, result.finished, result.exit_status)
+
+
+def _live(paths: JobPaths, created: float) -> Status | None:
+    processes = read_processes(paths.processes)
+    if processes is None:
+        return Status(JobState.QUEUED) if time.time() - created < START_GRACE_S else None
+    if not _has_runner(processes.runner, paths):
+        return None
+    return Status(JobState.QUEUED if processes.started is None else JobState.RUNNING, started=processes.started)
+
+
+def _has_runner(runner: ProcessMark, paths: JobPaths) -> bool:
+    if runner.is_here():
+        return runner.is_alive()
+    seen = _last_sign_of_life(paths)
+    return seen is not None and time.time() - seen < SILENCE_S
+
+
+def _gone(paths: JobPaths) -> Status:
+    processes = read_processes(paths.processes)
+    leftover = bool(living(processes))
+    state = JobState.CANCELLED if paths.cancelled.exists() else JobState.LOST
+    reason = "" if state is JobState.CANCELLED else "Killed: its process is gone and left no result. Run it again."
+    if leftover:
+        reason = "Its runner was killed, and its command still runs. Cancel the job to end it."
+    started = None if processes is None else processes.started
+    return Status(state, reason, started, _last_sign_of_life(paths), has_leftover=leftover)
+
+
+def _last_sign_of_life(paths: JobPaths) -> float | None:
+    try:
+        return paths.heartbeat.stat().st_mtime
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,73 @@
+"""The files of a job's folder: one place owns their names and the form of a job's id."""
+
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from url_viz.errors import JobError
+
+ID_FORM = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9]{6}-[0-9a-f]{6}")
+QUEUE_FORM = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
+
+
+@dataclass(frozen=True)
+class JobPaths:
+    """The files of one job; its folder's name is the job's id."""
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        """What was asked for; written once, before the folder gets its name."""
+        return self.folder / "job.json"
+
+    @property
+    def log(self) -> Path:
+        """Everything that the runner and its command print."""
+        return self.folder / "log.txt"
+
+    @property
+    def progress(self) -> Path:
+        """One JSON line a progress record, appended by the command."""
+        return self.folder / "progress.jsonl"
+
+    @property
+    def heartbeat(self) -> Path:
+        """An empty file whose modification time is the runner's last sign of life."""
+        return self.folder / "heartbeat"
+
+    @property
+    def processes(self) -> Path:
+        """Which processes work for the job, each with its start time."""
+        return self.folder / "process.json"
+
+    @property
+    def result(self) -> Path:
+        """How the job ended."""
+        return self.folder / "result.json"
+
+    @property
+    def cancelled(self) -> Path:
+        """There once somebody asked the job to stop."""
+        return self.folder / "cancelled"
+
+
+def new_job_id() -> str:
+    """A fresh id, UTC time first, so that ids sort by time: `20261124-152249-123456-ab12cd`."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{secrets.token_hex(3)}"
+
+
+def is_job_id(name: str) -> bool:
+    """Whether `name` has the form of an id; only such a name ever becomes part of a path."""
+    return ID_FORM.fullmatch(name) is not None
+
+
+def queue_lock(jobs_folder: Path, queue: str) -> Path:
+    """The lock file of a queue. Raises JobError where the name is not plain."""
+    if not QUEUE_FORM.fullmatch(queue):
+        raise JobError(
+            f"{queue!r} cannot name a queue. Use small letters, digits, - and _, at most 41, such as 'gpu-0'."
+        )
+    return jobs_folder / f".queue-{queue}.lock"

@@ -1,0 +1,86 @@
+"""Which process is meant: a process id is reused, a process id with its start time and machine is not."""
+
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+PROC = Path("/proc")
+BOOT_ID = PROC / "sys/kernel/random/boot_id"
+PID_NAMESPACE = PROC / "self/ns/pid"
+
+STATE_FIELD, START_FIELD = 3, 22
+"""Places in /proc/PID/stat, counted from 1 as proc(5) does."""
+
+DEAD = ("Z", "X")
+"""States of a process that has exited and that its parent has not reaped yet (Z), or that is about to vanish (X)."""
+
+
+@dataclass(frozen=True)
+class ProcessMark:
+    """A process that cannot be mistaken for a later one with the same id."""
+
+    pid: int
+    started: str
+    machine: str
+
+    def is_here(self) -> bool:
+        """Whether the process was started on this machine, since its last boot, in this container.
+
+        Elsewhere its id means nothing here: a workspace may lie on a disk that several machines share.
+        """
+        return self.machine == this_machine()
+
+    def is_alive(self) -> bool:
+        """Whether exactly this process runs here; a zombie does not run."""
+        found = _look(self.pid) if self.is_here() else None
+        return found is not None and found.started == self.started and not found.state.startswith(DEAD)
+
+
+@dataclass(frozen=True)
+class _Look:
+    state: str
+    started: str
+
+
+def mark_of(pid: int) -> ProcessMark | None:
+    """The mark of the process that has this id now; None where there is none."""
+    found = _look(pid)
+    return None if found is None else ProcessMark(pid, found.started, this_machine())
+
+
+@lru_cache(maxsize=1)
+def this_machine() -> str:
+    """A name for this boot of this machine and this container: process ids are comparable only within it."""
+    if BOOT_ID.exists() and PID_NAMESPACE.is_symlink():
+        return f"{BOOT_ID.read_text().strip()} {os.readlink(PID_NAMESPACE)}"
+    return platform.node()
+
+
+def _look(pid: int) -> _Look | None:
+    return _look_in_proc(pid) if (PROC / "self/stat").exists() else _look_with_ps(pid)
+
+
+def _look_in_proc(pid: int) -> _Look | None:
+    try:
+        text = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The second field is the program's name in brackets and may hold spaces and brackets itself.
+    after_name = text[text.rindex(")") + 1 :].split()
+    return _Look(after_name[STATE_FIELD - 3], after_name[START_FIELD - 3])
+
+
+def _look_with_ps(pid: int) -> _Look | None:
+    """For macOS and the BSDs: one call of ps, whose start time has whole seconds."""
+    found = subprocess.run(
+        ["ps", "-o", "state=", "-o", "lstart=", "-p", str(pid)],
+        capture_output=True,
+        text=True,
+        check=False,  # ps answers 1 where there is no such process
+        env={**os.environ, "LC_ALL": "C"},
+    )
+    state, _, started = found.stdout.strip().partition(" ")
+    return _Look(state, " ".join(started.split())) if state else None

@@ -1,0 +1,151 @@
+"""What a job's JSON files hold: read with every field checked, written whole or not at all."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from url_viz.errors import JobError
+from url_viz.jobs.process import ProcessMark
+from url_viz.workspace import replaced
+
+
+@dataclass(frozen=True)
+class JobConfig:
+    """What was asked for: `command` are arguments to this Python, `created` is Unix seconds.
+
+    `queue` is None where the job waits for nobody. `env` comes on top of the environment at the start. `about` is what
+    a page looks for when it wants its own jobs.
+    """
+
+    command: tuple[str, ...]
+    kind: str
+    title: str
+    created: float
+    queue: str | None
+    cwd: str
+    env: Mapping[str, str] = field(default_factory=dict)
+    about: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Who works for the job: the runner, which leads the process group, and the command once it has started."""
+
+    runner: ProcessMark
+    command: ProcessMark | None = None
+    started: float | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """How the job ended: `finished` is Unix seconds, `reason` one sentence for the user ("" after success).
+
+    `exit_status` is the command's, negative the number of the signal that ended it, None where it never ran.
+    """
+
+    state: str
+    exit_status: int | None
+    finished: float
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class StopRequest:
+    """What the marker of a cancelled job says: how long the command may tidy up before it is killed."""
+
+    grace_s: float
+
+
+def write_record(path: Path, record: JobConfig | Processes | Result | StopRequest) -> None:
+    """Write `record` to `path` as JSON, in one step."""
+    with replaced(path) as temporary:
+        temporary.write_text(json.dumps(asdict(record), indent=1), encoding="utf-8")
+
+
+def read_config(path: Path) -> JobConfig:
+    """Read job.json. Raises JobError where it is missing or damaged."""
+    with _damage_named(path):
+        found = _object(path)
+        return JobConfig(
+            command=tuple(_text(part) for part in found["command"]),
+            kind=_text(found["kind"]),
+            title=_text(found["title"]),
+            created=float(found["created"]),
+            queue=None if found["queue"] is None else _text(found["queue"]),
+            cwd=_text(found["cwd"]),
+            env=_texts(found["env"]),
+            about=_texts(found["about"]),
+        )
+
+
+def read_processes(path: Path) -> Processes | None:
+    """Read process.json; None where it is not there yet. Raises JobError where it is damaged."""
+    if not path.exists():
+        return None
+    with _damage_named(path):
+        found = _object(path)
+        command, started = found["command"], found["started"]
+        return Processes(
+            runner=_mark(found["runner"]),
+            command=None if command is None else _mark(command),
+            started=None if started is None else float(started),
+        )
+
+
+def read_result(path: Path) -> Result | None:
+    """Read result.json; None where it is not there yet. Raises JobError where it is damaged."""
+    if not path.exists():
+        return None
+    with _damage_named(path):
+        found = _object(path)
+        status = found["exit_status"]
+        return Result(
+            state=_text(found["state"]),
+            exit_status=None if status is None else int(status),
+            finished=float(found["finished"]),
+            reason=_text(found["reason"]),
+        )
+
+
+def read_stop_request(path: Path) -> StopRequest | None:
+    """Read the marker of a cancelled job; None where nobody asked. Raises JobError where it is damaged."""
+    if not path.exists():
+        return None
+    with _damage_named(path):
+        return StopRequest(grace_s=float(_object(path)["grace_s"]))
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise JobError(
+            f"{path} is missing or damaged ({error!r}). Delete the job {path.parent.name} and start it again."
+        ) from error
+
+
+def _object(path: Path) -> dict[str, Any]:
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(found, dict):
+        raise TypeError(f"expected an object, found {type(found).__name__}")
+    return found
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected text, found {value!r}")
+    return value
+
+
+def _texts(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise TypeError(f"expected an object, found {value!r}")
+    return {_text(name): _text(part) for name, part in value.items()}
+
+
+def _mark(value: Any) -> ProcessMark:
+    return ProcessMark(pid=int(value["pid"]), started=_text(value["started"]), machine=_text(value["machine"]))

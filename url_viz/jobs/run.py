@@ -1,0 +1,211 @@
+"""The runner of one job (`python -m url_viz.jobs.run FOLDER`): waits for its turn, runs the command, tells the end."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+from filelock import FileLock, Timeout
+
+from url_viz.errors import JobError
+from url_viz.jobs.find import jobs_ahead, queue_mates
+from url_viz.jobs.job import Job, JobState, read_job
+from url_viz.jobs.paths import JobPaths, queue_lock
+from url_viz.jobs.process import ProcessMark, mark_of
+from url_viz.jobs.records import Processes, Result, read_stop_request, write_record
+from url_viz.jobs.stop import STOP_GRACE_S, end_processes
+from url_viz.progress import PROGRESS_VARIABLE
+
+TICK_S = 0.25
+"""How often the runner shows a sign of life and looks whether it shall stop."""
+
+LEFTOVER_GRACE_S = 5.0
+
+
+class StopAsked:
+    """Whether somebody asked this job to stop: with SIGTERM or SIGINT, or with the marker in its folder."""
+
+    def __init__(self, paths: JobPaths) -> None:
+        self._paths = paths
+        self._heard_signal = False
+
+    def listen(self) -> None:
+        """From now on take SIGTERM and SIGINT as a request, not as the end."""
+        signal.signal(signal.SIGTERM, self._hear)
+        signal.signal(signal.SIGINT, self._hear)
+
+    def __call__(self) -> bool:
+        return self._heard_signal or self._paths.cancelled.exists()
+
+    def grace_s(self) -> float:
+        """How long the command may tidy up."""
+        request = read_stop_request(self._paths.cancelled)
+        return STOP_GRACE_S if request is None else request.grace_s
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        self._heard_signal = True
+
+
+def run(job: Job) -> Result:
+    """Take the job from its report to its result, which is also written."""
+    stop_asked = StopAsked(job.paths)
+    stop_asked.listen()
+    job.paths.heartbeat.touch()
+    runner = _surely(mark_of(os.getpid()))
+    write_record(job.paths.processes, Processes(runner))
+    if job.config.queue is None:
+        return _finish(job, runner, stop_asked)
+    lock = FileLock(queue_lock(job.paths.folder.parent, job.config.queue))
+    try:
+        wait_for_turn(job, lock, stop_asked)
+        return _finish(job, runner, stop_asked)
+    finally:
+        lock.release()
+
+
+def wait_for_turn(job: Job, lock: FileLock, stop_asked: StopAsked) -> None:
+    """Return with the queue's lock held, or when the job shall stop.
+
+    The lock lets one job run at a time; that older jobs go first is kept by waiting for them.
+    """
+    ahead = jobs_ahead(job)
+    if ahead:
+        _say(f"waiting for {len(ahead)} before it in the queue {job.config.queue!r}")
+    while not stop_asked():
+        job.paths.heartbeat.touch()
+        ahead = [other for other in ahead if other.status().is_live]
+        if not ahead and _has_lock(lock):
+            _end_leftovers(job)
+            return
+        time.sleep(TICK_S)
+
+
+def _has_lock(lock: FileLock) -> bool:
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return False
+    return True
+
+
+def _end_leftovers(job: Job) -> None:
+    """End commands whose runner was killed: the lock went with the runner, and the queue is for one at a time."""
+    for other in queue_mates(job):
+        if other.status().has_leftover:
+            _say(f"ending what the killed job {other.id} left running")
+            if not end_processes(other, grace_s=LEFTOVER_GRACE_S):
+                raise JobError(f"The command of the killed job {other.id} does not end. End it, then run this again.")
+
+
+def _finish(job: Job, runner: ProcessMark, stop_asked: StopAsked) -> Result:
+    result = _stopped_early(job) if stop_asked() else run_command(job, runner, stop_asked)
+    _say(f"{result.state}. {result.reason}".rstrip())
+    write_record(job.paths.result, result)
+    return result
+
+
+def _stopped_early(job: Job) -> Result:
+    if job.paths.cancelled.exists():
+        return Result(JobState.CANCELLED, None, time.time(), "Cancelled before its command started.")
+    return Result(JobState.FAILED, None, time.time(), "Stopped from outside before its command started. Run it again.")
+
+
+def run_command(job: Job, runner: ProcessMark, stop_asked: StopAsked) -> Result:
+    """Run the command to its end, in the runner's process group, and say how it ended."""
+    _say("running python " + shlex.join(job.command))
+    try:
+        command = subprocess.Popen([sys.executable, *job.command], cwd=job.config.cwd, env=_environment(job))
+    except OSError as error:
+        return Result(JobState.FAILED, None, time.time(), f"The command could not be started ({error}).")
+    try:
+        write_record(job.paths.processes, Processes(runner, _surely(mark_of(command.pid)), time.time()))
+        _attend(command, job.paths, stop_asked)
+    finally:
+        # Also where the runner itself fails (a full disk, a deleted folder): no command without a runner.
+        _end_group(command)
+    return _result_of(command.returncode, job)
+
+
+def _environment(job: Job) -> dict[str, str]:
+    ours = {PROGRESS_VARIABLE: str(job.paths.progress), "PYTHONUNBUFFERED": "1"}
+    return {**os.environ, **job.config.env, **ours}
+
+
+def _attend(command: subprocess.Popen[bytes], paths: JobPaths, stop_asked: StopAsked) -> None:
+    """Wait for the command's end with a heartbeat each tick; pass a request to stop on, and kill after the grace."""
+    kill_at: float | None = None
+    while _still_runs(command):
+        paths.heartbeat.touch()
+        if kill_at is None and stop_asked():
+            command.terminate()
+            kill_at = time.monotonic() + stop_asked.grace_s()
+        elif kill_at is not None and time.monotonic() > kill_at:
+            command.kill()
+
+
+def _still_runs(command: subprocess.Popen[bytes]) -> bool:
+    try:
+        command.wait(timeout=TICK_S)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
+def _end_group(command: subprocess.Popen[bytes]) -> None:
+    """End the command where it still runs, and the processes it left in our group (workers of a killed training)."""
+    if command.poll() is None:
+        command.kill()
+        command.wait()
+    if os.getpgrp() == os.getpid():  # else we were started by hand, and the group is the caller's
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.killpg(os.getpgrp(), signal.SIGTERM)
+
+
+def _result_of(exit_status: int, job: Job) -> Result:
+    if job.paths.cancelled.exists():
+        return Result(JobState.CANCELLED, exit_status, time.time(), "Stopped as asked.")
+    if exit_status == 0:
+        return Result(JobState.SUCCEEDED, 0, time.time())
+    return Result(JobState.FAILED, exit_status, time.time(), _reason_of(exit_status))
+
+
+def _reason_of(exit_status: int) -> str:
+    if exit_status > 0:
+        return f"The command ended with exit status {exit_status}. Its log says why."
+    name = _signal_name(-exit_status)
+    hint = " Out of memory? Try smaller batches, or close other programs." if -exit_status == signal.SIGKILL else ""
+    return f"The command was killed by {name}.{hint}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"  # real-time signals have numbers only
+
+
+def _surely(mark: ProcessMark | None) -> ProcessMark:
+    """The mark of ourselves or of a child that we have not waited for: its entry in the process table stays."""
+    if mark is None:
+        raise JobError("The process table does not show our own processes. Is /proc mounted, or ps installed?")
+    return mark
+
+
+def _say(text: str) -> None:
+    print(f"[job] {text}", flush=True)
+
+
+def main() -> None:
+    """Run the job whose folder is the only argument."""
+    job = read_job(JobPaths(Path(sys.argv[1])))
+    if job.damage:
+        raise SystemExit(job.damage)
+    run(job)
+
+
+if __name__ == "__main__":
+    main()

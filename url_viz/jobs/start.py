@@ -1,0 +1,148 @@
+"""Starts a job: makes its folder and a runner that outlives the page, the tab and the server that asked for it."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from url_viz.errors import JobError
+from url_viz.jobs.job import Job, JobState
+from url_viz.jobs.paths import JobPaths, new_job_id, queue_lock
+from url_viz.jobs.records import JobConfig, Result, write_record
+from url_viz.jobs.watch import log_tail
+from url_viz.workspace import HOME_VARIABLE, Workspace
+
+START_TIMEOUT_S = 50.0
+"""How long the runner may take to report: a cold Python on a slow disk; less than job.START_GRACE_S."""
+
+POLL_S = 0.01
+DEFAULT_QUEUE = "default"
+
+
+def start_job(
+    command: Sequence[str],
+    *,
+    kind: str,
+    title: str,
+    workspace: Workspace,
+    queue: str | None = DEFAULT_QUEUE,
+    about: Mapping[str, str] | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Job:
+    """Start `command`, arguments to this Python such as `["-m", "url_viz", "embed", FOLDER]`, as a job of its own.
+
+    Jobs of one `queue` run one after another, in the order of their start; with None the job waits for nobody. `about`
+    ({"set_id": …}) is kept, and `list_jobs` finds by it; `env` comes on top of the environment. The command works in
+    the caller's current folder, with `$URL_VIZ_HOME` set to `workspace`. Returns once the runner has reported. Raises
+    JobError where it cannot start.
+    """
+    config = JobConfig(
+        command=_checked(command),
+        kind=kind,
+        title=title,
+        created=time.time(),
+        queue=queue,
+        cwd=str(Path.cwd()),
+        env={HOME_VARIABLE: str(workspace.root), **(env or {})},
+        about=dict(about or {}),
+    )
+    return _launch(config, workspace.jobs)
+
+
+def run_again(job: Job) -> Job:
+    """Start a new job that does the same as `job`. Raises JobError where that one still runs, or is damaged."""
+    if job.damage:
+        raise JobError(f"What the job {job.id} did is not known any more: {job.damage}")
+    status = job.status()
+    if status.is_live or status.has_leftover:
+        raise JobError(f"The job {job.id} ({job.title}) still runs. Cancel it, or wait for its end.")
+    repeated = JobConfig(
+        command=job.command,
+        kind=job.kind,
+        title=job.title,
+        created=time.time(),
+        queue=job.config.queue,
+        cwd=job.config.cwd,
+        env=job.config.env,
+        about=job.config.about,
+    )
+    return _launch(repeated, job.paths.folder.parent)
+
+
+def _checked(command: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(command, str) or not command:
+        raise JobError(f"{command!r} is no command. Give a list of arguments, such as ['-m', 'url_viz', 'models'].")
+    if any("\0" in part for part in command):
+        raise JobError(f"The command {command!r} holds a null byte. Leave it out.")
+    return tuple(command)
+
+
+def _launch(config: JobConfig, jobs_folder: Path) -> Job:
+    if not hasattr(os, "killpg"):
+        raise JobError("Jobs need process groups, which Windows lacks. Run the command in a terminal, or use WSL.")
+    if config.queue is not None:
+        queue_lock(jobs_folder, config.queue)  # refuses a bad name
+    job = Job(_new_folder(config, jobs_folder), config)
+    runner = _spawn_runner(job)
+    _await_report(runner, job)
+    _reap_when_over(runner, job)
+    return job
+
+
+def _new_folder(config: JobConfig, jobs_folder: Path) -> JobPaths:
+    """Make the job's folder; it gets its name when job.json is in it, so that nobody sees a job without one."""
+    try:
+        jobs_folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".new-", dir=jobs_folder) as unnamed:
+            made = JobPaths(Path(unnamed) / "job")
+            write_record(made.config, config)
+            return JobPaths(made.folder.rename(jobs_folder / new_job_id()))
+    except OSError as error:
+        raise JobError(f"Cannot write a job to {jobs_folder} ({error.strerror}). Is the disk full?") from error
+
+
+def _spawn_runner(job: Job) -> subprocess.Popen[bytes]:
+    package_home = str(Path(__file__).parents[2])
+    python_path = os.pathsep.join(filter(None, [package_home, os.environ.get("PYTHONPATH")]))
+    try:
+        with job.paths.log.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "url_viz.jobs.run", str(job.paths.folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "PYTHONPATH": python_path},
+                start_new_session=True,  # out of reach of the terminal's Ctrl-C and of its closing
+            )
+    except OSError as error:
+        raise _failed_start(job, f"The runner could not be started ({error}).") from error
+
+
+def _await_report(runner: subprocess.Popen[bytes], job: Job) -> None:
+    """Wait for process.json, so that a returned job surely has a runner. Raises JobError where it dies before."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not job.paths.processes.exists():
+        if runner.poll() is not None or time.monotonic() > deadline:
+            runner.kill()
+            runner.wait()
+            raise _failed_start(job, f"The runner did not report (exit status {runner.returncode}).")
+        time.sleep(POLL_S)
+
+
+def _failed_start(job: Job, reason: str) -> JobError:
+    """Leave the job in the list as failed, with its log, and make the error that says so."""
+    write_record(job.paths.result, Result(JobState.FAILED, None, time.time(), reason))
+    log_end = log_tail(job, 5) or "empty"
+    return JobError(f"Cannot start {job.title!r}. {reason} Its log {job.paths.log} ends: {log_end}")
+
+
+def _reap_when_over(runner: subprocess.Popen[bytes], job: Job) -> None:
+    """Leave no zombie: a thread waits for the runner.
+
+    Not a double fork: that hands the runner to process 1, which in a container often is this server and reaps nobody.
+    """
+    threading.Thread(target=runner.wait, name=f"reaper of job {job.id}", daemon=True).start()
