@@ -6,15 +6,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from url_viz.errors import JobError
 from url_viz.jobs import Job, cancel_job, list_jobs, start_job
-from url_viz.jobs.job import living
 from url_viz.jobs.process import ProcessMark
-from url_viz.jobs.records import read_processes
+from url_viz.jobs.records import Processes, read_processes
 from url_viz.workspace import Workspace
 
 LONG = ["-c", "import time; time.sleep(60)"]
@@ -29,8 +28,21 @@ def until(is_true: Callable[[], bool], seconds: float = 10.0) -> None:
         time.sleep(0.01)
 
 
-def start(workspace: Workspace, command: list[str], **more: object) -> Job:
-    return start_job(command, **{"kind": "test", "title": "a test", "workspace": workspace, **more})
+start = partial(start_job, kind="test", title="a test")
+"""`start(command, workspace=…)`; every other argument of start_job can be given too."""
+
+
+def processes_of(job: Job) -> Processes:
+    processes = read_processes(job.paths.processes)
+    assert processes is not None
+    return processes
+
+
+def command_of(job: Job) -> ProcessMark:
+    """The mark of a running job's command."""
+    command = processes_of(job).command
+    assert command is not None
+    return command
 
 
 def ended(job: Job) -> Job:
@@ -43,18 +55,11 @@ def running(job: Job) -> Job:
     return job
 
 
-def gone(job: Job) -> Job:
-    """The job with its runner's process gone as well, which ends just after the result is written."""
-    until(lambda: not ended(job).status().is_live and not _living_of(job))
-    return job
-
-
 def kill_runner(job: Job) -> None:
     """Kill -9 the runner alone, and wait until it is gone."""
-    processes = read_processes(job.paths.processes)
-    assert processes is not None
-    os.kill(processes.runner.pid, signal.SIGKILL)
-    until(lambda: not processes.runner.is_alive())
+    runner = processes_of(job).runner
+    os.kill(runner.pid, signal.SIGKILL)
+    until(lambda: not runner.is_alive())
 
 
 @pytest.fixture(params=["plain", "odd 'name\" ü $HOME; 画"])
@@ -73,15 +78,8 @@ def _opened(root: Path) -> Iterator[Workspace]:
     yield workspace
     for job in list_jobs(workspace):
         status = job.status()
-        if (status.is_live or status.has_leftover) and _living_of(job):
+        if (status.is_live and job.paths.processes.exists()) or status.has_leftover:
             cancel_job(job, grace_s=0.2)
-
-
-def _living_of(job: Job) -> list[ProcessMark]:
-    try:
-        return living(read_processes(job.paths.processes))
-    except JobError:
-        return []  # a test damaged process.json, of a job that had ended
 
 
 @pytest.fixture

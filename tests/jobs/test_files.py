@@ -6,12 +6,13 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.jobs.conftest import LONG, ended, gone, kill_runner, running, start, until
+from tests.jobs.conftest import LONG, ended, kill_runner, running, start, until
 from url_viz.errors import JobError
 from url_viz.jobs import (
     Job,
@@ -24,18 +25,23 @@ from url_viz.jobs import (
     progress_history,
     run_again,
 )
-from url_viz.jobs import process as process_module
-from url_viz.jobs.paths import is_job_id, new_job_id
-from url_viz.jobs.process import ProcessMark, mark_of
-from url_viz.jobs.records import Processes, write_record
+from url_viz.jobs.paths import JobPaths, is_job_id, new_job_id
+from url_viz.jobs.process import ProcessLook, ProcessMark, look_in_proc, look_with_ps, mark_of, this_machine
+from url_viz.jobs.records import JobConfig, Processes, Result, write_record
 from url_viz.jobs.watch import HISTORY_BYTES
 from url_viz.workspace import Workspace
 
 
 @pytest.fixture
 def done(workspace: Workspace) -> Job:
-    """A job that has succeeded."""
-    return gone(start(workspace, ["-c", "pass"]))
+    """A job that has succeeded, made of its files: those are all that a state is derived from."""
+    paths = JobPaths(workspace.jobs / new_job_id())
+    config = JobConfig(("-c", "pass"), "test", "a test", time.time(), None, str(workspace.root))
+    write_record(paths.config, config)
+    over = ProcessMark(pid=2**22 + 1, started="1", machine=this_machine())  # beyond the largest id that Linux gives
+    write_record(paths.processes, Processes(over, None, time.time()))
+    write_record(paths.result, Result("succeeded", 0, time.time()))
+    return Job(paths, config)
 
 
 def with_processes(job: Job, processes: Processes) -> Job:
@@ -108,19 +114,24 @@ def test_a_folder_without_a_runner_is_queued_at_first_and_lost_later(done: Job) 
     assert early.state == "lost"
 
 
-def test_both_ways_to_read_a_start_time_tell_processes_apart(bystander: subprocess.Popen[bytes]) -> None:
-    for look in (process_module._look_in_proc, process_module._look_with_ps):
-        found = look(bystander.pid)
-        assert found is not None
-        assert found.state[0] in "SRD"
-        assert found.started == look(bystander.pid).started
-        assert found.started not in {"", look(1).started}
+def seen(look: Callable[[int], ProcessLook | None], pid: int) -> ProcessLook:
+    found = look(pid)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("look", [look_in_proc, look_with_ps])
+def test_both_ways_to_look_tell_processes_apart_and_know_a_zombie(
+    look: Callable[[int], ProcessLook | None], bystander: subprocess.Popen[bytes]
+) -> None:
+    found = seen(look, bystander.pid)
+    assert found.state[0] in "SRD"
+    assert found.started == seen(look, bystander.pid).started
+    assert found.started not in {"", seen(look, 1).started}
     bystander.kill()
-    until(lambda: process_module._look_in_proc(bystander.pid).state == "Z")
-    assert process_module._look_with_ps(bystander.pid).state.startswith("Z")
+    until(lambda: seen(look, bystander.pid).state[0] == "Z")
     bystander.wait()
-    assert process_module._look_in_proc(bystander.pid) is None
-    assert process_module._look_with_ps(bystander.pid) is None
+    assert look(bystander.pid) is None
 
 
 def test_a_process_with_brackets_and_spaces_in_its_name_is_read_right(tmp_path: Path) -> None:
@@ -129,11 +140,8 @@ def test_a_process_with_brackets_and_spaces_in_its_name_is_read_right(tmp_path: 
     process = subprocess.Popen([str(odd), "60"])
     try:
         until(lambda: "x) R" in Path(f"/proc/{process.pid}/stat").read_text())
-        until(lambda: process_module._look_in_proc(process.pid).state == "S")
-        mark = mark_of(process.pid)
-        assert mark is not None
-        assert int(mark.started) > int(process_module._look_in_proc(os.getpid()).started)
-        assert mark.is_alive()
+        until(lambda: seen(look_in_proc, process.pid).state == "S")
+        assert int(seen(look_in_proc, process.pid).started) > int(seen(look_in_proc, os.getpid()).started)
     finally:
         process.kill()
         process.wait()
@@ -169,9 +177,9 @@ def test_a_damaged_record_makes_the_state_damaged(workspace: Workspace, done: Jo
 
 def test_jobs_are_listed_newest_first_by_kind_and_by_what_they_are_about(workspace: Workspace) -> None:
     assert list_jobs(workspace) == []
-    first = start(workspace, ["-c", "pass"], kind="embed", about={"set_id": "a", "model": "m"}, queue=None)
-    second = start(workspace, ["-c", "pass"], kind="train", about={"set_id": "a"}, queue=None)
-    third = start(workspace, ["-c", "pass"], kind="embed", about={"set_id": "b"}, queue=None)
+    first = start(["-c", "pass"], workspace=workspace, kind="embed", about={"set_id": "a", "model": "m"}, queue=None)
+    second = start(["-c", "pass"], workspace=workspace, kind="train", about={"set_id": "a"}, queue=None)
+    third = start(["-c", "pass"], workspace=workspace, kind="embed", about={"set_id": "b"}, queue=None)
     (workspace.jobs / "notes").mkdir()
     assert list_jobs(workspace) == [third, second, first]
     assert list_jobs(workspace, kind="embed") == [third, first]
@@ -185,7 +193,7 @@ def test_jobs_are_listed_newest_first_by_kind_and_by_what_they_are_about(workspa
 @pytest.mark.parametrize(
     "name", ["", ".", "..", "../jobs", "20261124-152249-123456-ab12cd/..", "x", "２0261124-152249-123456-ab12cd"]
 )
-def test_only_an_id_finds_a_job(workspace: Workspace, done: Job, name: str) -> None:
+def test_only_an_id_finds_a_job(workspace: Workspace, name: str) -> None:
     assert not is_job_id(name)
     with pytest.raises(JobError, match="no job id"):
         find_job(workspace, name)
@@ -203,7 +211,7 @@ def test_ids_sort_by_time() -> None:
 
 
 def test_a_running_job_is_neither_deleted_nor_repeated(workspace: Workspace) -> None:
-    job = running(start(workspace, LONG))
+    job = running(start(LONG, workspace=workspace))
     for refused in (delete_job, run_again):
         with pytest.raises(JobError, match="still runs"):
             refused(job)
@@ -219,7 +227,7 @@ def test_a_running_job_is_neither_deleted_nor_repeated(workspace: Workspace) -> 
 
 
 def test_a_damaged_job_whose_processes_run_can_still_be_stopped(workspace: Workspace) -> None:
-    job = running(start(workspace, LONG))
+    job = running(start(LONG, workspace=workspace))
     job.paths.config.write_text("{")
     (listed,) = list_jobs(workspace)
     with pytest.raises(JobError, match="still runs"):
@@ -232,7 +240,7 @@ def test_a_damaged_job_whose_processes_run_can_still_be_stopped(workspace: Works
 def test_run_again_does_the_same_in_a_new_job(workspace: Workspace) -> None:
     script = "import os; print(os.environ['EXTRA'])"
     first = ended(
-        start(workspace, ["-c", script], title="t", about={"set_id": "a"}, env={"EXTRA": "kept"}, queue="gpu")
+        start(["-c", script], workspace=workspace, title="t", about={"set_id": "a"}, env={"EXTRA": "kept"}, queue="gpu")
     )
     again = ended(run_again(first))
     assert again.id > first.id
@@ -252,14 +260,14 @@ def test_cancelling_what_has_ended_is_an_error_and_changes_nothing(done: Job) ->
 @pytest.mark.parametrize("command", [[], "-m url_viz", ["-c", "a\0b"]])
 def test_what_is_no_command_is_refused(workspace: Workspace, command: list[str]) -> None:
     with pytest.raises(JobError, match="command"):
-        start(workspace, command)
+        start(command, workspace=workspace)
     assert list_jobs(workspace) == []
 
 
 @pytest.mark.parametrize("queue", ["", "../x", "Größe", ".lock", "a" * 60])
 def test_a_queue_has_a_plain_name(workspace: Workspace, queue: str) -> None:
     with pytest.raises(JobError, match="cannot name a queue"):
-        start(workspace, ["-c", "pass"], queue=queue)
+        start(["-c", "pass"], workspace=workspace, queue=queue)
     assert list_jobs(workspace) == []
 
 
@@ -268,18 +276,18 @@ def test_a_runner_that_does_not_start_is_an_error_and_a_failed_job(
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(JobError, match="exit status 1"):
-        start(workspace, ["-c", "pass"])
+        start(["-c", "pass"], workspace=workspace)
     assert [job.state for job in list_jobs(workspace)] == ["failed"]
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(JobError, match="nowhere"):
-        start(workspace, ["-c", "pass"])
+        start(["-c", "pass"], workspace=workspace)
     assert [job.state for job in list_jobs(workspace)] == ["failed", "failed"]
 
 
 def test_without_process_groups_a_job_is_refused(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "killpg")
     with pytest.raises(JobError, match="Windows"):
-        start(workspace, ["-c", "pass"])
+        start(["-c", "pass"], workspace=workspace)
 
 
 def test_a_half_written_progress_line_is_passed_over(done: Job) -> None:
@@ -320,4 +328,4 @@ def test_a_mark_of_no_process_is_none_and_not_alive() -> None:
     process = subprocess.Popen([sys.executable, "-c", "pass"])
     process.wait()
     assert mark_of(process.pid) is None
-    assert not ProcessMark(process.pid, "1", process_module.this_machine()).is_alive()
+    assert not ProcessMark(process.pid, "1", this_machine()).is_alive()

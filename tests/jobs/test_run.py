@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.jobs.conftest import LONG, ended, kill_runner, running, start, until
+from tests.jobs.conftest import LONG, command_of, ended, kill_runner, processes_of, running, start, until
 from url_viz.errors import JobError
 from url_viz.jobs import cancel_job, find_job, jobs_ahead, list_jobs, log_tail, progress, progress_history, run_again
-from url_viz.jobs.records import read_processes, read_result
+from url_viz.jobs.records import read_result
 from url_viz.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_a_job_succeeds_and_says_so_under_any_folder_name(any_workspace: Workspace) -> None:
-    job = ended(start(any_workspace, ["-c", "print('schön', flush=True)"], title="Größe"))
+    job = ended(start(["-c", "print('schön', flush=True)"], workspace=any_workspace, title="Größe"))
     status = job.status()
     assert (job.state, status.exit_status, status.reason) == ("succeeded", 0, "")
     assert status.seconds_running is not None
@@ -32,14 +32,14 @@ def test_a_job_succeeds_and_says_so_under_any_folder_name(any_workspace: Workspa
 
 
 def test_a_job_fails_with_its_exit_status_and_its_log_says_why(workspace: Workspace) -> None:
-    job = ended(start(workspace, ["-c", "import sys; print('no room', file=sys.stderr); sys.exit(3)"]))
+    job = ended(start(["-c", "import sys; print('no room', file=sys.stderr); sys.exit(3)"], workspace=workspace))
     assert (job.state, job.status().exit_status) == ("failed", 3)
     assert "exit status 3" in job.status().reason
     assert "no room" in log_tail(job).splitlines()
 
 
 def test_a_command_that_the_kernel_kills_fails_with_a_hint_at_memory(workspace: Workspace) -> None:
-    job = ended(start(workspace, ["-c", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"]))
+    job = ended(start(["-c", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"], workspace=workspace))
     assert (job.state, job.status().exit_status) == ("failed", -9)
     assert "SIGKILL" in job.status().reason
     assert "memory" in job.status().reason
@@ -51,7 +51,7 @@ def test_a_command_whose_folder_is_gone_fails_and_says_so(
     short_lived = tmp_path / "short-lived"
     short_lived.mkdir()
     monkeypatch.chdir(short_lived)
-    first = ended(start(workspace, ["-c", "pass"]))
+    first = ended(start(["-c", "pass"], workspace=workspace))
     monkeypatch.chdir(tmp_path)
     short_lived.rmdir()
     again = ended(run_again(first))
@@ -64,7 +64,7 @@ def test_the_command_works_in_the_callers_folder_with_its_workspace_and_our_modu
 ) -> None:
     monkeypatch.chdir(tmp_path)
     script = "import os, url_viz; print(os.getcwd(), os.environ['URL_VIZ_HOME'], os.environ['EXTRA'], sep='|')"
-    job = ended(start(workspace, ["-c", script], env={"EXTRA": "more"}))
+    job = ended(start(["-c", script], workspace=workspace, env={"EXTRA": "more"}))
     assert f"{tmp_path}|{workspace.root}|more" in log_tail(job)
 
 
@@ -73,7 +73,7 @@ def test_progress_of_a_command_arrives_while_it_runs(workspace: Workspace) -> No
         "import time\nfrom url_viz.progress import Progress, command_report\nreport = command_report()\n"
         "report(Progress('read', 1, 4, metrics={'loss': 0.5}))\nreport(Progress('map', 4, 4))\ntime.sleep(60)"
     )
-    job = start(workspace, ["-c", script])
+    job = start(["-c", script], workspace=workspace)
     until(lambda: len(progress_history(job)) == 2)
     latest = progress(job)
     assert job.state == "running"
@@ -89,7 +89,7 @@ def test_cancel_ends_a_running_job_and_all_of_its_processes(workspace: Workspace
         "worker = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
         "print('worker', worker.pid, flush=True)\ntime.sleep(60)"
     )
-    job = start(workspace, ["-c", script])
+    job = start(["-c", script], workspace=workspace)
     until(lambda: re.search(r"^worker \d+$", log_tail(job), re.MULTILINE) is not None)
     worker = int(re.findall(r"^worker (\d+)$", log_tail(job), re.MULTILINE)[0])
     assert _runs(worker)
@@ -105,7 +105,7 @@ def test_a_command_may_tidy_up_when_it_is_cancelled(workspace: Workspace) -> Non
         "signal.signal(signal.SIGTERM, lambda *_: (print('saved', flush=True), sys.exit(0)))\n"
         "print('ready', flush=True)\ntime.sleep(60)"
     )
-    job = start(workspace, ["-c", script])
+    job = start(["-c", script], workspace=workspace)
     until(lambda: "ready" in log_tail(job).splitlines())
     cancel_job(job)
     assert job.state == "cancelled", "exit status 0 after a request to stop is no success"
@@ -116,56 +116,55 @@ def test_a_command_that_will_not_stop_is_killed_after_the_grace(workspace: Works
     script = (
         "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('deaf', flush=True)\ntime.sleep(60)"
     )
-    job = start(workspace, ["-c", script])
+    job = start(["-c", script], workspace=workspace)
     until(lambda: "deaf" in log_tail(job).splitlines())
     cancel_job(job, grace_s=0.1)
     assert (job.state, job.status().exit_status) == ("cancelled", -signal.SIGKILL)
 
 
 def test_cancel_works_where_the_runner_itself_is_stopped(workspace: Workspace) -> None:
-    job = running(start(workspace, LONG))
-    processes = read_processes(job.paths.processes)
-    assert processes is not None
-    os.kill(processes.runner.pid, signal.SIGSTOP)
+    job = running(start(LONG, workspace=workspace))
+    runner = processes_of(job).runner
+    os.kill(runner.pid, signal.SIGSTOP)
     cancel_job(job, grace_s=0.1)
     assert job.state == "cancelled"
-    assert not processes.runner.is_alive()
+    assert not runner.is_alive()
 
 
 def test_the_marker_alone_stops_a_job_as_a_canceller_on_another_machine_needs(workspace: Workspace) -> None:
-    job = running(start(workspace, LONG))
+    job = running(start(LONG, workspace=workspace))
     job.paths.cancelled.write_text('{"grace_s": 5}')
     assert ended(job).state == "cancelled"
 
 
 def test_a_signal_from_outside_is_a_failure_and_not_a_cancellation(workspace: Workspace) -> None:
-    job = running(start(workspace, LONG))
-    processes = read_processes(job.paths.processes)
-    assert processes is not None
-    os.kill(processes.runner.pid, signal.SIGTERM)
+    job = running(start(LONG, workspace=workspace))
+    runner = processes_of(job).runner
+    os.kill(runner.pid, signal.SIGTERM)
     assert ended(job).state == "failed"
     assert "SIGTERM" in job.status().reason
 
 
 def test_jobs_of_a_queue_run_one_after_another_in_order(workspace: Workspace) -> None:
-    first = running(start(workspace, LONG))
-    second, third = (start(workspace, ["-c", "import time; time.sleep(0.1)"]) for _ in range(2))
+    first = running(start(LONG, workspace=workspace))
+    second, third = (start(["-c", "import time; time.sleep(0.1)"], workspace=workspace) for _ in range(2))
     assert [second.state, third.state] == ["queued", "queued"]
     assert jobs_ahead(third) == [second, first]
-    beside = start(workspace, ["-c", "pass"], queue="other")
-    alone = start(workspace, ["-c", "pass"], queue=None)
+    beside = start(["-c", "pass"], workspace=workspace, queue="other")
+    alone = start(["-c", "pass"], workspace=workspace, queue=None)
     assert [ended(beside).state, ended(alone).state] == ["succeeded", "succeeded"]
     assert [second.state, third.state] == ["queued", "queued"]
     cancel_job(first)
     assert [ended(third).state, second.state] == ["succeeded", "succeeded"]
-    told = [(job.status().started, job.status().finished) for job in (first, second, third)]
-    assert told == sorted(told)
-    assert all(after[0] >= before[1] for before, after in pairwise(told))
+    for before, after in pairwise([first.status(), second.status(), third.status()]):
+        assert before.finished is not None
+        assert after.started is not None
+        assert before.finished <= after.started
 
 
 def test_a_queued_job_is_cancelled_before_its_command_starts(workspace: Workspace) -> None:
-    running(start(workspace, LONG))
-    waiting = start(workspace, ["-c", "print('must not run')"])
+    running(start(LONG, workspace=workspace))
+    waiting = start(["-c", "print('must not run')"], workspace=workspace)
     assert waiting.state == "queued"
     cancel_job(waiting)
     assert waiting.state == "cancelled"
@@ -174,29 +173,25 @@ def test_a_queued_job_is_cancelled_before_its_command_starts(workspace: Workspac
 
 
 def test_a_killed_runner_is_lost_and_its_command_is_noticed_and_can_be_ended(workspace: Workspace) -> None:
-    job = running(start(workspace, LONG))
-    processes = read_processes(job.paths.processes)
-    assert processes is not None
-    assert processes.command is not None
+    job = running(start(LONG, workspace=workspace))
+    command = command_of(job)
     kill_runner(job)
     assert (job.state, job.status().has_leftover) == ("lost", True)
     assert "still runs" in job.status().reason
     with pytest.raises(JobError, match="still runs"):
         run_again(job)
     cancel_job(job)
-    assert not processes.command.is_alive()
+    assert not command.is_alive()
     assert (job.state, job.status().has_leftover) == ("cancelled", False)
 
 
 def test_the_next_job_of_the_queue_ends_what_a_killed_one_left(workspace: Workspace) -> None:
-    job = running(start(workspace, LONG))
-    processes = read_processes(job.paths.processes)
-    assert processes is not None
-    assert processes.command is not None
+    job = running(start(LONG, workspace=workspace))
+    command = command_of(job)
     kill_runner(job)
-    after = ended(start(workspace, ["-c", "pass"]))
+    after = ended(start(["-c", "pass"], workspace=workspace))
     assert after.state == "succeeded"
-    assert not processes.command.is_alive()
+    assert not command.is_alive()
     assert (job.state, job.status().has_leftover) == ("lost", False)
     assert job.id in log_tail(after)
 
@@ -228,27 +223,25 @@ def test_a_job_outlives_its_starter_and_a_ctrl_c_to_the_starters_group(workspace
 
 
 def test_ended_jobs_leave_neither_zombies_nor_threads(workspace: Workspace) -> None:
-    job = ended(start(workspace, ["-c", "pass"]))
-    processes = read_processes(job.paths.processes)
-    assert processes is not None
+    job = ended(start(["-c", "pass"], workspace=workspace))
+    runner = processes_of(job).runner
     until(lambda: not any(job.id in thread.name for thread in threading.enumerate()))
-    assert not Path(f"/proc/{processes.runner.pid}").exists()
+    assert not Path(f"/proc/{runner.pid}").exists()
 
 
 def test_a_job_that_is_deleted_under_its_runner_ends_its_command(workspace: Workspace) -> None:
-    job = running(start(workspace, LONG))
-    processes = read_processes(job.paths.processes)
-    assert processes is not None
-    assert processes.command is not None
+    job = running(start(LONG, workspace=workspace))
+    runner, command = processes_of(job).runner, command_of(job)
     job.paths.folder.rename(workspace.root / "moved away")
-    until(lambda: not processes.runner.is_alive() and not processes.command.is_alive())
+    until(lambda: not runner.is_alive() and not command.is_alive())
 
 
 def test_the_result_is_there_when_the_job_has_ended(workspace: Workspace) -> None:
-    job = start(workspace, ["-c", "pass"])
-    seen = []
-    until(lambda: seen.append(job.state) or seen[-1] not in {"queued", "running"})
-    assert seen[-1] == "succeeded", "never lost between the end of the process and its result"
+    job = start(["-c", "pass"], workspace=workspace)
+    state = job.state
+    while state in {"queued", "running"}:
+        state = job.state
+    assert state == "succeeded", "never lost between the end of the process and its result"
     assert read_result(job.paths.result) is not None
 
 

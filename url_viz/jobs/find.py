@@ -18,7 +18,7 @@ def list_jobs(workspace: Workspace, *, kind: str | None = None, about: Mapping[s
     return [
         job
         for job in jobs_in(workspace.jobs)
-        if (kind is None or job.kind == kind) and wanted <= set(job.config.about.items())
+        if (kind is None or job.kind == kind) and wanted <= set(job.about.items())
     ]
 
 

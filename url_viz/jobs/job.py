@@ -1,6 +1,7 @@
 """A job and its state, derived from the files of its folder alone, so that any process can look at any time."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -88,6 +89,11 @@ class Job:
     @property
     def command(self) -> tuple[str, ...]:
         return self.config.command
+
+    @property
+    def about(self) -> Mapping[str, str]:
+        """What the job works on, such as {"set_id": …}, as its starter told it."""
+        return self.config.about
 
     @property
     def created(self) -> float:

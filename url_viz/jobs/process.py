@@ -40,7 +40,9 @@ class ProcessMark:
 
 
 @dataclass(frozen=True)
-class _Look:
+class ProcessLook:
+    """What the process table says of a process: its state (first letter as in proc(5)) and when it started."""
+
     state: str
     started: str
 
@@ -59,21 +61,22 @@ def this_machine() -> str:
     return platform.node()
 
 
-def _look(pid: int) -> _Look | None:
-    return _look_in_proc(pid) if (PROC / "self/stat").exists() else _look_with_ps(pid)
+def _look(pid: int) -> ProcessLook | None:
+    return look_in_proc(pid) if (PROC / "self/stat").exists() else look_with_ps(pid)
 
 
-def _look_in_proc(pid: int) -> _Look | None:
+def look_in_proc(pid: int) -> ProcessLook | None:
+    """For Linux: a start time in clock ticks since the boot, which `this_machine` names."""
     try:
         text = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return None
     # The second field is the program's name in brackets and may hold spaces and brackets itself.
     after_name = text[text.rindex(")") + 1 :].split()
-    return _Look(after_name[STATE_FIELD - 3], after_name[START_FIELD - 3])
+    return ProcessLook(after_name[STATE_FIELD - 3], after_name[START_FIELD - 3])
 
 
-def _look_with_ps(pid: int) -> _Look | None:
+def look_with_ps(pid: int) -> ProcessLook | None:
     """For macOS and the BSDs: one call of ps, whose start time has whole seconds."""
     found = subprocess.run(
         ["ps", "-o", "state=", "-o", "lstart=", "-p", str(pid)],
@@ -83,4 +86,4 @@ def _look_with_ps(pid: int) -> _Look | None:
         env={**os.environ, "LC_ALL": "C"},
     )
     state, _, started = found.stdout.strip().partition(" ")
-    return _Look(state, " ".join(started.split())) if state else None
+    return ProcessLook(state, " ".join(started.split())) if state else None
