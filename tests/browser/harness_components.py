@@ -1,0 +1,167 @@
+"""An app that shows the map and the gallery on synthetic points: `streamlit run tests/browser/harness_components.py`.
+
+Query parameters: show=map|gallery, n, colour, note, fail (times the points fail first), columns, labels=0.
+"""
+
+import hashlib
+import io
+from collections import Counter
+
+import numpy as np
+import streamlit as st
+from PIL import Image, ImageDraw
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from url_viz.ui.components.gallery import Tile, show_gallery
+from url_viz.ui.components.map import MapView, map_event, show_map
+from url_viz.ui.points import Points, encode_points, inside
+
+FIRST_ID = 2**62 + 1
+CLASSES = (
+    *("Havanese", "wheaten terrier", "Yorkshire terrier", "Great Pyrenees", "Samoyed", "Leonberger", "Abyssinian"),
+    *("Bengal", "Birman", "Bombay", "Egyptian Mau", "Maine Coon", "Persian", "Ragdoll", "Russian Blue", "Siamese"),
+    "Sphynx",
+)
+HOSTILE_NAME = "<img src=x onerror=alert(1)>.jpg"
+failures: Counter[str] = Counter()
+
+
+def synthetic_points(n: int, layout: str) -> Points:
+    """Clusters, a class each, whose pictures are the more ambiguous the nearer they are to another class."""
+    random = np.random.default_rng(7)
+    label = np.arange(n) % len(CLASSES)
+    angle = label * 2.4
+    centre = np.stack([np.cos(angle), np.sin(angle)], axis=1) * np.sqrt(label + 0.6)[:, None] * 2.3
+    spread = random.normal(size=(n, 2)) * random.gamma(2.0, 0.42, size=(n, 1))
+    places = centre + spread if layout == "umap" else (centre + spread) @ np.array([[9.0, 2.0], [1.0, -4.0]]) + 100
+    doubt = np.linalg.norm(spread, axis=1) + random.normal(size=n) * 0.25
+    ranks = np.argsort(np.argsort(doubt)) * 100 / max(1, n - 1)
+    return Points(
+        ids=FIRST_ID + np.arange(n),
+        x=places[:, 0].astype(np.float32),
+        y=places[:, 1].astype(np.float32),
+        uncertainty_percentile=ranks.astype(np.float32),
+        confusability_percentile=np.where(random.random(n) < 0.1, np.nan, 100 - ranks).astype(np.float32),
+        label=label.astype(np.int32),
+    )
+
+
+def answer_points(request: Request) -> Response:
+    query = request.query_params
+    failures[str(query)] += 1
+    if failures[str(query)] <= int(query.get("fail", 0)):
+        return Response("no", status_code=503)
+    data = encode_points(synthetic_points(int(query["n"]), query.get("layout", "umap")))
+    etag = hashlib.blake2b(data, digest_size=8).hexdigest()
+    headers = {"ETag": etag, "Cache-Control": "no-cache"}
+    if request.headers.get("If-None-Match") == etag:
+        return Response(status_code=304, headers=headers)
+    return Response(data, media_type="application/octet-stream", headers=headers)
+
+
+def answer_card(request: Request) -> Response:
+    row = int(request.path_params["id"]) - FIRST_ID
+    is_hostile = row % 5 == 1
+    return JSONResponse(
+        {
+            "id": str(FIRST_ID + row),
+            "name": HOSTILE_NAME if is_hostile else f"IMG_{row:05d}.jpg",
+            "label": CLASSES[row % len(CLASSES)],
+            "thumbnail": f"/harness/thumbnail/{FIRST_ID + row}",
+            "uncertainty": 0.0412 * (row + 1),
+            "uncertainty_percentile": float(row % 101),
+            "confusability": None if row % 2 else 0.5,
+            "confusability_percentile": None if row % 2 else 50.0,
+        }
+    )
+
+
+def answer_thumbnail(request: Request) -> Response:
+    row = int(request.path_params["id"]) - FIRST_ID
+    if row % 11 == 10:
+        return Response(status_code=404)
+    random = np.random.default_rng(row)
+    size = (256, 170) if row % 2 else (192, 256)
+    picture = Image.new("RGB", size, tuple(random.integers(60, 235, 3).tolist()))
+    for _ in range(6):
+        x, y, radius = (int(v) for v in random.integers([0, 0, 12], [*size, 70]))
+        colour = tuple(random.integers(30, 255, 3).tolist())
+        ImageDraw.Draw(picture).ellipse([x - radius, y - radius, x + radius, y + radius], fill=colour)
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=85)
+    return Response(buffer.getvalue(), media_type="image/jpeg", headers={"Cache-Control": "max-age=3600"})
+
+
+def map_page() -> None:
+    """A page as ours are: it reads the map's state before it draws, and hands it back with the view."""
+    query = st.query_params
+    n = int(query.get("n", 1000)) + st.session_state.setdefault("grown", 0)
+    layout = st.session_state.setdefault("layout", query.get("layout", "umap"))
+    buttons = st.container(horizontal=True)
+    buttons.button("Grow", on_click=lambda: st.session_state.update(grown=st.session_state["grown"] + 500))
+    buttons.button(
+        "Other layout", on_click=lambda: st.session_state.update(layout="pca" if layout == "umap" else "umap")
+    )
+    buttons.button("Clear selection", on_click=clear_selection)
+    buttons.button("Run again")
+    before = map_event(st.session_state.get("map") or {})
+    view = MapView(
+        points_url=f"/harness/points?n={n}&layout={layout}&fail={query.get('fail', 0)}&run={query.get('run', '')}",
+        card_url="/harness/card/{id}",
+        total=int(query.get("total", n)),
+        colour=query.get("colour", "uncertainty"),  # type: ignore[arg-type]
+        classes=CLASSES,
+        class_shown=tuple(int(c) for c in query["shown"].split(",")) if "shown" in query else None,
+        threshold_percentile=before.threshold_percentile,
+        ringed_id=FIRST_ID + int(query["ringed"]) if "ringed" in query else None,
+        polygon=before.polygon,
+        note=query.get("note", ""),
+    )
+    event = show_map(view, key="map", height_px=int(query.get("height", 560)))
+    points = synthetic_points(n, layout)
+    selected = 0 if event.polygon is None else int(inside(np.array(event.polygon), points.x, points.y).sum())
+    st.text(f"selected {selected} of {n}")
+    st.text(f"clicked {event.clicked_id}")
+    st.text(f"threshold {event.threshold_percentile}")
+
+
+def clear_selection() -> None:
+    st.session_state["map"]["polygon"] = None
+
+
+def gallery_page() -> None:
+    query = st.query_params
+    tiles = tuple(tile_of(row, with_label=query.get("labels") != "0") for row in range(int(query.get("n", 24))))
+    columns = int(query["columns"]) if "columns" in query else None
+    event = show_gallery(tiles, key="gallery", columns=columns, empty="Nothing is this ambiguous here.")
+    st.text(f"clicked {event.clicked_id}")
+
+
+def tile_of(row: int, *, with_label: bool) -> Tile:
+    return Tile(
+        id=FIRST_ID + row,
+        name=HOSTILE_NAME if row == 2 else f"holiday/2024/IMG_{row:05d}.jpg",
+        thumbnail=f"/harness/thumbnail/{FIRST_ID + row}",
+        value=f"{0.412 + row / 100:.3f} · {97 - row}th",
+        label=CLASSES[row % len(CLASSES)] if with_label else None,
+        twins={0: 3, 4: 1}.get(row, 0),
+        is_ringed=row == 3,
+        mark="kept" if row == 1 else None,
+    )
+
+
+if get_script_run_ctx() is None:
+    app = st.App(
+        __file__,
+        routes=[
+            Route("/harness/points", answer_points),
+            Route("/harness/card/{id:int}", answer_card),
+            Route("/harness/thumbnail/{id:int}", answer_thumbnail),
+        ],
+    )
+else:
+    st.set_page_config(layout="wide")
+    gallery_page() if st.query_params.get("show") == "gallery" else map_page()

@@ -1,0 +1,86 @@
+// Part of the map's module (the parts are joined in order of their numbers): colours, in OKLab, packed for ImageData.
+
+// A percentile's colour runs clear → ambiguous through three points [lightness, chroma, hue in degrees], at an even pace
+// in OKLab: blue to orange for every kind of colour vision, lightness rising throughout so that grey print keeps the order.
+const RAMPS = {
+  light: [[0.44, 0.075, 262], [0.555, 0.14, 328], [0.73, 0.175, 58]],
+  dark: [[0.47, 0.075, 262], [0.62, 0.15, 335], [0.87, 0.145, 82]],
+};
+// Eight colours that stay apart under the common colour-vision deficiencies (after Okabe and Ito), none near white or black.
+const PALETTE = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8b7bd8", "#a8a032"];
+
+function oklabOf([lightness, chroma, hue]) {
+  const angle = (hue * Math.PI) / 180;
+  return [lightness, chroma * Math.cos(angle), chroma * Math.sin(angle)];
+}
+
+// Oklab → sRGB, 0 to 255 (Ottosson 2020, "A perceptual color space for image processing").
+function rgbOf([lightness, a, b]) {
+  const l = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3;
+  const m = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3;
+  const s = (lightness - 0.0894841775 * a - 1.291485548 * b) ** 3;
+  const linear = [
+    4.0767416621 * l - 3.3077115913 * m + 0.2309699292 * s,
+    -1.2684380046 * l + 2.6097574011 * m - 0.3413193965 * s,
+    -0.0041960863 * l - 0.7034186147 * m + 1.707614701 * s,
+  ];
+  return linear.map((c) => Math.round(255 * Math.min(1, Math.max(0, c <= 0.0031308 ? 12.92 * c : 1.055 * c ** (1 / 2.4) - 0.055))));
+}
+
+const packed = ([r, g, b]) => (b << 16) | (g << 8) | r; // the order of bytes in ImageData on every machine with a browser
+const cssOf = (colour) => `rgb(${colour & 255} ${(colour >> 8) & 255} ${(colour >> 16) & 255})`;
+const mixed = (from, to, share) => packed([0, 8, 16].map((bit) => Math.round(((from >> bit) & 255) * (1 - share) + ((to >> bit) & 255) * share)));
+
+// 255 colours, percentile 0 to 100, equal steps in OKLab along a quadratic curve through the three points.
+function rampOf(anchors) {
+  const [p0, p1, p2] = anchors.map(oklabOf);
+  const at = (t) => p0.map((_, i) => 2 * (t - 0.5) * (t - 1) * p0[i] - 4 * t * (t - 1) * p1[i] + 2 * t * (t - 0.5) * p2[i]);
+  const curve = Array.from({ length: 1001 }, (_, i) => at(i / 1000));
+  const length = [0];
+  for (let i = 1; i < curve.length; i++) length.push(length[i - 1] + Math.hypot(...curve[i].map((c, j) => c - curve[i - 1][j])));
+  const total = length[length.length - 1];
+  let i = 0;
+  return Uint32Array.from({ length: 255 }, (_, step) => {
+    while (length[i] < (total * step) / 254 && i < 1000) i++;
+    return packed(rgbOf(curve[i]));
+  });
+}
+
+// What a CSS colour is in numbers: the browser paints one pixel of it.
+function parsedColour(css) {
+  const context = new OffscreenCanvas(1, 1).getContext("2d");
+  context.fillStyle = css;
+  context.fillRect(0, 0, 1, 1);
+  return packed(context.getImageData(0, 0, 1, 1).data);
+}
+
+function luminance(colour) {
+  const [r, g, b] = [0, 8, 16].map((bit) => ((colour >> bit) & 255) / 255);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
+
+// The colours of the page's theme, and ours made to fit it.
+function themeOf(element) {
+  const style = getComputedStyle(element);
+  const colour = (name, otherwise) => parsedColour(style.getPropertyValue(name).trim() || otherwise);
+  const background = colour("--st-background-color", "white");
+  const ink = colour("--st-text-color", "black");
+  const isDark = luminance(background) < 0.5;
+  return {
+    background,
+    ink,
+    isDark,
+    accent: colour("--st-primary-color", "royalblue"),
+    ramp: rampOf(isDark ? RAMPS.dark : RAMPS.light),
+    missing: mixed(background, ink, 0.42), // no percentile, no label
+    dimmed: mixed(background, ink, isDark ? 0.3 : 0.24), // a class that is not shown
+  };
+}
+
+// Classes beyond the palette take its colours again, darker, then lighter.
+function classColour(index, theme) {
+  const hex = parseInt(PALETTE[index % PALETTE.length].slice(1), 16);
+  const base = packed([hex >> 16, (hex >> 8) & 255, hex & 255]);
+  const round = Math.floor(index / PALETTE.length) % 3;
+  return round === 0 ? base : mixed(base, round === 1 ? theme.ink : theme.background, 0.4);
+}

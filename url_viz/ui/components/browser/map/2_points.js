@@ -1,0 +1,55 @@
+// Part of the map's module: the points as they come (url_viz/ui/points.py has the layout), and finding one near a place.
+
+const HEADER_BYTES = 32;
+const BYTES_PER_POINT = 16;
+const MISSING = 255;
+const NO_LABEL = 65535;
+const POINTS_PER_CELL = 4;
+
+function decodePoints(buffer) {
+  const header = new DataView(buffer, 0, Math.min(HEADER_BYTES, buffer.byteLength));
+  const isOurs = buffer.byteLength >= HEADER_BYTES && header.getUint32(0) === 0x55564d31; // "UVM1"
+  const n = isOurs ? header.getUint32(4, true) : 0;
+  if (!isOurs || buffer.byteLength !== HEADER_BYTES + BYTES_PER_POINT * n) throw new Error(`${buffer.byteLength} bytes that are no points`);
+  const [xMin, xMax, yMin, yMax] = [8, 12, 16, 20].map((at) => header.getFloat32(at, true));
+  let offset = HEADER_BYTES;
+  const block = (Kind) => {
+    const array = new Kind(buffer, offset, n);
+    offset += array.byteLength;
+    return array;
+  };
+  const ids = block(BigInt64Array);
+  const x = Float32Array.from(block(Uint16Array), (step) => xMin + (step * (xMax - xMin)) / 65535);
+  const y = Float32Array.from(block(Uint16Array), (step) => yMin + (step * (yMax - yMin)) / 65535);
+  return { n, ids, x, y, uncertainty: block(Uint8Array), confusability: block(Uint8Array), label: block(Uint16Array), box: [xMin, xMax, yMin, yMax] };
+}
+
+const NO_POINTS = decodePoints(new Uint8Array([0x55, 0x56, 0x4d, 0x31, ...new Array(28).fill(0)]).buffer);
+
+// A grid over the points, their rows sorted by cell, so that only a few are looked at for each movement of the pointer.
+function gridOf({ n, x, y, box: [xMin, xMax, yMin, yMax] }) {
+  const side = Math.max(1, Math.ceil(Math.sqrt(n / POINTS_PER_CELL)));
+  const [perX, perY] = [side / (xMax - xMin || 1), side / (yMax - yMin || 1)];
+  const cellX = (value) => Math.min(side - 1, Math.max(0, Math.floor((value - xMin) * perX)));
+  const cellY = (value) => Math.min(side - 1, Math.max(0, Math.floor((value - yMin) * perY)));
+  const starts = new Uint32Array(side * side + 1);
+  for (let i = 0; i < n; i++) starts[cellY(y[i]) * side + cellX(x[i]) + 1]++;
+  for (let c = 0; c < side * side; c++) starts[c + 1] += starts[c];
+  const [next, rows] = [starts.slice(), new Uint32Array(n)];
+  for (let i = 0; i < n; i++) rows[next[cellY(y[i]) * side + cellX(x[i])]++] = i;
+  return { side, cellX, cellY, starts, rows };
+}
+
+// The row nearest to a place, within a reach in map units, among those that are shown; -1 for none.
+function nearestRow(points, grid, { x, y, reach, isShown }) {
+  let [best, bestSquare] = [-1, reach * reach];
+  const [left, right] = [grid.cellX(x - reach), grid.cellX(x + reach)];
+  for (let row = grid.cellY(y - reach); row <= grid.cellY(y + reach); row++) {
+    for (let at = grid.starts[row * grid.side + left]; at < grid.starts[row * grid.side + right + 1]; at++) {
+      const i = grid.rows[at];
+      const square = (points.x[i] - x) ** 2 + (points.y[i] - y) ** 2;
+      if (square <= bestSquare && isShown(i)) [best, bestSquare] = [i, square];
+    }
+  }
+  return best;
+}

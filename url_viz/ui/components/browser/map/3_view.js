@@ -1,0 +1,74 @@
+// Part of the map's module: which part of the map the stage shows. One scale for both axes, y upwards.
+
+const MOST_ZOOM = 60; // beyond it the steps in which coordinates come would show
+const LEAST_ZOOM = 0.5;
+
+class View {
+  constructor() {
+    Object.assign(this, { width: 1, height: 1, box: [0, 0, 0, 0], few: true, x: 0, y: 0, zoom: 1, moved: false });
+  }
+
+  // Pixels for one map unit where everything just fits.
+  get fit() {
+    const [xMin, xMax, yMin, yMax] = this.box;
+    const margin = this.few ? 0.2 * Math.min(this.width, this.height) : Math.min(32, 0.08 * this.width);
+    const scale = Math.min((this.width - 2 * margin) / (xMax - xMin), (this.height - 2 * margin) / (yMax - yMin));
+    return Number.isFinite(scale) ? Math.max(scale, 1e-9) : 1;
+  }
+
+  get scale() {
+    return this.fit * this.zoom;
+  }
+
+  toStage(x, y) {
+    return [(x - this.x) * this.scale + this.width / 2, (this.y - y) * this.scale + this.height / 2];
+  }
+
+  toMap(left, top) {
+    return [(left - this.width / 2) / this.scale + this.x, this.y - (top - this.height / 2) / this.scale];
+  }
+
+  resize(width, height) {
+    Object.assign(this, { width, height });
+  }
+
+  // Everything in view.
+  whole() {
+    const [xMin, xMax, yMin, yMax] = this.box;
+    return { x: (xMin + xMax) / 2, y: (yMin + yMax) / 2, zoom: 1 };
+  }
+
+  // The place and zoom after zooming by a factor about a place on the stage, which stays where it is.
+  zoomed(factor, left = this.width / 2, top = this.height / 2) {
+    const zoom = Math.min(MOST_ZOOM, Math.max(LEAST_ZOOM, this.zoom * factor));
+    const [x, y] = this.toMap(left, top);
+    const share = this.zoom / zoom;
+    return { x: x + (this.x - x) * share, y: y + (this.y - y) * share, zoom };
+  }
+
+  panned(right, down) {
+    return { x: this.x - right / this.scale, y: this.y + down / this.scale, zoom: this.zoom };
+  }
+
+  // Take the place of new points. A view the user chose stays where it is on the map while the map is much the same,
+  // and keeps its framing (relative place and zoom) where the map became another one, as from PCA to UMAP.
+  adopt(points) {
+    const [before, scaleBefore] = [this.box, this.fit];
+    this.box = points.box;
+    this.few = points.n < 25;
+    if (!this.moved) return Object.assign(this, this.whole());
+    const ratio = this.fit / scaleBefore;
+    if (ratio > 0.67 && ratio < 1.5 && overlaps(before, points.box)) this.zoom /= ratio;
+    else [this.x, this.y] = [0, 2].map((at) => carried(at ? this.y : this.x, before, points.box, at));
+    return this;
+  }
+}
+
+function overlaps(a, b) {
+  return a[0] < b[1] && b[0] < a[1] && a[2] < b[3] && b[2] < a[3];
+}
+
+function carried(value, before, after, at) {
+  const share = (value - before[at]) / (before[at + 1] - before[at] || 1);
+  return after[at] + share * (after[at + 1] - after[at]);
+}

@@ -1,0 +1,86 @@
+// Part of the map's module: all points drawn into one block of pixels, because no other way keeps 100,000 of them fluent.
+
+const MARGIN = 48; // pixels around the stage, so that discs at its edge need no clipping
+const FULL = 256;
+
+// Few points are large and solid; many are small and let each other through. CSS pixels, and 0 to 1.
+function sizeAndOpacity(n, { width, height, zoom }) {
+  const filling = Math.sqrt((0.05 * width * height) / (Math.PI * Math.max(n, 1)));
+  const radius = Math.min(9, Math.max(0.8, Math.min(8, filling) * zoom ** 0.4));
+  const opacity = Math.min(0.95, Math.max(0.55, 0.95 - 0.16 * Math.log10(Math.max(n / 2000, 1)) + 0.2 * Math.log10(Math.max(zoom, 1))));
+  return { radius, opacity };
+}
+
+// The pixels of a disc around a point, and how much it covers of each (0 to 256), for a raster of this width.
+function discOf(radius, stride) {
+  const [offsets, covers] = [[], []];
+  const reach = Math.ceil(radius);
+  for (let dy = -reach; dy <= reach; dy++) {
+    for (let dx = -reach; dx <= reach; dx++) {
+      const cover = Math.min(1, Math.max(0, radius + 0.5 - Math.hypot(dx, dy)));
+      if (cover > 0.04) offsets.push(dy * stride + dx), covers.push(Math.round(cover * FULL));
+    }
+  }
+  return { offsets: Int32Array.from(offsets), covers: Int32Array.from(covers) };
+}
+
+class Raster {
+  constructor(canvas) {
+    this.context = canvas.getContext("2d", { alpha: false });
+    this.canvas = canvas;
+  }
+
+  resize(width, height) {
+    Object.assign(this.canvas, { width, height });
+    this.stride = width + 2 * MARGIN;
+    this.rows = height + 2 * MARGIN;
+    this.image = new ImageData(this.stride, this.rows);
+    this.pixels = new Uint32Array(this.image.data.buffer);
+  }
+
+  // Draw `list` (x, y in map units; colour; alpha 0 to 256), first to last. `density` is device pixels a CSS pixel.
+  draw(list, view, { background, density, radius, hasRim }) {
+    this.pixels.fill((0xff000000 | background) >>> 0);
+    const places = this.placed(list, view, density);
+    const disc = discOf(radius * density, this.stride);
+    const rim = discOf((radius + 1.1) * density, this.stride);
+    for (let at = 0; at < list.n; at++) {
+      const place = places[at];
+      if (place < 0 || list.alpha[at] === 0) continue;
+      if (hasRim) this.stamp(rim, place, background, list.alpha[at]);
+      this.stamp(disc, place, list.colour[at], list.alpha[at]);
+    }
+    this.context.putImageData(this.image, -MARGIN, -MARGIN);
+  }
+
+  // The pixel of every point, -1 where it is out of sight.
+  placed(list, view, density) {
+    if (this.places?.length !== list.n) this.places = new Int32Array(list.n);
+    const { places, stride, rows } = this;
+    const scale = view.scale * density;
+    const left = (view.width * density) / 2 - view.x * scale + MARGIN;
+    const top = (view.height * density) / 2 + view.y * scale + MARGIN;
+    const inset = MARGIN / 2;
+    const [lastX, lastY] = [stride - inset, rows - inset];
+    for (let at = 0; at < list.n; at++) {
+      const x = Math.floor(list.x[at] * scale + left);
+      const y = Math.floor(top - list.y[at] * scale);
+      places[at] = x >= inset && x < lastX && y >= inset && y < lastY ? y * stride + x : -1;
+    }
+    return places;
+  }
+
+  // Lay a disc of one colour over the pixels, red and blue in one multiplication, green in another.
+  stamp({ offsets, covers }, place, colour, alpha) {
+    const pixels = this.pixels;
+    const [redBlue, green] = [colour & 0xff00ff, colour & 0x00ff00];
+    for (let i = 0; i < offsets.length; i++) {
+      const over = (covers[i] * alpha) >> 8;
+      const under = FULL - over;
+      const pixel = pixels[place + offsets[i]];
+      const rb = ((Math.imul(redBlue, over) + Math.imul(pixel & 0xff00ff, under)) >>> 8) & 0xff00ff;
+      const g = ((Math.imul(green, over) + Math.imul(pixel & 0x00ff00, under)) >>> 8) & 0x00ff00;
+      pixels[place + offsets[i]] = 0xff000000 | rb | g;
+    }
+  }
+}

@@ -1,0 +1,121 @@
+// Part of the map's module: the card of the picture under the pointer. Names come from files, so they are text, never HTML.
+
+const DWELL_MS = 125; // how long the pointer rests before anything is asked for
+const LINGER_MS = 90; // how long the card stays when the pointer leaves a point, so that it does not flicker on the way
+const CARDS_KEPT = 300;
+const GAP = 14;
+
+class Card {
+  constructor(element) {
+    this.element = element;
+    this.known = new Map();
+    this.id = null;
+    this.image = element.querySelector("img");
+    this.image.addEventListener("error", () => this.image.parentElement.classList.add("broken"));
+  }
+
+  // Show the card of this picture beside a place on the stage, once the pointer has rested there.
+  over(id, urlTemplate, place) {
+    this.place = place;
+    if (id === this.id) return this.isShown() ? this.settle() : undefined;
+    this.cancel();
+    this.id = id;
+    this.timer = setTimeout(() => this.bring(id, urlTemplate.replace("{id}", encodeURIComponent(id))), DWELL_MS);
+    return undefined;
+  }
+
+  leave() {
+    if (this.id === null) return;
+    this.cancel();
+    this.timer = setTimeout(() => this.hide(), LINGER_MS);
+  }
+
+  hide() {
+    this.cancel();
+    this.element.hidden = true;
+  }
+
+  cancel() {
+    clearTimeout(this.timer);
+    this.request?.abort();
+    this.id = null;
+  }
+
+  forget() {
+    this.known.clear();
+    this.hide();
+  }
+
+  isShown() {
+    return !this.element.hidden;
+  }
+
+  async bring(id, url) {
+    this.request = new AbortController();
+    const { signal } = this.request;
+    try {
+      const content = this.known.get(url) ?? (await this.fetched(url, signal));
+      if (signal.aborted) return;
+      await this.pictureReady(content.thumbnail);
+      if (!signal.aborted && this.id === id) this.show(content);
+    } catch (error) {
+      if (!signal.aborted) this.show({ name: "No details to show", label: error.message });
+    }
+  }
+
+  async fetched(url, signal) {
+    const response = await fetch(url, { signal });
+    if (!response.ok) throw new Error(`The server answered ${response.status}.`);
+    const content = await response.json();
+    if (this.known.size >= CARDS_KEPT) this.known.delete(this.known.keys().next().value);
+    this.known.set(url, content);
+    return content;
+  }
+
+  // The thumbnail is loaded before it is shown; a missing one leaves its place quiet, and does not keep the card away.
+  async pictureReady(url) {
+    const image = new Image();
+    image.src = url;
+    await Promise.race([image.decode().catch(() => null), new Promise((then) => setTimeout(then, 400))]);
+  }
+
+  show(content) {
+    this.image.parentElement.classList.toggle("broken", !content.thumbnail);
+    if (content.thumbnail && this.image.getAttribute("src") !== content.thumbnail) this.image.src = content.thumbnail;
+    this.put(".name", content.name);
+    this.put(".label", content.label ?? "");
+    for (const kind of ["uncertainty", "confusability"]) {
+      const percentile = content[`${kind}_percentile`];
+      this.element.querySelector(`.${kind}`).hidden = typeof content[kind] !== "number";
+      this.put(`.${kind} .value`, typeof content[kind] === "number" ? figure(content[kind]) : "");
+      this.put(`.${kind} .rank`, typeof percentile === "number" ? ordinal(percentile) : "");
+    }
+    this.element.hidden = false;
+    this.settle();
+  }
+
+  put(selector, text) {
+    this.element.querySelector(selector).textContent = text;
+  }
+
+  // Beside the point, on the side where there is room, and never over the stage's edge.
+  settle() {
+    const { offsetWidth: width, offsetHeight: height, parentElement: stage } = this.element;
+    const [left, top] = this.place;
+    const onRight = left + GAP + width + 6 <= stage.clientWidth;
+    const x = onRight ? left + GAP : Math.max(6, left - GAP - width);
+    const y = Math.min(Math.max(6, top - height / 2), Math.max(6, stage.clientHeight - height - 6));
+    this.element.style.transform = `translate(${Math.round(x)}px, ${Math.round(y)}px)`;
+  }
+}
+
+// Three figures that matter: 0.412, 12.3, 2,781, 0.00042.
+function figure(value) {
+  return value.toLocaleString("en", { maximumSignificantDigits: Math.abs(value) >= 1000 ? 4 : 3 });
+}
+
+function ordinal(percentile) {
+  const n = Math.round(percentile);
+  const ending = n % 100 >= 11 && n % 100 <= 13 ? "th" : (["th", "st", "nd", "rd"][n % 10] ?? "th");
+  return `${n}${ending}`;
+}

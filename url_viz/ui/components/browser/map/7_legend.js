@@ -1,0 +1,107 @@
+// Part of the map's module: the legend: the percentile bar with its threshold, or the classes.
+
+const TITLES = { uncertainty: "Uncertainty percentile", confusability: "Confusability percentile" };
+
+class Legend {
+  // `onThreshold(percentile, isFinal)` while and after the line is moved; `onClasses(focus)` with {index, isAlone} or null.
+  constructor(foot, { onThreshold, onClasses, signal }) {
+    this.scale = foot.querySelector(".scale");
+    this.classes = foot.querySelector(".classes");
+    this.status = foot.querySelector(".status");
+    this.bar = foot.querySelector(".bar");
+    this.line = foot.querySelector(".threshold");
+    this.onThreshold = onThreshold;
+    this.onClasses = onClasses;
+    this.listen(signal);
+  }
+
+  listen(signal) {
+    const at = (event) => {
+      const { left, width } = this.bar.getBoundingClientRect();
+      return Math.round(100 * Math.min(1, Math.max(0, (event.clientX - left) / width)));
+    };
+    this.bar.addEventListener("pointerdown", (event) => {
+      event.preventDefault();
+      this.line.focus({ preventScroll: true });
+      this.bar.setPointerCapture(event.pointerId);
+      this.onThreshold(at(event), false);
+    }, { signal });
+    this.bar.addEventListener("pointermove", (event) => {
+      if (this.bar.hasPointerCapture(event.pointerId)) this.onThreshold(at(event), false);
+    }, { signal });
+    this.bar.addEventListener("pointerup", (event) => this.onThreshold(at(event), true), { signal });
+    this.line.addEventListener("keydown", (event) => this.onKey(event), { signal });
+    this.classes.addEventListener("click", (event) => this.onClick(event), { signal });
+  }
+
+  onKey(event) {
+    const steps = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10, Home: -100, End: 100 };
+    if (!(event.key in steps)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.onThreshold(Math.min(100, Math.max(0, this.threshold + steps[event.key])), true);
+  }
+
+  // One click shows one class among the others, a second takes that back; a double click shows it alone.
+  onClick(event) {
+    const button = event.target.closest("button");
+    if (!button) return;
+    const index = Number(button.dataset.index);
+    const isOn = button.getAttribute("aria-pressed") === "true";
+    if (event.detail === 2) this.onClasses({ index, isAlone: true });
+    else this.onClasses(isOn ? null : { index, isAlone: false });
+  }
+
+  show({ colour, threshold, entries, unlisted, focus, status }, theme) {
+    const isByClass = colour === "class";
+    this.scale.hidden = isByClass;
+    this.classes.hidden = !isByClass;
+    this.status.textContent = status;
+    if (isByClass) this.showClasses({ entries, unlisted, focus }, theme);
+    else this.showScale({ colour, threshold }, theme);
+  }
+
+  showScale({ colour, threshold }, theme) {
+    this.scale.querySelector(".title").textContent = TITLES[colour];
+    const context = this.scale.querySelector("canvas").getContext("2d");
+    for (let i = 0; i < 256; i++) {
+      context.fillStyle = cssOf(theme.ramp[Math.min(254, i)]);
+      context.fillRect(i, 0, 1, 1);
+    }
+    this.showThreshold(threshold);
+  }
+
+  showThreshold(threshold) {
+    this.threshold = threshold ?? 0;
+    this.line.style.left = `${this.threshold}%`;
+    this.line.setAttribute("aria-valuenow", this.threshold);
+    this.line.setAttribute("aria-valuetext", threshold ? `${ordinal(threshold)} percentile` : "no threshold");
+    this.line.querySelector("output").textContent = threshold ? Math.round(threshold) : "";
+  }
+
+  showClasses({ entries, unlisted, focus }, theme) {
+    const signature = JSON.stringify([entries, unlisted, theme.isDark]);
+    if (this.drawn !== signature) this.classes.replaceChildren(...this.chips(entries, unlisted, theme));
+    this.drawn = signature;
+    for (const button of this.classes.querySelectorAll("button")) {
+      const isIt = focus?.index === Number(button.dataset.index);
+      button.setAttribute("aria-pressed", isIt);
+      button.classList.toggle("off", Boolean(focus) && !isIt);
+    }
+  }
+
+  chips(entries, unlisted, theme) {
+    const chips = entries.map(({ index, name }) => {
+      const [button, dot, text] = ["button", "i", "span"].map((tag) => document.createElement(tag));
+      Object.assign(button, { type: "button", title: `${name}: click to bring out, double-click to show alone` });
+      button.dataset.index = index;
+      dot.style.background = cssOf(classColour(index, theme));
+      text.textContent = name;
+      button.append(dot, text);
+      return button;
+    });
+    if (!unlisted) return chips;
+    const more = Object.assign(document.createElement("div"), { className: "more", textContent: `+${unlisted.toLocaleString("en")} more` });
+    return [...chips, more];
+  }
+}

@@ -1,0 +1,367 @@
+// Part of the map's module, the last: one map on the page, and what Streamlit calls.
+
+const PICK_REACH = 14; // CSS pixels
+const GLIDE_MS = 600;
+const VIEW_GLIDE_MS = 180;
+const PATIENCE_MS = 300; // how long loading goes unmentioned
+const FEW_CORNERS = 400; // of a lasso
+const CLEAR_SIDE = 0.2; // opacity of points on the clear side of the threshold
+const FEW_FOR_RIMS = 3000;
+
+const views = new Map(); // key of a map → the view its user chose, kept while the map is off the page
+
+class PointMap {
+  constructor(element, key) {
+    this.element = element;
+    this.key = key;
+    this.stage = element.querySelector(".stage");
+    this.stopper = new AbortController();
+    const { signal } = this.stopper;
+    Object.assign(this, { view: Object.assign(new View(), views.get(key)), points: NO_POINTS, grid: gridOf(NO_POINTS) });
+    Object.assign(this, { list: listOf(0), polygon: null, threshold: null, focus: null, hovered: -1, data: {}, calls: 0 });
+    this.raster = new Raster(element.querySelector(".raster"));
+    this.overlay = new Overlay(element.querySelector(".overlay"));
+    this.card = new Card(element.querySelector(".card"));
+    this.legend = new Legend(element.querySelector(".foot"), {
+      onThreshold: (percentile, isFinal) => this.moveThreshold(percentile, isFinal),
+      onClasses: (focus) => this.focusOn(focus),
+      signal,
+    });
+    this.gestures = new Gestures(this.stage, this, signal);
+    this.stage.querySelector(".retry").addEventListener("click", () => this.load(this.data.points_url), { signal });
+    this.observer = new ResizeObserver(() => this.resize());
+    this.observer.observe(this.stage);
+  }
+
+  destroy() {
+    this.stopper.abort();
+    this.observer.disconnect();
+    this.loading?.abort();
+    this.card.hide();
+    cancelAnimationFrame(this.frame);
+    clearTimeout(this.patience);
+  }
+
+  // Take what Python sent. It comes again at every run of the page, mostly unchanged.
+  update({ data, setStateValue, setTriggerValue }) {
+    Object.assign(this, { setStateValue, setTriggerValue });
+    const before = this.data;
+    this.data = data;
+    this.theme = themeOf(this.element);
+    if (before.card_url !== data.card_url) this.card.forget();
+    this.adoptState("polygon", before.polygon, data.polygon);
+    this.adoptState("threshold", before.threshold, data.threshold);
+    this.resize();
+    this.recolour();
+    if (before.points_url !== data.points_url) this.load(data.points_url);
+  }
+
+  // The page may set what the user sets here too (clear a selection). Only a change on its side counts, and is told back,
+  // because the browser's copy of the state is what the next run of the page gets.
+  adoptState(name, before, now) {
+    if (same(before, now) || same(now, this[name])) return;
+    this[name] = now ?? null;
+    if (before !== undefined) this.setStateValue(name, this[name]);
+  }
+
+  async load(url) {
+    this.loading?.abort();
+    this.loading = new AbortController();
+    const { signal } = this.loading;
+    this.stage.dataset.state = "loading";
+    clearTimeout(this.patience);
+    this.patience = setTimeout(() => this.say(this.points.n ? "" : "Loading the map …"), PATIENCE_MS);
+    try {
+      const response = await fetch(url, { signal });
+      if (!response.ok) throw new Error(`the server answered ${response.status}`);
+      const points = decodePoints(await response.arrayBuffer());
+      if (!signal.aborted) this.take(points);
+    } catch (error) {
+      if (!signal.aborted) this.failed(error);
+    }
+  }
+
+  failed(error) {
+    clearTimeout(this.patience);
+    this.stage.dataset.state = "failed";
+    this.say(`The map's points cannot be read: ${error.message}.`, { canRetry: true });
+  }
+
+  say(text, { canRetry = false } = {}) {
+    const message = this.stage.querySelector(".message");
+    message.hidden = !text;
+    message.classList.toggle("over", this.points.n > 0);
+    message.querySelector(".what").textContent = text;
+    message.querySelector(".retry").hidden = !canRetry;
+  }
+
+  take(points) {
+    clearTimeout(this.patience);
+    const shown = this.shownPlaces();
+    Object.assign(this, { points, grid: gridOf(points), rowOf: null, hovered: -1 });
+    this.card.hide();
+    this.view.adopt(points);
+    this.stage.dataset.state = "ready";
+    this.say(points.n ? "" : "No pictures to show yet.");
+    this.recolour();
+    this.glidePoints(shown);
+  }
+
+  // Where every known point is on the stage now: id → [left, top].
+  shownPlaces() {
+    const { points, view } = this;
+    const places = new Map();
+    if (prefersStillness() || !points.n) return places;
+    for (let i = 0; i < points.n; i++) places.set(points.ids[i], view.toStage(points.x[i], points.y[i]));
+    return places;
+  }
+
+  // Known points glide from where they were to their new place; new ones are in theirs at once.
+  glidePoints(shown) {
+    const { points, view } = this;
+    this.from = null;
+    if (shown.size) {
+      const [x, y] = [points.x.slice(), points.y.slice()];
+      for (let i = 0; i < points.n; i++) {
+        const place = shown.get(points.ids[i]);
+        if (place) [x[i], y[i]] = view.toMap(...place);
+      }
+      this.from = { x, y, start: performance.now() };
+    }
+    this.redraw();
+  }
+
+  resize() {
+    const { clientWidth: width, clientHeight: height } = this.stage;
+    const density = Math.min(2, window.devicePixelRatio || 1);
+    if (!width || !height || (width === this.view.width && height === this.view.height && density === this.density)) return;
+    this.density = density;
+    this.view.resize(width, height);
+    this.raster.resize(Math.round(width * density), Math.round(height * density));
+    this.overlay.resize(Math.round(width * density), Math.round(height * density), density);
+    if (this.theme) this.drawNow(performance.now()); // at once: a resized canvas is blank until it is drawn
+  }
+
+  // The order, colours and opacities of the points; to be made anew when any of them may have changed.
+  recolour() {
+    const { points, data, theme } = this;
+    const strength = strengthsOf({ points, data, focus: this.focus, threshold: this.threshold });
+    const order = drawingOrder(points, strength, data.colour);
+    this.list = listOf(points.n);
+    for (let at = 0; at < points.n; at++) {
+      const i = order[at];
+      this.list.strength[at] = strength[i];
+      this.list.colour[at] = strength[i] < 0 ? theme.dimmed : colourOf(points, i, data.colour, theme);
+      this.list.x[at] = points.x[i];
+      this.list.y[at] = points.y[i];
+    }
+    Object.assign(this, { strength, order });
+    this.legend.show({ ...data, threshold: this.threshold, focus: this.focus, status: this.status() }, theme);
+    this.stage.setAttribute("aria-label", `Map of ${this.status()}`);
+    this.redraw();
+  }
+
+  status() {
+    const { n } = this.points;
+    const { total, note } = this.data;
+    const of = this.stage.dataset.state === "ready" && n < total ? `${n.toLocaleString("en")} of ` : "";
+    return `${of}${total.toLocaleString("en")} ${total === 1 ? "picture" : "pictures"}${note ? ` · ${note}` : ""}`;
+  }
+
+  redraw() {
+    this.frame ??= requestAnimationFrame((now) => this.drawNow(now));
+  }
+
+  drawNow(now) {
+    cancelAnimationFrame(this.frame);
+    this.frame = null;
+    this.advanceView(now);
+    this.advancePoints(now);
+    const { view, points, theme, list } = this;
+    const { radius, opacity } = sizeAndOpacity(points.n, view);
+    for (let at = 0; at < list.n; at++) list.alpha[at] = FULL * opacity * opacityOf(list.strength[at]);
+    this.raster.draw(list, view, { background: theme.background, density: this.density ?? 1, radius, hasRim: points.n <= FEW_FOR_RIMS });
+    this.radius = radius;
+    this.redrawOverlay();
+    this.stage.dataset.view = [view.x, view.y, view.scale, view.zoom].join(" ");
+    this.stage.dataset.drawn = points.n;
+    this.stage.dataset.gliding = Boolean(this.from || this.towards);
+  }
+
+  advancePoints(now) {
+    if (!this.from) return;
+    const { from, order, points, list } = this;
+    const share = eased((now - from.start) / GLIDE_MS);
+    for (let at = 0; at < list.n; at++) {
+      const i = order[at];
+      list.x[at] = from.x[i] + (points.x[i] - from.x[i]) * share;
+      list.y[at] = from.y[i] + (points.y[i] - from.y[i]) * share;
+    }
+    if (share < 1) this.redraw();
+    else this.from = null;
+  }
+
+  redrawOverlay() {
+    const { view, theme, polygon, radius } = this;
+    if (!theme) return;
+    const placeOf = (row) => (row >= 0 ? [this.points.x[row], this.points.y[row]] : null);
+    const ringed = placeOf(this.rowOfId(this.data.ringed));
+    this.overlay.draw(view, theme, { lasso: this.gestures.lasso, polygon, ringed, hovered: placeOf(this.hovered), radius });
+  }
+
+  rowOfId(id) {
+    if (id === null || id === undefined) return -1;
+    if (this.rowOf?.id !== id) this.rowOf = { id, row: this.points.ids.indexOf(BigInt(id)) };
+    return this.rowOf.row;
+  }
+
+  // The view: at once under the hand, gliding after a button or key.
+  moveTo(place) {
+    this.towards = null;
+    Object.assign(this.view, place, { moved: true });
+    this.remember();
+    this.redraw();
+  }
+
+  glideTo(place, moved = true) {
+    const { x, y, zoom } = this.view;
+    this.card.hide();
+    this.hovered = -1;
+    this.view.moved = moved;
+    this.towards = { from: { x, y, zoom }, to: place, start: performance.now() - (prefersStillness() ? VIEW_GLIDE_MS : 0) };
+    this.redraw();
+  }
+
+  reset() {
+    this.glideTo(this.view.whole(), false);
+  }
+
+  advanceView(now) {
+    if (!this.towards) return;
+    const { from, to, start } = this.towards;
+    const share = eased((now - start) / VIEW_GLIDE_MS);
+    for (const name of ["x", "y", "zoom"]) this.view[name] = from[name] + (to[name] - from[name]) * share;
+    if (share < 1) return this.redraw();
+    this.towards = null;
+    return this.remember();
+  }
+
+  remember() {
+    const { x, y, zoom, moved, box, few } = this.view;
+    views.set(this.key, { x, y, zoom, moved, box, few });
+  }
+
+  hoverAt(place) {
+    const row = place ? this.rowAt(place) : -1;
+    if (row >= 0) this.card.over(String(this.points.ids[row]), this.data.card_url, this.view.toStage(this.points.x[row], this.points.y[row]));
+    else this.card.leave();
+    this.stage.classList.toggle("picking", row >= 0);
+    if (row === this.hovered) return;
+    this.hovered = row;
+    this.redrawOverlay();
+  }
+
+  rowAt([left, top]) {
+    const [x, y] = this.view.toMap(left, top);
+    const reach = Math.max(PICK_REACH, this.radius ?? 0) / this.view.scale;
+    return nearestRow(this.points, this.grid, { x, y, reach, isShown: (i) => this.strength[i] > 0 });
+  }
+
+  clickAt(place) {
+    const row = this.rowAt(place);
+    if (row >= 0) this.setTriggerValue("clicked", String(this.points.ids[row]));
+  }
+
+  lassoed(places) {
+    const every = Math.ceil(places.length / FEW_CORNERS);
+    const corners = places.filter((_, i) => i % every === 0).map(([left, top]) => this.view.toMap(left, top).map((v) => Number(v.toPrecision(7))));
+    if (corners.length >= 3) this.select(corners);
+    else this.redrawOverlay();
+  }
+
+  select(polygon) {
+    this.polygon = polygon;
+    this.redrawOverlay();
+    this.setStateValue("polygon", polygon);
+  }
+
+  clear() {
+    this.card.hide();
+    if (this.focus) this.focusOn(null);
+    if (this.polygon) this.select(null);
+  }
+
+  focusOn(focus) {
+    this.focus = focus;
+    this.recolour();
+  }
+
+  moveThreshold(percentile, isFinal) {
+    this.threshold = percentile || null;
+    this.recolour();
+    if (isFinal) this.setStateValue("threshold", this.threshold);
+  }
+}
+
+function listOf(n) {
+  return { n, x: new Float32Array(n), y: new Float32Array(n), colour: new Uint32Array(n), strength: new Int8Array(n), alpha: new Uint16Array(n) };
+}
+
+// How each point stands out: 2 fully, 1 on the clear side of the threshold, -1 of a class not shown, 0 not at all.
+function strengthsOf({ points, data, focus, threshold }) {
+  const shown = data.class_shown && new Set(data.class_shown);
+  const isShown = (label) => (focus ? label === focus.index : !shown || shown.has(label));
+  const others = focus?.isAlone ? 0 : -1;
+  const steps = data.colour === "class" ? null : points[data.colour];
+  const firstStep = (threshold ?? 0) * 2.54;
+  return Int8Array.from(points.label, (label, i) => {
+    if (!isShown(label)) return others;
+    return steps && steps[i] < firstStep ? 1 : 2;
+  });
+}
+
+const opacityOf = (strength) => (strength === 2 ? 1 : strength === 1 ? CLEAR_SIDE : strength === 0 ? 0 : 0.55);
+
+function colourOf(points, i, kind, theme) {
+  if (kind === "class") return points.label[i] === NO_LABEL ? theme.missing : classColour(points.label[i], theme);
+  const step = points[kind][i];
+  return step === MISSING ? theme.missing : theme.ramp[step];
+}
+
+// Rows in the order in which they are drawn: dimmed ones first, then from clear to ambiguous, so that those lie on top.
+function drawingOrder(points, strength, kind) {
+  const steps = kind === "confusability" ? points.confusability : points.uncertainty;
+  const layerOf = (i) => (strength[i] > 0 ? 256 : 0) + (steps[i] === MISSING ? 0 : steps[i] + 1);
+  const starts = new Uint32Array(513);
+  for (let i = 0; i < points.n; i++) starts[layerOf(i) + 1]++;
+  for (let layer = 0; layer < 512; layer++) starts[layer + 1] += starts[layer];
+  const order = new Uint32Array(points.n);
+  for (let i = 0; i < points.n; i++) order[starts[layerOf(i)]++] = i;
+  return order;
+}
+
+const same = (a, b) => JSON.stringify(a ?? null) === JSON.stringify(b ?? null);
+const prefersStillness = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+const eased = (share) => (share >= 1 ? 1 : share <= 0 ? 0 : 1 - (1 - share) ** 3);
+
+const maps = new WeakMap(); // Streamlit's root → its map
+
+// Streamlit calls this at every change of data or theme, and the last returned function once the root leaves the page
+// (that of an overtaken call at once: it must leave alone what a later call goes on with).
+export default function show(component) {
+  const root = component.parentElement;
+  const element = root.querySelector(".map");
+  let map = maps.get(root);
+  if (map?.element !== element) {
+    map?.destroy();
+    map = new PointMap(element, component.data.key);
+    maps.set(root, map);
+  }
+  const call = ++map.calls;
+  map.update(component);
+  return () => {
+    if (map.calls !== call) return;
+    map.destroy();
+    maps.delete(root);
+  };
+}
