@@ -1,13 +1,14 @@
 """Jobs as files: what is listed, found, deleted and repeated, and what a damaged or foreign file makes of a state."""
 
-import itertools
 import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,25 @@ def test_a_job_on_another_machine_that_does_not_answer_is_not_signalled_here(
     assert job.paths.cancelled.exists(), "its runner shall find the marker"
     os.utime(job.paths.heartbeat, (0, 0))
     assert job.state == "cancelled"
+
+
+def test_a_job_that_ends_between_two_looks_is_not_lost(done: Job) -> None:
+    result, processes = done.paths.result.read_text(), done.paths.processes.read_text()
+    done.paths.result.unlink()
+    done.paths.processes.unlink()
+    os.mkfifo(done.paths.processes)  # holds the reader between its look for the result and its look at the process
+
+    def end_meanwhile() -> None:
+        with done.paths.processes.open("w") as pipe:
+            done.paths.result.write_text(result)
+            done.paths.processes.unlink()
+            done.paths.processes.write_text(processes)
+            pipe.write(processes)
+
+    with ThreadPoolExecutor(1) as other:
+        ending = other.submit(end_meanwhile)
+        assert done.state == "succeeded"
+        ending.result()
 
 
 def test_a_folder_without_a_runner_is_queued_at_first_and_lost_later(done: Job) -> None:
@@ -303,16 +323,17 @@ def test_a_half_written_progress_line_is_passed_over(done: Job) -> None:
     assert progress(done) is None
 
 
-@pytest.mark.parametrize("count", [10, 150_000])
-def test_a_history_of_any_length_is_thinned_evenly_and_keeps_its_ends(done: Job, count: int) -> None:
-    lines = (json.dumps({"time": step, "stage": "train", "done": step}) for step in range(count))
+@pytest.mark.parametrize(("count", "width"), [(10, 5), (150_000, 5), (1_200, 4_000)])
+def test_a_history_of_any_length_is_thinned_evenly_and_keeps_its_ends(done: Job, count: int, width: int) -> None:
+    lines = (json.dumps({"time": step, "stage": "t" * width, "done": step}) for step in range(count))
     done.paths.progress.write_text("\n".join(lines) + "\n")
     assert (done.paths.progress.stat().st_size > HISTORY_BYTES) == (count > 10)
-    told = [record.progress.done for record in progress_history(done, most=100)]
-    assert len(told) == min(count, 100)
-    assert told == sorted(set(told))
-    assert (told[0], told[-1]) == (0, count - 1)
-    assert max(b - a for a, b in itertools.pairwise(told)) <= max(1, count // 30)
+    for most in (100, 2000):
+        told = [record.progress.done for record in progress_history(done, most=most)]
+        assert min(count, most) * 0.9 <= len(told) <= most
+        assert told == sorted(set(told))
+        assert (told[0], told[-1]) == (0, count - 1)
+        assert max(after - before for before, after in pairwise(told)) <= max(1, 2.5 * count / most)
 
 
 def test_the_log_tail_gives_the_last_lines_and_the_last_drawing_of_a_bar(done: Job) -> None:

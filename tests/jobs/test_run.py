@@ -14,7 +14,18 @@ import pytest
 
 from tests.jobs.conftest import LONG, command_of, ended, kill_runner, processes_of, running, start, until
 from url_viz.errors import JobError
-from url_viz.jobs import cancel_job, find_job, jobs_ahead, list_jobs, log_tail, progress, progress_history, run_again
+from url_viz.jobs import (
+    Job,
+    cancel_job,
+    find_job,
+    jobs_ahead,
+    list_jobs,
+    log_tail,
+    progress,
+    progress_history,
+    run_again,
+)
+from url_viz.jobs.process import ProcessMark, mark_of
 from url_viz.jobs.records import read_result
 from url_viz.workspace import Workspace
 
@@ -83,20 +94,34 @@ def test_progress_of_a_command_arrives_while_it_runs(workspace: Workspace) -> No
     assert abs(progress_history(job)[0].time - time.time()) < 60
 
 
-def test_cancel_ends_a_running_job_and_all_of_its_processes(workspace: Workspace) -> None:
-    script = (
-        "import subprocess, sys, time\n"
-        "worker = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
-        "print('worker', worker.pid, flush=True)\ntime.sleep(60)"
-    )
-    job = start(["-c", script], workspace=workspace)
+WITH_WORKER = (
+    "import subprocess, sys, time\n"
+    "worker = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+    "print('worker', worker.pid, flush=True)\n"
+)
+
+
+def worker_of(job: Job) -> ProcessMark:
     until(lambda: re.search(r"^worker \d+$", log_tail(job), re.MULTILINE) is not None)
-    worker = int(re.findall(r"^worker (\d+)$", log_tail(job), re.MULTILINE)[0])
-    assert _runs(worker)
+    worker = mark_of(int(re.findall(r"^worker (\d+)$", log_tail(job), re.MULTILINE)[0]))
+    assert worker is not None
+    return worker
+
+
+def test_cancel_ends_a_running_job_and_all_of_its_processes(workspace: Workspace) -> None:
+    job = start(["-c", WITH_WORKER + "time.sleep(60)"], workspace=workspace)
+    worker = worker_of(job)
     cancel_job(job)
-    assert job.state == "cancelled"
-    assert job.status().exit_status == -signal.SIGTERM
-    until(lambda: not _runs(worker))
+    assert (job.state, job.status().exit_status) == ("cancelled", -signal.SIGTERM)
+    until(lambda: not worker.is_alive())
+
+
+def test_workers_that_a_killed_command_left_are_ended_with_the_job(workspace: Workspace) -> None:
+    job = start(["-c", WITH_WORKER + "time.sleep(60)"], workspace=workspace)
+    worker = worker_of(job)
+    os.kill(command_of(job).pid, signal.SIGKILL)
+    assert ended(job).state == "failed"
+    until(lambda: not worker.is_alive())
 
 
 def test_a_command_may_tidy_up_when_it_is_cancelled(workspace: Workspace) -> None:
@@ -137,10 +162,11 @@ def test_the_marker_alone_stops_a_job_as_a_canceller_on_another_machine_needs(wo
     assert ended(job).state == "cancelled"
 
 
-def test_a_signal_from_outside_is_a_failure_and_not_a_cancellation(workspace: Workspace) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_from_outside_is_a_failure_and_not_a_cancellation(workspace: Workspace, number: int) -> None:
     job = running(start(LONG, workspace=workspace))
     runner = processes_of(job).runner
-    os.kill(runner.pid, signal.SIGTERM)
+    os.kill(runner.pid, number)
     assert ended(job).state == "failed"
     assert "SIGTERM" in job.status().reason
 
@@ -243,8 +269,3 @@ def test_the_result_is_there_when_the_job_has_ended(workspace: Workspace) -> Non
         state = job.state
     assert state == "succeeded", "never lost between the end of the process and its result"
     assert read_result(job.paths.result) is not None
-
-
-def _runs(pid: int) -> bool:
-    stat = Path(f"/proc/{pid}/stat")
-    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"

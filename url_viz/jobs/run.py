@@ -156,12 +156,14 @@ def _still_runs(command: subprocess.Popen[bytes]) -> bool:
 
 
 def _end_group(command: subprocess.Popen[bytes]) -> None:
-    """End the command where it still runs, and the processes it left in our group (workers of a killed training)."""
+    """End the command where it still runs, and the processes it left in our group (workers of a killed training).
+
+    We get the group's SIGTERM too, and only take note of it.
+    """
     if command.poll() is None:
         command.kill()
         command.wait()
     if os.getpgrp() == os.getpid():  # else we were started by hand, and the group is the caller's
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         os.killpg(os.getpgrp(), signal.SIGTERM)
 
 

@@ -26,11 +26,8 @@ class TimedProgress:
 
 def progress(job: Job) -> Progress | None:
     """The latest progress; None where the job has told none yet. A half-written last line is passed over."""
-    for line in reversed(_tail(job.paths.progress, PROGRESS_TAIL_BYTES).split(b"\n")):
-        record = _record(line)
-        if record is not None:
-            return record.progress
-    return None
+    record = _record(_last_whole_line(job.paths.progress))
+    return None if record is None else record.progress
 
 
 def progress_history(job: Job, *, most: int = 2000) -> list[TimedProgress]:
@@ -60,17 +57,22 @@ def _tail(path: Path, size: int) -> bytes:
         return file.read()
 
 
+def _last_whole_line(path: Path) -> bytes:
+    lines = reversed(_tail(path, PROGRESS_TAIL_BYTES).split(b"\n"))
+    return next((line for line in lines if _record(line) is not None), b"")
+
+
 def _lines_across(path: Path, size: int, count: int) -> list[bytes]:
-    """The first whole line after each of `count` evenly spaced places, then those at the end of the file."""
+    """The first whole line after each of `count` evenly spaced places, and the last whole line."""
     found: list[bytes] = []
     with path.open("rb") as file:
         for step in range(count):
-            file.seek(step * (size - LINE_BYTES) // count)
+            file.seek(step * size // count)
             if step:
                 file.readline(LINE_BYTES)
             found.append(file.readline(LINE_BYTES).rstrip())
     # Two places may lead to the same line.
-    return list(dict.fromkeys([*found, *_tail(path, LINE_BYTES).split(b"\n")]))
+    return list(dict.fromkeys([*found, _last_whole_line(path)]))
 
 
 def _record(line: bytes) -> TimedProgress | None:
