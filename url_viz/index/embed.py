@@ -1,0 +1,246 @@
+"""The pipeline: read what is new in a folder, embed it, store it batch by batch, so that a killed run loses little."""
+
+import os
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from url_viz.images.read import Failure, Known, Picture, Reading, read_picture
+from url_viz.images.scan import FoundFile, Scan, absolute
+from url_viz.index.projection import PcaBasis, fit_pca
+from url_viz.index.store import Writer
+from url_viz.index.tables import IMAGES, PCA, Coordinates, Embeddings, positions_of
+from url_viz.models.model import Model
+from url_viz.progress import Clock, Report
+
+BATCH = 16
+"""Pictures a forward pass: on a CPU a small batch stays in its caches, and is the fastest."""
+GPU_BATCH = 256
+FIRST_FLUSH_PICTURES = 64
+FLUSH_PICTURES = 1024
+FLUSH_S = 4.0
+IN_FLIGHT = 64
+READ_ORDER_SEED = 0
+
+_KNOWN_COLUMNS = ["id", "path", "size_bytes", "mtime_ns", "content", "width", "height", "failure"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run has to do: files to read, in the order they are read, and ids that have left the folder."""
+
+    to_read: tuple[FoundFile, ...]
+    gone: tuple[int, ...]
+    unchanged: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did: pictures read, files passed over with a reason, pictures that have left."""
+
+    read: int
+    failed: int
+    unchanged: int
+    gone: int
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether anything in the store changed."""
+        return bool(self.read or self.failed or self.gone)
+
+
+def make_plan(scan: Scan, writer: Writer, space_key: str, *, limit: int | None) -> Plan:
+    """Compare the folder with the store: a file is read again only where its size or time changed.
+
+    Files are read in a fixed shuffled order, so that what is read so far is a fair sample of the whole; `limit` bounds
+    how many pictures the image set has in the end (those read before count).
+    """
+    rows = writer.images(_KNOWN_COLUMNS)
+    embedded = set(writer.embedded(space_key).content.tolist())
+    known = {
+        row["id"]: (row["size_bytes"], row["mtime_ns"], row["failure"] is not None or row["content"] in embedded)
+        for row in rows.to_pylist()
+    }
+    new = [f for f in scan.files if known.get(f.id) != (f.size_bytes, f.mtime_ns, True)]
+    present = {f.id for f in scan.files}
+    order = np.random.default_rng(READ_ORDER_SEED).permutation(len(new))
+    unchanged = len(scan.files) - len(new)
+    to_read = [new[i] for i in order]
+    if limit is not None:
+        to_read = to_read[: max(0, limit - unchanged)]
+    return Plan(tuple(to_read), tuple(i for i in known if i not in present), unchanged)
+
+
+def embed(model: Model, scan: Scan, writer: Writer, *, limit: int | None, report: Report) -> Outcome:
+    """Read, embed and store what is new in the scanned folder; drop what has left it.
+
+    Every file has one outcome: a row with an embedding, or a row with the reason of its failure.
+    """
+    plan = make_plan(scan, writer, model.space.key, limit=limit)
+    writer.add_space(model.space)
+    run = _Run(model, writer)
+    clock = Clock("read", total=len(plan.to_read))
+    report(clock.at(0))
+    for batch in _batches(_readings(plan.to_read, scan, model, run), _batch_size(model)):
+        run.take(batch)
+        report(clock.at(run.done, failures=run.failed))
+    run.flush()
+    writer.drop_images(plan.gone)
+    return Outcome(run.done - run.failed, run.failed, plan.unchanged, len(plan.gone))
+
+
+def score_missing(writer: Writer, model: Model) -> int:
+    """Score stored embeddings that the model's head has not seen; returns how many."""
+    if model.head is None:
+        return 0
+    stored = writer.embeddings(model.space.key)
+    scored, _ = writer.scores(model.space.key, model.head.digest)
+    rest = stored.take(np.flatnonzero(positions_of(stored.content, scored) < 0))
+    if len(rest):
+        writer.add_scores(model.space.key, model.head.digest, rest.content, model.uncertainty(rest.embedding))
+    return len(rest)
+
+
+def _batch_size(model: Model) -> int:
+    return GPU_BATCH if model.runtime.device.startswith("cuda") else BATCH
+
+
+def _readings(files: Sequence[FoundFile], scan: Scan, model: Model, run: "_Run") -> Iterator[tuple[FoundFile, Reading]]:
+    """Read files on all cores, a bounded number ahead, and give them in order: decoding overlaps the forward pass."""
+    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="read") as pool:
+
+        def submitted(file: FoundFile) -> tuple[FoundFile, Future[Reading]]:
+            path = absolute(scan.root, file.path)
+            return file, pool.submit(read_picture, path, model.space.preprocessing, known=run.known)
+
+        pending = iter(files)
+        ahead = deque(submitted(file) for file in islice(pending, IN_FLIGHT + 2 * _batch_size(model)))
+        while ahead:
+            file, reading = ahead.popleft()
+            yield file, reading.result()
+            ahead.extend(submitted(f) for f in islice(pending, 1))
+
+
+def _batches(readings: Iterator[tuple[FoundFile, Reading]], size: int) -> Iterator[list[tuple[FoundFile, Reading]]]:
+    while batch := list(islice(readings, size)):
+        yield batch
+
+
+@dataclass
+class _Waiting:
+    """Rows that are read and not stored yet."""
+
+    images: list[tuple[object, ...]] = field(default_factory=list)
+    content: list[int] = field(default_factory=list)
+    embedding: list[NDArray[np.float16]] = field(default_factory=list)
+    entropy: list[NDArray[np.float32]] = field(default_factory=list)
+
+
+class _Run:
+    """One run's state: what is known, what waits to be stored, and the growing map."""
+
+    def __init__(self, model: Model, writer: Writer) -> None:
+        self.model = model
+        self.writer = writer
+        self.done = 0
+        self.failed = 0
+        self._facts = _facts_by_content(writer)
+        embedded = writer.embedded(model.space.key).content.tolist()
+        self.known = {content for content in embedded if content in self._facts}
+        self._embedded = set(embedded)
+        self._waiting = _Waiting()
+        self._stored = 0
+        self._last_flush = time.monotonic()
+        self._preview = _Preview(writer, model.space.key)
+
+    def take(self, batch: list[tuple[FoundFile, Reading]]) -> None:
+        """Embed one batch and store what waits, where it is time to."""
+        pictures = {r.content: r for _, r in batch if isinstance(r, Picture) and r.content not in self._embedded}
+        if pictures:
+            outputs = self.model.run(np.stack([picture.crop for picture in pictures.values()]))
+            self._waiting.content += list(pictures)
+            self._waiting.embedding.append(outputs.embedding.astype(np.float16))
+            self._waiting.entropy.append(outputs.entropy)
+            self._embedded |= set(pictures)
+        for file, reading in batch:
+            self._waiting.images.append(self._row(file, reading))
+        self.done += len(batch)
+        self.failed += sum(isinstance(r, Failure) for _, r in batch)
+        if self._is_time():
+            self.flush()
+
+    def flush(self) -> None:
+        """Store what waits: embeddings, then scores, then files, so that no file is there without its embedding."""
+        waiting, self._waiting = self._waiting, _Waiting()
+        self._last_flush = time.monotonic()
+        if waiting.content:
+            content = np.array(waiting.content, np.int64)
+            rows = Embeddings(content, np.concatenate(waiting.embedding), np.concatenate(waiting.entropy))
+            self.writer.add_embeddings(self.model.space.key, rows)
+            if self.model.head is not None:
+                scores = self.model.uncertainty(rows.embedding)
+                self.writer.add_scores(self.model.space.key, self.model.head.digest, content, scores)
+            self._stored += len(content)
+            self._preview.add(rows)
+        if waiting.images:
+            columns = [
+                pa.array(column, field.type)
+                for column, field in zip(zip(*waiting.images, strict=True), IMAGES, strict=True)
+            ]
+            self.writer.add_images(pa.table(columns, schema=IMAGES))
+
+    def _is_time(self) -> bool:
+        waiting = len(self._waiting.images)
+        is_first = self._stored == 0 and waiting >= FIRST_FLUSH_PICTURES
+        return is_first or waiting >= FLUSH_PICTURES or time.monotonic() - self._last_flush > FLUSH_S
+
+    def _row(self, file: FoundFile, reading: Reading) -> tuple[object, ...]:
+        start = (file.id, file.path, file.size_bytes, file.mtime_ns)
+        if isinstance(reading, Failure):
+            return (*start, None, None, None, None, reading.reason)
+        if isinstance(reading, Known):
+            width, height, source = self._facts[reading.content]
+            return (*start, reading.content, width, height, self._thumbnail(source), None)
+        return (*start, reading.content, reading.width, reading.height, reading.thumbnail, None)
+
+    def _thumbnail(self, source_id: int) -> bytes | None:
+        return self.writer.thumbnails([source_id]).get(source_id)
+
+
+def _facts_by_content(writer: Writer) -> dict[int, tuple[int, int, int]]:
+    """Width, height and the id of one file that has it, for every content in the table of files."""
+    rows = writer.images(["id", "content", "width", "height"])
+    columns = (rows[name].to_pylist() for name in ("content", "width", "height", "id"))
+    return {c: (w, h, i) for c, w, h, i in zip(*columns, strict=True) if c is not None}
+
+
+class _Preview:
+    """A map of what is read so far, by PCA, until the real one is made; fitted again as the set doubles."""
+
+    def __init__(self, writer: Writer, space_key: str) -> None:
+        self._writer = writer
+        self._space_key = space_key
+        self._basis: PcaBasis | None = None
+        self._rows: list[Embeddings] = []
+        self._fitted_on = 0
+        self._is_wanted = writer.coordinates(space_key) is None
+
+    def add(self, rows: Embeddings) -> None:
+        """Put new rows on the map."""
+        if not self._is_wanted:
+            return
+        self._rows.append(rows)
+        count = sum(map(len, self._rows))
+        if self._basis is None or count >= 2 * self._fitted_on:
+            self._basis = fit_pca(np.concatenate([r.embedding for r in self._rows]))
+            self._fitted_on = count
+        xy = np.concatenate([self._basis(r.embedding) for r in self._rows])
+        content = np.concatenate([r.content for r in self._rows])
+        self._writer.put_coordinates(self._space_key, Coordinates(content, xy, np.full(count, PCA, np.int8)))

@@ -1,0 +1,150 @@
+"""The map's coordinates: PCA at once, UMAP on the neighbour graph, and a place for pictures that come later."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from url_viz.index.neighbours import normalised
+from url_viz.index.tables import PCA, PLACED, UMAP, Coordinates, Embeddings, Graph, positions_of
+
+FEWEST_FOR_UMAP = 10
+UMAP_NEIGHBOURS = 15
+UMAP_EPOCHS = 200
+SAMPLE_ROWS = 100_000
+"""UMAP is fitted on at most this many rows; the others are placed by their neighbours."""
+PCA_SAMPLE_ROWS = 20_000
+SEED = 0
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class PcaBasis:
+    """A linear projection onto two directions: `mean` (D,), `directions` (D, 2)."""
+
+    mean: Array
+    directions: Array
+
+    def __call__(self, embedding: NDArray[np.floating]) -> Array:
+        """Coordinates (N, 2) of embeddings (N, D), normalised first."""
+        return np.asarray((normalised(embedding) - self.mean) @ self.directions, np.float32)
+
+
+def fit_pca(embedding: NDArray[np.floating]) -> PcaBasis:
+    """The two directions of largest variance of the normalised embeddings (N, D); any N, also 0 and 1."""
+    rows = embedding[:: max(1, len(embedding) // PCA_SAMPLE_ROWS)]
+    z = normalised(rows)
+    mean = z.mean(axis=0) if len(z) else np.zeros(embedding.shape[1], np.float32)
+    directions = np.zeros((embedding.shape[1], 2), np.float32)
+    if len(z) > 1:
+        centred = z - mean
+        if len(z) < centred.shape[1]:
+            values, vectors = np.linalg.eigh(centred @ centred.T)
+            found = centred.T @ vectors[:, ::-1][:, :2] / np.sqrt(np.maximum(values[::-1][:2], 1e-12))
+        else:
+            found = np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, :2]
+        found = found * np.where(np.abs(found).max(axis=0) == found.max(axis=0), 1, -1)  # the sign is free: fix it
+        directions[:, : found.shape[1]] = found
+    return PcaBasis(mean.astype(np.float32), directions)
+
+
+def pca_coordinates(embeddings: Embeddings, basis: PcaBasis | None = None) -> Coordinates:
+    """Coordinates by PCA (of these rows, unless a basis is given)."""
+    xy = (basis or fit_pca(embeddings.embedding))(embeddings.embedding)
+    return Coordinates(embeddings.content, xy, np.full(len(xy), PCA, np.int8))
+
+
+def fit_map(embeddings: Embeddings, graph: Graph, *, seed: int = SEED) -> Coordinates:
+    """UMAP of the rows of `graph`, started from PCA; PCA alone below ten rows.
+
+    Beyond a bound a sample is fitted, the rest placed by its neighbours (method PLACED). Deterministic for a seed.
+    """
+    assert np.array_equal(embeddings.content, graph.content)
+    if len(graph) < FEWEST_FOR_UMAP:
+        return pca_coordinates(embeddings)
+    start = fit_pca(embeddings.embedding)(embeddings.embedding)
+    if len(graph) <= SAMPLE_ROWS:
+        xy = _umap(start, graph.position, graph.similarity, seed)
+        return Coordinates(graph.content, xy, np.full(len(xy), UMAP, np.int8))
+    return _fit_sample(graph, start, seed)
+
+
+def place(graph: Graph, known: Coordinates) -> Coordinates:
+    """Coordinates for every row of `graph`: known rows stay, others go to the middle of their neighbours.
+
+    A new row none of whose neighbours is known is placed by the neighbours that were placed before it; one that cannot
+    be reached at all goes to the middle of the map.
+    """
+    row = positions_of(graph.content, known.content)
+    has_place = row >= 0
+    xy = np.zeros((len(graph), 2), np.float32)
+    xy[has_place] = known.xy[row[has_place]]
+    method = (
+        np.where(has_place, known.method[row], PLACED).astype(np.int8)
+        if len(known)
+        else np.full(len(graph), PLACED, np.int8)
+    )
+    middle = known.xy.mean(axis=0) if len(known) else np.zeros(2, np.float32)
+    while not has_place.all():
+        waiting = np.flatnonzero(~has_place)
+        found, where = _by_neighbours(graph, waiting, has_place, xy)
+        if not found.any():
+            xy[waiting], has_place[waiting] = middle, True
+            break
+        xy[waiting[found]], has_place[waiting[found]] = where[found], True
+    return Coordinates(graph.content, xy, method)
+
+
+def _by_neighbours(
+    graph: Graph, rows: NDArray[np.int64], has_place: NDArray[np.bool_], xy: Array
+) -> tuple[NDArray[np.bool_], Array]:
+    """Whether each row has a placed neighbour, and the mean of its five nearest placed ones, the nearer the heavier."""
+    position = graph.position[rows]
+    usable = (position >= 0) & has_place[position]
+    usable &= usable.cumsum(axis=1) <= 5
+    nearness = np.exp((graph.similarity[rows] - graph.similarity[rows].max(axis=1, keepdims=True)) / 0.02)
+    weight = np.where(usable, nearness, 0)
+    total = weight.sum(axis=1, keepdims=True)
+    where = np.einsum("rk,rkc->rc", weight / np.maximum(total, 1e-12), xy[position])
+    return np.asarray(usable.any(axis=1)), where.astype(np.float32)
+
+
+def _fit_sample(graph: Graph, start: Array, seed: int) -> Coordinates:
+    chosen = np.sort(np.random.default_rng(seed).choice(len(graph), SAMPLE_ROWS, replace=False))
+    inside = np.full(len(graph), -1, np.int64)
+    inside[chosen] = np.arange(len(chosen))
+    position = np.where(graph.position[chosen] >= 0, inside[graph.position[chosen]], -1)
+    order = np.argsort(position < 0, axis=1, kind="stable")
+    position = np.take_along_axis(position, order, 1)
+    similarity = np.where(position >= 0, np.take_along_axis(graph.similarity[chosen], order, 1), -1)
+    xy = _umap(start[chosen], position, similarity, seed)
+    fitted = Coordinates(graph.content[chosen], xy, np.full(len(xy), UMAP, np.int8))
+    return place(graph, fitted)
+
+
+def _umap(start: Array, position: NDArray[np.integer], similarity: Array, seed: int) -> Array:
+    """umap-learn on a graph that is there already; `start` (N, 2) is the layout it begins with."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # numba's and umap's own remarks on seeds and threads
+        import umap
+
+        k = min(UMAP_NEIGHBOURS, len(start) - 1, position.shape[1] + 1)
+        own = np.arange(len(start))[:, None]
+        near = np.where(position[:, : k - 1] >= 0, position[:, : k - 1], own)
+        index = np.concatenate([own, near], axis=1).astype(np.int64)
+        distance = np.concatenate([np.zeros_like(own), 1 - similarity[:, : k - 1]], axis=1).astype(np.float32)
+        spread = np.asarray(start, np.float32) - start.mean(axis=0)
+        spread = 10 * spread / max(float(np.abs(spread).max()), 1e-12)
+        spread += np.random.default_rng(seed).normal(0, 1e-4, spread.shape).astype(np.float32)
+        fit = umap.UMAP(
+            n_neighbors=k,
+            metric="cosine",
+            precomputed_knn=(index, np.maximum(distance, 0)),
+            init=spread,
+            n_epochs=UMAP_EPOCHS,
+            random_state=seed,
+            n_jobs=1,
+        ).fit(np.zeros((len(start), 1), np.float32))
+    return np.asarray(fit.embedding_, np.float32)

@@ -1,0 +1,317 @@
+"""The store of an image set: LanceDB tables that many read and one writes."""
+
+import datetime
+import json
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import lancedb
+import numpy as np
+import pyarrow as pa
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from url_viz.errors import ImageSetError, WorkspaceError
+from url_viz.images.preprocess import Preprocessing
+from url_viz.index.tables import (
+    COORDINATES,
+    IMAGES,
+    SCORES,
+    Coordinates,
+    Embeddings,
+    Graph,
+    embeddings_schema,
+    fixed_lists,
+    matrix,
+    neighbours_schema,
+)
+from url_viz.models.model import EmbeddingSpace
+from url_viz.workspace import SetPaths, Workspace, replaced, set_id_of
+
+KEEP_VERSIONS = datetime.timedelta(minutes=10)
+"""Older versions are removed after a run; a reader that opened the set within this time is not disturbed."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What is known of an image set besides its rows: where its pictures lie, and the spaces it was read in."""
+
+    root: Path
+    spaces: tuple[EmbeddingSpace, ...] = ()
+
+    def space(self, backbone: str, *, weights_digest: str | None = None) -> EmbeddingSpace | None:
+        """The latest space of this backbone (and these weights, where told)."""
+        for space in reversed(self.spaces):
+            if space.backbone == backbone and weights_digest in (None, "", space.weights_digest):
+                return space
+        return None
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Of M distinct contents: `content` (M,), `entropy` (M,) in nats, `norm` (M,) the length of the embedding."""
+
+    content: NDArray[np.int64]
+    entropy: NDArray[np.float32]
+    norm: NDArray[np.float32]
+
+
+def find_set(root: Path, workspace: Workspace) -> str:
+    """The id of the image set of the folder `root`: a known one that lies there, else the id a new one gets."""
+    resolved = root.expanduser().resolve()
+    for set_id, about in known_sets(workspace):
+        if about.root == resolved:
+            return set_id
+    return set_id_of(resolved)
+
+
+def known_sets(workspace: Workspace) -> list[tuple[str, About]]:
+    """Every image set of the workspace, by id."""
+    found = []
+    for folder in sorted(workspace.sets.glob("*")):
+        with suppress(WorkspaceError, ImageSetError):  # a stray folder is no image set
+            found.append((folder.name, read_about(workspace.set_paths(folder.name))))
+    return found
+
+
+def read_about(paths: SetPaths) -> About:
+    """Read an image set's label. Raises ImageSetError where there is none, WorkspaceError where it is damaged."""
+    try:
+        record = json.loads(paths.about.read_text())
+        return About(Path(record["root"]), tuple(_space(r) for r in record["spaces"]))
+    except FileNotFoundError as error:
+        raise ImageSetError(
+            f"There is no image set {paths.folder.name!r}. `python -m url_viz sets` lists them."
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise WorkspaceError(
+            f"{paths.about} is damaged ({error!r}). Forget the image set and read it again."
+        ) from error
+
+
+def _space(record: dict[str, Any]) -> EmbeddingSpace:
+    sheet = record["preprocessing"] | {
+        "mean": tuple(record["preprocessing"]["mean"]),
+        "std": tuple(record["preprocessing"]["std"]),
+    }
+    return EmbeddingSpace(record["backbone"], record["weights_digest"], Preprocessing(**sheet), record["precision"])
+
+
+def _write_about(paths: SetPaths, about: About) -> None:
+    spaces = [
+        {
+            "backbone": s.backbone,
+            "weights_digest": s.weights_digest,
+            "preprocessing": s.preprocessing.as_record(),
+            "precision": s.precision,
+        }
+        for s in about.spaces
+    ]
+    with replaced(paths.about) as temporary:
+        temporary.write_text(json.dumps({"root": os.fspath(about.root), "spaces": spaces}))
+
+
+class Store:
+    """Reads an image set's tables; each call sees the latest whole state, also while another process writes."""
+
+    def __init__(self, paths: SetPaths) -> None:
+        self.paths = paths
+        self._tables: dict[str, Any] = {}
+
+    @cached_property
+    def _database(self) -> Any:
+        self.paths.tables.mkdir(parents=True, exist_ok=True)
+        return lancedb.connect(self.paths.tables)
+
+    def about(self) -> About:
+        """The set's label."""
+        return read_about(self.paths)
+
+    def version(self, space_key: str, head_digest: str | None) -> str:
+        """A short text that changes when anything shown of this space changes."""
+        names = ["images", *(f"{kind}-{space_key}" for kind in ("embeddings", "neighbours", "coordinates"))]
+        if head_digest:
+            names.append(f"scores-{space_key}-{head_digest}")
+        tables = [self._table(name) for name in names]
+        return ".".join("-" if table is None else str(table.version) for table in tables)
+
+    def images(self, columns: Sequence[str]) -> pa.Table:
+        """Columns of the table of files; empty where nothing was read yet."""
+        return self._columns("images", columns, IMAGES)
+
+    def embeddings(self, space_key: str) -> Embeddings:
+        """Every stored embedding of a space (also of pictures that have left the folder)."""
+        table = self._table(f"embeddings-{space_key}")
+        if table is None:
+            return Embeddings(np.zeros(0, np.int64), np.zeros((0, 0), np.float16), np.zeros(0, np.float32))
+        data = table.to_arrow()
+        return Embeddings(
+            _numbers(data["content"]),
+            matrix(data["embedding"]).astype(np.float16, copy=False),
+            _numbers(data["entropy"]),
+        )
+
+    def embedded(self, space_key: str) -> Embedded:
+        """Contents that have an embedding in a space, with what is told of them without reading the embeddings."""
+        data = self._columns(f"embeddings-{space_key}", ["content", "entropy", "norm"], embeddings_schema(1))
+        return Embedded(_numbers(data["content"]), _numbers(data["entropy"]), _numbers(data["norm"]))
+
+    def scores(self, space_key: str, head_digest: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Contents scored by a head, and their uncertainty."""
+        data = self._columns(f"scores-{space_key}-{head_digest}", ["content", "uncertainty"], SCORES)
+        return _numbers(data["content"]), _numbers(data["uncertainty"])
+
+    def graph(self, space_key: str) -> Graph | None:
+        """The neighbour graph of a space, once it was made."""
+        table = self._table(f"neighbours-{space_key}")
+        if table is None:
+            return None
+        data = table.to_arrow()
+        return Graph(
+            _numbers(data["content"]),
+            matrix(data["position"]).astype(np.int32, copy=False),
+            matrix(data["similarity"]).astype(np.float32, copy=False),
+            bool(_numbers(data["is_approximate"]).any()),
+        )
+
+    def coordinates(self, space_key: str) -> Coordinates | None:
+        """The map of a space, once there is one."""
+        table = self._table(f"coordinates-{space_key}")
+        if table is None:
+            return None
+        data = table.to_arrow()
+        xy = np.stack([_numbers(data["x"]), _numbers(data["y"])], axis=1)
+        return Coordinates(_numbers(data["content"]), xy, _numbers(data["method"]))
+
+    def thumbnails(self, ids: Iterable[int]) -> dict[int, bytes]:
+        """Thumbnails (JPEG) by image id; ids without one are left out."""
+        wanted = [int(i) for i in ids]
+        table = self._table("images")
+        if table is None or not wanted:
+            return {}
+        condition = f"id IN ({', '.join(map(str, wanted))}) AND thumbnail IS NOT NULL"
+        rows = table.search().where(condition).select(["id", "thumbnail"]).limit(len(wanted)).to_arrow()
+        return dict(zip(rows["id"].to_pylist(), rows["thumbnail"].to_pylist(), strict=True))
+
+    def _table(self, name: str) -> Any:
+        """The table, at its latest version; None where it was never written."""
+        if name not in self._tables:
+            if not (self.paths.tables / f"{name}.lance").is_dir():
+                return None
+            try:
+                self._tables[name] = self._database.open_table(name)
+            except ValueError:  # the folder of a table whose first write has not ended
+                return None
+        table = self._tables[name]
+        table.checkout_latest()
+        return table
+
+    def _columns(self, name: str, columns: Sequence[str], schema: pa.Schema) -> pa.Table:
+        table = self._table(name)
+        if table is None:
+            return pa.schema([schema.field(c) for c in columns]).empty_table()
+        return table.search().select(list(columns)).limit(max(1, table.count_rows())).to_arrow()
+
+
+class Writer(Store):
+    """The one writer of an image set; use it as a context manager, which holds the set's lock."""
+
+    def __init__(self, paths: SetPaths, root: Path) -> None:
+        super().__init__(paths)
+        self._root = root.expanduser().resolve()
+        self._lock = FileLock(paths.lock)
+
+    def __enter__(self) -> "Writer":
+        self.paths.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise WorkspaceError(
+                f"Another process is reading {str(self._root)!r} into the workspace {self.paths.folder.parent.parent}. "
+                "Wait until it is done, or stop it first."
+            ) from error
+        if not self.paths.about.exists():
+            _write_about(self.paths, About(self._root))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def add_space(self, space: EmbeddingSpace) -> None:
+        """Note that the set is read in `space`; the latest comes last."""
+        about = self.about()
+        others = tuple(s for s in about.spaces if s.key != space.key)
+        if about.spaces != (*others, space):
+            _write_about(self.paths, About(about.root, (*others, space)))
+
+    def add_images(self, rows: pa.Table) -> None:
+        """Add files (IMAGES columns); rows with the same id take the place of older ones."""
+        ids = rows["id"].to_pylist()
+        table = self._made("images", IMAGES)
+        table.delete(f"id IN ({', '.join(map(str, ids))})") if self._has_any(table, ids) else None
+        table.add(rows)
+
+    def drop_images(self, ids: Sequence[int]) -> None:
+        """Remove files that have left the folder; their embeddings stay until the store is compacted."""
+        table = self._table("images")
+        for start in range(0, len(ids), 1000):
+            table.delete(f"id IN ({', '.join(str(i) for i in ids[start : start + 1000])})")
+
+    def add_embeddings(self, space_key: str, rows: Embeddings) -> None:
+        """Add embeddings of contents that have none yet in this space."""
+        schema = embeddings_schema(rows.embedding.shape[1])
+        norm = np.linalg.norm(rows.embedding.astype(np.float32), axis=1)
+        columns = [pa.array(rows.content), fixed_lists(rows.embedding), pa.array(norm), pa.array(rows.entropy)]
+        self._made(f"embeddings-{space_key}", schema).add(pa.table(columns, schema=schema))
+
+    def add_scores(
+        self, space_key: str, head_digest: str, content: NDArray[np.int64], uncertainty: NDArray[np.float32]
+    ) -> None:
+        """Add uncertainties of contents that this head has not scored yet."""
+        rows = pa.table([pa.array(content), pa.array(uncertainty)], schema=SCORES)
+        self._made(f"scores-{space_key}-{head_digest}", SCORES).add(rows)
+
+    def put_graph(self, space_key: str, graph: Graph) -> None:
+        """Replace the neighbour graph."""
+        columns = [
+            pa.array(graph.content),
+            fixed_lists(graph.position),
+            fixed_lists(graph.similarity),
+            pa.array(np.full(len(graph), graph.is_approximate)),
+        ]
+        self._put(f"neighbours-{space_key}", pa.table(columns, schema=neighbours_schema(graph.position.shape[1])))
+
+    def put_coordinates(self, space_key: str, coordinates: Coordinates) -> None:
+        """Replace the map."""
+        x, y = coordinates.xy[:, 0].astype(np.float32), coordinates.xy[:, 1].astype(np.float32)
+        columns = [pa.array(coordinates.content), pa.array(x), pa.array(y), pa.array(coordinates.method)]
+        self._put(f"coordinates-{space_key}", pa.table(columns, schema=COORDINATES))
+
+    def compact(self) -> None:
+        """Join the fragments of many small writes, and remove versions that no reader needs any more."""
+        for folder in sorted(self.paths.tables.glob("*.lance")):
+            table = self._table(folder.stem)
+            if table is not None:
+                table.optimize(cleanup_older_than=KEEP_VERSIONS)
+
+    def _has_any(self, table: Any, ids: Sequence[int]) -> bool:
+        return bool(table.count_rows(f"id IN ({', '.join(map(str, ids))})")) if ids else False
+
+    def _made(self, name: str, schema: pa.Schema) -> Any:
+        table = self._table(name)
+        if table is None:
+            table = self._tables[name] = self._database.create_table(name, schema=schema, exist_ok=True)
+        return table
+
+    def _put(self, name: str, data: pa.Table) -> None:
+        mode = "create" if self._table(name) is None else "overwrite"
+        self._tables[name] = self._database.create_table(name, data=data, mode=mode)
+
+
+def _numbers(column: pa.ChunkedArray) -> NDArray[Any]:
+    return np.asarray(column.to_numpy())

@@ -1,0 +1,50 @@
+"""Order pictures by a value: percentiles, the two ends, twins counted once, overall or class by class."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+By = Literal["uncertainty", "confusability", "entropy", "inverse_norm"]
+BY: tuple[By, ...] = ("uncertainty", "confusability", "entropy", "inverse_norm")
+"""Values that order pictures, each higher = more ambiguous; the last two are baselines."""
+
+
+def percentile(values: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Percentile 0 to 100 of each value (N,) among the finite ones, ties sharing their middle; nan stays nan."""
+    result = np.full(len(values), np.nan, np.float32)
+    finite = np.isfinite(values)
+    count = int(finite.sum())
+    if count:
+        rank = pd.Series(values[finite]).rank(method="average").to_numpy()
+        result[finite] = 100 * (rank - 1) / max(1, count - 1) if count > 1 else 50.0
+    return result
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The two ends of an order: tables with the columns of `ImageSet.table()` plus `twins`, most telling first."""
+
+    ambiguous: pd.DataFrame
+    clear: pd.DataFrame
+
+
+def ends(table: pd.DataFrame, *, by: str, collapse_twins: bool = True) -> Ends:
+    """Pictures from most to least ambiguous, and the other way round; pictures without the value are left out.
+
+    With `collapse_twins`, each twin group is represented by its most ambiguous (or clearest) member, and `twins`
+    says how many others it stands for.
+    """
+    rows = table[np.isfinite(table[by].to_numpy(dtype=float))]
+    return Ends(_ordered(rows, by, collapse_twins, ascending=False), _ordered(rows, by, collapse_twins, ascending=True))
+
+
+def _ordered(rows: pd.DataFrame, by: str, collapse_twins: bool, *, ascending: bool) -> pd.DataFrame:  # noqa: FBT001
+    ordered = rows.sort_values([by, "id"], ascending=[ascending, True], kind="stable")
+    if not collapse_twins:
+        return ordered.assign(twins=0)
+    size = ordered.groupby("twin_group")["id"].transform("size")
+    first = ~ordered["twin_group"].duplicated()
+    return ordered.assign(twins=size - 1)[first]

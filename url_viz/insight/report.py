@@ -1,0 +1,43 @@
+"""Tables for other programs: CSV and Parquet that open safely elsewhere."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from url_viz.errors import FolderError
+from url_viz.workspace import replaced
+
+KINDS = (".csv", ".parquet")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write_table(table: pd.DataFrame, path: Path) -> Path:
+    """Write `table` to a .csv or .parquet file, whole or not at all. Raises FolderError for another ending."""
+    if path.suffix.lower() not in KINDS:
+        raise FolderError(f"{path.name!r} ends neither in .csv nor in .parquet. Give the file one of these endings.")
+    try:
+        with replaced(path.expanduser().absolute()) as temporary:
+            temporary.write_bytes(table_bytes(table, path.suffix.lower()))
+    except OSError as error:
+        raise FolderError(f"Cannot write {str(path)!r}: {error.strerror}. Choose another place.") from error
+    return path
+
+
+def table_bytes(table: pd.DataFrame, kind: str) -> bytes:
+    """The bytes of `table` as a file of `kind` (".csv" or ".parquet")."""
+    plain = table.copy()
+    plain.attrs = {}
+    if kind == ".parquet":
+        return bytes(plain.to_parquet(index=False))
+    return without_formulas(plain).to_csv(index=False).encode("utf-8")
+
+
+def without_formulas(table: pd.DataFrame) -> pd.DataFrame:
+    """Text cells that a spreadsheet would run as a formula get an apostrophe in front."""
+    safe = table.copy()
+    for column in safe.columns:
+        if safe[column].dtype == object or pd.api.types.is_string_dtype(safe[column]):
+            safe[column] = [
+                f"'{v}" if isinstance(v, str) and v.startswith(_FORMULA_STARTS) else v for v in safe[column]
+            ]
+    return safe
