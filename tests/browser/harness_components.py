@@ -164,4 +164,7 @@ if get_script_run_ctx() is None:
     )
 else:
     st.set_page_config(layout="wide")
-    gallery_page() if st.query_params.get("show") == "gallery" else map_page()
+    if st.query_params.get("show") == "gallery":
+        gallery_page()
+    else:
+        map_page()

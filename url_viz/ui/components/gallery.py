@@ -17,8 +17,9 @@ _mount = st.components.v2.component(
 class Tile:
     """One picture of a gallery.
 
-    `thumbnail` is a URL. `value` is printed on the picture ("0.412 · 97th"), `name` and `label` under it. `twins`
-    counts other pictures that this one stands for. `mark` is a short word in the corner, such as a decision.
+    `thumbnail` is a URL. `value` is printed on the picture ("0.412 · 97th"), `name` (of a path, its last part) and
+    `label` under it. `twins` counts other pictures that this one stands for. `mark` is a short word in the corner, such
+    as a decision.
     """
 
     id: int

@@ -69,7 +69,8 @@ function newTile(id) {
 }
 
 function fill(tile, { name, thumbnail, value, label, twins, is_ringed: isRinged, mark }) {
-  const texts = { value, twins: twins ? `+${twins} ${twins === 1 ? "twin" : "twins"}` : "", mark: mark ?? "", name, label: label ?? "" };
+  const baseName = name.slice(name.lastIndexOf("/") + 1); // a path's end tells pictures apart; the title has all of it
+  const texts = { value, twins: twins ? `+${twins} ${twins === 1 ? "twin" : "twins"}` : "", mark: mark ?? "", name: baseName, label: label ?? "" };
   for (const part of PARTS) tile.querySelector(`.${part}`).textContent = texts[part];
   tile.querySelector(".name").title = name;
   tile.querySelector(".label").title = label ?? "";

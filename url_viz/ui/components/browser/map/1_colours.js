@@ -3,11 +3,11 @@
 // A percentile's colour runs clear → ambiguous through three points [lightness, chroma, hue in degrees], at an even pace
 // in OKLab: blue to orange for every kind of colour vision, lightness rising throughout so that grey print keeps the order.
 const RAMPS = {
-  light: [[0.44, 0.075, 262], [0.555, 0.14, 328], [0.73, 0.175, 58]],
+  light: [[0.44, 0.075, 262], [0.555, 0.14, 328], [0.685, 0.18, 52]],
   dark: [[0.47, 0.075, 262], [0.62, 0.15, 335], [0.87, 0.145, 82]],
 };
 // Eight colours that stay apart under the common colour-vision deficiencies (after Okabe and Ito), none near white or black.
-const PALETTE = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8b7bd8", "#a8a032"];
+const PALETTE = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8b7bd8", "#7a1f4b"];
 
 function oklabOf([lightness, chroma, hue]) {
   const angle = (hue * Math.PI) / 180;

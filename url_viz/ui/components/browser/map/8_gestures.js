@@ -6,7 +6,7 @@ const KEY_PAN = 60;
 const KEY_ZOOM = 1.4;
 
 class Gestures {
-  // `map` gives: view, moveTo, glideTo, reset, hoverAt, clickAt, lassoed, clear, and what is drawn of the lasso.
+  // `map` gives: view, moveTo, glideBy, reset, hoverAt, clickAt, lassoed, clear, and what is drawn of the lasso.
   constructor(stage, map, signal) {
     Object.assign(this, { stage, map, pointers: new Map(), isLassoMode: false, lasso: null, start: [0, 0], travelled: 0 });
     const on = (type, handler, options = {}) => stage.addEventListener(type, handler.bind(this), { signal, ...options });
@@ -20,8 +20,8 @@ class Gestures {
     on("keydown", this.key);
     const press = (name, act) => stage.querySelector(`.tools .${name}`).addEventListener("click", act, { signal });
     press("lasso", () => this.setLassoMode(!this.isLassoMode));
-    press("closer", () => map.glideTo(map.view.zoomed(KEY_ZOOM)));
-    press("farther", () => map.glideTo(map.view.zoomed(1 / KEY_ZOOM)));
+    press("closer", () => map.glideBy((view) => view.zoomed(KEY_ZOOM)));
+    press("farther", () => map.glideBy((view) => view.zoomed(1 / KEY_ZOOM)));
     press("reset", () => map.reset());
   }
 
@@ -111,13 +111,13 @@ class Gestures {
   key(event) {
     const { map } = this;
     const acts = {
-      ArrowLeft: () => map.glideTo(map.view.panned(KEY_PAN, 0)),
-      ArrowRight: () => map.glideTo(map.view.panned(-KEY_PAN, 0)),
-      ArrowUp: () => map.glideTo(map.view.panned(0, KEY_PAN)),
-      ArrowDown: () => map.glideTo(map.view.panned(0, -KEY_PAN)),
-      "+": () => map.glideTo(map.view.zoomed(KEY_ZOOM)),
-      "=": () => map.glideTo(map.view.zoomed(KEY_ZOOM)),
-      "-": () => map.glideTo(map.view.zoomed(1 / KEY_ZOOM)),
+      ArrowLeft: () => map.glideBy((view) => view.panned(KEY_PAN, 0)),
+      ArrowRight: () => map.glideBy((view) => view.panned(-KEY_PAN, 0)),
+      ArrowUp: () => map.glideBy((view) => view.panned(0, KEY_PAN)),
+      ArrowDown: () => map.glideBy((view) => view.panned(0, -KEY_PAN)),
+      "+": () => map.glideBy((view) => view.zoomed(KEY_ZOOM)),
+      "=": () => map.glideBy((view) => view.zoomed(KEY_ZOOM)),
+      "-": () => map.glideBy((view) => view.zoomed(1 / KEY_ZOOM)),
       0: () => map.reset(),
       l: () => this.setLassoMode(!this.isLassoMode),
       Escape: () => this.escape(),

@@ -232,6 +232,11 @@ class PointMap {
     this.redraw();
   }
 
+  // A step from where the view is going, so that keys pressed in quick succession add up.
+  glideBy(step) {
+    this.glideTo(step(Object.assign(new View(), this.view, this.towards?.to)));
+  }
+
   reset() {
     this.glideTo(this.view.whole(), false);
   }

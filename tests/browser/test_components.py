@@ -1,0 +1,421 @@
+"""The map and the gallery in a real browser: what the user does comes back to Python, and what Python says is shown."""
+
+import re
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import FloatRect, Locator, Page, expect
+from streamlit.testing.v1 import AppTest
+
+from tests.browser.conftest import OpenPage, Serve
+from tests.browser.harness_components import FIRST_ID, HOSTILE_NAME, synthetic_points
+from url_viz.ui.points import decode_points, encode_points
+
+HARNESS = Path(__file__).parent / "harness_components.py"
+LASSO_SLACK_PX = 4.0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where the map is on the page, and how it shows its points."""
+
+    page: Page
+    left: float
+    top: float
+    width: float
+    height: float
+    x: float
+    y: float
+    scale: float
+    zoom: float
+
+    def place_of(self, x: float, y: float) -> tuple[float, float]:
+        """Where a place of the map is on the page."""
+        return (
+            self.left + self.width / 2 + (x - self.x) * self.scale,
+            self.top + self.height / 2 + (self.y - y) * self.scale,
+        )
+
+    def map_at(self, left: float, top: float) -> tuple[float, float]:
+        """The place of the map at a place of the page."""
+        return (
+            self.x + (left - self.left - self.width / 2) / self.scale,
+            self.y - (top - self.top - self.height / 2) / self.scale,
+        )
+
+
+def rect_of(locator: Locator) -> FloatRect:
+    box = locator.bounding_box()
+    assert box is not None
+    return box
+
+
+def ready(page: Page) -> Stage:
+    """The map once its points are there and at rest."""
+    stage = page.locator(".stage[data-state=ready][data-gliding=false]")
+    stage.wait_for()
+    box = rect_of(stage)
+    x, y, scale, zoom = (float(part) for part in (stage.get_attribute("data-view") or "").split())
+    return Stage(page, box["x"] + 1, box["y"] + 1, box["width"] - 2, box["height"] - 2, x, y, scale, zoom)
+
+
+def shown_points(n: int, layout: str = "umap") -> np.ndarray:
+    """Coordinates (n, 2) as the browser has them."""
+    points = decode_points(encode_points(synthetic_points(n, layout)))
+    return np.stack([points.x, points.y], axis=1).astype(np.float64)
+
+
+def hover(stage: Stage, row: int, n: int) -> None:
+    left, top = stage.place_of(*shown_points(n)[row])
+    stage.page.mouse.move(left + 40, top)
+    stage.page.mouse.move(left, top)
+
+
+def drag_around(page: Page, corners: list[tuple[float, float]]) -> None:
+    page.mouse.move(*corners[0])
+    page.mouse.down()
+    for corner in [*corners[1:], corners[0]]:
+        page.mouse.move(*corner, steps=12)
+    page.mouse.up()
+
+
+def middle_rectangle(stage: Stage) -> list[tuple[float, float]]:
+    left, right = stage.left + 0.40 * stage.width, stage.left + 0.52 * stage.width
+    top, bottom = stage.top + 0.3 * stage.height, stage.top + 0.6 * stage.height
+    return [(left, top), (right, top), (right, bottom), (left, bottom)]
+
+
+def count_in(stage: Stage, corners: list[tuple[float, float]], n: int, *, slack_px: float) -> int:
+    places = np.array([stage.place_of(x, y) for x, y in shown_points(n)])
+    low, high = np.array(corners[0]) - slack_px, np.array(corners[2]) + slack_px
+    return int(((places > low) & (places < high)).all(axis=1).sum())
+
+
+def expect_selected(page: Page, stage: Stage, corners: list[tuple[float, float]], n: int) -> None:
+    expect(page.get_by_text(re.compile(rf"^selected [1-9]\d* of {n}$"))).to_be_visible()
+    count = int(page.get_by_text(re.compile(r"^selected ")).inner_text().split()[1])
+    least = count_in(stage, corners, n, slack_px=-LASSO_SLACK_PX)
+    assert 0 < least <= count <= count_in(stage, corners, n, slack_px=LASSO_SLACK_PX)
+
+
+def painted_pixels(page: Page) -> int:
+    """How many pixels of the raster differ from its background."""
+    script = """canvas => {
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        const pixels = new Uint32Array(data.buffer);
+        return pixels.reduce((count, pixel) => count + (pixel !== pixels[0]), 0);
+    }"""
+    return int(page.locator("canvas.raster").evaluate(script))
+
+
+def corner_colour(page: Page) -> list[int]:
+    script = """canvas => [...canvas.getContext("2d").getImageData(0, 0, 1, 1).data.slice(0, 3)]"""
+    return list(page.locator("canvas.raster").evaluate(script))
+
+
+@pytest.mark.browser
+def test_hovering_shows_the_card_with_the_name_as_text(serve: Serve, open_page: OpenPage) -> None:
+    page = open_page(f"{serve(HARNESS)}/?n=10")
+    stage = ready(page)
+    hover(stage, 6, 10)
+    card = page.locator(".card")
+    expect(card.locator(".name")).to_have_text(HOSTILE_NAME)
+    expect(card.locator(".label")).to_have_text("Abyssinian")
+    expect(card.locator(".uncertainty")).to_have_text("Uncertainty0.2886th")
+    expect(card.locator(".confusability")).to_have_text("Confusability0.550th")
+    assert card.locator("img").count() == 1
+    assert card.locator("img").evaluate("image => image.naturalWidth") > 0
+    hover(stage, 7, 10)
+    expect(card.locator(".name")).to_have_text("IMG_00007.jpg")
+    expect(card.locator(".confusability")).to_be_hidden()
+    page.mouse.move(stage.left + 5, stage.top + 5)
+    expect(card).to_be_hidden()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [1400, 420])
+def test_the_card_never_leaves_the_map(serve: Serve, open_page: OpenPage, width: int) -> None:
+    page = open_page(f"{serve(HARNESS)}/?n=60&height=420", width=width)
+    stage = ready(page)
+    places = shown_points(60)
+    for row in {int(i) for i in (*places.argmax(axis=0), *places.argmin(axis=0))}:
+        hover(stage, row, 60)
+        name = HOSTILE_NAME if row % 5 == 1 else f"IMG_{row:05d}.jpg"
+        expect(page.locator(".card .name")).to_have_text(name)
+        card = rect_of(page.locator(".card"))
+        assert card["x"] >= stage.left
+        assert card["x"] + card["width"] <= stage.left + stage.width
+        assert card["y"] >= stage.top
+        assert card["y"] + card["height"] <= stage.top + stage.height
+
+
+@pytest.mark.browser
+def test_a_lasso_comes_back_as_a_polygon_and_escape_clears_it(serve: Serve, open_page: OpenPage) -> None:
+    page = open_page(f"{serve(HARNESS)}/?n=1000")
+    stage = ready(page)
+    corners = middle_rectangle(stage)
+    page.keyboard.down("Shift")
+    drag_around(page, corners)
+    page.keyboard.up("Shift")
+    expect_selected(page, stage, corners, 1000)
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("selected 0 of 1000")).to_be_visible()
+    page.get_by_role("button", name="Lasso").click()
+    drag_around(page, corners)
+    expect_selected(page, stage, corners, 1000)
+
+
+@pytest.mark.browser
+def test_a_selection_that_the_page_clears_stays_cleared(serve: Serve, open_page: OpenPage) -> None:
+    page = open_page(f"{serve(HARNESS)}/?n=1000")
+    stage = ready(page)
+    page.get_by_role("button", name="Lasso").click()
+    drag_around(page, middle_rectangle(stage))
+    expect_selected(page, stage, middle_rectangle(stage), 1000)
+    for button in ("Clear selection", "Run again", "Grow"):
+        page.get_by_role("button", name=button).click()
+        expect(page.get_by_text(re.compile("^selected 0 of"))).to_be_visible()
+    expect(page.get_by_text("selected 0 of 1500")).to_be_visible()
+
+
+@pytest.mark.browser
+def test_a_click_gives_the_id_for_one_run(serve: Serve, open_page: OpenPage) -> None:
+    page = open_page(f"{serve(HARNESS)}/?n=10")
+    page.mouse.click(*ready(page).place_of(*shown_points(10)[4]))
+    expect(page.get_by_text(f"clicked {FIRST_ID + 4}")).to_be_visible()
+    page.get_by_role("button", name="Run again").click()
+    expect(page.get_by_text("clicked None")).to_be_visible()
+
+
+@pytest.mark.browser
+def test_the_wheel_zooms_about_the_pointer_and_the_view_stays_when_the_set_grows(
+    serve: Serve, open_page: OpenPage
+) -> None:
+    page = open_page(f"{serve(HARNESS)}/?n=1000")
+    before = ready(page)
+    pointer = (620.0, 300.0)
+    place = before.map_at(*pointer)
+    page.mouse.move(*pointer)
+    page.mouse.wheel(0, -600)
+    expect(page.locator(".stage")).not_to_have_attribute("data-view", re.compile(" 1$"))
+    zoomed = ready(page)
+    assert zoomed.zoom > 2
+    assert zoomed.place_of(*place) == pytest.approx(pointer, abs=0.5)
+    page.get_by_role("button", name="Grow").click()
+    expect(page.locator(".stage")).to_have_attribute("data-drawn", "1500")
+    grown = ready(page)
+    assert (grown.x, grown.y, grown.scale) == pytest.approx((zoomed.x, zoomed.y, zoomed.scale))
+
+
+@pytest.mark.browser
+def test_a_view_nobody_moved_fits_every_new_layout(serve: Serve, open_page: OpenPage) -> None:
+    page = open_page(f"{serve(HARNESS)}/?n=300")
+    before = ready(page)
+    page.get_by_role("button", name="Other layout").click()
+    expect(page.locator(".stage")).to_have_attribute("data-gliding", "true")
+    after = ready(page)
+    places = np.array([after.place_of(x, y) for x, y in shown_points(300, "pca")])
+    assert (after.x, after.y, after.scale) != (before.x, before.y, before.scale)
+    assert (places > [after.left, after.top]).all()
+    assert (places < [after.left + after.width, after.top + after.height]).all()
+
+
+@pytest.mark.browser
+def test_a_drag_pans_keys_move_and_zero_shows_everything(serve: Serve, open_page: OpenPage) -> None:
+    page = open_page(f"{serve(HARNESS)}/?n=300")
+    start = ready(page)
+    page.mouse.move(start.left + 200, start.top + 200)
+    page.mouse.down()
+    page.mouse.move(start.left + 290, start.top + 180, steps=5)
+    page.mouse.up()
+    panned = ready(page)
+    assert (start.x - panned.x) * start.scale == pytest.approx(90, abs=0.5)
+    assert (start.y - panned.y) * start.scale == pytest.approx(20, abs=0.5)
+    page.locator(".stage").focus()
+    for key in ("+", "ArrowLeft"):
+        page.keyboard.press(key)
+    expect(page.locator(".stage")).to_have_attribute("data-view", re.compile(" 1[.]4$"))
+    page.keyboard.press("0")
+    expect(page.locator(".stage")).to_have_attribute(
+        "data-view", f"{start.x} {start.y} {start.scale} 1".replace(".0 ", " ")
+    )
+
+
+@pytest.mark.browser
+def test_the_threshold_is_dragged_and_moved_by_keys(serve: Serve, open_page: OpenPage) -> None:
+    page = open_page(f"{serve(HARNESS)}/?n=1000")
+    ready(page)
+    bar = rect_of(page.locator(".bar"))
+    page.mouse.move(bar["x"] + 1, bar["y"] + 6)
+    page.mouse.down()
+    page.mouse.move(bar["x"] + 0.6 * bar["width"], bar["y"] + 6, steps=4)
+    expect(page.get_by_text("threshold None")).to_be_visible()
+    page.mouse.up()
+    expect(page.get_by_text("threshold 60.0")).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_text("threshold 61.0")).to_be_visible()
+    page.keyboard.press("Home")
+    expect(page.get_by_text("threshold None")).to_be_visible()
+
+
+@pytest.mark.browser
+def test_points_on_the_clear_side_of_the_threshold_are_fainter(serve: Serve, open_page: OpenPage) -> None:
+    page = open_page(f"{serve(HARNESS)}/?n=10")
+    stage = ready(page)
+    place = stage.place_of(*shown_points(10)[int(np.argmin(synthetic_points(10, "umap").uncertainty_percentile))])
+    at = [int(place[0] - stage.left), int(place[1] - stage.top)]
+    darkness = f"canvas => 255 - canvas.getContext('2d').getImageData({at[0]}, {at[1]}, 1, 1).data[0]"
+    before = page.locator("canvas.raster").evaluate(darkness)
+    page.locator(".threshold").press("PageUp")
+    expect(page.get_by_text("threshold 10.0")).to_be_visible()
+    assert 0 < page.locator("canvas.raster").evaluate(darkness) < before / 3
+
+
+@pytest.mark.browser
+def test_a_failed_fetch_is_said_and_can_be_tried_again(serve: Serve, open_page: OpenPage) -> None:
+    page = open_page(f"{serve(HARNESS)}/?n=50&fail=1&run=retry")
+    expect(page.get_by_text("The map's points cannot be read: the server answered 503.")).to_be_visible()
+    page.get_by_role("button", name="Try again").click()
+    ready(page)
+    expect(page.locator(".message")).to_be_hidden()
+
+
+@pytest.mark.browser
+def test_an_empty_image_set_is_said(serve: Serve, open_page: OpenPage) -> None:
+    page = open_page(f"{serve(HARNESS)}/?n=0")
+    expect(page.get_by_text("No pictures to show yet.")).to_be_visible()
+    expect(page.locator(".status")).to_have_text("0 pictures")
+
+
+@pytest.mark.browser
+def test_a_class_is_brought_out_by_a_click_and_alone_by_two(serve: Serve, open_page: OpenPage) -> None:
+    page = open_page(f"{serve(HARNESS)}/?n=400&colour=class")
+    stage = ready(page)
+    expect(page.locator(".classes .more")).to_have_text("+5 more")
+    everything = painted_pixels(page)
+    chip = page.locator(".classes button", has_text="Samoyed")
+    chip.click()
+    expect(chip).to_have_attribute("aria-pressed", "true")
+    assert painted_pixels(page) > everything / 2
+    chip.dblclick()
+    expect(chip).to_have_attribute("aria-pressed", "true")
+    assert 0 < painted_pixels(page) < everything / 5
+    hover(stage, 0, 400)
+    page.locator(".stage").focus()
+    page.keyboard.press("Escape")
+    expect(chip).to_have_attribute("aria-pressed", "false")
+
+
+@pytest.mark.browser
+def test_the_theme_is_followed_while_the_page_is_open(serve: Serve, open_page: OpenPage) -> None:
+    page = open_page(f"{serve(HARNESS)}/?n=100")
+    ready(page)
+    assert corner_colour(page) == [255, 255, 255]
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(
+        """() => [...document.querySelectorAll("[data-testid=stBidiComponentIsolated]")].some(host => {
+            const canvas = host.shadowRoot.querySelector("canvas.raster");
+            return canvas?.getContext("2d").getImageData(0, 0, 1, 1).data[0] === 0x12;
+        })"""
+    )
+    assert corner_colour(page) == [0x12, 0x15, 0x1B]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("show", ["map", "gallery"])
+def test_a_narrow_page_does_not_scroll_sideways(serve: Serve, open_page: OpenPage, show: str) -> None:
+    page = open_page(f"{serve(HARNESS)}/?show={show}&n=30", width=420)
+    page.locator(".stage[data-state=ready], .tile").first.wait_for()
+    box = rect_of(page.locator(".map, .gallery"))
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 420
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= 420
+
+
+@pytest.mark.browser
+def test_a_hundred_thousand_points_pan_fluently(serve: Serve, open_page: OpenPage) -> None:
+    page = open_page(f"{serve(HARNESS)}/?n=100000")
+    ready(page)
+    milliseconds = page.locator(".stage").evaluate(PANNED)
+    p95 = sorted(milliseconds)[int(0.95 * len(milliseconds))]
+    print(f"a frame at 100,000 points: median {statistics.median(milliseconds):.1f} ms, p95 {p95:.1f} ms")
+    assert statistics.median(milliseconds) < 60
+
+
+PANNED = """async stage => {
+    const { left, top } = stage.getBoundingClientRect();
+    const send = (type, x) => stage.dispatchEvent(new PointerEvent(type,
+        { pointerId: 1, button: 0, clientX: left + x, clientY: top + 200, bubbles: true }));
+    stage.setPointerCapture = () => {};
+    const frame = () => new Promise(then => requestAnimationFrame(() => then(performance.now())));
+    send("pointerdown", 300);
+    const times = [];
+    for (let i = 1; i <= 60; i++) {
+        const before = frame();
+        send("pointermove", 300 + 3 * i);
+        const after = frame();
+        times.push(await after - await before);
+    }
+    send("pointerup", 480);
+    return times.slice(5);
+}"""
+"""Pans by 60 moves, and gives the milliseconds between the frame callbacks before and after the map's own."""
+
+
+@pytest.mark.browser
+def test_a_tile_is_a_button_that_gives_its_id(serve: Serve, open_page: OpenPage) -> None:
+    page = open_page(f"{serve(HARNESS)}/?show=gallery&n=24")
+    page.get_by_role("button", name="IMG_00005.jpg").click()
+    expect(page.get_by_text(f"clicked {FIRST_ID + 5}")).to_be_visible()
+    expect(page.locator(".tile").nth(2).locator(".name")).to_have_text(HOSTILE_NAME)
+    expect(page.locator(".tile").nth(0).locator(".twins")).to_have_text("+3 twins")
+    expect(page.locator(".tile").nth(1).locator(".mark")).to_have_text("kept")
+    expect(page.locator(".tile").nth(3)).to_have_attribute("aria-current", "true")
+    expect(page.locator(".tile").nth(10).locator(".picture")).to_have_class(re.compile("broken"))
+
+
+@pytest.mark.browser
+def test_arrows_move_through_the_gallery(serve: Serve, open_page: OpenPage) -> None:
+    page = open_page(f"{serve(HARNESS)}/?show=gallery&n=12&columns=4")
+    tiles = page.locator(".tile")
+    tiles.first.focus()
+    for key, at in (
+        ("ArrowRight", 1),
+        ("ArrowDown", 5),
+        ("ArrowLeft", 4),
+        ("End", 11),
+        ("ArrowRight", 11),
+        ("Home", 0),
+    ):
+        page.keyboard.press(key)
+        expect(tiles.nth(at)).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text(f"clicked {FIRST_ID + 4}")).to_be_visible()
+
+
+@pytest.mark.browser
+def test_an_empty_gallery_says_why(serve: Serve, open_page: OpenPage) -> None:
+    page = open_page(f"{serve(HARNESS)}/?show=gallery&n=0")
+    expect(page.get_by_text("Nothing is this ambiguous here.")).to_be_visible()
+
+
+def test_a_page_reads_a_map_state_that_a_test_sets() -> None:
+    at = AppTest.from_file(str(HARNESS))
+    at.query_params["n"] = "1000"
+    at.session_state["map"] = {"polygon": [[-50, -50], [50, -50], [50, 50], [-50, 50]], "threshold": 40}
+    at.run(timeout=30)
+    assert not at.exception
+    assert [text.value for text in at.text] == ["selected 1000 of 1000", "clicked None", "threshold 40.0"]
+
+
+def test_a_page_reads_a_gallery_state_that_a_test_sets() -> None:
+    at = AppTest.from_file(str(HARNESS))
+    at.query_params["show"] = "gallery"
+    at.session_state["gallery"] = {"clicked": "5"}
+    at.run(timeout=30)
+    assert not at.exception
+    assert [text.value for text in at.text] == ["clicked 5"]
