@@ -1,8 +1,11 @@
 """The frozen pretrained timm model, pixels in, logits and pre-logits embedding out; and where weights come from."""
 
+import difflib
 import hashlib
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,17 +113,17 @@ def _from_file(name: str, weights: Path) -> Loaded:
 
 
 def _from_hub(name: str) -> Loaded:
-    network = _create(name)
-    config: dict[str, Any] = network.pretrained_cfg
-    if not config.get("hf_hub_id") and not config.get("url"):
-        raise WeightsUnavailableError(
-            f"timm knows {name!r} but has no pretrained weights for it. See `url_viz models`."
-        )
     try:
-        with _hub_once(name):
+        with _hub_asked_once():  # a name such as `hf-hub:…` asks the hub for the architecture already
+            network = _create(name)
+            config: dict[str, Any] = network.pretrained_cfg
+            if not config.get("hf_hub_id") and not config.get("url"):
+                raise WeightsUnavailableError(
+                    f"timm knows {name!r} but has no pretrained weights for it. `python -m url_viz models` lists some."
+                )
             network = timm.create_model(name, pretrained=True)
     except (OSError, RuntimeError, ValueError) as error:
-        raise WeightsUnavailableError(_unavailable(name, str(error).splitlines()[0])) from error
+        raise WeightsUnavailableError(_unavailable(name, str(error).partition("\n")[0])) from error
     digest = hashlib.blake2b(digest_size=8)
     for tensor in network.state_dict().values():
         digest.update(tensor.contiguous().numpy().tobytes())
@@ -131,30 +134,24 @@ def _create(name: str, **options: int) -> Any:
     try:
         return timm.create_model(name, pretrained=False, **options)
     except (RuntimeError, KeyError, ValueError) as error:
-        close = timm.list_models(f"*{name.split('.')[0][:12]}*")[:5]
+        close = difflib.get_close_matches(name.split(".")[0], timm.list_models(), n=5)
         hint = f" Close to it: {', '.join(close)}." if close else ""
         raise ModelError(
             f"timm knows no model {name!r}.{hint} `python -m url_viz models` lists those at hand."
         ) from error
 
 
-class _hub_once:  # noqa: N801 (a context manager, used as a function)
+@contextmanager
+def _hub_asked_once() -> Iterator[None]:
     """Let timm look at the local copy only, unless the hub answers a first knock: no minutes of retries offline."""
+    import huggingface_hub.constants as constants
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._before: str | None = None
-
-    def __enter__(self) -> None:
-        import huggingface_hub.constants as constants
-
-        self._before = str(constants.HF_HUB_OFFLINE)
-        constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE or not hub_answers()
-
-    def __exit__(self, *_: object) -> None:
-        import huggingface_hub.constants as constants
-
-        constants.HF_HUB_OFFLINE = self._before == "True"
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = before or not hub_answers()
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 
 def hub_answers() -> bool:

@@ -1,0 +1,79 @@
+"""What every test stands on: a home of its own, one prepared model for the whole run, and a head made of numbers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.images.pictures import write_folder
+from url_viz.models.head import Head, Provenance, save_head
+from url_viz.models.model import Model, Source, load_model, with_head
+from url_viz.models.zoo import DEFAULT
+from url_viz.workspace import HOME_VARIABLE
+
+EMBEDDING_SIZE = 1280
+
+
+@pytest.fixture(autouse=True)
+def _no_real_home(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """No test reads or writes the home folder of the person who runs it (a browser looks there for its files)."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv(HOME_VARIABLE, str(home / "url_viz"))
+    if "browser" not in request.path.parts:
+        monkeypatch.setenv("HOME", str(home))
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace in which the default model is converted: once for the whole run."""
+    workspace = tmp_path_factory.mktemp("prepared")
+    load_model(DEFAULT, device="cpu", workspace=workspace)
+    return workspace
+
+
+@pytest.fixture(scope="session")
+def head_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A head for the default backbone, by dice: it knows nothing, and gives every picture its own uncertainty."""
+    path = tmp_path_factory.mktemp("heads") / "dice.safetensors"
+    save_head(dice_head(), path)
+    return path
+
+
+def dice_head(seed: int = 0, *, size: int = EMBEDDING_SIZE, backbone: str = DEFAULT) -> Head:
+    """A head with random weights, wide enough that uncertainties differ."""
+    rng = np.random.default_rng(seed)
+    weights = (rng.normal(0, size**-0.5, (16, size)), rng.normal(0, 1, (1, 16)))
+    return Head(
+        weights=tuple(w.astype(np.float32) for w in weights),
+        biases=(np.zeros(16, np.float32), np.ones(1, np.float32)),
+        provenance=Provenance(backbone),
+    )
+
+
+@pytest.fixture(scope="session")
+def model(prepared: Path, head_file: Path) -> Model:
+    """The default backbone under the dice head, on the CPU."""
+    return load_model(head_file, device="cpu", workspace=prepared)
+
+
+@pytest.fixture(scope="session")
+def bare_model(model: Model) -> Model:
+    """The same running backbone without a head, whether or not one is shipped for it."""
+    return with_head(model, Source(DEFAULT, DEFAULT, None))
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, prepared: Path) -> Path:
+    """A new workspace that has the prepared model already."""
+    root = tmp_path / "workspace"
+    root.mkdir()
+    (root / "models").symlink_to(prepared / "models")
+    return root
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Six small pictures in two class folders."""
+    return write_folder(tmp_path / "pictures", 6, classes=("cat", "dog"))
