@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import IO, Literal, Protocol
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
@@ -112,7 +112,7 @@ def running_app(script: Path, arguments: tuple[str, ...], environment: Mapping[s
         process = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=log, stderr=subprocess.STDOUT)
         try:
             url = f"http://127.0.0.1:{port}"
-            await_health(f"{url}/_stcore/health", process, lambda: log.seek(0) or log.read())  # type: ignore[func-returns-value]
+            await_health(f"{url}/_stcore/health", process, log)
             yield url
         finally:
             process.terminate()
@@ -125,14 +125,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def await_health(url: str, process: "subprocess.Popen[str]", output: Callable[[], str]) -> None:
+def await_health(url: str, process: subprocess.Popen[bytes], log: IO[str]) -> None:
     """Return when the server says that it is well; fail with its output when it ended or takes too long."""
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         if answers(url):
             return
         time.sleep(0.1)
-    pytest.fail(f"The app did not start (exit status {process.poll()}):\n{output()}")
+    log.seek(0)
+    pytest.fail(f"The app did not start (exit status {process.poll()}):\n{log.read()}")
 
 
 def answers(url: str) -> bool:

@@ -120,6 +120,8 @@ def map_page() -> None:
         polygon=before.polygon,
         note=query.get("note", ""),
     )
+    if buttons.toggle("Hide"):
+        return
     event = show_map(view, key="map", height_px=int(query.get("height", 560)))
     points = synthetic_points(n, layout)
     selected = 0 if event.polygon is None else int(inside(np.array(event.polygon), points.x, points.y).sum())

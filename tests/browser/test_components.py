@@ -124,8 +124,8 @@ def test_hovering_shows_the_card_with_the_name_as_text(serve: Serve, open_page: 
     card = page.locator(".card")
     expect(card.locator(".name")).to_have_text(HOSTILE_NAME)
     expect(card.locator(".label")).to_have_text("Abyssinian")
-    expect(card.locator(".uncertainty")).to_have_text("Uncertainty0.2886th")
-    expect(card.locator(".confusability")).to_have_text("Confusability0.550th")
+    expect(card.locator(".uncertainty")).to_have_text("Uncertainty 0.288 6th")
+    expect(card.locator(".confusability")).to_have_text("Confusability 0.5 50th")
     assert card.locator("img").count() == 1
     assert card.locator("img").evaluate("image => image.naturalWidth") > 0
     hover(stage, 7, 10)
@@ -208,6 +208,22 @@ def test_the_wheel_zooms_about_the_pointer_and_the_view_stays_when_the_set_grows
     expect(page.locator(".stage")).to_have_attribute("data-drawn", "1500")
     grown = ready(page)
     assert (grown.x, grown.y, grown.scale) == pytest.approx((zoomed.x, zoomed.y, zoomed.scale))
+
+
+@pytest.mark.browser
+def test_the_view_is_there_again_when_the_map_comes_back(serve: Serve, open_page: OpenPage) -> None:
+    page = open_page(f"{serve(HARNESS)}/?n=500")
+    start = ready(page)
+    page.mouse.move(start.left + 300, start.top + 200)
+    page.mouse.wheel(0, -500)
+    expect(page.locator(".stage")).not_to_have_attribute("data-view", re.compile(" 1$"))
+    zoomed = ready(page)
+    page.get_by_text("Hide").click()
+    expect(page.locator(".stage")).to_have_count(0)
+    page.get_by_text("Hide").click()
+    again = ready(page)
+    assert (again.x, again.y, again.zoom) == (zoomed.x, zoomed.y, zoomed.zoom)
+    assert painted_pixels(page) > 0
 
 
 @pytest.mark.browser

@@ -13,8 +13,14 @@ class Gallery {
     this.grid.addEventListener("keydown", (event) => this.key(event), { signal });
     this.grid.addEventListener("focusin", (event) => this.enterAt(event.target.closest(".tile")), { signal });
     // Neither event of an image bubbles, but both can be caught on their way down.
-    this.grid.addEventListener("error", (event) => event.target.parentElement.classList.add("broken"), { signal, capture: true });
-    this.grid.addEventListener("load", (event) => event.target.parentElement.classList.remove("broken"), { signal, capture: true });
+    this.grid.addEventListener("error", (event) => event.target.parentElement.classList.add("broken"), {
+      signal,
+      capture: true,
+    });
+    this.grid.addEventListener("load", (event) => event.target.parentElement.classList.remove("broken"), {
+      signal,
+      capture: true,
+    });
   }
 
   // Tiles already there are kept, so that their pictures neither load again nor flicker.
@@ -24,9 +30,13 @@ class Gallery {
     this.tiles = new Map(data.tiles.map((tile) => [tile.id, before.get(tile.id) ?? newTile(tile.id)]));
     for (const tile of data.tiles) fill(this.tiles.get(tile.id), tile);
     const wanted = [...this.tiles.values()];
-    if (wanted.length !== this.grid.children.length || wanted.some((tile, i) => tile !== this.grid.children[i])) this.grid.replaceChildren(...wanted);
+    if (wanted.length !== this.grid.children.length || wanted.some((tile, i) => tile !== this.grid.children[i]))
+      this.grid.replaceChildren(...wanted);
     this.grid.classList.toggle("free", !data.columns);
-    this.grid.classList.toggle("unlabelled", data.tiles.every((tile) => tile.label === null));
+    this.grid.classList.toggle(
+      "unlabelled",
+      data.tiles.every((tile) => tile.label === null),
+    );
     this.grid.style.setProperty("--columns", data.columns ?? 1);
     this.grid.hidden = !wanted.length;
     const empty = this.element.querySelector(".empty");
@@ -49,7 +59,14 @@ class Gallery {
     const tiles = [...this.grid.children];
     const at = tiles.indexOf(event.target.closest(".tile"));
     const columns = tiles.filter((tile) => tile.offsetTop === tiles[0].offsetTop).length;
-    const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns, Home: -at, End: tiles.length - 1 - at };
+    const steps = {
+      ArrowLeft: -1,
+      ArrowRight: 1,
+      ArrowUp: -columns,
+      ArrowDown: columns,
+      Home: -at,
+      End: tiles.length - 1 - at,
+    };
     if (!(event.key in steps) || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     event.stopPropagation();
@@ -70,7 +87,13 @@ function newTile(id) {
 
 function fill(tile, { name, thumbnail, value, label, twins, is_ringed: isRinged, mark }) {
   const baseName = name.slice(name.lastIndexOf("/") + 1); // a path's end tells pictures apart; the title has all of it
-  const texts = { value, twins: twins ? `+${twins} ${twins === 1 ? "twin" : "twins"}` : "", mark: mark ?? "", name: baseName, label: label ?? "" };
+  const texts = {
+    value,
+    twins: twins ? `+${twins} ${twins === 1 ? "twin" : "twins"}` : "",
+    mark: mark ?? "",
+    name: baseName,
+    label: label ?? "",
+  };
   for (const part of PARTS) tile.querySelector(`.${part}`).textContent = texts[part];
   tile.querySelector(".name").title = name;
   tile.querySelector(".label").title = label ?? "";

@@ -1,13 +1,23 @@
-// Part of the map's module (the parts are joined in order of their numbers): colours, in OKLab, packed for ImageData.
+// Part of the map's module (its files are joined by name, the numbered ones first): colours, packed for ImageData.
 
-// A percentile's colour runs clear → ambiguous through three points [lightness, chroma, hue in degrees], at an even pace
-// in OKLab: blue to orange for every kind of colour vision, lightness rising throughout so that grey print keeps the order.
+// A percentile's colour runs clear → ambiguous through three points [lightness, chroma, hue in degrees], at an even
+// pace in OKLab: from blue to orange, which every kind of colour vision tells apart, and with lightness rising
+// throughout, so that a grey print keeps the order. The ambiguous end has contrast 3 with the page in both themes.
 const RAMPS = {
-  light: [[0.44, 0.075, 262], [0.555, 0.14, 328], [0.685, 0.18, 52]],
-  dark: [[0.47, 0.075, 262], [0.62, 0.15, 335], [0.87, 0.145, 82]],
+  light: [
+    [0.44, 0.075, 262],
+    [0.555, 0.14, 328],
+    [0.685, 0.18, 52],
+  ],
+  dark: [
+    [0.47, 0.075, 262],
+    [0.62, 0.15, 335],
+    [0.87, 0.145, 82],
+  ],
 };
-// Eight colours that stay apart under the common colour-vision deficiencies (after Okabe and Ito), none near white or black.
-const PALETTE = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8b7bd8", "#7a1f4b"];
+// Eight colours that stay apart under the common colour-vision deficiencies (after Okabe and Ito), and from the page.
+const SEVEN = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8b7bd8"];
+const PALETTES = { light: [...SEVEN, "#7a1f4b"], dark: [...SEVEN, "#e8dcc0"] };
 
 function oklabOf([lightness, chroma, hue]) {
   const angle = (hue * Math.PI) / 180;
@@ -24,20 +34,25 @@ function rgbOf([lightness, a, b]) {
     -1.2684380046 * l + 2.6097574011 * m - 0.3413193965 * s,
     -0.0041960863 * l - 0.7034186147 * m + 1.707614701 * s,
   ];
-  return linear.map((c) => Math.round(255 * Math.min(1, Math.max(0, c <= 0.0031308 ? 12.92 * c : 1.055 * c ** (1 / 2.4) - 0.055))));
+  return linear.map((c) =>
+    Math.round(255 * Math.min(1, Math.max(0, c <= 0.0031308 ? 12.92 * c : 1.055 * c ** (1 / 2.4) - 0.055))),
+  );
 }
 
-const packed = ([r, g, b]) => (b << 16) | (g << 8) | r; // the order of bytes in ImageData on every machine with a browser
+const packed = ([r, g, b]) => (b << 16) | (g << 8) | r; // ImageData's bytes, little-endian as every browser is
 const cssOf = (colour) => `rgb(${colour & 255} ${(colour >> 8) & 255} ${(colour >> 16) & 255})`;
-const mixed = (from, to, share) => packed([0, 8, 16].map((bit) => Math.round(((from >> bit) & 255) * (1 - share) + ((to >> bit) & 255) * share)));
+const mixed = (from, to, share) =>
+  packed([0, 8, 16].map((bit) => Math.round(((from >> bit) & 255) * (1 - share) + ((to >> bit) & 255) * share)));
 
 // 255 colours, percentile 0 to 100, equal steps in OKLab along a quadratic curve through the three points.
 function rampOf(anchors) {
   const [p0, p1, p2] = anchors.map(oklabOf);
-  const at = (t) => p0.map((_, i) => 2 * (t - 0.5) * (t - 1) * p0[i] - 4 * t * (t - 1) * p1[i] + 2 * t * (t - 0.5) * p2[i]);
+  const at = (t) =>
+    p0.map((_, i) => 2 * (t - 0.5) * (t - 1) * p0[i] - 4 * t * (t - 1) * p1[i] + 2 * t * (t - 0.5) * p2[i]);
   const curve = Array.from({ length: 1001 }, (_, i) => at(i / 1000));
   const length = [0];
-  for (let i = 1; i < curve.length; i++) length.push(length[i - 1] + Math.hypot(...curve[i].map((c, j) => c - curve[i - 1][j])));
+  for (let i = 1; i < curve.length; i++)
+    length.push(length[i - 1] + Math.hypot(...curve[i].map((c, j) => c - curve[i - 1][j])));
   const total = length[length.length - 1];
   let i = 0;
   return Uint32Array.from({ length: 255 }, (_, step) => {
@@ -79,8 +94,9 @@ function themeOf(element) {
 
 // Classes beyond the palette take its colours again, darker, then lighter.
 function classColour(index, theme) {
-  const hex = parseInt(PALETTE[index % PALETTE.length].slice(1), 16);
+  const palette = theme.isDark ? PALETTES.dark : PALETTES.light;
+  const hex = parseInt(palette[index % palette.length].slice(1), 16);
   const base = packed([hex >> 16, (hex >> 8) & 255, hex & 255]);
-  const round = Math.floor(index / PALETTE.length) % 3;
+  const round = Math.floor(index / palette.length) % 3;
   return round === 0 ? base : mixed(base, round === 1 ? theme.ink : theme.background, 0.4);
 }

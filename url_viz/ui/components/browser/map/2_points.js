@@ -1,4 +1,4 @@
-// Part of the map's module: the points as they come (url_viz/ui/points.py has the layout), and finding one near a place.
+// Part of the map's module: the points as they come (layout: url_viz/ui/points.py), and the one near a place.
 
 const HEADER_BYTES = 32;
 const BYTES_PER_POINT = 16;
@@ -10,7 +10,8 @@ function decodePoints(buffer) {
   const header = new DataView(buffer, 0, Math.min(HEADER_BYTES, buffer.byteLength));
   const isOurs = buffer.byteLength >= HEADER_BYTES && header.getUint32(0) === 0x55564d31; // "UVM1"
   const n = isOurs ? header.getUint32(4, true) : 0;
-  if (!isOurs || buffer.byteLength !== HEADER_BYTES + BYTES_PER_POINT * n) throw new Error(`${buffer.byteLength} bytes that are no points`);
+  if (!isOurs || buffer.byteLength !== HEADER_BYTES + BYTES_PER_POINT * n)
+    throw new Error(`${buffer.byteLength} bytes that are no points`);
   const [xMin, xMax, yMin, yMax] = [8, 12, 16, 20].map((at) => header.getFloat32(at, true));
   let offset = HEADER_BYTES;
   const block = (Kind) => {
@@ -21,7 +22,16 @@ function decodePoints(buffer) {
   const ids = block(BigInt64Array);
   const x = Float32Array.from(block(Uint16Array), (step) => xMin + (step * (xMax - xMin)) / 65535);
   const y = Float32Array.from(block(Uint16Array), (step) => yMin + (step * (yMax - yMin)) / 65535);
-  return { n, ids, x, y, uncertainty: block(Uint8Array), confusability: block(Uint8Array), label: block(Uint16Array), box: [xMin, xMax, yMin, yMax] };
+  return {
+    n,
+    ids,
+    x,
+    y,
+    uncertainty: block(Uint8Array),
+    confusability: block(Uint8Array),
+    label: block(Uint16Array),
+    box: [xMin, xMax, yMin, yMax],
+  };
 }
 
 const NO_POINTS = decodePoints(new Uint8Array([0x55, 0x56, 0x4d, 0x31, ...new Array(28).fill(0)]).buffer);

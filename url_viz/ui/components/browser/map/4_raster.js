@@ -1,4 +1,4 @@
-// Part of the map's module: all points drawn into one block of pixels, because no other way keeps 100,000 of them fluent.
+// Part of the map's module: the points as one block of pixels, because no other way keeps 100,000 fluent.
 
 const MARGIN = 48; // pixels around the stage, so that discs at its edge need no clipping
 const FULL = 256;
@@ -7,7 +7,10 @@ const FULL = 256;
 function sizeAndOpacity(n, { width, height, zoom }) {
   const filling = Math.sqrt((0.05 * width * height) / (Math.PI * Math.max(n, 1)));
   const radius = Math.min(10, Math.max(0.8, Math.min(9, filling) * zoom ** 0.4));
-  const opacity = Math.min(0.95, Math.max(0.55, 0.95 - 0.16 * Math.log10(Math.max(n / 2000, 1)) + 0.2 * Math.log10(Math.max(zoom, 1))));
+  const opacity = Math.min(
+    0.95,
+    Math.max(0.55, 0.95 - 0.16 * Math.log10(Math.max(n / 2000, 1)) + 0.2 * Math.log10(Math.max(zoom, 1))),
+  );
   return { radius, opacity };
 }
 
@@ -18,7 +21,7 @@ function discOf(radius, stride) {
   for (let dy = -reach; dy <= reach; dy++) {
     for (let dx = -reach; dx <= reach; dx++) {
       const cover = Math.min(1, Math.max(0, radius + 0.5 - Math.hypot(dx, dy)));
-      if (cover > 0.04) offsets.push(dy * stride + dx), covers.push(Math.round(cover * FULL));
+      if (cover > 0.04) (offsets.push(dy * stride + dx), covers.push(Math.round(cover * FULL)));
     }
   }
   return { offsets: Int32Array.from(offsets), covers: Int32Array.from(covers) };

@@ -5,7 +5,6 @@ const GLIDE_MS = 600;
 const VIEW_GLIDE_MS = 180;
 const PATIENCE_MS = 300; // how long loading goes unmentioned
 const FEW_CORNERS = 400; // of a lasso
-const CLEAR_SIDE = 0.2; // opacity of points on the clear side of the threshold
 const FEW_FOR_RIMS = 3000;
 
 const views = new Map(); // key of a map → the view its user chose, kept while the map is off the page
@@ -17,8 +16,20 @@ class PointMap {
     this.stage = element.querySelector(".stage");
     this.stopper = new AbortController();
     const { signal } = this.stopper;
-    Object.assign(this, { view: Object.assign(new View(), views.get(key)), points: NO_POINTS, grid: gridOf(NO_POINTS) });
-    Object.assign(this, { list: listOf(0), polygon: null, threshold: null, focus: null, hovered: -1, data: {}, calls: 0 });
+    Object.assign(this, {
+      view: Object.assign(new View(), views.get(key)),
+      points: NO_POINTS,
+      grid: gridOf(NO_POINTS),
+    });
+    Object.assign(this, {
+      list: listOf(0),
+      polygon: null,
+      threshold: null,
+      focus: null,
+      hovered: -1,
+      data: {},
+      calls: 0,
+    });
     this.raster = new Raster(element.querySelector(".raster"));
     this.overlay = new Overlay(element.querySelector(".overlay"));
     this.card = new Card(element.querySelector(".card"));
@@ -56,8 +67,8 @@ class PointMap {
     if (before.points_url !== data.points_url) this.load(data.points_url);
   }
 
-  // The page may set what the user sets here too (clear a selection). Only a change on its side counts, and is told back,
-  // because the browser's copy of the state is what the next run of the page gets.
+  // The page may set what the user sets here too (clear a selection). Only a change on its side counts, and is told
+  // back, because the browser's copy of the state is what the next run of the page gets.
   adoptState(name, before, now) {
     if (same(before, now) || same(now, this[name])) return;
     this[name] = now ?? null;
@@ -134,7 +145,8 @@ class PointMap {
   resize() {
     const { clientWidth: width, clientHeight: height } = this.stage;
     const density = Math.min(2, window.devicePixelRatio || 1);
-    if (!width || !height || (width === this.view.width && height === this.view.height && density === this.density)) return;
+    if (!width || !height || (width === this.view.width && height === this.view.height && density === this.density))
+      return;
     this.density = density;
     this.view.resize(width, height);
     this.raster.resize(Math.round(width * density), Math.round(height * density));
@@ -180,7 +192,12 @@ class PointMap {
     const { view, points, theme, list } = this;
     const { radius, opacity } = sizeAndOpacity(points.n, view);
     for (let at = 0; at < list.n; at++) list.alpha[at] = FULL * opacity * opacityOf(list.strength[at]);
-    this.raster.draw(list, view, { background: theme.background, density: this.density ?? 1, radius, hasRim: points.n <= FEW_FOR_RIMS });
+    this.raster.draw(list, view, {
+      background: theme.background,
+      density: this.density ?? 1,
+      radius,
+      hasRim: points.n <= FEW_FOR_RIMS,
+    });
     this.radius = radius;
     this.redrawOverlay();
     this.stage.dataset.view = [view.x, view.y, view.scale, view.zoom].join(" ");
@@ -206,7 +223,8 @@ class PointMap {
     if (!theme) return;
     const placeOf = (row) => (row >= 0 ? [this.points.x[row], this.points.y[row]] : null);
     const ringed = placeOf(this.rowOfId(this.data.ringed));
-    this.overlay.draw(view, theme, { lasso: this.gestures.lasso, polygon, ringed, hovered: placeOf(this.hovered), radius });
+    const hovered = this.hovered === this.rowOfId(this.data.ringed) ? null : placeOf(this.hovered);
+    this.overlay.draw(view, theme, { lasso: this.gestures.lasso, polygon, ringed, hovered, radius });
   }
 
   rowOfId(id) {
@@ -228,7 +246,11 @@ class PointMap {
     this.card.hide();
     this.hovered = -1;
     this.view.moved = moved;
-    this.towards = { from: { x, y, zoom }, to: place, start: performance.now() - (prefersStillness() ? VIEW_GLIDE_MS : 0) };
+    this.towards = {
+      from: { x, y, zoom },
+      to: place,
+      start: performance.now() - (prefersStillness() ? VIEW_GLIDE_MS : 0),
+    };
     this.redraw();
   }
 
@@ -258,7 +280,12 @@ class PointMap {
 
   hoverAt(place) {
     const row = place ? this.rowAt(place) : -1;
-    if (row >= 0) this.card.over(String(this.points.ids[row]), this.data.card_url, this.view.toStage(this.points.x[row], this.points.y[row]));
+    if (row >= 0)
+      this.card.over(
+        String(this.points.ids[row]),
+        this.data.card_url,
+        this.view.toStage(this.points.x[row], this.points.y[row]),
+      );
     else this.card.leave();
     this.stage.classList.toggle("picking", row >= 0);
     if (row === this.hovered) return;
@@ -279,7 +306,9 @@ class PointMap {
 
   lassoed(places) {
     const every = Math.ceil(places.length / FEW_CORNERS);
-    const corners = places.filter((_, i) => i % every === 0).map(([left, top]) => this.view.toMap(left, top).map((v) => Number(v.toPrecision(7))));
+    const corners = places
+      .filter((_, i) => i % every === 0)
+      .map(([left, top]) => this.view.toMap(left, top).map((v) => Number(v.toPrecision(7))));
     if (corners.length >= 3) this.select(corners);
     else this.redrawOverlay();
   }
@@ -306,43 +335,6 @@ class PointMap {
     this.recolour();
     if (isFinal) this.setStateValue("threshold", this.threshold);
   }
-}
-
-function listOf(n) {
-  return { n, x: new Float32Array(n), y: new Float32Array(n), colour: new Uint32Array(n), strength: new Int8Array(n), alpha: new Uint16Array(n) };
-}
-
-// How each point stands out: 2 fully, 1 on the clear side of the threshold, -1 of a class not shown, 0 not at all.
-function strengthsOf({ points, data, focus, threshold }) {
-  const shown = data.class_shown && new Set(data.class_shown);
-  const isShown = (label) => (focus ? label === focus.index : !shown || shown.has(label));
-  const others = focus?.isAlone ? 0 : -1;
-  const steps = data.colour === "class" ? null : points[data.colour];
-  const firstStep = (threshold ?? 0) * 2.54;
-  return Int8Array.from(points.label, (label, i) => {
-    if (!isShown(label)) return others;
-    return steps && steps[i] < firstStep ? 1 : 2;
-  });
-}
-
-const opacityOf = (strength) => (strength === 2 ? 1 : strength === 1 ? CLEAR_SIDE : strength === 0 ? 0 : 0.55);
-
-function colourOf(points, i, kind, theme) {
-  if (kind === "class") return points.label[i] === NO_LABEL ? theme.missing : classColour(points.label[i], theme);
-  const step = points[kind][i];
-  return step === MISSING ? theme.missing : theme.ramp[step];
-}
-
-// Rows in the order in which they are drawn: dimmed ones first, then from clear to ambiguous, so that those lie on top.
-function drawingOrder(points, strength, kind) {
-  const steps = kind === "confusability" ? points.confusability : points.uncertainty;
-  const layerOf = (i) => (strength[i] > 0 ? 256 : 0) + (steps[i] === MISSING ? 0 : steps[i] + 1);
-  const starts = new Uint32Array(513);
-  for (let i = 0; i < points.n; i++) starts[layerOf(i) + 1]++;
-  for (let layer = 0; layer < 512; layer++) starts[layer + 1] += starts[layer];
-  const order = new Uint32Array(points.n);
-  for (let i = 0; i < points.n; i++) order[starts[layerOf(i)]++] = i;
-  return order;
 }
 
 const same = (a, b) => JSON.stringify(a ?? null) === JSON.stringify(b ?? null);

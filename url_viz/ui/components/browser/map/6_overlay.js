@@ -17,9 +17,20 @@ class Overlay {
     context.setTransform(density, 0, 0, density, 0, 0);
     context.clearRect(0, 0, view.width, view.height);
     if (lasso) this.outline(lasso, theme, { isOpen: true });
-    else if (polygon) this.outline(polygon.map(([x, y]) => view.toStage(x, y)), theme, { isOpen: false });
-    if (ringed) this.ring(view.toStage(...ringed), theme, { radius: Math.max(7, radius + 4.5), colour: theme.accent, width: 2.5 });
-    if (hovered) this.ring(view.toStage(...hovered), theme, { radius: Math.max(6, radius + 3), colour: theme.ink, width: 1.5 });
+    else if (polygon)
+      this.outline(
+        polygon.map(([x, y]) => view.toStage(x, y)),
+        theme,
+        { isOpen: false },
+      );
+    if (ringed)
+      this.ring(view.toStage(...ringed), theme, {
+        radius: Math.max(7, radius + 4.5),
+        colour: theme.accent,
+        width: 2.5,
+      });
+    if (hovered)
+      this.ring(view.toStage(...hovered), theme, { radius: Math.max(6, radius + 3), colour: theme.ink, width: 1.5 });
   }
 
   outline(corners, theme, { isOpen }) {
@@ -40,7 +51,10 @@ class Overlay {
   // A ring with a rim of the background's colour on both sides, so that it shows on any points.
   ring([left, top], theme, { radius, colour, width }) {
     const { context } = this;
-    for (const [style, line] of [[theme.background, width + 2.5], [colour, width]]) {
+    for (const [style, line] of [
+      [theme.background, width + 2.5],
+      [colour, width],
+    ]) {
       context.beginPath();
       context.arc(left, top, radius, 0, 2 * Math.PI);
       context.lineWidth = line;

@@ -1,4 +1,4 @@
-// Part of the map's module: the card of the picture under the pointer. Names come from files, so they are text, never HTML.
+// Part of the map's module: the card of the picture under the pointer. Names come from files: text, never HTML.
 
 const DWELL_MS = 125; // how long the pointer rests before anything is asked for
 const LINGER_MS = 90; // how long the card stays when the pointer leaves a point, so that it does not flicker on the way
@@ -74,6 +74,7 @@ class Card {
 
   // The thumbnail is loaded before it is shown; a missing one leaves its place quiet, and does not keep the card away.
   async pictureReady(url) {
+    if (!url) return;
     const image = new Image();
     image.src = url;
     await Promise.race([image.decode().catch(() => null), new Promise((then) => setTimeout(then, 400))]);

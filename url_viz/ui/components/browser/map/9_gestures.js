@@ -8,8 +8,17 @@ const KEY_ZOOM = 1.4;
 class Gestures {
   // `map` gives: view, moveTo, glideBy, reset, hoverAt, clickAt, lassoed, clear, and what is drawn of the lasso.
   constructor(stage, map, signal) {
-    Object.assign(this, { stage, map, pointers: new Map(), isLassoMode: false, lasso: null, start: [0, 0], travelled: 0 });
-    const on = (type, handler, options = {}) => stage.addEventListener(type, handler.bind(this), { signal, ...options });
+    Object.assign(this, {
+      stage,
+      map,
+      pointers: new Map(),
+      isLassoMode: false,
+      lasso: null,
+      start: [0, 0],
+      travelled: 0,
+    });
+    const on = (type, handler, options = {}) =>
+      stage.addEventListener(type, handler.bind(this), { signal, ...options });
     on("pointerdown", this.down);
     on("pointermove", this.move);
     on("pointerup", this.up);
@@ -58,7 +67,7 @@ class Gestures {
     if (this.pointers.size === 2) this.pinch(event.pointerId, before, place);
     else if (this.lasso) this.extend(place);
     else if (this.travelled > CLICK_SLOP) this.pan(before, place);
-    if (!this.lasso && this.travelled <= CLICK_SLOP) return undefined; // so that the pan starts where the pointer went down
+    if (!this.lasso && this.travelled <= CLICK_SLOP) return undefined; // a pan starts where the pointer went down
     return this.pointers.set(event.pointerId, place);
   }
 

@@ -3,7 +3,7 @@
 const TITLES = { uncertainty: "Uncertainty percentile", confusability: "Confusability percentile" };
 
 class Legend {
-  // `onThreshold(percentile, isFinal)` while and after the line is moved; `onClasses(focus)` with {index, isAlone} or null.
+  // `onThreshold(percentile, isFinal)` while and after the line moves; `onClasses(focus)` with {index, isAlone} or null.
   constructor(foot, { onThreshold, onClasses, signal }) {
     this.scale = foot.querySelector(".scale");
     this.classes = foot.querySelector(".classes");
@@ -20,22 +20,39 @@ class Legend {
       const { left, width } = this.bar.getBoundingClientRect();
       return Math.round(100 * Math.min(1, Math.max(0, (event.clientX - left) / width)));
     };
-    this.bar.addEventListener("pointerdown", (event) => {
-      event.preventDefault();
-      this.line.focus({ preventScroll: true });
-      this.bar.setPointerCapture(event.pointerId);
-      this.onThreshold(at(event), false);
-    }, { signal });
-    this.bar.addEventListener("pointermove", (event) => {
-      if (this.bar.hasPointerCapture(event.pointerId)) this.onThreshold(at(event), false);
-    }, { signal });
+    this.bar.addEventListener(
+      "pointerdown",
+      (event) => {
+        event.preventDefault();
+        this.line.focus({ preventScroll: true });
+        this.bar.setPointerCapture(event.pointerId);
+        this.onThreshold(at(event), false);
+      },
+      { signal },
+    );
+    this.bar.addEventListener(
+      "pointermove",
+      (event) => {
+        if (this.bar.hasPointerCapture(event.pointerId)) this.onThreshold(at(event), false);
+      },
+      { signal },
+    );
     this.bar.addEventListener("pointerup", (event) => this.onThreshold(at(event), true), { signal });
     this.line.addEventListener("keydown", (event) => this.onKey(event), { signal });
     this.classes.addEventListener("click", (event) => this.onClick(event), { signal });
   }
 
   onKey(event) {
-    const steps = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10, Home: -100, End: 100 };
+    const steps = {
+      ArrowLeft: -1,
+      ArrowDown: -1,
+      ArrowRight: 1,
+      ArrowUp: 1,
+      PageDown: -10,
+      PageUp: 10,
+      Home: -100,
+      End: 100,
+    };
     if (!(event.key in steps)) return;
     event.preventDefault();
     event.stopPropagation();
@@ -101,7 +118,10 @@ class Legend {
       return button;
     });
     if (!unlisted) return chips;
-    const more = Object.assign(document.createElement("div"), { className: "more", textContent: `+${unlisted.toLocaleString("en")} more` });
+    const more = Object.assign(document.createElement("div"), {
+      className: "more",
+      textContent: `+${unlisted.toLocaleString("en")} more`,
+    });
     return [...chips, more];
   }
 }
