@@ -59,7 +59,7 @@ class Head:
 
     def __post_init__(self) -> None:
         sizes = [(w.shape, b.shape) for w, b in zip(self.weights, self.biases, strict=True)]
-        fits = all(w[0] == b[0] for w, b in sizes) and all(
+        fits = all(len(w) == 2 and b == w[:1] for w, b in sizes) and all(
             before[0][0] == after[0][1] for before, after in pairwise(sizes)
         )
         if not sizes or not fits or self.weights[-1].shape[0] != 1:
@@ -138,19 +138,22 @@ def load_head(path: Path) -> Head:
         with safe_open(path, framework="numpy") as file:
             about = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (OSError, SafetensorError, ValueError) as error:
+    except (OSError, SafetensorError, ValueError, TypeError) as error:  # TypeError: numbers that numpy has no kind for
         raise CheckpointError(
             f"Cannot read the head {path}: {error}. Give a file written by training.train."
         ) from error
     if about.get("format") != FORMAT:
         raise CheckpointError(f"{path} is a safetensors file but no head (its format is {about.get('format')!r}).")
-    if int(about.get("format_version", "0")) > FORMAT_VERSION:
-        raise CheckpointError(f"{path} was written by a newer version ({about['format_version']}). Update URL-Viz.")
     return _head_from(tensors, about, path)
 
 
 def _head_from(tensors: Mapping[str, Array], about: Mapping[str, str], path: Path) -> Head:
     try:
+        version = int(about.get("format_version", "0"))
+        if version > FORMAT_VERSION:
+            raise CheckpointError(f"{path} was written by a newer version ({version}). Update URL-Viz.")
+        if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
+            raise ValueError("weights that are not finite")
         count = sum(name.endswith(".weight") for name in tensors)
         return Head(
             weights=tuple(np.asarray(tensors[f"layers.{i}.weight"], np.float32) for i in range(count)),
@@ -158,12 +161,19 @@ def _head_from(tensors: Mapping[str, Array], about: Mapping[str, str], path: Pat
             provenance=Provenance(
                 about["backbone"],
                 about.get("weights_digest", ""),
-                json.loads(about.get("preprocessing", "{}")),
-                json.loads(about.get("recipe", "{}")),
-                json.loads(about.get("metrics", "{}")),
+                _record(about.get("preprocessing", "{}")),
+                _record(about.get("recipe", "{}")),
+                _record(about.get("metrics", "{}")),
             ),
-            layer_norm=json.loads(about.get("layer_norm", "false")),
+            layer_norm=bool(json.loads(about.get("layer_norm", "false"))),
             scaler=float(about.get("scaler", "1.0")),
         )
     except (KeyError, ValueError, IndexError) as error:
         raise CheckpointError(f"The head {path} is damaged ({error!r}). Train or download it again.") from error
+
+
+def _record(text: str) -> dict[str, object]:
+    record = json.loads(text)
+    if not isinstance(record, dict):
+        raise ValueError(f"{text[:40]!r} where a record is due")
+    return record

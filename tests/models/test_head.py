@@ -1,0 +1,208 @@
+"""A head's file comes back as it was, anything else is refused by name, and its function is the paper's."""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import save_file
+
+from tests.conftest import dice_head
+from url_viz.errors import CheckpointError, HeadMismatchError
+from url_viz.models.head import FORMAT, FORMAT_VERSION, ROWS_AT_ONCE, Head, Provenance, load_head, save_head
+
+NONE = Provenance("none")
+
+
+def layers(*shapes: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+    return tuple(np.ones(shape, np.float32) for shape in shapes)
+
+
+@pytest.mark.parametrize("layer_norm", [False, True])
+def test_a_head_comes_back_with_everything_it_says_of_itself(tmp_path: Path, layer_norm: bool) -> None:
+    sheet = {"size_px": 224, "mean": [0.5, 0.5, 0.5]}
+    provenance = Provenance("a_backbone", "0123456789abcdef", sheet, {"seed": 3, "τ": 0.07}, {"R-AUROC": 0.5})
+    head = replace(dice_head(size=12), provenance=provenance, layer_norm=layer_norm, scaler=0.1 + 0.2)
+    save_head(head, tmp_path / "head.safetensors")
+    back = load_head(tmp_path / "head.safetensors")
+    pairs = zip((*back.weights, *back.biases), (*head.weights, *head.biases), strict=True)
+    assert all(np.array_equal(a, b) for a, b in pairs)
+    assert (back.provenance, back.layer_norm, back.scaler) == (provenance, layer_norm, head.scaler)
+    assert back.digest == head.digest
+
+
+def test_the_function_is_the_papers_by_hand() -> None:
+    head = Head(
+        (np.array([[2, 0], [0, -3]], np.float32), np.array([[1, 10]], np.float32)),
+        (np.array([0, 1], np.float32), np.array([0.5], np.float32)),
+        NONE,
+        scaler=2.0,
+    )
+    # layer 1: (2·1, −3·1 + 1) = (2, −2) → LeakyReLU (2, −.02); layer 2: 2 − .2 + .5 = 2.3; 2 (softplus(2.3) + 1e-6)
+    expected = 2 * (np.log1p(np.exp(2.3)) + 1e-6)
+    assert head(np.array([[1, 1]], np.float32)) == pytest.approx([expected], rel=1e-6)
+
+
+def test_the_head_reads_what_the_store_keeps() -> None:
+    head, embedding = dice_head(), np.random.default_rng(0).normal(size=(9, 1280)).astype(np.float32)
+    assert np.array_equal(head(embedding), head(embedding.astype(np.float16)))
+
+
+def test_many_rows_are_scored_as_few_are() -> None:
+    head = dice_head(size=4)
+    embedding = np.random.default_rng(0).normal(size=(ROWS_AT_ONCE + 3, 4)).astype(np.float32)
+    parts = np.concatenate([head(embedding[:100]), head(embedding[100:])])
+    assert head(embedding) == pytest.approx(parts, rel=1e-5)
+    assert head(embedding[:0]).shape == (0,)
+
+
+def test_the_digest_names_the_function_and_nothing_else() -> None:
+    head = dice_head(size=6)
+    nudged = (head.weights[0] + np.float32(1e-3), head.weights[1])
+    others = [replace(head, weights=nudged), replace(head, layer_norm=True), replace(head, scaler=2.0)]
+    assert len({head.digest, *(other.digest for other in others)}) == 4
+    assert replace(head, provenance=Provenance("another", metrics={"a": 1})).digest == head.digest
+
+
+class TestMisfits:
+    """What does not fit is refused where it is made, in words."""
+
+    @pytest.mark.parametrize("shape", [(3, 11), (3, 13), (12,), (1, 3, 12)])
+    def test_embeddings_of_another_size(self, shape: tuple[int, ...]) -> None:
+        with pytest.raises(HeadMismatchError, match="size 12"):
+            dice_head(size=12)(np.zeros(shape, np.float32))
+
+    @pytest.mark.parametrize(
+        ("weights", "biases"),
+        [
+            (layers((4, 6), (1, 5)), layers((4,), (1,))),
+            (layers((4, 6), (2, 4)), layers((4,), (2,))),
+            (layers((4, 6), (1, 4)), layers((3,), (1,))),
+            (layers((4, 6), (1, 4)), layers((4, 2), (1,))),
+            (layers((6,)), layers((1,))),
+            (layers((1, 6, 2)), layers((1,))),
+            (layers((1, 6)), layers(())),
+            ((), ()),
+        ],
+    )
+    def test_layers_that_do_not_fit_each_other(
+        self, weights: tuple[np.ndarray, ...], biases: tuple[np.ndarray, ...]
+    ) -> None:
+        with pytest.raises(CheckpointError, match="do not fit"):
+            Head(weights, biases, NONE)
+
+    @given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4)), min_size=1, max_size=4))
+    @settings(max_examples=60, deadline=None)
+    def test_a_head_that_can_be_made_can_be_run(self, shapes: list[tuple[int, int]]) -> None:
+        fits = shapes[-1][0] == 1 and all(a[0] == b[1] for a, b in pairwise(shapes))
+        biases = layers(*((out,) for out, _ in shapes))
+        if fits:
+            head = Head(layers(*shapes), biases, NONE)
+            assert head(np.ones((2, head.embedding_size), np.float32)).shape == (2,)
+        else:
+            with pytest.raises(CheckpointError):
+                Head(layers(*shapes), biases, NONE)
+
+
+ABOUT = {"format": FORMAT, "format_version": str(FORMAT_VERSION), "backbone": "none"}
+TENSORS = {"layers.0.weight": np.ones((1, 3), np.float32), "layers.0.bias": np.ones(1, np.float32)}
+
+
+def written(path: Path, tensors: dict[str, np.ndarray] = TENSORS, **about: str) -> Path:
+    """A head's file, but for what `about` changes; "" leaves a field out."""
+    save_file(tensors, path, metadata={k: v for k, v in {**ABOUT, **about}.items() if v})
+    return path
+
+
+class TestUntrustedFiles:
+    """A checkpoint is a stranger's file: whatever is wrong with it is a CheckpointError that names it."""
+
+    def test_the_plain_one_is_fine(self, tmp_path: Path) -> None:
+        assert load_head(written(tmp_path / "h.safetensors")).embedding_size == 3
+
+    @pytest.mark.parametrize(
+        ("change", "says"),
+        [
+            ({"format": "pt"}, "no head"),
+            ({"format": ""}, "no head"),
+            ({"format_version": "2"}, "newer version"),
+            ({"format_version": "two"}, "damaged"),
+            ({"backbone": ""}, "damaged"),
+            ({"layer_norm": "maybe"}, "damaged"),
+            ({"scaler": "large"}, "damaged"),
+            ({"recipe": "{"}, "damaged"),
+            ({"recipe": "[1, 2]"}, "damaged"),
+        ],
+    )
+    def test_a_wrong_header(self, tmp_path: Path, change: dict[str, str], says: str) -> None:
+        path = written(tmp_path / "h.safetensors", **change)
+        with pytest.raises(CheckpointError, match=rf"h\.safetensors.*{says}"):
+            load_head(path)
+
+    @pytest.mark.parametrize(
+        "tensors",
+        [
+            {"weight": np.ones((1, 3), np.float32)},
+            {"layers.0.weight": np.ones((1, 3), np.float32)},
+            {**TENSORS, "layers.2.weight": np.ones((1, 1), np.float32), "layers.2.bias": np.ones(1, np.float32)},
+            {"layers.0.bias": np.ones(1, np.float32)},
+            {"layers.0.weight": np.ones(3, np.float32), "layers.0.bias": np.ones(1, np.float32)},
+            {"layers.0.weight": np.full((1, 3), np.nan, np.float32), "layers.0.bias": np.ones(1, np.float32)},
+        ],
+    )
+    def test_wrong_tensors(self, tmp_path: Path, tensors: dict[str, np.ndarray]) -> None:
+        with pytest.raises(CheckpointError):
+            load_head(written(tmp_path / "h.safetensors", tensors))
+
+    def test_tensors_of_a_kind_that_numpy_lacks(self, tmp_path: Path) -> None:
+        import torch
+        from safetensors.torch import save_file as save_tensors
+
+        path = tmp_path / "h.safetensors"
+        half = {"layers.0.weight": torch.ones(1, 3).bfloat16(), "layers.0.bias": torch.ones(1).bfloat16()}
+        save_tensors(half, path, metadata=ABOUT)
+        with pytest.raises(CheckpointError, match=r"h\.safetensors"):
+            load_head(path)
+
+    @pytest.mark.parametrize(
+        "damage", [lambda data: b"", lambda data: data[:20], lambda data: data[:-3], lambda data: b"\xff" * 99]
+    )
+    def test_a_damaged_file(self, tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+        path = written(tmp_path / "h.safetensors")
+        path.write_bytes(damage(path.read_bytes()))
+        with pytest.raises(CheckpointError, match=r"h\.safetensors"):
+            load_head(path)
+
+    def test_a_folder_and_nothing_at_all(self, tmp_path: Path) -> None:
+        for path in (tmp_path, tmp_path / "none.safetensors"):
+            with pytest.raises(CheckpointError, match="Cannot read the head"):
+                load_head(path)
+
+    @given(place=st.integers(0, 10_000), value=st.integers(0, 255))
+    @settings(max_examples=60, deadline=None)
+    def test_any_one_byte_changed_is_a_head_or_refused(
+        self, tmp_path_factory: pytest.TempPathFactory, place: int, value: int
+    ) -> None:
+        path = written(tmp_path_factory.mktemp("flip") / "h.safetensors")
+        data = bytearray(path.read_bytes())
+        data[place % len(data)] = value
+        path.write_bytes(bytes(data))
+        with suppress(CheckpointError):  # every other error fails
+            head = load_head(path)
+            assert head(np.ones((1, head.embedding_size), np.float32)).shape == (1,)
+
+
+def test_the_header_can_be_read_by_others(tmp_path: Path) -> None:
+    from safetensors import safe_open
+
+    save_head(replace(dice_head(size=3), provenance=Provenance("b", recipe={"seed": 1})), tmp_path / "h.safetensors")
+    with safe_open(tmp_path / "h.safetensors", framework="numpy") as file:
+        about = file.metadata()
+    assert about["format"] == FORMAT
+    assert json.loads(about["recipe"]) == {"seed": 1}
