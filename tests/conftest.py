@@ -29,7 +29,8 @@ def _no_real_home(
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace in which the default model is converted: once for the whole run."""
     workspace = tmp_path_factory.mktemp("prepared")
-    load_model(DEFAULT, device="cpu", workspace=workspace)
+    loaded = load_model(DEFAULT, device="cpu", workspace=workspace)
+    assert "OpenVINO" in loaded.runtime.device
     return workspace
 
 

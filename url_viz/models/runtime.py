@@ -61,7 +61,11 @@ def choose_device(asked: str) -> str:
     """
     if asked not in DEVICES:
         raise ModelError(f"No device {asked!r}. Choose one of: {', '.join(DEVICES)}.")
-    if asked in ("cpu", "mps"):
+    if asked == "cpu":
+        return asked
+    if asked == "mps":
+        if not _torch_has_mps():
+            raise ModelError("No MPS device can be used here. Choose --device cpu.")
         return asked
     has_cuda = _driver_has_device() and _torch_has_cuda()
     if asked == "cuda" and not has_cuda:
@@ -83,3 +87,9 @@ def _torch_has_cuda() -> bool:
     import torch
 
     return torch.cuda.is_available()
+
+
+def _torch_has_mps() -> bool:
+    import torch
+
+    return torch.backends.mps.is_available()

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from url_viz.models.backbone import Loaded
 
 GRAPH = "graph.xml"
+WEIGHTS = "graph.bin"
 ABOUT = "about.json"
 
 
@@ -36,12 +38,19 @@ def convert(loaded: "Loaded", folder: Path) -> None:
     ov = openvino()
     folder.parent.mkdir(parents=True, exist_ok=True)
     size_px = loaded.preprocessing.size_px
-    graph = ov.convert_model(loaded.backbone, example_input=torch.zeros(2, 3, size_px, size_px))
+    with warnings.catch_warnings():  # how OpenVINO traces a network is not the user's to mend
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        graph = ov.convert_model(loaded.backbone, example_input=torch.zeros(2, 3, size_px, size_px))
     graph.reshape([-1, 3, size_px, size_px])
     temporary = Path(tempfile.mkdtemp(prefix=".graph.", dir=folder.parent))
     try:
         ov.save_model(graph, temporary / GRAPH, compress_to_fp16=False)
-        about = {"weights_digest": loaded.weights_digest, "preprocessing": loaded.preprocessing.as_record()}
+        about = {
+            "weights_digest": loaded.weights_digest,
+            "preprocessing": loaded.preprocessing.as_record(),
+            "size_bytes": {name: (temporary / name).stat().st_size for name in (GRAPH, WEIGHTS)},
+        }
         (temporary / ABOUT).write_text(json.dumps(about))
         if folder.exists():
             shutil.rmtree(folder)
@@ -54,6 +63,8 @@ def converted(folder: Path) -> tuple[str, Preprocessing] | None:
     """Weights digest and preprocessing of the graph in `folder`; None where there is none, or a damaged one."""
     try:
         about = json.loads((folder / ABOUT).read_text())
+        if any((folder / name).stat().st_size != about["size_bytes"][name] for name in (GRAPH, WEIGHTS)):
+            return None
         record = about["preprocessing"]
         record |= {"mean": tuple(record["mean"]), "std": tuple(record["std"])}
         return str(about["weights_digest"]), Preprocessing(**record)

@@ -1,0 +1,204 @@
+"""OpenVINO and torch say the same of a picture, a batch too large is halved, and nobody is phoned."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from url_viz.errors import ModelError
+from url_viz.images.preprocess import Preprocessing, middle, normalised, resized
+from url_viz.insight.metrics import spearman
+from url_viz.models.backbone import Backbone, load_backbone
+from url_viz.models.model import load_model
+from url_viz.models.runtime import Outputs, choose_device, joined
+from url_viz.models.runtime_torch import TorchRuntime
+from url_viz.models.zoo import DEFAULT
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def crops() -> np.ndarray:
+    """48 crops of photographs, from whole to a tenth: what a real folder's pictures look like to the backbone."""
+    data = pytest.importorskip("skimage.data")
+    from PIL import Image
+
+    sheet, rng, found = Preprocessing(), np.random.default_rng(0), []
+    for photograph in (data.chelsea(), data.coffee(), data.astronaut(), data.rocket()):
+        image = Image.fromarray(photograph)
+        for share in np.linspace(1, 0.1, 12):
+            side = int(min(image.size) * share)
+            left, top = rng.integers(0, image.width - side + 1), rng.integers(0, image.height - side + 1)
+            found.append(middle(resized(image.crop((left, top, left + side, top + side)), sheet), sheet.size_px))
+    return np.stack(found)
+
+
+@pytest.fixture(scope="module")
+def exact_in_torch(crops: np.ndarray) -> Outputs:
+    loaded = load_backbone(DEFAULT)
+    return TorchRuntime(loaded.backbone, loaded.preprocessing, device="cpu", precision="exact").run(crops)
+
+
+class TestOpenVino:
+    """The fast way on a CPU gives what torch gives."""
+
+    def test_exact_is_torch_in_float32(self, prepared: Path, crops: np.ndarray, exact_in_torch: Outputs) -> None:
+        found = load_model(DEFAULT, device="cpu", precision="exact", workspace=prepared).run(crops)
+        for ours, theirs in ((found.logits, exact_in_torch.logits), (found.embedding, exact_in_torch.embedding)):
+            assert np.abs(ours - theirs).max() < 1e-3 * np.abs(theirs).max()
+        assert found.entropy == pytest.approx(exact_in_torch.entropy, rel=1e-3, abs=1e-3)
+
+    def test_fast_keeps_the_order(self, prepared: Path, crops: np.ndarray, exact_in_torch: Outputs) -> None:
+        found = load_model(DEFAULT, device="cpu", precision="fast", workspace=prepared).run(crops)
+        assert spearman(found.entropy, exact_in_torch.entropy) > 0.98
+
+    def test_pixels_and_crops_are_two_ways_to_the_same(self, prepared: Path, crops: np.ndarray) -> None:
+        model = load_model(DEFAULT, device="cpu", precision="exact", workspace=prepared)
+        by_pixels = model.runtime.run_pixels(normalised(crops[:3], model.space.preprocessing))
+        assert by_pixels.embedding == pytest.approx(model.run(crops[:3]).embedding, rel=1e-3, abs=1e-3)
+
+    def test_a_picture_does_not_depend_on_its_batch(self, prepared: Path, crops: np.ndarray) -> None:
+        model = load_model(DEFAULT, device="cpu", precision="exact", workspace=prepared)
+        alone = np.concatenate([model.run(crop[None]).embedding for crop in crops[:3]])
+        assert model.run(crops[:3]).embedding == pytest.approx(alone, rel=1e-4, abs=1e-4)
+
+    @pytest.mark.parametrize("damage", ["about.json", "graph.xml", "graph.bin"])
+    def test_a_damaged_graph_is_made_again(self, tmp_path: Path, damage: str) -> None:
+        """With timm's smallest network, since it is converted twice."""
+        from url_viz.models.backbone import Loaded
+        from url_viz.models.runtime_openvino import OpenVinoRuntime, convert, converted
+
+        torch.manual_seed(0)
+        sheet = Preprocessing(size_px=160)
+        loaded = Loaded("test_vit", Backbone(_timm("test_vit")).eval(), "0" * 16, sheet)
+        convert(loaded, tmp_path / "graph")
+        assert converted(tmp_path / "graph") == ("0" * 16, sheet)
+        whole = (tmp_path / "graph" / damage).read_bytes()
+        (tmp_path / "graph" / damage).write_bytes(whole[: len(whole) // 2])
+        assert converted(tmp_path / "graph") is None
+        convert(loaded, tmp_path / "graph")
+        crop = np.zeros((1, 160, 160, 3), np.uint8)
+        assert OpenVinoRuntime(tmp_path / "graph", sheet, precision="exact").run(crop).logits.shape == (1, 1000)
+        assert [p.name for p in tmp_path.iterdir()] == ["graph"], "nothing half-made is left"
+
+
+def _timm(name: str) -> nn.Module:
+    import timm
+
+    return timm.create_model(name, pretrained=False, num_classes=1000)
+
+
+@pytest.mark.slow
+def test_a_prepared_model_opens_without_torch_phones_nobody_and_writes_nothing_at_home(
+    tmp_path: Path, prepared: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    script = f"""
+import socket, sys
+phoned = []
+def refuse(*arguments):
+    phoned.append(arguments)
+    raise OSError("no network")
+socket.socket.connect = refuse
+socket.getaddrinfo = refuse
+import numpy as np
+from pathlib import Path
+from url_viz.models.model import load_model
+model = load_model(device="cpu", workspace=Path({str(prepared)!r}))
+outputs = model.run(np.zeros((2, 224, 224, 3), np.uint8))
+assert outputs.embedding.shape == (2, 1280)
+assert sys.modules["openvino_telemetry"] is None
+assert not phoned, phoned
+print([m for m in ("torch", "timm", "umap", "lancedb") if m in sys.modules])
+"""
+    environment = {k: v for k, v in os.environ.items() if k not in ("CI", "URL_VIZ_HOME")} | {"HOME": str(home)}
+    found = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (found.returncode, found.stdout.strip()) == (0, "[]"), found.stderr
+    assert list(home.iterdir()) == []
+
+
+class Forgetful(nn.Module):
+    """Colour means as an embedding; has memory for a few pictures only, and remembers what it was asked."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+        self.asked: list[int] = []
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        self.asked.append(len(pixels))
+        if len(pixels) > self.most:
+            raise torch.OutOfMemoryError("not so many")
+        return pixels.flatten(1)[:, :5], pixels.mean((2, 3))
+
+
+class TestOutOfMemory:
+    """A batch that does not fit is halved until it does."""
+
+    def runtime(self, network: nn.Module) -> TorchRuntime:
+        return TorchRuntime(network, Preprocessing(), device="cpu", precision="exact")  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("count", [1, 2, 3, 7, 16])
+    @pytest.mark.parametrize("most", [1, 3, 16])
+    def test_the_rows_come_back_in_order(self, count: int, most: int) -> None:
+        crops = np.random.default_rng(0).integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
+        network = Forgetful(most)
+        found, expected = self.runtime(network).run(crops), self.runtime(Forgetful(99)).run(crops)
+        assert np.array_equal(found.embedding, expected.embedding)
+        assert np.array_equal(found.logits, expected.logits)
+        assert sum(size for size in network.asked if size <= most) == count, "every picture ran once"
+
+    def test_one_picture_that_does_not_fit_is_an_error_with_a_way_out(self) -> None:
+        with pytest.raises(ModelError, match="--device cpu"):
+            self.runtime(Forgetful(0)).run(np.zeros((4, 8, 8, 3), np.uint8))
+
+    def test_pixels_are_halved_too(self) -> None:
+        pixels = np.random.default_rng(0).normal(size=(5, 3, 8, 8)).astype(np.float32)
+        assert self.runtime(Forgetful(2)).run_pixels(pixels).embedding == pytest.approx(pixels.mean((2, 3)), abs=1e-6)
+
+
+class TestOutputs:
+    """Entropy is that of the softmax, whatever the size of the logits."""
+
+    def test_entropy_by_hand(self) -> None:
+        logits = np.log(np.array([[1, 1, 1, 1], [1, 3, 1e-30, 1e-30]], np.float32))
+        expected = [np.log(4), -(0.25 * np.log(0.25) + 0.75 * np.log(0.75))]
+        assert Outputs(logits, np.zeros((2, 3), np.float32)).entropy == pytest.approx(expected, rel=1e-5)
+
+    def test_entropy_of_huge_logits_is_finite(self) -> None:
+        logits = np.array([[3e38, -3e38, 0], [1e4, 1e4, -1e4]], np.float32)
+        assert Outputs(logits, np.zeros((2, 1), np.float32)).entropy == pytest.approx([0, np.log(2)])
+
+    def test_entropy_is_nan_without_a_classifier(self) -> None:
+        assert np.isnan(Outputs(np.zeros((2, 0), np.float32), np.zeros((2, 3), np.float32)).entropy).all()
+
+    def test_joined_keeps_the_order(self) -> None:
+        parts = [Outputs(np.full((n, 1), n, np.float32), np.full((n, 2), n, np.float32)) for n in (2, 1)]
+        assert joined(parts).embedding[:, 0].tolist() == [2, 2, 1]
+
+
+class TestDevices:
+    """A device is one that can be used, or an error that says which can."""
+
+    def test_a_name_that_is_none(self) -> None:
+        with pytest.raises(ModelError, match="'tpu'.*auto, cuda, cpu, mps"):
+            choose_device("tpu")
+
+    @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+    def test_cuda_where_there_is_none(self) -> None:
+        assert choose_device("auto") == "cpu"
+        with pytest.raises(ModelError, match="--device cpu"):
+            choose_device("cuda")
+
+    @pytest.mark.skipif(torch.backends.mps.is_available(), reason="there is an MPS device here")
+    def test_mps_where_there_is_none(self) -> None:
+        with pytest.raises(ModelError, match="--device cpu"):
+            choose_device("mps")
