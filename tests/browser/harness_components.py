@@ -155,7 +155,7 @@ def tile_of(row: int, *, with_label: bool) -> Tile:
     )
 
 
-if get_script_run_ctx() is None:
+if get_script_run_ctx(suppress_warning=True) is None:
     app = st.App(
         __file__,
         routes=[

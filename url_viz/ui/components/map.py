@@ -54,7 +54,8 @@ def show_map(view: MapView, *, key: str, height_px: int = 560) -> MapEvent:
     """Draw the map with its legend, `height_px` high in all, and say what the user did on it.
 
     The state is under `st.session_state[key]`: `polygon`, `threshold`, and `clicked` for one run. A page may set the
-    first two before this call (to clear a selection); the map takes on what `view` then says.
+    first two before this call (to clear a selection); the map takes on what `view` then says. Zoom and place are kept
+    by `key` while the browser's page is open: give each image set a key of its own.
     """
     result = _mount(
         key=key,

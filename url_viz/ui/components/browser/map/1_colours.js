@@ -98,5 +98,5 @@ function classColour(index, theme) {
   const hex = parseInt(palette[index % palette.length].slice(1), 16);
   const base = packed([hex >> 16, (hex >> 8) & 255, hex & 255]);
   const round = Math.floor(index / palette.length) % 3;
-  return round === 0 ? base : mixed(base, round === 1 ? theme.ink : theme.background, 0.4);
+  return round === 0 ? base : round === 1 ? mixed(base, theme.ink, 0.4) : mixed(base, theme.background, 0.3);
 }

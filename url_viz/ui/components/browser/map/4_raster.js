@@ -5,8 +5,8 @@ const FULL = 256;
 
 // Few points are large and solid; many are small and let each other through. CSS pixels, and 0 to 1.
 function sizeAndOpacity(n, { width, height, zoom }) {
-  const filling = Math.sqrt((0.05 * width * height) / (Math.PI * Math.max(n, 1)));
-  const radius = Math.min(10, Math.max(0.8, Math.min(9, filling) * zoom ** 0.4));
+  const filling = Math.sqrt((0.07 * width * height) / (Math.PI * Math.max(n, 1)));
+  const radius = Math.min(10, Math.max(0.85, Math.min(9, filling) * zoom ** 0.4));
   const opacity = Math.min(
     0.95,
     Math.max(0.55, 0.95 - 0.16 * Math.log10(Math.max(n / 2000, 1)) + 0.2 * Math.log10(Math.max(zoom, 1))),

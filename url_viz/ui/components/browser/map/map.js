@@ -60,6 +60,7 @@ class PointMap {
     this.data = data;
     this.theme = themeOf(this.element);
     if (before.card_url !== data.card_url) this.card.forget();
+    if (data.colour !== "class" || !same(before.entries, data.entries)) this.focus = null;
     this.adoptState("polygon", before.polygon, data.polygon);
     this.adoptState("threshold", before.threshold, data.threshold);
     this.resize();
