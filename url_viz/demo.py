@@ -28,7 +28,7 @@ PHOTOGRAPHS = {
 LONG_SIDE_PX = 384
 CROP_SIDES = (0.7, 0.5, 0.35, 0.25, 0.18, 0.12)
 BLUR_RADII = (0.006, 0.012, 0.02, 0.035, 0.055, 0.08)
-LIGHT = (0.5, 0.3, 0.18, 0.1, 0.06, 0.03)
+LIGHT = (0.6, 0.4, 0.27, 0.18, 0.12, 0.08)
 READ_NOISE = 4.0
 DONE = ".complete"
 
@@ -92,8 +92,9 @@ def measure(table: pd.DataFrame, *, columns: tuple[str, ...] = ("uncertainty", "
     for kind in ("crop", "blur", "dark"):
         part = rows[rows["kind"].isin((kind, "whole"))]
         for column in columns:
-            within = [group[[column, "level"]].corr("spearman").iloc[0, 1] for _, group in part.groupby("label")]
-            result[column][kind] = float(np.nanmean(within)) if np.isfinite(within).any() else float("nan")
+            within = [float(g[column].corr(g["level"], method="spearman")) for _, g in part.groupby("label")]
+            finite = [value for value in within if np.isfinite(value)]
+            result[column][kind] = float(np.mean(finite)) if finite else float("nan")
     return pd.DataFrame(result)
 
 

@@ -153,6 +153,11 @@ class ImageSet:
             raise ImageSetError(f"There is no picture with id {image_id} in {str(self.root)!r}.")
         return int(found[0])
 
+    def row(self, image_id: int) -> dict[str, Any]:
+        """One picture's row of `table()`, by column."""
+        values = self._frame.iloc[self.row_of(image_id)].to_dict()
+        return {str(column): value for column, value in values.items()}
+
     def thumbnails(self, ids: Iterable[int]) -> dict[int, bytes]:
         """Thumbnails (JPEG, at most 256 px) by id."""
         return self._store.thumbnails(ids)

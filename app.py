@@ -1,0 +1,31 @@
+"""URL-Viz: `streamlit run app.py` starts the server (routes and pages); each browser session runs it as its script."""
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+
+def run_page() -> None:
+    """One run of a browser session's script: sidebar, then the page."""
+    from url_viz.errors import UrlVizError
+    from url_viz.ui.sidebar import show_sidebar
+    from url_viz.ui.state import show_in_address
+    from url_viz.ui.style import ICON, apply_style
+
+    st.set_page_config(page_title="URL-Viz", page_icon=ICON, layout="wide")
+    apply_style()
+    pages = [st.Page("pages/explore.py", title="Explore", icon=":material/scatter_plot:", default=True)]
+    page = st.navigation(pages)
+    try:
+        show_sidebar()
+        show_in_address()
+        page.run()
+    except UrlVizError as error:
+        st.error(str(error), icon=":material/error:")
+
+
+if get_script_run_ctx(suppress_warning=True) is None:
+    from url_viz.ui.routes import middleware, routes
+
+    app = st.App(__file__, routes=routes(), middleware=middleware())
+else:
+    run_page()

@@ -1,0 +1,57 @@
+"""Explore: the map of an image set, and its most ambiguous and clearest pictures side by side."""
+
+import streamlit as st
+
+from url_viz.ui import explore
+from url_viz.ui.open_sets import open_sets
+from url_viz.ui.picture import OPENED, show_picture
+from url_viz.ui.reading import running, show_reading
+from url_viz.ui.sidebar import show_not_read, show_welcome
+from url_viz.ui.state import choice
+from url_viz.ui.view import Scope
+
+now = choice()
+if now.set_id is None:
+    show_welcome()
+    st.stop()
+
+image_set = open_sets().find(now.set_id, now.model)
+has_pictures = image_set is not None and len(image_set) > 0
+show_reading(now.set_id, shown_version=image_set.version if image_set is not None and has_pictures else None)
+if image_set is None or not has_pictures:
+    show_not_read(now)
+    st.stop()
+
+table = image_set.table()
+explore.show_heading(image_set, table)
+with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    measure = explore.pick_measure(table)
+    if not explore.pick_with_classes(image_set):
+        table["label"] = None
+    colour = explore.pick_colour(table, measure)
+    label = explore.pick_label(table)
+
+done = explore.state_of_map()
+scope = Scope(done.polygon, label)
+rows = explore.scoped_rows(table, scope, measure)
+
+left, right = st.columns([11, 9], gap="medium")
+with left:
+    event = explore.draw_map(
+        image_set,
+        table,
+        colour=colour,
+        label=label,
+        ringed_id=st.session_state.get("view.ringed"),
+        note="still reading" if running(now.set_id) else "",
+    )
+with right:
+    explore.show_chips(scope, threshold=done.threshold_percentile, shown=len(rows), total=len(table))
+    clicked = explore.show_galleries(image_set, rows, measure=measure, threshold=done.threshold_percentile)
+    explore.show_exports(image_set, table, rows)
+explore.show_failures(image_set)
+
+opened = event.clicked_id if event.clicked_id is not None else clicked
+if opened is not None:
+    st.session_state[OPENED] = st.session_state["view.ringed"] = opened
+    show_picture(image_set, measure=measure)

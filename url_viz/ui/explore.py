@@ -1,0 +1,228 @@
+"""The parts of the Explore page: controls, map with chips, the two galleries, exports and failures."""
+
+import math
+
+import pandas as pd
+import streamlit as st
+
+from url_viz.image_set import ImageSet
+from url_viz.insight.report import table_bytes
+from url_viz.ui.components.gallery import show_gallery
+from url_viz.ui.components.map import Colour, MapEvent, MapView, map_event, show_map
+from url_viz.ui.reading import set_name
+from url_viz.ui.routes import MOST_DRAWN, card_url, class_names_of, points_url
+from url_viz.ui.view import MEASURES, Scope, Sides, measures_of, page_of, scoped, sides, tiles, with_percentile
+
+MAP = "view.map"
+MAP_HEIGHT_PX = 640
+TILES_A_PAGE = 12
+ALL_CLASSES = "All classes"
+
+
+def show_heading(image_set: ImageSet, table: pd.DataFrame) -> None:
+    """The folder's name, and what was read of it with what."""
+    failed = len(image_set.failures())
+    facts = [f"{len(table):,} pictures", image_set.source.name]
+    if table["label"].notna().any():
+        facts.insert(1, f"{table['label'].nunique():,} classes")
+    if failed:
+        facts.append(f"{failed:,} unreadable")
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.subheader(set_name(image_set.root), anchor=False, width="content")
+        st.caption(" · ".join(facts), width="content")
+    if image_set.head is None:
+        st.info(
+            f"There is no uncertainty head for {image_set.source.name!r}. Entropy and 1/norm stand in, as baselines; "
+            "confusability needs no head. Train one: `python -m training.finetune`.",
+            icon=":material/info:",
+        )
+
+
+def pick_measure(table: pd.DataFrame) -> str:
+    """Which value orders and colours everything."""
+    options = measures_of(table)
+    if not options:
+        st.info("No values yet. They appear as pictures are read.", icon=":material/hourglass_empty:")
+        st.stop()
+    picked = st.segmented_control(
+        "Order by",
+        options,
+        default=options[0],
+        required=True,
+        format_func=lambda measure: MEASURES[measure],
+        key="view.measure",
+        help="Uncertainty is the pretrained head's, of each picture by itself. Confusability is how easily a picture "
+        "is taken for another one of this set. Higher means less to be trusted; only the order means anything.",
+    )
+    return picked if picked in options else options[0]
+
+
+def pick_colour(table: pd.DataFrame, measure: str) -> Colour:
+    """Whether points are coloured by the measure, or by class."""
+    if table["label"].isna().all():
+        return _colour_of(measure)
+    by = st.segmented_control(
+        "Colour", ["Value", "Class"], default="Value", required=True, key="view.colour", help="What colours the points"
+    )
+    return "class" if by == "Class" else _colour_of(measure)
+
+
+def pick_label(table: pd.DataFrame) -> str | None:
+    """One class to look at, or all."""
+    names = class_names_of(table)
+    if not names:
+        return None
+    picked = st.selectbox("Class", [ALL_CLASSES, *names], key="view.label")
+    return None if picked in (None, ALL_CLASSES) else picked
+
+
+def pick_with_classes(image_set: ImageSet) -> bool:
+    """Whether class folders are classes; one click turns it off."""
+    if image_set.table()["label"].isna().all():
+        return False
+    return st.toggle("Folders are classes", value=True, key="view.with_classes")
+
+
+def state_of_map() -> MapEvent:
+    """What was last done on the map."""
+    return map_event(st.session_state.get(MAP) or {})
+
+
+def draw_map(
+    image_set: ImageSet, table: pd.DataFrame, *, colour: Colour, label: str | None, ringed_id: int | None, note: str
+) -> MapEvent:
+    """Draw the map with what is selected on it."""
+    before = state_of_map()
+    classes = class_names_of(table)
+    placed = int(table["x"].notna().sum())
+    notes = [note] if note else []
+    if placed > MOST_DRAWN:
+        notes.append(f"drawn: {MOST_DRAWN:,} of {placed:,}, the extremes among them")
+    view = MapView(
+        points_url=points_url(image_set, with_classes=bool(classes)),
+        card_url=card_url(image_set),
+        total=len(table),
+        colour=colour,
+        classes=classes,
+        class_shown=None if label is None else (classes.index(label),),
+        threshold_percentile=before.threshold_percentile,
+        ringed_id=ringed_id,
+        polygon=before.polygon,
+        note=" · ".join(notes),
+    )
+    return show_map(view, key=MAP, height_px=MAP_HEIGHT_PX)
+
+
+def show_chips(scope: Scope, *, threshold: float | None, shown: int, total: int) -> None:
+    """What narrows the view, each removable, and how many pictures are left of how many."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**{shown:,}** of {total:,}" if shown != total else f"**{total:,}** pictures")
+        if scope.polygon is not None:
+            st.button("Selection", icon=":material/close:", key="chip.selection", on_click=_clear, args=("polygon",))
+        if scope.label is not None:
+            st.button(f"Class: {_plain(scope.label)}", icon=":material/close:", key="chip.class", on_click=_clear_label)
+        if threshold is not None:
+            st.button(
+                f"Threshold: {threshold:.0f}th percentile",
+                icon=":material/close:",
+                key="chip.threshold",
+                on_click=_clear,
+                args=("threshold",),
+            )
+
+
+def show_galleries(image_set: ImageSet, rows: pd.DataFrame, *, measure: str, threshold: float | None) -> int | None:
+    """The most ambiguous and the clearest pictures side by side; returns the id of a picture that was clicked."""
+    collapse = st.session_state.get("view.collapse", True)
+    both = sides(rows, measure=measure, threshold_percentile=threshold, collapse_twins=collapse)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        first = _gallery(image_set, both, "ambiguous", measure=measure)
+    with right:
+        second = _gallery(image_set, both, "clear", measure=measure)
+    st.toggle(
+        "Show twins as one", value=True, key="view.collapse", help="Bursts and copies count once; +n says how many"
+    )
+    return first if first is not None else second
+
+
+def _gallery(image_set: ImageSet, both: Sides, side: str, *, measure: str) -> int | None:
+    rows = both.ambiguous if side == "ambiguous" else both.clear
+    title = "Most ambiguous" if side == "ambiguous" else "Clearest"
+    is_split = both.ambiguous.shape[0] != both.clear.shape[0]
+    st.markdown(f"**{title}** · {len(rows):,}" if is_split else f"**{title}**")
+    pages = max(1, math.ceil(len(rows) / TILES_A_PAGE))
+    key = f"view.page.{side}.{pages}"
+    page = min(int(st.session_state.get(key, 1)), pages)
+    shown = tiles(
+        page_of(rows, page=page, size=TILES_A_PAGE),
+        set_id=image_set.set_id,
+        measure=measure,
+        ringed_id=st.session_state.get("view.ringed"),
+    )
+    event = show_gallery(shown, key=f"view.gallery.{side}", empty="No pictures on this side.", columns=2)
+    if pages > 1:
+        st.pagination(pages, key=key, max_visible_pages=5)
+    return event.clicked_id
+
+
+def show_exports(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) -> None:
+    """Download the whole table or what is in scope; made when it is asked for."""
+    with st.popover("Export", icon=":material/download:"):
+        st.caption("One row a picture: path, class, size, all values and percentiles, map coordinates.")
+        _downloads("All pictures", table, f"{image_set.root.name}-all", key="all")
+        if len(rows) != len(table):
+            _downloads("What is shown", rows, f"{image_set.root.name}-selection", key="rows")
+
+
+def show_failures(image_set: ImageSet) -> None:
+    """Files that could not be read, by reason, with the list to take away."""
+    failures = image_set.failures()
+    if failures.empty:
+        return
+    with st.expander(f"{len(failures):,} files could not be read", icon=":material/broken_image:"):
+        st.dataframe(failures, hide_index=True, width="stretch")
+        st.download_button(
+            "Download the list (CSV)",
+            data=lambda: table_bytes(failures, ".csv"),
+            file_name=f"{image_set.root.name}-failures.csv",
+            mime="text/csv",
+            on_click="ignore",
+            key="download.failures",
+        )
+
+
+def scoped_rows(table: pd.DataFrame, scope: Scope, measure: str) -> pd.DataFrame:
+    """What the galleries and the export show: rows in scope, with the measure's percentile over the whole set."""
+    return scoped(with_percentile(table, measure), scope)
+
+
+def _downloads(title: str, rows: pd.DataFrame, name: str, *, key: str) -> None:
+    plain = rows.drop(columns=["rank_percentile"], errors="ignore")
+    st.markdown(f"**{title}** ({len(rows):,})")
+    with st.container(horizontal=True):
+        for kind, mime in ((".csv", "text/csv"), (".parquet", "application/vnd.apache.parquet")):
+            st.download_button(
+                kind[1:].upper() if kind == ".csv" else "Parquet",
+                data=lambda kind=kind: table_bytes(plain, kind),  # type: ignore[misc]
+                file_name=f"{name}{kind}",
+                mime=mime,
+                on_click="ignore",
+                key=f"download.{key}{kind}",
+            )
+
+
+def _colour_of(measure: str) -> Colour:
+    return "uncertainty" if measure == "uncertainty" else "confusability"
+
+
+def _clear(part: str) -> None:
+    st.session_state[MAP] = {**dict(st.session_state.get(MAP) or {}), part: None}
+
+
+def _clear_label() -> None:
+    st.session_state["view.label"] = ALL_CLASSES
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", "\\[").replace("*", "\\*").replace("`", "\\`").replace(":", "\\:")

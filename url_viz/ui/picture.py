@@ -1,0 +1,71 @@
+"""One picture opened: the picture itself, its facts, and its nearest neighbours."""
+
+import html
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from url_viz.image_set import ImageSet
+from url_viz.ui.components.gallery import show_gallery
+from url_viz.ui.routes import picture_url
+from url_viz.ui.view import MEASURES, ordinal, tiles, with_percentile
+
+NEIGHBOURS = 12
+OPENED = "view.opened"
+
+
+@st.dialog("Picture", width="large")
+def show_picture(image_set: ImageSet, *, measure: str) -> None:
+    """The picture whose id is in the session under `view.opened`; a neighbour that is clicked takes its place."""
+    image_id = int(st.session_state[OPENED])
+    row = image_set.row(image_id)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        _show_large(image_set, image_id, row)
+    with right:
+        st.markdown("**File**")
+        st.code(str(row["path"]), language=None, wrap_lines=True)
+        st.dataframe(_facts(image_set, row), hide_index=True, width="stretch")
+    st.markdown("**Nearest neighbours**")
+    near = with_percentile(image_set.neighbours(image_id, NEIGHBOURS), measure) if len(image_set) > 1 else None
+    if near is None:
+        st.caption("It is alone in this image set.")
+        return
+    near = near.assign(rank_percentile=_ranks(image_set, near, measure))
+    shown = tiles(near, set_id=image_set.set_id, measure=measure, ringed_id=None)
+    clicked = show_gallery(shown, key=f"neighbours.{image_id}", empty="No neighbours.", columns=6).clicked_id
+    if clicked is not None:
+        st.session_state[OPENED] = clicked
+        st.session_state["view.ringed"] = clicked
+        st.rerun(scope="fragment")
+
+
+def _show_large(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
+    """The picture at its own aspect from the first moment, so that nothing jumps when it arrives."""
+    address = html.escape(picture_url(image_set, image_id))
+    shape = f"aspect-ratio: {int(str(row['width']))} / {int(str(row['height']))}"
+    st.html(f'<img class="url-viz-picture" src="{address}" style="{shape}" alt="The picture">')
+
+
+def _ranks(image_set: ImageSet, near: pd.DataFrame, measure: str) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    whole = with_percentile(image_set.table(), measure).set_index("id")["rank_percentile"]
+    return whole.loc[near["id"]].to_numpy(dtype=float)
+
+
+def _facts(image_set: ImageSet, row: dict[str, object]) -> pd.DataFrame:
+    rows = [("Size", f"{row['width']} × {row['height']} px")]
+    if isinstance(row["label"], str):
+        rows.insert(0, ("Class", row["label"]))
+    percentiles = {"uncertainty": row["percentile"], "confusability": row["confusability_percentile"]}
+    for measure, title in MEASURES.items():
+        value = float(row[measure])  # type: ignore[arg-type]
+        if np.isfinite(value):
+            rank = float(percentiles.get(measure, float("nan")))  # type: ignore[arg-type]
+            rows.append((title, f"{value:.4g}" + (f" · {ordinal(rank)} percentile" if np.isfinite(rank) else "")))
+    nearest = float(row["nearest_similarity"])  # type: ignore[arg-type]
+    if np.isfinite(nearest):
+        rows.append(("Nearest neighbour", f"cosine {nearest:.3f}"))
+    head = image_set.head
+    rows.append(("Model", image_set.source.name + (f", head {head.digest[:8]}" if head else ", no head")))
+    return pd.DataFrame(rows, columns=["Fact", "Value"])

@@ -1,0 +1,40 @@
+"""Which folders the app may read: `$URL_VIZ_ROOTS`, by default the home folder and the working directory."""
+
+import os
+from pathlib import Path
+
+from url_viz.errors import FolderError, NotAllowedError
+
+ROOTS_VARIABLE = "URL_VIZ_ROOTS"
+MOST_LISTED = 500
+
+
+def roots() -> tuple[Path, ...]:
+    """The folders that the app may read, resolved; those that do not exist are left out."""
+    named = os.environ.get(ROOTS_VARIABLE)
+    chosen = (
+        [Path(part).expanduser() for part in named.split(os.pathsep) if part] if named else [Path.home(), Path.cwd()]
+    )
+    return tuple(dict.fromkeys(path.resolve() for path in chosen if path.is_dir()))
+
+
+def allowed(path: Path) -> Path:
+    """`path` resolved, symlinks and all. Raises NotAllowedError where that lies outside every root."""
+    resolved = path.expanduser().resolve()
+    if not any(resolved.is_relative_to(root) for root in roots()):
+        listed = ", ".join(str(root) for root in roots()) or "none"
+        raise NotAllowedError(
+            f"{str(path)!r} is outside the folders that this app may read ({listed}). "
+            f"Choose a folder inside them, or start the app with ${ROOTS_VARIABLE} set."
+        )
+    return resolved
+
+
+def subfolders(path: Path) -> list[Path]:
+    """The folders in `path` that may be opened, hidden ones left out, by name. Raises FolderError where it cannot."""
+    try:
+        found = sorted((p for p in allowed(path).iterdir() if p.is_dir()), key=lambda p: p.name.lower())
+    except OSError as error:
+        raise FolderError(f"{str(path)!r} cannot be listed: {error.strerror}.") from error
+    visible = [p for p in found if not p.name.startswith(".")]
+    return [p for p in visible if any(p.resolve().is_relative_to(root) for root in roots())][:MOST_LISTED]

@@ -1,0 +1,158 @@
+"""The sidebar: which image set and which model all pages show, and the ways to open another folder."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from url_viz.errors import UrlVizError
+from url_viz.index.store import known_sets
+from url_viz.models.zoo import EMBEDDED
+from url_viz.ui.open_sets import open_sets
+from url_viz.ui.reading import latest, open_demo, open_folder, running, set_name
+from url_viz.ui.roots import roots, subfolders
+from url_viz.ui.state import Choice, choice, choose
+from url_viz.workspace import Workspace
+
+
+def show_sidebar() -> None:
+    """Draw the pickers; they write the choice that every page reads."""
+    with st.sidebar:
+        _pick_set()
+        _pick_model()
+        if st.button("Open a folder", icon=":material/folder_open:", width="stretch", key="open_folder"):
+            ask_for_folder()
+        set_id = choice().set_id
+        if set_id is not None and running(set_id) is None and open_sets().find(set_id, choice().model) is not None:
+            _offer_update(set_id)
+
+
+@st.dialog("Open a folder of pictures", width="medium")
+def ask_for_folder() -> None:
+    """Type a path, or browse to one inside the allowed roots."""
+    here = Path(st.session_state.setdefault("browse_at", str(roots()[0] if roots() else Path.cwd())))
+    typed = st.text_input("Folder", value=str(here), key=f"browse_path_{here}", help=_help_on_roots())
+    if typed and Path(typed).expanduser() != here and Path(typed).expanduser().is_dir():
+        st.session_state["browse_at"] = str(Path(typed).expanduser())
+        st.rerun(scope="fragment")
+    if st.button("Read this folder", type="primary", key="read_folder"):
+        try:
+            open_folder(Path(typed), model=choice().model)
+        except UrlVizError as error:
+            st.error(str(error))
+        else:
+            st.rerun()
+    _browse(here)
+
+
+def _browse(here: Path) -> None:
+    try:
+        inside = subfolders(here)
+    except UrlVizError as error:
+        st.caption(str(error))
+        return
+    with st.container(height=280, border=True):
+        if any(here.parent.resolve().is_relative_to(root) for root in roots()):
+            _folder_button("..", here.parent, icon=":material/arrow_upward:")
+        if not inside:
+            st.caption("No folders in here.")
+        for folder in inside:
+            _folder_button(folder.name, folder, icon=":material/folder:")
+
+
+def _folder_button(name: str, folder: Path, *, icon: str) -> None:
+    if st.button(_plain(name), icon=icon, type="tertiary", key=f"browse_to_{folder}"):
+        st.session_state["browse_at"] = str(folder)
+        st.rerun(scope="fragment")
+
+
+def _help_on_roots() -> str:
+    return f"Folders inside {', '.join(str(root) for root in roots())} may be read ($URL_VIZ_ROOTS)."
+
+
+def _pick_set() -> None:
+    names = {set_id: set_name(about.root) for set_id, about in known_sets(Workspace.at())}
+    chosen = choice().set_id
+    if chosen is not None and chosen not in names:
+        job = latest(chosen)
+        names[chosen] = set_name(Path(job.about["folder"])) if job is not None else "(not known here)"
+    if not names:
+        st.caption("No pictures read yet.")
+        return
+    ids = sorted(names, key=lambda set_id: names[set_id].lower())
+    picked = st.selectbox(
+        "Image set",
+        ids,
+        index=ids.index(chosen) if chosen in ids else None,
+        format_func=lambda set_id: names[set_id],
+        placeholder="Choose one",
+        key=f"pick_set_{chosen}",
+    )
+    if picked != chosen:
+        choose(picked)
+        st.rerun()
+
+
+def _pick_model() -> None:
+    names = list(dict.fromkeys([*(n for n, m in EMBEDDED.items() if m.is_installed), choice().model]))
+    picked = st.selectbox(
+        "Model",
+        names,
+        index=names.index(choice().model),
+        accept_new_options=True,
+        key=f"pick_model_{choice().model}",
+        help="A model at hand, any timm name (fetched once when online), or the path of a checkpoint.",
+    )
+    if picked and picked != choice().model:
+        choose(choice().set_id, model=picked)
+        st.rerun()
+
+
+def _offer_update(set_id: str) -> None:
+    root = open_sets().get(set_id, choice().model).root
+    if st.button("Look for new pictures", icon=":material/refresh:", width="stretch", key="update_set"):
+        try:
+            open_folder(root, model=choice().model, is_demo=root.is_relative_to(Workspace.at().demo))
+        except UrlVizError as error:
+            st.error(str(error))
+        else:
+            st.rerun()
+
+
+def _plain(text: str) -> str:
+    """A folder's name as a button's label: Markdown's signs are escaped."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-.!|~$:<>" else c for c in text)
+
+
+def show_welcome() -> None:
+    """What a newcomer sees: what this is, and two ways in."""
+    st.title("Which of your pictures are ambiguous?")
+    st.markdown(
+        "Point URL-Viz at a folder. A pretrained model reads every picture once and shows which ones it would not "
+        "trust, on a map and in galleries, **before you train on them**. Nothing leaves this machine."
+    )
+    demo, folder, _ = st.columns([1, 1, 2])
+    if demo.button("Try the demo pictures", type="primary", icon=":material/play_arrow:", width="stretch", key="demo"):
+        with st.spinner("Making the demo pictures"):
+            open_demo(model=choice().model)
+        st.rerun()
+    if folder.button("Open a folder", icon=":material/folder_open:", width="stretch", key="open_folder_welcome"):
+        ask_for_folder()
+    st.caption(
+        "The demo holds 19 photographs, each as 19 views: cropped, blurred or darkened by a known amount. "
+        "Uncertainty is an order, not a probability: higher means less to be trusted."
+    )
+
+
+def show_not_read(now: Choice) -> None:
+    """A set that has nothing to show yet: it is being read, or was not read with this model, or is not known."""
+    if now.set_id is None or running(now.set_id) is not None:
+        st.caption("The map appears as soon as the first pictures are read.")
+        return
+    about = dict(known_sets(Workspace.at())).get(now.set_id)
+    if about is None:
+        st.info("This image set is not known here. Open its folder, or choose another one in the sidebar.")
+        return
+    st.info(f"{set_name(about.root)} was not read with {now.model} yet.", icon=":material/info:")
+    if st.button("Read it with this model", type="primary", key="read_with_model"):
+        open_folder(about.root, model=now.model, is_demo=about.root.is_relative_to(Workspace.at().demo))
+        st.rerun()
