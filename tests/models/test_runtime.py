@@ -189,7 +189,7 @@ class TestDevices:
     """A device is one that can be used, or an error that says which can."""
 
     def test_a_name_that_is_none(self) -> None:
-        with pytest.raises(ModelError, match="'tpu'.*auto, cuda, cpu, mps"):
+        with pytest.raises(ModelError, match=r"'tpu'.*auto, cuda, cpu, mps"):
             choose_device("tpu")
 
     @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")

@@ -88,7 +88,7 @@ class Model:
         Tensors in, tensors out; arrays in, arrays out. Uncertainty is nan where the model has no head.
         """
         is_tensor = "torch" in sys.modules and isinstance(pixels, sys.modules["torch"].Tensor)
-        array = np.asarray(pixels.detach().cpu() if is_tensor else pixels, dtype=np.float32)
+        array = np.ascontiguousarray(pixels.detach().cpu() if is_tensor else pixels, dtype=np.float32)
         outputs = self.runtime.run_pixels(array)
         triple = (outputs.logits, self.uncertainty(outputs.embedding), outputs.embedding)
         if is_tensor:
@@ -233,6 +233,11 @@ def _prepared_name(source: Source) -> str:
 
 
 def _check_fit(source: Source, space: EmbeddingSpace) -> None:
+    if source.backbone != space.backbone:
+        raise HeadMismatchError(
+            f"{source.name!r} belongs to the backbone {source.backbone!r}, and {space.backbone!r} is running. "
+            f"Load it by its own name."
+        )
     made_for = source.head.provenance.weights_digest if source.head else ""
     if made_for and made_for != space.weights_digest:
         raise HeadMismatchError(

