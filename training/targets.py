@@ -1,0 +1,110 @@
+"""The task loss of a row, what a head learns to order: against other pictures, or of a classifier on the label."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from training.config import InstanceTarget
+from url_viz.errors import CacheError
+from url_viz.insight.metrics import normalised
+
+ROWS_AT_ONCE = 1024
+FOLDS = 5
+FIT_STEPS = 150
+FIT_RATE = 0.05
+FIT_DECAY = 1e-3
+
+Losses = NDArray[np.float32]
+Integers = NDArray[np.int64]
+
+
+def instance_loss(
+    views: NDArray[np.floating], own: Integers, clean: NDArray[np.floating], *, target: InstanceTarget, seed: int
+) -> Losses:
+    """−log softmax over pictures of a view's cosine at its own picture: (R,) of views (R, D), clean (P, D).
+
+    `own` (R,) says which row of `clean` is a view's picture. The softmax runs over that picture and at most
+    `most_others` others, drawn once for all rows, its twins left out. High where the view could be taken for another
+    picture. DESIGN: two targets; close to the alignment of InfoNCE.
+    """
+    unit = normalised(clean)
+    others = _drawn(len(unit), target.most_others, seed)
+    losses = np.empty(len(own), np.float32)
+    for start in range(0, len(own), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        mine = own[rows]
+        similarity = normalised(views[rows])
+        to_own = (similarity * unit[mine]).sum(axis=1)
+        competes = (unit[mine] @ unit[others].T < target.twin_similarity) & (others[None, :] != mine[:, None])
+        scores = np.where(competes, similarity @ unit[others].T, -np.inf) / target.temperature
+        losses[rows] = np.logaddexp.reduce(np.column_stack([to_own / target.temperature, scores]), axis=1)
+        losses[rows] -= to_own / target.temperature
+    return np.maximum(losses, 0)
+
+
+def _drawn(count: int, most: int, seed: int) -> Integers:
+    if count <= most:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).permutation(count)[:most])
+
+
+def own_classifier_loss(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> Losses:
+    """Cross-entropy (B,) of the backbone's classifier, logits (B, C), on labels (B,) (PVU 2.1: hard, no smoothing)."""
+    exact = torch.from_numpy(logits.astype(np.float64))
+    loss = F.cross_entropy(exact, torch.from_numpy(labels.astype(np.int64)), reduction="none")
+    return loss.numpy().astype(np.float32)
+
+
+def fitted_classifier_loss(
+    views: NDArray[np.floating], own: Integers, clean: NDArray[np.floating], labels: NDArray[np.integer]
+) -> Losses:
+    """Cross-entropy (R,) of a linear classifier on the label, never one fitted on the row's own picture.
+
+    `labels` (P,) are of the rows of `clean`. Pictures are dealt into five folds, class by class; each fold's views
+    are scored by a classifier fitted on the clean embeddings of the other folds. nan where the label is −1 or alone.
+    """
+    fold = _folds(labels)
+    if not (fold >= 0).any():
+        raise CacheError("No class has two pictures, so nothing can be learnt from labels. Use --target instance.")
+    losses = np.full(len(own), np.nan, np.float32)
+    for number in range(FOLDS):
+        rows = np.flatnonzero(fold[own] == number)
+        if len(rows):
+            fits = (fold >= 0) & (fold != number)
+            classifier = _fitted(clean[fits], labels[fits], int(labels.max()) + 1)
+            losses[rows] = own_classifier_loss(_applied(classifier, views[rows]), labels[own[rows]])
+    return losses
+
+
+def _folds(labels: NDArray[np.integer]) -> Integers:
+    """A fold for each picture, −1 where its class has fewer than two."""
+    fold = np.full(len(labels), -1, np.int64)
+    for label in np.unique(labels[labels >= 0]):
+        members = np.flatnonzero(labels == label)
+        if len(members) > 1:
+            fold[members] = np.arange(len(members)) % FOLDS
+    return fold
+
+
+def _fitted(embeddings: NDArray[np.floating], labels: NDArray[np.integer], n_classes: int) -> torch.nn.Linear:
+    torch.manual_seed(0)
+    classifier = torch.nn.Linear(embeddings.shape[1], n_classes)
+    x, y = _standard(embeddings), torch.from_numpy(labels.astype(np.int64))
+    optimiser = torch.optim.AdamW(classifier.parameters(), lr=FIT_RATE, weight_decay=FIT_DECAY)
+    for _ in range(FIT_STEPS):
+        optimiser.zero_grad()
+        F.cross_entropy(classifier(x), y).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    return classifier
+
+
+def _applied(classifier: torch.nn.Linear, embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
+    with torch.inference_mode():
+        logits: NDArray[np.float32] = classifier(_standard(embeddings)).numpy()
+    return logits
+
+
+def _standard(embeddings: NDArray[np.floating]) -> torch.Tensor:
+    x = torch.from_numpy(embeddings.astype(np.float32))
+    return F.layer_norm(x, x.shape[-1:])
