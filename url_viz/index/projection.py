@@ -104,10 +104,11 @@ def _by_neighbours(
     position = graph.position[rows]
     usable = (position >= 0) & has_place[position]
     usable &= usable.cumsum(axis=1) <= 5
-    nearness = np.exp((graph.similarity[rows] - graph.similarity[rows].max(axis=1, keepdims=True)) / 0.02)
-    weight = np.where(usable, nearness, 0)
+    similarity = np.where(usable, graph.similarity[rows], -np.inf)
+    nearest = np.where(usable.any(axis=1), similarity.max(axis=1), 0)  # its weight is 1, so the sum is never nearly 0
+    weight = np.exp((similarity - nearest[:, None]) / 0.02)
     total = weight.sum(axis=1, keepdims=True)
-    where = np.einsum("rk,rkc->rc", weight / np.maximum(total, 1e-12), xy[position])
+    where = np.einsum("rk,rkc->rc", weight / np.maximum(total, 1), xy[position])
     return np.asarray(usable.any(axis=1)), where.astype(np.float32)
 
 
