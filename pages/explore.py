@@ -23,7 +23,7 @@ if image_set is None or not has_pictures:
     st.stop()
 
 table = image_set.table()
-explore.show_heading(image_set, table)
+heading = st.container()
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     measure = explore.pick_measure(table)
     if not explore.pick_with_classes(image_set):
@@ -31,7 +31,10 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     colour = explore.pick_colour(table, measure)
     label = explore.pick_label(table)
 
-done = explore.state_of_map()
+with heading:
+    explore.show_heading(image_set, table)
+
+done = explore.state_of_map(image_set)
 scope = Scope(done.polygon, label)
 rows = explore.scoped_rows(table, scope, measure)
 
@@ -40,13 +43,13 @@ with left:
     event = explore.draw_map(
         image_set,
         table,
+        measure=measure,
         colour=colour,
         label=label,
-        ringed_id=st.session_state.get("view.ringed"),
         note="still reading" if running(now.set_id) else "",
     )
 with right:
-    explore.show_chips(scope, threshold=done.threshold_percentile, shown=len(rows), total=len(table))
+    explore.show_chips(image_set, scope, threshold=done.threshold_percentile, shown=len(rows), total=len(table))
     clicked = explore.show_galleries(image_set, rows, measure=measure, threshold=done.threshold_percentile)
     explore.show_exports(image_set, table, rows)
 explore.show_failures(image_set)

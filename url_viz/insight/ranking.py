@@ -12,6 +12,9 @@ BY: tuple[By, ...] = ("uncertainty", "confusability", "entropy", "inverse_norm")
 """Values that order pictures, each higher = more ambiguous; the last two are baselines."""
 
 
+_PERCENTILES = {"uncertainty": "percentile", "confusability": "confusability_percentile"}
+
+
 def percentile(values: NDArray[np.floating]) -> NDArray[np.float32]:
     """Percentile 0 to 100 of each value (N,) among the finite ones, ties sharing their middle; nan stays nan."""
     result = np.full(len(values), np.nan, np.float32)
@@ -21,6 +24,13 @@ def percentile(values: NDArray[np.floating]) -> NDArray[np.float32]:
         rank = pd.Series(values[finite]).rank(method="average").to_numpy()
         result[finite] = 100 * (rank - 1) / max(1, count - 1) if count > 1 else 50.0
     return result
+
+
+def with_percentile(table: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """The table with a column `rank_percentile`: that of `measure` among all its rows."""
+    column = _PERCENTILES.get(measure)
+    values = table[column].to_numpy() if column else percentile(table[measure].to_numpy(dtype=float))
+    return table.assign(rank_percentile=values)
 
 
 @dataclass(frozen=True)

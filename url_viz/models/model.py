@@ -36,6 +36,11 @@ class Source:
     head: Head | None
     weights: Path | None = None
 
+    @property
+    def title(self) -> str:
+        """The name for people: a checkpoint's file name without its folders."""
+        return self.name.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".safetensors")
+
 
 @dataclass(frozen=True)
 class EmbeddingSpace:

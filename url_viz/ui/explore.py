@@ -6,14 +6,14 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.image_set import ImageSet
+from url_viz.insight.ranking import with_percentile
 from url_viz.insight.report import table_bytes
 from url_viz.ui.components.gallery import show_gallery
 from url_viz.ui.components.map import Colour, MapEvent, MapView, map_event, show_map
 from url_viz.ui.reading import set_name
 from url_viz.ui.routes import MOST_DRAWN, card_url, class_names_of, points_url
-from url_viz.ui.view import MEASURES, Scope, Sides, measures_of, page_of, scoped, sides, tiles, with_percentile
+from url_viz.ui.view import MEASURES, Scope, Sides, measures_of, page_of, scoped, sides, tiles
 
-MAP = "view.map"
 MAP_HEIGHT_PX = 640
 TILES_A_PAGE = 12
 ALL_CLASSES = "All classes"
@@ -22,7 +22,7 @@ ALL_CLASSES = "All classes"
 def show_heading(image_set: ImageSet, table: pd.DataFrame) -> None:
     """The folder's name, and what was read of it with what."""
     failed = len(image_set.failures())
-    facts = [f"{len(table):,} pictures", image_set.source.name]
+    facts = [f"{len(table):,} pictures", image_set.source.title]
     if table["label"].notna().any():
         facts.insert(1, f"{table['label'].nunique():,} classes")
     if failed:
@@ -32,7 +32,7 @@ def show_heading(image_set: ImageSet, table: pd.DataFrame) -> None:
         st.caption(" · ".join(facts), width="content")
     if image_set.head is None:
         st.info(
-            f"There is no uncertainty head for {image_set.source.name!r}. Entropy and 1/norm stand in, as baselines; "
+            f"There is no uncertainty head for {image_set.source.title!r}. Entropy and 1/norm stand in, as baselines; "
             "confusability needs no head. Train one: `python -m training.finetune`.",
             icon=":material/info:",
         )
@@ -83,42 +83,52 @@ def pick_with_classes(image_set: ImageSet) -> bool:
     return st.toggle("Folders are classes", value=True, key="view.with_classes")
 
 
-def state_of_map() -> MapEvent:
+def map_key(image_set: ImageSet) -> str:
+    """Where the map's state is; one a set, so that each keeps its own zoom."""
+    return f"view.map.{image_set.set_id}"
+
+
+def state_of_map(image_set: ImageSet) -> MapEvent:
     """What was last done on the map."""
-    return map_event(st.session_state.get(MAP) or {})
+    return map_event(st.session_state.get(map_key(image_set)) or {})
 
 
 def draw_map(
-    image_set: ImageSet, table: pd.DataFrame, *, colour: Colour, label: str | None, ringed_id: int | None, note: str
+    image_set: ImageSet, table: pd.DataFrame, *, measure: str, colour: Colour, label: str | None, note: str
 ) -> MapEvent:
     """Draw the map with what is selected on it."""
-    before = state_of_map()
+    before = state_of_map(image_set)
+    in_slot = "uncertainty" if measure == "confusability" else measure
     classes = class_names_of(table)
     placed = int(table["x"].notna().sum())
     notes = [note] if note else []
     if placed > MOST_DRAWN:
         notes.append(f"drawn: {MOST_DRAWN:,} of {placed:,}, the extremes among them")
     view = MapView(
-        points_url=points_url(image_set, with_classes=bool(classes)),
+        points_url=points_url(image_set, with_classes=bool(classes), measure=in_slot),
         card_url=card_url(image_set),
         total=len(table),
         colour=colour,
         classes=classes,
         class_shown=None if label is None else (classes.index(label),),
         threshold_percentile=before.threshold_percentile,
-        ringed_id=ringed_id,
+        ringed_id=st.session_state.get("view.ringed"),
+        measure=MEASURES[measure],
         polygon=before.polygon,
         note=" · ".join(notes),
     )
-    return show_map(view, key=MAP, height_px=MAP_HEIGHT_PX)
+    return show_map(view, key=map_key(image_set), height_px=MAP_HEIGHT_PX)
 
 
-def show_chips(scope: Scope, *, threshold: float | None, shown: int, total: int) -> None:
+def show_chips(image_set: ImageSet, scope: Scope, *, threshold: float | None, shown: int, total: int) -> None:
     """What narrows the view, each removable, and how many pictures are left of how many."""
+    key = map_key(image_set)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{shown:,}** of {total:,}" if shown != total else f"**{total:,}** pictures")
         if scope.polygon is not None:
-            st.button("Selection", icon=":material/close:", key="chip.selection", on_click=_clear, args=("polygon",))
+            st.button(
+                "Selection", icon=":material/close:", key="chip.selection", on_click=_clear, args=(key, "polygon")
+            )
         if scope.label is not None:
             st.button(f"Class: {_plain(scope.label)}", icon=":material/close:", key="chip.class", on_click=_clear_label)
         if threshold is not None:
@@ -127,7 +137,7 @@ def show_chips(scope: Scope, *, threshold: float | None, shown: int, total: int)
                 icon=":material/close:",
                 key="chip.threshold",
                 on_click=_clear,
-                args=("threshold",),
+                args=(key, "threshold"),
             )
 
 
@@ -213,11 +223,11 @@ def _downloads(title: str, rows: pd.DataFrame, name: str, *, key: str) -> None:
 
 
 def _colour_of(measure: str) -> Colour:
-    return "uncertainty" if measure == "uncertainty" else "confusability"
+    return "confusability" if measure == "confusability" else "uncertainty"
 
 
-def _clear(part: str) -> None:
-    st.session_state[MAP] = {**dict(st.session_state.get(MAP) or {}), part: None}
+def _clear(key: str, part: str) -> None:
+    st.session_state[key][part] = None
 
 
 def _clear_label() -> None:

@@ -7,9 +7,10 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.image_set import ImageSet
+from url_viz.insight.ranking import with_percentile
 from url_viz.ui.components.gallery import show_gallery
 from url_viz.ui.routes import picture_url
-from url_viz.ui.view import MEASURES, ordinal, tiles, with_percentile
+from url_viz.ui.view import MEASURES, ordinal, tiles
 
 NEIGHBOURS = 12
 OPENED = "view.opened"

@@ -4,7 +4,7 @@ import io
 import os
 from collections.abc import Callable
 from functools import wraps
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from starlette.routing import Route
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.images.decode import decode, read_file
+from url_viz.insight.ranking import BY, with_percentile
 from url_viz.models.zoo import DEFAULT
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.points import Points, drawn_sample, encode_points
@@ -45,10 +46,15 @@ def card_url(image_set: ImageSet) -> str:
     return f"{BASE}/card/{image_set.set_id}/{{id}}?model={quote(image_set.source.name, safe='')}"
 
 
-def points_url(image_set: ImageSet, *, with_classes: bool = True) -> str:
-    """Where the map's points are; another version is another URL."""
-    model = quote(image_set.source.name, safe="")
-    return f"{BASE}/points/{image_set.set_id}?model={model}&classes={int(with_classes)}&v={image_set.version}"
+def points_url(image_set: ImageSet, *, with_classes: bool = True, measure: str = "uncertainty") -> str:
+    """Where the map's points are; another version is another URL. `measure` takes the place of uncertainty there."""
+    query = {
+        "model": image_set.source.name,
+        "classes": int(with_classes),
+        "measure": measure,
+        "v": image_set.version,
+    }
+    return f"{BASE}/points/{image_set.set_id}?{urlencode(query)}"
 
 
 def routes() -> list[Route]:
@@ -68,15 +74,18 @@ def middleware() -> list[Middleware]:
     return [Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)]
 
 
-def map_points(table: pd.DataFrame, *, with_classes: bool = True) -> Points:
-    """What the map draws of a table: pictures with coordinates, at most 100,000, the extremes among them."""
+def map_points(table: pd.DataFrame, *, with_classes: bool = True, measure: str = "uncertainty") -> Points:
+    """What the map draws of a table: pictures with coordinates, at most 100,000, the extremes among them.
+
+    The percentiles of `measure` stand where the map has those of uncertainty.
+    """
     shown = table[np.isfinite(table["x"].to_numpy(dtype=float))]
     labels = class_numbers(shown) if with_classes else np.full(len(shown), -1, np.int32)
     points = Points(
         ids=shown["id"].to_numpy(np.int64),
         x=shown["x"].to_numpy(np.float32),
         y=shown["y"].to_numpy(np.float32),
-        uncertainty_percentile=shown["percentile"].to_numpy(np.float32),
+        uncertainty_percentile=with_percentile(table, measure).loc[shown.index, "rank_percentile"].to_numpy(np.float32),
         confusability_percentile=shown["confusability_percentile"].to_numpy(np.float32),
         label=labels,
     )
@@ -148,11 +157,14 @@ def _card(request: Request) -> Response:
 def _points(request: Request) -> Response:
     image_set = _image_set(request)
     with_classes = request.query_params.get("classes", "1") == "1"
-    etag = f'"{image_set.version}-{int(with_classes)}"'
+    measure = request.query_params.get("measure", "uncertainty")
+    if measure not in BY:
+        return PlainTextResponse(f"No measure {measure!r}.", status_code=404)
+    etag = f'"{image_set.version}-{int(with_classes)}-{measure}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers=headers)
-    points = map_points(image_set.table(), with_classes=with_classes)
+    points = map_points(image_set.table(), with_classes=with_classes, measure=measure)
     return Response(encode_points(points), media_type="application/octet-stream", headers=headers)
 
 

@@ -13,6 +13,8 @@ from url_viz.ui.roots import roots, subfolders
 from url_viz.ui.state import Choice, choice, choose
 from url_viz.workspace import Workspace
 
+_PATH = "browse_path"
+
 
 def show_sidebar() -> None:
     """Draw the pickers; they write the choice that every page reads."""
@@ -29,19 +31,16 @@ def show_sidebar() -> None:
 @st.dialog("Open a folder of pictures", width="medium")
 def ask_for_folder() -> None:
     """Type a path, or browse to one inside the allowed roots."""
-    here = Path(st.session_state.setdefault("browse_at", str(roots()[0] if roots() else Path.cwd())))
-    typed = st.text_input("Folder", value=str(here), key=f"browse_path_{here}", help=_help_on_roots())
-    if typed and Path(typed).expanduser() != here and Path(typed).expanduser().is_dir():
-        st.session_state["browse_at"] = str(Path(typed).expanduser())
-        st.rerun(scope="fragment")
+    st.session_state.setdefault(_PATH, str(roots()[0] if roots() else Path.cwd()))
+    typed = Path(st.text_input("Folder", key=_PATH, help=_help_on_roots())).expanduser()
     if st.button("Read this folder", type="primary", key="read_folder"):
         try:
-            open_folder(Path(typed), model=choice().model)
+            open_folder(typed, model=choice().model)
         except UrlVizError as error:
             st.error(str(error))
         else:
             st.rerun()
-    _browse(here)
+    _browse(typed if typed.is_dir() else typed.parent)
 
 
 def _browse(here: Path) -> None:
@@ -52,7 +51,7 @@ def _browse(here: Path) -> None:
         return
     with st.container(height=280, border=True):
         if any(here.parent.resolve().is_relative_to(root) for root in roots()):
-            _folder_button("..", here.parent, icon=":material/arrow_upward:")
+            _folder_button("Up", here.parent, icon=":material/arrow_upward:")
         if not inside:
             st.caption("No folders in here.")
         for folder in inside:
@@ -60,9 +59,11 @@ def _browse(here: Path) -> None:
 
 
 def _folder_button(name: str, folder: Path, *, icon: str) -> None:
-    if st.button(_plain(name), icon=icon, type="tertiary", key=f"browse_to_{folder}"):
-        st.session_state["browse_at"] = str(folder)
-        st.rerun(scope="fragment")
+    st.button(_plain(name), icon=icon, type="tertiary", key=f"browse_to_{folder}", on_click=_go_to, args=(str(folder),))
+
+
+def _go_to(folder: str) -> None:
+    st.session_state[_PATH] = folder
 
 
 def _help_on_roots() -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.insight.ranking import ends, percentile
+from url_viz.insight.ranking import ends
 from url_viz.ui.components.gallery import Tile
 from url_viz.ui.points import inside
 from url_viz.ui.routes import thumbnail_url
@@ -21,7 +21,6 @@ MEASURES = {
     "entropy": "Entropy (baseline)",
     "inverse_norm": "1/norm (baseline)",
 }
-PERCENTILES = {"uncertainty": "percentile", "confusability": "confusability_percentile"}
 
 
 @dataclass(frozen=True)
@@ -52,13 +51,6 @@ def scoped(table: pd.DataFrame, scope: Scope) -> pd.DataFrame:
     if scope.polygon is not None:
         keep &= _inside(table, scope.polygon)
     return table[keep]
-
-
-def with_percentile(table: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """The table with a column `rank_percentile` of the measure, over the whole image set."""
-    column = PERCENTILES.get(measure)
-    values = table[column].to_numpy() if column else percentile(table[measure].to_numpy(dtype=float))
-    return table.assign(rank_percentile=values)
 
 
 @dataclass(frozen=True)

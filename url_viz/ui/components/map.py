@@ -26,7 +26,8 @@ class MapView:
     uncertainty_percentile, confusability, confusability_percentile. `class_shown` holds indices into `classes`; None
     shows all. Points below `threshold_percentile` are on the clear side, and drawn fainter. `polygon` is the present
     selection in map coordinates. `total` counts the image set; the map itself says how many of them it draws. `note`
-    follows that count, for example "PCA; UMAP is being computed".
+    follows that count, for example "PCA; UMAP is being computed". `measure` names the values behind the colours where
+    they are not the ones that `colour` says.
     """
 
     points_url: str
@@ -39,6 +40,12 @@ class MapView:
     ringed_id: int | None = None
     polygon: Polygon | None = None
     note: str = ""
+    measure: str = ""
+
+    @property
+    def title(self) -> str:
+        """What the scale of percentiles is called."""
+        return f"{self.measure or self.colour.capitalize()} percentile"
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,7 @@ def _data_of(view: MapView, *, key: str) -> dict[str, object]:
         "card_url": view.card_url,
         "total": view.total,
         "colour": view.colour,
+        "title": view.title,
         "entries": [{"index": index, "name": view.classes[index]} for index in listed[:CLASSES_LISTED]],
         "unlisted": max(0, len(listed) - CLASSES_LISTED),
         "class_shown": view.class_shown,

@@ -1,7 +1,5 @@
 // Part of the map's module: the legend: the percentile bar with its threshold, or the classes.
 
-const TITLES = { uncertainty: "Uncertainty percentile", confusability: "Confusability percentile" };
-
 class Legend {
   // `onThreshold(percentile, isFinal)` while and after the line moves; `onClasses(focus)` with {index, isAlone} or null.
   constructor(foot, { onThreshold, onClasses, signal }) {
@@ -69,17 +67,17 @@ class Legend {
     else this.onClasses(isOn ? null : { index, isAlone: false });
   }
 
-  show({ colour, threshold, entries, unlisted, focus, status }, theme) {
+  show({ colour, title, threshold, entries, unlisted, focus, status }, theme) {
     const isByClass = colour === "class";
     this.scale.hidden = isByClass;
     this.classes.hidden = !isByClass;
     this.status.textContent = status;
     if (isByClass) this.showClasses({ entries, unlisted, focus }, theme);
-    else this.showScale({ colour, threshold }, theme);
+    else this.showScale({ title, threshold }, theme);
   }
 
-  showScale({ colour, threshold }, theme) {
-    this.scale.querySelector(".title").textContent = TITLES[colour];
+  showScale({ title, threshold }, theme) {
+    this.scale.querySelector(".title").textContent = title;
     const context = this.scale.querySelector("canvas").getContext("2d");
     for (let i = 0; i < 256; i++) {
       context.fillStyle = cssOf(theme.ramp[Math.min(254, i)]);

@@ -1,0 +1,232 @@
+"""Explore in every state, through app.py as a visitor meets it: empty, loading, loaded, narrowed, failed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.images.pictures import noise, write_folder
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.jobs import Job, cancel_job, list_jobs, start_job
+from url_viz.models.model import Model
+from url_viz.ui.reading import KIND
+from url_viz.workspace import Workspace, set_id_of
+
+APP = Path(__file__).parents[2] / "app.py"
+
+
+@pytest.fixture
+def home(workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
+    monkeypatch.setenv("URL_VIZ_ROOTS", str(tmp_path))
+    opened = Workspace.at(workspace)
+    yield opened
+    for job in list_jobs(opened):
+        if job.status().is_live:
+            cancel_job(job, grace_s=0.1)
+
+
+@pytest.fixture
+def image_set(home: Workspace, tmp_path: Path, model: Model) -> ImageSet:
+    folder = write_folder(tmp_path / "zoo", 12, classes=("cat", "dog"))
+    (folder / "cat" / "broken.jpg").write_bytes(b"<html>404</html>")
+    return embed_folder(folder, model=model, workspace=home.root)
+
+
+def run(image_set: ImageSet | None = None, **state: object) -> AppTest:
+    at = AppTest.from_file(str(APP), default_timeout=30)
+    if image_set is not None:
+        at.session_state["chosen_set"] = image_set.set_id
+        at.session_state["chosen_model"] = image_set.source.name
+    for key, value in state.items():
+        at.session_state[key] = value
+    at.run()
+    assert not at.exception
+    return at
+
+
+def run_dialog() -> AppTest:
+    """The dialog by itself: AppTest runs no fragments, so one that a button opened is gone at the next click."""
+
+    def script() -> None:
+        from url_viz.ui.sidebar import ask_for_folder
+
+        ask_for_folder()
+
+    return AppTest.from_function(script, default_timeout=30).run()
+
+
+def words(at: AppTest) -> str:
+    said = [e.value for kind in (at.title, at.subheader, at.markdown, at.caption, at.info, at.error) for e in kind]
+    return "\n".join([*said, *(e.label for kind in (at.button, at.toggle, at.expander) for e in kind)])
+
+
+def test_a_newcomer_is_told_what_this_is_and_offered_two_ways_in(home: Workspace) -> None:
+    at = run()
+    assert at.title[0].value == "Which of your pictures are ambiguous?"
+    assert [b.label for b in at.button if b.key in ("demo", "open_folder_welcome")] == [
+        "Try the demo pictures",
+        "Open a folder",
+    ]
+    assert "No pictures read yet." in words(at)
+
+
+def test_a_loaded_set_shows_both_ends_counts_and_failures(image_set: ImageSet) -> None:
+    at = run(image_set)
+    text = words(at)
+    assert at.subheader[0].value.endswith("/zoo")
+    assert "12 pictures · 2 classes" in text
+    assert "1 unreadable" in text
+    assert "**Most ambiguous**" in text
+    assert "**Clearest**" in text
+    assert "1 files could not be read" in text
+    assert at.dataframe[0].value["reason"].tolist() == ["is an HTML page, not a picture"]
+
+
+def test_a_lasso_narrows_everything_and_its_chip_takes_it_back(image_set: ImageSet) -> None:
+    table = image_set.table()
+    x, y = float(table["x"].iloc[0]), float(table["y"].iloc[0])
+    around_one = [[x - 1e-3, y - 1e-3], [x + 1e-3, y - 1e-3], [x + 1e-3, y + 1e-3], [x - 1e-3, y + 1e-3]]
+    at = run(image_set, **{f"view.map.{image_set.set_id}": {"polygon": around_one}})
+    assert "**1** of 12" in words(at)
+    assert at.button(key="chip.selection").label == "Selection"
+
+
+def test_a_class_narrows_the_galleries(image_set: ImageSet) -> None:
+    at = run(image_set)
+    at.selectbox(key="view.label").set_value("cat").run()
+    assert "**6** of 12" in words(at)
+    at.button(key="chip.class").click().run()
+    assert "**12** pictures" in words(at)
+
+
+def test_one_click_turns_class_folders_off(image_set: ImageSet) -> None:
+    at = run(image_set)
+    at.toggle(key="view.with_classes").set_value(False).run()
+    assert "classes" not in at.caption[0].value
+    assert not [s for s in at.selectbox if s.key == "view.label"]
+
+
+def test_a_threshold_splits_the_galleries(image_set: ImageSet) -> None:
+    at = run(image_set, **{f"view.map.{image_set.set_id}": {"threshold": 80.0}})
+    text = words(at)
+    assert "Threshold: 80th percentile" in text
+    assert "**Most ambiguous** · 3" in text
+    assert "**Clearest** · 9" in text
+
+
+def test_a_clicked_picture_opens_with_its_facts_and_neighbours(image_set: ImageSet) -> None:
+    first = int(image_set.table()["id"].iloc[0])
+    at = run(image_set, **{"view.gallery.ambiguous": {"clicked": str(first)}})
+    text = words(at)
+    assert "**Nearest neighbours**" in text
+    assert at.code[0].value == "cat/0000.jpg"
+    facts = at.dataframe[-1].value.set_index("Fact")["Value"]
+    assert facts["Size"] == "64 × 48 px"
+    assert "percentile" in facts["Uncertainty"]
+
+
+def test_a_backbone_without_a_head_says_so_and_offers_baselines(
+    home: Workspace, tmp_path: Path, bare_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from url_viz.models import zoo
+
+    monkeypatch.setattr(zoo, "HEADS", tmp_path / "no heads")
+    image_set = embed_folder(write_folder(tmp_path / "zoo", 5), model=bare_model, workspace=home.root)
+    at = run(image_set)
+    assert "no uncertainty head" in at.info[0].value
+    assert "Entropy (baseline)" in [str(option) for option in at.segmented_control[0].options]
+
+
+def test_one_picture_is_a_set_too(home: Workspace, tmp_path: Path, model: Model) -> None:
+    image_set = embed_folder(write_folder(tmp_path / "one", 1), model=model, workspace=home.root)
+    assert "**1** pictures" in words(run(image_set))
+
+
+def test_a_set_that_is_being_read_says_how_far(home: Workspace, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "slow", 3)
+    job = a_job(home, folder, "import time; time.sleep(60)")
+    at = AppTest.from_file(str(APP), default_timeout=30)
+    at.session_state["chosen_set"] = set_id_of(folder.resolve())
+    at.run()
+    assert "The map appears as soon as the first pictures are read." in words(at)
+    assert [b.key for b in at.button if b.key == "stop_reading"]
+    at.button(key="stop_reading").click().run()
+    assert job.status().state == "cancelled"
+
+
+def test_a_reading_that_failed_says_why_and_offers_to_go_on(home: Workspace, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "bad", 1)
+    job = a_job(home, folder, "import sys; print('error: There are no pictures in it.'); sys.exit(1)")
+    wait_for_end(job)
+    at = AppTest.from_file(str(APP), default_timeout=30)
+    at.session_state["chosen_set"] = set_id_of(folder.resolve())
+    at.run()
+    assert at.error[0].value == "Reading stopped. There are no pictures in it."
+    at.button(key="put_away").click().run()
+    assert not at.error
+
+
+def test_an_unknown_set_in_the_address_says_so(home: Workspace) -> None:
+    at = AppTest.from_file(str(APP), default_timeout=30)
+    at.query_params["set"] = "0123456789abcdef"
+    at.run()
+    assert "not known here" in words(at)
+
+
+def test_a_nonsense_set_in_the_address_is_an_error_not_a_crash(home: Workspace) -> None:
+    at = AppTest.from_file(str(APP), default_timeout=30)
+    at.query_params["set"] = "../../etc"
+    at.run()
+    assert not at.exception
+    assert "no image-set id" in at.error[0].value
+
+
+def test_opening_a_folder_reads_it_as_a_job(home: Workspace, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "new", 4)
+    at = run_dialog()
+    at.text_input[0].set_value(str(folder)).run()
+    at.button(key="read_folder").click().run()
+    assert not at.error
+    assert [job.about["folder"] for job in list_jobs(home)] == [str(folder.resolve())]
+
+
+def test_browsing_goes_into_folders_and_up_to_the_root(home: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "a_b" / "*c*").mkdir(parents=True)
+    at = run_dialog()
+    at.button(key=f"browse_to_{tmp_path / 'a_b'}").click().run()
+    assert at.text_input[0].value == str(tmp_path / "a_b")
+    assert [b.label for b in at.button if str(b.key).startswith("browse_to_")] == ["Up", "\\*c\\*"]
+    at.button(key=f"browse_to_{tmp_path}").click().run()
+    assert "Up" not in [b.label for b in at.button]
+
+
+def test_a_folder_outside_the_roots_is_refused(home: Workspace, tmp_path: Path) -> None:
+    at = run_dialog()
+    at.text_input[0].set_value("/etc").run()
+    at.button(key="read_folder").click().run()
+    assert "outside the folders that this app may read" in at.error[0].value
+    assert not list_jobs(home)
+
+
+def test_names_are_shown_as_they_are(home: Workspace, tmp_path: Path, model: Model) -> None:
+    folder = write_folder(tmp_path / "hostile", 2)
+    noise(8).save(folder / "<script>alert(1).jpg")
+    at = run(embed_folder(folder, model=model, workspace=home.root))
+    assert not any(element.allow_html for element in at.markdown)
+
+
+def a_job(home: Workspace, folder: Path, code: str) -> Job:
+    root = folder.resolve()
+    about = {"set_id": set_id_of(root), "model": "tf_efficientnet_lite0", "folder": str(root)}
+    return start_job(["-c", code], kind=KIND, title="Read", workspace=home, about=about)
+
+
+def wait_for_end(job: Job) -> None:
+    import time
+
+    deadline = time.monotonic() + 20
+    while job.status().is_live and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not job.status().is_live

@@ -1,0 +1,93 @@
+"""The app's own routes serve known image sets, to this machine's own pages, and nothing else."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from tests.images.pictures import noise, write_folder
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.models.model import Model
+from url_viz.ui.points import decode_points
+from url_viz.ui.routes import card_url, middleware, picture_url, points_url, routes, thumbnail_url
+
+
+@pytest.fixture
+def image_set(tmp_path: Path, workspace: Path, model: Model, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
+    monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
+    folder = write_folder(tmp_path / "pictures", 5, classes=("cat", "dog"))
+    noise(9, width=2000, height=1500).save(folder / "cat" / "<b>large.jpg")
+    return embed_folder(folder, model=model, workspace=workspace)
+
+
+@pytest.fixture
+def client(image_set: ImageSet) -> TestClient:
+    return TestClient(Starlette(routes=routes(), middleware=middleware()), base_url="http://127.0.0.1")
+
+
+def test_a_thumbnail_is_a_small_jpeg(image_set: ImageSet, client: TestClient) -> None:
+    answer = client.get(thumbnail_url(image_set.set_id, int(image_set.table()["id"].iloc[0])))
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert answer.content[:3] == b"\xff\xd8\xff"
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+
+
+def test_a_picture_is_bounded(image_set: ImageSet, client: TestClient) -> None:
+    import io
+
+    from PIL import Image
+
+    large = image_set.table().set_index("width").loc[2000, "id"]
+    answer = client.get(picture_url(image_set, int(large)))
+    assert Image.open(io.BytesIO(answer.content)).size == (1600, 1200)
+
+
+def test_a_card_tells_both_values(image_set: ImageSet, client: TestClient) -> None:
+    row = image_set.table().iloc[0]
+    card = client.get(card_url(image_set).format(id=row["id"])).json()
+    assert card["id"] == str(row["id"])
+    assert card["name"] == row["path"] == "cat/0000.jpg"
+    assert card["label"] == "cat"
+    assert card["uncertainty"] == pytest.approx(row["uncertainty"])
+    assert card["confusability_percentile"] == pytest.approx(row["confusability_percentile"])
+
+
+def test_points_are_all_there_and_cached_by_version(image_set: ImageSet, client: TestClient) -> None:
+    answer = client.get(points_url(image_set))
+    points = decode_points(answer.content)
+    table = image_set.table()
+    assert sorted(points.ids) == sorted(table["id"])
+    assert np.abs(points.x - table["x"].to_numpy()).max() < 1e-2
+    assert set(points.label) == {0, 1}
+    again = client.get(points_url(image_set), headers={"If-None-Match": answer.headers["etag"]})
+    assert again.status_code == 304
+    assert set(decode_points(client.get(points_url(image_set, with_classes=False)).content).label) == {-1}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/url-viz/thumbnail/{set}/1.jpg",
+        "/url-viz/thumbnail/0000000000000000/1.jpg",
+        "/url-viz/thumbnail/..%2F..%2Fetc/1.jpg",
+        "/url-viz/picture/{set}/1.jpg",
+        "/url-viz/picture/{set}/..%2F..%2Fetc%2Fpasswd.jpg",
+        "/url-viz/card/{set}/1",
+        "/url-viz/points/nonsense",
+        "/url-viz/points/{set}?measure=label",
+        "/url-viz/points/{set}?model=/etc/passwd",
+        "/url-viz/points/{set}?model=nothing-of-the-kind",
+    ],
+)
+def test_unknown_things_are_not_there(image_set: ImageSet, client: TestClient, path: str) -> None:
+    assert client.get(path.format(set=image_set.set_id)).status_code == 404
+
+
+def test_other_hosts_and_other_sites_are_refused(image_set: ImageSet, client: TestClient) -> None:
+    url = thumbnail_url(image_set.set_id, int(image_set.table()["id"].iloc[0]))
+    assert client.get(url, headers={"Host": "evil.example"}).status_code == 400
+    assert client.get(url, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert client.get(url, headers={"Sec-Fetch-Site": "same-origin"}).status_code == 200

@@ -1,0 +1,84 @@
+"""What Explore shows of a table, as plain functions."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from url_viz.insight.ranking import with_percentile
+from url_viz.ui.view import Scope, measures_of, ordinal, page_of, scoped, sides, tiles, value_text
+
+
+def table(count: int = 8) -> pd.DataFrame:
+    steps = np.arange(count, dtype=float)
+    return pd.DataFrame(
+        {
+            "id": np.arange(count) + 100,
+            "path": [f"{i}.jpg" for i in range(count)],
+            "label": ["cat", "dog"] * (count // 2),
+            "uncertainty": steps,
+            "percentile": 100 * steps / (count - 1),
+            "confusability": steps[::-1],
+            "confusability_percentile": 100 * steps[::-1] / (count - 1),
+            "entropy": steps,
+            "inverse_norm": steps,
+            "twin_group": [0, 0, 2, 3, 4, 5, 6, 6],
+            "x": steps,
+            "y": np.zeros(count),
+        }
+    )
+
+
+def test_the_baselines_stand_in_only_where_there_is_no_head() -> None:
+    assert measures_of(table()) == ["uncertainty", "confusability"]
+    assert measures_of(table().assign(uncertainty=np.nan)) == ["confusability", "entropy", "inverse_norm"]
+    assert measures_of(table().assign(uncertainty=np.nan, confusability=np.nan)) == ["entropy", "inverse_norm"]
+
+
+def test_a_scope_is_a_lasso_and_a_class() -> None:
+    square = ((1.5, -1.0), (5.5, -1.0), (5.5, 1.0), (1.5, 1.0))
+    assert scoped(table(), Scope()).shape[0] == 8
+    assert scoped(table(), Scope(polygon=square))["id"].tolist() == [102, 103, 104, 105]
+    assert scoped(table(), Scope(polygon=square, label="cat"))["id"].tolist() == [102, 104]
+
+
+def test_pictures_without_a_place_are_in_no_lasso() -> None:
+    rows = table()
+    rows.loc[3, ["x", "y"]] = np.nan
+    everywhere = ((-9.0, -9.0), (99.0, -9.0), (99.0, 9.0), (-9.0, 9.0))
+    assert 103 not in scoped(rows, Scope(polygon=everywhere))["id"].tolist()
+
+
+def test_a_threshold_leaves_each_picture_on_one_side() -> None:
+    rows = with_percentile(table(), "uncertainty")
+    both = sides(rows, measure="uncertainty", threshold_percentile=50, collapse_twins=False)
+    assert both.ambiguous["id"].tolist() == [107, 106, 105, 104]
+    assert both.clear["id"].tolist() == [100, 101, 102, 103]
+
+
+def test_twins_are_shown_once_by_the_most_telling_of_them() -> None:
+    rows = with_percentile(table(), "uncertainty")
+    both = sides(rows, measure="uncertainty", threshold_percentile=None, collapse_twins=True)
+    assert both.ambiguous["id"].tolist() == [107, 105, 104, 103, 102, 101]
+    assert both.ambiguous["twins"].tolist() == [1, 0, 0, 0, 0, 1]
+    assert both.clear["id"].tolist()[0] == 100
+
+
+def test_a_page_and_its_tiles() -> None:
+    rows = with_percentile(table(), "confusability")
+    page = page_of(rows, page=2, size=3)
+    assert page["id"].tolist() == [103, 104, 105]
+    made = tiles(page, set_id="f" * 16, measure="confusability", ringed_id=104)
+    assert [t.is_ringed for t in made] == [False, True, False]
+    assert made[0].value == "4 · 57th"
+    assert made[0].thumbnail == f"/url-viz/thumbnail/{'f' * 16}/103.jpg"
+
+
+@pytest.mark.parametrize(
+    ("number", "word"), [(1, "1st"), (2, "2nd"), (3, "3rd"), (11, "11th"), (22.4, "22nd"), (0, "0th")]
+)
+def test_ordinals(number: float, word: str) -> None:
+    assert ordinal(number) == word
+
+
+def test_a_missing_value_is_a_dash() -> None:
+    assert value_text(float("nan"), 3.0) == "–"
