@@ -37,10 +37,17 @@ def instance_loss(
         similarity = normalised(views[rows])
         to_own = (similarity * unit[mine]).sum(axis=1)
         competes = (unit[mine] @ unit[others].T < target.twin_similarity) & (others[None, :] != mine[:, None])
-        scores = np.where(competes, similarity @ unit[others].T, -np.inf) / target.temperature
-        losses[rows] = np.logaddexp.reduce(np.column_stack([to_own / target.temperature, scores]), axis=1)
-        losses[rows] -= to_own / target.temperature
-    return np.maximum(losses, 0)
+        ahead = (similarity @ unit[others].T - to_own[:, None]).astype(np.float64) / target.temperature
+        losses[rows] = _log_one_plus_sum_exp(np.where(competes, ahead, -np.inf))
+    return losses
+
+
+def _log_one_plus_sum_exp(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """log(1 + Σ exp) over the columns of (R, M), exact for tiny sums, so that clear rows keep an order."""
+    highest = np.maximum(values.max(axis=1), 0)
+    rest = np.exp(values - highest[:, None]).sum(axis=1)
+    result: NDArray[np.float64] = np.where(highest == 0, np.log1p(rest), highest + np.log(np.exp(-highest) + rest))
+    return result
 
 
 def _drawn(count: int, most: int, seed: int) -> Integers:

@@ -1,0 +1,83 @@
+"""Views are inside their bounds, follow their seed, and degradations degrade."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.training.conftest import draw
+from training.augment import darkened, noised, random_box, shrunk, view_of
+from training.config import Augmentation
+
+NOTHING = Augmentation(smallest_share=1, flip=0, jitter=0)
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def test_boxes_lie_inside_and_keep_their_area_and_aspect() -> None:
+    generator = rng()
+    for _ in range(300):
+        box = random_box(200, 150, 0.08, generator)
+        w, h = box.right - box.left, box.bottom - box.top
+        assert 0 <= box.left < box.right <= 200
+        assert 0 <= box.top < box.bottom <= 150
+        assert 0.07 < w * h / (200 * 150) <= 1
+        assert 0.7 < w / h < 1.4
+
+
+def test_areas_are_spread_evenly() -> None:
+    generator = rng()
+    boxes = [random_box(1000, 1000, 0.08, generator) for _ in range(2000)]
+    shares = [(b.right - b.left) * (b.bottom - b.top) / 1e6 for b in boxes]
+    assert np.mean(shares) == pytest.approx(0.5, abs=0.05)  # less than .54: large boxes of odd aspect do not fit
+
+
+def test_a_strip_gives_its_middle() -> None:
+    box = random_box(1000, 10, 1, rng())
+    assert (box.top, box.bottom) == (0, 10)
+    assert (box.left + box.right) / 2 == 500
+    assert (box.right - box.left) / 10 == pytest.approx(4 / 3)
+
+
+def test_a_view_follows_its_seed_alone() -> None:
+    image = draw(1)
+    first, again, other = (view_of(image, Augmentation(), size_px=32, generator=rng(s)) for s in (4, 4, 5))
+    assert first.shape == (32, 32, 3)
+    assert first.dtype == np.uint8
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_flip_is_a_mirror() -> None:
+    image = draw(2, size_px=32)
+    plain = view_of(image, NOTHING, size_px=32, generator=rng())
+    mirrored = view_of(image, Augmentation(smallest_share=1, flip=1, jitter=0), size_px=32, generator=rng())
+    assert np.array_equal(mirrored, plain[:, ::-1])
+
+
+@pytest.mark.parametrize("kind", ["blur", "dark", "noise", "downscale"])
+def test_each_degradation_changes_a_view_and_only_when_asked(kind: str) -> None:
+    image = draw(3)
+    plain = view_of(image, NOTHING, size_px=64, generator=rng()).astype(float)
+    degraded = view_of(
+        image, Augmentation(smallest_share=1, flip=0, jitter=0, **{kind: 1.0}), size_px=64, generator=rng()
+    )
+    assert np.abs(degraded - plain).mean() > 1
+
+
+def test_shrunk_loses_detail_darkened_loses_light_noised_gains_variance() -> None:
+    stripes = np.tile(np.array([0, 255], np.uint8), (64, 32))
+    image = Image.fromarray(np.repeat(stripes[..., None], 3, axis=2))
+    assert np.asarray(shrunk(image, 8)).std() < 10
+    grey = np.full((64, 64, 3), 128, np.uint8)
+    dark = darkened(grey, 0.1, rng())
+    assert dark.mean() < 45
+    assert noised(grey, 20, rng()).std() == pytest.approx(20, rel=0.1)
+
+
+def test_shares_out_of_bounds_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"flip = 1\.5"):
+        Augmentation(flip=1.5)
+    with pytest.raises(ValueError, match="at least 1"):
+        Augmentation(views=0)

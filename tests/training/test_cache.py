@@ -1,0 +1,144 @@
+"""A cache holds what it says, goes on where it was stopped, and refuses to be continued as something else."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training import cache as cache_module
+from training.cache import read_views, write_cache
+from training.config import Augmentation, CacheConfig, InstanceTarget
+from training.data.spec import pictures_of
+from training.store import CachePaths, open_cache
+from training.targets import instance_loss
+from url_viz.errors import CacheError, FolderError, NoImagesError
+from url_viz.models.model import Model
+from url_viz.progress import Progress, silent
+
+pytestmark = pytest.mark.slow
+
+
+def config_of(folder: Path, out: Path, **changes: object) -> CacheConfig:
+    base = CacheConfig(f"folder:{folder}", out, augmentation=Augmentation(views=2), shard_rows=16, batch=12)
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def test_rows_are_the_embeddings_of_their_views(folder: Path, tmp_path: Path, model: Model) -> None:
+    config = config_of(folder, tmp_path / "cache")
+    cache = write_cache(config, model, silent)
+    assert len(cache) == 48
+    assert cache.clean.shape == (24, 1280)
+    pictures = pictures_of(config.data)
+    for row in (0, 17, 47):
+        line = cache.rows[row]
+        read = read_views(pictures, int(line["picture"]), config.augmentation, 0, model.space.preprocessing)
+        assert read.crops is not None
+        expected = model.run(read.crops[1 + int(line["view"])][None]).embedding[0]
+        assert cache.embeddings(np.array([row]))[0] == pytest.approx(expected, rel=2e-3, abs=2e-3)
+        assert line["id"] == pictures.ids[line["picture"]]
+        assert line["label"] == pictures.labels[line["picture"]]
+
+
+def test_the_task_loss_is_that_of_the_stored_embeddings(folder: Path, tmp_path: Path, model: Model) -> None:
+    cache = write_cache(config_of(folder, tmp_path / "cache"), model, silent)
+    views = cache.embeddings(np.arange(len(cache)))
+    expected = instance_loss(views, cache.own, cache.clean, target=InstanceTarget(), seed=0)
+    assert np.array_equal(cache.loss(), expected)
+    assert np.array_equal(cache.own, np.repeat(np.arange(24), 2))
+
+
+def test_clean_embeddings_are_the_apps(folder: Path, tmp_path: Path, model: Model) -> None:
+    cache = write_cache(config_of(folder, tmp_path / "cache"), model, silent)
+    pictures = pictures_of(f"folder:{folder}")
+    paths = [folder / path.decode() for path in pictures.paths]
+    assert cache.clean == pytest.approx(model.predict(paths).embedding, rel=2e-3, abs=2e-3)
+
+
+class StoppedError(Exception):
+    """The user pressed Ctrl-C."""
+
+
+def test_a_stopped_run_goes_on_and_ends_the_same(folder: Path, tmp_path: Path, model: Model) -> None:
+    def stop_after_ten(progress: Progress) -> None:
+        if progress.done > 10:
+            raise StoppedError
+
+    whole = write_cache(config_of(folder, tmp_path / "whole"), model, silent)
+    config = config_of(folder, tmp_path / "stopped")
+    with pytest.raises(StoppedError):
+        write_cache(config, model, stop_after_ten)
+    paths = CachePaths(config.out)
+    assert paths.shard(0).is_dir()
+    assert not paths.shard(1).exists()
+    with pytest.raises(CacheError, match="lacks 2 of 3 shards"):
+        open_cache(config.out)
+    before = (paths.shard(0) / "embedding.npy").stat().st_mtime_ns
+    resumed = write_cache(config, model, silent)
+    assert (paths.shard(0) / "embedding.npy").stat().st_mtime_ns == before
+    assert np.array_equal(resumed.rows[["id", "view"]], whole.rows[["id", "view"]])
+    assert np.array_equal(resumed.embeddings(np.arange(48)), whole.embeddings(np.arange(48)))
+
+
+def test_another_seed_or_other_pictures_are_refused_by_name(folder: Path, tmp_path: Path, model: Model) -> None:
+    config = config_of(folder, tmp_path / "cache")
+    write_cache(config, model, silent)
+    with pytest.raises(CacheError, match="seed: 0 there, 1 asked"):
+        write_cache(replace(config, seed=1), model, silent)
+    with pytest.raises(CacheError, match="pictures"):
+        write_cache(replace(config, limit=5), model, silent)
+    with pytest.raises(CacheError, match="views"):
+        write_cache(replace(config, augmentation=Augmentation(views=3)), model, silent)
+
+
+def test_another_target_uses_the_embeddings_that_are_there(folder: Path, tmp_path: Path, model: Model) -> None:
+    config = config_of(folder, tmp_path / "cache")
+    first = write_cache(config, model, silent).loss()
+    shard = CachePaths(config.out).shard(0) / "embedding.npy"
+    before = shard.stat().st_mtime_ns
+    labels = write_cache(replace(config, target="labels"), model, silent)
+    assert labels.about_loss == {"target": "labels"}
+    assert not np.array_equal(labels.loss(), first)
+    colder = write_cache(replace(config, instance=InstanceTarget(temperature=0.03)), model, silent)
+    assert colder.about_loss["temperature"] == 0.03
+    assert not np.array_equal(colder.loss(), first)
+    assert shard.stat().st_mtime_ns == before
+
+
+def test_unreadable_pictures_are_named_and_left_out(folder: Path, tmp_path: Path, model: Model) -> None:
+    (folder / "round" / "broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
+    cache = write_cache(config_of(folder, tmp_path / "cache"), model, silent)
+    assert len(cache.clean) == 24
+    failures = cache_module.store.read_failures(cache.paths)
+    assert list(failures) == ["round/broken.jpg"]
+    assert np.array_equal(cache.pictures[cache.own], cache.rows["picture"])
+
+
+def test_a_folder_of_broken_pictures_is_an_error(tmp_path: Path, model: Model) -> None:
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "a.jpg").write_bytes(b"nothing")
+    with pytest.raises(NoImagesError, match="None of the 1 pictures"):
+        write_cache(config_of(tmp_path / "bad", tmp_path / "cache"), model, silent)
+
+
+def test_labels_need_class_folders(folder: Path, tmp_path: Path, model: Model) -> None:
+    with pytest.raises(FolderError, match="no class folders"):
+        write_cache(config_of(folder / "round", tmp_path / "cache", target="labels"), model, silent)
+
+
+def test_wordnet_folders_take_the_backbones_own_classifier(folder: Path, tmp_path: Path, model: Model) -> None:
+    (folder / "round").rename(folder / "n01440764")
+    (folder / "square").rename(folder / "n01443537")
+    cache = write_cache(config_of(folder, tmp_path / "cache", target="labels"), model, silent)
+    pictures = pictures_of(f"folder:{folder}")
+    read = read_views(pictures, 0, Augmentation(views=2), 0, model.space.preprocessing)
+    assert read.crops is not None
+    logits = model.run(read.crops[1:]).logits.astype(np.float64)
+    # n01440764 is class 0 of ImageNet-1k.
+    expected = np.log(np.exp(logits).sum(axis=1)) - logits[:, 0]
+    assert cache.loss()[:2] == pytest.approx(expected, rel=1e-3)
+
+
+def test_no_cache_is_told_how_to_be_made(tmp_path: Path) -> None:
+    with pytest.raises(CacheError, match=r"python -m training\.cache"):
+        open_cache(tmp_path)

@@ -1,0 +1,104 @@
+"""The task losses by hand, by a naive loop, and by what they must never look at."""
+
+import math
+
+import numpy as np
+import pytest
+
+from training.config import InstanceTarget
+from training.targets import fitted_classifier_loss, instance_loss, own_classifier_loss
+from url_viz.errors import CacheError
+
+
+def unit(*degrees: float) -> np.ndarray:
+    angles = np.deg2rad(degrees)
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
+def test_instance_loss_by_hand() -> None:
+    # The view at 30° of the picture at 0°; the other picture is at 90°. τ = ½.
+    # −log( e^{2 cos 30} / (e^{2 cos 30} + e^{2 cos 60}) )
+    found = instance_loss(3 * unit(30), np.array([0]), unit(0, 90), target=InstanceTarget(temperature=0.5), seed=0)
+    own, other = math.exp(2 * math.cos(math.pi / 6)), math.exp(2 * math.cos(math.pi / 3))
+    assert found[0] == pytest.approx(-math.log(own / (own + other)), abs=1e-6)
+
+
+def test_a_view_nearer_to_another_picture_has_more_loss() -> None:
+    found = instance_loss(unit(5, 45, 80), np.array([0, 0, 0]), unit(0, 90), target=InstanceTarget(), seed=0)
+    assert found[0] < found[1] < found[2]
+    assert found[1] == pytest.approx(math.log(2), abs=1e-5)
+
+
+def test_twins_do_not_compete() -> None:
+    # The picture at 1° is a twin of the one at 0° (cosine .9998): it must not make the view look ambiguous.
+    with_twin = instance_loss(unit(2), np.array([0]), unit(0, 1, 90), target=InstanceTarget(), seed=0)
+    without = instance_loss(unit(2), np.array([0]), unit(0, 90), target=InstanceTarget(), seed=0)
+    assert with_twin == pytest.approx(without)
+    none_are_twins = InstanceTarget(twin_similarity=1.1)
+    assert instance_loss(unit(2), np.array([0]), unit(0, 1, 90), target=none_are_twins, seed=0)[0] > 0.5
+
+
+def test_instance_loss_equals_the_naive_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(0)
+    clean, own = generator.normal(size=(12, 5)), generator.integers(12, size=30)
+    views = clean[own] + 0.5 * generator.normal(size=(30, 5))
+    target = InstanceTarget(temperature=0.2, twin_similarity=0.8)
+    monkeypatch.setattr("training.targets.ROWS_AT_ONCE", 7)
+    found = instance_loss(views, own, clean, target=target, seed=0)
+
+    def cosine(a: np.ndarray, b: np.ndarray) -> float:
+        return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+
+    for row, (view, i) in enumerate(zip(views, own, strict=True)):
+        competes = [j for j in range(12) if j != i and cosine(clean[i], clean[j]) < 0.8]
+        scores = [cosine(view, clean[j]) / 0.2 for j in [i, *competes]]
+        assert found[row] == pytest.approx(math.log(sum(map(math.exp, scores))) - scores[0], abs=1e-4)
+
+
+def test_most_others_are_the_same_for_all_rows() -> None:
+    generator = np.random.default_rng(1)
+    clean = generator.normal(size=(50, 6))
+    target = InstanceTarget(most_others=1, twin_similarity=1.1)
+    found = instance_loss(clean, np.arange(50), clean, target=target, seed=3)
+    drawn = int(np.flatnonzero(found == 0)[0])  # the one picture that competes has nobody against it itself
+    assert (np.delete(found, drawn) > 0).all()
+
+
+def test_own_classifier_loss_by_hand() -> None:
+    # Softmax of (ln 3, 0) is (¾, ¼).
+    found = own_classifier_loss(np.array([[math.log(3), 0.0], [math.log(3), 0.0]]), np.array([0, 1]))
+    assert found == pytest.approx([-math.log(0.75), -math.log(0.25)])
+
+
+def two_classes(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    labels = np.repeat([0, 1], 20).astype(np.int32)
+    clean = generator.normal(size=(40, 8))
+    clean[:, 0] += 12 * (labels - 0.5)
+    return clean, labels
+
+
+def test_fitted_classifier_gives_mislabelled_pictures_the_most_loss() -> None:
+    clean, labels = two_classes(0)
+    wrong = labels.copy()
+    wrong[[3, 30]] = 1 - wrong[[3, 30]]
+    found = fitted_classifier_loss(clean, np.arange(40), clean, wrong)
+    assert set(np.argsort(found)[-2:]) == {3, 30}
+
+
+def test_fitted_classifier_never_sees_the_rows_own_picture() -> None:
+    # Pure noise: a classifier that had seen its rows would be sure of them; held-out folds are at chance or worse.
+    generator = np.random.default_rng(2)
+    clean, labels = generator.normal(size=(60, 100)), np.tile([0, 1], 30).astype(np.int32)
+    found = fitted_classifier_loss(clean, np.arange(60), clean, labels)
+    assert found.mean() > math.log(2)
+
+
+def test_pictures_without_a_class_mate_have_no_loss() -> None:
+    clean, labels = two_classes(1)
+    labels[0], labels[1] = -1, 2
+    found = fitted_classifier_loss(clean, np.arange(40), clean, labels)
+    assert np.isnan(found[:2]).all()
+    assert np.isfinite(found[2:]).all()
+    with pytest.raises(CacheError, match="two pictures"):
+        fitted_classifier_loss(clean[:3], np.arange(3), clean[:3], np.array([0, 1, 2]))
