@@ -3,7 +3,7 @@
 import os
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -133,11 +133,26 @@ def _batches(readings: Iterator[tuple[FoundFile, Reading]], size: int) -> Iterat
         yield batch
 
 
+@dataclass(frozen=True)
+class _Row:
+    """One row of the table of files; see IMAGES."""
+
+    id: int
+    path: bytes
+    size_bytes: int
+    mtime_ns: int
+    content: int | None = None
+    width: int | None = None
+    height: int | None = None
+    thumbnail: bytes | None = None
+    failure: str | None = None
+
+
 @dataclass
 class _Waiting:
     """Rows that are read and not stored yet."""
 
-    images: list[tuple[object, ...]] = field(default_factory=list)
+    images: list[_Row] = field(default_factory=list)
     content: list[int] = field(default_factory=list)
     embedding: list[NDArray[np.float16]] = field(default_factory=list)
     entropy: list[NDArray[np.float32]] = field(default_factory=list)
@@ -152,6 +167,8 @@ class _Run:
         self.done = 0
         self.failed = 0
         self._facts = _facts_by_content(writer)
+        self._held = {holder: content for content, (_, _, holder) in self._facts.items()}
+        self._rescued: dict[int, bytes] = {}
         embedded = writer.embedded(model.space.key).content.tolist()
         self.known = {content for content in embedded if content in self._facts}
         self._embedded = set(embedded)
@@ -169,8 +186,8 @@ class _Run:
             self._waiting.embedding.append(outputs.embedding.astype(np.float16))
             self._waiting.entropy.append(outputs.entropy)
             self._embedded |= set(pictures)
-        for file, reading in batch:
-            self._waiting.images.append(self._row(file, reading))
+        thumbnails = self._thumbnails({r.content for _, r in batch if isinstance(r, Known)})
+        self._waiting.images += [self._row(file, reading, thumbnails) for file, reading in batch]
         self.done += len(batch)
         self.failed += sum(isinstance(r, Failure) for _, r in batch)
         if self._is_time():
@@ -190,10 +207,8 @@ class _Run:
             self._stored += len(content)
             self._preview.add(rows)
         if waiting.images:
-            columns = [
-                pa.array(column, field.type)
-                for column, field in zip(zip(*waiting.images, strict=True), IMAGES, strict=True)
-            ]
+            self._rescue_thumbnails(waiting.images)
+            columns = [pa.array([getattr(row, f.name) for row in waiting.images], f.type) for f in IMAGES]
             self.writer.add_images(pa.table(columns, schema=IMAGES))
 
     def _is_time(self) -> bool:
@@ -201,17 +216,26 @@ class _Run:
         is_first = self._stored == 0 and waiting >= FIRST_FLUSH_PICTURES
         return is_first or waiting >= FLUSH_PICTURES or time.monotonic() - self._last_flush > FLUSH_S
 
-    def _row(self, file: FoundFile, reading: Reading) -> tuple[object, ...]:
+    def _row(self, file: FoundFile, reading: Reading, thumbnails: Mapping[int, bytes]) -> _Row:
         start = (file.id, file.path, file.size_bytes, file.mtime_ns)
         if isinstance(reading, Failure):
-            return (*start, None, None, None, None, reading.reason)
+            return _Row(*start, failure=reading.reason)
         if isinstance(reading, Known):
-            width, height, source = self._facts[reading.content]
-            return (*start, reading.content, width, height, self._thumbnail(source), None)
-        return (*start, reading.content, reading.width, reading.height, reading.thumbnail, None)
+            width, height, _ = self._facts[reading.content]
+            return _Row(*start, reading.content, width, height, thumbnails.get(reading.content))
+        return _Row(*start, reading.content, reading.width, reading.height, reading.thumbnail)
 
-    def _thumbnail(self, source_id: int) -> bytes | None:
-        return self.writer.thumbnails([source_id]).get(source_id)
+    def _thumbnails(self, contents: Set[int]) -> dict[int, bytes]:
+        """Thumbnails of known contents: from the rows that hold them, or were rescued from those that did."""
+        holders = {self._facts[content][2]: content for content in contents - self._rescued.keys()}
+        found = {holders[holder]: jpeg for holder, jpeg in self.writer.thumbnails(holders).items()}
+        return found | {content: self._rescued[content] for content in contents & self._rescued.keys()}
+
+    def _rescue_thumbnails(self, rows: Sequence[_Row]) -> None:
+        """Keep what rows hold that are about to be replaced: where files change places, one still to come needs it."""
+        replaced = [row.id for row in rows if self._held.get(row.id, row.content) != row.content]
+        for holder, jpeg in self.writer.thumbnails(replaced).items():
+            self._rescued[self._held.pop(holder)] = jpeg
 
 
 def _facts_by_content(writer: Writer) -> dict[int, tuple[int, int, int]]:

@@ -45,7 +45,7 @@ def _finish_map(writer: Writer, space_key: str, current: Embeddings, report: Rep
     graph = writer.graph(space_key)
     known = writer.coordinates(space_key)
     assert graph is not None
-    fitted = _fitted(known)
+    fitted = _fitted(known, len(current))
     is_same = known is not None and _same_rows(known.content, current.content)
     if not refit and known is not None and (fitted * REFIT_GROWTH > len(current) or (is_same and fitted)):
         if not is_same:
@@ -58,13 +58,16 @@ def _finish_map(writer: Writer, space_key: str, current: Embeddings, report: Rep
     report(Progress("map", 1, 1))
 
 
-def _fitted(known: Coordinates | None) -> int:
-    """How many points the map's own fit is good for: those it placed itself, or any number once it is a sample's."""
+def _fitted(known: Coordinates | None, rows: int) -> int:
+    """How many points the map's own fit is good for: those it placed itself, or any number once it is a sample's.
+
+    A handful of rows gets no more than PCA, so whatever map there is counts as fitted; what PCA drew does not count
+    once there are enough rows for more.
+    """
     if known is None:
         return 0
     count = int((known.method == UMAP).sum())
-    is_tiny = len(known) < FEWEST_FOR_UMAP
-    return len(known) if is_tiny or count >= SAMPLE_ROWS else count
+    return len(known) if rows < FEWEST_FOR_UMAP or count >= SAMPLE_ROWS else count
 
 
 def _same_rows(a: NDArray[np.int64], b: NDArray[np.int64]) -> bool:

