@@ -1,0 +1,162 @@
+"""A zip is read in memory within its limits, whatever it holds, and a sorted one opens again."""
+
+import io
+import stat
+import struct
+import zipfile
+from collections.abc import Callable
+
+import pytest
+
+from tests.images.pictures import encoded, noise
+from url_viz.errors import FolderError, ImageError
+from url_viz.images.archive import Limits, is_zip, open_archive, sorted_zip
+from url_viz.images.incoming import IncomingFile
+
+PICTURE = encoded(noise(1))
+
+
+def zipped(files: dict[str, bytes], *, compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", compression) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return target.getvalue()
+
+
+def reasons(data: bytes, limits: Limits | None = None) -> dict[str, str]:
+    found = open_archive("a.zip", data, limits=limits or Limits())
+    return {member.name: member.reason for member in found.refused}
+
+
+def test_pictures_come_out_as_they_went_in_and_shadows_are_passed_over() -> None:
+    data = zipped(
+        {
+            "cats/one.jpg": PICTURE,
+            "two.PNG": b"second",
+            "__MACOSX/cats/._one.jpg": b"shadow",
+            "cats/.hidden.jpg": b"hidden",
+            ".git/x.jpg": b"hidden too",
+        }
+    )
+    found = open_archive("a.zip", data)
+    assert [member.name for member in found.members] == ["a.zip/cats/one.jpg", "a.zip/two.PNG"]
+    assert [member.read() for member in found.members] == [PICTURE, b"second"]
+    assert found.refused == ()
+
+
+@pytest.mark.parametrize(
+    "path", ["../out.jpg", "a/../../out.jpg", "/etc/out.jpg", "..\\out.jpg", "C:\\out.jpg", "C:out.jpg"]
+)
+def test_a_path_that_leads_out_is_refused(path: str) -> None:
+    found = open_archive("a.zip", zipped({path: PICTURE, "fine.jpg": PICTURE}))
+    assert [member.name for member in found.members] == ["a.zip/fine.jpg"]
+    assert [member.reason for member in found.refused] == ["has a path that leads out of the archive"]
+
+
+def test_a_symlink_is_refused() -> None:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        info = zipfile.ZipInfo("link.jpg")
+        info.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(info, "/etc/passwd")
+    found = open_archive("a.zip", target.getvalue())
+    assert found.members == ()
+    assert "symlink" in found.refused[0].reason
+
+
+def test_archives_inside_and_other_files_are_named_not_opened() -> None:
+    data = zipped({"in.zip": zipped({"x.jpg": PICTURE}), "notes.txt": b"hello", "README": b"no ending"})
+    assert reasons(data) == {
+        "a.zip/in.zip": "is an archive inside the archive, and those are not opened",
+        "a.zip/notes.txt": "is no picture by its ending (.txt)",
+        "a.zip/README": "is no picture by its ending (none)",
+    }
+
+
+def test_a_bomb_is_refused_by_its_ratio_and_a_small_file_may_be_packed_tightly() -> None:
+    data = zipped({"bomb.bmp": bytes(4 << 20), "flat.bmp": bytes(100_000)})
+    found = open_archive("a.zip", data)
+    assert [member.name for member in found.members] == ["a.zip/flat.bmp"]
+    assert "more than 200 to 1 is not unpacked" in found.refused[0].reason
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        (Limits(most_files=2), "holds 3 files; at most 2 are read"),
+        (Limits(most_bytes=2 << 20), "holds 3 MiB unpacked; at most 2 MiB"),
+    ],
+)
+def test_too_much_in_all_is_refused_with_the_limit(limits: Limits, message: str) -> None:
+    data = zipped({f"{i}.jpg": bytes([i]) * (1 << 20) for i in range(3)})
+    with pytest.raises(FolderError, match=message):
+        open_archive("a.zip", data, limits=limits)
+
+
+def test_one_file_that_is_too_large_is_refused_with_the_limit() -> None:
+    data = zipped({"big.jpg": bytes(2 << 20)}, compression=zipfile.ZIP_STORED)
+    assert reasons(data, Limits(most_file_bytes=1 << 20)) == {
+        "a.zip/big.jpg": "is 2 MiB; files over 1 MiB are not unpacked"
+    }
+
+
+def cut(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def nothing(data: bytes) -> bytes:
+    return b""
+
+
+def other(data: bytes) -> bytes:
+    return PICTURE
+
+
+@pytest.mark.parametrize("damage", [cut, nothing, other])
+def test_what_is_no_zip_is_said_so(damage: Callable[[bytes], bytes]) -> None:
+    with pytest.raises(FolderError, match=r"'a\.zip' is no zip archive that can be read"):
+        open_archive("a.zip", damage(zipped({"one.jpg": PICTURE})))
+
+
+def test_a_member_that_lies_about_its_size_gives_no_more_than_it_said() -> None:
+    data = zipped({"one.jpg": bytes(range(256)) * 40})
+    said, real = struct.pack("<I", 100), struct.pack("<I", 256 * 40)
+    found = open_archive("a.zip", data.replace(real, said))
+    with pytest.raises(ImageError, match="cannot be unpacked"):
+        found.members[0].read()
+
+
+def test_a_damaged_member_is_one_bad_file() -> None:
+    data = bytearray(zipped({"one.jpg": PICTURE, "two.jpg": PICTURE}, compression=zipfile.ZIP_STORED))
+    data[data.index(PICTURE) + 100] ^= 0xFF
+    first, second = open_archive("a.zip", bytes(data)).members
+    with pytest.raises(ImageError, match="cannot be unpacked: Bad CRC-32"):
+        first.read()
+    assert second.read() == PICTURE
+
+
+def test_an_encrypted_member_is_refused() -> None:
+    data = bytearray(zipped({"one.jpg": PICTURE}))
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    assert reasons(bytes(data)) == {"a.zip/one.jpg": "is encrypted"}
+
+
+def test_a_sorted_zip_has_safe_names_each_once_and_opens_again() -> None:
+    hostile = [IncomingFile("../../a<b>.jpg", b"one"), IncomingFile("A_b_.JPG", b"two"), IncomingFile("x/c.jpg", b"3")]
+    made = sorted_zip({"ambiguous": hostile, "clear": ()}, beside={"ranking.csv": b"name\n"})
+    with zipfile.ZipFile(io.BytesIO(made)) as archive:
+        files = {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
+        assert files == {
+            "ambiguous/a_b_.jpg": b"one",
+            "ambiguous/A_b_-2.JPG": b"two",
+            "ambiguous/c.jpg": b"3",
+            "ranking.csv": b"name\n",
+        }
+        assert "clear/" in archive.namelist()
+    assert len(open_archive("again.zip", made).members) == 3
+
+
+def test_a_zip_is_known_by_its_name() -> None:
+    assert is_zip("A.ZIP")
+    assert not is_zip("zip.jpg")
