@@ -14,15 +14,13 @@ from numpy.typing import NDArray
 
 from url_viz.errors import ImageSetError, NoImagesError
 from url_viz.images.preprocess import middle, resized
-from url_viz.images.scan import Scan, absolute, class_names, display_name, scan
+from url_viz.images.scan import Scan, absolute, display_name, scan
 from url_viz.index.embed import embed, score_missing
 from url_viz.index.finish import finish
 from url_viz.index.neighbours import normalised
 from url_viz.index.store import Store, Writer, find_set, known_sets
 from url_viz.index.tables import Graph, positions_of
-from url_viz.index.twins import twin_groups
-from url_viz.insight.confusability import confusability
-from url_viz.insight.ranking import percentile
+from url_viz.insight.frame import Frame, frame_of
 from url_viz.insight.retrieval import Hits, search
 from url_viz.models.head import Head
 from url_viz.models.model import EmbeddingSpace, Model, Source, load_model, resolve
@@ -143,8 +141,12 @@ class ImageSet:
         return self._as_result(hits, vector, uncertainty)
 
     def neighbours(self, image_id: int, k: int = 12) -> pd.DataFrame:
-        """The k pictures most similar to one of this set, with their similarity; an alias of an ungated search."""
-        return self.search(image_id, k)
+        """The k pictures most similar to one of this set, as an ungated `search`; from the graph where it reaches."""
+        row = self.row_of(image_id)
+        near = self._graph_row(row)
+        if near is None or len(near[0]) < min(k, len(self) - 1):
+            return self.search(image_id, k)
+        return self._with_similarity(near[0][:k], near[1][:k])
 
     def row_of(self, image_id: int) -> int:
         """The row of a picture in `table()`; raises ImageSetError for an id that is not in this set."""
@@ -164,7 +166,7 @@ class ImageSet:
 
     def file_of(self, image_id: int) -> Path:
         """The file of a picture. Raises ImageSetError where it does not lie below the image set's root any more."""
-        relative = self._paths[self.row_of(image_id)]
+        relative = self._joined.paths[self.row_of(image_id)]
         return Path(os.fsdecode(absolute(self.root, relative)))
 
     @cached_property
@@ -172,88 +174,43 @@ class ImageSet:
         """The neighbour graph of the distinct contents, once it is made."""
         return self._store.graph(self.space.key)
 
+    def _graph_row(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float32]] | None:
+        """Rows near one row and their cosines, copies of the same content first; None where the graph is not there."""
+        if self.graph is None:
+            return None
+        at = positions_of(self._contents[row : row + 1], self.graph.content)[0]
+        if at < 0:
+            return None
+        position, similarity = self.graph.position[at], self.graph.similarity[at]
+        similarity, position = similarity[position >= 0], position[position >= 0]
+        contents = np.concatenate([self._contents[row : row + 1], self.graph.content[position]])
+        rank = positions_of(self._contents, contents)
+        found = np.flatnonzero(rank >= 0)
+        found = found[np.argsort(rank[found], kind="stable")]
+        found = found[found != row]
+        return found, np.concatenate([[1.0], similarity])[rank[found]].astype(np.float32)
+
+    def _with_similarity(self, rows: NDArray[np.int64], similarity: NDArray[np.float32]) -> pd.DataFrame:
+        found = self._frame.iloc[rows].reset_index(drop=True)
+        found.insert(2, "similarity", similarity.astype(np.float32))
+        return found
+
     @cached_property
     def _unit(self) -> NDArray[np.float32]:
         return normalised(self.embeddings())
 
-    @cached_property
-    def _contents(self) -> NDArray[np.int64]:
-        return np.asarray(self._frame.attrs["contents"], np.int64)
-
-    @cached_property
-    def _paths(self) -> list[bytes]:
-        return list(self._frame.attrs["paths"])
-
-    @cached_property
+    @property
     def _frame(self) -> pd.DataFrame:
-        embedded = self._store.embedded(self.space.key)
-        files = self._files.filter(self._files["content"].is_valid()).sort_by("path")
-        contents = np.asarray(files["content"].to_numpy(), np.int64)
-        row = positions_of(contents, embedded.content)
-        files, contents, row = files.filter(row >= 0), contents[row >= 0], row[row >= 0]
-        paths = files["path"].to_pylist()
-        uncertainty = self._uncertainty(contents)
-        confusable = self._from_graph(contents)
-        frame = pd.DataFrame(
-            {
-                "id": np.asarray(files["id"].to_numpy(), np.int64),
-                "path": [display_name(path) for path in paths],
-                "label": pd.Series(class_names(paths), dtype=object),
-                "width": np.asarray(files["width"].to_numpy()),
-                "height": np.asarray(files["height"].to_numpy()),
-                "uncertainty": uncertainty,
-                "percentile": percentile(uncertainty),
-                **confusable,
-                "entropy": embedded.entropy[row],
-                "inverse_norm": 1 / np.maximum(embedded.norm[row], 1e-12),
-                **self._coordinates(contents),
-            }
-        )
-        frame.attrs = {"contents": contents, "paths": paths}
-        return frame
+        return self._joined.table
 
-    def _uncertainty(self, contents: NDArray[np.int64]) -> NDArray[np.float32]:
-        """By content; pictures that this head has not scored on disk yet are scored now, from the stored embedding."""
-        if self.head is None:
-            return np.full(len(contents), np.nan, np.float32)
-        scored, values = self._store.scores(self.space.key, self.head.digest)
-        row = positions_of(contents, scored)
-        result = np.full(len(contents), np.nan, np.float32)
-        result[row >= 0] = values[row[row >= 0]]
-        if (row < 0).any():
-            stored = self._store.embeddings(self.space.key)
-            missing = stored.embedding[positions_of(contents[row < 0], stored.content)]
-            result[row < 0] = self.head(missing)
-        return result
+    @property
+    def _contents(self) -> NDArray[np.int64]:
+        return self._joined.contents
 
-    def _from_graph(self, contents: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-        count = len(contents)
-        group, value = np.arange(count), np.full(count, np.nan, np.float32)
-        nearest = np.full(count, np.nan, np.float32)
-        if self.graph is not None and len(self.graph):
-            leader = twin_groups(self.graph)
-            row = positions_of(contents, self.graph.content)
-            has = row >= 0
-            value[has] = confusability(self.graph.position, self.graph.similarity, leader)[row[has]]
-            nearest[has] = np.where(self.graph.position[:, 0] >= 0, self.graph.similarity[:, 0], np.nan)[row[has]]
-            keys = np.where(has, self.graph.content[leader[row]], contents)
-        else:
-            keys = contents
-        _, first, group = np.unique(keys, return_index=True, return_inverse=True)
-        return {
-            "confusability": value,
-            "confusability_percentile": percentile(value),
-            "nearest_similarity": nearest,
-            "twin_group": first[group],
-        }
-
-    def _coordinates(self, contents: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
-        xy = np.full((len(contents), 2), np.nan, np.float32)
-        known = self._store.coordinates(self.space.key)
-        if known is not None and len(known):
-            row = positions_of(contents, known.content)
-            xy[row >= 0] = known.xy[row[row >= 0]]
-        return {"x": xy[:, 0], "y": xy[:, 1]}
+    @cached_property
+    def _joined(self) -> Frame:
+        head = self.head
+        return frame_of(self._store, self._files, space_key=self.space.key, head=head, graph=self.graph)
 
     def _embedded_query(self, query: "Path | Image") -> NDArray[np.float32]:
         from url_viz.images.decode import decode, read_file
@@ -274,11 +231,8 @@ class ImageSet:
 
     def _as_result(self, hits: Hits, vector: NDArray[np.float32], uncertainty: float) -> SearchResult:
         def rows(numbers: NDArray[np.int64]) -> pd.DataFrame:
-            found = self._frame.iloc[numbers].reset_index(drop=True)
-            found.attrs = {}
             cosine = self._unit[numbers] @ (vector / max(float(np.linalg.norm(vector)), 1e-12))
-            found.insert(2, "similarity", cosine.astype(np.float32))
-            return found
+            return self._with_similarity(numbers, cosine)
 
         values = self._frame["uncertainty"].to_numpy()
         rank = float("nan") if np.isnan(uncertainty) else 100 * float(np.mean(values <= uncertainty))
@@ -315,7 +269,7 @@ def embed_folder(
         finish(writer, chosen.space.key, report=report, refit=refit)
     image_set = ImageSet(Store(paths), chosen.space, chosen.source, home)
     if not len(image_set):
-        raise NoImagesError(_nothing_readable(found, image_set))
+        raise NoImagesError(_nothing_readable(found, image_set) if found.files else _nothing_in(found))
     return image_set
 
 

@@ -47,14 +47,19 @@ def ends(table: pd.DataFrame, *, by: str, collapse_twins: bool = True) -> Ends:
     With `collapse_twins`, each twin group is represented by its most ambiguous (or clearest) member, and `twins`
     says how many others it stands for.
     """
-    rows = table[np.isfinite(table[by].to_numpy(dtype=float))]
-    return Ends(_ordered(rows, by, collapse_twins, ascending=False), _ordered(rows, by, collapse_twins, ascending=True))
-
-
-def _ordered(rows: pd.DataFrame, by: str, collapse_twins: bool, *, ascending: bool) -> pd.DataFrame:  # noqa: FBT001
-    ordered = rows.sort_values([by, "id"], ascending=[ascending, True], kind="stable")
+    values = table[by].to_numpy(dtype=float)
+    finite = np.flatnonzero(np.isfinite(values))
+    up = finite[np.lexsort((table["id"].to_numpy()[finite], values[finite]))]
+    down = finite[np.lexsort((table["id"].to_numpy()[finite], -values[finite]))]
     if not collapse_twins:
-        return ordered.assign(twins=0)
-    size = ordered.groupby("twin_group")["id"].transform("size")
-    first = ~ordered["twin_group"].duplicated()
-    return ordered.assign(twins=size - 1)[first]
+        return Ends(table.iloc[down].assign(twins=0), table.iloc[up].assign(twins=0))
+    group = table["twin_group"].to_numpy()
+    return Ends(_one_a_group(table, down, group), _one_a_group(table, up, group))
+
+
+def _one_a_group(table: pd.DataFrame, order: NDArray[np.int64], group: NDArray[np.integer]) -> pd.DataFrame:
+    """The first row of each group in `order`, with the number of others in `twins`."""
+    _, first, count = np.unique(group[order], return_index=True, return_counts=True)
+    place = np.argsort(first, kind="stable")
+    rows: pd.DataFrame = table.iloc[order[first[place]]]
+    return rows.assign(twins=count[place] - 1)

@@ -1,0 +1,74 @@
+"""A large synthetic image set, written straight into a store: clusters as embeddings, one thumbnail shared by all."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from PIL import Image
+
+from url_viz.images.digest import image_id
+from url_viz.images.preprocess import Preprocessing
+from url_viz.index.store import Writer
+from url_viz.index.tables import IMAGES, UMAP, Coordinates, Embeddings, Graph
+from url_viz.models.model import EmbeddingSpace, resolve
+from url_viz.models.zoo import DEFAULT
+from url_viz.workspace import Workspace, set_id_of
+
+CLUSTERS = 200
+ROWS_AT_ONCE = 20_000
+NEIGHBOURS = 32
+
+
+def write_synthetic_set(workspace: Workspace, root: Path, count: int, *, size: int = 1280, seed: int = 0) -> str:
+    """Write an image set of `count` pictures that need not exist; returns its id. Thumbnails of 6 kB each."""
+    rng = np.random.default_rng(seed)
+    root.mkdir(parents=True, exist_ok=True)
+    set_id = set_id_of(root.resolve())
+    head = resolve(DEFAULT).head
+    space = EmbeddingSpace(DEFAULT, head.provenance.weights_digest if head else "", Preprocessing(), "fast")
+    centres = rng.normal(size=(CLUSTERS, size)).astype(np.float32)
+    middles = rng.normal(0, 12, (CLUSTERS, 2))
+    cluster = rng.integers(0, CLUSTERS, count)
+    content = np.sort(rng.choice(2**62, count, replace=False)).astype(np.int64)
+    with Writer(workspace.set_paths(set_id), root) as writer:
+        writer.add_space(space)
+        for start in range(0, count, ROWS_AT_ONCE):
+            rows = slice(start, min(start + ROWS_AT_ONCE, count))
+            _write_rows(writer, space.key, head.digest if head else "", content[rows], cluster[rows], centres, rng)
+        xy = (middles[cluster] + rng.normal(0, 1, (count, 2))).astype(np.float32)
+        writer.put_coordinates(space.key, Coordinates(content, xy, np.full(count, UMAP, np.int8)))
+        similarity = -np.sort(-rng.uniform(0.4, 0.9, (count, NEIGHBOURS)).astype(np.float32), axis=1)
+        position = rng.integers(0, count, (count, NEIGHBOURS)).astype(np.int32)
+        writer.put_graph(space.key, Graph(content, position, similarity, is_approximate=True))
+        writer.compact()
+    return set_id
+
+
+def _write_rows(writer, space_key, head_digest, content, cluster, centres, rng) -> None:  # type: ignore[no-untyped-def]
+    noise = rng.normal(0, 0.7, (len(content), centres.shape[1])).astype(np.float32)
+    embedding = (centres[cluster] + noise).astype(np.float16)
+    entropy = rng.gamma(2, 1, len(content)).astype(np.float32)
+    writer.add_embeddings(space_key, Embeddings(content, embedding, entropy))
+    if head_digest:
+        writer.add_scores(space_key, head_digest, content, rng.gamma(2, 0.2, len(content)).astype(np.float32))
+    paths = [f"class-{c:03d}/{k:016x}.jpg".encode() for c, k in zip(cluster, content, strict=True)]
+    columns = {
+        "id": [image_id(path) for path in paths],
+        "path": paths,
+        "size_bytes": [1] * len(paths),
+        "mtime_ns": [1] * len(paths),
+        "content": content,
+        "width": [500] * len(paths),
+        "height": [375] * len(paths),
+        "thumbnail": [_thumbnail()] * len(paths),
+        "failure": [None] * len(paths),
+    }
+    writer.add_images(pa.table([pa.array(columns[f.name], f.type) for f in IMAGES], schema=IMAGES))
+
+
+def _thumbnail() -> bytes:
+    noise = np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noise).resize((256, 192)).save(file, "JPEG", quality=70)
+    return file.getvalue()
