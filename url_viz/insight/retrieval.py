@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Hits:
-    """Rows found, nearest first, and how many nearer or equal ones the gate withheld.
+    """Rows found, nearest first, and the nearer or equally near ones that the gate withheld.
 
-    `rows` (≤ k,) are row numbers of the matrix searched, `similarity` their cosines.
+    `rows` (≤ k,) and `withheld` are row numbers of the matrix searched, `similarity` (≤ k,) the cosines of `rows`.
     """
 
     rows: NDArray[np.int64]
@@ -37,7 +37,8 @@ def search(
         similarity = np.where(exclude, -np.inf, similarity)
     allowed = np.ones(len(similarity), bool) if is_allowed is None else is_allowed
     rows = _top(np.where(allowed, similarity, -np.inf), k)
-    floor = similarity[rows[-1]] if len(rows) == k else -np.inf
+    is_full = len(rows) >= k
+    floor = similarity[rows].min(initial=np.inf) if is_full else -np.inf
     nearer = np.flatnonzero(~allowed & (similarity >= floor) & np.isfinite(similarity))
     withheld = nearer[np.argsort(-similarity[nearer], kind="stable")]
     return Hits(rows, similarity[rows], withheld)
