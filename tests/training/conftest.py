@@ -35,6 +35,6 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+def model(prepared: Path) -> Model:
     """The default backbone, run exactly."""
-    return load_model(precision="exact", device="cpu", workspace=tmp_path_factory.mktemp("workspace"))
+    return load_model(precision="exact", device="cpu", workspace=prepared)

@@ -1,0 +1,127 @@
+"""Evaluation measures what it says, on real pictures with a head whose order is known."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from training.config import EvaluateConfig
+from training.data.spec import labelled_pictures_of, pictures_of
+from training.embed import Embedded, embed_pictures, middle_of
+from training.evaluate import crop_test, evaluate, main, order_of, table, write_json
+from url_viz.errors import FolderError, HeadMismatchError
+from url_viz.insight.metrics import r_auroc, recall_at_1
+from url_viz.models.head import Head, Provenance, save_head
+from url_viz.models.model import Model, Source, load_model, with_head
+from url_viz.progress import silent
+
+
+def first_number_head(size: int = 1280, *, sign: float = 1.0) -> Head:
+    """A head whose uncertainty grows with the embedding's first number."""
+    weight = np.zeros((1, size), np.float32)
+    weight[0, 0] = sign
+    return Head((weight,), (np.zeros(1, np.float32),), Provenance("tf_efficientnet_lite0"))
+
+
+def made(embedding: np.ndarray, crop: np.ndarray) -> Embedded:
+    count = len(embedding)
+    return Embedded(
+        np.arange(count), embedding.astype(np.float16), np.zeros((count, 3), np.float32), crop.astype(np.float16), ()
+    )
+
+
+def test_crop_test_by_hand_is_strict() -> None:
+    # First numbers 0, 1, 2, 3 against crops 1, 1, 3, 0: more uncertain in two of four; the tie does not count.
+    whole, crop = np.zeros((4, 8)), np.zeros((4, 8))
+    whole[:, 0], crop[:, 0] = [0, 1, 2, 3], [1, 1, 3, 0]
+    assert crop_test(first_number_head(8), made(whole, crop)) == 0.5
+
+
+def test_middle_of_is_the_middle_blown_up() -> None:
+    crop = np.zeros((8, 8, 3), np.uint8)
+    crop[2:6, 2:6] = 200
+    assert (middle_of(crop, 0.5) == 200).all()
+    assert np.array_equal(middle_of(crop, 1.0), crop)
+
+
+def test_an_order_carries_its_interval_and_its_curve() -> None:
+    generator = np.random.default_rng(0)
+    is_correct = generator.random(400) < 0.6
+    uncertainty = np.where(is_correct, 0.0, 1.0) + generator.normal(size=400)
+    order = order_of("some", uncertainty, is_correct, resamples=200, seed=0)
+    assert order.interval.low < order.r_auroc < order.interval.high
+    assert order.interval.high - order.interval.low < 0.15
+    assert len(order.coverage) == len(order.risk) == 101
+    assert order.risk[-1] == pytest.approx(1 - is_correct.mean())
+    assert order.risk[0] < order.risk[-1]
+
+
+@pytest.mark.slow
+def test_every_figure_of_a_real_model(folder: Path, tmp_path: Path, model: Model) -> None:
+    headed = with_head(model, Source("first number", model.space.backbone, first_number_head()))
+    (folder / "round" / "broken.png").write_bytes(b"no")
+    config = EvaluateConfig("here", f"folder:{folder}", baselines=True, resamples=20)
+    pictures = labelled_pictures_of(config.data)
+    embedded = embed_pictures(headed, pictures, seed=0, report=silent)
+    found = evaluate(headed, pictures, embedded, config)
+
+    paths = [folder / pictures.paths[place].decode() for place in embedded.places]
+    expected = headed.predict(paths)
+    share, is_correct = recall_at_1(expected.embedding, pictures.labels[embedded.places])
+    assert (found.pictures, found.classes, found.unreadable) == (24, 2, 1)
+    assert embedded.failures[0][0] == "round/broken.png"
+    assert found.recall_at_1 == share
+    assert found.order("head").r_auroc == pytest.approx(r_auroc(expected.uncertainty, is_correct), abs=0.02)
+    assert found.order("entropy").r_auroc == pytest.approx(r_auroc(expected.entropy, is_correct), abs=0.02)
+    assert [o.r_auroc for o in found.orders] == sorted((o.r_auroc for o in found.orders), reverse=True)
+    assert "recall@1" in table(found)
+
+    write_json(replace(found, crop_test=float("nan")), tmp_path / "figures.json")
+    record = json.loads((tmp_path / "figures.json").read_text())
+    assert record["crop_test"] is None
+    assert {order["name"] for order in record["orders"]} >= {"head", "entropy", "nearest_gap"}
+
+
+@pytest.mark.slow
+def test_a_model_without_a_head_needs_baselines(folder: Path, model: Model) -> None:
+    bare = with_head(model, Source(model.name, model.space.backbone, None))
+    pictures = labelled_pictures_of(f"folder:{folder}", limit=6)
+    embedded = embed_pictures(bare, pictures, seed=0, report=silent)
+    config = EvaluateConfig("bare", str(folder), resamples=5)
+    with pytest.raises(HeadMismatchError, match="no head"):
+        evaluate(bare, pictures, embedded, config)
+    found = evaluate(bare, pictures, embedded, replace(config, baselines=True))
+    assert np.isnan(found.crop_test)
+    assert len(found.orders) == 5
+
+
+@pytest.mark.slow
+def test_the_command_prints_and_writes(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_head(first_number_head(), tmp_path / "head.safetensors")
+    main(
+        EvaluateConfig(
+            str(tmp_path / "head.safetensors"), str(folder), json=tmp_path / "out.json", resamples=10, limit=12
+        )
+    )
+    assert "head" in capsys.readouterr().out
+    assert json.loads((tmp_path / "out.json").read_text())["pictures"] == 12
+
+
+def test_specs(tmp_path: Path) -> None:
+    for name in ("a/1.png", "a/2.png", "b/3.png", "4.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    bare, named = pictures_of(str(tmp_path)), pictures_of(f"folder:{tmp_path}")
+    assert bare.paths == named.paths == (b"4.png", b"a/1.png", b"a/2.png", b"b/3.png")
+    assert bare.digest == named.digest
+    assert bare.classes == ("a", "b")
+    assert bare.labels.tolist() == [-1, 0, 0, 1]
+    assert labelled_pictures_of(str(tmp_path)).labels.tolist() == [0, 0, 1]
+    assert pictures_of(str(tmp_path), limit=2).paths == (b"4.png", b"b/3.png")
+    with pytest.raises(FolderError, match="folder:PATH"):
+        pictures_of(f"nothing:{tmp_path}")
+    with pytest.raises(FolderError, match="does not exist"):
+        pictures_of("folder:/nowhere/at/all")
