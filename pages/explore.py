@@ -38,7 +38,7 @@ done = explore.state_of_map(image_set)
 scope = Scope(done.polygon, label)
 rows = explore.scoped_rows(table, scope, measure)
 
-left, right = st.columns([11, 9], gap="medium")
+left, right = st.columns(2, gap="medium")
 with left:
     event = explore.draw_map(
         image_set,

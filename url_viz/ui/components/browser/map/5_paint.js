@@ -1,6 +1,8 @@
 // Part of the map's module: what each point is painted with, and which lie on top.
 
 const CLEAR_SIDE = 0.2; // opacity of points on the clear side of the threshold
+const CROWD = 5000; // more points than this hide one another
+const TOP_STEP = 252; // the 99th percentile
 
 function listOf(n) {
   return {
@@ -35,9 +37,16 @@ function colourOf(points, i, kind, theme) {
 }
 
 // Rows in the order in which they are drawn: dimmed ones first, then from clear to ambiguous, so that those lie on top.
+// In a crowd that would paint every dense place ambiguous: there the order is as good as random, so that the colours
+// of a place stand in their true proportions, and only the most ambiguous hundredth lies on top.
 function drawingOrder(points, strength, kind) {
   const steps = kind === "confusability" ? points.confusability : points.uncertainty;
-  const layerOf = (i) => (strength[i] > 0 ? 256 : 0) + (steps[i] === MISSING ? 0 : steps[i] + 1);
+  const dice = new Uint32Array(points.ids.buffer, points.ids.byteOffset, 2 * points.n);
+  const isTop = (i) => steps[i] >= TOP_STEP && steps[i] !== MISSING;
+  const inCrowd = (i) => (isTop(i) ? 255 : 1 + (dice[2 * i] & 127));
+  const inOrder = (i) => (steps[i] === MISSING ? 0 : steps[i] + 1);
+  const depthOf = points.n > CROWD ? inCrowd : inOrder;
+  const layerOf = (i) => (strength[i] > 0 ? 256 : 0) + depthOf(i);
   const starts = new Uint32Array(513);
   for (let i = 0; i < points.n; i++) starts[layerOf(i) + 1]++;
   for (let layer = 0; layer < 512; layer++) starts[layer + 1] += starts[layer];
