@@ -17,7 +17,8 @@ if now.set_id is None:
 
 image_set = open_sets().find(now.set_id, now.model)
 has_pictures = image_set is not None and len(image_set) > 0
-show_reading(now.set_id, shown_version=image_set.version if image_set is not None and has_pictures else None)
+with st.container():  # always there, so that what follows keeps its place, and its state, when the line goes
+    show_reading(now.set_id, shown_version=image_set.version if image_set is not None and has_pictures else None)
 if image_set is None or not has_pictures:
     show_not_read(now)
     st.stop()
