@@ -1,6 +1,8 @@
 """ImageSet, what a caller holds: the pictures of one folder with their uncertainty, map, neighbours and search."""
 
+import io
 import os
+import shlex
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.errors import ImageSetError, NoImagesError
+from url_viz.errors import ImageError, ImageSetError, NoImagesError
 from url_viz.images.preprocess import middle, resized
 from url_viz.images.scan import Scan, absolute, display_name, scan
 from url_viz.index.embed import embed, score_missing
@@ -21,7 +23,8 @@ from url_viz.index.neighbours import normalised
 from url_viz.index.store import Store, Writer, find_set, known_sets
 from url_viz.index.tables import Graph, positions_of
 from url_viz.insight.frame import Frame, frame_of
-from url_viz.insight.retrieval import Hits, search
+from url_viz.insight.ranking import percentile_among
+from url_viz.insight.retrieval import search
 from url_viz.models.head import Head
 from url_viz.models.model import EmbeddingSpace, Model, Source, load_model, resolve
 from url_viz.models.zoo import DEFAULT
@@ -31,6 +34,8 @@ from url_viz.workspace import Workspace
 if TYPE_CHECKING:
     from PIL.Image import Image
     from plotly.graph_objects import Figure
+
+_MODES_OF_PNG = frozenset(("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"))
 
 
 @dataclass(frozen=True)
@@ -133,12 +138,13 @@ class ImageSet:
         if isinstance(query, (int, np.integer)):
             row = self.row_of(int(query))
             vector, exclude = self._unit[row], np.arange(len(self)) == row
-            uncertainty = float(self._frame["uncertainty"].iloc[row])
+            uncertainty, rank = (float(self._frame[name].iloc[row]) for name in ("uncertainty", "percentile"))
         else:
             vector, exclude = self._embedded_query(query), None
             uncertainty = float(self.head(vector[None])[0]) if self.head else float("nan")
+            rank = percentile_among(uncertainty, self._frame["uncertainty"].to_numpy())
         hits = search(vector, self._unit, k=k, is_allowed=is_allowed, exclude=exclude)
-        return self._as_result(hits, vector, uncertainty)
+        return SearchResult(self._found(hits.rows, vector), self._found(hits.withheld, vector), uncertainty, rank)
 
     def neighbours(self, image_id: int, k: int = 12) -> pd.DataFrame:
         """The k pictures most similar to one of this set, as an ungated `search`; from the graph where it reaches."""
@@ -165,9 +171,15 @@ class ImageSet:
         return self._store.thumbnails(ids)
 
     def file_of(self, image_id: int) -> Path:
-        """The file of a picture. Raises ImageSetError where it does not lie below the image set's root any more."""
-        relative = self._joined.paths[self.row_of(image_id)]
-        return Path(os.fsdecode(absolute(self.root, relative)))
+        """The file of a picture. Raises ImageSetError where it is not there any more."""
+        row = self.row_of(image_id)
+        path = Path(os.fsdecode(absolute(self.root, self._joined.paths[row])))
+        if not path.is_file():
+            raise ImageSetError(
+                f"{self._frame['path'].iloc[row]!r} is not in {str(self.root)!r} any more. "
+                f"Read the folder again: {_embed_command(self.root)}."
+            )
+        return path
 
     @cached_property
     def graph(self) -> Graph | None:
@@ -213,13 +225,8 @@ class ImageSet:
         return frame_of(self._store, self._files, space_key=self.space.key, head=head, graph=self.graph)
 
     def _embedded_query(self, query: "Path | Image") -> NDArray[np.float32]:
-        from url_viz.images.decode import decode, read_file
-
         sheet = self.space.preprocessing
-        if isinstance(query, (str, os.PathLike)):
-            image, _ = decode(read_file(os.fsencode(query)), short_side_px=sheet.resize_px)
-        else:
-            image = query.convert("RGB")
+        image = _upright_query(query, short_side_px=sheet.resize_px)
         crop = middle(resized(image, sheet), sheet.size_px)
         vector: NDArray[np.float32] = self.model.run(crop[None]).embedding[0]
         return vector
@@ -229,14 +236,9 @@ class ImageSet:
         """The model that read this set, loaded when it is first asked for a new picture."""
         return load_model(self.source.name, precision=self.space.precision, workspace=self.workspace.root)
 
-    def _as_result(self, hits: Hits, vector: NDArray[np.float32], uncertainty: float) -> SearchResult:
-        def rows(numbers: NDArray[np.int64]) -> pd.DataFrame:
-            cosine = self._unit[numbers] @ (vector / max(float(np.linalg.norm(vector)), 1e-12))
-            return self._with_similarity(numbers, cosine)
-
-        values = self._frame["uncertainty"].to_numpy()
-        rank = float("nan") if np.isnan(uncertainty) else 100 * float(np.mean(values <= uncertainty))
-        return SearchResult(rows(hits.rows), rows(hits.withheld), uncertainty, rank)
+    def _found(self, rows: NDArray[np.int64], vector: NDArray[np.float32]) -> pd.DataFrame:
+        cosine = self._unit[rows] @ (vector / max(float(np.linalg.norm(vector)), 1e-12))
+        return self._with_similarity(rows, cosine)
 
 
 def embed_folder(
@@ -279,7 +281,7 @@ def open_image_set(folder: str | Path, *, model: str = DEFAULT, workspace: Path 
     Raises ImageSetError where the folder was never read, or not with this model.
     """
     home = Workspace.at(workspace)
-    return open_set(find_set(Path(folder), home), model=model, workspace=home)
+    return open_set(_read_before(folder, home), model=model, workspace=home)
 
 
 def open_set(set_id: str, *, model: str, workspace: Workspace) -> ImageSet:
@@ -293,7 +295,7 @@ def open_set(set_id: str, *, model: str, workspace: Workspace) -> ImageSet:
         read_with = ", ".join(dict.fromkeys(s.backbone for s in about.spaces)) or "no model yet"
         raise ImageSetError(
             f"{str(about.root)!r} was not read with {model!r} (but with {read_with}). "
-            f"Run `python -m url_viz embed {about.root} --model {model}`."
+            f"Read it: {_embed_command(about.root, '--model', model)}."
         )
     return ImageSet(Store(paths), space, source, workspace)
 
@@ -301,8 +303,8 @@ def open_set(set_id: str, *, model: str, workspace: Workspace) -> ImageSet:
 def forget(folder: str | Path, *, workspace: Path | None = None) -> Path:
     """Remove what the workspace keeps of a folder; the pictures are not touched. Returns the folder's path."""
     home = Workspace.at(workspace)
-    paths = home.set_paths(find_set(Path(folder), home))
-    root = Store(paths).about().root
+    paths = home.set_paths(_read_before(folder, home))
+    root = Path(folder).expanduser().resolve()  # not by the set's label, which may be what is damaged
     with Writer(paths, root):
         paths.about.unlink()
     shutil.rmtree(paths.folder)
@@ -321,6 +323,43 @@ def list_sets(workspace: Path | None = None) -> pd.DataFrame:
         models = ", ".join(dict.fromkeys(space.backbone for space in about.spaces))
         rows.append((set_id, str(about.root), len(files) - failed, failed, models, round(size / 2**20, 1)))
     return pd.DataFrame(rows, columns=["id", "folder", "pictures", "failures", "models", "megabytes"])
+
+
+def _read_before(folder: str | Path, home: Workspace) -> str:
+    set_id = find_set(Path(folder), home)
+    if not home.set_paths(set_id).about.exists():
+        raise ImageSetError(
+            f"{str(folder)!r} was not read yet ({_embed_command(folder)}). `python -m url_viz sets` lists what was."
+        )
+    return set_id
+
+
+def _embed_command(folder: str | Path, *options: str) -> str:
+    return f"`python -m url_viz embed {shlex.join((str(folder), *options))}`"
+
+
+def _upright_query(query: "Path | Image", *, short_side_px: int) -> "Image":
+    """The picture to search with, read as the pictures of the set were, also where it comes from memory."""
+    from url_viz.images.decode import decode, read_file
+
+    if not isinstance(query, (str, os.PathLike)):
+        return decode(_as_png(query))[0]
+    if not Path(query).exists():
+        raise ImageError(f"There is no file {os.fspath(query)!r}. Give the path of the picture to search with.")
+    try:
+        return decode(read_file(os.fsencode(query)), short_side_px=short_side_px)[0]
+    except ImageError as error:
+        raise ImageError(f"{os.fspath(query)!r} {error}. Search with another picture.") from error
+
+
+def _as_png(image: "Image") -> bytes:
+    from PIL import ImageOps
+
+    file = io.BytesIO()
+    upright = ImageOps.exif_transpose(image)
+    upright = upright if upright.mode in _MODES_OF_PNG else upright.convert("RGB")
+    upright.save(file, "PNG", compress_level=0)
+    return file.getvalue()
 
 
 def _nothing_in(found: Scan) -> str:

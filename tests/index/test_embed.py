@@ -181,6 +181,7 @@ class TestWhatIsRead:
         assert after.thumbnails([moved]) == {moved: b"marked"}
         assert np.array_equal(after.embeddings()[2], before.embeddings()[1])
 
+    @pytest.mark.slow
     def test_many_files_that_change_places_keep_their_own_thumbnails(self, read: Reader) -> None:
         """Every file takes the content of the next: rows are replaced while others still stand on them."""
         count = 150  # more than are stored at once

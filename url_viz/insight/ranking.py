@@ -33,6 +33,11 @@ def with_percentile(table: pd.DataFrame, measure: str) -> pd.DataFrame:
     return table.assign(rank_percentile=values)
 
 
+def percentile_among(value: float, values: NDArray[np.floating]) -> float:
+    """The percentile that a new `value` would have among the finite ones of `values` (N,), were it one of them."""
+    return float(percentile(np.append(values, value))[-1])
+
+
 @dataclass(frozen=True)
 class Ends:
     """The two ends of an order: tables with the columns of `ImageSet.table()` plus `twins`, most telling first."""
