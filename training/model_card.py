@@ -1,0 +1,134 @@
+"""The model card of a shipped head: what it is, what it learnt from, and how it does against the baselines."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from training.evaluate import HEAD, Evaluation
+from url_viz.models.head import Head
+
+ALONE = (HEAD, "entropy", "max_probability", "inverse_norm")
+"""Orders that look at one picture by itself, as a head does."""
+NEIGHBOURS = ("nearest_similarity", "nearest_gap")
+"""Orders that look at the other pictures of the set."""
+CHANCE = 0.5
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a card tells. `seeds` holds each seed's R-AUROC on the development sets; `sources` is the corpus's list."""
+
+    name: str
+    head: Head
+    precision: str
+    seeds: tuple[tuple[float, ...], ...]
+    development: tuple[Evaluation, ...]
+    report: tuple[Evaluation, ...]
+    sources: tuple[Mapping[str, Any], ...]
+
+
+def card_text(card: Card) -> str:
+    """The card as Markdown."""
+    parts = [_about(card), _figures("Development sets", card.development), _seeds(card)]
+    if card.report:
+        parts += [_figures("Report sets", card.report), _in_words(card.report)]
+    return "\n\n".join([*parts, _weak(card), _pictures(card), _limits()]) + "\n"
+
+
+def _about(card: Card) -> str:
+    recipe = card.head.provenance.recipe
+    training: Mapping[str, Any] = recipe["training"]  # type: ignore[assignment]
+    loss: Mapping[str, Any] = recipe["task_loss"]  # type: ignore[assignment]
+    return f"""# Uncertainty head for {card.name}
+
+Digest `{card.head.digest}`, backbone weights `{card.head.provenance.weights_digest}`, precision `{card.precision}`.
+Reads the backbone's embedding ({card.head.embedding_size} numbers, rounded to float16), gives one uncertainty; higher
+means less to be trusted, and only the order means anything. It is no probability, and it tells an ambiguous picture,
+not an unfamiliar one.
+
+Trained without labels (target `{loss["target"]}`, temperature {loss["temperature"]}) with the {training["loss"]} loss
+on {recipe["rows"]:,} views of {recipe["pictures"]:,} pictures; hidden layers {training["depth"]} × {training["width"]},
+LayerNorm in front: {"yes" if training["layer_norm"] else "no"}; {training["epochs"]} epochs, batches of
+{training["batch"]}, seed {recipe["seed"]}. Augmentation: {_told(recipe["augmentation"])}. Made by
+`python -m training.corpus` and `python -m training.ship --report`; the file's header holds the whole recipe."""
+
+
+def _told(values: object) -> str:
+    assert isinstance(values, Mapping)
+    return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+def _figures(title: str, evaluations: Sequence[Evaluation]) -> str:
+    names = [*ALONE, *NEIGHBOURS]
+    lines = [
+        f"## {title}: R-AUROC",
+        "",
+        "| set | pictures | classes | recall@1 | " + " | ".join(names) + " | crop test |",
+        "|---" * (5 + len(names)) + "|",
+    ]
+    for e in evaluations:
+        cells = [f"{e.order(name).r_auroc:.3f}" for name in names]
+        interval = e.order(HEAD).interval
+        cells[0] = f"**{cells[0]}** [{interval.low:.3f}, {interval.high:.3f}]"
+        about = f"{e.data.partition('/')[2]} | {e.pictures:,} | {e.classes} | {e.recall_at_1:.3f}"
+        lines.append(f"| {about} | {' | '.join(cells)} | {e.crop_test:.3f} |")
+    means = [f"{mean_of(evaluations, name):.3f}" for name in names]
+    lines.append(f"| mean | | | | {' | '.join(means)} | |")
+    return "\n".join(lines)
+
+
+def mean_of(evaluations: Sequence[Evaluation], name: str) -> float:
+    """Mean R-AUROC of an order over sets, each set counting once."""
+    return float(np.mean([evaluation.order(name).r_auroc for evaluation in evaluations]))
+
+
+def _seeds(card: Card) -> str:
+    means = [float(np.mean(seed)) for seed in card.seeds]
+    return (
+        f"Over {len(means)} seeds the development mean is {np.mean(means):.3f} (lowest {min(means):.3f}, highest "
+        f"{max(means):.3f}); the shipped seed was chosen by its held-out upstream figure, not by these sets."
+    )
+
+
+def _in_words(evaluations: Sequence[Evaluation]) -> str:
+    ahead = {name: mean_of(evaluations, HEAD) - mean_of(evaluations, name) for name in ALONE[1:]}
+    return (
+        "On the mean of the report sets, run once with this head, it is "
+        + ", ".join(f"{gap:+.3f} against {name}" for name, gap in ahead.items())
+        + "."
+    )
+
+
+def _weak(card: Card) -> str:
+    weak = [e.data for e in (*card.development, *card.report) if e.order(HEAD).r_auroc < CHANCE]
+    told = ", ".join(f"`{name}`" for name in weak) if weak else "none"
+    return (
+        f"Sets on which it orders worse than chance: {told}. There, and wherever a neighbour baseline leads, look at "
+        "confusability (of a picture within its set), or finetune the head on your own pictures."
+    )
+
+
+def _pictures(card: Card) -> str:
+    lines = [
+        "## Pictures",
+        "",
+        "| use | set | packages | labelling | pictures | classes |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {s['use']} | {s['name']} | {', '.join(s['packages'])} | {s['labelling']} | {s['pictures']:,} | "
+        f"{s['classes'] or ''} |"
+        for s in card.sources
+    ]
+    return "\n".join(lines)
+
+
+def _limits() -> str:
+    return """## Limits
+
+The upstream corpus is small (thousands of pictures, most of them game art, textures and wallpapers), not ImageNet-21k:
+its figures are not comparable to the paper's. Choices were made on the development sets, so figures on these are
+flattered; those on the report sets are not. Intervals are bootstrap intervals over pictures and say nothing of other
+kinds of pictures."""

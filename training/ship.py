@@ -1,0 +1,153 @@
+"""Make a head that ships with the app, and its model card, from the corpus: one command a head.
+
+    python -m training.ship --corpus CORPUS --work DIR [--model NAME] [--report]
+
+CORPUS is what training.corpus wrote. Caches the upstream pictures, trains several seeds, measures each on the
+development sets, and writes the seed with the best held-out upstream figure to url_viz/models/heads/NAME.safetensors
+with its card NAME.md. --report also runs that one head on the report sets: once a shipped head, never to choose.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+from typing_extensions import Doc
+
+from training.cache import write_cache
+from training.command import command
+from training.config import (
+    DEFAULT_MODEL,
+    Augmentation,
+    CacheConfig,
+    EvaluateConfig,
+    InstanceTarget,
+    Precision,
+    Recipe,
+    as_record,
+)
+from training.data.spec import labelled_pictures_of
+from training.embed import embed_pictures
+from training.evaluate import HEAD, Evaluation, evaluate, write_json
+from training.model_card import Card, card_text
+from training.rows import rows_of
+from training.train import RunPaths, final_figures, provenance_of, save_run, train
+from url_viz.errors import NoImagesError
+from url_viz.models.head import Head, save_head
+from url_viz.models.model import Model, Source, load_model, with_head
+from url_viz.models.zoo import HEADS
+from url_viz.progress import command_report, silent
+from url_viz.workspace import replaced
+
+
+@dataclass(frozen=True)
+class ShipConfig:
+    """Make a head that ships with the app, and its model card."""
+
+    corpus: Annotated[Path, Doc("Folder written by training.corpus.")]
+    work: Annotated[Path, Doc("Folder for the cache and the runs; kept, so that a second run goes on.")]
+    model: Annotated[str, Doc("Backbone by zoo or timm name.")] = DEFAULT_MODEL
+    heads: Annotated[Path, Doc("Folder for the head and its card.")] = HEADS
+    augmentation: Annotated[Augmentation, Doc("How pictures are varied.")] = field(
+        default_factory=lambda: Augmentation(views=6, blur=0.2, dark=0.2, noise=0.2, downscale=0.3)
+    )
+    instance: Annotated[InstanceTarget, Doc("The task loss.")] = field(
+        default_factory=lambda: InstanceTarget(temperature=0.02)
+    )
+    recipe: Annotated[Recipe, Doc("Hyper-parameters.")] = field(
+        default_factory=lambda: Recipe(epochs=2, warm_up_epochs=0.5, width=128)
+    )
+    seeds: Annotated[int, Doc("How many seeds are trained.")] = 5
+    precision: Annotated[Precision, Doc("fast, as the app runs by default, or exact.")] = "fast"
+    report: Annotated[bool, Doc("Run the chosen head on the report sets.")] = False
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One seed's head, what it was chosen by, and its evaluations on the development sets."""
+
+    seed: int
+    head: Head
+    upstream: float
+    evaluations: tuple[Evaluation, ...]
+
+    @property
+    def r_auroc(self) -> tuple[float, ...]:
+        """R-AUROC on each development set, in their order."""
+        return tuple(evaluation.order(HEAD).r_auroc for evaluation in self.evaluations)
+
+
+def main(config: ShipConfig) -> None:
+    """Train, choose, measure, and write head and card."""
+    model = load_model(config.model, precision=config.precision)
+    bare = with_head(model, Source(config.model, model.space.backbone, None))
+    heads = _trained_heads(config, bare)
+    development = _evaluated(config, bare, [head for _, head, _ in heads], "development")
+    candidates = [
+        Candidate(seed, head, upstream, tuple(found))
+        for (seed, head, upstream), found in zip(heads, development, strict=True)
+    ]
+    chosen = max(candidates, key=lambda candidate: candidate.upstream)
+    report = _evaluated(config, bare, [chosen.head], "report")[0] if config.report else []
+    name = model.space.backbone
+    save_head(chosen.head, config.heads / f"{name}.safetensors")
+    for evaluation in (*chosen.evaluations, *report):
+        write_json(evaluation, config.work / "figures" / f"{evaluation.data.replace('/', '-')}.json")
+    sources = json.loads((config.corpus / "sources.json").read_text())
+    card = Card(
+        name=name,
+        head=chosen.head,
+        precision=config.precision,
+        seeds=tuple(candidate.r_auroc for candidate in candidates),
+        development=chosen.evaluations,
+        report=tuple(report),
+        sources=tuple(sources),
+    )
+    with replaced(config.heads / f"{name}.md") as temporary:
+        temporary.write_text(card_text(card))
+    print(f"Shipped seed {chosen.seed}, development mean {np.mean(chosen.r_auroc):.3f}, to {config.heads / name}.md")
+
+
+def _trained_heads(config: ShipConfig, model: Model) -> list[tuple[int, Head, float]]:
+    """Seed, head and held-out upstream figure of each seed."""
+    cache_config = CacheConfig(
+        data=f"folder:{config.corpus / 'upstream'}",
+        out=config.work / "cache",
+        model=config.model,
+        augmentation=config.augmentation,
+        instance=config.instance,
+        precision=config.precision,
+    )
+    cache = write_cache(cache_config, model, command_report())
+    rows = rows_of(cache, held_out=config.recipe.held_out, device=torch.device("cpu"))
+    heads = []
+    for seed in range(config.seeds):
+        trained = train(rows, config.recipe, seed=seed, report=command_report())
+        provenance = provenance_of(cache, config.recipe, seed, final_figures(trained, rows))
+        head = save_run(RunPaths(config.work / f"seed-{seed}"), trained, as_record(config), provenance)
+        heads.append((seed, head, trained.best.validation))
+    return heads
+
+
+def _evaluated(config: ShipConfig, model: Model, heads: Sequence[Head], use: str) -> list[list[Evaluation]]:
+    """For each head, its evaluations on every set of the corpus under this use; pictures are embedded once a set."""
+    sets = sorted(path for path in (config.corpus / use).glob("*") if path.is_dir())
+    if not sets:
+        raise NoImagesError(f"{config.corpus / use} holds no sets. Run python -m training.corpus first.")
+    found: list[list[Evaluation]] = [[] for _ in heads]
+    for path in sets:
+        pictures = labelled_pictures_of(f"folder:{path}")
+        embedded = embed_pictures(model, pictures, seed=0, report=silent)
+        for place, head in enumerate(heads):
+            headed = with_head(model, Source(config.model, model.space.backbone, head))
+            told = EvaluateConfig(config.model, f"{use}/{path.name}", baselines=True)
+            found[place].append(evaluate(headed, pictures, embedded, told))
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(command(ShipConfig, main))
