@@ -12,7 +12,7 @@ from tyro.extras import SubcommandApp
 
 from url_viz.errors import UrlVizError
 from url_viz.models.zoo import DEFAULT, EMBEDDED, shipped_head
-from url_viz.progress import TerminalReport, command_report
+from url_viz.progress import Progress, TerminalReport, command_report
 
 Folder = Annotated[Path, arg(help="folder of pictures")]
 ModelName = Annotated[str, arg(help="zoo or timm name, or the path of a checkpoint")]
@@ -50,6 +50,7 @@ def embed(
     from url_viz.models.model import load_model
 
     report = command_report()
+    report(Progress("prepare", 0))
     loaded = load_model(model, device=device, precision=precision, workspace=workspace)
     image_set = embed_folder(folder, model=loaded, workspace=workspace, limit=limit, progress=report, refit=refit)
     if isinstance(report, TerminalReport):

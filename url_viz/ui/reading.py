@@ -18,6 +18,7 @@ KIND = "embed"
 TICK_S = 1.0
 REFRESH_S = 3.0
 _STAGES = {
+    "prepare": "Preparing the model (the first time takes some seconds)",
     "scan": "Looking through the folder",
     "read": "Reading pictures",
     "neighbours": "Finding neighbours",
@@ -108,7 +109,7 @@ def _words(job: Job, step: Progress | None) -> str:
     if job.status().state is JobState.QUEUED:
         return "Waiting for another job to end"
     if step is None:
-        return "Starting: loading the model"
+        return "Starting"
     parts = [_STAGES.get(step.stage, step.stage)]
     if step.total:
         parts.append(f"{step.done:,} of {step.total:,}")
