@@ -1,0 +1,114 @@
+"""A workspace is made where it is asked for, writes appear whole or not at all, and strangers are refused."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from url_viz.errors import WorkspaceError
+from url_viz.workspace import SCHEMA_VERSION, Workspace, default_workspace, replaced, set_id_of
+
+
+class TestReplaced:
+    """A file is its old self until it is its new self."""
+
+    def test_the_old_file_stays_until_the_new_one_is_whole(self, tmp_path: Path) -> None:
+        path = tmp_path / "deep" / "file.json"
+        with replaced(path) as temporary:
+            temporary.write_text("one")
+        with replaced(path) as temporary:
+            temporary.write_text("two, half")
+            assert path.read_text() == "one"
+        assert path.read_text() == "two, half"
+        assert os.listdir(path.parent) == ["file.json"]
+
+    def test_an_error_leaves_the_old_file_and_no_other(self, tmp_path: Path) -> None:
+        path = tmp_path / "file.json"
+        path.write_text("one")
+        with pytest.raises(ZeroDivisionError), replaced(path) as temporary:
+            temporary.write_text(str(1 / 0))
+        assert path.read_text() == "one"
+        assert os.listdir(tmp_path) == ["file.json"]
+
+
+class TestDefault:
+    """`$URL_VIZ_HOME`, else `~/.url_viz`."""
+
+    def test_the_environment_names_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("URL_VIZ_HOME", str(tmp_path / "named"))
+        assert default_workspace() == tmp_path / "named"
+        assert Workspace.at().root == tmp_path / "named"
+
+    def test_a_tilde_is_the_home_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setenv("URL_VIZ_HOME", "~/named")
+        assert default_workspace() == tmp_path / "named"
+        assert Workspace.at(Path("~/other")).root == tmp_path / "other"
+
+    @pytest.mark.parametrize("value", ["", None])
+    def test_else_it_lies_at_home(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.delenv("URL_VIZ_HOME")
+        if value is not None:
+            monkeypatch.setenv("URL_VIZ_HOME", value)
+        assert default_workspace() == tmp_path / ".url_viz"
+
+
+class TestOpening:
+    """Made where it is new, opened where it is there, refused where it cannot be read."""
+
+    def test_made_once_and_opened_again(self, tmp_path: Path) -> None:
+        first = Workspace.at(tmp_path / "a" / "b")
+        stamp = first.about.stat().st_mtime_ns
+        assert Workspace.at(tmp_path / "a" / "b") == first
+        assert first.about.stat().st_mtime_ns == stamp
+        assert json.loads(first.about.read_text()) == {"schema_version": SCHEMA_VERSION}
+
+    def test_a_relative_path_stays_the_same_place(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        workspace = Workspace.at(Path("here"))
+        monkeypatch.chdir("/")
+        assert workspace.about.exists()
+
+    def test_a_newer_one_is_refused(self, tmp_path: Path) -> None:
+        Workspace.at(tmp_path).about.write_text(json.dumps({"schema_version": SCHEMA_VERSION + 1}))
+        with pytest.raises(WorkspaceError, match=r"schema 2.*Update URL-Viz"):
+            Workspace.at(tmp_path)
+
+    @pytest.mark.parametrize(
+        "text", ["", "{", "[]", "null", "{}", '{"schema_version": "x"}', '{"schema_version": null}']
+    )
+    def test_a_damaged_label_says_how_to_mend_it(self, tmp_path: Path, text: str) -> None:
+        Workspace.at(tmp_path).about.write_text(text)
+        with pytest.raises(WorkspaceError, match="is damaged") as caught:
+            Workspace.at(tmp_path)
+        (tmp_path / "workspace.json").write_text(str(caught.value).split("write ")[1].split(" into")[0])
+        Workspace.at(tmp_path)
+
+    def test_a_place_that_is_a_file_says_so(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        for root in (tmp_path / "file", tmp_path / "file" / "below"):
+            with pytest.raises(WorkspaceError, match=r"Cannot write to the workspace .*--workspace"):
+                Workspace.at(root)
+
+
+class TestSets:
+    """A set's folder has a plain id, and nothing else gets near the file system."""
+
+    def test_ids_are_stable_and_tell_folders_apart(self) -> None:
+        assert set_id_of(Path("/a/b")) == set_id_of(Path("/a/b"))
+        assert len({set_id_of(Path(p)) for p in ("/a/b", "/a/c", "/a", "/a/b/c", "/a/\udcff")}) == 5
+
+    def test_all_of_a_set_lies_in_its_folder(self, tmp_path: Path) -> None:
+        workspace = Workspace.at(tmp_path)
+        paths = workspace.set_paths(set_id_of(Path("/a")))
+        assert paths.folder.parent == workspace.sets
+        assert {p.parent for p in (paths.about, paths.tables, paths.lock)} == {paths.folder}
+
+    @pytest.mark.parametrize(
+        "wrong", ["", "..", "../../../../../etc", "0" * 15, "0" * 17, "G" * 16, "０" * 16, "A" * 16]
+    )
+    def test_anything_but_a_plain_id_is_refused(self, tmp_path: Path, wrong: str) -> None:
+        with pytest.raises(WorkspaceError, match="16 hexadecimal digits"):
+            Workspace.at(tmp_path).set_paths(wrong)
