@@ -5,8 +5,12 @@ from numpy.typing import NDArray
 
 from url_viz.index.tables import Graph
 
-TWIN_COSINE = 0.985
-"""Cosine from which two embeddings count as one picture."""
+TWIN_COSINE = 0.96
+"""Cosine from which two embeddings count as one picture.
+
+Of 6,610 game textures and wallpapers every pair looked at above it was a copy, a recoloured or a shifted one; of pictures
+shifted by 2 % or saved again at quality 60, about 95 % and 45 % lie above it.
+"""
 
 
 def twin_groups(graph: Graph, *, bound: float = TWIN_COSINE) -> NDArray[np.int32]:

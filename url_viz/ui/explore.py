@@ -72,7 +72,7 @@ def pick_label(table: pd.DataFrame) -> str | None:
     names = class_names_of(table)
     if not names:
         return None
-    picked = st.selectbox("Class", [ALL_CLASSES, *names], key="view.label")
+    picked = st.selectbox("Class", [ALL_CLASSES, *names], key="view.label", width=240)
     return None if picked in (None, ALL_CLASSES) else picked
 
 
