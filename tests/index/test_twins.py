@@ -23,7 +23,7 @@ def test_a_group_has_one_leader_and_the_lonely_lead_themselves() -> None:
 def test_a_chain_of_small_steps_is_cut() -> None:
     """Each is a twin of the next; the first and the last look nothing alike."""
     degrees = np.arange(0, 90, 6)  # cos 6° is .9945, cos 12° .978
-    leader = twin_groups(at_angles(*degrees))
+    leader = twin_groups(at_angles(*degrees), bound=0.985)
     for row, own in enumerate(leader):
         assert abs(degrees[row] - degrees[own]) <= 6
     assert len(set(leader.tolist())) >= len(degrees) / 3

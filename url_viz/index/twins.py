@@ -8,7 +8,7 @@ from url_viz.index.tables import Graph
 TWIN_COSINE = 0.96
 """Cosine from which two embeddings count as one picture.
 
-Of 6,610 game textures and wallpapers every pair looked at above it was a copy, a recoloured or a shifted one; of pictures
+Of 6,610 game textures and wallpapers every pair looked at above it was a copy, recoloured or shifted; of pictures
 shifted by 2 % or saved again at quality 60, about 95 % and 45 % lie above it.
 """
 
