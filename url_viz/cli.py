@@ -1,9 +1,10 @@
 """The command line: models, embed, rank, search, export, sets, forget, demo; thin over what Python has too."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,9 @@ from tyro.extras import SubcommandApp
 from url_viz.errors import UrlVizError
 from url_viz.models.zoo import DEFAULT, EMBEDDED, shipped_head
 from url_viz.progress import Progress, TerminalReport, command_report
+
+if TYPE_CHECKING:
+    from url_viz.image_set import ImageSet
 
 Folder = Annotated[Path, arg(help="folder of pictures")]
 ModelName = Annotated[str, arg(help="zoo or timm name, or the path of a checkpoint")]
@@ -104,10 +108,7 @@ def search(
     from url_viz.image_set import open_image_set
 
     image_set = open_image_set(folder, model=model, workspace=workspace)
-    bound = max_uncertainty
-    if max_percentile is not None:
-        at = float(np.nanpercentile(image_set.table()["uncertainty"], max_percentile))
-        bound = at if bound is None else min(bound, at)
+    bound = _bound(image_set, max_uncertainty, max_percentile)
     found = image_set.find(query, k=k, max_uncertainty=bound)
     if bound is not None and found.query_uncertainty > bound:
         print(
@@ -116,6 +117,18 @@ def search(
     print(_shown(found.hits, ["similarity", "uncertainty", "path", "label"]))
     if len(found.withheld):
         print(f"{len(found.withheld)} nearer pictures were withheld as too ambiguous.")
+
+
+def _bound(image_set: "ImageSet", max_uncertainty: float | None, max_percentile: float | None) -> float | None:
+    """The uncertainty above which pictures are withheld: the stricter of the two, where any is given."""
+    if max_uncertainty is None and max_percentile is None:
+        return None
+    if image_set.head is None:
+        raise UrlVizError(f"The model {image_set.source.name!r} has no head, so there is no uncertainty to gate by.")
+    bounds = [] if max_uncertainty is None else [max_uncertainty]
+    if max_percentile is not None:
+        bounds.append(float(np.percentile(image_set.table()["uncertainty"], max_percentile)))
+    return min(bounds)
 
 
 @app.command(name="export")
@@ -173,13 +186,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; users' errors are one line on stderr and status 1."""
     try:
         status = app.cli(prog="python -m url_viz", args=arguments)
+        sys.stdout.flush()
     except UrlVizError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {' '.join(str(error).splitlines())}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nStopped. What was read is kept; the same command goes on from here.", file=sys.stderr)
         return 130
     except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains as it flushes at its end
         return 141
     return int(status or 0)
 

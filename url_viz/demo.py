@@ -15,6 +15,7 @@ from PIL import Image, ImageFilter
 
 from url_viz.errors import FolderError
 from url_viz.images.decode import decode, read_file
+from url_viz.insight.metrics import spearman
 from url_viz.workspace import Workspace
 
 PHOTOGRAPHS = {
@@ -92,9 +93,9 @@ def measure(table: pd.DataFrame, *, columns: tuple[str, ...] = ("uncertainty", "
     for kind in ("crop", "blur", "dark"):
         part = rows[rows["kind"].isin((kind, "whole"))]
         for column in columns:
-            within = [float(g[column].corr(g["level"], method="spearman")) for _, g in part.groupby("label")]
-            finite = [value for value in within if np.isfinite(value)]
-            result[column][kind] = float(np.mean(finite)) if finite else float("nan")
+            scored = part[np.isfinite(part[column].to_numpy(float))]
+            within = [spearman(views_of[column], views_of["level"]) for _, views_of in scored.groupby("label")]
+            result[column][kind] = float(pd.Series(within, dtype=float).mean())
     return pd.DataFrame(result)
 
 

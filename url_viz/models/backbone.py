@@ -108,7 +108,9 @@ def _from_file(name: str, weights: Path) -> Loaded:
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
-        raise CheckpointError(f"{weights} does not fit the backbone {name!r}: {error}") from error
+        raise CheckpointError(
+            f"{weights} does not fit the backbone {name!r}: its tensors have other names or shapes."
+        ) from error
     return Loaded(name, _ready(network), file_digest(weights), preprocessing_of(network, name))
 
 

