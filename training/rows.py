@@ -62,10 +62,10 @@ def rows_of(cache: Cache, *, held_out: float, device: torch.device) -> Rows:
     Raises CacheError where there are too few pictures to do both.
     """
     loss = cache.loss()
-    is_held_out = cache.rows["id"] % SPLIT_PARTS < held_out * SPLIT_PARTS
+    is_choosing = is_held_out(cache, held_out)
     has_loss = np.isfinite(loss)
-    training = np.flatnonzero(~is_held_out & has_loss)
-    choosing = np.flatnonzero(is_held_out & has_loss)
+    training = np.flatnonzero(~is_choosing & has_loss)
+    choosing = np.flatnonzero(is_choosing & has_loss)
     if len(training) < 2 or len(choosing) < 2:
         raise CacheError(
             f"{len(training)} rows to train and {len(choosing)} to choose by are too few. "
@@ -88,6 +88,12 @@ def rows_of(cache: Cache, *, held_out: float, device: torch.device) -> Rows:
         criterion="R-AUROC" if 0 < is_correct.sum() < len(is_correct) else "rank agreement",
         resident=resident,
     )
+
+
+def is_held_out(cache: Cache, share: float) -> NDArray[np.bool_]:
+    """Which rows (R,) are of held-out pictures: told by the picture's id alone, so the same in every cache of it."""
+    chosen: NDArray[np.bool_] = cache.rows["id"] % SPLIT_PARTS < share * SPLIT_PARTS
+    return chosen
 
 
 def _is_correct(cache: Cache, pictures: NDArray[np.int64]) -> NDArray[np.bool_]:

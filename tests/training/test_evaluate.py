@@ -15,7 +15,7 @@ from training.evaluate import crop_test, evaluate, main, order_of, table, write_
 from url_viz.errors import FolderError, HeadMismatchError
 from url_viz.insight.metrics import r_auroc, recall_at_1
 from url_viz.models.head import Head, Provenance, save_head
-from url_viz.models.model import Model, Source, load_model, with_head
+from url_viz.models.model import Model, Source, with_head
 from url_viz.progress import silent
 
 

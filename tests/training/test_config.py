@@ -1,0 +1,96 @@
+"""Every option explains itself, configs import nothing heavy, and the commands parse what the documents show."""
+
+import subprocess
+import sys
+from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, get_args, get_origin, get_type_hints
+
+import pytest
+from typing_extensions import Doc
+
+from training import config
+from training.command import command, train_command
+from training.config import CacheConfig, EvaluateConfig, FinetuneConfig, Recipe, TrainConfig, as_record
+from url_viz.errors import CacheError
+
+ROOT = Path(__file__).parent.parent.parent
+CONFIGS = [value for value in vars(config).values() if isinstance(value, type) and is_dataclass(value)]
+COMMANDS = ["cache", "train", "finetune", "evaluate", "corpus", "ship"]
+
+
+@pytest.mark.parametrize("config_type", CONFIGS, ids=lambda c: c.__name__)
+def test_every_field_has_a_sentence(config_type: type) -> None:
+    assert (config_type.__doc__ or "").rstrip().endswith((".", ")."))
+    for name, hint in get_type_hints(config_type, include_extras=True).items():
+        assert get_origin(hint) is Annotated, name
+        sentences = [extra.documentation for extra in get_args(hint)[1:] if isinstance(extra, Doc)]
+        assert len(sentences) == 1, name
+        assert sentences[0].endswith("."), name
+
+
+def test_every_option_of_a_command_has_one_name() -> None:
+    # Options of nested groups are told by their own name, so no two may share one.
+    for config_type in (CacheConfig, TrainConfig, FinetuneConfig, EvaluateConfig):
+        names: list[str] = []
+        for field in fields(config_type):
+            default = field.default_factory() if field.default_factory is not MISSING else None
+            names += [inner.name for inner in fields(default)] if is_dataclass(default) else [field.name]
+        assert len(names) == len(set(names)), config_type
+
+
+def test_configs_import_nothing_heavy() -> None:
+    script = (
+        "import sys, training.config; "
+        "print([m for m in ('torch', 'timm', 'numpy', 'sklearn', 'PIL', 'tyro') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name: str) -> None:
+    found = subprocess.run(
+        [sys.executable, "-m", f"training.{name}", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "--out" in found.stdout or "--json" in found.stdout or "--work" in found.stdout
+
+
+def test_options_change_the_preset_that_is_named() -> None:
+    found: list[TrainConfig] = []
+    arguments = ["--cache", "c", "--out", "o", "--preset", "paper", "--margin", "0.2", "--loss", "l2"]
+    assert train_command(found.append, arguments) == 0
+    assert found[0].recipe.batch == 2048
+    assert found[0].recipe.epochs == 460
+    assert (found[0].recipe.margin, found[0].recipe.loss, found[0].cache) == (0.2, "l2", Path("c"))
+    assert train_command(found.append, ["--cache", "c", "--out", "o"]) == 0
+    assert found[1].recipe == Recipe()
+
+
+def test_the_papers_command_lines_parse() -> None:
+    found: list[CacheConfig] = []
+    line = "--model tf_efficientnet_lite0 --data folder:pictures --out cache --views 8 --target labels --blur 0.1"
+    assert command(CacheConfig, found.append, line.split()) == 0
+    assert (found[0].augmentation.views, found[0].augmentation.blur, found[0].target) == (8, 0.1, "labels")
+
+
+def test_a_users_error_is_told_and_is_a_status(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(_: CacheConfig) -> None:
+        raise CacheError("The cache is of something else. Choose another --out.")
+
+    assert command(CacheConfig, fail, ["--data", "a", "--out", "b"]) == 1
+    assert capsys.readouterr().err == "error: The cache is of something else. Choose another --out.\n"
+
+
+@pytest.mark.parametrize("wrong", [["--held-out", "2"], ["--batch", "1"], ["--preset", "other"], ["--nonsense", "1"]])
+def test_values_out_of_bounds_are_refused(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        train_command(lambda _: None, ["--cache", "c", "--out", "o", *wrong])
+    assert wrong[0].strip("-").split("-")[0] in capsys.readouterr().err
+
+
+def test_a_record_is_plain() -> None:
+    record = as_record(CacheConfig("folder:x", Path("out")))
+    assert record["out"] == "out"
+    assert record["augmentation"]["views"] == 4

@@ -1,0 +1,163 @@
+"""Adapt an uncertainty head to a folder of pictures, with or without labels; the backbone stays as it is.
+
+    python -m training.finetune --data FOLDER --model NAME --out DIR [--mode instance|labels] …
+
+Leaves OUT/head.safetensors, which load_model reads, and OUT/report.json with the self-check: on pictures that were held
+out, how well the uncertainties of the head before and after agree with the order of their task losses; and R-AUROC
+before and after where there are labels. OUT/cache keeps the embeddings, so that a second run starts at once.
+"""
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from training.cache import write_cache
+from training.command import command
+from training.config import CacheConfig, FinetuneConfig, as_record
+from training.rows import Rows, is_held_out, rows_of
+from training.store import Cache
+from training.train import RunPaths, final_figures, provenance_of, save_run, train
+from url_viz.errors import HeadMismatchError
+from url_viz.insight.metrics import r_auroc, recall_at_1, spearman
+from url_viz.models.head import Head
+from url_viz.models.head_module import HeadModule
+from url_viz.models.model import Model, load_model
+from url_viz.progress import Report, command_report
+from url_viz.workspace import replaced
+
+NEEDS_AGREEMENT = 0.2
+"""Below this rank agreement on held-out pictures an adapted head is told to be of little use."""
+REPORT_FILE = "report.json"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How a head does on held-out pictures; None where it cannot be told.
+
+    `agreement`: Spearman of uncertainty and task loss over their views, needs no labels. `r_auroc`: of their clean
+    embeddings, neighbours searched among all pictures of the folder; needs labels.
+    """
+
+    agreement: float | None
+    r_auroc: float | None
+
+
+@dataclass(frozen=True)
+class FinetuneReport:
+    """What finetuning did: figures of the head before (None without one) and after, and whether to use it."""
+
+    mode: str
+    pictures: int
+    unreadable: int
+    held_out: int
+    before: Figures | None
+    after: Figures
+    advice: str
+
+
+def main(config: FinetuneConfig) -> None:
+    """Finetune as `config` says, and print what came of it."""
+    model = load_model(config.model, device=config.device, precision=config.precision)
+    report = finetune(config, model, command_report())
+    print(f"{RunPaths(config.out).head}: {report.advice}")
+
+
+def finetune(config: FinetuneConfig, model: Model, report: Report) -> FinetuneReport:
+    """Cache views of the pictures, train a head on their task losses, check it on held-out ones, and save it.
+
+    Raises the errors of training.cache and training.train, HeadMismatchError where `from_shipped` finds no head.
+    """
+    cache = write_cache(_cache_config(config), model, report)
+    rows = rows_of(cache, held_out=config.recipe.held_out, device=torch.device("cpu"))
+    trained = train(rows, config.recipe, seed=config.seed, report=report, start=_start(config, model))
+    provenance = provenance_of(cache, config.recipe, config.seed, final_figures(trained, rows))
+    head = save_run(RunPaths(config.out), trained, as_record(config), provenance)
+    told = _report(config, cache, rows, model.head, head)
+    with replaced(config.out / REPORT_FILE) as temporary:
+        temporary.write_text(json.dumps(asdict(told), indent=1))
+    return told
+
+
+def _cache_config(config: FinetuneConfig) -> CacheConfig:
+    return CacheConfig(
+        data=config.data,
+        out=config.out / "cache",
+        model=config.model,
+        target=config.mode,
+        augmentation=config.augmentation,
+        instance=config.instance,
+        precision=config.precision,
+        device=config.device,
+        seed=config.seed,
+        limit=config.limit,
+    )
+
+
+def _start(config: FinetuneConfig, model: Model) -> HeadModule | None:
+    if not config.from_shipped:
+        return None
+    if model.head is None:
+        raise HeadMismatchError(f"{config.model!r} has no head to start from. Leave out --from-shipped.")
+    return HeadModule.from_head(model.head)
+
+
+def _report(config: FinetuneConfig, cache: Cache, rows: Rows, before: Head | None, after: Head) -> FinetuneReport:
+    places = held_out_places(cache, config.recipe.held_out)
+    figures = [figures_of(head, cache, rows, places) if head else None for head in (before, after)]
+    assert figures[1] is not None
+    return FinetuneReport(
+        mode=config.mode,
+        pictures=len(cache.pictures),
+        unreadable=cache.manifest.pictures - len(cache.pictures),
+        held_out=len(places),
+        before=figures[0],
+        after=figures[1],
+        advice=advice(figures[0], figures[1]),
+    )
+
+
+def held_out_places(cache: Cache, share: float) -> NDArray[np.int64]:
+    """The places in `clean` of the pictures that training held out."""
+    return np.unique(cache.own[is_held_out(cache, share)])
+
+
+def figures_of(head: Head, cache: Cache, rows: Rows, places: NDArray[np.int64]) -> Figures:
+    """The figures of a head on the held-out pictures at `places`."""
+    agreement = spearman(head(rows.held_out), rows.held_out_loss)
+    is_labelled = len(cache.manifest.classes) > 0 and len(cache.pictures) > 1
+    auroc = float("nan")
+    if is_labelled:
+        is_correct = recall_at_1(cache.clean, cache.labels)[1]
+        counts = places[cache.labels[places] >= 0]
+        auroc = r_auroc(head(cache.clean[counts]), is_correct[counts])
+    return Figures(_or_none(agreement), _or_none(auroc))
+
+
+def _or_none(value: float) -> float | None:
+    return None if np.isnan(value) else value
+
+
+def advice(before: Figures | None, after: Figures) -> str:
+    """What a person should do with the adapted head, in a sentence that shows its figures."""
+    first = before or Figures(None, None)
+    told = f"rank agreement with the task loss on held-out pictures {_told(first.agreement)} before, "
+    told += f"{_told(after.agreement)} after"
+    if after.r_auroc is not None:
+        told += f"; R-AUROC {_told(first.r_auroc)} before, {_told(after.r_auroc)} after"
+    if after.agreement is None or after.agreement < NEEDS_AGREEMENT:
+        return f"of little use ({told}): add pictures, or keep the shipped head."
+    if first.agreement is not None and after.agreement <= first.agreement:
+        return f"no better than the head before ({told}): keep that one."
+    return f"adapted ({told})."
+
+
+def _told(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3f}"
+
+
+if __name__ == "__main__":
+    sys.exit(command(FinetuneConfig, main))
