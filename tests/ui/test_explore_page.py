@@ -109,7 +109,7 @@ def test_one_click_turns_class_folders_off(image_set: ImageSet) -> None:
 
 
 def test_a_threshold_splits_the_galleries(image_set: ImageSet) -> None:
-    at = run(image_set, **{f"view.map.{image_set.set_id}": {"threshold": 80.0}})
+    at = run(image_set, **{f"view.map.{image_set.set_id}": {"threshold": 80.0}, "view.collapse": False})
     text = words(at)
     assert "Threshold: 80th percentile" in text
     assert "**Most ambiguous** · 3" in text
