@@ -18,7 +18,7 @@ from url_viz.images.preprocess import WIDEST_ASPECT, Preprocessing, middle, resi
 from url_viz.images.read import Picture, thumbnail
 from url_viz.index.neighbours import K, build_graph, normalised
 from url_viz.index.projection import place
-from url_viz.index.tables import PLACED, Coordinates, Embeddings, Graph
+from url_viz.index.tables import PLACED, Coordinates, Embeddings, Graph, positions_of
 from url_viz.index.twins import TWIN_COSINE, twin_groups
 from url_viz.insight.confusability import TEMPERATURE, confusability
 from url_viz.insight.ranking import BY, percentile
@@ -162,25 +162,31 @@ def nearest_in(queries: NDArray[np.floating], embeddings: NDArray[np.floating], 
         rows = np.broadcast_to(np.arange(start, start + cosines.shape[1]), cosines.shape)
         both_place = np.concatenate([place, rows], axis=1)
         both = np.concatenate([np.where(place >= 0, similarity, -np.inf), cosines], axis=1)
-        best = np.argsort(-both, axis=1, kind="stable")[:, :k]
+        best = _highest(both, k)
         place = np.take_along_axis(both_place, best, 1)
         similarity = np.where(place >= 0, np.take_along_axis(both, best, 1), -1).astype(np.float32)
     return place, similarity
 
 
 def confusability_in(place: NDArray[np.integer], similarity: NDArray[np.floating], is_twin: NDArray[np.bool_]) -> Array:
-    """Confusability (Q,) of pictures that are not in the set, from their neighbours in it; see `confusability`.
+    """Confusability (Q,) of pictures that are not in a set, from their neighbours in it; see `confusability`.
 
-    `place`, `similarity` and `is_twin` are (Q, K + 1): a picture that is in the set finds itself there too, as a twin,
-    and keeps as many others as the set's own graph has, so that both have the same value.
+    `place` (−1: none), `similarity` and `is_twin` are (Q, K); twins are as good as the picture itself and do not count.
+    nan where fewer than two neighbours are left to compare.
     """
     is_other = (place >= 0) & ~is_twin
-    is_other[:, K:] &= is_twin.any(axis=1, keepdims=True)
     exact = similarity.astype(np.float64)
     highest = np.where(is_other, exact, -np.inf).max(axis=1, keepdims=True)
     nearness = (exact - np.where(np.isfinite(highest), highest, 0)) / TEMPERATURE
     weight = np.exp(np.where(is_other, nearness, -np.inf)).sum(axis=1)
     return np.where(is_other.sum(axis=1) >= 2, 1 - 1 / np.maximum(weight, 1), np.nan).astype(np.float32)
+
+
+def _highest(scores: NDArray[np.floating], k: int) -> NDArray[np.int64]:
+    """The columns of the k highest of each row, highest first; of equal ones the first column first."""
+    some = np.sort(np.argpartition(-scores, k - 1, axis=1)[:, :k], axis=1)
+    order = np.argsort(-np.take_along_axis(scores, some, 1), axis=1, kind="stable")
+    return np.take_along_axis(some, order, 1)
 
 
 def _read(file: Incoming, preprocessing: Preprocessing) -> Picture | Refused:
@@ -239,13 +245,18 @@ def _within_batch(scored: Sequence[Scored]) -> dict[str, NDArray[np.generic]]:
 
 
 def _within(scored: Sequence[Scored], reference: Reference) -> dict[str, NDArray[np.generic]]:
-    """What the reference says of the uploads: confusability, nearest picture, and their places on its map."""
+    """What the reference says of the uploads: confusability, nearest picture, and their places on its map.
+
+    An upload that is in the reference, byte for byte, has the confusability that it has there.
+    """
     content = np.array([upload.content for upload in scored], np.int64)
-    position, similarity = nearest_in(_embeddings(scored), reference.embedding, k=K + 1)
+    position, similarity = nearest_in(_embeddings(scored), reference.embedding, k=K)
     is_twin = (position >= 0) & ((similarity >= TWIN_COSINE) | (reference.content[position] == content[:, None]))
     xy = placed(content, position, similarity, reference)
+    row = positions_of(content, reference.content)
+    by_neighbours = confusability_in(position, similarity, is_twin)
     return {
-        "confusability": confusability_in(position, similarity, is_twin),
+        "confusability": np.where(row >= 0, reference.values["confusability"][row], by_neighbours).astype(np.float32),
         "nearest_similarity": similarity[:, 0],
         "twin_of": np.where(is_twin.any(axis=1), reference.ids[position[:, 0]], -1),
         "x": xy[:, 0],
