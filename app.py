@@ -13,7 +13,11 @@ def run_page() -> None:
 
     st.set_page_config(page_title="URL-Viz", page_icon=ICON, layout="wide")
     apply_style()
-    pages = [st.Page("pages/explore.py", title="Explore", icon=":material/scatter_plot:", default=True)]
+    pages = [
+        st.Page("pages/explore.py", title="Explore", icon=":material/scatter_plot:", default=True),
+        st.Page("pages/upload.py", title="Sort uploads", icon=":material/swap_vert:"),
+        st.Page("pages/search.py", title="Search safely", icon=":material/image_search:"),
+    ]
     page = st.navigation(pages)
     try:
         show_sidebar()
@@ -24,8 +28,11 @@ def run_page() -> None:
 
 
 if get_script_run_ctx(suppress_warning=True) is None:
+    from streamlit.runtime.pages_manager import PagesManager
+
     from url_viz.ui.routes import middleware, routes
 
+    PagesManager.uses_pages_directory = False  # else a link to a page, opened first, would run that page's file alone
     app = st.App(__file__, routes=routes(), middleware=middleware())
 else:
     run_page()

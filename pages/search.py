@@ -1,0 +1,49 @@
+"""Search safely: the most similar pictures of an image set, the ambiguous ones withheld, and what that is worth."""
+
+import streamlit as st
+
+from url_viz.ui import search, search_query
+from url_viz.ui.open_sets import open_sets
+from url_viz.ui.reading import set_name, show_reading
+from url_viz.ui.search_evidence import show_evidence
+from url_viz.ui.sidebar import show_not_read, show_welcome
+from url_viz.ui.state import choice
+
+now = choice()
+if now.set_id is None:
+    show_welcome()
+    st.stop()
+
+image_set = open_sets().find(now.set_id, now.model)
+has_pictures = image_set is not None and len(image_set) > 0
+show_reading(now.set_id, shown_version=image_set.version if image_set is not None and has_pictures else None)
+if image_set is None or not has_pictures:
+    show_not_read(now)
+    st.stop()
+
+table = image_set.table()
+with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    st.subheader("Search safely", anchor=False, width="content")
+    st.caption(f"in {set_name(image_set.root)} · {len(table):,} pictures", width="content")
+measures = search.measures_to_gate_by(table)
+if not measures:
+    st.info("No values yet to withhold by. They appear once the pictures are read.", icon=":material/hourglass_empty:")
+    st.stop()
+
+left, middle, right = st.columns([5, 9, 6], gap="medium")
+query = None
+with left:
+    query = search_query.query_of(image_set)
+    if query is not None:
+        search_query.show_query(query)
+        search.show_values(query)
+    with st.expander("Search with another picture", expanded=query is None, icon=":material/image_search:"):
+        search_query.pick_query(image_set, measure=measures[0])
+with middle:
+    gate = search.pick_gate(table, measures)
+    if query is None:
+        st.caption("Choose a picture of the set, drop one, or paste one: the most similar ones appear here.")
+    elif search.may_search(query, gate):
+        search.show_hits(image_set, search.found(image_set, query, gate), gate)
+with right:
+    show_evidence(image_set, measures, measure=gate.measure)

@@ -1,0 +1,48 @@
+"""Sort uploads: pictures dropped on the page, scored in memory and sorted from most to least ambiguous."""
+
+import streamlit as st
+
+from url_viz.ui import upload
+from url_viz.ui.open_sets import open_sets
+from url_viz.ui.state import choice
+from url_viz.ui.upload_batch import scored_batch, uploaded
+from url_viz.ui.upload_detail import show_upload
+from url_viz.ui.upload_take import show_take_away
+
+now = choice()
+image_set = open_sets().find(now.set_id, now.model) if now.set_id is not None else None
+if image_set is not None and not len(image_set):
+    image_set = None
+
+upload.show_drop()
+if not uploaded():
+    upload.show_empty(now, image_set)
+    st.stop()
+
+batch = scored_batch(uploaded(), now, image_set)
+if not batch.scored:
+    st.info("None of these files can be read as a picture.", icon=":material/info:")
+    upload.show_refused(batch)
+    st.stop()
+
+table = upload.ranked(batch, image_set)
+upload.show_heading(batch, now, image_set)
+order = upload.pick_order(table)
+if order is None:
+    st.info(f"{now.model} gives no value that orders these pictures.", icon=":material/info:")
+    st.stop()
+measure, threshold = order
+done = upload.sort(table, measure=measure, threshold=threshold)
+show_take_away(batch, done, now, image_set)
+
+if image_set is not None and table["x"].notna().any():
+    left, right = st.columns([11, 9], gap="medium")
+    with left:
+        upload.show_on_map(table, done, image_set, measure=measure, threshold=threshold)
+    with right:
+        clicked = upload.show_sides(batch, done, measure=measure, columns=2)
+else:
+    clicked = upload.show_sides(batch, done, measure=measure, columns=4)
+upload.show_refused(batch)
+if clicked is not None:
+    show_upload(batch, table, clicked, image_set, measure=measure)

@@ -1,0 +1,169 @@
+"""What is searched with: a picture of the image set, or one from outside, with its values there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from PIL.Image import Image
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from url_viz.image_set import ImageSet
+from url_viz.images.decode import decode
+from url_viz.images.incoming import IncomingFile
+from url_viz.insight.ranking import with_percentile
+from url_viz.insight.uploads import Refused, Scored, rank, score
+from url_viz.ui.beside import reference
+from url_viz.ui.components.gallery import show_gallery
+from url_viz.ui.components.paste import show_paste
+from url_viz.ui.loaded import running_set
+from url_viz.ui.routes import picture_url
+from url_viz.ui.upload import data_url
+from url_viz.ui.upload_batch import shown_name
+from url_viz.ui.view import MEASURES, tiles
+
+QUERY_ID = "search.query_id"
+"""In the session: the id of the picture to search with; other pages set it and switch to this one."""
+QUERY_FILE = "search.file"
+_DROP = "search.drop"
+_ID_IN_ADDRESS = "id"
+MATCHES_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Query:
+    """A picture to search with: one of the set by `image_id`, or one from outside as `picture`.
+
+    `address` shows it; `values` and `percentiles` are by measure, among the image set.
+    """
+
+    name: str
+    address: str
+    width: int
+    height: int
+    values: Mapping[str, float]
+    percentiles: Mapping[str, float]
+    image_id: int | None = None
+    picture: Image | None = None
+
+
+def query_of(image_set: ImageSet) -> Query | None:
+    """What the session (or the address) says to search with; None where it says nothing that is there."""
+    file: UploadedFile | None = st.session_state.get(QUERY_FILE)
+    if file is not None:
+        return _from_outside(file, image_set)
+    image_id = st.session_state.get(QUERY_ID, _in_address())
+    if image_id is None:
+        return None
+    if not (image_set.table()["id"] == image_id).any():
+        st.info("The picture to search with is not in this image set. Choose another one.", icon=":material/info:")
+        return None
+    st.query_params[_ID_IN_ADDRESS] = str(image_id)
+    return _of_set(int(image_id), image_set)
+
+
+def search_with(image_id: int) -> None:
+    """Search with a picture of the set from now on."""
+    st.session_state[QUERY_ID] = image_id
+    st.session_state.pop(QUERY_FILE, None)
+
+
+def show_query(query: Query) -> None:
+    """The picture that is searched with, its name and its values."""
+    shape = f"aspect-ratio: {query.width} / {query.height}"
+    st.html(f'<img class="url-viz-picture" src="{query.address}" style="{shape}" alt="The picture searched with">')
+    st.code(query.name, language=None, wrap_lines=True)
+
+
+def pick_query(image_set: ImageSet, *, measure: str) -> None:
+    """Ways to another query: a name to look for in the set, a file, the clipboard."""
+    typed = st.text_input(
+        "Find by name or class",
+        placeholder="part of a path, such as cat/",
+        key="search.filter",
+        icon=":material/search:",
+    )
+    rows = matches(image_set.table(), typed)
+    shown = with_percentile(rows, measure).head(MATCHES_SHOWN)
+    clicked = show_gallery(
+        tiles(shown, set_id=image_set.set_id, measure=measure, ringed_id=st.session_state.get(QUERY_ID)),
+        key="search.matches",
+        empty="No picture has this in its path.",
+        columns=4,
+    ).clicked_id
+    if len(rows) > MATCHES_SHOWN:
+        st.caption(f"{len(rows):,} pictures; the first {MATCHES_SHOWN} are shown.")
+    st.file_uploader(
+        "Another picture", key=_DROP, on_change=_take, label_visibility="collapsed", accept_multiple_files=False
+    )
+    show_paste(key="search.paste")
+    if clicked is not None:
+        search_with(clicked)
+        st.rerun()
+
+
+def matches(table: pd.DataFrame, typed: str) -> pd.DataFrame:
+    """The rows whose path or class holds each word of what was typed, whatever its case; all where nothing was."""
+    where = (table["path"] + " " + table["label"].fillna("").astype(str)).str.casefold()
+    found = np.ones(len(table), bool)
+    for word in typed.casefold().split():
+        found &= where.str.contains(word, regex=False).to_numpy(dtype=bool)
+    return table[found]
+
+
+def _of_set(image_id: int, image_set: ImageSet) -> Query:
+    row = image_set.row(image_id)
+    number = image_set.row_of(image_id)
+    ranked = {measure: with_percentile(image_set.table(), measure)["rank_percentile"] for measure in MEASURES}
+    return Query(
+        name=str(row["path"]),
+        address=picture_url(image_set, image_id),
+        width=int(row["width"]),
+        height=int(row["height"]),
+        values={measure: float(row[measure]) for measure in MEASURES},
+        percentiles={measure: float(ranks.to_numpy()[number]) for measure, ranks in ranked.items()},
+        image_id=image_id,
+    )
+
+
+def _from_outside(file: UploadedFile, image_set: ImageSet) -> Query | None:
+    outcome = _scored(file, image_set)
+    if isinstance(outcome, Refused):
+        st.error(f"The picture {outcome.reason}. Choose another one.", icon=":material/broken_image:")
+        return None
+    row = rank([outcome], reference(image_set)).iloc[0]
+    picture, _ = decode(file.getvalue(), short_side_px=image_set.space.preprocessing.resize_px)
+    return Query(
+        name=outcome.name,
+        address=data_url(outcome.thumbnail),
+        width=outcome.width,
+        height=outcome.height,
+        values={measure: float(row[measure]) for measure in MEASURES},
+        percentiles={measure: float(row[f"{measure}_percentile"]) for measure in MEASURES},
+        picture=picture,
+    )
+
+
+def _scored(file: UploadedFile, image_set: ImageSet) -> Scored | Refused:
+    """The outcome of scoring a file, once for the same file and model."""
+    key = (file.file_id, image_set.space.key, image_set.head.digest if image_set.head else None)
+    known = st.session_state.get("search.scored")
+    if known is None or known[0] != key:
+        with running_set(image_set) as running, st.spinner("Reading the picture"):
+            [outcome] = score([IncomingFile(shown_name(file.name), file.getvalue())], running.model)
+        known = (key, outcome)
+        st.session_state["search.scored"] = known
+    outcome = known[1]
+    assert isinstance(outcome, Scored | Refused)
+    return outcome
+
+
+def _take() -> None:
+    st.session_state[QUERY_FILE] = st.session_state[_DROP]
+    st.query_params.pop(_ID_IN_ADDRESS, None)
+
+
+def _in_address() -> int | None:
+    text = st.query_params.get(_ID_IN_ADDRESS, "")
+    return int(text) if text.isascii() and text.isdigit() else None
