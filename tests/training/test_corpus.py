@@ -64,7 +64,7 @@ def test_icons_are_classed_by_name_and_aliases_are_one(tmp_path: Path) -> None:
     # `open` and `folder-open` are the same bytes in theme a, so they are one class everywhere.
     for theme, seed in (("a", 0), ("b", 10), ("c", 20)):
         save(tmp_path / theme / "48" / "open.png", seed)
-        save(tmp_path / theme / "16" / "open.png", seed, size_px=16)
+        Image.new("RGB", (16, 16)).save(save(tmp_path / theme / "16" / "open.png"))  # smaller: never taken
         save(tmp_path / theme / "48" / "close.png", seed + 1)
     save(tmp_path / "a" / "48" / "folder-open.png", 0)
     save(tmp_path / "b" / "48" / "folder-open.png", 99)
