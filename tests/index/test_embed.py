@@ -370,7 +370,7 @@ def test_while_another_process_reads_the_folder(read: Reader) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.torture) for seed in range(1, 7))])
 def test_a_killed_run_goes_on_without_loss_and_without_doubles(read: Reader, bare_model: Model, seed: int) -> None:
     """kill -9 of the real command, twice, each at a random moment after something new was stored."""
     write_folder(read.folder, 400)

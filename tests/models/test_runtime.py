@@ -1,21 +1,24 @@
 """OpenVINO and torch say the same of a picture, a batch too large is halved, and nobody is phoned."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
 import torch
 from torch import Tensor, nn
 
 from url_viz.errors import ModelError
 from url_viz.images.preprocess import Preprocessing, middle, normalised, resized
 from url_viz.insight.metrics import spearman
-from url_viz.models.backbone import Backbone, load_backbone
+from url_viz.models.backbone import Backbone, Loaded, load_backbone
 from url_viz.models.model import load_model
 from url_viz.models.runtime import Outputs, choose_device, joined
+from url_viz.models.runtime_openvino import OpenVinoRuntime, convert, converted
 from url_viz.models.runtime_torch import TorchRuntime
 from url_viz.models.zoo import DEFAULT
 
@@ -67,30 +70,43 @@ class TestOpenVino:
         alone = np.concatenate([model.run(crop[None]).embedding for crop in crops[:3]])
         assert model.run(crops[:3]).embedding == pytest.approx(alone, rel=1e-4, abs=1e-4)
 
-    @pytest.mark.parametrize("damage", ["about.json", "graph.xml", "graph.bin"])
-    def test_a_damaged_graph_is_made_again(self, tmp_path: Path, damage: str) -> None:
-        """With timm's smallest network, since it is converted twice."""
-        from url_viz.models.backbone import Loaded
-        from url_viz.models.runtime_openvino import OpenVinoRuntime, convert, converted
 
-        torch.manual_seed(0)
-        sheet = Preprocessing(size_px=160)
-        loaded = Loaded("test_vit", Backbone(_timm("test_vit")).eval(), "0" * 16, sheet)
-        convert(loaded, tmp_path / "graph")
-        assert converted(tmp_path / "graph") == ("0" * 16, sheet)
-        whole = (tmp_path / "graph" / damage).read_bytes()
-        (tmp_path / "graph" / damage).write_bytes(whole[: len(whole) // 2])
-        assert converted(tmp_path / "graph") is None
-        convert(loaded, tmp_path / "graph")
+@pytest.fixture(scope="module")
+def loaded() -> Loaded:
+    torch.manual_seed(0)
+    network = timm.create_model("test_vit", pretrained=False)
+    return Loaded("test_vit", Backbone(network).eval(), "0" * 16, Preprocessing(size_px=160))
+
+
+@pytest.fixture(scope="module")
+def graph(loaded: Loaded, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "graph"
+    convert(loaded, folder)
+    return folder
+
+
+class TestDamagedGraph:
+    """A graph that is not whole counts as none, and is made again in its place; with timm's smallest network."""
+
+    @pytest.mark.parametrize("damaged", ["about.json", "graph.xml", "graph.bin"])
+    @pytest.mark.parametrize("kept_share", [0, 0.5])
+    def test_is_noticed(self, graph: Path, tmp_path: Path, damaged: str, kept_share: float) -> None:
+        folder = Path(shutil.copytree(graph, tmp_path / "graph"))
+        whole = (folder / damaged).read_bytes()
+        (folder / damaged).write_bytes(whole[: int(len(whole) * kept_share)])
+        assert converted(folder) is None
+        (folder / damaged).unlink()
+        assert converted(folder) is None
+        (folder / damaged).write_bytes(whole)
+        assert converted(folder) == ("0" * 16, Preprocessing(size_px=160))
+
+    def test_is_made_again_with_nothing_half_made_beside_it(self, graph: Path, loaded: Loaded) -> None:
+        (graph / "graph.bin").write_bytes(b"")
+        convert(loaded, graph)
         crop = np.zeros((1, 160, 160, 3), np.uint8)
-        assert OpenVinoRuntime(tmp_path / "graph", sheet, precision="exact").run(crop).logits.shape == (1, 1000)
-        assert [p.name for p in tmp_path.iterdir()] == ["graph"], "nothing half-made is left"
-
-
-def _timm(name: str) -> nn.Module:
-    import timm
-
-    return timm.create_model(name, pretrained=False, num_classes=1000)
+        runtime = OpenVinoRuntime(graph, loaded.preprocessing, precision="exact")
+        assert runtime.run(crop).logits.shape == (1, 1000)
+        assert [p.name for p in graph.parent.iterdir()] == ["graph"]
 
 
 @pytest.mark.slow
