@@ -12,6 +12,10 @@ from tests.images.pictures import encoded, noise, write_folder
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.images.digest import content_key
 from url_viz.images.incoming import IncomingFile
+from url_viz.index.neighbours import K, build_graph
+from url_viz.index.tables import Embeddings
+from url_viz.insight.confusability import confusability
+from url_viz.insight.ranking import percentile
 from url_viz.insight.uploads import (
     Reference,
     Refused,
@@ -54,12 +58,22 @@ def test_a_picture_of_the_set_has_its_own_values_as_an_upload(image_set: ImageSe
         scored(uploads_of(image_set), model), reference_of(table, image_set.embeddings(), contents_of(image_set))
     )
     for measure in ("uncertainty", "confusability", "entropy", "inverse_norm"):
-        np.testing.assert_allclose(found[measure], table[measure], rtol=2e-3, atol=2e-4)
-    np.testing.assert_allclose(found["uncertainty_percentile"], table["percentile"], atol=4)
+        np.testing.assert_allclose(found[measure], table[measure], rtol=1e-6)
+    np.testing.assert_allclose(found["confusability_percentile"], table["confusability_percentile"], atol=3)
     np.testing.assert_allclose(found[["x", "y"]], table[["x", "y"]], atol=1e-5)
     assert (found["nearest_similarity"] > 0.999).all()
     content_of = dict(zip(table["id"], contents_of(image_set), strict=True))
     assert [content_of[twin] for twin in found["twin_of"]] == list(contents_of(image_set))
+
+
+def test_a_score_agrees_with_the_store_though_batches_differ(image_set: ImageSet, model: Model) -> None:
+    outcomes = scored(uploads_of(image_set), model)
+    table = image_set.table()
+    np.testing.assert_allclose([one.uncertainty for one in outcomes], table["uncertainty"], rtol=5e-3)
+    np.testing.assert_allclose([one.entropy for one in outcomes], table["entropy"], rtol=2e-2)
+    cosine = np.sum(np.stack([one.embedding for one in outcomes]).astype(np.float32) * image_set.embeddings(), axis=1)
+    norms = np.linalg.norm(image_set.embeddings(), axis=1)
+    np.testing.assert_allclose(cosine / norms**2, 1, atol=0.01)
 
 
 def test_a_new_picture_lies_among_its_neighbours(image_set: ImageSet, model: Model) -> None:
@@ -133,10 +147,16 @@ def test_a_thumbnail_is_small_and_carries_no_metadata(model: Model) -> None:
 
 
 def test_percentiles_by_hand() -> None:
-    """Among 1, 2, 2, 4: below 1 lie 0 and half of itself: 12.5; 2 → 25 + 25 = 50; 3 → 75; above all → 100."""
-    found = percentile_among(np.array([1, 2, 3, 9, np.nan]), np.array([2.0, 4, 1, 2, np.nan]))
-    np.testing.assert_allclose(found, [12.5, 50, 75, 100, np.nan])
+    """Among 1, 2, 2, 4 at 0, 50, 50, 100: 3 lies between the third and the fourth, at 2.5 of 3 steps; ends are cut."""
+    found = percentile_among(np.array([1, 2, 3, 4, 9, 0, np.nan]), np.array([2.0, 4, 1, 2, np.nan]))
+    np.testing.assert_allclose(found, [0, 50, 250 / 3, 100, 100, 0, np.nan], rtol=1e-6)
+    assert percentile_among(np.array([1.0, 7.0]), np.array([1.0])).tolist() == [50, 50]
     assert np.isnan(percentile_among(np.array([1.0]), np.array([np.nan]))).all()
+
+
+def test_a_member_has_the_percentile_that_the_set_gives_it() -> None:
+    members = np.random.default_rng(0).integers(0, 30, 200).astype(float)
+    np.testing.assert_allclose(percentile_among(members, members), percentile(members), rtol=1e-5)
 
 
 def test_confusability_by_hand() -> None:
@@ -146,6 +166,16 @@ def test_confusability_by_hand() -> None:
     twins = np.array([[False] * 3, [True, False, False], [True, False, False]])
     found = confusability_in(place, cosines, twins)
     np.testing.assert_allclose(found, [0.5, 0.5, np.nan], atol=1e-6)
+
+
+def test_a_picture_outside_has_the_confusability_that_it_would_have_inside() -> None:
+    rows = np.random.default_rng(3).normal(size=(60, 12)).astype(np.float16)
+    graph = build_graph(Embeddings(np.arange(60), rows, np.zeros(60, np.float32)))
+    inside = confusability(graph.position, graph.similarity, np.arange(60))
+    for number in (0, 17, 59):
+        position, similarity = nearest_in(rows[number][None], np.delete(rows, number, axis=0), k=K)
+        outside = confusability_in(position, similarity, np.zeros(position.shape, bool))
+        assert outside[0] == pytest.approx(inside[number], abs=1e-5)
 
 
 def test_nearest_agrees_with_a_loop_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:

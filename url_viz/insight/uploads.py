@@ -125,28 +125,26 @@ def rank(scored: Sequence[Scored], reference: Reference | None) -> pd.DataFrame:
             "inverse_norm": _inverse_norm(_embeddings(scored)),
         }
     )
-    among = reference if reference is not None and len(reference) else None
-    found = base.assign(**(_within_batch(scored) if among is None else _within(scored, among)))
-    for measure in BY:
-        values = found[measure].to_numpy(np.float64)
-        found[f"{measure}_percentile"] = (
-            percentile(values) if among is None else percentile_among(values, among.values[measure])
-        )
-    return found
+    if reference is None or not len(reference):
+        found = base.assign(**_within_batch(scored))
+        return found.assign(**{f"{measure}_percentile": percentile(_column(found, measure)) for measure in BY})
+    found = _as_known(base.assign(**_within(scored, reference)), scored, reference)
+    ranks = {m: percentile_among(_column(found, m), reference.values[m]) for m in BY}
+    return found.assign(**{f"{measure}_percentile": rank for measure, rank in ranks.items()})
 
 
 def percentile_among(values: NDArray[np.floating], reference: NDArray[np.floating]) -> Array:
-    """Percentile 0 to 100 of each value (M,) among the finite ones of `reference` (N,); equal ones count half.
+    """Percentile 0 to 100 of each value (M,) among the finite ones of `reference` (N,), on the scale of `percentile`.
 
-    nan where the value or the whole reference is.
+    A value that is in the reference has the percentile it has there; one between two of them lies halfway; nan where
+    the value or the whole reference is.
     """
     known = np.sort(reference[np.isfinite(reference)])
     if not len(known):
         return np.full(len(values), np.nan, np.float32)
-    below = np.searchsorted(known, values, side="left")
-    up_to = np.searchsorted(known, values, side="right")
-    share = 50 * (below + up_to) / len(known)
-    return np.where(np.isfinite(values), share, np.nan).astype(np.float32)
+    rank = (np.searchsorted(known, values, side="left") + np.searchsorted(known, values, side="right") - 1) / 2
+    share = np.clip(rank / (len(known) - 1), 0, 1) if len(known) > 1 else np.full(len(values), 0.5)
+    return np.where(np.isfinite(values), 100 * share, np.nan).astype(np.float32)
 
 
 def nearest_in(queries: NDArray[np.floating], embeddings: NDArray[np.floating], *, k: int) -> TopK:
@@ -245,18 +243,13 @@ def _within_batch(scored: Sequence[Scored]) -> dict[str, NDArray[np.generic]]:
 
 
 def _within(scored: Sequence[Scored], reference: Reference) -> dict[str, NDArray[np.generic]]:
-    """What the reference says of the uploads: confusability, nearest picture, and their places on its map.
-
-    An upload that is in the reference, byte for byte, has the confusability that it has there.
-    """
+    """What the reference says of the uploads: confusability, nearest picture, and their places on its map."""
     content = np.array([upload.content for upload in scored], np.int64)
     position, similarity = nearest_in(_embeddings(scored), reference.embedding, k=K)
     is_twin = (position >= 0) & ((similarity >= TWIN_COSINE) | (reference.content[position] == content[:, None]))
     xy = placed(content, position, similarity, reference)
-    row = positions_of(content, reference.content)
-    by_neighbours = confusability_in(position, similarity, is_twin)
     return {
-        "confusability": np.where(row >= 0, reference.values["confusability"][row], by_neighbours).astype(np.float32),
+        "confusability": confusability_in(position, similarity, is_twin),
         "nearest_similarity": similarity[:, 0],
         "twin_of": np.where(is_twin.any(axis=1), reference.ids[position[:, 0]], -1),
         "x": xy[:, 0],
@@ -283,6 +276,21 @@ def placed(content: NDArray[np.int64], position: NDArray[np.int64], similarity: 
         np.concatenate([alone.astype(np.float32), np.where(usable, similarity, -1)]),
     )
     return place(graph, known).xy[len(known) :]
+
+
+def _as_known(found: pd.DataFrame, scored: Sequence[Scored], reference: Reference) -> pd.DataFrame:
+    """Uploads that are in the reference byte for byte have the very values that they have there."""
+    row = positions_of(np.array([upload.content for upload in scored], np.int64), reference.content)
+    return found.assign(
+        **{
+            measure: np.where(row >= 0, reference.values[measure][row], _column(found, measure)).astype(np.float32)
+            for measure in BY
+        }
+    )
+
+
+def _column(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
+    return np.asarray(table[name].to_numpy(np.float64))
 
 
 def _embeddings(scored: Sequence[Scored]) -> NDArray[np.float16]:

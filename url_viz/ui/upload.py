@@ -10,6 +10,7 @@ import streamlit as st
 
 from url_viz.image_set import ImageSet
 from url_viz.insight.uploads import rank
+from url_viz.models.model import resolve
 from url_viz.ui.beside import reference
 from url_viz.ui.components.gallery import Tile, show_gallery
 from url_viz.ui.components.paste import show_paste
@@ -61,9 +62,10 @@ def show_drop() -> None:
 def show_empty(now: Choice, image_set: ImageSet | None) -> None:
     """What the page will do, before anything was dropped."""
     beside = f"**{_plain(set_name(image_set.root))}**" if image_set is not None else "each other (no image set is open)"
+    model = _plain(resolve(now.model).title)
     st.markdown(
-        f"Drop pictures, a folder or a zip. Each is scored at once with **{_plain(now.model)}**, in memory: nothing is "
-        f"kept unless you ask. They are sorted from most to least ambiguous, and compared with {beside}."
+        f"Drop pictures, a folder or a zip. Each is scored at once with **{model}**, in memory: nothing is kept unless "
+        f"you ask. They are sorted from most to least ambiguous, and compared with {beside}."
     )
     st.caption("Take the order away as CSV, as a zip sorted into ambiguous and clear, or add pictures to a folder.")
 
@@ -87,7 +89,8 @@ def show_heading(batch: Batch, now: Choice, image_set: ImageSet | None) -> None:
         if image_set is not None
         else "percentiles and confusability among the uploads: no image set is open"
     )
-    left.caption(_plain(f"{len(batch.scored):,} pictures · scored with {now.model} · {beside}"))
+    model = resolve(now.model).title
+    left.caption(_plain(f"{len(batch.scored):,} pictures · scored with {model} · {beside}"))
     right.button("Remove all", icon=":material/close:", key="upload.clear", on_click=_let_go, width="stretch")
 
 
@@ -199,4 +202,4 @@ def _let_go() -> None:
 
 
 def _plain(text: str) -> str:
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-!|~$:<>" else c for c in text)
+    return "".join(f"\\{c}" if c in "\\`*_[]|~$:<" else c for c in text)

@@ -1,0 +1,149 @@
+"""The stories of uploads and search in a real browser: real files go up, a real zip and table come down."""
+
+import csv
+import io
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import OpenPage, Serve
+from tests.images.pictures import encoded, noise, write_folder
+from url_viz.image_set import ImageSet, embed_folder
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+ROOT = Path(__file__).parents[2]
+PATIENT_MS = 60_000
+HOSTILE = "<img src=x onerror=alert(1)>.png"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
+    root = tmp_path_factory.mktemp("uploads")
+    (root / "workspace").mkdir()
+    shutil.copytree(prepared / "models", root / "workspace" / "models")
+    return root
+
+
+@pytest.fixture(scope="module")
+def image_set(home: Path) -> ImageSet:
+    return embed_folder(write_folder(home / "zoo", 24, classes=("cat", "dog")), workspace=home / "workspace")
+
+
+@pytest.fixture(scope="module")
+def app(serve: Serve, home: Path) -> str:
+    variables = {"URL_VIZ_HOME": str(home / "workspace"), "URL_VIZ_ROOTS": str(home), "HOME": str(home)}
+    return serve(ROOT / "app.py", environment=variables)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    """Four pictures, one of a hostile name, two more in a zip, and a file that is no picture."""
+    for seed in range(40, 44):
+        noise(seed).save(tmp_path / (f"{seed}.png" if seed > 40 else HOSTILE))
+    with zipfile.ZipFile(tmp_path / "more.zip", "w") as archive:
+        archive.writestr("in/50.png", encoded(noise(50), "PNG"))
+        archive.writestr("../51.png", encoded(noise(51), "PNG"))
+    (tmp_path / "note.txt").write_text("hello")
+    return sorted(tmp_path.iterdir())
+
+
+def upload(page: Page, files: list[Path]) -> None:
+    page.locator("input[type=file]").set_input_files(files)
+
+
+def drag_to_start(page: Page, name: str) -> None:
+    """Drag a slider's thumb to its left end, as a visitor does."""
+    thumb = page.get_by_role("slider", name=name)
+    thumb.press("Home")
+
+
+def test_uploads_are_sorted_split_by_hand_and_taken_away(
+    app: str, image_set: ImageSet, open_page: OpenPage, files: list[Path]
+) -> None:
+    page = open_page(f"{app}/upload?set={image_set.set_id}")
+    upload(page, files)
+    expect(page.get_by_text("5 pictures · scored with")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_text("5 uploads among 24 pictures")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_text("2 files were not scored")).to_be_visible()
+    expect(page.locator(".tile .name", has_text=HOSTILE)).to_have_count(1)
+    expect(page.locator(".tile img")).to_have_count(5)
+    assert page.evaluate("[...document.images].every(i => i.src !== 'x')")
+
+    drag_to_start(page, "Ambiguous from this percentile on")
+    expect(page.get_by_text("Ambiguous · 5")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_text("Clear · 0")).to_be_visible()
+
+    with page.expect_download() as taken:
+        page.get_by_role("button", name="Sorted zip").click()
+    with zipfile.ZipFile(taken.value.path()) as archive:
+        names = sorted(name for name in archive.namelist() if not name.endswith("/"))
+        assert len([name for name in names if name.startswith("ambiguous/")]) == 5
+        assert archive.read("ambiguous/41.png") == files_named(files, "41.png").read_bytes()
+        assert all(".." not in name and "<" not in name for name in names)
+
+    with page.expect_download() as listed:
+        page.get_by_role("button", name="Ranking (CSV)").click()
+    rows = list(csv.DictReader(io.StringIO(Path(listed.value.path()).read_text(encoding="utf-8"))))
+    values = [float(row["uncertainty"]) for row in rows]
+    assert values == sorted(values, reverse=True)
+    assert {row["name"] for row in rows} == {HOSTILE, "41.png", "42.png", "43.png", "more.zip/in/50.png"}
+
+
+def files_named(files: list[Path], name: str) -> Path:
+    return next(path for path in files if path.name == name)
+
+
+def test_an_upload_opens_large_with_its_nearest_pictures(
+    app: str, image_set: ImageSet, open_page: OpenPage, files: list[Path]
+) -> None:
+    page = open_page(f"{app}/upload?set={image_set.set_id}", width=420)
+    upload(page, [files_named(files, "41.png")])
+    page.locator(".tile").first.click(timeout=PATIENT_MS)
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("41.png")).to_be_visible(timeout=PATIENT_MS)
+    expect(dialog.locator(".tile")).to_have_count(6)
+    assert dialog.locator("img.url-viz-picture").evaluate("image => image.naturalWidth > 0")
+
+
+def test_a_pasted_picture_is_searched_with(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
+    page = open_page(f"{app}/search?set={image_set.set_id}")
+    expect(page.get_by_text("or paste a picture")).to_be_visible(timeout=PATIENT_MS)
+    page.evaluate(
+        """bytes => {
+            const clipboardData = new DataTransfer();
+            clipboardData.items.add(new File([new Uint8Array(bytes)], "image.png", { type: "image/png" }));
+            document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true }));
+        }""",
+        list(encoded(noise(77), "PNG")),
+    )
+    expect(page.get_by_text("Most similar · 24")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_test_id("stCode").get_by_text("pasted-1.png")).to_be_visible()
+
+
+def test_a_search_withholds_what_is_ambiguous_shows_it_on_demand_and_goes_on_from_a_hit(
+    app: str, image_set: ImageSet, open_page: OpenPage
+) -> None:
+    clearest = image_set.table().sort_values("uncertainty").iloc[0]
+    page = open_page(f"{app}/search?set={image_set.set_id}&id={clearest['id']}")
+    expect(page.get_by_text("Most similar · 23")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_text("Does withholding help here?")).to_be_visible()
+    expect(page.locator(".js-plotly-plot")).to_have_count(2, timeout=PATIENT_MS)
+
+    drag_to_start(page, "Above percentile")
+    expect(page.get_by_text("23 nearer pictures withheld: show")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_text("Every picture is above the threshold.")).to_be_visible()
+    page.get_by_text("23 nearer pictures withheld: show").click()
+    shown = page.locator(".tile", has_text="withheld")
+    expect(shown).to_have_count(23, timeout=PATIENT_MS)
+
+    next_name = shown.first.locator(".name").inner_text()
+    shown.first.click()
+    expect(page.get_by_text("too ambiguous to search with")).to_be_visible(timeout=PATIENT_MS)
+    page.get_by_role("button", name="Search anyway").click()
+    expect(page.get_by_text("do not rely on these hits")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_test_id("stCode").get_by_text(next_name)).to_be_visible()
+    assert f"id={clearest['id']}" not in page.url

@@ -1,0 +1,176 @@
+"""Search safely in every state, through app.py as a visitor meets it: no set, no query, hits, gated, warned of."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.images.pictures import encoded, noise, write_folder
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.models.model import Model
+from url_viz.ui.search import measures_to_gate_by
+from url_viz.ui.search_query import matches
+
+APP = Path(__file__).parents[2] / "app.py"
+COUNT = 24
+
+
+@pytest.fixture(scope="module")
+def read_set(tmp_path_factory: pytest.TempPathFactory, prepared: Path, model: Model) -> ImageSet:
+    root = tmp_path_factory.mktemp("search")
+    (root / "workspace").mkdir()
+    (root / "workspace" / "models").symlink_to(prepared / "models")
+    folder = write_folder(root / "zoo", COUNT, classes=("cat", "dog"))
+    return embed_folder(folder, model=model, workspace=root / "workspace")
+
+
+@pytest.fixture
+def image_set(read_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
+    monkeypatch.setenv("URL_VIZ_HOME", str(read_set.workspace.root))
+    return read_set
+
+
+def opened(image_set: ImageSet | None, **state: object) -> AppTest:
+    at = AppTest.from_file(str(APP), default_timeout=60)
+    if image_set is not None:
+        at.session_state["chosen_set"] = image_set.set_id
+        at.session_state["chosen_model"] = image_set.source.name
+    for key, value in state.items():
+        at.session_state[key.replace("__", ".")] = value
+    at.run()
+    at.switch_page("pages/search.py").run()
+    assert not at.exception
+    return at
+
+
+def words(at: AppTest) -> str:
+    kinds = (at.title, at.subheader, at.markdown, at.caption, at.info, at.error, at.warning, at.code)
+    said = [e.value for kind in kinds for e in kind]
+    return "\n".join([*said, *(e.label for kind in (at.toggle, at.button) for e in kind)])
+
+
+def by_uncertainty(image_set: ImageSet, place: int) -> int:
+    """The id of the picture at a place of the order, 0 the clearest."""
+    return int(image_set.table().sort_values("uncertainty")["id"].iloc[place])
+
+
+def test_without_an_image_set_a_newcomer_is_shown_the_ways_in() -> None:
+    assert "Which of your pictures are ambiguous?" in words(opened(None))
+
+
+def test_without_a_query_the_page_says_how_to_choose_one(image_set: ImageSet) -> None:
+    text = words(opened(image_set))
+    assert "Choose a picture of the set, drop one, or paste one" in text
+    assert "Most similar" not in text
+    assert f"in search0/zoo · {COUNT} pictures" in text
+
+
+def test_a_picture_of_the_set_finds_all_others_and_not_itself(image_set: ImageSet) -> None:
+    at = opened(image_set, search__query_id=by_uncertainty(image_set, 0))
+    text = words(at)
+    assert f"**Most similar** · {COUNT - 1}" in text
+    assert "Uncertainty **" in text
+    assert "withheld" not in text
+    assert at.query_params["id"] == str(by_uncertainty(image_set, 0))
+
+
+def test_a_link_with_an_id_searches_with_that_picture(image_set: ImageSet) -> None:
+    at = opened(image_set)
+    at.query_params["id"] = str(by_uncertainty(image_set, 3))
+    at.run()
+    assert f"**Most similar** · {COUNT - 1}" in words(at)
+
+
+@pytest.mark.parametrize("asked", [1, 2**62])
+def test_a_picture_that_is_not_there_is_said_so(image_set: ImageSet, asked: int) -> None:
+    text = words(opened(image_set, search__query_id=asked))
+    assert "The picture to search with is not in this image set" in text
+    assert "Most similar" not in text
+
+
+def test_the_gate_withholds_what_find_withholds_and_says_how_many(image_set: ImageSet) -> None:
+    query = by_uncertainty(image_set, 0)
+    at = opened(image_set, search__query_id=query)
+    at.slider[0].set_value(50).run()
+    bound = float(np.percentile(image_set.table()["uncertainty"], 50))
+    result = image_set.find(query, max_uncertainty=bound)
+    assert 0 < len(result.withheld) < COUNT
+    assert (result.hits["uncertainty"] <= bound).all()
+    assert [toggle.label for toggle in at.toggle if toggle.key == "search.show_withheld"] == [
+        f"{len(result.withheld)} nearer pictures withheld: show"
+    ]
+    assert f"**Most similar** · {len(result.hits)}" in words(at)
+
+
+def test_a_query_above_the_threshold_is_warned_of_until_one_insists(image_set: ImageSet) -> None:
+    at = opened(image_set, search__query_id=by_uncertainty(image_set, -1))
+    at.slider[0].set_value(60).run()
+    assert "too ambiguous to search with" in at.warning[0].value
+    assert "100th percentile" in at.warning[0].value
+    assert "Most similar" not in words(at)
+    at.button(key="search.go_on").click().run()
+    assert "Most similar" in words(at)
+    assert "do not rely on these hits" in words(at)
+    at.slider[0].set_value(50).run()
+    assert "Most similar" not in words(at)
+
+
+def test_a_picture_from_outside_is_scored_and_searched_with(image_set: ImageSet) -> None:
+    at = opened(image_set)
+    at.file_uploader[0].set_value(("<b>new</b>.jpg", encoded(noise(99)), "image/jpeg")).run()
+    assert not at.exception
+    text = words(at)
+    assert f"**Most similar** · {COUNT}" in text
+    assert at.code[0].value == "<b>new</b>.jpg"
+    assert "Confusability **" in text
+
+
+def test_a_file_that_is_no_picture_is_said_so(image_set: ImageSet) -> None:
+    at = opened(image_set)
+    at.file_uploader[0].set_value(("x.jpg", b"hello, I am text", "image/jpeg")).run()
+    assert "is not a picture that can be read" in at.error[0].value
+    assert "Most similar" not in words(at)
+
+
+def test_a_file_finds_what_the_same_picture_of_the_set_finds(image_set: ImageSet) -> None:
+    image_id = by_uncertainty(image_set, 2)
+    at = opened(image_set)
+    at.file_uploader[0].set_value(("copy.jpg", image_set.file_of(image_id).read_bytes(), "image/jpeg")).run()
+    own = opened(image_set, search__query_id=image_id)
+    assert at.markdown[0].value == own.markdown[0].value
+
+
+def test_the_evidence_says_recall_and_both_measures(image_set: ImageSet) -> None:
+    at = opened(image_set)
+    text = words(at)
+    assert f"on {COUNT} pictures of 2 classes" in text
+    assert "Uncertainty R-AUROC" in text
+    assert "Confusability R-AUROC" in text
+    assert "No picture ever finds itself." in text
+    table = at.table[0].value
+    assert list(table.columns) == ["By class", "Overall"]
+    assert list(table.index) == ["Database", "Database and queries", "Queries"]
+
+
+def test_without_classes_the_page_says_what_evidence_takes(
+    tmp_path: Path, workspace: Path, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
+    plain = embed_folder(write_folder(tmp_path / "plain", 6), model=model, workspace=workspace)
+    assert "That takes classes" in words(opened(plain, search__query_id=by_uncertainty(plain, 0)))
+
+
+def test_names_are_found_by_all_their_words_and_by_class(image_set: ImageSet) -> None:
+    table = image_set.table()
+    assert matches(table, "CAT 0002")["path"].tolist() == ["cat/0002.jpg"]
+    assert len(matches(table, "")) == COUNT
+    assert len(matches(table, "dog")) == COUNT // 2
+    assert matches(table, "(.*").empty
+
+
+def test_only_measures_with_values_can_gate(image_set: ImageSet) -> None:
+    table = image_set.table()
+    assert measures_to_gate_by(table) == ["uncertainty", "confusability"]
+    assert measures_to_gate_by(table.assign(uncertainty=np.nan)) == ["confusability"]
+    assert measures_to_gate_by(table.assign(uncertainty=np.nan, confusability=np.nan)) == []

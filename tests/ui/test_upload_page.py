@@ -1,0 +1,216 @@
+"""Sort uploads in every state, through app.py as a visitor meets it: empty, scored, split, taken away, refused."""
+
+import csv
+import io
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.images.pictures import encoded, noise, write_folder
+from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.images.incoming import IncomingFile
+from url_viz.insight.uploads import Scored, score
+from url_viz.jobs import cancel_job, list_jobs
+from url_viz.models.model import Model
+from url_viz.ui.upload import sort
+from url_viz.ui.upload_batch import Batch
+from url_viz.ui.upload_take import ranking_csv, suggested_folder, zip_of
+from url_viz.workspace import Workspace
+
+APP = Path(__file__).parents[2] / "app.py"
+JPEG = "image/jpeg"
+
+
+@pytest.fixture
+def home(workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
+    monkeypatch.setenv("URL_VIZ_ROOTS", str(tmp_path))
+    opened = Workspace.at(workspace)
+    yield opened
+    for job in list_jobs(opened):
+        if job.status().is_live:
+            cancel_job(job, grace_s=0.1)
+
+
+@pytest.fixture
+def image_set(home: Workspace, tmp_path: Path, model: Model) -> ImageSet:
+    return embed_folder(write_folder(tmp_path / "zoo", 8), model=model, workspace=home.root)
+
+
+def opened(model: Model, image_set: ImageSet | None = None) -> AppTest:
+    at = AppTest.from_file(str(APP), default_timeout=60)
+    at.session_state["chosen_model"] = model.name
+    if image_set is not None:
+        at.session_state["chosen_set"] = image_set.set_id
+    at.run()
+    at.switch_page("pages/upload.py").run()
+    assert not at.exception
+    return at
+
+
+def dropped(at: AppTest, files: dict[str, bytes]) -> AppTest:
+    at.file_uploader[0].set_value([(name, data, JPEG) for name, data in files.items()]).run()
+    assert not at.exception
+    return at
+
+
+def words(at: AppTest) -> str:
+    kinds = (at.title, at.subheader, at.markdown, at.caption, at.info, at.error, at.success, at.warning)
+    return "\n".join([*(e.value for kind in kinds for e in kind), *(e.label for e in at.expander)])
+
+
+PICTURES = {f"{seed}.jpg": encoded(noise(seed)) for seed in range(20, 25)}
+
+
+def test_before_anything_is_dropped_the_page_says_what_it_does(home: Workspace, model: Model) -> None:
+    text = words(opened(model))
+    assert "Sort uploads" in text
+    assert "nothing is kept unless you ask" in text
+    assert "no image set is open" in text
+
+
+def test_an_open_image_set_is_what_uploads_are_compared_with(image_set: ImageSet, model: Model) -> None:
+    at = dropped(
+        opened(model, image_set), {**PICTURES, "known.jpg": image_set.file_of(first_id(image_set)).read_bytes()}
+    )
+    text = words(at)
+    assert "6 pictures · scored with" in text
+    assert "zoo (8 pictures)" in text
+    assert "6 uploads among 8 pictures, each placed by its neighbours" in text
+    assert "in the image set already" in text
+    assert [group.value for group in at.button_group if group.label == "Order by"] == ["uncertainty"]
+
+
+def first_id(image_set: ImageSet) -> int:
+    return int(image_set.table()["id"].iloc[0])
+
+
+def test_the_threshold_moves_uploads_from_one_side_to_the_other(home: Workspace, model: Model) -> None:
+    at = dropped(opened(model), PICTURES)
+    assert "**Ambiguous** · 1\n**Clear** · 4" in words(at)
+    at.slider[0].set_value(0).run()
+    assert "**Ambiguous** · 5\n**Clear** · 0" in words(at)
+    at.slider[0].set_value(60).run()
+    assert "**Ambiguous** · 2\n**Clear** · 3" in words(at)
+
+
+def test_bad_files_are_listed_with_their_reason_and_names_are_shown_as_text(home: Workspace, model: Model) -> None:
+    hostile = "<img src=x onerror=alert(1)>.jpg"
+    at = dropped(opened(model), {**PICTURES, hostile: b"<html>no</html>", "note.txt": b"hello there"})
+    assert "2 files were not scored" in words(at)
+    table = at.dataframe[0].value
+    assert table["file"].tolist() == [hostile, "note.txt"]
+    assert "HTML page" in table["reason"].iloc[0]
+    assert hostile not in words(at)
+
+
+def test_a_zip_is_opened_and_what_it_should_not_hold_is_refused(home: Workspace, model: Model) -> None:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in {**PICTURES, "../out.jpg": PICTURES["20.jpg"], "bomb.bmp": bytes(4 << 20)}.items():
+            archive.writestr(name, data)
+    at = dropped(opened(model), {"all.zip": target.getvalue(), "torn.zip": target.getvalue()[:300]})
+    assert "5 pictures · scored with" in words(at)
+    reasons = dict(at.dataframe[0].value.itertuples(index=False))
+    assert "no zip archive" in reasons["torn.zip"]
+    assert "leads out of the archive" in reasons["all.zip/../out.jpg"]
+    assert "more than 200 to 1" in reasons["all.zip/bomb.bmp"]
+
+
+def test_nothing_readable_is_an_answer_too(home: Workspace, model: Model) -> None:
+    at = dropped(opened(model), {"a.jpg": b"", "b.jpg": b"%PDF-1.4"})
+    assert "None of these files can be read as a picture." in words(at)
+    assert at.dataframe[0].value["reason"].tolist() == ["is empty (0 bytes)", "is a PDF, not a picture"]
+
+
+def test_uploads_are_still_there_after_a_look_at_another_page_until_they_are_removed(
+    home: Workspace, model: Model
+) -> None:
+    at = dropped(opened(model), PICTURES)
+    at.switch_page("pages/explore.py").run()
+    at.switch_page("pages/upload.py").run()
+    assert "5 pictures · scored with" in words(at)
+    next(button for button in at.button if button.key == "upload.clear").click().run()
+    assert "nothing is kept unless you ask" in words(at)
+    assert "5 pictures" not in words(at)
+
+
+@pytest.mark.slow
+def test_clear_uploads_are_added_to_the_image_set_and_read(image_set: ImageSet, model: Model, tmp_path: Path) -> None:
+    at = dropped(opened(model, image_set), PICTURES)
+    at.slider[0].set_value(0).run()
+    at.button_group(key="upload.kept").set_value("All").run()
+    assert at.text_input(key="upload.folder").value == str(image_set.root / "uploads")
+    at.button(key="upload.add").click().run()
+    assert "5 pictures copied" in words(at)
+    assert sorted(path.name for path in (image_set.root / "uploads").iterdir()) == sorted(PICTURES)
+    await_jobs(image_set.workspace)
+    again = open_image_set(image_set.root, model=model.name, workspace=image_set.workspace.root)
+    assert len(again) == 13
+
+
+def await_jobs(workspace: Workspace) -> None:
+    deadline = time.monotonic() + 120
+    while any(job.status().is_live for job in list_jobs(workspace)):
+        assert time.monotonic() < deadline, "the reading did not end"
+        time.sleep(0.2)
+
+
+def test_a_folder_outside_the_roots_is_refused_and_nothing_is_written(
+    image_set: ImageSet, model: Model, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    outside = tmp_path_factory.mktemp("outside") / "new"
+    at = dropped(opened(model, image_set), PICTURES)
+    at.text_input(key="upload.folder").set_value(str(outside)).run()
+    at.button(key="upload.add").click().run()
+    assert "outside the folders that this app may read" in words(at)
+    assert not outside.exists()
+    assert list_jobs(image_set.workspace) == []
+
+
+def test_a_folder_is_suggested_inside_the_set_only_where_the_app_may_write(
+    image_set: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert suggested_folder(image_set) == image_set.root / "uploads"
+    assert suggested_folder(None) == tmp_path / "uploads"
+    (tmp_path / "other").mkdir()
+    monkeypatch.setenv("URL_VIZ_ROOTS", str(tmp_path / "other"))
+    assert suggested_folder(image_set) == tmp_path / "other" / "uploads"
+
+
+def values(*uncertainty: float) -> pd.DataFrame:
+    steps = np.array(uncertainty)
+    return pd.DataFrame(
+        {
+            "id": range(len(steps)),
+            "path": [f"{i}.jpg" for i in range(len(steps))],
+            "uncertainty": steps,
+            "uncertainty_percentile": 100 * steps,
+        }
+    )
+
+
+def test_both_sides_show_their_most_telling_first_and_nobody_is_lost() -> None:
+    done = sort(values(0.2, 0.9, np.nan, 0.8, 0.1), measure="uncertainty", threshold=80)
+    assert done.ambiguous["id"].tolist() == [1, 3]
+    assert done.clear["id"].tolist() == [4, 0]
+    assert done.unknown["id"].tolist() == [2]
+
+
+def test_what_is_taken_away_holds_every_upload_once_in_order(model: Model) -> None:
+    files = (IncomingFile("a/=1.jpg", encoded(noise(1))), IncomingFile("b.jpg", encoded(noise(2))))
+    outcomes = tuple(one for one in score(files, model) if isinstance(one, Scored))
+    batch = Batch("key", files, outcomes, ())
+    done = sort(values(0.2, 0.9).assign(path=[file.name for file in files]), measure="uncertainty", threshold=80)
+    rows = list(csv.DictReader(io.StringIO(ranking_csv(done).decode())))
+    assert [(row["name"], row["side"]) for row in rows] == [("b.jpg", "ambiguous"), ("a/=1.jpg", "clear")]
+    with zipfile.ZipFile(io.BytesIO(zip_of(batch, done))) as archive:
+        assert archive.read("ambiguous/b.jpg") == files[1].data
+        assert archive.read("clear/_1.jpg") == files[0].data
+        assert archive.read("ranking.csv") == ranking_csv(done)
