@@ -30,20 +30,27 @@ if not measures:
     st.info("No values yet to withhold by. They appear once the pictures are read.", icon=":material/hourglass_empty:")
     st.stop()
 
+query = search_query.query_of(image_set)
+if query is None:
+    left, right = st.columns([14, 6], gap="medium")
+    with left:
+        st.markdown(
+            "Choose a picture: the most similar ones of the set appear, and the ambiguous ones can be withheld."
+        )
+        search_query.pick_query(image_set, measure=measures[0], columns=6)
+    with right:
+        show_evidence(image_set, measures, measure=measures[0])
+    st.stop()
+
 left, middle, right = st.columns([5, 9, 6], gap="medium")
-query = None
 with left:
-    query = search_query.query_of(image_set)
-    if query is not None:
-        search_query.show_query(query)
-        search.show_values(query)
-    with st.expander("Search with another picture", expanded=query is None, icon=":material/image_search:"):
-        search_query.pick_query(image_set, measure=measures[0])
+    search_query.show_query(query)
+    search.show_values(query)
+    with st.expander("Search with another picture", icon=":material/image_search:"):
+        search_query.pick_query(image_set, measure=measures[0], columns=3)
 with middle:
     gate = search.pick_gate(table, measures)
-    if query is None:
-        st.caption("Choose a picture of the set, drop one, or paste one: the most similar ones appear here.")
-    elif search.may_search(query, gate):
+    if search.may_search(query, gate):
         search.show_hits(image_set, search.found(image_set, query, gate), gate)
 with right:
     show_evidence(image_set, measures, measure=gate.measure)

@@ -137,7 +137,7 @@ def test_a_search_withholds_what_is_ambiguous_shows_it_on_demand_and_goes_on_fro
     expect(page.get_by_text("23 nearer pictures withheld: show")).to_be_visible(timeout=PATIENT_MS)
     expect(page.get_by_text("Every picture is above the threshold.")).to_be_visible()
     page.get_by_text("23 nearer pictures withheld: show").click()
-    shown = page.locator(".tile", has_text="withheld")
+    shown = page.locator(".st-key-search-withheld_box .tile")
     expect(shown).to_have_count(23, timeout=PATIENT_MS)
 
     next_name = shown.first.locator(".name").inner_text()

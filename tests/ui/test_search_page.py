@@ -10,7 +10,7 @@ from tests.images.pictures import encoded, noise, write_folder
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 from url_viz.ui.search import measures_to_gate_by
-from url_viz.ui.search_query import matches
+from url_viz.ui.search_query import matches, spread
 
 APP = Path(__file__).parents[2] / "app.py"
 COUNT = 24
@@ -61,7 +61,7 @@ def test_without_an_image_set_a_newcomer_is_shown_the_ways_in() -> None:
 
 def test_without_a_query_the_page_says_how_to_choose_one(image_set: ImageSet) -> None:
     text = words(opened(image_set))
-    assert "Choose a picture of the set, drop one, or paste one" in text
+    assert "Choose a picture: the most similar ones of the set appear" in text
     assert "Most similar" not in text
     assert f"in search0/zoo · {COUNT} pictures" in text
 
@@ -167,6 +167,14 @@ def test_names_are_found_by_all_their_words_and_by_class(image_set: ImageSet) ->
     assert len(matches(table, "")) == COUNT
     assert len(matches(table, "dog")) == COUNT // 2
     assert matches(table, "(.*").empty
+
+
+def test_a_spread_looks_into_the_whole_table(image_set: ImageSet) -> None:
+    table = image_set.table()
+    assert spread(table, 3)["path"].tolist() == [table["path"].iloc[i] for i in (0, 12, 23)]
+    assert len(spread(table, 100)) == COUNT
+    assert spread(table.iloc[:0], 5).empty
+    assert len(spread(table.iloc[:1], 5)) == 1
 
 
 def test_only_measures_with_values_can_gate(image_set: ImageSet) -> None:

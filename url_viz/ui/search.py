@@ -8,7 +8,7 @@ import streamlit as st
 
 from url_viz.image_set import ImageSet, SearchResult
 from url_viz.insight.ranking import with_percentile
-from url_viz.ui.components.gallery import Tile, show_gallery
+from url_viz.ui.components.gallery import show_gallery
 from url_viz.ui.loaded import running_set
 from url_viz.ui.search_query import Query, search_with
 from url_viz.ui.view import MEASURES, measures_of, ordinal, tiles
@@ -114,23 +114,19 @@ def show_hits(image_set: ImageSet, result: SearchResult, gate: Gate) -> None:
         noun = "picture" if len(result.withheld) == 1 else "pictures"
         is_shown = st.toggle(f"{len(result.withheld):,} nearer {noun} withheld: show", key="search.show_withheld")
         if is_shown:
-            with st.container(border=True):
-                _gallery(image_set, result.withheld.head(HITS), gate, key="search.withheld", mark="withheld")
+            with st.container(border=True, key="search.withheld_box"):
+                _gallery(image_set, result.withheld.head(HITS), gate, key="search.withheld")
     st.markdown(f"**Most similar** · {len(result.hits):,}")
-    _gallery(image_set, result.hits, gate, key="search.hits", mark=None)
+    _gallery(image_set, result.hits, gate, key="search.hits")
 
 
-def _gallery(image_set: ImageSet, rows: pd.DataFrame, gate: Gate, *, key: str, mark: str | None) -> None:
+def _gallery(image_set: ImageSet, rows: pd.DataFrame, gate: Gate, *, key: str) -> None:
     ranks = with_percentile(image_set.table(), gate.measure).set_index("id")["rank_percentile"]
     ranked = rows.assign(rank_percentile=ranks.loc[rows["id"]].to_numpy(float))
     plain = tiles(ranked, set_id=image_set.set_id, measure=gate.measure, ringed_id=None)
-    shown = tuple(_marked(tile, cosine, mark) for tile, cosine in zip(plain, rows["similarity"], strict=True))
+    shown = tuple(replace(t, mark=f"cos {c:.2f}") for t, c in zip(plain, rows["similarity"], strict=True))
     empty = "Every picture is above the threshold. Raise it to see hits."
     clicked = show_gallery(shown, key=key, empty=empty, columns=6).clicked_id
     if clicked is not None:
         search_with(clicked)
         st.rerun()
-
-
-def _marked(tile: Tile, cosine: float, mark: str | None) -> Tile:
-    return replace(tile, mark=f"cos {cosine:.2f}" + (f" · {mark}" if mark else ""))

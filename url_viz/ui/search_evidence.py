@@ -17,7 +17,7 @@ def show_evidence(image_set: ImageSet, measures: list[str], *, measure: str) -> 
     """Curves and table for a labelled image set; what is missing where it has no classes."""
     st.markdown("**Does withholding help here?**")
     if len(image_set) > MOST_AT_ONCE and not st.toggle(
-        f"Compute it on {len(image_set):,} pictures (some minutes)", key=f"search.evidence.{image_set.set_id}"
+        f"Compute it on {len(image_set):,} pictures (takes a while)", key=f"search.evidence.{image_set.set_id}"
     ):
         return
     with st.spinner("Searching with every picture"):

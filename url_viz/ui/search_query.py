@@ -28,7 +28,6 @@ QUERY_ID = "search.query_id"
 QUERY_FILE = "search.file"
 _DROP = "search.drop"
 _ID_IN_ADDRESS = "id"
-MATCHES_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -76,31 +75,34 @@ def show_query(query: Query) -> None:
     st.code(query.name, language=None, wrap_lines=True)
 
 
-def pick_query(image_set: ImageSet, *, measure: str) -> None:
-    """Ways to another query: a name to look for in the set, a file, the clipboard."""
-    typed = st.text_input(
-        "Find by name or class",
-        placeholder="part of a path, such as cat/",
-        key="search.filter",
-        icon=":material/search:",
-    )
-    rows = matches(image_set.table(), typed)
-    shown = with_percentile(rows, measure).head(MATCHES_SHOWN)
-    clicked = show_gallery(
-        tiles(shown, set_id=image_set.set_id, measure=measure, ringed_id=st.session_state.get(QUERY_ID)),
-        key="search.matches",
-        empty="No picture has this in its path.",
-        columns=4,
-    ).clicked_id
-    if len(rows) > MATCHES_SHOWN:
-        st.caption(f"{len(rows):,} pictures; the first {MATCHES_SHOWN} are shown.")
+def pick_query(image_set: ImageSet, *, measure: str, columns: int) -> None:
+    """Ways to a query: a name to look for in the set, a file, the clipboard; two rows of `columns` pictures."""
     st.file_uploader(
         "Another picture", key=_DROP, on_change=_take, label_visibility="collapsed", accept_multiple_files=False
     )
     show_paste(key="search.paste")
+    typed = st.text_input(
+        "Or find one in the set", placeholder="part of a path or class", key="search.filter", icon=":material/search:"
+    )
+    rows = matches(image_set.table(), typed)
+    shown = with_percentile(spread(rows, 2 * columns), measure)
+    clicked = show_gallery(
+        tiles(shown, set_id=image_set.set_id, measure=measure, ringed_id=st.session_state.get(QUERY_ID)),
+        key="search.matches",
+        empty="No picture has this in its path.",
+        columns=columns,
+    ).clicked_id
+    if len(rows) > len(shown):
+        st.caption(f"{len(shown)} of {len(rows):,} pictures, spread over the set.")
     if clicked is not None:
         search_with(clicked)
         st.rerun()
+
+
+def spread(rows: pd.DataFrame, count: int) -> pd.DataFrame:
+    """At most `count` rows, evenly spread over the table: a look into every folder rather than all of the first."""
+    places = np.unique(np.linspace(0, max(0, len(rows) - 1), count).round().astype(int))
+    return rows.iloc[places[: len(rows)]]
 
 
 def matches(table: pd.DataFrame, typed: str) -> pd.DataFrame:

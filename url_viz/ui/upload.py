@@ -22,7 +22,7 @@ from url_viz.ui.view import MEASURES, measures_of, page_of, value_text
 
 TILES_A_PAGE = 12
 THRESHOLD = 80
-OPENED = "upload.opened"
+SAME_COSINE = 0.999
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def show_on_map(table: pd.DataFrame, done: Sorted, image_set: ImageSet, *, measu
     known = int((table["twin_of"] >= 0).sum())
     parts = [f"{len(table):,} uploads among {len(image_set):,} pictures, each placed by its neighbours"]
     if known:
-        parts.append(f"{known:,} are in the image set already, or next to a twin")
+        parts.append(f"{known:,} are in the image set already, or a near copy is")
     st.caption(" · ".join(parts))
 
 
@@ -166,7 +166,7 @@ def _gallery(batch: Batch, rows: pd.DataFrame, title: str, *, measure: str, colu
             name=str(row["path"]),
             thumbnail=data_url(batch.scored[int(row["id"])].thumbnail),
             value=value_text(float(row[measure]), float(row["rank_percentile"])),
-            mark="in the set" if row["twin_of"] >= 0 else None,
+            mark=_mark(row["twin_of"], row["nearest_similarity"]),
         )
         for row in page_of(rows, page=page, size=TILES_A_PAGE).to_dict("records")
     )
@@ -174,6 +174,13 @@ def _gallery(batch: Batch, rows: pd.DataFrame, title: str, *, measure: str, colu
     if pages > 1:
         st.pagination(pages, key=key, max_visible_pages=5)
     return event.clicked_id
+
+
+def _mark(twin_of: int, nearest_similarity: float) -> str | None:
+    """Whether the image set has this picture already, or one that counts as the same."""
+    if twin_of < 0:
+        return None
+    return "in the set" if nearest_similarity > SAME_COSINE else "near copy"
 
 
 def show_refused(batch: Batch) -> None:
