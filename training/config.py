@@ -138,7 +138,9 @@ class FinetuneConfig:
     augmentation: Annotated[Augmentation, Doc("How pictures are varied.")] = field(
         default_factory=lambda: Augmentation(views=3)
     )
-    instance: Annotated[InstanceTarget, Doc("The loss of the mode instance.")] = field(default_factory=InstanceTarget)
+    instance: Annotated[InstanceTarget, Doc("The loss of the mode instance.")] = field(
+        default_factory=lambda: InstanceTarget(temperature=0.15)
+    )
     recipe: Annotated[Recipe, Doc("Hyper-parameters.")] = field(default_factory=lambda: Recipe(epochs=20, batch=256))
     from_shipped: Annotated[bool, Doc("Start from the model's own head where it has one, not from scratch.")] = False
     precision: Annotated[Precision, Doc("fast (bf16) or exact (float32); take the one the app runs with.")] = "fast"

@@ -83,6 +83,8 @@ class Candidate:
 
 def main(config: ShipConfig) -> None:
     """Train, choose, measure, and write head and card."""
+    for use in ("development", "report") if config.report else ("development",):
+        _sets(config, use)  # told before the work, not after it
     model = load_model(config.model, precision=config.precision)
     bare = with_head(model, Source(config.model, model.space.backbone, None))
     heads = _trained_heads(config, bare)
@@ -133,13 +135,18 @@ def _trained_heads(config: ShipConfig, model: Model) -> list[tuple[int, Head, fl
     return heads
 
 
-def _evaluated(config: ShipConfig, model: Model, heads: Sequence[Head], use: str) -> list[list[Evaluation]]:
-    """For each head, its evaluations on every set of the corpus under this use; pictures are embedded once a set."""
+def _sets(config: ShipConfig, use: str) -> list[Path]:
+    """The folders of the labelled sets under this use; raises NoImagesError where the corpus has none."""
     sets = sorted(path for path in (config.corpus / use).glob("*") if path.is_dir())
     if not sets:
         raise NoImagesError(f"{config.corpus / use} holds no sets. Run python -m training.corpus first.")
+    return sets
+
+
+def _evaluated(config: ShipConfig, model: Model, heads: Sequence[Head], use: str) -> list[list[Evaluation]]:
+    """For each head, its evaluations on every set of the corpus under this use; pictures are embedded once a set."""
     found: list[list[Evaluation]] = [[] for _ in heads]
-    for path in sets:
+    for path in _sets(config, use):
         pictures = labelled_pictures_of(f"folder:{path}")
         embedded = embed_pictures(model, pictures, seed=0, report=silent)
         for place, head in enumerate(heads):

@@ -1,0 +1,86 @@
+"""The whole chain on pictures made in memory: cache, seeds, choice, evaluation, head and card."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.training.conftest import draw
+from training.config import Augmentation, Recipe
+from training.ship import ShipConfig, main
+from training.train import RunPaths
+from url_viz.errors import NoImagesError
+from url_viz.models.head import load_head
+from url_viz.models.zoo import DEFAULT
+from url_viz.workspace import HOME_VARIABLE
+
+
+@pytest.fixture
+def tiny_corpus(tmp_path: Path) -> Path:
+    """40 upstream pictures, and one development and one report set of 24 pictures in three classes each."""
+    root = tmp_path / "corpus"
+    names = [f"upstream/some/{i}.png" for i in range(40)]
+    names += [f"{use}/shapes/class{i % 3}/{i}.png" for use in ("development", "report") for i in range(24)]
+    for seed, name in enumerate(names):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        draw(seed, blur_px=5.0 if seed % 3 == 0 else 0.0, size_px=64).save(root / name)
+    source = {"use": "upstream", "name": "some", "packages": ["some 1"], "labelling": "none", "pictures": 40}
+    (root / "sources.json").write_text(json.dumps([source | {"classes": 0}]))
+    return root
+
+
+def config_of(corpus: Path, tmp_path: Path) -> ShipConfig:
+    return ShipConfig(
+        corpus,
+        tmp_path / "work",
+        heads=tmp_path / "heads",
+        augmentation=Augmentation(views=2),
+        recipe=Recipe(width=16, epochs=2, batch=32, held_out=0.3),
+        seeds=2,
+        precision="exact",
+    )
+
+
+@pytest.mark.slow
+def test_one_command_makes_head_and_card(
+    tiny_corpus: Path, tmp_path: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(HOME_VARIABLE, str(prepared))
+    config = config_of(tiny_corpus, tmp_path)
+    main(config)
+    head = load_head(tmp_path / "heads" / f"{DEFAULT}.safetensors")
+    figures = [
+        json.loads(RunPaths(config.work / f"seed-{seed}").metrics.read_text())["rank agreement"] for seed in (0, 1)
+    ]
+    assert head.provenance.recipe["seed"] == figures.index(max(figures))
+    card = (tmp_path / "heads" / f"{DEFAULT}.md").read_text()
+    assert head.digest in card
+    assert "Not run on the report sets yet" in card
+    assert "| shapes | 24 | 3 |" in card
+
+    main(replace(config, report=True))
+    card = (tmp_path / "heads" / f"{DEFAULT}.md").read_text()
+    assert "on the mean of the report sets" in card
+    assert card.count("| shapes | 24 | 3 |") == 2
+    assert load_head(tmp_path / "heads" / f"{DEFAULT}.safetensors").digest == head.digest
+
+
+def test_the_card_of_the_shipped_head_is_of_that_head() -> None:
+    from url_viz.models.zoo import HEADS
+
+    head = load_head(HEADS / f"{DEFAULT}.safetensors")
+    card = (HEADS / f"{DEFAULT}.md").read_text()
+    assert head.digest in card
+    assert head.provenance.weights_digest in card
+    assert head.provenance.backbone == DEFAULT
+
+
+@pytest.mark.slow
+def test_a_corpus_without_sets_is_told(
+    tiny_corpus: Path, tmp_path: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(HOME_VARIABLE, str(prepared))
+    (tiny_corpus / "development").rename(tmp_path / "elsewhere")
+    with pytest.raises(NoImagesError, match=r"training\.corpus"):
+        main(config_of(tiny_corpus, tmp_path))
