@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.images.pictures import encoded, noise
 from url_viz.errors import FolderError
-from url_viz.images.incoming import IncomingFile, copy_into, safe_name, unique_names
+from url_viz.images.incoming import IncomingFile, copy_into, is_passed_over, safe_name, unique_names
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,12 @@ from url_viz.images.incoming import IncomingFile, copy_into, safe_name, unique_n
 )
 def test_names(name: str, safe: str) -> None:
     assert safe_name(name) == safe
+
+
+@pytest.mark.parametrize("name", ["a/.hidden.jpg", ".git/x.jpg", "__MACOSX/x.jpg", "a\\.b\\c.jpg"])
+def test_what_a_scan_passes_over_is_passed_over(name: str) -> None:
+    assert is_passed_over(name)
+    assert not is_passed_over("../" + name.replace(".", "").replace("__MACOSX", "macosx").replace("git", "g"))
 
 
 @given(st.text(max_size=400))

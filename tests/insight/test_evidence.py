@@ -59,18 +59,21 @@ def test_copies_count_once_and_pictures_without_class_or_value_do_not(embeddings
     assert found.recall == pytest.approx(share)
 
 
-def test_a_graph_that_lags_behind_is_filled_by_search(embeddings: np.ndarray) -> None:
-    table = table_of()
-    part = Embeddings(np.arange(40), embeddings[:40], np.zeros(40, np.float32))
-    found = evidence(table, embeddings, np.arange(COUNT), graph=build_graph(part, k=4), measure="uncertainty")
-    assert found.pictures == COUNT
-    assert 0 < found.recall < 1
+def test_pictures_that_are_not_in_the_graph_yet_take_no_part(embeddings: np.ndarray) -> None:
+    table, contents = table_of(), np.arange(COUNT)
+    part = Embeddings(contents[:50], embeddings[:50], np.zeros(50, np.float32))
+    found = evidence(table, embeddings, contents, graph=build_graph(part, k=4), measure="uncertainty")
+    share, _ = recall_at_1(embeddings[:50], table["label"].to_numpy(dtype=str)[:50])
+    assert (found.pictures, found.left_out) == (50, 10)
+    assert found.recall == pytest.approx(share)
+    few = build_graph(part.take(np.arange(10)), k=4)
+    assert not has_evidence(table, contents, graph=few, measure="uncertainty")
 
 
 def test_too_few_or_unlabelled_pictures_have_no_evidence() -> None:
     table, contents = table_of(), np.arange(COUNT)
-    assert has_evidence(table, contents, measure="uncertainty")
+    assert has_evidence(table, contents, graph=None, measure="uncertainty")
     for lacking in (table.assign(label=None), table.assign(label="one"), table.assign(uncertainty=np.nan)):
-        assert not has_evidence(lacking, contents, measure="uncertainty")
-    assert not has_evidence(table.iloc[::6], contents[::6], measure="uncertainty")
-    assert not has_evidence(table, contents % 5, measure="uncertainty")
+        assert not has_evidence(lacking, contents, graph=None, measure="uncertainty")
+    assert not has_evidence(table.iloc[::6], contents[::6], graph=None, measure="uncertainty")
+    assert not has_evidence(table, contents % 5, graph=None, measure="uncertainty")

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from url_viz.errors import FolderError, ImageError
-from url_viz.images.incoming import Incoming, safe_name, unique_names
-from url_viz.images.scan import EXTENSIONS, PASSED_OVER_FOLDERS
+from url_viz.images.incoming import Incoming, is_passed_over, safe_name, unique_names
+from url_viz.images.scan import EXTENSIONS
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 _ENCRYPTED = 0x1
@@ -80,7 +80,7 @@ def open_archive(name: str, data: bytes, *, limits: Limits = LIMITS) -> Archive:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
         raise FolderError(f"{name!r} is no zip archive that can be read ({error}). Pack it again.") from error
-    infos = [info for info in archive.infolist() if not _is_passed_over(info)]
+    infos = [i for i in archive.infolist() if not i.is_dir() and not is_passed_over(i.filename)]
     _check_whole(name, infos, limits)
     members: list[ZipMember] = []
     refused: list[RefusedMember] = []
@@ -113,13 +113,6 @@ def sorted_zip(folders: Mapping[str, Sequence[Incoming]], *, beside: Mapping[str
 def _path(info: zipfile.ZipInfo) -> PurePosixPath:
     """The path that a file has in its archive; archives made on Windows may hold backslashes."""
     return PurePosixPath(info.filename.replace("\\", "/"))
-
-
-def _is_passed_over(info: zipfile.ZipInfo) -> bool:
-    """Folders, hidden files and shadow folders, as a scan of a folder passes them over; `..` is none of these."""
-    parts = _path(info).parts
-    is_hidden = any(part.startswith(".") and part.strip(".") for part in parts)
-    return info.is_dir() or is_hidden or any(part.encode() in PASSED_OVER_FOLDERS for part in parts)
 
 
 def _check_whole(name: str, infos: Sequence[zipfile.ZipInfo], limits: Limits) -> None:

@@ -11,7 +11,7 @@ from typing import Protocol
 from PIL import Image, UnidentifiedImageError
 
 from url_viz.errors import FolderError
-from url_viz.images.scan import EXTENSIONS
+from url_viz.images.scan import EXTENSIONS, PASSED_OVER_FOLDERS
 
 LONGEST_NAME_BYTES = 120
 _NAMES_OF_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
@@ -47,6 +47,13 @@ class Copies:
 
     written: tuple[Path, ...]
     already_there: tuple[Path, ...]
+
+
+def is_passed_over(name: str) -> bool:
+    """Whether a scan of a folder would pass this file over: hidden, or in a hidden or shadow folder (not `..`)."""
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    is_hidden = any(part.startswith(".") and part.strip(".") for part in parts)
+    return is_hidden or any(part.encode("utf-8", "replace") in PASSED_OVER_FOLDERS for part in parts)
 
 
 def safe_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What an image set's own classes say of an order of its pictures: does leaving the uncertain out make search right?"""
+"""What an image set's own classes say of a measure: whether leaving the uncertain out makes its search right."""
 
 from dataclasses import dataclass
 
@@ -42,9 +42,9 @@ class Evidence:
     study: Study
 
 
-def has_evidence(table: pd.DataFrame, contents: NDArray[np.int64], *, measure: str) -> bool:
+def has_evidence(table: pd.DataFrame, contents: NDArray[np.int64], *, graph: Graph | None, measure: str) -> bool:
     """Whether enough pictures of at least two classes have a value, so that there is something to compute."""
-    rows = _rows(table, contents, measure)
+    rows = _rows(table, contents, graph, measure)
     return len(rows) >= FEWEST_PICTURES and table["label"].iloc[rows].nunique() >= 2
 
 
@@ -59,9 +59,10 @@ def evidence(
     """Evidence for `measure` of `ImageSet.table()`, with embeddings (N, D) and content keys (N,) in its order.
 
     Copies count once: the copy of a picture would make its search right whatever its uncertainty. Neighbours are those
-    of the set's `graph`; where there is none yet, they are searched. `has_evidence` must hold.
+    of the set's `graph`, and pictures that are not in it yet take no part; without a graph, neighbours are searched.
+    `has_evidence` must hold.
     """
-    rows = _rows(table, contents, measure)
+    rows = _rows(table, contents, graph, measure)
     pictures = _labelled(table["label"].to_numpy(dtype=str)[rows], embeddings[rows], contents[rows], graph)
     uncertainty = table[measure].to_numpy(np.float64)[rows]
     wrong = 1 - pictures.is_right
@@ -78,10 +79,12 @@ def evidence(
     )
 
 
-def _rows(table: pd.DataFrame, contents: NDArray[np.int64], measure: str) -> NDArray[np.int64]:
-    """The rows that take part: the first of each content, where it has a class and a value."""
+def _rows(table: pd.DataFrame, contents: NDArray[np.int64], graph: Graph | None, measure: str) -> NDArray[np.int64]:
+    """The rows that take part: the first of each content, where it has a class and a value and is in the graph."""
     first = np.unique(contents, return_index=True)[1]
     usable = table["label"].notna().to_numpy() & np.isfinite(table[measure].to_numpy(np.float64))
+    if graph is not None:
+        usable &= positions_of(contents, graph.content) >= 0
     return np.sort(first[usable[first]])
 
 
@@ -89,13 +92,12 @@ def _labelled(
     labels: NDArray[np.str_], embeddings: NDArray[np.floating], contents: NDArray[np.int64], graph: Graph | None
 ) -> LabelledSet:
     """The pictures with the graph's neighbours among them, as rows of their own."""
-    if graph is None or not len(graph):
+    if graph is None:
         return labelled_set(embeddings, labels)
     in_graph = positions_of(contents, graph.content)
     number = np.full(len(graph) + 1, -1, np.int64)  # the last stands for −1, no neighbour
-    number[in_graph[in_graph >= 0]] = np.flatnonzero(in_graph >= 0)
-    near = np.where(in_graph[:, None] >= 0, number[graph.position[in_graph]], -1)
-    return LabelledSet(normalised(embeddings), labels, near)
+    number[in_graph] = np.arange(len(in_graph))
+    return LabelledSet(normalised(embeddings), labels, number[graph.position[in_graph]])
 
 
 def _curve(found: RiskCoverage) -> Curve:

@@ -23,11 +23,11 @@ def reference(image_set: ImageSet) -> Reference:
 
 @lru_cache(maxsize=8)
 def evidence_for(image_set: ImageSet, measure: str) -> Evidence | None:
-    """What the classes of a snapshot say of a measure; None where there are too few pictures with a class."""
-    table, keys = image_set.table(), contents(image_set)
-    if not has_evidence(table, keys, measure=measure):
+    """What the classes of a snapshot say of a measure; None where too few pictures have a class and neighbours yet."""
+    table, keys, graph = image_set.table(), contents(image_set), image_set.graph
+    if graph is None or not has_evidence(table, keys, graph=graph, measure=measure):
         return None
-    return evidence(table, image_set.embeddings(), keys, graph=image_set.graph, measure=measure)
+    return evidence(table, image_set.embeddings(), keys, graph=graph, measure=measure)
 
 
 @lru_cache(maxsize=2)

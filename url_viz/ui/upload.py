@@ -188,9 +188,8 @@ def show_refused(batch: Batch) -> None:
     if not batch.refused:
         return
     table = pd.DataFrame([(r.name, r.reason) for r in batch.refused], columns=["file", "reason"])
-    with st.expander(
-        f"{len(table):,} files were not scored", icon=":material/broken_image:", expanded=not batch.scored
-    ):
+    count = "1 file was" if len(table) == 1 else f"{len(table):,} files were"
+    with st.expander(f"{count} not scored", icon=":material/broken_image:", expanded=not batch.scored):
         st.dataframe(table, hide_index=True, width="stretch")
 
 

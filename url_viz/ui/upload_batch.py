@@ -9,7 +9,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from url_viz.errors import FolderError
 from url_viz.image_set import ImageSet
 from url_viz.images.archive import RefusedMember, ZipMember, is_zip, open_archive
-from url_viz.images.incoming import Incoming, IncomingFile
+from url_viz.images.incoming import Incoming, IncomingFile, is_passed_over
 from url_viz.images.scan import display_name
 from url_viz.insight.uploads import Refused, Scored, score
 from url_viz.models.runtime import Precision
@@ -71,6 +71,8 @@ def _unpacked(files: Sequence[UploadedFile]) -> tuple[list[Item], list[Refused |
     refused: list[Refused | RefusedMember] = []
     for file in files:
         name = shown_name(file.name)
+        if "/" in name and is_passed_over(name):  # a folder's hidden files, as a scan passes them over
+            continue
         if not is_zip(name):
             items.append(Item(file.file_id, IncomingFile(name, file.getvalue())))
             continue

@@ -1,0 +1,65 @@
+"""One loaded model serves the whole app, one caller at a time, under whatever head is asked for."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import dice_head
+from tests.images.pictures import write_folder
+from url_viz.errors import CheckpointError
+from url_viz.image_set import embed_folder
+from url_viz.models.head import save_head
+from url_viz.models.model import Model
+from url_viz.ui.loaded import running_model, running_set
+
+
+@pytest.fixture(autouse=True)
+def _home(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
+
+
+def test_it_is_loaded_once_and_reads_a_head_that_was_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "mine.safetensors"
+    save_head(dice_head(1), path)
+    with running_model(str(path)) as first:
+        pass
+    save_head(dice_head(2), path)
+    with running_model(str(path)) as second:
+        pass
+    assert first.runtime is second.runtime
+    assert first.head is not None
+    assert second.head is not None
+    assert first.head.digest != second.head.digest
+
+
+def test_one_caller_at_a_time(model: Model) -> None:
+    inside, most = 0, 0
+
+    def use() -> None:
+        nonlocal inside, most
+        with running_model(model.name) as running:
+            inside += 1
+            most = max(most, inside)
+            running.run(np.zeros((1, 224, 224, 3), np.uint8))
+            inside -= 1
+
+    threads = [threading.Thread(target=use) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (inside, most) == (0, 1)
+
+
+def test_a_set_runs_on_the_shared_model_and_errors_let_go_of_the_lock(
+    tmp_path: Path, workspace: Path, model: Model
+) -> None:
+    image_set = embed_folder(write_folder(tmp_path / "few", 3), model=model, workspace=workspace)
+    with pytest.raises(CheckpointError), running_model(str(tmp_path / "none.safetensors")):
+        pass
+    with running_model(model.name) as shared:
+        runtime = shared.runtime
+    with running_set(image_set) as running:
+        assert running.model.runtime is runtime
