@@ -17,6 +17,7 @@ def run_page() -> None:
         st.Page("pages/explore.py", title="Explore", icon=":material/scatter_plot:", default=True),
         st.Page("pages/upload.py", title="Sort uploads", icon=":material/swap_vert:"),
         st.Page("pages/search.py", title="Search safely", icon=":material/image_search:"),
+        st.Page("pages/finetune.py", title="Adapt and finetune", icon=":material/model_training:"),
     ]
     page = st.navigation(pages)
     try:

@@ -18,7 +18,7 @@ from url_viz.images.preprocess import Preprocessing
 from url_viz.images.read import Failure, Picture, read_picture
 from url_viz.models.head import Head, load_head
 from url_viz.models.runtime import PRECISIONS, Outputs, Precision, Runtime, choose_device
-from url_viz.models.zoo import DEFAULT, EMBEDDED, file_digest, shipped_head
+from url_viz.models.zoo import DEFAULT, EMBEDDED, AuthorsFile, Preset, file_digest, shipped_head
 from url_viz.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -29,17 +29,28 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class Source:
-    """What a model is made of, told from its name alone, without loading it: `weights` None is the backbone's own."""
+    """What a model is made of, told from its name alone, without loading it: `weights` None is the backbone's own.
+
+    `authors` says that the weights are in a checkpoint of the authors, and how pictures are prepared for it.
+    """
 
     name: str
     backbone: str
     head: Head | None
     weights: Path | None = None
+    authors: AuthorsFile | None = None
 
     @property
     def title(self) -> str:
-        """The name for people: a checkpoint's file name without its folders."""
-        return self.name.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".safetensors")
+        """The name for people: a checkpoint's file name without its folders, a run's folder where it says more."""
+        return title_of(self.name)
+
+
+def title_of(name: str) -> str:
+    """A model's name for people: `…/cats-20260101/head.safetensors` is `cats-20260101`."""
+    parts = name.replace("\\", "/").split("/")
+    file = parts[-1].removesuffix(".safetensors")
+    return parts[-2] if file == "head" and len(parts) > 1 else file
 
 
 @dataclass(frozen=True)
@@ -160,10 +171,17 @@ def resolve(name: str | Path) -> Source:
         head = load_head(path)
         weights = backbone_weights_of(path)
         return Source(text, head.provenance.backbone, head, weights if weights.is_file() else None)
-    if text.endswith((".pth.tar", ".pth", ".pt")):
-        raise ModelError(f"Checkpoints of the authors ({text!r}) cannot be read yet; give a .safetensors head.")
+    if (authors := AuthorsFile.named(text)) is not None:
+        return _of_authors(authors)
     shipped = shipped_head(text)
     return Source(text, text, load_head(shipped) if shipped else None)
+
+
+def _of_authors(file: AuthorsFile) -> Source:
+    from url_viz.models.authors import head_of
+
+    head = head_of(file)
+    return Source(file.name, head.provenance.backbone, head, file.path, file)
 
 
 def backbone_weights_of(head: Path) -> Path:
@@ -177,19 +195,30 @@ def load_model(
     device: str = "auto",
     precision: Precision = "fast",
     workspace: Path | None = None,
+    preprocessing: Preset | None = None,
 ) -> Model:
-    """Load a model by zoo or timm name, or by the path of a checkpoint.
+    """Load a model by zoo or timm name, or by the path of a checkpoint: a head of ours, or the authors' `*.pth.tar`.
 
     `device`: auto, cuda, cpu (OpenVINO) or mps; `precision`: fast (bf16) or exact (float32). A backbone prepared
-    once for a CPU is kept in the workspace and opens without torch. Raises ModelError and its kin.
+    once for a CPU is kept in the workspace and opens without torch. `preprocessing` is for the authors' files alone:
+    authors (what their heads saw, the default) or timm; a name that ends in `@timm` says the same.
+    Raises ModelError and its kin.
     """
     if precision not in PRECISIONS:
         raise ModelError(f"No precision {precision!r}. Choose one of: {', '.join(PRECISIONS)}.")
-    source = resolve(name)
+    source = resolve(name if preprocessing is None else _prepared_as(str(name), preprocessing))
     chosen = choose_device(device)
     if chosen == "cpu":
         return _on_cpu(source, precision, Workspace.at(workspace))
     return _on_torch(source, _load(source), chosen, precision)
+
+
+def _prepared_as(name: str, preset: Preset) -> str:
+    file = AuthorsFile.named(name)
+    if file is None:
+        raise ModelError(f"{name!r} brings its own preprocessing; only the authors' *.pth.tar leave a choice.")
+    chosen = AuthorsFile.named(f"{file.path}@{preset}")
+    return name if chosen is None else chosen.name
 
 
 def with_head(model: Model, source: Source) -> Model:
@@ -198,6 +227,10 @@ def with_head(model: Model, source: Source) -> Model:
 
 
 def _load(source: Source) -> "Loaded":
+    if source.authors is not None:
+        from url_viz.models.authors import load_authors
+
+        return load_authors(source.authors)
     from url_viz.models.backbone import load_backbone
 
     return load_backbone(source.backbone, weights=source.weights)
@@ -231,6 +264,8 @@ def _on_cpu(source: Source, precision: Precision, workspace: Workspace) -> Model
 def _prepared_name(source: Source) -> str:
     """The folder of a prepared backbone: its name, and the digest of its weights file where there is one."""
     safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in source.backbone)
+    if source.authors is not None:
+        return f"{safe}-{source.authors.digest}"
     if source.weights is not None:
         return f"{safe}-{file_digest(source.weights)}"
     if source.backbone in EMBEDDED:

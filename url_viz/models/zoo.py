@@ -5,9 +5,11 @@ import importlib.util
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal, get_args
 
-from url_viz.errors import WeightsUnavailableError
+from url_viz.errors import ModelError, WeightsUnavailableError
 from url_viz.images.preprocess import Preprocessing
+from url_viz.workspace import Workspace
 
 DEFAULT = "tf_efficientnet_lite0"
 HEADS = Path(__file__).parent / "heads"
@@ -72,8 +74,56 @@ def shipped_head(name: str) -> Path | None:
     return path if path.is_file() else None
 
 
-@cache
 def file_digest(path: Path) -> str:
-    """16 hexadecimal digits made from a weights file's bytes."""
+    """16 hexadecimal digits made from a weights file's bytes; read again only where the file was written again."""
+    status = path.stat()
+    return _digest_of_bytes(path, status.st_size, status.st_mtime_ns)
+
+
+@cache
+def _digest_of_bytes(path: Path, size_bytes: int, written_ns: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
+
+
+Preset = Literal["authors", "timm"]
+AUTHORS_SUFFIXES = (".pth.tar", ".pth", ".pt")
+
+
+@dataclass(frozen=True)
+class AuthorsFile:
+    """A checkpoint of the authors, named by its path, and the preprocessing to read pictures with.
+
+    Their trainer (`mkirchhof/url`) fell back to ImageNet statistics and crop .875 for every backbone, so `authors` is
+    what their heads saw; `timm` is the backbone's own data sheet, asked for by `@timm` after the path.
+    """
+
+    path: Path
+    preset: Preset = "authors"
+
+    @classmethod
+    def named(cls, name: str) -> "AuthorsFile | None":
+        """Tell such a file by its name, `FILE.pth.tar` or `FILE.pth.tar@timm`; None for any other name."""
+        path, mark, preset = name.rpartition("@")
+        if not mark or not path.endswith(AUTHORS_SUFFIXES):
+            return cls(Path(name).expanduser()) if name.endswith(AUTHORS_SUFFIXES) else None
+        if preset not in get_args(Preset):
+            raise ModelError(f"No preprocessing {preset!r}. Choose one of: {', '.join(get_args(Preset))}.")
+        return cls(Path(path).expanduser(), "timm" if preset == "timm" else "authors")
+
+    @property
+    def name(self) -> str:
+        """What names this file and its preprocessing wherever a model is named."""
+        return str(self.path) if self.preset == "authors" else f"{self.path}@{self.preset}"
+
+    @property
+    def digest(self) -> str:
+        """The file's digest, marked where the preprocessing is not the authors': each has embeddings of its own."""
+        digest = file_digest(self.path)
+        return digest if self.preset == "authors" else f"{digest}-{self.preset}"
+
+
+def own_heads(workspace: Workspace) -> list[Path]:
+    """The heads that were finetuned in a workspace, the latest first."""
+    found = workspace.heads.glob("*/head.safetensors")
+    return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)

@@ -18,6 +18,7 @@ from starlette.routing import Route
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.images.decode import decode, read_file
+from url_viz.insight.change import change
 from url_viz.insight.ranking import BY, with_percentile
 from url_viz.models.zoo import DEFAULT
 from url_viz.ui.open_sets import open_sets
@@ -46,13 +47,19 @@ def card_url(image_set: ImageSet) -> str:
     return f"{BASE}/card/{image_set.set_id}/{{id}}?model={quote(image_set.source.name, safe='')}"
 
 
-def points_url(image_set: ImageSet, *, with_classes: bool = True, measure: str = "uncertainty") -> str:
-    """Where the map's points are; another version is another URL. `measure` takes the place of uncertainty there."""
+def points_url(
+    image_set: ImageSet, *, with_classes: bool = True, measure: str = "uncertainty", before: str | None = None
+) -> str:
+    """Where the map's points are; another version is another URL. `measure` takes the place of uncertainty there.
+
+    The measure `change` is that against the model `before`.
+    """
     query = {
         "model": image_set.source.name,
         "classes": int(with_classes),
         "measure": measure,
         "v": image_set.version,
+        **({"before": before} if before else {}),
     }
     return f"{BASE}/points/{image_set.set_id}?{urlencode(query)}"
 
@@ -158,6 +165,8 @@ def _points(request: Request) -> Response:
     image_set = _image_set(request)
     with_classes = request.query_params.get("classes", "1") == "1"
     measure = request.query_params.get("measure", "uncertainty")
+    if measure == "change":
+        return _changed_points(request, image_set)
     if measure not in BY:
         return PlainTextResponse(f"No measure {measure!r}.", status_code=404)
     etag = f'"{image_set.version}-{int(with_classes)}-{measure}"'
@@ -165,6 +174,14 @@ def _points(request: Request) -> Response:
     if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers=headers)
     points = map_points(image_set.table(), with_classes=with_classes, measure=measure)
+    return Response(encode_points(points), media_type="application/octet-stream", headers=headers)
+
+
+def _changed_points(request: Request, image_set: ImageSet) -> Response:
+    before = open_sets().get(image_set.set_id, request.query_params.get("before", DEFAULT))
+    table = change(before.table(), image_set.table()).table
+    points = map_points(table.assign(percentile=table["change_percentile"]), with_classes=False)
+    headers = {"Cache-Control": "private, no-cache"}
     return Response(encode_points(points), media_type="application/octet-stream", headers=headers)
 
 

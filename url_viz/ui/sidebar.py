@@ -6,7 +6,8 @@ import streamlit as st
 
 from url_viz.errors import UrlVizError
 from url_viz.index.store import known_sets
-from url_viz.models.zoo import EMBEDDED
+from url_viz.models.model import title_of
+from url_viz.models.zoo import EMBEDDED, own_heads
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.reading import latest, open_demo, open_folder, running, set_name
 from url_viz.ui.roots import roots, subfolders
@@ -94,12 +95,14 @@ def _pick_set() -> None:
 
 
 def _pick_model() -> None:
-    names = list(dict.fromkeys([*(n for n, m in EMBEDDED.items() if m.is_installed), choice().model]))
+    at_hand = [name for name, model in EMBEDDED.items() if model.is_installed]
+    names = list(dict.fromkeys([*at_hand, *map(str, own_heads(Workspace.at())), choice().model]))
     picked = st.selectbox(
         "Model",
         names,
         index=names.index(choice().model),
         accept_new_options=True,
+        format_func=title_of,
         key=f"pick_model_{choice().model}",
         help="A model at hand, any timm name (fetched once when online), or the path of a checkpoint.",
     )

@@ -1,0 +1,30 @@
+"""Finetune: adapt the head to the open image set as a job, watch it, use it, and see what it changed."""
+
+import streamlit as st
+
+from url_viz.ui import finetune
+from url_viz.ui.changed import show_change
+from url_viz.ui.open_sets import open_sets
+from url_viz.ui.reading import set_name, show_reading
+from url_viz.ui.sidebar import show_not_read
+from url_viz.ui.state import choice
+
+now = choice()
+st.subheader("Adapt and finetune", anchor=False)
+if now.set_id is None:
+    st.info("Open an image set first: the demo or a folder, on the Explore page.", icon=":material/info:")
+    st.stop()
+
+image_set = open_sets().find(now.set_id, now.model)
+has_pictures = image_set is not None and len(image_set) > 0
+with st.container():
+    show_reading(now.set_id, shown_version=image_set.version if image_set is not None and has_pictures else None)
+if image_set is None or not has_pictures:
+    show_not_read(now)
+    st.stop()
+
+st.caption(f"{set_name(image_set.root)} · {len(image_set):,} pictures · {image_set.source.title}")
+finetune.show_adapt(image_set)
+finetune.show_options(image_set)
+finetune.show_jobs(image_set)
+show_change(image_set)

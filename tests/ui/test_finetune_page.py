@@ -1,0 +1,143 @@
+"""The Finetune page in every state: nothing open, nothing run yet, waiting, failed, finished, in use."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.conftest import dice_head
+from tests.images.pictures import write_folder
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.jobs import Job, cancel_job, list_jobs, start_job
+from url_viz.models.head import save_head
+from url_viz.models.model import Model
+from url_viz.ui.finetune import KIND
+from url_viz.workspace import Workspace
+
+APP = Path(__file__).parents[2] / "app.py"
+
+
+@pytest.fixture
+def home(workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
+    monkeypatch.setenv("URL_VIZ_ROOTS", str(tmp_path))
+    opened = Workspace.at(workspace)
+    yield opened
+    for job in list_jobs(opened):
+        if job.status().is_live:
+            cancel_job(job, grace_s=0.1)
+
+
+@pytest.fixture
+def image_set(home: Workspace, tmp_path: Path, model: Model) -> ImageSet:
+    return embed_folder(write_folder(tmp_path / "zoo", 8, classes=("cat", "dog")), model=model, workspace=home.root)
+
+
+def run(image_set: ImageSet | None, **state: object) -> AppTest:
+    at = AppTest.from_file(str(APP), default_timeout=30)
+    if image_set is not None:
+        at.session_state["chosen_set"] = image_set.set_id
+        at.session_state["chosen_model"] = image_set.source.name
+    for key, value in state.items():
+        at.session_state[key] = value
+    at.switch_page("pages/finetune.py").run()
+    assert not at.exception
+    return at
+
+
+def words(at: AppTest) -> str:
+    kinds = (at.subheader, at.markdown, at.caption, at.info, at.error, at.warning, at.success)
+    return "\n".join([*(e.value for kind in kinds for e in kind), *(e.label for e in (*at.button, *at.expander))])
+
+
+def a_run(home: Workspace, image_set: ImageSet, code: str) -> Job:
+    out = home.heads / "zoo-1"
+    about = {"set_id": image_set.set_id, "model": "m", "out": str(out), "folder": str(image_set.root)}
+    return start_job(["-c", code], kind=KIND, title="Adapt to zoo", workspace=home, about=about)
+
+
+def wait_for_end(job: Job) -> None:
+    import time
+
+    deadline = time.monotonic() + 20
+    while job.status().is_live and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not job.status().is_live
+
+
+def test_without_an_image_set_it_says_where_to_open_one(home: Workspace) -> None:
+    assert "Open an image set first" in words(run(None))
+
+
+def test_one_button_and_an_estimate_come_first(image_set: ImageSet) -> None:
+    text = words(run(image_set))
+    assert "without labels" in text
+    assert "8 pictures · under a minute" in text
+    assert "Adapt to these pictures" in text
+    assert "None yet. They outlive this page" in text
+
+
+def test_labels_are_asked_for_where_there_are_none(home: Workspace, tmp_path: Path, model: Model) -> None:
+    unlabelled = embed_folder(write_folder(tmp_path / "flat", 4), model=model, workspace=home.root)
+    at = run(unlabelled)
+    at.selectbox(key="finetune.mode").set_value("labels").run()
+    assert "the mode labels needs them" in words(at)
+
+
+def test_options_that_do_not_go_together_are_told(image_set: ImageSet) -> None:
+    at = run(image_set)
+    at.number_input(key="finetune.augmentation.views").set_value(0).run()
+    assert "do not go together" in at.error[0].value
+
+
+def test_a_live_run_can_be_cancelled(home: Workspace, image_set: ImageSet) -> None:
+    job = a_run(home, image_set, "import time; time.sleep(60)")
+    at = run(image_set)
+    assert "Adapt to zoo" in words(at)
+    at.button(key=f"cancel.{job.id}").click().run()
+    assert job.status().state == "cancelled"
+
+
+def test_a_failed_run_says_why(home: Workspace, image_set: ImageSet) -> None:
+    job = a_run(home, image_set, "import sys; print('no luck'); sys.exit(3)")
+    wait_for_end(job)
+    at = run(image_set)
+    assert "failed" in next(e.label for e in at.expander if "Adapt to zoo" in e.label)
+    assert "3" in words(at)
+    assert any("no luck" in block.value for block in at.code)
+    at.button(key=f"delete.{job.id}").click().run()
+    assert "Adapt to zoo" not in words(at)
+
+
+def test_a_finished_run_shows_its_figures_and_its_head_is_put_to_use(home: Workspace, image_set: ImageSet) -> None:
+    job = a_run(home, image_set, "pass")
+    wait_for_end(job)
+    out = Path(job.about["out"])
+    save_head(dice_head(seed=3), out / "head.safetensors")
+    figures = {"agreement": 0.41, "r_auroc": 0.77}
+    report = {"before": {"agreement": 0.2, "r_auroc": 0.62}, "after": figures, "advice": "adapted (as planned)."}
+    (out / "report.json").write_text(json.dumps(report))
+    at = run(image_set)
+    assert [m.value for m in at.metric] == ["0.410", "0.770"]
+    assert [m.delta for m in at.metric] == ["+0.210", "+0.150"]
+    assert "adapted (as planned)." in words(at)
+    at.button(key=f"use.{job.id}").click().run()
+    assert at.session_state["chosen_model"] == str(out / "head.safetensors")
+    text = words(at)
+    assert "This head is in use." in text
+    assert "What changed" in text
+    assert "rank correlation" in text
+    assert "**More ambiguous now**" in text
+
+
+def test_the_command_that_is_started_is_trainings_own(home: Workspace, image_set: ImageSet) -> None:
+    at = run(image_set)
+    at.number_input(key="finetune.recipe.epochs").set_value(2).run()
+    at.button(key="start_finetune").click().run()
+    command = list_jobs(home, kind=KIND)[0].command
+    assert command[:2] == ("-m", "training.finetune")
+    assert command[command.index("--epochs") : command.index("--epochs") + 2] == ("--epochs", "2")
+    assert sys.executable not in command

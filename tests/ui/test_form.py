@@ -1,0 +1,75 @@
+"""A form is a config: what its widgets say is what the command gets."""
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from typing_extensions import Doc
+
+from training.config import FinetuneConfig, Recipe
+from url_viz.ui.form import arguments
+
+
+@dataclass(frozen=True)
+class Inner:
+    """The inner options."""
+
+    rate: Annotated[float, Doc("How fast.")] = 0.5
+    is_loud: Annotated[bool, Doc("Whether to say so.")] = True
+
+
+@dataclass(frozen=True)
+class Outer:
+    """The outer options."""
+
+    kind: Annotated[Literal["a", "b"], Doc("Which of two.")] = "a"
+    limit: Annotated[int | None, Doc("How many; empty for all.")] = None
+    inner: Annotated[Inner, Doc("What lies inside.")] = field(default_factory=Inner)
+
+
+def test_only_what_differs_is_on_the_command_line() -> None:
+    assert arguments(Outer(), default=Outer()) == []
+    changed = Outer(kind="b", limit=3, inner=Inner(rate=0.25, is_loud=False))
+    assert arguments(changed, default=Outer()) == ["--kind", "b", "--limit", "3", "--rate", "0.25", "--no-is-loud"]
+    assert arguments(Outer(), default=Outer(limit=3)) == ["--limit", "None"]
+
+
+def test_the_command_reads_back_what_the_form_wrote() -> None:
+    import tyro
+
+    from training.command import FLAT
+
+    asked = FinetuneConfig("folder:x", Path("out"), limit=None, from_shipped=True, recipe=Recipe(epochs=3, depth=1))
+    usual = FinetuneConfig("folder:x", Path("out"))
+    line = ["--data", "folder:x", "--out", "out", *arguments(asked, default=usual)]
+    assert tyro.cli(FinetuneConfig, args=line, config=FLAT) == asked
+
+
+def test_every_field_has_a_widget_with_its_sentence_as_help() -> None:
+    def script() -> None:
+        import streamlit as st
+
+        from tests.ui.test_form import Outer
+        from url_viz.ui.form import show_form
+
+        st.session_state["made"] = show_form(Outer(), key="form")
+
+    at = AppTest.from_function(script).run()
+    assert at.session_state["made"] == Outer()
+    assert at.selectbox(key="form.kind").help == "Which of two."
+    assert at.toggle(key="form.inner.is_loud").label == "Is loud"
+    at.number_input(key="form.limit").set_value(7)
+    at.number_input(key="form.inner.rate").set_value(0.125)
+    at.toggle(key="form.inner.is_loud").set_value(False).run()
+    assert at.session_state["made"] == Outer(limit=7, inner=Inner(rate=0.125, is_loud=False))
+    assert any("What lies inside." in m.value for m in at.markdown)
+
+
+@pytest.mark.parametrize("name", [f.name for f in fields(FinetuneConfig)])
+def test_every_field_of_the_real_config_has_a_sentence(name: str) -> None:
+    from typing import get_type_hints
+
+    hint = get_type_hints(FinetuneConfig, include_extras=True)[name]
+    assert any(hasattr(m, "documentation") and m.documentation for m in getattr(hint, "__metadata__", ()))

@@ -1,0 +1,85 @@
+"""Forms made from config dataclasses: a widget a field, its sentence as help; and the command line they stand for."""
+
+import dataclasses
+import types
+from collections.abc import Sequence
+from dataclasses import MISSING, Field, fields, is_dataclass
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+import streamlit as st
+
+Config = TypeVar("Config")
+
+
+def show_form(config: Config, *, key: str, leave_out: Sequence[str] = ()) -> Config:
+    """Widgets for the fields of `config` (a frozen dataclass), nested ones in groups; returns what they now say.
+
+    Raises the ValueError of a dataclass whose fields do not go together.
+    """
+    hints = get_type_hints(type(config), include_extras=True)
+    chosen: dict[str, Any] = {}
+    groups = [f for f in _fields(config, leave_out) if is_dataclass(getattr(config, f.name))]
+    plain = [f for f in _fields(config, leave_out) if f not in groups]
+    columns = st.columns(3) if plain else []
+    for number, entry in enumerate(plain):
+        with columns[number % 3]:
+            value = getattr(config, entry.name)
+            chosen[entry.name] = _widget(entry.name, hints[entry.name], value, key=f"{key}.{entry.name}")
+    for group in groups:
+        value = getattr(config, group.name)
+        st.markdown(f"**{_title(group.name)}** · {_sentence(hints[group.name])}")
+        chosen[group.name] = show_form(value, key=f"{key}.{group.name}")
+    return dataclasses.replace(config, **chosen)  # type: ignore[type-var]
+
+
+def arguments(config: object, *, default: object) -> list[str]:
+    """The command-line options by which `config` differs from `default`; groups have no prefix, as in training."""
+    found: list[str] = []
+    for entry in fields(config):  # type: ignore[arg-type]
+        now, usual = getattr(config, entry.name), getattr(default, entry.name)
+        if is_dataclass(now):
+            found += arguments(now, default=usual)
+        elif now != usual:
+            found += _option(entry.name, now)
+    return found
+
+
+def _option(name: str, value: object) -> list[str]:
+    dashed = name.replace("_", "-")
+    if isinstance(value, bool):
+        return [f"--{dashed}" if value else f"--no-{dashed}"]
+    return [f"--{dashed}", str(value)]
+
+
+def _fields(config: object, leave_out: Sequence[str]) -> list[Field[Any]]:
+    return [f for f in fields(config) if f.name not in leave_out]  # type: ignore[arg-type]
+
+
+def _widget(name: str, hint: Any, value: Any, *, key: str) -> Any:
+    """One widget: a toggle, a choice, a number (which may be empty where the type allows None), or text."""
+    kind, help_text = _kind(hint), _sentence(hint)
+    if isinstance(value, bool):
+        return st.toggle(_title(name), value=value, key=key, help=help_text)
+    if get_origin(kind) is Literal:
+        options = list(get_args(kind))
+        return st.selectbox(_title(name), options, index=options.index(value), key=key, help=help_text)
+    number = next((t for t in (int, float) if t in (kind, *get_args(kind))), None)
+    if number is int:
+        typed = st.number_input(_title(name), value=value, step=1, key=key, help=help_text)
+        return None if typed is None else int(typed)
+    if number is float:
+        return st.number_input(_title(name), value=value, step=None, format="%.4g", key=key, help=help_text)
+    return st.text_input(_title(name), value=str(value), key=key, help=help_text)
+
+
+def _kind(hint: Any) -> Any:
+    kind = get_args(hint)[0] if hasattr(hint, "__metadata__") else hint
+    return kind if not isinstance(kind, types.UnionType) or get_args(kind) else MISSING
+
+
+def _sentence(hint: Any) -> str:
+    return next((str(m.documentation) for m in getattr(hint, "__metadata__", ()) if hasattr(m, "documentation")), "")
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").capitalize()
