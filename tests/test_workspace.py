@@ -112,3 +112,11 @@ class TestSets:
     def test_anything_but_a_plain_id_is_refused(self, tmp_path: Path, wrong: str) -> None:
         with pytest.raises(WorkspaceError, match="16 hexadecimal digits"):
             Workspace.at(tmp_path).set_paths(wrong)
+
+
+def test_others_may_read_what_is_written_as_far_as_the_umask_lets_them(tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    plain.touch()
+    with replaced(tmp_path / "replaced") as temporary:
+        temporary.write_text("x")
+    assert (tmp_path / "replaced").stat().st_mode == plain.stat().st_mode

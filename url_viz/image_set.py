@@ -263,7 +263,7 @@ def embed_folder(
     report(Progress("scan", len(found.files), len(found.files)))
     chosen = model if isinstance(model, Model) else load_model(model, workspace=home.root)
     paths = home.set_paths(find_set(root, home))
-    if not found.files and not paths.about.exists():
+    if not found.files:  # also of a known set: an unmounted disk looks empty, and is no reason to drop its rows
         raise NoImagesError(_nothing_in(found))
     with Writer(paths, root) as writer:
         embed(chosen, found, writer, limit=limit, report=report)

@@ -15,6 +15,16 @@ SCHEMA_VERSION = 1
 HOME_VARIABLE = "URL_VIZ_HOME"
 
 
+def _umask() -> int:
+    """What this process takes from new files' permissions; the only way to ask is to set it."""
+    found = os.umask(0o077)
+    os.umask(found)
+    return found
+
+
+_UMASK = _umask()
+
+
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path` to write to; on success it takes the place of `path` in one step."""
@@ -24,6 +34,7 @@ def replaced(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
+        temporary.chmod(0o666 & ~_UMASK)  # mkstemp's is for secrets; others of a shared workspace read this
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -89,6 +100,8 @@ class Workspace:
         """Raise WorkspaceError where this workspace was written by a newer version, or its label is damaged."""
         try:
             found = int(json.loads(self.about.read_text())["schema_version"])
+        except OSError as error:
+            raise WorkspaceError(f"Cannot read {self.about}: {error.strerror}. Check its permissions.") from error
         except (ValueError, KeyError, TypeError) as error:
             raise WorkspaceError(
                 f"{self.about} is damaged. If this folder is a workspace, write "

@@ -18,6 +18,8 @@ from tests.images.pictures import noise, write_folder
 from url_viz.errors import NoImagesError, WorkspaceError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.images.digest import image_id
+from url_viz.images.scan import Scan, _Walk, scan
+from url_viz.index.embed import make_plan
 from url_viz.index.store import Store, Writer
 from url_viz.index.tables import IMAGES
 from url_viz.models.model import Model, load_model
@@ -406,3 +408,37 @@ def _stored(workspace: Path) -> int:
 
     folders = list((workspace / "sets").glob("*"))
     return len(Store(SetPaths(folders[0])).images(["id"])) if folders else 0
+
+
+def test_a_folder_that_looks_empty_keeps_what_was_read_of_it(read: Reader) -> None:
+    """An unmounted disk is an empty folder; its rows come back with it, and no picture is read again."""
+    write_folder(read.folder, 4)
+    read()
+    away = read.folder.rename(read.folder.with_name("unmounted"))
+    read.folder.mkdir()
+    with pytest.raises(NoImagesError, match="no pictures"):
+        read()
+    read.folder.rmdir()
+    away.rename(read.folder)
+    assert len(read()) == 4
+    assert read.opened == 0
+
+
+def test_pictures_in_a_folder_that_cannot_be_listed_are_not_gone(read: Reader) -> None:
+    write_folder(read.folder / "seen", 2)
+    write_folder(read.folder / "hidden", 3, start=10)
+    image_set = read()
+    listed = scan(read.folder.resolve())
+    kept = tuple(file for file in listed.files if not file.path.startswith(b"hidden/"))
+    blind = Scan(listed.root, kept, unreadable_folders=((b"hidden", "Permission denied"),))
+    with read.writer(image_set) as writer:
+        plan = make_plan(blind, writer, image_set.space.key, limit=None)
+    assert plan.gone == ()
+
+
+def test_a_folder_that_cannot_be_listed_is_a_row_in_the_failure_list(tmp_path: Path) -> None:
+    """A file in a folder's place cannot be listed either, and unlike permissions this holds for root too."""
+    write_folder(tmp_path, 1)
+    walk = _Walk(os.fsencode(tmp_path))
+    assert walk._entries(b"0000.jpg") == []
+    assert walk.unreadable == [(b"0000.jpg", "Not a directory")]

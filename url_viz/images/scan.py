@@ -36,7 +36,8 @@ class FoundFile:
 class Scan:
     """What lies in a folder. `files` are sorted by path; `other` counts passed-over files by extension.
 
-    `unreadable_folders` pairs root-relative folder paths with the reason they could not be listed.
+    `unreadable_folders` pairs root-relative folder paths with the reason they could not be listed; each stands among
+    `files` too, with a slash at its end, so that reading it leaves a row in the failure list.
     """
 
     root: Path
@@ -66,7 +67,9 @@ def scan(root: Path) -> Scan:
         what = "is a file, not a folder" if root.exists() else "does not exist"
         raise FolderError(f"{str(root)!r} {what}. Give the folder that contains the pictures.")
     walk = _Walk(os.fsencode(root))
-    files = sorted(walk.files(), key=lambda file: file.path)
+    found = list(walk.files())
+    found += [FoundFile(folder + b"/", 0, 0, is_plain=False) for folder, _ in walk.unreadable if folder]
+    files = sorted(found, key=lambda file: file.path)
     if any(path == b"" for path, _ in walk.unreadable):
         raise FolderError(f"{str(root)!r} cannot be listed: {walk.unreadable[0][1]}. Check its permissions.")
     return Scan(root, tuple(files), tuple(walk.other.most_common()), tuple(walk.unreadable))

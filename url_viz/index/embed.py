@@ -69,13 +69,20 @@ def make_plan(scan: Scan, writer: Writer, space_key: str, *, limit: int | None) 
         for row in rows.to_pylist()
     }
     new = [f for f in scan.files if known.get(f.id) != (f.size_bytes, f.mtime_ns, True)]
-    present = {f.id for f in scan.files}
+    present = {f.id for f in scan.files} | _out_of_sight(rows, scan)
     order = np.random.default_rng(READ_ORDER_SEED).permutation(len(new))
     unchanged = len(scan.files) - len(new)
     to_read = [new[i] for i in order]
     if limit is not None:
         to_read = to_read[: max(0, limit - unchanged)]
     return Plan(tuple(to_read), tuple(i for i in known if i not in present), unchanged)
+
+
+def _out_of_sight(rows: pa.Table, scan: Scan) -> set[int]:
+    """Known pictures in folders that cannot be listed just now: nobody can say that they are gone."""
+    hidden = tuple(folder + b"/" for folder, _ in scan.unreadable_folders)
+    pairs = zip(rows["id"].to_pylist(), rows["path"].to_pylist(), strict=True)
+    return {i for i, path in pairs if hidden and path.startswith(hidden)}
 
 
 def embed(model: Model, scan: Scan, writer: Writer, *, limit: int | None, report: Report) -> Outcome:

@@ -251,13 +251,15 @@ class Writer(Store):
 
     def add_images(self, rows: pa.Table) -> None:
         """Add files (IMAGES columns); rows with the same id take the place of older ones."""
-        ids = rows["id"].to_pylist()
         table = self._made("images", IMAGES)
-        table.delete(f"id IN ({', '.join(map(str, ids))})") if self._has_any(table, ids) else None
-        table.add(rows)
+        if not self._has_any(table, rows["id"].to_pylist()):
+            table.add(rows)
+            return
+        # One step for readers. Two handles merging at once would double rows: the set's lock keeps it to one.
+        table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all().execute(rows)
 
     def drop_images(self, ids: Sequence[int]) -> None:
-        """Remove files that have left the folder; their embeddings stay until the store is compacted."""
+        """Remove files that have left the folder; their embeddings stay, for when they come back."""
         table = self._table("images")
         for start in range(0, len(ids), 1000):
             table.delete(f"id IN ({', '.join(str(i) for i in ids[start : start + 1000])})")

@@ -51,9 +51,12 @@ def convert(loaded: "Loaded", folder: Path) -> None:
             "size_bytes": {name: (temporary / name).stat().st_size for name in (GRAPH, WEIGHTS)},
         }
         (temporary / ABOUT).write_text(json.dumps(about))
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(temporary, folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            os.replace(temporary, folder)
+        except OSError:  # another process was faster; its graph is as good as ours
+            if converted(folder) is None:
+                raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -17,6 +17,8 @@ class TorchRuntime:
     def __init__(self, backbone: Backbone, preprocessing: Preprocessing, *, device: str, precision: Precision) -> None:
         self._device = torch.device(device)
         self._is_fast = precision == "fast"
+        if not self._is_fast and self._device.type == "cuda":
+            torch.backends.cudnn.allow_tf32 = False  # exact is float32, not TF32 with its ten bits
         self._backbone = backbone.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._mean = torch.tensor(preprocessing.mean, device=self._device).view(1, 3, 1, 1) * 255
         self._std = torch.tensor(preprocessing.std, device=self._device).view(1, 3, 1, 1) * 255
