@@ -119,6 +119,14 @@ def running_app(script: Path, arguments: tuple[str, ...], environment: Mapping[s
             process.wait(timeout=20)
 
 
+def eventually(holds: Callable[[], bool], *, within_s: float = 10) -> None:
+    """Return as soon as `holds` does; fail where it does not in time."""
+    deadline = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < deadline, "did not come to hold"
+        time.sleep(0.05)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

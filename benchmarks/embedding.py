@@ -1,0 +1,183 @@
+"""Embedding a folder: ours against the plain loop (timm, DataLoader, float32) and the best torch loop one can tune.
+
+    python -m benchmarks.embedding [--pictures 1000] [--rounds 3]
+
+Every contender reads the same JPEGs of 500 × 375, in turn within a round; figures are medians over rounds. Ours also
+makes thumbnails and writes the store; the loops do not. Printed with the machine and versions.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset
+
+from benchmarks.machine import machine
+from url_viz.images.decode import decode, read_file
+from url_viz.images.preprocess import middle, normalised, resized
+from url_viz.images.read import read_picture
+from url_viz.models.backbone import load_backbone
+from url_viz.models.model import load_model
+from url_viz.models.zoo import DEFAULT
+from url_viz.workspace import Workspace
+
+SIZE = (500, 375)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One contender: pictures a second, median over rounds."""
+
+    name: str
+    per_s: float
+
+
+class Files(Dataset[torch.Tensor]):
+    """Pixels of files, as a plain torch loop reads them."""
+
+    def __init__(self, files: list[Path]) -> None:
+        self.files = files
+        self.sheet = load_backbone(DEFAULT).preprocessing
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        image, _ = decode(read_file(bytes(self.files[index])))
+        crop = middle(resized(image, self.sheet), self.sheet.size_px)
+        return torch.from_numpy(normalised(crop[None], self.sheet)[0])
+
+
+def torch_loop(files: list[Path], *, channels_last: bool, workers: int, batch: int) -> Callable[[], None]:
+    """A loop of timm's model over a DataLoader, float32."""
+    backbone = load_backbone(DEFAULT).backbone
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    backbone = backbone.to(memory_format=layout)  # type: ignore[call-overload]
+    dataset = Files(files)
+
+    @torch.inference_mode()
+    def run() -> None:
+        for pixels in DataLoader(dataset, batch_size=batch, num_workers=workers):
+            backbone(pixels.contiguous(memory_format=layout))
+
+    return run
+
+
+def ours(folder: Path, workspace: Path, precision: str) -> Callable[[], None]:
+    """Our pipeline into a fresh store: embeddings, scores and thumbnails written; graph and map are not counted."""
+    model = load_model(DEFAULT, precision=precision, device="cpu", workspace=workspace)  # type: ignore[arg-type]
+
+    def run() -> None:
+        from url_viz.images.scan import scan
+        from url_viz.index.embed import embed
+        from url_viz.index.store import Writer
+        from url_viz.progress import silent
+
+        with tempfile.TemporaryDirectory() as home:
+            opened = Workspace.at(Path(home))
+            with Writer(opened.set_paths("0" * 16), folder) as writer:
+                embed(model, scan(folder.resolve()), writer, limit=None, report=silent)
+
+    return run
+
+
+def forward_only(folder: Path, files: list[Path], workspace: Path) -> Callable[[], None]:
+    """The bare forward pass on crops that are in memory already."""
+    model = load_model(DEFAULT, device="cpu", workspace=workspace)
+    reading = read_picture(bytes(files[0]), model.space.preprocessing)
+    crops = np.repeat(reading.crop[None], 16, axis=0)  # type: ignore[union-attr]
+
+    def run() -> None:
+        for _ in range(len(files) // 16):
+            model.run(crops)
+
+    return run
+
+
+def decode_only(files: list[Path], workspace: Path) -> Callable[[], None]:
+    """Decoding, crop and thumbnail on one core."""
+    sheet = load_model(DEFAULT, device="cpu", workspace=workspace).space.preprocessing
+
+    def run() -> None:
+        for path in files:
+            read_picture(bytes(path), sheet)
+
+    return run
+
+
+def write_pictures(folder: Path, count: int) -> list[Path]:
+    """JPEGs of 500 × 375 with the detail of photographs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    files = []
+    for number in range(count):
+        coarse = Image.fromarray(rng.integers(0, 256, (24, 32, 3), dtype=np.uint8)).resize(
+            SIZE, Image.Resampling.BICUBIC
+        )
+        grain = rng.normal(0, 6, (SIZE[1], SIZE[0], 3))
+        picture = np.clip(np.asarray(coarse, np.float32) + grain, 0, 255).astype(np.uint8)
+        files.append(folder / f"{number:05d}.jpg")
+        Image.fromarray(picture).save(files[-1], quality=88)
+    return files
+
+
+def measure(contenders: dict[str, Callable[[], None]], count: int, rounds: int) -> list[Row]:
+    """Run every contender once a round, in turn."""
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, run in contenders.items():
+            started = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - started)
+    return [Row(name, count / statistics.median(taken)) for name, taken in seconds.items()]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pictures", type=int, default=640)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    cores = os.cpu_count() or 1
+    with tempfile.TemporaryDirectory() as place:
+        folder, workspace = Path(place) / "pictures", Path(place) / "workspace"
+        files = write_pictures(folder, options.pictures)
+        contenders = {
+            "plain loop (timm, DataLoader, float32)": torch_loop(files, channels_last=False, workers=0, batch=32),
+            f"tuned torch loop (channels_last, {cores} workers)": torch_loop(
+                files, channels_last=True, workers=cores, batch=16
+            ),
+            "URL-Viz exact (float32)": ours(folder, workspace, "exact"),
+            "URL-Viz fast (bf16)": ours(folder, workspace, "fast"),
+            "bound: forward alone (bf16)": forward_only(folder, files, workspace),
+            "bound: decode and thumbnail, one core": decode_only(files, workspace),
+        }
+        rows = measure(contenders, options.pictures, options.rounds)
+    report(rows, cores)
+
+
+def report(rows: list[Row], cores: int) -> None:
+    """Print the table, the ratios and the share of the bound that is reached."""
+    rate = {row.name: row.per_s for row in rows}
+    names = list(rate)
+    print(f"## Embedding on a CPU\n\n{machine()}\n")
+    print("| | pictures a second | × plain loop | × tuned loop |\n|---|---|---|---|")
+    for name in names:
+        print(f"| {name} | {rate[name]:.0f} | {rate[name] / rate[names[0]]:.1f} | {rate[name] / rate[names[1]]:.1f} |")
+    bound = 1 / (1 / rate[names[4]] + 1 / (rate[names[5]] * cores))
+    print(
+        f"\nBound 1 / (1/forward + decode/{cores} cores): {bound:.0f} a second; "
+        f"fast reaches {rate[names[3]] / bound:.2f} of it.\n"
+    )
+
+
+if __name__ == "__main__":
+    main()
