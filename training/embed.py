@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from training.data.spec import PictureList
+from url_viz.errors import NoImagesError
 from url_viz.images.preprocess import Preprocessing
 from url_viz.images.read import Picture, Reading, read_picture
 from url_viz.images.scan import absolute, display_name
@@ -36,7 +37,10 @@ class Embedded:
 
 
 def embed_pictures(model: Model, pictures: PictureList, *, seed: int, report: Report) -> Embedded:
-    """Embed the pictures of a list and a crop of each, one batch ahead in reading; unreadable ones become failures."""
+    """Embed the pictures of a list and a crop of each, one batch ahead in reading; unreadable ones become failures.
+
+    Raises NoImagesError where none can be read.
+    """
     clock = Clock("embed", len(pictures))
     shares = np.random.default_rng(seed).uniform(*CROP_SHARES, len(pictures))
     places: list[int] = []
@@ -56,6 +60,8 @@ def embed_pictures(model: Model, pictures: PictureList, *, seed: int, report: Re
             parts.append((outputs.embedding.astype(np.float16), outputs.logits, cropped.embedding.astype(np.float16)))
             places += list(good)
         report(clock.at(max(batch) + 1, failures=len(failures)))
+    if not parts:
+        raise NoImagesError(f"None of the {len(pictures)} pictures below {str(pictures.root)!r} could be read.")
     embedding, logits, crop_embedding = (np.concatenate([part[i] for part in parts]) for i in range(3))
     return Embedded(np.array(places, np.int64), embedding, logits, crop_embedding, tuple(failures))
 

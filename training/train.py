@@ -27,6 +27,7 @@ from training.store import Cache, open_cache
 from url_viz.insight.metrics import r_auroc, spearman
 from url_viz.models.head import Head, Provenance, save_head
 from url_viz.models.head_module import HeadModule
+from url_viz.models.runtime import choose_device
 from url_viz.progress import Clock, Report, command_report
 from url_viz.workspace import replaced
 
@@ -81,7 +82,7 @@ class RunPaths:
 def main(config: TrainConfig) -> None:
     """Train on the cache of `config`, and save the head of the best epoch."""
     cache = open_cache(config.cache)
-    device = torch.device("cuda" if config.device == "auto" and torch.cuda.is_available() else _plain(config.device))
+    device = torch.device(choose_device(config.device))
     rows = rows_of(cache, held_out=config.recipe.held_out, device=device)
     trained = train(rows, config.recipe, seed=config.seed, report=command_report())
     figures = final_figures(trained, rows)
@@ -90,10 +91,6 @@ def main(config: TrainConfig) -> None:
     )
     told = ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
     print(f"{RunPaths(config.out).head}: best epoch {trained.best.epoch} of {config.recipe.epochs}; {told}")
-
-
-def _plain(device: str) -> str:
-    return "cpu" if device == "auto" else device
 
 
 def train(rows: Rows, recipe: Recipe, *, seed: int, report: Report, start: HeadModule | None = None) -> Trained:

@@ -12,7 +12,7 @@ from training.config import EvaluateConfig
 from training.data.spec import labelled_pictures_of, pictures_of
 from training.embed import Embedded, embed_pictures, middle_of
 from training.evaluate import crop_test, evaluate, main, order_of, table, write_json
-from url_viz.errors import FolderError, HeadMismatchError
+from url_viz.errors import FolderError, HeadMismatchError, NoImagesError
 from url_viz.insight.metrics import r_auroc, recall_at_1
 from url_viz.models.head import Head, Provenance, save_head
 from url_viz.models.model import Model, Source, with_head
@@ -108,6 +108,15 @@ def test_the_command_prints_and_writes(folder: Path, tmp_path: Path, capsys: pyt
     )
     assert "head" in capsys.readouterr().out
     assert json.loads((tmp_path / "out.json").read_text())["pictures"] == 12
+
+
+@pytest.mark.slow
+def test_a_folder_of_broken_pictures_is_an_error(tmp_path: Path, model: Model) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "broken.png").write_bytes(b"no")
+    with pytest.raises(NoImagesError, match="None of the 2 pictures"):
+        embed_pictures(model, labelled_pictures_of(str(tmp_path)), seed=0, report=silent)
 
 
 def test_specs(tmp_path: Path) -> None:

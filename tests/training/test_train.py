@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from training import rows as rows_module
-from training.config import InstanceTarget, Recipe
+from training.config import Recipe, TrainConfig
 from training.rows import Rows, rows_of
 from training.store import (
     ROW,
@@ -24,8 +24,8 @@ from training.store import (
     write_loss,
     write_shard,
 )
-from training.train import RunPaths, batches, provenance_of, rate_at, save_run, train, uncertainty_of
-from url_viz.errors import CacheError
+from training.train import RunPaths, batches, main, provenance_of, rate_at, save_run, train, uncertainty_of
+from url_viz.errors import CacheError, ModelError
 from url_viz.insight.metrics import spearman
 from url_viz.models.head import load_head
 from url_viz.progress import Progress, silent
@@ -179,5 +179,9 @@ def test_a_run_leaves_head_history_config_and_metrics(cache: Cache, tmp_path: Pa
     assert {"loss", "rank agreement"} <= set(seen[-1].metrics)
 
 
-def test_the_instance_target_has_a_temperature_that_is_told() -> None:
-    assert asdict(InstanceTarget())["temperature"] > 0
+def test_the_command_trains_and_refuses_an_unknown_device(cache: Cache, tmp_path: Path) -> None:
+    config = TrainConfig(cache.paths.folder, tmp_path / "run", recipe=replace(SMALL, epochs=1), device="cpu")
+    main(config)
+    assert json.loads(RunPaths(config.out).config.read_text())["recipe"]["epochs"] == 1
+    with pytest.raises(ModelError, match="toaster"):
+        main(replace(config, device="toaster"))
