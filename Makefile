@@ -43,5 +43,9 @@ bench: $(VENV)/.dev  ## measure, and write docs/performance.md
 torture: $(VENV)/.dev browser  ## the many-seed runs that are too long for `make test`
 	$(BIN)/python -m pytest -m torture
 
+heads: $(VENV)/.dev  ## collect the corpus anew and train the shipped heads (4 GB of downloads)
+	$(BIN)/python -m training.corpus --out build/corpus
+	$(BIN)/python -m training.ship --corpus build/corpus --work build/heads --report
+
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
