@@ -93,7 +93,7 @@ class ImageSet:
     def embeddings(self) -> NDArray[np.float32]:
         """Embeddings (N, D) float32, rows in the order of `table()`."""
         stored = self._store.embeddings(self.space.key)
-        rows = positions_of(self._contents, stored.content)
+        rows = positions_of(self.contents, stored.content)
         return stored.embedding[rows].astype(np.float32)
 
     def failures(self) -> pd.DataFrame:
@@ -166,6 +166,11 @@ class ImageSet:
         values = self._frame.iloc[self.row_of(image_id)].to_dict()
         return {str(column): value for column, value in values.items()}
 
+    @property
+    def contents(self) -> NDArray[np.int64]:
+        """Content keys (N,), rows in the order of `table()`: equal ones are copies of one file."""
+        return self._joined.contents
+
     def thumbnails(self, ids: Iterable[int]) -> dict[int, bytes]:
         """Thumbnails (JPEG, at most 256 px) by id."""
         return self._store.thumbnails(ids)
@@ -190,13 +195,13 @@ class ImageSet:
         """Rows near one row and their cosines, copies of the same content first; None where the graph is not there."""
         if self.graph is None:
             return None
-        at = positions_of(self._contents[row : row + 1], self.graph.content)[0]
+        at = positions_of(self.contents[row : row + 1], self.graph.content)[0]
         if at < 0:
             return None
         position, similarity = self.graph.position[at], self.graph.similarity[at]
         similarity, position = similarity[position >= 0], position[position >= 0]
-        contents = np.concatenate([self._contents[row : row + 1], self.graph.content[position]])
-        rank = positions_of(self._contents, contents)
+        contents = np.concatenate([self.contents[row : row + 1], self.graph.content[position]])
+        rank = positions_of(self.contents, contents)
         found = np.flatnonzero(rank >= 0)
         found = found[np.argsort(rank[found], kind="stable")]
         found = found[found != row]
@@ -214,10 +219,6 @@ class ImageSet:
     @property
     def _frame(self) -> pd.DataFrame:
         return self._joined.table
-
-    @property
-    def _contents(self) -> NDArray[np.int64]:
-        return self._joined.contents
 
     @cached_property
     def _joined(self) -> Frame:

@@ -230,3 +230,10 @@ def wait_for_end(job: Job) -> None:
     while job.status().is_live and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not job.status().is_live
+
+
+def test_an_opened_picture_can_be_searched_with(image_set: ImageSet) -> None:
+    first = int(image_set.table()["id"].iloc[0])
+    at = run(image_set, **{"view.gallery.ambiguous": {"clicked": str(first)}})
+    at.button(key="search_with").click().run()
+    assert at.session_state["search.query_id"] == first

@@ -10,6 +10,7 @@ from url_viz.image_set import ImageSet
 from url_viz.insight.ranking import with_percentile
 from url_viz.ui.components.gallery import show_gallery
 from url_viz.ui.routes import picture_url
+from url_viz.ui.search_query import search_with
 from url_viz.ui.view import MEASURES, ordinal, tiles
 
 NEIGHBOURS = 12
@@ -28,6 +29,9 @@ def show_picture(image_set: ImageSet, *, measure: str) -> None:
         st.markdown("**File**")
         st.code(str(row["path"]), language=None, wrap_lines=True)
         st.dataframe(_facts(image_set, row), hide_index=True, width="stretch")
+        if st.button("Search with this picture", icon=":material/image_search:", key="search_with"):
+            search_with(image_id)
+            st.switch_page("pages/search.py")
     st.markdown("**Nearest neighbours**")
     near = with_percentile(image_set.neighbours(image_id, NEIGHBOURS), measure) if len(image_set) > 1 else None
     if near is None:
