@@ -1,6 +1,5 @@
 """Explore in every state, through app.py as a visitor meets it: empty, loading, loaded, narrowed, failed."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,23 +7,12 @@ from streamlit.testing.v1 import AppTest
 
 from tests.images.pictures import noise, write_folder
 from url_viz.image_set import ImageSet, embed_folder
-from url_viz.jobs import Job, cancel_job, list_jobs, start_job
+from url_viz.jobs import Job, list_jobs, start_job
 from url_viz.models.model import Model
 from url_viz.ui.reading import KIND
 from url_viz.workspace import Workspace, set_id_of
 
 APP = Path(__file__).parents[2] / "app.py"
-
-
-@pytest.fixture
-def home(workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
-    monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
-    monkeypatch.setenv("URL_VIZ_ROOTS", str(tmp_path))
-    opened = Workspace.at(workspace)
-    yield opened
-    for job in list_jobs(opened):
-        if job.status().is_live:
-            cancel_job(job, grace_s=0.1)
 
 
 @pytest.fixture

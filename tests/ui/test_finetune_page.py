@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,24 +10,13 @@ from streamlit.testing.v1 import AppTest
 from tests.conftest import dice_head
 from tests.images.pictures import write_folder
 from url_viz.image_set import ImageSet, embed_folder
-from url_viz.jobs import Job, cancel_job, list_jobs, start_job
+from url_viz.jobs import Job, list_jobs, start_job
 from url_viz.models.head import save_head
 from url_viz.models.model import Model
 from url_viz.ui.finetune import KIND
 from url_viz.workspace import Workspace
 
 APP = Path(__file__).parents[2] / "app.py"
-
-
-@pytest.fixture
-def home(workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
-    monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
-    monkeypatch.setenv("URL_VIZ_ROOTS", str(tmp_path))
-    opened = Workspace.at(workspace)
-    yield opened
-    for job in list_jobs(opened):
-        if job.status().is_live:
-            cancel_job(job, grace_s=0.1)
 
 
 @pytest.fixture

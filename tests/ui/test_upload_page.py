@@ -4,7 +4,6 @@ import csv
 import io
 import time
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from tests.images.pictures import encoded, noise, write_folder
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.images.incoming import IncomingFile
 from url_viz.insight.uploads import Scored, score
-from url_viz.jobs import cancel_job, list_jobs
+from url_viz.jobs import list_jobs
 from url_viz.models.model import Model
 from url_viz.ui.upload import sort
 from url_viz.ui.upload_batch import Batch
@@ -25,17 +24,6 @@ from url_viz.workspace import Workspace
 
 APP = Path(__file__).parents[2] / "app.py"
 JPEG = "image/jpeg"
-
-
-@pytest.fixture
-def home(workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
-    monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
-    monkeypatch.setenv("URL_VIZ_ROOTS", str(tmp_path))
-    opened = Workspace.at(workspace)
-    yield opened
-    for job in list_jobs(opened):
-        if job.status().is_live:
-            cancel_job(job, grace_s=0.1)
 
 
 @pytest.fixture
