@@ -27,7 +27,7 @@ from url_viz.jobs import (
 from url_viz.jobs.job import Status
 from url_viz.progress import as_line
 from url_viz.ui.form import arguments, show_form
-from url_viz.ui.reading import open_folder
+from url_viz.ui.reading import open_folder, set_name
 from url_viz.workspace import Workspace
 
 KIND = "finetune"
@@ -98,7 +98,7 @@ def show_adapt(image_set: ImageSet) -> None:
     )
     st.caption(estimate(config, len(image_set)))
     if st.button("Adapt to these pictures", type="primary", icon=":material/model_training:", key="adapt"):
-        _start_or_say(config, image_set, title=f"Adapt to {image_set.root.name}")
+        _start_or_say(config, image_set, title=f"Adapt to {set_name(image_set.root)}")
 
 
 def show_options(image_set: ImageSet) -> None:
@@ -114,7 +114,7 @@ def show_options(image_set: ImageSet) -> None:
             st.warning("This set has no class folders: the mode labels needs them.")
         st.caption(estimate(config, len(image_set)))
         if st.button("Start with these options", key="start_finetune"):
-            _start_or_say(config, image_set, title=f"Finetune on {image_set.root.name} ({config.mode})")
+            _start_or_say(config, image_set, title=f"Finetune on {set_name(image_set.root)} ({config.mode})")
 
 
 def show_jobs(image_set: ImageSet) -> None:
