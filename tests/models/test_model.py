@@ -164,8 +164,8 @@ class TestNames:
         with pytest.raises(CheckpointError, match=r"nowhere\.safetensors"):
             resolve("nowhere.safetensors")
 
-    def test_the_authors_files_are_not_read_yet(self) -> None:
-        with pytest.raises(ModelError, match=r"vit\.pth\.tar"):
+    def test_a_checkpoint_of_the_authors_that_is_not_there(self) -> None:
+        with pytest.raises(CheckpointError, match=r"vit\.pth\.tar"):
             resolve("vit.pth.tar")
 
     def test_a_precision_that_is_none(self, prepared: Path) -> None:

@@ -70,7 +70,8 @@ def load_backbone(name: str, *, weights: Path | None = None) -> Loaded:
     return _from_hub(name)
 
 
-def _ready(network: nn.Module) -> Backbone:
+def as_backbone(network: nn.Module) -> Backbone:
+    """A timm network as a frozen backbone, in eval mode."""
     return Backbone(network).eval().requires_grad_(False)
 
 
@@ -78,7 +79,7 @@ def _embedded(model: Embedded) -> Loaded:
     path = model.weights()
     network = timm.create_model(model.name, pretrained=False)
     network.load_state_dict(by_position(torch.load(path, map_location="cpu", weights_only=True), network))
-    return Loaded(model.name, _ready(network), file_digest(path), model.preprocessing)
+    return Loaded(model.name, as_backbone(network), file_digest(path), model.preprocessing)
 
 
 def by_position(theirs: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
@@ -104,20 +105,20 @@ def _from_file(name: str, weights: Path) -> Loaded:
     n_classes = next(
         (len(t) for key, t in reversed(state.items()) if key.endswith(("classifier.bias", "head.bias", "fc.bias"))), 0
     )
-    network = _create(name, num_classes=n_classes)
+    network = create_network(name, num_classes=n_classes)
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
         raise CheckpointError(
             f"{weights} does not fit the backbone {name!r}: its tensors have other names or shapes."
         ) from error
-    return Loaded(name, _ready(network), file_digest(weights), preprocessing_of(network, name))
+    return Loaded(name, as_backbone(network), file_digest(weights), preprocessing_of(network, name))
 
 
 def _from_hub(name: str) -> Loaded:
     try:
         with _hub_asked_once():  # a name such as `hf-hub:…` asks the hub for the architecture already
-            network = _create(name)
+            network = create_network(name)
             config: dict[str, Any] = network.pretrained_cfg
             if not config.get("hf_hub_id") and not config.get("url"):
                 raise WeightsUnavailableError(
@@ -129,10 +130,11 @@ def _from_hub(name: str) -> Loaded:
     digest = hashlib.blake2b(digest_size=8)
     for tensor in network.state_dict().values():
         digest.update(tensor.contiguous().numpy().tobytes())
-    return Loaded(name, _ready(network), digest.hexdigest(), preprocessing_of(network, name))
+    return Loaded(name, as_backbone(network), digest.hexdigest(), preprocessing_of(network, name))
 
 
-def _create(name: str, **options: int) -> Any:
+def create_network(name: str, **options: int) -> Any:
+    """The timm network `name` with random weights; raises ModelError for a name that timm does not know."""
     try:
         return timm.create_model(name, pretrained=False, **options)
     except (RuntimeError, KeyError, ValueError) as error:

@@ -105,10 +105,11 @@ class OpenVinoRuntime:
         graph = core.read_model(self._folder / GRAPH)
         if takes_crops:
             graph = self._with_normalisation(ov, graph)
+        # OpenVINO takes what it compiled for one precision for the other, and a ViT then gives nan or dies.
         options = {
             "INFERENCE_PRECISION_HINT": "bf16" if self._precision == "fast" else "f32",
             "PERFORMANCE_HINT": "LATENCY",
-            "CACHE_DIR": str(self._folder / "compiled"),
+            "CACHE_DIR": str(self._folder / f"compiled-{self._precision}"),
         }
         return core.compile_model(graph, "CPU", options)
 

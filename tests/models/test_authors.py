@@ -1,0 +1,365 @@
+"""The authors' checkpoints give their triple, whatever else is in the file, and run nothing that is in it."""
+
+import argparse
+import os
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tests.images.pictures import write_folder
+from url_viz.cli import main
+from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
+from url_viz.image_set import embed_folder, open_image_set
+from url_viz.images.preprocess import AUTHORS
+from url_viz.models.authors import head_of, load_authors
+from url_viz.models.model import Model, load_model, resolve
+from url_viz.models.runtime_torch import TorchRuntime
+from url_viz.models.zoo import AuthorsFile, file_digest
+
+VIT = "vit_tiny_patch16_224.augreg_in21k"
+WITHIN = 1e-5
+
+
+@dataclass(frozen=True)
+class Written:
+    """A checkpoint in the authors' layout, and the tensors in it by the authors' names."""
+
+    path: Path
+    tensors: dict[str, Tensor]
+
+
+def tensors_of(arch: str, *, classes: int, width: int, hidden: int, seed: int = 0) -> dict[str, Tensor]:
+    """Random weights of a timm network and of a head on it, by the authors' names."""
+    torch.manual_seed(seed)
+    network = timm.create_model(arch, num_classes=classes)
+    tensors = {f"model.{name}": tensor for name, tensor in network.state_dict().items()}
+    sizes = [network.num_features, *[width] * hidden, 1]
+    for i in range(hidden + 1):
+        linear = torch.nn.Linear(sizes[i], sizes[i + 1])
+        tensors[f"unc_module.unc_module.{2 * i}.weight"] = linear.weight.detach()
+        tensors[f"unc_module.unc_module.{2 * i}.bias"] = linear.bias.detach()
+    return tensors
+
+
+def write(path: Path, tensors: dict[str, Tensor], *, arch: str = VIT, **more: object) -> Path:
+    """All that the authors' trainer writes, with their run's arguments and a metric that is a numpy scalar."""
+    args = argparse.Namespace(model=arch, lr_base=1e-3, betas=(0.8, 0.95), seed=1, log_wandb=False, img_size=None)
+    record = {"epoch": 3, "arch": arch, "state_dict": tensors, "optimizer": {"state": {}, "param_groups": []}}
+    torch.save(record | {"version": 2, "args": args, "metric": np.float64(0.61)} | more, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def vit(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    tensors = tensors_of(VIT, classes=7, width=512, hidden=2)
+    return Written(write(tmp_path_factory.mktemp("authors") / "last.pth.tar", tensors), tensors)
+
+
+@pytest.fixture(scope="module")
+def resnet(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """As in the days of URL: a ResNet of 1000 classes under a head of three hidden layers."""
+    tensors = tensors_of("resnet18", classes=1000, width=1024, hidden=3)
+    path = tmp_path_factory.mktemp("authors") / "model_best.pth.tar"
+    return Written(write(path, tensors, arch="resnet18"), tensors)
+
+
+@pytest.fixture(scope="module")
+def pixels() -> np.ndarray:
+    return np.random.default_rng(0).normal(0, 1, (3, 3, 224, 224)).astype(np.float32)
+
+
+def head_by_hand(tensors: dict[str, Tensor], embedding: Tensor) -> Tensor:
+    """The head of PVU: LeakyReLU between linear layers, Softplus, plus 1e-6."""
+    x = embedding
+    numbers = sorted({int(name.split(".")[2]) for name in tensors if name.startswith("unc_module.")})
+    for number in numbers:
+        x = x @ tensors[f"unc_module.unc_module.{number}.weight"].T + tensors[f"unc_module.unc_module.{number}.bias"]
+        x = F.leaky_relu(x, 0.01) if number < numbers[-1] else F.softplus(x)
+    return x[:, 0] + 1e-6
+
+
+def vit_by_hand(tensors: dict[str, Tensor], pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """ViT-Tiny from its tensors alone: logits and the class token after the last LayerNorm."""
+    w = {name.removeprefix("model."): tensor.double() for name, tensor in tensors.items()}
+
+    def norm(x: Tensor, name: str) -> Tensor:
+        return F.layer_norm(x, x.shape[-1:], w[f"{name}.weight"], w[f"{name}.bias"], eps=1e-6)
+
+    def linear(x: Tensor, name: str) -> Tensor:
+        return x @ w[f"{name}.weight"].T + w[f"{name}.bias"]
+
+    patches = F.conv2d(pixels.double(), w["patch_embed.proj.weight"], w["patch_embed.proj.bias"], stride=16)
+    x = torch.cat([w["cls_token"].expand(len(pixels), -1, -1), patches.flatten(2).transpose(1, 2)], 1) + w["pos_embed"]
+    for block in range(12):
+        at = f"blocks.{block}"
+        query, key, value = (
+            linear(norm(x, f"{at}.norm1"), f"{at}.attn.qkv").unflatten(2, (3, 3, 64)).permute(2, 0, 3, 1, 4)
+        )
+        mixed = (query @ key.transpose(-2, -1) / 8).softmax(-1) @ value
+        x = x + linear(mixed.transpose(1, 2).flatten(2), f"{at}.attn.proj")
+        x = x + linear(F.gelu(linear(norm(x, f"{at}.norm2"), f"{at}.mlp.fc1")), f"{at}.mlp.fc2")
+    token = norm(x, "norm")[:, 0]
+    return linear(token, "head"), token
+
+
+def resnet_by_timm(tensors: dict[str, Tensor], pixels: Tensor) -> tuple[Tensor, Tensor]:
+    network = timm.create_model("resnet18", num_classes=1000).eval()
+    network.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
+    with torch.no_grad():
+        embedding = network.global_pool(network.forward_features(pixels))
+    return embedding @ tensors["model.fc.weight"].T + tensors["model.fc.bias"], embedding
+
+
+def on_openvino(path: Path, workspace: Path) -> Model:
+    found = load_model(path, device="cpu", precision="exact", workspace=workspace)
+    assert "OpenVINO" in found.runtime.device
+    return found
+
+
+def on_torch(path: Path, workspace: Path) -> Model:
+    cpu = on_openvino(path, workspace)
+    loaded = load_authors(AuthorsFile(path))
+    runtime = TorchRuntime(loaded.backbone, loaded.preprocessing, device="cpu", precision="exact")
+    assert loaded.weights_digest == cpu.space.weights_digest
+    return Model(cpu.source, cpu.space, runtime)
+
+
+@pytest.mark.slow
+class TestTriple:
+    """(logits, uncertainty, embedding) are those of the tensors in the file."""
+
+    @pytest.mark.parametrize("load", [on_openvino, on_torch])
+    @pytest.mark.parametrize("which", ["vit", "resnet"])
+    def test_agrees_with_an_independent_computation(
+        self,
+        which: str,
+        load: Callable[[Path, Path], Model],
+        request: pytest.FixtureRequest,
+        pixels: np.ndarray,
+        prepared: Path,
+    ) -> None:
+        written: Written = request.getfixturevalue(which)
+        by_hand = vit_by_hand if which == "vit" else resnet_by_timm
+        expected_logits, expected_embedding = by_hand(written.tensors, torch.from_numpy(pixels))
+        logits, uncertainty, embedding = load(written.path, prepared)(pixels)
+        assert embedding == pytest.approx(expected_embedding.numpy(), rel=WITHIN, abs=WITHIN)
+        assert logits == pytest.approx(expected_logits.numpy(), rel=WITHIN, abs=WITHIN)
+        # Heads read embeddings as they are stored, in float16.
+        stored = torch.from_numpy(embedding.astype(np.float16).astype(np.float32))
+        assert uncertainty == pytest.approx(head_by_hand(written.tensors, stored).numpy(), rel=WITHIN, abs=WITHIN)
+        unrounded = head_by_hand(written.tensors, expected_embedding.float()).numpy()
+        assert uncertainty == pytest.approx(unrounded, rel=1e-3)
+        assert len(np.unique(uncertainty)) == len(pixels)
+
+    def test_a_picture_is_prepared_as_the_authors_did_or_as_timm_does(
+        self, vit: Written, prepared: Path, tmp_path: Path
+    ) -> None:
+        write_folder(tmp_path, 1)
+        authors = load_model(vit.path, device="cpu", workspace=prepared)
+        timms = load_model(vit.path, device="cpu", workspace=prepared, preprocessing="timm")
+        assert authors.space.preprocessing == AUTHORS
+        assert (timms.space.preprocessing.mean, timms.space.preprocessing.crop_share) == ((0.5, 0.5, 0.5), 0.9)
+        assert timms.space.key != authors.space.key
+        assert timms.name == f"{vit.path}@timm"
+        a, b = (m.predict([tmp_path / "0000.jpg"]).embedding for m in (authors, timms))
+        assert np.abs(a - b).max() > 0.1
+
+    def test_the_prepared_graph_is_reused(self, vit: Written, prepared: Path) -> None:
+        folder = prepared / "models" / f"{VIT}-{file_digest(vit.path)}"
+        on_openvino(vit.path, prepared)
+        before = (folder / "graph.bin").stat().st_mtime_ns
+        on_openvino(vit.path, prepared)
+        assert (folder / "graph.bin").stat().st_mtime_ns == before
+
+    def test_both_precisions_run_from_one_prepared_graph(self, vit: Written, prepared: Path) -> None:
+        crops = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
+        exact = on_openvino(vit.path, prepared).run(crops).embedding
+        fast = load_model(vit.path, device="cpu", workspace=prepared).run(crops).embedding
+        assert fast == pytest.approx(exact, abs=0.1)
+
+    def test_a_file_written_again_is_another_model(self, tmp_path: Path, prepared: Path, pixels: np.ndarray) -> None:
+        path = tmp_path / "last.pth.tar"
+        found = []
+        for seed in (0, 1):
+            write(path, tensors_of("resnet18", classes=3, width=8, hidden=2, seed=seed), arch="resnet18")
+            os.utime(path, ns=(seed, seed))
+            found.append(on_openvino(path, prepared))
+        assert found[0].space.key != found[1].space.key
+        assert not np.allclose(found[0](pixels)[2], found[1](pixels)[2])
+
+    def test_image_sets_keep_their_embeddings_apart(self, vit: Written, workspace: Path, tmp_path: Path) -> None:
+        folder = write_folder(tmp_path / "pictures", 4)
+        for name in (str(vit.path), f"{vit.path}@timm"):
+            embed_folder(folder, model=name, workspace=workspace)
+        opened = [open_image_set(folder, model=n, workspace=workspace) for n in (str(vit.path), f"{vit.path}@timm")]
+        assert opened[0].space.preprocessing == AUTHORS
+        assert opened[1].space.preprocessing != AUTHORS
+        assert not np.allclose(opened[0].embeddings(), opened[1].embeddings())
+        assert opened[0].table()["uncertainty"].notna().all()
+
+    def test_the_command_line_takes_the_path(
+        self, vit: Written, workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        folder = write_folder(tmp_path / "pictures", 4)
+        options = ["--model", str(vit.path), "--workspace", str(workspace)]
+        for words in (["embed", str(folder)], ["rank", str(folder)]):
+            assert main([*words, *options]) == 0
+        assert "0003.jpg" in capsys.readouterr().out
+
+
+class TestLayouts:
+    """Whatever the authors' trainer may have written is read."""
+
+    def read(self, path: Path) -> tuple[int, int, str]:
+        loaded = load_authors(AuthorsFile(path))
+        head = head_of(AuthorsFile(path))
+        classifier = loaded.backbone.network.get_classifier()
+        return classifier.out_features, len(head.weights) - 1, loaded.name
+
+    def test_two_and_three_hidden_layers_and_any_number_of_classes(self, vit: Written, resnet: Written) -> None:
+        assert self.read(vit.path) == (7, 2, VIT)
+        assert self.read(resnet.path) == (1000, 3, "resnet18")
+
+    def test_the_wide_classifier_of_imagenet_21k(self, tmp_path: Path) -> None:
+        tensors = tensors_of(VIT, classes=21_843, width=512, hidden=2)
+        assert len(tensors) == 158
+        assert self.read(write(tmp_path / "a.pth.tar", tensors)) == (21_843, 2, VIT)
+
+    def test_module_prefixes_are_taken_off(self, vit: Written, tmp_path: Path) -> None:
+        wrapped = {f"module.{name}": tensor for name, tensor in vit.tensors.items()}
+        path = write(tmp_path / "wrapped.pth.tar", wrapped)
+        assert head_of(AuthorsFile(path)).digest == head_of(AuthorsFile(vit.path)).digest
+
+    def test_averaged_weights_go_first(self, vit: Written, tmp_path: Path) -> None:
+        averaged = {name: tensor * 0.5 for name, tensor in vit.tensors.items()}
+        path = write(tmp_path / "ema.pth.tar", vit.tensors, state_dict_ema=averaged)
+        file = AuthorsFile(path)
+        assert head_of(file).weights[0] == pytest.approx(vit.tensors["unc_module.unc_module.0.weight"].numpy() / 2)
+        token = load_authors(file).backbone.network.cls_token
+        assert torch.equal(token, averaged["model.cls_token"])
+
+    def test_the_run_said_another_size(self, resnet: Written, tmp_path: Path) -> None:
+        args = argparse.Namespace(img_size=256)
+        path = write(tmp_path / "wide.pth.tar", resnet.tensors, arch="resnet18", args=args)
+        assert load_authors(AuthorsFile(path)).preprocessing.size_px == 256
+
+    @pytest.mark.parametrize(
+        ("name", "preset"), [("a.pth.tar", "authors"), ("a.pth@timm", "timm"), ("a@b/c.pt@authors", "authors")]
+    )
+    def test_names(self, name: str, preset: str) -> None:
+        file = AuthorsFile.named(name)
+        assert file is not None
+        assert file.preset == preset
+        assert AuthorsFile.named(file.name) == file
+
+    def test_a_preset_that_is_none_and_a_model_that_leaves_no_choice(self, vit: Written) -> None:
+        with pytest.raises(ModelError, match=r"'clip'.*authors, timm"):
+            resolve(f"{vit.path}@clip")
+        with pytest.raises(ModelError, match="brings its own preprocessing"):
+            load_model("tf_efficientnet_lite0", preprocessing="timm")
+
+
+class Trap:
+    """Unpickled the naive way, it makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return os.mkdir, (str(self.path),)
+
+
+class TestRefusals:
+    """A file that is not what it says gives a CheckpointError that says so, and nothing else happens."""
+
+    def test_nothing_in_the_file_is_run(self, vit: Written, tmp_path: Path) -> None:
+        trap = tmp_path / "made-by-the-trap"
+        path = write(tmp_path / "trap.pth.tar", vit.tensors, extra=Trap(trap))
+        with pytest.raises(CheckpointError, match="nothing but tensors"):
+            resolve(path)
+        assert not trap.exists()
+        torch.load(path, weights_only=False)  # the trap does work
+        assert trap.exists()
+
+    def test_a_plain_pickle_is_not_run_either(self, tmp_path: Path) -> None:
+        trap = tmp_path / "made-by-the-trap"
+        path = tmp_path / "old.pth.tar"
+        path.write_bytes(pickle.dumps({"arch": VIT, "state_dict": Trap(trap)}, protocol=2))
+        with pytest.raises(CheckpointError, match=r"old\.pth\.tar"):
+            resolve(path)
+        assert not trap.exists()
+
+    @pytest.mark.parametrize("share", [0.0, 0.001, 0.3, 0.9, 0.9999])
+    def test_a_file_that_was_cut_off(self, vit: Written, tmp_path: Path, share: float) -> None:
+        data = vit.path.read_bytes()
+        path = tmp_path / "cut.pth.tar"
+        path.write_bytes(data[: int(share * len(data))])
+        with pytest.raises(CheckpointError, match="Download it again"):
+            resolve(path)
+
+    def test_another_kind_of_file(self, tmp_path: Path) -> None:
+        page, other = tmp_path / "page.pth", tmp_path / "other.pt"
+        page.write_text("<html>Quota exceeded</html>")
+        torch.save({"weights": torch.zeros(3)}, other)
+        with pytest.raises(CheckpointError, match="cannot be read"):
+            resolve(page)
+        with pytest.raises(CheckpointError, match=r"no `arch` and `state_dict`.*\.safetensors"):
+            resolve(other)
+
+    def test_names_that_belong_nowhere_are_named(self, vit: Written, tmp_path: Path) -> None:
+        path = write(tmp_path / "a.pth.tar", vit.tensors | {"unc_module.queue": torch.zeros(2)})
+        with pytest.raises(CheckpointError, match=r"1 tensors.*unc_module\.queue"):
+            resolve(path)
+        path = write(tmp_path / "b.pth.tar", vit.tensors | {"model.blocks.12.norm1.bias": torch.zeros(192)})
+        with pytest.raises(CheckpointError, match=r"left over 1 tensors \(model\.blocks\.12\.norm1\.bias\)"):
+            load_authors(AuthorsFile(path))
+
+    def test_missing_tensors_are_named(self, vit: Written, tmp_path: Path) -> None:
+        without = {name: tensor for name, tensor in vit.tensors.items() if not name.startswith("model.blocks.3.")}
+        with pytest.raises(CheckpointError, match=r"lacks 12 tensors \(model\.blocks\.3.*and 7 more"):
+            load_authors(AuthorsFile(write(tmp_path / "a.pth.tar", without)))
+        for name, told in (
+            ("2.bias", r"lacks 1 tensors \(unc_module\.unc_module\.2\.bias\)"),
+            ("4.weight", r"lacks 1 tensors \(unc_module\.unc_module\.4\.weight\)"),
+        ):
+            without = {n: tensor for n, tensor in vit.tensors.items() if n != f"unc_module.unc_module.{name}"}
+            with pytest.raises(CheckpointError, match=told):
+                resolve(write(tmp_path / f"{name}.pth.tar", without))
+
+    def test_a_run_without_a_head(self, vit: Written, tmp_path: Path) -> None:
+        without = {name: tensor for name, tensor in vit.tensors.items() if name.startswith("model.")}
+        with pytest.raises(CheckpointError, match=r"lacks .*unc_module\.unc_module\.0\.weight"):
+            resolve(write(tmp_path / "a.pth.tar", without))
+
+    def test_tensors_of_another_network(self, vit: Written, tmp_path: Path) -> None:
+        path = write(tmp_path / "a.pth.tar", vit.tensors | {"model.norm.bias": torch.zeros(384)})
+        with pytest.raises(
+            CheckpointError, match=r"another shape 1 tensors \(model\.norm\.bias \(384,\), not \(192,\)"
+        ):
+            load_authors(AuthorsFile(path))
+        path = write(tmp_path / "b.pth.tar", vit.tensors, arch="no_such_network")
+        with pytest.raises(ModelError, match="no_such_network"):
+            load_authors(AuthorsFile(path))
+
+    def test_a_head_of_another_embedding_size(self, vit: Written, resnet: Written, tmp_path: Path) -> None:
+        mixed = {n: t for n, t in vit.tensors.items() if n.startswith("model.")}
+        mixed |= {n: t for n, t in resnet.tensors.items() if n.startswith("unc_module.")}
+        with pytest.raises(HeadMismatchError, match=r"size 512; .* gives 192"):
+            load_authors(AuthorsFile(write(tmp_path / "a.pth.tar", mixed)))
+
+    def test_weights_that_are_no_numbers(self, vit: Written, tmp_path: Path) -> None:
+        broken = vit.tensors | {"unc_module.unc_module.0.bias": torch.full((512,), float("nan"))}
+        with pytest.raises(CheckpointError, match="not finite"):
+            resolve(write(tmp_path / "a.pth.tar", broken))
+
+    def test_no_file(self, tmp_path: Path) -> None:
+        with pytest.raises(CheckpointError, match="There is no checkpoint"):
+            resolve(tmp_path / "none.pth.tar")

@@ -1,0 +1,204 @@
+"""Checkpoints of the paper's authors (`*.pth.tar`): read without running anything in them, as backbone and head.
+
+The layout is that of the repository `mkirchhof/url` (Pretrained Visual Uncertainties, arXiv 2402.16569, and URL, arXiv
+2307.03810): a pickled dict with `arch` and a `state_dict` in which the timm model lies below `model.` and the head
+below `unc_module.unc_module.`. The head's scaler is not in the file; only the order of uncertainties means anything,
+so 1 is used.
+"""
+
+import argparse
+import pickle
+import struct
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
+from url_viz.images.preprocess import AUTHORS, Preprocessing
+from url_viz.models.backbone import Loaded, as_backbone, create_network, preprocessing_of
+from url_viz.models.head import Head, Provenance
+from url_viz.models.zoo import AuthorsFile
+
+STATES = ("state_dict_ema", "model_ema", "state_dict", "model")
+"""Where the weights are, in the order in which the authors' own loader looks."""
+BACKBONE = "model."
+HEAD = "unc_module.unc_module."
+WRAPPED = "module."
+"""What DataParallel puts before every name."""
+NAMED_AT_MOST = 5
+
+_scalar: Callable[..., Any] = np.float64(0).__reduce__()[0]  # type: ignore[assignment]
+HARMLESS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
+    argparse.Namespace,
+    np.dtype,
+    *{type(np.dtype(kind)) for kind in ("f2", "f4", "f8", "i4", "i8", "?")},
+    _scalar,
+    (_scalar, "numpy.core.multiarray.scalar"),  # its name in files written with numpy 1
+]
+"""What a file may hold beside tensors and plain values: the run's arguments, and a metric as a numpy scalar."""
+
+DAMAGE = (
+    *(pickle.UnpicklingError, struct.error, OSError, EOFError),
+    *(RuntimeError, ValueError, TypeError, LookupError, AttributeError),
+)
+"""What torch raises at a file that is cut off, damaged, of another kind, or that would run something."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a checkpoint says: backbone name, the backbone's tensors by timm's names, the head's (2 × layers)."""
+
+    backbone: str
+    tensors: Mapping[str, Tensor]
+    head: Mapping[str, Tensor]
+    size_px: int | None
+
+
+def head_of(file: AuthorsFile) -> Head:
+    """The head in a checkpoint, with the backbone's name and the file's digest as its provenance.
+
+    Raises CheckpointError where the file is missing, damaged, not of this layout, or holds anything that would run.
+    """
+    if not file.path.is_file():
+        raise CheckpointError(f"There is no checkpoint {str(file.path)!r}. Give the path of the authors' *.pth.tar.")
+    return _head_at(file, file.path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _head_at(file: AuthorsFile, written_ns: int) -> Head:
+    contents = read(file.path)
+    numbers = _layers(contents.head, file.path)
+    names = [f"{number}.{{}}" for number in numbers]
+    return Head(
+        weights=tuple(_array(contents.head[name.format("weight")], file.path) for name in names),
+        biases=tuple(_array(contents.head[name.format("bias")], file.path) for name in names),
+        provenance=Provenance(contents.backbone, file.digest, recipe={"from": "the authors' checkpoint"}),
+    )
+
+
+def load_authors(file: AuthorsFile) -> Loaded:
+    """The backbone in a checkpoint, with its classifier of however many classes; digest and preprocessing of `file`.
+
+    Raises CheckpointError where tensors are missing, left over or of another shape, naming some of them, and
+    HeadMismatchError where the head in the file reads embeddings of another size.
+    """
+    contents = read(file.path)
+    network = _network(contents, file.path)
+    reads, gives = head_of(file).embedding_size, int(network.num_features)
+    if reads != gives:
+        raise HeadMismatchError(
+            f"The head in {str(file.path)!r} reads embeddings of size {reads}; {contents.backbone!r} gives {gives}. "
+            f"Give the file that this head was trained in."
+        )
+    _check_names(contents.tensors, network.state_dict(), file.path)
+    network.load_state_dict(dict(contents.tensors))
+    return Loaded(contents.backbone, as_backbone(network), file.digest, _preprocessing(file, contents, network))
+
+
+def read(path: Path) -> Contents:
+    """Read a checkpoint with torch's unpickler that knows tensors, plain values and `HARMLESS`, and nothing else."""
+    try:
+        with torch.serialization.safe_globals(HARMLESS):
+            # Mapped, a file of a gigabyte costs only the tensors that are looked at.
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except DAMAGE as error:
+        why = str(error).partition("\n")[0]
+        raise CheckpointError(
+            f"{str(path)!r} cannot be read as a checkpoint of the authors ({why}). Download it again where it was cut "
+            f"off; nothing but tensors and plain values is read from such a file."
+        ) from error
+    return _split(checkpoint, path)
+
+
+def _split(checkpoint: object, path: Path) -> Contents:
+    record = checkpoint if isinstance(checkpoint, dict) else {}
+    state = next((record[name] for name in STATES if isinstance(record.get(name), dict)), None)
+    arch = record.get("arch")
+    if state is None or not isinstance(arch, str):
+        raise CheckpointError(
+            f"{str(path)!r} has no `arch` and `state_dict`, so it is no checkpoint of the authors. "
+            f"Give a file written by their train.py, or a .safetensors head."
+        )
+    tensors = {str(name).removeprefix(WRAPPED): value for name, value in state.items()}
+    unknown = [
+        name for name, value in tensors.items() if not name.startswith((BACKBONE, HEAD)) or not torch.is_tensor(value)
+    ]
+    if unknown:
+        raise CheckpointError(
+            f"{str(path)!r} has {len(unknown)} tensors that belong to neither backbone nor head: {_some(unknown)}. "
+            f"Only heads of linear layers on the embedding are read."
+        )
+    return Contents(arch, _below(BACKBONE, tensors), _below(HEAD, tensors), _size_px(record.get("args")))
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _size_px(args: object) -> int | None:
+    asked = getattr(args, "img_size", None)
+    return asked if isinstance(asked, int) and asked > 0 else None
+
+
+def _layers(tensors: Mapping[str, Tensor], path: Path) -> range:
+    """The numbers of the linear layers in the head's Sequential: 0, 2, 4 with two hidden layers, and 6 with three."""
+    told = [int(number) for number in (name.partition(".")[0] for name in tensors) if number.isdecimal()]
+    numbers = range(0, 1 + min(max(told, default=4), 2 * len(tensors) + 4), 2)
+    expected = [f"{number}.{kind}" for number in numbers for kind in ("weight", "bias")]
+    _check_names(tensors, dict.fromkeys(expected), path, prefix=HEAD)
+    return numbers
+
+
+def _array(tensor: Tensor, path: Path) -> np.ndarray[Any, np.dtype[np.float32]]:
+    array = tensor.float().numpy().copy()
+    if not np.isfinite(array).all():
+        raise CheckpointError(f"The head in {str(path)!r} has weights that are not finite. Take another epoch's file.")
+    return array
+
+
+def _check_names(
+    found: Mapping[str, Tensor], expected: Mapping[str, Tensor | None], path: Path, *, prefix: str = BACKBONE
+) -> None:
+    """Raise CheckpointError, naming some, where names are missing or left over, or shapes differ where told."""
+    wrong = {
+        "lacks": [prefix + name for name in expected if name not in found],
+        "has left over": [prefix + name for name in found if name not in expected],
+        "has in another shape": [
+            f"{prefix}{name} {tuple(found[name].shape)}, not {tuple(tensor.shape)}"
+            for name, tensor in expected.items()
+            if tensor is not None and name in found and found[name].shape != tensor.shape
+        ],
+    }
+    told = [f"{what} {len(names)} tensors ({_some(names)})" for what, names in wrong.items() if names]
+    if told:
+        raise CheckpointError(f"{str(path)!r} {', '.join(told)}, so it is not what its `arch` says. Download it again.")
+
+
+def _some(names: Iterable[str]) -> str:
+    all_names = list(names)
+    more = len(all_names) - NAMED_AT_MOST
+    return ", ".join(all_names[:NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
+
+
+def _network(contents: Contents, path: Path) -> Any:
+    """The timm network with random weights, its classifier as wide as the one in the file."""
+    classifier = create_network(contents.backbone).pretrained_cfg.get("classifier")
+    if not isinstance(classifier, str):
+        raise ModelError(f"{contents.backbone!r} in {str(path)!r} has no single classifier, and one is needed here.")
+    bias = contents.tensors.get(f"{classifier}.bias")
+    return create_network(contents.backbone, num_classes=len(bias) if bias is not None else 0)
+
+
+def _preprocessing(file: AuthorsFile, contents: Contents, network: nn.Module) -> Preprocessing:
+    timms = preprocessing_of(network, contents.backbone)
+    fixed = getattr(getattr(network, "patch_embed", None), "img_size", None)
+    size_px = fixed[0] if fixed else contents.size_px or AUTHORS.size_px
+    base = timms if file.preset == "timm" else AUTHORS
+    return Preprocessing(size_px, base.crop_share, base.interpolation, base.mean, base.std)
