@@ -49,21 +49,30 @@ class PictureList:
 
 
 def pictures_of(spec: str, *, limit: int | None = None) -> PictureList:
-    """The pictures that `spec` names (`folder:PATH`, or a bare path); with `limit`, so many spread evenly over them.
+    """The pictures that `spec` names; with `limit`, so many spread evenly over them.
 
+    `folder:PATH` or a bare path is a folder; `cub:PATH` the test split of a published set, `cub/val:PATH` another one.
     Raises FolderError for an unknown kind or folder, NoImagesError where there is none.
     """
-    kind, _, rest = spec.partition(":")
-    if rest and kind in KINDS:
-        root = Path(rest)
-    elif not rest or Path(spec).exists():
-        root = Path(spec)
-    else:
-        raise FolderError(f"{spec!r} names the kind {kind!r}, and known are {', '.join(KINDS)}. Give folder:PATH.")
-    found = _in_folder(root.expanduser())
+    found = _found(spec)
     if limit is not None and limit < len(found):
         found = found.taken(np.linspace(0, len(found) - 1, limit).round().astype(np.int64))
     return found
+
+
+def _found(spec: str) -> PictureList:
+    from training.data.zero_shot import SETS, is_named, named_pictures  # which lists pictures as this module does
+
+    kind, _, rest = spec.partition(":")
+    if rest and is_named(kind):
+        return named_pictures(kind, Path(rest).expanduser())
+    if rest and kind in KINDS:
+        return _in_folder(Path(rest).expanduser())
+    if not rest or Path(spec).exists():
+        return _in_folder(Path(spec).expanduser())
+    raise FolderError(
+        f"{spec!r} names the kind {kind!r}, and known are {', '.join((*KINDS, *SETS))}. Give folder:PATH."
+    )
 
 
 def labelled_pictures_of(spec: str, *, limit: int | None = None) -> PictureList:

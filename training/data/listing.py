@@ -1,0 +1,59 @@
+"""From a published set's own files to a picture list: labels by name, files checked, shares drawn by hash."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from training.data.collect import Labelled
+from training.data.spec import PictureList
+from url_viz.errors import FolderError
+from url_viz.images.digest import image_id
+
+
+def picture_list(root: Path, entries: Sequence[Labelled]) -> PictureList:
+    """Labelled files below `root` as a picture list, in their order; classes are sorted by name.
+
+    Raises FolderError where files are missing, naming the first and how many.
+    """
+    missing = [entry.path for entry in entries if not entry.path.is_file()]
+    if missing:
+        raise FolderError(
+            f"{len(missing)} of {len(entries)} pictures that {str(root)!r} lists are missing, the first {missing[0]}. "
+            f"Unpack the set's archive again."
+        )
+    classes = tuple(sorted({entry.label for entry in entries}))
+    number = {name: place for place, name in enumerate(classes)}
+    paths = tuple(os.fsencode(entry.path.relative_to(root)) for entry in entries)
+    return PictureList(
+        root,
+        paths,
+        np.array([image_id(path) for path in paths], np.int64),
+        np.array([number[entry.label] for entry in entries], np.int32),
+        classes,
+    )
+
+
+def required(root: Path, choices: Iterable[str], *, layout: str) -> Path:
+    """The first of the relative paths `choices` that is there; raises FolderError with what a set should look like."""
+    names = list(choices)
+    found = next((root / name for name in names if (root / name).exists()), None)
+    if found is None:
+        raise FolderError(f"{str(root)!r} has no {' and no '.join(names)}. Expected is {layout}.")
+    return found
+
+
+def class_folders(folder: Path) -> dict[str, list[Labelled]]:
+    """The files of each class folder, sorted by name; what begins with a dot (`._x` of archives) is passed over."""
+    return {
+        sub.name: [Labelled(sub.name, path) for path in sorted(sub.iterdir()) if path.is_file() and path.name[0] != "."]
+        for sub in sorted(folder.iterdir())
+        if sub.is_dir() and sub.name[0] != "."
+    }
+
+
+def by_hash(entries: Iterable[Labelled]) -> list[Labelled]:
+    """Entries in an order that is mixed over the classes, and the same on every machine: a hash of class and name."""
+    return sorted(entries, key=lambda entry: hashlib.sha256(os.fsencode(f"{entry.label}/{entry.path.name}")).digest())
