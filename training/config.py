@@ -17,7 +17,7 @@ DEFAULT_MODEL = "tf_efficientnet_lite0"
 Target = Literal["instance", "labels"]
 Loss = Literal["ranking", "l2"]
 Pairing = Literal["adjacent", "random", "all"]
-Mode = Literal["instance", "labels"]
+Mode = Literal["instance", "labels", "full"]
 Precision = Literal["fast", "exact"]
 
 
@@ -128,13 +128,33 @@ class TrainConfig:
 
 
 @dataclass(frozen=True)
+class Joint:
+    """Training backbone, a fresh classifier and a fresh head together (PVU 2.4), for the mode full."""
+
+    stop_gradient: Annotated[bool, Doc("Keep the head's loss away from the backbone; without it they conflict.")] = True
+    uncertainty_weight: Annotated[float, Doc("Weight of the head's loss beside the classifier's.")] = 1.0
+    joint_epochs: Annotated[int, Doc("Mode full: how often every picture is learnt from.")] = 5
+    joint_batch: Annotated[int, Doc("Mode full: pictures of an optimiser step.")] = 32
+    backbone_rate: Annotated[float, Doc("Mode full: highest learning rate of the backbone.")] = 1e-4
+    fresh_rate: Annotated[float, Doc("Mode full: highest learning rate of classifier and head.")] = 1e-3
+
+    def __post_init__(self) -> None:
+        if self.joint_batch < 2 or self.joint_epochs < 1:
+            raise ValueError(f"A batch of {self.joint_batch} over {self.joint_epochs} epochs has no pair to order.")
+        if min(self.uncertainty_weight, self.backbone_rate, self.fresh_rate) < 0:
+            raise ValueError(f"Weights and learning rates are not negative: {self}.")
+
+
+@dataclass(frozen=True)
 class FinetuneConfig:
     """Adapt an uncertainty head to a folder of pictures."""
 
     data: Annotated[str, Doc("Pictures: folder:PATH (or a bare path).")]
     out: Annotated[Path, Doc("Folder for the adapted head and its report.")]
     model: Annotated[str, Doc("Backbone by zoo or timm name, or the path of a checkpoint.")] = DEFAULT_MODEL
-    mode: Annotated[Mode, Doc("instance needs no labels; labels learns from the class folders.")] = "instance"
+    mode: Annotated[
+        Mode, Doc("instance needs no labels; labels learns from class folders; full trains the backbone on them, too.")
+    ] = "instance"
     augmentation: Annotated[Augmentation, Doc("How pictures are varied.")] = field(
         default_factory=lambda: Augmentation(views=3)
     )
@@ -142,6 +162,7 @@ class FinetuneConfig:
         default_factory=lambda: InstanceTarget(temperature=0.15)
     )
     recipe: Annotated[Recipe, Doc("Hyper-parameters.")] = field(default_factory=lambda: Recipe(epochs=20, batch=256))
+    joint: Annotated[Joint, Doc("Training of the mode full.")] = field(default_factory=Joint)
     from_shipped: Annotated[bool, Doc("Start from the model's own head where it has one, not from scratch.")] = False
     precision: Annotated[Precision, Doc("fast (bf16) or exact (float32); take the one the app runs with.")] = "fast"
     device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"

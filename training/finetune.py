@@ -1,15 +1,17 @@
-"""Adapt an uncertainty head to a folder of pictures, with or without labels; the backbone stays as it is.
+"""Adapt an uncertainty head to a folder of pictures, with or without labels; or, with --mode full, the whole model.
 
-    python -m training.finetune --data FOLDER --model NAME --out DIR [--mode instance|labels] …
+    python -m training.finetune --data FOLDER --model NAME --out DIR [--mode instance|labels|full] …
 
 Leaves OUT/head.safetensors, which load_model reads, and OUT/report.json with the self-check: on pictures that were held
 out, how well the uncertainties of the head before and after agree with the order of their task losses; and R-AUROC
-before and after where there are labels. OUT/cache keeps the embeddings, so that a second run starts at once.
+before and after where there are labels. OUT/cache keeps the embeddings, so that a second run starts at once. With
+--mode full, see training.full.
 """
 
 import json
+import shutil
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -17,21 +19,22 @@ from numpy.typing import NDArray
 
 from training.cache import write_cache
 from training.command import command
-from training.config import CacheConfig, FinetuneConfig, as_record
+from training.config import CacheConfig, FinetuneConfig, Target, as_record
+from training.full import REPORT_FILE, finetune_everything
 from training.rows import Rows, is_held_out, rows_of
 from training.store import Cache
 from training.train import RunPaths, final_figures, provenance_of, save_run, train
-from url_viz.errors import HeadMismatchError
+from url_viz.errors import HeadMismatchError, ModelError
 from url_viz.insight.metrics import r_auroc, recall_at_1, spearman
+from url_viz.models.backbone import Loaded, load_backbone, preprocessing_of
 from url_viz.models.head import Head
 from url_viz.models.head_module import HeadModule
-from url_viz.models.model import Model, load_model
+from url_viz.models.model import Model, Source, backbone_weights_of, load_model, resolve
 from url_viz.progress import Report, command_report
 from url_viz.workspace import replaced
 
 NEEDS_AGREEMENT = 0.2
 """Below this rank agreement on held-out pictures an adapted head is told to be of little use."""
-REPORT_FILE = "report.json"
 
 
 @dataclass(frozen=True)
@@ -61,20 +64,42 @@ class FinetuneReport:
 
 def main(config: FinetuneConfig) -> None:
     """Finetune as `config` says, and print what came of it."""
+    if config.mode == "full":
+        source = resolve(config.model)
+        told = finetune_everything(config, trainable_backbone(source), source.head, command_report())
+        print(f"{RunPaths(config.out).head}: {told.advice}")
+        return
     model = load_model(config.model, device=config.device, precision=config.precision)
     report = finetune(config, model, command_report())
     print(f"{RunPaths(config.out).head}: {report.advice}")
 
 
+def trainable_backbone(source: Source) -> Loaded:
+    """The backbone of a model as `full` training starts from it, prepared as load_model will prepare its result."""
+    if source.authors is not None:
+        from url_viz.models.authors import load_authors
+
+        loaded = load_authors(source.authors)
+    else:
+        loaded = load_backbone(source.backbone, weights=source.weights)
+    return replace(loaded, preprocessing=preprocessing_of(loaded.backbone.network, loaded.name))
+
+
 def finetune(config: FinetuneConfig, model: Model, report: Report) -> FinetuneReport:
     """Cache views of the pictures, train a head on their task losses, check it on held-out ones, and save it.
 
+    Modes instance and labels; the backbone stays as it is, and where it is a finetuned one, a copy goes along.
+
     Raises the errors of training.cache and training.train, HeadMismatchError where `from_shipped` finds no head.
     """
-    cache = write_cache(_cache_config(config), model, report)
+    target = config.mode
+    if target == "full":
+        raise ModelError("--mode full trains the backbone, too: see training.full.finetune_everything.")
+    cache = write_cache(_cache_config(config, target), model, report)
     rows = rows_of(cache, held_out=config.recipe.held_out, device=torch.device("cpu"))
     trained = train(rows, config.recipe, seed=config.seed, report=report, start=_start(config, model))
     provenance = provenance_of(cache, config.recipe, config.seed, final_figures(trained, rows))
+    carry_backbone(model.source, RunPaths(config.out))
     head = save_run(RunPaths(config.out), trained, as_record(config), provenance)
     told = _report(config, cache, rows, model.head, head)
     with replaced(config.out / REPORT_FILE) as temporary:
@@ -82,12 +107,22 @@ def finetune(config: FinetuneConfig, model: Model, report: Report) -> FinetuneRe
     return told
 
 
-def _cache_config(config: FinetuneConfig) -> CacheConfig:
+def carry_backbone(source: Source, paths: RunPaths) -> None:
+    """Put the finetuned backbone of `source` beside the run's head, or take away that of a run before."""
+    beside = backbone_weights_of(paths.head)
+    if source.weights is None or source.authors is not None:
+        beside.unlink(missing_ok=True)
+    elif source.weights.resolve() != beside.resolve():
+        with replaced(beside) as temporary:
+            shutil.copyfile(source.weights, temporary)
+
+
+def _cache_config(config: FinetuneConfig, target: Target) -> CacheConfig:
     return CacheConfig(
         data=config.data,
         out=config.out / "cache",
         model=config.model,
-        target=config.mode,
+        target=target,
         augmentation=config.augmentation,
         instance=config.instance,
         precision=config.precision,

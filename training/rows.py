@@ -92,7 +92,12 @@ def rows_of(cache: Cache, *, held_out: float, device: torch.device) -> Rows:
 
 def is_held_out(cache: Cache, share: float) -> NDArray[np.bool_]:
     """Which rows (R,) are of held-out pictures: told by the picture's id alone, so the same in every cache of it."""
-    chosen: NDArray[np.bool_] = cache.rows["id"] % SPLIT_PARTS < share * SPLIT_PARTS
+    return ids_held_out(cache.rows["id"], share)
+
+
+def ids_held_out(ids: NDArray[np.int64], share: float) -> NDArray[np.bool_]:
+    """Which picture ids (N,) are held out: about `share` of them, told by the id alone."""
+    chosen: NDArray[np.bool_] = ids % SPLIT_PARTS < share * SPLIT_PARTS
     return chosen
 
 

@@ -79,8 +79,8 @@ def fitted_classifier_loss(
         rows = np.flatnonzero(fold[own] == number)
         if len(rows):
             fits = (fold >= 0) & (fold != number)
-            classifier = _fitted(clean[fits], labels[fits], int(labels.max()) + 1)
-            losses[rows] = own_classifier_loss(_applied(classifier, views[rows]), labels[own[rows]])
+            classifier = fitted_classifier(clean[fits], labels[fits], int(labels.max()) + 1)
+            losses[rows] = own_classifier_loss(applied_classifier(classifier, views[rows]), labels[own[rows]])
     return losses
 
 
@@ -94,7 +94,8 @@ def _folds(labels: NDArray[np.integer]) -> Integers:
     return fold
 
 
-def _fitted(embeddings: NDArray[np.floating], labels: NDArray[np.integer], n_classes: int) -> torch.nn.Linear:
+def fitted_classifier(embeddings: NDArray[np.floating], labels: NDArray[np.integer], n_classes: int) -> torch.nn.Linear:
+    """A linear classifier of `n_classes` fitted on standardised embeddings (N, D) and labels (N,), always alike."""
     torch.manual_seed(0)
     classifier = torch.nn.Linear(embeddings.shape[1], n_classes)
     x, y = _standard(embeddings), torch.from_numpy(labels.astype(np.int64))
@@ -106,7 +107,8 @@ def _fitted(embeddings: NDArray[np.floating], labels: NDArray[np.integer], n_cla
     return classifier
 
 
-def _applied(classifier: torch.nn.Linear, embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
+def applied_classifier(classifier: torch.nn.Linear, embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Logits (N, C) of a fitted classifier on embeddings (N, D)."""
     with torch.inference_mode():
         logits: NDArray[np.float32] = classifier(_standard(embeddings)).numpy()
     return logits

@@ -93,6 +93,16 @@ def r_auroc(uncertainty: ArrayLike, is_correct: ArrayLike) -> float:
     return auroc(uncertainty, ~right)
 
 
+def classification_auroc(uncertainty: ArrayLike, logits: NDArray[np.floating], labels: ArrayLike) -> float:
+    """Probability that a picture whose class is mistaken is more uncertain than one whose class is told right.
+
+    `uncertainty` (N,), `logits` (N, C), `labels` (N,) numbers of classes; ties count half, nan where all are right or
+    all wrong. PVU 5.1: AUROC against top-1 correctness.
+    """
+    numbers = _one_axis(labels, len(logits))
+    return auroc(uncertainty, logits.argmax(axis=1) != numbers)
+
+
 def auroc(score: ArrayLike, is_positive: ArrayLike) -> float:
     """P(score of a positive > score of a negative) + ½ P(equal), of (N,) and (N,); nan where one kind is missing."""
     positive = np.asarray(is_positive, dtype=bool)

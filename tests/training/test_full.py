@@ -1,0 +1,182 @@
+"""Full finetuning writes a model that load_model reads, and reports what that very model does on held-out pictures."""
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from training.config import Augmentation, FinetuneConfig, Joint, Recipe
+from training.data.spec import labelled_pictures_of
+from training.finetune import carry_backbone, finetune, main, trainable_backbone
+from training.full import FullFigures, advice, finetune_everything, split_of
+from training.train import RunPaths
+from url_viz.errors import FolderError, HeadMismatchError, ModelError
+from url_viz.images.preprocess import Preprocessing
+from url_viz.insight.metrics import r_auroc, recall_at_1
+from url_viz.models.backbone import Loaded, as_backbone, create_network, preprocessing_of
+from url_viz.models.head import load_head
+from url_viz.models.model import Model, Source, backbone_weights_of, load_model, resolve
+from url_viz.models.zoo import file_digest
+from url_viz.progress import silent
+
+NAME = "test_resnet"
+COLOURS = ((200, 60, 60), (60, 200, 60), (60, 60, 200))
+
+
+@pytest.fixture
+def coloured(tmp_path: Path) -> Path:
+    """45 pictures in three classes, each class with its own colour under strong noise."""
+    generator = np.random.default_rng(0)
+    for i in range(45):
+        path = tmp_path / "coloured" / f"class {i % 3}" / f"{i:02d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        array = np.array(COLOURS[i % 3]) + generator.normal(0, 60, (48, 48, 3))
+        Image.fromarray(np.clip(array, 0, 255).astype(np.uint8)).save(path)
+    return tmp_path / "coloured"
+
+
+def tiny() -> Loaded:
+    """A small network with random weights."""
+    network = create_network(NAME)
+    return Loaded(NAME, as_backbone(network), "0" * 16, preprocessing_of(network, NAME))
+
+
+def config_of(data: Path, out: Path, **joint: object) -> FinetuneConfig:
+    usual = Joint(joint_epochs=2, joint_batch=12, backbone_rate=3e-3, fresh_rate=3e-3)
+    return FinetuneConfig(
+        str(data),
+        out,
+        model=NAME,
+        mode="full",
+        recipe=Recipe(width=32, held_out=0.4),
+        joint=replace(usual, **joint),  # type: ignore[arg-type]
+        augmentation=Augmentation(smallest_share=0.5, jitter=0.0),
+        device="cpu",
+    )
+
+
+@pytest.mark.slow
+def test_the_model_it_writes_is_the_model_it_reports(coloured: Path, tmp_path: Path) -> None:
+    (coloured / "class 0" / "broken.png").write_bytes(b"no")
+    config = config_of(coloured, tmp_path / "out", joint_epochs=6)
+    told = finetune_everything(config, tiny(), None, silent)
+    assert (told.unreadable, told.classes, told.pictures) == (1, 3, 45)
+    assert told.before.r_auroc is None
+    assert told.after.accuracy > 0.6
+
+    paths = RunPaths(config.out)
+    model = load_model(paths.head, device="cpu", precision="exact", workspace=tmp_path / "workspace")
+    assert model.head is not None
+    weights = backbone_weights_of(paths.head)
+    assert model.space.weights_digest == model.head.provenance.weights_digest == file_digest(weights)
+    split = split_of(labelled_pictures_of(str(coloured)), model.space.preprocessing, share=0.4)
+    assert len(split.held_out) == told.held_out
+    found = model.predict([coloured / split.pictures.paths[place].decode() for place in split.held_out])
+    share, is_correct = recall_at_1(found.embedding, split.held_out_labels)
+    assert share == pytest.approx(told.after.recall_at_1, abs=0.06)
+    logits = model.run(split.clean[len(split.training) :]).logits
+    assert (logits.argmax(axis=1) == split.held_out_labels).mean() == pytest.approx(told.after.accuracy, abs=0.06)
+    if told.after.r_auroc is not None:
+        assert r_auroc(found.uncertainty, is_correct) == pytest.approx(told.after.r_auroc, abs=0.06)
+
+    record = json.loads((config.out / "report.json").read_text())
+    assert record["after"]["accuracy"] == told.after.accuracy
+    assert (record["advice"], record["stop_gradient"]) == (told.advice, True)
+    with paths.history.open() as file:
+        history = list(csv.DictReader(file))
+    assert [line["epoch"] for line in history] == list("123456")
+    assert float(history[-1]["accuracy"]) == told.after.accuracy
+    assert float(history[-1]["loss"]) < float(history[0]["loss"])
+
+
+@pytest.mark.slow
+def test_stop_gradient_reaches_the_run_and_its_record(coloured: Path, tmp_path: Path) -> None:
+    heads = {}
+    for stop in (True, False):
+        config = config_of(coloured, tmp_path / str(stop), stop_gradient=stop, uncertainty_weight=5.0)
+        assert finetune_everything(config, seeded(), None, silent).stop_gradient is stop
+        heads[stop] = load_head(RunPaths(config.out).head).provenance
+    assert heads[True].weights_digest != heads[False].weights_digest
+    assert heads[False].recipe["training"]["stop_gradient"] is False  # type: ignore[index]
+
+
+def seeded() -> Loaded:
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return tiny()
+
+
+@pytest.mark.slow
+def test_a_seed_gives_the_same_weights(coloured: Path, tmp_path: Path) -> None:
+    digests = []
+    for name in ("one", "two"):
+        config = config_of(coloured, tmp_path / name, joint_epochs=1)
+        finetune_everything(config, seeded(), None, silent)
+        digests.append(file_digest(backbone_weights_of(RunPaths(config.out).head)))
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.slow
+def test_the_command_trains_the_default_backbone(
+    coloured: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = replace(
+        config_of(coloured, tmp_path / "out", joint_epochs=1, joint_batch=4), model="tf_efficientnet_lite0"
+    )
+    main(replace(config, limit=12))
+    assert "accuracy on held-out pictures" in capsys.readouterr().out
+    source = resolve(str(RunPaths(config.out).head))
+    assert source.weights is not None
+    again = trainable_backbone(source)
+    assert again.weights_digest == file_digest(source.weights)
+    assert again.backbone.network.get_classifier().out_features == 3
+
+
+@pytest.mark.slow
+def test_what_cannot_be_trained_is_told(coloured: Path, tmp_path: Path, model: Model) -> None:
+    config = config_of(coloured, tmp_path / "out")
+    with pytest.raises(HeadMismatchError, match="from-shipped"):
+        finetune_everything(replace(config, from_shipped=True), tiny(), None, silent)
+    with pytest.raises(FolderError, match="too few"):
+        finetune_everything(replace(config, limit=2), tiny(), None, silent)
+    with pytest.raises(ModelError, match="trains the backbone"):
+        finetune(config, model, silent)
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    Image.new("RGB", (8, 8)).save(flat / "one.png")
+    with pytest.raises(FolderError, match="no class folders"):
+        finetune_everything(config_of(flat, tmp_path / "out"), tiny(), None, silent)
+
+
+def test_a_finetuned_backbone_goes_along_and_a_stale_one_goes_away(tmp_path: Path) -> None:
+    weights = tmp_path / "from" / "head.backbone.safetensors"
+    weights.parent.mkdir()
+    weights.write_bytes(b"weights")
+    paths = RunPaths(tmp_path / "to")
+    source = Source("own", "b", None, weights)
+    carry_backbone(source, paths)
+    assert backbone_weights_of(paths.head).read_bytes() == b"weights"
+    carry_backbone(source, RunPaths(weights.parent))
+    assert weights.read_bytes() == b"weights"
+    carry_backbone(Source("zoo", "b", None), paths)
+    assert not backbone_weights_of(paths.head).exists()
+
+
+def test_no_picture_both_trains_and_is_held_out(coloured: Path) -> None:
+    split = split_of(labelled_pictures_of(str(coloured)), Preprocessing(size_px=16), share=0.3)
+    assert not set(split.training) & set(split.held_out)
+    assert len(split.training) + len(split.held_out) == len(split.clean) == 45
+
+
+def test_advice_follows_the_figures() -> None:
+    before, good = FullFigures(0.7, None, 0.6, None), FullFigures(0.9, 0.8, 0.8, 0.7)
+    assert advice(before, good).startswith("trained (accuracy")
+    assert "R-AUROC none before, 0.700 after" in advice(before, good)
+    assert advice(good, before).startswith("worse")
+    assert "order nothing" in advice(before, replace(good, r_auroc=0.4))

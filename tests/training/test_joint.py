@@ -1,0 +1,116 @@
+"""Joint training: the head's loss reaches the backbone only where it may, and the loss is what the paper writes."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from training.config import Joint, Recipe
+from training.joint import (
+    Batch,
+    JointModel,
+    head_loss,
+    joint_loss,
+    joint_model,
+    order_of_epoch,
+    scores_of,
+    share_of_rate,
+    steps_an_epoch,
+    train_jointly,
+)
+from url_viz.models.backbone import Backbone, create_network
+
+SMALL = Recipe(width=16, layer_norm=False, pairing="adjacent")
+SIZE = 32
+
+
+def made(*, stop_gradient: bool, recipe: Recipe = SMALL) -> JointModel:
+    torch.manual_seed(0)
+    network = create_network("test_resnet", num_classes=7)
+    return joint_model(Backbone(network), 3, recipe=recipe, stop_gradient=stop_gradient, seed=0)
+
+
+def batch_of(count: int = 8, seed: int = 0) -> Batch:
+    """Pictures of three classes, each with its own colour under noise."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(count) % 3
+    pixels = 0.5 * torch.randn(count, 3, SIZE, SIZE, generator=generator)
+    pixels += 2 * F.one_hot(labels, 3)[:, :, None, None]
+    return Batch(pixels, labels)
+
+
+@pytest.mark.parametrize("loss", ["ranking", "l2"])
+def test_the_heads_loss_reaches_the_backbone_only_without_stop_gradient(loss: str) -> None:
+    reached = {}
+    for stop_gradient in (True, False):
+        model = made(stop_gradient=stop_gradient)
+        batch = batch_of()
+        logits, uncertainty, _ = model(batch.pixels)
+        recipe = Recipe(width=16, loss=loss)  # type: ignore[arg-type]
+        pairing = torch.Generator().manual_seed(0)
+        head_loss(uncertainty, logits, batch.labels, recipe=recipe, pairing=pairing).backward()
+        assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in model.head.parameters())
+        assert all(p.grad is None for p in model.backbone.network.get_classifier().parameters())
+        reached[stop_gradient] = any(p.grad is not None and p.grad.abs().sum() > 0 for p in model.backbone.parameters())
+    assert reached == {True: False, False: True}
+
+
+def test_with_stop_gradient_the_backbone_learns_as_if_there_were_no_head() -> None:
+    gradients = {}
+    for weight in (0.0, 5.0):
+        model = made(stop_gradient=True)
+        pairing = torch.Generator().manual_seed(0)
+        joint_loss(model, batch_of(), recipe=SMALL, weight=weight, pairing=pairing).backward()
+        gradients[weight] = [p.grad for p in model.backbone.parameters()]
+    assert all(torch.equal(a, b) for a, b in zip(gradients[0.0], gradients[5.0], strict=True))
+
+
+def test_the_joint_loss_by_a_naive_loop() -> None:
+    model, batch = made(stop_gradient=True).eval(), batch_of(6)
+    found = joint_loss(model, batch, recipe=SMALL, weight=2.0, pairing=torch.Generator()).detach()
+    logits, uncertainty, _ = (part.detach() for part in model(batch.pixels))
+    losses = [-float(torch.log_softmax(row, 0)[label]) for row, label in zip(logits, batch.labels, strict=True)]
+    hinges = []
+    for a in (0, 2, 4):
+        sign = 1 if losses[a] > losses[a + 1] else -1
+        hinges.append(max(0.0, 0.1 - sign * float(uncertainty[a] - uncertainty[a + 1])))
+    assert float(found) == pytest.approx(np.mean(losses) + 2.0 * np.mean(hinges), rel=1e-4)
+
+
+def test_training_learns_the_classes_and_moves_the_backbone() -> None:
+    model = made(stop_gradient=True)
+    before = model.backbone.network.conv1[0].weight.detach().clone()
+    told: list[tuple[int, float]] = []
+    train_jointly(
+        model,
+        ([batch_of(24, seed=2 * epoch + step) for step in range(2)] for epoch in range(8)),
+        recipe=SMALL,
+        joint=Joint(backbone_rate=3e-3, fresh_rate=3e-3),
+        steps=16,
+        seed=0,
+        after_epoch=lambda number, loss: told.append((number, loss)),
+    )
+    assert [number for number, _ in told] == list(range(1, 9))
+    assert told[-1][1] < 0.5 * told[0][1]
+    assert not torch.equal(before, model.backbone.network.conv1[0].weight)
+    fresh = batch_of(30, seed=99)
+    scores = scores_of(model, [fresh.pixels[:20], fresh.pixels[20:]])
+    assert (scores.logits.argmax(axis=1) == fresh.labels.numpy()).mean() > 0.8
+    assert scores.uncertainty.shape == (30,)
+
+
+def test_the_rates_rise_and_fall() -> None:
+    shares = [share_of_rate(step, 100) for step in range(101)]
+    assert shares[0] == pytest.approx(0.1)
+    assert shares[10] == 1.0
+    assert shares[55] == pytest.approx(0.5)
+    assert shares[100] == pytest.approx(0)
+
+
+def test_an_epoch_shows_each_picture_once_and_leaves_out_the_rest() -> None:
+    generator = torch.Generator().manual_seed(0)
+    batches = list(order_of_epoch(11, 4, generator))
+    assert [len(batch) for batch in batches] == [4, 4]
+    assert len(np.unique(np.concatenate(batches))) == 8
+    assert [len(batch) for batch in order_of_epoch(3, 4, generator)] == [3]
+    assert (steps_an_epoch(11, 4), steps_an_epoch(3, 4)) == (2, 1)

@@ -1,0 +1,352 @@
+"""Finetune everything on class folders: backbone, a fresh classifier and a fresh head together (PVU 2.4).
+
+Reached as `python -m training.finetune --mode full`. Leaves OUT/head.safetensors and OUT/head.backbone.safetensors,
+which load_model reads as one model, history.csv, config.json, metrics.json, and report.json with the figures before and
+after on pictures that were held out.
+"""
+
+import csv
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, fields
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+from torch import Tensor
+
+from training.augment import view_of
+from training.config import FinetuneConfig, as_record
+from training.data.spec import PictureList, labelled_pictures_of
+from training.joint import (
+    Batch,
+    JointModel,
+    Scores,
+    joint_model,
+    order_of_epoch,
+    scores_of,
+    steps_an_epoch,
+    train_jointly,
+)
+from training.rows import ids_held_out
+from training.targets import applied_classifier, fitted_classifier
+from training.train import RunPaths
+from url_viz.errors import FolderError, HeadMismatchError
+from url_viz.images.decode import decode, read_file
+from url_viz.images.preprocess import Preprocessing, normalised
+from url_viz.images.read import Picture, read_picture
+from url_viz.images.scan import absolute
+from url_viz.insight.metrics import classification_auroc, r_auroc, recall_at_1
+from url_viz.models.backbone import Backbone, Loaded
+from url_viz.models.head import Head, Provenance, save_head
+from url_viz.models.model import backbone_weights_of
+from url_viz.models.runtime import choose_device
+from url_viz.models.zoo import file_digest
+from url_viz.progress import Clock, Report
+from url_viz.workspace import replaced
+
+VIEW_RESOLUTION = 2
+"""Pictures are decoded at so many times the backbone's short side, since a view may show a small part of them."""
+REPORT_FILE = "report.json"
+EVALUATION_BATCH = 64
+
+
+@dataclass(frozen=True)
+class FullFigures:
+    """How a model does on the held-out pictures, nearest others searched among them; None where it cannot be told.
+
+    `accuracy`: top-1 of the classifier (before: of a linear classifier fitted on the embeddings of the training
+    pictures). `classification_auroc`: of uncertainty against the classifier's errors. `r_auroc`: against recall@1.
+    """
+
+    accuracy: float
+    classification_auroc: float | None
+    recall_at_1: float
+    r_auroc: float | None
+
+
+@dataclass(frozen=True)
+class FullEpoch:
+    """One line of the history: mean loss of the epoch, figures of the held-out pictures after it."""
+
+    epoch: int
+    loss: float
+    accuracy: float
+    classification_auroc: float
+
+
+@dataclass(frozen=True)
+class FullReport:
+    """What training everything did: figures before and after on `held_out` pictures, and whether to use it."""
+
+    mode: str
+    pictures: int
+    unreadable: int
+    held_out: int
+    classes: int
+    stop_gradient: bool
+    before: FullFigures
+    after: FullFigures
+    advice: str
+
+
+@dataclass(frozen=True)
+class Split:
+    """The readable pictures of a list: places that train (T,) and held-out ones (H,), their labels and clean crops.
+
+    `clean` (T + H, S, S, 3) uint8, those that train first.
+    """
+
+    pictures: PictureList
+    training: NDArray[np.int64]
+    held_out: NDArray[np.int64]
+    clean: NDArray[np.uint8]
+    unreadable: int
+
+    @property
+    def training_labels(self) -> NDArray[np.int64]:
+        return self.pictures.labels[self.training].astype(np.int64)
+
+    @property
+    def held_out_labels(self) -> NDArray[np.int64]:
+        return self.pictures.labels[self.held_out].astype(np.int64)
+
+
+def finetune_everything(config: FinetuneConfig, loaded: Loaded, head: Head | None, report: Report) -> FullReport:
+    """Train the backbone of `loaded` with a fresh classifier and head, save them, and tell what it did.
+
+    `head` is the model's own, for the figures before. `loaded` is used up: its weights change. Raises FolderError
+    where there are no class folders or too few pictures to train and to hold out, HeadMismatchError with
+    `from_shipped`, since everything but the backbone starts fresh.
+    """
+    if config.from_shipped:
+        raise HeadMismatchError("--mode full trains a fresh head with its backbone. Leave out --from-shipped.")
+    pictures = labelled_pictures_of(config.data, limit=config.limit)
+    split = split_of(pictures, loaded.preprocessing, share=config.recipe.held_out)
+    device = torch.device(choose_device(config.device))
+    before = figures_before(loaded, head, split, device)
+    model, history = _trained(config, loaded, split, device, report)
+    paths = RunPaths(config.out)
+    own_head, after = _saved(config, loaded, model, split, paths)
+    told = FullReport(
+        mode=config.mode,
+        pictures=len(split.training) + len(split.held_out),
+        unreadable=split.unreadable,
+        held_out=len(split.held_out),
+        classes=len(pictures.classes),
+        stop_gradient=config.joint.stop_gradient,
+        before=before,
+        after=after,
+        advice=advice(before, after),
+    )
+    _write_records(config, paths, own_head, history, told)
+    return told
+
+
+def split_of(pictures: PictureList, preprocessing: Preprocessing, *, share: float) -> Split:
+    """Read every picture as the app would, and part the readable ones by their ids; raises FolderError on too few."""
+    clean: dict[int, NDArray[np.uint8]] = {}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        read = partial(read_picture, preprocessing=preprocessing)
+        readings = pool.map(read, (absolute(pictures.root, path) for path in pictures.paths))
+        for place, reading in enumerate(readings):
+            if isinstance(reading, Picture):
+                clean[place] = reading.crop
+    places = np.array(list(clean), np.int64)
+    is_held_out = ids_held_out(pictures.ids[places], share) if len(places) else np.zeros(0, bool)
+    training, held_out = places[~is_held_out], places[is_held_out]
+    if len(training) < 2 or len(held_out) < 2:
+        raise FolderError(
+            f"{len(training)} readable pictures to train on and {len(held_out)} to hold out are too few in "
+            f"{str(pictures.root)!r}. Give more pictures, or another share than {share} (--held-out)."
+        )
+    crops = np.stack([clean[int(place)] for place in (*training, *held_out)])
+    return Split(pictures, training, held_out, crops, len(pictures) - len(places))
+
+
+def figures_before(loaded: Loaded, head: Head | None, split: Split, device: torch.device) -> FullFigures:
+    """The held-out figures of the backbone as it was, under a linear classifier fitted on the training pictures."""
+    embedding = _embeddings(loaded.backbone.to(device).eval(), split.clean, loaded.preprocessing, device)
+    train, held_out = embedding[: len(split.training)], embedding[len(split.training) :]
+    classifier = fitted_classifier(train, split.training_labels, len(split.pictures.classes))
+    logits = applied_classifier(classifier, held_out)
+    return figures_of(logits, held_out, head(held_out) if head else None, split.held_out_labels)
+
+
+@torch.inference_mode()
+def _embeddings(
+    backbone: Backbone, crops: NDArray[np.uint8], preprocessing: Preprocessing, device: torch.device
+) -> NDArray[np.float32]:
+    found = [backbone(pixels)[1].float().cpu().numpy() for pixels in _pixels(crops, preprocessing, device)]
+    return np.concatenate(found)
+
+
+def _pixels(crops: NDArray[np.uint8], preprocessing: Preprocessing, device: torch.device) -> Iterator[Tensor]:
+    for start in range(0, len(crops), EVALUATION_BATCH):
+        yield torch.from_numpy(normalised(crops[start : start + EVALUATION_BATCH], preprocessing)).to(device)
+
+
+def figures_of(
+    logits: NDArray[np.float32],
+    embedding: NDArray[np.float32],
+    uncertainty: NDArray[np.float32] | None,
+    labels: NDArray[np.int64],
+) -> FullFigures:
+    """Figures of N held-out pictures: logits (N, C), embedding (N, D), uncertainty (N,) or None, labels (N,)."""
+    is_right = logits.argmax(axis=1) == labels
+    share, is_correct = recall_at_1(embedding, labels)
+    of_classes = None if uncertainty is None else classification_auroc(uncertainty, logits, labels)
+    of_neighbours = None if uncertainty is None else r_auroc(uncertainty, is_correct)
+    return FullFigures(float(is_right.mean()), _or_none(of_classes), share, _or_none(of_neighbours))
+
+
+def _or_none(value: float | None) -> float | None:
+    return None if value is None or np.isnan(value) else value
+
+
+def _trained(
+    config: FinetuneConfig, loaded: Loaded, split: Split, device: torch.device, report: Report
+) -> tuple[JointModel, list[FullEpoch]]:
+    joint, recipe = config.joint, config.recipe
+    n_classes = len(split.pictures.classes)
+    model = joint_model(
+        loaded.backbone, n_classes, recipe=recipe, stop_gradient=joint.stop_gradient, seed=config.seed
+    ).to(device)
+    steps = steps_an_epoch(len(split.training), joint.joint_batch)
+    clock, history = Clock("train", joint.joint_epochs), []
+
+    def after_epoch(number: int, loss: float) -> None:
+        scores = _held_out_scores(model, split, loaded.preprocessing, device)
+        accuracy = float((scores.logits.argmax(axis=1) == split.held_out_labels).mean())
+        auroc = classification_auroc(scores.uncertainty, scores.logits, split.held_out_labels)
+        history.append(FullEpoch(number, loss, accuracy, auroc))
+        report(clock.at(number, metrics={"loss": loss, "accuracy": accuracy, "AUROC": auroc}))
+
+    train_jointly(
+        model,
+        epochs_of(split, loaded.preprocessing, config, device),
+        recipe=recipe,
+        joint=joint,
+        steps=steps * joint.joint_epochs,
+        seed=config.seed,
+        after_epoch=after_epoch,
+    )
+    return model, history
+
+
+def _held_out_scores(model: JointModel, split: Split, preprocessing: Preprocessing, device: torch.device) -> Scores:
+    return scores_of(model, _pixels(split.clean[len(split.training) :], preprocessing, device))
+
+
+def epochs_of(
+    split: Split, preprocessing: Preprocessing, config: FinetuneConfig, device: torch.device
+) -> Iterator[Iterator[Batch]]:
+    """The epochs of a run: each shows every training picture in one new view, read by threads a batch ahead."""
+    generator = torch.Generator().manual_seed(config.seed)
+    for number in range(config.joint.joint_epochs):
+        batches = list(order_of_epoch(len(split.training), config.joint.joint_batch, generator))
+        yield _batches(
+            split, batches, partial(_view, split.pictures, preprocessing, config, number), preprocessing, device
+        )
+
+
+def _batches(
+    split: Split,
+    batches: Sequence[NDArray[np.int64]],
+    view: Callable[[int], NDArray[np.uint8]],
+    preprocessing: Preprocessing,
+    device: torch.device,
+) -> Iterator[Batch]:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        places = [split.training[batch] for batch in batches]
+        ahead = [[pool.submit(view, int(place)) for place in places[0]]]
+        for number, batch in enumerate(batches):
+            if number + 1 < len(batches):
+                ahead.append([pool.submit(view, int(place)) for place in places[number + 1]])
+            crops = np.stack([future.result() for future in ahead.pop(0)])
+            pixels = torch.from_numpy(normalised(crops, preprocessing)).to(device)
+            yield Batch(pixels, torch.from_numpy(split.training_labels[batch]).to(device))
+
+
+def _view(
+    pictures: PictureList, preprocessing: Preprocessing, config: FinetuneConfig, epoch: int, place: int
+) -> NDArray[np.uint8]:
+    data = read_file(absolute(pictures.root, pictures.paths[place]))
+    image, _ = decode(data, short_side_px=VIEW_RESOLUTION * preprocessing.resize_px)
+    generator = np.random.default_rng([config.seed, epoch, int(pictures.ids[place])])
+    return view_of(image, config.augmentation, size_px=preprocessing.size_px, generator=generator)
+
+
+def _saved(
+    config: FinetuneConfig, loaded: Loaded, model: JointModel, split: Split, paths: RunPaths
+) -> tuple[Head, FullFigures]:
+    """Write backbone and head, and measure them as load_model will run them (the head on embeddings as stored)."""
+    device = next(model.parameters()).device
+    scores = _held_out_scores(model, split, loaded.preprocessing, device)
+    weights = backbone_weights_of(paths.head)
+    state = {name: tensor.cpu().contiguous() for name, tensor in model.backbone.network.state_dict().items()}
+    with replaced(weights) as temporary:
+        save_file(state, temporary)
+    bare = model.head.to_head(Provenance(loaded.name))
+    after = figures_of(scores.logits, scores.embedding, bare(scores.embedding), split.held_out_labels)
+    head = model.head.to_head(_provenance(config, loaded, split, file_digest(weights), after))
+    # The head goes last: a run killed in between leaves a head whose digest tells that its backbone is another.
+    save_head(head, paths.head)
+    return head, after
+
+
+def _provenance(
+    config: FinetuneConfig, loaded: Loaded, split: Split, weights_digest: str, after: FullFigures
+) -> Provenance:
+    recipe = {
+        "mode": config.mode,
+        "training": asdict(config.joint),
+        "head": asdict(config.recipe),
+        "augmentation": asdict(config.augmentation),
+        "seed": config.seed,
+        "started_from": loaded.weights_digest,
+        "pictures": len(split.training),
+        "pictures_digest": split.pictures.digest,
+        "classes": list(split.pictures.classes),
+    }
+    return Provenance(loaded.name, weights_digest, loaded.preprocessing.as_record(), recipe, asdict(after))
+
+
+def _write_records(
+    config: FinetuneConfig, paths: RunPaths, head: Head, history: Sequence[FullEpoch], told: FullReport
+) -> None:
+    with replaced(paths.history) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.writer(file)
+        names = [field.name for field in fields(FullEpoch)]
+        writer.writerow(names)
+        writer.writerows([[getattr(line, name) for name in names] for line in history])
+    records = (
+        (paths.config, as_record(config)),
+        (paths.metrics, dict(head.provenance.metrics)),
+        (config.out / REPORT_FILE, asdict(told)),
+    )
+    for path, record in records:
+        with replaced(path) as temporary:
+            temporary.write_text(json.dumps(record, indent=1))
+
+
+def advice(before: FullFigures, after: FullFigures) -> str:
+    """What a person should do with the new model, in a sentence that shows its figures."""
+    told = (
+        f"accuracy on held-out pictures {before.accuracy:.3f} (linear classifier on the backbone before), "
+        f"{after.accuracy:.3f} after; recall@1 {before.recall_at_1:.3f} before, {after.recall_at_1:.3f} after; "
+        f"R-AUROC {_told(before.r_auroc)} before, {_told(after.r_auroc)} after"
+    )
+    if after.accuracy < before.accuracy:
+        return f"worse than the backbone before ({told}): train longer, add pictures, or use --mode labels."
+    if after.r_auroc is not None and after.r_auroc <= 0.5:
+        return f"the backbone fits, its uncertainties order nothing yet ({told}): train longer, or use --mode labels."
+    return f"trained ({told})."
+
+
+def _told(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3f}"

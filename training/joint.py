@@ -1,0 +1,160 @@
+"""Train backbone, classifier and head together, with or without the head's gradient in the backbone (PVU 2.4)."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from training.config import Joint, Recipe
+from training.losses import l2_loss, pairs_of, ranking_loss
+from url_viz.models.backbone import Backbone
+from url_viz.models.head_module import HeadModule
+
+WARM_UP_SHARE = 0.1
+BETAS = (0.9, 0.999)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B pictures: normalised `pixels` (B, 3, H, W) float32 and `labels` (B,) int64."""
+
+    pixels: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a joint model says of N pictures: `logits` (N, C), `uncertainty` (N,), `embedding` (N, D), float32."""
+
+    logits: NDArray[np.float32]
+    uncertainty: NDArray[np.float32]
+    embedding: NDArray[np.float32]
+
+
+class JointModel(nn.Module):
+    """A backbone with its classifier, and a head: pixels (B, 3, H, W) → logits (B, C), uncertainty (B,), embedding."""
+
+    def __init__(self, backbone: Backbone, head: HeadModule) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        logits, embedding = self.backbone(pixels)
+        return logits, self.head(embedding), embedding
+
+
+def joint_model(backbone: Backbone, n_classes: int, *, recipe: Recipe, stop_gradient: bool, seed: int) -> JointModel:
+    """`backbone`, all of it trainable, under a fresh classifier of `n_classes` and a fresh head of the recipe's shape.
+
+    The classifier is replaced in place.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        backbone.network.reset_classifier(n_classes)
+        backbone.requires_grad_(True)
+        head = HeadModule(
+            backbone.network.get_classifier().in_features,
+            width=recipe.width,
+            depth=recipe.depth,
+            layer_norm=recipe.layer_norm,
+            stop_gradient=stop_gradient,
+        )
+    return JointModel(backbone, head)
+
+
+def head_loss(
+    uncertainty: Tensor, logits: Tensor, labels: Tensor, *, recipe: Recipe, pairing: torch.Generator
+) -> Tensor:
+    """The head's loss of a batch: its uncertainty (B,) against the cross-entropies of logits (B, C), detached."""
+    task_loss = F.cross_entropy(logits, labels, reduction="none").detach()
+    if recipe.loss == "l2":
+        return l2_loss(uncertainty, task_loss)
+    pairs = pairs_of(len(labels), recipe.pairing, pairings=recipe.pairings, generator=pairing)
+    return ranking_loss(uncertainty, task_loss, pairs, margin=recipe.margin, leeway=recipe.leeway)
+
+
+def joint_loss(model: JointModel, batch: Batch, *, recipe: Recipe, weight: float, pairing: torch.Generator) -> Tensor:
+    """Mean cross-entropy of the classifier plus `weight` times the head's loss (PVU 2.2)."""
+    logits, uncertainty, _ = model(batch.pixels)
+    of_head = head_loss(uncertainty, logits, batch.labels, recipe=recipe, pairing=pairing)
+    return F.cross_entropy(logits, batch.labels) + weight * of_head
+
+
+def train_jointly(
+    model: JointModel,
+    epochs: Iterable[Iterable[Batch]],
+    *,
+    recipe: Recipe,
+    joint: Joint,
+    steps: int,
+    seed: int,
+    after_epoch: Callable[[int, float], None],
+) -> None:
+    """Train on every batch of every epoch, `steps` of them in all; `after_epoch` gets the number and the mean loss.
+
+    AdamW; the rates rise over a tenth of the steps and fall to 0 on a cosine. The model is left in eval mode.
+    """
+    optimiser = torch.optim.AdamW(_groups(model, joint, recipe.weight_decay), betas=BETAS)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: share_of_rate(step, steps))
+    pairing = torch.Generator().manual_seed(seed)
+    for number, batches in enumerate(epochs, 1):
+        losses = []
+        model.train()
+        for batch in batches:
+            loss = joint_loss(model, batch, recipe=recipe, weight=joint.uncertainty_weight, pairing=pairing)
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            schedule.step()
+            losses.append(loss.detach())
+        model.eval()
+        after_epoch(number, float(torch.stack(losses).mean()))
+
+
+def share_of_rate(step: int, steps: int) -> float:
+    """The share of the highest rate at a step: up over the first tenth, then down a cosine to 0 at the end."""
+    warm_up = max(1, round(WARM_UP_SHARE * steps))
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm_up) / max(1, steps - warm_up))))
+
+
+def _groups(model: JointModel, joint: Joint, weight_decay: float) -> list[dict[str, object]]:
+    classifier = list(model.backbone.network.get_classifier().parameters())
+    fresh = {id(p) for p in (*classifier, *model.head.parameters())}
+    groups = []
+    for is_fresh, rate in ((False, joint.backbone_rate), (True, joint.fresh_rate)):
+        chosen = [p for p in model.parameters() if (id(p) in fresh) == is_fresh]
+        groups.append({"params": [p for p in chosen if p.ndim > 1], "lr": rate, "weight_decay": weight_decay})
+        groups.append({"params": [p for p in chosen if p.ndim <= 1], "lr": rate, "weight_decay": 0.0})
+    return groups
+
+
+def order_of_epoch(count: int, batch: int, generator: torch.Generator) -> Iterator[NDArray[np.int64]]:
+    """Batches of places among `count` pictures in a fresh order; a smaller last one is left out, unless it is alone.
+
+    Batch norms learn nothing good from a rest of one or two pictures, and each epoch leaves out others.
+    """
+    order = torch.randperm(count, generator=generator).numpy()
+    for start in range(0, max(1, count // batch) * batch, batch):
+        yield order[start : start + batch]
+
+
+def steps_an_epoch(count: int, batch: int) -> int:
+    """How many batches `order_of_epoch` gives."""
+    return max(1, count // batch)
+
+
+@torch.inference_mode()
+def scores_of(model: JointModel, batches: Iterable[Tensor]) -> Scores:
+    """Run a joint model in eval mode over batches of pixels (B, 3, H, W)."""
+    model.eval()
+    parts = [[part.float().cpu().numpy() for part in model(pixels)] for pixels in batches]
+    logits, uncertainty, embedding = (np.concatenate([part[i] for part in parts]) for i in range(3))
+    return Scores(logits, uncertainty, embedding)
