@@ -92,9 +92,7 @@ class ImageSet:
 
     def embeddings(self) -> NDArray[np.float32]:
         """Embeddings (N, D) float32, rows in the order of `table()`."""
-        stored = self._store.embeddings(self.space.key)
-        rows = positions_of(self.contents, stored.content)
-        return stored.embedding[rows].astype(np.float32)
+        return self._stored_embeddings().astype(np.float32)
 
     def failures(self) -> pd.DataFrame:
         """Files that are no readable picture: path and reason."""
@@ -214,7 +212,11 @@ class ImageSet:
 
     @cached_property
     def _unit(self) -> NDArray[np.float32]:
-        return normalised(self.embeddings())
+        return normalised(self._stored_embeddings())
+
+    def _stored_embeddings(self) -> NDArray[np.float16]:
+        stored = self._store.embeddings(self.space.key)
+        return stored.embedding[positions_of(self.contents, stored.content)]
 
     @property
     def _frame(self) -> pd.DataFrame:
@@ -293,7 +295,10 @@ def open_set(set_id: str, *, model: str, workspace: Workspace) -> ImageSet:
     digest = source.head.provenance.weights_digest if source.head else None
     space = about.space(source.backbone, weights_digest=digest)
     if space is None:
-        read_with = ", ".join(dict.fromkeys(s.backbone for s in about.spaces)) or "no model yet"
+        names = dict.fromkeys(
+            f"{s.backbone} of other weights" if s.backbone == source.backbone else s.backbone for s in about.spaces
+        )
+        read_with = ", ".join(names) or "no model yet"
         raise ImageSetError(
             f"{str(about.root)!r} was not read with {model!r} (but with {read_with}). "
             f"Read it: {_embed_command(about.root, '--model', model)}."
