@@ -38,6 +38,13 @@ def test_a_loop_of_symlinks_ends(tmp_path: Path) -> None:
     assert paths(tmp_path) == [b"a/0000.jpg"]
 
 
+def test_a_symlink_to_itself_is_a_candidate_that_reading_will_explain(tmp_path: Path) -> None:
+    write_folder(tmp_path, 1)
+    (tmp_path / "itself.png").symlink_to("itself.png")
+    (tmp_path / "folder").symlink_to("folder")
+    assert paths(tmp_path) == [b"0000.jpg", b"itself.png"]
+
+
 @pytest.mark.parametrize("name", [b"new\nline.jpg", b'quote".jpg', b"\xff\xfe.jpg", "日本🙂.jpg".encode(), b"-rf.jpg"])
 def test_odd_names_are_found_and_shown(tmp_path: Path, name: bytes) -> None:
     noise(1).save(tmp_path / "plain.jpg")

@@ -92,7 +92,7 @@ class _Walk:
                 relative = os.path.join(folder, entry.name)
                 if entry.name.startswith(b".") or entry.name in PASSED_OVER_FOLDERS:
                     continue
-                if entry.is_dir():
+                if _is_folder(entry):
                     pending.append(relative)
                 elif (found := self._found(entry, relative)) is not None:
                     yield found
@@ -120,6 +120,13 @@ class _Walk:
         except OSError:  # a dangling symlink, or gone since: reading it later gives the reason
             return FoundFile(relative, 0, 0)
         return FoundFile(relative, status.st_size, status.st_mtime_ns, stat.S_ISREG(status.st_mode))
+
+
+def _is_folder(entry: "os.DirEntry[bytes]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a symlink to itself, or to where we may not look: no folder, and reading it says why
+        return False
 
 
 def class_names(paths: list[bytes]) -> list[str | None]:
