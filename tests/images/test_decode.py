@@ -65,6 +65,21 @@ def test_a_float_tiff_is_stretched() -> None:
     assert grey[-1, -1] == 255
 
 
+@pytest.mark.parametrize("value", [-3.0, 0.5, 900.0])
+def test_a_float_tiff_of_one_value_is_a_picture_too(value: float) -> None:
+    grey = np.asarray(decode(encoded(Image.fromarray(np.full((8, 8), value, np.float32)), "TIFF"))[0])
+    assert grey.shape == (8, 8, 3)
+    assert len(np.unique(grey)) == 1
+
+
+def test_strips_make_the_picture_that_the_whole_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(0).normal(0, 50, (40, 30)).astype(np.float32)
+    data = encoded(Image.fromarray(values), "TIFF")
+    whole = np.asarray(decode(data)[0])
+    monkeypatch.setattr("url_viz.images.decode.STRIP_PIXELS", 7 * 30)
+    assert np.array_equal(np.asarray(decode(data)[0]), whole)
+
+
 def test_an_animation_gives_its_first_frame() -> None:
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])

@@ -3,23 +3,33 @@
 import io
 import os
 import stat
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import nullcontext
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from url_viz.errors import ImageError
+from url_viz.images import png
 
 MOST_PIXELS = 300_000_000
 MOST_BYTES = 1 << 30
 DRAFT_MARGIN = 2
 """A big JPEG is decoded at a fraction of its size only while that stays this many times the size asked for."""
+STRIP_PIXELS = 1 << 22
+"""Values of 16 bits and more are brought to 8 bits so many at a time."""
+LARGE_PIXELS = 50_000_000
+"""Pictures from this size on are decoded one at a time, however many threads read: each may take gigabytes."""
 
 # Our own check of the header's dimensions takes the place of Pillow's, which would refuse real panoramas.
 Image.MAX_IMAGE_PIXELS = None
 # Damaged metadata is Pillow's to warn of and pass over; damaged pixels raise, and those are ours to report.
 warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
 _is_heif_ready = False
+_large = threading.Lock()
 
 
 def read_file(path: bytes) -> bytes:
@@ -53,7 +63,7 @@ def decode(data: bytes, *, short_side_px: int | None = None) -> tuple[Image.Imag
     """
     _ready_heif()
     try:
-        return _decoded(data, short_side_px)
+        return _decoded_in_spite_of_metadata(data, short_side_px)
     except ImageError:
         raise
     except UnidentifiedImageError as error:
@@ -62,6 +72,15 @@ def decode(data: bytes, *, short_side_px: int | None = None) -> tuple[Image.Imag
         raise ImageError("needs more memory than there is") from error
     except Exception as error:  # a hostile file makes Pillow raise nearly anything, and each is a row that is shown
         raise ImageError(_why_not_decoded(error)) from error
+
+
+def _decoded_in_spite_of_metadata(data: bytes, short_side_px: int | None) -> tuple[Image.Image, tuple[int, int]]:
+    try:
+        return _decoded(data, short_side_px)
+    except ValueError as error:  # Pillow's own guard against bombs of text; the pixels may be as good as any
+        if "MAX_TEXT_" not in str(error):
+            raise
+        return _decoded(png.without_metadata(data), short_side_px)
 
 
 def _decoded(data: bytes, short_side_px: int | None) -> tuple[Image.Image, tuple[int, int]]:
@@ -74,10 +93,12 @@ def _decoded(data: bytes, short_side_px: int | None) -> tuple[Image.Image, tuple
     if short_side_px is not None and image.format in ("JPEG", "MPO"):
         scale = DRAFT_MARGIN * short_side_px / min(width, height)
         image.draft(None, (round(width * scale), round(height * scale)))
-    image.load()
-    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    is_on_its_side = orientation in (5, 6, 7, 8)
-    return _turned(_rgb(image), orientation), ((height, width) if is_on_its_side else (width, height))
+    is_large = image.width * image.height >= LARGE_PIXELS
+    with _large if is_large else nullcontext():
+        image.load()
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        upright = _turned(_rgb(image), orientation)
+    return upright, ((height, width) if orientation in (5, 6, 7, 8) else (width, height))
 
 
 _TURNS = {
@@ -104,29 +125,43 @@ def _rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("CMYK", "LAB"):
         return _through_profile(image)
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        return _on_white(image.convert("RGBA"))
+        return _on_white(image if image.mode == "RGBA" else image.convert("RGBA"))
     return image.convert("RGB")
 
 
 def _on_white(image: Image.Image) -> Image.Image:
-    white = Image.new("RGBA", image.size, (255, 255, 255, 255))
-    return Image.alpha_composite(white, image).convert("RGB")
+    white = Image.new("RGB", image.size, (255, 255, 255))
+    white.paste(image, mask=image.getchannel("A"))  # blends in place: no third copy of a large picture
+    return white
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """16-bit pictures keep the top byte; others are stretched from their smallest to their largest value."""
-    values = np.asarray(image, dtype=np.float64)
-    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = float(values.min()), float(values.max())
-    if image.mode != "F" and low >= 0 and 255 < high < 65536:
-        scaled = values / 257
-    elif image.mode == "F" and low >= 0 and high <= 1:
-        scaled = values * 255
-    elif low >= 0 and high <= 255:
-        scaled = values
-    else:
-        scaled = (values - low) * (255 / (high - low))
-    return Image.fromarray(scaled.round().astype(np.uint8))
+    """16-bit pictures keep the top byte; others are stretched from their smallest to their largest value.
+
+    Strip by strip: the values in float64 take sixteen times the room of the picture that is kept.
+    """
+    ends = [(float(strip.min()), float(strip.max())) for strip in _strips(image)]
+    scale, zero = _stretch(image.mode, low=min(low for low, _ in ends), high=max(high for _, high in ends))
+    strips = [((strip - zero) * scale).round().astype(np.uint8) for strip in _strips(image)]
+    return Image.fromarray(np.concatenate(strips))
+
+
+def _strips(image: Image.Image) -> Iterator[NDArray[np.float64]]:
+    rows = max(1, STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        box = (0, top, image.width, min(top + rows, image.height))
+        yield np.nan_to_num(np.asarray(image.crop(box), np.float64), copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _stretch(mode: str, *, low: float, high: float) -> tuple[float, float]:
+    """The scale, and the value that becomes black, which bring values from `low` to `high` into 0 to 255."""
+    if mode != "F" and low >= 0 and 255 < high < 65536:
+        return 1 / 257, 0.0
+    if mode == "F" and low >= 0 and high <= 1:
+        return 255.0, 0.0
+    if low >= 0 and high <= 255:
+        return 1.0, 0.0
+    return (255 / (high - low), low) if high > low else (0.0, low)
 
 
 def _through_profile(image: Image.Image) -> Image.Image:
@@ -159,6 +194,19 @@ def _ready_heif() -> None:
         _is_heif_ready = True
 
 
+_MARKS = {
+    "PNG": (0, png.START),
+    "JPEG": (0, b"\xff\xd8\xff"),
+    "GIF": (0, b"GIF8"),
+    "WebP": (8, b"WEBP"),
+    "AVIF": (4, b"ftypavif"),
+    "HEIC": (4, b"ftyphei"),
+    "TIFF": (0, b"II*\0"),
+    "big-endian TIFF": (0, b"MM\0*"),
+}
+"""Where a format's name stands in its first bytes."""
+
+
 def _why_not_opened(path: bytes, error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return "is a symlink to nothing" if os.path.islink(path) else "vanished while the folder was being read"
@@ -177,6 +225,9 @@ def _what_it_is_instead(data: bytes) -> str:
         return "is a Git LFS pointer; fetch the real file with `git lfs pull`"
     if start.startswith(b"%pdf"):
         return "is a PDF, not a picture"
+    for kind, (offset, mark) in _MARKS.items():
+        if data.startswith(mark, offset):
+            return f"is a {kind} by its first bytes, but cut short (truncated) or damaged"
     return f"is not a picture that can be read (it starts with {data[:8].hex(' ')})"
 
 
