@@ -1,0 +1,186 @@
+"""Pictures streamed out of tar shards (WebDataset, ImageNet-21k), labelled by WordNet id against timm's list.
+
+Shards are read from front to back and one picture is held at a time, so size does not matter; whoever consumes them
+keeps account by shard. A member that cannot be used becomes a `BadSample`; a label that is not in the list, which would
+silently train on wrong classes, is an error.
+"""
+
+import json
+import re
+import tarfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import IO
+
+from url_viz.errors import FolderError
+from url_viz.images.digest import image_id
+from url_viz.images.scan import EXTENSIONS
+
+IMAGENET_21K_CLASSES = 21_843
+MOST_BYTES = 256 << 20
+"""A member larger than this is not read into memory."""
+HELD_OUT_PARTS = 10_000
+
+_WORDNET_ID = re.compile(r"(?<![A-Za-z0-9])n\d{8}(?!\d)")
+_DAMAGE = (tarfile.TarError, EOFError, zlib.error, OSError)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One encoded picture: its key (path in the shard without extension), an id made from it, and its class."""
+
+    key: str
+    id: int
+    label: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class BadSample:
+    """What could not be read, and why: one key, or the rest of a shard."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Member:
+    """One file of a tar; `data` is empty where it is too large."""
+
+    key: str
+    extension: str
+    data: bytes
+    size_bytes: int
+
+
+@cache
+def imagenet21k_labels() -> Mapping[str, int]:
+    """WordNet id → place among the 21,843 classes of the augreg ViTs (timm's `imagenet21k_goog_synsets`).
+
+    ImageNet-21k Winter 2021 has 19,167 of them; places are never counted from the folders that happen to be there.
+    """
+    from timm.data import ImageNetInfo
+
+    synsets = ImageNetInfo("imagenet21k_goog").label_names()
+    if len(synsets) != IMAGENET_21K_CLASSES or not all(a < b for a, b in pairwise(synsets)):
+        raise FolderError(
+            f"timm's list of ImageNet-21k classes has {len(synsets)} entries; {IMAGENET_21K_CLASSES} sorted ones are "
+            f"expected. Install the version of timm in requirements.txt."
+        )
+    return {synset: place for place, synset in enumerate(synsets)}
+
+
+def shards_of(path: Path) -> tuple[Path, ...]:
+    """The tar files at `path` (a tar or a folder of them), sorted by name; raises FolderError where there is none."""
+    if path.is_file():
+        return (path,)
+    found = tuple(sorted(file for kind in ("*.tar", "*.tar.gz", "*.tgz") for file in path.rglob(kind)))
+    if not found:
+        raise FolderError(f"{str(path)!r} has no tar shards. Give a folder of *.tar, or one of them.")
+    return found
+
+
+def share_of(shards: Sequence[Path], *, rank: int, ranks: int) -> tuple[Path, ...]:
+    """The shards that process `rank` of `ranks` reads: every `ranks`-th, so that no two read the same."""
+    if not 0 <= rank < ranks:
+        raise ValueError(f"rank is {rank} of {ranks}")
+    return tuple(shards[rank::ranks])
+
+
+def is_held_out(sample_id: int, share: float) -> bool:
+    """Whether a picture is held out of training, told by its id alone: there is no official split.
+
+    It is the rule by which training holds pictures of a cache out, so a cache of these samples splits the same way.
+    """
+    return sample_id % HELD_OUT_PARTS < share * HELD_OUT_PARTS
+
+
+def samples_of(shard: Path, labels: Mapping[str, int]) -> Iterator[Sample | BadSample]:
+    """The pictures of one shard in its order, streamed; what cannot be read is told and passed over.
+
+    The WordNet id is looked for in the sample's path, then in its .json, then in the name of the tar (also of one
+    tar in another, as ImageNet is published). Raises FolderError where there is none, or one that `labels` lacks.
+    """
+    members: list[_Member] = []
+    try:
+        for member in _members_of_file(shard):
+            if members and member.key != members[0].key:
+                yield from _sample(members, shard, labels)
+                members = []
+            members.append(member)
+        yield from _sample(members, shard, labels)
+    except _DAMAGE as error:
+        yield from _sample(members, shard, labels)
+        yield BadSample(shard.name, f"the shard cannot be read to its end: {error}")
+
+
+def _members_of_file(shard: Path) -> Iterator[_Member]:
+    with shard.open("rb") as file:
+        yield from _members(file, "")
+
+
+def _members(file: IO[bytes], prefix: str) -> Iterator[_Member]:
+    with tarfile.open(fileobj=file, mode="r|*") as archive:
+        for entry in archive:
+            opened = archive.extractfile(entry) if entry.isfile() else None
+            if opened is None:
+                continue
+            folder, _, name = entry.name.rpartition("/")
+            stem, _, extension = name.partition(".")
+            key = prefix + (f"{folder}/{stem}" if folder else stem)
+            if extension.lower() == "tar":
+                yield from _members(opened, f"{key}/")
+            elif not name.startswith("."):
+                data = opened.read() if entry.size <= MOST_BYTES else b""
+                yield _Member(key, extension.lower(), data, entry.size)
+
+
+def _sample(members: Sequence[_Member], shard: Path, labels: Mapping[str, int]) -> Iterator[Sample | BadSample]:
+    """The one sample that is made of these members, if there is a picture among them."""
+    pictures = [m for m in members if b"." + m.extension.rpartition(".")[2].encode() in EXTENSIONS]
+    if not pictures:
+        return
+    picture = pictures[0]
+    if len(picture.data) != picture.size_bytes or not picture.data:
+        yield BadSample(picture.key, f"{picture.size_bytes} bytes; 1 to {MOST_BYTES} are read")
+        return
+    label = labels[_wordnet_id(picture.key, members, shard, labels)]
+    yield Sample(picture.key, image_id(picture.key.encode("utf-8", "surrogateescape")), label, picture.data)
+
+
+def _wordnet_id(key: str, members: Sequence[_Member], shard: Path, labels: Mapping[str, int]) -> str:
+    found = _last_id(key) or _id_in_json(members) or _last_id(shard.name)
+    if found is None:
+        raise FolderError(
+            f"{key!r} in {shard} tells no WordNet id (n and eight digits) in its path, its .json or the shard's name. "
+            f"Class numbers of another list are not taken; write the ids into the names."
+        )
+    if found not in labels:
+        raise FolderError(
+            f"{key!r} in {shard} is of the WordNet id {found}, which is none of the {len(labels):,} classes. "
+            f"Give pictures of ImageNet-21k, or leave this shard out."
+        )
+    return found
+
+
+def _last_id(text: str) -> str | None:
+    found: list[str] = _WORDNET_ID.findall(text.replace("_", " "))
+    return found[-1] if found else None
+
+
+def _id_in_json(members: Sequence[_Member]) -> str | None:
+    """The WordNet id in a text value of the sample's record; None where there is none, or no readable record."""
+    for member in members:
+        if member.extension == "json":
+            try:
+                record = json.loads(member.data)
+            except ValueError:
+                return None
+            values = record.values() if isinstance(record, dict) else ()
+            found = {_last_id(value) for value in values if isinstance(value, str)} - {None}
+            return found.pop() if len(found) == 1 else None
+    return None
