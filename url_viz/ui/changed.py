@@ -17,7 +17,7 @@ def show_change(image_set: ImageSet) -> None:
     """Shown where a head was put to use in this session; the earlier one can be taken back."""
     name = st.session_state.get("finetune.before")
     before = open_sets().find(image_set.set_id, name) if name and name != image_set.source.name else None
-    if before is None or before.head is None or image_set.head is None or before.space.key != image_set.space.key:
+    if before is None or before.head is None or image_set.head is None:
         return
     found = change(before.table(), image_set.table())
     st.subheader("What changed", anchor=False)

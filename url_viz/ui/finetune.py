@@ -26,6 +26,7 @@ from url_viz.jobs import (
 )
 from url_viz.jobs.job import Status
 from url_viz.progress import as_line
+from url_viz.ui.finetune_slurm import chosen_request, show_place
 from url_viz.ui.form import arguments, show_form
 from url_viz.ui.reading import open_folder, set_name
 from url_viz.workspace import Workspace
@@ -73,7 +74,8 @@ def start(config: FinetuneConfig, image_set: ImageSet, *, title: str) -> Job:
     usual = FinetuneConfig(data=config.data, out=out)
     command = ["-m", "training.finetune", "--data", config.data, "--out", str(out), *arguments(placed, default=usual)]
     about = {"set_id": image_set.set_id, "model": image_set.source.name, "out": str(out), "folder": str(image_set.root)}
-    return start_job(command, kind=KIND, title=title, workspace=Workspace.at(), about=about)
+    request = chosen_request()
+    return start_job(command, kind=KIND, title=title, workspace=Workspace.at(), about=about, on_slurm=request)
 
 
 def head_of(job: Job) -> Path:
@@ -97,6 +99,7 @@ def show_adapt(image_set: ImageSet) -> None:
         "**without labels**. The backbone stays as it is; the result is a head you can switch to and back from."
     )
     st.caption(estimate(config, len(image_set)))
+    show_place()
     if st.button("Adapt to these pictures", type="primary", icon=":material/model_training:", key="adapt"):
         _start_or_say(config, image_set, title=f"Adapt to {set_name(image_set.root)}")
 
@@ -147,7 +150,7 @@ def _show_job(job: Job, status: Status, image_set: ImageSet, *, is_open: bool) -
             share = step.done / step.total if step.total else 0.0
             st.progress(min(1.0, share), text=as_line(step))
         elif status.is_live:
-            st.progress(0.0, text="Waiting for another job" if status.state is JobState.QUEUED else "Starting")
+            st.progress(0.0, text=_waiting_text(status))
         elif status.reason:
             st.caption(status.reason)
         _show_curves(job)
@@ -156,6 +159,12 @@ def _show_job(job: Job, status: Status, image_set: ImageSet, *, is_open: bool) -
         _show_buttons(job, status)
         with st.popover("Log"):
             st.code(log_tail(job, 100) or "(empty)", language=None)
+
+
+def _waiting_text(status: Status) -> str:
+    if status.state is not JobState.QUEUED:
+        return "Starting"
+    return status.reason or "Waiting for another job"
 
 
 def _show_curves(job: Job) -> None:
@@ -192,6 +201,8 @@ def _show_result(job: Job, image_set: ImageSet) -> None:
         delta = None if value is None or earlier is None else f"{value - earlier:+.3f}"
         column.metric(title, "–" if value is None else f"{value:.3f}", delta)
     st.caption(str(report["advice"]))
+    if report.get("mode") == "full":
+        st.caption("This run changed the backbone too: using it reads every picture again, beside what is there.")
     if str(head_of(job)) == image_set.source.name:
         st.success("This head is in use.", icon=":material/check:")
     elif st.button("Use this head", type="primary", key=f"use.{job.id}"):
