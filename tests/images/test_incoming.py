@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.hostile.encode import chunk, png_header, text_bomb
 from tests.images.pictures import encoded, noise
 from url_viz.errors import FolderError
 from url_viz.images.incoming import IncomingFile, copy_into, is_passed_over, safe_name, unique_names
@@ -80,6 +81,12 @@ def test_a_link_in_the_folder_is_not_written_through(tmp_path: Path) -> None:
 def test_a_picture_gets_an_ending_that_a_scan_finds(tmp_path: Path, kind: str, ending: str) -> None:
     found = copy_into(tmp_path, [IncomingFile("blob", encoded(noise(), kind))])
     assert found.written[0].name == f"blob{ending}"
+
+
+@pytest.mark.parametrize("data", [text_bomb(b"zTXt", unpacked_mib=2), png_header(60_000, 60_000) + chunk(b"IDAT", b"")])
+def test_an_upload_without_an_ending_may_hold_anything(tmp_path: Path, data: bytes) -> None:
+    found = copy_into(tmp_path, [IncomingFile("blob", data)])
+    assert found.written[0].read_bytes() == data
 
 
 def test_a_folder_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:

@@ -24,8 +24,28 @@ STRIP_PIXELS = 1 << 22
 LARGE_PIXELS = 50_000_000
 """Pictures from this size on are decoded one at a time, however many threads read: each may take gigabytes."""
 
-# Our own check of the header's dimensions takes the place of Pillow's, which would refuse real panoramas.
-Image.MAX_IMAGE_PIXELS = None
+FORMATS = (
+    "JPEG",
+    "PNG",
+    "WEBP",
+    "GIF",
+    "BMP",
+    "DIB",
+    "TIFF",
+    "PPM",
+    "HEIF",
+    "AVIF",
+    "TGA",
+    "JPEG2000",
+    "ICO",
+    "PCX",
+)
+"""What a file's content may be. Pillow knows more, among them PostScript, for which it would start another program."""
+WEBP_MOST_PIXELS = 120_000_000
+"""An animated WebP takes four times the room of another picture, and a file of 4 kB may claim a canvas of any size."""
+
+# Our own check gives the better reason; Pillow's, at twice the bound, also sees pictures inside of an icon.
+Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 # Damaged metadata is Pillow's to warn of and pass over; damaged pixels raise, and those are ours to report.
 warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
 _is_heif_ready = False
@@ -68,10 +88,22 @@ def decode(data: bytes, *, short_side_px: int | None = None) -> tuple[Image.Imag
         raise
     except UnidentifiedImageError as error:
         raise ImageError(_what_it_is_instead(data)) from error
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"is far larger than the {MOST_PIXELS // 10**6} million pixels that are read") from error
     except MemoryError as error:
         raise ImageError("needs more memory than there is") from error
     except Exception as error:  # a hostile file makes Pillow raise nearly anything, and each is a row that is shown
         raise ImageError(_why_not_decoded(error)) from error
+
+
+def format_of(data: bytes) -> str | None:
+    """Pillow's name of a file's format by its first bytes; None where it is no picture that is read."""
+    _ready_heif()
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            return image.format
+    except Exception:  # noqa: BLE001 - hostile bytes raise nearly anything, and mean only that there is no format
+        return None
 
 
 def _decoded_in_spite_of_metadata(data: bytes, short_side_px: int | None) -> tuple[Image.Image, tuple[int, int]]:
@@ -84,10 +116,11 @@ def _decoded_in_spite_of_metadata(data: bytes, short_side_px: int | None) -> tup
 
 
 def _decoded(data: bytes, short_side_px: int | None) -> tuple[Image.Image, tuple[int, int]]:
-    image = Image.open(io.BytesIO(data))
+    image = Image.open(io.BytesIO(data), formats=FORMATS)
     width, height = image.size
-    if width * height > MOST_PIXELS:
-        raise ImageError(f"is {width:,} × {height:,} pixels; more than {MOST_PIXELS // 10**6} million are not read")
+    most = WEBP_MOST_PIXELS if image.format == "WEBP" else MOST_PIXELS
+    if width * height > most:
+        raise ImageError(f"is {width:,} × {height:,} pixels; more than {most // 10**6} million are not read")
     if width < 1 or height < 1:
         raise ImageError(f"has no pixels ({width} × {height})")
     if short_side_px is not None and image.format in ("JPEG", "MPO"):

@@ -1,6 +1,5 @@
 """Files that come in from outside, such as uploads: what they may be called, and copies that overwrite nothing."""
 
-import io
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from PIL import Image, UnidentifiedImageError
-
 from url_viz.errors import FolderError
+from url_viz.images.decode import format_of
 from url_viz.images.scan import EXTENSIONS, PASSED_OVER_FOLDERS
 
 LONGEST_NAME_BYTES = 120
@@ -126,10 +124,8 @@ def _variants(name: str) -> Iterator[str]:
 def _with_ending(name: str, data: bytes) -> str:
     if PurePosixPath(name).suffix.lower().encode() in EXTENSIONS:
         return name
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            kind = image.format or ""
-    except UnidentifiedImageError:  # no picture: it keeps its name, and the scan says what it passed over
+    kind = format_of(data)
+    if kind is None:  # no picture: it keeps its name, and the scan says what it passed over
         return name
     return name + _ENDINGS.get(kind, f".{kind.lower()}")
 
