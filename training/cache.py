@@ -3,6 +3,8 @@
     python -m training.cache --model NAME --data SPEC --out DIR [--views 4] [--target labels|instance]
 
 Leaves a cache in DIR (see training.store). A run that was stopped goes on where it was; at most the open shard is lost.
+Under `torchrun --nproc-per-node N -m training.cache …` each process writes every N-th shard and waits for nobody; the
+one that finds all shards there computes the task loss.
 On a whole cache, another target or temperature is computed from the embeddings that are there, in seconds.
 """
 
@@ -20,6 +22,7 @@ from training.augment import view_of
 from training.command import command
 from training.config import Augmentation, CacheConfig
 from training.data.spec import PictureList, labelled_pictures_of, pictures_of
+from training.share import WHOLE, Share
 from training.store import ROW, Cache, CachePaths, Manifest, Shard, open_cache
 from training.targets import fitted_classifier_loss, instance_loss, own_classifier_loss
 from url_viz.errors import CacheError, ImageError, NoImagesError
@@ -43,8 +46,14 @@ class Read:
 
 
 def main(config: CacheConfig) -> None:
-    """Write the cache that `config` asks for, and print where it is and what is in it."""
+    """Write the cache that `config` asks for, or this process's share of it, and print what is there."""
+    share = Share.of_environment()
+    share.take_gpu()
     model = load_model(config.model, device=config.device, precision=config.precision)
+    missing = write_shards(config, model, command_report(), share=share)
+    if missing:
+        print(f"Process {share.rank} of {share.ranks} is done; {missing} shards of {config.out} are others' to write.")
+        return
     cache = write_cache(config, model, command_report())
     failures = len(store.read_failures(cache.paths))
     print(f"{len(cache):,} rows of {len(cache.pictures):,} pictures in {config.out}; {failures} unreadable.")
@@ -55,6 +64,19 @@ def write_cache(config: CacheConfig, model: Model, report: Report) -> Cache:
 
     Raises CacheError where the folder holds a cache of something else, NoImagesError where no picture could be read.
     """
+    write_shards(config, model, report)
+    cache = open_cache(config.out)
+    if len(cache) == 0:
+        raise NoImagesError(f"None of the {cache.manifest.pictures} pictures of {config.data!r} could be read.")
+    write_task_loss(cache, config)
+    return cache
+
+
+def write_shards(config: CacheConfig, model: Model, report: Report, *, share: Share = WHOLE) -> int:
+    """Write those shards of `share` that are not there yet → how many of the cache are missing still.
+
+    Raises CacheError where the folder holds a cache of something else.
+    """
     of = labelled_pictures_of if config.target == "labels" else pictures_of
     pictures = of(config.data, limit=config.limit)
     manifest = _manifest(config, model, pictures)
@@ -62,14 +84,10 @@ def write_cache(config: CacheConfig, model: Model, report: Report) -> Cache:
     clock = Clock("cache", len(pictures), already=_shards_there(paths, manifest) * manifest.shard_pictures)
     classes = _classes_of_classifier(pictures, model)
     writer = _Writer(config, model, pictures, classes, paths, clock, report)
-    for number in range(manifest.shards):
+    for number in share.of(manifest.shards):
         if not paths.shard(number).is_dir():
             writer.write(number, _range_of(manifest, number))
-    cache = open_cache(config.out)
-    if len(cache) == 0:
-        raise NoImagesError(f"None of the {len(pictures)} pictures of {config.data!r} could be read.")
-    write_task_loss(cache, config)
-    return cache
+    return manifest.shards - _shards_there(paths, manifest)
 
 
 def write_task_loss(cache: Cache, config: CacheConfig) -> None:

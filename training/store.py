@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from url_viz.errors import CacheError
@@ -139,8 +140,8 @@ def write_shard(paths: CachePaths, number: int, shard: Shard) -> None:
 
 
 def write_failures(paths: CachePaths, failures: dict[str, str]) -> None:
-    """Remember pictures that could not be read, name → reason, beside those of earlier runs."""
-    with replaced(paths.failures) as temporary:
+    """Remember pictures that could not be read, name → reason, beside those of earlier runs and other processes."""
+    with FileLock(paths.failures.with_suffix(".lock")), replaced(paths.failures) as temporary:
         temporary.write_text(json.dumps(read_failures(paths) | failures, indent=1))
 
 

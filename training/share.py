@@ -1,0 +1,47 @@
+"""Which part of a work is this process's, where torchrun started several that wait for nobody."""
+
+import os
+from dataclasses import dataclass
+
+from url_viz.errors import JobError
+
+VARIABLES = (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"))
+"""What torchrun tells a process, with the values that hold for one started alone."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """Process `rank` of `ranks`, the `local_rank`-th on its machine."""
+
+    rank: int = 0
+    ranks: int = 1
+    local_rank: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rank < self.ranks:
+            raise JobError(f"This process is number {self.rank} of {self.ranks}. Start it with torchrun.")
+
+    @classmethod
+    def of_environment(cls) -> "Share":
+        """What torchrun told this process (RANK, WORLD_SIZE, LOCAL_RANK); everything where it was started alone."""
+        told = [os.environ.get(name, alone) for name, alone in VARIABLES]
+        if not all(value.isdecimal() for value in told):
+            raise JobError(f"{', '.join(name for name, _ in VARIABLES)} are {told}; torchrun sets them to numbers.")
+        return cls(*map(int, told))
+
+    def of(self, count: int) -> range:
+        """This process's numbers of 0 … count − 1: every `ranks`-th, so that each has one owner."""
+        return range(self.rank, count, self.ranks)
+
+    def take_gpu(self) -> None:
+        """Let `cuda` mean a GPU of this process's own, where it is one of several on a machine with GPUs."""
+        if self.ranks == 1:
+            return
+        import torch
+
+        if torch.cuda.is_available():
+            torch.cuda.set_device(self.local_rank % torch.cuda.device_count())
+
+
+WHOLE = Share()
+"""The share of a process that works alone."""
