@@ -171,6 +171,24 @@ class FinetuneConfig:
 
 
 @dataclass(frozen=True)
+class ConflictConfig:
+    """Train a small network on noisy digits with and without stop-gradient, and plot what that does (PVU 5.1)."""
+
+    out: Annotated[Path, Doc("Folder for curves.csv, figure.html and summary.json.")]
+    backbone: Annotated[str, Doc("timm network, trained from scratch.")] = "test_resnet"
+    noise: Annotated[float, Doc("Most noise of a picture, as a multiple of its contrast; each draws its own.")] = 1.0
+    runs: Annotated[int, Doc("Seeds of each setting.")] = 3
+    uncertainty_weight: Annotated[float, Doc("Weight of the head's loss beside the classifier's.")] = 1.0
+    epochs: Annotated[int, Doc("Epochs of a run.")] = 20
+    batch: Annotated[int, Doc("Pictures of an optimiser step.")] = 64
+    rate: Annotated[float, Doc("Highest learning rate of everything.")] = 2e-3
+
+    def __post_init__(self) -> None:
+        if self.runs < 1 or self.noise < 0:
+            raise ValueError(f"runs is {self.runs} and noise {self.noise}; at least one run, noise from 0 up.")
+
+
+@dataclass(frozen=True)
 class EvaluateConfig:
     """Measure how well a model's uncertainty orders labelled pictures."""
 

@@ -1,0 +1,117 @@
+"""The gradient-conflict script compares like with like, and claims an effect only where the curves show one."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from training.config import ConflictConfig
+from training.gradient_conflict import (
+    Effect,
+    Point,
+    conflict,
+    figure_of,
+    fresh_model,
+    main,
+    noisy_digits,
+    run,
+    summary_of,
+    told,
+)
+from url_viz.progress import silent
+
+SMALL = {"runs": 1, "epochs": 2, "batch": 128}
+
+
+def curves(with_stop: list[list[float]], without: list[list[float]]) -> list[Point]:
+    """Accuracy curves, a list a seed; the AUROC is half of the accuracy."""
+    return [
+        Point(stop, seed, epoch, value, value / 2)
+        for stop, runs in ((True, with_stop), (False, without))
+        for seed, values in enumerate(runs)
+        for epoch, value in enumerate(values, 1)
+    ]
+
+
+def test_the_summary_by_hand() -> None:
+    # Five epochs: the last alone is late. Differences .4 and .2: mean .3, standard error .1.
+    points = curves([[0, 0, 0, 0, 0.9], [0, 0, 0, 0, 0.8]], [[0, 0.7, 0, 0, 0.5], [0, 0.9, 0, 0, 0.6]])
+    found = summary_of(points)
+    assert found.accuracy.mean == pytest.approx(0.3)
+    assert found.accuracy.standard_error == pytest.approx(0.1)
+    assert found.auroc.mean == pytest.approx(0.15)
+    assert found.best_accuracy["without"] == pytest.approx(0.8)
+    assert found.late_accuracy["without"] == pytest.approx(0.55)
+    assert told(found).count("the effect shows") == 2
+
+
+def test_no_effect_is_claimed_within_the_spread_or_from_one_seed() -> None:
+    assert not Effect(0.3, 0.2).shows
+    assert not Effect(0.3, float("nan")).shows
+    assert not Effect(-0.3, 0.1).shows
+    assert "no effect" in told(summary_of(curves([[0.9], [0.5]], [[0.5], [0.9]])))
+    assert "no effect" in told(summary_of(curves([[0.9]], [[0.5]])))
+
+
+def test_both_settings_start_from_the_same_weights() -> None:
+    one, two = (fresh_model("test_resnet", stop_gradient=stop, seed=3) for stop in (True, False))
+    assert (one.head.stop_gradient, two.head.stop_gradient) == (True, False)
+    for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_without_weight_both_settings_are_the_same_run_and_with_it_they_part() -> None:
+    # What is left between the settings is the head's gradient in the backbone, and nothing else.
+    digits = noisy_digits(1.0, 0)
+    for weight, are_alike in ((0.0, True), (20.0, False)):
+        config = ConflictConfig(Path("unused"), uncertainty_weight=weight, **SMALL)  # type: ignore[arg-type]
+        one, two = ([p.accuracy for p in run(digits, config, stop_gradient=s, seed=0)] for s in (True, False))
+        assert (one == two) is are_alike
+
+
+def test_digits_are_parted_and_noisy_by_the_seed() -> None:
+    clean, again, noisy = noisy_digits(0.0, 1), noisy_digits(0.0, 1), noisy_digits(1.0, 1)
+    assert torch.equal(clean.training.pixels, again.training.pixels)
+    assert clean.training.pixels.shape == (900, 3, 32, 32)
+    assert len(clean.test.labels) == 1797 - 900
+    assert torch.equal(clean.test.labels, noisy.test.labels)
+    strength = (noisy.test.pixels - clean.test.pixels).std(dim=(1, 2, 3)).numpy()
+    assert strength.min() < 0.1
+    assert 0.8 < strength.max() < 1.3
+    assert float(clean.test.pixels.abs().max()) == 1.0
+
+
+@pytest.mark.slow
+def test_the_command_leaves_curves_figure_and_summary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = ConflictConfig(tmp_path / "out", **SMALL)  # type: ignore[arg-type]
+    main(config)
+    assert "accuracy late" in capsys.readouterr().out
+    with (config.out / "curves.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert [(line["stop_gradient"], line["epoch"]) for line in lines] == [
+        ("True", "1"),
+        ("True", "2"),
+        ("False", "1"),
+        ("False", "2"),
+    ]
+    assert "with stop-gradient" in (config.out / "figure.html").read_text()
+    assert json.loads((config.out / "summary.json").read_text())["accuracy"]["mean"] == pytest.approx(
+        float(lines[1]["accuracy"]) - float(lines[3]["accuracy"])
+    )
+
+
+def test_the_figure_shows_every_seed_and_the_mean() -> None:
+    figure = figure_of(curves([[0.1, 0.3], [0.2, 0.5]], [[0.1, 0.2], [0.2, 0.2]]))
+    assert len(figure.data) == 2 * 2 * 3
+    thick = [trace for trace in figure.data if trace.line.width == 3]
+    assert np.allclose(thick[0].y, [0.15, 0.4])
+    assert [trace.name for trace in figure.data if trace.showlegend] == ["with stop-gradient", "without"]
+
+
+@pytest.mark.slow
+def test_a_seed_gives_the_same_curves() -> None:
+    config = ConflictConfig(Path("unused"), **SMALL)  # type: ignore[arg-type]
+    assert conflict(config, silent) == conflict(config, silent)
