@@ -1,0 +1,99 @@
+"""The crop test, which needs no labels: how often a picture's middle, blown up, is more uncertain than the whole."""
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+from url_viz.images.read import Picture, Reading, read_picture
+from url_viz.models.model import BATCH, Model
+
+CROP_SHARES = (0.1, 0.75)
+"""Sides of the crops as shares of the whole (PVU 4.3 of the method: f ~ U(.1, .75))."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A picture to crop: its id in the image set, its name for people, and its file."""
+
+    id: int
+    name: str
+    file: Path
+
+
+@dataclass(frozen=True)
+class CropTest:
+    """What became of a sample: `table` has one row a picture that was read, `unreadable` counts the others.
+
+    Columns: id, path, crop_share, and whole and crop values of each measure (`uncertainty`, `uncertainty_of_crop`,
+    `entropy`, `entropy_of_crop`); nan without a head, or without a classifier.
+    """
+
+    table: pd.DataFrame
+    unreadable: int
+
+    def wins(self, measure: str) -> tuple[int, int]:
+        """How many crops are strictly more uncertain by `measure`, of how many pictures with values; a tie is none."""
+        whole, crop = (self.table[name].to_numpy(np.float64) for name in (measure, f"{measure}_of_crop"))
+        known = np.isfinite(whole) & np.isfinite(crop)
+        return int((crop[known] > whole[known]).sum()), int(known.sum())
+
+
+def crop_share(image_id: int, *, seed: int = 0) -> float:
+    """The side of a picture's crop as a share of the whole: drawn from the seed and its id, whatever else is tested."""
+    return float(np.random.default_rng([seed, image_id % 2**64]).uniform(*CROP_SHARES))
+
+
+def middle_of(crop: NDArray[np.uint8], share: float) -> NDArray[np.uint8]:
+    """The middle of a crop (S, S, 3) uint8, its side cut to `share`, blown up to S again (PVU 4.3)."""
+    size = crop.shape[0]
+    side = max(1, round(size * share))
+    start = (size - side) // 2
+    image = Image.fromarray(crop[start : start + side, start : start + side])
+    return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR), dtype=np.uint8)
+
+
+def crop_test(model: Model, subjects: Sequence[Subject], *, seed: int = 0) -> Iterator[tuple[int, CropTest]]:
+    """Read, crop and score pictures batch by batch: yields how many are done, and the test so far, after each batch."""
+    tables: list[pd.DataFrame] = []
+    unreadable = 0
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(subjects), BATCH):
+            batch = subjects[start : start + BATCH]
+            readings = pool.map(lambda subject: _read(subject, model), batch)
+            good = [(s, r.crop) for s, r in zip(batch, readings, strict=True) if isinstance(r, Picture)]
+            unreadable += len(batch) - len(good)
+            if good:
+                tables.append(_scored(model, good, seed=seed))
+            yield start + len(batch), CropTest(_joined(tables), unreadable)
+
+
+def _read(subject: Subject, model: Model) -> Reading:
+    return read_picture(os.fsencode(subject.file), model.space.preprocessing)
+
+
+def _scored(model: Model, good: Sequence[tuple[Subject, NDArray[np.uint8]]], *, seed: int) -> pd.DataFrame:
+    shares = [crop_share(subject.id, seed=seed) for subject, _ in good]
+    whole = np.stack([crop for _, crop in good])
+    cut = np.stack([middle_of(crop, share) for crop, share in zip(whole, shares, strict=True)])
+    columns: dict[str, object] = {
+        "id": [subject.id for subject, _ in good],
+        "path": [subject.name for subject, _ in good],
+        "crop_share": shares,
+    }
+    for ending, crops in (("", whole), ("_of_crop", cut)):
+        outputs = model.run(crops)
+        columns[f"uncertainty{ending}"] = model.uncertainty(outputs.embedding.astype(np.float16))  # as it is stored
+        columns[f"entropy{ending}"] = outputs.entropy
+    return pd.DataFrame(columns)
+
+
+def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    columns = ["id", "path", "crop_share", "uncertainty", "entropy", "uncertainty_of_crop", "entropy_of_crop"]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns, dtype=float)
