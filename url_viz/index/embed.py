@@ -1,10 +1,13 @@
 """The pipeline: read what is new in a folder, embed it, store it batch by batch, so that a killed run loses little."""
 
+import errno
 import os
+import shutil
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Generator, Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -12,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from url_viz.errors import WorkspaceError
 from url_viz.images.read import Failure, Known, Picture, Reading, read_picture
 from url_viz.images.scan import FoundFile, Scan, absolute
 from url_viz.index.projection import PcaBasis, fit_pca
@@ -29,6 +33,7 @@ FLUSH_S = 4.0
 IN_FLIGHT = 64
 READ_ORDER_SEED = 0
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _KNOWN_COLUMNS = ["id", "path", "size_bytes", "mtime_ns", "content", "width", "height", "failure"]
 
 
@@ -95,12 +100,29 @@ def embed(model: Model, scan: Scan, writer: Writer, *, limit: int | None, report
     run = _Run(model, writer)
     clock = Clock("read", total=len(plan.to_read))
     report(clock.at(0))
-    for batch in _batches(_readings(plan.to_read, scan, model, run), _batch_size(model)):
-        run.take(batch)
-        report(clock.at(run.done, failures=run.failed))
-    run.flush()
-    writer.drop_images(plan.gone)
+    with closing(_readings(plan.to_read, scan, model, run)) as readings, full_disk_is_told(writer):
+        for batch in _batches(readings, _batch_size(model)):
+            run.take(batch)
+            report(clock.at(run.done, failures=run.failed))
+        run.flush()
+        writer.drop_images(plan.gone)
     return Outcome(run.done - run.failed, run.failed, plan.unchanged, len(plan.gone))
+
+
+@contextmanager
+def full_disk_is_told(writer: Writer) -> Iterator[None]:
+    """Turn the errors of a full disk, or a used-up quota, into a WorkspaceError; other errors pass."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # LanceDB wraps the system's error, and leaves only its number in words
+        if not any(f"os error {number}" in str(error) for number in _FULL) and getattr(error, "errno", 0) not in _FULL:
+            raise
+        folder = writer.paths.folder
+        raise WorkspaceError(
+            f"The disk of the workspace folder {str(folder)!r} is full "
+            f"({shutil.disk_usage(folder).free / 2**20:,.1f} MiB are free). What was read is kept: make room and run "
+            f"the same command again, or choose another disk with --workspace."
+        ) from error
 
 
 def score_missing(writer: Writer, model: Model) -> int:
@@ -119,20 +141,25 @@ def _batch_size(model: Model) -> int:
     return GPU_BATCH if model.runtime.device.startswith("cuda") else BATCH
 
 
-def _readings(files: Sequence[FoundFile], scan: Scan, model: Model, run: "_Run") -> Iterator[tuple[FoundFile, Reading]]:
+def _readings(
+    files: Sequence[FoundFile], scan: Scan, model: Model, run: "_Run"
+) -> Generator[tuple[FoundFile, Reading], None, None]:
     """Read files on all cores, a bounded number ahead, and give them in order: decoding overlaps the forward pass."""
-    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="read") as pool:
+    pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="read")
 
-        def submitted(file: FoundFile) -> tuple[FoundFile, Future[Reading]]:
-            path = absolute(scan.root, file.path)
-            return file, pool.submit(read_picture, path, model.space.preprocessing, known=run.known)
+    def submitted(file: FoundFile) -> tuple[FoundFile, Future[Reading]]:
+        path = absolute(scan.root, file.path)
+        return file, pool.submit(read_picture, path, model.space.preprocessing, known=run.known)
 
+    try:
         pending = iter(files)
         ahead = deque(submitted(file) for file in islice(pending, IN_FLIGHT + 2 * _batch_size(model)))
         while ahead:
             file, reading = ahead.popleft()
             yield file, reading.result()
             ahead.extend(submitted(f) for f in islice(pending, 1))
+    finally:  # after Ctrl-C, only what is being read is waited for, not all that was asked for
+        pool.shutdown(cancel_futures=True)
 
 
 def _batches(readings: Iterator[tuple[FoundFile, Reading]], size: int) -> Iterator[list[tuple[FoundFile, Reading]]]:
