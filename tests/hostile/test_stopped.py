@@ -1,0 +1,136 @@
+"""Runs that end too early: what was committed is there, nothing is doubled, the same command finishes."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.hostile.encode import chunk, one_colour_png
+from tests.images.pictures import write_folder
+from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.index.store import Store
+from url_viz.models.model import Model
+from url_viz.models.zoo import DEFAULT
+from url_viz.workspace import SetPaths
+
+ROOT = Path(__file__).parents[2]
+COUNT = 300
+pytestmark = pytest.mark.slow
+
+
+def command(folder: Path, workspace: Path) -> list[str]:
+    words = [sys.executable, "-m", "url_viz", "embed", folder, "--workspace", workspace, "--device", "cpu"]
+    return [str(word) for word in words]
+
+
+@contextmanager
+def running(folder: Path, workspace: Path) -> Iterator["subprocess.Popen[str]"]:
+    """The command in a process group of its own, as a terminal would have it; ended with the block."""
+    process = subprocess.Popen(
+        command(folder, workspace), cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def finished(folder: Path, workspace: Path) -> ImageSet:
+    """Run the command to its end."""
+    done = subprocess.run(command(folder, workspace), cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return open_image_set(folder, model=DEFAULT, workspace=workspace)
+
+
+def stored(workspace: Path) -> int:
+    folders = list((workspace / "sets").glob("*"))
+    return len(Store(SetPaths(folders[0])).images(["id"])) if folders else 0
+
+
+def until_stored(workspace: Path, process: "subprocess.Popen[str]") -> None:
+    deadline = time.monotonic() + 60
+    while not stored(workspace):
+        assert process.poll() is None, "it ended before it could be stopped"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def holds_each_once(image_set: ImageSet, count: int) -> None:
+    table = image_set.table()
+    assert len(table) == count
+    assert table["id"].is_unique
+    contents = image_set._store.embedded(image_set.space.key).content
+    assert len(np.unique(contents)) == len(contents) == count
+    assert np.isfinite(image_set.embeddings()).all()
+
+
+def test_ctrl_c_keeps_what_was_read_and_the_same_command_finishes(tmp_path: Path, workspace: Path) -> None:
+    folder = write_folder(tmp_path / "pictures", COUNT)
+    with running(folder, workspace) as process:
+        until_stored(workspace, process)
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.communicate(timeout=20)[1]
+    assert process.returncode == 130
+    assert "Stopped. What was read is kept" in said
+    assert "Traceback" not in said
+    assert 0 < stored(workspace) <= COUNT
+    holds_each_once(finished(folder, workspace), COUNT)
+
+
+def test_ctrl_c_does_not_wait_for_all_that_was_asked_for(tmp_path: Path, workspace: Path) -> None:
+    """Forty pictures of 48 megapixels are some 10 s of decoding; only those in hand are waited for."""
+    plain = one_colour_png(8_000, 6_000)
+    for number in range(40):
+        (tmp_path / f"{number}.png").write_bytes(plain[:33] + chunk(b"tEXt", b"n\0%d" % number) + plain[33:])
+    with running(tmp_path, workspace) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("read 0"):
+                break
+        time.sleep(0.5)
+        start = time.monotonic()
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=60)
+        seconds = time.monotonic() - start
+    assert process.returncode == 130
+    assert seconds < 5
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path, workspace: Path) -> Iterator[Path]:
+    """A workspace on a disk of one MiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = shutil.which("mount")
+    if mount is None or os.geteuid() != 0:
+        pytest.skip("mounting a small disk needs root")
+    mounted = subprocess.run([mount, "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.decode().strip()}")
+    (disk / "models").symlink_to(workspace / "models")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path, small_disk: Path, bare_model: Model) -> None:
+    folder = write_folder(tmp_path / "pictures", COUNT)
+    full = subprocess.run(command(folder, small_disk), cwd=ROOT, capture_output=True, text=True, check=False)
+    assert full.returncode == 1
+    assert "Traceback" not in full.stderr
+    last = full.stderr.splitlines()[-1]
+    assert last.startswith("error: The disk of the workspace folder")
+    assert "is full" in last
+    before = stored(small_disk)
+    subprocess.run(["mount", "-o", "remount,size=200m", small_disk], check=True)
+    assert stored(small_disk) == before > 0
+    holds_each_once(embed_folder(folder, model=bare_model, workspace=small_disk), COUNT)
