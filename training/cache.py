@@ -82,7 +82,7 @@ def write_shards(config: CacheConfig, model: Model, report: Report, *, share: Sh
     manifest = _manifest(config, model, pictures)
     paths = store.open_for_writing(config.out, manifest)
     clock = Clock("cache", len(pictures), already=_shards_there(paths, manifest) * manifest.shard_pictures)
-    classes = _classes_of_classifier(pictures, model)
+    classes = _all_known_classes(pictures, model)
     writer = _Writer(config, model, pictures, classes, paths, clock, report)
     for number in share.of(manifest.shards):
         if not paths.shard(number).is_dir():
@@ -225,8 +225,11 @@ def read_views(
     return Read(place, np.stack([clean, *varied]))
 
 
-def _classes_of_classifier(pictures: PictureList, model: Model) -> NDArray[np.int64] | None:
-    """Each class folder's index among the classifier's classes, where all are WordNet ids that it knows; else None."""
+def classes_of_classifier(pictures: PictureList, model: Model) -> NDArray[np.int64] | None:
+    """Each class folder's index among the classifier's ImageNet-1k classes, −1 where it has none of that WordNet id.
+
+    None where the folders are not named by WordNet ids, or the classifier is another one.
+    """
     if not pictures.classes or not all(name[1:].isdigit() and name[0] == "n" for name in pictures.classes):
         return None
     from timm.data import ImageNetInfo
@@ -236,10 +239,15 @@ def _classes_of_classifier(pictures: PictureList, model: Model) -> NDArray[np.in
     if n_classes != 1000:
         return None
     known = {synset: i for i, synset in enumerate(ImageNetInfo("imagenet-1k").label_names())}
-    unknown = [name for name in pictures.classes if name not in known]
-    if unknown:
+    return np.array([known.get(name, -1) for name in pictures.classes], np.int64)
+
+
+def _all_known_classes(pictures: PictureList, model: Model) -> NDArray[np.int64] | None:
+    found = classes_of_classifier(pictures, model)
+    if found is not None and (found < 0).any():
+        unknown = [name for name, place in zip(pictures.classes, found, strict=True) if place < 0]
         raise CacheError(f"The classifier does not know {len(unknown)} WordNet ids, among them {unknown[0]!r}.")
-    return np.array([known[name] for name in pictures.classes])
+    return found
 
 
 if __name__ == "__main__":

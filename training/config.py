@@ -195,6 +195,7 @@ class EvaluateConfig:
     model: Annotated[str, Doc("Zoo or timm name, or the path of a head.")]
     data: Annotated[str, Doc("Labelled pictures: folder:PATH (or a bare path).")]
     baselines: Annotated[bool, Doc("Measure entropy, max-probability, 1/norm and the neighbour baselines too.")] = False
+    upstream: Annotated[str | None, Doc("Labelled pictures that the head knows, for OOD and mixed figures.")] = None
     crop_test: Annotated[bool, Doc("Measure how often a crop is more uncertain than its picture.")] = True
     json: Annotated[Path | None, Doc("Write every figure to this file.")] = None
     precision: Annotated[Precision, Doc("fast (bf16) or exact (float32).")] = "fast"

@@ -1,26 +1,42 @@
 """Measure how well uncertainties order labelled pictures: recall@1, R-AUROC, AURC, the crop test, against baselines.
 
-    python -m training.evaluate --model NAME_OR_PATH --data SPEC [--baselines] [--json OUT]
+    python -m training.evaluate --model NAME_OR_PATH --data SPEC [--upstream SPEC] [--baselines] [--json OUT]
 
-Prints a table, best order first, with bootstrap intervals; --json keeps every figure and the risk–coverage curves.
+With --upstream also OOD AUROC and mixed R-AUROC; where people voted (cifar10h:PATH, …) the rank correlation with their
+entropy; where the classifier knows the folders' WordNet ids, AUROC against its errors. Prints a table, best order
+first, with bootstrap intervals; --json keeps every figure and the risk–coverage curves.
 """
 
 import json
+import math
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from training.cache import classes_of_classifier
 from training.command import command
 from training.config import EvaluateConfig
+from training.data.soft_labels import COLLECTION, soft_labels_of
 from training.data.spec import PictureList, labelled_pictures_of
 from training.embed import Embedded, embed_pictures
 from url_viz.errors import FolderError, HeadMismatchError
 from url_viz.insight.baselines import all_baselines
-from url_viz.insight.metrics import Interval, bootstrap_interval, r_auroc, recall_at_1, risk_coverage
+from url_viz.insight.metrics import (
+    Interval,
+    Scored,
+    bootstrap_interval,
+    classification_auroc,
+    human_alignment,
+    mixed_r_auroc,
+    ood_auroc,
+    r_auroc,
+    recall_at_1,
+    risk_coverage,
+)
 from url_viz.models.head import Head
 from url_viz.models.model import Model, load_model
 from url_viz.progress import command_report
@@ -40,6 +56,41 @@ class Order:
     aurc: float
     coverage: tuple[float, ...]
     risk: tuple[float, ...]
+    beside: "Comparisons"
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """An uncertainty against more than recall@1 within the set; nan where what it takes was not there.
+
+    `classification_auroc`: against the classifier's errors. `human_alignment`: Spearman with the entropy of people's
+    votes. `ood_auroc` and `mixed_r_auroc`: beside an upstream set.
+    """
+
+    classification_auroc: float = math.nan
+    human_alignment: float = math.nan
+    ood_auroc: float = math.nan
+    mixed_r_auroc: float = math.nan
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What the comparisons take, None where there is none.
+
+    `classes` (N,): each picture's class among the classifier's, −1 unknown. `entropy_nats` (N,): of people's votes.
+    """
+
+    classes: NDArray[np.int64] | None = None
+    entropy_nats: NDArray[np.float64] | None = None
+    upstream: "Upstream | None" = None
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """An upstream set that was embedded with the same model, and its `labels` (N,)."""
+
+    embedded: Embedded
+    labels: NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -66,13 +117,44 @@ def main(config: EvaluateConfig) -> None:
     model = load_model(config.model, device=config.device, precision=config.precision)
     pictures = labelled_pictures_of(config.data, limit=config.limit)
     embedded = embed_pictures(model, pictures, seed=config.seed, report=command_report())
-    evaluation = evaluate(model, pictures, embedded, config)
+    beside = Beside(
+        classes_of(model, pictures, embedded.places),
+        human_entropy_of(config.data, pictures.ids[embedded.places]),
+        None if config.upstream is None else upstream_of(model, config),
+    )
+    evaluation = evaluate(model, pictures, embedded, config, beside)
     print(table(evaluation))
     if config.json is not None:
         write_json(evaluation, config.json)
 
 
-def evaluate(model: Model, pictures: PictureList, embedded: Embedded, config: EvaluateConfig) -> Evaluation:
+def classes_of(model: Model, pictures: PictureList, places: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """Each picture's class among the classifier's (N,), −1 where it does not know it; None where it knows none."""
+    known = classes_of_classifier(pictures, model)
+    return None if known is None else known[pictures.labels[places]]
+
+
+def human_entropy_of(spec: str, ids: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    """Entropy (N,) in nats of people's votes on the pictures with these ids, nan without votes; None without a vote."""
+    name = spec.partition(":")[0].partition("/")[0]
+    if name not in (*COLLECTION, "imagenet-real-h"):
+        return None
+    votes = soft_labels_of(spec)
+    entropy = dict(zip(votes.pictures.ids.tolist(), votes.entropy_nats.tolist(), strict=True))
+    return np.array([entropy.get(place, math.nan) for place in ids.tolist()])
+
+
+def upstream_of(model: Model, config: EvaluateConfig) -> Upstream:
+    """Read and embed the upstream set of `config`."""
+    assert config.upstream is not None
+    pictures = labelled_pictures_of(config.upstream, limit=config.limit)
+    embedded = embed_pictures(model, pictures, seed=config.seed, report=command_report())
+    return Upstream(embedded, pictures.labels[embedded.places])
+
+
+def evaluate(
+    model: Model, pictures: PictureList, embedded: Embedded, config: EvaluateConfig, beside: Beside | None = None
+) -> Evaluation:
     """All figures of a model on pictures that were embedded with it.
 
     Raises HeadMismatchError where the model has no head and no baselines are asked for, FolderError with too few
@@ -82,10 +164,12 @@ def evaluate(model: Model, pictures: PictureList, embedded: Embedded, config: Ev
         raise HeadMismatchError(f"{config.model!r} has no head. Give the path of one, or --baselines.")
     if len(embedded.places) < 3:
         raise FolderError(f"{len(embedded.places)} readable pictures in {config.data!r} are too few to evaluate on.")
-    share, is_correct = recall_at_1(embedded.embedding, pictures.labels[embedded.places])
+    labels = pictures.labels[embedded.places]
+    share, is_correct = recall_at_1(embedded.embedding, labels)
+    compared = compare(model.head, embedded, labels, config, beside or Beside())
     uncertainties = _uncertainties(model.head, embedded, with_baselines=config.baselines)
     orders = [
-        order_of(name, values, is_correct, resamples=config.resamples, seed=config.seed)
+        replace(order_of(name, values, is_correct, resamples=config.resamples, seed=config.seed), beside=compared[name])
         for name, values in uncertainties.items()
     ]
     return Evaluation(
@@ -99,6 +183,40 @@ def evaluate(model: Model, pictures: PictureList, embedded: Embedded, config: Ev
         crop_test=crop_test(model.head, embedded) if model.head and config.crop_test else float("nan"),
         orders=tuple(sorted(orders, key=lambda order: -order.r_auroc)),
     )
+
+
+def compare(
+    head: Head | None, embedded: Embedded, labels: NDArray[np.int32], config: EvaluateConfig, beside: Beside
+) -> Mapping[str, Comparisons]:
+    """The comparisons of each uncertainty by its name; those that look at neighbours look at their own set's."""
+    own = _uncertainties(head, embedded, with_baselines=config.baselines)
+    theirs: Mapping[str, NDArray[np.floating]] = {}
+    if beside.upstream is not None:
+        theirs = _uncertainties(head, beside.upstream.embedded, with_baselines=config.baselines)
+    found = {}
+    for name, uncertainty in own.items():
+        ood, mixed = math.nan, math.nan
+        if beside.upstream is not None:
+            ood = ood_auroc(theirs[name], uncertainty, seed=config.seed)
+            known = Scored(beside.upstream.embedded.embedding, theirs[name], beside.upstream.labels)
+            mixed = mixed_r_auroc(known, Scored(embedded.embedding, uncertainty, labels), seed=config.seed)
+        found[name] = Comparisons(
+            against_classifier(uncertainty, embedded.logits, beside.classes),
+            math.nan if beside.entropy_nats is None else human_alignment(uncertainty, beside.entropy_nats),
+            ood,
+            mixed,
+        )
+    return found
+
+
+def against_classifier(
+    uncertainty: NDArray[np.floating], logits: NDArray[np.float32], classes: NDArray[np.int64] | None
+) -> float:
+    """AUROC of uncertainty (N,) against the errors of logits (N, C), over the pictures whose class is known."""
+    if classes is None:
+        return math.nan
+    known = classes >= 0
+    return classification_auroc(uncertainty[known], logits[known], classes[known])
 
 
 def _uncertainties(
@@ -121,6 +239,7 @@ def order_of(
         curve.aurc,
         tuple(curve.coverage[points].tolist()),
         tuple(curve.risk[points].tolist()),
+        Comparisons(),
     )
 
 
@@ -140,7 +259,17 @@ def table(evaluation: Evaluation) -> str:
         f"{o.name:<20}{o.r_auroc:>9.3f}{f'{o.interval.low:.3f} to {o.interval.high:.3f}':>17}{o.aurc:>8.3f}"
         for o in evaluation.orders
     ]
+    asked = [field.name for field in fields(Comparisons) if _is_there(evaluation, field.name)]
+    if asked:
+        lines += ["", f"{'order':<20}" + "".join(f"{name:>22}" for name in asked)]
+        lines += [
+            f"{o.name:<20}" + "".join(f"{getattr(o.beside, name):>22.3f}" for name in asked) for o in evaluation.orders
+        ]
     return "\n".join(lines)
+
+
+def _is_there(evaluation: Evaluation, name: str) -> bool:
+    return any(not math.isnan(getattr(order.beside, name)) for order in evaluation.orders)
 
 
 def write_json(evaluation: Evaluation, path: Path) -> None:

@@ -12,6 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
+MOST_OF_A_SET = 50_000
+"""Pictures that two sets are compared by, at most, of each."""
+
 MOST_SIMILARITIES = 1 << 25
 """Cosine values held at once while neighbours are searched (128 MiB of float32)."""
 
@@ -35,6 +38,26 @@ class Interval:
 
     low: float
     high: float
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A labelled set under one uncertainty: `embeddings` (N, D), `uncertainty` (N,), `labels` (N,) whole numbers."""
+
+    embeddings: NDArray[np.floating]
+    uncertainty: NDArray[np.floating]
+    labels: NDArray[np.integer]
+
+    def __post_init__(self) -> None:
+        if not len(self.embeddings) == len(self.uncertainty) == len(self.labels):
+            raise ValueError(
+                f"{len(self.embeddings)} embeddings, {len(self.uncertainty)} uncertainties, "
+                f"{len(self.labels)} labels are not of one set."
+            )
+
+    def taken(self, places: NDArray[np.int64]) -> "Scored":
+        """The pictures at `places`, in that order."""
+        return Scored(self.embeddings[places], self.uncertainty[places], self.labels[places])
 
 
 def nearest_others(embeddings: NDArray[np.floating], *, k: int = 1) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -114,6 +137,48 @@ def auroc(score: ArrayLike, is_positive: ArrayLike) -> float:
         return float("nan")
     wins = ranks[positive].sum() - n_positive * (n_positive + 1) / 2
     return float(wins / (n_positive * n_negative))
+
+
+def ood_auroc(
+    upstream: NDArray[np.floating], other: NDArray[np.floating], *, most: int = MOST_OF_A_SET, seed: int = 0
+) -> float:
+    """Probability that a picture of another set is more uncertain than an upstream one, from (N,) and (M,).
+
+    As many of each, drawn from `seed` alone. Below .5 the other set looks *clearer*; the sign is never turned. PVU 5.4.
+    """
+    places = _equally_many(len(upstream), len(other), most, seed)
+    scores = np.concatenate([upstream[places[0]], other[places[1]]])
+    return auroc(scores, np.arange(len(scores)) >= len(places[0]))
+
+
+def mixed_r_auroc(upstream: Scored, other: Scored, *, most: int = MOST_OF_A_SET, seed: int = 0) -> float:
+    """R-AUROC on as many upstream pictures as others in one set, neighbours searched among both (URL, appendix).
+
+    A class of one set is never one of the other, whatever its number.
+    """
+    places = _equally_many(len(upstream.labels), len(other.labels), most, seed)
+    first, second = upstream.taken(places[0]), other.taken(places[1])
+    origin = np.repeat([0, 1], [len(places[0]), len(places[1])])
+    pairs = np.stack([origin, np.concatenate([first.labels, second.labels])], axis=1)
+    _, labels = np.unique(pairs, axis=0, return_inverse=True)
+    is_correct = recall_at_1(np.concatenate([first.embeddings, second.embeddings]), labels.ravel())[1]
+    return r_auroc(np.concatenate([first.uncertainty, second.uncertainty]), is_correct)
+
+
+def _equally_many(first: int, second: int, most: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    count = min(first, second, most)
+    generator = np.random.default_rng(seed)
+    return np.sort(generator.permutation(first)[:count]), np.sort(generator.permutation(second)[:count])
+
+
+def human_alignment(uncertainty: ArrayLike, entropy_nats: ArrayLike) -> float:
+    """Spearman of uncertainty (N,) with the entropy (N,) of people's votes in nats; pictures without votes (nan) drop.
+
+    URL, arXiv 2307.03810, section 3.
+    """
+    entropy = np.asarray(entropy_nats, dtype=np.float64)
+    has_votes = ~np.isnan(entropy)
+    return spearman(np.asarray(uncertainty)[has_votes], entropy[has_votes])
 
 
 def mid_ranks(values: ArrayLike) -> Floats:

@@ -1,0 +1,219 @@
+"""The figures beside R-AUROC: by hand, by naive loop, by property; and the bugs of the authors' evaluation stay out."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.training.conftest import draw
+from tests.training.test_evaluate import first_number_head
+from training.config import EvaluateConfig
+from training.data.spec import labelled_pictures_of
+from training.embed import Embedded, embed_pictures
+from training.evaluate import Beside, Upstream, against_classifier, classes_of, evaluate, human_entropy_of, main, table
+from url_viz.insight.metrics import (
+    Scored,
+    classification_auroc,
+    human_alignment,
+    mixed_r_auroc,
+    ood_auroc,
+    r_auroc,
+    recall_at_1,
+    spearman,
+)
+from url_viz.models.head import save_head
+from url_viz.models.model import Model, Source, with_head
+from url_viz.progress import silent
+
+
+def scored(count: int, *, seed: int, classes: int = 3, shift: float = 0.0) -> Scored:
+    generator = np.random.default_rng(seed)
+    labels = np.sort(generator.integers(classes, size=count))
+    embeddings = generator.normal(size=(count, 6)) + shift
+    return Scored(embeddings, generator.random(count), labels)
+
+
+def test_classification_auroc_by_hand() -> None:
+    # Wrong is the second alone, at .5; right are .1, .5 and .9: wins 1, ½, 0 of three.
+    logits = np.array([[2.0, 1.0], [2.0, 1.0], [0.0, 1.0], [0.0, 3.0]])
+    assert classification_auroc([0.1, 0.5, 0.5, 0.9], logits, [0, 1, 1, 1]) == pytest.approx(1.5 / 3)
+    assert math.isnan(classification_auroc([0.1, 0.2], logits[:2], [0, 0]))
+    with pytest.raises(ValueError, match="one label a picture"):
+        classification_auroc([0.1, 0.2], logits[:2], [0])
+
+
+def test_pictures_of_classes_that_the_classifier_lacks_take_no_part() -> None:
+    logits = np.array([[2.0, 1.0], [2.0, 1.0], [0.0, 1.0]], np.float32)
+    uncertainty = np.array([0.1, 0.9, 0.5])
+    assert against_classifier(uncertainty, logits, np.array([0, 1, -1])) == 1.0
+    assert math.isnan(against_classifier(uncertainty, logits, None))
+
+
+def test_ood_auroc_by_hand_and_its_sign_is_not_turned() -> None:
+    # METHOD 8.14: a script printed it turned round. Upstream .1, .4; other .3, .5: three of four pairs.
+    assert ood_auroc(np.array([0.1, 0.4]), np.array([0.3, 0.5])) == pytest.approx(0.75)
+    assert ood_auroc(np.array([0.3, 0.5]), np.array([0.1, 0.4])) == pytest.approx(0.25)
+
+
+@given(st.lists(st.integers(-4, 4), min_size=1, max_size=12), st.integers(0, 3))
+def test_ood_auroc_equals_the_naive_loop_and_swaps(values: list[int], seed: int) -> None:
+    upstream = np.array(values, float)
+    other = np.random.default_rng(seed).integers(-4, 5, len(values)).astype(float)
+    wins = [1.0 if b > a else 0.5 if b == a else 0.0 for a in upstream for b in other]
+    found = ood_auroc(upstream, other)
+    assert found == pytest.approx(np.mean(wins))
+    assert ood_auroc(other, upstream) == pytest.approx(1 - found)
+    assert ood_auroc(np.exp(upstream), np.exp(other)) == pytest.approx(found)
+
+
+def test_sets_are_compared_by_equally_many_pictures_of_each() -> None:
+    # Were all nine upstream pictures counted, or a first few of a sorted list, a value would be certain.
+    upstream, other = np.arange(9.0), np.array([4.5])
+    found = {ood_auroc(upstream, other, seed=seed) for seed in range(20)}
+    assert found == {0.0, 1.0}
+    assert {ood_auroc(np.arange(9.0), np.full(9, 4.5), most=1, seed=seed) for seed in range(20)} == {0.0, 1.0}
+
+
+def test_large_uncertainties_do_not_saturate_the_comparisons() -> None:
+    # METHOD 8.1, for the metrics on two sets.
+    assert ood_auroc(np.array([1e6, 1e6 + 1]), np.array([1e6 + 2, 1e6 + 3])) == 1.0
+    logits = np.array([[1.0, 0.0], [1.0, 0.0]])
+    assert classification_auroc(np.array([1e9, 1e9 + 1]), logits, [0, 1]) == 1.0
+
+
+def naive_mixed(upstream: Scored, other: Scored) -> float:
+    rows = [("up", *row) for row in zip(upstream.embeddings, upstream.uncertainty, upstream.labels, strict=True)]
+    rows += [("other", *row) for row in zip(other.embeddings, other.uncertainty, other.labels, strict=True)]
+    is_correct = []
+    for i, (origin, embedding, _, label) in enumerate(rows):
+        cosines = [
+            -2.0 if i == j else float(embedding @ e / np.linalg.norm(embedding) / np.linalg.norm(e))
+            for j, (_, e, _, _) in enumerate(rows)
+        ]
+        nearest = rows[int(np.argmax(cosines))]
+        is_correct.append((nearest[0], nearest[3]) == (origin, label))
+    return r_auroc([row[2] for row in rows], is_correct)
+
+
+def test_mixed_r_auroc_equals_the_naive_loop() -> None:
+    upstream, other = scored(23, seed=0), scored(23, seed=1)
+    assert mixed_r_auroc(upstream, other) == pytest.approx(naive_mixed(upstream, other))
+
+
+def test_classes_of_the_two_sets_never_meet_whatever_their_numbers() -> None:
+    # METHOD 8.6: ids were shifted by the largest label of the first n rows, and labels are sorted, so ids collided.
+    upstream, other = scored(30, seed=2), scored(30, seed=3)
+    expected = mixed_r_auroc(upstream, other)
+    assert 0 < expected < 1
+    for shift in (1, 2, 3, 1000):
+        assert mixed_r_auroc(upstream, replace(other, labels=other.labels + shift)) == expected
+    # The very same pictures under the same class numbers: each one's nearest is its double, of another class.
+    double = replace(upstream, uncertainty=upstream.uncertainty + 1)
+    assert math.isnan(mixed_r_auroc(upstream, double))
+
+
+def test_what_is_drawn_depends_on_the_seed_and_on_nothing_left_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # METHOD 8.7: permutations were kept in the working directory by the set's length alone.
+    monkeypatch.chdir(tmp_path)
+    upstream, other = scored(40, seed=4), scored(25, seed=5)
+    first = [mixed_r_auroc(upstream, other, seed=seed) for seed in (0, 1)]
+    assert first == [mixed_r_auroc(upstream, other, seed=seed) for seed in (0, 1)]
+    assert first[0] != first[1]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_human_alignment_leaves_out_pictures_without_votes() -> None:
+    # METHOD 8.14: pictures without votes (nan) were counted as ambiguous ones.
+    uncertainty = np.array([1.0, 9.0, 2.0, 3.0, 4.0])
+    entropy = np.array([0.2, math.nan, 0.1, 0.4, 0.3])
+    assert human_alignment(uncertainty, entropy) == pytest.approx(0.6)
+    assert human_alignment(uncertainty, entropy) == spearman([1, 2, 3, 4], [0.2, 0.1, 0.4, 0.3])
+    assert math.isnan(human_alignment(uncertainty, np.full(5, math.nan)))
+
+
+def test_sets_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="not of one set"):
+        Scored(np.ones((3, 2)), np.ones(2), np.ones(3, int))
+
+
+def collection(root: Path) -> str:
+    """A set of the soft-label collection in the official layout: 12 pictures of fold 2, three votes each."""
+    annotators: list[list[dict[str, str]]] = [[], [], []]
+    for i in range(12):
+        path = root / "fold2" / f"{i:02d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draw(i, size_px=48).save(path)
+        for number, annotations in enumerate(annotators):
+            label = "ab"[(i + (number < i % 4)) % 2]
+            annotations.append({"image_path": f"Set/fold2/{path.name}", "class_label": label})
+    (root / "annotations.json").write_text(json.dumps([{"annotations": entries} for entries in annotators]))
+    return f"turkey:{root}"
+
+
+def test_votes_are_joined_by_picture_whatever_the_order(tmp_path: Path) -> None:
+    spec = collection(tmp_path)
+    ids = labelled_pictures_of(spec).ids
+    entropy = human_entropy_of(spec, ids)
+    assert entropy is not None
+    of_one_against_two = -(math.log(1 / 3) / 3 + 2 * math.log(2 / 3) / 3)
+    assert set(np.round(entropy, 9)) == {0.0, round(of_one_against_two, 9)}
+    turned = human_entropy_of(spec, ids[::-1])
+    assert turned is not None
+    assert np.array_equal(turned, entropy[::-1])
+    unknown = human_entropy_of(spec, np.array([12345]))
+    assert unknown is not None
+    assert np.isnan(unknown).all()
+    assert human_entropy_of(f"folder:{tmp_path}", ids) is None
+
+
+@pytest.mark.slow
+def test_the_command_measures_beside_votes_and_an_upstream_set(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_head(first_number_head(), tmp_path / "head.safetensors")
+    spec = collection(tmp_path / "votes")
+    out = tmp_path / "out.json"
+    main(EvaluateConfig(str(tmp_path / "head.safetensors"), spec, upstream=str(folder), json=out, resamples=5))
+    shown = capsys.readouterr().out
+    assert "human_alignment" in shown
+    assert "classification_auroc" not in shown
+    record = json.loads(out.read_text())["orders"][0]["beside"]
+    assert record["classification_auroc"] is None
+    assert all(0 <= record[name] <= 1 for name in ("ood_auroc", "mixed_r_auroc"))
+    assert -1 <= record["human_alignment"] <= 1
+
+
+@pytest.mark.slow
+def test_comparisons_of_a_real_model_are_those_of_the_metrics(tmp_path: Path, model: Model) -> None:
+    for i in range(16):
+        path = tmp_path / ("n02123045" if i % 2 else "n99999999") / f"{i}.png"
+        path.parent.mkdir(exist_ok=True)
+        draw(i).save(path)
+    headed = with_head(model, Source("first number", model.space.backbone, first_number_head()))
+    pictures = labelled_pictures_of(str(tmp_path))
+    embedded = embed_pictures(headed, pictures, seed=0, report=silent)
+    classes = classes_of(headed, pictures, embedded.places)
+    assert classes is not None
+    assert set(classes[pictures.labels[embedded.places] == 1]) == {-1}
+    assert classes[pictures.labels[embedded.places] == 0][0] == 281  # tabby
+
+    theirs = Upstream(_turned(embedded), pictures.labels[embedded.places])
+    config = EvaluateConfig("here", str(tmp_path), resamples=5)
+    found = evaluate(headed, pictures, embedded, config, Beside(classes=classes, upstream=theirs))
+    assert headed.head is not None
+    ours, upstream = headed.head(embedded.embedding), headed.head(theirs.embedded.embedding)
+    assert found.order("head").beside.ood_auroc == ood_auroc(upstream, ours)
+    assert found.recall_at_1 == recall_at_1(embedded.embedding, pictures.labels[embedded.places])[0]
+    assert math.isnan(found.order("head").beside.human_alignment)
+    assert "mixed_r_auroc" in table(found)
+
+
+def _turned(embedded: Embedded) -> Embedded:
+    return replace(embedded, embedding=np.ascontiguousarray(embedded.embedding[:, ::-1]))
