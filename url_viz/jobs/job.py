@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from url_viz.errors import JobError
+from url_viz.jobs import slurm
 from url_viz.jobs.paths import JobPaths
 from url_viz.jobs.process import ProcessMark
 from url_viz.jobs.records import JobConfig, Processes, Result, read_config, read_processes, read_result
@@ -105,7 +106,10 @@ class Job:
         return self.status().state
 
     def status(self) -> Status:
-        """Look at the job now. Reads three small files, and the process table where there is no result."""
+        """Look at the job now. Reads a few small files, and the process table where there is no result.
+
+        SLURM is asked only where the files cannot tell: before its runner reports, and when that has gone silent.
+        """
         if self.damage:
             return Status(JobState.DAMAGED, self.damage)
         if not self.paths.folder.exists():
@@ -149,28 +153,44 @@ def _status_of(result: Result, processes: Processes | None, paths: JobPaths) -> 
 def _live(paths: JobPaths, created: float) -> Status | None:
     processes = read_processes(paths.processes)
     if processes is None:
-        return Status(JobState.QUEUED) if time.time() - created < START_GRACE_S else None
+        return _unreported(paths, created)
     if not _has_runner(processes.runner, paths):
         return None
     return Status(JobState.QUEUED if processes.started is None else JobState.RUNNING, started=processes.started)
+
+
+def _unreported(paths: JobPaths, created: float) -> Status | None:
+    """The status of a job whose runner has not reported; in SLURM it may wait for days."""
+    waiting = slurm.look(paths)
+    if waiting is not None:
+        return None if waiting.is_over else Status(JobState.QUEUED, waiting.sentence)
+    return Status(JobState.QUEUED) if time.time() - created < START_GRACE_S else None
 
 
 def _has_runner(runner: ProcessMark, paths: JobPaths) -> bool:
     if runner.is_here():
         return runner.is_alive()
     seen = _last_sign_of_life(paths)
-    return seen is not None and time.time() - seen < SILENCE_S
+    if seen is not None and time.time() - seen < SILENCE_S:
+        return True
+    in_slurm = slurm.look(paths)
+    return in_slurm is not None and not in_slurm.is_over
 
 
 def _gone(paths: JobPaths) -> Status:
     processes = read_processes(paths.processes)
     leftover = bool(living(processes))
     state = JobState.CANCELLED if paths.cancelled.exists() else JobState.LOST
-    reason = "" if state is JobState.CANCELLED else "Killed: its process is gone and left no result. Run it again."
+    reason = "" if state is JobState.CANCELLED else _reason_of_loss(paths, has_reported=processes is not None)
     if leftover:
         reason = "Its runner was killed, and its command still runs. Cancel the job to end it."
     started = None if processes is None else processes.started
     return Status(state, reason, started, _last_sign_of_life(paths), has_leftover=leftover)
+
+
+def _reason_of_loss(paths: JobPaths, *, has_reported: bool) -> str:
+    killed = "Killed: its process is gone and left no result. Run it again."
+    return slurm.end_reason(paths, has_reported=has_reported) or killed
 
 
 def _last_sign_of_life(paths: JobPaths) -> float | None:

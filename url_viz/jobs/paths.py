@@ -49,6 +49,11 @@ class JobPaths:
         return self.folder / "result.json"
 
     @property
+    def slurm(self) -> Path:
+        """What was asked of SLURM, and the number it gave; only where SLURM runs the job."""
+        return self.folder / "slurm.json"
+
+    @property
     def cancelled(self) -> Path:
         """There once somebody asked the job to stop."""
         return self.folder / "cancelled"

@@ -12,6 +12,7 @@ from types import FrameType
 from filelock import FileLock, Timeout
 
 from url_viz.errors import JobError
+from url_viz.jobs import slurm
 from url_viz.jobs.find import jobs_ahead, queue_mates
 from url_viz.jobs.job import Job, JobState, read_job
 from url_viz.jobs.paths import JobPaths, queue_lock
@@ -179,8 +180,14 @@ def _reason_of(exit_status: int) -> str:
     if exit_status > 0:
         return f"The command ended with exit status {exit_status}. Its log says why."
     name = _signal_name(-exit_status)
-    hint = " Out of memory? Try smaller batches, or close other programs." if -exit_status == signal.SIGKILL else ""
-    return f"The command was killed by {name}.{hint}"
+    return f"The command was killed by {name}.{_hint_at(-exit_status)}"
+
+
+def _hint_at(number: int) -> str:
+    """What is likely behind a signal, and what to do; "" where nothing is."""
+    if number == signal.SIGKILL:
+        return " Out of memory? Try smaller batches, or close other programs."
+    return slurm.limit_hint(os.environ) if number == signal.SIGTERM else ""
 
 
 def _signal_name(number: int) -> str:

@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from url_viz.errors import JobError
+from url_viz.jobs import slurm
 from url_viz.jobs.job import Job, JobState
 from url_viz.jobs.paths import JobPaths, new_job_id, queue_lock
 from url_viz.jobs.records import JobConfig, Result, write_record
+from url_viz.jobs.slurm import SlurmRequest
 from url_viz.jobs.watch import log_tail
 from url_viz.workspace import HOME_VARIABLE, Workspace
 
@@ -32,29 +34,34 @@ def start_job(
     queue: str | None = DEFAULT_QUEUE,
     about: Mapping[str, str] | None = None,
     env: Mapping[str, str] | None = None,
+    on_slurm: SlurmRequest | None = None,
 ) -> Job:
     """Start `command`, arguments to this Python such as `["-m", "url_viz", "embed", FOLDER]`, as a job of its own.
 
     Jobs of one `queue` run one after another, in the order of their start; with None the job waits for nobody. `about`
     ({"set_id": …}) is kept, and `list_jobs` finds by it; `env` comes on top of the environment. The command works in
-    the caller's current folder, with `$URL_VIZ_HOME` set to `workspace`. Returns once the runner has reported. Raises
-    JobError where it cannot start.
+    the caller's current folder, with `$URL_VIZ_HOME` set to `workspace`. Returns once the runner has reported; with
+    `on_slurm` once SLURM has taken the job, which then waits in SLURM's queue and in none of ours. Raises JobError
+    where it cannot start.
     """
     config = JobConfig(
         command=_checked(command),
         kind=kind,
         title=title,
         created=time.time(),
-        queue=queue,
+        queue=queue if on_slurm is None else None,
         cwd=str(Path.cwd()),
         env={HOME_VARIABLE: str(workspace.root), **(env or {})},
         about=dict(about or {}),
     )
-    return _launch(config, workspace.jobs)
+    return _launch(config, workspace.jobs, on_slurm)
 
 
 def run_again(job: Job) -> Job:
-    """Start a new job that does the same as `job`. Raises JobError where that one still runs, or is damaged."""
+    """Start a new job that does the same as `job`, on SLURM where that one was.
+
+    Raises JobError where that one still runs, or is damaged.
+    """
     if job.damage:
         raise JobError(f"What the job {job.id} did is not known any more: {job.damage}")
     status = job.status()
@@ -70,7 +77,8 @@ def run_again(job: Job) -> Job:
         env=job.config.env,
         about=job.config.about,
     )
-    return _launch(repeated, job.paths.folder.parent)
+    ticket = slurm.read_ticket(job.paths)
+    return _launch(repeated, job.paths.folder.parent, None if ticket is None else ticket.request)
 
 
 def _checked(command: Sequence[str]) -> tuple[str, ...]:
@@ -81,12 +89,15 @@ def _checked(command: Sequence[str]) -> tuple[str, ...]:
     return tuple(command)
 
 
-def _launch(config: JobConfig, jobs_folder: Path) -> Job:
+def _launch(config: JobConfig, jobs_folder: Path, on_slurm: SlurmRequest | None) -> Job:
     if not hasattr(os, "killpg"):
         raise JobError("Jobs need process groups, which Windows lacks. Run the command in a terminal, or use WSL.")
     if config.queue is not None:
         queue_lock(jobs_folder, config.queue)  # refuses a bad name
     job = Job(_new_folder(config, jobs_folder), config)
+    if on_slurm is not None:
+        _submit(job, on_slurm)
+        return job
     runner = _spawn_runner(job)
     _await_report(runner, job)
     _reap_when_over(runner, job)
@@ -106,20 +117,34 @@ def _new_folder(config: JobConfig, jobs_folder: Path) -> JobPaths:
 
 
 def _spawn_runner(job: Job) -> subprocess.Popen[bytes]:
-    package_home = str(Path(__file__).parents[2])
-    python_path = os.pathsep.join(filter(None, [package_home, os.environ.get("PYTHONPATH")]))
     try:
         with job.paths.log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "url_viz.jobs.run", str(job.paths.folder)],
+                _runner_of(job),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "PYTHONPATH": python_path},
+                env={**os.environ, "PYTHONPATH": _python_path()},
                 start_new_session=True,  # out of reach of the terminal's Ctrl-C and of its closing
             )
     except OSError as error:
         raise _failed_start(job, f"The runner could not be started ({error}).") from error
+
+
+def _runner_of(job: Job) -> list[str]:
+    return [sys.executable, "-m", "url_viz.jobs.run", str(job.paths.folder)]
+
+
+def _python_path() -> str:
+    """Where the runner finds this package, from whatever folder it is started."""
+    return os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
+
+
+def _submit(job: Job, request: SlurmRequest) -> None:
+    try:
+        slurm.submit(job.paths, request, runner=_runner_of(job), python_path=_python_path())
+    except JobError as error:
+        raise _failed_start(job, str(error)) from error
 
 
 def _await_report(runner: subprocess.Popen[bytes], job: Job) -> None:
@@ -134,10 +159,10 @@ def _await_report(runner: subprocess.Popen[bytes], job: Job) -> None:
 
 
 def _failed_start(job: Job, reason: str) -> JobError:
-    """Leave the job in the list as failed, with its log, and make the error that says so."""
+    """Leave the job in the list as failed, with its log if it has one, and make the error that says so."""
     write_record(job.paths.result, Result(JobState.FAILED, None, time.time(), reason))
-    log_end = log_tail(job, 5) or "empty"
-    return JobError(f"Cannot start {job.title!r}. {reason} Its log {job.paths.log} ends: {log_end}")
+    log = f" Its log {job.paths.log} ends: {log_tail(job, 5) or 'empty'}" if job.paths.log.exists() else ""
+    return JobError(f"Cannot start {job.title!r}. {reason}{log}")
 
 
 def _reap_when_over(runner: subprocess.Popen[bytes], job: Job) -> None:

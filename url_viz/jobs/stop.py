@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from url_viz.errors import JobError
+from url_viz.jobs import slurm
 from url_viz.jobs.job import Job, JobState, living
 from url_viz.jobs.process import ProcessMark
 from url_viz.jobs.records import Processes, StopRequest, read_processes, write_record
@@ -24,12 +25,14 @@ def cancel_job(job: Job, *, grace_s: float = STOP_GRACE_S) -> None:
     """Stop a job that waits or runs, and return when it has stopped.
 
     The marker comes first, so that even a killed job counts as cancelled. Then the job's process group gets SIGTERM,
-    and SIGKILL after `grace_s`. A job on another machine sees the marker itself. Of a lost job whose command still
-    runs, the command is ended. Raises JobError where there is nothing to stop, or it would not stop.
+    and SIGKILL after `grace_s`. A job on another machine sees the marker itself, and one of SLURM's is taken out of its
+    queue or off its node. Of a lost job whose command still runs, the command is ended. Raises JobError where there is
+    nothing to stop, or it would not stop.
     """
     if not _is_at_work(job):
         raise JobError(f"The job {job.id} ({job.title}) is {job.state}: there is nothing to stop.")
     write_record(job.paths.cancelled, StopRequest(grace_s))
+    slurm.cancel(job.paths)
     if not end_processes(job, grace_s=grace_s, is_over=lambda: not job.status().is_live):
         raise JobError(
             f"The job {job.id} ({job.title}) has been asked to stop and has not answered for {grace_s:.0f} seconds. "

@@ -1,0 +1,318 @@
+"""Sends a job to SLURM through submitit, and asks SLURM about it where the files of its folder cannot tell.
+
+The runner on the node is the one that runs jobs on this machine (`python -m url_viz.jobs.run FOLDER`), so log, progress
+and result lie in the same folder; SLURM's queue takes the place of ours. docs/slurm.md tells how to use it.
+"""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from url_viz.errors import JobError
+from url_viz.jobs.paths import JobPaths
+from url_viz.workspace import HOME_VARIABLE, replaced
+
+TOOLS = ("sbatch", "srun", "squeue", "scancel", "sinfo")
+"""What has to be on PATH; submitit looks for srun, though nothing here runs it."""
+
+PARTITION_FORM = re.compile(r"[A-Za-z0-9_.-]+")
+"""What a partition's name looks like; it is written into a shell script."""
+
+ANSWER_TIMEOUT_S = 10.0
+LOOK_AGE_S = 2.0
+"""How long an answer of SLURM holds: a page looks every two seconds, and questions cost the cluster's controller."""
+
+LIMIT_NEAR_S = 60.0
+
+WAITING = frozenset({"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD"})
+AT_WORK = frozenset({"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING"})
+SILENT = "NO ANSWER"
+UNKNOWN = "UNKNOWN"
+
+_ENDS = {
+    "TIMEOUT": "SLURM ended it at its time limit. Start it again with more time.",
+    "DEADLINE": "SLURM ended it at its deadline. Start it again with less time.",
+    "OUT_OF_MEMORY": "It ran out of memory on its node. Ask for more ($SBATCH_MEM_PER_NODE), or try smaller batches.",
+    "NODE_FAIL": "Its node failed. Run it again.",
+    "BOOT_FAIL": "Its node did not start. Run it again.",
+    "PREEMPTED": "SLURM gave its place to another job. Run it again.",
+    "CANCELLED": "It was cancelled in SLURM, from outside. Run it again.",
+    UNKNOWN: "SLURM does not know it any more, and it left no result. Run it again.",
+}
+
+
+@dataclass(frozen=True)
+class SlurmRequest:
+    """What a job asks of SLURM. `partition` None means the cluster's default.
+
+    Raises JobError where a figure is out of range or the partition's name is not plain.
+    """
+
+    partition: str | None = None
+    gpus: int = 0
+    cpus: int = 4
+    minutes: int = 60
+
+    def __post_init__(self) -> None:
+        if self.partition is not None and not PARTITION_FORM.fullmatch(self.partition):
+            raise JobError(f"{self.partition!r} cannot name a partition. `sinfo` lists those of this cluster.")
+        if self.gpus < 0 or self.cpus < 1 or self.minutes < 1:
+            raise JobError(
+                f"A job cannot have {self.gpus} GPUs, {self.cpus} CPUs and {self.minutes} minutes. "
+                "Ask for 0 or more GPUs, and at least one CPU and one minute."
+            )
+
+
+@dataclass(frozen=True)
+class SlurmTicket:
+    """What slurm.json holds: the request, and the number that SLURM gave the job, None before it took it."""
+
+    request: SlurmRequest
+    slurm_id: str | None = None
+
+
+@dataclass(frozen=True)
+class SlurmLook:
+    """What SLURM says of a job: its state in squeue's words, and why it waits."""
+
+    state: str
+    why: str = ""
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.state in WAITING
+
+    @property
+    def is_over(self) -> bool:
+        """Whether SLURM has ended with the job. Where SLURM does not answer, nobody knows, so it has not."""
+        return not self.is_waiting and self.state not in AT_WORK and self.state != SILENT
+
+    @property
+    def sentence(self) -> str:
+        """Why the job does not run yet."""
+        if self.state == SILENT:
+            return f"SLURM does not answer: {self.why}"
+        return "Waiting in SLURM" + (f" ({self.why})." if self.why not in ("", "None") else ".")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command of SLURM printed; `is_good` where it ended with exit status 0."""
+
+    is_good: bool
+    text: str
+
+
+def has_slurm() -> bool:
+    """Whether jobs can be sent to SLURM from this machine: its commands are on PATH."""
+    return all(shutil.which(tool) for tool in TOOLS)
+
+
+def submit(paths: JobPaths, request: SlurmRequest, *, runner: Sequence[str], python_path: str) -> SlurmTicket:
+    """Hand the job in this folder to SLURM and keep its number in slurm.json.
+
+    `runner` are the arguments that run the job on the node, `python_path` its $PYTHONPATH. The rest of the environment
+    is this process's. Raises JobError where SLURM does not take the job, with SLURM's own words.
+    """
+    _write_ticket(paths, SlurmTicket(request))  # before, so that a refused job can be run again
+    if not has_slurm():
+        raise JobError(
+            f"This machine has no SLURM ({', '.join(TOOLS)} on PATH). Run the job here, or from a login node."
+        )
+    ticket = SlurmTicket(request, _sbatch(paths, request, runner=runner, python_path=python_path))
+    _write_ticket(paths, ticket)
+    return ticket
+
+
+def _sbatch(paths: JobPaths, request: SlurmRequest, *, runner: Sequence[str], python_path: str) -> str:
+    """Write the batch script with submitit, submit it, and give SLURM's number for it."""
+    import submitit  # only those with a cluster need it
+
+    executor = submitit.SlurmExecutor(folder=paths.folder)
+    executor.update_parameters(
+        **_asked(request),
+        job_name=f"url-viz-{paths.folder.name}",
+        setup=[f"export PYTHONPATH={shlex.quote(python_path)}"],
+        use_srun=False,  # the runner itself is the batch script's process, and so hears SLURM's SIGTERM
+        stderr_to_stdout=True,
+        # The shell opens the log: SLURM reads %, quotes and backslashes in a path as something else.
+        # A job that SLURM repeats by itself would begin anew over the files of the first try.
+        additional_parameters={"output": "/dev/null", "no_requeue": True},
+    )
+    command = f"exec {shlex.join(runner)} >> {shlex.quote(str(paths.log))} 2>&1"
+    try:
+        # Not submit(): it runs a pickled function through srun, with a log and a result of its own.
+        return str(executor._submit_command(command).job_id)
+    except (submitit.core.utils.FailedJobError, submitit.core.utils.FailedSubmissionError, OSError) as error:
+        raise JobError(f"SLURM did not take it: {_last_line(str(error))} Change partition, GPUs or time.") from error
+
+
+def _asked(request: SlurmRequest) -> dict[str, str | int]:
+    """The request in sbatch's words; what is left to the cluster's defaults is left out."""
+    found: dict[str, str | int] = {"time": request.minutes, "cpus_per_task": request.cpus}
+    if request.partition is not None:
+        found["partition"] = request.partition
+    if request.gpus:
+        found["gpus_per_node"] = request.gpus
+    return found
+
+
+def _last_line(text: str) -> str:
+    lines = text.strip().splitlines() or ["sbatch said nothing."]
+    return lines[-1].removeprefix("sbatch: error: ").rstrip(".") + "."
+
+
+def _write_ticket(paths: JobPaths, ticket: SlurmTicket) -> None:
+    with replaced(paths.slurm) as temporary:
+        temporary.write_text(json.dumps(asdict(ticket), indent=1), encoding="utf-8")
+
+
+def read_ticket(paths: JobPaths) -> SlurmTicket | None:
+    """Read slurm.json; None where the job is none of SLURM's. Raises JobError where it is damaged."""
+    if not paths.slurm.exists():
+        return None
+    try:
+        found = json.loads(paths.slurm.read_text(encoding="utf-8"))
+        slurm_id = found["slurm_id"]
+        return SlurmTicket(SlurmRequest(**found["request"]), None if slurm_id is None else str(slurm_id))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise JobError(f"{paths.slurm} is damaged ({error!r}). Delete this job and start it again.") from error
+
+
+def look(paths: JobPaths) -> SlurmLook | None:
+    """What SLURM says of the job in this folder; None where SLURM was not asked to run it.
+
+    An answer holds for two seconds, the answer that a job is over for good.
+    """
+    ticket = read_ticket(paths)
+    if ticket is None or ticket.slurm_id is None:
+        return None
+    found = _looks.get(ticket.slurm_id)
+    if found is None or (not found.look.is_over and time.monotonic() - found.at > LOOK_AGE_S):
+        found = _KeptLook(_ask(ticket.slurm_id), time.monotonic())
+        _looks[ticket.slurm_id] = found
+    return found.look
+
+
+@dataclass(frozen=True)
+class _KeptLook:
+    """A look and when it was taken, on the monotonic clock."""
+
+    look: SlurmLook
+    at: float
+
+
+_looks: dict[str, _KeptLook] = {}
+
+
+def _ask(slurm_id: str) -> SlurmLook:
+    """Ask squeue, and where it has forgotten the job, the accounting; a cluster may have none."""
+    queued = _run("squeue", "--noheader", "--states=all", f"--jobs={slurm_id}", "--format=%T %r")
+    if queued.is_good and queued.text:
+        state, _, why = queued.text.partition(" ")
+        return SlurmLook(state, why)
+    if not queued.is_good and "Invalid job id" not in queued.text:
+        return SlurmLook(SILENT, queued.text)
+    accounted = _run("sacct", "--noheader", "--allocations", "--parsable2", f"--jobs={slurm_id}", "--format=State")
+    words = accounted.text.split() if accounted.is_good else []
+    return SlurmLook(words[0] if words else UNKNOWN)  # "CANCELLED by 1000"
+
+
+def _run(*command: str) -> Answer:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=ANSWER_TIMEOUT_S)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Answer(is_good=False, text=str(error))
+    text = done.stdout if done.returncode == 0 else done.stderr or done.stdout
+    return Answer(is_good=done.returncode == 0, text=text.strip())
+
+
+def end_reason(paths: JobPaths, *, has_reported: bool) -> str:
+    """Why a job that left no result is over, and what to do; "" where SLURM has no say in it.
+
+    `has_reported` tells whether its runner ever wrote into the folder.
+    """
+    found = look(paths)
+    if found is None or not found.is_over:
+        return ""
+    if found.state in _ENDS:
+        return _ENDS[found.state]
+    if has_reported:
+        return f"SLURM ended it ({found.state}), and it left no result. Run it again."
+    return (
+        f"SLURM ended it ({found.state}) before it could report. Its node may not see {paths.folder} or this Python: "
+        f"put both on a file system that the nodes share, the workspace with ${HOME_VARIABLE}."
+    )
+
+
+def cancel(paths: JobPaths) -> None:
+    """Take the job out of SLURM, waiting or running, with SIGTERM and later SIGKILL; nothing where it has no number.
+
+    Raises JobError where SLURM refuses.
+    """
+    ticket = read_ticket(paths)
+    if ticket is None or ticket.slurm_id is None:
+        return
+    answer = _run("scancel", ticket.slurm_id)
+    _looks.pop(ticket.slurm_id, None)
+    if not answer.is_good and "Invalid job id" not in answer.text:
+        raise JobError(f"SLURM did not cancel its job {ticket.slurm_id}: {answer.text}. Try again, or use scancel.")
+
+
+def limit_hint(environment: Mapping[str, str]) -> str:
+    """What to add to the reason of a job that got SIGTERM: its time limit in SLURM, where that is why; else ""."""
+    end = environment.get("SLURM_JOB_END_TIME", "")
+    is_near = end.isdigit() and time.time() > int(end) - LIMIT_NEAR_S
+    return " Its time limit in SLURM was reached: start it again with more time." if is_near else ""
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A partition that takes jobs: its time limit (None without one), and the most GPUs and CPUs a node of it has."""
+
+    name: str
+    is_default: bool
+    most_minutes: int | None
+    most_gpus: int
+    most_cpus: int
+
+
+def partitions() -> list[Partition]:
+    """The partitions that are up, the cluster's default first. Raises JobError where SLURM does not answer."""
+    answer = _run("sinfo", "--noheader", "--format=%P|%a|%l|%G|%c")
+    if not answer.is_good:
+        raise JobError(f"SLURM does not answer ({answer.text}). Is this a login node? Run the job here meanwhile.")
+    found: dict[str, Partition] = {}
+    for line in answer.text.splitlines():
+        name, up, limit, gres, cpus = line.split("|")
+        if up == "up":  # one line a kind of node, so a partition may have several
+            before = found.get(name)
+            found[name] = Partition(
+                name=name.rstrip("*"),
+                is_default=name.endswith("*"),
+                most_minutes=minutes_of(limit),
+                most_gpus=max(gpus_of(gres), before.most_gpus if before else 0),
+                most_cpus=max(int(cpus.rstrip("+")), before.most_cpus if before else 0),
+            )
+    return sorted(found.values(), key=lambda partition: (not partition.is_default, partition.name))
+
+
+def minutes_of(limit: str) -> int | None:
+    """A time limit as sinfo prints it (`infinite`, `10:00`, `8:00:00`, `1-00:00:00`) in whole minutes, None without."""
+    if limit in ("infinite", "n/a"):
+        return None
+    days, _, clock = limit.rpartition("-")
+    seconds = 0
+    for part in clock.split(":"):
+        seconds = seconds * 60 + int(part)
+    return (int(days or 0) * 86_400 + seconds) // 60
+
+
+def gpus_of(gres: str) -> int:
+    """How many GPUs a node has, from its generic resources as sinfo prints them: `gpu:4`, `gpu:a100:4(S:0-1)`."""
+    return sum(int(count) for count in re.findall(r"\bgpu(?::[^:,()]+)?:(\d+)", gres))
