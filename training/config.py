@@ -119,9 +119,10 @@ PRESETS: Mapping[str, Recipe] = MappingProxyType(
 class TrainConfig:
     """Train an uncertainty head on a cache."""
 
-    cache: Annotated[Path, Doc("Folder written by training.cache.")]
+    cache: Annotated[Path, Doc("Folder written by training.cache, or an HDF5 file of the authors.")]
     out: Annotated[Path, Doc("Folder for head, history and metrics.")]
     preset: Annotated[Literal["laptop", "paper"], Doc("Recipe to start from; any option below changes it.")] = "laptop"
+    backbone: Annotated[str | None, Doc("With an HDF5 file: the model that made it, by name.")] = None
     recipe: Annotated[Recipe, Doc("Hyper-parameters.")] = field(default_factory=Recipe)
     seed: Annotated[int, Doc("Seed of weights, order and pairs.")] = 0
     device: Annotated[str, Doc("auto, cuda or cpu.")] = "auto"

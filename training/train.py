@@ -1,6 +1,6 @@
 """Train an uncertainty head on a cache: no pictures, no backbone, no classifier, only embeddings and task losses.
 
-    python -m training.train --cache DIR --out DIR [--loss ranking|l2] [--seed 0] [--preset laptop|paper] …
+    python -m training.train --cache DIR|FILE.hdf5 --out DIR [--loss ranking|l2] [--seed 0] [--preset laptop|paper] …
 
 Leaves OUT/head.safetensors (recipe and metrics in its header), history.csv, config.json and metrics.json.
 """
@@ -21,9 +21,11 @@ from torch import Tensor
 
 from training.command import train_command
 from training.config import Recipe, TrainConfig, as_record
+from training.hdf5 import HDF5_SUFFIXES, cache_of_hdf5
 from training.losses import l2_loss, pairs_of, ranking_loss
 from training.rows import Rows, rows_of
 from training.store import Cache, open_cache
+from url_viz.errors import CacheError
 from url_viz.insight.metrics import r_auroc, spearman
 from url_viz.models.head import Head, Provenance, save_head
 from url_viz.models.head_module import HeadModule
@@ -81,7 +83,7 @@ class RunPaths:
 
 def main(config: TrainConfig) -> None:
     """Train on the cache of `config`, and save the head of the best epoch."""
-    cache = open_cache(config.cache)
+    cache = cache_of(config)
     device = torch.device(choose_device(config.device))
     rows = rows_of(cache, held_out=config.recipe.held_out, device=device)
     trained = train(rows, config.recipe, seed=config.seed, report=command_report())
@@ -91,6 +93,17 @@ def main(config: TrainConfig) -> None:
     )
     told = ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
     print(f"{RunPaths(config.out).head}: best epoch {trained.best.epoch} of {config.recipe.epochs}; {told}")
+
+
+def cache_of(config: TrainConfig) -> Cache:
+    """The cache of `config`; an HDF5 file of the authors is turned into one first, at OUT/cache."""
+    if config.cache.is_dir() or config.cache.suffix not in HDF5_SUFFIXES:
+        return open_cache(config.cache)
+    if config.backbone is None:
+        raise CacheError(f"{str(config.cache)!r} does not say which model made it. Give its name with --backbone.")
+    from url_viz.models.backbone import load_backbone
+
+    return cache_of_hdf5(config.cache, config.out / "cache", load_backbone(config.backbone))
 
 
 def train(rows: Rows, recipe: Recipe, *, seed: int, report: Report, start: HeadModule | None = None) -> Trained:

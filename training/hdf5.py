@@ -1,0 +1,143 @@
+"""Turn a cache of the authors (HDF5: `embed` (N, D), `label` (N, 1)) into ours, task losses computed once.
+
+Their file names neither pictures nor losses. The losses are the frozen classifier's, as their training computes them
+each step; and since views of one picture cannot be told, whole classes are held out, so that no picture is on both sides.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from training.store import (
+    ROW,
+    Cache,
+    CachePaths,
+    Manifest,
+    Shard,
+    open_cache,
+    open_for_writing,
+    write_loss,
+    write_shard,
+)
+from training.targets import own_classifier_loss
+from url_viz.errors import CacheError
+from url_viz.models.backbone import Loaded
+from url_viz.progress import Clock, Report, command_report
+
+HDF5_SUFFIXES = (".hdf5", ".h5")
+SHARD_ROWS = 1 << 16
+ABOUT = {"target": "classifier"}
+"""Not `labels`: nearest others would be views of the same picture, so epochs are compared by rank agreement."""
+
+
+def cache_of_hdf5(file: Path, folder: Path, loaded: Loaded, report: Report | None = None) -> Cache:
+    """The cache in `folder` with every row of `file`, written where it is not there yet; a stopped run goes on.
+
+    `loaded` is the backbone that made the file. Raises CacheError where h5py is missing, the file is no such cache, or
+    its embeddings or labels are not this backbone's.
+    """
+    with _opened(file) as source:
+        labels = _labels(source, file)
+        classifier = _classifier(source, file, loaded, labels)
+        paths = open_for_writing(folder, _manifest(file, source, loaded, labels))
+        _write_shards(source, labels, classifier, paths, report or command_report())
+    cache = open_cache(folder)
+    if not paths.loss.exists():
+        write_loss(paths, cache.rows["own_loss"].astype(np.float32), ABOUT)
+    return cache
+
+
+def _opened(file: Path) -> Any:
+    try:
+        import h5py
+    except ImportError as error:
+        raise CacheError(f"Reading {str(file)!r} takes h5py. Run `pip install h5py`.") from error
+    try:
+        return h5py.File(file, "r")
+    except OSError as error:
+        raise CacheError(
+            f"Cannot read {str(file)!r} ({error}). Give the dataset.hdf5 of the authors' cache."
+        ) from error
+
+
+def _labels(source: Any, file: Path) -> NDArray[np.int64]:
+    shapes = {name: source[name].shape for name in source if hasattr(source[name], "shape")}
+    embed, label = shapes.get("embed", ()), shapes.get("label", ())
+    if len(embed) != 2 or label not in ((embed[0], 1), (embed[0],)) or embed[0] == 0:
+        raise CacheError(f"{str(file)!r} holds {shapes}. Expected are embed (N, D) and label (N, 1), N at least 1.")
+    found = np.asarray(source["label"], np.float64).reshape(-1)
+    if not (np.isfinite(found) & (found >= 0) & (found == np.round(found))).all():
+        raise CacheError(f"{str(file)!r} has labels that are no whole numbers from 0 up. Write the cache again.")
+    return found.astype(np.int64)
+
+
+def _classifier(source: Any, file: Path, loaded: Loaded, labels: NDArray[np.int64]) -> torch.nn.Module:
+    classifier: torch.nn.Module = loaded.backbone.network.get_classifier()
+    reads, tells = getattr(classifier, "in_features", 0), getattr(classifier, "out_features", 0)
+    size, highest = source["embed"].shape[1], int(labels.max())
+    if reads != size or highest >= tells:
+        raise CacheError(
+            f"{str(file)!r} has embeddings of size {size} and labels up to {highest}; the classifier of "
+            f"{loaded.name!r} reads {reads} and tells {tells} classes. Give the model that made it (--backbone)."
+        )
+    return classifier
+
+
+def _manifest(file: Path, source: Any, loaded: Loaded, labels: NDArray[np.int64]) -> Manifest:
+    # Labels and a few embeddings tell two files apart; hashing 70 GB to continue a run would take minutes.
+    state = hashlib.blake2b(labels.tobytes(), digest_size=8)
+    for place in np.linspace(0, len(labels) - 1, 16).astype(int):
+        state.update(np.asarray(source["embed"][place], np.float32).tobytes())
+    return Manifest(
+        backbone=loaded.name,
+        weights_digest=loaded.weights_digest,
+        preprocessing=loaded.preprocessing.as_record(),
+        precision="fast",
+        views={"hdf5": file.name},
+        seed=0,
+        pictures_digest=state.hexdigest(),
+        pictures=len(labels),
+        classes=tuple(str(label) for label in np.unique(labels)),
+        shard_pictures=SHARD_ROWS,
+    )
+
+
+def _write_shards(
+    source: Any, labels: NDArray[np.int64], classifier: torch.nn.Module, paths: CachePaths, report: Report
+) -> None:
+    present, first = np.unique(labels, return_index=True)
+    order = np.argsort(first)  # h5py reads rising rows only
+    clean = np.empty((len(present), source["embed"].shape[1]), np.float16)
+    clean[order] = source["embed"][first[order]]
+    clock = Clock("read hdf5", len(labels))
+    for number, start in enumerate(range(0, len(labels), SHARD_ROWS)):
+        here = slice(start, min(start + SHARD_ROWS, len(labels)))
+        if not paths.shard(number).is_dir():
+            embedding = np.asarray(source["embed"][here], np.float32)
+            groups = slice(None) if number == 0 else slice(0, 0)
+            rows = _rows(labels[here], _loss(classifier, embedding, labels[here]))
+            write_shard(paths, number, Shard(embedding.astype(np.float16), rows, clean[groups], present[groups]))
+        report(clock.at(here.stop))
+
+
+def _rows(labels: NDArray[np.int64], loss: NDArray[np.float32]) -> NDArray[np.void]:
+    """Rows whose picture and id are their class, so that a class is held out whole."""
+    rows = np.zeros(len(labels), ROW)
+    rows["id"] = [int.from_bytes(hashlib.blake2b(b"%d" % label, digest_size=7).digest()) for label in labels.tolist()]
+    rows["picture"], rows["label"], rows["own_loss"] = labels, labels, loss
+    return rows
+
+
+@torch.inference_mode()
+def _loss(
+    classifier: torch.nn.Module, embedding: NDArray[np.float32], labels: NDArray[np.int64], rows_at_once: int = 2048
+) -> NDArray[np.float32]:
+    parts = []
+    for start in range(0, len(embedding), rows_at_once):
+        here = slice(start, start + rows_at_once)
+        parts.append(own_classifier_loss(classifier(torch.from_numpy(embedding[here])).numpy(), labels[here]))
+    return np.concatenate(parts)
