@@ -1,0 +1,97 @@
+"""Where a finetune job runs: widgets for this machine or SLURM, its partition, GPUs, CPUs and time."""
+
+import streamlit as st
+
+from url_viz.errors import JobError
+from url_viz.jobs.slurm import Partition, SlurmRequest, has_slurm, partitions
+
+PLACE_KEY = "finetune.place"
+PARTITION_KEY = "finetune.slurm.partition"
+HERE, ON_SLURM = "This machine", "SLURM"
+USUAL_MINUTES, USUAL_CPUS = 60, 4
+SHARED = (
+    "The workspace, this Python and the pictures have to lie on a file system that the nodes share. The run then shows "
+    "up below like any other, and waits in SLURM's queue."
+)
+
+
+def show_place() -> None:
+    """Widgets for where the next run starts; nothing at all where this machine has no SLURM."""
+    if not has_slurm():
+        return
+    place = st.segmented_control("Run on", [HERE, ON_SLURM], default=HERE, key=PLACE_KEY)
+    if place != ON_SLURM:
+        return
+    st.caption(SHARED)
+    try:
+        found = _partitions()
+    except JobError as error:
+        st.error(str(error))
+        return
+    if not found:
+        st.error("No partition of this cluster is up. Look at `sinfo`, or run on this machine.")
+        return
+    _show_request(found)
+
+
+def chosen_request() -> SlurmRequest | None:
+    """What the widgets say now; None for this machine.
+
+    Raises JobError where SLURM is chosen and could not be asked for its partitions.
+    """
+    if not has_slurm() or st.session_state.get(PLACE_KEY) != ON_SLURM:
+        return None
+    partition = st.session_state.get(PARTITION_KEY)
+    if partition is None:
+        raise JobError("No partition is chosen for SLURM. Choose one, or run on this machine.")
+    return SlurmRequest(
+        partition=partition,
+        gpus=int(st.session_state[_key("gpus", partition)]),
+        cpus=int(st.session_state[_key("cpus", partition)]),
+        minutes=int(st.session_state[_key("minutes", partition)]),
+    )
+
+
+@st.cache_data(ttl=60, show_spinner=False)
+def _partitions() -> list[Partition]:
+    return partitions()
+
+
+def _show_request(found: list[Partition]) -> None:
+    name_column, gpus_column, cpus_column, minutes_column = st.columns(4)
+    names = [partition.name for partition in found]
+    name = name_column.selectbox("Partition", names, key=PARTITION_KEY)
+    chosen = next(partition for partition in found if partition.name == name)
+    _show_number(gpus_column, "gpus", chosen, title="GPUs", least=0, usual=1, most=chosen.most_gpus)
+    _show_number(cpus_column, "cpus", chosen, title="CPUs", least=1, usual=USUAL_CPUS, most=chosen.most_cpus)
+    minutes = chosen.most_minutes
+    _show_number(minutes_column, "minutes", chosen, title="Minutes", least=1, usual=USUAL_MINUTES, most=minutes)
+
+
+def _show_number(
+    column: st.delta_generator.DeltaGenerator,
+    name: str,
+    partition: Partition,
+    *,
+    title: str,
+    least: int,
+    usual: int,
+    most: int | None,
+) -> None:
+    """A number within what the partition allows; where it allows one value only, the widget is off and shows it."""
+    value = usual if most is None else min(usual, most)
+    column.number_input(
+        title,
+        min_value=least,
+        max_value=most,
+        value=value,
+        step=1,
+        disabled=most == least,
+        key=_key(name, partition.name),
+        help=None if most is None else f"At most {most:,} in this partition.",
+    )
+
+
+def _key(name: str, partition: str) -> str:
+    """The widget's key; one a partition, so that a number never lies beyond another partition's bounds."""
+    return f"finetune.slurm.{name}.{partition}"
