@@ -1,7 +1,7 @@
 """Turn a cache of the authors (HDF5: `embed` (N, D), `label` (N, 1)) into ours, task losses computed once.
 
 Their file names neither pictures nor losses. The losses are the frozen classifier's, as their training computes them
-each step; and since views of one picture cannot be told, whole classes are held out, so that no picture is on both sides.
+each step. Views of one picture cannot be told, so whole classes are held out, and no picture is on both sides.
 """
 
 import hashlib
