@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from url_viz.errors import ImageError, ImageSetError, NoImagesError
 from url_viz.images.preprocess import middle, resized
 from url_viz.images.scan import Scan, absolute, display_name, scan
-from url_viz.index.embed import embed, score_missing
+from url_viz.index.embed import embed, full_disk_is_told, score_missing
 from url_viz.index.finish import finish
 from url_viz.index.neighbours import normalised
 from url_viz.index.store import Store, Writer, find_set, known_sets
@@ -268,7 +268,7 @@ def embed_folder(
     paths = home.set_paths(find_set(root, home))
     if not found.files:  # also of a known set: an unmounted disk looks empty, and is no reason to drop its rows
         raise NoImagesError(_nothing_in(found))
-    with Writer(paths, root) as writer:
+    with Writer(paths, root) as writer, full_disk_is_told(writer):
         embed(chosen, found, writer, limit=limit, report=report)
         score_missing(writer, chosen)
         finish(writer, chosen.space.key, report=report, refit=refit)
