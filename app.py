@@ -18,6 +18,7 @@ def run_page() -> None:
         st.Page("pages/upload.py", title="Sort uploads", icon=":material/swap_vert:"),
         st.Page("pages/search.py", title="Search safely", icon=":material/image_search:"),
         st.Page("pages/finetune.py", title="Adapt and finetune", icon=":material/model_training:"),
+        st.Page("pages/evaluate.py", title="Evaluate", icon=":material/monitoring:"),
     ]
     page = st.navigation(pages)
     try:

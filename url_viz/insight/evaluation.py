@@ -155,21 +155,26 @@ def counted(
 
 
 def measured(pictures: Counted, *, resamples: int | None = None, seed: int = 0) -> tuple[Measured, ...]:
-    """Every measure's figures, in the order of MEASURES; fewer bootstrap resamples for very many pictures."""
-    draws = resamples or min(MOST_RESAMPLES, max(FEWEST_RESAMPLES, ROWS_RESAMPLED // len(pictures)))
-    return tuple(_measured(pictures, name, resamples=draws, seed=seed) for name in pictures.values)
+    """Every measure's figures, in the order of MEASURES."""
+    return tuple(_measured(pictures, name, resamples=resamples, seed=seed) for name in pictures.values)
 
 
-def _measured(pictures: Counted, name: str, *, resamples: int, seed: int) -> Measured:
+def resamples_for(count: int) -> int:
+    """How many bootstrap resamples `count` pictures get: 1,000, and fewer of very many, which need fewer."""
+    return min(MOST_RESAMPLES, max(FEWEST_RESAMPLES, ROWS_RESAMPLED // count))
+
+
+def _measured(pictures: Counted, name: str, *, resamples: int | None, seed: int) -> Measured:
     values, right = pictures.values[name], pictures.is_right
+    draws = resamples or resamples_for(len(pictures))
     curve = risk_coverage(values, ~right)
     lead, lead_interval = float("nan"), Interval(float("nan"), float("nan"))
     if name != NEAREST:
-        lead, lead_interval = lead_over(pictures, name, NEAREST, resamples=resamples, seed=seed)
+        lead, lead_interval = lead_over(pictures, name, NEAREST, resamples=draws, seed=seed)
     return Measured(
         name=name,
         r_auroc=r_auroc(values, right),
-        interval=bootstrap_interval(auroc_of_codes, _codes(values), right, resamples=resamples, seed=seed),
+        interval=bootstrap_interval(auroc_of_codes, _codes(values), right, resamples=draws, seed=seed),
         beyond_nearest=lead,
         beyond_interval=lead_interval,
         aurc=curve.aurc,
@@ -178,7 +183,7 @@ def _measured(pictures: Counted, name: str, *, resamples: int, seed: int) -> Mea
 
 
 def lead_over(
-    pictures: Counted, name: str, other: str, *, resamples: int = MOST_RESAMPLES, seed: int = 0
+    pictures: Counted, name: str, other: str, *, resamples: int | None = None, seed: int = 0
 ) -> tuple[float, Interval]:
     """R-AUROC of one measure minus that of another, with the interval of the difference on the same resamples."""
 
@@ -186,7 +191,8 @@ def lead_over(
         return auroc_of_codes(codes, is_right) - auroc_of_codes(other_codes, is_right)
 
     arrays = _codes(pictures.values[name]), _codes(pictures.values[other]), pictures.is_right
-    return lead(*arrays), bootstrap_interval(lead, *arrays, resamples=resamples, seed=seed)
+    draws = resamples or resamples_for(len(pictures))
+    return lead(*arrays), bootstrap_interval(lead, *arrays, resamples=draws, seed=seed)
 
 
 def auroc_of_codes(codes: NDArray[np.integer], is_right: NDArray[np.bool_]) -> float:

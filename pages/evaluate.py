@@ -1,0 +1,59 @@
+"""Evaluate: whether the measures order a labelled image set, with intervals, beside their baselines."""
+
+import streamlit as st
+
+from url_viz.ui import evaluate
+from url_viz.ui.evaluate_crop import show_crop_test
+from url_viz.ui.evaluate_results import results_of
+from url_viz.ui.open_sets import open_sets
+from url_viz.ui.picture import OPENED, show_picture
+from url_viz.ui.reading import running, show_reading
+from url_viz.ui.sidebar import show_not_read, show_welcome
+from url_viz.ui.state import choice
+from url_viz.ui.view import measures_of
+
+now = choice()
+if now.set_id is None:
+    show_welcome()
+    st.stop()
+
+image_set = open_sets().find(now.set_id, now.model)
+has_pictures = image_set is not None and len(image_set) > 0
+with st.container():
+    show_reading(now.set_id, shown_version=image_set.version if image_set is not None and has_pictures else None)
+if image_set is None or not has_pictures:
+    show_not_read(now)
+    st.stop()
+
+evaluate.show_heading(image_set)
+if running(now.set_id) is not None:
+    st.caption("The figures appear when reading has ended: until then they would change with every picture.")
+    st.stop()
+
+with st.spinner(f"Working out intervals on {len(image_set):,} pictures"):
+    results = results_of(image_set)
+if results is None:
+    evaluate.show_without_classes(image_set)
+    show_crop_test(image_set)
+    st.stop()
+
+evaluate.show_recall(results)
+left, right = st.columns(2, gap="large")
+with left:
+    evaluate.show_intervals(image_set, results)
+with right:
+    evaluate.show_coverage(image_set, results)
+evaluate.show_measures(results)
+
+measure = evaluate.pick_measure(results)
+left, right = st.columns(2, gap="large")
+with left:
+    evaluate.show_deciles(image_set, results.pictures, measure=measure)
+with right:
+    show_crop_test(image_set)
+clicked = evaluate.show_classes(image_set, results.pictures, measure=measure)
+
+if clicked is not None:
+    options = measures_of(image_set.table())
+    st.session_state[OPENED] = clicked
+    show_picture(image_set, measure=measure if measure in options else options[0])

@@ -1,0 +1,101 @@
+"""Evaluate in a real browser: figures drawn, numbers taken away, a class looked into, the crop test run."""
+
+import csv
+import io
+import shutil
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import OpenPage, Serve
+from tests.images.pictures import write_folder
+from url_viz.image_set import ImageSet, embed_folder
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+ROOT = Path(__file__).parents[2]
+PATIENT_MS = 60_000
+COUNT = 40
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
+    root = tmp_path_factory.mktemp("evaluate")
+    (root / "workspace").mkdir()
+    shutil.copytree(prepared / "models", root / "workspace" / "models")
+    return root
+
+
+@pytest.fixture(scope="module")
+def image_set(home: Path) -> ImageSet:
+    return embed_folder(write_folder(home / "zoo", COUNT, classes=("cat", "dog")), workspace=home / "workspace")
+
+
+@pytest.fixture(scope="module")
+def app(serve: Serve, home: Path) -> str:
+    variables = {"URL_VIZ_HOME": str(home / "workspace"), "URL_VIZ_ROOTS": str(home), "HOME": str(home)}
+    return serve(ROOT / "app.py", environment=variables)
+
+
+def wait_for_figures(page: Page) -> None:
+    expect(page.get_by_text("Classes · 2")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.locator(".js-plotly-plot")).to_have_count(3, timeout=PATIENT_MS)
+
+
+def test_a_labelled_set_is_evaluated_and_its_numbers_are_taken_away(
+    app: str, image_set: ImageSet, open_page: OpenPage
+) -> None:
+    page = open_page(f"{app}/evaluate?set={image_set.set_id}", height=2400)
+    wait_for_figures(page)
+    expect(page.get_by_text("counted on 40 pictures of 2 classes")).to_be_visible()
+    expect(page.locator(".js-plotly-plot").first.get_by_text("Nearest similarity")).to_be_visible()
+
+    taken = [rows_of(page, place) for place in range(4)]
+    assert [row["measure"] for row in taken[0]][:3] == ["uncertainty", "confusability", "fusion"]
+    assert all(float(row["r_auroc_low"]) <= float(row["r_auroc"]) for row in taken[0])
+    assert float(taken[1][-1]["coverage"]) == 1
+    assert sum(int(row["pictures"]) for row in taken[2]) == COUNT
+    assert {row["label"] for row in taken[3]} == {"cat", "dog"}
+
+
+def rows_of(page: Page, place: int) -> list[dict[str, str]]:
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV", exact=True).nth(place).click()
+    return list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text(encoding="utf-8"))))
+
+
+def test_a_class_is_looked_into_and_a_picture_of_it_opened(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
+    page = open_page(f"{app}/evaluate?set={image_set.set_id}", height=2400)
+    wait_for_figures(page)
+    box = page.get_by_test_id("stDataFrame").last.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 18, box["y"] + 38 + 18)  # the box at the left edge of the first row
+    expect(page.get_by_text("of 20 find another class")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.locator(".tile")).to_have_count(12, timeout=PATIENT_MS)
+    page.locator(".tile").first.click()
+    expect(page.get_by_role("dialog").get_by_text("Nearest neighbours")).to_be_visible(timeout=PATIENT_MS)
+
+
+def test_the_crop_test_runs_with_progress_and_is_taken_away(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
+    page = open_page(f"{app}/evaluate?set={image_set.set_id}", height=2400)
+    wait_for_figures(page)
+    page.get_by_role("button", name="Run the crop test").click()
+    expect(page.get_by_text("of 40 pictures (95 % interval").first).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_test_id("stProgress")).to_have_count(0)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Crop test (CSV)").click()
+    rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text(encoding="utf-8"))))
+    assert len(rows) == COUNT
+    assert all(0.1 < float(row["crop_share"]) < 0.75 for row in rows)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_narrow_window_needs_no_sideways_scrolling(
+    app: str, image_set: ImageSet, open_page: OpenPage, scheme: Literal["light", "dark"]
+) -> None:
+    page = open_page(f"{app}/evaluate?set={image_set.set_id}", width=420, scheme=scheme)
+    wait_for_figures(page)
+    main = page.get_by_test_id("stMain")
+    assert main.evaluate("element => element.scrollWidth <= element.clientWidth")

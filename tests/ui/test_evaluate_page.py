@@ -1,0 +1,219 @@
+"""Evaluate in every state, through app.py as a visitor meets it: no set, unlabelled, labelled, being read, broken."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.images.pictures import write_folder
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.insight.evaluation import Counted
+from url_viz.insight.metrics import Interval
+from url_viz.jobs import start_job
+from url_viz.models.model import Model
+from url_viz.ui.evaluate import class_order, coverage_table, deciles_table, measures_shown, measures_table, verdict
+from url_viz.ui.evaluate_crop import sample_of
+from url_viz.ui.evaluate_plots import coverage_figure, intervals_figure, with_interval
+from url_viz.ui.evaluate_results import Lead, Results, results_of
+from url_viz.ui.reading import KIND
+from url_viz.workspace import Workspace
+
+APP = Path(__file__).parents[2] / "app.py"
+COUNT = 40
+
+
+@pytest.fixture
+def labelled(home: Workspace, tmp_path: Path, model: Model) -> ImageSet:
+    folder = write_folder(tmp_path / "zoo", COUNT, classes=("cat", "dog"))
+    shutil.copy(folder / "cat" / "0000.jpg", folder / "cat" / "again.jpg")
+    return embed_folder(folder, model=model, workspace=home.root)
+
+
+@pytest.fixture
+def unlabelled(home: Workspace, tmp_path: Path, model: Model) -> ImageSet:
+    return embed_folder(write_folder(tmp_path / "flat", 25), model=model, workspace=home.root)
+
+
+def opened(image_set: ImageSet | None) -> AppTest:
+    at = AppTest.from_file(str(APP), default_timeout=60)
+    if image_set is not None:
+        at.session_state["chosen_set"] = image_set.set_id
+        at.session_state["chosen_model"] = image_set.source.name
+    at.run()
+    at.switch_page("pages/evaluate.py").run()
+    assert not at.exception
+    return at
+
+
+def words(at: AppTest) -> str:
+    kinds = (at.title, at.subheader, at.markdown, at.caption, at.info, at.error, at.text)
+    return "\n".join([*(e.value for kind in kinds for e in kind), *(b.label for b in at.button)])
+
+
+def found_of(image_set: ImageSet) -> Results:
+    found = results_of(image_set)
+    assert found is not None
+    return found
+
+
+def test_without_an_image_set_a_newcomer_is_shown_the_ways_in(home: Workspace) -> None:
+    assert "Which of your pictures are ambiguous?" in words(opened(None))
+
+
+def test_a_labelled_set_shows_recall_measures_and_classes_with_what_they_are_counted_on(labelled: ImageSet) -> None:
+    at = opened(labelled)
+    text, results = words(at), found_of(labelled)
+    assert at.metric[0].value == f"{100 * results.pictures.recall:.1f} %"
+    assert f"counted on **{COUNT}** pictures of **2** classes; 1 left out (copies," in text
+    assert "nearest similarity is its own baseline" in text
+    shown = at.dataframe[0].value
+    assert shown["Measure"].tolist() == [
+        "Uncertainty",
+        "Confusability",
+        "Fusion",
+        "Entropy",
+        "1/norm",
+        "Nearest similarity",
+        "Nearest gap",
+    ]
+    assert all(" to " in cell for cell in shown["R-AUROC"])
+    classes = at.dataframe[1].value
+    assert sorted(classes["label"]) == ["cat", "dog"]
+    assert classes["pictures"].sum() == COUNT
+    assert classes["recall"].is_monotonic_increasing
+    assert "best" not in text.lower()
+
+
+def test_another_measure_changes_tenths_and_classes(labelled: ImageSet) -> None:
+    at = opened(labelled)
+    before = at.dataframe[1].value["mean_percentile"].tolist()
+    picker = next(one for one in at.segmented_control if one.label == "Tenths and classes by")
+    picker.set_value("fusion").run()
+    assert not at.exception
+    assert at.dataframe[1].value["mean_percentile"].tolist() != before
+
+
+def test_an_unlabelled_set_is_told_what_it_would_take_and_what_can_be_said(unlabelled: ImageSet) -> None:
+    at = opened(unlabelled)
+    text = words(at)
+    assert "at least 20 pictures in two or more class folders" in at.info[0].value
+    assert "rank correlation" in text
+    assert not at.metric
+    at.button(key="evaluate.crop.run").click().run()
+    assert not at.exception
+    assert "Uncertainty is higher on the crop for **" in words(at)
+    assert "of 25 pictures (95 % interval" in words(at)
+
+
+def test_the_crop_test_says_which_files_it_could_not_read(labelled: ImageSet) -> None:
+    at = opened(labelled)
+    (labelled.root / "cat" / "0002.jpg").unlink()
+    (labelled.root / "dog" / "0001.jpg").write_bytes(b"<html>")
+    at.button(key="evaluate.crop.run").click().run()
+    assert f"of {COUNT - 2} pictures" in words(at)
+    assert "2 files could not be read again" in words(at)
+
+
+def test_when_no_file_is_left_the_crop_test_says_so(labelled: ImageSet) -> None:
+    at = opened(labelled)
+    shutil.rmtree(labelled.root)
+    at.button(key="evaluate.crop.run").click().run()
+    assert not at.exception
+    assert f"None of the {COUNT} files drawn is there any more" in at.error[0].value
+
+
+def test_a_backbone_without_a_head_is_evaluated_by_the_rest(
+    home: Workspace, tmp_path: Path, bare_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from url_viz.models import zoo
+
+    monkeypatch.setattr(zoo, "HEADS", tmp_path / "no heads")
+    folder = write_folder(tmp_path / "zoo", 24, classes=("cat", "dog"))
+    at = opened(embed_folder(folder, model=bare_model, workspace=home.root))
+    assert at.dataframe[0].value["Measure"].tolist() == [
+        "Confusability",
+        "Entropy",
+        "1/norm",
+        "Nearest similarity",
+        "Nearest gap",
+    ]
+    assert "than uncertainty" not in words(at)
+
+
+def test_while_the_set_is_read_no_figure_is_shown(labelled: ImageSet, home: Workspace) -> None:
+    about = {"set_id": labelled.set_id, "model": labelled.source.name, "folder": str(labelled.root)}
+    start_job(["-c", "import time; time.sleep(60)"], kind=KIND, title="Read", workspace=home, about=about)
+    at = opened(labelled)
+    assert "The figures appear when reading has ended" in words(at)
+    assert not at.metric
+
+
+def test_figures_are_worked_out_once_for_a_snapshot(labelled: ImageSet) -> None:
+    assert results_of(labelled) is results_of(labelled)
+
+
+def test_the_verdict_names_more_or_less_only_where_its_interval_says_so() -> None:
+    def said(by: float, low: float, high: float) -> str:
+        rows = np.arange(4)
+        names = np.array(["a"] * 4)
+        pictures = Counted(rows, rows, names, np.array(["a", "b", "a", "b"]), {}, left_out=0, weight=0.5)
+        return verdict(Results(pictures, (), Lead("confusability", "uncertainty", by, Interval(low, high))))
+
+    assert "Confusability tells **more**" in said(0.1, 0.02, 0.2)
+    assert "Confusability tells **less**" in said(-0.1, -0.2, -0.02)
+    assert "**cannot be told apart**" in said(0.1, -0.02, 0.2)
+    assert "+0.100 (−0.020 to +0.200)" in said(0.1, -0.02, 0.2)
+
+
+def test_where_all_are_right_there_is_nothing_to_tell_apart() -> None:
+    rows, names = np.arange(3), np.array(["a", "a", "a"])
+    pictures = Counted(rows, rows, names, names, {}, left_out=0, weight=0.5)
+    assert "Every nearest neighbour is right" in verdict(Results(pictures, (), None))
+
+
+def test_figures_and_tables_hold_the_same_numbers(labelled: ImageSet) -> None:
+    results = found_of(labelled)
+    figure = intervals_figure(results.measures)
+    table = measures_table(results.measures)
+    assert list(figure.data[0].x) == table["r_auroc"].tolist()
+    assert (table["r_auroc_low"] <= table["r_auroc"]).all()
+    curves = coverage_table(results.pictures, results.measures)
+    drawn = {trace.name: trace for trace in coverage_figure(results.pictures, results.measures).data}
+    assert list(drawn["Fusion"].y) == pytest.approx(100 * curves["fusion"])
+    assert list(drawn["Oracle"].x) == pytest.approx(100 * curves["coverage"])
+    assert drawn["Entropy"].visible == "legendonly"
+    assert measures_shown(results.measures)["Lead over nearest similarity"].tolist()[5] == "–"
+
+
+def test_tenths_as_a_table_count_every_picture(labelled: ImageSet) -> None:
+    from url_viz.insight.evaluation import deciles
+
+    pictures = found_of(labelled).pictures
+    table = deciles_table(deciles(pictures.values["fusion"], pictures.is_right))
+    assert table["percentile_from"].tolist() == list(range(0, 100, 10))
+    assert table["pictures"].sum() == COUNT
+    assert (table["recall"] * table["pictures"]).sum() == pytest.approx(pictures.recall * COUNT)
+
+
+def test_a_class_shows_its_mistaken_pictures_first_the_most_ambiguous_ahead() -> None:
+    labels, nearest = np.array(["a", "a", "b", "a", "a"]), np.array(["a", "b", "b", "b", "a"])
+    values = {"uncertainty": np.array([9.0, 1, 5, 2, 3])}
+    pictures = Counted(np.arange(5), np.arange(5), labels, nearest, values, left_out=0, weight=0.5)
+    assert class_order(pictures, label="a", measure="uncertainty").tolist() == [3, 1, 0, 4]
+
+
+def test_a_sample_holds_no_copies_and_is_the_same_again(labelled: ImageSet) -> None:
+    whole = sample_of(labelled, 1000)
+    assert len(whole.subjects) == COUNT
+    some = sample_of(labelled, 10)
+    assert len({subject.id for subject in some.subjects}) == 10
+    assert some == sample_of(labelled, 10)
+
+
+def test_a_figure_that_is_not_there_is_a_dash() -> None:
+    nothing = Interval(float("nan"), float("nan"))
+    assert with_interval(float("nan"), nothing) == "–"
+    assert with_interval(0.5, nothing) == "0.500"
+    assert with_interval(0.8031, Interval(0.6894, 0.892)) == "0.803 (0.689 to 0.892)"

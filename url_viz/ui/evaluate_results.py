@@ -1,0 +1,43 @@
+"""What the Evaluate page shows of an image set, worked out once for each snapshot of it."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from url_viz.image_set import ImageSet
+from url_viz.insight.evaluation import Counted, Measured, counted, lead_over, measured
+from url_viz.insight.metrics import Interval
+
+
+@dataclass(frozen=True)
+class Lead:
+    """How far the R-AUROC of one measure is ahead of another's, with the 95 % interval of the difference."""
+
+    ahead: str
+    behind: str
+    by: float
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class Results:
+    """The counted pictures of a set, every measure's figures, and the lead of confusability over uncertainty."""
+
+    pictures: Counted
+    measures: tuple[Measured, ...]
+    lead: Lead | None
+
+
+@lru_cache(maxsize=4)
+def results_of(image_set: ImageSet) -> Results | None:
+    """All figures of a labelled snapshot; None where too few pictures have a class, or neighbours are not known yet."""
+    if image_set.graph is None:
+        return None
+    pictures = counted(image_set.table(), image_set.contents, graph=image_set.graph, embeddings=image_set.embeddings)
+    return None if pictures is None else Results(pictures, measured(pictures), _lead(pictures))
+
+
+def _lead(pictures: Counted) -> Lead | None:
+    if not {"uncertainty", "confusability"} <= pictures.values.keys():
+        return None
+    by, interval = lead_over(pictures, "confusability", "uncertainty")
+    return Lead("confusability", "uncertainty", by, interval)
