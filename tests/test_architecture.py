@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 BASE = {"errors", "workspace", "progress"}
-STAGES = ["images", "models", "index", "insight", "image_set", "jobs", "ui", "pages", "app"]
+STAGES = ["images", "models", "index", "insight", "image_set", "share", "jobs", "ui", "pages", "app"]
 """Left to right: a stage imports only stages to its left (and itself)."""
 
 ALLOWED: dict[str, set[str]] = {
@@ -18,13 +18,15 @@ ALLOWED: dict[str, set[str]] = {
     **{stage: BASE | {"figures"} | set(STAGES[: place + 1]) for place, stage in enumerate(STAGES)},
     "figures": BASE | {"insight"},
     "demo": BASE | {"images", "models", "index", "insight", "image_set"},
-    "cli": BASE | {"figures", "demo", "images", "models", "index", "insight", "image_set", "jobs"},
+    "sets": BASE | {"images", "models", "index", "insight", "image_set", "share"},
+    "commands": BASE | {"commands", "figures", "images", "models", "index", "insight", "image_set", "sets", "share"},
+    "cli": BASE | {"commands", "figures", "demo", "images", "models", "index", "insight", "image_set", "sets", "jobs"},
     "training": BASE | {"figures", "images", "models", "index", "insight", "training"},
 }
 for early in ("images", "models", "index", "insight"):
     ALLOWED[early] = ALLOWED[early] - {"figures"}
 for late in ("ui", "pages", "app"):
-    ALLOWED[late] = ALLOWED[late] | {"demo", "training.config"}
+    ALLOWED[late] = ALLOWED[late] | {"demo", "sets", "training.config"}
 ALLOWED["__main__"] = {"cli"}
 ALLOWED["__init__"] = BASE | {"models", "image_set", "images"}
 

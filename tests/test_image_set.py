@@ -13,11 +13,12 @@ from PIL import ExifTags, Image
 from tests.conftest import dice_head
 from tests.images.pictures import encoded, noise, write_folder
 from url_viz.errors import FolderError, ImageError, ImageSetError, WorkspaceError
-from url_viz.image_set import ImageSet, embed_folder, forget, list_sets, open_image_set
+from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.insight.ranking import percentile
 from url_viz.models.head import save_head
 from url_viz.models.model import Model
 from url_viz.models.zoo import DEFAULT
+from url_viz.sets import forget, list_sets
 
 COLUMNS = ["id", "path", "label", "width", "height", "uncertainty", "percentile", "confusability"]
 COLUMNS += ["confusability_percentile", "nearest_similarity", "twin_group", "entropy", "inverse_norm", "x", "y"]

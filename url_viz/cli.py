@@ -11,16 +11,13 @@ import pandas as pd
 from tyro.conf import Positional, arg
 from tyro.extras import SubcommandApp
 
+from url_viz.commands.arguments import Folder, ModelName, WorkspaceDir
 from url_viz.errors import UrlVizError
 from url_viz.models.zoo import DEFAULT, EMBEDDED, shipped_head
 from url_viz.progress import Progress, TerminalReport, command_report
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
-
-Folder = Annotated[Path, arg(help="folder of pictures")]
-ModelName = Annotated[str, arg(help="zoo or timm name, or the path of a checkpoint")]
-WorkspaceDir = Annotated[Path | None, arg(help="where results are kept (default: $URL_VIZ_HOME, else ~/.url_viz)")]
 
 app = SubcommandApp()
 STRICT_STATUS = 3
@@ -153,7 +150,7 @@ def export(
 @app.command(name="sets")
 def sets(*, workspace: WorkspaceDir = None) -> None:
     """List the image sets of the workspace."""
-    from url_viz.image_set import list_sets
+    from url_viz.sets import list_sets
 
     table = list_sets(workspace)
     print(table.to_string(index=False) if len(table) else "No image sets yet. Read one: python -m url_viz embed FOLDER")
@@ -162,7 +159,7 @@ def sets(*, workspace: WorkspaceDir = None) -> None:
 @app.command(name="forget")
 def forget_set(folder: Positional[Folder], *, workspace: WorkspaceDir = None) -> None:
     """Remove what the workspace keeps of a folder; the pictures themselves are not touched."""
-    from url_viz.image_set import forget
+    from url_viz.sets import forget
 
     print(f"Forgot {forget(folder, workspace=workspace)}. Its pictures are where they were.")
 

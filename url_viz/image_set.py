@@ -1,9 +1,7 @@
 """ImageSet, what a caller holds: the pictures of one folder with their uncertainty, map, neighbours and search."""
 
-import io
 import os
 import shlex
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,13 +12,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.errors import ImageError, ImageSetError, NoImagesError
+from url_viz.errors import ImageSetError, NoImagesError
 from url_viz.images.preprocess import middle, resized
+from url_viz.images.query import upright_query
 from url_viz.images.scan import Scan, absolute, display_name, scan
 from url_viz.index.embed import embed, full_disk_is_told, score_missing
 from url_viz.index.finish import finish
 from url_viz.index.neighbours import normalised
-from url_viz.index.store import Store, Writer, find_set, known_sets
+from url_viz.index.store import Store, Writer, find_set
 from url_viz.index.tables import Graph, positions_of
 from url_viz.insight.frame import Frame, frame_of
 from url_viz.insight.ranking import percentile_among
@@ -34,8 +33,6 @@ from url_viz.workspace import Workspace
 if TYPE_CHECKING:
     from PIL.Image import Image
     from plotly.graph_objects import Figure
-
-_MODES_OF_PNG = frozenset(("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"))
 
 
 @dataclass(frozen=True)
@@ -229,7 +226,7 @@ class ImageSet:
 
     def _embedded_query(self, query: "Path | Image") -> NDArray[np.float32]:
         sheet = self.space.preprocessing
-        image = _upright_query(query, short_side_px=sheet.resize_px)
+        image = upright_query(query, short_side_px=sheet.resize_px)
         crop = middle(resized(image, sheet), sheet.size_px)
         vector: NDArray[np.float32] = self.model.run(crop[None]).embedding[0]
         return vector
@@ -284,7 +281,7 @@ def open_image_set(folder: str | Path, *, model: str = DEFAULT, workspace: Path 
     Raises ImageSetError where the folder was never read, or not with this model.
     """
     home = Workspace.at(workspace)
-    return open_set(_read_before(folder, home), model=model, workspace=home)
+    return open_set(read_before(folder, home), model=model, workspace=home)
 
 
 def open_set(set_id: str, *, model: str, workspace: Workspace) -> ImageSet:
@@ -306,32 +303,8 @@ def open_set(set_id: str, *, model: str, workspace: Workspace) -> ImageSet:
     return ImageSet(Store(paths), space, source, workspace)
 
 
-def forget(folder: str | Path, *, workspace: Path | None = None) -> Path:
-    """Remove what the workspace keeps of a folder; the pictures are not touched. Returns the folder's path."""
-    home = Workspace.at(workspace)
-    paths = home.set_paths(_read_before(folder, home))
-    root = Path(folder).expanduser().resolve()  # not by the set's label, which may be what is damaged
-    with Writer(paths, root):
-        paths.about.unlink()
-    shutil.rmtree(paths.folder)
-    return root
-
-
-def list_sets(workspace: Path | None = None) -> pd.DataFrame:
-    """The image sets of a workspace: id, folder, pictures, failures, models, and megabytes on disk."""
-    home = Workspace.at(workspace)
-    rows = []
-    for set_id, about in known_sets(home):
-        paths = home.set_paths(set_id)
-        files = Store(paths).images(["failure"])
-        failed = len(files) - files["failure"].null_count
-        size = sum(f.stat().st_size for f in paths.folder.rglob("*") if f.is_file())
-        models = ", ".join(dict.fromkeys(space.backbone for space in about.spaces))
-        rows.append((set_id, str(about.root), len(files) - failed, failed, models, round(size / 2**20, 1)))
-    return pd.DataFrame(rows, columns=["id", "folder", "pictures", "failures", "models", "megabytes"])
-
-
-def _read_before(folder: str | Path, home: Workspace) -> str:
+def read_before(folder: str | Path, home: Workspace) -> str:
+    """The id of the image set of a folder. Raises ImageSetError where it was never read."""
     set_id = find_set(Path(folder), home)
     if not home.set_paths(set_id).about.exists():
         raise ImageSetError(
@@ -342,30 +315,6 @@ def _read_before(folder: str | Path, home: Workspace) -> str:
 
 def _embed_command(folder: str | Path, *options: str) -> str:
     return f"`python -m url_viz embed {shlex.join((str(folder), *options))}`"
-
-
-def _upright_query(query: "Path | Image", *, short_side_px: int) -> "Image":
-    """The picture to search with, read as the pictures of the set were, also where it comes from memory."""
-    from url_viz.images.decode import decode, read_file
-
-    if not isinstance(query, (str, os.PathLike)):
-        return decode(_as_png(query))[0]
-    if not Path(query).exists():
-        raise ImageError(f"There is no file {os.fspath(query)!r}. Give the path of the picture to search with.")
-    try:
-        return decode(read_file(os.fsencode(query)), short_side_px=short_side_px)[0]
-    except ImageError as error:
-        raise ImageError(f"{os.fspath(query)!r} {error}. Search with another picture.") from error
-
-
-def _as_png(image: "Image") -> bytes:
-    from PIL import ImageOps
-
-    file = io.BytesIO()
-    upright = ImageOps.exif_transpose(image)
-    upright = upright if upright.mode in _MODES_OF_PNG else upright.convert("RGB")
-    upright.save(file, "PNG", compress_level=0)
-    return file.getvalue()
 
 
 def _nothing_in(found: Scan) -> str:
