@@ -46,9 +46,13 @@ def default_workspace() -> Path:
     return Path(named).expanduser() if named else Path.home() / ".url_viz"
 
 
-def set_id_of(root: Path) -> str:
-    """The name of an image set's folder in the workspace: 16 hexadecimal digits made from its root's bytes."""
-    return hashlib.blake2b(os.fsencode(root), digest_size=8).hexdigest()
+def set_id_of(root: Path, number: int = 0) -> str:
+    """The name of an image set's folder in the workspace: 16 hexadecimal digits made from its root's bytes.
+
+    A `number` above 0 gives other names, for where the first is taken.
+    """
+    salt = b"\0%d" % number if number else b""
+    return hashlib.blake2b(os.fsencode(root) + salt, digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True)

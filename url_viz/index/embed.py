@@ -97,6 +97,7 @@ def embed(model: Model, scan: Scan, writer: Writer, *, limit: int | None, report
     """
     plan = make_plan(scan, writer, model.space.key, limit=limit)
     writer.add_space(model.space)
+    writer.note_skipped(scan.other)
     run = _Run(model, writer)
     clock = Clock("read", total=len(plan.to_read))
     report(clock.at(0))

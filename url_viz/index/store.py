@@ -3,10 +3,12 @@
 import datetime
 import json
 import os
+import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +38,28 @@ from url_viz.workspace import SetPaths, Workspace, replaced, set_id_of
 KEEP_VERSIONS = datetime.timedelta(minutes=10)
 """Older versions are removed after a run; a reader that opened the set within this time is not disturbed."""
 
+MOST_EXTENSIONS = 500
+SPACE_TABLES = ("embeddings", "scores", "neighbours", "coordinates")
+"""The tables whose names go on with the key of their space."""
+
 
 @dataclass(frozen=True)
 class About:
-    """What is known of an image set besides its rows: where its pictures lie, and the spaces it was read in."""
+    """What is known of an image set besides its rows: where its pictures lie, and the spaces it was read in.
+
+    `name` is what its owner called it ("" for nothing); `skipped` counts, by extension, the files of the folder that
+    the last scan passed over as no pictures.
+    """
 
     root: Path
     spaces: tuple[EmbeddingSpace, ...] = ()
+    name: str = ""
+    skipped: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What the image set is called: by its name, else by the end of its folder's path."""
+        return self.name or f"{self.root.parent.name}/{self.root.name}"
 
     def space(self, backbone: str, *, weights_digest: str | None = None) -> EmbeddingSpace | None:
         """The latest space of this backbone (and these weights, where told)."""
@@ -64,10 +81,12 @@ class Embedded:
 def find_set(root: Path, workspace: Workspace) -> str:
     """The id of the image set of the folder `root`: a known one that lies there, else the id a new one gets."""
     resolved = root.expanduser().resolve()
-    for set_id, about in known_sets(workspace):
+    known = dict(known_sets(workspace))
+    for set_id, about in known.items():
         if about.root == resolved:
             return set_id
-    return set_id_of(resolved)
+    # An image set whose folder was moved keeps its id, which is made from where the folder lay: that name is taken.
+    return next(set_id for set_id in map(partial(set_id_of, resolved), count()) if set_id not in known)
 
 
 def known_sets(workspace: Workspace) -> list[tuple[str, About]]:
@@ -83,7 +102,12 @@ def read_about(paths: SetPaths) -> About:
     """Read an image set's label. Raises ImageSetError where there is none, WorkspaceError where it is damaged."""
     try:
         record = json.loads(paths.about.read_text())
-        return About(Path(record["root"]), tuple(_space(r) for r in record["spaces"]))
+        return About(
+            root=Path(record["root"]),
+            spaces=tuple(_space(r) for r in record["spaces"]),
+            name=str(record.get("name", "")),
+            skipped=tuple((str(extension), int(number)) for extension, number in record.get("skipped", [])),
+        )
     except FileNotFoundError as error:
         raise ImageSetError(
             f"There is no image set {paths.folder.name!r}. `python -m url_viz sets` lists them."
@@ -102,7 +126,8 @@ def _space(record: dict[str, Any]) -> EmbeddingSpace:
     return EmbeddingSpace(record["backbone"], record["weights_digest"], Preprocessing(**sheet), record["precision"])
 
 
-def _write_about(paths: SetPaths, about: About) -> None:
+def write_about(paths: SetPaths, about: About) -> None:
+    """Write an image set's label; only the holder of the set's lock may."""
     spaces = [
         {
             "backbone": s.backbone,
@@ -113,7 +138,7 @@ def _write_about(paths: SetPaths, about: About) -> None:
         for s in about.spaces
     ]
     with replaced(paths.about) as temporary:
-        temporary.write_text(json.dumps({"root": os.fspath(about.root), "spaces": spaces}))
+        temporary.write_text(json.dumps(asdict(about) | {"root": os.fspath(about.root), "spaces": spaces}))
 
 
 class Store:
@@ -200,9 +225,10 @@ class Store:
 
     def _table(self, name: str) -> Any:
         """The table, at its latest version; None where it was never written."""
+        if not (self.paths.tables / f"{name}.lance").is_dir():  # never written, or dropped since
+            self._tables.pop(name, None)
+            return None
         if name not in self._tables:
-            if not (self.paths.tables / f"{name}.lance").is_dir():
-                return None
             try:
                 self._tables[name] = self._database.open_table(name)
             except ValueError:  # the folder of a table whose first write has not ended
@@ -236,7 +262,7 @@ class Writer(Store):
                 "Wait until it is done, or stop it first."
             ) from error
         if not self.paths.about.exists():
-            _write_about(self.paths, About(self._root))
+            write_about(self.paths, About(self._root))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -247,7 +273,30 @@ class Writer(Store):
         about = self.about()
         others = tuple(s for s in about.spaces if s.key != space.key)
         if about.spaces != (*others, space):
-            _write_about(self.paths, About(about.root, (*others, space)))
+            write_about(self.paths, replace(about, spaces=(*others, space)))
+
+    def note_skipped(self, skipped: Sequence[tuple[str, int]]) -> None:
+        """Note what the scan passed over, by extension: the most frequent ones, and the rest as one."""
+        rest = sum(number for _, number in skipped[MOST_EXTENSIONS:])
+        kept = (*skipped[:MOST_EXTENSIONS], *((("other extensions", rest),) if rest else ()))
+        about = self.about()
+        if about.skipped != kept:
+            write_about(self.paths, replace(about, skipped=kept))
+
+    def drop_space(self, space: EmbeddingSpace) -> None:
+        """Forget all that is kept of one space. The label goes first: what is left of a stopped run is litter."""
+        about = self.about()
+        write_about(self.paths, replace(about, spaces=tuple(s for s in about.spaces if s.key != space.key)))
+        self.drop_litter()
+
+    def drop_litter(self) -> None:
+        """Remove tables of spaces that the label does not name any more."""
+        named = {space.key for space in self.about().spaces}
+        for folder in self.paths.tables.glob("*.lance"):
+            kind, _, rest = folder.stem.partition("-")
+            if kind in SPACE_TABLES and rest.partition("-")[0] not in named:
+                self._tables.pop(folder.stem, None)
+                shutil.rmtree(folder)
 
     def add_images(self, rows: pa.Table) -> None:
         """Add files (IMAGES columns); rows with the same id take the place of older ones."""
