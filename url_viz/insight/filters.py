@@ -1,0 +1,190 @@
+"""Filters on the table of an image set: which pictures are looked at, as plain values that fit into an address."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+SEPARATOR = "; "
+SEVERAL = frozenset({"tags", "reasons"})
+"""Columns whose cells hold any number of values, joined by `SEPARATOR`."""
+
+NO_FILTER = frozenset({"id", "path", "x", "y", "twin_group"})
+MOST_VALUES = 1_000
+"""A text column with more distinct values than this tells pictures apart rather than kinds of them: no filter."""
+
+Kind = Literal["numeric", "category", "several"]
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Pictures whose `column` holds one of `values`; "" stands for those without a value."""
+
+    column: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Between:
+    """Pictures whose `column` lies from `low` to `high`, both included; None is no bound. Missing values are out."""
+
+    column: str
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Named:
+    """Pictures whose path holds `text`, small and capital letters alike."""
+
+    text: str
+
+    @property
+    def column(self) -> str:
+        return "path"
+
+
+Filter = OneOf | Between | Named
+
+
+def kept(table: pd.DataFrame, filters: Iterable[Filter]) -> NDArray[np.bool_]:
+    """Which rows (N,) pass all `filters`; one on a column that the table lacks is passed by all."""
+    keep = np.ones(len(table), bool)
+    for one in filters:
+        if one.column in table.columns:
+            keep &= _passes(table, one)
+    return keep
+
+
+def kind_of(column: "pd.Series[Any]") -> Kind:
+    """How a column is filtered."""
+    if column.name in SEVERAL:
+        return "several"
+    is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    return "numeric" if is_number else "category"
+
+
+def filterable(table: pd.DataFrame) -> dict[str, Kind]:
+    """The columns that can be filtered by: those that differ from picture to picture, but not all of them."""
+    kinds: dict[str, Kind] = {}
+    for name in table.columns:
+        if name not in NO_FILTER and _is_telling(table[name], kind_of(table[name])):
+            kinds[str(name)] = kind_of(table[name])
+    return kinds
+
+
+def values_of(column: "pd.Series[Any]") -> dict[str, int]:
+    """The values of a categorical column with their counts, most frequent first; "" counts those without one."""
+    codes, cells = _cells(column)
+    totals: Counter[str] = Counter()
+    for cell, count in zip(cells, np.bincount(codes % len(cells), minlength=len(cells)), strict=True):
+        for value in _split(cell, column):
+            totals[value] += int(count)
+    return {value: count for value, count in sorted(totals.items(), key=lambda pair: (-pair[1], pair[0])) if count}
+
+
+def replaced_in(filters: Sequence[Filter], column: str, new: Filter | None) -> tuple[Filter, ...]:
+    """The filters with the one on `column` replaced by `new`, at its place; None takes it away."""
+    others = [new if one.column == column and new is not None else one for one in filters]
+    if new is not None and new not in others:
+        others.append(new)
+    return tuple(one for one in others if one.column != column or one is new)
+
+
+def in_words(one: Filter) -> str:
+    """A filter as its chip says it."""
+    if isinstance(one, Named):
+        return f"Name: {one.text}"
+    title = one.column.replace("_", " ").capitalize()
+    if isinstance(one, OneOf):
+        return f"{title}: {' or '.join(value or 'none' for value in one.values)}"
+    if one.low is None:
+        return f"{title} ≤ {_number(one.high)}"
+    return f"{title} ≥ {_number(one.low)}" if one.high is None else f"{title} {_number(one.low)} – {_number(one.high)}"
+
+
+def as_query(filters: Iterable[Filter]) -> dict[str, list[str]]:
+    """The filters as parameters of an address: `in.label=cat`, `min.width=100`, `max.width=300`, `name=beach`."""
+    query: dict[str, list[str]] = {}
+    for one in filters:
+        if isinstance(one, Named):
+            query["name"] = [one.text]
+        elif isinstance(one, OneOf):
+            query[f"in.{one.column}"] = list(one.values)
+        else:
+            bounds = {"min": one.low, "max": one.high}
+            query |= {f"{end}.{one.column}": [_number(bound)] for end, bound in bounds.items() if bound is not None}
+    return query
+
+
+def from_query(query: Mapping[str, Sequence[str]]) -> tuple[Filter, ...]:
+    """The filters of an address; parameters that are none, and bounds that are no numbers, are passed over."""
+    filters: dict[str, Filter] = {}
+    for key, values in query.items():
+        start, _, column = key.partition(".")
+        if key == "name" and values and values[0]:
+            filters["path"] = Named(values[0])
+        elif start == "in" and column:
+            filters[column] = OneOf(column, tuple(values))
+        elif start in ("min", "max") and column and (bound := _finite(values)) is not None:
+            before = filters.get(column)
+            both = before if isinstance(before, Between) else Between(column)
+            low, high = (bound, both.high) if start == "min" else (both.low, bound)
+            filters[column] = Between(column, low, high)
+    return tuple(filters.values())
+
+
+def _passes(table: pd.DataFrame, one: Filter) -> NDArray[np.bool_]:
+    column = table[one.column]
+    if isinstance(one, Named):
+        return column.str.contains(one.text, case=False, regex=False).to_numpy(dtype=bool)
+    if isinstance(one, OneOf):
+        return _has_one_of(column, one.values)
+    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
+    low = -math.inf if one.low is None else one.low
+    high = math.inf if one.high is None else one.high
+    within: NDArray[np.bool_] = (values >= low) & (values <= high)
+    return within
+
+
+def _has_one_of(column: "pd.Series[Any]", values: Sequence[str]) -> NDArray[np.bool_]:
+    codes, cells = _cells(column)
+    wanted = set(values)
+    found: NDArray[np.bool_] = np.array([bool(wanted & set(_split(cell, column))) for cell in cells], bool)[codes]
+    return found
+
+
+def _cells(column: "pd.Series[Any]") -> tuple[NDArray[np.int64], list[str]]:
+    """The column (N,) as numbers of distinct texts; the last text is "", for cells without a value."""
+    codes, distinct = pd.factorize(column)
+    return np.asarray(codes, np.int64), [*map(str, distinct), ""]
+
+
+def _split(cell: str, column: "pd.Series[Any]") -> list[str]:
+    return cell.split(SEPARATOR) if column.name in SEVERAL else [cell]
+
+
+def _is_telling(column: "pd.Series[Any]", kind: Kind) -> bool:
+    if kind == "numeric":
+        values = column.to_numpy(dtype=float)
+        values = values[np.isfinite(values)]
+        return bool(len(values) and values.min() < values.max())
+    distinct = column.nunique(dropna=False)
+    return distinct > 1 and (kind == "several" or distinct <= MOST_VALUES or column.name == "label")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
+
+
+def _finite(values: Sequence[str]) -> float | None:
+    try:
+        number = float(values[0])
+    except (ValueError, IndexError):
+        return None
+    return number if math.isfinite(number) else None

@@ -1,0 +1,124 @@
+"""Filters on Explore: a popover to set one for any column, and a chip for each that is on."""
+
+import pandas as pd
+import streamlit as st
+
+from url_viz.insight.filters import (
+    Between,
+    Filter,
+    Kind,
+    Named,
+    OneOf,
+    filterable,
+    in_words,
+    replaced_in,
+    values_of,
+)
+
+FILTERS = "view.filters"
+_COLUMN = "view.filter_column"
+_NAME = "view.filter_name"
+_TITLES = {"label": "Class", "": "none"}
+
+
+def filters_on() -> tuple[Filter, ...]:
+    """The filters that are on, in the order in which they were set."""
+    found: tuple[Filter, ...] = st.session_state.get(FILTERS, ())
+    return found
+
+
+def set_filter(column: str, new: Filter | None) -> None:
+    """Set the one filter on a column, or take it away."""
+    st.session_state[FILTERS] = replaced_in(filters_on(), column, new)
+
+
+def filter_on(column: str) -> Filter | None:
+    """The filter on a column, where there is one."""
+    return next((one for one in filters_on() if one.column == column), None)
+
+
+def show_filter_popover(table: pd.DataFrame) -> None:
+    """Set filters: by name, or by the values of a column."""
+    kinds = filterable(table)
+    with st.popover("Filter", icon=":material/filter_list:"):
+        _pick_name()
+        if not kinds:
+            return
+        column = st.selectbox("Column", list(kinds), format_func=title_of_column, key=_COLUMN)
+        if kinds[column] == "numeric":
+            _pick_range(table[column], column)
+        else:
+            _pick_values(table[column], column)
+
+
+def show_filter_chips() -> None:
+    """A chip for each filter; a click takes it away."""
+    for one in filters_on():
+        words = in_words(one) if one.column != "label" else in_words(one).replace("Label", "Class", 1)
+        key = f"chip.{'class' if one.column == 'label' else one.column}"
+        st.button(plain(words), icon=":material/close:", key=key, on_click=set_filter, args=(one.column, None))
+
+
+def title_of_column(column: str) -> str:
+    """A column's name as people read it."""
+    return _TITLES.get(column, column.replace("_", " ").capitalize())
+
+
+def columns_of_kind(table: pd.DataFrame, kind: Kind) -> list[str]:
+    """Columns that can be filtered by, of one kind."""
+    return [column for column, found in filterable(table).items() if found == kind]
+
+
+def plain(text: str) -> str:
+    """Text from files as a label: Markdown's signs are escaped."""
+    return "".join(f"\\{c}" if c in "\\`*_[]#~:$<>" else c for c in text)
+
+
+def _pick_name() -> None:
+    now = filter_on("path")
+    st.session_state[_NAME] = now.text if isinstance(now, Named) else ""
+    st.text_input("Part of the name", key=_NAME, on_change=_take_name, placeholder="any")
+
+
+def _take_name() -> None:
+    text = st.session_state[_NAME].strip()
+    set_filter("path", Named(text) if text else None)
+
+
+def _pick_values(values: "pd.Series[str]", column: str) -> None:
+    counts = values_of(values)
+    now = filter_on(column)
+    key = f"view.filter.{column}"
+    st.session_state[key] = [v for v in now.values if v in counts] if isinstance(now, OneOf) else []
+    st.multiselect(
+        "Any of",
+        list(counts),
+        format_func=lambda value: f"{value or 'none'} ({counts[value]:,})",
+        key=key,
+        on_change=_take_values,
+        args=(column, key),
+        placeholder="all",
+    )
+
+
+def _take_values(column: str, key: str) -> None:
+    values = tuple(st.session_state[key])
+    set_filter(column, OneOf(column, values) if values else None)
+
+
+def _pick_range(values: "pd.Series[float]", column: str) -> None:
+    now = filter_on(column)
+    low, high = (now.low, now.high) if isinstance(now, Between) else (None, None)
+    st.caption(f"From {values.min():.6g} to {values.max():.6g} in this image set")
+    left, right = st.columns(2)
+    keys = (f"view.filter.{column}.low", f"view.filter.{column}.high")
+    for place, title, key, bound in ((left, "At least", keys[0], low), (right, "At most", keys[1], high)):
+        st.session_state[key] = bound
+        place.number_input(
+            title, value=None, key=key, format="%g", on_change=_take_range, args=(column, *keys), placeholder="any"
+        )
+
+
+def _take_range(column: str, low_key: str, high_key: str) -> None:
+    low, high = st.session_state[low_key], st.session_state[high_key]
+    set_filter(column, None if low is None and high is None else Between(column, low, high))
