@@ -10,6 +10,7 @@ UrlVizError
 │   ├── CheckpointError    a checkpoint file that is damaged or not one
 │   └── HeadMismatchError  a head that does not fit its backbone
 ├── ImageSetError          an image set that is unknown, empty, or not read with this model yet
+├── DecisionError          a decision or tag that cannot be made as asked, or of no picture
 ├── WorkspaceError         a workspace that is locked, damaged, or written by a newer version
 ├── CacheError             a cache of embeddings that does not fit what is asked of it
 └── JobError               a job that cannot be started, found or stopped
@@ -54,6 +55,10 @@ class HeadMismatchError(ModelError):
 
 class ImageSetError(UrlVizError):
     """An image set that is unknown, empty, or not read with this model yet."""
+
+
+class DecisionError(UrlVizError):
+    """A decision or tag that cannot be made as asked, or that is asked of no picture."""
 
 
 class WorkspaceError(UrlVizError):

@@ -73,6 +73,10 @@ class SetPaths:
     def lock(self) -> Path:
         return self.folder / "writer.lock"
 
+    @property
+    def decisions(self) -> Path:
+        return self.folder / "decisions.db"
+
 
 @dataclass(frozen=True)
 class Workspace:
