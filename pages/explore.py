@@ -1,8 +1,10 @@
-"""Explore: the map of an image set, and its most ambiguous and clearest pictures side by side."""
+"""Explore: the map of an image set and its most ambiguous and clearest pictures side by side."""
 
 import streamlit as st
 
-from url_viz.ui import explore
+from url_viz.ui import explore, explore_controls
+from url_viz.ui.explore_view import keep_view, restore_view
+from url_viz.ui.filters import filters_on, show_filter_popover
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.picture import OPENED, show_picture
 from url_viz.ui.reading import running, show_reading
@@ -23,37 +25,41 @@ if image_set is None or not has_pictures:
     show_not_read(now)
     st.stop()
 
+restore_view(explore.map_key(image_set))
 table = image_set.table()
 heading = st.container()
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-    measure = explore.pick_measure(table)
-    if not explore.pick_with_classes(image_set):
+    measure = explore_controls.pick_measure(table)
+    places = [st.container(width="content") for _ in range(4)]
+    with places[3]:
+        with_classes = explore_controls.show_view_popover(image_set, table)
+    if not with_classes:
         table["label"] = None
-    colour = explore.pick_colour(table, measure)
-    label = explore.pick_label(table)
+    with places[0]:
+        colour = explore_controls.pick_colour(table, measure)
+    with places[1]:
+        explore_controls.pick_class(table)
+    with places[2]:
+        show_filter_popover(table)
 
 with heading:
     explore.show_heading(image_set, table)
 
 done = explore.state_of_map(image_set)
-scope = Scope(done.polygon, label)
+scope = Scope(done.polygon, filters_on())
 rows = explore.scoped_rows(table, scope, measure)
 
 left, right = st.columns(2, gap="medium")
 with left:
     event = explore.draw_map(
-        image_set,
-        table,
-        measure=measure,
-        colour=colour,
-        label=label,
-        note="still reading" if running(now.set_id) else "",
+        image_set, table, measure=measure, colour=colour, note="still reading" if running(now.set_id) else ""
     )
 with right:
     explore.show_chips(image_set, scope, threshold=done.threshold_percentile, shown=len(rows), total=len(table))
     clicked = explore.show_galleries(image_set, rows, measure=measure, threshold=done.threshold_percentile)
     explore.show_exports(image_set, table, rows)
 explore.show_failures(image_set)
+keep_view(explore.view_now(table, done, measure=measure, colour=colour))
 
 opened = event.clicked_id if event.clicked_id is not None else clicked
 if opened is not None:

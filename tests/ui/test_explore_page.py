@@ -225,3 +225,42 @@ def test_an_opened_picture_can_be_searched_with(image_set: ImageSet) -> None:
     at = run(image_set, **{"view.gallery.ambiguous": {"clicked": str(first)}})
     at.button(key="search_with").click().run()
     assert at.session_state["search.query_id"] == first
+
+
+def test_a_link_reopens_the_same_view(image_set: ImageSet) -> None:
+    at = AppTest.from_file(str(APP), default_timeout=30)
+    at.query_params["set"] = image_set.set_id
+    at.query_params["by"] = "confusability"
+    at.query_params["in.label"] = "cat"
+    at.query_params["above"] = "80"
+    at.session_state["chosen_model"] = image_set.source.name
+    at.run()
+    text = words(at)
+    assert not at.exception
+    assert "**6** of 12" in text
+    assert "Class: cat" in text
+    assert "Threshold: 80th percentile" in text
+    assert at.segmented_control[0].value == "confusability"
+
+
+def test_filters_are_chips_that_go_at_a_click_and_stand_in_the_address(image_set: ImageSet) -> None:
+    at = run(image_set)
+    at.text_input(key="view.filter_name").set_value("dog/").run()
+    assert "**6** of 12" in words(at)
+    assert at.query_params["name"] == "dog/"
+    at.selectbox(key="view.filter_column").set_value("uncertainty").run()
+    at.number_input(key="view.filter.uncertainty.low").set_value(1e9).run()
+    assert "**0** of 12" in words(at)
+    at.button(key="chip.uncertainty").click().run()
+    at.button(key="chip.path").click().run()
+    assert "**12** pictures" in words(at)
+    assert "name" not in at.query_params
+
+
+def test_any_numeric_column_orders_and_any_category_colours(image_set: ImageSet) -> None:
+    at = run(image_set)
+    at.selectbox(key="view.other_measure").set_value("entropy").run()
+    assert at.segmented_control[0].value == "entropy"
+    at.selectbox(key="view.colour").set_value("label").run()
+    assert not at.exception
+    assert at.query_params["colour"] == "label"

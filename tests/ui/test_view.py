@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from url_viz.insight.filters import OneOf
 from url_viz.insight.ranking import with_percentile
 from url_viz.ui.view import Scope, measures_of, ordinal, page_of, scoped, sides, tiles, value_text
 
@@ -34,11 +35,11 @@ def test_the_baselines_stand_in_only_where_there_is_no_head() -> None:
     assert measures_of(table().assign(uncertainty=np.nan, confusability=np.nan)) == ["entropy", "inverse_norm"]
 
 
-def test_a_scope_is_a_lasso_and_a_class() -> None:
+def test_a_scope_is_a_lasso_and_filters() -> None:
     square = ((1.5, -1.0), (5.5, -1.0), (5.5, 1.0), (1.5, 1.0))
     assert scoped(table(), Scope()).shape[0] == 8
     assert scoped(table(), Scope(polygon=square))["id"].tolist() == [102, 103, 104, 105]
-    assert scoped(table(), Scope(polygon=square, label="cat"))["id"].tolist() == [102, 104]
+    assert scoped(table(), Scope(polygon=square, filters=(OneOf("label", ("cat",)),)))["id"].tolist() == [102, 104]
 
 
 def test_pictures_without_a_place_are_in_no_lasso() -> None:

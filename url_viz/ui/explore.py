@@ -6,17 +6,20 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.image_set import ImageSet
+from url_viz.insight.filters import OneOf
 from url_viz.insight.ranking import with_percentile
 from url_viz.insight.report import table_bytes
 from url_viz.ui.components.gallery import show_gallery
 from url_viz.ui.components.map import Colour, MapEvent, MapView, map_event, show_map
+from url_viz.ui.explore_controls import VALUE, title_of_measure
+from url_viz.ui.explore_view import ExploreView
+from url_viz.ui.filters import filter_on, filters_on, show_filter_chips
 from url_viz.ui.reading import set_name
 from url_viz.ui.routes import MOST_DRAWN, card_url, class_names_of, points_url
-from url_viz.ui.view import MEASURES, Scope, Sides, measures_of, page_of, scoped, sides, tiles
+from url_viz.ui.view import Scope, Sides, measures_of, page_of, scoped, sides, tiles
 
 MAP_HEIGHT_PX = 640
 TILES_A_PAGE = 12
-ALL_CLASSES = "All classes"
 
 
 def show_heading(image_set: ImageSet, table: pd.DataFrame) -> None:
@@ -38,51 +41,6 @@ def show_heading(image_set: ImageSet, table: pd.DataFrame) -> None:
         )
 
 
-def pick_measure(table: pd.DataFrame) -> str:
-    """Which value orders and colours everything."""
-    options = measures_of(table)
-    if not options:
-        st.info("No values yet. They appear as pictures are read.", icon=":material/hourglass_empty:")
-        st.stop()
-    picked = st.segmented_control(
-        "Order by",
-        options,
-        default=options[0],
-        required=True,
-        format_func=lambda measure: MEASURES[measure],
-        key="view.measure",
-        help="Uncertainty is the pretrained head's, of each picture by itself. Confusability is how easily a picture "
-        "is taken for another one of this set. Higher means less to be trusted; only the order means anything.",
-    )
-    return picked if picked in options else options[0]
-
-
-def pick_colour(table: pd.DataFrame, measure: str) -> Colour:
-    """Whether points are coloured by the measure, or by class."""
-    if table["label"].isna().all():
-        return _colour_of(measure)
-    by = st.segmented_control(
-        "Colour", ["Value", "Class"], default="Value", required=True, key="view.colour", help="What colours the points"
-    )
-    return "class" if by == "Class" else _colour_of(measure)
-
-
-def pick_label(table: pd.DataFrame) -> str | None:
-    """One class to look at, or all."""
-    names = class_names_of(table)
-    if not names:
-        return None
-    picked = st.selectbox("Class", [ALL_CLASSES, *names], key="view.label", width=240)
-    return None if picked in (None, ALL_CLASSES) else picked
-
-
-def pick_with_classes(image_set: ImageSet) -> bool:
-    """Whether class folders are classes; one click turns it off."""
-    if image_set.table()["label"].isna().all():
-        return False
-    return st.toggle("Folders are classes", value=True, key="view.with_classes")
-
-
 def map_key(image_set: ImageSet) -> str:
     """Where the map's state is; one a set, so that each keeps its own zoom."""
     return f"view.map.{image_set.set_id}"
@@ -93,9 +51,7 @@ def state_of_map(image_set: ImageSet) -> MapEvent:
     return map_event(st.session_state.get(map_key(image_set)) or {})
 
 
-def draw_map(
-    image_set: ImageSet, table: pd.DataFrame, *, measure: str, colour: Colour, label: str | None, note: str
-) -> MapEvent:
+def draw_map(image_set: ImageSet, table: pd.DataFrame, *, measure: str, colour: str, note: str = "") -> MapEvent:
     """Draw the map with what is selected on it."""
     before = state_of_map(image_set)
     in_slot = "uncertainty" if measure == "confusability" else measure
@@ -108,12 +64,12 @@ def draw_map(
         points_url=points_url(image_set, with_classes=bool(classes), measure=in_slot),
         card_url=card_url(image_set),
         total=len(table),
-        colour=colour,
+        colour=_colour_of(measure) if colour == VALUE else "class",
         classes=classes,
-        class_shown=None if label is None else (classes.index(label),),
+        class_shown=_classes_shown(classes),
         threshold_percentile=before.threshold_percentile,
         ringed_id=st.session_state.get("view.ringed"),
-        measure=MEASURES[measure],
+        measure=title_of_measure(measure),
         polygon=before.polygon,
         note=" · ".join(notes),
     )
@@ -129,8 +85,7 @@ def show_chips(image_set: ImageSet, scope: Scope, *, threshold: float | None, sh
             st.button(
                 "Selection", icon=":material/close:", key="chip.selection", on_click=_clear, args=(key, "polygon")
             )
-        if scope.label is not None:
-            st.button(f"Class: {_plain(scope.label)}", icon=":material/close:", key="chip.class", on_click=_clear_label)
+        show_filter_chips()
         if threshold is not None:
             st.button(
                 f"Threshold: {threshold:.0f}th percentile",
@@ -150,9 +105,6 @@ def show_galleries(image_set: ImageSet, rows: pd.DataFrame, *, measure: str, thr
         first = _gallery(image_set, both, "ambiguous", measure=measure)
     with right:
         second = _gallery(image_set, both, "clear", measure=measure)
-    st.toggle(
-        "Show twins as one", value=True, key="view.collapse", help="Bursts and copies count once; +n says how many"
-    )
     return first if first is not None else second
 
 
@@ -230,9 +182,22 @@ def _clear(key: str, part: str) -> None:
     st.session_state[key][part] = None
 
 
-def _clear_label() -> None:
-    st.session_state["view.label"] = ALL_CLASSES
+def _classes_shown(classes: tuple[str, ...]) -> tuple[int, ...] | None:
+    """The classes that a filter leaves, as indices; None for all."""
+    chosen = filter_on("label")
+    if not isinstance(chosen, OneOf):
+        return None
+    return tuple(classes.index(name) for name in chosen.values if name in classes)
 
 
-def _plain(text: str) -> str:
-    return text.replace("[", "\\[").replace("*", "\\*").replace("`", "\\`").replace(":", "\\:")
+def view_now(table: pd.DataFrame, done: MapEvent, *, measure: str, colour: str) -> ExploreView:
+    """What is looked at after this run's controls; the measure that a newcomer gets is no choice."""
+    return ExploreView(
+        measure=None if measure == measures_of(table)[0] else measure,
+        colour=colour,
+        with_classes=bool(st.session_state.get("view.with_classes", True)),
+        collapse_twins=bool(st.session_state.get("view.collapse", True)),
+        threshold_percentile=done.threshold_percentile,
+        polygon=done.polygon,
+        filters=filters_on(),
+    )

@@ -1,5 +1,7 @@
 """Filters on Explore: a popover to set one for any column, and a chip for each that is on."""
 
+import re
+
 import pandas as pd
 import streamlit as st
 
@@ -70,8 +72,8 @@ def columns_of_kind(table: pd.DataFrame, kind: Kind) -> list[str]:
 
 
 def plain(text: str) -> str:
-    """Text from files as a label: Markdown's signs are escaped."""
-    return "".join(f"\\{c}" if c in "\\`*_[]#~:$<>" else c for c in text)
+    """Text from files as a label: the signs by which Markdown, emoji and icons are made are escaped."""
+    return re.sub(r"[\\`*_\[\]#~$<>]|:(?=\w)", r"\\\g<0>", text)
 
 
 def _pick_name() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.insight.filters import Filter, kept
 from url_viz.insight.ranking import ends
 from url_viz.ui.components.gallery import Tile
 from url_viz.ui.points import inside
@@ -25,15 +26,10 @@ MEASURES = {
 
 @dataclass(frozen=True)
 class Scope:
-    """Which pictures the galleries show: within a lasso, of one class; None is all."""
+    """Which pictures the galleries show: within a lasso (None is everywhere), and passing every filter."""
 
     polygon: Polygon | None = None
-    label: str | None = None
-
-    @property
-    def is_all(self) -> bool:
-        """Whether nothing is left out."""
-        return self.polygon is None and self.label is None
+    filters: tuple[Filter, ...] = ()
 
 
 def measures_of(table: pd.DataFrame) -> list[str]:
@@ -45,9 +41,7 @@ def measures_of(table: pd.DataFrame) -> list[str]:
 
 def scoped(table: pd.DataFrame, scope: Scope) -> pd.DataFrame:
     """The rows in scope."""
-    keep = np.ones(len(table), bool)
-    if scope.label is not None:
-        keep &= (table["label"] == scope.label).to_numpy(dtype=bool)
+    keep = kept(table, scope.filters)
     if scope.polygon is not None:
         keep &= _inside(table, scope.polygon)
     return table[keep]
