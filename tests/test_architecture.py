@@ -19,14 +19,17 @@ ALLOWED: dict[str, set[str]] = {
     "figures": BASE | {"insight"},
     "demo": BASE | {"images", "models", "index", "insight", "image_set"},
     "sets": BASE | {"images", "models", "index", "insight", "image_set", "share"},
-    "commands": BASE | {"commands", "figures", "images", "models", "index", "insight", "image_set", "sets", "share"},
+    "packing": BASE | {"images", "models", "index", "insight", "image_set", "sets"},
+    "commands": BASE
+    | {"commands", "figures", "images", "models", "index", "insight", "image_set", "sets", "share"}
+    | {"packing"},
     "cli": BASE | {"commands", "figures", "demo", "images", "models", "index", "insight", "image_set", "sets", "jobs"},
     "training": BASE | {"figures", "images", "models", "index", "insight", "training"},
 }
 for early in ("images", "models", "index", "insight"):
     ALLOWED[early] = ALLOWED[early] - {"figures"}
 for late in ("ui", "pages", "app"):
-    ALLOWED[late] = ALLOWED[late] | {"demo", "sets", "training.config"}
+    ALLOWED[late] = ALLOWED[late] | {"demo", "sets", "packing", "training.config"}
 ALLOWED["__main__"] = {"cli"}
 ALLOWED["__init__"] = BASE | {"models", "image_set", "images"}
 

@@ -1,4 +1,4 @@
-"""The command line: models, embed, rank, search, export, sets, forget, demo; thin over what Python has too."""
+"""The command line: models, embed, rank, search, export, demo, and those of `commands`; thin over what Python has."""
 
 import os
 import sys
@@ -12,6 +12,7 @@ from tyro.conf import Positional, arg
 from tyro.extras import SubcommandApp
 
 from url_viz.commands.arguments import Folder, ModelName, WorkspaceDir
+from url_viz.commands.sets import register as register_sets
 from url_viz.errors import UrlVizError
 from url_viz.models.zoo import DEFAULT, EMBEDDED, shipped_head
 from url_viz.progress import Progress, TerminalReport, command_report
@@ -147,23 +148,6 @@ def export(
     print(f"{len(table)} rows in {out}")
 
 
-@app.command(name="sets")
-def sets(*, workspace: WorkspaceDir = None) -> None:
-    """List the image sets of the workspace."""
-    from url_viz.sets import list_sets
-
-    table = list_sets(workspace)
-    print(table.to_string(index=False) if len(table) else "No image sets yet. Read one: python -m url_viz embed FOLDER")
-
-
-@app.command(name="forget")
-def forget_set(folder: Positional[Folder], *, workspace: WorkspaceDir = None) -> None:
-    """Remove what the workspace keeps of a folder; the pictures themselves are not touched."""
-    from url_viz.sets import forget
-
-    print(f"Forgot {forget(folder, workspace=workspace)}. Its pictures are where they were.")
-
-
 @app.command(name="demo")
 def demo(*, model: ModelName = DEFAULT, workspace: WorkspaceDir = None) -> None:
     """Build and read the demo image set, and print whether each value finds the known degradations."""
@@ -177,6 +161,9 @@ def demo(*, model: ModelName = DEFAULT, workspace: WorkspaceDir = None) -> None:
     print("Spearman of value and strength of degradation within a photograph, mean over photographs (1 is perfect):")
     columns = ("uncertainty", "confusability", "entropy", "inverse_norm")
     print(measure(image_set.table(), columns=columns).round(2).to_string())
+
+
+register_sets(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -19,7 +19,7 @@ from url_viz.errors import WorkspaceError
 from url_viz.images.read import Failure, Known, Picture, Reading, read_picture
 from url_viz.images.scan import FoundFile, Scan, absolute
 from url_viz.index.projection import PcaBasis, fit_pca
-from url_viz.index.store import Writer
+from url_viz.index.store import Store, Writer
 from url_viz.index.tables import IMAGES, PCA, Coordinates, Embeddings, positions_of
 from url_viz.models.model import Model
 from url_viz.progress import Clock, Report
@@ -111,7 +111,7 @@ def embed(model: Model, scan: Scan, writer: Writer, *, limit: int | None, report
 
 
 @contextmanager
-def full_disk_is_told(writer: Writer) -> Iterator[None]:
+def full_disk_is_told(writer: Store) -> Iterator[None]:
     """Turn the errors of a full disk, or a used-up quota, into a WorkspaceError; other errors pass."""
     try:
         yield

@@ -1,0 +1,134 @@
+"""Commands on image sets: list, name, move, slim, pack, unpack and forget them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+from tyro.extras import SubcommandApp
+
+from url_viz.commands.arguments import Folder, WorkspaceDir
+from url_viz.errors import ImageSetError
+
+Known = Annotated[Path, arg(help="folder of an image set, as `sets` lists it")]
+
+
+def register(app: SubcommandApp) -> None:
+    """Add these commands to the command line."""
+    for name, function in _COMMANDS.items():
+        app.command(name=name)(function)
+
+
+def sets(
+    folder: Positional[Annotated[Path | None, arg(help="tell of this image set alone, part by part")]] = None,
+    *,
+    skipped: Annotated[bool, arg(help="list what the scan passed over, by extension")] = False,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """List the image sets of the workspace; of one folder, what it uses on disk and what was passed over in it."""
+    from url_viz import sets as of
+
+    if folder is None and not skipped:
+        table = of.list_sets(workspace)
+        print(table.to_string(index=False) if len(table) else _NONE_YET)
+        return
+    folders = [str(folder)] if folder is not None else of.list_sets(workspace)["folder"].tolist()
+    if not folders:
+        print(_NONE_YET)
+    for each in folders:
+        table = of.skipped(each, workspace=workspace) if skipped else of.disk_use(each, workspace=workspace)
+        print(each)
+        print(table.to_string(index=False) if len(table) else "(no file was passed over)")
+
+
+def rename(
+    folder: Positional[Known],
+    name: Positional[Annotated[str, arg(help='what to call it; "" for the name of its folder')]],
+    *,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """Call an image set by another name."""
+    from url_viz.sets import rename
+
+    print(f"{folder} is called {rename(folder, name, workspace=workspace)!r} now.")
+
+
+def repoint(
+    old: Positional[Annotated[Path, arg(help="where the folder lay")]],
+    new: Positional[Annotated[Path, arg(help="where the same pictures lie now")]],
+    *,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """Tell an image set that its folder was moved; everything kept of it stays."""
+    from url_viz.sets import repoint
+
+    found = repoint(old, new, workspace=workspace)
+    print(f"{old} lies in {new} now: {found.equal} of {found.compared} pictures compared are the same.")
+
+
+def drop(
+    folder: Positional[Known],
+    model: Positional[Annotated[str, arg(help="the backbone whose embeddings go")]],
+    *,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """Remove one model's embeddings, scores and map of an image set."""
+    from url_viz.sets import drop_model
+
+    freed = drop_model(folder, model, workspace=workspace)
+    print(f"Dropped what {model} left of {folder}: {freed:,.1f} MiB. Reading it again with that model makes it anew.")
+
+
+def compact(folder: Positional[Known], *, workspace: WorkspaceDir = None) -> None:
+    """Remove what nothing refers to, and join the pieces of many small writes."""
+    from url_viz.sets import compact
+
+    print(f"Compacted {folder}: {compact(folder, workspace=workspace):,.1f} MiB freed.")
+
+
+def forget(folder: Positional[Folder], *, workspace: WorkspaceDir = None) -> None:
+    """Remove what the workspace keeps of a folder; the pictures themselves are not touched."""
+    from url_viz.sets import forget
+
+    print(f"Forgot {forget(folder, workspace=workspace)}. Its pictures are where they were.")
+
+
+def pack(
+    folder: Positional[Known],
+    out: Positional[Annotated[Path, arg(help="the .tar file to write; must not exist")]],
+    *,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """Write all that is kept of a folder into one file, for another machine; the pictures travel by themselves."""
+    from url_viz.packing import pack
+
+    size = pack(folder, out, workspace=workspace)
+    print(f"{out}: {size / 2**20:,.1f} MiB. On the other machine: python -m url_viz unpack {out.name} --root FOLDER")
+
+
+def unpack(
+    file: Positional[Annotated[Path, arg(help="a file that `pack` wrote")]],
+    *,
+    root: Annotated[Path, arg(help="where the same pictures lie on this machine")],
+    workspace: WorkspaceDir = None,
+) -> None:
+    """Take in an image set that another machine packed."""
+    from url_viz.packing import unpack
+
+    if file.is_dir():
+        raise ImageSetError(f"{str(file)!r} is a folder. Give the file that `python -m url_viz pack` wrote.")
+    found = unpack(file, root=root, workspace=workspace)
+    print(f"{root} is an image set now: {found.equal} of {found.compared} pictures compared are the same.")
+
+
+_NONE_YET = "No image sets yet. Read one: python -m url_viz embed FOLDER"
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "sets": sets,
+    "rename": rename,
+    "repoint": repoint,
+    "drop-model": drop,
+    "compact": compact,
+    "forget": forget,
+    "pack": pack,
+    "unpack": unpack,
+}

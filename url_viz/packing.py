@@ -1,0 +1,199 @@
+"""An image set as one file, to carry it to another machine: packing it, and unpacking what may be hostile."""
+
+import io
+import json
+import os
+import shutil
+import sqlite3
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from filelock import FileLock
+
+from url_viz.errors import FolderError, ImageSetError, WorkspaceError
+from url_viz.image_set import read_before
+from url_viz.images.scan import display_name
+from url_viz.index.embed import full_disk_is_told
+from url_viz.index.store import Store, Writer, find_set, known_sets, read_about, write_about
+from url_viz.sets import Agreement, check_agreement
+from url_viz.workspace import SCHEMA_VERSION, SetPaths, Workspace, replaced
+
+LABEL = "url-viz-image-set.json"
+FORMAT = "url-viz image set"
+FORMAT_VERSION = 1
+MOST_FILES = 200_000
+_LEFT_OUT = (".lock", "-wal", "-shm", "-journal")
+"""Locks say nothing elsewhere; what SQLite has beside a database is in the copy that is made of it."""
+
+
+def pack(folder: str | Path, out: str | Path, *, workspace: Path | None = None) -> int:
+    """Write all that the workspace keeps of a folder, pictures left out, into the tar file `out`; returns its bytes.
+
+    Raises ImageSetError where the folder was never read, FolderError where `out` exists or cannot be written,
+    WorkspaceError while the folder is being read.
+    """
+    home = Workspace.at(workspace)
+    paths = home.set_paths(read_before(folder, home))
+    target = Path(out).expanduser()
+    if target.exists():
+        raise FolderError(f"{str(target)!r} exists already. Choose another name, or remove it first.")
+    with Writer(paths, Store(paths).about().root):
+        try:
+            with replaced(target) as temporary, tarfile.open(temporary, "w") as archive:
+                _add_bytes_file(archive, LABEL, _label())
+                for file in _files_of(paths):
+                    _add(archive, file, file.relative_to(paths.folder).as_posix())
+        except OSError as error:
+            raise FolderError(
+                f"Cannot write {str(target)!r}: {error.strerror or error}. Choose another place."
+            ) from error
+    return target.stat().st_size
+
+
+def unpack(file: str | Path, *, root: str | Path, workspace: Path | None = None) -> Agreement:
+    """Take in an image set that `pack` wrote; its pictures lie in the folder `root` on this machine.
+
+    Nothing is written where a name leads out of the archive, and the image set appears whole or not at all. Raises
+    FolderError where the file is no such archive, or `root` holds other pictures; ImageSetError where `root` was read
+    already.
+    """
+    home = Workspace.at(workspace)
+    here = Path(root).expanduser().resolve()
+    with _unpacking(home) as temporary:
+        set_id = find_set(here, home)
+        if set_id in dict(known_sets(home)):
+            raise ImageSetError(
+                f"{str(here)!r} is an image set already. Forget it first: `python -m url_viz forget {str(here)!r}`."
+            )
+        made = SetPaths(temporary / "set")
+        store = Store(made)
+        with full_disk_is_told(store):
+            _extract(Path(file).expanduser(), made.folder)
+            write_about(made, replace(read_about(made), root=here))
+        _check_paths(store, Path(file))
+        agreement = check_agreement(store, here)
+        home.sets.mkdir(parents=True, exist_ok=True)
+        final = home.set_paths(set_id).folder
+        shutil.rmtree(final, ignore_errors=True)  # of a damaged or half-forgotten set: a folder without a label
+        os.rename(made.folder, final)
+    return agreement
+
+
+def _label() -> bytes:
+    record = {"format": FORMAT, "format_version": FORMAT_VERSION, "schema_version": SCHEMA_VERSION}
+    return json.dumps(record).encode()
+
+
+def _files_of(paths: SetPaths) -> list[Path]:
+    found = (path for path in sorted(paths.folder.rglob("*")) if path.is_file() and not path.is_symlink())
+    return [path for path in found if not path.name.endswith(_LEFT_OUT) and not path.name.startswith(".")]
+
+
+def _add(archive: tarfile.TarFile, file: Path, name: str) -> None:
+    """Add one file; a database, which others may write to meanwhile, by a copy that SQLite makes whole."""
+    if file.suffix != ".db":
+        with file.open("rb") as opened:
+            archive.addfile(_member(name, os.fstat(opened.fileno()).st_size), opened)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy.db"
+        with closing(sqlite3.connect(file, timeout=30)) as theirs, closing(sqlite3.connect(copy)) as ours:
+            theirs.backup(ours)
+        with copy.open("rb") as opened:
+            archive.addfile(_member(name, copy.stat().st_size), opened)
+
+
+def _add_bytes_file(archive: tarfile.TarFile, name: str, data: bytes) -> None:
+    archive.addfile(_member(name, len(data)), io.BytesIO(data))
+
+
+def _member(name: str, size: int) -> tarfile.TarInfo:
+    """A member without its owner, machine or time: none of that is anybody's business elsewhere."""
+    member = tarfile.TarInfo(name)
+    member.size = size
+    return member
+
+
+@contextmanager
+def _unpacking(home: Workspace) -> Iterator[Path]:
+    """A folder to unpack into, on the disk of the workspace; one process at a time, which clears what others left."""
+    home.sets.mkdir(parents=True, exist_ok=True)
+    folder = home.root / "unpacking"
+    with FileLock(home.root / "unpacking.lock"):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _extract(file: Path, target: Path) -> None:
+    """Write the plain files of the archive below `target`; a member of any other kind, or name, refuses the whole."""
+    target.mkdir()
+    try:
+        with tarfile.open(file, "r:") as archive:
+            _check_label(archive, file)
+            for number, member in enumerate(archive):
+                if number > MOST_FILES:
+                    raise FolderError(f"{str(file)!r} holds more than {MOST_FILES:,} files: that is no image set.")
+                if not member.isdir():
+                    _write(archive, member, target / _safe(member, file))
+    except FileNotFoundError as error:
+        raise FolderError(f"There is no file {str(file)!r}. Give one that `python -m url_viz pack` wrote.") from error
+    except (tarfile.TarError, EOFError, UnicodeError) as error:
+        raise FolderError(f"{str(file)!r} is damaged or no tar file ({error}). Pack the image set again.") from error
+    if not (target / "set.json").is_file():
+        raise FolderError(f"{str(file)!r} is incomplete: it has no set.json. Pack the image set again.")
+
+
+def _check_label(archive: tarfile.TarFile, file: Path) -> None:
+    first = archive.next()
+    told = archive.extractfile(first) if first is not None and first.isreg() and first.name == LABEL else None
+    try:
+        record = json.loads(told.read(4096)) if told is not None else {}
+        version, schema = int(record["format_version"]), int(record["schema_version"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise FolderError(f"{str(file)!r} is no packed image set. Give a file that `pack` wrote.") from error
+    if record.get("format") != FORMAT or version > FORMAT_VERSION or schema > SCHEMA_VERSION:
+        raise WorkspaceError(
+            f"{str(file)!r} was packed by a newer version (format {version}, schema {schema}). Update URL-Viz."
+        )
+
+
+def _safe(member: tarfile.TarInfo, file: Path) -> Path:
+    path = PurePosixPath(member.name)
+    is_plain = member.isreg() and not member.issparse()
+    is_inside = not path.is_absolute() and ".." not in path.parts and path.parts and "\\" not in member.name
+    if not is_plain or not is_inside or "\0" in member.name or len(path.parts) > 8:
+        shown = display_name(member.name.encode("utf-8", "surrogateescape"))
+        raise FolderError(
+            f"{str(file)!r} holds {shown!r}, a name or a kind of file that no image set has. "
+            f"Nothing was taken in; do not trust this file."
+        )
+    return Path(*path.parts)
+
+
+def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+    if path.name == LABEL:
+        return
+    source = archive.extractfile(member)
+    assert source is not None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with source, path.open("xb") as file:
+        shutil.copyfileobj(source, file, 1 << 20)
+    if path.stat().st_size != member.size:
+        raise tarfile.ReadError(f"{member.name} ends too early")
+
+
+def _check_paths(store: Store, file: Path) -> None:
+    """Refuse pictures outside the folder: the app would serve what such a row names."""
+    for path in store.images(["path"])["path"].to_pylist():
+        if path.startswith(b"/") or b".." in path.split(b"/") or b"\0" in path:
+            raise FolderError(
+                f"{str(file)!r} names a picture outside its folder ({display_name(path)!r}). Do not trust this file."
+            )
