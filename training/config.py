@@ -56,7 +56,7 @@ class InstanceTarget:
 class CacheConfig:
     """Embed varied views of pictures once, and store embeddings and task losses for training."""
 
-    data: Annotated[str, Doc("Pictures: folder:PATH (or a bare path).")]
+    data: Annotated[str, Doc("Pictures: folder:PATH (or a bare path), or tar:DIR_OR_PATTERN of WebDataset shards.")]
     out: Annotated[Path, Doc("Folder for the cache; a run that was stopped goes on here.")]
     model: Annotated[str, Doc("Backbone by zoo or timm name, or the path of a checkpoint.")] = DEFAULT_MODEL
     target: Annotated[

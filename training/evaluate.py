@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.cache import classes_of_classifier
+from training.cache import classes_of_classifier, classifier_classes
 from training.command import command
 from training.config import EvaluateConfig
 from training.data.soft_labels import COLLECTION, soft_labels_of
@@ -130,7 +130,7 @@ def main(config: EvaluateConfig) -> None:
 
 def classes_of(model: Model, pictures: PictureList, places: NDArray[np.int64]) -> NDArray[np.int64] | None:
     """Each picture's class among the classifier's (N,), −1 where it does not know it; None where it knows none."""
-    known = classes_of_classifier(pictures, model)
+    known = classes_of_classifier(pictures.classes, classifier_classes(model))
     return None if known is None else known[pictures.labels[places]]
 
 

@@ -22,7 +22,7 @@ from training.command import command
 from training.config import CacheConfig, FinetuneConfig, Target, as_record
 from training.full import REPORT_FILE, finetune_everything
 from training.rows import Rows, is_held_out, rows_of
-from training.store import Cache
+from training.store import Cache, read_failures
 from training.train import RunPaths, final_figures, provenance_of, save_run, train
 from url_viz.errors import HeadMismatchError, ModelError
 from url_viz.insight.metrics import r_auroc, recall_at_1, spearman
@@ -147,7 +147,7 @@ def _report(config: FinetuneConfig, cache: Cache, rows: Rows, before: Head | Non
     return FinetuneReport(
         mode=config.mode,
         pictures=len(cache.pictures),
-        unreadable=cache.manifest.pictures - len(cache.pictures),
+        unreadable=len(read_failures(cache.paths)),
         held_out=len(places),
         before=figures[0],
         after=figures[1],

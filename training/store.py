@@ -23,13 +23,18 @@ from url_viz.errors import CacheError
 from url_viz.workspace import replaced
 
 FORMAT_VERSION = 1
+LONGEST_VALUE = 200
 ROW = np.dtype([("id", "<i8"), ("picture", "<i4"), ("view", "<i2"), ("label", "<i4"), ("own_loss", "<f4")])
 """One row: picture id, place in the cache's picture list, view, label (−1 none), loss of the backbone's classifier."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What the embeddings of a cache depend on."""
+    """What the embeddings of a cache depend on.
+
+    `tars` names the tar shards of a streamed cache, one a shard; only reading tells how many pictures they hold, so
+    `pictures` and `shard_pictures` are 0 there.
+    """
 
     backbone: str
     weights_digest: str
@@ -42,11 +47,12 @@ class Manifest:
     classes: tuple[str, ...]
     shard_pictures: int
     format_version: int = FORMAT_VERSION
+    tars: tuple[str, ...] = ()
 
     @property
     def shards(self) -> int:
         """How many shards a whole cache has."""
-        return -(-self.pictures // self.shard_pictures)
+        return len(self.tars) or -(-self.pictures // self.shard_pictures)
 
 
 @dataclass(frozen=True)
@@ -94,7 +100,9 @@ def open_for_writing(folder: Path, manifest: Manifest) -> CachePaths:
     if paths.manifest.exists():
         found, asked = asdict(read_manifest(paths)), _record(manifest)
         differ = [
-            f"{name}: {found[name]!r} there, {asked[name]!r} asked" for name in asked if found[name] != asked[name]
+            f"{name}: {_short(found[name])} there, {_short(asked[name])} asked"
+            for name in asked
+            if found[name] != asked[name]
         ]
         if differ:
             raise CacheError(f"The cache {folder} is of something else ({'; '.join(differ)}). Choose another --out.")
@@ -104,13 +112,19 @@ def open_for_writing(folder: Path, manifest: Manifest) -> CachePaths:
     return paths
 
 
+def _short(value: object) -> str:
+    """A value for an error: whole lists of classes and tars would fill the screen."""
+    told = repr(value)
+    return told if len(told) <= LONGEST_VALUE else f"{told[:LONGEST_VALUE]}…"
+
+
 def _record(manifest: Manifest) -> dict[str, Any]:
     return asdict(_from_json(json.dumps(asdict(manifest))))
 
 
 def _from_json(text: str) -> Manifest:
     record = json.loads(text)
-    return Manifest(**(record | {"classes": tuple(record["classes"])}))
+    return Manifest(**(record | {"classes": tuple(record["classes"]), "tars": tuple(record.get("tars", ()))}))
 
 
 def read_manifest(paths: CachePaths) -> Manifest:

@@ -9,6 +9,7 @@ import pytest
 from training import cache as cache_module
 from training.cache import read_views, write_cache
 from training.config import Augmentation, CacheConfig, InstanceTarget
+from training.data.source import Files
 from training.data.spec import pictures_of
 from training.store import CachePaths, open_cache
 from training.targets import instance_loss
@@ -29,15 +30,15 @@ def test_rows_are_the_embeddings_of_their_views(folder: Path, tmp_path: Path, mo
     cache = write_cache(config, model, silent)
     assert len(cache) == 48
     assert cache.clean.shape == (24, 1280)
-    pictures = pictures_of(config.data)
+    pictures = Files(pictures_of(config.data), 8)
     for row in (0, 17, 47):
         line = cache.rows[row]
-        read = read_views(pictures, int(line["picture"]), config.augmentation, 0, model.space.preprocessing)
+        read = read_views(pictures.picture(int(line["picture"])), config.augmentation, 0, model.space.preprocessing)
         assert read.crops is not None
         expected = model.run(read.crops[1 + int(line["view"])][None]).embedding[0]
         assert cache.embeddings(np.array([row]))[0] == pytest.approx(expected, rel=2e-3, abs=2e-3)
-        assert line["id"] == pictures.ids[line["picture"]]
-        assert line["label"] == pictures.labels[line["picture"]]
+        assert line["id"] == pictures.listed.ids[line["picture"]]
+        assert line["label"] == pictures.listed.labels[line["picture"]]
 
 
 def test_the_task_loss_is_that_of_the_stored_embeddings(folder: Path, tmp_path: Path, model: Model) -> None:
@@ -130,8 +131,8 @@ def test_wordnet_folders_take_the_backbones_own_classifier(folder: Path, tmp_pat
     (folder / "round").rename(folder / "n01440764")
     (folder / "square").rename(folder / "n01443537")
     cache = write_cache(config_of(folder, tmp_path / "cache", target="labels"), model, silent)
-    pictures = pictures_of(f"folder:{folder}")
-    read = read_views(pictures, 0, Augmentation(views=2), 0, model.space.preprocessing)
+    pictures = Files(pictures_of(f"folder:{folder}"), 8)
+    read = read_views(pictures.picture(0), Augmentation(views=2), 0, model.space.preprocessing)
     assert read.crops is not None
     logits = model.run(read.crops[1:]).logits.astype(np.float64)
     # n01440764 is class 0 of ImageNet-1k.

@@ -11,6 +11,7 @@ from url_viz.errors import FolderError, NoImagesError
 from url_viz.images.scan import class_names, scan
 
 KINDS = ("folder",)
+TAR = "tar:"
 NO_LABEL = -1
 
 
@@ -52,8 +53,14 @@ def pictures_of(spec: str, *, limit: int | None = None) -> PictureList:
     """The pictures that `spec` names; with `limit`, so many spread evenly over them.
 
     `folder:PATH` or a bare path is a folder; `cub:PATH` the test split of a published set, `cub/val:PATH` another one.
-    Raises FolderError for an unknown kind or folder, NoImagesError where there is none.
+    Raises FolderError for an unknown kind or folder and for tar shards, which only a cache streams; NoImagesError where
+    there is none.
     """
+    if is_tar(spec):
+        raise FolderError(
+            f"{spec!r} is streamed by training.cache and the modes instance and labels of training.finetune alone. "
+            f"Unpack the shards into class folders for this."
+        )
     found = _found(spec)
     if limit is not None and limit < len(found):
         found = found.taken(np.linspace(0, len(found) - 1, limit).round().astype(np.int64))
@@ -71,8 +78,18 @@ def _found(spec: str) -> PictureList:
     if not rest or Path(spec).exists():
         return _in_folder(Path(spec).expanduser())
     raise FolderError(
-        f"{spec!r} names the kind {kind!r}, and known are {', '.join((*KINDS, *SETS))}. Give folder:PATH."
+        f"{spec!r} names the kind {kind!r}, and known are {', '.join((*KINDS, 'tar', *SETS))}. Give folder:PATH."
     )
+
+
+def is_tar(spec: str) -> bool:
+    """Whether `spec` names tar shards: `tar:` and a folder of them, one of them, or a pattern."""
+    return spec.startswith(TAR)
+
+
+def tar_path(spec: str) -> Path:
+    """The folder, file or pattern of a `spec` that names tar shards."""
+    return Path(spec.removeprefix(TAR)).expanduser()
 
 
 def labelled_pictures_of(spec: str, *, limit: int | None = None) -> PictureList:

@@ -12,19 +12,25 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from glob import glob
 from itertools import pairwise
 from pathlib import Path
 from typing import IO
 
+from training.data.spec import NO_LABEL
 from url_viz.errors import FolderError
 from url_viz.images.digest import image_id
 from url_viz.images.scan import EXTENSIONS
 
+IMAGENET_1K_CLASSES = 1000
 IMAGENET_21K_CLASSES = 21_843
 MOST_BYTES = 256 << 20
 """A member larger than this is not read into memory."""
 HELD_OUT_PARTS = 10_000
 
+TAR_KINDS = ("*.tar", "*.tar.gz", "*.tgz")
+
+_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 _WORDNET_ID = re.compile(r"(?<![A-Za-z0-9])n\d{8}(?!\d)")
 _DAMAGE = (tarfile.TarError, EOFError, zlib.error, OSError)
 
@@ -74,14 +80,38 @@ def imagenet21k_labels() -> Mapping[str, int]:
     return {synset: place for place, synset in enumerate(synsets)}
 
 
+def classes_of_size(count: int) -> tuple[str, ...]:
+    """The WordNet ids of a classifier of so many classes, in its order: ImageNet-1k's 1,000, else ImageNet-21k's."""
+    from timm.data import ImageNetInfo
+
+    if count == IMAGENET_1K_CLASSES:
+        return tuple(ImageNetInfo("imagenet-1k").label_names())
+    return tuple(imagenet21k_labels())
+
+
 def shards_of(path: Path) -> tuple[Path, ...]:
-    """The tar files at `path` (a tar or a folder of them), sorted by name; raises FolderError where there is none."""
+    """The tar files at `path`, sorted: a folder of them, one of them, or a pattern with `*` or `{000..127}`.
+
+    Raises FolderError where there is none, or where a range names one that is missing.
+    """
     if path.is_file():
         return (path,)
-    found = tuple(sorted(file for kind in ("*.tar", "*.tar.gz", "*.tgz") for file in path.rglob(kind)))
+    if _RANGE.search(str(path)):
+        return _of_range(str(path))
+    found = tuple(sorted(file for kind in TAR_KINDS for file in path.rglob(kind)))
+    found = found or tuple(sorted(Path(file) for file in glob(str(path)) if Path(file).is_file()))
     if not found:
-        raise FolderError(f"{str(path)!r} has no tar shards. Give a folder of *.tar, or one of them.")
+        raise FolderError(f"{str(path)!r} has no tar shards. Give a folder of *.tar, one of them, or a pattern.")
     return found
+
+
+def _of_range(pattern: str) -> tuple[Path, ...]:
+    first, last = _RANGE.search(pattern).groups()  # type: ignore[union-attr]
+    named = [_RANGE.sub(f"{number:0{len(first)}d}", pattern, count=1) for number in range(int(first), int(last) + 1)]
+    missing = [name for name in named if not Path(name).is_file()]
+    if missing or not named:
+        raise FolderError(f"{len(missing)} of {len(named)} tar shards of {pattern!r} are missing: {missing[:1]}.")
+    return tuple(map(Path, named))
 
 
 def share_of(shards: Sequence[Path], *, rank: int, ranks: int) -> tuple[Path, ...]:
@@ -99,22 +129,23 @@ def is_held_out(sample_id: int, share: float) -> bool:
     return sample_id % HELD_OUT_PARTS < share * HELD_OUT_PARTS
 
 
-def samples_of(shard: Path, labels: Mapping[str, int]) -> Iterator[Sample | BadSample]:
+def samples_of(shard: Path, labels: Mapping[str, int], *, is_strict: bool = True) -> Iterator[Sample | BadSample]:
     """The pictures of one shard in its order, streamed; what cannot be read is told and passed over.
 
     The WordNet id is looked for in the sample's path, then in its .json, then in the name of the tar (also of one
-    tar in another, as ImageNet is published). Raises FolderError where there is none, or one that `labels` lacks.
+    tar in another, as ImageNet is published). Where there is none, or one that `labels` lacks, a strict reader raises
+    FolderError, and another one gives the label −1.
     """
     members: list[_Member] = []
     try:
         for member in _members_of_file(shard):
             if members and member.key != members[0].key:
-                yield from _sample(members, shard, labels)
+                yield from _sample(members, shard, labels, is_strict=is_strict)
                 members = []
             members.append(member)
-        yield from _sample(members, shard, labels)
+        yield from _sample(members, shard, labels, is_strict=is_strict)
     except _DAMAGE as error:
-        yield from _sample(members, shard, labels)
+        yield from _sample(members, shard, labels, is_strict=is_strict)
         yield BadSample(shard.name, f"the shard cannot be read to its end: {error}")
 
 
@@ -139,7 +170,9 @@ def _members(file: IO[bytes], prefix: str) -> Iterator[_Member]:
                 yield _Member(key, extension.lower(), data, entry.size)
 
 
-def _sample(members: Sequence[_Member], shard: Path, labels: Mapping[str, int]) -> Iterator[Sample | BadSample]:
+def _sample(
+    members: Sequence[_Member], shard: Path, labels: Mapping[str, int], *, is_strict: bool
+) -> Iterator[Sample | BadSample]:
     """The one sample that is made of these members, if there is a picture among them."""
     pictures = [m for m in members if b"." + m.extension.rpartition(".")[2].encode() in EXTENSIONS]
     if not pictures:
@@ -148,12 +181,14 @@ def _sample(members: Sequence[_Member], shard: Path, labels: Mapping[str, int]) 
     if len(picture.data) != picture.size_bytes or not picture.data:
         yield BadSample(picture.key, f"{picture.size_bytes} bytes; 1 to {MOST_BYTES} are read")
         return
-    label = labels[_wordnet_id(picture.key, members, shard, labels)]
+    found = _last_id(picture.key) or _id_in_json(members) or _last_id(shard.name)
+    if is_strict:
+        _check_label(found, picture.key, shard, labels)
+    label = NO_LABEL if found is None else labels.get(found, NO_LABEL)
     yield Sample(picture.key, image_id(picture.key.encode("utf-8", "surrogateescape")), label, picture.data)
 
 
-def _wordnet_id(key: str, members: Sequence[_Member], shard: Path, labels: Mapping[str, int]) -> str:
-    found = _last_id(key) or _id_in_json(members) or _last_id(shard.name)
+def _check_label(found: str | None, key: str, shard: Path, labels: Mapping[str, int]) -> None:
     if found is None:
         raise FolderError(
             f"{key!r} in {shard} tells no WordNet id (n and eight digits) in its path, its .json or the shard's name. "
@@ -162,9 +197,8 @@ def _wordnet_id(key: str, members: Sequence[_Member], shard: Path, labels: Mappi
     if found not in labels:
         raise FolderError(
             f"{key!r} in {shard} is of the WordNet id {found}, which is none of the {len(labels):,} classes. "
-            f"Give pictures of ImageNet-21k, or leave this shard out."
+            f"Give a backbone that was trained on these classes, or leave this shard out."
         )
-    return found
 
 
 def _last_id(text: str) -> str | None:

@@ -1,0 +1,153 @@
+"""A cache of tar shards holds what a cache of the unpacked pictures holds, one shard a tar, resumable and shared."""
+
+import io
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training.cache import write_cache, write_shards
+from training.config import Augmentation, CacheConfig, FinetuneConfig, Recipe
+from training.data.source import Tars, source_of
+from training.data.spec import pictures_of
+from training.finetune import finetune
+from training.share import Share
+from training.store import CachePaths, open_cache, read_failures, read_manifest
+from url_viz.errors import CacheError, FolderError, NoImagesError
+from url_viz.models.model import Model
+from url_viz.progress import Progress, silent
+
+SYNSETS = ("n01440764", "n01443537")  # classes 0 and 1 of ImageNet-1k
+
+
+def packed(folder: Path, out: Path, *, tars: int = 3) -> Path:
+    """The pictures of `folder` in so many tars, named by WordNet id and place; every tar has a broken one."""
+    out.mkdir()
+    paths = sorted(folder.rglob("*.png"))
+    for number in range(tars):
+        with tarfile.open(out / f"part-{number:03d}.tar", "w") as archive:
+            for place in range(number, len(paths), tars):
+                archive.add(paths[place], f"{SYNSETS[place % 2]}_{place}.png")
+            entry = tarfile.TarInfo(f"{SYNSETS[0]}_broken{number}.jpg")
+            entry.size = 9
+            archive.addfile(entry, io.BytesIO(b"no pixels"))
+    return out
+
+
+@pytest.fixture
+def tars(folder: Path, tmp_path: Path) -> Path:
+    return packed(folder, tmp_path / "tars")
+
+
+def config_of(tars: Path, out: Path, **changes: object) -> CacheConfig:
+    base = CacheConfig(f"tar:{tars}", out, augmentation=Augmentation(views=2), batch=12)
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+class TestSource:
+    """What a SPEC of tars means, before any picture is read."""
+
+    def test_places_rise_over_the_tars(self, tars: Path) -> None:
+        source = source_of(config_of(tars, tars), classifier_classes=1000)
+        assert isinstance(source, Tars)
+        found = [picture for shard in range(3) for picture in source.read(shard)]
+        places = [getattr(picture, "place", -1) for picture in found]
+        assert places == sorted(set(places))
+        assert len(found) == 27
+        assert source.tars == ("part-000.tar", "part-001.tar", "part-002.tar")
+
+    def test_a_limit_is_spread_over_the_tars(self, tars: Path) -> None:
+        source = source_of(config_of(tars, tars, limit=5), classifier_classes=1000)
+        assert [len(list(source.read(shard))) for shard in range(3)] == [2, 2, 2]
+        assert source.digest != source_of(config_of(tars, tars), classifier_classes=1000).digest
+
+    def test_labels_are_the_classifiers(self, tars: Path) -> None:
+        of_1k = source_of(config_of(tars, tars), classifier_classes=1000)
+        assert {getattr(picture, "label", 0) for picture in of_1k.read(0)} == {0, 1}
+        of_21k = source_of(config_of(tars, tars), classifier_classes=21_843)
+        named = {of_21k.classes[getattr(picture, "label", 0)] for picture in of_21k.read(0)}
+        assert named == set(SYNSETS)
+
+    def test_without_wordnet_ids_there_are_labels_only_where_none_are_needed(
+        self, folder: Path, tmp_path: Path
+    ) -> None:
+        (tmp_path / "plain").mkdir()
+        with tarfile.open(tmp_path / "plain" / "a.tar", "w") as archive:
+            archive.add(folder / "round" / "00.png", "000000.png")
+        config = config_of(tmp_path / "plain", tmp_path)
+        assert [getattr(picture, "label", 0) for picture in source_of(config, classifier_classes=1000).read(0)] == [-1]
+        with pytest.raises(FolderError, match="no WordNet id"):
+            list(source_of(replace(config, target="labels"), classifier_classes=1000).read(0))
+
+    def test_tars_are_streamed_and_no_list(self, tars: Path) -> None:
+        with pytest.raises(FolderError, match="Unpack"):
+            pictures_of(f"tar:{tars}")
+
+
+@pytest.mark.slow
+def test_it_holds_what_the_unpacked_pictures_give(folder: Path, tars: Path, tmp_path: Path, model: Model) -> None:
+    unpacked = tmp_path / "unpacked"
+    for tar in sorted(tars.iterdir()):
+        with tarfile.open(tar) as archive:
+            archive.extractall(unpacked, filter="data")
+    cache = write_cache(config_of(tars, tmp_path / "cache"), model, silent)
+    assert len(cache) == 48
+    assert len(read_failures(cache.paths)) == 3
+    assert "part-000.tar/n01440764_broken0" in read_failures(cache.paths)
+    assert np.array_equal(np.unique(cache.own, return_counts=True)[1], np.full(24, 2))
+    expected = model.predict(sorted(unpacked.glob("*_[0-9]*.png"))).embedding
+    nearest = np.abs(cache.clean[:, None].astype(np.float32) - expected[None]).max(axis=2).min(axis=1)
+    assert nearest.max() < 2e-2
+    # The stored loss of the backbone's own classifier is there for `labels`, without reading a picture again.
+    labels = write_cache(config_of(tars, tmp_path / "cache", target="labels"), model, silent)
+    assert np.array_equal(labels.loss(), labels.rows["own_loss"])
+
+
+class StoppedError(Exception):
+    """The user pressed Ctrl-C."""
+
+
+@pytest.mark.slow
+def test_a_stopped_run_goes_on_and_processes_share_it(tars: Path, tmp_path: Path, model: Model) -> None:
+    whole = write_cache(config_of(tars, tmp_path / "whole"), model, silent)
+    config = config_of(tars, tmp_path / "shared")
+
+    def stop_in_the_second(progress: Progress) -> None:
+        if progress.done == 1:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        write_shards(config, model, stop_in_the_second)
+    paths = CachePaths(config.out)
+    assert [paths.shard(number).is_dir() for number in range(3)] == [True, False, False]
+    assert write_shards(config, model, silent, share=Share(1, 2)) == 1
+    assert write_shards(config, model, silent, share=Share(0, 2)) == 0
+    found = open_cache(config.out)
+    assert np.array_equal(found.rows[["id", "view", "picture"]], whole.rows[["id", "view", "picture"]])
+    assert np.array_equal(found.embeddings(np.arange(48)), whole.embeddings(np.arange(48)))
+    assert read_manifest(paths).tars == ("part-000.tar", "part-001.tar", "part-002.tar")
+    (tars / "part-002.tar").rename(tars / "part-003.tar")
+    with pytest.raises(CacheError, match="tars: "):
+        write_shards(config, model, silent)
+
+
+@pytest.mark.slow
+def test_a_shard_without_pictures_is_empty_and_a_cache_of_none_an_error(
+    tars: Path, tmp_path: Path, model: Model
+) -> None:
+    with tarfile.open(tars / "part-999.tar", "w"):
+        pass
+    assert len(write_cache(config_of(tars, tmp_path / "cache"), model, silent)) == 48
+    with pytest.raises(NoImagesError, match="None of the 0"):
+        write_cache(config_of(tars / "part-999.tar", tmp_path / "none"), model, silent)
+
+
+@pytest.mark.slow
+def test_a_head_is_adapted_to_tars(tars: Path, tmp_path: Path, model: Model) -> None:
+    recipe = Recipe(width=16, epochs=2, batch=16, held_out=0.3)
+    config = FinetuneConfig(f"tar:{tars}", tmp_path / "run", augmentation=Augmentation(views=2), recipe=recipe)
+    report = finetune(config, model, silent)
+    assert report.pictures == 24
+    assert report.unreadable == 3

@@ -1,0 +1,167 @@
+"""Where a cache's pictures come from: a list of files, or tar shards that are streamed; cut into the cache's shards."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+from training.config import CacheConfig
+from training.data.spec import PictureList, is_tar, labelled_pictures_of, pictures_of, tar_path
+from training.data.tars import BadSample, classes_of_size, samples_of, shards_of
+from url_viz.errors import FolderError
+from url_viz.images.decode import read_file
+from url_viz.images.scan import absolute, display_name
+
+MOST_PLACES = 2**31 - 1
+"""Places are stored as int32."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One picture, not decoded yet: its place in the source, id and class (−1 none); `load` may raise ImageError."""
+
+    place: int
+    id: int
+    label: int
+    name: str
+    load: Callable[[], bytes]
+
+
+class Source(Protocol):
+    """Pictures in an order of their own, cut into shards that are each read alone.
+
+    `pictures` and `shard_pictures` are 0 where only reading tells how many there are; `tars` names the tars then.
+    `total` is what progress counts up to.
+    """
+
+    @property
+    def digest(self) -> str: ...
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    @property
+    def pictures(self) -> int: ...
+
+    @property
+    def shard_pictures(self) -> int: ...
+
+    @property
+    def tars(self) -> tuple[str, ...]: ...
+
+    @property
+    def total(self) -> int: ...
+
+    def done(self, shard: int, place: int) -> int:
+        """How far of `total` the picture at `place` in `shard` is."""
+        ...
+
+    def read(self, shard: int) -> Iterator[Encoded | BadSample]:
+        """The pictures of a shard, in rising places."""
+        ...
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files of a picture list, `shard_pictures` of them a shard."""
+
+    listed: PictureList
+    shard_pictures: int
+    tars: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        return self.listed.digest
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.listed.classes
+
+    @property
+    def pictures(self) -> int:
+        return len(self.listed)
+
+    @property
+    def total(self) -> int:
+        return len(self.listed)
+
+    def done(self, shard: int, place: int) -> int:
+        return place + 1
+
+    def read(self, shard: int) -> Iterator[Encoded | BadSample]:
+        start = shard * self.shard_pictures
+        for place in range(start, min(start + self.shard_pictures, len(self.listed))):
+            yield self.picture(place)
+
+    def picture(self, place: int) -> Encoded:
+        """The picture at a place of the list."""
+        path = self.listed.paths[place]
+        load = partial(read_file, absolute(self.listed.root, path))
+        return Encoded(place, int(self.listed.ids[place]), int(self.listed.labels[place]), display_name(path), load)
+
+
+@dataclass(frozen=True)
+class Tars:
+    """Tar shards, one a shard of the cache; places leave room for as many pictures in each.
+
+    `classes` are the WordNet ids that labels are places in. `is_strict` makes a label that is none of them an error;
+    otherwise such pictures have none. `most` pictures of each tar are taken.
+    """
+
+    files: tuple[Path, ...]
+    classes: tuple[str, ...]
+    is_strict: bool
+    most: int | None = None
+    pictures: int = 0
+    shard_pictures: int = 0
+
+    @property
+    def tars(self) -> tuple[str, ...]:
+        return tuple(file.name for file in self.files)
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits made from names, sizes and how many pictures are taken; the tars are not read."""
+        told = [f"{file.name}\0{file.stat().st_size}\0" for file in self.files]
+        return hashlib.blake2b("".join([*told, str(self.most)]).encode(), digest_size=8).hexdigest()
+
+    @property
+    def total(self) -> int:
+        return len(self.files)
+
+    def done(self, shard: int, place: int) -> int:
+        return shard
+
+    def read(self, shard: int) -> Iterator[Encoded | BadSample]:
+        file, room = self.files[shard], MOST_PLACES // len(self.files)
+        labels = {name: place for place, name in enumerate(self.classes)}
+        for number, sample in enumerate(islice(samples_of(file, labels, is_strict=self.is_strict), self.most)):
+            if number >= room:
+                raise FolderError(f"{file} holds more than {room:,} pictures. Cut it into smaller shards.")
+            name = f"{file.name}/{sample.key}"
+            if isinstance(sample, BadSample):
+                yield BadSample(name, sample.reason)
+            else:
+                yield Encoded(shard * room + number, sample.id, sample.label, name, partial(_same, sample.data))
+
+
+def _same(data: bytes) -> bytes:
+    return data
+
+
+def source_of(config: CacheConfig, *, classifier_classes: int) -> Source:
+    """The pictures that `config` names: tar shards for `tar:DIR_OR_PATTERN`, else a list of files.
+
+    Labels of tars are places among `classifier_classes` WordNet ids (1,000 or 21,843; of 21,843 for any other number).
+    Raises FolderError and NoImagesError.
+    """
+    if not is_tar(config.data):
+        of = labelled_pictures_of if config.target == "labels" else pictures_of
+        per_shard = max(1, config.shard_rows // config.augmentation.views)
+        return Files(of(config.data, limit=config.limit), per_shard)
+    files = shards_of(tar_path(config.data))
+    most = None if config.limit is None else -(-config.limit // len(files))
+    return Tars(files, classes_of_size(classifier_classes), config.target == "labels", most)
