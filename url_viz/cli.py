@@ -46,6 +46,7 @@ def embed(
     limit: Annotated[int | None, arg(help="read at most this many pictures, spread over the folder")] = None,
     refit: Annotated[bool, arg(help="make the map anew")] = False,
     strict: Annotated[bool, arg(help="exit with status 3 where any file could not be read")] = False,
+    within: Annotated[tuple[Path, ...], arg(help="pass over links that lead out of these folders")] = (),
 ) -> int:
     """Read what is new or changed in a folder; goes on where an earlier run was stopped."""
     from url_viz.image_set import embed_folder
@@ -54,7 +55,15 @@ def embed(
     report = command_report()
     report(Progress("prepare", 0))
     loaded = load_model(model, device=device, precision=precision, workspace=workspace)
-    image_set = embed_folder(folder, model=loaded, workspace=workspace, limit=limit, progress=report, refit=refit)
+    image_set = embed_folder(
+        folder,
+        model=loaded,
+        workspace=workspace,
+        limit=limit,
+        progress=report,
+        refit=refit,
+        within=(folder, *within) if within else None,
+    )
     if isinstance(report, TerminalReport):
         report.close()
     failures = image_set.failures()

@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -249,17 +249,19 @@ def embed_folder(
     limit: int | None = None,
     progress: Report | None = None,
     refit: bool = False,
+    within: Sequence[Path] | None = None,
 ) -> ImageSet:
     """Read a folder into an image set: only new and changed files, going on where an earlier run was stopped.
 
     `limit` bounds the number of pictures; `progress` is called with `Progress` records; `refit` makes the map anew.
+    Links that lead out of the folders `within`, where given, are passed over.
     Raises FolderError or NoImagesError where there is nothing to read, WorkspaceError where another process writes.
     """
     report = progress or silent
     home = Workspace.at(workspace)
     root = Path(folder).expanduser()
     report(Progress("scan", 0))
-    found = scan(root.resolve() if root.exists() else root)
+    found = scan(root.resolve() if root.exists() else root, within=within)
     report(Progress("scan", len(found.files), len(found.files)))
     chosen = model if isinstance(model, Model) else load_model(model, workspace=home.root)
     paths = home.set_paths(find_set(root, home))

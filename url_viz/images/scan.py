@@ -3,7 +3,7 @@
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ EXTENSIONS = frozenset(
     b".jpg .jpeg .jpe .jfif .png .webp .gif .bmp .dib .tif .tiff .ppm .pgm .pbm .pnm .heic .heif .avif .tga .jp2 .j2k "
     b".mpo .ico .pcx".split()
 )
+LEADS_OUT = "link that leads out of the allowed folders"
 PASSED_OVER_FOLDERS = frozenset((b"__MACOSX", b"@eaDir", b"$RECYCLE.BIN", b"lost+found"))
 
 
@@ -57,16 +58,16 @@ def absolute(root: Path, relative: bytes) -> bytes:
     return os.path.join(os.fsencode(root), relative)
 
 
-def scan(root: Path) -> Scan:
+def scan(root: Path, *, within: Sequence[Path] | None = None) -> Scan:
     """List every picture below `root`, following symlinks but no folder twice.
 
-    Hidden files and folders and the shadow folders of archives are passed over. Raises FolderError where `root` is no
-    folder that can be read.
+    Hidden files and folders and the shadow folders of archives are passed over; with `within` also links that lead
+    out of all these folders, counted as LEADS_OUT. Raises FolderError where `root` is no folder that can be read.
     """
     if not root.is_dir():
         what = "is a file, not a folder" if root.exists() else "does not exist"
         raise FolderError(f"{str(root)!r} {what}. Give the folder that contains the pictures.")
-    walk = _Walk(os.fsencode(root))
+    walk = _Walk(os.fsencode(root), within)
     found = list(walk.files())
     found += [FoundFile(folder + b"/", 0, 0, is_plain=False) for folder, _ in walk.unreadable if folder]
     files = sorted(found, key=lambda file: file.path)
@@ -78,8 +79,9 @@ def scan(root: Path) -> Scan:
 class _Walk:
     """One depth-first walk; remembers folders by device and inode, so that a loop of symlinks ends."""
 
-    def __init__(self, root: bytes) -> None:
+    def __init__(self, root: bytes, within: Sequence[Path] | None) -> None:
         self.root = root
+        self._within = None if within is None else [folder.resolve() for folder in within]
         self.other: Counter[str] = Counter()
         self.unreadable: list[tuple[bytes, str]] = []
         self._seen: set[tuple[int, int]] = set()
@@ -92,7 +94,9 @@ class _Walk:
                 relative = os.path.join(folder, entry.name)
                 if entry.name.startswith(b".") or entry.name in PASSED_OVER_FOLDERS:
                     continue
-                if _is_folder(entry):
+                if self._leads_out(entry):
+                    self.other[LEADS_OUT] += 1
+                elif _is_folder(entry):
                     pending.append(relative)
                 elif (found := self._found(entry, relative)) is not None:
                     yield found
@@ -109,6 +113,15 @@ class _Walk:
         except OSError as error:
             self.unreadable.append((folder, error.strerror or str(error)))
             return []
+
+    def _leads_out(self, entry: "os.DirEntry[bytes]") -> bool:
+        if self._within is None or not entry.is_symlink():
+            return False
+        try:
+            target = Path(os.fsdecode(entry.path)).resolve()
+        except (OSError, RuntimeError):  # a link to itself leads nowhere
+            return False
+        return not any(target.is_relative_to(folder) for folder in self._within)
 
     def _found(self, entry: "os.DirEntry[bytes]", relative: bytes) -> FoundFile | None:
         extension = os.path.splitext(entry.name)[1].lower()
