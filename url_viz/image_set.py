@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ from url_viz.index.neighbours import normalised
 from url_viz.index.store import Store, Writer, find_set
 from url_viz.index.tables import Graph, positions_of
 from url_viz.insight.frame import Frame, frame_of
+from url_viz.insight.own import OwnColumn, OwnTable, Prepared
 from url_viz.insight.ranking import percentile_among
 from url_viz.insight.retrieval import search
 from url_viz.models.head import Head
@@ -33,6 +34,8 @@ from url_viz.workspace import Workspace
 if TYPE_CHECKING:
     from PIL.Image import Image
     from plotly.graph_objects import Figure
+
+    from url_viz.images.incoming import IncomingFile
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class ImageSet:
         self.space = space
         self.source = source
         self.workspace = workspace
-        self.version = store.version(space.key, source.head.digest if source.head else None)
+        self._read_at = store.version(space.key, source.head.digest if source.head else None)
         self._store = store
         self._files = store.images(["id", "path", "content", "width", "height", "failure"])
 
@@ -74,18 +77,61 @@ class ImageSet:
         """The head whose uncertainties the table shows; None where the backbone has none."""
         return self.source.head
 
+    @property
+    def version(self) -> str:
+        """A short text that changes with the snapshot, and with what the user brought to it since (`own_columns`)."""
+        own = self.own.version
+        return f"{self._read_at}.{own}" if own else self._read_at
+
     def is_current(self) -> bool:
-        """Whether nothing was written since this snapshot was opened."""
-        return self.version == self._store.version(self.space.key, self.head.digest if self.head else None)
+        """Whether nothing was read since this snapshot was opened; the user's own columns are there at once."""
+        return self._read_at == self._store.version(self.space.key, self.head.digest if self.head else None)
 
     def table(self) -> pd.DataFrame:
         """One row a picture, by path.
 
-        id, path (for people; odd bytes escaped), label (class folder or None), width, height, uncertainty and its
-        percentile, confusability and its percentile, entropy (nats) and inverse_norm (baselines), nearest_similarity,
-        twin_group, x, y. All values are higher = more ambiguous, but for nearest_similarity; nan where there is none.
+        id, path (for people; odd bytes escaped), label (class folder, or what `use_labels` chose), width, height,
+        uncertainty and its percentile, confusability and its percentile, entropy (nats) and inverse_norm (baselines),
+        nearest_similarity, twin_group, x, y; the user's own columns at the end. All values of ours are higher = more
+        ambiguous, but for nearest_similarity; nan where there is none.
         """
         return self._frame.copy()
+
+    def add_columns(
+        self,
+        file: "str | Path | IncomingFile",
+        *,
+        name: str | None = None,
+        path_column: str | None = None,
+        paths: "str | Path | IncomingFile | None" = None,
+        uncertainties: Collection[str] = (),
+    ) -> Prepared:
+        """Keep columns of a CSV, Parquet or NumPy file with this set, by path, and tell what matched.
+
+        `name` is the import's (the file's by default): another of that name is replaced. `uncertainties` are columns
+        of numbers, higher = more ambiguous. Raises FolderError where the file cannot be read or nothing matches.
+        """
+        matched = self.own.match(file, name=name, path_column=path_column, paths=paths, uncertainties=uncertainties)
+        self.own.keep(matched)
+        return matched
+
+    def remove_columns(self, name: str) -> None:
+        """Take away what an import brought. Raises ImageSetError where there is none of this name."""
+        self.own.remove(name)
+
+    def own_columns(self) -> tuple[OwnColumn, ...]:
+        """The user's columns of `table()`: name, kind, how many pictures have a value, and the import's name."""
+        return self.own.columns()
+
+    def use_labels(self, chosen: str | None) -> None:
+        """Choose what `label` is: "folders" (as at first), None for no labels, or one of the user's own columns."""
+        self.own.use_labels(chosen)
+
+    @cached_property
+    def own(self) -> OwnTable:
+        """The table with what the user brought, and the ways to bring it."""
+        stands_in = self.source.is_given
+        return OwnTable(self._joined, self._files, self._store, root=self.root, stands_in=stands_in)
 
     def embeddings(self) -> NDArray[np.float32]:
         """Embeddings (N, D) float32, rows in the order of `table()`."""
@@ -217,7 +263,7 @@ class ImageSet:
 
     @property
     def _frame(self) -> pd.DataFrame:
-        return self._joined.table
+        return self.own.table()
 
     @cached_property
     def _joined(self) -> Frame:

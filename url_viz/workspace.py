@@ -74,6 +74,14 @@ class SetPaths:
         return self.folder / "writer.lock"
 
     @property
+    def columns(self) -> Path:
+        return self.folder / "columns"
+
+    @property
+    def labels(self) -> Path:
+        return self.folder / "labels.json"
+
+    @property
     def decisions(self) -> Path:
         return self.folder / "decisions.db"
 

@@ -29,6 +29,14 @@ def max_probability(logits: NDArray[np.floating]) -> Floats:
     return result
 
 
+def margin(logits: NDArray[np.floating]) -> Floats:
+    """One minus how far the largest softmax probability is ahead of the second, over logits (N, C), C ≥ 2."""
+    shifted = _shifted(logits)
+    first_two = np.exp(np.sort(shifted, axis=1)[:, -2:]) / np.exp(shifted).sum(axis=1, keepdims=True)
+    result: Floats = 1 - (first_two[:, 1] - first_two[:, 0])
+    return result
+
+
 def inverse_norm(embeddings: NDArray[np.floating]) -> Floats:
     """One over the length of the embeddings (N, D); infinite for an embedding of zeros."""
     norms = np.linalg.norm(embeddings.astype(np.float64), axis=1)

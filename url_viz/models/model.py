@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from url_viz.models.backbone import Loaded
 
 BATCH = 64
+GIVEN = "own:"
+"""How the name of embeddings begins that the user brought from elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,11 @@ class Source:
     head: Head | None
     weights: Path | None = None
     authors: AuthorsFile | None = None
+
+    @property
+    def is_given(self) -> bool:
+        """Whether these are embeddings that the user brought: there is nothing that could read a new picture."""
+        return self.backbone.startswith(GIVEN)
 
     @property
     def title(self) -> str:

@@ -1,0 +1,117 @@
+"""Find the picture that a path in a user's file means, however it is written there; what cannot be told is told."""
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from url_viz.errors import FolderError
+from url_viz.images.scan import display_name
+
+EXAMPLES = 5
+_DRIVE = re.compile(r"^[A-Za-z]:/")
+_SLASHES = re.compile(r"/(?:\./|/)+|/\.$")
+
+
+@dataclass(frozen=True)
+class Matched:
+    """`row` (N,) int64: the picture of each path, −1 where there is none; `examples` are some that found none."""
+
+    row: NDArray[np.int64]
+    examples: tuple[str, ...]
+
+    @property
+    def count(self) -> int:
+        """How many paths found their picture."""
+        return int((self.row >= 0).sum())
+
+
+def match(paths: Sequence[str], pictures: Sequence[bytes], *, root: Path) -> Matched:
+    """The picture (a place in `pictures`, root-relative) that each path means.
+
+    A path may be relative to `root`, absolute, relative to a folder above or below it, or a base name, with or without
+    its ending, where only one picture has it. Backslashes, `./` and the case of letters do not matter where they leave
+    one picture. Raises FolderError, with the paths, where two rows mean the same picture.
+    """
+    names = _Names(pictures)
+    above = os.fspath(root).replace("\\", "/").rstrip("/") + "/"
+    row = np.fromiter((names.find(_plain(path, above)) for path in paths), np.int64, len(paths))
+    _refuse_doubles(row, paths)
+    missing = np.flatnonzero(row < 0)[:EXAMPLES]
+    return Matched(row, tuple(paths[place] for place in missing))
+
+
+def _plain(path: str, root: str) -> str:
+    """A path with slashes, without `./` and, where it lies below the root, without the root."""
+    plain = path.strip().removeprefix("file://").replace("\\", "/")
+    plain = _SLASHES.sub("/", plain)
+    while plain.startswith("./"):
+        plain = plain[2:]
+    return plain.removeprefix(root)
+
+
+class _Names:
+    """Every way to name a picture without a doubt, from the exact path to a base name that only one picture has."""
+
+    def __init__(self, pictures: Sequence[bytes]) -> None:
+        self._exact: dict[str, int] = {}
+        self._folded: dict[str, int] = {}
+        self._ends: dict[str, int] = {}
+        for place, path in enumerate(pictures):
+            shown = display_name(path)
+            self._exact[shown] = self._exact[os.fsdecode(path)] = place
+            folded = _folded(shown)
+            _note(self._folded, folded, place)
+            for end in _ends(folded):
+                _note(self._ends, end, place)
+                _note(self._ends, os.path.splitext(end)[0], place)
+
+    def find(self, path: str) -> int:
+        """The place of the picture, −1 where none or more than one is meant."""
+        found = self._exact.get(path)
+        if found is not None:
+            return found
+        folded = _folded(_DRIVE.sub("", path).lstrip("/"))
+        for table in (self._folded, self._ends):
+            if folded in table:
+                return table[folded]
+        for end in _ends(folded):  # written from a folder further up than the root
+            place = self._folded.get(end, -1)
+            if place >= 0 and ("/" in end or self._ends.get(end, -1) == place):
+                return place
+        return -1
+
+
+def _note(table: dict[str, int], name: str, place: int) -> None:
+    """Note what a name means; −1 once it means two pictures."""
+    if table.setdefault(name, place) != place:
+        table[name] = -1
+
+
+def _ends(path: str) -> Iterator[str]:
+    """The path, and what is left of it without its first folders, one by one."""
+    yield path
+    while "/" in path:
+        path = path.partition("/")[2]
+        yield path
+
+
+def _folded(path: str) -> str:
+    return unicodedata.normalize("NFC", path).casefold()
+
+
+def _refuse_doubles(row: NDArray[np.int64], paths: Sequence[str]) -> None:
+    found = row[row >= 0]
+    if len(np.unique(found)) == len(found):
+        return
+    pictures, counts = np.unique(found, return_counts=True)
+    doubled, counts = pictures[counts > 1], counts[counts > 1]
+    first = [paths[place] for place in np.flatnonzero(row == doubled[0])[:EXAMPLES]]
+    said = ", ".join(dict.fromkeys(repr(path) for path in first))
+    others = f" (and {len(doubled) - 1:,} other pictures have several rows)" if len(doubled) > 1 else ""
+    raise FolderError(f"{counts[0]:,} rows are of the same picture: {said}{others}. Keep one row a picture.")
