@@ -10,15 +10,24 @@ MOST_AT_ONCE = 50_000
 """Beyond this many pictures evidence takes long enough to be asked for first."""
 
 
-@lru_cache(maxsize=2)
 def reference(image_set: ImageSet) -> Reference:
     """The distinct pictures of a snapshot, for uploads to be compared with."""
+    return _reference(image_set, image_set.version)
+
+
+@lru_cache(maxsize=2)
+def _reference(image_set: ImageSet, version: str) -> Reference:
+    """`version` tells a snapshot from itself before its user brought columns or other labels."""
     return reference_of(image_set.table(), image_set.embeddings(), image_set.contents)
 
 
-@lru_cache(maxsize=8)
 def evidence_for(image_set: ImageSet, measure: str) -> Evidence | None:
     """What the classes of a snapshot say of a measure; None where too few pictures have a class and neighbours yet."""
+    return _evidence(image_set, image_set.version, measure)
+
+
+@lru_cache(maxsize=8)
+def _evidence(image_set: ImageSet, version: str, measure: str) -> Evidence | None:
     table, keys, graph = image_set.table(), image_set.contents, image_set.graph
     if graph is None or not has_evidence(table, keys, graph=graph, measure=measure):
         return None

@@ -27,9 +27,14 @@ class Results:
     lead: Lead | None
 
 
-@lru_cache(maxsize=4)
 def results_of(image_set: ImageSet) -> Results | None:
     """All figures of a labelled snapshot; None where too few pictures have a class, or neighbours are not known yet."""
+    return _results(image_set, image_set.version)
+
+
+@lru_cache(maxsize=4)
+def _results(image_set: ImageSet, version: str) -> Results | None:
+    """`version` tells a snapshot from itself before its user brought columns or other labels."""
     if image_set.graph is None:
         return None
     pictures = counted(image_set.table(), image_set.contents, graph=image_set.graph, embeddings=image_set.embeddings)
