@@ -1,5 +1,7 @@
 """URL-Viz: `streamlit run app.py` starts the server (routes and pages); each browser session runs it as its script."""
 
+import sys
+
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
@@ -7,12 +9,15 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 def run_page() -> None:
     """One run of a browser session's script: sidebar, then the page."""
     from url_viz.errors import UrlVizError
+    from url_viz.ui.access import show_gate
     from url_viz.ui.sidebar import show_sidebar
     from url_viz.ui.state import show_in_address
     from url_viz.ui.style import ICON, apply_style
 
     st.set_page_config(page_title="URL-Viz", page_icon=ICON, layout="wide")
     apply_style()
+    if not show_gate():
+        return
     pages = [
         st.Page("pages/explore.py", title="Explore", icon=":material/scatter_plot:", default=True),
         st.Page("pages/upload.py", title="Sort uploads", icon=":material/swap_vert:"),
@@ -32,8 +37,11 @@ def run_page() -> None:
 if get_script_run_ctx(suppress_warning=True) is None:
     from streamlit.runtime.pages_manager import PagesManager
 
+    from url_viz.ui.access import open_warning
     from url_viz.ui.routes import middleware, routes
 
+    if (warning := open_warning()) is not None:
+        print(f"warning: {warning}", file=sys.stderr)
     PagesManager.uses_pages_directory = False  # else a link to a page, opened first, would run that page's file alone
     app = st.App(__file__, routes=routes(), middleware=middleware())
 else:

@@ -9,6 +9,7 @@ from pathlib import Path
 from url_viz.image_set import ImageSet
 from url_viz.models.model import Model, load_model, resolve, with_head
 from url_viz.models.runtime import Precision
+from url_viz.ui.roots import allowed_model
 from url_viz.workspace import Workspace
 
 MOST_LOADED = 2
@@ -19,7 +20,7 @@ _lock = threading.Lock()
 def running_model(name: str, *, precision: Precision = "fast") -> Iterator[Model]:
     """The model of this name, loaded once for the whole app, for this caller alone. Raises ModelError and its kin."""
     with _lock:
-        source = resolve(name)
+        source = resolve(allowed_model(name))
         written_ns = source.weights.stat().st_mtime_ns if source.weights is not None else 0
         yield with_head(_loaded(name, precision, Workspace.at().root, written_ns), source)
 

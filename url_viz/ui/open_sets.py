@@ -9,6 +9,7 @@ from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, open_set
 from url_viz.index.store import Store
 from url_viz.models.zoo import DEFAULT
+from url_viz.ui.roots import allowed_model
 from url_viz.workspace import Workspace
 
 MOST_OPEN = 4
@@ -25,6 +26,7 @@ class OpenSets:
 
     def get(self, set_id: str, model: str = DEFAULT) -> ImageSet:
         """The latest snapshot of an image set under a model. Raises ImageSetError where there is none."""
+        allowed_model(model)
         with self._lock:
             held = self._open.get((set_id, model))
             if held is None or not held.is_current():

@@ -6,11 +6,11 @@ import streamlit as st
 
 from url_viz.demo import build_demo
 from url_viz.errors import UrlVizError
-from url_viz.index.store import find_set
+from url_viz.index.store import About, find_set, known_sets
 from url_viz.jobs import Job, JobState, cancel_job, list_jobs, log_tail, progress, start_job
 from url_viz.progress import Progress
 from url_viz.ui.open_sets import open_sets
-from url_viz.ui.roots import allowed
+from url_viz.ui.roots import allowed, allowed_model, roots
 from url_viz.ui.state import choose
 from url_viz.workspace import Workspace
 
@@ -29,12 +29,13 @@ _STAGES = {
 def open_folder(folder: Path, *, model: str, is_demo: bool = False) -> None:
     """Choose a folder's image set and start reading what is new in it. Raises UrlVizError where it may not be read."""
     workspace = Workspace.at()
+    allowed_model(model)
     root = folder if is_demo else allowed(folder)
     set_id = find_set(root, workspace)
     choose(set_id, model=model)
     if running(set_id) is None:
         start_job(
-            ["-m", "url_viz", "embed", str(root), "--model", model, "--workspace", str(workspace.root)],
+            [*_embed(root), "--model", model, "--workspace", str(workspace.root)],
             kind=KIND,
             title=f"Read {root.name}",
             workspace=workspace,
@@ -47,11 +48,22 @@ def open_demo(*, model: str) -> None:
     open_folder(build_demo(Workspace.at()), model=model, is_demo=True)
 
 
+def _embed(root: Path) -> list[str]:
+    """The command that reads a folder as the app may: a link in it may lead no further than to the app's own roots."""
+    return ["-m", "url_viz", "embed", str(root), "--within", str(root), *map(str, roots())]
+
+
 def set_name(root: Path) -> str:
-    """What an image set is called: the end of its folder's path."""
-    if root.is_relative_to(Workspace.at().demo):
+    """What the image set of a folder is called: by the name it was given, else by the end of its folder's path."""
+    known = (about for _, about in known_sets(Workspace.at()) if about.root == root)
+    return set_title(next(known, About(root)))
+
+
+def set_title(about: About) -> str:
+    """What an image set is called, told by its label."""
+    if not about.name and about.root.is_relative_to(Workspace.at().demo):
         return "Demo pictures"
-    return f"{root.parent.name}/{root.name}"
+    return about.title
 
 
 def latest(set_id: str) -> Job | None:

@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 from url_viz.errors import FolderError, NotAllowedError
+from url_viz.models.zoo import AuthorsFile
+from url_viz.workspace import Workspace
 
 ROOTS_VARIABLE = "URL_VIZ_ROOTS"
 MOST_LISTED = 500
@@ -18,16 +20,33 @@ def roots() -> tuple[Path, ...]:
     return tuple(dict.fromkeys(path.resolve() for path in chosen if path.is_dir()))
 
 
-def allowed(path: Path) -> Path:
-    """`path` resolved, symlinks and all. Raises NotAllowedError where that lies outside every root."""
-    resolved = path.expanduser().resolve()
-    if not any(resolved.is_relative_to(root) for root in roots()):
+def allowed(path: Path, *, also: tuple[Path, ...] = ()) -> Path:
+    """`path` resolved, symlinks and all. Raises NotAllowedError where that lies outside every root, and `also`."""
+    try:
+        resolved = path.expanduser().resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a link to itself, no such user, a null byte
+        raise NotAllowedError(f"{str(path)!r} is no path that can be read ({error}). Choose another.") from error
+    if not any(resolved.is_relative_to(root) for root in (*roots(), *also)):
         listed = ", ".join(str(root) for root in roots()) or "none"
         raise NotAllowedError(
             f"{str(path)!r} is outside the folders that this app may read ({listed}). "
             f"Choose a folder inside them, or start the app with ${ROOTS_VARIABLE} set."
         )
     return resolved
+
+
+def allowed_model(name: str) -> str:
+    """`name` again. Raises NotAllowedError where it is the path of a checkpoint outside the roots and the workspace.
+
+    A model can come from an address that somebody else made: it must not tell what lies where, nor load it.
+    """
+    _, is_local, folder = name.partition("local-dir:")
+    authors = AuthorsFile.named(name)
+    if is_local or authors is not None or name.endswith(".safetensors"):
+        workspace = Workspace.at()
+        path = Path(folder) if is_local else (authors.path if authors is not None else Path(name))
+        allowed(path, also=(workspace.heads.resolve(), workspace.jobs.resolve()))
+    return name
 
 
 def subfolders(path: Path) -> list[Path]:

@@ -21,8 +21,10 @@ from url_viz.images.decode import decode, read_file
 from url_viz.insight.change import change
 from url_viz.insight.ranking import BY, with_percentile
 from url_viz.models.zoo import DEFAULT
+from url_viz.ui.access import may_enter
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.points import Points, drawn_sample, encode_points
+from url_viz.ui.roots import allowed
 
 BASE = "/url-viz"
 MOST_DRAWN = 100_000
@@ -116,6 +118,8 @@ def _answered(answer: Answer) -> Answer:
     def endpoint(request: Request) -> Response:
         if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             return PlainTextResponse("Not for other sites.", status_code=403)
+        if not may_enter(request.cookies, origin=f"{request.url.scheme}://{request.url.netloc}"):
+            return PlainTextResponse("Log in first.", status_code=401)
         try:
             response = answer(request)
         except UrlVizError as error:
@@ -136,7 +140,7 @@ def _thumbnail(request: Request) -> Response:
 
 def _picture(request: Request) -> Response:
     image_set = _image_set(request)
-    path = image_set.file_of(request.path_params["image_id"])
+    path = allowed(image_set.file_of(request.path_params["image_id"]), also=(image_set.root,))
     image, _ = decode(read_file(bytes(path)), short_side_px=PICTURE_PX // 2)
     image.thumbnail((PICTURE_PX, PICTURE_PX), Image.Resampling.BICUBIC)
     file = io.BytesIO()

@@ -9,7 +9,7 @@ from url_viz.index.store import known_sets
 from url_viz.models.model import title_of
 from url_viz.models.zoo import EMBEDDED, own_heads
 from url_viz.ui.open_sets import open_sets
-from url_viz.ui.reading import latest, open_demo, open_folder, running, set_name
+from url_viz.ui.reading import latest, open_demo, open_folder, running, set_name, set_title
 from url_viz.ui.roots import roots, subfolders
 from url_viz.ui.state import Choice, choice, choose
 from url_viz.workspace import Workspace
@@ -72,7 +72,7 @@ def _help_on_roots() -> str:
 
 
 def _pick_set() -> None:
-    names = {set_id: set_name(about.root) for set_id, about in known_sets(Workspace.at())}
+    names = {set_id: set_title(about) for set_id, about in known_sets(Workspace.at())}
     chosen = choice().set_id
     if chosen is not None and chosen not in names:
         job = latest(chosen)

@@ -1,0 +1,121 @@
+"""Who may use the app: everybody at this machine, and, where it listens to others, whoever Streamlit's login let in.
+
+A login is set up in `.streamlit/secrets.toml` under `[auth]` (OIDC, https://docs.streamlit.io/develop/concepts/connections/authentication).
+Pages ask `st.user`. Our own routes have no session: they verify the cookie that Streamlit signs at the login, with
+Streamlit's own functions, and refuse where these are not where we know them.
+"""
+
+import ipaddress
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import streamlit as st
+from streamlit import config
+from streamlit.runtime.secrets import secrets_singleton
+
+USERS_VARIABLE = "URL_VIZ_ALLOWED_USERS"
+"""E-mail addresses, comma-separated, of those who may enter after a login; unset for everybody that can log in."""
+
+OPEN_TO_OTHERS = (
+    "This app listens to other machines ({address}) and has no login: everybody who reaches this port can see every "
+    "picture in the allowed folders ($URL_VIZ_ROOTS), and forget image sets. Set server.address to 127.0.0.1, or set "
+    "up a login: docs/reliability.md, “Letting others in”."
+)
+
+
+def login_is_configured() -> bool:
+    """Whether secrets.toml has a section [auth]."""
+    return bool(secrets_singleton.load_if_toml_exists() and "auth" in secrets_singleton)
+
+
+def listens_to_others() -> bool:
+    """Whether the server takes connections from other machines than this one."""
+    address = config.get_option("server.address")
+    if address == "localhost":
+        return False
+    try:
+        return not ipaddress.ip_address(address).is_loopback
+    except ValueError:  # none given is all of them; of another name we cannot tell
+        return True
+
+
+def open_warning() -> str | None:
+    """What to tell where the app is open to others without a login; None where it is not."""
+    if not listens_to_others() or login_is_configured():
+        return None
+    return OPEN_TO_OTHERS.format(address=config.get_option("server.address") or "all addresses")
+
+
+def show_gate() -> bool:
+    """Whether this session may see the app; where it may not yet, show the way to log in."""
+    warning = open_warning()
+    if warning is not None:
+        st.warning(warning, icon=":material/lock_open:")
+    if not login_is_configured():
+        return True
+    if st.user.is_logged_in and _is_listed(st.user.to_dict()):
+        return True
+    st.title("URL-Viz")
+    if st.user.is_logged_in:
+        st.error("This account may not use this app. Ask whoever runs it to add you to $URL_VIZ_ALLOWED_USERS.")
+        st.button("Log out", on_click=st.logout, key="log_out")
+    else:
+        st.markdown("Log in to see the pictures of this machine.")
+        st.button("Log in", type="primary", icon=":material/login:", on_click=_log_in, key="log_in")
+    return False
+
+
+def _log_in() -> None:
+    """To the one provider, or to the first of several named ones."""
+    section = secrets_singleton["auth"]
+    named = [name for name, value in section.items() if isinstance(value, Mapping)]
+    st.login(named[0]) if named and "client_id" not in section else st.login()
+
+
+def may_enter(cookies: Mapping[str, str], *, origin: str) -> bool:
+    """Whether a request to our own routes comes from somebody who is logged in, or no login is asked for.
+
+    `origin` is the scheme and host that the request was sent to; the cookie names the one that it was made for.
+    """
+    if not login_is_configured():
+        return True
+    told = _signed_in_cookie(cookies)
+    return told.get("is_logged_in") is True and told.get("origin") in _origins(origin) and _is_listed(told)
+
+
+def _origins(origin: str) -> set[str]:
+    """The origin, also by TLS: where a proxy ends it, the request comes here without."""
+    host = urlsplit(origin).netloc
+    return {f"http://{host}", f"https://{host}"} if host else set()
+
+
+def _is_listed(told: Mapping[str, Any]) -> bool:
+    listed = {part.strip().casefold() for part in os.environ.get(USERS_VARIABLE, "").split(",") if part.strip()}
+    return not listed or (told.get("email_verified") is not False and str(told.get("email", "")).casefold() in listed)
+
+
+def _signed_in_cookie(cookies: Mapping[str, str]) -> dict[str, Any]:
+    """What the login's cookie says, its signature verified; nothing where there is none, or Streamlit has changed."""
+    try:
+        from streamlit.auth_util import get_cookie_with_chunks
+        from streamlit.web.server.server_util import get_cookie_secret
+        from streamlit.web.server.starlette.starlette_app_utils import decode_signed_value
+        from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
+    except ImportError:
+        return {}
+    secret = get_cookie_secret()
+    if not secret:
+        return {}
+
+    def part(name: str) -> bytes | None:
+        value = cookies.get(name)
+        return decode_signed_value(secret, name, value.encode("latin-1")) if value else None
+
+    try:
+        told = json.loads(get_cookie_with_chunks(part, USER_COOKIE_NAME) or b"{}")
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
