@@ -22,6 +22,7 @@ from url_viz.sets import forget, list_sets
 
 COLUMNS = ["id", "path", "label", "width", "height", "uncertainty", "percentile", "confusability"]
 COLUMNS += ["confusability_percentile", "nearest_similarity", "twin_group", "entropy", "inverse_norm", "x", "y"]
+COLUMNS += ["decision", "tags"]
 
 
 @pytest.fixture(scope="module")

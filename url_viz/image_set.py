@@ -16,15 +16,18 @@ from url_viz.errors import ImageSetError, NoImagesError
 from url_viz.images.preprocess import middle, resized
 from url_viz.images.query import upright_query
 from url_viz.images.scan import Scan, absolute, display_name, scan
+from url_viz.index.decisions import Action, Decisions
 from url_viz.index.embed import embed, full_disk_is_told, score_missing
 from url_viz.index.finish import finish
 from url_viz.index.neighbours import normalised
 from url_viz.index.store import Store, Writer, find_set
 from url_viz.index.tables import Graph, positions_of
+from url_viz.insight.decided import DecidedTable, decisions_of
 from url_viz.insight.frame import Frame, frame_of
 from url_viz.insight.own import OwnColumn, OwnTable, Prepared
 from url_viz.insight.ranking import percentile_among
-from url_viz.insight.retrieval import search
+from url_viz.insight.retrieval import near_in_graph, search
+from url_viz.insight.twins import one_of_each, twin_table
 from url_viz.models.head import Head
 from url_viz.models.model import EmbeddingSpace, Model, Source, load_model, resolve
 from url_viz.models.zoo import DEFAULT
@@ -190,7 +193,7 @@ class ImageSet:
     def neighbours(self, image_id: int, k: int = 12) -> pd.DataFrame:
         """The k pictures most similar to one of this set, as an ungated `search`; from the graph where it reaches."""
         row = self.row_of(image_id)
-        near = self._graph_row(row)
+        near = near_in_graph(row, self.contents, self.graph)
         if near is None or len(near[0]) < min(k, len(self) - 1):
             return self.search(image_id, k)
         return self._with_similarity(near[0][:k], near[1][:k])
@@ -227,26 +230,31 @@ class ImageSet:
             )
         return path
 
+    def paths_of(self, ids: Iterable[int]) -> list[bytes]:
+        """Root-relative paths of pictures, as the file system has them, in the order of `ids`."""
+        wanted = np.fromiter((int(i) for i in ids), np.int64)
+        rows = positions_of(wanted, self._frame["id"].to_numpy())
+        if (rows < 0).any():
+            raise ImageSetError(f"There is no picture with id {wanted[rows < 0][0]} in {str(self.root)!r}.")
+        return [self._joined.paths[row] for row in rows.tolist()]
+
+    @cached_property
+    def decisions(self) -> Decisions:
+        """Decide on pictures, tag them, and take it back; `table()` shows it at once."""
+        return decisions_of(self._store.paths.decisions, self._files)
+
+    def twins(self) -> pd.DataFrame:
+        """Groups of twins, one row each, with the pair that is least alike and which to keep; see `twin_table`."""
+        return twin_table(self._frame, self.contents, lambda rows: self._stored_embeddings()[rows])
+
+    def keep_one_of_each(self) -> Action:
+        """Decide to keep one picture of each group of twins and to drop the others; see `one_of_each`."""
+        return self.decisions.decide_each(one_of_each(self._frame))
+
     @cached_property
     def graph(self) -> Graph | None:
         """The neighbour graph of the distinct contents, once it is made."""
         return self._store.graph(self.space.key)
-
-    def _graph_row(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float32]] | None:
-        """Rows near one row and their cosines, copies of the same content first; None where the graph is not there."""
-        if self.graph is None:
-            return None
-        at = positions_of(self.contents[row : row + 1], self.graph.content)[0]
-        if at < 0:
-            return None
-        position, similarity = self.graph.position[at], self.graph.similarity[at]
-        similarity, position = similarity[position >= 0], position[position >= 0]
-        contents = np.concatenate([self.contents[row : row + 1], self.graph.content[position]])
-        rank = positions_of(self.contents, contents)
-        found = np.flatnonzero(rank >= 0)
-        found = found[np.argsort(rank[found], kind="stable")]
-        found = found[found != row]
-        return found, np.concatenate([[1.0], similarity])[rank[found]].astype(np.float32)
 
     def _with_similarity(self, rows: NDArray[np.int64], similarity: NDArray[np.float32]) -> pd.DataFrame:
         found = self._frame.iloc[rows].reset_index(drop=True)
@@ -263,7 +271,11 @@ class ImageSet:
 
     @property
     def _frame(self) -> pd.DataFrame:
-        return self.own.table()
+        return self._decided.joined(self.own.table())
+
+    @cached_property
+    def _decided(self) -> DecidedTable:
+        return DecidedTable(self.decisions)
 
     @cached_property
     def _joined(self) -> Frame:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from url_viz.index.tables import Graph, positions_of
+
 
 @dataclass(frozen=True)
 class Hits:
@@ -50,3 +52,25 @@ def _top(score: NDArray[np.float32], k: int) -> NDArray[np.int64]:
         return np.zeros(0, np.int64)
     place = np.argpartition(-score, kept - 1)[:kept]
     return np.asarray(place[np.argsort(-score[place], kind="stable")], np.int64)
+
+
+def near_in_graph(
+    row: int, contents: NDArray[np.int64], graph: Graph | None
+) -> tuple[NDArray[np.int64], NDArray[np.float32]] | None:
+    """Rows near one `row` of `contents` (N,) and their cosines, copies of the same content first.
+
+    None where there is no graph, or the row's content is not in it yet.
+    """
+    if graph is None:
+        return None
+    at = positions_of(contents[row : row + 1], graph.content)[0]
+    if at < 0:
+        return None
+    position, similarity = graph.position[at], graph.similarity[at]
+    similarity, position = similarity[position >= 0], position[position >= 0]
+    listed = np.concatenate([contents[row : row + 1], graph.content[position]])
+    rank = positions_of(contents, listed)
+    found = np.flatnonzero(rank >= 0)
+    found = found[np.argsort(rank[found], kind="stable")]
+    found = found[found != row]
+    return found, np.concatenate([[1.0], similarity])[rank[found]].astype(np.float32)

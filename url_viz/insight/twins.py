@@ -1,0 +1,123 @@
+"""Groups of twins as a table: how alike they are at worst, and which one of each group to keep."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.index.decisions import Decision
+
+LARGEST_COMPARED = 512
+"""Groups of up to so many distinct contents are compared pair by pair; larger ones by sweeps."""
+SWEEPS = 4
+
+EmbeddingsOf = Callable[[NDArray[np.int64]], NDArray[np.floating]]
+COLUMNS = ["group", "size", "kind", "first", "second", "cosine", "is_exact", "keep", "path"]
+
+
+@dataclass(frozen=True)
+class WorstPair:
+    """The two members (`first`, `second`: places in the group) that are least alike, and their cosine."""
+
+    first: int
+    second: int
+    cosine: float
+    is_exact: bool
+
+
+def twin_table(table: pd.DataFrame, contents: NDArray[np.int64], embeddings_of: EmbeddingsOf) -> pd.DataFrame:
+    """One row a group of two or more twins, the largest group first.
+
+    `table` is that of an image set, `contents` (N,) its content keys, and `embeddings_of` gives the embeddings (M, D)
+    of rows (M,). Columns: group (as `twin_group`), size, kind ("exact" where all are copies of one file, else "near"),
+    first and second (ids of the pair that is least alike), cosine (of that pair; 1 for copies), is_exact (False where a
+    group was too large to compare every pair: then another may be less alike still), keep (the id that `best_first`
+    puts first) and path (that picture's).
+    """
+    groups = _groups(table)
+    rows = [_row(table, contents, members, embeddings_of) for members in groups]
+    found = pd.DataFrame(rows, columns=COLUMNS)
+    return found.sort_values(["size", "group"], ascending=[False, True], ignore_index=True)
+
+
+def one_of_each(table: pd.DataFrame) -> dict[int, Decision | None]:
+    """Decisions by id that leave one picture of each group of twins, and drop the others.
+
+    What a user keeps stays kept, and is then the one that is left; else it is the first of `best_first` that was not
+    dropped before. A group of which all are dropped stays as it is.
+    """
+    decision, ids = table["decision"].to_numpy(dtype=object), table["id"].to_numpy()
+    result: dict[int, Decision | None] = {}
+    for members in _groups(table):
+        kept = [row for row in members if decision[row] == "keep"]
+        left = kept or [row for row in members if decision[row] != "drop"][:1]
+        if left:
+            result |= {int(ids[row]): "keep" if row in left else "drop" for row in members.tolist()}
+    return result
+
+
+def best_first(table: pd.DataFrame) -> NDArray[np.int64]:
+    """Rows (N,) by twin group, within each the one to keep first: most pixels, then clearest, then first path.
+
+    The clearest has the lowest uncertainty; where there is no head, the lowest entropy.
+    """
+    value = table["uncertainty"].to_numpy(dtype=float)
+    if not np.isfinite(value).any():
+        value = table["entropy"].to_numpy(dtype=float)
+    pixels = table["width"].to_numpy(dtype=np.int64) * table["height"].to_numpy(dtype=np.int64)
+    return np.lexsort((np.arange(len(table)), value, -pixels, table["twin_group"].to_numpy()))
+
+
+def worst_pair(unit: NDArray[np.float32]) -> WorstPair:
+    """The two least alike of M ≥ 2 normalised embeddings (M, D).
+
+    Exact up to `LARGEST_COMPARED`; beyond, a few sweeps from one to the least alike of it, M × D work each, which find
+    a pair at least half as far apart (as an angle) as the worst.
+    """
+    if len(unit) <= LARGEST_COMPARED:
+        cosines = unit @ unit.T
+        cosines[np.tril_indices(len(unit))] = np.inf
+        first, second = divmod(int(np.argmin(cosines)), len(unit))
+        return WorstPair(first, second, _cosine(cosines[first, second]), is_exact=True)
+    first, second, cosine = 0, 0, np.inf
+    for _ in range(SWEEPS):
+        cosines = unit @ unit[second]
+        farthest = int(np.argmin(cosines))
+        if cosines[farthest] >= cosine:
+            break
+        first, second, cosine = second, farthest, cosines[farthest]
+    return WorstPair(min(first, second), max(first, second), _cosine(cosine), is_exact=False)
+
+
+def _groups(table: pd.DataFrame) -> list[NDArray[np.int64]]:
+    """Rows of each group of two or more, the one to keep first."""
+    order = best_first(table)
+    group = table["twin_group"].to_numpy()[order]
+    starts = np.flatnonzero(np.concatenate([[True], group[1:] != group[:-1]])) if len(group) else np.zeros(0, int)
+    return [members for members in np.split(order, starts[1:]) if len(members) > 1]
+
+
+def _row(
+    table: pd.DataFrame, contents: NDArray[np.int64], members: NDArray[np.int64], embeddings_of: EmbeddingsOf
+) -> tuple[object, ...]:
+    ids = table["id"].to_numpy()
+    by_path = np.sort(members)
+    distinct = by_path[np.sort(np.unique(contents[by_path], return_index=True)[1])]
+    if len(distinct) == 1:
+        pair, rows = WorstPair(0, 1, 1.0, is_exact=True), by_path
+    else:
+        embeddings = embeddings_of(distinct).astype(np.float32)
+        unit = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
+        pair, rows = worst_pair(unit), distinct
+    group = int(table["twin_group"].to_numpy()[members[0]])
+    kind = "exact" if len(distinct) == 1 else "near"
+    worst = (int(ids[rows[pair.first]]), int(ids[rows[pair.second]]), pair.cosine, pair.is_exact)
+    keep = (int(ids[members[0]]), table["path"].iloc[members[0]])
+    return (group, len(members), kind, *worst, *keep)
+
+
+def _cosine(value: float) -> float:
+    """Rounding can leave a hair more than 1."""
+    return min(1.0, float(value))
