@@ -12,6 +12,7 @@ from tyro.conf import Positional, arg
 from tyro.extras import SubcommandApp
 
 from url_viz.commands.arguments import Folder, ModelName, WorkspaceDir
+from url_viz.commands.own import register as register_own
 from url_viz.commands.sets import register as register_sets
 from url_viz.errors import UrlVizError
 from url_viz.models.zoo import DEFAULT, EMBEDDED, shipped_head
@@ -173,6 +174,7 @@ def demo(*, model: ModelName = DEFAULT, workspace: WorkspaceDir = None) -> None:
 
 
 register_sets(app)
+register_own(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -64,12 +64,14 @@ class Pictures:
 class Prepared:
     """A file matched to an image set and not kept yet.
 
-    `rows` of the file, of which those in `examples` (and more) are of no picture; `without` pictures have no row.
-    `left_out` pairs columns with reasons; `infinite` counts infinities that became missing.
+    `names` are the columns' names in the table by those in the file. `rows` of the file, of which those in `examples`
+    (and more) are of no picture; `without` pictures have no row. `left_out` pairs columns with reasons; `infinite`
+    counts infinities that became missing.
     """
 
     content: Import
     columns: tuple[OwnColumn, ...]
+    names: Mapping[str, str]
     rows: int
     examples: tuple[str, ...]
     without: int
@@ -80,6 +82,14 @@ class Prepared:
     def matched(self) -> int:
         """How many rows are of a picture."""
         return len(self.content.ids)
+
+    def named(self, column: str) -> str:
+        """The name in the table of a column of the file. Raises FolderError for one that was not taken."""
+        if column not in self.names:
+            raise FolderError(
+                f"{self.content.file!r} brought no column {column!r}. It brought: {', '.join(map(repr, self.names))}."
+            )
+        return self.names[column]
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -133,6 +143,7 @@ def prepare(
     return Prepared(
         content=content,
         columns=tuple(_told(content)),
+        names=names,
         rows=len(found.paths),
         examples=matched.examples,
         without=len(pictures) - matched.count,

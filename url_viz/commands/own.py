@@ -1,0 +1,100 @@
+"""Commands for what a user brings along: columns of their own, and which of them is the label."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from tyro.conf import Positional, arg
+from tyro.extras import SubcommandApp
+
+from url_viz.commands.arguments import Folder, WorkspaceDir
+from url_viz.errors import ImageSetError, UrlVizError
+
+if TYPE_CHECKING:
+    from url_viz.image_set import ImageSet
+
+NO_LABELS = "none"
+
+
+def register(app: SubcommandApp) -> None:
+    """Add these commands to the command line."""
+    app.command(name="columns")(columns)
+    app.command(name="labels")(labels)
+
+
+def columns(
+    folder: Positional[Folder],
+    action: Positional[Literal["add", "list", "remove"]],
+    what: Positional[Annotated[str | None, arg(help="the file to add, or the name to remove")]] = None,
+    *,
+    name: Annotated[str | None, arg(help="what to call the import (default: the file's name)")] = None,
+    path_column: Annotated[
+        str | None, arg(help="the column that holds the paths, where its name does not tell")
+    ] = None,
+    paths: Annotated[Path | None, arg(help="paths of the rows of a .npy or .npz of logits, one a line")] = None,
+    uncertainty: Annotated[tuple[str, ...], arg(help="columns of numbers that are higher where more ambiguous")] = (),
+    label: Annotated[str | None, arg(help="the column that is the label from now on")] = None,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """Add columns of a CSV, Parquet or NumPy file to the pictures of a folder by path; list or remove them."""
+    image_set = _opened(folder, workspace)
+    if action == "list":
+        _list(image_set)
+        return
+    if what is None:
+        raise UrlVizError(f"Say what to {action}: a file to add, or the name of an import (columns FOLDER list).")
+    if action == "remove":
+        image_set.remove_columns(what)
+        print(f"Removed {what!r}.")
+        return
+    added = image_set.own.match(what, name=name, path_column=path_column, paths=paths, uncertainties=uncertainty)
+    as_label = None if label is None else added.named(label)
+    image_set.own.keep(added)
+    print("\n".join(added.words))
+    print(f"Added as {added.content.name!r}: {', '.join(one.name for one in added.columns)}.")
+    if as_label is not None:
+        image_set.use_labels(as_label)
+        print(f"The label is the column {as_label!r} from now on.")
+
+
+def _list(image_set: "ImageSet") -> None:
+    found = image_set.own_columns()
+    for one in found:
+        kind = "uncertainty" if one.is_uncertainty else one.kind
+        print(f"{one.name}: {kind}, {one.known:,} of {len(image_set):,} pictures, from {one.source!r}")
+    if not found:
+        print("No columns yet. Add some: python -m url_viz columns FOLDER add FILE")
+    print(f"The label is {_said(image_set.own.label_source)}.")
+
+
+def labels(
+    folder: Positional[Folder],
+    chosen: Positional[Annotated[str, arg(help="a column of your own, `folders`, or `none`")]],
+    *,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """Choose what the label of a picture is: its class folder, a column of your own, or nothing."""
+    image_set = _opened(folder, workspace)
+    image_set.use_labels(None if chosen == NO_LABELS else chosen)
+    classes = image_set.table()["label"].nunique()
+    print(f"The label is {_said(image_set.own.label_source)} from now on: {classes:,} classes.")
+
+
+def _said(source: str | None) -> str:
+    if source is None:
+        return "nothing"
+    return "the class folder" if source == "folders" else f"the column {source!r}"
+
+
+def _opened(folder: Path, workspace: Path | None) -> "ImageSet":
+    """The image set of a folder under whatever model read it last: columns belong to pictures, not to a model."""
+    from url_viz.image_set import ImageSet, read_before
+    from url_viz.index.store import Store
+    from url_viz.models.model import Source
+    from url_viz.workspace import Workspace
+
+    home = Workspace.at(workspace)
+    store = Store(home.set_paths(read_before(folder, home)))
+    spaces = store.about().spaces
+    if not spaces:
+        raise ImageSetError(f"Nothing of {str(folder)!r} was read yet. Read it: python -m url_viz embed {folder}")
+    return ImageSet(store, spaces[-1], Source(spaces[-1].backbone, spaces[-1].backbone, None), home)
