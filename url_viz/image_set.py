@@ -245,7 +245,7 @@ class ImageSet:
 
     def twins(self) -> pd.DataFrame:
         """Groups of twins, one row each, with the pair that is least alike and which to keep; see `twin_table`."""
-        return twin_table(self._frame, self.contents, lambda rows: self._stored_embeddings()[rows])
+        return twin_table(self._frame, self.contents, lambda rows: self._unit[rows])
 
     def keep_one_of_each(self) -> Action:
         """Decide to keep one picture of each group of twins and to drop the others; see `one_of_each`."""
