@@ -303,7 +303,7 @@ class TestProgress:
         (read.folder / "bad.jpg").touch()
         read()
         stages = list(dict.fromkeys(p.stage for p in read.progress))
-        assert stages[:3] == ["scan", "read", "neighbours"]
+        assert stages[:4] == ["scan", "read", "measure", "neighbours"]
         reading = [p for p in read.progress if p.stage == "read"]
         assert (reading[0].done, reading[-1].done, reading[-1].total, reading[-1].failures) == (0, 6, 6, 1)
 

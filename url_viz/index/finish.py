@@ -1,8 +1,9 @@
-"""After reading: bring the neighbour graph and the map up to what the folder now holds."""
+"""After reading: bring measures, the neighbour graph and the map up to what the folder now holds."""
 
 import numpy as np
 from numpy.typing import NDArray
 
+from url_viz.index.measure import measure_missing
 from url_viz.index.neighbours import build_graph
 from url_viz.index.projection import FEWEST_FOR_UMAP, SAMPLE_ROWS, fit_map, pca_coordinates, place
 from url_viz.index.store import Writer
@@ -14,7 +15,8 @@ REFIT_GROWTH = 2.0
 
 
 def finish(writer: Writer, space_key: str, *, report: Report, refit: bool = False) -> None:
-    """Update graph and map for the pictures that are in the folder; does nothing where both are up to date."""
+    """Update measures, graph and map for the pictures in the folder; does nothing where they are up to date."""
+    measure_missing(writer, report)
     current = current_embeddings(writer, space_key)
     _finish_graph(writer, space_key, current, report)
     _finish_map(writer, space_key, current, report, refit=refit)

@@ -19,10 +19,12 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from url_viz.errors import ImageSetError, WorkspaceError
+from url_viz.images.measures import VERSION as MEASURES_VERSION
 from url_viz.images.preprocess import Preprocessing
 from url_viz.index.tables import (
     COORDINATES,
     IMAGES,
+    MEASURES,
     SCORES,
     Coordinates,
     Embeddings,
@@ -41,6 +43,8 @@ KEEP_VERSIONS = datetime.timedelta(minutes=10)
 MOST_EXTENSIONS = 500
 SPACE_TABLES = ("embeddings", "scores", "neighbours", "coordinates")
 """The tables whose names go on with the key of their space."""
+
+_MEASURES = f"measures-{MEASURES_VERSION}"
 
 
 @dataclass(frozen=True)
@@ -159,7 +163,7 @@ class Store:
 
     def version(self, space_key: str, head_digest: str | None) -> str:
         """A short text that changes when anything shown of this space changes."""
-        names = ["images", *(f"{kind}-{space_key}" for kind in ("embeddings", "neighbours", "coordinates"))]
+        names = ["images", _MEASURES, *(f"{kind}-{space_key}" for kind in ("embeddings", "neighbours", "coordinates"))]
         if head_digest:
             names.append(f"scores-{space_key}-{head_digest}")
         tables = [self._table(name) for name in names]
@@ -190,6 +194,10 @@ class Store:
         """Contents scored by a head, and their uncertainty."""
         data = self._columns(f"scores-{space_key}-{head_digest}", ["content", "uncertainty"], SCORES)
         return _numbers(data["content"]), _numbers(data["uncertainty"])
+
+    def measures(self, columns: Sequence[str] = MEASURES.names) -> pa.Table:
+        """Columns of MEASURES, of every content that was measured."""
+        return self._columns(_MEASURES, columns, MEASURES)
 
     def graph(self, space_key: str) -> Graph | None:
         """The neighbour graph of a space, once it was made."""
@@ -326,6 +334,10 @@ class Writer(Store):
         """Add uncertainties of contents that this head has not scored yet."""
         rows = pa.table([pa.array(content), pa.array(uncertainty)], schema=SCORES)
         self._made(f"scores-{space_key}-{head_digest}", SCORES).add(rows)
+
+    def add_measures(self, rows: pa.Table) -> None:
+        """Add measures (MEASURES columns) of contents that have none yet."""
+        self._made(_MEASURES, MEASURES).add(rows)
 
     def put_graph(self, space_key: str, graph: Graph) -> None:
         """Replace the neighbour graph."""

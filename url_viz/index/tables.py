@@ -6,6 +6,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from url_viz.images.measures import MEASURED
+
 IMAGES = pa.schema(
     [
         pa.field("id", pa.int64(), nullable=False),
@@ -22,6 +24,14 @@ IMAGES = pa.schema(
 """One row a file: `content` is null and `failure` set where it is no readable picture."""
 
 SCORES = pa.schema([pa.field("content", pa.int64(), nullable=False), pa.field("uncertainty", pa.float32())])
+MEASURES = pa.schema(
+    [
+        pa.field("content", pa.int64(), nullable=False),
+        *(pa.field(name, pa.float32()) for name in MEASURED),
+    ]
+)
+"""One row a distinct content: what `images.measures.Measures` holds."""
+
 COORDINATES = pa.schema(
     [
         pa.field("content", pa.int64(), nullable=False),

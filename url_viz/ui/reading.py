@@ -21,6 +21,7 @@ _STAGES = {
     "prepare": "Preparing the model (the first time takes some seconds)",
     "scan": "Looking through the folder",
     "read": "Reading pictures",
+    "measure": "Measuring",
     "neighbours": "Finding neighbours",
     "map": "Drawing the map (UMAP)",
 }
