@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from url_viz.ui.points import BYTES_PER_POINT, HEADER, Points, decode_points, drawn_sample, encode_points, inside
+from url_viz.ui.points import (
+    BYTES_PER_POINT,
+    HEADER,
+    Points,
+    decode_mask,
+    decode_points,
+    drawn_sample,
+    encode_mask,
+    encode_points,
+    inside,
+)
 
 
 def points_of(n: int, *, seed: int = 0) -> Points:
@@ -120,9 +130,12 @@ def test_the_lasso_gives_the_same_in_pieces(monkeypatch: pytest.MonkeyPatch) -> 
     np.testing.assert_array_equal(inside(polygon, x, y), whole)
 
 
+def ramp(n: int) -> NDArray[np.float32]:
+    return points_of(n).uncertainty_percentile
+
+
 def test_the_sample_keeps_the_extremes_and_spreads_the_rest() -> None:
-    points = points_of(10_000)
-    rows = drawn_sample(points, 1_000, seed=3)
+    rows = drawn_sample(ramp(10_000), 1_000, seed=3)
     assert len(rows) == 1_000
     assert (np.diff(rows) > 0).all()
     assert set(range(100)) | set(range(9_900, 10_000)) <= set(rows.tolist())
@@ -132,19 +145,44 @@ def test_the_sample_keeps_the_extremes_and_spreads_the_rest() -> None:
 
 
 def test_the_sample_is_repeatable_and_follows_its_seed() -> None:
-    points = points_of(5_000)
-    np.testing.assert_array_equal(drawn_sample(points, 300, seed=1), drawn_sample(points, 300, seed=1))
-    assert not np.array_equal(drawn_sample(points, 300, seed=1), drawn_sample(points, 300, seed=2))
+    np.testing.assert_array_equal(drawn_sample(ramp(5_000), 300, seed=1), drawn_sample(ramp(5_000), 300, seed=1))
+    assert not np.array_equal(drawn_sample(ramp(5_000), 300, seed=1), drawn_sample(ramp(5_000), 300, seed=2))
 
 
 @pytest.mark.parametrize(("n", "limit", "drawn"), [(10, 10, 10), (10, 50, 10), (1_000, 3, 3), (1_000, 0, 0), (0, 5, 0)])
 def test_the_sample_is_never_more_than_its_limit(n: int, limit: int, drawn: int) -> None:
-    assert len(drawn_sample(points_of(n), limit)) == drawn
+    assert len(drawn_sample(ramp(n), limit)) == drawn
 
 
-def test_the_sample_needs_no_uncertainties() -> None:
-    columns = vars(points_of(100)) | {"uncertainty_percentile": np.full(100, np.nan, dtype=np.float32)}
-    assert len(drawn_sample(Points(**columns), 10)) == 10
+def test_the_sample_needs_no_values() -> None:
+    assert len(drawn_sample(np.full(100, np.nan, np.float32), 10)) == 10
+
+
+class TestMask:
+    """One bit a point, in the order of the points."""
+
+    def test_the_bytes_are_the_ones_the_browser_reads(self) -> None:
+        ids = np.array([2**62, 5, 9, 1, 2, 3, 4, 6, 7])
+        mask = encode_mask(ids, np.array([7, 5, 123, 2**62]))
+        mixed = 2**62 ^ 5 ^ 9 ^ 1 ^ 2 ^ 3 ^ 4 ^ 6 ^ 7
+        assert mask == b"UVB1" + struct.pack("<Iq", 9, mixed) + bytes([0b00000011, 0b00000001])
+
+    @pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 1000])
+    def test_it_comes_back(self, n: int) -> None:
+        random = np.random.default_rng(n)
+        ids = points_of(n).ids
+        is_kept = random.random(n) < 0.3
+        assert decode_mask(encode_mask(ids, random.permutation(ids[is_kept]))).tolist() == is_kept.tolist()
+
+    def test_a_hundred_thousand_take_twelve_and_a_half_kilobytes(self) -> None:
+        ids = np.arange(100_000)
+        assert len(encode_mask(ids, ids[::3])) == 12_516
+
+    @pytest.mark.parametrize("change", [lambda d: d[:5], lambda d: b"UVM1" + d[4:], lambda d: d + b"!"])
+    def test_damaged_bytes_are_refused(self, change: Callable[[bytes], bytes]) -> None:
+        ids = np.arange(20)
+        with pytest.raises(ValueError, match="bytes"):
+            decode_mask(change(encode_mask(ids, ids)))
 
 
 def test_taking_rows_takes_them_of_every_column() -> None:

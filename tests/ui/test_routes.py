@@ -1,22 +1,38 @@
 """The app's own routes serve known image sets, to this machine's own pages, and nothing else."""
 
+import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from tests.images.pictures import noise, write_folder
 from url_viz.image_set import ImageSet, embed_folder
+from url_viz.insight.ranking import percentile
 from url_viz.models.model import Model
-from url_viz.ui.points import decode_points
-from url_viz.ui.routes import card_url, middleware, picture_url, points_url, routes, thumbnail_url
+from url_viz.ui.masks import HeldMasks, held_masks
+from url_viz.ui.points import decode_mask, decode_points
+from url_viz.ui.routes import (
+    card_url,
+    map_points,
+    mask_url,
+    middleware,
+    picture_url,
+    points_url,
+    routes,
+    thumbnail_url,
+)
 
 
 @pytest.fixture
-def image_set(tmp_path: Path, workspace: Path, model: Model, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
+def image_set(
+    tmp_path: Path, workspace: Path, model: Model, head_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> ImageSet:
     monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
+    monkeypatch.setenv("URL_VIZ_ROOTS", f"{tmp_path}{os.pathsep}{head_file.parent}")
     folder = write_folder(tmp_path / "pictures", 5, classes=("cat", "dog"))
     noise(9, width=2000, height=1500).save(folder / "cat" / "<b>large.jpg")
     return embed_folder(folder, model=model, workspace=workspace)
@@ -67,6 +83,46 @@ def test_points_are_all_there_and_cached_by_version(image_set: ImageSet, client:
     assert set(decode_points(client.get(points_url(image_set, with_classes=False)).content).label) == {-1}
 
 
+def test_any_column_orders_or_colours_the_points(image_set: ImageSet, client: TestClient) -> None:
+    table = image_set.table()
+    points = decode_points(client.get(points_url(image_set, measure="width", category="height")).content)
+    row = {int(i): r for r, i in enumerate(points.ids)}
+    large = row[int(table.set_index("width").loc[2000, "id"])]
+    assert points.uncertainty_percentile[large] == 100
+    assert points.label[large] == max(points.label)
+    assert len(set(points.label)) == table["height"].nunique()
+
+
+def test_a_mask_keeps_what_a_filter_keeps_in_the_order_of_the_points(image_set: ImageSet, client: TestClient) -> None:
+    table = image_set.table()
+    points = decode_points(client.get(points_url(image_set)).content)
+    is_kept = (table["label"] == "dog").to_numpy()
+    mask = decode_mask(client.get(mask_url(table, is_kept)).content)
+    assert points.ids[mask].tolist() == table["id"][is_kept].tolist()
+    assert mask_url(table, np.ones(len(table), bool)) == ""
+
+
+def test_a_mask_follows_the_sample_of_a_crowd(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("url_viz.ui.routes.MOST_DRAWN", 40)
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({name: rng.random(100).astype(np.float32) for name in ("x", "y", "uncertainty", "own")})
+    table = table.assign(id=np.arange(100), label=None, confusability_percentile=np.float32(5))
+    table["percentile"] = percentile(table["uncertainty"].to_numpy())
+    is_kept = rng.random(100) < 0.5
+    for measure in ("uncertainty", "own"):
+        points = map_points(table, measure=measure)
+        mask = held_masks.get(mask_url(table, is_kept, measure=measure).rsplit("/", 1)[1])
+        assert mask is not None
+        assert len(points) == 40
+        assert decode_mask(mask).tolist() == is_kept[points.ids].tolist()
+
+
+def test_masks_are_let_go_of() -> None:
+    masks = HeldMasks(most=2)
+    keys = [masks.keep(bytes([value])) for value in (1, 2, 1, 3)]
+    assert [masks.get(key) for key in keys] == [b"\x01", None, b"\x01", b"\x03"]
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -78,6 +134,8 @@ def test_points_are_all_there_and_cached_by_version(image_set: ImageSet, client:
         "/url-viz/card/{set}/1",
         "/url-viz/points/nonsense",
         "/url-viz/points/{set}?measure=label",
+        "/url-viz/points/{set}?category=nothing",
+        "/url-viz/mask/0123456789abcdef",
         "/url-viz/points/{set}?model=/etc/passwd",
         "/url-viz/points/{set}?model=nothing-of-the-kind",
     ],

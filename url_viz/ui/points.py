@@ -7,6 +7,11 @@ One request brings all points as one block of bytes, little-endian, 16 bytes a p
 
 Every array starts at a multiple of its item size, whatever n is, so that the browser reads it in place. x and y are
 steps of 1/65535 of their range; a percentile is a step of 1/2.54, with 255 for a missing one; label 65535 is none.
+Any measure may stand in the slot of uncertainty, and any categories in that of the label.
+
+Which of them a filter keeps comes as a mask, one bit a point in the order of the ids, the lowest bit first:
+
+    "UVB1"  uint32 n  int64 all ids, exclusive-or  uint8 bits[(n + 7) // 8]
 """
 
 import math
@@ -21,6 +26,8 @@ from numpy.typing import NDArray
 
 MAGIC = b"UVM1"
 HEADER = struct.Struct("<4sIffff8x")
+MASK_MAGIC = b"UVB1"
+MASK_HEADER = struct.Struct("<4sIq")
 BYTES_PER_POINT = 16
 LAST_STEP = 65535
 STEPS_PER_PERCENT = 2.54
@@ -93,6 +100,26 @@ def decode_points(data: bytes) -> Points:
     )
 
 
+def encode_mask(points_ids: NDArray[np.int64], kept_ids: NDArray[np.int64]) -> bytes:
+    """Which of the map's points (N,), by their ids in its order, a filter keeps: 12.5 kB for 100,000.
+
+    `kept_ids` come in any order and may hold others. The header lets the browser tell a mask of other points.
+    """
+    bits = np.packbits(np.isin(points_ids, kept_ids), bitorder="little")
+    return MASK_HEADER.pack(MASK_MAGIC, len(points_ids), int(np.bitwise_xor.reduce(points_ids))) + bits.tobytes()
+
+
+def decode_mask(data: bytes) -> NDArray[np.bool_]:
+    """The mask (N,) of such bytes; raises ValueError where they are not of this form."""
+    if len(data) < MASK_HEADER.size or data[:4] != MASK_MAGIC:
+        raise ValueError(f"These {len(data):,} bytes do not start like a map's mask: {data[:4]!r}.")
+    _, n, _ = MASK_HEADER.unpack_from(data)
+    if len(data) != MASK_HEADER.size + (n + 7) // 8:
+        raise ValueError(f"{n:,} points take {MASK_HEADER.size + (n + 7) // 8:,} bytes; these are {len(data):,}.")
+    bits = np.frombuffer(data, np.uint8, offset=MASK_HEADER.size)
+    return np.unpackbits(bits, count=n, bitorder="little").astype(bool)
+
+
 def inside(polygon: NDArray[np.floating], x: Floats, y: Floats) -> NDArray[np.bool_]:
     """Which points lie in a polygon, by the even-odd rule.
 
@@ -111,16 +138,16 @@ def inside(polygon: NDArray[np.floating], x: Floats, y: Floats) -> NDArray[np.bo
     return found
 
 
-def drawn_sample(points: Points, limit: int, *, seed: int = 0) -> NDArray[np.int64]:
+def drawn_sample(percentiles: Floats, limit: int, *, seed: int = 0) -> NDArray[np.int64]:
     """The rows (M,) to draw where all would be too many: sorted, at most `limit`, the same for the same seed.
 
-    The lowest and the highest 1% of the uncertainties stay (as far as they take half of the limit), because they are
-    what the map is looked at for; the others are drawn at random, each as likely as the next.
+    The lowest and the highest 1% of the `percentiles` (N,) of the measure stay (as far as they take half of the limit),
+    because they are what the map is looked at for; the others are drawn at random, each as likely as the next.
     """
-    if len(points) <= limit:
-        return np.arange(len(points))
-    kept = _extremes(points.uncertainty_percentile, most=limit // 4)
-    others = np.setdiff1d(np.arange(len(points)), kept, assume_unique=True)
+    if len(percentiles) <= limit:
+        return np.arange(len(percentiles))
+    kept = _extremes(percentiles, most=limit // 4)
+    others = np.setdiff1d(np.arange(len(percentiles)), kept, assume_unique=True)
     drawn = np.random.default_rng(seed).choice(others, size=limit - len(kept), replace=False)
     return np.sort(np.concatenate([kept, drawn]))
 

@@ -1,5 +1,6 @@
 """The app's own HTTP routes: thumbnails, pictures, cards and the map's points, of known image sets only."""
 
+import hashlib
 import io
 import os
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from PIL import Image
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -18,12 +20,14 @@ from starlette.routing import Route
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.images.decode import decode, read_file
+from url_viz.insight.categories import MOST_CATEGORIES, categories_of, category_names
 from url_viz.insight.change import change
-from url_viz.insight.ranking import BY, with_percentile
+from url_viz.insight.ranking import with_percentile
 from url_viz.models.zoo import DEFAULT
 from url_viz.ui.access import may_enter
+from url_viz.ui.masks import held_masks
 from url_viz.ui.open_sets import open_sets
-from url_viz.ui.points import Points, drawn_sample, encode_points
+from url_viz.ui.points import Points, drawn_sample, encode_mask, encode_points
 from url_viz.ui.roots import allowed
 
 BASE = "/url-viz"
@@ -50,20 +54,32 @@ def card_url(image_set: ImageSet) -> str:
 
 
 def points_url(
-    image_set: ImageSet, *, with_classes: bool = True, measure: str = "uncertainty", before: str | None = None
+    image_set: ImageSet,
+    *,
+    with_classes: bool = True,
+    measure: str = "uncertainty",
+    category: str = "label",
+    subset: str = "",
+    state: str = "",
+    before: str | None = None,
 ) -> str:
-    """Where the map's points are; another version is another URL. `measure` takes the place of uncertainty there.
+    """Where the map's points are; another version is another URL, and the points are fetched again.
 
-    The measure `change` is that against the model `before`.
+    `measure`, any numeric column, takes the place of uncertainty there; `category`, any column of few values, that of
+    the class. `subset` is the key of a projection of its own (`url_viz.ui.subsets`). `state` is what else may have
+    changed, such as the version of the decisions. The measure `change` is that against the model `before`.
     """
     query = {
         "model": image_set.source.name,
         "classes": int(with_classes),
         "measure": measure,
+        "category": category,
+        "subset": subset,
+        "state": state,
+        "before": before or "",
         "v": image_set.version,
-        **({"before": before} if before else {}),
     }
-    return f"{BASE}/points/{image_set.set_id}?{urlencode(query)}"
+    return f"{BASE}/points/{image_set.set_id}?{urlencode({k: v for k, v in query.items() if v != ''})}"
 
 
 def routes() -> list[Route]:
@@ -73,6 +89,7 @@ def routes() -> list[Route]:
         Route(f"{BASE}/picture/{{set_id}}/{{image_id:int}}.jpg", _answered(_picture)),
         Route(f"{BASE}/card/{{set_id}}/{{image_id:int}}", _answered(_card)),
         Route(f"{BASE}/points/{{set_id}}", _answered(_points)),
+        Route(f"{BASE}/mask/{{key}}", _answered(_mask)),
     ]
 
 
@@ -83,32 +100,51 @@ def middleware() -> list[Middleware]:
     return [Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)]
 
 
-def map_points(table: pd.DataFrame, *, with_classes: bool = True, measure: str = "uncertainty") -> Points:
+def map_points(
+    table: pd.DataFrame, *, with_classes: bool = True, measure: str = "uncertainty", category: str = "label"
+) -> Points:
     """What the map draws of a table: pictures with coordinates, at most 100,000, the extremes among them.
 
-    The percentiles of `measure` stand where the map has those of uncertainty.
+    The percentiles of `measure`, a numeric column, stand where the map has those of uncertainty, and `category`
+    (`url_viz.insight.categories`) where it has the class.
     """
-    shown = table[np.isfinite(table["x"].to_numpy(dtype=float))]
-    labels = class_numbers(shown) if with_classes else np.full(len(shown), -1, np.int32)
-    points = Points(
-        ids=shown["id"].to_numpy(np.int64),
-        x=shown["x"].to_numpy(np.float32),
-        y=shown["y"].to_numpy(np.float32),
-        uncertainty_percentile=with_percentile(table, measure).loc[shown.index, "rank_percentile"].to_numpy(np.float32),
-        confusability_percentile=shown["confusability_percentile"].to_numpy(np.float32),
-        label=labels,
+    percentiles = with_percentile(table, measure)["rank_percentile"].to_numpy(np.float32)
+    rows = _drawn_rows(table, percentiles)
+    labels = categories_of(table, category).numbers if with_classes else np.full(len(table), -1, np.int32)
+    return Points(
+        ids=table["id"].to_numpy(np.int64)[rows],
+        x=table["x"].to_numpy(np.float32)[rows],
+        y=table["y"].to_numpy(np.float32)[rows],
+        uncertainty_percentile=percentiles[rows],
+        confusability_percentile=table["confusability_percentile"].to_numpy(np.float32)[rows],
+        label=labels[rows],
     )
-    return points if len(points) <= MOST_DRAWN else points.take(drawn_sample(points, MOST_DRAWN, seed=0))
+
+
+def mask_url(table: pd.DataFrame, is_kept: NDArray[np.bool_], *, measure: str = "uncertainty") -> str:
+    """Where the map finds which of its points a filter keeps: `is_kept` (N,) by the rows of `table`.
+
+    `table` and `measure` are those of the points. Empty where all are kept: then there is nothing to fetch.
+    """
+    if is_kept.all():
+        return ""
+    is_crowd = int(np.isfinite(table["x"].to_numpy(dtype=float)).sum()) > MOST_DRAWN
+    percentiles = with_percentile(table, measure)["rank_percentile"].to_numpy(np.float32) if is_crowd else None
+    rows, ids = _drawn_rows(table, percentiles), table["id"].to_numpy(np.int64)
+    return f"{BASE}/mask/{held_masks.keep(encode_mask(ids[rows], ids[is_kept]))}"
+
+
+def _drawn_rows(table: pd.DataFrame, percentiles: NDArray[np.float32] | None) -> NDArray[np.int64]:
+    """The rows of a table that the map draws; `percentiles` decide where they are too many."""
+    placed = np.flatnonzero(np.isfinite(table["x"].to_numpy(dtype=float)))
+    if len(placed) <= MOST_DRAWN or percentiles is None:
+        return placed
+    return placed[drawn_sample(percentiles[placed], MOST_DRAWN, seed=0)]
 
 
 def class_names_of(table: pd.DataFrame) -> tuple[str, ...]:
     """The classes of a table, by name."""
-    return tuple(sorted(table["label"].dropna().unique()))
-
-
-def class_numbers(table: pd.DataFrame) -> "np.ndarray[tuple[int], np.dtype[np.int32]]":
-    """The class of each row as a number among the sorted names; −1 for none."""
-    return np.asarray(pd.Categorical(table["label"], categories=class_names_of(table)).codes, np.int32)
+    return category_names(table)
 
 
 def _answered(answer: Answer) -> Answer:
@@ -167,26 +203,42 @@ def _card(request: Request) -> Response:
 
 def _points(request: Request) -> Response:
     image_set = _image_set(request)
-    with_classes = request.query_params.get("classes", "1") == "1"
-    measure = request.query_params.get("measure", "uncertainty")
-    if measure == "change":
+    asked = request.query_params
+    if asked.get("measure") == "change":
         return _changed_points(request, image_set)
-    if measure not in BY:
+    table = image_set.table()
+    measure, category = asked.get("measure", "uncertainty"), asked.get("category", "label")
+    if measure not in table or not pd.api.types.is_numeric_dtype(table[measure]):
         return PlainTextResponse(f"No measure {measure!r}.", status_code=404)
-    etag = f'"{image_set.version}-{int(with_classes)}-{measure}"'
+    if category not in table or len(category_names(table, category)) > MOST_CATEGORIES:
+        return PlainTextResponse(f"No categories {category!r}.", status_code=404)
+    with_classes = asked.get("classes", "1") == "1"
+    return _bytes(
+        request, encode_points(map_points(table, with_classes=with_classes, measure=measure, category=category))
+    )
+
+
+def _bytes(request: Request, data: bytes) -> Response:
+    """Bytes with an ETag of their own, so that nothing travels twice."""
+    etag = f'"{hashlib.blake2b(data, digest_size=8).hexdigest()}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers=headers)
-    points = map_points(image_set.table(), with_classes=with_classes, measure=measure)
-    return Response(encode_points(points), media_type="application/octet-stream", headers=headers)
+    return Response(data, media_type="application/octet-stream", headers=headers)
+
+
+def _mask(request: Request) -> Response:
+    mask = held_masks.get(request.path_params["key"])
+    if mask is None:
+        return PlainTextResponse("This filter is not known any more.", status_code=404)
+    return _bytes(request, mask)
 
 
 def _changed_points(request: Request, image_set: ImageSet) -> Response:
     before = open_sets().get(image_set.set_id, request.query_params.get("before", DEFAULT))
     table = change(before.table(), image_set.table()).table
     points = map_points(table.assign(percentile=table["change_percentile"]), with_classes=False)
-    headers = {"Cache-Control": "private, no-cache"}
-    return Response(encode_points(points), media_type="application/octet-stream", headers=headers)
+    return _bytes(request, encode_points(points))
 
 
 def _image_set(request: Request) -> ImageSet:

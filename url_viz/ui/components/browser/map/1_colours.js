@@ -92,11 +92,17 @@ function themeOf(element) {
   };
 }
 
-// Classes beyond the palette take its colours again, darker, then lighter.
-function classColour(index, theme) {
+function packedHex(text) {
+  const hex = parseInt(text.slice(1), 16);
+  return packed([hex >> 16, (hex >> 8) & 255, hex & 255]);
+}
+
+// A class has the colour that was fixed for it, else one of the palette; beyond that its colours again, darker, then
+// lighter.
+function classColour(index, theme, fixed) {
+  if (fixed?.[index]) return packedHex(fixed[index]);
   const palette = theme.isDark ? PALETTES.dark : PALETTES.light;
-  const hex = parseInt(palette[index % palette.length].slice(1), 16);
-  const base = packed([hex >> 16, (hex >> 8) & 255, hex & 255]);
+  const base = packedHex(palette[index % palette.length]);
   const round = Math.floor(index / palette.length) % 3;
   return round === 0 ? base : round === 1 ? mixed(base, theme.ink, 0.4) : mixed(base, theme.background, 0.3);
 }

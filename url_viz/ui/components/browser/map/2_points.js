@@ -36,6 +36,19 @@ function decodePoints(buffer) {
 
 const NO_POINTS = decodePoints(new Uint8Array([0x55, 0x56, 0x4d, 0x31, ...new Array(28).fill(0)]).buffer);
 
+// Which points a filter keeps (1) and which not (0); null where the mask is one of other points than these.
+function keptOf(buffer, { n, ids }) {
+  const header = new DataView(buffer, 0, Math.min(16, buffer.byteLength));
+  if (buffer.byteLength < 16 || header.getUint32(0) !== 0x55564231) return null; // "UVB1"
+  if (header.getUint32(4, true) !== n || buffer.byteLength !== 16 + ((n + 7) >> 3)) return null;
+  const halves = new Int32Array(ids.buffer, ids.byteOffset, 2 * n);
+  let [low, high] = [0, 0];
+  for (let i = 0; i < 2 * n; i += 2) ([low, high] = [low ^ halves[i], high ^ halves[i + 1]]);
+  if (header.getInt32(8, true) !== low || header.getInt32(12, true) !== high) return null;
+  const bits = new Uint8Array(buffer, 16);
+  return Uint8Array.from({ length: n }, (_, i) => (bits[i >> 3] >> (i & 7)) & 1);
+}
+
 // A grid over the points, their rows sorted by cell, so that only a few are looked at for each movement of the pointer.
 function gridOf({ n, x, y, box: [xMin, xMax, yMin, yMax] }) {
   const side = Math.max(1, Math.ceil(Math.sqrt(n / POINTS_PER_CELL)));

@@ -1,6 +1,7 @@
 // Part of the map's module: the points as one block of pixels, because no other way keeps 100,000 fluent.
 
-const MARGIN = 48; // pixels around the stage, so that discs at its edge need no clipping
+const MARGIN = 96; // pixels around the stage, so that discs at its edge need no clipping
+const LARGEST_DISC = MARGIN / 2 - 2; // device pixels, radius
 const FULL = 256;
 
 // Few points are large and solid; many are small and let each other through. CSS pixels, and 0 to 1.
@@ -14,13 +15,15 @@ function sizeAndOpacity(n, { width, height, zoom }) {
   return { radius, opacity };
 }
 
-// The pixels of a disc around a point, and how much it covers of each (0 to 256), for a raster of this width.
-function discOf(radius, stride) {
+// The pixels of a disc around a point, and how much it covers of each (0 to 256), for a raster of this width. A soft
+// one (0 to 1) fades towards its edge.
+function discOf(radius, stride, softness = 0) {
   const [offsets, covers] = [[], []];
   const reach = Math.ceil(radius);
+  const edge = 1 + softness * radius;
   for (let dy = -reach; dy <= reach; dy++) {
     for (let dx = -reach; dx <= reach; dx++) {
-      const cover = Math.min(1, Math.max(0, radius + 0.5 - Math.hypot(dx, dy)));
+      const cover = Math.min(1, Math.max(0, (radius + 0.5 - Math.hypot(dx, dy)) / edge));
       if (cover > 0.04) (offsets.push(dy * stride + dx), covers.push(Math.round(cover * FULL)));
     }
   }
@@ -41,19 +44,28 @@ class Raster {
     this.pixels = new Uint32Array(this.image.data.buffer);
   }
 
-  // Draw `list` (x, y in map units; colour; alpha 0 to 256), first to last. `density` is device pixels a CSS pixel.
-  draw(list, view, { background, density, radius, hasRim }) {
+  // Draw `list` (x, y in map units; colour; size, an index into `radii`; alpha 0 to 256), first to last. `density` is
+  // device pixels a CSS pixel.
+  draw(list, view, { background, density, radii, softness, hasRim }) {
     this.pixels.fill((0xff000000 | background) >>> 0);
     const places = this.placed(list, view, density);
-    const disc = discOf(radius * density, this.stride);
-    const rim = discOf((radius + 1.1) * density, this.stride);
+    const pixelsOf = (radius) => Math.min(LARGEST_DISC, radius * density);
+    const discs = radii.map((radius, size) => discOf(pixelsOf(radius), this.stride, softness[size]));
+    const rims = hasRim ? radii.map((radius) => discOf(pixelsOf(radius + 1.1), this.stride)) : [];
     for (let at = 0; at < list.n; at++) {
       const place = places[at];
       if (place < 0 || list.alpha[at] === 0) continue;
-      if (hasRim) this.stamp(rim, place, background, list.alpha[at]);
-      this.stamp(disc, place, list.colour[at], list.alpha[at]);
+      if (hasRim) this.stamp(rims[list.size[at]], place, background, list.alpha[at]);
+      this.stamp(discs[list.size[at]], place, list.colour[at], list.alpha[at]);
     }
     this.context.putImageData(this.image, -MARGIN, -MARGIN);
+  }
+
+  // Shades of density instead of points (5_shade.js).
+  shaded(shade, list, view, options) {
+    this.context.fillStyle = cssOf(options.theme.background);
+    this.context.fillRect(0, 0, this.canvas.width, this.canvas.height);
+    shade.draw(this.context, list, view, options);
   }
 
   // The pixel of every point, -1 where it is out of sight.
@@ -73,7 +85,8 @@ class Raster {
     return places;
   }
 
-  // Lay a disc of one colour over the pixels, red and blue in one multiplication, green in another.
+  // Lay a disc of one colour over the pixels, red and blue in one multiplication, green in another; rounded, because
+  // many faint layers would else grow dark.
   stamp({ offsets, covers }, place, colour, alpha) {
     const pixels = this.pixels;
     const [redBlue, green] = [colour & 0xff00ff, colour & 0x00ff00];
@@ -81,8 +94,8 @@ class Raster {
       const over = (covers[i] * alpha) >> 8;
       const under = FULL - over;
       const pixel = pixels[place + offsets[i]];
-      const rb = ((Math.imul(redBlue, over) + Math.imul(pixel & 0xff00ff, under)) >>> 8) & 0xff00ff;
-      const g = ((Math.imul(green, over) + Math.imul(pixel & 0x00ff00, under)) >>> 8) & 0x00ff00;
+      const rb = ((Math.imul(redBlue, over) + Math.imul(pixel & 0xff00ff, under) + 0x800080) >>> 8) & 0xff00ff;
+      const g = ((Math.imul(green, over) + Math.imul(pixel & 0x00ff00, under) + 0x8000) >>> 8) & 0x00ff00;
       pixels[place + offsets[i]] = 0xff000000 | rb | g;
     }
   }

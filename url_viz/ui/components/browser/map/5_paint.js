@@ -3,6 +3,9 @@
 const CLEAR_SIDE = 0.2; // opacity of points on the clear side of the threshold
 const CROWD = 5000; // more points than this hide one another
 const TOP_STEP = 252; // the 99th percentile
+const LAST_STEP = 254;
+const SIZES = 24; // steps of size, by percentile; one more for what is dimmed
+const DIMMED_SIZE = SIZES;
 
 function listOf(n) {
   return {
@@ -10,19 +13,26 @@ function listOf(n) {
     x: new Float32Array(n),
     y: new Float32Array(n),
     colour: new Uint32Array(n),
+    step: new Uint8Array(n),
+    size: new Uint8Array(n),
     strength: new Int8Array(n),
     alpha: new Uint16Array(n),
   };
 }
 
-// How each point stands out: 2 fully, 1 on the clear side of the threshold, -1 of a class not shown, 0 not at all.
-function strengthsOf({ points, data, focus, threshold }) {
+// The percentiles that size, order and colour go by.
+const stepsOf = (points, data) => (data.colour === "confusability" ? points.confusability : points.uncertainty);
+
+// How each point stands out: 2 fully, 1 on the clear side of the threshold, -1 left out but seen, 0 not at all.
+function strengthsOf({ points, data, focus, threshold, kept }) {
   const shown = data.class_shown && new Set(data.class_shown);
   const isShown = (label) => (focus ? label === focus.index : !shown || shown.has(label));
   const others = focus?.isAlone ? 0 : -1;
+  const filtered = data.left_out === "hidden" ? 0 : -1;
   const steps = data.colour === "class" ? null : points[data.colour];
   const firstStep = (threshold ?? 0) * 2.54;
   return Int8Array.from(points.label, (label, i) => {
+    if (kept && !kept[i]) return filtered;
     if (!isShown(label)) return others;
     return steps && steps[i] < firstStep ? 1 : 2;
   });
@@ -30,22 +40,56 @@ function strengthsOf({ points, data, focus, threshold }) {
 
 const opacityOf = (strength) => (strength === 2 ? 1 : strength === 1 ? CLEAR_SIDE : strength === 0 ? 0 : 0.55);
 
-function colourOf(points, i, kind, theme) {
-  if (kind === "class") return points.label[i] === NO_LABEL ? theme.missing : classColour(points.label[i], theme);
-  const step = points[kind][i];
+function colourOf(points, i, data, theme) {
+  if (data.colour === "class")
+    return points.label[i] === NO_LABEL ? theme.missing : classColour(points.label[i], theme, data.class_colours);
+  const step = points[data.colour][i];
   return step === MISSING ? theme.missing : theme.ramp[step];
+}
+
+// Radius (CSS pixels), opacity and softness of each step of size. In the fog area and opacity follow the percentile v
+// as in the paper's figure (METHOD.md 6: area ((v + .2) · 3.5)^4.2, opacity (1 − v)^1.4, at least .07): what is certain
+// is a small crisp dot, what is not a large faint cloud. There the value itself was scaled to 0..1; a percentile gives
+// the same picture whatever a head's values look like.
+function looksOf(style, isSized, { radius, opacity }) {
+  const looks = { radii: [], opacities: [], softness: [] };
+  for (let size = 0; size < SIZES; size++) {
+    const v = (size + 0.5) / SIZES;
+    if (style === "fog") {
+      const area = ((v + 0.2) * 3.5) ** 4.2;
+      looks.radii.push(Math.max(Math.min(1, radius), 1.7 * radius * Math.sqrt(area / FOG_AREA)));
+      looks.opacities.push(Math.max((1 - v) ** 1.4, 0.07));
+      looks.softness.push(v);
+    } else {
+      looks.radii.push(isSized ? radius * (0.55 + 1.35 * v) : radius);
+      looks.opacities.push(opacity);
+      looks.softness.push(0);
+    }
+  }
+  looks.radii.push(style === "fog" ? Math.max(0.85, 0.5 * radius) : radius);
+  looks.opacities.push(opacity);
+  looks.softness.push(0);
+  return looks;
+}
+
+const FOG_AREA = (0.7 * 3.5) ** 4.2; // at the middle percentile
+
+function sizeOf(step, strength) {
+  if (strength <= 0) return DIMMED_SIZE;
+  return Math.min(SIZES - 1, Math.floor(((step === MISSING ? 127 : step) * SIZES) / (LAST_STEP + 1)));
 }
 
 // Rows in the order in which they are drawn: dimmed ones first, then from clear to ambiguous, so that those lie on top.
 // In a crowd that would paint every dense place ambiguous: there the order is as good as random, so that the colours
-// of a place stand in their true proportions, and only the most ambiguous hundredth lies on top.
-function drawingOrder(points, strength, kind) {
-  const steps = kind === "confusability" ? points.confusability : points.uncertainty;
+// of a place stand in their true proportions, and only the most ambiguous hundredth lies on top. Where points have
+// sizes, the small lie on the large.
+function drawingOrder(points, strength, steps, { smallOnTop }) {
   const dice = new Uint32Array(points.ids.buffer, points.ids.byteOffset, 2 * points.n);
   const isTop = (i) => steps[i] >= TOP_STEP && steps[i] !== MISSING;
   const inCrowd = (i) => (isTop(i) ? 255 : 1 + (dice[2 * i] & 127));
   const inOrder = (i) => (steps[i] === MISSING ? 0 : steps[i] + 1);
-  const depthOf = points.n > CROWD ? inCrowd : inOrder;
+  const bySize = (i) => (steps[i] === MISSING ? 128 : 255 - steps[i]);
+  const depthOf = smallOnTop ? bySize : points.n > CROWD ? inCrowd : inOrder;
   const layerOf = (i) => (strength[i] > 0 ? 256 : 0) + depthOf(i);
   const starts = new Uint32Array(513);
   for (let i = 0; i < points.n; i++) starts[layerOf(i) + 1]++;

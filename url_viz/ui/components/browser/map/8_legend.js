@@ -6,6 +6,7 @@ class Legend {
     this.scale = foot.querySelector(".scale");
     this.classes = foot.querySelector(".classes");
     this.status = foot.querySelector(".status");
+    this.hint = foot.querySelector(".hint");
     this.bar = foot.querySelector(".bar");
     this.line = foot.querySelector(".threshold");
     this.onThreshold = onThreshold;
@@ -67,12 +68,14 @@ class Legend {
     else this.onClasses(isOn ? null : { index, isAlone: false });
   }
 
-  show({ colour, title, threshold, entries, unlisted, focus, status }, theme) {
+  show({ colour, title, category, class_colours, threshold, entries, unlisted, focus, status, hint }, theme) {
     const isByClass = colour === "class";
     this.scale.hidden = isByClass;
     this.classes.hidden = !isByClass;
     this.status.textContent = status;
-    if (isByClass) this.showClasses({ entries, unlisted, focus }, theme);
+    this.hint.textContent = hint;
+    this.hint.hidden = !hint;
+    if (isByClass) this.showClasses({ category, class_colours, entries, unlisted, focus }, theme);
     else this.showScale({ title, threshold }, theme);
   }
 
@@ -94,10 +97,11 @@ class Legend {
     this.line.querySelector("output").textContent = threshold ? Math.round(threshold) : "";
   }
 
-  showClasses({ entries, unlisted, focus }, theme) {
-    const signature = JSON.stringify([entries, unlisted, theme.isDark]);
-    if (this.drawn !== signature) this.classes.replaceChildren(...this.chips(entries, unlisted, theme));
+  showClasses({ focus, ...listed }, theme) {
+    const signature = JSON.stringify([listed, theme.isDark]);
+    if (this.drawn !== signature) this.classes.replaceChildren(...this.chips(listed, theme));
     this.drawn = signature;
+    this.classes.setAttribute("aria-label", listed.category || "Classes");
     for (const button of this.classes.querySelectorAll("button")) {
       const isIt = focus?.index === Number(button.dataset.index);
       button.setAttribute("aria-pressed", isIt);
@@ -105,21 +109,19 @@ class Legend {
     }
   }
 
-  chips(entries, unlisted, theme) {
+  chips({ category, class_colours, entries, unlisted }, theme) {
+    const plain = (className, textContent) => Object.assign(document.createElement("div"), { className, textContent });
     const chips = entries.map(({ index, name }) => {
       const [button, dot, text] = ["button", "i", "span"].map((tag) => document.createElement(tag));
       Object.assign(button, { type: "button", title: `${name}: click to bring out, double-click to show alone` });
       button.dataset.index = index;
-      dot.style.background = cssOf(classColour(index, theme));
+      dot.style.background = cssOf(classColour(index, theme, class_colours));
       text.textContent = name;
       button.append(dot, text);
       return button;
     });
-    if (!unlisted) return chips;
-    const more = Object.assign(document.createElement("div"), {
-      className: "more",
-      textContent: `+${unlisted.toLocaleString("en")} more`,
-    });
-    return [...chips, more];
+    if (category) chips.unshift(plain("title", category));
+    if (unlisted) chips.push(plain("more", `+${unlisted.toLocaleString("en")} more`));
+    return chips;
   }
 }

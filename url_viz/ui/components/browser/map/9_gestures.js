@@ -6,7 +6,8 @@ const KEY_PAN = 60;
 const KEY_ZOOM = 1.4;
 
 class Gestures {
-  // `map` gives: view, moveTo, glideBy, reset, hoverAt, clickAt, lassoed, clear, and what is drawn of the lasso.
+  // `map` gives: view, moveTo, glideBy, reset, hoverAt, clickAt, lassoed, clear, choose (a style), toggleFaces, and what
+  // is drawn of the lasso.
   constructor(stage, map, signal) {
     Object.assign(this, {
       stage,
@@ -32,6 +33,16 @@ class Gestures {
     press("closer", () => map.glideBy((view) => view.zoomed(KEY_ZOOM)));
     press("farther", () => map.glideBy((view) => view.zoomed(1 / KEY_ZOOM)));
     press("reset", () => map.reset());
+    for (const style of STYLES) press(style, () => map.choose(style));
+    press("representatives", () => map.toggleFaces());
+  }
+
+  // Which of the toolbar's choices are on.
+  showChoices({ style, hasFaces, areFacesOn }) {
+    const button = (name) => this.stage.querySelector(`.tools .${name}`);
+    for (const name of STYLES) button(name).setAttribute("aria-pressed", name === (style ?? "points"));
+    button("representatives").hidden = !hasFaces;
+    button("representatives").setAttribute("aria-pressed", areFacesOn);
   }
 
   setLassoMode(isOn) {
@@ -46,7 +57,7 @@ class Gestures {
   }
 
   isOnStage(event) {
-    return !event.target.closest(".tools, .retry");
+    return !event.target.closest(".tools, .retry, .faces button");
   }
 
   down(event) {
@@ -129,6 +140,10 @@ class Gestures {
       "-": () => map.glideBy((view) => view.zoomed(1 / KEY_ZOOM)),
       0: () => map.reset(),
       l: () => this.setLassoMode(!this.isLassoMode),
+      1: () => map.choose("points"),
+      2: () => map.choose("fog"),
+      3: () => map.choose("density"),
+      r: () => map.toggleFaces(),
       Escape: () => this.escape(),
     };
     if (event.ctrlKey || event.metaKey || event.altKey || !(event.key in acts)) return;

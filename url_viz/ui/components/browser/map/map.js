@@ -8,6 +8,7 @@ const FEW_CORNERS = 400; // of a lasso
 const FEW_FOR_RIMS = 3000;
 
 const views = new Map(); // key of a map → the view its user chose, kept while the map is off the page
+const STYLES = ["points", "fog", "density"];
 
 class PointMap {
   constructor(element, key) {
@@ -25,13 +26,22 @@ class PointMap {
       list: listOf(0),
       polygon: null,
       threshold: null,
+      style: null,
+      representatives: null,
+      mask: null,
+      kept: null,
       focus: null,
       hovered: -1,
       data: {},
       calls: 0,
     });
     this.raster = new Raster(element.querySelector(".raster"));
+    this.shade = new Shade();
     this.overlay = new Overlay(element.querySelector(".overlay"));
+    this.faces = new Representatives(element.querySelector(".faces"), {
+      onOpen: (id) => this.setTriggerValue("clicked", id),
+      signal,
+    });
     this.card = new Card(element.querySelector(".card"));
     this.legend = new Legend(element.querySelector(".foot"), {
       onThreshold: (percentile, isFinal) => this.moveThreshold(percentile, isFinal),
@@ -48,6 +58,8 @@ class PointMap {
     this.stopper.abort();
     this.observer.disconnect();
     this.loading?.abort();
+    this.masking?.abort();
+    this.faces.loading?.abort();
     this.card.hide();
     cancelAnimationFrame(this.frame);
     clearTimeout(this.patience);
@@ -61,9 +73,11 @@ class PointMap {
     this.theme = themeOf(this.element);
     if (before.card_url !== data.card_url) this.card.forget();
     if (data.colour !== "class" || !same(before.entries, data.entries)) this.focus = null;
-    this.adoptState("polygon", before.polygon, data.polygon);
-    this.adoptState("threshold", before.threshold, data.threshold);
+    for (const name of ["polygon", "threshold", "style", "representatives"])
+      this.adoptState(name, before[name], data[name]);
     this.resize();
+    if (before.mask_url !== data.mask_url) this.loadMask(data.mask_url);
+    this.showFaces();
     this.recolour();
     if (before.points_url !== data.points_url) this.load(data.points_url);
   }
@@ -93,6 +107,45 @@ class PointMap {
     }
   }
 
+  // What the filters keep. The mask before stays until the next is there: nothing flickers.
+  async loadMask(url) {
+    this.masking?.abort();
+    this.masking = new AbortController();
+    const { signal } = this.masking;
+    this.maskError = null;
+    try {
+      const response = url ? await fetch(url, { signal }) : null;
+      if (response && !response.ok) throw new Error(`the server answered ${response.status}`);
+      const mask = response && (await response.arrayBuffer());
+      if (signal.aborted) return;
+      this.mask = mask;
+    } catch (error) {
+      if (signal.aborted) return;
+      Object.assign(this, { mask: null, maskError: error });
+    }
+    this.applyMask();
+    this.recolour();
+  }
+
+  applyMask() {
+    this.kept = this.mask && keptOf(this.mask, this.points);
+    this.keptCount = this.kept?.reduce((count, bit) => count + bit, 0);
+  }
+
+  // The pictures that stand for regions: fetched once they are to be seen.
+  async showFaces() {
+    const url = this.data.representatives_url;
+    this.faces.isOn = Boolean(url && this.representatives);
+    this.gestures.showChoices({ style: this.style, hasFaces: Boolean(url), areFacesOn: this.faces.isOn });
+    if (!this.faces.isOn || this.faces.url === url) return this.redraw();
+    try {
+      await this.faces.load(url);
+    } catch (error) {
+      if (error.name !== "AbortError") this.faces.url = null; // the next change tries again
+    }
+    return this.redraw();
+  }
+
   failed(error) {
     clearTimeout(this.patience);
     this.stage.dataset.state = "failed";
@@ -111,6 +164,7 @@ class PointMap {
     clearTimeout(this.patience);
     const shown = this.shownPlaces();
     Object.assign(this, { points, grid: gridOf(points), rowOf: null, hovered: -1 });
+    this.applyMask();
     this.card.hide();
     this.view.adopt(points);
     this.stage.dataset.state = "ready";
@@ -157,19 +211,24 @@ class PointMap {
 
   // The order, colours and opacities of the points; to be made anew when any of them may have changed.
   recolour() {
-    const { points, data, theme } = this;
-    const strength = strengthsOf({ points, data, focus: this.focus, threshold: this.threshold });
-    const order = drawingOrder(points, strength, data.colour);
+    const { points, data, theme, kept, focus, threshold } = this;
+    const strength = strengthsOf({ points, data, focus, threshold, kept });
+    const steps = stepsOf(points, data);
+    const smallOnTop = this.style === "fog" || data.size_by_measure;
+    const order = drawingOrder(points, strength, steps, { smallOnTop });
     this.list = listOf(points.n);
     for (let at = 0; at < points.n; at++) {
       const i = order[at];
       this.list.strength[at] = strength[i];
-      this.list.colour[at] = strength[i] < 0 ? theme.dimmed : colourOf(points, i, data.colour, theme);
+      this.list.colour[at] = strength[i] < 0 ? theme.dimmed : colourOf(points, i, data, theme);
+      this.list.step[at] = steps[i];
+      this.list.size[at] = sizeOf(steps[i], strength[i]);
       this.list.x[at] = points.x[i];
       this.list.y[at] = points.y[i];
     }
     Object.assign(this, { strength, order });
-    this.legend.show({ ...data, threshold: this.threshold, focus: this.focus, status: this.status() }, theme);
+    this.shade.scale = 0; // what counts may have changed: the strongest shade is found anew
+    this.legend.show({ ...data, threshold, focus, status: this.status(), hint: this.hint() }, theme);
     this.stage.setAttribute("aria-label", `Map of ${this.status()}`);
     this.redraw();
   }
@@ -178,7 +237,20 @@ class PointMap {
     const { n } = this.points;
     const { total, note } = this.data;
     const of = this.stage.dataset.state === "ready" && n < total ? `${n.toLocaleString("en")} of ` : "";
-    return `${of}${total.toLocaleString("en")} ${total === 1 ? "picture" : "pictures"}${note ? ` · ${note}` : ""}`;
+    const parts = [`${of}${total.toLocaleString("en")} ${total === 1 ? "picture" : "pictures"}`];
+    if (this.kept) parts.push(`${this.keptCount.toLocaleString("en")} pass the filters`);
+    if (this.maskError) parts.push(`what the filters leave out cannot be shown: ${this.maskError.message}`);
+    if (note) parts.push(note);
+    return parts.join(" · ");
+  }
+
+  // What sizes and shades mean, in the words of the legend.
+  hint() {
+    const measure = this.data.title.toLowerCase();
+    if (this.style === "fog") return `Small and crisp: low ${measure}. Large and faint: high.`;
+    if (this.style === "density")
+      return `Stronger: more pictures. Colour: ${this.data.colour === "class" ? "mixed by share" : "mean"}.`;
+    return this.data.size_by_measure ? `Larger: higher ${measure}.` : "";
   }
 
   redraw() {
@@ -190,20 +262,36 @@ class PointMap {
     this.frame = null;
     this.advanceView(now);
     this.advancePoints(now);
+    const density = this.density ?? 1;
+    this.radius = sizeAndOpacity(this.points.n, this.view).radius;
+    if (this.style === "density")
+      this.raster.shaded(this.shade, this.list, this.view, {
+        theme: this.theme,
+        density,
+        isByClass: this.data.colour === "class",
+      });
+    else this.drawPoints(density);
+    this.redrawOverlay();
+    const { view } = this;
+    this.stage.dataset.view = [view.x, view.y, view.scale, view.zoom].join(" ");
+    this.stage.dataset.drawn = this.points.n;
+    this.stage.dataset.style = this.style ?? "points";
+    this.stage.dataset.kept = this.kept ? this.keptCount : "";
+    this.stage.dataset.gliding = Boolean(this.from || this.towards);
+  }
+
+  drawPoints(density) {
     const { view, points, theme, list } = this;
-    const { radius, opacity } = sizeAndOpacity(points.n, view);
-    for (let at = 0; at < list.n; at++) list.alpha[at] = FULL * opacity * opacityOf(list.strength[at]);
+    const looks = looksOf(this.style, this.data.size_by_measure, sizeAndOpacity(points.n, view));
+    for (let at = 0; at < list.n; at++)
+      list.alpha[at] = FULL * looks.opacities[list.size[at]] * opacityOf(list.strength[at]);
     this.raster.draw(list, view, {
       background: theme.background,
-      density: this.density ?? 1,
-      radius,
-      hasRim: points.n <= FEW_FOR_RIMS,
+      density,
+      radii: looks.radii,
+      softness: looks.softness,
+      hasRim: points.n <= FEW_FOR_RIMS && this.style !== "fog",
     });
-    this.radius = radius;
-    this.redrawOverlay();
-    this.stage.dataset.view = [view.x, view.y, view.scale, view.zoom].join(" ");
-    this.stage.dataset.drawn = points.n;
-    this.stage.dataset.gliding = Boolean(this.from || this.towards);
   }
 
   advancePoints(now) {
@@ -226,6 +314,7 @@ class PointMap {
     const ringed = placeOf(this.rowOfId(this.data.ringed));
     const hovered = this.hovered === this.rowOfId(this.data.ringed) ? null : placeOf(this.hovered);
     this.overlay.draw(view, theme, { lasso: this.gestures.lasso, polygon, ringed, hovered, radius });
+    this.faces.draw(view, this.overlay.context, theme, { list: this.list, onRest: () => this.redraw() });
   }
 
   rowOfId(id) {
@@ -324,6 +413,20 @@ class PointMap {
     this.card.hide();
     if (this.focus) this.focusOn(null);
     if (this.polygon) this.select(null);
+  }
+
+  choose(style) {
+    this.style = style;
+    this.showFaces();
+    this.recolour();
+    this.setStateValue("style", style);
+  }
+
+  toggleFaces() {
+    if (!this.data.representatives_url) return;
+    this.representatives = !this.representatives;
+    this.showFaces();
+    this.setStateValue("representatives", this.representatives);
   }
 
   focusOn(focus) {

@@ -1,0 +1,99 @@
+"""An app that shows the map's styles, masks and representatives on synthetic points: `streamlit run` this file.
+
+Query parameters: n, style, colour, sized=1, mask=half, left_out, faces=1, scheme of decisions=1.
+"""
+
+import numpy as np
+import streamlit as st
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from tests.browser.harness_components import (
+    CLASSES,
+    FIRST_ID,
+    answer_card,
+    answer_points,
+    answer_thumbnail,
+    synthetic_points,
+)
+from url_viz.insight.categories import DECISIONS, category_colours
+from url_viz.ui.components.map import MapView, map_event, show_map
+from url_viz.ui.points import encode_mask
+
+
+def answer_mask(request: Request) -> Response:
+    """Every other picture; with `wrong=1` the mask of other points."""
+    ids = FIRST_ID + np.arange(int(request.query_params["n"]))
+    is_wrong = request.query_params.get("wrong") == "1"
+    return Response(encode_mask(ids + 5 if is_wrong else ids, ids[::2]), media_type="application/octet-stream")
+
+
+def answer_representatives(request: Request) -> Response:
+    points = synthetic_points(int(request.query_params["n"]), "umap")
+    found = []
+    for label, name in enumerate(CLASSES):
+        rows = np.flatnonzero(points.label == label)
+        middle = rows[np.argmin(points.uncertainty_percentile[rows])]
+        found.append(
+            {
+                "id": str(points.ids[middle]),
+                "name": f"IMG_{middle:05d}.jpg",
+                "thumbnail": f"/harness/thumbnail/{points.ids[middle]}",
+                "x": float(points.x[middle]),
+                "y": float(points.y[middle]),
+                "size": len(rows),
+                "label": name,
+                "share": 1.0,
+            }
+        )
+    return JSONResponse(found)
+
+
+def map_page() -> None:
+    query = st.query_params
+    n = int(query.get("n", 1000))
+    before = map_event(st.session_state.get("map") or {})
+    is_filtered = st.toggle("Filter", value="mask" in query)
+    style = st.segmented_control("Style", ["points", "fog", "density"], key="chosen")
+    is_of_decisions = query.get("decisions") == "1"
+    view = MapView(
+        points_url=f"/harness/points?n={n}",
+        card_url="/harness/card/{id}",
+        total=n,
+        colour=query.get("colour", "uncertainty"),  # type: ignore[arg-type]
+        classes=DECISIONS if is_of_decisions else CLASSES,
+        category="Decision" if is_of_decisions else "",
+        class_colours=category_colours(DECISIONS, "decision") if is_of_decisions else (),
+        mask_url=f"/harness/mask?n={n}&wrong={query.get('wrong', 0)}" if is_filtered else "",
+        left_out=query.get("left_out", "dimmed"),  # type: ignore[arg-type]
+        style=style or before.style or query.get("style", "points"),
+        size_by_measure=query.get("sized") == "1",
+        representatives_url=f"/harness/representatives?n={n}",
+        with_representatives=query.get("faces") == "1"
+        if before.with_representatives is None
+        else before.with_representatives,
+        polygon=before.polygon,
+        threshold_percentile=before.threshold_percentile,
+    )
+    event = show_map(view, key="map", height_px=int(query.get("height", 560)))
+    st.text(f"style {event.style}")
+    st.text(f"representatives {event.with_representatives}")
+    st.text(f"clicked {event.clicked_id}")
+
+
+if get_script_run_ctx(suppress_warning=True) is None:
+    app = st.App(
+        __file__,
+        routes=[
+            Route("/harness/points", answer_points),
+            Route("/harness/card/{id:int}", answer_card),
+            Route("/harness/thumbnail/{id:int}", answer_thumbnail),
+            Route("/harness/mask", answer_mask),
+            Route("/harness/representatives", answer_representatives),
+        ],
+    )
+else:
+    st.set_page_config(layout="wide")
+    map_page()

@@ -1,0 +1,178 @@
+// Part of the map's module: the pictures that stand for regions, as small buttons beside their place on the map.
+
+const THUMB = 46; // CSS pixels, as in map.css
+const THUMB_NARROW = 36; // on a narrow stage
+const THUMB_GAP = 5;
+const FADE_FROM = 4; // zoom from which they give way to the points
+const FADE_TO = 8;
+const DISTANCES = [36, 54, 76, 104, 140]; // from the place to the middle of its picture
+const TURNS = [0, 1, -1, 2, -2, 3, -3, 4, -4, 5, -5, 6].map((i) => (i * Math.PI) / 6);
+const REST_MS = 150; // how long the zoom rests before pictures find new room
+const BIN = 8; // CSS pixels, to count the points under a picture
+
+class Representatives {
+  // `onOpen(id)`: a picture was clicked.
+  constructor(layer, { onOpen, signal }) {
+    this.layer = layer;
+    this.items = [];
+    this.isOn = false;
+    this.settled = null;
+    layer.addEventListener(
+      "click",
+      (event) => {
+        const button = event.target.closest("button");
+        if (button) onOpen(button.dataset.id);
+      },
+      { signal },
+    );
+  }
+
+  async load(url) {
+    this.loading?.abort();
+    this.loading = new AbortController();
+    const { signal } = this.loading;
+    this.url = url;
+    const response = await fetch(url, { signal });
+    if (!response.ok) throw new Error(`the server answered ${response.status}`);
+    const items = await response.json();
+    if (signal.aborted) return;
+    this.items = items.map((item) => ({ ...item, button: this.buttonOf(item), offset: null }));
+    this.layer.replaceChildren(...this.items.map((item) => item.button));
+    this.settled = null;
+  }
+
+  buttonOf({ id, name, thumbnail, size, label, share }) {
+    const button = Object.assign(document.createElement("button"), { type: "button" });
+    const image = Object.assign(document.createElement("img"), { src: thumbnail, alt: "", decoding: "async" });
+    const pictures = `${size.toLocaleString("en")} ${size === 1 ? "picture" : "pictures"}`;
+    const classes = label ? `, ${Math.round(100 * share)}% ${label}` : "";
+    button.title = `Stands for ${pictures}${classes}: ${name}`;
+    button.setAttribute("aria-label", button.title);
+    button.dataset.id = id;
+    image.addEventListener("error", () => button.classList.add("broken"));
+    button.append(image);
+    return button;
+  }
+
+  // Put every picture beside its place. Where it found room it stays, relative to its place, while the map moves; once
+  // another zoom or size of the stage has come to rest, it finds room anew. `onRest` draws again then.
+  draw(view, context, theme, { list, onRest }) {
+    const opacity = Math.min(1, Math.max(0, (FADE_TO - view.zoom) / (FADE_TO - FADE_FROM)));
+    this.layer.hidden = !this.isOn || !this.items.length || opacity === 0;
+    if (this.layer.hidden) return;
+    this.layer.style.opacity = opacity;
+    this.layer.classList.toggle("faded", opacity < 0.5);
+    this.settle(view, list, onRest);
+    const side = sideOf(view);
+    for (const { button, offset, x, y } of this.items) {
+      const [left, top] = view.toStage(x, y);
+      const isIn = offset && left > 0 && top > 0 && left < view.width && top < view.height;
+      button.hidden = !isIn;
+      if (!isIn) continue;
+      const [middleX, middleY] = [left + offset[0], top + offset[1]];
+      button.style.transform = `translate(${middleX - side / 2}px, ${middleY - side / 2}px)`;
+      this.leader(context, theme, { from: [middleX, middleY], to: [left, top], opacity });
+    }
+  }
+
+  settle(view, list, onRest) {
+    const key = [view.scale, view.width, view.height].join(" ");
+    if (key === this.settled) return;
+    clearTimeout(this.rest);
+    if (this.settled === null || this.pending === key) {
+      this.settled = key;
+      this.findRoom(view, list);
+    } else {
+      this.pending = key;
+      this.rest = setTimeout(onRest, REST_MS);
+    }
+  }
+
+  leader(context, theme, { from, to, opacity }) {
+    context.globalAlpha = opacity;
+    for (const [style, width] of [
+      [theme.background, 3.5],
+      [theme.ink, 1.2],
+    ]) {
+      context.beginPath();
+      context.moveTo(...from);
+      context.lineTo(...to);
+      context.lineWidth = width;
+      context.strokeStyle = cssOf(style);
+      context.stroke();
+    }
+    context.beginPath();
+    context.arc(...to, 2.5, 0, 2 * Math.PI);
+    context.fillStyle = cssOf(theme.ink);
+    context.fill();
+    context.globalAlpha = 1;
+  }
+
+  // The largest regions choose first: of the places that cover no other picture, no region's own place and nothing of
+  // the stage's edge, the one that hides the fewest points, near ones preferred.
+  findRoom(view, list) {
+    const side = sideOf(view);
+    const places = this.items.map(({ x, y }) => view.toStage(x, y));
+    const hidden = hiddenBy(side, view, list);
+    const taken = [];
+    for (const [i, item] of this.items.entries()) {
+      item.offset = null;
+      const [left, top] = places[i];
+      const outward = Math.atan2(top - view.height / 2, left - view.width / 2);
+      let least = Infinity;
+      for (const [near, distance] of DISTANCES.entries()) {
+        for (const turn of TURNS) {
+          const offset = [distance * Math.cos(outward + turn), distance * Math.sin(outward + turn)];
+          const [x, y] = [left + offset[0], top + offset[1]];
+          if (!isFree(x, y, { side, view, taken, places })) continue;
+          const cost = hidden(x, y) + 2.5 * near;
+          if (cost < least) ([least, item.offset] = [cost, offset]);
+        }
+      }
+      if (item.offset) taken.push([left + item.offset[0], top + item.offset[1]]);
+    }
+  }
+}
+
+const sideOf = (view) => (view.width < 520 ? THUMB_NARROW : THUMB);
+const isUnderTools = (x, y, side, view) => x + side / 2 > view.width - 52 && y - side / 2 < 300;
+
+function isFree(x, y, { side, view, taken, places }) {
+  const inset = side / 2 + 4;
+  if (x < inset || y < inset || x > view.width - inset || y > view.height - inset) return false;
+  if (isUnderTools(x, y, side, view)) return false;
+  const apart = side + THUMB_GAP;
+  const covers = ([a, b], reach) => Math.abs(a - x) < reach && Math.abs(b - y) < reach;
+  return !taken.some((place) => covers(place, apart)) && !places.some((place) => covers(place, side / 2 + 3));
+}
+
+// How many of ten average crowds a picture at a place would hide; counted by sums over the bins above and left.
+function hiddenBy(side, view, list) {
+  const columns = Math.ceil(view.width / BIN) + 1;
+  const rows = Math.ceil(view.height / BIN) + 1;
+  const sums = new Float64Array(columns * rows);
+  let count = 0;
+  for (let at = 0; at < list.n; at++) {
+    if (list.strength[at] <= 0) continue;
+    const [left, top] = view.toStage(list.x[at], list.y[at]);
+    if (left < 0 || top < 0 || left >= view.width || top >= view.height) continue;
+    sums[(Math.floor(top / BIN) + 1) * columns + Math.floor(left / BIN) + 1]++;
+    count++;
+  }
+  for (let row = 1; row < rows; row++)
+    for (let column = 1; column < columns; column++)
+      sums[row * columns + column] +=
+        sums[(row - 1) * columns + column] +
+        sums[row * columns + column - 1] -
+        sums[(row - 1) * columns + column - 1];
+  const average = Math.max(1, (count * side * side) / (view.width * view.height));
+  const at = (x, y) =>
+    sums[
+      Math.min(rows - 1, Math.max(0, Math.round(y / BIN))) * columns +
+        Math.min(columns - 1, Math.max(0, Math.round(x / BIN)))
+    ];
+  const half = side / 2;
+  return (x, y) =>
+    (10 / average) *
+    (at(x + half, y + half) - at(x - half, y + half) - at(x + half, y - half) + at(x - half, y - half));
+}
