@@ -1,0 +1,202 @@
+"""Sorting into folders: what goes where, what is never touched, and names that would lead out."""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.images.pictures import noise, write_folder
+from url_viz.errors import FolderError, ImageSetError
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.models.model import Model
+from url_viz.share.folders import MARKER, paths_text, sort_into_folders
+
+ODD = b"cat/\xff odd; name.jpg"
+
+
+@pytest.fixture(scope="module")
+def prepared_set(tmp_path_factory: pytest.TempPathFactory, prepared: Path, model: Model) -> tuple[Path, Path]:
+    """Eight pictures, one of an odd name, and the workspace they were read into; each test takes a copy."""
+    base = tmp_path_factory.mktemp("sorted")
+    root = write_folder(base / "pictures", 7, classes=("cat", "dog"))
+    noise(3).save(os.fsdecode(os.path.join(os.fsencode(root), ODD)), "JPEG")
+    home = base / "workspace"
+    home.mkdir()
+    (home / "models").symlink_to(prepared / "models")
+    embed_folder(root, model=model, workspace=home)
+    return root, home
+
+
+@pytest.fixture
+def image_set(prepared_set: tuple[Path, Path], model: Model) -> ImageSet:
+    """Nothing decided."""
+    root, home = prepared_set
+    image_set = embed_folder(root, model=model, workspace=home)
+    (home / "sets" / image_set.set_id / "decisions.db").unlink(missing_ok=True)
+    return image_set
+
+
+def decide(image_set: ImageSet, **decisions: list[int]) -> None:
+    """Decide on pictures by their row."""
+    ids = image_set.table()["id"].to_numpy()
+    for name, rows in decisions.items():
+        image_set.decisions.decide(ids[rows], name.replace("_", "-"))  # type: ignore[arg-type]
+
+
+def below(folder: Path) -> list[str]:
+    return sorted(os.fsdecode(p.relative_to(folder)) for p in folder.rglob("*") if not p.is_dir())
+
+
+class TestByDecision:
+    """keep/, drop/ and look-again/, each picture at its own path."""
+
+    def test_links_lead_to_the_pictures(self, image_set: ImageSet, tmp_path: Path) -> None:
+        decide(image_set, keep=[0, 5], drop=[1], look_again=[2])
+        done = sort_into_folders(image_set, tmp_path / "out")
+        paths = image_set.paths_of(image_set.table()["id"])
+        expected = [("keep", 0), ("keep", 5), ("drop", 1), ("look-again", 2)]
+        assert done.made == {"keep": 2, "drop": 1, "look-again": 1}
+        assert below(tmp_path / "out") == sorted(
+            [MARKER, *(os.fsdecode(f"{f}/".encode() + paths[i]) for f, i in expected)]
+        )
+        link = os.path.join(os.fsencode(tmp_path), b"out/keep", paths[0])
+        assert os.readlink(link) == os.path.join(os.fsencode(image_set.root), paths[0])
+        assert done.words[0].startswith("4 pictures sorted into ")
+
+    def test_copies_are_whole_and_undecided_ones_come_where_asked(self, image_set: ImageSet, tmp_path: Path) -> None:
+        decide(image_set, keep=[0])
+        done = sort_into_folders(image_set, tmp_path / "out", how="copy", with_undecided=True)
+        assert done.made == {"keep": 1, "undecided": 7}
+        for path in below(tmp_path / "out")[1:]:
+            copy = tmp_path / "out" / path
+            assert not copy.is_symlink()
+            assert copy.read_bytes() == (image_set.root / path.split("/", 1)[1]).read_bytes()
+
+    def test_again_makes_only_what_is_new_and_tells_what_lies_elsewhere(
+        self, image_set: ImageSet, tmp_path: Path
+    ) -> None:
+        decide(image_set, keep=[0, 1])
+        sort_into_folders(image_set, tmp_path / "out")
+        decide(image_set, drop=[1, 2])
+        again = sort_into_folders(image_set, tmp_path / "out")
+        assert (again.made, again.present) == ({"keep": 0, "drop": 2}, 1)
+        assert again.elsewhere == (image_set.table()["path"].iloc[1],)
+        assert len(below(tmp_path / "out")) == 1 + 4, "the older link still lies in keep/"
+
+    def test_nothing_decided_is_told(self, image_set: ImageSet, tmp_path: Path) -> None:
+        with pytest.raises(ImageSetError, match="Nothing is decided"):
+            sort_into_folders(image_set, tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+
+
+class TestByMeasure:
+    """ambiguous/ from a percentile on, clear/ below it."""
+
+    def test_the_split_is_that_of_the_percentile(self, image_set: ImageSet, tmp_path: Path) -> None:
+        done = sort_into_folders(image_set, tmp_path / "out", by="uncertainty", threshold_percentile=70)
+        table = image_set.table()
+        above = (table["percentile"] >= 70).to_numpy()
+        assert done.made == {"ambiguous": int(above.sum()), "clear": int((~above).sum())}
+        paths = np.array([os.fsdecode(p) for p in image_set.paths_of(table["id"])], object)
+        assert below(tmp_path / "out" / "ambiguous") == sorted(paths[above])
+
+    @pytest.mark.parametrize("by", ["no_such", "path"])
+    def test_what_is_no_measure(self, image_set: ImageSet, tmp_path: Path, by: str) -> None:
+        with pytest.raises(ImageSetError, match=f"no measure '{by}'"):
+            sort_into_folders(image_set, tmp_path / "out", by=by)
+
+
+class TestNothingIsLost:
+    """No file is overwritten or removed, and nothing is written outside."""
+
+    def test_a_folder_that_is_not_ours_is_refused(self, image_set: ImageSet, tmp_path: Path) -> None:
+        decide(image_set, keep=[0])
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "mine.txt").write_text("mine")
+        with pytest.raises(FolderError, match=r"is not empty.*Choose a new or empty folder"):
+            sort_into_folders(image_set, tmp_path / "out")
+        (tmp_path / "out" / MARKER).write_text('{"image_set": "/another"}')
+        with pytest.raises(FolderError, match="is not empty"):
+            sort_into_folders(image_set, tmp_path / "out")
+        with pytest.raises(FolderError, match="is a file"):
+            sort_into_folders(image_set, tmp_path / "out" / "mine.txt")
+        assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [MARKER, "mine.txt"]
+
+    @pytest.mark.parametrize("inside", ["", "cat/sorted", "new"])
+    def test_within_the_pictures_is_refused(self, image_set: ImageSet, tmp_path: Path, inside: str) -> None:
+        decide(image_set, keep=[0])
+        (tmp_path / "way").symlink_to(image_set.root)
+        for root in (image_set.root, tmp_path / "way"):
+            with pytest.raises(FolderError, match="lies within the pictures"):
+                sort_into_folders(image_set, root / inside)
+
+    def test_a_taken_place_is_left_alone(self, image_set: ImageSet, tmp_path: Path) -> None:
+        decide(image_set, keep=[0, 1])
+        first, second = (os.fsdecode(p) for p in image_set.paths_of(image_set.table()["id"].iloc[:2]))
+        sort_into_folders(image_set, tmp_path / "out")
+        (tmp_path / "out" / "keep" / first).unlink()
+        (tmp_path / "out" / "keep" / first).write_text("mine")
+        done = sort_into_folders(image_set, tmp_path / "out")
+        assert (done.blocked, done.present) == ((first,), 1)
+        assert (tmp_path / "out" / "keep" / first).read_text() == "mine"
+        assert second in below(tmp_path / "out" / "keep")
+
+    @pytest.mark.parametrize("how", ["link", "copy"])
+    def test_a_link_in_the_target_leads_nowhere(self, image_set: ImageSet, tmp_path: Path, how: str) -> None:
+        decide(image_set, keep=[0, 7])
+        sort_into_folders(image_set, tmp_path / "out", by="uncertainty")
+        (tmp_path / "elsewhere").mkdir()
+        (tmp_path / "out" / "keep").symlink_to(tmp_path / "elsewhere")
+        done = sort_into_folders(image_set, tmp_path / "out", how=how)  # type: ignore[arg-type]
+        assert (done.made, len(done.blocked)) == ({"keep": 0}, 2)
+        assert list((tmp_path / "elsewhere").iterdir()) == []
+
+    @pytest.mark.parametrize("path", [b"../out.jpg", b"/etc/x.jpg", b"a/../../b.jpg", b"", b"."])
+    def test_a_name_that_leads_out_is_left_out(
+        self, image_set: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: bytes
+    ) -> None:
+        """A scan finds no such name; a store that somebody tampered with might."""
+        decide(image_set, keep=[0])
+        (tmp_path / "out.jpg").write_bytes(b"x")
+        monkeypatch.setattr("url_viz.share.folders.os.path.isfile", lambda _: True)
+        monkeypatch.setattr(image_set, "paths_of", lambda ids: [path for _ in ids])
+        done = sort_into_folders(image_set, tmp_path / "target" / "out")
+        assert (done.made, len(done.blocked)) == ({"keep": 0}, 1)
+        assert below(tmp_path) == ["out.jpg", f"target/out/{MARKER}"]
+
+    def test_files_that_are_gone_are_listed(self, image_set: ImageSet, tmp_path: Path) -> None:
+        decide(image_set, keep=[0, 1])
+        path = image_set.file_of(int(image_set.table()["id"].iloc[0]))
+        shutil.move(path, tmp_path / "away.jpg")
+        try:
+            done = sort_into_folders(image_set, tmp_path / "out")
+        finally:
+            shutil.move(tmp_path / "away.jpg", path)
+        assert (done.made, done.missing) == ({"keep": 1}, (image_set.table()["path"].iloc[0],))
+        assert any("not in their folder any more" in sentence for sentence in done.words)
+
+    def test_a_place_that_cannot_be_written_is_told(self, image_set: ImageSet, tmp_path: Path) -> None:
+        decide(image_set, keep=[0])
+        (tmp_path / "file").touch()
+        with pytest.raises(FolderError, match="Cannot write to"):
+            sort_into_folders(image_set, tmp_path / "file" / "out")
+
+
+class TestPaths:
+    """A list for other programs."""
+
+    def test_lines_or_nul(self, image_set: ImageSet) -> None:
+        ids = image_set.table()["id"]
+        expected = [os.path.join(os.fsencode(image_set.root), p) for p in image_set.paths_of(ids)]
+        assert any(path.endswith(ODD) for path in expected)
+        assert paths_text(image_set, ids) == b"".join(p + b"\n" for p in expected)
+        assert paths_text(image_set, ids, nul=True).split(b"\0")[:-1] == expected
+        assert paths_text(image_set, []) == b""
+
+    def test_a_line_break_in_a_name_needs_nul(self, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(image_set, "paths_of", lambda ids: [b"a\nb.jpg"])
+        with pytest.raises(FolderError, match="line break in its name"):
+            paths_text(image_set, [1])
+        assert paths_text(image_set, [1], nul=True).endswith(b"/a\nb.jpg\0")

@@ -1,0 +1,1 @@
+"""What leaves the app: folders, lists and files for other people and programs."""

@@ -1,0 +1,288 @@
+"""Sort the pictures of an image set into folders, as links or copies, by decision or by a measure."""
+
+import errno
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from url_viz.errors import FolderError, ImageSetError
+from url_viz.image_set import ImageSet
+from url_viz.images.scan import absolute, display_name
+from url_viz.index.decisions import DECISIONS
+from url_viz.insight.ranking import with_percentile
+
+How = Literal["link", "copy"]
+MARKER = ".url-viz-sorted.json"
+"""Lies in every folder that was sorted into, and names the image set: only such a folder may be sorted into again."""
+
+UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """What sorting did in `out`.
+
+    `made` counts the links or copies made now, by folder, `present` those that were there from before. `missing` are
+    pictures whose file is gone; `blocked` ones whose place is taken by something else, or whose name would lead out of
+    `out`; `elsewhere` ones that an earlier sorting put into another of the folders, where they still lie. Nothing is
+    ever overwritten or removed.
+    """
+
+    out: Path
+    made: dict[str, int]
+    present: int = 0
+    missing: tuple[str, ...] = ()
+    blocked: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What was done, a sentence each."""
+        counted = ", ".join(f"{count:,} in {name}/" for name, count in self.made.items())
+        said = [f"{sum(self.made.values()):,} pictures sorted into {str(self.out)!r} ({counted})."]
+        if self.present:
+            said.append(f"{self.present:,} were there already.")
+        for paths, what in (
+            (self.missing, "are not in their folder any more"),
+            (self.blocked, "were left out: something else has their place, or their name leads out of the folder"),
+            (
+                self.elsewhere,
+                "also lie in another of the folders, from before. Sort into a new folder to be rid of them",
+            ),
+        ):
+            if paths:
+                said.append(f"{len(paths):,} {what}: {', '.join(paths[:3])}{', …' if len(paths) > 3 else ''}.")
+        return tuple(said)
+
+
+@dataclass
+class _Tally:
+    """What is counted while sorting."""
+
+    made: dict[str, int]
+    present: int = 0
+    missing: list[str] = field(default_factory=list)
+    blocked: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
+
+
+def sort_into_folders(
+    image_set: ImageSet,
+    out: str | Path,
+    *,
+    by: str = "decision",
+    how: How = "link",
+    threshold_percentile: float = 90.0,
+    with_undecided: bool = False,
+) -> Sorted:
+    """Lay out pictures in folders below `out`, each at its path within the image set.
+
+    `by` "decision" makes keep/, drop/ and look-again/ (and undecided/ where asked); any measure of the table, such as
+    "uncertainty", makes ambiguous/ and clear/, split at its percentile `threshold_percentile` (ambiguous from there
+    on); pictures without the value are left out. `how` makes links (absolute ones) or copies.
+
+    Raises FolderError where `out` lies within the pictures, is not empty and not from an earlier sorting of this set
+    (it has the file `MARKER` then), or cannot be written; ImageSetError where nothing is decided or has the value.
+    """
+    table = image_set.table()
+    folders = (
+        _by_decision(table, with_undecided=with_undecided)
+        if by == "decision"
+        else _by_measure(table, by, threshold_percentile)
+    )
+    target = Path(out).expanduser().absolute()
+    names = tuple(dict.fromkeys((*_folders_of(by, with_undecided=with_undecided), *folders.unique())))
+    tally = _Tally({name: 0 for name in names if (folders == name).any()})
+    paths = image_set.paths_of(table["id"].to_numpy()[folders.index])
+    try:
+        _claim(target, image_set.root)
+        place = _Place(target, image_set.root, how=how)
+        for path, folder in zip(paths, folders, strict=True):
+            place.take(path, folder, others=[name for name in names if name != folder], tally=tally)
+    except OSError as error:
+        raise FolderError(_told(target, error, how)) from error
+    return Sorted(target, tally.made, tally.present, tuple(tally.missing), tuple(tally.blocked), tuple(tally.elsewhere))
+
+
+def paths_text(image_set: ImageSet, ids: Iterable[int], *, nul: bool = False) -> bytes:
+    """The files of pictures as a list for other programs: absolute paths, as bytes, each ended by a line break.
+
+    With `nul` each is ended by a NUL instead (for `xargs -0`). Raises FolderError for a line break within a path where
+    NUL is not asked for.
+    """
+    paths = [absolute(image_set.root, path) for path in image_set.paths_of(ids)]
+    if not nul and (odd := next((path for path in paths if b"\n" in path or b"\r" in path), None)) is not None:
+        raise FolderError(
+            f"{display_name(odd)!r} has a line break in its name, so a list with one path a line cannot hold it. "
+            "Ask for a list that is separated by NUL (--nul)."
+        )
+    end = b"\0" if nul else b"\n"
+    return b"".join(path + end for path in paths)
+
+
+def _by_decision(table: pd.DataFrame, *, with_undecided: bool) -> "pd.Series[str]":
+    """The folder of each row that gets one."""
+    decision = table["decision"].reset_index(drop=True)
+    found = decision.fillna(UNDECIDED) if with_undecided else decision.dropna()
+    if found.empty:
+        raise ImageSetError(
+            "Nothing is decided in this image set yet. Decide on Explore or with `python -m url_viz decide`, "
+            "or sort by a measure: by='uncertainty'."
+        )
+    return found
+
+
+def _by_measure(table: pd.DataFrame, by: str, threshold_percentile: float) -> "pd.Series[str]":
+    if by not in table or not pd.api.types.is_numeric_dtype(table[by]):
+        raise ImageSetError(
+            f"There is no measure {by!r} to sort by. Take 'decision', or a numeric column of the table."
+        )
+    rank = with_percentile(table, by)["rank_percentile"].to_numpy(dtype=float)
+    rows = np.flatnonzero(np.isfinite(rank))
+    if not len(rows):
+        raise ImageSetError(f"No picture has a value of {by!r}. Sort by another measure, such as 'confusability'.")
+    return pd.Series(np.where(rank[rows] >= threshold_percentile, "ambiguous", "clear"), index=rows, dtype=object)
+
+
+def _folders_of(by: str, *, with_undecided: bool) -> tuple[str, ...]:
+    """The folders, in the order in which they are told."""
+    if by != "decision":
+        return ("ambiguous", "clear")
+    return (*DECISIONS, UNDECIDED) if with_undecided else DECISIONS
+
+
+def _claim(target: Path, root: Path) -> None:
+    """Make `target` ours: a new or empty folder, or one that an earlier sorting of this very set made."""
+    real = Path(os.path.realpath(target))
+    if real == root or root in real.parents:
+        raise FolderError(
+            f"{str(target)!r} lies within the pictures in {str(root)!r}: the next reading would find everything twice. "
+            "Choose a folder outside."
+        )
+    if target.exists() and not target.is_dir():
+        raise FolderError(f"{str(target)!r} is a file. Choose a new or empty folder.")
+    marker = target / MARKER
+    if _sorted_before(marker) == os.fspath(root):
+        return
+    if target.is_dir() and any(target.iterdir()):
+        raise FolderError(
+            f"{str(target)!r} is not empty, and no earlier sorting of {str(root)!r} made it (it has no {MARKER} that "
+            "says so). Choose a new or empty folder."
+        )
+    target.mkdir(parents=True, exist_ok=True)
+    with marker.open("x", encoding="utf-8") as file:
+        json.dump({"image_set": os.fspath(root)}, file)
+
+
+def _sorted_before(marker: Path) -> str | None:
+    """The root of the image set that a marker names; None where there is no marker, or one that says nothing."""
+    if marker.is_symlink() or not marker.is_file():
+        return None
+    try:
+        record = json.loads(marker.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+    return str(record["image_set"]) if isinstance(record, dict) and "image_set" in record else None
+
+
+class _Place:
+    """A folder that is sorted into; knows which of its subfolders are really inside it."""
+
+    def __init__(self, target: Path, root: Path, *, how: How) -> None:
+        self._target = os.path.realpath(os.fsencode(target))
+        self._root = root
+        self._how = how
+        self._is_inside: dict[bytes, bool] = {}
+
+    def take(self, path: bytes, folder: str, *, others: list[str], tally: _Tally) -> None:
+        """Put one picture (root-relative `path`) into `folder`, or note why not."""
+        source = absolute(self._root, path)
+        if not os.path.isfile(source):
+            tally.missing.append(display_name(path))
+            return
+        if not _is_plain(path) or not self._made(os.path.dirname(os.path.join(folder.encode(), path))):
+            tally.blocked.append(display_name(path))
+            return
+        place = os.path.join(self._target, folder.encode(), path)
+        if any(os.path.lexists(os.path.join(self._target, other.encode(), path)) for other in others):
+            tally.elsewhere.append(display_name(path))
+        if not os.path.lexists(place):
+            _link(source, place) if self._how == "link" else _copy(source, place)
+            tally.made[folder] += 1
+        elif _is_same(source, place):
+            tally.present += 1
+        else:
+            tally.blocked.append(display_name(path))
+
+    def _made(self, folder: bytes) -> bool:
+        """Make a subfolder; False where something else has its place, or a link in it leads elsewhere."""
+        if folder not in self._is_inside:
+            place = os.path.join(self._target, folder)
+            self._is_inside[folder] = all(map(self._is_folder_or_free, _upwards(folder)))
+            if self._is_inside[folder]:
+                os.makedirs(place, exist_ok=True)
+        return self._is_inside[folder]
+
+    def _is_folder_or_free(self, folder: bytes) -> bool:
+        place = os.path.join(self._target, folder)
+        return not os.path.lexists(place) or (os.path.isdir(place) and not os.path.islink(place))
+
+
+def _upwards(folder: bytes) -> Iterator[bytes]:
+    """A relative folder and all that it lies in."""
+    while folder:
+        yield folder
+        folder = os.path.dirname(folder)
+
+
+def _is_plain(path: bytes) -> bool:
+    """Whether a relative path stays where it is put."""
+    return bool(path) and not path.startswith(b"/") and not {b"..", b"."} & set(path.split(b"/")) and b"\0" not in path
+
+
+def _link(source: bytes, place: bytes) -> None:
+    os.symlink(source, place)
+
+
+def _copy(source: bytes, place: bytes) -> None:
+    """Copy a file so that it appears whole or not at all, and never in the place of another."""
+    part = os.path.join(os.path.dirname(place), b".url-viz-" + secrets.token_hex(8).encode())
+    try:
+        shutil.copy2(source, part)
+        try:
+            os.link(part, place)
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
+                raise
+            if not os.path.lexists(place):  # a file system without hard links
+                os.rename(part, place)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(part)
+
+
+def _is_same(source: bytes, place: bytes) -> bool:
+    """Whether an earlier sorting put this very picture there: a link to it, or a copy of its size and time."""
+    if os.path.islink(place):
+        return os.readlink(place) == source
+    if not os.path.isfile(place):
+        return False
+    one, other = os.stat(source), os.stat(place)
+    return one.st_size == other.st_size and abs(one.st_mtime - other.st_mtime) < 2  # FAT counts in steps of 2 s
+
+
+def _told(target: Path, error: OSError, how: How) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"The disk of {str(target)!r} is full. What is there is whole: make room and sort again, or take links."
+    if how == "link" and error.errno in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+        return f"{str(target)!r} cannot hold links ({error.strerror}). Take copies instead (--how copy)."
+    return f"Cannot write to {str(target)!r}: {error.strerror}. Choose another folder."
