@@ -1,14 +1,17 @@
 """Embedding a folder: ours against the plain loop (timm, DataLoader, float32) and the best torch loop one can tune.
 
-    python -m benchmarks.embedding [--pictures 1000] [--rounds 3]
+    python -m benchmarks.embedding [--pictures 1992] [--large 96] [--rounds 3] [--fastdup VENV/bin/python]
 
-Every contender reads the same JPEGs of 500 × 375, in turn within a round; figures are medians over rounds. Ours also
-makes thumbnails and writes the store; the loops do not. Printed with the machine and versions.
+Every contender reads the same JPEGs, of 500 × 375 and then of 4000 × 3000, in turn within a round; figures are medians
+over rounds. Ours also makes thumbnails and writes the store; the loops do not. fastdup, where the Python of an
+environment that has it is told (`pip install fastdup`), runs its own small network, makes no thumbnails, and looks for
+duplicates; its import is not counted. Printed with the machine and versions.
 """
 
 import argparse
 import os
 import statistics
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -29,7 +32,8 @@ from url_viz.models.model import load_model
 from url_viz.models.zoo import DEFAULT
 from url_viz.workspace import Workspace
 
-SIZE = (500, 375)
+SMALL = (500, 375)
+LARGE = (4000, 3000)
 
 
 @dataclass(frozen=True)
@@ -113,69 +117,104 @@ def decode_only(files: list[Path], workspace: Path) -> Callable[[], None]:
     return run
 
 
-def write_pictures(folder: Path, count: int) -> list[Path]:
-    """JPEGs of 500 × 375 with the detail of photographs."""
+def fastdup_run(python: Path, folder: Path) -> Callable[[], float]:
+    """fastdup over the same files, in a process of its own that tells how long its run took."""
+    code = (
+        "import sys, time, fastdup; started = time.perf_counter();"
+        "fastdup.create(work_dir=sys.argv[2], input_dir=sys.argv[1]).run(overwrite=True, verbose=False);"
+        "print('SECONDS', time.perf_counter() - started)"
+    )
+
+    def run() -> float:
+        with tempfile.TemporaryDirectory() as work:
+            done = subprocess.run(
+                [python, "-c", code, folder, work],
+                env={**os.environ, "SENTRY_OPT_OUT": "1"},
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+        return float(done.stdout.split("SECONDS")[-1])
+
+    return run
+
+
+def write_pictures(folder: Path, count: int, size: tuple[int, int] = SMALL) -> list[Path]:
+    """JPEGs with the detail of photographs."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     files = []
     for number in range(count):
         coarse = Image.fromarray(rng.integers(0, 256, (24, 32, 3), dtype=np.uint8)).resize(
-            SIZE, Image.Resampling.BICUBIC
+            size, Image.Resampling.BICUBIC
         )
-        grain = rng.normal(0, 6, (SIZE[1], SIZE[0], 3))
+        grain = rng.normal(0, 6, (size[1], size[0], 3))
         picture = np.clip(np.asarray(coarse, np.float32) + grain, 0, 255).astype(np.uint8)
         files.append(folder / f"{number:05d}.jpg")
         Image.fromarray(picture).save(files[-1], quality=88)
     return files
 
 
-def measure(contenders: dict[str, Callable[[], None]], count: int, rounds: int) -> list[Row]:
-    """Run every contender once a round, in turn."""
+def measure(contenders: dict[str, Callable[[], float | None]], count: int, rounds: int) -> list[Row]:
+    """Run every contender once a round, in turn; one that returns seconds has timed itself."""
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, run in contenders.items():
             started = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - started)
+            own = run()
+            seconds[name].append(own if own is not None else time.perf_counter() - started)
     return [Row(name, count / statistics.median(taken)) for name, taken in seconds.items()]
+
+
+def contenders_of(
+    folder: Path, files: list[Path], workspace: Path, fastdup: Path | None
+) -> dict[str, Callable[[], float | None]]:
+    """Who runs, by name; the first two are the loops, then ours, then the two bounds."""
+    cores = os.cpu_count() or 1
+    plain = torch_loop(files, channels_last=False, workers=0, batch=32)
+    tuned = torch_loop(files, channels_last=True, workers=cores, batch=16)
+    found: dict[str, Callable[[], float | None]] = {
+        "plain loop (timm, DataLoader, float32)": plain,
+        f"tuned torch loop (channels_last, {cores} workers)": tuned,
+        "URL-Viz exact (float32)": ours(folder, workspace, "exact"),
+        "URL-Viz fast (bf16)": ours(folder, workspace, "fast"),
+        "bound: forward alone (bf16)": forward_only(folder, files, workspace),
+        "bound: decode and thumbnail, one core": decode_only(files, workspace),
+    }
+    if fastdup is not None:
+        found["fastdup (own small network, no thumbnails)"] = fastdup_run(fastdup, folder)
+    return found
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pictures", type=int, default=640)
+    parser.add_argument("--pictures", type=int, default=1992)
+    parser.add_argument("--large", type=int, default=96)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--fastdup", type=Path, default=None)
     options = parser.parse_args()
-    cores = os.cpu_count() or 1
-    with tempfile.TemporaryDirectory() as place:
-        folder, workspace = Path(place) / "pictures", Path(place) / "workspace"
-        files = write_pictures(folder, options.pictures)
-        contenders = {
-            "plain loop (timm, DataLoader, float32)": torch_loop(files, channels_last=False, workers=0, batch=32),
-            f"tuned torch loop (channels_last, {cores} workers)": torch_loop(
-                files, channels_last=True, workers=cores, batch=16
-            ),
-            "URL-Viz exact (float32)": ours(folder, workspace, "exact"),
-            "URL-Viz fast (bf16)": ours(folder, workspace, "fast"),
-            "bound: forward alone (bf16)": forward_only(folder, files, workspace),
-            "bound: decode and thumbnail, one core": decode_only(files, workspace),
-        }
-        rows = measure(contenders, options.pictures, options.rounds)
-    report(rows, cores)
+    print(f"## Embedding on a CPU\n\n{machine()}\n")
+    for size, count in ((SMALL, options.pictures), (LARGE, options.large)):
+        with tempfile.TemporaryDirectory() as place:
+            folder, workspace = Path(place) / "pictures", Path(place) / "workspace"
+            files = write_pictures(folder, count, size)
+            rows = measure(contenders_of(folder, files, workspace, options.fastdup), count, options.rounds)
+        report(rows, f"{count:,} JPEGs of {size[0]} × {size[1]}")
 
 
-def report(rows: list[Row], cores: int) -> None:
+def report(rows: list[Row], title: str) -> None:
     """Print the table, the ratios and the share of the bound that is reached."""
     rate = {row.name: row.per_s for row in rows}
-    names = list(rate)
-    print(f"## Embedding on a CPU\n\n{machine()}\n")
-    print("| | pictures a second | × plain loop | × tuned loop |\n|---|---|---|---|")
+    names, cores = list(rate), os.cpu_count() or 1
+    print(f"| {title} | pictures a second | × plain loop | × tuned loop |\n|---|---|---|---|")
     for name in names:
         print(f"| {name} | {rate[name]:.0f} | {rate[name] / rate[names[0]]:.1f} | {rate[name] / rate[names[1]]:.1f} |")
     bound = 1 / (1 / rate[names[4]] + 1 / (rate[names[5]] * cores))
     print(
         f"\nBound 1 / (1/forward + decode/{cores} cores): {bound:.0f} a second; "
-        f"fast reaches {rate[names[3]] / bound:.2f} of it.\n"
+        f"fast reaches {rate[names[3]] / bound:.2f} of it.\n",
+        flush=True,
     )
 
 

@@ -1,5 +1,7 @@
 """The graph is what a naive loop finds, however it was made: in numpy, in torch, at once or bit by bit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.index.examples import dice, embeddings_of
-from url_viz.index.neighbours import _InNumpy, _InTorch, build_graph, normalised
+from url_viz.index.neighbours import UnitRows, _InChunks, _InNumpy, _InTorch, build_graph, normalised
 from url_viz.index.tables import Embeddings, Graph
 
 
@@ -148,6 +150,33 @@ class TestExtended:
 
     def test_another_k_starts_anew(self) -> None:
         holds(build_graph(dice(20), k=5, previous=build_graph(dice(20), k=3)), dice(20), 5)
+
+
+class TestLarge:
+    """Sets that memory does not hold as float32: matched a part at a time, extended exactly, marked approximate."""
+
+    @pytest.mark.parametrize("count", [2, 33, 3000])
+    def test_matching_a_part_at_a_time_finds_the_same(self, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        embeddings = dice(count)
+        expected, expected_similarity = _InNumpy(normalised(embeddings.embedding))(np.arange(count), min(5, count - 1))
+        monkeypatch.setattr("url_viz.index.neighbours.EXACT_ROWS", 1)
+        monkeypatch.setattr("url_viz.index.neighbours.CHUNK", 16)
+        place, similarity = _InChunks(UnitRows(embeddings.embedding))(np.arange(count), min(5, count - 1))
+        assert similarity == pytest.approx(expected_similarity, abs=1e-6)
+        assert np.array_equal(place, expected)
+
+    def test_an_approximate_graph_is_extended_and_stays_approximate(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        before, new = dice(60), embeddings_of(np.random.default_rng(5).normal(size=(3, 16)), first=10_000)
+        graph = replace(build_graph(before, k=4), is_approximate=True)
+        after = changed(before, np.ones(60, bool), new, 0)
+        monkeypatch.setattr("url_viz.index.neighbours.EXACT_ROWS", 20)
+        grown = build_graph(after, k=4, previous=graph)
+        assert grown.is_approximate
+        holds(grown, after, 4)
+
+    def test_a_set_that_became_small_gets_an_exact_graph(self) -> None:
+        graph = replace(build_graph(dice(60), k=4), is_approximate=True)
+        assert not build_graph(dice(60), k=4, previous=graph).is_approximate
 
 
 @pytest.mark.torture  # numba compiles for half a minute

@@ -16,6 +16,9 @@ NUMPY_ROWS = 8_000
 CANDIDATES = 64
 CHUNK = 1024
 REBUILD_SHARE = 0.3
+SKETCH_DIRECTIONS = 128
+"""The approximate graph looks for candidates among as many main directions, and ranks them by the whole embedding."""
+SKETCH_SAMPLE_ROWS = 20_000
 
 Array = NDArray[np.float32]
 TopK = tuple[NDArray[np.int64], Array]
@@ -29,53 +32,75 @@ def normalised(embedding: NDArray[np.floating]) -> Array:
     return rows
 
 
+class UnitRows:
+    """Embeddings (N, D) as rows of length one: all at once where memory holds them, else as they are asked for."""
+
+    def __init__(self, embedding: NDArray[np.floating]) -> None:
+        self._embedding = embedding
+        self.all = normalised(embedding) if len(embedding) <= EXACT_ROWS else None
+
+    def __len__(self) -> int:
+        return len(self._embedding)
+
+    def __call__(self, rows: NDArray[np.integer] | slice) -> Array:
+        """These rows, (R, D) float32."""
+        return normalised(self._embedding[rows]) if self.all is None else self.all[rows]
+
+
 def build_graph(
     embeddings: Embeddings, *, k: int = K, previous: Graph | None = None, report: Callable[[int], None] = lambda _: None
 ) -> Graph:
     """The graph of all rows of `embeddings`; rows that `previous` knows are only matched against what changed.
 
-    `report` is called with the number of rows done.
+    `report` is called with the number of rows done. A graph that is approximate stays so when it is extended; it is
+    made anew once the set is small enough for an exact one.
     """
-    if len(embeddings) > EXACT_ROWS:
-        return _approximate(embeddings, k)
-    z = normalised(embeddings.embedding)
-    if previous is None or previous.is_approximate or previous.position.shape[1] != k:
-        return _exact(embeddings.content, z, k, report)
-    return _extended(previous, embeddings.content, z, k, report)
+    unit = UnitRows(embeddings.embedding)
+    is_large = len(unit) > EXACT_ROWS
+    if previous is None or previous.position.shape[1] != k or (previous.is_approximate and not is_large):
+        return _anew(embeddings.content, unit, k, report)
+    return _extended(previous, embeddings.content, unit, k, report)
 
 
-def _exact(content: NDArray[np.int64], z: Array, k: int, report: Callable[[int], None]) -> Graph:
-    position, similarity = _nearest(z, np.arange(len(z)), k, report)
+def _anew(content: NDArray[np.int64], unit: UnitRows, k: int, report: Callable[[int], None]) -> Graph:
+    if unit.all is None:
+        return Graph(content, *_approximate(unit, k), is_approximate=True)
+    position, similarity = _nearest(unit, np.arange(len(unit)), k, report)
     return Graph(content, position.astype(np.int32), similarity)
 
 
-def _extended(previous: Graph, content: NDArray[np.int64], z: Array, k: int, report: Callable[[int], None]) -> Graph:
+def _extended(
+    previous: Graph, content: NDArray[np.int64], unit: UnitRows, k: int, report: Callable[[int], None]
+) -> Graph:
     old_row = positions_of(content, previous.content)
     new_place = positions_of(previous.content, content)
     is_known = old_row >= 0
-    position = np.full((len(z), k), -1, np.int64)
-    similarity = np.full((len(z), k), -1, np.float32)
+    position = np.full((len(unit), k), -1, np.int64)
+    similarity = np.full((len(unit), k), -1, np.float32)
     carried = previous.position[old_row[is_known]]
     moved = np.where(carried >= 0, new_place[carried], -1)
     position[is_known], similarity[is_known] = moved, previous.similarity[old_row[is_known]]
-    has_lost = np.zeros(len(z), bool)
+    has_lost = np.zeros(len(unit), bool)
     has_lost[is_known] = ((carried >= 0) & (moved < 0)).any(axis=1)
     again = np.flatnonzero(~is_known | has_lost)
-    if len(again) > REBUILD_SHARE * len(z):
-        return _exact(content, z, k, report)
+    if len(again) > REBUILD_SHARE * len(unit):
+        return _anew(content, unit, k, report)
     fresh = np.flatnonzero(~is_known)
     if len(fresh):
-        _merge_new_columns(z, fresh, position, similarity)
-    position[again], similarity[again] = _nearest(z, again, k, report)
-    return Graph(content, position.astype(np.int32), similarity)
+        _merge_new_columns(unit, fresh, position, similarity)
+    position[again], similarity[again] = _nearest(unit, again, k, report)
+    return Graph(content, position.astype(np.int32), similarity, is_approximate=previous.is_approximate)
 
 
-def _merge_new_columns(z: Array, fresh: NDArray[np.int64], position: NDArray[np.int64], similarity: Array) -> None:
+def _merge_new_columns(
+    unit: UnitRows, fresh: NDArray[np.int64], position: NDArray[np.int64], similarity: Array
+) -> None:
     """Let every old row take the new rows into its list where they are nearer than what it has; in place."""
     k = position.shape[1]
-    for start in range(0, len(z), CHUNK):
-        rows = np.arange(start, min(start + CHUNK, len(z)))
-        scores = z[rows] @ z[fresh].T
+    new = unit(fresh)
+    for start in range(0, len(unit), CHUNK):
+        rows = np.arange(start, min(start + CHUNK, len(unit)))
+        scores = unit(rows) @ new.T
         had = np.where(position[rows] >= 0, similarity[rows], -np.inf)
         both_score = np.concatenate([had, scores], axis=1)
         both_place = np.concatenate([position[rows], np.broadcast_to(fresh, scores.shape)], axis=1)
@@ -84,14 +109,14 @@ def _merge_new_columns(z: Array, fresh: NDArray[np.int64], position: NDArray[np.
         similarity[rows] = np.where(position[rows] >= 0, np.take_along_axis(both_score, best, 1), -1)
 
 
-def _nearest(z: Array, rows: NDArray[np.integer], k: int, report: Callable[[int], None]) -> TopK:
+def _nearest(unit: UnitRows, rows: NDArray[np.integer], k: int, report: Callable[[int], None]) -> TopK:
     """The K nearest others of `rows` among all: positions (R, K), −1 where there are fewer, and cosines."""
     position = np.full((len(rows), k), -1, np.int64)
     similarity = np.full((len(rows), k), -1, np.float32)
-    kept = min(k, len(z) - 1)
+    kept = min(k, len(unit) - 1)
     if kept < 1:
         return position, similarity
-    search: _Search = _InNumpy(z) if len(z) <= NUMPY_ROWS or len(rows) < CHUNK else _InTorch(z)
+    search = _search_of(unit, len(rows))
     for start in range(0, len(rows), CHUNK):
         block = rows[start : start + CHUNK]
         place, score = search(block, kept)
@@ -99,6 +124,13 @@ def _nearest(z: Array, rows: NDArray[np.integer], k: int, report: Callable[[int]
         similarity[start : start + len(block), :kept] = score
         report(start + len(block))
     return position, similarity
+
+
+def _search_of(unit: UnitRows, asked: int) -> "_Search":
+    """The fastest way to match `asked` rows against all."""
+    if unit.all is None:
+        return _InChunks(unit)
+    return _InNumpy(unit.all) if len(unit) <= NUMPY_ROWS or asked < CHUNK else _InTorch(unit.all)
 
 
 class _Search(Protocol):
@@ -116,6 +148,27 @@ class _InNumpy:
         scores[np.arange(len(block)), block] = -np.inf
         place = np.argpartition(-scores, k - 1, axis=1)[:, :k]
         return _sorted(place, np.take_along_axis(scores, place, 1))
+
+
+class _InChunks:
+    """Exact in float32, a part of all rows at a time, for sets that memory does not hold as float32."""
+
+    def __init__(self, unit: UnitRows) -> None:
+        self.unit = unit
+
+    def __call__(self, block: NDArray[np.integer], k: int) -> TopK:
+        rows = self.unit(block)
+        place = np.zeros((len(block), 0), np.int64)
+        score = np.zeros((len(block), 0), np.float32)
+        for start in range(0, len(self.unit), 16 * CHUNK):
+            columns = np.arange(start, min(start + 16 * CHUNK, len(self.unit)))
+            scores = rows @ self.unit(columns).T
+            scores[block[:, None] == columns] = -np.inf
+            score = np.concatenate([score, scores], axis=1)
+            place = np.concatenate([place, np.broadcast_to(columns, scores.shape)], axis=1)
+            best = np.argpartition(-score, min(k, score.shape[1]) - 1, axis=1)[:, :k]
+            place, score = np.take_along_axis(place, best, 1), np.take_along_axis(score, best, 1)
+        return _sorted(place, score)
 
 
 class _InTorch:
@@ -148,23 +201,29 @@ def _sorted(place: NDArray[np.int64], score: Array) -> TopK:
     return np.take_along_axis(place, order, 1), np.take_along_axis(score, order, 1)
 
 
-def _approximate(embeddings: Embeddings, k: int) -> Graph:
+def _approximate(unit: UnitRows, k: int) -> tuple[NDArray[np.int32], Array]:
+    """Positions and cosines (N, K): candidates by NN-descent on a sketch, ranked by their own cosines."""
     from pynndescent import NNDescent
 
-    z = normalised(embeddings.embedding)
-    index = NNDescent(z, metric="dot", n_neighbors=k + 1, random_state=0, low_memory=True)
-    place, distance = index.neighbor_graph
-    own = place == np.arange(len(z))[:, None]
-    distance = np.where(own, np.inf, distance)
-    order = np.argsort(distance, axis=1, kind="stable")[:, :k]
-    position = np.take_along_axis(place, order, 1).astype(np.int32)
-    similarity = np.einsum("rd,rkd->rk", z, z[position]) if len(z) < CHUNK else _cosines(z, position)
-    return Graph(embeddings.content, position, similarity.astype(np.float32), is_approximate=True)
+    index = NNDescent(_sketch(unit), metric="euclidean", n_neighbors=k + k // 2 + 1, random_state=0, low_memory=True)
+    candidates = index.neighbor_graph[0]
+    del index
+    position = np.zeros((len(unit), k), np.int32)
+    similarity = np.zeros((len(unit), k), np.float32)
+    step = CHUNK // 4
+    for start in range(0, len(unit), step):
+        rows = np.arange(start, min(start + step, len(unit)))
+        place = candidates[rows]
+        score = np.einsum("rd,rcd->rc", unit(rows), unit(place.ravel()).reshape(*place.shape, -1), optimize=True)
+        score[place == rows[:, None]] = -np.inf
+        best, cosine = _sorted(place, score)
+        position[rows], similarity[rows] = best[:, :k], cosine[:, :k]
+    return position, similarity
 
 
-def _cosines(z: Array, position: NDArray[np.int32]) -> Array:
-    parts = [
-        np.einsum("rd,rkd->rk", z[start : start + CHUNK], z[position[start : start + CHUNK]])
-        for start in range(0, len(z), CHUNK)
-    ]
-    return np.concatenate(parts)
+def _sketch(unit: UnitRows) -> Array:
+    """The rows along their main directions, (N, at most 128) float32: nearly the same distances, a tenth of the memory."""
+    sample = unit(slice(None, None, max(1, len(unit) // SKETCH_SAMPLE_ROWS)))
+    directions = np.linalg.eigh(sample.T @ sample)[1][:, ::-1][:, :SKETCH_DIRECTIONS]
+    starts = range(0, len(unit), 16 * CHUNK)
+    return np.concatenate([unit(slice(start, start + 16 * CHUNK)) @ directions for start in starts])
