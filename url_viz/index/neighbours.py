@@ -222,7 +222,7 @@ def _approximate(unit: UnitRows, k: int) -> tuple[NDArray[np.int32], Array]:
 
 
 def _sketch(unit: UnitRows) -> Array:
-    """The rows along their main directions, (N, at most 128) float32: nearly the same distances, a tenth of the memory."""
+    """The rows along their main directions, (N, at most 128) float32: nearly the same distances, in less memory."""
     sample = unit(slice(None, None, max(1, len(unit) // SKETCH_SAMPLE_ROWS)))
     directions = np.linalg.eigh(sample.T @ sample)[1][:, ::-1][:, :SKETCH_DIRECTIONS]
     starts = range(0, len(unit), 16 * CHUNK)
