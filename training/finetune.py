@@ -26,10 +26,11 @@ from training.store import Cache, read_failures
 from training.train import RunPaths, final_figures, provenance_of, save_run, train
 from url_viz.errors import HeadMismatchError, ModelError
 from url_viz.insight.metrics import r_auroc, recall_at_1, spearman
-from url_viz.models.backbone import Loaded, load_backbone, preprocessing_of
+from url_viz.models.backbone import Loaded, load_backbone, save_backbone
 from url_viz.models.head import Head
 from url_viz.models.head_module import HeadModule
 from url_viz.models.model import Model, Source, backbone_weights_of, load_model, resolve
+from url_viz.models.zoo import file_digest
 from url_viz.progress import Report, command_report
 from url_viz.workspace import replaced
 
@@ -75,14 +76,12 @@ def main(config: FinetuneConfig) -> None:
 
 
 def trainable_backbone(source: Source) -> Loaded:
-    """The backbone of a model as `full` training starts from it, prepared as load_model will prepare its result."""
+    """The backbone of a model in torch, as `full` training starts from it."""
     if source.authors is not None:
         from url_viz.models.authors import load_authors
 
-        loaded = load_authors(source.authors)
-    else:
-        loaded = load_backbone(source.backbone, weights=source.weights)
-    return replace(loaded, preprocessing=preprocessing_of(loaded.backbone.network, loaded.name))
+        return load_authors(source.authors)
+    return load_backbone(source.backbone, weights=source.weights)
 
 
 def finetune(config: FinetuneConfig, model: Model, report: Report) -> FinetuneReport:
@@ -100,6 +99,9 @@ def finetune(config: FinetuneConfig, model: Model, report: Report) -> FinetuneRe
     trained = train(rows, config.recipe, seed=config.seed, report=report, start=_start(config, model))
     provenance = provenance_of(cache, config.recipe, config.seed, final_figures(trained, rows))
     carry_backbone(model.source, RunPaths(config.out))
+    beside = backbone_weights_of(RunPaths(config.out).head)
+    if beside.is_file():
+        provenance = replace(provenance, weights_digest=file_digest(beside))
     head = save_run(RunPaths(config.out), trained, as_record(config), provenance)
     told = _report(config, cache, rows, model.head, head)
     with replaced(config.out / REPORT_FILE) as temporary:
@@ -108,10 +110,16 @@ def finetune(config: FinetuneConfig, model: Model, report: Report) -> FinetuneRe
 
 
 def carry_backbone(source: Source, paths: RunPaths) -> None:
-    """Put the finetuned backbone of `source` beside the run's head, or take away that of a run before."""
+    """Put the finetuned backbone of `source`, or the one in its authors' checkpoint, beside the run's head.
+
+    A head of a backbone that its name alone finds needs none; that of a run before is taken away then.
+    """
     beside = backbone_weights_of(paths.head)
-    if source.weights is None or source.authors is not None:
+    if source.weights is None:
         beside.unlink(missing_ok=True)
+    elif source.authors is not None:
+        loaded = trainable_backbone(source)
+        save_backbone(loaded.backbone.network, beside, loaded.preprocessing)
     elif source.weights.resolve() != beside.resolve():
         with replaced(beside) as temporary:
             shutil.copyfile(source.weights, temporary)

@@ -16,7 +16,6 @@ from functools import partial
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 from torch import Tensor
 
 from training.augment import view_of
@@ -41,7 +40,7 @@ from url_viz.images.preprocess import Preprocessing, normalised
 from url_viz.images.read import Picture, read_picture
 from url_viz.images.scan import absolute
 from url_viz.insight.metrics import classification_auroc, r_auroc, recall_at_1
-from url_viz.models.backbone import Backbone, Loaded
+from url_viz.models.backbone import Backbone, Loaded, save_backbone
 from url_viz.models.head import Head, Provenance, save_head
 from url_viz.models.model import backbone_weights_of
 from url_viz.models.runtime import choose_device
@@ -288,9 +287,7 @@ def _saved(
     device = next(model.parameters()).device
     scores = _held_out_scores(model, split, loaded.preprocessing, device)
     weights = backbone_weights_of(paths.head)
-    state = {name: tensor.cpu().contiguous() for name, tensor in model.backbone.network.state_dict().items()}
-    with replaced(weights) as temporary:
-        save_file(state, temporary)
+    save_backbone(model.backbone.network, weights, loaded.preprocessing)
     bare = model.head.to_head(Provenance(loaded.name))
     after = figures_of(scores.logits, scores.embedding, bare(scores.embedding), split.held_out_labels)
     head = model.head.to_head(_provenance(config, loaded, split, file_digest(weights), after))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.models.test_authors import tensors_of, write
 from tests.training.conftest import draw
 from training.config import Augmentation, FinetuneConfig, InstanceTarget, Recipe
 from training.finetune import Figures, advice, finetune
@@ -97,3 +98,20 @@ def test_advice_follows_the_held_out_figures() -> None:
     assert advice(Figures(0.7, 0.6), good).startswith("no better")
     assert advice(None, weak).startswith("of little use")
     assert "none before" in advice(None, good)
+
+
+@pytest.mark.slow
+def test_a_head_over_an_authors_checkpoint_takes_its_backbone_along(many: Path, tmp_path: Path) -> None:
+    arch = "test_vit"
+    file = write(tmp_path / "last.pth.tar", tensors_of(arch, classes=5, width=16, hidden=2), arch=arch)
+    theirs = load_model(file, precision="exact", device="cpu", workspace=tmp_path / "home")
+    recipe = Recipe(width=16, epochs=1, batch=64, held_out=0.3)
+    finetune(config_of(many, tmp_path / "out", model=str(file), recipe=recipe, from_shipped=True), theirs, silent)
+    file.unlink()
+    ours = load_model(
+        RunPaths(tmp_path / "out").head, precision="exact", device="cpu", workspace=tmp_path / "another home"
+    )
+    assert ours.space.preprocessing == theirs.space.preprocessing
+    paths = sorted(many.rglob("*.png"))[:4]
+    assert ours.predict(paths).embedding == pytest.approx(theirs.predict(paths).embedding, abs=1e-4)
+    assert np.isfinite(ours.predict(paths).uncertainty).all()

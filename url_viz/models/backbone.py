@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import json
 import os
 import socket
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from url_viz.errors import CheckpointError, ModelError, WeightsUnavailableError
 from url_viz.images.preprocess import Preprocessing
 from url_viz.models.zoo import EMBEDDED, Embedded, file_digest
+from url_viz.workspace import replaced
 
 HUB = ("huggingface.co", 443)
 HUB_TIMEOUT_S = 3.0
@@ -60,7 +62,7 @@ class Loaded:
 def load_backbone(name: str, *, weights: Path | None = None) -> Loaded:
     """Load the backbone `name`: embedded weights where there are some, else timm's from the hub or its local copy.
 
-    `weights` is a state dict of ours (safetensors) to take instead, as `full` finetuning writes it.
+    `weights` is a state dict of ours (safetensors) to take instead, as `save_backbone` writes it.
     Raises ModelError for a name that timm does not know, WeightsUnavailableError (within 5 s) without a network.
     """
     if weights is not None:
@@ -94,25 +96,48 @@ def by_position(theirs: dict[str, Tensor], network: nn.Module) -> dict[str, Tens
     return dict(zip(ours, theirs.values(), strict=True))
 
 
-def _from_file(name: str, weights: Path) -> Loaded:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+def save_backbone(network: nn.Module, path: Path, preprocessing: Preprocessing) -> None:
+    """Write a network's weights to `path` as load_backbone reads them; what it wants to see goes into the header."""
+    from safetensors.torch import save_file
 
-    try:
-        state = load_file(weights)
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"Cannot read the backbone's weights {weights}: {error}.") from error
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    with replaced(path) as temporary:
+        save_file(state, temporary, metadata={"preprocessing": json.dumps(preprocessing.as_record())})
+
+
+def _from_file(name: str, weights: Path) -> Loaded:
+    state, about = _read(weights)
     n_classes = next(
         (len(t) for key, t in reversed(state.items()) if key.endswith(("classifier.bias", "head.bias", "fc.bias"))), 0
     )
     network = create_network(name, num_classes=n_classes)
     try:
         network.load_state_dict(state)
-    except RuntimeError as error:
+        told = _preprocessing_in(about)
+    except (RuntimeError, ValueError, TypeError, LookupError) as error:
         raise CheckpointError(
-            f"{weights} does not fit the backbone {name!r}: its tensors have other names or shapes."
+            f"{weights} does not fit the backbone {name!r}: its tensors have other names or shapes, "
+            f"or its header is damaged."
         ) from error
-    return Loaded(name, as_backbone(network), file_digest(weights), preprocessing_of(network, name))
+    return Loaded(name, as_backbone(network), file_digest(weights), told or preprocessing_of(network, name))
+
+
+def _read(weights: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of a safetensors file and the text in its header; raises CheckpointError where it is none."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(weights, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"Cannot read the backbone's weights {weights}: {error}.") from error
+
+
+def _preprocessing_in(about: dict[str, str]) -> Preprocessing | None:
+    if "preprocessing" not in about:
+        return None
+    record = json.loads(about["preprocessing"])
+    return Preprocessing(**(record | {name: tuple(record[name]) for name in ("mean", "std")}))
 
 
 def _from_hub(name: str) -> Loaded:
