@@ -3,13 +3,14 @@
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from training.data.resources import resources_of
 from url_viz.errors import ImageError
 from url_viz.images.decode import decode, read_file
 from url_viz.images.scan import EXTENSIONS
@@ -19,6 +20,8 @@ SHORT_SIDE_PX = 512
 LONGEST_ASPECT = 3.0
 LEAST_CONTRAST = 8.0
 """Pictures whose grey values spread less than this (of 255) are plain areas."""
+
+_PIECE = re.compile(r"_[a-z]?\d+$")
 
 NO_PICTURES = re.compile(
     r"(norm(al)?|_n|_nm|_nor|bump|gloss|spec(ular)?|_s|_h|height|alpha|mask|shadow|lightmap|displace|_pc|font\w*)$",
@@ -33,6 +36,14 @@ class Labelled:
 
     label: str
     path: Path
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One picture of a labelled set that lies in no file of its own: its class, and itself."""
+
+    label: str
+    image: Image.Image
 
 
 def pictures_of(root: Path) -> list[Path]:
@@ -173,3 +184,32 @@ def by_catalog(root: Path) -> list[Labelled]:
                 path = catalog.parent / icon.strip().lstrip("/")
                 labelled.append(Labelled(entries[f"category#{key[5:]}"].strip(), path))
     return labelled
+
+
+def by_file_name(folders: Iterable[Path]) -> list[Labelled]:
+    """PNGs of several folders; the class is the file's name, and names that not all folders have are left out."""
+    found = [{path.stem: path for path in folder.glob("*.png")} for folder in folders]
+    shared = sorted(set.intersection(*(set(names) for names in found)))
+    return [Labelled(name, names[name]) for name in shared for names in found]
+
+
+def by_parent(root: Path, *, least: int, most_a_class: int) -> list[Labelled]:
+    """Pictures labelled by their folder, at most `most_a_class` a class; classes of fewer than `least` are left out."""
+    folders: dict[Path, list[Path]] = {}
+    for path in pictures_of(root):
+        folders.setdefault(path.parent, []).append(path)
+    labelled: list[Labelled] = []
+    for folder, paths in sorted(folders.items()):
+        name = "-".join(folder.relative_to(root).parts)
+        chosen = spread(paths, most_a_class, root=root)
+        labelled += [Labelled(name, path) for path in chosen] if len(chosen) >= least and name else []
+    return labelled
+
+
+def pieces_of(packs: Iterable[Path]) -> Iterator[Drawn]:
+    """The numbered pieces (`NAME_b3.webp`) of whole pictures in Qt's resource files; the class is the whole's name."""
+    for pack in packs:
+        for resource in sorted(resources_of(pack), key=lambda resource: resource.path):
+            stem = Path(resource.path).stem
+            if resource.path.endswith(".webp") and _PIECE.search(stem):
+                yield Drawn(_PIECE.sub("", stem), scaled_down(decode(resource.data)[0]))

@@ -1,0 +1,74 @@
+"""Pictures that are made from fonts: letters and emoji, labelled by what they are."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from training.data.collect import Drawn, spread
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+LETTER_PX = 128
+EMOJI_PX = 109
+"""The one size at which a bitmap font of emoji can be drawn."""
+NO_GROUPS = {"Component"}
+_SKIN = re.compile("[\U0001f3fb-\U0001f3ff]")
+
+
+def letters(root: Path, *, fonts: int) -> Iterator[Drawn]:
+    """The capital letters in so many fonts (TrueType) below `root`, black on white; the class is the letter.
+
+    Fonts that cannot draw all letters, each unlike the others, are passed over.
+    """
+    taken = 0
+    for path in spread(sorted(root.rglob("*.ttf")), 10**6, root=root):
+        drawn = _alphabet(path)
+        if drawn and taken < fonts:
+            taken += 1
+            yield from (Drawn(letter, image) for letter, image in drawn.items())
+
+
+def _alphabet(path: Path) -> dict[str, Image.Image]:
+    try:
+        font = ImageFont.truetype(path, LETTER_PX * 3 // 4)
+        drawn = {letter: _letter(letter, font) for letter in LETTERS}
+    except OSError:  # a font that FreeType does not read
+        return {}
+    distinct = {image.tobytes() for image in drawn.values()}
+    has_ink = all(np.asarray(image).std() > 1 for image in drawn.values())
+    return drawn if len(distinct) == len(LETTERS) and has_ink else {}
+
+
+def _letter(letter: str, font: ImageFont.FreeTypeFont) -> Image.Image:
+    image = Image.new("RGB", (LETTER_PX, LETTER_PX), "white")
+    ImageDraw.Draw(image).text((LETTER_PX / 2, LETTER_PX / 2), letter, "black", font, anchor="mm")
+    return image
+
+
+def emoji(font_file: Path, listing: Path) -> Iterator[Drawn]:
+    """The emoji of Unicode's emoji-test.txt (`listing`) in a font; the class is the subgroup that it names.
+
+    Skin tones are left out, and what the font draws in several pieces because it lacks it.
+    """
+    font = ImageFont.truetype(font_file, EMOJI_PX)
+    group = subgroup = ""
+    for line in listing.read_text("utf-8").splitlines():
+        if line.startswith("# group: "):
+            group = line.removeprefix("# group: ")
+        elif line.startswith("# subgroup: "):
+            subgroup = line.removeprefix("# subgroup: ")
+        elif "; fully-qualified" in line and group not in NO_GROUPS:
+            text = "".join(chr(int(code, 16)) for code in line.partition(";")[0].split())
+            if not _SKIN.search(text) and (image := _emoji(text, font)) is not None:
+                yield Drawn(subgroup, image)
+
+
+def _emoji(text: str, font: ImageFont.FreeTypeFont) -> Image.Image | None:
+    left, top, right, bottom = font.getbbox(text)
+    if not 0 < right - left < 2 * EMOJI_PX:
+        return None
+    image = Image.new("RGB", (round(right - left) + 8, round(bottom - top) + 8), "white")
+    ImageDraw.Draw(image).text((4 - left, 4 - top), text, font=font, embedded_color=True)
+    return image
