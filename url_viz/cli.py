@@ -12,6 +12,8 @@ from tyro.conf import Positional, arg
 from tyro.extras import SubcommandApp
 
 from url_viz.commands.arguments import Folder, ModelName, WorkspaceDir
+from url_viz.commands.decide import register as register_decide
+from url_viz.commands.export import register as register_export
 from url_viz.commands.own import register as register_own
 from url_viz.commands.sets import register as register_sets
 from url_viz.errors import UrlVizError
@@ -48,17 +50,22 @@ def embed(
     refit: Annotated[bool, arg(help="make the map anew")] = False,
     strict: Annotated[bool, arg(help="exit with status 3 where any file could not be read")] = False,
     within: Annotated[tuple[Path, ...], arg(help="pass over links that lead out of these folders")] = (),
+    embeddings: Annotated[Path | None, arg(help="a .npy, .npz or .parquet of your own; no model runs then")] = None,
+    paths: Annotated[Path | None, arg(help="the paths of the rows of --embeddings, one a line or a table")] = None,
 ) -> int:
     """Read what is new or changed in a folder; goes on where an earlier run was stopped."""
+    from url_viz.commands.own import given_for
     from url_viz.image_set import embed_folder
     from url_viz.models.model import load_model
 
     report = command_report()
     report(Progress("prepare", 0))
-    loaded = load_model(model, device=device, precision=precision, workspace=workspace)
+    given = None if embeddings is None else given_for(folder, embeddings, paths=paths, model=model)
+    loaded = load_model(model, device=device, precision=precision, workspace=workspace) if given is None else None
     image_set = embed_folder(
         folder,
-        model=loaded,
+        model=loaded or model,
+        embeddings=given,
         workspace=workspace,
         limit=limit,
         progress=report,
@@ -68,7 +75,8 @@ def embed(
     if isinstance(report, TerminalReport):
         report.close()
     failures = image_set.failures()
-    print(f"{len(image_set)} pictures in {image_set.root}, read with {loaded.name} on {loaded.runtime.device}.")
+    how = f"read with {loaded.name} on {loaded.runtime.device}" if loaded else f"under {image_set.source.name!r}"
+    print(f"{len(image_set)} pictures in {image_set.root}, {how}.")
     if len(failures):
         print(f"{len(failures)} files could not be read:")
         for path, reason in failures.head(20).itertuples(index=False):
@@ -139,25 +147,6 @@ def _bound(image_set: "ImageSet", max_uncertainty: float | None, max_percentile:
     return min(bounds)
 
 
-@app.command(name="export")
-def export(
-    folder: Positional[Folder],
-    out: Positional[Annotated[Path, arg(help="a .csv or .parquet file")]],
-    *,
-    failures: Annotated[bool, arg(help="write the failure list instead")] = False,
-    model: ModelName = DEFAULT,
-    workspace: WorkspaceDir = None,
-) -> None:
-    """Write the table of an image set to CSV or Parquet."""
-    from url_viz.image_set import open_image_set
-    from url_viz.insight.report import write_table
-
-    image_set = open_image_set(folder, model=model, workspace=workspace)
-    table = image_set.failures() if failures else image_set.table()
-    write_table(table, out)
-    print(f"{len(table)} rows in {out}")
-
-
 @app.command(name="demo")
 def demo(*, model: ModelName = DEFAULT, workspace: WorkspaceDir = None) -> None:
     """Build and read the demo image set, and print whether each value finds the known degradations."""
@@ -174,6 +163,8 @@ def demo(*, model: ModelName = DEFAULT, workspace: WorkspaceDir = None) -> None:
 
 
 register_sets(app)
+register_decide(app)
+register_export(app)
 register_own(app)
 
 

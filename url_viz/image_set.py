@@ -19,11 +19,13 @@ from url_viz.images.scan import Scan, absolute, display_name, scan
 from url_viz.index.decisions import Action, Decisions
 from url_viz.index.embed import embed, full_disk_is_told, score_missing
 from url_viz.index.finish import finish
+from url_viz.index.given import Given, given_embeddings
 from url_viz.index.neighbours import normalised
 from url_viz.index.store import Store, Writer, find_set
 from url_viz.index.tables import Graph, positions_of
 from url_viz.insight.decided import DecidedTable, decisions_of
 from url_viz.insight.frame import Frame, frame_of
+from url_viz.insight.on_map import OnMap
 from url_viz.insight.own import OwnColumn, OwnTable, Prepared
 from url_viz.insight.ranking import percentile_among
 from url_viz.insight.retrieval import near_in_graph, search
@@ -51,7 +53,7 @@ class SearchResult:
     query_percentile: float
 
 
-class ImageSet:
+class ImageSet(OnMap):
     """A snapshot of one folder's pictures as read by one model. Made by `embed_folder` and `open_image_set`.
 
     Rows keep their order between `table()` and `embeddings()`: by path. What another process writes later is seen by
@@ -303,6 +305,7 @@ def embed_folder(
     folder: str | Path,
     *,
     model: Model | str = DEFAULT,
+    embeddings: "str | Path | IncomingFile | Given | None" = None,
     workspace: Path | None = None,
     limit: int | None = None,
     progress: Report | None = None,
@@ -312,7 +315,8 @@ def embed_folder(
     """Read a folder into an image set: only new and changed files, going on where an earlier run was stopped.
 
     `limit` bounds the number of pictures; `progress` is called with `Progress` records; `refit` makes the map anew.
-    Links that lead out of the folders `within`, where given, are passed over.
+    Links that lead out of the folders `within`, where given, are passed over. `embeddings`, a file of them by path or
+    what `given_embeddings` made of one, take the place of a model's.
     Raises FolderError or NoImagesError where there is nothing to read, WorkspaceError where another process writes.
     """
     report = progress or silent
@@ -321,17 +325,21 @@ def embed_folder(
     report(Progress("scan", 0))
     found = scan(root.resolve() if root.exists() else root, within=within)
     report(Progress("scan", len(found.files), len(found.files)))
-    chosen = model if isinstance(model, Model) else load_model(model, workspace=home.root)
+    chosen: Model | Given
+    if embeddings is not None:
+        chosen = embeddings if isinstance(embeddings, Given) else given_embeddings(embeddings, found)
+    else:
+        chosen = model if isinstance(model, Model) else load_model(model, workspace=home.root)
     paths = home.set_paths(find_set(root, home))
     if not found.files:  # also of a known set: an unmounted disk looks empty, and is no reason to drop its rows
-        raise NoImagesError(_nothing_in(found))
+        raise NoImagesError(found.why_empty)
     with Writer(paths, root) as writer, full_disk_is_told(writer):
         embed(chosen, found, writer, limit=limit, report=report)
         score_missing(writer, chosen)
         finish(writer, chosen.space.key, report=report, refit=refit)
     image_set = ImageSet(Store(paths), chosen.space, chosen.source, home)
     if not len(image_set):
-        raise NoImagesError(_nothing_readable(found, image_set) if found.files else _nothing_in(found))
+        raise NoImagesError(_nothing_readable(found, image_set) if found.files else found.why_empty)
     return image_set
 
 
@@ -375,15 +383,6 @@ def read_before(folder: str | Path, home: Workspace) -> str:
 
 def _embed_command(folder: str | Path, *options: str) -> str:
     return f"`python -m url_viz embed {shlex.join((str(folder), *options))}`"
-
-
-def _nothing_in(found: Scan) -> str:
-    passed_over = ", ".join(f"{count} {extension}" for extension, count in found.other[:5])
-    return (
-        f"There are no pictures in {str(found.root)!r}"
-        + (f" (passed over: {passed_over})" if passed_over else "")
-        + ". Give the folder that contains the pictures; subfolders are read too."
-    )
 
 
 def _nothing_readable(found: Scan, image_set: ImageSet) -> str:

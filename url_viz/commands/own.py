@@ -11,6 +11,7 @@ from url_viz.errors import ImageSetError, UrlVizError
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
+    from url_viz.index.given import Given
 
 NO_LABELS = "none"
 
@@ -54,6 +55,18 @@ def columns(
     if as_label is not None:
         image_set.use_labels(as_label)
         print(f"The label is the column {as_label!r} from now on.")
+
+
+def given_for(folder: Path, embeddings: Path, *, paths: Path | None, model: str) -> "Given":
+    """The user's embeddings of a folder's pictures, and what became of the file printed; `own:NAME` names them."""
+    from url_viz.images.scan import scan
+    from url_viz.index.given import given_embeddings
+    from url_viz.models.model import GIVEN
+
+    name = model if model.startswith(GIVEN) else None
+    given = given_embeddings(embeddings, scan(folder.expanduser().resolve()), paths=paths, name=name)
+    print("\n".join(given.words))
+    return given
 
 
 def _list(image_set: "ImageSet") -> None:

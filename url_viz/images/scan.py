@@ -46,6 +46,16 @@ class Scan:
     other: tuple[tuple[str, int], ...] = ()
     unreadable_folders: tuple[tuple[bytes, str], ...] = ()
 
+    @property
+    def why_empty(self) -> str:
+        """What to tell where there is no picture: what was passed over, and what to give instead."""
+        passed_over = ", ".join(f"{count} {extension}" for extension, count in self.other[:5])
+        return (
+            f"There are no pictures in {str(self.root)!r}"
+            + (f" (passed over: {passed_over})" if passed_over else "")
+            + ". Give the folder that contains the pictures; subfolders are read too."
+        )
+
 
 def display_name(path: bytes) -> str:
     """A path for people and tables: valid UTF-8 with odd bytes and control characters shown as escapes."""

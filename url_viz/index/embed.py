@@ -5,7 +5,7 @@ import os
 import shutil
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence, Set
+from collections.abc import Container, Generator, Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from url_viz.errors import WorkspaceError
 from url_viz.images.read import Failure, Known, Picture, Reading, read_picture
 from url_viz.images.scan import FoundFile, Scan, absolute
+from url_viz.index.given import Given
 from url_viz.index.projection import PcaBasis, fit_pca
 from url_viz.index.store import Store, Writer
 from url_viz.index.tables import IMAGES, PCA, Coordinates, Embeddings, positions_of
 from url_viz.models.model import Model
+from url_viz.models.runtime import Outputs
 from url_viz.progress import Clock, Report
 
 BATCH = 16
@@ -61,8 +63,12 @@ class Outcome:
         return bool(self.read or self.failed or self.gone)
 
 
-def make_plan(scan: Scan, writer: Writer, space_key: str, *, limit: int | None) -> Plan:
+def make_plan(
+    scan: Scan, writer: Writer, space_key: str, *, limit: int | None, wanted: Container[int] | None = None
+) -> Plan:
     """Compare the folder with the store: a file is read again only where its size or time changed.
+
+    Only ids in `wanted` are read, where it is given.
 
     Files are read in a fixed shuffled order, so that what is read so far is a fair sample of the whole; `limit` bounds
     how many pictures the image set has in the end (those read before count).
@@ -73,10 +79,11 @@ def make_plan(scan: Scan, writer: Writer, space_key: str, *, limit: int | None) 
         row["id"]: (row["size_bytes"], row["mtime_ns"], row["failure"] is not None or row["content"] in embedded)
         for row in rows.to_pylist()
     }
-    new = [f for f in scan.files if known.get(f.id) != (f.size_bytes, f.mtime_ns, True)]
+    files = [f for f in scan.files if wanted is None or f.id in wanted]
+    new = [f for f in files if known.get(f.id) != (f.size_bytes, f.mtime_ns, True)]
     present = {f.id for f in scan.files} | _out_of_sight(rows, scan)
     order = np.random.default_rng(READ_ORDER_SEED).permutation(len(new))
-    unchanged = len(scan.files) - len(new)
+    unchanged = len(files) - len(new)
     to_read = [new[i] for i in order]
     if limit is not None:
         to_read = to_read[: max(0, limit - unchanged)]
@@ -90,12 +97,15 @@ def _out_of_sight(rows: pa.Table, scan: Scan) -> set[int]:
     return {i for i, path in pairs if hidden and path.startswith(hidden)}
 
 
-def embed(model: Model, scan: Scan, writer: Writer, *, limit: int | None, report: Report) -> Outcome:
+def embed(model: Model | Given, scan: Scan, writer: Writer, *, limit: int | None, report: Report) -> Outcome:
     """Read, embed and store what is new in the scanned folder; drop what has left it.
+
+    Embeddings that are given are stored as they are; pictures without one are not read.
 
     Every file has one outcome: a row with an embedding, or a row with the reason of its failure.
     """
-    plan = make_plan(scan, writer, model.space.key, limit=limit)
+    wanted = model.row if isinstance(model, Given) else None
+    plan = make_plan(scan, writer, model.space.key, limit=limit, wanted=wanted)
     writer.add_space(model.space)
     writer.note_skipped(scan.other)
     run = _Run(model, writer)
@@ -126,9 +136,9 @@ def full_disk_is_told(writer: Store) -> Iterator[None]:
         ) from error
 
 
-def score_missing(writer: Writer, model: Model) -> int:
+def score_missing(writer: Writer, model: Model | Given) -> int:
     """Score stored embeddings that the model's head has not seen; returns how many."""
-    if model.head is None:
+    if isinstance(model, Given) or model.head is None:
         return 0
     stored = writer.embeddings(model.space.key)
     scored, _ = writer.scores(model.space.key, model.head.digest)
@@ -138,12 +148,12 @@ def score_missing(writer: Writer, model: Model) -> int:
     return len(rest)
 
 
-def _batch_size(model: Model) -> int:
-    return GPU_BATCH if model.runtime.device.startswith("cuda") else BATCH
+def _batch_size(model: Model | Given) -> int:
+    return GPU_BATCH if isinstance(model, Model) and model.runtime.device.startswith("cuda") else BATCH
 
 
 def _readings(
-    files: Sequence[FoundFile], scan: Scan, model: Model, run: "_Run"
+    files: Sequence[FoundFile], scan: Scan, model: Model | Given, run: "_Run"
 ) -> Generator[tuple[FoundFile, Reading], None, None]:
     """Read files on all cores, a bounded number ahead, and give them in order: decoding overlaps the forward pass."""
     pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="read")
@@ -196,7 +206,7 @@ class _Waiting:
 class _Run:
     """One run's state: what is known, what waits to be stored, and the growing map."""
 
-    def __init__(self, model: Model, writer: Writer) -> None:
+    def __init__(self, model: Model | Given, writer: Writer) -> None:
         self.model = model
         self.writer = writer
         self.done = 0
@@ -205,7 +215,8 @@ class _Run:
         self._held = {holder: content for content, (_, _, holder) in self._facts.items()}
         self._rescued: dict[int, bytes] = {}
         embedded = writer.embedded(model.space.key).content.tolist()
-        self.known = {content for content in embedded if content in self._facts}
+        in_reach = self._facts if isinstance(model, Given) else embedded  # what need not be decoded
+        self.known = {content for content in in_reach if content in self._facts}
         self._embedded = set(embedded)
         self._waiting = _Waiting()
         self._stored = 0
@@ -214,19 +225,25 @@ class _Run:
 
     def take(self, batch: list[tuple[FoundFile, Reading]]) -> None:
         """Embed one batch and store what waits, where it is time to."""
-        pictures = {r.content: r for _, r in batch if isinstance(r, Picture) and r.content not in self._embedded}
-        if pictures:
-            outputs = self.model.run(np.stack([picture.crop for picture in pictures.values()]))
-            self._waiting.content += list(pictures)
+        fresh = {r.content: (f, r) for f, r in batch if not isinstance(r, Failure) and r.content not in self._embedded}
+        if fresh:
+            outputs = self._outputs(list(fresh.values()))
+            self._waiting.content += list(fresh)
             self._waiting.embedding.append(outputs.embedding.astype(np.float16))
             self._waiting.entropy.append(outputs.entropy)
-            self._embedded |= set(pictures)
+            self._embedded |= set(fresh)
         thumbnails = self._thumbnails({r.content for _, r in batch if isinstance(r, Known)})
         self._waiting.images += [self._row(file, reading, thumbnails) for file, reading in batch]
         self.done += len(batch)
         self.failed += sum(isinstance(r, Failure) for _, r in batch)
         if self._is_time():
             self.flush()
+
+    def _outputs(self, fresh: list[tuple[FoundFile, Picture | Known]]) -> Outputs:
+        """Embeddings of contents that have none yet; known ones come up only where embeddings are given."""
+        if isinstance(self.model, Given):
+            return self.model.of(file for file, _ in fresh)
+        return self.model.run(np.stack([reading.crop for _, reading in fresh if isinstance(reading, Picture)]))
 
     def flush(self) -> None:
         """Store what waits: embeddings, then scores, then files, so that no file is there without its embedding."""
@@ -236,7 +253,7 @@ class _Run:
             content = np.array(waiting.content, np.int64)
             rows = Embeddings(content, np.concatenate(waiting.embedding), np.concatenate(waiting.entropy))
             self.writer.add_embeddings(self.model.space.key, rows)
-            if self.model.head is not None:
+            if isinstance(self.model, Model) and self.model.head is not None:
                 scores = self.model.uncertainty(rows.embedding)
                 self.writer.add_scores(self.model.space.key, self.model.head.digest, content, scores)
             self._stored += len(content)

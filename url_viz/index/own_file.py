@@ -30,6 +30,8 @@ PATH_NAMES = (
     *("image_name", "picture", "images", "paths", "files", "filenames", "image_id", "name", "id"),
 )
 """What a column of paths is called, the likeliest first; letters of either case."""
+ARRAY = "array"
+"""What the matrix of a .npy or .npz file is called among `OwnFile.lists`."""
 MOST_COLUMNS = 5_000
 MOST_CELLS = 500_000_000
 LONGEST_NAME = 80
@@ -275,7 +277,8 @@ def _take_list(found: _Sorted, name: str, column: pa.ChunkedArray) -> None:
         found.left_out.append((name, "its cells hold lists of different lengths"))
         return
     flat = np.asarray(joined.flatten().to_numpy(zero_copy_only=False))
-    found.lists[name] = flat.reshape(len(joined), int(lengths[0])).astype(np.float32, copy=False)
+    with np.errstate(over="ignore"):
+        found.lists[name] = flat.reshape(len(joined), int(lengths[0])).astype(np.float32, copy=False)
 
 
 def _arrow_values(column: pa.ChunkedArray) -> Values | str:
@@ -313,7 +316,7 @@ def _of_arrays(source: IncomingFile, beside: IncomingFile | None, path_column: s
         raise FolderError(
             f"{source.name!r} has {len(matrix):,} rows and there are {len(paths):,} paths. Make them fit."
         )
-    return _done(source.name, "paths", paths, _Sorted(lists={"logits": matrix}))
+    return _done(source.name, "paths", paths, _Sorted(lists={ARRAY: matrix}))
 
 
 def _arrays(source: IncomingFile) -> tuple[Matrix, list[str] | None]:
@@ -330,7 +333,8 @@ def _arrays(source: IncomingFile) -> tuple[Matrix, list[str] | None]:
         shapes = ", ".join(f"{name or 'the array'} {one.dtype} {one.shape}" for name, one in arrays.items())
         raise FolderError(f"{source.name!r} has to hold one array (N, C) of numbers, and holds {shapes or 'nothing'}.")
     paths = [as_text(path) for path in texts[0].tolist()] if len(texts) == 1 else None
-    return matrices[0].astype(np.float32, copy=False), paths
+    with np.errstate(over="ignore"):  # what float32 cannot hold is not finite, and told
+        return matrices[0].astype(np.float32, copy=False), paths
 
 
 def _path_list(source: IncomingFile, path_column: str | None) -> list[str]:

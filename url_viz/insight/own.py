@@ -16,7 +16,7 @@ from url_viz.images.scan import display_name
 from url_viz.index import columns as kept
 from url_viz.index.columns import FOLDERS, Column, Import
 from url_viz.index.embed import full_disk_is_told
-from url_viz.index.own_file import Matrix, OwnFile, opened, read_own
+from url_viz.index.own_file import ARRAY, Matrix, OwnFile, opened, read_own
 from url_viz.index.own_match import match
 from url_viz.index.own_values import Kind, Values, as_text
 from url_viz.index.store import Store
@@ -131,7 +131,7 @@ def prepare(
     has_picture = matched.row >= 0
     row = matched.row[has_picture]
     names = {own: _free(own, called, {*taken, *RESERVED}) for own in found.columns}
-    of_logits = {own for own in OF_LOGITS if own in found.columns and "logits" in found.lists}
+    of_logits = {own for own in OF_LOGITS if own in found.columns} if found.lists else set()
     content = Import(
         name=called,
         file=source.name,
@@ -160,7 +160,7 @@ def _with_measures(found: OwnFile) -> OwnFile:
     """The file with its logits made into measures. Raises FolderError where no column is left."""
     columns, left_out = dict(found.columns), list(found.left_out)
     for name, rows in found.lists.items():
-        if "logit" not in name.casefold():
+        if name != ARRAY and "logit" not in name.casefold():
             left_out.append((name, "a list of numbers is read as logits only where its name says so"))
         elif rows.shape[1] < 2:
             left_out.append((name, "logits of one class tell nothing"))

@@ -214,6 +214,12 @@ def load_model(
     if precision not in PRECISIONS:
         raise ModelError(f"No precision {precision!r}. Choose one of: {', '.join(PRECISIONS)}.")
     source = resolve(name if preprocessing is None else _prepared_as(str(name), preprocessing))
+    if source.is_given:
+        raise ModelError(
+            f"{source.name!r} are embeddings from a file: no model made them here, so no new picture can be embedded. "
+            f"Search with a picture of the set, choose a model, or give a file that has the new pictures too "
+            f"(python -m url_viz embed FOLDER --embeddings FILE)."
+        )
     chosen = choose_device(device)
     if chosen == "cpu":
         return _on_cpu(source, precision, Workspace.at(workspace))
