@@ -18,8 +18,12 @@ EMBEDDING_SIZE = 1280
 def _no_real_home(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    """No test reads or writes the home folder of the person who runs it (a browser looks there for its files)."""
+    """No test reads or writes the home folder of the person who runs it (a browser looks there for its files).
+
+    The app may read the tests' own folders, wherever each made its pictures and heads.
+    """
     home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("URL_VIZ_ROOTS", str(tmp_path_factory.getbasetemp()))
     monkeypatch.setenv(HOME_VARIABLE, str(home / "url_viz"))
     if "browser" not in request.path.parts:
         monkeypatch.setenv("HOME", str(home))

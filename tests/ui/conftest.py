@@ -10,10 +10,9 @@ from url_viz.workspace import Workspace
 
 
 @pytest.fixture
-def home(workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
-    """The workspace of the app under test; pictures may lie anywhere in the test's own folder."""
+def home(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    """The workspace of the app under test; pictures may lie anywhere in the tests' own folders."""
     monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
-    monkeypatch.setenv("URL_VIZ_ROOTS", str(tmp_path))
     opened = Workspace.at(workspace)
     yield opened
     for job in list_jobs(opened):
