@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from url_viz.index.neighbours import normalised
+from url_viz.index.neighbours import build_graph, normalised
 from url_viz.index.tables import PCA, PLACED, UMAP, Coordinates, Embeddings, Graph, positions_of
 
 FEWEST_FOR_UMAP = 10
@@ -14,6 +14,10 @@ UMAP_NEIGHBOURS = 15
 UMAP_EPOCHS = 200
 SAMPLE_ROWS = 100_000
 """UMAP is fitted on at most this many rows; the others are placed by their neighbours."""
+FEWEST_ALONE = 15
+"""Fewer pictures than this get PCA on a map of their own: UMAP would draw a ring of them."""
+MOST_ALONE = 20_000
+"""As many of a selection are fitted on its own map, which somebody waits for; the others are placed."""
 PCA_SAMPLE_ROWS = 20_000
 SEED = 0
 
@@ -71,6 +75,29 @@ def fit_map(embeddings: Embeddings, graph: Graph, *, seed: int = SEED) -> Coordi
     return _fit_sample(graph, start, seed)
 
 
+def project_alone(embeddings: Embeddings, graph: Graph | None, *, seed: int = SEED) -> Coordinates:
+    """Coordinates of some pictures by themselves, as if there were no others; PCA below 15.
+
+    Their neighbours are found anew among them. Beyond 20,000 a random sample is fitted, and the others are placed by
+    what `graph`, that of the whole set, knows of their neighbours. Deterministic for a seed.
+    """
+    if len(embeddings) < FEWEST_ALONE:
+        return pca_coordinates(embeddings)
+    if len(embeddings) <= MOST_ALONE or graph is None:
+        return fit_map(embeddings, build_graph(embeddings, k=UMAP_NEIGHBOURS), seed=seed)
+    chosen = np.sort(np.random.default_rng(seed).choice(len(embeddings), MOST_ALONE, replace=False))
+    sample = embeddings.take(chosen)
+    fitted = fit_map(sample, build_graph(sample, k=UMAP_NEIGHBOURS), seed=seed)
+    rows = positions_of(embeddings.content, graph.content)
+    placed = place(_restricted(graph, np.sort(rows[rows >= 0])), fitted)
+    xy = np.tile(fitted.xy.mean(axis=0), (len(embeddings), 1))  # what no graph knows yet stays in the middle
+    method = np.full(len(embeddings), PLACED, np.int8)
+    for part in (placed, fitted):
+        row = positions_of(part.content, embeddings.content)
+        xy[row], method[row] = part.xy, part.method
+    return Coordinates(embeddings.content, xy, method)
+
+
 def place(graph: Graph, known: Coordinates) -> Coordinates:
     """Coordinates for every row of `graph`: known rows stay, others go to the middle of their neighbours.
 
@@ -114,15 +141,20 @@ def _by_neighbours(
 
 def _fit_sample(graph: Graph, start: Array, seed: int) -> Coordinates:
     chosen = np.sort(np.random.default_rng(seed).choice(len(graph), SAMPLE_ROWS, replace=False))
-    inside = np.full(len(graph), -1, np.int64)
-    inside[chosen] = np.arange(len(chosen))
-    position = np.where(graph.position[chosen] >= 0, inside[graph.position[chosen]], -1)
+    sample = _restricted(graph, chosen)
+    xy = _umap(start[chosen], sample.position, sample.similarity, seed)
+    return place(graph, Coordinates(sample.content, xy, np.full(len(xy), UMAP, np.int8)))
+
+
+def _restricted(graph: Graph, rows: NDArray[np.int64]) -> Graph:
+    """The graph among some of its rows (sorted): neighbours that are not among them leave the lists."""
+    among = np.full(len(graph) + 1, -1, np.int64)  # the last is what −1 finds
+    among[rows] = np.arange(len(rows))
+    position = among[graph.position[rows]]
     order = np.argsort(position < 0, axis=1, kind="stable")
     position = np.take_along_axis(position, order, 1)
-    similarity = np.where(position >= 0, np.take_along_axis(graph.similarity[chosen], order, 1), -1)
-    xy = _umap(start[chosen], position, similarity, seed)
-    fitted = Coordinates(graph.content[chosen], xy, np.full(len(xy), UMAP, np.int8))
-    return place(graph, fitted)
+    similarity = np.where(position >= 0, np.take_along_axis(graph.similarity[rows], order, 1), -1)
+    return Graph(graph.content[rows], position.astype(np.int32), similarity.astype(np.float32), graph.is_approximate)
 
 
 def _umap(start: Array, position: NDArray[np.integer], similarity: Array, seed: int) -> Array:

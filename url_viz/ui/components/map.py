@@ -111,7 +111,7 @@ def map_event(state: Mapping[str, object]) -> MapEvent:
         polygon=tuple((float(x), float(y)) for x, y in corners) if len(corners) >= 3 else None,
         clicked_id=None if clicked is None else int(clicked),
         threshold_percentile=None if threshold is None else float(threshold),
-        style=cast(Style, style) if style in STYLES else None,
+        style=style if style in STYLES else None,
         with_representatives=None if representatives is None else bool(representatives),
     )
 
