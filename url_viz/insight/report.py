@@ -15,9 +15,14 @@ def write_table(table: pd.DataFrame, path: Path) -> Path:
     """Write `table` to a .csv or .parquet file, whole or not at all. Raises FolderError for another ending."""
     if path.suffix.lower() not in KINDS:
         raise FolderError(f"{path.name!r} ends neither in .csv nor in .parquet. Give the file one of these endings.")
+    return write_bytes(table_bytes(table, path.suffix.lower()), path)
+
+
+def write_bytes(data: bytes, path: Path) -> Path:
+    """Write a file, whole or not at all. Raises FolderError where that cannot be."""
     try:
         with replaced(path.expanduser().absolute()) as temporary:
-            temporary.write_bytes(table_bytes(table, path.suffix.lower()))
+            temporary.write_bytes(data)
     except OSError as error:
         raise FolderError(f"Cannot write {str(path)!r}: {error.strerror}. Choose another place.") from error
     return path

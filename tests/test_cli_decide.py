@@ -1,0 +1,156 @@
+"""The commands for decisions: each does what it says, tells what it did, and refuses what it cannot mean."""
+
+import io
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.images.pictures import write_folder
+from url_viz.cli import main
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.models.model import Model
+
+Run = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory: pytest.TempPathFactory, prepared: Path, model: Model) -> tuple[Path, Path]:
+    """Seven pictures, one of them a copy under another name, and the workspace they were read into."""
+    base = tmp_path_factory.mktemp("decide")
+    root = write_folder(base / "photos", 6, classes=("cat", "dog"))
+    shutil.copy(root / "cat" / "0000.jpg", root / "dog" / "copy.jpg")
+    home = base / "workspace"
+    home.mkdir()
+    (home / "models").symlink_to(prepared / "models")
+    embed_folder(root, model=model, workspace=home)
+    return root, home
+
+
+@pytest.fixture
+def image_set(read: tuple[Path, Path], model: Model) -> ImageSet:
+    root, home = read
+    found = embed_folder(root, model=model, workspace=home)
+    (home / "sets" / found.set_id / "decisions.db").unlink(missing_ok=True)
+    return found
+
+
+@pytest.fixture
+def run(
+    image_set: ImageSet, head_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
+    """`run("decide", …)` runs a command on the folder, expects `status`, and gives what it printed."""
+    monkeypatch.setenv("URL_VIZ_HOME", str(image_set.workspace.root))
+
+    def ran(command: str, *arguments: object, status: int = 0) -> str:
+        capsys.readouterr()
+        words = [command, str(image_set.root), *map(str, arguments), "--model", str(head_file)]
+        assert main(words) == status
+        shown = capsys.readouterr()
+        return shown.err if status else shown.out
+
+    return ran
+
+
+def decided(image_set: ImageSet) -> dict[str, str]:
+    table = image_set.table()
+    table = table[table["decision"].notna()]
+    return dict(zip(table["path"], table["decision"], strict=True))
+
+
+class TestWhich:
+    """Pictures by path, by list, by percentile."""
+
+    def test_by_paths_however_they_are_written(
+        self, run: Run, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(image_set.root.parent)
+        shown = run("decide", "drop", "photos/cat/0000.jpg", "dog/0001.jpg", image_set.root / "cat" / "0002.jpg")
+        assert shown == "Dropped 3 pictures.\n"
+        assert decided(image_set) == dict.fromkeys(["cat/0000.jpg", "dog/0001.jpg", "cat/0002.jpg"], "drop")
+
+    @pytest.mark.parametrize("end", ["\n", "\0"])
+    def test_by_a_list_from_a_file_or_standard_input(
+        self, run: Run, image_set: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+    ) -> None:
+        data = "".join(f"{name}{end}" for name in ("cat/0000.jpg", "dog/0001.jpg")).encode()
+        (tmp_path / "list.txt").write_bytes(data)
+        run("decide", "keep", "--from", tmp_path / "list.txt")
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+        assert run("decide", "look-again", "--from", "-") == "Noted to look again at 2 pictures.\n"
+        assert decided(image_set) == {"cat/0000.jpg": "look-again", "dog/0001.jpg": "look-again"}
+
+    def test_by_percentile_alone_and_within_paths(self, run: Run, image_set: ImageSet) -> None:
+        run("decide", "drop", "--above", 80)
+        table = image_set.table()
+        assert set(decided(image_set)) == set(table["path"][table["percentile"] >= 80])
+        run("decide", "none", "--above", 0)
+        assert decided(image_set) == {}
+        first = table["path"].iloc[0]
+        run("decide", "keep", first, "--below", 101, "--by", "confusability")
+        assert decided(image_set) == {first: "keep"}
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["keep"], "Say which pictures"),
+            (["keep", "cat/none.jpg"], "1 of 1 paths are no picture of"),
+            (["keep", "--above", "50", "--by", "path"], "no measure 'path'"),
+            (["keep", "--above", "101"], "None of the 7 pictures"),
+            (["keep", "--from", "no.txt"], "Cannot read the list 'no.txt'"),
+            (["leave", "cat/0000.jpg"], "nothing to do"),
+            (["leave", "cat/0000.jpg", "--tag", "a,b"], "'a,b' cannot be a tag"),
+        ],
+    )
+    def test_what_cannot_be_meant(self, run: Run, image_set: ImageSet, arguments: list[str], message: str) -> None:
+        assert message in run("decide", *arguments, status=1)
+        assert decided(image_set) == {}
+        assert not image_set.decisions.can_undo
+
+
+def test_tags_undo_redo_and_the_list(run: Run, image_set: ImageSet) -> None:
+    assert run("undo", status=1).startswith("error: There is nothing to undo")
+    run("decide", "drop", "cat/0000.jpg", "dog/0001.jpg", "--tag", "dark", "--tag", "night out")
+    shown = run("decisions")
+    assert shown.startswith("0 keep, 2 drop, 0 look-again, 5 undecided\n")
+    assert "tag 'night out': 2" in shown
+    assert "dark; night out cat/0000.jpg" in shown
+    assert run("undo") == "Undone: tagged 2 pictures “night out”.\n"
+    assert run("redo") == "Redone: tagged 2 pictures “night out”.\n"
+    assert run("redo", status=1).startswith("error: There is nothing to redo")
+    run("decide", "leave", "cat/0000.jpg", "--untag", "dark")
+    assert image_set.decisions.tag_counts() == {"dark": 1, "night out": 2}
+
+
+def test_twins_are_listed_and_one_of_each_is_kept(run: Run, image_set: ImageSet) -> None:
+    shown = run("twins")
+    assert re.search(r"2 +exact +1\.0000 +cat/0000\.jpg +cat/0000\.jpg \| dog/copy\.jpg", shown)
+    assert decided(image_set) == {}
+    groups = len(image_set.twins())
+    assert f"Kept {groups} and dropped" in run("twins", "--keep-one")
+    found = decided(image_set)
+    assert (found["cat/0000.jpg"], found["dog/copy.jpg"]) == ("keep", "drop")
+    assert list(found.values()).count("keep") == groups
+    run("undo")
+    assert decided(image_set) == {}
+
+
+def test_sort_and_export_take_decisions(run: Run, image_set: ImageSet, tmp_path: Path) -> None:
+    run("decide", "drop", "cat/0000.jpg")
+    shown = run("sort", tmp_path / "out", "--undecided")
+    assert "7 pictures sorted into" in shown
+    assert "1 in drop/, 6 in undecided/" in shown
+    assert os.readlink(tmp_path / "out" / "drop" / "cat" / "0000.jpg") == str(image_set.root / "cat" / "0000.jpg")
+    run("sort", tmp_path / "split", "--by", "confusability", "--threshold", "50", "--how", "copy")
+    assert (tmp_path / "split" / "ambiguous").is_dir()
+    run("export", tmp_path / "dropped.csv", "--decision", "drop")
+    assert pd.read_csv(tmp_path / "dropped.csv")["path"].tolist() == ["cat/0000.jpg"]
+    run("export", tmp_path / "rest.txt", "--decision", "none", "--nul")
+    listed = (tmp_path / "rest.txt").read_bytes().split(b"\0")
+    assert len(listed) == 7
+    assert listed[0] == os.fsencode(image_set.root / "cat" / "0002.jpg")

@@ -1,0 +1,161 @@
+"""Commands for decisions: decide, undo and redo, list them, keep one of each twins, and sort into folders."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from tyro.conf import Positional, UseAppendAction, arg
+from tyro.extras import SubcommandApp
+
+from url_viz.commands.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
+from url_viz.errors import DecisionError
+
+if TYPE_CHECKING:
+    from url_viz.image_set import ImageSet
+    from url_viz.index.decisions import Decision
+
+Word = Annotated[Literal["keep", "drop", "look-again", "none", "leave"], arg(help="leave changes only tags")]
+Tags = UseAppendAction[tuple[str, ...]]
+By = Annotated[str, arg(help="the measure whose percentile is meant")]
+
+
+def register(app: SubcommandApp) -> None:
+    """Add these commands to the command line."""
+    for function in (decide, undo, redo, decisions, twins, sort):
+        app.command(name=function.__name__)(function)
+
+
+def decide(
+    folder: Positional[Folder],
+    decision: Positional[Word],
+    paths: Positional[Annotated[tuple[str, ...], arg(help="pictures: paths as seen from here, or in the folder")]] = (),
+    *,
+    above: Annotated[float | None, arg(help="only pictures from this percentile on; alone: all of them")] = None,
+    below: Annotated[float | None, arg(help="only pictures below this percentile; alone: all of them")] = None,
+    by: By = "uncertainty",
+    listed: Annotated[
+        Path | None, arg(name="from", help="a file of paths, by line or NUL; - is standard input")
+    ] = None,
+    tag: Annotated[Tags, arg(help="give this tag; may be repeated")] = (),
+    untag: Annotated[Tags, arg(help="take this tag away; may be repeated")] = (),
+    model: ModelName = DEFAULT,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """Decide on pictures, or tag them; each decision and each tag is an action that `undo` takes back."""
+    from url_viz.share.chosen import chosen_ids
+
+    if decision == "leave" and not tag and not untag:
+        raise DecisionError("There is nothing to do: 'leave' changes only tags, so give --tag or --untag.")
+    image_set = _opened(folder, model, workspace)
+    named = [*paths, *_listed(listed)] if paths or listed is not None else None
+    ids = chosen_ids(image_set, paths=named, above=above, below=below, by=by).tolist()
+    made = image_set.decisions
+    done = [] if decision == "leave" else [made.decide(ids, _decision(decision))]
+    done += [made.tag(ids, name) for name in tag]
+    done += [made.untag(ids, name) for name in untag]
+    for action in done:
+        print(f"{action.sentence}.")
+
+
+def undo(folder: Positional[Folder], *, model: ModelName = DEFAULT, workspace: WorkspaceDir = None) -> None:
+    """Take the latest decision or tag back, whoever made it."""
+    action = _opened(folder, model, workspace).decisions.undo()
+    if action is None:
+        raise DecisionError(f"There is nothing to undo in {str(folder)!r}.")
+    print(f"{action.sentence}.")
+
+
+def redo(folder: Positional[Folder], *, model: ModelName = DEFAULT, workspace: WorkspaceDir = None) -> None:
+    """Do again what was undone last."""
+    action = _opened(folder, model, workspace).decisions.redo()
+    if action is None:
+        raise DecisionError(
+            f"There is nothing to redo in {str(folder)!r}: only what was undone last can be done again."
+        )
+    print(f"{action.sentence}.")
+
+
+def decisions(
+    folder: Positional[Folder],
+    *,
+    top: Annotated[int, arg(help="how many pictures to list; all of them: export --decision")] = 20,
+    model: ModelName = DEFAULT,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """Count and list what is decided and tagged in a folder."""
+    image_set = _opened(folder, model, workspace)
+    table = image_set.table()
+    counts = table["decision"].value_counts()
+    print(", ".join(f"{counts.get(word, 0):,} {word}" for word in ("keep", "drop", "look-again")), end=", ")
+    print(f"{table['decision'].isna().sum():,} undecided")
+    for tag, count in image_set.decisions.tag_counts().items():
+        print(f"tag {tag!r}: {count:,}")
+    decided = table[table["decision"].notna() | (table["tags"] != "")]
+    if len(decided):
+        print(decided[["decision", "tags", "path"]].head(top).fillna("-").to_string(index=False))
+    if len(decided) > top:
+        print(f"… and {len(decided) - top:,} more (--top, or export --decision)")
+
+
+def twins(
+    folder: Positional[Folder],
+    *,
+    keep_one: Annotated[bool, arg(help="decide: keep one of each group, drop the others")] = False,
+    top: Annotated[int, arg(help="how many groups to list")] = 20,
+    model: ModelName = DEFAULT,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """List groups of copies and near duplicates, with the pair that is least alike and the picture to keep."""
+    image_set = _opened(folder, model, workspace)
+    found = image_set.twins()
+    if found.empty:
+        print("There are no twins.")
+        return
+    names = image_set.table().set_index("id")["path"]
+    shown = found.assign(least_alike=found["first"].map(names) + " | " + found["second"].map(names))
+    columns = ["size", "kind", "cosine", "path", "least_alike"]
+    print(
+        shown[columns].head(top).rename(columns={"path": "keep"}).to_string(index=False, float_format="{:.4f}".format)
+    )
+    print(
+        f"{len(found):,} groups, {found['size'].sum():,} pictures; the one to keep: most pixels, clearest, first path."
+    )
+    if keep_one:
+        print(f"{image_set.keep_one_of_each().sentence}.")
+
+
+def sort(
+    folder: Positional[Folder],
+    out: Positional[Annotated[Path, arg(help="a new or empty folder, or one sorted into before")]],
+    *,
+    by: Annotated[str, arg(help="decision, or a measure such as uncertainty or confusability")] = "decision",
+    how: Annotated[Literal["link", "copy"], arg(help="links to the pictures, or copies of them")] = "link",
+    threshold: Annotated[float, arg(help="with a measure: the percentile from which a picture is ambiguous")] = 90.0,
+    undecided: Annotated[bool, arg(help="also make undecided/")] = False,
+    model: ModelName = DEFAULT,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """Lay pictures out in keep/, drop/ and look-again/, or in ambiguous/ and clear/; overwrites and removes nothing."""
+    from url_viz.share.folders import sort_into_folders
+
+    image_set = _opened(folder, model, workspace)
+    done = sort_into_folders(image_set, out, by=by, how=how, threshold_percentile=threshold, with_undecided=undecided)
+    print("\n".join(done.words))
+
+
+def _opened(folder: Path, model: str, workspace: Path | None) -> "ImageSet":
+    from url_viz.image_set import open_image_set
+
+    return open_image_set(folder, model=model, workspace=workspace)
+
+
+def _listed(file: Path | None) -> list[str]:
+    from url_viz.share.chosen import paths_in, read_list
+
+    if file is None:
+        return []
+    return paths_in(sys.stdin.buffer.read()) if str(file) == "-" else read_list(file)
+
+
+def _decision(word: str) -> "Decision | None":
+    return None if word == "none" else word  # type: ignore[return-value]

@@ -1,0 +1,89 @@
+"""Choose pictures of an image set by paths and by percentile, as commands and lists name them."""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.errors import DecisionError, FolderError
+from url_viz.image_set import ImageSet
+from url_viz.index.own_match import match
+from url_viz.insight.ranking import with_percentile
+
+
+def chosen_ids(
+    image_set: ImageSet,
+    *,
+    paths: Sequence[str] | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    by: str = "uncertainty",
+) -> NDArray[np.int64]:
+    """Ids of the pictures at `paths` (None: all) whose percentile of `by` is at least `above` and less than `below`.
+
+    Paths are as `listed` takes them. Raises DecisionError where nothing says which pictures, or none are left.
+    """
+    if paths is None and above is None and below is None:
+        raise DecisionError("Say which pictures: paths, a list (--from), --above or --below a percentile.")
+    table = image_set.table()
+    is_chosen = np.ones(len(table), bool)
+    if paths is not None:
+        is_chosen = np.isin(table["id"].to_numpy(), listed(image_set, paths))
+    if above is not None or below is not None:
+        is_chosen &= _is_between(table, by, above, below)
+    if not is_chosen.any():
+        raise DecisionError(f"None of the {len(table):,} pictures in {str(image_set.root)!r} is meant by that.")
+    return table["id"].to_numpy()[is_chosen]
+
+
+def listed(image_set: ImageSet, paths: Iterable[str]) -> NDArray[np.int64]:
+    """Ids of pictures by path: as `ls` gives it here, absolute, relative to the image set, or a unique end of it.
+
+    Raises DecisionError, with examples, where a path means no picture of the set.
+    """
+    wanted = list(dict.fromkeys(_from_here(path, image_set.root) for path in paths))
+    ids = image_set.table()["id"].to_numpy()
+    found = match(wanted, image_set.paths_of(ids), root=image_set.root)
+    if found.count < len(wanted):
+        raise DecisionError(
+            f"{len(wanted) - found.count:,} of {len(wanted):,} paths are no picture of {str(image_set.root)!r}, "
+            f"such as {', '.join(map(repr, found.examples[:3]))}. Nothing was changed. "
+            "Paths may be absolute, or relative to that folder."
+        )
+    return ids[found.row]
+
+
+def paths_in(text: bytes) -> list[str]:
+    """The paths of a list: separated by NUL where it has any, else one a line; empty ones are passed over."""
+    parts = text.split(b"\0") if b"\0" in text else text.splitlines()
+    return [os.fsdecode(part) for part in parts if part]
+
+
+def read_list(file: Path) -> list[str]:
+    """The paths in a file, see `paths_in`. Raises FolderError where it cannot be read."""
+    try:
+        return paths_in(file.expanduser().read_bytes())
+    except OSError as error:
+        raise FolderError(f"Cannot read the list {str(file)!r}: {error.strerror}. Give a file of paths.") from error
+
+
+def _from_here(path: str, root: Path) -> str:
+    """A path as it is seen from the working directory, where it lies in the image set; else as it was given."""
+    folder, name = os.path.split(os.path.expanduser(path))
+    real = os.path.join(os.path.realpath(folder or "."), name)
+    return real if os.path.lexists(real) and real.startswith(os.fspath(root) + os.sep) else path
+
+
+def _is_between(table: pd.DataFrame, by: str, above: float | None, below: float | None) -> NDArray[np.bool_]:
+    if by not in table or not pd.api.types.is_numeric_dtype(table[by]):
+        raise DecisionError(f"There is no measure {by!r}. Take uncertainty, confusability, or another numeric column.")
+    rank = with_percentile(table, by)["rank_percentile"].to_numpy(dtype=float)
+    is_between: NDArray[np.bool_] = np.isfinite(rank)
+    if above is not None:
+        is_between &= rank >= above
+    if below is not None:
+        is_between &= rank < below
+    return is_between
