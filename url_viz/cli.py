@@ -14,6 +14,7 @@ from tyro.extras import SubcommandApp
 from url_viz.commands.arguments import Folder, ModelName, WorkspaceDir
 from url_viz.commands.decide import register as register_decide
 from url_viz.commands.export import register as register_export
+from url_viz.commands.map import register as register_map
 from url_viz.commands.own import register as register_own
 from url_viz.commands.sets import register as register_sets
 from url_viz.errors import UrlVizError
@@ -166,6 +167,7 @@ register_sets(app)
 register_decide(app)
 register_export(app)
 register_own(app)
+register_map(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -52,12 +52,17 @@ class OnMap(ABC):
     @abstractmethod
     def graph(self) -> Graph | None: ...
 
-    def representatives(self, count: int | None = None) -> pd.DataFrame:
+    def representatives(self, count: int | None = None, *, on: Projection | None = None) -> pd.DataFrame:
         """Pictures that stand for the regions of the map: id, path, x, y, size, label, share; largest regions first.
 
         `count` bounds their number; by default it follows that of the pictures (`url_viz.insight.representatives`).
+        `on` is another map to look at: what `project` gave.
         """
-        return representatives(self._frame, self.contents, self.graph, count=count)
+        if on is None:
+            return representatives(self._frame, self.contents, self.graph, count=count)
+        rows = self._rows_of(on.ids)
+        table = self._frame.iloc[rows].assign(x=on.xy[:, 0], y=on.xy[:, 1])
+        return representatives(table, self.contents[rows], self.graph, count=count)
 
     def project(self, ids: Iterable[int]) -> Projection:
         """Some pictures on a map of their own: UMAP on the neighbours among them, PCA below 15; seeded.

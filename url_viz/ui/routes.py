@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from url_viz.errors import UrlVizError
+from url_viz.errors import ImageSetError, UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.images.decode import decode, read_file
 from url_viz.insight.categories import MOST_CATEGORIES, categories_of, category_names
@@ -28,6 +28,7 @@ from url_viz.ui.access import may_enter
 from url_viz.ui.masks import held_masks
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.points import Points, drawn_sample, encode_mask, encode_points
+from url_viz.ui.subsets import Subset, subsets
 from url_viz.ui.roots import allowed
 
 BASE = "/url-viz"
@@ -90,6 +91,7 @@ def routes() -> list[Route]:
         Route(f"{BASE}/card/{{set_id}}/{{image_id:int}}", _answered(_card)),
         Route(f"{BASE}/points/{{set_id}}", _answered(_points)),
         Route(f"{BASE}/mask/{{key}}", _answered(_mask)),
+        Route(f"{BASE}/representatives/{{set_id}}", _answered(_representatives)),
     ]
 
 
@@ -132,6 +134,12 @@ def mask_url(table: pd.DataFrame, is_kept: NDArray[np.bool_], *, measure: str = 
     percentiles = with_percentile(table, measure)["rank_percentile"].to_numpy(np.float32) if is_crowd else None
     rows, ids = _drawn_rows(table, percentiles), table["id"].to_numpy(np.int64)
     return f"{BASE}/mask/{held_masks.keep(encode_mask(ids[rows], ids[is_kept]))}"
+
+
+def representatives_url(image_set: ImageSet, *, subset: str = "", state: str = "") -> str:
+    """Where the map finds the pictures that stand for its regions; `subset` and `state` as for the points."""
+    query = {"model": image_set.source.name, "subset": subset, "state": state, "v": image_set.version}
+    return f"{BASE}/representatives/{image_set.set_id}?{urlencode({k: v for k, v in query.items() if v != ''})}"
 
 
 def _drawn_rows(table: pd.DataFrame, percentiles: NDArray[np.float32] | None) -> NDArray[np.int64]:
@@ -206,7 +214,7 @@ def _points(request: Request) -> Response:
     asked = request.query_params
     if asked.get("measure") == "change":
         return _changed_points(request, image_set)
-    table = image_set.table()
+    table = _asked_table(request, image_set)
     measure, category = asked.get("measure", "uncertainty"), asked.get("category", "label")
     if measure not in table or not pd.api.types.is_numeric_dtype(table[measure]):
         return PlainTextResponse(f"No measure {measure!r}.", status_code=404)
@@ -215,6 +223,44 @@ def _points(request: Request) -> Response:
     with_classes = asked.get("classes", "1") == "1"
     return _bytes(
         request, encode_points(map_points(table, with_classes=with_classes, measure=measure, category=category))
+    )
+
+
+def _asked_table(request: Request, image_set: ImageSet) -> pd.DataFrame:
+    """The table, or that of the subset that is asked for."""
+    subset = _asked_subset(request)
+    return image_set.table() if subset is None else subset.table_of(image_set.table())
+
+
+def _asked_subset(request: Request) -> Subset | None:
+    key = request.query_params.get("subset")
+    found = subsets.get(key) if key else None
+    if key and found is None:
+        raise ImageSetError("This selection is not known any more. Select the pictures again.")
+    return found
+
+
+def _representatives(request: Request) -> Response:
+    image_set, subset = _image_set(request), _asked_subset(request)
+    if subset is not None and subset.projection is None:
+        return JSONResponse([])  # its own map is still to come
+    found = image_set.representatives(on=subset.projection if subset is not None else None)
+    rows = found.assign(label=found["label"].where(found["label"].notna(), None)).to_dict("records")
+    return JSONResponse(
+        [
+            {
+                "id": str(row["id"]),
+                "name": row["path"],
+                "thumbnail": thumbnail_url(image_set.set_id, int(row["id"])),
+                "x": float(row["x"]),
+                "y": float(row["y"]),
+                "size": int(row["size"]),
+                "label": row["label"],
+                "share": _number(row["share"]),
+            }
+            for row in rows
+        ],
+        headers={"Cache-Control": "private, no-cache"},
     )
 
 

@@ -1,0 +1,67 @@
+"""Commands about the map: the pictures that stand for its regions, and a selection on a map of its own."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+from tyro.extras import SubcommandApp
+
+from url_viz.commands.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
+from url_viz.errors import FolderError
+
+
+def register(app: SubcommandApp) -> None:
+    """Add these commands to the command line."""
+    app.command(name="representatives")(representatives)
+    app.command(name="project")(project)
+
+
+def representatives(
+    folder: Positional[Folder],
+    *,
+    count: Annotated[int | None, arg(help="at most so many (default: by the number of pictures, at most 32)")] = None,
+    out: Annotated[Path | None, arg(help="write a .csv or .parquet file instead of printing")] = None,
+    model: ModelName = DEFAULT,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """Print a picture that stands for each region of the map: its path, how many it stands for, and their class."""
+    from url_viz.image_set import open_image_set
+    from url_viz.insight.report import write_table
+
+    found = open_image_set(folder, model=model, workspace=workspace).representatives(count)
+    if out is not None:
+        print(f"{len(found)} representatives in {write_table(found, out)}.")
+        return
+    columns = ["size", "path", *(["label", "share"] if found["label"].notna().any() else [])]
+    print(found[columns].to_string(index=False, float_format=lambda share: f"{share:.0%}") if len(found) else "(none)")
+
+
+def project(
+    folder: Positional[Folder],
+    ids: Positional[Annotated[Path, arg(help="a file of picture ids, one a line; - reads them from standard input")]],
+    out: Positional[Annotated[Path, arg(help="a .csv or .parquet file")]],
+    *,
+    model: ModelName = DEFAULT,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """Draw some pictures on a map of their own, and write their ids, paths and places."""
+    from url_viz.image_set import open_image_set
+    from url_viz.insight.report import write_table
+
+    image_set = open_image_set(folder, model=model, workspace=workspace)
+    found = image_set.project(_ids_in(ids))
+    table = image_set.table().set_index("id").loc[found.ids, ["path"]].reset_index()
+    write_table(table.assign(x=found.xy[:, 0], y=found.xy[:, 1], is_umap=found.is_umap), out)
+    print(f"{len(found):,} pictures by {'UMAP' if found.is_umap else 'PCA'} in {out}.")
+
+
+def _ids_in(path: Path) -> list[int]:
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FolderError(f"Cannot read ids from {str(path)!r}: {error}. Give a text file of one id a line.") from error
+    try:
+        return [int(line) for line in text.split()]
+    except ValueError as error:
+        raise FolderError(f"{str(path)!r} holds more than ids: {error}. Take the column id of an export.") from error
