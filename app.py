@@ -24,6 +24,7 @@ def run_page() -> None:
         st.Page("pages/search.py", title="Search safely", icon=":material/image_search:"),
         st.Page("pages/finetune.py", title="Adapt and finetune", icon=":material/model_training:"),
         st.Page("pages/evaluate.py", title="Evaluate", icon=":material/monitoring:"),
+        st.Page("pages/sets.py", title="Image sets", icon=":material/folder_managed:"),
     ]
     page = st.navigation(pages)
     try:

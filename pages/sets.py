@@ -1,0 +1,9 @@
+"""Image sets: what the workspace keeps of each folder, and naming, moving, slimming and forgetting it."""
+
+import streamlit as st
+
+from url_viz.ui.sets import show_sets
+
+st.title("Image sets", anchor=False)
+st.caption("What is kept of the folders that were read. Nothing here touches a picture.")
+show_sets()
