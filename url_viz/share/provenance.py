@@ -1,0 +1,70 @@
+"""Where the values of an image set come from: its model, weights, head, versions and date, for whatever is shared."""
+
+import datetime
+import importlib
+from dataclasses import asdict, dataclass
+
+from url_viz.image_set import ImageSet
+from url_viz.index.store import read_about
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What has to be known of shared values to make them again.
+
+    `folder` is the folder's name alone, or its whole path where that was asked for; `head` and `head_digest` are ""
+    where the model has no head. `made` is in UTC, to the minute.
+    """
+
+    name: str
+    folder: str
+    pictures: int
+    model: str
+    backbone: str
+    weights_digest: str
+    head_digest: str
+    precision: str
+    input_px: int
+    version: str
+    made: str
+
+    def rows(self) -> tuple[tuple[str, str], ...]:
+        """Name and value of each fact, for people."""
+        return (
+            ("Folder", self.folder),
+            ("Pictures in the image set", f"{self.pictures:,}"),
+            ("Model", self.model),
+            ("Backbone", f"{self.backbone}, weights {self.weights_digest}"),
+            ("Uncertainty head", self.head_digest or "none: entropy and 1/norm stand in, as baselines"),
+            ("Precision, input", f"{self.precision}, {self.input_px} × {self.input_px} px"),
+            ("Made with", f"URL-Viz {self.version}"),
+            ("Made on", f"{self.made} UTC"),
+        )
+
+    def as_record(self) -> dict[str, object]:
+        """The facts by name, for JSON."""
+        return asdict(self)
+
+
+def provenance(image_set: ImageSet, *, with_folder: bool = False, now: datetime.datetime | None = None) -> Provenance:
+    """Where an image set's values come from; `with_folder` tells the whole path of its folder."""
+    moment = (now or datetime.datetime.now(datetime.UTC)).astimezone(datetime.UTC)
+    space, head = image_set.space, image_set.head
+    return Provenance(
+        name=name_of(image_set),
+        folder=str(image_set.root) if with_folder else image_set.root.name,
+        pictures=len(image_set),
+        model=image_set.source.title,
+        backbone=space.backbone,
+        weights_digest=space.weights_digest,
+        head_digest="" if head is None else head.digest,
+        precision=space.precision,
+        input_px=space.preprocessing.size_px,
+        version=importlib.import_module("url_viz").__version__,
+        made=f"{moment:%Y-%m-%d %H:%M}",
+    )
+
+
+def name_of(image_set: ImageSet) -> str:
+    """What an image set is called by its owner, else the name of its folder: never more of where it lies."""
+    return read_about(image_set.workspace.set_paths(image_set.set_id)).name or image_set.root.name

@@ -1,0 +1,126 @@
+"""A report of an image set, or of some of its pictures: one HTML file that opens anywhere and asks for nothing."""
+
+import base64
+import datetime
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from url_viz.errors import FolderError, ImageSetError
+from url_viz.image_set import ImageSet
+from url_viz.index.tables import positions_of
+from url_viz.share import report_parts as parts
+from url_viz.share.provenance import provenance
+from url_viz.share.report_facts import Facts, facts_of, ranked
+from url_viz.share.report_map import MapPoints, map_points, with_thumbnails
+from url_viz.share.report_thumbnails import inlined
+from url_viz.workspace import replaced
+
+GALLERY_PX, CLASS_PX, HOVER_PX = 128, 72, 64
+MOST_HOVER_BYTES = 1_300_000
+_PAGE = Path(__file__).parent / "page"
+
+
+def write_report(
+    image_set: ImageSet,
+    path: str | Path,
+    *,
+    ids: Iterable[int] | None = None,
+    title: str | None = None,
+    with_folder: bool = False,
+) -> Path:
+    """Write `report_html` to a .html file, whole or not at all; returns its path.
+
+    Raises FolderError for another ending or a place that cannot be written, ImageSetError where `ids` name no picture.
+    """
+    place = Path(path).expanduser().absolute()
+    if place.suffix.lower() not in (".html", ".htm"):
+        raise FolderError(f"{place.name!r} does not end in .html. Give the report a name that does.")
+    page = report_html(image_set, ids=ids, title=title, with_folder=with_folder)
+    try:
+        with replaced(place) as temporary:
+            temporary.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise FolderError(f"Cannot write {str(place)!r}: {error.strerror}. Choose another place.") from error
+    return place
+
+
+def report_html(
+    image_set: ImageSet,
+    *,
+    ids: Iterable[int] | None = None,
+    title: str | None = None,
+    with_folder: bool = False,
+    now: datetime.datetime | None = None,
+) -> str:
+    """The report of all pictures, or of those in `ids`, as the text of one HTML page of at most about 3 MB.
+
+    Percentiles stay those within the whole image set. `title` is the set's name by default; where the folder lies is
+    told only `with_folder`. Raises ImageSetError where there is nothing to report, or `ids` name pictures not in it.
+    """
+    table = ranked(image_set.table())
+    if ids is not None:
+        table = table.iloc[_rows(image_set, ids)].reset_index(drop=True)
+    if table.empty:
+        raise ImageSetError(f"There is no picture to report of {str(image_set.root)!r}. Choose some, or read it first.")
+    source = provenance(image_set, with_folder=with_folder, now=now)
+    facts = facts_of(image_set, table, title=title or source.name, source=source)
+    return _page(image_set, facts, map_points(table))
+
+
+def _rows(image_set: ImageSet, ids: Iterable[int]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    wanted = np.fromiter(dict.fromkeys(int(i) for i in ids), np.int64)
+    rows = positions_of(wanted, image_set.table()["id"].to_numpy())
+    if (rows < 0).any():
+        raise ImageSetError(f"There is no picture with id {wanted[rows < 0][0]} in {str(image_set.root)!r}.")
+    return np.sort(rows)
+
+
+def _page(image_set: ImageSet, facts: Facts, points: MapPoints) -> str:
+    in_galleries = [*facts.ambiguous["id"], *facts.clear["id"]]
+    thumbnails = inlined(image_set, in_galleries, side_px=GALLERY_PX)
+    of_classes = [image_id for one in facts.classes for rows in (one.ambiguous, one.clear) for image_id in rows["id"]]
+    small = inlined(image_set, of_classes, side_px=CLASS_PX)
+    sections = (
+        parts.header(facts),
+        parts.map_section(facts, points),
+        parts.galleries(facts, thumbnails),
+        parts.meaning(facts),
+        parts.counts(facts),
+        parts.classes(facts, small),
+        parts.evaluated(facts),
+        parts.provenance_section(facts),
+    )
+    data = parts.hover_data(facts, points, _hover_thumbnails(image_set, facts, points))
+    return _document(facts.title, "".join(sections), data)
+
+
+def _hover_thumbnails(image_set: ImageSet, facts: Facts, points: MapPoints) -> dict[int, str]:
+    """Thumbnails by place among the points, of a sample that is spread over the map."""
+    places = with_thumbnails(points, facts.table["rank_percentile"].to_numpy(dtype=float))
+    ids = facts.table["id"].to_numpy()[points.rows[places]]
+    found = inlined(image_set, ids.tolist(), side_px=HOVER_PX)
+    while sum(map(len, found.values())) > MOST_HOVER_BYTES:  # noise compresses badly: every other one goes
+        found = dict(list(found.items())[::2])
+    return {int(p): found[int(i)] for p, i in zip(places, ids, strict=True) if int(i) in found}
+
+
+def _document(title: str, body: str, data: str) -> str:
+    """The whole page: it may run the one script that is named by its digest, and load nothing at all."""
+    style, script = ((_PAGE / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    policy = (
+        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark"><meta name="robots" content="noindex">'
+        f"<title>{parts.text(title)} · URL-Viz report</title><style>{style}</style></head>"
+        f'<body><main>{body}</main><div id="card" hidden><img alt=""><div></div></div>'
+        f'<script type="application/json" id="points">{data}</script><script>{script}</script></body></html>\n'
+    )

@@ -1,0 +1,172 @@
+"""What a report says of an image set, as plain values: counts, galleries, classes, reasons, figures."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.image_set import ImageSet
+from url_viz.insight.evaluation import Counted, Measured, by_class, counted, measured
+from url_viz.insight.ranking import ends, with_percentile
+from url_viz.share.provenance import Provenance
+
+GALLERY = 18
+CLASSES_SHOWN = 12
+CLASS_GALLERY = 3
+REASONS_SHOWN = 12
+FAILURES_SHOWN = 12
+MEASURES = ("uncertainty", "confusability", "entropy", "inverse_norm")
+TITLES = {
+    "uncertainty": "uncertainty",
+    "confusability": "confusability",
+    "fusion": "fusion",
+    "entropy": "entropy (baseline)",
+    "inverse_norm": "1/norm (baseline)",
+    "nearest_similarity": "nearest similarity (baseline)",
+    "nearest_gap": "nearest gap (baseline)",
+}
+
+
+@dataclass(frozen=True)
+class ClassFacts:
+    """One class: its pictures, mean percentile of the measure, recall@1 (nan: not counted), and both its ends."""
+
+    name: str
+    pictures: int
+    mean_percentile: float
+    recall: float
+    ambiguous: pd.DataFrame
+    clear: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that a report shows, but for the map.
+
+    `table` has the pictures of the report, with `rank_percentile` of `measure` within the whole image set (`whole`
+    pictures). `ambiguous` and `clear` are its two ends, twins counted once. `classes` are the largest of
+    `class_count`. `reasons`, `decisions` and `failures` pair names with counts; `evaluated` is of the whole image set.
+    """
+
+    title: str
+    provenance: Provenance
+    measure: str
+    table: pd.DataFrame
+    whole: int
+    ambiguous: pd.DataFrame
+    clear: pd.DataFrame
+    classes: tuple[ClassFacts, ...]
+    class_count: int
+    twin_groups: int
+    twins: int
+    reasons: tuple[tuple[str, int], ...]
+    decisions: tuple[tuple[str, int], ...]
+    failures: tuple[tuple[str, int], ...]
+    evaluated: tuple[Measured, ...]
+    pictures_evaluated: Counted | None
+
+    @property
+    def is_selection(self) -> bool:
+        """Whether the report is of a part of the image set."""
+        return len(self.table) != self.whole
+
+
+def facts_of(image_set: ImageSet, table: pd.DataFrame, *, title: str, source: Provenance) -> Facts:
+    """The facts of the pictures of `table`, rows of `image_set.table()` with `rank_percentile`."""
+    measure = measure_of(table)
+    both = ends(table, by=measure)
+    pictures = _counted(image_set)
+    groups, members = _twins(table)
+    return Facts(
+        title=title,
+        provenance=source,
+        measure=measure,
+        table=table,
+        whole=len(image_set),
+        ambiguous=both.ambiguous.head(GALLERY),
+        clear=both.clear.head(GALLERY),
+        classes=_classes(image_set, table, measure, pictures),
+        class_count=int(table["label"].nunique()),
+        twin_groups=groups,
+        twins=members,
+        reasons=reason_counts(table),
+        decisions=decision_counts(table),
+        failures=failure_counts(image_set.failures()),
+        evaluated=() if pictures is None else measured(pictures),
+        pictures_evaluated=pictures,
+    )
+
+
+def measure_of(table: pd.DataFrame) -> str:
+    """The measure that a report orders by: uncertainty, or what stands in where there is no head."""
+    known = [name for name in MEASURES if np.isfinite(table[name].to_numpy(dtype=float)).any()]
+    return known[0] if known else "uncertainty"
+
+
+def ranked(table: pd.DataFrame) -> pd.DataFrame:
+    """A table with the percentile of its report's measure as `rank_percentile`."""
+    return with_percentile(table, measure_of(table))
+
+
+def reason_counts(table: pd.DataFrame) -> tuple[tuple[str, int], ...]:
+    """How many pictures have each reason of the column `reasons` ("a; b"), the most frequent first; none without it."""
+    if "reasons" not in table:
+        return ()
+    return _counts(part for text in table["reasons"].dropna() for part in str(text).split("; ") if part)
+
+
+def decision_counts(table: pd.DataFrame) -> tuple[tuple[str, int], ...]:
+    """How many pictures are decided each way; empty where none is."""
+    return _counts(table["decision"].dropna()) if "decision" in table else ()
+
+
+def failure_counts(failures: pd.DataFrame) -> tuple[tuple[str, int], ...]:
+    """How many files could not be read for each reason."""
+    return _counts(failures["reason"].astype(str))
+
+
+def _counts(values: Iterable[object]) -> tuple[tuple[str, int], ...]:
+    found = Counter(map(str, values))
+    return tuple(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _twins(table: pd.DataFrame) -> tuple[int, int]:
+    """How many groups of twins there are, and how many pictures in them."""
+    sizes = table["twin_group"].value_counts().to_numpy()
+    return int((sizes > 1).sum()), int(sizes[sizes > 1].sum())
+
+
+def _counted(image_set: ImageSet) -> Counted | None:
+    if image_set.graph is None:
+        return None
+    return counted(image_set.table(), image_set.contents, graph=image_set.graph, embeddings=image_set.embeddings)
+
+
+def _classes(
+    image_set: ImageSet, table: pd.DataFrame, measure: str, pictures: Counted | None
+) -> tuple[ClassFacts, ...]:
+    sizes = table["label"].value_counts()
+    recall = {} if pictures is None else _recall_of(pictures)
+    chosen = sorted(sizes.items(), key=lambda pair: (-int(pair[1]), str(pair[0])))[:CLASSES_SHOWN]
+    return tuple(_class(table[table["label"] == name], str(name), measure, recall) for name, _ in chosen)
+
+
+def _recall_of(pictures: Counted) -> dict[str, float]:
+    found = by_class(pictures, next(iter(pictures.values)))
+    return dict(zip(found["label"].astype(str), found["recall"].astype(float), strict=True))
+
+
+def _class(rows: pd.DataFrame, name: str, measure: str, recall: dict[str, float]) -> ClassFacts:
+    both = ends(rows, by=measure)
+    ranks: NDArray[np.float64] = rows["rank_percentile"].to_numpy(dtype=float)
+    return ClassFacts(
+        name=name,
+        pictures=len(rows),
+        mean_percentile=float(np.nanmean(ranks)) if np.isfinite(ranks).any() else float("nan"),
+        recall=recall.get(name, float("nan")),
+        ambiguous=both.ambiguous.head(CLASS_GALLERY),
+        clear=both.clear.head(CLASS_GALLERY),
+    )

@@ -1,0 +1,108 @@
+"""The map of a report: an SVG that needs no script to be seen, and the few facts that a hover adds to it."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.insight.ranking import percentile
+
+MOST_POINTS = 6_000
+MOST_THUMBNAILS = 800
+WIDTH, HEIGHT, MARGIN = 1000, 640, 14
+BINS = 7
+LAYERS = 24
+CLASS_COLOURS = 7
+"""The largest classes get a colour; the eighth, grey, is all others."""
+EXTREME_SHARE = 0.01
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class MapPoints:
+    """The M points of a report's map: `rows` of its table, `x` and `y` in whole steps of the drawing."""
+
+    rows: Ints
+    x: Ints
+    y: Ints
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def map_points(table: pd.DataFrame, *, seed: int = 0) -> MapPoints:
+    """The points to draw of a table with `rank_percentile`: all, or a sample with both extremes in it."""
+    x, y = table["x"].to_numpy(dtype=float), table["y"].to_numpy(dtype=float)
+    rows = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
+    rows = rows[_sample(table["rank_percentile"].to_numpy(dtype=float)[rows], MOST_POINTS, seed)]
+    if not len(rows):
+        return MapPoints(rows, rows, rows)
+    across, down = x[rows] - x[rows].min(), y[rows].max() - y[rows]  # up is up on the app's map
+    scale = min((WIDTH - 2 * MARGIN) / max(across.max(), 1e-9), (HEIGHT - 2 * MARGIN) / max(down.max(), 1e-9))
+    left, top = (WIDTH - scale * across.max()) / 2, (HEIGHT - scale * down.max()) / 2
+    return MapPoints(
+        rows, np.rint(left + scale * across).astype(np.int64), np.rint(top + scale * down).astype(np.int64)
+    )
+
+
+def measure_paths(points: MapPoints, ranks: NDArray[np.floating]) -> str:
+    """SVG paths of the points, coloured by percentile (N,) of the table: class `m0` (clear) to `m6`, `mx` for none."""
+    shown = ranks[points.rows]
+    bins = np.where(np.isfinite(shown), np.minimum(shown * BINS / 100, BINS - 1), -1).astype(np.int64)
+    return _paths(points, bins, prefix="m")
+
+
+def class_paths(points: MapPoints, labels: "pd.Series[str]") -> tuple[str, tuple[str, ...]]:
+    """SVG paths of the points, coloured by class (`c0` to `c6`, `cx` for others), and the names of the coloured."""
+    sizes = labels.value_counts()
+    names = tuple(str(n) for n in sorted(sizes.index, key=lambda n: (-int(sizes[n]), str(n)))[:CLASS_COLOURS])
+    number = {name: place for place, name in enumerate(names)}
+    bins = np.array([number.get(str(label), -1) for label in labels.iloc[points.rows]], np.int64)
+    return _paths(points, bins, prefix="c"), names
+
+
+def with_thumbnails(points: MapPoints, ranks: NDArray[np.floating], *, most: int = MOST_THUMBNAILS) -> Ints:
+    """Places among the points (K,) that get a thumbnail on hover: one a cell of a grid, the most ambiguous in it."""
+    if len(points) <= most:
+        return np.arange(len(points))
+    shown = np.nan_to_num(percentile(ranks[points.rows]), nan=-1.0)
+    side = next(s for s in range(2, WIDTH) if _cells(points, s) <= most)
+    cell = (points.y // side) * WIDTH + points.x // side
+    order = np.lexsort((-shown, cell))
+    first = np.concatenate([[True], cell[order][1:] != cell[order][:-1]])
+    return np.sort(order[first])
+
+
+def _cells(points: MapPoints, side: int) -> int:
+    return len(np.unique((points.y // side) * WIDTH + points.x // side))
+
+
+def _sample(ranks: NDArray[np.floating], limit: int, seed: int) -> Ints:
+    """Which of M points (sorted places) to draw: the extremes, and others by dice."""
+    if len(ranks) <= limit:
+        return np.arange(len(ranks))
+    at_end = np.abs(np.nan_to_num(ranks, nan=50.0) - 50)
+    kept = np.argsort(-at_end, kind="stable")[: min(limit // 4, int(2 * EXTREME_SHARE * len(ranks)))]
+    others = np.setdiff1d(np.arange(len(ranks)), kept)
+    drawn = np.random.default_rng(seed).choice(others, size=limit - len(kept), replace=False)
+    return np.sort(np.concatenate([kept, drawn]))
+
+
+def _paths(points: MapPoints, bins: Ints, *, prefix: str) -> str:
+    """One path a colour and layer: a few hundred elements hold thousands of dots.
+
+    Layers are drawn by dice, so that no colour lies over the others everywhere.
+    """
+    order = np.random.default_rng(0).permutation(len(points))
+    edges = np.linspace(0, len(points), min(LAYERS, max(1, len(points))) + 1).astype(np.int64)
+    made: list[str] = []
+    for start, stop in pairwise(edges.tolist()):
+        layer = order[start:stop]
+        for number in np.unique(bins[layer]).tolist():
+            dots = layer[bins[layer] == number]
+            d = "".join(f"M{x} {y}h0" for x, y in zip(points.x[dots].tolist(), points.y[dots].tolist(), strict=True))
+            made.append(f'<path class="{prefix}{"x" if number < 0 else number}" d="{d}"/>')
+    return "".join(made)
