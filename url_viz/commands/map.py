@@ -1,4 +1,4 @@
-"""Commands about the map: the pictures that stand for its regions, and a selection on a map of its own."""
+"""Commands about the map: representatives of its regions, a selection on a map of its own, and making it anew."""
 
 import sys
 from pathlib import Path
@@ -15,6 +15,7 @@ def register(app: SubcommandApp) -> None:
     """Add these commands to the command line."""
     app.command(name="representatives")(representatives)
     app.command(name="project")(project)
+    app.command(name="refit")(refit)
 
 
 def representatives(
@@ -54,6 +55,19 @@ def project(
     table = image_set.table().set_index("id").loc[found.ids, ["path"]].reset_index()
     write_table(table.assign(x=found.xy[:, 0], y=found.xy[:, 1], is_umap=found.is_umap), out)
     print(f"{len(found):,} pictures by {'UMAP' if found.is_umap else 'PCA'} in {out}.")
+
+
+def refit(folder: Positional[Folder], *, model: ModelName = DEFAULT, workspace: WorkspaceDir = None) -> None:
+    """Make the map anew: pictures that came after it was made are only placed among their neighbours until then."""
+    from url_viz.image_set import open_image_set
+    from url_viz.progress import TerminalReport, command_report
+
+    image_set = open_image_set(folder, model=model, workspace=workspace)
+    report = command_report()
+    image_set.refit(report)
+    if isinstance(report, TerminalReport):
+        report.close()
+    print(f"The map of {len(image_set):,} pictures in {image_set.root} is made anew.")
 
 
 def _ids_in(path: Path) -> list[int]:

@@ -9,11 +9,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.errors import ImageSetError
+from url_viz.index.embed import full_disk_is_told
+from url_viz.index.finish import finish
 from url_viz.index.projection import project_alone
-from url_viz.index.store import Store
+from url_viz.index.store import Store, Writer
 from url_viz.index.tables import PLACED, UMAP, Graph, positions_of
 from url_viz.insight.representatives import representatives
 from url_viz.models.model import EmbeddingSpace
+from url_viz.progress import Report, silent
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,14 @@ class OnMap(ABC):
         place = positions_of(self.contents[rows], found.content)
         all_ids = self._frame["id"].to_numpy(np.int64)
         return Projection(all_ids[rows], found.xy[place], bool((found.method == UMAP).any()))
+
+    def refit(self, progress: Report | None = None) -> None:
+        """Make the map of what was read anew; everything moves. Seen by opening the set again.
+
+        Raises WorkspaceError where another process writes.
+        """
+        with Writer(self._store.paths, self.root) as writer, full_disk_is_told(writer):
+            finish(writer, self.space.key, report=progress or silent, refit=True)
 
     @property
     def placed_share(self) -> float:

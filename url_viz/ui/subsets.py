@@ -1,4 +1,4 @@
-"""Selections on maps of their own: made by a process beside the server, and the last few of them held for the routes."""
+"""Selections on maps of their own: made by a process beside the server; the last few are held for the routes."""
 
 import atexit
 import hashlib
@@ -15,6 +15,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.index.projection import FEWEST_ALONE
 from url_viz.insight.on_map import Projection
@@ -112,7 +113,7 @@ class Subsets:
                 few = len(subset.ids) < FEWEST_ALONE
                 found = image_set.project(subset.ids) if few else self._projected_beside(image_set, subset)
                 done = replace(subset, projection=found)
-            except Exception as error:  # the page says it; a thread has nobody else to tell
+            except (UrlVizError, RuntimeError, OSError, ValueError) as error:  # the page says it
                 done = replace(subset, failure=str(error))
         with self._lock:
             if subset.key in self._held:
