@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -41,6 +42,7 @@ class OnMap(ABC):
     """The part of an ImageSet that is about its map."""
 
     space: EmbeddingSpace
+    root: Path
     _store: Store
 
     @property

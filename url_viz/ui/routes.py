@@ -28,8 +28,8 @@ from url_viz.ui.access import may_enter
 from url_viz.ui.masks import held_masks
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.points import Points, drawn_sample, encode_mask, encode_points
-from url_viz.ui.subsets import Subset, subsets
 from url_viz.ui.roots import allowed
+from url_viz.ui.subsets import Subset, subsets
 
 BASE = "/url-viz"
 MOST_DRAWN = 100_000
