@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,28 +12,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.errors import ImageSetError, NoImagesError
+from url_viz.errors import ImageSetError
 from url_viz.images.preprocess import middle, resized
 from url_viz.images.query import upright_query
-from url_viz.images.scan import Scan, absolute, display_name, scan
+from url_viz.images.scan import absolute, display_name
 from url_viz.index.decisions import Action, Decisions
-from url_viz.index.embed import embed, full_disk_is_told, score_missing
-from url_viz.index.finish import finish
-from url_viz.index.given import Given, given_embeddings
 from url_viz.index.neighbours import normalised
-from url_viz.index.store import Store, Writer, find_set
+from url_viz.index.store import Store
 from url_viz.index.tables import Graph, positions_of
 from url_viz.insight.decided import DecidedTable, decisions_of
 from url_viz.insight.frame import Frame, frame_of
 from url_viz.insight.on_map import OnMap
 from url_viz.insight.own import OwnColumn, OwnTable, Prepared
 from url_viz.insight.ranking import percentile_among
+from url_viz.insight.reasons import ReasonedTable
 from url_viz.insight.retrieval import near_in_graph, search
 from url_viz.insight.twins import one_of_each, twin_table
 from url_viz.models.head import Head
-from url_viz.models.model import EmbeddingSpace, Model, Source, load_model, resolve
-from url_viz.models.zoo import DEFAULT
-from url_viz.progress import Progress, Report, silent
+from url_viz.models.model import EmbeddingSpace, Model, Source, load_model
 from url_viz.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -97,8 +93,9 @@ class ImageSet(OnMap):
 
         id, path (for people; odd bytes escaped), label (class folder, or what `use_labels` chose), width, height,
         uncertainty and its percentile, confusability and its percentile, entropy (nats) and inverse_norm (baselines),
-        nearest_similarity, twin_group, x, y; the user's own columns at the end. All values of ours are higher = more
-        ambiguous, but for nearest_similarity; nan where there is none.
+        nearest_similarity, twin_group, what `images.measures` measures, x, y; the user's own columns; reasons;
+        decision and tags. All values of ours are higher = more ambiguous, but for nearest_similarity and the
+        measures; nan where there is none.
         """
         return self._frame.copy()
 
@@ -131,6 +128,10 @@ class ImageSet(OnMap):
     def use_labels(self, chosen: str | None) -> None:
         """Choose what `label` is: "folders" (as at first), None for no labels, or one of the user's own columns."""
         self.own.use_labels(chosen)
+
+    def reasons(self) -> pd.DataFrame:
+        """Why pictures are ambiguous, one row a reason: id, reason, strength (0 to 1), detail; see `reason_table`."""
+        return self._reasoned.reasons(self.own.table())
 
     @cached_property
     def own(self) -> OwnTable:
@@ -228,7 +229,7 @@ class ImageSet(OnMap):
         if not path.is_file():
             raise ImageSetError(
                 f"{self._frame['path'].iloc[row]!r} is not in {str(self.root)!r} any more. "
-                f"Read the folder again: {_embed_command(self.root)}."
+                f"Read the folder again: {embed_command(self.root)}."
             )
         return path
 
@@ -273,7 +274,11 @@ class ImageSet(OnMap):
 
     @property
     def _frame(self) -> pd.DataFrame:
-        return self._decided.joined(self.own.table())
+        return self._decided.joined(self._reasoned.joined(self.own.table()))
+
+    @cached_property
+    def _reasoned(self) -> ReasonedTable:
+        return ReasonedTable(self.contents, self.graph)
 
     @cached_property
     def _decided(self) -> DecidedTable:
@@ -301,91 +306,6 @@ class ImageSet(OnMap):
         return self._with_similarity(rows, cosine)
 
 
-def embed_folder(
-    folder: str | Path,
-    *,
-    model: Model | str = DEFAULT,
-    embeddings: "str | Path | IncomingFile | Given | None" = None,
-    workspace: Path | None = None,
-    limit: int | None = None,
-    progress: Report | None = None,
-    refit: bool = False,
-    within: Sequence[Path] | None = None,
-) -> ImageSet:
-    """Read a folder into an image set: only new and changed files, going on where an earlier run was stopped.
-
-    `limit` bounds the number of pictures; `progress` is called with `Progress` records; `refit` makes the map anew.
-    Links that lead out of the folders `within`, where given, are passed over. `embeddings`, a file of them by path or
-    what `given_embeddings` made of one, take the place of a model's.
-    Raises FolderError or NoImagesError where there is nothing to read, WorkspaceError where another process writes.
-    """
-    report = progress or silent
-    home = Workspace.at(workspace)
-    root = Path(folder).expanduser()
-    report(Progress("scan", 0))
-    found = scan(root.resolve() if root.exists() else root, within=within)
-    report(Progress("scan", len(found.files), len(found.files)))
-    chosen: Model | Given
-    if embeddings is not None:
-        chosen = embeddings if isinstance(embeddings, Given) else given_embeddings(embeddings, found)
-    else:
-        chosen = model if isinstance(model, Model) else load_model(model, workspace=home.root)
-    paths = home.set_paths(find_set(root, home))
-    if not found.files:  # also of a known set: an unmounted disk looks empty, and is no reason to drop its rows
-        raise NoImagesError(found.why_empty)
-    with Writer(paths, root) as writer, full_disk_is_told(writer):
-        embed(chosen, found, writer, limit=limit, report=report)
-        score_missing(writer, chosen)
-        finish(writer, chosen.space.key, report=report, refit=refit)
-    image_set = ImageSet(Store(paths), chosen.space, chosen.source, home)
-    if not len(image_set):
-        raise NoImagesError(_nothing_readable(found, image_set) if found.files else found.why_empty)
-    return image_set
-
-
-def open_image_set(folder: str | Path, *, model: str = DEFAULT, workspace: Path | None = None) -> ImageSet:
-    """Open what was read of a folder with a model, without scanning it and without loading the model.
-
-    Raises ImageSetError where the folder was never read, or not with this model.
-    """
-    home = Workspace.at(workspace)
-    return open_set(read_before(folder, home), model=model, workspace=home)
-
-
-def open_set(set_id: str, *, model: str, workspace: Workspace) -> ImageSet:
-    """Open an image set by its id; like `open_image_set`."""
-    paths = workspace.set_paths(set_id)
-    source = resolve(model)
-    about = Store(paths).about()
-    digest = source.head.provenance.weights_digest if source.head else None
-    space = about.space(source.backbone, weights_digest=digest)
-    if space is None:
-        names = dict.fromkeys(
-            f"{s.backbone} of other weights" if s.backbone == source.backbone else s.backbone for s in about.spaces
-        )
-        read_with = ", ".join(names) or "no model yet"
-        raise ImageSetError(
-            f"{str(about.root)!r} was not read with {model!r} (but with {read_with}). "
-            f"Read it: {_embed_command(about.root, '--model', model)}."
-        )
-    return ImageSet(Store(paths), space, source, workspace)
-
-
-def read_before(folder: str | Path, home: Workspace) -> str:
-    """The id of the image set of a folder. Raises ImageSetError where it was never read."""
-    set_id = find_set(Path(folder), home)
-    if not home.set_paths(set_id).about.exists():
-        raise ImageSetError(
-            f"{str(folder)!r} was not read yet ({_embed_command(folder)}). `python -m url_viz sets` lists what was."
-        )
-    return set_id
-
-
-def _embed_command(folder: str | Path, *options: str) -> str:
+def embed_command(folder: str | Path, *options: str) -> str:
+    """The command that reads a folder, as an error names it."""
     return f"`python -m url_viz embed {shlex.join((str(folder), *options))}`"
-
-
-def _nothing_readable(found: Scan, image_set: ImageSet) -> str:
-    reasons = image_set.failures()["reason"]
-    first = f" The first one {reasons.iloc[0]}." if len(reasons) else ""
-    return f"None of the {len(found.files)} files in {str(found.root)!r} can be read as a picture.{first}"
