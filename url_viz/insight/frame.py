@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from url_viz.images.measures import MEASURED
 from url_viz.images.scan import class_names, display_name
 from url_viz.index.store import Store
 from url_viz.index.tables import Graph, positions_of
@@ -54,6 +55,7 @@ def frame_of(store: Store, files: pa.Table, *, space_key: str, head: Head | None
             **_from_graph(contents, graph),
             "entropy": embedded.entropy[row],
             "inverse_norm": 1 / np.maximum(embedded.norm[row], 1e-12),
+            **_measures(store, contents),
             **_coordinates(store, contents, space_key),
         }
     )
@@ -92,6 +94,13 @@ def _from_graph(contents: NDArray[np.int64], graph: Graph | None) -> dict[str, N
         "nearest_similarity": nearest,
         "twin_group": first[group],
     }
+
+
+def _measures(store: Store, contents: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
+    """Measures by content; nan for those that an older version read, until the folder is read again."""
+    rows = store.measures()
+    row = positions_of(contents, np.asarray(rows["content"].to_numpy(), np.int64))
+    return {name: np.append(rows[name].to_numpy(), np.float32(np.nan))[row] for name in MEASURED}
 
 
 def _coordinates(store: Store, contents: NDArray[np.int64], space_key: str) -> dict[str, NDArray[np.float32]]:
