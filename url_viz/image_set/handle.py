@@ -22,6 +22,7 @@ from url_viz.index.store import Store
 from url_viz.index.tables import Graph, positions_of
 from url_viz.insight.decided import DecidedTable, decisions_of
 from url_viz.insight.frame import Frame, frame_of
+from url_viz.insight.label_check import WithLabels
 from url_viz.insight.on_map import OnMap
 from url_viz.insight.own import OwnColumn, OwnTable, Prepared
 from url_viz.insight.ranking import percentile_among
@@ -49,7 +50,7 @@ class SearchResult:
     query_percentile: float
 
 
-class ImageSet(OnMap):
+class ImageSet(OnMap, WithLabels):
     """A snapshot of one folder's pictures as read by one model. Made by `embed_folder` and `open_image_set`.
 
     Rows keep their order between `table()` and `embeddings()`: by path. What another process writes later is seen by
