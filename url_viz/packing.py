@@ -157,7 +157,7 @@ def _check_label(archive: tarfile.TarFile, file: Path) -> None:
     try:
         record = json.loads(told.read(4096)) if told is not None else {}
         version, schema = int(record["format_version"]), int(record["schema_version"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise FolderError(f"{str(file)!r} is no packed image set. Give a file that `pack` wrote.") from error
     if record.get("format") != FORMAT or version > FORMAT_VERSION or schema > SCHEMA_VERSION:
         raise WorkspaceError(

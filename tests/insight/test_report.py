@@ -23,11 +23,17 @@ def table() -> pd.DataFrame:
     )
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "=cmd|' /C calc'!A0"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "=cmd|' /C calc'!A0"])
 def test_a_spreadsheet_runs_no_file_name(start: str) -> None:
     safe = without_formulas(pd.DataFrame({"path": [f"{start}1+1.jpg", "plain=1.jpg"], "x": [-1.5, 2.0]}))
     assert safe["path"].tolist() == [f"'{start}1+1.jpg", "plain=1.jpg"]
     assert safe["x"].tolist() == [-1.5, 2.0], "numbers stay numbers"
+
+
+def test_a_spreadsheet_runs_no_name_of_a_column_either() -> None:
+    table = pd.DataFrame([["=1", 2, None]], columns=["=cmd|' /C calc'!A0", "\r@sum", "plain"])
+    assert without_formulas(table).columns.tolist() == ["'=cmd|' /C calc'!A0", "'\r@sum", "plain"]
+    assert without_formulas(table).iloc[0].tolist() == ["'=1", 2, None]
 
 
 def test_csv_is_written_without_formulas_and_parquet_as_it_is() -> None:

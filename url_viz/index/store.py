@@ -116,7 +116,7 @@ def read_about(paths: SetPaths) -> About:
         raise ImageSetError(
             f"There is no image set {paths.folder.name!r}. `python -m url_viz sets` lists them."
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise WorkspaceError(
             f"{paths.about} is damaged ({error!r}). Forget the image set and read it again."
         ) from error

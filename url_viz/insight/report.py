@@ -8,7 +8,7 @@ from url_viz.errors import FolderError
 from url_viz.workspace import replaced
 
 KINDS = (".csv", ".parquet")
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
 
 
 def write_table(table: pd.DataFrame, path: Path) -> Path:
@@ -38,11 +38,13 @@ def table_bytes(table: pd.DataFrame, kind: str) -> bytes:
 
 
 def without_formulas(table: pd.DataFrame) -> pd.DataFrame:
-    """Text cells that a spreadsheet would run as a formula get an apostrophe in front."""
-    safe = table.copy()
-    for column in safe.columns:
-        if safe[column].dtype == object or pd.api.types.is_string_dtype(safe[column]):
-            safe[column] = [
-                f"'{v}" if isinstance(v, str) and v.startswith(_FORMULA_STARTS) else v for v in safe[column]
-            ]
+    """Text cells and column names that a spreadsheet would run as a formula get an apostrophe in front."""
+    safe = table.rename(columns=_inert)
+    for place, kind in enumerate(safe.dtypes):
+        if isinstance(kind, pd.CategoricalDtype) or not pd.api.types.is_numeric_dtype(kind):
+            safe.isetitem(place, [_inert(value) for value in safe.iloc[:, place]])
     return safe
+
+
+def _inert(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value

@@ -168,7 +168,7 @@ def _head_from(tensors: Mapping[str, Array], about: Mapping[str, str], path: Pat
             layer_norm=bool(json.loads(about.get("layer_norm", "false"))),
             scaler=float(about.get("scaler", "1.0")),
         )
-    except (KeyError, ValueError, IndexError) as error:
+    except (KeyError, ValueError, IndexError, RecursionError) as error:
         raise CheckpointError(f"The head {path} is damaged ({error!r}). Train or download it again.") from error
 
 

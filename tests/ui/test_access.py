@@ -1,0 +1,132 @@
+"""Where a login is set up, our own routes answer nobody else; without one the app says when it is open to others."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from itsdangerous import URLSafeTimedSerializer
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+from streamlit import config
+from streamlit.runtime.secrets import secrets_singleton
+from streamlit.testing.v1 import AppTest
+
+from tests.images.pictures import write_folder
+from url_viz.image_set import embed_folder
+from url_viz.models.model import Model
+from url_viz.ui.access import listens_to_others, may_enter, open_warning
+from url_viz.ui.routes import middleware, routes, thumbnail_url
+
+APP = Path(__file__).parents[2] / "app.py"
+ORIGIN = "http://127.0.0.1:8501"
+COOKIE = "_streamlit_user"
+SECRET = "for this test alone, forty characters....."
+AUTH = f"""
+[auth]
+redirect_uri = "{ORIGIN}/oauth2callback"
+cookie_secret = "{SECRET}"
+client_id = "url-viz"
+client_secret = "x"
+server_metadata_url = "https://login.example/.well-known/openid-configuration"
+"""
+
+
+@pytest.fixture
+def login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A secrets.toml with a login, in force."""
+    (tmp_path / "secrets.toml").write_text(AUTH)
+    before = config.get_option("secrets.files")
+    config.set_option("secrets.files", [str(tmp_path / "secrets.toml")])
+    secrets_singleton._reset()
+    yield
+    config.set_option("secrets.files", before)
+    secrets_singleton._reset()
+
+
+def signed(*, secret: str = SECRET, name: str = COOKIE, **told: object) -> dict[str, str]:
+    """The cookie that Streamlit gives at a login, as its own code signs it."""
+    record = {"origin": ORIGIN, "is_logged_in": True, "email": "ann@example.org"} | told
+    return {COOKIE: URLSafeTimedSerializer(secret, salt=name).dumps(json.dumps(record))}
+
+
+def test_without_a_login_everybody_at_this_machine_may_enter() -> None:
+    assert may_enter({}, origin=ORIGIN)
+
+
+@pytest.mark.usefixtures("login")
+class TestWithALogin:
+    def test_who_is_logged_in_may_enter_also_behind_tls(self) -> None:
+        assert may_enter(signed(), origin=ORIGIN)
+        assert may_enter(signed(origin="https://127.0.0.1:8501"), origin=ORIGIN)
+
+    @pytest.mark.parametrize(
+        "cookies",
+        [
+            {},
+            {COOKIE: ""},
+            {COOKIE: "x" * 5000},
+            {COOKIE: json.dumps({"origin": ORIGIN, "is_logged_in": True})},
+            {COOKIE: "é.ü"},
+            signed(secret="another"),
+            signed(name="_streamlit_user_tokens"),
+            signed(is_logged_in=False),
+            signed(is_logged_in="yes"),
+            signed(origin="http://other.example"),
+            {COOKIE: signed()[COOKIE][:-1] + ("A" if signed()[COOKIE][-1] != "A" else "B")},
+        ],
+        ids=str,
+    )
+    def test_nobody_else_may(self, cookies: dict[str, str]) -> None:
+        assert not may_enter(cookies, origin=ORIGIN)
+
+    def test_an_old_cookie_is_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        cookies = signed()
+        now = time.time()
+        monkeypatch.setattr("time.time", lambda: now + 40 * 86400)
+        assert not may_enter(cookies, origin=ORIGIN)
+
+    def test_only_listed_addresses_where_there_is_a_list(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("URL_VIZ_ALLOWED_USERS", "Ann@example.org, bob@example.org")
+        assert may_enter(signed(), origin=ORIGIN)
+        assert not may_enter(signed(email="eve@example.org"), origin=ORIGIN)
+        assert not may_enter(signed(email_verified=False), origin=ORIGIN)
+        assert not may_enter(signed(email=None), origin=ORIGIN)
+
+    def test_no_route_answers_a_stranger(self, tmp_path: Path, workspace: Path, bare_model: Model) -> None:
+        image_set = embed_folder(write_folder(tmp_path / "few", 3), model=bare_model, workspace=workspace)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("URL_VIZ_HOME", str(workspace))
+            client = TestClient(Starlette(routes=routes(), middleware=middleware()), base_url=ORIGIN)
+            url = thumbnail_url(image_set.set_id, int(image_set.table()["id"].iloc[0]))
+            for route in routes():
+                path = route.path.replace("{set_id}", image_set.set_id).replace("{image_id:int}", "1")
+                assert client.get(path).status_code == 401, path
+            assert client.get(url).status_code == 401
+            client.cookies.update(signed())
+            assert client.get(url).status_code == 200
+
+    def test_a_page_shows_the_way_to_log_in_and_nothing_else(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        at = AppTest.from_file(str(APP), default_timeout=60)
+        at.secrets["auth"] = {"client_id": "url-viz"}
+        at.run()
+        assert not at.exception
+        assert [button.label for button in at.button] == ["Log in"]
+        assert not at.sidebar.selectbox
+
+
+@pytest.mark.parametrize(
+    ("address", "is_open"),
+    [("127.0.0.1", False), ("::1", False), ("localhost", False), ("0.0.0.0", True), ("", True), ("192.168.1.5", True)],
+)
+def test_an_open_app_says_so(address: str, is_open: bool) -> None:
+    before = config.get_option("server.address")
+    config.set_option("server.address", address or None)
+    try:
+        assert listens_to_others() is is_open
+        assert (open_warning() is not None) is is_open
+        at = AppTest.from_file(str(APP), default_timeout=60).run()
+        assert any("has no login" in w.value for w in at.warning) is is_open
+    finally:
+        config.set_option("server.address", before)
