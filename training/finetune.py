@@ -26,10 +26,10 @@ from training.store import Cache, read_failures
 from training.train import RunPaths, final_figures, provenance_of, save_run, train
 from url_viz.errors import HeadMismatchError, ModelError
 from url_viz.insight.metrics import r_auroc, recall_at_1, spearman
-from url_viz.models.backbone import Loaded, load_backbone, save_backbone
+from url_viz.models.backbone import Loaded, save_backbone
 from url_viz.models.head import Head
 from url_viz.models.head_module import HeadModule
-from url_viz.models.model import Model, Source, backbone_weights_of, load_model, resolve
+from url_viz.models.model import Model, Source, backbone_weights_of, load_model, load_source, resolve
 from url_viz.models.zoo import file_digest
 from url_viz.progress import Report, command_report
 from url_viz.workspace import replaced
@@ -77,11 +77,7 @@ def main(config: FinetuneConfig) -> None:
 
 def trainable_backbone(source: Source) -> Loaded:
     """The backbone of a model in torch, as `full` training starts from it."""
-    if source.authors is not None:
-        from url_viz.models.authors import load_authors
-
-        return load_authors(source.authors)
-    return load_backbone(source.backbone, weights=source.weights)
+    return load_source(source)
 
 
 def finetune(config: FinetuneConfig, model: Model, report: Report) -> FinetuneReport:
@@ -110,14 +106,14 @@ def finetune(config: FinetuneConfig, model: Model, report: Report) -> FinetuneRe
 
 
 def carry_backbone(source: Source, paths: RunPaths) -> None:
-    """Put the finetuned backbone of `source`, or the one in its authors' checkpoint, beside the run's head.
+    """Put the finetuned backbone of `source`, or the one in its checkpoint, beside the run's head.
 
     A head of a backbone that its name alone finds needs none; that of a run before is taken away then.
     """
     beside = backbone_weights_of(paths.head)
     if source.weights is None:
         beside.unlink(missing_ok=True)
-    elif source.authors is not None:
+    elif source.authors is not None or source.own is not None:
         loaded = trainable_backbone(source)
         save_backbone(loaded.backbone.network, beside, loaded.preprocessing)
     elif source.weights.resolve() != beside.resolve():

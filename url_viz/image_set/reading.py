@@ -78,8 +78,7 @@ def open_set(set_id: str, *, model: str, workspace: Workspace) -> ImageSet:
     paths = workspace.set_paths(set_id)
     source = resolve(model)
     about = Store(paths).about()
-    digest = source.head.provenance.weights_digest if source.head else None
-    space = about.space(source.backbone, weights_digest=digest)
+    space = about.space(source.backbone, weights_digest=source.weights_digest)
     if space is None:
         names = dict.fromkeys(
             f"{s.backbone} of other weights" if s.backbone == source.backbone else s.backbone for s in about.spaces

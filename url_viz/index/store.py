@@ -66,9 +66,10 @@ class About:
         return self.name or f"{self.root.parent.name}/{self.root.name}"
 
     def space(self, backbone: str, *, weights_digest: str | None = None) -> EmbeddingSpace | None:
-        """The latest space of this backbone (and these weights, where told)."""
+        """The latest space of this backbone and these weights; where they are not told, of any but a user's own."""
         for space in reversed(self.spaces):
-            if space.backbone == backbone and weights_digest in (None, "", space.weights_digest):
+            fits = weights_digest == space.weights_digest if weights_digest else not space.is_of_own_weights
+            if space.backbone == backbone and fits:
                 return space
         return None
 

@@ -124,7 +124,7 @@ def _split(checkpoint: object, path: Path) -> Contents:
     if state is None or not isinstance(arch, str):
         raise CheckpointError(
             f"{str(path)!r} has no `arch` and `state_dict`, so it is no checkpoint of the authors. "
-            f"Give a file written by their train.py, or a .safetensors head."
+            f"Give a file written by their train.py, a .safetensors head, or weights of your own as BACKBONE:PATH."
         )
     tensors = {str(name).removeprefix(WRAPPED): value for name, value in state.items()}
     unknown = [

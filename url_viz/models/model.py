@@ -18,7 +18,7 @@ from url_viz.images.preprocess import Preprocessing
 from url_viz.images.read import Failure, Picture, read_picture
 from url_viz.models.head import Head, load_head
 from url_viz.models.runtime import PRECISIONS, Outputs, Precision, Runtime, choose_device
-from url_viz.models.zoo import DEFAULT, EMBEDDED, AuthorsFile, Preset, file_digest, shipped_head
+from url_viz.models.zoo import DEFAULT, EMBEDDED, OWN_MARK, AuthorsFile, OwnWeights, Preset, file_digest, shipped_head
 from url_viz.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ GIVEN = "own:"
 class Source:
     """What a model is made of, told from its name alone, without loading it: `weights` None is the backbone's own.
 
-    `authors` says that the weights are in a checkpoint of the authors, and how pictures are prepared for it.
+    `authors` says that the weights are in a checkpoint of the authors, and how pictures are prepared for it; `own` that
+    they are a user's.
     """
 
     name: str
@@ -41,6 +42,14 @@ class Source:
     head: Head | None
     weights: Path | None = None
     authors: AuthorsFile | None = None
+    own: OwnWeights | None = None
+
+    @property
+    def weights_digest(self) -> str | None:
+        """The digest of the exact weights, where the name tells them: by the head, or the user's own file."""
+        if self.own is not None:
+            return self.own.digest
+        return self.head.provenance.weights_digest if self.head else None
 
     @property
     def is_given(self) -> bool:
@@ -55,6 +64,11 @@ class Source:
 
 def title_of(name: str) -> str:
     """A model's name for people: `…/cats-20260101/head.safetensors` is `cats-20260101`."""
+    if name.startswith(GIVEN):
+        return f"{name.removeprefix(GIVEN)} (your embeddings)"
+    own = OwnWeights.named(name)
+    if own is not None:
+        return f"{own.path.name} ({own.backbone})"
     parts = name.replace("\\", "/").split("/")
     file = parts[-1].removesuffix(".safetensors")
     return parts[-2] if file == "head" and len(parts) > 1 else file
@@ -68,6 +82,11 @@ class EmbeddingSpace:
     weights_digest: str
     preprocessing: Preprocessing
     precision: Precision
+
+    @property
+    def is_of_own_weights(self) -> bool:
+        """Whether the weights are a user's, so that the backbone's name alone does not mean them."""
+        return self.weights_digest.startswith(OWN_MARK)
 
     @property
     def key(self) -> str:
@@ -169,6 +188,11 @@ class Model:
 def resolve(name: str | Path) -> Source:
     """Tell what a model is made of from its name (zoo or timm) or the path of its checkpoint, without loading it."""
     text = str(name)
+    own = OwnWeights.named(text)
+    if own is not None:
+        if not own.path.is_file():
+            raise CheckpointError(f"There is no checkpoint {str(own.path)!r}. Give BACKBONE:PATH of a timm backbone.")
+        return Source(own.name, own.backbone, None, own.path, own=own)
     if text.endswith(".safetensors"):
         path = Path(text).expanduser()
         if not path.is_file():
@@ -223,7 +247,7 @@ def load_model(
     chosen = choose_device(device)
     if chosen == "cpu":
         return _on_cpu(source, precision, Workspace.at(workspace))
-    return _on_torch(source, _load(source), chosen, precision)
+    return _on_torch(source, load_source(source), chosen, precision)
 
 
 def _prepared_as(name: str, preset: Preset) -> str:
@@ -239,7 +263,12 @@ def with_head(model: Model, source: Source) -> Model:
     return Model(source, model.space, model.runtime)
 
 
-def _load(source: Source) -> "Loaded":
+def load_source(source: Source) -> "Loaded":
+    """The backbone of a model in torch, wherever its weights lie."""
+    if source.own is not None:
+        from url_viz.models.own_weights import load_own
+
+        return load_own(source.own)
     if source.authors is not None:
         from url_viz.models.authors import load_authors
 
@@ -262,7 +291,7 @@ def _on_cpu(source: Source, precision: Precision, workspace: Workspace) -> Model
     folder = workspace.models / _prepared_name(source)
     found = converted(folder)
     if found is None:
-        loaded = _load(source)
+        loaded = load_source(source)
         try:
             convert(loaded, folder)
         except (RuntimeError, TypeError) as error:
@@ -279,6 +308,8 @@ def _prepared_name(source: Source) -> str:
     safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in source.backbone)
     if source.authors is not None:
         return f"{safe}-{source.authors.digest}"
+    if source.own is not None:
+        return f"{safe}-{source.own.digest}"
     if source.weights is not None:
         return f"{safe}-{file_digest(source.weights)}"
     if source.backbone in EMBEDDED:

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,8 @@ from url_viz.workspace import Workspace
 
 DEFAULT = "tf_efficientnet_lite0"
 HEADS = Path(__file__).parent / "heads"
+OWN_MARK = "own-"
+"""How the digest of weights begins that a user finetuned."""
 
 _HALF = (0.5, 0.5, 0.5)
 
@@ -121,6 +124,46 @@ class AuthorsFile:
         """The file's digest, marked where the preprocessing is not the authors': each has embeddings of its own."""
         digest = file_digest(self.path)
         return digest if self.preset == "authors" else f"{digest}-{self.preset}"
+
+
+OWN_SUFFIXES = (".safetensors", *AUTHORS_SUFFIXES, ".bin")
+_OWN_NAME = re.compile(r"(?P<backbone>[A-Za-z][\w.\-]+):(?P<path>.+?)(?:@(?P<preset>\w+))?")
+_SCHEMES = frozenset({"hf-hub", "hf_hub", "local-dir", "own", "http", "https", "file"})
+
+
+@dataclass(frozen=True)
+class OwnWeights:
+    """Weights of a timm backbone that a user finetuned, named `BACKBONE:PATH`.
+
+    Pictures are prepared as timm's data sheet of the backbone says; `@authors` behind the path takes ImageNet
+    statistics and a crop of .875 instead, whatever the backbone.
+    """
+
+    backbone: str
+    path: Path
+    preset: Preset = "timm"
+
+    @classmethod
+    def named(cls, name: str) -> "OwnWeights | None":
+        """Tell such weights by their name; None for any other name. Raises ModelError for an unknown preprocessing."""
+        match = _OWN_NAME.fullmatch(name)
+        if match is None or match["backbone"] in _SCHEMES or not match["path"].endswith(OWN_SUFFIXES):
+            return None
+        preset = match["preset"] or "timm"
+        if preset not in get_args(Preset):
+            raise ModelError(f"No preprocessing {preset!r}. Choose one of: {', '.join(get_args(Preset))}.")
+        path = Path(match["path"]).expanduser().absolute()
+        return cls(match["backbone"], path, "authors" if preset == "authors" else "timm")
+
+    @property
+    def name(self) -> str:
+        """What names these weights wherever a model is named."""
+        return f"{self.backbone}:{self.path}" + ("" if self.preset == "timm" else f"@{self.preset}")
+
+    @property
+    def digest(self) -> str:
+        """The file's digest, marked as a user's, so that the backbone's plain name never means these weights."""
+        return f"{OWN_MARK}{file_digest(self.path)}" + ("" if self.preset == "timm" else f"-{self.preset}")
 
 
 def own_heads(workspace: Workspace) -> list[Path]:
