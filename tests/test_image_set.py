@@ -14,6 +14,7 @@ from tests.conftest import dice_head
 from tests.images.pictures import encoded, noise, write_folder
 from url_viz.errors import FolderError, ImageError, ImageSetError, WorkspaceError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.images.measures import MEASURED
 from url_viz.insight.ranking import percentile
 from url_viz.models.head import save_head
 from url_viz.models.model import Model
@@ -21,8 +22,8 @@ from url_viz.models.zoo import DEFAULT
 from url_viz.sets import forget, list_sets
 
 COLUMNS = ["id", "path", "label", "width", "height", "uncertainty", "percentile", "confusability"]
-COLUMNS += ["confusability_percentile", "nearest_similarity", "twin_group", "entropy", "inverse_norm", "x", "y"]
-COLUMNS += ["decision", "tags"]
+COLUMNS += ["confusability_percentile", "nearest_similarity", "twin_group", "entropy", "inverse_norm", *MEASURED]
+COLUMNS += ["x", "y", "reasons", "decision", "tags"]
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +103,7 @@ class TestTable:
 
     def test_the_map_has_a_point_a_picture(self, image_set: ImageSet) -> None:
         for colour in ("uncertainty", "confusability", "label"):
-            assert len(image_set.map(colour=colour).data[0].x) == 8
+            assert sum(len(layer.x) for layer in image_set.map(colour=colour).data) == 8
 
     def test_thumbnails_are_jpegs(self, image_set: ImageSet) -> None:
         ids = image_set.table()["id"]

@@ -1,56 +1,162 @@
-"""Plotly figures from tables: the map for notebooks and reports."""
+"""Plotly figures from tables: the map for notebooks and reports, as points, fog or shades of density."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.insight.categories import categories_of, category_colours
+from url_viz.insight.ranking import with_percentile
 
 if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
+    from plotly.graph_objects import Figure, Heatmap, Scattergl
 
-COLOURS = ("uncertainty", "confusability", "label")
+Style = Literal["points", "fog", "density"]
+STYLES: tuple[Style, ...] = ("points", "fog", "density")
 RAMP = "Cividis"
 """Perceptually uniform, and read alike with and without colour vision."""
+PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8b7bd8", "#7a1f4b")
+"""Apart under the common colour-vision deficiencies (after Okabe and Ito)."""
+NO_CATEGORY = "#8a8f98"
+CLASSES_LISTED = 12
+LARGEST_PX = 28.0
+SHADE_CELLS = 220
+SHADE_SIGMA = 4.0
 
-_PERCENTILES = {"uncertainty": "percentile", "confusability": "confusability_percentile"}
 
-
-def map_figure(table: pd.DataFrame, *, colour: str = "uncertainty") -> "Figure":
+def map_figure(
+    table: pd.DataFrame, *, colour: str = "uncertainty", style: Style = "points", size_by: str | None = None
+) -> "Figure":
     """The map of an image set's `table()`: one point a picture that has coordinates.
 
-    `colour`: uncertainty or confusability (by percentile, bright = ambiguous), or label.
+    `colour` is a column: of numbers, by its percentile (bright = high), or of few values, by category. `style`:
+    `points`; `fog`, where points of a low percentile are small and crisp, and of a high one large and faint; or
+    `density`, shades of how many pictures lie about a place. `size_by` is the column of numbers that sizes go by; fog
+    takes that of the colour, else uncertainty. Raises ValueError for a column or style that is not there.
     """
     import plotly.graph_objects as go
 
-    if colour not in COLOURS:
-        raise ValueError(f"colour is {colour!r}; choose one of: {', '.join(COLOURS)}")
+    _check(table, colour, style, size_by)
     shown = table[np.isfinite(table["x"].to_numpy(dtype=float))]
-    marker = {"size": 4 if len(shown) > 5000 else 7, **_colouring(shown, colour)}
-    hover = "<b>%{text}</b><br>uncertainty %{customdata[0]:.3f} (%{customdata[1]:.0f}th percentile)<extra></extra>"
-    figure = go.Figure(
-        go.Scattergl(
-            x=shown["x"],
-            y=shown["y"],
-            mode="markers",
-            marker=marker,
-            text=shown["path"].str.replace("<", "&lt;"),
-            customdata=shown[["uncertainty", "percentile"]],
-            hovertemplate=hover,
-        )
-    )
+    is_number = pd.api.types.is_numeric_dtype(table[colour])
+    if style == "density":
+        figure = go.Figure(_shades(shown))
+    else:
+        sizes = size_by or ((colour if is_number else "uncertainty") if style == "fog" else None)
+        marker = _marker(shown, sizes, style=style)
+        layers = _by_number(shown, colour, marker) if is_number else _by_category(shown, colour, marker)
+        figure = go.Figure(layers)
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False, scaleanchor="x")
-    figure.update_layout(margin={"l": 0, "r": 0, "t": 0, "b": 0}, plot_bgcolor="rgba(0,0,0,0)")
+    figure.update_layout(
+        margin={"l": 0, "r": 0, "t": 0, "b": 0}, plot_bgcolor="rgba(0,0,0,0)", legend={"itemsizing": "constant"}
+    )
     return figure
 
 
-def _colouring(shown: pd.DataFrame, colour: str) -> dict[str, object]:
-    if colour == "label":
-        return {"color": shown["label"].fillna("no class").astype("category").cat.codes, "colorscale": "Portland"}
-    return {
-        "color": shown[_PERCENTILES[colour]],
-        "cmin": 0,
-        "cmax": 100,
-        "colorscale": RAMP,
-        "colorbar": {"title": f"{colour}<br>percentile", "thickness": 12},
-    }
+def fog_looks(percentile: NDArray[np.floating], *, largest_px: float) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Diameters in px (N,) and opacities (N,) of fog, by percentile 0 to 100; nan counts as 50.
+
+    The law of the paper's figure (Pretrained Visual Uncertainties): area ((v + .2) · 3.5)^4.2, opacity (1 − v)^1.4 but
+    at least .07. There v is the uncertainty scaled to 0..1; here its percentile, of which only the order counts.
+    """
+    v = np.where(np.isnan(percentile), 50, percentile) / 100
+    diameter = largest_px * np.sqrt(((v + 0.2) / 1.2) ** 4.2)
+    return np.maximum(diameter, 1.5), np.maximum((1 - v) ** 1.4, 0.07)
+
+
+def _check(table: pd.DataFrame, colour: str, style: str, size_by: str | None) -> None:
+    for name, column in (("colour", colour), ("size_by", size_by)):
+        if column is not None and column not in table:
+            raise ValueError(f"{name} is {column!r}; choose a column: {', '.join(table.columns)}")
+    if size_by is not None and not pd.api.types.is_numeric_dtype(table[size_by]):
+        raise ValueError(f"size_by is {size_by!r}, which holds no numbers")
+    if style not in STYLES:
+        raise ValueError(f"style is {style!r}; choose one of: {', '.join(STYLES)}")
+
+
+def _marker(shown: pd.DataFrame, size_by: str | None, *, style: Style) -> pd.DataFrame:
+    """Size (px), opacity and percentile of each point, one row a point."""
+    plain = 4.0 if len(shown) > 5000 else 7.0
+    if size_by is None:
+        return pd.DataFrame({"size": plain, "opacity": 0.9}, index=shown.index)
+    percentile = with_percentile(shown, size_by)["rank_percentile"].to_numpy(np.float32)
+    if style == "fog":
+        largest = LARGEST_PX * min(1.0, (600 / max(1, len(shown))) ** 0.5) + plain
+        size, opacity = fog_looks(percentile, largest_px=largest)
+    else:
+        size, opacity = plain * (0.55 + 1.35 * np.nan_to_num(percentile, nan=50) / 100), np.full(len(shown), 0.9)
+    return pd.DataFrame({"size": size, "opacity": opacity}, index=shown.index)
+
+
+def _by_number(shown: pd.DataFrame, column: str, marker: pd.DataFrame) -> "list[Scattergl]":
+    percentile = with_percentile(shown, column)["rank_percentile"]
+    bar = {"title": f"{column}<br>percentile", "thickness": 12}
+    colouring = {"color": percentile, "cmin": 0, "cmax": 100, "colorscale": RAMP, "colorbar": bar}
+    return [_points(shown, marker, column, colouring, percentile)]
+
+
+def _by_category(shown: pd.DataFrame, column: str, marker: pd.DataFrame) -> "list[Scattergl]":
+    """A layer a category, so that the legend names it; those beyond the first twelve of the largest in one."""
+    found = categories_of(shown, column)
+    fixed = category_colours(found.names, column)
+    counts = np.bincount(found.numbers[found.numbers >= 0], minlength=len(found.names))
+    listed = sorted(np.argsort(-counts, kind="stable")[:CLASSES_LISTED].tolist())
+    layers = []
+    for number in listed:
+        colour = fixed[number] if fixed else PALETTE[number % len(PALETTE)]
+        rows = found.numbers == number
+        layers.append(_points(shown[rows], marker[rows], column, {"color": colour}, name=found.names[number]))
+    rest = ~np.isin(found.numbers, listed)
+    if rest.any():
+        name = "none" if not (found.numbers[rest] >= 0).any() else "others, none"
+        layers.insert(0, _points(shown[rest], marker[rest], column, {"color": NO_CATEGORY}, name=name))
+    return layers
+
+
+def _points(
+    rows: pd.DataFrame,
+    marker: pd.DataFrame,
+    column: str,
+    colouring: dict[str, Any],
+    percentile: "pd.Series[Any] | None" = None,
+    *,
+    name: str = "",
+) -> "Scattergl":
+    import plotly.graph_objects as go
+
+    value = rows[column].astype(object).where(rows[column].notna(), "none")
+    told = f"{column} %{{customdata[0]}}" + (" (%{customdata[1]:.0f}th percentile)" if percentile is not None else "")
+    columns = [value] if percentile is None else [value, percentile]
+    return go.Scattergl(
+        x=rows["x"],
+        y=rows["y"],
+        mode="markers",
+        name=name,
+        showlegend=bool(name),
+        marker={"size": marker["size"], "opacity": marker["opacity"], "line": {"width": 0}, **colouring},
+        text=rows["path"].str.replace("<", "&lt;"),
+        customdata=np.stack([np.asarray(c, object) for c in columns], axis=1),
+        hovertemplate=f"<b>%{{text}}</b><br>{told}<extra></extra>",
+    )
+
+
+def _shades(shown: pd.DataFrame) -> "Heatmap":
+    """How many pictures lie about a place: counted in cells, smoothed, on a scale of logarithms."""
+    import plotly.graph_objects as go
+    from scipy.ndimage import gaussian_filter
+
+    x, y = shown["x"].to_numpy(np.float64), shown["y"].to_numpy(np.float64)
+    counts, x_edges, y_edges = np.histogram2d(x, y, bins=SHADE_CELLS)
+    peak = 2 * np.pi * SHADE_SIGMA**2
+    density = np.log1p(gaussian_filter(counts, SHADE_SIGMA, mode="constant") * peak)
+    return go.Heatmap(
+        x=(x_edges[:-1] + x_edges[1:]) / 2,
+        y=(y_edges[:-1] + y_edges[1:]) / 2,
+        z=np.where(density > 0.03, density, np.nan).T,
+        colorscale=RAMP,
+        zsmooth="best",
+        hoverinfo="skip",
+        colorbar={"title": "pictures<br>(logarithm)", "thickness": 12, "showticklabels": False},
+    )

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from plotly.graph_objects import Figure
 
+    from url_viz.figures import Style
     from url_viz.images.incoming import IncomingFile
 
 
@@ -150,11 +151,11 @@ class ImageSet(OnMap, WithLabels):
         rows = rows[rows["failure"].notna()]
         return pd.DataFrame({"path": [display_name(p) for p in rows["path"]], "reason": rows["failure"].to_list()})
 
-    def map(self, *, colour: str = "uncertainty") -> "Figure":
-        """The map as a plotly figure, coloured by `uncertainty`, `confusability` or `label`."""
+    def map(self, *, colour: str = "uncertainty", style: "Style" = "points", size_by: str | None = None) -> "Figure":
+        """The map as a plotly figure, coloured by any column; `style` is points, fog or density (`url_viz.figures`)."""
         from url_viz.figures import map_figure
 
-        return map_figure(self._frame, colour=colour)
+        return map_figure(self.table(), colour=colour, style=style, size_by=size_by)
 
     def search(
         self,
