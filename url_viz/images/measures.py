@@ -15,7 +15,7 @@ FAR_PX = 8
 """An edge's height is taken over this many pixels, its steepness over one: a sharp edge does all of it in one step."""
 EDGE_QUANTILE = 0.999
 """The sharpest edges decide: a sharp subject before a soft background is no blurred picture."""
-LEAST_EDGE = 12
+LEAST_EDGE = 8
 """Grey levels: fainter edges are taken to be this high, or a flat picture's noise would look sharp."""
 LEAST_STRUCTURE = 4
 """Grey levels over `FAR_PX` below which there is nothing to tell sharp from blurred."""

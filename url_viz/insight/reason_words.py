@@ -52,7 +52,7 @@ def _aspects(facts: Facts) -> list[str]:
 def _between(facts: Facts) -> list[str]:
     one, other = (facts.classes[number] for number in (facts.rivals.first, facts.rivals.second))
     shares = zip(one, other, facts.rivals.first_share, facts.rivals.second_share, strict=True)
-    return [f'between "{a}" ({x:.0%} of its neighbours\' weight) and "{b}" ({y:.0%})' for a, b, x, y in shares]
+    return [f'between "{a}" and "{b}": {x:.0%} and {y:.0%} of its neighbours\' weight' for a, b, x, y in shares]
 
 
 def _alike_detail(facts: Facts) -> list[str]:

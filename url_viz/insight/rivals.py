@@ -80,7 +80,7 @@ def _by_class(
     slots = np.arange(classes.shape[1], dtype=np.int32)
     key = np.sort(classes.astype(np.int32) << _SLOT_BITS | slots, axis=1)
     ordered, slot = key >> _SLOT_BITS, key & ((1 << _SLOT_BITS) - 1)
-    flat = slot + np.arange(0, weight.size, max(1, weight.shape[1]), dtype=np.int32)[:, None]
+    flat = slot + np.arange(len(weight), dtype=np.int32)[:, None] * np.int32(weight.shape[1])
     upto = np.cumsum(weight.ravel()[flat], axis=1)
     is_last = np.ones(ordered.shape, bool)
     is_last[:, :-1] = ordered[:, 1:] != ordered[:, :-1]
