@@ -1,4 +1,4 @@
-"""Representatives: the regions of the map, and for each the picture that its others resemble most."""
+"""Representatives: the regions of the map, and for each a clear picture that its others resemble."""
 
 import math
 
@@ -17,6 +17,7 @@ MOST = 32
 FEWEST_IN_REGION = 3
 LEAST_SHARE = 0.001
 """A region holds at least this share of the pictures, and three, but where there are few."""
+CENTRAL_SHARE = 0.25
 VOTES = 12
 """Nearest neighbours whose resemblance counts."""
 STEPS = 15
@@ -40,7 +41,7 @@ def representatives(
     xy = table[["x", "y"]].to_numpy(np.float32)[rows]
     region = regions_of(xy, count if count is not None else count_for(len(rows)))
     centrality = _centrality_of_rows(table, contents, graph, rows, region)
-    chosen = _most_central(xy, region, centrality)
+    chosen = _chosen(xy, region, centrality, table["percentile"].to_numpy(dtype=float)[rows])
     found = table.iloc[rows[chosen]][["id", "path", "x", "y"]].reset_index(drop=True)
     found["size"] = np.bincount(region[region >= 0], minlength=len(chosen))
     found["label"], found["share"] = _commonest(table.iloc[rows], region, len(chosen))
@@ -114,14 +115,22 @@ def _centrality_of_rows(
     return result
 
 
-def _most_central(xy: Floats, region: NDArray[np.int32], centrality: Floats) -> Ints:
-    """The row of each region's most central picture; among equals the one nearest to the region's middle."""
+def _chosen(xy: Floats, region: NDArray[np.int32], centrality: Floats, percentile: Floats) -> Ints:
+    """The row of each region's representative: of its most central quarter the clearest.
+
+    `percentile` (N,) is that of the uncertainty; where it tells nothing, the most central one, and among equals the one
+    nearest to the region's middle.
+    """
     members = np.flatnonzero(region >= 0)
     of, count = region[members], np.maximum(np.bincount(region[members]), 1)
     middle = np.stack([np.bincount(of, weights=xy[members, axis]) / count for axis in (0, 1)], axis=1)
     distance = np.linalg.norm(xy[members] - middle[of], axis=1)
-    order = members[np.lexsort((distance, -centrality[members], of))]
-    return order[np.unique(region[order], return_index=True)[1]]
+    order = np.lexsort((distance, -centrality[members], of))
+    members, of = members[order], of[order]
+    rank = np.arange(len(of)) - np.searchsorted(of, of)
+    is_outer = rank >= np.ceil(CENTRAL_SHARE * count[of])
+    clearest = np.lexsort((rank, np.nan_to_num(percentile[members], nan=50), is_outer, of))
+    return members[clearest[np.unique(of, return_index=True)[1]]]
 
 
 def _commonest(

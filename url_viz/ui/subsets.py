@@ -2,6 +2,7 @@
 
 import atexit
 import hashlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -15,12 +16,14 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+import url_viz
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.index.projection import FEWEST_ALONE
 from url_viz.insight.on_map import Projection
 
 MOST_HELD = 8
+PACKAGE_AT = Path(url_viz.__file__).parents[1]
 TICK_S = 0.5
 
 
@@ -125,7 +128,13 @@ class Subsets:
             ids.write_text("\n".join(map(str, subset.ids.tolist())), encoding="utf-8")
             command = [sys.executable, "-m", "url_viz", "project", str(image_set.root), str(ids), str(out)]
             command += ["--model", image_set.source.name, "--workspace", str(image_set.workspace.root)]
-            self._running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            paths = os.pathsep.join([str(PACKAGE_AT), *filter(None, [os.environ.get("PYTHONPATH")])])
+            self._running = subprocess.Popen(
+                command,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env={**os.environ, "PYTHONPATH": paths},
+            )
             complaint = self._running.communicate()[1].decode(errors="replace").strip()
             if self._running.returncode:
                 raise RuntimeError(complaint.splitlines()[-1] if complaint else "the process was ended")

@@ -15,7 +15,7 @@ class Shade {
   // the classes. What is dimmed does not count, and the clear side of a threshold counts as it is seen.
   draw(context, list, view, { theme, isByClass, density }) {
     const { width, height } = context.canvas;
-    const sigma = Math.min(26, Math.max(6, 0.42 * Math.sqrt((view.width * view.height) / Math.max(1, list.n)) * view.zoom));
+    const sigma = Math.min(18, Math.max(6, 0.42 * Math.sqrt((view.width * view.height) / Math.max(1, list.n)) * view.zoom));
     const pad = Math.ceil((3 * sigma) / CELL);
     const grid = this.counted(list, view, { pad, isByClass });
     blur(grid.planes, grid, sigma / CELL);
