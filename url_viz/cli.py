@@ -17,6 +17,7 @@ from url_viz.commands.export import register as register_export
 from url_viz.commands.map import register as register_map
 from url_viz.commands.own import register as register_own
 from url_viz.commands.sets import register as register_sets
+from url_viz.commands.share import register as register_share
 from url_viz.errors import UrlVizError
 from url_viz.models.zoo import DEFAULT, EMBEDDED, shipped_head
 from url_viz.progress import Progress, TerminalReport, command_report
@@ -167,6 +168,7 @@ register_sets(app)
 register_decide(app)
 register_export(app)
 register_own(app)
+register_share(app)
 register_map(app)
 
 

@@ -1,0 +1,104 @@
+"""Commands that hand an image set on: a report, and data sets for FiftyOne and Hugging Face."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+from tyro.conf import Positional, arg
+from tyro.extras import SubcommandApp
+
+from url_viz.commands.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
+from url_viz.errors import ImageSetError
+
+if TYPE_CHECKING:
+    from url_viz.image_set import ImageSet
+
+Word = Annotated[
+    Literal["keep", "drop", "look-again", "none"] | None, arg(help="only pictures that were decided so (none: not yet)")
+]
+Above = Annotated[float | None, arg(help="only pictures from this percentile on")]
+Below = Annotated[float | None, arg(help="only pictures below this percentile")]
+By = Annotated[str, arg(help="the measure whose percentile is meant")]
+WithFolder = Annotated[bool, arg(help="tell the whole path of the folder, not only its name")]
+
+
+def register(app: SubcommandApp) -> None:
+    """Add these commands to the command line."""
+    app.command(name="report")(report)
+    app.command(name="share")(share)
+
+
+def report(
+    folder: Positional[Folder],
+    out: Positional[Annotated[Path, arg(help="a .html file")]],
+    *,
+    title: Annotated[str | None, arg(help="what to call it (default: the image set's name)")] = None,
+    decision: Word = None,
+    above: Above = None,
+    below: Below = None,
+    by: By = "uncertainty",
+    with_folder: WithFolder = False,
+    model: ModelName = DEFAULT,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """Write a report as one HTML file that opens anywhere: map, galleries, reasons, classes, figures, provenance."""
+    from url_viz.image_set import open_image_set
+    from url_viz.share.report import write_report
+
+    image_set = open_image_set(folder, model=model, workspace=workspace)
+    ids = _chosen(image_set, decision=decision, above=above, below=below, by=by)
+    made = write_report(image_set, out, ids=ids, title=title, with_folder=with_folder)
+    print(
+        f"{len(image_set) if ids is None else len(ids):,} pictures in {made} ({made.stat().st_size / 2**20:.1f} MiB)."
+    )
+
+
+def share(
+    folder: Positional[Folder],
+    out: Positional[Annotated[Path, arg(help="a new or empty folder")]],
+    *,
+    kind: Annotated[Literal["fiftyone", "huggingface"], arg(name="as", help="for which program")],
+    how: Annotated[Literal["link", "copy"], arg(help="links to the pictures, or copies that may be moved")] = "link",
+    decision: Word = None,
+    above: Above = None,
+    below: Below = None,
+    by: By = "uncertainty",
+    with_folder: WithFolder = False,
+    model: ModelName = DEFAULT,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """Write pictures with all their values as a data set that FiftyOne or Hugging Face `datasets` opens."""
+    from url_viz.image_set import open_image_set
+    from url_viz.share.fiftyone import write_fiftyone
+    from url_viz.share.image_folder import write_image_folder
+
+    write = write_fiftyone if kind == "fiftyone" else write_image_folder
+    image_set = open_image_set(folder, model=model, workspace=workspace)
+    ids = _chosen(image_set, decision=decision, above=above, below=below, by=by)
+    done = write(image_set, out, ids=ids, how=how, with_folder=with_folder)
+    print("\n".join(done.words))
+    print(_HOW_TO_OPEN[kind].format(out=str(done.out)))
+
+
+_HOW_TO_OPEN = {
+    "fiftyone": "Open it: fiftyone.Dataset.from_dir({out!r}, dataset_type=fiftyone.types.FiftyOneDataset)",
+    "huggingface": 'Open it: datasets.load_dataset("imagefolder", data_dir={out!r})',
+}
+
+
+def _chosen(
+    image_set: "ImageSet", *, decision: str | None, above: float | None, below: float | None, by: str
+) -> list[int] | None:
+    """Ids of the pictures that are meant; None for all."""
+    from url_viz.share.chosen import chosen_ids
+
+    ids = None if above is None and below is None else chosen_ids(image_set, above=above, below=below, by=by)
+    if decision is None:
+        return None if ids is None else ids.tolist()
+    table = image_set.table()
+    is_meant = table["decision"].isna() if decision == "none" else table["decision"] == decision
+    meant = table["id"].to_numpy()[is_meant.to_numpy(dtype=bool)]
+    meant = meant if ids is None else meant[np.isin(meant, ids)]
+    if not len(meant):
+        raise ImageSetError(f"No picture is decided {decision!r} among those asked for. Leave out --decision for all.")
+    return [int(i) for i in meant]

@@ -1,0 +1,200 @@
+"""An image set as a data set on disk that FiftyOne opens (`fiftyone.types.FiftyOneDataset`), written without it.
+
+The layout is that of FiftyOne 1.0 and later (docs.voxel51.com, user guide, "FiftyOneDataset"): `metadata.json` is the
+document of the data set with the types of its fields, `samples.json` one document a picture, both as extended JSON of
+MongoDB. Later versions bring it up to themselves when they read it.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from url_viz.image_set import ImageSet
+from url_viz.share.media import Chosen, How, Shared, chosen, new_folder, place, safe_names
+from url_viz.share.provenance import Provenance, provenance
+from url_viz.share.records import as_json, column_names, known_columns, plain_value
+
+FORMAT_VERSION = "1.0.0"
+MEDIA = "data"
+RESERVED = frozenset(
+    (
+        *("id", "filepath", "filename", "tags", "metadata", "created_at", "last_modified_at", "ground_truth"),
+        *("dataset", "dataset_id", "sample_id", "in_db", "field_names", "rand", "group", "frames", "frame_number"),
+        *("media_type", "media_reference", "support", "label", "labels", "url_viz_id"),
+        *("add_labels", "clear_field", "compute_metadata", "copy", "from_dict", "get_field", "has_field"),
+        *("iter_fields", "merge", "reload", "save", "set_field", "to_dict", "update_field", "update_fields"),
+    )
+)
+"""Names that a sample of FiftyOne has already, as a field or as a method."""
+
+_FIELDS = "fiftyone.core.fields"
+_IN_METADATA = ("width", "height")
+_ELSEWHERE = ("id", "label", "tags", *_IN_METADATA)
+Field = dict[str, Any]
+
+
+def write_fiftyone(
+    image_set: ImageSet,
+    out: str | Path,
+    *,
+    ids: Iterable[int] | None = None,
+    how: How = "link",
+    with_folder: bool = False,
+) -> Shared:
+    """Write pictures (all, or those in `ids`) to the new folder `out`, for `fiftyone.Dataset.from_dir`.
+
+    With `how` "link" the samples name the files where they lie (a link in `out/data` where a name is no UTF-8); with
+    "copy" they lie in `out/data`, and the folder may be moved. Every sample has its class as `ground_truth`, its tags
+    and decision as tags, its size, and a field for every other column of `table()` in which a picture has a value.
+    Raises FolderError where `out` is not new or empty or cannot be written, ImageSetError where nothing is to share.
+    """
+    picked = chosen(image_set, ids)
+    with new_folder(out, image_set) as folder:
+        places = _placed(picked, folder, how=how)
+        table = known_columns(picked.table.drop(columns=[c for c in _ELSEWHERE if c in picked.table]))
+        names = column_names(list(table.columns), reserved=RESERVED)
+        source = provenance(image_set, with_folder=with_folder)
+        (folder / "metadata.json").write_text(
+            as_json(document_of(source, table.rename(columns=names)), indent=1), "utf-8"
+        )
+        with (folder / "samples.json").open("w", encoding="utf-8") as file:
+            file.write('{"samples": [')
+            for number, sample in enumerate(samples_of(picked.table, table.rename(columns=names), places)):
+                file.write((",\n" if number else "\n") + as_json(sample))
+            file.write("\n]}\n")
+    return Shared(Path(out).expanduser().absolute(), len(places), picked.missing)
+
+
+def _placed(picked: Chosen, folder: Path, *, how: How) -> list[str]:
+    """Where each picture is found: absolute, or below `folder` after it was put there."""
+    result = []
+    for source, name in zip(picked.sources, safe_names(picked.paths, picked.table["id"]), strict=True):
+        if how == "link" and _is_text(source):
+            result.append(os.fsdecode(source))
+        else:
+            place(source, folder / MEDIA / name, how=how)
+            result.append(f"{MEDIA}/{name}")
+    return result
+
+
+def _is_text(path: bytes) -> bool:
+    try:
+        return path.decode("utf-8").isprintable()
+    except UnicodeDecodeError:
+        return False
+
+
+def document_of(source: Provenance, table: pd.DataFrame) -> dict[str, Any]:
+    """The data set's own document: name, provenance as `info`, and the type of each field of a sample."""
+    own = [_field(str(name), _type_of(table[name])) for name in table.columns]
+    return {
+        "_id": {"$oid": _object_id(f"{source.name} {source.made}")},
+        "name": source.name,
+        "version": FORMAT_VERSION,
+        "media_type": "image",
+        "persistent": False,
+        "tags": ["url-viz"],
+        "info": {"url_viz": source.as_record(), "uncertainty": "an order, not a probability: higher = more ambiguous"},
+        "app_config": {},
+        "classes": {},
+        "default_classes": [],
+        "mask_targets": {},
+        "default_mask_targets": {},
+        "skeletons": {},
+        "sample_fields": [*_standard_fields(), *own],
+        "frame_fields": [],
+        "saved_views": [],
+        "workspaces": [],
+        "annotation_runs": {},
+        "brain_methods": {},
+        "evaluations": {},
+        "runs": {},
+    }
+
+
+def samples_of(picked: pd.DataFrame, fields: pd.DataFrame, places: list[str]) -> Iterator[dict[str, Any]]:
+    """One document a picture: `picked` are rows of `ImageSet.table()`, `fields` what becomes a field of its own."""
+    rows = zip(picked.to_dict("records"), fields.to_dict("records"), places, strict=True)
+    for row, own, filepath in rows:
+        key = f"{row['id']}"
+        yield {
+            "_id": {"$oid": _object_id(key)},
+            "_media_type": "image",
+            "filepath": filepath,
+            "tags": _tags(row),
+            "metadata": {"_cls": "ImageMetadata", **{name: plain_value(row[name]) for name in _IN_METADATA}},
+            "ground_truth": _classification(row.get("label"), key),
+            "url_viz_id": key,
+            **{str(name): plain_value(value) for name, value in own.items()},
+        }
+
+
+def _tags(row: Mapping[Any, Any]) -> list[str]:
+    own = [tag for tag in str(row.get("tags") or "").split("; ") if tag]
+    decision = row.get("decision")
+    return list(dict.fromkeys([*own, *([decision] if isinstance(decision, str) else [])]))
+
+
+def _classification(label: object, key: str) -> dict[str, Any] | None:
+    if not isinstance(label, str):
+        return None
+    return {"_id": {"$oid": _object_id(f"label {key}")}, "_cls": "Classification", "tags": [], "label": label}
+
+
+def _object_id(text: str) -> str:
+    """24 hexadecimal digits, the same for the same text."""
+    return hashlib.blake2b(text.encode("utf-8"), digest_size=12).hexdigest()
+
+
+def _type_of(column: "pd.Series[Any]") -> str:
+    if pd.api.types.is_bool_dtype(column):
+        return "BooleanField"
+    if pd.api.types.is_integer_dtype(column):
+        return "IntField"
+    return "FloatField" if pd.api.types.is_float_dtype(column) else "StringField"
+
+
+def _field(
+    name: str,
+    kind: str,
+    *,
+    subfield: str | None = None,
+    document: str | None = None,
+    fields: Iterable[Field] = (),
+    stored_as: str | None = None,
+    read_only: bool = False,
+) -> Field:
+    return {
+        "name": name,
+        "ftype": f"{_FIELDS}.{kind}",
+        "embedded_doc_type": document,
+        "subfield": None if subfield is None else f"{_FIELDS}.{subfield}",
+        "fields": list(fields),
+        "db_field": stored_as or name,
+        "description": None,
+        "info": None,
+        "read_only": read_only,
+    }
+
+
+def _standard_fields() -> list[Field]:
+    """What every sample of FiftyOne has, and our ground truth and id."""
+    size = [_field("size_bytes", "IntField"), _field("mime_type", "StringField")]
+    size += [_field(name, "IntField") for name in ("width", "height", "num_channels")]
+    label = [_field("id", "ObjectIdField", stored_as="_id"), _field("tags", "ListField", subfield="StringField")]
+    label += [_field("label", "StringField"), _field("confidence", "FloatField"), _field("logits", "VectorField")]
+    embedded = "EmbeddedDocumentField"
+    return [
+        _field("id", "ObjectIdField", stored_as="_id"),
+        _field("filepath", "StringField"),
+        _field("tags", "ListField", subfield="StringField"),
+        _field("metadata", embedded, document="fiftyone.core.metadata.ImageMetadata", fields=size),
+        _field("created_at", "DateTimeField", read_only=True),
+        _field("last_modified_at", "DateTimeField", read_only=True),
+        _field("ground_truth", embedded, document="fiftyone.core.labels.Classification", fields=label),
+        _field("url_viz_id", "StringField"),
+    ]

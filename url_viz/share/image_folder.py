@@ -1,0 +1,110 @@
+"""An image set as a data set for Hugging Face `datasets`: pictures in folders, every value beside, and a card."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from url_viz.image_set import ImageSet
+from url_viz.share.media import How, Shared, chosen, new_folder, place, safe_names
+from url_viz.share.provenance import Provenance, provenance
+from url_viz.share.records import as_json, column_names, known_columns, plain_value
+
+SPLIT = "train"
+RESERVED = ("file_name", "file_names", "image", "images")
+"""Columns that `datasets` makes itself, or reads as a picture's place."""
+
+
+def write_image_folder(
+    image_set: ImageSet,
+    out: str | Path,
+    *,
+    ids: Iterable[int] | None = None,
+    how: How = "link",
+    with_folder: bool = False,
+) -> Shared:
+    """Write pictures (all, or those in `ids`) to the new folder `out`, as `datasets.load_dataset("imagefolder")` reads.
+
+    `out/train` holds links or copies, class folders kept, and `metadata.jsonl` with file_name, the id as text, and
+    all columns in which any picture has a value; a missing value is null. `out/README.md` is a data set card.
+    Raises FolderError where `out` is not new or empty or cannot be written, ImageSetError where nothing is to share.
+    """
+    picked = chosen(image_set, ids)
+    names = safe_names(picked.paths, picked.table["id"])
+    with new_folder(out, image_set) as folder:
+        for source, name in zip(picked.sources, names, strict=True):
+            place(source, folder / SPLIT / name, how=how)
+        (folder / SPLIT / "metadata.jsonl").write_text(metadata_lines(picked.table, names), encoding="utf-8")
+        card = dataset_card(provenance(image_set, with_folder=with_folder), shared=len(names), table=picked.table)
+        (folder / "README.md").write_text(card, encoding="utf-8")
+    return Shared(Path(out).expanduser().absolute(), len(names), picked.missing)
+
+
+def metadata_lines(table: pd.DataFrame, names: list[str]) -> str:
+    """One line of JSON a picture: its file_name, and the columns of the table."""
+    known = known_columns(table.assign(id=table["id"].astype(str)))
+    columns = column_names(list(known.columns), reserved=_reserved(known.columns))
+    values = [[plain_value(value) for value in known[column].tolist()] for column in known.columns]
+    rows = zip(names, *values, strict=True)
+    return "".join(
+        as_json({"file_name": name, **dict(zip(columns.values(), row, strict=True))}) + "\n" for name, *row in rows
+    )
+
+
+def _reserved(columns: Iterable[str]) -> set[str]:
+    ending = {str(c).lower() for c in columns if str(c).lower().endswith(("_file_name", "_file_names"))}
+    return {*RESERVED, *ending}
+
+
+def dataset_card(source: Provenance, *, shared: int, table: pd.DataFrame) -> str:
+    """The README of a shared data set: how to load it, what the values mean, and where they come from."""
+    head = {"pretty_name": source.name, "tags": ["url-viz", "uncertainty"], "configs": [_CONFIG]}
+    facts = "\n".join(f"| {_cell(name)} | {_cell(value)} |" for name, value in source.rows())
+    classes = int(table["label"].nunique())
+    of_classes = f" in {classes:,} classes (column `label`)" if classes else ""
+    return f"""---
+{json.dumps(head, indent=1, ensure_ascii=True)}
+---
+
+# {_cell(source.name)}
+
+{shared:,} pictures{of_classes} with values that say which of them are ambiguous, found before any training.
+
+```python
+from datasets import load_dataset
+
+pictures = load_dataset("imagefolder", data_dir="PATH", split="{SPLIT}")
+clear = pictures.filter(lambda row: row["percentile"] is not None and row["percentile"] < 90)
+```
+
+## What the values mean
+
+Each is an order, not a probability: higher means less to be trusted.
+
+| column | what |
+|---|---|
+| `uncertainty`, `percentile` | a pretrained head on this picture alone; its percentile in the image set |
+| `confusability`, `confusability_percentile` | how little one neighbour stands out among the others of this image set |
+| `entropy`, `inverse_norm` | baselines: softmax entropy in nats, 1/norm of the embedding |
+| `nearest_similarity` | cosine with the most similar other picture |
+| `twin_group` | pictures with the same number look the same to the model |
+| `x`, `y` | place on the map |
+| `decision`, `tags` | what a person decided |
+
+A missing value is null; a column without any value is left out.
+
+## Where they come from
+
+| | |
+|---|---|
+{facts}
+"""
+
+
+_CONFIG = {"config_name": "default", "data_files": [{"split": SPLIT, "path": f"{SPLIT}/**"}]}
+
+
+def _cell(value: str) -> str:
+    """Text from the user, inert in Markdown."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-!|<>~$" else c for c in value)

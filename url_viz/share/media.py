@@ -1,0 +1,183 @@
+"""Pictures laid out in a new folder under names that every program takes as plain names."""
+
+import errno
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+import unicodedata
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from url_viz.errors import FolderError, ImageSetError
+from url_viz.image_set import ImageSet
+from url_viz.images.scan import absolute, display_name
+from url_viz.index.tables import positions_of
+
+How = Literal["link", "copy"]
+
+LONGEST_PART = 80
+_PLAIN = re.compile(r"\w[\w .,+()@=-]*(?<![ .])")
+_SPLIT = re.compile(r"(?<![a-zA-Z])(train|training|validation|valid|dev|val|test|testing|eval|evaluation)(?![a-zA-Z])")
+_DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What was written to `out`: how many `pictures`, and those left out because their file is `missing`."""
+
+    out: Path
+    pictures: int
+    missing: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What was done, a sentence each."""
+        said = [f"{self.pictures:,} pictures in {str(self.out)!r}."]
+        if self.missing:
+            examples = ", ".join(self.missing[:3]) + (", …" if len(self.missing) > 3 else "")
+            said.append(f"{len(self.missing):,} are not in their folder any more and were left out: {examples}.")
+        return tuple(said)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The pictures to share: `table` has their rows of `ImageSet.table()`, `sources` (N) their files as bytes."""
+
+    table: pd.DataFrame
+    paths: list[bytes]
+    sources: list[bytes]
+    missing: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        assert len(self.table) == len(self.paths) == len(self.sources)
+
+
+def chosen(image_set: ImageSet, ids: Iterable[int] | None) -> Chosen:
+    """The pictures with these ids (None: all) whose files are there, in the order of `table()`.
+
+    Raises ImageSetError for an id that is not in the set, or where nothing is left.
+    """
+    table = image_set.table()
+    if ids is not None:
+        wanted = np.fromiter(dict.fromkeys(int(i) for i in ids), np.int64)
+        rows = positions_of(wanted, table["id"].to_numpy())
+        if (rows < 0).any():
+            raise ImageSetError(f"There is no picture with id {wanted[rows < 0][0]} in {str(image_set.root)!r}.")
+        table = table.iloc[np.sort(rows)]
+    paths = image_set.paths_of(table["id"])
+    sources = [absolute(image_set.root, path) for path in paths]
+    is_there = np.array([os.path.isfile(source) for source in sources], bool)
+    if not is_there.any():
+        raise ImageSetError(
+            f"None of {len(paths):,} pictures of {str(image_set.root)!r} is there to be shared. "
+            "Choose others, or read the folder again."
+        )
+    there = np.flatnonzero(is_there).tolist()
+    missing = tuple(display_name(paths[row]) for row in np.flatnonzero(~is_there))
+    return Chosen(
+        table.iloc[there].reset_index(drop=True), [paths[n] for n in there], [sources[n] for n in there], missing
+    )
+
+
+def safe_names(paths: list[bytes], ids: Iterable[int]) -> list[str]:
+    """Relative names for root-relative paths, folders kept, none like another even where case does not count.
+
+    Letters of any script, digits and a few signs stay; all else becomes `_`, and what was changed gets a digest so that
+    it stays apart. Folders that a loader would take for a split ("test") get a capital letter. A name never starts
+    with a dot, leads out, or is long.
+    """
+    folders = _Names()
+    files = _Names()
+    result = []
+    for path, image_id in zip(paths, ids, strict=True):
+        *above, last = path.split(b"/")
+        here = ""
+        for depth, part in enumerate(above):
+            known = b"/".join(above[: depth + 1])
+            here = folders.name(known, f"{here}{_without_split(_plain(part))}") + "/"
+        stem, extension = os.path.splitext(_plain(last))
+        result.append(files.name(path, f"{here}{stem}", end=extension, salt=f"{image_id & (1 << 64) - 1:016x}"))
+    return result
+
+
+class _Names:
+    """Gives each path a name of its own."""
+
+    def __init__(self) -> None:
+        self._given: dict[bytes, str] = {}
+        self._taken: set[str] = set()
+
+    def name(self, path: bytes, wanted: str, *, end: str = "", salt: str = "") -> str:
+        """`wanted` + `end`; with a digest of `path` between them where another path has that name."""
+        if path not in self._given:
+            digest = salt or hashlib.blake2b(path, digest_size=4).hexdigest()
+            name = next(n for n in (wanted + end, f"{wanted}-{digest}{end}") if n.casefold() not in self._taken)
+            self._given[path] = name
+            self._taken.add(name.casefold())
+        return self._given[path]
+
+
+def _plain(part: bytes) -> str:
+    """One part of a path as a plain name; the same where it is one already."""
+    text = unicodedata.normalize("NFC", part.decode("utf-8", "replace"))
+    if _PLAIN.fullmatch(text) and "\ufffd" not in text and len(text) <= LONGEST_PART and not _DEVICES.fullmatch(text):
+        return text
+    stem, extension = os.path.splitext(text)
+    digest = hashlib.blake2b(part, digest_size=4).hexdigest()
+    kept = re.sub(r"[^\w.+-]", "_", stem).strip("._ ")[: LONGEST_PART - 20]
+    return f"{kept or 'picture'}-{digest}{re.sub(r'[^A-Za-z0-9.]', '', extension)[:12]}"
+
+
+def _without_split(folder: str) -> str:
+    return _SPLIT.sub(lambda found: found[0].capitalize(), folder)
+
+
+@contextmanager
+def new_folder(out: str | Path, image_set: ImageSet) -> Iterator[Path]:
+    """A folder to fill that becomes `out` when all went well, and else leaves nothing.
+
+    Raises FolderError where `out` is not new or empty, lies within the pictures, or cannot be written.
+    """
+    target = Path(out).expanduser().absolute()
+    real = Path(os.path.realpath(target))
+    if real == image_set.root or image_set.root in real.parents:
+        raise FolderError(
+            f"{str(target)!r} lies within the pictures in {str(image_set.root)!r}: the next reading would find "
+            "everything twice. Choose a folder outside."
+        )
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise FolderError(f"{str(target)!r} is there already and is not an empty folder. Choose a new one.")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as temporary:
+            filled = Path(temporary) / target.name
+            filled.mkdir()
+            yield filled
+            os.replace(filled, target)
+    except OSError as error:
+        raise FolderError(_told(target, error)) from error
+
+
+def place(source: bytes, at: Path, *, how: How) -> None:
+    """Put a picture at a new place, as an absolute link or as a copy."""
+    at.parent.mkdir(parents=True, exist_ok=True)
+    if how == "link":
+        os.symlink(source, os.fsencode(at))
+    else:
+        shutil.copy2(source, os.fsencode(at))
+
+
+def _told(target: Path, error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"The disk of {str(target)!r} is full. Nothing was left there: make room, or take links (--how link)."
+    if error.errno in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+        return f"{str(target)!r} cannot hold links ({error.strerror}). Take copies instead (--how copy)."
+    return f"Cannot write to {str(target)!r}: {error.strerror}. Choose another folder."

@@ -1,0 +1,53 @@
+"""Rows of a table as records for JSON: no nan, no infinity, names of columns that the reader allows."""
+
+import json
+import math
+import re
+from collections.abc import Collection
+
+import numpy as np
+import pandas as pd
+
+
+def known_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """The columns in which at least one picture has a value: a loader cannot tell the type of the others."""
+    keep = [name for name in table.columns if any(_known(value) and value != "" for value in table[name])]
+    return table[keep]
+
+
+def column_names(columns: Collection[str], *, reserved: Collection[str]) -> dict[str, str]:
+    """A name for each column: letters, digits and _, a letter first, none of `reserved`, no two the same."""
+    given: dict[str, str] = {}
+    for column in columns:
+        plain = re.sub(r"\W", "_", str(column))
+        wanted = plain if plain[:1].isalpha() and plain.lower() not in reserved else f"own_{plain.lstrip('_')}"
+        taken = {name.lower() for name in given.values()}
+        number = 1
+        name = wanted
+        while name.lower() in taken or name.lower() in reserved:
+            number += 1
+            name = f"{wanted}_{number}"
+        given[column] = name
+    return given
+
+
+def plain_value(value: object) -> object:
+    """A value of a table as JSON has it: nan, infinity and missing ones are null; numbers of numpy are Python's."""
+    if not _known(value):
+        return None
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, bool | int | str) else str(value)
+
+
+def as_json(record: object, *, indent: int | None = None) -> str:
+    """A record as JSON; raises ValueError for what JSON has no word for, rather than writing NaN."""
+    return json.dumps(record, ensure_ascii=False, allow_nan=False, indent=indent)
+
+
+def _known(value: object) -> bool:
+    if value is None or value is pd.NA:
+        return False
+    return not (isinstance(value, float | np.floating) and not math.isfinite(value))
