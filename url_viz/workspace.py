@@ -118,7 +118,7 @@ class Workspace:
             found = int(json.loads(self.about.read_text())["schema_version"])
         except OSError as error:
             raise WorkspaceError(f"Cannot read {self.about}: {error.strerror}. Check its permissions.") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise WorkspaceError(
                 f"{self.about} is damaged. If this folder is a workspace, write "
                 f'{{"schema_version": {SCHEMA_VERSION}}} into it; else choose another folder with ${HOME_VARIABLE}.'

@@ -1,5 +1,6 @@
 """Read a folder into an image set, and open one that was read."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +45,7 @@ def embed_folder(
     home = Workspace.at(workspace)
     root = Path(folder).expanduser()
     report(Progress("scan", 0))
-    found = scan(root.resolve() if root.exists() else root, within=within)
+    found = scan(root.resolve() if os.path.exists(root) else root, within=within)
     report(Progress("scan", len(found.files), len(found.files)))
     chosen: Model | Given
     if embeddings is not None:

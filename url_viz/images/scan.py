@@ -74,8 +74,8 @@ def scan(root: Path, *, within: Sequence[Path] | None = None) -> Scan:
     Hidden files and folders and the shadow folders of archives are passed over; with `within` also links that lead
     out of all these folders, counted as LEADS_OUT. Raises FolderError where `root` is no folder that can be read.
     """
-    if not root.is_dir():
-        what = "is a file, not a folder" if root.exists() else "does not exist"
+    if not os.path.isdir(root):
+        what = "is a file, not a folder" if os.path.exists(root) else "does not exist"
         raise FolderError(f"{str(root)!r} {what}. Give the folder that contains the pictures.")
     walk = _Walk(os.fsencode(root), within)
     found = list(walk.files())

@@ -85,7 +85,7 @@ class Embedded:
 
 def find_set(root: Path, workspace: Workspace) -> str:
     """The id of the image set of the folder `root`: a known one that lies there, else the id a new one gets."""
-    resolved = root.expanduser().resolve()
+    resolved = Path(os.path.realpath(root.expanduser()))  # which says nothing of loops and endless names
     known = dict(known_sets(workspace))
     for set_id, about in known.items():
         if about.root == resolved:

@@ -152,7 +152,8 @@ def _head_from(tensors: Mapping[str, Array], about: Mapping[str, str], path: Pat
         version = int(about.get("format_version", "0"))
         if version > FORMAT_VERSION:
             raise CheckpointError(f"{path} was written by a newer version ({version}). Update URL-Viz.")
-        if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
+        scaler = float(about.get("scaler", "1.0"))
+        if not np.isfinite(scaler) or not all(np.isfinite(tensor).all() for tensor in tensors.values()):
             raise ValueError("weights that are not finite")
         count = sum(name.endswith(".weight") for name in tensors)
         return Head(
@@ -166,7 +167,7 @@ def _head_from(tensors: Mapping[str, Array], about: Mapping[str, str], path: Pat
                 _record(about.get("metrics", "{}")),
             ),
             layer_norm=bool(json.loads(about.get("layer_norm", "false"))),
-            scaler=float(about.get("scaler", "1.0")),
+            scaler=scaler,
         )
     except (KeyError, ValueError, IndexError, RecursionError) as error:
         raise CheckpointError(f"The head {path} is damaged ({error!r}). Train or download it again.") from error

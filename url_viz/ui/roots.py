@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from url_viz.errors import FolderError, NotAllowedError
-from url_viz.models.zoo import AuthorsFile
+from url_viz.models.zoo import AuthorsFile, OwnWeights
 from url_viz.workspace import Workspace
 
 ROOTS_VARIABLE = "URL_VIZ_ROOTS"
@@ -24,6 +24,7 @@ def allowed(path: Path, *, also: tuple[Path, ...] = ()) -> Path:
     """`path` resolved, symlinks and all. Raises NotAllowedError where that lies outside every root, and `also`."""
     try:
         resolved = path.expanduser().resolve()
+        resolved.exists()  # or the name is longer than any file's
     except (OSError, RuntimeError, ValueError) as error:  # a link to itself, no such user, a null byte
         raise NotAllowedError(f"{str(path)!r} is no path that can be read ({error}). Choose another.") from error
     if not any(resolved.is_relative_to(root) for root in (*roots(), *also)):
@@ -40,13 +41,20 @@ def allowed_model(name: str) -> str:
 
     A model can come from an address that somebody else made: it must not tell what lies where, nor load it.
     """
-    _, is_local, folder = name.partition("local-dir:")
-    authors = AuthorsFile.named(name)
-    if is_local or authors is not None or name.endswith(".safetensors"):
+    path = _file_in(name)
+    if path is not None:
         workspace = Workspace.at()
-        path = Path(folder) if is_local else (authors.path if authors is not None else Path(name))
         allowed(path, also=(workspace.heads.resolve(), workspace.jobs.resolve()))
     return name
+
+
+def _file_in(name: str) -> Path | None:
+    """The file or folder that a model's name leads to; None where it is a plain name."""
+    own, authors = OwnWeights.named(name), AuthorsFile.named(name)
+    if own is not None or authors is not None:
+        return own.path if own is not None else authors.path if authors is not None else None
+    _, is_local, folder = name.partition("local-dir:")
+    return Path(folder or name) if is_local or name.endswith(".safetensors") else None
 
 
 def subfolders(path: Path) -> list[Path]:

@@ -1,0 +1,276 @@
+"""Attacks on the app and on what it loads: each is tried, and comes to nothing."""
+
+import json
+import os
+import pickle
+import struct
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from starlette.testclient import TestClient, WebSocketDenialResponse
+from starlette.websockets import WebSocket, WebSocketDisconnect
+from streamlit.testing.v1 import AppTest
+
+from tests.conftest import dice_head
+from tests.images.pictures import write_folder
+from url_viz.errors import CheckpointError, ModelError, NotAllowedError, WorkspaceError
+from url_viz.image_set import embed_folder
+from url_viz.images.incoming import IncomingFile, copy_into
+from url_viz.images.scan import LEADS_OUT, scan
+from url_viz.index.store import read_about
+from url_viz.models.backbone import load_backbone
+from url_viz.models.head import load_head, save_head
+from url_viz.models.model import Model, resolve
+from url_viz.sets import skipped
+from url_viz.ui.roots import allowed, allowed_model
+from url_viz.ui.routes import middleware, picture_url, routes
+from url_viz.workspace import Workspace
+
+ROOT = Path(__file__).parents[2]
+APP = ROOT / "app.py"
+TRAVERSALS = (
+    "../../etc",
+    "..%2f..%2fetc",
+    "/etc/passwd",
+    "0" * 15 + "/",
+    "%00",
+    "0" * 16,
+    "A" * 16,
+    "…" * 16,
+    "x" * 5000,
+)
+
+
+@pytest.fixture
+def roots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The one folder that the app may read; beside it lies a secret."""
+    allowed_root = tmp_path / "allowed"
+    allowed_root.mkdir()
+    write_folder(tmp_path / "secret", 2, start=70)
+    monkeypatch.setenv("URL_VIZ_ROOTS", str(allowed_root))
+    return allowed_root
+
+
+@pytest.fixture
+def client(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+    monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
+    return TestClient(Starlette(routes=routes(), middleware=middleware()), base_url="http://127.0.0.1")
+
+
+class TestPaths:
+    @pytest.mark.parametrize(
+        "way", ["../secret", "~root", "~nobody-of-this-name", "\0", "a\0b", "/etc", "door", "loop", "x" * 5000]
+    )
+    def test_no_input_leads_out_of_the_roots(self, roots: Path, way: str) -> None:
+        (roots / "door").symlink_to(roots.parent / "secret")
+        (roots / "loop").symlink_to(roots / "loop")
+        with pytest.raises(NotAllowedError, match="Choose"):
+            allowed(roots / way if not way.startswith("~") else Path(way))
+
+    @pytest.mark.parametrize("set_id", TRAVERSALS)
+    def test_no_id_of_an_image_set_is_a_path(self, client: TestClient, set_id: str) -> None:
+        for route in ("thumbnail/{}/1.jpg", "picture/{}/1.jpg", "card/{}/1", "points/{}"):
+            assert client.get(f"/url-viz/{route.format(set_id)}").status_code in (400, 404)
+
+    @pytest.mark.parametrize("set_id", [t for t in TRAVERSALS if "\0" not in t])
+    def test_nor_is_the_one_in_an_address(
+        self, roots: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch, set_id: str
+    ) -> None:
+        monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
+        at = AppTest.from_file(str(APP), default_timeout=60)
+        at.query_params["set"] = set_id
+        at.run()
+        assert not at.exception
+
+    @pytest.mark.parametrize("form", ["{}", "local-dir:{}", "{}@timm", "resnet18:{}"])
+    def test_no_model_outside_the_roots(self, roots: Path, client: TestClient, form: str) -> None:
+        name = "secret" if form.startswith("local") else "secret.pth.tar" if "@" in form else "secret.safetensors"
+        model = form.format(roots.parent / name)
+        with pytest.raises(NotAllowedError):
+            allowed_model(model)
+        answer = client.get("/url-viz/points/" + "0" * 16, params={"model": model})
+        assert answer.status_code == 404
+        assert "outside the folders" in answer.text
+
+    def test_heads_of_the_workspace_are_allowed(self, roots: Path, workspace: Path, client: TestClient) -> None:
+        inside = workspace / "heads" / "mine" / "head.safetensors"
+        assert allowed_model(str(inside)) == str(inside)
+        assert allowed_model("tf_efficientnet_lite0") == "tf_efficientnet_lite0"
+
+    @pytest.mark.parametrize(
+        "name", ["../up.png", "/abs.png", "..\\win.png", ".hidden.png", "a\0b.png", "con.png", "x" * 400]
+    )
+    def test_no_upload_is_written_elsewhere(self, tmp_path: Path, name: str) -> None:
+        target = tmp_path / "target"
+        copied = copy_into(target, [IncomingFile(name, b"data")])
+        assert [path.parent for path in copied.written] == [target]
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["target"]
+
+
+class TestLinks:
+    def test_the_app_reads_no_picture_outside_its_roots_and_says_so(
+        self, roots: Path, workspace: Path, bare_model: Model
+    ) -> None:
+        folder = write_folder(roots / "pictures", 3)
+        (folder / "link.jpg").symlink_to(roots.parent / "secret" / "0070.jpg")
+        (folder / "door").symlink_to(roots.parent / "secret")
+        (folder / "inside.jpg").symlink_to(folder / "0000.jpg")
+        image_set = embed_folder(folder, model=bare_model, workspace=workspace, within=(roots,))
+        assert image_set.table()["path"].tolist() == ["0000.jpg", "0001.jpg", "0002.jpg", "inside.jpg"]
+        assert skipped(folder, workspace=workspace).values.tolist() == [[LEADS_OUT, 2]]
+        assert len(scan(folder).files) == 7, "the command line follows links, unless told"
+
+    def test_the_app_tells_its_jobs(self, roots: Path) -> None:
+        from url_viz.ui.reading import _embed
+
+        assert _embed(roots / "a")[3:] == [str(roots / "a"), "--within", str(roots / "a"), str(roots.resolve())]
+
+    def test_a_picture_that_became_a_link_is_not_served(
+        self, roots: Path, workspace: Path, client: TestClient, bare_model: Model
+    ) -> None:
+        folder = write_folder(roots / "pictures", 3)
+        image_set = embed_folder(folder, model=bare_model, workspace=workspace)
+        url = picture_url(image_set, int(image_set.table()["id"].iloc[0]))
+        assert client.get(url).status_code == 200
+        (folder / "0000.jpg").unlink()
+        (folder / "0000.jpg").symlink_to(roots.parent / "secret" / "0070.jpg")
+        assert client.get(url).status_code == 404
+        (folder / "0000.jpg").unlink()
+        (folder / "0000.jpg").symlink_to(folder / "0001.jpg")
+        assert client.get(url).status_code == 200, "a link inside is served"
+
+
+class TestRequests:
+    @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+    def test_our_routes_only_read(self, client: TestClient, method: str) -> None:
+        for path in ("thumbnail/{}/1.jpg", "picture/{}/1.jpg", "card/{}/1", "points/{}"):
+            answer = client.request(method, f"/url-viz/{path.format('0' * 16)}")
+            assert answer.status_code == 405
+            assert "access-control-allow-origin" not in answer.headers
+
+    def test_another_name_of_this_machine_opens_no_websocket(self) -> None:
+        """A page elsewhere whose name is made to point here (DNS rebinding) names itself as the host."""
+
+        async def stream(socket: WebSocket) -> None:
+            await socket.accept()
+            await socket.close()
+
+        app = Starlette(routes=[WebSocketRoute("/_stcore/stream", stream)], middleware=middleware())
+        with TestClient(app).websocket_connect("ws://127.0.0.1/_stcore/stream"):
+            pass
+        with (
+            pytest.raises((WebSocketDisconnect, WebSocketDenialResponse)),
+            TestClient(app).websocket_connect("ws://evil.example/_stcore/stream"),
+        ):
+            pass
+
+    def test_the_app_is_for_this_machine_and_bounds_what_it_takes(self) -> None:
+        server = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["server"]
+        assert server["address"] == "127.0.0.1"
+        assert server["enableXsrfProtection"] is True
+        assert server.get("enableCORS", True) is True
+        assert server["maxUploadSize"] <= 500
+        assert not server.get("enableStaticServing", False)
+
+
+class Payload:
+    """Runs a command where it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.system, (f"touch {self.mark}",)
+
+
+class TestCheckpoints:
+    def test_no_pickle_is_run_as_weights_of_ours(self, tmp_path: Path) -> None:
+        (tmp_path / "head.safetensors").write_bytes(pickle.dumps(Payload(tmp_path / "owned")))
+        with pytest.raises(CheckpointError):
+            load_head(tmp_path / "head.safetensors")
+        with pytest.raises(CheckpointError):
+            load_backbone("tf_efficientnet_lite0", weights=tmp_path / "head.safetensors")
+        assert not (tmp_path / "owned").exists()
+
+    @pytest.mark.slow
+    def test_nor_as_a_model_in_timms_own_format(self, tmp_path: Path) -> None:
+        import torch
+
+        torch.save({"weight": Payload(tmp_path / "owned")}, tmp_path / "pytorch_model.bin")
+        about = {"architecture": "resnet10t", "num_classes": 3, "pretrained_cfg": {"input_size": [3, 64, 64]}}
+        (tmp_path / "config.json").write_text(json.dumps(about))
+        with pytest.raises(ModelError, match="local-dir"):
+            load_backbone(f"local-dir:{tmp_path}")
+        assert not (tmp_path / "owned").exists()
+
+    @pytest.mark.parametrize(
+        "lie",
+        [
+            pytest.param(lambda header, data: struct.pack("<Q", 2**63) + header + data, id="a header of 2^63 bytes"),
+            pytest.param(lambda header, data: struct.pack("<Q", 10**9) + header + data, id="longer than the file"),
+            pytest.param(lambda header, data: struct.pack("<Q", 0) + data, id="no header"),
+        ],
+    )
+    def test_headers_that_lie_about_their_length(self, tmp_path: Path, lie: object) -> None:
+        save_head(dice_head(), tmp_path / "good.safetensors")
+        raw = (tmp_path / "good.safetensors").read_bytes()
+        length = struct.unpack("<Q", raw[:8])[0]
+        (tmp_path / "bad.safetensors").write_bytes(lie(raw[8 : 8 + length], raw[8 + length :]))  # type: ignore[operator]
+        with pytest.raises(CheckpointError):
+            load_head(tmp_path / "bad.safetensors")
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"layers.1.weight": {"dtype": "F32", "shape": [1, 16], "data_offsets": [0, 64]}},
+            {"layers.0.weight": {"dtype": "F32", "shape": [2**40, 2**20], "data_offsets": [0, 2**62]}},
+            {"layers.0.bias": {"dtype": "F32", "shape": [16], "data_offsets": [64, 0]}},
+            {"layers.0.bias": {"dtype": "BF16", "shape": [32], "data_offsets": [0, 64]}},
+            {"layers.0.bias": {"dtype": "Q9", "shape": [16], "data_offsets": [0, 64]}},
+            {"__metadata__": {"recipe": "[" * 200_000}},
+            {"__metadata__": {"recipe": "1" * 100_000}},
+            {"__metadata__": {"scaler": "9" * 400}},
+        ],
+        ids=["overlap", "huge", "backwards", "bfloat16", "unknown", "nested", "long number", "infinite"],
+    )
+    def test_headers_that_lie_about_their_tensors(self, tmp_path: Path, change: dict[str, dict[str, object]]) -> None:
+        save_head(dice_head(), tmp_path / "good.safetensors")
+        raw = (tmp_path / "good.safetensors").read_bytes()
+        length = struct.unpack("<Q", raw[:8])[0]
+        record = json.loads(raw[8 : 8 + length])
+        for name, value in change.items():
+            record[name] = record[name] | value
+        header = json.dumps(record).encode()
+        (tmp_path / "bad.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + raw[8 + length :])
+        with pytest.raises(CheckpointError):
+            load_head(tmp_path / "bad.safetensors")
+
+    def test_a_head_cannot_name_a_backbone_that_is_a_path_to_code(self, tmp_path: Path) -> None:
+        tensors = {"layers.0.weight": np.zeros((1, 4), np.float32), "layers.0.bias": np.zeros(1, np.float32)}
+        about = {"format": "url-viz head", "format_version": "1", "backbone": "local-dir:/etc"}
+        save_file(tensors, tmp_path / "h.safetensors", metadata=about)
+        source = resolve(tmp_path / "h.safetensors")
+        with pytest.raises(ModelError):
+            load_backbone(source.backbone)
+
+
+class TestRecords:
+    @pytest.mark.parametrize(
+        "text", ["[" * 200_000, '{"root": "/x", "spaces": ' + "[" * 100_000, "1" * 5000, '{"root": 5}', "\x00"]
+    )
+    def test_labels_that_are_bombs_are_told(self, tmp_path: Path, text: str) -> None:
+        paths = Workspace.at(tmp_path / "w").set_paths("0" * 16)
+        paths.folder.mkdir(parents=True)
+        paths.about.write_text(text)
+        with pytest.raises(WorkspaceError, match="damaged"):
+            read_about(paths)
+
+    def test_so_is_that_of_a_workspace(self, tmp_path: Path) -> None:
+        (tmp_path / "workspace.json").write_text("[" * 200_000)
+        with pytest.raises(WorkspaceError, match="damaged"):
+            Workspace.at(tmp_path)
