@@ -18,6 +18,7 @@ from url_viz.commands.map import register as register_map
 from url_viz.commands.own import register as register_own
 from url_viz.commands.sets import register as register_sets
 from url_viz.commands.share import register as register_share
+from url_viz.commands.suspects import register as register_suspects
 from url_viz.errors import UrlVizError
 from url_viz.models.zoo import DEFAULT, EMBEDDED, shipped_head
 from url_viz.progress import Progress, TerminalReport, command_report
@@ -170,6 +171,7 @@ register_export(app)
 register_own(app)
 register_share(app)
 register_map(app)
+register_suspects(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

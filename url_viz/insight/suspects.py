@@ -98,7 +98,7 @@ def judge(
     kind[opinion.disagrees & (opinion.spread > _usual_spread(opinion))] = AMBIGUOUS
     kind[_is_error(opinion, label, classes)] = LABEL_ERROR
     kind[_is_alone(graph)[row]] = ALONE
-    suggested = np.where(kind == "", NONE, opinion.suggested).astype(np.int32)
+    suggested = np.where((kind != "") & opinion.disagrees, opinion.suggested, NONE).astype(np.int32)
     support = ((votes.label[row] == suggested[:, None]) & (suggested[:, None] != NONE)).sum(axis=1)
     judged = Judged(opinion, kind, suggested, support, (votes.label[row] != NONE).sum(axis=1))
     return _with_copies(judged, row, label, voter, graph)

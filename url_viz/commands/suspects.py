@@ -1,0 +1,65 @@
+"""Commands that check the labels of an image set: pictures to relabel, and classes taken for each other."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg
+from tyro.extras import SubcommandApp
+
+from url_viz.commands.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
+
+KindName = Literal["label-error", "ambiguous", "conflicting-copies", "out-on-its-own"]
+Out = Annotated[Path | None, arg(help="write a .csv or .parquet file instead of printing")]
+Top = Annotated[int, arg(help="how many to print")]
+
+
+def register(app: SubcommandApp) -> None:
+    """Add these commands to the command line."""
+    app.command(name="suspects")(suspects)
+    app.command(name="confused")(confused)
+
+
+def suspects(
+    folder: Positional[Folder],
+    *,
+    top: Top = 20,
+    kind: Annotated[KindName | None, arg(help="only pictures of this kind")] = None,
+    out: Out = None,
+    model: ModelName = DEFAULT,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """Print the pictures whose label is to be doubted, the most doubtful first, with the class to try."""
+    from url_viz.image_set import open_image_set
+    from url_viz.insight.report import write_table
+
+    check = open_image_set(folder, model=model, workspace=workspace).checked_labels()
+    found = check.suspects
+    if kind is not None:
+        found = found[found["kind"] == kind.replace("-", " ")]
+    if out is not None:
+        print(f"{len(found):,} pictures in {write_table(found, out)}.")
+        return
+    print(f"{check.headline} Of {len(check.pictures):,} labelled pictures of {len(check.classes):,} classes.")
+    shown = found.head(top)[["score", "kind", "label", "suggested", "support", "neighbours", "path"]]
+    print(
+        shown.fillna("–").to_string(index=False, float_format=lambda score: f"{score:.3f}") if len(shown) else "(none)"
+    )
+
+
+def confused(
+    folder: Positional[Folder],
+    *,
+    top: Top = 20,
+    out: Out = None,
+    model: ModelName = DEFAULT,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """Print pairs of classes that are taken for each other: how many pictures, and what share of each class."""
+    from url_viz.image_set import open_image_set
+    from url_viz.insight.report import write_table
+
+    found = open_image_set(folder, model=model, workspace=workspace).confused_classes()
+    if out is not None:
+        print(f"{len(found):,} pairs in {write_table(found, out)}.")
+        return
+    print(found.head(top).to_string(index=False, float_format=lambda share: f"{share:.1%}") if len(found) else "(none)")
