@@ -5,7 +5,15 @@ import pytest
 
 from tests.index.examples import dice, embeddings_of
 from url_viz.index.neighbours import build_graph, normalised
-from url_viz.index.projection import FEWEST_FOR_UMAP, fit_map, fit_pca, pca_coordinates, place
+from url_viz.index.projection import (
+    FEWEST_ALONE,
+    FEWEST_FOR_UMAP,
+    fit_map,
+    fit_pca,
+    pca_coordinates,
+    place,
+    project_alone,
+)
 from url_viz.index.tables import PCA, PLACED, UMAP, Coordinates, Embeddings, Graph
 
 
@@ -91,6 +99,39 @@ def test_beyond_the_bound_a_sample_is_fitted_and_the_rest_placed(monkeypatch: py
     centres = np.stack([found.xy[heap::3].mean(axis=0) for heap in range(3)])
     nearest = np.linalg.norm(found.xy[:, None] - centres, axis=2).argmin(axis=1)
     assert (nearest == np.arange(90) % 3).mean() > 0.95
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, FEWEST_ALONE - 1])
+def test_a_few_alone_are_mapped_by_pca(count: int) -> None:
+    embeddings = dice(count)
+    assert np.array_equal(project_alone(embeddings, None).xy, pca_coordinates(embeddings).xy)
+
+
+@pytest.mark.slow
+def test_a_selection_alone_is_mapped_by_its_own_neighbours_the_same_each_time() -> None:
+    embeddings = blobs(60)
+    some = embeddings.take(np.arange(0, 60, 2))
+    found, again = project_alone(some, build_graph(embeddings)), project_alone(some, None)
+    assert np.array_equal(found.content, some.content)
+    assert np.array_equal(found.xy, again.xy)
+    assert (found.method == UMAP).all()
+    assert np.isfinite(found.xy).all()
+
+
+@pytest.mark.slow
+def test_of_a_large_selection_a_sample_is_fitted_and_the_rest_placed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("url_viz.index.projection.MOST_ALONE", 40)
+    embeddings = blobs(120)
+    whole = build_graph(embeddings)
+    some = embeddings.take(np.arange(10, 110))
+    found = project_alone(some, whole)
+    assert np.array_equal(found.content, some.content)
+    assert [(found.method == how).sum() for how in (UMAP, PLACED)] == [40, 60]
+    centres = np.stack([found.xy[(heap - 10) % 3 :: 3].mean(axis=0) for heap in range(3)])
+    nearest = np.linalg.norm(found.xy[:, None] - centres, axis=2).argmin(axis=1)
+    assert (nearest == np.arange(10, 110) % 3).mean() > 0.95
+    stale = project_alone(some, Graph(whole.content[:60], whole.position[:60].clip(-1, 59), whole.similarity[:60]))
+    assert np.isfinite(stale.xy).all()
 
 
 class TestPlace:
