@@ -24,6 +24,13 @@ if image_set is None or not has_pictures:
     st.stop()
 
 st.caption(f"{set_name(image_set.root)} · {len(image_set):,} pictures · {image_set.source.title}")
+if image_set.source.is_given:
+    st.info(
+        "These embeddings are your own: no model here makes them, so there is none to adapt. Choose a model in the "
+        "sidebar, or name the backbone that you finetuned as BACKBONE:PATH.",
+        icon=":material/info:",
+    )
+    st.stop()
 finetune.show_adapt(image_set)
 finetune.show_options(image_set)
 finetune.show_jobs(image_set)

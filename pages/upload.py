@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from url_viz.models.model import GIVEN
 from url_viz.ui import upload
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.state import choice
@@ -13,6 +14,10 @@ now = choice()
 image_set = open_sets().find(now.set_id, now.model) if now.set_id is not None else None
 if image_set is not None and not len(image_set):
     image_set = None
+
+if now.model.startswith(GIVEN):
+    upload.show_cannot_embed(now)
+    st.stop()
 
 upload.show_drop()
 if not uploaded():

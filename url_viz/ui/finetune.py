@@ -12,6 +12,7 @@ import streamlit as st
 from training.config import FinetuneConfig
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
+from url_viz.index.columns import FOLDERS
 from url_viz.jobs import (
     Job,
     JobState,
@@ -52,7 +53,7 @@ def default_config(image_set: ImageSet) -> FinetuneConfig:
     return FinetuneConfig(
         data=f"folder:{image_set.root}",
         out=Workspace.at().heads,
-        model=image_set.space.backbone,
+        model=image_set.source.name if image_set.source.own is not None else image_set.space.backbone,
         precision=image_set.space.precision,
     )
 
@@ -106,7 +107,7 @@ def show_adapt(image_set: ImageSet) -> None:
 
 def show_options(image_set: ImageSet) -> None:
     """The same with every option, made from the command's own config."""
-    has_labels = bool(image_set.table()["label"].notna().any())
+    has_labels = image_set.own.label_source == FOLDERS and bool(image_set.table()["label"].notna().any())
     with st.expander("All options", icon=":material/tune:"):
         try:
             config = show_form(default_config(image_set), key="finetune", leave_out=("data", "out", "model"))
@@ -114,7 +115,7 @@ def show_options(image_set: ImageSet) -> None:
             st.error(f"These do not go together: {error}")
             return
         if config.mode == "labels" and not has_labels:
-            st.warning("This set has no class folders: the mode labels needs them.")
+            st.warning("This set has no class folders: the mode labels needs them (a column as the label is no help).")
         st.caption(estimate(config, len(image_set)))
         if st.button("Start with these options", key="start_finetune"):
             _start_or_say(config, image_set, title=f"Finetune on {set_name(image_set.root)} ({config.mode})")

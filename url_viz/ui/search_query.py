@@ -50,7 +50,7 @@ class Query:
 def query_of(image_set: ImageSet) -> Query | None:
     """What the session (or the address) says to search with; None where it says nothing that is there."""
     file: UploadedFile | None = st.session_state.get(QUERY_FILE)
-    if file is not None:
+    if file is not None and not image_set.source.is_given:
         return _from_outside(file, image_set)
     image_id = st.session_state.get(QUERY_ID, _in_address())
     if image_id is None:
@@ -77,12 +77,15 @@ def show_query(query: Query) -> None:
 
 def pick_query(image_set: ImageSet, *, measure: str, columns: int) -> None:
     """Ways to a query: a name to look for in the set, a file, the clipboard; two rows of `columns` pictures."""
-    st.file_uploader(
-        "Another picture", key=_DROP, on_change=_take, label_visibility="collapsed", accept_multiple_files=False
-    )
-    show_paste(key="search.paste")
+    if image_set.source.is_given:
+        st.caption("These embeddings are your own: a new picture cannot be embedded. Search with one of the set.")
+    else:
+        _pick_outside()
     typed = st.text_input(
-        "Or find one in the set", placeholder="part of a path or class", key="search.filter", icon=":material/search:"
+        "Or find one in the set" if not image_set.source.is_given else "Find one in the set",
+        placeholder="part of a path or class",
+        key="search.filter",
+        icon=":material/search:",
     )
     rows = matches(image_set.table(), typed)
     shown = with_percentile(spread(rows, 2 * columns), measure)
@@ -97,6 +100,14 @@ def pick_query(image_set: ImageSet, *, measure: str, columns: int) -> None:
     if clicked is not None:
         search_with(clicked)
         st.rerun()
+
+
+def _pick_outside() -> None:
+    """A file, or what the clipboard holds."""
+    st.file_uploader(
+        "Another picture", key=_DROP, on_change=_take, label_visibility="collapsed", accept_multiple_files=False
+    )
+    show_paste(key="search.paste")
 
 
 def spread(rows: pd.DataFrame, count: int) -> pd.DataFrame:

@@ -6,10 +6,11 @@ import streamlit as st
 
 from url_viz.errors import UrlVizError
 from url_viz.index.store import known_sets
-from url_viz.models.model import title_of
-from url_viz.models.zoo import EMBEDDED, own_heads
+from url_viz.jobs import list_jobs
+from url_viz.models.model import GIVEN, title_of
+from url_viz.models.zoo import EMBEDDED, OwnWeights, own_heads
 from url_viz.ui.open_sets import open_sets
-from url_viz.ui.reading import latest, open_demo, open_folder, running, set_name, set_title
+from url_viz.ui.reading import KIND, latest, open_demo, open_folder, running, set_name, set_title
 from url_viz.ui.roots import roots, subfolders
 from url_viz.ui.state import Choice, choice, choose
 from url_viz.workspace import Workspace
@@ -96,7 +97,8 @@ def _pick_set() -> None:
 
 def _pick_model() -> None:
     at_hand = [name for name, model in EMBEDDED.items() if model.is_installed]
-    names = list(dict.fromkeys([*at_hand, *map(str, own_heads(Workspace.at())), choice().model]))
+    brought = brought_models(choice().set_id)
+    names = list(dict.fromkeys([*at_hand, *map(str, own_heads(Workspace.at())), *brought, choice().model]))
     picked = st.selectbox(
         "Model",
         names,
@@ -104,14 +106,29 @@ def _pick_model() -> None:
         accept_new_options=True,
         format_func=title_of,
         key=f"pick_model_{choice().model}",
-        help="A model at hand, any timm name (fetched once when online), or the path of a checkpoint.",
+        help="A model at hand, any timm name (fetched once when online), the path of a checkpoint, or BACKBONE:PATH "
+        "for a timm backbone that you finetuned.",
     )
     if picked and picked != choice().model:
         choose(choice().set_id, model=picked)
         st.rerun()
 
 
+def brought_models(set_id: str | None) -> list[str]:
+    """What the user read a set with that no list knows: embeddings of their own, and backbones that they finetuned."""
+    about = dict(known_sets(Workspace.at())).get(set_id or "")
+    if about is None or set_id is None:
+        return []
+    given = [space.backbone for space in about.spaces if space.backbone.startswith(GIVEN)]
+    jobs = list_jobs(Workspace.at(), kind=KIND, about={"set_id": set_id})
+    weights = [OwnWeights.named(job.about.get("model", "")) for job in jobs]
+    return list(dict.fromkeys([*given, *(one.name for one in weights if one is not None and one.path.is_file())]))
+
+
 def _offer_update(set_id: str) -> None:
+    if choice().model.startswith(GIVEN):
+        st.caption("New pictures need embeddings of yours: `python -m url_viz embed FOLDER --embeddings FILE`.")
+        return
     root = open_sets().get(set_id, choice().model).root
     if st.button("Look for new pictures", icon=":material/refresh:", width="stretch", key="update_set"):
         try:
@@ -155,6 +172,13 @@ def show_not_read(now: Choice) -> None:
     about = dict(known_sets(Workspace.at())).get(now.set_id)
     if about is None:
         st.info("This image set is not known here. Open its folder, or choose another one in the sidebar.")
+        return
+    if now.model.startswith(GIVEN):
+        st.info(
+            f"{set_name(about.root)} has no embeddings {now.model.removeprefix(GIVEN)!r}. Choose another model, or "
+            "bring them: `python -m url_viz embed FOLDER --embeddings FILE`.",
+            icon=":material/info:",
+        )
         return
     st.info(f"{set_name(about.root)} was not read with {now.model} yet.", icon=":material/info:")
     if st.button("Read it with this model", type="primary", key="read_with_model"):

@@ -59,6 +59,16 @@ def show_drop() -> None:
         show_paste(key="upload.paste")
 
 
+def show_cannot_embed(now: Choice) -> None:
+    """Why nothing can be scored under embeddings that the user brought."""
+    st.subheader("Sort uploads", anchor=False)
+    st.info(
+        f"{_plain(resolve(now.model).title)}: a file made these embeddings, and no model here can embed a new picture. "
+        "Choose a model in the sidebar to sort uploads with.",
+        icon=":material/info:",
+    )
+
+
 def show_empty(now: Choice, image_set: ImageSet | None) -> None:
     """What the page will do, before anything was dropped."""
     beside = f"**{_plain(set_name(image_set.root))}**" if image_set is not None else "each other (no image set is open)"

@@ -1,0 +1,131 @@
+"""A user's own columns on a page: a file dropped, what of it matched, which column is the label, and what is kept."""
+
+import pandas as pd
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from url_viz.errors import UrlVizError
+from url_viz.image_set import ImageSet
+from url_viz.images.incoming import IncomingFile
+from url_viz.index.columns import FOLDERS
+from url_viz.index.own_file import CSV_ENDINGS, PARQUET_ENDINGS
+from url_viz.insight.own import Prepared
+from url_viz.ui.filters import plain
+
+MOST_MEGABYTES = 100
+ROWS_SHOWN = 5
+NONE = "none"
+"""Stands for no label; no column is called so."""
+_TITLES = {FOLDERS: "Class folders", NONE: "No labels"}
+_ENDINGS = [ending.removeprefix(".") for ending in (*CSV_ENDINGS, *PARQUET_ENDINGS, ".npz")]
+_MATCHED = "own.matched"
+
+
+def show_own_columns(image_set: ImageSet) -> None:
+    """The button that opens the dialog for the user's own columns; how many there are stands on it."""
+    count = len(image_set.own_columns())
+    label = f"Your columns ({count})" if count else "Add columns"
+    if st.button(
+        label, icon=":material/table_chart:", key="own.open", help="Columns of a CSV or Parquet file, by path"
+    ):
+        st.session_state.pop(_MATCHED, None)
+        own_columns_dialog(image_set)
+
+
+@st.dialog("Your own columns", width="large")
+def own_columns_dialog(image_set: ImageSet) -> None:
+    """Add columns from a file, choose the label, and take away what was added."""
+    st.caption(
+        "A table with one row a picture: a column of paths, and any columns of numbers or text. They become columns "
+        "here too: filters, colours, orders and exports have them. Columns `logit_0`, `logit_1`, … become measures."
+    )
+    _add(image_set)
+    _pick_label(image_set)
+    _show_kept(image_set)
+
+
+def _add(image_set: ImageSet) -> None:
+    dropped = st.file_uploader(
+        "CSV, Parquet or NumPy file", type=_ENDINGS, key="own.file", max_upload_size=MOST_MEGABYTES
+    )
+    if dropped is None:
+        return
+    asked = (
+        st.text_input("Column with the paths", key="own.path_column", placeholder="found by its name").strip() or None
+    )
+    try:
+        with st.spinner("Matching rows to pictures"):
+            found = _matched(image_set, dropped, asked, ())
+    except UrlVizError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    _show_matched(found)
+    numeric = [name for name, kept in found.names.items() if found.content.columns[kept].kind == "numeric"]
+    marked = st.multiselect(
+        "Uncertainties among them",
+        numeric,
+        key="own.uncertainties",
+        placeholder="none",
+        help="Columns that are higher where a picture is more ambiguous. Evaluate then says how well they order.",
+    )
+    if st.button("Keep these columns", type="primary", key="own.keep", icon=":material/check:"):
+        try:
+            image_set.own.keep(_matched(image_set, dropped, asked, tuple(marked)))
+        except UrlVizError as error:
+            st.error(plain(str(error)), icon=":material/error:")
+        else:
+            st.rerun(scope="app")
+
+
+def _matched(image_set: ImageSet, file: UploadedFile, path_column: str | None, marked: tuple[str, ...]) -> Prepared:
+    """The file matched to the set, once for the same file and questions."""
+    key = (file.file_id, path_column, marked, image_set.set_id, image_set.version)
+    known = st.session_state.get(_MATCHED)
+    if known is None or known[0] != key:
+        incoming = IncomingFile(file.name, file.getvalue())
+        known = (key, image_set.own.match(incoming, path_column=path_column, uncertainties=marked))
+        st.session_state[_MATCHED] = known
+    found = known[1]
+    assert isinstance(found, Prepared)
+    return found
+
+
+def _show_matched(found: Prepared) -> None:
+    """What matched, a sentence each, and the first rows as they will be."""
+    first, *more = found.words
+    st.success(plain(first), icon=":material/check_circle:")
+    for sentence in more:
+        st.caption(plain(sentence))
+    columns = {name: one.values[:ROWS_SHOWN] for name, one in found.content.columns.items()}
+    st.dataframe(pd.DataFrame(columns), hide_index=True, width="stretch", height="content")
+
+
+def _pick_label(image_set: ImageSet) -> None:
+    """What the label is; written when it is changed."""
+    source = image_set.own.label_source or NONE
+    options = [FOLDERS, NONE, *(one.name for one in image_set.own_columns())]
+    picked = st.selectbox(
+        "The label of a picture",
+        options,
+        index=options.index(source),
+        format_func=lambda option: _TITLES.get(option, option),
+        key=f"own.label.{image_set.version}",
+        help="Evaluate, the evidence beside a search and the colours by class follow.",
+    )
+    if picked != source:
+        image_set.use_labels(None if picked == NONE else picked)
+        st.rerun(scope="app")
+
+
+def _show_kept(image_set: ImageSet) -> None:
+    """The imports that are kept, each with its columns and a button that takes it away."""
+    columns = image_set.own_columns()
+    for source in dict.fromkeys(one.source for one in columns):
+        mine = [one for one in columns if one.source == source]
+        known = max(one.known for one in mine)
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            names = ", ".join(one.name for one in mine)
+            st.markdown(f"**{plain(source)}** · {known:,} pictures · {plain(names)}")
+            if st.button("Remove", icon=":material/delete:", key=f"own.remove.{source}", type="tertiary"):
+                image_set.remove_columns(source)
+                st.rerun(scope="app")
