@@ -113,7 +113,7 @@ class Workspace:
         return workspace
 
     def check_version(self) -> None:
-        """Raise WorkspaceError where this workspace was written by a newer version, or its label is damaged."""
+        """Bring an older workspace up to date. Raises WorkspaceError for a newer one, or where its label is damaged."""
         try:
             found = int(json.loads(self.about.read_text())["schema_version"])
         except OSError as error:
@@ -128,6 +128,10 @@ class Workspace:
                 f"The workspace {self.root} has schema {found}, this version reads up to {SCHEMA_VERSION}. "
                 f"Update URL-Viz, or choose another folder with ${HOME_VARIABLE}."
             )
+        if found < SCHEMA_VERSION:
+            from url_viz.migration import migrate  # which stands on this module
+
+            migrate(self.root)
 
     @property
     def about(self) -> Path:

@@ -1,0 +1,100 @@
+"""Bring a workspace of an older schema up to date, step by step, with a copy of all that a step changes."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from url_viz.errors import WorkspaceError
+from url_viz.workspace import replaced
+
+BACKUPS = "backups"
+_WHOLE = ".whole"
+"""Says that a backup holds everything: without it the step has not begun."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """From schema `to` − 1 to `to`. `changes` names the files of a workspace that `run` writes over or removes.
+
+    Both get the workspace's folder. `run` always starts from the files as they were: where it was stopped halfway, what
+    it had changed is put back first. Files that it adds must be ones that it may write again.
+    """
+
+    to: int
+    changes: Callable[[Path], Iterable[Path]]
+    run: Callable[[Path], None]
+
+
+STEPS: tuple[Step, ...] = ()
+"""In order; the last one leads to workspace.SCHEMA_VERSION."""
+
+
+def migrate(root: Path, *, steps: Sequence[Step] = STEPS) -> int:
+    """Take the steps that the workspace `root` lacks, while nobody reads into it; returns the schema it has then.
+
+    What a step changes stays as it was in backups/schema-N. Raises WorkspaceError where another process writes to an
+    image set, or the disk is full.
+    """
+    with _alone(root):
+        version = version_of(root)
+        for step in steps:
+            if step.to == version + 1:
+                try:
+                    _take(root, step)
+                except OSError as error:
+                    raise WorkspaceError(
+                        f"The workspace {root} cannot be brought from schema {version} to {step.to} "
+                        f"({error.strerror or error}). Nothing is lost; mend that, and start again."
+                    ) from error
+                version = step.to
+    return version
+
+
+def version_of(root: Path) -> int:
+    """The schema of a workspace, from workspace.json."""
+    return int(json.loads((root / "workspace.json").read_text())["schema_version"])
+
+
+def _take(root: Path, step: Step) -> None:
+    backup = root / BACKUPS / f"schema-{step.to - 1}"
+    if (backup / _WHOLE).exists():
+        _copy(backup, root)
+    else:
+        shutil.rmtree(backup, ignore_errors=True)
+        _copy(root, backup, only=step.changes(root))
+        (backup / _WHOLE).touch()
+    step.run(root)
+    with replaced(root / "workspace.json") as temporary:
+        temporary.write_text(json.dumps({"schema_version": step.to}))
+
+
+def _copy(source: Path, target: Path, *, only: Iterable[Path] | None = None) -> None:
+    """Copy files of one folder to the same places in another, each whole or not at all."""
+    target.mkdir(parents=True, exist_ok=True)
+    files = (path for path in sorted(source.rglob("*")) if path.is_file()) if only is None else only
+    for path in files:
+        if path.name != _WHOLE:
+            with replaced(target / path.relative_to(source)) as temporary:
+                shutil.copy2(path, temporary)
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Hold the workspace, and every image set of it, against writers."""
+    with FileLock(root / "migration.lock"), ExitStack() as held:
+        for folder in sorted((root / "sets").glob("*")):
+            if folder.is_dir():
+                try:
+                    held.enter_context(FileLock(os.path.join(folder, "writer.lock"), timeout=0))
+                except Timeout as error:
+                    raise WorkspaceError(
+                        f"The workspace {root} is of an older version and must be brought up to date, but another "
+                        f"process reads a folder into it. Wait until that is done, or stop it first."
+                    ) from error
+        yield
