@@ -16,6 +16,7 @@ from url_viz.commands.decide import register as register_decide
 from url_viz.commands.export import register as register_export
 from url_viz.commands.map import register as register_map
 from url_viz.commands.own import register as register_own
+from url_viz.commands.reasons import register as register_reasons
 from url_viz.commands.sets import register as register_sets
 from url_viz.commands.share import register as register_share
 from url_viz.commands.suspects import register as register_suspects
@@ -169,6 +170,7 @@ register_sets(app)
 register_decide(app)
 register_export(app)
 register_own(app)
+register_reasons(app)
 register_share(app)
 register_map(app)
 register_suspects(app)

@@ -22,6 +22,7 @@ from url_viz.index.store import Store
 from url_viz.index.tables import Graph, positions_of
 from url_viz.insight.decided import DecidedTable, decisions_of
 from url_viz.insight.frame import Frame, frame_of
+from url_viz.insight.heat import Heat, heat_of
 from url_viz.insight.label_check import WithLabels
 from url_viz.insight.on_map import OnMap
 from url_viz.insight.own import OwnColumn, OwnTable, Prepared
@@ -134,6 +135,11 @@ class ImageSet(OnMap, WithLabels):
     def reasons(self) -> pd.DataFrame:
         """Why pictures are ambiguous, one row a reason: id, reason, strength (0 to 1), detail; see `reason_table`."""
         return self._reasoned.reasons(self.own.table())
+
+    def heat(self, image_id: int) -> Heat:
+        """Which part of a picture its uncertainty comes from (entropy, without a head): 65 forward passes."""
+        sheet = self.space.preprocessing
+        return heat_of(self.model, upright_query(self.file_of(image_id), short_side_px=sheet.resize_px))
 
     @cached_property
     def own(self) -> OwnTable:

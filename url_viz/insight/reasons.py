@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.errors import ImageSetError
 from url_viz.index.tables import Graph, positions_of
 from url_viz.insight.filters import SEPARATOR
 from url_viz.insight.reason_words import DETAILS, Facts
@@ -130,6 +131,14 @@ def reason_table(table: pd.DataFrame, found: Reasons) -> pd.DataFrame:
             "detail": detail,
         }
     )
+
+
+def with_reason(found: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The rows of `reason_table` of one reason, the strongest first. Raises ImageSetError for one that is none."""
+    if name not in NAMES:
+        raise ImageSetError(f"There is no reason {name!r}. There are: {', '.join(NAMES)}.")
+    rows: pd.DataFrame = found[found["reason"] == name]
+    return rows.sort_values("strength", ascending=False, kind="stable")
 
 
 def reason_counts(texts: "pd.Series[str]") -> dict[str, int]:

@@ -1,0 +1,94 @@
+"""Commands that tell why pictures are ambiguous: reasons, why."""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from tyro.conf import Positional, arg
+from tyro.extras import SubcommandApp
+
+from url_viz.commands.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
+from url_viz.errors import FolderError
+
+if TYPE_CHECKING:
+    from url_viz.image_set import ImageSet
+
+PICTURE_PX = 800
+
+
+def register(app: SubcommandApp) -> None:
+    """Add these commands to the command line."""
+    app.command(name="reasons")(reasons)
+    app.command(name="why")(why)
+
+
+def reasons(
+    folder: Positional[Folder],
+    *,
+    reason: Annotated[str | None, arg(help="list the pictures with this reason, the strongest first")] = None,
+    top: Annotated[int, arg(help="how many pictures to list")] = 40,
+    model: ModelName = DEFAULT,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """Count the likely reasons why pictures of a folder are ambiguous, or list the pictures with one of them."""
+    from url_viz.image_set import open_image_set
+    from url_viz.insight.reasons import reason_counts, with_reason
+
+    image_set = open_image_set(folder, model=model, workspace=workspace)
+    if reason is not None:
+        found = with_reason(image_set.reasons(), reason).merge(image_set.table()[["id", "path"]], on="id")
+        print(f"{len(found)} of {len(image_set)} pictures: {reason}")
+        for row in found.head(top).itertuples():
+            print(f"  {row.strength:.2f}  {row.path}  {row.detail}")
+        return
+    table = image_set.table()
+    for name, count in reason_counts(table["reasons"]).items():
+        print(f"{count:8,}  {name}")
+    print(f"{int((table['reasons'] == '').sum()):8,}  none of these")
+
+
+def why(
+    folder: Positional[Folder],
+    picture: Positional[Annotated[Path, arg(help="a picture of this folder; relative to the folder, or as it lies")]],
+    *,
+    heat: Annotated[Path | None, arg(help="also write the picture with its heat map over it, as PNG")] = None,
+    model: ModelName = DEFAULT,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """Tell why one picture is ambiguous, and on request which part of it makes it so."""
+    from url_viz.image_set import open_image_set
+    from url_viz.share.chosen import listed
+
+    image_set = open_image_set(folder, model=model, workspace=workspace)
+    image_id = int(listed(image_set, [str(picture)])[0])
+    row, found = image_set.row(image_id), image_set.reasons()
+    print(f"{row['path']}: {_value(row)}")
+    for one in found[found["id"] == image_id].itertuples():
+        print(f"  {one.strength:.2f}  {one.reason}: {one.detail}")
+    if not row["reasons"]:
+        print("  None of the reasons that are looked for.")
+    if heat is not None:
+        _write_heat(image_set, image_id, heat)
+
+
+def _value(row: dict[str, Any]) -> str:
+    for name, percentile in (("uncertainty", "percentile"), ("confusability", "confusability_percentile")):
+        if math.isfinite(row[name]):
+            return f"{name} {row[name]:.4g}, above {row[percentile]:.0f} % of this set"
+    return "no value yet"
+
+
+def _write_heat(image_set: "ImageSet", image_id: int, out: Path) -> None:
+    from url_viz.images.query import upright_query
+    from url_viz.insight.heat_picture import in_words, over
+
+    if out.suffix.lower() != ".png":
+        raise FolderError(f"{str(out)!r} is no PNG file. Give a name that ends in .png.")
+    found = image_set.heat(image_id)
+    picture = upright_query(image_set.file_of(image_id), short_side_px=PICTURE_PX)
+    picture.thumbnail((PICTURE_PX, PICTURE_PX))
+    try:
+        over(picture, found).save(out, "PNG")
+    except OSError as error:
+        raise FolderError(f"Cannot write {str(out)!r}: {error.strerror}. Choose another place.") from error
+    print(f"{in_words(found)} The picture with its map: {out}")
