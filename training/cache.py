@@ -26,6 +26,7 @@ from training.config import Augmentation, CacheConfig
 from training.data.source import Encoded, Source, source_of
 from training.data.spec import NO_LABEL
 from training.data.tars import BadSample, classes_of_size
+from training.lock import alone_in
 from training.share import WHOLE, Share
 from training.store import ROW, Cache, CachePaths, Manifest, Shard, open_cache
 from training.targets import fitted_classifier_loss, instance_loss, own_classifier_loss
@@ -83,7 +84,7 @@ def write_cache(config: CacheConfig, model: Model, report: Report) -> Cache:
 def write_shards(config: CacheConfig, model: Model, report: Report, *, share: Share = WHOLE) -> int:
     """Write those shards of `share` that are not there yet → how many of the cache are missing still.
 
-    Raises CacheError where the folder holds a cache of something else.
+    Raises CacheError where the folder holds a cache of something else, FolderError while another process writes it.
     """
     n_classes = classifier_classes(model)
     source = source_of(config, classifier_classes=n_classes)
@@ -91,9 +92,10 @@ def write_shards(config: CacheConfig, model: Model, report: Report, *, share: Sh
     paths = store.open_for_writing(config.out, manifest)
     clock = Clock("cache", source.total, already=_shards_there(paths, manifest) * max(1, manifest.shard_pictures))
     writer = _Writer(config, model, source, _all_known_classes(source.classes, n_classes), paths, clock, report)
-    for number in share.of(manifest.shards):
-        if not paths.shard(number).is_dir():
-            writer.write(number)
+    with alone_in(config.out, part=f"process-{share.rank}"):
+        for number in share.of(manifest.shards):
+            if not paths.shard(number).is_dir():
+                writer.write(number)
     return manifest.shards - _shards_there(paths, manifest)
 
 

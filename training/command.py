@@ -1,5 +1,6 @@
 """Turn a config dataclass into a command: parse the line, run, end with a message and a true status."""
 
+import errno
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,31 @@ def _told(work: Callable[[], None]) -> int:
     try:
         work()
     except UrlVizError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return _failed(str(error))
+    except KeyboardInterrupt:
+        print("\nStopped. The same command goes on from what was written, or starts again.", file=sys.stderr)
+        return 130
+    except (OSError, RuntimeError) as error:
+        told = _of_the_machine(error)
+        if told is None:
+            raise
+        return _failed(told)
     return 0
+
+
+def _failed(words: str) -> int:
+    print(f"error: {words}", file=sys.stderr)
+    return 1
+
+
+def _of_the_machine(error: Exception) -> str | None:
+    """What a person can do about a full disk or a full GPU; None for any other error, which is a bug of ours."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = f" ({error.filename})" if error.filename else ""
+        return f"The disk is full{where}. What was written is whole: make room and run the same command again."
+    if type(error).__name__ == "OutOfMemoryError":  # torch's; it is not imported here for the sake of --help
+        return (
+            f"The GPU's memory does not hold this ({str(error).partition('. ')[0]}). Give a smaller --batch (with --mode "
+            f"full a smaller --joint-batch), close other programs that use the GPU, or choose --device cpu."
+        )
+    return None

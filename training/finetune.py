@@ -21,6 +21,7 @@ from training.cache import write_cache
 from training.command import command
 from training.config import CacheConfig, FinetuneConfig, Target, as_record
 from training.full import REPORT_FILE, finetune_everything
+from training.lock import alone_in
 from training.rows import Rows, is_held_out, rows_of
 from training.store import Cache, read_failures
 from training.train import RunPaths, final_figures, provenance_of, save_run, train
@@ -65,6 +66,11 @@ class FinetuneReport:
 
 def main(config: FinetuneConfig) -> None:
     """Finetune as `config` says, and print what came of it."""
+    with alone_in(config.out):
+        _run(config)
+
+
+def _run(config: FinetuneConfig) -> None:
     if config.mode == "full":
         source = resolve(config.model)
         told = finetune_everything(config, trainable_backbone(source), source.head, command_report())

@@ -161,7 +161,10 @@ def write_failures(paths: CachePaths, failures: dict[str, str]) -> None:
 
 def read_failures(paths: CachePaths) -> dict[str, str]:
     """Pictures that could not be read, name → reason."""
-    found: dict[str, str] = json.loads(paths.failures.read_text()) if paths.failures.exists() else {}
+    try:
+        found: dict[str, str] = json.loads(paths.failures.read_text()) if paths.failures.exists() else {}
+    except (OSError, ValueError) as error:
+        raise _damaged(paths.failures, error) from error
     return found
 
 

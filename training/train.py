@@ -22,6 +22,7 @@ from torch import Tensor
 from training.command import train_command
 from training.config import Recipe, TrainConfig, as_record
 from training.hdf5 import HDF5_SUFFIXES, cache_of_hdf5
+from training.lock import alone_in
 from training.losses import l2_loss, pairs_of, ranking_loss
 from training.rows import Rows, rows_of
 from training.store import Cache, open_cache
@@ -83,6 +84,11 @@ class RunPaths:
 
 def main(config: TrainConfig) -> None:
     """Train on the cache of `config`, and save the head of the best epoch."""
+    with alone_in(config.out):
+        _run(config)
+
+
+def _run(config: TrainConfig) -> None:
     cache = cache_of(config)
     device = torch.device(choose_device(config.device))
     rows = rows_of(cache, held_out=config.recipe.held_out, device=device)
