@@ -22,6 +22,7 @@ def run_page() -> None:
         st.Page("pages/explore.py", title="Explore", icon=":material/scatter_plot:", default=True),
         st.Page("pages/upload.py", title="Sort uploads", icon=":material/swap_vert:"),
         st.Page("pages/search.py", title="Search safely", icon=":material/image_search:"),
+        st.Page("pages/labels.py", title="Check labels", icon=":material/label:"),
         st.Page("pages/finetune.py", title="Adapt and finetune", icon=":material/model_training:"),
         st.Page("pages/evaluate.py", title="Evaluate", icon=":material/monitoring:"),
         st.Page("pages/sets.py", title="Image sets", icon=":material/folder_managed:"),

@@ -30,7 +30,7 @@ class LabelCheck:
     `pictures` has one row a labelled picture that has neighbours, the most doubtful first; columns id, path, label,
     suggested (class to try, None where the label is not doubted), score (0 to 1, higher = the label is more to be
     doubted: an order), kind (of `suspects.KINDS`, "" where nothing is wrong), support of so many neighbours (votes for
-    `suggested`, twins once), spread (how many classes the neighbours amount to), and taken_for: the class that most
+    the strongest other class, twins once), spread (how many classes the neighbours amount to), and taken_for: the class that most
     speaks for, be it the label. `left_out` counts pictures without a label or not in the graph yet.
     """
 

@@ -55,7 +55,7 @@ class Judged:
     """The judgement of R pictures, rows as they were given: `opinion`, `kind` (R,) of `Kind`, and votes.
 
     `suggested` (R,) int32 is the class to try, NONE where there is none; `support` (R,) of `voters` (R,) neighbours
-    (twins once) are of it. For conflicting copies it is a copy's class, and support counts copies of that class.
+    (twins once) are of the strongest other class. For conflicting copies both are about the copies and their class.
     """
 
     opinion: Opinion
@@ -99,7 +99,7 @@ def judge(
     kind[_is_error(opinion, label, classes)] = LABEL_ERROR
     kind[_is_alone(graph)[row]] = ALONE
     suggested = np.where((kind != "") & opinion.disagrees, opinion.suggested, NONE).astype(np.int32)
-    support = ((votes.label[row] == suggested[:, None]) & (suggested[:, None] != NONE)).sum(axis=1)
+    support = (votes.label[row] == opinion.suggested[:, None]).sum(axis=1)
     judged = Judged(opinion, kind, suggested, support, (votes.label[row] != NONE).sum(axis=1))
     return _with_copies(judged, row, label, voter, graph)
 

@@ -1,0 +1,52 @@
+"""Check labels: pictures whose neighbours say another class, told from those that are ambiguous, and why."""
+
+import streamlit as st
+
+from url_viz.ui import labels
+from url_viz.ui.open_sets import open_sets
+from url_viz.ui.picture import OPENED, show_picture
+from url_viz.ui.reading import running, show_reading
+from url_viz.ui.sidebar import show_not_read, show_welcome
+from url_viz.ui.state import choice
+from url_viz.ui.view import measures_of
+
+now = choice()
+if now.set_id is None:
+    show_welcome()
+    st.stop()
+
+image_set = open_sets().find(now.set_id, now.model)
+has_pictures = image_set is not None and len(image_set) > 0
+with st.container():
+    show_reading(now.set_id, shown_version=image_set.version if image_set is not None and has_pictures else None)
+if image_set is None or not has_pictures:
+    show_not_read(now)
+    st.stop()
+
+labels.show_heading(image_set)
+if running(now.set_id) is not None:
+    st.caption(
+        "Labels are checked when reading has ended: until then every picture would change its neighbours' votes."
+    )
+    st.stop()
+
+with st.spinner(f"Asking the neighbours of {len(image_set):,} pictures"):
+    check = image_set.find_suspects()
+if check is None:
+    labels.show_why_not(image_set)
+    st.stop()
+
+labels.show_headline(check)
+left, right = st.columns([3, 2], gap="medium")
+with right:
+    pair = labels.pick_pair(check)
+with left:
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        kind = labels.pick_kind(check, disabled=pair is not None)
+        label = labels.pick_class(check, disabled=pair is not None)
+    rows = labels.in_scope(check, kind=kind, label=label) if pair is None else labels.of_pair(check, pair)
+    clicked = labels.show_suspects(image_set, check, rows, pair=pair)
+
+if clicked is not None:
+    st.session_state[OPENED] = clicked
+    show_picture(image_set, measure=measures_of(image_set.table())[0])
