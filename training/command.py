@@ -66,7 +66,7 @@ def _of_the_machine(error: Exception) -> str | None:
         return f"The disk is full{where}. What was written is whole: make room and run the same command again."
     if type(error).__name__ == "OutOfMemoryError":  # torch's; it is not imported here for the sake of --help
         return (
-            f"The GPU's memory does not hold this ({str(error).partition('. ')[0]}). Give a smaller --batch (with --mode "
-            f"full a smaller --joint-batch), close other programs that use the GPU, or choose --device cpu."
+            f"The GPU's memory does not hold this ({str(error).partition('. ')[0]}). Give a smaller --batch (with "
+            f"--mode full a smaller --joint-batch), close other programs that use the GPU, or choose --device cpu."
         )
     return None

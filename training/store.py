@@ -184,11 +184,11 @@ class Cache:
         self.paths = paths
         self.manifest = manifest
         folders = [paths.shard(number) for number in range(manifest.shards)]
-        self._embeddings = [np.load(folder / "embedding.npy", mmap_mode="r") for folder in folders]
+        self._embeddings = [_read(folder / "embedding.npy", in_place=True) for folder in folders]
         self._starts = np.cumsum([0, *(len(part) for part in self._embeddings)])
-        self.rows: NDArray[np.void] = np.concatenate([np.load(folder / "rows.npy") for folder in folders])
-        self.clean: NDArray[np.float16] = np.concatenate([np.load(folder / "clean.npy") for folder in folders])
-        self.pictures: NDArray[np.int64] = np.concatenate([np.load(folder / "pictures.npy") for folder in folders])
+        self.rows: NDArray[np.void] = np.concatenate([_read(folder / "rows.npy") for folder in folders])
+        self.clean: NDArray[np.float16] = np.concatenate([_read(folder / "clean.npy") for folder in folders])
+        self.pictures: NDArray[np.int64] = np.concatenate([_read(folder / "pictures.npy") for folder in folders])
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -222,19 +222,39 @@ class Cache:
     @property
     def about_loss(self) -> dict[str, Any]:
         """What the task loss is: target and its options."""
-        found: dict[str, Any] = json.loads(self.paths.about_loss.read_text())
+        try:
+            found: dict[str, Any] = json.loads(self.paths.about_loss.read_text())
+        except (OSError, ValueError) as error:
+            raise _damaged(self.paths.about_loss, error) from error
         return found
 
     def loss(self) -> NDArray[np.float32]:
         """Task loss (R,) float32, nan where a row has none; raises CacheError where it was not computed yet."""
         if not self.paths.loss.exists():
             raise CacheError(f"The cache {self.paths.folder} has no task loss yet. Run training.cache to its end.")
-        found: NDArray[np.float32] = np.load(self.paths.loss)
+        found: NDArray[np.float32] = _read(self.paths.loss)
         if len(found) != len(self):
             raise CacheError(
                 f"{self.paths.loss} has {len(found)} losses for {len(self)} rows. Run training.cache again."
             )
         return found
+
+
+def _read(path: Path, *, in_place: bool = False) -> NDArray[Any]:
+    try:
+        found: NDArray[Any] = np.load(path, mmap_mode="r" if in_place else None)
+    except (OSError, ValueError, EOFError) as error:
+        raise _damaged(path, error) from error
+    return found
+
+
+def _damaged(path: Path, error: Exception) -> CacheError:
+    """What to do about a file that was cut off: its shard, or the task losses, are written anew once it is gone."""
+    part = path.parent if path.parent.name.startswith("shard-") else path
+    return CacheError(
+        f"{path} is damaged or gone ({error}). Delete {part} and run the same training.cache command again; "
+        f"it writes that part anew."
+    )
 
 
 def open_cache(folder: Path) -> Cache:
