@@ -132,8 +132,9 @@ def _plain(part: bytes) -> str:
         return text
     stem, extension = os.path.splitext(text)
     digest = hashlib.blake2b(part, digest_size=4).hexdigest()
-    kept = re.sub(r"[^\w.+-]", "_", stem).strip("._ ")[: LONGEST_PART - 20]
-    return f"{kept or 'picture'}-{digest}{re.sub(r'[^A-Za-z0-9.]', '', extension)[:12]}"
+    kept = re.sub(r"[^\w.+-]", "_", stem).strip("._+- ")[: LONGEST_PART - 20]
+    ending = re.sub(r"[^A-Za-z0-9]", "", extension)[:10]
+    return f"{kept or 'picture'}-{digest}" + (f".{ending}" if ending else "")
 
 
 def _without_split(folder: str) -> str:

@@ -1,0 +1,181 @@
+"""Data sets for FiftyOne and Hugging Face: every value arrives, nan never, and the real libraries read them back."""
+
+import importlib.util
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.images.pictures import write_folder
+from tests.share.sets import HOSTILE
+from url_viz.errors import ImageSetError
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.models.model import Model
+from url_viz.share.fiftyone import RESERVED, write_fiftyone
+from url_viz.share.image_folder import write_image_folder
+from url_viz.share.records import as_json, column_names, known_columns, plain_value
+
+
+def lines_of(out: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (out / "train" / "metadata.jsonl").read_text("utf-8").splitlines()]
+
+
+class TestRecords:
+    """Values and names that JSON and the readers take."""
+
+    def test_values(self) -> None:
+        assert [plain_value(v) for v in (float("nan"), None, np.float32("inf"), pd.NA)] == [None] * 4
+        assert [plain_value(v) for v in (np.int64(1 << 60), np.bool_(True), "x", np.float32(0.5))] == [
+            1 << 60,
+            True,
+            "x",
+            0.5,
+        ]
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            as_json({"a": float("nan")})
+
+    def test_names(self) -> None:
+        found = column_names(["uncertainty", "id", "a b", "a_b", "_x", "3d", "ID"], reserved={"id"})
+        assert found == {
+            "uncertainty": "uncertainty",
+            "id": "own_id",
+            "a b": "a_b",
+            "a_b": "a_b_2",
+            "_x": "own_x",
+            "3d": "own_3d",
+            "ID": "own_ID_2",
+        }
+
+    def test_columns_without_any_value_are_left_out(self) -> None:
+        table = pd.DataFrame({"a": [1, 2], "b": [np.nan, np.nan], "c": [None, "x"], "d": ["", ""]})
+        assert list(known_columns(table)) == ["a", "c"]
+
+
+class TestImageFolder:
+    """Hugging Face."""
+
+    @pytest.mark.parametrize("how", ["link", "copy"])
+    def test_every_picture_and_value_is_there(self, shared_set: ImageSet, tmp_path: Path, how: str) -> None:
+        done = write_image_folder(shared_set, tmp_path / "out", how=how)  # type: ignore[arg-type]
+        lines, table = lines_of(tmp_path / "out"), shared_set.table()
+        assert done.pictures == len(lines) == len(table)
+        assert [line["path"] for line in lines] == table["path"].tolist()
+        assert [line["id"] for line in lines] == table["id"].astype(str).tolist()
+        assert [line["uncertainty"] for line in lines] == pytest.approx(table["uncertainty"].tolist())
+        for line, image_id in zip(lines, table["id"], strict=True):
+            file = tmp_path / "out" / "train" / str(line["file_name"])
+            assert file.is_symlink() == (how == "link")
+            assert file.read_bytes() == shared_set.file_of(int(image_id)).read_bytes()
+
+    def test_a_selection_and_files_that_are_gone(self, tmp_path: Path, workspace: Path, model: Model) -> None:
+        image_set = embed_folder(write_folder(tmp_path / "p", 4), model=model, workspace=workspace)
+        ids = image_set.table()["id"].tolist()
+        (tmp_path / "p" / "0001.jpg").unlink()
+        done = write_image_folder(image_set, tmp_path / "out", ids=ids[:3])
+        assert (done.pictures, done.missing) == (2, ("0001.jpg",))
+        assert "1 are not in their folder any more" in done.words[1]
+        shutil.rmtree(tmp_path / "p")
+        with pytest.raises(ImageSetError, match="None of 4 pictures"):
+            write_image_folder(image_set, tmp_path / "again")
+        assert not (tmp_path / "again").exists()
+
+    def test_the_card_tells_where_values_come_from_and_runs_nothing(self, shared_set: ImageSet, tmp_path: Path) -> None:
+        write_image_folder(shared_set, tmp_path / "out")
+        card = (tmp_path / "out" / "README.md").read_text("utf-8")
+        front = json.loads(card.split("---\n")[1])
+        assert front["configs"][0]["data_files"] == [{"split": "train", "path": "train/**"}]
+        assert shared_set.space.weights_digest in card
+        assert "an order, not a probability" in card
+        assert HOSTILE not in card
+        assert str(shared_set.root) not in card
+
+    @pytest.mark.skipif(importlib.util.find_spec("datasets") is None, reason="Hugging Face datasets is not installed")
+    def test_hugging_face_reads_it_back(
+        self, shared_set: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+        from datasets import load_dataset
+
+        write_image_folder(shared_set, tmp_path / "out")
+        (split,) = load_dataset("imagefolder", data_dir=str(tmp_path / "out"), cache_dir=str(tmp_path / "c")).values()
+        table = shared_set.table()
+        assert split["path"] == table["path"].tolist()
+        assert split["label"] == table["label"].tolist()
+        assert split["uncertainty"] == pytest.approx(table["uncertainty"].tolist())
+        assert all(image.size == (64, 48) for image in split["image"])
+
+
+class TestFiftyOne:
+    """The layout of `FiftyOneDataset`."""
+
+    def test_samples_name_their_files_and_carry_every_value(self, shared_set: ImageSet, tmp_path: Path) -> None:
+        done = write_fiftyone(shared_set, tmp_path / "out")
+        samples = json.loads((tmp_path / "out" / "samples.json").read_text("utf-8"))["samples"]
+        document = json.loads((tmp_path / "out" / "metadata.json").read_text("utf-8"))
+        table = shared_set.table()
+        assert done.pictures == len(samples) == len(table)
+        fields = {field["name"]: field["ftype"].rsplit(".", 1)[1] for field in document["sample_fields"]}
+        for sample, row in zip(samples, table.to_dict("records"), strict=True):
+            assert set(sample) - {"_id", "_media_type"} <= set(fields)
+            assert sample["url_viz_id"] == str(row["id"])
+            assert sample["ground_truth"]["label"] == row["label"]
+            assert sample["uncertainty"] == pytest.approx(row["uncertainty"])
+            file = Path(sample["filepath"])
+            assert (file if file.is_absolute() else tmp_path / "out" / file).read_bytes()
+        assert (fields["uncertainty"], fields["twin_group"], fields["path"]) == (
+            "FloatField",
+            "IntField",
+            "StringField",
+        )
+        assert len({sample["_id"]["$oid"] for sample in samples}) == len(samples)
+        assert document["info"]["url_viz"]["head_digest"] == shared_set.head.digest  # type: ignore[union-attr]
+        assert not set(fields) & (
+            RESERVED - {"id", "filepath", "tags", "metadata", "created_at", "last_modified_at"}
+        ) - {
+            "ground_truth",
+            "url_viz_id",
+        }
+
+    def test_only_names_that_are_no_text_are_linked(self, shared_set: ImageSet, tmp_path: Path) -> None:
+        write_fiftyone(shared_set, tmp_path / "out")
+        linked = [path for path in (tmp_path / "out" / "data").rglob("*") if path.is_file()]
+        assert len(linked) == 2  # bytes that are no UTF-8, and a line break
+        assert all(path.is_symlink() for path in linked)
+
+    def test_copies_can_be_moved(self, shared_set: ImageSet, tmp_path: Path) -> None:
+        write_fiftyone(shared_set, tmp_path / "out", how="copy")
+        moved = (tmp_path / "out").rename(tmp_path / "moved")
+        samples = json.loads((moved / "samples.json").read_text("utf-8"))["samples"]
+        assert all((moved / sample["filepath"]).is_file() for sample in samples)
+        assert not any(path.is_symlink() for path in moved.rglob("*"))
+
+    def test_decisions_and_tags_become_tags(self, tmp_path: Path, workspace: Path, model: Model) -> None:
+        image_set = embed_folder(write_folder(tmp_path / "p", 3), model=model, workspace=workspace)
+        ids = image_set.table()["id"].tolist()
+        image_set.decisions.decide(ids[:1], "keep")
+        image_set.decisions.tag(ids[:2], "night")
+        write_fiftyone(image_set, tmp_path / "out")
+        samples = json.loads((tmp_path / "out" / "samples.json").read_text("utf-8"))["samples"]
+        assert [sample["tags"] for sample in samples] == [["night", "keep"], ["night"], []]
+        assert [sample["decision"] for sample in samples] == ["keep", None, None]
+        assert [sample["ground_truth"] for sample in samples] == [None] * 3
+
+    @pytest.mark.skipif(importlib.util.find_spec("fiftyone") is None, reason="FiftyOne is not installed")
+    def test_fiftyone_reads_it_back(self, shared_set: ImageSet, tmp_path: Path) -> None:
+        os.environ["FIFTYONE_DO_NOT_TRACK"] = "1"
+        import fiftyone
+
+        write_fiftyone(shared_set, tmp_path / "out", how="copy")
+        found = fiftyone.Dataset.from_dir(str(tmp_path / "out"), dataset_type=fiftyone.types.FiftyOneDataset)
+        try:
+            table = shared_set.table()
+            assert found.values("path") == table["path"].tolist()
+            assert found.values("ground_truth.label") == table["label"].tolist()
+            assert found.values("uncertainty") == pytest.approx(table["uncertainty"].tolist())
+            assert all(Path(path).is_file() for path in found.values("filepath"))
+        finally:
+            found.delete()

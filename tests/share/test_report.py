@@ -1,0 +1,155 @@
+"""The report: what it says, that it is small and whole, and that nothing from files is more than text in it."""
+
+import datetime
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.share.sets import HOSTILE
+from url_viz.errors import FolderError, ImageSetError
+from url_viz.image_set import ImageSet
+from url_viz.share.report import report_html, write_report
+from url_viz.share.report_facts import decision_counts, reason_counts
+from url_viz.share.report_map import HEIGHT, MOST_POINTS, WIDTH, class_paths, map_points, measure_paths, with_thumbnails
+
+NOW = datetime.datetime(2026, 1, 2, 3, 4, tzinfo=datetime.UTC)
+
+
+@pytest.fixture(scope="module")
+def page(shared_set: ImageSet) -> str:
+    return report_html(shared_set, now=NOW)
+
+
+def data_of(page: str) -> dict[str, list[object]]:
+    found = re.search(r'<script type="application/json" id="points">(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    return json.loads(found[1])
+
+
+def words_of(page: str) -> str:
+    body = page[page.index("<main>") : page.index("</main>")]
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body))
+
+
+def test_it_says_what_was_read_with_what(page: str, shared_set: ImageSet) -> None:
+    said = words_of(page)
+    assert f"{len(shared_set)} pictures" in said
+    assert "an order, not a probability" in said
+    assert shared_set.head is not None
+    assert shared_set.head.digest in said
+    assert shared_set.space.weights_digest in said
+    assert "2026-01-02 03:04 UTC" in said
+    assert "1 files not readable" in said
+    assert "R-AUROC" in said
+    assert "Keeping one of each" in said
+
+
+def test_where_the_folder_lies_is_told_only_where_asked(page: str, shared_set: ImageSet) -> None:
+    assert str(shared_set.root) not in page
+    assert str(shared_set.root.parent) not in page
+    assert str(shared_set.root) in report_html(shared_set, with_folder=True)
+
+
+def test_it_asks_for_nothing_and_runs_only_its_own_script(page: str) -> None:
+    assert "default-src 'none'" in page
+    assert not re.findall(r"https?://", page.replace("http:__x", ""))
+    assert not re.findall(r'(?:src|href)="(?!data:image/jpeg;base64,)', page)
+    assert page.count("<script") == 2
+    assert len(page) < 3_000_000
+
+
+def test_names_are_text(page: str) -> None:
+    assert HOSTILE not in page
+    assert "<img src=x" not in page.replace("&lt;", "")
+    assert any(HOSTILE in str(name) for name in data_of(page)["name"])
+    assert HOSTILE not in report_html_titled(page)
+
+
+def report_html_titled(page: str) -> str:
+    return page[: page.index("<main>")]
+
+
+def test_a_title_is_text(shared_set: ImageSet) -> None:
+    titled = report_html(shared_set, title="</title><script>alert(1)</script>")
+    assert "<script>alert" not in titled
+    assert "&lt;/title&gt;&lt;script&gt;alert" in titled
+
+
+def test_every_picture_is_on_the_map_with_its_name_and_percentile(page: str, shared_set: ImageSet) -> None:
+    data, table = data_of(page), shared_set.table()
+    assert [int(str(i)) for i in data["id"]] == table["id"].tolist()
+    assert data["rank"] == [round(float(p)) for p in table["percentile"]]
+    assert len(data["thumbnail"]) == len(table)
+
+
+def test_a_selection_keeps_the_percentiles_of_the_whole(shared_set: ImageSet) -> None:
+    table = shared_set.table().sort_values("percentile").tail(5)
+    page = report_html(shared_set, ids=table["id"].tolist())
+    assert f"A selection of 5 of {len(shared_set)} pictures" in words_of(page)
+    assert sorted(map(int, data_of(page)["rank"])) == sorted(round(float(p)) for p in table["percentile"])
+
+
+def test_what_cannot_be_reported_is_told(shared_set: ImageSet, tmp_path: Path) -> None:
+    with pytest.raises(ImageSetError, match="no picture to report"):
+        report_html(shared_set, ids=[])
+    with pytest.raises(ImageSetError, match="no picture with id 5"):
+        report_html(shared_set, ids=[5])
+    with pytest.raises(FolderError, match=r"does not end in \.html"):
+        write_report(shared_set, tmp_path / "report.pdf")
+    (tmp_path / "file").touch()
+    with pytest.raises(FolderError, match="Cannot write"):
+        write_report(shared_set, tmp_path / "file" / "report.html")
+    assert write_report(shared_set, tmp_path / "new" / "report.html").stat().st_size > 50_000
+
+
+def test_counts() -> None:
+    table = pd.DataFrame({"reasons": ["dark; blurred", "dark", "", None], "decision": ["keep", None, "drop", "keep"]})
+    assert reason_counts(table) == (("dark", 2), ("blurred", 1))
+    assert decision_counts(table) == (("keep", 2), ("drop", 1))
+    assert reason_counts(table[["decision"]]) == ()
+
+
+def dice_table(count: int, seed: int = 0) -> pd.DataFrame:
+    dice = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "x": dice.normal(size=count),
+            "y": dice.normal(size=count),
+            "rank_percentile": dice.permutation(count) * 100 / (count - 1),
+            "label": dice.choice([f"class {n}" for n in range(12)], count),
+        }
+    )
+
+
+def test_the_map_draws_every_point_once_inside_its_frame() -> None:
+    table = dice_table(900)
+    points = map_points(table)
+    assert len(points) == 900
+    assert ((points.x >= 0) & (points.x <= WIDTH) & (points.y >= 0) & (points.y <= HEIGHT)).all()
+    drawn = re.findall(r"M(\d+) (\d+)h0", measure_paths(points, table["rank_percentile"].to_numpy()))
+    assert sorted((int(x), int(y)) for x, y in drawn) == sorted(zip(points.x.tolist(), points.y.tolist(), strict=True))
+    highest = int(np.argmax(table["y"]))
+    assert points.y[highest] == points.y.min(), "up is up"
+    paths, names = class_paths(points, table["label"])
+    assert len(re.findall("M", paths)) == 900
+    assert len(names) == 7
+
+
+def test_of_many_points_a_sample_is_drawn_with_both_ends_in_it() -> None:
+    table = dice_table(30_000)
+    points = map_points(table)
+    assert len(points) == MOST_POINTS
+    ranks = table["rank_percentile"].to_numpy()
+    assert ranks[points.rows].min() == 0
+    assert ranks[points.rows].max() == 100
+    places = with_thumbnails(points, ranks, most=200)
+    assert 100 < len(places) <= 200
+    assert len(np.unique(places)) == len(places)
+
+
+def test_a_set_without_coordinates_has_no_map() -> None:
+    assert len(map_points(dice_table(5).assign(x=np.nan))) == 0
