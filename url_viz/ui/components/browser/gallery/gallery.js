@@ -1,17 +1,20 @@
 // The gallery's module. Names and labels come from files, so they are text, never HTML.
 
-const PARTS = ["value", "twins", "mark", "name", "label"];
-
 class Gallery {
   constructor(element) {
     this.element = element;
     this.grid = element.querySelector(".grid");
-    this.tiles = new Map();
+    this.said = element.querySelector(".said");
+    this.cells = new Map();
+    this.tiles = [];
+    this.actions = new Actions();
+    this.decidedHere = []; // ids, for undo to lead back to the picture
+    this.undoneHere = [];
     this.stopper = new AbortController();
     const { signal } = this.stopper;
     this.grid.addEventListener("click", (event) => this.click(event), { signal });
     this.grid.addEventListener("keydown", (event) => this.key(event), { signal });
-    this.grid.addEventListener("focusin", (event) => this.enterAt(event.target.closest(".tile")), { signal });
+    this.grid.addEventListener("focusin", (event) => this.enterAt(event.target.closest(".cell")), { signal });
     // Neither event of an image bubbles, but both can be caught on their way down.
     this.grid.addEventListener("error", (event) => event.target.parentElement.classList.add("broken"), {
       signal,
@@ -23,86 +26,129 @@ class Gallery {
     });
   }
 
-  // Tiles already there are kept, so that their pictures neither load again nor flicker.
-  update({ data, setTriggerValue }) {
+  // Cells already there are kept, so that their pictures neither load again nor flicker.
+  update({ data, setTriggerValue, setStateValue }) {
     this.setTriggerValue = setTriggerValue;
-    const before = this.tiles;
-    this.tiles = new Map(data.tiles.map((tile) => [tile.id, before.get(tile.id) ?? newTile(tile.id)]));
-    for (const tile of data.tiles) fill(this.tiles.get(tile.id), tile);
-    const wanted = [...this.tiles.values()];
-    if (wanted.length !== this.grid.children.length || wanted.some((tile, i) => tile !== this.grid.children[i]))
-      this.grid.replaceChildren(...wanted);
+    this.setStateValue = setStateValue;
+    this.canDecide = data.can_decide;
+    this.actions.taken(data.taken);
+    this.tiles = data.tiles;
+    const before = this.cells;
+    this.cells = new Map(data.tiles.map((tile) => [tile.id, before.get(tile.id) ?? newCell(tile.id)]));
+    this.fillAll();
+    this.arrange([...this.cells.values()]);
     this.grid.classList.toggle("free", !data.columns);
     this.grid.classList.toggle(
       "unlabelled",
       data.tiles.every((tile) => tile.label === null),
     );
     this.grid.style.setProperty("--columns", data.columns ?? 1);
-    this.grid.hidden = !wanted.length;
+    this.grid.hidden = !this.cells.size;
     const empty = this.element.querySelector(".empty");
-    empty.hidden = wanted.length > 0;
+    empty.hidden = this.cells.size > 0;
     empty.textContent = data.empty;
-    if (wanted.length && !wanted.some((tile) => tile.tabIndex === 0)) wanted[0].tabIndex = 0;
+  }
+
+  // What the server says of each picture, and over it what it will say once it has taken all actions.
+  fillAll() {
+    const { decided } = this.actions;
+    for (const tile of this.tiles) {
+      const decision = decided.has(tile.id) ? decided.get(tile.id) : tile.decision;
+      fill(this.cells.get(tile.id), { ...tile, decision }, this.canDecide);
+    }
+  }
+
+  // Moving elements takes the focus from them: it is given back, or goes to what has taken the place of its tile.
+  arrange(wanted) {
+    const present = [...this.grid.children];
+    if (wanted.length !== present.length || wanted.some((cell, i) => cell !== present[i])) {
+      const focused = present.findIndex((cell) => cell.contains(cell.getRootNode().activeElement));
+      this.grid.replaceChildren(...wanted);
+      if (focused >= 0) {
+        const cell = wanted.includes(present[focused])
+          ? present[focused]
+          : wanted[Math.min(focused, wanted.length - 1)];
+        cell?.querySelector(".tile").focus({ preventScroll: true });
+      }
+    }
+    const stops = wanted.map((cell) => cell.querySelector(".tile"));
+    if (stops.length && !stops.some((tile) => tile.tabIndex === 0)) stops[0].tabIndex = 0;
   }
 
   click(event) {
-    const tile = event.target.closest(".tile");
-    if (tile) this.setTriggerValue("clicked", tile.dataset.id);
+    const cell = event.target.closest(".cell");
+    const choice = event.target.closest(".choice");
+    if (choice) {
+      this.decide(cell, choice.dataset.decision);
+      cell.querySelector(".tile").focus({ preventScroll: true });
+    } else if (cell && event.target.closest(".tile")) this.setTriggerValue("clicked", cell.dataset.id);
   }
 
   // The grid is one stop of the Tab key; inside, arrows move.
-  enterAt(tile) {
-    for (const other of this.tiles.values()) other.tabIndex = other === tile ? 0 : -1;
+  enterAt(cell) {
+    for (const other of this.cells.values()) other.querySelector(".tile").tabIndex = other === cell ? 0 : -1;
   }
 
   key(event) {
-    const tiles = [...this.grid.children];
-    const at = tiles.indexOf(event.target.closest(".tile"));
-    const columns = tiles.filter((tile) => tile.offsetTop === tiles[0].offsetTop).length;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const cells = [...this.grid.children];
+    const at = cells.indexOf(event.target.closest(".cell"));
+    const columns = cells.filter((cell) => cell.offsetTop === cells[0].offsetTop).length;
     const steps = {
       ArrowLeft: -1,
       ArrowRight: 1,
       ArrowUp: -columns,
       ArrowDown: columns,
       Home: -at,
-      End: tiles.length - 1 - at,
+      End: cells.length - 1 - at,
     };
-    if (!(event.key in steps) || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key in steps) focusOn(cells[at + steps[event.key]]);
+    else if (!this.canDecide || !this.decideBy(event, cells, at)) return;
     event.preventDefault();
     event.stopPropagation();
-    tiles[at + steps[event.key]]?.focus();
+  }
+
+  // Whether the key was one that decides. A key that is held down decides once: a row of pictures is easily overrun.
+  decideBy(event, cells, at) {
+    const key = event.key.toLowerCase();
+    if (key === "u" || key === "y") {
+      if (!event.repeat) this.command(key === "y" || event.shiftKey ? "redo" : "undo");
+    } else if (key in DECISION_OF_KEY && !event.shiftKey) {
+      if (!event.repeat && this.decide(cells[at], DECISION_OF_KEY[key])) focusOn(cells[at + 1]);
+    } else return false;
+    return true;
+  }
+
+  // Decide on a picture, or take back what is decided where it is the same; returns whether it now has a decision.
+  decide(cell, name) {
+    const { id } = cell.dataset;
+    const decision = cell.dataset.decision === name ? null : name;
+    this.decidedHere.push(id);
+    this.undoneHere.length = 0;
+    this.send({ id, decision });
+    const picture = this.tiles.find((tile) => tile.id === id).name;
+    this.said.textContent = decision ? `${DECISIONS[name].word}: ${picture}` : `No decision: ${picture}`;
+    return decision !== null;
+  }
+
+  command(command) {
+    const [from, to] = command === "undo" ? [this.decidedHere, this.undoneHere] : [this.undoneHere, this.decidedHere];
+    const id = from.pop();
+    if (id !== undefined) to.push(id);
+    this.send({ command });
+    focusOn(this.cells.get(id));
+    this.said.textContent = command === "undo" ? "Undone" : "Redone";
+  }
+
+  // The mark is there at once; the server's word replaces it when it comes.
+  send(action) {
+    this.setStateValue("actions", this.actions.add(action));
+    this.fillAll();
   }
 }
 
-function newTile(id) {
-  const tile = Object.assign(document.createElement("button"), { type: "button", className: "tile", tabIndex: -1 });
-  tile.dataset.id = id;
-  const part = (name) => Object.assign(document.createElement("span"), { className: name });
-  const picture = part("picture");
-  picture.append(Object.assign(document.createElement("img"), { alt: "", loading: "lazy", decoding: "async" }));
-  picture.append(part("value"), part("twins"), part("mark"));
-  tile.append(picture, part("name"), part("label"));
-  return tile;
-}
-
-function fill(tile, { name, thumbnail, value, label, twins, is_ringed: isRinged, mark }) {
-  const baseName = name.slice(name.lastIndexOf("/") + 1); // a path's end tells pictures apart; the title has all of it
-  const texts = {
-    value,
-    twins: twins ? `+${twins} ${twins === 1 ? "twin" : "twins"}` : "",
-    mark: mark ?? "",
-    name: baseName,
-    label: label ?? "",
-  };
-  for (const part of PARTS) tile.querySelector(`.${part}`).textContent = texts[part];
-  tile.querySelector(".name").title = name;
-  tile.querySelector(".label").title = label ?? "";
-  tile.setAttribute("aria-label", [name, texts.label, value, texts.twins, texts.mark].filter(Boolean).join(", "));
-  tile.classList.toggle("ringed", isRinged);
-  if (isRinged) tile.setAttribute("aria-current", "true");
-  else tile.removeAttribute("aria-current");
-  const image = tile.querySelector("img");
-  if (image.getAttribute("src") !== thumbnail) image.src = thumbnail;
+function focusOn(cell) {
+  cell?.querySelector(".tile").focus();
 }
 
 const galleries = new WeakMap(); // Streamlit's root → its gallery

@@ -1,0 +1,55 @@
+"""An app with a gallery to decide in: `streamlit run tests/browser/harness_gallery_decide.py -- DECISIONS.db`.
+
+Query parameters: n, slow (seconds that a run takes), only (show only pictures without a decision), columns.
+"""
+
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+from starlette.routing import Route
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from tests.browser.harness_components import FIRST_ID, answer_thumbnail, tile_of
+from url_viz.index.claims import Files
+from url_viz.index.decisions import Decisions
+from url_viz.ui.components.gallery import GalleryEvent, show_gallery
+from url_viz.ui.decide import take_gallery_event
+
+
+@dataclass(frozen=True)
+class Holder:
+    """As much of an image set as deciding needs."""
+
+    decisions: Decisions
+
+
+def page() -> None:
+    query = st.query_params
+    count = int(query.get("n", 12))
+    ids = np.arange(FIRST_ID, FIRST_ID + count, dtype=np.int64)
+    holder = Holder(Decisions(Path(sys.argv[1]).parent / f"{query['run']}.db", Files(ids, ids)))
+
+    def take(event: GalleryEvent) -> None:
+        take_gallery_event(holder, event)  # type: ignore[arg-type]
+
+    now = holder.decisions.now().decision.tolist()
+    time.sleep(float(query.get("slow", 0)))
+    tiles = [replace(tile_of(row, with_label=True), decision=now[row]) for row in range(count)]
+    if "only" in query:
+        tiles = [tile for tile in tiles if tile.decision is None]
+    event = show_gallery(tuple(tiles), key="gallery", empty="All decided.", columns=6, take=take)
+    st.text(f"clicked {event.clicked_id}")
+    st.text("decided " + ",".join("-" if d is None else d[0] for d in now))
+    st.session_state["runs"] = st.session_state.get("runs", 0) + 1
+    st.text(f"runs {st.session_state['runs']}")
+
+
+if get_script_run_ctx(suppress_warning=True) is None:
+    app = st.App(__file__, routes=[Route("/harness/thumbnail/{id:int}", answer_thumbnail)])
+else:
+    st.set_page_config(layout="wide")
+    page()

@@ -1,0 +1,236 @@
+"""Deciding in the gallery in a real browser: by keys and buttons, at once, with nothing lost however fast one types."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from playwright.sync_api import FloatRect, Locator, Page, expect
+from streamlit.testing.v1 import AppTest
+
+from tests.browser.conftest import OpenPage, Serve, eventually
+from tests.browser.harness_components import FIRST_ID
+from url_viz.index.claims import Files
+from url_viz.index.decisions import Decisions
+from url_viz.ui.components.gallery import GalleryAction, GalleryEvent, gallery_event
+
+HARNESS = Path(__file__).parent / "harness_gallery_decide.py"
+PATIENT_MS = 30_000
+COMPONENTS = Path(__file__).parent / "harness_components.py"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A page with twelve pictures to decide on."""
+
+    page: Page
+
+    @property
+    def tiles(self) -> Locator:
+        return self.page.locator(".tile")
+
+    def decision(self, at: int) -> str | None:
+        """The decision that a picture shows."""
+        return self.page.locator(".cell").nth(at).get_attribute("data-decision")
+
+    def expect_decided(self, text: str) -> None:
+        """What the server knows in the end: a letter a picture."""
+        expect(self.page.get_by_text(f"decided {text}", exact=True)).to_be_visible(timeout=PATIENT_MS)
+
+    def runs(self) -> int:
+        return int(self.page.get_by_text("runs ").inner_text().removeprefix("runs "))
+
+
+Open = Callable[..., Desk]
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("gallery") / "decisions.db"
+
+
+@pytest.fixture
+def desk(serve: Serve, open_page: OpenPage, database: Path) -> Open:
+    def opened(query: str = "", *, run: str | None = None, width: int = 1400) -> Desk:
+        address = f"{serve(HARNESS, str(database))}/?run={run or uuid4().hex}&{query}"
+        desk = Desk(open_page(address, width=width))
+        desk.tiles.first.wait_for()
+        return desk
+
+    return opened
+
+
+def decisions_at(database: Path, run: str) -> Decisions:
+    """What a page writes to."""
+    ids = np.arange(FIRST_ID, FIRST_ID + 12, dtype=np.int64)
+    return Decisions(database.parent / f"{run}.db", Files(ids, ids))
+
+
+def rect_of(locator: Locator) -> FloatRect:
+    box = locator.bounding_box()
+    assert box is not None
+    return box
+
+
+@pytest.mark.browser
+def test_keys_decide_move_on_and_clear(desk: Open) -> None:
+    at = desk()
+    at.tiles.first.focus()
+    for key in ("k", "d", "l"):
+        at.page.keyboard.press(key)
+    expect(at.tiles.nth(3)).to_be_focused()
+    at.expect_decided("k,d,l" + ",-" * 9)
+    expect(at.tiles.nth(3)).to_be_focused()
+    label = "holiday/2024/IMG_00001.jpg, wheaten terrier, 0.422 · 96th, kept, decided: drop"
+    expect(at.tiles.nth(1)).to_have_attribute("aria-label", label)
+    at.page.keyboard.press("ArrowLeft")
+    at.page.keyboard.press("l")
+    expect(at.tiles.nth(2)).to_be_focused()
+    at.expect_decided("k,d,-" + ",-" * 9)
+    at.page.keyboard.press("Enter")
+    expect(at.page.get_by_text(f"clicked {FIRST_ID + 2}")).to_be_visible()
+
+
+@pytest.mark.browser
+def test_undo_and_redo_lead_back_to_the_picture(desk: Open) -> None:
+    at = desk()
+    at.tiles.first.focus()
+    at.page.keyboard.press("k")
+    at.page.keyboard.press("d")
+    at.expect_decided("k,d" + ",-" * 10)
+    at.page.keyboard.press("u")
+    at.expect_decided("k,-" + ",-" * 10)
+    expect(at.tiles.nth(1)).to_be_focused()
+    expect(at.page.get_by_text("Undone: dropped 1 picture")).to_be_visible()
+    at.page.keyboard.press("Shift+U")
+    at.expect_decided("k,d" + ",-" * 10)
+    at.page.keyboard.press("u")
+    at.page.keyboard.press("u")
+    at.expect_decided("-,-" + ",-" * 10)
+    at.page.keyboard.press("y")
+    at.expect_decided("k,-" + ",-" * 10)
+
+
+@pytest.mark.browser
+def test_the_mark_is_there_before_the_server_answers_and_nothing_typed_is_lost(desk: Open, database: Path) -> None:
+    """Runs take .4 s, and keys come faster: they overtake each other. Each key is one action nevertheless."""
+    run = uuid4().hex
+    at = desk("slow=0.4", run=run)
+    at.tiles.first.focus()
+    for key in "kdlkd":
+        at.page.keyboard.press(key)
+    assert [at.decision(i) for i in range(6)] == ["keep", "drop", "look-again", "keep", "drop", None]
+    assert at.runs() == 1, "no run has ended since"
+    at.page.keyboard.press("u")
+    assert at.decision(4) is None, "undo of what waits is there at once, too"
+    for key in "lkkkk":
+        at.page.keyboard.press(key)
+        at.page.wait_for_timeout(60)
+    at.expect_decided("k,d,l,k,l,k,k,k,k" + ",-" * 3)
+    expect(at.tiles.nth(9)).to_be_focused()
+    for _ in range(3):
+        at.page.keyboard.press("u")
+        at.page.wait_for_timeout(90)
+    at.expect_decided("k,d,l,k,l,k" + ",-" * 6)
+    decisions = decisions_at(database, run)
+    for _ in range(6):
+        assert decisions.undo() is not None
+    assert not decisions.can_undo
+
+
+@pytest.mark.browser
+def test_buttons_come_on_hover_and_move_nothing(desk: Open) -> None:
+    at = desk()
+    cell = at.page.locator(".cell").nth(4)
+    before = [rect_of(tile) for tile in at.tiles.all()]
+    expect(cell.locator(".choices")).to_have_css("opacity", "0")
+    cell.hover()
+    expect(cell.locator(".choices")).to_have_css("opacity", "1")
+    cell.get_by_role("button", name="Drop", exact=True).click()
+    at.expect_decided("-,-,-,-,d" + ",-" * 7)
+    expect(cell.get_by_role("button", name="Drop", exact=True)).to_have_attribute("aria-pressed", "true")
+    expect(at.tiles.nth(4)).to_be_focused()
+    assert [rect_of(tile) for tile in at.tiles.all()] == before
+    expect(cell.locator("img")).to_have_css("opacity", "0.3")
+    assert at.page.get_by_text("clicked None").count() == 1, "deciding opens nothing"
+
+
+@pytest.mark.browser
+def test_the_focus_goes_on_where_decided_pictures_leave(desk: Open) -> None:
+    at = desk("only=1")
+    at.tiles.nth(2).focus()
+    at.page.keyboard.press("d")
+    expect(at.tiles).to_have_count(11)
+    expect(at.tiles.nth(2)).to_be_focused()
+    expect(at.tiles.nth(2).locator(".name")).to_have_text("IMG_00003.jpg")
+    at.page.keyboard.press("End")
+    at.page.keyboard.press("k")
+    expect(at.tiles).to_have_count(10)
+    expect(at.tiles.nth(9)).to_be_focused()
+
+
+@pytest.mark.browser
+def test_two_windows_write_to_one_set(desk: Open, database: Path) -> None:
+    run = uuid4().hex
+    one, other = desk(run=run), desk(run=run)
+    one.tiles.first.focus()
+    other.tiles.nth(11).focus()
+    for _ in range(3):
+        one.page.keyboard.press("k")
+        other.page.keyboard.press("d")
+        other.page.keyboard.press("ArrowLeft")
+        other.page.keyboard.press("ArrowLeft")
+    decisions = decisions_at(database, run)
+    expected = [*["keep"] * 3, *[None] * 5, "drop", "drop", None, "drop"]
+    eventually(lambda: decisions.now().decision.tolist() == expected, within_s=PATIENT_MS / 1000)
+    one.page.reload()
+    one.tiles.first.wait_for()
+    one.expect_decided("k,k,k,-,-,-,-,-,d,d,-,d")
+
+
+@pytest.mark.browser
+def test_a_gallery_that_is_not_for_deciding_shows_no_sign_of_it(serve: Serve, open_page: OpenPage) -> None:
+    page = open_page(f"{serve(COMPONENTS)}/?show=gallery&n=4")
+    page.locator(".tile").first.focus()
+    page.keyboard.press("k")
+    page.locator(".cell").first.hover()
+    expect(page.locator(".choices").first).to_be_hidden()
+    expect(page.locator(".cell").first).not_to_have_attribute("data-decision", "keep")
+    expect(page.locator(".tile").first).to_be_focused()
+
+
+def test_actions_are_read_in_order_and_only_new_ones() -> None:
+    state = {
+        "clicked": None,
+        "actions": [
+            {"sequence": 5, "id": "9", "decision": "keep"},
+            {"sequence": 6, "command": "undo"},
+            {"sequence": 7, "id": str(FIRST_ID), "decision": None},
+            {"sequence": 8, "id": "1", "decision": "<b>"},
+            {"sequence": 9, "decision": "keep"},
+        ],
+    }
+    expected = (GalleryAction(9, "keep"), GalleryAction(command="undo"), GalleryAction(FIRST_ID, None))
+    assert gallery_event(state) == GalleryEvent(None, expected)
+    assert gallery_event(state, taken=6) == GalleryEvent(None, expected[2:])
+    assert gallery_event({}) == GalleryEvent(None)
+
+
+def test_a_page_takes_each_action_once(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["harness", str(database)])
+    at = AppTest.from_file(str(HARNESS), default_timeout=30)
+    at.query_params["run"] = uuid4().hex
+    at.session_state["gallery"] = {"actions": [{"sequence": 1, "id": str(FIRST_ID), "decision": "drop"}]}
+    at.run()
+    at.session_state["gallery"] = {
+        "actions": [
+            {"sequence": 1, "id": str(FIRST_ID), "decision": "drop"},
+            {"sequence": 2, "id": str(FIRST_ID + 1), "decision": "keep"},
+        ]
+    }
+    at.run()
+    at.run()
+    assert not at.exception
+    assert at.text[1].value == "decided d,k" + ",-" * 10

@@ -1,0 +1,68 @@
+// One cell of the grid: the tile, which is a button, and beside it (buttons cannot hold buttons) those that decide.
+
+const PARTS = ["value", "twins", "mark", "name", "label"];
+
+function newCell(id) {
+  const cell = Object.assign(document.createElement("div"), { className: "cell" });
+  cell.dataset.id = id;
+  const tile = Object.assign(document.createElement("button"), { type: "button", className: "tile", tabIndex: -1 });
+  const part = (name) => Object.assign(document.createElement("span"), { className: name });
+  const picture = part("picture");
+  picture.append(Object.assign(document.createElement("img"), { alt: "", loading: "lazy", decoding: "async" }));
+  picture.append(part("value"), part("twins"), part("mark"), part("decision"));
+  tile.append(picture, part("name"), part("label"));
+  cell.append(tile, newChoices());
+  return cell;
+}
+
+function newChoices() {
+  const choices = Object.assign(document.createElement("div"), { className: "choices" });
+  for (const [name, { word, key, path }] of Object.entries(DECISIONS)) {
+    const choice = Object.assign(document.createElement("button"), {
+      type: "button",
+      className: `choice ${name}`,
+      title: `${word} (${key})`,
+      tabIndex: -1, // the keys do the same on the tile itself
+    });
+    choice.dataset.decision = name;
+    choice.setAttribute("aria-label", word);
+    choice.append(newIcon(path));
+    choices.append(choice);
+  }
+  return choices;
+}
+
+function fill(cell, { name, thumbnail, value, label, twins, is_ringed: isRinged, mark, decision }, canDecide) {
+  const tile = cell.querySelector(".tile");
+  const baseName = name.slice(name.lastIndexOf("/") + 1); // a path's end tells pictures apart; the title has all of it
+  const texts = {
+    value,
+    twins: twins ? `+${twins} ${twins === 1 ? "twin" : "twins"}` : "",
+    mark: mark ?? "",
+    name: baseName,
+    label: label ?? "",
+  };
+  for (const part of PARTS) tile.querySelector(`.${part}`).textContent = texts[part];
+  tile.querySelector(".name").title = name;
+  tile.querySelector(".label").title = label ?? "";
+  const decided = decision ? `decided: ${DECISIONS[decision].word.toLowerCase()}` : "";
+  const said = [name, texts.label, value, texts.twins, texts.mark, decided];
+  tile.setAttribute("aria-label", said.filter(Boolean).join(", "));
+  tile.classList.toggle("ringed", isRinged);
+  if (isRinged) tile.setAttribute("aria-current", "true");
+  else tile.removeAttribute("aria-current");
+  if (canDecide) tile.setAttribute("aria-keyshortcuts", "k d l u y");
+  else tile.removeAttribute("aria-keyshortcuts");
+  cell.querySelector(".choices").hidden = !canDecide;
+  showDecision(cell, decision);
+  const image = tile.querySelector("img");
+  if (image.getAttribute("src") !== thumbnail) image.src = thumbnail;
+}
+
+function showDecision(cell, decision) {
+  if (decision) cell.dataset.decision = decision;
+  else delete cell.dataset.decision;
+  cell.querySelector(".decision").replaceChildren(...(decision ? [newIcon(DECISIONS[decision].path)] : []));
+  for (const choice of cell.querySelectorAll(".choice"))
+    choice.setAttribute("aria-pressed", String(choice.dataset.decision === decision));
+}
