@@ -61,9 +61,9 @@ def why(
 
     image_set = open_image_set(folder, model=model, workspace=workspace)
     image_id = int(listed(image_set, [str(picture)])[0])
-    row, found = image_set.row(image_id), image_set.reasons()
+    row = image_set.row(image_id)
     print(f"{row['path']}: {_value(row)}")
-    for one in found[found["id"] == image_id].itertuples():
+    for one in image_set.reasons([image_id]).itertuples():
         print(f"  {one.strength:.2f}  {one.reason}: {one.detail}")
     if not row["reasons"]:
         print("  None of the reasons that are looked for.")

@@ -132,9 +132,9 @@ class ImageSet(OnMap, WithLabels):
         """Choose what `label` is: "folders" (as at first), None for no labels, or one of the user's own columns."""
         self.own.use_labels(chosen)
 
-    def reasons(self) -> pd.DataFrame:
-        """Why pictures are ambiguous, one row a reason: id, reason, strength (0 to 1), detail; see `reason_table`."""
-        return self._reasoned.reasons(self.own.table())
+    def reasons(self, ids: Iterable[int] | None = None) -> pd.DataFrame:
+        """Why pictures (default: all) are ambiguous, one row a reason: id, reason, strength (0 to 1), detail."""
+        return self._reasoned.reasons(self.own.table(), ids)
 
     def heat(self, image_id: int) -> Heat:
         """Which part of a picture its uncertainty comes from (entropy, without a head): 65 forward passes."""

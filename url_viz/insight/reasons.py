@@ -1,6 +1,6 @@
 """Why is a picture ambiguous? The likely reasons, named, each with a strength, from measures and neighbours."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +58,8 @@ ALONE_FENCES = (1.0, 2.0)
 """Nearest similarity, in distances of the quartiles below the lower one."""
 FEWEST_FOR_FENCES = 20
 
+BETWEEN_CLASSES = "between classes"
+
 NAMES = (
     "blurred",
     "dark",
@@ -66,7 +68,7 @@ NAMES = (
     "near-empty",
     "tiny",
     "extreme aspect",
-    "between classes",
+    BETWEEN_CLASSES,
     "many look alike",
     "out on its own",
     "twin",
@@ -114,11 +116,16 @@ def reasons_of(table: pd.DataFrame, *, contents: NDArray[np.int64], graph: Graph
     return Reasons(np.stack([strength[name] for name in NAMES], axis=1), between)
 
 
-def reason_table(table: pd.DataFrame, found: Reasons) -> pd.DataFrame:
-    """One row a reason of a picture, in the table's order, the strongest first: id, reason, strength, detail."""
+def reason_table(table: pd.DataFrame, found: Reasons, *, rows: NDArray[np.integer] | None = None) -> pd.DataFrame:
+    """One row a reason of a picture, in the table's order, the strongest first: id, reason, strength, detail.
+
+    `rows` are those of the table that are asked for, by default all.
+    """
+    classes = pd.factorize(table["label"])[1]
+    if rows is not None:
+        table, found = table.iloc[rows], Reasons(found.strength[rows], found.rivals.take(rows))
     rows, which = found.pairs()
     detail = np.full(len(rows), "", object)
-    classes = pd.factorize(table["label"])[1]
     for number, name in enumerate(NAMES):
         at = np.flatnonzero(which == number)
         if len(at):
@@ -168,7 +175,7 @@ def _strengths(table: pd.DataFrame, between: Rivals) -> Mapping[str, Values]:
         "near-empty": empty,
         "tiny": TINY(short),
         "extreme aspect": EXTREME_ASPECT(long / np.maximum(short, 1)),
-        "between classes": np.where(together >= BETWEEN_TOGETHER, BETWEEN(ratio), 0),
+        BETWEEN_CLASSES: np.where(together >= BETWEEN_TOGETHER, BETWEEN(ratio), 0),
         "many look alike": _alike(_column(table, "confusability")),
         "out on its own": _alone(_column(table, "nearest_similarity")),
         "twin": (1 - 1 / np.bincount(group)[group]).astype(np.float32),
@@ -239,9 +246,12 @@ class ReasonedTable:
         """`table` with one more column: the names of each picture's reasons, the strongest first, joined by "; "."""
         return self._of(table).result
 
-    def reasons(self, table: pd.DataFrame) -> pd.DataFrame:
-        """As `reason_table`."""
-        return reason_table(table, self._of(table).found)
+    def reasons(self, table: pd.DataFrame, ids: Iterable[int] | None = None) -> pd.DataFrame:
+        """As `reason_table`; of some pictures by `ids`, by default of all. Ids that are not there are left out."""
+        rows = None
+        if ids is not None:
+            rows = np.flatnonzero(np.isin(table["id"].to_numpy(), np.fromiter(ids, np.int64)))
+        return reason_table(table, self._of(table).found, rows=rows)
 
     def _of(self, table: pd.DataFrame) -> "_Joined":
         known = self._known  # one reading: another thread may put a newer one there

@@ -1,15 +1,14 @@
 """One picture opened: the picture itself, its facts, and its nearest neighbours."""
 
-import html
-
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from url_viz.image_set import ImageSet
-from url_viz.insight.ranking import with_percentile
+from url_viz.insight.ranking import ends, with_percentile
 from url_viz.ui.components.gallery import show_gallery
-from url_viz.ui.routes import picture_url
+from url_viz.ui.heat import show_with_heat
+from url_viz.ui.reasons import show_reason_badges
 from url_viz.ui.search_query import search_with
 from url_viz.ui.view import MEASURES, ordinal, tiles
 
@@ -24,10 +23,11 @@ def show_picture(image_set: ImageSet, *, measure: str) -> None:
     row = image_set.row(image_id)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        _show_large(image_set, image_id, row)
+        show_with_heat(image_set, image_id, row)
     with right:
-        st.markdown("**File**")
+        _show_steps(image_set, image_id, measure)
         st.code(str(row["path"]), language=None, wrap_lines=True)
+        show_reason_badges(image_set.reasons([image_id]))
         st.dataframe(_facts(image_set, row), hide_index=True, width="stretch")
         if st.button("Search with this picture", icon=":material/image_search:", key="search_with"):
             search_with(image_id)
@@ -46,11 +46,32 @@ def show_picture(image_set: ImageSet, *, measure: str) -> None:
         st.rerun(scope="fragment")
 
 
-def _show_large(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
-    """The picture at its own aspect from the first moment, so that nothing jumps when it arrives."""
-    address = html.escape(picture_url(image_set, image_id))
-    shape = f"aspect-ratio: {int(str(row['width']))} / {int(str(row['height']))}"
-    st.html(f'<img class="url-viz-picture" src="{address}" style="{shape}" alt="The picture">')
+def _show_steps(image_set: ImageSet, image_id: int, measure: str) -> None:
+    """Two buttons that go on along the order of the measure."""
+    ids = _in_order(image_set, measure)
+    place = ids.index(image_id) if image_id in ids else None
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        for step, icon, words in ((-1, "chevron_left", "More ambiguous"), (1, "chevron_right", "Clearer")):
+            to = None if place is None or not 0 <= place + step < len(ids) else ids[place + step]
+            st.button(
+                words,
+                icon=f":material/{icon}:",
+                key=f"step.{step}",
+                disabled=to is None,
+                on_click=_open,
+                args=(to,),
+                help=f"The next one by {MEASURES[measure].lower()}" if measure in MEASURES else None,
+            )
+
+
+def _in_order(image_set: ImageSet, measure: str) -> list[int]:
+    ids: list[int] = ends(image_set.table(), by=measure, collapse_twins=False).ambiguous["id"].tolist()
+    return ids
+
+
+def _open(image_id: int | None) -> None:
+    if image_id is not None:
+        st.session_state[OPENED] = st.session_state["view.ringed"] = image_id
 
 
 def _ranks(image_set: ImageSet, near: pd.DataFrame, measure: str) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":

@@ -1,0 +1,82 @@
+"""The heat map on an opened picture: where its uncertainty comes from, worked out when it is asked for."""
+
+import base64
+import html
+import io
+from dataclasses import dataclass
+
+import streamlit as st
+
+from url_viz.errors import UrlVizError
+from url_viz.image_set import ImageSet
+from url_viz.insight.heat_picture import in_words, overlay
+from url_viz.ui.loaded import running_set
+from url_viz.ui.routes import picture_url
+
+WANTED = "view.heat"
+MOST_KEPT = 256
+HELP = "One part after another is blurred, and the model asked again: where the value falls, that part raised it."
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A heat map ready to lie on its picture: `png`, the part of the picture it covers, and what it says."""
+
+    png: bytes
+    box: tuple[float, float, float, float]
+    words: str
+
+
+def show_with_heat(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
+    """The picture at its own aspect from the first moment, and a switch that lays its heat map over it."""
+    place = st.empty()
+    place.html(picture_html(image_set, image_id, row, None))
+    is_wanted = st.toggle("Where does it come from?", key=WANTED, help=HELP, disabled=image_set.source.is_given)
+    line = st.empty()
+    if not is_wanted:
+        return
+    line.caption("Covering one part after another …")
+    try:
+        layer = _layer(_key(image_set, image_id), image_set, image_id)
+    except UrlVizError as error:
+        line.error(str(error), icon=":material/error:")
+        return
+    place.html(picture_html(image_set, image_id, row, layer))
+    line.caption(layer.words)
+
+
+def picture_html(image_set: ImageSet, image_id: int, row: dict[str, object], layer: Layer | None) -> str:
+    """The picture, as large as the place and most of the window's height allow, with a layer over its part."""
+    width, height = int(str(row["width"])), int(str(row["height"]))
+    frame = f"position: relative; margin: 0 auto; aspect-ratio: {width} / {height}; "
+    frame += f"width: min(100%, calc(58vh * {width / height:.4f})); overflow: hidden; border-radius: .5rem;"
+    fill = "position: absolute; width: 100%; height: 100%; left: 0; top: 0;"
+    address = html.escape(picture_url(image_set, image_id))
+    grey = " filter: grayscale(.6);" if layer is not None else ""
+    over = "" if layer is None else _layer_html(layer)
+    return f'<div style="{frame}"><img src="{address}" style="{fill}{grey}" alt="The picture">{over}</div>'
+
+
+def _layer_html(layer: Layer) -> str:
+    left, top, right, bottom = (f"{100 * share:.3f}%" for share in layer.box)
+    size = f"width: calc({right} - {left}); height: calc({bottom} - {top});"
+    data = base64.b64encode(layer.png).decode()
+    return (
+        f'<img src="data:image/png;base64,{data}" style="position: absolute; left: {left}; top: {top}; {size}" '
+        f'alt="{html.escape(layer.words)}">'
+    )
+
+
+def _key(image_set: ImageSet, image_id: int) -> str:
+    content = image_set.contents[image_set.row_of(image_id)]
+    return f"{image_set.set_id}.{image_set.space.key}.{image_set.head.digest if image_set.head else '-'}.{content}"
+
+
+@st.cache_data(max_entries=MOST_KEPT, show_spinner=False)
+def _layer(key: str, _image_set: ImageSet, _image_id: int) -> Layer:
+    """`key` says what the map depends on; the others are not looked at by the memo."""
+    with running_set(_image_set) as running:
+        heat = running.heat(_image_id)
+    file = io.BytesIO()
+    overlay(heat).save(file, "PNG")
+    return Layer(file.getvalue(), heat.box, in_words(heat))
