@@ -1,0 +1,165 @@
+"""The map's styles, masks, fixed colours and representatives in a real browser."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import OpenPage, Serve, eventually
+from tests.browser.harness_components import CLASSES, FIRST_ID, synthetic_points
+from tests.browser.test_components import PANNED, drag_around, painted_pixels, ready, rect_of, shown_points
+
+HARNESS = Path(__file__).parent / "harness_map.py"
+
+
+def pixel(page: Page, left: float, top: float) -> list[int]:
+    """The colour of the raster at a place of the page."""
+    script = """(canvas, [x, y]) => {
+        const { left, top } = canvas.getBoundingClientRect();
+        return [...canvas.getContext("2d").getImageData(x - left, y - top, 1, 1).data.slice(0, 3)];
+    }"""
+    return list(page.locator("canvas.raster").evaluate(script, [left, top]))
+
+
+def tool(page: Page, name: str) -> Locator:
+    return page.locator(".tools").get_by_role("button", name=name, exact=True)
+
+
+@pytest.mark.browser
+def test_the_toolbar_draws_other_styles_and_the_page_hears_of_it(serve: Serve, open_page: OpenPage) -> None:
+    page = open_page(f"{serve(HARNESS)}/?n=2000")
+    ready(page)
+    assert tool(page, "Points").get_attribute("aria-pressed") == "true"
+    painted = {"points": painted_pixels(page)}
+    for style, hint in (
+        ("Fog", "Small and crisp: low uncertainty percentile. Large and faint: high."),
+        ("Density", "Stronger: more pictures. Colour: mean."),
+    ):
+        tool(page, style).click()
+        expect(page.locator(f".stage[data-style={style.lower()}]")).to_be_visible()
+        expect(page.locator(".hint")).to_have_text(hint)
+        expect(page.get_by_text(f"style {style.lower()}")).to_be_visible()
+        assert tool(page, style).get_attribute("aria-pressed") == "true"
+        painted[style.lower()] = painted_pixels(page)
+    assert painted["density"] > painted["fog"] > painted["points"] > 0
+    page.locator(".stage").focus()
+    page.keyboard.press("1")
+    expect(page.get_by_text("style points")).to_be_visible()
+    expect(page.locator(".hint")).to_be_hidden()
+    eventually(lambda: painted_pixels(page) == painted["points"])
+
+
+@pytest.mark.browser
+def test_the_page_sets_the_style_too(serve: Serve, open_page: OpenPage) -> None:
+    page = open_page(f"{serve(HARNESS)}/?n=300&style=fog")
+    ready(page)
+    expect(page.locator(".stage[data-style=fog]")).to_be_visible()
+    page.get_by_test_id("stButtonGroup").get_by_text("density").click()
+    expect(page.locator(".stage[data-style=density]")).to_be_visible()
+    expect(page.get_by_text("style density")).to_be_visible()
+
+
+@pytest.mark.browser
+def test_in_fog_the_clear_are_crisp_and_the_ambiguous_faint(serve: Serve, open_page: OpenPage) -> None:
+    page = open_page(f"{serve(HARNESS)}/?n=10&style=fog")
+    stage = ready(page)
+    ranks, places = synthetic_points(10, "umap").uncertainty_percentile, shown_points(10)
+    clear, ambiguous = (stage.place_of(*places[int(i)]) for i in (np.argmin(ranks), np.argmax(ranks)))
+    assert min(pixel(page, *clear)) < 150
+    assert min(pixel(page, *ambiguous)) > 200
+    assert pixel(page, *ambiguous) != [255, 255, 255]
+    assert pixel(page, ambiguous[0] + 9, ambiguous[1]) != [255, 255, 255]  # large
+    assert pixel(page, clear[0] + 9, clear[1]) == [255, 255, 255]  # small
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("left_out", ["dimmed", "hidden"])
+def test_a_mask_dims_or_hides_what_filters_leave_out(serve: Serve, open_page: OpenPage, left_out: str) -> None:
+    page = open_page(f"{serve(HARNESS)}/?n=40&left_out={left_out}")
+    stage = ready(page)
+    places = shown_points(40)
+    before = pixel(page, *stage.place_of(*places[7]))
+    page.get_by_text("Filter", exact=True).click()
+    expect(page.locator(".stage[data-kept='20']")).to_be_visible()
+    expect(page.locator(".status")).to_have_text("40 pictures · 20 pass the filters")
+    now = pixel(page, *stage.place_of(*places[7]))
+    assert now != before
+    assert (now == [255, 255, 255]) == (left_out == "hidden")
+    page.mouse.click(*stage.place_of(*places[7]))
+    page.mouse.click(*stage.place_of(*places[4]))
+    expect(page.get_by_text(f"clicked {FIRST_ID + 4}")).to_be_visible()
+    page.get_by_text("Filter", exact=True).click()
+    expect(page.locator(".stage[data-kept='']")).to_be_visible()
+    assert pixel(page, *stage.place_of(*places[7])) == before
+
+
+@pytest.mark.browser
+def test_a_mask_of_other_points_changes_nothing(serve: Serve, open_page: OpenPage) -> None:
+    page = open_page(f"{serve(HARNESS)}/?n=40&mask=1&wrong=1")
+    ready(page)
+    expect(page.locator(".status")).to_have_text("40 pictures")
+
+
+@pytest.mark.browser
+def test_categories_are_named_and_keep_their_fixed_colours(serve: Serve, open_page: OpenPage) -> None:
+    page = open_page(f"{serve(HARNESS)}/?n=34&colour=class&decisions=1")
+    stage = ready(page)
+    expect(page.locator(".classes .title")).to_have_text("Decision")
+    expect(page.locator(".classes button")).to_have_text(["keep", "drop", "look-again"])
+    drawn_last = int(
+        np.argmax(np.where(np.arange(34) % len(CLASSES) == 1, synthetic_points(34, "umap").uncertainty_percentile, -1))
+    )
+    assert pixel(page, *stage.place_of(*shown_points(34)[drawn_last])) == pytest.approx([0xD5, 0x5E, 0x00], abs=14)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [1400, 420])
+def test_representatives_cover_neither_each_other_nor_leave_the_map(
+    serve: Serve, open_page: OpenPage, width: int
+) -> None:
+    page = open_page(f"{serve(HARNESS)}/?n=800", width=width)
+    stage = ready(page)
+    faces = page.locator(".faces button:visible")
+    assert faces.count() == 0
+    tool(page, "Representatives").click()
+    expect(page.get_by_text("representatives True")).to_be_visible()
+    expect(faces.first).to_be_visible()
+    boxes = [rect_of(faces.nth(i)) for i in range(faces.count())]
+    assert len(boxes) >= (12 if width == 1400 else 4)
+    for i, a in enumerate(boxes):
+        assert stage.left <= a["x"] <= stage.left + stage.width - a["width"]
+        assert stage.top <= a["y"] <= stage.top + stage.height - a["height"]
+        for b in boxes[:i]:
+            assert abs(a["x"] - b["x"]) >= a["width"] or abs(a["y"] - b["y"]) >= a["height"]
+
+
+@pytest.mark.browser
+def test_a_representative_opens_its_picture_goes_along_and_fades_when_zoomed(serve: Serve, open_page: OpenPage) -> None:
+    page = open_page(f"{serve(HARNESS)}/?n=400&faces=1")
+    stage = ready(page)
+    face = page.locator(".faces button:visible").first
+    before = rect_of(face)
+    assert re.match(r"Stands for 2\d pictures, 100% ", face.get_attribute("aria-label") or "")
+    face.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text(f"clicked {face.get_attribute('data-id')}")).to_be_visible()
+    drag_around(page, [(stage.left + 30, stage.top + 30)])  # nothing selected, nothing moved
+    page.locator(".stage").focus()
+    page.keyboard.press("ArrowLeft")
+    eventually(lambda: rect_of(face)["x"] == pytest.approx(before["x"] + 60, abs=1))
+    for _ in range(7):
+        page.keyboard.press("+")
+    expect(page.locator(".faces button:visible")).to_have_count(0)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("style", ["fog", "density"])
+def test_a_hundred_thousand_points_pan_fluently_in_every_style(serve: Serve, open_page: OpenPage, style: str) -> None:
+    page = open_page(f"{serve(HARNESS)}/?n=100000&style={style}&faces=1")
+    ready(page)
+    milliseconds = sorted(page.locator(".stage").evaluate(PANNED))
+    middle, p95 = (milliseconds[int(share * len(milliseconds))] for share in (0.5, 0.95))
+    print(f"a frame of {style} at 100,000 points: median {middle:.1f} ms, p95 {p95:.1f} ms")
+    assert len(milliseconds) == 55
