@@ -28,10 +28,10 @@ class LabelCheck:
     """What was found on the labels of an image set.
 
     `pictures` has one row a labelled picture that has neighbours, the most doubtful first; columns id, path, label,
-    suggested (class to try, None where the label is not doubted), score (0 to 1, higher = the label is more to be
-    doubted: an order), kind (of `suspects.KINDS`, "" where nothing is wrong), support of so many neighbours (votes for
-    the strongest other class, twins once), spread (how many classes the neighbours amount to), and taken_for: the class that most
-    speaks for, be it the label. `left_out` counts pictures without a label or not in the graph yet.
+    suggested (class to try, None where there is none), score (0 to 1, higher = the label is more to be doubted: an
+    order), kind (of `suspects.KINDS`, "" where nothing is wrong), support of so many neighbours (votes for the
+    strongest other class, twins once), spread (how many classes the neighbours amount to), and taken_for: the class
+    that most speaks for, be it the label. `left_out` counts pictures without a label or not in the graph yet.
     """
 
     pictures: pd.DataFrame
