@@ -2,12 +2,14 @@
 
 import streamlit as st
 
-from url_viz.ui import explore, explore_controls
+from url_viz.ui import explore, explore_controls, explore_map
+from url_viz.ui.decide import show_decide_bar
 from url_viz.ui.explore_view import keep_view, restore_view
 from url_viz.ui.filters import filters_on, show_filter_popover
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.picture import OPENED, show_picture
 from url_viz.ui.reading import running, show_reading
+from url_viz.ui.refit import show_refit
 from url_viz.ui.sidebar import show_not_read, show_welcome
 from url_viz.ui.state import choice
 from url_viz.ui.view import Scope
@@ -25,7 +27,7 @@ if image_set is None or not has_pictures:
     show_not_read(now)
     st.stop()
 
-restore_view(explore.map_key(image_set))
+restore_view(explore_map.map_key(image_set))
 table = image_set.table()
 heading = st.container()
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -45,17 +47,20 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
 with heading:
     explore.show_heading(image_set, table)
 
-done = explore.state_of_map(image_set)
+table = explore_map.only_alone(table)
+done = explore_map.state_of_map(image_set)
 scope = Scope(done.polygon, filters_on())
 rows = explore.scoped_rows(table, scope, measure)
 
+show_decide_bar(image_set, rows, key="view.decide")
 left, right = st.columns(2, gap="medium")
 with left:
-    event = explore.draw_map(
-        image_set, table, measure=measure, colour=colour, note="still reading" if running(now.set_id) else ""
-    )
+    note = "still reading" if running(now.set_id) else ""
+    event = explore_map.draw_map(image_set, table, measure=measure, colour=colour, note=note)
+    explore_map.show_alone_button(image_set, rows, total=len(table))
+    show_refit(image_set)
 with right:
-    explore.show_chips(image_set, scope, threshold=done.threshold_percentile, shown=len(rows), total=len(table))
+    explore.show_chips(image_set, scope, threshold=done.threshold_percentile)
     clicked = explore.show_galleries(image_set, rows, measure=measure, threshold=done.threshold_percentile)
     explore.show_exports(image_set, table, rows)
 explore.show_failures(image_set)

@@ -1,24 +1,23 @@
 """The parts of the Explore page: controls, map with chips, the two galleries, exports and failures."""
 
 import math
+from functools import partial
 
 import pandas as pd
 import streamlit as st
 
 from url_viz.image_set import ImageSet
-from url_viz.insight.filters import OneOf
 from url_viz.insight.ranking import with_percentile
 from url_viz.insight.report import table_bytes
 from url_viz.ui.components.gallery import show_gallery
-from url_viz.ui.components.map import Colour, MapEvent, MapView, map_event, show_map
-from url_viz.ui.explore_controls import VALUE, title_of_measure
+from url_viz.ui.components.map import MapEvent
+from url_viz.ui.decide import take_gallery_event
+from url_viz.ui.explore_map import map_key, subset_shown
 from url_viz.ui.explore_view import ExploreView
-from url_viz.ui.filters import filter_on, filters_on, show_filter_chips
+from url_viz.ui.filters import filters_on, show_filter_chips
 from url_viz.ui.reading import set_name
-from url_viz.ui.routes import MOST_DRAWN, card_url, class_names_of, points_url
 from url_viz.ui.view import Scope, Sides, measures_of, page_of, scoped, sides, tiles
 
-MAP_HEIGHT_PX = 640
 TILES_A_PAGE = 12
 
 
@@ -41,46 +40,12 @@ def show_heading(image_set: ImageSet, table: pd.DataFrame) -> None:
         )
 
 
-def map_key(image_set: ImageSet) -> str:
-    """Where the map's state is; one a set, so that each keeps its own zoom."""
-    return f"view.map.{image_set.set_id}"
-
-
-def state_of_map(image_set: ImageSet) -> MapEvent:
-    """What was last done on the map."""
-    return map_event(st.session_state.get(map_key(image_set)) or {})
-
-
-def draw_map(image_set: ImageSet, table: pd.DataFrame, *, measure: str, colour: str, note: str = "") -> MapEvent:
-    """Draw the map with what is selected on it."""
-    before = state_of_map(image_set)
-    in_slot = "uncertainty" if measure == "confusability" else measure
-    classes = class_names_of(table)
-    placed = int(table["x"].notna().sum())
-    notes = [note] if note else []
-    if placed > MOST_DRAWN:
-        notes.append(f"drawn: {MOST_DRAWN:,} of {placed:,}, the extremes among them")
-    view = MapView(
-        points_url=points_url(image_set, with_classes=bool(classes), measure=in_slot),
-        card_url=card_url(image_set),
-        total=len(table),
-        colour=_colour_of(measure) if colour == VALUE else "class",
-        classes=classes,
-        class_shown=_classes_shown(classes),
-        threshold_percentile=before.threshold_percentile,
-        ringed_id=st.session_state.get("view.ringed"),
-        measure=title_of_measure(measure),
-        polygon=before.polygon,
-        note=" · ".join(notes),
-    )
-    return show_map(view, key=map_key(image_set), height_px=MAP_HEIGHT_PX)
-
-
-def show_chips(image_set: ImageSet, scope: Scope, *, threshold: float | None, shown: int, total: int) -> None:
-    """What narrows the view, each removable, and how many pictures are left of how many."""
+def show_chips(image_set: ImageSet, scope: Scope, *, threshold: float | None) -> None:
+    """What narrows the view, each part removable."""
     key = map_key(image_set)
+    if scope.polygon is None and threshold is None and not scope.filters:
+        return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**{shown:,}** of {total:,}" if shown != total else f"**{total:,}** pictures")
         if scope.polygon is not None:
             st.button(
                 "Selection", icon=":material/close:", key="chip.selection", on_click=_clear, args=(key, "polygon")
@@ -122,7 +87,13 @@ def _gallery(image_set: ImageSet, both: Sides, side: str, *, measure: str) -> in
         measure=measure,
         ringed_id=st.session_state.get("view.ringed"),
     )
-    event = show_gallery(shown, key=f"view.gallery.{side}", empty="No pictures on this side.", columns=2)
+    event = show_gallery(
+        shown,
+        key=f"view.gallery.{side}",
+        empty="No pictures on this side.",
+        columns=2,
+        take=partial(take_gallery_event, image_set),
+    )
     if pages > 1:
         st.pagination(pages, key=key, max_visible_pages=5)
     return event.clicked_id
@@ -174,20 +145,8 @@ def _downloads(title: str, rows: pd.DataFrame, name: str, *, key: str) -> None:
             )
 
 
-def _colour_of(measure: str) -> Colour:
-    return "confusability" if measure == "confusability" else "uncertainty"
-
-
 def _clear(key: str, part: str) -> None:
     st.session_state[key][part] = None
-
-
-def _classes_shown(classes: tuple[str, ...]) -> tuple[int, ...] | None:
-    """The classes that a filter leaves, as indices; None for all."""
-    chosen = filter_on("label")
-    if not isinstance(chosen, OneOf):
-        return None
-    return tuple(classes.index(name) for name in chosen.values if name in classes)
 
 
 def view_now(table: pd.DataFrame, done: MapEvent, *, measure: str, colour: str) -> ExploreView:
@@ -197,7 +156,8 @@ def view_now(table: pd.DataFrame, done: MapEvent, *, measure: str, colour: str) 
         colour=colour,
         with_classes=bool(st.session_state.get("view.with_classes", True)),
         collapse_twins=bool(st.session_state.get("view.collapse", True)),
+        style=done.style or "points",
         threshold_percentile=done.threshold_percentile,
-        polygon=done.polygon,
+        polygon=None if subset_shown() else done.polygon,
         filters=filters_on(),
     )

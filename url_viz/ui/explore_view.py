@@ -46,9 +46,8 @@ def restore_view(map_key: str) -> None:
         "view.colour": kept.colour,
         "view.with_classes": kept.with_classes,
         "view.collapse": kept.collapse_twins,
-        "view.style": kept.style,
         FILTERS: kept.filters,
-        map_key: {"polygon": kept.polygon, "threshold": kept.threshold_percentile},
+        map_key: {"polygon": kept.polygon, "threshold": kept.threshold_percentile, "style": kept.style},
     }
     for key, value in values.items():
         if key not in st.session_state and value is not None:

@@ -85,6 +85,7 @@ def _tile(row: Mapping[Hashable, Any], *, set_id: str, measure: str, ringed_id: 
         label=row["label"] if isinstance(row["label"], str) else None,
         twins=int(row.get("twins", 0)),
         is_ringed=image_id == ringed_id,
+        decision=row.get("decision"),
     )
 
 
