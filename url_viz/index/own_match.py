@@ -40,7 +40,7 @@ def match(paths: Sequence[str], pictures: Sequence[bytes], *, root: Path) -> Mat
     """
     names = _Names(pictures)
     above = os.fspath(root).replace("\\", "/").rstrip("/") + "/"
-    row = np.fromiter((names.find(_plain(path, above)) for path in paths), np.int64, len(paths))
+    row = np.fromiter((names.find(path, above) for path in paths), np.int64, len(paths))
     _refuse_doubles(row, paths)
     missing = np.flatnonzero(row < 0)[:EXAMPLES]
     return Matched(row, tuple(paths[place] for place in missing))
@@ -71,8 +71,9 @@ class _Names:
                 _note(self._ends, end, place)
                 _note(self._ends, os.path.splitext(end)[0], place)
 
-    def find(self, path: str) -> int:
+    def find(self, written: str, above: str) -> int:
         """The place of the picture, −1 where none or more than one is meant."""
+        path = written if written in self._exact else _plain(written, above)  # a backslash may be one of an odd name
         found = self._exact.get(path)
         if found is not None:
             return found

@@ -194,7 +194,7 @@ def _check_uncertainties(found: OwnFile, uncertainties: Collection[str]) -> None
 
 def _nothing_matches(found: OwnFile, pictures: Pictures) -> str:
     theirs = ", ".join(map(repr, found.paths[:3]))
-    ours = ", ".join(repr(display_name(path)) for path in pictures.paths[:3])
+    ours = ", ".join(repr(display_name(path)) for path in sorted(pictures.paths)[:3])
     return (
         f"None of the {len(found.paths):,} paths in the column {found.path_column!r} of {found.name!r} is a picture of "
         f"{str(pictures.root)!r}: they are such as {theirs}, and the pictures such as {ours}. "

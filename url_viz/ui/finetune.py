@@ -115,7 +115,9 @@ def show_options(image_set: ImageSet) -> None:
             st.error(f"These do not go together: {error}")
             return
         if config.mode == "labels" and not has_labels:
-            st.warning("This set has no class folders: the mode labels needs them (a column as the label is no help).")
+            is_chosen = image_set.own.label_source != FOLDERS
+            why = "The label is not the class folder" if is_chosen else "This set has no class folders"
+            st.warning(f"{why}: the mode labels needs them.")
         st.caption(estimate(config, len(image_set)))
         if st.button("Start with these options", key="start_finetune"):
             _start_or_say(config, image_set, title=f"Finetune on {set_name(image_set.root)} ({config.mode})")

@@ -1,0 +1,118 @@
+"""The dialog for a user's own columns: what matched is shown before it is kept; a hostile file ends in a sentence."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.images.pictures import write_folder
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.images.incoming import IncomingFile
+from url_viz.ui.sidebar import brought_models
+from url_viz.workspace import Workspace
+
+APP = Path(__file__).parents[2] / "app.py"
+CSV = "text/csv"
+
+
+@pytest.fixture
+def image_set(home: Workspace, tmp_path: Path) -> ImageSet:
+    """Four pictures in two classes, under embeddings of the user's own: no model runs."""
+    folder = write_folder(tmp_path / "zoo", 4, classes=("cat", "dog"))
+    file = io.BytesIO()
+    np.savez(file, paths=np.array([f"{i:04d}.jpg" for i in range(4)]), values=np.eye(4))
+    return embed_folder(folder, embeddings=IncomingFile("mine.npz", file.getvalue()), workspace=home.root)
+
+
+def dialog(image_set: ImageSet) -> AppTest:
+    """The dialog by itself: AppTest runs no fragments, so one that a button opened is gone at the next click."""
+
+    def script() -> None:
+        import streamlit as st
+
+        from url_viz.ui.open_sets import open_sets
+        from url_viz.ui.own import own_columns_dialog
+
+        own_columns_dialog(open_sets().get(st.session_state["a_set"], "own:mine"))
+
+    at = AppTest.from_function(script, default_timeout=30)
+    at.session_state["a_set"] = image_set.set_id
+    return at.run()
+
+
+def page(image_set: ImageSet, name: str) -> AppTest:
+    at = AppTest.from_file(str(APP), default_timeout=30)
+    at.session_state["chosen_set"], at.session_state["chosen_model"] = image_set.set_id, "own:mine"
+    at.run()
+    at.switch_page(f"pages/{name}.py").run()
+    assert not at.exception
+    return at
+
+
+def words(at: AppTest) -> str:
+    said = [e.value for kind in (at.caption, at.success, at.error, at.markdown, at.info) for e in kind]
+    return "\n".join([*said, *(e.label for e in at.button)])
+
+
+def drop(at: AppTest, text: str) -> AppTest:
+    at.file_uploader[0].set_value([("mine.csv", text.encode(), CSV)]).run()
+    assert not at.exception
+    return at
+
+
+def test_a_file_is_shown_before_it_is_kept_and_then_taken_away(image_set: ImageSet) -> None:
+    at = drop(dialog(image_set), "path,risk,kind\n0000.jpg,1,a\n0001.jpg,2,b\nno.jpg,3,c\n")
+    assert "2 of 3 rows" in words(at)
+    assert "no.jpg" in words(at)
+    assert at.dataframe[0].value["risk"].tolist() == [1, 2]
+    assert image_set.own_columns() == ()  # nothing is kept yet
+    at.multiselect(key="own.uncertainties").set_value(["risk"]).run()
+    at.button(key="own.keep").click().run()
+    assert [(c.name, c.is_uncertainty) for c in image_set.own_columns()] == [("risk", True), ("kind", False)]
+    at = dialog(image_set)
+    assert "risk, kind" in words(at)
+    at.button(key="own.remove.mine").click().run()
+    assert image_set.own_columns() == ()
+
+
+def test_the_label_is_chosen_and_kept(image_set: ImageSet) -> None:
+    image_set.add_columns(IncomingFile("mine.csv", b"path,kind\n0000.jpg,a\n0001.jpg,b\n"))
+    at = dialog(image_set)
+    assert at.selectbox[0].options == ["Class folders", "No labels", "kind"]
+    at.selectbox[0].set_value("kind").run()
+    assert image_set.table()["label"].dropna().tolist() == ["a", "b"]
+    at = dialog(image_set)
+    assert at.selectbox[0].value == "kind"
+    at.selectbox[0].set_value("none").run()
+    assert image_set.table()["label"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is empty"),
+        ("a,b\n1,2\n", "path-column"),
+        ("path,v\n![x](http://example.invalid/x.png),1\n", r"\[x\]"),
+        ("path,v\n0000.jpg,1\n./0000.jpg,2\n", "2 rows are of the same picture"),
+    ],
+)
+def test_a_hostile_file_ends_in_a_sentence_without_markup(image_set: ImageSet, text: str, said: str) -> None:
+    at = drop(dialog(image_set), text)
+    assert said in at.error[0].value
+    assert not image_set.own_columns()
+
+
+def test_pages_say_what_a_users_own_embeddings_cannot(image_set: ImageSet) -> None:
+    assert "a new picture cannot be embedded" in words(page(image_set, "search"))
+    assert "no model here can embed a new picture" in words(page(image_set, "upload"))
+    assert "there is none to adapt" in words(page(image_set, "finetune"))
+
+
+def test_the_sidebar_offers_what_was_brought_and_no_reading_without_it(image_set: ImageSet) -> None:
+    assert brought_models(image_set.set_id) == ["own:mine"]
+    assert brought_models("0" * 16) == brought_models(None) == []
+    text = words(page(image_set, "search"))
+    assert "New pictures need embeddings of yours" in text
+    assert "Look for new pictures" not in text
