@@ -9,7 +9,7 @@ import pytest
 from url_viz.index.neighbours import build_graph, normalised
 from url_viz.index.tables import Embeddings, Graph
 from url_viz.index.twins import twin_groups
-from url_viz.insight.label_check import COLUMNS, check_labels, confused_pairs
+from url_viz.insight.label_check import COLUMNS, LabelCheck, check_labels, confused_pairs
 from url_viz.insight.suspects import ALONE, AMBIGUOUS, CONFLICTING, LABEL_ERROR, Judged, judge
 from url_viz.insight.votes import NEARNESS, NONE, ballot, left_out
 
@@ -180,7 +180,7 @@ def test_the_table_names_classes_and_leaves_out_what_has_no_label() -> None:
     first = check.suspects.iloc[0]
     assert tuple(check.suspects.columns) == COLUMNS
     assert (first["id"], first["label"], first["suggested"], first["kind"]) == (0, "cat", "ant", LABEL_ERROR)
-    assert check.headline == "1 picture looks mislabelled, none has no right label."
+    assert check.headline == "1 picture looks mislabelled."
     pair = check.confused.iloc[0]
     assert (pair["class_a"], pair["class_b"], pair["a_as_b"], pair["b_as_a"]) == ("cat", "ant", 1, 0)
     assert pair["a_as_b_share"] == pytest.approx(1 / 25)
@@ -204,6 +204,19 @@ def test_one_class_is_nothing_to_check() -> None:
     embedding, label = clusters()
     graph = graph_of(embedding)
     assert check_labels(table_of(label * 0), graph.content, graph, lambda: normalised(embedding)) is None
+
+
+def test_the_headline_says_what_there_is() -> None:
+    def said(**counts: int) -> str:
+        kinds = [kind.replace("_", " ") for kind, count in counts.items() for _ in range(count)]
+        return LabelCheck(pd.DataFrame({"kind": kinds}), ("a", "b"), left_out=0).headline
+
+    assert said() == "No label looks wrong."
+    assert said(label_error=12, ambiguous=30) == "12 pictures look mislabelled, 30 have no right label."
+    assert said(ambiguous=1, out_on_its_own=1) == "1 has no right label. 1 is out on its own."
+    assert said(conflicting_copies=2, out_on_its_own=3) == (
+        "No label looks wrong. 2 have copies under another label and 3 are out on their own."
+    )
 
 
 def test_confused_pairs_by_hand() -> None:

@@ -13,14 +13,16 @@ from url_viz.errors import ImageSetError
 from url_viz.index.neighbours import Array
 from url_viz.index.tables import Graph, positions_of
 from url_viz.index.twins import twin_groups
-from url_viz.insight.suspects import ALONE, AMBIGUOUS, CONFLICTING, LABEL_ERROR, Judged, judge
+from url_viz.insight.suspects import ALONE, AMBIGUOUS, CONFLICTING, LABEL_ERROR, Judged, Kind, judge
 
 COLUMNS = ("id", "path", "label", "suggested", "score", "kind", "support", "neighbours", "spread")
 
-_MORE: dict[str, tuple[str, str]] = {
-    CONFLICTING: ("has a copy under another label", "have copies under another label"),
-    ALONE: ("is out on its own", "are out on their own"),
-}
+_WORDS: tuple[tuple[Kind, str, str], ...] = (
+    (LABEL_ERROR, "picture looks mislabelled", "pictures look mislabelled"),
+    (AMBIGUOUS, "has no right label", "have no right label"),
+    (CONFLICTING, "has a copy under another label", "have copies under another label"),
+    (ALONE, "is out on its own", "are out on their own"),
+)
 
 
 @dataclass(frozen=True)
@@ -50,22 +52,16 @@ class LabelCheck:
     @property
     def headline(self) -> str:
         """What was found in a sentence or two: "12 pictures look mislabelled, 30 have no right label."""
-        first = f"{_pictures(self.count(LABEL_ERROR))} mislabelled, {_have(self.count(AMBIGUOUS))} no right label."
-        more = [f"{count:,} {words[count > 1]}" for kind, words in _MORE.items() if (count := self.count(kind))]
-        return " ".join([first, *([f"{' and '.join(more)}."] if more else [])])
+        counts = [(self.count(kind), one, several) for kind, one, several in _WORDS]
+        told = [f"{count:,} {one if count == 1 else several}" for count, one, several in counts[:2] if count]
+        more = [f"{count:,} {one if count == 1 else several}" for count, one, several in counts[2:] if count]
+        sentences = [", ".join(told) or "No label looks wrong", " and ".join(more)]
+        return " ".join(f"{sentence}." for sentence in sentences if sentence)
 
     @cached_property
     def confused(self) -> pd.DataFrame:
         """Pairs of classes that are taken for each other; see `confused_pairs`."""
         return confused_pairs(self.pictures)
-
-
-def _pictures(count: int) -> str:
-    return "1 picture looks" if count == 1 else f"{count:,} pictures look" if count else "No picture looks"
-
-
-def _have(count: int) -> str:
-    return "1 has" if count == 1 else f"{count:,} have" if count else "none has"
 
 
 def check_labels(

@@ -1,0 +1,158 @@
+"""Check labels in every state, through app.py as a visitor meets it: no set, unlabelled, one class, labelled, read."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.images.pictures import write_folder
+from url_viz.cli import main
+from url_viz.errors import ImageSetError
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.insight.label_check import LabelCheck
+from url_viz.jobs import start_job
+from url_viz.models.model import Model
+from url_viz.ui.labels import Pair, in_scope, of_pair, tiles
+from url_viz.ui.reading import KIND
+from url_viz.workspace import Workspace
+
+APP = Path(__file__).parents[2] / "app.py"
+COUNT = 24
+
+
+@pytest.fixture
+def labelled(home: Workspace, tmp_path: Path, model: Model) -> ImageSet:
+    folder = write_folder(tmp_path / "zoo", COUNT, classes=("cat", "dog"))
+    shutil.copy(folder / "cat" / "0000.jpg", folder / "dog" / "again.jpg")
+    return embed_folder(folder, model=model, workspace=home.root)
+
+
+@pytest.fixture
+def unlabelled(home: Workspace, tmp_path: Path, model: Model) -> ImageSet:
+    return embed_folder(write_folder(tmp_path / "flat", 6), model=model, workspace=home.root)
+
+
+def opened(image_set: ImageSet | None) -> AppTest:
+    at = AppTest.from_file(str(APP), default_timeout=60)
+    if image_set is not None:
+        at.session_state["chosen_set"] = image_set.set_id
+        at.session_state["chosen_model"] = image_set.source.name
+    at.run()
+    at.switch_page("pages/labels.py").run()
+    assert not at.exception
+    return at
+
+
+def words(at: AppTest) -> str:
+    kinds = (at.title, at.subheader, at.markdown, at.caption, at.info, at.error, at.text)
+    return "\n".join(e.value for kind in kinds for e in kind)
+
+
+def test_without_an_image_set_a_newcomer_is_shown_the_ways_in(home: Workspace) -> None:
+    assert "Which of your pictures are ambiguous?" in words(opened(None))
+
+
+def test_a_labelled_set_shows_what_to_doubt_and_counts_it(labelled: ImageSet) -> None:
+    at = opened(labelled)
+    check = labelled.checked_labels()
+    text = words(at)
+    assert f"#### {check.headline}" in text
+    assert "2 have copies under another label" in text
+    assert f"Checked: {COUNT + 1} labelled pictures of 2 classes." in text
+    assert f"**{len(check.suspects)}** of {len(check.suspects)} suspects" in text
+    assert len(at.dataframe[0].value) == len(check.confused)
+
+    at.pills(key="view.labels.kind").set_value("conflicting copies").run()
+    assert not at.exception
+    assert f"**2** of {len(check.suspects)} suspects" in words(at)
+    at.selectbox(key="view.labels.class").set_value("dog").run()
+    assert f"**1** of {len(check.suspects)} suspects" in words(at)
+
+
+def test_the_same_copies_from_python_and_the_command_line(
+    labelled: ImageSet, home: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copies = labelled.suspects().query("kind == 'conflicting copies'").set_index("path")
+    assert copies["suggested"].to_dict() == {"cat/0000.jpg": "dog", "dog/again.jpg": "cat"}
+    assert labelled.suspects()["score"].is_monotonic_decreasing
+    place = [str(labelled.root), "--workspace", str(home.root), "--model", labelled.source.name]
+    assert main(["suspects", *place, "--kind", "conflicting-copies"]) == 0
+    told = capsys.readouterr().out
+    assert labelled.checked_labels().headline in told
+    assert "dog/again.jpg" in told
+    out = tmp_path / "relabel.csv"
+    assert main(["suspects", *place, "--out", str(out)]) == 0
+    assert pd.read_csv(out)["id"].tolist() == labelled.suspects()["id"].tolist()
+    assert main(["confused", *place, "--out", str(tmp_path / "confused.csv")]) == 0
+    assert len(pd.read_csv(tmp_path / "confused.csv")) == len(labelled.confused_classes())
+
+
+def test_labels_are_checked_once_until_they_change(labelled: ImageSet) -> None:
+    first = labelled.checked_labels()
+    assert labelled.checked_labels() is first
+    labelled.use_labels(None)
+    assert labelled.find_suspects() is None
+    labelled.use_labels("folders")
+    pd.testing.assert_frame_equal(labelled.suspects(), first.suspects)
+
+
+def test_an_unlabelled_set_is_told_how_to_get_labels(
+    unlabelled: ImageSet, home: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "Put them into class folders" in words(opened(unlabelled))
+    with pytest.raises(ImageSetError, match="class folders"):
+        unlabelled.suspects()
+    assert main(["suspects", str(unlabelled.root), "--workspace", str(home.root)]) == 1
+    assert "error:" in capsys.readouterr().err
+
+
+def test_one_class_is_nothing_to_check(unlabelled: ImageSet, tmp_path: Path) -> None:
+    names = tmp_path / "names.csv"
+    names.write_text("path,kind\n" + "\n".join(f"{path},cat" for path in unlabelled.table()["path"]))
+    unlabelled.add_columns(names)
+    unlabelled.use_labels("kind")
+    assert "All labelled pictures are of one class" in words(opened(unlabelled))
+
+
+def test_while_the_set_is_read_nothing_is_judged(labelled: ImageSet, home: Workspace) -> None:
+    about = {"set_id": labelled.set_id, "model": labelled.source.name, "folder": str(labelled.root)}
+    start_job(["-c", "import time; time.sleep(60)"], kind=KIND, title="Read", workspace=home, about=about)
+    assert "Labels are checked when reading has ended" in words(opened(labelled))
+
+
+def made() -> LabelCheck:
+    return LabelCheck(
+        pd.DataFrame(
+            {
+                "id": [1, 2, 3, 4],
+                "path": ["a.jpg", "b.jpg", "c.jpg", "d.jpg"],
+                "label": ["cat", "dog", "cat", "emu"],
+                "suggested": ["dog", "cat", None, None],
+                "score": [0.9, 0.5, 0.3, 0.1],
+                "kind": ["label error", "ambiguous", "", "out on its own"],
+                "support": [7, 5, 4, 0],
+                "neighbours": [9, 9, 9, 9],
+                "spread": [1.0, 3.0, 2.0, 1.0],
+                "taken_for": ["dog", "cat", "dog", "emu"],
+            }
+        ),
+        ("cat", "dog", "emu"),
+        left_out=0,
+    )
+
+
+def test_a_pair_shows_both_ways_also_what_is_no_suspect() -> None:
+    rows = of_pair(made(), Pair("cat", "dog"))
+    assert rows["id"].tolist() == [1, 2, 3]
+    assert rows["suggested"].tolist() == ["dog", "cat", "dog"]
+    assert in_scope(made(), kind="label error", label=None)["id"].tolist() == [1]
+    assert in_scope(made(), kind=None, label="emu")["id"].tolist() == [4]
+
+
+def test_tiles_say_what_to_try_and_who_says_so() -> None:
+    shown = tiles(made().suspects, set_id="set")
+    assert [tile.label for tile in shown] == ["cat → dog", "dog → cat", "emu"]
+    assert [tile.value for tile in shown] == ["0.90 · 7 of 9", "0.50 · 5 of 9", "0.10"]
+    assert [tile.mark for tile in shown] == ["error", "ambiguous", "alone"]
