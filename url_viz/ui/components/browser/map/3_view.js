@@ -2,6 +2,8 @@
 
 const MOST_ZOOM = 60; // beyond it the steps in which coordinates come would show
 const LEAST_ZOOM = 0.5;
+const NARROW = 520; // CSS pixels: a stage on which the toolbar would lie over points
+const TOOLBAR = 46;
 
 class View {
   constructor() {
@@ -12,8 +14,13 @@ class View {
   get fit() {
     const [xMin, xMax, yMin, yMax] = this.box;
     const margin = this.few ? 0.2 * Math.min(this.width, this.height) : Math.min(32, 0.08 * this.width);
-    const scale = Math.min((this.width - 2 * margin) / (xMax - xMin), (this.height - 2 * margin) / (yMax - yMin));
+    const scale = Math.min((this.width - this.inset - 2 * margin) / (xMax - xMin), (this.height - 2 * margin) / (yMax - yMin));
     return Number.isFinite(scale) ? Math.max(scale, 1e-9) : 1;
+  }
+
+  // What the toolbar takes from the right.
+  get inset() {
+    return this.width < NARROW ? TOOLBAR : 0;
   }
 
   get scale() {
@@ -30,12 +37,13 @@ class View {
 
   resize(width, height) {
     Object.assign(this, { width, height });
+    if (!this.moved) Object.assign(this, this.whole());
   }
 
   // Everything in view.
   whole() {
     const [xMin, xMax, yMin, yMax] = this.box;
-    return { x: (xMin + xMax) / 2, y: (yMin + yMax) / 2, zoom: 1 };
+    return { x: (xMin + xMax) / 2 + this.inset / 2 / this.fit, y: (yMin + yMax) / 2, zoom: 1 };
   }
 
   // The place and zoom after zooming by a factor about a place on the stage, which stays where it is.

@@ -57,7 +57,7 @@ function looksOf(style, isSized, { radius, opacity }) {
     const v = (size + 0.5) / SIZES;
     if (style === "fog") {
       const area = ((v + 0.2) * 3.5) ** 4.2;
-      looks.radii.push(Math.max(Math.min(1, radius), 1.7 * radius * Math.sqrt(area / FOG_AREA)));
+      looks.radii.push(Math.max(Math.min(1.3, radius), 1.8 * radius * Math.sqrt(area / FOG_AREA)));
       looks.opacities.push(Math.max((1 - v) ** 1.4, 0.07));
       looks.softness.push(v);
     } else {

@@ -3,6 +3,7 @@
 const THUMB = 46; // CSS pixels, as in map.css
 const THUMB_NARROW = 36; // on a narrow stage
 const THUMB_GAP = 5;
+const ROOM = 125; // CSS pixels: a square of the stage for each of them
 const FADE_FROM = 4; // zoom from which they give way to the points
 const FADE_TO = 8;
 const DISTANCES = [36, 54, 76, 104, 140]; // from the place to the middle of its picture
@@ -11,9 +12,9 @@ const REST_MS = 150; // how long the zoom rests before pictures find new room
 const BIN = 8; // CSS pixels, to count the points under a picture
 
 class Representatives {
-  // `onOpen(id)`: a picture was clicked.
-  constructor(layer, { onOpen, signal }) {
-    this.layer = layer;
+  // `onOpen(id)`: a picture was clicked; `onChange`: something new is to be drawn.
+  constructor(layer, { onOpen, onChange, signal }) {
+    Object.assign(this, { layer, onChange });
     this.items = [];
     this.isOn = false;
     this.settled = null;
@@ -36,37 +37,44 @@ class Representatives {
     if (!response.ok) throw new Error(`the server answered ${response.status}`);
     const items = await response.json();
     if (signal.aborted) return;
-    this.items = items.map((item) => ({ ...item, button: this.buttonOf(item), offset: null }));
+    this.items = items.map((item) => ({ ...item, offset: null, isReady: false }));
+    for (const item of this.items) item.button = this.buttonOf(item);
     this.layer.replaceChildren(...this.items.map((item) => item.button));
     this.settled = null;
   }
 
-  buttonOf({ id, name, thumbnail, size, label, share }) {
+  // The button of a region; it shows once its picture is there, or is known to be missing.
+  buttonOf(item) {
+    const { id, name, thumbnail, size, label, share } = item;
     const button = Object.assign(document.createElement("button"), { type: "button" });
-    const image = Object.assign(document.createElement("img"), { src: thumbnail, alt: "", decoding: "async" });
+    const image = Object.assign(document.createElement("img"), { alt: "", decoding: "async" });
+    const ready = () => ((item.isReady = true), this.onChange());
     const pictures = `${size.toLocaleString("en")} ${size === 1 ? "picture" : "pictures"}`;
     const classes = label ? `, ${Math.round(100 * share)}% ${label}` : "";
     button.title = `Stands for ${pictures}${classes}: ${name}`;
     button.setAttribute("aria-label", button.title);
     button.dataset.id = id;
-    image.addEventListener("error", () => button.classList.add("broken"));
+    image.addEventListener("load", ready);
+    image.addEventListener("error", () => (button.classList.add("broken"), ready()));
+    image.src = thumbnail;
+    button.hidden = true;
     button.append(image);
     return button;
   }
 
   // Put every picture beside its place. Where it found room it stays, relative to its place, while the map moves; once
-  // another zoom or size of the stage has come to rest, it finds room anew. `onRest` draws again then.
-  draw(view, context, theme, { list, onRest }) {
+  // another zoom or size of the stage has come to rest, it finds room anew.
+  draw(view, context, theme, list) {
     const opacity = Math.min(1, Math.max(0, (FADE_TO - view.zoom) / (FADE_TO - FADE_FROM)));
     this.layer.hidden = !this.isOn || !this.items.length || opacity === 0;
     if (this.layer.hidden) return;
     this.layer.style.opacity = opacity;
     this.layer.classList.toggle("faded", opacity < 0.5);
-    this.settle(view, list, onRest);
+    this.settle(view, list);
     const side = sideOf(view);
-    for (const { button, offset, x, y } of this.items) {
+    for (const { button, offset, x, y, isReady } of this.items) {
       const [left, top] = view.toStage(x, y);
-      const isIn = offset && left > 0 && top > 0 && left < view.width && top < view.height;
+      const isIn = isReady && offset && left > 0 && top > 0 && left < view.width && top < view.height;
       button.hidden = !isIn;
       if (!isIn) continue;
       const [middleX, middleY] = [left + offset[0], top + offset[1]];
@@ -75,7 +83,7 @@ class Representatives {
     }
   }
 
-  settle(view, list, onRest) {
+  settle(view, list) {
     const key = [view.scale, view.width, view.height].join(" ");
     if (key === this.settled) return;
     clearTimeout(this.rest);
@@ -84,7 +92,7 @@ class Representatives {
       this.findRoom(view, list);
     } else {
       this.pending = key;
-      this.rest = setTimeout(onRest, REST_MS);
+      this.rest = setTimeout(this.onChange, REST_MS);
     }
   }
 
@@ -114,9 +122,11 @@ class Representatives {
     const side = sideOf(view);
     const places = this.items.map(({ x, y }) => view.toStage(x, y));
     const hidden = hiddenBy(side, view, list);
+    const most = Math.floor((view.width * view.height) / ROOM ** 2);
     const taken = [];
     for (const [i, item] of this.items.entries()) {
       item.offset = null;
+      if (taken.length >= most) continue;
       const [left, top] = places[i];
       const outward = Math.atan2(top - view.height / 2, left - view.width / 2);
       let least = Infinity;
@@ -134,7 +144,7 @@ class Representatives {
   }
 }
 
-const sideOf = (view) => (view.width < 520 ? THUMB_NARROW : THUMB);
+const sideOf = (view) => (view.width < NARROW ? THUMB_NARROW : THUMB);
 const isUnderTools = (x, y, side, view) => x + side / 2 > view.width - 52 && y - side / 2 < 300;
 
 function isFree(x, y, { side, view, taken, places }) {

@@ -40,6 +40,7 @@ class PointMap {
     this.overlay = new Overlay(element.querySelector(".overlay"));
     this.faces = new Representatives(element.querySelector(".faces"), {
       onOpen: (id) => this.setTriggerValue("clicked", id),
+      onChange: () => this.redraw(),
       signal,
     });
     this.card = new Card(element.querySelector(".card"));
@@ -314,7 +315,7 @@ class PointMap {
     const ringed = placeOf(this.rowOfId(this.data.ringed));
     const hovered = this.hovered === this.rowOfId(this.data.ringed) ? null : placeOf(this.hovered);
     this.overlay.draw(view, theme, { lasso: this.gestures.lasso, polygon, ringed, hovered, radius });
-    this.faces.draw(view, this.overlay.context, theme, { list: this.list, onRest: () => this.redraw() });
+    this.faces.draw(view, this.overlay.context, theme, this.list);
   }
 
   rowOfId(id) {
