@@ -115,7 +115,7 @@ class TestActions:
 
     def test_what_is_so_already_is_no_action(self, decisions: Decisions) -> None:
         decisions.decide([1, 2], "drop")
-        assert decisions.decide([2, 3, 3], "drop").sentence == "Dropped 1 picture (1 were already)"
+        assert decisions.decide([2, 3, 3], "drop").sentence == "Dropped 1 picture (1 was already)"
         version = decisions.version
         assert decisions.decide([1, 2, 3], "drop").sentence == "Nothing to change: that is so already of 3 pictures"
         assert decisions.decide([], "drop").sentence == "No picture was chosen"
@@ -236,6 +236,20 @@ class TestMovedFiles:
         assert shown(copied_back) == [None, "keep", "drop"], "the old place has let go of it"
         moved.undo()
         assert shown(moved) == ["drop", "drop"]
+
+    def test_a_copy_that_stood_beside_takes_nothing_when_the_original_moves(self, tmp_path: Path) -> None:
+        """Also not one whose own decision was taken back; the moved file finds its decision before an empty row."""
+        path = tmp_path / "decisions.db"
+        pair = Decisions(path, files_of((1, 7), (2, 7)))
+        pair.decide([2], "drop")
+        pair.decide([2], None)
+        pair.decide([1], "keep")
+        assert shown(Decisions(path, files_of((2, 7), (11, 7)))) == [None, "keep"]
+        assert shown(Decisions(path, files_of((11, 7)))) == ["keep"], "the copy was removed"
+        assert shown(Decisions(path, files_of((11, 7), (12, 7)))) == ["keep", None], "both moved"
+        three = Decisions(path, files_of((1, 7), (2, 7), (3, 7)))
+        three.tag([1], "a")
+        assert shown(Decisions(path, files_of((2, 7), (3, 7), (11, 7)))) == [None, None, "keep"]
 
     def test_an_edited_file_keeps_it(self, decisions: Decisions, tmp_path: Path) -> None:
         decisions.decide([1], "keep")

@@ -22,12 +22,19 @@ class Files:
         return len(self.id)
 
 
-def claims(files: Files, *, stored_id: NDArray[np.int64], stored_content: NDArray[np.int64]) -> NDArray[np.int64]:
+def claims(
+    files: Files,
+    *,
+    stored_id: NDArray[np.int64],
+    stored_content: NDArray[np.int64],
+    is_empty: NDArray[np.bool_] | None = None,
+) -> NDArray[np.int64]:
     """For each of N files the row among S stored pairs of (id, content) that is its own; −1 where none is.
 
     A file claims the pair that is exactly its own; else one of its content whose own file is gone or has another
     content now (it was moved); else the latest of its id (it was edited in place). Each pair is claimed at most once;
-    of several copies that moved, the first file takes the oldest pair.
+    of several copies that moved, the first file takes the oldest pair; pairs that are empty (S,), of which nothing is
+    decided, come after the others there.
     """
     claimed = np.full(len(files), -1, np.int64)
     if not len(files) or not len(stored_id):
@@ -35,7 +42,10 @@ def claims(files: Files, *, stored_id: NDArray[np.int64], stored_content: NDArra
     place = positions_of(stored_id, files.id)
     is_own = (place >= 0) & (files.content[place] == stored_content)
     claimed[place[is_own]] = np.flatnonzero(is_own)
-    _claim_moved(claimed, np.flatnonzero(~is_own), files, stored_content)
+    free = np.flatnonzero(~is_own)
+    if is_empty is not None:
+        free = free[np.argsort(is_empty[free], kind="stable")]
+    _claim_moved(claimed, free, files, stored_content)
     _claim_edited(claimed, files, stored_id)
     return claimed
 

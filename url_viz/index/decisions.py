@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from url_viz.errors import DecisionError
 from url_viz.index.claims import Files, claims
-from url_viz.index.ledger import NOTHING_STORED, Batch, Change, Ledger, Stored
+from url_viz.index.ledger import ABSENT, NOTHING_STORED, Batch, Change, Ledger, Stored
 from url_viz.index.tables import positions_of
 
 Decision = Literal["keep", "drop", "look-again"]
@@ -64,7 +64,8 @@ class Action:
             return "No picture was chosen"
         if not self.count:
             return f"Nothing to change: that is so already of {_pictures(self.unchanged)}"
-        return self.did[0].upper() + self.did[1:] + (f" ({self.unchanged:,} were already)" if self.unchanged else "")
+        already = f" ({self.unchanged:,} {'was' if self.unchanged == 1 else 'were'} already)" if self.unchanged else ""
+        return self.did[0].upper() + self.did[1:] + already
 
 
 class Decisions:
@@ -164,7 +165,8 @@ class Decisions:
         return dict(sorted(total.items()))
 
     def _claims(self, stored: Stored) -> NDArray[np.int64]:
-        return claims(self.files, stored_id=stored.id, stored_content=stored.content)
+        is_empty = (stored.code == 0) & (stored.tags == "")
+        return claims(self.files, stored_id=stored.id, stored_content=stored.content, is_empty=is_empty)
 
     def _act(
         self, ids: Iterable[int], new: Callable[["_Given"], "_Given"], did: Callable[[NDArray[np.int8]], str]
@@ -173,7 +175,8 @@ class Decisions:
         rows = self._rows_of(ids)
         with self._ledger.writing() as transaction:
             stored = transaction.stored()
-            row = self._claims(stored)[rows]
+            claimed = self._claims(stored)
+            row = claimed[rows]
             has = _of_files(row, stored, 0)
             before = _Given(has.code, has.tags)
             after = new(before)
@@ -182,8 +185,17 @@ class Decisions:
             if len(at):
                 files = Files(self.files.id[rows[at]], self.files.content[rows[at]])
                 changes = _changes(files, stored, row[at], after.take(at))
-                transaction.record(done, len(at), changes)
+                transaction.record(done, len(at), changes + self._copies_of(files, claimed))
         return Action(done, len(at), unchanged=len(rows) - len(at))
+
+    def _copies_of(self, files: Files, claimed: NDArray[np.int64]) -> list[Change]:
+        """Note other files of the same contents of which nothing is stored.
+
+        They stand beside these now, so they must not claim their decisions when these are moved.
+        """
+        is_copy = np.isin(self.files.content, files.content) & (claimed < 0) & ~np.isin(self.files.id, files.id)
+        pairs = zip(self.files.id[is_copy].tolist(), self.files.content[is_copy].tolist(), strict=True)
+        return [Change(*pair, code_before=ABSENT, tags_before="", code_after=0, tags_after="") for pair in pairs]
 
     def _rows_of(self, ids: Iterable[int]) -> NDArray[np.int64]:
         wanted = np.fromiter((int(i) for i in ids), np.int64)
@@ -230,8 +242,9 @@ def _changes(files: Files, stored: Stored, row: NDArray[np.int64], after: _Given
     own = _of_files(np.where(is_own, row, -1), stored, 0)
     old = np.unique(row[(row >= 0) & ~is_own])
     was = (stored.id[old].tolist(), stored.content[old].tolist(), stored.code[old].tolist(), stored.tags[old].tolist())
-    gone = [Change(*values, code_after=0, tags_after="") for values in zip(*was, strict=True)]
-    columns = (files.id, files.content, own.code, own.tags, after.code, after.tags)
+    gone = [Change(*values, code_after=ABSENT, tags_after="") for values in zip(*was, strict=True)]
+    code_before = np.where(is_own, own.code, ABSENT)
+    columns = (files.id, files.content, code_before, own.tags, after.code, after.tags)
     return gone + [Change(*values) for values in zip(*(c.tolist() for c in columns), strict=True)]
 
 

@@ -20,6 +20,9 @@ SCHEMA_VERSION = 1
 BUSY_S = 30.0
 """How long an action waits for another process that writes."""
 
+ABSENT = -1
+"""The code, in a change, of a file of which no row is stored; a row of code 0 says that nothing is decided of it."""
+
 Side = Literal["before", "after"]
 
 _TABLES = (
@@ -56,7 +59,7 @@ NOTHING_STORED = Stored(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0
 
 @dataclass(frozen=True)
 class Change:
-    """What one file (`id`, `content`) was given: code and tags, before and after; 0 and "" mean nothing stored."""
+    """What one file (`id`, `content`) was given: code and tags, before and after; `ABSENT` where no row is stored."""
 
     id: int
     content: int
@@ -221,15 +224,15 @@ class Transaction:
 
     def _take_on(self, number: int, side: Side) -> None:
         """Store one side of a batch's changes."""
-        is_empty = f"code_{side} = 0 AND tags_{side} = ''"
+        is_absent = f"code_{side} = {ABSENT}"
         self._connection.execute(
             "DELETE FROM decision WHERE (id, content) IN "
-            f"(SELECT id, content FROM change WHERE batch = ? AND {is_empty})",
+            f"(SELECT id, content FROM change WHERE batch = ? AND {is_absent})",
             (number,),
         )
         self._connection.execute(
             f"INSERT INTO decision (id, content, code, tags) SELECT id, content, code_{side}, tags_{side} "
-            f"FROM change WHERE batch = ? AND NOT ({is_empty}) ORDER BY rowid "
+            f"FROM change WHERE batch = ? AND NOT {is_absent} ORDER BY rowid "
             "ON CONFLICT (id, content) DO UPDATE SET code = excluded.code, tags = excluded.tags",
             (number,),
         )

@@ -1,0 +1,110 @@
+"""Decisions of an image set: in its table at once, kept as files move and change, and forgotten with it."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.images.pictures import noise, write_folder
+from url_viz.errors import DecisionError, ImageSetError
+from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.models.model import Model
+from url_viz.sets import forget
+
+
+@pytest.fixture
+def image_set(tmp_path: Path, workspace: Path, model: Model) -> ImageSet:
+    """Six pictures, and a copy of the first."""
+    folder = write_folder(tmp_path / "pictures", 6, classes=("cat", "dog"))
+    shutil.copy(folder / "cat" / "0000.jpg", folder / "dog" / "copy.jpg")
+    return embed_folder(folder, model=model, workspace=workspace)
+
+
+def decided(image_set: ImageSet) -> dict[str, str]:
+    """What the table says, by path; pictures without a decision left out."""
+    table = image_set.table()
+    return {path: decision for path, decision in zip(table["path"], table["decision"], strict=True) if decision}
+
+
+def ids_of(image_set: ImageSet, *paths: str) -> list[int]:
+    return [int(i) for i in image_set.table().set_index("path").loc[list(paths), "id"]]
+
+
+def test_the_table_tells_at_once_and_the_snapshot_stays_current(image_set: ImageSet) -> None:
+    other = open_image_set(image_set.root, model=image_set.source.name, workspace=image_set.workspace.root)
+    before = other.table()
+    assert before["decision"].tolist() == [None] * 7
+    assert before["tags"].tolist() == [""] * 7
+    image_set.decisions.decide(ids_of(image_set, "cat/0000.jpg", "dog/0001.jpg"), "drop")
+    image_set.decisions.tag(ids_of(image_set, "dog/0001.jpg"), "dark")
+    assert decided(image_set) == decided(other) == {"cat/0000.jpg": "drop", "dog/0001.jpg": "drop"}
+    assert other.table().set_index("path").at["dog/0001.jpg", "tags"] == "dark"
+    assert other.is_current()
+    assert other.version == image_set.version
+    assert set(other.search(int(before["id"].iloc[0]), 7)["decision"]) == {"drop", None}
+    other.decisions.undo()
+    other.decisions.undo()
+    assert image_set.table().equals(before)
+
+
+def test_the_table_is_joined_anew_only_after_a_change(image_set: ImageSet) -> None:
+    frame = image_set._frame
+    assert image_set._frame is frame
+    image_set.decisions.decide(ids_of(image_set, "cat/0000.jpg"), "keep")
+    assert image_set._frame is not frame
+    assert image_set._frame is image_set._frame
+
+
+def test_decisions_go_along_with_files(image_set: ImageSet, model: Model) -> None:
+    """One is moved, one edited, one copied, one replaced by another picture while its own went elsewhere."""
+    root, home = image_set.root, image_set.workspace.root
+    keep = ids_of(image_set, "cat/0000.jpg", "cat/0002.jpg", "cat/0004.jpg")
+    image_set.decisions.decide(keep, "keep")
+    image_set.decisions.decide(ids_of(image_set, "dog/0001.jpg"), "drop")
+    (root / "bird").mkdir()
+    (root / "cat" / "0000.jpg").rename(root / "bird" / "moved.jpg")
+    noise(90).save(root / "cat" / "0002.jpg")
+    shutil.copy(root / "cat" / "0004.jpg", root / "bird" / "second.jpg")
+    (root / "dog" / "0001.jpg").rename(root / "bird" / "third.jpg")
+    noise(91).save(root / "dog" / "0001.jpg")
+    again = embed_folder(root, model=model, workspace=home)
+    assert decided(again) == {
+        "bird/moved.jpg": "keep",
+        "cat/0002.jpg": "keep",
+        "cat/0004.jpg": "keep",
+        "bird/third.jpg": "drop",
+    }
+    assert again.decisions.counts() == {"keep": 3, "drop": 1, "look-again": 0}
+
+
+def test_one_of_each_twins_is_kept_and_taken_back(image_set: ImageSet) -> None:
+    found = image_set.twins()
+    copies = found[found["kind"] == "exact"].iloc[0]
+    assert copies["path"] == "cat/0000.jpg"
+    assert [copies["first"], copies["second"]] == ids_of(image_set, "cat/0000.jpg", "dog/copy.jpg")
+    assert image_set.keep_one_of_each().count == found["size"].sum()
+    table = image_set.table()
+    for _, group in table.groupby("twin_group"):
+        assert (group["decision"] != "drop").sum() == 1, "one of each is left"
+    assert image_set.keep_one_of_each().count == 0
+    image_set.decisions.undo()
+    assert decided(image_set) == {}
+
+
+def test_paths_and_ids_that_are_not_there(image_set: ImageSet) -> None:
+    ids = image_set.table()["id"].to_numpy()
+    assert image_set.paths_of(ids[[3, 0]]) == [b"dog/0001.jpg", b"cat/0000.jpg"]
+    with pytest.raises(ImageSetError, match="no picture with id 5"):
+        image_set.paths_of([5])
+    with pytest.raises(DecisionError, match="no picture with id 5"):
+        image_set.decisions.decide(np.array([5]), "keep")
+
+
+def test_forgetting_a_set_forgets_its_decisions(image_set: ImageSet, model: Model) -> None:
+    root, home = image_set.root, image_set.workspace.root
+    image_set.decisions.decide(image_set.table()["id"], "drop")
+    forget(root, workspace=home)
+    again = embed_folder(root, model=model, workspace=home)
+    assert decided(again) == {}
+    assert not again.decisions.can_undo

@@ -1,0 +1,167 @@
+"""The bar that decides on all pictures in scope, and the popover that sorts into folders, as a visitor meets them."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.images.pictures import write_folder
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.models.model import Model
+from url_viz.ui.components.gallery import GalleryAction, GalleryEvent
+from url_viz.ui.decide import take_gallery_event
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory: pytest.TempPathFactory, prepared: Path, model: Model) -> ImageSet:
+    base = tmp_path_factory.mktemp("bar")
+    folder = write_folder(base / "zoo", 8, classes=("cat", "dog"))
+    home = base / "workspace"
+    home.mkdir()
+    (home / "models").symlink_to(prepared / "models")
+    return embed_folder(folder, model=model, workspace=home)
+
+
+@pytest.fixture
+def image_set(read: ImageSet, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
+    monkeypatch.setenv("URL_VIZ_ROOTS", str(read.root.parent))
+    while read.decisions.undo() is not None:
+        pass
+    return read
+
+
+def page(image_set: "ImageSet", label: str) -> None:
+    import streamlit as st  # an AppTest's function is a script of its own
+
+    from url_viz.ui.decide import show_decide_bar
+
+    table = image_set.table()
+    show_decide_bar(image_set, table[table["label"] == label], key="view.decide")
+    st.text(f"drawn {label}")
+
+
+def bar(image_set: ImageSet, label: str = "cat") -> AppTest:
+    at = AppTest.from_function(page, default_timeout=30, args=(image_set, label)).run()
+    assert not at.exception
+    return at
+
+
+def toasts(at: AppTest) -> list[str]:
+    assert not at.exception
+    return [toast.value for toast in at.toast]
+
+
+def decided(image_set: ImageSet) -> list[tuple[str, str | None]]:
+    table = image_set.table()
+    return sorted(
+        {(label, decision) for label, decision in zip(table["label"], table["decision"], strict=True)}, key=str
+    )
+
+
+def test_a_button_decides_on_what_is_in_scope_and_says_so(image_set: ImageSet) -> None:
+    at = bar(image_set)
+    assert at.markdown[0].value == "**4** of 8"
+    assert at.button(key="view.decide.undo").disabled
+    at.button(key="view.decide.drop").click().run()
+    assert toasts(at) == ["Dropped 4 pictures"]
+    assert decided(image_set) == [("cat", "drop"), ("dog", None)]
+    at.button(key="view.decide.undo").click().run()
+    assert toasts(at) == ["Undone\\: dropped 4 pictures"]
+    assert decided(image_set) == [("cat", None), ("dog", None)]
+    at.button(key="view.decide.redo").click().run()
+    at.button(key="view.decide.clear").click().run()
+    assert toasts(at) == ["Cleared the decision on 4 pictures"]
+    assert decided(image_set) == [("cat", None), ("dog", None)]
+
+
+def test_many_are_asked_about_first_in_the_place_of_the_buttons(
+    image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("url_viz.ui.decide.ASK_ABOVE", 3)
+    at = bar(image_set)
+    at.button(key="view.decide.keep").click().run()
+    assert toasts(at) == []
+    assert at.markdown[0].value == "**Keep 4 pictures**?"
+    at.button(key="view.decide.no").click().run()
+    assert decided(image_set) == [("cat", None), ("dog", None)]
+    at.button(key="view.decide.keep").click().run()
+    at.button(key="view.decide.yes").click().run()
+    assert toasts(at) == ["Kept 4 pictures"]
+    assert at.button(key="view.decide.keep")
+    assert decided(image_set) == [("cat", "keep"), ("dog", None)]
+
+
+def test_tags_are_given_and_taken_and_known_ones_offered(image_set: ImageSet) -> None:
+    image_set.decisions.tag([int(image_set.table()["id"].iloc[0])], "night")
+    at = bar(image_set)
+    tags = at.multiselect(key="view.decide.tags")
+    assert tags.options == ["night (1)"]
+    tags.set_value(["night", "blur"]).run()
+    at.button(key="view.decide.tag").click().run()
+    assert toasts(at) == ["Tagged 3 pictures “night” (1 was already)", "Tagged 4 pictures “blur”"]
+    assert image_set.decisions.tag_counts() == {"blur": 4, "night": 4}
+    at.button(key="view.decide.untag").click().run()
+    assert image_set.decisions.tag_counts() == {}
+
+
+def test_a_tag_that_cannot_be_one_is_told_before_it_is_given(image_set: ImageSet) -> None:
+    at = bar(image_set)
+    at.multiselect(key="view.decide.tags").set_value(["a;b"]).run()
+    assert "cannot be a tag" in at.error[0].value
+    assert at.button(key="view.decide.tag").disabled
+
+
+def test_nothing_in_scope_leaves_nothing_to_press(image_set: ImageSet) -> None:
+    at = bar(image_set, "cow")
+    assert at.markdown[0].value == "**0** of 8"
+    assert all(at.button(key=f"view.decide.{word}").disabled for word in ("keep", "drop", "look-again", "clear", "tag"))
+
+
+def test_sorting_makes_the_folders_and_refuses_what_is_outside(image_set: ImageSet, tmp_path: Path) -> None:
+    image_set.decisions.decide(image_set.table()["id"].iloc[:3], "keep")
+    at = bar(image_set)
+    out = at.text_input(key="view.decide.sort.out")
+    assert out.value == str(image_set.root) + "-sorted"
+    at.button(key="view.decide.sort.sort").click().run()
+    assert "3 pictures sorted into" in at.success[0].value
+    assert len(list((image_set.root.parent / "zoo-sorted" / "keep").rglob("*.jpg"))) == 3
+    at.text_input(key="view.decide.sort.out").set_value(str(tmp_path / "elsewhere"))
+    at.button(key="view.decide.sort.sort").click().run()
+    assert "outside the folders that this app may read" in at.error[0].value
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_many_copies_are_given_to_the_command_line(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("url_viz.ui.sort.MOST_COPIED", 7)
+    at = bar(image_set)
+    at.selectbox(key="view.decide.sort.by").set_value("uncertainty").run()
+    at.segmented_control(key="view.decide.sort.how").set_value("copy").run()
+    assert at.code[0].value.startswith(f"python -m url_viz sort {image_set.root} ")
+    assert "--by uncertainty --how copy --threshold 90" in at.code[0].value
+
+
+def test_a_gallery_event_is_done_in_order_and_errors_are_told(image_set: ImageSet) -> None:
+    def script(image_set: "ImageSet", event: "GalleryEvent") -> None:
+        from url_viz.ui.decide import take_gallery_event
+
+        take_gallery_event(image_set, event)
+
+    ids = image_set.table()["id"].tolist()
+    actions = (
+        GalleryAction(ids[0], "keep"),
+        GalleryAction(ids[1], "drop"),
+        GalleryAction(command="undo"),
+        GalleryAction(17, "keep"),
+        GalleryAction(command="redo"),
+        GalleryAction(command="redo"),
+    )
+    at = AppTest.from_function(script, args=(image_set, GalleryEvent(None, actions)), default_timeout=30).run()
+    said = toasts(at)
+    assert [said[0], *said[2:]] == [
+        "Undone\\: dropped 1 picture",
+        "Redone\\: dropped 1 picture",
+        "There is nothing to redo",
+    ]
+    assert "no picture with id 17" in said[1]
+    assert image_set.table()["decision"].tolist()[:2] == ["keep", "drop"]
+    take_gallery_event(image_set, GalleryEvent(None))
