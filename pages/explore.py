@@ -9,6 +9,7 @@ from url_viz.ui.filters import filters_on, show_filter_popover
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.picture import OPENED, show_picture
 from url_viz.ui.reading import running, show_reading
+from url_viz.ui.reasons import pick_reason
 from url_viz.ui.refit import show_refit
 from url_viz.ui.sidebar import show_not_read, show_welcome
 from url_viz.ui.state import choice
@@ -34,9 +35,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     measure = explore_controls.pick_measure(table)
     places = [st.container(width="content") for _ in range(4)]
     with places[3]:
-        with_classes = explore_controls.show_view_popover(image_set, table)
-    if not with_classes:
-        table["label"] = None
+        explore_controls.show_view_popover(image_set, table)
     with places[0]:
         colour = explore_controls.pick_colour(table, measure)
     with places[1]:
@@ -61,6 +60,7 @@ with left:
     show_refit(image_set)
 with right:
     explore.show_chips(image_set, scope, threshold=done.threshold_percentile)
+    pick_reason(rows)
     clicked = explore.show_galleries(image_set, rows, measure=measure, threshold=done.threshold_percentile)
     explore.show_exports(image_set, table, rows)
 explore.show_failures(image_set)

@@ -180,7 +180,10 @@ def test_opening_a_folder_reads_it_as_a_job(home: Workspace, tmp_path: Path) -> 
     assert [job.about["folder"] for job in list_jobs(home)] == [str(folder.resolve())]
 
 
-def test_browsing_goes_into_folders_and_up_to_the_root(home: Workspace, tmp_path: Path) -> None:
+def test_browsing_goes_into_folders_and_up_to_the_root(
+    home: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("URL_VIZ_ROOTS", str(tmp_path))
     (tmp_path / "a_b" / "*c*").mkdir(parents=True)
     at = run_dialog()
     at.button(key=f"browse_to_{tmp_path / 'a_b'}").click().run()

@@ -12,7 +12,7 @@ TRIANGLE = ((0.0, 0.0), (1.5, 0.0), (0.0, -2.25))
     "view",
     [
         ExploreView(),
-        ExploreView(measure="confusability", colour="decision", with_classes=False, collapse_twins=False, style="fog"),
+        ExploreView(measure="confusability", colour="decision", collapse_twins=False, style="fog"),
         ExploreView(threshold_percentile=92.5, polygon=TRIANGLE),
         ExploreView(filters=(OneOf("label", ("cat", "dog & co")), Between("width", 100.0, None))),
     ],

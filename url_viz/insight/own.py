@@ -307,6 +307,11 @@ class OwnTable:
         """What the label is: `folders`, None for none, or the name of a column."""
         return self._now().label_source
 
+    @property
+    def has_class_folders(self) -> bool:
+        """Whether most pictures lie in two or more class folders, whatever the label is."""
+        return bool(self._base.table["label"].notna().any())
+
     def _now(self) -> "_Joined":
         version = kept.version_of(self._paths)
         joined = self._joined  # one reading: another thread may put a newer one there

@@ -154,7 +154,6 @@ def view_now(table: pd.DataFrame, done: MapEvent, *, measure: str, colour: str) 
     return ExploreView(
         measure=None if measure == measures_of(table)[0] else measure,
         colour=colour,
-        with_classes=bool(st.session_state.get("view.with_classes", True)),
         collapse_twins=bool(st.session_state.get("view.collapse", True)),
         style=done.style or "points",
         threshold_percentile=done.threshold_percentile,

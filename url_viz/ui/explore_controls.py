@@ -4,8 +4,10 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.image_set import ImageSet
+from url_viz.index.columns import FOLDERS
 from url_viz.insight.filters import OneOf
 from url_viz.ui.filters import columns_of_kind, filter_on, set_filter, title_of_column
+from url_viz.ui.own import show_own_columns
 from url_viz.ui.routes import class_names_of
 from url_viz.ui.view import MEASURES, measures_of
 
@@ -81,8 +83,8 @@ def _take_class() -> None:
     set_filter("label", None if picked in (None, ALL_CLASSES) else OneOf("label", (picked,)))
 
 
-def show_view_popover(image_set: ImageSet, table: pd.DataFrame) -> bool:
-    """How the set is shown; returns whether class folders are classes."""
+def show_view_popover(image_set: ImageSet, table: pd.DataFrame) -> None:
+    """How the set is shown: another order, twins, class folders, and the user's own columns."""
     with st.popover("View", icon=":material/tune:"):
         others = other_measures(table)
         if others:
@@ -99,7 +101,8 @@ def show_view_popover(image_set: ImageSet, table: pd.DataFrame) -> bool:
             )
         st.session_state.setdefault("view.collapse", True)
         st.toggle("Show twins as one", key="view.collapse", help="Bursts and copies count once; +n says how many")
-        return _pick_with_classes(image_set)
+        _pick_with_classes(image_set)
+        show_own_columns(image_set)
 
 
 def _take_other() -> None:
@@ -110,8 +113,15 @@ def _take_other() -> None:
         st.session_state.pop("view.measure", None)
 
 
-def _pick_with_classes(image_set: ImageSet) -> bool:
-    if image_set.table()["label"].isna().all():
-        return False
-    st.session_state.setdefault("view.with_classes", True)
-    return st.toggle("Folders are classes", key="view.with_classes")
+def _pick_with_classes(image_set: ImageSet) -> None:
+    """Whether class folders are classes; kept with the set, so that all pages follow."""
+    own = image_set.own
+    if not own.has_class_folders or own.label_source not in (FOLDERS, None):
+        return
+    st.session_state["view.with_classes"] = own.label_source == FOLDERS
+    st.toggle("Folders are classes", key="view.with_classes", on_change=_take_with_classes, args=(image_set,))
+
+
+def _take_with_classes(image_set: ImageSet) -> None:
+    image_set.use_labels(FOLDERS if st.session_state["view.with_classes"] else None)
+    set_filter("label", None)

@@ -12,7 +12,7 @@ from url_viz.ui.view import Polygon
 
 _KEPT = "view.explore"
 _ADDRESS_READ = "address_read"
-_OURS = ("by", "colour", "folders", "twins", "style", "above", "lasso", "name")
+_OURS = ("by", "colour", "twins", "style", "above", "lasso", "name")
 _PREFIXES = ("in.", "min.", "max.")
 MOST_CORNERS = 160
 
@@ -23,7 +23,6 @@ class ExploreView:
 
     measure: str | None = None
     colour: str = "value"
-    with_classes: bool = True
     collapse_twins: bool = True
     style: str = "points"
     threshold_percentile: float | None = None
@@ -44,7 +43,6 @@ def restore_view(map_key: str) -> None:
     values = {
         "view.measure": kept.measure,
         "view.colour": kept.colour,
-        "view.with_classes": kept.with_classes,
         "view.collapse": kept.collapse_twins,
         FILTERS: kept.filters,
         map_key: {"polygon": kept.polygon, "threshold": kept.threshold_percentile, "style": kept.style},
@@ -73,8 +71,6 @@ def query_of(view: ExploreView) -> dict[str, list[str]]:
         query["by"] = [view.measure]
     if view.colour != plain.colour:
         query["colour"] = [view.colour]
-    if not view.with_classes:
-        query["folders"] = ["0"]
     if not view.collapse_twins:
         query["twins"] = ["1"]
     if view.style != plain.style:
@@ -96,7 +92,6 @@ def view_of(query: Mapping[str, Sequence[str]]) -> ExploreView:
     return ExploreView(
         measure=first("by"),
         colour=first("colour") or "value",
-        with_classes=first("folders") != "0",
         collapse_twins=first("twins") != "1",
         style=first("style") or "points",
         threshold_percentile=_percentile(first("above")),
