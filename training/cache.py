@@ -102,7 +102,7 @@ def write_shards(config: CacheConfig, model: Model, report: Report, *, share: Sh
 def write_task_loss(cache: Cache, config: CacheConfig) -> None:
     """Compute the task loss of every row for the target of `config`, unless it is there already."""
     about = {"target": config.target, **(asdict(config.instance) if config.target == "instance" else {})}
-    if cache.paths.loss.exists() and cache.about_loss == about:
+    if cache.paths.loss.exists() and cache.paths.about_loss.exists() and cache.about_loss == about:
         return
     if config.target == "instance":
         loss = _instance_losses(cache, config)

@@ -15,6 +15,8 @@ from url_viz.image_set import read_before
 from url_viz.images.decode import read_file
 from url_viz.images.digest import content_key
 from url_viz.images.scan import absolute, display_name
+from url_viz.index import mend as index_mend
+from url_viz.index.mend import Mended
 from url_viz.index.store import About, Store, Writer, find_set, known_sets, write_about
 from url_viz.models.model import EmbeddingSpace
 from url_viz.workspace import SetPaths, Workspace
@@ -124,6 +126,12 @@ def compact(folder: str | Path, *, workspace: Path | None = None) -> float:
         writer.drop_litter()
         writer.compact()
         return (before - _bytes_in(writer.paths.folder)) / 2**20
+
+
+def mend(folder: str | Path, *, workspace: Path | None = None) -> tuple[Mended, ...]:
+    """Go back to what is whole where files were cut off or lost; reading the folder again makes the rest anew."""
+    with _labelled(folder, workspace) as writer:
+        return index_mend.mend(writer)
 
 
 def forget(folder: str | Path, *, workspace: Path | None = None) -> Path:

@@ -86,6 +86,17 @@ def compact(folder: Positional[Known], *, workspace: WorkspaceDir = None) -> Non
     print(f"Compacted {folder}: {compact(folder, workspace=workspace):,.1f} MiB freed.")
 
 
+def mend(folder: Positional[Known], *, workspace: WorkspaceDir = None) -> None:
+    """Mend an image set whose files were cut off or lost."""
+    from url_viz.sets import mend
+
+    found = mend(folder, workspace=workspace)
+    for each in found:
+        done = "was laid aside" if each.versions_back is None else f"went back {each.versions_back} versions"
+        print(f"{each.table} {done}")
+    print(f"Read it again: python -m url_viz embed {str(folder)!r}" if found else "Everything can be read.")
+
+
 def forget(folder: Positional[Folder], *, workspace: WorkspaceDir = None) -> None:
     """Remove what the workspace keeps of a folder; the pictures themselves are not touched."""
     from url_viz.sets import forget
@@ -128,6 +139,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "repoint": repoint,
     "drop-model": drop,
     "compact": compact,
+    "mend": mend,
     "forget": forget,
     "pack": pack,
     "unpack": unpack,

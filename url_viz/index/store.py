@@ -4,7 +4,7 @@ import datetime
 import json
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from url_viz.errors import ImageSetError, WorkspaceError
 from url_viz.images.measures import VERSION as MEASURES_VERSION
 from url_viz.images.preprocess import Preprocessing
+from url_viz.index.damage import damage_is_told, was_written
 from url_viz.index.tables import (
     COORDINATES,
     IMAGES,
@@ -179,7 +180,7 @@ class Store:
         table = self._table(f"embeddings-{space_key}")
         if table is None:
             return Embeddings(np.zeros(0, np.int64), np.zeros((0, 0), np.float16), np.zeros(0, np.float32))
-        data = table.to_arrow()
+        data = self._read(f"embeddings-{space_key}", table.to_arrow)
         return Embeddings(
             _numbers(data["content"]),
             matrix(data["embedding"]).astype(np.float16, copy=False),
@@ -205,7 +206,7 @@ class Store:
         table = self._table(f"neighbours-{space_key}")
         if table is None:
             return None
-        data = table.to_arrow()
+        data = self._read(f"neighbours-{space_key}", table.to_arrow)
         return Graph(
             _numbers(data["content"]),
             matrix(data["position"]).astype(np.int32, copy=False),
@@ -218,7 +219,7 @@ class Store:
         table = self._table(f"coordinates-{space_key}")
         if table is None:
             return None
-        data = table.to_arrow()
+        data = self._read(f"coordinates-{space_key}", table.to_arrow)
         xy = np.stack([_numbers(data["x"]), _numbers(data["y"])], axis=1)
         return Coordinates(_numbers(data["content"]), xy, _numbers(data["method"]))
 
@@ -229,7 +230,8 @@ class Store:
         if table is None or not wanted:
             return {}
         condition = f"id IN ({', '.join(map(str, wanted))}) AND thumbnail IS NOT NULL"
-        rows = table.search().where(condition).select(["id", "thumbnail"]).limit(len(wanted)).to_arrow()
+        found = table.search().where(condition).select(["id", "thumbnail"]).limit(len(wanted))
+        rows = self._read("images", found.to_arrow)
         return dict(zip(rows["id"].to_pylist(), rows["thumbnail"].to_pylist(), strict=True))
 
     def _table(self, name: str) -> Any:
@@ -238,19 +240,23 @@ class Store:
             self._tables.pop(name, None)
             return None
         if name not in self._tables:
-            try:
-                self._tables[name] = self._database.open_table(name)
-            except ValueError:  # the folder of a table whose first write has not ended
+            if not was_written(self.paths.tables / f"{name}.lance"):  # its first write has not ended
                 return None
+            self._tables[name] = self._read(name, lambda: self._database.open_table(name))
         table = self._tables[name]
-        table.checkout_latest()
+        self._read(name, table.checkout_latest)
         return table
+
+    def _read(self, name: str, reading: Callable[[], Any]) -> Any:
+        with damage_is_told(self.paths.tables / f"{name}.lance"):
+            return reading()
 
     def _columns(self, name: str, columns: Sequence[str], schema: pa.Schema) -> pa.Table:
         table = self._table(name)
         if table is None:
             return pa.schema([schema.field(c) for c in columns]).empty_table()
-        return table.search().select(list(columns)).limit(max(1, table.count_rows())).to_arrow()
+        wanted = table.search().select(list(columns)).limit(max(1, table.count_rows()))
+        return self._read(name, wanted.to_arrow)
 
 
 class Writer(Store):
@@ -355,6 +361,10 @@ class Writer(Store):
         x, y = coordinates.xy[:, 0].astype(np.float32), coordinates.xy[:, 1].astype(np.float32)
         columns = [pa.array(coordinates.content), pa.array(x), pa.array(y), pa.array(coordinates.method)]
         self._put(f"coordinates-{space_key}", pa.table(columns, schema=COORDINATES))
+
+    def reopen(self) -> None:
+        """Let go of open tables, whose files have changed by other ways than this."""
+        self._tables.clear()
 
     def compact(self) -> None:
         """Join the fragments of many small writes, and remove versions that no reader needs any more."""

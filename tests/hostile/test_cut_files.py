@@ -1,0 +1,179 @@
+"""Files of the workspace that were cut off or lost: a sentence, nothing lost beyond the file, and a way to mend."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.hostile.test_stopped import holds_each_once
+from tests.images.pictures import write_folder
+from url_viz.cli import main
+from url_viz.errors import CheckpointError, JobError, UrlVizError, WorkspaceError
+from url_viz.image_set import embed_folder, open_image_set
+from url_viz.index.store import Store, find_set
+from url_viz.jobs import list_jobs
+from url_viz.jobs.paths import JobPaths, new_job_id
+from url_viz.models.head import load_head, save_head
+from url_viz.models.model import Model
+from url_viz.sets import mend, repoint
+from url_viz.workspace import SetPaths, Workspace
+
+from tests.conftest import dice_head  # isort: skip
+
+COUNT = 10
+KINDS = ("images", "embeddings", "scores", "neighbours", "coordinates")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, model: Model) -> Path:
+    """A workspace written in two goes, so that its tables have versions to go back to."""
+    root = tmp_path_factory.mktemp("whole")
+    for count in (COUNT - 4, COUNT):
+        folder = write_folder(root / "pictures", count, classes=("cat", "dog"))
+        embed_folder(folder, model=model, workspace=root / "workspace")
+    return root
+
+
+@pytest.fixture
+def here(whole: Path, tmp_path: Path) -> Path:
+    shutil.copytree(whole, tmp_path / "here")
+    repoint(whole / "pictures", tmp_path / "here" / "pictures", workspace=tmp_path / "here" / "workspace")
+    return tmp_path / "here"
+
+
+def set_of(here: Path) -> SetPaths:
+    home = Workspace.at(here / "workspace")
+    return home.set_paths(find_set(here / "pictures", home))
+
+
+def newest(folder: Path, pattern: str) -> Path:
+    return max(folder.glob(pattern), key=lambda path: path.stat().st_mtime_ns)
+
+
+def cut(path: Path, share: float) -> None:
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+
+
+def look(here: Path, model: Model) -> None:
+    """All that a page would read of the image set."""
+    image_set = open_image_set(here / "pictures", model=model.name, workspace=here / "workspace")
+    image_set.table()
+    image_set.embeddings()
+    image_set.thumbnails(image_set.table()["id"].tolist())
+
+
+def mended(here: Path, model: Model, *, ids: list[int]) -> None:
+    """The command that the sentence names, then the one that read the folder: everything is there again, once."""
+    mend(here / "pictures", workspace=here / "workspace")
+    again = embed_folder(here / "pictures", model=model, workspace=here / "workspace")
+    holds_each_once(again, COUNT)
+    assert again.table()["id"].tolist() == ids
+    assert again.table()["uncertainty"].notna().all()
+    assert len(again.thumbnails(ids)) == COUNT
+    assert again.graph is not None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("part", "share"),
+    [
+        ("data/*", 0.5),
+        pytest.param("data/*", 0.0, marks=pytest.mark.torture),
+        pytest.param("data/*", 0.98, marks=pytest.mark.torture),
+        ("_versions/*.manifest", 0.0),
+        ("_versions/*.manifest", 0.5),
+        pytest.param("_versions/*.manifest", 0.98, marks=pytest.mark.torture),
+        pytest.param("_transactions/*", 0.5, marks=pytest.mark.torture),
+        pytest.param("_versions/latest_version_hint.json", 0.5, marks=pytest.mark.torture),
+    ],
+)
+def test_a_cut_file_of_a_table_is_told_and_mended(here: Path, model: Model, kind: str, part: str, share: float) -> None:
+    ids = open_image_set(here / "pictures", model=model.name, workspace=here / "workspace").table()["id"].tolist()
+    path = newest(set_of(here).tables, f"{kind}*.lance/{part}")
+    cut(path, share)
+    try:
+        look(here, model)
+    except UrlVizError as error:
+        assert "python -m url_viz mend" in str(error)  # noqa: PT017 (some cuts do no harm, and are none to tell)
+    mended(here, model, ids=ids)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_lost_table_is_made_anew(here: Path, model: Model, kind: str) -> None:
+    ids = open_image_set(here / "pictures", model=model.name, workspace=here / "workspace").table()["id"].tolist()
+    shutil.rmtree(next(set_of(here).tables.glob(f"{kind}*.lance")))
+    mended(here, model, ids=ids)
+
+
+def test_what_is_mended_is_laid_aside_not_deleted(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = set_of(here)
+    (paths.folder / "decisions.db").write_bytes(b"decided")
+    for path in paths.tables.glob("images.lance/data/*"):
+        cut(path, 0.5)
+    where = ["--workspace", str(here / "workspace")]
+    assert main(["rank", str(here / "pictures"), *where]) == 1
+    assert "cannot be read" in capsys.readouterr().err
+    assert main(["mend", str(here / "pictures"), *where]) == 0
+    assert "images" in capsys.readouterr().out
+    assert list((paths.folder / "damaged").rglob("*.lance")) or list((paths.folder / "damaged").rglob("*.manifest"))
+    assert (paths.folder / "decisions.db").read_bytes() == b"decided"
+    assert main(["mend", str(here / "pictures"), *where]) == 0
+    assert "Everything can be read" in capsys.readouterr().out
+
+
+def test_whole_tables_are_left_alone(here: Path, model: Model) -> None:
+    before = Store(set_of(here)).version(model.space.key, model.head.digest if model.head else None)
+    assert mend(here / "pictures", workspace=here / "workspace") == ()
+    assert Store(set_of(here)).version(model.space.key, model.head.digest if model.head else None) == before
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_a_cut_label_is_told_and_forgetting_helps(here: Path, model: Model, share: float) -> None:
+    paths = set_of(here)
+    cut(paths.about, share)
+    with pytest.raises(WorkspaceError, match="Forget the image set and read it again"):
+        Store(paths).about()
+    cut(here / "workspace" / "workspace.json", share)
+    with pytest.raises(WorkspaceError, match="is damaged"):
+        Workspace.at(here / "workspace")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+def test_a_cut_head_is_told(tmp_path: Path, share: float) -> None:
+    save_head(dice_head(), tmp_path / "head.safetensors")
+    cut(tmp_path / "head.safetensors", share)
+    with pytest.raises(CheckpointError, match=r"head\.safetensors"):
+        load_head(tmp_path / "head.safetensors")
+
+
+FILES_OF_A_JOB: tuple[Callable[[JobPaths], Path], ...] = (
+    lambda paths: paths.config,
+    lambda paths: paths.processes,
+    lambda paths: paths.result,
+)
+
+
+@pytest.mark.parametrize("which", FILES_OF_A_JOB, ids=("config", "processes", "result"))
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_a_cut_file_of_a_job_is_told_and_the_other_jobs_are_listed(
+    tmp_path: Path, which: Callable[[JobPaths], Path], share: float
+) -> None:
+    home = Workspace.at(tmp_path)
+    for name in (new_job_id(), new_job_id()):
+        paths = JobPaths(home.jobs / name)
+        paths.folder.mkdir(parents=True)
+        mark = {"pid": 1, "started": "long ago", "machine": "elsewhere"}
+        config = {"command": ["-m", "url_viz", "models"], "kind": "k", "title": "t", "created": 1.0}
+        paths.config.write_text(json.dumps({**config, "queue": None, "cwd": "/", "env": {}, "about": {}}))
+        paths.processes.write_text(json.dumps({"runner": mark, "command": None, "started": None}))
+        paths.result.write_text(json.dumps({"state": "failed", "exit_status": 1, "finished": 2.0, "reason": "r"}))
+    cut(which(paths), share)
+    listed = list_jobs(home)
+    assert len(listed) == 2
+    for job in listed:
+        try:
+            assert job.status().reason or job.damage
+        except JobError as error:
+            assert "damaged" in str(error)  # noqa: PT017
