@@ -12,6 +12,7 @@ from tyro.conf import Positional, arg
 from tyro.extras import SubcommandApp
 
 from url_viz.commands.arguments import Folder, ModelName, WorkspaceDir
+from url_viz.commands.compare import register as register_compare
 from url_viz.commands.decide import register as register_decide
 from url_viz.commands.export import register as register_export
 from url_viz.commands.map import register as register_map
@@ -172,6 +173,7 @@ register_export(app)
 register_own(app)
 register_reasons(app)
 register_share(app)
+register_compare(app)
 register_map(app)
 register_suspects(app)
 

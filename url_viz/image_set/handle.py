@@ -20,6 +20,7 @@ from url_viz.index.decisions import Action, Decisions
 from url_viz.index.neighbours import normalised
 from url_viz.index.store import Store
 from url_viz.index.tables import Graph, positions_of
+from url_viz.insight.compare import Comparison, Read, compare
 from url_viz.insight.decided import DecidedTable, decisions_of
 from url_viz.insight.frame import Frame, frame_of
 from url_viz.insight.heat import Heat, heat_of
@@ -253,6 +254,17 @@ class ImageSet(OnMap, WithLabels):
     def decisions(self) -> Decisions:
         """Decide on pictures, tag them, and take it back; `table()` shows it at once."""
         return decisions_of(self._store.paths.decisions, self._files)
+
+    def compare(self, other: "ImageSet") -> Comparison:
+        """How another model's reading of the same folder differs from this one; see `url_viz.insight.compare`.
+
+        Raises ImageSetError where `other` is of another folder.
+        """
+        if other.set_id != self.set_id:
+            raise ImageSetError(
+                f"{str(other.root)!r} and {str(self.root)!r} are two folders. Open the same one with two models."
+            )
+        return compare(*(Read(one.table(), one.contents, one.graph) for one in (self, other)))
 
     def twins(self) -> pd.DataFrame:
         """Groups of twins, one row each, with the pair that is least alike and which to keep; see `twin_table`."""

@@ -1,0 +1,73 @@
+"""`compare`, `report` and `share` on the command line."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import dice_head
+from tests.images.pictures import write_folder
+from url_viz.cli import main
+from url_viz.models.head import save_head
+from url_viz.models.model import Model
+
+
+@pytest.fixture
+def folder_read_twice(
+    tmp_path: Path, workspace: Path, head_file: Path, monkeypatch: pytest.MonkeyPatch, model: Model
+) -> tuple[Path, Path, Path]:
+    """A folder, and the two heads that it was read under."""
+    from url_viz.image_set import embed_folder
+
+    monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
+    folder = write_folder(tmp_path / "zoo", 8, classes=("cat", "dog"))
+    embed_folder(folder, model=model, workspace=workspace)
+    other = tmp_path / "other.safetensors"
+    save_head(dice_head(7), other)
+    return folder, head_file, other
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object, status: int = 0) -> str:
+    capsys.readouterr()
+    assert main([str(a) for a in arguments]) == status
+    shown = capsys.readouterr()
+    return shown.err if status else shown.out
+
+
+def test_compare(folder_read_twice: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    folder, one, other = folder_read_twice
+    said = run(capsys, "compare", folder, "--model", one, "--with", other)
+    assert "dice (first) and other (second), 8 pictures:" in said
+    assert "on the order by uncertainty: Spearman" in said
+    assert "nearest of every picture are the same under both" in said
+    assert "More ambiguous to the second model by uncertainty:" in said
+    assert "was not read with" in run(capsys, "compare", folder, "--model", one, "--with", "resnet18", status=1)
+
+
+def test_report(folder_read_twice: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder, one, _ = folder_read_twice
+    out = tmp_path / "report.html"
+    assert "8 pictures in" in run(capsys, "report", folder, out, "--model", one, "--title", "Our zoo")
+    assert "<h1>Our zoo</h1>" in out.read_text("utf-8")
+    assert "No picture is decided 'keep'" in run(
+        capsys, "report", folder, out, "--model", one, "--decision", "keep", status=1
+    )
+    run(capsys, "decide", folder, "keep", "cat/0000.jpg", "--model", one)
+    assert "1 pictures in" in run(capsys, "report", folder, out, "--model", one, "--decision", "keep")
+    assert "7 pictures in" in run(capsys, "report", folder, out, "--model", one, "--decision", "none")
+
+
+@pytest.mark.parametrize(("kind", "made"), [("fiftyone", "samples.json"), ("huggingface", "train/metadata.jsonl")])
+def test_share(
+    folder_read_twice: tuple[Path, Path, Path],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    kind: str,
+    made: str,
+) -> None:
+    folder, one, _ = folder_read_twice
+    out = tmp_path / "shared"
+    said = run(capsys, "share", folder, out, "--as", kind, "--how", "copy", "--below", "50", "--model", one)
+    assert "4 pictures in" in said
+    assert "Open it:" in said
+    assert (out / made).is_file()
+    assert "not an empty folder" in run(capsys, "share", folder, out, "--as", kind, "--model", one, status=1)
