@@ -17,8 +17,8 @@ from benchmarks.synthetic import write_synthetic_set
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.insight.ranking import ends
 from url_viz.insight.retrieval import search
-from url_viz.ui.points import encode_points
-from url_viz.ui.routes import map_points
+from url_viz.ui.points import encode_mask, encode_points
+from url_viz.ui.routes import map_points, mask_url
 from url_viz.workspace import Workspace
 
 ROUNDS = 5
@@ -52,11 +52,15 @@ def _rows(opened: Callable[[], ImageSet]) -> dict[str, str]:
     cold = time.perf_counter() - started
     unit = image_set._unit
     allowed = table["confusability"].to_numpy() < table["confusability"].median()
+    mask_s = _median(lambda: mask_url(table, allowed))
+    mask_kb = len(encode_mask(map_points(table).ids, table["id"].to_numpy()[allowed])) / 1e3
     numpy_s = _median(lambda: _numpy_search(unit, allowed))
     ours_s = _median(lambda: search(unit[0], unit, k=24, is_allowed=allowed))
     return {
         "open and make the table": _ms(_median(lambda: opened().table())),
         "the map's points (bytes to the browser)": f"{_ms(_median(lambda: map_points(table)))} ({megabytes:.1f} MB)",
+        "a filter's mask on the map (bytes to the browser)": f"{_ms(mask_s)} ({mask_kb:.1f} kB)",
+        "a picture for each region of the map": _ms(_median(image_set.representatives)),
         "both ends of the order, twins counted once": _ms(_median(lambda: ends(table, by="confusability"))),
         "24 thumbnails": _ms(_median(lambda: image_set.thumbnails(ids))),
         "neighbours of a picture, from the graph": _ms(_median(lambda: image_set.neighbours(ids[0]))),
