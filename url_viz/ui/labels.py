@@ -141,16 +141,12 @@ def pick_pair(check: LabelCheck) -> Pair | None:
 def _columns() -> dict[str, Any]:
     column = st.column_config
     return {
-        "class_a": column.TextColumn("Class A", width=112),
-        "class_b": column.TextColumn("Class B", width=112),
-        "a_as_b": column.NumberColumn(
-            "A as B", width=58, format="localized", help="Pictures of A that are taken for B"
-        ),
-        "a_as_b_share": column.NumberColumn("of A", width=52, format="%.0f %%"),
-        "b_as_a": column.NumberColumn(
-            "B as A", width=58, format="localized", help="Pictures of B that are taken for A"
-        ),
-        "b_as_a_share": column.NumberColumn("of B", width=52, format="%.0f %%"),
+        "class_a": column.TextColumn("Class A"),
+        "class_b": column.TextColumn("Class B"),
+        "a_as_b": column.NumberColumn("A as B", format="localized", help="Pictures of A that are taken for B"),
+        "a_as_b_share": column.NumberColumn("of A", format="%.0f %%"),
+        "b_as_a": column.NumberColumn("B as A", format="localized", help="Pictures of B that are taken for A"),
+        "b_as_a_share": column.NumberColumn("of B", format="%.0f %%"),
     }
 
 
