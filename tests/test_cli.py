@@ -192,7 +192,7 @@ class TestExport:
         assert pd.read_csv(tmp_path / "bad.csv").to_numpy().tolist() == [["bad.jpg", "is empty (0 bytes)"]]
 
     def test_another_ending(self, run: Run, read: Path, head_file: Path, tmp_path: Path) -> None:
-        assert ".csv" in run("export", read, tmp_path / "out.txt", "--model", head_file, status=1)
+        assert ".csv" in run("export", read, tmp_path / "out.doc", "--model", head_file, status=1)
 
 
 def test_sets_and_forget(run: Run, read: Path) -> None:

@@ -51,7 +51,7 @@ class TestTable:
     @pytest.mark.parametrize("group", [[], [0], [0, 1]])
     def test_no_twins_no_rows(self, group: list[int]) -> None:
         found = twin_table(table_of(group), np.arange(len(group)), lambda rows: np.zeros((len(rows), 2)))
-        assert list(found.columns) == twins.COLUMNS
+        assert list(found.columns)[:3] == ["group", "size", "kind"]
         assert len(found) == 0
 
     @settings(max_examples=40, deadline=None)

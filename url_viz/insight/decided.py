@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from url_viz.index.claims import Files
 from url_viz.index.decisions import Decisions
@@ -25,9 +26,10 @@ def decisions_of(path: Path, files: pa.Table) -> Decisions:
 
 @dataclass(frozen=True)
 class _Joined:
-    """A table, and the same with decisions as they were at a version."""
+    """A table, where its pictures are among all files, and the table with decisions as they were at a version."""
 
     table: pd.DataFrame
+    rows: NDArray[np.int64]
     version: int
     result: pd.DataFrame
 
@@ -43,10 +45,14 @@ class DecidedTable:
         """`table` (with `id`) and two more columns: decision (None, keep, drop, look-again) and tags ("a; b")."""
         now, known = self._decisions.now(), self._known
         if known is None or known.table is not table or known.version != now.version:
-            own = now.take(positions_of(table["id"].to_numpy(), self._decisions.files.id))
+            if known is not None and known.table is table:
+                rows = known.rows
+            else:
+                rows = positions_of(table["id"].to_numpy(), self._decisions.files.id)
+            own = now.take(rows)
             columns = {
                 name: pd.Series(values, index=table.index, dtype=object)
                 for name, values in (("decision", own.decision), ("tags", own.tags))
             }
-            known = self._known = _Joined(table, now.version, table.assign(**columns))
+            known = self._known = _Joined(table, rows, now.version, table.assign(**columns))
         return known.result

@@ -14,7 +14,6 @@ LARGEST_COMPARED = 512
 SWEEPS = 4
 
 EmbeddingsOf = Callable[[NDArray[np.int64]], NDArray[np.floating]]
-COLUMNS = ["group", "size", "kind", "first", "second", "cosine", "is_exact", "keep", "path"]
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,22 @@ def twin_table(table: pd.DataFrame, contents: NDArray[np.int64], embeddings_of: 
     puts first) and path (that picture's).
     """
     groups = _groups(table)
-    rows = [_row(table, contents, members, embeddings_of) for members in groups]
-    found = pd.DataFrame(rows, columns=COLUMNS)
+    ids, keep = table["id"].to_numpy(), np.array([members[0] for members in groups], np.int64)
+    worst = [_worst(members, contents, embeddings_of) for members in groups]
+    first, second = (np.array([pair[place] for pair in worst], np.int64) for place in (0, 1))
+    found = pd.DataFrame(
+        {
+            "group": table["twin_group"].to_numpy()[keep],
+            "size": [len(members) for members in groups],
+            "kind": ["exact" if len(np.unique(contents[members])) == 1 else "near" for members in groups],
+            "first": ids[first],
+            "second": ids[second],
+            "cosine": [pair[2] for pair in worst],
+            "is_exact": [pair[3] for pair in worst],
+            "keep": ids[keep],
+            "path": table["path"].to_numpy()[keep],
+        }
+    )
     return found.sort_values(["size", "group"], ascending=[False, True], ignore_index=True)
 
 
@@ -99,23 +112,23 @@ def _groups(table: pd.DataFrame) -> list[NDArray[np.int64]]:
     return [members for members in np.split(order, starts[1:]) if len(members) > 1]
 
 
-def _row(
-    table: pd.DataFrame, contents: NDArray[np.int64], members: NDArray[np.int64], embeddings_of: EmbeddingsOf
-) -> tuple[object, ...]:
-    ids = table["id"].to_numpy()
+def _distinct(members: NDArray[np.int64], contents: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Members by path, one of each content."""
     by_path = np.sort(members)
-    distinct = by_path[np.sort(np.unique(contents[by_path], return_index=True)[1])]
+    return by_path[np.sort(np.unique(contents[by_path], return_index=True)[1])]
+
+
+def _worst(
+    members: NDArray[np.int64], contents: NDArray[np.int64], embeddings_of: EmbeddingsOf
+) -> tuple[int, int, float, bool]:
+    """The rows that are least alike, their cosine, and whether every pair was compared."""
+    distinct = _distinct(members, contents)
     if len(distinct) == 1:
-        pair, rows = WorstPair(0, 1, 1.0, is_exact=True), by_path
-    else:
-        embeddings = embeddings_of(distinct).astype(np.float32)
-        unit = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
-        pair, rows = worst_pair(unit), distinct
-    group = int(table["twin_group"].to_numpy()[members[0]])
-    kind = "exact" if len(distinct) == 1 else "near"
-    worst = (int(ids[rows[pair.first]]), int(ids[rows[pair.second]]), pair.cosine, pair.is_exact)
-    keep = (int(ids[members[0]]), table["path"].iloc[members[0]])
-    return (group, len(members), kind, *worst, *keep)
+        first, second = np.sort(members)[:2].tolist()
+        return first, second, 1.0, True
+    embeddings = embeddings_of(distinct).astype(np.float32)
+    pair = worst_pair(embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12))
+    return int(distinct[pair.first]), int(distinct[pair.second]), pair.cosine, pair.is_exact
 
 
 def _cosine(value: float) -> float:
