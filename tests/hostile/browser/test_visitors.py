@@ -1,0 +1,209 @@
+"""In a real browser: hostile names are inert on every page, many visitors stay apart, and nobody phones home."""
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser.conftest import ROOT, Serve, chromium, serve
+from tests.hostile.browser.offline import SOURCE
+from tests.images.pictures import encoded, noise, write_folder
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.sets import list_sets, rename
+
+__all__ = ["chromium", "serve"]
+pytestmark = pytest.mark.browser
+PATIENT_MS = 90_000
+PAGES = ("", "upload", "search", "finetune", "evaluate", "sets")
+HOSTILE = '"><img src=x onerror=window.owned=1><script>window.owned=1<'
+"""Closes an attribute, runs as HTML, and is a file name: it holds no slash."""
+MARKDOWN = "[x](javascript:window.owned=1) :red[y] $z$"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
+    root = tmp_path_factory.mktemp("intruders")
+    (root / "workspace").mkdir()
+    (root / "empty").mkdir()
+    (root / "guard").mkdir()
+    (root / "guard" / "sitecustomize.py").write_text(SOURCE)
+    shutil.copytree(prepared / "models", root / "workspace" / "models")
+    return root
+
+
+@pytest.fixture(scope="module")
+def image_sets(home: Path) -> list[ImageSet]:
+    """Three: one whose every name is hostile, and two plain ones of other sizes."""
+    hostile = write_folder(home / HOSTILE / MARKDOWN, 12, classes=(HOSTILE, "=1+1"))
+    noise(99).save(hostile / HOSTILE / f"{HOSTILE}.png")
+    (hostile / f"broken {HOSTILE}.jpg").write_bytes(b"no picture")
+    (hostile / f"other.{HOSTILE}").write_bytes(b"")
+    folders = [hostile, *(write_folder(home / name, count) for name, count in (("seven", 7), ("nine", 9)))]
+    found = [embed_folder(folder, workspace=home / "workspace") for folder in folders]
+    rename(hostile, HOSTILE, workspace=home / "workspace")
+    return found
+
+
+@pytest.fixture(scope="module")
+def app(serve: Serve, home: Path, image_sets: list[ImageSet]) -> str:
+    """The app with an empty HOME, without $CI, and with a guard on every way off this machine."""
+    variables = {
+        "URL_VIZ_HOME": str(home / "workspace"),
+        "URL_VIZ_ROOTS": str(home),
+        "HOME": str(home / "empty"),
+        "PYTHONPATH": f"{home / 'guard'}{os.pathsep}{ROOT}",
+        "URL_VIZ_TEST_TRIED": str(home / "tried"),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("CI", raising=False)
+        return serve(ROOT / "app.py", environment=variables)
+
+
+@pytest.fixture
+def asked() -> list[str]:
+    """Hosts that the browser's pages asked, other than this machine."""
+    return []
+
+
+@pytest.fixture
+def context(chromium: Browser, asked: list[str]) -> Iterator[BrowserContext]:
+    with chromium.new_context(viewport={"width": 1400, "height": 1000}, service_workers="block") as opened:
+        listen(opened, asked)
+        yield opened
+
+
+def listen(context: BrowserContext, asked: list[str]) -> None:
+    def note(url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https", "ws", "wss") and parts.hostname not in ("127.0.0.1", "localhost"):
+            asked.append(url)
+
+    context.on("request", lambda request: note(request.url))
+    context.on("page", lambda page: page.on("websocket", lambda socket: note(socket.url)))
+
+
+def settled(page: Page) -> None:
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=PATIENT_MS)
+    page.wait_for_timeout(300)
+
+
+def is_inert(page: Page) -> bool:
+    return page.evaluate("window.owned === undefined && !document.querySelector('img[src=x], a[href^=javascript]')")
+
+
+def test_hostile_names_are_inert_on_every_page(app: str, context: BrowserContext, image_sets: list[ImageSet]) -> None:
+    page = context.new_page()
+    page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
+    for name in PAGES:
+        page.goto(f"{app}/{name}?set={image_sets[0].set_id}")
+        settled(page)
+        assert is_inert(page), name
+    page.goto(f"{app}/search?set={image_sets[0].set_id}&id={image_sets[0].table()['id'].iloc[-1]}")
+    settled(page)
+    assert is_inert(page)
+    for words in (f"set={HOSTILE}", f"set={image_sets[0].set_id}&model={HOSTILE}", f"id={HOSTILE}&by={HOSTILE}"):
+        page.goto(f"{app}/?{words}")
+        settled(page)
+        assert is_inert(page), words
+
+
+def test_nothing_phones_home(app: str, home: Path, context: BrowserContext, asked: list[str]) -> None:
+    folder = write_folder(home / "new", 8)
+    page = context.new_page()
+    page.goto(app)
+    page.get_by_role("button", name="Open a folder").last.click()
+    page.get_by_role("textbox", name="Folder").fill(str(folder))
+    page.get_by_role("textbox", name="Folder").press("Enter")
+    page.get_by_role("button", name="Read this folder").click()
+    expect(page.get_by_text("8 pictures").first).to_be_visible(timeout=PATIENT_MS)
+    set_id = re.search(r"set=([0-9a-f]{16})", page.url)
+    assert set_id is not None
+    for name in PAGES:
+        page.goto(f"{app}/{name}?set={set_id[1]}")
+        settled(page)
+    page.goto(f"{app}/search?set={set_id[1]}")
+    picture = {"name": "q.png", "mimeType": "image/png", "buffer": encoded(noise(3), "PNG")}
+    page.locator("input[type=file]").first.set_input_files([picture])  # type: ignore[list-item]
+    expect(page.get_by_text("Most similar").first).to_be_visible(timeout=PATIENT_MS)
+    assert asked == []
+    guarded = (home / "tried.guarded").read_text()
+    assert all(command in guarded for command in ("'streamlit', 'run'", "'url_viz', 'embed'")), guarded
+    assert not (home / "tried").exists(), (home / "tried").read_text()
+    assert not (home / "empty" / "intel").exists(), "OpenVINO's telemetry writes there"
+
+
+def test_an_image_set_is_forgotten_after_a_question(app: str, home: Path, context: BrowserContext) -> None:
+    folder = write_folder(home / "gone", 5)
+    set_id = embed_folder(folder, workspace=home / "workspace").set_id
+    page = context.new_page()
+    page.goto(f"{app}/sets?set={set_id}")
+    page.get_by_role("button", name="Forget this image set").click(timeout=PATIENT_MS)
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text(str(folder))).to_be_visible(timeout=PATIENT_MS)
+    dialog.get_by_role("button", name="Keep it").click()
+    expect(dialog).to_have_count(0)
+    page.get_by_role("button", name="Forget this image set").click()
+    dialog.get_by_role("button", name="Forget it").click()
+    expect(page.get_by_text("Its pictures are where they were")).to_be_visible(timeout=PATIENT_MS)
+    assert str(folder) not in set(list_sets(home / "workspace")["folder"])
+    assert len(list(folder.glob("*.jpg"))) == 5
+
+
+def test_the_guard_guards(app: str, home: Path) -> None:
+    """Or the test above would show nothing."""
+    import subprocess
+    import sys
+
+    variables = {**os.environ, "PYTHONPATH": str(home / "guard"), "URL_VIZ_TEST_TRIED": str(home / "tried by us")}
+    script = "import socket\ntry: socket.create_connection(('example.com', 80), timeout=1)\nexcept OSError: pass"
+    subprocess.run([sys.executable, "-c", script], env=variables, check=True)
+    assert "example.com" in (home / "tried by us").read_text()
+
+
+def server_of(address: str) -> psutil.Process:
+    port = urlsplit(address).port
+    found = (process for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"])
+    return next(process for process in found if f"--server.port={port}" in process.info["cmdline"])
+
+
+def visit(pages: list[Page], app: str, image_sets: list[ImageSet], turn: int) -> None:
+    """Each visitor goes on to another page at the same time; then each sees its own image set, and only that."""
+    for number, page in enumerate(pages):
+        name = ("", "search", "evaluate")[(turn + number) % 3]
+        page.goto(f"{app}/{name}?set={image_sets[number % len(image_sets)].set_id}")
+    for number, page in enumerate(pages):
+        settled(page)
+        own = image_sets[number % len(image_sets)]
+        assert f"set={own.set_id}" in page.url
+        sources = page.evaluate("[...document.images].map(image => image.getAttribute('src') || '')")
+        shown = {part for source in sources for part in re.findall(r"/url-viz/\w+/([0-9a-f]{16})/", source)}
+        assert shown <= {own.set_id}, "a picture of another visitor's image set"
+        expect(page.get_by_text(re.compile(rf"\b{len(own)} pictures")).first).to_be_visible(timeout=PATIENT_MS)
+
+
+@pytest.mark.parametrize("turns", [3, pytest.param(60, marks=[pytest.mark.torture, pytest.mark.timeout(1800)])])
+def test_many_visitors_stay_apart_and_memory_stays_bounded(
+    app: str, chromium: Browser, image_sets: list[ImageSet], turns: int
+) -> None:
+    server = server_of(app)
+    contexts = [chromium.new_context(service_workers="block") for _ in range(4)]
+    pages = [context.new_page() for context in contexts]
+    try:
+        visit(pages, app, image_sets, 0)
+        curve = []
+        for turn in range(turns):
+            visit(pages, app, image_sets, turn)
+            curve.append((time.monotonic(), server.memory_info().rss / 2**20))
+    finally:
+        for context in contexts:
+            context.close()
+    print("RSS of the server, MiB, a turn of four visitors each:", [round(mib) for _, mib in curve])
+    settled_at = curve[min(len(curve) - 1, 5)][1]
+    assert curve[-1][1] < settled_at + 150

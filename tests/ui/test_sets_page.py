@@ -1,0 +1,83 @@
+"""Image sets on their page: listed, named, moved and forgotten after a question, through app.py as a visitor does."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.images.pictures import write_folder
+from url_viz.image_set import embed_folder
+from url_viz.models.model import Model
+from url_viz.sets import list_sets
+from url_viz.workspace import Workspace
+
+APP = Path(__file__).parents[2] / "app.py"
+
+
+@pytest.fixture
+def zoo(home: Workspace, tmp_path: Path, bare_model: Model) -> Path:
+    folder = write_folder(tmp_path / "zoo", 6, classes=("cat", "dog"))
+    (folder / "notes.txt").write_text("words")
+    embed_folder(folder, model=bare_model, workspace=home.root)
+    return folder
+
+
+@pytest.fixture
+def at(zoo: Path) -> AppTest:
+    opened = AppTest.from_file(str(APP), default_timeout=60).run()
+    opened.switch_page("pages/sets.py").run()
+    assert not opened.exception
+    assert "Image sets" in [title.value for title in opened.title]
+    return opened
+
+
+def pressed(at: AppTest, label: str) -> AppTest:
+    next(button for button in at.button if button.label == label).click().run()
+    assert not at.exception
+    return at
+
+
+def test_what_is_kept_and_passed_over_is_told(at: AppTest, zoo: Path) -> None:
+    listed, parts, passed_over = (frame.value for frame in at.dataframe)
+    assert listed["folder"].tolist() == [str(zoo)]
+    assert parts["part"].iloc[0] == "files and thumbnails"
+    assert passed_over.to_numpy().tolist() == [[".txt", 1]]
+
+
+def test_a_name_is_given(at: AppTest, home: Workspace) -> None:
+    next(field for field in at.text_input if field.label == "Name").set_value("My zoo")
+    pressed(at, "Rename")
+    assert "My zoo" in [heading.value for heading in at.subheader]
+    assert any("My zoo" in done.value for done in at.success)
+    assert list_sets(home.root)["name"].tolist() == ["My zoo"]
+
+
+def test_a_moved_folder_is_found_again_and_other_pictures_are_not_it(
+    at: AppTest, zoo: Path, home: Workspace, tmp_path: Path
+) -> None:
+    write_folder(tmp_path / "other", 6, classes=("cat", "dog"), start=50)
+    shutil.move(zoo, tmp_path / "moved")
+    where = "Where its folder lies now, if it was moved"
+    next(field for field in at.text_input if field.label == where).set_value(str(tmp_path / "other"))
+    pressed(at, "Point there")
+    assert any("holds other pictures" in error.value for error in at.error)
+    assert any("not there any more" in warning.value for warning in at.warning)
+    next(field for field in at.text_input if field.label == where).set_value(str(tmp_path / "moved"))
+    pressed(at, "Point there")
+    assert any("6 of 6" in done.value for done in at.success)
+    assert list_sets(home.root)["folder"].tolist() == [str(tmp_path / "moved")]
+
+
+def test_a_folder_outside_the_roots_is_refused(at: AppTest, home: Workspace) -> None:
+    next(field for field in at.text_input if field.label.startswith("Where its")).set_value("/etc")
+    pressed(at, "Point there")
+    assert any("outside the folders" in error.value for error in at.error)
+
+
+def test_forgetting_asks_first(at: AppTest, zoo: Path, home: Workspace) -> None:
+    pressed(at, "Forget this image set")
+    assert len(list_sets(home.root)) == 1
+    assert any("What stays: the pictures" in words.value for words in at.markdown)
+    assert "Forget it" in [button.label for button in at.button]
+    assert len(list(zoo.rglob("*.jpg"))) == 6
