@@ -26,7 +26,8 @@ CROP_SHARES = (0.1, 0.75)
 class Embedded:
     """The N readable pictures of a list at `places` (N,): `embedding` (N, D) float16, `logits` (N, C) float32.
 
-    `crop_embedding` (N, D) is of the middle of each picture cut to a random share; `failures` pairs names and reasons.
+    `crop_embedding` (N, D) is of the middle of each picture cut to a random share, (0, D) where nobody asked for it;
+    `failures` pairs names and reasons.
     """
 
     places: NDArray[np.int64]
@@ -36,8 +37,10 @@ class Embedded:
     failures: tuple[tuple[str, str], ...]
 
 
-def embed_pictures(model: Model, pictures: PictureList, *, seed: int, report: Report) -> Embedded:
-    """Embed the pictures of a list and a crop of each, one batch ahead in reading; unreadable ones become failures.
+def embed_pictures(
+    model: Model, pictures: PictureList, *, seed: int, report: Report, with_crops: bool = True
+) -> Embedded:
+    """Embed the pictures of a list, and a crop of each, one batch ahead in reading; unreadable ones become failures.
 
     Raises NoImagesError where none can be read.
     """
@@ -56,8 +59,12 @@ def embed_pictures(model: Model, pictures: PictureList, *, seed: int, report: Re
         if good:
             crops = np.stack(list(good.values()))
             outputs = model.run(crops)
-            cropped = model.run(np.stack([middle_of(crop, shares[place]) for place, crop in good.items()]))
-            parts.append((outputs.embedding.astype(np.float16), outputs.logits, cropped.embedding.astype(np.float16)))
+            embedding = outputs.embedding.astype(np.float16)
+            cropped = embedding[:0]
+            if with_crops:
+                middles = np.stack([middle_of(crop, shares[place]) for place, crop in good.items()])
+                cropped = model.run(middles).embedding.astype(np.float16)
+            parts.append((embedding, outputs.logits, cropped))
             places += list(good)
         report(clock.at(max(batch) + 1, failures=len(failures)))
     if not parts:

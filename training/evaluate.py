@@ -116,7 +116,7 @@ def main(config: EvaluateConfig) -> None:
     """Evaluate as `config` says, print the table, and write the JSON where asked."""
     model = load_model(config.model, device=config.device, precision=config.precision)
     pictures = labelled_pictures_of(config.data, limit=config.limit)
-    embedded = embed_pictures(model, pictures, seed=config.seed, report=command_report())
+    embedded = embed_pictures(model, pictures, seed=config.seed, report=command_report(), with_crops=config.crop_test)
     beside = Beside(
         classes_of(model, pictures, embedded.places),
         human_entropy_of(config.data, pictures.ids[embedded.places]),
@@ -148,7 +148,7 @@ def upstream_of(model: Model, config: EvaluateConfig) -> Upstream:
     """Read and embed the upstream set of `config`."""
     assert config.upstream is not None
     pictures = labelled_pictures_of(config.upstream, limit=config.limit)
-    embedded = embed_pictures(model, pictures, seed=config.seed, report=command_report())
+    embedded = embed_pictures(model, pictures, seed=config.seed, report=command_report(), with_crops=False)
     return Upstream(embedded, pictures.labels[embedded.places])
 
 

@@ -62,6 +62,9 @@ class ShipConfig:
         default_factory=lambda: Recipe(epochs=2, warm_up_epochs=0.5, width=128)
     )
     seeds: Annotated[int, Doc("How many seeds are trained.")] = 5
+    limit: Annotated[int | None, Doc("Learn from only so many upstream pictures, spread over them.")] = None
+    most_a_set: Annotated[int | None, Doc("Measure on at most so many pictures of a set, spread over it.")] = None
+    crop_test: Annotated[bool, Doc("Measure how often a crop is more uncertain than its picture.")] = True
     precision: Annotated[Precision, Doc("fast, as the app runs by default, or exact.")] = "fast"
     report: Annotated[bool, Doc("Run the chosen head on the report sets.")] = False
 
@@ -123,6 +126,7 @@ def _trained_heads(config: ShipConfig, model: Model) -> list[tuple[int, Head, fl
         augmentation=config.augmentation,
         instance=config.instance,
         precision=config.precision,
+        limit=config.limit,
     )
     cache = write_cache(cache_config, model, command_report())
     rows = rows_of(cache, held_out=config.recipe.held_out, device=torch.device("cpu"))
@@ -147,11 +151,11 @@ def _evaluated(config: ShipConfig, model: Model, heads: Sequence[Head], use: str
     """For each head, its evaluations on every set of the corpus under this use; pictures are embedded once a set."""
     found: list[list[Evaluation]] = [[] for _ in heads]
     for path in _sets(config, use):
-        pictures = labelled_pictures_of(f"folder:{path}")
-        embedded = embed_pictures(model, pictures, seed=0, report=silent)
+        pictures = labelled_pictures_of(f"folder:{path}", limit=config.most_a_set)
+        embedded = embed_pictures(model, pictures, seed=0, report=silent, with_crops=config.crop_test)
         for place, head in enumerate(heads):
             headed = with_head(model, Source(config.model, model.space.backbone, head))
-            told = EvaluateConfig(config.model, f"{use}/{path.name}", baselines=True)
+            told = EvaluateConfig(config.model, f"{use}/{path.name}", baselines=True, crop_test=config.crop_test)
             found[place].append(evaluate(headed, pictures, embedded, told))
     return found
 
