@@ -16,14 +16,13 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-import url_viz
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.index.projection import FEWEST_ALONE
 from url_viz.insight.on_map import Projection
 
 MOST_HELD = 8
-PACKAGE_AT = Path(url_viz.__file__).parents[1]
+PACKAGE_AT = Path(__file__).parents[2]
 TICK_S = 0.5
 
 
