@@ -25,6 +25,7 @@ def run_page() -> None:
         st.Page("pages/labels.py", title="Check labels", icon=":material/label:"),
         st.Page("pages/finetune.py", title="Adapt and finetune", icon=":material/model_training:"),
         st.Page("pages/evaluate.py", title="Evaluate", icon=":material/monitoring:"),
+        st.Page("pages/compare.py", title="Compare models", icon=":material/compare:"),
         st.Page("pages/sets.py", title="Image sets", icon=":material/folder_managed:"),
     ]
     page = st.navigation(pages)

@@ -107,8 +107,13 @@ def behind_of(xy: NDArray[np.floating]) -> NDArray[np.floating]:
     return np.random.default_rng(0).choice(placed, MOST_BEHIND, replace=False)
 
 
+def ramp_now() -> tuple[str, ...]:
+    """The map's ramp in the theme that the page has, clear to ambiguous."""
+    return _RAMPS["dark" if st.context.theme.type == "dark" else "light"]
+
+
 def _coloured(rank: NDArray[np.floating], title: str) -> dict[str, object]:
-    ramp = _RAMPS["dark" if st.context.theme.type == "dark" else "light"]
+    ramp = ramp_now()
     return {
         "color": rank,
         "cmin": 0,

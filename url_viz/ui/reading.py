@@ -34,9 +34,15 @@ def open_folder(folder: Path, *, model: str, is_demo: bool = False) -> None:
     root = folder if is_demo else allowed(folder)
     set_id = find_set(root, workspace)
     choose(set_id, model=model)
+    start_reading(root, set_id=set_id, model=model)
+
+
+def start_reading(root: Path, *, set_id: str, model: str) -> None:
+    """Start reading what is new in the folder of an image set, unless it is being read; what is shown stays."""
+    workspace = Workspace.at()
     if running(set_id) is None:
         start_job(
-            [*_embed(root), "--model", model, "--workspace", str(workspace.root)],
+            [*_embed(root), "--model", allowed_model(model), "--workspace", str(workspace.root)],
             kind=KIND,
             title=f"Read {root.name}",
             workspace=workspace,

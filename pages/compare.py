@@ -1,0 +1,56 @@
+"""Compare models: two readings of one image set, on linked maps, in words, and where they disagree."""
+
+import streamlit as st
+
+from url_viz.ui import compare, compare_maps
+from url_viz.ui.open_sets import open_sets
+from url_viz.ui.picture import OPENED, show_picture
+from url_viz.ui.reading import show_reading
+from url_viz.ui.sidebar import show_not_read, show_welcome
+from url_viz.ui.state import choice
+
+now = choice()
+if now.set_id is None:
+    show_welcome()
+    st.stop()
+
+first = open_sets().find(now.set_id, now.model)
+has_pictures = first is not None and len(first) > 0
+with st.container():
+    show_reading(now.set_id, shown_version=first.version if first is not None and has_pictures else None)
+if first is None or not has_pictures:
+    show_not_read(now)
+    st.stop()
+
+compare.show_heading(first)
+second = compare.pick_second(first)
+if second is None:
+    st.stop()
+if compare.is_being_read():
+    st.caption("The comparison appears when reading has ended: until then it would change with every picture.")
+    st.stop()
+
+with st.spinner(f"Comparing {len(first):,} pictures"):
+    found = compare.comparison_of(first, second)
+compare.show_words(found, second)
+if not found.measures:
+    st.stop()
+
+measure = compare.pick_measure(found)
+one = found.measures[measure]
+linked = compare_maps.selection(first, second)
+clicked = compare_maps.show_maps(first, second, one, linked)
+compare_maps.show_selected(linked, total=len(one))
+
+left, right = st.columns([2, 3], gap="large")
+with left:
+    figure = compare_maps.scatter_figure(one, names=(first.source.title, second.source.title), ids=linked.ids)
+    st.plotly_chart(figure, width="stretch", key="compare.scatter", config={"displayModeBar": False})
+    compare.show_download(first, one)
+with right:
+    in_gallery = compare.show_disagreements(first, second, one, selected=linked.ids)
+
+opened = clicked if clicked is not None else in_gallery
+if opened is not None:
+    st.session_state[OPENED] = st.session_state["view.ringed"] = opened
+    show_picture(first, measure=measure)
