@@ -52,6 +52,7 @@ scope = Scope(done.polygon, filters_on())
 rows = explore.scoped_rows(table, scope, measure)
 
 show_decide_bar(image_set, rows, key="view.decide")
+pick_reason(rows)
 left, right = st.columns(2, gap="medium")
 with left:
     note = "still reading" if running(now.set_id) else ""
@@ -60,7 +61,6 @@ with left:
     show_refit(image_set)
 with right:
     explore.show_chips(image_set, scope, threshold=done.threshold_percentile)
-    pick_reason(rows)
     clicked = explore.show_galleries(image_set, rows, measure=measure, threshold=done.threshold_percentile)
     explore.show_exports(image_set, table, rows)
 explore.show_failures(image_set)
