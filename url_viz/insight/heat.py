@@ -11,12 +11,12 @@ from url_viz.images.preprocess import Preprocessing, middle, resized
 from url_viz.models.model import Model
 from url_viz.models.runtime import Outputs
 
-GRID = 8
-"""Cells along a side: 64 forward passes."""
+GRID = 6
+"""Cells along a side: 36 forward passes."""
 REACH = 1.0
 """A cover reaches so many cells beyond its own: neighbouring covers overlap, and each hides enough to matter."""
-BLUR_SHARE = 0.05
-"""Radius of the blur that covers, as a share of the side."""
+BLUR_SHARE = 0.125
+"""Radius of the blur that covers, as a share of the side; found planted parts best (docs/reasons.md)."""
 BATCH = 16
 
 

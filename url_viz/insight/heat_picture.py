@@ -11,6 +11,10 @@ LOWERS = (0, 114, 178)
 """Vermilion and blue of Okabe and Ito's palette, which tell apart for nearly everybody."""
 MOST_OPAQUE = 0.7
 OVERLAY_PX = 256
+FAINT = 0.1
+"""Share of the value: a part that changes it by less is drawn the fainter, the less it does."""
+LITTLE = 0.02
+"""Share of the value: below it, no part can be said to matter."""
 
 
 def overlay(heat: Heat, *, size_px: int = OVERLAY_PX) -> Image.Image:
@@ -35,19 +39,21 @@ def over(picture: Image.Image, heat: Heat) -> Image.Image:
 
 def in_words(heat: Heat) -> str:
     """What the map means, and where it is strongest, in two sentences."""
-    if heat.values.max() <= 0:
-        return f"No part raises the {heat.measure} by itself: covering any of them only raises it."
-    fall = heat.values.max() / heat.base if heat.base else 0.0
+    fall = float(heat.values.max()) / heat.base if heat.base > 0 else 0.0
+    if fall < LITTLE:
+        return (
+            f"No one part of it: whatever is covered, the {heat.measure} hardly falls. It comes from the whole picture."
+        )
     return (
-        f"Orange parts raise the {heat.measure}: without them it falls, by up to {fall:.0%} "
+        f"Orange parts raise the {heat.measure}: where one is covered it falls, by up to {fall:.0%} "
         f"({_place(heat)}). Blue parts lower it."
     )
 
 
 def _scaled(heat: Heat) -> NDArray[np.float32]:
-    """−1 to 1; a map without any effect stays 0."""
-    most = float(np.abs(heat.values).max())
-    return heat.values / np.float32(most) if most > 0 else np.zeros_like(heat.values)
+    """−1 to 1, where the strongest effect stays faint in a map of next to none."""
+    most = max(float(np.abs(heat.values).max()), FAINT * abs(heat.base), 1e-12)
+    return heat.values / np.float32(most)
 
 
 def _place(heat: Heat) -> str:

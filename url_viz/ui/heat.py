@@ -15,7 +15,7 @@ from url_viz.ui.routes import picture_url
 
 WANTED = "view.heat"
 MOST_KEPT = 256
-HELP = "One part after another is blurred, and the model asked again: where the value falls, that part raised it."
+HOW = "Covers one part after another and asks the model again: where the value falls, that part raised it."
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ def show_with_heat(image_set: ImageSet, image_id: int, row: dict[str, object]) -
     """The picture at its own aspect from the first moment, and a switch that lays its heat map over it."""
     place = st.empty()
     place.html(picture_html(image_set, image_id, row, None))
-    is_wanted = st.toggle("Where does it come from?", key=WANTED, help=HELP, disabled=image_set.source.is_given)
+    is_wanted = st.toggle("Where does it come from?", key=WANTED, disabled=image_set.source.is_given)
     line = st.empty()
+    line.caption(HOW if not is_wanted else "Covering one part after another …")  # always a line: nothing moves
     if not is_wanted:
         return
-    line.caption("Covering one part after another …")
     try:
         layer = _layer(_key(image_set, image_id), image_set, image_id)
     except UrlVizError as error:

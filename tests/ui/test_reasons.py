@@ -1,0 +1,85 @@
+"""The line of reasons to pick one by, and what an opened picture says of itself, as a visitor meets them."""
+
+from pathlib import Path
+
+import pytest
+from PIL import ImageFilter
+from streamlit.testing.v1 import AppTest
+
+from tests.images.pictures import noise
+from tests.ui.test_explore_page import run, words
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.models.model import Model
+from url_viz.ui.heat import WANTED, picture_html
+from url_viz.workspace import Workspace
+
+
+@pytest.fixture
+def image_set(home: Workspace, tmp_path: Path, model: Model) -> ImageSet:
+    """Three sharp pictures, one blurred and one dark."""
+    root = tmp_path / "zoo"
+    root.mkdir()
+    sharp = [noise(number, width=32, height=24).resize((128, 96), 0) for number in range(4)]
+    for number in range(3):
+        sharp[number].save(root / f"{number}.png")
+    sharp[3].filter(ImageFilter.GaussianBlur(4)).save(root / "blurred.png")
+    sharp[3].point(lambda v: v // 12).save(root / "dark.png")
+    return embed_folder(root, model=model, workspace=home.root)
+
+
+def opened(image_set: ImageSet, path: str, **state: object) -> AppTest:
+    image_id = int(image_set.table().set_index("path").at[path, "id"])
+    return run(image_set, **{"view.gallery.ambiguous": {"clicked": str(image_id)}}, **state)
+
+
+def badges(at: AppTest) -> str:
+    return " ".join(e.value for e in at.markdown if "-badge[" in e.value)
+
+
+def page_of_reasons() -> None:
+    import streamlit as st
+
+    from url_viz.ui.filters import filters_on
+    from url_viz.ui.open_sets import open_sets
+    from url_viz.ui.reasons import pick_reason
+
+    image_set = open_sets().get(st.session_state["set"], st.session_state["model"])
+    st.write(f"picked: {pick_reason(image_set.table())}, filters: {len(filters_on())}")
+
+
+def test_a_reason_that_is_picked_is_a_filter_and_picked_again_it_is_off(image_set: ImageSet) -> None:
+    at = AppTest.from_function(page_of_reasons, default_timeout=30)
+    at.session_state["set"], at.session_state["model"] = image_set.set_id, image_set.source.name
+    at.run()
+    assert [str(option) for option in at.pills[0].options] == ["blurred 1", "dark 1"] + [
+        str(option) for option in at.pills[0].options[2:]
+    ]
+    at.pills[0].set_value("dark").run()
+    assert at.markdown[0].value == "picked: dark, filters: 1"
+    at.pills[0].set_value(None).run()
+    assert at.markdown[0].value == "picked: None, filters: 0"
+
+
+def test_an_opened_picture_names_its_reasons(image_set: ImageSet) -> None:
+    assert "dark" in badges(opened(image_set, "dark.png"))
+    assert "blurred" in badges(opened(image_set, "blurred.png"))
+
+
+def test_the_heat_map_comes_when_asked_for_and_says_what_it_means(image_set: ImageSet) -> None:
+    without = opened(image_set, "0.png")
+    assert "asks the model again" in words(without)
+    at = opened(image_set, "0.png", **{WANTED: True})
+    assert not at.error
+    text = words(at)
+    assert "Orange parts raise the uncertainty" in text or "No one part of it" in text
+
+
+def test_a_file_that_is_gone_is_told_in_the_map_s_place(image_set: ImageSet) -> None:
+    image_set.file_of(int(image_set.table()["id"].iloc[0])).unlink()
+    at = opened(image_set, "0.png", **{WANTED: True})
+    assert "is not in" in at.error[0].value
+
+
+def test_a_name_cannot_leave_its_place_in_the_markup(image_set: ImageSet) -> None:
+    row = image_set.row(int(image_set.table()["id"].iloc[0]))
+    assert picture_html(image_set, row["id"], row, None).count("<") == 3
