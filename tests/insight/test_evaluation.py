@@ -1,6 +1,6 @@
 """Evaluation by hand, by naive loops, and as the training command reports it on the same pictures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,11 +61,11 @@ class Set:
         embedding = self.embedding[first].astype(np.float16)
         return build_graph(Embeddings(keys, embedding, np.zeros(len(keys), np.float32)), k=self.k)
 
-    def counted(self) -> Counted | None:
+    def counted(self, *, own: Sequence[str] = ()) -> Counted | None:
         graph = self.graph()
         value = confusability(graph.position, graph.similarity, twin_groups(graph))
         table = self.table.assign(confusability=value[positions_of(self.contents, graph.content)])
-        return counted(table, self.contents, graph=graph, embeddings=lambda: self.embedding.astype(np.float16))
+        return counted(table, self.contents, graph=graph, embeddings=lambda: self.embedding.astype(np.float16), own=own)
 
     def some(self) -> Counted:
         found = self.counted()
@@ -152,6 +152,20 @@ def test_a_picture_without_a_value_is_not_counted_but_may_be_found() -> None:
     _, is_correct = recall_at_1(rounded, image_set.table["label"].to_numpy(dtype=str))
     assert 7 not in found.rows
     assert found.is_right.tolist() == np.delete(is_correct, 7).tolist()
+
+
+def test_a_users_own_uncertainty_is_measured_where_enough_pictures_have_it() -> None:
+    given = Set()
+    given.table["risk"] = np.where(np.arange(COUNT) % 10 == 0, np.nan, np.arange(COUNT))
+    given.table["rare"] = np.where(np.arange(COUNT) % 3 == 0, 1.0, np.nan)
+    found = given.counted(own=("risk", "rare"))
+    assert found is not None
+    assert list(found.values) == [*given.some().values, "risk"]
+    assert len(found) == COUNT * 9 // 10
+    assert np.array_equal(found.values["risk"], found.rows)
+    assert measured(found, resamples=200)[-1].r_auroc == pytest.approx(
+        r_auroc(found.rows.astype(float), found.is_right)
+    )
 
 
 def test_without_a_head_the_other_measures_remain() -> None:

@@ -1,6 +1,6 @@
 """How well measures order a labelled image set: R-AUROC, AURC and deciles with intervals, all on the same pictures."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -30,6 +30,7 @@ MEASURES = OWN + BASELINES
 """All measures, each higher = less to be trusted; the last two are minus the nearest similarity, and minus the gap."""
 
 MOST_RESAMPLES, FEWEST_RESAMPLES = 1000, 200
+FEWEST_OF_OWN = 0.5
 ROWS_RESAMPLED = 20_000_000
 DECILES = 10
 _NORMAL_975 = 1.959963984540054
@@ -125,11 +126,13 @@ def counted(
     *,
     graph: Graph,
     embeddings: Callable[[], NDArray[np.floating]],
+    own: Sequence[str] = (),
 ) -> Counted | None:
     """The pictures of `ImageSet.table()` to count, with content keys (N,) in its order; None where there are too few.
 
     Copies count once, as in `insight.evidence`. `embeddings` gives (N, D), and is asked only where all of a picture's
-    neighbours in the graph are without a class, so that its nearest has to be searched.
+    neighbours in the graph are without a class, so that its nearest has to be searched. `own` are uncertainties of the
+    user's among the columns; one that fewer than half of the pictures have is passed over, as it would leave out most.
     """
     database = _database(table, contents, graph)
     if len(database) < FEWEST_PICTURES or table["label"].iloc[database].nunique() < 2:
@@ -138,6 +141,8 @@ def counted(
     fusion = _fusion(table, contents, graph)
     values = _values(table.iloc[database], similarity) | {"fusion": _of_rows(fusion, contents[database], graph)}
     known = {name: values[name] for name in MEASURES if np.isfinite(values[name]).any()}
+    brought = {name: table[name].iloc[database].to_numpy(np.float64) for name in own}
+    known |= {name: one for name, one in brought.items() if np.isfinite(one).mean() >= FEWEST_OF_OWN}
     has_all = np.logical_and.reduce([np.isfinite(one) for one in known.values()])
     if has_all.sum() < FEWEST_PICTURES:
         return None
@@ -155,7 +160,7 @@ def counted(
 
 
 def measured(pictures: Counted, *, resamples: int | None = None, seed: int = 0) -> tuple[Measured, ...]:
-    """Every measure's figures, in the order of MEASURES."""
+    """Every measure's figures, in the order of MEASURES, the user's own last."""
     return tuple(_measured(pictures, name, resamples=resamples, seed=seed) for name in pictures.values)
 
 

@@ -28,7 +28,21 @@ MOST_KEPT = 200
 OF_LOGITS = {"own_entropy": softmax_entropy, "own_max_probability": max_probability, "own_margin": margin}
 """Made of logits, each higher = more ambiguous: nats; one minus the largest; one minus the lead of the largest."""
 RESERVED = frozenset(
-    ("similarity", "twins", "rank_percentile", "decision", "tags", "reasons", "comment", "side", "folders", "none")
+    (
+        "similarity",
+        "twins",
+        "rank_percentile",
+        "fusion",
+        "nearest_gap",
+        "change",
+        "decision",
+        "tags",
+        "reasons",
+        "comment",
+        "side",
+        "folders",
+        "none",
+    )
 )
 """Names that pages and commands give to columns of their own, or to a choice."""
 

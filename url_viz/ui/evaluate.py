@@ -14,8 +14,9 @@ from url_viz.insight.evidence import FEWEST_PICTURES
 from url_viz.insight.metrics import spearman
 from url_viz.insight.report import table_bytes
 from url_viz.ui.components.gallery import Tile, show_gallery
-from url_viz.ui.evaluate_plots import TITLES, coverage_figure, deciles_figure, intervals_figure, with_interval
+from url_viz.ui.evaluate_plots import coverage_figure, deciles_figure, intervals_figure, title_of, with_interval
 from url_viz.ui.evaluate_results import Lead, Results
+from url_viz.ui.filters import plain
 from url_viz.ui.reading import set_name
 from url_viz.ui.routes import thumbnail_url
 from url_viz.ui.view import value_text
@@ -84,7 +85,7 @@ def verdict(results: Results) -> str:
 
 
 def _told(lead: Lead) -> str:
-    first, second = TITLES[lead.ahead], TITLES[lead.behind].lower()
+    first, second = title_of(lead.ahead), title_of(lead.behind).lower()
     if lead.interval.low > 0 or lead.interval.high < 0:
         more = "more" if lead.by > 0 else "less"
         return (
@@ -132,7 +133,7 @@ def measures_shown(measures: tuple[Measured, ...]) -> pd.DataFrame:
     """The table of measures as it is read: one row a measure, figures with their intervals."""
     return pd.DataFrame(
         {
-            "Measure": [TITLES[one.name] for one in measures],
+            "Measure": [title_of(one.name) for one in measures],
             "R-AUROC": [with_interval(one.r_auroc, one.interval) for one in measures],
             "AURC": [f"{one.aurc:.3f}" for one in measures],
             "Lead over nearest similarity": [
@@ -182,7 +183,7 @@ def pick_measure(results: Results) -> str:
         names,
         default=names[0],
         required=True,
-        format_func=lambda name: TITLES[name],
+        format_func=lambda name: plain(title_of(name)),
         key="evaluate.measure." + "-".join(names),
     )
     return picked if picked in names else names[0]
@@ -240,7 +241,7 @@ def _columns(measure: str) -> dict[str, Any]:
         "pictures": column.NumberColumn("Pictures", format="localized"),
         "recall": column.ProgressColumn("Recall@1", format="%.0f %%", min_value=0, max_value=100),
         "mean_percentile": column.NumberColumn(
-            "Mean percentile", format="%.0f", help=f"Of {TITLES[measure].lower()}, among all counted pictures"
+            "Mean percentile", format="%.0f", help=f"Of {title_of(measure).lower()}, among all counted pictures"
         ),
         "r_auroc": column.NumberColumn(
             "R-AUROC", format="%.2f", help="Empty where all of the class are right, or all wrong; wide for few pictures"

@@ -12,7 +12,7 @@ from url_viz.image_set import ImageSet
 from url_viz.insight.crop_test import CropTest, Subject, crop_test
 from url_viz.insight.evaluation import share_interval
 from url_viz.insight.report import table_bytes
-from url_viz.ui.evaluate_plots import TITLES
+from url_viz.ui.evaluate_plots import title_of
 from url_viz.ui.loaded import running_model
 
 SIZES = (100, 200, 500, 1000)
@@ -119,6 +119,6 @@ def _line(test: CropTest, measure: str) -> str:
         return ""
     interval = share_interval(wins, count)
     return (
-        f"{TITLES[measure]} is higher on the crop for **{100 * wins / count:.1f} %** of {count:,} pictures "
+        f"{title_of(measure)} is higher on the crop for **{100 * wins / count:.1f} %** of {count:,} pictures "
         f"(95 % interval {100 * interval.low:.1f} to {100 * interval.high:.1f} %)."
     )

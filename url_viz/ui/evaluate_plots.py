@@ -29,23 +29,34 @@ COLOURS = {
     "nearest_similarity": "#d4a017",
     "nearest_gap": "#56a3c9",
 }
+_BROUGHT = "#cc79a7"
 _GREY = "#8b95a5"
 _WHISKER = "#7a8494"
 _SHOWN_AT_FIRST = (*OWN, "nearest_similarity")
+
+
+def title_of(measure: str) -> str:
+    """A measure's name for people; one that the user brought keeps its own, without signs of markup."""
+    return TITLES.get(measure, measure.replace("<", "‹").replace(">", "›"))
+
+
+def colour_of(measure: str) -> str:
+    """A measure's colour; one for all that the user brought."""
+    return COLOURS.get(measure, _BROUGHT)
 
 
 def intervals_figure(measures: Sequence[Measured]) -> "Figure":
     """R-AUROC of each measure with its 95 % interval, chance dotted; in the order given, from the top."""
     import plotly.graph_objects as go
 
-    titles = [TITLES[one.name] for one in measures]
+    titles = [title_of(one.name) for one in measures]
     scores = np.array([one.r_auroc for one in measures])
     figure = go.Figure(
         go.Scatter(
             x=scores,
             y=titles,
             mode="markers",
-            marker={"size": 9, "color": [COLOURS[one.name] for one in measures]},
+            marker={"size": 9, "color": [colour_of(one.name) for one in measures]},
             customdata=[[one.interval.low, one.interval.high] for one in measures],
             hovertemplate="%{y}: %{x:.3f} (%{customdata[0]:.3f} to %{customdata[1]:.3f})<extra></extra>",
         )
@@ -56,7 +67,7 @@ def intervals_figure(measures: Sequence[Measured]) -> "Figure":
             y=[title, title],
             mode="lines",
             hoverinfo="skip",
-            line={"color": COLOURS[one.name], "width": 3},
+            line={"color": colour_of(one.name), "width": 3},
         )
     ends = [0.5, *(end for one in measures for end in (one.interval.low, one.interval.high) if np.isfinite(end))]
     figure.add_vline(x=0.5, line={"color": _GREY, "dash": "dot", "width": 1.4})
@@ -79,8 +90,8 @@ def coverage_figure(pictures: Counted, measures: Sequence[Measured]) -> "Figure"
         figure.add_scatter(
             x=100 * one.curve.coverage,
             y=100 * one.curve.recall,
-            name=TITLES[one.name],
-            line={"color": COLOURS[one.name], "width": 2.6},
+            name=title_of(one.name),
+            line={"color": colour_of(one.name), "width": 2.6},
             visible=True if one.name in _SHOWN_AT_FIRST else "legendonly",
         )
     figure.add_scatter(x=[0, 100], y=[100 * pictures.recall] * 2, name="Random", line={"color": _GREY, "dash": "dot"})
@@ -101,7 +112,7 @@ def deciles_figure(tenths: Deciles, *, measure: str, recall: float) -> "Figure":
             x=middles,
             width=76 / DECILES,
             y=100 * tenths.recall,
-            marker={"color": COLOURS[measure], "opacity": 0.6},
+            marker={"color": colour_of(measure), "opacity": 0.6},
             error_y={
                 "type": "data",
                 "array": above,
@@ -115,7 +126,7 @@ def deciles_figure(tenths: Deciles, *, measure: str, recall: float) -> "Figure":
         )
     )
     figure.add_hline(y=100 * recall, line={"color": _GREY, "dash": "dot", "width": 1.4})
-    figure.update_xaxes(title=f"{TITLES[measure]}, percentile", range=[0, 100], dtick=20)
+    figure.update_xaxes(title=f"{title_of(measure)}, percentile", range=[0, 100], dtick=20)
     figure.update_yaxes(title="Recall@1 (%)", range=[0, 102])
     return _calm(figure, height_px=330)
 

@@ -37,7 +37,13 @@ def _results(image_set: ImageSet, version: str) -> Results | None:
     """`version` tells a snapshot from itself before its user brought columns or other labels."""
     if image_set.graph is None:
         return None
-    pictures = counted(image_set.table(), image_set.contents, graph=image_set.graph, embeddings=image_set.embeddings)
+    pictures = counted(
+        image_set.table(),
+        image_set.contents,
+        graph=image_set.graph,
+        embeddings=image_set.embeddings,
+        own=[one.name for one in image_set.own_columns() if one.is_uncertainty],
+    )
     return None if pictures is None else Results(pictures, measured(pictures), _lead(pictures))
 
 
