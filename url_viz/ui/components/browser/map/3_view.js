@@ -80,3 +80,14 @@ function carried(value, before, after, at) {
   const share = (value - before[at]) / (before[at + 1] - before[at] || 1);
   return after[at] + share * (after[at + 1] - after[at]);
 }
+
+// Where every point is on the stage now: id → [left, top].
+function placesOf({ n, ids, x, y }, view) {
+  const places = new Map();
+  for (let i = 0; i < n; i++) places.set(ids[i], view.toStage(x[i], y[i]));
+  return places;
+}
+
+const same = (a, b) => JSON.stringify(a ?? null) === JSON.stringify(b ?? null);
+const prefersStillness = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+const eased = (share) => (share >= 1 ? 1 : share <= 0 ? 0 : 1 - (1 - share) ** 3);

@@ -4,6 +4,7 @@ const CLEAR_SIDE = 0.2; // opacity of points on the clear side of the threshold
 const CROWD = 5000; // more points than this hide one another
 const TOP_STEP = 252; // the 99th percentile
 const LAST_STEP = 254;
+const FEW_FOR_RIMS = 3000;
 const SIZES = 24; // steps of size, by percentile; one more for what is dimmed
 const DIMMED_SIZE = SIZES;
 
@@ -97,4 +98,18 @@ function drawingOrder(points, strength, steps, { smallOnTop }) {
   const order = new Uint32Array(points.n);
   for (let i = 0; i < points.n; i++) order[starts[layerOf(i)]++] = i;
   return order;
+}
+
+// Lay the points on the raster, in their style.
+function drawPoints(raster, list, view, { style, data, theme, density }) {
+  const looks = looksOf(style, data.size_by_measure, sizeAndOpacity(list.n, view));
+  for (let at = 0; at < list.n; at++)
+    list.alpha[at] = FULL * looks.opacities[list.size[at]] * opacityOf(list.strength[at]);
+  raster.draw(list, view, {
+    background: theme.background,
+    density,
+    radii: looks.radii,
+    softness: looks.softness,
+    hasRim: list.n <= FEW_FOR_RIMS && style !== "fog",
+  });
 }

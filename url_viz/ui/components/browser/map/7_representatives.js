@@ -28,6 +28,18 @@ class Representatives {
     );
   }
 
+  // Show those of this address, or none; they are fetched once they are to be seen.
+  async show(url) {
+    this.isOn = Boolean(url);
+    if (!url || this.url === url) return;
+    try {
+      await this.load(url);
+    } catch (error) {
+      if (error.name !== "AbortError") this.url = null; // the next change tries again
+    }
+    this.onChange();
+  }
+
   async load(url) {
     this.loading?.abort();
     this.loading = new AbortController();

@@ -125,3 +125,21 @@ class Legend {
     return chips;
   }
 }
+
+// How many pictures there are, are drawn and are kept, and what else the page has to say of them.
+function statusOf({ total, note }, mask, { drawn, isReady }) {
+  const of = isReady && drawn < total ? `${drawn.toLocaleString("en")} of ` : "";
+  const parts = [`${of}${total.toLocaleString("en")} ${total === 1 ? "picture" : "pictures"}`];
+  if (mask.kept) parts.push(`${mask.count.toLocaleString("en")} pass the filters`);
+  if (mask.error) parts.push(`what the filters leave out cannot be shown: ${mask.error.message}`);
+  if (note) parts.push(note);
+  return parts.join(" · ");
+}
+
+// What sizes and shades mean.
+function hintOf(style, { title, colour, size_by_measure }) {
+  const measure = title.toLowerCase();
+  if (style === "fog") return `Small and crisp: low ${measure}. Large and faint: high.`;
+  if (style === "density") return `Stronger: more pictures. Colour: ${colour === "class" ? "mixed by share" : "mean"}.`;
+  return size_by_measure ? `Larger: higher ${measure}.` : "";
+}

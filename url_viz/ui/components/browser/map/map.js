@@ -5,7 +5,6 @@ const GLIDE_MS = 600;
 const VIEW_GLIDE_MS = 180;
 const PATIENCE_MS = 300; // how long loading goes unmentioned
 const FEW_CORNERS = 400; // of a lasso
-const FEW_FOR_RIMS = 3000;
 
 const views = new Map(); // key of a map → the view its user chose, kept while the map is off the page
 const STYLES = ["points", "fog", "density"];
@@ -28,8 +27,6 @@ class PointMap {
       threshold: null,
       style: null,
       representatives: null,
-      mask: null,
-      kept: null,
       focus: null,
       hovered: -1,
       data: {},
@@ -37,6 +34,7 @@ class PointMap {
     });
     this.raster = new Raster(element.querySelector(".raster"));
     this.shade = new Shade();
+    this.mask = new Mask(() => this.recolour());
     this.overlay = new Overlay(element.querySelector(".overlay"));
     this.faces = new Representatives(element.querySelector(".faces"), {
       onOpen: (id) => this.setTriggerValue("clicked", id),
@@ -59,7 +57,7 @@ class PointMap {
     this.stopper.abort();
     this.observer.disconnect();
     this.loading?.abort();
-    this.masking?.abort();
+    this.mask.loading?.abort();
     this.faces.loading?.abort();
     this.card.hide();
     cancelAnimationFrame(this.frame);
@@ -77,7 +75,7 @@ class PointMap {
     for (const name of ["polygon", "threshold", "style", "representatives"])
       this.adoptState(name, before[name], data[name]);
     this.resize();
-    if (before.mask_url !== data.mask_url) this.loadMask(data.mask_url);
+    if (before.mask_url !== data.mask_url) this.mask.load(data.mask_url, () => this.points);
     this.showFaces();
     this.recolour();
     if (before.points_url !== data.points_url) this.load(data.points_url);
@@ -108,43 +106,11 @@ class PointMap {
     }
   }
 
-  // What the filters keep. The mask before stays until the next is there: nothing flickers.
-  async loadMask(url) {
-    this.masking?.abort();
-    this.masking = new AbortController();
-    const { signal } = this.masking;
-    this.maskError = null;
-    try {
-      const response = url ? await fetch(url, { signal }) : null;
-      if (response && !response.ok) throw new Error(`the server answered ${response.status}`);
-      const mask = response && (await response.arrayBuffer());
-      if (signal.aborted) return;
-      this.mask = mask;
-    } catch (error) {
-      if (signal.aborted) return;
-      Object.assign(this, { mask: null, maskError: error });
-    }
-    this.applyMask();
-    this.recolour();
-  }
-
-  applyMask() {
-    this.kept = this.mask && keptOf(this.mask, this.points);
-    this.keptCount = this.kept?.reduce((count, bit) => count + bit, 0);
-  }
-
-  // The pictures that stand for regions: fetched once they are to be seen.
-  async showFaces() {
+  showFaces() {
     const url = this.data.representatives_url;
-    this.faces.isOn = Boolean(url && this.representatives);
+    this.faces.show(this.representatives ? url : "");
     this.gestures.showChoices({ style: this.style, hasFaces: Boolean(url), areFacesOn: this.faces.isOn });
-    if (!this.faces.isOn || this.faces.url === url) return this.redraw();
-    try {
-      await this.faces.load(url);
-    } catch (error) {
-      if (error.name !== "AbortError") this.faces.url = null; // the next change tries again
-    }
-    return this.redraw();
+    this.redraw();
   }
 
   failed(error) {
@@ -163,24 +129,15 @@ class PointMap {
 
   take(points) {
     clearTimeout(this.patience);
-    const shown = this.shownPlaces();
+    const shown = prefersStillness() ? new Map() : placesOf(this.points, this.view);
     Object.assign(this, { points, grid: gridOf(points), rowOf: null, hovered: -1 });
-    this.applyMask();
+    this.mask.apply(points);
     this.card.hide();
     this.view.adopt(points);
     this.stage.dataset.state = "ready";
     this.say(points.n ? "" : "No pictures to show yet.");
     this.recolour();
     this.glidePoints(shown);
-  }
-
-  // Where every known point is on the stage now: id → [left, top].
-  shownPlaces() {
-    const { points, view } = this;
-    const places = new Map();
-    if (prefersStillness() || !points.n) return places;
-    for (let i = 0; i < points.n; i++) places.set(points.ids[i], view.toStage(points.x[i], points.y[i]));
-    return places;
   }
 
   // Known points glide from where they were to their new place; new ones are in theirs at once.
@@ -212,8 +169,8 @@ class PointMap {
 
   // The order, colours and opacities of the points; to be made anew when any of them may have changed.
   recolour() {
-    const { points, data, theme, kept, focus, threshold } = this;
-    const strength = strengthsOf({ points, data, focus, threshold, kept });
+    const { points, data, theme, focus, threshold } = this;
+    const strength = strengthsOf({ points, data, focus, threshold, kept: this.mask.kept });
     const steps = stepsOf(points, data);
     const smallOnTop = this.style === "fog" || data.size_by_measure;
     const order = drawingOrder(points, strength, steps, { smallOnTop });
@@ -229,29 +186,13 @@ class PointMap {
     }
     Object.assign(this, { strength, order });
     this.shade.scale = 0; // what counts may have changed: the strongest shade is found anew
-    this.legend.show({ ...data, threshold, focus, status: this.status(), hint: this.hint() }, theme);
+    this.legend.show({ ...data, threshold, focus, status: this.status(), hint: hintOf(this.style, data) }, theme);
     this.stage.setAttribute("aria-label", `Map of ${this.status()}`);
     this.redraw();
   }
 
   status() {
-    const { n } = this.points;
-    const { total, note } = this.data;
-    const of = this.stage.dataset.state === "ready" && n < total ? `${n.toLocaleString("en")} of ` : "";
-    const parts = [`${of}${total.toLocaleString("en")} ${total === 1 ? "picture" : "pictures"}`];
-    if (this.kept) parts.push(`${this.keptCount.toLocaleString("en")} pass the filters`);
-    if (this.maskError) parts.push(`what the filters leave out cannot be shown: ${this.maskError.message}`);
-    if (note) parts.push(note);
-    return parts.join(" · ");
-  }
-
-  // What sizes and shades mean, in the words of the legend.
-  hint() {
-    const measure = this.data.title.toLowerCase();
-    if (this.style === "fog") return `Small and crisp: low ${measure}. Large and faint: high.`;
-    if (this.style === "density")
-      return `Stronger: more pictures. Colour: ${this.data.colour === "class" ? "mixed by share" : "mean"}.`;
-    return this.data.size_by_measure ? `Larger: higher ${measure}.` : "";
+    return statusOf(this.data, this.mask, { drawn: this.points.n, isReady: this.stage.dataset.state === "ready" });
   }
 
   redraw() {
@@ -271,28 +212,19 @@ class PointMap {
         density,
         isByClass: this.data.colour === "class",
       });
-    else this.drawPoints(density);
+    else drawPoints(this.raster, this.list, this.view, {
+        style: this.style,
+        data: this.data,
+        theme: this.theme,
+        density,
+      });
     this.redrawOverlay();
     const { view } = this;
     this.stage.dataset.view = [view.x, view.y, view.scale, view.zoom].join(" ");
     this.stage.dataset.drawn = this.points.n;
     this.stage.dataset.style = this.style ?? "points";
-    this.stage.dataset.kept = this.kept ? this.keptCount : "";
+    this.stage.dataset.kept = this.mask.kept ? this.mask.count : "";
     this.stage.dataset.gliding = Boolean(this.from || this.towards);
-  }
-
-  drawPoints(density) {
-    const { view, points, theme, list } = this;
-    const looks = looksOf(this.style, this.data.size_by_measure, sizeAndOpacity(points.n, view));
-    for (let at = 0; at < list.n; at++)
-      list.alpha[at] = FULL * looks.opacities[list.size[at]] * opacityOf(list.strength[at]);
-    this.raster.draw(list, view, {
-      background: theme.background,
-      density,
-      radii: looks.radii,
-      softness: looks.softness,
-      hasRim: points.n <= FEW_FOR_RIMS && this.style !== "fog",
-    });
   }
 
   advancePoints(now) {
@@ -441,10 +373,6 @@ class PointMap {
     if (isFinal) this.setStateValue("threshold", this.threshold);
   }
 }
-
-const same = (a, b) => JSON.stringify(a ?? null) === JSON.stringify(b ?? null);
-const prefersStillness = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
-const eased = (share) => (share >= 1 ? 1 : share <= 0 ? 0 : 1 - (1 - share) ** 3);
 
 const maps = new WeakMap(); // Streamlit's root → its map
 
