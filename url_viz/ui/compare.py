@@ -23,7 +23,7 @@ from url_viz.ui.view import MEASURES, ordinal
 from url_viz.workspace import Workspace
 
 SECOND = "view.compare.second"
-TILES = 12
+TILES = 8
 
 
 def show_heading(image_set: ImageSet) -> None:
@@ -38,7 +38,7 @@ def pick_second(image_set: ImageSet) -> ImageSet | None:
     names = _other_names(image_set)
     ready = [name for name in names if _is_read(image_set.set_id, name)]
     options = [*ready, *(name for name in names if name not in ready)]
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{_escaped(image_set.source.title)}** against", width="content")
         picked = st.selectbox(
             "Second model",
@@ -192,7 +192,9 @@ def _gallery(image_set: ImageSet, rows: pd.DataFrame, title: str, *, key: str) -
         )
         for row in rows.to_dict("records")
     )
-    return show_gallery(made, key=f"view.compare.gallery.{key}", empty="No picture differs this way.").clicked_id
+    return show_gallery(
+        made, key=f"view.compare.gallery.{key}", empty="No picture differs this way.", columns=2
+    ).clicked_id
 
 
 def show_download(first: ImageSet, one: Compared) -> None:

@@ -1,0 +1,85 @@
+"""What a popover of exports offers to share: a report, and data sets for FiftyOne and Hugging Face."""
+
+import io
+import shlex
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from url_viz.image_set import ImageSet
+from url_viz.models.zoo import DEFAULT
+from url_viz.share.fiftyone import write_fiftyone
+from url_viz.share.image_folder import write_image_folder
+from url_viz.share.media import Shared
+from url_viz.share.report import report_html
+
+MOST_ZIPPED = 500
+"""Pictures that a download may hold; beyond, the command is told, which makes links and needs no memory."""
+
+_KINDS: dict[str, tuple[str, Callable[..., Shared]]] = {
+    "fiftyone": ("FiftyOne", write_fiftyone),
+    "huggingface": ("Hugging Face", write_image_folder),
+}
+
+
+def show_share(image_set: ImageSet, rows: pd.DataFrame) -> None:
+    """Downloads of the pictures in `rows` (rows of the set's table), each made when it is asked for."""
+    ids = rows["id"].tolist()
+    selected = None if len(ids) == len(image_set) else ids
+    with st.container(horizontal=True, gap="small"):
+        st.download_button(
+            "Report",
+            data=lambda: report_html(image_set, ids=selected).encode("utf-8"),
+            file_name=f"{image_set.root.name}-report.html",
+            mime="text/html",
+            icon=":material/description:",
+            on_click="ignore",
+            disabled=not ids,
+            help="One HTML file with map, galleries and figures; opens anywhere, asks for nothing",
+            key="share.report",
+        )
+        if 0 < len(ids) <= MOST_ZIPPED:
+            for kind, (title, _) in _KINDS.items():
+                _show_zip(image_set, ids, kind, title)
+    if len(ids) > MOST_ZIPPED:
+        st.caption(f"For FiftyOne or Hugging Face, from {MOST_ZIPPED:,} pictures on, by command:")
+        st.code(command_for(image_set), language="bash", wrap_lines=True)
+
+
+def _show_zip(image_set: ImageSet, ids: list[int], kind: str, title: str) -> None:
+    st.download_button(
+        title,
+        data=lambda: zip_of(image_set, ids, kind=kind),
+        file_name=f"{image_set.root.name}-{kind}.zip",
+        mime="application/zip",
+        icon=":material/folder_zip:",
+        on_click="ignore",
+        help="A zip with the pictures and all their values",
+        key=f"share.{kind}",
+    )
+
+
+def zip_of(image_set: ImageSet, ids: list[int], *, kind: str) -> bytes:
+    """A data set of these pictures for "fiftyone" or "huggingface", as a zip that holds one folder."""
+    _, write = _KINDS[kind]
+    file = io.BytesIO()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / kind
+        write(image_set, folder, ids=ids, how="copy")
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, strict_timestamps=False) as packed:
+            for path in sorted(folder.rglob("*")):
+                if path.is_file():
+                    packed.write(path, path.relative_to(temporary).as_posix())
+    return file.getvalue()
+
+
+def command_for(image_set: ImageSet) -> str:
+    """The command that shares an image set, ready to be pasted."""
+    words = ["python", "-m", "url_viz", "share", str(image_set.root), "OUT", "--as", "fiftyone"]
+    if image_set.source.name != DEFAULT:
+        words += ["--model", image_set.source.name]
+    return shlex.join(words)
