@@ -1,6 +1,6 @@
 """Embed varied views of pictures with a frozen backbone, once, and store embeddings and task losses for training.
 
-    python -m training.cache --model NAME --data SPEC --out DIR [--views 4] [--target labels|instance]
+    python -m training.cache --model NAME --data SPEC --out DIR [--views 4] [--target instance|labels|blend]
 
 Leaves a cache in DIR (see training.store). A run that was stopped goes on where it was; at most the open shard is lost.
 Tar shards (WebDataset) are streamed with --data tar:DIR_OR_PATTERN, each one shard of the cache.
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from training import store
 from training.augment import view_of
+from training.blend import blended_losses, instance_losses
 from training.command import command
 from training.config import Augmentation, CacheConfig
 from training.data.source import Encoded, Source, source_of
@@ -29,16 +30,15 @@ from training.data.tars import BadSample, classes_of_size
 from training.lock import alone_in
 from training.share import WHOLE, Share
 from training.store import ROW, Cache, CachePaths, Manifest, Shard, open_cache
-from training.targets import fitted_classifier_loss, instance_loss, own_classifier_loss
+from training.targets import fitted_classifier_loss, own_classifier_loss
 from url_viz.errors import CacheError, ImageError, NoImagesError
 from url_viz.images.decode import decode
 from url_viz.images.preprocess import Preprocessing, middle, resized
-from url_viz.models.model import Model, load_model
+from url_viz.models.model import Model, load_model, load_source, resolve
 from url_viz.progress import Clock, Report, command_report
 
 VIEW_RESOLUTION = 2
 """Pictures are decoded at so many times the backbone's short side, since a view may show a small part of them."""
-LOSSES_AT_ONCE = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -101,31 +101,18 @@ def write_shards(config: CacheConfig, model: Model, report: Report, *, share: Sh
 
 def write_task_loss(cache: Cache, config: CacheConfig) -> None:
     """Compute the task loss of every row for the target of `config`, unless it is there already."""
-    about = {"target": config.target, **(asdict(config.instance) if config.target == "instance" else {})}
+    about = {"target": config.target, **(asdict(config.instance) if config.target != "labels" else {})}
     if cache.paths.loss.exists() and cache.paths.about_loss.exists() and cache.about_loss == about:
         return
     if config.target == "instance":
-        loss = _instance_losses(cache, config)
+        loss = instance_losses(cache, config.instance, config.seed)
+    elif config.target == "blend":
+        loss = blended_losses(cache, config.instance, config.seed, loaded=load_source(resolve(config.model)))
     elif np.isfinite(cache.rows["own_loss"]).all():
         loss = cache.rows["own_loss"].astype(np.float32)
     else:
         loss = fitted_classifier_loss(cache.embeddings(np.arange(len(cache))), cache.own, cache.clean, cache.labels)
     store.write_loss(cache.paths, loss, about)
-
-
-def _instance_losses(cache: Cache, config: CacheConfig) -> NDArray[np.float32]:
-    """The losses of all rows, a part at a time: the views of a large cache do not fit into memory."""
-    parts = [
-        np.arange(start, min(start + LOSSES_AT_ONCE, len(cache))) for start in range(0, len(cache), LOSSES_AT_ONCE)
-    ]
-    return np.concatenate(
-        [
-            instance_loss(
-                cache.embeddings(rows), cache.own[rows], cache.clean, target=config.instance, seed=config.seed
-            )
-            for rows in parts
-        ]
-    )
 
 
 def _manifest(config: CacheConfig, model: Model, source: Source) -> Manifest:

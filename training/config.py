@@ -14,7 +14,7 @@ from typing_extensions import Doc
 
 DEFAULT_MODEL = "tf_efficientnet_lite0"
 
-Target = Literal["instance", "labels"]
+Target = Literal["instance", "labels", "blend"]
 Loss = Literal["ranking", "l2"]
 Pairing = Literal["adjacent", "random", "all"]
 Mode = Literal["instance", "labels", "full"]
@@ -60,7 +60,7 @@ class CacheConfig:
     out: Annotated[Path, Doc("Folder for the cache; a run that was stopped goes on here.")]
     model: Annotated[str, Doc("Backbone by zoo or timm name, or the path of a checkpoint.")] = DEFAULT_MODEL
     target: Annotated[
-        Target, Doc("What the head shall order: instance needs no labels, labels needs class folders.")
+        Target, Doc("What the head shall order: labels needs class folders, instance and blend need none.")
     ] = "instance"
     augmentation: Annotated[Augmentation, Doc("How pictures are varied.")] = field(default_factory=Augmentation)
     instance: Annotated[InstanceTarget, Doc("The loss of the target instance.")] = field(default_factory=InstanceTarget)

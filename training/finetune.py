@@ -27,7 +27,7 @@ from training.store import Cache, read_failures
 from training.train import RunPaths, final_figures, provenance_of, save_run, train
 from url_viz.errors import HeadMismatchError, ModelError
 from url_viz.insight.metrics import r_auroc, recall_at_1, spearman
-from url_viz.models.backbone import Loaded, save_backbone
+from url_viz.models.backbone import save_backbone
 from url_viz.models.head import Head
 from url_viz.models.head_module import HeadModule
 from url_viz.models.model import Model, Source, backbone_weights_of, load_model, load_source, resolve
@@ -73,17 +73,12 @@ def main(config: FinetuneConfig) -> None:
 def _run(config: FinetuneConfig) -> None:
     if config.mode == "full":
         source = resolve(config.model)
-        told = finetune_everything(config, trainable_backbone(source), source.head, command_report())
+        told = finetune_everything(config, load_source(source), source.head, command_report())
         print(f"{RunPaths(config.out).head}: {told.advice}")
         return
     model = load_model(config.model, device=config.device, precision=config.precision)
     report = finetune(config, model, command_report())
     print(f"{RunPaths(config.out).head}: {report.advice}")
-
-
-def trainable_backbone(source: Source) -> Loaded:
-    """The backbone of a model in torch, as `full` training starts from it."""
-    return load_source(source)
 
 
 def finetune(config: FinetuneConfig, model: Model, report: Report) -> FinetuneReport:
@@ -120,7 +115,7 @@ def carry_backbone(source: Source, paths: RunPaths) -> None:
     if source.weights is None:
         beside.unlink(missing_ok=True)
     elif source.authors is not None or source.own is not None:
-        loaded = trainable_backbone(source)
+        loaded = load_source(source)
         save_backbone(loaded.backbone.network, beside, loaded.preprocessing)
     elif source.weights.resolve() != beside.resolve():
         with replaced(beside) as temporary:

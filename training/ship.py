@@ -28,6 +28,7 @@ from training.config import (
     InstanceTarget,
     Precision,
     Recipe,
+    Target,
     as_record,
 )
 from training.data.spec import labelled_pictures_of
@@ -55,7 +56,8 @@ class ShipConfig:
     augmentation: Annotated[Augmentation, Doc("How pictures are varied.")] = field(
         default_factory=lambda: Augmentation(views=6, blur=0.2, dark=0.2, noise=0.2, downscale=0.3)
     )
-    instance: Annotated[InstanceTarget, Doc("The task loss.")] = field(
+    target: Annotated[Target, Doc("What the head shall order.")] = "blend"
+    instance: Annotated[InstanceTarget, Doc("Temperature and competitors of the task loss.")] = field(
         default_factory=lambda: InstanceTarget(temperature=0.02)
     )
     recipe: Annotated[Recipe, Doc("Hyper-parameters.")] = field(
@@ -123,6 +125,7 @@ def _trained_heads(config: ShipConfig, model: Model) -> list[tuple[int, Head, fl
         data=f"folder:{config.corpus / 'upstream'}",
         out=config.work / "cache",
         model=config.model,
+        target=config.target,
         augmentation=config.augmentation,
         instance=config.instance,
         precision=config.precision,

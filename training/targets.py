@@ -1,5 +1,8 @@
 """The task loss of a row, what a head learns to order: against other pictures, or of a classifier on the label."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -28,18 +31,50 @@ def instance_loss(
     `most_others` others, drawn once for all rows, its twins left out. High where the view could be taken for another
     picture. DESIGN: two targets; close to the alignment of InfoNCE.
     """
+    losses = np.empty(len(own), np.float32)
+    for part in _compared(views, own, clean, target=target, seed=seed):
+        ahead = (part.similarity - part.to_own[:, None]).astype(np.float64) / target.temperature
+        losses[part.rows] = _log_one_plus_sum_exp(np.where(part.competes, ahead, -np.inf))
+    return losses
+
+
+def confusability_loss(
+    views: NDArray[np.floating], own: Integers, clean: NDArray[np.floating], *, target: InstanceTarget, seed: int
+) -> Losses:
+    """1 − the largest softmax share of one other picture: (R,), 0 where one stands out; arguments as `instance_loss`.
+
+    A view's own picture and its twins do not count. 0 where nobody else is there.
+    """
+    losses = np.zeros(len(own), np.float32)
+    for part in _compared(views, own, clean, target=target, seed=seed):
+        scaled = np.where(part.competes, part.similarity.astype(np.float64) / target.temperature, -np.inf)
+        highest = scaled.max(axis=1, keepdims=True)
+        weight = np.exp(scaled - np.where(np.isfinite(highest), highest, 0)).sum(axis=1)
+        losses[part.rows] = 1 - 1 / np.maximum(weight, 1)
+    return losses
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some rows against M others: `similarity` (B, M), `to_own` (B,) to their picture, who `competes` (B, M)."""
+
+    rows: slice
+    similarity: NDArray[np.float32]
+    to_own: NDArray[np.float32]
+    competes: NDArray[np.bool_]
+
+
+def _compared(
+    views: NDArray[np.floating], own: Integers, clean: NDArray[np.floating], *, target: InstanceTarget, seed: int
+) -> Iterator[_Part]:
     unit = normalised(clean)
     others = _drawn(len(unit), target.most_others, seed)
-    losses = np.empty(len(own), np.float32)
     for start in range(0, len(own), ROWS_AT_ONCE):
         rows = slice(start, start + ROWS_AT_ONCE)
         mine = own[rows]
-        similarity = normalised(views[rows])
-        to_own = (similarity * unit[mine]).sum(axis=1)
+        view = normalised(views[rows])
         competes = (unit[mine] @ unit[others].T < target.twin_similarity) & (others[None, :] != mine[:, None])
-        ahead = (similarity @ unit[others].T - to_own[:, None]).astype(np.float64) / target.temperature
-        losses[rows] = _log_one_plus_sum_exp(np.where(competes, ahead, -np.inf))
-    return losses
+        yield _Part(rows, view @ unit[others].T, (view * unit[mine]).sum(axis=1), competes)
 
 
 def _log_one_plus_sum_exp(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from training.config import Augmentation, FinetuneConfig, Joint, Recipe
 from training.data.spec import labelled_pictures_of
-from training.finetune import carry_backbone, finetune, main, trainable_backbone
+from training.finetune import carry_backbone, finetune, main
 from training.full import FullFigures, advice, finetune_everything, split_of
 from training.train import RunPaths
 from url_viz.errors import FolderError, HeadMismatchError, ModelError
@@ -19,7 +19,7 @@ from url_viz.images.preprocess import Preprocessing
 from url_viz.insight.metrics import r_auroc, recall_at_1
 from url_viz.models.backbone import Loaded, as_backbone, create_network, preprocessing_of
 from url_viz.models.head import load_head
-from url_viz.models.model import Model, Source, backbone_weights_of, load_model, resolve
+from url_viz.models.model import Model, Source, backbone_weights_of, load_model, load_source, resolve
 from url_viz.models.zoo import file_digest
 from url_viz.progress import silent
 
@@ -133,7 +133,7 @@ def test_the_command_trains_the_default_backbone(
     assert "accuracy on held-out pictures" in capsys.readouterr().out
     source = resolve(str(RunPaths(config.out).head))
     assert source.weights is not None
-    again = trainable_backbone(source)
+    again = load_source(source)
     assert again.weights_digest == file_digest(source.weights)
     assert again.backbone.network.get_classifier().out_features == 3
 

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from training.blend import within_picture
 from training.config import InstanceTarget
-from training.targets import fitted_classifier_loss, instance_loss, own_classifier_loss
+from training.targets import confusability_loss, fitted_classifier_loss, instance_loss, own_classifier_loss
 from url_viz.errors import CacheError
 
 
@@ -102,3 +103,26 @@ def test_pictures_without_a_class_mate_have_no_loss() -> None:
     assert np.isfinite(found[2:]).all()
     with pytest.raises(CacheError, match="two pictures"):
         fitted_classifier_loss(clean[:3], np.arange(3), clean[:3], np.array([0, 1, 2]))
+
+
+def test_confusability_of_a_view_by_a_naive_loop() -> None:
+    generator = np.random.default_rng(3)
+    clean, views = generator.normal(size=(9, 5)), generator.normal(size=(12, 5))
+    clean[4] = clean[2] * 2  # twins
+    own = generator.integers(0, 9, 12)
+    target = InstanceTarget(temperature=0.1)
+    found = confusability_loss(views, own, clean, target=target, seed=0)
+
+    def cosine(a: np.ndarray, b: np.ndarray) -> float:
+        return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+
+    for row, mine in enumerate(own):
+        others = [j for j in range(9) if j != mine and cosine(clean[mine], clean[j]) < target.twin_similarity]
+        weights = np.exp([cosine(views[row], clean[j]) / 0.1 for j in others])
+        assert found[row] == pytest.approx(1 - weights.max() / weights.sum(), abs=1e-5)
+
+
+def test_what_a_view_costs_has_no_mean_within_its_picture() -> None:
+    loss = np.array([1, 3, 10, 20, 5], np.float32)
+    own = np.array([0, 0, 2, 2, 3])
+    assert within_picture(loss, own).tolist() == [-1, 1, -5, 5, 0]

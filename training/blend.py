@@ -1,0 +1,72 @@
+"""The blended task loss: three ways in which one picture is hard to tell, without labels, as the mean of their ranks.
+
+- what a view costs: its `instance` loss less the mean over its picture's views, so crops and degradations, not pictures
+- the classifier's entropy on the view
+- how many other pictures are as near to the view as the nearest one (confusability, its own picture left out)
+
+Each orders other kinds of pictures well, and other kinds worse than chance; see docs/training.md.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from training.config import InstanceTarget
+from training.store import Cache
+from training.targets import Integers, Losses, confusability_loss, instance_loss
+from url_viz.errors import CacheError
+from url_viz.insight.baselines import softmax_entropy
+from url_viz.insight.ranking import percentile
+from url_viz.models.backbone import Loaded
+
+ROWS_AT_ONCE = 1 << 16
+"""The views of a large cache do not fit into memory."""
+
+
+def instance_losses(cache: Cache, target: InstanceTarget, seed: int) -> Losses:
+    """The `instance` loss (R,) of every row of a cache."""
+    return _in_parts(cache, lambda views, own: instance_loss(views, own, cache.clean, target=target, seed=seed))
+
+
+def blended_losses(cache: Cache, target: InstanceTarget, seed: int, *, loaded: Loaded) -> Losses:
+    """The blended loss (R,), 0 to 1, of every row of a cache that `loaded` wrote.
+
+    Raises CacheError where the backbone has no classifier, or a picture has one view only.
+    """
+    if not loaded.backbone.has_classifier or cache.manifest.views.get("views", 0) < 2:
+        raise CacheError(
+            f"--target blend takes a classifier and at least two views; {loaded.name!r} and --views "
+            f"{cache.manifest.views.get('views')} do not give both. Use --target instance."
+        )
+    ranks = [
+        percentile(within_picture(instance_losses(cache, target, seed), cache.own)),
+        percentile(_in_parts(cache, lambda views, _: entropy_of(views, loaded))),
+        percentile(
+            _in_parts(cache, lambda views, own: confusability_loss(views, own, cache.clean, target=target, seed=seed))
+        ),
+    ]
+    blend: Losses = np.mean(ranks, axis=0).astype(np.float32) / 100
+    return blend
+
+
+def within_picture(loss: Losses, own: Integers) -> Losses:
+    """Losses (R,) less the mean over the rows with the same `own` (R,): what a view costs, whatever the picture."""
+    mean = np.bincount(own, loss) / np.maximum(np.bincount(own), 1)
+    cost: Losses = (loss - mean[own]).astype(np.float32)
+    return cost
+
+
+@torch.inference_mode()
+def entropy_of(embeddings: NDArray[np.floating], loaded: Loaded) -> Losses:
+    """Entropy (B,) in nats of the classifier's softmax on embeddings (B, D)."""
+    classifier = loaded.backbone.network.get_classifier()
+    logits = classifier(torch.from_numpy(embeddings.astype(np.float32))).numpy()
+    return softmax_entropy(logits).astype(np.float32)
+
+
+def _in_parts(cache: Cache, loss: Callable[[NDArray[np.float16], Integers], Losses]) -> Losses:
+    starts = range(0, len(cache), ROWS_AT_ONCE)
+    parts = [np.arange(start, min(start + ROWS_AT_ONCE, len(cache))) for start in starts]
+    return np.concatenate([loss(cache.embeddings(rows), cache.own[rows]) for rows in parts])
