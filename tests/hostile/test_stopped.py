@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ import pytest
 
 from tests.hostile.encode import chunk, one_colour_png
 from tests.images.pictures import write_folder
+from url_viz.errors import WorkspaceError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.index.store import Store
 from url_viz.models.model import Model
@@ -134,3 +135,21 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path, small_disk: Path,
     subprocess.run(["mount", "-o", "remount,size=200m", small_disk], check=True)
     assert stored(small_disk) == before > 0
     holds_each_once(embed_folder(folder, model=bare_model, workspace=small_disk), COUNT)
+
+
+def test_a_disk_that_fills_up_while_the_map_is_made_is_told_too(
+    tmp_path: Path, small_disk: Path, bare_model: Model
+) -> None:
+    subprocess.run(["mount", "-o", "remount,size=20m", small_disk], check=True)
+    folder = write_folder(tmp_path / "pictures", 40)
+    before = embed_folder(folder, model=bare_model, workspace=small_disk).table()
+    filler = small_disk / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+    with pytest.raises(WorkspaceError, match="is full"):
+        embed_folder(folder, model=bare_model, workspace=small_disk, refit=True)
+    filler.unlink()
+    after = embed_folder(folder, model=bare_model, workspace=small_disk, refit=True)
+    holds_each_once(after, 40)
+    assert after.table()["id"].tolist() == before["id"].tolist()
