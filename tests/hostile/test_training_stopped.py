@@ -114,7 +114,8 @@ def test_a_killed_cache_goes_on_and_ends_the_same(
     assert {path: path.stat().st_mtime_ns for path in there} == before, "what was written is not written again"
 
 
-@pytest.mark.parametrize("after", [8, *(pytest.param(n, marks=pytest.mark.torture) for n in range(8))])
+@pytest.mark.torture
+@pytest.mark.parametrize("after", range(9))
 def test_a_killed_finetune_goes_on_and_ends_the_same(
     tmp_path: Path, pictures: Path, exact: Model, workspace: Path, after: int
 ) -> None:
@@ -170,14 +171,15 @@ class TestTwoAtOnce:
             assert FileLock(tmp_path / ".run.lock").lock_file
 
 
-class TestCutFiles:
-    @pytest.fixture(scope="class")
-    def once(self, tmp_path_factory: pytest.TempPathFactory, exact: Model) -> CacheConfig:
-        root = tmp_path_factory.mktemp("whole")
-        config = cache_config(write_folder(root / "pictures", PICTURES, classes=("cat", "dog")), root / "cache")
-        write_cache(config, exact, silent)
-        return config
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory, exact: Model) -> CacheConfig:
+    root = tmp_path_factory.mktemp("whole")
+    config = cache_config(write_folder(root / "pictures", PICTURES, classes=("cat", "dog")), root / "cache")
+    write_cache(config, exact, silent)
+    return config
 
+
+class TestCutFiles:
     @pytest.fixture
     def written(self, once: CacheConfig, tmp_path: Path) -> CacheConfig:
         shutil.copytree(once.out, tmp_path / "cache")
