@@ -13,6 +13,7 @@ from url_viz.ui.reasons import pick_reason
 from url_viz.ui.refit import show_refit
 from url_viz.ui.sidebar import show_not_read, show_welcome
 from url_viz.ui.state import choice
+from url_viz.ui.twins import show_twins_button
 from url_viz.ui.view import Scope
 
 now = choice()
@@ -63,6 +64,7 @@ with right:
     explore.show_chips(image_set, scope, threshold=done.threshold_percentile)
     clicked = explore.show_galleries(image_set, rows, measure=measure, threshold=done.threshold_percentile)
     explore.show_exports(image_set, table, rows)
+show_twins_button(image_set, table, measure=measure)
 explore.show_failures(image_set)
 keep_view(explore.view_now(table, done, measure=measure, colour=colour))
 

@@ -106,7 +106,7 @@ def test_a_threshold_splits_the_galleries(image_set: ImageSet) -> None:
 
 def test_a_clicked_picture_opens_with_its_facts_and_neighbours(image_set: ImageSet) -> None:
     first = int(image_set.table()["id"].iloc[0])
-    at = run(image_set, **{"view.gallery.ambiguous": {"clicked": str(first)}})
+    at = run(image_set, **{f"view.gallery.{image_set.set_id}.ambiguous": {"clicked": str(first)}})
     text = words(at)
     assert "**Nearest neighbours**" in text
     assert at.code[0].value == "cat/0000.jpg"
@@ -225,7 +225,7 @@ def wait_for_end(job: Job) -> None:
 
 def test_an_opened_picture_can_be_searched_with(image_set: ImageSet) -> None:
     first = int(image_set.table()["id"].iloc[0])
-    at = run(image_set, **{"view.gallery.ambiguous": {"clicked": str(first)}})
+    at = run(image_set, **{f"view.gallery.{image_set.set_id}.ambiguous": {"clicked": str(first)}})
     at.button(key="search_with").click().run()
     assert at.session_state["search.query_id"] == first
 
@@ -267,3 +267,30 @@ def test_any_numeric_column_orders_and_any_category_colours(image_set: ImageSet)
     at.selectbox(key="view.colour").set_value("label").run()
     assert not at.exception
     assert at.query_params["colour"] == "label"
+
+
+def test_twins_are_told_and_one_of_each_is_kept(home: Workspace, tmp_path: Path, model: Model) -> None:
+    folder = write_folder(tmp_path / "copies", 4)
+    first = sorted(folder.rglob("*.jpg"))[0]
+    (folder / "copy.jpg").write_bytes(first.read_bytes())
+    at = run(embed_folder(folder, model=model, workspace=home.root))
+    at.button(key="twins.open").click().run()
+    assert not at.exception
+    assert "1 of exact copies" in words(at)
+    assert "**The pictures of this group** · 2" in words(at)
+    at.button(key="twins.keep").click().run()
+    decided = embed_folder(folder, model=model, workspace=home.root).table().set_index("path")["decision"].dropna()
+    assert sorted(decided) == ["drop", "keep"]
+
+
+def test_a_decision_narrows_and_colours(image_set: ImageSet) -> None:
+    ids = image_set.table()["id"].to_numpy()
+    image_set.decisions.decide(ids[:3], "drop")
+    at = run(image_set)
+    at.selectbox(key="view.filter_column").set_value("decision").run()
+    at.multiselect(key="view.filter.decision").set_value(["drop"]).run()
+    assert "**3** of 12" in words(at)
+    at.selectbox(key="view.colour").set_value("decision").run()
+    assert not at.exception
+    at.button(key="view.decide.keep").click().run()
+    assert image_set.table()["decision"].tolist()[:3] == ["keep"] * 3

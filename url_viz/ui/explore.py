@@ -89,7 +89,7 @@ def _gallery(image_set: ImageSet, both: Sides, side: str, *, measure: str) -> in
     )
     event = show_gallery(
         shown,
-        key=f"view.gallery.{side}",
+        key=f"view.gallery.{image_set.set_id}.{side}",
         empty="No pictures on this side.",
         columns=2,
         take=partial(take_gallery_event, image_set),
