@@ -32,7 +32,7 @@ if image_set is None or not has_pictures:
 restore_view(explore_map.map_key(image_set))
 table = image_set.table()
 heading = st.container()
-with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
     measure = explore_controls.pick_measure(table)
     places = [st.container(width="content") for _ in range(4)]
     with places[3]:
@@ -44,14 +44,13 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     with places[2]:
         show_filter_popover(table)
 
-with heading:
-    explore.show_heading(image_set, table)
-
 table = explore_map.only_alone(table)
 done = explore_map.state_of_map(image_set)
 scope = Scope(done.polygon, filters_on())
 rows = explore.scoped_rows(table, scope, measure)
 
+with heading:
+    explore.show_heading(image_set, table, rows)
 show_decide_bar(image_set, rows, key="view.decide")
 pick_reason(rows)
 left, right = st.columns(2, gap="medium")
@@ -63,7 +62,6 @@ with left:
 with right:
     explore.show_chips(image_set, scope, threshold=done.threshold_percentile)
     clicked = explore.show_galleries(image_set, rows, measure=measure, threshold=done.threshold_percentile)
-    explore.show_exports(image_set, table, rows)
 show_twins_button(image_set, table, measure=measure)
 explore.show_failures(image_set)
 keep_view(explore.view_now(table, done, measure=measure, colour=colour))

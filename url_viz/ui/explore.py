@@ -15,23 +15,28 @@ from url_viz.ui.decide import take_gallery_event
 from url_viz.ui.explore_map import map_key, subset_shown
 from url_viz.ui.explore_view import ExploreView
 from url_viz.ui.filters import filters_on, show_filter_chips
+from url_viz.ui.own import show_own_columns
 from url_viz.ui.reading import set_name
+from url_viz.ui.share import show_share
 from url_viz.ui.view import Scope, Sides, measures_of, page_of, scoped, sides, tiles
 
 TILES_A_PAGE = 12
 
 
-def show_heading(image_set: ImageSet, table: pd.DataFrame) -> None:
-    """The folder's name, and what was read of it with what."""
+def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) -> None:
+    """The folder's name, what was read of it with what, and what goes in and out: own columns, exports of `rows`."""
     failed = len(image_set.failures())
     facts = [f"{len(table):,} pictures", image_set.source.title]
     if table["label"].notna().any():
         facts.insert(1, f"{table['label'].nunique():,} classes")
     if failed:
         facts.append(f"{failed:,} unreadable")
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.subheader(set_name(image_set.root), anchor=False, width="content")
         st.caption(" · ".join(facts), width="content")
+        st.space("stretch")
+        show_own_columns(image_set)
+        _show_exports(image_set, table, rows)
     if image_set.head is None:
         st.info(
             f"There is no uncertainty head for {image_set.source.title!r}. Entropy and 1/norm stand in, as baselines; "
@@ -99,13 +104,15 @@ def _gallery(image_set: ImageSet, both: Sides, side: str, *, measure: str) -> in
     return event.clicked_id
 
 
-def show_exports(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) -> None:
+def _show_exports(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) -> None:
     """Download the whole table or what is in scope; made when it is asked for."""
     with st.popover("Export", icon=":material/download:"):
         st.caption("One row a picture: path, class, size, all values and percentiles, map coordinates.")
         _downloads("All pictures", table, f"{image_set.root.name}-all", key="all")
         if len(rows) != len(table):
             _downloads("What is shown", rows, f"{image_set.root.name}-selection", key="rows")
+        st.markdown(f"**Share** ({len(rows):,})")
+        show_share(image_set, rows)
 
 
 def show_failures(image_set: ImageSet) -> None:

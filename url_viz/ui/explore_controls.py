@@ -7,7 +7,6 @@ from url_viz.image_set import ImageSet
 from url_viz.index.columns import FOLDERS
 from url_viz.insight.filters import OneOf
 from url_viz.ui.filters import columns_of_kind, filter_on, set_filter, title_of_column
-from url_viz.ui.own import show_own_columns
 from url_viz.ui.routes import class_names_of
 from url_viz.ui.view import MEASURES, measures_of
 
@@ -84,7 +83,7 @@ def _take_class() -> None:
 
 
 def show_view_popover(image_set: ImageSet, table: pd.DataFrame) -> None:
-    """How the set is shown: another order, twins, class folders, and the user's own columns."""
+    """How the set is shown: another order, twins, and class folders."""
     with st.popover("View", icon=":material/tune:"):
         others = other_measures(table)
         if others:
@@ -102,7 +101,6 @@ def show_view_popover(image_set: ImageSet, table: pd.DataFrame) -> None:
         st.session_state.setdefault("view.collapse", True)
         st.toggle("Show twins as one", key="view.collapse", help="Bursts and copies count once; +n says how many")
         _pick_with_classes(image_set)
-        show_own_columns(image_set)
 
 
 def _take_other() -> None:
