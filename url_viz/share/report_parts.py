@@ -124,7 +124,7 @@ def hover_data(facts: Facts, points: MapPoints, thumbnails: Mapping[int, str]) -
         "measure": TITLES[facts.measure],
         "thumbnail": {str(place): url for place, url in thumbnails.items()},
     }
-    plain = json.dumps(record, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    plain = json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return plain.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 

@@ -1,0 +1,82 @@
+"""Compare in a real browser: two maps, a lasso on one that dims the other, a picture opened and ringed on both."""
+
+import shutil
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import OpenPage, Serve
+from tests.conftest import dice_head
+from tests.images.pictures import write_folder
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.models.head import save_head
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+ROOT = Path(__file__).parents[2]
+PATIENT_MS = 60_000
+COUNT = 40
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
+    root = tmp_path_factory.mktemp("compare")
+    (root / "workspace" / "heads" / "zoo-1").mkdir(parents=True)
+    shutil.copytree(prepared / "models", root / "workspace" / "models")
+    save_head(dice_head(5), root / "workspace" / "heads" / "zoo-1" / "head.safetensors")
+    return root
+
+
+@pytest.fixture(scope="module")
+def image_set(home: Path) -> ImageSet:
+    return embed_folder(write_folder(home / "zoo", COUNT, classes=("cat", "dog")), workspace=home / "workspace")
+
+
+@pytest.fixture(scope="module")
+def app(serve: Serve, home: Path) -> str:
+    variables = {"URL_VIZ_HOME": str(home / "workspace"), "URL_VIZ_ROOTS": str(home), "HOME": str(home)}
+    return serve(ROOT / "app.py", environment=variables)
+
+
+def compared(app: str, image_set: ImageSet, open_page: OpenPage, **options: object) -> Page:
+    page = open_page(f"{app}/compare?set={image_set.set_id}", **options)  # type: ignore[arg-type]
+    expect(page.get_by_text("on the order by uncertainty: Spearman")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_text(f"{COUNT} pictures", exact=True)).to_have_count(2, timeout=PATIENT_MS)
+    return page
+
+
+def test_a_lasso_on_one_map_leaves_the_same_pictures_lit_on_the_other(
+    app: str, image_set: ImageSet, open_page: OpenPage
+) -> None:
+    page = compared(app, image_set, open_page, height=2200)
+    box = page.locator("canvas").first.bounding_box()
+    assert box is not None
+    page.keyboard.down("Shift")
+    corners = ((0.02, 0.02), (0.5, 0.02), (0.5, 0.98), (0.02, 0.98), (0.02, 0.02))
+    for number, (x, y) in enumerate(corners):
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=4)
+        if number == 0:
+            page.mouse.down()
+    page.mouse.up()
+    page.keyboard.up("Shift")
+    expect(page.get_by_role("button", name="Selection")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_text("pass the filters")).to_be_visible(timeout=PATIENT_MS)
+    page.get_by_role("button", name="Selection").click()
+    expect(page.get_by_text("Draw a lasso on one map")).to_be_visible(timeout=PATIENT_MS)
+
+
+def test_a_picture_of_a_gallery_is_opened(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
+    page = compared(app, image_set, open_page, height=2200)
+    page.locator(".tile").first.click()
+    expect(page.get_by_role("dialog").get_by_text("Nearest neighbours")).to_be_visible(timeout=PATIENT_MS)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_narrow_window_needs_no_sideways_scrolling(
+    app: str, image_set: ImageSet, open_page: OpenPage, scheme: Literal["light", "dark"]
+) -> None:
+    page = compared(app, image_set, open_page, width=420, scheme=scheme)
+    main = page.get_by_test_id("stMain")
+    assert main.evaluate("element => element.scrollWidth <= element.clientWidth")

@@ -1,0 +1,153 @@
+"""Compare in every state, through app.py as a visitor meets it: one model, two heads, no head, linked selections."""
+
+import os
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.conftest import dice_head
+from tests.images.pictures import write_folder
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.jobs import list_jobs, start_job
+from url_viz.models.head import save_head
+from url_viz.models.model import Model
+from url_viz.ui.compare import SECOND
+from url_viz.ui.compare_maps import scatter_figure
+from url_viz.ui.reading import KIND
+from url_viz.workspace import Workspace
+
+APP = Path(__file__).parents[2] / "app.py"
+COUNT = 12
+
+
+@pytest.fixture
+def image_set(home: Workspace, tmp_path: Path, model: Model) -> ImageSet:
+    return embed_folder(write_folder(tmp_path / "zoo", COUNT, classes=("cat", "dog")), model=model, workspace=home.root)
+
+
+@pytest.fixture
+def other_head(home: Workspace) -> str:
+    path = home.heads / "zoo-1" / "head.safetensors"
+    path.parent.mkdir(parents=True)
+    save_head(dice_head(3), path)
+    return str(path)
+
+
+def opened(image_set: ImageSet, *, second: str | None = None) -> AppTest:
+    at = AppTest.from_file(str(APP), default_timeout=60)
+    at.session_state["chosen_set"] = image_set.set_id
+    at.session_state["chosen_model"] = image_set.source.name
+    at.run()
+    if second is not None:
+        at.session_state[f"{SECOND}.{image_set.source.name}"] = second
+    at.switch_page("pages/compare.py").run()
+    assert not at.exception
+    return at
+
+
+def words(at: AppTest) -> str:
+    kinds = (at.title, at.subheader, at.markdown, at.caption, at.info, at.error)
+    return "\n".join([*(e.value for kind in kinds for e in kind), *(b.label for b in at.button)])
+
+
+def test_two_heads_are_compared_in_words_and_galleries(image_set: ImageSet, other_head: str) -> None:
+    said = words(opened(image_set, second=other_head))
+    assert "on the order by uncertainty: Spearman" in said
+    assert f"over {COUNT} pictures" in said
+    assert "nearest of every picture are the same under both" in said
+    assert "More ambiguous to dice" in said
+    assert "More ambiguous to zoo-1" in said
+    assert "Draw a lasso on one map" in said
+
+
+def test_a_lasso_on_one_map_selects_on_both_and_the_last_one_counts(image_set: ImageSet, other_head: str) -> None:
+    at = opened(image_set, second=other_head)
+    table = image_set.table()
+    keys = {side: f"view.compare.map.{side}.{image_set.set_id}.{image_set.space.key}" for side in ("first", "second")}
+    middle = float(table["x"].median())
+    left = int((table["x"] < middle).sum())
+    low, high = float(table["y"].min()) - 1, float(table["y"].max()) + 1
+    at.session_state[keys["first"]] = {"polygon": _box(float(table["x"].min()) - 1, middle, low, high)}
+    at.run()
+    assert not at.exception
+    assert f"**{left}** of {COUNT}" in words(at)
+    at.session_state[keys["second"]] = {"polygon": _box(float(table["x"].min()) - 1, 1e6, low, high)}
+    at.run()
+    assert f"**{COUNT}** of {COUNT}" in words(at)
+    at.button(key="compare.clear").click().run()
+    assert "Draw a lasso on one map" in words(at)
+
+
+def _box(left: float, right: float, low: float, high: float) -> list[list[float]]:
+    return [[left, low], [right, low], [right, high], [left, high]]
+
+
+def test_with_one_model_only_a_second_one_is_offered(
+    home: Workspace, tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from url_viz.models.zoo import DEFAULT, EMBEDDED
+
+    for name in [name for name in EMBEDDED if name != DEFAULT]:
+        monkeypatch.delitem(EMBEDDED, name)
+    image_set = embed_folder(write_folder(tmp_path / "zoo", 4), model=DEFAULT, workspace=home.root)
+    at = opened(image_set)
+    assert "was read with tf_efficientnet_lite0 only" in words(at)
+
+
+def test_a_model_that_did_not_read_the_set_is_offered_as_a_job(image_set: ImageSet, home: Workspace) -> None:
+    other = home.heads / "far-1" / "head.safetensors"
+    other.parent.mkdir(parents=True)
+    save_head(dice_head(backbone="no_such_backbone"), other)
+    at = opened(image_set, second=str(other))
+    assert "was not read with far-1 yet" in words(at)
+    at.button(key="compare.read").click().run()
+    assert not at.exception
+    assert [job.about["model"] for job in list_jobs(home, kind=KIND)] == [str(other)]
+    assert at.session_state["chosen_model"] == image_set.source.name, "the model that is shown stays"
+
+
+def test_where_one_has_no_head_only_confusability_is_compared(
+    image_set: ImageSet, bare_model: Model, home: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from url_viz.models import zoo
+
+    monkeypatch.setattr(zoo, "HEADS", tmp_path / "no heads")
+    said = words(opened(image_set, second=zoo.DEFAULT))
+    assert "one of the two has no head" in said
+    assert "on the order by confusability" in said
+    assert "By confusability" in said
+
+
+def test_while_the_set_is_read_nothing_is_compared(image_set: ImageSet, other_head: str, home: Workspace) -> None:
+    about = {"set_id": image_set.set_id, "model": image_set.source.name, "folder": str(image_set.root)}
+    start_job(["-c", "import time; time.sleep(60)"], kind=KIND, title="Read", workspace=home, about=about)
+    said = words(opened(image_set, second=other_head))
+    assert "The comparison appears when reading has ended" in said
+    assert "Spearman" not in said
+
+
+def test_a_checkpoint_outside_the_roots_is_not_looked_at(
+    image_set: ImageSet,
+    head_file: Path,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("URL_VIZ_ROOTS", f"{tmp_path}{os.pathsep}{head_file.parent}")
+    outside = tmp_path_factory.mktemp("outside") / "head.safetensors"
+    save_head(dice_head(4), outside)
+    said = words(opened(image_set, second=str(outside)))
+    assert "Spearman" not in said
+    assert "was not read with outside" in said
+
+
+def test_the_scatter_lights_what_is_selected(image_set: ImageSet) -> None:
+    from url_viz.insight.compare import Compared
+
+    found: Compared = image_set.compare(image_set).measures["uncertainty"]
+    ids = found.change.table["id"].iloc[[2, 5]]
+    figure = scatter_figure(found, names=("a", "b"), ids=ids)
+    assert list(figure.data[0].selectedpoints) == [2, 5]
+    assert list(figure.data[0].x) == list(figure.data[0].y)
+    assert scatter_figure(found, names=("a", "b"), ids=None).data[0].selectedpoints is None
