@@ -1,6 +1,6 @@
 """The blended task loss: three ways in which one picture is hard to tell, without labels, as the mean of their ranks.
 
-- what a view costs: its `instance` loss less the mean over its picture's views, so crops and degradations, not pictures
+- its `instance` loss: whether the view could be taken for another picture
 - the classifier's entropy on the view
 - how many other pictures are as near to the view as the nearest one (confusability, its own picture left out)
 
@@ -33,15 +33,12 @@ def instance_losses(cache: Cache, target: InstanceTarget, seed: int) -> Losses:
 def blended_losses(cache: Cache, target: InstanceTarget, seed: int, *, loaded: Loaded) -> Losses:
     """The blended loss (R,), 0 to 1, of every row of a cache that `loaded` wrote.
 
-    Raises CacheError where the backbone has no classifier, or a picture has one view only.
+    Raises CacheError where the backbone has no classifier.
     """
-    if not loaded.backbone.has_classifier or cache.manifest.views.get("views", 0) < 2:
-        raise CacheError(
-            f"--target blend takes a classifier and at least two views; {loaded.name!r} and --views "
-            f"{cache.manifest.views.get('views')} do not give both. Use --target instance."
-        )
+    if not loaded.backbone.has_classifier:
+        raise CacheError(f"--target blend takes a classifier, and {loaded.name!r} has none. Use --target instance.")
     ranks = [
-        percentile(within_picture(instance_losses(cache, target, seed), cache.own)),
+        percentile(instance_losses(cache, target, seed)),
         percentile(_in_parts(cache, lambda views, _: entropy_of(views, loaded))),
         percentile(
             _in_parts(cache, lambda views, own: confusability_loss(views, own, cache.clean, target=target, seed=seed))
@@ -49,13 +46,6 @@ def blended_losses(cache: Cache, target: InstanceTarget, seed: int, *, loaded: L
     ]
     blend: Losses = np.mean(ranks, axis=0).astype(np.float32) / 100
     return blend
-
-
-def within_picture(loss: Losses, own: Integers) -> Losses:
-    """Losses (R,) less the mean over the rows with the same `own` (R,): what a view costs, whatever the picture."""
-    mean = np.bincount(own, loss) / np.maximum(np.bincount(own), 1)
-    cost: Losses = (loss - mean[own]).astype(np.float32)
-    return cost
 
 
 @torch.inference_mode()

@@ -199,6 +199,7 @@ class EvaluateConfig:
     upstream: Annotated[str | None, Doc("Labelled pictures that the head knows, for OOD and mixed figures.")] = None
     crop_test: Annotated[bool, Doc("Measure how often a crop is more uncertain than its picture.")] = True
     json: Annotated[Path | None, Doc("Write every figure to this file.")] = None
+    figures: Annotated[Path | None, Doc("Folder for plots: risk–coverage, recall by tenths, the crop curve.")] = None
     precision: Annotated[Precision, Doc("fast (bf16) or exact (float32).")] = "fast"
     device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
     resamples: Annotated[int, Doc("Bootstrap resamples behind each interval.")] = 1000

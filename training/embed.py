@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ class Embedded:
     """The N readable pictures of a list at `places` (N,): `embedding` (N, D) float16, `logits` (N, C) float32.
 
     `crop_embedding` (N, D) is of the middle of each picture cut to a random share, (0, D) where nobody asked for it;
-    `failures` pairs names and reasons.
+    `crop_share` (N,) is the share of the sides that each keeps. `failures` pairs names and reasons.
     """
 
     places: NDArray[np.int64]
@@ -35,6 +35,7 @@ class Embedded:
     logits: NDArray[np.float32]
     crop_embedding: NDArray[np.float16]
     failures: tuple[tuple[str, str], ...]
+    crop_share: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
 
 def embed_pictures(
@@ -70,7 +71,8 @@ def embed_pictures(
     if not parts:
         raise NoImagesError(f"None of the {len(pictures)} pictures below {str(pictures.root)!r} could be read.")
     embedding, logits, crop_embedding = (np.concatenate([part[i] for part in parts]) for i in range(3))
-    return Embedded(np.array(places, np.int64), embedding, logits, crop_embedding, tuple(failures))
+    kept = shares[places] if with_crops else shares[:0]
+    return Embedded(np.array(places, np.int64), embedding, logits, crop_embedding, tuple(failures), kept)
 
 
 def middle_of(crop: NDArray[np.uint8], share: float) -> NDArray[np.uint8]:

@@ -4,7 +4,7 @@
 
 With --upstream also OOD AUROC and mixed R-AUROC; where people voted (cifar10h:PATH, …) the rank correlation with their
 entropy; where the classifier knows the folders' WordNet ids, AUROC against its errors. Prints a table, best order
-first, with bootstrap intervals; --json keeps every figure and the risk–coverage curves.
+first, with bootstrap intervals; --json keeps every figure and the risk–coverage curves, --figures DIR draws them.
 """
 
 import json
@@ -44,11 +44,15 @@ from url_viz.workspace import replaced
 
 HEAD = "head"
 CURVE_POINTS = 101
+TENTHS = 10
 
 
 @dataclass(frozen=True)
 class Order:
-    """How one uncertainty orders a set. `interval` is R-AUROC's 95 % bootstrap interval, `risk` at `coverage`."""
+    """How one uncertainty orders a set. `interval` is R-AUROC's 95 % bootstrap interval, `risk` at `coverage`.
+
+    `recall_by_tenth` is recall@1 of each tenth of the pictures, from the clearest to the most uncertain.
+    """
 
     name: str
     r_auroc: float
@@ -57,6 +61,7 @@ class Order:
     coverage: tuple[float, ...]
     risk: tuple[float, ...]
     beside: "Comparisons"
+    recall_by_tenth: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,14 @@ class Upstream:
 
 
 @dataclass(frozen=True)
+class Crop:
+    """One picture's crop: the share of the sides it keeps, and whether the head finds it more uncertain."""
+
+    share: float
+    is_more_uncertain: bool
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """Every figure of a model on a labelled set; `crop_test` is nan where it was not asked for."""
 
@@ -106,6 +119,7 @@ class Evaluation:
     recall_at_1: float
     crop_test: float
     orders: tuple[Order, ...]
+    crops: tuple[Crop, ...] = ()
 
     def order(self, name: str) -> Order:
         """The figures of the order with this name."""
@@ -126,6 +140,10 @@ def main(config: EvaluateConfig) -> None:
     print(table(evaluation))
     if config.json is not None:
         write_json(evaluation, config.json)
+    if config.figures is not None:
+        from training.figures import write_figures
+
+        print("\n".join(str(path) for path in write_figures(evaluation, config.figures)))
 
 
 def classes_of(model: Model, pictures: PictureList, places: NDArray[np.int64]) -> NDArray[np.int64] | None:
@@ -182,6 +200,7 @@ def evaluate(
         recall_at_1=share,
         crop_test=crop_test(model.head, embedded) if model.head and config.crop_test else float("nan"),
         orders=tuple(sorted(orders, key=lambda order: -order.r_auroc)),
+        crops=crops_of(model.head, embedded) if model.head and config.crop_test else (),
     )
 
 
@@ -240,7 +259,18 @@ def order_of(
         tuple(curve.coverage[points].tolist()),
         tuple(curve.risk[points].tolist()),
         Comparisons(),
+        tuple(float(tenth.mean()) for tenth in _tenths(is_correct[np.argsort(uncertainty, kind="stable")])),
     )
+
+
+def _tenths(values: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
+    return np.array_split(values, min(TENTHS, len(values)))
+
+
+def crops_of(head: Head, embedded: Embedded) -> tuple[Crop, ...]:
+    """Each picture's crop against the whole picture (PVU 4.3)."""
+    is_more = head(embedded.crop_embedding) > head(embedded.embedding)
+    return tuple(map(Crop, embedded.crop_share.tolist(), is_more.tolist()))
 
 
 def crop_test(head: Head, embedded: Embedded) -> float:

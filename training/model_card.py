@@ -1,5 +1,6 @@
 """The model card of a shipped head: what it is, what it learnt from, and how it does against the baselines."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -81,10 +82,14 @@ def _figures(title: str, evaluations: Sequence[Evaluation]) -> str:
         interval = e.order(HEAD).interval
         cells[0] = f"**{cells[0]}** [{interval.low:.3f}, {interval.high:.3f}]"
         about = f"{e.data.partition('/')[2]} | {e.pictures:,} | {e.classes} | {e.recall_at_1:.3f}"
-        lines.append(f"| {about} | {' | '.join(cells)} | {e.crop_test:.3f} |")
+        lines.append(f"| {about} | {' | '.join(cells)} | {_or_dash(e.crop_test)} |")
     means = [f"{mean_of(evaluations, name):.3f}" for name in names]
     lines.append(f"| mean | | | | {' | '.join(means)} | |")
     return "\n".join(lines)
+
+
+def _or_dash(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3f}"
 
 
 def mean_of(evaluations: Sequence[Evaluation], name: str) -> float:

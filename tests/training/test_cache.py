@@ -105,14 +105,9 @@ def test_another_target_uses_the_embeddings_that_are_there(folder: Path, tmp_pat
     blend = write_cache(replace(config, target="blend"), model, silent)
     assert blend.about_loss["target"] == "blend"
     assert 0 <= blend.loss().min() < 0.5 < blend.loss().max() <= 1
+    assert blend.loss().mean() == pytest.approx(0.5, abs=1e-5)
     assert not np.array_equal(colder.loss(), first)
     assert shard.stat().st_mtime_ns == before
-
-
-def test_a_blend_takes_two_views(folder: Path, tmp_path: Path, model: Model) -> None:
-    config = config_of(folder, tmp_path / "cache", target="blend", augmentation=Augmentation(views=1), limit=3)
-    with pytest.raises(CacheError, match="at least two views"):
-        write_cache(config, model, silent)
 
 
 def test_unreadable_pictures_are_named_and_left_out(folder: Path, tmp_path: Path, model: Model) -> None:

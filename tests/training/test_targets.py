@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 
-from training.blend import within_picture
 from training.config import InstanceTarget
 from training.targets import confusability_loss, fitted_classifier_loss, instance_loss, own_classifier_loss
 from url_viz.errors import CacheError
@@ -120,9 +119,3 @@ def test_confusability_of_a_view_by_a_naive_loop() -> None:
         others = [j for j in range(9) if j != mine and cosine(clean[mine], clean[j]) < target.twin_similarity]
         weights = np.exp([cosine(views[row], clean[j]) / 0.1 for j in others])
         assert found[row] == pytest.approx(1 - weights.max() / weights.sum(), abs=1e-5)
-
-
-def test_what_a_view_costs_has_no_mean_within_its_picture() -> None:
-    loss = np.array([1, 3, 10, 20, 5], np.float32)
-    own = np.array([0, 0, 2, 2, 3])
-    assert within_picture(loss, own).tolist() == [-1, 1, -5, 5, 0]

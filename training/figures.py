@@ -1,0 +1,102 @@
+"""Figures of an evaluation, of the papers' kind: risk–coverage, recall@1 by tenths of uncertainty, the crop curve."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.evaluate import HEAD, Evaluation, Order
+from url_viz.figures import PALETTE
+from url_viz.workspace import replaced
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+WIDTH_PX, HEIGHT_PX = 760, 460
+CROP_BINS = 8
+GREY = "#8a8f98"
+
+
+def write_figures(evaluation: Evaluation, folder: Path) -> list[Path]:
+    """Write the figures of an evaluation as pages that need no network, and return their paths.
+
+    `risk-coverage.html`, `recall-by-tenth.html`, and `crop-curve.html` where crops were measured.
+    """
+    figures = {"risk-coverage": risk_coverage_figure(evaluation), "recall-by-tenth": tenths_figure(evaluation)}
+    if evaluation.crops:
+        figures["crop-curve"] = crop_figure(evaluation)
+    paths = []
+    for name, figure in figures.items():
+        path = folder / f"{name}.html"
+        with replaced(path) as temporary:
+            temporary.write_text(figure.to_html(include_plotlyjs=True), "utf-8")
+        paths.append(path)
+    return paths
+
+
+def risk_coverage_figure(evaluation: Evaluation) -> "Figure":
+    """Share of wrong neighbours among the clearest pictures, over how many of them are kept; lower is better."""
+    figure = _figure(evaluation, "kept, clearest first", "wrong among these")
+    for place, order in enumerate(evaluation.orders):
+        _line(
+            figure, np.array(order.coverage), np.array(order.risk), f"{order.name}, AURC {order.aurc:.3f}", order, place
+        )
+    _level(figure, 1 - evaluation.recall_at_1, "all kept")
+    figure.update_xaxes(tickformat=".0%", range=[0, 1])
+    return figure
+
+
+def tenths_figure(evaluation: Evaluation) -> "Figure":
+    """recall@1 of each tenth of the pictures, from the clearest to the most uncertain; a good order falls."""
+    figure = _figure(evaluation, "tenth of the pictures, clearest first", "recall@1")
+    for place, order in enumerate(evaluation.orders):
+        tenths = np.array(order.recall_by_tenth)
+        told = f"{order.name}, R-AUROC {order.r_auroc:.3f}"
+        _line(figure, np.arange(1, len(tenths) + 1), tenths, told, order, place)
+    _level(figure, evaluation.recall_at_1, "all")
+    figure.update_xaxes(dtick=1)
+    return figure
+
+
+def crop_figure(evaluation: Evaluation) -> "Figure":
+    """How often a crop is more uncertain than its picture, over the share of the sides that the crop keeps."""
+    figure = _figure(evaluation, "side of the crop as a share of the whole", "crops more uncertain than the whole")
+    shares = np.array([crop.share for crop in evaluation.crops])
+    is_more = np.array([crop.is_more_uncertain for crop in evaluation.crops], float)
+    edges = np.quantile(shares, np.linspace(0, 1, CROP_BINS + 1))
+    bins = np.clip(np.searchsorted(edges, shares, side="right") - 1, 0, CROP_BINS - 1)
+    there = np.unique(bins)
+    x = np.array([shares[bins == number].mean() for number in there])
+    y = np.array([is_more[bins == number].mean() for number in there])
+    figure.add_scatter(x=x, y=y, mode="lines+markers", name=HEAD, line={"color": PALETTE[0], "width": 3})
+    _level(figure, 0.5, "chance")
+    return figure
+
+
+def _figure(evaluation: Evaluation, x: str, y: str) -> "Figure":
+    import plotly.graph_objects as go
+
+    title = f"{evaluation.data}: {evaluation.pictures:,} pictures, recall@1 {evaluation.recall_at_1:.3f}"
+    return go.Figure(
+        layout={
+            "title": {"text": title, "font": {"size": 15}},
+            "template": "plotly_white",
+            "width": WIDTH_PX,
+            "height": HEIGHT_PX,
+            "xaxis": {"title": {"text": x}},
+            "yaxis": {"title": {"text": y}, "rangemode": "tozero"},
+            "legend": {"font": {"size": 11}},
+        }
+    )
+
+
+def _line(figure: "Figure", x: NDArray[Any], y: NDArray[Any], name: str, order: Order, place: int) -> None:
+    is_head = order.name == HEAD
+    colour = PALETTE[place % len(PALETTE)]
+    line = {"color": colour, "width": 3 if is_head else 1.5, "dash": "solid" if is_head else "dot"}
+    figure.add_scatter(x=x, y=y, mode="lines", name=name, line=line)
+
+
+def _level(figure: "Figure", value: float, name: str) -> None:
+    figure.add_hline(y=value, line={"color": GREY, "width": 1, "dash": "dash"}, annotation_text=name)
