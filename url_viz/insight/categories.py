@@ -14,8 +14,8 @@ SEVERAL = ("tags", "reasons")
 """Columns that hold several values, joined by `; `: the first one is the category (the strongest of the reasons)."""
 
 DECISIONS = ("keep", "drop", "look-again")
-DECISION_COLOURS = {"keep": "#009e73", "drop": "#d55e00", "look-again": "#e6b400"}
-"""Bluish green, vermilion and amber: apart under the common colour-vision deficiencies (after Okabe and Ito)."""
+DECISION_COLOURS = {"keep": "#009e73", "drop": "#d55e00", "look-again": "#0072b2"}
+"""Bluish green, vermilion and blue, as the marks in galleries: apart under the common colour-vision deficiencies (after Okabe and Ito)."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """One picture opened: the picture itself, its facts, and its nearest neighbours."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -7,6 +9,7 @@ import streamlit as st
 from url_viz.image_set import ImageSet
 from url_viz.insight.ranking import ends, with_percentile
 from url_viz.ui.components.gallery import show_gallery
+from url_viz.ui.decide import CHOICES, take_gallery_event
 from url_viz.ui.heat import show_with_heat
 from url_viz.ui.reasons import show_reason_badges
 from url_viz.ui.search_query import search_with
@@ -16,7 +19,7 @@ NEIGHBOURS = 12
 OPENED = "view.opened"
 
 
-@st.dialog("Picture", width="large")
+@st.dialog("Picture", width="large", on_dismiss="rerun")  # what was decided in it shows behind it
 def show_picture(image_set: ImageSet, *, measure: str) -> None:
     """The picture whose id is in the session under `view.opened`; a neighbour that is clicked takes its place."""
     image_id = int(st.session_state[OPENED])
@@ -27,6 +30,7 @@ def show_picture(image_set: ImageSet, *, measure: str) -> None:
     with right:
         _show_steps(image_set, image_id, measure)
         st.code(str(row["path"]), language=None, wrap_lines=True)
+        _show_decision(image_set, image_id, row)
         show_reason_badges(image_set.reasons([image_id]))
         st.dataframe(_facts(image_set, row), hide_index=True, width="stretch")
         if st.button("Search with this picture", icon=":material/image_search:", key="search_with"):
@@ -39,11 +43,32 @@ def show_picture(image_set: ImageSet, *, measure: str) -> None:
         return
     near = near.assign(rank_percentile=_ranks(image_set, near, measure))
     shown = tiles(near, set_id=image_set.set_id, measure=measure, ringed_id=None)
-    clicked = show_gallery(shown, key=f"neighbours.{image_id}", empty="No neighbours.", columns=6).clicked_id
+    take = partial(take_gallery_event, image_set)
+    event = show_gallery(shown, key=f"neighbours.{image_id}", empty="No neighbours.", columns=6, take=take)
+    clicked = event.clicked_id
     if clicked is not None:
         st.session_state[OPENED] = clicked
         st.session_state["view.ringed"] = clicked
         st.rerun(scope="fragment")
+
+
+def _show_decision(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
+    """Keep, drop or look again at this one; a second click takes it back."""
+    key = f"view.decided.{image_id}"
+    st.session_state[key] = row["decision"]
+    st.segmented_control(
+        "Decision",
+        [decision for decision in CHOICES if decision is not None],
+        format_func=lambda decision: f"{CHOICES[decision][1]} {CHOICES[decision][0]}",
+        key=key,
+        on_change=_decide,
+        args=(image_set, image_id, key),
+        label_visibility="collapsed",
+    )
+
+
+def _decide(image_set: ImageSet, image_id: int, key: str) -> None:
+    image_set.decisions.decide([image_id], st.session_state[key])
 
 
 def _show_steps(image_set: ImageSet, image_id: int, measure: str) -> None:

@@ -33,7 +33,7 @@ def twins_dialog(image_set: ImageSet, measure: str) -> None:
     """The groups, largest first, with the pair that is least alike; one group's pictures; and keep one of each."""
     with st.spinner("Comparing twins"):
         groups = image_set.twins()
-    exact = int(groups["is_exact"].sum())
+    exact = int((groups["kind"] == "exact").sum())
     st.caption(
         f"{len(groups):,} groups: {exact:,} of exact copies, {len(groups) - exact:,} of pictures with cosines from "
         f"{TWIN_COSINE} on. *Keep* is the largest picture of each, then the clearest."
@@ -65,7 +65,7 @@ def _listed(image_set: ImageSet, groups: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Pictures": groups["size"],
-            "Alike": np.where(groups["is_exact"], "exact copies", "near"),
+            "Alike": np.where(groups["kind"] == "exact", "exact copies", "near"),
             "Least cosine": groups["cosine"].round(3),
             "Least alike": path.loc[groups["first"]].to_numpy() + " · " + path.loc[groups["second"]].to_numpy(),
             "Keep": groups["path"],
