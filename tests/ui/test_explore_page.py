@@ -276,7 +276,7 @@ def test_twins_are_told_and_one_of_each_is_kept(home: Workspace, tmp_path: Path,
     at = run(embed_folder(folder, model=model, workspace=home.root))
     at.button(key="twins.open").click().run()
     assert not at.exception
-    assert "1 of exact copies" in words(at)
+    assert "1 groups: 1 of exact copies, 0 of pictures" in words(at)
     assert "**The pictures of this group** · 2" in words(at)
     at.button(key="twins.keep").click().run()
     decided = embed_folder(folder, model=model, workspace=home.root).table().set_index("path")["decision"].dropna()
