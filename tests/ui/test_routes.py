@@ -1,6 +1,5 @@
 """The app's own routes serve known image sets, to this machine's own pages, and nothing else."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +27,8 @@ from url_viz.ui.routes import (
 
 
 @pytest.fixture
-def image_set(
-    tmp_path: Path, workspace: Path, model: Model, head_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> ImageSet:
+def image_set(tmp_path: Path, workspace: Path, model: Model, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
     monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
-    monkeypatch.setenv("URL_VIZ_ROOTS", f"{tmp_path}{os.pathsep}{head_file.parent}")
     folder = write_folder(tmp_path / "pictures", 5, classes=("cat", "dog"))
     noise(9, width=2000, height=1500).save(folder / "cat" / "<b>large.jpg")
     return embed_folder(folder, model=model, workspace=workspace)
