@@ -85,5 +85,10 @@ def test_a_narrow_window_needs_no_sideways_scrolling(
     assert is_dark == (scheme == "dark")
 
 
-def test_it_prints(chromium: Browser, report: Path) -> None:
-    assert opened(chromium, report, []).pdf().startswith(b"%PDF")
+def test_it_prints_dark_on_white_also_where_the_screen_is_dark(chromium: Browser, report: Path) -> None:
+    page = opened(chromium, report, [], scheme="dark")
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    ink = page.evaluate("getComputedStyle(document.querySelector('h1')).color")
+    assert max(map(int, re.findall(r"\d+", ink))) < 80
+    assert page.pdf().startswith(b"%PDF")
