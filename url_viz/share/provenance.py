@@ -35,7 +35,7 @@ class Provenance:
             ("Pictures in the image set", f"{self.pictures:,}"),
             ("Model", self.model),
             ("Backbone", f"{self.backbone}, weights {self.weights_digest}"),
-            ("Uncertainty head", self.head_digest or "none: entropy and 1/norm stand in, as baselines"),
+            ("Uncertainty head", self.head_digest or "none for this model"),
             ("Precision, input", f"{self.precision}, {self.input_px} × {self.input_px} px"),
             ("Made with", f"URL-Viz {self.version}"),
             ("Made on", f"{self.made} UTC"),
