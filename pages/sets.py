@@ -4,6 +4,6 @@ import streamlit as st
 
 from url_viz.ui.sets import show_sets
 
-st.title("Image sets", anchor=False)
+st.subheader("Image sets", anchor=False)
 st.caption("What is kept of the folders that were read. Nothing here touches a picture.")
 show_sets()

@@ -212,8 +212,8 @@ def test_the_headline_says_what_there_is() -> None:
         return LabelCheck(pd.DataFrame({"kind": kinds}), ("a", "b"), left_out=0).headline
 
     assert said() == "No label looks wrong."
-    assert said(label_error=12, ambiguous=30) == "12 pictures look mislabelled, 30 have no right label."
-    assert said(ambiguous=1, out_on_its_own=1) == "1 has no right label. 1 is out on its own."
+    assert said(label_error=12, ambiguous=30) == "12 pictures look mislabelled, 30 fit no class well."
+    assert said(ambiguous=1, out_on_its_own=1) == "1 fits no class well. 1 is out on its own."
     assert said(conflicting_copies=2, out_on_its_own=3) == (
         "No label looks wrong. 2 have copies under another label and 3 are out on their own."
     )

@@ -28,7 +28,7 @@ def at(zoo: Path) -> AppTest:
     opened = AppTest.from_file(str(APP), default_timeout=60).run()
     opened.switch_page("pages/sets.py").run()
     assert not opened.exception
-    assert "Image sets" in [title.value for title in opened.title]
+    assert "Image sets" in [heading.value for heading in opened.subheader]
     return opened
 
 
@@ -48,7 +48,7 @@ def test_what_is_kept_and_passed_over_is_told(at: AppTest, zoo: Path) -> None:
 def test_a_name_is_given(at: AppTest, home: Workspace) -> None:
     next(field for field in at.text_input if field.label == "Name").set_value("My zoo")
     pressed(at, "Rename")
-    assert "My zoo" in [heading.value for heading in at.subheader]
+    assert "#### My zoo" in [heading.value for heading in at.markdown]
     assert any("My zoo" in done.value for done in at.success)
     assert list_sets(home.root)["name"].tolist() == ["My zoo"]
 

@@ -19,7 +19,7 @@ COLUMNS = ("id", "path", "label", "suggested", "score", "kind", "support", "neig
 
 _WORDS: tuple[tuple[Kind, str, str], ...] = (
     (LABEL_ERROR, "picture looks mislabelled", "pictures look mislabelled"),
-    (AMBIGUOUS, "has no right label", "have no right label"),
+    (AMBIGUOUS, "fits no class well", "fit no class well"),
     (CONFLICTING, "has a copy under another label", "have copies under another label"),
     (ALONE, "is out on its own", "are out on their own"),
 )
@@ -51,7 +51,7 @@ class LabelCheck:
 
     @property
     def headline(self) -> str:
-        """What was found in a sentence or two: "12 pictures look mislabelled, 30 have no right label."""
+        """What was found in a sentence or two: "12 pictures look mislabelled, 30 fit no class well."""
         counts = [(self.count(kind), one, several) for kind, one, several in _WORDS]
         told = [f"{count:,} {one if count == 1 else several}" for count, one, several in counts[:2] if count]
         more = [f"{count:,} {one if count == 1 else several}" for count, one, several in counts[2:] if count]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -13,6 +14,7 @@ from url_viz.insight.label_check import COLUMNS, LabelCheck
 from url_viz.insight.report import table_bytes
 from url_viz.insight.suspects import ALONE, AMBIGUOUS, CONFLICTING, KINDS, LABEL_ERROR
 from url_viz.ui.components.gallery import Tile, show_gallery
+from url_viz.ui.decide import take_gallery_event
 from url_viz.ui.reading import set_name
 from url_viz.ui.routes import thumbnail_url
 
@@ -165,10 +167,20 @@ def show_suspects(image_set: ImageSet, check: LabelCheck, rows: pd.DataFrame, *,
     key = f"view.labels.page.{pages}.{len(rows)}"
     page = min(int(st.session_state.get(key, 1)), pages)
     shown = rows.iloc[(page - 1) * TILES_A_PAGE : page * TILES_A_PAGE]
-    event = show_gallery(tiles(shown, set_id=image_set.set_id), key="view.labels.gallery", empty=_nothing(check))
+    event = show_gallery(
+        tiles(_with_decisions(shown, image_set), set_id=image_set.set_id),
+        key=f"view.labels.gallery.{image_set.set_id}",
+        empty=_nothing(check),
+        take=partial(take_gallery_event, image_set),
+    )
     if pages > 1:
         st.pagination(pages, key=key, max_visible_pages=5)
     return event.clicked_id
+
+
+def _with_decisions(rows: pd.DataFrame, image_set: ImageSet) -> pd.DataFrame:
+    decided = image_set.table().set_index("id")["decision"]
+    return rows.assign(decision=decided.reindex(rows["id"]).to_numpy(dtype=object))
 
 
 def _nothing(check: LabelCheck) -> str:
@@ -190,6 +202,7 @@ def _tile(row: Mapping[Hashable, Any], set_id: str) -> Tile:
         value=f"{row['score']:.2f}" + (f" · {row['support']} of {row['neighbours']}" if has_other else ""),
         label=f"{row['label']} → {row['suggested']}" if has_other else str(row["label"]),
         mark=_MARKS.get(row["kind"]),
+        decision=row.get("decision"),
     )
 
 

@@ -10,6 +10,7 @@ import streamlit as st
 from url_viz.errors import UrlVizError
 from url_viz.index.store import About, known_sets
 from url_viz.sets import compact, disk_use, drop_model, forget, list_sets, rename, repoint, skipped
+from url_viz.ui.filters import plain
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.reading import running, set_title
 from url_viz.ui.roots import allowed
@@ -61,7 +62,7 @@ def _picked(table: pd.DataFrame) -> str:
 
 
 def _show_one(set_id: str, about: About) -> None:
-    st.subheader(set_title(about), anchor=False)
+    st.markdown(f"#### {plain(set_title(about))}")
     st.code(str(about.root), language=None, wrap_lines=True)
     if not about.root.is_dir():
         st.warning("This folder is not there any more. If it was moved, say where it lies now.", icon=":material/move:")
