@@ -19,7 +19,10 @@ CHANCE = 0.5
 
 @dataclass(frozen=True)
 class Card:
-    """What a card tells. `seeds` holds each seed's R-AUROC on the development sets; `sources` is the corpus's list."""
+    """What a card tells. `seeds` holds each seed's R-AUROC on the development sets; `sources` is the corpus's list.
+
+    `note` is a paragraph of one's own beside the report sets.
+    """
 
     name: str
     head: Head
@@ -28,6 +31,7 @@ class Card:
     development: tuple[Evaluation, ...]
     report: tuple[Evaluation, ...]
     sources: tuple[Mapping[str, Any], ...]
+    note: str = ""
 
 
 def card_text(card: Card) -> str:
@@ -35,6 +39,7 @@ def card_text(card: Card) -> str:
     parts = [_about(card), _figures("Development sets", card.development), _seeds(card)]
     if card.report:
         parts += [_figures("Report sets (run once with this head)", card.report)]
+    parts += [card.note] if card.note else []
     return "\n\n".join([*parts, _weak(card), _pictures(card), _limits()]) + "\n"
 
 
@@ -78,14 +83,23 @@ def _figures(title: str, evaluations: Sequence[Evaluation]) -> str:
         "|---" * (5 + len(names)) + "|",
     ]
     for e in evaluations:
-        cells = [f"{e.order(name).r_auroc:.3f}" for name in names]
+        cells = [_or_dash(e.order(name).r_auroc) for name in names]
         interval = e.order(HEAD).interval
-        cells[0] = f"**{cells[0]}** [{interval.low:.3f}, {interval.high:.3f}]"
+        if tells(e):
+            cells[0] = f"**{cells[0]}** [{interval.low:.3f}, {interval.high:.3f}]"
         about = f"{e.data.partition('/')[2]} | {e.pictures:,} | {e.classes} | {e.recall_at_1:.3f}"
         lines.append(f"| {about} | {' | '.join(cells)} | {_or_dash(e.crop_test)} |")
     means = [f"{mean_of(evaluations, name):.3f}" for name in names]
     lines.append(f"| mean | | | | {' | '.join(means)} | |")
+    silent = [e.data.partition("/")[2] for e in evaluations if not tells(e)]
+    if silent:
+        lines += ["", f"Of {', '.join(silent)} all or no nearest neighbours are right, so there is nothing to order."]
     return "\n".join(lines)
+
+
+def tells(evaluation: Evaluation) -> bool:
+    """Whether a set has both right and wrong neighbours; where not, no order can be measured on it."""
+    return not math.isnan(evaluation.order(HEAD).r_auroc)
 
 
 def _or_dash(value: float) -> str:
@@ -93,12 +107,12 @@ def _or_dash(value: float) -> str:
 
 
 def mean_of(evaluations: Sequence[Evaluation], name: str) -> float:
-    """Mean R-AUROC of an order over sets, each set counting once."""
-    return float(np.mean([evaluation.order(name).r_auroc for evaluation in evaluations]))
+    """Mean R-AUROC of an order over the sets that tell anything, each counting once."""
+    return float(np.mean([evaluation.order(name).r_auroc for evaluation in evaluations if tells(evaluation)]))
 
 
 def _seeds(card: Card) -> str:
-    means = [float(np.mean(seed)) for seed in card.seeds]
+    means = [float(np.nanmean(seed)) for seed in card.seeds]
     return (
         f"Over {len(means)} seeds the development mean is {np.mean(means):.3f} (lowest {min(means):.3f}, highest "
         f"{max(means):.3f}); the shipped seed was chosen by its held-out upstream figure, not by these sets."

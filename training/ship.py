@@ -56,7 +56,7 @@ class ShipConfig:
     augmentation: Annotated[Augmentation, Doc("How pictures are varied.")] = field(
         default_factory=lambda: Augmentation(views=6, blur=0.2, dark=0.2, noise=0.2, downscale=0.3)
     )
-    target: Annotated[Target, Doc("What the head shall order.")] = "blend"
+    target: Annotated[Target, Doc("What the head shall order.")] = "instance"
     instance: Annotated[InstanceTarget, Doc("Temperature and competitors of the task loss.")] = field(
         default_factory=lambda: InstanceTarget(temperature=0.02)
     )
@@ -116,7 +116,7 @@ def main(config: ShipConfig) -> None:
     )
     with replaced(config.heads / f"{name}.md") as temporary:
         temporary.write_text(card_text(card))
-    print(f"Shipped seed {chosen.seed}, development mean {np.mean(chosen.r_auroc):.3f}, to {config.heads / name}.md")
+    print(f"Shipped seed {chosen.seed}, development mean {np.nanmean(chosen.r_auroc):.3f}, to {config.heads / name}.md")
 
 
 def _trained_heads(config: ShipConfig, model: Model) -> list[tuple[int, Head, float]]:
