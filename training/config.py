@@ -134,6 +134,7 @@ class Joint:
 
     stop_gradient: Annotated[bool, Doc("Keep the head's loss away from the backbone; without it they conflict.")] = True
     uncertainty_weight: Annotated[float, Doc("Weight of the head's loss beside the classifier's.")] = 1.0
+    freeze_norms: Annotated[bool, Doc("Mode full: keep the statistics of the backbone's batch norms.")] = False
     joint_epochs: Annotated[int, Doc("Mode full: how often every picture is learnt from.")] = 5
     joint_batch: Annotated[int, Doc("Mode full: pictures of an optimiser step.")] = 32
     backbone_rate: Annotated[float, Doc("Mode full: highest learning rate of the backbone.")] = 1e-4

@@ -106,6 +106,8 @@ def train_jointly(
     for number, batches in enumerate(epochs, 1):
         losses = []
         model.train()
+        if joint.freeze_norms:
+            freeze_norms(model.backbone)
         for batch in batches:
             loss = joint_loss(model, batch, recipe=recipe, weight=joint.uncertainty_weight, pairing=pairing)
             optimiser.zero_grad()
@@ -115,6 +117,13 @@ def train_jointly(
             losses.append(loss.detach())
         model.eval()
         after_epoch(number, float(torch.stack(losses).mean()))
+
+
+def freeze_norms(backbone: nn.Module) -> None:
+    """Keep the running statistics of batch norms: those of a few hundred varied views are worse than pretraining's."""
+    for module in backbone.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
 
 
 def share_of_rate(step: int, steps: int) -> float:

@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from training.config import Joint, Recipe
 from training.joint import (
     Batch,
     JointModel,
+    freeze_norms,
     head_loss,
     joint_loss,
     joint_model,
@@ -114,3 +116,17 @@ def test_an_epoch_shows_each_picture_once_and_leaves_out_the_rest() -> None:
     assert len(np.unique(np.concatenate(batches))) == 8
     assert [len(batch) for batch in order_of_epoch(3, 4, generator)] == [3]
     assert (steps_an_epoch(11, 4), steps_an_epoch(3, 4)) == (2, 1)
+
+
+def test_frozen_norms_keep_their_statistics_and_others_move() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+    pixels = torch.randn(8, 3, 6, 6, generator=torch.Generator().manual_seed(0)) + 5
+    network.train()
+    freeze_norms(network)
+    before = network[1].running_mean.clone()
+    network(pixels)
+    assert torch.equal(network[1].running_mean, before)
+    assert network[0].training
+    network.train()
+    network(pixels)
+    assert not torch.equal(network[1].running_mean, before)
