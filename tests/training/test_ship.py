@@ -12,7 +12,7 @@ from training.ship import ShipConfig, main
 from training.train import RunPaths
 from url_viz.errors import NoImagesError
 from url_viz.models.head import load_head
-from url_viz.models.zoo import DEFAULT
+from url_viz.models.zoo import DEFAULT, HEADS
 from url_viz.workspace import HOME_VARIABLE
 
 
@@ -66,14 +66,13 @@ def test_one_command_makes_head_and_card(
     assert load_head(tmp_path / "heads" / f"{DEFAULT}.safetensors").digest == head.digest
 
 
-def test_the_card_of_the_shipped_head_is_of_that_head() -> None:
-    from url_viz.models.zoo import HEADS
-
-    head = load_head(HEADS / f"{DEFAULT}.safetensors")
-    card = (HEADS / f"{DEFAULT}.md").read_text()
+@pytest.mark.parametrize("name", sorted(path.stem for path in HEADS.glob("*.safetensors")))
+def test_the_card_of_a_shipped_head_is_of_that_head(name: str) -> None:
+    head = load_head(HEADS / f"{name}.safetensors")
+    card = (HEADS / f"{name}.md").read_text()
     assert head.digest in card
     assert head.provenance.weights_digest in card
-    assert head.provenance.backbone == DEFAULT
+    assert head.provenance.backbone == name
 
 
 @pytest.mark.slow
