@@ -87,7 +87,7 @@ def test_a_tile_opens_its_picture_and_neighbours_lead_on(app: str, open_page: Op
     page.locator("button:has(img)").first.click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("Nearest neighbours")).to_be_visible()
-    picture = dialog.locator("img.url-viz-picture")
+    picture = dialog.get_by_alt_text("The picture")
     expect(picture).to_be_visible()
     assert picture.evaluate("async image => { await image.decode(); return image.naturalWidth }") > 100
     first = dialog.locator("code").inner_text()

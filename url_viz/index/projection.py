@@ -12,6 +12,8 @@ from url_viz.index.tables import PCA, PLACED, UMAP, Coordinates, Embeddings, Gra
 FEWEST_FOR_UMAP = 10
 UMAP_NEIGHBOURS = 15
 UMAP_EPOCHS = 200
+UMAP_EPOCHS_FEW = 300
+FEW_ROWS = 10_000
 SAMPLE_ROWS = 100_000
 """UMAP is fitted on at most this many rows; the others are placed by their neighbours."""
 FEWEST_ALONE = 15
@@ -176,7 +178,7 @@ def _umap(start: Array, position: NDArray[np.integer], similarity: Array, seed: 
             metric="cosine",
             precomputed_knn=(index, np.maximum(distance, 0)),
             init=spread,
-            n_epochs=UMAP_EPOCHS,
+            n_epochs=UMAP_EPOCHS if len(start) > FEW_ROWS else UMAP_EPOCHS_FEW,
             random_state=seed,
             n_jobs=1,
         ).fit(np.zeros((len(start), 1), np.float32))

@@ -46,7 +46,7 @@ def title_of_measure(measure: str) -> str:
 def other_measures(table: pd.DataFrame) -> list[str]:
     """Numeric columns besides the measures that are always offered."""
     ours = measures_of(table)
-    hidden = {"percentile", "confusability_percentile", "fused_percentile"}
+    hidden = {"percentile", "confusability_percentile"}
     return [column for column in columns_of_kind(table, "numeric") if column not in ours and column not in hidden]
 
 
