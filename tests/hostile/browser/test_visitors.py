@@ -21,7 +21,7 @@ from url_viz.sets import list_sets, rename
 __all__ = ["chromium", "serve"]
 pytestmark = pytest.mark.browser
 PATIENT_MS = 90_000
-PAGES = ("", "upload", "search", "finetune", "evaluate", "sets")
+PAGES = ("", "upload", "search", "labels", "finetune", "evaluate", "compare", "sets")
 HOSTILE = '"><img src=x onerror=window.owned=1><script>window.owned=1<'
 """Closes an attribute, runs as HTML, and is a file name: it holds no slash."""
 MARKDOWN = "[x](javascript:window.owned=1) :red[y] $z$"

@@ -1,0 +1,60 @@
+"""Other sites cannot speak to the running app: not over its upload route, its socket, or under another name."""
+
+import base64
+import http.client
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.browser.conftest import running_app
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[3]
+UPLOAD = "/_stcore/upload_file/session/file"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    home = tmp_path_factory.mktemp("cross-site")
+    with running_app(ROOT / "app.py", (), {"URL_VIZ_HOME": str(home)}) as url:
+        yield urlsplit(url).netloc
+
+
+def status(address: str, method: str, path: str, **headers: str) -> int:
+    connection = http.client.HTTPConnection(address, timeout=10)
+    connection.request(method, path, body=b"x" if method == "PUT" else None, headers=headers)
+    found = connection.getresponse().status
+    connection.close()
+    return found
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_an_upload_needs_the_token_of_our_own_page(address: str, method: str) -> None:
+    assert status(address, method, UPLOAD, Origin="http://evil.example") == 403
+
+
+def test_the_app_answers_to_its_own_name_only(address: str) -> None:
+    assert status(address, "GET", "/") == 200
+    assert status(address, "GET", "/", Host="evil.example") == 400
+
+
+@pytest.mark.parametrize(("origin", "answer"), [("http://evil.example", b"403"), ("", b"101")])
+def test_the_socket_opens_to_our_own_pages_only(address: str, origin: str, answer: bytes) -> None:
+    host, port = address.split(":")
+    lines = [
+        "GET /_stcore/stream HTTP/1.1",
+        f"Host: {address}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}",
+        "Sec-WebSocket-Version: 13",
+        f"Origin: {origin or f'http://{address}'}",
+    ]
+    with socket.create_connection((host, int(port)), timeout=10) as line:
+        line.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        assert answer in line.recv(64)

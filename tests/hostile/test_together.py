@@ -1,0 +1,43 @@
+"""Two commands at once on one workspace, as real processes: sets of their own, and decisions beside reading."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.images.pictures import write_folder
+from url_viz.image_set import embed_folder, open_image_set
+from url_viz.models.model import Model
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+
+
+def begun(workspace: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "url_viz", *arguments, "--workspace", str(workspace)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def ended_well(process: subprocess.Popen[str]) -> None:
+    said = process.communicate(timeout=120)[0]
+    assert process.returncode == 0, said
+
+
+def test_two_folders_are_read_and_decided_on_at_once(workspace: Path, tmp_path: Path, bare_model: Model) -> None:
+    known = write_folder(tmp_path / "known", 8)
+    embed_folder(known, model=bare_model, workspace=workspace)
+    first, second = write_folder(tmp_path / "first", 30), write_folder(tmp_path / "second", 30, start=100)
+    running = [
+        begun(workspace, "embed", str(first)),
+        begun(workspace, "embed", str(second)),
+        begun(workspace, "decide", str(known), "drop", "--above", "50"),
+    ]
+    for process in running:
+        ended_well(process)
+    for folder, count in ((first, 30), (second, 30), (known, 8)):
+        table = open_image_set(folder, workspace=workspace).table()
+        assert len(table) == count
+        assert table["id"].is_unique
+    assert open_image_set(known, workspace=workspace).table()["decision"].eq("drop").sum() == 4
