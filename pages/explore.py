@@ -60,7 +60,7 @@ with left:
     explore_map.show_alone_button(image_set, rows, total=len(table))
     show_refit(image_set)
 with right:
-    explore.show_chips(image_set, scope, threshold=done.threshold_percentile)
+    explore.show_chips(image_set, scope, table, measure=measure, threshold=done.threshold_percentile)
     clicked = explore.show_galleries(image_set, rows, measure=measure, threshold=done.threshold_percentile)
 show_twins_button(image_set, table, measure=measure)
 explore.show_failures(image_set)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from url_viz.insight.ranking import ends, percentile
+from url_viz.insight.ranking import ends, percentile, value_at, with_percentile
 
 
 class TestPercentile:
@@ -78,3 +78,13 @@ class TestEnds:
         before = table.copy()
         ends(table, by="uncertainty")
         assert table.equals(before)
+
+
+def test_the_value_at_a_percentile_splits_as_the_percentiles_do() -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"id": np.arange(50), "entropy": rng.integers(0, 20, 50).astype(float)})
+    ranked = with_percentile(table, "entropy")["rank_percentile"].to_numpy()
+    for bound in (0, 13.5, 50, 99, 100):
+        above = table["entropy"].to_numpy() >= value_at(table, "entropy", bound)
+        assert np.array_equal(above, ranked >= bound)
+    assert value_at(table.assign(entropy=np.nan), "entropy", 50) == np.inf

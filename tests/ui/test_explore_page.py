@@ -294,3 +294,12 @@ def test_a_decision_narrows_and_colours(image_set: ImageSet) -> None:
     assert not at.exception
     at.button(key="view.decide.keep").click().run()
     assert image_set.table()["decision"].tolist()[:3] == ["keep"] * 3
+
+
+def test_one_side_of_the_threshold_is_decided_on(image_set: ImageSet) -> None:
+    at = run(image_set, **{f"view.map.{image_set.set_id}": {"threshold": 80.0}, "view.collapse": False})
+    at.button(key="threshold.Only above").click().run()
+    assert "**3** of 12" in words(at)
+    at.button(key="view.decide.drop").click().run()
+    dropped = image_set.table().sort_values("uncertainty")["decision"].tolist()
+    assert dropped == [None] * 9 + ["drop"] * 3

@@ -15,7 +15,7 @@ SEVERAL = ("tags", "reasons")
 
 DECISIONS = ("keep", "drop", "look-again")
 DECISION_COLOURS = {"keep": "#009e73", "drop": "#d55e00", "look-again": "#0072b2"}
-"""Bluish green, vermilion and blue, as the marks in galleries: apart under the common colour-vision deficiencies (after Okabe and Ito)."""
+"""Bluish green, vermilion and blue, as the marks in galleries: apart under the common colour-vision deficiencies."""
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,13 @@ def with_percentile(table: pd.DataFrame, measure: str) -> pd.DataFrame:
     return table.assign(rank_percentile=values)
 
 
+def value_at(table: pd.DataFrame, measure: str, rank_percentile: float) -> float:
+    """The lowest value of `measure` whose percentile in `table` is at least `rank_percentile`; inf where none is."""
+    ranked = with_percentile(table, measure)
+    above = ranked.loc[ranked["rank_percentile"] >= rank_percentile, measure].to_numpy(dtype=float)
+    return float(above.min()) if len(above) else float("inf")
+
+
 def percentile_among(value: float, values: NDArray[np.floating]) -> float:
     """The percentile that a new `value` would have among the finite ones of `values` (N,), were it one of them."""
     return float(percentile(np.append(values, value))[-1])

@@ -3,18 +3,20 @@
 import math
 from functools import partial
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from url_viz.image_set import ImageSet
-from url_viz.insight.ranking import with_percentile
+from url_viz.insight.filters import Between
+from url_viz.insight.ranking import value_at, with_percentile
 from url_viz.insight.report import table_bytes
 from url_viz.ui.components.gallery import show_gallery
 from url_viz.ui.components.map import MapEvent
 from url_viz.ui.decide import take_gallery_event
 from url_viz.ui.explore_map import map_key, subset_shown
 from url_viz.ui.explore_view import ExploreView
-from url_viz.ui.filters import filters_on, show_filter_chips
+from url_viz.ui.filters import filters_on, set_filter, show_filter_chips
 from url_viz.ui.own import show_own_columns
 from url_viz.ui.reading import set_name
 from url_viz.ui.share import show_share
@@ -45,7 +47,9 @@ def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) -
         )
 
 
-def show_chips(image_set: ImageSet, scope: Scope, *, threshold: float | None) -> None:
+def show_chips(
+    image_set: ImageSet, scope: Scope, table: pd.DataFrame, *, measure: str, threshold: float | None
+) -> None:
     """What narrows the view, each part removable."""
     key = map_key(image_set)
     if scope.polygon is None and threshold is None and not scope.filters:
@@ -64,6 +68,20 @@ def show_chips(image_set: ImageSet, scope: Scope, *, threshold: float | None) ->
                 on_click=_clear,
                 args=(key, "threshold"),
             )
+            value = value_at(table, measure, threshold)
+            below = float(np.nextafter(np.float32(value), np.float32(-np.inf)))  # both bounds of a filter are inside
+            for words, bounds in (
+                ("Only above", Between(measure, value)),
+                ("Only below", Between(measure, None, below)),
+            ):
+                st.button(
+                    words,
+                    type="tertiary",
+                    key=f"threshold.{words}",
+                    on_click=set_filter,
+                    args=(measure, bounds),
+                    help="Narrows everything, so that you can decide on one side of the threshold",
+                )
 
 
 def show_galleries(image_set: ImageSet, rows: pd.DataFrame, *, measure: str, threshold: float | None) -> int | None:
