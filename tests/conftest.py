@@ -13,6 +13,8 @@ from url_viz.workspace import HOME_VARIABLE
 
 EMBEDDING_SIZE = 1280
 
+pytest_plugins = ["tests.browser.fixtures"]  # one browser for the whole run, also for the hostile tests
+
 
 @pytest.fixture(autouse=True)
 def _no_real_home(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.browser.conftest import CHROMIUM_ARGUMENTS, CHROMIUM_NAMES, running_app
+from tests.browser.fixtures import CHROMIUM_ARGUMENTS, CHROMIUM_NAMES, running_app
 
 ROOT = Path(__file__).parents[2]
 MINUTE_MS = 120_000

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import FloatRect, Locator, Page, expect
 from streamlit.testing.v1 import AppTest
 
-from tests.browser.conftest import OpenPage, Serve, eventually
+from tests.browser.fixtures import OpenPage, Serve, eventually
 from tests.browser.harness_components import FIRST_ID, HOSTILE_NAME, synthetic_points
 from url_viz.ui.points import decode_points, encode_points
 

@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OpenPage, Serve
+from tests.browser.fixtures import OpenPage, Serve
 from tests.images.pictures import write_folder
 from url_viz.image_set import ImageSet, embed_folder
 

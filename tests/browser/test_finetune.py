@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import OpenPage, Serve
+from tests.browser.fixtures import OpenPage, Serve
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

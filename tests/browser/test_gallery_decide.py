@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import FloatRect, Locator, Page, expect
 from streamlit.testing.v1 import AppTest
 
-from tests.browser.conftest import OpenPage, Serve, eventually
+from tests.browser.fixtures import OpenPage, Serve, eventually
 from tests.browser.harness_components import FIRST_ID
 from url_viz.index.claims import Files
 from url_viz.index.decisions import Decisions

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import OpenPage, Serve, eventually
+from tests.browser.fixtures import OpenPage, Serve, eventually
 from tests.browser.harness_components import CLASSES, FIRST_ID, synthetic_points
 from tests.browser.test_components import PANNED, drag_around, painted_pixels, ready, rect_of, shown_points
 

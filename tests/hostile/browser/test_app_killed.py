@@ -12,13 +12,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import ROOT, await_health, chromium, eventually, free_port
+from tests.browser.fixtures import ROOT, await_health, eventually, free_port
 from url_viz.image_set import open_set
 from url_viz.jobs import Job, cancel_job, list_jobs
 from url_viz.models.zoo import DEFAULT
 from url_viz.workspace import Workspace
 
-__all__ = ["chromium"]
 pytestmark = [pytest.mark.browser, pytest.mark.torture]
 PICTURES = 361
 """Views in the demo image set."""

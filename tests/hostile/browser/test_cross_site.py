@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.browser.conftest import running_app
+from tests.browser.fixtures import running_app
 
 pytestmark = pytest.mark.slow
 

@@ -12,13 +12,12 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.conftest import ROOT, Serve, chromium, serve
+from tests.browser.fixtures import ROOT, Serve
 from tests.hostile.browser.offline import SOURCE
 from tests.images.pictures import encoded, noise, write_folder
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.sets import list_sets, rename
 
-__all__ = ["chromium", "serve"]
 pytestmark = pytest.mark.browser
 PATIENT_MS = 90_000
 PAGES = ("", "upload", "search", "labels", "finetune", "evaluate", "compare", "sets")
