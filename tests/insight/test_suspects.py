@@ -200,6 +200,20 @@ def test_rows_in_another_order_than_the_graph_get_their_own_embedding() -> None:
     pd.testing.assert_frame_equal(check.pictures, straight.pictures, check_exact=False, atol=1e-5)
 
 
+@pytest.mark.parametrize("contents", [[1, 1], [1, 1, 2, 2]])
+def test_where_all_copies_conflict_nobody_votes(contents: list[int]) -> None:
+    content = np.unique(contents)
+    embedding = clusters()[0][: len(content)]
+    graph = build_graph(Embeddings(content, embedding, np.zeros(len(content), np.float32)), k=10)
+    unit = normalised(embedding[np.searchsorted(content, contents)])
+    label = np.arange(len(contents)) % 2
+    check = check_labels(table_of(label), np.array(contents), graph, lambda: unit)
+    assert check is not None
+    assert check.pictures["kind"].tolist() == [CONFLICTING] * len(contents)
+    assert (check.pictures["label"] != check.pictures["suggested"]).all()
+    assert check.headline == f"No label looks wrong. {len(contents)} have copies under another label."
+
+
 def test_one_class_is_nothing_to_check() -> None:
     embedding, label = clusters()
     graph = graph_of(embedding)

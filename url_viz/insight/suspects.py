@@ -92,7 +92,8 @@ def judge(
     """
     voter = _agreed_label(row, label, len(graph))
     votes = ballot(voter, graph, twin_group=twin_group)
-    fit = None if embeddings is None else left_out(embeddings, voter, classes)
+    has_voters = bool((voter != NONE).any())  # none where every content lies under two labels
+    fit = left_out(embeddings, voter, classes) if embeddings is not None and has_voters else None
     opinion = _opinion(row, label, votes, fit, classes)
     kind = np.full(len(row), "", dtype=object)
     kind[opinion.disagrees & (opinion.spread > _usual_spread(opinion))] = AMBIGUOUS
