@@ -39,7 +39,7 @@ if check is None:
 labels.show_headline(check)
 left, right = st.columns([3, 2], gap="medium")
 with right:
-    pair = labels.pick_pair(check)
+    pair = labels.pick_pair(image_set, check)
 with left:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         kind = labels.pick_kind(check, disabled=pair is not None)

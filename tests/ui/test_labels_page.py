@@ -14,7 +14,7 @@ from url_viz.image_set import ImageSet, embed_folder
 from url_viz.insight.label_check import LabelCheck
 from url_viz.jobs import start_job
 from url_viz.models.model import Model
-from url_viz.ui.labels import Pair, in_scope, of_pair, tiles
+from url_viz.ui.labels import Pair, in_scope, of_pair, pair_at, tiles
 from url_viz.ui.reading import KIND
 from url_viz.workspace import Workspace
 
@@ -149,6 +149,13 @@ def test_a_pair_shows_both_ways_also_what_is_no_suspect() -> None:
     assert rows["suggested"].tolist() == ["dog", "cat", "dog"]
     assert in_scope(made(), kind="label error", label=None)["id"].tolist() == [1]
     assert in_scope(made(), kind=None, label="emu")["id"].tolist() == [4]
+
+
+def test_a_row_that_was_chosen_in_a_longer_table_is_no_pair() -> None:
+    confused = made().confused
+    pairs = [pair_at(confused, [row]) for row in range(len(confused))]
+    assert Pair("cat", "dog") in pairs
+    assert pair_at(confused, []) is pair_at(confused, [len(confused)]) is None
 
 
 def test_tiles_say_what_to_try_and_who_says_so() -> None:

@@ -1,7 +1,7 @@
 """The parts of the Check labels page: headline, what is shown, the gallery of suspects, and confused classes."""
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -114,7 +114,7 @@ def of_pair(check: LabelCheck, pair: Pair) -> pd.DataFrame:
     return rows.assign(suggested=rows["taken_for"])[list(COLUMNS)]
 
 
-def pick_pair(check: LabelCheck) -> Pair | None:
+def pick_pair(image_set: ImageSet, check: LabelCheck) -> Pair | None:
     """The table of confused classes; returns the pair of the row that is chosen in it."""
     confused = check.confused
     st.markdown(f"**Confused classes** · {len(confused):,}")
@@ -130,11 +130,15 @@ def pick_pair(check: LabelCheck) -> Pair | None:
         on_select="rerun",
         selection_mode="single-row",
         column_config=_columns(),
-        key="view.labels.pairs",
+        key=f"view.labels.pairs.{image_set.version}",  # rows of another table are no choice in this one
     )
     st.caption("Click the left edge of a row to see the pictures of that pair; again for all suspects.")
-    rows = event["selection"]["rows"]
-    if not rows:
+    return pair_at(confused, event["selection"]["rows"])
+
+
+def pair_at(confused: pd.DataFrame, rows: Sequence[int]) -> Pair | None:
+    """The pair of the first chosen row; None where none is, or the table has become shorter since."""
+    if not rows or rows[0] >= len(confused):
         return None
     row = confused.iloc[rows[0]]
     return Pair(str(row["class_a"]), str(row["class_b"]))
