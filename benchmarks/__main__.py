@@ -10,7 +10,7 @@ OUT = Path(__file__).parent.parent / "docs" / "performance.md"
 HEAD = """# Performance
 
 Written by `make bench` on {date}. Every ratio is taken side by side in one run, medians of several; absolute figures
-are of one machine on one day. No GPU was at hand: embedding on a GPU is unmeasured.
+are of one machine on one day. Embedding is measured on the CPU; on a GPU it is unmeasured unless a section says otherwise.
 
 """
 

@@ -122,6 +122,10 @@ class TestRank:
     def test_by_other_values(self, run: Run, read: Path, by: str) -> None:
         assert f"Clearest by {by}:" in run("rank", read, "--by", by)
 
+    def test_by_any_column_of_numbers_and_no_other(self, run: Run, read: Path) -> None:
+        assert "Most ambiguous by width:" in run("rank", read, "--by", "width")
+        assert "There is no column of numbers 'path'" in run("rank", read, "--by", "path", status=1)
+
     def test_twins_are_counted_or_shown(self, run: Run, folder: Path) -> None:
         for number in range(3):
             (folder / f"copy{number}.jpg").write_bytes((folder / "cat" / "0000.jpg").read_bytes())

@@ -96,7 +96,9 @@ def rank(
     folder: Positional[Folder],
     *,
     top: Annotated[int, arg(help="how many pictures of each end")] = 20,
-    by: Literal["uncertainty", "confusability", "entropy", "inverse_norm"] = "uncertainty",
+    by: Annotated[str, arg(help="uncertainty, confusability, entropy, inverse_norm, or any column of numbers")] = (
+        "uncertainty"
+    ),
     twins: Annotated[bool, arg(help="show every picture of a group of twins")] = False,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
@@ -106,6 +108,9 @@ def rank(
     from url_viz.insight.ranking import ends
 
     table = open_image_set(folder, model=model, workspace=workspace).table()
+    numeric = [str(name) for name in table.columns if pd.api.types.is_numeric_dtype(table[name])]
+    if by not in numeric:
+        raise UrlVizError(f"There is no column of numbers {by!r}. There are: {', '.join(numeric)}.")
     if not np.isfinite(table[by].to_numpy(dtype=float)).any():
         raise UrlVizError(f"No picture has a value of {by!r} under the model {model!r}. Choose another with --by.")
     both = ends(table, by=by, collapse_twins=not twins)

@@ -118,7 +118,7 @@ def as_query(filters: Iterable[Filter]) -> dict[str, list[str]]:
             query[f"in.{one.column}"] = list(one.values)
         else:
             bounds = {"min": one.low, "max": one.high}
-            query |= {f"{end}.{one.column}": [f"{bound:.9g}"] for end, bound in bounds.items() if bound is not None}
+            query |= {f"{end}.{one.column}": [repr(float(bound))] for end, bound in bounds.items() if bound is not None}
     return query
 
 

@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from url_viz.errors import FolderError
 from url_viz.image_set import ImageSet
 from url_viz.insight.filters import Between
 from url_viz.insight.ranking import value_at, with_percentile
 from url_viz.insight.report import table_bytes
+from url_viz.share.folders import paths_text
 from url_viz.ui.components.gallery import show_gallery
 from url_viz.ui.components.map import MapEvent
 from url_viz.ui.decide import take_gallery_event
@@ -69,7 +71,7 @@ def show_chips(
                 args=(key, "threshold"),
             )
             value = value_at(table, measure, threshold)
-            below = float(np.nextafter(np.float32(value), np.float32(-np.inf)))  # both bounds of a filter are inside
+            below = float(np.nextafter(value, -np.inf))  # both bounds of a filter are inside
             for words, bounds in (
                 ("Only above", Between(measure, value)),
                 ("Only below", Between(measure, None, below)),
@@ -80,6 +82,7 @@ def show_chips(
                     key=f"threshold.{words}",
                     on_click=set_filter,
                     args=(measure, bounds),
+                    disabled=not np.isfinite(value),
                     help="Narrows everything, so that you can decide on one side of the threshold",
                 )
 
@@ -129,8 +132,25 @@ def _show_exports(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) 
         _downloads("All pictures", table, f"{image_set.root.name}-all", key="all")
         if len(rows) != len(table):
             _downloads("What is shown", rows, f"{image_set.root.name}-selection", key="rows")
-        st.markdown(f"**Share** ({len(rows):,})")
+        st.download_button(
+            "List of paths",
+            data=lambda: _paths(image_set, rows),
+            file_name=f"{image_set.root.name}-paths.txt",
+            mime="text/plain",
+            on_click="ignore",
+            key="download.paths",
+            help="Of what is shown, one a line (with NULs between where a name holds a line break)",
+        )
+        st.markdown(f"**Share** ({len(rows):,} of {len(table):,})")
         show_share(image_set, rows)
+
+
+def _paths(image_set: ImageSet, rows: pd.DataFrame) -> bytes:
+    ids = rows["id"].tolist()
+    try:
+        return paths_text(image_set, ids)
+    except FolderError:
+        return paths_text(image_set, ids, nul=True)
 
 
 def show_failures(image_set: ImageSet) -> None:
@@ -174,14 +194,15 @@ def _clear(key: str, part: str) -> None:
     st.session_state[key][part] = None
 
 
-def view_now(table: pd.DataFrame, done: MapEvent, *, measure: str, colour: str) -> ExploreView:
+def view_now(image_set: ImageSet, table: pd.DataFrame, done: MapEvent, *, measure: str, colour: str) -> ExploreView:
     """What is looked at after this run's controls; the measure that a newcomer gets is no choice."""
     return ExploreView(
         measure=None if measure == measures_of(table)[0] else measure,
         colour=colour,
         collapse_twins=bool(st.session_state.get("view.collapse", True)),
         style=done.style or "points",
+        size_by_value=bool(st.session_state.get("view.size")),
         threshold_percentile=done.threshold_percentile,
-        polygon=None if subset_shown() else done.polygon,
+        polygon=None if subset_shown(image_set) else done.polygon,
         filters=filters_on(),
     )

@@ -117,6 +117,9 @@ def _facts(image_set: ImageSet, row: dict[str, object]) -> pd.DataFrame:
     nearest = float(row["nearest_similarity"])  # type: ignore[arg-type]
     if np.isfinite(nearest):
         rows.append(("Nearest neighbour", f"cosine {nearest:.3f}"))
+    if row["tags"]:
+        rows.append(("Tags", str(row["tags"])))
+    rows += [(one.name, str(row[one.name])) for one in image_set.own_columns() if row[one.name] == row[one.name]]
     head = image_set.head
     rows.append(("Model", image_set.source.name + (f", head {head.digest[:8]}" if head else ", no head")))
     return pd.DataFrame(rows, columns=["Fact", "Value"])
