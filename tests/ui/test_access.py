@@ -1,6 +1,7 @@
 """Where a login is set up, our own routes answer nobody else; without one the app says when it is open to others."""
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 from tests.images.pictures import write_folder
 from url_viz.image_set import embed_folder
 from url_viz.models.model import Model
+from url_viz.ui import access
 from url_viz.ui.access import listens_to_others, may_enter, open_warning
 from url_viz.ui.routes import middleware, routes, thumbnail_url
 
@@ -34,14 +36,26 @@ server_metadata_url = "https://login.example/.well-known/openid-configuration"
 
 
 @pytest.fixture
-def login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A secrets.toml with a login, in force."""
-    (tmp_path / "secrets.toml").write_text(AUTH)
+def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where secrets.toml is looked for, as by a process that has seen none yet."""
+    monkeypatch.setattr(access, "_login_was_seen", threading.Event())
     before = config.get_option("secrets.files")
     config.set_option("secrets.files", [str(tmp_path / "secrets.toml")])
     secrets_singleton._reset()
-    yield
+    yield tmp_path / "secrets.toml"
     config.set_option("secrets.files", before)
+    secrets_singleton._reset()
+
+
+@pytest.fixture
+def login(secrets: Path) -> None:
+    """A secrets.toml with a login, in force."""
+    secrets.write_text(AUTH)
+
+
+def saved(secrets: Path, text: str | bytes) -> None:
+    """The file saved anew, and noticed."""
+    secrets.write_bytes(text if isinstance(text, bytes) else text.encode())
     secrets_singleton._reset()
 
 
@@ -49,6 +63,11 @@ def signed(*, secret: str = SECRET, name: str = COOKIE, **told: object) -> dict[
     """The cookie that Streamlit gives at a login, as its own code signs it."""
     record = {"origin": ORIGIN, "is_logged_in": True, "email": "ann@example.org"} | told
     return {COOKIE: URLSafeTimedSerializer(secret, salt=name).dumps(json.dumps(record))}
+
+
+def tampered(cookie: str) -> str:
+    """The cookie with a letter of its signature changed; not the last one, of which two bits say nothing."""
+    return cookie[:-5] + ("A" if cookie[-5] != "A" else "B") + cookie[-4:]
 
 
 def test_without_a_login_everybody_at_this_machine_may_enter() -> None:
@@ -74,7 +93,7 @@ class TestWithALogin:
             signed(is_logged_in=False),
             signed(is_logged_in="yes"),
             signed(origin="http://other.example"),
-            {COOKIE: signed()[COOKIE][:-1] + ("A" if signed()[COOKIE][-1] != "A" else "B")},
+            {COOKIE: tampered(signed()[COOKIE])},
         ],
         ids=str,
     )
@@ -114,6 +133,49 @@ class TestWithALogin:
         assert not at.exception
         assert [button.label for button in at.button] == ["Log in"]
         assert not at.sidebar.selectbox
+
+
+class TestSecretsThatCannotBeRead:
+    """A login never fails open."""
+
+    @pytest.mark.parametrize("text", ["", "[other]\n", "[auth", b"\xff\xfe", None], ids=repr)
+    def test_a_login_that_was_seen_stays_asked_for(self, secrets: Path, text: str | bytes | None) -> None:
+        saved(secrets, AUTH)
+        assert open_warning() is None  # as the start of the app asks
+        if text is None:
+            secrets.unlink()
+            secrets_singleton._reset()
+        else:
+            saved(secrets, text)
+        assert not may_enter({}, origin=ORIGIN)
+        assert not may_enter(signed(), origin=ORIGIN)
+        saved(secrets, AUTH)
+        assert may_enter(signed(), origin=ORIGIN)
+
+    @pytest.mark.parametrize("text", ["[auth", b"\xff\xfe"], ids=repr)
+    def test_a_file_that_was_never_whole_lets_nobody_in(self, secrets: Path, text: str | bytes) -> None:
+        saved(secrets, text)
+        assert not may_enter({}, origin=ORIGIN)
+        client = TestClient(Starlette(routes=routes(), middleware=middleware()), base_url=ORIGIN)
+        assert client.get("/url-viz/points/" + "0" * 16).status_code == 401
+
+    def test_a_page_says_so_and_shows_nothing_else(self, secrets: Path) -> None:
+        def script() -> None:
+            import streamlit as st
+
+            from url_viz.ui.access import show_gate
+
+            st.text(f"let in: {show_gate()}")
+
+        saved(secrets, "[auth")
+        at = AppTest.from_function(script, default_timeout=60).run()
+        assert at.text[0].value == "let in: False"
+        assert "cannot be read" in at.error[0].value
+
+    def test_no_file_or_one_without_a_login_asks_for_none(self, secrets: Path) -> None:
+        assert may_enter({}, origin=ORIGIN)
+        saved(secrets, "[other]\nkey = 1\n")
+        assert may_enter({}, origin=ORIGIN)
 
 
 @pytest.mark.parametrize(

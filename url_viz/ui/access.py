@@ -3,13 +3,17 @@
 A login is set up in `.streamlit/secrets.toml` under `[auth]` (OIDC, https://docs.streamlit.io/develop/concepts/connections/authentication).
 Pages ask `st.user`. Our own routes have no session: they verify the cookie that Streamlit signs at the login, with
 Streamlit's own functions, and refuse where these are not where we know them.
+
+A login that was seen once stays asked for until the process ends, and a secrets.toml that is there and cannot be read
+lets nobody in: a file that is being saved, or was saved with a slip, opens nothing.
 """
 
 import ipaddress
 import json
 import os
+import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import streamlit as st
@@ -24,11 +28,38 @@ OPEN_TO_OTHERS = (
     "picture in the allowed folders ($URL_VIZ_ROOTS), and forget image sets. Set server.address to 127.0.0.1, or set "
     "up a login: docs/reliability.md, “Letting others in”."
 )
+UNREADABLE = (
+    "The settings of this app's login cannot be read, so nobody is let in. Whoever runs it: mend `[auth]` in "
+    ".streamlit/secrets.toml. To run it without a login, take the file away and start the app again."
+)
+Login = Literal["none", "asked", "unreadable"]
+
+_login_was_seen = threading.Event()
 
 
-def login_is_configured() -> bool:
-    """Whether secrets.toml has a section [auth]."""
-    return bool(secrets_singleton.load_if_toml_exists() and "auth" in secrets_singleton)
+def login() -> Login:
+    """Whether a login is `asked` for, by a section [auth] in secrets.toml, or its settings are `unreadable`."""
+    if _has_auth_section():
+        _login_was_seen.set()
+        return "asked"
+    return "unreadable" if _login_was_seen.is_set() or _secrets_are_broken() else "none"
+
+
+def _has_auth_section() -> bool:
+    try:
+        return bool(secrets_singleton.load_if_toml_exists() and "auth" in secrets_singleton)
+    except (OSError, ValueError):  # not ours to read, or no text; `_secrets_are_broken` finds the same
+        return False
+
+
+def _secrets_are_broken() -> bool:
+    """Whether a file of secrets is there and cannot be loaded; Streamlit's own answer is the same as for no file."""
+    try:
+        if secrets_singleton.load_if_toml_exists():
+            return False
+    except (OSError, ValueError):
+        return True
+    return any(map(os.path.lexists, config.get_option("secrets.files")))
 
 
 def listens_to_others() -> bool:
@@ -44,7 +75,7 @@ def listens_to_others() -> bool:
 
 def open_warning() -> str | None:
     """What to tell where the app is open to others without a login; None where it is not."""
-    if not listens_to_others() or login_is_configured():
+    if login() != "none" or not listens_to_others():  # the login first: the start of the app asks here, and notes it
         return None
     return OPEN_TO_OTHERS.format(address=config.get_option("server.address") or "all addresses")
 
@@ -54,8 +85,12 @@ def show_gate() -> bool:
     warning = open_warning()
     if warning is not None:
         st.warning(warning, icon=":material/lock_open:")
-    if not login_is_configured():
+    asked = login()
+    if asked == "none":
         return True
+    if asked == "unreadable":
+        st.error(UNREADABLE, icon=":material/lock:")
+        return False
     if st.user.is_logged_in and _is_listed(st.user.to_dict()):
         return True
     st.title("URL-Viz")
@@ -80,8 +115,9 @@ def may_enter(cookies: Mapping[str, str], *, origin: str) -> bool:
 
     `origin` is the scheme and host that the request was sent to; the cookie names the one that it was made for.
     """
-    if not login_is_configured():
-        return True
+    asked = login()
+    if asked != "asked":
+        return asked == "none"
     told = _signed_in_cookie(cookies)
     return told.get("is_logged_in") is True and told.get("origin") in _origins(origin) and _is_listed(told)
 
