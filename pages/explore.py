@@ -44,7 +44,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
     with places[2]:
         show_filter_popover(table)
 
-table = explore_map.only_alone(table)
+table = explore_map.only_alone(image_set, table)
 done = explore_map.state_of_map(image_set)
 scope = Scope(done.polygon, filters_on())
 rows = explore.scoped_rows(table, scope, measure)
@@ -64,7 +64,7 @@ with right:
     clicked = explore.show_galleries(image_set, rows, measure=measure, threshold=done.threshold_percentile)
 show_twins_button(image_set, table, measure=measure)
 explore.show_failures(image_set)
-keep_view(explore.view_now(table, done, measure=measure, colour=colour))
+keep_view(explore.view_now(image_set, table, done, measure=measure, colour=colour))
 
 opened = event.clicked_id if event.clicked_id is not None else clicked
 if opened is not None:

@@ -1,7 +1,9 @@
 """Explore in every state, through app.py as a visitor meets it: empty, loading, loaded, narrowed, failed."""
 
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -10,6 +12,7 @@ from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import Job, list_jobs, start_job
 from url_viz.models.model import Model
 from url_viz.ui.reading import KIND
+from url_viz.ui.subsets import Subset, subsets
 from url_viz.workspace import Workspace, set_id_of
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -267,6 +270,93 @@ def test_any_numeric_column_orders_and_any_category_colours(image_set: ImageSet)
     at.selectbox(key="view.colour").set_value("label").run()
     assert not at.exception
     assert at.query_params["colour"] == "label"
+    at.toggle(key="view.size").set_value(True).run()
+    assert not at.exception
+    assert at.query_params["size"] == "1"
+
+
+class TestAlone:
+    """Pictures on a map of their own, whatever the server has let go of meanwhile."""
+
+    @pytest.fixture
+    def at(self, image_set: ImageSet) -> AppTest:
+        at = run(image_set)
+        at.text_input(key="view.filter_name").set_value("dog/").run()
+        at.button(key="alone").click().run()
+        assert alone(at) is not None
+        return at
+
+    def test_the_page_stays_with_them(self, at: AppTest) -> None:
+        subsets.forget(made(at).key)
+        at.run()
+        assert alone(at) == "This map shows **6** of 12 pictures alone."
+        assert made(at).failure == ""
+        at.button(key="subset.back").click().run()
+        assert alone(at) is None
+
+    def test_a_map_that_failed_is_tried_again_at_a_click(self, at: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+        def broken(self: ImageSet, ids: object) -> None:
+            raise OSError("no room")
+
+        subsets.forget(made(at).key)
+        with monkeypatch.context() as breaking:
+            breaking.setattr(ImageSet, "project", broken)
+            at.run()
+            assert made(at).failure == "no room"
+        at.run()
+        assert "Their own map could not be made: no room" in words(at)
+        at.button(key="subset.again").click().run()
+        assert alone(at) is not None
+        assert made(at).failure == ""
+        assert not at.run().error
+
+    def test_where_none_is_in_the_set_any_more_all_are_shown(self, at: AppTest) -> None:
+        subsets.forget(made(at).key)
+        at.session_state["view.alone.ids"] = np.array([5])
+        at.run()
+        assert not at.exception
+        assert alone(at) is None
+        assert "not in this set any more" in at.toast[0].value
+
+
+def alone(at: AppTest) -> str | None:
+    """What the page says of pictures that are looked at alone."""
+    return next((e.value for e in at.markdown if e.value.startswith("This map shows")), None)
+
+
+def made(at: AppTest) -> Subset:
+    """The pictures looked at alone, once their map is made or has failed."""
+    deadline = time.monotonic() + 30
+    while (found := subsets.get(at.session_state["view.alone"])) is not None and found.is_being_made:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(("is_the_model_shown", "runs"), [(True, 2), (False, 1)])
+def test_the_page_runs_again_for_what_the_model_shown_reads(
+    image_set: ImageSet, home: Workspace, *, is_the_model_shown: bool, runs: int
+) -> None:
+    name = image_set.source.name
+    reader = name if is_the_model_shown else "resnet18"
+    about = {"set_id": image_set.set_id, "model": reader, "folder": str(image_set.root)}
+    start_job(["-c", "import time; time.sleep(60)"], kind=KIND, title="Read", workspace=home, about=about)
+
+    def script(set_id: str) -> None:
+        import streamlit as st
+
+        from url_viz.ui.reading import show_reading
+
+        st.session_state["runs"] = st.session_state.get("runs", 0) + 1
+        show_reading(set_id, shown_version="an older one")
+
+    at = AppTest.from_function(script, args=(image_set.set_id,))
+    at.session_state["chosen_set"], at.session_state["chosen_model"] = image_set.set_id, name
+    at.session_state["reading_ticks"] = 1000
+    at.run()
+    assert not at.exception
+    assert at.session_state["runs"] == runs
 
 
 def test_twins_are_told_and_one_of_each_is_kept(home: Workspace, tmp_path: Path, model: Model) -> None:

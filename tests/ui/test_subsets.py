@@ -101,6 +101,24 @@ def test_only_the_last_few_are_held(image_set: ImageSet, held: Subsets) -> None:
     assert [held.get(key) is None for key in keys] == [True, False, False]
 
 
+def test_what_is_looked_at_is_held_for_longer(image_set: ImageSet, held: Subsets) -> None:
+    ids = image_set.table()["id"].to_numpy()
+    first, second = (made(held, held.ask(image_set, ids[:count])).key for count in (2, 3))
+    assert held.get(first) is not None
+    held.ask(image_set, ids[:4])
+    assert [held.get(key) is None for key in (first, second)] == [False, True]
+
+
+def test_an_error_that_nobody_expected_is_said_too(
+    image_set: ImageSet, held: Subsets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: ImageSet, ids: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(ImageSet, "project", broken)
+    assert made(held, held.ask(image_set, image_set.table()["id"].to_numpy()[:4])).failure == "MemoryError"
+
+
 def test_ids_of_no_picture_are_refused(image_set: ImageSet) -> None:
     with pytest.raises(ImageSetError, match="no picture with id 5"):
         image_set.project([5, int(image_set.table()["id"].iloc[0])])

@@ -83,7 +83,7 @@ def _take_class() -> None:
 
 
 def show_view_popover(image_set: ImageSet, table: pd.DataFrame) -> None:
-    """How the set is shown: another order, twins, and class folders."""
+    """How the set is shown: another order, twins, sizes, and class folders."""
     with st.popover("View", icon=":material/tune:"):
         others = other_measures(table)
         if others:
@@ -100,6 +100,7 @@ def show_view_popover(image_set: ImageSet, table: pd.DataFrame) -> None:
             )
         st.session_state.setdefault("view.collapse", True)
         st.toggle("Show twins as one", key="view.collapse", help="Bursts and copies count once; +n says how many")
+        st.toggle("Size by value", key="view.size", help="Higher values are drawn larger, as they always are in fog")
         _pick_with_classes(image_set)
 
 

@@ -16,13 +16,14 @@ from url_viz.ui.subsets import Subset, show_subset, subsets
 
 MAP_HEIGHT_PX = 640
 _ALONE = "view.alone"
+_ALONE_IDS = "view.alone.ids"
 _DECIDED = ("decision", "tags")
 
 
 def map_key(image_set: ImageSet) -> str:
     """Where the map's state is; one a set, and one a selection on a map of its own, so that each keeps its own zoom."""
-    alone = st.session_state.get(_ALONE)
-    return f"view.map.{image_set.set_id}{f'.{alone}' if alone else ''}"
+    subset = subset_shown(image_set)
+    return f"view.map.{image_set.set_id}{f'.{subset.key}' if subset is not None else ''}"
 
 
 def state_of_map(image_set: ImageSet) -> MapEvent:
@@ -30,14 +31,19 @@ def state_of_map(image_set: ImageSet) -> MapEvent:
     return map_event(st.session_state.get(map_key(image_set)) or {})
 
 
-def subset_shown() -> Subset | None:
-    """The pictures that are looked at alone, where some are."""
+def subset_shown(image_set: ImageSet) -> Subset | None:
+    """The pictures that are looked at alone, where some are; what the server let go of is asked for again."""
+    key = st.session_state.get(_ALONE)
+    if key is None:
+        return None
+    if subsets.get(key) is None:
+        _look_alone(image_set, st.session_state[_ALONE_IDS])
     return subsets.get(st.session_state.get(_ALONE, ""))
 
 
 def show_alone_button(image_set: ImageSet, rows: pd.DataFrame, *, total: int) -> None:
     """Offer to look at the pictures in scope on a map of their own."""
-    if 2 < len(rows) < total and subset_shown() is None:
+    if 2 < len(rows) < total and subset_shown(image_set) is None:
         ids = rows["id"].to_numpy(np.int64)
         st.button(
             "On a map of their own",
@@ -49,13 +55,13 @@ def show_alone_button(image_set: ImageSet, rows: pd.DataFrame, *, total: int) ->
         )
 
 
-def only_alone(table: pd.DataFrame) -> pd.DataFrame:
+def only_alone(image_set: ImageSet, table: pd.DataFrame) -> pd.DataFrame:
     """The table, or its rows that are looked at alone, at their own places; says so, and how to go back."""
-    subset = subset_shown()
+    subset = subset_shown(image_set)
     if subset is None:
         return table
     if show_subset(subset, total=len(table)):
-        del st.session_state[_ALONE]
+        _look_at_all()
         st.rerun()
     return subset.table_of(table)
 
@@ -66,7 +72,7 @@ def draw_map(image_set: ImageSet, table: pd.DataFrame, *, measure: str, colour: 
     in_slot = "uncertainty" if measure == "confusability" else measure
     category = "label" if colour == VALUE else colour
     classes = category_names(table, category)
-    subset = subset_shown()
+    subset = subset_shown(image_set)
     key, state = (subset.key, subset.state) if subset is not None else ("", "")
     version = str(image_set.decisions.version) if category in _DECIDED else ""
     view = MapView(
@@ -92,6 +98,7 @@ def draw_map(image_set: ImageSet, table: pd.DataFrame, *, measure: str, colour: 
         polygon=before.polygon,
         note=_note(table, note),
         style=before.style or "points",
+        size_by_measure=bool(st.session_state.get("view.size")),
         with_representatives=bool(before.with_representatives),
     )
     return show_map(view, key=map_key(image_set), height_px=MAP_HEIGHT_PX)
@@ -106,7 +113,19 @@ def _note(table: pd.DataFrame, note: str) -> str:
 
 
 def _look_alone(image_set: ImageSet, ids: NDArray[np.int64]) -> None:
-    st.session_state[_ALONE] = subsets.ask(image_set, ids).key
+    """Look at those of `ids` alone that are still in the set; at all where none is."""
+    present = ids[np.isin(ids, image_set.table()["id"].to_numpy(np.int64))]
+    if not len(present):
+        _look_at_all()
+        st.toast("The pictures that you looked at alone are not in this set any more.", icon=":material/info:")
+        return
+    asked = subsets.ask(image_set, present)
+    st.session_state[_ALONE], st.session_state[_ALONE_IDS] = asked.key, asked.ids
+
+
+def _look_at_all() -> None:
+    for key in (_ALONE, _ALONE_IDS):
+        st.session_state.pop(key, None)
 
 
 def _colour_of(measure: str) -> Colour:

@@ -12,7 +12,7 @@ from url_viz.ui.view import Polygon
 
 _KEPT = "view.explore"
 _ADDRESS_READ = "address_read"
-_OURS = ("by", "colour", "twins", "style", "above", "lasso", "name")
+_OURS = ("by", "colour", "twins", "style", "size", "above", "lasso", "name")
 _PREFIXES = ("in.", "min.", "max.")
 MOST_CORNERS = 160
 
@@ -25,6 +25,7 @@ class ExploreView:
     colour: str = "value"
     collapse_twins: bool = True
     style: str = "points"
+    size_by_value: bool = False
     threshold_percentile: float | None = None
     polygon: Polygon | None = None
     filters: tuple[Filter, ...] = ()
@@ -44,6 +45,7 @@ def restore_view(map_key: str) -> None:
         "view.measure": kept.measure,
         "view.colour": kept.colour,
         "view.collapse": kept.collapse_twins,
+        "view.size": kept.size_by_value,
         FILTERS: kept.filters,
         map_key: {"polygon": kept.polygon, "threshold": kept.threshold_percentile, "style": kept.style},
     }
@@ -75,6 +77,8 @@ def query_of(view: ExploreView) -> dict[str, list[str]]:
         query["twins"] = ["1"]
     if view.style != plain.style:
         query["style"] = [view.style]
+    if view.size_by_value:
+        query["size"] = ["1"]
     if view.threshold_percentile is not None:
         query["above"] = [f"{view.threshold_percentile:g}"]
     if view.polygon is not None and len(view.polygon) <= MOST_CORNERS:
@@ -94,6 +98,7 @@ def view_of(query: Mapping[str, Sequence[str]]) -> ExploreView:
         colour=first("colour") or "value",
         collapse_twins=first("twins") != "1",
         style=first("style") or "points",
+        size_by_value=first("size") == "1",
         threshold_percentile=_percentile(first("above")),
         polygon=_polygon(first("lasso")),
         filters=from_query({key: values for key, values in query.items() if _is_ours(key)}),

@@ -11,7 +11,7 @@ from url_viz.jobs import Job, JobState, cancel_job, list_jobs, log_tail, progres
 from url_viz.progress import Progress
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.roots import allowed, allowed_model, roots
-from url_viz.ui.state import choose
+from url_viz.ui.state import choice, choose
 from url_viz.workspace import Workspace
 
 KIND = "embed"
@@ -114,10 +114,15 @@ def _line(job_id: str, set_id: str, shown_version: str | None) -> None:
 
 
 def _refresh_when_grown(set_id: str, job: Job, shown_version: str | None) -> None:
-    """Run the whole page again where the store has more than the page shows, but not all the time."""
+    """Run the whole page again where the store has more than the page shows, but not all the time.
+
+    What another model reads is seen at the end: until then it changes nothing here, and a dialog may be open.
+    """
+    if job.about.get("model") != choice().model:
+        return
     ticks = st.session_state.get("reading_ticks", 0) + 1
     st.session_state["reading_ticks"] = ticks
-    now = open_sets().find(set_id, job.about.get("model", ""))
+    now = open_sets().find(set_id, choice().model)
     version = now.version if now is not None and len(now) else None
     if version != shown_version and (shown_version is None or ticks * TICK_S >= REFRESH_S):
         st.session_state["reading_ticks"] = 0

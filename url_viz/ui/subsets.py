@@ -16,12 +16,11 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.index.projection import FEWEST_ALONE
 from url_viz.insight.on_map import Projection
 
-MOST_HELD = 8
+MOST_HELD = 32
 PACKAGE_AT = Path(__file__).parents[2]
 TICK_S = 0.5
 
@@ -87,8 +86,10 @@ class Subsets:
         return held
 
     def get(self, key: str) -> Subset | None:
-        """The subset of a key; None where it is not held any more."""
+        """The subset of a key, held for longer by being asked for; None where it is not held any more."""
         with self._lock:
+            if key in self._held:
+                self._held.move_to_end(key)
             return self._held.get(key)
 
     def forget(self, key: str) -> None:
@@ -109,14 +110,15 @@ class Subsets:
 
     def _make(self, image_set: ImageSet, subset: Subset) -> None:
         with self._turn:
-            if self.get(subset.key) is None:  # nobody waits for it any more
-                return
+            with self._lock:
+                if subset.key not in self._held:  # nobody waits for it any more
+                    return
             try:
                 few = len(subset.ids) < FEWEST_ALONE
                 found = image_set.project(subset.ids) if few else self._projected_beside(image_set, subset)
                 done = replace(subset, projection=found)
-            except (UrlVizError, RuntimeError, OSError, ValueError) as error:  # the page says it
-                done = replace(subset, failure=str(error))
+            except Exception as error:  # noqa: BLE001 - the thread ends here; the page that waits for it says why
+                done = replace(subset, failure=str(error) or type(error).__name__)
         with self._lock:
             if subset.key in self._held:
                 self._held[subset.key] = done
