@@ -1,18 +1,22 @@
 """Compare in every state, through app.py as a visitor meets it: one model, two heads, no head, linked selections."""
 
+import gc
 import os
+import weakref
 from pathlib import Path
 
 import pytest
+import timm
+from safetensors.torch import save_file
 from streamlit.testing.v1 import AppTest
 
 from tests.conftest import dice_head
 from tests.images.pictures import write_folder
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.jobs import list_jobs, start_job
 from url_viz.models.head import save_head
-from url_viz.models.model import Model
-from url_viz.ui.compare import SECOND
+from url_viz.models.model import Model, load_model
+from url_viz.ui.compare import SECOND, comparison_of
 from url_viz.ui.compare_maps import scatter_figure
 from url_viz.ui.reading import KIND
 from url_viz.workspace import Workspace
@@ -117,6 +121,32 @@ def test_where_one_has_no_head_only_confusability_is_compared(
     assert "one of the two has no head" in said
     assert "on the order by confusability" in said
     assert "By confusability" in said
+
+
+def test_a_second_model_of_weights_of_the_users_own_is_found(
+    image_set: ImageSet, home: Workspace, tmp_path: Path
+) -> None:
+    tiny, file = "test_vit", tmp_path / "mine.safetensors"
+    save_file(timm.create_model(tiny, num_classes=7).state_dict(), file)
+    mine = load_model(f"{tiny}:{file}", device="cpu", precision="exact", workspace=home.root)
+    embed_folder(image_set.root, model=mine, workspace=home.root)
+    said = words(opened(image_set, second=mine.source.name))
+    assert "was not read with" not in said
+    assert "on the order by confusability" in said
+
+
+def test_a_comparison_is_worked_out_once_and_keeps_no_snapshot(image_set: ImageSet, other_head: str) -> None:
+    def read(model: str) -> ImageSet:
+        return open_image_set(image_set.root, model=model, workspace=image_set.workspace.root)
+
+    first, second = read(image_set.source.name), read(other_head)
+    found = comparison_of(first, second)
+    assert comparison_of(read(image_set.source.name), read(other_head)) is found
+    assert comparison_of(second, first) is not found
+    held = weakref.ref(first)
+    del first
+    gc.collect()
+    assert held() is None
 
 
 def test_while_the_set_is_read_nothing_is_compared(image_set: ImageSet, other_head: str, home: Workspace) -> None:

@@ -1,7 +1,5 @@
 """The parts of the Compare page: which second model, how far the two agree in words, and where they do not."""
 
-from functools import lru_cache
-
 import pandas as pd
 import streamlit as st
 
@@ -83,8 +81,7 @@ def _is_read(set_id: str, name: str) -> bool:
         source = resolve(allowed_model(name))
     except UrlVizError:
         return False
-    digest = source.head.provenance.weights_digest if source.head else None
-    return _about(set_id).space(source.backbone, weights_digest=digest) is not None
+    return _about(set_id).space(source.backbone, weights_digest=source.weights_digest) is not None
 
 
 def _show_only_one(image_set: ImageSet) -> None:
@@ -111,13 +108,18 @@ def _offer_reading(image_set: ImageSet, name: str) -> None:
 
 def comparison_of(first: ImageSet, second: ImageSet) -> Comparison:
     """The comparison of two snapshots, worked out once."""
-    return _comparison(first, second, first.version, second.version)
+    return _comparison(_key(first), _key(second), first, second)
 
 
-@lru_cache(maxsize=4)
-def _comparison(first: ImageSet, second: ImageSet, first_version: str, second_version: str) -> Comparison:
-    """The versions tell snapshots from themselves before their user brought labels."""
-    return first.compare(second)
+def _key(image_set: ImageSet) -> str:
+    head = image_set.head.digest if image_set.head else "-"
+    return f"{image_set.set_id}.{image_set.space.key}.{head}.{image_set.version}"
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _comparison(first_key: str, second_key: str, _first: ImageSet, _second: ImageSet) -> Comparison:
+    """The keys say what it depends on; snapshots are not looked at by the memo, nor kept alive."""
+    return _first.compare(_second)
 
 
 def show_words(found: Comparison, second: ImageSet) -> None:
