@@ -11,15 +11,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from tests.images.pictures import write_folder
 from url_viz.cli import main
 from url_viz.errors import FolderError, ImageSetError, UrlVizError, WorkspaceError
-from url_viz.image_set import embed_folder, open_image_set
+from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.index.store import Store, Writer, find_set, read_about
 from url_viz.models.model import Model
 from url_viz.packing import FORMAT, LABEL, pack, unpack
-from url_viz.sets import compact, disk_use, drop_model, forget, list_sets, rename, repoint, skipped
+from url_viz.sets import (
+    Agreement,
+    check_agreement,
+    compact,
+    disk_use,
+    drop_model,
+    forget,
+    list_sets,
+    rename,
+    repoint,
+    skipped,
+)
 from url_viz.workspace import SetPaths, Workspace
 
 COUNT = 12
@@ -49,10 +61,12 @@ def paths_of(here: Path) -> SetPaths:
     return home.set_paths(find_set(here / "pictures", home))
 
 
+def opened(here: Path, folder: Path | None = None) -> ImageSet:
+    return open_image_set(folder or here / "pictures", model="tf_efficientnet_lite0", workspace=here / "workspace")
+
+
 def facts(here: Path, folder: Path | None = None) -> tuple[list[object], ...]:
-    table = open_image_set(
-        folder or here / "pictures", model="tf_efficientnet_lite0", workspace=here / "workspace"
-    ).table()
+    table = opened(here, folder).table()
     return tuple(table[name].to_list() for name in ("id", "path", "label", "entropy", "x", "confusability"))
 
 
@@ -110,14 +124,15 @@ class TestNames:
 
 class TestMovedFolders:
     def test_everything_is_kept_and_nothing_is_read_again(self, here: Path, bare_model: Model) -> None:
-        before, moved = facts(here), here / "elsewhere"
+        moved = here / "elsewhere"
         paths = paths_of(here)
-        (paths.folder / "decisions.db").write_bytes(b"whatever lies there")
+        opened(here).decisions.decide(opened(here).table()["id"].head(3), "drop")
+        before = facts(here)
         (here / "pictures").rename(moved)
         agreement = repoint(here / "pictures", moved, workspace=here / "workspace")
         assert (agreement.compared, agreement.equal) == (COUNT, COUNT)
         assert facts(here, moved) == before
-        assert (paths.folder / "decisions.db").read_bytes() == b"whatever lies there"
+        assert opened(here, moved).table()["decision"].eq("drop").sum() == 3
         version = Store(paths).version(bare_model.space.key, None)
         assert len(embed_folder(moved, model=bare_model, workspace=here / "workspace")) == COUNT
         assert Store(paths).version(bare_model.space.key, None) == version
@@ -201,14 +216,12 @@ class TestSlimming:
 class TestPacking:
     @pytest.fixture
     def packed(self, here: Path) -> Path:
-        paths = paths_of(here)
-        (paths.folder / "columns").mkdir()
-        (paths.folder / "columns" / "why.parquet").write_bytes(b"more")
-        with closing(sqlite3.connect(paths.folder / "decisions.db")) as database:
-            database.execute("pragma journal_mode=wal")
-            database.execute("create table t (x)")
-            database.execute("insert into t values (42)")
-            database.commit()
+        image_set = opened(here)
+        image_set.decisions.decide(image_set.table()["id"].head(3), "keep")
+        scores = here / "why.csv"
+        image_set.table()[["path"]].assign(score=1.5).to_csv(scores, index=False)
+        image_set.add_columns(scores)
+        with closing(sqlite3.connect(paths_of(here).folder / "decisions.db")):
             rename(here / "pictures", "Packed", workspace=here / "workspace")
             pack(here / "pictures", here / "set.tar", workspace=here / "workspace")  # while the database is open
         return here / "set.tar"
@@ -219,10 +232,9 @@ class TestPacking:
         agreement = unpack(packed, root=there / "pictures", workspace=there / "workspace")
         assert agreement.equal == COUNT
         assert facts(there) == facts(here)
-        folder = paths_of(there).folder
-        assert (folder / "columns" / "why.parquet").read_bytes() == b"more"
-        with closing(sqlite3.connect(folder / "decisions.db")) as database:
-            assert database.execute("select x from t").fetchall() == [(42,)]
+        table = opened(there).table()
+        assert table["decision"].eq("keep").sum() == 3
+        assert table["score"].eq(1.5).all()
         assert list_sets(there / "workspace")["name"].tolist() == ["Packed"]
         assert sorted(p.name for p in (there / "workspace").iterdir()) == ["sets", "unpacking.lock", "workspace.json"]
 
@@ -237,6 +249,53 @@ class TestPacking:
             pack(here / "pictures", packed, workspace=here / "workspace")
         with pytest.raises(ImageSetError, match="is an image set already"):
             unpack(packed, root=here / "pictures", workspace=here / "workspace")
+
+    @pytest.mark.parametrize("kept", ["set.json", "decisions.db"])
+    def test_a_damaged_set_is_not_written_over(self, here: Path, packed: Path, kept: str) -> None:
+        folder = paths_of(here).folder
+        (folder / "set.json").unlink()
+        (folder / "decisions.db").rename(folder / "saved.db")
+        (folder / kept).write_bytes(b"damaged")
+        before = sorted(folder.rglob("*"))
+        with pytest.raises(ImageSetError, match="a damaged image set"):
+            unpack(packed, root=here / "pictures", workspace=here / "workspace")
+        assert sorted(folder.rglob("*")) == before
+        assert (folder / kept).read_bytes() == b"damaged"
+
+    def test_what_is_left_of_a_forgotten_set_is_replaced(self, here: Path, packed: Path) -> None:
+        before, folder = facts(here), paths_of(here).folder
+        for name in ("set.json", "decisions.db", "decisions.db-wal", "decisions.db-shm"):
+            (folder / name).unlink(missing_ok=True)
+        (folder / "tables" / "litter").write_bytes(b"x")
+        unpack(packed, root=here / "pictures", workspace=here / "workspace")
+        assert facts(here) == before
+        assert not (folder / "tables" / "litter").exists()
+        assert not (here / "workspace" / "unpacking").exists()
+
+    @pytest.mark.parametrize(("is_labelled", "said"), [(True, "an image set already"), (False, "began to read")])
+    def test_a_set_that_is_read_meanwhile_stays(
+        self, here: Path, packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_labelled: bool, said: str
+    ) -> None:
+        home = Workspace.at(tmp_path / "w")
+        paths = home.set_paths(find_set(here / "pictures", home))
+        writer, lock = Writer(paths, here / "pictures"), FileLock(paths.lock)
+
+        def while_somebody_begins(store: Store, root: Path) -> Agreement:
+            if is_labelled:
+                writer.__enter__()
+            else:
+                paths.folder.mkdir(parents=True)
+                lock.acquire()
+            return check_agreement(store, root)
+
+        monkeypatch.setattr("url_viz.packing.check_agreement", while_somebody_begins)
+        with pytest.raises(UrlVizError, match=said):
+            unpack(packed, root=here / "pictures", workspace=home.root)
+        assert paths.lock.exists()
+        assert paths.about.exists() is is_labelled
+        assert not paths.tables.exists()
+        writer.__exit__()
+        lock.release()
 
     def test_other_pictures_are_refused_and_leave_nothing(self, packed: Path, tmp_path: Path) -> None:
         other = write_folder(tmp_path / "other", COUNT, classes=("cat", "dog"), start=100)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import time
 import zipfile
 from pathlib import Path
@@ -151,8 +152,13 @@ def await_jobs(workspace: Workspace) -> None:
 
 
 def test_a_folder_outside_the_roots_is_refused_and_nothing_is_written(
-    image_set: ImageSet, model: Model, tmp_path_factory: pytest.TempPathFactory
+    image_set: ImageSet,
+    model: Model,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("URL_VIZ_ROOTS", os.pathsep.join([str(tmp_path), str(Path(model.source.name).parent)]))
     outside = tmp_path_factory.mktemp("outside") / "new"
     at = dropped(opened(model, image_set), PICTURES)
     at.text_input(key="upload.folder").set_value(str(outside)).run()
@@ -165,6 +171,7 @@ def test_a_folder_outside_the_roots_is_refused_and_nothing_is_written(
 def test_a_folder_is_suggested_inside_the_set_only_where_the_app_may_write(
     image_set: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("URL_VIZ_ROOTS", str(tmp_path))
     assert suggested_folder(image_set) == image_set.root / "uploads"
     assert suggested_folder(None) == tmp_path / "uploads"
     (tmp_path / "other").mkdir()

@@ -89,7 +89,7 @@ def scan(root: Path, *, within: Sequence[Path] | None = None) -> Scan:
 class _Walk:
     """One depth-first walk; remembers folders by device and inode, so that a loop of symlinks ends."""
 
-    def __init__(self, root: bytes, within: Sequence[Path] | None) -> None:
+    def __init__(self, root: bytes, within: Sequence[Path] | None = None) -> None:
         self.root = root
         self._within = None if within is None else [folder.resolve() for folder in within]
         self.other: Counter[str] = Counter()

@@ -144,7 +144,7 @@ class TestErrors:
             pictures_of(f"cub/dev:{tmp_path}")
 
     def test_an_unknown_name_lists_the_known_ones(self) -> None:
-        with pytest.raises(FolderError, match=r"'birds'.*folder, cub, cars, sop, cifar10h"):
+        with pytest.raises(FolderError, match=r"'birds'.*folder, tar, cub, cars, sop, cifar10h"):
             pictures_of("birds:somewhere")
 
     def test_a_picture_of_the_list_that_is_gone(self, tmp_path: Path) -> None:
