@@ -250,27 +250,32 @@ class TestPacking:
         with pytest.raises(ImageSetError, match="is an image set already"):
             unpack(packed, root=here / "pictures", workspace=here / "workspace")
 
-    @pytest.mark.parametrize("kept", ["set.json", "decisions.db"])
-    def test_a_damaged_set_is_not_written_over(self, here: Path, packed: Path, kept: str) -> None:
-        folder = paths_of(here).folder
-        (folder / "set.json").unlink()
-        (folder / "decisions.db").rename(folder / "saved.db")
-        (folder / kept).write_bytes(b"damaged")
-        before = sorted(folder.rglob("*"))
-        with pytest.raises(ImageSetError, match="a damaged image set"):
-            unpack(packed, root=here / "pictures", workspace=here / "workspace")
-        assert sorted(folder.rglob("*")) == before
-        assert (folder / kept).read_bytes() == b"damaged"
+    @pytest.fixture
+    def kept(self, here: Path, packed: Path, tmp_path: Path) -> Path:
+        """What another workspace keeps of the folder, unpacked there before."""
+        home = Workspace.at(tmp_path / "w")
+        unpack(packed, root=here / "pictures", workspace=home.root)
+        return home.set_paths(find_set(here / "pictures", home)).folder
 
-    def test_what_is_left_of_a_forgotten_set_is_replaced(self, here: Path, packed: Path) -> None:
-        before, folder = facts(here), paths_of(here).folder
-        for name in ("set.json", "decisions.db", "decisions.db-wal", "decisions.db-shm"):
-            (folder / name).unlink(missing_ok=True)
-        (folder / "tables" / "litter").write_bytes(b"x")
-        unpack(packed, root=here / "pictures", workspace=here / "workspace")
-        assert facts(here) == before
-        assert not (folder / "tables" / "litter").exists()
-        assert not (here / "workspace" / "unpacking").exists()
+    @pytest.mark.parametrize("whole", ["set.json", "decisions.db"])
+    def test_a_damaged_set_is_not_written_over(self, here: Path, packed: Path, kept: Path, whole: str) -> None:
+        for name in {"set.json", "decisions.db"} - {whole}:
+            (kept / name).unlink()
+        if whole == "set.json":
+            (kept / "set.json").write_text("{")
+        before = {path: path.read_bytes() for path in kept.rglob("*") if path.is_file()}
+        with pytest.raises(ImageSetError, match="a damaged image set"):
+            unpack(packed, root=here / "pictures", workspace=kept.parents[1])
+        assert {path: path.read_bytes() for path in kept.rglob("*") if path.is_file()} == before
+
+    def test_what_is_left_of_a_forgotten_set_is_replaced(self, here: Path, packed: Path, kept: Path) -> None:
+        for name in ("set.json", "decisions.db"):
+            (kept / name).unlink()
+        (kept / "litter").write_bytes(b"x")
+        unpack(packed, root=here / "pictures", workspace=kept.parents[1])
+        assert (kept / "set.json").exists()
+        assert not (kept / "litter").exists()
+        assert not (kept.parents[1] / "unpacking").exists()
 
     @pytest.mark.parametrize(("is_labelled", "said"), [(True, "an image set already"), (False, "began to read")])
     def test_a_set_that_is_read_meanwhile_stays(

@@ -1,5 +1,6 @@
 """An image set as one file, to carry it to another machine: packing it, and unpacking what may be hostile."""
 
+import errno
 import io
 import json
 import os
@@ -12,7 +13,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from url_viz.errors import FolderError, ImageSetError, WorkspaceError
 from url_viz.image_set import read_before
@@ -59,16 +60,12 @@ def unpack(file: str | Path, *, root: str | Path, workspace: Path | None = None)
 
     Nothing is written where a name leads out of the archive, and the image set appears whole or not at all. Raises
     FolderError where the file is no such archive, or `root` holds other pictures; ImageSetError where `root` was read
-    already.
+    already, or what is kept of it is damaged; WorkspaceError while it is being read.
     """
     home = Workspace.at(workspace)
     here = Path(root).expanduser().resolve()
     with _unpacking(home) as temporary:
-        set_id = find_set(here, home)
-        if set_id in dict(known_sets(home)):
-            raise ImageSetError(
-                f"{str(here)!r} is an image set already. Forget it first: `python -m url_viz forget {str(here)!r}`."
-            )
+        _refuse_kept(here, home)
         made = SetPaths(temporary / "set")
         store = Store(made)
         with full_disk_is_told(store):
@@ -76,11 +73,45 @@ def unpack(file: str | Path, *, root: str | Path, workspace: Path | None = None)
             write_about(made, replace(read_about(made), root=here))
         _check_paths(store, Path(file))
         agreement = check_agreement(store, here)
-        home.sets.mkdir(parents=True, exist_ok=True)
-        final = home.set_paths(set_id).folder
-        shutil.rmtree(final, ignore_errors=True)  # of a damaged or half-forgotten set: a folder without a label
-        os.rename(made.folder, final)
+        _put_in_place(made.folder, here, home, aside=temporary / "replaced")
     return agreement
+
+
+def _refuse_kept(root: Path, home: Workspace) -> SetPaths:
+    """Where the image set of `root` goes. Raises ImageSetError where something is kept there that may be missed."""
+    set_id = find_set(root, home)
+    paths = home.set_paths(set_id)
+    if set_id in dict(known_sets(home)):
+        raise ImageSetError(
+            f"{str(root)!r} is an image set already. Forget it first: `python -m url_viz forget {str(root)!r}`."
+        )
+    if paths.about.exists() or paths.decisions.exists():
+        raise ImageSetError(
+            f"{str(paths.folder)!r} holds a damaged image set, its decisions perhaps among what is whole. Move that "
+            f"folder out of the workspace, or remove it, and unpack again."
+        )
+    return paths
+
+
+def _put_in_place(made: Path, root: Path, home: Workspace, *, aside: Path) -> None:
+    """Give an unpacked folder its name, unless somebody began to read `root` meanwhile: unpacking takes its time.
+
+    What is there without a label, of a half-forgotten set, goes `aside`.
+    """
+    final = _refuse_kept(root, home)
+    final.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(final.lock, timeout=0):
+            _refuse_kept(root, home)  # again: it may have been read before the lock was ours
+            os.rename(final.folder, aside)
+            os.rename(made, final.folder)
+    except OSError as error:  # a Timeout is one
+        if not isinstance(error, Timeout) and error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        raise WorkspaceError(
+            f"Another process began to read {str(root)!r} meanwhile. Nothing of it was touched: wait until it is done, "
+            f"and forget it before you unpack again."
+        ) from error
 
 
 def _label() -> bytes:
