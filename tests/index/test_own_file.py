@@ -1,6 +1,7 @@
 """A user's file becomes plain columns, whatever wrote it; one that cannot be read says so in a sentence."""
 
 import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -169,6 +170,59 @@ class TestArrays:
         np.save(file, np.array([{"a": 1}], dtype=object), allow_pickle=True)
         with pytest.raises(FolderError, match="cannot be read as NumPy's"):
             read_own(IncomingFile("x.npy", file.getvalue()))
+
+    @pytest.mark.parametrize("shape", ["(10000000000000, 2)", "(2, 10000000000000)", "(-10000000000000, -1)", "(4, 2)"])
+    def test_an_array_that_says_it_is_larger_than_it_is_takes_no_memory(self, shape: str) -> None:
+        lie = header_of(shape) + bytes(32)
+        zipped = io.BytesIO()
+        with zipfile.ZipFile(zipped, "w") as archive:
+            archive.writestr("values.npy", lie)
+        for name, data in (("x.npy", lie), ("x.npz", zipped.getvalue())):
+            with pytest.raises(FolderError, match="it says it is of shape"):
+                read_own(IncomingFile(name, data))
+
+    def test_names_of_no_length_take_none_either(self) -> None:
+        with pytest.raises(FolderError, match="it says it is of shape"):
+            read_own(IncomingFile("x.npy", header_of("(10000000000000,)", kind="<U0")))
+
+    def test_a_file_that_unfolds_to_too_much_is_not_unfolded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("url_viz.index.own_arrays.MOST_UNFOLDED", 1 << 20)
+        file = io.BytesIO()
+        np.savez_compressed(file, values=np.zeros((1 << 16, 8)))
+        with pytest.raises(FolderError, match=r"unfolds to 4,194,\d+ bytes; at most 1,048,576 are read"):
+            read_own(IncomingFile("x.npz", file.getvalue()))
+
+    def test_damaged_files_end_in_a_sentence(self) -> None:
+        file = io.BytesIO()
+        np.savez_compressed(file, values=self.values, paths=np.array(["a", "b"]))
+        whole = file.getvalue()
+        for seed in range(300):
+            rng = np.random.default_rng(seed)
+            data = np.frombuffer(whole, np.uint8).copy()
+            data[rng.integers(0, len(data), 1 + seed % 4)] = rng.integers(0, 256, 1 + seed % 4)
+            try:
+                found = read_own(IncomingFile("x.npz", data[: len(data) - seed % 3].tobytes()))
+            except FolderError:
+                continue
+            assert len(found.paths) == 2
+
+    def test_an_encrypted_one_and_one_with_other_files(self) -> None:
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("readme.txt", "no array")
+        data = bytearray(file.getvalue())
+        with pytest.raises(FolderError, match="magic"):
+            read_own(IncomingFile("x.npz", bytes(data)))
+        data[6] |= 1  # the flag for encryption, in the member and in the directory
+        data[data.index(b"PK\x01\x02") + 8] |= 1
+        with pytest.raises(FolderError, match="encrypted"):
+            read_own(IncomingFile("x.npz", bytes(data)))
+
+
+def header_of(shape: str, *, kind: str = "<f8") -> bytes:
+    """The head of an .npy file, whatever it says."""
+    text = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
 
 
 def test_a_file_that_is_not_there_or_of_another_kind(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ A cell is a number or text. Nothing in a file is run: NumPy's pickles are refuse
 import csv
 import io
 import re
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from url_viz.errors import FolderError
 from url_viz.images.incoming import IncomingFile
+from url_viz.index.own_arrays import read_arrays
 from url_viz.index.own_values import Values, as_text, cleaned, number_values, text_values
 
 CSV_ENDINGS = (".csv", ".tsv", ".txt")
@@ -321,12 +321,7 @@ def _of_arrays(source: IncomingFile, beside: IncomingFile | None, path_column: s
 
 def _arrays(source: IncomingFile) -> tuple[Matrix, list[str] | None]:
     """The one matrix of numbers in a file, and the paths beside it in an .npz."""
-    try:
-        loaded = np.load(io.BytesIO(source.data), allow_pickle=False)
-        arrays = {"": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        why = str(error).partition("\n")[0]
-        raise FolderError(f"{source.name!r} cannot be read as NumPy's ({why}). Save it with numpy.save.") from error
+    arrays = read_arrays(source)
     matrices = [one for one in arrays.values() if one.ndim == 2 and one.dtype.kind in "fiu" and one.size]
     texts = [one for one in arrays.values() if one.ndim == 1 and one.dtype.kind in "US"]
     if len(matrices) != 1:
