@@ -174,6 +174,24 @@ class TestLabels:
         assert image_set.own.label_source == "folders"
         assert image_set.table()["label"].nunique() == 2
 
+    @pytest.mark.parametrize("chosen", ["folders", None, "kind"])
+    def test_a_damaged_choice_is_made_again_as_its_error_says(self, image_set: ImageSet, chosen: str | None) -> None:
+        image_set.add_columns(table_of(kind=list("ababab")))
+        image_set.workspace.set_paths(image_set.set_id).labels.write_text("{")
+        with pytest.raises(WorkspaceError, match="labels FOLDER folders"):
+            image_set.table()
+        with pytest.raises(ImageSetError, match="There are: 'kind'"):
+            image_set.use_labels("other")
+        image_set.use_labels(chosen)
+        assert image_set.own.label_source == chosen
+
+    def test_a_damaged_choice_keeps_no_import(self, image_set: ImageSet) -> None:
+        image_set.add_columns(table_of(kind=list("ababab")))
+        image_set.workspace.set_paths(image_set.set_id).labels.write_text("{")
+        image_set.remove_columns("mine")
+        image_set.use_labels("folders")
+        assert image_set.own_columns() == ()
+
 
 class TestRefused:
     """What cannot be told is refused, with the value."""

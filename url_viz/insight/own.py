@@ -1,6 +1,7 @@
 """The user's own columns: matched to pictures, made into measures where they are logits, joined to the table."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from url_viz.errors import FolderError, ImageSetError
+from url_viz.errors import FolderError, ImageSetError, WorkspaceError
 from url_viz.images.incoming import IncomingFile
 from url_viz.images.scan import display_name
 from url_viz.index import columns as kept
@@ -29,19 +30,8 @@ OF_LOGITS = {"own_entropy": softmax_entropy, "own_max_probability": max_probabil
 """Made of logits, each higher = more ambiguous: nats; one minus the largest; one minus the lead of the largest."""
 RESERVED = frozenset(
     (
-        "similarity",
-        "twins",
-        "rank_percentile",
-        "fusion",
-        "nearest_gap",
-        "change",
-        "decision",
-        "tags",
-        "reasons",
-        "comment",
-        "side",
-        "folders",
-        "none",
+        *("similarity", "twins", "rank_percentile", "fusion", "nearest_gap", "change", "decision", "tags", "reasons"),
+        *("comment", "side", "folders", "none"),
     )
 )
 """Names that pages and commands give to columns of their own, or to a choice."""
@@ -278,13 +268,14 @@ class OwnTable:
     def remove(self, name: str) -> None:
         """Take an import away; a label that was one of its columns is the class folder again."""
         kept.remove_import(self._paths, name)
-        chosen = kept.read_label_choice(self._paths)
-        if chosen is not None and self.label_source != chosen:
-            kept.write_label_choice(self._paths, FOLDERS)
+        with suppress(WorkspaceError):  # what else is damaged is told where it is shown, and holds no mending up
+            chosen = kept.read_label_choice(self._paths)
+            if chosen is not None and self.label_source != chosen:
+                kept.write_label_choice(self._paths, FOLDERS)
 
     def use_labels(self, chosen: str | None) -> None:
         """Choose what the label is: `folders`, None for no label, or a column. Raises ImageSetError for another."""
-        check_label(chosen, self.columns())
+        check_label(chosen, () if chosen in (FOLDERS, None) else self._imported()[1])  # mends a damaged choice
         with full_disk_is_told(self._store):
             kept.write_label_choice(self._paths, chosen)
 
@@ -336,6 +327,15 @@ class OwnTable:
     def _join(self, version: str) -> "_Joined":
         if not version:
             return _Joined(version, self._base.table, (), FOLDERS)
+        added, told = self._imported()
+        source = _label_source(kept.read_label_choice(self._paths), added)
+        labels = _labels(self._base.table, added, source)
+        table = self._base.table.assign(label=pd.Series(labels, dtype=object), **self._standing_in(added, told))
+        if added:
+            table = pd.concat([table, pd.DataFrame(added)], axis=1)
+        return _Joined(version, table, tuple(told), source)
+
+    def _imported(self) -> tuple[dict[str, Column], list[OwnColumn]]:
         base = self._base
         added: dict[str, Column] = {}
         told: list[OwnColumn] = []
@@ -347,12 +347,7 @@ class OwnTable:
                 name = _free(column.name, one.name, {*base.table.columns, *added})
                 added[name] = values
                 told.append(replace(column, name=name, known=int(pd.notna(values).sum())))
-        source = _label_source(kept.read_label_choice(self._paths), added)
-        labels = _labels(base.table, added, source)
-        table = base.table.assign(label=pd.Series(labels, dtype=object), **self._standing_in(added, told))
-        if added:
-            table = pd.concat([table, pd.DataFrame(added)], axis=1)
-        return _Joined(version, table, tuple(told), source)
+        return added, told
 
     def _standing_in(self, added: Mapping[str, Column], told: list[OwnColumn]) -> dict[str, NDArray[np.float32]]:
         chosen = next((one.name for one in told if one.is_uncertainty), None)
