@@ -91,6 +91,27 @@ def test_the_label_is_chosen_and_kept(image_set: ImageSet) -> None:
     assert image_set.table()["label"].isna().all()
 
 
+def test_a_label_that_another_session_added_meanwhile_is_left_alone(
+    image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image_set.add_columns(IncomingFile("mine.csv", b"path,kind\n0000.jpg,a\n0001.jpg,b\n"))
+    image_set.use_labels("kind")
+    monkeypatch.setattr(ImageSet, "own_columns", lambda image_set: ())  # as read just before
+    at = dialog(image_set)
+    assert not at.exception
+    assert at.selectbox[0].value == "kind"
+    assert image_set.own.label_source == "kind"
+
+
+def test_a_damaged_import_is_a_sentence_in_the_dialog(image_set: ImageSet) -> None:
+    image_set.add_columns(IncomingFile("mine.csv", b"path,kind\n0000.jpg,a\n"))
+    [path] = image_set.workspace.set_paths(image_set.set_id).columns.glob("*.parquet")
+    path.write_bytes(b"PAR1")
+    at = dialog(image_set)
+    assert not at.exception
+    assert "are damaged" in at.error[0].value
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

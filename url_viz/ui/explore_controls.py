@@ -8,6 +8,7 @@ from url_viz.index.columns import FOLDERS
 from url_viz.insight.filters import OneOf
 from url_viz.ui.filters import columns_of_kind, filter_on, set_filter, title_of_column
 from url_viz.ui.routes import class_names_of
+from url_viz.ui.told import errors_told
 from url_viz.ui.view import MEASURES, measures_of
 
 ALL_CLASSES = "All classes"
@@ -98,7 +99,9 @@ def show_view_popover(image_set: ImageSet, table: pd.DataFrame) -> None:
                 placeholder="none",
                 on_change=_take_other,
             )
-        st.session_state.setdefault("view.collapse", True)
+        for key, default in (("view.collapse", True), ("view.size", False)):
+            # Told at every run: what is inside a popover exists only once that is opened, and would begin switched off.
+            st.session_state[key] = st.session_state.get(key, default)
         st.toggle("Show twins as one", key="view.collapse", help="Bursts and copies count once; +n says how many")
         st.toggle("Size by value", key="view.size", help="Higher values are drawn larger, as they always are in fog")
         _pick_with_classes(image_set)
@@ -122,5 +125,6 @@ def _pick_with_classes(image_set: ImageSet) -> None:
 
 
 def _take_with_classes(image_set: ImageSet) -> None:
-    image_set.use_labels(FOLDERS if st.session_state["view.with_classes"] else None)
-    set_filter("label", None)
+    with errors_told():
+        image_set.use_labels(FOLDERS if st.session_state["view.with_classes"] else None)
+        set_filter("label", None)

@@ -11,6 +11,7 @@ from url_viz.index.columns import FOLDERS
 from url_viz.index.own_file import CSV_ENDINGS, PARQUET_ENDINGS
 from url_viz.insight.own import Prepared
 from url_viz.ui.filters import plain
+from url_viz.ui.told import errors_told
 
 MOST_MEGABYTES = 100
 ROWS_SHOWN = 5
@@ -39,9 +40,10 @@ def own_columns_dialog(image_set: ImageSet) -> None:
         "A table with one row a picture: a column of paths, and any columns of numbers or text. They become columns "
         "here too: filters, colours, orders and exports have them. Columns `logit_0`, `logit_1`, … become measures."
     )
-    _add(image_set)
-    _pick_label(image_set)
-    _show_kept(image_set)
+    with errors_told(st.error):
+        _add(image_set)
+        _pick_label(image_set)
+        _show_kept(image_set)
 
 
 def _add(image_set: ImageSet) -> None:
@@ -102,8 +104,9 @@ def _show_matched(found: Prepared) -> None:
 
 def _pick_label(image_set: ImageSet) -> None:
     """What the label is; written when it is changed."""
-    source = image_set.own.label_source or NONE
-    options = [FOLDERS, NONE, *(one.name for one in image_set.own_columns())]
+    names = [one.name for one in image_set.own_columns()]
+    source = image_set.own.label_source or NONE  # another session may have added it since, or taken it away
+    options = list(dict.fromkeys([FOLDERS, NONE, *names, source]))
     picked = st.selectbox(
         "The label of a picture",
         options,

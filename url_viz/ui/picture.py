@@ -13,6 +13,7 @@ from url_viz.ui.decide import CHOICES, take_gallery_event
 from url_viz.ui.heat import show_with_heat
 from url_viz.ui.reasons import show_reason_badges
 from url_viz.ui.search_query import search_with
+from url_viz.ui.told import errors_told
 from url_viz.ui.view import MEASURES, ordinal, tiles
 
 NEIGHBOURS = 12
@@ -68,7 +69,8 @@ def _show_decision(image_set: ImageSet, image_id: int, row: dict[str, object]) -
 
 
 def _decide(image_set: ImageSet, image_id: int, key: str) -> None:
-    image_set.decisions.decide([image_id], st.session_state[key])
+    with errors_told():
+        image_set.decisions.decide([image_id], st.session_state[key])
 
 
 def _show_steps(image_set: ImageSet, image_id: int, measure: str) -> None:

@@ -11,6 +11,8 @@ from url_viz.index.twins import TWIN_COSINE
 from url_viz.insight.ranking import with_percentile
 from url_viz.ui.components.gallery import show_gallery
 from url_viz.ui.decide import take_gallery_event
+from url_viz.ui.filters import plain
+from url_viz.ui.told import errors_told
 from url_viz.ui.view import tiles
 
 MOST_SHOWN = 24
@@ -91,4 +93,5 @@ def _many(count: int) -> str:
 
 
 def _keep_one_of_each(image_set: ImageSet) -> None:
-    st.toast(image_set.keep_one_of_each().sentence)
+    with errors_told():
+        st.toast(plain(image_set.keep_one_of_each().sentence))
