@@ -154,8 +154,7 @@ class ImageSet(OnMap, WithLabels):
 
     def failures(self) -> pd.DataFrame:
         """Files that are no readable picture: path and reason."""
-        rows = self._files.select(["path", "failure"]).to_pandas()
-        rows = rows[rows["failure"].notna()]
+        rows = self._files.filter(self._files["failure"].is_valid()).select(["path", "failure"]).to_pandas()
         return pd.DataFrame({"path": [display_name(p) for p in rows["path"]], "reason": rows["failure"].to_list()})
 
     def map(self, *, colour: str = "uncertainty", style: "Style" = "points", size_by: str | None = None) -> "Figure":
