@@ -1,5 +1,6 @@
 """A cache holds what it says, goes on where it was stopped, and refuses to be continued as something else."""
 
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,6 +91,10 @@ def test_another_seed_or_other_pictures_are_refused_by_name(folder: Path, tmp_pa
         write_cache(replace(config, limit=5), model, silent)
     with pytest.raises(CacheError, match="views"):
         write_cache(replace(config, augmentation=Augmentation(views=3)), model, silent)
+    other = copy(model)
+    other.space = replace(model.space, backbone="another", weights_digest="0" * 16)
+    with pytest.raises(CacheError, match=r"weights_digest: '.*' there, '0000000000000000' asked"):
+        write_cache(config, other, silent)
 
 
 def test_another_target_uses_the_embeddings_that_are_there(folder: Path, tmp_path: Path, model: Model) -> None:

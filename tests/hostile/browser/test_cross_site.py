@@ -1,4 +1,7 @@
-"""Other sites cannot speak to the running app: not over its upload route, its socket, or under another name."""
+"""Other sites cannot speak to the running app: not over its upload route, its socket, or under another name.
+
+And our own page cannot upload more than the app takes, whatever its scripts let through.
+"""
 
 import base64
 import http.client
@@ -9,6 +12,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ClientState_pb2 import ClientState
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.sync.client import connect
 
 from tests.browser.fixtures import running_app
 
@@ -21,7 +28,8 @@ UPLOAD = "/_stcore/upload_file/session/file"
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     home = tmp_path_factory.mktemp("cross-site")
-    with running_app(ROOT / "app.py", (), {"URL_VIZ_HOME": str(home)}) as url:
+    variables = {"URL_VIZ_HOME": str(home), "STREAMLIT_SERVER_MAX_UPLOAD_SIZE": "1"}
+    with running_app(ROOT / "app.py", (), variables) as url:
         yield urlsplit(url).netloc
 
 
@@ -58,3 +66,34 @@ def test_the_socket_opens_to_our_own_pages_only(address: str, origin: str, answe
     with socket.create_connection((host, int(port)), timeout=10) as line:
         line.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         assert answer in line.recv(64)
+
+
+def put(address: str, session: str, size: int) -> int:
+    """Upload so many bytes as our own page does, with its token."""
+    connection = http.client.HTTPConnection(address, timeout=10)
+    connection.request("GET", "/_stcore/health")
+    answer = connection.getresponse()
+    answer.read()
+    cookie = str(answer.headers["set-cookie"]).partition(";")[0]
+    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.png"\r\n\r\n'
+    headers = {
+        "Cookie": cookie,
+        "X-Xsrftoken": cookie.partition("=")[2],
+        "Content-Type": "multipart/form-data; boundary=b",
+    }
+    path = f"/_stcore/upload_file/{session}/file"
+    connection.request("PUT", path, body=head + bytes(size) + b"\r\n--b--\r\n", headers=headers)
+    found = connection.getresponse().status
+    connection.close()
+    return found
+
+
+def test_a_file_over_the_limit_is_refused_by_the_app_itself(address: str) -> None:
+    origin = f"http://{address}"
+    with connect(f"ws://{address}/_stcore/stream", origin=origin, subprotocols=["streamlit"], proxy=None) as line:
+        line.send(BackMsg(rerun_script=ClientState()).SerializeToString())
+        session = ""
+        while not session:
+            session = ForwardMsg.FromString(line.recv(timeout=30)).new_session.initialize.session_id
+        assert put(address, session, 1 << 19) == 204
+        assert put(address, session, 2 << 20) == 413
