@@ -129,6 +129,16 @@ class TestTable:
 class TestSearch:
     """By id, path or picture; the nearest first, gates that withhold and count."""
 
+    def test_dropped_pictures_are_left_out_where_asked(self, image_set: ImageSet) -> None:
+        own = id_of(image_set, "cat/0000.jpg")
+        nearest = int(image_set.search(own)["id"].iloc[0])
+        image_set.decisions.decide([nearest], "drop")
+        assert nearest in image_set.find(own).hits["id"].tolist()
+        gated = image_set.find(own, without_dropped=True)
+        assert nearest not in gated.hits["id"].tolist()
+        assert gated.withheld["id"].tolist() == [nearest]
+        image_set.decisions.undo()
+
     def test_by_id_leaves_itself_out_and_orders_by_cosine(self, image_set: ImageSet) -> None:
         own = id_of(image_set, "cat/0000.jpg")
         hits = image_set.search(own)

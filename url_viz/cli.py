@@ -127,6 +127,7 @@ def search(
     k: Annotated[int, arg(help="how many pictures to find")] = 24,
     max_uncertainty: Annotated[float | None, arg(help="withhold pictures above this uncertainty")] = None,
     max_percentile: Annotated[float | None, arg(help="withhold pictures above this percentile of uncertainty")] = None,
+    without_dropped: Annotated[bool, arg(help="withhold pictures that were decided to be dropped")] = False,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
 ) -> None:
@@ -135,14 +136,15 @@ def search(
 
     image_set = open_image_set(folder, model=model, workspace=workspace)
     bound = _bound(image_set, max_uncertainty, max_percentile)
-    found = image_set.find(query, k=k, max_uncertainty=bound)
+    found = image_set.find(query, k=k, max_uncertainty=bound, without_dropped=without_dropped)
     if bound is not None and found.query_uncertainty > bound:
         print(
             f"The query itself is too ambiguous: {found.query_uncertainty:.4g} is above {bound:.4g}.", file=sys.stderr
         )
     print(_shown(found.hits, ["similarity", "uncertainty", "path", "label"]))
     if len(found.withheld):
-        print(f"{len(found.withheld)} nearer pictures were withheld as too ambiguous.")
+        as_what = " as too ambiguous" if not without_dropped else ""
+        print(f"{len(found.withheld)} nearer pictures were withheld{as_what}.")
 
 
 def _bound(image_set: "ImageSet", max_uncertainty: float | None, max_percentile: float | None) -> float | None:

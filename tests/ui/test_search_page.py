@@ -182,3 +182,14 @@ def test_only_measures_with_values_can_gate(image_set: ImageSet) -> None:
     assert measures_to_gate_by(table) == ["uncertainty", "confusability"]
     assert measures_to_gate_by(table.assign(uncertainty=np.nan)) == ["confusability"]
     assert measures_to_gate_by(table.assign(uncertainty=np.nan, confusability=np.nan)) == []
+
+
+def test_dropped_pictures_are_left_out_at_a_click(image_set: ImageSet) -> None:
+    first = by_uncertainty(image_set, 0)
+    assert "Leave out dropped" not in words(opened(image_set, search__query_id=first))
+    image_set.decisions.decide([by_uncertainty(image_set, 1), by_uncertainty(image_set, 2)], "drop")
+    at = opened(image_set, search__query_id=first)
+    assert "Leave out dropped (2)" in words(at)
+    at.toggle(key="search.without_dropped").set_value(True).run()
+    assert f"**Most similar** · {COUNT - 3}" in words(at)
+    image_set.decisions.undo()

@@ -184,9 +184,15 @@ class ImageSet(OnMap, WithLabels):
         k: int = 24,
         max_uncertainty: float | None = None,
         max_confusability: float | None = None,
+        without_dropped: bool = False,
     ) -> SearchResult:
-        """Like `search`, with the withheld pictures and the query's own uncertainty."""
+        """Like `search`, with the withheld pictures and the query's own uncertainty.
+
+        With `without_dropped`, pictures that were decided to be dropped are withheld too.
+        """
         is_allowed = np.ones(len(self), bool)
+        if without_dropped:
+            is_allowed &= (self._frame["decision"] != "drop").to_numpy(dtype=bool)
         for column, bound in (("uncertainty", max_uncertainty), ("confusability", max_confusability)):
             if bound is not None:  # a picture without the value cannot be vouched for, and is withheld too
                 is_allowed &= self._frame[column].to_numpy() <= bound

@@ -103,7 +103,8 @@ def _gallery(image_set: ImageSet, both: Sides, side: str, *, measure: str) -> in
     rows = both.ambiguous if side == "ambiguous" else both.clear
     title = "Most ambiguous" if side == "ambiguous" else "Clearest"
     is_split = both.ambiguous.shape[0] != both.clear.shape[0]
-    st.markdown(f"**{title}** · {len(rows):,}" if is_split else f"**{title}**")
+    total = len(both.ambiguous) + len(both.clear)
+    st.markdown(f"**{title}** · {len(rows):,} of {total:,}" if is_split else f"**{title}**")
     pages = max(1, math.ceil(len(rows) / TILES_A_PAGE))
     key = f"view.page.{side}.{pages}"
     page = min(int(st.session_state.get(key, 1)), pages)

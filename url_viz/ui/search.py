@@ -25,6 +25,7 @@ class Gate:
     measure: str
     percentile: int
     bound: float | None
+    without_dropped: bool = False
 
     def withholds(self, query: Query) -> bool:
         """Whether the query itself is too uncertain; one without a value cannot be vouched for."""
@@ -58,20 +59,24 @@ def pick_gate(table: pd.DataFrame, options: list[str]) -> Gate:
             key="search.percentile",
             help="Pictures above this percentile of the set are withheld; at 100 none is.",
         )
+        dropped = int((table["decision"] == "drop").sum())
+        without_dropped = bool(dropped) and st.toggle(
+            f"Leave out dropped ({dropped:,})", key="search.without_dropped", help="Pictures that you decided to drop"
+        )
     bound = None
     if percentile < OFF:
         bound = float(np.nanpercentile(table[measure].to_numpy(float), percentile))
-    return Gate(measure, percentile, bound)
+    return Gate(measure, percentile, bound, without_dropped)
 
 
 def found(image_set: ImageSet, query: Query, gate: Gate) -> SearchResult:
     """The search of `ImageSet.find` under the gate."""
     bounds = {f"max_{gate.measure}": gate.bound}
     if query.image_id is not None:
-        return image_set.find(query.image_id, k=HITS, **bounds)
+        return image_set.find(query.image_id, k=HITS, without_dropped=gate.without_dropped, **bounds)
     assert query.picture is not None
     with running_set(image_set) as running:
-        return running.find(query.picture, k=HITS, **bounds)
+        return running.find(query.picture, k=HITS, without_dropped=gate.without_dropped, **bounds)
 
 
 def show_values(query: Query) -> None:
