@@ -9,8 +9,8 @@ SCRIPTS = ("embedding", "scaled_decoding", "opening", "growth", "projection", "t
 OUT = Path(__file__).parent.parent / "docs" / "performance.md"
 HEAD = """# Performance
 
-Written by `make bench` on {date}. Every ratio is taken side by side in one run, medians of several; absolute figures are
-of one machine on one day. On a GPU nothing is measured, unless a section says otherwise.
+Written by `make bench` on {date}. Every ratio is taken side by side in one run, medians of several; absolute figures
+are of one machine on one day. On a GPU nothing is measured, unless a section says otherwise.
 
 """
 
