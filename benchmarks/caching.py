@@ -22,7 +22,7 @@ from benchmarks.embedding import write_pictures
 from benchmarks.machine import machine
 from benchmarks.training import EMBEDDING_SIZE, trains
 from training.cache import write_cache
-from training.config import CacheConfig
+from training.config import Augmentation, CacheConfig
 from url_viz.index.embed import BATCH as FORWARD_BATCH
 from url_viz.models.model import Model, load_model
 from url_viz.models.zoo import DEFAULT
@@ -72,7 +72,7 @@ def _contenders(place: Path, model: Model, pictures: int) -> dict[str, tuple[Cal
 
     def write() -> None:
         with tempfile.TemporaryDirectory(dir=place) as out:
-            config = CacheConfig(data=str(place / "pictures"), out=Path(out) / "cache", views=VIEWS)
+            config = CacheConfig(str(place / "pictures"), Path(out) / "cache", augmentation=Augmentation(views=VIEWS))
             write_cache(config, model, silent)
 
     return {
