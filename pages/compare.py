@@ -3,24 +3,10 @@
 import streamlit as st
 
 from url_viz.ui import compare, compare_maps
-from url_viz.ui.open_sets import open_sets
+from url_viz.ui.opened import opened_or_stop
 from url_viz.ui.picture import OPENED, show_picture
-from url_viz.ui.reading import show_reading
-from url_viz.ui.sidebar import show_not_read, show_welcome
-from url_viz.ui.state import choice
 
-now = choice()
-if now.set_id is None:
-    show_welcome()
-    st.stop()
-
-first = open_sets().find(now.set_id, now.model)
-has_pictures = first is not None and len(first) > 0
-with st.container():
-    show_reading(now.set_id, shown_version=first.version if first is not None and has_pictures else None)
-if first is None or not has_pictures:
-    show_not_read(now)
-    st.stop()
+first = opened_or_stop()
 
 compare.show_heading(first)
 second = compare.pick_second(first)

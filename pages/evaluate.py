@@ -5,28 +5,15 @@ import streamlit as st
 from url_viz.ui import evaluate
 from url_viz.ui.evaluate_crop import show_crop_test
 from url_viz.ui.evaluate_results import results_of
-from url_viz.ui.open_sets import open_sets
+from url_viz.ui.opened import opened_or_stop
 from url_viz.ui.picture import OPENED, show_picture
-from url_viz.ui.reading import running, show_reading
-from url_viz.ui.sidebar import show_not_read, show_welcome
-from url_viz.ui.state import choice
+from url_viz.ui.reading import running
 from url_viz.ui.view import measures_of
 
-now = choice()
-if now.set_id is None:
-    show_welcome()
-    st.stop()
-
-image_set = open_sets().find(now.set_id, now.model)
-has_pictures = image_set is not None and len(image_set) > 0
-with st.container():
-    show_reading(now.set_id, shown_version=image_set.version if image_set is not None and has_pictures else None)
-if image_set is None or not has_pictures:
-    show_not_read(now)
-    st.stop()
+image_set = opened_or_stop()
 
 evaluate.show_heading(image_set)
-if running(now.set_id) is not None:
+if running(image_set.set_id) is not None:
     st.caption("The figures appear when reading has ended: until then they would change with every picture.")
     st.stop()
 

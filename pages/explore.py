@@ -6,28 +6,15 @@ from url_viz.ui import explore, explore_controls, explore_map
 from url_viz.ui.decide import show_decide_bar
 from url_viz.ui.explore_view import keep_view, restore_view
 from url_viz.ui.filters import filters_on, show_filter_popover
-from url_viz.ui.open_sets import open_sets
+from url_viz.ui.opened import opened_or_stop
 from url_viz.ui.picture import OPENED, show_picture
-from url_viz.ui.reading import running, show_reading
+from url_viz.ui.reading import running
 from url_viz.ui.reasons import pick_reason
 from url_viz.ui.refit import show_refit
-from url_viz.ui.sidebar import show_not_read, show_welcome
-from url_viz.ui.state import choice
 from url_viz.ui.twins import show_twins_button
 from url_viz.ui.view import Scope
 
-now = choice()
-if now.set_id is None:
-    show_welcome()
-    st.stop()
-
-image_set = open_sets().find(now.set_id, now.model)
-has_pictures = image_set is not None and len(image_set) > 0
-with st.container():  # always there, so that what follows keeps its place, and its state, when the line goes
-    show_reading(now.set_id, shown_version=image_set.version if image_set is not None and has_pictures else None)
-if image_set is None or not has_pictures:
-    show_not_read(now)
-    st.stop()
+image_set = opened_or_stop()
 
 restore_view(explore_map.map_key(image_set))
 table = image_set.table()
@@ -55,7 +42,7 @@ show_decide_bar(image_set, rows, key="view.decide")
 pick_reason(rows)
 left, right = st.columns(2, gap="medium")
 with left:
-    note = "still reading" if running(now.set_id) else ""
+    note = "still reading" if running(image_set.set_id) else ""
     event = explore_map.draw_map(image_set, table, measure=measure, colour=colour, note=note)
     explore_map.show_alone_button(image_set, rows, total=len(table))
     show_refit(image_set)

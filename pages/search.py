@@ -3,23 +3,11 @@
 import streamlit as st
 
 from url_viz.ui import search, search_query
-from url_viz.ui.open_sets import open_sets
-from url_viz.ui.reading import set_name, show_reading
+from url_viz.ui.opened import opened_or_stop
+from url_viz.ui.reading import set_name
 from url_viz.ui.search_evidence import show_evidence
-from url_viz.ui.sidebar import show_not_read, show_welcome
-from url_viz.ui.state import choice
 
-now = choice()
-if now.set_id is None:
-    show_welcome()
-    st.stop()
-
-image_set = open_sets().find(now.set_id, now.model)
-has_pictures = image_set is not None and len(image_set) > 0
-show_reading(now.set_id, shown_version=image_set.version if image_set is not None and has_pictures else None)
-if image_set is None or not has_pictures:
-    show_not_read(now)
-    st.stop()
+image_set = opened_or_stop()
 
 table = image_set.table()
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):

@@ -7,6 +7,7 @@ import numpy as np
 
 from url_viz.insight.evaluation import DECILES, OWN, Counted, Deciles, Measured
 from url_viz.insight.metrics import Interval
+from url_viz.ui.plots import quiet
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -73,7 +74,7 @@ def intervals_figure(measures: Sequence[Measured]) -> "Figure":
     figure.add_vline(x=0.5, line={"color": _GREY, "dash": "dot", "width": 1.4})
     figure.update_xaxes(title="R-AUROC (.5 is chance)", range=[min(ends) - 0.02, max(ends) + 0.02])
     figure.update_yaxes(autorange="reversed", ticksuffix="  ")
-    return _calm(figure, height_px=350)
+    return quiet(figure, height_px=350)
 
 
 def coverage_figure(pictures: Counted, measures: Sequence[Measured]) -> "Figure":
@@ -98,7 +99,7 @@ def coverage_figure(pictures: Counted, measures: Sequence[Measured]) -> "Figure"
     figure.update_traces(mode="lines", hovertemplate="%{y:.1f} % of %{x:.0f} % kept")
     figure.update_xaxes(title="Queries kept, clearest first (%)", range=[0, 100])
     figure.update_yaxes(title="Recall@1 (%)")
-    return _calm(figure, height_px=350, legend=True)
+    return quiet(figure, height_px=350, legend=True)
 
 
 def deciles_figure(tenths: Deciles, *, measure: str, recall: float) -> "Figure":
@@ -128,7 +129,7 @@ def deciles_figure(tenths: Deciles, *, measure: str, recall: float) -> "Figure":
     figure.add_hline(y=100 * recall, line={"color": _GREY, "dash": "dot", "width": 1.4})
     figure.update_xaxes(title=f"{title_of(measure)}, percentile", range=[0, 100], dtick=20)
     figure.update_yaxes(title="Recall@1 (%)", range=[0, 102])
-    return _calm(figure, height_px=330)
+    return quiet(figure, height_px=330)
 
 
 def with_interval(value: float, interval: Interval, *, signed: bool = False) -> str:
@@ -138,16 +139,3 @@ def with_interval(value: float, interval: Interval, *, signed: bool = False) -> 
     sign = "+" if signed else ""
     ends = f" ({interval.low:{sign}.3f} to {interval.high:{sign}.3f})" if np.isfinite(interval.low) else ""
     return f"{value:{sign}.3f}{ends}".replace("-", "−")
-
-
-def _calm(figure: "Figure", *, height_px: int, legend: bool = False) -> "Figure":
-    figure.update_layout(
-        margin={"l": 0, "r": 14, "t": 8, "b": 0},
-        height=height_px,
-        showlegend=legend,
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        dragmode=False,
-    )
-    return figure

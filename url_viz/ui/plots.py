@@ -51,7 +51,7 @@ def uploads_figure(uploads: pd.DataFrame, behind: NDArray[np.floating], *, thres
     )
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False, scaleanchor="x")
-    return _quiet(figure, height_px=640)
+    return quiet(figure, height_px=640)
 
 
 def coverage_figure(evidence: Sequence[Evidence], *, names: Sequence[str]) -> "Figure":
@@ -71,7 +71,7 @@ def coverage_figure(evidence: Sequence[Evidence], *, names: Sequence[str]) -> "F
     figure.update_traces(mode="lines", hovertemplate="%{y:.1f} % of %{x:.0f} % kept")
     figure.update_xaxes(title="Queries kept, clearest first (%)", range=[0, 100])
     figure.update_yaxes(title="Recall@1 (%)")
-    return _quiet(figure, height_px=270, legend=True)
+    return quiet(figure, height_px=270, legend=True)
 
 
 def restriction_figure(evidence: Evidence) -> "Figure":
@@ -96,7 +96,7 @@ def restriction_figure(evidence: Evidence) -> "Figure":
     figure.update_traces(mode="lines", hovertemplate="%{y:.1f} %")
     figure.update_xaxes(title="Left out of the set (%)")
     figure.update_yaxes(title="Recall@1 (%)")
-    return _quiet(figure, height_px=270, legend=True)
+    return quiet(figure, height_px=270, legend=True)
 
 
 def behind_of(xy: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -129,7 +129,8 @@ def _coloured(rank: NDArray[np.floating], title: str) -> dict[str, object]:
     }
 
 
-def _quiet(figure: "Figure", *, height_px: int, legend: bool = False) -> "Figure":
+def quiet(figure: "Figure", *, height_px: int, legend: bool = False) -> "Figure":
+    """The figure without frame, background and dragging, `height_px` high."""
     figure.update_layout(
         margin={"l": 0, "r": 14, "t": 8, "b": 0},
         height=height_px,
