@@ -71,7 +71,7 @@ def test_a_selection_is_shown_where_it_is_until_its_own_map_is_made(image_set: I
 def test_a_process_beside_makes_the_same_map(
     image_set: ImageSet, held: Subsets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("url_viz.ui.subsets.FEWEST_ALONE", 2)
+    monkeypatch.setattr("url_viz.ui.subsets.FEWEST_FOR_UMAP", 2)
     ids = image_set.table()["id"].to_numpy()[:5]
     found = made(held, held.ask(image_set, ids))
     assert found.failure == ""
@@ -86,7 +86,7 @@ def test_what_went_wrong_is_said_and_tried_again_only_when_asked(
 ) -> None:
     ids = image_set.table()["id"].to_numpy()[:5]
     with monkeypatch.context() as broken:
-        broken.setattr("url_viz.ui.subsets.FEWEST_ALONE", 2)
+        broken.setattr("url_viz.ui.subsets.FEWEST_FOR_UMAP", 2)
         broken.setattr("sys.executable", "/bin/false")
         failed = made(held, held.ask(image_set, ids))
         assert failed.failure == "the process was ended"

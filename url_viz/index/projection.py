@@ -6,18 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from url_viz.index.compiled import keep_compiled
 from url_viz.index.neighbours import build_graph, normalised
 from url_viz.index.tables import PCA, PLACED, UMAP, Coordinates, Embeddings, Graph, positions_of
 
-FEWEST_FOR_UMAP = 10
 UMAP_NEIGHBOURS = 15
+FEWEST_FOR_UMAP = UMAP_NEIGHBOURS
+"""Fewer pictures than UMAP looks at around each one get PCA: UMAP would draw a ring of them."""
 UMAP_EPOCHS = 200
 UMAP_EPOCHS_FEW = 300
 FEW_ROWS = 10_000
 SAMPLE_ROWS = 100_000
 """UMAP is fitted on at most this many rows; the others are placed by their neighbours."""
-FEWEST_ALONE = 15
-"""Fewer pictures than this get PCA on a map of their own: UMAP would draw a ring of them."""
 MOST_ALONE = 20_000
 """As many of a selection are fitted on its own map, which somebody waits for; the others are placed."""
 PCA_SAMPLE_ROWS = 20_000
@@ -63,7 +63,7 @@ def pca_coordinates(embeddings: Embeddings, basis: PcaBasis | None = None) -> Co
 
 
 def fit_map(embeddings: Embeddings, graph: Graph, *, seed: int = SEED) -> Coordinates:
-    """UMAP of the rows of `graph`, started from PCA; PCA alone below ten rows.
+    """UMAP of the rows of `graph`, started from PCA; PCA alone below 15 rows.
 
     Beyond a bound a sample is fitted, the rest placed by its neighbours (method PLACED). Deterministic for a seed.
     """
@@ -83,7 +83,7 @@ def project_alone(embeddings: Embeddings, graph: Graph | None, *, seed: int = SE
     Their neighbours are found anew among them. Beyond 20,000 a random sample is fitted, and the others are placed by
     what `graph`, that of the whole set, knows of their neighbours. Deterministic for a seed.
     """
-    if len(embeddings) < FEWEST_ALONE:
+    if len(embeddings) < FEWEST_FOR_UMAP:
         return pca_coordinates(embeddings)
     if len(embeddings) <= MOST_ALONE or graph is None:
         return fit_map(embeddings, build_graph(embeddings, k=UMAP_NEIGHBOURS), seed=seed)
@@ -165,6 +165,7 @@ def _umap(start: Array, position: NDArray[np.integer], similarity: Array, seed: 
         warnings.simplefilter("ignore")  # numba's and umap's own remarks on seeds and threads
         import umap
 
+        keep_compiled(umap.umap_, umap.layouts, umap.utils)
         k = min(UMAP_NEIGHBOURS, len(start) - 1, position.shape[1] + 1)
         own = np.arange(len(start))[:, None]
         near = np.where(position[:, : k - 1] >= 0, position[:, : k - 1], own)

@@ -17,7 +17,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from url_viz.image_set import ImageSet
-from url_viz.index.projection import FEWEST_ALONE
+from url_viz.index.projection import FEWEST_FOR_UMAP
 from url_viz.insight.on_map import Projection
 from url_viz.ui.filters import plain
 
@@ -115,7 +115,7 @@ class Subsets:
                 if subset.key not in self._held:  # nobody waits for it any more
                     return
             try:
-                few = len(subset.ids) < FEWEST_ALONE
+                few = len(subset.ids) < FEWEST_FOR_UMAP
                 found = image_set.project(subset.ids) if few else self._projected_beside(image_set, subset)
                 done = replace(subset, projection=found)
             except Exception as error:  # noqa: BLE001 - the thread ends here; the page that waits for it says why

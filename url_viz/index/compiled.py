@@ -1,0 +1,25 @@
+"""Keeps on disk what numba compiles for UMAP, so that only the first process of a machine waits for it."""
+
+from types import ModuleType
+
+
+def keep_compiled(*modules: ModuleType) -> None:
+    """Let numba keep the machine code of each module's functions, as it does where a library asks for it.
+
+    umap-learn asks for it in few of its functions, so each process compiled the rest for seconds, at any size of map.
+    numba puts the code beside the module, else into the user's cache folder (or `NUMBA_CACHE_DIR`), and makes it anew
+    for another processor, another numba or another version of the module.
+    """
+    from numba.core.dispatcher import Dispatcher
+
+    for module in modules:
+        for function in vars(module).values():
+            if isinstance(function, Dispatcher):
+                _keep(function)
+
+
+def _keep(function: object) -> None:
+    try:
+        function.enable_caching()  # type: ignore[attr-defined]
+    except RuntimeError:  # numba finds no folder that it may write into: then it compiles in each process, as before
+        return
