@@ -16,15 +16,18 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from url_viz.errors import WorkspaceError
+from url_viz.images.apart import read_apart
 from url_viz.images.read import Failure, Known, Picture, Reading, read_picture
 from url_viz.images.scan import FoundFile, Scan, absolute
 from url_viz.index.given import Given
+from url_viz.index.in_hand import InHand, notes_of, suspects
 from url_viz.index.projection import PcaBasis, fit_pca
 from url_viz.index.store import Store, Writer
 from url_viz.index.tables import IMAGES, PCA, Coordinates, Embeddings, positions_of
 from url_viz.models.model import Model
 from url_viz.models.runtime import Outputs
 from url_viz.progress import Clock, Report
+from url_viz.supervise import CRASHED_VARIABLE
 
 BATCH = 16
 """Pictures a forward pass: on a CPU a small batch stays in its caches, and is the fastest."""
@@ -102,7 +105,8 @@ def embed(model: Model | Given, scan: Scan, writer: Writer, *, limit: int | None
 
     Embeddings that are given are stored as they are; pictures without one are not read.
 
-    Every file has one outcome: a row with an embedding, or a row with the reason of its failure.
+    Every file has one outcome: a row with an embedding, or a row with the reason of its failure. What a run that died
+    had in hand is read first, each in a process of its own, and stored before anything else is risked.
     """
     wanted = model.row if isinstance(model, Given) else None
     plan = make_plan(scan, writer, model.space.key, limit=limit, wanted=wanted)
@@ -111,13 +115,33 @@ def embed(model: Model | Given, scan: Scan, writer: Writer, *, limit: int | None
     run = _Run(model, writer)
     clock = Clock("read", total=len(plan.to_read))
     report(clock.at(0))
-    with closing(_readings(plan.to_read, scan, model, run)) as readings, full_disk_is_told(writer):
-        for batch in _batches(readings, _batch_size(model)):
-            run.take(batch)
-            report(clock.at(run.done, failures=run.failed))
+    suspected, others = _parted(plan.to_read, suspects(notes_of(writer.paths)))
+    with full_disk_is_told(writer):
+        for file in suspected:
+            run.take([(file, read_apart(absolute(scan.root, file.path), model.space.preprocessing))])
         run.flush()
+        with closing(_readings(others, scan, model, run)) as readings:
+            for batch in _batches(readings, _batch_size(model)):
+                run.take(batch)
+                report(clock.at(run.done, failures=run.failed))
+            run.flush()
         writer.drop_images(plan.gone)
     return Outcome(run.done - run.failed, run.failed, plan.unchanged, len(plan.gone))
+
+
+def _parted(files: Sequence[FoundFile], in_hand: Container[int]) -> tuple[Sequence[FoundFile], Sequence[FoundFile]]:
+    """Files that a run had in hand as it died, and all others. Raises WorkspaceError where it died of something else.
+
+    A run that was started again without a picture to blame would only crash again, for ever.
+    """
+    suspected = [file for file in files if file.id in in_hand]
+    crash = os.environ.get(CRASHED_VARIABLE)
+    if crash and not suspected:
+        raise WorkspaceError(
+            f"The run before crashed ({crash}), and not while it read a picture. What was read is kept. Run the same "
+            f"command again; where it crashes again, try --device cpu or --precision exact, and report it."
+        )
+    return suspected, [file for file in files if file.id not in in_hand]
 
 
 @contextmanager
@@ -140,9 +164,9 @@ def score_missing(writer: Writer, model: Model | Given) -> int:
     """Score stored embeddings that the model's head has not seen; returns how many."""
     if isinstance(model, Given) or model.head is None:
         return 0
-    stored = writer.embeddings(model.space.key)
+    stored = writer.embedded(model.space.key).content
     scored, _ = writer.scores(model.space.key, model.head.digest)
-    rest = stored.take(np.flatnonzero(positions_of(stored.content, scored) < 0))
+    rest = writer.embeddings(model.space.key, stored[positions_of(stored, scored) < 0])
     if len(rest):
         writer.add_scores(model.space.key, model.head.digest, rest.content, model.uncertainty(rest.embedding))
     return len(rest)
@@ -156,21 +180,26 @@ def _readings(
     files: Sequence[FoundFile], scan: Scan, model: Model | Given, run: "_Run"
 ) -> Generator[tuple[FoundFile, Reading], None, None]:
     """Read files on all cores, a bounded number ahead, and give them in order: decoding overlaps the forward pass."""
-    pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="read")
+    threads = os.cpu_count() or 1
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="read")
+
+    def read(file: FoundFile) -> Reading:
+        with in_hand.holding(file.id):
+            return read_picture(absolute(scan.root, file.path), model.space.preprocessing, known=run.known)
 
     def submitted(file: FoundFile) -> tuple[FoundFile, Future[Reading]]:
-        path = absolute(scan.root, file.path)
-        return file, pool.submit(read_picture, path, model.space.preprocessing, known=run.known)
+        return file, pool.submit(read, file)
 
-    try:
-        pending = iter(files)
-        ahead = deque(submitted(file) for file in islice(pending, IN_FLIGHT + 2 * _batch_size(model)))
-        while ahead:
-            file, reading = ahead.popleft()
-            yield file, reading.result()
-            ahead.extend(submitted(f) for f in islice(pending, 1))
-    finally:  # after Ctrl-C, only what is being read is waited for, not all that was asked for
-        pool.shutdown(cancel_futures=True)
+    with InHand(notes_of(run.writer.paths), slots=threads) as in_hand:
+        try:
+            pending = iter(files)
+            ahead = deque(submitted(file) for file in islice(pending, IN_FLIGHT + 2 * _batch_size(model)))
+            while ahead:
+                file, reading = ahead.popleft()
+                yield file, reading.result()
+                ahead.extend(submitted(f) for f in islice(pending, 1))
+        finally:  # after Ctrl-C, only what is being read is waited for, not all that was asked for
+            pool.shutdown(cancel_futures=True)
 
 
 def _batches(readings: Iterator[tuple[FoundFile, Reading]], size: int) -> Iterator[list[tuple[FoundFile, Reading]]]:
