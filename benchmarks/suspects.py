@@ -33,9 +33,10 @@ from benchmarks.machine import machine
 from url_viz.images.preprocess import middle, resized
 from url_viz.images.query import upright_query
 from url_viz.images.scan import scan
-from url_viz.index.neighbours import build_graph, normalised
+from url_viz.index.neighbours import build_graph
 from url_viz.index.tables import Embeddings, Graph
 from url_viz.index.twins import twin_groups
+from url_viz.index.unit import normalised
 from url_viz.insight.suspects import AMBIGUOUS, LABEL_ERROR, TEMPERATURE, Judged, judge
 from url_viz.insight.votes import left_out
 from url_viz.models.model import Model, load_model

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from training.config import InstanceTarget
 from url_viz.errors import CacheError
-from url_viz.insight.metrics import normalised
+from url_viz.index.unit import normalised
 
 ROWS_AT_ONCE = 1024
 FOLDS = 5

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.index.examples import dice, embeddings_of
-from url_viz.index.neighbours import UnitRows, _InChunks, _InNumpy, _InTorch, build_graph, normalised
+from url_viz.index.neighbours import _InChunks, _InNumpy, _InTorch, build_graph
 from url_viz.index.tables import Embeddings, Graph
+from url_viz.index.unit import UnitRows, normalised
 
 
 def cosines(embeddings: Embeddings) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.index.examples import dice, embeddings_of
-from url_viz.index.neighbours import build_graph, normalised
+from url_viz.index.neighbours import build_graph
 from url_viz.index.projection import (
     FEWEST_FOR_UMAP,
     fit_map,
@@ -14,6 +14,7 @@ from url_viz.index.projection import (
     project_alone,
 )
 from url_viz.index.tables import PCA, PLACED, UMAP, Coordinates, Embeddings, Graph
+from url_viz.index.unit import normalised
 
 
 def blobs(count: int, *, seed: int = 0) -> Embeddings:

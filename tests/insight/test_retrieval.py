@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from url_viz.index.neighbours import normalised
+from url_viz.index.unit import normalised
 from url_viz.insight.retrieval import search
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from url_viz.index.neighbours import build_graph, normalised
+from url_viz.index.neighbours import build_graph
 from url_viz.index.tables import Embeddings, Graph
 from url_viz.index.twins import twin_groups
+from url_viz.index.unit import normalised
 from url_viz.insight.label_check import COLUMNS, LabelCheck, check_labels, confused_pairs
 from url_viz.insight.suspects import ALONE, AMBIGUOUS, CONFLICTING, LABEL_ERROR, Judged, judge
 from url_viz.insight.votes import NEARNESS, NONE, ballot, left_out

@@ -17,7 +17,6 @@ from url_viz.images.preprocess import middle, resized
 from url_viz.images.query import upright_query
 from url_viz.images.scan import absolute, display_name
 from url_viz.index.decisions import Action, Decisions
-from url_viz.index.neighbours import normalised
 from url_viz.index.store import Store
 from url_viz.index.tables import Graph, positions_of
 from url_viz.insight.compare import Comparison, Read, compare
@@ -291,11 +290,10 @@ class ImageSet(OnMap, WithLabels):
 
     @cached_property
     def _unit(self) -> NDArray[np.float32]:
-        return normalised(self._stored_embeddings())
+        return self._store.unit_rows(self.space.key, self.contents)
 
     def _stored_embeddings(self) -> NDArray[np.float16]:
-        stored = self._store.embeddings(self.space.key)
-        return stored.embedding[positions_of(self.contents, stored.content)]
+        return self._store.embeddings(self.space.key, self.contents).embedding
 
     @property
     def _frame(self) -> pd.DataFrame:

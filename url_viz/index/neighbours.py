@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from url_viz.index.tables import Embeddings, Graph, positions_of
+from url_viz.index.unit import EXACT_ROWS, UnitRows
 
 K = 32
-EXACT_ROWS = 150_000
-"""Beyond this many rows the exact graph takes too long on a CPU; an approximate one is made, and marked so."""
 NUMPY_ROWS = 8_000
 """Up to this many rows float32 in numpy is done before torch would be imported."""
 CANDIDATES = 64
@@ -22,29 +21,6 @@ SKETCH_SAMPLE_ROWS = 20_000
 
 Array = NDArray[np.float32]
 TopK = tuple[NDArray[np.int64], Array]
-
-
-def normalised(embedding: NDArray[np.floating]) -> Array:
-    """Rows scaled to length one, float32; rows of zeros stay zero."""
-    rows = embedding.astype(np.float32)
-    lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows))  # forty times as fast as numpy's norm along an axis
-    rows /= np.maximum(lengths, 1e-12)[:, None]
-    return rows
-
-
-class UnitRows:
-    """Embeddings (N, D) as rows of length one: all at once where memory holds them, else as they are asked for."""
-
-    def __init__(self, embedding: NDArray[np.floating]) -> None:
-        self._embedding = embedding
-        self.all = normalised(embedding) if len(embedding) <= EXACT_ROWS else None
-
-    def __len__(self) -> int:
-        return len(self._embedding)
-
-    def __call__(self, rows: NDArray[np.integer] | slice) -> Array:
-        """These rows, (R, D) float32."""
-        return normalised(self._embedding[rows]) if self.all is None else self.all[rows]
 
 
 def build_graph(

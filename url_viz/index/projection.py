@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from url_viz.index.compiled import keep_compiled
-from url_viz.index.neighbours import build_graph, normalised
+from url_viz.index.neighbours import build_graph
 from url_viz.index.tables import PCA, PLACED, UMAP, Coordinates, Embeddings, Graph, positions_of
+from url_viz.index.unit import normalised
 
 UMAP_NEIGHBOURS = 15
 FEWEST_FOR_UMAP = UMAP_NEIGHBOURS
@@ -21,6 +22,7 @@ SAMPLE_ROWS = 100_000
 MOST_ALONE = 20_000
 """As many of a selection are fitted on its own map, which somebody waits for; the others are placed."""
 PCA_SAMPLE_ROWS = 20_000
+PCA_ROWS_AT_ONCE = 16_384
 SEED = 0
 
 Array = NDArray[np.float32]
@@ -35,7 +37,9 @@ class PcaBasis:
 
     def __call__(self, embedding: NDArray[np.floating]) -> Array:
         """Coordinates (N, 2) of embeddings (N, D), normalised first."""
-        return np.asarray((normalised(embedding) - self.mean) @ self.directions, np.float32)
+        starts = range(0, max(1, len(embedding)), PCA_ROWS_AT_ONCE)  # a million in float32 would be 5 GB, twice
+        parts = (normalised(embedding[start : start + PCA_ROWS_AT_ONCE]) - self.mean for start in starts)
+        return np.asarray(np.concatenate([part @ self.directions for part in parts]), np.float32)
 
 
 def fit_pca(embedding: NDArray[np.floating]) -> PcaBasis:

@@ -22,6 +22,7 @@ from url_viz.errors import ImageSetError, WorkspaceError
 from url_viz.images.measures import VERSION as MEASURES_VERSION
 from url_viz.images.preprocess import Preprocessing
 from url_viz.index.damage import damage_is_told, was_written
+from url_viz.index.embedding_table import read_embeddings, read_unit_rows
 from url_viz.index.tables import (
     COORDINATES,
     IMAGES,
@@ -175,17 +176,25 @@ class Store:
         """Columns of the table of files; empty where nothing was read yet."""
         return self._columns("images", columns, IMAGES)
 
-    def embeddings(self, space_key: str) -> Embeddings:
-        """Every stored embedding of a space (also of pictures that have left the folder)."""
+    def embeddings(self, space_key: str, contents: NDArray[np.int64] | None = None) -> Embeddings:
+        """Every stored embedding of a space (also of pictures that have left the folder).
+
+        With `contents` (M,), which may repeat, those rows alone and in that order; contents without one are left out.
+        """
         table = self._table(f"embeddings-{space_key}")
         if table is None:
             return Embeddings(np.zeros(0, np.int64), np.zeros((0, 0), np.float16), np.zeros(0, np.float32))
-        data = self._read(f"embeddings-{space_key}", table.to_arrow)
-        return Embeddings(
-            _numbers(data["content"]),
-            matrix(data["embedding"]).astype(np.float16, copy=False),
-            _numbers(data["entropy"]),
-        )
+        wanted = self.embedded(space_key).content if contents is None else contents
+        found: Embeddings = self._read(f"embeddings-{space_key}", lambda: read_embeddings(table, wanted))
+        return found
+
+    def unit_rows(self, space_key: str, contents: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The embeddings of `contents` (M,) at length one, (M, D) float32; zeros where none is stored."""
+        table = self._table(f"embeddings-{space_key}")
+        if table is None:
+            return np.zeros((len(contents), 0), np.float32)
+        unit: NDArray[np.float32] = self._read(f"embeddings-{space_key}", lambda: read_unit_rows(table, contents))
+        return unit
 
     def embedded(self, space_key: str) -> Embedded:
         """Contents that have an embedding in a space, with what is told of them without reading the embeddings."""

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.index.neighbours import normalised
 from url_viz.index.tables import Graph, positions_of
 from url_viz.index.twins import twin_groups
+from url_viz.index.unit import normalised
 from url_viz.insight.evidence import FEWEST_PICTURES, MOST_CURVE_POINTS, Curve
 from url_viz.insight.fusion import Fusion, fused
 from url_viz.insight.metrics import (

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.index.neighbours import normalised
 from url_viz.index.tables import Graph, positions_of
+from url_viz.index.unit import normalised
 from url_viz.insight.metrics import RiskCoverage, r_auroc, risk_coverage
 from url_viz.insight.restriction import LabelledSet, Study, labelled_set, study
 

@@ -71,8 +71,7 @@ def _uncertainty(store: Store, contents: NDArray[np.int64], space_key: str, head
     row = positions_of(contents, scored)
     result[row >= 0] = values[row[row >= 0]]
     if (row < 0).any():
-        stored = store.embeddings(space_key)
-        result[row < 0] = head(stored.embedding[positions_of(contents[row < 0], stored.content)])
+        result[row < 0] = head(store.embeddings(space_key, contents[row < 0]).embedding)
     return result
 
 

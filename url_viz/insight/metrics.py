@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from url_viz.index.unit import normalised
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
@@ -82,16 +84,6 @@ def nearest_others(embeddings: NDArray[np.floating], *, k: int = 1) -> tuple[NDA
             similarities[rows, place] = cosines[np.arange(len(rows)), best]
             cosines[np.arange(len(rows)), best] = -np.inf
     return indices, similarities
-
-
-def normalised(embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Embeddings (N, D) at length 1, float32; an embedding of zeros stays zeros."""
-    if embeddings.ndim != 2:
-        raise ValueError(f"Embeddings are (N, D); got the shape {embeddings.shape}.")
-    exact = embeddings.astype(np.float64)
-    norms = np.linalg.norm(exact, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = (exact / np.where(norms > 0, norms, 1)).astype(np.float32)
-    return unit
 
 
 def recall_at_1(embeddings: NDArray[np.floating], labels: ArrayLike) -> tuple[float, Bools]:

@@ -77,8 +77,7 @@ class OnMap(ABC):
         """
         rows = self._rows_of(ids)
         contents = np.unique(self.contents[rows])
-        stored = self._store.embeddings(self.space.key)
-        found = project_alone(stored.take(positions_of(contents, stored.content)), self.graph)
+        found = project_alone(self._store.embeddings(self.space.key, contents), self.graph)
         place = positions_of(self.contents[rows], found.content)
         all_ids = self._frame["id"].to_numpy(np.int64)
         return Projection(all_ids[rows], found.xy[place], bool((found.method == UMAP).any()))

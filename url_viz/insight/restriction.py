@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from url_viz.insight.metrics import MOST_SIMILARITIES, mid_ranks, nearest_others, normalised
+from url_viz.index.unit import normalised
+from url_viz.insight.metrics import MOST_SIMILARITIES, mid_ranks, nearest_others
 
 Mode = Literal["database", "both", "queries"]
 MODES: tuple[Mode, ...] = ("database", "both", "queries")

@@ -16,10 +16,11 @@ from url_viz.images.digest import content_key
 from url_viz.images.incoming import Incoming
 from url_viz.images.preprocess import WIDEST_ASPECT, Preprocessing, middle, resized
 from url_viz.images.read import Picture, thumbnail
-from url_viz.index.neighbours import K, build_graph, normalised
+from url_viz.index.neighbours import K, build_graph
 from url_viz.index.projection import place
 from url_viz.index.tables import PLACED, Coordinates, Embeddings, Graph, positions_of
 from url_viz.index.twins import TWIN_COSINE, twin_groups
+from url_viz.index.unit import normalised
 from url_viz.insight.confusability import TEMPERATURE, confusability
 from url_viz.insight.ranking import BY, percentile
 from url_viz.models.model import Model
