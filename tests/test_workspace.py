@@ -65,6 +65,9 @@ class TestOpening:
         assert first.about.stat().st_mtime_ns == stamp
         assert json.loads(first.about.read_text()) == {"schema_version": SCHEMA_VERSION}
 
+    def test_a_text_is_as_good_as_a_path(self, tmp_path: Path) -> None:
+        assert Workspace.at(str(tmp_path / "new")) == Workspace.at(tmp_path / "new")
+
     def test_a_relative_path_stays_the_same_place(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
         workspace = Workspace.at(Path("here"))

@@ -31,7 +31,7 @@ _LEFT_OUT = (".lock", "-wal", "-shm", "-journal")
 """Locks say nothing elsewhere; what SQLite has beside a database is in the copy that is made of it."""
 
 
-def pack(folder: str | Path, out: str | Path, *, workspace: Path | None = None) -> int:
+def pack(folder: str | Path, out: str | Path, *, workspace: str | Path | None = None) -> int:
     """Write all that the workspace keeps of a folder, pictures left out, into the tar file `out`; returns its bytes.
 
     Raises ImageSetError where the folder was never read, FolderError where `out` exists or cannot be written,
@@ -55,7 +55,7 @@ def pack(folder: str | Path, out: str | Path, *, workspace: Path | None = None) 
     return target.stat().st_size
 
 
-def unpack(file: str | Path, *, root: str | Path, workspace: Path | None = None) -> Agreement:
+def unpack(file: str | Path, *, root: str | Path, workspace: str | Path | None = None) -> Agreement:
     """Take in an image set that `pack` wrote; its pictures lie in the folder `root` on this machine.
 
     Nothing is written where a name leads out of the archive, and the image set appears whole or not at all. Raises

@@ -37,7 +37,7 @@ class Agreement:
     example: str = ""
 
 
-def list_sets(workspace: Path | None = None) -> pd.DataFrame:
+def list_sets(workspace: str | Path | None = None) -> pd.DataFrame:
     """The image sets of a workspace: id, name, folder, pictures, failures, models, and megabytes on disk."""
     home = Workspace.at(workspace)
     rows = []
@@ -51,7 +51,7 @@ def list_sets(workspace: Path | None = None) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["id", "name", "folder", "pictures", "failures", "models", "megabytes"])
 
 
-def disk_use(folder: str | Path, *, workspace: Path | None = None) -> pd.DataFrame:
+def disk_use(folder: str | Path, *, workspace: str | Path | None = None) -> pd.DataFrame:
     """What an image set uses on disk, part by part: part, megabytes.
 
     The parts are files and thumbnails, each model's embeddings (scores and neighbours with them) and map, and the rest.
@@ -67,13 +67,13 @@ def disk_use(folder: str | Path, *, workspace: Path | None = None) -> pd.DataFra
     return pd.DataFrame({"part": list(parts), "megabytes": [round(size / 2**20, 3) for size in parts.values()]})
 
 
-def skipped(folder: str | Path, *, workspace: Path | None = None) -> pd.DataFrame:
+def skipped(folder: str | Path, *, workspace: str | Path | None = None) -> pd.DataFrame:
     """What the last scan of a folder passed over as no pictures: extension, files; the most frequent first."""
     _, about = _known(folder, workspace)
     return pd.DataFrame(list(about.skipped), columns=["extension", "files"])
 
 
-def rename(folder: str | Path, name: str, *, workspace: Path | None = None) -> str:
+def rename(folder: str | Path, name: str, *, workspace: str | Path | None = None) -> str:
     """Call the image set of a folder by another name, "" by its folder's; returns what it is called now.
 
     Raises ImageSetError for a name that is too long or cannot be printed, WorkspaceError while the folder is read.
@@ -89,7 +89,7 @@ def rename(folder: str | Path, name: str, *, workspace: Path | None = None) -> s
     return changed.title
 
 
-def repoint(old: str | Path, new: str | Path, *, workspace: Path | None = None) -> Agreement:
+def repoint(old: str | Path, new: str | Path, *, workspace: str | Path | None = None) -> Agreement:
     """Tell an image set that its folder lies elsewhere now; all that is kept of it stays, decisions included.
 
     Raises FolderError where `new` is no folder or holds other pictures, ImageSetError where `old` was never read or
@@ -104,7 +104,7 @@ def repoint(old: str | Path, new: str | Path, *, workspace: Path | None = None) 
     return found
 
 
-def drop_model(folder: str | Path, model: str, *, workspace: Path | None = None) -> float:
+def drop_model(folder: str | Path, model: str, *, workspace: str | Path | None = None) -> float:
     """Remove the embeddings, scores, neighbours and map of one model (a backbone's name); returns megabytes freed.
 
     Raises ImageSetError where the folder was not read with it, or with nothing else.
@@ -119,7 +119,7 @@ def drop_model(folder: str | Path, model: str, *, workspace: Path | None = None)
         return (before - _bytes_in(writer.paths.folder)) / 2**20
 
 
-def compact(folder: str | Path, *, workspace: Path | None = None) -> float:
+def compact(folder: str | Path, *, workspace: str | Path | None = None) -> float:
     """Join the pieces of many small writes and remove what nothing refers to; returns megabytes freed."""
     with _labelled(folder, workspace) as writer:
         before = _bytes_in(writer.paths.folder)
@@ -128,13 +128,13 @@ def compact(folder: str | Path, *, workspace: Path | None = None) -> float:
         return (before - _bytes_in(writer.paths.folder)) / 2**20
 
 
-def mend(folder: str | Path, *, workspace: Path | None = None) -> tuple[Mended, ...]:
+def mend(folder: str | Path, *, workspace: str | Path | None = None) -> tuple[Mended, ...]:
     """Go back to what is whole where files were cut off or lost; reading the folder again makes the rest anew."""
     with _labelled(folder, workspace) as writer:
         return index_mend.mend(writer)
 
 
-def forget(folder: str | Path, *, workspace: Path | None = None) -> Path:
+def forget(folder: str | Path, *, workspace: str | Path | None = None) -> Path:
     """Remove what the workspace keeps of a folder; the pictures are not touched. Returns the folder's path."""
     home = Workspace.at(workspace)
     paths = home.set_paths(read_before(folder, home))
@@ -196,14 +196,14 @@ def _refuse_known(root: Path, home: Workspace) -> None:
         )
 
 
-def _known(folder: str | Path, workspace: Path | None) -> tuple[SetPaths, About]:
+def _known(folder: str | Path, workspace: str | Path | None) -> tuple[SetPaths, About]:
     home = Workspace.at(workspace)
     paths = home.set_paths(read_before(folder, home))
     return paths, Store(paths).about()
 
 
 @contextmanager
-def _labelled(folder: str | Path, workspace: Path | None) -> Iterator[Writer]:
+def _labelled(folder: str | Path, workspace: str | Path | None) -> Iterator[Writer]:
     """The one writer of a known image set, while nobody else writes."""
     paths, about = _known(folder, workspace)
     with Writer(paths, about.root) as writer:

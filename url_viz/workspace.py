@@ -93,12 +93,12 @@ class Workspace:
     root: Path
 
     @classmethod
-    def at(cls, root: Path | None = None) -> "Workspace":
+    def at(cls, root: str | Path | None = None) -> "Workspace":
         """Open the workspace at `root` (by default `$URL_VIZ_HOME`, else `~/.url_viz`), making it where it is new.
 
         Raises WorkspaceError where it cannot be made or was written by a newer version.
         """
-        workspace = cls((root or default_workspace()).expanduser().absolute())
+        workspace = cls(Path(root or default_workspace()).expanduser().absolute())
         try:
             workspace.root.mkdir(parents=True, exist_ok=True)
             if not workspace.about.exists():

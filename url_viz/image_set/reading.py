@@ -28,7 +28,7 @@ def embed_folder(
     *,
     model: Model | str = DEFAULT,
     embeddings: "str | Path | IncomingFile | Given | None" = None,
-    workspace: Path | None = None,
+    workspace: str | Path | None = None,
     limit: int | None = None,
     progress: Report | None = None,
     refit: bool = False,
@@ -65,7 +65,7 @@ def embed_folder(
     return image_set
 
 
-def open_image_set(folder: str | Path, *, model: str = DEFAULT, workspace: Path | None = None) -> ImageSet:
+def open_image_set(folder: str | Path, *, model: str = DEFAULT, workspace: str | Path | None = None) -> ImageSet:
     """Open what was read of a folder with a model, without scanning it and without loading the model.
 
     Raises ImageSetError where the folder was never read, or not with this model.

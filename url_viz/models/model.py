@@ -225,7 +225,7 @@ def load_model(
     *,
     device: str = "auto",
     precision: Precision = "fast",
-    workspace: Path | None = None,
+    workspace: str | Path | None = None,
     preprocessing: Preset | None = None,
 ) -> Model:
     """Load a model by zoo or timm name, or by the path of a checkpoint: a head of ours, or the authors' `*.pth.tar`.
