@@ -1,6 +1,6 @@
 """How time and memory grow with the number of pictures: `python -m benchmarks.growth [--most 100000] [--map]`.
 
-Synthetic image sets of 1,280 numbers a picture, in steps of ten; each step in a process of its own, whose peak of
+Synthetic image sets of 1,280 numbers a picture, in steps of ten. Each phase runs in a process of its own, whose peak of
 resident memory is told. Scanning is timed on real, empty files. With `--map`, the graph and the map are made too
 (beyond 150,000 rows the graph is approximate, and the map is fitted on 100,000 and the others placed).
 """
@@ -13,119 +13,188 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.machine import machine
 
-COLUMNS = ("scan", "store", "open", "points", "search", "ten more", "graph", "map")
 MOST_SCANNED = 100_000
+Taken = dict[str, float]
 
 
 def main() -> None:
-    """Run every size in a process of its own, and print the table."""
+    """Run every size, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--least", type=int, default=1000)
     parser.add_argument("--most", type=int, default=100_000)
     parser.add_argument("--map", action="store_true")
-    parser.add_argument("--one", type=int, default=None, help=argparse.SUPPRESS)
+    parser.add_argument("--phase", nargs=3, metavar=("NAME", "COUNT", "FOLDER"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.one is not None:
-        print(json.dumps(_one(options.one, with_map=options.map)))
+    if options.phase:
+        name, count, folder = options.phase
+        taken = PHASES[name](Path(folder), int(count))
+        print(json.dumps(taken | {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}))
         return
-    print(f"## Growth\n\n{machine()}\n\nSeconds, and the peak of resident memory.\n")
-    print(f"| pictures | {' | '.join(COLUMNS)} | peak |\n|---|{'---|' * (len(COLUMNS) + 1)}")
-    count = 1000
-    while count <= options.most:
-        command = [sys.executable, "-m", "benchmarks.growth", "--one", str(count), *(["--map"] if options.map else [])]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        row = json.loads(done.stdout.splitlines()[-1])
-        cells = [f"{row[name]:.2f}" if name in row else "–" for name in COLUMNS]
-        print(f"| {count:,} | {' | '.join(cells)} | {row['peak_gb']:.1f} GB |", flush=True)
+    phases = [name for name in PHASES if options.map or name not in ("graph", "map")]
+    print(f"## Growth\n\n{machine()}\n\nSeconds; peak of resident memory in GiB, a process a group of columns.\n")
+    _table(phases, options.least, options.most)
+
+
+def _table(phases: list[str], least: int, most: int) -> None:
+    count = least
+    while count <= most:
+        with tempfile.TemporaryDirectory() as place:
+            taken = {name: _run(name, count, Path(place)) for name in phases}
+        if count == least:
+            columns = [f"{column}" for name in phases for column in taken[name]]
+            print(f"| pictures | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
+        cells = [
+            f"{value:.1f}" if column == "peak" else f"{value:.2f}"
+            for t in taken.values()
+            for column, value in t.items()
+        ]
+        print(f"| {count:,} | {' | '.join(cells)} |", flush=True)
         count *= 10
     print()
 
 
-def _one(count: int, *, with_map: bool) -> dict[str, float]:
-    from benchmarks.synthetic import write_synthetic_set
-    from url_viz.image_set import open_image_set
-    from url_viz.ui.points import encode_points
-    from url_viz.ui.routes import map_points
-    from url_viz.workspace import Workspace
-
-    taken: dict[str, float] = {}
-    with tempfile.TemporaryDirectory() as place:
-        root, workspace = Path(place) / "pictures", Workspace.at(Path(place) / "workspace")
-        if count <= MOST_SCANNED:
-            taken["scan"] = _scan_s(Path(place) / "files", count)
-        started = time.perf_counter()
-        set_id = write_synthetic_set(workspace, root, count)
-        taken["store"] = time.perf_counter() - started
-        started = time.perf_counter()
-        image_set = open_image_set(root, workspace=workspace.root)
-        table = image_set.table()
-        taken["open"] = time.perf_counter() - started
-        started = time.perf_counter()
-        encode_points(map_points(table))
-        taken["points"] = time.perf_counter() - started
-        image_set.search(int(table["id"].iloc[0]))
-        started = time.perf_counter()
-        image_set.search(int(table["id"].iloc[1]))
-        taken["search"] = time.perf_counter() - started
-        del image_set, table
-        taken |= _graph_and_map(workspace, set_id, with_map=with_map)
-    return taken | {"peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
+def _run(name: str, count: int, place: Path) -> Taken:
+    command = [sys.executable, "-m", "benchmarks.growth", "--phase", name, str(count), str(place)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def _graph_and_map(workspace: object, set_id: str, *, with_map: bool) -> dict[str, float]:
-    """Ten pictures more, matched and placed; with `with_map` also everything anew."""
-    from url_viz.index.neighbours import build_graph
-    from url_viz.index.projection import fit_map, place
-    from url_viz.index.store import Store
-    from url_viz.index.tables import Embeddings
-    from url_viz.workspace import Workspace
-
-    assert isinstance(workspace, Workspace)
-    store = Store(workspace.set_paths(set_id))
-    key = store.about().spaces[-1].key
-    stored = store.embeddings(key)
-    embeddings = stored.take(np.argsort(stored.content))
-    graph, known = store.graph(key), store.coordinates(key)
-    assert graph is not None
-    assert known is not None
-    more = Embeddings(
-        np.concatenate([embeddings.content, np.arange(10) + 2**62]),
-        np.concatenate([embeddings.embedding, embeddings.embedding[:10] + np.float16(0.1)]),
-        np.concatenate([embeddings.entropy, embeddings.entropy[:10]]),
-    )
-    taken: dict[str, float] = {}
+@contextmanager
+def _timed(taken: Taken, name: str) -> Iterator[None]:
     started = time.perf_counter()
-    from dataclasses import replace
-
-    grown = build_graph(more, previous=replace(graph, is_approximate=False))
-    place(grown, known)
-    taken["ten more"] = time.perf_counter() - started
-    if with_map:
-        started = time.perf_counter()
-        made = build_graph(embeddings)
-        taken["graph"] = time.perf_counter() - started
-        started = time.perf_counter()
-        fit_map(embeddings, made)
-        taken["map"] = time.perf_counter() - started
-    return taken
+    yield
+    taken[name] = time.perf_counter() - started
 
 
-def _scan_s(folder: Path, count: int) -> float:
+def _scan(place: Path, count: int) -> Taken:
     from url_viz.images.scan import scan
 
+    taken: Taken = {}
+    if count > MOST_SCANNED:
+        return {"scan": float("nan")}
+    folder = place / "files"
     for start in range(0, count, 1000):
         inside = folder / f"{start:07d}"
         inside.mkdir(parents=True)
         for number in range(start, min(start + 1000, count)):
             os.close(os.open(inside / f"{number}.jpg", os.O_CREAT))
-    started = time.perf_counter()
-    assert len(scan(folder).files) == count
-    return time.perf_counter() - started
+    with _timed(taken, "scan"):
+        assert len(scan(folder).files) == count
+    return taken
+
+
+def _store(place: Path, count: int) -> Taken:
+    from benchmarks.synthetic import write_synthetic_set
+    from url_viz.workspace import Workspace
+
+    taken: Taken = {}
+    with _timed(taken, "store"):
+        write_synthetic_set(Workspace.at(place / "workspace"), place / "pictures", count)
+    return taken
+
+
+def _open(place: Path, count: int) -> Taken:
+    from url_viz.image_set import open_image_set
+    from url_viz.ui.points import encode_points
+    from url_viz.ui.routes import map_points
+
+    taken: Taken = {}
+    with _timed(taken, "open"):
+        image_set = open_image_set(place / "pictures", workspace=place / "workspace")
+        table = image_set.table()
+    assert len(table) == count
+    with _timed(taken, "points"):
+        encode_points(map_points(table))
+    return taken
+
+
+def _search(place: Path, count: int) -> Taken:
+    from url_viz.image_set import open_image_set
+
+    taken: Taken = {}
+    image_set = open_image_set(place / "pictures", workspace=place / "workspace")
+    table = image_set.table()
+    with _timed(taken, "first search"):
+        image_set.search(int(table["id"].iloc[0]))
+    with _timed(taken, "search"):
+        image_set.search(int(table["id"].iloc[count // 2]))
+    return taken
+
+
+def _grow(place: Path, count: int) -> Taken:
+    """Ten pictures more: everything read, the ten matched with all, and placed on the map."""
+    from url_viz.index.neighbours import build_graph
+    from url_viz.index.projection import place as placed
+
+    taken: Taken = {}
+    with _writer(place) as (writer, key):
+        ten = writer.embeddings(key).take(np.arange(10))
+        ten = replace(ten, content=np.arange(10) + 2**62, embedding=ten.embedding + np.float16(0.1))
+        graph, known = writer.graph(key), writer.coordinates(key)
+        assert graph is not None
+        assert known is not None
+        writer.add_embeddings(key, ten)
+        with _timed(taken, "ten more"):
+            current = writer.embeddings(key, np.sort(np.append(graph.content, ten.content)))
+            grown = build_graph(current, previous=replace(graph, is_approximate=len(current) > 150_000))
+            placed(grown, known)
+    return taken
+
+
+def _graph(place: Path, count: int) -> Taken:
+    from url_viz.index.neighbours import build_graph
+
+    taken: Taken = {}
+    with _writer(place) as (writer, key):
+        current = writer.embeddings(key, np.sort(writer.embedded(key).content))
+        with _timed(taken, "graph"):
+            graph = build_graph(current)
+        writer.put_graph(key, graph)
+    return taken
+
+
+def _map(place: Path, count: int) -> Taken:
+    from url_viz.index.projection import fit_map
+
+    taken: Taken = {}
+    with _writer(place) as (writer, key):
+        graph = writer.graph(key)
+        assert graph is not None
+        current = writer.embeddings(key, graph.content)
+        with _timed(taken, "map"):
+            fit_map(current, graph)
+    return taken
+
+
+@contextmanager
+def _writer(place: Path):  # type: ignore[no-untyped-def]
+    """The set's writer and the key of its space."""
+    from url_viz.index.store import Writer
+    from url_viz.workspace import Workspace, set_id_of
+
+    root = place / "pictures"
+    with Writer(Workspace.at(place / "workspace").set_paths(set_id_of(root.resolve())), root) as writer:
+        yield writer, writer.about().spaces[-1].key
+
+
+PHASES: dict[str, Callable[[Path, int], Taken]] = {
+    "scan": _scan,
+    "store": _store,
+    "open": _open,
+    "search": _search,
+    "grow": _grow,
+    "graph": _graph,
+    "map": _map,
+}
 
 
 if __name__ == "__main__":
