@@ -7,19 +7,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from training.data.spec import PictureList
 from url_viz.errors import NoImagesError
 from url_viz.images.preprocess import Preprocessing
 from url_viz.images.read import Picture, Reading, read_picture
 from url_viz.images.scan import absolute, display_name
+from url_viz.insight.crop_test import CROP_SHARES, middle_of
 from url_viz.models.model import Model
 from url_viz.progress import Clock, Report
 
 BATCH = 64
-CROP_SHARES = (0.1, 0.75)
-"""Sides of the crop test's crops as shares of the whole (PVU 4.3)."""
 
 
 @dataclass(frozen=True)
@@ -73,15 +71,6 @@ def embed_pictures(
     embedding, logits, crop_embedding = (np.concatenate([part[i] for part in parts]) for i in range(3))
     kept = shares[places] if with_crops else shares[:0]
     return Embedded(np.array(places, np.int64), embedding, logits, crop_embedding, tuple(failures), kept)
-
-
-def middle_of(crop: NDArray[np.uint8], share: float) -> NDArray[np.uint8]:
-    """The middle of a crop (S, S, 3), its side cut to `share`, blown up to S again (PVU 4.3)."""
-    size = crop.shape[0]
-    side = max(1, round(size * share))
-    start = (size - side) // 2
-    image = Image.fromarray(crop[start : start + side, start : start + side])
-    return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR), dtype=np.uint8)
 
 
 def _read_ahead(pictures: PictureList, preprocessing: Preprocessing) -> Iterator[dict[int, Reading]]:

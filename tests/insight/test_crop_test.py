@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from tests.images.pictures import noise, write_folder
-from training import embed as training_embed
 from url_viz.insight.crop_test import CROP_SHARES, CropTest, Subject, crop_share, crop_test, middle_of
 from url_viz.models.model import Model
 
@@ -27,11 +26,13 @@ def test_a_factor_belongs_to_a_picture_and_a_seed() -> None:
     assert len(np.unique(drawn)) == len(drawn)
 
 
-def test_the_middle_is_cut_as_the_training_command_cuts_it() -> None:
-    picture = np.asarray(noise(3, width=224, height=224))
-    for share in (0.1, 0.333, 0.75, 1.0):
-        assert np.array_equal(middle_of(picture, share), training_embed.middle_of(picture, share))
-    assert np.array_equal(middle_of(picture, 1.0), picture)
+def test_the_middle_is_cut_and_blown_up() -> None:
+    picture = np.zeros((8, 8, 3), np.uint8)
+    picture[2:6, 2:6] = 200
+    assert (middle_of(picture, 0.5) == 200).all()
+    assert middle_of(picture, 0.1).shape == picture.shape
+    whole = np.asarray(noise(3, width=224, height=224))
+    assert np.array_equal(middle_of(whole, 1.0), whole)
 
 
 def test_a_tie_is_no_win_and_pictures_without_a_value_do_not_count() -> None:

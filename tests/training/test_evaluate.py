@@ -10,7 +10,7 @@ from PIL import Image
 
 from training.config import EvaluateConfig
 from training.data.spec import labelled_pictures_of, pictures_of
-from training.embed import Embedded, embed_pictures, middle_of
+from training.embed import Embedded, embed_pictures
 from training.evaluate import crop_test, evaluate, main, order_of, table, write_json
 from url_viz.errors import FolderError, HeadMismatchError, NoImagesError
 from url_viz.insight.metrics import r_auroc, recall_at_1
@@ -38,13 +38,6 @@ def test_crop_test_by_hand_is_strict() -> None:
     whole, crop = np.zeros((4, 8)), np.zeros((4, 8))
     whole[:, 0], crop[:, 0] = [0, 1, 2, 3], [1, 1, 3, 0]
     assert crop_test(first_number_head(8), made(whole, crop)) == 0.5
-
-
-def test_middle_of_is_the_middle_blown_up() -> None:
-    crop = np.zeros((8, 8, 3), np.uint8)
-    crop[2:6, 2:6] = 200
-    assert (middle_of(crop, 0.5) == 200).all()
-    assert np.array_equal(middle_of(crop, 1.0), crop)
 
 
 def test_an_order_carries_its_interval_and_its_curve() -> None:
