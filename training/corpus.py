@@ -4,7 +4,7 @@
 
 Writes OUT/upstream/PACKAGE/*.jpg (no labels), OUT/development/SET/CLASS/*.jpg (looked at as often as one likes),
 OUT/report/SET/CLASS/*.jpg (other packages, run once a shipped head) and OUT/sources.json (package, version, use,
-labelling, count). About 4.8 GB are downloaded; nothing is installed. No package serves two uses, and emoji, Open Clip
+labelling, count). About 4.7 GB are downloaded; nothing is installed. No package serves two uses, and emoji, Open Clip
 Art, handwriting and demo photographs take no part in upstream. A set that was looked at is a development set from
 then on: clip art, cards, furniture, handwriting and the second windows were the report sets of an earlier head.
 """

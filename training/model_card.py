@@ -21,7 +21,7 @@ CHANCE = 0.5
 class Card:
     """What a card tells. `seeds` holds each seed's R-AUROC on the development sets; `sources` is the corpus's list.
 
-    `note` is a paragraph of one's own beside the report sets.
+    `command` makes the head again from the corpus. `note` is a paragraph of one's own beside the report sets.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Card:
     development: tuple[Evaluation, ...]
     report: tuple[Evaluation, ...]
     sources: tuple[Mapping[str, Any], ...]
+    command: str
     note: str = ""
 
 
@@ -66,7 +67,7 @@ picture, not an unfamiliar one.
 | optimiser | {training["epochs"]} epochs, batches of {training["batch"]}, base rate {training["base_rate"]} |
 | seed | {recipe["seed"]} |
 
-Made by `python -m training.corpus` and `python -m training.ship --report`; the header holds the whole recipe."""
+Made by `python -m training.corpus` and `{card.command}`; the header holds the whole recipe."""
 
 
 def _told(values: object) -> str:

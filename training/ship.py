@@ -10,7 +10,7 @@ with its card NAME.md. --report also runs that one head on the report sets: once
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated
 
@@ -113,10 +113,24 @@ def main(config: ShipConfig) -> None:
         development=chosen.evaluations,
         report=tuple(report),
         sources=tuple(sources),
+        command=command_of(config),
     )
     with replaced(config.heads / f"{name}.md") as temporary:
         temporary.write_text(card_text(card))
     print(f"Shipped seed {chosen.seed}, development mean {np.nanmean(chosen.r_auroc):.3f}, to {config.heads / name}.md")
+
+
+def command_of(config: ShipConfig) -> str:
+    """The command that makes this head again, as its card tells it: without the folders, and what is usual left out."""
+    usual = {field.name: field.default for field in fields(ShipConfig)}
+    words = ["python -m training.ship"]
+    for name in ("model", "limit", "most_a_set", "seeds", "crop_test", "precision", "report"):
+        value, option = getattr(config, name), name.replace("_", "-")
+        if value == usual[name]:
+            continue
+        given = f"--{option} {value}" if not isinstance(value, bool) else f"--{option}" if value else f"--no-{option}"
+        words.append(given)
+    return " ".join(words)
 
 
 def _trained_heads(config: ShipConfig, model: Model) -> list[tuple[int, Head, float]]:

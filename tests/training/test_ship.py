@@ -1,19 +1,25 @@
 """The whole chain on pictures made in memory: cache, seeds, choice, evaluation, head and card."""
 
 import json
+import shlex
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tyro
 
 from tests.training.conftest import draw
+from training.command import FLAT
 from training.config import Augmentation, Recipe
-from training.ship import ShipConfig, main
+from training.ship import ShipConfig, command_of, main
 from training.train import RunPaths
 from url_viz.errors import NoImagesError
 from url_viz.models.head import load_head
 from url_viz.models.zoo import DEFAULT, HEADS
 from url_viz.workspace import HOME_VARIABLE
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -73,6 +79,23 @@ def test_the_card_of_a_shipped_head_is_of_that_head(name: str) -> None:
     assert head.digest in card
     assert head.provenance.weights_digest in card
     assert head.provenance.backbone == name
+
+
+def ship_commands_of_make() -> list[list[str]]:
+    """The options of each training.ship that `make heads` runs."""
+    told = subprocess.run(["make", "-n", "heads"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    lines = [shlex.split(line) for line in told.splitlines()]
+    return [line[line.index("training.ship") + 1 :] for line in lines if "training.ship" in line]
+
+
+def test_make_heads_runs_the_command_on_each_card() -> None:
+    told = {}
+    for options in ship_commands_of_make():
+        config = tyro.cli(ShipConfig, args=options, config=FLAT)
+        told[config.model] = command_of(config)
+    assert set(told) == {path.stem for path in HEADS.glob("*.safetensors")}
+    for name, command in told.items():
+        assert f"`{command}`" in (HEADS / f"{name}.md").read_text()
 
 
 @pytest.mark.slow
