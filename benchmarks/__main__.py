@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPTS = ("embedding", "scaled_decoding", "opening", "growth", "projection", "training", "caching", "start")
+SCRIPTS = ("embedding", "scaled_decoding", "opening", "browser", "growth", "projection", "training", "caching", "start")
 OUT = Path(__file__).parent.parent / "docs" / "performance.md"
 HEAD = """# Performance
 

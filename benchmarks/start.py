@@ -6,23 +6,18 @@ The first paint is timed in a headless Chromium from the start of `streamlit run
 """
 
 import argparse
-import os
-import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from importlib.metadata import distributions, version
 from pathlib import Path
 
 from benchmarks.embedding import write_pictures
 from benchmarks.machine import machine
+from benchmarks.served import CHROMIUM_ARGUMENTS, ROOT, chromium, served
 
-ROOT = Path(__file__).parent.parent
 SLOW = ("torch", "timm", "umap", "numba", "openvino", "lancedb", "sklearn", "plotly", "pandas", "scipy")
 PAGES = {
     "the package": "import url_viz",
@@ -95,45 +90,25 @@ def _ten_pictures(place: Path, rounds: int) -> tuple[float, float]:
 
 
 def _first_paint(place: Path, rounds: int) -> str:
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    painted = [_started(place, chromium) for _ in range(rounds)]
-    until = "" if chromium else " (until the server answers; no Chromium here)"
+    found = chromium()
+    painted = [_started(place, found) for _ in range(rounds)]
+    until = "" if found else " (until the server answers; no Chromium here)"
     return f"{statistics.median(painted):.1f} s{until}"
 
 
-def _started(place: Path, chromium: str | None) -> float:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}", "--server.headless=true"]
+def _started(place: Path, found: str | None) -> float:
     started = time.perf_counter()
-    environment = {**os.environ, "URL_VIZ_HOME": str(place / "workspace")}
-    server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        _until_it_answers(f"http://127.0.0.1:{port}/_stcore/health")
-        if chromium is not None:
-            _until_painted(f"http://127.0.0.1:{port}", chromium)
+    with served(place / "workspace") as url:
+        if found is not None:
+            _until_painted(url, found)
         return time.perf_counter() - started
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
 
 
-def _until_it_answers(url: str) -> None:
-    for _ in range(1200):
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            time.sleep(0.05)
-    raise TimeoutError(f"{url} did not answer")
-
-
-def _until_painted(url: str, chromium: str) -> None:
+def _until_painted(url: str, found: str) -> None:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(executable_path=found, args=CHROMIUM_ARGUMENTS)
         page = browser.new_page()
         page.goto(url)
         page.get_by_test_id("stMain").get_by_role("heading").first.wait_for(timeout=60_000)

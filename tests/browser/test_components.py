@@ -1,7 +1,6 @@
 """The map and the gallery in a real browser: what the user does comes back to Python, and what Python says is shown."""
 
 import re
-import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -349,36 +348,6 @@ def test_a_narrow_page_does_not_scroll_sideways(serve: Serve, open_page: OpenPag
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 420
     assert page.evaluate("document.scrollingElement.scrollWidth") <= 420
-
-
-@pytest.mark.browser
-def test_a_hundred_thousand_points_pan_fluently(serve: Serve, open_page: OpenPage) -> None:
-    page = open_page(f"{serve(HARNESS)}/?n=100000")
-    ready(page)
-    milliseconds = page.locator(".stage").evaluate(PANNED)
-    p95 = sorted(milliseconds)[int(0.95 * len(milliseconds))]
-    print(f"a frame at 100,000 points: median {statistics.median(milliseconds):.1f} ms, p95 {p95:.1f} ms")
-    assert statistics.median(milliseconds) < 60
-
-
-PANNED = """async stage => {
-    const { left, top } = stage.getBoundingClientRect();
-    const send = (type, x) => stage.dispatchEvent(new PointerEvent(type,
-        { pointerId: 1, button: 0, clientX: left + x, clientY: top + 200, bubbles: true }));
-    stage.setPointerCapture = () => {};
-    const frame = () => new Promise(then => requestAnimationFrame(() => then(performance.now())));
-    send("pointerdown", 300);
-    const times = [];
-    for (let i = 1; i <= 60; i++) {
-        const before = frame();
-        send("pointermove", 300 + 3 * i);
-        const after = frame();
-        times.push(await after - await before);
-    }
-    send("pointerup", 480);
-    return times.slice(5);
-}"""
-"""Pans by 60 moves, and gives the milliseconds between the frame callbacks before and after the map's own."""
 
 
 @pytest.mark.browser
