@@ -1,108 +1,22 @@
-"""A run reads what is new and nothing else, every file has one outcome, and a killed run loses little."""
+"""A run reads what is new and nothing else, and every file has one outcome."""
 
 import os
-import random
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from numpy.typing import NDArray
 
 from tests.images.pictures import noise, write_folder
+from tests.index.reader import Reader, is_consistent, names
 from url_viz.errors import NoImagesError, WorkspaceError
-from url_viz.image_set import ImageSet, embed_folder
 from url_viz.images.digest import image_id
 from url_viz.images.scan import Scan, _Walk, scan
 from url_viz.index.embed import make_plan
-from url_viz.index.store import Store, Writer
+from url_viz.index.store import Writer
 from url_viz.index.tables import IMAGES
 from url_viz.models.model import Model, load_model
-from url_viz.models.runtime import Outputs, Runtime
-from url_viz.progress import Progress
-
-ROOT = Path(__file__).parents[2]
-
-
-class Counting:
-    """A runtime that counts the pictures it runs."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self.runtime = runtime
-        self.pictures = 0
-
-    @property
-    def device(self) -> str:
-        return self.runtime.device
-
-    def run(self, crops: NDArray[np.uint8]) -> Outputs:
-        self.pictures += len(crops)
-        return self.runtime.run(crops)
-
-    def run_pixels(self, pixels: NDArray[np.float32]) -> Outputs:
-        return self.runtime.run_pixels(pixels)
-
-
-class Reader:
-    """Reads one folder into one workspace, again and again, and tells what the last run did."""
-
-    def __init__(self, folder: Path, workspace: Path, model: Model) -> None:
-        self.folder, self.workspace = folder, workspace
-        self._runtime = Counting(model.runtime)
-        self.model = Model(model.source, model.space, self._runtime)
-        self.progress: list[Progress] = []
-        self.embedded = 0
-
-    def __call__(self, **options: object) -> ImageSet:
-        self.progress.clear()
-        before = self._runtime.pictures
-        try:
-            return embed_folder(
-                self.folder, model=self.model, workspace=self.workspace, progress=self.progress.append, **options
-            )
-        finally:
-            self.embedded = self._runtime.pictures - before
-
-    @property
-    def opened(self) -> int | None:
-        """How many files the last run opened."""
-        return next((p.total for p in self.progress if p.stage == "read"), None)
-
-    def writer(self, image_set: ImageSet) -> Writer:
-        return Writer(Store(image_set._store.paths).paths, self.folder)
-
-
-@pytest.fixture
-def read(tmp_path: Path, workspace: Path, model: Model) -> Reader:
-    (tmp_path / "pictures").mkdir()
-    return Reader(tmp_path / "pictures", workspace, model)
-
-
-def names(image_set: ImageSet) -> list[str]:
-    return image_set.table()["path"].tolist()
-
-
-def is_consistent(image_set: ImageSet, model: Model) -> None:
-    """No row is doubled, every row has its embedding, and every value is what the model says of the file."""
-    table, store = image_set.table(), image_set._store
-    assert table["id"].is_unique
-    assert table["id"].tolist() == [image_id(os.fsencode(path)) for path in table["path"]]
-    contents = store.embedded(image_set.space.key).content
-    assert len(set(contents.tolist())) == len(contents)
-    assert np.isfinite(image_set.embeddings()).all()
-    assert np.isfinite(table[["x", "y", "entropy", "inverse_norm"]].to_numpy()).all()
-    fresh = model.predict([image_set.file_of(i) for i in table["id"]])
-    ours = image_set.embeddings()
-    cosine = (ours * fresh.embedding).sum(axis=1) / np.linalg.norm(ours, axis=1)
-    assert (cosine / np.linalg.norm(fresh.embedding, axis=1) > 0.995).all()
-    scored = model.uncertainty(image_set.embeddings())
-    assert table["uncertainty"].to_numpy() == pytest.approx(scored, rel=1e-4, nan_ok=True)
-    assert set(store.thumbnails(table["id"])) == set(table["id"])
 
 
 class TestWhatIsRead:
@@ -323,18 +237,18 @@ class TestTheMap:
     def test_growing_from_a_handful_to_a_set_makes_a_map_that_stays(self, read: Reader) -> None:
         write_folder(read.folder, 8)
         read()
-        write_folder(read.folder, 5, start=8)
+        write_folder(read.folder, 9, start=8)
         grown = read().table()
         assert read().table().equals(grown), "a run without anything new does not move the map"
-        write_folder(read.folder, 3, start=13)
+        write_folder(read.folder, 3, start=17)
         after = read().table()
-        assert after.loc[:12, ["x", "y"]].equals(grown[["x", "y"]])
+        assert after.loc[:16, ["x", "y"]].equals(grown[["x", "y"]])
 
     @pytest.mark.slow
     def test_a_refit_is_asked_for(self, read: Reader) -> None:
-        write_folder(read.folder, 12)
+        write_folder(read.folder, 16)
         read()
-        write_folder(read.folder, 4, start=12)
+        write_folder(read.folder, 4, start=16)
         placed = read().table()
         assert read().table().equals(placed)
         assert not read(refit=True).table()["x"].equals(placed["x"])
@@ -369,45 +283,6 @@ def test_while_another_process_reads_the_folder(read: Reader) -> None:
     write_folder(read.folder, 3)
     with read.writer(read()), pytest.raises(WorkspaceError, match="Wait until it is done"):
         read()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.torture) for seed in range(1, 7))])
-def test_a_killed_run_goes_on_without_loss_and_without_doubles(read: Reader, bare_model: Model, seed: int) -> None:
-    """kill -9 of the real command, twice, each at a random moment after something new was stored."""
-    write_folder(read.folder, 400)
-    (read.folder / "bad.jpg").touch()
-    moment, stored = random.Random(seed), 0
-    for _ in range(2):
-        stored = _killed_once_more_is_stored(read, stored, moment.uniform(0, 0.5))
-    rest = Reader(read.folder, read.workspace, bare_model)
-    image_set = rest()
-    assert 64 <= stored < 401
-    assert rest.opened == 401 - stored
-    assert len(image_set) == 400
-    assert image_set.failures()["path"].tolist() == ["bad.jpg"]
-    is_consistent(image_set, bare_model)
-
-
-def _killed_once_more_is_stored(read: Reader, before: int, wait_s: float) -> int:
-    """How many files are stored once a run was killed."""
-    command = [sys.executable, "-m", "url_viz", "embed", read.folder, "--workspace", read.workspace, "--device", "cpu"]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True) as run:
-        deadline = time.monotonic() + 60
-        while _stored(read.workspace) <= before:
-            assert run.poll() is None, "it ended before it could be killed"
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        time.sleep(wait_s)
-        os.killpg(run.pid, signal.SIGKILL)
-    return _stored(read.workspace)
-
-
-def _stored(workspace: Path) -> int:
-    from url_viz.workspace import SetPaths
-
-    folders = list((workspace / "sets").glob("*"))
-    return len(Store(SetPaths(folders[0])).images(["id"])) if folders else 0
 
 
 def test_a_folder_that_looks_empty_keeps_what_was_read_of_it(read: Reader) -> None:
