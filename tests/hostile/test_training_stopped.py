@@ -114,8 +114,7 @@ def test_a_killed_cache_goes_on_and_ends_the_same(
     assert {path: path.stat().st_mtime_ns for path in there} == before, "what was written is not written again"
 
 
-@pytest.mark.torture
-@pytest.mark.parametrize("after", range(9))
+@pytest.mark.parametrize("after", [6, *(pytest.param(n, marks=pytest.mark.torture) for n in range(9) if n != 6)])
 def test_a_killed_finetune_goes_on_and_ends_the_same(
     tmp_path: Path, pictures: Path, exact: Model, workspace: Path, after: int
 ) -> None:
@@ -131,7 +130,6 @@ def test_a_killed_finetune_goes_on_and_ends_the_same(
     assert {p.name for p in written} <= {p.name for p in out.iterdir()}
 
 
-@pytest.mark.torture
 def test_a_killed_train_leaves_the_head_before_or_the_new_one(
     tmp_path: Path, pictures: Path, exact: Model, workspace: Path
 ) -> None:

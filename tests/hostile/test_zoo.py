@@ -173,12 +173,3 @@ class TestWhileItIsRead:
         image_set = embed_folder(root, model=model, workspace=workspace, progress=meddle)
         assert len(image_set) == 2
         assert all("cannot be opened: Not a directory" in reason for reason in image_set.failures()["reason"])
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads what permissions forbid")
-def test_a_folder_that_may_not_be_listed_is_told(tmp_path: Path, workspace: Path, model: Model) -> None:
-    root = write_folder(tmp_path / "pictures", 4, classes=("a", "b"))
-    (root / "a").chmod(0)
-    failures = embed_folder(root, model=model, workspace=workspace).failures()
-    (root / "a").chmod(0o755)
-    assert "a/" in set(failures["path"])

@@ -3,11 +3,14 @@
 import os
 import re
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
+import pandas as pd
 import psutil
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -23,6 +26,7 @@ PATIENT_MS = 90_000
 PAGES = ("", "upload", "search", "labels", "finetune", "evaluate", "compare", "sets")
 HOSTILE = '"><img src=x onerror=window.owned=1><script>window.owned=1<'
 """Closes an attribute, runs as HTML, and is a file name: it holds no slash."""
+TAG = '"><img src=x onerror=window.owned=1>'
 MARKDOWN = "[x](javascript:window.owned=1) :red[y] $z$"
 
 
@@ -113,6 +117,49 @@ def test_hostile_names_are_inert_on_every_page(app: str, context: BrowserContext
         assert is_inert(page), words
 
 
+def test_hostile_columns_values_and_tags_are_inert(
+    app: str, context: BrowserContext, image_sets: list[ImageSet], tmp_path: Path
+) -> None:
+    """Shown where each is shown: a filter and its chip, the facts of a picture, the tags of many, classes."""
+    image_set = image_sets[0]
+    paths = image_set.table()["path"]
+    values = [(HOSTILE, MARKDOWN)[number % 2] for number in range(len(paths))]
+    pd.DataFrame({"path": paths, HOSTILE: values, MARKDOWN: range(len(paths))}).to_csv(
+        tmp_path / "own.csv", index=False
+    )
+    image_set.add_columns(tmp_path / "own.csv", name="own")
+    for tag, count in ((TAG, len(paths)), (MARKDOWN, 5)):
+        image_set.decisions.tag(image_set.table()["id"].tolist()[:count], tag)
+    page = context.new_page()
+    page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
+    page.goto(f"{app}/?set={image_set.set_id}")
+    settled(page)
+    page.get_by_role("button", name="Filter", exact=False).first.click()
+    for choice in ("onerror", "javascript", "tags"):
+        page.get_by_role("combobox", name="Column").fill(choice)
+        page.get_by_role("option").first.click()
+        settled(page)
+        assert is_inert(page), choice
+    page.keyboard.press("Escape")
+    for words in (
+        f"colour={quote(HOSTILE)}",
+        f"by={quote(MARKDOWN)}",
+        f"colour={quote(MARKDOWN)}&size={quote(MARKDOWN)}",
+    ):
+        page.goto(f"{app}/?set={image_set.set_id}&{words}")
+        settled(page)
+        assert is_inert(page), words
+    page.locator(".tile").first.click()
+    expect(page.get_by_role("dialog").get_by_text(TAG, exact=False).first).to_be_visible(timeout=PATIENT_MS)
+    assert is_inert(page)
+    image_set.use_labels(HOSTILE)
+    for name in ("", "search", "labels", "evaluate"):
+        page.goto(f"{app}/{name}?set={image_set.set_id}")
+        settled(page)
+        assert is_inert(page), name
+    image_set.use_labels("folders")
+
+
 def test_nothing_phones_home(app: str, home: Path, context: BrowserContext, asked: list[str]) -> None:
     folder = write_folder(home / "new", 8)
     page = context.new_page()
@@ -157,9 +204,6 @@ def test_an_image_set_is_forgotten_after_a_question(app: str, home: Path, contex
 
 def test_the_guard_guards(app: str, home: Path) -> None:
     """Or the test above would show nothing."""
-    import subprocess
-    import sys
-
     variables = {**os.environ, "PYTHONPATH": str(home / "guard"), "URL_VIZ_TEST_TRIED": str(home / "tried by us")}
     script = "import socket\ntry: socket.create_connection(('example.com', 80), timeout=1)\nexcept OSError: pass"
     subprocess.run([sys.executable, "-c", script], env=variables, check=True)
@@ -206,3 +250,52 @@ def test_many_visitors_stay_apart_and_memory_stays_bounded(
     print("RSS of the server, MiB, a turn of four visitors each:", [round(mib) for _, mib in curve])
     settled_at = curve[min(len(curve) - 1, 5)][1]
     assert curve[-1][1] < settled_at + 150
+
+
+def embedding(folder: Path, workspace: Path) -> "subprocess.Popen[bytes]":
+    words = [sys.executable, "-m", "url_viz", "embed", folder, "--workspace", workspace, "--device", "cpu"]
+    return subprocess.Popen([str(word) for word in words], cwd=ROOT, stdout=subprocess.DEVNULL)
+
+
+def test_choices_of_two_sessions_stay_apart_while_others_embed(
+    app: str, home: Path, chromium: Browser, image_sets: list[ImageSet]
+) -> None:
+    """One set, two visitors: each chooses another picture to search with, and goes on with it on the next page."""
+    own = image_sets[2]
+    paths = own.table()["path"].tolist()[:2]
+    folders = [write_folder(home / name, 40, start=1000 + 100 * len(name)) for name in ("some", "others")]
+    running = [embedding(folder, home / "workspace") for folder in folders]
+    with chromium.new_context() as first, chromium.new_context() as second:
+        pages = [first.new_page(), second.new_page()]
+        for page in pages:
+            page.goto(f"{app}/search?set={own.set_id}")
+        for page, path in zip(pages, paths, strict=True):
+            page.get_by_role("textbox", name="Or find one in the set").fill(path)
+            page.get_by_role("textbox", name="Or find one in the set").press("Enter")
+        for page, path in zip(pages, paths, strict=True):
+            expect(page.locator(".tile")).to_have_count(1, timeout=PATIENT_MS)
+            page.locator(".tile").click()
+            expect(page.locator(".url-viz-picture")).to_be_visible(timeout=PATIENT_MS)
+            expect(page.get_by_test_id("stCode").first).to_have_text(path)
+        for page, path in reversed(list(zip(pages, paths, strict=True))):
+            page.reload()
+            expect(page.get_by_test_id("stCode").first).to_have_text(path, timeout=PATIENT_MS)
+    assert [process.wait(timeout=120) for process in running] == [0, 0]
+    listed = list_sets(home / "workspace").set_index("folder")["pictures"]
+    assert [listed[str(folder)] for folder in folders] == [40, 40]
+
+
+def test_uploads_of_two_sessions_stay_apart(app: str, chromium: Browser, image_sets: list[ImageSet]) -> None:
+    theirs = [[f"{session}-{number}.png" for number in range(2 + session)] for session in range(2)]
+    with chromium.new_context() as first, chromium.new_context() as second:
+        pages = [first.new_page(), second.new_page()]
+        for page in pages:
+            page.goto(f"{app}/upload?set={image_sets[1].set_id}")
+        for session, (page, names) in enumerate(zip(pages, theirs, strict=True)):
+            pictures = [(name, encoded(noise(50 * session + i), "PNG")) for i, name in enumerate(names)]
+            files = [{"name": name, "mimeType": "image/png", "buffer": data} for name, data in pictures]
+            page.locator("input[type=file]").first.set_input_files(files)  # type: ignore[arg-type]
+        for page, names in zip(pages, theirs, strict=True):
+            expect(page.get_by_text(f"{len(names)} pictures · scored with")).to_be_visible(timeout=PATIENT_MS)
+            expect(page.locator(".tile .name")).to_have_count(len(names), timeout=PATIENT_MS)
+            assert sorted(page.locator(".tile .name").all_inner_texts()) == names
