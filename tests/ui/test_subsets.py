@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.images.pictures import write_folder
 from url_viz.errors import ImageSetError
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.index.store import Writer
 from url_viz.index.tables import PLACED, UMAP, Coordinates
 from url_viz.jobs import list_jobs
@@ -170,6 +170,7 @@ class TestRefit:
         with Writer(home.set_paths(image_set.set_id), image_set.root) as writer:
             method = np.where(np.arange(6) < 3, UMAP, PLACED).astype(np.int8)
             writer.put_coordinates(image_set.space.key, Coordinates(contents, np.ones((6, 2), np.float32), method))
+        image_set = open_image_set(image_set.root, workspace=home.root)
         assert image_set.placed_share == 0.5
 
         def script(image_set) -> None:  # type: ignore[no-untyped-def]
@@ -186,5 +187,5 @@ class TestRefit:
         while job.status().is_live:
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        assert image_set.placed_share == 0
         assert not image_set.is_current()
+        assert open_image_set(image_set.root, workspace=home.root).placed_share == 0

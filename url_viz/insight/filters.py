@@ -15,6 +15,9 @@ SEVERAL = frozenset({"tags", "reasons"})
 """Columns whose cells hold any number of values, joined by `SEPARATOR`."""
 
 NO_FILTER = frozenset({"id", "path", "x", "y", "twin_group"})
+SOME = 1_000
+"""Rows looked at first for a difference; all of them only where these are alike."""
+
 MOST_VALUES = 1_000
 """A text column with more distinct values than this tells pictures apart rather than kinds of them: no filter."""
 
@@ -171,11 +174,14 @@ def _split(cell: str, column: "pd.Series[Any]") -> list[str]:
 
 def _is_telling(column: "pd.Series[Any]", kind: Kind) -> bool:
     if kind == "numeric":
-        values = column.to_numpy(dtype=float)
-        values = values[np.isfinite(values)]
-        return bool(len(values) and values.min() < values.max())
+        return _differs(column.iloc[:SOME].to_numpy(dtype=float)) or _differs(column.to_numpy(dtype=float))
     distinct = column.nunique(dropna=False)
     return distinct > 1 and (kind == "several" or distinct <= MOST_VALUES or column.name == "label")
+
+
+def _differs(values: NDArray[np.float64]) -> bool:
+    finite = values[np.isfinite(values)]
+    return bool(len(finite) and finite.min() < finite.max())
 
 
 def _number(value: float | None) -> str:

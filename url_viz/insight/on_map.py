@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +91,7 @@ class OnMap(ABC):
         with Writer(self._store.paths, self.root) as writer, full_disk_is_told(writer):
             finish(writer, self.space.key, report=progress or silent, refit=True)
 
-    @property
+    @cached_property
     def placed_share(self) -> float:
         """The share of the map's pictures that came after its fit, and were placed by their neighbours."""
         known = self._store.coordinates(self.space.key)
