@@ -61,8 +61,9 @@ def ends(table: pd.DataFrame, *, by: str, collapse_twins: bool = True) -> Ends:
     """
     values = table[by].to_numpy(dtype=float)
     finite = np.flatnonzero(np.isfinite(values))
-    up = finite[np.lexsort((table["id"].to_numpy()[finite], values[finite]))]
-    down = finite[np.lexsort((table["id"].to_numpy()[finite], -values[finite]))]
+    by_id = finite[np.argsort(table["id"].to_numpy()[finite], kind="stable")]  # equal values: by id, at both ends
+    up = by_id[np.argsort(values[by_id], kind="stable")]
+    down = by_id[np.argsort(-values[by_id], kind="stable")]
     if not collapse_twins:
         return Ends(table.iloc[down].assign(twins=0), table.iloc[up].assign(twins=0))
     group = table["twin_group"].to_numpy()
@@ -71,7 +72,7 @@ def ends(table: pd.DataFrame, *, by: str, collapse_twins: bool = True) -> Ends:
 
 def _one_a_group(table: pd.DataFrame, order: NDArray[np.int64], group: NDArray[np.integer]) -> pd.DataFrame:
     """The first row of each group in `order`, with the number of others in `twins`."""
-    _, first, count = np.unique(group[order], return_index=True, return_counts=True)
-    place = np.argsort(first, kind="stable")
-    rows: pd.DataFrame = table.iloc[order[first[place]]]
-    return rows.assign(twins=count[place] - 1)
+    groups = pd.Series(group[order])
+    number, _ = pd.factorize(groups)  # counted by appearance, so the sizes come in the order of the first rows
+    rows: pd.DataFrame = table.iloc[order[~groups.duplicated().to_numpy()]]
+    return rows.assign(twins=np.bincount(number) - 1)
