@@ -12,8 +12,10 @@ import numpy as np
 import psutil
 import pytest
 
+from tests.browser.fixtures import eventually
 from tests.hostile.crashing import ABORT, EXIT, KILLED, SEGFAULT, crashing_environment, write_bad
 from tests.images.pictures import noise, write_folder
+from tests.jobs.conftest import command_of
 from url_viz.cli import STRICT_STATUS
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.images.apart import read_apart
@@ -21,6 +23,7 @@ from url_viz.images.digest import image_id
 from url_viz.images.preprocess import Preprocessing
 from url_viz.images.read import Failure, Picture, read_picture
 from url_viz.index.in_hand import InHand, notes_of, suspects
+from url_viz.jobs import cancel_job, start_job
 from url_viz.models.model import Model
 from url_viz.models.zoo import DEFAULT
 from url_viz.supervise import CRASHED_VARIABLE
@@ -89,6 +92,25 @@ def test_one_command_reads_every_good_picture_and_lists_those_that_crash(crashin
     assert crashing.run().returncode == 0
     assert set(crashing.failures) == {"b.png", "c.png"}
     assert len(crashing.image_set) == GOOD + 1
+
+
+def test_a_job_of_a_page_ends_well_too(crashing: Crashing) -> None:
+    """And cancelling one ends both processes of its command."""
+    write_bad(crashing.folder / "a.png", ABORT)
+    home, variables = Workspace.at(crashing.workspace), {"PYTHONPATH": crashing.environment["PYTHONPATH"]}
+    job = start_job(crashing.command[1:], kind="embed", title="a", workspace=home, env=variables)
+    eventually(lambda: not job.status().is_live, within_s=90)
+    assert job.state == "succeeded"
+    assert (len(crashing.image_set), list(crashing.failures)) == (GOOD, ["a.png"])
+    write_folder(crashing.folder, 300, start=GOOD)
+    second = start_job(crashing.command[1:], kind="embed", title="b", workspace=home, env=variables)
+    eventually(second.paths.progress.exists, within_s=60)
+    above = psutil.Process(command_of(second).pid)
+    eventually(lambda: len(above.children()) == 1)
+    [below] = above.children()
+    cancel_job(second, grace_s=10)
+    assert second.state == "cancelled"
+    below.wait(timeout=10)
 
 
 def test_a_run_from_python_dies_and_the_next_one_does_not(crashing: Crashing) -> None:
