@@ -130,21 +130,31 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class Joint:
-    """Training backbone, a fresh classifier and a fresh head together (PVU 2.4), for the mode full."""
+    """Training backbone, classifier and a fresh head together (PVU 2.4), for the mode full.
+
+    The defaults are for folders of a few hundred pictures.
+    """
 
     stop_gradient: Annotated[bool, Doc("Keep the head's loss away from the backbone; without it they conflict.")] = True
     uncertainty_weight: Annotated[float, Doc("Weight of the head's loss beside the classifier's.")] = 1.0
-    freeze_norms: Annotated[bool, Doc("Mode full: keep the statistics of the backbone's batch norms.")] = False
+    freeze_norms: Annotated[bool, Doc("Mode full: keep the statistics of the backbone's batch norms.")] = True
+    frozen_share: Annotated[float, Doc("Mode full: share of the backbone's first tensors that stay as they are.")] = (
+        0.67
+    )
+    refit: Annotated[bool, Doc("Mode full: fit the classifier anew on the final embeddings.")] = True
     joint_epochs: Annotated[int, Doc("Mode full: how often every picture is learnt from.")] = 5
     joint_batch: Annotated[int, Doc("Mode full: pictures of an optimiser step.")] = 32
-    backbone_rate: Annotated[float, Doc("Mode full: highest learning rate of the backbone.")] = 1e-4
-    fresh_rate: Annotated[float, Doc("Mode full: highest learning rate of classifier and head.")] = 1e-3
+    backbone_rate: Annotated[float, Doc("Mode full: highest learning rate of the backbone.")] = 3e-5
+    classifier_rate: Annotated[float, Doc("Mode full: highest learning rate of the classifier.")] = 1e-5
+    fresh_rate: Annotated[float, Doc("Mode full: highest learning rate of the head.")] = 1e-3
 
     def __post_init__(self) -> None:
         if self.joint_batch < 2 or self.joint_epochs < 1:
             raise ValueError(f"A batch of {self.joint_batch} over {self.joint_epochs} epochs has no pair to order.")
-        if min(self.uncertainty_weight, self.backbone_rate, self.fresh_rate) < 0:
+        if min(self.uncertainty_weight, self.backbone_rate, self.classifier_rate, self.fresh_rate) < 0:
             raise ValueError(f"Weights and learning rates are not negative: {self}.")
+        if not 0 <= self.frozen_share <= 1:
+            raise ValueError(f"frozen_share is {self.frozen_share}; a share lies in 0 to 1.")
 
 
 @dataclass(frozen=True)

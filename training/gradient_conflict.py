@@ -143,7 +143,10 @@ def run(digits: Digits, config: ConflictConfig, *, stop_gradient: bool, seed: in
     joint = Joint(
         stop_gradient=stop_gradient,
         uncertainty_weight=config.uncertainty_weight,
+        freeze_norms=False,
+        frozen_share=0.0,
         backbone_rate=config.rate,
+        classifier_rate=config.rate,
         fresh_rate=config.rate,
     )
     train_jointly(

@@ -52,7 +52,7 @@ class JointModel(nn.Module):
 def joint_model(backbone: Backbone, n_classes: int, *, recipe: Recipe, stop_gradient: bool, seed: int) -> JointModel:
     """`backbone`, all of it trainable, under a fresh classifier of `n_classes` and a fresh head of the recipe's shape.
 
-    The classifier is replaced in place.
+    The classifier is replaced in place; `set_classifier` gives it fitted weights.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -66,6 +66,19 @@ def joint_model(backbone: Backbone, n_classes: int, *, recipe: Recipe, stop_grad
             stop_gradient=stop_gradient,
         )
     return JointModel(backbone, head)
+
+
+def set_classifier(model: JointModel, probe: nn.Linear) -> None:
+    """Give the classifier the weights of `probe`, fitted on the backbone's embeddings."""
+    model.backbone.network.get_classifier().load_state_dict(probe.state_dict())
+
+
+def freeze_first(model: JointModel, share: float) -> None:
+    """Keep the first `share` of the backbone's tensors, in the order they are applied, from training."""
+    fitted = {id(p) for p in model.backbone.network.get_classifier().parameters()}
+    tensors = [p for p in model.backbone.parameters() if id(p) not in fitted]
+    for parameter in tensors[: round(share * len(tensors))]:
+        parameter.requires_grad_(False)
 
 
 def head_loss(
@@ -135,13 +148,17 @@ def share_of_rate(step: int, steps: int) -> float:
 
 
 def _groups(model: JointModel, joint: Joint, weight_decay: float) -> list[dict[str, object]]:
-    classifier = list(model.backbone.network.get_classifier().parameters())
-    fresh = {id(p) for p in (*classifier, *model.head.parameters())}
-    groups = []
-    for is_fresh, rate in ((False, joint.backbone_rate), (True, joint.fresh_rate)):
-        chosen = [p for p in model.parameters() if (id(p) in fresh) == is_fresh]
-        groups.append({"params": [p for p in chosen if p.ndim > 1], "lr": rate, "weight_decay": weight_decay})
-        groups.append({"params": [p for p in chosen if p.ndim <= 1], "lr": rate, "weight_decay": 0.0})
+    of_classifier = {id(p) for p in model.backbone.network.get_classifier().parameters()}
+    of_head = {id(p) for p in model.head.parameters()}
+    groups: list[dict[str, object]] = []
+    for rate, chosen in (
+        (joint.classifier_rate, of_classifier),
+        (joint.fresh_rate, of_head),
+        (joint.backbone_rate, {id(p) for p in model.parameters()} - of_classifier - of_head),
+    ):
+        parameters = [p for p in model.parameters() if id(p) in chosen and p.requires_grad]
+        groups.append({"params": [p for p in parameters if p.ndim > 1], "lr": rate, "weight_decay": weight_decay})
+        groups.append({"params": [p for p in parameters if p.ndim <= 1], "lr": rate, "weight_decay": 0.0})
     return groups
 
 

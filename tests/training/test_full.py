@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from training.config import Augmentation, FinetuneConfig, Joint, Recipe
 from training.data.spec import labelled_pictures_of
 from training.finetune import carry_backbone, finetune, main
-from training.full import FullFigures, advice, finetune_everything, split_of
+from training.full import FullFigures, advice, finetune_everything, probe_and_figures, split_of
 from training.train import RunPaths
 from url_viz.errors import FolderError, HeadMismatchError, ModelError
 from url_viz.images.preprocess import Preprocessing
@@ -46,7 +47,17 @@ def tiny() -> Loaded:
 
 
 def config_of(data: Path, out: Path, **joint: object) -> FinetuneConfig:
-    usual = Joint(joint_epochs=2, joint_batch=12, backbone_rate=3e-3, fresh_rate=3e-3)
+    """Everything learns, and fast: the weights are random."""
+    usual = Joint(
+        freeze_norms=False,
+        frozen_share=0.0,
+        refit=False,
+        joint_epochs=2,
+        joint_batch=12,
+        backbone_rate=3e-3,
+        classifier_rate=3e-3,
+        fresh_rate=3e-3,
+    )
     return FinetuneConfig(
         str(data),
         out,
@@ -104,9 +115,28 @@ def test_stop_gradient_reaches_the_run_and_its_record(coloured: Path, tmp_path: 
     assert heads[False].recipe["training"]["stop_gradient"] is False  # type: ignore[index]
 
 
-def seeded() -> Loaded:
-    import torch
+@pytest.mark.slow
+def test_after_training_the_classifier_is_fitted_anew(coloured: Path, tmp_path: Path) -> None:
+    config = config_of(coloured, tmp_path / "out", joint_epochs=1, refit=True)
+    finetune_everything(config, seeded(), None, silent)
+    again = load_source(resolve(str(RunPaths(config.out).head)))
+    split = split_of(labelled_pictures_of(str(coloured)), again.preprocessing, share=0.4)
+    probe, _ = probe_and_figures(again, None, split, torch.device("cpu"))
+    assert torch.allclose(again.backbone.network.get_classifier().weight, probe.weight, atol=1e-3)
+    unfitted, _ = probe_and_figures(seeded(), None, split, torch.device("cpu"))
+    assert not torch.allclose(unfitted.weight, probe.weight, atol=1e-3)
 
+
+@pytest.mark.slow
+@pytest.mark.parametrize("refit", [True, False])
+def test_before_the_first_step_it_is_as_good_as_the_probe(coloured: Path, tmp_path: Path, refit: bool) -> None:
+    still = replace(Joint(), joint_epochs=1, joint_batch=12, refit=refit, backbone_rate=0.0, classifier_rate=0.0)
+    told = finetune_everything(replace(config_of(coloured, tmp_path), joint=still), seeded(), None, silent)
+    assert told.after.accuracy == told.before.accuracy > 0.5
+    assert told.after.recall_at_1 == told.before.recall_at_1
+
+
+def seeded() -> Loaded:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return tiny()

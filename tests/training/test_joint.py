@@ -10,16 +10,19 @@ from training.config import Joint, Recipe
 from training.joint import (
     Batch,
     JointModel,
+    freeze_first,
     freeze_norms,
     head_loss,
     joint_loss,
     joint_model,
     order_of_epoch,
     scores_of,
+    set_classifier,
     share_of_rate,
     steps_an_epoch,
     train_jointly,
 )
+from training.probe import linear_probe
 from url_viz.models.backbone import Backbone, create_network
 
 SMALL = Recipe(width=16, layer_norm=False, pairing="adjacent")
@@ -67,6 +70,44 @@ def test_with_stop_gradient_the_backbone_learns_as_if_there_were_no_head() -> No
     assert all(torch.equal(a, b) for a, b in zip(gradients[0.0], gradients[5.0], strict=True))
 
 
+@pytest.mark.parametrize("stop_gradient", [True, False])
+def test_training_a_fitted_classifier_keeps_the_heads_loss_away(stop_gradient: bool) -> None:
+    weights = []
+    for weight in (0.0, 5.0):
+        model, batch = made(stop_gradient=stop_gradient), batch_of(12)
+        set_classifier(model, probe_of(model, batch))
+        freeze_first(model, 0.5)
+        joint = Joint(uncertainty_weight=weight, backbone_rate=1e-3, classifier_rate=1e-3)
+        train_jointly(model, [[batch, batch]], recipe=SMALL, joint=joint, steps=2, seed=0, after_epoch=lambda *_: None)
+        weights.append([p.detach() for p in model.backbone.parameters()])
+    assert all(torch.equal(a, b) for a, b in zip(*weights, strict=True)) is stop_gradient
+
+
+def probe_of(model: JointModel, batch: Batch) -> nn.Linear:
+    """A linear classifier fitted on a batch's embeddings."""
+    return linear_probe(scores_of(model, [batch.pixels]).embedding, batch.labels.numpy(), 3)
+
+
+def test_the_classifier_starts_as_the_probe() -> None:
+    model, batch = made(stop_gradient=True), batch_of(30)
+    embedding = torch.from_numpy(scores_of(model, [batch.pixels]).embedding)
+    probe = probe_of(model, batch)
+    set_classifier(model, probe)
+    with torch.no_grad():
+        expected = probe(embedding).numpy()
+    assert np.allclose(scores_of(model, [batch.pixels]).logits, expected, atol=1e-5)
+    assert (expected.argmax(axis=1) == batch.labels.numpy()).mean() > 0.9
+
+
+def test_the_first_tensors_stay_as_they_are() -> None:
+    model, batch = made(stop_gradient=True), batch_of()
+    freeze_first(model, 0.5)
+    joint_loss(model, batch, recipe=SMALL, weight=1.0, pairing=torch.Generator()).backward()
+    learns = [p.grad is not None for p in model.backbone.parameters()]
+    assert learns == sorted(learns)
+    assert sum(learns[:-2]) == pytest.approx(len(learns) / 2, abs=2)
+
+
 def test_the_joint_loss_by_a_naive_loop() -> None:
     model, batch = made(stop_gradient=True).eval(), batch_of(6)
     found = joint_loss(model, batch, recipe=SMALL, weight=2.0, pairing=torch.Generator()).detach()
@@ -87,7 +128,7 @@ def test_training_learns_the_classes_and_moves_the_backbone() -> None:
         model,
         ([batch_of(24, seed=2 * epoch + step) for step in range(2)] for epoch in range(8)),
         recipe=SMALL,
-        joint=Joint(backbone_rate=3e-3, fresh_rate=3e-3),
+        joint=Joint(freeze_norms=False, backbone_rate=3e-3, classifier_rate=3e-3, fresh_rate=3e-3),
         steps=16,
         seed=0,
         after_epoch=lambda number, loss: told.append((number, loss)),
