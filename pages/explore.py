@@ -36,10 +36,7 @@ done = explore_map.state_of_map(image_set)
 scope = Scope(done.polygon, filters_on())
 rows = explore.scoped_rows(table, scope, measure)
 
-with heading:
-    explore.show_heading(image_set, table, rows)
-show_decide_bar(image_set, rows, key="view.decide")
-pick_reason(rows)
+bar = st.container()
 left, right = st.columns(2, gap="medium")
 with left:
     note = "still reading" if running(image_set.set_id) else ""
@@ -49,6 +46,12 @@ with left:
 with right:
     explore.show_chips(image_set, scope, table, measure=measure, threshold=done.threshold_percentile)
     clicked = explore.show_galleries(image_set, rows, measure=measure, threshold=done.threshold_percentile)
+# The map and the galleries first, wherever they stand: they are what a lasso waits for.
+with heading:
+    explore.show_heading(image_set, table, rows)
+with bar:
+    show_decide_bar(image_set, rows, key="view.decide")
+    pick_reason(rows)
 show_twins_button(image_set, table, measure=measure)
 explore.show_failures(image_set)
 keep_view(explore.view_now(image_set, table, done, measure=measure, colour=colour))
