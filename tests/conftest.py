@@ -1,5 +1,6 @@
 """What every test stands on: a home of its own, one prepared model for the whole run, and a head made of numbers."""
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,12 @@ from url_viz.workspace import HOME_VARIABLE
 EMBEDDING_SIZE = 1280
 
 pytest_plugins = ["tests.browser.fixtures"]  # one browser for the whole run, also for the hostile tests
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach what the tests start: a shell that runs them in the background has it ignored by all below."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
