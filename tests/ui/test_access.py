@@ -95,7 +95,7 @@ class TestWithALogin:
             signed(origin="http://other.example"),
             {COOKIE: tampered(signed()[COOKIE])},
         ],
-        # By name: a signature holds the time, and a test must be called the same in each of the processes that run them.
+        # By name: a signature holds the time, and a test is called the same in all the processes that run them.
         ids=[
             "none",
             "empty",
