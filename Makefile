@@ -1,7 +1,7 @@
 # Two commands are enough: `make app` sets up and runs the app, `make test` sets up and runs every check.
 
 PYTHON ?= python3
-# Tests run in so many processes: the browser's wait more than they work, so three are right for two cores.
+# Tests run in so many processes, three for two cores, since many wait; those with a browser have the machine to themselves.
 WORKERS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -30,7 +30,8 @@ test: $(VENV)/.dev browser  ## run every check
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile -m "not torture and not browser"
+	$(BIN)/python -m pytest -m "browser and not torture"
 
 fix: $(VENV)/.dev  ## let ruff mend format and lint
 	$(BIN)/ruff format .

@@ -121,7 +121,7 @@ def test_a_pasted_picture_is_searched_with(app: str, image_set: ImageSet, open_p
         list(encoded(noise(77), "PNG")),
     )
     expect(page.get_by_text("Most similar · 24")).to_be_visible(timeout=PATIENT_MS)
-    expect(page.get_by_test_id("stCode").get_by_text("pasted-1.png")).to_be_visible()
+    expect(page.get_by_test_id("stCode").get_by_text("pasted-1.png")).to_be_visible(timeout=PATIENT_MS)
 
 
 def test_a_search_withholds_what_is_ambiguous_shows_it_on_demand_and_goes_on_from_a_hit(
