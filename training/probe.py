@@ -32,9 +32,14 @@ def _fitted(x: Tensor, y: Tensor, n_classes: int) -> torch.nn.Linear:
     probe = torch.nn.Linear(x.shape[1], n_classes)
     torch.nn.init.zeros_(probe.weight)
     torch.nn.init.zeros_(probe.bias)
-    optimiser = torch.optim.AdamW(probe.parameters(), lr=PROBE_RATE, weight_decay=PROBE_DECAY)
-    for _ in range(PROBE_STEPS):
-        optimiser.zero_grad()
-        F.cross_entropy(probe(x), y).backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
+    descend(probe, x, y, steps=PROBE_STEPS, rate=PROBE_RATE, decay=PROBE_DECAY)
     return probe
+
+
+def descend(classifier: torch.nn.Linear, x: Tensor, y: Tensor, *, steps: int, rate: float, decay: float) -> None:
+    """Fit a linear classifier to rows x (N, D) and labels y (N,), all of them at each step; in place."""
+    optimiser = torch.optim.AdamW(classifier.parameters(), lr=rate, weight_decay=decay)
+    for _ in range(steps):
+        optimiser.zero_grad()
+        F.cross_entropy(classifier(x), y).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()

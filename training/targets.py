@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from training.config import InstanceTarget
+from training.probe import descend
 from url_viz.errors import CacheError
 from url_viz.index.unit import normalised
 
@@ -134,11 +135,7 @@ def fitted_classifier(embeddings: NDArray[np.floating], labels: NDArray[np.integ
     torch.manual_seed(0)
     classifier = torch.nn.Linear(embeddings.shape[1], n_classes)
     x, y = _standard(embeddings), torch.from_numpy(labels.astype(np.int64))
-    optimiser = torch.optim.AdamW(classifier.parameters(), lr=FIT_RATE, weight_decay=FIT_DECAY)
-    for _ in range(FIT_STEPS):
-        optimiser.zero_grad()
-        F.cross_entropy(classifier(x), y).backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
+    descend(classifier, x, y, steps=FIT_STEPS, rate=FIT_RATE, decay=FIT_DECAY)
     return classifier
 
 

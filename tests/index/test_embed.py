@@ -30,7 +30,7 @@ class TestWhatIsRead:
         is_consistent(image_set, read.model)
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("count", [10, 70])
+    @pytest.mark.parametrize("count", [15, 70])
     def test_more_than_a_handful(self, read: Reader, count: int) -> None:
         write_folder(read.folder, count)
         is_consistent(read(), read.model)

@@ -1,0 +1,58 @@
+"""The gallery in a real browser: its tiles are buttons, arrows move through them, and an empty one says why."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+from streamlit.testing.v1 import AppTest
+
+from tests.browser.fixtures import OpenPage, Serve
+from tests.browser.harness_components import FIRST_ID, HOSTILE_NAME
+from tests.browser.test_components import HARNESS
+
+
+@pytest.mark.browser
+def test_a_tile_is_a_button_that_gives_its_id(serve: Serve, open_page: OpenPage) -> None:
+    page = open_page(f"{serve(HARNESS)}/?show=gallery&n=24")
+    page.get_by_role("button", name="IMG_00005.jpg").click()
+    expect(page.get_by_text(f"clicked {FIRST_ID + 5}")).to_be_visible()
+    expect(page.locator(".tile").nth(2).locator(".name")).to_have_text(HOSTILE_NAME)
+    expect(page.locator(".tile").nth(0).locator(".twins")).to_have_text("+3 twins")
+    expect(page.locator(".tile").nth(1).locator(".mark")).to_have_text("kept")
+    expect(page.locator(".tile").nth(3)).to_have_attribute("aria-current", "true")
+    expect(page.locator(".tile").nth(10).locator(".picture")).to_have_class(re.compile("broken"))
+
+
+@pytest.mark.browser
+def test_arrows_move_through_the_gallery(serve: Serve, open_page: OpenPage) -> None:
+    page = open_page(f"{serve(HARNESS)}/?show=gallery&n=12&columns=4")
+    tiles = page.locator(".tile")
+    tiles.first.focus()
+    for key, at in (
+        ("ArrowRight", 1),
+        ("ArrowDown", 5),
+        ("ArrowLeft", 4),
+        ("End", 11),
+        ("ArrowRight", 11),
+        ("Home", 0),
+    ):
+        page.keyboard.press(key)
+        expect(tiles.nth(at)).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text(f"clicked {FIRST_ID + 4}")).to_be_visible()
+
+
+@pytest.mark.browser
+def test_an_empty_gallery_says_why(serve: Serve, open_page: OpenPage) -> None:
+    page = open_page(f"{serve(HARNESS)}/?show=gallery&n=0")
+    expect(page.get_by_text("Nothing is this ambiguous here.")).to_be_visible()
+
+
+def test_a_page_reads_a_gallery_state_that_a_test_sets() -> None:
+    at = AppTest.from_file(str(HARNESS))
+    at.query_params["show"] = "gallery"
+    at.session_state["gallery"] = {"clicked": "5"}
+    at.run(timeout=30)
+    assert not at.exception
+    assert [text.value for text in at.text] == ["clicked 5"]
