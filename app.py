@@ -13,6 +13,7 @@ def run_page() -> None:
     from url_viz.ui.sidebar import show_sidebar
     from url_viz.ui.state import show_in_address
     from url_viz.ui.style import ICON, apply_style
+    from url_viz.ui.text import show_error
 
     st.set_page_config(page_title="URL-Viz", page_icon=ICON, layout="wide")
     apply_style()
@@ -34,7 +35,7 @@ def run_page() -> None:
         show_in_address()
         page.run()
     except UrlVizError as error:
-        st.error(str(error), icon=":material/error:")
+        show_error(error)
 
 
 if get_script_run_ctx(suppress_warning=True) is None:

@@ -8,6 +8,7 @@ from url_viz.ui.open_sets import open_sets
 from url_viz.ui.reading import set_name, show_reading
 from url_viz.ui.sidebar import show_not_read
 from url_viz.ui.state import choice
+from url_viz.ui.text import escape
 
 now = choice()
 st.subheader("Adapt and finetune", anchor=False)
@@ -23,7 +24,7 @@ if image_set is None or not has_pictures:
     show_not_read(now)
     st.stop()
 
-st.caption(f"{set_name(image_set.root)} · {len(image_set):,} pictures · {image_set.source.title}")
+st.caption(f"{escape(set_name(image_set.root))} · {len(image_set):,} pictures · {escape(image_set.source.title)}")
 if image_set.source.is_given:
     st.info(
         "These embeddings are your own: no model here makes them, so there is none to adapt. Choose a model in the "

@@ -6,13 +6,14 @@ from url_viz.ui import search, search_query
 from url_viz.ui.opened import opened_or_stop
 from url_viz.ui.reading import set_name
 from url_viz.ui.search_evidence import show_evidence
+from url_viz.ui.text import escape
 
 image_set = opened_or_stop()
 
 table = image_set.table()
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     st.subheader("Search safely", anchor=False, width="content")
-    st.caption(f"in {set_name(image_set.root)} · {len(table):,} pictures", width="content")
+    st.caption(f"in {escape(set_name(image_set.root))} · {len(table):,} pictures", width="content")
 measures = search.measures_to_gate_by(table)
 if not measures:
     st.info("No values yet to withhold by. They appear once the pictures are read.", icon=":material/hourglass_empty:")

@@ -6,6 +6,7 @@ from url_viz.models.model import GIVEN
 from url_viz.ui import upload
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.state import choice
+from url_viz.ui.text import escape
 from url_viz.ui.upload_batch import scored_batch, uploaded
 from url_viz.ui.upload_detail import show_upload
 from url_viz.ui.upload_take import show_take_away
@@ -34,7 +35,7 @@ table = upload.ranked(batch, image_set)
 upload.show_heading(batch, now, image_set)
 order = upload.pick_order(table)
 if order is None:
-    st.info(f"{now.model} gives no value that orders these pictures.", icon=":material/info:")
+    st.info(f"{escape(now.model)} gives no value that orders these pictures.", icon=":material/info:")
     st.stop()
 measure, threshold = order
 done = upload.sort(table, measure=measure, threshold=threshold)

@@ -71,3 +71,13 @@ def test_what_is_not_there_is_told(wrong: dict[str, str], told: str) -> None:
 def test_no_pictures_make_an_empty_figure() -> None:
     for style in ("points", "fog", "density"):
         assert map_figure(table_of(30).iloc[:0], style=style) is not None
+
+
+def test_names_and_values_of_others_are_no_markup() -> None:
+    """Plotly makes links of text between < and >."""
+    link = '<a href="https://beacon.example">x</a>'
+    table = table_of(60).rename(columns={"label": link})
+    table[link] = link
+    for figure in (map_figure(table, colour=link), map_figure(table.assign(**{link: range(60)}), colour=link)):
+        assert link not in figure.to_json().replace('\\"', '"')
+        assert "&lt;a href" in figure.to_json()

@@ -1,5 +1,7 @@
-"""Plotly figures from tables: the map for notebooks and reports, as points, fog or shades of density."""
+"""Plotly figures import html
+from tables: the map for notebooks and reports, as points, fog or shades of density."""
 
+import html
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -92,7 +94,7 @@ def _marker(shown: pd.DataFrame, size_by: str | None, *, style: Style) -> pd.Dat
 
 def _by_number(shown: pd.DataFrame, column: str, marker: pd.DataFrame) -> "list[Scattergl]":
     percentile = with_percentile(shown, column)["rank_percentile"]
-    bar = {"title": f"{column}<br>percentile", "thickness": 12}
+    bar = {"title": f"{_inert(column)}<br>percentile", "thickness": 12}
     colouring = {"color": percentile, "cmin": 0, "cmax": 100, "colorscale": RAMP, "colorbar": bar}
     return [_points(shown, marker, column, colouring, percentile)]
 
@@ -126,20 +128,25 @@ def _points(
 ) -> "Scattergl":
     import plotly.graph_objects as go
 
-    value = rows[column].astype(object).where(rows[column].notna(), "none")
-    told = f"{column} %{{customdata[0]}}" + (" (%{customdata[1]:.0f}th percentile)" if percentile is not None else "")
+    value = rows[column].astype(object).where(rows[column].notna(), "none").map(_inert)
+    rank = " (%{customdata[1]:.0f}th percentile)" if percentile is not None else ""
     columns = [value] if percentile is None else [value, percentile]
     return go.Scattergl(
         x=rows["x"],
         y=rows["y"],
         mode="markers",
-        name=name,
+        name=_inert(name),
         showlegend=bool(name),
         marker={"size": marker["size"], "opacity": marker["opacity"], "line": {"width": 0}, **colouring},
-        text=rows["path"].str.replace("<", "&lt;"),
+        text=rows["path"].map(_inert),
         customdata=np.stack([np.asarray(c, object) for c in columns], axis=1),
-        hovertemplate=f"<b>%{{text}}</b><br>{told}<extra></extra>",
+        hovertemplate=f"<b>%{{text}}</b><br>{_inert(column)} %{{customdata[0]}}{rank}<extra></extra>",
     )
+
+
+def _inert(value: Any) -> Any:
+    """A value as Plotly shows it: of text it would make tags, and links, of what is between < and >."""
+    return html.escape(value, quote=False) if isinstance(value, str) else value
 
 
 def _shades(shown: pd.DataFrame) -> "Heatmap":

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from url_viz.jobs import cancel_job, list_jobs
 from url_viz.workspace import Workspace
@@ -18,3 +20,23 @@ def home(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace
     for job in list_jobs(opened):
         if job.status().is_live:
             cancel_job(job, grace_s=0.1)
+
+
+@pytest.fixture(autouse=True)
+def _no_run_ends_in_an_exception(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every run of a page, the first and after each click, shows something, and none of it is a traceback."""
+    run = AppTest._run
+
+    def checked(self: AppTest, *args: Any, **keywords: Any) -> AppTest:
+        ran = run(self, *args, **keywords)
+        assert not ran.exception, [one.value for one in ran.exception]
+        assert any(map(_text, ran._tree)), "nothing is seen"
+        return ran
+
+    monkeypatch.setattr(AppTest, "_run", checked)
+
+
+def _text(element: Any) -> object:
+    """What an element says, if anything; a progress bar is none of AppTest's own kinds."""
+    proto = getattr(element, "proto", None)
+    return getattr(element, "value", None) or getattr(element, "label", None) or getattr(proto, "text", None)

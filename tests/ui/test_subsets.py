@@ -174,8 +174,11 @@ class TestRefit:
         assert image_set.placed_share == 0.5
 
         def script(image_set) -> None:  # type: ignore[no-untyped-def]
+            import streamlit as st
+
             from url_viz.ui.refit import show_refit
 
+            st.text("The map")
             show_refit(image_set)
 
         at = AppTest.from_function(script, args=(image_set,)).run()

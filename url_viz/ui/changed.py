@@ -8,6 +8,7 @@ from url_viz.ui.components.gallery import Tile, show_gallery
 from url_viz.ui.components.map import MapView, show_map
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.routes import card_url, points_url, thumbnail_url
+from url_viz.ui.text import escape
 from url_viz.ui.view import ordinal
 
 MOVED_SHOWN = 12
@@ -22,8 +23,8 @@ def show_change(image_set: ImageSet) -> None:
     found = change(before.table(), image_set.table())
     st.subheader("What changed", anchor=False)
     st.caption(
-        f"{image_set.source.title} against {before.source.title}: rank correlation {found.rank_correlation:.2f} over "
-        f"{len(found.table):,} pictures. Percentiles are within this set."
+        f"{escape(image_set.source.title)} against {escape(before.source.title)}: rank correlation "
+        f"{found.rank_correlation:.2f} over {len(found.table):,} pictures. Percentiles are within this set."
     )
     left, right = st.columns(2, gap="medium")
     with left:

@@ -1,5 +1,7 @@
 """The parts of the Compare page: which second model, how far the two agree in words, and where they do not."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 import streamlit as st
 
@@ -17,6 +19,7 @@ from url_viz.ui.roots import allowed_model
 from url_viz.ui.routes import thumbnail_url
 from url_viz.ui.sidebar import brought_models
 from url_viz.ui.state import choice
+from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.view import MEASURES, ordinal
 from url_viz.workspace import Workspace
 
@@ -28,7 +31,7 @@ def show_heading(image_set: ImageSet) -> None:
     """The page's name, and what is compared."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.subheader("Compare models", anchor=False, width="content")
-        st.caption(f"{set_name(image_set.root)} · {len(image_set):,} pictures", width="content")
+        st.caption(f"{escape(set_name(image_set.root))} · {len(image_set):,} pictures", width="content")
 
 
 def pick_second(image_set: ImageSet) -> ImageSet | None:
@@ -37,7 +40,7 @@ def pick_second(image_set: ImageSet) -> ImageSet | None:
     ready = [name for name in names if _is_read(image_set.set_id, name)]
     options = [*ready, *(name for name in names if name not in ready)]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**{_escaped(image_set.source.title)}** against", width="content")
+        st.markdown(f"**{escape(image_set.source.title)}** against", width="content")
         picked = st.selectbox(
             "Second model",
             options,
@@ -86,8 +89,9 @@ def _is_read(set_id: str, name: str) -> bool:
 
 def _show_only_one(image_set: ImageSet) -> None:
     st.info(
-        f"This image set was read with {image_set.source.title} only. Choose a second model above: another backbone, "
-        "or a head that you adapted to these pictures. Reading with it takes as long as the first reading did.",
+        f"This image set was read with {escape(image_set.source.title)} only. Choose a second model above: "
+        "another backbone, or a head that you adapted to these pictures. "
+        "Reading with it takes as long as the first reading did.",
         icon=":material/compare:",
     )
 
@@ -96,12 +100,12 @@ def _offer_reading(image_set: ImageSet, name: str) -> None:
     if running(image_set.set_id) is not None:
         st.caption("The comparison appears when reading has ended.")
         return
-    st.info(f"This image set was not read with {title_of(name)} yet.", icon=":material/info:")
+    st.info(f"This image set was not read with {escape(title_of(name))} yet.", icon=":material/info:")
     if st.button("Read it with this model first", type="primary", key="compare.read"):
         try:
             start_reading(image_set.root, set_id=image_set.set_id, model=name)
         except UrlVizError as error:
-            st.error(str(error))
+            show_error(error)
         else:
             st.rerun()
 
@@ -131,15 +135,19 @@ def show_words(found: Comparison, second: ImageSet) -> None:
         lines.append(neighbours_in_words(found.neighbourhoods))
     alone = [(found.only_first, "the first"), (found.only_second, title_of(second.source.name))]
     lines += [f"{count:,} pictures were read by {who} model alone, and are left out." for count, who in alone if count]
-    st.markdown("\n".join(f"- {_emphasised(line)}" for line in lines))
+    st.markdown(_as_list(lines))
 
 
-def _emphasised(line: str) -> str:
-    """The verdict of a sentence in bold."""
+def _as_list(lines: Sequence[str]) -> Markdown:
+    """Sentences as a list, with each verdict in bold."""
+    return Markdown("\n".join(f"- {_emphasised(escape(line))}" for line in lines))
+
+
+def _emphasised(line: Markdown) -> Markdown:
     for verdict in ("agree almost entirely", "agree in part", "agree little", "do not agree", "contradict each other"):
         if verdict in line:
-            return line.replace(verdict, f"**{verdict}**")
-    return line.replace("They agree on", "They **agree** on")
+            return Markdown(line.replace(verdict, f"**{verdict}**"))
+    return Markdown(line.replace("They agree on", "They **agree** on"))
 
 
 def pick_measure(found: Comparison) -> str:
@@ -181,7 +189,7 @@ def _within(one: Compared, ids: "pd.Series[int]") -> Compared:
 
 
 def _gallery(image_set: ImageSet, rows: pd.DataFrame, title: str, *, key: str) -> int | None:
-    st.markdown(f"**{_escaped(title)}**")
+    st.markdown(f"**{escape(title)}**")
     ringed = st.session_state.get("view.ringed")
     made = tuple(
         Tile(
@@ -219,7 +227,3 @@ def is_being_read() -> bool:
     """Whether the set that is looked at is being read now."""
     set_id = choice().set_id
     return set_id is not None and running(set_id) is not None
-
-
-def _escaped(text: str) -> str:
-    return "".join(f"\\{c}" if c in "\\`*_[]#~$<>:" else c for c in text)

@@ -1,5 +1,6 @@
 """Two maps of one image set side by side, linked: a lasso on one selects on both; and the two orders as a scatter."""
 
+import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from url_viz.insight.compare import Compared
 from url_viz.ui.components.map import MapView, Polygon, map_event, show_map
 from url_viz.ui.plots import ramp_now
 from url_viz.ui.routes import card_url, mask_url, points_url
+from url_viz.ui.text import escape
 from url_viz.ui.view import MEASURES, Scope, scoped
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ def show_maps(first: ImageSet, second: ImageSet, one: Compared, linked: Linked) 
     clicked = None
     for column, side, image_set in zip(st.columns(2, gap="medium"), SIDES, (first, second), strict=True):
         with column:
-            st.markdown(f"**{image_set.source.title.replace('_', chr(92) + '_')}**")
+            st.markdown(f"**{escape(image_set.source.title)}**")
             found = _show_map(image_set, side, one.measure, linked)
             clicked = found if found is not None else clicked
     return clicked
@@ -131,8 +133,8 @@ def scatter_figure(one: Compared, *, names: tuple[str, str], ids: "pd.Series[int
         )
     )
     figure.add_shape(type="line", x0=0, y0=0, x1=100, y1=100, line={"color": "#8b95a5", "dash": "dot", "width": 1.4})
-    figure.update_xaxes(title=f"Percentile, {names[0]}", range=[-2, 102], dtick=25)
-    figure.update_yaxes(title=f"Percentile, {names[1]}", range=[-2, 102], dtick=25)
+    figure.update_xaxes(title=f"Percentile, {html.escape(names[0])}", range=[-2, 102], dtick=25)
+    figure.update_yaxes(title=f"Percentile, {html.escape(names[1])}", range=[-2, 102], dtick=25)
     figure.update_layout(
         margin={"l": 0, "r": 10, "t": 8, "b": 0},
         height=380,

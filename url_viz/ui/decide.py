@@ -11,6 +11,7 @@ from url_viz.image_set import ImageSet
 from url_viz.index.decisions import Decision, checked_tag
 from url_viz.ui.components.gallery import GalleryAction, GalleryEvent
 from url_viz.ui.sort import show_sort
+from url_viz.ui.text import Markdown, escape, show_error
 
 ASK_ABOVE = 1000
 """Actions on more pictures than this are asked about first."""
@@ -38,10 +39,10 @@ class Wish:
     tags: tuple[str, ...] = ()
 
     @property
-    def question(self) -> str:
+    def question(self) -> Markdown:
         """As it is asked before it is done."""
-        named = f" ({', '.join(_plain(tag) for tag in self.tags)})" if self.tags else ""
-        return f"**{self.word} {len(self.ids):,} pictures**{named}?"
+        named = f" ({escape(', '.join(self.tags))})" if self.tags else ""
+        return Markdown(f"**{escape(self.word)} {len(self.ids):,} pictures**{named}?")
 
 
 def take_gallery_event(image_set: ImageSet, event: GalleryEvent) -> None:
@@ -57,7 +58,7 @@ def take_gallery_event(image_set: ImageSet, event: GalleryEvent) -> None:
         except UrlVizError as error:
             said.append(str(error))
     for sentence in said:
-        st.toast(_plain(sentence))
+        st.toast(escape(sentence))
 
 
 def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str) -> None:
@@ -75,7 +76,7 @@ def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str) -> Non
         st.markdown(_counted(len(ids), len(image_set)), help=KEYS, width="content")
         for decision, (word, icon) in CHOICES.items():
             st.button(
-                word,
+                escape(word),
                 icon=icon,
                 key=f"{key}.{decision or 'clear'}",
                 disabled=not ids,
@@ -122,7 +123,7 @@ def _fulfil(image_set: ImageSet, wish: Wish, key: str) -> None:
         said = [str(error)]
     _forget(key)
     for sentence in said:
-        st.toast(_plain(sentence))
+        st.toast(escape(sentence))
 
 
 def _forget(key: str) -> None:
@@ -131,7 +132,7 @@ def _forget(key: str) -> None:
 
 def _ask(image_set: ImageSet, wish: Wish, *, key: str) -> None:
     st.markdown(wish.question, width="content")
-    st.button(wish.word, type="primary", key=f"{key}.yes", on_click=_fulfil, args=(image_set, wish, key))
+    st.button(escape(wish.word), type="primary", key=f"{key}.yes", on_click=_fulfil, args=(image_set, wish, key))
     st.button("Cancel", key=f"{key}.no", on_click=_forget, args=(key,))
 
 
@@ -150,11 +151,11 @@ def _show_tags(image_set: ImageSet, ids: tuple[int, ...], *, key: str) -> None:
         )
         problem = _problem_of(tags)
         if problem:
-            st.error(problem)
+            show_error(problem)
         with st.container(horizontal=True):
             for what, word in (("tag", "Tag"), ("untag", "Untag")):
                 st.button(
-                    f"{word} {len(ids):,} pictures",
+                    f"{escape(word)} {len(ids):,} pictures",
                     key=f"{key}.{what}",
                     disabled=not ids or not tags or problem is not None,
                     on_click=_wished,
@@ -175,7 +176,7 @@ def _show_history(image_set: ImageSet, *, key: str) -> None:
     made = image_set.decisions
     for command, is_possible in (("undo", made.can_undo), ("redo", made.can_redo)):
         st.button(
-            command.capitalize(),
+            escape(command.capitalize()),
             icon=f":material/{command}:",
             type="tertiary",
             key=f"{key}.{command}",
@@ -191,13 +192,8 @@ def _turn(image_set: ImageSet, command: Literal["undo", "redo"]) -> None:
         said = _turned(image_set, command)
     except UrlVizError as error:
         said = str(error)
-    st.toast(_plain(said))
+    st.toast(escape(said))
 
 
-def _counted(shown: int, total: int) -> str:
-    return f"**{shown:,}** of {total:,}" if shown != total else f"**{total:,}** pictures"
-
-
-def _plain(text: str) -> str:
-    """Text that Markdown leaves alone."""
-    return "".join(f"\\{c}" if c in r"\`*_[]<>$:#~" else c for c in text)
+def _counted(shown: int, total: int) -> Markdown:
+    return Markdown(f"**{shown:,}** of {total:,}" if shown != total else f"**{total:,}** pictures")

@@ -16,9 +16,9 @@ from url_viz.insight.report import table_bytes
 from url_viz.ui.components.gallery import Tile, show_gallery
 from url_viz.ui.evaluate_plots import coverage_figure, deciles_figure, intervals_figure, title_of, with_interval
 from url_viz.ui.evaluate_results import Lead, Results
-from url_viz.ui.filters import plain
 from url_viz.ui.reading import set_name
 from url_viz.ui.routes import thumbnail_url
+from url_viz.ui.text import Markdown, escape
 from url_viz.ui.view import value_text
 
 MOST_TILES = 12
@@ -30,13 +30,13 @@ def show_heading(image_set: ImageSet) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.subheader("Evaluate", anchor=False, width="content")
         facts = [set_name(image_set.root), f"{len(image_set):,} pictures", image_set.source.title]
-        st.caption(" · ".join(facts), width="content")
+        st.caption(escape(" · ".join(facts)), width="content")
 
 
 def show_without_classes(image_set: ImageSet) -> None:
     """What evaluating would take, and what can be said without it."""
     st.info(
-        f"Whether a search is right, only classes can say: at least {FEWEST_PICTURES} pictures in two or more class "
+        f"Whether a search is right, only classes can say: at least {FEWEST_PICTURES:d} pictures in two or more class "
         "folders, with neighbours. Recall@1, R-AUROC and risk–coverage appear when the folder has them.",
         icon=":material/label:",
     )
@@ -64,7 +64,7 @@ def show_recall(results: Results) -> None:
     with right:
         st.markdown(
             f"95 % interval {100 * interval.low:.1f} to {100 * interval.high:.1f} %, counted on "
-            f"**{len(pictures):,}** pictures of **{pictures.classes:,}** classes{_left_out(pictures)}. "
+            f"**{len(pictures):,}** pictures of **{pictures.classes:,}** classes{escape(_left_out(pictures))}. "
             f"{verdict(results)}"
         )
 
@@ -75,27 +75,24 @@ def _left_out(pictures: Counted) -> str:
     return f"; {pictures.left_out:,} left out (copies, and pictures without a class, neighbours or a value)"
 
 
-def verdict(results: Results) -> str:
+def verdict(results: Results) -> Markdown:
     """Which of uncertainty and confusability tells wrong from right better here, only where its interval says so."""
     right = int(results.pictures.is_right.sum())
     if right in (0, len(results.pictures)):
         which = "right" if right else "wrong"
-        return f"Every nearest neighbour is {which}: there is nothing to tell apart, and no R-AUROC."
-    return "" if results.lead is None else _told(results.lead)
+        return Markdown(f"Every nearest neighbour is {escape(which)}: there is nothing to tell apart, and no R-AUROC.")
+    return Markdown("") if results.lead is None else _told(results.lead)
 
 
-def _told(lead: Lead) -> str:
-    first, second = title_of(lead.ahead), title_of(lead.behind).lower()
+def _told(lead: Lead) -> Markdown:
+    first, second = escape(title_of(lead.ahead)), escape(title_of(lead.behind).lower())
+    by = escape(with_interval(lead.by, lead.interval, signed=True))
     if lead.interval.low > 0 or lead.interval.high < 0:
         more = "more" if lead.by > 0 else "less"
-        return (
-            f"{first} tells **{more}** of what goes wrong than {second}: difference in R-AUROC "
-            f"{with_interval(lead.by, lead.interval, signed=True)}."
+        return Markdown(
+            f"{first} tells **{escape(more)}** of what goes wrong than {second}: difference in R-AUROC {by}."
         )
-    return (
-        f"{first} and {second} **cannot be told apart** on these pictures: difference in R-AUROC "
-        f"{with_interval(lead.by, lead.interval, signed=True)}."
-    )
+    return Markdown(f"{first} and {second} **cannot be told apart** on these pictures: difference in R-AUROC {by}.")
 
 
 def show_intervals(image_set: ImageSet, results: Results) -> None:
@@ -116,7 +113,7 @@ def show_measures(results: Results) -> None:
         "error over all coverages, lower is better. In brackets 95 % bootstrap intervals. Entropy, 1/norm, nearest "
         "similarity and nearest gap are baselines. Confusability, and so the fusion, is computed from the very "
         "neighbour whose correctness it predicts: nearest similarity is its own baseline, and the last column is the "
-        f"lead over it on the same pictures. {_of_fusion(results.pictures)}"
+        f"lead over it on the same pictures. {escape(_of_fusion(results.pictures))}"
     )
 
 
@@ -183,7 +180,7 @@ def pick_measure(results: Results) -> str:
         names,
         default=names[0],
         required=True,
-        format_func=lambda name: plain(title_of(name)),
+        format_func=lambda name: escape(title_of(name)),
         key="evaluate.measure." + "-".join(names),
     )
     return picked if picked in names else names[0]
@@ -283,7 +280,7 @@ def _tiles(image_set: ImageSet, pictures: Counted, places: NDArray[np.int64], *,
 def _title(title: str, table: pd.DataFrame, name: str, *, key: str) -> None:
     """A figure's title, and its numbers to take away."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**{title}**", width="stretch")
+        st.markdown(f"**{escape(title)}**", width="stretch")
         st.download_button(
             "CSV",
             data=lambda: table_bytes(table, ".csv"),

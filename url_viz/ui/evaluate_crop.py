@@ -14,6 +14,7 @@ from url_viz.insight.evaluation import share_interval
 from url_viz.insight.report import table_bytes
 from url_viz.ui.evaluate_plots import title_of
 from url_viz.ui.loaded import running_model
+from url_viz.ui.text import Markdown, escape, show_error
 
 SIZES = (100, 200, 500, 1000)
 SEED = 0
@@ -78,7 +79,7 @@ def _run(image_set: ImageSet, size: int) -> None:
     try:
         found = _tested(image_set, sample, bar)
     except UrlVizError as error:
-        st.error(str(error), icon=":material/error:")
+        show_error(error)
     else:
         st.session_state["evaluate.crop.result"] = image_set, found
     finally:
@@ -97,8 +98,8 @@ def _tested(image_set: ImageSet, sample: Sample, bar: DeltaGenerator) -> CropTes
 
 
 def _show_result(image_set: ImageSet, test: CropTest) -> None:
-    lines = [line for measure in ("uncertainty", "entropy") if (line := _line(test, measure))]
-    st.markdown("  \n".join(lines) or "None of the files could be read again.")
+    lines = [_line(test, measure) for measure in ("uncertainty", "entropy")]
+    st.markdown("  \n".join(filter(None, lines)) or "None of the files could be read again.")
     if test.unreadable:
         st.caption(f"{test.unreadable:,} files could not be read again, and do not count.")
     st.download_button(
@@ -113,12 +114,12 @@ def _show_result(image_set: ImageSet, test: CropTest) -> None:
     )
 
 
-def _line(test: CropTest, measure: str) -> str:
+def _line(test: CropTest, measure: str) -> Markdown:
     wins, count = test.wins(measure)
     if not count:
-        return ""
+        return Markdown("")
     interval = share_interval(wins, count)
-    return (
-        f"{title_of(measure)} is higher on the crop for **{100 * wins / count:.1f} %** of {count:,} pictures "
+    return Markdown(
+        f"{escape(title_of(measure))} is higher on the crop for **{100 * wins / count:.1f} %** of {count:,} pictures "
         f"(95 % interval {100 * interval.low:.1f} to {100 * interval.high:.1f} %)."
     )

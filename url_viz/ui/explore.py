@@ -22,6 +22,7 @@ from url_viz.ui.filters import filters_on, set_filter, show_filter_chips
 from url_viz.ui.own import show_own_columns
 from url_viz.ui.reading import set_name
 from url_viz.ui.share import show_share
+from url_viz.ui.text import escape
 from url_viz.ui.view import Scope, Sides, measures_of, page_of, scoped, sides, tiles
 
 TILES_A_PAGE = 12
@@ -36,15 +37,15 @@ def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) -
     if failed:
         facts.append(f"{failed:,} unreadable")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        st.subheader(set_name(image_set.root), anchor=False, width="content")
-        st.caption(" · ".join(facts), width="content")
+        st.subheader(escape(set_name(image_set.root)), anchor=False, width="content")
+        st.caption(escape(" · ".join(facts)), width="content")
         st.space("stretch")
         show_own_columns(image_set)
         _show_exports(image_set, table, rows)
     if image_set.head is None:
         st.info(
-            f"There is no uncertainty head for {image_set.source.title!r}. Entropy and 1/norm stand in, as baselines; "
-            "confusability needs no head. Train one: `python -m training.finetune`.",
+            f"There is no uncertainty head for {escape(repr(image_set.source.title))}. Entropy and 1/norm stand in, "
+            "as baselines; confusability needs no head. Train one: `python -m training.finetune`.",
             icon=":material/info:",
         )
 
@@ -77,7 +78,7 @@ def show_chips(
                 ("Only below", Between(measure, None, below)),
             ):
                 st.button(
-                    words,
+                    escape(words),
                     type="tertiary",
                     key=f"threshold.{words}",
                     on_click=set_filter,
@@ -104,7 +105,7 @@ def _gallery(image_set: ImageSet, both: Sides, side: str, *, measure: str) -> in
     title = "Most ambiguous" if side == "ambiguous" else "Clearest"
     is_split = both.ambiguous.shape[0] != both.clear.shape[0]
     total = len(both.ambiguous) + len(both.clear)
-    st.markdown(f"**{title}** · {len(rows):,} of {total:,}" if is_split else f"**{title}**")
+    st.markdown(f"**{escape(title)}** · {len(rows):,} of {total:,}" if is_split else f"**{escape(title)}**")
     pages = max(1, math.ceil(len(rows) / TILES_A_PAGE))
     key = f"view.page.{side}.{pages}"
     page = min(int(st.session_state.get(key, 1)), pages)
@@ -178,11 +179,11 @@ def scoped_rows(table: pd.DataFrame, scope: Scope, measure: str) -> pd.DataFrame
 
 def _downloads(title: str, rows: pd.DataFrame, name: str, *, key: str) -> None:
     plain = rows.drop(columns=["rank_percentile"], errors="ignore")
-    st.markdown(f"**{title}** ({len(rows):,})")
+    st.markdown(f"**{escape(title)}** ({len(rows):,})")
     with st.container(horizontal=True):
         for kind, mime in ((".csv", "text/csv"), (".parquet", "application/vnd.apache.parquet")):
             st.download_button(
-                kind[1:].upper() if kind == ".csv" else "Parquet",
+                "CSV" if kind == ".csv" else "Parquet",
                 data=lambda kind=kind: table_bytes(plain, kind),  # type: ignore[misc]
                 file_name=f"{name}{kind}",
                 mime=mime,

@@ -8,7 +8,7 @@ from url_viz.index.columns import FOLDERS
 from url_viz.insight.filters import OneOf
 from url_viz.ui.filters import columns_of_kind, filter_on, set_filter, title_of_column
 from url_viz.ui.routes import class_names_of
-from url_viz.ui.told import errors_told
+from url_viz.ui.text import errors_told, escape
 from url_viz.ui.view import MEASURES, measures_of
 
 ALL_CLASSES = "All classes"
@@ -31,7 +31,7 @@ def pick_measure(table: pd.DataFrame) -> str:
         "Order by",
         options,
         required=True,
-        format_func=title_of_measure,
+        format_func=lambda one: escape(title_of_measure(one)),
         key="view.measure",
         help="Uncertainty is the pretrained head's, of each picture by itself. Confusability is how easily a picture "
         "is taken for another one of this set. Higher means less to be trusted; only the order means anything.",

@@ -1,7 +1,5 @@
 """Filters on Explore: a popover to set one for any column, and a chip for each that is on."""
 
-import re
-
 import pandas as pd
 import streamlit as st
 
@@ -16,6 +14,7 @@ from url_viz.insight.filters import (
     replaced_in,
     values_of,
 )
+from url_viz.ui.text import escape
 
 FILTERS = "view.filters"
 _COLUMN = "view.filter_column"
@@ -58,7 +57,7 @@ def show_filter_chips() -> None:
     for one in filters_on():
         words = in_words(one) if one.column != "label" else in_words(one).replace("Label", "Class", 1)
         key = f"chip.{'class' if one.column == 'label' else one.column}"
-        st.button(plain(words), icon=":material/close:", key=key, on_click=set_filter, args=(one.column, None))
+        st.button(escape(words), icon=":material/close:", key=key, on_click=set_filter, args=(one.column, None))
 
 
 def title_of_column(column: str) -> str:
@@ -69,11 +68,6 @@ def title_of_column(column: str) -> str:
 def columns_of_kind(table: pd.DataFrame, kind: Kind) -> list[str]:
     """Columns that can be filtered by, of one kind."""
     return [column for column, found in filterable(table).items() if found == kind]
-
-
-def plain(text: str) -> str:
-    """Text from files as a label: the signs by which Markdown, emoji and icons are made are escaped."""
-    return re.sub(r"[\\`*_\[\]#~$<>]|:(?=\w)", r"\\\g<0>", text)
 
 
 def _pick_name() -> None:
@@ -117,7 +111,13 @@ def _pick_range(values: "pd.Series[float]", column: str) -> None:
     for place, title, key, bound in ((left, "At least", keys[0], low), (right, "At most", keys[1], high)):
         st.session_state[key] = bound
         place.number_input(
-            title, value=None, key=key, format="%g", on_change=_take_range, args=(column, *keys), placeholder="any"
+            escape(title),
+            value=None,
+            key=key,
+            format="%g",
+            on_change=_take_range,
+            args=(column, *keys),
+            placeholder="any",
         )
 
 

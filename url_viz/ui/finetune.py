@@ -30,6 +30,7 @@ from url_viz.progress import as_line
 from url_viz.ui.finetune_slurm import chosen_request, show_place
 from url_viz.ui.form import arguments, show_form
 from url_viz.ui.reading import open_folder, set_name
+from url_viz.ui.text import escape, show_error
 from url_viz.workspace import Workspace
 
 KIND = "finetune"
@@ -99,7 +100,7 @@ def show_adapt(image_set: ImageSet) -> None:
         "Adapt the head to these very pictures: it learns which of them are easily mistaken for others, "
         "**without labels**. The backbone stays as it is; the result is a head you can switch to and back from."
     )
-    st.caption(estimate(config, len(image_set)))
+    st.caption(escape(estimate(config, len(image_set))))
     show_place()
     if st.button("Adapt to these pictures", type="primary", icon=":material/model_training:", key="adapt"):
         _start_or_say(config, image_set, title=f"Adapt to {set_name(image_set.root)}")
@@ -112,13 +113,13 @@ def show_options(image_set: ImageSet) -> None:
         try:
             config = show_form(default_config(image_set), key="finetune", leave_out=("data", "out", "model"))
         except ValueError as error:
-            st.error(f"These do not go together: {error}")
+            show_error(f"These do not go together: {error}")
             return
         if config.mode == "labels" and not has_labels:
             is_chosen = image_set.own.label_source != FOLDERS
             why = "The label is not the class folder" if is_chosen else "This set has no class folders"
-            st.warning(f"{why}: the mode labels needs them.")
-        st.caption(estimate(config, len(image_set)))
+            st.warning(f"{escape(why)}: the mode labels needs them.")
+        st.caption(escape(estimate(config, len(image_set))))
         if st.button("Start with these options", key="start_finetune"):
             _start_or_say(config, image_set, title=f"Finetune on {set_name(image_set.root)} ({config.mode})")
 
@@ -147,15 +148,17 @@ def _show_list(job_ids: list[str], image_set: ImageSet, *, was_live: bool) -> No
 
 def _show_job(job: Job, status: Status, image_set: ImageSet, *, is_open: bool) -> None:
     started = time.strftime("%d %b %H:%M", time.localtime(job.created))
-    with st.expander(f"{job.title} · {started} · {status.state.value}", expanded=is_open, icon=_ICONS[status.state]):
+    with st.expander(
+        escape(f"{job.title} · {started} · {status.state.value}"), expanded=is_open, icon=_ICONS[status.state]
+    ):
         step = progress(job)
         if status.is_live and step is not None:
             share = step.done / step.total if step.total else 0.0
-            st.progress(min(1.0, share), text=as_line(step))
+            st.progress(min(1.0, share), text=escape(as_line(step)))
         elif status.is_live:
-            st.progress(0.0, text=_waiting_text(status))
+            st.progress(0.0, text=escape(_waiting_text(status)))
         elif status.reason:
-            st.caption(status.reason)
+            st.caption(escape(status.reason))
         _show_curves(job)
         if status.state is JobState.SUCCEEDED:
             _show_result(job, image_set)
@@ -178,7 +181,7 @@ def _show_curves(job: Job) -> None:
     lines = pd.DataFrame([{"step": r.done, **r.metrics} for r in records]).set_index("step")
     for column, name in zip(st.columns(len(names)), names, strict=True):
         with column:
-            st.caption(_NAMES.get(name, name))
+            st.caption(escape(_NAMES.get(name, name)))
             st.line_chart(lines[name], height=150, width="stretch")
 
 
@@ -202,8 +205,8 @@ def _show_result(job: Job, image_set: ImageSet) -> None:
     ):
         value, earlier = after.get(name), before.get(name)
         delta = None if value is None or earlier is None else f"{value - earlier:+.3f}"
-        column.metric(title, "–" if value is None else f"{value:.3f}", delta)
-    st.caption(str(report["advice"]))
+        column.metric(escape(title), "–" if value is None else f"{value:.3f}", delta)
+    st.caption(escape(report["advice"]))
     if report.get("mode") == "full":
         st.caption("This run changed the backbone too: using it reads every picture again, beside what is there.")
     if str(head_of(job)) == image_set.source.name:
@@ -216,9 +219,9 @@ def use_head(job: Job, image_set: ImageSet) -> None:
     """Switch every page to the job's head; the set is scored again from its stored embeddings, as a job."""
     st.session_state["finetune.before"] = image_set.source.name
     try:
-        open_folder(image_set.root, model=str(head_of(job)), is_demo=image_set.root.is_relative_to(Workspace.at().demo))
+        open_folder(image_set.root, model=str(head_of(job)))
     except UrlVizError as error:
-        st.error(str(error))
+        show_error(error)
     else:
         st.rerun()
 
@@ -236,13 +239,13 @@ def _show_buttons(job: Job, status: Status) -> None:
                 delete_job(job)
                 st.rerun()
         except UrlVizError as error:
-            st.error(str(error))
+            show_error(error)
 
 
 def _start_or_say(config: FinetuneConfig, image_set: ImageSet, *, title: str) -> None:
     try:
         start(config, image_set, title=title)
     except UrlVizError as error:
-        st.error(str(error))
+        show_error(error)
     else:
         st.rerun()

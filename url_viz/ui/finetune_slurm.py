@@ -4,6 +4,7 @@ import streamlit as st
 
 from url_viz.errors import JobError
 from url_viz.jobs.slurm import Partition, SlurmRequest, has_slurm, partitions
+from url_viz.ui.text import escape, show_error
 
 PLACE_KEY = "finetune.place"
 PARTITION_KEY = "finetune.slurm.partition"
@@ -26,7 +27,7 @@ def show_place() -> None:
     try:
         found = _partitions()
     except JobError as error:
-        st.error(str(error))
+        show_error(error)
         return
     if not found:
         st.error("No partition of this cluster is up. Look at `sinfo`, or run on this machine.")
@@ -81,7 +82,7 @@ def _show_number(
     """A number within what the partition allows; where it allows one value only, the widget is off and shows it."""
     value = usual if most is None else min(usual, most)
     column.number_input(
-        title,
+        escape(title),
         min_value=least,
         max_value=most,
         value=value,

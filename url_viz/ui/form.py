@@ -8,6 +8,8 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import streamlit as st
 
+from url_viz.ui.text import escape
+
 Config = TypeVar("Config")
 
 
@@ -27,7 +29,7 @@ def show_form(config: Config, *, key: str, leave_out: Sequence[str] = ()) -> Con
             chosen[entry.name] = _widget(entry.name, hints[entry.name], value, key=f"{key}.{entry.name}")
     for group in groups:
         value = getattr(config, group.name)
-        st.markdown(f"**{_title(group.name)}** · {_sentence(hints[group.name])}")
+        st.markdown(f"**{escape(_title(group.name))}** · {escape(_sentence(hints[group.name]))}")
         chosen[group.name] = show_form(value, key=f"{key}.{group.name}")
     return dataclasses.replace(config, **chosen)  # type: ignore[type-var]
 
@@ -57,19 +59,19 @@ def _fields(config: object, leave_out: Sequence[str]) -> list[Field[Any]]:
 
 def _widget(name: str, hint: Any, value: Any, *, key: str) -> Any:
     """One widget: a toggle, a choice, a number (which may be empty where the type allows None), or text."""
-    kind, help_text = _kind(hint), _sentence(hint)
+    kind, title, help_text = _kind(hint), escape(_title(name)), escape(_sentence(hint))
     if isinstance(value, bool):
-        return st.toggle(_title(name), value=value, key=key, help=help_text)
+        return st.toggle(title, value=value, key=key, help=help_text)
     if get_origin(kind) is Literal:
         options = list(get_args(kind))
-        return st.selectbox(_title(name), options, index=options.index(value), key=key, help=help_text)
+        return st.selectbox(title, options, index=options.index(value), key=key, help=help_text)
     number = next((t for t in (int, float) if t in (kind, *get_args(kind))), None)
     if number is int:
-        typed = st.number_input(_title(name), value=value, step=1, key=key, help=help_text)
+        typed = st.number_input(title, value=value, step=1, key=key, help=help_text)
         return None if typed is None else int(typed)
     if number is float:
-        return st.number_input(_title(name), value=value, step=None, format="%.4g", key=key, help=help_text)
-    return st.text_input(_title(name), value=str(value), key=key, help=help_text)
+        return st.number_input(title, value=value, step=None, format="%.4g", key=key, help=help_text)
+    return st.text_input(title, value=str(value), key=key, help=help_text)
 
 
 def _kind(hint: Any) -> Any:

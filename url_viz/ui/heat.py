@@ -12,6 +12,7 @@ from url_viz.image_set import ImageSet
 from url_viz.insight.heat_picture import in_words, overlay
 from url_viz.ui.loaded import running_set
 from url_viz.ui.routes import picture_url
+from url_viz.ui.text import ERROR_ICON, escape
 
 WANTED = "view.heat"
 MOST_KEPT = 256
@@ -39,10 +40,10 @@ def show_with_heat(image_set: ImageSet, image_id: int, row: dict[str, object]) -
     try:
         layer = _layer(_key(image_set, image_id), image_set, image_id)
     except UrlVizError as error:
-        line.error(str(error), icon=":material/error:")
+        line.error(escape(error), icon=ERROR_ICON)
         return
     place.html(picture_html(image_set, image_id, row, layer))
-    line.caption(layer.words)
+    line.caption(escape(layer.words))
 
 
 def picture_html(image_set: ImageSet, image_id: int, row: dict[str, object], layer: Layer | None) -> str:

@@ -17,6 +17,7 @@ from url_viz.ui.components.gallery import Tile, show_gallery
 from url_viz.ui.decide import take_gallery_event
 from url_viz.ui.reading import set_name
 from url_viz.ui.routes import thumbnail_url
+from url_viz.ui.text import escape
 
 TILES_A_PAGE = 18
 ALL_CLASSES = "All classes"
@@ -42,7 +43,7 @@ def show_heading(image_set: ImageSet) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.subheader("Check labels", anchor=False, width="content")
         facts = [set_name(image_set.root), f"{len(image_set):,} pictures", image_set.source.title]
-        st.caption(" · ".join(facts), width="content")
+        st.caption(escape(" · ".join(facts)), width="content")
 
 
 def show_why_not(image_set: ImageSet) -> None:
@@ -63,9 +64,11 @@ def show_why_not(image_set: ImageSet) -> None:
 
 def show_headline(check: LabelCheck) -> None:
     """What was found, in a sentence, and what it is counted on."""
-    st.markdown(f"#### {check.headline}")
+    st.markdown(f"#### {escape(check.headline)}")
     left_out = f" · {check.left_out:,} left out (no label, or not placed yet)" if check.left_out else ""
-    st.caption(f"Checked: {len(check.pictures):,} labelled pictures of {len(check.classes):,} classes{left_out}.")
+    st.caption(
+        f"Checked: {len(check.pictures):,} labelled pictures of {len(check.classes):,} classes{escape(left_out)}."
+    )
     with st.expander("How a label is judged", icon=":material/help:"):
         st.markdown(
             "Two witnesses that have not seen a picture's own label: its nearest neighbours (twins count once), and a "
@@ -83,7 +86,7 @@ def pick_kind(check: LabelCheck, *, disabled: bool) -> str | None:
     return st.pills(
         "Show",
         options,
-        format_func=lambda kind: f"{TITLES[kind]} · {check.count(kind):,}",
+        format_func=lambda kind: f"{escape(TITLES[kind])} · {check.count(kind):,}",
         key="view.labels.kind",
         help="Click again for all kinds",
         disabled=disabled,

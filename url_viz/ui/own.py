@@ -10,8 +10,7 @@ from url_viz.images.incoming import IncomingFile
 from url_viz.index.columns import FOLDERS
 from url_viz.index.own_file import CSV_ENDINGS, PARQUET_ENDINGS
 from url_viz.insight.own import Prepared
-from url_viz.ui.filters import plain
-from url_viz.ui.told import errors_told
+from url_viz.ui.text import errors_told, escape, show_error
 
 MOST_MEGABYTES = 100
 ROWS_SHOWN = 5
@@ -25,7 +24,7 @@ _MATCHED = "own.matched"
 def show_own_columns(image_set: ImageSet) -> None:
     """The button that opens the dialog for the user's own columns; how many there are stands on it."""
     count = len(image_set.own_columns())
-    label = f"Your columns ({count})" if count else "Add columns"
+    label = f"Your columns ({count:,})" if count else "Add columns"
     if st.button(
         label, icon=":material/table_chart:", key="own.open", help="Columns of a CSV or Parquet file, by path"
     ):
@@ -59,7 +58,7 @@ def _add(image_set: ImageSet) -> None:
         with st.spinner("Matching rows to pictures"):
             found = _matched(image_set, dropped, asked, ())
     except UrlVizError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        show_error(error)
         return
     _show_matched(found)
     numeric = [name for name, kept in found.names.items() if found.content.columns[kept].kind == "numeric"]
@@ -74,7 +73,7 @@ def _add(image_set: ImageSet) -> None:
         try:
             image_set.own.keep(_matched(image_set, dropped, asked, tuple(marked)))
         except UrlVizError as error:
-            st.error(plain(str(error)), icon=":material/error:")
+            show_error(error)
         else:
             st.rerun(scope="app")
 
@@ -95,9 +94,9 @@ def _matched(image_set: ImageSet, file: UploadedFile, path_column: str | None, m
 def _show_matched(found: Prepared) -> None:
     """What matched, a sentence each, and the first rows as they will be."""
     first, *more = found.words
-    st.success(plain(first), icon=":material/check_circle:")
+    st.success(escape(first), icon=":material/check_circle:")
     for sentence in more:
-        st.caption(plain(sentence))
+        st.caption(escape(sentence))
     columns = {name: one.values[:ROWS_SHOWN] for name, one in found.content.columns.items()}
     st.dataframe(pd.DataFrame(columns), hide_index=True, width="stretch", height="content")
 
@@ -128,7 +127,7 @@ def _show_kept(image_set: ImageSet) -> None:
         known = max(one.known for one in mine)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             names = ", ".join(one.name for one in mine)
-            st.markdown(f"**{plain(source)}** · {known:,} pictures · {plain(names)}")
+            st.markdown(f"**{escape(source)}** · {known:,} pictures · {escape(names)}")
             if st.button("Remove", icon=":material/delete:", key=f"own.remove.{source}", type="tertiary"):
                 image_set.remove_columns(source)
                 st.rerun(scope="app")

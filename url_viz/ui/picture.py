@@ -13,7 +13,7 @@ from url_viz.ui.decide import CHOICES, take_gallery_event
 from url_viz.ui.heat import show_with_heat
 from url_viz.ui.reasons import show_reason_badges
 from url_viz.ui.search_query import search_with
-from url_viz.ui.told import errors_told
+from url_viz.ui.text import errors_told, escape
 from url_viz.ui.view import MEASURES, ordinal, tiles
 
 NEIGHBOURS = 12
@@ -60,7 +60,7 @@ def _show_decision(image_set: ImageSet, image_id: int, row: dict[str, object]) -
     st.segmented_control(
         "Decision",
         [decision for decision in CHOICES if decision is not None],
-        format_func=lambda decision: f"{CHOICES[decision][1]} {CHOICES[decision][0]}",
+        format_func=lambda decision: f"{CHOICES[decision][1]} {escape(CHOICES[decision][0])}",
         key=key,
         on_change=_decide,
         args=(image_set, image_id, key),
@@ -81,13 +81,13 @@ def _show_steps(image_set: ImageSet, image_id: int, measure: str) -> None:
         for step, icon, words in ((-1, "chevron_left", "More ambiguous"), (1, "chevron_right", "Clearer")):
             to = None if place is None or not 0 <= place + step < len(ids) else ids[place + step]
             st.button(
-                words,
+                escape(words),
                 icon=f":material/{icon}:",
                 key=f"step.{step}",
                 disabled=to is None,
                 on_click=_open,
                 args=(to,),
-                help=f"The next one by {MEASURES[measure].lower()}" if measure in MEASURES else None,
+                help=f"The next one by {escape(MEASURES[measure].lower())}" if measure in MEASURES else None,
             )
 
 

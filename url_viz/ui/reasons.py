@@ -5,7 +5,8 @@ import streamlit as st
 
 from url_viz.insight.filters import OneOf
 from url_viz.insight.reasons import BETWEEN_CLASSES, reason_counts
-from url_viz.ui.filters import filter_on, plain, set_filter
+from url_viz.ui.filters import filter_on, set_filter
+from url_viz.ui.text import escape
 
 PICKED = "view.reason"
 
@@ -22,7 +23,7 @@ def pick_reason(table: pd.DataFrame) -> str | None:
     st.pills(
         "Why",
         list(counts),
-        format_func=lambda name: f"{name} {counts[name]:,}",
+        format_func=lambda name: f"{escape(name)} {counts[name]:,}",
         key=PICKED,
         on_change=_take,
         label_visibility="collapsed",
@@ -43,7 +44,7 @@ def show_reason_badges(found: pd.DataFrame) -> None:
             title, detail = str(row.reason), str(row.detail)
             if title == BETWEEN_CLASSES:
                 title = detail.partition(":")[0]
-            st.badge(plain(title), color="orange" if float(str(row.strength)) >= 0.5 else "gray", help=plain(detail))
+            st.badge(escape(title), color="orange" if float(str(row.strength)) >= 0.5 else "gray", help=escape(detail))
         if found.empty:
             st.badge("no reason stands out", color="gray")
 

@@ -6,6 +6,7 @@ from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, start_job
 from url_viz.ui.reading import KIND, running, set_name
+from url_viz.ui.text import show_error
 
 NOTABLE_SHARE = 0.1
 
@@ -28,7 +29,7 @@ def show_refit(image_set: ImageSet) -> None:
         try:
             start_refit(image_set)
         except UrlVizError as error:
-            st.error(str(error))
+            show_error(error)
         else:
             st.rerun()
 

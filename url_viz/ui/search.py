@@ -11,6 +11,7 @@ from url_viz.insight.ranking import with_percentile
 from url_viz.ui.components.gallery import show_gallery
 from url_viz.ui.loaded import running_set
 from url_viz.ui.search_query import Query, search_with
+from url_viz.ui.text import escape
 from url_viz.ui.view import MEASURES, measures_of, ordinal, tiles
 
 HITS = 24
@@ -83,7 +84,11 @@ def show_values(query: Query) -> None:
     """The query's own values, one line a measure."""
     lines = [
         f"{MEASURES[measure]} **{value:.3g}**"
-        + (f" · {ordinal(query.percentiles[measure])} percentile" if np.isfinite(query.percentiles[measure]) else "")
+        + (
+            f" · {escape(ordinal(query.percentiles[measure]))} percentile"
+            if np.isfinite(query.percentiles[measure])
+            else ""
+        )
         for measure, value in query.values.items()
         if measure in GATED_BY and np.isfinite(value)
     ]
@@ -99,12 +104,12 @@ def may_search(query: Query, gate: Gate) -> bool:
         st.caption(":material/warning: The query itself is above the threshold: do not rely on these hits.")
         return True
     rank = query.percentiles[gate.measure]
+    measure, at, bound = MEASURES[gate.measure].lower(), ordinal(rank), ordinal(gate.percentile)
     st.warning(
-        f"This picture is too ambiguous to search with: its {MEASURES[gate.measure].lower()} is at the "
-        f"**{ordinal(rank)} percentile**, and the threshold is the {ordinal(gate.percentile)}. Its nearest neighbours "
-        "are likely to be of another kind."
+        f"This picture is too ambiguous to search with: its {escape(measure)} is at the **{escape(at)} percentile**, "
+        f"and the threshold is the {escape(bound)}. Its nearest neighbours are likely to be of another kind."
         if np.isfinite(rank)
-        else f"This picture has no {MEASURES[gate.measure].lower()} here, so nothing vouches for what it finds.",
+        else f"This picture has no {escape(measure)} here, so nothing vouches for what it finds.",
         icon=":material/warning:",
     )
     if st.button("Search anyway", key="search.go_on", icon=":material/search:"):
@@ -117,7 +122,9 @@ def show_hits(image_set: ImageSet, result: SearchResult, gate: Gate) -> None:
     """The hits, and how many nearer pictures were withheld; a click on any of them searches with it."""
     if len(result.withheld):
         noun = "picture" if len(result.withheld) == 1 else "pictures"
-        is_shown = st.toggle(f"{len(result.withheld):,} nearer {noun} withheld: show", key="search.show_withheld")
+        is_shown = st.toggle(
+            f"{len(result.withheld):,} nearer {escape(noun)} withheld: show", key="search.show_withheld"
+        )
         if is_shown:
             with st.container(border=True, key="search.withheld_box"):
                 _gallery(image_set, result.withheld.head(HITS), gate, key="search.withheld")

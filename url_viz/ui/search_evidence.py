@@ -8,6 +8,7 @@ from url_viz.insight.evidence import Evidence
 from url_viz.insight.restriction import MODES, Comparison, Mode
 from url_viz.ui.beside import MOST_AT_ONCE, evidence_for
 from url_viz.ui.plots import MODE_NAMES, coverage_figure, restriction_figure
+from url_viz.ui.text import escape
 from url_viz.ui.view import MEASURES
 
 _QUIET = {"displayModeBar": False}
@@ -35,14 +36,14 @@ def _show_curves(found: list[Evidence]) -> None:
     scores = " · ".join(f"{MEASURES[one.measure]} R-AUROC {one.auroc:.2f}" for one in found)
     st.caption(
         f"Recall@1 is {100 * first.recall:.1f} % on {first.pictures:,} pictures of {first.classes:,} classes. "
-        f"{scores} (.5 is chance)."
+        f"{escape(scores)} (.5 is chance)."
     )
     figure = coverage_figure(found, names=[MEASURES[one.measure] for one in found])
     st.plotly_chart(figure, width="stretch", key="search.coverage", config=_QUIET)
 
 
 def _show_modes(evidence: Evidence) -> None:
-    st.markdown(f"**Leaving out by {MEASURES[evidence.measure].lower()}**")
+    st.markdown(f"**Leaving out by {escape(MEASURES[evidence.measure].lower())}**")
     st.plotly_chart(restriction_figure(evidence), width="stretch", key="search.restriction", config=_QUIET)
     st.caption("Dotted: as many pictures left out at random. No picture ever finds itself.")
     st.table(modes_table(evidence))

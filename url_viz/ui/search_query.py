@@ -19,6 +19,7 @@ from url_viz.ui.components.gallery import show_gallery
 from url_viz.ui.components.paste import show_paste
 from url_viz.ui.loaded import running_set
 from url_viz.ui.routes import picture_url
+from url_viz.ui.text import escape
 from url_viz.ui.upload import data_url
 from url_viz.ui.upload_batch import shown_name
 from url_viz.ui.view import MEASURES, tiles
@@ -96,7 +97,7 @@ def pick_query(image_set: ImageSet, *, measure: str, columns: int) -> None:
         columns=columns,
     ).clicked_id
     if len(rows) > len(shown):
-        st.caption(f"{len(shown)} of {len(rows):,} pictures, spread over the set.")
+        st.caption(f"{len(shown):,} of {len(rows):,} pictures, spread over the set.")
     if clicked is not None:
         search_with(clicked)
         st.rerun()
@@ -143,7 +144,7 @@ def _of_set(image_id: int, image_set: ImageSet) -> Query:
 def _from_outside(file: UploadedFile, image_set: ImageSet) -> Query | None:
     outcome = _scored(file, image_set)
     if isinstance(outcome, Refused):
-        st.error(f"The picture {outcome.reason}. Choose another one.", icon=":material/broken_image:")
+        st.error(f"The picture {escape(outcome.reason)}. Choose another one.", icon=":material/broken_image:")
         return None
     row = rank([outcome], reference(image_set)).iloc[0]
     picture, _ = decode(file.getvalue(), short_side_px=image_set.space.preprocessing.resize_px)

@@ -10,11 +10,11 @@ import streamlit as st
 from url_viz.errors import UrlVizError
 from url_viz.index.store import About, known_sets
 from url_viz.sets import compact, disk_use, drop_model, forget, list_sets, rename, repoint, skipped
-from url_viz.ui.filters import plain
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.reading import running, set_title
 from url_viz.ui.roots import allowed
 from url_viz.ui.state import choice, choose
+from url_viz.ui.text import escape
 from url_viz.workspace import Workspace
 
 _SAID = "sets.said"
@@ -62,7 +62,7 @@ def _picked(table: pd.DataFrame) -> str:
 
 
 def _show_one(set_id: str, about: About) -> None:
-    st.markdown(f"#### {plain(set_title(about))}")
+    st.markdown(f"#### {escape(set_title(about))}")
     st.code(str(about.root), language=None, wrap_lines=True)
     if not about.root.is_dir():
         st.warning("This folder is not there any more. If it was moved, say where it lies now.", icon=":material/move:")
@@ -169,11 +169,6 @@ def _show_said() -> None:
         return
     is_done, words = told
     if is_done:
-        st.success(_plain(words), icon=":material/check:")
+        st.success(escape(words), icon=":material/check:")
     else:
-        st.error(_plain(words), icon=":material/error:")
-
-
-def _plain(text: str) -> str:
-    """Text with a folder's name in it, as it is: Markdown's signs are escaped."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]#|~$:<>" else c for c in text)
+        st.error(escape(words), icon=":material/error:")

@@ -16,6 +16,7 @@ from url_viz.share.fiftyone import write_fiftyone
 from url_viz.share.image_folder import write_image_folder
 from url_viz.share.media import Shared
 from url_viz.share.report import report_html
+from url_viz.ui.text import escape
 
 MOST_ZIPPED = 500
 """Pictures that a download may hold; beyond, the command is told, which makes links and needs no memory."""
@@ -52,7 +53,7 @@ def show_share(image_set: ImageSet, rows: pd.DataFrame) -> None:
 
 def _show_zip(image_set: ImageSet, ids: list[int], kind: str, title: str) -> None:
     st.download_button(
-        title,
+        escape(title),
         data=lambda: zip_of(image_set, ids, kind=kind),
         file_name=f"{image_set.root.name}-{kind}.zip",
         mime="application/zip",

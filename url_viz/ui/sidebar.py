@@ -13,6 +13,7 @@ from url_viz.ui.open_sets import open_sets
 from url_viz.ui.reading import KIND, latest, open_demo, open_folder, running, set_name, set_title
 from url_viz.ui.roots import roots, subfolders
 from url_viz.ui.state import Choice, choice, choose
+from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.workspace import Workspace
 
 _PATH = "browse_path"
@@ -39,7 +40,7 @@ def ask_for_folder() -> None:
         try:
             open_folder(typed, model=choice().model)
         except UrlVizError as error:
-            st.error(str(error))
+            show_error(error)
         else:
             st.rerun()
     _browse(typed if typed.is_dir() else typed.parent)
@@ -49,7 +50,7 @@ def _browse(here: Path) -> None:
     try:
         inside = subfolders(here)
     except UrlVizError as error:
-        st.caption(str(error))
+        st.caption(escape(error))
         return
     with st.container(height=280, border=True):
         if any(here.parent.resolve().is_relative_to(root) for root in roots()):
@@ -61,15 +62,16 @@ def _browse(here: Path) -> None:
 
 
 def _folder_button(name: str, folder: Path, *, icon: str) -> None:
-    st.button(_plain(name), icon=icon, type="tertiary", key=f"browse_to_{folder}", on_click=_go_to, args=(str(folder),))
+    st.button(escape(name), icon=icon, type="tertiary", key=f"browse_to_{folder}", on_click=_go_to, args=(str(folder),))
 
 
 def _go_to(folder: str) -> None:
     st.session_state[_PATH] = folder
 
 
-def _help_on_roots() -> str:
-    return f"Folders inside {', '.join(str(root) for root in roots())} may be read ($URL_VIZ_ROOTS)."
+def _help_on_roots() -> Markdown:
+    inside = escape(", ".join(map(str, roots())))
+    return Markdown(f"Folders inside {inside} may be read (\\$URL_VIZ_ROOTS).")
 
 
 def _pick_set() -> None:
@@ -132,16 +134,11 @@ def _offer_update(set_id: str) -> None:
     root = open_sets().get(set_id, choice().model).root
     if st.button("Look for new pictures", icon=":material/refresh:", width="stretch", key="update_set"):
         try:
-            open_folder(root, model=choice().model, is_demo=root.is_relative_to(Workspace.at().demo))
+            open_folder(root, model=choice().model)
         except UrlVizError as error:
-            st.error(str(error))
+            show_error(error)
         else:
             st.rerun()
-
-
-def _plain(text: str) -> str:
-    """A folder's name as a button's label: Markdown's signs are escaped."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-.!|~$:<>" else c for c in text)
 
 
 def show_welcome() -> None:
@@ -175,12 +172,12 @@ def show_not_read(now: Choice) -> None:
         return
     if now.model.startswith(GIVEN):
         st.info(
-            f"{set_name(about.root)} has no embeddings {now.model.removeprefix(GIVEN)!r}. Choose another model, or "
-            "bring them: `python -m url_viz embed FOLDER --embeddings FILE`.",
+            f"{escape(set_name(about.root))} has no embeddings {escape(repr(now.model.removeprefix(GIVEN)))}. "
+            "Choose another model, or bring them: `python -m url_viz embed FOLDER --embeddings FILE`.",
             icon=":material/info:",
         )
         return
-    st.info(f"{set_name(about.root)} was not read with {now.model} yet.", icon=":material/info:")
+    st.info(f"{escape(set_name(about.root))} was not read with {escape(now.model)} yet.", icon=":material/info:")
     if st.button("Read it with this model", type="primary", key="read_with_model"):
-        open_folder(about.root, model=now.model, is_demo=about.root.is_relative_to(Workspace.at().demo))
+        open_folder(about.root, model=now.model)
         st.rerun()

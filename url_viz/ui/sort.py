@@ -9,6 +9,7 @@ from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.share.folders import How, sort_into_folders
 from url_viz.ui.roots import allowed
+from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.view import MEASURES, measures_of
 
 MOST_COPIED = 2000
@@ -37,7 +38,7 @@ def show_sort(image_set: ImageSet, *, key: str) -> None:
             ["link", "copy"],
             default="link",
             required=True,
-            format_func=lambda name: {"link": "Links", "copy": "Copies"}[name],
+            format_func=lambda name: "Links" if name == "link" else "Copies",
             key=f"{key}.how",
         )
         out = st.text_input(
@@ -66,9 +67,9 @@ def _sort(image_set: ImageSet, out: str, *, by: str, how: How, threshold: float,
                 with_undecided=undecided,
             )
     except UrlVizError as error:
-        st.error(str(error))
+        show_error(error)
         return
-    st.success("\n\n".join(done.words))
+    st.success(Markdown("\n\n".join(map(escape, done.words))))
 
 
 def _command(image_set: ImageSet, out: str, *, by: str, threshold: float, undecided: bool) -> str:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from url_viz.image_set import ImageSet
 from url_viz.index.projection import FEWEST_FOR_UMAP
 from url_viz.insight.on_map import Projection
-from url_viz.ui.filters import plain
+from url_viz.ui.text import escape
 
 MOST_HELD = 32
 PACKAGE_AT = Path(__file__).parents[2]
@@ -159,7 +159,7 @@ def show_subset(subset: Subset, *, total: int) -> bool:
         st.markdown(f"This map shows **{len(subset.ids):,}** of {total:,} pictures alone.", width="content")
         wants_all = st.button("Back to all", icon=":material/zoom_out_map:", key="subset.back")
     if subset.failure:
-        st.error(f"Their own map could not be made: {plain(subset.failure)}", icon=":material/error:")
+        st.error(f"Their own map could not be made: {escape(subset.failure)}", icon=":material/error:")
         st.button("Try again", key="subset.again", on_click=subsets.forget, args=(subset.key,))
     elif subset.is_being_made:
         st.fragment(_await, run_every=TICK_S)(subset.key)

@@ -11,8 +11,7 @@ from url_viz.index.twins import TWIN_COSINE
 from url_viz.insight.ranking import with_percentile
 from url_viz.ui.components.gallery import show_gallery
 from url_viz.ui.decide import take_gallery_event
-from url_viz.ui.filters import plain
-from url_viz.ui.told import errors_told
+from url_viz.ui.text import Markdown, errors_told, escape
 from url_viz.ui.view import tiles
 
 MOST_SHOWN = 24
@@ -88,10 +87,10 @@ def _show_group(image_set: ImageSet, group: int, measure: str) -> None:
     )
 
 
-def _many(count: int) -> str:
-    return f"**The pictures of this group** · the first {MOST_SHOWN} of {count:,}"
+def _many(count: int) -> Markdown:
+    return Markdown(f"**The pictures of this group** · the first {MOST_SHOWN:d} of {count:,}")
 
 
 def _keep_one_of_each(image_set: ImageSet) -> None:
     with errors_told():
-        st.toast(plain(image_set.keep_one_of_each().sentence))
+        st.toast(escape(image_set.keep_one_of_each().sentence))

@@ -14,6 +14,7 @@ from url_viz.insight.report import table_bytes
 from url_viz.ui.reading import open_folder
 from url_viz.ui.roots import allowed, roots
 from url_viz.ui.state import Choice
+from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.upload import Sorted
 from url_viz.ui.upload_batch import Batch
 
@@ -70,7 +71,7 @@ def _show_add(batch: Batch, done: Sorted, now: Choice, image_set: ImageSet | Non
         list(choices),
         default="Clear",
         required=True,
-        format_func=lambda name: f"{name} ({len(choices[name]):,})",
+        format_func=lambda name: f"{escape(name)} ({len(choices[name]):,})",
         key="upload.kept",
     )
     typed = st.text_input("Folder", value=str(suggested_folder(image_set)), key="upload.folder", help=_help_on_roots())
@@ -79,7 +80,7 @@ def _show_add(batch: Batch, done: Sorted, now: Choice, image_set: ImageSet | Non
         try:
             count = add_to(Path(typed), _files(batch, rows), now, image_set)
         except UrlVizError as error:
-            st.error(str(error), icon=":material/error:")
+            show_error(error)
         else:
             st.success(f"{count:,} pictures copied. They are being read; see Explore.", icon=":material/check:")
 
@@ -108,5 +109,5 @@ def _files(batch: Batch, rows: pd.DataFrame) -> list[Incoming]:
     return [batch.files[int(number)] for number in rows["id"]]
 
 
-def _help_on_roots() -> str:
-    return f"Inside {', '.join(str(root) for root in roots())} ($URL_VIZ_ROOTS)."
+def _help_on_roots() -> Markdown:
+    return Markdown(f"Inside {escape(', '.join(map(str, roots())))} (\\$URL_VIZ_ROOTS).")

@@ -15,10 +15,11 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.fixtures import ROOT, Serve
+from tests.browser.fixtures import ROOT, Serve, eventually
 from tests.hostile.browser.offline import SOURCE
 from tests.images.pictures import encoded, noise, write_folder
 from url_viz.image_set import ImageSet, embed_folder
+from url_viz.jobs import start_job
 from url_viz.sets import list_sets, rename
 
 pytestmark = pytest.mark.browser
@@ -28,6 +29,17 @@ HOSTILE = '"><img src=x onerror=window.owned=1><script>window.owned=1<'
 """Closes an attribute, runs as HTML, and is a file name: it holds no slash."""
 TAG = '"><img src=x onerror=window.owned=1>'
 MARKDOWN = "[x](javascript:window.owned=1) :red[y] $z$"
+BEACON = "![x](https:beacon.example) www.beacon.example a@beacon.example"
+"""A picture, two links and an address of others as Markdown makes them; a file name too."""
+ENTITIES = "![y](https:&#47;&#47;beacon.example&#47;a.png) https:&#47;&#47;beacon.example"
+NAME = "![n](https://beacon.example/n.png) https://beacon.example"
+FULL = f"{NAME} <https://beacon.example> [l](//beacon.example)"
+"""For what may hold slashes: names of sets, columns, tags, addresses."""
+ADDRESSES = (
+    *(f"{key}={quote(FULL)}" for key in ("model", "set", "by", "colour", "in.label", "id", "name")),
+    *(f"model={quote(name)}" for name in (f"/x/{BEACON}.safetensors", f"resnet18:/x/{FULL}", f"own:{FULL}")),
+    f"model={quote(f'/x/{FULL}.pth.tar')}",
+)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +110,81 @@ def settled(page: Page) -> None:
 
 
 def is_inert(page: Page) -> bool:
-    return page.evaluate("window.owned === undefined && !document.querySelector('img[src=x], a[href^=javascript]')")
+    """Whether no script of a name ran, and nothing in the page comes from, or leads to, another host."""
+    return page.evaluate(
+        """() => {
+            const addresses = [...document.querySelectorAll("[href], [src]")].flatMap((element) =>
+                [element.getAttribute("href"), element.getAttribute("src")]).filter(Boolean);
+            const leadsOut = addresses.map((address) => new URL(address, location)).some((url) =>
+                !["data:", "blob:"].includes(url.protocol) && url.host !== location.host);
+            return window.owned === undefined && !document.querySelector("img[src=x]") && !leadsOut;
+        }"""
+    )
+
+
+@pytest.fixture(scope="module")
+def beacon_set(home: Path) -> ImageSet:
+    """A set whose folders are named so that each, as Markdown, would ask another host; one file is no picture."""
+    folder = write_folder(home / ENTITIES / BEACON, 24, classes=(BEACON, ENTITIES))
+    (folder / BEACON / f"broken {BEACON}.jpg").write_bytes(b"no picture")
+    return embed_folder(folder, workspace=home / "workspace")
+
+
+def test_names_of_folders_ask_nobody(app: str, context: BrowserContext, beacon_set: ImageSet, asked: list[str]) -> None:
+    page = context.new_page()
+    for name in PAGES:
+        page.goto(f"{app}/{name}?set={beacon_set.set_id}")
+        settled(page)
+        assert is_inert(page), name
+    assert asked == []
+
+
+def test_what_visitors_may_name_asks_nobody(
+    app: str, home: Path, context: BrowserContext, beacon_set: ImageSet, asked: list[str], tmp_path: Path
+) -> None:
+    """The set's name, a column, its values, a tag, a reading that failed; every page again."""
+    rename(beacon_set.root, NAME, workspace=home / "workspace")
+    paths = beacon_set.table()["path"]
+    own = pd.DataFrame({"path": paths, NAME: range(len(paths)), f"of {NAME}": [FULL, BEACON] * (len(paths) // 2)})
+    own.to_csv(tmp_path / "own.csv", index=False)
+    beacon_set.add_columns(tmp_path / "own.csv", name="own", uncertainties=[NAME])
+    beacon_set.decisions.tag(beacon_set.table()["id"].tolist(), "![t](https:beacon.example) www.beacon.example")
+    about = {"set_id": beacon_set.set_id, "model": beacon_set.source.name, "folder": str(beacon_set.root)}
+    failing = ["-c", f"import sys; print('error: ' + {FULL!r}); sys.exit(1)"]
+    job = start_job(failing, kind="embed", title=FULL, workspace=beacon_set.workspace, about=about)
+    eventually(lambda: not job.status().is_live, within_s=60)
+    page = context.new_page()
+    for name in PAGES:
+        page.goto(f"{app}/{name}?set={beacon_set.set_id}")
+        settled(page)
+        assert is_inert(page), name
+    page.goto(f"{app}/?set={beacon_set.set_id}&by={quote(NAME)}&colour={quote(f'of {NAME}')}")
+    settled(page)
+    assert is_inert(page)
+    page.get_by_role("button", name="Filter", exact=False).first.click()
+    settled(page)
+    page.keyboard.press("Escape")
+    page.locator(".tile").first.click()
+    expect(page.get_by_role("dialog")).to_be_visible(timeout=PATIENT_MS)
+    settled(page)
+    assert is_inert(page)
+    beacon_set.use_labels(f"of {NAME}")
+    for name in ("", "search", "labels", "evaluate"):
+        page.goto(f"{app}/{name}?set={beacon_set.set_id}")
+        settled(page)
+        assert is_inert(page), name
+    assert asked == []
+
+
+def test_addresses_ask_nobody(app: str, context: BrowserContext, beacon_set: ImageSet, asked: list[str]) -> None:
+    opened = f"set={beacon_set.set_id}&"
+    everywhere = [f"{name}?{words}" for name in PAGES[1:] for words in (f"{opened}{ADDRESSES[0]}", ADDRESSES[1])]
+    page = context.new_page()
+    for address in [*everywhere, *(f"?{'' if 'set=' in words else opened}{words}" for words in ADDRESSES)]:
+        page.goto(f"{app}/{address}")
+        settled(page)
+        assert is_inert(page), address
+    assert asked == []
 
 
 def test_hostile_names_are_inert_on_every_page(app: str, context: BrowserContext, image_sets: list[ImageSet]) -> None:

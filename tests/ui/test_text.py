@@ -1,0 +1,91 @@
+"""Text that we did not write reaches a page as text only: how it is escaped, and that no page goes round that."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.ui.markdown_texts import foreign_texts
+from url_viz.ui.text import escape
+
+ROOT = Path(__file__).parents[2]
+UI = ROOT / "url_viz" / "ui"
+FILES = sorted({*UI.rglob("*.py"), *(ROOT / "pages").glob("*.py"), ROOT / "app.py"} - {UI / "text.py"})
+
+
+def test_signs_of_markdown_are_escaped() -> None:
+    assert escape("a_b*c`d") == r"a\_b\*c\`d"
+    assert escape("![x](y)") == r"\!\[x\](y)"
+    assert escape("# heading") == r"\# heading"
+    assert escape("- item") == r"\- item"
+    assert escape("1. item") == r"1\. item"
+    assert escape("plain name.jpg") == "plain name.jpg"
+    assert escape("two\n\nlines\tand tabs") == "two lines and tabs"
+
+
+def test_what_becomes_a_link_by_itself_is_parted() -> None:
+    """GitHub's Markdown makes links of plain text after all escapes are read, so that escapes alone do not help."""
+    joiner = "\u2060"
+    assert escape("https://beacon.example") == f"https:{joiner}//beacon.example"
+    assert escape("WWW.beacon.example") == f"WWW{joiner}.beacon.example"
+    assert escape("a@b.example") == f"a@{joiner}b.example"
+    assert escape(":material/home:") == f":{joiner}material/home:"
+    assert escape("https:&#47;&#47;x") == rf"https:{joiner}\&\#47;\&\#47;x"
+    assert escape("at 14:42: no disk") == "at 14:42: no disk"
+
+
+@given(st.text())
+def test_nothing_that_starts_markup_is_left(text: str) -> None:
+    done = escape(text)
+    bare = done.replace(r"\\", "")
+    for sign in "`*_[]<>!~$&#":
+        assert bare.count(sign) == bare.count(f"\\{sign}")
+    assert "://" not in done
+    assert "\n" not in done
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\u2060", exclude_categories=("Zs", "Cc"))))
+def test_without_escapes_it_is_the_text(text: str) -> None:
+    done, place = "", 0
+    escaped = escape(text)
+    while place < len(escaped):
+        place += escaped[place] == "\\"
+        done += escaped[place]
+        place += 1
+    assert done.replace("\u2060", "").split() == text.split()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_no_page_draws_text_of_others_as_markdown(path: Path) -> None:
+    """Every text that Streamlit draws is written there, a number, escaped, or put together of these."""
+    found = foreign_texts(path.read_text(encoding="utf-8"))
+    assert not found, "\n".join(["Use url_viz.ui.text.escape:", *found])
+
+
+def test_the_check_finds_other_ways() -> None:
+    bad = (
+        "st.error(str(error))",
+        "st.markdown(f'**{name}**')",
+        "st.caption(', '.join(names))",
+        "st.pills('Why', names)",
+        "st.pills('Why', names, format_func=lambda name: name)",
+        "st.button('Go', help=name)",
+        "words = name\nst.info(words)",
+        "st.info(Markdown(name))",
+        "column.metric(f'{name!r}', 3)",
+        "def f() -> Markdown:\n    return name\nst.info(f())",
+    )
+    for source in bad:
+        assert foreign_texts(source), source
+    good = (
+        "st.error(escape(error))",
+        "st.markdown(f'**{escape(name)}** {count:,}')",
+        "words = 'a' if x else 'b'\nst.info(words)",
+        "st.selectbox('Class', names)",
+        "st.button(label='Go', help=None)",
+        "st.pills('Why', names, format_func=lambda name: f'{escape(name)} {n[name]:,}')",
+        "st.info(Markdown('\\n'.join(map(escape, names))))",
+    )
+    for source in good:
+        assert not foreign_texts(source), source
