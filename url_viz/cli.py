@@ -54,7 +54,7 @@ def embed(
     limit: Annotated[int | None, arg(help="read at most this many pictures, spread over the folder")] = None,
     refit: Annotated[bool, arg(help="make the map anew")] = False,
     strict: Annotated[bool, arg(help="exit with status 3 where any file could not be read")] = False,
-    within: Annotated[tuple[Path, ...], arg(help="pass over links that lead out of these folders")] = (),
+    within: Annotated[tuple[Path, ...], arg(help="read nothing outside these folders: links are passed over")] = (),
     embeddings: Annotated[Path | None, arg(help="a .npy, .npz or .parquet of your own; no model runs then")] = None,
     paths: Annotated[Path | None, arg(help="the paths of the rows of --embeddings, one a line or a table")] = None,
 ) -> int:
@@ -75,7 +75,7 @@ def embed(
         limit=limit,
         progress=report,
         refit=refit,
-        within=(folder, *within) if within else None,
+        within=[path.absolute() for path in within] or None,
     )
     if isinstance(report, TerminalReport):
         report.close()

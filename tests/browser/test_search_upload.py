@@ -147,3 +147,14 @@ def test_a_search_withholds_what_is_ambiguous_shows_it_on_demand_and_goes_on_fro
     expect(page.get_by_text("do not rely on these hits")).to_be_visible(timeout=PATIENT_MS)
     expect(page.get_by_test_id("stCode").get_by_text(next_name)).to_be_visible()
     assert f"id={clearest['id']}" not in page.url
+
+
+def test_removed_uploads_do_not_come_back(app: str, open_page: OpenPage, files: list[Path]) -> None:
+    page = open_page(f"{app}/upload")
+    upload(page, files[:2])
+    expect(page.get_by_text("2 pictures · scored with")).to_be_visible(timeout=PATIENT_MS)
+    page.get_by_role("button", name="Remove all").click()
+    expect(page.get_by_text("Drop pictures, a folder or a zip.")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_test_id("stFileUploaderFile")).to_have_count(0)
+    upload(page, files[2:3])
+    expect(page.get_by_text("1 pictures · scored with")).to_be_visible(timeout=PATIENT_MS)

@@ -18,7 +18,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.conftest import dice_head
 from tests.images.pictures import write_folder
-from url_viz.errors import CheckpointError, ModelError, NotAllowedError, WorkspaceError
+from url_viz.errors import CheckpointError, FolderError, ModelError, NotAllowedError, WorkspaceError
 from url_viz.image_set import embed_folder
 from url_viz.images.incoming import IncomingFile, copy_into
 from url_viz.images.scan import LEADS_OUT, scan
@@ -125,10 +125,21 @@ class TestLinks:
         assert skipped(folder, workspace=workspace).values.tolist() == [[LEADS_OUT, 2]]
         assert len(scan(folder).files) == 7, "the command line follows links, unless told"
 
-    def test_the_app_tells_its_jobs(self, roots: Path) -> None:
+    def test_a_folder_that_became_a_link_out_is_not_read(self, roots: Path, workspace: Path, bare_model: Model) -> None:
+        write_folder(roots.parent / "secret", 3, start=70)
+        (roots / "pictures").symlink_to(roots.parent / "secret")
+        with pytest.raises(FolderError, match="lies outside the folders that may be read"):
+            embed_folder(roots / "pictures", model=bare_model, workspace=workspace, within=(roots,))
+        with pytest.raises(FolderError, match=r"is a link to .*secret"):
+            embed_folder(roots / "pictures", model=bare_model, workspace=workspace, within=(roots / "pictures",))
+        assert not list((workspace / "sets").glob("*"))
+
+    def test_the_app_tells_its_jobs(self, roots: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         from url_viz.ui.reading import _embed
 
-        assert _embed(roots / "a")[3:] == [str(roots / "a"), "--within", str(roots / "a"), str(roots.resolve())]
+        monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
+        within = [str(roots.resolve()), str((workspace / "demo").resolve())]
+        assert _embed(roots / "a")[3:] == [str(roots / "a"), "--within", *within]
 
     def test_a_picture_that_became_a_link_is_not_served(
         self, roots: Path, workspace: Path, client: TestClient, bare_model: Model

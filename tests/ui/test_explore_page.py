@@ -1,5 +1,6 @@
 """Explore in every state, through app.py as a visitor meets it: empty, loading, loaded, narrowed, failed."""
 
+import shutil
 import time
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.images.pictures import noise, write_folder
+from url_viz.errors import NotAllowedError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import Job, list_jobs, start_job
 from url_viz.models.model import Model
@@ -147,16 +149,77 @@ def test_a_set_that_is_being_read_says_how_far(home: Workspace, tmp_path: Path) 
     assert job.status().state == "cancelled"
 
 
-def test_a_reading_that_failed_says_why_and_offers_to_go_on(home: Workspace, tmp_path: Path) -> None:
-    folder = write_folder(tmp_path / "bad", 1)
-    job = a_job(home, folder, "import sys; print('error: There are no pictures in it.'); sys.exit(1)")
-    wait_for_end(job)
+FAILS = "import sys; print('error: There are no pictures in it.'); sys.exit(1)"
+
+
+def after_a_failure(home: Workspace, folder: Path, **state: object) -> AppTest:
+    """The page of a folder whose reading has failed."""
+    wait_for_end(a_job(home, folder, FAILS))
     at = AppTest.from_file(str(APP), default_timeout=30)
     at.session_state["chosen_set"] = set_id_of(folder.resolve())
+    for key, value in state.items():
+        at.session_state[key] = value
     at.run()
     assert at.error[0].value == "Reading stopped. There are no pictures in it."
+    return at
+
+
+def test_a_reading_that_failed_says_why_and_is_put_away(home: Workspace, tmp_path: Path) -> None:
+    at = after_a_failure(home, write_folder(tmp_path / "bad", 1))
     at.button(key="put_away").click().run()
     assert not at.error
+    at.run()
+    assert not at.error, "it stays away"
+
+
+def test_a_second_failure_shows_after_the_first_was_put_away(home: Workspace, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "bad", 1)
+    at = after_a_failure(home, folder)
+    at.button(key="put_away").click().run()
+    wait_for_end(a_job(home, folder, FAILS))
+    at.run()
+    assert at.error[0].value == "Reading stopped. There are no pictures in it."
+
+
+def test_a_folder_whose_reading_failed_is_read_again(home: Workspace, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "bad", 1)
+    at = after_a_failure(home, folder)
+    at.button(key="read_again").click().run()
+    assert not at.error
+    assert [job.about["folder"] for job in list_jobs(home)] == [str(folder.resolve())] * 2
+
+
+def test_reading_again_holds_to_the_roots(home: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that became a link out of the roots since its reading failed."""
+    monkeypatch.setenv("URL_VIZ_ROOTS", str(tmp_path / "roots"))
+    folder = write_folder(tmp_path / "roots" / "bad", 1)
+    secret = write_folder(tmp_path / "secret", 3)
+    at = after_a_failure(home, folder)
+    shutil.rmtree(folder)
+    folder.symlink_to(secret)
+    at.button(key="read_again").click().run()
+    assert "is outside the folders that this app may read" in at.error[1].value
+    assert len(list_jobs(home)) == 1
+
+
+def test_the_demo_is_known_by_its_folder_whatever_the_roots(home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    from url_viz.ui.reading import readable
+
+    monkeypatch.setenv("URL_VIZ_ROOTS", str(home.root.parent / "elsewhere"))
+    (home.demo / "pictures").mkdir(parents=True)
+    assert readable(home.demo / "pictures") == (home.demo / "pictures").resolve()
+    with pytest.raises(NotAllowedError):
+        readable(home.root / "sets")
+
+
+def test_a_link_keeps_its_set_on_the_next_page(image_set: ImageSet) -> None:
+    at = AppTest.from_file(str(APP), default_timeout=30)
+    at.query_params["set"], at.query_params["model"] = image_set.set_id, image_set.source.name
+    at.run()
+    at.query_params.clear()
+    for page in ("search", "finetune", "explore"):
+        at.switch_page(f"pages/{page}.py").run()
+        assert "zoo · 12 pictures" in words(at) or "12 pictures · 2 classes" in words(at), page
 
 
 def test_an_unknown_set_in_the_address_says_so(home: Workspace) -> None:

@@ -37,8 +37,8 @@ def embed_folder(
     """Read a folder into an image set: only new and changed files, going on where an earlier run was stopped.
 
     `limit` bounds the number of pictures; `progress` is called with `Progress` records; `refit` makes the map anew.
-    Links that lead out of the folders `within`, where given, are passed over. `embeddings`, a file of them by path or
-    what `given_embeddings` made of one, take the place of a model's.
+    Nothing outside the folders `within` (real paths), where given, is read: links out of them are passed over.
+    `embeddings`, a file of them by path or what `given_embeddings` made of one, take the place of a model's.
     Raises FolderError or NoImagesError where there is nothing to read, WorkspaceError where another process writes.
     """
     report = progress or silent

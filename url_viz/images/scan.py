@@ -74,8 +74,11 @@ def scan(root: Path, *, within: Sequence[Path] | None = None) -> Scan:
     """List every picture below `root`, following symlinks but no folder twice.
 
     Hidden files and folders and the shadow folders of archives are passed over; with `within` also links that lead
-    out of all these folders, counted as LEADS_OUT. Raises FolderError where `root` is no folder that can be read.
+    out of all these folders, counted as LEADS_OUT. Raises FolderError where `root` cannot be read as a folder, or lies
+    outside `within`.
     """
+    if within is not None:
+        _check_inside(root, within)
     if not os.path.isdir(root):
         what = "is a file, not a folder" if os.path.exists(root) else "does not exist"
         raise FolderError(f"{str(root)!r} {what}. Give the folder that contains the pictures.")
@@ -88,12 +91,24 @@ def scan(root: Path, *, within: Sequence[Path] | None = None) -> Scan:
     return Scan(root, tuple(files), tuple(walk.other.most_common()), tuple(walk.unreadable))
 
 
+def _check_inside(root: Path, within: Sequence[Path]) -> None:
+    """Raise FolderError where `root` leads out of `within`, or one of these leads somewhere else than it says."""
+    for folder in within:
+        if folder.resolve() != folder:
+            raise FolderError(f"{str(folder)!r} is a link to {str(folder.resolve())!r}. Give that path itself.")
+    if not any(root.resolve().is_relative_to(folder) for folder in within):
+        raise FolderError(
+            f"{str(root)!r} lies outside the folders that may be read ({', '.join(map(str, within))}). "
+            "Give a folder inside them."
+        )
+
+
 class _Walk:
     """One depth-first walk; remembers folders by device and inode, so that a loop of symlinks ends."""
 
     def __init__(self, root: bytes, within: Sequence[Path] | None = None) -> None:
         self.root = root
-        self._within = None if within is None else [folder.resolve() for folder in within]
+        self._within = within
         self.other: Counter[str] = Counter()
         self.unreadable: list[tuple[bytes, str]] = []
         self._seen: set[tuple[int, int]] = set()

@@ -20,12 +20,15 @@ import streamlit as st
 from streamlit import config
 from streamlit.runtime.secrets import secrets_singleton
 
+from url_viz.ui.text import escape
+
 USERS_VARIABLE = "URL_VIZ_ALLOWED_USERS"
 """E-mail addresses, comma-separated, of those who may enter after a login; unset for everybody that can log in."""
 
 OPEN_TO_OTHERS = (
     "This app listens to other machines ({address}) and has no login: everybody who reaches this port can see every "
-    "picture in the allowed folders ($URL_VIZ_ROOTS), and forget image sets. Set server.address to 127.0.0.1, or set "
+    "picture in the allowed folders ($URL_VIZ_ROOTS) and in every image set of this workspace, wherever it was read "
+    "from, and forget image sets. Set server.address to 127.0.0.1, or set "
     "up a login: docs/reliability.md, “Letting others in”."
 )
 UNREADABLE = (
@@ -84,7 +87,7 @@ def show_gate() -> bool:
     """Whether this session may see the app; where it may not yet, show the way to log in."""
     warning = open_warning()
     if warning is not None:
-        st.warning(warning, icon=":material/lock_open:")
+        st.warning(escape(warning), icon=":material/lock_open:")
     asked = login()
     if asked == "none":
         return True

@@ -5,18 +5,20 @@ from pathlib import Path
 import streamlit as st
 
 from url_viz.demo import build_demo
-from url_viz.errors import UrlVizError
 from url_viz.index.store import About, find_set, known_sets
 from url_viz.jobs import Job, JobState, cancel_job, list_jobs, log_tail, progress, start_job
 from url_viz.progress import Progress
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.roots import allowed, allowed_model, roots
 from url_viz.ui.state import choice, choose
+from url_viz.ui.text import errors_told, escape, show_error
 from url_viz.workspace import Workspace
 
 KIND = "embed"
 TICK_S = 1.0
 REFRESH_S = 3.0
+_PUT_AWAY = "reading.put_away"
+"""In the session: the failed readings that were put away, by the ids of their jobs."""
 _STAGES = {
     "prepare": "Preparing the model (the first time takes some seconds)",
     "scan": "Looking through the folder",
@@ -27,19 +29,29 @@ _STAGES = {
 }
 
 
-def open_folder(folder: Path, *, model: str, is_demo: bool = False) -> None:
+def open_folder(folder: Path, *, model: str) -> None:
     """Choose a folder's image set and start reading what is new in it. Raises UrlVizError where it may not be read."""
-    workspace = Workspace.at()
-    allowed_model(model)
-    root = folder if is_demo else allowed(folder)
-    set_id = find_set(root, workspace)
-    choose(set_id, model=model)
+    root = readable(folder)
+    set_id = find_set(root, Workspace.at())
+    choose(set_id, model=allowed_model(model))
     start_reading(root, set_id=set_id, model=model)
 
 
-def start_reading(root: Path, *, set_id: str, model: str) -> None:
-    """Start reading what is new in the folder of an image set, unless it is being read; what is shown stays."""
-    workspace = Workspace.at()
+def readable(folder: Path) -> Path:
+    """`folder`, resolved. Raises NotAllowedError where it lies outside the app's roots and is not the demo's."""
+    return allowed(folder, also=(_demo(),))
+
+
+def _demo() -> Path:
+    return Workspace.at().demo.resolve()
+
+
+def start_reading(folder: Path, *, set_id: str, model: str) -> None:
+    """Start reading what is new in the folder of an image set, unless it is being read; what is shown stays.
+
+    Raises UrlVizError where the folder, or the model, may not be read: whoever starts a reading comes through here.
+    """
+    workspace, root = Workspace.at(), readable(folder)
     if running(set_id) is None:
         start_job(
             [*_embed(root), "--model", allowed_model(model), "--workspace", str(workspace.root)],
@@ -52,12 +64,12 @@ def start_reading(root: Path, *, set_id: str, model: str) -> None:
 
 def open_demo(*, model: str) -> None:
     """Build the demo pictures where they are not there yet, and open them."""
-    open_folder(build_demo(Workspace.at()), model=model, is_demo=True)
+    open_folder(build_demo(Workspace.at()), model=model)
 
 
 def _embed(root: Path) -> list[str]:
-    """The command that reads a folder as the app may: a link in it may lead no further than to the app's own roots."""
-    return ["-m", "url_viz", "embed", str(root), "--within", str(root), *map(str, roots())]
+    """The command that reads a folder as the app may: nothing outside the app's roots, also where links changed."""
+    return ["-m", "url_viz", "embed", str(root), "--within", *map(str, (*roots(), _demo()))]
 
 
 def set_name(root: Path) -> str:
@@ -105,7 +117,7 @@ def _line(job_id: str, set_id: str, shown_version: str | None) -> None:
     left, right = st.columns([12, 1], vertical_alignment="center")
     with left:
         share = step.done / step.total if step is not None and step.total else 0.0
-        st.progress(min(1.0, share), text=_words(job, step))
+        st.progress(min(1.0, share), text=escape(_words(job, step)))
     with right:
         if st.button("", icon=":material/close:", help="Stop reading; what is read stays", key="stop_reading"):
             cancel_job(job)
@@ -155,20 +167,20 @@ def _duration(seconds: float) -> str:
 def _show_failed(job: Job) -> None:
     last = next((line for line in reversed(log_tail(job, 30).splitlines()) if line.startswith("error:")), "")
     reason = last.removeprefix("error: ") or job.status().reason
-    st.error(f"Reading stopped. {reason}", icon=":material/error:")
+    show_error(f"Reading stopped. {reason}")
     again, away, _ = st.columns([1, 1, 5])
     if again.button("Read again", key="read_again"):
-        try:
-            open_folder(Path(job.about["folder"]), model=job.about["model"], is_demo=True)
-        except UrlVizError as error:
-            st.error(str(error))
-        st.rerun()
-    if away.button("Put away", key="put_away"):
-        st.session_state.setdefault("put_away", set()).add(job.id)
-        st.rerun()
+        with errors_told(st.error):
+            open_folder(Path(job.about["folder"]), model=job.about["model"])
+            st.rerun()
+    away.button("Put away", key="put_away", on_click=_put_away, args=(job.id,))
     with st.expander("Log"):
         st.code(log_tail(job, 200) or "(empty)", language=None)
 
 
+def _put_away(job_id: str) -> None:
+    st.session_state[_PUT_AWAY] = {*st.session_state.get(_PUT_AWAY, ()), job_id}
+
+
 def _is_put_away(job: Job) -> bool:
-    return job.id in st.session_state.get("put_away", set())
+    return job.id in st.session_state.get(_PUT_AWAY, ())

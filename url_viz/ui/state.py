@@ -35,8 +35,9 @@ def choose(set_id: str | None, *, model: str | None = None) -> None:
 
 
 def show_in_address() -> None:
-    """Write the choice into the address."""
+    """Write the choice into the address, and keep one that came by it: the next page's address begins empty."""
     now = choice()
+    st.session_state["chosen_set"], st.session_state["chosen_model"] = now.set_id, now.model
     if now.set_id is not None:
         st.query_params[_SET] = now.set_id
     elif _SET in st.query_params:

@@ -17,12 +17,14 @@ from url_viz.ui.components.paste import show_paste
 from url_viz.ui.plots import behind_of, uploads_figure
 from url_viz.ui.reading import set_name
 from url_viz.ui.state import Choice
+from url_viz.ui.text import escape
 from url_viz.ui.upload_batch import FILES, Batch
 from url_viz.ui.view import MEASURES, measures_of, page_of, value_text
 
 TILES_A_PAGE = 12
 THRESHOLD = 80
 SAME_COSINE = 0.999
+_ROUND = "uploads.round"
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def show_drop() -> None:
         key="upload.way",
     )
     is_folder = way == "A folder"
-    key = "upload.drop_folder" if is_folder else "upload.drop"
+    key = f"upload.drop_folder.{_round()}" if is_folder else f"upload.drop.{_round()}"
     st.file_uploader(
         "Pictures to sort",
         accept_multiple_files="directory" if is_folder else True,
@@ -63,7 +65,7 @@ def show_cannot_embed(now: Choice) -> None:
     """Why nothing can be scored under embeddings that the user brought."""
     st.subheader("Sort uploads", anchor=False)
     st.info(
-        f"{_plain(resolve(now.model).title)}: a file made these embeddings, and no model here can embed a new picture. "
+        f"{escape(resolve(now.model).title)}: a file made these embeddings, and no model here can embed a new picture. "
         "Choose a model in the sidebar to sort uploads with.",
         icon=":material/info:",
     )
@@ -71,8 +73,8 @@ def show_cannot_embed(now: Choice) -> None:
 
 def show_empty(now: Choice, image_set: ImageSet | None) -> None:
     """What the page will do, before anything was dropped."""
-    beside = f"**{_plain(set_name(image_set.root))}**" if image_set is not None else "each other (no image set is open)"
-    model = _plain(resolve(now.model).title)
+    beside = f"**{escape(set_name(image_set.root))}**" if image_set is not None else "each other (no image set is open)"
+    model = escape(resolve(now.model).title)
     st.markdown(
         f"Drop pictures, a folder or a zip. Each is scored at once with **{model}**, in memory: nothing is kept unless "
         f"you ask. They are sorted from most to least ambiguous, and compared with {beside}."
@@ -100,7 +102,7 @@ def show_heading(batch: Batch, now: Choice, image_set: ImageSet | None) -> None:
         else "percentiles and confusability among the uploads: no image set is open"
     )
     model = resolve(now.model).title
-    left.caption(_plain(f"{len(batch.scored):,} pictures · scored with {model} · {beside}"))
+    left.caption(f"{len(batch.scored):,} pictures · scored with {escape(model)} · {escape(beside)}")
     right.button("Remove all", icon=":material/close:", key="upload.clear", on_click=_let_go, width="stretch")
 
 
@@ -148,7 +150,7 @@ def show_sides(batch: Batch, done: Sorted, *, measure: str, columns: int) -> int
     with right:
         second = _gallery(batch, done.clear, "Clear", measure=measure, columns=columns)
     if len(done.unknown):
-        st.caption(f"{len(done.unknown):,} pictures have no value of {MEASURES[measure].lower()} here.")
+        st.caption(f"{len(done.unknown):,} pictures have no value of {escape(MEASURES[measure].lower())} here.")
     return first if first is not None else second
 
 
@@ -162,11 +164,11 @@ def show_on_map(table: pd.DataFrame, done: Sorted, image_set: ImageSet, *, measu
     parts = [f"{len(table):,} uploads among {len(image_set):,} pictures, each placed by its neighbours"]
     if known:
         parts.append(f"{known:,} are in the image set already, or a near copy is")
-    st.caption(" · ".join(parts))
+    st.caption(escape(" · ".join(parts)))
 
 
 def _gallery(batch: Batch, rows: pd.DataFrame, title: str, *, measure: str, columns: int) -> int | None:
-    st.markdown(f"**{title}** · {len(rows):,}")
+    st.markdown(f"**{escape(title)}** · {len(rows):,}")
     pages = max(1, math.ceil(len(rows) / TILES_A_PAGE))
     key = f"upload.page.{title}.{pages}"
     page = min(int(st.session_state.get(key, 1)), pages)
@@ -199,7 +201,7 @@ def show_refused(batch: Batch) -> None:
         return
     table = pd.DataFrame([(r.name, r.reason) for r in batch.refused], columns=["file", "reason"])
     count = "1 file was" if len(table) == 1 else f"{len(table):,} files were"
-    with st.expander(f"{count} not scored", icon=":material/broken_image:", expanded=not batch.scored):
+    with st.expander(f"{escape(count)} not scored", icon=":material/broken_image:", expanded=not batch.scored):
         st.dataframe(table, hide_index=True, width="stretch")
 
 
@@ -212,10 +214,12 @@ def _take(key: str) -> None:
     st.session_state[FILES] = tuple(st.session_state.get(key) or ())
 
 
+def _round() -> int:
+    """How often all uploads were removed: a widget keeps its files in the browser, so a new one takes its place."""
+    return int(st.session_state.get(_ROUND, 0))
+
+
 def _let_go() -> None:
     for key in [k for k in st.session_state if str(k).startswith("upload.")]:
         del st.session_state[key]
-
-
-def _plain(text: str) -> str:
-    return "".join(f"\\{c}" if c in "\\`*_[]|~$:<" else c for c in text)
+    st.session_state[_ROUND] = _round() + 1
