@@ -7,11 +7,14 @@ from tests.images.pictures import noise
 
 SEGFAULT, ABORT, KILLED, EXIT = (31, 13), (33, 13), (37, 13), (39, 13)
 """Sizes at which the process gets SIGSEGV, SIGABRT, SIGKILL (as from a system without memory), or simply exits."""
+HANG, SLOW, SPOILED = (41, 13), (43, 13), (45, 13)
+"""Sizes at which it never comes back and holds Python's lock, takes a while, or crashes if it read another before."""
 
 SOURCE = f"""
-import ctypes, os, signal
+import ctypes, os, signal, time
 from PIL import ImageFile
 load = ImageFile.ImageFile.load
+seen = set()
 def crashing(self):
     if self.size == {SEGFAULT}:
         ctypes.string_at(0)
@@ -21,6 +24,13 @@ def crashing(self):
         os.kill(os.getpid(), signal.SIGKILL)
     if self.size == {EXIT}:
         os._exit(1)
+    if self.size == {HANG}:
+        ctypes.PyDLL(None).sleep(1000)
+    if self.size == {SLOW}:
+        time.sleep(0.3)
+    if self.size == {SPOILED} and seen - {{self.size}}:
+        os.abort()
+    seen.add(self.size)
     return load(self)
 ImageFile.ImageFile.load = crashing
 """

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +18,10 @@ from tests.images.pictures import noise, write_folder
 from tests.jobs.conftest import command_of
 from url_viz.cli import STRICT_STATUS
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
-from url_viz.images.apart import read_apart
 from url_viz.images.digest import image_id
 from url_viz.images.preprocess import Preprocessing
 from url_viz.images.read import Failure, Picture, read_picture
+from url_viz.images.workers import Decoders, read_apart
 from url_viz.index.in_hand import InHand, notes_of, suspects
 from url_viz.jobs import cancel_job, start_job
 from url_viz.models.model import Model
@@ -210,14 +210,16 @@ class TestReadApart:
         crashing_environment(tmp_path)
         monkeypatch.syspath_prepend(tmp_path)
         write_bad(tmp_path / "a.png", size)
-        reading = read_apart(os.fsencode(tmp_path / "a.png"), Preprocessing())
+        with closing(Decoders(1)) as crashing:
+            reading = read_apart(os.fsencode(tmp_path / "a.png"), Preprocessing(), by=crashing)
         assert isinstance(reading, Failure)
         assert f"ends the process that reads it ({says})" in reading.reason
 
     def test_a_picture_that_takes_too_long(self, tmp_path: Path) -> None:
         write_folder(tmp_path, 1)
-        reading = read_apart(os.fsencode(tmp_path / "0000.jpg"), Preprocessing(), most_s=0.001)
-        assert reading == Failure("takes longer than 0.001 s to read, or never ends")
+        with closing(Decoders(1, most_s=0.0001)) as hasty:
+            reading = read_apart(os.fsencode(tmp_path / "0000.jpg"), Preprocessing(), by=hasty)
+        assert reading == Failure("takes longer than 0.0001 s to read, or never ends")
 
 
 class TestNotes:

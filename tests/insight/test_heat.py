@@ -7,11 +7,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests.images.pictures import noise
+from tests.images.pictures import encoded, noise
 from url_viz.errors import ImageSetError
 from url_viz.image_set import embed_folder
 from url_viz.images.decode import decode, read_file
 from url_viz.images.preprocess import Preprocessing, middle, resized
+from url_viz.images.read import Picture, picture_of
 from url_viz.insight.heat import GRID, Heat, heat_of, seen_box
 from url_viz.insight.heat_picture import RAISES, in_words, over, overlay
 from url_viz.models.model import Model, load_model
@@ -24,20 +25,24 @@ def heat(values: list[list[float]], *, base: float = 1, box: tuple[float, float,
     return Heat(np.array(values, np.float32), base, "uncertainty", box)
 
 
+def read(image: Image.Image) -> Picture:
+    return picture_of(encoded(image, "PNG"), SHEET, content=0)
+
+
 class TestTheBox:
     """What the model sees of a picture."""
 
     def test_of_a_square_seven_eighths(self) -> None:
-        assert seen_box(Image.new("RGB", (500, 500)), SHEET) == pytest.approx((1 / 16, 1 / 16, 15 / 16, 15 / 16))
+        assert seen_box((500, 500), SHEET) == pytest.approx((1 / 16, 1 / 16, 15 / 16, 15 / 16))
 
     def test_of_a_wide_picture_the_middle(self) -> None:
-        assert seen_box(Image.new("RGB", (2000, 500)), SHEET) == pytest.approx((0.390625, 0.0625, 0.609375, 0.9375))
+        assert seen_box((2000, 500), SHEET) == pytest.approx((0.390625, 0.0625, 0.609375, 0.9375))
 
     @pytest.mark.parametrize("size", [(400, 300), (300, 700), (1500, 300)])
     def test_it_is_where_the_crop_lies(self, size: tuple[int, int]) -> None:
         ramp = np.add.outer(np.linspace(0, 120, size[1]), np.linspace(0, 120, size[0])).astype(np.uint8)
         image = Image.fromarray(ramp).convert("RGB")
-        left, top, right, bottom = seen_box(image, SHEET)
+        left, top, right, bottom = seen_box(image.size, SHEET)
         box = (left * size[0], top * size[1], right * size[0], bottom * size[1])
         cut = np.asarray(image.resize((224, 224), Image.Resampling.BICUBIC, box=box), int)
         assert np.abs(cut - middle(resized(image, SHEET), 224).astype(int)).max() <= 4
@@ -105,21 +110,21 @@ def test_a_planted_part_that_the_model_minds_is_the_maximum(
     part = slice(112 * row, 112 * (row + 1)), slice(112 * column, 112 * (column + 1))
     crop[part] = planted(kind, crop[part])
     whole = Image.fromarray(np.pad(crop, ((16, 16), (16, 16), (0, 0)), mode="edge"))  # the margin is not seen
-    found = heat_of(shipped, whole)
+    found = heat_of(shipped, read(whole))
     assert found.base > before
     assert found.values.max() > 0
     assert (found.highest[0] // (GRID // 2), found.highest[1] // (GRID // 2)) == (row, column)
 
 
 def test_without_a_head_it_is_of_the_entropy(bare_model: Model) -> None:
-    found = heat_of(bare_model, noise(2, width=256, height=256), grid=2)
+    found = heat_of(bare_model, read(noise(2, width=256, height=256)), grid=2)
     crop = middle(resized(noise(2, width=256, height=256), SHEET), 224)
     assert (found.measure, found.values.shape) == ("entropy", (2, 2))
     assert found.base == pytest.approx(float(bare_model.run(crop[None]).entropy[0]), rel=1e-3)
 
 
 def test_a_flat_picture_has_no_part_that_matters(shipped: Model) -> None:
-    assert np.abs(heat_of(shipped, Image.new("RGB", (256, 256), (90, 120, 60)), grid=2).values).max() < 1e-6
+    assert np.abs(heat_of(shipped, read(Image.new("RGB", (256, 256), (90, 120, 60))), grid=2).values).max() < 1e-6
 
 
 def test_of_an_image_set(folder: Path, workspace: Path, model: Model) -> None:

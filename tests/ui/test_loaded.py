@@ -7,12 +7,10 @@ import numpy as np
 import pytest
 
 from tests.conftest import dice_head
-from tests.images.pictures import write_folder
 from url_viz.errors import CheckpointError
-from url_viz.image_set import embed_folder
 from url_viz.models.head import save_head
 from url_viz.models.model import Model
-from url_viz.ui.loaded import running_model, running_set
+from url_viz.ui.loaded import running_model
 
 
 @pytest.fixture(autouse=True)
@@ -53,13 +51,8 @@ def test_one_caller_at_a_time(model: Model) -> None:
     assert (inside, most) == (0, 1)
 
 
-def test_a_set_runs_on_the_shared_model_and_errors_let_go_of_the_lock(
-    tmp_path: Path, workspace: Path, model: Model
-) -> None:
-    image_set = embed_folder(write_folder(tmp_path / "few", 3), model=model, workspace=workspace)
+def test_errors_let_go_of_the_lock(tmp_path: Path, model: Model) -> None:
     with pytest.raises(CheckpointError), running_model(str(tmp_path / "none.safetensors")):
         pass
-    with running_model(model.name) as shared:
-        runtime = shared.runtime
-    with running_set(image_set) as running:
-        assert running.model.runtime is runtime
+    with running_model(model.name) as running:
+        assert running.head is not None

@@ -13,8 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.errors import ImageSetError
-from url_viz.images.preprocess import middle, resized
-from url_viz.images.query import upright_query
+from url_viz.images.query import query_crop, read_query
 from url_viz.images.scan import absolute, display_name
 from url_viz.index.decisions import Action, Decisions
 from url_viz.index.store import Store
@@ -138,8 +137,7 @@ class ImageSet(OnMap, WithLabels):
 
     def heat(self, image_id: int) -> Heat:
         """Which part of a picture its uncertainty comes from (entropy, without a head): 37 forward passes."""
-        sheet = self.space.preprocessing
-        return heat_of(self.model, upright_query(self.file_of(image_id), short_side_px=sheet.resize_px))
+        return heat_of(self.model, read_query(self.file_of(image_id), self.space.preprocessing))
 
     @cached_property
     def own(self) -> OwnTable:
@@ -178,14 +176,14 @@ class ImageSet(OnMap, WithLabels):
 
     def find(
         self,
-        query: "Path | Image | int",
+        query: "Path | Image | int | NDArray[np.floating]",
         *,
         k: int = 24,
         max_uncertainty: float | None = None,
         max_confusability: float | None = None,
         without_dropped: bool = False,
     ) -> SearchResult:
-        """Like `search`, with the withheld pictures and the query's own uncertainty.
+        """Like `search`, also by an embedding (D,), with the withheld pictures and the query's own uncertainty.
 
         With `without_dropped`, pictures that were decided to be dropped are withheld too.
         """
@@ -312,11 +310,10 @@ class ImageSet(OnMap, WithLabels):
         head = self.head
         return frame_of(self._store, self._files, space_key=self.space.key, head=head, graph=self.graph)
 
-    def _embedded_query(self, query: "Path | Image") -> NDArray[np.float32]:
-        sheet = self.space.preprocessing
-        image = upright_query(query, short_side_px=sheet.resize_px)
-        crop = middle(resized(image, sheet), sheet.size_px)
-        vector: NDArray[np.float32] = self.model.run(crop[None]).embedding[0]
+    def _embedded_query(self, query: "Path | Image | NDArray[np.floating]") -> NDArray[np.float32]:
+        if isinstance(query, np.ndarray):
+            return query.astype(np.float32)
+        vector: NDArray[np.float32] = self.model.run(query_crop(query, self.space.preprocessing)[None]).embedding[0]
         return vector
 
     @cached_property

@@ -6,7 +6,7 @@ import stat
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,7 @@ Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 # Damaged metadata is Pillow's to warn of and pass over; damaged pixels raise, and those are ours to report.
 warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
 _is_heif_ready = False
-_large = threading.Lock()
+_large: AbstractContextManager[object] = threading.Lock()
 
 
 def read_file(path: bytes) -> bytes:
@@ -94,6 +94,12 @@ def decode(data: bytes, *, short_side_px: int | None = None) -> tuple[Image.Imag
         raise ImageError("needs more memory than there is") from error
     except Exception as error:  # a hostile file makes Pillow raise nearly anything, and each is a row that is shown
         raise ImageError(_why_not_decoded(error)) from error
+
+
+def take_turns(turns: AbstractContextManager[object]) -> None:
+    """Decode large pictures under `turns` from now on: for a process that is one of several which decode."""
+    global _large
+    _large = turns
 
 
 def format_of(data: bytes) -> str | None:

@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from url_viz.errors import FolderError
-from url_viz.images.decode import format_of
 from url_viz.images.scan import EXTENSIONS, PASSED_OVER_FOLDERS
+from url_viz.images.workers import decoders
 
 LONGEST_NAME_BYTES = 120
 _NAMES_OF_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
@@ -124,7 +124,7 @@ def _variants(name: str) -> Iterator[str]:
 def _with_ending(name: str, data: bytes) -> str:
     if PurePosixPath(name).suffix.lower().encode() in EXTENSIONS:
         return name
-    kind = format_of(data)
+    kind = decoders.format_of(data)
     if kind is None:  # no picture: it keeps its name, and the scan says what it passed over
         return name
     return name + _ENDINGS.get(kind, f".{kind.lower()}")

@@ -2,26 +2,54 @@
 
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from url_viz.errors import ImageError
 from url_viz.images.decode import decode, read_file
+from url_viz.images.preprocess import Preprocessing, middle, resized
+from url_viz.images.read import Picture
+from url_viz.images.workers import decoders
 
 _MODES_OF_PNG = frozenset(("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"))
+
+
+def query_crop(query: Path | Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """What a backbone sees (S, S, 3) of a picture to search with; a file is decoded in a process of its own."""
+    if isinstance(query, (str, os.PathLike)):
+        return read_query(query, preprocessing).crop
+    return middle(
+        resized(upright_query(query, short_side_px=preprocessing.resize_px), preprocessing), preprocessing.size_px
+    )
+
+
+def read_query(path: Path, preprocessing: Preprocessing) -> Picture:
+    """A file decoded in a process of its own; raises ImageError also where that one crashes."""
+    with _told_of(path):
+        return decoders.read(read_file(os.fsencode(path)), preprocessing)
 
 
 def upright_query(query: Path | Image.Image, *, short_side_px: int) -> Image.Image:
     """The picture to search with, read as the pictures of the set were, also where it comes from memory."""
     if not isinstance(query, (str, os.PathLike)):
         return decode(_as_png(query))[0]
-    if not Path(query).exists():
-        raise ImageError(f"There is no file {os.fspath(query)!r}. Give the path of the picture to search with.")
-    try:
+    with _told_of(query):
         return decode(read_file(os.fsencode(query)), short_side_px=short_side_px)[0]
+
+
+@contextmanager
+def _told_of(path: Path) -> Iterator[None]:
+    if not Path(path).exists():
+        raise ImageError(f"There is no file {os.fspath(path)!r}. Give the path of the picture to search with.")
+    try:
+        yield
     except ImageError as error:
-        raise ImageError(f"{os.fspath(query)!r} {error}. Search with another picture.") from error
+        raise ImageError(f"{os.fspath(path)!r} {error}. Search with another picture.") from error
 
 
 def _as_png(image: Image.Image) -> bytes:

@@ -55,13 +55,18 @@ def read_picture(path: bytes, preprocessing: Preprocessing, *, known: Container[
         content = content_key(data)
         if content in known:
             return Known(content)
-        image, (width, height) = decode(data, short_side_px=preprocessing.resize_px)
-        small = resized(image, preprocessing)
-        crop = middle(small, preprocessing.size_px)
-        whole = small if max(image.size) <= WIDEST_ASPECT * min(image.size) else image
-        return Picture(content, width, height, crop, thumbnail(whole))
+        return picture_of(data, preprocessing, content=content)
     except ImageError as error:
         return Failure(str(error))
+
+
+def picture_of(data: bytes, preprocessing: Preprocessing, *, content: int) -> Picture:
+    """What is kept of a picture, from the bytes of its file; raises ImageError as `decode` does."""
+    image, (width, height) = decode(data, short_side_px=preprocessing.resize_px)
+    small = resized(image, preprocessing)
+    crop = middle(small, preprocessing.size_px)
+    whole = small if max(image.size) <= WIDEST_ASPECT * min(image.size) else image
+    return Picture(content, width, height, crop, thumbnail(whole))
 
 
 def thumbnail(image: Image.Image) -> bytes:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from url_viz.images.read import Picture, Reading, read_picture
+from url_viz.images.read import Picture
+from url_viz.images.workers import read_apart
 from url_viz.models.model import BATCH, Model
 
 CROP_SHARES = (0.1, 0.75)
@@ -66,16 +68,13 @@ def crop_test(model: Model, subjects: Sequence[Subject], *, seed: int = 0) -> It
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(subjects), BATCH):
             batch = subjects[start : start + BATCH]
-            readings = pool.map(lambda subject: _read(subject, model), batch)
+            paths = [os.fsencode(subject.file) for subject in batch]
+            readings = pool.map(partial(read_apart, preprocessing=model.space.preprocessing), paths)
             good = [(s, r.crop) for s, r in zip(batch, readings, strict=True) if isinstance(r, Picture)]
             unreadable += len(batch) - len(good)
             if good:
                 tables.append(_scored(model, good, seed=seed))
             yield start + len(batch), CropTest(_joined(tables), unreadable)
-
-
-def _read(subject: Subject, model: Model) -> Reading:
-    return read_picture(os.fsencode(subject.file), model.space.preprocessing)
 
 
 def _scored(model: Model, good: Sequence[tuple[Subject, NDArray[np.uint8]]], *, seed: int) -> pd.DataFrame:

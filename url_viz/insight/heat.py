@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from url_viz.images.preprocess import Preprocessing, middle, resized
+from url_viz.images.preprocess import Preprocessing
+from url_viz.images.read import Picture
 from url_viz.models.model import Model
 from url_viz.models.runtime import Outputs
 
@@ -45,23 +46,22 @@ class Heat:
         return int(row), int(column)
 
 
-def heat_of(model: Model, image: Image.Image, *, grid: int = GRID) -> Heat:
-    """The heat map of an upright picture: occlusion, by a blur of what is there, through whatever runs the model.
+def heat_of(model: Model, picture: Picture, *, grid: int = GRID) -> Heat:
+    """The heat map of a picture that was read: occlusion, by a blur of what is there, through whatever runs the model.
 
     A gradient would take one backward pass, but OpenVINO has none, and a map should not depend on where a model runs.
     """
-    sheet = model.space.preprocessing
-    crop = middle(resized(image, sheet), sheet.size_px)
-    values = np.concatenate([_values(model, batch) for batch in _covered(crop, grid)])
-    base = float(_values(model, crop[None])[0])
+    values = np.concatenate([_values(model, batch) for batch in _covered(picture.crop, grid)])
+    base = float(_values(model, picture.crop[None])[0])
     falls = (base - values).reshape(grid, grid).astype(np.float32)
-    return Heat(falls, base, "uncertainty" if model.head else "entropy", seen_box(image, sheet))
+    box = seen_box((picture.width, picture.height), model.space.preprocessing)
+    return Heat(falls, base, "uncertainty" if model.head else "entropy", box)
 
 
-def seen_box(image: Image.Image, sheet: Preprocessing) -> tuple[float, float, float, float]:
-    """The part of an upright picture that a backbone sees, as `Heat.box`: the middle square, without its margin."""
-    side = sheet.size_px / sheet.resize_px * min(image.size)
-    wide, high = (min(1.0, side / length) for length in image.size)
+def seen_box(size: tuple[int, int], sheet: Preprocessing) -> tuple[float, float, float, float]:
+    """The part of an upright picture of (width, height) that a backbone sees, as `Heat.box`: the middle square."""
+    side = sheet.size_px / sheet.resize_px * min(size)
+    wide, high = (min(1.0, side / length) for length in size)
     return (1 - wide) / 2, (1 - high) / 2, (1 + wide) / 2, (1 + high) / 2
 
 

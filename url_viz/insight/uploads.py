@@ -4,18 +4,16 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.errors import ImageError
-from url_viz.images.decode import decode
-from url_viz.images.digest import content_key
 from url_viz.images.incoming import Incoming
-from url_viz.images.preprocess import WIDEST_ASPECT, Preprocessing, middle, resized
-from url_viz.images.read import Picture, thumbnail
+from url_viz.images.preprocess import Preprocessing
+from url_viz.images.read import Picture
+from url_viz.images.workers import decoders
 from url_viz.index.neighbours import K, build_graph
 from url_viz.index.projection import place
 from url_viz.index.tables import PLACED, Coordinates, Embeddings, Graph, positions_of
@@ -75,14 +73,33 @@ class Reference:
         return len(self.ids)
 
 
+def read_all(files: Sequence[Incoming], preprocessing: Preprocessing) -> list[Picture | Refused]:
+    """Read files in memory, in their order, in processes of their own; a bad file is `Refused`, never an exception."""
+
+    def read(file: Incoming) -> Picture | Refused:
+        try:
+            data = file.read()
+            return decoders.read(data, preprocessing) if data else Refused(file.name, "is empty (0 bytes)")
+        except ImageError as error:
+            return Refused(file.name, str(error))
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(read, files))
+
+
 def score(files: Sequence[Incoming], model: Model) -> list[Scored | Refused]:
-    """Read and score files in memory, in their order; a bad file is `Refused`, never an exception.
+    """Read and score files in memory, in their order; see `read_all` and `score_read`."""
+    return score_read(files, read_all(files, model.space.preprocessing), model)
+
+
+def score_read(
+    files: Sequence[Incoming], readings: Sequence[Picture | Refused], model: Model
+) -> list[Scored | Refused]:
+    """Score files that were read; what was refused stays so.
 
     The head reads the embedding as a store would keep it (float16), so that an upload has the value it will have once
     it is in an image set.
     """
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        readings = list(pool.map(partial(_read, preprocessing=model.space.preprocessing), files))
     pictures = [reading for reading in readings if isinstance(reading, Picture)]
     values = iter(_values(pictures, model))
     return [
@@ -186,20 +203,6 @@ def _highest(scores: NDArray[np.floating], k: int) -> NDArray[np.int64]:
     some = np.sort(np.argpartition(-scores, k - 1, axis=1)[:, :k], axis=1)
     order = np.argsort(-np.take_along_axis(scores, some, 1), axis=1, kind="stable")
     return np.take_along_axis(some, order, 1)
-
-
-def _read(file: Incoming, preprocessing: Preprocessing) -> Picture | Refused:
-    try:
-        data = file.read()
-        if not data:
-            return Refused(file.name, "is empty (0 bytes)")
-        image, (width, height) = decode(data, short_side_px=preprocessing.resize_px)
-    except ImageError as error:
-        return Refused(file.name, str(error))
-    small = resized(image, preprocessing)
-    crop = middle(small, preprocessing.size_px)
-    whole = small if max(image.size) <= WIDEST_ASPECT * min(image.size) else image
-    return Picture(content_key(data), width, height, crop, thumbnail(whole))
 
 
 def _values(pictures: Sequence[Picture], model: Model) -> list[tuple[NDArray[np.float16], float, float]]:

@@ -7,15 +7,17 @@ import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
 from url_viz.images.preprocess import Preprocessing
-from url_viz.images.read import Failure, Picture, read_picture
+from url_viz.images.read import Failure, Picture
+from url_viz.images.workers import read_apart
 from url_viz.models.head import Head, load_head
 from url_viz.models.runtime import PRECISIONS, Outputs, Precision, Runtime, choose_device
 from url_viz.models.zoo import DEFAULT, EMBEDDED, OWN_MARK, AuthorsFile, OwnWeights, Preset, file_digest, shipped_head
@@ -165,11 +167,9 @@ class Model:
         return self._aligned(len(files), good, pieces, tuple(failures))
 
     def _read(self, files: Sequence[Path]) -> list[Picture | Failure]:
-        def read(path: Path) -> Picture | Failure:
-            return cast("Picture | Failure", read_picture(os.fsencode(path), self.space.preprocessing))
-
+        read = partial(read_apart, preprocessing=self.space.preprocessing)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return list(pool.map(read, files))
+            return list(pool.map(read, map(os.fsencode, files)))
 
     def _aligned(
         self, count: int, good: list[int], pieces: list[Outputs], failures: tuple[tuple[Path, str], ...]

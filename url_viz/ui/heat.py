@@ -9,8 +9,10 @@ import streamlit as st
 
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
+from url_viz.images.query import read_query
+from url_viz.insight.heat import heat_of
 from url_viz.insight.heat_picture import in_words, overlay
-from url_viz.ui.loaded import running_set
+from url_viz.ui.loaded import running_model
 from url_viz.ui.routes import picture_url
 from url_viz.ui.text import ERROR_ICON, escape
 
@@ -76,8 +78,9 @@ def _key(image_set: ImageSet, image_id: int) -> str:
 @st.cache_data(max_entries=MOST_KEPT, show_spinner=False)
 def _layer(key: str, _image_set: ImageSet, _image_id: int) -> Layer:
     """`key` says what the map depends on; the others are not looked at by the memo."""
-    with running_set(_image_set) as running:
-        heat = running.heat(_image_id)
+    picture = read_query(_image_set.file_of(_image_id), _image_set.space.preprocessing)
+    with running_model(_image_set.source.name, precision=_image_set.space.precision) as model:
+        heat = heat_of(model, picture)
     file = io.BytesIO()
     overlay(heat).save(file, "PNG")
     return Layer(file.getvalue(), heat.box, in_words(heat))

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
-from url_viz.image_set import ImageSet
 from url_viz.models.model import Model, load_model, resolve, with_head
 from url_viz.models.runtime import Precision
 from url_viz.ui.roots import allowed_model
@@ -23,14 +22,6 @@ def running_model(name: str, *, precision: Precision = "fast") -> Iterator[Model
         source = resolve(allowed_model(name))
         written_ns = source.weights.stat().st_mtime_ns if source.weights is not None else 0
         yield with_head(_loaded(name, precision, Workspace.at().root, written_ns), source)
-
-
-@contextmanager
-def running_set(image_set: ImageSet) -> Iterator[ImageSet]:
-    """An image set whose model is the app's own loaded one, for this caller alone."""
-    with running_model(image_set.source.name, precision=image_set.space.precision) as model:
-        image_set.model = model
-        yield image_set
 
 
 @lru_cache(maxsize=MOST_LOADED)

@@ -1,7 +1,6 @@
 """The app's own HTTP routes: thumbnails, pictures, cards and the map's points, of known image sets only."""
 
 import hashlib
-import io
 import os
 from collections.abc import Callable
 from functools import wraps
@@ -10,7 +9,6 @@ from urllib.parse import quote, urlencode
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
@@ -19,7 +17,8 @@ from starlette.routing import Route
 
 from url_viz.errors import ImageSetError, UrlVizError
 from url_viz.image_set import ImageSet
-from url_viz.images.decode import decode, read_file
+from url_viz.images.decode import read_file
+from url_viz.images.workers import decoders
 from url_viz.insight.categories import MOST_CATEGORIES, categories_of, category_names
 from url_viz.insight.change import change
 from url_viz.insight.ranking import with_percentile
@@ -185,11 +184,8 @@ def _thumbnail(request: Request) -> Response:
 def _picture(request: Request) -> Response:
     image_set = _image_set(request)
     path = allowed(image_set.file_of(request.path_params["image_id"]), also=(image_set.root,))
-    image, _ = decode(read_file(bytes(path)), short_side_px=PICTURE_PX // 2)
-    image.thumbnail((PICTURE_PX, PICTURE_PX), Image.Resampling.BICUBIC)
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=90)
-    return Response(file.getvalue(), media_type="image/jpeg", headers={"Cache-Control": "private, no-cache"})
+    shown = decoders.shown(read_file(bytes(path)), most_px=PICTURE_PX, quality=90)
+    return Response(shown, media_type="image/jpeg", headers={"Cache-Control": "private, no-cache"})
 
 
 def _card(request: Request) -> Response:

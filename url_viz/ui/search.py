@@ -9,7 +9,6 @@ import streamlit as st
 from url_viz.image_set import ImageSet, SearchResult
 from url_viz.insight.ranking import with_percentile
 from url_viz.ui.components.gallery import show_gallery
-from url_viz.ui.loaded import running_set
 from url_viz.ui.search_query import Query, search_with
 from url_viz.ui.text import escape
 from url_viz.ui.view import MEASURES, measures_of, ordinal, tiles
@@ -75,9 +74,8 @@ def found(image_set: ImageSet, query: Query, gate: Gate) -> SearchResult:
     bounds = {f"max_{gate.measure}": gate.bound}
     if query.image_id is not None:
         return image_set.find(query.image_id, k=HITS, without_dropped=gate.without_dropped, **bounds)
-    assert query.picture is not None
-    with running_set(image_set) as running:
-        return running.find(query.picture, k=HITS, without_dropped=gate.without_dropped, **bounds)
+    assert query.embedding is not None
+    return image_set.find(query.embedding, k=HITS, without_dropped=gate.without_dropped, **bounds)
 
 
 def show_values(query: Query) -> None:

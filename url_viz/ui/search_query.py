@@ -6,22 +6,20 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import streamlit as st
-from PIL.Image import Image
+from numpy.typing import NDArray
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from url_viz.image_set import ImageSet
-from url_viz.images.decode import decode
 from url_viz.images.incoming import IncomingFile
 from url_viz.insight.ranking import with_percentile
-from url_viz.insight.uploads import Refused, Scored, rank, score
+from url_viz.insight.uploads import Refused, Scored, rank
 from url_viz.ui.beside import reference
 from url_viz.ui.components.gallery import show_gallery
 from url_viz.ui.components.paste import show_paste
-from url_viz.ui.loaded import running_set
 from url_viz.ui.routes import picture_url
 from url_viz.ui.text import escape
 from url_viz.ui.upload import data_url
-from url_viz.ui.upload_batch import shown_name
+from url_viz.ui.upload_batch import score_for_all, shown_name
 from url_viz.ui.view import MEASURES, tiles
 
 QUERY_ID = "search.query_id"
@@ -33,7 +31,7 @@ _ID_IN_ADDRESS = "id"
 
 @dataclass(frozen=True)
 class Query:
-    """A picture to search with: one of the set by `image_id`, or one from outside as `picture`.
+    """A picture to search with: one of the set by `image_id`, or one from outside by `embedding`, (D,).
 
     `address` shows it; `values` and `percentiles` are by measure, among the image set.
     """
@@ -45,7 +43,7 @@ class Query:
     values: Mapping[str, float]
     percentiles: Mapping[str, float]
     image_id: int | None = None
-    picture: Image | None = None
+    embedding: NDArray[np.float16] | None = None
 
 
 def query_of(image_set: ImageSet) -> Query | None:
@@ -147,7 +145,6 @@ def _from_outside(file: UploadedFile, image_set: ImageSet) -> Query | None:
         st.error(f"The picture {escape(outcome.reason)}. Choose another one.", icon=":material/broken_image:")
         return None
     row = rank([outcome], reference(image_set)).iloc[0]
-    picture, _ = decode(file.getvalue(), short_side_px=image_set.space.preprocessing.resize_px)
     return Query(
         name=outcome.name,
         address=data_url(outcome.thumbnail),
@@ -155,7 +152,7 @@ def _from_outside(file: UploadedFile, image_set: ImageSet) -> Query | None:
         height=outcome.height,
         values={measure: float(row[measure]) for measure in MEASURES},
         percentiles={measure: float(row[f"{measure}_percentile"]) for measure in MEASURES},
-        picture=picture,
+        embedding=outcome.embedding,
     )
 
 
@@ -164,8 +161,9 @@ def _scored(file: UploadedFile, image_set: ImageSet) -> Scored | Refused:
     key = (file.file_id, image_set.space.key, image_set.head.digest if image_set.head else None)
     known = st.session_state.get("search.scored")
     if known is None or known[0] != key:
-        with running_set(image_set) as running, st.spinner("Reading the picture"):
-            [outcome] = score([IncomingFile(shown_name(file.name), file.getvalue())], running.model)
+        incoming = IncomingFile(shown_name(file.name), file.getvalue())
+        with st.spinner("Reading the picture"):
+            [outcome] = score_for_all([incoming], image_set.source.name, image_set.space.precision)
         known = (key, outcome)
         st.session_state["search.scored"] = known
     outcome = known[1]

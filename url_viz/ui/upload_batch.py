@@ -11,7 +11,7 @@ from url_viz.image_set import ImageSet
 from url_viz.images.archive import RefusedMember, ZipMember, is_zip, open_archive
 from url_viz.images.incoming import Incoming, IncomingFile, is_passed_over
 from url_viz.images.scan import display_name
-from url_viz.insight.uploads import Refused, Scored, score
+from url_viz.insight.uploads import Refused, Scored, read_all, score_read
 from url_viz.models.runtime import Precision
 from url_viz.ui.loaded import running_model
 from url_viz.ui.state import Choice
@@ -95,6 +95,15 @@ def shown_name(name: str) -> str:
     return display_name(name.encode("utf-8", "surrogateescape"))
 
 
+def score_for_all(files: Sequence[Incoming], model: str, precision: Precision) -> list[Outcome]:
+    """Score files with the model that all sessions share, which is free for the others while files are read."""
+    with running_model(model, precision=precision) as running:
+        preprocessing = running.space.preprocessing
+    readings = read_all(files, preprocessing)
+    with running_model(model, precision=precision) as running:
+        return score_read(files, readings, running)
+
+
 def _outcomes(items: Sequence[Item], model: str, precision: Precision) -> list[Outcome]:
     """One outcome an item; kept in the session piece by piece, so that a rerun goes on where it was."""
     space = f"{model}|{precision}"
@@ -104,8 +113,7 @@ def _outcomes(items: Sequence[Item], model: str, precision: Precision) -> list[O
     bar = st.progress(0.0, text="Loading the model") if waiting else None
     for start in range(0, len(waiting), SCORED_AT_ONCE):
         part = waiting[start : start + SCORED_AT_ONCE]
-        with running_model(model, precision=precision) as running:
-            found = score([item.file for item in part], running)
+        found = score_for_all([item.file for item in part], model, precision)
         known = known | {(space, item.key): outcome for item, outcome in zip(part, found, strict=True)}
         st.session_state[_OUTCOMES] = known
         done = len(items) - len(waiting) + start + len(part)

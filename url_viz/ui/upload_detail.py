@@ -1,20 +1,19 @@
 """One upload opened: the picture, its values, and what it is nearest to in the image set."""
 
-import io
-from base64 import b64encode
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
-from PIL import Image
 
 from url_viz.image_set import ImageSet
-from url_viz.images.decode import decode
+from url_viz.images.workers import decoders
 from url_viz.insight.ranking import with_percentile
 from url_viz.insight.uploads import nearest_in
 from url_viz.ui.beside import reference
 from url_viz.ui.components.gallery import show_gallery
+from url_viz.ui.told import errors_told
+from url_viz.ui.upload import data_url
 from url_viz.ui.upload_batch import Batch
 from url_viz.ui.view import MEASURES, ordinal, tiles
 
@@ -27,10 +26,10 @@ def show_upload(batch: Batch, table: pd.DataFrame, number: int, image_set: Image
     """The upload in row `number` of the table."""
     row = table.iloc[number]
     left, right = st.columns([3, 2], gap="medium")
-    with left:
-        address = _large(batch.files[number].read())
+    with left, errors_told(st.error):
+        shown = decoders.shown(batch.files[number].read(), most_px=LONG_SIDE_PX, quality=88)
         shape = f"aspect-ratio: {int(row['width'])} / {int(row['height'])}"
-        st.html(f'<img class="url-viz-picture" src="{address}" style="{shape}" alt="The picture">')
+        st.html(f'<img class="url-viz-picture" src="{data_url(shown)}" style="{shape}" alt="The picture">')
     with right:
         st.markdown("**File**")
         st.code(str(row["path"]), language=None, wrap_lines=True)
@@ -57,11 +56,3 @@ def _facts(row: "pd.Series[Any]") -> pd.DataFrame:
         if np.isfinite(value):
             facts.append((title, f"{value:.4g}" + (f" · {ordinal(rank)} percentile" if np.isfinite(rank) else "")))
     return pd.DataFrame(facts, columns=["Fact", "Value"])
-
-
-def _large(data: bytes) -> str:
-    image, _ = decode(data, short_side_px=LONG_SIDE_PX // 2)
-    image.thumbnail((LONG_SIDE_PX, LONG_SIDE_PX), Image.Resampling.BICUBIC)
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=88)
-    return "data:image/jpeg;base64," + b64encode(file.getvalue()).decode()

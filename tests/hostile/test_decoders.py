@@ -1,0 +1,257 @@
+"""A picture that crashes, hangs or takes too much memory where the app decodes it ends that picture alone."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+import pytest
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+from streamlit.testing.v1 import AppTest
+
+from tests.browser.fixtures import eventually
+from tests.hostile.crashing import ABORT, EXIT, HANG, KILLED, SEGFAULT, SLOW, SPOILED, crashing_environment
+from tests.images.pictures import encoded, noise, write_folder
+from url_viz.errors import ImageError
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.images.digest import content_key
+from url_viz.images.incoming import IncomingFile
+from url_viz.images.preprocess import Preprocessing
+from url_viz.images.read import picture_of
+from url_viz.images.workers import Decoders, decoders
+from url_viz.insight.uploads import Refused, Scored, score
+from url_viz.models.model import Model
+from url_viz.ui.routes import middleware, picture_url, routes
+
+ROOT = Path(__file__).parents[2]
+SHEET = Preprocessing()
+GOOD = encoded(noise(1))
+pytestmark = pytest.mark.slow
+
+
+def bad(size: tuple[int, int]) -> bytes:
+    return encoded(noise(7, width=size[0], height=size[1]), "PNG")
+
+
+def below() -> set[int]:
+    """The processes that decode below this one."""
+    found = set()
+    for process in psutil.Process().children():
+        if "url_viz.images.workers" in process.cmdline():
+            found.add(process.pid)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _crashing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Processes that are started from now on have the decoder that crashes."""
+    decoders.close()
+    crashing_environment(tmp_path / "decoder")
+    monkeypatch.syspath_prepend(tmp_path / "decoder")
+    yield
+    decoders.close()
+
+
+class TestOneByOne:
+    def test_the_outcome_is_that_of_this_process(self) -> None:
+        data = encoded(noise(3, width=900, height=500), quality=90)
+        here, there = picture_of(data, SHEET, content=content_key(data)), decoders.read(data, SHEET)
+        assert (here.crop == there.crop).all()
+        assert (here.content, here.width, here.height) == (there.content, there.width, there.height)
+        assert here.thumbnail == there.thumbnail
+        assert decoders.format_of(data) == "JPEG"
+        with pytest.raises(ImageError, match="is an HTML page"):
+            decoders.read(b"<html>", SHEET)
+
+    @pytest.mark.parametrize(
+        ("size", "says"),
+        [(SEGFAULT, "SIGSEGV"), (ABORT, "SIGABRT"), (KILLED, "more memory than there is"), (EXIT, "exit status 1")],
+    )
+    def test_a_crash_costs_one_picture(self, size: tuple[int, int], says: str) -> None:
+        with closing(Decoders(1)) as one:
+            assert one.read(GOOD, SHEET).width == 64
+            with pytest.raises(ImageError, match=says):
+                one.read(bad(size), SHEET)
+            with pytest.raises(ImageError, match=says):
+                one.shown(bad(size), most_px=100, quality=88)
+            assert one.read(GOOD, SHEET).width == 64
+
+    def test_one_that_never_ends_is_ended_though_it_holds_pythons_lock(self) -> None:
+        with closing(Decoders(1, most_s=1)) as one:
+            with pytest.raises(ImageError, match="takes longer than 1 s to read, or never ends"):
+                one.read(bad(HANG), SHEET)
+            assert one.read(GOOD, SHEET).width == 64
+
+    def test_one_that_takes_too_much_memory_is_refused_it(self) -> None:
+        large = encoded(Image.new("1", (13_000, 13_000)), "PNG")
+        with closing(Decoders(1, most_memory_bytes=600 << 20)) as one:
+            with pytest.raises(ImageError, match="more memory than there is"):
+                one.read(large, SHEET)
+            assert one.read(GOOD, SHEET).width == 64
+
+    def test_a_picture_is_not_blamed_for_what_another_one_spoiled(self) -> None:
+        with closing(Decoders(1)) as one:
+            one.read(GOOD, SHEET)
+            assert one.read(bad(SPOILED), SHEET).width == SPOILED[0]
+
+
+class TestManyAtOnce:
+    def test_processes_are_kept_and_as_few_as_were_asked_for(self) -> None:
+        before = below()
+        pictures = [encoded(noise(seed)) for seed in range(40)]
+        with closing(Decoders(2)) as two:
+            assert below() == before, "none is started before there is work"
+            for _ in range(2):
+                with ThreadPoolExecutor(8) as threads:
+                    found = list(threads.map(lambda data: two.read(data, SHEET), pictures))
+                started = below() - before
+                assert len(started) == 2
+            assert below() - before == started
+            assert [one.content for one in found] == [content_key(data) for data in pictures]
+        assert below() == before
+
+    def test_who_came_first_is_served_first(self) -> None:
+        order: list[int] = []
+
+        def read(number: int) -> None:
+            one.read(bad(SLOW) if number == 0 else GOOD, SHEET)
+            order.append(number)
+
+        with closing(Decoders(1)) as one:
+            threads = [threading.Thread(target=read, args=(number,)) for number in range(6)]
+            for thread in threads:
+                thread.start()
+                time.sleep(0.02)
+            for thread in threads:
+                thread.join()
+        assert order == list(range(6))
+
+    def test_large_pictures_take_turns_and_the_clock_stands_still_meanwhile(self) -> None:
+        large = encoded(Image.new("1", (8_000, 7_000)), "PNG")
+        with closing(Decoders(2, most_s=6)) as two, ThreadPoolExecutor(1) as other:
+            with two._large:  # as if another one were being decoded
+                waiting = other.submit(two.read, large, SHEET)
+                assert two.read(GOOD, SHEET).width == 64
+                time.sleep(6.5)
+                assert not waiting.done()
+            assert waiting.result(timeout=30).width == 8_000
+
+
+class TestTheApp:
+    def test_uploads_beside_one_that_crashes_are_scored(self, model: Model) -> None:
+        files = [IncomingFile(f"{seed}.jpg", encoded(noise(seed))) for seed in range(49)]
+        outcomes = score([*files[:20], IncomingFile("bad.png", bad(ABORT)), *files[20:]], model)
+        assert [type(one) for one in outcomes] == [Scored] * 20 + [Refused] + [Scored] * 29
+        assert [one.name for one in outcomes if isinstance(one, Scored)] == [file.name for file in files]
+
+    def test_a_session_says_which_upload_crashed(self, model: Model, workspace: Path, opened: AppTest) -> None:
+        opened.switch_page("pages/upload.py").run()
+        uploads = [(f"{seed}.jpg", encoded(noise(seed)), "image/jpeg") for seed in range(49)]
+        opened.file_uploader[0].set_value([*uploads, ("bad.png", bad(SEGFAULT), "image/png")]).run()
+        assert not opened.exception
+        assert any("49 pictures · scored with" in caption.value for caption in opened.caption)
+        [row] = opened.dataframe[0].value.itertuples(index=False)
+        assert row.file == "bad.png"
+        assert "ends the process that reads it (SIGSEGV)" in row.reason
+
+    def test_a_search_with_one_that_crashes_says_so(self, opened: AppTest) -> None:
+        opened.switch_page("pages/search.py").run()
+        for data, says in ((bad(ABORT), "SIGABRT"), (GOOD, "")):
+            opened.file_uploader[0].set_value(("query.png", data, "image/png")).run()
+            assert not opened.exception
+            assert [says in error.value for error in opened.error] == [True] * bool(says)
+        assert any("Most similar" in text.value for text in opened.markdown)
+
+    def test_what_a_picture_of_the_set_became_is_not_shown_and_the_next_one_is(
+        self, image_set: ImageSet, client: TestClient
+    ) -> None:
+        first, second = (int(i) for i in image_set.table()["id"].iloc[:2])
+        image_set.file_of(first).write_bytes(bad(SEGFAULT))
+        answer = client.get(picture_url(image_set, first))
+        assert answer.status_code == 404
+        assert "SIGSEGV" in answer.text
+        assert client.get(picture_url(image_set, second)).headers["content-type"] == "image/jpeg"
+        for read in (image_set.heat, lambda number: image_set.find(image_set.file_of(number))):
+            with pytest.raises(ImageError, match="SIGSEGV"):
+                read(first)
+        prediction = image_set.model.predict([image_set.file_of(first), image_set.file_of(second)])
+        assert [("SIGSEGV" in reason) for _, reason in prediction.failures] == [True]
+
+    @pytest.fixture
+    def image_set(self, tmp_path: Path, workspace: Path, model: Model, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
+        monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
+        return embed_folder(write_folder(tmp_path / "zoo", 8), model=model, workspace=workspace)
+
+    @pytest.fixture
+    def client(self, image_set: ImageSet) -> TestClient:
+        return TestClient(Starlette(routes=routes(), middleware=middleware()), base_url="http://127.0.0.1")
+
+    @pytest.fixture
+    def opened(self, image_set: ImageSet, model: Model) -> AppTest:
+        at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        at.session_state["chosen_model"] = model.name
+        at.session_state["chosen_set"] = image_set.set_id
+        return at.run()
+
+
+HOLDING = """
+import sys, threading
+from pathlib import Path
+from url_viz.images.preprocess import Preprocessing
+from url_viz.images.workers import Decoders
+two = Decoders(2, most_s=5)
+threading.Thread(target=two.read, args=(Path(sys.argv[1]).read_bytes(), Preprocessing())).start()
+two.read(Path(sys.argv[2]).read_bytes(), Preprocessing())
+print("reading", flush=True)
+threading.Event().wait()
+"""
+FORKED = """
+import os, sys
+from pathlib import Path
+from url_viz.images.preprocess import Preprocessing
+from url_viz.images.workers import decoders
+def read(): return decoders.read(Path(sys.argv[1]).read_bytes(), Preprocessing()).content
+expected = read()
+child = os.fork()
+if child == 0:
+    os._exit(0 if all(read() == expected for _ in range(20)) else 1)
+assert all(read() == expected for _ in range(20))
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+
+
+class TestTheProcessAbove:
+    def test_killed_it_leaves_none_below_not_even_one_that_hangs(self, tmp_path: Path) -> None:
+        for name, data in (("hang.png", bad(HANG)), ("good.jpg", GOOD)):
+            (tmp_path / name).write_bytes(data)
+        command = [sys.executable, "-c", HOLDING, tmp_path / "hang.png", tmp_path / "good.jpg"]
+        with subprocess.Popen(command, cwd=ROOT, env=self.environment(tmp_path), stdout=subprocess.PIPE) as above:
+            assert above.stdout is not None
+            above.stdout.readline()
+            processes = psutil.Process(above.pid).children()
+            above.kill()
+        assert len(processes) == 2
+        eventually(lambda: not any(process.is_running() for process in processes), within_s=20)
+
+    def test_a_fork_of_it_has_its_own(self, tmp_path: Path) -> None:
+        (tmp_path / "good.jpg").write_bytes(GOOD)
+        command = [sys.executable, "-c", FORKED, tmp_path / "good.jpg"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+
+    def test_below_nothing_slow_is_imported(self) -> None:
+        slow = "torch timm umap openvino lancedb streamlit sklearn pandas pyarrow"
+        script = f"import sys, url_viz.images.workers; print([m for m in {slow.split()!r} if m in sys.modules])"
+        found = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+        assert found.stdout.strip() == "[]"
+
+    def environment(self, tmp_path: Path) -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": os.fspath(tmp_path / "decoder")}

@@ -1,0 +1,310 @@
+"""Decode pictures in warm processes of their own, so that one which crashes its decoder costs that picture alone."""
+
+import atexit
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from io import BytesIO
+from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from url_viz.errors import ImageError
+from url_viz.images.decode import decode, format_of, read_file, take_turns
+from url_viz.images.digest import content_key
+from url_viz.images.preprocess import Preprocessing
+from url_viz.images.read import Failure, Picture, picture_of
+
+MOST_S = 60.0
+MOST_MEMORY_BYTES = 6 << 30
+"""Twice of what the largest picture that is read takes."""
+
+_READY = b"ready"
+_LARGE = b"large"
+"""What a worker says before it decodes a large picture; it goes on when it is answered."""
+
+
+class Decoders:
+    """At most `most` processes that decode: started as they are needed, kept for the next picture, ended with this one.
+
+    Safe to use from many threads, which are served in the order in which they came. A picture that crashes its decoder
+    or takes more than `most_s` raises ImageError; one that needs more than `most_memory_bytes` is refused that memory.
+    """
+
+    def __init__(
+        self, most: int | None = None, *, most_s: float = MOST_S, most_memory_bytes: int = MOST_MEMORY_BYTES
+    ) -> None:
+        self._most = most or max(2, os.cpu_count() or 1)  # two at least: one that hangs does not hold all others up
+        self._bounds = (most_s, most_memory_bytes)
+        self.forget()
+
+    def read(self, data: bytes, preprocessing: Preprocessing) -> Picture:
+        """What is kept of a picture, from the bytes of its file; raises ImageError as `decode` does, or as above."""
+        facts, body = self._ask("read", data, preprocessing=preprocessing.as_record())
+        side = preprocessing.size_px
+        crop = np.frombuffer(body, np.uint8, side * side * 3).reshape(side, side, 3)
+        return Picture(facts["content"], facts["width"], facts["height"], crop, body[crop.nbytes :])
+
+    def shown(self, data: bytes, *, most_px: int, quality: int) -> bytes:
+        """A JPEG of a picture, upright, at most `most_px` on its long side; raises ImageError like `read`."""
+        return self._ask("shown", data, most_px=most_px, quality=quality)[1]
+
+    def format_of(self, data: bytes) -> str | None:
+        """Pillow's name of a file's format; None where it is no picture that is read, or one that crashes."""
+        with suppress(ImageError):
+            found: str | None = self._ask("format", data)[0]["format"]
+            return found
+        return None
+
+    def close(self) -> None:
+        """End the processes that wait; the next picture starts one again."""
+        with self._lock:
+            for place in self._free:
+                place.end()
+
+    def forget(self) -> None:
+        """Begin without processes: at first, and in a fork of this process, which must not share them."""
+        self._lock = threading.Lock()
+        self._large = threading.Lock()
+        self._free = [_Place(*self._bounds) for _ in range(self._most)]
+        self._waiting: deque[Future[_Place]] = deque()
+
+    def _ask(self, what: str, data: bytes, **options: object) -> tuple[dict[str, Any], bytes]:
+        with self._place() as place:
+            while True:
+                was_new = place.is_new
+                if was_new:
+                    place.start()
+                try:
+                    facts, body = place.ask(json.dumps([what, options]).encode(), data, self._large)
+                    break
+                except (EOFError, OSError):
+                    status = place.end()
+                    # Another picture may have spoiled the memory of a process that had read before: once more, alone.
+                    if was_new or status == -signal.SIGALRM:
+                        raise ImageError(_why_it_ended(status, self._bounds[0])) from None
+        if "reason" in facts:
+            raise ImageError(facts["reason"])
+        return facts, body
+
+    @contextmanager
+    def _place(self) -> Iterator["_Place"]:
+        """A place for this thread alone: warm ones first; whoever waits longest gets the next."""
+        with self._lock:
+            turn: Future[_Place] = Future()
+            if self._free:
+                turn.set_result(self._free.pop())
+            else:
+                self._waiting.append(turn)
+        place = turn.result()
+        try:
+            yield place
+        except BaseException:  # what its process says later would be taken for the answer to another question
+            place.end()
+            raise
+        finally:
+            with self._lock:
+                if self._waiting:
+                    self._waiting.popleft().set_result(place)
+                else:
+                    self._free.insert(0 if place.is_new else len(self._free), place)
+
+
+class _Place:
+    """Room for one process, for one thread at a time."""
+
+    def __init__(self, most_s: float, most_memory_bytes: int) -> None:
+        self._bounds = (repr(most_s), str(most_memory_bytes))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether no process runs here yet."""
+        return self._process is None
+
+    def ask(self, question: bytes, data: bytes, large: threading.Lock) -> tuple[dict[str, Any], bytes]:
+        """The facts and the bytes that answer; raises EOFError or OSError where the process ended over it."""
+        there = self._connection
+        there.send_bytes(question)
+        there.send_bytes(data)
+        answer = there.recv_bytes()
+        if answer == _LARGE:
+            with large:
+                there.send_bytes(_LARGE)
+                answer = there.recv_bytes()
+        return json.loads(answer), there.recv_bytes()
+
+    def end(self) -> int:
+        """End the process where one runs; its exit status, or the number of a signal below zero."""
+        if self._process is None:
+            return 0
+        self._connection.close()
+        with self._process as process:  # it hears of that, unless it is dead already or will not hear
+            try:
+                status = process.wait(timeout=1)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                status = process.wait()
+        self._process = None
+        return status
+
+    def start(self) -> None:
+        """Start the process; raises RuntimeError where it ends at once."""
+        self._connection, theirs = Pipe()
+        with theirs:
+            number = theirs.fileno()
+            command = [sys.executable, "-m", "url_viz.images.workers", str(number), *self._bounds]
+            self._process = subprocess.Popen(
+                command,
+                env=_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=(number,),
+                start_new_session=True,  # Ctrl-C in the terminal is for this process, which ends those below
+            )
+        try:
+            self._connection.recv_bytes()
+        except (EOFError, OSError) as error:
+            raise RuntimeError(
+                f"Pictures cannot be read in a process of their own: {command} ended with status {self.end()}. "
+                f"What it said is in the terminal."
+            ) from error
+
+
+decoders = Decoders()
+"""The ones that all threads of this process share."""
+atexit.register(decoders.close)
+os.register_at_fork(after_in_child=decoders.forget)
+
+
+def read_apart(path: bytes, preprocessing: Preprocessing, *, by: Decoders = decoders) -> Picture | Failure:
+    """Like `read_picture`, at the cost of a process, bounded in time and memory: also a crash is a Failure."""
+    try:
+        return by.read(read_file(path), preprocessing)
+    except ImageError as error:
+        return Failure(str(error))
+
+
+def _environment() -> dict[str, str]:
+    """This process's own, in which the one below finds the same modules, and starts no needless threads."""
+    ours = {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path), "OPENBLAS_NUM_THREADS": "1"}
+    return {**os.environ, **ours}
+
+
+def _why_it_ended(status: int, most_s: float) -> str:
+    if -status == signal.SIGALRM:
+        return f"takes longer than {most_s:g} s to read, or never ends"
+    if -status == signal.SIGKILL:
+        return "ends the process that reads it (killed, SIGKILL): it likely needs more memory than there is"
+    how = signal.Signals(-status).name if -status in set(signal.Signals) else f"exit status {status}"
+    return f"ends the process that reads it ({how}): it is damaged, or made to crash a decoder"
+
+
+# What follows runs in the processes below.
+
+
+def _read(data: bytes, preprocessing: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    means = {name: tuple(preprocessing[name]) for name in ("mean", "std")}
+    picture = picture_of(data, Preprocessing(**preprocessing | means), content=content_key(data))
+    facts = {"content": picture.content, "width": picture.width, "height": picture.height}
+    return facts, picture.crop.tobytes() + picture.thumbnail
+
+
+def _shown(data: bytes, most_px: int, quality: int) -> tuple[dict[str, Any], bytes]:
+    image, _ = decode(data, short_side_px=most_px // 2)
+    image.thumbnail((most_px, most_px), Image.Resampling.BICUBIC)
+    file = BytesIO()
+    image.save(file, "JPEG", quality=quality)
+    return {}, file.getvalue()
+
+
+def _format(data: bytes) -> tuple[dict[str, Any], bytes]:
+    return {"format": format_of(data)}, b""
+
+
+_WORK: dict[str, Callable[..., tuple[dict[str, Any], bytes]]] = {"read": _read, "shown": _shown, "format": _format}
+
+
+class _Turns:
+    """Waiting for the turn of a large picture, which the process above gives; the clock stands still meanwhile."""
+
+    def __init__(self, above: Connection, heard: "SimpleQueue[bytes]", most_s: float) -> None:
+        self._above, self._heard, self._most_s = above, heard, most_s
+
+    def __enter__(self) -> None:
+        _end_after(0)
+        self._above.send_bytes(_LARGE)
+        self._heard.get()
+        _end_after(self._most_s)
+
+    def __exit__(self, *_: object) -> None:
+        """The turn ends with the answer."""
+
+
+def _end_after(seconds: float) -> None:
+    """Let the system end this process then, also in the middle of a decoder; 0: never."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def _bound_memory(most_bytes: int) -> None:
+    """Let this process be refused memory, and be the first to go, rather than the one that waits for it."""
+    with suppress(ValueError, OSError):  # macOS has no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (most_bytes, most_bytes))
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _listen(above: Connection, heard: "SimpleQueue[bytes]") -> None:
+    """Hand on what the process above says, and end with it, however it ends and whatever is being decoded."""
+    with suppress(EOFError, OSError):
+        while True:
+            heard.put(above.recv_bytes())
+    os._exit(0)
+
+
+def _answered(question: bytes, data: bytes, most_s: float) -> tuple[dict[str, Any], bytes]:
+    what, options = json.loads(question)
+    _end_after(most_s)
+    try:
+        return _WORK[what](data, **options)
+    except ImageError as error:
+        return {"reason": str(error)}, b""
+    except MemoryError:
+        return {"reason": "needs more memory than there is"}, b""
+    finally:
+        _end_after(0)
+
+
+def main() -> None:
+    """Answer over the connection that the first argument names; the others bound a picture's seconds and our bytes."""
+    above, most_s = Connection(int(sys.argv[1])), float(sys.argv[2])
+    _bound_memory(int(sys.argv[3]))
+    heard: SimpleQueue[bytes] = SimpleQueue()
+    threading.Thread(target=_listen, args=(above, heard), daemon=True).start()
+    take_turns(_Turns(above, heard, most_s))
+    format_of(b"")  # imports what decoders need, before a picture's clock runs
+    with suppress(ConnectionError):  # nobody listens any more
+        above.send_bytes(_READY)
+        while True:
+            facts, body = _answered(heard.get(), heard.get(), most_s)
+            above.send_bytes(json.dumps(facts).encode())
+            above.send_bytes(body)
+
+
+if __name__ == "__main__":
+    main()
