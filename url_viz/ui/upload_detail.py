@@ -12,7 +12,7 @@ from url_viz.insight.ranking import with_percentile
 from url_viz.insight.uploads import nearest_in
 from url_viz.ui.beside import reference
 from url_viz.ui.components.gallery import show_gallery
-from url_viz.ui.told import errors_told
+from url_viz.ui.text import errors_told
 from url_viz.ui.upload import data_url
 from url_viz.ui.upload_batch import Batch
 from url_viz.ui.view import MEASURES, ordinal, tiles
