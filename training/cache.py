@@ -171,7 +171,7 @@ class _Writer:
         outputs = self.model.run(np.concatenate([*(read.crops for read in reads if read.crops is not None), black]))
         count = len(reads) * (1 + views)
         is_clean = np.arange(count) % (1 + views) == 0
-        embedding = outputs.embedding.astype(np.float16)[:count]
+        embedding = self.model.as_stored(outputs.embedding)[:count]
         rows = _rows(reads, views)
         if self.classes is not None:
             known = rows["label"] >= 0

@@ -58,11 +58,11 @@ def embed_pictures(
         if good:
             crops = np.stack(list(good.values()))
             outputs = model.run(crops)
-            embedding = outputs.embedding.astype(np.float16)
+            embedding = model.as_stored(outputs.embedding)
             cropped = embedding[:0]
             if with_crops:
                 middles = np.stack([middle_of(crop, shares[place]) for place, crop in good.items()])
-                cropped = model.run(middles).embedding.astype(np.float16)
+                cropped = model.as_stored(model.run(middles).embedding)
             parts.append((embedding, outputs.logits, cropped))
             places += list(good)
         report(clock.at(max(batch) + 1, failures=len(failures)))

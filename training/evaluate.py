@@ -242,7 +242,11 @@ def _uncertainties(
     head: Head | None, embedded: Embedded, *, with_baselines: bool
 ) -> Mapping[str, NDArray[np.floating]]:
     found: dict[str, NDArray[np.floating]] = {} if head is None else {HEAD: head(embedded.embedding)}
-    return found | dict(all_baselines(embedded.embedding, embedded.logits)) if with_baselines else found
+    if not with_baselines:
+        return found
+    baselines = all_baselines(embedded.embedding, embedded.logits)
+    # 1/norm is infinite for an embedding of zeros: the largest number keeps its place in every order.
+    return found | {name: np.minimum(values, np.finfo(np.float64).max) for name, values in baselines.items()}
 
 
 def order_of(

@@ -26,7 +26,7 @@ from training.rows import Rows, is_held_out, rows_of
 from training.store import Cache, read_failures
 from training.train import RunPaths, final_figures, provenance_of, save_run, train
 from url_viz.errors import HeadMismatchError, ModelError
-from url_viz.insight.metrics import r_auroc, recall_at_1, spearman
+from url_viz.insight.metrics import nearest_others, r_auroc, spearman
 from url_viz.models.backbone import save_backbone
 from url_viz.models.head import Head
 from url_viz.models.head_module import HeadModule
@@ -171,7 +171,7 @@ def figures_of(head: Head, cache: Cache, rows: Rows, places: NDArray[np.int64]) 
     is_labelled = len(cache.manifest.classes) > 0 and len(cache.pictures) > 1
     auroc = float("nan")
     if is_labelled:
-        is_correct = recall_at_1(cache.clean, cache.labels)[1]
+        is_correct = cache.labels[nearest_others(cache.clean)[0][:, 0]] == cache.labels  # those without a label, too
         counts = places[cache.labels[places] >= 0]
         auroc = r_auroc(head(cache.clean[counts]), is_correct[counts])
     return Figures(_or_none(agreement), _or_none(auroc))

@@ -4,6 +4,7 @@ UrlVizError
 ├── FolderError            a folder or file that cannot be used as asked
 │   ├── NoImagesError      nothing readable in it
 │   └── NotAllowedError    outside the folders that the app may read
+├── RowsError              rows that no figure can count: not finite, or without a label (a ValueError too)
 ├── ImageError             one picture that cannot be read (a row in the failure list, never a dead run)
 ├── ModelError             a name, checkpoint or weights file that gives no model
 │   ├── WeightsUnavailableError   the weights are not on this machine and cannot be fetched
@@ -31,6 +32,10 @@ class NoImagesError(FolderError):
 
 class NotAllowedError(FolderError):
     """A path outside the folders that the app may read."""
+
+
+class RowsError(UrlVizError, ValueError):
+    """Rows that no figure can count: not finite, or without a label. Also a ValueError, as of any wrong argument."""
 
 
 class ImageError(UrlVizError):

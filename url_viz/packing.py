@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from url_viz.errors import FolderError, ImageSetError, WorkspaceError
 from url_viz.image_set import read_before
 from url_viz.images.scan import display_name
-from url_viz.index.embed import full_disk_is_told
+from url_viz.index.damage import full_disk_is_told
 from url_viz.index.store import Store, Writer, find_set, known_sets, read_about, write_about
 from url_viz.sets import Agreement, check_agreement
 from url_viz.workspace import SCHEMA_VERSION, SetPaths, Workspace, replaced
@@ -68,7 +68,7 @@ def unpack(file: str | Path, *, root: str | Path, workspace: str | Path | None =
         _refuse_kept(here, home)
         made = SetPaths(temporary / "set")
         store = Store(made)
-        with full_disk_is_told(store):
+        with full_disk_is_told(store.paths):
             _extract(Path(file).expanduser(), made.folder)
             write_about(made, replace(read_about(made), root=here))
         _check_paths(store, Path(file))

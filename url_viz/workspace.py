@@ -96,9 +96,14 @@ class Workspace:
     def at(cls, root: str | Path | None = None) -> "Workspace":
         """Open the workspace at `root` (by default `$URL_VIZ_HOME`, else `~/.url_viz`), making it where it is new.
 
-        Raises WorkspaceError where it cannot be made or was written by a newer version.
+        Raises WorkspaceError where it cannot be made, was written by a newer version, or LanceDB cannot open its path.
         """
         workspace = cls(Path(root or default_workspace()).expanduser().absolute())
+        if any(c < " " or c == "\x7f" or "\ud800" <= c <= "\udfff" for c in str(workspace.root)):
+            raise WorkspaceError(
+                f"The path of the workspace, {str(workspace.root)!r}, holds a line break, another control character or "
+                f"bytes that are no UTF-8. Choose another folder with ${HOME_VARIABLE} or --workspace."
+            )
         try:
             workspace.root.mkdir(parents=True, exist_ok=True)
             if not workspace.about.exists():

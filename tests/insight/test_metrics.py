@@ -7,17 +7,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from url_viz.errors import RowsError
+from url_viz.index.unit import normalised
 from url_viz.insight import metrics
 from url_viz.insight.metrics import (
+    Scored,
     auroc,
     bootstrap_interval,
+    classification_auroc,
     mid_ranks,
+    mixed_r_auroc,
     nearest_others,
     r_auroc,
     recall_at_1,
     risk_coverage,
     spearman,
 )
+from url_viz.insight.restriction import labelled_set
 
 
 def naive_auroc(score: np.ndarray, is_positive: np.ndarray) -> float:
@@ -171,3 +177,91 @@ def test_the_bootstrap_takes_the_same_rows_of_each_array_and_passes_over_nan() -
     same = bootstrap_interval(lambda a, b: float(np.abs(a - b).max()), values, values, resamples=50)
     assert (same.low, same.high) == (0, 0)
     assert math.isnan(bootstrap_interval(r_auroc, values, np.ones(20, bool), resamples=5).low)
+
+
+class TestRowsThatDoNotCount:
+    """One bad row would spoil the figures of all others: it is an error that names it, a ValueError as well."""
+
+    embeddings = np.repeat(np.eye(4), 5, axis=0) + np.random.default_rng(0).normal(0, 0.01, (20, 4))
+    labels = np.repeat(np.arange(4), 5)
+
+    @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+    def test_embeddings_that_are_not_finite_are_named(self, bad: float) -> None:
+        assert recall_at_1(self.embeddings, self.labels)[0] == 1
+        spoilt = self.embeddings.copy()
+        spoilt[[3, 7, 11, 12], 2] = bad
+        said = r"^4 of 20 embeddings are not finite \(rows 3, 7, 11, …\)\. Leave them out, e\.g\. with `result\.ok`"
+        with pytest.raises(RowsError, match=said):
+            recall_at_1(spoilt, self.labels)
+        with pytest.raises(ValueError, match=said):
+            nearest_others(spoilt, k=2)
+        scored = (np.arange(20.0), self.labels)
+        with pytest.raises(RowsError, match="4 of 20 embeddings"):
+            mixed_r_auroc(Scored(self.embeddings, *scored), Scored(spoilt, *scored))
+        with pytest.raises(RowsError, match="4 of 20 embeddings"):
+            labelled_set(spoilt, self.labels)
+        ok = np.isfinite(spoilt).all(axis=1)
+        assert recall_at_1(spoilt[ok], self.labels[ok])[0] == 1
+
+    def test_what_left_float16_is_named(self) -> None:
+        with np.errstate(over="ignore"):
+            large = (self.embeddings * np.where(self.labels == 2, 1e6, 1)[:, None]).astype(np.float16)
+        with pytest.raises(RowsError, match=r"5 of 20 embeddings are not finite \(rows 10, 11, 12, …\)"):
+            recall_at_1(large, self.labels)
+
+    @pytest.mark.parametrize("scale", [1e30, 1e-30])
+    def test_squares_beyond_float32_change_nothing(self, scale: float) -> None:
+        """Each class of its own length, so that a spoilt row would show: finite rows have a direction."""
+        rows = (self.embeddings * np.where(self.labels % 2, scale, 1)[:, None]).astype(np.float32)
+        assert recall_at_1(rows, self.labels)[0] == 1
+        assert nearest_others(rows)[1] == pytest.approx(nearest_others(self.embeddings)[1], abs=1e-5)
+        assert normalised(np.array([[3e300, 4e300], [0.0, 0.0], [3e-300, 4e-300]])) == pytest.approx(
+            np.array([[0.6, 0.8], [0, 0], [0.6, 0.8]])
+        )
+
+    @pytest.mark.parametrize("none", [None, float("nan"), -1, np.nan])
+    def test_pictures_without_a_label_are_named(self, none: object) -> None:
+        labels = [0, 1, none, 1, none]
+        with pytest.raises(RowsError, match=r"2 of 5 pictures have no label \(rows 2, 4\)"):
+            recall_at_1(np.eye(5), labels)
+        if not isinstance(none, int):  # −1 may be a name's place, never a name
+            with pytest.raises(RowsError, match="3 of 3 pictures have no label"):
+                recall_at_1(np.eye(3), [none] * 3)
+            with pytest.raises(RowsError, match=r"1 of 3 pictures have no label \(row 1\)"):
+                recall_at_1(np.eye(3), ["a", none, "b"])
+        assert recall_at_1(np.eye(3), ["nan", "nan", "nan"])[0] == 1  # a class may be called so
+
+    def test_outcomes_are_true_or_false(self) -> None:
+        assert r_auroc([1, 2, 3], [1.0, 1.0, 0.0]) == 1
+        for bad in (float("nan"), None, 2):
+            with pytest.raises(RowsError, match=r"1 of 3 outcomes are neither true nor false \(row 1\)"):
+                r_auroc([1, 2, 3], [True, bad, False])
+        with pytest.raises(RowsError, match=r"1 of 3 values are nan, and cannot be ranked \(row 0\)"):
+            r_auroc([float("nan"), 2, 3], [True, True, False])
+
+    def test_classes_are_columns_of_the_logits(self) -> None:
+        logits = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
+        assert classification_auroc([0, 0, 1, 1], logits, [0.0, 1.0, 1.0, 0.0]) == 1
+        for labels in ([0, 1, 1, 2], [0, 1, 1, 0.5], [0, 1, 1, -2]):
+            with pytest.raises(RowsError, match=r"1 of 4 labels are no column of the 2 logits \(row 3\)"):
+                classification_auroc([0, 0, 1, 1], logits, labels)
+        with pytest.raises(RowsError, match="1 of 4 pictures have no label"):
+            classification_auroc([0, 0, 1, 1], logits, [0, 1, 1, float("nan")])
+        with pytest.raises(RowsError, match="Labels such as 'cat' are no numbers"):
+            classification_auroc([0, 0, 1, 1], logits, ["cat", "dog", "cat", "dog"])
+        logits[2, 0] = np.nan
+        with pytest.raises(RowsError, match=r"1 of 4 rows of logits are not finite \(row 2\)"):
+            classification_auroc([0, 0, 1, 1], logits, [0, 1, 1, 0])
+
+    @pytest.mark.parametrize("bad", [np.nan, np.inf])
+    def test_errors_and_resampled_rows_are_finite(self, bad: float) -> None:
+        with pytest.raises(RowsError, match=r"1 of 3 errors are not finite \(row 1\)"):
+            risk_coverage([1, 2, 3], [0, bad, 1])
+        with pytest.raises(RowsError, match=r"1 of 2 rows are not finite \(row 0\)"):
+            bootstrap_interval(np.mean, np.array([bad, 1.0]))
+
+    def test_resampled_arrays_are_of_one_length(self) -> None:
+        with pytest.raises(ValueError, match=r"one length, and at least one row; got \[5, 4\]"):
+            bootstrap_interval(r_auroc, np.arange(5.0), np.ones(4, bool))
+        with pytest.raises(ValueError, match=r"at least one row; got \[0\]"):
+            bootstrap_interval(np.mean, np.zeros(0))

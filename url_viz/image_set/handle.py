@@ -313,7 +313,9 @@ class ImageSet(OnMap, WithLabels):
     def _embedded_query(self, query: "Path | Image | NDArray[np.floating]") -> NDArray[np.float32]:
         if isinstance(query, np.ndarray):
             return query.astype(np.float32)
-        vector: NDArray[np.float32] = self.model.run(query_crop(query, self.space.preprocessing)[None]).embedding[0]
+        embedding = self.model.run(query_crop(query, self.space.preprocessing)[None]).embedding
+        self.model.as_stored(embedding)  # refuses what is not finite
+        vector: NDArray[np.float32] = embedding[0]
         return vector
 
     @cached_property

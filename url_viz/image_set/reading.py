@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from url_viz.errors import ImageSetError, NoImagesError
 from url_viz.images.scan import Scan, scan
-from url_viz.index.embed import embed, full_disk_is_told, score_missing
+from url_viz.index.embed import embed, score_missing
 from url_viz.index.finish import finish
 from url_viz.index.given import Given, given_embeddings
 from url_viz.index.store import Store, Writer, find_set
@@ -55,7 +55,7 @@ def embed_folder(
     paths = home.set_paths(find_set(root, home))
     if not found.files:  # also of a known set: an unmounted disk looks empty, and is no reason to drop its rows
         raise NoImagesError(found.why_empty)
-    with Writer(paths, root) as writer, full_disk_is_told(writer):
+    with Writer(paths, root) as writer:
         embed(chosen, found, writer, limit=limit, report=report)
         score_missing(writer, chosen)
         finish(writer, chosen.space.key, report=report, refit=refit)

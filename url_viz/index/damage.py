@@ -1,13 +1,18 @@
-"""What a cut or lost file of a table looks like, and the sentence that says so."""
+"""What a cut or lost file of a table, and a full or read-only disk, look like, and the sentences that say so."""
 
+import errno
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from url_viz.errors import WorkspaceError
+from url_viz.workspace import SetPaths
 
 LANCE_ERRORS = (RuntimeError, ValueError, OSError)
 """What LanceDB raises where it cannot read; it has no class of its own."""
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def was_written(table: Path) -> bool:
@@ -26,3 +31,42 @@ def damage_is_told(table: Path) -> Iterator[None]:
             f"The table {table} cannot be read ({why}). Run `python -m url_viz mend FOLDER` on its folder of pictures, "
             f"then read that again: what is whole stays, what is not is made anew."
         ) from error
+
+
+@contextmanager
+def full_disk_is_told(paths: SetPaths) -> Iterator[None]:
+    """Turn the errors of a disk that is full, or may not be written to, into a WorkspaceError; other errors pass."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        told = of_the_disk(error, paths)
+        if told is None:
+            raise
+        raise told from error
+
+
+def of_the_disk(error: BaseException, paths: SetPaths) -> WorkspaceError | None:
+    """What to say of an error that a full, used-up or closed disk raised under an image set; None for any other."""
+    if not isinstance(error, OSError | RuntimeError):
+        return None
+    folder = paths.folder
+    if _is_one_of(_FULL, error):
+        home = next(place for place in (folder, *folder.parents) if place.exists())
+        return WorkspaceError(
+            f"The disk of the workspace folder {str(folder)!r} is full "
+            f"({shutil.disk_usage(home).free / 2**20:,.1f} MiB are free). What was read is kept: make room and run the "
+            f"same command again, or choose another disk with --workspace."
+        )
+    place = str(getattr(error, "filename", None) or error)
+    if _is_one_of(_CLOSED, error) and str(folder.parent.parent) in place:  # another file's permissions are not ours
+        return WorkspaceError(
+            f"The workspace folder {str(folder)!r} may not be written to "
+            f"({getattr(error, 'strerror', None) or str(error)[:200]}). "
+            f"What is there stays: make it writable, or choose another workspace with --workspace."
+        )
+    return None
+
+
+def _is_one_of(numbers: tuple[int, ...], error: Exception) -> bool:
+    """Whether the system said one of these; LanceDB wraps its error, and leaves only the number, in words."""
+    return getattr(error, "errno", 0) in numbers or any(f"os error {number})" in str(error) for number in numbers)

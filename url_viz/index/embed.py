@@ -1,8 +1,6 @@
 """The pipeline: read what is new in a folder, embed it, store it batch by batch, so that a killed run loses little."""
 
-import errno
 import os
-import shutil
 import time
 from collections import deque
 from collections.abc import Container, Generator, Iterator, Mapping, Sequence, Set
@@ -15,16 +13,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from url_viz.errors import WorkspaceError
+from url_viz.errors import ModelError, WorkspaceError
 from url_viz.images.read import Failure, Known, Picture, Reading, read_picture
 from url_viz.images.scan import FoundFile, Scan, absolute
 from url_viz.images.workers import read_apart
 from url_viz.index.given import Given
 from url_viz.index.in_hand import InHand, notes_of, suspects
 from url_viz.index.projection import PcaBasis, fit_pca
-from url_viz.index.store import Store, Writer
+from url_viz.index.store import Writer
 from url_viz.index.tables import IMAGES, PCA, Coordinates, Embeddings, positions_of
-from url_viz.models.model import Model
+from url_viz.models.model import EmbeddingSpace, Model
 from url_viz.models.runtime import Outputs
 from url_viz.progress import Clock, Report
 from url_viz.supervise import CRASHED_VARIABLE
@@ -38,7 +36,6 @@ FLUSH_S = 4.0
 IN_FLIGHT = 64
 READ_ORDER_SEED = 0
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _KNOWN_COLUMNS = ["id", "path", "size_bytes", "mtime_ns", "content", "width", "height", "failure"]
 
 
@@ -108,15 +105,15 @@ def embed(model: Model | Given, scan: Scan, writer: Writer, *, limit: int | None
     Every file has one outcome: a row with an embedding, or a row with the reason of its failure. What a run that died
     had in hand is read first, each in a process of its own, and stored before anything else is risked.
     """
+    _refuse_unfinishable(writer, model)
     wanted = model.row if isinstance(model, Given) else None
     plan = make_plan(scan, writer, model.space.key, limit=limit, wanted=wanted)
-    writer.add_space(model.space)
     writer.note_skipped(scan.other)
     run = _Run(model, writer)
     clock = Clock("read", total=len(plan.to_read))
     report(clock.at(0))
     suspected, others = _parted(plan.to_read, suspects(notes_of(writer.paths)))
-    with full_disk_is_told(writer):
+    with _noted(writer, model.space):
         for file in suspected:
             run.take([(file, read_apart(absolute(scan.root, file.path), model.space.preprocessing))])
         run.flush()
@@ -127,6 +124,30 @@ def embed(model: Model | Given, scan: Scan, writer: Writer, *, limit: int | None
             run.flush()
         writer.drop_images(plan.gone)
     return Outcome(run.done - run.failed, run.failed, plan.unchanged, len(plan.gone))
+
+
+@contextmanager
+def _noted(writer: Writer, space: EmbeddingSpace) -> Iterator[None]:
+    """Note that the set is read in `space`, unless the model is refused before anything of it was stored."""
+    writer.add_space(space)
+    try:
+        yield
+    except ModelError:
+        if not len(writer.embedded(space.key).content):
+            writer.drop_space(space)
+        raise
+
+
+def _refuse_unfinishable(writer: Writer, model: Model | Given) -> None:
+    """Raise ModelError where embeddings are stored that are not finite, as earlier versions did."""
+    bad = int((~np.isfinite(writer.embedded(model.space.key).norm)).sum())
+    if bad:
+        folder = str(writer.about().root)
+        raise ModelError(
+            f"{bad:,} embeddings of {folder!r} under {model.source.name!r} are not finite, and no map can be made of "
+            f"them. Remove them: python -m url_viz drop-model {folder!r} {model.space.backbone!r}; or, where it was "
+            f"read with nothing else, forget {folder!r}."
+        )
 
 
 def _parted(files: Sequence[FoundFile], in_hand: Container[int]) -> tuple[Sequence[FoundFile], Sequence[FoundFile]]:
@@ -142,22 +163,6 @@ def _parted(files: Sequence[FoundFile], in_hand: Container[int]) -> tuple[Sequen
             f"command again; where it crashes again, try --device cpu or --precision exact, and report it."
         )
     return suspected, [file for file in files if file.id not in in_hand]
-
-
-@contextmanager
-def full_disk_is_told(writer: Store) -> Iterator[None]:
-    """Turn the errors of a full disk, or a used-up quota, into a WorkspaceError; other errors pass."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:  # LanceDB wraps the system's error, and leaves only its number in words
-        if not any(f"os error {number}" in str(error) for number in _FULL) and getattr(error, "errno", 0) not in _FULL:
-            raise
-        folder = writer.paths.folder
-        raise WorkspaceError(
-            f"The disk of the workspace folder {str(folder)!r} is full "
-            f"({shutil.disk_usage(folder).free / 2**20:,.1f} MiB are free). What was read is kept: make room and run "
-            f"the same command again, or choose another disk with --workspace."
-        ) from error
 
 
 def score_missing(writer: Writer, model: Model | Given) -> int:
@@ -257,8 +262,9 @@ class _Run:
         fresh = {r.content: (f, r) for f, r in batch if not isinstance(r, Failure) and r.content not in self._embedded}
         if fresh:
             outputs = self._outputs(list(fresh.values()))
+            embedding = _as_stored(self.model, outputs)
             self._waiting.content += list(fresh)
-            self._waiting.embedding.append(outputs.embedding.astype(np.float16))
+            self._waiting.embedding.append(embedding)
             self._waiting.entropy.append(outputs.entropy)
             self._embedded |= set(fresh)
         thumbnails = self._thumbnails({r.content for _, r in batch if isinstance(r, Known)})
@@ -317,6 +323,11 @@ class _Run:
         replaced = [row.id for row in rows if self._held.get(row.id, row.content) != row.content]
         for holder, jpeg in self.writer.thumbnails(replaced).items():
             self._rescued[self._held.pop(holder)] = jpeg
+
+
+def _as_stored(model: Model | Given, outputs: Outputs) -> NDArray[np.float16]:
+    """Embeddings (B, D) as they are stored; those that were given fit already. Raises ModelError for a model's."""
+    return outputs.embedding.astype(np.float16) if isinstance(model, Given) else model.as_stored(outputs.embedding)
 
 
 def _facts_by_content(writer: Writer) -> dict[int, tuple[int, int, int]]:

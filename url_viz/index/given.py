@@ -19,10 +19,9 @@ from url_viz.index.columns import import_name
 from url_viz.index.own_file import Matrix, OwnFile, opened, read_own
 from url_viz.index.own_match import match
 from url_viz.models.head import Head
-from url_viz.models.model import GIVEN, EmbeddingSpace, Source
+from url_viz.models.model import GIVEN, LARGEST, EmbeddingSpace, Source
 from url_viz.models.runtime import Outputs
 
-LARGEST = float(np.finfo(np.float16).max)
 SMALL = 1e-3
 """Rows whose largest value is below this lose figures in float16."""
 SCALED_LENGTH = 32.0

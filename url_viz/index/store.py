@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from url_viz.errors import ImageSetError, WorkspaceError
 from url_viz.images.measures import VERSION as MEASURES_VERSION
 from url_viz.images.preprocess import Preprocessing
-from url_viz.index.damage import damage_is_told, was_written
+from url_viz.index.damage import damage_is_told, full_disk_is_told, of_the_disk, was_written
 from url_viz.index.embedding_table import read_embeddings, read_unit_rows
 from url_viz.index.tables import (
     COORDINATES,
@@ -269,15 +269,38 @@ class Store:
 
 
 class Writer(Store):
-    """The one writer of an image set; use it as a context manager, which holds the set's lock."""
+    """The one writer of an image set; use it as a context manager, which holds the set's lock.
+
+    A full or read-only disk is a WorkspaceError. Where an error ends the first run before anything was stored, no image
+    set is left behind.
+    """
 
     def __init__(self, paths: SetPaths, root: Path) -> None:
         super().__init__(paths)
         self._root = root.expanduser().resolve()
         self._lock = FileLock(paths.lock)
+        self._is_new = False
 
     def __enter__(self) -> "Writer":
-        self.paths.folder.mkdir(parents=True, exist_ok=True)
+        with full_disk_is_told(self.paths):
+            self._is_new = not self.paths.folder.exists()
+            self.paths.folder.mkdir(parents=True, exist_ok=True)
+            self._acquire()
+            try:
+                if not self.paths.about.exists():
+                    write_about(self.paths, About(self._root))
+            except OSError:
+                self._leave(is_failed=True)
+                raise
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        self._leave(is_failed=error is not None)
+        told = None if error is None else of_the_disk(error, self.paths)
+        if told is not None:
+            raise told from error
+
+    def _acquire(self) -> None:
         try:
             self._lock.acquire(timeout=0)
         except Timeout as error:
@@ -285,11 +308,11 @@ class Writer(Store):
                 f"Another process is reading {str(self._root)!r} into the workspace {self.paths.folder.parent.parent}. "
                 "Wait until it is done, or stop it first."
             ) from error
-        if not self.paths.about.exists():
-            write_about(self.paths, About(self._root))
-        return self
 
-    def __exit__(self, *_: object) -> None:
+    def _leave(self, *, is_failed: bool) -> None:
+        """Let go of the lock; of a new set that failed before it had a table, remove what there is."""
+        if is_failed and self._is_new and not any(map(was_written, self.paths.tables.glob("*.lance"))):
+            shutil.rmtree(self.paths.folder, ignore_errors=True)  # what cannot be removed is no worse than before
         self._lock.release()
 
     def add_space(self, space: EmbeddingSpace) -> None:

@@ -3,20 +3,42 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from url_viz.rows import refuse_not_finite
+
 EXACT_ROWS = 150_000
 """Beyond this many rows the exact graph takes too long on a CPU; an approximate one is made, and marked so."""
+
+SHORTEST = 1e-12
+"""Below this length the squares of float32 numbers lose figures, as they do where they pass its range."""
 
 Array = NDArray[np.float32]
 
 
 def normalised(embedding: NDArray[np.floating]) -> Array:
-    """Embeddings (N, D) scaled to length one, float32; an embedding of zeros stays zeros."""
+    """Embeddings (N, D) scaled to length one, float32; an embedding of zeros stays zeros.
+
+    Raises RowsError, a ValueError, where a row holds nan or infinity.
+    """
     if embedding.ndim != 2:
         raise ValueError(f"Embeddings are (N, D); got the shape {embedding.shape}.")
-    rows = embedding.astype(np.float32)
-    lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows))  # forty times as fast as numpy's norm along an axis
-    rows /= np.maximum(lengths, 1e-12)[:, None]
+    with np.errstate(over="ignore", invalid="ignore"):
+        rows = embedding.astype(np.float32)
+        lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows))  # forty times as fast as numpy's norm along an axis
+    odd = np.flatnonzero(~((lengths >= SHORTEST) & (lengths < np.inf)))
+    if len(odd):
+        refuse_not_finite(embedding, "embeddings are not finite")
+        rows[odd], lengths[odd] = _within_range(embedding[odd])
+    rows /= lengths[:, None]
     return rows
+
+
+def _within_range(embedding: NDArray[np.floating]) -> tuple[Array, Array]:
+    """Rows (R, D) so scaled that float32 holds their squares, and their lengths (R,), 1 for a row of zeros."""
+    exact = embedding.astype(np.float64)
+    largest = np.abs(exact).max(axis=1, initial=0)
+    exact /= np.where(largest > 0, largest, 1)[:, None]
+    lengths = np.linalg.norm(exact, axis=1)
+    return exact.astype(np.float32), np.where(lengths > 0, lengths, 1).astype(np.float32)
 
 
 class UnitRows:

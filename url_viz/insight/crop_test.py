@@ -88,7 +88,7 @@ def _scored(model: Model, good: Sequence[tuple[Subject, NDArray[np.uint8]]], *, 
     }
     for ending, crops in (("", whole), ("_of_crop", cut)):
         outputs = model.run(crops)
-        columns[f"uncertainty{ending}"] = model.uncertainty(outputs.embedding.astype(np.float16))  # as it is stored
+        columns[f"uncertainty{ending}"] = model.uncertainty(model.as_stored(outputs.embedding))
         columns[f"entropy{ending}"] = outputs.entropy
     return pd.DataFrame(columns)
 

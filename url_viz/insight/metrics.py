@@ -1,15 +1,20 @@
 """Figures that say how well an order of pictures by uncertainty holds: recall@1, R-AUROC, risk–coverage, Spearman.
 
-All are computed in float64 with mid-ranks, so that ties count half and no score is too large to be told apart.
+All are computed in float64 with mid-ranks, so that ties count half and no score is too large to be told apart. Rows
+that are not finite, or without a label, are never counted: they raise RowsError, a ValueError, which names them. Of an
+order itself infinity is the end, and nan alone is refused.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from url_viz.errors import RowsError
 from url_viz.index.unit import normalised
+from url_viz.rows import refuse, refuse_nan, refuse_not_finite
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -56,6 +61,9 @@ class Scored:
                 f"{len(self.embeddings)} embeddings, {len(self.uncertainty)} uncertainties, "
                 f"{len(self.labels)} labels are not of one set."
             )
+        refuse_not_finite(self.embeddings, "embeddings are not finite")
+        refuse_nan(self.uncertainty, "uncertainties are nan")
+        labels_of(self.labels, len(self.embeddings))
 
     def taken(self, places: NDArray[np.int64]) -> "Scored":
         """The pictures at `places`, in that order."""
@@ -66,7 +74,8 @@ def nearest_others(embeddings: NDArray[np.floating], *, k: int = 1) -> tuple[NDA
     """Each picture's `k` most cosine-similar others: indices (N, k) and similarities (N, k), best first.
 
     Exact, in float32, in bounded memory. A picture is left out by its index, never as "the second hit": with twins,
-    the second hit may be the picture itself. Equal similarities go to the lower index.
+    the second hit may be the picture itself. Equal similarities go to the lower index. Raises RowsError where a row
+    is not finite, ValueError where there are no `k` others.
     """
     if not 1 <= k < len(embeddings):
         raise ValueError(f"{len(embeddings)} embeddings have no {k} others each; give at least {k + 1}.")
@@ -90,9 +99,9 @@ def recall_at_1(embeddings: NDArray[np.floating], labels: ArrayLike) -> tuple[fl
     """How often the most similar other picture has the same label: the share, and which pictures (N,).
 
     Embeddings are (N, D), labels (N,) numbers or names. URL, arXiv 2307.03810, section 3: cosine, among all pictures
-    of the same set.
+    of the same set. Raises RowsError where an embedding is not finite or a label is none (nan, None, −1).
     """
-    names = _one_axis(labels, len(embeddings))
+    names = labels_of(labels, len(embeddings))
     neighbours, _ = nearest_others(embeddings)
     is_correct: Bools = names[neighbours[:, 0]] == names
     return float(is_correct.mean()), is_correct
@@ -102,25 +111,27 @@ def r_auroc(uncertainty: ArrayLike, is_correct: ArrayLike) -> float:
     """Probability that a picture whose neighbour is wrong is more uncertain than one whose neighbour is right.
 
     `uncertainty` (N,), `is_correct` (N,) from `recall_at_1`. Ties count half, so .5 is chance; 1 is a perfect order;
-    nan where all are right or all wrong. URL, arXiv 2307.03810, section 3.
+    nan where all are right or all wrong. URL, arXiv 2307.03810, section 3. Raises RowsError where an uncertainty is
+    nan, or `is_correct` neither true nor false.
     """
-    right = np.asarray(is_correct, dtype=bool)
-    return auroc(uncertainty, ~right)
+    return auroc(uncertainty, ~_outcomes(is_correct))
 
 
 def classification_auroc(uncertainty: ArrayLike, logits: NDArray[np.floating], labels: ArrayLike) -> float:
     """Probability that a picture whose class is mistaken is more uncertain than one whose class is told right.
 
     `uncertainty` (N,), `logits` (N, C), `labels` (N,) numbers of classes; ties count half, nan where all are right or
-    all wrong. PVU 5.1: AUROC against top-1 correctness.
+    all wrong. PVU 5.1: AUROC against top-1 correctness. Raises RowsError where an uncertainty is nan, logits are not
+    finite, or a label is none of 0 to C − 1.
     """
-    numbers = _one_axis(labels, len(logits))
+    refuse_not_finite(logits, "rows of logits are not finite")
+    numbers = _class_numbers(labels, logits.shape)
     return auroc(uncertainty, logits.argmax(axis=1) != numbers)
 
 
 def auroc(score: ArrayLike, is_positive: ArrayLike) -> float:
     """P(score of a positive > score of a negative) + ½ P(equal), of (N,) and (N,); nan where one kind is missing."""
-    positive = np.asarray(is_positive, dtype=bool)
+    positive = _outcomes(is_positive)
     ranks = mid_ranks(score)
     if ranks.shape != positive.shape:
         raise ValueError(f"Scores {ranks.shape} and outcomes {positive.shape} are not of one length.")
@@ -174,12 +185,11 @@ def human_alignment(uncertainty: ArrayLike, entropy_nats: ArrayLike) -> float:
 
 
 def mid_ranks(values: ArrayLike) -> Floats:
-    """Ranks 1 to N of (N,) values; equal values share the mean of their ranks. Raises ValueError on nan."""
+    """Ranks 1 to N of (N,) values; equal values share the mean of their ranks. Raises RowsError on nan."""
     array = np.asarray(values)
     if array.ndim != 1:
         raise ValueError(f"Ranks are of one axis; got the shape {array.shape}.")
-    if np.isnan(array.astype(np.float64)).any():
-        raise ValueError("Cannot rank nan. Leave out the pictures that were not scored.")
+    refuse_nan(array.astype(np.float64), "values are nan, and cannot be ranked")
     _, inverse, counts = np.unique(array, return_inverse=True, return_counts=True)
     last = np.cumsum(counts).astype(np.float64)
     ranks: Floats = (last - (counts - 1) / 2)[inverse]
@@ -190,11 +200,13 @@ def risk_coverage(uncertainty: ArrayLike, errors: ArrayLike) -> RiskCoverage:
     """The risk–coverage curve of `errors` (N,), 0/1 or any loss, kept from the least uncertain on.
 
     Pictures of equal uncertainty each count with their mean error: the curve is what a random order among them gives on
-    average, so it does not depend on the order of the rows. Raises ValueError without pictures.
+    average, so it does not depend on the order of the rows. Raises ValueError without pictures, RowsError where an
+    error is not finite or an uncertainty nan.
     """
     ranks, losses = mid_ranks(uncertainty), np.asarray(errors, dtype=np.float64)
     if len(ranks) == 0 or ranks.shape != losses.shape:
         raise ValueError(f"Give one error a picture and at least one picture; got {losses.shape} for {ranks.shape}.")
+    refuse_not_finite(losses, "errors are not finite")
     _, group = np.unique(ranks, return_inverse=True)
     mean_of_group = np.bincount(group, weights=losses) / np.bincount(group)
     kept = np.arange(1, len(losses) + 1)
@@ -222,10 +234,15 @@ def bootstrap_interval(
     """The percentile interval of `statistic(*arrays)` over rows drawn with replacement, the same rows of each array.
 
     What was computed for a row before (its neighbour, say) stays its own: the pictures vary, not the set they are
-    searched in. Resamples without a figure (nan) are left out.
+    searched in. Resamples without a figure (nan) are left out. Raises ValueError where the arrays are not of one
+    length, RowsError where a row of one is not finite.
     """
-    generator = np.random.default_rng(seed)
     count = len(arrays[0])
+    if count == 0 or any(len(array) != count for array in arrays):
+        raise ValueError(f"Give arrays of one length, and at least one row; got {[len(array) for array in arrays]}.")
+    for array in arrays:
+        refuse_not_finite(array, "rows are not finite")
+    generator = np.random.default_rng(seed)
     draws = (generator.integers(count, size=count) for _ in range(resamples))
     figures = np.array([statistic(*(array[rows] for array in arrays)) for rows in draws])
     figures = figures[~np.isnan(figures)]
@@ -235,8 +252,36 @@ def bootstrap_interval(
     return Interval(float(low), float(high))
 
 
-def _one_axis(labels: ArrayLike, count: int) -> NDArray[np.generic]:
+def labels_of(labels: ArrayLike, count: int) -> NDArray[np.generic]:
+    """Labels (N,) of `count` pictures as an array. Raises RowsError where one is none: nan, None or −1."""
     names = np.asarray(labels)
     if names.shape != (count,):
         raise ValueError(f"Give one label a picture: got {names.shape} labels for {count} embeddings.")
+    is_list = not hasattr(labels, "dtype")  # NumPy makes the name "nan" of a nan among names
+    is_none: Bools = pd.isna(np.asarray(labels, object) if is_list else names)
+    if names.dtype.kind in "if":
+        is_none = is_none | (names == -1)
+    refuse(is_none, "pictures have no label", "Leave them out; nan, None and −1 stand for no label.")
     return names
+
+
+def _class_numbers(labels: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.integer]:
+    """Labels (N,) as columns of logits (N, C)."""
+    names = labels_of(labels, shape[0])
+    if names.dtype.kind not in "iufb":
+        raise RowsError(f"Labels such as {str(names[0])!r} are no numbers. Give each picture's column of the logits.")
+    numbers = names.astype(np.int64)
+    is_wrong = (numbers != names) | (numbers < 0) | (numbers >= shape[1])
+    refuse(is_wrong, f"labels are no column of the {shape[1]} logits", "Give each picture's column, from 0 on.")
+    return numbers
+
+
+def _outcomes(values: ArrayLike) -> Bools:
+    """Outcomes (N,) as booleans. Raises RowsError where one is neither true nor false, such as nan."""
+    found = np.asarray(values)
+    if found.dtype == bool:
+        return found
+    numbers = found.astype(np.float64)
+    is_true: Bools = numbers == 1
+    refuse(~is_true & (numbers != 0), "outcomes are neither true nor false", "Leave them out.")
+    return is_true

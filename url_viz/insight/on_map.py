@@ -11,7 +11,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.errors import ImageSetError
-from url_viz.index.embed import full_disk_is_told
 from url_viz.index.finish import finish
 from url_viz.index.projection import project_alone
 from url_viz.index.store import Store, Writer
@@ -88,7 +87,7 @@ class OnMap(ABC):
 
         Raises WorkspaceError where another process writes.
         """
-        with Writer(self._store.paths, self.root) as writer, full_disk_is_told(writer):
+        with Writer(self._store.paths, self.root) as writer:
             finish(writer, self.space.key, report=progress or silent, refit=True)
 
     @cached_property

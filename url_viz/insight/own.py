@@ -16,7 +16,7 @@ from url_viz.images.incoming import IncomingFile
 from url_viz.images.scan import display_name
 from url_viz.index import columns as kept
 from url_viz.index.columns import FOLDERS, Column, Import
-from url_viz.index.embed import full_disk_is_told
+from url_viz.index.damage import full_disk_is_told
 from url_viz.index.own_file import ARRAY, Matrix, OwnFile, opened, read_own
 from url_viz.index.own_match import match
 from url_viz.index.own_values import Kind, Values, as_text
@@ -262,7 +262,7 @@ class OwnTable:
 
     def keep(self, prepared: Prepared) -> None:
         """Keep what was matched; an import of the same name is replaced whole. Raises WorkspaceError on a full disk."""
-        with full_disk_is_told(self._store):
+        with full_disk_is_told(self._store.paths):
             kept.write_import(self._paths, prepared.content)
 
     def remove(self, name: str) -> None:
@@ -276,7 +276,7 @@ class OwnTable:
     def use_labels(self, chosen: str | None) -> None:
         """Choose what the label is: `folders`, None for no label, or a column. Raises ImageSetError for another."""
         check_label(chosen, () if chosen in (FOLDERS, None) else self._imported()[1])  # mends a damaged choice
-        with full_disk_is_told(self._store):
+        with full_disk_is_told(self._store.paths):
             kept.write_label_choice(self._paths, chosen)
 
     @cached_property

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from url_viz.index.unit import normalised
-from url_viz.insight.metrics import MOST_SIMILARITIES, mid_ranks, nearest_others
+from url_viz.insight.metrics import MOST_SIMILARITIES, labels_of, mid_ranks, nearest_others
+from url_viz.rows import refuse_nan
 
 Mode = Literal["database", "both", "queries"]
 MODES: tuple[Mode, ...] = ("database", "both", "queries")
@@ -83,16 +84,22 @@ class Study:
 
 
 def labelled_set(embeddings: NDArray[np.floating], labels: ArrayLike, *, k: int = 32) -> LabelledSet:
-    """Pictures with embeddings (N, D) and labels (N,), their neighbours searched exactly."""
+    """Pictures with embeddings (N, D) and labels (N,), their neighbours searched exactly.
+
+    Raises RowsError where an embedding is not finite, or a label is none.
+    """
+    names = labels_of(labels, len(embeddings))
     nearest, _ = nearest_others(embeddings, k=min(k, len(embeddings) - 1))
-    return LabelledSet(normalised(embeddings), np.asarray(labels), nearest)
+    return LabelledSet(normalised(embeddings), names, nearest)
 
 
 def keep_class_wise(uncertainty: NDArray[np.floating], labels: ArrayLike, *, share: float = CLASS_WISE_SHARE) -> Bools:
     """Which pictures (N,) stay when each class loses those above its own (1 − share) quantile of uncertainty (N,).
 
-    An oracle on labels: it needs them to decide, so it matches the paper but cannot be deployed.
+    An oracle on labels: it needs them to decide, so it matches the paper but cannot be deployed. Raises RowsError where
+    an uncertainty is nan.
     """
+    refuse_nan(uncertainty, "uncertainties are nan")
     names = np.asarray(labels)
     kept = np.zeros(len(names), bool)
     for name in np.unique(names):
@@ -155,7 +162,7 @@ def study(
     """The three modes class-wise and for each global share, beside `draws` random removals and an oracle.
 
     `uncertainty` (N,): higher = removed first. The oracle removes the pictures whose own nearest neighbour is wrong
-    first; that is the best order for queries, not always for the database. Raises ValueError on nan.
+    first; that is the best order for queries, not always for the database. Raises RowsError on nan.
     """
     generator = np.random.default_rng(seed)
     right = pictures.is_right

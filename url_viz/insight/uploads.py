@@ -210,7 +210,7 @@ def _values(pictures: Sequence[Picture], model: Model) -> list[tuple[NDArray[np.
     if not pictures:
         return []
     outputs = model.run(np.stack([picture.crop for picture in pictures]))
-    embedding = outputs.embedding.astype(np.float16)
+    embedding = model.as_stored(outputs.embedding)
     uncertainty = model.uncertainty(embedding)
     return list(zip(embedding, map(float, uncertainty), map(float, outputs.entropy), strict=True))
 

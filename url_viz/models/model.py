@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from url_viz.models.backbone import Loaded
 
 BATCH = 64
+LARGEST = float(np.finfo(np.float16).max)
+"""Embeddings are stored in float16, which goes no further."""
+_NOT_FINITE = "the model gives no finite embedding of it, or no finite uncertainty"
 GIVEN = "own:"
 """How the name of embeddings begins that the user brought from elsewhere."""
 
@@ -99,15 +102,16 @@ class EmbeddingSpace:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of N files, in their order; rows of unreadable files are nan and named in `failures`.
+    """What a model says of N files, in their order; rows of files that failed are nan and named in `failures`.
 
     `embedding` (N, D) float32, `uncertainty` (N,) (nan without a head), `entropy` (N,) in nats, `failures` pairs paths
-    with reasons.
+    with reasons. `ok` (N,) are the rows without a failure: their embeddings are finite, and uncertainties of a head.
     """
 
     embedding: NDArray[np.float32]
     uncertainty: NDArray[np.float32]
     entropy: NDArray[np.float32]
+    ok: NDArray[np.bool_]
     failures: tuple[tuple[Path, str], ...]
 
 
@@ -150,21 +154,41 @@ class Model:
             return np.full(len(embedding), np.nan, np.float32)
         return self.head(embedding)
 
+    def as_stored(self, embedding: NDArray[np.floating]) -> NDArray[np.float16]:
+        """Embeddings (B, D) in float16, as a store keeps them.
+
+        Raises ModelError where one is not finite, or leaves float16: neighbours and map could not be made of it.
+        """
+        with np.errstate(over="ignore"):
+            stored = embedding.astype(np.float16)
+        bad = np.flatnonzero(~np.isfinite(stored).all(axis=1))
+        if not len(bad):
+            return stored
+        about = f"{len(bad):,} of the {len(stored):,} embeddings that {self.name!r} gave last"
+        if not np.isfinite(embedding).all():
+            raise ModelError(f"{about} are not finite. Check its weights, or choose another model or precision.")
+        raise ModelError(
+            f"{about} leave float16: their numbers go to {np.abs(embedding).max():,.0f}, and {LARGEST:,.0f} is the "
+            f"most. Choose another model, or give its embeddings as a file (embed --embeddings FILE), which are scaled."
+        )
+
     def predict(self, paths: Iterable[str | Path]) -> Prediction:
-        """Read and score files, in their order; a bad file is a row of nan and an entry in `.failures`."""
+        """Read and score files, in their order; a bad file is a row of nan and an entry in `.failures`.
+
+        So is a file of which the model gives no finite embedding.
+        """
         files = [Path(path) for path in paths]
         good: list[int] = []
-        failures: list[tuple[Path, str]] = []
+        reasons: dict[int, str] = {}
         pieces: list[Outputs] = []
         for start in range(0, len(files), BATCH):
-            batch = files[start : start + BATCH]
-            readings = self._read(batch)
+            readings = self._read(files[start : start + BATCH])
             pictures = [(i, r) for i, r in enumerate(readings, start) if isinstance(r, Picture)]
-            failures += [(p, r.reason) for p, r in zip(batch, readings, strict=True) if isinstance(r, Failure)]
+            reasons |= {i: r.reason for i, r in enumerate(readings, start) if isinstance(r, Failure)}
             if pictures:
                 good += [i for i, _ in pictures]
                 pieces.append(self.run(np.stack([picture.crop for _, picture in pictures])))
-        return self._aligned(len(files), good, pieces, tuple(failures))
+        return self._aligned(files, good, pieces, reasons)
 
     def _read(self, files: Sequence[Path]) -> list[Picture | Failure]:
         read = partial(read_apart, preprocessing=self.space.preprocessing)
@@ -172,17 +196,23 @@ class Model:
             return list(pool.map(read, map(os.fsencode, files)))
 
     def _aligned(
-        self, count: int, good: list[int], pieces: list[Outputs], failures: tuple[tuple[Path, str], ...]
+        self, files: Sequence[Path], good: list[int], pieces: list[Outputs], reasons: dict[int, str]
     ) -> Prediction:
         size = pieces[0].embedding.shape[1] if pieces else (self.head.embedding_size if self.head else 0)
-        embedding = np.full((count, size), np.nan, np.float32)
-        uncertainty = np.full(count, np.nan, np.float32)
-        entropy = np.full(count, np.nan, np.float32)
+        embedding = np.full((len(files), size), np.nan, np.float32)
+        uncertainty, entropy = np.full((2, len(files)), np.nan, np.float32)
+        ok = np.zeros(len(files), bool)
         if pieces:
             found = np.concatenate([piece.embedding for piece in pieces])
-            embedding[good], uncertainty[good] = found, self.uncertainty(found)
-            entropy[good] = np.concatenate([piece.entropy for piece in pieces])
-        return Prediction(embedding, uncertainty, entropy, failures)
+            with np.errstate(over="ignore", invalid="ignore"):
+                scores = self.uncertainty(found)
+            is_fine = np.isfinite(found).all(axis=1) & (np.isfinite(scores) | (self.head is None))
+            ok[good] = is_fine
+            embedding[ok], uncertainty[ok] = found[is_fine], scores[is_fine]
+            entropy[ok] = np.concatenate([piece.entropy for piece in pieces])[is_fine]
+        reasons |= {i: _NOT_FINITE for i in good if not ok[i]}
+        failures = tuple((files[i], reasons[i]) for i in sorted(reasons))
+        return Prediction(embedding, uncertainty, entropy, ok, failures)
 
 
 def resolve(name: str | Path) -> Source:

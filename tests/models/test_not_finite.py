@@ -1,0 +1,93 @@
+"""A model whose embeddings are not finite, or leave float16, is refused by name, and leaves nothing unfinished."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import timm
+import torch
+
+from tests.images.pictures import write_folder
+from url_viz.errors import ModelError
+from url_viz.image_set import embed_folder
+from url_viz.index.store import Store, Writer
+from url_viz.index.tables import embeddings_schema, fixed_lists
+from url_viz.insight.metrics import recall_at_1
+from url_viz.models.model import Model, load_model
+from url_viz.sets import list_sets
+
+TINY = "test_vit"
+
+
+def scaled(tmp_path: Path, workspace: Path, by: float) -> Model:
+    """timm's smallest network, every number of its embeddings `by` times as large."""
+    torch.manual_seed(0)
+    state = timm.create_model(TINY, num_classes=7).state_dict()
+    last = "fc_norm" if "fc_norm.weight" in state else "norm"
+    for name in ("weight", "bias"):
+        state[f"{last}.{name}"] *= by
+    state[f"{last}.bias"] += by
+    torch.save(state, tmp_path / "large.pth")
+    return load_model(f"{TINY}:{tmp_path / 'large.pth'}", device="cpu", precision="exact", workspace=workspace)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("by", "words"), [(1e6, "leave float16: their numbers go to"), (float("nan"), "not finite")])
+def test_is_refused_at_the_first_batch_and_nothing_is_left(
+    tmp_path: Path, workspace: Path, by: float, words: str
+) -> None:
+    folder = write_folder(tmp_path / "pictures", 3)
+    large = scaled(tmp_path, workspace, by)
+    with pytest.raises(ModelError, match=words) as told:
+        embed_folder(folder, model=large, workspace=workspace)
+    assert repr(large.name) in str(told.value)
+    assert list_sets(workspace).empty
+    assert not list((workspace / "sets").glob("*"))
+
+
+@pytest.mark.slow
+def test_a_set_that_was_read_keeps_all_it_has(tmp_path: Path, workspace: Path, bare_model: Model) -> None:
+    folder = write_folder(tmp_path / "pictures", 3)
+    image_set = embed_folder(folder, model=bare_model, workspace=workspace)
+    before, about = image_set.table(), image_set._store.about()
+    with pytest.raises(ModelError, match="leave float16"):
+        embed_folder(folder, model=scaled(tmp_path, workspace, 1e6), workspace=workspace)
+    assert image_set._store.about() == about
+    assert embed_folder(folder, model=bare_model, workspace=workspace).table().equals(before)
+
+
+@pytest.mark.slow
+def test_predict_keeps_all_rows_and_says_which_count(tmp_path: Path, workspace: Path, bare_model: Model) -> None:
+    folder = write_folder(tmp_path / "pictures", 4)
+    (folder / "0001.jpg").write_bytes(b"no picture")
+    paths = [folder / f"000{number}.jpg" for number in range(4)]
+    found = bare_model.predict(paths)
+    assert found.ok.tolist() == [True, False, True, True]
+    with pytest.raises(ValueError, match=r"1 of 4 embeddings are not finite \(row 1\)\. Leave them out, e\.g\. with"):
+        recall_at_1(found.embedding, [0, 0, 0, 0])
+    assert recall_at_1(found.embedding[found.ok], [0, 0, 0])[0] == 1
+    spoilt = scaled(tmp_path, workspace, float("nan")).predict(paths)
+    assert not spoilt.ok.any()
+    assert [path for path, _ in spoilt.failures] == paths
+    assert "no finite embedding" in spoilt.failures[0][1]
+    assert scaled(tmp_path, workspace, 1e6).predict(paths).ok.tolist() == [True, False, True, True]
+
+
+def test_nothing_was_readable_and_nothing_counts(tmp_path: Path, bare_model: Model) -> None:
+    assert bare_model.predict([tmp_path / "none.jpg"]).ok.tolist() == [False]
+
+
+def test_what_earlier_versions_stored_is_told_with_the_way_out(
+    tmp_path: Path, workspace: Path, bare_model: Model
+) -> None:
+    folder = write_folder(tmp_path / "pictures", 3)
+    image_set = embed_folder(folder, model=bare_model, workspace=workspace)
+    with Writer(image_set._store.paths, folder) as writer:
+        row = np.full((1, 1280), np.inf, np.float16)
+        columns = [pa.array([7]), fixed_lists(row), pa.array([np.inf], pa.float32()), pa.array([0.0], pa.float32())]
+        name = f"embeddings-{bare_model.space.key}"
+        writer._database.open_table(name).add(pa.table(columns, schema=embeddings_schema(1280)))
+    with pytest.raises(ModelError, match=r"1 embeddings of .* are not finite, .* drop-model"):
+        embed_folder(folder, model=bare_model, workspace=workspace)
+    assert len(Store(image_set._store.paths).images(["id"])) == 3
