@@ -58,6 +58,18 @@ class TestDefault:
 class TestOpening:
     """Made where it is new, opened where it is there, refused where it cannot be read."""
 
+    @pytest.mark.parametrize("name", ["two\nlines", "tab\tbed", "del\x7f", "no\udcffutf8"])
+    def test_a_path_that_lancedb_cannot_open_is_refused_before_anything_is_made(
+        self, tmp_path: Path, name: str
+    ) -> None:
+        with pytest.raises(WorkspaceError, match="holds a line break, another control character or bytes"):
+            Workspace.at(tmp_path / name / "below")
+        assert not os.listdir(tmp_path)
+
+    @pytest.mark.parametrize("name", ["a space", "%0A # ? '\"\\ *", "ünï😀code"])
+    def test_odd_names_that_it_can_open_are_none(self, tmp_path: Path, name: str) -> None:
+        assert Workspace.at(tmp_path / name).root == tmp_path / name
+
     def test_made_once_and_opened_again(self, tmp_path: Path) -> None:
         first = Workspace.at(tmp_path / "a" / "b")
         stamp = first.about.stat().st_mtime_ns

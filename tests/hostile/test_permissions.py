@@ -108,3 +108,15 @@ def test_a_workspace_that_may_not_be_written_to_is_told(reader: Reader) -> None:
     assert done.returncode == 1
     assert "error: Cannot write to the workspace" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_set_that_may_not_be_written_to_is_told(reader: Reader) -> None:
+    assert reader().returncode == 0
+    folder = reader.image_set._store.paths.folder
+    (folder / "writer.lock").unlink(missing_ok=True)
+    folder.chmod(0o555)
+    done = reader()
+    folder.chmod(0o755)
+    assert done.returncode == 1
+    assert f"error: The workspace folder '{folder}' may not be written to (Permission denied)" in done.stderr
+    assert "Traceback" not in done.stderr

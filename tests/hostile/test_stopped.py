@@ -20,7 +20,7 @@ from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.index.store import Store
 from url_viz.models.model import Model
 from url_viz.models.zoo import DEFAULT
-from url_viz.workspace import SetPaths
+from url_viz.workspace import SetPaths, Workspace
 
 ROOT = Path(__file__).parents[2]
 COUNT = 300
@@ -137,16 +137,60 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path, small_disk: Path,
     holds_each_once(embed_folder(folder, model=bare_model, workspace=small_disk), COUNT)
 
 
+def fill(disk: Path, *, but: int) -> Path:
+    """Fill a disk until only so many bytes are free; returns the file that does."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+    os.truncate(filler, max(0, filler.stat().st_size - but))
+    return filler
+
+
+def run(*words: object) -> "subprocess.CompletedProcess[str]":
+    line = [sys.executable, "-m", "url_viz", *map(str, words)]
+    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("free", [0, 4096, 16384])
+def test_a_disk_that_is_full_from_the_start_is_told_and_no_empty_set_stays(
+    tmp_path: Path, small_disk: Path, bare_model: Model, free: int
+) -> None:
+    folder = write_folder(tmp_path / "pictures", 3)
+    Workspace.at(small_disk)
+    filler = fill(small_disk, but=free)
+    done = run("embed", folder, "--workspace", small_disk, "--device", "cpu")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert f"error: The disk of the workspace folder '{small_disk}/sets/" in done.stderr.splitlines()[-1]
+    assert "No image sets yet" in run("sets", "--workspace", small_disk).stdout
+    filler.unlink()
+    subprocess.run(["mount", "-o", "remount,size=200m", small_disk], check=True)
+    holds_each_once(embed_folder(folder, model=bare_model, workspace=small_disk), 3)
+
+
+def test_a_disk_that_may_only_be_read_is_told(tmp_path: Path, small_disk: Path, bare_model: Model) -> None:
+    subprocess.run(["mount", "-o", "remount,size=20m", small_disk], check=True)
+    known, new = write_folder(tmp_path / "known", 3), write_folder(tmp_path / "new", 3)
+    embed_folder(known, model=bare_model, workspace=small_disk)
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    for words in (("embed", known), ("embed", new), ("compact", known), ("rename", known, "x")):
+        done = run(*words, "--workspace", small_disk)
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        said = done.stderr.splitlines()[-1]
+        assert said.startswith(f"error: The workspace folder '{small_disk}/sets/"), said
+        assert "may not be written to (Read-only file system)" in said
+    assert len(open_image_set(known, model=DEFAULT, workspace=small_disk)) == 3
+
+
 def test_a_disk_that_fills_up_while_the_map_is_made_is_told_too(
     tmp_path: Path, small_disk: Path, bare_model: Model
 ) -> None:
     subprocess.run(["mount", "-o", "remount,size=20m", small_disk], check=True)
     folder = write_folder(tmp_path / "pictures", 40)
     before = embed_folder(folder, model=bare_model, workspace=small_disk).table()
-    filler = small_disk / "filler"
-    with filler.open("wb", buffering=0) as file, suppress(OSError):
-        while file.write(bytes(4096)):
-            pass
+    filler = fill(small_disk, but=0)
     with pytest.raises(WorkspaceError, match="is full"):
         embed_folder(folder, model=bare_model, workspace=small_disk, refit=True)
     filler.unlink()

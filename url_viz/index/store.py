@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from url_viz.errors import ImageSetError, WorkspaceError
 from url_viz.images.measures import VERSION as MEASURES_VERSION
 from url_viz.images.preprocess import Preprocessing
-from url_viz.index.damage import damage_is_told, full_disk_is_told, of_the_disk, was_written
+from url_viz.index.damage import LANCE_ERRORS, damage_is_told, full_disk_is_told, of_the_disk, was_written
 from url_viz.index.embedding_table import read_embeddings, read_unit_rows
 from url_viz.index.tables import (
     COORDINATES,
@@ -310,10 +310,17 @@ class Writer(Store):
             ) from error
 
     def _leave(self, *, is_failed: bool) -> None:
-        """Let go of the lock; of a new set that failed before it had a table, remove what there is."""
-        if is_failed and self._is_new and not any(map(was_written, self.paths.tables.glob("*.lance"))):
+        """Let go of the lock; of a new set that failed before it had a picture, remove what there is."""
+        if is_failed and self._is_new and not self._has_rows():
             shutil.rmtree(self.paths.folder, ignore_errors=True)  # what cannot be removed is no worse than before
         self._lock.release()
+
+    def _has_rows(self) -> bool:
+        try:
+            table = self._table("images")
+            return table is not None and table.count_rows() > 0
+        except (WorkspaceError, *LANCE_ERRORS):  # what cannot be read is for `mend`
+            return was_written(self.paths.tables / "images.lance")
 
     def add_space(self, space: EmbeddingSpace) -> None:
         """Note that the set is read in `space`; the latest comes last."""
