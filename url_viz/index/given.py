@@ -16,6 +16,7 @@ from url_viz.images.incoming import IncomingFile
 from url_viz.images.preprocess import Preprocessing
 from url_viz.images.scan import FoundFile, Scan, display_name
 from url_viz.index.columns import import_name
+from url_viz.index.own_arrays import MOST_NUMBERS
 from url_viz.index.own_file import Matrix, OwnFile, opened, read_own
 from url_viz.index.own_match import match
 from url_viz.models.head import Head
@@ -25,7 +26,6 @@ from url_viz.models.runtime import Outputs
 SMALL = 1e-3
 """Rows whose largest value is below this lose figures in float16."""
 SCALED_LENGTH = 32.0
-MOST_NUMBERS = 65_536
 _EMBEDDING_NAMES = ("embed", "vector", "feature", "emb")
 
 
@@ -69,7 +69,7 @@ def given_embeddings(
     """
     source = opened(file)
     beside = None if paths is None else opened(paths)
-    own = read_own(source, paths=beside, path_column=path_column)
+    own = read_own(source, paths=beside, path_column=path_column, pictures=len(found.files))
     matrix = _matrix(own)
     matched = match(own.paths, [one.path for one in found.files], root=found.root)
     if not matched.count:

@@ -15,10 +15,20 @@ from numpy.typing import NDArray
 from url_viz.errors import FolderError
 from url_viz.images.incoming import IncomingFile
 
-MOST_UNFOLDED = 1 << 30
-"""So many bytes an .npz file may always unfold to; a larger file to `MOST_FOLDS` times its own size."""
+MOST_UNFOLDED = 1 << 27
+"""So many bytes a compressed file may always unfold to; a larger file to `MOST_FOLDS` times its own size."""
+BYTES_A_PICTURE = 1 << 13
+"""So many more for every picture that the file is for, up to `MOST_FOR_PICTURES`."""
+MOST_FOR_PICTURES = 1 << 30
 MOST_FOLDS = 4
 """Embeddings hardly compress, so that honest files stay far below; a file of zeros gets a thousand times larger."""
+MOST_ROWS = 1_000_000
+ROWS_A_PICTURE = 10
+"""A file may have so many rows, and these for every picture that it is for: it may tell of more than one folder."""
+MOST_NUMBERS = 65_536
+"""Numbers in an embedding, or classes of logits."""
+BYTES_A_NUMBER = 4
+"""What a number takes once it is read, however small it is written."""
 _DAMAGE = (
     *(ValueError, TypeError, LookupError, ArithmeticError, OSError, EOFError, RuntimeError, MemoryError, SyntaxError),
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError),
@@ -26,14 +36,24 @@ _DAMAGE = (
 """What NumPy and zipfile raise on damaged, cut and hostile files, the encrypted among them."""
 
 
-def read_arrays(source: IncomingFile) -> dict[str, NDArray[Any]]:
-    """The arrays of an .npz file by name, or the one of an .npy file under "".
+def most_bytes(size: int, pictures: int) -> int:
+    """To how many bytes a file of `size` bytes may unfold that is for so many pictures."""
+    return max(min(MOST_UNFOLDED + BYTES_A_PICTURE * pictures, MOST_FOR_PICTURES), MOST_FOLDS * size)
 
-    Nothing in it is run, and none takes more memory than the file has bytes for, or `MOST_UNFOLDED`. Raises FolderError
-    where the file is damaged, says more than it holds, or unfolds to too much.
+
+def most_rows(pictures: int) -> int:
+    """How many rows a file for so many pictures may have."""
+    return MOST_ROWS + ROWS_A_PICTURE * pictures
+
+
+def read_arrays(source: IncomingFile, *, pictures: int = 0) -> dict[str, NDArray[Any]]:
+    """The arrays of an .npz file by name, or the one of an .npy file under ""; `pictures` are those that it is for.
+
+    Nothing in it is run, and it takes no more memory than `most_bytes`. Raises FolderError where the file is damaged,
+    says more than it holds, has too many rows or columns, or unfolds to too much.
     """
     try:
-        _check_sizes(source.data)
+        _check_sizes(source.data, pictures)
         loaded = np.load(io.BytesIO(source.data), allow_pickle=False)
         return {"": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
     except _DAMAGE as error:
@@ -41,22 +61,29 @@ def read_arrays(source: IncomingFile) -> dict[str, NDArray[Any]]:
         raise FolderError(f"{source.name!r} cannot be read as NumPy's ({why}). Save it with numpy.save.") from error
 
 
-def _check_sizes(data: bytes) -> None:
+def _check_sizes(data: bytes, pictures: int) -> None:
     """Raise ValueError where an array says that it has more elements than there are bytes, or a zip unfolds too far."""
     if not data.startswith(b"PK"):
-        _check_array(io.BytesIO(data), len(data))
+        _check_array(io.BytesIO(data), len(data), pictures)
         return
+    most = most_bytes(len(data), pictures)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = archive.infolist()
-        unfolded, most = sum(one.file_size for one in members), max(MOST_UNFOLDED, MOST_FOLDS * len(data))
-        if unfolded > most:
-            raise ValueError(f"it unfolds to {unfolded:,} bytes; at most {most:,} are read")
+        _check_unfolded(sum(one.file_size for one in members), most)
+        needed = 0
         for one in members:  # zipfile gives no more bytes of a member than it says here
             with archive.open(one) as file:
-                _check_array(file, one.file_size)
+                needed += max(one.file_size, BYTES_A_NUMBER * _check_array(file, one.file_size, pictures))
+        _check_unfolded(needed, most)
 
 
-def _check_array(file: IO[bytes], size: int) -> None:
+def _check_unfolded(unfolded: int, most: int) -> None:
+    if unfolded > most:
+        raise ValueError(f"it unfolds to {unfolded:,} bytes; at most {most:,} are read")
+
+
+def _check_array(file: IO[bytes], size: int, pictures: int) -> int:
+    """How many elements an array has, by its header; raises ValueError where they are too many."""
     version = npy.read_magic(file)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"version {version} of the format is not for plain numbers")
@@ -65,3 +92,9 @@ def _check_array(file: IO[bytes], size: int) -> None:
     needed, there = math.prod(shape) * max(dtype.itemsize, 1), size - file.tell()
     if not dtype.hasobject and needed > there:  # NumPy itself refuses objects
         raise ValueError(f"it says it is of shape {shape}, {needed:,} bytes, and has {there:,}")
+    rows, columns = shape[0] if shape else 1, math.prod(shape[1:])
+    if rows > most_rows(pictures) or columns > MOST_NUMBERS:
+        raise ValueError(
+            f"it has {rows:,} rows of {columns:,}; at most {most_rows(pictures):,} of {MOST_NUMBERS:,} are read here"
+        )
+    return math.prod(shape)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from url_viz.errors import FolderError
 from url_viz.images.incoming import IncomingFile
-from url_viz.index.own_arrays import read_arrays
+from url_viz.index.own_arrays import most_bytes, most_rows, read_arrays
 from url_viz.index.own_values import Values, as_text, cleaned, number_values, text_values
 
 CSV_ENDINGS = (".csv", ".tsv", ".txt")
@@ -33,8 +33,17 @@ PATH_NAMES = (
 ARRAY = "array"
 """What the matrix of a .npy or .npz file is called among `OwnFile.lists`."""
 MOST_COLUMNS = 5_000
-MOST_CELLS = 500_000_000
+LONGEST_CELL = 32_768
+"""Bytes of a path, or of any other text in a Parquet file; what is kept is shorter."""
 LONGEST_NAME = 80
+_BYTES = {
+    **dict.fromkeys(("BOOLEAN", "INT32", "FLOAT"), 4),
+    **dict.fromkeys(("INT64", "DOUBLE", "INT96"), 8),
+    "BYTE_ARRAY": 64,
+}
+"""Bytes of a value once it is read, by its kind in a Parquet file."""
+_UNREADABLE = (pa.ArrowException, OSError, ValueError, OverflowError)
+"""What PyArrow raises on damaged files, times out of range, and text that is no UTF-8."""
 _SEPARATORS = ",;\t|"
 _LOGIT = re.compile(r"logits?[_.\- \[]?(\d+)\]?", re.IGNORECASE)
 
@@ -95,24 +104,26 @@ def read_own(
     *,
     path_column: str | None = None,
     paths: str | Path | IncomingFile | None = None,
+    pictures: int = 0,
 ) -> OwnFile:
     """Read a CSV, Parquet, .npy or .npz file; `path_column` names the column of paths where its name does not tell.
 
-    An array (N, C) has its paths beside it: in `paths` (one a line, or a table), or as text in the same .npz. Raises
-    FolderError where the file is none of these, is damaged, or has no paths.
+    An array (N, C) has its paths beside it: in `paths` (one a line, or a table), or as text in the same .npz. How far
+    a compressed file may unfold depends on how many `pictures` it is for. Raises FolderError where the file is none of
+    these, is damaged, has no paths, or unfolds to too much.
     """
     source = opened(file)
     if not source.data:
         raise FolderError(f"{source.name!r} is empty. Give a file with a column of paths and one of values.")
     ending = Path(source.name).suffix.lower()
     if ending in ARRAY_ENDINGS:
-        return _of_arrays(source, None if paths is None else opened(paths), path_column)
+        return _of_arrays(source, None if paths is None else opened(paths), path_column, pictures)
     if paths is not None:
         raise FolderError(f"{source.name!r} has paths of its own; a list of paths goes with .npy and .npz alone.")
     if ending in CSV_ENDINGS:
         return _of_csv(source, path_column)
     if ending in PARQUET_ENDINGS:
-        return _of_parquet(source, path_column)
+        return _of_parquet(source, path_column, pictures)
     known = ", ".join((*CSV_ENDINGS, *PARQUET_ENDINGS, *ARRAY_ENDINGS))
     raise FolderError(f"{source.name!r} is no table by its name. Give a file that ends in one of: {known}.")
 
@@ -219,8 +230,8 @@ def _take_logits(found: _Sorted, names: list[str], columns: list[pd.Series]) -> 
     found.lists["logits"] = np.stack([one.values for one in numbers if isinstance(one, Values)], axis=1)
 
 
-def _of_parquet(source: IncomingFile, path_column: str | None) -> OwnFile:
-    table = _parquet_table(source)
+def _of_parquet(source: IncomingFile, path_column: str | None, pictures: int) -> OwnFile:
+    table = _parquet_table(source, pictures)
     names = distinct_names(table.column_names)
     at = _place_of_paths(source.name, names, path_column)
     found = _Sorted()
@@ -233,32 +244,57 @@ def _of_parquet(source: IncomingFile, path_column: str | None) -> OwnFile:
             _take_list(found, name, column)
         else:
             found.take(name, _arrow_values(column))
-    if logits:
-        _take_logits(found, [names[i] for i in logits], [_arrow_text(table.column(i)) for i in logits])
-    return _done(source.name, names[at], _arrow_text(table.column(at)).str.strip().tolist(), found)
-
-
-def _parquet_table(source: IncomingFile) -> pa.Table:
     try:
-        file = pq.ParquetFile(pa.BufferReader(source.data))
-        about = file.metadata
-        cells = sum(
-            about.row_group(group).column(column).num_values
-            for group in range(about.num_row_groups)
-            for column in range(about.num_columns)
-        )
-        if cells > MOST_CELLS or about.num_columns > MOST_COLUMNS:
-            raise FolderError(
-                f"{source.name!r} unfolds to {cells:,} values in {about.num_columns:,} columns; at most "
-                f"{MOST_CELLS:,} in {MOST_COLUMNS:,} are read. Leave out what is not needed."
-            )
-        table = file.read()
-    except (pa.ArrowException, OSError, ValueError) as error:
+        if logits:
+            _take_logits(found, [names[i] for i in logits], [_arrow_text(table.column(i)) for i in logits])
+        paths = [path.strip() for path in _texts(table.column(at)).tolist()]
+    except _UNREADABLE as error:
+        why = str(error).partition("\n")[0]
+        raise FolderError(f"The paths or logits in {source.name!r} cannot be read ({why}). Write it again.") from error
+    return _done(source.name, names[at], paths, found)
+
+
+def _parquet_table(source: IncomingFile, pictures: int) -> pa.Table:
+    """The table of a Parquet file; columns of text as dictionaries, so that one long text many times takes no more."""
+    try:
+        with pq.ParquetFile(pa.BufferReader(source.data)) as plain:
+            about = plain.metadata
+            _check_parquet(source, about, pictures)
+        texts = [one.path for one in map(about.schema.column, range(about.num_columns)) if _is_text(one)]
+        with pq.ParquetFile(pa.BufferReader(source.data), read_dictionary=texts) as file:
+            table = file.read()
+    except _UNREADABLE as error:
         why = str(error).partition("\n")[0]
         raise FolderError(f"{source.name!r} cannot be read as Parquet ({why}). Write it again.") from error
     if table.num_rows == 0:
         raise FolderError(f"{source.name!r} has no rows. Give one row a picture.")
     return table
+
+
+def _is_text(column: Any) -> bool:
+    return bool(column.physical_type == "BYTE_ARRAY" and column.logical_type.type != "DECIMAL")
+
+
+def _check_parquet(source: IncomingFile, about: pq.FileMetaData, pictures: int) -> None:
+    """Raise FolderError where a file has more rows or columns, or unfolds further, than one for the pictures may."""
+    columns, groups = range(about.num_columns), range(about.num_row_groups)
+    size = [_bytes_of(about.schema.column(place)) for place in columns]
+    parts = [(place, about.row_group(group).column(place)) for group in groups for place in columns]
+    unfolded = sum(max(one.total_uncompressed_size, one.num_values * size[place]) for place, one in parts)
+    most = most_bytes(len(source.data), pictures)
+    if about.num_rows > most_rows(pictures) or about.num_columns > MOST_COLUMNS or unfolded > most:
+        raise FolderError(
+            f"{source.name!r} has {about.num_rows:,} rows and {about.num_columns:,} columns, and unfolds to "
+            f"{unfolded:,} bytes; for {pictures:,} pictures at most {most_rows(pictures):,}, {MOST_COLUMNS:,} and "
+            f"{most:,} are read. Leave out what is not needed, or write it as CSV."
+        )
+
+
+def _bytes_of(column: Any) -> int:
+    """What one value of a column takes once it is read; a text that is there many times is made once."""
+    if column.physical_type == "FIXED_LEN_BYTE_ARRAY":
+        return max(4, int(column.length))
+    return _BYTES[column.physical_type]
 
 
 def _is_list(kind: pa.DataType) -> bool:
@@ -282,7 +318,14 @@ def _take_list(found: _Sorted, name: str, column: pa.ChunkedArray) -> None:
 
 
 def _arrow_values(column: pa.ChunkedArray) -> Values | str:
-    kind = column.type
+    try:
+        return _typed_values(column)
+    except _UNREADABLE as error:
+        return f"its values cannot be read ({str(error).partition(chr(10))[0]})"
+
+
+def _typed_values(column: pa.ChunkedArray) -> Values | str:
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if pa.types.is_nested(kind):
         return "its cells are nested; one number or text a cell is read"
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
@@ -291,20 +334,46 @@ def _arrow_values(column: pa.ChunkedArray) -> Values | str:
         return number_values(column.cast(pa.float64()).to_pandas())
     if pa.types.is_null(kind):
         return "it has no values"
-    is_number = pa.types.is_integer(kind) or pa.types.is_decimal(kind)
+    is_number = pa.types.is_integer(column.type) or pa.types.is_decimal(column.type)
     return text_values(_arrow_text(column), numbers=is_number)
 
 
 def _arrow_text(column: pa.ChunkedArray) -> pd.Series:
-    """A column as text, "" where there is nothing; bytes are decoded as the file system's names are."""
-    values = column.to_pylist()
-    return pd.Series([as_text(value) for value in values], dtype=object).astype(str)
+    return pd.Series(_texts(column), dtype=object).astype(str)
 
 
-def _of_arrays(source: IncomingFile, beside: IncomingFile | None, path_column: str | None) -> OwnFile:
-    matrix, own_paths = _arrays(source)
+def _texts(column: pa.ChunkedArray) -> NDArray[np.object_]:
+    """A column as text (N,), "" where there is nothing; bytes are decoded as the file system's names are.
+
+    Raises ValueError for text that is no UTF-8 or longer than `LONGEST_CELL`, OverflowError for times out of range.
+    """
+    if not pa.types.is_dictionary(column.type):
+        return np.array([as_text(value) for value in column.to_pylist()], dtype=object)
+    return np.concatenate([np.zeros(0, object), *map(_of_dictionary, column.chunks)])
+
+
+def _of_dictionary(chunk: pa.DictionaryArray) -> NDArray[np.object_]:
+    """The text of each cell (N,): each distinct one is made once."""
+    distinct = chunk.dictionary
+    if (
+        pa.types.is_binary(distinct.type)
+        or pa.types.is_string(distinct.type)
+        or pa.types.is_large_string(distinct.type)
+    ):
+        longest = pa.compute.max(pa.compute.binary_length(distinct)).as_py() or 0
+        if longest > LONGEST_CELL:
+            raise ValueError(f"a text of {longest:,} bytes; at most {LONGEST_CELL:,} are read")
+    texts = np.array([*(as_text(value) for value in distinct.to_pylist()), ""], dtype=object)
+    cells: NDArray[np.object_] = texts[
+        np.asarray(chunk.indices.fill_null(len(texts) - 1).to_numpy(zero_copy_only=False))
+    ]
+    return cells
+
+
+def _of_arrays(source: IncomingFile, beside: IncomingFile | None, path_column: str | None, pictures: int) -> OwnFile:
+    matrix, own_paths = _arrays(source, pictures)
     if beside is not None:
-        paths = _path_list(beside, path_column)
+        paths = _path_list(beside, path_column, pictures)
     elif own_paths is not None:
         paths = own_paths
     else:
@@ -319,9 +388,9 @@ def _of_arrays(source: IncomingFile, beside: IncomingFile | None, path_column: s
     return _done(source.name, "paths", paths, _Sorted(lists={ARRAY: matrix}))
 
 
-def _arrays(source: IncomingFile) -> tuple[Matrix, list[str] | None]:
+def _arrays(source: IncomingFile, pictures: int) -> tuple[Matrix, list[str] | None]:
     """The one matrix of numbers in a file, and the paths beside it in an .npz."""
-    arrays = read_arrays(source)
+    arrays = read_arrays(source, pictures=pictures)
     matrices = [one for one in arrays.values() if one.ndim == 2 and one.dtype.kind in "fiu" and one.size]
     texts = [one for one in arrays.values() if one.ndim == 1 and one.dtype.kind in "US"]
     if len(matrices) != 1:
@@ -332,11 +401,11 @@ def _arrays(source: IncomingFile) -> tuple[Matrix, list[str] | None]:
         return matrices[0].astype(np.float32, copy=False), paths
 
 
-def _path_list(source: IncomingFile, path_column: str | None) -> list[str]:
+def _path_list(source: IncomingFile, path_column: str | None, pictures: int) -> list[str]:
     """Paths from a file: one a line where it is plain text, else the column of paths of a table."""
     if Path(source.name).suffix.lower() == ".txt":
         return [line.strip() for line in _decoded(source).splitlines() if line.strip()]
-    return list(read_own(source, path_column=path_column).paths)
+    return list(read_own(source, path_column=path_column, pictures=pictures).paths)
 
 
 def _done(name: str, path_column: str, paths: list[str], found: _Sorted) -> OwnFile:

@@ -126,7 +126,7 @@ def prepare(
     gets the import's name in front. Raises FolderError where nothing matches or nothing can be kept.
     """
     source = opened(file)
-    found = _with_measures(read_own(source, path_column=path_column, paths=paths))
+    found = _with_measures(read_own(source, path_column=path_column, paths=paths, pictures=len(pictures)))
     called = kept.import_name(name if name is not None else Path(source.name).stem)
     matched = match(found.paths, pictures.paths, root=pictures.root)
     if not matched.count:
