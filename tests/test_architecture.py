@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-BASE = {"errors", "workspace", "migration", "progress", "supervise"}
+BASE = {"errors", "rows", "printed", "workspace", "migration", "progress", "supervise"}
 STAGES = ["images", "models", "index", "insight", "image_set", "share", "jobs", "ui", "pages", "app"]
 """Left to right: a stage imports only stages to its left (and itself)."""
 

@@ -393,3 +393,21 @@ def test_forgetting_takes_all_that_lies_there(here: Path) -> None:
     (folder / "decisions.db").write_bytes(b"")
     forget(here / "pictures", workspace=here / "workspace")
     assert not folder.exists()
+
+
+def test_what_anybody_may_have_named_is_printed_without_its_escapes(
+    folder: Path, workspace: Path, model: Model, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An unpacked set brings its own label: names, extensions and backbones that no check of ours has seen."""
+    image_set = embed_folder(folder, model=model, workspace=workspace)
+    label = image_set._store.paths.about
+    record = json.loads(label.read_text())
+    wiping = "\x1b[2J\x1b]0;own\x07\u202ex\udcff"
+    record |= {"name": wiping, "skipped": [[wiping, 3]]}
+    record["spaces"] = [record["spaces"][0] | {"backbone": wiping}, *record["spaces"]]
+    label.write_text(json.dumps(record))
+    for words in (["sets"], ["sets", "--skipped"], ["sets", str(folder)], ["rank", str(folder), "--model", wiping]):
+        main([*words, "--workspace", str(workspace)])
+        said = capsys.readouterr()
+        assert r"\x1b[2J\x1b]0;own\x07\u202ex\udcff" in said.out + said.err
+        assert all(c.isprintable() or c == "\n" for c in said.out + said.err)

@@ -10,6 +10,7 @@ import tyro
 
 from training.config import PRESETS, Recipe, TrainConfig
 from url_viz.errors import UrlVizError
+from url_viz.printed import printable
 
 Config = TypeVar("Config")
 FLAT = (tyro.conf.OmitArgPrefixes,)
@@ -55,7 +56,7 @@ def _told(work: Callable[[], None]) -> int:
 
 
 def _failed(words: str) -> int:
-    print(f"error: {words}", file=sys.stderr)
+    print(f"error: {printable(words, kept=chr(10))}", file=sys.stderr)
     return 1
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 import pandas as pd
 from tyro.conf import Positional, arg
-from tyro.extras import SubcommandApp
 
 from url_viz.commands.arguments import Folder, ModelName, WorkspaceDir
 from url_viz.commands.compare import register as register_compare
@@ -17,18 +16,20 @@ from url_viz.commands.decide import register as register_decide
 from url_viz.commands.export import register as register_export
 from url_viz.commands.map import register as register_map
 from url_viz.commands.own import register as register_own
+from url_viz.commands.printing import PrintingApp
 from url_viz.commands.reasons import register as register_reasons
 from url_viz.commands.sets import register as register_sets
 from url_viz.commands.share import register as register_share
 from url_viz.commands.suspects import register as register_suspects
 from url_viz.errors import UrlVizError
 from url_viz.models.zoo import DEFAULT, EMBEDDED, shipped_head
+from url_viz.printed import printable
 from url_viz.progress import Progress, TerminalReport, command_report
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
 
-app = SubcommandApp()
+app = PrintingApp()
 STRICT_STATUS = 3
 
 
@@ -191,7 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = app.cli(prog="python -m url_viz", args=arguments)
         sys.stdout.flush()
     except UrlVizError as error:
-        print(f"error: {' '.join(str(error).splitlines())}", file=sys.stderr)
+        print(f"error: {printable(' '.join(str(error).splitlines()))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nStopped. What was read is kept; the same command goes on from here.", file=sys.stderr)

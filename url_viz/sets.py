@@ -48,7 +48,9 @@ def list_sets(workspace: str | Path | None = None) -> pd.DataFrame:
         models = ", ".join(dict.fromkeys(space.backbone for space in about.spaces))
         size = _bytes_in(paths.folder) / 2**20
         rows.append((set_id, about.title, str(about.root), len(files) - failed, failed, models, round(size, 1)))
-    return pd.DataFrame(rows, columns=["id", "name", "folder", "pictures", "failures", "models", "megabytes"])
+    columns = ["id", "name", "folder", "pictures", "failures", "models", "megabytes"]
+    found = pd.DataFrame(rows, columns=columns, dtype=object)  # pandas' own text is UTF-8, which names need not be
+    return found.astype({"pictures": int, "failures": int, "megabytes": float})
 
 
 def disk_use(folder: str | Path, *, workspace: str | Path | None = None) -> pd.DataFrame:
@@ -64,13 +66,14 @@ def disk_use(folder: str | Path, *, workspace: str | Path | None = None) -> pd.D
         parts[f"embeddings of {title}"] = sum(map(_bytes_in, tables))
         parts[f"map of {title}"] = _bytes_in(paths.tables / f"coordinates-{space.key}.lance")
     parts["decisions and the rest"] = max(0, _bytes_in(paths.folder) - sum(parts.values()))
-    return pd.DataFrame({"part": list(parts), "megabytes": [round(size / 2**20, 3) for size in parts.values()]})
+    megabytes = [round(size / 2**20, 3) for size in parts.values()]
+    return pd.DataFrame({"part": pd.Series(list(parts), dtype=object), "megabytes": megabytes})
 
 
 def skipped(folder: str | Path, *, workspace: str | Path | None = None) -> pd.DataFrame:
     """What the last scan of a folder passed over as no pictures: extension, files; the most frequent first."""
     _, about = _known(folder, workspace)
-    return pd.DataFrame(list(about.skipped), columns=["extension", "files"])
+    return pd.DataFrame(list(about.skipped), columns=["extension", "files"], dtype=object).astype({"files": int})
 
 
 def rename(folder: str | Path, name: str, *, workspace: str | Path | None = None) -> str:

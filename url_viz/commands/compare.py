@@ -4,13 +4,13 @@ from typing import Annotated
 
 import pandas as pd
 from tyro.conf import Positional, arg
-from tyro.extras import SubcommandApp
 
 from url_viz.commands.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
+from url_viz.commands.printing import PrintingApp
 from url_viz.errors import ImageSetError
 
 
-def register(app: SubcommandApp) -> None:
+def register(app: PrintingApp) -> None:
     """Add this command to the command line."""
     app.command(name="compare")(compare)
 

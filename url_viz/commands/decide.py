@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
-from tyro.extras import SubcommandApp
 
 from url_viz.commands.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
+from url_viz.commands.printing import PrintingApp
 from url_viz.errors import DecisionError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ Tags = UseAppendAction[tuple[str, ...]]
 By = Annotated[str, arg(help="the measure whose percentile is meant")]
 
 
-def register(app: SubcommandApp) -> None:
+def register(app: PrintingApp) -> None:
     """Add these commands to the command line."""
     for function in (decide, undo, redo, decisions, twins, sort):
         app.command(name=function.__name__)(function)

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
-from tyro.extras import SubcommandApp
 
 from url_viz.commands.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
+from url_viz.commands.printing import PrintingApp
 
 
-def register(app: SubcommandApp) -> None:
+def register(app: PrintingApp) -> None:
     """Add this command to the command line."""
     app.command(name="export")(export)
 

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, arg
-from tyro.extras import SubcommandApp
 
 from url_viz.commands.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
+from url_viz.commands.printing import PrintingApp
 from url_viz.errors import FolderError
 
 
-def register(app: SubcommandApp) -> None:
+def register(app: PrintingApp) -> None:
     """Add these commands to the command line."""
     app.command(name="representatives")(representatives)
     app.command(name="project")(project)

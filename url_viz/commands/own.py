@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
-from tyro.extras import SubcommandApp
 
 from url_viz.commands.arguments import Folder, WorkspaceDir
+from url_viz.commands.printing import PrintingApp
 from url_viz.errors import ImageSetError, UrlVizError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NO_LABELS = "none"
 
 
-def register(app: SubcommandApp) -> None:
+def register(app: PrintingApp) -> None:
     """Add these commands to the command line."""
     app.command(name="columns")(columns)
     app.command(name="labels")(labels)

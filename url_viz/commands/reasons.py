@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
-from tyro.extras import SubcommandApp
 
 from url_viz.commands.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
+from url_viz.commands.printing import PrintingApp
 from url_viz.errors import FolderError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PICTURE_PX = 800
 
 
-def register(app: SubcommandApp) -> None:
+def register(app: PrintingApp) -> None:
     """Add these commands to the command line."""
     app.command(name="reasons")(reasons)
     app.command(name="why")(why)

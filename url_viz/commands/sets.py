@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, arg
-from tyro.extras import SubcommandApp
 
 from url_viz.commands.arguments import Folder, WorkspaceDir
+from url_viz.commands.printing import PrintingApp
 from url_viz.errors import ImageSetError
 
 Known = Annotated[Path, arg(help="folder of an image set, as `sets` lists it")]
 
 
-def register(app: SubcommandApp) -> None:
+def register(app: PrintingApp) -> None:
     """Add these commands to the command line."""
     for name, function in _COMMANDS.items():
         app.command(name=name)(function)

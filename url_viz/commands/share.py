@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from tyro.conf import Positional, arg
-from tyro.extras import SubcommandApp
 
 from url_viz.commands.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
+from url_viz.commands.printing import PrintingApp
 from url_viz.errors import ImageSetError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ By = Annotated[str, arg(help="the measure whose percentile is meant")]
 WithFolder = Annotated[bool, arg(help="tell the whole path of the folder, not only its name")]
 
 
-def register(app: SubcommandApp) -> None:
+def register(app: PrintingApp) -> None:
     """Add these commands to the command line."""
     app.command(name="report")(report)
     app.command(name="share")(share)

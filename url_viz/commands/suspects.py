@@ -4,16 +4,16 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
-from tyro.extras import SubcommandApp
 
 from url_viz.commands.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
+from url_viz.commands.printing import PrintingApp
 
 KindName = Literal["label-error", "ambiguous", "conflicting-copies", "out-on-its-own"]
 Out = Annotated[Path | None, arg(help="write a .csv or .parquet file instead of printing")]
 Top = Annotated[int, arg(help="how many to print")]
 
 
-def register(app: SubcommandApp) -> None:
+def register(app: PrintingApp) -> None:
     """Add these commands to the command line."""
     app.command(name="suspects")(suspects)
     app.command(name="confused")(confused)

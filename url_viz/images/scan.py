@@ -9,6 +9,7 @@ from pathlib import Path
 
 from url_viz.errors import FolderError
 from url_viz.images.digest import image_id
+from url_viz.printed import printable
 
 EXTENSIONS = frozenset(
     b".jpg .jpeg .jpe .jfif .png .webp .gif .bmp .dib .tif .tiff .ppm .pgm .pbm .pnm .heic .heif .avif .tga .jp2 .j2k "
@@ -59,10 +60,7 @@ class Scan:
 
 def display_name(path: bytes) -> str:
     """A path for people and tables: valid UTF-8 with odd bytes and control characters shown as escapes."""
-    text = path.decode("utf-8", "backslashreplace")
-    if text.isprintable():  # nearly every name: a million are told in half a second
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return printable(path.decode("utf-8", "backslashreplace"))
 
 
 def absolute(root: Path, relative: bytes) -> bytes:

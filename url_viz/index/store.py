@@ -294,7 +294,7 @@ class Writer(Store):
                 raise
         return self
 
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+    def __exit__(self, _: object = None, error: BaseException | None = None, __: object = None) -> None:
         self._leave(is_failed=error is not None)
         told = None if error is None else of_the_disk(error, self.paths)
         if told is not None:

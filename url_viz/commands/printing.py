@@ -1,0 +1,51 @@
+"""What commands print is printable: names, paths and columns may come from anybody, a packed image set included."""
+
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from functools import wraps
+from typing import Any, TextIO, TypeVar, cast
+
+from tyro.extras import SubcommandApp
+
+from url_viz.printed import printable
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class _Printable:
+    """Standard output whose every line is printable."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        return self._file.write(printable(text, kept="\n"))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+class PrintingApp:
+    """tyro's SubcommandApp whose commands print nothing but printable text; its help keeps its colours."""
+
+    def __init__(self) -> None:
+        self._app = SubcommandApp()
+
+    def command(self, *, name: str) -> Callable[[Command], Command]:
+        """Register a function as a command."""
+
+        def registered(function: Command) -> Command:
+            @wraps(function)
+            def run(*values: Any, **named: Any) -> Any:
+                with redirect_stdout(cast(TextIO, _Printable(sys.stdout))):
+                    return function(*values, **named)
+
+            self._app.command(name=name)(run)
+            return function
+
+        return registered
+
+    def cli(self, *, prog: str, args: Sequence[str] | None) -> Any:
+        """Run the command that `args` name."""
+        return self._app.cli(prog=prog, args=args)
