@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from filelock import FileLock, Timeout
 
@@ -44,7 +45,7 @@ def pack(folder: str | Path, out: str | Path, *, workspace: str | Path | None = 
         raise FolderError(f"{str(target)!r} exists already. Choose another name, or remove it first.")
     with Writer(paths, Store(paths).about().root):
         try:
-            with replaced(target) as temporary, tarfile.open(temporary, "w") as archive:
+            with _whole(target) as whole, tarfile.open(fileobj=whole, mode="w") as archive:
                 _add_bytes_file(archive, LABEL, _label())
                 for file in _files_of(paths):
                     _add(archive, file, file.relative_to(paths.folder).as_posix())
@@ -112,6 +113,35 @@ def _put_in_place(made: Path, root: Path, home: Workspace, *, aside: Path) -> No
             f"Another process began to read {str(root)!r} meanwhile. Nothing of it was touched: wait until it is done, "
             f"and forget it before you unpack again."
         ) from error
+
+
+@contextmanager
+def _whole(target: Path) -> Iterator[IO[bytes]]:
+    """A file to write that appears as `target` once it is whole.
+
+    Until then it has no name, where the system can do that: a run that is killed leaves nothing. Elsewhere it has a
+    temporary one.
+    """
+    nameless = _nameless_in(target.parent)
+    if nameless is None:
+        with replaced(target) as temporary, temporary.open("wb") as file:
+            yield file
+        return
+    with os.fdopen(nameless, "wb") as file:
+        yield file
+        file.flush()
+        link = f"/proc/self/fd/{nameless}"
+        os.link(link, target, src_dir_fd=nameless, follow_symlinks=True)  # given a folder, Python follows the link
+
+
+def _nameless_in(folder: Path) -> int | None:
+    """A new file without a name, open for writing; None where the system or the file system has no such thing."""
+    if not hasattr(os, "O_TMPFILE") or not os.path.exists("/proc/self/fd"):
+        return None
+    try:
+        return os.open(folder, os.O_TMPFILE | os.O_WRONLY, 0o666)
+    except OSError:  # what is really wrong with the folder is told by the other way
+        return None
 
 
 def _label() -> bytes:

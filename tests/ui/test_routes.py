@@ -6,7 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
 from starlette.testclient import TestClient
+from starlette.websockets import WebSocket, WebSocketDisconnect
+from streamlit import config
 
 from tests.images.pictures import noise, write_folder
 from url_viz.image_set import ImageSet, embed_folder
@@ -125,6 +128,10 @@ def test_masks_are_let_go_of() -> None:
         "/url-viz/thumbnail/{set}/1.jpg",
         "/url-viz/thumbnail/0000000000000000/1.jpg",
         "/url-viz/thumbnail/..%2F..%2Fetc/1.jpg",
+        "/url-viz/thumbnail/{set}/9223372036854775808.jpg",
+        "/url-viz/picture/{set}/9223372036854775808.jpg",
+        "/url-viz/card/{set}/9223372036854775808",
+        "/url-viz/card/{set}/" + "9" * 5000,
         "/url-viz/picture/{set}/1.jpg",
         "/url-viz/picture/{set}/..%2F..%2Fetc%2Fpasswd.jpg",
         "/url-viz/card/{set}/1",
@@ -137,7 +144,56 @@ def test_masks_are_let_go_of() -> None:
     ],
 )
 def test_unknown_things_are_not_there(image_set: ImageSet, client: TestClient, path: str) -> None:
-    assert client.get(path.format(set=image_set.set_id)).status_code == 404
+    answer = client.get(path.format(set=image_set.set_id))
+    assert answer.status_code == 404
+    assert str(image_set.root.parent) not in answer.text
+    assert "cannot be read" not in answer.text
+
+
+@pytest.mark.parametrize(("asked", "kept"), [("none", "private, max-age=600"), ("asked", "no-store")])
+def test_behind_a_login_the_browser_keeps_nothing(
+    image_set: ImageSet, client: TestClient, monkeypatch: pytest.MonkeyPatch, asked: str, kept: str
+) -> None:
+    monkeypatch.setattr("url_viz.ui.routes.login", lambda: asked)
+    image_id = int(image_set.table()["id"].iloc[0])
+    assert client.get(thumbnail_url(image_set.set_id, image_id)).headers["cache-control"] == kept
+    if asked != "none":
+        for url in (picture_url(image_set, image_id), card_url(image_set).format(id=image_id), points_url(image_set)):
+            assert client.get(url).headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("origin", "is_let_in"),
+    [
+        ("http://127.0.0.1", True),
+        (None, True),
+        ("http://127.0.0.1:9999", False),
+        ("http://localhost", False),
+        ("http://evil.example", False),
+        ("null", False),
+        ("file://", False),
+        ("http://[", False),
+        ("https://proxied.example", True),
+        ("https://trusted.example:1", True),
+        ("https://trusted.example:2", False),
+    ],
+)
+def test_a_socket_opens_to_its_own_host_and_port(origin: str | None, is_let_in: bool) -> None:
+    async def opened(socket: WebSocket) -> None:
+        await socket.accept()
+        await socket.close()
+
+    app = Starlette(routes=[WebSocketRoute("/s", opened)], middleware=middleware())
+    headers = {"X-Forwarded-Host": "proxied.example"} | ({} if origin is None else {"Origin": origin})
+    before = config.get_option("server.corsAllowedOrigins")
+    config.set_option("server.corsAllowedOrigins", ["https://trusted.example:1"])
+    try:
+        with TestClient(app).websocket_connect("ws://127.0.0.1/s", headers=headers):
+            assert is_let_in
+    except WebSocketDisconnect:
+        assert not is_let_in
+    finally:
+        config.set_option("server.corsAllowedOrigins", before)
 
 
 def test_other_hosts_and_other_sites_are_refused(image_set: ImageSet, client: TestClient) -> None:

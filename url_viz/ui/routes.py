@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import sys
 from collections.abc import Callable
 from functools import wraps
 from urllib.parse import quote, urlencode
@@ -13,9 +14,10 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
-from url_viz.errors import ImageSetError, UrlVizError
+from url_viz.errors import ImageSetError, NotAllowedError, UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.images.decode import read_file
 from url_viz.images.workers import decoders
@@ -23,16 +25,21 @@ from url_viz.insight.categories import MOST_CATEGORIES, categories_of, category_
 from url_viz.insight.change import change
 from url_viz.insight.ranking import with_percentile
 from url_viz.models.zoo import DEFAULT
-from url_viz.ui.access import may_enter
+from url_viz.printed import printable
+from url_viz.ui.access import login, may_enter
 from url_viz.ui.masks import held_masks
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.points import Points, drawn_sample, encode_mask, encode_points
 from url_viz.ui.roots import allowed
+from url_viz.ui.sockets import OwnSocketsOnly
 from url_viz.ui.subsets import Subset, subsets
 
 BASE = "/url-viz"
 MOST_DRAWN = 100_000
 PICTURE_PX = 1600
+MOST_IDS = 1 << 63
+_GONE = "This is not there. Open the page again."
+_OUTSIDE = "This lies outside the folders that the app may read."
 HOSTS_VARIABLE = "URL_VIZ_ALLOWED_HOSTS"
 
 Answer = Callable[[Request], Response]
@@ -82,12 +89,22 @@ def points_url(
     return f"{BASE}/points/{image_set.set_id}?{urlencode({k: v for k, v in query.items() if v != ''})}"
 
 
+class _Numbered(Route):
+    """A route with a picture's id in it; one of more digits than Python reads is no address of ours."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        try:
+            return super().matches(scope)
+        except ValueError:
+            return Match.NONE, {}
+
+
 def routes() -> list[Route]:
     """All routes of the app's own."""
     return [
-        Route(f"{BASE}/thumbnail/{{set_id}}/{{image_id:int}}.jpg", _answered(_thumbnail)),
-        Route(f"{BASE}/picture/{{set_id}}/{{image_id:int}}.jpg", _answered(_picture)),
-        Route(f"{BASE}/card/{{set_id}}/{{image_id:int}}", _answered(_card)),
+        _Numbered(f"{BASE}/thumbnail/{{set_id}}/{{image_id:int}}.jpg", _answered(_thumbnail)),
+        _Numbered(f"{BASE}/picture/{{set_id}}/{{image_id:int}}.jpg", _answered(_picture)),
+        _Numbered(f"{BASE}/card/{{set_id}}/{{image_id:int}}", _answered(_card)),
         Route(f"{BASE}/points/{{set_id}}", _answered(_points)),
         Route(f"{BASE}/mask/{{key}}", _answered(_mask)),
         Route(f"{BASE}/representatives/{{set_id}}", _answered(_representatives)),
@@ -95,10 +112,16 @@ def routes() -> list[Route]:
 
 
 def middleware() -> list[Middleware]:
-    """Answer only requests that name this machine, or `$URL_VIZ_ALLOWED_HOSTS`: no other site can borrow a name."""
+    """Answer only requests that name this machine, or `$URL_VIZ_ALLOWED_HOSTS`: no other site can borrow a name.
+
+    The socket opens to the app's own pages only, and not to those of another port.
+    """
     named = [host for host in os.environ.get(HOSTS_VARIABLE, "").split(",") if host]
     hosts = ["localhost", "127.0.0.1", "[::1]", *named]
-    return [Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)]
+    return [
+        Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
+        Middleware(OwnSocketsOnly),
+    ]
 
 
 def map_points(
@@ -155,7 +178,11 @@ def class_names_of(table: pd.DataFrame) -> tuple[str, ...]:
 
 
 def _answered(answer: Answer) -> Answer:
-    """Turn users' errors into 404, and keep other sites from embedding what is private."""
+    """Turn users' errors into 404, and keep other sites from embedding what is private.
+
+    What an error says stays in the terminal: it names folders of this machine. Behind a login nothing is kept by the
+    browser, where the next person at it would find it after a logout.
+    """
 
     @wraps(answer)
     def endpoint(request: Request) -> Response:
@@ -164,14 +191,26 @@ def _answered(answer: Answer) -> Answer:
         if not may_enter(request.cookies, origin=f"{request.url.scheme}://{request.url.netloc}"):
             return PlainTextResponse("Log in first.", status_code=401)
         try:
-            response = answer(request)
+            response = answer(request) if _is_id(request) else _not_there()
         except UrlVizError as error:
-            response = PlainTextResponse(str(error), status_code=404)
+            print(f"{request.url.path}: {printable(str(error))}", file=sys.stderr)
+            response = _not_there(_OUTSIDE if isinstance(error, NotAllowedError) else _GONE)
+        if login() != "none":
+            response.headers["Cache-Control"] = "no-store"
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
     return endpoint
+
+
+def _is_id(request: Request) -> bool:
+    """Whether an id that is asked for can be one: the store holds them in 64 bits."""
+    return int(request.path_params.get("image_id", 0)) < MOST_IDS
+
+
+def _not_there(words: str = _GONE) -> Response:
+    return PlainTextResponse(words, status_code=404)
 
 
 def _thumbnail(request: Request) -> Response:

@@ -51,7 +51,16 @@ def test_the_app_answers_to_its_own_name_only(address: str) -> None:
     assert status(address, "GET", "/", Host="evil.example") == 400
 
 
-@pytest.mark.parametrize(("origin", "answer"), [("http://evil.example", b"403"), ("", b"101")])
+@pytest.mark.parametrize(
+    ("origin", "answer"),
+    [
+        ("http://evil.example", b"403"),
+        ("http://localhost:9999", b"403"),
+        ("http://127.0.0.1:9999", b"403"),
+        ("null", b"403"),
+        ("", b"101"),
+    ],
+)
 def test_the_socket_opens_to_our_own_pages_only(address: str, origin: str, answer: bytes) -> None:
     host, port = address.split(":")
     lines = [
