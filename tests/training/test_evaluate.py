@@ -11,7 +11,7 @@ from PIL import Image
 from training.config import EvaluateConfig
 from training.data.spec import labelled_pictures_of, pictures_of
 from training.embed import Embedded, embed_pictures
-from training.evaluate import crop_test, evaluate, main, order_of, table, write_json
+from training.evaluate import _uncertainties, crop_test, evaluate, main, order_of, table, write_json
 from url_viz.errors import FolderError, HeadMismatchError, NoImagesError
 from url_viz.insight.metrics import r_auroc, recall_at_1
 from url_viz.models.head import Head, Provenance, save_head
@@ -127,3 +127,13 @@ def test_specs(tmp_path: Path) -> None:
         pictures_of(f"nothing:{tmp_path}")
     with pytest.raises(FolderError, match="does not exist"):
         pictures_of("folder:/nowhere/at/all")
+
+
+def test_a_picture_whose_embedding_is_zero_is_the_last_in_the_order_by_length() -> None:
+    """1/norm is infinite there, and a resample of infinities is refused."""
+    embedding = np.array([[1, 0], [0, 2], [0, 0], [3, 3]], np.float16)
+    embedded = made(embedding, embedding[:0])
+    lengths = _uncertainties(None, embedded, with_baselines=True)["inverse_norm"]
+    assert np.argsort(-lengths).tolist() == [2, 0, 1, 3]
+    found = order_of("inverse_norm", lengths, np.array([True, True, False, True]), resamples=20, seed=0)
+    assert found.r_auroc == 1

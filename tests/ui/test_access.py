@@ -137,7 +137,12 @@ class TestWithALogin:
                 assert client.get(path).status_code == 401, path
             assert client.get(url).status_code == 401
             client.cookies.update(signed())
-            assert client.get(url).status_code == 200
+            image_id = int(image_set.table()["id"].iloc[0])
+            query = {"model": image_set.source.name}
+            for path in ("thumbnail/{}/{}.jpg", "picture/{}/{}.jpg", "card/{}/{}", "points/{}"):
+                answer = client.get(f"/url-viz/{path.format(image_set.set_id, image_id)}", params=query)
+                assert answer.status_code == 200
+                assert answer.headers["cache-control"] == "no-store"  # nothing for who comes after a logout
 
     def test_a_page_shows_the_way_to_log_in_and_nothing_else(self, monkeypatch: pytest.MonkeyPatch) -> None:
         at = AppTest.from_file(str(APP), default_timeout=60)

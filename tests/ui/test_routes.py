@@ -150,18 +150,6 @@ def test_unknown_things_are_not_there(image_set: ImageSet, client: TestClient, p
     assert "cannot be read" not in answer.text
 
 
-@pytest.mark.parametrize(("asked", "kept"), [("none", "private, max-age=600"), ("asked", "no-store")])
-def test_behind_a_login_the_browser_keeps_nothing(
-    image_set: ImageSet, client: TestClient, monkeypatch: pytest.MonkeyPatch, asked: str, kept: str
-) -> None:
-    monkeypatch.setattr("url_viz.ui.routes.login", lambda: asked)
-    image_id = int(image_set.table()["id"].iloc[0])
-    assert client.get(thumbnail_url(image_set.set_id, image_id)).headers["cache-control"] == kept
-    if asked != "none":
-        for url in (picture_url(image_set, image_id), card_url(image_set).format(id=image_id), points_url(image_set)):
-            assert client.get(url).headers["cache-control"] == "no-store"
-
-
 @pytest.mark.parametrize(
     ("origin", "is_let_in"),
     [
