@@ -19,6 +19,7 @@ _MISSING = frozenset({"", "nan", "na", "n/a", "#n/a", "null", "none", "<na>", "?
 _PADDED = r"[+-]?0\d+"
 _LONG_INTEGER = r"[+-]?\d{16,}"
 _DECIMAL_COMMA = r"[+-]?\d*,\d+"
+_NUMBER = r"(?i:[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?))"
 
 Kind = Literal["numeric", "categorical"]
 
@@ -84,12 +85,11 @@ def _as_numbers(distinct: pd.Series, *, decimal_comma: bool) -> NDArray[np.float
         return None
     if decimal_comma and rest.str.fullmatch(_DECIMAL_COMMA).any():
         rest = rest.str.replace(",", ".", regex=False)
-    if not rest.str.contains(r"^[+-]?(?:[\d.]|inf)", case=False).all():  # what pandas might take for a number otherwise
+    if not rest.str.fullmatch(_NUMBER).all():
         return None
     found = np.full(len(distinct), np.nan)
-    numbers = pd.to_numeric(rest, errors="coerce").to_numpy(np.float64)
-    found[~missing] = numbers
-    return None if np.isnan(numbers).any() else found
+    found[~missing] = rest.to_numpy(object).astype(np.float64)  # pandas.to_numeric reads the last bit wrong before 3.1
+    return found
 
 
 def _word(text: str) -> str | None:
