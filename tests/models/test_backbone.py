@@ -132,9 +132,10 @@ class TestNames:
         with pytest.raises(ModelError, match=f"{wrong}.*Close to it.*{right}"):
             load_backbone(wrong)
 
-    def test_a_name_like_no_other_is_told_where_to_look(self) -> None:
-        with pytest.raises(ModelError, match=r"'qqqqqqqq'\. `python -m url_viz models`"):
-            load_backbone("qqqqqqqq")
+    @pytest.mark.parametrize("name", ["qqqqqqqq", "foo:bar"])
+    def test_a_name_like_no_other_is_told_where_to_look(self, name: str) -> None:
+        with pytest.raises(ModelError, match=rf"'{name}'\. `python -m url_viz models`"):
+            load_backbone(name)
 
     @pytest.mark.parametrize("name", ["resnet18", "hf-hub:timm/resnet18.a1_in1k"])
     def test_weights_on_a_hub_out_of_reach_are_given_up_within_five_seconds(

@@ -162,7 +162,7 @@ def create_network(name: str, **options: int) -> Any:
     """The timm network `name` with random weights; raises ModelError for a name that timm does not know."""
     try:
         return timm.create_model(name, pretrained=False, **options)
-    except (RuntimeError, KeyError, ValueError) as error:
+    except (AssertionError, RuntimeError, KeyError, ValueError) as error:  # timm asserts what `foo:` may stand for
         close = difflib.get_close_matches(name.split(".")[0], timm.list_models(), n=5)
         hint = f" Close to it: {', '.join(close)}." if close else ""
         raise ModelError(
