@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export MPLBACKEND := Agg
 
-.PHONY: setup app test fix browser screenshots bench torture heads clean
+.PHONY: setup app test lowest fix browser screenshots bench torture heads clean
 
 setup: $(VENV)/.dev  ## make .venv with everything the app and its checks need
 
@@ -32,6 +32,14 @@ test: $(VENV)/.dev browser  ## run every check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile -m "not torture and not browser"
 	$(BIN)/python -m pytest -m "browser and not torture"
+
+LOWEST := build/lowest
+
+lowest:  ## run the quick tests with the lowest versions that the requirements allow (PYTHON=python3.13: on another Python)
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(LOWEST)/bin/uv pip install --python $(LOWEST) --resolution lowest-direct --only-binary :all: -r requirements-dev.txt
+	nice $(LOWEST)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile -m "not slow and not browser and not torture"
 
 fix: $(VENV)/.dev  ## let ruff mend format and lint
 	$(BIN)/ruff format .
