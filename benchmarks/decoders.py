@@ -19,10 +19,10 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.machine import machine
-from url_viz.images.digest import content_key
-from url_viz.images.incoming import IncomingFile
-from url_viz.images.read import picture_of
-from url_viz.images.workers import Decoders
+from url_viz.imaging.digest import content_key
+from url_viz.imaging.incoming import IncomingFile
+from url_viz.imaging.read import picture_of
+from url_viz.imaging.workers import Decoders
 from url_viz.insight.uploads import score, score_read
 from url_viz.models.model import Model, load_model
 from url_viz.models.zoo import DEFAULT

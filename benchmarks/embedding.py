@@ -24,9 +24,9 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.machine import machine
-from url_viz.images.decode import decode, read_file
-from url_viz.images.preprocess import middle, normalised, resized
-from url_viz.images.read import read_picture
+from url_viz.imaging.decode import decode, read_file
+from url_viz.imaging.preprocess import middle, normalised, resized
+from url_viz.imaging.read import read_picture
 from url_viz.models.backbone import load_backbone
 from url_viz.models.model import load_model
 from url_viz.models.zoo import DEFAULT
@@ -80,7 +80,7 @@ def ours(folder: Path, workspace: Path, precision: str) -> Callable[[], None]:
     model = load_model(DEFAULT, precision=precision, device="cpu", workspace=workspace)  # type: ignore[arg-type]
 
     def run() -> None:
-        from url_viz.images.scan import scan
+        from url_viz.imaging.scan import scan
         from url_viz.index.embed import embed
         from url_viz.index.store import Writer
         from url_viz.progress import silent

@@ -76,7 +76,7 @@ def _timed(taken: Taken, name: str) -> Iterator[None]:
 
 
 def _scan(place: Path, count: int) -> Taken:
-    from url_viz.images.scan import scan
+    from url_viz.imaging.scan import scan
 
     taken: Taken = {}
     if count > MOST_SCANNED:

@@ -19,8 +19,8 @@ from scipy.stats import spearmanr
 from benchmarks.machine import machine
 from url_viz.demo import build_demo
 from url_viz.errors import ImageError
-from url_viz.images.decode import decode, read_file
-from url_viz.images.preprocess import middle, resized
+from url_viz.imaging.decode import decode, read_file
+from url_viz.imaging.preprocess import middle, resized
 from url_viz.models.model import Model, load_model
 from url_viz.models.zoo import DEFAULT
 from url_viz.workspace import Workspace

@@ -30,9 +30,9 @@ from scipy.special import softmax
 from sklearn.metrics import average_precision_score
 
 from benchmarks.machine import machine
-from url_viz.images.preprocess import middle, resized
-from url_viz.images.query import upright_query
-from url_viz.images.scan import scan
+from url_viz.imaging.preprocess import middle, resized
+from url_viz.imaging.query import upright_query
+from url_viz.imaging.scan import scan
 from url_viz.index.neighbours import build_graph
 from url_viz.index.tables import Embeddings, Graph
 from url_viz.index.twins import twin_groups

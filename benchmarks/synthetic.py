@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from url_viz.images.digest import image_id
-from url_viz.images.preprocess import Preprocessing
+from url_viz.imaging.digest import image_id
+from url_viz.imaging.preprocess import Preprocessing
 from url_viz.index.store import Writer
 from url_viz.index.tables import IMAGES, UMAP, Coordinates, Embeddings, Graph
 from url_viz.models.model import EmbeddingSpace, resolve

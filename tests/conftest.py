@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.images.pictures import write_folder
+from tests.imaging.pictures import write_folder
 from url_viz.models.head import Head, Provenance, save_head
 from url_viz.models.model import Model, Source, load_model, with_head
 from url_viz.models.zoo import DEFAULT

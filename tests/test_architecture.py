@@ -10,28 +10,28 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 BASE = {"errors", "rows", "printed", "workspace", "migration", "progress", "supervise"}
-STAGES = ["images", "models", "index", "insight", "image_set", "share", "jobs", "ui", "pages", "app"]
+STAGES = ["imaging", "models", "index", "insight", "image_set", "share", "jobs", "ui", "pages", "app"]
 """Left to right: a stage imports only stages to its left (and itself)."""
 
 ALLOWED: dict[str, set[str]] = {
     **dict.fromkeys(BASE, BASE),
     **{stage: BASE | {"figures"} | set(STAGES[: place + 1]) for place, stage in enumerate(STAGES)},
     "figures": BASE | {"insight"},
-    "demo": BASE | {"images", "models", "index", "insight", "image_set"},
-    "sets": BASE | {"images", "models", "index", "insight", "image_set", "share"},
-    "packing": BASE | {"images", "models", "index", "insight", "image_set", "sets"},
+    "demo": BASE | {"imaging", "models", "index", "insight", "image_set"},
+    "sets": BASE | {"imaging", "models", "index", "insight", "image_set", "share"},
+    "packing": BASE | {"imaging", "models", "index", "insight", "image_set", "sets"},
     "commands": BASE
-    | {"commands", "figures", "images", "models", "index", "insight", "image_set", "sets", "share"}
+    | {"commands", "figures", "imaging", "models", "index", "insight", "image_set", "sets", "share"}
     | {"packing"},
-    "cli": BASE | {"commands", "figures", "demo", "images", "models", "index", "insight", "image_set", "sets", "jobs"},
-    "training": BASE | {"figures", "images", "models", "index", "insight", "training"},
+    "cli": BASE | {"commands", "figures", "demo", "imaging", "models", "index", "insight", "image_set", "sets", "jobs"},
+    "training": BASE | {"figures", "imaging", "models", "index", "insight", "training"},
 }
-for early in ("images", "models", "index", "insight"):
+for early in ("imaging", "models", "index", "insight"):
     ALLOWED[early] = ALLOWED[early] - {"figures"}
 for late in ("ui", "pages", "app"):
     ALLOWED[late] = ALLOWED[late] | {"demo", "sets", "packing", "training.config"}
 ALLOWED["__main__"] = {"cli", "supervise"}
-ALLOWED["__init__"] = BASE | {"models", "image_set", "images"}
+ALLOWED["__init__"] = BASE | {"models", "image_set", "imaging"}
 
 MAY_KNOW_STREAMLIT = {"ui", "pages", "app"}
 

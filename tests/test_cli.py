@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.images.pictures import write_folder
+from tests.imaging.pictures import write_folder
 from url_viz.cli import STRICT_STATUS, main
 from url_viz.image_set import open_image_set
 from url_viz.models.zoo import DEFAULT, EMBEDDED

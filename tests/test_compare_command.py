@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import dice_head
-from tests.images.pictures import write_folder
+from tests.imaging.pictures import write_folder
 from url_viz.cli import main
 from url_viz.models.head import save_head
 from url_viz.models.model import Model

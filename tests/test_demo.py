@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.images.pictures import noise
+from tests.imaging.pictures import noise
 from url_viz.demo import build_demo, degradations, measure, views
-from url_viz.images.scan import class_names, scan
+from url_viz.imaging.scan import class_names, scan
 from url_viz.workspace import Workspace
 
 KINDS = ["whole"] + [kind for kind in ("crop", "blur", "dark") for _ in range(6)]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.images.pictures import noise
+from tests.imaging.pictures import noise
 from url_viz.cli import main
 from url_viz.image_set import embed_folder
 from url_viz.models.model import Model

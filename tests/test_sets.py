@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from tests.images.pictures import write_folder
+from tests.imaging.pictures import write_folder
 from url_viz.cli import main
 from url_viz.errors import FolderError, ImageSetError, UrlVizError, WorkspaceError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set

@@ -32,8 +32,8 @@ from training.share import WHOLE, Share
 from training.store import ROW, Cache, CachePaths, Manifest, Shard, open_cache
 from training.targets import fitted_classifier_loss, own_classifier_loss
 from url_viz.errors import CacheError, ImageError, NoImagesError
-from url_viz.images.decode import decode
-from url_viz.images.preprocess import Preprocessing, middle, resized
+from url_viz.imaging.decode import decode
+from url_viz.imaging.preprocess import Preprocessing, middle, resized
 from url_viz.models.model import Model, load_model, load_source, resolve
 from url_viz.progress import Clock, Report, command_report
 

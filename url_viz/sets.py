@@ -12,9 +12,9 @@ import pandas as pd
 
 from url_viz.errors import FolderError, ImageError, ImageSetError
 from url_viz.image_set import read_before
-from url_viz.images.decode import read_file
-from url_viz.images.digest import content_key
-from url_viz.images.scan import absolute, display_name
+from url_viz.imaging.decode import read_file
+from url_viz.imaging.digest import content_key
+from url_viz.imaging.scan import absolute, display_name
 from url_viz.index import mend as index_mend
 from url_viz.index.mend import Mended
 from url_viz.index.store import About, Store, Writer, find_set, known_sets, write_about

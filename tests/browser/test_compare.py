@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.fixtures import OpenPage, Serve
 from tests.conftest import dice_head
-from tests.images.pictures import write_folder
+from tests.imaging.pictures import write_folder
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.head import save_head
 

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.fixtures import OpenPage, Serve
-from tests.images.pictures import noise, write_folder
+from tests.imaging.pictures import noise, write_folder
 from url_viz.jobs import list_jobs
 from url_viz.workspace import Workspace
 

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from tests.images.pictures import noise
+from tests.imaging.pictures import noise
 
 SEGFAULT, ABORT, KILLED, EXIT = (31, 13), (33, 13), (37, 13), (39, 13)
 """Sizes at which the process gets SIGSEGV, SIGABRT, SIGKILL (as from a system without memory), or simply exits."""

@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin
 
-from tests.images.pictures import encoded, noise
+from tests.imaging.pictures import encoded, noise
 
 STORED_AS = {
     1: None,

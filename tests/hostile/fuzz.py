@@ -12,9 +12,9 @@ import numpy as np
 
 from tests.hostile.encode import animation, clear_palette, rotated, srgb_profile, with_profile, ycck_jpeg
 from tests.hostile.zoo import MORE_KINDS, PLAIN_KINDS
-from tests.images.pictures import encoded, noise
-from url_viz.images.preprocess import Preprocessing
-from url_viz.images.read import Failure, read_picture
+from tests.imaging.pictures import encoded, noise
+from url_viz.imaging.preprocess import Preprocessing
+from url_viz.imaging.read import Failure, read_picture
 
 TELLING = (0, 1, 0x7F, 0x80, 0xFF)
 """Bytes at the edges of what counts and sizes may be."""

@@ -14,14 +14,14 @@ import pytest
 
 from tests.browser.fixtures import eventually
 from tests.hostile.crashing import ABORT, EXIT, KILLED, SEGFAULT, crashing_environment, write_bad
-from tests.images.pictures import noise, write_folder
+from tests.imaging.pictures import noise, write_folder
 from tests.jobs.conftest import command_of
 from url_viz.cli import STRICT_STATUS
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
-from url_viz.images.digest import image_id
-from url_viz.images.preprocess import Preprocessing
-from url_viz.images.read import Failure, Picture, read_picture
-from url_viz.images.workers import Decoders, read_apart
+from url_viz.imaging.digest import image_id
+from url_viz.imaging.preprocess import Preprocessing
+from url_viz.imaging.read import Failure, Picture, read_picture
+from url_viz.imaging.workers import Decoders, read_apart
 from url_viz.index.in_hand import InHand, notes_of, suspects
 from url_viz.jobs import cancel_job, start_job
 from url_viz.models.model import Model

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.hostile.test_stopped import holds_each_once
-from tests.images.pictures import write_folder
+from tests.imaging.pictures import write_folder
 from url_viz.cli import main
 from url_viz.errors import CheckpointError, JobError, UrlVizError, WorkspaceError
 from url_viz.image_set import embed_folder, open_image_set

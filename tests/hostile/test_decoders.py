@@ -19,14 +19,14 @@ from streamlit.testing.v1 import AppTest
 
 from tests.browser.fixtures import eventually
 from tests.hostile.crashing import ABORT, EXIT, HANG, KILLED, SEGFAULT, SLOW, SPOILED, crashing_environment
-from tests.images.pictures import encoded, noise, write_folder
+from tests.imaging.pictures import encoded, noise, write_folder
 from url_viz.errors import ImageError
 from url_viz.image_set import ImageSet, embed_folder
-from url_viz.images.digest import content_key
-from url_viz.images.incoming import IncomingFile
-from url_viz.images.preprocess import Preprocessing
-from url_viz.images.read import picture_of
-from url_viz.images.workers import Decoders, decoders
+from url_viz.imaging.digest import content_key
+from url_viz.imaging.incoming import IncomingFile
+from url_viz.imaging.preprocess import Preprocessing
+from url_viz.imaging.read import picture_of
+from url_viz.imaging.workers import Decoders, decoders
 from url_viz.insight.uploads import Refused, Scored, score
 from url_viz.models.model import Model
 from url_viz.ui.routes import middleware, picture_url, routes
@@ -45,7 +45,7 @@ def below() -> set[int]:
     """The processes that decode below this one."""
     found = set()
     for process in psutil.Process().children():
-        if "url_viz.images.workers" in process.cmdline():
+        if "url_viz.imaging.workers" in process.cmdline():
             found.add(process.pid)
     return found
 
@@ -205,8 +205,8 @@ class TestTheApp:
 HOLDING = """
 import sys, threading
 from pathlib import Path
-from url_viz.images.preprocess import Preprocessing
-from url_viz.images.workers import Decoders
+from url_viz.imaging.preprocess import Preprocessing
+from url_viz.imaging.workers import Decoders
 two = Decoders(2, most_s=5)
 threading.Thread(target=two.read, args=(Path(sys.argv[1]).read_bytes(), Preprocessing())).start()
 two.read(Path(sys.argv[2]).read_bytes(), Preprocessing())
@@ -216,8 +216,8 @@ threading.Event().wait()
 FORKED = """
 import os, sys
 from pathlib import Path
-from url_viz.images.preprocess import Preprocessing
-from url_viz.images.workers import decoders
+from url_viz.imaging.preprocess import Preprocessing
+from url_viz.imaging.workers import decoders
 def read(): return decoders.read(Path(sys.argv[1]).read_bytes(), Preprocessing()).content
 expected = read()
 child = os.fork()
@@ -249,7 +249,7 @@ class TestTheProcessAbove:
 
     def test_below_nothing_slow_is_imported(self) -> None:
         slow = "torch timm umap openvino lancedb streamlit sklearn pandas pyarrow"
-        script = f"import sys, url_viz.images.workers; print([m for m in {slow.split()!r} if m in sys.modules])"
+        script = f"import sys, url_viz.imaging.workers; print([m for m in {slow.split()!r} if m in sys.modules])"
         found = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
         assert found.stdout.strip() == "[]"
 

@@ -17,11 +17,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from streamlit.testing.v1 import AppTest
 
 from tests.conftest import dice_head
-from tests.images.pictures import write_folder
+from tests.imaging.pictures import write_folder
 from url_viz.errors import CheckpointError, FolderError, ModelError, NotAllowedError, WorkspaceError
 from url_viz.image_set import embed_folder
-from url_viz.images.incoming import IncomingFile, copy_into
-from url_viz.images.scan import LEADS_OUT, scan
+from url_viz.imaging.incoming import IncomingFile, copy_into
+from url_viz.imaging.scan import LEADS_OUT, scan
 from url_viz.index.store import read_about
 from url_viz.models.backbone import load_backbone
 from url_viz.models.head import load_head, save_head

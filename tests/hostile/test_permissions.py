@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.images.pictures import write_folder
+from tests.imaging.pictures import write_folder
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.models.zoo import DEFAULT
 

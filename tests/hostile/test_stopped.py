@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.hostile.encode import chunk, one_colour_png
-from tests.images.pictures import write_folder
+from tests.imaging.pictures import write_folder
 from url_viz.errors import WorkspaceError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.index.store import Store

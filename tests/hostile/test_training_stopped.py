@@ -16,7 +16,7 @@ import pytest
 import torch
 from filelock import FileLock
 
-from tests.images.pictures import write_folder
+from tests.imaging.pictures import write_folder
 from training.cache import write_cache
 from training.command import command
 from training.config import Augmentation, CacheConfig, FinetuneConfig, Recipe, TrainConfig

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 from tests.hostile.zoo import LARGE, Case, Special, build, everything, oriented
-from tests.images.pictures import noise, write_folder
+from tests.imaging.pictures import noise, write_folder
 from url_viz.cli import STRICT_STATUS
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
-from url_viz.images.digest import image_id
-from url_viz.images.scan import display_name
+from url_viz.imaging.digest import image_id
+from url_viz.imaging.scan import display_name
 from url_viz.models.model import Model
 from url_viz.models.zoo import DEFAULT
 from url_viz.progress import Progress

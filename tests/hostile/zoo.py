@@ -28,8 +28,8 @@ from tests.hostile.encode import (
     with_profile,
     ycck_jpeg,
 )
-from tests.images.pictures import encoded, noise
-from url_viz.images.scan import absolute
+from tests.imaging.pictures import encoded, noise
+from url_viz.imaging.scan import absolute
 
 register_heif_opener()
 PLAIN_KINDS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP", "gif": "GIF", "tif": "TIFF", "bmp": "BMP", "heic": "HEIF"}

@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tests.images.pictures import noise, write_folder
+from tests.imaging.pictures import noise, write_folder
 from tests.index.reader import Reader, is_consistent, names
 from url_viz.errors import NoImagesError, WorkspaceError
-from url_viz.images.digest import image_id
-from url_viz.images.scan import Scan, _Walk, scan
+from url_viz.imaging.digest import image_id
+from url_viz.imaging.scan import Scan, _Walk, scan
 from url_viz.index.embed import make_plan
 from url_viz.index.store import Writer
 from url_viz.index.tables import IMAGES

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from tests.images.pictures import write_folder
+from tests.imaging.pictures import write_folder
 from tests.index.reader import Reader, is_consistent
 from url_viz.index.store import Store
 from url_viz.models.model import Model

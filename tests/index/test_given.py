@@ -7,11 +7,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.images.pictures import noise, write_folder
+from tests.imaging.pictures import noise, write_folder
 from url_viz.cli import main
 from url_viz.errors import FolderError, ImageSetError, ModelError
 from url_viz.image_set import embed_folder, open_image_set
-from url_viz.images.scan import scan
+from url_viz.imaging.scan import scan
 from url_viz.index.given import given_embeddings, in_float16
 from url_viz.models.model import load_model, title_of
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.images.pictures import encoded, noise, write_folder
+from tests.imaging.pictures import encoded, noise, write_folder
 from url_viz.image_set import ImageSet, embed_folder
-from url_viz.images.measures import MEASURED, Measures, measure
+from url_viz.imaging.quality import MEASURED, Measures, measure
 from url_viz.index import measure as stage
 from url_viz.index.store import Store
 from url_viz.models.model import Model

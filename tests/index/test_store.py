@@ -13,7 +13,7 @@ import pytest
 
 from tests.index.examples import dice
 from url_viz.errors import ImageSetError, WorkspaceError
-from url_viz.images.preprocess import Preprocessing
+from url_viz.imaging.preprocess import Preprocessing
 from url_viz.index.neighbours import build_graph
 from url_viz.index.projection import pca_coordinates
 from url_viz.index.store import About, Store, Writer, find_set, known_sets, read_about

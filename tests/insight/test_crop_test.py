@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.images.pictures import noise, write_folder
+from tests.imaging.pictures import noise, write_folder
 from url_viz.insight.crop_test import CROP_SHARES, CropTest, Subject, crop_share, crop_test, middle_of
 from url_viz.models.model import Model
 

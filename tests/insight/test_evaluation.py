@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.images.pictures import write_folder
+from tests.imaging.pictures import write_folder
 from training.config import EvaluateConfig
 from training.data.spec import labelled_pictures_of
 from training.embed import Embedded

@@ -7,12 +7,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests.images.pictures import encoded, noise
+from tests.imaging.pictures import encoded, noise
 from url_viz.errors import ImageSetError
 from url_viz.image_set import embed_folder
-from url_viz.images.decode import decode, read_file
-from url_viz.images.preprocess import Preprocessing, middle, resized
-from url_viz.images.read import Picture, picture_of
+from url_viz.imaging.decode import decode, read_file
+from url_viz.imaging.preprocess import Preprocessing, middle, resized
+from url_viz.imaging.read import Picture, picture_of
 from url_viz.insight.heat import GRID, Heat, heat_of, seen_box
 from url_viz.insight.heat_picture import RAISES, in_words, over, overlay
 from url_viz.models.model import Model, load_model

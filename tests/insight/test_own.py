@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.images.pictures import write_folder
+from tests.imaging.pictures import write_folder
 from url_viz.errors import FolderError, ImageSetError, WorkspaceError
 from url_viz.image_set import ImageSet, embed_folder
-from url_viz.images.incoming import IncomingFile
+from url_viz.imaging.incoming import IncomingFile
 from url_viz.index.columns import Import, import_name, names_of_imports, version_of
 from url_viz.index.own_values import Values
 from url_viz.insight.baselines import margin

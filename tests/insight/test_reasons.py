@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import ImageFilter
 
-from tests.images.pictures import noise
+from tests.imaging.pictures import noise
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.index.tables import Graph
 from url_viz.insight.filters import OneOf, kept

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.images.pictures import encoded, noise, write_folder
+from tests.imaging.pictures import encoded, noise, write_folder
 from url_viz.image_set import ImageSet, embed_folder
-from url_viz.images.digest import content_key
-from url_viz.images.incoming import IncomingFile
+from url_viz.imaging.digest import content_key
+from url_viz.imaging.incoming import IncomingFile
 from url_viz.index.neighbours import K, build_graph
 from url_viz.index.tables import Embeddings
 from url_viz.insight.confusability import confusability

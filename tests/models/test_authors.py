@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tests.images.pictures import write_folder
+from tests.imaging.pictures import write_folder
 from url_viz.cli import main
 from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
 from url_viz.image_set import embed_folder, open_image_set
-from url_viz.images.preprocess import AUTHORS
+from url_viz.imaging.preprocess import AUTHORS
 from url_viz.models.authors import head_of, load_authors
 from url_viz.models.model import Model, load_model, resolve
 from url_viz.models.runtime_torch import TorchRuntime

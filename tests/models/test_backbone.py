@@ -69,7 +69,7 @@ def cat() -> Tensor:
     skimage = pytest.importorskip("skimage.data")
     from PIL import Image
 
-    from url_viz.images.preprocess import middle, normalised, resized
+    from url_viz.imaging.preprocess import middle, normalised, resized
 
     sheet = EMBEDDED[DEFAULT].preprocessing
     crop = middle(resized(Image.fromarray(skimage.chelsea()), sheet), sheet.size_px)

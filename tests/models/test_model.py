@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from tests.conftest import dice_head
-from tests.images.pictures import noise, write_folder
+from tests.imaging.pictures import noise, write_folder
 from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
-from url_viz.images.preprocess import normalised
+from url_viz.imaging.preprocess import normalised
 from url_viz.models.head import Head, Provenance, save_head
 from url_viz.models.model import EmbeddingSpace, Model, Source, backbone_weights_of, load_model, resolve, with_head
 from url_viz.models.zoo import DEFAULT, EMBEDDED, Embedded, file_digest, shipped_head

@@ -8,7 +8,7 @@ import pytest
 import timm
 import torch
 
-from tests.images.pictures import write_folder
+from tests.imaging.pictures import write_folder
 from url_viz.errors import ModelError
 from url_viz.image_set import embed_folder
 from url_viz.index.store import Store, Writer

@@ -10,12 +10,12 @@ import torch
 from safetensors.torch import save_file
 
 from tests.conftest import dice_head
-from tests.images.pictures import write_folder
+from tests.imaging.pictures import write_folder
 from training.finetune import carry_backbone
 from training.train import RunPaths
 from url_viz.errors import CheckpointError, ImageSetError, ModelError
 from url_viz.image_set import embed_folder, open_image_set
-from url_viz.images.preprocess import AUTHORS
+from url_viz.imaging.preprocess import AUTHORS
 from url_viz.models.head import save_head
 from url_viz.models.model import load_model, load_source, resolve, title_of
 from url_viz.models.own_weights import load_own, read_state, unwrapped

@@ -4,7 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
-from tests.images.pictures import noise, write_folder
+from tests.imaging.pictures import noise, write_folder
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 

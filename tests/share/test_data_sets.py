@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.images.pictures import write_folder
+from tests.imaging.pictures import write_folder
 from tests.share.sets import HOSTILE
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, embed_folder

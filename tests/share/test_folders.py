@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.images.pictures import noise, write_folder
+from tests.imaging.pictures import noise, write_folder
 from url_viz.errors import FolderError, ImageSetError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model

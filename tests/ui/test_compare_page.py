@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from streamlit.testing.v1 import AppTest
 
 from tests.conftest import dice_head
-from tests.images.pictures import write_folder
+from tests.imaging.pictures import write_folder
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.jobs import list_jobs, start_job
 from url_viz.models.head import save_head

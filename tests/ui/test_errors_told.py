@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.images.pictures import write_folder
+from tests.imaging.pictures import write_folder
 from url_viz.image_set import ImageSet, embed_folder
-from url_viz.images.incoming import IncomingFile
+from url_viz.imaging.incoming import IncomingFile
 from url_viz.workspace import SetPaths
 
 

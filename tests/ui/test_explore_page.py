@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.images.pictures import noise, write_folder
+from tests.imaging.pictures import noise, write_folder
 from url_viz.errors import NotAllowedError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import Job, list_jobs, start_job

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.conftest import dice_head
-from tests.images.pictures import write_folder
+from tests.imaging.pictures import write_folder
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import Job, list_jobs, start_job
 from url_viz.models.head import save_head

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.images.pictures import write_folder
+from tests.imaging.pictures import write_folder
 from url_viz.cli import main
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, embed_folder

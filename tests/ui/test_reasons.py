@@ -6,7 +6,7 @@ import pytest
 from PIL import ImageFilter
 from streamlit.testing.v1 import AppTest
 
-from tests.images.pictures import noise
+from tests.imaging.pictures import noise
 from tests.ui.test_explore_page import run, words
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.images.pictures import encoded, noise, write_folder
+from tests.imaging.pictures import encoded, noise, write_folder
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 from url_viz.ui.search import measures_to_gate_by

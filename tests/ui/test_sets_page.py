@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.images.pictures import write_folder
+from tests.imaging.pictures import write_folder
 from url_viz.image_set import embed_folder
 from url_viz.models.model import Model
 from url_viz.sets import list_sets

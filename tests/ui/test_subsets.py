@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
-from tests.images.pictures import write_folder
+from tests.imaging.pictures import write_folder
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.index.store import Writer

@@ -12,8 +12,8 @@ from PIL import Image
 
 from training.data.resources import resources_of
 from url_viz.errors import ImageError
-from url_viz.images.decode import decode, read_file
-from url_viz.images.scan import EXTENSIONS
+from url_viz.imaging.decode import decode, read_file
+from url_viz.imaging.scan import EXTENSIONS
 
 SHORT_SIDE_PX = 512
 """Pictures are stored with their short side at most so long: twice what a backbone looks at."""

@@ -10,7 +10,7 @@ import numpy as np
 from training.data.collect import Labelled
 from training.data.spec import PictureList
 from url_viz.errors import FolderError
-from url_viz.images.digest import image_id
+from url_viz.imaging.digest import image_id
 
 
 def picture_list(root: Path, entries: Sequence[Labelled]) -> PictureList:

@@ -12,8 +12,8 @@ from training.config import CacheConfig
 from training.data.spec import PictureList, is_tar, labelled_pictures_of, pictures_of, tar_path
 from training.data.tars import BadSample, classes_of_size, samples_of, shards_of
 from url_viz.errors import FolderError
-from url_viz.images.decode import read_file
-from url_viz.images.scan import absolute, display_name
+from url_viz.imaging.decode import read_file
+from url_viz.imaging.scan import absolute, display_name
 
 MOST_PLACES = 2**31 - 1
 """Places are stored as int32."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from url_viz.errors import FolderError, NoImagesError
-from url_viz.images.scan import class_names, scan
+from url_viz.imaging.scan import class_names, scan
 
 KINDS = ("folder",)
 TAR = "tar:"

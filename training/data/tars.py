@@ -19,8 +19,8 @@ from typing import IO
 
 from training.data.spec import NO_LABEL
 from url_viz.errors import FolderError
-from url_viz.images.digest import image_id
-from url_viz.images.scan import EXTENSIONS
+from url_viz.imaging.digest import image_id
+from url_viz.imaging.scan import EXTENSIONS
 
 IMAGENET_1K_CLASSES = 1000
 IMAGENET_21K_CLASSES = 21_843

@@ -59,7 +59,7 @@ def columns(
 
 def given_for(folder: Path, embeddings: Path, *, paths: Path | None, model: str) -> "Given":
     """The user's embeddings of a folder's pictures, and what became of the file printed; `own:NAME` names them."""
-    from url_viz.images.scan import scan
+    from url_viz.imaging.scan import scan
     from url_viz.index.given import given_embeddings
     from url_viz.models.model import GIVEN
 

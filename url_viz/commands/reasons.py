@@ -79,7 +79,7 @@ def _value(row: dict[str, Any]) -> str:
 
 
 def _write_heat(image_set: "ImageSet", image_id: int, out: Path) -> None:
-    from url_viz.images.query import upright_query
+    from url_viz.imaging.query import upright_query
     from url_viz.insight.heat_picture import in_words, over
 
     if out.suffix.lower() != ".png":

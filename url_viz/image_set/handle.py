@@ -13,8 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.errors import ImageSetError
-from url_viz.images.query import query_crop, read_query
-from url_viz.images.scan import absolute, display_name
+from url_viz.imaging.query import query_crop, read_query
+from url_viz.imaging.scan import absolute, display_name
 from url_viz.index.decisions import Action, Decisions
 from url_viz.index.store import Store
 from url_viz.index.tables import Graph, positions_of
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
     from url_viz.figures import Style
-    from url_viz.images.incoming import IncomingFile
+    from url_viz.imaging.incoming import IncomingFile
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from url_viz.errors import ImageSetError, NoImagesError
-from url_viz.images.scan import Scan, scan
+from url_viz.imaging.scan import Scan, scan
 from url_viz.index.embed import embed, score_missing
 from url_viz.index.finish import finish
 from url_viz.index.given import Given, given_embeddings
@@ -17,7 +17,7 @@ from url_viz.progress import Progress, Report, silent
 from url_viz.workspace import Workspace
 
 if TYPE_CHECKING:
-    from url_viz.images.incoming import IncomingFile
+    from url_viz.imaging.incoming import IncomingFile
 
 
 from url_viz.image_set.handle import ImageSet, embed_command

@@ -14,9 +14,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from url_viz.errors import ModelError, WorkspaceError
-from url_viz.images.read import Failure, Known, Picture, Reading, read_picture
-from url_viz.images.scan import FoundFile, Scan, absolute
-from url_viz.images.workers import read_apart
+from url_viz.imaging.read import Failure, Known, Picture, Reading, read_picture
+from url_viz.imaging.scan import FoundFile, Scan, absolute
+from url_viz.imaging.workers import read_apart
 from url_viz.index.given import Given
 from url_viz.index.in_hand import InHand, notes_of, suspects
 from url_viz.index.projection import PcaBasis, fit_pca

@@ -8,7 +8,7 @@ from dataclasses import astuple
 import numpy as np
 import pyarrow as pa
 
-from url_viz.images.measures import Measures, grey_thumbnail, measure
+from url_viz.imaging.quality import Measures, grey_thumbnail, measure
 from url_viz.index.store import Writer
 from url_viz.index.tables import MEASURES, positions_of
 from url_viz.progress import Clock, Report

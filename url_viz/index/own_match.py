@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from url_viz.errors import FolderError
-from url_viz.images.scan import display_name
+from url_viz.imaging.scan import display_name
 
 EXAMPLES = 5
 _DRIVE = re.compile(r"^[A-Za-z]:/")

@@ -19,8 +19,8 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from url_viz.errors import ImageSetError, WorkspaceError
-from url_viz.images.measures import VERSION as MEASURES_VERSION
-from url_viz.images.preprocess import Preprocessing
+from url_viz.imaging.preprocess import Preprocessing
+from url_viz.imaging.quality import VERSION as MEASURES_VERSION
 from url_viz.index.damage import LANCE_ERRORS, damage_is_told, full_disk_is_told, of_the_disk, was_written
 from url_viz.index.embedding_table import read_embeddings, read_unit_rows
 from url_viz.index.tables import (

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from url_viz.images.measures import MEASURED
+from url_viz.imaging.quality import MEASURED
 
 IMAGES = pa.schema(
     [

@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from url_viz.images.read import Picture
-from url_viz.images.workers import read_apart
+from url_viz.imaging.read import Picture
+from url_viz.imaging.workers import read_apart
 from url_viz.models.model import BATCH, Model
 
 CROP_SHARES = (0.1, 0.75)

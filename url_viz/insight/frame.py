@@ -8,8 +8,8 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from url_viz.images.measures import MEASURED
-from url_viz.images.scan import class_names, display_name
+from url_viz.imaging.quality import MEASURED
+from url_viz.imaging.scan import class_names, display_name
 from url_viz.index.store import Store
 from url_viz.index.tables import Graph, positions_of
 from url_viz.index.twins import twin_groups

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from url_viz.images.preprocess import Preprocessing
-from url_viz.images.read import Picture
+from url_viz.imaging.preprocess import Preprocessing
+from url_viz.imaging.read import Picture
 from url_viz.models.model import Model
 from url_viz.models.runtime import Outputs
 

@@ -10,10 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.errors import ImageError
-from url_viz.images.incoming import Incoming
-from url_viz.images.preprocess import Preprocessing
-from url_viz.images.read import Picture
-from url_viz.images.workers import decoders
+from url_viz.imaging.incoming import Incoming
+from url_viz.imaging.preprocess import Preprocessing
+from url_viz.imaging.read import Picture
+from url_viz.imaging.workers import decoders
 from url_viz.index.neighbours import K, build_graph
 from url_viz.index.projection import place
 from url_viz.index.tables import PLACED, Coordinates, Embeddings, Graph, positions_of

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
-from url_viz.images.preprocess import AUTHORS, Preprocessing
+from url_viz.imaging.preprocess import AUTHORS, Preprocessing
 from url_viz.models.backbone import Loaded, as_backbone, create_network, preprocessing_of
 from url_viz.models.head import Head, Provenance
 from url_viz.models.zoo import AuthorsFile

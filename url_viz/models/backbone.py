@@ -17,7 +17,7 @@ from timm.data import resolve_model_data_config
 from torch import Tensor, nn
 
 from url_viz.errors import CheckpointError, ModelError, WeightsUnavailableError
-from url_viz.images.preprocess import Preprocessing
+from url_viz.imaging.preprocess import Preprocessing
 from url_viz.models.zoo import EMBEDDED, Embedded, file_digest
 from url_viz.workspace import replaced
 

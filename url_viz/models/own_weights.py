@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from url_viz.errors import CheckpointError, ModelError
-from url_viz.images.preprocess import AUTHORS, Preprocessing
+from url_viz.imaging.preprocess import AUTHORS, Preprocessing
 from url_viz.models.authors import DAMAGE, HARMLESS, STATES
 from url_viz.models.backbone import Loaded, as_backbone, create_network, preprocessing_of
 from url_viz.models.zoo import OwnWeights

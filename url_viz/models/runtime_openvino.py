@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from url_viz.images.preprocess import Preprocessing
+from url_viz.imaging.preprocess import Preprocessing
 from url_viz.models.runtime import Outputs, Precision
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from url_viz.errors import ModelError
-from url_viz.images.preprocess import Preprocessing
+from url_viz.imaging.preprocess import Preprocessing
 from url_viz.models.backbone import Backbone
 from url_viz.models.runtime import Outputs, Precision, joined
 

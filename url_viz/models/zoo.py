@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from url_viz.errors import ModelError, WeightsUnavailableError
-from url_viz.images.preprocess import Preprocessing
+from url_viz.imaging.preprocess import Preprocessing
 from url_viz.workspace import Workspace
 
 DEFAULT = "tf_efficientnet_lite0"

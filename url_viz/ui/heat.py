@@ -9,7 +9,7 @@ import streamlit as st
 
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
-from url_viz.images.query import read_query
+from url_viz.imaging.query import read_query
 from url_viz.insight.heat import heat_of
 from url_viz.insight.heat_picture import in_words, overlay
 from url_viz.ui.loaded import running_model

@@ -19,8 +19,8 @@ from starlette.types import Scope
 
 from url_viz.errors import ImageSetError, NotAllowedError, UrlVizError
 from url_viz.image_set import ImageSet
-from url_viz.images.decode import read_file
-from url_viz.images.workers import decoders
+from url_viz.imaging.decode import read_file
+from url_viz.imaging.workers import decoders
 from url_viz.insight.categories import MOST_CATEGORIES, categories_of, category_names
 from url_viz.insight.change import change
 from url_viz.insight.ranking import with_percentile

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.image_set import ImageSet
-from url_viz.images.workers import decoders
+from url_viz.imaging.workers import decoders
 from url_viz.insight.ranking import with_percentile
 from url_viz.insight.uploads import nearest_in
 from url_viz.ui.beside import reference

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.fixtures import ROOT, Serve, eventually
 from tests.hostile.browser.offline import SOURCE
-from tests.images.pictures import encoded, noise, write_folder
+from tests.imaging.pictures import encoded, noise, write_folder
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import start_job
 from url_viz.sets import list_sets, rename

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.images.pictures import noise
+from tests.imaging.pictures import noise
 
 
 def picture(path: Path, seed: int = 0) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.images.pictures import encoded, noise
+from tests.imaging.pictures import encoded, noise
 from training.data.collect import by_file_name, by_parent, pieces_of
 from training.data.rendered import LETTERS, letters
 from training.data.resources import resources_of

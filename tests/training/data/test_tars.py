@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from timm.data import ImageNetInfo
 
-from tests.images.pictures import encoded, noise
+from tests.imaging.pictures import encoded, noise
 from training.data.tars import (
     BadSample,
     Sample,
@@ -23,7 +23,7 @@ from training.data.tars import (
 )
 from training.rows import SPLIT_PARTS
 from url_viz.errors import FolderError
-from url_viz.images.digest import image_id
+from url_viz.imaging.digest import image_id
 
 JPEG = encoded(noise())
 LABELS = {"n00000001": 0, "n00000002": 1}

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.images.pictures import noise, write_folder
+from tests.imaging.pictures import noise, write_folder
 from url_viz.errors import FolderError
-from url_viz.images.scan import class_names, display_name, scan
+from url_viz.imaging.scan import class_names, display_name, scan
 
 
 def paths(root: Path) -> list[bytes]:

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from url_viz.errors import ImageError
-from url_viz.images.decode import decode, read_file
-from url_viz.images.preprocess import Preprocessing, middle, resized
-from url_viz.images.read import Picture
-from url_viz.images.workers import decoders
+from url_viz.imaging.decode import decode, read_file
+from url_viz.imaging.preprocess import Preprocessing, middle, resized
+from url_viz.imaging.read import Picture
+from url_viz.imaging.workers import decoders
 
 _MODES_OF_PNG = frozenset(("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from url_viz.errors import FolderError
-from url_viz.images.digest import image_id
+from url_viz.imaging.digest import image_id
 from url_viz.printed import printable
 
 EXTENSIONS = frozenset(

@@ -22,10 +22,10 @@ import numpy as np
 from PIL import Image
 
 from url_viz.errors import ImageError
-from url_viz.images.decode import decode, format_of, read_file, take_turns
-from url_viz.images.digest import content_key
-from url_viz.images.preprocess import Preprocessing
-from url_viz.images.read import Failure, Picture, picture_of
+from url_viz.imaging.decode import decode, format_of, read_file, take_turns
+from url_viz.imaging.digest import content_key
+from url_viz.imaging.preprocess import Preprocessing
+from url_viz.imaging.read import Failure, Picture, picture_of
 
 MOST_S = 60.0
 MOST_MEMORY_BYTES = 6 << 30
@@ -165,7 +165,7 @@ class _Place:
         self._connection, theirs = Pipe()
         with theirs:
             number = theirs.fileno()
-            command = [sys.executable, "-m", "url_viz.images.workers", str(number), *self._bounds]
+            command = [sys.executable, "-m", "url_viz.imaging.workers", str(number), *self._bounds]
             self._process = subprocess.Popen(
                 command,
                 env=_environment(),

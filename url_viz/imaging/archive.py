@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from url_viz.errors import FolderError, ImageError
-from url_viz.images.incoming import Incoming, is_passed_over, safe_name, unique_names
-from url_viz.images.scan import EXTENSIONS
+from url_viz.imaging.incoming import Incoming, is_passed_over, safe_name, unique_names
+from url_viz.imaging.scan import EXTENSIONS
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 _ENCRYPTED = 0x1

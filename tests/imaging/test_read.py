@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tests.images.pictures import encoded, noise
-from url_viz.images.preprocess import Preprocessing, normalised
-from url_viz.images.read import Failure, Known, Picture, read_picture
+from tests.imaging.pictures import encoded, noise
+from url_viz.imaging.preprocess import Preprocessing, normalised
+from url_viz.imaging.read import Failure, Known, Picture, read_picture
 
 PREPROCESSING = Preprocessing(size_px=32, crop_share=0.8)
 

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from tests.hostile.encode import chunk, png_header, profile_bomb, text_bomb
-from tests.images.pictures import encoded, noise
+from tests.imaging.pictures import encoded, noise
 from url_viz.errors import ImageError
-from url_viz.images.decode import decode, read_file
+from url_viz.imaging.decode import decode, read_file
 
 
 def red(mode: str = "RGB") -> Image.Image:
@@ -79,7 +79,7 @@ def test_strips_make_the_picture_that_the_whole_would(monkeypatch: pytest.Monkey
     values = np.random.default_rng(0).normal(0, 50, (40, 30)).astype(np.float32)
     data = encoded(Image.fromarray(values), "TIFF")
     whole = np.asarray(decode(data)[0])
-    monkeypatch.setattr("url_viz.images.decode.STRIP_PIXELS", 7 * 30)
+    monkeypatch.setattr("url_viz.imaging.decode.STRIP_PIXELS", 7 * 30)
     assert np.array_equal(np.asarray(decode(data)[0]), whole)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from url_viz.errors import ImageError
-from url_viz.images import png
+from url_viz.imaging import png
 
 MOST_PIXELS = 300_000_000
 MOST_BYTES = 1 << 30

@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from url_viz.errors import FolderError
-from url_viz.images.scan import EXTENSIONS, PASSED_OVER_FOLDERS
-from url_viz.images.workers import decoders
+from url_viz.imaging.scan import EXTENSIONS, PASSED_OVER_FOLDERS
+from url_viz.imaging.workers import decoders
 
 LONGEST_NAME_BYTES = 120
 _NAMES_OF_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)

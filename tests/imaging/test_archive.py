@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.images.pictures import encoded, noise
+from tests.imaging.pictures import encoded, noise
 from url_viz.errors import FolderError, ImageError
-from url_viz.images.archive import Limits, is_zip, open_archive, sorted_zip
-from url_viz.images.incoming import IncomingFile
+from url_viz.imaging.archive import Limits, is_zip, open_archive, sorted_zip
+from url_viz.imaging.incoming import IncomingFile
 
 PICTURE = encoded(noise(1))
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from url_viz.errors import ImageError
-from url_viz.images.decode import decode, read_file
-from url_viz.images.digest import content_key
-from url_viz.images.preprocess import WIDEST_ASPECT, Preprocessing, middle, resized
+from url_viz.imaging.decode import decode, read_file
+from url_viz.imaging.digest import content_key
+from url_viz.imaging.preprocess import WIDEST_ASPECT, Preprocessing, middle, resized
 
 THUMBNAIL_PX = 256
 THUMBNAIL_QUALITY = 82

@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from tests.images.pictures import encoded, noise
-from url_viz.images.measures import EDGE_QUANTILE, MEASURED, grey_thumbnail, measure, sharpness
+from tests.imaging.pictures import encoded, noise
+from url_viz.imaging.quality import EDGE_QUANTILE, MEASURED, grey_thumbnail, measure, sharpness
 
 
 def grey(values: NDArray[np.generic]) -> Image.Image:
