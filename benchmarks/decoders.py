@@ -25,7 +25,7 @@ from url_viz.imaging.read import picture_of
 from url_viz.imaging.workers import Decoders
 from url_viz.insight.uploads import score, score_read
 from url_viz.models.model import Model, load_model
-from url_viz.models.zoo import DEFAULT
+from url_viz.models.names import DEFAULT
 
 COUNT = 200
 SIZE = (500, 375)

@@ -29,7 +29,7 @@ from url_viz.imaging.preprocess import middle, normalised, resized
 from url_viz.imaging.read import read_picture
 from url_viz.models.backbone import load_backbone
 from url_viz.models.model import load_model
-from url_viz.models.zoo import DEFAULT
+from url_viz.models.names import DEFAULT
 from url_viz.workspace import Workspace
 
 SMALL = (500, 375)

@@ -40,7 +40,7 @@ from url_viz.index.unit import normalised
 from url_viz.insight.suspects import AMBIGUOUS, LABEL_ERROR, TEMPERATURE, Judged, judge
 from url_viz.insight.votes import left_out
 from url_viz.models.model import Model, load_model
-from url_viz.models.zoo import DEFAULT
+from url_viz.models.names import DEFAULT
 
 FINE, ERROR, BLEND, DEGRADED = range(4)
 TRUTHS = ("fine", "label error", "blend", "degraded")

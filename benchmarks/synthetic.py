@@ -12,7 +12,7 @@ from url_viz.imaging.preprocess import Preprocessing
 from url_viz.index.store import Writer
 from url_viz.index.tables import IMAGES, UMAP, Coordinates, Embeddings, Graph
 from url_viz.models.model import EmbeddingSpace, resolve
-from url_viz.models.zoo import DEFAULT
+from url_viz.models.names import DEFAULT
 from url_viz.workspace import Workspace, set_id_of
 
 CLUSTERS = 200

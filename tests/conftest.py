@@ -9,7 +9,7 @@ import pytest
 from tests.imaging.pictures import write_folder
 from url_viz.models.head import Head, Provenance, save_head
 from url_viz.models.model import Model, Source, load_model, with_head
-from url_viz.models.zoo import DEFAULT
+from url_viz.models.names import DEFAULT
 from url_viz.workspace import HOME_VARIABLE
 
 EMBEDDING_SIZE = 1280

@@ -12,7 +12,7 @@ import pytest
 from tests.imaging.pictures import write_folder
 from url_viz.cli import STRICT_STATUS, main
 from url_viz.image_set import open_image_set
-from url_viz.models.zoo import DEFAULT, EMBEDDED
+from url_viz.models.names import DEFAULT, EMBEDDED
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = ("models", "embed", "rank", "search", "export", "sets", "forget", "demo")
@@ -171,7 +171,7 @@ class TestSearch:
     def test_a_gate_without_a_head_is_an_error(
         self, run: Run, read: Path, monkeypatch: pytest.MonkeyPatch, gate: tuple[str, str]
     ) -> None:
-        monkeypatch.setattr("url_viz.models.zoo.HEADS", read)  # no head is shipped from there
+        monkeypatch.setattr("url_viz.models.names.HEADS", read)  # no head is shipped from there
         assert "has no head" in run("search", read, read / "dog" / "0003.jpg", *gate, status=1)
 
     def test_a_query_that_is_none(self, run: Run, read: Path, head_file: Path) -> None:

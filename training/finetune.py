@@ -31,7 +31,7 @@ from url_viz.models.backbone import save_backbone
 from url_viz.models.head import Head
 from url_viz.models.head_module import HeadModule
 from url_viz.models.model import Model, Source, backbone_weights_of, load_model, load_source, resolve
-from url_viz.models.zoo import file_digest
+from url_viz.models.names import file_digest
 from url_viz.progress import Report, command_report
 from url_viz.workspace import replaced
 

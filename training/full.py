@@ -45,8 +45,8 @@ from url_viz.insight.metrics import classification_auroc, r_auroc, recall_at_1
 from url_viz.models.backbone import Backbone, Loaded, save_backbone
 from url_viz.models.head import Head, Provenance, save_head
 from url_viz.models.model import backbone_weights_of
+from url_viz.models.names import file_digest
 from url_viz.models.runtime import choose_device
-from url_viz.models.zoo import file_digest
 from url_viz.progress import Clock, Report
 from url_viz.workspace import replaced
 

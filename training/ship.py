@@ -40,7 +40,7 @@ from training.train import RunPaths, final_figures, provenance_of, save_run, tra
 from url_viz.errors import NoImagesError
 from url_viz.models.head import Head, save_head
 from url_viz.models.model import Model, Source, load_model, with_head
-from url_viz.models.zoo import HEADS
+from url_viz.models.names import HEADS
 from url_viz.progress import command_report, silent
 from url_viz.workspace import replaced
 

@@ -22,7 +22,7 @@ from url_viz.commands.sets import register as register_sets
 from url_viz.commands.share import register as register_share
 from url_viz.commands.suspects import register as register_suspects
 from url_viz.errors import UrlVizError
-from url_viz.models.zoo import DEFAULT, EMBEDDED, shipped_head
+from url_viz.models.names import DEFAULT, EMBEDDED, shipped_head
 from url_viz.printed import printable
 from url_viz.progress import Progress, TerminalReport, command_report
 

@@ -25,7 +25,7 @@ from url_viz.imaging.workers import Decoders, read_apart
 from url_viz.index.in_hand import InHand, notes_of, suspects
 from url_viz.jobs import cancel_job, start_job
 from url_viz.models.model import Model
-from url_viz.models.zoo import DEFAULT
+from url_viz.models.names import DEFAULT
 from url_viz.supervise import CRASHED_VARIABLE
 from url_viz.workspace import Workspace
 

@@ -16,7 +16,7 @@ from url_viz.imaging.read import Picture, picture_of
 from url_viz.insight.heat import GRID, Heat, heat_of, seen_box
 from url_viz.insight.heat_picture import RAISES, in_words, over, overlay
 from url_viz.models.model import Model, load_model
-from url_viz.models.zoo import DEFAULT
+from url_viz.models.names import DEFAULT
 
 SHEET = Preprocessing()
 

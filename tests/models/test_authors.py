@@ -21,8 +21,8 @@ from url_viz.image_set import embed_folder, open_image_set
 from url_viz.imaging.preprocess import AUTHORS
 from url_viz.models.authors import head_of, load_authors
 from url_viz.models.model import Model, load_model, resolve
+from url_viz.models.names import AuthorsFile, file_digest
 from url_viz.models.runtime_torch import TorchRuntime
-from url_viz.models.zoo import AuthorsFile, file_digest
 
 VIT = "vit_tiny_patch16_224.augreg_in21k"
 WITHIN = 1e-5

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from url_viz.errors import CheckpointError, ModelError, WeightsUnavailableError
 from url_viz.models.backbone import Backbone, by_position, load_backbone, preprocessing_of
-from url_viz.models.zoo import DEFAULT, EMBEDDED, file_digest
+from url_viz.models.names import DEFAULT, EMBEDDED, file_digest
 
 TINY = "test_resnet.r160_in1k"
 """timm's own test model of a third of a million weights: built here with random ones, so that it needs no hub."""

@@ -17,10 +17,10 @@ from url_viz.imaging.preprocess import Preprocessing, middle, normalised, resize
 from url_viz.insight.metrics import spearman
 from url_viz.models.backbone import Backbone, Loaded, load_backbone
 from url_viz.models.model import load_model
+from url_viz.models.names import DEFAULT
 from url_viz.models.runtime import Outputs, choose_device, joined
 from url_viz.models.runtime_openvino import OpenVinoRuntime, convert, converted
 from url_viz.models.runtime_torch import TorchRuntime
-from url_viz.models.zoo import DEFAULT
 
 ROOT = Path(__file__).parents[2]
 

@@ -14,7 +14,7 @@ from training.data import collect
 from training.data.collect import Labelled, by_card, by_catalog, by_folder, by_icon_name, pictures_of, spread, windows
 from training.data.packages import unpacked
 from url_viz.errors import FolderError
-from url_viz.models.zoo import DEFAULT, HEADS
+from url_viz.models.names import DEFAULT, HEADS
 
 
 def save(path: Path, seed: int = 0, *, size_px: int = 96) -> Path:

@@ -21,7 +21,7 @@ from url_viz.insight.metrics import r_auroc, recall_at_1
 from url_viz.models.backbone import Loaded, as_backbone, create_network, preprocessing_of
 from url_viz.models.head import load_head
 from url_viz.models.model import Model, Source, backbone_weights_of, load_model, load_source, resolve
-from url_viz.models.zoo import file_digest
+from url_viz.models.names import file_digest
 from url_viz.progress import silent
 
 NAME = "test_resnet"

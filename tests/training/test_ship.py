@@ -16,7 +16,7 @@ from training.ship import ShipConfig, command_of, main
 from training.train import RunPaths
 from url_viz.errors import NoImagesError
 from url_viz.models.head import load_head
-from url_viz.models.zoo import DEFAULT, HEADS
+from url_viz.models.names import DEFAULT, HEADS
 from url_viz.workspace import HOME_VARIABLE
 
 ROOT = Path(__file__).parents[2]

@@ -90,7 +90,7 @@ def _box(left: float, right: float, low: float, high: float) -> list[list[float]
 def test_with_one_model_only_a_second_one_is_offered(
     home: Workspace, tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from url_viz.models.zoo import DEFAULT, EMBEDDED
+    from url_viz.models.names import DEFAULT, EMBEDDED
 
     for name in [name for name in EMBEDDED if name != DEFAULT]:
         monkeypatch.delitem(EMBEDDED, name)
@@ -114,7 +114,7 @@ def test_a_model_that_did_not_read_the_set_is_offered_as_a_job(image_set: ImageS
 def test_where_one_has_no_head_only_confusability_is_compared(
     image_set: ImageSet, bare_model: Model, home: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from url_viz.models import zoo
+    from url_viz.models import names as zoo
 
     monkeypatch.setattr(zoo, "HEADS", tmp_path / "no heads")
     said = words(opened(image_set, second=zoo.DEFAULT))

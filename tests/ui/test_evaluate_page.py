@@ -127,7 +127,7 @@ def test_when_no_file_is_left_the_crop_test_says_so(labelled: ImageSet) -> None:
 def test_a_backbone_without_a_head_is_evaluated_by_the_rest(
     home: Workspace, tmp_path: Path, bare_model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from url_viz.models import zoo
+    from url_viz.models import names as zoo
 
     monkeypatch.setattr(zoo, "HEADS", tmp_path / "no heads")
     folder = write_folder(tmp_path / "zoo", 24, classes=("cat", "dog"))

@@ -123,7 +123,7 @@ def test_a_clicked_picture_opens_with_its_facts_and_neighbours(image_set: ImageS
 def test_a_backbone_without_a_head_says_so_and_offers_baselines(
     home: Workspace, tmp_path: Path, bare_model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from url_viz.models import zoo
+    from url_viz.models import names as zoo
 
     monkeypatch.setattr(zoo, "HEADS", tmp_path / "no heads")
     image_set = embed_folder(write_folder(tmp_path / "zoo", 5), model=bare_model, workspace=home.root)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from url_viz.models.zoo import DEFAULT
+from url_viz.models.names import DEFAULT
 
 Folder = Annotated[Path, arg(help="folder of pictures")]
 ModelName = Annotated[str, arg(help="zoo or timm name, or the path of a checkpoint")]

@@ -12,7 +12,7 @@ from url_viz.index.finish import finish
 from url_viz.index.given import Given, given_embeddings
 from url_viz.index.store import Store, Writer, find_set
 from url_viz.models.model import Model, load_model, resolve
-from url_viz.models.zoo import DEFAULT
+from url_viz.models.names import DEFAULT
 from url_viz.progress import Progress, Report, silent
 from url_viz.workspace import Workspace
 

@@ -24,7 +24,7 @@ from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
 from url_viz.imaging.preprocess import AUTHORS, Preprocessing
 from url_viz.models.backbone import Loaded, as_backbone, create_network, preprocessing_of
 from url_viz.models.head import Head, Provenance
-from url_viz.models.zoo import AuthorsFile
+from url_viz.models.names import AuthorsFile
 
 STATES = ("state_dict_ema", "model_ema", "state_dict", "model")
 """Where the weights are, in the order in which the authors' own loader looks."""

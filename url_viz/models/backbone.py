@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from url_viz.errors import CheckpointError, ModelError, WeightsUnavailableError
 from url_viz.imaging.preprocess import Preprocessing
-from url_viz.models.zoo import EMBEDDED, Embedded, file_digest
+from url_viz.models.names import EMBEDDED, Embedded, file_digest
 from url_viz.workspace import replaced
 
 HUB = ("huggingface.co", 443)

@@ -19,8 +19,8 @@ from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import Failure, Picture
 from url_viz.imaging.workers import read_apart
 from url_viz.models.head import Head, load_head
+from url_viz.models.names import DEFAULT, EMBEDDED, OWN_MARK, AuthorsFile, OwnWeights, Preset, file_digest, shipped_head
 from url_viz.models.runtime import PRECISIONS, Outputs, Precision, Runtime, choose_device
-from url_viz.models.zoo import DEFAULT, EMBEDDED, OWN_MARK, AuthorsFile, OwnWeights, Preset, file_digest, shipped_head
 from url_viz.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from url_viz.errors import CheckpointError, ModelError
 from url_viz.imaging.preprocess import AUTHORS, Preprocessing
 from url_viz.models.authors import DAMAGE, HARMLESS, STATES
 from url_viz.models.backbone import Loaded, as_backbone, create_network, preprocessing_of
-from url_viz.models.zoo import OwnWeights
+from url_viz.models.names import OwnWeights
 
 WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.", "backbone.", "encoder.")
 """What DataParallel, torch.compile, Lightning and users put before every name, one within the other."""

@@ -11,7 +11,7 @@ from url_viz.index.store import About, known_sets
 from url_viz.insight.compare import Compared, Comparison, disagreements, in_words, neighbours_in_words
 from url_viz.insight.report import table_bytes
 from url_viz.models.model import resolve, title_of
-from url_viz.models.zoo import EMBEDDED, own_heads
+from url_viz.models.names import EMBEDDED, own_heads
 from url_viz.ui.components.gallery import Tile, show_gallery
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.reading import running, set_name, start_reading

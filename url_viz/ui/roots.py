@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from url_viz.errors import FolderError, NotAllowedError
-from url_viz.models.zoo import AuthorsFile, OwnWeights
+from url_viz.models.names import AuthorsFile, OwnWeights
 from url_viz.workspace import Workspace
 
 ROOTS_VARIABLE = "URL_VIZ_ROOTS"

@@ -24,7 +24,7 @@ from url_viz.imaging.workers import decoders
 from url_viz.insight.categories import MOST_CATEGORIES, categories_of, category_names
 from url_viz.insight.change import change
 from url_viz.insight.ranking import with_percentile
-from url_viz.models.zoo import DEFAULT
+from url_viz.models.names import DEFAULT
 from url_viz.printed import printable
 from url_viz.ui.access import login, may_enter
 from url_viz.ui.masks import held_masks

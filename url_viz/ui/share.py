@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.image_set import ImageSet
-from url_viz.models.zoo import DEFAULT
+from url_viz.models.names import DEFAULT
 from url_viz.share.fiftyone import write_fiftyone
 from url_viz.share.image_folder import write_image_folder
 from url_viz.share.media import Shared

@@ -8,7 +8,7 @@ from url_viz.errors import UrlVizError
 from url_viz.index.store import known_sets
 from url_viz.jobs import list_jobs
 from url_viz.models.model import GIVEN, title_of
-from url_viz.models.zoo import EMBEDDED, OwnWeights, own_heads
+from url_viz.models.names import EMBEDDED, OwnWeights, own_heads
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.reading import KIND, latest, open_demo, open_folder, running, set_name, set_title
 from url_viz.ui.roots import roots, subfolders

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from url_viz.models.zoo import DEFAULT
+from url_viz.models.names import DEFAULT
 
 _SET, _MODEL = "set", "model"
 
