@@ -20,8 +20,8 @@ from PIL import Image
 
 from benchmarks.machine import machine
 from url_viz.imaging.digest import content_key
-from url_viz.imaging.incoming import IncomingFile
 from url_viz.imaging.read import picture_of
+from url_viz.imaging.uploads import IncomingFile
 from url_viz.imaging.workers import Decoders
 from url_viz.insight.uploads import score, score_read
 from url_viz.models.model import Model, load_model

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from url_viz.errors import FolderError
-from url_viz.imaging.incoming import IncomingFile
+from url_viz.imaging.uploads import IncomingFile
 from url_viz.index.own_file import OwnFile, read_own
 
 ROOT = Path(__file__).parents[2]

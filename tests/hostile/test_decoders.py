@@ -23,9 +23,9 @@ from tests.imaging.pictures import encoded, noise, write_folder
 from url_viz.errors import ImageError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.digest import content_key
-from url_viz.imaging.incoming import IncomingFile
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import picture_of
+from url_viz.imaging.uploads import IncomingFile
 from url_viz.imaging.workers import Decoders, decoders
 from url_viz.insight.uploads import Refused, Scored, score
 from url_viz.models.model import Model

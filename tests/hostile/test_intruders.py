@@ -20,8 +20,8 @@ from tests.conftest import dice_head
 from tests.imaging.pictures import write_folder
 from url_viz.errors import CheckpointError, FolderError, ModelError, NotAllowedError, WorkspaceError
 from url_viz.image_set import embed_folder
-from url_viz.imaging.incoming import IncomingFile, copy_into
 from url_viz.imaging.scan import LEADS_OUT, scan
+from url_viz.imaging.uploads import IncomingFile, copy_into
 from url_viz.index.store import read_about
 from url_viz.models.backbone import load_backbone
 from url_viz.models.head import load_head, save_head

@@ -11,7 +11,7 @@ import pytest
 from tests.imaging.pictures import write_folder
 from url_viz.errors import FolderError, ImageSetError, WorkspaceError
 from url_viz.image_set import ImageSet, embed_folder
-from url_viz.imaging.incoming import IncomingFile
+from url_viz.imaging.uploads import IncomingFile
 from url_viz.index.columns import Import, import_name, names_of_imports, version_of
 from url_viz.index.own_values import Values
 from url_viz.insight.baselines import margin

@@ -11,7 +11,7 @@ from PIL import Image
 from tests.imaging.pictures import encoded, noise, write_folder
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.digest import content_key
-from url_viz.imaging.incoming import IncomingFile
+from url_viz.imaging.uploads import IncomingFile
 from url_viz.index.neighbours import K, build_graph
 from url_viz.index.tables import Embeddings
 from url_viz.insight.confusability import confusability

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
 from url_viz.image_set import ImageSet, embed_folder
-from url_viz.imaging.incoming import IncomingFile
+from url_viz.imaging.uploads import IncomingFile
 from url_viz.ui.sidebar import brought_models
 from url_viz.workspace import Workspace
 

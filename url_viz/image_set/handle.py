@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
     from url_viz.figures import Style
-    from url_viz.imaging.incoming import IncomingFile
+    from url_viz.imaging.uploads import IncomingFile
 
 
 @dataclass(frozen=True)

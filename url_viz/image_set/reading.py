@@ -17,7 +17,7 @@ from url_viz.progress import Progress, Report, silent
 from url_viz.workspace import Workspace
 
 if TYPE_CHECKING:
-    from url_viz.imaging.incoming import IncomingFile
+    from url_viz.imaging.uploads import IncomingFile
 
 
 from url_viz.image_set.handle import ImageSet, embed_command

@@ -3,6 +3,7 @@
 import io
 import os
 import stat
+import struct
 import threading
 import warnings
 from collections.abc import Iterator
@@ -13,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from url_viz.errors import ImageError
-from url_viz.imaging import png
 
+PNG_START = b"\x89PNG\r\n\x1a\n"
 MOST_PIXELS = 300_000_000
 MOST_BYTES = 1 << 30
 DRAFT_MARGIN = 2
@@ -118,7 +119,7 @@ def _decoded_in_spite_of_metadata(data: bytes, short_side_px: int | None) -> tup
     except ValueError as error:  # Pillow's own guard against bombs of text; the pixels may be as good as any
         if "MAX_TEXT_" not in str(error):
             raise
-        return _decoded(png.without_metadata(data), short_side_px)
+        return _decoded(without_metadata(data), short_side_px)
 
 
 def _decoded(data: bytes, short_side_px: int | None) -> tuple[Image.Image, tuple[int, int]]:
@@ -234,7 +235,7 @@ def _ready_heif() -> None:
 
 
 _MARKS = {
-    "PNG": (0, png.START),
+    "PNG": (0, PNG_START),
     "JPEG": (0, b"\xff\xd8\xff"),
     "GIF": (0, b"GIF8"),
     "WebP": (8, b"WEBP"),
@@ -275,3 +276,24 @@ def _why_not_decoded(error: Exception) -> str:
     if "truncated" in text.lower() or isinstance(error, EOFError):
         return "is cut short (truncated)"
     return f"is damaged: {text or type(error).__name__}"
+
+
+_BESIDE_THE_PIXELS = frozenset((b"tEXt", b"zTXt", b"iTXt", b"iCCP", b"eXIf"))
+_FRAME_BYTES = 12
+"""Around a chunk's body: its length, its kind, its checksum."""
+
+
+def without_metadata(data: bytes) -> bytes:
+    """The same PNG without texts, profile and EXIF, for one whose metadata unpack to more than Pillow will hold."""
+    kept = [data[start:end] for kind, start, end in _chunks(data) if kind not in _BESIDE_THE_PIXELS]
+    return PNG_START + b"".join(kept)
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, start and end of each chunk; the last one may be cut short."""
+    start = len(PNG_START)
+    while start + 8 <= len(data):
+        (length,) = struct.unpack_from(">I", data, start)
+        end = start + length + _FRAME_BYTES
+        yield data[start + 4 : start + 8], start, end
+        start = end

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from url_viz.errors import FolderError
-from url_viz.imaging.incoming import IncomingFile
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.scan import FoundFile, Scan, display_name
+from url_viz.imaging.uploads import IncomingFile
 from url_viz.index.columns import import_name
 from url_viz.index.own_arrays import MOST_NUMBERS
 from url_viz.index.own_file import Matrix, OwnFile, opened, read_own

@@ -13,7 +13,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from url_viz.errors import FolderError
-from url_viz.imaging.incoming import IncomingFile
+from url_viz.imaging.uploads import IncomingFile
 
 MOST_UNFOLDED = 1 << 27
 """So many bytes a compressed file may always unfold to; a larger file to `MOST_FOLDS` times its own size."""

@@ -12,8 +12,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from url_viz.errors import FolderError, ImageSetError, WorkspaceError
-from url_viz.imaging.incoming import IncomingFile
 from url_viz.imaging.scan import display_name
+from url_viz.imaging.uploads import IncomingFile
 from url_viz.index import columns as kept
 from url_viz.index.columns import FOLDERS, Column, Import
 from url_viz.index.damage import full_disk_is_told

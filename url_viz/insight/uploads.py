@@ -10,9 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.errors import ImageError
-from url_viz.imaging.incoming import Incoming
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import Picture
+from url_viz.imaging.uploads import Incoming
 from url_viz.imaging.workers import decoders
 from url_viz.index.neighbours import K, build_graph
 from url_viz.index.projection import place

@@ -239,7 +239,7 @@ def resolve(name: str | Path) -> Source:
 
 
 def _of_authors(file: AuthorsFile) -> Source:
-    from url_viz.models.authors import head_of
+    from url_viz.models.checkpoints import head_of
 
     head = head_of(file)
     return Source(file.name, head.provenance.backbone, head, file.path, file)
@@ -296,11 +296,11 @@ def with_head(model: Model, source: Source) -> Model:
 def load_source(source: Source) -> "Loaded":
     """The backbone of a model in torch, wherever its weights lie."""
     if source.own is not None:
-        from url_viz.models.own_weights import load_own
+        from url_viz.models.checkpoints import load_own
 
         return load_own(source.own)
     if source.authors is not None:
-        from url_viz.models.authors import load_authors
+        from url_viz.models.checkpoints import load_authors
 
         return load_authors(source.authors)
     from url_viz.models.backbone import load_backbone

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from url_viz.image_set import ImageSet
-from url_viz.imaging.incoming import IncomingFile
+from url_viz.imaging.uploads import IncomingFile
 from url_viz.insight.ranking import with_percentile
 from url_viz.insight.uploads import Refused, Scored, rank
 from url_viz.ui.beside import reference

@@ -8,9 +8,16 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from url_viz.errors import FolderError
 from url_viz.image_set import ImageSet
-from url_viz.imaging.archive import RefusedMember, ZipMember, is_zip, open_archive
-from url_viz.imaging.incoming import Incoming, IncomingFile, is_passed_over
 from url_viz.imaging.scan import display_name
+from url_viz.imaging.uploads import (
+    Incoming,
+    IncomingFile,
+    RefusedMember,
+    ZipMember,
+    is_passed_over,
+    is_zip,
+    open_archive,
+)
 from url_viz.insight.uploads import Refused, Scored, read_all, score_read
 from url_viz.models.runtime import Precision
 from url_viz.ui.loaded import running_model

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.hostile.encode import chunk, png_header, text_bomb
 from tests.imaging.pictures import encoded, noise
 from url_viz.errors import FolderError
-from url_viz.imaging.incoming import IncomingFile, copy_into, is_passed_over, safe_name, unique_names
+from url_viz.imaging.uploads import IncomingFile, copy_into, is_passed_over, safe_name, unique_names
 
 
 @pytest.mark.parametrize(

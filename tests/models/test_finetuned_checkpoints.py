@@ -16,10 +16,10 @@ from training.train import RunPaths
 from url_viz.errors import CheckpointError, ImageSetError, ModelError
 from url_viz.image_set import embed_folder, open_image_set
 from url_viz.imaging.preprocess import AUTHORS
+from url_viz.models.checkpoints import load_own, read_state, unwrapped
 from url_viz.models.head import save_head
 from url_viz.models.model import load_model, load_source, resolve, title_of
 from url_viz.models.names import OwnWeights, file_digest
-from url_viz.models.own_weights import load_own, read_state, unwrapped
 
 TINY = "test_vit"
 """timm's smallest network: 160 px, 64 numbers a picture."""
