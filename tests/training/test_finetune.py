@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.models.test_authors import tensors_of, write
+from tests.models.test_authors_checkpoints import tensors_of, write
 from tests.training.conftest import draw
 from training.config import Augmentation, FinetuneConfig, InstanceTarget, Recipe
 from training.finetune import Figures, advice, finetune
