@@ -30,6 +30,8 @@ from scipy.special import softmax
 from sklearn.metrics import average_precision_score
 
 from benchmarks.machine import machine
+from url_viz.analysis.suspects import AMBIGUOUS, LABEL_ERROR, TEMPERATURE, Judged, judge
+from url_viz.analysis.votes import left_out
 from url_viz.imaging.preprocess import middle, resized
 from url_viz.imaging.query import upright_query
 from url_viz.imaging.scan import scan
@@ -37,8 +39,6 @@ from url_viz.index.neighbours import build_graph
 from url_viz.index.tables import Embeddings, Graph
 from url_viz.index.twins import twin_groups
 from url_viz.index.unit import normalised
-from url_viz.insight.suspects import AMBIGUOUS, LABEL_ERROR, TEMPERATURE, Judged, judge
-from url_viz.insight.votes import left_out
 from url_viz.models.model import Model, load_model
 from url_viz.models.names import DEFAULT
 

@@ -10,23 +10,24 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 BASE = {"errors", "rows", "printed", "workspace", "migration", "progress", "supervise"}
-STAGES = ["imaging", "models", "index", "insight", "image_set", "share", "jobs", "ui", "pages", "app"]
+STAGES = ["imaging", "models", "index", "analysis", "image_set", "share", "jobs", "ui", "pages", "app"]
 """Left to right: a stage imports only stages to its left (and itself)."""
 
 ALLOWED: dict[str, set[str]] = {
     **dict.fromkeys(BASE, BASE),
     **{stage: BASE | {"figures"} | set(STAGES[: place + 1]) for place, stage in enumerate(STAGES)},
-    "figures": BASE | {"insight"},
-    "demo": BASE | {"imaging", "models", "index", "insight", "image_set"},
-    "sets": BASE | {"imaging", "models", "index", "insight", "image_set", "share"},
-    "packing": BASE | {"imaging", "models", "index", "insight", "image_set", "sets"},
+    "figures": BASE | {"analysis"},
+    "demo": BASE | {"imaging", "models", "index", "analysis", "image_set"},
+    "sets": BASE | {"imaging", "models", "index", "analysis", "image_set", "share"},
+    "packing": BASE | {"imaging", "models", "index", "analysis", "image_set", "sets"},
     "commands": BASE
-    | {"commands", "figures", "imaging", "models", "index", "insight", "image_set", "sets", "share"}
+    | {"commands", "figures", "imaging", "models", "index", "analysis", "image_set", "sets", "share"}
     | {"packing"},
-    "cli": BASE | {"commands", "figures", "demo", "imaging", "models", "index", "insight", "image_set", "sets", "jobs"},
-    "training": BASE | {"figures", "imaging", "models", "index", "insight", "training"},
+    "cli": BASE
+    | {"commands", "figures", "demo", "imaging", "models", "index", "analysis", "image_set", "sets", "jobs"},
+    "training": BASE | {"figures", "imaging", "models", "index", "analysis", "training"},
 }
-for early in ("imaging", "models", "index", "insight"):
+for early in ("imaging", "models", "index", "analysis"):
     ALLOWED[early] = ALLOWED[early] - {"figures"}
 for late in ("ui", "pages", "app"):
     ALLOWED[late] = ALLOWED[late] | {"demo", "sets", "packing", "training.config"}

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from url_viz.analysis.categories import DECISION_COLOURS
+from url_viz.analysis.ranking import percentile
 from url_viz.figures import Style, fog_looks, map_figure
-from url_viz.insight.categories import DECISION_COLOURS
-from url_viz.insight.ranking import percentile
 
 
 def table_of(n: int) -> pd.DataFrame:

@@ -12,10 +12,10 @@ from PIL import ExifTags, Image
 
 from tests.conftest import dice_head
 from tests.imaging.pictures import encoded, noise, write_folder
+from url_viz.analysis.ranking import percentile
 from url_viz.errors import FolderError, ImageError, ImageSetError, WorkspaceError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging.quality import MEASURED
-from url_viz.insight.ranking import percentile
 from url_viz.models.head import save_head
 from url_viz.models.model import Model
 from url_viz.models.names import DEFAULT

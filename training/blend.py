@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from training.config import InstanceTarget
 from training.store import Cache
 from training.targets import Integers, Losses, confusability_loss, instance_loss
+from url_viz.analysis.baselines import softmax_entropy
+from url_viz.analysis.ranking import percentile
 from url_viz.errors import CacheError
-from url_viz.insight.baselines import softmax_entropy
-from url_viz.insight.ranking import percentile
 from url_viz.models.backbone import Loaded
 
 ROWS_AT_ONCE = 1 << 16

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.data.spec import PictureList
+from url_viz.analysis.crop_test import CROP_SHARES, middle_of
 from url_viz.errors import NoImagesError
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import Picture, Reading, read_picture
 from url_viz.imaging.scan import absolute, display_name
-from url_viz.insight.crop_test import CROP_SHARES, middle_of
 from url_viz.models.model import Model
 from url_viz.progress import Clock, Report
 

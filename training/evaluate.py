@@ -23,9 +23,8 @@ from training.config import EvaluateConfig
 from training.data.soft_labels import COLLECTION, soft_labels_of
 from training.data.spec import PictureList, labelled_pictures_of
 from training.embed import Embedded, embed_pictures
-from url_viz.errors import FolderError, HeadMismatchError
-from url_viz.insight.baselines import all_baselines
-from url_viz.insight.metrics import (
+from url_viz.analysis.baselines import all_baselines
+from url_viz.analysis.metrics import (
     Interval,
     Scored,
     bootstrap_interval,
@@ -37,6 +36,7 @@ from url_viz.insight.metrics import (
     recall_at_1,
     risk_coverage,
 )
+from url_viz.errors import FolderError, HeadMismatchError
 from url_viz.models.head import Head
 from url_viz.models.model import Model, load_model
 from url_viz.progress import command_report

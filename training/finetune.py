@@ -25,8 +25,8 @@ from training.lock import alone_in
 from training.rows import Rows, is_held_out, rows_of
 from training.store import Cache, read_failures
 from training.train import RunPaths, final_figures, provenance_of, save_run, train
+from url_viz.analysis.metrics import nearest_others, r_auroc, spearman
 from url_viz.errors import HeadMismatchError, ModelError
-from url_viz.insight.metrics import nearest_others, r_auroc, spearman
 from url_viz.models.backbone import save_backbone
 from url_viz.models.head import Head
 from url_viz.models.head_module import HeadModule

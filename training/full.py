@@ -36,12 +36,12 @@ from training.joint import (
 from training.probe import linear_probe
 from training.rows import ids_held_out
 from training.train import RunPaths
+from url_viz.analysis.metrics import classification_auroc, r_auroc, recall_at_1
 from url_viz.errors import FolderError, HeadMismatchError
 from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.preprocess import Preprocessing, normalised
 from url_viz.imaging.read import Picture, read_picture
 from url_viz.imaging.scan import absolute
-from url_viz.insight.metrics import classification_auroc, r_auroc, recall_at_1
 from url_viz.models.backbone import Backbone, Loaded, save_backbone
 from url_viz.models.head import Head, Provenance, save_head
 from url_viz.models.model import backbone_weights_of

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from training.config import Recipe
 from training.store import Cache
+from url_viz.analysis.metrics import recall_at_1
 from url_viz.errors import CacheError
-from url_viz.insight.metrics import recall_at_1
 
 MOST_BYTES_IN_MEMORY = 4 << 30
 SPLIT_PARTS = 10_000

@@ -26,8 +26,8 @@ from training.lock import alone_in
 from training.losses import l2_loss, pairs_of, ranking_loss
 from training.rows import Rows, rows_of
 from training.store import Cache, open_cache
+from url_viz.analysis.metrics import r_auroc, spearman
 from url_viz.errors import CacheError
-from url_viz.insight.metrics import r_auroc, spearman
 from url_viz.models.head import Head, Provenance, save_head
 from url_viz.models.head_module import HeadModule
 from url_viz.models.runtime import choose_device

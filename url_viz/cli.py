@@ -105,8 +105,8 @@ def rank(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Print the most ambiguous and the clearest pictures of a folder that was read."""
+    from url_viz.analysis.ranking import ends
     from url_viz.image_set import open_image_set
-    from url_viz.insight.ranking import ends
 
     table = open_image_set(folder, model=model, workspace=workspace).table()
     numeric = [str(name) for name in table.columns if pd.api.types.is_numeric_dtype(table[name])]

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.insight.categories import categories_of, category_colours
-from url_viz.insight.ranking import with_percentile
+from url_viz.analysis.categories import categories_of, category_colours
+from url_viz.analysis.ranking import with_percentile
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure, Heatmap, Scattergl

@@ -18,7 +18,7 @@ from tests.browser.harness_components import (
     answer_thumbnail,
     synthetic_points,
 )
-from url_viz.insight.categories import DECISIONS, category_colours
+from url_viz.analysis.categories import DECISIONS, category_colours
 from url_viz.ui.components.map import MapView, map_event, show_map
 from url_viz.ui.points import encode_mask
 

@@ -20,6 +20,7 @@ from streamlit.testing.v1 import AppTest
 from tests.browser.fixtures import eventually
 from tests.hostile.crashing import ABORT, EXIT, HANG, KILLED, SEGFAULT, SLOW, SPOILED, crashing_environment
 from tests.imaging.pictures import encoded, noise, write_folder
+from url_viz.analysis.uploads import Refused, Scored, score
 from url_viz.errors import ImageError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.digest import content_key
@@ -27,7 +28,6 @@ from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import picture_of
 from url_viz.imaging.uploads import IncomingFile
 from url_viz.imaging.workers import Decoders, decoders
-from url_viz.insight.uploads import Refused, Scored, score
 from url_viz.models.model import Model
 from url_viz.ui.routes import middleware, picture_url, routes
 

@@ -9,11 +9,11 @@ import timm
 import torch
 
 from tests.imaging.pictures import write_folder
+from url_viz.analysis.metrics import recall_at_1
 from url_viz.errors import ModelError
 from url_viz.image_set import embed_folder
 from url_viz.index.store import Store, Writer
 from url_viz.index.tables import embeddings_schema, fixed_lists
-from url_viz.insight.metrics import recall_at_1
 from url_viz.models.model import Model, load_model
 from url_viz.sets import list_sets
 

@@ -12,9 +12,9 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from url_viz.analysis.metrics import spearman
 from url_viz.errors import ModelError
 from url_viz.imaging.preprocess import Preprocessing, middle, normalised, resized
-from url_viz.insight.metrics import spearman
 from url_viz.models.backbone import Backbone, Loaded, load_backbone
 from url_viz.models.model import load_model
 from url_viz.models.names import DEFAULT

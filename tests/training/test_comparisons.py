@@ -16,7 +16,7 @@ from training.config import EvaluateConfig
 from training.data.spec import labelled_pictures_of
 from training.embed import Embedded, embed_pictures
 from training.evaluate import Beside, Upstream, against_classifier, classes_of, evaluate, human_entropy_of, main, table
-from url_viz.insight.metrics import (
+from url_viz.analysis.metrics import (
     Scored,
     classification_auroc,
     human_alignment,

@@ -12,8 +12,8 @@ from training.config import EvaluateConfig
 from training.data.spec import labelled_pictures_of, pictures_of
 from training.embed import Embedded, embed_pictures
 from training.evaluate import _uncertainties, crop_test, evaluate, main, order_of, table, write_json
+from url_viz.analysis.metrics import r_auroc, recall_at_1
 from url_viz.errors import FolderError, HeadMismatchError, NoImagesError
-from url_viz.insight.metrics import r_auroc, recall_at_1
 from url_viz.models.head import Head, Provenance, save_head
 from url_viz.models.model import Model, Source, with_head
 from url_viz.progress import silent

@@ -13,8 +13,8 @@ from training.config import Augmentation, FinetuneConfig, InstanceTarget, Recipe
 from training.finetune import Figures, advice, finetune
 from training.store import open_cache
 from training.train import RunPaths
+from url_viz.analysis.metrics import spearman
 from url_viz.errors import HeadMismatchError
-from url_viz.insight.metrics import spearman
 from url_viz.models.model import Model, Source, load_model, with_head
 from url_viz.progress import silent
 

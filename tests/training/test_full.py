@@ -15,9 +15,9 @@ from training.data.spec import labelled_pictures_of
 from training.finetune import carry_backbone, finetune, main
 from training.full import FullFigures, advice, finetune_everything, probe_and_figures, split_of
 from training.train import RunPaths
+from url_viz.analysis.metrics import r_auroc, recall_at_1
 from url_viz.errors import FolderError, HeadMismatchError, ModelError
 from url_viz.imaging.preprocess import Preprocessing
-from url_viz.insight.metrics import r_auroc, recall_at_1
 from url_viz.models.backbone import Loaded, as_backbone, create_network, preprocessing_of
 from url_viz.models.head import load_head
 from url_viz.models.model import Model, Source, backbone_weights_of, load_model, load_source, resolve

@@ -25,8 +25,8 @@ from training.store import (
     write_shard,
 )
 from training.train import RunPaths, batches, main, provenance_of, rate_at, save_run, train, uncertainty_of
+from url_viz.analysis.metrics import spearman
 from url_viz.errors import CacheError, ModelError
-from url_viz.insight.metrics import spearman
 from url_viz.models.head import load_head
 from url_viz.progress import Progress, silent
 

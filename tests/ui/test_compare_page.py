@@ -173,7 +173,7 @@ def test_a_checkpoint_outside_the_roots_is_not_looked_at(
 
 
 def test_the_scatter_lights_what_is_selected(image_set: ImageSet) -> None:
-    from url_viz.insight.compare import Compared
+    from url_viz.analysis.compare import Compared
 
     found: Compared = image_set.compare(image_set).measures["uncertainty"]
     ids = found.change.table["id"].iloc[[2, 5]]

@@ -8,9 +8,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
+from url_viz.analysis.evaluation import Counted
+from url_viz.analysis.metrics import Interval
 from url_viz.image_set import ImageSet, embed_folder
-from url_viz.insight.evaluation import Counted
-from url_viz.insight.metrics import Interval
 from url_viz.jobs import start_job
 from url_viz.models.model import Model
 from url_viz.ui.evaluate import class_order, coverage_table, deciles_table, measures_shown, measures_table, verdict
@@ -188,7 +188,7 @@ def test_figures_and_tables_hold_the_same_numbers(labelled: ImageSet) -> None:
 
 
 def test_tenths_as_a_table_count_every_picture(labelled: ImageSet) -> None:
-    from url_viz.insight.evaluation import deciles
+    from url_viz.analysis.evaluation import deciles
 
     pictures = found_of(labelled).pictures
     table = deciles_table(deciles(pictures.values["fusion"], pictures.is_right))

@@ -8,10 +8,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
+from url_viz.analysis.label_check import LabelCheck
 from url_viz.cli import main
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, embed_folder
-from url_viz.insight.label_check import LabelCheck
 from url_viz.jobs import start_job
 from url_viz.models.model import Model
 from url_viz.ui.labels import Pair, in_scope, of_pair, pair_at, tiles

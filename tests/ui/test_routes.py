@@ -12,8 +12,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from streamlit import config
 
 from tests.imaging.pictures import noise, write_folder
+from url_viz.analysis.ranking import percentile
 from url_viz.image_set import ImageSet, embed_folder
-from url_viz.insight.ranking import percentile
 from url_viz.models.model import Model
 from url_viz.ui.masks import HeldMasks, held_masks
 from url_viz.ui.points import decode_mask, decode_points

@@ -13,9 +13,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import encoded, noise, write_folder
+from url_viz.analysis.uploads import Scored, score
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging.uploads import IncomingFile
-from url_viz.insight.uploads import Scored, score
 from url_viz.jobs import list_jobs
 from url_viz.models.model import Model
 from url_viz.ui.upload import sort

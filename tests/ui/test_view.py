@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from url_viz.insight.filters import OneOf
-from url_viz.insight.ranking import with_percentile
+from url_viz.analysis.filters import OneOf
+from url_viz.analysis.ranking import with_percentile
 from url_viz.ui.view import Scope, measures_of, ordinal, page_of, scoped, sides, tiles, value_text
 
 

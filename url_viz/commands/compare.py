@@ -24,8 +24,8 @@ def compare(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Compare two models or heads on a folder: order, most ambiguous tenth, neighbours, and where they disagree."""
+    from url_viz.analysis.compare import disagreements, in_words, neighbours_in_words
     from url_viz.image_set import open_image_set
-    from url_viz.insight.compare import disagreements, in_words, neighbours_in_words
 
     first, second = (open_image_set(folder, model=name, workspace=workspace) for name in (model, other))
     found = first.compare(second)

@@ -27,8 +27,8 @@ def representatives(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Print a picture that stands for each region of the map: its path, how many it stands for, and their class."""
+    from url_viz.analysis.report import write_table
     from url_viz.image_set import open_image_set
-    from url_viz.insight.report import write_table
 
     found = open_image_set(folder, model=model, workspace=workspace).representatives(count)
     if out is not None:
@@ -47,8 +47,8 @@ def project(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Draw some pictures on a map of their own, and write their ids, paths and places."""
+    from url_viz.analysis.report import write_table
     from url_viz.image_set import open_image_set
-    from url_viz.insight.report import write_table
 
     image_set = open_image_set(folder, model=model, workspace=workspace)
     found = image_set.project(_ids_in(ids))

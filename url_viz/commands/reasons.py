@@ -31,8 +31,8 @@ def reasons(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Count the likely reasons why pictures of a folder are ambiguous, or list the pictures with one of them."""
+    from url_viz.analysis.reasons import reason_counts, with_reason
     from url_viz.image_set import open_image_set
-    from url_viz.insight.reasons import reason_counts, with_reason
 
     image_set = open_image_set(folder, model=model, workspace=workspace)
     if reason is not None:
@@ -79,8 +79,8 @@ def _value(row: dict[str, Any]) -> str:
 
 
 def _write_heat(image_set: "ImageSet", image_id: int, out: Path) -> None:
+    from url_viz.analysis.heat_picture import in_words, over
     from url_viz.imaging.query import upright_query
-    from url_viz.insight.heat_picture import in_words, over
 
     if out.suffix.lower() != ".png":
         raise FolderError(f"{str(out)!r} is no PNG file. Give a name that ends in .png.")

@@ -29,8 +29,8 @@ def suspects(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Print the pictures whose label is to be doubted, the most doubtful first, with the class to try."""
+    from url_viz.analysis.report import write_table
     from url_viz.image_set import open_image_set
-    from url_viz.insight.report import write_table
 
     check = open_image_set(folder, model=model, workspace=workspace).checked_labels()
     found = check.suspects
@@ -55,8 +55,8 @@ def confused(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Print pairs of classes that are taken for each other: how many pictures, and what share of each class."""
+    from url_viz.analysis.report import write_table
     from url_viz.image_set import open_image_set
-    from url_viz.insight.report import write_table
 
     found = open_image_set(folder, model=model, workspace=workspace).confused_classes()
     if out is not None:

@@ -12,23 +12,23 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.analysis.compare import Comparison, Read, compare
+from url_viz.analysis.decided import DecidedTable, decisions_of
+from url_viz.analysis.frame import Frame, frame_of
+from url_viz.analysis.heat import Heat, heat_of
+from url_viz.analysis.label_check import WithLabels
+from url_viz.analysis.on_map import OnMap
+from url_viz.analysis.own import OwnColumn, OwnTable, Prepared
+from url_viz.analysis.ranking import percentile_among
+from url_viz.analysis.reasons import ReasonedTable
+from url_viz.analysis.retrieval import near_in_graph, search
+from url_viz.analysis.twins import one_of_each, twin_table
 from url_viz.errors import ImageSetError
 from url_viz.imaging.query import query_crop, read_query
 from url_viz.imaging.scan import absolute, display_name
 from url_viz.index.decisions import Action, Decisions
 from url_viz.index.store import Store
 from url_viz.index.tables import Graph, positions_of
-from url_viz.insight.compare import Comparison, Read, compare
-from url_viz.insight.decided import DecidedTable, decisions_of
-from url_viz.insight.frame import Frame, frame_of
-from url_viz.insight.heat import Heat, heat_of
-from url_viz.insight.label_check import WithLabels
-from url_viz.insight.on_map import OnMap
-from url_viz.insight.own import OwnColumn, OwnTable, Prepared
-from url_viz.insight.ranking import percentile_among
-from url_viz.insight.reasons import ReasonedTable
-from url_viz.insight.retrieval import near_in_graph, search
-from url_viz.insight.twins import one_of_each, twin_table
 from url_viz.models.head import Head
 from url_viz.models.model import EmbeddingSpace, Model, Source, load_model
 from url_viz.workspace import Workspace
@@ -258,7 +258,7 @@ class ImageSet(OnMap, WithLabels):
         return decisions_of(self._store.paths.decisions, self._files)
 
     def compare(self, other: "ImageSet") -> Comparison:
-        """How another model's reading of the same folder differs from this one; see `url_viz.insight.compare`.
+        """How another model's reading of the same folder differs from this one; see `url_viz.analysis.compare`.
 
         Raises ImageSetError where `other` is of another folder.
         """

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.analysis.ranking import with_percentile
 from url_viz.errors import DecisionError, FolderError
 from url_viz.image_set import ImageSet
 from url_viz.index.own_match import match
-from url_viz.insight.ranking import with_percentile
 
 
 def chosen_ids(

@@ -14,11 +14,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from url_viz.analysis.ranking import with_percentile
 from url_viz.errors import FolderError, ImageSetError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import absolute, display_name
 from url_viz.index.decisions import DECISIONS
-from url_viz.insight.ranking import with_percentile
 
 How = Literal["link", "copy"]
 MARKER = ".url-viz-sorted.json"

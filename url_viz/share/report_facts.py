@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.analysis.evaluation import Counted, Measured, by_class, counted, measured
+from url_viz.analysis.ranking import ends, with_percentile
 from url_viz.image_set import ImageSet
-from url_viz.insight.evaluation import Counted, Measured, by_class, counted, measured
-from url_viz.insight.ranking import ends, with_percentile
 from url_viz.share.provenance import Provenance
 
 GALLERY = 18

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.insight.ranking import percentile
+from url_viz.analysis.ranking import percentile
 
 MOST_POINTS = 6_000
 MOST_THUMBNAILS = 800

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from url_viz.insight.evaluation import Measured
+from url_viz.analysis.evaluation import Measured
 from url_viz.share.report_facts import TITLES, ClassFacts, Facts
 from url_viz.share.report_map import BINS, HEIGHT, WIDTH, MapPoints, class_paths, measure_paths
 

@@ -2,9 +2,9 @@
 
 from functools import lru_cache
 
+from url_viz.analysis.evidence import Evidence, evidence, has_evidence
+from url_viz.analysis.uploads import Reference, reference_of
 from url_viz.image_set import ImageSet
-from url_viz.insight.evidence import Evidence, evidence, has_evidence
-from url_viz.insight.uploads import Reference, reference_of
 
 MOST_AT_ONCE = 50_000
 """Beyond this many pictures evidence takes long enough to be asked for first."""

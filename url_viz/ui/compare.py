@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from url_viz.analysis.compare import Compared, Comparison, disagreements, in_words, neighbours_in_words
+from url_viz.analysis.report import table_bytes
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.index.store import About, known_sets
-from url_viz.insight.compare import Compared, Comparison, disagreements, in_words, neighbours_in_words
-from url_viz.insight.report import table_bytes
 from url_viz.models.model import resolve, title_of
 from url_viz.models.names import EMBEDDED, own_heads
 from url_viz.ui.components.gallery import Tile, show_gallery

@@ -9,9 +9,9 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from url_viz.analysis.categories import category_names
+from url_viz.analysis.compare import Compared
 from url_viz.image_set import ImageSet
-from url_viz.insight.categories import category_names
-from url_viz.insight.compare import Compared
 from url_viz.ui.components.map import MapView, Polygon, map_event, show_map
 from url_viz.ui.plots import ramp_now
 from url_viz.ui.routes import card_url, mask_url, points_url

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from url_viz.insight.evaluation import DECILES, OWN, Counted, Deciles, Measured
-from url_viz.insight.metrics import Interval
+from url_viz.analysis.evaluation import DECILES, OWN, Counted, Deciles, Measured
+from url_viz.analysis.metrics import Interval
 from url_viz.ui.plots import quiet
 
 if TYPE_CHECKING:

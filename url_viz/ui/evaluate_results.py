@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
+from url_viz.analysis.evaluation import Counted, Measured, counted, lead_over, measured
+from url_viz.analysis.metrics import Interval
 from url_viz.image_set import ImageSet
-from url_viz.insight.evaluation import Counted, Measured, counted, lead_over, measured
-from url_viz.insight.metrics import Interval
 
 
 @dataclass(frozen=True)

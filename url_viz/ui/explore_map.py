@@ -5,9 +5,9 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from url_viz.analysis.categories import category_colours, category_names
+from url_viz.analysis.filters import kept
 from url_viz.image_set import ImageSet
-from url_viz.insight.categories import category_colours, category_names
-from url_viz.insight.filters import kept
 from url_viz.ui.components.map import Colour, MapEvent, MapView, map_event, show_map
 from url_viz.ui.explore_controls import VALUE, title_of_measure
 from url_viz.ui.filters import filters_on, title_of_column

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from url_viz.insight.filters import Filter, as_query, from_query
+from url_viz.analysis.filters import Filter, as_query, from_query
 from url_viz.ui.filters import FILTERS
 from url_viz.ui.view import Polygon
 

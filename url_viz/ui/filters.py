@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from url_viz.insight.filters import (
+from url_viz.analysis.filters import (
     Between,
     Filter,
     Kind,

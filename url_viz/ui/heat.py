@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from url_viz.analysis.heat import heat_of
+from url_viz.analysis.heat_picture import in_words, overlay
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.query import read_query
-from url_viz.insight.heat import heat_of
-from url_viz.insight.heat_picture import in_words, overlay
 from url_viz.ui.loaded import running_model
 from url_viz.ui.routes import picture_url
 from url_viz.ui.text import ERROR_ICON, escape

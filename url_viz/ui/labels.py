@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from url_viz.analysis.label_check import COLUMNS, LabelCheck
+from url_viz.analysis.report import table_bytes
+from url_viz.analysis.suspects import ALONE, AMBIGUOUS, CONFLICTING, KINDS, LABEL_ERROR
 from url_viz.image_set import ImageSet
-from url_viz.insight.label_check import COLUMNS, LabelCheck
-from url_viz.insight.report import table_bytes
-from url_viz.insight.suspects import ALONE, AMBIGUOUS, CONFLICTING, KINDS, LABEL_ERROR
 from url_viz.ui.components.gallery import Tile, show_gallery
 from url_viz.ui.decide import take_gallery_event
 from url_viz.ui.reading import set_name

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from url_viz.analysis.ranking import ends, with_percentile
 from url_viz.image_set import ImageSet
-from url_viz.insight.ranking import ends, with_percentile
 from url_viz.ui.components.gallery import show_gallery
 from url_viz.ui.decide import CHOICES, take_gallery_event
 from url_viz.ui.heat import show_with_heat

@@ -9,8 +9,8 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from url_viz.insight.evidence import Evidence
-from url_viz.insight.restriction import MODES, Mode
+from url_viz.analysis.evidence import Evidence
+from url_viz.analysis.restriction import MODES, Mode
 from url_viz.ui.view import ordinal
 
 if TYPE_CHECKING:

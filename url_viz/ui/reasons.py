@@ -3,8 +3,8 @@
 import pandas as pd
 import streamlit as st
 
-from url_viz.insight.filters import OneOf
-from url_viz.insight.reasons import BETWEEN_CLASSES, reason_counts
+from url_viz.analysis.filters import OneOf
+from url_viz.analysis.reasons import BETWEEN_CLASSES, reason_counts
 from url_viz.ui.filters import filter_on, set_filter
 from url_viz.ui.text import escape
 

@@ -17,13 +17,13 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
+from url_viz.analysis.categories import MOST_CATEGORIES, categories_of, category_names
+from url_viz.analysis.change import change
+from url_viz.analysis.ranking import with_percentile
 from url_viz.errors import ImageSetError, NotAllowedError, UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.decode import read_file
 from url_viz.imaging.workers import decoders
-from url_viz.insight.categories import MOST_CATEGORIES, categories_of, category_names
-from url_viz.insight.change import change
-from url_viz.insight.ranking import with_percentile
 from url_viz.models.names import DEFAULT
 from url_viz.printed import printable
 from url_viz.ui.access import login, may_enter
@@ -130,7 +130,7 @@ def map_points(
     """What the map draws of a table: pictures with coordinates, at most 100,000, the extremes among them.
 
     The percentiles of `measure`, a numeric column, stand where the map has those of uncertainty, and `category`
-    (`url_viz.insight.categories`) where it has the class.
+    (`url_viz.analysis.categories`) where it has the class.
     """
     percentiles = with_percentile(table, measure)["rank_percentile"].to_numpy(np.float32)
     rows = _drawn_rows(table, percentiles)

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from url_viz.analysis.ranking import with_percentile
 from url_viz.image_set import ImageSet, SearchResult
-from url_viz.insight.ranking import with_percentile
 from url_viz.ui.components.gallery import show_gallery
 from url_viz.ui.search_query import Query, search_with
 from url_viz.ui.text import escape

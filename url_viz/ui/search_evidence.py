@@ -3,9 +3,9 @@
 import pandas as pd
 import streamlit as st
 
+from url_viz.analysis.evidence import Evidence
+from url_viz.analysis.restriction import MODES, Comparison, Mode
 from url_viz.image_set import ImageSet
-from url_viz.insight.evidence import Evidence
-from url_viz.insight.restriction import MODES, Comparison, Mode
 from url_viz.ui.beside import MOST_AT_ONCE, evidence_for
 from url_viz.ui.plots import MODE_NAMES, coverage_figure, restriction_figure
 from url_viz.ui.text import escape

@@ -9,10 +9,10 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from url_viz.analysis.ranking import with_percentile
+from url_viz.analysis.uploads import Refused, Scored, rank
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploads import IncomingFile
-from url_viz.insight.ranking import with_percentile
-from url_viz.insight.uploads import Refused, Scored, rank
 from url_viz.ui.beside import reference
 from url_viz.ui.components.gallery import show_gallery
 from url_viz.ui.components.paste import show_paste

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from url_viz.analysis.ranking import with_percentile
 from url_viz.image_set import ImageSet
 from url_viz.index.twins import TWIN_COSINE
-from url_viz.insight.ranking import with_percentile
 from url_viz.ui.components.gallery import show_gallery
 from url_viz.ui.decide import take_gallery_event
 from url_viz.ui.text import Markdown, errors_told, escape

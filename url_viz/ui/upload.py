@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from url_viz.analysis.uploads import rank
 from url_viz.image_set import ImageSet
-from url_viz.insight.uploads import rank
 from url_viz.models.model import resolve
 from url_viz.ui.beside import reference
 from url_viz.ui.components.gallery import Tile, show_gallery

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from url_viz.analysis.uploads import Refused, Scored, read_all, score_read
 from url_viz.errors import FolderError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import display_name
@@ -18,7 +19,6 @@ from url_viz.imaging.uploads import (
     is_zip,
     open_archive,
 )
-from url_viz.insight.uploads import Refused, Scored, read_all, score_read
 from url_viz.models.runtime import Precision
 from url_viz.ui.loaded import running_model
 from url_viz.ui.state import Choice

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from url_viz.analysis.ranking import with_percentile
+from url_viz.analysis.uploads import nearest_in
 from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
-from url_viz.insight.ranking import with_percentile
-from url_viz.insight.uploads import nearest_in
 from url_viz.ui.beside import reference
 from url_viz.ui.components.gallery import show_gallery
 from url_viz.ui.text import errors_told

@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from url_viz.analysis.report import table_bytes
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploads import Incoming, copy_into, sorted_zip
-from url_viz.insight.report import table_bytes
 from url_viz.ui.reading import open_folder
 from url_viz.ui.roots import allowed, roots
 from url_viz.ui.state import Choice

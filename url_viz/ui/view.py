@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.insight.filters import Filter, kept
-from url_viz.insight.ranking import ends
+from url_viz.analysis.filters import Filter, kept
+from url_viz.analysis.ranking import ends
 from url_viz.ui.components.gallery import Tile
 from url_viz.ui.points import inside
 from url_viz.ui.routes import thumbnail_url

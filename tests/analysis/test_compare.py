@@ -1,0 +1,170 @@
+"""Two models on the same pictures: by hand, against the plain definitions, and in what must always hold."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from url_viz.analysis.compare import (
+    Read,
+    compare,
+    disagreements,
+    in_words,
+    neighbourhoods,
+    neighbours_in_words,
+    spearman_of_codes,
+    top_overlap,
+)
+from url_viz.analysis.metrics import spearman
+from url_viz.index.tables import Graph
+
+NAN = float("nan")
+CODES = st.lists(st.integers(0, 6), min_size=2, max_size=30)
+
+
+def table_of(ids: list[int], uncertainty: list[float], confusability: list[float] | None = None) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "id": ids,
+            "path": [f"{i}.jpg" for i in ids],
+            "label": None,
+            "twin_group": range(len(ids)),
+            "uncertainty": uncertainty,
+            "confusability": confusability or [NAN] * len(ids),
+        }
+    )
+
+
+def read_of(table: pd.DataFrame, graph: Graph | None = None) -> Read:
+    return Read(table, table["id"].to_numpy(np.int64) * 10, graph)
+
+
+def graph_of(content: list[int], position: list[list[int]]) -> Graph:
+    rows = np.array(position, np.int32)
+    return Graph(np.array(content, np.int64), rows, np.where(rows >= 0, 0.5, -1).astype(np.float32))
+
+
+def dice_read(count: int, *, seed: int, k: int = 6, first: int = 0) -> Read:
+    dice = np.random.default_rng(seed)
+    ids = (first + dice.permutation(count)).tolist()
+    near = [dice.permutation(np.delete(np.arange(count), row))[:k] for row in range(count)]
+    table = table_of(ids, dice.normal(size=count).round(1).tolist(), dice.random(count).tolist())
+    content = table["id"].to_numpy(np.int64) * 10
+    order = dice.permutation(count)  # a graph has an order of its own
+    place = np.argsort(order)
+    return read_of(table, graph_of(content[order].tolist(), [place[near[row]].tolist() for row in order]))
+
+
+def test_two_small_orders_by_hand() -> None:
+    first = read_of(table_of([1, 2, 3, 4, 5, 9], [0.1, 0.2, 0.3, 0.4, 0.5, 0.0]))
+    second = read_of(table_of([5, 4, 3, 2, 1, 7], [5.0, 4.0, 1.0, 2.0, 3.0, NAN]))
+    found = compare(first, second)
+    assert (found.shared, found.only_first, found.only_second) == (5, 1, 1)
+    assert list(found.measures) == ["uncertainty"], "nobody has a confusability"
+    one = found.measures["uncertainty"]
+    # ranks 1 2 3 4 5 against 3 2 1 4 5: 1 − 6·(4 + 0 + 4 + 0 + 0) / (5·24)
+    assert one.rank_correlation == pytest.approx(0.6)
+    assert one.top_shared == 1
+    rows = one.change.table.set_index("id")
+    assert rows.loc[1, ["before", "after", "change"]].tolist() == [0, 50, 50]
+    assert rows.loc[3, ["before", "after", "change"]].tolist() == [50, 0, -50]
+    more, less = disagreements(one, most=5)
+    assert (more["id"].tolist(), less["id"].tolist()) == ([1], [3])
+    assert found.neighbourhoods is None
+
+
+def test_twins_are_listed_once() -> None:
+    first = table_of([1, 2, 3, 4], [1, 1, 3, 4]).assign(twin_group=[0, 0, 2, 3])
+    second = table_of([1, 2, 3, 4], [4, 4, 2, 1]).assign(twin_group=[0, 0, 2, 3])
+    more, _ = disagreements(compare(read_of(first), read_of(second)).measures["uncertainty"], most=5)
+    assert more["id"].tolist() == [1]
+
+
+def test_neighbours_by_hand() -> None:
+    # Contents 10 20 30 40; 50 is known to the first alone, and counts for nobody.
+    first = read_of(
+        table_of([1, 2, 3, 4, 5], [1] * 5),
+        graph_of([10, 20, 30, 40, 50], [[4, 1, 2], [0, 2, 4], [1, 3, -1], [2, 4, 1], [0, 1, 2]]),
+    )
+    second = read_of(
+        table_of([1, 2, 3, 4], [1] * 4), graph_of([40, 30, 20, 10], [[1, 2, -1], [0, 2, 3], [1, 0, -1], [2, 1, 0]])
+    )
+    found = neighbourhoods(first, second, k=2)
+    assert found is not None
+    assert found.content.tolist() == [10, 20, 30, 40]
+    # 10: {20, 30} and {20, 30}; 20: {10, 30} and {30, 40}; 30: {20, 40} and {40, 20}; 40: {30, 20} and {30, 20}
+    assert found.overlap.tolist() == [1, 0.5, 1, 1]
+    assert found.mean == pytest.approx(0.875)
+    assert found.by_chance == pytest.approx(2 / 3)
+    assert "1.8 are the same under both (chance: 1.3)" in neighbours_in_words(found)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_neighbours_as_the_plain_definition_has_them(seed: int) -> None:
+    first, second = dice_read(30, seed=seed), dice_read(26, seed=seed + 100, first=3)
+    found = neighbourhoods(first, second, k=4)
+    assert found is not None
+    shared = set(first.contents.tolist()) & set(second.contents.tolist())
+    for content, overlap in zip(found.content.tolist(), found.overlap.tolist(), strict=True):
+        sides = []
+        for read in (first, second):
+            assert read.graph is not None
+            near = read.graph.position[read.graph.content.tolist().index(content)]
+            sides.append([c for c in read.graph.content[near].tolist() if c in shared][:4])
+        assert overlap == pytest.approx(len(set(sides[0]) & set(sides[1])) / min(map(len, sides)))
+
+
+def test_a_model_agrees_with_itself() -> None:
+    read = dice_read(40, seed=1)
+    found = compare(read, read, resamples=20)
+    assert found.neighbourhoods is not None
+    assert found.neighbourhoods.mean == 1
+    assert "are the same under both" in neighbours_in_words(found.neighbourhoods)
+    for one in found.measures.values():
+        assert (one.rank_correlation, one.top_shared) == (pytest.approx(1), 1)
+        assert one.interval.low == pytest.approx(1)
+        assert all(rows.empty for rows in disagreements(one, most=5))
+        assert "agree almost entirely on the order" in in_words(one)
+
+
+def test_swapping_the_models_changes_only_the_signs() -> None:
+    first, second = dice_read(50, seed=2), dice_read(50, seed=3)
+    there, back = compare(first, second, resamples=50), compare(second, first, resamples=50)
+    assert there.neighbourhoods is not None
+    assert back.neighbourhoods is not None
+    assert there.neighbourhoods.overlap.tolist() == back.neighbourhoods.overlap.tolist()
+    for name, one in there.measures.items():
+        other = back.measures[name]
+        assert one.rank_correlation == pytest.approx(other.rank_correlation)
+        assert one.top_shared == other.top_shared
+        change = one.change.table.set_index("id")["change"]
+        assert change.sort_index().tolist() == pytest.approx(
+            (-other.change.table.set_index("id")["change"]).sort_index().tolist()
+        )
+        assert one.interval.low <= one.rank_correlation <= one.interval.high
+
+
+@given(CODES, st.integers(0, 2**32 - 1))
+def test_spearman_by_counting_is_spearman(codes: list[int], seed: int) -> None:
+    first = np.array(codes)
+    second = np.random.default_rng(seed).integers(0, 5, len(codes))
+    assert spearman_of_codes(first, second) == pytest.approx(spearman(first, second), nan_ok=True)
+
+
+def test_the_share_of_the_highest_by_hand() -> None:
+    values = np.arange(20.0)
+    assert top_overlap(values, values, share=0.2) == 1
+    assert top_overlap(values, -values, share=0.2) == 0
+    assert top_overlap(values, np.roll(values, 1), share=0.2) == pytest.approx(3 / 5)
+
+
+def test_random_orders_share_what_chance_says() -> None:
+    dice = np.random.default_rng(0)
+    shares = [top_overlap(dice.random(2000), dice.random(2000)) for _ in range(40)]
+    assert np.mean(shares) == pytest.approx(0.1 / 1.9, abs=0.01)
+
+
+def test_without_spread_there_is_no_order() -> None:
+    first, second = read_of(table_of([1, 2, 3], [1, 1, 1])), read_of(table_of([1, 2, 3], [1, 2, 3]))
+    assert "has no spread" in in_words(compare(first, second).measures["uncertainty"])

@@ -1,0 +1,307 @@
+"""Evaluation by hand, by naive loops, and as the training command reports it on the same pictures."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.imaging.pictures import write_folder
+from training.config import EvaluateConfig
+from training.data.spec import labelled_pictures_of
+from training.embed import Embedded
+from training.evaluate import evaluate
+from url_viz.analysis.baselines import nearest_dissimilarity, nearest_gap
+from url_viz.analysis.confusability import confusability
+from url_viz.analysis.evaluation import (
+    MEASURES,
+    Counted,
+    auroc_of_codes,
+    by_class,
+    counted,
+    deciles,
+    lead_over,
+    measured,
+    share_interval,
+)
+from url_viz.analysis.evidence import evidence
+from url_viz.analysis.fusion import fused
+from url_viz.analysis.metrics import bootstrap_interval, r_auroc, recall_at_1, risk_coverage
+from url_viz.image_set import embed_folder
+from url_viz.index.neighbours import build_graph
+from url_viz.index.tables import Embeddings, Graph, positions_of
+from url_viz.index.twins import twin_groups
+from url_viz.models.model import Model
+
+COUNT = 90
+
+
+class Set:
+    """A labelled image set made of numbers: three overlapping classes, and what `ImageSet` would give of it."""
+
+    def __init__(self, *, k: int = 8) -> None:
+        rng = np.random.default_rng(0)
+        centres = np.repeat(rng.normal(size=(3, 6)), COUNT // 3, axis=0)
+        self.embedding = (centres + rng.normal(0, 1.3, (COUNT, 6))).astype(np.float32)
+        self.contents = rng.permutation(COUNT).astype(np.int64) + 11
+        self.k = k
+        self.table = pd.DataFrame(
+            {
+                "label": pd.Series([f"c{i}" for i in range(3) for _ in range(COUNT // 3)], dtype=object),
+                "uncertainty": rng.random(COUNT).astype(np.float32),
+                "entropy": rng.random(COUNT).astype(np.float32),
+                "inverse_norm": 1 / np.linalg.norm(self.embedding, axis=1),
+            }
+        )
+
+    def graph(self) -> Graph:
+        keys, first = np.unique(self.contents, return_index=True)
+        embedding = self.embedding[first].astype(np.float16)
+        return build_graph(Embeddings(keys, embedding, np.zeros(len(keys), np.float32)), k=self.k)
+
+    def counted(self, *, own: Sequence[str] = ()) -> Counted | None:
+        graph = self.graph()
+        value = confusability(graph.position, graph.similarity, twin_groups(graph))
+        table = self.table.assign(confusability=value[positions_of(self.contents, graph.content)])
+        return counted(table, self.contents, graph=graph, embeddings=lambda: self.embedding.astype(np.float16), own=own)
+
+    def some(self) -> Counted:
+        found = self.counted()
+        assert found is not None
+        return found
+
+
+def made(is_right: list[bool], values: Mapping[str, list[float]], labels: list[str] | None = None) -> Counted:
+    """Counted pictures whose search and values are given."""
+    names = np.array(labels or ["a"] * len(is_right))
+    others = np.where(is_right, names, "other")
+    rows = np.arange(len(is_right))
+    arrays = {name: np.array(v, float) for name, v in values.items()}
+    return Counted(rows, rows[::-1], names, others, arrays, left_out=0, weight=0.5)
+
+
+def test_everything_is_counted_as_plain_recall_and_baselines_do() -> None:
+    image_set = Set()
+    found = image_set.some()
+    rounded = image_set.embedding.astype(np.float16)
+    share, is_correct = recall_at_1(rounded, image_set.table["label"].to_numpy(dtype=str))
+    assert tuple(found.values) == MEASURES
+    assert found.rows.tolist() == list(range(COUNT))
+    assert found.left_out == 0
+    assert found.recall == pytest.approx(share)
+    assert found.is_right.tolist() == is_correct.tolist()
+    assert 0.2 < share < 0.95
+    assert found.values["nearest_similarity"] == pytest.approx(nearest_dissimilarity(rounded), abs=1e-6)
+    assert found.values["nearest_gap"] == pytest.approx(nearest_gap(rounded), abs=1e-6)
+
+
+def test_the_fusion_is_that_of_the_whole_graph() -> None:
+    image_set = Set()
+    found, graph = image_set.some(), image_set.graph()
+    groups = twin_groups(graph)
+    row = positions_of(graph.content, image_set.contents)
+    expected = fused(
+        image_set.table["uncertainty"].to_numpy()[row],
+        confusability(graph.position, graph.similarity, groups),
+        graph=graph,
+        twin_group=groups,
+    )
+    assert found.values["fusion"][row] == pytest.approx(expected.value)
+    assert found.weight == pytest.approx(expected.weight)
+
+
+def test_copies_count_once_and_pictures_without_class_take_no_part() -> None:
+    image_set = Set()
+    image_set.contents[1], image_set.embedding[1] = image_set.contents[0], image_set.embedding[0]
+    image_set.table.loc[5, "label"] = None
+    found = image_set.some()
+    kept = np.setdiff1d(np.arange(COUNT), [1, 5])
+    rounded = image_set.embedding.astype(np.float16)[kept]
+    share, is_correct = recall_at_1(rounded, image_set.table["label"].to_numpy(dtype=object)[kept].astype(str))
+    assert found.rows.tolist() == kept.tolist()
+    assert found.left_out == 2
+    assert found.recall == pytest.approx(share)
+    assert found.is_right.tolist() == is_correct.tolist()
+
+
+def test_where_no_neighbour_in_the_graph_has_a_class_it_is_searched() -> None:
+    image_set = Set(k=3)
+    image_set.table.loc[np.arange(COUNT) % 3 != 0, "label"] = None
+    found = image_set.some()
+    kept = np.arange(0, COUNT, 3)
+    rounded = image_set.embedding.astype(np.float16)[kept]
+    _, is_correct = recall_at_1(rounded, image_set.table["label"].to_numpy(dtype=object)[kept].astype(str))
+    graph = image_set.graph()
+    in_graph = np.isin(graph.content[graph.position], image_set.contents[kept])[
+        positions_of(image_set.contents[kept], graph.content)
+    ]
+    assert (in_graph.sum(axis=1) < 2).any()
+    place = np.searchsorted(kept, found.rows)  # three twins leave a picture without confusability: not counted
+    assert len(found) > 20
+    assert found.is_right.tolist() == is_correct[place].tolist()
+    assert found.values["nearest_gap"] == pytest.approx(nearest_gap(rounded)[place], abs=1e-6)
+
+
+def test_a_picture_without_a_value_is_not_counted_but_may_be_found() -> None:
+    image_set = Set()
+    image_set.table.loc[7, "uncertainty"] = np.nan
+    found = image_set.some()
+    rounded = image_set.embedding.astype(np.float16)
+    _, is_correct = recall_at_1(rounded, image_set.table["label"].to_numpy(dtype=str))
+    assert 7 not in found.rows
+    assert found.is_right.tolist() == np.delete(is_correct, 7).tolist()
+
+
+def test_a_users_own_uncertainty_is_measured_where_enough_pictures_have_it() -> None:
+    given = Set()
+    given.table["risk"] = np.where(np.arange(COUNT) % 10 == 0, np.nan, np.arange(COUNT))
+    given.table["rare"] = np.where(np.arange(COUNT) % 3 == 0, 1.0, np.nan)
+    found = given.counted(own=("risk", "rare"))
+    assert found is not None
+    assert list(found.values) == [*given.some().values, "risk"]
+    assert len(found) == COUNT * 9 // 10
+    assert np.array_equal(found.values["risk"], found.rows)
+    assert measured(found, resamples=200)[-1].r_auroc == pytest.approx(
+        r_auroc(found.rows.astype(float), found.is_right)
+    )
+
+
+def test_without_a_head_the_other_measures_remain() -> None:
+    image_set = Set()
+    image_set.table["uncertainty"] = np.nan
+    found = image_set.some()
+    assert tuple(found.values) == ("confusability", "entropy", "inverse_norm", "nearest_similarity", "nearest_gap")
+    assert len(found) == COUNT
+    assert np.isnan(found.weight)
+
+
+def test_too_few_pictures_or_classes_are_not_evaluated() -> None:
+    unlabelled, one_class, few = Set(), Set(), Set()
+    unlabelled.table["label"] = None
+    one_class.table["label"] = "same"
+    few.table.loc[10:, "label"] = None
+    assert unlabelled.counted() is one_class.counted() is few.counted() is None
+
+
+def test_recall_and_r_auroc_are_those_of_the_evidence_beside_a_search() -> None:
+    image_set = Set()
+    found = image_set.some()
+    beside = evidence(
+        image_set.table,
+        image_set.embedding.astype(np.float16),
+        image_set.contents,
+        graph=image_set.graph(),
+        measure="uncertainty",
+    )
+    ours = measured(found, resamples=5)[0]
+    assert (ours.name, found.recall) == ("uncertainty", pytest.approx(beside.recall))
+    assert ours.r_auroc == pytest.approx(beside.auroc)
+    assert ours.curve.recall.tolist() == pytest.approx(beside.curve.recall.tolist())
+    assert found.oracle.recall.tolist() == pytest.approx(beside.oracle.recall.tolist())
+
+
+def test_measured_is_by_the_metrics_and_the_lead_is_paired() -> None:
+    found = Set().some()
+    for one in measured(found, resamples=60, seed=3):
+        values = found.values[one.name]
+        plain = bootstrap_interval(r_auroc, values, found.is_right, resamples=60, seed=3)
+        assert one.r_auroc == pytest.approx(r_auroc(values, found.is_right))
+        assert (one.interval.low, one.interval.high) == pytest.approx((plain.low, plain.high))
+        assert one.aurc == pytest.approx(risk_coverage(values, ~found.is_right).aurc)
+        if one.name == "nearest_similarity":
+            assert np.isnan(one.beyond_nearest)
+        else:
+            expected = one.r_auroc - r_auroc(found.values["nearest_similarity"], found.is_right)
+            assert one.beyond_nearest == pytest.approx(expected)
+            assert one.beyond_interval.low <= one.beyond_nearest <= one.beyond_interval.high
+
+
+def test_a_measure_leads_itself_by_nothing_and_the_lead_turns_with_the_pair() -> None:
+    found = Set().some()
+    itself, interval = lead_over(found, "uncertainty", "uncertainty", resamples=40)
+    assert (itself, interval.low, interval.high) == (0, 0, 0)
+    lead, there = lead_over(found, "uncertainty", "entropy", resamples=40)
+    back, again = lead_over(found, "entropy", "uncertainty", resamples=40)
+    assert lead == pytest.approx(-back)
+    assert (there.low, there.high) == pytest.approx((-again.high, -again.low))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_auroc_of_codes_is_r_auroc(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.integers(0, 3 + 40 * (seed % 2), 120) * 0.37 - 5
+    is_right = rng.random(120) < 0.6
+    codes = np.unique(values, return_inverse=True)[1]
+    assert auroc_of_codes(codes, is_right) == pytest.approx(r_auroc(values, is_right))
+    assert np.isnan(auroc_of_codes(codes, np.ones(120, bool)))
+
+
+def test_deciles_by_hand() -> None:
+    # Twenty pictures, two a tenth; wrong are the three most uncertain.
+    found = deciles(np.arange(20.0)[::-1], np.arange(20) >= 3)
+    assert found.pictures.tolist() == [2] * 10
+    assert found.recall.tolist() == [1.0] * 8 + [0.5, 0.0]
+    assert (found.low <= found.recall).all()
+    assert (found.high >= found.recall).all()
+
+
+def test_deciles_of_ties_do_not_depend_on_the_order_of_rows() -> None:
+    values = np.array([0.0] * 10 + [1.0] * 10)
+    is_right = np.arange(20) % 2 == 0
+    found = deciles(values, is_right)
+    assert found.pictures.sum() == 20
+    assert np.flatnonzero(found.pictures).tolist() == [2, 7]
+    assert np.isnan(found.recall[found.pictures == 0]).all()
+    assert np.isnan(found.low[found.pictures == 0]).all()
+    shuffled = np.random.default_rng(1).permutation(20)
+    assert deciles(values[shuffled], is_right[shuffled]).pictures.tolist() == found.pictures.tolist()
+
+
+def test_share_interval_by_hand() -> None:
+    # Wilson's interval of 8 of 10 is .4902 to .9433, of 0 of 10 it ends at .2775.
+    eight, none = share_interval(8, 10), share_interval(0, 10)
+    assert (eight.low, eight.high) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    assert (none.low, none.high) == pytest.approx((0, 0.2775), abs=1e-4)
+    assert np.isnan(share_interval(0, 0).low)
+
+
+def test_classes_by_hand() -> None:
+    pictures = made(
+        [True, False, True, False, False, True],
+        {"uncertainty": [0, 5, 1, 4, 2, 3]},
+        labels=["cat", "cat", "cat", "dog", "dog", "emu"],
+    )
+    pictures = replace(pictures, nearest_labels=np.array(["cat", "dog", "cat", "emu", "emu", "emu"]))
+    table = by_class(pictures, "uncertainty").set_index("label")
+    assert table["pictures"].to_dict() == {"cat": 3, "dog": 2, "emu": 1}
+    assert table["recall"].to_dict() == {"cat": pytest.approx(2 / 3), "dog": 0, "emu": 1}
+    assert table["mean_percentile"].to_dict() == {"cat": pytest.approx(40), "dog": pytest.approx(60), "emu": 60}
+    assert table["r_auroc"]["cat"] == 1
+    assert np.isnan(table["r_auroc"][["dog", "emu"]].to_numpy()).all()
+    assert [table["taken_for"][name] for name in ("cat", "dog", "emu")] == ["dog", "emu", None]
+
+
+@pytest.mark.slow
+def test_figures_agree_with_the_training_command(tmp_path: Path, workspace: Path, model: Model) -> None:
+    folder = write_folder(tmp_path / "pictures", 40, classes=("cat", "dog"))
+    image_set = embed_folder(folder, model=model, workspace=workspace)
+    assert image_set.graph is not None
+    found = counted(image_set.table(), image_set.contents, graph=image_set.graph, embeddings=image_set.embeddings)
+    assert found is not None
+    pictures = labelled_pictures_of(str(folder))
+    stored = image_set.embeddings().astype(np.float16)
+    logits = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
+    embedded = Embedded(np.arange(40), stored, logits, stored, ())
+    reported = evaluate(model, pictures, embedded, EvaluateConfig("here", str(folder), baselines=True, resamples=50))
+    ours = {one.name: one for one in measured(found, resamples=50)}
+    assert (len(found), found.classes) == (reported.pictures, reported.classes)
+    assert found.recall == pytest.approx(reported.recall_at_1)
+    for mine, theirs in (("uncertainty", "head"), ("inverse_norm",) * 2, ("nearest_similarity",) * 2):
+        order = reported.order(theirs)
+        assert ours[mine].r_auroc == pytest.approx(order.r_auroc), mine
+        assert (ours[mine].interval.low, ours[mine].interval.high) == pytest.approx(
+            (order.interval.low, order.interval.high)
+        ), mine
+        assert ours[mine].aurc == pytest.approx(order.aurc), mine

@@ -1,0 +1,79 @@
+"""Evidence from an image set's classes agrees with plain recall on its distinct pictures."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from url_viz.analysis.evidence import evidence, has_evidence
+from url_viz.analysis.metrics import r_auroc, recall_at_1
+from url_viz.index.neighbours import build_graph
+from url_viz.index.tables import Embeddings
+
+COUNT = 60
+
+
+@pytest.fixture
+def embeddings() -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":
+    rng = np.random.default_rng(0)
+    centres = np.repeat(rng.normal(size=(3, 6)), COUNT // 3, axis=0)
+    return (centres + rng.normal(0, 1.4, (COUNT, 6))).astype(np.float32)
+
+
+def table_of() -> pd.DataFrame:
+    table = pd.DataFrame(
+        {
+            "label": [f"c{i}" for i in range(3) for _ in range(COUNT // 3)],
+            "uncertainty": np.random.default_rng(1).random(COUNT),
+        }
+    )
+    table["label"] = table["label"].astype(object)
+    return table
+
+
+def test_graph_and_search_give_the_same_and_agree_with_plain_recall(embeddings: np.ndarray) -> None:
+    table, contents = table_of(), np.arange(COUNT) + 7
+    order = np.random.default_rng(2).permutation(COUNT)
+    stored = Embeddings(np.arange(COUNT)[order] + 7, embeddings[order], np.zeros(COUNT, np.float32))
+    with_graph = evidence(table, embeddings, contents, graph=build_graph(stored, k=4), measure="uncertainty")
+    searched = evidence(table, embeddings, contents, graph=None, measure="uncertainty")
+    share, is_correct = recall_at_1(embeddings, table["label"].to_numpy(dtype=str))
+    assert with_graph.recall == searched.recall == pytest.approx(share)
+    assert with_graph.auroc == pytest.approx(r_auroc(table["uncertainty"], is_correct))
+    assert with_graph.study == searched.study
+    assert with_graph.curve.recall[-1] == pytest.approx(share)
+    assert with_graph.oracle.recall[0] == 1
+    assert (with_graph.oracle.recall >= with_graph.curve.recall - 1e-9).all()
+    assert (with_graph.pictures, with_graph.classes, with_graph.left_out) == (COUNT, 3, 0)
+
+
+def test_copies_count_once_and_pictures_without_class_or_value_do_not(embeddings: np.ndarray) -> None:
+    contents = np.arange(COUNT)
+    contents[1], embeddings[1] = contents[0], embeddings[0]
+    table = table_of()
+    table.loc[5, "label"] = None
+    table.loc[6, "uncertainty"] = np.nan
+    found = evidence(table, embeddings, contents, graph=None, measure="uncertainty")
+    kept = np.setdiff1d(np.arange(COUNT), [1, 5, 6])
+    share, _ = recall_at_1(embeddings[kept], table["label"].to_numpy(dtype=object)[kept].astype(str))
+    assert (found.pictures, found.left_out) == (COUNT - 3, 3)
+    assert found.recall == pytest.approx(share)
+
+
+def test_pictures_that_are_not_in_the_graph_yet_take_no_part(embeddings: np.ndarray) -> None:
+    table, contents = table_of(), np.arange(COUNT)
+    part = Embeddings(contents[:50], embeddings[:50], np.zeros(50, np.float32))
+    found = evidence(table, embeddings, contents, graph=build_graph(part, k=4), measure="uncertainty")
+    share, _ = recall_at_1(embeddings[:50], table["label"].to_numpy(dtype=str)[:50])
+    assert (found.pictures, found.left_out) == (50, 10)
+    assert found.recall == pytest.approx(share)
+    few = build_graph(part.take(np.arange(10)), k=4)
+    assert not has_evidence(table, contents, graph=few, measure="uncertainty")
+
+
+def test_too_few_or_unlabelled_pictures_have_no_evidence() -> None:
+    table, contents = table_of(), np.arange(COUNT)
+    assert has_evidence(table, contents, graph=None, measure="uncertainty")
+    for lacking in (table.assign(label=None), table.assign(label="one"), table.assign(uncertainty=np.nan)):
+        assert not has_evidence(lacking, contents, graph=None, measure="uncertainty")
+    assert not has_evidence(table.iloc[::6], contents[::6], graph=None, measure="uncertainty")
+    assert not has_evidence(table, contents % 5, graph=None, measure="uncertainty")

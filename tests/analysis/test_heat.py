@@ -1,0 +1,137 @@
+"""The heat map: the part that the model sees, signs, pictures of it, and a planted part that the real model minds."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from tests.imaging.pictures import encoded, noise
+from url_viz.analysis.heat import GRID, Heat, heat_of, seen_box
+from url_viz.analysis.heat_picture import RAISES, in_words, over, overlay
+from url_viz.errors import ImageSetError
+from url_viz.image_set import embed_folder
+from url_viz.imaging.decode import decode, read_file
+from url_viz.imaging.preprocess import Preprocessing, middle, resized
+from url_viz.imaging.read import Picture, picture_of
+from url_viz.models.model import Model, load_model
+from url_viz.models.names import DEFAULT
+
+SHEET = Preprocessing()
+
+
+def heat(values: list[list[float]], *, base: float = 1, box: tuple[float, float, float, float] = (0, 0, 1, 1)) -> Heat:
+    return Heat(np.array(values, np.float32), base, "uncertainty", box)
+
+
+def read(image: Image.Image) -> Picture:
+    return picture_of(encoded(image, "PNG"), SHEET, content=0)
+
+
+class TestTheBox:
+    """What the model sees of a picture."""
+
+    def test_of_a_square_seven_eighths(self) -> None:
+        assert seen_box((500, 500), SHEET) == pytest.approx((1 / 16, 1 / 16, 15 / 16, 15 / 16))
+
+    def test_of_a_wide_picture_the_middle(self) -> None:
+        assert seen_box((2000, 500), SHEET) == pytest.approx((0.390625, 0.0625, 0.609375, 0.9375))
+
+    @pytest.mark.parametrize("size", [(400, 300), (300, 700), (1500, 300)])
+    def test_it_is_where_the_crop_lies(self, size: tuple[int, int]) -> None:
+        ramp = np.add.outer(np.linspace(0, 120, size[1]), np.linspace(0, 120, size[0])).astype(np.uint8)
+        image = Image.fromarray(ramp).convert("RGB")
+        left, top, right, bottom = seen_box(image.size, SHEET)
+        box = (left * size[0], top * size[1], right * size[0], bottom * size[1])
+        cut = np.asarray(image.resize((224, 224), Image.Resampling.BICUBIC, box=box), int)
+        assert np.abs(cut - middle(resized(image, SHEET), 224).astype(int)).max() <= 4
+
+
+class TestThePicture:
+    def test_what_raises_is_orange_and_nothing_is_transparent(self) -> None:
+        layer = np.asarray(overlay(heat([[0, 0, 0], [0, 0.5, 0], [0, 0, -0.5]]), size_px=99))
+        assert tuple(layer[49, 49][:3]) == RAISES
+        assert layer[49, 49, 3] > 120
+        assert layer[5, 5, 3] < 20
+        assert layer[90, 90, 2] > layer[90, 90, 0]
+
+    def test_little_effect_is_faint(self) -> None:
+        strong, faint = (np.asarray(overlay(heat([[0, v], [0, 0]])))[..., 3].max() for v in (0.5, 0.01))
+        assert faint < strong / 5
+
+    def test_only_the_part_that_is_seen_is_coloured(self) -> None:
+        picture = over(Image.new("RGB", (200, 100), "white"), heat([[1.0]], box=(0.25, 0, 0.75, 1)))
+        assert picture.getpixel((10, 50)) == (255, 255, 255)
+        assert picture.getpixel((100, 50)) != (255, 255, 255)
+
+    def test_words(self) -> None:
+        assert "up to 20% (at the bottom right)" in in_words(heat([[0, 0], [0, 0.2]]))
+        assert "(in the middle)" in in_words(heat([[0, 0, 0], [0, 0.2, 0], [0, 0, 0]]))
+        assert "whole picture" in in_words(heat([[-1, 0], [0, 0.001]]))
+
+
+@pytest.fixture(scope="module")
+def shipped(prepared: Path) -> Model:
+    """The default backbone under the head that is shipped for it."""
+    return load_model(DEFAULT, device="cpu", workspace=prepared)
+
+
+def crop_of(name: str) -> NDArray[np.uint8]:
+    """The part that the model sees of a photograph of scikit-image."""
+    import skimage
+
+    path = Path(skimage.__file__).parent / "data" / name
+    return middle(resized(decode(read_file(bytes(path)))[0], SHEET), 224)
+
+
+def planted(kind: str, part: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What takes the place of a part: noise, or a few of its own pixels enlarged until nothing can be made out."""
+    if kind == "noise":
+        return np.random.default_rng(0).integers(0, 256, part.shape).astype(np.uint8)
+    return np.asarray(Image.fromarray(part[40:52, 40:52]).resize(part.shape[:2], Image.Resampling.BICUBIC))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "kind", "row", "column"),
+    [
+        ("cell.png", "noise", 0, 0),
+        ("brick.png", "noise", 0, 1),
+        ("grass.png", "noise", 1, 0),
+        ("cell.png", "enlarged", 1, 1),
+    ],
+)
+def test_a_planted_part_that_the_model_minds_is_the_maximum(
+    name: str, kind: str, row: int, column: int, shipped: Model
+) -> None:
+    crop = crop_of(name).copy()
+    before = float(shipped.uncertainty(shipped.run(crop[None]).embedding)[0])
+    part = slice(112 * row, 112 * (row + 1)), slice(112 * column, 112 * (column + 1))
+    crop[part] = planted(kind, crop[part])
+    whole = Image.fromarray(np.pad(crop, ((16, 16), (16, 16), (0, 0)), mode="edge"))  # the margin is not seen
+    found = heat_of(shipped, read(whole))
+    assert found.base > before
+    assert found.values.max() > 0
+    assert (found.highest[0] // (GRID // 2), found.highest[1] // (GRID // 2)) == (row, column)
+
+
+def test_without_a_head_it_is_of_the_entropy(bare_model: Model) -> None:
+    found = heat_of(bare_model, read(noise(2, width=256, height=256)), grid=2)
+    crop = middle(resized(noise(2, width=256, height=256), SHEET), 224)
+    assert (found.measure, found.values.shape) == ("entropy", (2, 2))
+    assert found.base == pytest.approx(float(bare_model.run(crop[None]).entropy[0]), rel=1e-3)
+
+
+def test_a_flat_picture_has_no_part_that_matters(shipped: Model) -> None:
+    assert np.abs(heat_of(shipped, read(Image.new("RGB", (256, 256), (90, 120, 60))), grid=2).values).max() < 1e-6
+
+
+def test_of_an_image_set(folder: Path, workspace: Path, model: Model) -> None:
+    image_set = embed_folder(folder, model=model, workspace=workspace)
+    image_id = int(image_set.table()["id"].iloc[0])
+    found = image_set.heat(image_id)
+    assert found.values.shape == (GRID, GRID)
+    assert found.base == pytest.approx(float(image_set.row(image_id)["uncertainty"]), rel=0.02)
+    with pytest.raises(ImageSetError, match="no picture with id 5"):
+        image_set.heat(5)

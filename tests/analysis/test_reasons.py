@@ -1,0 +1,180 @@
+"""Reasons by hand-worked rows, what excludes what, their order in the text, and what they find on planted pictures."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import ImageFilter
+
+from tests.imaging.pictures import noise
+from url_viz.analysis.filters import OneOf, kept
+from url_viz.analysis.reasons import NAMES, Ramp, reason_counts, reason_table, reasons_of
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.index.tables import Graph
+from url_viz.models.model import Model
+
+FINE = {
+    "label": None,
+    "width": 640,
+    "height": 480,
+    "confusability": 0.3,
+    "nearest_similarity": 0.8,
+    "brightness": 0.5,
+    "highlights": 0.8,
+    "contrast": 0.7,
+    "sharpness": 0.6,
+    "flat_share": 0.1,
+    "white_share": 0.0,
+    "white_border": 0.0,
+}
+
+
+def table_of(*rows: dict[str, object]) -> pd.DataFrame:
+    """Rows that differ from a fine picture in what is given; each its own twin group where none is."""
+    whole = [FINE | {"id": 100 + i, "twin_group": i} | row for i, row in enumerate(rows)]
+    return pd.DataFrame(whole).astype({"label": object})
+
+
+def named(table: pd.DataFrame, graph: Graph | None = None) -> list[str]:
+    return reasons_of(table, contents=np.arange(len(table)), graph=graph).texts().tolist()
+
+
+def test_a_ramp_is_straight_between_its_ends_and_nothing_is_known_of_nan() -> None:
+    values = np.array([0.28, 0.17, 0.06, 0, 1, np.nan])
+    assert Ramp(0.28, 0.06)(values) == pytest.approx([0, 0.5, 1, 1, 0, 0])
+    assert Ramp(2, 6)(np.array([1, 3, 10.0])) == pytest.approx([0, 0.25, 1])
+
+
+@pytest.mark.parametrize(
+    ("row", "reasons"),
+    [
+        ({}, ""),
+        ({"sharpness": 0.2}, "blurred"),
+        ({"sharpness": np.nan}, ""),
+        ({"highlights": 0.1}, "dark"),
+        ({"white_share": 0.6}, "blown out"),
+        ({"white_share": 0.6, "white_border": 0.95}, ""),
+        ({"contrast": 0.1}, "low contrast"),
+        ({"flat_share": 0.97}, "near-empty"),
+        ({"width": 32, "height": 40}, "tiny"),
+        ({"width": 1600, "height": 400}, "extreme aspect"),
+        ({"confusability": 0.95}, "many look alike"),
+    ],
+)
+def test_one_picture_among_fine_ones(row: dict[str, object], reasons: str) -> None:
+    table = table_of(row, *[{}] * 9)
+    assert named(table) == [reasons, *[""] * 9]
+
+
+def test_what_explains_the_low_contrast_takes_its_place() -> None:
+    assert named(table_of({"contrast": 0.1, "highlights": 0.1})) == ["dark"]
+    assert named(table_of({"contrast": 0.01, "flat_share": 1.0, "sharpness": 0.1})) == ["near-empty"]
+
+
+def test_white_tells_nothing_in_a_set_of_drawings_on_paper() -> None:
+    drawing = {"white_share": 0.6, "white_border": 0.6}
+    assert named(table_of(drawing, *[drawing] * 3, *[{}] * 6)) == [""] * 10
+    assert named(table_of(drawing, *[{}] * 9))[0] == "blown out"
+
+
+def test_alone_is_meant_within_the_set() -> None:
+    """Quartiles about .795 and .805: a distance below the lower one is .785, two are .775."""
+    usual = [{"nearest_similarity": value} for value in np.linspace(0.79, 0.81, 41)]
+    table = table_of({"nearest_similarity": 0.78}, *usual)
+    found = reason_table(table, reasons_of(table, contents=np.arange(42), graph=None))
+    assert found["reason"].tolist() == ["out on its own"]
+    assert found["strength"].iloc[0] == pytest.approx(0.5, abs=0.1)
+    assert "0.78" in found["detail"].iloc[0]
+    assert named(table.head(19)) == [""] * 19
+
+
+def test_twins_say_so_and_more_of_them_louder() -> None:
+    table = table_of({"twin_group": 0}, {"twin_group": 0}, {"twin_group": 0}, {})
+    found = reason_table(table, reasons_of(table, contents=np.arange(4), graph=None))
+    assert found["id"].tolist() == [100, 101, 102]
+    assert found["strength"].to_numpy() == pytest.approx([2 / 3] * 3)
+
+
+def test_between_two_classes() -> None:
+    position = np.array([[1, 2, 3, 4], [2, 0, 3, 4], [1, 0, 3, 4], [4, 0, 1, 2], [3, 0, 1, 2]], np.int32)
+    similarity = np.array([[0.9] * 4, *[[0.95, 0.7, 0.7, 0.7]] * 4], np.float32)
+    graph = Graph(np.arange(5), position, similarity)
+    table = table_of(*({"label": label} for label in (None, "cat", "cat", "dog", "dog")))
+    found = reason_table(table, reasons_of(table, contents=np.arange(5), graph=graph))
+    assert found["id"].tolist() == [100]
+    assert found["reason"].tolist() == ["between classes"]
+    assert found["strength"].iloc[0] == pytest.approx(1)
+    assert found["detail"].iloc[0] == 'between "cat" and "dog": 50% and 50% of its neighbours\' weight'
+
+
+def test_the_strongest_comes_first_and_filters_and_counts_find_each() -> None:
+    table = table_of({"sharpness": 0.28, "highlights": 0.05, "width": 40, "height": 40}, {"sharpness": 0.1}, {})
+    table["reasons"] = named(table)
+    assert table["reasons"].tolist() == ["dark; tiny; blurred", "blurred", ""]
+    assert reason_counts(table["reasons"]) == {"blurred": 2, "dark": 1, "tiny": 1}
+    assert kept(table, [OneOf("reasons", ("blurred",))]).tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_texts_by_a_naive_loop(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows = [
+        {
+            "sharpness": rng.uniform(0.1, 0.5),
+            "highlights": rng.uniform(0, 0.5),
+            "width": int(rng.integers(10, 300)),
+            "twin_group": int(rng.integers(0, 40)),
+            "confusability": rng.uniform(0.6, 1),
+        }
+        for _ in range(60)
+    ]
+    found = reasons_of(table_of(*rows), contents=np.arange(60), graph=None)
+    for strength, text in zip(found.strength, found.texts(), strict=True):
+        given = sorted((i for i in range(len(NAMES)) if strength[i] > 0), key=lambda i: (-round(strength[i], 5), i))
+        assert text == "; ".join(NAMES[i] for i in given)
+
+
+def test_an_empty_table_has_no_reasons() -> None:
+    table = table_of({}).head(0)
+    found = reasons_of(table, contents=np.zeros(0, np.int64), graph=None)
+    assert found.texts().tolist() == []
+    assert list(reason_table(table, found).columns) == ["id", "reason", "strength", "detail"]
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory, prepared: Path, model: Model) -> ImageSet:
+    """Pictures with hard edges, one of each kind spoiled."""
+    root = tmp_path_factory.mktemp("planted")
+    sharp = noise(1, width=32, height=24).resize((256, 192), 0)
+    for number in range(3):
+        noise(number, width=32, height=24).resize((256, 192), 0).save(root / f"fine-{number}.png")
+    sharp.filter(ImageFilter.GaussianBlur(6)).save(root / "blurred.png")
+    sharp.point(lambda v: v // 12).save(root / "dark.png")
+    sharp.point(lambda v: 120 + v // 16).save(root / "low contrast.png")
+    sharp.point(lambda v: min(255, v * 4)).save(root / "blown out.png")
+    noise(5, width=30, height=20).save(root / "tiny.png")
+    workspace = tmp_path_factory.mktemp("home")
+    (workspace / "models").symlink_to(prepared / "models")
+    return embed_folder(root, model=model, workspace=workspace)
+
+
+class TestAnImageSet:
+    """From pictures to the column, through the store."""
+
+    def test_each_is_told_by_its_name(self, planted: ImageSet) -> None:
+        given = planted.table().set_index("path")["reasons"]
+        for path, text in given.items():
+            name = str(path).removesuffix(".png")
+            told = [reason for reason in text.split("; ") if reason not in ("twin", "")]
+            assert told == ([] if name.startswith("fine") else [name]), path
+
+    def test_the_long_table_says_the_same(self, planted: ImageSet) -> None:
+        table, found = planted.table(), planted.reasons()
+        assert ((found["strength"] > 0) & (found["strength"] <= 1)).all()
+        assert (found["detail"].str.len() > 5).all()
+        joined = found.groupby("id")["reason"].agg("; ".join).reindex(table["id"]).fillna("")
+        assert joined.tolist() == table["reasons"].tolist()
+
+    def test_they_are_worked_out_once(self, planted: ImageSet) -> None:
+        assert planted._frame is planted._frame

@@ -1,0 +1,137 @@
+"""The table of twins: the worst pair by every means, which one to keep, and that one of each is left."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.index.examples import embeddings_of
+from url_viz.analysis import twins
+from url_viz.analysis.twins import best_first, one_of_each, twin_table, worst_pair
+from url_viz.index.neighbours import build_graph
+from url_viz.index.twins import TWIN_COSINE, twin_groups
+
+
+def table_of(group: list[int], **columns: list[object]) -> pd.DataFrame:
+    """A table of pictures with these groups; what is not said is the same of all."""
+    n = len(group)
+    plain: dict[str, object] = {
+        "id": np.arange(1000, 1000 + n),
+        "path": [f"{i:04d}.jpg" for i in range(n)],
+        "twin_group": group,
+        "width": [10] * n,
+        "height": [10] * n,
+        "uncertainty": [0.5] * n,
+        "entropy": [1.0] * n,
+        "decision": pd.Series([None] * n, dtype=object),
+    }
+    return pd.DataFrame(plain | columns)
+
+
+def at_angles(degrees: np.ndarray) -> np.ndarray:
+    radians = np.radians(degrees)
+    return np.stack([np.cos(radians), np.sin(radians)], axis=1).astype(np.float32)
+
+
+class TestTable:
+    """One row a group."""
+
+    def test_by_hand(self) -> None:
+        table = table_of([0, 1, 0, 3, 1, 0])
+        contents = np.array([7, 8, 9, 10, 8, 11])
+        vectors = at_angles(np.array([0, 90, 10, 45, 90, 4]))
+        found = twin_table(table, contents, lambda rows: vectors[rows])
+        assert found.drop(columns="cosine").to_numpy().tolist() == [
+            [0, 3, "near", 1000, 1002, True, 1000, "0000.jpg"],
+            [1, 2, "exact", 1001, 1004, True, 1001, "0001.jpg"],
+        ]
+        assert found["cosine"].tolist() == pytest.approx([np.cos(np.radians(10)), 1.0], abs=1e-6)
+
+    @pytest.mark.parametrize("group", [[], [0], [0, 1]])
+    def test_no_twins_no_rows(self, group: list[int]) -> None:
+        found = twin_table(table_of(group), np.arange(len(group)), lambda rows: np.zeros((len(rows), 2)))
+        assert list(found.columns)[:3] == ["group", "size", "kind"]
+        assert len(found) == 0
+
+    @settings(max_examples=40, deadline=None)
+    @given(st.lists(st.floats(0, 60), min_size=2, max_size=30))
+    def test_a_group_is_never_wider_than_twice_its_bound(self, degrees: list[float]) -> None:
+        """Every member is within an angle of its leader, so two members are within twice that angle."""
+        vectors = at_angles(np.array(degrees))
+        leader = twin_groups(build_graph(embeddings_of(vectors)))
+        found = twin_table(table_of(leader.tolist()), np.arange(len(degrees)), lambda rows: vectors[rows])
+        assert (found["cosine"] >= 2 * TWIN_COSINE**2 - 1 - 2e-3).all()
+        assert found["size"].sum() == sum(c for c in np.bincount(leader) if c > 1)
+
+
+class TestWorstPair:
+    """The least alike two."""
+
+    @settings(max_examples=40, deadline=None)
+    @given(st.integers(2, 12), st.integers(0, 10**6))
+    def test_is_that_of_a_loop_over_all_pairs(self, count: int, seed: int) -> None:
+        unit = np.random.default_rng(seed).normal(size=(count, 4)).astype(np.float32)
+        unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+        found = worst_pair(unit)
+        pairs = {(i, j): float(unit[i] @ unit[j]) for i in range(count) for j in range(i + 1, count)}
+        assert found.cosine == pytest.approx(min(pairs.values()), abs=1e-6)
+        assert pairs[found.first, found.second] == pytest.approx(found.cosine, abs=1e-6)
+
+    def test_of_a_huge_group_is_found_by_sweeps_and_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(twins, "LARGEST_COMPARED", 8)
+        degrees = np.random.default_rng(0).uniform(20, 40, 500)
+        degrees[[123, 321]] = 10, 55
+        found = worst_pair(at_angles(degrees))
+        assert (found.first, found.second, found.is_exact) == (123, 321, False)
+        assert found.cosine == pytest.approx(np.cos(np.radians(45)), abs=1e-6)
+        assert worst_pair(np.ones((20, 1), np.float32)).cosine == 1
+
+
+class TestWhichToKeep:
+    """Most pixels, then the clearest, then the first path."""
+
+    @pytest.mark.parametrize(
+        ("columns", "best"),
+        [
+            ({"width": [10, 20, 10]}, 1),
+            ({"width": [10, 20, 10], "height": [10, 4, 9]}, 0),
+            ({"uncertainty": [0.5, 0.4, 0.3]}, 2),
+            ({"uncertainty": [np.nan] * 3, "entropy": [2.0, 1.0, 3.0]}, 1),
+            ({"uncertainty": [np.nan, 0.9, 0.9]}, 1),
+            ({}, 0),
+        ],
+    )
+    def test_the_rule(self, columns: dict[str, list[object]], best: int) -> None:
+        assert best_first(table_of([0, 0, 0], **columns))[0] == best
+
+    def test_one_of_each_is_kept_and_those_alone_are_not_touched(self) -> None:
+        table = table_of([0, 0, 2, 3, 3, 3], width=[10, 30, 10, 10, 10, 20])
+        assert one_of_each(table) == {1000: "drop", 1001: "keep", 1003: "drop", 1004: "drop", 1005: "keep"}
+
+    @pytest.mark.parametrize(
+        ("decision", "expected"),
+        [
+            ([None, "keep", None], ["drop", "keep", "drop"]),  # the user's choice is the one that is left
+            (["keep", "keep", None], ["keep", "keep", "drop"]),
+            (["drop", None, "look-again"], ["drop", "keep", "drop"]),  # dropped before: not chosen
+            (["drop", "drop", "drop"], None),
+        ],
+    )
+    def test_what_was_decided_before_counts(self, decision: list[object], expected: list[str] | None) -> None:
+        found = one_of_each(table_of([0, 0, 0], decision=pd.Series(decision, dtype=object)))
+        assert found == ({} if expected is None else dict(zip((1000, 1001, 1002), expected, strict=True)))
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from([None, "keep", "drop", "look-again"])), max_size=20))
+    def test_something_of_every_group_is_left_and_nothing_kept_is_lost(
+        self, rows: list[tuple[int, str | None]]
+    ) -> None:
+        before = [decision for _, decision in rows]
+        table = table_of([group for group, _ in rows], decision=pd.Series(before, dtype=object))
+        decided = one_of_each(table)
+        after = [decided.get(int(i), b) for i, b in zip(table["id"], before, strict=True)]
+        assert all(a == "keep" for a, b in zip(after, before, strict=True) if b == "keep")
+        for group in {g for g, _ in rows}:
+            own = [(a, b) for (g, _), a, b in zip(rows, after, before, strict=True) if g == group]
+            assert any(a != "drop" for a, _ in own) or all(b == "drop" for _, b in own)

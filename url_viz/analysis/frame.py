@@ -1,0 +1,111 @@
+"""The table of an image set: one row a picture, joined from files, embeddings, scores, graph and coordinates."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from url_viz.analysis.confusability import confusability
+from url_viz.analysis.ranking import percentile
+from url_viz.imaging.quality import MEASURED
+from url_viz.imaging.scan import class_names, display_name
+from url_viz.index.store import Store
+from url_viz.index.tables import Graph, positions_of
+from url_viz.index.twins import twin_groups
+from url_viz.models.head import Head
+
+
+@dataclass(frozen=True)
+class Frame:
+    """`table` has one row a picture, by path; `contents` (N,) int64 and `paths` (N) bytes are in the same order."""
+
+    table: pd.DataFrame
+    contents: NDArray[np.int64]
+    paths: list[bytes]
+
+    def __post_init__(self) -> None:
+        assert len(self.table) == len(self.contents) == len(self.paths)
+
+
+def frame_of(store: Store, files: pa.Table, *, space_key: str, head: Head | None, graph: Graph | None) -> Frame:
+    """Join what is stored of the pictures that have an embedding in a space.
+
+    `files` are the columns id, path, content, width, height of the table of files; those without an embedding are left
+    out. Columns as told in `ImageSet.table`.
+    """
+    embedded = store.embedded(space_key)
+    files = files.filter(files["content"].is_valid()).sort_by("path")
+    contents = np.asarray(files["content"].to_numpy(), np.int64)
+    row = positions_of(contents, embedded.content)
+    files, contents, row = files.filter(row >= 0), contents[row >= 0], row[row >= 0]
+    paths = files["path"].to_pylist()
+    uncertainty = _uncertainty(store, contents, space_key, head)
+    table = pd.DataFrame(
+        {
+            "id": np.asarray(files["id"].to_numpy(), np.int64),
+            "path": [display_name(path) for path in paths],
+            "label": pd.Series(class_names(paths), dtype=object),
+            "width": np.asarray(files["width"].to_numpy()),
+            "height": np.asarray(files["height"].to_numpy()),
+            "uncertainty": uncertainty,
+            "percentile": percentile(uncertainty),
+            **_from_graph(contents, graph),
+            "entropy": embedded.entropy[row],
+            "inverse_norm": 1 / np.maximum(embedded.norm[row], 1e-12),
+            **_measures(store, contents),
+            **_coordinates(store, contents, space_key),
+        }
+    )
+    return Frame(table, contents, paths)
+
+
+def _uncertainty(store: Store, contents: NDArray[np.int64], space_key: str, head: Head | None) -> NDArray[np.float32]:
+    """By content; pictures that this head has not scored on disk yet are scored now, from the stored embedding."""
+    result = np.full(len(contents), np.nan, np.float32)
+    if head is None:
+        return result
+    scored, values = store.scores(space_key, head.digest)
+    row = positions_of(contents, scored)
+    result[row >= 0] = values[row[row >= 0]]
+    if (row < 0).any():
+        result[row < 0] = head(store.embeddings(space_key, contents[row < 0]).embedding)
+    return result
+
+
+def _from_graph(contents: NDArray[np.int64], graph: Graph | None) -> dict[str, NDArray[Any]]:
+    value = np.full(len(contents), np.nan, np.float32)
+    nearest = np.full(len(contents), np.nan, np.float32)
+    keys = contents
+    if graph is not None and len(graph):
+        leader = twin_groups(graph)
+        row = positions_of(contents, graph.content)
+        has = row >= 0
+        value[has] = confusability(graph.position, graph.similarity, leader)[row[has]]
+        nearest[has] = np.where(graph.position[:, 0] >= 0, graph.similarity[:, 0], np.nan)[row[has]]
+        keys = np.where(has, graph.content[leader[row]], contents)
+    _, first, group = np.unique(keys, return_index=True, return_inverse=True)
+    return {
+        "confusability": value,
+        "confusability_percentile": percentile(value),
+        "nearest_similarity": nearest,
+        "twin_group": first[group],
+    }
+
+
+def _measures(store: Store, contents: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
+    """Measures by content; nan for those that an older version read, until the folder is read again."""
+    rows = store.measures()
+    row = positions_of(contents, np.asarray(rows["content"].to_numpy(), np.int64))
+    return {name: np.append(rows[name].to_numpy(), np.float32(np.nan))[row] for name in MEASURED}
+
+
+def _coordinates(store: Store, contents: NDArray[np.int64], space_key: str) -> dict[str, NDArray[np.float32]]:
+    xy = np.full((len(contents), 2), np.nan, np.float32)
+    known = store.coordinates(space_key)
+    if known is not None and len(known):
+        row = positions_of(contents, known.content)
+        xy[row >= 0] = known.xy[row[row >= 0]]
+    return {"x": xy[:, 0], "y": xy[:, 1]}

@@ -1,0 +1,241 @@
+"""Representatives: the regions of the map, and for each a clear picture that its others resemble."""
+
+import math
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.analysis.categories import categories_of
+from url_viz.index.tables import Graph, positions_of
+
+CELLS = 160
+"""Side of the grid on which regions are found."""
+BANDWIDTH = 0.35
+"""Of Scott's rule, which is meant for one heap and would blur a map of many into one."""
+MOST = 32
+FEWEST_IN_REGION = 3
+LEAST_SHARE = 0.001
+"""A region holds at least this share of the pictures, and three, but where there are few."""
+CENTRAL_SHARE = 0.25
+VOTES = 12
+"""Nearest neighbours whose resemblance counts."""
+STEPS = 15
+DAMPING = 0.85
+
+Floats = NDArray[np.floating]
+Ints = NDArray[np.int64]
+
+
+def representatives(
+    table: pd.DataFrame, contents: Ints, graph: Graph | None, *, count: int | None = None
+) -> pd.DataFrame:
+    """Pictures that stand for the regions of the map, those of the largest regions first.
+
+    `table` is that of an image set, `contents` (N,) its content keys. At most `count` regions (None: the square root
+    of the number of pictures, at most 32). Columns: id, path, x, y (of the picture), size (pictures in its region),
+    label (the commonest class there, None where there is none) and share (of the labelled pictures there; nan).
+    The same every time.
+    """
+    rows = np.flatnonzero(np.isfinite(table["x"].to_numpy(dtype=float)))
+    xy = table[["x", "y"]].to_numpy(np.float32)[rows]
+    region = regions_of(xy, count if count is not None else count_for(len(rows)))
+    centrality = _centrality_of_rows(table, contents, graph, rows, region)
+    chosen = _chosen(xy, region, centrality, table["percentile"].to_numpy(dtype=float)[rows])
+    found = table.iloc[rows[chosen]][["id", "path", "x", "y"]].reset_index(drop=True)
+    found["size"] = np.bincount(region[region >= 0], minlength=len(chosen))
+    found["label"], found["share"] = _commonest(table.iloc[rows], region, len(chosen))
+    return found
+
+
+def count_for(pictures: int) -> int:
+    """How many regions a map of so many pictures is told by."""
+    return min(MOST, round(math.sqrt(pictures)))
+
+
+def regions_of(xy: Floats, count: int) -> NDArray[np.int32]:
+    """The region of each point (N, 2): numbers by falling size, at most `count`; −1 in none of them.
+
+    Peaks of the points' density, joined where the pass between two is high (persistence: Chazal et al. 2013,
+    "Persistence-Based Clustering in Riemannian Manifolds"), so that regions are the islands and heaps one sees,
+    whatever their shape, where k-means would cut the large ones into equal cells. What a peak weighs is the points it
+    gathers before it joins a higher one, times how deep the pass is: those that weigh most are kept.
+    """
+    region = np.full(len(xy), -1, np.int32)
+    if not len(xy) or count < 1:
+        return region
+    cell, counts, spread_cells = _binned(np.asarray(xy, np.float64))
+    hills = _Hills(_smoothed(counts, spread_cells), counts)
+    fewest = max(FEWEST_IN_REGION, round(LEAST_SHARE * len(xy))) if len(xy) >= 10 * FEWEST_IN_REGION else 1
+    kept = hills.joined(count, fewest=fewest)[hills.owner[cell]]
+    numbers, sizes = np.unique(kept[kept >= 0], return_counts=True)
+    order = numbers[np.argsort(-sizes, kind="stable")]
+    rank = np.full(len(hills.parent) + 1, -1, np.int32)
+    rank[order] = np.arange(len(order), dtype=np.int32)
+    region[:] = rank[kept]
+    return region
+
+
+def centrality(position: NDArray[np.integer], similarity: Floats, region: NDArray[np.integer], twin: Ints) -> Floats:
+    """How much each of M pictures is what others of its region resemble (M,); only the order means anything.
+
+    PageRank (Brin and Page 1998) on the nearest of the lists `position` (M, K), weighted by `similarity` (M, K), along
+    edges within a `region` (M,) and between pictures that are not twins (`twin` (M,) group numbers): a burst of copies
+    would else vote for itself.
+    """
+    from scipy.sparse import csr_array
+
+    position, similarity = position[:, :VOTES], similarity[:, :VOTES]
+    m, k = position.shape
+    start, end = np.repeat(np.arange(m), k), position.ravel()
+    counts = (end >= 0) & (region[start] == region[end]) & (region[start] >= 0) & (twin[start] != twin[end])
+    weight = np.where(counts, np.maximum(similarity.ravel(), 0), 0).astype(np.float64)
+    total = np.bincount(start, weights=weight, minlength=m)
+    weight /= np.maximum(total, 1e-12)[start]
+    votes = csr_array((weight[counts], (end[counts], start[counts])), shape=(m, m))
+    rank = np.ones(m)
+    for _ in range(STEPS):
+        rank = (1 - DAMPING) + DAMPING * (votes @ rank)
+    return np.asarray(rank)
+
+
+def _centrality_of_rows(
+    table: pd.DataFrame, contents: Ints, graph: Graph | None, rows: Ints, region: NDArray[np.int32]
+) -> Floats:
+    """The centrality of each of `rows`; 0 where the graph does not reach."""
+    result = np.zeros(len(rows))
+    if graph is None or not len(graph):
+        return result
+    place = positions_of(contents[rows], graph.content)
+    has = place >= 0
+    of_graph, twin = np.full(len(graph), -1, np.int32), -1 - np.arange(len(graph))
+    of_graph[place[has]] = region[has]
+    twin[place[has]] = table["twin_group"].to_numpy(np.int64)[rows][has]
+    result[has] = centrality(graph.position, graph.similarity, of_graph, twin)[place[has]]
+    return result
+
+
+def _chosen(xy: Floats, region: NDArray[np.int32], centrality: Floats, percentile: Floats) -> Ints:
+    """The row of each region's representative: of its most central quarter the clearest.
+
+    `percentile` (N,) is that of the uncertainty; where it tells nothing, the most central one, and among equals the one
+    nearest to the region's middle.
+    """
+    members = np.flatnonzero(region >= 0)
+    of, count = region[members], np.maximum(np.bincount(region[members]), 1)
+    middle = np.stack([np.bincount(of, weights=xy[members, axis]) / count for axis in (0, 1)], axis=1)
+    distance = np.linalg.norm(xy[members] - middle[of], axis=1)
+    order = np.lexsort((distance, -centrality[members], of))
+    members, of = members[order], of[order]
+    rank = np.arange(len(of)) - np.searchsorted(of, of)
+    is_outer = rank >= np.ceil(CENTRAL_SHARE * count[of])
+    clearest = np.lexsort((rank, np.nan_to_num(percentile[members], nan=50), is_outer, of))
+    return members[clearest[np.unique(of, return_index=True)[1]]]
+
+
+def _commonest(
+    table: pd.DataFrame, region: NDArray[np.int32], regions: int
+) -> tuple[NDArray[np.object_], NDArray[np.float32]]:
+    """The commonest class of each region, and its share of the labelled pictures there."""
+    found = categories_of(table)
+    labels = np.full(regions, None, object)
+    share = np.full(regions, np.nan, np.float32)
+    for number in range(regions):
+        inside = found.numbers[(region == number) & (found.numbers >= 0)]
+        if len(inside):
+            counts = np.bincount(inside)
+            labels[number], share[number] = found.names[int(counts.argmax())], counts.max() / len(inside)
+    return labels, share
+
+
+def _binned(xy: NDArray[np.float64]) -> tuple[Ints, NDArray[np.float64], float]:
+    """The cell of each point (N,), points a cell (CELLS + 2, CELLS + 2) with an empty rim, and the bandwidth in cells.
+
+    The far half of a hundredth on each side goes to the outermost cells: one stray picture does not set the scale.
+    """
+    low, high = np.quantile(xy, [0.005, 0.995], axis=0)
+    side = max(float((high - low).max()), 1e-9) / (CELLS - 1)
+    at = np.clip(np.rint((xy - low) / side), 0, CELLS - 1).astype(np.int64) + 1
+    cell = at[:, 1] * (CELLS + 2) + at[:, 0]
+    counts = np.bincount(cell, minlength=(CELLS + 2) ** 2).reshape(CELLS + 2, CELLS + 2).astype(np.float64)
+    spread = float(np.sqrt(np.clip(xy, low, high).var(axis=0).mean())) / side
+    return cell, counts, min(CELLS / 4, max(1.0, BANDWIDTH * spread * len(xy) ** (-1 / 6)))
+
+
+def _smoothed(counts: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+    from scipy.ndimage import gaussian_filter
+
+    density: NDArray[np.float64] = gaussian_filter(counts, sigma, mode="constant", truncate=3)
+    density[[0, -1]] = 0
+    density[:, [0, -1]] = 0
+    return density
+
+
+class _Hills:
+    """The hills of a density on a grid, by flooding from the top, and how they join.
+
+    `owner` (cells,) is the hill of each cell (−1: nothing near), `parent` the hill that each joins (−1: none),
+    `importance` what it weighs there. A parent weighs at least as much as what joins it.
+    """
+
+    def __init__(self, density: NDArray[np.float64], counts: NDArray[np.float64]) -> None:
+        self.parent: list[int] = []
+        self.importance: list[float] = []
+        self._weight: list[float] = []
+        self._peak: list[float] = []
+        self._top: list[int] = []
+        self.owner = np.array(self._flood(density, counts), np.int64)
+        for hill, parent in enumerate(self.parent):
+            if parent < 0:
+                self.importance[hill] = self._weight[hill]
+
+    def joined(self, count: int, *, fewest: int) -> NDArray[np.int64]:
+        """The kept hill that each hill belongs to, −1 for none (also at the end, for cells of no hill)."""
+        order = np.argsort(-np.array(self.importance), kind="stable")[:count]
+        kept = {int(hill) for hill in order if self._weight[hill] >= fewest}
+        result = np.full(len(self.parent) + 1, -1, np.int64)
+        for hill in range(len(self.parent)):
+            at = hill
+            while at >= 0 and at not in kept:
+                at = self.parent[at]
+            result[hill] = at
+        return result
+
+    def _flood(self, density: NDArray[np.float64], counts: NDArray[np.float64]) -> list[int]:
+        width = density.shape[1]
+        height, mass = density.ravel().tolist(), counts.ravel().tolist()
+        steps = (-width - 1, -width, -width + 1, -1, 1, width - 1, width, width + 1)
+        owner = [-1] * len(height)
+        for cell in np.argsort(-density.ravel(), kind="stable").tolist():
+            if height[cell] <= 0:
+                break
+            around = [cell + step for step in steps if owner[cell + step] >= 0]
+            if around:
+                owner[cell] = owner[max(around, key=height.__getitem__)]
+                self._join({self._top_of(owner[near]) for near in around}, height[cell])
+            else:
+                owner[cell] = self._new(height[cell])
+            self._weight[self._top_of(owner[cell])] += mass[cell]
+        return owner
+
+    def _new(self, height: float) -> int:
+        self._top.append(len(self._top))
+        self._peak.append(height)
+        self._weight.append(0.0)
+        self.parent.append(-1)
+        self.importance.append(0.0)
+        return len(self._top) - 1
+
+    def _join(self, hills: set[int], height: float) -> None:
+        """Let the lower of these hills, which meet at a pass of this height, join the highest."""
+        highest = min(hills, key=lambda hill: (-self._peak[hill], hill))
+        for hill in sorted(hills - {highest}):
+            self.parent[hill] = self._top[hill] = highest
+            self.importance[hill] = (1 - height / self._peak[hill]) * self._weight[hill]
+            self._weight[highest] += self._weight[hill]
+
+    def _top_of(self, hill: int) -> int:
+        while self._top[hill] != hill:
+            self._top[hill] = self._top[self._top[hill]]
+            hill = self._top[hill]
+        return hill
