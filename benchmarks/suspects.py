@@ -30,8 +30,7 @@ from scipy.special import softmax
 from sklearn.metrics import average_precision_score
 
 from benchmarks.machine import machine
-from url_viz.analysis.suspects import AMBIGUOUS, LABEL_ERROR, TEMPERATURE, Judged, judge
-from url_viz.analysis.votes import left_out
+from url_viz.analysis.label_issues import AMBIGUOUS, LABEL_ERROR, TEMPERATURE, Judged, judge, left_out
 from url_viz.imaging.preprocess import middle, resized
 from url_viz.imaging.query import upright_query
 from url_viz.imaging.scan import scan

@@ -26,9 +26,9 @@ from url_viz.analysis.evaluation import (
     measured,
     share_interval,
 )
-from url_viz.analysis.evidence import evidence
 from url_viz.analysis.fusion import fused
 from url_viz.analysis.metrics import bootstrap_interval, r_auroc, recall_at_1, risk_coverage
+from url_viz.analysis.selective_retrieval import evidence
 from url_viz.image_set import embed_folder
 from url_viz.index.neighbours import build_graph
 from url_viz.index.tables import Embeddings, Graph, positions_of

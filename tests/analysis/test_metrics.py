@@ -21,7 +21,7 @@ from url_viz.analysis.metrics import (
     risk_coverage,
     spearman,
 )
-from url_viz.analysis.restriction import labelled_set
+from url_viz.analysis.selective_retrieval import labelled_set
 from url_viz.errors import RowsError
 from url_viz.index.unit import normalised
 

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.evidence import FEWEST_PICTURES, MOST_CURVE_POINTS, Curve
 from url_viz.analysis.fusion import Fusion, fused
 from url_viz.analysis.metrics import (
     MOST_SIMILARITIES,
@@ -19,6 +18,7 @@ from url_viz.analysis.metrics import (
     risk_coverage,
 )
 from url_viz.analysis.ranking import percentile
+from url_viz.analysis.selective_retrieval import FEWEST_PICTURES, MOST_CURVE_POINTS, Curve
 from url_viz.index.tables import Graph, positions_of
 from url_viz.index.twins import twin_groups
 from url_viz.index.unit import normalised

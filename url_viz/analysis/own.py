@@ -12,8 +12,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from url_viz.analysis.baselines import margin, max_probability, softmax_entropy
-from url_viz.analysis.frame import Frame
 from url_viz.analysis.ranking import percentile
+from url_viz.analysis.table import Frame
 from url_viz.errors import FolderError, ImageSetError, WorkspaceError
 from url_viz.imaging.scan import display_name
 from url_viz.imaging.uploads import IncomingFile

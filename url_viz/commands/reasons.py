@@ -79,7 +79,7 @@ def _value(row: dict[str, Any]) -> str:
 
 
 def _write_heat(image_set: "ImageSet", image_id: int, out: Path) -> None:
-    from url_viz.analysis.heat_picture import in_words, over
+    from url_viz.analysis.occlusion import in_words, over
     from url_viz.imaging.query import upright_query
 
     if out.suffix.lower() != ".png":

@@ -13,15 +13,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.compare import Comparison, Read, compare
-from url_viz.analysis.decided import DecidedTable, decisions_of
-from url_viz.analysis.frame import Frame, frame_of
-from url_viz.analysis.heat import Heat, heat_of
-from url_viz.analysis.label_check import WithLabels
+from url_viz.analysis.label_issues import WithLabels
+from url_viz.analysis.occlusion import Heat, heat_of
 from url_viz.analysis.on_map import OnMap
 from url_viz.analysis.own import OwnColumn, OwnTable, Prepared
 from url_viz.analysis.ranking import percentile_among
 from url_viz.analysis.reasons import ReasonedTable
-from url_viz.analysis.retrieval import near_in_graph, search
+from url_viz.analysis.selective_retrieval import near_in_graph, search
+from url_viz.analysis.table import DecidedTable, Frame, decisions_of, frame_of
 from url_viz.analysis.twins import one_of_each, twin_table
 from url_viz.errors import ImageSetError
 from url_viz.imaging.query import query_crop, read_query

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from url_viz.analysis.evidence import Evidence, evidence, has_evidence
+from url_viz.analysis.selective_retrieval import Evidence, evidence, has_evidence
 from url_viz.analysis.uploads import Reference, reference_of
 from url_viz.image_set import ImageSet
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from url_viz.analysis.change import Change, change
+from url_viz.analysis.compare import Change, change
 from url_viz.image_set import ImageSet
 from url_viz.ui.components.gallery import Tile, show_gallery
 from url_viz.ui.components.map import MapView, show_map

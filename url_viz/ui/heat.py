@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from url_viz.analysis.heat import heat_of
-from url_viz.analysis.heat_picture import in_words, overlay
+from url_viz.analysis.occlusion import heat_of, in_words, overlay
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.query import read_query

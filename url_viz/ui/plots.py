@@ -9,8 +9,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from url_viz.analysis.evidence import Evidence
-from url_viz.analysis.restriction import MODES, Mode
+from url_viz.analysis.selective_retrieval import MODES, Evidence, Mode
 from url_viz.ui.view import ordinal
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from url_viz.analysis.categories import MOST_CATEGORIES, categories_of, category_names
-from url_viz.analysis.change import change
+from url_viz.analysis.compare import change
 from url_viz.analysis.ranking import with_percentile
 from url_viz.errors import ImageSetError, NotAllowedError, UrlVizError
 from url_viz.image_set import ImageSet

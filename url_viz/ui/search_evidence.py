@@ -3,8 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.evidence import Evidence
-from url_viz.analysis.restriction import MODES, Comparison, Mode
+from url_viz.analysis.selective_retrieval import MODES, Comparison, Evidence, Mode
 from url_viz.image_set import ImageSet
 from url_viz.ui.beside import MOST_AT_ONCE, evidence_for
 from url_viz.ui.plots import MODE_NAMES, coverage_figure, restriction_figure

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from url_viz.analysis.retrieval import search
+from url_viz.analysis.selective_retrieval import search
 from url_viz.index.unit import normalised
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from url_viz.analysis.restriction import (
+from url_viz.analysis.selective_retrieval import (
     MODES,
     LabelledSet,
     is_correct,

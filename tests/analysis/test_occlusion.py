@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests.imaging.pictures import encoded, noise
-from url_viz.analysis.heat import GRID, Heat, heat_of, seen_box
-from url_viz.analysis.heat_picture import RAISES, in_words, over, overlay
+from url_viz.analysis.occlusion import GRID, RAISES, Heat, heat_of, in_words, over, overlay, seen_box
 from url_viz.errors import ImageSetError
 from url_viz.image_set import embed_folder
 from url_viz.imaging.decode import decode, read_file

@@ -6,9 +6,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from url_viz.analysis.label_check import COLUMNS, LabelCheck, check_labels, confused_pairs
-from url_viz.analysis.suspects import ALONE, AMBIGUOUS, CONFLICTING, LABEL_ERROR, Judged, judge
-from url_viz.analysis.votes import NEARNESS, NONE, ballot, left_out
+from url_viz.analysis.label_issues import (
+    ALONE,
+    AMBIGUOUS,
+    COLUMNS,
+    CONFLICTING,
+    LABEL_ERROR,
+    NEARNESS,
+    NONE,
+    Judged,
+    LabelCheck,
+    ballot,
+    check_labels,
+    confused_pairs,
+    judge,
+    left_out,
+)
 from url_viz.index.neighbours import build_graph
 from url_viz.index.tables import Embeddings, Graph
 from url_viz.index.twins import twin_groups

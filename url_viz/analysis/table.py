@@ -1,6 +1,7 @@
-"""The table of an image set: one row a picture, joined from files, embeddings, scores, graph and coordinates."""
+"""The table of an image set: one row per picture, joined from the store, with the decisions as they are now."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from url_viz.analysis.confusability import confusability
 from url_viz.analysis.ranking import percentile
 from url_viz.imaging.quality import MEASURED
 from url_viz.imaging.scan import class_names, display_name
+from url_viz.index.claims import Files
+from url_viz.index.decisions import Decisions
 from url_viz.index.store import Store
 from url_viz.index.tables import Graph, positions_of
 from url_viz.index.twins import twin_groups
@@ -109,3 +112,48 @@ def _coordinates(store: Store, contents: NDArray[np.int64], space_key: str) -> d
         row = positions_of(contents, known.content)
         xy[row >= 0] = known.xy[row[row >= 0]]
     return {"x": xy[:, 0], "y": xy[:, 1]}
+
+
+def decisions_of(path: Path, files: pa.Table) -> Decisions:
+    """The decisions in the file `path`; `files` are the columns id and content of the table of files.
+
+    All readable files take part, also those that the present model has not read: what is decided of a file must not
+    depend on the model one looks with.
+    """
+    readable = files.filter(files["content"].is_valid())
+    ids, contents = (np.asarray(readable[name].to_numpy(), np.int64) for name in ("id", "content"))
+    return Decisions(path, Files(ids, contents))
+
+
+@dataclass(frozen=True)
+class _Joined:
+    """A table, where its pictures are among all files, and the table with decisions as they were at a version."""
+
+    table: pd.DataFrame
+    rows: NDArray[np.int64]
+    version: int
+    result: pd.DataFrame
+
+
+class DecidedTable:
+    """Joins `decision` and `tags` to a table, anew only where either has changed."""
+
+    def __init__(self, decisions: Decisions) -> None:
+        self._decisions = decisions
+        self._known: _Joined | None = None
+
+    def joined(self, table: pd.DataFrame) -> pd.DataFrame:
+        """`table` (with `id`) and two more columns: decision (None, keep, drop, look-again) and tags ("a; b")."""
+        now, known = self._decisions.now(), self._known
+        if known is None or known.table is not table or known.version != now.version:
+            if known is not None and known.table is table:
+                rows = known.rows
+            else:
+                rows = positions_of(table["id"].to_numpy(), self._decisions.files.id)
+            own = now.take(rows)
+            columns = {
+                name: pd.Series(values, index=table.index, dtype=object)
+                for name, values in (("decision", own.decision), ("tags", own.tags))
+            }
+            known = self._known = _Joined(table, rows, now.version, table.assign(**columns))
+        return known.result

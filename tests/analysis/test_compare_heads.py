@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from url_viz.analysis.change import change
+from url_viz.analysis.compare import change
 
 
 def table(ids: list[int], uncertainty: list[float]) -> pd.DataFrame:

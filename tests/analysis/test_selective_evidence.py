@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from url_viz.analysis.evidence import evidence, has_evidence
 from url_viz.analysis.metrics import r_auroc, recall_at_1
+from url_viz.analysis.selective_retrieval import evidence, has_evidence
 from url_viz.index.neighbours import build_graph
 from url_viz.index.tables import Embeddings
 

@@ -1,4 +1,4 @@
-"""Safe retrieval measured: recall@1 when uncertain pictures leave the database, the queries, or both (METHOD 7)."""
+"""Selective retrieval: search with ambiguous pictures withheld, and what withholding is worth (METHOD 4)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,11 +6,90 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from url_viz.analysis.metrics import MOST_SIMILARITIES, labels_of, mid_ranks, nearest_others
+from url_viz.analysis.metrics import (
+    MOST_SIMILARITIES,
+    RiskCoverage,
+    labels_of,
+    mid_ranks,
+    nearest_others,
+    r_auroc,
+    risk_coverage,
+)
+from url_viz.index.tables import Graph, positions_of
 from url_viz.index.unit import normalised
 from url_viz.rows import refuse_nan
+
+
+@dataclass(frozen=True)
+class Hits:
+    """Rows found, nearest first, and the nearer or equally near ones that the gate withheld.
+
+    `rows` (≤ k,) and `withheld` are row numbers of the matrix searched, `similarity` (≤ k,) the cosines of `rows`.
+    """
+
+    rows: NDArray[np.int64]
+    similarity: NDArray[np.float32]
+    withheld: NDArray[np.int64]
+
+
+def search(
+    query: NDArray[np.floating],
+    unit_rows: NDArray[np.floating],
+    *,
+    k: int,
+    is_allowed: NDArray[np.bool_] | None = None,
+    exclude: NDArray[np.bool_] | None = None,
+) -> Hits:
+    """The k nearest allowed rows of `unit_rows` (N, D; of length one) to `query` (D,), exact.
+
+    Rows of `exclude` are not looked at (the query itself). Rows that are not allowed but would have been among the hits
+    are `withheld`.
+    """
+    unit = query.astype(np.float32) / max(float(np.linalg.norm(query.astype(np.float32))), 1e-12)
+    similarity = np.asarray(unit_rows @ unit.astype(unit_rows.dtype), np.float32)
+    if exclude is not None:
+        similarity = np.where(exclude, -np.inf, similarity)
+    allowed = np.ones(len(similarity), bool) if is_allowed is None else is_allowed
+    rows = _top(np.where(allowed, similarity, -np.inf), k)
+    is_full = len(rows) >= k
+    floor = similarity[rows].min(initial=np.inf) if is_full else -np.inf
+    nearer = np.flatnonzero(~allowed & (similarity >= floor) & np.isfinite(similarity))
+    withheld = nearer[np.argsort(-similarity[nearer], kind="stable")]
+    return Hits(rows, similarity[rows], withheld)
+
+
+def _top(score: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    kept = min(k, int(np.isfinite(score).sum()))
+    if kept <= 0:
+        return np.zeros(0, np.int64)
+    place = np.argpartition(-score, kept - 1)[:kept]
+    return np.asarray(place[np.argsort(-score[place], kind="stable")], np.int64)
+
+
+def near_in_graph(
+    row: int, contents: NDArray[np.int64], graph: Graph | None
+) -> tuple[NDArray[np.int64], NDArray[np.float32]] | None:
+    """Rows near one `row` of `contents` (N,) and their cosines, copies of the same content first.
+
+    None where there is no graph, or the row's content is not in it yet.
+    """
+    if graph is None:
+        return None
+    at = positions_of(contents[row : row + 1], graph.content)[0]
+    if at < 0:
+        return None
+    position, similarity = graph.position[at], graph.similarity[at]
+    similarity, position = similarity[position >= 0], position[position >= 0]
+    listed = np.concatenate([contents[row : row + 1], graph.content[position]])
+    rank = positions_of(contents, listed)
+    found = np.flatnonzero(rank >= 0)
+    found = found[np.argsort(rank[found], kind="stable")]
+    found = found[found != row]
+    return found, np.concatenate([[1.0], similarity])[rank[found]].astype(np.float32)
+
 
 Mode = Literal["database", "both", "queries"]
 MODES: tuple[Mode, ...] = ("database", "both", "queries")
@@ -219,3 +298,97 @@ def _mean(values: NDArray[np.float64]) -> float:
     """The mean of what is known; nan where nothing is."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float("nan")
+
+
+FEWEST_PICTURES = 20
+MOST_CURVE_POINTS = 200
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Recall@1 of the queries that are kept, the least uncertain first: `coverage` and `recall` (P,), thinned."""
+
+    coverage: NDArray[np.float64]
+    recall: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What labels say of one measure on `pictures` distinct pictures of `classes` classes.
+
+    `left_out` counts pictures without a class or a value, and copies. `recall` is recall@1 of all, `auroc` the
+    measure's R-AUROC, `curve` its recall by coverage, `oracle` that of a perfect order, `study` the restrictions.
+    """
+
+    measure: str
+    pictures: int
+    classes: int
+    left_out: int
+    recall: float
+    auroc: float
+    curve: Curve
+    oracle: Curve
+    study: Study
+
+
+def has_evidence(table: pd.DataFrame, contents: NDArray[np.int64], *, graph: Graph | None, measure: str) -> bool:
+    """Whether enough pictures of at least two classes have a value, so that there is something to compute."""
+    rows = _rows(table, contents, graph, measure)
+    return len(rows) >= FEWEST_PICTURES and table["label"].iloc[rows].nunique() >= 2
+
+
+def evidence(
+    table: pd.DataFrame,
+    embeddings: NDArray[np.floating],
+    contents: NDArray[np.int64],
+    *,
+    graph: Graph | None,
+    measure: str,
+) -> Evidence:
+    """Evidence for `measure` of `ImageSet.table()`, with embeddings (N, D) and content keys (N,) in its order.
+
+    Copies count once: the copy of a picture would make its search right whatever its uncertainty. Neighbours are those
+    of the set's `graph`, and pictures that are not in it yet take no part; without a graph, neighbours are searched.
+    `has_evidence` must hold.
+    """
+    rows = _rows(table, contents, graph, measure)
+    pictures = _labelled(table["label"].to_numpy(dtype=str)[rows], embeddings[rows], contents[rows], graph)
+    uncertainty = table[measure].to_numpy(np.float64)[rows]
+    wrong = 1 - pictures.is_right
+    return Evidence(
+        measure=measure,
+        pictures=len(rows),
+        classes=len(np.unique(pictures.labels)),
+        left_out=len(table) - len(rows),
+        recall=float(1 - wrong.mean()),
+        auroc=r_auroc(uncertainty, wrong == 0),
+        curve=_curve(risk_coverage(uncertainty, wrong)),
+        oracle=_curve(risk_coverage(wrong, wrong)),
+        study=study(pictures, uncertainty),
+    )
+
+
+def _rows(table: pd.DataFrame, contents: NDArray[np.int64], graph: Graph | None, measure: str) -> NDArray[np.int64]:
+    """The rows that take part: the first of each content, where it has a class and a value and is in the graph."""
+    first = np.unique(contents, return_index=True)[1]
+    usable = table["label"].notna().to_numpy() & np.isfinite(table[measure].to_numpy(np.float64))
+    if graph is not None:
+        usable &= positions_of(contents, graph.content) >= 0
+    return np.sort(first[usable[first]])
+
+
+def _labelled(
+    labels: NDArray[np.str_], embeddings: NDArray[np.floating], contents: NDArray[np.int64], graph: Graph | None
+) -> LabelledSet:
+    """The pictures with the graph's neighbours among them, as rows of their own."""
+    if graph is None:
+        return labelled_set(embeddings, labels)
+    in_graph = positions_of(contents, graph.content)
+    number = np.full(len(graph) + 1, -1, np.int64)  # the last stands for −1, no neighbour
+    number[in_graph] = np.arange(len(in_graph))
+    return LabelledSet(normalised(embeddings), labels, number[graph.position[in_graph]])
+
+
+def _curve(found: RiskCoverage) -> Curve:
+    chosen = np.unique(np.linspace(0, len(found.coverage) - 1, MOST_CURVE_POINTS).round().astype(np.int64))
+    return Curve(found.coverage[chosen], 1 - found.risk[chosen])

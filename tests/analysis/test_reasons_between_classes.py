@@ -6,7 +6,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from url_viz.analysis.rivals import NEAREST, rivals
+from url_viz.analysis.reasons import NEAREST, rivals
 
 
 def test_by_hand() -> None:
