@@ -1,6 +1,5 @@
 """Label issues: likely wrong labels, told from ambiguous pictures and conflicting copies, and classes mixed up."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +9,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.errors import ImageSetError
 from url_viz.index.neighbours import Array
 from url_viz.index.tables import Graph, positions_of
 from url_viz.index.twins import twin_groups
@@ -458,54 +456,3 @@ NO_CLASSES = (
     "(photos/cat/…, photos/dog/…), or bring a table that has a label column: "
     "python -m url_viz columns FOLDER add FILE --label COLUMN."
 )
-
-
-class WithLabels(ABC):
-    """The part of an ImageSet that is about its labels."""
-
-    _checked: tuple[pd.Series, LabelCheck | None] | None = None
-
-    @property
-    @abstractmethod
-    def _frame(self) -> pd.DataFrame: ...
-
-    @property
-    @abstractmethod
-    def contents(self) -> NDArray[np.int64]: ...
-
-    @property
-    @abstractmethod
-    def graph(self) -> Graph | None: ...
-
-    @property
-    @abstractmethod
-    def _unit(self) -> Array: ...
-
-    def suspects(self) -> pd.DataFrame:
-        """Pictures whose label is to be doubted, the most doubtful first; columns as in `LabelCheck`.
-
-        Raises ImageSetError where there are no labels to check.
-        """
-        return self.checked_labels().suspects
-
-    def confused_classes(self) -> pd.DataFrame:
-        """Pairs of classes that are taken for each other, the most confused first; see `confused_pairs`.
-
-        Raises ImageSetError where there are no labels to check.
-        """
-        return self.checked_labels().confused
-
-    def checked_labels(self) -> LabelCheck:
-        """All that was found on the labels. Raises ImageSetError where there are none to check."""
-        found = self.find_suspects()
-        if found is None:
-            raise ImageSetError(NO_CLASSES)
-        return found
-
-    def find_suspects(self) -> LabelCheck | None:
-        """Like `checked_labels`, None where there are no labels; worked out anew only where they have changed."""
-        table, known = self._frame, self._checked
-        if known is None or not known[0].equals(table["label"]):
-            found = None if self.graph is None else check_labels(table, self.contents, self.graph, lambda: self._unit)
-            known = self._checked = table["label"], found
-        return known[1]

@@ -13,12 +13,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.compare import Comparison, Read, compare
-from url_viz.analysis.label_issues import WithLabels
+from url_viz.analysis.label_issues import NO_CLASSES, LabelCheck, check_labels
 from url_viz.analysis.occlusion import Heat, heat_of
-from url_viz.analysis.on_map import OnMap
 from url_viz.analysis.own import OwnColumn, OwnTable, Prepared
 from url_viz.analysis.ranking import percentile_among
 from url_viz.analysis.reasons import ReasonedTable
+from url_viz.analysis.representatives import representatives
 from url_viz.analysis.selective_retrieval import near_in_graph, search
 from url_viz.analysis.table import DecidedTable, Frame, decisions_of, frame_of
 from url_viz.analysis.twins import one_of_each, twin_table
@@ -26,10 +26,13 @@ from url_viz.errors import ImageSetError
 from url_viz.imaging.query import query_crop, read_query
 from url_viz.imaging.scan import absolute, display_name
 from url_viz.index.decisions import Action, Decisions
-from url_viz.index.store import Store
-from url_viz.index.tables import Graph, positions_of
+from url_viz.index.finish import finish
+from url_viz.index.projection import project_alone
+from url_viz.index.store import Store, Writer
+from url_viz.index.tables import PLACED, UMAP, Graph, positions_of
 from url_viz.models.head import Head
 from url_viz.models.model import EmbeddingSpace, Model, Source, load_model
+from url_viz.progress import Report, silent
 from url_viz.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -38,6 +41,24 @@ if TYPE_CHECKING:
 
     from url_viz.figures import Style
     from url_viz.imaging.uploads import IncomingFile
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Pictures on a map of their own: `ids` (M,) int64 in the order of `table()`, `xy` (M, 2) float32.
+
+    `is_umap` is False where PCA alone made it, because they are few.
+    """
+
+    ids: NDArray[np.int64]
+    xy: NDArray[np.float32]
+    is_umap: bool
+
+    def __post_init__(self) -> None:
+        assert len(self.ids) == len(self.xy)
+
+    def __len__(self) -> int:
+        return len(self.ids)
 
 
 @dataclass(frozen=True)
@@ -50,7 +71,7 @@ class SearchResult:
     query_percentile: float
 
 
-class ImageSet(OnMap, WithLabels):
+class ImageSet:
     """A snapshot of one folder's pictures as read by one model. Made by `embed_folder` and `open_image_set`.
 
     Rows keep their order between `table()` and `embeddings()`: by path. What another process writes later is seen by
@@ -66,6 +87,7 @@ class ImageSet(OnMap, WithLabels):
         self.workspace = workspace
         self._read_at = store.version(space.key, source.head.digest if source.head else None)
         self._store = store
+        self._checked: tuple[pd.Series, LabelCheck | None] | None = None
         self._files = store.images(["id", "path", "content", "width", "height", "failure"])
 
     def __repr__(self) -> str:
@@ -279,6 +301,86 @@ class ImageSet(OnMap, WithLabels):
     def graph(self) -> Graph | None:
         """The neighbour graph of the distinct contents, once it is made."""
         return self._store.graph(self.space.key)
+
+    def representatives(self, count: int | None = None, *, on: Projection | None = None) -> pd.DataFrame:
+        """Pictures that stand for the regions of the map: id, path, x, y, size, label, share; largest regions first.
+
+        `count` bounds their number; by default it follows that of the pictures (`url_viz.analysis.representatives`).
+        `on` is another map to look at: what `project` gave.
+        """
+        if on is None:
+            return representatives(self._frame, self.contents, self.graph, count=count)
+        rows = self._rows_of(on.ids)
+        table = self._frame.iloc[rows].assign(x=on.xy[:, 0], y=on.xy[:, 1])
+        return representatives(table, self.contents[rows], self.graph, count=count)
+
+    def project(self, ids: Iterable[int]) -> Projection:
+        """Some pictures on a map of their own: UMAP on the neighbours among them, PCA below 15; seeded.
+
+        Beyond 20,000 a sample is fitted and the others are placed. Raises ImageSetError for an id that is not in this
+        set.
+        """
+        rows = self._rows_of(ids)
+        contents = np.unique(self.contents[rows])
+        found = project_alone(self._store.embeddings(self.space.key, contents), self.graph)
+        place = positions_of(self.contents[rows], found.content)
+        all_ids = self._frame["id"].to_numpy(np.int64)
+        return Projection(all_ids[rows], found.xy[place], bool((found.method == UMAP).any()))
+
+    def refit(self, progress: Report | None = None) -> None:
+        """Make the map of what was read anew; everything moves. Seen by opening the set again.
+
+        Raises WorkspaceError where another process writes.
+        """
+        with Writer(self._store.paths, self.root) as writer:
+            finish(writer, self.space.key, report=progress or silent, refit=True)
+
+    @cached_property
+    def placed_share(self) -> float:
+        """The share of the map's pictures that came after its fit, and were placed by their neighbours."""
+        known = self._store.coordinates(self.space.key)
+        if known is None or not (known.method == UMAP).any():
+            return 0.0
+        return float((known.method == PLACED).mean())
+
+    def suspects(self) -> pd.DataFrame:
+        """Pictures whose label is to be doubted, the most doubtful first; columns as in `LabelCheck`.
+
+        Raises ImageSetError where there are no labels to check.
+        """
+        return self.checked_labels().suspects
+
+    def confused_classes(self) -> pd.DataFrame:
+        """Pairs of classes that are taken for each other, the most confused first; see `confused_pairs`.
+
+        Raises ImageSetError where there are no labels to check.
+        """
+        return self.checked_labels().confused
+
+    def checked_labels(self) -> LabelCheck:
+        """All that was found on the labels. Raises ImageSetError where there are none to check."""
+        found = self.find_suspects()
+        if found is None:
+            raise ImageSetError(NO_CLASSES)
+        return found
+
+    def find_suspects(self) -> LabelCheck | None:
+        """Like `checked_labels`, None where there are no labels; worked out anew only where they have changed."""
+        table, known = self._frame, self._checked
+        if known is None or not known[0].equals(table["label"]):
+            found = None if self.graph is None else check_labels(table, self.contents, self.graph, lambda: self._unit)
+            known = self._checked = table["label"], found
+        return known[1]
+
+    def _rows_of(self, ids: Iterable[int]) -> NDArray[np.int64]:
+        """The rows (M,) of these pictures in `table()`, each once, in its order."""
+        wanted = np.unique(np.fromiter((int(i) for i in ids), np.int64))
+        rows = positions_of(wanted, self._frame["id"].to_numpy(np.int64))
+        if (rows < 0).any():
+            raise ImageSetError(
+                f"There is no picture with id {wanted[rows < 0][0]} in this set. Take ids from its `table()`."
+            )
+        return np.sort(rows)
 
     def _with_similarity(self, rows: NDArray[np.int64], similarity: NDArray[np.float32]) -> pd.DataFrame:
         found = self._frame.iloc[rows].reset_index(drop=True)

@@ -16,8 +16,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from url_viz.analysis.on_map import Projection
-from url_viz.image_set import ImageSet
+from url_viz.image_set import ImageSet, Projection
 from url_viz.index.projection import FEWEST_FOR_UMAP
 from url_viz.ui.text import escape
 
