@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 BASE = {"errors", "rows", "printed", "workspace", "migration", "progress", "supervise"}
-STAGES = ["imaging", "models", "index", "analysis", "image_set", "share", "jobs", "ui", "pages", "app"]
+STAGES = ["imaging", "models", "index", "analysis", "image_set", "export", "jobs", "ui", "pages", "app"]
 """Left to right: a stage imports only stages to its left (and itself)."""
 
 ALLOWED: dict[str, set[str]] = {
@@ -18,10 +18,10 @@ ALLOWED: dict[str, set[str]] = {
     **{stage: BASE | {"figures"} | set(STAGES[: place + 1]) for place, stage in enumerate(STAGES)},
     "figures": BASE | {"analysis"},
     "demo": BASE | {"imaging", "models", "index", "analysis", "image_set"},
-    "sets": BASE | {"imaging", "models", "index", "analysis", "image_set", "share"},
+    "sets": BASE | {"imaging", "models", "index", "analysis", "image_set", "export"},
     "packing": BASE | {"imaging", "models", "index", "analysis", "image_set", "sets"},
     "commands": BASE
-    | {"commands", "figures", "imaging", "models", "index", "analysis", "image_set", "sets", "share"}
+    | {"commands", "figures", "imaging", "models", "index", "analysis", "image_set", "sets", "export"}
     | {"packing"},
     "cli": BASE
     | {"commands", "figures", "demo", "imaging", "models", "index", "analysis", "image_set", "sets", "jobs"},

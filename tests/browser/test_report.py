@@ -7,10 +7,10 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.share.sets import hostile_set
+from tests.export.sets import hostile_set
+from url_viz.export.report import write_report
 from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
-from url_viz.share.report import write_report
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

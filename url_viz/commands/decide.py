@@ -42,7 +42,7 @@ def decide(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Decide on pictures, or tag them; each decision and each tag is an action that `undo` takes back."""
-    from url_viz.share.chosen import chosen_ids
+    from url_viz.export.selection import chosen_ids
 
     if decision == "leave" and not tag and not untag:
         raise DecisionError("There is nothing to do: 'leave' changes only tags, so give --tag or --untag.")
@@ -136,7 +136,7 @@ def sort(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Lay pictures out in keep/, drop/ and look-again/, or in ambiguous/ and clear/; overwrites and removes nothing."""
-    from url_viz.share.folders import sort_into_folders
+    from url_viz.export.folders import sort_into_folders
 
     image_set = _opened(folder, model, workspace)
     done = sort_into_folders(image_set, out, by=by, how=how, threshold_percentile=threshold, with_undecided=undecided)
@@ -150,7 +150,7 @@ def _opened(folder: Path, model: str, workspace: Path | None) -> "ImageSet":
 
 
 def _listed(file: Path | None) -> list[str]:
-    from url_viz.share.chosen import paths_in, read_list
+    from url_viz.export.selection import paths_in, read_list
 
     if file is None:
         return []

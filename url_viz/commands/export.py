@@ -27,9 +27,9 @@ def export(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Write the table of an image set to CSV or Parquet, or the paths of its pictures to a text file."""
-    from url_viz.analysis.report import write_bytes, write_table
+    from url_viz.export.folders import paths_text
+    from url_viz.export.tables import write_bytes, write_table
     from url_viz.image_set import open_image_set
-    from url_viz.share.folders import paths_text
 
     image_set = open_image_set(folder, model=model, workspace=workspace)
     table = image_set.failures() if failures else image_set.table()

@@ -27,7 +27,7 @@ def representatives(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Print a picture that stands for each region of the map: its path, how many it stands for, and their class."""
-    from url_viz.analysis.report import write_table
+    from url_viz.export.tables import write_table
     from url_viz.image_set import open_image_set
 
     found = open_image_set(folder, model=model, workspace=workspace).representatives(count)
@@ -47,7 +47,7 @@ def project(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Draw some pictures on a map of their own, and write their ids, paths and places."""
-    from url_viz.analysis.report import write_table
+    from url_viz.export.tables import write_table
     from url_viz.image_set import open_image_set
 
     image_set = open_image_set(folder, model=model, workspace=workspace)

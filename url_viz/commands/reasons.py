@@ -56,8 +56,8 @@ def why(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Tell why one picture is ambiguous, and on request which part of it makes it so."""
+    from url_viz.export.selection import listed
     from url_viz.image_set import open_image_set
-    from url_viz.share.chosen import listed
 
     image_set = open_image_set(folder, model=model, workspace=workspace)
     image_id = int(listed(image_set, [str(picture)])[0])

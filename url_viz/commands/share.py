@@ -42,8 +42,8 @@ def report(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Write a report as one HTML file that opens anywhere: map, galleries, reasons, classes, figures, provenance."""
+    from url_viz.export.report import write_report
     from url_viz.image_set import open_image_set
-    from url_viz.share.report import write_report
 
     image_set = open_image_set(folder, model=model, workspace=workspace)
     ids = _chosen(image_set, decision=decision, above=above, below=below, by=by)
@@ -68,9 +68,9 @@ def share(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Write pictures with all their values as a data set that FiftyOne or Hugging Face `datasets` opens."""
+    from url_viz.export.fiftyone import write_fiftyone
+    from url_viz.export.hugging_face import write_image_folder
     from url_viz.image_set import open_image_set
-    from url_viz.share.fiftyone import write_fiftyone
-    from url_viz.share.image_folder import write_image_folder
 
     write = write_fiftyone if kind == "fiftyone" else write_image_folder
     image_set = open_image_set(folder, model=model, workspace=workspace)
@@ -90,7 +90,7 @@ def _chosen(
     image_set: "ImageSet", *, decision: str | None, above: float | None, below: float | None, by: str
 ) -> list[int] | None:
     """Ids of the pictures that are meant; None for all."""
-    from url_viz.share.chosen import chosen_ids
+    from url_viz.export.selection import chosen_ids
 
     ids = None if above is None and below is None else chosen_ids(image_set, above=above, below=below, by=by)
     if decision is None:

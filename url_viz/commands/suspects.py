@@ -29,7 +29,7 @@ def suspects(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Print the pictures whose label is to be doubted, the most doubtful first, with the class to try."""
-    from url_viz.analysis.report import write_table
+    from url_viz.export.tables import write_table
     from url_viz.image_set import open_image_set
 
     check = open_image_set(folder, model=model, workspace=workspace).checked_labels()
@@ -55,7 +55,7 @@ def confused(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Print pairs of classes that are taken for each other: how many pictures, and what share of each class."""
-    from url_viz.analysis.report import write_table
+    from url_viz.export.tables import write_table
     from url_viz.image_set import open_image_set
 
     found = open_image_set(folder, model=model, workspace=workspace).confused_classes()

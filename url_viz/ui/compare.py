@@ -6,8 +6,8 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.compare import Compared, Comparison, disagreements, in_words, neighbours_in_words
-from url_viz.analysis.report import table_bytes
 from url_viz.errors import UrlVizError
+from url_viz.export.tables import table_bytes
 from url_viz.image_set import ImageSet
 from url_viz.index.store import About, known_sets
 from url_viz.models.model import resolve, title_of

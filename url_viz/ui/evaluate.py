@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.evaluation import Counted, Deciles, Measured, by_class, deciles
 from url_viz.analysis.metrics import spearman
-from url_viz.analysis.report import table_bytes
 from url_viz.analysis.selective_retrieval import FEWEST_PICTURES
+from url_viz.export.tables import table_bytes
 from url_viz.image_set import ImageSet
 from url_viz.ui.components.gallery import Tile, show_gallery
 from url_viz.ui.evaluate_plots import coverage_figure, deciles_figure, intervals_figure, title_of, with_interval

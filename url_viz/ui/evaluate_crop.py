@@ -9,8 +9,8 @@ from streamlit.delta_generator import DeltaGenerator
 
 from url_viz.analysis.crop_test import CropTest, Subject, crop_test
 from url_viz.analysis.evaluation import share_interval
-from url_viz.analysis.report import table_bytes
 from url_viz.errors import ImageSetError, UrlVizError
+from url_viz.export.tables import table_bytes
 from url_viz.image_set import ImageSet
 from url_viz.ui.evaluate_plots import title_of
 from url_viz.ui.loaded import running_model

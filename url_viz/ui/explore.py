@@ -9,10 +9,10 @@ import streamlit as st
 
 from url_viz.analysis.filters import Between
 from url_viz.analysis.ranking import value_at, with_percentile
-from url_viz.analysis.report import table_bytes
 from url_viz.errors import FolderError
+from url_viz.export.folders import paths_text
+from url_viz.export.tables import table_bytes
 from url_viz.image_set import ImageSet
-from url_viz.share.folders import paths_text
 from url_viz.ui.components.gallery import show_gallery
 from url_viz.ui.components.map import MapEvent
 from url_viz.ui.decide import take_gallery_event

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.label_issues import ALONE, AMBIGUOUS, COLUMNS, CONFLICTING, KINDS, LABEL_ERROR, LabelCheck
-from url_viz.analysis.report import table_bytes
+from url_viz.export.tables import table_bytes
 from url_viz.image_set import ImageSet
 from url_viz.ui.components.gallery import Tile, show_gallery
 from url_viz.ui.decide import take_gallery_event

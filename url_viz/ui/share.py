@@ -10,12 +10,12 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from url_viz.export.fiftyone import write_fiftyone
+from url_viz.export.files import Shared
+from url_viz.export.hugging_face import write_image_folder
+from url_viz.export.report import report_html
 from url_viz.image_set import ImageSet
 from url_viz.models.names import DEFAULT
-from url_viz.share.fiftyone import write_fiftyone
-from url_viz.share.image_folder import write_image_folder
-from url_viz.share.media import Shared
-from url_viz.share.report import report_html
 from url_viz.ui.text import escape
 
 MOST_ZIPPED = 500

@@ -6,8 +6,8 @@ from pathlib import Path
 import streamlit as st
 
 from url_viz.errors import UrlVizError
+from url_viz.export.folders import How, sort_into_folders
 from url_viz.image_set import ImageSet
-from url_viz.share.folders import How, sort_into_folders
 from url_viz.ui.roots import allowed
 from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.view import MEASURES, measures_of

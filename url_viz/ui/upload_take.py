@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.report import table_bytes
 from url_viz.errors import UrlVizError
+from url_viz.export.tables import table_bytes
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploads import Incoming, copy_into, sorted_zip
 from url_viz.ui.reading import open_folder

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.evaluation import Counted, Measured, by_class, counted, measured
 from url_viz.analysis.ranking import ends, with_percentile
+from url_viz.export.provenance import Provenance
 from url_viz.image_set import ImageSet
-from url_viz.share.provenance import Provenance
 
 GALLERY = 18
 CLASSES_SHOWN = 12

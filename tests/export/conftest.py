@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.share.sets import hostile_set
+from tests.export.sets import hostile_set
 from url_viz.image_set import ImageSet
 from url_viz.models.model import Model
 

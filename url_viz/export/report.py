@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from url_viz.errors import FolderError, ImageSetError
+from url_viz.export import report_parts as parts
+from url_viz.export.provenance import provenance
+from url_viz.export.report_facts import Facts, facts_of, ranked
+from url_viz.export.report_map import MapPoints, map_points, with_thumbnails
+from url_viz.export.report_thumbnails import inlined
 from url_viz.image_set import ImageSet
 from url_viz.index.tables import positions_of
-from url_viz.share import report_parts as parts
-from url_viz.share.provenance import provenance
-from url_viz.share.report_facts import Facts, facts_of, ranked
-from url_viz.share.report_map import MapPoints, map_points, with_thumbnails
-from url_viz.share.report_thumbnails import inlined
 from url_viz.workspace import replaced
 
 GALLERY_PX, CLASS_PX, HOVER_PX = 128, 72, 64

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.share.sets import ODD
+from tests.export.sets import ODD
 from url_viz.errors import FolderError, ImageSetError
+from url_viz.export.files import chosen, new_folder, place, safe_names
 from url_viz.image_set import ImageSet
-from url_viz.share.media import chosen, new_folder, place, safe_names
 
 PART = st.binary(min_size=1, max_size=40).filter(lambda b: b not in (b".", b"..") and not {0, 47} & set(b))
 PATHS = st.lists(st.lists(PART, min_size=1, max_size=3).map(b"/".join), unique=True, max_size=12)

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from url_viz.analysis.evaluation import Measured
-from url_viz.share.report_facts import TITLES, ClassFacts, Facts
-from url_viz.share.report_map import BINS, HEIGHT, WIDTH, MapPoints, class_paths, measure_paths
+from url_viz.export.report_facts import TITLES, ClassFacts, Facts
+from url_viz.export.report_map import BINS, HEIGHT, WIDTH, MapPoints, class_paths, measure_paths
 
 LONGEST_NAME = 64
 Thumbnails = Mapping[int, str]

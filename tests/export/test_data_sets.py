@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.export.sets import HOSTILE
 from tests.imaging.pictures import write_folder
-from tests.share.sets import HOSTILE
 from url_viz.errors import ImageSetError
+from url_viz.export.fiftyone import RESERVED, write_fiftyone
+from url_viz.export.hugging_face import write_image_folder
+from url_viz.export.json_values import as_json, column_names, known_columns, plain_value
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
-from url_viz.share.fiftyone import RESERVED, write_fiftyone
-from url_viz.share.image_folder import write_image_folder
-from url_viz.share.records import as_json, column_names, known_columns, plain_value
 
 
 def lines_of(out: Path) -> list[dict[str, object]]:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from url_viz.export.files import How, Shared, chosen, new_folder, place, safe_names
+from url_viz.export.json_values import as_json, column_names, known_columns, plain_value
+from url_viz.export.provenance import Provenance, provenance
 from url_viz.image_set import ImageSet
-from url_viz.share.media import How, Shared, chosen, new_folder, place, safe_names
-from url_viz.share.provenance import Provenance, provenance
-from url_viz.share.records import as_json, column_names, known_columns, plain_value
 
 SPLIT = "train"
 RESERVED = ("file_name", "file_names", "image", "images")

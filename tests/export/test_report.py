@@ -9,12 +9,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.share.sets import HOSTILE
+from tests.export.sets import HOSTILE
 from url_viz.errors import FolderError, ImageSetError
+from url_viz.export.report import report_html, write_report
+from url_viz.export.report_facts import decision_counts, reason_counts
+from url_viz.export.report_map import (
+    HEIGHT,
+    MOST_POINTS,
+    WIDTH,
+    class_paths,
+    map_points,
+    measure_paths,
+    with_thumbnails,
+)
 from url_viz.image_set import ImageSet
-from url_viz.share.report import report_html, write_report
-from url_viz.share.report_facts import decision_counts, reason_counts
-from url_viz.share.report_map import HEIGHT, MOST_POINTS, WIDTH, class_paths, map_points, measure_paths, with_thumbnails
 
 NOW = datetime.datetime(2026, 1, 2, 3, 4, tzinfo=datetime.UTC)
 

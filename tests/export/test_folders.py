@@ -9,9 +9,9 @@ import pytest
 
 from tests.imaging.pictures import noise, write_folder
 from url_viz.errors import FolderError, ImageSetError
+from url_viz.export.folders import MARKER, paths_text, sort_into_folders
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
-from url_viz.share.folders import MARKER, paths_text, sort_into_folders
 
 ODD = b"cat/\xff odd; name.jpg"
 
@@ -160,7 +160,7 @@ class TestNothingIsLost:
         """A scan finds no such name; a store that somebody tampered with might."""
         decide(image_set, keep=[0])
         (tmp_path / "out.jpg").write_bytes(b"x")
-        monkeypatch.setattr("url_viz.share.folders.os.path.isfile", lambda _: True)
+        monkeypatch.setattr("url_viz.export.folders.os.path.isfile", lambda _: True)
         monkeypatch.setattr(image_set, "paths_of", lambda ids: [path for _ in ids])
         done = sort_into_folders(image_set, tmp_path / "target" / "out")
         assert (done.made, len(done.blocked)) == ({"keep": 0}, 1)

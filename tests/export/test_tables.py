@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from url_viz.analysis.report import table_bytes, without_formulas, write_table
 from url_viz.errors import FolderError
+from url_viz.export.tables import table_bytes, without_formulas, write_table
 
 
 @pytest.fixture
