@@ -1,10 +1,18 @@
 """Long work that outlives its page: start, watch, queue and cancel a command."""
 
-from url_viz.jobs.find import find_job, jobs_ahead, list_jobs
+from url_viz.jobs.control import (
+    TimedProgress,
+    cancel_job,
+    delete_job,
+    find_job,
+    jobs_ahead,
+    list_jobs,
+    log_tail,
+    progress,
+    progress_history,
+)
 from url_viz.jobs.job import Job, JobState, Status
 from url_viz.jobs.start import run_again, start_job
-from url_viz.jobs.stop import cancel_job, delete_job
-from url_viz.jobs.watch import TimedProgress, log_tail, progress, progress_history
 
 __all__ = [
     "Job",

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from url_viz.errors import JobError
 from url_viz.jobs import slurm
+from url_viz.jobs.control import log_tail
 from url_viz.jobs.job import Job, JobState
 from url_viz.jobs.paths import JobPaths, new_job_id, queue_lock
 from url_viz.jobs.records import JobConfig, Result, write_record
 from url_viz.jobs.slurm import SlurmRequest
-from url_viz.jobs.watch import log_tail
 from url_viz.workspace import HOME_VARIABLE, Workspace
 
 START_TIMEOUT_S = 50.0
@@ -132,7 +132,7 @@ def _spawn_runner(job: Job) -> subprocess.Popen[bytes]:
 
 
 def _runner_of(job: Job) -> list[str]:
-    return [sys.executable, "-m", "url_viz.jobs.run", str(job.paths.folder)]
+    return [sys.executable, "-m", "url_viz.jobs.runner", str(job.paths.folder)]
 
 
 def _python_path() -> str:

@@ -1,4 +1,4 @@
-"""The runner of one job (`python -m url_viz.jobs.run FOLDER`): waits for its turn, runs the command, tells the end."""
+"""The runner of one job (`python -m url_viz.jobs.runner FOLDER`): waits for its turn, runs the command, tells the end."""
 
 import os
 import shlex
@@ -13,12 +13,11 @@ from filelock import FileLock, Timeout
 
 from url_viz.errors import JobError
 from url_viz.jobs import slurm
-from url_viz.jobs.find import jobs_ahead, queue_mates
+from url_viz.jobs.control import STOP_GRACE_S, end_processes, jobs_ahead, queue_mates
 from url_viz.jobs.job import Job, JobState, read_job
 from url_viz.jobs.paths import JobPaths, queue_lock
 from url_viz.jobs.process import ProcessMark, mark_of
 from url_viz.jobs.records import Processes, Result, read_stop_request, write_record
-from url_viz.jobs.stop import STOP_GRACE_S, end_processes
 from url_viz.progress import PROGRESS_VARIABLE
 
 TICK_S = 0.25

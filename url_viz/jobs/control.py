@@ -1,0 +1,247 @@
+"""Find, watch, cancel and delete the jobs of a workspace; what a job has told so far, in bounded reads."""
+
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from url_viz.errors import JobError
+from url_viz.jobs import slurm
+from url_viz.jobs.job import Job, JobState, living, read_job
+from url_viz.jobs.paths import JobPaths, is_job_id
+from url_viz.jobs.process import ProcessMark
+from url_viz.jobs.records import Processes, StopRequest, read_processes, write_record
+from url_viz.progress import Progress
+from url_viz.workspace import Workspace
+
+
+def list_jobs(workspace: Workspace, *, kind: str | None = None, about: Mapping[str, str] | None = None) -> list[Job]:
+    """The jobs of this workspace, newest first: of one kind, and with all the pairs of `about`, where asked.
+
+    A job whose job.json is damaged is listed too, with state "damaged", unless a kind or `about` is asked for.
+    """
+    wanted = set((about or {}).items())
+    return [
+        job
+        for job in jobs_in(workspace.jobs)
+        if (kind is None or job.kind == kind) and wanted <= set(job.about.items())
+    ]
+
+
+def find_job(workspace: Workspace, job_id: str) -> Job:
+    """The job with this id. Raises JobError where the id is none, or there is no such job."""
+    if not is_job_id(job_id):
+        raise JobError(f"{job_id!r} is no job id (such as 20261124-152249-123456-ab12cd). Choose a job from the list.")
+    paths = JobPaths(workspace.jobs / job_id)
+    if not paths.folder.is_dir():
+        raise JobError(f"There is no job {job_id} in {workspace.jobs}. It may have been deleted; look at the list.")
+    return read_job(paths)
+
+
+def jobs_in(jobs_folder: Path) -> list[Job]:
+    """All jobs of this folder, newest first. What has no job's name (locks, folders being made) is none."""
+    if not jobs_folder.is_dir():
+        return []
+    names = sorted((path.name for path in jobs_folder.iterdir() if is_job_id(path.name)), reverse=True)
+    return [read_job(JobPaths(jobs_folder / name)) for name in names]
+
+
+def queue_mates(job: Job) -> list[Job]:
+    """The other jobs of this job's queue, newest first, ended ones too."""
+    if job.config.queue is None:
+        return []
+    others = jobs_in(job.paths.folder.parent)
+    return [other for other in others if other.config.queue == job.config.queue and other.id != job.id]
+
+
+def jobs_ahead(job: Job) -> list[Job]:
+    """The jobs that this one waits for: older, in the same queue, waiting or running."""
+    return [other for other in queue_mates(job) if other.id < job.id and other.status().is_live]
+
+
+PROGRESS_TAIL_BYTES = 64 * 1024
+LOG_TAIL_BYTES = 512 * 1024
+HISTORY_BYTES = 4 * 1024 * 1024
+LINE_BYTES = 8 * 1024
+"""Longer than any progress line: what is read at each place of a long history."""
+
+PROGRESS_FIELDS = tuple(field.name for field in fields(Progress))
+
+
+@dataclass(frozen=True)
+class TimedProgress:
+    """A progress record and when it was made, in Unix seconds."""
+
+    time: float
+    progress: Progress
+
+
+def progress(job: Job) -> Progress | None:
+    """The latest progress; None where the job has told none yet. A half-written last line is passed over."""
+    record = _record(_last_whole_line(job.paths.progress))
+    return None if record is None else record.progress
+
+
+def progress_history(job: Job, *, most: int = 2000) -> list[TimedProgress]:
+    """Progress from the start to now, for curves; where there is more than `most`, evenly thinned, the last one kept.
+
+    Of a file beyond some megabytes only as many places are read as records are wanted.
+    """
+    path = job.paths.progress
+    size = path.stat().st_size if path.exists() else 0
+    lines = _tail(path, size).split(b"\n") if size <= HISTORY_BYTES else _lines_across(path, size, most)
+    return _thinned([record for record in map(_record, lines) if record is not None], most)
+
+
+def log_tail(job: Job, lines: int = 200) -> str:
+    """The last lines of the log. Of a bar that redraws its line only the last drawing is given."""
+    text = _tail(job.paths.log, LOG_TAIL_BYTES).decode("utf-8", errors="replace")
+    shown = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
+    shown = shown[:-1] if shown[-1] == "" else shown
+    return "\n".join(shown[-lines:])
+
+
+def _tail(path: Path, size: int) -> bytes:
+    if not path.exists():
+        return b""
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, 2) - size))
+        return file.read()
+
+
+def _last_whole_line(path: Path) -> bytes:
+    lines = reversed(_tail(path, PROGRESS_TAIL_BYTES).split(b"\n"))
+    return next((line for line in lines if _record(line) is not None), b"")
+
+
+def _lines_across(path: Path, size: int, count: int) -> list[bytes]:
+    """The first whole line after each of `count` evenly spaced places, and the last whole line."""
+    found: list[bytes] = []
+    with path.open("rb") as file:
+        for step in range(count):
+            file.seek(step * size // count)
+            if step:
+                file.readline(LINE_BYTES)
+            found.append(file.readline(LINE_BYTES).rstrip())
+    # Two places may lead to the same line.
+    return list(dict.fromkeys([*found, _last_whole_line(path)]))
+
+
+def _record(line: bytes) -> TimedProgress | None:
+    """The record in a line; None where the line is cut, at its end by its writer or at its start by our reading."""
+    try:
+        found = json.loads(line)
+        told = {name: found[name] for name in PROGRESS_FIELDS if name in found}
+        return TimedProgress(float(found["time"]), Progress(**told))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _thinned(records: list[TimedProgress], most: int) -> list[TimedProgress]:
+    if len(records) <= most:
+        return records
+    last = len(records) - 1
+    return [records[step * last // max(1, most - 1)] for step in range(most)] if most > 1 else records[-1:]
+
+
+STOP_GRACE_S = 10.0
+"""How long a command may tidy up after SIGTERM (a training saves its checkpoint) before it is killed."""
+
+RUNNER_GRACE_S = 1.5
+"""How much longer than its command the runner may take, to write the result."""
+
+POLL_S = 0.02
+
+
+def cancel_job(job: Job, *, grace_s: float = STOP_GRACE_S) -> None:
+    """Stop a job that waits or runs, and return when it has stopped.
+
+    The marker comes first, so that even a killed job counts as cancelled. Then the job's process group gets SIGTERM,
+    and SIGKILL after `grace_s`. A job on another machine sees the marker itself, and one of SLURM's is taken out of its
+    queue or off its node. Of a lost job whose command still runs, the command is ended. Raises JobError where there is
+    nothing to stop, or it would not stop.
+    """
+    if not _is_at_work(job):
+        raise JobError(f"The job {job.id} ({job.title}) is {job.state}: there is nothing to stop.")
+    write_record(job.paths.cancelled, StopRequest(grace_s))
+    slurm.cancel(job.paths)
+    if not end_processes(job, grace_s=grace_s, is_over=lambda: not job.status().is_live):
+        raise JobError(
+            f"The job {job.id} ({job.title}) has been asked to stop and has not answered for {grace_s:.0f} seconds. "
+            "It runs on another machine or belongs to another user: look again in a minute, or stop it there."
+        )
+
+
+def end_processes(job: Job, *, grace_s: float, is_over: Callable[[], bool] = lambda: True) -> bool:
+    """SIGTERM, then SIGKILL, to what works for this job here; whether all of it ended and `is_over` came true."""
+
+    def has_ended() -> bool:
+        return is_over() and not _living_of(job)
+
+    _signal_group(job, signal.SIGTERM)
+    if _wait_until(has_ended, grace_s + RUNNER_GRACE_S):
+        return True
+    _signal_group(job, signal.SIGKILL)
+    return _wait_until(has_ended, RUNNER_GRACE_S)
+
+
+def delete_job(job: Job) -> None:
+    """Delete a job's folder with its log. Raises JobError while the job waits or runs, or its command still does."""
+    if _is_at_work(job):
+        raise JobError(f"The job {job.id} ({job.title}) still runs. Cancel it, then delete it.")
+    leaving = job.paths.folder.with_name(f".gone-{job.id}")
+    try:
+        # Renamed first: a folder that is half deleted never shows up as a damaged job.
+        job.paths.folder.rename(leaving)
+        shutil.rmtree(leaving)
+    except FileNotFoundError as error:
+        raise JobError(f"The job {job.id} ({job.title}) has been deleted already. Look at the list again.") from error
+    except OSError as error:
+        raise JobError(f"Cannot delete {job.paths.folder} ({error.strerror}). Delete it by hand.") from error
+
+
+def _is_at_work(job: Job) -> bool:
+    """Whether there is something to stop. A runner that has written its result only has itself to end."""
+    status = job.status()
+    is_unclear = status.state is JobState.DAMAGED
+    return status.is_live or status.has_leftover or (is_unclear and bool(_living_of(job)))
+
+
+def _processes_of(job: Job) -> Processes | None:
+    try:
+        return read_processes(job.paths.processes)
+    except JobError:
+        return None  # the job shows as damaged with this very error; no process of it is known
+
+
+def _living_of(job: Job) -> list[ProcessMark]:
+    return living(_processes_of(job))
+
+
+def _signal_group(job: Job, number: signal.Signals) -> None:
+    """Signal the job's process group, if one of its processes surely still is the one that was started.
+
+    The group has the runner's id, also after the runner is gone: no new process gets an id that names a group.
+    """
+    processes = _processes_of(job)
+    if processes is None or not living(processes):
+        return
+    try:
+        os.killpg(processes.runner.pid, number)
+    except ProcessLookupError:
+        return  # ended since the look
+    except PermissionError:
+        return  # another user's: its runner sees the marker, and the caller sees whether it ended
+
+
+def _wait_until(is_true: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not is_true():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_S)
+    return True
