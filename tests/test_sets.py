@@ -19,7 +19,7 @@ import pytest
 from filelock import FileLock
 
 from tests.imaging.pictures import write_folder
-from url_viz.cli import main
+from url_viz.cli.main import main
 from url_viz.errors import FolderError, ImageSetError, UrlVizError, WorkspaceError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.index.store import Store, Writer, find_set, read_about

@@ -3,11 +3,11 @@
 import os
 import sys
 
-from url_viz.supervise import supervised
+from url_viz.crash_guard import supervised
 
 
 def _main() -> int:
-    from url_viz.cli import main  # large: the process above a run of `embed` does without it
+    from url_viz.cli.main import main  # large: the process above a run of `embed` does without it
 
     return main()
 

@@ -16,7 +16,8 @@ from tests.browser.fixtures import eventually
 from tests.hostile.crashing import ABORT, EXIT, KILLED, SEGFAULT, crashing_environment, write_bad
 from tests.imaging.pictures import noise, write_folder
 from tests.jobs.conftest import command_of
-from url_viz.cli import STRICT_STATUS
+from url_viz.cli.main import STRICT_STATUS
+from url_viz.crash_guard import CRASHED_VARIABLE
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging.digest import image_id
 from url_viz.imaging.preprocess import Preprocessing
@@ -26,7 +27,6 @@ from url_viz.index.in_hand import InHand, notes_of, suspects
 from url_viz.jobs import cancel_job, start_job
 from url_viz.models.model import Model
 from url_viz.models.names import DEFAULT
-from url_viz.supervise import CRASHED_VARIABLE
 from url_viz.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.hostile.test_stopped import holds_each_once
 from tests.imaging.pictures import write_folder
-from url_viz.cli import main
+from url_viz.cli.main import main
 from url_viz.errors import CheckpointError, JobError, UrlVizError, WorkspaceError
 from url_viz.image_set import embed_folder, open_image_set
 from url_viz.index.store import Store, find_set

@@ -12,7 +12,7 @@ import pytest
 
 from tests.hostile.zoo import LARGE, Case, Special, build, everything, oriented
 from tests.imaging.pictures import noise, write_folder
-from url_viz.cli import STRICT_STATUS
+from url_viz.cli.main import STRICT_STATUS
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging.digest import image_id
 from url_viz.imaging.scan import display_name

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.imaging.pictures import noise, write_folder
-from url_viz.cli import main
+from url_viz.cli.main import main
 from url_viz.errors import FolderError, ImageSetError, ModelError
 from url_viz.image_set import embed_folder, open_image_set
 from url_viz.imaging.scan import scan

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tests.imaging.pictures import write_folder
-from url_viz.cli import main
+from url_viz.cli.main import main
 from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
 from url_viz.image_set import embed_folder, open_image_set
 from url_viz.imaging.preprocess import AUTHORS

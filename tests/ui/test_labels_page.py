@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
 from url_viz.analysis.label_issues import LabelCheck
-from url_viz.cli import main
+from url_viz.cli.main import main
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import start_job

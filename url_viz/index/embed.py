@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from url_viz.crash_guard import CRASHED_VARIABLE
 from url_viz.errors import ModelError, WorkspaceError
 from url_viz.imaging.read import Failure, Known, Picture, Reading, read_picture
 from url_viz.imaging.scan import FoundFile, Scan, absolute
@@ -25,7 +26,6 @@ from url_viz.index.tables import IMAGES, PCA, Coordinates, Embeddings, positions
 from url_viz.models.model import EmbeddingSpace, Model
 from url_viz.models.runtime import Outputs
 from url_viz.progress import Clock, Report
-from url_viz.supervise import CRASHED_VARIABLE
 
 BATCH = 16
 """Pictures a forward pass: on a CPU a small batch stays in its caches, and is the fastest."""

@@ -1,4 +1,4 @@
-"""The runner of one job (`python -m url_viz.jobs.runner FOLDER`): waits for its turn, runs the command, tells the end."""
+"""The runner of a job (`python -m url_viz.jobs.runner FOLDER`): waits for its turn, runs the command, tells the end."""
 
 import os
 import shlex

@@ -1,6 +1,6 @@
 """Sends a job to SLURM through submitit, and asks SLURM about it where the files of its folder cannot tell.
 
-The runner on the node is the one that runs jobs on this machine (`python -m url_viz.jobs.runner FOLDER`), so log, progress
+The runner on the node is the one that runs jobs on this machine (`python -m url_viz.jobs.runner`), so log, progress
 and result lie in the same folder; SLURM's queue takes the place of ours. docs/slurm.md tells how to use it.
 """
 

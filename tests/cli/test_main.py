@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 from tests.imaging.pictures import write_folder
-from url_viz.cli import STRICT_STATUS, main
+from url_viz.cli.main import STRICT_STATUS, main
 from url_viz.image_set import open_image_set
 from url_viz.models.names import DEFAULT, EMBEDDED
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 COMMANDS = ("models", "embed", "rank", "search", "export", "sets", "forget", "demo")
 
 Run = Callable[..., str]

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from url_viz.commands.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
-from url_viz.commands.printing import PrintingApp
+from url_viz.cli.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
+from url_viz.cli.printing import PrintingApp
 from url_viz.errors import FolderError
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from typing import Annotated
 import pandas as pd
 from tyro.conf import Positional, arg
 
-from url_viz.commands.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
-from url_viz.commands.printing import PrintingApp
+from url_viz.cli.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
+from url_viz.cli.printing import PrintingApp
 from url_viz.errors import ImageSetError
 
 

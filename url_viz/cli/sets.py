@@ -6,8 +6,8 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from url_viz.commands.arguments import Folder, WorkspaceDir
-from url_viz.commands.printing import PrintingApp
+from url_viz.cli.arguments import Folder, WorkspaceDir
+from url_viz.cli.printing import PrintingApp
 from url_viz.errors import ImageSetError
 
 Known = Annotated[Path, arg(help="folder of an image set, as `sets` lists it")]

@@ -1,4 +1,4 @@
-"""Commands that hand an image set on: a report, and data sets for FiftyOne and Hugging Face."""
+"""Commands that write an image set for other programs: tables, lists, a report, FiftyOne and Hugging Face data sets."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from tyro.conf import Positional, arg
 
-from url_viz.commands.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
-from url_viz.commands.printing import PrintingApp
+from url_viz.cli.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
+from url_viz.cli.printing import PrintingApp
 from url_viz.errors import ImageSetError
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
+
 
 Word = Annotated[
     Literal["keep", "drop", "look-again", "none"] | None, arg(help="only pictures that were decided so (none: not yet)")
@@ -24,8 +25,37 @@ WithFolder = Annotated[bool, arg(help="tell the whole path of the folder, not on
 
 def register(app: PrintingApp) -> None:
     """Add these commands to the command line."""
+    app.command(name="export")(export)
     app.command(name="report")(report)
     app.command(name="share")(share)
+
+
+def export(
+    folder: Positional[Folder],
+    out: Positional[Annotated[Path, arg(help="a .csv or .parquet file, or .txt for a list of paths")]],
+    *,
+    decision: Annotated[
+        Literal["keep", "drop", "look-again", "none"] | None, arg(help="only pictures with this decision")
+    ] = None,
+    failures: Annotated[bool, arg(help="write the failure list instead")] = False,
+    nul: Annotated[bool, arg(help="end the paths of a .txt with NUL, for odd names (xargs -0)")] = False,
+    model: ModelName = DEFAULT,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """Write the table of an image set to CSV or Parquet, or the paths of its pictures to a text file."""
+    from url_viz.export.folders import paths_text
+    from url_viz.export.tables import write_bytes, write_table
+    from url_viz.image_set import open_image_set
+
+    image_set = open_image_set(folder, model=model, workspace=workspace)
+    table = image_set.failures() if failures else image_set.table()
+    if decision is not None and not failures:
+        table = table[table["decision"].isna() if decision == "none" else table["decision"] == decision]
+    if out.suffix.lower() == ".txt" and not failures:
+        write_bytes(paths_text(image_set, table["id"], nul=nul), out)
+    else:
+        write_table(table, out)
+    print(f"{len(table)} rows in {out}")
 
 
 def report(

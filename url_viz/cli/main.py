@@ -10,17 +10,10 @@ import numpy as np
 import pandas as pd
 from tyro.conf import Positional, arg
 
-from url_viz.commands.arguments import Folder, ModelName, WorkspaceDir
-from url_viz.commands.compare import register as register_compare
-from url_viz.commands.decide import register as register_decide
-from url_viz.commands.export import register as register_export
-from url_viz.commands.map import register as register_map
-from url_viz.commands.own import register as register_own
-from url_viz.commands.printing import PrintingApp
-from url_viz.commands.reasons import register as register_reasons
-from url_viz.commands.sets import register as register_sets
-from url_viz.commands.share import register as register_share
-from url_viz.commands.suspects import register as register_suspects
+from url_viz.cli import compare, decide, export, labels, reasons, sets, user_columns
+from url_viz.cli import map as maps
+from url_viz.cli.arguments import Folder, ModelName, WorkspaceDir
+from url_viz.cli.printing import PrintingApp
 from url_viz.errors import UrlVizError
 from url_viz.models.names import DEFAULT, EMBEDDED, shipped_head
 from url_viz.printed import printable
@@ -60,7 +53,7 @@ def embed(
     paths: Annotated[Path | None, arg(help="the paths of the rows of --embeddings, one a line or a table")] = None,
 ) -> int:
     """Read what is new or changed in a folder; goes on where an earlier run was stopped."""
-    from url_viz.commands.own import given_for
+    from url_viz.cli.user_columns import given_for
     from url_viz.image_set import embed_folder
     from url_viz.models.model import load_model
 
@@ -175,15 +168,8 @@ def demo(*, model: ModelName = DEFAULT, workspace: WorkspaceDir = None) -> None:
     print(measure(image_set.table(), columns=columns).round(2).to_string())
 
 
-register_sets(app)
-register_decide(app)
-register_export(app)
-register_own(app)
-register_reasons(app)
-register_share(app)
-register_compare(app)
-register_map(app)
-register_suspects(app)
+for topic in (sets, decide, export, user_columns, reasons, compare, maps, labels):
+    topic.register(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from url_viz.commands.arguments import Folder, WorkspaceDir
-from url_viz.commands.printing import PrintingApp
+from url_viz.cli.arguments import Folder, WorkspaceDir
+from url_viz.cli.printing import PrintingApp
 from url_viz.errors import ImageSetError, UrlVizError
 
 if TYPE_CHECKING:

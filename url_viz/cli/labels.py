@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from url_viz.commands.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
-from url_viz.commands.printing import PrintingApp
+from url_viz.cli.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
+from url_viz.cli.printing import PrintingApp
 
 KindName = Literal["label-error", "ambiguous", "conflicting-copies", "out-on-its-own"]
 Out = Annotated[Path | None, arg(help="write a .csv or .parquet file instead of printing")]

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from tests.imaging.pictures import noise
-from url_viz.cli import main
+from url_viz.cli.main import main
 from url_viz.image_set import embed_folder
 from url_viz.models.model import Model
 

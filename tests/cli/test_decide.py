@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from tests.imaging.pictures import write_folder
-from url_viz.cli import main
+from url_viz.cli.main import main
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 

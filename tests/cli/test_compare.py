@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import dice_head
 from tests.imaging.pictures import write_folder
-from url_viz.cli import main
+from url_viz.cli.main import main
 from url_viz.models.head import save_head
 from url_viz.models.model import Model
 
