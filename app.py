@@ -9,11 +9,11 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 def run_page() -> None:
     """One run of a browser session's script: sidebar, then the page."""
     from url_viz.errors import UrlVizError
-    from url_viz.ui.access import show_gate
-    from url_viz.ui.sidebar import show_sidebar
-    from url_viz.ui.state import show_in_address
+    from url_viz.ui.auth import show_gate
+    from url_viz.ui.session import show_in_address
     from url_viz.ui.style import ICON, apply_style
     from url_viz.ui.text import show_error
+    from url_viz.ui.widgets.sidebar import show_sidebar
 
     st.set_page_config(page_title="URL-Viz", page_icon=ICON, layout="wide")
     apply_style()
@@ -41,7 +41,7 @@ def run_page() -> None:
 if get_script_run_ctx(suppress_warning=True) is None:
     from streamlit.runtime.pages_manager import PagesManager
 
-    from url_viz.ui.access import open_warning
+    from url_viz.ui.auth import open_warning
     from url_viz.ui.routes import middleware, routes
 
     if (warning := open_warning()) is not None:

@@ -22,7 +22,7 @@ SLOW = ("torch", "timm", "umap", "numba", "openvino", "lancedb", "sklearn", "plo
 PAGES = {
     "the package": "import url_viz",
     "opening a set": "import url_viz.image_set",
-    "a page": "import url_viz.ui.explore",
+    "a page": "import url_viz.ui.explore.page",
 }
 
 

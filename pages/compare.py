@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from url_viz.ui import compare, compare_maps
+from url_viz.ui.compare import maps as compare_maps
+from url_viz.ui.compare import page as compare
 from url_viz.ui.opened import opened_or_stop
-from url_viz.ui.picture import OPENED, show_picture
+from url_viz.ui.widgets.picture import OPENED, show_picture
 
 first = opened_or_stop()
 

@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from url_viz.ui import evaluate
-from url_viz.ui.evaluate_crop import show_crop_test
-from url_viz.ui.evaluate_results import results_of
+from url_viz.ui.evaluate import page as evaluate
+from url_viz.ui.evaluate.crop import show_crop_test
+from url_viz.ui.evaluate.results import results_of
 from url_viz.ui.opened import opened_or_stop
-from url_viz.ui.picture import OPENED, show_picture
-from url_viz.ui.reading import running
-from url_viz.ui.view import measures_of
+from url_viz.ui.widgets.picture import OPENED, show_picture
+from url_viz.ui.widgets.reading import running
+from url_viz.ui.widgets.tiles import measures_of
 
 image_set = opened_or_stop()
 

@@ -2,17 +2,18 @@
 
 import streamlit as st
 
-from url_viz.ui import explore, explore_controls, explore_map
-from url_viz.ui.decide import show_decide_bar
-from url_viz.ui.explore_view import keep_view, restore_view
-from url_viz.ui.filters import filters_on, show_filter_popover
+from url_viz.ui.explore import controls, page
+from url_viz.ui.explore import map as explore_map
+from url_viz.ui.explore.address import keep_view, restore_view
+from url_viz.ui.explore.refit import show_refit
+from url_viz.ui.explore.twins import show_twins_button
 from url_viz.ui.opened import opened_or_stop
-from url_viz.ui.picture import OPENED, show_picture
-from url_viz.ui.reading import running
-from url_viz.ui.reasons import pick_reason
-from url_viz.ui.refit import show_refit
-from url_viz.ui.twins import show_twins_button
-from url_viz.ui.view import Scope
+from url_viz.ui.widgets.decide import show_decide_bar
+from url_viz.ui.widgets.filters import filters_on, show_filter_popover
+from url_viz.ui.widgets.picture import OPENED, show_picture
+from url_viz.ui.widgets.reading import running
+from url_viz.ui.widgets.reasons import pick_reason
+from url_viz.ui.widgets.tiles import Scope
 
 image_set = opened_or_stop()
 
@@ -20,21 +21,21 @@ restore_view(explore_map.map_key(image_set))
 table = image_set.table()
 heading = st.container()
 with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-    measure = explore_controls.pick_measure(table)
+    measure = controls.pick_measure(table)
     places = [st.container(width="content") for _ in range(4)]
     with places[3]:
-        explore_controls.show_view_popover(image_set, table)
+        controls.show_view_popover(image_set, table)
     with places[0]:
-        colour = explore_controls.pick_colour(table, measure)
+        colour = controls.pick_colour(table, measure)
     with places[1]:
-        explore_controls.pick_class(table)
+        controls.pick_class(table)
     with places[2]:
         show_filter_popover(table)
 
 table = explore_map.only_alone(image_set, table)
 done = explore_map.state_of_map(image_set)
 scope = Scope(done.polygon, filters_on())
-rows = explore.scoped_rows(table, scope, measure)
+rows = page.scoped_rows(table, scope, measure)
 
 bar = st.container()
 left, right = st.columns(2, gap="medium")
@@ -44,17 +45,17 @@ with left:
     explore_map.show_alone_button(image_set, rows, total=len(table))
     show_refit(image_set)
 with right:
-    explore.show_chips(image_set, scope, table, measure=measure, threshold=done.threshold_percentile)
-    clicked = explore.show_galleries(image_set, rows, measure=measure, threshold=done.threshold_percentile)
+    page.show_chips(image_set, scope, table, measure=measure, threshold=done.threshold_percentile)
+    clicked = page.show_galleries(image_set, rows, measure=measure, threshold=done.threshold_percentile)
 # The map and the galleries first, wherever they stand: they are what a lasso waits for.
 with heading:
-    explore.show_heading(image_set, table, rows)
+    page.show_heading(image_set, table, rows)
 with bar:
     show_decide_bar(image_set, rows, key="view.decide")
     pick_reason(rows)
 show_twins_button(image_set, table, measure=measure)
-explore.show_failures(image_set)
-keep_view(explore.view_now(image_set, table, done, measure=measure, colour=colour))
+page.show_failures(image_set)
+keep_view(page.view_now(image_set, table, done, measure=measure, colour=colour))
 
 opened = event.clicked_id if event.clicked_id is not None else clicked
 if opened is not None:

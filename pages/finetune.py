@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from url_viz.ui import finetune
-from url_viz.ui.changed import show_change
+from url_viz.ui.finetune import page as finetune
+from url_viz.ui.finetune.changed import show_change
 from url_viz.ui.open_sets import open_sets
-from url_viz.ui.reading import set_name, show_reading
-from url_viz.ui.sidebar import show_not_read
-from url_viz.ui.state import choice
+from url_viz.ui.session import choice
 from url_viz.ui.text import escape
+from url_viz.ui.widgets.reading import set_name, show_reading
+from url_viz.ui.widgets.sidebar import show_not_read
 
 now = choice()
 st.subheader("Adapt and finetune", anchor=False)

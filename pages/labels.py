@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from url_viz.ui import labels
+from url_viz.ui.labels import page as labels
 from url_viz.ui.opened import opened_or_stop
-from url_viz.ui.picture import OPENED, show_picture
-from url_viz.ui.reading import running
-from url_viz.ui.view import measures_of
+from url_viz.ui.widgets.picture import OPENED, show_picture
+from url_viz.ui.widgets.reading import running
+from url_viz.ui.widgets.tiles import measures_of
 
 image_set = opened_or_stop()
 

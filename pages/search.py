@@ -2,11 +2,12 @@
 
 import streamlit as st
 
-from url_viz.ui import search, search_query
 from url_viz.ui.opened import opened_or_stop
-from url_viz.ui.reading import set_name
-from url_viz.ui.search_evidence import show_evidence
+from url_viz.ui.search import page as search
+from url_viz.ui.search import query as search_query
+from url_viz.ui.search.evidence import show_evidence
 from url_viz.ui.text import escape
+from url_viz.ui.widgets.reading import set_name
 
 image_set = opened_or_stop()
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from url_viz.ui.sets import show_sets
+from url_viz.ui.sets.page import show_sets
 
 st.subheader("Image sets", anchor=False)
 st.caption("What is kept of the folders that were read. Nothing here touches a picture.")

@@ -3,13 +3,13 @@
 import streamlit as st
 
 from url_viz.models.model import GIVEN
-from url_viz.ui import upload
 from url_viz.ui.open_sets import open_sets
-from url_viz.ui.state import choice
+from url_viz.ui.session import choice
 from url_viz.ui.text import escape
-from url_viz.ui.upload_batch import scored_batch, uploaded
-from url_viz.ui.upload_detail import show_upload
-from url_viz.ui.upload_take import show_take_away
+from url_viz.ui.upload import page as upload
+from url_viz.ui.upload.batch import scored_batch, uploaded
+from url_viz.ui.upload.detail import show_upload
+from url_viz.ui.upload.take_away import show_take_away
 
 now = choice()
 image_set = open_sets().find(now.set_id, now.model) if now.set_id is not None else None

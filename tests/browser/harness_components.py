@@ -15,9 +15,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from url_viz.ui.components.gallery import Tile, show_gallery
-from url_viz.ui.components.map import MapView, map_event, show_map
 from url_viz.ui.points import Points, encode_points, inside
+from url_viz.ui.widgets.gallery import Tile, show_gallery
+from url_viz.ui.widgets.map import MapView, map_event, show_map
 
 FIRST_ID = 2**62 + 1
 CLASSES = (

@@ -16,8 +16,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from tests.browser.harness_components import FIRST_ID, answer_thumbnail, tile_of
 from url_viz.index.claims import Files
 from url_viz.index.decisions import Decisions
-from url_viz.ui.components.gallery import GalleryEvent, show_gallery
-from url_viz.ui.decide import take_gallery_event
+from url_viz.ui.widgets.decide import take_gallery_event
+from url_viz.ui.widgets.gallery import GalleryEvent, show_gallery
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from tests.browser.harness_components import (
     synthetic_points,
 )
 from url_viz.analysis.categories import DECISIONS, category_colours
-from url_viz.ui.components.map import MapView, map_event, show_map
 from url_viz.ui.points import encode_mask
+from url_viz.ui.widgets.map import MapView, map_event, show_map
 
 
 def answer_mask(request: Request) -> Response:

@@ -14,7 +14,7 @@ from tests.browser.fixtures import OpenPage, Serve, eventually
 from tests.browser.harness_components import FIRST_ID
 from url_viz.index.claims import Files
 from url_viz.index.decisions import Decisions
-from url_viz.ui.components.gallery import GalleryAction, GalleryEvent, gallery_event
+from url_viz.ui.widgets.gallery import GalleryAction, GalleryEvent, gallery_event
 
 HARNESS = Path(__file__).parent / "harness_gallery_decide.py"
 PATIENT_MS = 30_000

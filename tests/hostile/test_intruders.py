@@ -27,7 +27,7 @@ from url_viz.models.backbone import load_backbone
 from url_viz.models.head import load_head, save_head
 from url_viz.models.model import Model, resolve
 from url_viz.sets import skipped
-from url_viz.ui.roots import allowed, allowed_model
+from url_viz.ui.allowed_paths import allowed, allowed_model
 from url_viz.ui.routes import middleware, picture_url, routes
 from url_viz.workspace import Workspace
 
@@ -135,7 +135,7 @@ class TestLinks:
         assert not list((workspace / "sets").glob("*"))
 
     def test_the_app_tells_its_jobs(self, roots: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        from url_viz.ui.reading import _embed
+        from url_viz.ui.widgets.reading import _embed
 
         monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
         within = [str(roots.resolve()), str((workspace / "demo").resolve())]

@@ -17,8 +17,8 @@ from streamlit.testing.v1 import AppTest
 from tests.imaging.pictures import write_folder
 from url_viz.image_set import embed_folder
 from url_viz.models.model import Model
-from url_viz.ui import access
-from url_viz.ui.access import listens_to_others, may_enter, open_warning
+from url_viz.ui import auth as access
+from url_viz.ui.auth import listens_to_others, may_enter, open_warning
 from url_viz.ui.routes import middleware, routes, thumbnail_url
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -181,7 +181,7 @@ class TestSecretsThatCannotBeRead:
         def script() -> None:
             import streamlit as st
 
-            from url_viz.ui.access import show_gate
+            from url_viz.ui.auth import show_gate
 
             st.text(f"let in: {show_gate()}")
 

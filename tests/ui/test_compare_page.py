@@ -16,9 +16,9 @@ from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.jobs import list_jobs, start_job
 from url_viz.models.head import save_head
 from url_viz.models.model import Model, load_model
-from url_viz.ui.compare import SECOND, comparison_of
-from url_viz.ui.compare_maps import scatter_figure
-from url_viz.ui.reading import KIND
+from url_viz.ui.compare.maps import scatter_figure
+from url_viz.ui.compare.page import SECOND, comparison_of
+from url_viz.ui.widgets.reading import KIND
 from url_viz.workspace import Workspace
 
 APP = Path(__file__).parents[2] / "app.py"

@@ -8,8 +8,8 @@ from streamlit.testing.v1 import AppTest
 from tests.imaging.pictures import write_folder
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
-from url_viz.ui.components.gallery import GalleryAction, GalleryEvent
-from url_viz.ui.decide import take_gallery_event
+from url_viz.ui.widgets.decide import take_gallery_event
+from url_viz.ui.widgets.gallery import GalleryAction, GalleryEvent
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def image_set(read: ImageSet, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
 def page(image_set: "ImageSet", label: str) -> None:
     import streamlit as st  # an AppTest's function is a script of its own
 
-    from url_viz.ui.decide import show_decide_bar
+    from url_viz.ui.widgets.decide import show_decide_bar
 
     table = image_set.table()
     show_decide_bar(image_set, table[table["label"] == label], key="view.decide")
@@ -77,7 +77,7 @@ def test_a_button_decides_on_what_is_in_scope_and_says_so(image_set: ImageSet) -
 def test_many_are_asked_about_first_in_the_place_of_the_buttons(
     image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("url_viz.ui.decide.ASK_ABOVE", 3)
+    monkeypatch.setattr("url_viz.ui.widgets.decide.ASK_ABOVE", 3)
     at = bar(image_set)
     at.button(key="view.decide.keep").click().run()
     assert toasts(at) == []
@@ -132,7 +132,7 @@ def test_sorting_makes_the_folders_and_refuses_what_is_outside(image_set: ImageS
 
 
 def test_many_copies_are_given_to_the_command_line(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("url_viz.ui.sort.MOST_COPIED", 7)
+    monkeypatch.setattr("url_viz.ui.widgets.sort.MOST_COPIED", 7)
     at = bar(image_set)
     at.selectbox(key="view.decide.sort.by").set_value("uncertainty").run()
     at.segmented_control(key="view.decide.sort.how").set_value("copy").run()
@@ -142,7 +142,7 @@ def test_many_copies_are_given_to_the_command_line(image_set: ImageSet, monkeypa
 
 def test_a_gallery_event_is_done_in_order_and_errors_are_told(image_set: ImageSet) -> None:
     def script(image_set: "ImageSet", event: "GalleryEvent") -> None:
-        from url_viz.ui.decide import take_gallery_event
+        from url_viz.ui.widgets.decide import take_gallery_event
 
         take_gallery_event(image_set, event)
 

@@ -48,15 +48,15 @@ def paths_of(image_set: ImageSet) -> SetPaths:
 
 
 def test_a_decision_on_a_picture_that_is_gone(image_set: ImageSet) -> None:
-    assert "no picture with id 17" in said("picture:_decide", image_set, 17, "key")
+    assert "no picture with id 17" in said("widgets.picture:_decide", image_set, 17, "key")
 
 
 def test_twins_say_what_was_done_and_what_was_not(image_set: ImageSet) -> None:
-    assert "1 picture" in said("twins:_keep_one_of_each", image_set)
+    assert "1 picture" in said("explore.twins:_keep_one_of_each", image_set)
     for path in paths_of(image_set).folder.glob("decisions.db*"):
         path.unlink()
     paths_of(image_set).decisions.write_bytes(b"no database" * 100)
-    assert r"\`sqlite3 FILE .recover\`" in said("twins:_keep_one_of_each", image_set)
+    assert r"\`sqlite3 FILE .recover\`" in said("explore.twins:_keep_one_of_each", image_set)
 
 
 def test_labels_on_a_full_disk(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,4 +64,4 @@ def test_labels_on_a_full_disk(image_set: ImageSet, monkeypatch: pytest.MonkeyPa
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("url_viz.index.columns.write_label_choice", full)
-    assert "is full" in said("explore_controls:_take_with_classes", image_set)
+    assert "is full" in said("explore.controls:_take_with_classes", image_set)

@@ -13,11 +13,11 @@ from url_viz.analysis.metrics import Interval
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import start_job
 from url_viz.models.model import Model
-from url_viz.ui.evaluate import class_order, coverage_table, deciles_table, measures_shown, measures_table, verdict
-from url_viz.ui.evaluate_crop import sample_of
-from url_viz.ui.evaluate_plots import coverage_figure, intervals_figure, with_interval
-from url_viz.ui.evaluate_results import Lead, Results, results_of
-from url_viz.ui.reading import KIND
+from url_viz.ui.evaluate.charts import coverage_figure, intervals_figure, with_interval
+from url_viz.ui.evaluate.crop import sample_of
+from url_viz.ui.evaluate.page import class_order, coverage_table, deciles_table, measures_shown, measures_table, verdict
+from url_viz.ui.evaluate.results import Lead, Results, results_of
+from url_viz.ui.widgets.reading import KIND
 from url_viz.workspace import Workspace
 
 APP = Path(__file__).parents[2] / "app.py"

@@ -13,8 +13,8 @@ from url_viz.errors import NotAllowedError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import Job, list_jobs, start_job
 from url_viz.models.model import Model
-from url_viz.ui.reading import KIND
-from url_viz.ui.subsets import Subset, subsets
+from url_viz.ui.explore.selection_map import Subset, subsets
+from url_viz.ui.widgets.reading import KIND
 from url_viz.workspace import Workspace, set_id_of
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -43,7 +43,7 @@ def run_dialog() -> AppTest:
     """The dialog by itself: AppTest runs no fragments, so one that a button opened is gone at the next click."""
 
     def script() -> None:
-        from url_viz.ui.sidebar import ask_for_folder
+        from url_viz.ui.widgets.sidebar import ask_for_folder
 
         ask_for_folder()
 
@@ -203,7 +203,7 @@ def test_reading_again_holds_to_the_roots(home: Workspace, tmp_path: Path, monke
 
 
 def test_the_demo_is_known_by_its_folder_whatever_the_roots(home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    from url_viz.ui.reading import readable
+    from url_viz.ui.widgets.reading import readable
 
     monkeypatch.setenv("URL_VIZ_ROOTS", str(home.root.parent / "elsewhere"))
     (home.demo / "pictures").mkdir(parents=True)
@@ -409,7 +409,7 @@ def test_the_page_runs_again_for_what_the_model_shown_reads(
     def script(set_id: str) -> None:
         import streamlit as st
 
-        from url_viz.ui.reading import show_reading
+        from url_viz.ui.widgets.reading import show_reading
 
         st.session_state["runs"] = st.session_state.get("runs", 0) + 1
         show_reading(set_id, shown_version="an older one")

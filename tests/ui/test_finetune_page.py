@@ -13,7 +13,7 @@ from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import Job, list_jobs, start_job
 from url_viz.models.head import save_head
 from url_viz.models.model import Model
-from url_viz.ui.finetune import KIND
+from url_viz.ui.finetune.page import KIND
 from url_viz.workspace import Workspace
 
 APP = Path(__file__).parents[2] / "app.py"

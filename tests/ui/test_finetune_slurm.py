@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from url_viz.ui.finetune_slurm import HERE, ON_SLURM, PARTITION_KEY, PLACE_KEY, SHARED
+from url_viz.ui.finetune.slurm import HERE, ON_SLURM, PARTITION_KEY, PLACE_KEY, SHARED
 
 SINFO = "printf 'cpu*|up|1-00:00:00|(null)|16\\ngpu|up|2:00:00|gpu:a100:4|2\\n'"
 
@@ -30,7 +30,7 @@ def script() -> None:
     import streamlit as st
 
     from url_viz.errors import JobError
-    from url_viz.ui.finetune_slurm import chosen_request, show_place
+    from url_viz.ui.finetune.slurm import chosen_request, show_place
 
     show_place()
     try:

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from typing_extensions import Doc
 
 from training.config import FinetuneConfig, Recipe
-from url_viz.ui.form import arguments
+from url_viz.ui.widgets.form import arguments
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def test_every_field_has_a_widget_with_its_sentence_as_help() -> None:
         import streamlit as st
 
         from tests.ui.test_form import Outer
-        from url_viz.ui.form import show_form
+        from url_viz.ui.widgets.form import show_form
 
         st.session_state["made"] = show_form(Outer(), key="form")
 

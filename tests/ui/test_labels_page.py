@@ -14,8 +14,8 @@ from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import start_job
 from url_viz.models.model import Model
-from url_viz.ui.labels import Pair, in_scope, of_pair, pair_at, tiles
-from url_viz.ui.reading import KIND
+from url_viz.ui.labels.page import Pair, in_scope, of_pair, pair_at, tiles
+from url_viz.ui.widgets.reading import KIND
 from url_viz.workspace import Workspace
 
 APP = Path(__file__).parents[2] / "app.py"

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from tests.imaging.pictures import write_folder
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.uploads import IncomingFile
-from url_viz.ui.sidebar import brought_models
+from url_viz.ui.widgets.sidebar import brought_models
 from url_viz.workspace import Workspace
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -33,7 +33,7 @@ def dialog(image_set: ImageSet) -> AppTest:
         import streamlit as st
 
         from url_viz.ui.open_sets import open_sets
-        from url_viz.ui.own import own_columns_dialog
+        from url_viz.ui.widgets.user_columns import own_columns_dialog
 
         own_columns_dialog(open_sets().get(st.session_state["a_set"], "own:mine"))
 

@@ -10,7 +10,7 @@ from tests.imaging.pictures import noise
 from tests.ui.test_explore_page import run, words
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
-from url_viz.ui.heat import WANTED, picture_html
+from url_viz.ui.widgets.occlusion import WANTED, picture_html
 from url_viz.workspace import Workspace
 
 
@@ -39,9 +39,9 @@ def badges(at: AppTest) -> str:
 def page_of_reasons() -> None:
     import streamlit as st
 
-    from url_viz.ui.filters import filters_on
     from url_viz.ui.open_sets import open_sets
-    from url_viz.ui.reasons import pick_reason
+    from url_viz.ui.widgets.filters import filters_on
+    from url_viz.ui.widgets.reasons import pick_reason
 
     image_set = open_sets().get(st.session_state["set"], st.session_state["model"])
     st.write(f"picked: {pick_reason(image_set.table())}, filters: {len(filters_on())}")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from url_viz.errors import NotAllowedError
-from url_viz.ui.roots import allowed, roots, subfolders
+from url_viz.ui.allowed_paths import allowed, roots, subfolders
 
 
 @pytest.fixture

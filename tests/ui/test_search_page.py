@@ -9,8 +9,8 @@ from streamlit.testing.v1 import AppTest
 from tests.imaging.pictures import encoded, noise, write_folder
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
-from url_viz.ui.search import measures_to_gate_by
-from url_viz.ui.search_query import matches, spread
+from url_viz.ui.search.page import measures_to_gate_by
+from url_viz.ui.search.query import matches, spread
 
 APP = Path(__file__).parents[2] / "app.py"
 COUNT = 24

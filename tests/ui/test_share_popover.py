@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from tests.imaging.pictures import write_folder
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
-from url_viz.ui.share import command_for, zip_of
+from url_viz.ui.widgets.export import command_for, zip_of
 from url_viz.workspace import Workspace
 
 
@@ -37,13 +37,13 @@ def test_the_command_can_be_pasted(image_set: ImageSet) -> None:
 def test_many_pictures_are_shared_by_command(
     image_set: ImageSet, most: int, has_zip: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from url_viz.ui import share
+    from url_viz.ui.widgets import export as share
 
     monkeypatch.setattr(share, "MOST_ZIPPED", most)
 
     def page(set_id: str, model: str) -> None:
         from url_viz.ui.open_sets import open_sets
-        from url_viz.ui.share import show_share
+        from url_viz.ui.widgets.export import show_share
 
         found = open_sets().get(set_id, model)
         show_share(found, found.table())

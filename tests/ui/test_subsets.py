@@ -17,9 +17,9 @@ from url_viz.index.store import Writer
 from url_viz.index.tables import PLACED, UMAP, Coordinates
 from url_viz.jobs import list_jobs
 from url_viz.models.model import Model
+from url_viz.ui.explore.selection_map import Subset, Subsets, subsets
 from url_viz.ui.points import decode_points
 from url_viz.ui.routes import points_url, representatives_url, routes
-from url_viz.ui.subsets import Subset, Subsets, subsets
 from url_viz.workspace import Workspace
 
 PATIENCE_S = 60
@@ -71,7 +71,7 @@ def test_a_selection_is_shown_where_it_is_until_its_own_map_is_made(image_set: I
 def test_a_process_beside_makes_the_same_map(
     image_set: ImageSet, held: Subsets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("url_viz.ui.subsets.FEWEST_FOR_UMAP", 2)
+    monkeypatch.setattr("url_viz.ui.explore.selection_map.FEWEST_FOR_UMAP", 2)
     ids = image_set.table()["id"].to_numpy()[:5]
     found = made(held, held.ask(image_set, ids))
     assert found.failure == ""
@@ -86,7 +86,7 @@ def test_what_went_wrong_is_said_and_tried_again_only_when_asked(
 ) -> None:
     ids = image_set.table()["id"].to_numpy()[:5]
     with monkeypatch.context() as broken:
-        broken.setattr("url_viz.ui.subsets.FEWEST_FOR_UMAP", 2)
+        broken.setattr("url_viz.ui.explore.selection_map.FEWEST_FOR_UMAP", 2)
         broken.setattr("sys.executable", "/bin/false")
         failed = made(held, held.ask(image_set, ids))
         assert failed.failure == "the process was ended"
@@ -148,7 +148,7 @@ def test_the_line_tells_what_is_shown_and_leads_back(image_set: ImageSet) -> Non
         import numpy as np
         import streamlit as st
 
-        from url_viz.ui.subsets import Subset, show_subset
+        from url_viz.ui.explore.selection_map import Subset, show_subset
 
         st.text(show_subset(Subset("key", np.arange(412), failure="no room"), total=5000))
 
@@ -176,7 +176,7 @@ class TestRefit:
         def script(image_set) -> None:  # type: ignore[no-untyped-def]
             import streamlit as st
 
-            from url_viz.ui.refit import show_refit
+            from url_viz.ui.explore.refit import show_refit
 
             st.text("The map")
             show_refit(image_set)

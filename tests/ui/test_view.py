@@ -6,7 +6,7 @@ import pytest
 
 from url_viz.analysis.filters import OneOf
 from url_viz.analysis.ranking import with_percentile
-from url_viz.ui.view import Scope, measures_of, ordinal, page_of, scoped, sides, tiles, value_text
+from url_viz.ui.widgets.tiles import Scope, measures_of, ordinal, page_of, scoped, sides, tiles, value_text
 
 
 def table(count: int = 8) -> pd.DataFrame:

@@ -1,1 +1,1 @@
-"""What the pages share: state, memo, routes and components; with app.py and pages/ the only place for Streamlit."""
+"""The interface in Streamlit: session, cache, routes and login here, shared parts in widgets, a folder a page."""

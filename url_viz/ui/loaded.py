@@ -8,7 +8,7 @@ from pathlib import Path
 
 from url_viz.models.model import Model, load_model, resolve, with_head
 from url_viz.models.runtime import Precision
-from url_viz.ui.roots import allowed_model
+from url_viz.ui.allowed_paths import allowed_model
 from url_viz.workspace import Workspace
 
 MOST_LOADED = 2

@@ -9,7 +9,7 @@ from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, open_set
 from url_viz.index.store import Store
 from url_viz.models.names import DEFAULT
-from url_viz.ui.roots import allowed_model
+from url_viz.ui.allowed_paths import allowed_model
 from url_viz.workspace import Workspace
 
 MOST_OPEN = 4

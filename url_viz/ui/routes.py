@@ -26,13 +26,13 @@ from url_viz.imaging.decode import read_file
 from url_viz.imaging.workers import decoders
 from url_viz.models.names import DEFAULT
 from url_viz.printed import printable
-from url_viz.ui.access import login, may_enter
+from url_viz.ui.allowed_paths import allowed
+from url_viz.ui.auth import login, may_enter
+from url_viz.ui.explore.selection_map import Subset, subsets
 from url_viz.ui.masks import held_masks
 from url_viz.ui.open_sets import open_sets
 from url_viz.ui.points import Points, drawn_sample, encode_mask, encode_points
-from url_viz.ui.roots import allowed
 from url_viz.ui.sockets import OwnSocketsOnly
-from url_viz.ui.subsets import Subset, subsets
 
 BASE = "/url-viz"
 MOST_DRAWN = 100_000
@@ -73,7 +73,7 @@ def points_url(
     """Where the map's points are; another version is another URL, and the points are fetched again.
 
     `measure`, any numeric column, takes the place of uncertainty there; `category`, any column of few values, that of
-    the class. `subset` is the key of a projection of its own (`url_viz.ui.subsets`). `state` is what else may have
+    the class. `subset` is the key of a projection of its own (`ui.explore.selection_map`). `state` is what else may have
     changed, such as the version of the decisions. The measure `change` is that against the model `before`.
     """
     query = {

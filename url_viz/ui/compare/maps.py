@@ -1,0 +1,153 @@
+"""Two maps of one image set side by side, linked: a lasso on one selects on both; and the two orders as a scatter."""
+
+import html
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from url_viz.analysis.categories import category_names
+from url_viz.analysis.compare import Compared
+from url_viz.image_set import ImageSet
+from url_viz.ui.routes import card_url, mask_url, points_url
+from url_viz.ui.text import escape
+from url_viz.ui.widgets.charts import ramp_now
+from url_viz.ui.widgets.map import MapView, Polygon, map_event, show_map
+from url_viz.ui.widgets.tiles import MEASURES, Scope, scoped
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+MAP_HEIGHT_PX = 500
+MOST_DOTS = 4_000
+_DRAWN_LAST = "view.compare.polygons"
+SIDES = ("first", "second")
+
+
+@dataclass(frozen=True)
+class Linked:
+    """The selection on two maps: the `side` it was drawn on (None: there is none), its outline, and its pictures."""
+
+    side: str | None
+    polygon: Polygon | None
+    ids: "pd.Series[int] | None"
+
+
+def selection(first: ImageSet, second: ImageSet) -> Linked:
+    """What is selected: the lasso that was drawn last; one on the other map is let go of. To be called before maps."""
+    pair = {"first": first, "second": second}
+    keys = {side: _key(image_set, side) for side, image_set in pair.items()}
+    now = {side: map_event(st.session_state.get(key) or {}).polygon for side, key in keys.items()}
+    before = st.session_state.get(_DRAWN_LAST, dict.fromkeys(SIDES))
+    new = [side for side in SIDES if now[side] is not None and now[side] != before[side]]
+    side = new[0] if new else next((side for side in SIDES if now[side] is not None), None)
+    for other in SIDES:
+        if side is not None and other != side and now[other] is not None:
+            st.session_state[keys[other]]["polygon"] = now[other] = None
+    st.session_state[_DRAWN_LAST] = now
+    if side is None:
+        return Linked(None, None, None)
+    return Linked(side, now[side], scoped(pair[side].table(), Scope(now[side]))["id"])
+
+
+def show_maps(first: ImageSet, second: ImageSet, one: Compared, linked: Linked) -> int | None:
+    """Draw both maps; returns the id of a picture that was clicked on one of them."""
+    clicked = None
+    for column, side, image_set in zip(st.columns(2, gap="medium"), SIDES, (first, second), strict=True):
+        with column:
+            st.markdown(f"**{escape(image_set.source.title)}**")
+            found = _show_map(image_set, side, one.measure, linked)
+            clicked = found if found is not None else clicked
+    return clicked
+
+
+def _show_map(image_set: ImageSet, side: str, measure: str, linked: Linked) -> int | None:
+    table = image_set.table()
+    in_slot = "uncertainty" if measure == "confusability" else measure
+    kept = np.ones(len(table), bool)
+    if linked.ids is not None and side != linked.side:
+        kept = table["id"].isin(linked.ids).to_numpy(dtype=bool)
+    view = MapView(
+        points_url=points_url(image_set, measure=in_slot, with_classes=bool(category_names(table))),
+        card_url=card_url(image_set),
+        mask_url=mask_url(table, kept, measure=in_slot),
+        total=len(table),
+        colour="confusability" if measure == "confusability" else "uncertainty",
+        ringed_id=st.session_state.get("view.ringed"),
+        polygon=linked.polygon if side == linked.side else None,
+        measure=MEASURES[measure],
+    )
+    return show_map(view, key=_key(image_set, side), height_px=MAP_HEIGHT_PX).clicked_id
+
+
+def show_selected(linked: Linked, *, total: int) -> None:
+    """How many pictures are selected, and the way out of it."""
+    if linked.ids is None:
+        st.caption(
+            "Draw a lasso on one map (Shift-drag): the same pictures stay lit on the other, and in what follows."
+        )
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**{len(linked.ids):,}** of {total:,}")
+        st.button("Selection", icon=":material/close:", key="compare.clear", on_click=_clear)
+
+
+def _clear() -> None:
+    for key in list(st.session_state):
+        if str(key).startswith("view.compare.map."):
+            st.session_state[key]["polygon"] = None
+
+
+def _key(image_set: ImageSet, side: str) -> str:
+    return f"view.compare.map.{side}.{image_set.set_id}.{image_set.space.key}"
+
+
+def scatter_figure(one: Compared, *, names: tuple[str, str], ids: "pd.Series[int] | None") -> "Figure":
+    """Percentile by the second model against that by the first; what is not selected (`ids`) is faint."""
+    import plotly.graph_objects as go
+
+    table = one.change.table
+    drawn = table.iloc[_sample(len(table))]
+    chosen = None if ids is None else np.flatnonzero(drawn["id"].isin(ids).to_numpy())
+    ramp = ramp_now()
+    figure = go.Figure(
+        go.Scatter(
+            x=drawn["before"],
+            y=drawn["after"],
+            mode="markers",
+            text=[f"{x:.0f} | {y:.0f}" for x, y in zip(drawn["before"], drawn["after"], strict=True)],
+            hovertemplate="%{text}<extra></extra>",
+            selectedpoints=chosen,
+            marker={
+                "size": 5 if len(drawn) > 1000 else 7,
+                "color": drawn["change"].abs(),
+                "cmin": 0,
+                "cmax": 100,
+                "colorscale": [[place / (len(ramp) - 1), colour] for place, colour in enumerate(ramp)],
+                "opacity": 0.75,
+            },
+            unselected={"marker": {"opacity": 0.08}},
+        )
+    )
+    figure.add_shape(type="line", x0=0, y0=0, x1=100, y1=100, line={"color": "#8b95a5", "dash": "dot", "width": 1.4})
+    figure.update_xaxes(title=f"Percentile, {html.escape(names[0])}", range=[-2, 102], dtick=25)
+    figure.update_yaxes(title=f"Percentile, {html.escape(names[1])}", range=[-2, 102], dtick=25)
+    figure.update_layout(
+        margin={"l": 0, "r": 10, "t": 8, "b": 0},
+        height=380,
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        dragmode=False,
+        showlegend=False,
+    )
+    return figure
+
+
+def _sample(count: int) -> NDArray[np.int64]:
+    """Rows to draw, few enough for SVG, the same at every run."""
+    if count <= MOST_DOTS:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(0).choice(count, MOST_DOTS, replace=False))

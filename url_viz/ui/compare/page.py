@@ -1,0 +1,229 @@
+"""The parts of the Compare page: which second model, how far the two agree in words, and where they do not."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from url_viz.analysis.compare import Compared, Comparison, disagreements, in_words, neighbours_in_words
+from url_viz.errors import UrlVizError
+from url_viz.export.tables import table_bytes
+from url_viz.image_set import ImageSet
+from url_viz.index.store import About, known_sets
+from url_viz.models.model import resolve, title_of
+from url_viz.models.names import EMBEDDED, own_heads
+from url_viz.ui.allowed_paths import allowed_model
+from url_viz.ui.open_sets import open_sets
+from url_viz.ui.routes import thumbnail_url
+from url_viz.ui.session import choice
+from url_viz.ui.text import Markdown, escape, show_error
+from url_viz.ui.widgets.gallery import Tile, show_gallery
+from url_viz.ui.widgets.reading import running, set_name, start_reading
+from url_viz.ui.widgets.sidebar import brought_models
+from url_viz.ui.widgets.tiles import MEASURES, ordinal
+from url_viz.workspace import Workspace
+
+SECOND = "view.compare.second"
+TILES = 8
+
+
+def show_heading(image_set: ImageSet) -> None:
+    """The page's name, and what is compared."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.subheader("Compare models", anchor=False, width="content")
+        st.caption(f"{escape(set_name(image_set.root))} · {len(image_set):,} pictures", width="content")
+
+
+def pick_second(image_set: ImageSet) -> ImageSet | None:
+    """The second model's reading of the set: one that is there, else None after offering to make it."""
+    names = _other_names(image_set)
+    ready = [name for name in names if _is_read(image_set.set_id, name)]
+    options = [*ready, *(name for name in names if name not in ready)]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**{escape(image_set.source.title)}** against", width="content")
+        picked = st.selectbox(
+            "Second model",
+            options,
+            index=0 if ready else None,
+            format_func=lambda name: title_of(name) if name in ready else f"{title_of(name)} (not read yet)",
+            accept_new_options=True,
+            placeholder="Choose a model, or type a timm name or the path of a checkpoint",
+            label_visibility="collapsed",
+            key=f"{SECOND}.{image_set.source.name}",
+            width=420,
+        )
+    if not picked:
+        _show_only_one(image_set)
+        return None
+    if picked == image_set.source.name:
+        st.info("These are the same model. Choose another.", icon=":material/info:")
+        return None
+    second = open_sets().find(image_set.set_id, picked) if _is_read(image_set.set_id, picked) else None
+    if second is None or not len(second):
+        _offer_reading(image_set, picked)
+        return None
+    return second
+
+
+def _other_names(image_set: ImageSet) -> list[str]:
+    """Models at hand, but for the one that is shown: of the zoo, heads of the user's own, and what this set has."""
+    at_hand = [name for name, model in EMBEDDED.items() if model.is_installed]
+    spaces = [space.backbone for space in _about(image_set.set_id).spaces]
+    own = map(str, own_heads(Workspace.at()))
+    names = dict.fromkeys([*at_hand, *own, *spaces, *brought_models(image_set.set_id)])
+    return [name for name in names if name != image_set.source.name]
+
+
+def _about(set_id: str) -> About:
+    return dict(known_sets(Workspace.at()))[set_id]
+
+
+def _is_read(set_id: str, name: str) -> bool:
+    """Whether a set was read with the backbone of a model: a head alone is applied to what is there."""
+    try:
+        source = resolve(allowed_model(name))
+    except UrlVizError:
+        return False
+    return _about(set_id).space(source.backbone, weights_digest=source.weights_digest) is not None
+
+
+def _show_only_one(image_set: ImageSet) -> None:
+    st.info(
+        f"This image set was read with {escape(image_set.source.title)} only. Choose a second model above: "
+        "another backbone, or a head that you adapted to these pictures. "
+        "Reading with it takes as long as the first reading did.",
+        icon=":material/compare:",
+    )
+
+
+def _offer_reading(image_set: ImageSet, name: str) -> None:
+    if running(image_set.set_id) is not None:
+        st.caption("The comparison appears when reading has ended.")
+        return
+    st.info(f"This image set was not read with {escape(title_of(name))} yet.", icon=":material/info:")
+    if st.button("Read it with this model first", type="primary", key="compare.read"):
+        try:
+            start_reading(image_set.root, set_id=image_set.set_id, model=name)
+        except UrlVizError as error:
+            show_error(error)
+        else:
+            st.rerun()
+
+
+def comparison_of(first: ImageSet, second: ImageSet) -> Comparison:
+    """The comparison of two snapshots, worked out once."""
+    return _comparison(_key(first), _key(second), first, second)
+
+
+def _key(image_set: ImageSet) -> str:
+    head = image_set.head.digest if image_set.head else "-"
+    return f"{image_set.set_id}.{image_set.space.key}.{head}.{image_set.version}"
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _comparison(first_key: str, second_key: str, _first: ImageSet, _second: ImageSet) -> Comparison:
+    """The keys say what it depends on; snapshots are not looked at by the memo, nor kept alive."""
+    return _first.compare(_second)
+
+
+def show_words(found: Comparison, second: ImageSet) -> None:
+    """How far the two agree, a sentence each."""
+    lines = [in_words(one) for one in found.measures.values()]
+    if "uncertainty" not in found.measures:
+        lines.append("There is no uncertainty to compare: one of the two has no head.")
+    if found.neighbourhoods is not None:
+        lines.append(neighbours_in_words(found.neighbourhoods))
+    alone = [(found.only_first, "the first"), (found.only_second, title_of(second.source.name))]
+    lines += [f"{count:,} pictures were read by {who} model alone, and are left out." for count, who in alone if count]
+    st.markdown(_as_list(lines))
+
+
+def _as_list(lines: Sequence[str]) -> Markdown:
+    """Sentences as a list, with each verdict in bold."""
+    return Markdown("\n".join(f"- {_emphasised(escape(line))}" for line in lines))
+
+
+def _emphasised(line: Markdown) -> Markdown:
+    for verdict in ("agree almost entirely", "agree in part", "agree little", "do not agree", "contradict each other"):
+        if verdict in line:
+            return Markdown(line.replace(verdict, f"**{verdict}**"))
+    return Markdown(line.replace("They agree on", "They **agree** on"))
+
+
+def pick_measure(found: Comparison) -> str:
+    """Which measure maps, scatter and galleries are of."""
+    names = list(found.measures)
+    if len(names) == 1:
+        st.caption(f"By {MEASURES[names[0]].lower()}")
+        return names[0]
+    picked = st.segmented_control(
+        "By",
+        names,
+        default=names[0],
+        required=True,
+        format_func=lambda name: MEASURES[name],
+        label_visibility="collapsed",
+        key="view.compare.measure",
+    )
+    return picked if picked in names else names[0]
+
+
+def show_disagreements(
+    first: ImageSet, second: ImageSet, one: Compared, *, selected: "pd.Series[int] | None"
+) -> int | None:
+    """The pictures that the two disagree on most, both ways; returns the id of one that was clicked."""
+    shown = one if selected is None else _within(one, selected)
+    up, down = disagreements(shown, most=TILES)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        more = _gallery(first, down, f"More ambiguous to {first.source.title}", key="first")
+    with right:
+        less = _gallery(first, up, f"More ambiguous to {second.source.title}", key="second")
+    return more if more is not None else less
+
+
+def _within(one: Compared, ids: "pd.Series[int]") -> Compared:
+    table = one.change.table
+    narrowed = type(one.change)(table[table["id"].isin(ids)], one.change.rank_correlation)
+    return Compared(one.measure, narrowed, one.interval, one.top_shared, one.top_by_chance)
+
+
+def _gallery(image_set: ImageSet, rows: pd.DataFrame, title: str, *, key: str) -> int | None:
+    st.markdown(f"**{escape(title)}**")
+    ringed = st.session_state.get("view.ringed")
+    made = tuple(
+        Tile(
+            id=int(row["id"]),
+            name=str(row["path"]),
+            thumbnail=thumbnail_url(image_set.set_id, int(row["id"])),
+            value=f"{ordinal(row['before'])} | {ordinal(row['after'])}",
+            label=row["label"] if isinstance(row["label"], str) else None,
+            is_ringed=int(row["id"]) == ringed,
+        )
+        for row in rows.to_dict("records")
+    )
+    return show_gallery(
+        made, key=f"view.compare.gallery.{key}", empty="No picture differs this way.", columns=2
+    ).clicked_id
+
+
+def show_download(first: ImageSet, one: Compared) -> None:
+    """Both percentiles of every picture, to take away."""
+    table = one.change.table[["id", "path", "label", "before", "after", "change"]]
+    named = table.rename(columns={"before": "percentile_first", "after": "percentile_second"})
+    st.download_button(
+        "Both percentiles (CSV)",
+        data=lambda: table_bytes(named, ".csv"),
+        file_name=f"{first.root.name}-{one.measure}-compared.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        type="tertiary",
+        on_click="ignore",
+        key="compare.csv",
+    )
+
+
+def is_being_read() -> bool:
+    """Whether the set that is looked at is being read now."""
+    set_id = choice().set_id
+    return set_id is not None and running(set_id) is not None

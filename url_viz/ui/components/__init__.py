@@ -1,1 +1,0 @@
-"""The app's own components: the map and the gallery."""

@@ -1,0 +1,1 @@
+"""The Evaluate page: how well each measure orders a labelled image set."""

@@ -1,0 +1,141 @@
+"""Figures of the Evaluate page, each measure in its own colour throughout: intervals, recall by coverage, tenths."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from url_viz.analysis.evaluation import DECILES, OWN, Counted, Deciles, Measured
+from url_viz.analysis.metrics import Interval
+from url_viz.ui.widgets.charts import quiet
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+TITLES = {
+    "uncertainty": "Uncertainty",
+    "confusability": "Confusability",
+    "fusion": "Fusion",
+    "entropy": "Entropy",
+    "inverse_norm": "1/norm",
+    "nearest_similarity": "Nearest similarity",
+    "nearest_gap": "Nearest gap",
+}
+COLOURS = {
+    "uncertainty": "#d55e00",
+    "confusability": "#0072b2",
+    "fusion": "#009e73",
+    "entropy": "#b07aa1",
+    "inverse_norm": "#9c755f",
+    "nearest_similarity": "#d4a017",
+    "nearest_gap": "#56a3c9",
+}
+_BROUGHT = "#cc79a7"
+_GREY = "#8b95a5"
+_WHISKER = "#7a8494"
+_SHOWN_AT_FIRST = (*OWN, "nearest_similarity")
+
+
+def title_of(measure: str) -> str:
+    """A measure's name for people; one that the user brought keeps its own, without signs of markup."""
+    return TITLES.get(measure, measure.replace("<", "‹").replace(">", "›"))
+
+
+def colour_of(measure: str) -> str:
+    """A measure's colour; one for all that the user brought."""
+    return COLOURS.get(measure, _BROUGHT)
+
+
+def intervals_figure(measures: Sequence[Measured]) -> "Figure":
+    """R-AUROC of each measure with its 95 % interval, chance dotted; in the order given, from the top."""
+    import plotly.graph_objects as go
+
+    titles = [title_of(one.name) for one in measures]
+    scores = np.array([one.r_auroc for one in measures])
+    figure = go.Figure(
+        go.Scatter(
+            x=scores,
+            y=titles,
+            mode="markers",
+            marker={"size": 9, "color": [colour_of(one.name) for one in measures]},
+            customdata=[[one.interval.low, one.interval.high] for one in measures],
+            hovertemplate="%{y}: %{x:.3f} (%{customdata[0]:.3f} to %{customdata[1]:.3f})<extra></extra>",
+        )
+    )
+    for one, title in zip(measures, titles, strict=True):
+        figure.add_scatter(
+            x=[one.interval.low, one.interval.high],
+            y=[title, title],
+            mode="lines",
+            hoverinfo="skip",
+            line={"color": colour_of(one.name), "width": 3},
+        )
+    ends = [0.5, *(end for one in measures for end in (one.interval.low, one.interval.high) if np.isfinite(end))]
+    figure.add_vline(x=0.5, line={"color": _GREY, "dash": "dot", "width": 1.4})
+    figure.update_xaxes(title="R-AUROC (.5 is chance)", range=[min(ends) - 0.02, max(ends) + 0.02])
+    figure.update_yaxes(autorange="reversed", ticksuffix="  ")
+    return quiet(figure, height_px=350)
+
+
+def coverage_figure(pictures: Counted, measures: Sequence[Measured]) -> "Figure":
+    """Recall@1 of the queries that are kept, for each measure, an oracle, and a random order.
+
+    A click on a name in the legend shows or hides its curve; most baselines are hidden at first.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    oracle = pictures.oracle
+    figure.add_scatter(x=100 * oracle.coverage, y=100 * oracle.recall, name="Oracle", line={"color": _GREY})
+    for one in measures:
+        figure.add_scatter(
+            x=100 * one.curve.coverage,
+            y=100 * one.curve.recall,
+            name=title_of(one.name),
+            line={"color": colour_of(one.name), "width": 2.6},
+            visible=True if one.name in _SHOWN_AT_FIRST else "legendonly",
+        )
+    figure.add_scatter(x=[0, 100], y=[100 * pictures.recall] * 2, name="Random", line={"color": _GREY, "dash": "dot"})
+    figure.update_traces(mode="lines", hovertemplate="%{y:.1f} % of %{x:.0f} % kept")
+    figure.update_xaxes(title="Queries kept, clearest first (%)", range=[0, 100])
+    figure.update_yaxes(title="Recall@1 (%)")
+    return quiet(figure, height_px=350, legend=True)
+
+
+def deciles_figure(tenths: Deciles, *, measure: str, recall: float) -> "Figure":
+    """Recall@1 by tenths of a measure with 95 % intervals, the recall of all dotted."""
+    import plotly.graph_objects as go
+
+    middles = 100 * (np.arange(DECILES) + 0.5) / DECILES
+    above, below = 100 * (tenths.high - tenths.recall), 100 * (tenths.recall - tenths.low)
+    figure = go.Figure(
+        go.Bar(
+            x=middles,
+            width=76 / DECILES,
+            y=100 * tenths.recall,
+            marker={"color": colour_of(measure), "opacity": 0.6},
+            error_y={
+                "type": "data",
+                "array": above,
+                "arrayminus": below,
+                "color": _WHISKER,
+                "thickness": 1.6,
+                "width": 3,
+            },
+            customdata=tenths.pictures,
+            hovertemplate="%{y:.1f} % of %{customdata} pictures<extra></extra>",
+        )
+    )
+    figure.add_hline(y=100 * recall, line={"color": _GREY, "dash": "dot", "width": 1.4})
+    figure.update_xaxes(title=f"{title_of(measure)}, percentile", range=[0, 100], dtick=20)
+    figure.update_yaxes(title="Recall@1 (%)", range=[0, 102])
+    return quiet(figure, height_px=330)
+
+
+def with_interval(value: float, interval: Interval, *, signed: bool = False) -> str:
+    """`0.803 (0.689 to 0.892)`, or `–` where there is no figure; `signed` is for differences."""
+    if not np.isfinite(value):
+        return "–"
+    sign = "+" if signed else ""
+    ends = f" ({interval.low:{sign}.3f} to {interval.high:{sign}.3f})" if np.isfinite(interval.low) else ""
+    return f"{value:{sign}.3f}{ends}".replace("-", "−")

@@ -1,0 +1,125 @@
+"""The crop test on the Evaluate page: a sample is read again, cropped and scored, with progress; no labels needed."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from url_viz.analysis.crop_test import CropTest, Subject, crop_test
+from url_viz.analysis.evaluation import share_interval
+from url_viz.errors import ImageSetError, UrlVizError
+from url_viz.export.tables import table_bytes
+from url_viz.image_set import ImageSet
+from url_viz.ui.evaluate.charts import title_of
+from url_viz.ui.loaded import running_model
+from url_viz.ui.text import Markdown, escape, show_error
+
+SIZES = (100, 200, 500, 1000)
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Pictures to test, and how many of those that were drawn have no file any more."""
+
+    subjects: tuple[Subject, ...]
+    gone: int
+
+
+def show_crop_test(image_set: ImageSet) -> None:
+    """The button, the progress, and what came of it; kept for this snapshot of the set."""
+    st.markdown("**Crop test**")
+    st.caption(
+        "Each picture against its own middle, cut to between 10 and 75 % of its side and blown up again. A crop says "
+        "less than its picture, so a good uncertainty is higher on it. 50 % is chance; it needs no classes."
+    )
+    size = _pick_size(len(image_set))
+    if st.button("Run the crop test", icon=":material/crop:", key="evaluate.crop.run"):
+        _run(image_set, size)
+    kept = st.session_state.get("evaluate.crop.result")
+    if kept is not None and kept[0] is image_set:
+        _show_result(image_set, kept[1])
+
+
+def sample_of(image_set: ImageSet, size: int, *, seed: int = SEED) -> Sample:
+    """Distinct pictures drawn from a seed, at most `size`, by path."""
+    first = np.unique(image_set.contents, return_index=True)[1]
+    rows = np.sort(np.random.default_rng(seed).permutation(np.sort(first))[:size])
+    subjects = []
+    for image_id, name in image_set.table().iloc[rows][["id", "path"]].itertuples(index=False):
+        try:
+            subjects.append(Subject(int(image_id), str(name), image_set.file_of(int(image_id))))
+        except ImageSetError:
+            continue  # told of as gone
+    return Sample(tuple(subjects), gone=len(rows) - len(subjects))
+
+
+def _pick_size(pictures: int) -> int:
+    sizes = [size for size in SIZES if size < pictures]
+    options = [*sizes, pictures] if len(sizes) < len(SIZES) else sizes
+    picked = st.segmented_control(
+        "Pictures to read again",
+        options,
+        default=options[min(1, len(options) - 1)],
+        required=True,
+        format_func=lambda size: f"all {size:,}" if size == pictures else f"{size:,}",
+        key=f"evaluate.crop.size.{pictures}",
+    )
+    return picked if picked in options else options[0]
+
+
+def _run(image_set: ImageSet, size: int) -> None:
+    sample = sample_of(image_set, size)
+    if not sample.subjects:
+        st.error(f"None of the {sample.gone:,} files drawn is there any more. Look for new pictures in the sidebar.")
+        return
+    bar = st.progress(0.0, text="Getting the model")
+    try:
+        found = _tested(image_set, sample, bar)
+    except UrlVizError as error:
+        show_error(error)
+    else:
+        st.session_state["evaluate.crop.result"] = image_set, found
+    finally:
+        bar.empty()
+
+
+def _tested(image_set: ImageSet, sample: Sample, bar: DeltaGenerator) -> CropTest:
+    """The test of a sample, with progress on `bar`; files that are gone count as unreadable."""
+    total = len(sample.subjects)
+    found = CropTest(pd.DataFrame(), 0)
+    with running_model(image_set.source.name, precision=image_set.space.precision) as model:
+        for done, so_far in crop_test(model, sample.subjects, seed=SEED):
+            found = so_far
+            bar.progress(done / total, text=f"Reading and cropping · {done:,} of {total:,}")
+    return replace(found, unreadable=found.unreadable + sample.gone)
+
+
+def _show_result(image_set: ImageSet, test: CropTest) -> None:
+    lines = [_line(test, measure) for measure in ("uncertainty", "entropy")]
+    st.markdown("  \n".join(filter(None, lines)) or "None of the files could be read again.")
+    if test.unreadable:
+        st.caption(f"{test.unreadable:,} files could not be read again, and do not count.")
+    st.download_button(
+        "Crop test (CSV)",
+        data=lambda: table_bytes(test.table, ".csv"),
+        file_name=f"{image_set.root.name}-crop-test.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        type="tertiary",
+        on_click="ignore",
+        key="evaluate.csv.crop",
+    )
+
+
+def _line(test: CropTest, measure: str) -> Markdown:
+    wins, count = test.wins(measure)
+    if not count:
+        return Markdown("")
+    interval = share_interval(wins, count)
+    return Markdown(
+        f"{escape(title_of(measure))} is higher on the crop for **{100 * wins / count:.1f} %** of {count:,} pictures "
+        f"(95 % interval {100 * interval.low:.1f} to {100 * interval.high:.1f} %)."
+    )

@@ -1,0 +1,293 @@
+"""The parts of the Evaluate page: recall, the table of measures, curves, tenths, and classes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from url_viz.analysis.evaluation import Counted, Deciles, Measured, by_class, deciles
+from url_viz.analysis.metrics import spearman
+from url_viz.analysis.selective_retrieval import FEWEST_PICTURES
+from url_viz.export.tables import table_bytes
+from url_viz.image_set import ImageSet
+from url_viz.ui.evaluate.charts import coverage_figure, deciles_figure, intervals_figure, title_of, with_interval
+from url_viz.ui.evaluate.results import Lead, Results
+from url_viz.ui.routes import thumbnail_url
+from url_viz.ui.text import Markdown, escape
+from url_viz.ui.widgets.gallery import Tile, show_gallery
+from url_viz.ui.widgets.reading import set_name
+from url_viz.ui.widgets.tiles import value_text
+
+MOST_TILES = 12
+_QUIET = {"displayModeBar": False}
+
+
+def show_heading(image_set: ImageSet) -> None:
+    """The page's name, and what is evaluated."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.subheader("Evaluate", anchor=False, width="content")
+        facts = [set_name(image_set.root), f"{len(image_set):,} pictures", image_set.source.title]
+        st.caption(escape(" · ".join(facts)), width="content")
+
+
+def show_without_classes(image_set: ImageSet) -> None:
+    """What evaluating would take, and what can be said without it."""
+    st.info(
+        f"Whether a search is right, only classes can say: at least {FEWEST_PICTURES:d} pictures in two or more class "
+        "folders, with neighbours. Recall@1, R-AUROC and risk–coverage appear when the folder has them.",
+        icon=":material/label:",
+    )
+    table = image_set.table()
+    both = table[["uncertainty", "confusability"]].dropna()
+    rho = spearman(both["uncertainty"], both["confusability"])
+    if np.isfinite(rho):
+        st.markdown(
+            f"Without classes: uncertainty and confusability agree on {len(both):,} pictures with a rank correlation "
+            f"of **{rho:.2f}**. That says how alike the two orders are, not which of them is right."
+        )
+
+
+def show_recall(results: Results) -> None:
+    """Recall@1 with its interval and what it is counted on, and which of the two measures tells more."""
+    pictures = results.pictures
+    interval = pictures.recall_interval
+    left, right = st.columns([1, 3], gap="medium", vertical_alignment="center")
+    with left:
+        st.metric(
+            "Recall@1",
+            f"{100 * pictures.recall:.1f} %",
+            help="How often the nearest other picture is of the same class",
+        )
+    with right:
+        st.markdown(
+            f"95 % interval {100 * interval.low:.1f} to {100 * interval.high:.1f} %, counted on "
+            f"**{len(pictures):,}** pictures of **{pictures.classes:,}** classes{escape(_left_out(pictures))}. "
+            f"{verdict(results)}"
+        )
+
+
+def _left_out(pictures: Counted) -> str:
+    if not pictures.left_out:
+        return ""
+    return f"; {pictures.left_out:,} left out (copies, and pictures without a class, neighbours or a value)"
+
+
+def verdict(results: Results) -> Markdown:
+    """Which of uncertainty and confusability tells wrong from right better here, only where its interval says so."""
+    right = int(results.pictures.is_right.sum())
+    if right in (0, len(results.pictures)):
+        which = "right" if right else "wrong"
+        return Markdown(f"Every nearest neighbour is {escape(which)}: there is nothing to tell apart, and no R-AUROC.")
+    return Markdown("") if results.lead is None else _told(results.lead)
+
+
+def _told(lead: Lead) -> Markdown:
+    first, second = escape(title_of(lead.ahead)), escape(title_of(lead.behind).lower())
+    by = escape(with_interval(lead.by, lead.interval, signed=True))
+    if lead.interval.low > 0 or lead.interval.high < 0:
+        more = "more" if lead.by > 0 else "less"
+        return Markdown(
+            f"{first} tells **{escape(more)}** of what goes wrong than {second}: difference in R-AUROC {by}."
+        )
+    return Markdown(f"{first} and {second} **cannot be told apart** on these pictures: difference in R-AUROC {by}.")
+
+
+def show_intervals(image_set: ImageSet, results: Results) -> None:
+    """R-AUROC of every measure with its interval, as a figure."""
+    name = f"{image_set.root.name}-measures"
+    _title("How well each measure tells what goes wrong", measures_table(results.measures), name, key="measures")
+    if any(np.isfinite(one.r_auroc) for one in results.measures):
+        st.plotly_chart(intervals_figure(results.measures), width="stretch", key="evaluate.intervals", config=_QUIET)
+    else:
+        st.caption("No measure has an R-AUROC here.")
+
+
+def show_measures(results: Results) -> None:
+    """Every measure's figures with intervals, as a table, and how to read them."""
+    st.dataframe(measures_shown(results.measures), hide_index=True, width="stretch")
+    st.caption(
+        "R-AUROC: how often a picture whose neighbour is wrong ranks above one whose neighbour is right. AURC: mean "
+        "error over all coverages, lower is better. In brackets 95 % bootstrap intervals. Entropy, 1/norm, nearest "
+        "similarity and nearest gap are baselines. Confusability, and so the fusion, is computed from the very "
+        "neighbour whose correctness it predicts: nearest similarity is its own baseline, and the last column is the "
+        f"lead over it on the same pictures. {escape(_of_fusion(results.pictures))}"
+    )
+
+
+def _of_fusion(pictures: Counted) -> str:
+    if not np.isfinite(pictures.weight):
+        return ""
+    return (
+        f"The fusion takes {100 * pictures.weight:.0f} % uncertainty and {100 * (1 - pictures.weight):.0f} % "
+        "confusability, weighted without classes by who is whose nearest; a picture with a twin counts as clear in it."
+    )
+
+
+def measures_shown(measures: tuple[Measured, ...]) -> pd.DataFrame:
+    """The table of measures as it is read: one row a measure, figures with their intervals."""
+    return pd.DataFrame(
+        {
+            "Measure": [title_of(one.name) for one in measures],
+            "R-AUROC": [with_interval(one.r_auroc, one.interval) for one in measures],
+            "AURC": [f"{one.aurc:.3f}" for one in measures],
+            "Lead over nearest similarity": [
+                with_interval(one.beyond_nearest, one.beyond_interval, signed=True) for one in measures
+            ],
+        }
+    )
+
+
+def measures_table(measures: tuple[Measured, ...]) -> pd.DataFrame:
+    """The table of measures as numbers, for other programs."""
+    return pd.DataFrame(
+        {
+            "measure": [one.name for one in measures],
+            "r_auroc": [one.r_auroc for one in measures],
+            "r_auroc_low": [one.interval.low for one in measures],
+            "r_auroc_high": [one.interval.high for one in measures],
+            "aurc": [one.aurc for one in measures],
+            "lead_over_nearest_similarity": [one.beyond_nearest for one in measures],
+            "lead_low": [one.beyond_interval.low for one in measures],
+            "lead_high": [one.beyond_interval.high for one in measures],
+        }
+    )
+
+
+def show_coverage(image_set: ImageSet, results: Results) -> None:
+    """Recall@1 of the queries that are kept, the least certain left out."""
+    table = coverage_table(results.pictures, results.measures)
+    _title("Leaving out the least certain", table, f"{image_set.root.name}-coverage", key="coverage")
+    figure = coverage_figure(results.pictures, results.measures)
+    st.plotly_chart(figure, width="stretch", key="evaluate.coverage", config=_QUIET)
+    st.caption("Click a name to show or hide its curve. A good order stays near the oracle, dice near the dotted line.")
+
+
+def coverage_table(pictures: Counted, measures: tuple[Measured, ...]) -> pd.DataFrame:
+    """Coverage, and recall@1 of the kept by each measure and by an oracle, at the points of the curves."""
+    oracle = pictures.oracle
+    curves = {one.name: one.curve.recall for one in measures}
+    return pd.DataFrame({"coverage": oracle.coverage, "oracle": oracle.recall, **curves})
+
+
+def pick_measure(results: Results) -> str:
+    """Which measure tenths and classes are shown of."""
+    names = list(results.pictures.values)
+    picked = st.segmented_control(
+        "Tenths and classes by",
+        names,
+        default=names[0],
+        required=True,
+        format_func=lambda name: escape(title_of(name)),
+        key="evaluate.measure." + "-".join(names),
+    )
+    return picked if picked in names else names[0]
+
+
+def show_deciles(image_set: ImageSet, pictures: Counted, *, measure: str) -> None:
+    """Recall@1 by tenths of a measure."""
+    tenths = deciles(pictures.values[measure], pictures.is_right)
+    _title("From clear to ambiguous", deciles_table(tenths), f"{image_set.root.name}-tenths-{measure}", key="deciles")
+    figure = deciles_figure(tenths, measure=measure, recall=pictures.recall)
+    st.plotly_chart(figure, width="stretch", key="evaluate.deciles", config=_QUIET)
+    st.caption("A measure that orders well falls from left to right. Dotted: all pictures.")
+
+
+def deciles_table(tenths: Deciles) -> pd.DataFrame:
+    """Tenths with recall@1, its interval, and how many pictures, for other programs."""
+    return pd.DataFrame(
+        {
+            "percentile_from": np.arange(len(tenths.recall)) * 10,
+            "pictures": tenths.pictures,
+            "recall": tenths.recall,
+            "recall_low": tenths.low,
+            "recall_high": tenths.high,
+        }
+    )
+
+
+def show_classes(image_set: ImageSet, pictures: Counted, *, measure: str) -> int | None:
+    """The table of classes, and the pictures of one that is picked in it; returns the id of one that was clicked."""
+    table = by_class(pictures, measure)
+    table = table.sort_values(["recall", "pictures", "label"], ascending=[True, False, True], ignore_index=True)
+    _title(f"Classes · {len(table):,}", table, f"{image_set.root.name}-classes-{measure}", key="classes")
+    event = st.dataframe(
+        table.assign(recall=100 * table["recall"]),
+        hide_index=True,
+        width="stretch",
+        height=min(420, 38 + 35 * len(table)),
+        on_select="rerun",
+        selection_mode="single-row",
+        placeholder="–",
+        column_config=_columns(measure),
+        key=f"evaluate.classes.{measure}",
+    )
+    rows = event["selection"]["rows"]
+    if not rows:
+        st.caption("Click a heading to sort, or the left edge of a row to see the pictures of a class.")
+        return None
+    return show_class(image_set, pictures, label=str(table["label"].iloc[rows[0]]), measure=measure)
+
+
+def _columns(measure: str) -> dict[str, Any]:
+    column = st.column_config
+    return {
+        "label": column.TextColumn("Class"),
+        "pictures": column.NumberColumn("Pictures", format="localized"),
+        "recall": column.ProgressColumn("Recall@1", format="%.0f %%", min_value=0, max_value=100),
+        "mean_percentile": column.NumberColumn(
+            "Mean percentile", format="%.0f", help=f"Of {title_of(measure).lower()}, among all counted pictures"
+        ),
+        "r_auroc": column.NumberColumn(
+            "R-AUROC", format="%.2f", help="Empty where all of the class are right, or all wrong; wide for few pictures"
+        ),
+        "taken_for": column.TextColumn("Most often taken for"),
+    }
+
+
+def show_class(image_set: ImageSet, pictures: Counted, *, label: str, measure: str) -> int | None:
+    """The pictures of a class, mistaken ones first, the most ambiguous ahead; returns the id of one clicked."""
+    places = class_order(pictures, label=label, measure=measure)
+    wrong = int((~pictures.is_right[places]).sum())
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        st.text(label, width="content")  # as it is: a folder's name may hold Markdown
+        st.caption(f"{wrong:,} of {len(places):,} find another class; these come first", width="content")
+    shown = tuple(_tiles(image_set, pictures, places[:MOST_TILES], measure=measure))
+    return show_gallery(shown, key="evaluate.class", empty="No pictures.", columns=6).clicked_id
+
+
+def class_order(pictures: Counted, *, label: str, measure: str) -> NDArray[np.int64]:
+    """Places of a class's pictures among the counted: mistaken before right, then most ambiguous first."""
+    places = np.flatnonzero(pictures.labels == label)
+    return places[np.lexsort((-pictures.values[measure][places], pictures.is_right[places]))]
+
+
+def _tiles(image_set: ImageSet, pictures: Counted, places: NDArray[np.int64], *, measure: str) -> Iterator[Tile]:
+    shown = image_set.table().iloc[pictures.rows[places]][["id", "path"]]
+    for place, (image_id, path) in zip(places, shown.itertuples(index=False), strict=True):
+        yield Tile(
+            id=int(image_id),
+            name=str(path),
+            thumbnail=thumbnail_url(image_set.set_id, int(image_id)),
+            value=value_text(float(pictures.values[measure][place]), float("nan")),
+            label=f"finds {pictures.nearest_labels[place]}",
+            mark=None if pictures.is_right[place] else "wrong",
+        )
+
+
+def _title(title: str, table: pd.DataFrame, name: str, *, key: str) -> None:
+    """A figure's title, and its numbers to take away."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**{escape(title)}**", width="stretch")
+        st.download_button(
+            "CSV",
+            data=lambda: table_bytes(table, ".csv"),
+            file_name=f"{name}.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            type="tertiary",
+            on_click="ignore",
+            key=f"evaluate.csv.{key}",
+        )

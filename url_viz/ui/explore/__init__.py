@@ -1,0 +1,1 @@
+"""The Explore page: the map, its controls, and the galleries."""

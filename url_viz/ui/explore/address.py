@@ -1,0 +1,131 @@
+"""What Explore looks at, as one value: kept while other pages are visited, and in the address, for links."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from url_viz.analysis.filters import Filter, as_query, from_query
+from url_viz.ui.widgets.filters import FILTERS
+from url_viz.ui.widgets.tiles import Polygon
+
+_KEPT = "view.explore"
+_ADDRESS_READ = "address_read"
+_OURS = ("by", "colour", "twins", "style", "size", "above", "lasso", "name")
+_PREFIXES = ("in.", "min.", "max.")
+MOST_CORNERS = 160
+
+
+@dataclass(frozen=True)
+class ExploreView:
+    """What is shown of an image set, and how; None and the defaults are what a newcomer sees."""
+
+    measure: str | None = None
+    colour: str = "value"
+    collapse_twins: bool = True
+    style: str = "points"
+    size_by_value: bool = False
+    threshold_percentile: float | None = None
+    polygon: Polygon | None = None
+    filters: tuple[Filter, ...] = ()
+
+
+def restore_view(map_key: str) -> None:
+    """Bring back what was looked at last, or what the address says at the first run of a session.
+
+    Call before the page's widgets are made: each takes its value from the session state.
+    """
+    kept = st.session_state.get(_KEPT)
+    if kept is None:
+        is_first = not st.session_state.get(_ADDRESS_READ)
+        kept = view_of(_queried()) if is_first else ExploreView()
+    st.session_state[_ADDRESS_READ] = True
+    values = {
+        "view.measure": kept.measure,
+        "view.colour": kept.colour,
+        "view.collapse": kept.collapse_twins,
+        "view.size": kept.size_by_value,
+        FILTERS: kept.filters,
+        map_key: {"polygon": kept.polygon, "threshold": kept.threshold_percentile, "style": kept.style},
+    }
+    for key, value in values.items():
+        if key not in st.session_state and value is not None:
+            st.session_state[key] = value
+
+
+def keep_view(view: ExploreView) -> None:
+    """Remember what is looked at, and write it into the address."""
+    st.session_state[_KEPT] = view
+    wanted = query_of(view)
+    for key in [key for key in st.query_params if _is_ours(key) and key not in wanted]:
+        del st.query_params[key]
+    for key, values in wanted.items():
+        if st.query_params.get_all(key) != values:
+            st.query_params[key] = values
+
+
+def query_of(view: ExploreView) -> dict[str, list[str]]:
+    """A view as parameters of an address; what is as a newcomer sees it is left out."""
+    plain = ExploreView()
+    query: dict[str, list[str]] = {}
+    if view.measure is not None:
+        query["by"] = [view.measure]
+    if view.colour != plain.colour:
+        query["colour"] = [view.colour]
+    if not view.collapse_twins:
+        query["twins"] = ["1"]
+    if view.style != plain.style:
+        query["style"] = [view.style]
+    if view.size_by_value:
+        query["size"] = ["1"]
+    if view.threshold_percentile is not None:
+        query["above"] = [f"{view.threshold_percentile:g}"]
+    if view.polygon is not None and len(view.polygon) <= MOST_CORNERS:
+        query["lasso"] = [" ".join(f"{x:.5g},{y:.5g}" for x, y in view.polygon)]
+    return query | as_query(view.filters)
+
+
+def view_of(query: Mapping[str, Sequence[str]]) -> ExploreView:
+    """The view that an address asks for; what makes no sense is passed over."""
+
+    def first(key: str) -> str | None:
+        values = query.get(key)
+        return values[0] if values else None
+
+    return ExploreView(
+        measure=first("by"),
+        colour=first("colour") or "value",
+        collapse_twins=first("twins") != "1",
+        style=first("style") or "points",
+        size_by_value=first("size") == "1",
+        threshold_percentile=_percentile(first("above")),
+        polygon=_polygon(first("lasso")),
+        filters=from_query({key: values for key, values in query.items() if _is_ours(key)}),
+    )
+
+
+def _queried() -> dict[str, list[str]]:
+    return {key: st.query_params.get_all(key) for key in st.query_params}
+
+
+def _is_ours(key: str) -> bool:
+    return key in _OURS or key.startswith(_PREFIXES)
+
+
+def _percentile(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if 0 <= value <= 100 else None
+
+
+def _polygon(text: str | None) -> Polygon | None:
+    try:
+        corners = [tuple(float(part) for part in corner.split(",")) for corner in (text or "").split(" ")]
+    except ValueError:
+        return None
+    if not 3 <= len(corners) <= MOST_CORNERS or any(len(c) != 2 or not all(map(math.isfinite, c)) for c in corners):
+        return None
+    return tuple((x, y) for x, y in corners)

@@ -1,0 +1,132 @@
+"""The map on Explore: what it is coloured by, what filters dim, and some pictures on a map of their own."""
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from url_viz.analysis.categories import category_colours, category_names
+from url_viz.analysis.filters import kept
+from url_viz.image_set import ImageSet
+from url_viz.ui.explore.controls import VALUE, title_of_measure
+from url_viz.ui.explore.selection_map import Subset, show_subset, subsets
+from url_viz.ui.routes import MOST_DRAWN, card_url, mask_url, points_url, representatives_url
+from url_viz.ui.widgets.filters import filters_on, title_of_column
+from url_viz.ui.widgets.map import Colour, MapEvent, MapView, map_event, show_map
+
+MAP_HEIGHT_PX = 640
+_ALONE = "view.alone"
+_ALONE_IDS = "view.alone.ids"
+_DECIDED = ("decision", "tags")
+
+
+def map_key(image_set: ImageSet) -> str:
+    """Where the map's state is; one a set, and one a selection on a map of its own, so that each keeps its own zoom."""
+    subset = subset_shown(image_set)
+    return f"view.map.{image_set.set_id}{f'.{subset.key}' if subset is not None else ''}"
+
+
+def state_of_map(image_set: ImageSet) -> MapEvent:
+    """What was last done on the map."""
+    return map_event(st.session_state.get(map_key(image_set)) or {})
+
+
+def subset_shown(image_set: ImageSet) -> Subset | None:
+    """The pictures that are looked at alone, where some are; what the server let go of is asked for again."""
+    key = st.session_state.get(_ALONE)
+    if key is None:
+        return None
+    if subsets.get(key) is None:
+        _look_alone(image_set, st.session_state[_ALONE_IDS])
+    return subsets.get(st.session_state.get(_ALONE, ""))
+
+
+def show_alone_button(image_set: ImageSet, rows: pd.DataFrame, *, total: int) -> None:
+    """Offer to look at the pictures in scope on a map of their own."""
+    if 2 < len(rows) < total and subset_shown(image_set) is None:
+        ids = rows["id"].to_numpy(np.int64)
+        st.button(
+            "On a map of their own",
+            icon=":material/zoom_in_map:",
+            key="alone",
+            on_click=_look_alone,
+            args=(image_set, ids),
+            help="Draws these pictures alone, by their own neighbours; the whole map comes back at a click",
+        )
+
+
+def only_alone(image_set: ImageSet, table: pd.DataFrame) -> pd.DataFrame:
+    """The table, or its rows that are looked at alone, at their own places; says so, and how to go back."""
+    subset = subset_shown(image_set)
+    if subset is None:
+        return table
+    if show_subset(subset, total=len(table)):
+        _look_at_all()
+        st.rerun()
+    return subset.table_of(table)
+
+
+def draw_map(image_set: ImageSet, table: pd.DataFrame, *, measure: str, colour: str, note: str = "") -> MapEvent:
+    """Draw the map of `table` with what is selected on it, filters dimming what they leave out."""
+    before = state_of_map(image_set)
+    in_slot = "uncertainty" if measure == "confusability" else measure
+    category = "label" if colour == VALUE else colour
+    classes = category_names(table, category)
+    subset = subset_shown(image_set)
+    key, state = (subset.key, subset.state) if subset is not None else ("", "")
+    version = str(image_set.decisions.version) if category in _DECIDED else ""
+    view = MapView(
+        points_url=points_url(
+            image_set,
+            with_classes=bool(classes),
+            measure=in_slot,
+            category=category,
+            subset=key,
+            state=f"{state}{version}",
+        ),
+        card_url=card_url(image_set),
+        mask_url=mask_url(table, kept(table, filters_on()), measure=in_slot),
+        representatives_url=representatives_url(image_set, subset=key, state=state),
+        total=len(table),
+        colour=_colour_of(measure) if colour == VALUE else "class",
+        classes=classes,
+        category="" if category == "label" else title_of_column(category),
+        class_colours=category_colours(classes, category),
+        threshold_percentile=before.threshold_percentile,
+        ringed_id=st.session_state.get("view.ringed"),
+        measure=title_of_measure(measure),
+        polygon=before.polygon,
+        note=_note(table, note),
+        style=before.style or "points",
+        size_by_measure=bool(st.session_state.get("view.size")),
+        with_representatives=bool(before.with_representatives),
+    )
+    return show_map(view, key=map_key(image_set), height_px=MAP_HEIGHT_PX)
+
+
+def _note(table: pd.DataFrame, note: str) -> str:
+    placed = int(table["x"].notna().sum())
+    notes = [note] if note else []
+    if placed > MOST_DRAWN:
+        notes.append(f"drawn: {MOST_DRAWN:,} of {placed:,}, the extremes among them")
+    return " · ".join(notes)
+
+
+def _look_alone(image_set: ImageSet, ids: NDArray[np.int64]) -> None:
+    """Look at those of `ids` alone that are still in the set; at all where none is."""
+    present = ids[np.isin(ids, image_set.table()["id"].to_numpy(np.int64))]
+    if not len(present):
+        _look_at_all()
+        st.toast("The pictures that you looked at alone are not in this set any more.", icon=":material/info:")
+        return
+    asked = subsets.ask(image_set, present)
+    st.session_state[_ALONE], st.session_state[_ALONE_IDS] = asked.key, asked.ids
+
+
+def _look_at_all() -> None:
+    for key in (_ALONE, _ALONE_IDS):
+        st.session_state.pop(key, None)
+
+
+def _colour_of(measure: str) -> Colour:
+    return "confusability" if measure == "confusability" else "uncertainty"

@@ -1,0 +1,210 @@
+"""The parts of the Explore page: controls, map with chips, the two galleries, exports and failures."""
+
+import math
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from url_viz.analysis.filters import Between
+from url_viz.analysis.ranking import value_at, with_percentile
+from url_viz.errors import FolderError
+from url_viz.export.folders import paths_text
+from url_viz.export.tables import table_bytes
+from url_viz.image_set import ImageSet
+from url_viz.ui.explore.address import ExploreView
+from url_viz.ui.explore.map import map_key, subset_shown
+from url_viz.ui.text import escape
+from url_viz.ui.widgets.decide import take_gallery_event
+from url_viz.ui.widgets.export import show_share
+from url_viz.ui.widgets.filters import filters_on, set_filter, show_filter_chips
+from url_viz.ui.widgets.gallery import show_gallery
+from url_viz.ui.widgets.map import MapEvent
+from url_viz.ui.widgets.reading import set_name
+from url_viz.ui.widgets.tiles import Scope, Sides, measures_of, page_of, scoped, sides, tiles
+from url_viz.ui.widgets.user_columns import show_own_columns
+
+TILES_A_PAGE = 12
+
+
+def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) -> None:
+    """The folder's name, what was read of it with what, and what goes in and out: own columns, exports of `rows`."""
+    failed = len(image_set.failures())
+    facts = [f"{len(table):,} pictures", image_set.source.title]
+    if table["label"].notna().any():
+        facts.insert(1, f"{table['label'].nunique():,} classes")
+    if failed:
+        facts.append(f"{failed:,} unreadable")
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        st.subheader(escape(set_name(image_set.root)), anchor=False, width="content")
+        st.caption(escape(" · ".join(facts)), width="content")
+        st.space("stretch")
+        show_own_columns(image_set)
+        _show_exports(image_set, table, rows)
+    if image_set.head is None:
+        st.info(
+            f"There is no uncertainty head for {escape(repr(image_set.source.title))}. Entropy and 1/norm stand in, "
+            "as baselines; confusability needs no head. Train one: `python -m training.finetune`.",
+            icon=":material/info:",
+        )
+
+
+def show_chips(
+    image_set: ImageSet, scope: Scope, table: pd.DataFrame, *, measure: str, threshold: float | None
+) -> None:
+    """What narrows the view, each part removable."""
+    key = map_key(image_set)
+    if scope.polygon is None and threshold is None and not scope.filters:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if scope.polygon is not None:
+            st.button(
+                "Selection", icon=":material/close:", key="chip.selection", on_click=_clear, args=(key, "polygon")
+            )
+        show_filter_chips()
+        if threshold is not None:
+            st.button(
+                f"Threshold: {threshold:.0f}th percentile",
+                icon=":material/close:",
+                key="chip.threshold",
+                on_click=_clear,
+                args=(key, "threshold"),
+            )
+            value = value_at(table, measure, threshold)
+            below = float(np.nextafter(value, -np.inf))  # both bounds of a filter are inside
+            for words, bounds in (
+                ("Only above", Between(measure, value)),
+                ("Only below", Between(measure, None, below)),
+            ):
+                st.button(
+                    escape(words),
+                    type="tertiary",
+                    key=f"threshold.{words}",
+                    on_click=set_filter,
+                    args=(measure, bounds),
+                    disabled=not np.isfinite(value),
+                    help="Narrows everything, so that you can decide on one side of the threshold",
+                )
+
+
+def show_galleries(image_set: ImageSet, rows: pd.DataFrame, *, measure: str, threshold: float | None) -> int | None:
+    """The most ambiguous and the clearest pictures side by side; returns the id of a picture that was clicked."""
+    collapse = st.session_state.get("view.collapse", True)
+    both = sides(rows, measure=measure, threshold_percentile=threshold, collapse_twins=collapse)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        first = _gallery(image_set, both, "ambiguous", measure=measure)
+    with right:
+        second = _gallery(image_set, both, "clear", measure=measure)
+    return first if first is not None else second
+
+
+def _gallery(image_set: ImageSet, both: Sides, side: str, *, measure: str) -> int | None:
+    rows = both.ambiguous if side == "ambiguous" else both.clear
+    title = "Most ambiguous" if side == "ambiguous" else "Clearest"
+    is_split = both.ambiguous.shape[0] != both.clear.shape[0]
+    total = len(both.ambiguous) + len(both.clear)
+    st.markdown(f"**{escape(title)}** · {len(rows):,} of {total:,}" if is_split else f"**{escape(title)}**")
+    pages = max(1, math.ceil(len(rows) / TILES_A_PAGE))
+    key = f"view.page.{side}.{pages}"
+    page = min(int(st.session_state.get(key, 1)), pages)
+    shown = tiles(
+        page_of(rows, page=page, size=TILES_A_PAGE),
+        set_id=image_set.set_id,
+        measure=measure,
+        ringed_id=st.session_state.get("view.ringed"),
+    )
+    event = show_gallery(
+        shown,
+        key=f"view.gallery.{image_set.set_id}.{side}",
+        empty="No pictures on this side.",
+        columns=2,
+        take=partial(take_gallery_event, image_set),
+    )
+    if pages > 1:
+        st.pagination(pages, key=key, max_visible_pages=5)
+    return event.clicked_id
+
+
+def _show_exports(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) -> None:
+    """Download the whole table or what is in scope; made when it is asked for."""
+    with st.popover("Export", icon=":material/download:"):
+        st.caption("One row a picture: path, class, size, all values and percentiles, map coordinates.")
+        _downloads("All pictures", table, f"{image_set.root.name}-all", key="all")
+        if len(rows) != len(table):
+            _downloads("What is shown", rows, f"{image_set.root.name}-selection", key="rows")
+        st.download_button(
+            "List of paths",
+            data=lambda: _paths(image_set, rows),
+            file_name=f"{image_set.root.name}-paths.txt",
+            mime="text/plain",
+            on_click="ignore",
+            key="download.paths",
+            help="Of what is shown, one a line (with NULs between where a name holds a line break)",
+        )
+        st.markdown(f"**Share** ({len(rows):,} of {len(table):,})")
+        show_share(image_set, rows)
+
+
+def _paths(image_set: ImageSet, rows: pd.DataFrame) -> bytes:
+    ids = rows["id"].tolist()
+    try:
+        return paths_text(image_set, ids)
+    except FolderError:
+        return paths_text(image_set, ids, nul=True)
+
+
+def show_failures(image_set: ImageSet) -> None:
+    """Files that could not be read, by reason, with the list to take away."""
+    failures = image_set.failures()
+    if failures.empty:
+        return
+    with st.expander(f"{len(failures):,} files could not be read", icon=":material/broken_image:"):
+        st.dataframe(failures, hide_index=True, width="stretch")
+        st.download_button(
+            "Download the list (CSV)",
+            data=lambda: table_bytes(failures, ".csv"),
+            file_name=f"{image_set.root.name}-failures.csv",
+            mime="text/csv",
+            on_click="ignore",
+            key="download.failures",
+        )
+
+
+def scoped_rows(table: pd.DataFrame, scope: Scope, measure: str) -> pd.DataFrame:
+    """What the galleries and the export show: rows in scope, with the measure's percentile over the whole set."""
+    return scoped(with_percentile(table, measure), scope)
+
+
+def _downloads(title: str, rows: pd.DataFrame, name: str, *, key: str) -> None:
+    plain = rows.drop(columns=["rank_percentile"], errors="ignore")
+    st.markdown(f"**{escape(title)}** ({len(rows):,})")
+    with st.container(horizontal=True):
+        for kind, mime in ((".csv", "text/csv"), (".parquet", "application/vnd.apache.parquet")):
+            st.download_button(
+                "CSV" if kind == ".csv" else "Parquet",
+                data=lambda kind=kind: table_bytes(plain, kind),  # type: ignore[misc]
+                file_name=f"{name}{kind}",
+                mime=mime,
+                on_click="ignore",
+                key=f"download.{key}{kind}",
+            )
+
+
+def _clear(key: str, part: str) -> None:
+    st.session_state[key][part] = None
+
+
+def view_now(image_set: ImageSet, table: pd.DataFrame, done: MapEvent, *, measure: str, colour: str) -> ExploreView:
+    """What is looked at after this run's controls; the measure that a newcomer gets is no choice."""
+    return ExploreView(
+        measure=None if measure == measures_of(table)[0] else measure,
+        colour=colour,
+        collapse_twins=bool(st.session_state.get("view.collapse", True)),
+        style=done.style or "points",
+        size_by_value=bool(st.session_state.get("view.size")),
+        threshold_percentile=done.threshold_percentile,
+        polygon=None if subset_shown(image_set) else done.polygon,
+        filters=filters_on(),
+    )

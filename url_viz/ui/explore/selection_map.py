@@ -1,0 +1,172 @@
+"""Selections on maps of their own: made by a process beside the server; the last few are held for the routes."""
+
+import atexit
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from url_viz.image_set import ImageSet, Projection
+from url_viz.index.projection import FEWEST_FOR_UMAP
+from url_viz.ui.text import escape
+
+MOST_HELD = 32
+PACKAGE_AT = Path(__file__).parents[3]
+TICK_S = 0.5
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Some pictures of an image set, to be shown alone: `ids` (M,), and their own map once it is made.
+
+    `failure` says why there will be none.
+    """
+
+    key: str
+    ids: NDArray[np.int64]
+    projection: Projection | None = None
+    failure: str = ""
+
+    @property
+    def is_being_made(self) -> bool:
+        """Whether its map is still to come."""
+        return self.projection is None and not self.failure
+
+    @property
+    def state(self) -> str:
+        """A word that changes when its points do, for `points_url`."""
+        return "alone" if self.projection is not None else "before"
+
+    def table_of(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The rows of these pictures, at their places on their own map; on the whole map until that is made."""
+        rows = table[np.isin(table["id"].to_numpy(np.int64), self.ids)]
+        if self.projection is None:
+            return rows
+        at = pd.DataFrame(self.projection.xy, index=self.projection.ids, columns=["x", "y"])
+        at = at.reindex(rows["id"].to_numpy())
+        return rows.assign(x=at["x"].to_numpy(np.float32), y=at["y"].to_numpy(np.float32))
+
+
+class Subsets:
+    """The latest subsets by key; the least lately used are let go of. One map is made at a time, in a process beside.
+
+    A process, because UMAP compiles itself for half a minute at its first use and holds Python's lock meanwhile: in a
+    thread, every page of the server would stand still.
+    """
+
+    def __init__(self, most: int = MOST_HELD) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._turn = threading.Lock()
+        self._held: OrderedDict[str, Subset] = OrderedDict()
+        self._running: subprocess.Popen[bytes] | None = None
+        atexit.register(self.stop)
+
+    def ask(self, image_set: ImageSet, ids: NDArray[np.int64]) -> Subset:
+        """The subset of these pictures; its map is begun where there is none yet. Does not wait for it."""
+        wanted = np.unique(np.asarray(ids, np.int64))
+        name = f"{image_set.set_id} {image_set.space.key} {image_set.version}".encode()
+        key = hashlib.blake2b(name + wanted.tobytes(), digest_size=12).hexdigest()
+        with self._lock:
+            held = self._held.get(key)
+            if held is None:
+                held = Subset(key, wanted)
+                threading.Thread(target=self._make, args=(image_set, held), daemon=True).start()
+            self._hold(held)
+        return held
+
+    def get(self, key: str) -> Subset | None:
+        """The subset of a key, held for longer by being asked for; None where it is not held any more."""
+        with self._lock:
+            if key in self._held:
+                self._held.move_to_end(key)
+            return self._held.get(key)
+
+    def forget(self, key: str) -> None:
+        """Let go of a subset; asked for again, its map is made anew."""
+        with self._lock:
+            self._held.pop(key, None)
+
+    def stop(self) -> None:
+        """End the process that makes a map now."""
+        if self._running is not None and self._running.poll() is None:
+            self._running.terminate()
+
+    def _hold(self, subset: Subset) -> None:
+        self._held[subset.key] = subset
+        self._held.move_to_end(subset.key)
+        while len(self._held) > self._most:
+            self._held.popitem(last=False)
+
+    def _make(self, image_set: ImageSet, subset: Subset) -> None:
+        with self._turn:
+            with self._lock:
+                if subset.key not in self._held:  # nobody waits for it any more
+                    return
+            try:
+                few = len(subset.ids) < FEWEST_FOR_UMAP
+                found = image_set.project(subset.ids) if few else self._projected_beside(image_set, subset)
+                done = replace(subset, projection=found)
+            except Exception as error:  # noqa: BLE001 - the thread ends here; the page that waits for it says why
+                done = replace(subset, failure=str(error) or type(error).__name__)
+        with self._lock:
+            if subset.key in self._held:
+                self._held[subset.key] = done
+
+    def _projected_beside(self, image_set: ImageSet, subset: Subset) -> Projection:
+        with tempfile.TemporaryDirectory() as folder:
+            ids, out = Path(folder) / "ids.txt", Path(folder) / "map.parquet"
+            ids.write_text("\n".join(map(str, subset.ids.tolist())), encoding="utf-8")
+            command = [sys.executable, "-m", "url_viz", "project", str(image_set.root), str(ids), str(out)]
+            command += ["--model", image_set.source.name, "--workspace", str(image_set.workspace.root)]
+            paths = os.pathsep.join([str(PACKAGE_AT), *filter(None, [os.environ.get("PYTHONPATH")])])
+            self._running = subprocess.Popen(
+                command,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env={**os.environ, "PYTHONPATH": paths},
+            )
+            complaint = self._running.communicate()[1].decode(errors="replace").strip()
+            if self._running.returncode:
+                raise RuntimeError(complaint.splitlines()[-1] if complaint else "the process was ended")
+            table = pd.read_parquet(out)
+        return Projection(
+            table["id"].to_numpy(np.int64), table[["x", "y"]].to_numpy(np.float32), bool(table["is_umap"].all())
+        )
+
+
+subsets = Subsets()
+
+
+def show_subset(subset: Subset, *, total: int) -> bool:
+    """Say that the map shows these pictures alone; returns whether the user wants all of them back.
+
+    While their own map is being made they stand where they are on the whole one, and the page runs again when it is
+    there.
+    """
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"This map shows **{len(subset.ids):,}** of {total:,} pictures alone.", width="content")
+        wants_all = st.button("Back to all", icon=":material/zoom_out_map:", key="subset.back")
+    if subset.failure:
+        st.error(f"Their own map could not be made: {escape(subset.failure)}", icon=":material/error:")
+        st.button("Try again", key="subset.again", on_click=subsets.forget, args=(subset.key,))
+    elif subset.is_being_made:
+        st.fragment(_await, run_every=TICK_S)(subset.key)
+    return wants_all
+
+
+def _await(key: str) -> None:
+    held = subsets.get(key)
+    if held is None or not held.is_being_made:
+        st.rerun()
+    st.caption(":material/hourglass_top: Drawing their own map. The first one takes half a minute, others seconds.")

@@ -1,0 +1,96 @@
+"""Twins on Explore: how many groups there are, and a dialog that shows them and keeps one of each."""
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from url_viz.analysis.ranking import with_percentile
+from url_viz.image_set import ImageSet
+from url_viz.index.twins import TWIN_COSINE
+from url_viz.ui.text import Markdown, errors_told, escape
+from url_viz.ui.widgets.decide import take_gallery_event
+from url_viz.ui.widgets.gallery import show_gallery
+from url_viz.ui.widgets.tiles import tiles
+
+MOST_SHOWN = 24
+MOST_LISTED = 1_000
+
+
+def show_twins_button(image_set: ImageSet, table: pd.DataFrame, *, measure: str) -> None:
+    """Say how many pictures have twins, and open the dialog; nothing where none has."""
+    sizes = np.unique(table["twin_group"].to_numpy(), return_counts=True)[1]
+    sizes = sizes[sizes > 1]
+    if not len(sizes):
+        return
+    words = f"{int(sizes.sum()):,} pictures in {len(sizes):,} groups of twins"
+    if st.button(words, icon=":material/content_copy:", key="twins.open", help="Copies, bursts and re-saved files"):
+        twins_dialog(image_set, measure)
+
+
+@st.dialog("Twins", width="large")
+def twins_dialog(image_set: ImageSet, measure: str) -> None:
+    """The groups, largest first, with the pair that is least alike; one group's pictures; and keep one of each."""
+    with st.spinner("Comparing twins"):
+        groups = image_set.twins()
+    exact = int((groups["kind"] == "exact").sum())
+    st.caption(
+        f"{len(groups):,} groups: {exact:,} of exact copies, {len(groups) - exact:,} of pictures with cosines from "
+        f"{TWIN_COSINE} on. *Keep* is the largest picture of each, then the clearest."
+    )
+    st.button(
+        "Keep one of each, drop the others",
+        type="primary",
+        icon=":material/filter_1:",
+        key="twins.keep",
+        on_click=_keep_one_of_each,
+        args=(image_set,),
+        help="Pictures that you decided to keep stay kept. One step of undo takes all of it back.",
+    )
+    picked = st.dataframe(
+        _listed(image_set, groups.head(MOST_LISTED)),
+        hide_index=True,
+        width="stretch",
+        height=260,
+        on_select="rerun",
+        selection_mode="single-row",
+        key="twins.table",
+    )
+    chosen = picked["selection"]["rows"]
+    _show_group(image_set, int(groups["group"].iloc[chosen[0] if chosen else 0]), measure)
+
+
+def _listed(image_set: ImageSet, groups: pd.DataFrame) -> pd.DataFrame:
+    path = image_set.table().set_index("id")["path"]
+    return pd.DataFrame(
+        {
+            "Pictures": groups["size"],
+            "Alike": np.where(groups["kind"] == "exact", "exact copies", "near"),
+            "Least cosine": groups["cosine"].round(3),
+            "Least alike": path.loc[groups["first"]].to_numpy() + " · " + path.loc[groups["second"]].to_numpy(),
+            "Keep": groups["path"],
+        }
+    )
+
+
+def _show_group(image_set: ImageSet, group: int, measure: str) -> None:
+    table = with_percentile(image_set.table(), measure)
+    rows = table[table["twin_group"] == group]
+    st.markdown(f"**The pictures of this group** · {len(rows):,}" if len(rows) <= MOST_SHOWN else _many(len(rows)))
+    show_gallery(
+        tiles(rows.head(MOST_SHOWN), set_id=image_set.set_id, measure=measure, ringed_id=None),
+        key=f"view.twins.{image_set.set_id}",
+        empty="This group has no pictures any more.",
+        columns=6,
+        take=partial(take_gallery_event, image_set),
+    )
+
+
+def _many(count: int) -> Markdown:
+    return Markdown(f"**The pictures of this group** · the first {MOST_SHOWN:d} of {count:,}")
+
+
+def _keep_one_of_each(image_set: ImageSet) -> None:
+    with errors_told():
+        st.toast(escape(image_set.keep_one_of_each().sentence))

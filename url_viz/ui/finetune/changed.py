@@ -1,0 +1,64 @@
+"""What the head in use changed against the one before: the correlation, a map by change, and who moved most."""
+
+import streamlit as st
+
+from url_viz.analysis.compare import Change, change
+from url_viz.image_set import ImageSet
+from url_viz.ui.open_sets import open_sets
+from url_viz.ui.routes import card_url, points_url, thumbnail_url
+from url_viz.ui.text import escape
+from url_viz.ui.widgets.gallery import Tile, show_gallery
+from url_viz.ui.widgets.map import MapView, show_map
+from url_viz.ui.widgets.tiles import ordinal
+
+MOVED_SHOWN = 12
+
+
+def show_change(image_set: ImageSet) -> None:
+    """Shown where a head was put to use in this session; the earlier one can be taken back."""
+    name = st.session_state.get("finetune.before")
+    before = open_sets().find(image_set.set_id, name) if name and name != image_set.source.name else None
+    if before is None or before.head is None or image_set.head is None:
+        return
+    found = change(before.table(), image_set.table())
+    st.subheader("What changed", anchor=False)
+    st.caption(
+        f"{escape(image_set.source.title)} against {escape(before.source.title)}: rank correlation "
+        f"{found.rank_correlation:.2f} over {len(found.table):,} pictures. Percentiles are within this set."
+    )
+    left, right = st.columns(2, gap="medium")
+    with left:
+        _show_map(image_set, before, found)
+    with right:
+        more, less = st.columns(2, gap="medium")
+        with more:
+            _show_moved(image_set, found, is_up=True)
+        with less:
+            _show_moved(image_set, found, is_up=False)
+
+
+def _show_map(image_set: ImageSet, before: ImageSet, found: Change) -> None:
+    view = MapView(
+        points_url=points_url(image_set, measure="change", before=before.source.name),
+        card_url=card_url(image_set),
+        total=len(found.table),
+        measure="Change (clearer → more ambiguous)",
+    )
+    show_map(view, key=f"change.map.{image_set.set_id}", height_px=480)
+
+
+def _show_moved(image_set: ImageSet, found: Change, *, is_up: bool) -> None:
+    st.markdown("**More ambiguous now**" if is_up else "**Clearer now**")
+    rows = found.table.sort_values("change", ascending=not is_up, kind="stable").head(MOVED_SHOWN)
+    rows = rows[rows["change"] > 0] if is_up else rows[rows["change"] < 0]
+    made = tuple(
+        Tile(
+            id=int(row["id"]),
+            name=str(row["path"]),
+            thumbnail=thumbnail_url(image_set.set_id, int(row["id"])),
+            value=f"{ordinal(row['before'])} → {ordinal(row['after'])}",
+            label=row["label"] if isinstance(row["label"], str) else None,
+        )
+        for row in rows.to_dict("records")
+    )
+    show_gallery(made, key=f"change.{'up' if is_up else 'down'}", empty="No picture moved this way.", columns=2)

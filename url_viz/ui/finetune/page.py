@@ -1,0 +1,251 @@
+"""The parts of the Finetune page: start an adaptation, watch it, and put its head to use."""
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from training.config import FinetuneConfig
+from url_viz.errors import UrlVizError
+from url_viz.image_set import ImageSet
+from url_viz.index.columns import FOLDERS
+from url_viz.jobs import (
+    Job,
+    JobState,
+    cancel_job,
+    delete_job,
+    list_jobs,
+    log_tail,
+    progress,
+    progress_history,
+    run_again,
+    start_job,
+)
+from url_viz.jobs.job import Status
+from url_viz.progress import as_line
+from url_viz.ui.finetune.slurm import chosen_request, show_place
+from url_viz.ui.text import escape, show_error
+from url_viz.ui.widgets.form import arguments, show_form
+from url_viz.ui.widgets.reading import open_folder, set_name
+from url_viz.workspace import Workspace
+
+KIND = "finetune"
+SECONDS_A_VIEW = 1 / 90
+"""A view is read, varied and embedded on two CPU cores; an estimate, said to be one."""
+BYTES_A_VIEW = 2 * 1280 + 16
+TICK_S = 2.0
+_ICONS = {
+    JobState.QUEUED: ":material/hourglass_empty:",
+    JobState.RUNNING: ":material/play_arrow:",
+    JobState.SUCCEEDED: ":material/check_circle:",
+    JobState.FAILED: ":material/error:",
+    JobState.CANCELLED: ":material/cancel:",
+    JobState.LOST: ":material/heart_broken:",
+    JobState.DAMAGED: ":material/broken_image:",
+}
+
+
+def default_config(image_set: ImageSet) -> FinetuneConfig:
+    """What one click starts: no labels needed, on the backbone and precision that read the set."""
+    return FinetuneConfig(
+        data=f"folder:{image_set.root}",
+        out=Workspace.at().heads,
+        model=image_set.source.name if image_set.source.own is not None else image_set.space.backbone,
+        precision=image_set.space.precision,
+    )
+
+
+def estimate(config: FinetuneConfig, pictures: int) -> str:
+    """Time and disk of a run, roughly, in words."""
+    used = min(pictures, config.limit or pictures)
+    views = used * (config.augmentation.views + 1)
+    seconds = 15 + views * SECONDS_A_VIEW + views * config.recipe.epochs / 60_000
+    minutes = "under a minute" if seconds < 55 else f"about {max(1, round(seconds / 60))} min"
+    return f"{used:,} pictures · {minutes} on two CPU cores · {max(1, round(views * BYTES_A_VIEW / 2**20))} MB on disk"
+
+
+def start(config: FinetuneConfig, image_set: ImageSet, *, title: str) -> Job:
+    """Start a finetune job on the set's pictures. Raises JobError where it cannot start."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    out = config.out / f"{image_set.root.name}-{stamp}"
+    placed = replace(config, out=out)
+    usual = FinetuneConfig(data=config.data, out=out)
+    command = ["-m", "training.finetune", "--data", config.data, "--out", str(out), *arguments(placed, default=usual)]
+    about = {"set_id": image_set.set_id, "model": image_set.source.name, "out": str(out), "folder": str(image_set.root)}
+    request = chosen_request()
+    return start_job(command, kind=KIND, title=title, workspace=Workspace.at(), about=about, on_slurm=request)
+
+
+def head_of(job: Job) -> Path:
+    """Where the head of a finished job lies."""
+    return Path(job.about["out"]) / "head.safetensors"
+
+
+def report_of(job: Job) -> dict[str, Any] | None:
+    """What the run says of itself; None where it left no report."""
+    try:
+        return dict(json.loads((Path(job.about["out"]) / "report.json").read_text()))
+    except (OSError, ValueError):
+        return None
+
+
+def show_adapt(image_set: ImageSet) -> None:
+    """First thing on the page: one button, no labels."""
+    config = default_config(image_set)
+    st.markdown(
+        "Adapt the head to these very pictures: it learns which of them are easily mistaken for others, "
+        "**without labels**. The backbone stays as it is; the result is a head you can switch to and back from."
+    )
+    st.caption(escape(estimate(config, len(image_set))))
+    show_place()
+    if st.button("Adapt to these pictures", type="primary", icon=":material/model_training:", key="adapt"):
+        _start_or_say(config, image_set, title=f"Adapt to {set_name(image_set.root)}")
+
+
+def show_options(image_set: ImageSet) -> None:
+    """The same with every option, made from the command's own config."""
+    has_labels = image_set.own.label_source == FOLDERS and bool(image_set.table()["label"].notna().any())
+    with st.expander("All options", icon=":material/tune:"):
+        try:
+            config = show_form(default_config(image_set), key="finetune", leave_out=("data", "out", "model"))
+        except ValueError as error:
+            show_error(f"These do not go together: {error}")
+            return
+        if config.mode == "labels" and not has_labels:
+            is_chosen = image_set.own.label_source != FOLDERS
+            why = "The label is not the class folder" if is_chosen else "This set has no class folders"
+            st.warning(f"{escape(why)}: the mode labels needs them.")
+        st.caption(escape(estimate(config, len(image_set))))
+        if st.button("Start with these options", key="start_finetune"):
+            _start_or_say(config, image_set, title=f"Finetune on {set_name(image_set.root)} ({config.mode})")
+
+
+def show_jobs(image_set: ImageSet) -> None:
+    """Every finetune job of this set, newest first; redrawn while one is live."""
+    jobs = list_jobs(Workspace.at(), kind=KIND, about={"set_id": image_set.set_id})
+    st.subheader("Runs", anchor=False)
+    if not jobs:
+        st.caption("None yet. They outlive this page, its tab and the app.")
+        return
+    is_live = any(job.status().is_live for job in jobs)
+    st.fragment(_show_list, run_every=TICK_S if is_live else None)(
+        [job.id for job in jobs], image_set, was_live=is_live
+    )
+
+
+def _show_list(job_ids: list[str], image_set: ImageSet, *, was_live: bool) -> None:
+    jobs = [job for job in list_jobs(Workspace.at(), kind=KIND) if job.id in job_ids]
+    statuses = {job.id: job.status() for job in jobs}
+    if was_live and not any(status.is_live for status in statuses.values()):
+        st.rerun()
+    for number, job in enumerate(jobs):
+        _show_job(job, statuses[job.id], image_set, is_open=number == 0)
+
+
+def _show_job(job: Job, status: Status, image_set: ImageSet, *, is_open: bool) -> None:
+    started = time.strftime("%d %b %H:%M", time.localtime(job.created))
+    with st.expander(
+        escape(f"{job.title} · {started} · {status.state.value}"), expanded=is_open, icon=_ICONS[status.state]
+    ):
+        step = progress(job)
+        if status.is_live and step is not None:
+            share = step.done / step.total if step.total else 0.0
+            st.progress(min(1.0, share), text=escape(as_line(step)))
+        elif status.is_live:
+            st.progress(0.0, text=escape(_waiting_text(status)))
+        elif status.reason:
+            st.caption(escape(status.reason))
+        _show_curves(job)
+        if status.state is JobState.SUCCEEDED:
+            _show_result(job, image_set)
+        _show_buttons(job, status)
+        with st.popover("Log"):
+            st.code(log_tail(job, 100) or "(empty)", language=None)
+
+
+def _waiting_text(status: Status) -> str:
+    if status.state is not JobState.QUEUED:
+        return "Starting"
+    return status.reason or "Waiting for another job"
+
+
+def _show_curves(job: Job) -> None:
+    records = [r.progress for r in progress_history(job) if r.progress.metrics]
+    if len(records) < 2:
+        return
+    names = list(records[-1].metrics)
+    lines = pd.DataFrame([{"step": r.done, **r.metrics} for r in records]).set_index("step")
+    for column, name in zip(st.columns(len(names)), names, strict=True):
+        with column:
+            st.caption(escape(_NAMES.get(name, name)))
+            st.line_chart(lines[name], height=150, width="stretch")
+
+
+_NAMES = {
+    "loss": "Training loss",
+    "rank agreement": "Held-out rank agreement (Spearman of uncertainty and task loss)",
+    "R-AUROC": "Held-out R-AUROC",
+}
+
+
+def _show_result(job: Job, image_set: ImageSet) -> None:
+    report = report_of(job)
+    if report is None:
+        st.warning("The run left no report; its folder may have been removed.")
+        return
+    before, after = report.get("before") or {}, report["after"]
+    for column, (name, title) in zip(
+        st.columns(2),
+        (("agreement", "Rank agreement, held-out pictures"), ("r_auroc", "R-AUROC, held-out pictures")),
+        strict=True,
+    ):
+        value, earlier = after.get(name), before.get(name)
+        delta = None if value is None or earlier is None else f"{value - earlier:+.3f}"
+        column.metric(escape(title), "–" if value is None else f"{value:.3f}", delta)
+    st.caption(escape(report["advice"]))
+    if report.get("mode") == "full":
+        st.caption("This run changed the backbone too: using it reads every picture again, beside what is there.")
+    if str(head_of(job)) == image_set.source.name:
+        st.success("This head is in use.", icon=":material/check:")
+    elif st.button("Use this head", type="primary", key=f"use.{job.id}"):
+        use_head(job, image_set)
+
+
+def use_head(job: Job, image_set: ImageSet) -> None:
+    """Switch every page to the job's head; the set is scored again from its stored embeddings, as a job."""
+    st.session_state["finetune.before"] = image_set.source.name
+    try:
+        open_folder(image_set.root, model=str(head_of(job)))
+    except UrlVizError as error:
+        show_error(error)
+    else:
+        st.rerun()
+
+
+def _show_buttons(job: Job, status: Status) -> None:
+    with st.container(horizontal=True):
+        try:
+            if status.is_live and st.button("Cancel", key=f"cancel.{job.id}"):
+                cancel_job(job, grace_s=3)
+                st.rerun()
+            if not status.is_live and st.button("Run again", key=f"again.{job.id}"):
+                run_again(job)
+                st.rerun()
+            if not status.is_live and st.button("Delete", key=f"delete.{job.id}"):
+                delete_job(job)
+                st.rerun()
+        except UrlVizError as error:
+            show_error(error)
+
+
+def _start_or_say(config: FinetuneConfig, image_set: ImageSet, *, title: str) -> None:
+    try:
+        start(config, image_set, title=title)
+    except UrlVizError as error:
+        show_error(error)
+    else:
+        st.rerun()

@@ -1,0 +1,1 @@
+"""The Check labels page: suspects, and classes that are mixed up."""

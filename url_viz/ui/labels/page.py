@@ -1,0 +1,226 @@
+"""The parts of the Check labels page: headline, what is shown, the gallery of suspects, and confused classes."""
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from url_viz.analysis.label_issues import ALONE, AMBIGUOUS, COLUMNS, CONFLICTING, KINDS, LABEL_ERROR, LabelCheck
+from url_viz.export.tables import table_bytes
+from url_viz.image_set import ImageSet
+from url_viz.ui.routes import thumbnail_url
+from url_viz.ui.text import escape
+from url_viz.ui.widgets.decide import take_gallery_event
+from url_viz.ui.widgets.gallery import Tile, show_gallery
+from url_viz.ui.widgets.reading import set_name
+
+TILES_A_PAGE = 18
+ALL_CLASSES = "All classes"
+TITLES = {
+    LABEL_ERROR: "Label errors",
+    AMBIGUOUS: "Ambiguous",
+    CONFLICTING: "Conflicting copies",
+    ALONE: "Out on their own",
+}
+_MARKS = {LABEL_ERROR: "error", AMBIGUOUS: "ambiguous", CONFLICTING: "copy", ALONE: "alone"}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two classes whose confusion is looked at."""
+
+    first: str
+    second: str
+
+
+def show_heading(image_set: ImageSet) -> None:
+    """The page's name, and whose labels are checked."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.subheader("Check labels", anchor=False, width="content")
+        facts = [set_name(image_set.root), f"{len(image_set):,} pictures", image_set.source.title]
+        st.caption(escape(" · ".join(facts)), width="content")
+
+
+def show_why_not(image_set: ImageSet) -> None:
+    """What is missing where there is nothing to check."""
+    classes = image_set.table()["label"].nunique()
+    if classes == 0:
+        words = (
+            "These pictures have no labels. Put them into class folders (photos/cat/…, photos/dog/…) and look for new "
+            "pictures, or bring a table that has a column of labels: "
+            "`python -m url_viz columns FOLDER add FILE --label COLUMN`."
+        )
+    elif classes == 1:
+        words = "All labelled pictures are of one class: there is no other that one of them could belong to."
+    else:
+        words = "The neighbours of these pictures are not known yet. They are found at the end of reading."
+    st.info(words, icon=":material/label:")
+
+
+def show_headline(check: LabelCheck) -> None:
+    """What was found, in a sentence, and what it is counted on."""
+    st.markdown(f"#### {escape(check.headline)}")
+    left_out = f" · {check.left_out:,} left out (no label, or not placed yet)" if check.left_out else ""
+    st.caption(
+        f"Checked: {len(check.pictures):,} labelled pictures of {len(check.classes):,} classes{escape(left_out)}."
+    )
+    with st.expander("How a label is judged", icon=":material/help:"):
+        st.markdown(
+            "Two witnesses that have not seen a picture's own label: its nearest neighbours (twins count once), and a "
+            "linear classifier fitted on all the other pictures. **Label error**: they clearly agree on another class. "
+            "**Ambiguous**: another class is ahead, but the neighbours are spread over many, so no label may be right. "
+            "**Conflicting copies**: the same picture under two labels. **Out on its own**: nothing here is like it. "
+            "The score orders pictures, 0 to 1, higher = the label is more to be doubted; it is no probability. "
+            "A suggestion is worth as much as the model's eye for these classes: look before you relabel."
+        )
+
+
+def pick_kind(check: LabelCheck, *, disabled: bool) -> str | None:
+    """One kind of suspects, or all."""
+    options = [kind for kind in KINDS if check.count(kind)]
+    return st.pills(
+        "Show",
+        options,
+        format_func=lambda kind: f"{escape(TITLES[kind])} · {check.count(kind):,}",
+        key="view.labels.kind",
+        help="Click again for all kinds",
+        disabled=disabled,
+    )
+
+
+def pick_class(check: LabelCheck, *, disabled: bool) -> str | None:
+    """One class whose suspects are shown, or all."""
+    names = sorted(check.suspects["label"].unique())
+    picked = st.selectbox("Labelled", [ALL_CLASSES, *names], key="view.labels.class", width=260, disabled=disabled)
+    return None if picked in (None, ALL_CLASSES) else str(picked)
+
+
+def in_scope(check: LabelCheck, *, kind: str | None, label: str | None) -> pd.DataFrame:
+    """The suspects of a kind and a class (None: all), the most doubtful first."""
+    rows = check.suspects
+    if kind is not None:
+        rows = rows[rows["kind"] == kind]
+    return rows if label is None else rows[rows["label"] == label]
+
+
+def of_pair(check: LabelCheck, pair: Pair) -> pd.DataFrame:
+    """The pictures of two classes that are taken for the other one, the most doubtful first."""
+    pictures = check.pictures
+    there = (pictures["label"] == pair.first) & (pictures["taken_for"] == pair.second)
+    back = (pictures["label"] == pair.second) & (pictures["taken_for"] == pair.first)
+    rows = pictures[there | back]
+    return rows.assign(suggested=rows["taken_for"])[list(COLUMNS)]
+
+
+def pick_pair(image_set: ImageSet, check: LabelCheck) -> Pair | None:
+    """The table of confused classes; returns the pair of the row that is chosen in it."""
+    confused = check.confused
+    st.markdown(f"**Confused classes** · {len(confused):,}")
+    if confused.empty:
+        st.caption("No class is taken for another one.")
+        return None
+    shares = {name: 100 * confused[name] for name in ("a_as_b_share", "b_as_a_share")}
+    event = st.dataframe(
+        confused.assign(**shares).drop(columns="pictures"),
+        hide_index=True,
+        width="stretch",
+        height=min(560, 38 + 35 * len(confused)),
+        on_select="rerun",
+        selection_mode="single-row",
+        column_config=_columns(),
+        key=f"view.labels.pairs.{image_set.version}",  # rows of another table are no choice in this one
+    )
+    st.caption("Click the left edge of a row to see the pictures of that pair; again for all suspects.")
+    return pair_at(confused, event["selection"]["rows"])
+
+
+def pair_at(confused: pd.DataFrame, rows: Sequence[int]) -> Pair | None:
+    """The pair of the first chosen row; None where none is, or the table has become shorter since."""
+    if not rows or rows[0] >= len(confused):
+        return None
+    row = confused.iloc[rows[0]]
+    return Pair(str(row["class_a"]), str(row["class_b"]))
+
+
+def _columns() -> dict[str, Any]:
+    column = st.column_config
+    return {
+        "class_a": column.TextColumn("Class A"),
+        "class_b": column.TextColumn("Class B"),
+        "a_as_b": column.NumberColumn("A as B", format="localized", help="Pictures of A that are taken for B"),
+        "a_as_b_share": column.NumberColumn("of A", format="%.0f %%"),
+        "b_as_a": column.NumberColumn("B as A", format="localized", help="Pictures of B that are taken for A"),
+        "b_as_a_share": column.NumberColumn("of B", format="%.0f %%"),
+    }
+
+
+def show_suspects(image_set: ImageSet, check: LabelCheck, rows: pd.DataFrame, *, pair: Pair | None) -> int | None:
+    """The gallery, with how many of how many are shown; returns the id of a picture that was clicked."""
+    if pair is None:
+        words = f"**{len(rows):,}** of {len(check.suspects):,} suspects"
+    else:
+        words = f"**{len(rows):,}** pictures taken for the other class of the pair"
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(words, width="content")
+        if pair is not None:
+            st.text(f"{pair.first} ↔ {pair.second}", width="content")  # as it is: names may hold Markdown
+        _download(rows, f"{image_set.root.name}-suspects")
+    pages = max(1, math.ceil(len(rows) / TILES_A_PAGE))
+    key = f"view.labels.page.{pages}.{len(rows)}"
+    page = min(int(st.session_state.get(key, 1)), pages)
+    shown = rows.iloc[(page - 1) * TILES_A_PAGE : page * TILES_A_PAGE]
+    event = show_gallery(
+        tiles(_with_decisions(shown, image_set), set_id=image_set.set_id),
+        key=f"view.labels.gallery.{image_set.set_id}",
+        empty=_nothing(check),
+        take=partial(take_gallery_event, image_set),
+    )
+    if pages > 1:
+        st.pagination(pages, key=key, max_visible_pages=5)
+    return event.clicked_id
+
+
+def _with_decisions(rows: pd.DataFrame, image_set: ImageSet) -> pd.DataFrame:
+    decided = image_set.table().set_index("id")["decision"]
+    return rows.assign(decision=decided.reindex(rows["id"]).to_numpy(dtype=object))
+
+
+def _nothing(check: LabelCheck) -> str:
+    return "No suspects of this kind and class." if len(check.suspects) else "Nothing to doubt."
+
+
+def tiles(rows: pd.DataFrame, *, set_id: str) -> tuple[Tile, ...]:
+    """Suspects as tiles: what they are labelled, what to try, and who says so."""
+    return tuple(_tile(row, set_id) for row in rows.to_dict("records"))
+
+
+def _tile(row: Mapping[Hashable, Any], set_id: str) -> Tile:
+    image_id = int(row["id"])
+    has_other = isinstance(row["suggested"], str)
+    return Tile(
+        id=image_id,
+        name=str(row["path"]),
+        thumbnail=thumbnail_url(set_id, image_id),
+        value=f"{row['score']:.2f}" + (f" · {row['support']} of {row['neighbours']}" if has_other else ""),
+        label=f"{row['label']} → {row['suggested']}" if has_other else str(row["label"]),
+        mark=_MARKS.get(row["kind"]),
+        decision=row.get("decision"),
+    )
+
+
+def _download(rows: pd.DataFrame, name: str) -> None:
+    st.download_button(
+        "Relabel list (CSV)",
+        data=lambda: table_bytes(rows, ".csv"),
+        file_name=f"{name}.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        type="tertiary",
+        on_click="ignore",
+        key="labels.csv",
+        disabled=rows.empty,
+    )

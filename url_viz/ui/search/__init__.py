@@ -1,0 +1,1 @@
+"""The Search page: similar pictures, with the ambiguous ones withheld."""

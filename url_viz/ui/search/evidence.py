@@ -1,0 +1,64 @@
+"""The evidence beside a search: whether leaving uncertain pictures out makes this image set's retrieval right."""
+
+import pandas as pd
+import streamlit as st
+
+from url_viz.analysis.selective_retrieval import MODES, Comparison, Evidence, Mode
+from url_viz.image_set import ImageSet
+from url_viz.ui.beside import MOST_AT_ONCE, evidence_for
+from url_viz.ui.text import escape
+from url_viz.ui.widgets.charts import MODE_NAMES, coverage_figure, restriction_figure
+from url_viz.ui.widgets.tiles import MEASURES
+
+_QUIET = {"displayModeBar": False}
+
+
+def show_evidence(image_set: ImageSet, measures: list[str], *, measure: str) -> None:
+    """Curves and table for a labelled image set; what is missing where it has no classes."""
+    st.markdown("**Does withholding help here?**")
+    if len(image_set) > MOST_AT_ONCE and not st.toggle(
+        f"Compute it on {len(image_set):,} pictures (takes a while)", key=f"search.evidence.{image_set.set_id}"
+    ):
+        return
+    with st.spinner("Searching with every picture"):
+        found = [one for name in measures if (one := evidence_for(image_set, name)) is not None]
+    chosen = next((one for one in found if one.measure == measure), None)
+    if chosen is None:
+        st.caption("That takes classes: at least 20 pictures with a value in two or more class folders.")
+        return
+    _show_curves(found)
+    _show_modes(chosen)
+
+
+def _show_curves(found: list[Evidence]) -> None:
+    first = found[0]
+    scores = " · ".join(f"{MEASURES[one.measure]} R-AUROC {one.auroc:.2f}" for one in found)
+    st.caption(
+        f"Recall@1 is {100 * first.recall:.1f} % on {first.pictures:,} pictures of {first.classes:,} classes. "
+        f"{escape(scores)} (.5 is chance)."
+    )
+    figure = coverage_figure(found, names=[MEASURES[one.measure] for one in found])
+    st.plotly_chart(figure, width="stretch", key="search.coverage", config=_QUIET)
+
+
+def _show_modes(evidence: Evidence) -> None:
+    st.markdown(f"**Leaving out by {escape(MEASURES[evidence.measure].lower())}**")
+    st.plotly_chart(restriction_figure(evidence), width="stretch", key="search.restriction", config=_QUIET)
+    st.caption("Dotted: as many pictures left out at random. No picture ever finds itself.")
+    st.table(modes_table(evidence))
+    st.caption(
+        "Recall@1, and what is won beyond random. By class takes the most uncertain 10 % of each class, and needs the "
+        "classes to do so; overall takes the most uncertain 10 % of the set, which works without any."
+    )
+
+
+def modes_table(evidence: Evidence) -> pd.DataFrame:
+    """Recall@1 in percent of each mode with a tenth left out, by class and overall, with the gain beyond random."""
+    tenth = evidence.study.overall[evidence.study.shares.index(0.1)]
+    columns = {"By class": evidence.study.class_wise, "Overall": tenth}
+    cells = {title: [_cell(comparison, mode) for mode in MODES] for title, comparison in columns.items()}
+    return pd.DataFrame(cells, index=pd.Index([MODE_NAMES[mode] for mode in MODES], name="10 % left out of"))
+
+
+def _cell(comparison: Comparison, mode: Mode) -> str:
+    return f"{100 * comparison.by_uncertainty.of(mode):.1f} ({100 * comparison.gain(mode):+.1f})"

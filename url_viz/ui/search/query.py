@@ -1,0 +1,181 @@
+"""What is searched with: a picture of the image set, or one from outside, with its values there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from url_viz.analysis.ranking import with_percentile
+from url_viz.analysis.uploads import Refused, Scored, rank
+from url_viz.image_set import ImageSet
+from url_viz.imaging.uploads import IncomingFile
+from url_viz.ui.beside import reference
+from url_viz.ui.routes import picture_url
+from url_viz.ui.text import escape
+from url_viz.ui.upload.batch import score_for_all, shown_name
+from url_viz.ui.upload.page import data_url
+from url_viz.ui.widgets.gallery import show_gallery
+from url_viz.ui.widgets.paste import show_paste
+from url_viz.ui.widgets.tiles import MEASURES, tiles
+
+QUERY_ID = "search.query_id"
+"""In the session: the id of the picture to search with; other pages set it and switch to this one."""
+QUERY_FILE = "search.file"
+_DROP = "search.drop"
+_ID_IN_ADDRESS = "id"
+
+
+@dataclass(frozen=True)
+class Query:
+    """A picture to search with: one of the set by `image_id`, or one from outside by `embedding`, (D,).
+
+    `address` shows it; `values` and `percentiles` are by measure, among the image set.
+    """
+
+    name: str
+    address: str
+    width: int
+    height: int
+    values: Mapping[str, float]
+    percentiles: Mapping[str, float]
+    image_id: int | None = None
+    embedding: NDArray[np.float16] | None = None
+
+
+def query_of(image_set: ImageSet) -> Query | None:
+    """What the session (or the address) says to search with; None where it says nothing that is there."""
+    file: UploadedFile | None = st.session_state.get(QUERY_FILE)
+    if file is not None and not image_set.source.is_given:
+        return _from_outside(file, image_set)
+    image_id = st.session_state.get(QUERY_ID, _in_address())
+    if image_id is None:
+        return None
+    if not (image_set.table()["id"] == image_id).any():
+        st.info("The picture to search with is not in this image set. Choose another one.", icon=":material/info:")
+        return None
+    st.query_params[_ID_IN_ADDRESS] = str(image_id)
+    return _of_set(int(image_id), image_set)
+
+
+def search_with(image_id: int) -> None:
+    """Search with a picture of the set from now on."""
+    st.session_state[QUERY_ID] = image_id
+    st.session_state.pop(QUERY_FILE, None)
+
+
+def show_query(query: Query) -> None:
+    """The picture that is searched with, its name and its values."""
+    shape = f"aspect-ratio: {query.width} / {query.height}"
+    st.html(f'<img class="url-viz-picture" src="{query.address}" style="{shape}" alt="The picture searched with">')
+    st.code(query.name, language=None, wrap_lines=True)
+
+
+def pick_query(image_set: ImageSet, *, measure: str, columns: int) -> None:
+    """Ways to a query: a name to look for in the set, a file, the clipboard; two rows of `columns` pictures."""
+    if image_set.source.is_given:
+        st.caption("These embeddings are your own: a new picture cannot be embedded. Search with one of the set.")
+    else:
+        _pick_outside()
+    typed = st.text_input(
+        "Or find one in the set" if not image_set.source.is_given else "Find one in the set",
+        placeholder="part of a path or class",
+        key="search.filter",
+        icon=":material/search:",
+    )
+    rows = matches(image_set.table(), typed)
+    shown = with_percentile(spread(rows, 2 * columns), measure)
+    clicked = show_gallery(
+        tiles(shown, set_id=image_set.set_id, measure=measure, ringed_id=st.session_state.get(QUERY_ID)),
+        key="search.matches",
+        empty="No picture has this in its path.",
+        columns=columns,
+    ).clicked_id
+    if len(rows) > len(shown):
+        st.caption(f"{len(shown):,} of {len(rows):,} pictures, spread over the set.")
+    if clicked is not None:
+        search_with(clicked)
+        st.rerun()
+
+
+def _pick_outside() -> None:
+    """A file, or what the clipboard holds."""
+    st.file_uploader(
+        "Another picture", key=_DROP, on_change=_take, label_visibility="collapsed", accept_multiple_files=False
+    )
+    show_paste(key="search.paste")
+
+
+def spread(rows: pd.DataFrame, count: int) -> pd.DataFrame:
+    """At most `count` rows, evenly spread over the table: a look into every folder rather than all of the first."""
+    places = np.unique(np.linspace(0, max(0, len(rows) - 1), count).round().astype(int))
+    return rows.iloc[places[: len(rows)]]
+
+
+def matches(table: pd.DataFrame, typed: str) -> pd.DataFrame:
+    """The rows whose path or class holds each word of what was typed, whatever its case; all where nothing was."""
+    where = (table["path"] + " " + table["label"].fillna("").astype(str)).str.casefold()
+    found = np.ones(len(table), bool)
+    for word in typed.casefold().split():
+        found &= where.str.contains(word, regex=False).to_numpy(dtype=bool)
+    return table[found]
+
+
+def _of_set(image_id: int, image_set: ImageSet) -> Query:
+    row = image_set.row(image_id)
+    number = image_set.row_of(image_id)
+    ranked = {measure: with_percentile(image_set.table(), measure)["rank_percentile"] for measure in MEASURES}
+    return Query(
+        name=str(row["path"]),
+        address=picture_url(image_set, image_id),
+        width=int(row["width"]),
+        height=int(row["height"]),
+        values={measure: float(row[measure]) for measure in MEASURES},
+        percentiles={measure: float(ranks.to_numpy()[number]) for measure, ranks in ranked.items()},
+        image_id=image_id,
+    )
+
+
+def _from_outside(file: UploadedFile, image_set: ImageSet) -> Query | None:
+    outcome = _scored(file, image_set)
+    if isinstance(outcome, Refused):
+        st.error(f"The picture {escape(outcome.reason)}. Choose another one.", icon=":material/broken_image:")
+        return None
+    row = rank([outcome], reference(image_set)).iloc[0]
+    return Query(
+        name=outcome.name,
+        address=data_url(outcome.thumbnail),
+        width=outcome.width,
+        height=outcome.height,
+        values={measure: float(row[measure]) for measure in MEASURES},
+        percentiles={measure: float(row[f"{measure}_percentile"]) for measure in MEASURES},
+        embedding=outcome.embedding,
+    )
+
+
+def _scored(file: UploadedFile, image_set: ImageSet) -> Scored | Refused:
+    """The outcome of scoring a file, once for the same file and model."""
+    key = (file.file_id, image_set.space.key, image_set.head.digest if image_set.head else None)
+    known = st.session_state.get("search.scored")
+    if known is None or known[0] != key:
+        incoming = IncomingFile(shown_name(file.name), file.getvalue())
+        with st.spinner("Reading the picture"):
+            [outcome] = score_for_all([incoming], image_set.source.name, image_set.space.precision)
+        known = (key, outcome)
+        st.session_state["search.scored"] = known
+    outcome = known[1]
+    assert isinstance(outcome, Scored | Refused)
+    return outcome
+
+
+def _take() -> None:
+    st.session_state[QUERY_FILE] = st.session_state[_DROP]
+    st.query_params.pop(_ID_IN_ADDRESS, None)
+
+
+def _in_address() -> int | None:
+    text = st.query_params.get(_ID_IN_ADDRESS, "")
+    return int(text) if text.isascii() and text.isdigit() else None

@@ -1,0 +1,1 @@
+"""The Image sets page: what is kept of each folder."""

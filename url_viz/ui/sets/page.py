@@ -1,0 +1,174 @@
+"""The image sets of the workspace on a page: what each uses, and naming, moving, slimming and forgetting them."""
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from url_viz.errors import UrlVizError
+from url_viz.index.store import About, known_sets
+from url_viz.sets import compact, disk_use, drop_model, forget, list_sets, rename, repoint, skipped
+from url_viz.ui.allowed_paths import allowed
+from url_viz.ui.open_sets import open_sets
+from url_viz.ui.session import choice, choose
+from url_viz.ui.text import escape
+from url_viz.ui.widgets.reading import running, set_title
+from url_viz.workspace import Workspace
+
+_SAID = "sets.said"
+
+
+def show_sets() -> None:
+    """The list, and below it the one that is chosen in it."""
+    known = dict(known_sets(Workspace.at()))
+    if not known:
+        st.info("No pictures were read yet. Open a folder in the sidebar.", icon=":material/info:")
+        return
+    table = list_sets(Workspace.at().root)
+    table["name"] = [set_title(known[set_id]) for set_id in table["id"]]
+    set_id = _picked(table)
+    _show_said()
+    if set_id in known:
+        _show_one(set_id, known[set_id])
+
+
+def _picked(table: pd.DataFrame) -> str:
+    """The list; the id of the image set that is chosen in it, at first of the one that all pages show."""
+    shown = st.dataframe(
+        table.drop(columns="id"),
+        hide_index=True,
+        width="stretch",
+        height="content",
+        on_select="rerun",
+        selection_mode="single-row",
+        key="sets.list",
+        column_config={
+            "name": "Image set",
+            "folder": "Folder",
+            "pictures": st.column_config.NumberColumn("Pictures", format="localized"),
+            "failures": st.column_config.NumberColumn("Unreadable", format="localized"),
+            "models": "Read with",
+            "megabytes": st.column_config.NumberColumn("On disk", format="%.1f MB"),
+        },
+    )
+    rows = shown.selection.rows
+    ids = table["id"].tolist()
+    if rows and rows[0] < len(ids):
+        return str(ids[rows[0]])
+    current = choice().set_id
+    return current if current is not None and current in ids else str(ids[0])
+
+
+def _show_one(set_id: str, about: About) -> None:
+    st.markdown(f"#### {escape(set_title(about))}")
+    st.code(str(about.root), language=None, wrap_lines=True)
+    if not about.root.is_dir():
+        st.warning("This folder is not there any more. If it was moved, say where it lies now.", icon=":material/move:")
+    if running(set_id) is not None:
+        st.info("It is being read just now; it can be changed when that is done.", icon=":material/hourglass_top:")
+    left, right = st.columns(2, gap="large")
+    with left:
+        _show_use(about)
+    with right:
+        _show_changes(set_id, about)
+
+
+def _show_use(about: About) -> None:
+    st.markdown("**On disk**")
+    parts = disk_use(about.root, workspace=Workspace.at().root)
+    st.dataframe(
+        parts,
+        hide_index=True,
+        width="stretch",
+        column_config={"part": "Part", "megabytes": st.column_config.NumberColumn("MB", format="%.2f")},
+    )
+    passed_over = skipped(about.root, workspace=Workspace.at().root)
+    st.markdown(f"**Passed over** · {passed_over['files'].sum():,} files that are no pictures by their ending")
+    if len(passed_over):
+        st.dataframe(
+            passed_over, hide_index=True, width="stretch", column_config={"extension": "Ending", "files": "Files"}
+        )
+
+
+def _show_changes(set_id: str, about: About) -> None:
+    st.markdown("**Change**")
+    with st.form(f"sets.rename.{set_id}", border=False):
+        name = st.text_input("Name", about.name, placeholder=set_title(about), help="Empty: named by its folder.")
+        if st.form_submit_button("Rename", icon=":material/edit:"):
+            _do(set_id, lambda: f"It is called “{rename(about.root, name, workspace=Workspace.at().root)}” now.")
+    with st.form(f"sets.move.{set_id}", border=False):
+        help_text = "A sample of the pictures is compared; ids, decisions and embeddings all stay."
+        moved = st.text_input("Where its folder lies now, if it was moved", str(about.root), help=help_text)
+        if st.form_submit_button("Point there", icon=":material/drive_file_move:"):
+            _do(set_id, lambda: _moved(about.root, moved))
+    _show_slimming(set_id, about)
+    root, name = shlex.quote(str(about.root)), f"{about.root.name or 'pictures'}.tar"
+    with st.expander("Copy to another machine", icon=":material/local_shipping:"):
+        st.code(f"python -m url_viz pack {root} {shlex.quote(name)}", language="bash", wrap_lines=True)
+        st.caption("There, with the same pictures in FOLDER:")
+        st.code(f"python -m url_viz unpack {shlex.quote(name)} --root FOLDER", language="bash", wrap_lines=True)
+    if st.button("Forget this image set", icon=":material/delete:", key=f"sets.forget.{set_id}"):
+        _ask_forget(set_id, about)
+
+
+def _show_slimming(set_id: str, about: About) -> None:
+    names = list(dict.fromkeys(space.backbone for space in about.spaces))
+    if len(names) > 1:
+        left, right = st.columns([3, 2], vertical_alignment="bottom")
+        model = left.selectbox("Remove the embeddings of", names, key=f"sets.model.{set_id}")
+        if right.button("Remove", icon=":material/layers_clear:", key=f"sets.drop.{set_id}"):
+            _do(set_id, lambda: f"{drop_model(about.root, model, workspace=Workspace.at().root):,.1f} MB freed.")
+    help_text = "Joins the pieces of many small writes, and removes what nothing refers to."
+    if st.button("Compact", icon=":material/compress:", key=f"sets.compact.{set_id}", help=help_text):
+        _do(set_id, lambda: f"{compact(about.root, workspace=Workspace.at().root):,.1f} MB freed.")
+
+
+def _moved(old: Path, new: str) -> str:
+    found = repoint(old, allowed(Path(new)), workspace=Workspace.at().root)
+    return f"It lies in {new} now: {found.equal} of {found.compared} pictures compared are the same."
+
+
+@st.dialog("Forget this image set?")
+def _ask_forget(set_id: str, about: About) -> None:
+    """Name what goes and what stays, before anything does."""
+    parts = disk_use(about.root, workspace=Workspace.at().root)
+    st.code(str(about.root), language=None, wrap_lines=True)
+    st.markdown(
+        f"What goes: **{parts['megabytes'].sum():,.1f} MB** of thumbnails, embeddings and maps, and with them "
+        f"**the decisions and tags** you made here. What stays: the pictures; none of them is touched."
+    )
+    yes, no = st.columns(2)
+    if yes.button("Forget it", type="primary", icon=":material/delete:", width="stretch", key="sets.forget_yes"):
+        _do(set_id, lambda: _forgotten(set_id, about))
+    if no.button("Keep it", width="stretch", key="sets.forget_no"):
+        st.rerun()
+
+
+def _forgotten(set_id: str, about: About) -> str:
+    forget(about.root, workspace=Workspace.at().root)
+    if choice().set_id == set_id:
+        choose(None)
+    return f"Forgot {about.root}. Its pictures are where they were."
+
+
+def _do(set_id: str, act: Callable[[], str]) -> None:
+    """Do one thing to an image set, let go of the open one, and say on the next run what came of it."""
+    try:
+        st.session_state[_SAID] = (True, act())
+    except UrlVizError as error:
+        st.session_state[_SAID] = (False, str(error))
+    open_sets().forget(set_id)
+    st.rerun()
+
+
+def _show_said() -> None:
+    told = st.session_state.pop(_SAID, None)
+    if told is None:
+        return
+    is_done, words = told
+    if is_done:
+        st.success(escape(words), icon=":material/check:")
+    else:
+        st.error(escape(words), icon=":material/error:")

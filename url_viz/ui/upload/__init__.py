@@ -1,0 +1,1 @@
+"""The Sort uploads page: files scored in memory and sorted."""

@@ -1,0 +1,132 @@
+"""The uploads of a session: the files that were dropped, unpacked, and scored once each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from url_viz.analysis.uploads import Refused, Scored, read_all, score_read
+from url_viz.errors import FolderError
+from url_viz.image_set import ImageSet
+from url_viz.imaging.scan import display_name
+from url_viz.imaging.uploads import (
+    Incoming,
+    IncomingFile,
+    RefusedMember,
+    ZipMember,
+    is_passed_over,
+    is_zip,
+    open_archive,
+)
+from url_viz.models.runtime import Precision
+from url_viz.ui.loaded import running_model
+from url_viz.ui.session import Choice
+
+FILES = "upload.files"
+_OUTCOMES = "upload.outcomes"
+SCORED_AT_ONCE = 32
+
+Outcome = Scored | Refused
+
+
+@dataclass(frozen=True)
+class Item:
+    """One file to score; `key` tells it from every other upload of the session."""
+
+    key: str
+    file: Incoming
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What was uploaded: `files` and `scored` belong together, row by row; `refused` are files that were not read."""
+
+    key: str
+    files: tuple[Incoming, ...]
+    scored: tuple[Scored, ...]
+    refused: tuple[Refused | RefusedMember, ...]
+
+    def __post_init__(self) -> None:
+        assert len(self.files) == len(self.scored)
+
+
+def uploaded() -> tuple[UploadedFile, ...]:
+    """The files of this session."""
+    files: tuple[UploadedFile, ...] = st.session_state.get(FILES, ())
+    return files
+
+
+def scored_batch(files: Sequence[UploadedFile], now: Choice, image_set: ImageSet | None) -> Batch:
+    """Score what was not scored yet with the chosen model, showing how far it is."""
+    items, refused = _unpacked(files)
+    precision = image_set.space.precision if image_set is not None else "fast"
+    outcomes = _outcomes(items, now.model, precision)
+    good = [(item.file, outcome) for item, outcome in zip(items, outcomes, strict=True) if isinstance(outcome, Scored)]
+    bad = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
+    return Batch(
+        key="|".join([now.model, *(item.key for item in items)]),
+        files=tuple(file for file, _ in good),
+        scored=tuple(outcome for _, outcome in good),
+        refused=(*refused, *bad),
+    )
+
+
+def _unpacked(files: Sequence[UploadedFile]) -> tuple[list[Item], list[Refused | RefusedMember]]:
+    """Every file by itself, zips opened; what is not even tried comes second."""
+    items: list[Item] = []
+    refused: list[Refused | RefusedMember] = []
+    for file in files:
+        name = shown_name(file.name)
+        if "/" in name and is_passed_over(name):  # a folder's hidden files, as a scan passes them over
+            continue
+        if not is_zip(name):
+            items.append(Item(file.file_id, IncomingFile(name, file.getvalue())))
+            continue
+        try:
+            archive = open_archive(name, file.getvalue())
+        except FolderError as error:
+            refused.append(Refused(name, str(error)))
+            continue
+        items += [_item(file.file_id, number, member) for number, member in enumerate(archive.members)]
+        refused += [RefusedMember(shown_name(member.name), member.reason) for member in archive.refused]
+    return items, refused
+
+
+def _item(file_id: str, number: int, member: ZipMember) -> Item:
+    return Item(f"{file_id}/{number}", ZipMember(shown_name(member.name), member.archive, member.info))
+
+
+def shown_name(name: str) -> str:
+    """A name from outside as text that can be shown: odd characters escaped."""
+    return display_name(name.encode("utf-8", "surrogateescape"))
+
+
+def score_for_all(files: Sequence[Incoming], model: str, precision: Precision) -> list[Outcome]:
+    """Score files with the model that all sessions share, which is free for the others while files are read."""
+    with running_model(model, precision=precision) as running:
+        preprocessing = running.space.preprocessing
+    readings = read_all(files, preprocessing)
+    with running_model(model, precision=precision) as running:
+        return score_read(files, readings, running)
+
+
+def _outcomes(items: Sequence[Item], model: str, precision: Precision) -> list[Outcome]:
+    """One outcome an item; kept in the session piece by piece, so that a rerun goes on where it was."""
+    space = f"{model}|{precision}"
+    before: dict[tuple[str, str], Outcome] = st.session_state.get(_OUTCOMES, {})
+    known = {key: before[key] for key in ((space, item.key) for item in items) if key in before}
+    waiting = [item for item in items if (space, item.key) not in known]
+    bar = st.progress(0.0, text="Loading the model") if waiting else None
+    for start in range(0, len(waiting), SCORED_AT_ONCE):
+        part = waiting[start : start + SCORED_AT_ONCE]
+        found = score_for_all([item.file for item in part], model, precision)
+        known = known | {(space, item.key): outcome for item, outcome in zip(part, found, strict=True)}
+        st.session_state[_OUTCOMES] = known
+        done = len(items) - len(waiting) + start + len(part)
+        assert bar is not None
+        bar.progress(done / len(items), text=f"Scoring pictures · {done:,} of {len(items):,}")
+    if bar is not None:
+        bar.empty()
+    st.session_state[_OUTCOMES] = known
+    return [known[space, item.key] for item in items]

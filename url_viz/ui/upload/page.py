@@ -1,0 +1,225 @@
+"""The parts of the page that sorts uploads: dropping files, the order with its threshold, both sides, the map."""
+
+import math
+from base64 import b64encode
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from url_viz.analysis.uploads import rank
+from url_viz.image_set import ImageSet
+from url_viz.models.model import resolve
+from url_viz.ui.beside import reference
+from url_viz.ui.session import Choice
+from url_viz.ui.text import escape
+from url_viz.ui.upload.batch import FILES, Batch
+from url_viz.ui.widgets.charts import behind_of, uploads_figure
+from url_viz.ui.widgets.gallery import Tile, show_gallery
+from url_viz.ui.widgets.paste import show_paste
+from url_viz.ui.widgets.reading import set_name
+from url_viz.ui.widgets.tiles import MEASURES, measures_of, page_of, value_text
+
+TILES_A_PAGE = 12
+THRESHOLD = 80
+SAME_COSINE = 0.999
+_ROUND = "uploads.round"
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """Uploads on the two sides of the threshold, each side's most telling first; `unknown` have no value."""
+
+    ambiguous: pd.DataFrame
+    clear: pd.DataFrame
+    unknown: pd.DataFrame
+
+
+def show_drop() -> None:
+    """Where files are dropped, chosen or pasted; they stay in the session while other pages are looked at."""
+    st.subheader("Sort uploads", anchor=False)
+    way = st.segmented_control(
+        "What to upload",
+        ["Files or zips", "A folder"],
+        default="Files or zips",
+        required=True,
+        label_visibility="collapsed",
+        key="upload.way",
+    )
+    is_folder = way == "A folder"
+    key = f"upload.drop_folder.{_round()}" if is_folder else f"upload.drop.{_round()}"
+    st.file_uploader(
+        "Pictures to sort",
+        accept_multiple_files="directory" if is_folder else True,
+        key=key,
+        on_change=_take,
+        args=(key,),
+        label_visibility="collapsed",
+    )
+    if not is_folder:
+        show_paste(key="upload.paste")
+
+
+def show_cannot_embed(now: Choice) -> None:
+    """Why nothing can be scored under embeddings that the user brought."""
+    st.subheader("Sort uploads", anchor=False)
+    st.info(
+        f"{escape(resolve(now.model).title)}: a file made these embeddings, and no model here can embed a new picture. "
+        "Choose a model in the sidebar to sort uploads with.",
+        icon=":material/info:",
+    )
+
+
+def show_empty(now: Choice, image_set: ImageSet | None) -> None:
+    """What the page will do, before anything was dropped."""
+    beside = f"**{escape(set_name(image_set.root))}**" if image_set is not None else "each other (no image set is open)"
+    model = escape(resolve(now.model).title)
+    st.markdown(
+        f"Drop pictures, a folder or a zip. Each is scored at once with **{model}**, in memory: nothing is kept unless "
+        f"you ask. They are sorted from most to least ambiguous, and compared with {beside}."
+    )
+    st.caption("Take the order away as CSV, as a zip sorted into ambiguous and clear, or add pictures to a folder.")
+
+
+def ranked(batch: Batch, image_set: ImageSet | None) -> pd.DataFrame:
+    """The table of `insight.uploads.rank`, made once for the same uploads and image set."""
+    key = (batch.key, image_set.set_id if image_set else None, image_set.version if image_set else None)
+    known = st.session_state.get("upload.ranked")
+    if known is None or known[0] != key:
+        known = (key, rank(batch.scored, reference(image_set) if image_set is not None else None))
+        st.session_state["upload.ranked"] = known
+    table: pd.DataFrame = known[1]
+    return table
+
+
+def show_heading(batch: Batch, now: Choice, image_set: ImageSet | None) -> None:
+    """How many files, scored with what, compared with what."""
+    left, right = st.columns([6, 1], vertical_alignment="center")
+    beside = (
+        f"percentiles and confusability within {set_name(image_set.root)} ({len(image_set):,} pictures)"
+        if image_set is not None
+        else "percentiles and confusability among the uploads: no image set is open"
+    )
+    model = resolve(now.model).title
+    left.caption(f"{len(batch.scored):,} pictures · scored with {escape(model)} · {escape(beside)}")
+    right.button("Remove all", icon=":material/close:", key="upload.clear", on_click=_let_go, width="stretch")
+
+
+def pick_order(table: pd.DataFrame) -> tuple[str, int] | None:
+    """The measure that orders the uploads, and the percentile from which they count as ambiguous; None without any."""
+    options = measures_of(table)
+    if not options:
+        return None
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
+        measure = st.segmented_control(
+            "Order by",
+            options,
+            default=options[0],
+            required=True,
+            format_func=lambda name: MEASURES[name],
+            key="upload.measure." + "-".join(options),
+            help="Uncertainty is the pretrained head's, of each picture by itself. Confusability is how easily it is "
+            "taken for a picture of the image set. Higher means less to be trusted; only the order means anything.",
+        )
+        threshold = st.slider(
+            "Ambiguous from this percentile on", 0, 100, THRESHOLD, format="%dth", key="upload.threshold"
+        )
+    return measure, threshold
+
+
+def sort(table: pd.DataFrame, *, measure: str, threshold: int) -> Sorted:
+    """Split the uploads at a percentile of the measure; `rank_percentile` and most ambiguous first."""
+    ordered = table.assign(rank_percentile=table[f"{measure}_percentile"]).sort_values(
+        [measure, "id"], ascending=[False, True], kind="stable"
+    )
+    has_value = np.isfinite(ordered[measure].to_numpy(float))
+    is_ambiguous = ordered["rank_percentile"].to_numpy(float) >= threshold
+    return Sorted(
+        ambiguous=ordered[has_value & is_ambiguous],
+        clear=ordered[has_value & ~is_ambiguous].iloc[::-1],
+        unknown=ordered[~has_value],
+    )
+
+
+def show_sides(batch: Batch, done: Sorted, *, measure: str, columns: int) -> int | None:
+    """Ambiguous and clear uploads side by side; returns the row of an upload that was clicked."""
+    left, right = st.columns(2, gap="medium")
+    with left:
+        first = _gallery(batch, done.ambiguous, "Ambiguous", measure=measure, columns=columns)
+    with right:
+        second = _gallery(batch, done.clear, "Clear", measure=measure, columns=columns)
+    if len(done.unknown):
+        st.caption(f"{len(done.unknown):,} pictures have no value of {escape(MEASURES[measure].lower())} here.")
+    return first if first is not None else second
+
+
+def show_on_map(table: pd.DataFrame, done: Sorted, image_set: ImageSet, *, measure: str, threshold: int) -> None:
+    """The uploads on the image set's map, each among its neighbours there."""
+    rows = pd.concat([done.clear, done.ambiguous])
+    behind = behind_of(reference(image_set).xy)
+    figure = uploads_figure(rows, behind, threshold=threshold, title=f"{MEASURES[measure]} percentile")
+    st.plotly_chart(figure, width="stretch", key="upload.map", config={"displayModeBar": False, "scrollZoom": False})
+    known = int((table["twin_of"] >= 0).sum())
+    parts = [f"{len(table):,} uploads among {len(image_set):,} pictures, each placed by its neighbours"]
+    if known:
+        parts.append(f"{known:,} are in the image set already, or a near copy is")
+    st.caption(escape(" · ".join(parts)))
+
+
+def _gallery(batch: Batch, rows: pd.DataFrame, title: str, *, measure: str, columns: int) -> int | None:
+    st.markdown(f"**{escape(title)}** · {len(rows):,}")
+    pages = max(1, math.ceil(len(rows) / TILES_A_PAGE))
+    key = f"upload.page.{title}.{pages}"
+    page = min(int(st.session_state.get(key, 1)), pages)
+    shown = tuple(
+        Tile(
+            id=int(row["id"]),
+            name=str(row["path"]),
+            thumbnail=data_url(batch.scored[int(row["id"])].thumbnail),
+            value=value_text(float(row[measure]), float(row["rank_percentile"])),
+            mark=_mark(row["twin_of"], row["nearest_similarity"]),
+        )
+        for row in page_of(rows, page=page, size=TILES_A_PAGE).to_dict("records")
+    )
+    event = show_gallery(shown, key=f"upload.gallery.{title}", empty="No pictures on this side.", columns=columns)
+    if pages > 1:
+        st.pagination(pages, key=key, max_visible_pages=5)
+    return event.clicked_id
+
+
+def _mark(twin_of: int, nearest_similarity: float) -> str | None:
+    """Whether the image set has this picture already, or one that counts as the same."""
+    if twin_of < 0:
+        return None
+    return "in the set" if nearest_similarity > SAME_COSINE else "near copy"
+
+
+def show_refused(batch: Batch) -> None:
+    """Files that are not scored, with the reason of each."""
+    if not batch.refused:
+        return
+    table = pd.DataFrame([(r.name, r.reason) for r in batch.refused], columns=["file", "reason"])
+    count = "1 file was" if len(table) == 1 else f"{len(table):,} files were"
+    with st.expander(f"{escape(count)} not scored", icon=":material/broken_image:", expanded=not batch.scored):
+        st.dataframe(table, hide_index=True, width="stretch")
+
+
+def data_url(jpeg: bytes) -> str:
+    """A thumbnail as an address of its own: only the tiles of one page travel, and nothing stays on the server."""
+    return "data:image/jpeg;base64," + b64encode(jpeg).decode()
+
+
+def _take(key: str) -> None:
+    st.session_state[FILES] = tuple(st.session_state.get(key) or ())
+
+
+def _round() -> int:
+    """How often all uploads were removed: a widget keeps its files in the browser, so a new one takes its place."""
+    return int(st.session_state.get(_ROUND, 0))
+
+
+def _let_go() -> None:
+    for key in [k for k in st.session_state if str(k).startswith("upload.")]:
+        del st.session_state[key]
+    st.session_state[_ROUND] = _round() + 1

@@ -1,0 +1,112 @@
+"""What can be taken away from sorted uploads: the ranking, a zip in two folders, copies in a folder of an image set."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from url_viz.errors import UrlVizError
+from url_viz.export.tables import table_bytes
+from url_viz.image_set import ImageSet
+from url_viz.imaging.uploads import Incoming, copy_into, sorted_zip
+from url_viz.ui.allowed_paths import allowed, roots
+from url_viz.ui.session import Choice
+from url_viz.ui.text import Markdown, escape, show_error
+from url_viz.ui.upload.batch import Batch
+from url_viz.ui.upload.page import Sorted
+from url_viz.ui.widgets.reading import open_folder
+
+FOLDER_NAME = "uploads"
+
+
+def show_take_away(batch: Batch, done: Sorted, now: Choice, image_set: ImageSet | None) -> None:
+    """Two downloads, made when they are asked for, and the way into an image set."""
+    with st.container(horizontal=True, gap="small"):
+        st.download_button(
+            "Ranking (CSV)",
+            data=lambda: ranking_csv(done),
+            file_name="uploads-ranking.csv",
+            mime="text/csv",
+            icon=":material/table:",
+            on_click="ignore",
+            key="upload.csv",
+        )
+        st.download_button(
+            "Sorted zip",
+            data=lambda: zip_of(batch, done),
+            file_name="uploads-sorted.zip",
+            mime="application/zip",
+            icon=":material/folder_zip:",
+            on_click="ignore",
+            key="upload.zip",
+        )
+        with st.popover("Add to a folder", icon=":material/create_new_folder:"):
+            _show_add(batch, done, now, image_set)
+
+
+def ranking_csv(done: Sorted) -> bytes:
+    """Every upload, most ambiguous first, with its side and all values; those without a value last."""
+    parts = [("ambiguous", done.ambiguous), ("clear", done.clear.iloc[::-1]), ("no value", done.unknown)]
+    table = pd.concat([rows.assign(side=side) for side, rows in parts if len(rows)] or [done.unknown.assign(side="")])
+    named = table.drop(columns=["id", "rank_percentile"]).rename(columns={"path": "name"})
+    front = ["name", "side"]
+    return table_bytes(named[[*front, *(c for c in named.columns if c not in front)]], ".csv")
+
+
+def zip_of(batch: Batch, done: Sorted) -> bytes:
+    """A zip with `ambiguous/`, `clear/` and the ranking; uploads without a value lie in `no-value/`."""
+    folders = {"ambiguous": _files(batch, done.ambiguous), "clear": _files(batch, done.clear)}
+    if len(done.unknown):
+        folders["no-value"] = _files(batch, done.unknown)
+    return sorted_zip(folders, beside={"ranking.csv": ranking_csv(done)})
+
+
+def _show_add(batch: Batch, done: Sorted, now: Choice, image_set: ImageSet | None) -> None:
+    st.caption("The pictures are copied into a folder, which is then read. Nothing that lies there is written over.")
+    choices = {"Clear": done.clear, "Ambiguous": done.ambiguous, "All": pd.concat([done.ambiguous, done.clear])}
+    kept = st.segmented_control(
+        "Which",
+        list(choices),
+        default="Clear",
+        required=True,
+        format_func=lambda name: f"{escape(name)} ({len(choices[name]):,})",
+        key="upload.kept",
+    )
+    typed = st.text_input("Folder", value=str(suggested_folder(image_set)), key="upload.folder", help=_help_on_roots())
+    rows = choices[kept]
+    if st.button("Copy and read", type="primary", key="upload.add", disabled=not len(rows)):
+        try:
+            count = add_to(Path(typed), _files(batch, rows), now, image_set)
+        except UrlVizError as error:
+            show_error(error)
+        else:
+            st.success(f"{count:,} pictures copied. They are being read; see Explore.", icon=":material/check:")
+
+
+def add_to(typed: Path, files: Sequence[Incoming], now: Choice, image_set: ImageSet | None) -> int:
+    """Copy files into a folder inside the allowed roots, and start reading it; how many are new there.
+
+    Where the folder lies in the open image set, that one is read again; else the folder becomes an image set.
+    """
+    folder = allowed(typed)
+    is_inside = image_set is not None and folder.is_relative_to(image_set.root)
+    copies = copy_into(folder, files)
+    open_folder(image_set.root if image_set is not None and is_inside else folder, model=now.model)
+    return len(copies.written)
+
+
+def suggested_folder(image_set: ImageSet | None) -> Path:
+    """A folder of its own in the open image set where that may be written to, else in the first allowed root."""
+    base = next(iter(roots()), Path.home())
+    if image_set is not None and any(image_set.root.is_relative_to(root) for root in roots()):
+        base = image_set.root
+    return base / FOLDER_NAME
+
+
+def _files(batch: Batch, rows: pd.DataFrame) -> list[Incoming]:
+    return [batch.files[int(number)] for number in rows["id"]]
+
+
+def _help_on_roots() -> Markdown:
+    return Markdown(f"Inside {escape(', '.join(map(str, roots())))} (\\$URL_VIZ_ROOTS).")

@@ -1,0 +1,151 @@
+"""Plotly figures of the pages, in the map's own colours: uploads on the map, recall by coverage, restrictions."""
+
+import html
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from url_viz.analysis.selective_retrieval import MODES, Evidence, Mode
+from url_viz.ui.widgets.tiles import ordinal
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+MOST_BEHIND = 4_000
+"""Points of the image set that are drawn behind uploads, as SVG: WebGL is not there on every machine."""
+
+_RAMPS = {
+    "light": ("#3b527c", "#634e93", "#8b4e9e", "#ad5695", "#c6617c", "#db6a56", "#ed7200"),
+    "dark": ("#435b85", "#7a529a", "#ac57a9", "#d070a6", "#e88f98", "#f8ad7f", "#ffca57"),
+}
+"""The map's ramp, clear to ambiguous, in even steps."""
+_QUIET = "rgba(128, 136, 150, 0.34)"
+_MODE_COLOURS: dict[Mode, str] = {"database": "#0072b2", "both": "#009e73", "queries": "#d55e00"}
+MODE_NAMES: dict[Mode, str] = {"database": "Database", "both": "Database and queries", "queries": "Queries"}
+
+
+def uploads_figure(uploads: pd.DataFrame, behind: NDArray[np.floating], *, threshold: float, title: str) -> "Figure":
+    """Uploads (x, y, path, rank_percentile) over the set's points `behind` (M, 2); ambiguous ones have thick rings."""
+    import plotly.graph_objects as go
+
+    shown = uploads[np.isfinite(uploads["x"].to_numpy(float))]
+    rank = shown["rank_percentile"].to_numpy(float)
+    figure = go.Figure(
+        go.Scatter(
+            x=behind[:, 0], y=behind[:, 1], mode="markers", hoverinfo="skip", marker={"size": 4.5, "color": _QUIET}
+        )
+    )
+    figure.add_scatter(
+        x=shown["x"],
+        y=shown["y"],
+        mode="markers",
+        customdata=shown["id"],
+        text=[f"<b>{html.escape(_short(n))}</b><br>{_in_words(r)}" for n, r in zip(shown["path"], rank, strict=True)],
+        hovertemplate="%{text}<extra></extra>",
+        marker=_coloured(rank, title) | {"size": 13, "line": {"width": np.where(rank >= threshold, 2.4, 0.8)}},
+    )
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False, scaleanchor="x")
+    return quiet(figure, height_px=640)
+
+
+def coverage_figure(evidence: Sequence[Evidence], *, names: Sequence[str]) -> "Figure":
+    """Recall@1 of the queries that are kept, for each measure, an oracle, and a random order."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    first = evidence[0]
+    figure.add_scatter(
+        x=100 * first.oracle.coverage, y=100 * first.oracle.recall, name="Oracle", line={"color": "#8b95a5"}
+    )
+    for one, name, colour in zip(evidence, names, ("#d55e00", "#0072b2", "#009e73"), strict=False):
+        figure.add_scatter(
+            x=100 * one.curve.coverage, y=100 * one.curve.recall, name=name, line={"color": colour, "width": 2.6}
+        )
+    figure.add_scatter(x=[0, 100], y=[100 * first.recall] * 2, name="Random", line={"color": "#8b95a5", "dash": "dot"})
+    figure.update_traces(mode="lines", hovertemplate="%{y:.1f} % of %{x:.0f} % kept")
+    figure.update_xaxes(title="Queries kept, clearest first (%)", range=[0, 100])
+    figure.update_yaxes(title="Recall@1 (%)")
+    return quiet(figure, height_px=270, legend=True)
+
+
+def restriction_figure(evidence: Evidence) -> "Figure":
+    """Recall@1 of the three modes by the share of pictures left out, each beside as many left out at random."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    x = [100 * share for share in evidence.study.shares]
+    for mode in MODES:
+        colour = _MODE_COLOURS[mode]
+        ours = [100 * comparison.by_uncertainty.of(mode) for comparison in evidence.study.overall]
+        control = [100 * comparison.at_random.of(mode) for comparison in evidence.study.overall]
+        figure.add_scatter(x=x, y=ours, name=MODE_NAMES[mode], line={"color": colour, "width": 2.6}, legendgroup=mode)
+        figure.add_scatter(
+            x=x,
+            y=control,
+            name=f"{MODE_NAMES[mode]}, at random",
+            line={"color": colour, "dash": "dot", "width": 1.4},
+            legendgroup=mode,
+            showlegend=False,
+        )
+    figure.update_traces(mode="lines", hovertemplate="%{y:.1f} %")
+    figure.update_xaxes(title="Left out of the set (%)")
+    figure.update_yaxes(title="Recall@1 (%)")
+    return quiet(figure, height_px=270, legend=True)
+
+
+def behind_of(xy: NDArray[np.floating]) -> NDArray[np.floating]:
+    """A sample of the coordinates (M, 2) that are there, few enough to draw, the same at every run."""
+    placed: NDArray[np.floating] = xy[np.isfinite(xy[:, 0])]
+    if len(placed) <= MOST_BEHIND:
+        return placed
+    return np.random.default_rng(0).choice(placed, MOST_BEHIND, replace=False)
+
+
+def ramp_now() -> tuple[str, ...]:
+    """The map's ramp in the theme that the page has, clear to ambiguous."""
+    return _RAMPS["dark" if st.context.theme.type == "dark" else "light"]
+
+
+def _coloured(rank: NDArray[np.floating], title: str) -> dict[str, object]:
+    ramp = ramp_now()
+    return {
+        "color": rank,
+        "cmin": 0,
+        "cmax": 100,
+        "colorscale": [[place / (len(ramp) - 1), colour] for place, colour in enumerate(ramp)],
+        "colorbar": {
+            "title": {"text": title, "side": "top"},
+            "orientation": "h",
+            "thickness": 9,
+            "len": 0.5,
+            "y": -0.06,
+        },
+    }
+
+
+def quiet(figure: "Figure", *, height_px: int, legend: bool = False) -> "Figure":
+    """The figure without frame, background and dragging, `height_px` high."""
+    figure.update_layout(
+        margin={"l": 0, "r": 14, "t": 8, "b": 0},
+        height=height_px,
+        showlegend=legend,
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        dragmode=False,
+    )
+    return figure
+
+
+def _in_words(rank: float) -> str:
+    return f"{ordinal(rank)} percentile" if np.isfinite(rank) else "no value"
+
+
+def _short(name: str) -> str:
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    return last if len(last) <= 48 else f"{last[:45]}…"

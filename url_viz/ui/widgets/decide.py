@@ -1,0 +1,199 @@
+"""Deciding on pages: what a gallery's keys do, and the bar that decides on all pictures in scope."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+import streamlit as st
+
+from url_viz.errors import DecisionError, UrlVizError
+from url_viz.image_set import ImageSet
+from url_viz.index.decisions import Decision, checked_tag
+from url_viz.ui.text import Markdown, escape, show_error
+from url_viz.ui.widgets.gallery import GalleryAction, GalleryEvent
+from url_viz.ui.widgets.sort import show_sort
+
+ASK_ABOVE = 1000
+"""Actions on more pictures than this are asked about first."""
+
+CHOICES: dict[Decision | None, tuple[str, str]] = {
+    "keep": ("Keep", ":material/check:"),
+    "drop": ("Drop", ":material/close:"),
+    "look-again": ("Look again", ":material/question_mark:"),
+    None: ("Clear", ":material/backspace:"),
+}
+KEYS = (
+    "The buttons decide on all pictures in scope. On one picture of a gallery: **k** keep, **d** drop, "
+    "**l** look again (the same key again clears), **u** undo, **y** redo; arrows move."
+)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is wished for some pictures, `word` by word: a decision (None clears it), or tags given or taken."""
+
+    word: str
+    ids: tuple[int, ...]
+    what: Literal["decide", "tag", "untag"] = "decide"
+    decision: Decision | None = None
+    tags: tuple[str, ...] = ()
+
+    @property
+    def question(self) -> Markdown:
+        """As it is asked before it is done."""
+        named = f" ({escape(', '.join(self.tags))})" if self.tags else ""
+        return Markdown(f"**{escape(self.word)} {len(self.ids):,} pictures**{named}?")
+
+
+def take_gallery_event(image_set: ImageSet, event: GalleryEvent) -> None:
+    """Do what the user did in a gallery: give this as its `take`, with the image set bound.
+
+    All is done before the first call of Streamlit, as `show_gallery` asks. A decision shows by itself; what undo and
+    redo did is said, and so is what went wrong.
+    """
+    said: list[str] = []
+    for action in event.actions:
+        try:
+            said += _done(image_set, action)
+        except UrlVizError as error:
+            said.append(str(error))
+    for sentence in said:
+        st.toast(escape(sentence))
+
+
+def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str) -> None:
+    """Buttons and tags for all pictures of `rows` (of `image_set.table()`), undo, redo, and sorting into folders.
+
+    Each click is one action, or one a tag, for undo; what it did is said in a toast. An action on more than `ASK_ABOVE`
+    pictures is asked about first, in the place of the buttons.
+    """
+    ids = tuple(rows["id"].tolist())
+    wish: Wish | None = st.session_state.get(f"{key}.wish")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{key}.bar"):
+        if wish is not None and wish.ids == ids:
+            _ask(image_set, wish, key=key)
+            return
+        st.markdown(_counted(len(ids), len(image_set)), help=KEYS, width="content")
+        for decision, (word, icon) in CHOICES.items():
+            st.button(
+                escape(word),
+                icon=icon,
+                key=f"{key}.{decision or 'clear'}",
+                disabled=not ids,
+                on_click=_wished,
+                args=(image_set, Wish(word if decision else "Clear the decision on", ids, decision=decision), key),
+            )
+        _show_tags(image_set, ids, key=key)
+        _show_history(image_set, key=key)
+        show_sort(image_set, key=f"{key}.sort")
+
+
+def _done(image_set: ImageSet, action: GalleryAction) -> list[str]:
+    """Do one action of a gallery, and say what the picture itself does not show."""
+    if action.command is not None:
+        return [_turned(image_set, action.command)]
+    if action.id is not None:
+        image_set.decisions.decide([action.id], action.decision)
+    return []
+
+
+def _turned(image_set: ImageSet, command: Literal["undo", "redo"]) -> str:
+    """Undo or redo, and say what it did."""
+    action = image_set.decisions.undo() if command == "undo" else image_set.decisions.redo()
+    return f"There is nothing to {command}" if action is None else action.sentence
+
+
+def _wished(image_set: ImageSet, wish: Wish, key: str) -> None:
+    """Do what is wished, or ask first where it is much."""
+    if len(wish.ids) > ASK_ABOVE:
+        st.session_state[f"{key}.wish"] = wish
+    else:
+        _fulfil(image_set, wish, key)
+
+
+def _fulfil(image_set: ImageSet, wish: Wish, key: str) -> None:
+    made = image_set.decisions
+    try:
+        if wish.what == "decide":
+            done = [made.decide(wish.ids, wish.decision)]
+        else:
+            done = [(made.tag if wish.what == "tag" else made.untag)(wish.ids, tag) for tag in wish.tags]
+        said = [action.sentence for action in done]
+    except UrlVizError as error:
+        said = [str(error)]
+    _forget(key)
+    for sentence in said:
+        st.toast(escape(sentence))
+
+
+def _forget(key: str) -> None:
+    st.session_state.pop(f"{key}.wish", None)
+
+
+def _ask(image_set: ImageSet, wish: Wish, *, key: str) -> None:
+    st.markdown(wish.question, width="content")
+    st.button(escape(wish.word), type="primary", key=f"{key}.yes", on_click=_fulfil, args=(image_set, wish, key))
+    st.button("Cancel", key=f"{key}.no", on_click=_forget, args=(key,))
+
+
+def _show_tags(image_set: ImageSet, ids: tuple[int, ...], *, key: str) -> None:
+    with st.popover("Tag", icon=":material/label:"):
+        known = image_set.decisions.tag_counts()
+        tags = tuple(
+            st.multiselect(
+                "Tags",
+                list(known),
+                format_func=lambda tag: f"{tag} ({known[tag]:,})" if tag in known else tag,
+                accept_new_options=True,
+                placeholder="Choose tags, or type new ones",
+                key=f"{key}.tags",
+            )
+        )
+        problem = _problem_of(tags)
+        if problem:
+            show_error(problem)
+        with st.container(horizontal=True):
+            for what, word in (("tag", "Tag"), ("untag", "Untag")):
+                st.button(
+                    f"{escape(word)} {len(ids):,} pictures",
+                    key=f"{key}.{what}",
+                    disabled=not ids or not tags or problem is not None,
+                    on_click=_wished,
+                    args=(image_set, Wish(word, ids, "tag" if what == "tag" else "untag", tags=tags), key),
+                )
+
+
+def _problem_of(tags: tuple[str, ...]) -> str | None:
+    for tag in tags:
+        try:
+            checked_tag(tag)
+        except DecisionError as error:
+            return str(error)
+    return None
+
+
+def _show_history(image_set: ImageSet, *, key: str) -> None:
+    made = image_set.decisions
+    for command, is_possible in (("undo", made.can_undo), ("redo", made.can_redo)):
+        st.button(
+            escape(command.capitalize()),
+            icon=f":material/{command}:",
+            type="tertiary",
+            key=f"{key}.{command}",
+            disabled=not is_possible,
+            help="Of this image set, whoever decided",
+            on_click=_turn,
+            args=(image_set, command),
+        )
+
+
+def _turn(image_set: ImageSet, command: Literal["undo", "redo"]) -> None:
+    try:
+        said = _turned(image_set, command)
+    except UrlVizError as error:
+        said = str(error)
+    st.toast(escape(said))
+
+
+def _counted(shown: int, total: int) -> Markdown:
+    return Markdown(f"**{shown:,}** of {total:,}" if shown != total else f"**{total:,}** pictures")

@@ -1,0 +1,151 @@
+"""The gallery: a grid of thumbnails with their values, each one a button, and each to be decided on."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import Literal, cast
+
+import streamlit as st
+
+from url_viz.index.decisions import DECISIONS, Decision
+from url_viz.ui.widgets.assets import text_of
+
+_mount = st.components.v2.component(
+    "url_viz_gallery", html=text_of("gallery", ".html"), css=text_of("gallery", ".css"), js=text_of("gallery", ".js")
+)
+_TAKEN = "gallery.taken"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One picture of a gallery.
+
+    `thumbnail` is a URL. `value` is printed on the picture ("0.412 · 97th"), `name` (of a path, its last part) and
+    `label` under it. `twins` counts other pictures that this one stands for. `mark` is a short word in the corner.
+    `decision` is shown as a coloured sign; a dropped picture is faint.
+    """
+
+    id: int
+    name: str
+    thumbnail: str
+    value: str
+    label: str | None = None
+    twins: int = 0
+    is_ringed: bool = False
+    mark: str | None = None
+    decision: str | None = None
+
+
+@dataclass(frozen=True)
+class GalleryAction:
+    """A decision on a picture (None takes it back), or, where there is no `id`, a command."""
+
+    id: int | None = None
+    decision: Decision | None = None
+    command: Literal["undo", "redo"] | None = None
+
+
+@dataclass(frozen=True)
+class GalleryEvent:
+    """What the user did: `clicked_id` is there for one run; `actions` were not taken yet, oldest first."""
+
+    clicked_id: int | None
+    actions: tuple[GalleryAction, ...] = ()
+
+
+Take = Callable[[GalleryEvent], None]
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """What the session knows of actions, by gallery: the number of the last one that was taken.
+
+    It is changed in place, because writing to the session could end the run halfway, and under its lock: a run that is
+    overtaken still does what it has begun, and later actions have to wait for that.
+    """
+
+    last: dict[str, int] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def show_gallery(
+    tiles: tuple[Tile, ...], *, key: str, empty: str, columns: int | None = None, take: Take | None = None
+) -> GalleryEvent:
+    """Draw the tiles in their order, in at most `columns` columns (as many as fit by default); `empty` where none is.
+
+    With `take`, pictures can be decided on, by buttons and keys (k keep, d drop, l look again, u undo, y redo). It is
+    called with the actions before the page runs again, so that the page already shows what they did, and once for each
+    action however many runs overtake each other. It must do what they say before it calls Streamlit.
+
+    The state is under `st.session_state[key]`: `clicked`, for one run, and `actions`, numbered.
+    """
+    data = {
+        "tiles": [asdict(tile) | {"id": str(tile.id)} for tile in tiles],
+        "columns": columns,
+        "empty": empty,
+        "can_decide": take is not None,
+        "taken": _taken_before(key),
+    }
+    on_actions = _nothing if take is None else partial(_take_from_session, key, take)
+    result = _mount(key=key, data=data, on_clicked_change=_nothing, on_actions_change=on_actions)
+    if take is not None:
+        _take(key, take, result)  # nothing is left of them, unless another run came between
+    return GalleryEvent(gallery_event(result).clicked_id)
+
+
+def gallery_event(state: Mapping[str, object], *, taken: int = 0) -> GalleryEvent:
+    """The event in a gallery's state, as it is under `st.session_state[key]`: actions numbered above `taken`."""
+    clicked = cast(str | None, state.get("clicked"))
+    actions = [_action(record) for record in _new_records(state, taken)]
+    return GalleryEvent(None if clicked is None else int(clicked), tuple(a for a in actions if a is not None))
+
+
+def _take_from_session(key: str, take: Take) -> None:
+    _take(key, take, st.session_state[key])
+
+
+def _take(key: str, take: Take, state: Mapping[str, object]) -> None:
+    """Have new actions taken. Between noting them and doing them no call of Streamlit may end this run."""
+    taken = _taken_of_session()
+    with taken.lock:
+        last = taken.last.get(key, 0)
+        records = _new_records(state, last)
+        if records:
+            taken.last[key] = max(map(_sequence, records))
+            take(gallery_event(state, taken=last))
+
+
+def _taken_before(key: str) -> int:
+    """The number of the last action that `tiles` can tell of: taken before this run, not by one that overtakes it."""
+    state = cast("Mapping[str, object]", st.session_state.get(key) or {})
+    numbers = [_sequence(record) for record in _new_records(state, 0)]
+    return min(max(numbers, default=0), _taken_of_session().last.get(key, 0))
+
+
+def _taken_of_session() -> _Taken:
+    return cast(_Taken, st.session_state.setdefault(_TAKEN, _Taken()))
+
+
+def _new_records(state: Mapping[str, object], taken: int) -> list[Mapping[str, object]]:
+    records = cast("Sequence[Mapping[str, object]]", state.get("actions") or ())
+    return [record for record in records if _sequence(record) > taken]
+
+
+def _sequence(record: Mapping[str, object]) -> int:
+    return int(cast(float, record["sequence"]))
+
+
+def _action(record: Mapping[str, object]) -> GalleryAction | None:
+    """An action as the browser sent it; None for one that there is no such."""
+    command, decision = record.get("command"), record.get("decision")
+    if command == "undo" or command == "redo":
+        return GalleryAction(command=command)
+    found = next((known for known in DECISIONS if known == decision), None)
+    if "id" not in record or found != decision:
+        return None
+    return GalleryAction(int(cast(str, record["id"])), found)
+
+
+def _nothing() -> None:
+    """A name for the state, so that it is always there to read."""

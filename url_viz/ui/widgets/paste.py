@@ -1,0 +1,14 @@
+"""The paste listener: a picture pasted anywhere on the page goes into the page's file uploader."""
+
+import streamlit as st
+
+from url_viz.ui.widgets.assets import text_of
+
+_mount = st.components.v2.component(
+    "url_viz_paste", html=text_of("paste", ".html"), css=text_of("paste", ".css"), js=text_of("paste", ".js")
+)
+
+
+def show_paste(*, key: str) -> None:
+    """Say that pictures can be pasted, and let them; the page has one file uploader, which takes them."""
+    _mount(key=key)

@@ -1,0 +1,127 @@
+"""One picture opened: the picture itself, its facts, and its nearest neighbours."""
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from url_viz.analysis.ranking import ends, with_percentile
+from url_viz.image_set import ImageSet
+from url_viz.ui.search.query import search_with
+from url_viz.ui.text import errors_told, escape
+from url_viz.ui.widgets.decide import CHOICES, take_gallery_event
+from url_viz.ui.widgets.gallery import show_gallery
+from url_viz.ui.widgets.occlusion import show_with_heat
+from url_viz.ui.widgets.reasons import show_reason_badges
+from url_viz.ui.widgets.tiles import MEASURES, ordinal, tiles
+
+NEIGHBOURS = 12
+OPENED = "view.opened"
+
+
+@st.dialog("Picture", width="large", on_dismiss="rerun")  # what was decided in it shows behind it
+def show_picture(image_set: ImageSet, *, measure: str) -> None:
+    """The picture whose id is in the session under `view.opened`; a neighbour that is clicked takes its place."""
+    image_id = int(st.session_state[OPENED])
+    row = image_set.row(image_id)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        show_with_heat(image_set, image_id, row)
+    with right:
+        _show_steps(image_set, image_id, measure)
+        st.code(str(row["path"]), language=None, wrap_lines=True)
+        _show_decision(image_set, image_id, row)
+        show_reason_badges(image_set.reasons([image_id]))
+        st.dataframe(_facts(image_set, row), hide_index=True, width="stretch")
+        if st.button("Search with this picture", icon=":material/image_search:", key="search_with"):
+            search_with(image_id)
+            st.switch_page("pages/search.py")
+    st.markdown("**Nearest neighbours**")
+    near = with_percentile(image_set.neighbours(image_id, NEIGHBOURS), measure) if len(image_set) > 1 else None
+    if near is None:
+        st.caption("It is alone in this image set.")
+        return
+    near = near.assign(rank_percentile=_ranks(image_set, near, measure))
+    shown = tiles(near, set_id=image_set.set_id, measure=measure, ringed_id=None)
+    take = partial(take_gallery_event, image_set)
+    event = show_gallery(shown, key=f"neighbours.{image_id}", empty="No neighbours.", columns=6, take=take)
+    clicked = event.clicked_id
+    if clicked is not None:
+        st.session_state[OPENED] = clicked
+        st.session_state["view.ringed"] = clicked
+        st.rerun(scope="fragment")
+
+
+def _show_decision(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
+    """Keep, drop or look again at this one; a second click takes it back."""
+    key = f"view.decided.{image_id}"
+    st.session_state[key] = row["decision"]
+    st.segmented_control(
+        "Decision",
+        [decision for decision in CHOICES if decision is not None],
+        format_func=lambda decision: f"{CHOICES[decision][1]} {escape(CHOICES[decision][0])}",
+        key=key,
+        on_change=_decide,
+        args=(image_set, image_id, key),
+        label_visibility="collapsed",
+    )
+
+
+def _decide(image_set: ImageSet, image_id: int, key: str) -> None:
+    with errors_told():
+        image_set.decisions.decide([image_id], st.session_state[key])
+
+
+def _show_steps(image_set: ImageSet, image_id: int, measure: str) -> None:
+    """Two buttons that go on along the order of the measure."""
+    ids = _in_order(image_set, measure)
+    place = ids.index(image_id) if image_id in ids else None
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        for step, icon, words in ((-1, "chevron_left", "More ambiguous"), (1, "chevron_right", "Clearer")):
+            to = None if place is None or not 0 <= place + step < len(ids) else ids[place + step]
+            st.button(
+                escape(words),
+                icon=f":material/{icon}:",
+                key=f"step.{step}",
+                disabled=to is None,
+                on_click=_open,
+                args=(to,),
+                help=f"The next one by {escape(MEASURES[measure].lower())}" if measure in MEASURES else None,
+            )
+
+
+def _in_order(image_set: ImageSet, measure: str) -> list[int]:
+    ids: list[int] = ends(image_set.table(), by=measure, collapse_twins=False).ambiguous["id"].tolist()
+    return ids
+
+
+def _open(image_id: int | None) -> None:
+    if image_id is not None:
+        st.session_state[OPENED] = st.session_state["view.ringed"] = image_id
+
+
+def _ranks(image_set: ImageSet, near: pd.DataFrame, measure: str) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    whole = with_percentile(image_set.table(), measure).set_index("id")["rank_percentile"]
+    return whole.loc[near["id"]].to_numpy(dtype=float)
+
+
+def _facts(image_set: ImageSet, row: dict[str, object]) -> pd.DataFrame:
+    rows = [("Size", f"{row['width']} × {row['height']} px")]
+    if isinstance(row["label"], str):
+        rows.insert(0, ("Class", row["label"]))
+    percentiles = {"uncertainty": row["percentile"], "confusability": row["confusability_percentile"]}
+    for measure, title in MEASURES.items():
+        value = float(row[measure])  # type: ignore[arg-type]
+        if np.isfinite(value):
+            rank = float(percentiles.get(measure, float("nan")))  # type: ignore[arg-type]
+            rows.append((title, f"{value:.4g}" + (f" · {ordinal(rank)} percentile" if np.isfinite(rank) else "")))
+    nearest = float(row["nearest_similarity"])  # type: ignore[arg-type]
+    if np.isfinite(nearest):
+        rows.append(("Nearest neighbour", f"cosine {nearest:.3f}"))
+    if row["tags"]:
+        rows.append(("Tags", str(row["tags"])))
+    rows += [(one.name, str(row[one.name])) for one in image_set.own_columns() if row[one.name] == row[one.name]]
+    head = image_set.head
+    rows.append(("Model", image_set.source.name + (f", head {head.digest[:8]}" if head else ", no head")))
+    return pd.DataFrame(rows, columns=["Fact", "Value"])

@@ -1,0 +1,54 @@
+"""Reasons on pages: a line of them with counts to choose one by, and badges for one picture."""
+
+import pandas as pd
+import streamlit as st
+
+from url_viz.analysis.filters import OneOf
+from url_viz.analysis.reasons import BETWEEN_CLASSES, reason_counts
+from url_viz.ui.text import escape
+from url_viz.ui.widgets.filters import filter_on, set_filter
+
+PICKED = "view.reason"
+
+
+def pick_reason(table: pd.DataFrame) -> str | None:
+    """A line of the reasons in `table` with their counts; the one that is picked narrows the view, as a filter does."""
+    counts = reason_counts(table["reasons"])
+    picked = picked_reason()
+    if picked is not None:
+        counts.setdefault(picked, 0)
+    if not counts:
+        return None
+    st.session_state[PICKED] = picked
+    st.pills(
+        "Why",
+        list(counts),
+        format_func=lambda name: f"{escape(name)} {counts[name]:,}",
+        key=PICKED,
+        on_change=_take,
+        label_visibility="collapsed",
+    )
+    return picked
+
+
+def picked_reason() -> str | None:
+    """The one reason that the view is narrowed to; None for none, or several."""
+    now = filter_on("reasons")
+    return now.values[0] if isinstance(now, OneOf) and len(now.values) == 1 and now.values[0] else None
+
+
+def show_reason_badges(found: pd.DataFrame) -> None:
+    """The reasons of one picture (rows of `ImageSet.reasons()`), the strongest first, with the detail on hover."""
+    with st.container(horizontal=True, gap="small"):
+        for row in found.itertuples():
+            title, detail = str(row.reason), str(row.detail)
+            if title == BETWEEN_CLASSES:
+                title = detail.partition(":")[0]
+            st.badge(escape(title), color="orange" if float(str(row.strength)) >= 0.5 else "gray", help=escape(detail))
+        if found.empty:
+            st.badge("no reason stands out", color="gray")
+
+
+def _take() -> None:
+    name = st.session_state[PICKED]
+    set_filter("reasons", OneOf("reasons", (name,)) if name else None)

@@ -1,0 +1,183 @@
+"""The sidebar: which image set and which model all pages show, and the ways to open another folder."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from url_viz.errors import UrlVizError
+from url_viz.index.store import known_sets
+from url_viz.jobs import list_jobs
+from url_viz.models.model import GIVEN, title_of
+from url_viz.models.names import EMBEDDED, OwnWeights, own_heads
+from url_viz.ui.allowed_paths import roots, subfolders
+from url_viz.ui.open_sets import open_sets
+from url_viz.ui.session import Choice, choice, choose
+from url_viz.ui.text import Markdown, escape, show_error
+from url_viz.ui.widgets.reading import KIND, latest, open_demo, open_folder, running, set_name, set_title
+from url_viz.workspace import Workspace
+
+_PATH = "browse_path"
+
+
+def show_sidebar() -> None:
+    """Draw the pickers; they write the choice that every page reads."""
+    with st.sidebar:
+        _pick_set()
+        _pick_model()
+        if st.button("Open a folder", icon=":material/folder_open:", width="stretch", key="open_folder"):
+            ask_for_folder()
+        set_id = choice().set_id
+        if set_id is not None and running(set_id) is None and open_sets().find(set_id, choice().model) is not None:
+            _offer_update(set_id)
+
+
+@st.dialog("Open a folder of pictures", width="medium")
+def ask_for_folder() -> None:
+    """Type a path, or browse to one inside the allowed roots."""
+    st.session_state.setdefault(_PATH, str(roots()[0] if roots() else Path.cwd()))
+    typed = Path(st.text_input("Folder", key=_PATH, help=_help_on_roots())).expanduser()
+    if st.button("Read this folder", type="primary", key="read_folder"):
+        try:
+            open_folder(typed, model=choice().model)
+        except UrlVizError as error:
+            show_error(error)
+        else:
+            st.rerun()
+    _browse(typed if typed.is_dir() else typed.parent)
+
+
+def _browse(here: Path) -> None:
+    try:
+        inside = subfolders(here)
+    except UrlVizError as error:
+        st.caption(escape(error))
+        return
+    with st.container(height=280, border=True):
+        if any(here.parent.resolve().is_relative_to(root) for root in roots()):
+            _folder_button("Up", here.parent, icon=":material/arrow_upward:")
+        if not inside:
+            st.caption("No folders in here.")
+        for folder in inside:
+            _folder_button(folder.name, folder, icon=":material/folder:")
+
+
+def _folder_button(name: str, folder: Path, *, icon: str) -> None:
+    st.button(escape(name), icon=icon, type="tertiary", key=f"browse_to_{folder}", on_click=_go_to, args=(str(folder),))
+
+
+def _go_to(folder: str) -> None:
+    st.session_state[_PATH] = folder
+
+
+def _help_on_roots() -> Markdown:
+    inside = escape(", ".join(map(str, roots())))
+    return Markdown(f"Folders inside {inside} may be read (\\$URL_VIZ_ROOTS).")
+
+
+def _pick_set() -> None:
+    names = {set_id: set_title(about) for set_id, about in known_sets(Workspace.at())}
+    chosen = choice().set_id
+    if chosen is not None and chosen not in names:
+        job = latest(chosen)
+        names[chosen] = set_name(Path(job.about["folder"])) if job is not None else "(not known here)"
+    if not names:
+        st.caption("No pictures read yet.")
+        return
+    ids = sorted(names, key=lambda set_id: names[set_id].lower())
+    picked = st.selectbox(
+        "Image set",
+        ids,
+        index=ids.index(chosen) if chosen in ids else None,
+        format_func=lambda set_id: names[set_id],
+        placeholder="Choose one",
+        key=f"pick_set_{chosen}",
+    )
+    if picked != chosen:
+        choose(picked)
+        st.rerun()
+
+
+def _pick_model() -> None:
+    at_hand = [name for name, model in EMBEDDED.items() if model.is_installed]
+    brought = brought_models(choice().set_id)
+    names = list(dict.fromkeys([*at_hand, *map(str, own_heads(Workspace.at())), *brought, choice().model]))
+    picked = st.selectbox(
+        "Model",
+        names,
+        index=names.index(choice().model),
+        accept_new_options=True,
+        format_func=title_of,
+        key=f"pick_model_{choice().model}",
+        help="A model at hand, any timm name (fetched once when online), the path of a checkpoint, or BACKBONE:PATH "
+        "for a timm backbone that you finetuned.",
+    )
+    if picked and picked != choice().model:
+        choose(choice().set_id, model=picked)
+        st.rerun()
+
+
+def brought_models(set_id: str | None) -> list[str]:
+    """What the user read a set with that no list knows: embeddings of their own, and backbones that they finetuned."""
+    about = dict(known_sets(Workspace.at())).get(set_id or "")
+    if about is None or set_id is None:
+        return []
+    given = [space.backbone for space in about.spaces if space.backbone.startswith(GIVEN)]
+    jobs = list_jobs(Workspace.at(), kind=KIND, about={"set_id": set_id})
+    weights = [OwnWeights.named(job.about.get("model", "")) for job in jobs]
+    return list(dict.fromkeys([*given, *(one.name for one in weights if one is not None and one.path.is_file())]))
+
+
+def _offer_update(set_id: str) -> None:
+    if choice().model.startswith(GIVEN):
+        st.caption("New pictures need embeddings of yours: `python -m url_viz embed FOLDER --embeddings FILE`.")
+        return
+    root = open_sets().get(set_id, choice().model).root
+    if st.button("Look for new pictures", icon=":material/refresh:", width="stretch", key="update_set"):
+        try:
+            open_folder(root, model=choice().model)
+        except UrlVizError as error:
+            show_error(error)
+        else:
+            st.rerun()
+
+
+def show_welcome() -> None:
+    """What a newcomer sees: what this is, and two ways in."""
+    st.title("Which of your pictures are ambiguous?")
+    st.markdown(
+        "Point URL-Viz at a folder. A pretrained model reads every picture once and shows which ones it would not "
+        "trust, on a map and in galleries, **before you train on them**. Nothing leaves this machine."
+    )
+    demo, folder, _ = st.columns([1, 1, 2])
+    if demo.button("Try the demo pictures", type="primary", icon=":material/play_arrow:", width="stretch", key="demo"):
+        with st.spinner("Making the demo pictures"):
+            open_demo(model=choice().model)
+        st.rerun()
+    if folder.button("Open a folder", icon=":material/folder_open:", width="stretch", key="open_folder_welcome"):
+        ask_for_folder()
+    st.caption(
+        "The demo holds 19 photographs, each as 19 views: cropped, blurred or darkened by a known amount. "
+        "Uncertainty is an order, not a probability: higher means less to be trusted."
+    )
+
+
+def show_not_read(now: Choice) -> None:
+    """A set that has nothing to show yet: it is being read, or was not read with this model, or is not known."""
+    if now.set_id is None or running(now.set_id) is not None:
+        st.caption("The map appears as soon as the first pictures are read.")
+        return
+    about = dict(known_sets(Workspace.at())).get(now.set_id)
+    if about is None:
+        st.info("This image set is not known here. Open its folder, or choose another one in the sidebar.")
+        return
+    if now.model.startswith(GIVEN):
+        st.info(
+            f"{escape(set_name(about.root))} has no embeddings {escape(repr(now.model.removeprefix(GIVEN)))}. "
+            "Choose another model, or bring them: `python -m url_viz embed FOLDER --embeddings FILE`.",
+            icon=":material/info:",
+        )
+        return
+    st.info(f"{escape(set_name(about.root))} was not read with {escape(now.model)} yet.", icon=":material/info:")
+    if st.button("Read it with this model", type="primary", key="read_with_model"):
+        open_folder(about.root, model=now.model)
+        st.rerun()

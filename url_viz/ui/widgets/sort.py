@@ -1,0 +1,79 @@
+"""The popover that sorts an image set's pictures into folders, as links or copies."""
+
+import shlex
+from pathlib import Path
+
+import streamlit as st
+
+from url_viz.errors import UrlVizError
+from url_viz.export.folders import How, sort_into_folders
+from url_viz.image_set import ImageSet
+from url_viz.ui.allowed_paths import allowed
+from url_viz.ui.text import Markdown, escape, show_error
+from url_viz.ui.widgets.tiles import MEASURES, measures_of
+
+MOST_COPIED = 2000
+"""More copies than this are for the command line: a page would stand still over them."""
+
+
+def show_sort(image_set: ImageSet, *, key: str) -> None:
+    """A popover that asks by what, how and where to, and sorts."""
+    with st.popover("Sort into folders", icon=":material/drive_file_move:"):
+        table = image_set.table()
+        by = st.selectbox(
+            "By",
+            ["decision", *measures_of(table)],
+            format_func=lambda name: "Decision" if name == "decision" else MEASURES.get(name, name),
+            key=f"{key}.by",
+        )
+        threshold = 90.0
+        if by == "decision":
+            st.caption("Makes keep/, drop/ and look-again/.")
+            undecided = st.toggle("Also undecided/", key=f"{key}.undecided")
+        else:
+            undecided = False
+            threshold = float(st.slider("Ambiguous from this percentile on", 0, 100, 90, key=f"{key}.threshold"))
+        how: How = st.segmented_control(
+            "As",
+            ["link", "copy"],
+            default="link",
+            required=True,
+            format_func=lambda name: "Links" if name == "link" else "Copies",
+            key=f"{key}.how",
+        )
+        out = st.text_input(
+            "Folder",
+            value=str(image_set.root.parent / f"{image_set.root.name}-sorted"),
+            key=f"{key}.out",
+            help="A new or empty folder, or one sorted into before. Nothing is overwritten or removed.",
+        )
+        count = int(table["decision"].notna().sum()) if by == "decision" and not undecided else len(table)
+        if how == "copy" and count > MOST_COPIED:
+            st.info(f"{count:,} copies are for the command line:", icon=":material/terminal:")
+            st.code(_command(image_set, out, by=by, threshold=threshold, undecided=undecided), language="bash")
+        elif st.button("Sort", type="primary", key=f"{key}.sort", disabled=not out.strip() or not count):
+            _sort(image_set, out, by=by, how=how, threshold=threshold, undecided=undecided)
+
+
+def _sort(image_set: ImageSet, out: str, *, by: str, how: How, threshold: float, undecided: bool) -> None:
+    try:
+        with st.spinner("Sorting"):
+            done = sort_into_folders(
+                image_set,
+                allowed(Path(out.strip())),
+                by=by,
+                how=how,
+                threshold_percentile=threshold,
+                with_undecided=undecided,
+            )
+    except UrlVizError as error:
+        show_error(error)
+        return
+    st.success(Markdown("\n\n".join(map(escape, done.words))))
+
+
+def _command(image_set: ImageSet, out: str, *, by: str, threshold: float, undecided: bool) -> str:
+    words = ["python", "-m", "url_viz", "sort", str(image_set.root), out, "--by", by, "--how", "copy"]
+    words += ["--undecided"] if undecided else []
+    words += [] if by == "decision" else ["--threshold", f"{threshold:g}"]
+    return shlex.join([*words, "--model", image_set.source.name])

@@ -1,0 +1,111 @@
+"""What the Explore page shows of a table: measure, scope, threshold; plain functions of plain values."""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.analysis.filters import Filter, kept
+from url_viz.analysis.ranking import ends
+from url_viz.ui.points import inside
+from url_viz.ui.routes import thumbnail_url
+from url_viz.ui.widgets.gallery import Tile
+
+Polygon = tuple[tuple[float, float], ...]
+
+MEASURES = {
+    "uncertainty": "Uncertainty",
+    "confusability": "Confusability",
+    "entropy": "Entropy (baseline)",
+    "inverse_norm": "1/norm (baseline)",
+}
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which pictures the galleries show: within a lasso (None is everywhere), and passing every filter."""
+
+    polygon: Polygon | None = None
+    filters: tuple[Filter, ...] = ()
+
+
+def measures_of(table: pd.DataFrame) -> list[str]:
+    """The measures that this table has values of; the baselines stand in only where there is no head."""
+    has_head = bool(np.isfinite(table["uncertainty"].to_numpy(dtype=float)).any())
+    wanted = ["uncertainty", "confusability"] if has_head else ["confusability", "entropy", "inverse_norm"]
+    return [m for m in wanted if np.isfinite(table[m].to_numpy(dtype=float)).any()]
+
+
+def scoped(table: pd.DataFrame, scope: Scope) -> pd.DataFrame:
+    """The rows in scope."""
+    keep = kept(table, scope.filters)
+    if scope.polygon is not None:
+        keep &= _inside(table, scope.polygon)
+    return table[keep]
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The two galleries: rows on each side of the threshold (all rows on both where there is none), best first."""
+
+    ambiguous: pd.DataFrame
+    clear: pd.DataFrame
+
+
+def sides(rows: pd.DataFrame, *, measure: str, threshold_percentile: float | None, collapse_twins: bool) -> Sides:
+    """Order the rows both ways; a threshold leaves each picture on one side only."""
+    both = ends(rows, by=measure, collapse_twins=collapse_twins)
+    if threshold_percentile is None:
+        return Sides(both.ambiguous, both.clear)
+    above = both.ambiguous["rank_percentile"] >= threshold_percentile
+    below = both.clear["rank_percentile"] < threshold_percentile
+    return Sides(both.ambiguous[above], both.clear[below])
+
+
+def page_of(rows: pd.DataFrame, *, page: int, size: int) -> pd.DataFrame:
+    """One page of rows; pages count from 1."""
+    return rows.iloc[(page - 1) * size : page * size]
+
+
+def tiles(rows: pd.DataFrame, *, set_id: str, measure: str, ringed_id: int | None) -> tuple[Tile, ...]:
+    """Rows as tiles, the measure's value and percentile printed on each."""
+    return tuple(_tile(row, set_id=set_id, measure=measure, ringed_id=ringed_id) for row in rows.to_dict("records"))
+
+
+def _tile(row: Mapping[Hashable, Any], *, set_id: str, measure: str, ringed_id: int | None) -> Tile:
+    image_id = int(row["id"])
+    return Tile(
+        id=image_id,
+        name=str(row["path"]),
+        thumbnail=thumbnail_url(set_id, image_id),
+        value=value_text(float(row[measure]), float(row["rank_percentile"])),
+        label=row["label"] if isinstance(row["label"], str) else None,
+        twins=int(row.get("twins", 0)),
+        is_ringed=image_id == ringed_id,
+        decision=row.get("decision"),
+    )
+
+
+def value_text(value: float, rank: float) -> str:
+    """`0.412 · 97th`, or `–` where there is no value."""
+    if not np.isfinite(value):
+        return "–"
+    return f"{value:.3g}" if not np.isfinite(rank) else f"{value:.3g} · {ordinal(rank)}"
+
+
+def ordinal(rank: float) -> str:
+    """`97th`, `1st`, `22nd`: a percentile in words."""
+    number = round(rank)
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+def _inside(table: pd.DataFrame, polygon: Polygon) -> NDArray[np.bool_]:
+    x, y = table["x"].to_numpy(dtype=float), table["y"].to_numpy(dtype=float)
+    placed = np.isfinite(x) & np.isfinite(y)
+    keep = np.zeros(len(table), bool)
+    keep[placed] = inside(np.asarray(polygon, float), x[placed].astype(np.float32), y[placed].astype(np.float32))
+    return keep
