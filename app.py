@@ -42,7 +42,7 @@ if get_script_run_ctx(suppress_warning=True) is None:
     from streamlit.runtime.pages_manager import PagesManager
 
     from url_viz.ui.auth import open_warning
-    from url_viz.ui.routes import middleware, routes
+    from url_viz.ui.http import middleware, routes
 
     if (warning := open_warning()) is not None:
         print(f"warning: {warning}", file=sys.stderr)

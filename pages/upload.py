@@ -3,7 +3,7 @@
 import streamlit as st
 
 from url_viz.models.model import GIVEN
-from url_viz.ui.open_sets import open_sets
+from url_viz.ui.cache import open_sets
 from url_viz.ui.session import choice
 from url_viz.ui.text import escape
 from url_viz.ui.upload import page as upload

@@ -28,7 +28,7 @@ from url_viz.models.head import load_head, save_head
 from url_viz.models.model import Model, resolve
 from url_viz.sets import skipped
 from url_viz.ui.allowed_paths import allowed, allowed_model
-from url_viz.ui.routes import middleware, picture_url, routes
+from url_viz.ui.http import middleware, picture_url, routes
 from url_viz.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]

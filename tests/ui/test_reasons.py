@@ -39,7 +39,7 @@ def badges(at: AppTest) -> str:
 def page_of_reasons() -> None:
     import streamlit as st
 
-    from url_viz.ui.open_sets import open_sets
+    from url_viz.ui.cache import open_sets
     from url_viz.ui.widgets.filters import filters_on
     from url_viz.ui.widgets.reasons import pick_reason
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from url_viz.image_set import ImageSet
-from url_viz.ui.open_sets import open_sets
+from url_viz.ui.cache import open_sets
 from url_viz.ui.session import choice
 from url_viz.ui.widgets.reading import show_reading
 from url_viz.ui.widgets.sidebar import show_not_read, show_welcome

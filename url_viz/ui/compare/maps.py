@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from url_viz.analysis.categories import category_names
 from url_viz.analysis.compare import Compared
 from url_viz.image_set import ImageSet
-from url_viz.ui.routes import card_url, mask_url, points_url
+from url_viz.ui.http import card_url, mask_url, points_url
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.charts import ramp_now
 from url_viz.ui.widgets.map import MapView, Polygon, map_event, show_map

@@ -13,8 +13,8 @@ from url_viz.index.store import About, known_sets
 from url_viz.models.model import resolve, title_of
 from url_viz.models.names import EMBEDDED, own_heads
 from url_viz.ui.allowed_paths import allowed_model
-from url_viz.ui.open_sets import open_sets
-from url_viz.ui.routes import thumbnail_url
+from url_viz.ui.cache import open_sets
+from url_viz.ui.http import thumbnail_url
 from url_viz.ui.session import choice
 from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.widgets.gallery import Tile, show_gallery

@@ -12,8 +12,8 @@ from url_viz.analysis.evaluation import share_interval
 from url_viz.errors import ImageSetError, UrlVizError
 from url_viz.export.tables import table_bytes
 from url_viz.image_set import ImageSet
+from url_viz.ui.cache import running_model
 from url_viz.ui.evaluate.charts import title_of
-from url_viz.ui.loaded import running_model
 from url_viz.ui.text import Markdown, escape, show_error
 
 SIZES = (100, 200, 500, 1000)

@@ -15,7 +15,7 @@ from url_viz.export.tables import table_bytes
 from url_viz.image_set import ImageSet
 from url_viz.ui.evaluate.charts import coverage_figure, deciles_figure, intervals_figure, title_of, with_interval
 from url_viz.ui.evaluate.results import Lead, Results
-from url_viz.ui.routes import thumbnail_url
+from url_viz.ui.http import thumbnail_url
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.gallery import Tile, show_gallery
 from url_viz.ui.widgets.reading import set_name

@@ -10,7 +10,7 @@ from url_viz.analysis.filters import kept
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.controls import VALUE, title_of_measure
 from url_viz.ui.explore.selection_map import Subset, show_subset, subsets
-from url_viz.ui.routes import MOST_DRAWN, card_url, mask_url, points_url, representatives_url
+from url_viz.ui.http import MOST_DRAWN, card_url, mask_url, points_url, representatives_url
 from url_viz.ui.widgets.filters import filters_on, title_of_column
 from url_viz.ui.widgets.map import Colour, MapEvent, MapView, map_event, show_map
 

@@ -12,7 +12,7 @@ import streamlit as st
 from url_viz.analysis.label_issues import ALONE, AMBIGUOUS, COLUMNS, CONFLICTING, KINDS, LABEL_ERROR, LabelCheck
 from url_viz.export.tables import table_bytes
 from url_viz.image_set import ImageSet
-from url_viz.ui.routes import thumbnail_url
+from url_viz.ui.http import thumbnail_url
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.decide import take_gallery_event
 from url_viz.ui.widgets.gallery import Tile, show_gallery

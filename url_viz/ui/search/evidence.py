@@ -5,7 +5,7 @@ import streamlit as st
 
 from url_viz.analysis.selective_retrieval import MODES, Comparison, Evidence, Mode
 from url_viz.image_set import ImageSet
-from url_viz.ui.beside import MOST_AT_ONCE, evidence_for
+from url_viz.ui.cache import MOST_AT_ONCE, evidence_for
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.charts import MODE_NAMES, coverage_figure, restriction_figure
 from url_viz.ui.widgets.tiles import MEASURES

@@ -13,8 +13,8 @@ from url_viz.analysis.ranking import with_percentile
 from url_viz.analysis.uploads import Refused, Scored, rank
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploads import IncomingFile
-from url_viz.ui.beside import reference
-from url_viz.ui.routes import picture_url
+from url_viz.ui.cache import reference
+from url_viz.ui.http import picture_url
 from url_viz.ui.text import escape
 from url_viz.ui.upload.batch import score_for_all, shown_name
 from url_viz.ui.upload.page import data_url

@@ -11,7 +11,7 @@ from url_viz.errors import UrlVizError
 from url_viz.index.store import About, known_sets
 from url_viz.sets import compact, disk_use, drop_model, forget, list_sets, rename, repoint, skipped
 from url_viz.ui.allowed_paths import allowed
-from url_viz.ui.open_sets import open_sets
+from url_viz.ui.cache import open_sets
 from url_viz.ui.session import choice, choose
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.reading import running, set_title

@@ -20,7 +20,7 @@ from url_viz.imaging.uploads import (
     open_archive,
 )
 from url_viz.models.runtime import Precision
-from url_viz.ui.loaded import running_model
+from url_viz.ui.cache import running_model
 from url_viz.ui.session import Choice
 
 FILES = "upload.files"

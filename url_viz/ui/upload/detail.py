@@ -10,7 +10,7 @@ from url_viz.analysis.ranking import with_percentile
 from url_viz.analysis.uploads import nearest_in
 from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
-from url_viz.ui.beside import reference
+from url_viz.ui.cache import reference
 from url_viz.ui.text import errors_told
 from url_viz.ui.upload.batch import Batch
 from url_viz.ui.upload.page import data_url

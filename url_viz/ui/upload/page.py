@@ -11,7 +11,7 @@ import streamlit as st
 from url_viz.analysis.uploads import rank
 from url_viz.image_set import ImageSet
 from url_viz.models.model import resolve
-from url_viz.ui.beside import reference
+from url_viz.ui.cache import reference
 from url_viz.ui.session import Choice
 from url_viz.ui.text import escape
 from url_viz.ui.upload.batch import FILES, Batch

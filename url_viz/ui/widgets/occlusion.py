@@ -11,8 +11,8 @@ from url_viz.analysis.occlusion import heat_of, in_words, overlay
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.query import read_query
-from url_viz.ui.loaded import running_model
-from url_viz.ui.routes import picture_url
+from url_viz.ui.cache import running_model
+from url_viz.ui.http import picture_url
 from url_viz.ui.text import ERROR_ICON, escape
 
 WANTED = "view.heat"

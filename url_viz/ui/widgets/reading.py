@@ -9,7 +9,7 @@ from url_viz.index.store import About, find_set, known_sets
 from url_viz.jobs import Job, JobState, cancel_job, list_jobs, log_tail, progress, start_job
 from url_viz.progress import Progress
 from url_viz.ui.allowed_paths import allowed, allowed_model, roots
-from url_viz.ui.open_sets import open_sets
+from url_viz.ui.cache import open_sets
 from url_viz.ui.session import choice, choose
 from url_viz.ui.text import errors_told, escape, show_error
 from url_viz.workspace import Workspace

@@ -10,7 +10,7 @@ from url_viz.jobs import list_jobs
 from url_viz.models.model import GIVEN, title_of
 from url_viz.models.names import EMBEDDED, OwnWeights, own_heads
 from url_viz.ui.allowed_paths import roots, subfolders
-from url_viz.ui.open_sets import open_sets
+from url_viz.ui.cache import open_sets
 from url_viz.ui.session import Choice, choice, choose
 from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.widgets.reading import KIND, latest, open_demo, open_folder, running, set_name, set_title

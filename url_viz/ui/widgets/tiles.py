@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.filters import Filter, kept
 from url_viz.analysis.ranking import ends
+from url_viz.ui.http import thumbnail_url
 from url_viz.ui.points import inside
-from url_viz.ui.routes import thumbnail_url
 from url_viz.ui.widgets.gallery import Tile
 
 Polygon = tuple[tuple[float, float], ...]

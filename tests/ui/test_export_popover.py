@@ -42,7 +42,7 @@ def test_many_pictures_are_shared_by_command(
     monkeypatch.setattr(share, "MOST_ZIPPED", most)
 
     def page(set_id: str, model: str) -> None:
-        from url_viz.ui.open_sets import open_sets
+        from url_viz.ui.cache import open_sets
         from url_viz.ui.widgets.export import show_share
 
         found = open_sets().get(set_id, model)

@@ -32,7 +32,7 @@ def dialog(image_set: ImageSet) -> AppTest:
     def script() -> None:
         import streamlit as st
 
-        from url_viz.ui.open_sets import open_sets
+        from url_viz.ui.cache import open_sets
         from url_viz.ui.widgets.user_columns import own_columns_dialog
 
         own_columns_dialog(open_sets().get(st.session_state["a_set"], "own:mine"))

@@ -15,10 +15,10 @@ from tests.imaging.pictures import noise, write_folder
 from url_viz.analysis.ranking import percentile
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
-from url_viz.ui.masks import HeldMasks, held_masks
-from url_viz.ui.points import decode_mask, decode_points
-from url_viz.ui.routes import (
+from url_viz.ui.http import (
+    HeldMasks,
     card_url,
+    held_masks,
     map_points,
     mask_url,
     middleware,
@@ -27,6 +27,7 @@ from url_viz.ui.routes import (
     routes,
     thumbnail_url,
 )
+from url_viz.ui.points import decode_mask, decode_points
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ def test_a_mask_keeps_what_a_filter_keeps_in_the_order_of_the_points(image_set: 
 
 
 def test_a_mask_follows_the_sample_of_a_crowd(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("url_viz.ui.routes.MOST_DRAWN", 40)
+    monkeypatch.setattr("url_viz.ui.http.MOST_DRAWN", 40)
     rng = np.random.default_rng(0)
     table = pd.DataFrame({name: rng.random(100).astype(np.float32) for name in ("x", "y", "uncertainty", "own")})
     table = table.assign(id=np.arange(100), label=None, confusability_percentile=np.float32(5))

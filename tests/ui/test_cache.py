@@ -10,7 +10,7 @@ from tests.conftest import dice_head
 from url_viz.errors import CheckpointError
 from url_viz.models.head import save_head
 from url_viz.models.model import Model
-from url_viz.ui.loaded import running_model
+from url_viz.ui.cache import running_model
 
 
 @pytest.fixture(autouse=True)

@@ -1,21 +1,26 @@
-"""The app's own HTTP routes: thumbnails, pictures, cards and the map's points, of known image sets only."""
+"""The app's own HTTP routes and their guards: thumbnails, pictures, cards and points of known image sets."""
 
 import hashlib
 import os
 import sys
+import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import wraps
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Match, Route
-from starlette.types import Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
+from streamlit import config
 
 from url_viz.analysis.categories import MOST_CATEGORIES, categories_of, category_names
 from url_viz.analysis.compare import change
@@ -28,11 +33,70 @@ from url_viz.models.names import DEFAULT
 from url_viz.printed import printable
 from url_viz.ui.allowed_paths import allowed
 from url_viz.ui.auth import login, may_enter
+from url_viz.ui.cache import open_sets
 from url_viz.ui.explore.selection_map import Subset, subsets
-from url_viz.ui.masks import held_masks
-from url_viz.ui.open_sets import open_sets
 from url_viz.ui.points import Points, drawn_sample, encode_mask, encode_points
-from url_viz.ui.sockets import OwnSocketsOnly
+
+MOST_HELD = 200
+
+
+class HeldMasks:
+    """The latest masks by what they hold; the least lately used are let go of."""
+
+    def __init__(self, most: int = MOST_HELD) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._held: OrderedDict[str, bytes] = OrderedDict()
+
+    def keep(self, mask: bytes) -> str:
+        """Hold a mask; returns its key, the same for the same mask."""
+        key = hashlib.blake2b(mask, digest_size=12).hexdigest()
+        with self._lock:
+            self._held[key] = mask
+            self._held.move_to_end(key)
+            while len(self._held) > self._most:
+                self._held.popitem(last=False)
+        return key
+
+    def get(self, key: str) -> bytes | None:
+        """The mask of a key; None where it is not held any more."""
+        with self._lock:
+            return self._held.get(key)
+
+
+held_masks = HeldMasks()
+
+
+class OwnSocketsOnly:
+    """Refuses a WebSocket whose Origin is another host or port than the one it was opened on (403)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket" and not _is_own(Headers(scope=scope)):
+            await WebSocketClose()(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def _is_own(headers: Headers) -> bool:
+    """Whether a page of ours asks, or one whose origin Streamlit's settings name; programs send no Origin at all.
+
+    A proxy may tell the host that the page was opened on as X-Forwarded-Host: no page can set that of a socket.
+    """
+    origin = headers.get("origin")
+    if origin is None or not config.get_option("server.enableCORS"):
+        return True
+    if origin in {named.strip() for named in config.get_option("server.corsAllowedOrigins")}:
+        return True
+    named = (headers.get("host", ""), headers.get("x-forwarded-host", "").partition(",")[0].strip())
+    try:
+        host = urlsplit(origin).netloc.lower()
+    except ValueError:  # brackets that close nothing
+        return False
+    return bool(host) and host in {one.lower() for one in named}
+
 
 BASE = "/url-viz"
 MOST_DRAWN = 100_000
@@ -73,7 +137,7 @@ def points_url(
     """Where the map's points are; another version is another URL, and the points are fetched again.
 
     `measure`, any numeric column, takes the place of uncertainty there; `category`, any column of few values, that of
-    the class. `subset` is the key of a projection of its own (`ui.explore.selection_map`). `state` is what else may have
+    the class. `subset` is the key of a projection of its own (`selection_map`). `state` is what else may have
     changed, such as the version of the decisions. The measure `change` is that against the model `before`.
     """
     query = {
