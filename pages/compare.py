@@ -4,10 +4,10 @@ import streamlit as st
 
 from url_viz.ui.compare import maps as compare_maps
 from url_viz.ui.compare import page as compare
-from url_viz.ui.opened import opened_or_stop
 from url_viz.ui.widgets.picture import OPENED, show_picture
+from url_viz.ui.widgets.sidebar import require_image_set
 
-first = opened_or_stop()
+first = require_image_set()
 
 compare.show_heading(first)
 second = compare.pick_second(first)

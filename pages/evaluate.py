@@ -5,12 +5,12 @@ import streamlit as st
 from url_viz.ui.evaluate import page as evaluate
 from url_viz.ui.evaluate.crop import show_crop_test
 from url_viz.ui.evaluate.results import results_of
-from url_viz.ui.opened import opened_or_stop
 from url_viz.ui.widgets.picture import OPENED, show_picture
 from url_viz.ui.widgets.reading import running
+from url_viz.ui.widgets.sidebar import require_image_set
 from url_viz.ui.widgets.tiles import measures_of
 
-image_set = opened_or_stop()
+image_set = require_image_set()
 
 evaluate.show_heading(image_set)
 if running(image_set.set_id) is not None:

@@ -7,15 +7,15 @@ from url_viz.ui.explore import map as explore_map
 from url_viz.ui.explore.address import keep_view, restore_view
 from url_viz.ui.explore.refit import show_refit
 from url_viz.ui.explore.twins import show_twins_button
-from url_viz.ui.opened import opened_or_stop
 from url_viz.ui.widgets.decide import show_decide_bar
 from url_viz.ui.widgets.filters import filters_on, show_filter_popover
 from url_viz.ui.widgets.picture import OPENED, show_picture
 from url_viz.ui.widgets.reading import running
 from url_viz.ui.widgets.reasons import pick_reason
+from url_viz.ui.widgets.sidebar import require_image_set
 from url_viz.ui.widgets.tiles import Scope
 
-image_set = opened_or_stop()
+image_set = require_image_set()
 
 restore_view(explore_map.map_key(image_set))
 table = image_set.table()

@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from url_viz.ui.opened import opened_or_stop
 from url_viz.ui.search import page as search
 from url_viz.ui.search import query as search_query
 from url_viz.ui.search.evidence import show_evidence
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.reading import set_name
+from url_viz.ui.widgets.sidebar import require_image_set
 
-image_set = opened_or_stop()
+image_set = require_image_set()
 
 table = image_set.table()
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):

@@ -1,10 +1,11 @@
-"""The sidebar: which image set and which model all pages show, and the ways to open another folder."""
+"""The sidebar: which image set and model all pages show, ways to open a folder, and how each page begins."""
 
 from pathlib import Path
 
 import streamlit as st
 
 from url_viz.errors import UrlVizError
+from url_viz.image_set import ImageSet
 from url_viz.index.store import known_sets
 from url_viz.jobs import list_jobs
 from url_viz.models.model import GIVEN, title_of
@@ -13,7 +14,7 @@ from url_viz.ui.allowed_paths import roots, subfolders
 from url_viz.ui.cache import open_sets
 from url_viz.ui.session import Choice, choice, choose
 from url_viz.ui.text import Markdown, escape, show_error
-from url_viz.ui.widgets.reading import KIND, latest, open_demo, open_folder, running, set_name, set_title
+from url_viz.ui.widgets.reading import KIND, latest, open_demo, open_folder, running, set_name, set_title, show_reading
 from url_viz.workspace import Workspace
 
 _PATH = "browse_path"
@@ -181,3 +182,19 @@ def show_not_read(now: Choice) -> None:
     if st.button("Read it with this model", type="primary", key="read_with_model"):
         open_folder(about.root, model=now.model)
         st.rerun()
+
+
+def require_image_set() -> ImageSet:
+    """The chosen image set, under the line that tells how far a reading is; the page ends where it has no pictures."""
+    now = choice()
+    if now.set_id is None:
+        show_welcome()
+        st.stop()
+    image_set = open_sets().find(now.set_id, now.model)
+    shown = image_set if image_set is not None and len(image_set) else None
+    with st.container():  # always there, so that what follows keeps its place, and its state, when the line goes
+        show_reading(now.set_id, shown_version=shown.version if shown is not None else None)
+    if shown is None:
+        show_not_read(now)
+        st.stop()
+    return shown
