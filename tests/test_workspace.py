@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from url_viz.errors import WorkspaceError
-from url_viz.workspace import SCHEMA_VERSION, Workspace, default_workspace, replaced, set_id_of
+from url_viz.files import replaced
+from url_viz.workspace import SCHEMA_VERSION, Workspace, default_workspace, set_id_of
 
 
 class TestReplaced:

@@ -24,8 +24,8 @@ from training.augment import view_of
 from training.blend import blended_losses, instance_losses
 from training.command import command
 from training.config import Augmentation, CacheConfig
+from training.data.pictures import NO_LABEL
 from training.data.source import Encoded, Source, source_of
-from training.data.spec import NO_LABEL
 from training.data.tars import BadSample, classes_of_size
 from training.lock import alone_in
 from training.share import WHOLE, Share

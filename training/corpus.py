@@ -27,8 +27,8 @@ from training.command import command
 from training.data import collect, rendered
 from training.data.collect import Drawn, Labelled
 from training.data.packages import Unpacked, pip_unpacked, unpacked
+from url_viz.files import replaced
 from url_viz.progress import Clock, command_report
-from url_viz.workspace import replaced
 
 PHOTOGRAPHS = (
     "mate-backgrounds",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.spec import PictureList
+from training.data.pictures import PictureList
 from url_viz.analysis.crop_test import CROP_SHARES, middle_of
 from url_viz.errors import NoImagesError
 from url_viz.imaging.preprocess import Preprocessing

@@ -11,7 +11,7 @@ import json
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +20,14 @@ from numpy.typing import NDArray
 from training.cache import classes_of_classifier, classifier_classes
 from training.command import command
 from training.config import EvaluateConfig
+from training.data.pictures import PictureList
 from training.data.soft_labels import COLLECTION, soft_labels_of
-from training.data.spec import PictureList, labelled_pictures_of
+from training.data.spec import labelled_pictures_of
 from training.embed import Embedded, embed_pictures
+from training.evaluation import HEAD, Beside, Comparisons, Crop, Evaluation, Order, Upstream
+from training.figures import write_figures
 from url_viz.analysis.baselines import all_baselines
 from url_viz.analysis.metrics import (
-    Interval,
     Scored,
     bootstrap_interval,
     classification_auroc,
@@ -37,93 +39,13 @@ from url_viz.analysis.metrics import (
     risk_coverage,
 )
 from url_viz.errors import FolderError, HeadMismatchError
+from url_viz.files import replaced
 from url_viz.models.head import Head
 from url_viz.models.model import Model, load_model
 from url_viz.progress import command_report
-from url_viz.workspace import replaced
 
-HEAD = "head"
 CURVE_POINTS = 101
 TENTHS = 10
-
-
-@dataclass(frozen=True)
-class Order:
-    """How one uncertainty orders a set. `interval` is R-AUROC's 95 % bootstrap interval, `risk` at `coverage`.
-
-    `recall_by_tenth` is recall@1 of each tenth of the pictures, from the clearest to the most uncertain.
-    """
-
-    name: str
-    r_auroc: float
-    interval: Interval
-    aurc: float
-    coverage: tuple[float, ...]
-    risk: tuple[float, ...]
-    beside: "Comparisons"
-    recall_by_tenth: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True)
-class Comparisons:
-    """An uncertainty against more than recall@1 within the set; nan where what it takes was not there.
-
-    `classification_auroc`: against the classifier's errors. `human_alignment`: Spearman with the entropy of people's
-    votes. `ood_auroc` and `mixed_r_auroc`: beside an upstream set.
-    """
-
-    classification_auroc: float = math.nan
-    human_alignment: float = math.nan
-    ood_auroc: float = math.nan
-    mixed_r_auroc: float = math.nan
-
-
-@dataclass(frozen=True)
-class Beside:
-    """What the comparisons take, None where there is none.
-
-    `classes` (N,): each picture's class among the classifier's, −1 unknown. `entropy_nats` (N,): of people's votes.
-    """
-
-    classes: NDArray[np.int64] | None = None
-    entropy_nats: NDArray[np.float64] | None = None
-    upstream: "Upstream | None" = None
-
-
-@dataclass(frozen=True)
-class Upstream:
-    """An upstream set that was embedded with the same model, and its `labels` (N,)."""
-
-    embedded: Embedded
-    labels: NDArray[np.int32]
-
-
-@dataclass(frozen=True)
-class Crop:
-    """One picture's crop: the share of the sides it keeps, and whether the head finds it more uncertain."""
-
-    share: float
-    is_more_uncertain: bool
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Every figure of a model on a labelled set; `crop_test` is nan where it was not asked for."""
-
-    model: str
-    data: str
-    precision: str
-    pictures: int
-    classes: int
-    unreadable: int
-    recall_at_1: float
-    crop_test: float
-    orders: tuple[Order, ...]
-    crops: tuple[Crop, ...] = ()
-
-    def order(self, name: str) -> Order:
-        """The figures of the order with this name."""
-        return next(order for order in self.orders if order.name == name)
 
 
 def main(config: EvaluateConfig) -> None:
@@ -141,8 +63,6 @@ def main(config: EvaluateConfig) -> None:
     if config.json is not None:
         write_json(evaluation, config.json)
     if config.figures is not None:
-        from training.figures import write_figures
-
         print("\n".join(str(path) for path in write_figures(evaluation, config.figures)))
 
 

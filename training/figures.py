@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.evaluate import HEAD, Evaluation, Order
+from training.evaluation import HEAD, Evaluation, Order
 from url_viz.figures import PALETTE
-from url_viz.workspace import replaced
+from url_viz.files import replaced
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

@@ -27,13 +27,13 @@ from training.store import Cache, read_failures
 from training.train import RunPaths, final_figures, provenance_of, save_run, train
 from url_viz.analysis.metrics import nearest_others, r_auroc, spearman
 from url_viz.errors import HeadMismatchError, ModelError
+from url_viz.files import replaced
 from url_viz.models.backbone import save_backbone
 from url_viz.models.head import Head
 from url_viz.models.head_module import HeadModule
 from url_viz.models.model import Model, Source, backbone_weights_of, load_model, load_source, resolve
 from url_viz.models.names import file_digest
 from url_viz.progress import Report, command_report
-from url_viz.workspace import replaced
 
 NEEDS_AGREEMENT = 0.2
 """Below this rank agreement on held-out pictures an adapted head is told to be of little use."""

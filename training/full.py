@@ -20,7 +20,8 @@ from torch import Tensor, nn
 
 from training.augment import view_of
 from training.config import FinetuneConfig, as_record
-from training.data.spec import PictureList, labelled_pictures_of
+from training.data.pictures import PictureList
+from training.data.spec import labelled_pictures_of
 from training.joint import (
     Batch,
     JointModel,
@@ -38,6 +39,7 @@ from training.rows import ids_held_out
 from training.train import RunPaths
 from url_viz.analysis.metrics import classification_auroc, r_auroc, recall_at_1
 from url_viz.errors import FolderError, HeadMismatchError
+from url_viz.files import replaced
 from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.preprocess import Preprocessing, normalised
 from url_viz.imaging.read import Picture, read_picture
@@ -48,7 +50,6 @@ from url_viz.models.model import backbone_weights_of
 from url_viz.models.names import file_digest
 from url_viz.models.runtime import choose_device
 from url_viz.progress import Clock, Report
-from url_viz.workspace import replaced
 
 VIEW_RESOLUTION = 2
 """Pictures are decoded at so many times the backbone's short side, since a view may show a small part of them."""

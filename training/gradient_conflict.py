@@ -24,9 +24,9 @@ from training.command import command
 from training.config import ConflictConfig, Joint, Recipe
 from training.joint import Batch, JointModel, joint_model, order_of_epoch, scores_of, steps_an_epoch, train_jointly
 from url_viz.analysis.metrics import classification_auroc
+from url_viz.files import replaced
 from url_viz.models.backbone import Backbone, create_network
 from url_viz.progress import Clock, Report, command_report
-from url_viz.workspace import replaced
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

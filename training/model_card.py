@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from training.evaluate import HEAD, Evaluation
+from training.evaluation import HEAD, Evaluation
 from url_viz.models.head import Head
 
 ALONE = (HEAD, "entropy", "max_probability", "inverse_norm")

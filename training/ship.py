@@ -33,16 +33,17 @@ from training.config import (
 )
 from training.data.spec import labelled_pictures_of
 from training.embed import embed_pictures
-from training.evaluate import HEAD, Evaluation, evaluate, write_json
+from training.evaluate import evaluate, write_json
+from training.evaluation import HEAD, Evaluation
 from training.model_card import Card, card_text
 from training.rows import rows_of
 from training.train import RunPaths, final_figures, provenance_of, save_run, train
 from url_viz.errors import NoImagesError
+from url_viz.files import replaced
 from url_viz.models.head import Head, save_head
 from url_viz.models.model import Model, Source, load_model, with_head
 from url_viz.models.names import HEADS
 from url_viz.progress import command_report, silent
-from url_viz.workspace import replaced
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from url_viz.errors import CacheError
-from url_viz.workspace import replaced
+from url_viz.files import replaced
 
 FORMAT_VERSION = 1
 LONGEST_VALUE = 200

@@ -28,11 +28,11 @@ from training.rows import Rows, rows_of
 from training.store import Cache, open_cache
 from url_viz.analysis.metrics import r_auroc, spearman
 from url_viz.errors import CacheError
+from url_viz.files import replaced
 from url_viz.models.head import Head, Provenance, save_head
 from url_viz.models.head_module import HeadModule
 from url_viz.models.runtime import choose_device
 from url_viz.progress import Clock, Report, command_report
-from url_viz.workspace import replaced
 
 BATCH_OF_BASE_RATE = 256
 BETAS = (0.8, 0.95)

@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from url_viz.errors import WorkspaceError
-from url_viz.workspace import replaced
+from url_viz.files import replaced
 
 BACKUPS = "backups"
 _WHOLE = ".whole"

@@ -17,12 +17,13 @@ from typing import IO
 from filelock import FileLock, Timeout
 
 from url_viz.errors import FolderError, ImageSetError, WorkspaceError
+from url_viz.files import replaced
 from url_viz.image_set import read_before
 from url_viz.imaging.scan import display_name
 from url_viz.index.damage import full_disk_is_told
 from url_viz.index.store import Store, Writer, find_set, known_sets, read_about, write_about
 from url_viz.sets import Agreement, check_agreement
-from url_viz.workspace import SCHEMA_VERSION, SetPaths, Workspace, replaced
+from url_viz.workspace import SCHEMA_VERSION, SetPaths, Workspace
 
 LABEL = "url-viz-image-set.json"
 FORMAT = "url-viz image set"

@@ -3,41 +3,14 @@
 import hashlib
 import json
 import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from url_viz.errors import WorkspaceError
+from url_viz.files import replaced
 
 SCHEMA_VERSION = 1
 HOME_VARIABLE = "URL_VIZ_HOME"
-
-
-def _umask() -> int:
-    """What this process takes from new files' permissions; the only way to ask is to set it."""
-    found = os.umask(0o077)
-    os.umask(found)
-    return found
-
-
-_UMASK = _umask()
-
-
-@contextmanager
-def replaced(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path` to write to; on success it takes the place of `path` in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o666 & ~_UMASK)  # mkstemp's is for secrets; others of a shared workspace read this
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def default_workspace() -> Path:

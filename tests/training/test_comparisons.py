@@ -15,7 +15,8 @@ from tests.training.test_evaluate import first_number_head
 from training.config import EvaluateConfig
 from training.data.spec import labelled_pictures_of
 from training.embed import Embedded, embed_pictures
-from training.evaluate import Beside, Upstream, against_classifier, classes_of, evaluate, human_entropy_of, main, table
+from training.evaluate import against_classifier, classes_of, evaluate, human_entropy_of, main, table
+from training.evaluation import Beside, Upstream
 from url_viz.analysis.metrics import (
     Scored,
     classification_auroc,

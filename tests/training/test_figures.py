@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.evaluate import Crop, Evaluation, Order, order_of
+from training.evaluate import order_of
+from training.evaluation import Crop, Evaluation, Order
 from training.figures import crop_figure, risk_coverage_figure, tenths_figure, write_figures
 
 

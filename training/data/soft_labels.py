@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from training.data.collect import Labelled
 from training.data.listing import picture_list, required
-from training.data.spec import PictureList
+from training.data.pictures import PictureList
 from url_viz.errors import FolderError
 
 COLLECTION = ("cifar10h", "treeversity1", "turkey", "pig", "benthic")

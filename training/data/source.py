@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Protocol
 
 from training.config import CacheConfig
-from training.data.spec import PictureList, is_tar, labelled_pictures_of, pictures_of, tar_path
+from training.data.pictures import PictureList
+from training.data.spec import is_tar, labelled_pictures_of, pictures_of, tar_path
 from training.data.tars import BadSample, classes_of_size, samples_of, shards_of
 from url_viz.errors import FolderError
 from url_viz.imaging.decode import read_file

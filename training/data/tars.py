@@ -17,7 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import IO
 
-from training.data.spec import NO_LABEL
+from training.data.pictures import NO_LABEL
 from url_viz.errors import FolderError
 from url_viz.imaging.digest import image_id
 from url_viz.imaging.scan import EXTENSIONS

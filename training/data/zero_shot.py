@@ -14,7 +14,7 @@ import numpy as np
 from training.data import official, soft_labels
 from training.data.collect import Labelled
 from training.data.listing import class_folders, picture_list, required
-from training.data.spec import PictureList
+from training.data.pictures import PictureList
 from url_viz.errors import FolderError, NoImagesError
 
 DEFAULT_SPLIT = "test"

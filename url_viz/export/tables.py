@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from url_viz.errors import FolderError
-from url_viz.workspace import replaced
+from url_viz.files import replaced
 
 KINDS = (".csv", ".parquet")
 _FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")

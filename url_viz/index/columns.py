@@ -20,9 +20,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from url_viz.errors import ImageSetError, WorkspaceError
+from url_viz.files import replaced
 from url_viz.index.own_values import Values, cleaned
 from url_viz.index.tables import positions_of
-from url_viz.workspace import SetPaths, replaced
+from url_viz.workspace import SetPaths
 
 FOLDERS = "folders"
 """The label that is the class folder of a picture, as it is where nothing else was chosen."""

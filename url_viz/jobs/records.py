@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from url_viz.errors import JobError
+from url_viz.files import replaced
 from url_viz.jobs.process import ProcessMark
-from url_viz.workspace import replaced
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from url_viz.errors import JobError
+from url_viz.files import replaced
 from url_viz.jobs.paths import JobPaths
-from url_viz.workspace import HOME_VARIABLE, replaced
+from url_viz.workspace import HOME_VARIABLE
 
 TOOLS = ("sbatch", "srun", "squeue", "scancel", "sinfo")
 """What has to be on PATH; submitit looks for srun, though nothing here runs it."""

@@ -17,9 +17,9 @@ from timm.data import resolve_model_data_config
 from torch import Tensor, nn
 
 from url_viz.errors import CheckpointError, ModelError, WeightsUnavailableError
+from url_viz.files import replaced
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.models.names import EMBEDDED, Embedded, file_digest
-from url_viz.workspace import replaced
 
 HUB = ("huggingface.co", 443)
 HUB_TIMEOUT_S = 3.0

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from url_viz.errors import CheckpointError, HeadMismatchError
-from url_viz.workspace import replaced
+from url_viz.files import replaced
 
 FORMAT = "url-viz head"
 FORMAT_VERSION = 1

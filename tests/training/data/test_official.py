@@ -13,7 +13,8 @@ from PIL import Image
 from scipy.io import savemat
 
 from tests.training.data import layouts
-from training.data.spec import PictureList, pictures_of
+from training.data.pictures import PictureList
+from training.data.spec import pictures_of
 from url_viz.errors import FolderError
 
 

@@ -9,7 +9,8 @@ import pytest
 from scipy.io import savemat
 
 from tests.training.data import layouts
-from training.data.spec import PictureList, labelled_pictures_of, pictures_of
+from training.data.pictures import PictureList
+from training.data.spec import labelled_pictures_of, pictures_of
 from training.data.zero_shot import SETS
 from url_viz.errors import FolderError, NoImagesError
 

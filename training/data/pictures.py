@@ -1,0 +1,44 @@
+"""A list of pictures with ids and labels, as commands take them."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+NO_LABEL = -1
+
+
+@dataclass(frozen=True)
+class PictureList:
+    """N files below `root`. `ids` (N,) int64, `labels` (N,) int32 into `classes`, −1 where there is none."""
+
+    root: Path
+    paths: tuple[bytes, ...]
+    ids: NDArray[np.int64]
+    labels: NDArray[np.int32]
+    classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        assert len(self.paths) == len(self.ids) == len(self.labels)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether the files lie in class folders."""
+        return bool(self.classes)
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits made from the paths and labels, in their order."""
+        state = hashlib.blake2b(b"\0".join(self.paths), digest_size=8)
+        state.update(self.labels.tobytes())
+        return state.hexdigest()
+
+    def taken(self, places: NDArray[np.int64]) -> "PictureList":
+        """The files at `places`, in that order."""
+        paths = tuple(self.paths[place] for place in places)
+        return replace(self, paths=paths, ids=self.ids[places], labels=self.labels[places])
