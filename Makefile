@@ -54,11 +54,11 @@ bench: $(VENV)/.dev  ## measure, and write docs/performance.md
 torture: $(VENV)/.dev browser  ## the many-seed runs that are too long for `make test`
 	$(BIN)/python -m pytest -m torture
 
-SHIP := $(BIN)/python -m training.ship --corpus build/corpus
+SHIP := $(BIN)/python -m tools.heads.ship --corpus build/corpus
 SMALLER := --limit 2000 --most-a-set 300 --seeds 3 --no-crop-test
 
 heads: $(VENV)/.dev  ## collect the corpus anew and train the three shipped heads (4.7 GB of downloads)
-	$(BIN)/python -m training.corpus --out build/corpus
+	$(BIN)/python -m tools.heads.corpus --out build/corpus
 	$(SHIP) --work build/heads/lite0 --report
 	$(SHIP) --work build/heads/lite1 --model tf_efficientnet_lite1 $(SMALLER) --report
 	$(SHIP) --work build/heads/lite2 --model tf_efficientnet_lite2 $(SMALLER) --report

@@ -1,6 +1,6 @@
 """Planted label errors found again, beside cleanlab: `python -m benchmarks.suspects [FOLDER …] [--cleanlab PYTHON]`.
 
-Each FOLDER holds class folders; without any, the development sets of `training.corpus` are collected. A share of the
+Each FOLDER holds class folders; without any, the development sets of `tools.heads.corpus` are collected. A share of the
 labels is changed by dice, or to the most similar class, while a tenth of the pictures are blended half and half with a
 picture of another class and a tenth are blurred or cropped past recognition: their labels stay, and are no errors.
 
@@ -107,7 +107,7 @@ def main() -> None:
 
 def collected(out: Path) -> list[Path]:
     """The development sets, collected from their packages where they are not there yet."""
-    from training.corpus import LABELLED
+    from tools.heads.corpus import LABELLED
 
     if not (out / "development").exists():
         for part in LABELLED[:5]:

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
-COMMAND = re.compile(r"^ {4}python -m ((?:url_viz|training)\b.*)$", re.MULTILINE)
+COMMAND = re.compile(r"^ {4}python -m ((?:url_viz|training|tools)\b.*)$", re.MULTILINE)
 
 
 def commands() -> list[str]:

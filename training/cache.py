@@ -27,8 +27,8 @@ from training.config import Augmentation, CacheConfig
 from training.data.pictures import NO_LABEL
 from training.data.source import Encoded, Source, source_of
 from training.data.tars import BadSample, classes_of_size
+from training.distributed import WHOLE, Share
 from training.lock import alone_in
-from training.share import WHOLE, Share
 from training.store import ROW, Cache, CachePaths, Manifest, Shard, open_cache
 from training.targets import fitted_classifier_loss, own_classifier_loss
 from url_viz.errors import CacheError, ImageError, NoImagesError

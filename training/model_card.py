@@ -67,7 +67,7 @@ picture, not an unfamiliar one.
 | optimiser | {training["epochs"]} epochs, batches of {training["batch"]}, base rate {training["base_rate"]} |
 | seed | {recipe["seed"]} |
 
-Made by `python -m training.corpus` and `{card.command}`; the header holds the whole recipe."""
+Made by `python -m tools.heads.corpus` and `{card.command}`; the header holds the whole recipe."""
 
 
 def _told(values: object) -> str:

@@ -12,8 +12,8 @@ from training.cache import write_cache, write_shards
 from training.config import Augmentation, CacheConfig, FinetuneConfig, Recipe
 from training.data.source import Tars, source_of
 from training.data.spec import pictures_of
+from training.distributed import Share
 from training.finetune import finetune
-from training.share import Share
 from training.store import CachePaths, open_cache, read_failures, read_manifest
 from url_viz.errors import CacheError, FolderError, NoImagesError
 from url_viz.models.model import Model

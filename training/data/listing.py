@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.data.collect import Labelled
-from training.data.pictures import PictureList
+from training.data.pictures import Labelled, PictureList
 from url_viz.errors import FolderError
 from url_viz.imaging.digest import image_id
 

@@ -42,3 +42,11 @@ class PictureList:
         """The files at `places`, in that order."""
         paths = tuple(self.paths[place] for place in places)
         return replace(self, paths=paths, ids=self.ids[places], labels=self.labels[places])
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """One picture of a labelled set: its class, and where it lies."""
+
+    label: str
+    path: Path

@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.collect import Labelled
 from training.data.listing import picture_list, required
-from training.data.pictures import PictureList
+from training.data.pictures import Labelled, PictureList
 from url_viz.errors import FolderError
 
 COLLECTION = ("cifar10h", "treeversity1", "turkey", "pig", "benthic")

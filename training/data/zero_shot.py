@@ -12,9 +12,8 @@ from types import MappingProxyType
 import numpy as np
 
 from training.data import official, soft_labels
-from training.data.collect import Labelled
 from training.data.listing import class_folders, picture_list, required
-from training.data.pictures import PictureList
+from training.data.pictures import Labelled, PictureList
 from url_viz.errors import FolderError, NoImagesError
 
 DEFAULT_SPLIT = "test"

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from training.data.resources import resources_of
+from tools.heads.resources import resources_of
+from training.data.pictures import Labelled
 from url_viz.errors import ImageError
 from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.scan import EXTENSIONS
@@ -28,14 +29,6 @@ NO_PICTURES = re.compile(
     re.IGNORECASE,
 )
 """Names of a game's maps for shading, which are no pictures anybody looks at."""
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """One picture of a labelled set: its class, and where it lies."""
-
-    label: str
-    path: Path
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tests.imaging.pictures import encoded, noise
-from training.data.collect import by_file_name, by_parent, pieces_of
-from training.data.rendered import LETTERS, letters
-from training.data.resources import resources_of
+from tools.heads.collect import by_file_name, by_parent, pieces_of
+from tools.heads.rendered import LETTERS, letters
+from tools.heads.resources import resources_of
 from url_viz.errors import FolderError
 
 DEJAVU = Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf")

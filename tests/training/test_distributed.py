@@ -12,7 +12,7 @@ import pytest
 
 from training.cache import main, write_cache, write_shards
 from training.config import Augmentation, CacheConfig
-from training.share import Share
+from training.distributed import Share
 from training.store import CachePaths, open_cache, read_failures
 from url_viz.errors import JobError
 from url_viz.models.model import Model

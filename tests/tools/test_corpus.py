@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from tests.training.conftest import draw
-from training import corpus
-from training.data import collect
-from training.data.collect import Labelled, by_card, by_catalog, by_folder, by_icon_name, pictures_of, spread, windows
-from training.data.packages import unpacked
+from tools.heads import collect, corpus
+from tools.heads.collect import by_card, by_catalog, by_folder, by_icon_name, pictures_of, spread, windows
+from tools.heads.packages import unpacked
+from training.data.pictures import Labelled
 from url_viz.errors import FolderError
 from url_viz.models.names import DEFAULT, HEADS
 

@@ -10,9 +10,9 @@ import pytest
 import tyro
 
 from tests.training.conftest import draw
+from tools.heads.ship import ShipConfig, command_of, main
 from training.command import FLAT
 from training.config import Augmentation, Recipe
-from training.ship import ShipConfig, command_of, main
 from training.train import RunPaths
 from url_viz.errors import NoImagesError
 from url_viz.models.head import load_head
@@ -82,10 +82,10 @@ def test_the_card_of_a_shipped_head_is_of_that_head(name: str) -> None:
 
 
 def ship_commands_of_make() -> list[list[str]]:
-    """The options of each training.ship that `make heads` runs."""
+    """The options of each tools.heads.ship that `make heads` runs."""
     told = subprocess.run(["make", "-n", "heads"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     lines = [shlex.split(line) for line in told.splitlines()]
-    return [line[line.index("training.ship") + 1 :] for line in lines if "training.ship" in line]
+    return [line[line.index("tools.heads.ship") + 1 :] for line in lines if "tools.heads.ship" in line]
 
 
 def test_make_heads_runs_the_command_on_each_card() -> None:
@@ -104,5 +104,5 @@ def test_a_corpus_without_sets_is_told(
 ) -> None:
     monkeypatch.setenv(HOME_VARIABLE, str(prepared))
     (tiny_corpus / "development").rename(tmp_path / "elsewhere")
-    with pytest.raises(NoImagesError, match=r"training\.corpus"):
+    with pytest.raises(NoImagesError, match=r"tools\.heads\.corpus"):
         main(config_of(tiny_corpus, tmp_path))

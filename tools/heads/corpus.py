@@ -1,6 +1,6 @@
 """Collect freely licensed pictures from Debian packages and pip-shipped sets, kept apart by use.
 
-    python -m training.corpus OUT [--downloads DIR]
+    python -m tools.heads.corpus OUT [--downloads DIR]
 
 Writes OUT/upstream/PACKAGE/*.jpg (no labels), OUT/development/SET/CLASS/*.jpg (looked at as often as one likes),
 OUT/report/SET/CLASS/*.jpg (other packages, run once a shipped head) and OUT/sources.json (package, version, use,
@@ -23,10 +23,11 @@ import numpy as np
 from PIL import Image
 from typing_extensions import Doc
 
+from tools.heads import collect, rendered
+from tools.heads.collect import Drawn
+from tools.heads.packages import Unpacked, pip_unpacked, unpacked
 from training.command import command
-from training.data import collect, rendered
-from training.data.collect import Drawn, Labelled
-from training.data.packages import Unpacked, pip_unpacked, unpacked
+from training.data.pictures import Labelled
 from url_viz.files import replaced
 from url_viz.progress import Clock, command_report
 

@@ -1,8 +1,8 @@
 """Make a head that ships with the app, and its model card, from the corpus: one command a head.
 
-    python -m training.ship --corpus CORPUS --work DIR [--model NAME] [--report]
+    python -m tools.heads.ship --corpus CORPUS --work DIR [--model NAME] [--report]
 
-CORPUS is what training.corpus wrote. Caches the upstream pictures, trains several seeds, measures each on the
+CORPUS is what tools.heads.corpus wrote. Caches the upstream pictures, trains several seeds, measures each on the
 development sets, and writes the seed with the best held-out upstream figure to url_viz/models/heads/NAME.safetensors
 with its card NAME.md. --report also runs that one head on the report sets: once a shipped head, never to choose.
 """
@@ -50,7 +50,7 @@ from url_viz.progress import command_report, silent
 class ShipConfig:
     """Make a head that ships with the app, and its model card."""
 
-    corpus: Annotated[Path, Doc("Folder written by training.corpus.")]
+    corpus: Annotated[Path, Doc("Folder written by tools.heads.corpus.")]
     work: Annotated[Path, Doc("Folder for the cache and the runs; kept, so that a second run goes on.")]
     model: Annotated[str, Doc("Backbone by zoo or timm name.")] = DEFAULT_MODEL
     heads: Annotated[Path, Doc("Folder for the head and its card.")] = HEADS
@@ -124,7 +124,7 @@ def main(config: ShipConfig) -> None:
 def command_of(config: ShipConfig) -> str:
     """The command that makes this head again, as its card tells it: without the folders, and what is usual left out."""
     usual = {field.name: field.default for field in fields(ShipConfig)}
-    words = ["python -m training.ship"]
+    words = ["python -m tools.heads.ship"]
     for name in ("model", "limit", "most_a_set", "seeds", "crop_test", "precision", "report"):
         value, option = getattr(config, name), name.replace("_", "-")
         if value == usual[name]:
@@ -161,7 +161,7 @@ def _sets(config: ShipConfig, use: str) -> list[Path]:
     """The folders of the labelled sets under this use; raises NoImagesError where the corpus has none."""
     sets = sorted(path for path in (config.corpus / use).glob("*") if path.is_dir())
     if not sets:
-        raise NoImagesError(f"{config.corpus / use} holds no sets. Run python -m training.corpus first.")
+        raise NoImagesError(f"{config.corpus / use} holds no sets. Run python -m tools.heads.corpus first.")
     return sets
 
 
