@@ -8,6 +8,7 @@ import pytest
 
 from url_viz.errors import WorkspaceError
 from url_viz.files import replaced
+from url_viz.sealed import unsealed
 from url_viz.workspace import SCHEMA_VERSION, Workspace, default_workspace, set_id_of
 
 
@@ -76,7 +77,7 @@ class TestOpening:
         stamp = first.about.stat().st_mtime_ns
         assert Workspace.at(tmp_path / "a" / "b") == first
         assert first.about.stat().st_mtime_ns == stamp
-        assert json.loads(first.about.read_text()) == {"schema_version": SCHEMA_VERSION}
+        assert unsealed(first.about.read_text()) == {"schema_version": SCHEMA_VERSION}
 
     def test_a_text_is_as_good_as_a_path(self, tmp_path: Path) -> None:
         assert Workspace.at(str(tmp_path / "new")) == Workspace.at(tmp_path / "new")

@@ -13,6 +13,7 @@ UrlVizError
 ├── ImageSetError          an image set that is unknown, empty, or not read with this model yet
 ├── DecisionError          a decision or tag that cannot be made as asked, or of no picture
 ├── WorkspaceError         a workspace that is locked, damaged, or written by a newer version
+│   └── DamageError        something kept in it that is not as it was written
 ├── CacheError             a cache of embeddings that does not fit what is asked of it
 └── JobError               a job that cannot be started, found or stopped
 """
@@ -68,6 +69,10 @@ class DecisionError(UrlVizError):
 
 class WorkspaceError(UrlVizError):
     """A workspace that is locked, damaged, or written by a newer version."""
+
+
+class DamageError(WorkspaceError):
+    """Something kept in a workspace that is not as it was written: cut off, lost, exchanged, or with a bit flipped."""
 
 
 class CacheError(UrlVizError):

@@ -1,6 +1,5 @@
 """Bring a workspace of an older schema up to date, step by step, with a copy of all that a step changes."""
 
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from url_viz.errors import WorkspaceError
 from url_viz.files import replaced
+from url_viz.sealed import sealed, unsealed
 
 BACKUPS = "backups"
 _WHOLE = ".whole"
@@ -58,7 +58,7 @@ def migrate(root: Path, *, steps: Sequence[Step] = STEPS) -> int:
 
 def version_of(root: Path) -> int:
     """The schema of a workspace, from workspace.json."""
-    return int(json.loads((root / "workspace.json").read_text())["schema_version"])
+    return int(unsealed((root / "workspace.json").read_bytes())["schema_version"])
 
 
 def _take(root: Path, step: Step) -> None:
@@ -71,7 +71,7 @@ def _take(root: Path, step: Step) -> None:
         (backup / _WHOLE).touch()
     step.run(root)
     with replaced(root / "workspace.json") as temporary:
-        temporary.write_text(json.dumps({"schema_version": step.to}))
+        temporary.write_text(sealed({"schema_version": step.to}))
 
 
 def _copy(source: Path, target: Path, *, only: Iterable[Path] | None = None) -> None:

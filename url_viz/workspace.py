@@ -1,13 +1,13 @@
 """Where things are kept on disk: one place owns the file names, and writes appear whole or not at all."""
 
 import hashlib
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from url_viz.errors import WorkspaceError
 from url_viz.files import replaced
+from url_viz.sealed import sealed, unsealed
 
 SCHEMA_VERSION = 1
 HOME_VARIABLE = "URL_VIZ_HOME"
@@ -37,6 +37,10 @@ class SetPaths:
     @property
     def about(self) -> Path:
         return self.folder / "set.json"
+
+    @property
+    def about_copy(self) -> Path:
+        return self.folder / "set.copy.json"
 
     @property
     def tables(self) -> Path:
@@ -81,7 +85,7 @@ class Workspace:
             workspace.root.mkdir(parents=True, exist_ok=True)
             if not workspace.about.exists():
                 with replaced(workspace.about) as temporary:
-                    temporary.write_text(json.dumps({"schema_version": SCHEMA_VERSION}))
+                    temporary.write_text(sealed({"schema_version": SCHEMA_VERSION}))
         except OSError as error:
             raise WorkspaceError(
                 f"Cannot write to the workspace {workspace.root} ({error.strerror}). "
@@ -93,7 +97,7 @@ class Workspace:
     def check_version(self) -> None:
         """Bring an older workspace up to date. Raises WorkspaceError for a newer one, or where its label is damaged."""
         try:
-            found = int(json.loads(self.about.read_text())["schema_version"])
+            found = int(unsealed(self.about.read_bytes())["schema_version"])
         except OSError as error:
             raise WorkspaceError(f"Cannot read {self.about}: {error.strerror}. Check its permissions.") from error
         except (ValueError, KeyError, TypeError, RecursionError) as error:

@@ -1,11 +1,13 @@
 """A user's columns stand in the table beside ours, follow their pictures, and may be the label."""
 
 import io
+import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from tests.imaging.pictures import write_folder
@@ -91,6 +93,31 @@ class TestTheTable:
         image_set.remove_columns("mine")
         assert "a" not in image_set.table()
 
+    def test_a_flipped_bit_in_an_import_is_told(self, image_set: ImageSet, tmp_path: Path) -> None:
+        """Wherever it is: a value, its page's header, or how the file is laid out."""
+        image_set.add_columns(table_of(a=[1.5, 2, 3, 4, 5, 6], kind=["red", "blue", "red", "", "blue", "red"]))
+        before = image_set.table()
+        [path] = (tmp_path / "home").rglob("mine.parquet")
+        whole = path.read_bytes()
+        for bit in range(5, 8 * len(whole), 997):
+            data = bytearray(whole)
+            data[bit // 8] ^= 1 << bit % 8
+            path.write_bytes(bytes(data))
+            try:
+                pd.testing.assert_frame_equal(image_set.table(), before)
+            except WorkspaceError as error:
+                assert "columns FOLDER remove 'mine'" in str(error)  # noqa: PT017 (some bits say nothing)
+
+    def test_an_import_of_before_is_read(self, image_set: ImageSet, tmp_path: Path) -> None:
+        image_set.add_columns(table_of(a=[1, 2, 3, 4, 5, 6]))
+        before = image_set.table()
+        [path] = (tmp_path / "home").rglob("mine.parquet")
+        table = pq.read_table(path)
+        about = json.loads(table.schema.metadata[b"url-viz columns"])
+        del about["seal"], about["values"]
+        pq.write_table(table.replace_schema_metadata({b"url-viz columns": json.dumps(about).encode()}), path)
+        pd.testing.assert_frame_equal(image_set.table(), before)
+
 
 class TestMovedFiles:
     """A value belongs to a picture, not to a row."""
@@ -172,6 +199,22 @@ class TestLabels:
         image_set.use_labels("kind")
         image_set.remove_columns("mine")
         assert image_set.own.label_source == "folders"
+        assert image_set.table()["label"].nunique() == 2
+
+    def test_folders_are_the_label_again_when_its_column_is_replaced(self, image_set: ImageSet) -> None:
+        image_set.add_columns(table_of(kind=list("ababab")))
+        image_set.use_labels("kind")
+        assert image_set.own.keep(image_set.own.match(table_of(other=list("ababab"))))
+        assert image_set.own.label_source == "folders"
+
+    def test_a_column_that_was_lost_is_told(self, image_set: ImageSet) -> None:
+        image_set.add_columns(table_of(kind=list("ababab")))
+        image_set.use_labels("kind")
+        [path] = image_set.workspace.set_paths(image_set.set_id).columns.glob("*.parquet")
+        path.unlink()
+        with pytest.raises(ImageSetError, match=r"'kind', which is gone.*python -m url_viz labels FOLDER folders"):
+            image_set.table()
+        image_set.use_labels("folders")
         assert image_set.table()["label"].nunique() == 2
 
     @pytest.mark.parametrize("chosen", ["folders", None, "kind"])

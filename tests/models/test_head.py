@@ -37,6 +37,16 @@ def test_a_head_comes_back_with_everything_it_says_of_itself(tmp_path: Path, lay
     assert back.digest == head.digest
 
 
+@pytest.mark.parametrize("place", [-1, -4000])
+def test_a_flipped_bit_in_a_heads_weights_is_told(tmp_path: Path, place: int) -> None:
+    save_head(dice_head(), tmp_path / "head.safetensors")
+    data = bytearray((tmp_path / "head.safetensors").read_bytes())
+    data[place] ^= 1
+    (tmp_path / "head.safetensors").write_bytes(bytes(data))
+    with pytest.raises(CheckpointError, match="not as they were written"):
+        load_head(tmp_path / "head.safetensors")
+
+
 def test_the_function_is_the_papers_by_hand() -> None:
     head = Head(
         (np.array([[2, 0], [0, -3]], np.float32), np.array([[1, 10]], np.float32)),

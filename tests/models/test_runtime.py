@@ -19,7 +19,7 @@ from url_viz.models.backbone import Backbone, Loaded, load_backbone
 from url_viz.models.model import load_model
 from url_viz.models.names import DEFAULT
 from url_viz.models.runtime import Outputs, choose_device, joined
-from url_viz.models.runtime_openvino import OpenVinoRuntime, convert, converted
+from url_viz.models.runtime_openvino import OpenVinoRuntime, _without_altered, convert, converted
 from url_viz.models.runtime_torch import TorchRuntime
 
 ROOT = Path(__file__).parents[2]
@@ -99,6 +99,33 @@ class TestDamagedGraph:
         assert converted(folder) is None
         (folder / damaged).write_bytes(whole)
         assert converted(folder) == ("0" * 16, Preprocessing(size_px=160))
+
+    @pytest.mark.parametrize("damaged", ["about.json", "graph.xml", "graph.bin"])
+    def test_a_flipped_bit_is_noticed(self, graph: Path, tmp_path: Path, damaged: str) -> None:
+        folder = Path(shutil.copytree(graph, tmp_path / "graph"))
+        data = bytearray((folder / damaged).read_bytes())
+        data[len(data) // 2] ^= 1
+        (folder / damaged).write_bytes(bytes(data))
+        assert converted(folder) is None
+
+    def test_a_flipped_bit_in_what_was_compiled_is_compiled_again(self, graph: Path, tmp_path: Path) -> None:
+        folder = Path(shutil.copytree(graph, tmp_path / "graph"))
+        crop = np.arange(160 * 160 * 3, dtype=np.uint8).reshape(1, 160, 160, 3)
+        preprocessing = Preprocessing(size_px=160)
+
+        def read() -> np.ndarray:
+            return OpenVinoRuntime(folder, preprocessing, precision="exact").run(crop).embedding
+
+        before = read()
+        [blob] = (folder / "compiled-exact").glob("*.blob")
+        whole = blob.read_bytes()
+        for place in (len(whole) // 2, len(whole) - 1000):
+            blob.write_bytes(whole[:place] + bytes([whole[place] ^ 64]) + whole[place + 1 :])
+            assert np.array_equal(read(), before)
+            assert _without_altered(folder / "compiled-exact").keys() == {blob.name}
+        noted = (folder / "compiled-exact.json").stat().st_mtime_ns
+        assert np.array_equal(read(), before)
+        assert (folder / "compiled-exact.json").stat().st_mtime_ns == noted  # nothing was compiled
 
     def test_is_made_again_with_nothing_half_made_beside_it(self, graph: Path, loaded: Loaded) -> None:
         (graph / "graph.bin").write_bytes(b"")

@@ -260,18 +260,27 @@ class OwnTable:
             taken={*self._base.table.columns, *kept.taken_names(others)},
         )
 
-    def keep(self, prepared: Prepared) -> None:
-        """Keep what was matched; an import of the same name is replaced whole. Raises WorkspaceError on a full disk."""
+    def keep(self, prepared: Prepared) -> bool:
+        """Keep what was matched; an import of the same name is replaced whole. Raises WorkspaceError on a full disk.
+
+        Returns whether the label was one of the replaced columns, and is the class folder again.
+        """
         with full_disk_is_told(self._store.paths):
             kept.write_import(self._paths, prepared.content)
+        return self._lets_go_of_label()
 
-    def remove(self, name: str) -> None:
-        """Take an import away; a label that was one of its columns is the class folder again."""
+    def remove(self, name: str) -> bool:
+        """Take an import away; returns whether the label was one of its columns, and is the class folder again."""
         kept.remove_import(self._paths, name)
+        return self._lets_go_of_label()
+
+    def _lets_go_of_label(self) -> bool:
         with suppress(WorkspaceError):  # what else is damaged is told where it is shown, and holds no mending up
             chosen = kept.read_label_choice(self._paths)
-            if chosen is not None and self.label_source != chosen:
+            if chosen is not None and chosen != FOLDERS and chosen not in self._imported()[0]:
                 kept.write_label_choice(self._paths, FOLDERS)
+                return True
+        return False
 
     def use_labels(self, chosen: str | None) -> None:
         """Choose what the label is: `folders`, None for no label, or a column. Raises ImageSetError for another."""
@@ -368,8 +377,14 @@ class _Joined:
 
 
 def _label_source(chosen: str | None, added: Collection[str]) -> str | None:
-    """The choice; the folders where the column that was chosen is gone."""
-    return chosen if chosen is None or chosen in added else FOLDERS
+    """The choice. Raises ImageSetError where the column that was chosen is gone."""
+    if chosen is None or chosen == FOLDERS or chosen in added:
+        return chosen
+    there = ", ".join(map(repr, added)) or "no column of your own"
+    raise ImageSetError(
+        f"The label was chosen to be the column {chosen!r}, which is gone; there is {there}. Add it again (`python -m "
+        f"url_viz columns FOLDER add FILE`), or choose another label: `python -m url_viz labels FOLDER folders`."
+    )
 
 
 def _labels(base: pd.DataFrame, added: Mapping[str, Column], source: str | None) -> object:

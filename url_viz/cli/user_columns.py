@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from url_viz.index.given import Given
 
 NO_LABELS = "none"
+_LABEL_GONE = " The label was one of its columns, and is the class folder again."
 
 
 def register(app: PrintingApp) -> None:
@@ -44,13 +45,13 @@ def columns(
     if what is None:
         raise UrlVizError(f"Say what to {action}: a file to add, or the name of an import (columns FOLDER list).")
     if action == "remove":
-        image_set.remove_columns(what)
-        print(f"Removed {what!r}.")
+        is_label_gone = image_set.own.remove(what)
+        print(f"Removed {what!r}.{_LABEL_GONE if is_label_gone else ''}")
         return
     added = image_set.own.match(what, name=name, path_column=path_column, paths=paths, uncertainties=uncertainty)
     as_label = None if label is None else added.named(label)
-    image_set.own.keep(added)
-    print("\n".join(added.words))
+    is_label_gone = image_set.own.keep(added)
+    print("\n".join(added.words) + (_LABEL_GONE if is_label_gone else ""))
     print(f"Added as {added.content.name!r}: {', '.join(one.name for one in added.columns)}.")
     if as_label is not None:
         image_set.use_labels(as_label)

@@ -19,10 +19,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from url_viz.errors import ImageSetError, WorkspaceError
+from url_viz.errors import DamageError, ImageSetError
 from url_viz.files import replaced
 from url_viz.index.own_values import Values, cleaned
 from url_viz.index.tables import positions_of
+from url_viz.sealed import sealed, unsealed
 from url_viz.workspace import SetPaths
 
 FOLDERS = "folders"
@@ -98,7 +99,7 @@ def names_of_imports(paths: SetPaths) -> list[str]:
 
 
 def read_imports(paths: SetPaths) -> tuple[Import, ...]:
-    """All imports, by name. Raises WorkspaceError where one is damaged."""
+    """All imports, by name. Raises DamageError where one is damaged."""
     return tuple(_read(paths.columns / f"{name}{_ENDING}") for name in names_of_imports(paths))
 
 
@@ -106,26 +107,27 @@ def write_import(paths: SetPaths, one: Import) -> None:
     """Keep an import; it takes the place of an earlier one of its name, whole."""
     about = {
         "file": one.file,
+        "values": _digest(one),
         "columns": [[name, values.kind, name in one.uncertainties] for name, values in one.columns.items()],
     }
     arrays = {"id": pa.array(one.ids), "content": pa.array(one.contents)}
     for place, values in enumerate(one.columns.values()):  # by number: a name may be anything, `id` as well
         is_text = values.kind == "categorical"
         arrays[str(place)] = pa.array(values.values, pa.string() if is_text else pa.float64(), from_pandas=True)
-    table = pa.table(arrays).replace_schema_metadata({_ABOUT: json.dumps(about).encode()})
+    table = pa.table(arrays).replace_schema_metadata({_ABOUT: sealed(about).encode()})
     with replaced(paths.columns / f"{one.name}{_ENDING}") as temporary:
-        pq.write_table(table, temporary)
+        pq.write_table(table, temporary, write_page_checksum=True)
 
 
 def _read(path: Path) -> Import:
     try:
-        table = pq.read_table(path, partitioning=None)
-        about = json.loads(table.schema.metadata[_ABOUT])
+        table = pq.read_table(path, partitioning=None, page_checksum_verification=True)
+        about = unsealed(table.schema.metadata[_ABOUT])
         columns = {
             name: Values(kind, _array(table[str(place)], kind))
             for place, (name, kind, _) in enumerate(about["columns"])
         }
-        return Import(
+        found = Import(
             name=path.stem,
             file=about["file"],
             ids=np.asarray(table["id"].to_numpy(), np.int64),
@@ -133,11 +135,26 @@ def _read(path: Path) -> Import:
             columns=columns,
             uncertainties=frozenset(name for name, _, is_uncertainty in about["columns"] if is_uncertainty),
         )
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
-        raise WorkspaceError(
+        if about.get("values", _digest(found)) != _digest(found):
+            raise ValueError("its values are not as they were written")
+        return found
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AssertionError) as error:
+        raise DamageError(
             f"The columns {path.stem!r} of this image set are damaged ({path}). Remove them and add them again: "
             f"`python -m url_viz columns FOLDER remove {path.stem!r}`."
         ) from error
+
+
+def _digest(one: Import) -> str:
+    """What an import says of its pictures, as a digest: page checksums leave out how a file is laid out."""
+    state = hashlib.blake2b(one.ids.tobytes() + one.contents.tobytes(), digest_size=8)
+    for values in one.columns.values():
+        if values.kind == "numeric":
+            numbers = np.asarray(values.values, np.float64)
+            state.update(np.where(np.isnan(numbers), np.nan, numbers).tobytes())
+        else:
+            state.update(json.dumps([None if pd.isna(text) else text for text in values.values]).encode())
+    return state.hexdigest()
 
 
 def _array(column: pa.ChunkedArray, kind: str) -> NDArray[np.generic]:
@@ -158,11 +175,11 @@ def remove_import(paths: SetPaths, name: str) -> None:
 def read_label_choice(paths: SetPaths) -> str | None:
     """What the user chose as the label: `folders`, None for no label, or the name of a column of their own."""
     try:
-        chosen = json.loads(paths.labels.read_text())["label"]
+        chosen = unsealed(paths.labels.read_bytes())["label"]
     except FileNotFoundError:
         return FOLDERS
     except (ValueError, KeyError, TypeError) as error:
-        raise WorkspaceError(
+        raise DamageError(
             f"{paths.labels} is damaged. Choose the labels again: `python -m url_viz labels FOLDER folders`."
         ) from error
     return None if chosen is None else str(chosen)
@@ -171,7 +188,7 @@ def read_label_choice(paths: SetPaths) -> str | None:
 def write_label_choice(paths: SetPaths, chosen: str | None) -> None:
     """Keep what is the label."""
     with replaced(paths.labels) as temporary:
-        temporary.write_text(json.dumps({"label": chosen}))
+        temporary.write_text(sealed({"label": chosen}))
 
 
 def taken_names(imports: Iterable[Import]) -> set[str]:

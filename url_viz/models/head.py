@@ -125,6 +125,7 @@ def save_head(head: Head, path: Path) -> None:
         "metrics": json.dumps(dict(head.provenance.metrics)),
         "layer_norm": json.dumps(head.layer_norm),
         "scaler": repr(head.scaler),
+        "digest": head.digest,
     }
     with replaced(path) as temporary:
         save_file(tensors, temporary, metadata=about)
@@ -156,7 +157,7 @@ def _head_from(tensors: Mapping[str, Array], about: Mapping[str, str], path: Pat
         if not np.isfinite(scaler) or not all(np.isfinite(tensor).all() for tensor in tensors.values()):
             raise ValueError("weights that are not finite")
         count = sum(name.endswith(".weight") for name in tensors)
-        return Head(
+        head = Head(
             weights=tuple(np.asarray(tensors[f"layers.{i}.weight"], np.float32) for i in range(count)),
             biases=tuple(np.asarray(tensors[f"layers.{i}.bias"], np.float32) for i in range(count)),
             provenance=Provenance(
@@ -169,6 +170,9 @@ def _head_from(tensors: Mapping[str, Array], about: Mapping[str, str], path: Pat
             layer_norm=bool(json.loads(about.get("layer_norm", "false"))),
             scaler=scaler,
         )
+        if about.get("digest", head.digest) != head.digest:  # heads of before have none
+            raise ValueError("its weights are not as they were written")
+        return head
     except (KeyError, ValueError, IndexError, RecursionError) as error:
         raise CheckpointError(f"The head {path} is damaged ({error!r}). Train or download it again.") from error
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -320,16 +321,20 @@ def _on_cpu(source: Source, precision: Precision, workspace: Workspace) -> Model
 
     folder = workspace.models / _prepared_name(source)
     found = converted(folder)
-    if found is None:
-        loaded = load_source(source)
+    if found is not None:
         try:
-            convert(loaded, folder)
-        except (RuntimeError, TypeError) as error:
-            why = str(error).partition("\n")[0]
-            print(f"OpenVINO cannot run {source.backbone!r} ({why}); torch runs it instead, slower.", file=sys.stderr)
-            return _on_torch(source, loaded, "cpu", precision)
-        found = loaded.weights_digest, loaded.preprocessing
-    space = EmbeddingSpace(source.backbone, *found, precision)
+            runtime = OpenVinoRuntime(folder, found[1], precision=precision)
+            return Model(source, EmbeddingSpace(source.backbone, *found, precision), runtime)
+        except RuntimeError:  # what was prepared is damaged in a way that only OpenVINO finds: prepare it again
+            shutil.rmtree(folder, ignore_errors=True)
+    loaded = load_source(source)
+    try:
+        convert(loaded, folder)
+    except (RuntimeError, TypeError) as error:
+        why = str(error).partition("\n")[0]
+        print(f"OpenVINO cannot run {source.backbone!r} ({why}); torch runs it instead, slower.", file=sys.stderr)
+        return _on_torch(source, loaded, "cpu", precision)
+    space = EmbeddingSpace(source.backbone, loaded.weights_digest, loaded.preprocessing, precision)
     return Model(source, space, OpenVinoRuntime(folder, space.preprocessing, precision=precision))
 
 

@@ -1,12 +1,13 @@
 """Run a backbone with OpenVINO on a CPU, faster than torch there, and without a word to anybody outside."""
 
 import importlib
-import json
 import os
 import shutil
 import sys
 import tempfile
 import warnings
+import zlib
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.models.runtime import Outputs, Precision
+from url_viz.sealed import sealed, unsealed
+from url_viz.workspace import replaced
 
 if TYPE_CHECKING:
     from url_viz.models.backbone import Loaded
@@ -49,8 +52,9 @@ def convert(loaded: "Loaded", folder: Path) -> None:
             "weights_digest": loaded.weights_digest,
             "preprocessing": loaded.preprocessing.as_record(),
             "size_bytes": {name: (temporary / name).stat().st_size for name in (GRAPH, WEIGHTS)},
+            "crc": {name: _crc(temporary / name) for name in (GRAPH, WEIGHTS)},
         }
-        (temporary / ABOUT).write_text(json.dumps(about))
+        (temporary / ABOUT).write_text(sealed(about))
         shutil.rmtree(folder, ignore_errors=True)
         try:
             os.replace(temporary, folder)
@@ -64,14 +68,49 @@ def convert(loaded: "Loaded", folder: Path) -> None:
 def converted(folder: Path) -> tuple[str, Preprocessing] | None:
     """Weights digest and preprocessing of the graph in `folder`; None where there is none, or a damaged one."""
     try:
-        about = json.loads((folder / ABOUT).read_text())
+        about = unsealed((folder / ABOUT).read_bytes())
         if any((folder / name).stat().st_size != about["size_bytes"][name] for name in (GRAPH, WEIGHTS)):
+            return None
+        if any(_crc(folder / name) != crc for name, crc in about.get("crc", {}).items()):  # a bit has flipped
             return None
         record = about["preprocessing"]
         record |= {"mean": tuple(record["mean"]), "std": tuple(record["std"])}
         return str(about["weights_digest"]), Preprocessing(**record)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _crc(path: Path) -> int:
+    """The CRC of a file: four times as fast as a digest, and no single flip of a bit leaves it as it was."""
+    return zlib.crc32(path.read_bytes())
+
+
+def _without_altered(cache: Path) -> dict[str, int]:
+    """Remove what OpenVINO keeps of compiled networks where it is not as it was noted: it compiles these again.
+
+    Returns the CRCs that were noted of the others, by name.
+    """
+    try:
+        noted = unsealed(_notes(cache).read_bytes())
+    except (OSError, ValueError):  # of before; without a note, it is taken as it is
+        return {}
+    for blob in cache.glob("*.blob"):
+        if blob.name in noted and _crc(blob) != noted[blob.name]:
+            blob.unlink(missing_ok=True)
+            del noted[blob.name]
+    return noted
+
+
+def _note_compiled(cache: Path, known: dict[str, int]) -> None:
+    """Note the CRC of every compiled network in the cache, beside it, where one is there that is not `known`."""
+    blobs = list(cache.glob("*.blob"))
+    if any(blob.name not in known for blob in blobs):
+        with suppress(OSError), replaced(_notes(cache)) as temporary:
+            temporary.write_text(sealed({blob.name: known.get(blob.name, _crc(blob)) for blob in blobs}))
+
+
+def _notes(cache: Path) -> Path:
+    return cache.with_suffix(".json")
 
 
 class OpenVinoRuntime:
@@ -105,13 +144,17 @@ class OpenVinoRuntime:
         graph = core.read_model(self._folder / GRAPH)
         if takes_crops:
             graph = self._with_normalisation(ov, graph)
+        cache = self._folder / f"compiled-{self._precision}"
         # OpenVINO takes what it compiled for one precision for the other, and a ViT then gives nan or dies.
         options = {
             "INFERENCE_PRECISION_HINT": "bf16" if self._precision == "fast" else "f32",
             "PERFORMANCE_HINT": "LATENCY",
-            "CACHE_DIR": str(self._folder / f"compiled-{self._precision}"),
+            "CACHE_DIR": str(cache),
         }
-        return core.compile_model(graph, "CPU", options)
+        known = _without_altered(cache)
+        compiled = core.compile_model(graph, "CPU", options)
+        _note_compiled(cache, known)
+        return compiled
 
     def _with_normalisation(self, ov: ModuleType, graph: Any) -> Any:
         prepared = ov.preprocess.PrePostProcessor(graph)
