@@ -36,7 +36,8 @@ def read(tmp_path_factory: pytest.TempPathFactory, prepared: Path, model: Model)
 def image_set(read: tuple[Path, Path], model: Model) -> ImageSet:
     root, home = read
     found = embed_folder(root, model=model, workspace=home)
-    (home / "sets" / found.set_id / "decisions.db").unlink(missing_ok=True)
+    for path in (home / "sets" / found.set_id).glob("decisions.*"):
+        path.unlink()
     return found
 
 

@@ -34,7 +34,8 @@ def image_set(prepared_set: tuple[Path, Path], model: Model) -> ImageSet:
     """Nothing decided."""
     root, home = prepared_set
     image_set = embed_folder(root, model=model, workspace=home)
-    (home / "sets" / image_set.set_id / "decisions.db").unlink(missing_ok=True)
+    for path in (home / "sets" / image_set.set_id).glob("decisions.*"):
+        path.unlink()
     return image_set
 
 

@@ -1,6 +1,8 @@
 """Decisions: what belongs to which file, actions that can be taken back, and damage that is told."""
 
+import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from url_viz.errors import DecisionError, WorkspaceError
+from url_viz.errors import DamageError, DecisionError, WorkspaceError
 from url_viz.index.claims import Files, claims
 from url_viz.index.decisions import Decisions, checked_tag
 from url_viz.index.ledger import SCHEMA_VERSION, Ledger
+from url_viz.index.ledger_copy import Beside
 
 
 def files_of(*pairs: tuple[int, int]) -> Files:
@@ -268,7 +271,7 @@ class TestDamage:
     def test_a_file_that_is_no_database(self, decisions: Decisions, tmp_path: Path) -> None:
         (tmp_path / "decisions.db").write_bytes(b"not a database, but long enough to be taken for one" * 40)
         for call in (decisions.now, decisions.undo, lambda: decisions.decide([1], "keep")):
-            with pytest.raises(WorkspaceError, match=r"decisions\.db is damaged .* Move it away"):
+            with pytest.raises(WorkspaceError, match=r"decisions\.db is damaged .*python -m url_viz mend FOLDER"):
                 call()
 
     def test_a_file_that_is_cut_short(self, decisions: Decisions, tmp_path: Path) -> None:
@@ -279,11 +282,104 @@ class TestDamage:
         with pytest.raises(WorkspaceError, match="is damaged"):
             decisions.now()
 
-    def test_an_empty_file_is_a_new_one(self, decisions: Decisions, tmp_path: Path) -> None:
-        (tmp_path / "decisions.db").touch()
-        assert shown(decisions) == [None] * 5
-        decisions.decide([1], "keep")
-        assert shown(decisions)[0] == "keep"
+    @pytest.mark.parametrize("spoil", [b"", None, b"SQLite format 3\0" + b"\0" * 4080])
+    def test_an_emptied_or_lost_file_is_told_and_put_back(
+        self, decisions: Decisions, tmp_path: Path, spoil: bytes | None
+    ) -> None:
+        decisions.decide([1, 3], "drop")
+        decisions.tag([3], "blurred")
+        path = tmp_path / "decisions.db"
+        path.unlink()
+        if spoil is not None:
+            path.write_bytes(spoil)
+        for call in (decisions.now, decisions.undo, lambda: decisions.decide([1], "keep")):
+            with pytest.raises(DamageError, match="python -m url_viz mend FOLDER"):
+                call()
+        assert not Ledger(path).is_whole()
+        path.unlink(missing_ok=True)
+        assert Ledger(path).put_back()
+        assert shown(decisions) == ["drop", None, "drop", None, None]
+        assert decisions.tag_counts() == {"blurred": 1}
+        decisions.undo()
+        assert decisions.tag_counts() == {}
+
+    def test_a_file_of_another_image_set_is_told(self, decisions: Decisions, tmp_path: Path) -> None:
+        decisions.decide([1], "drop")
+        (tmp_path / "other").mkdir()
+        Decisions(tmp_path / "other" / "decisions.db", FILES).decide([1, 2, 3], "keep")
+        shutil.copy(tmp_path / "other" / "decisions.db", tmp_path / "decisions.db")
+        with pytest.raises(DamageError, match="is not the one of this image set"):
+            Decisions(tmp_path / "decisions.db", FILES).now()
+
+    def test_an_older_copy_is_told(self, decisions: Decisions, tmp_path: Path) -> None:
+        decisions.decide([1], "drop")
+        before = (tmp_path / "decisions.db").read_bytes()
+        decisions.decide([2], "drop")
+        (tmp_path / "decisions.db").write_bytes(before)
+        with pytest.raises(DamageError, match="is older than what was decided last"):
+            Decisions(tmp_path / "decisions.db", FILES).now()
+
+    def test_files_of_before_are_read_and_noted_at_the_next_action(self, decisions: Decisions, tmp_path: Path) -> None:
+        decisions.decide([1], "drop")
+        for name in ("decisions.json", "decisions.copy.db"):
+            (tmp_path / name).unlink()
+        with closing(sqlite3.connect(tmp_path / "decisions.db")) as connection:
+            connection.execute("PRAGMA application_id = 0")
+        assert shown(Decisions(tmp_path / "decisions.db", FILES))[0] == "drop"
+        decisions.decide([2], "keep")
+        record = Beside(tmp_path / "decisions.db").record()
+        assert record is not None
+        assert record.identity > 0
+        assert (tmp_path / "decisions.copy.db").read_bytes() == (tmp_path / "decisions.db").read_bytes()
+
+    def test_an_action_that_was_not_noted_is_no_damage(self, decisions: Decisions, tmp_path: Path) -> None:
+        """Killed between the commit and the note, or read by another process in between."""
+        decisions.decide([1], "drop")
+        noted = (tmp_path / "decisions.json").read_bytes()
+        decisions.decide([2], "keep")
+        (tmp_path / "decisions.json").write_bytes(noted)
+        assert shown(Decisions(tmp_path / "decisions.db", FILES))[:2] == ["drop", "keep"]
+
+    @pytest.mark.timeout(20)  # it ran for ever
+    @pytest.mark.parametrize(
+        "hostile",
+        [
+            "CREATE VIEW decision AS WITH RECURSIVE r(row) AS (SELECT 1 UNION ALL SELECT row + 1 FROM r) "
+            "SELECT row, row AS id, row AS content, 1 AS code, '' AS tags FROM r",
+            "CREATE VIEW version AS WITH RECURSIVE r(number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM r) "
+            "SELECT max(number) AS number FROM r",
+            "CREATE TRIGGER t AFTER INSERT ON change BEGIN DELETE FROM decision; END",
+        ],
+    )
+    def test_what_is_not_ours_is_refused(self, decisions: Decisions, tmp_path: Path, hostile: str) -> None:
+        decisions.decide([1], "drop")
+        for name in ("decisions.json", "decisions.copy.db"):
+            (tmp_path / name).unlink()
+        with closing(sqlite3.connect(tmp_path / "decisions.db")) as connection:
+            if "VIEW" in hostile:
+                connection.execute(f"DROP TABLE {hostile.split()[2]}")
+            connection.execute(hostile)
+            connection.commit()
+        for call in (decisions.now, decisions.undo, lambda: decisions.decide([1], "keep")):
+            with pytest.raises(DamageError, match=r"not ours .*mend FOLDER"):
+                call()
+
+    def test_decisions_of_no_known_kind(self, decisions: Decisions, tmp_path: Path) -> None:
+        for spoilt in ("code = 7", "code = 'x'", "content = NULL"):
+            decisions.decide([1], "drop")
+            path = tmp_path / "decisions.db"
+            (tmp_path / "decisions.json").unlink()
+            with closing(sqlite3.connect(path)) as connection:
+                connection.execute("PRAGMA ignore_check_constraints = 1")
+                try:
+                    connection.execute(f"UPDATE decision SET {spoilt}")
+                except sqlite3.IntegrityError:
+                    continue
+                connection.commit()
+            with pytest.raises(DamageError, match="is damaged: "):
+                Decisions(path, FILES).now()
+            path.unlink()
+            assert Ledger(path).put_back()
 
     def test_a_newer_version(self, decisions: Decisions, tmp_path: Path) -> None:
         decisions.decide([1], "keep")
