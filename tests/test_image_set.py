@@ -335,14 +335,12 @@ class TestForgetting:
         assert len(list(folder.rglob("*.jpg"))) == 7
         assert len(embed_folder(folder, model=model, workspace=workspace)) == 6
 
-    def test_a_damaged_set_can_be_forgotten_as_its_error_says(
-        self, folder: Path, workspace: Path, model: Model
-    ) -> None:
+    def test_a_damaged_set_is_told_and_can_be_forgotten_too(self, folder: Path, workspace: Path, model: Model) -> None:
         embed_folder(folder, model=model, workspace=workspace)
-        about = next((workspace / "sets").glob("*/set.json"))
-        about.write_text("{")
+        for about in (workspace / "sets").glob("*/set*.json"):
+            about.write_text("{")
         for act in (open_image_set, lambda *_, **__: embed_folder(folder, model=model, workspace=workspace)):
-            with pytest.raises(WorkspaceError, match="Forget the image set and read it again"):
+            with pytest.raises(WorkspaceError, match="python -m url_viz mend FOLDER"):
                 act(folder, workspace=workspace)
         forget(folder, workspace=workspace)
         assert len(embed_folder(folder, model=model, workspace=workspace)) == 6

@@ -33,6 +33,7 @@ from url_viz.sets import (
     drop_model,
     forget,
     list_sets,
+    mend,
     rename,
     repoint,
     skipped,
@@ -122,7 +123,7 @@ class TestNames:
     def test_a_set_of_the_version_before_has_none(self, here: Path) -> None:
         paths = paths_of(here)
         record = json.loads(paths.about.read_text())
-        del record["name"], record["skipped"]
+        del record["name"], record["skipped"], record["seal"]
         paths.about.write_text(json.dumps(record))
         assert (read_about(paths).name, read_about(paths).skipped) == ("", ())
 
@@ -252,6 +253,38 @@ class TestPacking:
         assert list_sets(there / "workspace")["name"].tolist() == ["Packed"]
         assert sorted(p.name for p in (there / "workspace").iterdir()) == ["sets", "unpacking.lock", "workspace.json"]
 
+    @pytest.mark.timeout(60)  # it ran for ever
+    def test_decisions_that_are_a_view_are_refused(self, here: Path, packed: Path, tmp_path: Path) -> None:
+        with closing(sqlite3.connect(tmp_path / "hostile.db")) as connection:
+            connection.execute(
+                "CREATE VIEW version AS WITH RECURSIVE r(number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM r) "
+                "SELECT max(number) AS number FROM r"
+            )
+            connection.execute("PRAGMA user_version = 1")
+        with tarfile.open(packed) as whole, tarfile.open(tmp_path / "hostile.tar", "w") as archive:
+            for member in whole:
+                data = whole.extractfile(member)
+                assert data is not None
+                content = (tmp_path / "hostile.db").read_bytes() if member.name == "decisions.db" else data.read()
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+        with pytest.raises(WorkspaceError, match="not ours"):
+            unpack(tmp_path / "hostile.tar", root=here / "pictures", workspace=tmp_path / "w")
+        assert not list((tmp_path / "w" / "sets").iterdir())
+
+    def test_what_stands_beside_decisions_is_made_anew(self, here: Path, packed: Path, tmp_path: Path) -> None:
+        with tarfile.open(packed) as archive:
+            assert not [name for name in archive.getnames() if name in ("decisions.json", "decisions.copy.db")]
+        unpack(packed, root=here / "pictures", workspace=tmp_path / "w")
+        home = Workspace.at(tmp_path / "w")
+        paths = home.set_paths(find_set(here / "pictures", home))
+        paths.decisions.write_bytes(b"")
+        with pytest.raises(WorkspaceError, match="mend FOLDER"):
+            open_image_set(here / "pictures", model="tf_efficientnet_lite0", workspace=home.root).table()
+        assert [one.done for one in mend(here / "pictures", workspace=home.root)] == ["was put back from its copy"]
+        table = open_image_set(here / "pictures", model="tf_efficientnet_lite0", workspace=home.root).table()
+        assert table["decision"].eq("keep").sum() == 3
+
     def test_nothing_of_this_machine_is_told_but_the_folder(self, packed: Path) -> None:
         with tarfile.open(packed) as archive:
             members = archive.getmembers()
@@ -303,7 +336,8 @@ class TestPacking:
         for name in {"set.json", "decisions.db"} - {whole}:
             (kept / name).unlink()
         if whole == "set.json":
-            (kept / "set.json").write_text("{")
+            for name in ("set.json", "set.copy.json"):
+                (kept / name).write_text("{")
         before = {path: path.read_bytes() for path in kept.rglob("*") if path.is_file()}
         with pytest.raises(ImageSetError, match="a damaged image set"):
             unpack(packed, root=here / "pictures", workspace=kept.parents[1])

@@ -5,11 +5,9 @@ import io
 import json
 import os
 import shutil
-import sqlite3
 import tarfile
-import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -21,6 +19,7 @@ from url_viz.files import replaced
 from url_viz.image_set import read_before
 from url_viz.imaging.scan import display_name
 from url_viz.index.damage import full_disk_is_told
+from url_viz.index.ledger import Ledger
 from url_viz.index.store import Store, Writer, find_set, known_sets, read_about, write_about
 from url_viz.sets import Agreement, check_agreement
 from url_viz.workspace import SCHEMA_VERSION, SetPaths, Workspace
@@ -31,6 +30,8 @@ FORMAT_VERSION = 1
 MOST_FILES = 200_000
 _LEFT_OUT = (".lock", "-wal", "-shm", "-journal")
 """Locks say nothing elsewhere; what SQLite has beside a database is in the copy that is made of it."""
+_MADE_HERE = ("decisions.json", "decisions.copy.db")
+"""What stands beside the decisions is made anew on the other machine: it belongs to the file at one moment."""
 
 
 def pack(folder: str | Path, out: str | Path, *, workspace: str | Path | None = None) -> int:
@@ -74,6 +75,7 @@ def unpack(file: str | Path, *, root: str | Path, workspace: str | Path | None =
             _extract(Path(file).expanduser(), made.folder)
             write_about(made, replace(read_about(made), root=here))
         _check_paths(store, Path(file))
+        _take_decisions(made)
         agreement = check_agreement(store, here)
         _put_in_place(made.folder, here, home, aside=temporary / "replaced")
     return agreement
@@ -152,21 +154,17 @@ def _label() -> bytes:
 
 def _files_of(paths: SetPaths) -> list[Path]:
     found = (path for path in sorted(paths.folder.rglob("*")) if path.is_file() and not path.is_symlink())
-    return [path for path in found if not path.name.endswith(_LEFT_OUT) and not path.name.startswith(".")]
+    packed = (path for path in found if not path.name.endswith(_LEFT_OUT) and not path.name.startswith("."))
+    return [path for path in packed if path.name not in _MADE_HERE]
 
 
 def _add(archive: tarfile.TarFile, file: Path, name: str) -> None:
-    """Add one file; a database, which others may write to meanwhile, by a copy that SQLite makes whole."""
-    if file.suffix != ".db":
-        with file.open("rb") as opened:
-            archive.addfile(_member(name, os.fstat(opened.fileno()).st_size), opened)
+    """Add one file; decisions, which others may make meanwhile, as they are at one moment."""
+    if name == "decisions.db":
+        _add_bytes_file(archive, name, Ledger(file).snapshot())
         return
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "copy.db"
-        with closing(sqlite3.connect(file, timeout=30)) as theirs, closing(sqlite3.connect(copy)) as ours:
-            theirs.backup(ours)
-        with copy.open("rb") as opened:
-            archive.addfile(_member(name, copy.stat().st_size), opened)
+    with file.open("rb") as opened:
+        archive.addfile(_member(name, os.fstat(opened.fileno()).st_size), opened)
 
 
 def _add_bytes_file(archive: tarfile.TarFile, name: str, data: bytes) -> None:
@@ -250,6 +248,19 @@ def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> Non
         shutil.copyfileobj(source, file, 1 << 20)
     if path.stat().st_size != member.size:
         raise tarfile.ReadError(f"{member.name} ends too early")
+
+
+def _take_decisions(paths: SetPaths) -> None:
+    """Note the decisions that were unpacked. Raises DamageError where their file is no such, or holds more."""
+    for name in _MADE_HERE:
+        (paths.folder / name).unlink(missing_ok=True)
+    ledger = Ledger(paths.decisions)
+    with ledger.reading() as transaction:
+        if transaction is None:
+            return
+        transaction.verify_pages()
+        transaction.stored()
+    ledger.note()
 
 
 def _check_paths(store: Store, file: Path) -> None:

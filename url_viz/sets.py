@@ -132,9 +132,11 @@ def compact(folder: str | Path, *, workspace: str | Path | None = None) -> float
 
 
 def mend(folder: str | Path, *, workspace: str | Path | None = None) -> tuple[Mended, ...]:
-    """Go back to what is whole where files were cut off or lost; reading the folder again makes the rest anew."""
-    with _labelled(folder, workspace) as writer:
-        return index_mend.mend(writer)
+    """Go back to what is whole where files were cut off, lost or altered; reading the folder again makes the rest."""
+    home = Workspace.at(workspace)
+    root = Path(folder).expanduser().resolve()  # not by the set's label, which may be what is damaged
+    with Writer(home.set_paths(read_before(folder, home)), root) as writer:
+        return index_mend.mend(writer, root)
 
 
 def forget(folder: str | Path, *, workspace: str | Path | None = None) -> Path:

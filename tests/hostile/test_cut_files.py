@@ -10,13 +10,14 @@ import pytest
 from tests.hostile.test_stopped import holds_each_once
 from tests.imaging.pictures import write_folder
 from url_viz.cli.main import main
-from url_viz.errors import CheckpointError, JobError, UrlVizError, WorkspaceError
+from url_viz.errors import CheckpointError, DamageError, JobError, UrlVizError, WorkspaceError
 from url_viz.image_set import embed_folder, open_image_set
-from url_viz.index.store import Store, find_set
+from url_viz.index.store import Store, find_set, label_is_whole
 from url_viz.jobs import list_jobs
 from url_viz.jobs.paths import JobPaths, new_job_id
 from url_viz.models.head import load_head, save_head
 from url_viz.models.model import Model
+from url_viz.models.zoo import DEFAULT
 from url_viz.sets import mend, repoint
 from url_viz.workspace import SetPaths, Workspace
 
@@ -109,7 +110,9 @@ def test_a_lost_table_is_made_anew(here: Path, model: Model, kind: str) -> None:
 
 def test_what_is_mended_is_laid_aside_not_deleted(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     paths = set_of(here)
-    (paths.folder / "decisions.db").write_bytes(b"decided")
+    image_set = open_image_set(here / "pictures", model=DEFAULT, workspace=here / "workspace")
+    image_set.decisions.decide(image_set.table()["id"], "keep")
+    decided = paths.decisions.read_bytes()
     for path in paths.tables.glob("images.lance/data/*"):
         cut(path, 0.5)
     where = ["--workspace", str(here / "workspace")]
@@ -118,7 +121,7 @@ def test_what_is_mended_is_laid_aside_not_deleted(here: Path, capsys: pytest.Cap
     assert main(["mend", str(here / "pictures"), *where]) == 0
     assert "images" in capsys.readouterr().out
     assert list((paths.folder / "damaged").rglob("*.lance")) or list((paths.folder / "damaged").rglob("*.manifest"))
-    assert (paths.folder / "decisions.db").read_bytes() == b"decided"
+    assert paths.decisions.read_bytes() == decided
     assert main(["mend", str(here / "pictures"), *where]) == 0
     assert "Everything can be read" in capsys.readouterr().out
 
@@ -130,11 +133,36 @@ def test_whole_tables_are_left_alone(here: Path, model: Model) -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
-def test_a_cut_label_is_told_and_forgetting_helps(here: Path, model: Model, share: float) -> None:
+def test_a_cut_label_is_read_from_its_copy_until_it_is_mended(here: Path, share: float) -> None:
     paths = set_of(here)
+    before = Store(paths).about()
     cut(paths.about, share)
-    with pytest.raises(WorkspaceError, match="Forget the image set and read it again"):
-        Store(paths).about()
+    assert Store(paths).about() == before
+    assert [one.part for one in mend(here / "pictures", workspace=here / "workspace")] == ["set.json"]
+    assert label_is_whole(paths)
+    assert Store(paths).about() == before
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_a_label_that_is_cut_with_its_copy_is_mended_and_no_decision_lost(
+    tmp_path: Path, model: Model, share: float
+) -> None:
+    folder = write_folder(tmp_path / "pictures", COUNT, classes=("cat", "dog"))
+    image_set = embed_folder(folder, model=model, workspace=tmp_path / "workspace")
+    ids = image_set.table()["id"].tolist()
+    image_set.decisions.decide(ids, "drop")
+    paths = set_of(tmp_path)
+    cut(paths.about, share)
+    cut(paths.about_copy, share)
+    with pytest.raises(DamageError, match="python -m url_viz mend FOLDER"):
+        open_image_set(folder, model=model.name, workspace=tmp_path / "workspace")
+    mended(tmp_path, model, ids=ids)
+    again = open_image_set(folder, model=model.name, workspace=tmp_path / "workspace")
+    assert again.decisions.counts()["drop"] == COUNT
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_a_cut_label_of_a_workspace_is_told(here: Path, share: float) -> None:
     cut(here / "workspace" / "workspace.json", share)
     with pytest.raises(WorkspaceError, match="is damaged"):
         Workspace.at(here / "workspace")

@@ -7,17 +7,19 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import lancedb
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from tests.index.examples import dice
-from url_viz.errors import ImageSetError, WorkspaceError
+from url_viz.errors import DamageError, ImageSetError, WorkspaceError
 from url_viz.imaging.preprocess import Preprocessing
+from url_viz.index.mend import mend
 from url_viz.index.neighbours import build_graph
 from url_viz.index.projection import pca_coordinates
 from url_viz.index.store import About, Store, Writer, find_set, known_sets, read_about
-from url_viz.index.tables import IMAGES, Coordinates
+from url_viz.index.tables import IMAGES, Coordinates, embeddings_schema, fixed_lists
 from url_viz.models.model import EmbeddingSpace
 from url_viz.workspace import SetPaths, Workspace
 
@@ -286,3 +288,91 @@ class TestAbout:
     def test_the_label_is_plain_json(self, writer: Writer) -> None:
         writer.add_space(SPACE)
         assert json.loads(writer.paths.about.read_text())["spaces"][0]["backbone"] == "a_backbone"
+
+
+class TestDamage:
+    """What is not as it was written is told with its table; tables of before have no checksums, and are read."""
+
+    @pytest.fixture
+    def filled(self, writer: Writer) -> Writer:
+        writer.add_images(files([1, 2, 3]))
+        writer.drop_images([3])
+        writer.add_embeddings(KEY, dice(40))
+        writer.put_graph(KEY, build_graph(dice(40)))
+        return writer
+
+    def test_a_flipped_bit_in_the_rows(self, filled: Writer) -> None:
+        image = b"2.jpg"
+        [file] = (filled.paths.tables / "images.lance" / "data").iterdir()
+        data = file.read_bytes()
+        assert data.count(image) == 1
+        file.write_bytes(data.replace(image, b"6.jpg"))
+        store = Store(filled.paths)
+        with pytest.raises(DamageError, match=r"images\.lance cannot be read \(1 of 2 rows .*mend FOLDER"):
+            store.images(["path"])
+        assert len(store.thumbnails([1, 2])) == 2
+
+    def test_a_flipped_bit_in_a_thumbnail(self, filled: Writer) -> None:
+        [file] = (filled.paths.tables / "images.lance" / "data").iterdir()
+        file.write_bytes(file.read_bytes().replace(b"jpeg", b"jpdg"))
+        store = Store(filled.paths)
+        assert len(store.images(["path"])) == 2
+        with pytest.raises(DamageError, match="mend FOLDER"):
+            store.thumbnails([1])
+
+    def test_a_position_of_no_row(self, writer: Writer) -> None:
+        """Also of a graph of before, which has no checksum."""
+        graph = build_graph(dice(5))
+        graph.position[2, 0] = 1 << 20
+        writer.put_graph(KEY, graph)
+        with pytest.raises(DamageError, match="positions that are of no row"):
+            Store(writer.paths).graph(KEY)
+        assert [one.done for one in mend(writer, writer.paths.folder)] == ["was laid aside"]
+
+    @pytest.mark.parametrize("place", ["_versions/*.manifest", "_deletions/*"])
+    def test_a_flipped_bit_in_what_says_which_rows_there_are(self, filled: Writer, place: str) -> None:
+        folder = filled.paths.tables / "images.lance"
+        file = min(folder.glob(place))
+        data = bytearray(file.read_bytes())
+        data[-9] ^= 1
+        file.write_bytes(bytes(data))
+        with pytest.raises(DamageError, match="mend FOLDER"):
+            Store(filled.paths).images(["id"])
+
+    def test_a_lost_version(self, filled: Writer) -> None:
+        min((filled.paths.tables / "images.lance" / "_versions").glob("*.manifest")).unlink()
+        with pytest.raises(DamageError, match="version 3 is lost"):
+            Store(filled.paths).images(["id"])
+        assert [(one.part, one.done) for one in mend(filled, filled.paths.folder)] == [
+            ("images", "went back 1 version")
+        ]
+        assert ids_of(Store(filled.paths)) == [1, 2, 3]
+        filled.add_images(files([4]))
+        assert ids_of(Store(filled.paths)) == [1, 2, 3, 4]
+
+    def test_a_set_of_before_is_read_and_grows(self, paths: SetPaths, tmp_path: Path) -> None:
+        database = lancedb.connect(paths.tables)
+        database.create_table("images", data=files([1, 2]))
+        size = 16
+        rows = dice(3)
+        norm = np.ones(3, np.float32)
+        columns = [pa.array(rows.content), fixed_lists(rows.embedding), pa.array(norm), pa.array(rows.entropy)]
+        database.create_table(f"embeddings-{KEY}", data=pa.table(columns, schema=embeddings_schema(size)))
+        with Writer(paths, tmp_path) as writer:
+            writer.add_images(files([2, 3], content=5))
+            writer.add_embeddings(KEY, dice(4).take(np.array([3])))
+            writer.drop_images([1])
+            writer.compact()
+            assert mend(writer, tmp_path) == ()
+        store = Store(paths)
+        assert ids_of(store) == [2, 3]
+        assert len(store.embeddings(KEY)) == 4
+        assert len(store.thumbnails([2, 3])) == 2
+
+    def test_compacting_carries_damage_to_nobody_as_whole(self, filled: Writer) -> None:
+        filled.add_images(files([5]))
+        for file in (filled.paths.tables / "images.lance" / "data").iterdir():
+            file.write_bytes(file.read_bytes().replace(b"2.jpg", b"6.jpg"))
+        filled.compact()
+        with pytest.raises(DamageError, match="1 of 3 rows"):
+            Store(filled.paths).images(["path"])

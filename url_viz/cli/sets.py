@@ -87,13 +87,12 @@ def compact(folder: Positional[Known], *, workspace: WorkspaceDir = None) -> Non
 
 
 def mend(folder: Positional[Known], *, workspace: WorkspaceDir = None) -> None:
-    """Mend an image set whose files were cut off or lost."""
+    """Mend an image set whose files were cut off, lost or altered."""
     from url_viz.sets import mend
 
     found = mend(folder, workspace=workspace)
     for each in found:
-        done = "was laid aside" if each.versions_back is None else f"went back {each.versions_back} versions"
-        print(f"{each.table} {done}")
+        print(f"{each.part} {each.done}")
     print(f"Read it again: python -m url_viz embed {str(folder)!r}" if found else "Everything can be read.")
 
 

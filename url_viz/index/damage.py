@@ -1,4 +1,4 @@
-"""What a cut or lost file of a table, and a full or read-only disk, look like, and the sentences that say so."""
+"""What a cut, lost or altered file of a table, and a full or read-only disk, look like, and the sentences for it."""
 
 import errno
 import shutil
@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from url_viz.errors import WorkspaceError
+import pyarrow as pa
+
+from url_viz.errors import DamageError, WorkspaceError
 from url_viz.workspace import SetPaths
 
-LANCE_ERRORS = (RuntimeError, ValueError, OSError)
-"""What LanceDB raises where it cannot read; it has no class of its own."""
+LANCE_ERRORS = (RuntimeError, ValueError, OSError, OverflowError, KeyError, IndexError, pa.ArrowException)
+"""What LanceDB and Arrow raise where they cannot read, or what they read makes no sense; there is no class for it."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 
@@ -22,12 +24,12 @@ def was_written(table: Path) -> bool:
 
 @contextmanager
 def damage_is_told(table: Path) -> Iterator[None]:
-    """Turn what LanceDB raises while `table` is read into a WorkspaceError that says how to mend it."""
+    """Turn what LanceDB raises while `table` is read into a DamageError that says how to mend it."""
     try:
         yield
     except LANCE_ERRORS as error:
         why = str(error).partition("\n")[0][:200]
-        raise WorkspaceError(
+        raise DamageError(
             f"The table {table} cannot be read ({why}). Run `python -m url_viz mend FOLDER` on its folder of pictures, "
             f"then read that again: what is whole stays, what is not is made anew."
         ) from error

@@ -7,10 +7,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from url_viz.index.checksums import ChecksumError, columns_to_read, verified
 from url_viz.index.tables import Embeddings, matrix
 from url_viz.index.unit import normalised
 
 ROWS_AT_ONCE = 16_384
+_VERIFIED = ("content", "embedding")
 
 Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -20,16 +22,28 @@ def size_of(table: Any) -> int:
     return int(table.schema.field("embedding").type.list_size)
 
 
-def parts_of(table: Any, contents: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], Embeddings]]:
-    """The embeddings of `contents` (M,), which may repeat: rows of it, and what is stored of these; each row once."""
+def parts_of(
+    table: Any, contents: NDArray[np.int64], *, with_entropy: bool = True
+) -> Iterator[tuple[NDArray[np.int64], Embeddings]]:
+    """The embeddings of `contents` (M,), which may repeat: rows of it, and what is stored of these; each row once.
+
+    The entropy, 0 where it is not asked for, is not verified here but where it is shown (`Store.embedded`): that takes
+    two more columns. Raises ChecksumError where rows are missing or damaged.
+    """
     order = np.argsort(contents, kind="stable")
-    wanted = table.search().select(["content", "embedding", "entropy"]).limit(max(1, table.count_rows()))
-    for batch in wanted.to_batches(batch_size=ROWS_AT_ONCE):
-        data = pa.Table.from_batches([batch])
-        content, entropy = (np.asarray(data[name].to_numpy()) for name in ("content", "entropy"))
+    count = table.count_rows()
+    columns = [*columns_to_read(table.schema, _VERIFIED), *(["entropy"] if with_entropy else [])]
+    for batch in table.search().select(columns).limit(max(1, count)).to_batches(batch_size=ROWS_AT_ONCE):
+        read = pa.Table.from_batches([batch])
+        data = verified(read, _VERIFIED)
+        count -= len(data)
+        content = np.asarray(data["content"].to_numpy())
+        entropy = np.asarray(read["entropy"].to_numpy()) if with_entropy else np.zeros(len(data), np.float32)
         part = Embeddings(content, matrix(data["embedding"]).astype(np.float16, copy=False), entropy)
         places, rows = _rows_with(content, contents, order)
         yield rows, part if np.array_equal(places, np.arange(len(part))) else part.take(places)
+    if count:
+        raise ChecksumError(f"{count:,} rows are missing")
 
 
 def read_embeddings(table: Any, contents: NDArray[np.int64]) -> Embeddings:
@@ -45,7 +59,7 @@ def read_embeddings(table: Any, contents: NDArray[np.int64]) -> Embeddings:
 def read_unit_rows(table: Any, contents: NDArray[np.int64]) -> NDArray[np.float32]:
     """The embeddings of `contents` (M,) at length one, (M, D) float32; zeros where there is none."""
     unit = np.zeros((len(contents), size_of(table)), np.float32)
-    for rows, part in parts_of(table, contents):
+    for rows, part in parts_of(table, contents, with_entropy=False):
         unit[rows] = normalised(part.embedding)
     return unit
 

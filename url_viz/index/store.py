@@ -1,7 +1,6 @@
 """The store of an image set: LanceDB tables that many read and one writes."""
 
 import datetime
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
@@ -18,12 +17,14 @@ import pyarrow as pa
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from url_viz.errors import ImageSetError, WorkspaceError
+from url_viz.errors import ImageSetError, WorkspaceError, DamageError
 from url_viz.files import replaced
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.quality import VERSION as MEASURES_VERSION
+from url_viz.index import versions
+from url_viz.index.checksums import ChecksumError, columns_to_read, summed, verified, with_checksums
 from url_viz.index.damage import LANCE_ERRORS, damage_is_told, full_disk_is_told, of_the_disk, was_written
-from url_viz.index.embedding_table import read_embeddings, read_unit_rows
+from url_viz.index.embedding_table import ROWS_AT_ONCE, read_embeddings, read_unit_rows
 from url_viz.index.tables import (
     COORDINATES,
     IMAGES,
@@ -39,6 +40,7 @@ from url_viz.index.tables import (
 )
 from url_viz.models.model import EmbeddingSpace
 from url_viz.workspace import SetPaths, Workspace, set_id_of
+from url_viz.sealed import sealed, unsealed
 
 KEEP_VERSIONS = datetime.timedelta(minutes=10)
 """Older versions are removed after a run; a reader that opened the set within this time is not disturbed."""
@@ -107,22 +109,44 @@ def known_sets(workspace: Workspace) -> list[tuple[str, About]]:
 
 
 def read_about(paths: SetPaths) -> About:
-    """Read an image set's label. Raises ImageSetError where there is none, WorkspaceError where it is damaged."""
+    """Read an image set's label, or the copy beside it where that is damaged.
+
+    Raises ImageSetError where there is none, DamageError where both are damaged.
+    """
     try:
-        record = json.loads(paths.about.read_text())
+        return _about_in(paths.about)
+    except FileNotFoundError as error:
+        raise ImageSetError(
+            f"There is no image set {paths.folder.name!r}. `python -m url_viz sets` lists them."
+        ) from error
+    except DamageError:
+        with suppress(DamageError, OSError):
+            return _about_in(paths.about_copy)
+        raise
+
+
+def label_is_whole(paths: SetPaths) -> bool:
+    """Whether an image set's label can be read without its copy."""
+    try:
+        _about_in(paths.about)
+    except DamageError:
+        return False
+    return True
+
+
+def _about_in(path: Path) -> About:
+    try:
+        record = unsealed(path.read_bytes())
         return About(
             root=Path(record["root"]),
             spaces=tuple(_space(r) for r in record["spaces"]),
             name=str(record.get("name", "")),
             skipped=tuple((str(extension), int(number)) for extension, number in record.get("skipped", [])),
         )
-    except FileNotFoundError as error:
-        raise ImageSetError(
-            f"There is no image set {paths.folder.name!r}. `python -m url_viz sets` lists them."
-        ) from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise WorkspaceError(
-            f"{paths.about} is damaged ({error!r}). Forget the image set and read it again."
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DamageError(
+            f"{path} is damaged ({error!r}). Run `python -m url_viz mend FOLDER` on the folder of pictures, then read "
+            f"that again: pictures, decisions and columns stay as they are."
         ) from error
 
 
@@ -135,7 +159,7 @@ def _space(record: dict[str, Any]) -> EmbeddingSpace:
 
 
 def write_about(paths: SetPaths, about: About) -> None:
-    """Write an image set's label; only the holder of the set's lock may."""
+    """Write an image set's label, and its copy; only the holder of the set's lock may."""
     spaces = [
         {
             "backbone": s.backbone,
@@ -145,8 +169,10 @@ def write_about(paths: SetPaths, about: About) -> None:
         }
         for s in about.spaces
     ]
-    with replaced(paths.about) as temporary:
-        temporary.write_text(json.dumps(asdict(about) | {"root": os.fspath(about.root), "spaces": spaces}))
+    text = sealed(asdict(about) | {"root": os.fspath(about.root), "spaces": spaces})
+    for path in (paths.about, paths.about_copy):
+        with replaced(path) as temporary:
+            temporary.write_text(text)
 
 
 class Store:
@@ -155,6 +181,8 @@ class Store:
     def __init__(self, paths: SetPaths) -> None:
         self.paths = paths
         self._tables: dict[str, Any] = {}
+        self._checked: dict[str, int] = {}
+        """The version at which the manifest of a table was last compared with its digest, by name."""
 
     @cached_property
     def _database(self) -> Any:
@@ -216,20 +244,16 @@ class Store:
         table = self._table(f"neighbours-{space_key}")
         if table is None:
             return None
-        data = self._read(f"neighbours-{space_key}", table.to_arrow)
-        return Graph(
-            _numbers(data["content"]),
-            matrix(data["position"]).astype(np.int32, copy=False),
-            matrix(data["similarity"]).astype(np.float32, copy=False),
-            bool(_numbers(data["is_approximate"]).any()),
+        graph: Graph = self._read(
+            f"neighbours-{space_key}", lambda: _graph_of(_whole(table, neighbours_schema(1).names))
         )
+        return graph
 
     def coordinates(self, space_key: str) -> Coordinates | None:
         """The map of a space, once there is one."""
-        table = self._table(f"coordinates-{space_key}")
-        if table is None:
+        if self._table(f"coordinates-{space_key}") is None:
             return None
-        data = self._read(f"coordinates-{space_key}", table.to_arrow)
+        data = self._columns(f"coordinates-{space_key}", COORDINATES.names, COORDINATES)
         xy = np.stack([_numbers(data["x"]), _numbers(data["y"])], axis=1)
         return Coordinates(_numbers(data["content"]), xy, _numbers(data["method"]))
 
@@ -240,8 +264,9 @@ class Store:
         if table is None or not wanted:
             return {}
         condition = f"id IN ({', '.join(map(str, wanted))}) AND thumbnail IS NOT NULL"
-        found = table.search().where(condition).select(["id", "thumbnail"]).limit(len(wanted))
-        rows = self._read("images", found.to_arrow)
+        columns = ["id", "thumbnail"]
+        found = table.search().where(condition).select(columns_to_read(table.schema, columns)).limit(len(wanted))
+        rows = self._read("images", lambda: verified(found.to_arrow(), columns))
         return dict(zip(rows["id"].to_pylist(), rows["thumbnail"].to_pylist(), strict=True))
 
     def _table(self, name: str) -> Any:
@@ -255,6 +280,9 @@ class Store:
             self._tables[name] = self._read(name, lambda: self._database.open_table(name))
         table = self._tables[name]
         self._read(name, table.checkout_latest)
+        if self._checked.get(name) != table.version:
+            self._read(name, lambda: _check_version(table, self.paths.tables / f"{name}.lance"))
+            self._checked[name] = table.version
         return table
 
     def _read(self, name: str, reading: Callable[[], Any]) -> Any:
@@ -265,8 +293,7 @@ class Store:
         table = self._table(name)
         if table is None:
             return pa.schema([schema.field(c) for c in columns]).empty_table()
-        wanted = table.search().select(list(columns)).limit(max(1, table.count_rows()))
-        return self._read(name, wanted.to_arrow)
+        return self._read(name, lambda: _whole(table, columns))
 
 
 class Writer(Store):
@@ -290,6 +317,9 @@ class Writer(Store):
             try:
                 if not self.paths.about.exists():
                     write_about(self.paths, About(self._root))
+                elif not self.paths.about_copy.exists():  # written before there were copies
+                    with suppress(DamageError):
+                        write_about(self.paths, self.about())
             except OSError:
                 self._leave(is_failed=True)
                 raise
@@ -355,36 +385,39 @@ class Writer(Store):
 
     def add_images(self, rows: pa.Table) -> None:
         """Add files (IMAGES columns); rows with the same id take the place of older ones."""
-        table = self._made("images", IMAGES)
+        table = self._made("images", with_checksums(IMAGES, apart=["thumbnail"]))
+        stored = summed(rows, table.schema)
         if not self._has_any(table, rows["id"].to_pylist()):
-            table.add(rows)
-            return
-        # One step for readers. Two handles merging at once would double rows: the set's lock keeps it to one.
-        table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all().execute(rows)
+            table.add(stored)
+        else:
+            # One step for readers. Two handles merging at once would double rows: the set's lock keeps it to one.
+            table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all().execute(stored)
+        self._note("images")
 
     def drop_images(self, ids: Sequence[int]) -> None:
         """Remove files that have left the folder; their embeddings stay, for when they come back."""
         table = self._table("images")
         for start in range(0, len(ids), 1000):
             table.delete(f"id IN ({', '.join(str(i) for i in ids[start : start + 1000])})")
+            self._note("images")
 
     def add_embeddings(self, space_key: str, rows: Embeddings) -> None:
         """Add embeddings of contents that have none yet in this space."""
         schema = embeddings_schema(rows.embedding.shape[1])
         norm = np.linalg.norm(rows.embedding.astype(np.float32), axis=1)
         columns = [pa.array(rows.content), fixed_lists(rows.embedding), pa.array(norm), pa.array(rows.entropy)]
-        self._made(f"embeddings-{space_key}", schema).add(pa.table(columns, schema=schema))
+        self._add(f"embeddings-{space_key}", pa.table(columns, schema=schema), apart=["embedding"])
 
     def add_scores(
         self, space_key: str, head_digest: str, content: NDArray[np.int64], uncertainty: NDArray[np.float32]
     ) -> None:
         """Add uncertainties of contents that this head has not scored yet."""
         rows = pa.table([pa.array(content), pa.array(uncertainty)], schema=SCORES)
-        self._made(f"scores-{space_key}-{head_digest}", SCORES).add(rows)
+        self._add(f"scores-{space_key}-{head_digest}", rows)
 
     def add_measures(self, rows: pa.Table) -> None:
         """Add measures (MEASURES columns) of contents that have none yet."""
-        self._made(_MEASURES, MEASURES).add(rows)
+        self._add(_MEASURES, rows)
 
     def put_graph(self, space_key: str, graph: Graph) -> None:
         """Replace the neighbour graph."""
@@ -405,6 +438,7 @@ class Writer(Store):
     def reopen(self) -> None:
         """Let go of open tables, whose files have changed by other ways than this."""
         self._tables.clear()
+        self._checked.clear()
 
     def compact(self) -> None:
         """Join the fragments of many small writes, and remove versions that no reader needs any more."""
@@ -412,6 +446,7 @@ class Writer(Store):
             table = self._table(folder.stem)
             if table is not None:
                 table.optimize(cleanup_older_than=KEEP_VERSIONS)
+                self._note(folder.stem)
 
     def _has_any(self, table: Any, ids: Sequence[int]) -> bool:
         return bool(table.count_rows(f"id IN ({', '.join(map(str, ids))})")) if ids else False
@@ -422,9 +457,67 @@ class Writer(Store):
             table = self._tables[name] = self._database.create_table(name, schema=schema, exist_ok=True)
         return table
 
+    def _add(self, name: str, rows: pa.Table, *, apart: Sequence[str] = ()) -> None:
+        """Add rows to a table, made where it is new; one of before gets no checksums, for rows must be alike."""
+        table = self._made(name, with_checksums(rows.schema, apart=apart))
+        table.add(summed(rows, table.schema))
+        self._note(name)
+
     def _put(self, name: str, data: pa.Table) -> None:
         mode = "create" if self._table(name) is None else "overwrite"
-        self._tables[name] = self._database.create_table(name, data=data, mode=mode)
+        stored = summed(data, with_checksums(data.schema))
+        self._tables[name] = self._database.create_table(name, data=stored, mode=mode)
+        self._note(name)
+
+    def _note(self, name: str) -> None:
+        """Note the version of a table that was just written."""
+        versions.note(self.paths.tables / f"{name}.lance", self._tables[name].version)
+
+
+def verify_table(table: Any, folder: Path, *, is_newest: bool = True) -> None:
+    """Read a stored table to its end. Raises ChecksumError, or what LanceDB raises, where it is not as it was written.
+
+    `is_newest` says that it must be at the version that was written last.
+    """
+    _check_version(table, folder, is_newest=is_newest)
+    count = table.count_rows()
+    for batch in table.search().limit(max(1, count)).to_batches(batch_size=ROWS_AT_ONCE):
+        rows = verified(pa.Table.from_batches([batch]), batch.schema.names)
+        count -= len(rows)
+    if count:
+        raise ChecksumError(f"{count:,} rows are missing")
+    if "position" in table.schema.names:
+        _graph_of(_whole(table, neighbours_schema(1).names))
+
+
+def _check_version(table: Any, folder: Path, *, is_newest: bool = True) -> None:
+    """Raise ChecksumError where a table's newest version is lost, or its manifest is not as it was written."""
+    known = versions.noted(folder)
+    if is_newest and table.version < known.newest:  # another process may have written since
+        table.checkout_latest()
+    if is_newest and table.version < known.newest:
+        raise ChecksumError(f"version {known.newest} is lost")
+    versions.check(folder, table.version, known)
+
+
+def _whole(table: Any, columns: Sequence[str]) -> pa.Table:
+    """Columns of all rows of a stored table, verified. Raises ChecksumError where rows are missing or damaged."""
+    count = table.count_rows()
+    needed = columns_to_read(table.schema, columns)
+    wants_all = set(needed) == set(table.schema.names)  # to_arrow is the faster then
+    data = table.to_arrow() if wants_all else table.search().select(needed).limit(max(1, count)).to_arrow()
+    if len(data) != count:
+        raise ChecksumError(f"{len(data):,} of {count:,} rows are there")
+    return verified(data, columns)
+
+
+def _graph_of(data: pa.Table) -> Graph:
+    """The graph in the rows of its table. Raises ChecksumError where a position is of no row."""
+    position = matrix(data["position"]).astype(np.int32, copy=False)
+    if position.size and not (position.min() >= -1 and position.max() < len(position)):
+        raise ChecksumError("positions that are of no row")
+    similarity = matrix(data["similarity"]).astype(np.float32, copy=False)
+    return Graph(_numbers(data["content"]), position, similarity, bool(_numbers(data["is_approximate"]).any()))
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[Any]:
