@@ -18,8 +18,8 @@ from filelock import Timeout
 from numpy.typing import NDArray
 
 from url_viz.errors import DamageError, WorkspaceError
+from url_viz.files import replaced
 from url_viz.index.ledger_copy import Beside, Record, crc_of
-from url_viz.workspace import replaced
 
 SCHEMA_VERSION = 1
 BUSY_S = 30.0

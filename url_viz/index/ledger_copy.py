@@ -14,8 +14,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from url_viz.files import replaced
 from url_viz.sealed import sealed, unsealed
-from url_viz.workspace import replaced
 
 LOCK_S = 5.0
 RECORD_ENDING = ".json"

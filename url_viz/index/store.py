@@ -17,7 +17,7 @@ import pyarrow as pa
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from url_viz.errors import ImageSetError, WorkspaceError, DamageError
+from url_viz.errors import DamageError, ImageSetError, WorkspaceError
 from url_viz.files import replaced
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.quality import VERSION as MEASURES_VERSION
@@ -39,8 +39,8 @@ from url_viz.index.tables import (
     neighbours_schema,
 )
 from url_viz.models.model import EmbeddingSpace
-from url_viz.workspace import SetPaths, Workspace, set_id_of
 from url_viz.sealed import sealed, unsealed
+from url_viz.workspace import SetPaths, Workspace, set_id_of
 
 KEEP_VERSIONS = datetime.timedelta(minutes=10)
 """Older versions are removed after a run; a reader that opened the set within this time is not disturbed."""

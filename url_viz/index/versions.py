@@ -10,9 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from url_viz.files import replaced
 from url_viz.index.checksums import ChecksumError
 from url_viz.sealed import sealed, unsealed
-from url_viz.workspace import replaced
 
 RECORD = "checksums.json"
 MOST_VERSIONS = 8

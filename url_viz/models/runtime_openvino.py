@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from url_viz.files import replaced
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.models.runtime import Outputs, Precision
 from url_viz.sealed import sealed, unsealed
-from url_viz.workspace import replaced
 
 if TYPE_CHECKING:
     from url_viz.models.backbone import Loaded
