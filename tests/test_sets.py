@@ -25,6 +25,7 @@ from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.index.store import Store, Writer, find_set, read_about
 from url_viz.models.model import Model
 from url_viz.packing import FORMAT, LABEL, pack, unpack
+from url_viz.sealed import unsealed
 from url_viz.sets import (
     Agreement,
     check_agreement,
@@ -476,7 +477,7 @@ def test_what_anybody_may_have_named_is_printed_without_its_escapes(
     """An unpacked set brings its own label: names, extensions and backbones that no check of ours has seen."""
     image_set = embed_folder(folder, model=model, workspace=workspace)
     label = image_set._store.paths.about
-    record = json.loads(label.read_text())
+    record = unsealed(label.read_text())
     wiping = "\x1b[2J\x1b]0;own\x07\u202ex\udcff"
     record |= {"name": wiping, "skipped": [[wiping, 3]]}
     record["spaces"] = [record["spaces"][0] | {"backbone": wiping}, *record["spaces"]]

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from url_viz.models.zoo import DEFAULT
 
 from tests.hostile.test_stopped import holds_each_once
 from tests.imaging.pictures import write_folder
@@ -18,6 +17,7 @@ from url_viz.jobs import list_jobs
 from url_viz.jobs.paths import JobPaths, new_job_id
 from url_viz.models.head import load_head, save_head
 from url_viz.models.model import Model
+from url_viz.models.names import DEFAULT
 from url_viz.sets import mend, repoint
 from url_viz.workspace import SetPaths, Workspace
 
