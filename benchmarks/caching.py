@@ -23,9 +23,9 @@ from benchmarks.machine import machine
 from benchmarks.training import EMBEDDING_SIZE, trains
 from training.cache import write_cache
 from training.config import Augmentation, CacheConfig
-from url_viz.index.embed import BATCH as FORWARD_BATCH
 from url_viz.models.model import Model, load_model
 from url_viz.models.names import DEFAULT
+from url_viz.pipeline.embed import BATCH as FORWARD_BATCH
 from url_viz.progress import silent
 
 BATCH = 128

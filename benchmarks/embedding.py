@@ -81,9 +81,9 @@ def ours(folder: Path, workspace: Path, precision: str) -> Callable[[], None]:
 
     def run() -> None:
         from url_viz.imaging.scan import scan
-        from url_viz.index.embed import embed
-        from url_viz.index.store import Writer
+        from url_viz.pipeline.embed import embed
         from url_viz.progress import silent
+        from url_viz.store.writer import Writer
 
         with tempfile.TemporaryDirectory() as home:
             opened = Workspace.at(Path(home))

@@ -13,9 +13,9 @@ from sklearn.manifold import trustworthiness
 
 from benchmarks.machine import machine
 from url_viz.image_set import open_image_set
-from url_viz.index import projection
-from url_viz.index.neighbours import build_graph
-from url_viz.index.tables import Embeddings
+from url_viz.pipeline import projection
+from url_viz.pipeline.neighbours import build_graph
+from url_viz.store.tables import Embeddings
 
 EPOCHS = (300, 200, 120, 80)
 SAMPLE = 4_000

@@ -132,8 +132,8 @@ def _search(place: Path, count: int) -> Taken:
 
 def _grow(place: Path, count: int) -> Taken:
     """Ten pictures more: everything read, the ten matched with all, and placed on the map."""
-    from url_viz.index.neighbours import build_graph
-    from url_viz.index.projection import place as placed
+    from url_viz.pipeline.neighbours import build_graph
+    from url_viz.pipeline.projection import place as placed
 
     taken: Taken = {}
     with _writer(place) as (writer, key):
@@ -151,7 +151,7 @@ def _grow(place: Path, count: int) -> Taken:
 
 
 def _graph(place: Path, count: int) -> Taken:
-    from url_viz.index.neighbours import build_graph
+    from url_viz.pipeline.neighbours import build_graph
 
     taken: Taken = {}
     with _writer(place) as (writer, key):
@@ -163,7 +163,7 @@ def _graph(place: Path, count: int) -> Taken:
 
 
 def _map(place: Path, count: int) -> Taken:
-    from url_viz.index.projection import fit_map
+    from url_viz.pipeline.projection import fit_map
 
     taken: Taken = {}
     with _writer(place) as (writer, key):
@@ -178,7 +178,7 @@ def _map(place: Path, count: int) -> Taken:
 @contextmanager
 def _writer(place: Path):  # type: ignore[no-untyped-def]
     """The set's writer and the key of its space."""
-    from url_viz.index.store import Writer
+    from url_viz.store.writer import Writer
     from url_viz.workspace import Workspace, set_id_of
 
     root = place / "pictures"

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from sklearn.manifold import trustworthiness
 
 from benchmarks.machine import machine
-from url_viz.index.neighbours import build_graph
-from url_viz.index.projection import fit_map, pca_coordinates
-from url_viz.index.tables import Embeddings
+from url_viz.pipeline.neighbours import build_graph
+from url_viz.pipeline.projection import fit_map, pca_coordinates
+from url_viz.store.tables import Embeddings
 
 CLUSTERS = 200
 SAMPLE = 4_000

@@ -34,12 +34,12 @@ from url_viz.analysis.label_issues import AMBIGUOUS, LABEL_ERROR, TEMPERATURE, J
 from url_viz.imaging.preprocess import middle, resized
 from url_viz.imaging.query import upright_query
 from url_viz.imaging.scan import scan
-from url_viz.index.neighbours import build_graph
-from url_viz.index.tables import Embeddings, Graph
-from url_viz.index.twins import twin_groups
-from url_viz.index.unit import normalised
 from url_viz.models.model import Model, load_model
 from url_viz.models.names import DEFAULT
+from url_viz.pipeline.neighbours import build_graph
+from url_viz.pipeline.twin_groups import twin_groups
+from url_viz.rows import normalised
+from url_viz.store.tables import Embeddings, Graph
 
 FINE, ERROR, BLEND, DEGRADED = range(4)
 TRUTHS = ("fine", "label error", "blend", "degraded")

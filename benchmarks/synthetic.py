@@ -9,10 +9,10 @@ from PIL import Image
 
 from url_viz.imaging.digest import image_id
 from url_viz.imaging.preprocess import Preprocessing
-from url_viz.index.store import Writer
-from url_viz.index.tables import IMAGES, UMAP, Coordinates, Embeddings, Graph
 from url_viz.models.model import EmbeddingSpace, resolve
 from url_viz.models.names import DEFAULT
+from url_viz.store.tables import IMAGES, UMAP, Coordinates, Embeddings, Graph
+from url_viz.store.writer import Writer
 from url_viz.workspace import Workspace, set_id_of
 
 CLUSTERS = 200

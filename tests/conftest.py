@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.imaging.pictures import write_folder
+from tests.pipeline.reader import Reader
 from url_viz.models.head import Head, Provenance, save_head
 from url_viz.models.model import Model, Source, load_model, with_head
 from url_viz.models.names import DEFAULT
@@ -91,3 +92,10 @@ def workspace(tmp_path: Path, prepared: Path) -> Path:
 def folder(tmp_path: Path) -> Path:
     """Six small pictures in two class folders."""
     return write_folder(tmp_path / "pictures", 6, classes=("cat", "dog"))
+
+
+@pytest.fixture
+def read(tmp_path: Path, workspace: Path, model: Model) -> Reader:
+    """Reads a folder of pictures, again and again."""
+    (tmp_path / "pictures").mkdir()
+    return Reader(tmp_path / "pictures", workspace, model)

@@ -19,7 +19,7 @@ from url_viz.imaging.quality import MEASURED
 from url_viz.models.head import save_head
 from url_viz.models.model import Model
 from url_viz.models.names import DEFAULT
-from url_viz.sets import forget, list_sets
+from url_viz.store.sets import forget, list_sets
 
 COLUMNS = ["id", "path", "label", "width", "height", "uncertainty", "percentile", "confusability"]
 COLUMNS += ["confusability_percentile", "nearest_similarity", "twin_group", "entropy", "inverse_norm", *MEASURED]

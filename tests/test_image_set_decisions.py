@@ -10,7 +10,7 @@ from tests.imaging.pictures import noise, write_folder
 from url_viz.errors import DecisionError, ImageSetError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.models.model import Model
-from url_viz.sets import forget
+from url_viz.store.sets import forget
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from tests.imaging.pictures import write_folder
 from url_viz.errors import WorkspaceError
 from url_viz.files import replaced
 from url_viz.image_set import embed_folder, open_image_set
-from url_viz.index.store import Writer
 from url_viz.migration import STEPS, Step, migrate, version_of
 from url_viz.models.model import Model
+from url_viz.store.writer import Writer
 from url_viz.workspace import SCHEMA_VERSION, Workspace
 
 ROOT = Path(__file__).parents[1]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.evaluation import HEAD, Evaluation, Order
-from url_viz.figures import PALETTE
+from url_viz.analysis.map_figure import PALETTE
 from url_viz.files import replaced
 
 if TYPE_CHECKING:

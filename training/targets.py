@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from training.config import InstanceTarget
 from training.probe import descend
 from url_viz.errors import CacheError
-from url_viz.index.unit import normalised
+from url_viz.rows import normalised
 
 ROWS_AT_ONCE = 1024
 FOLDS = 5

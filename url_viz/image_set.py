@@ -1,7 +1,6 @@
 """ImageSet: the pictures of one folder with their measures, map, neighbours and search; read a folder, or open one."""
 
 import os
-import shlex
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,34 +14,36 @@ from numpy.typing import NDArray
 from url_viz.analysis.compare import Comparison, Read, compare
 from url_viz.analysis.label_issues import NO_CLASSES, LabelCheck, check_labels
 from url_viz.analysis.occlusion import Heat, heat_of
-from url_viz.analysis.own import OwnColumn, OwnTable, Prepared
 from url_viz.analysis.ranking import percentile_among
 from url_viz.analysis.reasons import ReasonedTable
 from url_viz.analysis.representatives import representatives
 from url_viz.analysis.selective_retrieval import near_in_graph, search
 from url_viz.analysis.table import DecidedTable, Frame, decisions_of, frame_of
 from url_viz.analysis.twins import one_of_each, twin_table
+from url_viz.analysis.user_columns import OwnColumn, OwnTable, Prepared
 from url_viz.errors import ImageSetError, NoImagesError
 from url_viz.imaging.query import query_crop, read_query
 from url_viz.imaging.scan import Scan, absolute, display_name, scan
-from url_viz.index.decisions import Action, Decisions
-from url_viz.index.embed import embed, score_missing
-from url_viz.index.finish import finish
-from url_viz.index.given import Given, given_embeddings
-from url_viz.index.projection import project_alone
-from url_viz.index.store import Store, Writer, find_set
-from url_viz.index.tables import PLACED, UMAP, Graph, positions_of
 from url_viz.models.head import Head
 from url_viz.models.model import EmbeddingSpace, Model, Source, load_model, resolve
 from url_viz.models.names import DEFAULT
+from url_viz.pipeline.embed import embed, score_missing
+from url_viz.pipeline.external_embeddings import Given, given_embeddings
+from url_viz.pipeline.postprocess import finish
+from url_viz.pipeline.projection import project_alone
 from url_viz.progress import Progress, Report, silent
+from url_viz.store.about import embed_command, find_set, read_before
+from url_viz.store.decisions import Action, Decisions
+from url_viz.store.reader import Store
+from url_viz.store.tables import PLACED, UMAP, Graph, positions_of
+from url_viz.store.writer import Writer
 from url_viz.workspace import Workspace
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from plotly.graph_objects import Figure
 
-    from url_viz.figures import Style
+    from url_viz.analysis.map_figure import Style
     from url_viz.imaging.uploads import IncomingFile
 
 
@@ -179,8 +180,8 @@ class ImageSet:
         return pd.DataFrame({"path": [display_name(p) for p in rows["path"]], "reason": rows["failure"].to_list()})
 
     def map(self, *, colour: str = "uncertainty", style: "Style" = "points", size_by: str | None = None) -> "Figure":
-        """The map as a plotly figure, coloured by any column; `style` is points, fog or density (`url_viz.figures`)."""
-        from url_viz.figures import map_figure
+        """The map as a plotly figure, coloured by any column; `style` is points, fog or density (`map_figure`)."""
+        from url_viz.analysis.map_figure import map_figure
 
         return map_figure(self.table(), colour=colour, style=style, size_by=size_by)
 
@@ -432,11 +433,6 @@ class ImageSet:
         return self._with_similarity(rows, cosine)
 
 
-def embed_command(folder: str | Path, *options: str) -> str:
-    """The command that reads a folder, as an error names it."""
-    return f"`python -m url_viz embed {shlex.join((str(folder), *options))}`"
-
-
 def embed_folder(
     folder: str | Path,
     *,
@@ -504,16 +500,6 @@ def open_set(set_id: str, *, model: str, workspace: Workspace) -> ImageSet:
             f"Read it: {embed_command(about.root, '--model', model)}."
         )
     return ImageSet(Store(paths), space, source, workspace)
-
-
-def read_before(folder: str | Path, home: Workspace) -> str:
-    """The id of the image set of a folder. Raises ImageSetError where it was never read."""
-    set_id = find_set(Path(folder), home)
-    if not home.set_paths(set_id).about.exists():
-        raise ImageSetError(
-            f"{str(folder)!r} was not read yet ({embed_command(folder)}). `python -m url_viz sets` lists what was."
-        )
-    return set_id
 
 
 def _nothing_readable(found: Scan, image_set: ImageSet) -> str:

@@ -1,4 +1,4 @@
-"""Refuses rows that no figure can count, and names them: a single row of nan would spoil the figures of all others."""
+"""Rows of numbers: scaled to length one, and refused by name where they are not finite."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,3 +33,54 @@ def named(rows: NDArray[np.integer]) -> str:
     """The first few of the rows (M,) by number, counted from 0."""
     numbers = ", ".join(map(str, rows[:MOST_NAMED].tolist()))
     return f"row {numbers}" if len(rows) == 1 else f"rows {numbers}{', …' if len(rows) > MOST_NAMED else ''}"
+
+
+EXACT_ROWS = 150_000
+"""Beyond this many rows the exact graph takes too long on a CPU; an approximate one is made, and marked so."""
+
+SHORTEST = 1e-12
+"""Below this length the squares of float32 numbers lose figures, as they do where they pass its range."""
+
+Array = NDArray[np.float32]
+
+
+def normalised(embedding: NDArray[np.floating]) -> Array:
+    """Embeddings (N, D) scaled to length one, float32; an embedding of zeros stays zeros.
+
+    Raises RowsError, a ValueError, where a row holds nan or infinity.
+    """
+    if embedding.ndim != 2:
+        raise ValueError(f"Embeddings are (N, D); got the shape {embedding.shape}.")
+    with np.errstate(over="ignore", invalid="ignore"):
+        rows = embedding.astype(np.float32)
+        lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows))  # forty times as fast as numpy's norm along an axis
+    odd = np.flatnonzero(~((lengths >= SHORTEST) & (lengths < np.inf)))
+    if len(odd):
+        refuse_not_finite(embedding, "embeddings are not finite")
+        rows[odd], lengths[odd] = _within_range(embedding[odd])
+    rows /= lengths[:, None]
+    return rows
+
+
+def _within_range(embedding: NDArray[np.floating]) -> tuple[Array, Array]:
+    """Rows (R, D) so scaled that float32 holds their squares, and their lengths (R,), 1 for a row of zeros."""
+    exact = embedding.astype(np.float64)
+    largest = np.abs(exact).max(axis=1, initial=0)
+    exact /= np.where(largest > 0, largest, 1)[:, None]
+    lengths = np.linalg.norm(exact, axis=1)
+    return exact.astype(np.float32), np.where(lengths > 0, lengths, 1).astype(np.float32)
+
+
+class UnitRows:
+    """Embeddings (N, D) as rows of length one: all at once where memory holds them, else as they are asked for."""
+
+    def __init__(self, embedding: NDArray[np.floating]) -> None:
+        self._embedding = embedding
+        self.all = normalised(embedding) if len(embedding) <= EXACT_ROWS else None
+
+    def __len__(self) -> int:
+        return len(self._embedding)
+
+    def __call__(self, rows: NDArray[np.integer] | slice) -> Array:
+        """These rows, (R, D) float32."""
+        return normalised(self._embedding[rows]) if self.all is None else self.all[rows]

@@ -17,7 +17,7 @@ from url_viz.analysis.compare import (
     top_overlap,
 )
 from url_viz.analysis.metrics import spearman
-from url_viz.index.tables import Graph
+from url_viz.store.tables import Graph
 
 NAN = float("nan")
 CODES = st.lists(st.integers(0, 6), min_size=2, max_size=30)

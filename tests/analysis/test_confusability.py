@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tests.index.examples import dice, embeddings_of
+from tests.pipeline.examples import dice, embeddings_of
 from url_viz.analysis.confusability import TEMPERATURE, confusability
-from url_viz.index.neighbours import build_graph
-from url_viz.index.tables import Graph
-from url_viz.index.twins import twin_groups
+from url_viz.pipeline.neighbours import build_graph
+from url_viz.pipeline.twin_groups import twin_groups
+from url_viz.store.tables import Graph
 
 
 def one_row(*similarities: float, group: tuple[int, ...] = (), temperature: float = 0.1) -> float:

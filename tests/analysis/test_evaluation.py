@@ -30,10 +30,10 @@ from url_viz.analysis.fusion import fused
 from url_viz.analysis.metrics import bootstrap_interval, r_auroc, recall_at_1, risk_coverage
 from url_viz.analysis.selective_retrieval import evidence
 from url_viz.image_set import embed_folder
-from url_viz.index.neighbours import build_graph
-from url_viz.index.tables import Embeddings, Graph, positions_of
-from url_viz.index.twins import twin_groups
 from url_viz.models.model import Model
+from url_viz.pipeline.neighbours import build_graph
+from url_viz.pipeline.twin_groups import twin_groups
+from url_viz.store.tables import Embeddings, Graph, positions_of
 
 COUNT = 90
 

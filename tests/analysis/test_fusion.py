@@ -6,9 +6,9 @@ import pytest
 from url_viz.analysis.confusability import confusability
 from url_viz.analysis.fusion import fused, mutual_nearest, worth
 from url_viz.analysis.metrics import spearman
-from url_viz.index.neighbours import build_graph
-from url_viz.index.tables import Embeddings, Graph
-from url_viz.index.twins import twin_groups
+from url_viz.pipeline.neighbours import build_graph
+from url_viz.pipeline.twin_groups import twin_groups
+from url_viz.store.tables import Embeddings, Graph
 
 COUNT = 80
 

@@ -22,10 +22,10 @@ from url_viz.analysis.label_issues import (
     judge,
     left_out,
 )
-from url_viz.index.neighbours import build_graph
-from url_viz.index.tables import Embeddings, Graph
-from url_viz.index.twins import twin_groups
-from url_viz.index.unit import normalised
+from url_viz.pipeline.neighbours import build_graph
+from url_viz.pipeline.twin_groups import twin_groups
+from url_viz.rows import normalised
+from url_viz.store.tables import Embeddings, Graph
 
 SIZE = 12
 

@@ -23,7 +23,7 @@ from url_viz.analysis.metrics import (
 )
 from url_viz.analysis.selective_retrieval import labelled_set
 from url_viz.errors import RowsError
-from url_viz.index.unit import normalised
+from url_viz.rows import normalised
 
 
 def naive_auroc(score: np.ndarray, is_positive: np.ndarray) -> float:

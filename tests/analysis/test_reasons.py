@@ -11,8 +11,8 @@ from tests.imaging.pictures import noise
 from url_viz.analysis.filters import OneOf, kept
 from url_viz.analysis.reasons import NAMES, Ramp, reason_counts, reason_table, reasons_of
 from url_viz.image_set import ImageSet, embed_folder
-from url_viz.index.tables import Graph
 from url_viz.models.model import Model
+from url_viz.store.tables import Graph
 
 FINE = {
     "label": None,

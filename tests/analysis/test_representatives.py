@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from url_viz.analysis.representatives import centrality, count_for, regions_of, representatives
-from url_viz.index.neighbours import build_graph
-from url_viz.index.tables import Embeddings
+from url_viz.pipeline.neighbours import build_graph
+from url_viz.store.tables import Embeddings
 
 
 def heaps(sizes: list[int], *, seed: int = 0, spread: float = 0.5) -> tuple[np.ndarray, np.ndarray]:

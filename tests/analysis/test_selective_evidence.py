@@ -6,8 +6,8 @@ import pytest
 
 from url_viz.analysis.metrics import r_auroc, recall_at_1
 from url_viz.analysis.selective_retrieval import evidence, has_evidence
-from url_viz.index.neighbours import build_graph
-from url_viz.index.tables import Embeddings
+from url_viz.pipeline.neighbours import build_graph
+from url_viz.store.tables import Embeddings
 
 COUNT = 60
 

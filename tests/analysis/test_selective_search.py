@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from url_viz.analysis.selective_retrieval import search
-from url_viz.index.unit import normalised
+from url_viz.rows import normalised
 
 
 @settings(max_examples=150, deadline=None)

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.index.examples import embeddings_of
+from tests.pipeline.examples import embeddings_of
 from url_viz.analysis import twins
 from url_viz.analysis.twins import best_first, one_of_each, twin_table, worst_pair
-from url_viz.index.neighbours import build_graph
-from url_viz.index.twins import TWIN_COSINE, twin_groups
+from url_viz.pipeline.neighbours import build_graph
+from url_viz.pipeline.twin_groups import TWIN_COSINE, twin_groups
 
 
 def table_of(group: list[int], **columns: list[object]) -> pd.DataFrame:

@@ -25,9 +25,9 @@ from url_viz.analysis.uploads import (
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.uploads import IncomingFile
-from url_viz.index.neighbours import K, build_graph
-from url_viz.index.tables import Embeddings
 from url_viz.models.model import Model
+from url_viz.pipeline.neighbours import K, build_graph
+from url_viz.store.tables import Embeddings
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from starlette.routing import Route
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from tests.browser.harness_components import FIRST_ID, answer_thumbnail, tile_of
-from url_viz.index.claims import Files
-from url_viz.index.decisions import Decisions
+from url_viz.store.decision_matching import Files
+from url_viz.store.decisions import Decisions
 from url_viz.ui.widgets.decide import take_gallery_event
 from url_viz.ui.widgets.gallery import GalleryEvent, show_gallery
 

@@ -12,8 +12,8 @@ from streamlit.testing.v1 import AppTest
 
 from tests.browser.fixtures import OpenPage, Serve, eventually
 from tests.browser.harness_components import FIRST_ID
-from url_viz.index.claims import Files
-from url_viz.index.decisions import Decisions
+from url_viz.store.decision_matching import Files
+from url_viz.store.decisions import Decisions
 from url_viz.ui.widgets.gallery import GalleryAction, GalleryEvent, gallery_event
 
 HARNESS = Path(__file__).parent / "harness_gallery_decide.py"

@@ -17,7 +17,7 @@ from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.models.head import save_head
 from url_viz.models.model import load_model
-from url_viz.sets import mend
+from url_viz.store.sets import mend
 from url_viz.workspace import Workspace
 
 COUNT = 12

@@ -14,14 +14,14 @@ import pytest
 
 from url_viz.errors import FolderError
 from url_viz.imaging.uploads import IncomingFile
-from url_viz.index.own_file import OwnFile, read_own
+from url_viz.store.user_files import OwnFile, read_own
 
 ROOT = Path(__file__).parents[2]
 PICTURES = 240
 READ = """
 import json, sys, time
 from url_viz.errors import FolderError
-from url_viz.index.own_file import read_own
+from url_viz.store.user_files import read_own
 start, said = time.perf_counter(), ""
 try:
     read_own(sys.argv[1], pictures=int(sys.argv[2]))

@@ -23,10 +23,10 @@ from url_viz.imaging.digest import image_id
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import Failure, Picture, read_picture
 from url_viz.imaging.workers import Decoders, read_apart
-from url_viz.index.in_hand import InHand, notes_of, suspects
 from url_viz.jobs import cancel_job, start_job
 from url_viz.models.model import Model
 from url_viz.models.names import DEFAULT
+from url_viz.pipeline.in_flight import InHand, notes_of, suspects
 from url_viz.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]

@@ -12,13 +12,14 @@ from tests.imaging.pictures import write_folder
 from url_viz.cli.main import main
 from url_viz.errors import CheckpointError, DamageError, JobError, UrlVizError, WorkspaceError
 from url_viz.image_set import embed_folder, open_image_set
-from url_viz.index.store import Store, find_set, label_is_whole
 from url_viz.jobs import list_jobs
 from url_viz.jobs.paths import JobPaths, new_job_id
 from url_viz.models.head import load_head, save_head
 from url_viz.models.model import Model
 from url_viz.models.names import DEFAULT
-from url_viz.sets import mend, repoint
+from url_viz.store.about import find_set, label_is_whole
+from url_viz.store.reader import Store
+from url_viz.store.sets import mend, repoint
 from url_viz.workspace import SetPaths, Workspace
 
 from tests.conftest import dice_head  # isort: skip

@@ -22,11 +22,11 @@ from url_viz.errors import CheckpointError, FolderError, ModelError, NotAllowedE
 from url_viz.image_set import embed_folder
 from url_viz.imaging.scan import LEADS_OUT, scan
 from url_viz.imaging.uploads import IncomingFile, copy_into
-from url_viz.index.store import read_about
 from url_viz.models.backbone import load_backbone
 from url_viz.models.head import load_head, save_head
 from url_viz.models.model import Model, resolve
-from url_viz.sets import skipped
+from url_viz.store.about import read_about
+from url_viz.store.sets import skipped
 from url_viz.ui.allowed_paths import allowed, allowed_model
 from url_viz.ui.http import middleware, picture_url, routes
 from url_viz.workspace import Workspace

@@ -17,9 +17,9 @@ from tests.hostile.encode import chunk, one_colour_png
 from tests.imaging.pictures import write_folder
 from url_viz.errors import WorkspaceError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
-from url_viz.index.store import Store
 from url_viz.models.model import Model
 from url_viz.models.names import DEFAULT
+from url_viz.store.reader import Store
 from url_viz.workspace import SetPaths, Workspace
 
 ROOT = Path(__file__).parents[2]

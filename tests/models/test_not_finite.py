@@ -12,10 +12,11 @@ from tests.imaging.pictures import write_folder
 from url_viz.analysis.metrics import recall_at_1
 from url_viz.errors import ModelError
 from url_viz.image_set import embed_folder
-from url_viz.index.store import Store, Writer
-from url_viz.index.tables import embeddings_schema, fixed_lists
 from url_viz.models.model import Model, load_model
-from url_viz.sets import list_sets
+from url_viz.store.reader import Store
+from url_viz.store.sets import list_sets
+from url_viz.store.tables import embeddings_schema, fixed_lists
+from url_viz.store.writer import Writer
 
 TINY = "test_vit"
 

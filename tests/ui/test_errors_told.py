@@ -63,5 +63,5 @@ def test_labels_on_a_full_disk(image_set: ImageSet, monkeypatch: pytest.MonkeyPa
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("url_viz.index.columns.write_label_choice", full)
+    monkeypatch.setattr("url_viz.store.user_columns.write_label_choice", full)
     assert "is full" in said("explore.controls:_take_with_classes", image_set)

@@ -13,10 +13,10 @@ from streamlit.testing.v1 import AppTest
 from tests.imaging.pictures import write_folder
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
-from url_viz.index.store import Writer
-from url_viz.index.tables import PLACED, UMAP, Coordinates
 from url_viz.jobs import list_jobs
 from url_viz.models.model import Model
+from url_viz.store.tables import PLACED, UMAP, Coordinates
+from url_viz.store.writer import Writer
 from url_viz.ui.explore.selection_map import Subset, Subsets, subsets
 from url_viz.ui.http import points_url, representatives_url, routes
 from url_viz.ui.points import decode_points

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from tests.imaging.pictures import write_folder
 from url_viz.image_set import embed_folder
 from url_viz.models.model import Model
-from url_viz.sets import list_sets
+from url_viz.store.sets import list_sets
 from url_viz.workspace import Workspace
 
 APP = Path(__file__).parents[2] / "app.py"

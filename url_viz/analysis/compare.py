@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from url_viz.analysis.evaluation import resamples_for
 from url_viz.analysis.metrics import Interval, bootstrap_interval, spearman
 from url_viz.analysis.ranking import percentile
-from url_viz.index.tables import Graph, positions_of
+from url_viz.store.tables import Graph, positions_of
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from url_viz.analysis.metrics import (
 )
 from url_viz.analysis.ranking import percentile
 from url_viz.analysis.selective_retrieval import FEWEST_PICTURES, MOST_CURVE_POINTS, Curve
-from url_viz.index.tables import Graph, positions_of
-from url_viz.index.twins import twin_groups
-from url_viz.index.unit import normalised
+from url_viz.pipeline.twin_groups import twin_groups
+from url_viz.rows import normalised
+from url_viz.store.tables import Graph, positions_of
 
 NEAREST = "nearest_similarity"
 OWN = ("uncertainty", "confusability", "fusion")

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.metrics import r_auroc
 from url_viz.analysis.ranking import percentile
-from url_viz.index.tables import Graph
+from url_viz.store.tables import Graph
 
 Floats = NDArray[np.float64]
 

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.index.neighbours import Array
-from url_viz.index.tables import Graph, positions_of
-from url_viz.index.twins import twin_groups
+from url_viz.pipeline.neighbours import Array
+from url_viz.pipeline.twin_groups import twin_groups
+from url_viz.store.tables import Graph, positions_of
 
 NONE = -1
 """The code of a picture that has no class, and of a neighbour that has no vote."""

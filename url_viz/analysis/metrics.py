@@ -13,8 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from url_viz.errors import RowsError
-from url_viz.index.unit import normalised
-from url_viz.rows import refuse, refuse_nan, refuse_not_finite
+from url_viz.rows import normalised, refuse, refuse_nan, refuse_not_finite
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from url_viz.analysis.confusability import TEMPERATURE
 from url_viz.analysis.filters import SEPARATOR
 from url_viz.errors import ImageSetError
-from url_viz.index.tables import Graph, positions_of
+from url_viz.store.tables import Graph, positions_of
 
 NEAREST = 12
 """Neighbours that are asked; further ones weigh next to nothing at this temperature."""

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.categories import categories_of
-from url_viz.index.tables import Graph, positions_of
+from url_viz.store.tables import Graph, positions_of
 
 CELLS = 160
 """Side of the grid on which regions are found."""

@@ -18,9 +18,8 @@ from url_viz.analysis.metrics import (
     r_auroc,
     risk_coverage,
 )
-from url_viz.index.tables import Graph, positions_of
-from url_viz.index.unit import normalised
-from url_viz.rows import refuse_nan
+from url_viz.rows import normalised, refuse_nan
+from url_viz.store.tables import Graph, positions_of
 
 
 @dataclass(frozen=True)

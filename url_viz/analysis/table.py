@@ -13,12 +13,12 @@ from url_viz.analysis.confusability import confusability
 from url_viz.analysis.ranking import percentile
 from url_viz.imaging.quality import MEASURED
 from url_viz.imaging.scan import class_names, display_name
-from url_viz.index.claims import Files
-from url_viz.index.decisions import Decisions
-from url_viz.index.store import Store
-from url_viz.index.tables import Graph, positions_of
-from url_viz.index.twins import twin_groups
 from url_viz.models.head import Head
+from url_viz.pipeline.twin_groups import twin_groups
+from url_viz.store.decision_matching import Files
+from url_viz.store.decisions import Decisions
+from url_viz.store.reader import Store
+from url_viz.store.tables import Graph, positions_of
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.index.decisions import Decision
+from url_viz.store.decisions import Decision
 
 LARGEST_COMPARED = 512
 """Groups of up to so many distinct contents are compared pair by pair; larger ones by sweeps."""

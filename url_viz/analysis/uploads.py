@@ -16,12 +16,12 @@ from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import Picture
 from url_viz.imaging.uploads import Incoming
 from url_viz.imaging.workers import decoders
-from url_viz.index.neighbours import K, build_graph
-from url_viz.index.projection import place
-from url_viz.index.tables import PLACED, Coordinates, Embeddings, Graph, positions_of
-from url_viz.index.twins import TWIN_COSINE, twin_groups
-from url_viz.index.unit import normalised
 from url_viz.models.model import Model
+from url_viz.pipeline.neighbours import K, build_graph
+from url_viz.pipeline.projection import place
+from url_viz.pipeline.twin_groups import TWIN_COSINE, twin_groups
+from url_viz.rows import normalised
+from url_viz.store.tables import PLACED, Coordinates, Embeddings, Graph, positions_of
 
 ROWS_AT_ONCE = 16_384
 """Rows of an image set that are held at length one at a time."""

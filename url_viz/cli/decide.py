@@ -12,7 +12,7 @@ from url_viz.errors import DecisionError
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
-    from url_viz.index.decisions import Decision
+    from url_viz.store.decisions import Decision
 
 Word = Annotated[Literal["keep", "drop", "look-again", "none", "leave"], arg(help="leave changes only tags")]
 Tags = UseAppendAction[tuple[str, ...]]

@@ -26,7 +26,7 @@ def sets(
     workspace: WorkspaceDir = None,
 ) -> None:
     """List the image sets of the workspace; of one folder, what it uses on disk and what was passed over in it."""
-    from url_viz import sets as of
+    from url_viz.store import sets as of
 
     if folder is None and not skipped:
         table = of.list_sets(workspace)
@@ -48,7 +48,7 @@ def rename(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Call an image set by another name."""
-    from url_viz.sets import rename
+    from url_viz.store.sets import rename
 
     print(f"{folder} is called {rename(folder, name, workspace=workspace)!r} now.")
 
@@ -60,7 +60,7 @@ def repoint(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Tell an image set that its folder was moved; everything kept of it stays."""
-    from url_viz.sets import repoint
+    from url_viz.store.sets import repoint
 
     found = repoint(old, new, workspace=workspace)
     print(f"{old} lies in {new} now: {found.equal} of {found.compared} pictures compared are the same.")
@@ -73,7 +73,7 @@ def drop(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Remove one model's embeddings, scores and map of an image set."""
-    from url_viz.sets import drop_model
+    from url_viz.store.sets import drop_model
 
     freed = drop_model(folder, model, workspace=workspace)
     print(f"Dropped what {model} left of {folder}: {freed:,.1f} MiB. Reading it again with that model makes it anew.")
@@ -81,14 +81,14 @@ def drop(
 
 def compact(folder: Positional[Known], *, workspace: WorkspaceDir = None) -> None:
     """Remove what nothing refers to, and join the pieces of many small writes."""
-    from url_viz.sets import compact
+    from url_viz.store.sets import compact
 
     print(f"Compacted {folder}: {compact(folder, workspace=workspace):,.1f} MiB freed.")
 
 
 def mend(folder: Positional[Known], *, workspace: WorkspaceDir = None) -> None:
     """Mend an image set whose files were cut off, lost or altered."""
-    from url_viz.sets import mend
+    from url_viz.store.sets import mend
 
     found = mend(folder, workspace=workspace)
     for each in found:
@@ -98,7 +98,7 @@ def mend(folder: Positional[Known], *, workspace: WorkspaceDir = None) -> None:
 
 def forget(folder: Positional[Folder], *, workspace: WorkspaceDir = None) -> None:
     """Remove what the workspace keeps of a folder; the pictures themselves are not touched."""
-    from url_viz.sets import forget
+    from url_viz.store.sets import forget
 
     print(f"Forgot {forget(folder, workspace=workspace)}. Its pictures are where they were.")
 
@@ -110,7 +110,7 @@ def pack(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Write all that is kept of a folder into one file, for another machine; the pictures travel by themselves."""
-    from url_viz.packing import pack
+    from url_viz.store.bundle import pack
 
     size = pack(folder, out, workspace=workspace)
     print(f"{out}: {size / 2**20:,.1f} MiB. On the other machine: python -m url_viz unpack {out.name} --root FOLDER")
@@ -123,7 +123,7 @@ def unpack(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Take in an image set that another machine packed."""
-    from url_viz.packing import unpack
+    from url_viz.store.bundle import unpack
 
     if file.is_dir():
         raise ImageSetError(f"{str(file)!r} is a folder. Give the file that `python -m url_viz pack` wrote.")

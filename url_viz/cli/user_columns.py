@@ -11,7 +11,7 @@ from url_viz.errors import ImageSetError, UrlVizError
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
-    from url_viz.index.given import Given
+    from url_viz.pipeline.external_embeddings import Given
 
 NO_LABELS = "none"
 _LABEL_GONE = " The label was one of its columns, and is the class folder again."
@@ -61,8 +61,8 @@ def columns(
 def given_for(folder: Path, embeddings: Path, *, paths: Path | None, model: str) -> "Given":
     """The user's embeddings of a folder's pictures, and what became of the file printed; `own:NAME` names them."""
     from url_viz.imaging.scan import scan
-    from url_viz.index.given import given_embeddings
     from url_viz.models.model import GIVEN
+    from url_viz.pipeline.external_embeddings import given_embeddings
 
     name = model if model.startswith(GIVEN) else None
     given = given_embeddings(embeddings, scan(folder.expanduser().resolve()), paths=paths, name=name)
@@ -101,9 +101,10 @@ def _said(source: str | None) -> str:
 
 def _opened(folder: Path, workspace: Path | None) -> "ImageSet":
     """The image set of a folder under whatever model read it last: columns belong to pictures, not to a model."""
-    from url_viz.image_set import ImageSet, read_before
-    from url_viz.index.store import Store
+    from url_viz.image_set import ImageSet
     from url_viz.models.model import Source
+    from url_viz.store.about import read_before
+    from url_viz.store.reader import Store
     from url_viz.workspace import Workspace
 
     home = Workspace.at(workspace)

@@ -19,7 +19,7 @@ import pandas as pd
 from url_viz.errors import FolderError, ImageSetError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import absolute, display_name
-from url_viz.index.tables import positions_of
+from url_viz.store.tables import positions_of
 
 How = Literal["link", "copy"]
 

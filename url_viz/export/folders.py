@@ -18,7 +18,7 @@ from url_viz.analysis.ranking import with_percentile
 from url_viz.errors import FolderError, ImageSetError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import absolute, display_name
-from url_viz.index.decisions import DECISIONS
+from url_viz.store.decisions import DECISIONS
 
 How = Literal["link", "copy"]
 MARKER = ".url-viz-sorted.json"

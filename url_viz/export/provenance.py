@@ -5,7 +5,7 @@ import importlib
 from dataclasses import asdict, dataclass
 
 from url_viz.image_set import ImageSet
-from url_viz.index.store import read_about
+from url_viz.store.about import read_about
 
 
 @dataclass(frozen=True)

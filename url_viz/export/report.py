@@ -16,7 +16,7 @@ from url_viz.export.report_map import MapPoints, map_points, with_thumbnails
 from url_viz.export.report_thumbnails import inlined
 from url_viz.files import replaced
 from url_viz.image_set import ImageSet
-from url_viz.index.tables import positions_of
+from url_viz.store.tables import positions_of
 
 GALLERY_PX, CLASS_PX, HOVER_PX = 128, 72, 64
 MOST_HOVER_BYTES = 1_300_000

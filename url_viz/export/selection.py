@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from url_viz.analysis.ranking import with_percentile
 from url_viz.errors import DecisionError, FolderError
 from url_viz.image_set import ImageSet
-from url_viz.index.own_match import match
+from url_viz.store.user_paths import match
 
 
 def chosen_ids(

@@ -11,10 +11,10 @@ from url_viz.analysis.selective_retrieval import Evidence, evidence, has_evidenc
 from url_viz.analysis.uploads import Reference, reference_of
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, open_set
-from url_viz.index.store import Store
 from url_viz.models.model import Model, load_model, resolve, with_head
 from url_viz.models.names import DEFAULT
 from url_viz.models.runtime import Precision
+from url_viz.store.reader import Store
 from url_viz.ui.allowed_paths import allowed_model
 from url_viz.workspace import Workspace
 

@@ -20,7 +20,7 @@ from tests.hostile.browser.offline import SOURCE
 from tests.imaging.pictures import encoded, noise, write_folder
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import start_job
-from url_viz.sets import list_sets, rename
+from url_viz.store.sets import list_sets, rename
 
 pytestmark = pytest.mark.browser
 PATIENT_MS = 90_000

@@ -9,9 +9,9 @@ from url_viz.analysis.compare import Compared, Comparison, disagreements, in_wor
 from url_viz.errors import UrlVizError
 from url_viz.export.tables import table_bytes
 from url_viz.image_set import ImageSet
-from url_viz.index.store import About, known_sets
 from url_viz.models.model import resolve, title_of
 from url_viz.models.names import EMBEDDED, own_heads
+from url_viz.store.about import About, known_sets
 from url_viz.ui.allowed_paths import allowed_model
 from url_viz.ui.cache import open_sets
 from url_viz.ui.http import thumbnail_url

@@ -5,7 +5,7 @@ import streamlit as st
 
 from url_viz.analysis.filters import OneOf
 from url_viz.image_set import ImageSet
-from url_viz.index.columns import FOLDERS
+from url_viz.store.user_columns import FOLDERS
 from url_viz.ui.http import class_names_of
 from url_viz.ui.text import errors_told, escape
 from url_viz.ui.widgets.filters import columns_of_kind, filter_on, set_filter, title_of_column

@@ -17,7 +17,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from url_viz.image_set import ImageSet, Projection
-from url_viz.index.projection import FEWEST_FOR_UMAP
+from url_viz.pipeline.projection import FEWEST_FOR_UMAP
 from url_viz.ui.text import escape
 
 MOST_HELD = 32

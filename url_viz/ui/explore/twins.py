@@ -8,7 +8,7 @@ import streamlit as st
 
 from url_viz.analysis.ranking import with_percentile
 from url_viz.image_set import ImageSet
-from url_viz.index.twins import TWIN_COSINE
+from url_viz.pipeline.twin_groups import TWIN_COSINE
 from url_viz.ui.text import Markdown, errors_told, escape
 from url_viz.ui.widgets.decide import take_gallery_event
 from url_viz.ui.widgets.gallery import show_gallery

@@ -12,7 +12,6 @@ import streamlit as st
 from training.config import FinetuneConfig
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
-from url_viz.index.columns import FOLDERS
 from url_viz.jobs import (
     Job,
     JobState,
@@ -27,6 +26,7 @@ from url_viz.jobs import (
 )
 from url_viz.jobs.job import Status
 from url_viz.progress import as_line
+from url_viz.store.user_columns import FOLDERS
 from url_viz.ui.finetune.slurm import chosen_request, show_place
 from url_viz.ui.text import escape, show_error
 from url_viz.ui.widgets.form import arguments, show_form

@@ -8,8 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.errors import UrlVizError
-from url_viz.index.store import About, known_sets
-from url_viz.sets import compact, disk_use, drop_model, forget, list_sets, rename, repoint, skipped
+from url_viz.store.about import About, known_sets
+from url_viz.store.sets import compact, disk_use, drop_model, forget, list_sets, rename, repoint, skipped
 from url_viz.ui.allowed_paths import allowed
 from url_viz.ui.cache import open_sets
 from url_viz.ui.session import choice, choose

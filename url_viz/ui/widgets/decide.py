@@ -8,7 +8,7 @@ import streamlit as st
 
 from url_viz.errors import DecisionError, UrlVizError
 from url_viz.image_set import ImageSet
-from url_viz.index.decisions import Decision, checked_tag
+from url_viz.store.decisions import Decision, checked_tag
 from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.widgets.gallery import GalleryAction, GalleryEvent
 from url_viz.ui.widgets.sort import show_sort

@@ -8,7 +8,7 @@ from typing import Literal, cast
 
 import streamlit as st
 
-from url_viz.index.decisions import DECISIONS, Decision
+from url_viz.store.decisions import DECISIONS, Decision
 from url_viz.ui.widgets.assets import text_of
 
 _mount = st.components.v2.component(

@@ -5,9 +5,9 @@ from pathlib import Path
 import streamlit as st
 
 from url_viz.demo import build_demo
-from url_viz.index.store import About, find_set, known_sets
 from url_viz.jobs import Job, JobState, cancel_job, list_jobs, log_tail, progress, start_job
 from url_viz.progress import Progress
+from url_viz.store.about import About, find_set, known_sets
 from url_viz.ui.allowed_paths import allowed, allowed_model, roots
 from url_viz.ui.cache import open_sets
 from url_viz.ui.session import choice, choose

@@ -6,10 +6,10 @@ import streamlit as st
 
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
-from url_viz.index.store import known_sets
 from url_viz.jobs import list_jobs
 from url_viz.models.model import GIVEN, title_of
 from url_viz.models.names import EMBEDDED, OwnWeights, own_heads
+from url_viz.store.about import known_sets
 from url_viz.ui.allowed_paths import roots, subfolders
 from url_viz.ui.cache import open_sets
 from url_viz.ui.session import Choice, choice, choose

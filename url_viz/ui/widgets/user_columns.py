@@ -4,12 +4,12 @@ import pandas as pd
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from url_viz.analysis.own import Prepared
+from url_viz.analysis.user_columns import Prepared
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploads import IncomingFile
-from url_viz.index.columns import FOLDERS
-from url_viz.index.own_file import CSV_ENDINGS, PARQUET_ENDINGS
+from url_viz.store.user_columns import FOLDERS
+from url_viz.store.user_files import CSV_ENDINGS, PARQUET_ENDINGS
 from url_viz.ui.text import errors_told, escape, show_error
 
 MOST_MEGABYTES = 100

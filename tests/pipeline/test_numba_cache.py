@@ -1,0 +1,52 @@
+"""What numba compiles for the map in one process is kept for the next one."""
+
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from tests.pipeline.examples import dice
+from url_viz.pipeline.neighbours import build_graph
+from url_viz.pipeline.numba_cache import keep_compiled
+from url_viz.pipeline.projection import fit_map
+
+DOUBLED = "import numba\n\n\n@numba.njit()\ndef doubled(x):\n    return 2 * x\n"
+CALL = (
+    "import heavy; from url_viz.pipeline.numba_cache import keep_compiled; "
+    "keep_compiled(heavy); print(heavy.doubled(3))"
+)
+COMPILED = "print(sum(heavy.doubled.stats.cache_misses.values()))"
+
+
+def called(folder: Path) -> tuple[str, int]:
+    """What a process of its own prints, and how often it had to compile."""
+    code = f"import sys; sys.path.insert(0, {str(folder)!r}); {CALL}; {COMPILED}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    printed, compiled = done.stdout.split()
+    return printed, int(compiled)
+
+
+@pytest.mark.slow
+def test_the_second_process_compiles_nothing(tmp_path: Path) -> None:
+    (tmp_path / "heavy.py").write_text(DOUBLED)
+    assert called(tmp_path) == ("6", 1)
+    assert called(tmp_path) == ("6", 0)
+
+
+def test_a_function_that_cannot_be_kept_is_compiled_as_before() -> None:
+    module = ModuleType("nowhere")
+    exec(DOUBLED, vars(module))  # numba keeps nothing of code that stands in no file
+    keep_compiled(module)
+    assert module.doubled(3) == 6
+
+
+@pytest.mark.slow
+def test_the_longest_function_of_the_map_is_kept() -> None:
+    embeddings = dice(20)
+    assert np.isfinite(fit_map(embeddings, build_graph(embeddings)).xy).all()
+    import umap.layouts  # only now: on its way in it warns of what it does without
+
+    assert umap.layouts._nb_optimize_layout_euclidean_single_epoch.stats.cache_path is not None

@@ -1,0 +1,420 @@
+"""Decisions: what belongs to which file, actions that can be taken back, and damage that is told."""
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from url_viz.errors import DamageError, DecisionError, WorkspaceError
+from url_viz.store.decision_log import SCHEMA_VERSION, Ledger
+from url_viz.store.decision_log_copy import Beside
+from url_viz.store.decision_matching import Files, claims
+from url_viz.store.decisions import Decisions, checked_tag
+
+
+def files_of(*pairs: tuple[int, int]) -> Files:
+    """Files by (id, content)."""
+    return Files(np.array([p[0] for p in pairs], np.int64), np.array([p[1] for p in pairs], np.int64))
+
+
+def claimed(present: list[tuple[int, int]], stored: list[tuple[int, int]]) -> list[int]:
+    kept = files_of(*stored)
+    return claims(files_of(*present), stored_id=kept.id, stored_content=kept.content).tolist()
+
+
+def naive_claims(present: list[tuple[int, int]], stored: list[tuple[int, int]]) -> list[int]:
+    """The rule, one file after the other."""
+    result = [stored.index(pair) if pair in stored else -1 for pair in present]
+    for at, (_, content) in enumerate(present):
+        if result[at] < 0:
+            free = [r for r, s in enumerate(stored) if r not in result and s not in present and s[1] == content]
+            result[at] = free[0] if free else -1
+    for at, (name, _) in enumerate(present):
+        if result[at] < 0:
+            free = [r for r, s in enumerate(stored) if r not in result and s[0] == name]
+            result[at] = free[-1] if free else -1
+    return result
+
+
+class TestClaims:
+    """Which stored decision is a file's own."""
+
+    @pytest.mark.parametrize(
+        ("present", "stored", "expected"),
+        [
+            ([(1, 10), (2, 20)], [(2, 20), (1, 10)], [1, 0]),
+            ([(3, 10)], [(1, 10)], [0]),  # moved
+            ([(1, 10), (3, 10)], [(1, 10)], [0, -1]),  # copied: the copy has no decision of its own
+            ([(1, 10), (2, 10)], [(1, 10), (2, 10)], [0, 1]),  # copies, each with its own
+            ([(1, 11)], [(1, 10)], [0]),  # edited in place
+            ([(1, 20), (2, 10)], [(1, 10), (2, 20)], [1, 0]),  # two files changed places
+            ([(1, 99), (3, 10)], [(1, 10)], [-1, 0]),  # moved, and another file put in its place
+            ([(8, 10), (9, 10)], [(1, 10)], [0, -1]),  # claimed once
+            ([(8, 10), (9, 10)], [(2, 10), (1, 10)], [0, 1]),  # copies that moved: the first takes the oldest
+            ([(1, 12)], [(1, 10), (1, 11)], [1]),  # edited twice: the latest
+            ([], [(1, 10)], []),
+            ([(1, 10)], [], [-1]),
+        ],
+    )
+    def test_by_hand(self, present: list[tuple[int, int]], stored: list[tuple[int, int]], expected: list[int]) -> None:
+        assert claimed(present, stored) == expected
+
+    @settings(max_examples=200, deadline=None)
+    @given(
+        st.lists(st.tuples(st.integers(0, 6), st.integers(0, 4)), max_size=7, unique_by=lambda pair: pair[0]),
+        st.lists(st.tuples(st.integers(0, 6), st.integers(0, 4)), max_size=9, unique=True),
+    )
+    def test_is_the_rule_and_nobody_claims_twice(
+        self, present: list[tuple[int, int]], stored: list[tuple[int, int]]
+    ) -> None:
+        found = claimed(present, stored)
+        assert found == naive_claims(present, stored)
+        taken = [row for row in found if row >= 0]
+        assert len(set(taken)) == len(taken)
+
+
+FILES = files_of(*((i, 100 + i) for i in range(1, 6)))
+
+
+@pytest.fixture
+def decisions(tmp_path: Path) -> Decisions:
+    return Decisions(tmp_path / "decisions.db", FILES)
+
+
+def shown(decisions: Decisions) -> list[str | None]:
+    return decisions.now().decision.tolist()
+
+
+class TestActions:
+    """Deciding, tagging, and taking it back."""
+
+    def test_nothing_decided_leaves_no_file(self, decisions: Decisions, tmp_path: Path) -> None:
+        assert shown(decisions) == [None] * 5
+        assert (decisions.version, decisions.can_undo, decisions.can_redo) == (0, False, False)
+        assert decisions.undo() is None
+        assert decisions.redo() is None
+        assert list(tmp_path.iterdir()) == []
+
+    def test_each_decision_and_none(self, decisions: Decisions) -> None:
+        assert decisions.decide([1, 2, 3], "drop").sentence == "Dropped 3 pictures"
+        assert decisions.decide([1], "keep").sentence == "Kept 1 picture"
+        assert decisions.decide([2], "look-again").sentence == "Noted to look again at 1 picture"
+        assert shown(decisions) == ["keep", "look-again", "drop", None, None]
+        assert decisions.counts() == {"keep": 1, "drop": 1, "look-again": 1}
+        decisions.decide([1, 2, 3, 4], None)
+        assert shown(decisions) == [None] * 5
+
+    def test_what_is_so_already_is_no_action(self, decisions: Decisions) -> None:
+        decisions.decide([1, 2], "drop")
+        assert decisions.decide([2, 3, 3], "drop").sentence == "Dropped 1 picture (1 was already)"
+        version = decisions.version
+        assert decisions.decide([1, 2, 3], "drop").sentence == "Nothing to change: that is so already of 3 pictures"
+        assert decisions.decide([], "drop").sentence == "No picture was chosen"
+        assert decisions.version == version
+        decisions.undo()
+        assert shown(decisions) == ["drop", "drop", None, None, None]
+
+    def test_each_by_itself_is_one_action(self, decisions: Decisions) -> None:
+        assert decisions.decide_each({1: "keep", 2: "drop", 3: "drop"}).sentence == "Kept 1 and dropped 2 pictures"
+        assert shown(decisions) == ["keep", "drop", "drop", None, None]
+        decisions.undo()
+        assert shown(decisions) == [None] * 5
+
+    def test_tags_are_sorted_and_stay_when_a_decision_goes(self, decisions: Decisions) -> None:
+        decisions.decide([1], "keep")
+        decisions.tag([1, 2], "night")
+        assert decisions.tag([1], " {blur} ").sentence == "Tagged 1 picture “{blur}”"
+        assert decisions.now().tags.tolist() == ["night; {blur}", "night", "", "", ""]
+        assert decisions.tag_counts() == {"night": 2, "{blur}": 1}
+        decisions.decide([1], None)
+        assert decisions.untag([1, 2], "night").sentence == "Took the tag “night” from 2 pictures"
+        assert decisions.now().tags.tolist() == ["{blur}", "", "", "", ""]
+        assert shown(decisions) == [None] * 5
+
+    @pytest.mark.parametrize("tag", ["", "  ", "a,b", "a;b", "a\nb", "x" * 61, "\x00"])
+    def test_a_tag_that_cannot_be_one(self, decisions: Decisions, tag: str) -> None:
+        with pytest.raises(DecisionError, match="cannot be a tag"):
+            decisions.tag([1], tag)
+        assert checked_tag("x" * 60) == "x" * 60
+
+    def test_unknown_words_and_pictures_are_told(self, decisions: Decisions) -> None:
+        with pytest.raises(DecisionError, match="'maybe' is no decision"):
+            decisions.decide([1], "maybe")  # type: ignore[arg-type]
+        with pytest.raises(DecisionError, match="no picture with id 77"):
+            decisions.decide([1, 77], "keep")
+        assert shown(decisions) == [None] * 5
+
+    def test_undo_and_redo_survive_a_restart_until_something_new_is_done(
+        self, decisions: Decisions, tmp_path: Path
+    ) -> None:
+        decisions.decide([1], "keep")
+        decisions.decide([1, 2], "drop")
+        decisions.tag([2], "dark")
+        later = Decisions(tmp_path / "decisions.db", FILES)
+        undone = later.undo()
+        assert undone is not None
+        assert undone.sentence == "Undone: tagged 1 picture “dark”"
+        later.undo()
+        assert shown(later) == ["keep", None, None, None, None]
+        again = Decisions(tmp_path / "decisions.db", FILES)
+        redone = again.redo()
+        assert redone is not None
+        assert redone.sentence == "Redone: dropped 2 pictures"
+        assert again.can_redo
+        again.decide([5], "keep")
+        assert not again.can_redo
+        for _ in range(3):
+            again.undo()
+        assert not again.can_undo
+        assert shown(again) == [None] * 5
+
+    def test_a_version_tells_every_change_and_no_two_files_share_one(
+        self, decisions: Decisions, tmp_path: Path
+    ) -> None:
+        decisions.decide([1], "keep")
+        seen = [decisions.version]
+        decisions.undo()
+        seen.append(decisions.version)
+        decisions.redo()
+        seen.append(decisions.version)
+        assert len(set(seen)) == 3
+        other = Decisions(tmp_path / "other.db", FILES)
+        other.decide([1], "keep")
+        assert other.version not in seen
+
+
+MODEL = st.one_of(
+    st.tuples(st.just("decide"), st.sets(st.integers(1, 5)), st.sampled_from(["keep", "drop", "look-again", None])),
+    st.tuples(st.sampled_from(["tag", "untag"]), st.sets(st.integers(1, 5)), st.sampled_from(["a", "b"])),
+    st.tuples(st.sampled_from(["undo", "redo"])),
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(MODEL, max_size=10))
+def test_any_history_is_that_of_a_stack_of_states(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[object, ...]]
+) -> None:
+    decisions = Decisions(tmp_path_factory.mktemp("any") / "decisions.db", FILES)
+    before: list[tuple[object, object]] = [([None] * 5, [""] * 5)]
+    after: list[tuple[object, object]] = []
+    for name, *arguments in steps:
+        count = getattr(getattr(decisions, str(name))(*arguments), "count", 0)
+        now = (shown(decisions), decisions.now().tags.tolist())
+        if name == "undo" and len(before) > 1:
+            after.append(before.pop())
+        elif name == "redo" and after:
+            before.append(after.pop())
+        elif name not in ("undo", "redo") and count:
+            before.append(now)
+            after.clear()
+        assert now == before[-1]
+    assert decisions.can_undo == (len(before) > 1)
+    assert decisions.can_redo == bool(after)
+
+
+class TestMovedFiles:
+    """What was decided goes along, and what is then done is done to the file where it is now."""
+
+    def test_a_moved_file_keeps_it_and_can_be_decided_on_anew(self, decisions: Decisions, tmp_path: Path) -> None:
+        decisions.decide([1, 2], "drop")
+        decisions.tag([1], "dark")
+        moved = Decisions(tmp_path / "decisions.db", files_of((11, 101), (2, 102)))
+        assert shown(moved) == ["drop", "drop"]
+        moved.decide([11], "keep")
+        assert (shown(moved), moved.now().tags.tolist()) == (["keep", "drop"], ["dark", ""])
+        copied_back = Decisions(tmp_path / "decisions.db", files_of((1, 101), (11, 101), (2, 102)))
+        assert shown(copied_back) == [None, "keep", "drop"], "the old place has let go of it"
+        moved.undo()
+        assert shown(moved) == ["drop", "drop"]
+
+    def test_a_copy_that_stood_beside_takes_nothing_when_the_original_moves(self, tmp_path: Path) -> None:
+        """Also not one whose own decision was taken back; the moved file finds its decision before an empty row."""
+        path = tmp_path / "decisions.db"
+        pair = Decisions(path, files_of((1, 7), (2, 7)))
+        pair.decide([2], "drop")
+        pair.decide([2], None)
+        pair.decide([1], "keep")
+        assert shown(Decisions(path, files_of((2, 7), (11, 7)))) == [None, "keep"]
+        assert shown(Decisions(path, files_of((11, 7)))) == ["keep"], "the copy was removed"
+        assert shown(Decisions(path, files_of((11, 7), (12, 7)))) == ["keep", None], "both moved"
+        three = Decisions(path, files_of((1, 7), (2, 7), (3, 7)))
+        three.tag([1], "a")
+        assert shown(Decisions(path, files_of((2, 7), (3, 7), (11, 7)))) == [None, None, "keep"]
+
+    def test_an_edited_file_keeps_it(self, decisions: Decisions, tmp_path: Path) -> None:
+        decisions.decide([1], "keep")
+        edited = Decisions(tmp_path / "decisions.db", files_of((1, 999)))
+        assert shown(edited) == ["keep"]
+        edited.tag([1], "cropped")
+        assert (shown(edited), edited.now().tags.tolist()) == (["keep"], ["cropped"])
+
+    def test_files_that_changed_places_take_theirs_along(self, decisions: Decisions, tmp_path: Path) -> None:
+        decisions.decide([1], "keep")
+        decisions.decide([2], "drop")
+        swapped = Decisions(tmp_path / "decisions.db", files_of((1, 102), (2, 101)))
+        assert shown(swapped) == ["drop", "keep"]
+        swapped.decide([1, 2], "look-again")
+        assert shown(swapped) == ["look-again"] * 2
+        swapped.undo()
+        assert shown(swapped) == ["drop", "keep"]
+
+
+class TestDamage:
+    """Each kind is told with its next step."""
+
+    def test_a_file_that_is_no_database(self, decisions: Decisions, tmp_path: Path) -> None:
+        (tmp_path / "decisions.db").write_bytes(b"not a database, but long enough to be taken for one" * 40)
+        for call in (decisions.now, decisions.undo, lambda: decisions.decide([1], "keep")):
+            with pytest.raises(WorkspaceError, match=r"decisions\.db is damaged .*python -m url_viz mend FOLDER"):
+                call()
+
+    def test_a_file_that_is_cut_short(self, decisions: Decisions, tmp_path: Path) -> None:
+        many = files_of(*((i, i) for i in range(1, 3000)))
+        Decisions(tmp_path / "decisions.db", many).decide(many.id, "keep")
+        data = (tmp_path / "decisions.db").read_bytes()
+        (tmp_path / "decisions.db").write_bytes(data[: len(data) // 8])
+        with pytest.raises(WorkspaceError, match="is damaged"):
+            decisions.now()
+
+    @pytest.mark.parametrize("spoil", [b"", None, b"SQLite format 3\0" + b"\0" * 4080])
+    def test_an_emptied_or_lost_file_is_told_and_put_back(
+        self, decisions: Decisions, tmp_path: Path, spoil: bytes | None
+    ) -> None:
+        decisions.decide([1, 3], "drop")
+        decisions.tag([3], "blurred")
+        path = tmp_path / "decisions.db"
+        path.unlink()
+        if spoil is not None:
+            path.write_bytes(spoil)
+        for call in (decisions.now, decisions.undo, lambda: decisions.decide([1], "keep")):
+            with pytest.raises(DamageError, match="python -m url_viz mend FOLDER"):
+                call()
+        assert not Ledger(path).is_whole()
+        path.unlink(missing_ok=True)
+        assert Ledger(path).put_back()
+        assert shown(decisions) == ["drop", None, "drop", None, None]
+        assert decisions.tag_counts() == {"blurred": 1}
+        decisions.undo()
+        assert decisions.tag_counts() == {}
+
+    def test_a_file_of_another_image_set_is_told(self, decisions: Decisions, tmp_path: Path) -> None:
+        decisions.decide([1], "drop")
+        (tmp_path / "other").mkdir()
+        Decisions(tmp_path / "other" / "decisions.db", FILES).decide([1, 2, 3], "keep")
+        shutil.copy(tmp_path / "other" / "decisions.db", tmp_path / "decisions.db")
+        with pytest.raises(DamageError, match="is not the one of this image set"):
+            Decisions(tmp_path / "decisions.db", FILES).now()
+
+    def test_an_older_copy_is_told(self, decisions: Decisions, tmp_path: Path) -> None:
+        decisions.decide([1], "drop")
+        before = (tmp_path / "decisions.db").read_bytes()
+        decisions.decide([2], "drop")
+        (tmp_path / "decisions.db").write_bytes(before)
+        with pytest.raises(DamageError, match="is older than what was decided last"):
+            Decisions(tmp_path / "decisions.db", FILES).now()
+
+    def test_files_of_before_are_read_and_noted_at_the_next_action(self, decisions: Decisions, tmp_path: Path) -> None:
+        decisions.decide([1], "drop")
+        for name in ("decisions.json", "decisions.copy.db"):
+            (tmp_path / name).unlink()
+        with closing(sqlite3.connect(tmp_path / "decisions.db")) as connection:
+            connection.execute("PRAGMA application_id = 0")
+        assert shown(Decisions(tmp_path / "decisions.db", FILES))[0] == "drop"
+        decisions.decide([2], "keep")
+        record = Beside(tmp_path / "decisions.db").record()
+        assert record is not None
+        assert record.identity > 0
+        assert (tmp_path / "decisions.copy.db").read_bytes() == (tmp_path / "decisions.db").read_bytes()
+
+    def test_an_action_that_was_not_noted_is_no_damage(self, decisions: Decisions, tmp_path: Path) -> None:
+        """Killed between the commit and the note, or read by another process in between."""
+        decisions.decide([1], "drop")
+        noted = (tmp_path / "decisions.json").read_bytes()
+        decisions.decide([2], "keep")
+        (tmp_path / "decisions.json").write_bytes(noted)
+        assert shown(Decisions(tmp_path / "decisions.db", FILES))[:2] == ["drop", "keep"]
+
+    @pytest.mark.timeout(20)  # it ran for ever
+    @pytest.mark.parametrize(
+        "hostile",
+        [
+            "CREATE VIEW decision AS WITH RECURSIVE r(row) AS (SELECT 1 UNION ALL SELECT row + 1 FROM r) "
+            "SELECT row, row AS id, row AS content, 1 AS code, '' AS tags FROM r",
+            "CREATE VIEW version AS WITH RECURSIVE r(number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM r) "
+            "SELECT max(number) AS number FROM r",
+            "CREATE TRIGGER t AFTER INSERT ON change BEGIN DELETE FROM decision; END",
+        ],
+    )
+    def test_what_is_not_ours_is_refused(self, decisions: Decisions, tmp_path: Path, hostile: str) -> None:
+        decisions.decide([1], "drop")
+        for name in ("decisions.json", "decisions.copy.db"):
+            (tmp_path / name).unlink()
+        with closing(sqlite3.connect(tmp_path / "decisions.db")) as connection:
+            if "VIEW" in hostile:
+                connection.execute(f"DROP TABLE {hostile.split()[2]}")
+            connection.execute(hostile)
+            connection.commit()
+        for call in (decisions.now, decisions.undo, lambda: decisions.decide([1], "keep")):
+            with pytest.raises(DamageError, match=r"not ours .*mend FOLDER"):
+                call()
+
+    def test_decisions_of_no_known_kind(self, decisions: Decisions, tmp_path: Path) -> None:
+        for spoilt in ("code = 7", "code = 'x'", "content = NULL"):
+            decisions.decide([1], "drop")
+            path = tmp_path / "decisions.db"
+            (tmp_path / "decisions.json").unlink()
+            with closing(sqlite3.connect(path)) as connection:
+                connection.execute("PRAGMA ignore_check_constraints = 1")
+                try:
+                    connection.execute(f"UPDATE decision SET {spoilt}")
+                except sqlite3.IntegrityError:
+                    continue
+                connection.commit()
+            with pytest.raises(DamageError, match="is damaged: "):
+                Decisions(path, FILES).now()
+            path.unlink()
+            assert Ledger(path).put_back()
+
+    def test_a_newer_version(self, decisions: Decisions, tmp_path: Path) -> None:
+        decisions.decide([1], "keep")
+        with sqlite3.connect(tmp_path / "decisions.db") as connection:
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+        connection.close()
+        with pytest.raises(WorkspaceError, match=r"newer version .* Update URL-Viz"):
+            decisions.now()
+
+    def test_a_folder_that_is_gone(self, tmp_path: Path) -> None:
+        decisions = Decisions(tmp_path / "gone" / "decisions.db", FILES)
+        assert shown(decisions) == [None] * 5
+        with pytest.raises(WorkspaceError, match="Cannot write to"):
+            decisions.decide([1], "keep")
+
+    def test_another_process_that_writes_too_long(
+        self, decisions: Decisions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("url_viz.store.decision_log.BUSY_S", 0.05)
+        with (
+            Ledger(tmp_path / "decisions.db").writing(),
+            pytest.raises(WorkspaceError, match="Another process has been writing"),
+        ):
+            decisions.decide([1], "keep")
+
+    def test_an_error_in_the_middle_changes_nothing(self, decisions: Decisions, tmp_path: Path) -> None:
+        decisions.decide([1], "keep")
+
+        def fail() -> None:
+            with Ledger(tmp_path / "decisions.db").writing() as transaction:
+                transaction.record("dropped", 0, [])
+                raise KeyError
+
+        with pytest.raises(KeyError):
+            fail()
+        undone = decisions.undo()
+        assert undone is not None
+        assert undone.did == "kept 1 picture"

@@ -1,0 +1,96 @@
+"""Decisions by several processes: nothing is lost, and a killed action is done whole or not at all."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from url_viz.store.decision_matching import Files
+from url_viz.store.decisions import Decisions
+
+ROOT = Path(__file__).parents[2]
+
+
+def shown(decisions: Decisions) -> list[str | None]:
+    return decisions.now().decision.tolist()
+
+
+WRITER = """
+import sys
+from pathlib import Path
+import numpy as np
+from url_viz.store.decisions import Decisions, Files
+path, first, count, rounds = Path(sys.argv[1]), *map(int, sys.argv[2:])
+ids = np.arange(1, 1 + 40 if rounds == 1 else 1 + count, dtype=np.int64)
+decisions = Decisions(path, Files(ids, ids))
+print("ready", flush=True)
+sys.stdin.readline()
+if rounds == 1:
+    for i in range(first, first + count):
+        decisions.decide([i], "keep")
+        decisions.tag([1 + i % 40], f"of {first}")
+else:
+    for turn in range(rounds):
+        decisions.decide(ids, ("keep", "drop", "look-again")[turn % 3])
+"""
+
+
+def started(path: Path, first: int, count: int, rounds: int) -> "subprocess.Popen[str]":
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path), str(first), str(count), str(rounds)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def go(process: "subprocess.Popen[str]") -> None:
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
+@pytest.mark.slow
+def test_two_processes_at_once_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.db"
+    processes = [started(path, first, 20, 1) for first in (1, 21)]
+    for process in processes:
+        go(process)
+    for process in processes:
+        assert process.communicate(timeout=60)[0] == ""
+        assert process.returncode == 0
+    ids = np.arange(1, 41)
+    decisions = Decisions(path, Files(ids, ids))
+    assert shown(decisions) == ["keep"] * 40
+    assert decisions.tag_counts() == {"of 1": 20, "of 21": 20}
+    for _ in range(80):
+        assert decisions.undo() is not None
+    assert not decisions.can_undo
+    assert shown(decisions) == [None] * 40
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("delay_s", [0.02, 0.15, 0.3])
+def test_a_killed_action_is_done_whole_or_not_at_all(tmp_path: Path, delay_s: float) -> None:
+    path = tmp_path / "decisions.db"
+    count = 20_000
+    process = started(path, 1, count, 1000)
+    go(process)
+    time.sleep(delay_s)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    ids = np.arange(1, count + 1)
+    decisions = Decisions(path, Files(ids, ids))
+    found = set(shown(decisions))
+    assert len(found) == 1
+    assert decisions.can_undo == (found != {None})
+    assert decisions.decide([1], "keep" if found != {"keep"} else "drop").count == 1, "and the file works on"

@@ -1,0 +1,491 @@
+"""Image sets are listed, named, moved, slimmed and carried elsewhere, and nothing that is kept of them is lost."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tarfile
+import time
+from contextlib import closing, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from filelock import FileLock
+
+from tests.imaging.pictures import write_folder
+from url_viz.cli.main import main
+from url_viz.errors import FolderError, ImageSetError, UrlVizError, WorkspaceError
+from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.models.model import Model
+from url_viz.sealed import unsealed
+from url_viz.store.about import find_set, read_about
+from url_viz.store.bundle import FORMAT, LABEL, pack, unpack
+from url_viz.store.reader import Store
+from url_viz.store.sets import (
+    Agreement,
+    check_agreement,
+    compact,
+    disk_use,
+    drop_model,
+    forget,
+    list_sets,
+    mend,
+    rename,
+    repoint,
+    skipped,
+)
+from url_viz.store.writer import Writer
+from url_viz.workspace import SetPaths, Workspace
+
+COUNT = 12
+
+
+@pytest.fixture(scope="module")
+def read_once(tmp_path_factory: pytest.TempPathFactory, bare_model: Model) -> Path:
+    """A folder of pictures and of other files, and the workspace that it was read into."""
+    root = tmp_path_factory.mktemp("read")
+    folder = write_folder(root / "pictures", COUNT, classes=("cat", "dog"))
+    for name in ("notes.txt", "more.txt", "cat/film.mp4", "README"):
+        (folder / name).write_text("words")
+    embed_folder(folder, model=bare_model, workspace=root / "workspace")
+    return root
+
+
+@pytest.fixture
+def here(read_once: Path, tmp_path: Path) -> Path:
+    """A copy of it: the folder `pictures`, moved, and a workspace that knows."""
+    shutil.copytree(read_once, tmp_path / "here")
+    repoint(read_once / "pictures", tmp_path / "here" / "pictures", workspace=tmp_path / "here" / "workspace")
+    return tmp_path / "here"
+
+
+def paths_of(here: Path) -> SetPaths:
+    home = Workspace.at(here / "workspace")
+    return home.set_paths(find_set(here / "pictures", home))
+
+
+def opened(here: Path, folder: Path | None = None) -> ImageSet:
+    return open_image_set(folder or here / "pictures", model="tf_efficientnet_lite0", workspace=here / "workspace")
+
+
+def facts(here: Path, folder: Path | None = None) -> tuple[list[object], ...]:
+    table = opened(here, folder).table()
+    return tuple(table[name].to_list() for name in ("id", "path", "label", "entropy", "x", "confusability"))
+
+
+class TestListing:
+    def test_name_pictures_and_size(self, here: Path) -> None:
+        listed = list_sets(here / "workspace").iloc[0]
+        assert (listed["name"], listed["pictures"], listed["failures"]) == ("here/pictures", COUNT, 0)
+        assert listed["models"] == "tf_efficientnet_lite0"
+
+    def test_the_parts_on_disk_make_the_whole(self, here: Path) -> None:
+        parts = disk_use(here / "pictures", workspace=here / "workspace")
+        whole = sum(f.stat().st_size for f in paths_of(here).folder.rglob("*") if f.is_file()) / 2**20
+        assert parts["megabytes"].sum() == pytest.approx(whole, abs=0.03)
+        assert [part.split(" ")[0] for part in parts["part"]] == ["files", "embeddings", "map", "decisions"]
+        assert (parts["megabytes"].iloc[:3] > 0).all()
+
+    def test_every_passed_over_extension_is_counted(self, here: Path) -> None:
+        found = skipped(here / "pictures", workspace=here / "workspace")
+        assert dict(zip(found["extension"], found["files"], strict=True)) == {".txt": 2, ".mp4": 1, "no extension": 1}
+
+    def test_what_is_passed_over_is_bounded(self, tmp_path: Path) -> None:
+        paths = Workspace.at(tmp_path / "w").set_paths("0" * 16)
+        with Writer(paths, tmp_path) as writer:
+            writer.note_skipped([(f".x{n}", 2) for n in range(600)])
+        kept = read_about(paths).skipped
+        assert len(kept) == 501
+        assert kept[-1] == ("other extensions", 200)
+        assert sum(number for _, number in kept) == 1200
+
+
+class TestNames:
+    def test_a_name_is_kept_through_reading_again_and_taken_back(self, here: Path, bare_model: Model) -> None:
+        assert rename(here / "pictures", "  Cats & <dogs> ", workspace=here / "workspace") == "Cats & <dogs>"
+        write_folder(here / "pictures", 1, start=90)
+        embed_folder(here / "pictures", model=bare_model, workspace=here / "workspace")
+        assert list_sets(here / "workspace")["name"].tolist() == ["Cats & <dogs>"]
+        assert rename(here / "pictures", "", workspace=here / "workspace") == "here/pictures"
+
+    @pytest.mark.parametrize("name", ["two\nlines", "x" * 81, "\0"])
+    def test_no_name_that_cannot_be_shown(self, here: Path, name: str) -> None:
+        with pytest.raises(ImageSetError, match="80 characters"):
+            rename(here / "pictures", name, workspace=here / "workspace")
+
+    def test_not_while_the_folder_is_read(self, here: Path) -> None:
+        with Writer(paths_of(here), here / "pictures"), pytest.raises(WorkspaceError, match="Another process"):
+            rename(here / "pictures", "x", workspace=here / "workspace")
+
+    def test_a_set_of_the_version_before_has_none(self, here: Path) -> None:
+        paths = paths_of(here)
+        record = json.loads(paths.about.read_text())
+        del record["name"], record["skipped"], record["seal"]
+        paths.about.write_text(json.dumps(record))
+        assert (read_about(paths).name, read_about(paths).skipped) == ("", ())
+
+
+class TestMovedFolders:
+    def test_everything_is_kept_and_nothing_is_read_again(self, here: Path, bare_model: Model) -> None:
+        moved = here / "elsewhere"
+        paths = paths_of(here)
+        opened(here).decisions.decide(opened(here).table()["id"].head(3), "drop")
+        before = facts(here)
+        (here / "pictures").rename(moved)
+        agreement = repoint(here / "pictures", moved, workspace=here / "workspace")
+        assert (agreement.compared, agreement.equal) == (COUNT, COUNT)
+        assert facts(here, moved) == before
+        assert opened(here, moved).table()["decision"].eq("drop").sum() == 3
+        version = Store(paths).version(bare_model.space.key, None)
+        assert len(embed_folder(moved, model=bare_model, workspace=here / "workspace")) == COUNT
+        assert Store(paths).version(bare_model.space.key, None) == version
+
+    def test_other_pictures_are_refused(self, here: Path) -> None:
+        other = write_folder(here / "other", COUNT, classes=("cat", "dog"), start=100)
+        with pytest.raises(FolderError, match="0 of 12 compared"):
+            repoint(here / "pictures", other, workspace=here / "workspace")
+        assert read_about(paths_of(here)).root == here / "pictures"
+
+    def test_a_few_changed_pictures_are_no_hindrance(self, here: Path) -> None:
+        shutil.copytree(here / "pictures", here / "copy")
+        write_folder(here / "copy", 1, classes=("cat",), start=0).joinpath("cat/0000.jpg").write_bytes(b"edited")
+        assert repoint(here / "pictures", here / "copy", workspace=here / "workspace").equal == COUNT - 1
+
+    def test_neither_an_unknown_nor_onto_a_known_folder(self, here: Path, bare_model: Model) -> None:
+        with pytest.raises(ImageSetError, match="was not read yet"):
+            repoint(here / "nothing", here / "pictures" / "cat", workspace=here / "workspace")
+        with pytest.raises(ImageSetError, match="is an image set already"):
+            repoint(here / "pictures", here / "pictures", workspace=here / "workspace")
+        with pytest.raises(FolderError, match="is no folder"):
+            repoint(here / "pictures", here / "nothing", workspace=here / "workspace")
+
+    def test_new_pictures_in_the_old_place_are_an_image_set_of_their_own(self, here: Path, bare_model: Model) -> None:
+        home = Workspace.at(here / "workspace")
+        (here / "pictures").rename(here / "moved")
+        first = embed_folder(here / "moved" / "cat", model=bare_model, workspace=home.root)
+        (here / "moved" / "cat").rename(here / "cats")
+        repoint(here / "moved" / "cat", here / "cats", workspace=home.root)
+        write_folder(here / "moved" / "cat", 3, start=50)
+        second = embed_folder(here / "moved" / "cat", model=bare_model, workspace=home.root)
+        assert second.set_id != first.set_id
+        assert len(open_image_set(here / "cats", workspace=home.root)) == len(first) == COUNT // 2
+
+
+class TestSlimming:
+    @pytest.fixture
+    def two(self, here: Path, bare_model: Model) -> tuple[Path, Model]:
+        """The folder read with two models: the second is the first under another name, for it needs no weights."""
+        other = Model.__new__(Model)
+        other.__dict__.update(bare_model.__dict__)
+        other.space = replace(bare_model.space, backbone="another")
+        embed_folder(here / "pictures", model=other, workspace=here / "workspace")
+        return here, other
+
+    def test_one_model_goes_the_other_stays(self, two: tuple[Path, Model]) -> None:
+        here, other = two
+        before = facts(here)
+        assert drop_model(here / "pictures", "another", workspace=here / "workspace") > 0
+        assert facts(here) == before
+        assert not list(paths_of(here).tables.glob(f"*{other.space.key}*"))
+        with pytest.raises(ImageSetError, match="not read with 'another'"):
+            drop_model(here / "pictures", "another", workspace=here / "workspace")
+
+    def test_a_stopped_drop_leaves_litter_that_compacting_removes(self, two: tuple[Path, Model]) -> None:
+        here, other = two
+        with Writer(paths_of(here), here / "pictures") as writer:
+            about = writer.about()
+            from url_viz.store.about import write_about
+
+            write_about(writer.paths, replace(about, spaces=about.spaces[:1]))
+        assert compact(here / "pictures", workspace=here / "workspace") > 0
+        assert not list(paths_of(here).tables.glob(f"*{other.space.key}*"))
+
+    def test_a_dropped_model_is_read_again_under_an_open_reader(self, two: tuple[Path, Model]) -> None:
+        here, other = two
+        reader = Store(paths_of(here))
+        assert len(reader.embeddings(other.space.key)) == COUNT
+        drop_model(here / "pictures", "another", workspace=here / "workspace")
+        assert len(reader.embeddings(other.space.key)) == 0
+        assert "-" in reader.version(other.space.key, None)
+        embed_folder(here / "pictures", model=other, workspace=here / "workspace")
+        assert len(reader.embeddings(other.space.key)) == COUNT
+
+    def test_the_only_model_stays(self, here: Path) -> None:
+        with pytest.raises(ImageSetError, match="forget it"):
+            drop_model(here / "pictures", "tf_efficientnet_lite0", workspace=here / "workspace")
+        assert len(facts(here)[0]) == COUNT
+
+
+def links_of(pid: int) -> list[str]:
+    """What a process has open."""
+    found = []
+    for link in Path(f"/proc/{pid}/fd").glob("*"):
+        with suppress(FileNotFoundError):
+            found.append(os.readlink(link))
+    return found
+
+
+class TestPacking:
+    @pytest.fixture
+    def packed(self, here: Path) -> Path:
+        image_set = opened(here)
+        image_set.decisions.decide(image_set.table()["id"].head(3), "keep")
+        scores = here / "why.csv"
+        image_set.table()[["path"]].assign(score=1.5).to_csv(scores, index=False)
+        image_set.add_columns(scores)
+        with closing(sqlite3.connect(paths_of(here).folder / "decisions.db")):
+            rename(here / "pictures", "Packed", workspace=here / "workspace")
+            pack(here / "pictures", here / "set.tar", workspace=here / "workspace")  # while the database is open
+        return here / "set.tar"
+
+    def test_another_machine_has_it_all(self, here: Path, packed: Path, tmp_path: Path) -> None:
+        there = tmp_path / "there"
+        shutil.copytree(here / "pictures", there / "pictures")
+        agreement = unpack(packed, root=there / "pictures", workspace=there / "workspace")
+        assert agreement.equal == COUNT
+        assert facts(there) == facts(here)
+        table = opened(there).table()
+        assert table["decision"].eq("keep").sum() == 3
+        assert table["score"].eq(1.5).all()
+        assert list_sets(there / "workspace")["name"].tolist() == ["Packed"]
+        assert sorted(p.name for p in (there / "workspace").iterdir()) == ["sets", "unpacking.lock", "workspace.json"]
+
+    @pytest.mark.timeout(60)  # it ran for ever
+    def test_decisions_that_are_a_view_are_refused(self, here: Path, packed: Path, tmp_path: Path) -> None:
+        with closing(sqlite3.connect(tmp_path / "hostile.db")) as connection:
+            connection.execute(
+                "CREATE VIEW version AS WITH RECURSIVE r(number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM r) "
+                "SELECT max(number) AS number FROM r"
+            )
+            connection.execute("PRAGMA user_version = 1")
+        with tarfile.open(packed) as whole, tarfile.open(tmp_path / "hostile.tar", "w") as archive:
+            for member in whole:
+                data = whole.extractfile(member)
+                assert data is not None
+                content = (tmp_path / "hostile.db").read_bytes() if member.name == "decisions.db" else data.read()
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+        with pytest.raises(WorkspaceError, match="not ours"):
+            unpack(tmp_path / "hostile.tar", root=here / "pictures", workspace=tmp_path / "w")
+        assert not list((tmp_path / "w" / "sets").iterdir())
+
+    def test_what_stands_beside_decisions_is_made_anew(self, here: Path, packed: Path, tmp_path: Path) -> None:
+        with tarfile.open(packed) as archive:
+            assert not [name for name in archive.getnames() if name in ("decisions.json", "decisions.copy.db")]
+        unpack(packed, root=here / "pictures", workspace=tmp_path / "w")
+        home = Workspace.at(tmp_path / "w")
+        paths = home.set_paths(find_set(here / "pictures", home))
+        paths.decisions.write_bytes(b"")
+        with pytest.raises(WorkspaceError, match="mend FOLDER"):
+            open_image_set(here / "pictures", model="tf_efficientnet_lite0", workspace=home.root).table()
+        assert [one.done for one in mend(here / "pictures", workspace=home.root)] == ["was put back from its copy"]
+        table = open_image_set(here / "pictures", model="tf_efficientnet_lite0", workspace=home.root).table()
+        assert table["decision"].eq("keep").sum() == 3
+
+    def test_nothing_of_this_machine_is_told_but_the_folder(self, packed: Path) -> None:
+        with tarfile.open(packed) as archive:
+            members = archive.getmembers()
+        assert {(m.uid, m.gid, m.uname, m.gname, m.mtime) for m in members} == {(0, 0, "", "", 0)}
+        assert not [m.name for m in members if m.name.endswith((".lock", "-wal", "-shm"))]
+
+    @pytest.mark.slow
+    @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="what a process has open is read from /proc")
+    def test_killed_halfway_it_leaves_nothing_beside_its_target(self, here: Path, tmp_path: Path) -> None:
+        large = paths_of(here).folder / "large"
+        with large.open("wb") as file:
+            file.truncate(4 << 30)  # a hole: seconds to pack, nothing to keep
+        out = tmp_path / "out"
+        out.mkdir()
+        words = ["pack", here / "pictures", out / "set.tar", "--workspace", here / "workspace"]
+        line = [sys.executable, "-m", "url_viz", *map(str, words)]
+        with subprocess.Popen(line, cwd=Path(__file__).parents[2]) as process:
+            while not any(link.startswith(str(out)) for link in links_of(process.pid)):
+                assert process.poll() is None
+                time.sleep(0.01)
+            process.kill()
+        large.unlink()
+        assert process.returncode == -signal.SIGKILL
+        assert not list(out.iterdir())
+
+    def test_where_files_need_a_name_it_is_whole_too(
+        self, here: Path, packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+        pack(here / "pictures", tmp_path / "new" / "set.tar", workspace=here / "workspace")
+        assert (tmp_path / "new" / "set.tar").read_bytes() == packed.read_bytes()
+        assert os.listdir(tmp_path / "new") == ["set.tar"]
+
+    def test_nothing_is_written_over(self, here: Path, packed: Path) -> None:
+        with pytest.raises(FolderError, match="exists already"):
+            pack(here / "pictures", packed, workspace=here / "workspace")
+        with pytest.raises(ImageSetError, match="is an image set already"):
+            unpack(packed, root=here / "pictures", workspace=here / "workspace")
+
+    @pytest.fixture
+    def kept(self, here: Path, packed: Path, tmp_path: Path) -> Path:
+        """What another workspace keeps of the folder, unpacked there before."""
+        home = Workspace.at(tmp_path / "w")
+        unpack(packed, root=here / "pictures", workspace=home.root)
+        return home.set_paths(find_set(here / "pictures", home)).folder
+
+    @pytest.mark.parametrize("whole", ["set.json", "decisions.db"])
+    def test_a_damaged_set_is_not_written_over(self, here: Path, packed: Path, kept: Path, whole: str) -> None:
+        for name in {"set.json", "decisions.db"} - {whole}:
+            (kept / name).unlink()
+        if whole == "set.json":
+            for name in ("set.json", "set.copy.json"):
+                (kept / name).write_text("{")
+        before = {path: path.read_bytes() for path in kept.rglob("*") if path.is_file()}
+        with pytest.raises(ImageSetError, match="a damaged image set"):
+            unpack(packed, root=here / "pictures", workspace=kept.parents[1])
+        assert {path: path.read_bytes() for path in kept.rglob("*") if path.is_file()} == before
+
+    def test_what_is_left_of_a_forgotten_set_is_replaced(self, here: Path, packed: Path, kept: Path) -> None:
+        for name in ("set.json", "decisions.db"):
+            (kept / name).unlink()
+        (kept / "litter").write_bytes(b"x")
+        unpack(packed, root=here / "pictures", workspace=kept.parents[1])
+        assert (kept / "set.json").exists()
+        assert not (kept / "litter").exists()
+        assert not (kept.parents[1] / "unpacking").exists()
+
+    @pytest.mark.parametrize(("is_labelled", "said"), [(True, "an image set already"), (False, "began to read")])
+    def test_a_set_that_is_read_meanwhile_stays(
+        self, here: Path, packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_labelled: bool, said: str
+    ) -> None:
+        home = Workspace.at(tmp_path / "w")
+        paths = home.set_paths(find_set(here / "pictures", home))
+        writer, lock = Writer(paths, here / "pictures"), FileLock(paths.lock)
+
+        def while_somebody_begins(store: Store, root: Path) -> Agreement:
+            if is_labelled:
+                writer.__enter__()
+            else:
+                paths.folder.mkdir(parents=True)
+                lock.acquire()
+            return check_agreement(store, root)
+
+        monkeypatch.setattr("url_viz.store.bundle.check_agreement", while_somebody_begins)
+        with pytest.raises(UrlVizError, match=said):
+            unpack(packed, root=here / "pictures", workspace=home.root)
+        assert paths.lock.exists()
+        assert paths.about.exists() is is_labelled
+        assert not paths.tables.exists()
+        writer.__exit__()
+        lock.release()
+
+    def test_other_pictures_are_refused_and_leave_nothing(self, packed: Path, tmp_path: Path) -> None:
+        other = write_folder(tmp_path / "other", COUNT, classes=("cat", "dog"), start=100)
+        with pytest.raises(FolderError, match="holds other pictures"):
+            unpack(packed, root=other, workspace=tmp_path / "w")
+        assert len(list_sets(tmp_path / "w")) == 0
+        assert not (tmp_path / "w" / "unpacking").exists()
+
+    @pytest.mark.parametrize("length", [0, 100, 600, 5_000, 30_000])
+    def test_a_cut_file_is_told(self, here: Path, packed: Path, tmp_path: Path, length: int) -> None:
+        (tmp_path / "cut.tar").write_bytes(packed.read_bytes()[:length])
+        with pytest.raises(UrlVizError, match=r"cut\.tar"):
+            unpack(tmp_path / "cut.tar", root=here / "pictures", workspace=tmp_path / "w")
+        assert len(list_sets(tmp_path / "w")) == 0
+
+    @pytest.mark.parametrize(
+        "member",
+        [
+            {"name": "../outside"},
+            {"name": "/tmp/outside"},
+            {"name": "tables/../../outside"},
+            {"name": "..\\outside"},
+            {"name": "a/" * 9 + "deep"},
+            {"name": "link", "type": tarfile.SYMTYPE, "linkname": "/etc/passwd"},
+            {"name": "hard", "type": tarfile.LNKTYPE, "linkname": "set.json"},
+            {"name": "pipe", "type": tarfile.FIFOTYPE},
+            {"name": "device", "type": tarfile.CHRTYPE},
+        ],
+        ids=lambda member: member["name"][:12],
+    )
+    def test_hostile_members_refuse_the_whole(
+        self, here: Path, packed: Path, tmp_path: Path, member: dict[str, object]
+    ) -> None:
+        with tarfile.open(packed, "a") as archive:
+            added = tarfile.TarInfo()
+            for name, value in member.items():
+                setattr(added, name, value)
+            archive.addfile(added)
+        with pytest.raises(FolderError, match="do not trust"):
+            unpack(packed, root=here / "pictures", workspace=tmp_path / "w")
+        assert not (tmp_path / "outside").exists()
+        assert len(list_sets(tmp_path / "w")) == 0
+
+    @pytest.mark.parametrize("path", [b"../../secret.jpg", b"/etc/passwd", b"a/../../b.jpg"])
+    def test_rows_that_lead_out_of_the_folder_are_refused(self, here: Path, tmp_path: Path, path: bytes) -> None:
+        from tests.store.test_store import files
+
+        rows = files([7])
+        with Writer(paths_of(here), here / "pictures") as writer:
+            writer.add_images(rows.set_column(1, rows.schema.field("path"), [[path]]))
+        pack(here / "pictures", here / "set.tar", workspace=here / "workspace")
+        with pytest.raises(FolderError, match="outside its folder"):
+            unpack(here / "set.tar", root=here / "pictures", workspace=tmp_path / "w")
+
+    def test_a_newer_one_is_told(self, tmp_path: Path) -> None:
+        record = json.dumps({"format": FORMAT, "format_version": 2, "schema_version": 1}).encode()
+        with tarfile.open(tmp_path / "new.tar", "w") as archive:
+            member = tarfile.TarInfo(LABEL)
+            member.size = len(record)
+            archive.addfile(member, io.BytesIO(record))
+        with pytest.raises(WorkspaceError, match="newer version"):
+            unpack(tmp_path / "new.tar", root=tmp_path, workspace=tmp_path / "w")
+
+
+def test_the_commands_say_what_they_did(here: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    where = ["--workspace", str(here / "workspace")]
+    folder = str(here / "pictures")
+
+    def run(*words: str) -> str:
+        assert main([*words, *where]) == 0
+        return capsys.readouterr().out
+
+    assert "here/pictures" in run("sets")
+    assert "files and thumbnails" in run("sets", folder)
+    assert ".txt      2" in run("sets", "--skipped")
+    assert "called 'Mine' now" in run("rename", folder, "Mine")
+    assert "MiB freed" in run("compact", folder)
+    assert "--root FOLDER" in run("pack", folder, str(tmp_path / "set.tar"))
+    shutil.copytree(folder, tmp_path / "copy")
+    assert "12 of 12" in run("repoint", folder, str(tmp_path / "copy"))
+    assert "12 of 12" in run("unpack", str(tmp_path / "set.tar"), "--root", folder)
+    assert "Forgot" in run("forget", folder)
+    assert main(["drop-model", str(tmp_path / "copy"), "nothing", *where]) == 1
+    assert "was not read with 'nothing'" in capsys.readouterr().err
+    assert np.array_equal(list_sets(here / "workspace")["name"], ["Mine"])
+
+
+def test_forgetting_takes_all_that_lies_there(here: Path) -> None:
+    folder = paths_of(here).folder
+    (folder / "decisions.db").write_bytes(b"")
+    forget(here / "pictures", workspace=here / "workspace")
+    assert not folder.exists()
+
+
+def test_what_anybody_may_have_named_is_printed_without_its_escapes(
+    folder: Path, workspace: Path, model: Model, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An unpacked set brings its own label: names, extensions and backbones that no check of ours has seen."""
+    image_set = embed_folder(folder, model=model, workspace=workspace)
+    label = image_set._store.paths.about
+    record = unsealed(label.read_text())
+    wiping = "\x1b[2J\x1b]0;own\x07\u202ex\udcff"
+    record |= {"name": wiping, "skipped": [[wiping, 3]]}
+    record["spaces"] = [record["spaces"][0] | {"backbone": wiping}, *record["spaces"]]
+    label.write_text(json.dumps(record))
+    for words in (["sets"], ["sets", "--skipped"], ["sets", str(folder)], ["rank", str(folder), "--model", wiping]):
+        main([*words, "--workspace", str(workspace)])
+        said = capsys.readouterr()
+        assert r"\x1b[2J\x1b]0;own\x07\u202ex\udcff" in said.out + said.err
+        assert all(c.isprintable() or c == "\n" for c in said.out + said.err)

@@ -1,0 +1,380 @@
+"""The store gives back what was put in, to many readers at once, from one writer alone."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import lancedb
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tests.pipeline.examples import dice
+from url_viz.errors import DamageError, ImageSetError, WorkspaceError
+from url_viz.imaging.preprocess import Preprocessing
+from url_viz.models.model import EmbeddingSpace
+from url_viz.pipeline.neighbours import build_graph
+from url_viz.pipeline.projection import pca_coordinates
+from url_viz.store.about import About, find_set, known_sets, read_about
+from url_viz.store.reader import Store
+from url_viz.store.repair import mend
+from url_viz.store.tables import IMAGES, Coordinates, embeddings_schema, fixed_lists
+from url_viz.store.writer import Writer
+from url_viz.workspace import SetPaths, Workspace
+
+ROOT = Path(__file__).parents[2]
+SPACE = EmbeddingSpace("a_backbone", "0" * 16, Preprocessing(), "fast")
+KEY = SPACE.key
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> SetPaths:
+    return Workspace.at(tmp_path / "workspace").set_paths("0" * 16)
+
+
+@pytest.fixture
+def writer(paths: SetPaths, tmp_path: Path) -> Iterator[Writer]:
+    with Writer(paths, tmp_path) as opened:
+        yield opened
+
+
+def files(ids: list[int], *, content: int = 0, thumbnail: bytes | None = b"jpeg") -> pa.Table:
+    rows = [(i, b"%d.jpg" % i, 10, 20, content + i, 64, 48, thumbnail, None) for i in ids]
+    columns = [pa.array(c, f.type) for c, f in zip(zip(*rows, strict=True), IMAGES, strict=True)]
+    return pa.table(columns, schema=IMAGES)
+
+
+def ids_of(store: Store) -> list[int]:
+    return sorted(store.images(["id"])["id"].to_pylist())
+
+
+class TestRoundTrips:
+    """What is written is read, by another handle too."""
+
+    def test_nothing_written_reads_as_nothing(self, writer: Writer) -> None:
+        assert len(writer.images(["id", "path", "failure"])) == 0
+        assert len(writer.embeddings(KEY)) == len(writer.embedded(KEY).content) == len(writer.scores(KEY, "h")[0]) == 0
+        assert writer.graph(KEY) is None
+        assert writer.coordinates(KEY) is None
+        assert writer.thumbnails([1]) == {}
+
+    def test_files(self, writer: Writer) -> None:
+        rows = files([3, 1, 2**63 - 1])
+        writer.add_images(rows)
+        assert Store(writer.paths).images(IMAGES.names).sort_by("id").to_pylist() == rows.sort_by("id").to_pylist()
+
+    def test_embeddings_in_several_pieces(self, writer: Writer) -> None:
+        whole = dice(30, size=8)
+        for start in (0, 7, 20):
+            stop = {0: 7, 7: 20, 20: 30}[start]
+            writer.add_embeddings(KEY, whole.take(np.arange(start, stop)))
+        back = Store(writer.paths).embeddings(KEY)
+        assert np.array_equal(back.content, whole.content)
+        assert np.array_equal(back.embedding, whole.embedding)
+        assert back.embedding.dtype == np.float16
+        told = writer.embedded(KEY)
+        assert np.array_equal(told.content, whole.content)
+        lengths = np.linalg.norm(whole.embedding.astype(np.float64), axis=1)
+        assert told.norm == pytest.approx(lengths, rel=1e-5)
+
+    def test_scores_belong_to_one_head_and_one_space(self, writer: Writer) -> None:
+        writer.add_scores(KEY, "a", np.array([1, 2]), np.array([0.5, 0.25], np.float32))
+        writer.add_scores(KEY, "a", np.array([3]), np.array([1], np.float32))
+        content, uncertainty = writer.scores(KEY, "a")
+        assert (content.tolist(), uncertainty.tolist()) == ([1, 2, 3], [0.5, 0.25, 1.0])
+        assert len(writer.scores(KEY, "b")[0]) == len(writer.scores("1" * 16, "a")[0]) == 0
+
+    @pytest.mark.parametrize("count", [0, 1, 3, 50])
+    def test_graph_and_map_take_the_place_of_the_last(self, writer: Writer, count: int) -> None:
+        for embeddings in (dice(7), dice(count)):
+            graph, coordinates = build_graph(embeddings), pca_coordinates(embeddings)
+            writer.put_graph(KEY, graph)
+            writer.put_coordinates(KEY, coordinates)
+            writer.compact()
+        found, found_map = Store(writer.paths).graph(KEY), Store(writer.paths).coordinates(KEY)
+        assert found is not None
+        assert found_map is not None
+        for name in ("content", "position", "similarity"):
+            assert np.array_equal(getattr(found, name), getattr(graph, name))
+        assert not found.is_approximate
+        for name in ("content", "xy", "method"):
+            assert np.array_equal(getattr(found_map, name), getattr(coordinates, name))
+            assert getattr(found_map, name).dtype == getattr(coordinates, name).dtype
+
+    def test_thumbnails_by_id(self, writer: Writer) -> None:
+        writer.add_images(files([1, 2], thumbnail=b"a"))
+        writer.add_images(files([3], thumbnail=None))
+        assert writer.thumbnails([2, 3, 99]) == {2: b"a"}
+        assert writer.thumbnails(np.array([1])) == {1: b"a"}
+
+
+class TestRows:
+    """A file has one row, however often it is written."""
+
+    def test_adding_again_takes_the_place_of_the_row(self, writer: Writer) -> None:
+        writer.add_images(files(list(range(20))))
+        writer.add_images(files(list(range(10, 30)), content=1000))
+        assert ids_of(writer) == list(range(30))
+        contents = dict(zip(*(writer.images(["id", "content"])[c].to_pylist() for c in ("id", "content")), strict=True))
+        assert (contents[9], contents[10]) == (9, 1010)
+
+    def test_many_more_than_one_condition_holds_can_be_dropped(self, writer: Writer) -> None:
+        writer.add_images(files(list(range(2500))))
+        writer.drop_images(list(range(5, 2500)))
+        writer.drop_images([])
+        assert ids_of(writer) == [0, 1, 2, 3, 4]
+
+    def test_compaction_changes_nothing_that_is_read(self, writer: Writer) -> None:
+        for part in range(12):
+            writer.add_images(files([part]))
+            writer.add_embeddings(KEY, dice(40).take(np.arange(3 * part, 3 * part + 3)))
+        writer.put_graph(KEY, build_graph(dice(36)))
+        before = writer.embeddings(KEY), writer.graph(KEY)
+        writer.compact()
+        after = Store(writer.paths).embeddings(KEY), Store(writer.paths).graph(KEY)
+        assert np.array_equal(before[0].content, after[0].content)
+        assert np.array_equal(before[0].embedding, after[0].embedding)
+        assert before[1] is not None
+        assert after[1] is not None
+        assert np.array_equal(before[1].position, after[1].position)
+        assert ids_of(Store(writer.paths)) == list(range(12))
+
+
+class TestOneWriter:
+    """Two writers would double rows silently, so there is one."""
+
+    def test_another_handle_is_refused_until_the_first_is_done(self, paths: SetPaths, tmp_path: Path) -> None:
+        with Writer(paths, tmp_path):
+            with pytest.raises(WorkspaceError, match="Wait until it is done"), Writer(paths, tmp_path):
+                pass
+            assert ids_of(Store(paths)) == []
+        with Writer(paths, tmp_path) as second:
+            second.add_images(files([1]))
+
+    def test_another_process_is_refused_and_a_killed_one_leaves_no_lock(self, paths: SetPaths, tmp_path: Path) -> None:
+        script = """
+import sys
+from pathlib import Path
+from url_viz.store.reader import Writer
+from url_viz.workspace import SetPaths
+with Writer(SetPaths(Path(sys.argv[1])), Path(sys.argv[2])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+        command = [sys.executable, "-c", script, str(paths.folder), str(tmp_path)]
+        with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+            assert other.stdout is not None
+            assert other.stdout.readline() == "held\n"
+            with pytest.raises(WorkspaceError, match=str(tmp_path)), Writer(paths, tmp_path):
+                pass
+            other.kill()
+        with Writer(paths, tmp_path) as writer:
+            writer.add_images(files([1]))
+
+    def test_an_error_inside_gives_the_lock_back(self, paths: SetPaths, tmp_path: Path) -> None:
+        with pytest.raises(ZeroDivisionError), Writer(paths, tmp_path):
+            _ = 1 / 0
+        with Writer(paths, tmp_path):
+            pass
+
+
+class TestReaders:
+    """A reader sees the latest whole state, and nothing half-done."""
+
+    def test_a_reader_opened_before_sees_what_is_written_after(self, writer: Writer) -> None:
+        reader = Store(writer.paths)
+        assert ids_of(reader) == []
+        for count in (1, 2, 3):
+            writer.add_images(files([count]))
+            assert ids_of(reader) == list(range(1, count + 1))
+        writer.put_coordinates(KEY, pca_coordinates(dice(3)))
+        assert len(reader.coordinates(KEY) or ()) == 3
+        writer.put_coordinates(KEY, pca_coordinates(dice(5)))
+        writer.compact()
+        assert len(reader.coordinates(KEY) or ()) == 5
+
+    def test_reading_while_another_thread_writes(self, writer: Writer) -> None:
+        stop, counts = threading.Event(), []
+
+        def read() -> None:
+            reader = Store(writer.paths)
+            while not stop.is_set():
+                found = reader.coordinates(KEY)
+                counts.append((0 if found is None else len(found), len(ids_of(reader))))
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        for number in range(1, 21):
+            writer.add_images(files([number]))
+            writer.put_coordinates(KEY, Coordinates(*(pca_coordinates(dice(10 * number)).__dict__.values())))
+        stop.set()
+        thread.join()
+        assert {size % 10 for size, _ in counts} == {0}, "never a part of a map"
+        assert [rows for _, rows in counts] == sorted(rows for _, rows in counts)
+        assert len(counts) > 1
+
+    def test_the_version_changes_with_everything_that_is_shown(self, writer: Writer) -> None:
+        reader, seen = Store(writer.paths), []
+        steps = [
+            lambda: None,
+            lambda: writer.add_images(files([1])),
+            lambda: writer.drop_images([1]),
+            lambda: writer.add_embeddings(KEY, dice(3)),
+            lambda: writer.add_scores(KEY, "h", np.array([1]), np.array([1], np.float32)),
+            lambda: writer.put_graph(KEY, build_graph(dice(3))),
+            lambda: writer.put_coordinates(KEY, pca_coordinates(dice(3))),
+            lambda: writer.put_coordinates(KEY, pca_coordinates(dice(4))),
+        ]
+        for step in steps:
+            step()
+            seen.append(reader.version(KEY, "h"))
+            assert reader.version(KEY, "h") == seen[-1]
+        assert len(set(seen)) == len(steps)
+        before = reader.version(KEY, None)
+        writer.add_embeddings("1" * 16, dice(3))
+        assert reader.version(KEY, None) == before, "another space is not this one"
+
+
+class TestAbout:
+    """A set's label: its folder, and the spaces it was read in."""
+
+    def test_spaces_come_back_and_the_latest_is_last(self, writer: Writer, tmp_path: Path) -> None:
+        other = EmbeddingSpace("a_backbone", "1" * 16, Preprocessing(160, 0.9, "bilinear"), "exact")
+        for space in (SPACE, other, SPACE):
+            writer.add_space(space)
+        about = Store(writer.paths).about()
+        assert about == About(tmp_path, (other, SPACE))
+        assert about.space("a_backbone") == SPACE
+        assert about.space("a_backbone", weights_digest="1" * 16) == other
+        assert about.space("a_backbone", weights_digest="2" * 16) is None
+        assert about.space("b") is None
+
+    def test_a_folder_with_odd_bytes_in_its_name(self, paths: SetPaths, tmp_path: Path) -> None:
+        odd = tmp_path / "\udcff ü\n'"
+        odd.mkdir()
+        with Writer(paths, odd):
+            assert Store(paths).about().root == odd
+
+    def test_a_set_is_found_by_its_folder_however_it_is_written(self, paths: SetPaths, tmp_path: Path) -> None:
+        pictures = tmp_path / "pictures"
+        pictures.mkdir()
+        (tmp_path / "link").symlink_to(pictures)
+        workspace = Workspace(paths.folder.parent.parent)
+        new = find_set(pictures, workspace)
+        with Writer(workspace.set_paths(new), pictures):
+            pass
+        assert find_set(tmp_path / "link", workspace) == find_set(pictures / ".." / "pictures", workspace) == new
+        assert find_set(tmp_path, workspace) != new
+        assert [set_id for set_id, _ in known_sets(workspace)] == [new]
+
+    @pytest.mark.parametrize(
+        "text", ["", "{", "[]", "null", '{"root": 3, "spaces": []}', '{"root": "/a"}', '{"root": "/a", "spaces": [{}]}']
+    )
+    def test_a_damaged_label_says_so_and_hides_no_other_set(self, paths: SetPaths, text: str) -> None:
+        paths.folder.mkdir(parents=True)
+        paths.about.write_text(text)
+        with pytest.raises(WorkspaceError, match="damaged"):
+            read_about(paths)
+        workspace = Workspace(paths.folder.parent.parent)
+        with Writer(workspace.set_paths("1" * 16), Path("/b")):
+            pass
+        assert [set_id for set_id, _ in known_sets(workspace)] == ["1" * 16]
+
+    def test_a_set_that_is_none(self, paths: SetPaths) -> None:
+        with pytest.raises(ImageSetError, match="url_viz sets"):
+            read_about(paths)
+
+    def test_the_label_is_plain_json(self, writer: Writer) -> None:
+        writer.add_space(SPACE)
+        assert json.loads(writer.paths.about.read_text())["spaces"][0]["backbone"] == "a_backbone"
+
+
+class TestDamage:
+    """What is not as it was written is told with its table; tables of before have no checksums, and are read."""
+
+    @pytest.fixture
+    def filled(self, writer: Writer) -> Writer:
+        writer.add_images(files([1, 2, 3]))
+        writer.drop_images([3])
+        writer.add_embeddings(KEY, dice(40))
+        writer.put_graph(KEY, build_graph(dice(40)))
+        return writer
+
+    def test_a_flipped_bit_in_the_rows(self, filled: Writer) -> None:
+        image = b"2.jpg"
+        [file] = (filled.paths.tables / "images.lance" / "data").iterdir()
+        data = file.read_bytes()
+        assert data.count(image) == 1
+        file.write_bytes(data.replace(image, b"6.jpg"))
+        store = Store(filled.paths)
+        with pytest.raises(DamageError, match=r"images\.lance cannot be read \(1 of 2 rows .*mend FOLDER"):
+            store.images(["path"])
+        assert len(store.thumbnails([1, 2])) == 2
+
+    def test_a_flipped_bit_in_a_thumbnail(self, filled: Writer) -> None:
+        [file] = (filled.paths.tables / "images.lance" / "data").iterdir()
+        file.write_bytes(file.read_bytes().replace(b"jpeg", b"jpdg"))
+        store = Store(filled.paths)
+        assert len(store.images(["path"])) == 2
+        with pytest.raises(DamageError, match="mend FOLDER"):
+            store.thumbnails([1])
+
+    def test_a_position_of_no_row(self, writer: Writer) -> None:
+        """Also of a graph of before, which has no checksum."""
+        graph = build_graph(dice(5))
+        graph.position[2, 0] = 1 << 20
+        writer.put_graph(KEY, graph)
+        with pytest.raises(DamageError, match="positions that are of no row"):
+            Store(writer.paths).graph(KEY)
+        assert [one.done for one in mend(writer, writer.paths.folder)] == ["was laid aside"]
+
+    @pytest.mark.parametrize("place", ["_versions/*.manifest", "_deletions/*"])
+    def test_a_flipped_bit_in_what_says_which_rows_there_are(self, filled: Writer, place: str) -> None:
+        folder = filled.paths.tables / "images.lance"
+        file = min(folder.glob(place))
+        data = bytearray(file.read_bytes())
+        data[-9] ^= 1
+        file.write_bytes(bytes(data))
+        with pytest.raises(DamageError, match="mend FOLDER"):
+            Store(filled.paths).images(["id"])
+
+    def test_a_lost_version(self, filled: Writer) -> None:
+        min((filled.paths.tables / "images.lance" / "_versions").glob("*.manifest")).unlink()
+        with pytest.raises(DamageError, match="version 3 is lost"):
+            Store(filled.paths).images(["id"])
+        assert [(one.part, one.done) for one in mend(filled, filled.paths.folder)] == [
+            ("images", "went back 1 version")
+        ]
+        assert ids_of(Store(filled.paths)) == [1, 2, 3]
+        filled.add_images(files([4]))
+        assert ids_of(Store(filled.paths)) == [1, 2, 3, 4]
+
+    def test_a_set_of_before_is_read_and_grows(self, paths: SetPaths, tmp_path: Path) -> None:
+        database = lancedb.connect(paths.tables)
+        database.create_table("images", data=files([1, 2]))
+        size = 16
+        rows = dice(3)
+        norm = np.ones(3, np.float32)
+        columns = [pa.array(rows.content), fixed_lists(rows.embedding), pa.array(norm), pa.array(rows.entropy)]
+        database.create_table(f"embeddings-{KEY}", data=pa.table(columns, schema=embeddings_schema(size)))
+        with Writer(paths, tmp_path) as writer:
+            writer.add_images(files([2, 3], content=5))
+            writer.add_embeddings(KEY, dice(4).take(np.array([3])))
+            writer.drop_images([1])
+            writer.compact()
+            assert mend(writer, tmp_path) == ()
+        store = Store(paths)
+        assert ids_of(store) == [2, 3]
+        assert len(store.embeddings(KEY)) == 4
+        assert len(store.thumbnails([2, 3])) == 2
+
+    def test_compacting_carries_damage_to_nobody_as_whole(self, filled: Writer) -> None:
+        filled.add_images(files([5]))
+        for file in (filled.paths.tables / "images.lance" / "data").iterdir():
+            file.write_bytes(file.read_bytes().replace(b"2.jpg", b"6.jpg"))
+        filled.compact()
+        with pytest.raises(DamageError, match="1 of 3 rows"):
+            Store(filled.paths).images(["path"])

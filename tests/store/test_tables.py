@@ -1,0 +1,43 @@
+"""Positions are found, lists survive Arrow, and a record whose columns do not fit cannot be made."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from url_viz.store.tables import Embeddings, Graph, fixed_lists, matrix, positions_of
+
+
+@given(st.lists(st.integers(-5, 20)), st.lists(st.integers(-5, 20), unique=True))
+def test_positions_are_those_of_a_naive_search(wanted: list[int], among: list[int]) -> None:
+    found = positions_of(np.array(wanted, np.int64), np.array(among, np.int64))
+    assert found.tolist() == [among.index(w) if w in among else -1 for w in wanted]
+
+
+def test_positions_of_keys_of_63_bits() -> None:
+    among = np.array([2**63 - 1, 0, 2**62 + 1, 2**62], np.int64)
+    assert positions_of(among[::-1].copy(), among).tolist() == [3, 2, 1, 0]
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (1, 1), (5, 3)])
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.int32])
+def test_lists_survive_arrow_in_one_and_in_several_chunks(shape: tuple[int, int], kind: type[np.generic]) -> None:
+    array = np.arange(np.prod(shape)).reshape(shape).astype(kind)
+    one = pa.chunked_array([fixed_lists(array)])
+    assert np.array_equal(matrix(one), array)
+    assert matrix(one).shape == shape
+    parts = pa.chunked_array([fixed_lists(array[:1]), fixed_lists(array[1:])])
+    assert np.array_equal(matrix(parts), array)
+
+
+def test_lists_of_a_sliced_column_are_the_slice() -> None:
+    array = np.arange(12, dtype=np.float32).reshape(4, 3)
+    assert np.array_equal(matrix(pa.chunked_array([fixed_lists(array)]).slice(1, 2)), array[1:3])
+
+
+def test_columns_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(AssertionError):
+        Embeddings(np.zeros(2, np.int64), np.zeros((3, 4), np.float16), np.zeros(3, np.float32))
+    with pytest.raises(AssertionError):
+        Graph(np.zeros(2, np.int64), np.zeros((2, 3), np.int32), np.zeros((2, 4), np.float32))

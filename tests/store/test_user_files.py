@@ -1,0 +1,241 @@
+"""A user's file becomes plain columns, whatever wrote it; one that cannot be read says so in a sentence."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from url_viz.errors import FolderError
+from url_viz.imaging.uploads import IncomingFile
+from url_viz.store.user_files import ARRAY, OwnFile, distinct_names, read_own
+
+
+def of_csv(text: str | bytes, **options: str) -> OwnFile:
+    data = text if isinstance(text, bytes) else text.encode()
+    return read_own(IncomingFile("mine.csv", data), **options)
+
+
+def of_parquet(columns: dict[str, object]) -> OwnFile:
+    file = io.BytesIO()
+    pq.write_table(pa.table(columns), file)
+    return read_own(IncomingFile("mine.parquet", file.getvalue()))
+
+
+def of_arrays(name: str, *, beside: IncomingFile | None = None, **arrays: np.ndarray) -> OwnFile:
+    file = io.BytesIO()
+    if name.endswith(".npy"):
+        np.save(file, arrays["values"])
+    else:
+        np.savez(file, **arrays)
+    return read_own(IncomingFile(name, file.getvalue()), paths=beside)
+
+
+def cells(found: OwnFile, name: str) -> list[object]:
+    return found.columns[name].values.tolist()
+
+
+class TestCsv:
+    """Spreadsheets of every kind."""
+
+    def test_numbers_text_and_what_is_missing(self) -> None:
+        found = of_csv('path,score,who,ok\na.jpg,0.5,"Eve, ill",True\nb.jpg,n/a,,false\nc.jpg,inf,None,TRUE\n')
+        assert found.paths == ("a.jpg", "b.jpg", "c.jpg")
+        assert np.array_equal(found.columns["score"].values, [0.5, np.nan, np.nan], equal_nan=True)
+        assert (found.columns["score"].kind, found.columns["score"].infinite) == ("numeric", 1)
+        assert cells(found, "who") == ["Eve, ill", None, "None"]  # may be a class; only an empty cell is missing
+        assert cells(found, "ok") == ["true", "false", "true"]
+
+    @pytest.mark.parametrize("code", ["007", "12345678901234567890", "1e5x", "0x10", "1_000", "12:30"])
+    def test_what_is_no_plain_number_stays_text(self, code: str) -> None:
+        assert cells(of_csv(f"path,code\na,{code}\n"), "code") == [code]
+
+    def test_a_spreadsheet_of_europe(self) -> None:
+        found = of_csv("file;score;name\na;0,5;Grün\nb;1,25;x\n".encode("latin-1"))
+        assert cells(found, "score") == [0.5, 1.25]
+        assert cells(found, "name") == ["Grün", "x"]
+
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+    def test_marks_of_byte_order(self, encoding: str) -> None:
+        found = of_csv("Path\tv\r\nä.jpg\t1\r\n".encode(encoding))
+        assert (found.path_column, found.paths, cells(found, "v")) == ("Path", ("ä.jpg",), [1.0])
+
+    def test_markup_and_formulas_are_text_on_one_line(self) -> None:
+        found = of_csv('path,t\na,<img src=x>\nb,=1+1\nc,"two\nlines\u202e"\n')
+        assert cells(found, "t") == ["<img src=x>", "=1+1", "two lines"]
+
+    def test_names_of_columns(self) -> None:
+        found = of_csv("path,a,a,,path\nx,1,2,3,4\n")
+        assert (found.path_column, list(found.columns)) == ("path", ["a", "a_2", "column_4", "path_2"])
+        assert distinct_names(["a", "a_2", "a", "\x00b "]) == ["a", "a_2", "a_3", "b"]
+
+    def test_a_column_that_cannot_be_taken_is_told(self) -> None:
+        found = of_csv(f"path,long,empty,v\na,{'x' * 501},,1\n")
+        assert list(found.columns) == ["v"]
+        assert dict(found.left_out) == {
+            "long": "its longest text has 501 characters; at most 500 are kept",
+            "empty": "it has no values",
+        }
+
+    def test_logits_are_put_together_in_the_order_of_their_numbers(self) -> None:
+        found = of_csv("path,logit_10,logit_2,v\na,3,1,7\nb,,2,8\n")
+        assert np.array_equal(found.lists["logits"], [[1, 3], [2, np.nan]], equal_nan=True)
+        assert list(found.columns) == ["v"]
+
+    def test_the_column_of_paths_is_named_or_told(self) -> None:
+        assert of_csv("id,Filename,v\n1,a,2\n").paths == ("a",)
+        assert of_csv("where,v\na,2\n", path_column="where").paths == ("a",)
+        with pytest.raises(FolderError, match=r"'where', 'v'.*--path-column"):
+            of_csv("where,v\na,2\n")
+        with pytest.raises(FolderError, match="no column 'x'"):
+            of_csv("path,v\na,2\n", path_column="x")
+
+    @pytest.mark.parametrize(
+        ("data", "said"),
+        [
+            (b"", "is empty"),
+            (b"path,v\n", "no rows"),
+            (b"path,v\na,1,2\n", "line 2"),
+            (b'path,v\na,"open\n', "cannot be read as a table"),
+            (b"\x89PNG\r\n\x1a\n\x00\x00", "no text"),
+            (b"\xff\xfea", "no column|None of the columns|no rows"),
+        ],
+    )
+    def test_hostile_files_end_in_a_sentence(self, data: bytes, said: str) -> None:
+        with pytest.raises(FolderError, match=said):
+            of_csv(data)
+
+
+class TestParquet:
+    """Typed columns."""
+
+    def test_every_kind_of_column(self) -> None:
+        found = of_parquet(
+            {
+                "path": ["a", "b"],
+                "f": pa.array([0.5, None], pa.float32()),
+                "i": [1, 2],
+                "huge": [2**60, 1],
+                "b": [True, None],
+                "d": pa.array(["x", "y"]).dictionary_encode(),
+                "day": pa.array([0, 1], pa.date32()),
+                "logits": [[1.0, 2.0], [3.0, 4.0]],
+                "ragged": [[1.0], [1.0, 2.0]],
+                "struct": [{"a": 1}, {"a": 2}],
+                "bytes": [b"x", b"y"],
+            }
+        )
+        assert np.array_equal(found.columns["f"].values, [0.5, np.nan], equal_nan=True)
+        assert cells(found, "i") == [1.0, 2.0]
+        assert cells(found, "huge") == [str(2**60), "1"]
+        assert cells(found, "b") == ["true", None]
+        assert cells(found, "d") == ["x", "y"]
+        assert cells(found, "day") == ["1970-01-01", "1970-01-02"]
+        assert found.lists["logits"].tolist() == [[1, 2], [3, 4]]
+        assert [name for name, _ in found.left_out] == ["ragged", "struct", "bytes"]
+
+    def test_a_damaged_one(self) -> None:
+        with pytest.raises(FolderError, match="cannot be read as Parquet"):
+            read_own(IncomingFile("x.parquet", b"PAR1 and no more"))
+
+
+class TestArrays:
+    """(N, C) with paths beside."""
+
+    values = np.arange(6, dtype=np.float64).reshape(2, 3)
+
+    def test_paths_in_the_same_file_or_in_a_list(self) -> None:
+        names = np.array(["a", "b"])
+        both = of_arrays("x.npz", values=self.values, paths=names)
+        beside = of_arrays("x.npy", values=self.values, beside=IncomingFile("p.txt", b"a\r\n\r\nb\n"))
+        table = of_arrays("x.npy", values=self.values, beside=IncomingFile("p.csv", b"path,v\na,1\nb,2\n"))
+        for found in (both, beside, table):
+            assert found.paths == ("a", "b")
+            assert np.array_equal(found.lists[ARRAY], self.values)
+
+    def test_what_does_not_fit_is_told(self) -> None:
+        with pytest.raises(FolderError, match="which row is which picture"):
+            of_arrays("x.npy", values=self.values)
+        with pytest.raises(FolderError, match="2 rows and there are 1 paths"):
+            of_arrays("x.npy", values=self.values, beside=IncomingFile("p.txt", b"a\n"))
+        with pytest.raises(FolderError, match=r"holds values float64 \(3,\)"):
+            of_arrays("x.npz", values=self.values[0])
+
+    def test_pickles_are_not_opened(self) -> None:
+        file = io.BytesIO()
+        np.save(file, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+        with pytest.raises(FolderError, match="cannot be read as NumPy's"):
+            read_own(IncomingFile("x.npy", file.getvalue()))
+
+    @pytest.mark.parametrize("shape", ["(10000000000000, 2)", "(2, 10000000000000)", "(-10000000000000, -1)", "(4, 2)"])
+    def test_an_array_that_says_it_is_larger_than_it_is_takes_no_memory(self, shape: str) -> None:
+        lie = header_of(shape) + bytes(32)
+        zipped = io.BytesIO()
+        with zipfile.ZipFile(zipped, "w") as archive:
+            archive.writestr("values.npy", lie)
+        for name, data in (("x.npy", lie), ("x.npz", zipped.getvalue())):
+            with pytest.raises(FolderError, match="it says it is of shape"):
+                read_own(IncomingFile(name, data))
+
+    def test_names_of_no_length_take_none_either(self) -> None:
+        with pytest.raises(FolderError, match="it says it is of shape"):
+            read_own(IncomingFile("x.npy", header_of("(10000000000000,)", kind="<U0")))
+
+    def test_a_file_that_unfolds_to_too_much_is_not_unfolded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("url_viz.store.user_arrays.MOST_UNFOLDED", 1 << 20)
+        file = io.BytesIO()
+        np.savez_compressed(file, values=np.zeros((1 << 16, 8)))
+        with pytest.raises(FolderError, match=r"unfolds to 4,194,\d+ bytes; at most 1,048,576 are read"):
+            read_own(IncomingFile("x.npz", file.getvalue()))
+
+    def test_damaged_files_end_in_a_sentence(self) -> None:
+        file = io.BytesIO()
+        np.savez_compressed(file, values=self.values, paths=np.array(["a", "b"]))
+        whole = file.getvalue()
+        for seed in range(300):
+            rng = np.random.default_rng(seed)
+            data = np.frombuffer(whole, np.uint8).copy()
+            data[rng.integers(0, len(data), 1 + seed % 4)] = rng.integers(0, 256, 1 + seed % 4)
+            try:
+                found = read_own(IncomingFile("x.npz", data[: len(data) - seed % 3].tobytes()))
+            except FolderError:
+                continue
+            assert len(found.paths) == 2
+
+    def test_an_encrypted_one_and_one_with_other_files(self) -> None:
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("readme.txt", "no array")
+        data = bytearray(file.getvalue())
+        with pytest.raises(FolderError, match="magic"):
+            read_own(IncomingFile("x.npz", bytes(data)))
+        data[6] |= 1  # the flag for encryption, in the member and in the directory
+        data[data.index(b"PK\x01\x02") + 8] |= 1
+        with pytest.raises(FolderError, match="encrypted"):
+            read_own(IncomingFile("x.npz", bytes(data)))
+
+
+def header_of(shape: str, *, kind: str = "<f8") -> bytes:
+    """The head of an .npy file, whatever it says."""
+    text = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
+def test_a_file_that_is_not_there_or_of_another_kind(tmp_path: Path) -> None:
+    with pytest.raises(FolderError, match="Cannot read"):
+        read_own(tmp_path / "none.csv")
+    with pytest.raises(FolderError, match=r"ends in one of: \.csv"):
+        read_own(IncomingFile("mine.xlsx", b"x"))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_table_comes_back_as_pandas_wrote_it(seed: int) -> None:
+    """Property: what is written with full precision is read as it was, numbers to the last bit."""
+    rng = np.random.default_rng(seed)
+    scale = 10.0 ** rng.integers(-30, 30, 20)
+    table = pd.DataFrame({"path": [f"{i}.jpg" for i in range(20)], "v": rng.normal(size=20) * scale})
+    assert np.array_equal(of_csv(table.to_csv(index=False)).columns["v"].values, table["v"].to_numpy())

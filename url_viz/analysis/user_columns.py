@@ -1,0 +1,406 @@
+"""The user's own columns: matched to pictures, made into measures where they are logits, joined to the table."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from url_viz.analysis.baselines import margin, max_probability, softmax_entropy
+from url_viz.analysis.ranking import percentile
+from url_viz.analysis.table import Frame
+from url_viz.errors import FolderError, ImageSetError, WorkspaceError
+from url_viz.imaging.scan import display_name
+from url_viz.imaging.uploads import IncomingFile
+from url_viz.store import user_columns as kept
+from url_viz.store.damage import full_disk_is_told
+from url_viz.store.reader import Store
+from url_viz.store.user_cells import Kind, Values, as_text
+from url_viz.store.user_columns import FOLDERS, Column, Import
+from url_viz.store.user_files import ARRAY, Matrix, OwnFile, opened, read_own
+from url_viz.store.user_paths import match
+
+MOST_KEPT = 200
+OF_LOGITS = {"own_entropy": softmax_entropy, "own_max_probability": max_probability, "own_margin": margin}
+"""Made of logits, each higher = more ambiguous: nats; one minus the largest; one minus the lead of the largest."""
+RESERVED = frozenset(
+    (
+        *("similarity", "twins", "rank_percentile", "fusion", "nearest_gap", "change", "decision", "tags", "reasons"),
+        *("comment", "side", "folders", "none"),
+    )
+)
+"""Names that pages and commands give to columns of their own, or to a choice."""
+
+
+@dataclass(frozen=True)
+class OwnColumn:
+    """A column of the user's own as it stands in the table: how many pictures have a value, and where it is from."""
+
+    name: str
+    kind: Kind
+    known: int
+    source: str
+    is_uncertainty: bool = False
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The pictures that a file is matched to: `ids` and `contents` (N,) int64, root-relative `paths` (N) as bytes."""
+
+    root: Path
+    ids: NDArray[np.int64]
+    contents: NDArray[np.int64]
+    paths: Sequence[bytes]
+
+    def __post_init__(self) -> None:
+        assert len(self.ids) == len(self.contents) == len(self.paths)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A file matched to an image set and not kept yet.
+
+    `names` are the columns' names in the table by those in the file. `rows` of the file, of which those in `examples`
+    (and more) are of no picture; `without` pictures have no row. `left_out` pairs columns with reasons; `infinite`
+    counts infinities that became missing.
+    """
+
+    content: Import
+    columns: tuple[OwnColumn, ...]
+    names: Mapping[str, str]
+    rows: int
+    examples: tuple[str, ...]
+    without: int
+    left_out: tuple[tuple[str, str], ...]
+    infinite: int
+
+    @property
+    def matched(self) -> int:
+        """How many rows are of a picture."""
+        return len(self.content.ids)
+
+    def named(self, column: str) -> str:
+        """The name in the table of a column of the file. Raises FolderError for one that was not taken."""
+        if column not in self.names:
+            raise FolderError(
+                f"{self.content.file!r} brought no column {column!r}. It brought: {', '.join(map(repr, self.names))}."
+            )
+        return self.names[column]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What became of the file, a sentence each."""
+        said = [f"{self.matched:,} of {self.rows:,} rows of {self.content.file!r} are of a picture of this set."]
+        if self.examples:
+            more = ", …" if self.rows - self.matched > len(self.examples) else ""
+            said.append(f"No picture was found for {', '.join(map(repr, self.examples))}{more}.")
+        if self.without:
+            said.append(f"{self.without:,} pictures have no row.")
+        if self.infinite:
+            said.append(f"{self.infinite:,} infinite values count as missing.")
+        return (*said, *(f"{name!r} is left out: {reason}." for name, reason in self.left_out))
+
+
+def prepare(
+    file: str | Path | IncomingFile,
+    pictures: Pictures,
+    *,
+    name: str | None = None,
+    path_column: str | None = None,
+    paths: str | Path | IncomingFile | None = None,
+    uncertainties: Collection[str] = (),
+    taken: Collection[str] = (),
+) -> Prepared:
+    """Match a file's rows to pictures, and make of its columns what will be kept.
+
+    Logits become the three measures of `OF_LOGITS`. `uncertainties` names numeric columns of the file that are higher
+    where a picture is more ambiguous; `taken` are names of other columns of the table: one of the file's that clashes
+    gets the import's name in front. Raises FolderError where nothing matches or nothing can be kept.
+    """
+    source = opened(file)
+    found = _with_measures(read_own(source, path_column=path_column, paths=paths, pictures=len(pictures)))
+    called = kept.import_name(name if name is not None else Path(source.name).stem)
+    matched = match(found.paths, pictures.paths, root=pictures.root)
+    if not matched.count:
+        raise FolderError(_nothing_matches(found, pictures))
+    _check_uncertainties(found, uncertainties)
+    has_picture = matched.row >= 0
+    row = matched.row[has_picture]
+    names = {own: _free(own, called, {*taken, *RESERVED}) for own in found.columns}
+    of_logits = {own for own in OF_LOGITS if own in found.columns} if found.lists else set()
+    content = Import(
+        name=called,
+        file=source.name,
+        ids=pictures.ids[row],
+        contents=pictures.contents[row],
+        columns={names[own]: _taken(one, has_picture) for own, one in found.columns.items()},
+        uncertainties=frozenset(names[own] for own in {*uncertainties, *of_logits}),
+    )
+    return Prepared(
+        content=content,
+        columns=tuple(_told(content)),
+        names=names,
+        rows=len(found.paths),
+        examples=matched.examples,
+        without=len(pictures) - matched.count,
+        left_out=found.left_out,
+        infinite=sum(one.infinite for one in found.columns.values()),
+    )
+
+
+def _taken(values: Values, rows: NDArray[np.bool_]) -> Values:
+    return replace(values, values=values.values[rows])
+
+
+def _with_measures(found: OwnFile) -> OwnFile:
+    """The file with its logits made into measures. Raises FolderError where no column is left."""
+    columns, left_out = dict(found.columns), list(found.left_out)
+    for name, rows in found.lists.items():
+        if name != ARRAY and "logit" not in name.casefold():
+            left_out.append((name, "a list of numbers is read as logits only where its name says so"))
+        elif rows.shape[1] < 2:
+            left_out.append((name, "logits of one class tell nothing"))
+        else:
+            columns |= {measure: _of_logits(measure, rows) for measure in OF_LOGITS}
+    if not columns:
+        why = "".join(f" {name!r} is left out: {reason}." for name, reason in left_out[:5])
+        raise FolderError(f"{found.name!r} has no column of values beside the paths in {found.path_column!r}.{why}")
+    if len(columns) > MOST_KEPT:
+        raise FolderError(f"{found.name!r} has {len(columns):,} columns of values; at most {MOST_KEPT} are kept.")
+    return replace(found, columns=columns, left_out=tuple(left_out))
+
+
+def _of_logits(measure: str, rows: Matrix) -> Values:
+    """A measure (N,) of logits; nan where any logit is none."""
+    is_known = np.isfinite(rows).all(axis=1)
+    values = np.full(len(rows), np.nan)
+    values[is_known] = OF_LOGITS[measure](rows[is_known])
+    return Values("numeric", values)
+
+
+def _check_uncertainties(found: OwnFile, uncertainties: Collection[str]) -> None:
+    numeric = [name for name, one in found.columns.items() if one.kind == "numeric"]
+    for name in uncertainties:
+        if name not in numeric:
+            raise FolderError(
+                f"{name!r} is no column of numbers of {found.name!r}, so it is no uncertainty. "
+                f"Numbers are in: {', '.join(map(repr, numeric)) or 'none of its columns'}."
+            )
+
+
+def _nothing_matches(found: OwnFile, pictures: Pictures) -> str:
+    theirs = ", ".join(map(repr, found.paths[:3]))
+    ours = ", ".join(repr(display_name(path)) for path in sorted(pictures.paths)[:3])
+    return (
+        f"None of the {len(found.paths):,} paths in the column {found.path_column!r} of {found.name!r} is a picture of "
+        f"{str(pictures.root)!r}: they are such as {theirs}, and the pictures such as {ours}. "
+        f"Say which column holds the paths, or write them relative to the folder."
+    )
+
+
+def _free(name: str, source: str, taken: Collection[str]) -> str:
+    """The name in the table: the column's own, with the import's in front (and a number behind) where it is taken."""
+    if name not in taken:
+        return name
+    number, unique = 1, f"{source}_{name}"
+    while unique in taken:
+        number += 1
+        unique = f"{source}_{name}_{number}"
+    return unique
+
+
+def _told(one: Import) -> Iterable[OwnColumn]:
+    for name, values in one.columns.items():
+        yield OwnColumn(name, values.kind, values.known, one.name, name in one.uncertainties)
+
+
+class OwnTable:
+    """The table of a snapshot with the user's columns at its end, joined again only when they change."""
+
+    def __init__(self, base: Frame, files: pa.Table, store: Store, *, root: Path, stands_in: bool) -> None:
+        """`files` are id, path, content of all files; `stands_in` puts the first own uncertainty into `uncertainty`.
+
+        That is for embeddings of the user's own, which no head of ours reads.
+        """
+        self._base = base
+        self._files = files
+        self._store = store
+        self._paths = store.paths
+        self._root = root
+        self._stands_in = stands_in
+        self._joined: _Joined | None = None
+
+    def match(
+        self,
+        file: str | Path | IncomingFile,
+        *,
+        name: str | None = None,
+        path_column: str | None = None,
+        paths: str | Path | IncomingFile | None = None,
+        uncertainties: Collection[str] = (),
+    ) -> Prepared:
+        """Match a file to the pictures without keeping it; see `prepare`."""
+        called = kept.import_name(name if name is not None else Path(opened(file).name).stem)
+        others = [one for one in kept.read_imports(self._paths) if one.name != called]
+        return prepare(
+            file,
+            self._pictures,
+            name=called,
+            path_column=path_column,
+            paths=paths,
+            uncertainties=uncertainties,
+            taken={*self._base.table.columns, *kept.taken_names(others)},
+        )
+
+    def keep(self, prepared: Prepared) -> bool:
+        """Keep what was matched; an import of the same name is replaced whole. Raises WorkspaceError on a full disk.
+
+        Returns whether the label was one of the replaced columns, and is the class folder again.
+        """
+        with full_disk_is_told(self._store.paths):
+            kept.write_import(self._paths, prepared.content)
+        return self._lets_go_of_label()
+
+    def remove(self, name: str) -> bool:
+        """Take an import away; returns whether the label was one of its columns, and is the class folder again."""
+        kept.remove_import(self._paths, name)
+        return self._lets_go_of_label()
+
+    def _lets_go_of_label(self) -> bool:
+        with suppress(WorkspaceError):  # what else is damaged is told where it is shown, and holds no mending up
+            chosen = kept.read_label_choice(self._paths)
+            if chosen is not None and chosen != FOLDERS and chosen not in self._imported()[0]:
+                kept.write_label_choice(self._paths, FOLDERS)
+                return True
+        return False
+
+    def use_labels(self, chosen: str | None) -> None:
+        """Choose what the label is: `folders`, None for no label, or a column. Raises ImageSetError for another."""
+        check_label(chosen, () if chosen in (FOLDERS, None) else self._imported()[1])  # mends a damaged choice
+        with full_disk_is_told(self._store.paths):
+            kept.write_label_choice(self._paths, chosen)
+
+    @cached_property
+    def _pictures(self) -> Pictures:
+        """All readable pictures of the folder, whatever model read them."""
+        files = self._files.filter(self._files["content"].is_valid())
+        return Pictures(
+            root=self._root,
+            ids=np.asarray(files["id"].to_numpy(), np.int64),
+            contents=np.asarray(files["content"].to_numpy(), np.int64),
+            paths=files["path"].to_pylist(),
+        )
+
+    @cached_property
+    def _present(self) -> NDArray[np.int64]:
+        return np.asarray(self._files["id"].to_numpy(), np.int64)
+
+    @property
+    def version(self) -> str:
+        """A short text that changes with what the user brought; cheap to ask for."""
+        return kept.version_of(self._paths)
+
+    def table(self) -> pd.DataFrame:
+        """The joined table; not a copy."""
+        return self._now().table
+
+    def columns(self) -> tuple[OwnColumn, ...]:
+        """The user's columns, as they stand in the table."""
+        return self._now().columns
+
+    @property
+    def label_source(self) -> str | None:
+        """What the label is: `folders`, None for none, or the name of a column."""
+        return self._now().label_source
+
+    @property
+    def has_class_folders(self) -> bool:
+        """Whether most pictures lie in two or more class folders, whatever the label is."""
+        return bool(self._base.table["label"].notna().any())
+
+    def _now(self) -> "_Joined":
+        version = kept.version_of(self._paths)
+        joined = self._joined  # one reading: another thread may put a newer one there
+        if joined is None or joined.version != version:
+            joined = self._joined = self._join(version)
+        return joined
+
+    def _join(self, version: str) -> "_Joined":
+        if not version:
+            return _Joined(version, self._base.table, (), FOLDERS)
+        added, told = self._imported()
+        source = _label_source(kept.read_label_choice(self._paths), added)
+        labels = _labels(self._base.table, added, source)
+        table = self._base.table.assign(label=pd.Series(labels, dtype=object), **self._standing_in(added, told))
+        if added:
+            table = pd.concat([table, pd.DataFrame(added)], axis=1)
+        return _Joined(version, table, tuple(told), source)
+
+    def _imported(self) -> tuple[dict[str, Column], list[OwnColumn]]:
+        base = self._base
+        added: dict[str, Column] = {}
+        told: list[OwnColumn] = []
+        ids = base.table["id"].to_numpy(np.int64)
+        for one in kept.read_imports(self._paths):
+            row = one.rows_of(ids, base.contents, present=self._present)
+            for column in _told(one):
+                values = kept.spread(one.columns[column.name], row)
+                name = _free(column.name, one.name, {*base.table.columns, *added})
+                added[name] = values
+                told.append(replace(column, name=name, known=int(pd.notna(values).sum())))
+        return added, told
+
+    def _standing_in(self, added: Mapping[str, Column], told: list[OwnColumn]) -> dict[str, NDArray[np.float32]]:
+        chosen = next((one.name for one in told if one.is_uncertainty), None)
+        if not self._stands_in or chosen is None:
+            return {}
+        values = np.asarray(added[chosen], np.float32)
+        return {"uncertainty": values, "percentile": percentile(values)}
+
+
+@dataclass(frozen=True)
+class _Joined:
+    """The table at one version of the user's columns."""
+
+    version: str
+    table: pd.DataFrame
+    columns: tuple[OwnColumn, ...]
+    label_source: str | None
+
+
+def _label_source(chosen: str | None, added: Collection[str]) -> str | None:
+    """The choice. Raises ImageSetError where the column that was chosen is gone."""
+    if chosen is None or chosen == FOLDERS or chosen in added:
+        return chosen
+    there = ", ".join(map(repr, added)) or "no column of your own"
+    raise ImageSetError(
+        f"The label was chosen to be the column {chosen!r}, which is gone; there is {there}. Add it again (`python -m "
+        f"url_viz columns FOLDER add FILE`), or choose another label: `python -m url_viz labels FOLDER folders`."
+    )
+
+
+def _labels(base: pd.DataFrame, added: Mapping[str, Column], source: str | None) -> object:
+    if source is None:
+        return [None] * len(base)
+    if source == FOLDERS:
+        return base["label"].to_numpy(dtype=object)
+    values = np.asarray(added[source])
+    if values.dtype == object:
+        return values
+    return [as_text(float(value)) or None for value in values]
+
+
+def check_label(chosen: str | None, columns: Iterable[OwnColumn]) -> None:
+    """Raise ImageSetError where `chosen` is neither `folders`, None, nor one of the user's columns."""
+    names = [one.name for one in columns]
+    if chosen is not None and chosen != FOLDERS and chosen not in names:
+        there = ", ".join(map(repr, names)) or "none yet (add some: `python -m url_viz columns FOLDER add FILE`)"
+        raise ImageSetError(f"There is no column {chosen!r} of your own. There are: {there}.")

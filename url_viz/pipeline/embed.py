@@ -1,0 +1,362 @@
+"""The pipeline: read what is new in a folder, embed it, store it batch by batch, so that a killed run loses little."""
+
+import os
+import time
+from collections import deque
+from collections.abc import Container, Generator, Iterator, Mapping, Sequence, Set
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from url_viz.crash_guard import CRASHED_VARIABLE
+from url_viz.errors import ModelError, WorkspaceError
+from url_viz.imaging.read import Failure, Known, Picture, Reading, read_picture
+from url_viz.imaging.scan import FoundFile, Scan, absolute
+from url_viz.imaging.workers import read_apart
+from url_viz.models.model import EmbeddingSpace, Model
+from url_viz.models.runtime import Outputs
+from url_viz.pipeline.external_embeddings import Given
+from url_viz.pipeline.in_flight import InHand, notes_of, suspects
+from url_viz.pipeline.projection import PcaBasis, fit_pca
+from url_viz.progress import Clock, Report
+from url_viz.store.tables import IMAGES, PCA, Coordinates, Embeddings, positions_of
+from url_viz.store.writer import Writer
+
+BATCH = 16
+"""Pictures a forward pass: on a CPU a small batch stays in its caches, and is the fastest."""
+GPU_BATCH = 256
+FIRST_FLUSH_PICTURES = 64
+FLUSH_PICTURES = 1024
+FLUSH_S = 4.0
+IN_FLIGHT = 64
+READ_ORDER_SEED = 0
+
+_KNOWN_COLUMNS = ["id", "path", "size_bytes", "mtime_ns", "content", "width", "height", "failure"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run has to do: files to read, in the order they are read, and ids that have left the folder."""
+
+    to_read: tuple[FoundFile, ...]
+    gone: tuple[int, ...]
+    unchanged: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did: pictures read, files passed over with a reason, pictures that have left."""
+
+    read: int
+    failed: int
+    unchanged: int
+    gone: int
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether anything in the store changed."""
+        return bool(self.read or self.failed or self.gone)
+
+
+def make_plan(
+    scan: Scan, writer: Writer, space_key: str, *, limit: int | None, wanted: Container[int] | None = None
+) -> Plan:
+    """Compare the folder with the store: a file is read again only where its size or time changed.
+
+    Only ids in `wanted` are read, where it is given.
+
+    Files are read in a fixed shuffled order, so that what is read so far is a fair sample of the whole; `limit` bounds
+    how many pictures the image set has in the end (those read before count).
+    """
+    rows = writer.images(_KNOWN_COLUMNS)
+    embedded = set(writer.embedded(space_key).content.tolist())
+    known = {
+        row["id"]: (row["size_bytes"], row["mtime_ns"], row["failure"] is not None or row["content"] in embedded)
+        for row in rows.to_pylist()
+    }
+    files = [f for f in scan.files if wanted is None or f.id in wanted]
+    new = [f for f in files if known.get(f.id) != (f.size_bytes, f.mtime_ns, True)]
+    present = {f.id for f in scan.files} | _out_of_sight(rows, scan)
+    order = np.random.default_rng(READ_ORDER_SEED).permutation(len(new))
+    unchanged = len(files) - len(new)
+    to_read = [new[i] for i in order]
+    if limit is not None:
+        to_read = to_read[: max(0, limit - unchanged)]
+    return Plan(tuple(to_read), tuple(i for i in known if i not in present), unchanged)
+
+
+def _out_of_sight(rows: pa.Table, scan: Scan) -> set[int]:
+    """Known pictures in folders that cannot be listed just now: nobody can say that they are gone."""
+    hidden = tuple(folder + b"/" for folder, _ in scan.unreadable_folders)
+    pairs = zip(rows["id"].to_pylist(), rows["path"].to_pylist(), strict=True)
+    return {i for i, path in pairs if hidden and path.startswith(hidden)}
+
+
+def embed(model: Model | Given, scan: Scan, writer: Writer, *, limit: int | None, report: Report) -> Outcome:
+    """Read, embed and store what is new in the scanned folder; drop what has left it.
+
+    Embeddings that are given are stored as they are; pictures without one are not read.
+
+    Every file has one outcome: a row with an embedding, or a row with the reason of its failure. What a run that died
+    had in hand is read first, each in a process of its own, and stored before anything else is risked.
+    """
+    _refuse_unfinishable(writer, model)
+    wanted = model.row if isinstance(model, Given) else None
+    plan = make_plan(scan, writer, model.space.key, limit=limit, wanted=wanted)
+    writer.note_skipped(scan.other)
+    run = _Run(model, writer)
+    clock = Clock("read", total=len(plan.to_read))
+    report(clock.at(0))
+    suspected, others = _parted(plan.to_read, suspects(notes_of(writer.paths)))
+    with _noted(writer, model.space):
+        for file in suspected:
+            run.take([(file, read_apart(absolute(scan.root, file.path), model.space.preprocessing))])
+        run.flush()
+        with closing(_readings(others, scan, model, run)) as readings:
+            for batch in _batches(readings, _batch_size(model)):
+                run.take(batch)
+                report(clock.at(run.done, failures=run.failed))
+            run.flush()
+        writer.drop_images(plan.gone)
+    return Outcome(run.done - run.failed, run.failed, plan.unchanged, len(plan.gone))
+
+
+@contextmanager
+def _noted(writer: Writer, space: EmbeddingSpace) -> Iterator[None]:
+    """Note that the set is read in `space`, unless the model is refused before anything of it was stored."""
+    writer.add_space(space)
+    try:
+        yield
+    except ModelError:
+        if not len(writer.embedded(space.key).content):
+            writer.drop_space(space)
+        raise
+
+
+def _refuse_unfinishable(writer: Writer, model: Model | Given) -> None:
+    """Raise ModelError where embeddings are stored that are not finite, as earlier versions did."""
+    bad = int((~np.isfinite(writer.embedded(model.space.key).norm)).sum())
+    if bad:
+        folder = str(writer.about().root)
+        raise ModelError(
+            f"{bad:,} embeddings of {folder!r} under {model.source.name!r} are not finite, and no map can be made of "
+            f"them. Remove them: python -m url_viz drop-model {folder!r} {model.space.backbone!r}; or, where it was "
+            f"read with nothing else, forget {folder!r}."
+        )
+
+
+def _parted(files: Sequence[FoundFile], in_hand: Container[int]) -> tuple[Sequence[FoundFile], Sequence[FoundFile]]:
+    """Files that a run had in hand as it died, and all others. Raises WorkspaceError where it died of something else.
+
+    A run that was started again without a picture to blame would only crash again, for ever.
+    """
+    suspected = [file for file in files if file.id in in_hand]
+    crash = os.environ.get(CRASHED_VARIABLE)
+    if crash and not suspected:
+        raise WorkspaceError(
+            f"The run before crashed ({crash}), and not while it read a picture. What was read is kept. Run the same "
+            f"command again; where it crashes again, try --device cpu or --precision exact, and report it."
+        )
+    return suspected, [file for file in files if file.id not in in_hand]
+
+
+def score_missing(writer: Writer, model: Model | Given) -> int:
+    """Score stored embeddings that the model's head has not seen; returns how many."""
+    if isinstance(model, Given) or model.head is None:
+        return 0
+    stored = writer.embedded(model.space.key).content
+    scored, _ = writer.scores(model.space.key, model.head.digest)
+    rest = writer.embeddings(model.space.key, stored[positions_of(stored, scored) < 0])
+    if len(rest):
+        writer.add_scores(model.space.key, model.head.digest, rest.content, model.uncertainty(rest.embedding))
+    return len(rest)
+
+
+def _batch_size(model: Model | Given) -> int:
+    return GPU_BATCH if isinstance(model, Model) and model.runtime.device.startswith("cuda") else BATCH
+
+
+def _readings(
+    files: Sequence[FoundFile], scan: Scan, model: Model | Given, run: "_Run"
+) -> Generator[tuple[FoundFile, Reading], None, None]:
+    """Read files on all cores, a bounded number ahead, and give them in order: decoding overlaps the forward pass."""
+    threads = os.cpu_count() or 1
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="read")
+
+    def read(file: FoundFile) -> Reading:
+        with in_hand.holding(file.id):
+            return read_picture(absolute(scan.root, file.path), model.space.preprocessing, known=run.known)
+
+    def submitted(file: FoundFile) -> tuple[FoundFile, Future[Reading]]:
+        return file, pool.submit(read, file)
+
+    with InHand(notes_of(run.writer.paths), slots=threads) as in_hand:
+        try:
+            pending = iter(files)
+            ahead = deque(submitted(file) for file in islice(pending, IN_FLIGHT + 2 * _batch_size(model)))
+            while ahead:
+                file, reading = ahead.popleft()
+                yield file, reading.result()
+                ahead.extend(submitted(f) for f in islice(pending, 1))
+        finally:  # after Ctrl-C, only what is being read is waited for, not all that was asked for
+            pool.shutdown(cancel_futures=True)
+
+
+def _batches(readings: Iterator[tuple[FoundFile, Reading]], size: int) -> Iterator[list[tuple[FoundFile, Reading]]]:
+    while batch := list(islice(readings, size)):
+        yield batch
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One row of the table of files; see IMAGES."""
+
+    id: int
+    path: bytes
+    size_bytes: int
+    mtime_ns: int
+    content: int | None = None
+    width: int | None = None
+    height: int | None = None
+    thumbnail: bytes | None = None
+    failure: str | None = None
+
+
+@dataclass
+class _Waiting:
+    """Rows that are read and not stored yet."""
+
+    images: list[_Row] = field(default_factory=list)
+    content: list[int] = field(default_factory=list)
+    embedding: list[NDArray[np.float16]] = field(default_factory=list)
+    entropy: list[NDArray[np.float32]] = field(default_factory=list)
+
+
+class _Run:
+    """One run's state: what is known, what waits to be stored, and the growing map."""
+
+    def __init__(self, model: Model | Given, writer: Writer) -> None:
+        self.model = model
+        self.writer = writer
+        self.done = 0
+        self.failed = 0
+        self._facts = _facts_by_content(writer)
+        self._held = {holder: content for content, (_, _, holder) in self._facts.items()}
+        self._rescued: dict[int, bytes] = {}
+        embedded = writer.embedded(model.space.key).content.tolist()
+        in_reach = self._facts if isinstance(model, Given) else embedded  # what need not be decoded
+        self.known = {content for content in in_reach if content in self._facts}
+        self._embedded = set(embedded)
+        self._waiting = _Waiting()
+        self._stored = 0
+        self._last_flush = time.monotonic()
+        self._preview = _Preview(writer, model.space.key)
+
+    def take(self, batch: list[tuple[FoundFile, Reading]]) -> None:
+        """Embed one batch and store what waits, where it is time to."""
+        fresh = {r.content: (f, r) for f, r in batch if not isinstance(r, Failure) and r.content not in self._embedded}
+        if fresh:
+            outputs = self._outputs(list(fresh.values()))
+            embedding = _as_stored(self.model, outputs)
+            self._waiting.content += list(fresh)
+            self._waiting.embedding.append(embedding)
+            self._waiting.entropy.append(outputs.entropy)
+            self._embedded |= set(fresh)
+        thumbnails = self._thumbnails({r.content for _, r in batch if isinstance(r, Known)})
+        self._waiting.images += [self._row(file, reading, thumbnails) for file, reading in batch]
+        self.done += len(batch)
+        self.failed += sum(isinstance(r, Failure) for _, r in batch)
+        if self._is_time():
+            self.flush()
+
+    def _outputs(self, fresh: list[tuple[FoundFile, Picture | Known]]) -> Outputs:
+        """Embeddings of contents that have none yet; known ones come up only where embeddings are given."""
+        if isinstance(self.model, Given):
+            return self.model.of(file for file, _ in fresh)
+        return self.model.run(np.stack([reading.crop for _, reading in fresh if isinstance(reading, Picture)]))
+
+    def flush(self) -> None:
+        """Store what waits: embeddings, then scores, then files, so that no file is there without its embedding."""
+        waiting, self._waiting = self._waiting, _Waiting()
+        self._last_flush = time.monotonic()
+        if waiting.content:
+            content = np.array(waiting.content, np.int64)
+            rows = Embeddings(content, np.concatenate(waiting.embedding), np.concatenate(waiting.entropy))
+            self.writer.add_embeddings(self.model.space.key, rows)
+            if isinstance(self.model, Model) and self.model.head is not None:
+                scores = self.model.uncertainty(rows.embedding)
+                self.writer.add_scores(self.model.space.key, self.model.head.digest, content, scores)
+            self._stored += len(content)
+            self._preview.add(rows)
+        if waiting.images:
+            self._rescue_thumbnails(waiting.images)
+            columns = [pa.array([getattr(row, f.name) for row in waiting.images], f.type) for f in IMAGES]
+            self.writer.add_images(pa.table(columns, schema=IMAGES))
+
+    def _is_time(self) -> bool:
+        waiting = len(self._waiting.images)
+        is_first = self._stored == 0 and waiting >= FIRST_FLUSH_PICTURES
+        return is_first or waiting >= FLUSH_PICTURES or time.monotonic() - self._last_flush > FLUSH_S
+
+    def _row(self, file: FoundFile, reading: Reading, thumbnails: Mapping[int, bytes]) -> _Row:
+        start = (file.id, file.path, file.size_bytes, file.mtime_ns)
+        if isinstance(reading, Failure):
+            return _Row(*start, failure=reading.reason)
+        if isinstance(reading, Known):
+            width, height, _ = self._facts[reading.content]
+            return _Row(*start, reading.content, width, height, thumbnails.get(reading.content))
+        return _Row(*start, reading.content, reading.width, reading.height, reading.thumbnail)
+
+    def _thumbnails(self, contents: Set[int]) -> dict[int, bytes]:
+        """Thumbnails of known contents: from the rows that hold them, or were rescued from those that did."""
+        holders = {self._facts[content][2]: content for content in contents - self._rescued.keys()}
+        found = {holders[holder]: jpeg for holder, jpeg in self.writer.thumbnails(holders).items()}
+        return found | {content: self._rescued[content] for content in contents & self._rescued.keys()}
+
+    def _rescue_thumbnails(self, rows: Sequence[_Row]) -> None:
+        """Keep what rows hold that are about to be replaced: where files change places, one still to come needs it."""
+        replaced = [row.id for row in rows if self._held.get(row.id, row.content) != row.content]
+        for holder, jpeg in self.writer.thumbnails(replaced).items():
+            self._rescued[self._held.pop(holder)] = jpeg
+
+
+def _as_stored(model: Model | Given, outputs: Outputs) -> NDArray[np.float16]:
+    """Embeddings (B, D) as they are stored; those that were given fit already. Raises ModelError for a model's."""
+    return outputs.embedding.astype(np.float16) if isinstance(model, Given) else model.as_stored(outputs.embedding)
+
+
+def _facts_by_content(writer: Writer) -> dict[int, tuple[int, int, int]]:
+    """Width, height and the id of one file that has it, for every content in the table of files."""
+    rows = writer.images(["id", "content", "width", "height"])
+    columns = (rows[name].to_pylist() for name in ("content", "width", "height", "id"))
+    return {c: (w, h, i) for c, w, h, i in zip(*columns, strict=True) if c is not None}
+
+
+class _Preview:
+    """A map of what is read so far, by PCA, until the real one is made; fitted again as the set doubles."""
+
+    def __init__(self, writer: Writer, space_key: str) -> None:
+        self._writer = writer
+        self._space_key = space_key
+        self._basis: PcaBasis | None = None
+        self._rows: list[Embeddings] = []
+        self._fitted_on = 0
+        self._is_wanted = writer.coordinates(space_key) is None
+
+    def add(self, rows: Embeddings) -> None:
+        """Put new rows on the map."""
+        if not self._is_wanted:
+            return
+        self._rows.append(rows)
+        count = sum(map(len, self._rows))
+        if self._basis is None or count >= 2 * self._fitted_on:
+            self._basis = fit_pca(np.concatenate([r.embedding for r in self._rows]))
+            self._fitted_on = count
+        xy = np.concatenate([self._basis(r.embedding) for r in self._rows])
+        content = np.concatenate([r.content for r in self._rows])
+        self._writer.put_coordinates(self._space_key, Coordinates(content, xy, np.full(count, PCA, np.int8)))

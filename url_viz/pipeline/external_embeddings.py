@@ -1,0 +1,132 @@
+"""Embeddings that a user brings from elsewhere: checked, fitted into float16, and known by picture.
+
+They stand where a model stands in the pipeline, but read no pixels: pictures are decoded for their thumbnails alone.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from url_viz.errors import FolderError
+from url_viz.imaging.preprocess import Preprocessing
+from url_viz.imaging.scan import FoundFile, Scan, display_name
+from url_viz.imaging.uploads import IncomingFile
+from url_viz.models.head import Head
+from url_viz.models.model import GIVEN, LARGEST, EmbeddingSpace, Source
+from url_viz.models.runtime import Outputs
+from url_viz.store.user_arrays import MOST_NUMBERS
+from url_viz.store.user_columns import import_name
+from url_viz.store.user_files import Matrix, OwnFile, opened, read_own
+from url_viz.store.user_paths import match
+
+SMALL = 1e-3
+"""Rows whose largest value is below this lose figures in float16."""
+SCALED_LENGTH = 32.0
+_EMBEDDING_NAMES = ("embed", "vector", "feature", "emb")
+
+
+@dataclass(frozen=True)
+class Given:
+    """Embeddings (M, D) float16 of M pictures of one folder, by the ids of their paths (`row`).
+
+    `words` say what became of the file, a sentence each.
+    """
+
+    space: EmbeddingSpace
+    row: Mapping[int, int]
+    embedding: NDArray[np.float16]
+    words: tuple[str, ...] = ()
+    head: Head | None = None
+
+    @property
+    def source(self) -> Source:
+        """The name that opens the image set under these embeddings."""
+        return Source(self.space.backbone, self.space.backbone, None)
+
+    def of(self, files: Iterable[FoundFile]) -> Outputs:
+        """The embeddings (B, D) of files, without logits."""
+        rows = self.embedding[[self.row[file.id] for file in files]].astype(np.float32)
+        return Outputs(np.zeros((len(rows), 0), np.float32), rows)
+
+
+def given_embeddings(
+    file: str | Path | IncomingFile,
+    found: Scan,
+    *,
+    paths: str | Path | IncomingFile | None = None,
+    path_column: str | None = None,
+    name: str | None = None,
+) -> Given:
+    """Read embeddings from a .npy, .npz or .parquet file and match them to the files of a folder by path.
+
+    `paths` lists the paths of a .npy's rows. `name` (the file's by default) names the space: `own:NAME`. Embeddings
+    that float16 cannot hold are scaled row by row, which leaves every cosine as it is. Raises FolderError where a value
+    is not finite, or nothing matches.
+    """
+    source = opened(file)
+    beside = None if paths is None else opened(paths)
+    own = read_own(source, paths=beside, path_column=path_column, pictures=len(found.files))
+    matrix = _matrix(own)
+    matched = match(own.paths, [one.path for one in found.files], root=found.root)
+    if not matched.count:
+        ours = ", ".join(repr(display_name(one.path)) for one in found.files[:3])
+        raise FolderError(
+            f"None of the {len(own.paths):,} paths of {source.name!r} is a picture of {str(found.root)!r}: they are "
+            f"such as {', '.join(map(repr, own.paths[:3]))}, and the pictures such as {ours}."
+        )
+    taken = np.flatnonzero(matched.row >= 0)
+    embedding, scaled = in_float16(matrix[taken])
+    digest = hashlib.blake2b(source.data, digest_size=8)
+    if beside is not None:  # other paths make other embeddings of the same values
+        digest.update(beside.data)
+    called = import_name(name.removeprefix(GIVEN) if name else Path(source.name).stem)
+    space = EmbeddingSpace(f"{GIVEN}{called}", digest.hexdigest(), Preprocessing(), "exact")
+    row = {found.files[place].id: number for number, place in enumerate(matched.row[taken])}
+    said = _words(own, matched.count, matched.examples, len(found.files), scaled)
+    return Given(space, row, embedding, said)
+
+
+def in_float16(matrix: Matrix) -> tuple[NDArray[np.float16], int]:
+    """A matrix (M, D) as float16, and how many rows were scaled for it: to one length, which changes no cosine."""
+    rows = matrix.astype(np.float64)
+    largest = np.abs(rows).max(axis=1)
+    needs = (largest > LARGEST) | ((largest < SMALL) & (largest > 0))
+    rows[needs] /= largest[needs, None]  # first, so that the squares below stay in range
+    rows[needs] *= SCALED_LENGTH / np.linalg.norm(rows[needs], axis=1, keepdims=True)
+    return rows.astype(np.float16), int(needs.sum())
+
+
+def _matrix(own: OwnFile) -> Matrix:
+    """The one matrix of a file that can be embeddings. Raises FolderError where there is none, or a value is none."""
+    likely = [name for name in own.lists if any(word in name.casefold() for word in _EMBEDDING_NAMES)]
+    names = likely if len(likely) == 1 else list(own.lists)
+    if len(names) != 1:
+        raise FolderError(
+            f"{own.name!r} has to hold one column of lists of numbers (embeddings), and holds "
+            f"{', '.join(map(repr, names)) or 'none'}. Give a .npy, .npz or .parquet file with one embedding a picture."
+        )
+    matrix = own.lists[names[0]]
+    if not 2 <= matrix.shape[1] <= MOST_NUMBERS:
+        raise FolderError(f"The embeddings in {own.name!r} have {matrix.shape[1]} numbers; 2 to {MOST_NUMBERS:,} are.")
+    bad = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
+    if len(bad):
+        raise FolderError(
+            f"{len(bad):,} embeddings in {own.name!r} hold values that are not finite (first: {own.paths[bad[0]]!r}). "
+            f"Leave these rows out, or embed their pictures again."
+        )
+    return matrix
+
+
+def _words(own: OwnFile, count: int, examples: tuple[str, ...], files: int, scaled: int) -> tuple[str, ...]:
+    said = [f"{count:,} of {len(own.paths):,} rows of {own.name!r} are of a picture of this folder."]
+    if examples:
+        said.append(f"No picture was found for {', '.join(map(repr, examples))}.")
+    if files > count:
+        said.append(f"{files - count:,} pictures have no embedding, and are not shown under it.")
+    if scaled:
+        said.append(f"{scaled:,} embeddings were scaled to fit: cosines stay, 1/norm means nothing for them.")
+    return tuple(said)

@@ -1,0 +1,190 @@
+"""The map's coordinates: PCA at once, UMAP on the neighbour graph, and a place for pictures that come later."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from url_viz.pipeline.neighbours import build_graph
+from url_viz.pipeline.numba_cache import keep_compiled
+from url_viz.rows import normalised
+from url_viz.store.tables import PCA, PLACED, UMAP, Coordinates, Embeddings, Graph, positions_of
+
+UMAP_NEIGHBOURS = 15
+FEWEST_FOR_UMAP = UMAP_NEIGHBOURS
+"""Fewer pictures than UMAP looks at around each one get PCA: UMAP would draw a ring of them."""
+UMAP_EPOCHS = 200
+UMAP_EPOCHS_FEW = 300
+FEW_ROWS = 10_000
+SAMPLE_ROWS = 100_000
+"""UMAP is fitted on at most this many rows; the others are placed by their neighbours."""
+MOST_ALONE = 20_000
+"""As many of a selection are fitted on its own map, which somebody waits for; the others are placed."""
+PCA_SAMPLE_ROWS = 20_000
+PCA_ROWS_AT_ONCE = 16_384
+SEED = 0
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class PcaBasis:
+    """A linear projection onto two directions: `mean` (D,), `directions` (D, 2)."""
+
+    mean: Array
+    directions: Array
+
+    def __call__(self, embedding: NDArray[np.floating]) -> Array:
+        """Coordinates (N, 2) of embeddings (N, D), normalised first."""
+        starts = range(0, max(1, len(embedding)), PCA_ROWS_AT_ONCE)  # a million in float32 would be 5 GB, twice
+        parts = (normalised(embedding[start : start + PCA_ROWS_AT_ONCE]) - self.mean for start in starts)
+        return np.asarray(np.concatenate([part @ self.directions for part in parts]), np.float32)
+
+
+def fit_pca(embedding: NDArray[np.floating]) -> PcaBasis:
+    """The two directions of largest variance of the normalised embeddings (N, D); any N, also 0 and 1."""
+    rows = embedding[:: max(1, len(embedding) // PCA_SAMPLE_ROWS)]
+    z = normalised(rows)
+    mean = z.mean(axis=0) if len(z) else np.zeros(embedding.shape[1], np.float32)
+    directions = np.zeros((embedding.shape[1], 2), np.float32)
+    if len(z) > 1:
+        centred = z - mean
+        if len(z) < centred.shape[1]:
+            values, vectors = np.linalg.eigh(centred @ centred.T)
+            found = centred.T @ vectors[:, ::-1][:, :2] / np.sqrt(np.maximum(values[::-1][:2], 1e-12))
+        else:
+            found = np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, :2]
+        found = found * np.where(np.abs(found).max(axis=0) == found.max(axis=0), 1, -1)  # the sign is free: fix it
+        directions[:, : found.shape[1]] = found
+    return PcaBasis(mean.astype(np.float32), directions)
+
+
+def pca_coordinates(embeddings: Embeddings, basis: PcaBasis | None = None) -> Coordinates:
+    """Coordinates by PCA (of these rows, unless a basis is given)."""
+    xy = (basis or fit_pca(embeddings.embedding))(embeddings.embedding)
+    return Coordinates(embeddings.content, xy, np.full(len(xy), PCA, np.int8))
+
+
+def fit_map(embeddings: Embeddings, graph: Graph, *, seed: int = SEED) -> Coordinates:
+    """UMAP of the rows of `graph`, started from PCA; PCA alone below 15 rows.
+
+    Beyond a bound a sample is fitted, the rest placed by its neighbours (method PLACED). Deterministic for a seed.
+    """
+    assert np.array_equal(embeddings.content, graph.content)
+    if len(graph) < FEWEST_FOR_UMAP:
+        return pca_coordinates(embeddings)
+    start = fit_pca(embeddings.embedding)(embeddings.embedding)
+    if len(graph) <= SAMPLE_ROWS:
+        xy = _umap(start, graph.position, graph.similarity, seed)
+        return Coordinates(graph.content, xy, np.full(len(xy), UMAP, np.int8))
+    return _fit_sample(graph, start, seed)
+
+
+def project_alone(embeddings: Embeddings, graph: Graph | None, *, seed: int = SEED) -> Coordinates:
+    """Coordinates of some pictures by themselves, as if there were no others; PCA below 15.
+
+    Their neighbours are found anew among them. Beyond 20,000 a random sample is fitted, and the others are placed by
+    what `graph`, that of the whole set, knows of their neighbours. Deterministic for a seed.
+    """
+    if len(embeddings) < FEWEST_FOR_UMAP:
+        return pca_coordinates(embeddings)
+    if len(embeddings) <= MOST_ALONE or graph is None:
+        return fit_map(embeddings, build_graph(embeddings, k=UMAP_NEIGHBOURS), seed=seed)
+    chosen = np.sort(np.random.default_rng(seed).choice(len(embeddings), MOST_ALONE, replace=False))
+    sample = embeddings.take(chosen)
+    fitted = fit_map(sample, build_graph(sample, k=UMAP_NEIGHBOURS), seed=seed)
+    rows = positions_of(embeddings.content, graph.content)
+    placed = place(_restricted(graph, np.sort(rows[rows >= 0])), fitted)
+    xy = np.tile(fitted.xy.mean(axis=0), (len(embeddings), 1))  # what no graph knows yet stays in the middle
+    method = np.full(len(embeddings), PLACED, np.int8)
+    for part in (placed, fitted):
+        row = positions_of(part.content, embeddings.content)
+        xy[row], method[row] = part.xy, part.method
+    return Coordinates(embeddings.content, xy, method)
+
+
+def place(graph: Graph, known: Coordinates) -> Coordinates:
+    """Coordinates for every row of `graph`: known rows stay, others go to the middle of their neighbours.
+
+    A new row none of whose neighbours is known is placed by the neighbours that were placed before it; one that cannot
+    be reached at all goes to the middle of the map.
+    """
+    row = positions_of(graph.content, known.content)
+    has_place = row >= 0
+    xy = np.zeros((len(graph), 2), np.float32)
+    xy[has_place] = known.xy[row[has_place]]
+    method = (
+        np.where(has_place, known.method[row], PLACED).astype(np.int8)
+        if len(known)
+        else np.full(len(graph), PLACED, np.int8)
+    )
+    middle = known.xy.mean(axis=0) if len(known) else np.zeros(2, np.float32)
+    while not has_place.all():
+        waiting = np.flatnonzero(~has_place)
+        found, where = _by_neighbours(graph, waiting, has_place, xy)
+        if not found.any():
+            xy[waiting], has_place[waiting] = middle, True
+            break
+        xy[waiting[found]], has_place[waiting[found]] = where[found], True
+    return Coordinates(graph.content, xy, method)
+
+
+def _by_neighbours(
+    graph: Graph, rows: NDArray[np.int64], has_place: NDArray[np.bool_], xy: Array
+) -> tuple[NDArray[np.bool_], Array]:
+    """Whether each row has a placed neighbour, and the mean of its five nearest placed ones, the nearer the heavier."""
+    position = graph.position[rows]
+    usable = (position >= 0) & has_place[position]
+    usable &= usable.cumsum(axis=1) <= 5
+    similarity = np.where(usable, graph.similarity[rows], -np.inf)
+    nearest = np.where(usable.any(axis=1), similarity.max(axis=1), 0)  # its weight is 1, so the sum is never nearly 0
+    weight = np.exp((similarity - nearest[:, None]) / 0.02)
+    total = weight.sum(axis=1, keepdims=True)
+    where = np.einsum("rk,rkc->rc", weight / np.maximum(total, 1), xy[position])
+    return np.asarray(usable.any(axis=1)), where.astype(np.float32)
+
+
+def _fit_sample(graph: Graph, start: Array, seed: int) -> Coordinates:
+    chosen = np.sort(np.random.default_rng(seed).choice(len(graph), SAMPLE_ROWS, replace=False))
+    sample = _restricted(graph, chosen)
+    xy = _umap(start[chosen], sample.position, sample.similarity, seed)
+    return place(graph, Coordinates(sample.content, xy, np.full(len(xy), UMAP, np.int8)))
+
+
+def _restricted(graph: Graph, rows: NDArray[np.int64]) -> Graph:
+    """The graph among some of its rows (sorted): neighbours that are not among them leave the lists."""
+    among = np.full(len(graph) + 1, -1, np.int64)  # the last is what −1 finds
+    among[rows] = np.arange(len(rows))
+    position = among[graph.position[rows]]
+    order = np.argsort(position < 0, axis=1, kind="stable")
+    position = np.take_along_axis(position, order, 1)
+    similarity = np.where(position >= 0, np.take_along_axis(graph.similarity[rows], order, 1), -1)
+    return Graph(graph.content[rows], position.astype(np.int32), similarity.astype(np.float32), graph.is_approximate)
+
+
+def _umap(start: Array, position: NDArray[np.integer], similarity: Array, seed: int) -> Array:
+    """umap-learn on a graph that is there already; `start` (N, 2) is the layout it begins with."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # numba's and umap's own remarks on seeds and threads
+        import umap
+
+        keep_compiled(umap.umap_, umap.layouts, umap.utils)
+        k = min(UMAP_NEIGHBOURS, len(start) - 1, position.shape[1] + 1)
+        own = np.arange(len(start))[:, None]
+        near = np.where(position[:, : k - 1] >= 0, position[:, : k - 1], own)
+        index = np.concatenate([own, near], axis=1).astype(np.int64)
+        distance = np.concatenate([np.zeros_like(own), 1 - similarity[:, : k - 1]], axis=1).astype(np.float32)
+        spread = np.asarray(start, np.float32) - start.mean(axis=0)
+        spread = 10 * spread / max(float(np.abs(spread).max()), 1e-12)
+        spread += np.random.default_rng(seed).normal(0, 1e-4, spread.shape).astype(np.float32)
+        fit = umap.UMAP(
+            n_neighbors=k,
+            metric="cosine",
+            precomputed_knn=(index, np.maximum(distance, 0)),
+            init=spread,
+            n_epochs=UMAP_EPOCHS if len(start) > FEW_ROWS else UMAP_EPOCHS_FEW,
+            random_state=seed,
+            n_jobs=1,
+        ).fit(np.zeros((len(start), 1), np.float32))
+    return np.asarray(fit.embedding_, np.float32)

@@ -1,0 +1,146 @@
+"""What is known of an image set besides its rows: its folder, name and spaces, kept in set.json."""
+
+import os
+import shlex
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from url_viz.errors import DamageError, ImageSetError, WorkspaceError
+from url_viz.files import replaced
+from url_viz.imaging.preprocess import Preprocessing
+from url_viz.models.model import EmbeddingSpace
+from url_viz.sealed import sealed, unsealed
+from url_viz.workspace import SetPaths, Workspace, set_id_of
+
+
+@dataclass(frozen=True)
+class About:
+    """What is known of an image set besides its rows: where its pictures lie, and the spaces it was read in.
+
+    `name` is what its owner called it ("" for nothing); `skipped` counts, by extension, the files of the folder that
+    the last scan passed over as no pictures.
+    """
+
+    root: Path
+    spaces: tuple[EmbeddingSpace, ...] = ()
+    name: str = ""
+    skipped: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What the image set is called: by its name, else by the end of its folder's path."""
+        return self.name or f"{self.root.parent.name}/{self.root.name}"
+
+    def space(self, backbone: str, *, weights_digest: str | None = None) -> EmbeddingSpace | None:
+        """The latest space of this backbone and these weights; where they are not told, of any but a user's own."""
+        for space in reversed(self.spaces):
+            fits = weights_digest == space.weights_digest if weights_digest else not space.is_of_own_weights
+            if space.backbone == backbone and fits:
+                return space
+        return None
+
+
+def find_set(root: Path, workspace: Workspace) -> str:
+    """The id of the image set of the folder `root`: a known one that lies there, else the id a new one gets."""
+    resolved = Path(os.path.realpath(root.expanduser()))  # which says nothing of loops and endless names
+    known = dict(known_sets(workspace))
+    for set_id, about in known.items():
+        if about.root == resolved:
+            return set_id
+    # An image set whose folder was moved keeps its id, which is made from where the folder lay: that name is taken.
+    return next(set_id for set_id in map(partial(set_id_of, resolved), count()) if set_id not in known)
+
+
+def known_sets(workspace: Workspace) -> list[tuple[str, About]]:
+    """Every image set of the workspace, by id."""
+    found = []
+    for folder in sorted(workspace.sets.glob("*")):
+        with suppress(WorkspaceError, ImageSetError):  # a stray folder is no image set
+            found.append((folder.name, read_about(workspace.set_paths(folder.name))))
+    return found
+
+
+def read_about(paths: SetPaths) -> About:
+    """Read an image set's label, or the copy beside it where that is damaged.
+
+    Raises ImageSetError where there is none, DamageError where both are damaged.
+    """
+    try:
+        return _about_in(paths.about)
+    except FileNotFoundError as error:
+        raise ImageSetError(
+            f"There is no image set {paths.folder.name!r}. `python -m url_viz sets` lists them."
+        ) from error
+    except DamageError:
+        with suppress(DamageError, OSError):
+            return _about_in(paths.about_copy)
+        raise
+
+
+def label_is_whole(paths: SetPaths) -> bool:
+    """Whether an image set's label can be read without its copy."""
+    try:
+        _about_in(paths.about)
+    except DamageError:
+        return False
+    return True
+
+
+def _about_in(path: Path) -> About:
+    try:
+        record = unsealed(path.read_bytes())
+        return About(
+            root=Path(record["root"]),
+            spaces=tuple(_space(r) for r in record["spaces"]),
+            name=str(record.get("name", "")),
+            skipped=tuple((str(extension), int(number)) for extension, number in record.get("skipped", [])),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DamageError(
+            f"{path} is damaged ({error!r}). Run `python -m url_viz mend FOLDER` on the folder of pictures, then read "
+            f"that again: pictures, decisions and columns stay as they are."
+        ) from error
+
+
+def _space(record: dict[str, Any]) -> EmbeddingSpace:
+    sheet = record["preprocessing"] | {
+        "mean": tuple(record["preprocessing"]["mean"]),
+        "std": tuple(record["preprocessing"]["std"]),
+    }
+    return EmbeddingSpace(record["backbone"], record["weights_digest"], Preprocessing(**sheet), record["precision"])
+
+
+def write_about(paths: SetPaths, about: About) -> None:
+    """Write an image set's label, and its copy; only the holder of the set's lock may."""
+    spaces = [
+        {
+            "backbone": s.backbone,
+            "weights_digest": s.weights_digest,
+            "preprocessing": s.preprocessing.as_record(),
+            "precision": s.precision,
+        }
+        for s in about.spaces
+    ]
+    text = sealed(asdict(about) | {"root": os.fspath(about.root), "spaces": spaces})
+    for path in (paths.about, paths.about_copy):
+        with replaced(path) as temporary:
+            temporary.write_text(text)
+
+
+def embed_command(folder: str | Path, *options: str) -> str:
+    """The command that reads a folder, as an error names it."""
+    return f"`python -m url_viz embed {shlex.join((str(folder), *options))}`"
+
+
+def read_before(folder: str | Path, home: Workspace) -> str:
+    """The id of the image set of a folder. Raises ImageSetError where it was never read."""
+    set_id = find_set(Path(folder), home)
+    if not home.set_paths(set_id).about.exists():
+        raise ImageSetError(
+            f"{str(folder)!r} was not read yet ({embed_command(folder)}). `python -m url_viz sets` lists what was."
+        )
+    return set_id

@@ -1,0 +1,273 @@
+"""An image set as one file, to carry it to another machine: packing it, and unpacking what may be hostile."""
+
+import errno
+import io
+import json
+import os
+import shutil
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from filelock import FileLock, Timeout
+
+from url_viz.errors import FolderError, ImageSetError, WorkspaceError
+from url_viz.files import replaced
+from url_viz.imaging.scan import display_name
+from url_viz.store.about import find_set, known_sets, read_about, read_before, write_about
+from url_viz.store.damage import full_disk_is_told
+from url_viz.store.decision_log import Ledger
+from url_viz.store.reader import Store
+from url_viz.store.sets import Agreement, check_agreement
+from url_viz.store.writer import Writer
+from url_viz.workspace import SCHEMA_VERSION, SetPaths, Workspace
+
+LABEL = "url-viz-image-set.json"
+FORMAT = "url-viz image set"
+FORMAT_VERSION = 1
+MOST_FILES = 200_000
+_LEFT_OUT = (".lock", "-wal", "-shm", "-journal")
+"""Locks say nothing elsewhere; what SQLite has beside a database is in the copy that is made of it."""
+_MADE_HERE = ("decisions.json", "decisions.copy.db")
+"""What stands beside the decisions is made anew on the other machine: it belongs to the file at one moment."""
+
+
+def pack(folder: str | Path, out: str | Path, *, workspace: str | Path | None = None) -> int:
+    """Write all that the workspace keeps of a folder, pictures left out, into the tar file `out`; returns its bytes.
+
+    Raises ImageSetError where the folder was never read, FolderError where `out` exists or cannot be written,
+    WorkspaceError while the folder is being read.
+    """
+    home = Workspace.at(workspace)
+    paths = home.set_paths(read_before(folder, home))
+    target = Path(out).expanduser()
+    if target.exists():
+        raise FolderError(f"{str(target)!r} exists already. Choose another name, or remove it first.")
+    with Writer(paths, Store(paths).about().root):
+        try:
+            with _whole(target) as whole, tarfile.open(fileobj=whole, mode="w") as archive:
+                _add_bytes_file(archive, LABEL, _label())
+                for file in _files_of(paths):
+                    _add(archive, file, file.relative_to(paths.folder).as_posix())
+        except OSError as error:
+            raise FolderError(
+                f"Cannot write {str(target)!r}: {error.strerror or error}. Choose another place."
+            ) from error
+    return target.stat().st_size
+
+
+def unpack(file: str | Path, *, root: str | Path, workspace: str | Path | None = None) -> Agreement:
+    """Take in an image set that `pack` wrote; its pictures lie in the folder `root` on this machine.
+
+    Nothing is written where a name leads out of the archive, and the image set appears whole or not at all. Raises
+    FolderError where the file is no such archive, or `root` holds other pictures; ImageSetError where `root` was read
+    already, or what is kept of it is damaged; WorkspaceError while it is being read.
+    """
+    home = Workspace.at(workspace)
+    here = Path(root).expanduser().resolve()
+    with _unpacking(home) as temporary:
+        _refuse_kept(here, home)
+        made = SetPaths(temporary / "set")
+        store = Store(made)
+        with full_disk_is_told(store.paths):
+            _extract(Path(file).expanduser(), made.folder)
+            write_about(made, replace(read_about(made), root=here))
+        _check_paths(store, Path(file))
+        _take_decisions(made)
+        agreement = check_agreement(store, here)
+        _put_in_place(made.folder, here, home, aside=temporary / "replaced")
+    return agreement
+
+
+def _refuse_kept(root: Path, home: Workspace) -> SetPaths:
+    """Where the image set of `root` goes. Raises ImageSetError where something is kept there that may be missed."""
+    set_id = find_set(root, home)
+    paths = home.set_paths(set_id)
+    if set_id in dict(known_sets(home)):
+        raise ImageSetError(
+            f"{str(root)!r} is an image set already. Forget it first: `python -m url_viz forget {str(root)!r}`."
+        )
+    if paths.about.exists() or paths.decisions.exists():
+        raise ImageSetError(
+            f"{str(paths.folder)!r} holds a damaged image set, its decisions perhaps among what is whole. Move that "
+            f"folder out of the workspace, or remove it, and unpack again."
+        )
+    return paths
+
+
+def _put_in_place(made: Path, root: Path, home: Workspace, *, aside: Path) -> None:
+    """Give an unpacked folder its name, unless somebody began to read `root` meanwhile: unpacking takes its time.
+
+    What is there without a label, of a half-forgotten set, goes `aside`.
+    """
+    final = _refuse_kept(root, home)
+    final.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(final.lock, timeout=0):
+            _refuse_kept(root, home)  # again: it may have been read before the lock was ours
+            os.rename(final.folder, aside)
+            os.rename(made, final.folder)
+    except OSError as error:  # a Timeout is one
+        if not isinstance(error, Timeout) and error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        raise WorkspaceError(
+            f"Another process began to read {str(root)!r} meanwhile. Nothing of it was touched: wait until it is done, "
+            f"and forget it before you unpack again."
+        ) from error
+
+
+@contextmanager
+def _whole(target: Path) -> Iterator[IO[bytes]]:
+    """A file to write that appears as `target` once it is whole.
+
+    Until then it has no name, where the system can do that: a run that is killed leaves nothing. Elsewhere it has a
+    temporary one.
+    """
+    nameless = _nameless_in(target.parent)
+    if nameless is None:
+        with replaced(target) as temporary, temporary.open("wb") as file:
+            yield file
+        return
+    with os.fdopen(nameless, "wb") as file:
+        yield file
+        file.flush()
+        link = f"/proc/self/fd/{nameless}"
+        os.link(link, target, src_dir_fd=nameless, follow_symlinks=True)  # given a folder, Python follows the link
+
+
+def _nameless_in(folder: Path) -> int | None:
+    """A new file without a name, open for writing; None where the system or the file system has no such thing."""
+    if not hasattr(os, "O_TMPFILE") or not os.path.exists("/proc/self/fd"):
+        return None
+    try:
+        return os.open(folder, os.O_TMPFILE | os.O_WRONLY, 0o666)
+    except OSError:  # what is really wrong with the folder is told by the other way
+        return None
+
+
+def _label() -> bytes:
+    record = {"format": FORMAT, "format_version": FORMAT_VERSION, "schema_version": SCHEMA_VERSION}
+    return json.dumps(record).encode()
+
+
+def _files_of(paths: SetPaths) -> list[Path]:
+    found = (path for path in sorted(paths.folder.rglob("*")) if path.is_file() and not path.is_symlink())
+    packed = (path for path in found if not path.name.endswith(_LEFT_OUT) and not path.name.startswith("."))
+    return [path for path in packed if path.name not in _MADE_HERE]
+
+
+def _add(archive: tarfile.TarFile, file: Path, name: str) -> None:
+    """Add one file; decisions, which others may make meanwhile, as they are at one moment."""
+    if name == "decisions.db":
+        _add_bytes_file(archive, name, Ledger(file).snapshot())
+        return
+    with file.open("rb") as opened:
+        archive.addfile(_member(name, os.fstat(opened.fileno()).st_size), opened)
+
+
+def _add_bytes_file(archive: tarfile.TarFile, name: str, data: bytes) -> None:
+    archive.addfile(_member(name, len(data)), io.BytesIO(data))
+
+
+def _member(name: str, size: int) -> tarfile.TarInfo:
+    """A member without its owner, machine or time: none of that is anybody's business elsewhere."""
+    member = tarfile.TarInfo(name)
+    member.size = size
+    return member
+
+
+@contextmanager
+def _unpacking(home: Workspace) -> Iterator[Path]:
+    """A folder to unpack into, on the disk of the workspace; one process at a time, which clears what others left."""
+    home.sets.mkdir(parents=True, exist_ok=True)
+    folder = home.root / "unpacking"
+    with FileLock(home.root / "unpacking.lock"):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _extract(file: Path, target: Path) -> None:
+    """Write the plain files of the archive below `target`; a member of any other kind, or name, refuses the whole."""
+    target.mkdir()
+    try:
+        with tarfile.open(file, "r:") as archive:
+            _check_label(archive, file)
+            for number, member in enumerate(archive):
+                if number > MOST_FILES:
+                    raise FolderError(f"{str(file)!r} holds more than {MOST_FILES:,} files: that is no image set.")
+                if not member.isdir():
+                    _write(archive, member, target / _safe(member, file))
+    except FileNotFoundError as error:
+        raise FolderError(f"There is no file {str(file)!r}. Give one that `python -m url_viz pack` wrote.") from error
+    except (tarfile.TarError, EOFError, UnicodeError) as error:
+        raise FolderError(f"{str(file)!r} is damaged or no tar file ({error}). Pack the image set again.") from error
+    if not (target / "set.json").is_file():
+        raise FolderError(f"{str(file)!r} is incomplete: it has no set.json. Pack the image set again.")
+
+
+def _check_label(archive: tarfile.TarFile, file: Path) -> None:
+    first = archive.next()
+    told = archive.extractfile(first) if first is not None and first.isreg() and first.name == LABEL else None
+    try:
+        record = json.loads(told.read(4096)) if told is not None else {}
+        version, schema = int(record["format_version"]), int(record["schema_version"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise FolderError(f"{str(file)!r} is no packed image set. Give a file that `pack` wrote.") from error
+    if record.get("format") != FORMAT or version > FORMAT_VERSION or schema > SCHEMA_VERSION:
+        raise WorkspaceError(
+            f"{str(file)!r} was packed by a newer version (format {version}, schema {schema}). Update URL-Viz."
+        )
+
+
+def _safe(member: tarfile.TarInfo, file: Path) -> Path:
+    path = PurePosixPath(member.name)
+    is_plain = member.isreg() and not member.issparse()
+    is_inside = not path.is_absolute() and ".." not in path.parts and path.parts and "\\" not in member.name
+    if not is_plain or not is_inside or "\0" in member.name or len(path.parts) > 8:
+        shown = display_name(member.name.encode("utf-8", "surrogateescape"))
+        raise FolderError(
+            f"{str(file)!r} holds {shown!r}, a name or a kind of file that no image set has. "
+            f"Nothing was taken in; do not trust this file."
+        )
+    return Path(*path.parts)
+
+
+def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+    if path.name == LABEL:
+        return
+    source = archive.extractfile(member)
+    assert source is not None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with source, path.open("xb") as file:
+        shutil.copyfileobj(source, file, 1 << 20)
+    if path.stat().st_size != member.size:
+        raise tarfile.ReadError(f"{member.name} ends too early")
+
+
+def _take_decisions(paths: SetPaths) -> None:
+    """Note the decisions that were unpacked. Raises DamageError where their file is no such, or holds more."""
+    for name in _MADE_HERE:
+        (paths.folder / name).unlink(missing_ok=True)
+    ledger = Ledger(paths.decisions)
+    with ledger.reading() as transaction:
+        if transaction is None:
+            return
+        transaction.verify_pages()
+        transaction.stored()
+    ledger.note()
+
+
+def _check_paths(store: Store, file: Path) -> None:
+    """Refuse pictures outside the folder: the app would serve what such a row names."""
+    for path in store.images(["path"])["path"].to_pylist():
+        if path.startswith(b"/") or b".." in path.split(b"/") or b"\0" in path:
+            raise FolderError(
+                f"{str(file)!r} names a picture outside its folder ({display_name(path)!r}). Do not trust this file."
+            )

@@ -1,0 +1,445 @@
+"""The file of an image set's decisions: SQLite, every user's action one batch of changes that can be taken back."""
+
+import datetime
+import errno
+import os
+import secrets
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+import numpy as np
+from filelock import Timeout
+from numpy.typing import NDArray
+
+from url_viz.errors import DamageError, WorkspaceError
+from url_viz.files import replaced
+from url_viz.store.decision_log_copy import Beside, Record, crc_of
+
+SCHEMA_VERSION = 1
+BUSY_S = 30.0
+"""How long an action waits for another process that writes."""
+
+CODES = range(4)
+"""What can be decided of a file, as it is stored: 0 for nothing, then the names in `decisions.DECISIONS`."""
+ABSENT = -1
+"""The code, in a change, of a file of which no row is stored; a row of code 0 says that nothing is decided of it."""
+
+Side = Literal["before", "after"]
+
+_TABLES = (
+    """CREATE TABLE decision (
+        row INTEGER PRIMARY KEY, id INTEGER NOT NULL, content INTEGER NOT NULL,
+        code INTEGER NOT NULL, tags TEXT NOT NULL, UNIQUE (id, content))""",
+    """CREATE TABLE batch (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, did TEXT NOT NULL, count INTEGER NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('done', 'undone', 'dropped')))""",
+    """CREATE TABLE change (
+        batch INTEGER NOT NULL, id INTEGER NOT NULL, content INTEGER NOT NULL,
+        code_before INTEGER NOT NULL, tags_before TEXT NOT NULL,
+        code_after INTEGER NOT NULL, tags_after TEXT NOT NULL)""",
+    "CREATE INDEX change_of_batch ON change (batch)",
+    "CREATE TABLE version (number INTEGER NOT NULL)",
+)
+
+
+_OURS = {*(" ".join(table.split()) for table in _TABLES), "CREATE TABLE sqlite_sequence(name,seq)", ""}
+"""What `sqlite_master` may hold as SQL: ours, and what SQLite adds by itself."""
+_MOST_OBJECTS = 20
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What is stored of S files, oldest first: `id` and `content` (S,) int64, `code` (S,) int8, `tags` (S,) texts."""
+
+    id: NDArray[np.int64]
+    content: NDArray[np.int64]
+    code: NDArray[np.int8]
+    tags: NDArray[np.object_]
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+
+NOTHING_STORED = Stored(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int8), np.zeros(0, object))
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one file (`id`, `content`) was given: code and tags, before and after; `ABSENT` where no row is stored."""
+
+    id: int
+    content: int
+    code_before: int
+    tags_before: str
+    code_after: int
+    tags_after: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One action: what it did, in words, and how many pictures it changed."""
+
+    number: int
+    did: str
+    count: int
+
+
+class Ledger:
+    """Reads and writes one file; every call is one transaction, so many processes may use it at once.
+
+    A plain rollback journal, not a write-ahead log: that one needs memory shared between processes, which folders on
+    a network do not have. `ledger_copy` tells how damage is found.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._beside = Beside(path)
+        self._verified: int | None = None
+
+    @contextmanager
+    def reading(self) -> Iterator["Transaction | None"]:
+        """A consistent view; None where nothing was ever decided.
+
+        Raises DamageError where the file is damaged, lost or of another image set.
+        """
+        record = self._beside.record()  # before the file: whoever writes meanwhile makes that newer, not older
+        if not self._is_there():
+            yield None
+            return
+        with self._transaction("BEGIN", mode="rw") as transaction:
+            self._check(transaction, record)
+            yield transaction
+
+    @contextmanager
+    def writing(self) -> Iterator["Transaction"]:
+        """The one writer for the moment; all it does is kept, or nothing where an error passes.
+
+        Raises DamageError as `reading` does, WorkspaceError where the file cannot be written, or another process holds
+        it too long.
+        """
+        if not self._is_there():
+            self._make()
+        record = self._beside.record()
+        with self._transaction("BEGIN IMMEDIATE", mode="rw") as transaction:
+            self._check(transaction, record)
+            transaction.identify()
+            yield transaction
+        self.note()
+
+    def note(self) -> None:
+        """Copy the file, and note what it is, for whoever reads it next."""
+        self._beside.write(self._now)
+
+    def snapshot(self) -> bytes:
+        """All bytes of the file at one version. Raises DamageError as `reading` does, and where there is none."""
+        with self.reading() as transaction:
+            if transaction is None:
+                raise self._lost("is not there")
+            return transaction.data()
+
+    def is_whole(self) -> bool:
+        """Whether all that is kept can be read as it was written, or nothing was ever decided."""
+        try:
+            with self.reading() as transaction:
+                if transaction is not None:
+                    transaction.verify_pages()
+                    transaction.stored()
+        except DamageError:
+            return False
+        return True
+
+    def put_back(self) -> bool:
+        """Put the copy in the place of a file that was moved away; returns whether there was a whole one."""
+        copy = Ledger(self._beside.copy_path)
+        is_back = copy.path.exists() and copy.is_whole()
+        data = copy.snapshot() if is_back else b""
+        self._beside.clear()
+        if is_back:
+            with replaced(self.path) as temporary:
+                temporary.write_bytes(data)
+            self.note()
+        return is_back
+
+    def _is_there(self) -> bool:
+        if self.path.exists():
+            return True
+        if self._beside.are_there:
+            raise self._lost("is lost: decisions were made, and their file is not there")
+        return False
+
+    def _make(self) -> None:
+        """Make the file whole before it gets its name, so that one without tables is always damage."""
+        if not self.path.parent.is_dir():  # forgotten meanwhile, and not to come back
+            raise WorkspaceError(self._unwritable("its folder is gone"))
+        try:
+            with self._beside.lock():
+                if not self.path.exists():
+                    with replaced(self.path) as temporary:
+                        _lay_out(temporary)
+        except Timeout as error:
+            raise WorkspaceError(self._busy()) from error
+        except sqlite3.Error as error:
+            raise WorkspaceError(self._told(error)) from error
+        except OSError as error:
+            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise WorkspaceError(self._full() if is_full else self._unwritable(str(error.strerror))) from error
+
+    def _check(self, transaction: "Transaction", record: Record | None) -> None:
+        """Raise DamageError where the file is not what was noted of it."""
+        if record is None or (self._verified is not None and self._verified == transaction.version()):
+            return
+        for known in (record, self._beside.record()):  # again: the writer before may just have noted it
+            if known is not None and crc_of(transaction.data()) == known.crc:
+                self._verified = known.version
+                return
+        if transaction.identity() != record.identity:
+            raise self._lost("is not the one of this image set, or damaged")
+        if transaction.version() < record.version:
+            raise self._lost("is older than what was decided last")
+        if transaction.version() == record.version:
+            raise self._lost("is damaged: it is not as it was written")
+        transaction.verify_pages()  # an action that was not noted yet
+
+    def _now(self) -> tuple[int, int, bytes]:
+        with self._transaction("BEGIN", mode="rw") as transaction:
+            return transaction.identity(), transaction.version(), transaction.data()
+
+    @contextmanager
+    def _transaction(self, begin: str, *, mode: str) -> Iterator["Transaction"]:
+        connection: sqlite3.Connection | None = None
+        try:
+            connection = sqlite3.connect(self._address(mode), uri=True, timeout=BUSY_S, isolation_level=None)
+            connection.execute(begin)
+            transaction = Transaction(connection)
+            self._check_schema(transaction.schema_version)
+            transaction.verify_tables()
+            yield transaction
+            connection.execute("COMMIT")
+        except _NotOursError as error:
+            raise self._lost(str(error)) from error
+        except sqlite3.Error as error:
+            raise (DamageError if _is_damage(error) else WorkspaceError)(self._told(error)) from error
+        finally:
+            if connection is not None:
+                connection.close()  # takes back what was not committed
+
+    def _address(self, mode: str) -> str:
+        return f"file:{quote(os.fsencode(self.path.absolute()))}?mode={mode}"
+
+    def _check_schema(self, found: int) -> None:
+        if found > SCHEMA_VERSION:
+            raise WorkspaceError(
+                f"{self.path} was written by a newer version (schema {found}, this one reads up to {SCHEMA_VERSION}). "
+                "Update URL-Viz."
+            )
+
+    def _busy(self) -> str:
+        return f"Another process has been writing to {self.path} for {BUSY_S:.0f} s. Try again when it is done."
+
+    def _full(self) -> str:
+        return f"The disk of {self.path} is full. Nothing was changed: make room and try again."
+
+    def _unwritable(self, why: str) -> str:
+        return f"Cannot write to {self.path} ({why}). Check that its folder is there and may be written to."
+
+    def _lost(self, what: str) -> DamageError:
+        """The error for a file that is not as it was written, with the ways out."""
+        return DamageError(
+            f"{self.path} {what}. Put the right file back, or run `python -m url_viz mend FOLDER` on the folder of "
+            f"pictures: it lays this one aside and takes the copy that is kept beside it. Without a whole copy, "
+            f"`sqlite3 FILE .recover` may save what is in it."
+        )
+
+    def _told(self, error: sqlite3.Error) -> str:
+        """A sentence with the next step for what SQLite says."""
+        code = _code(error)
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return self._busy()
+        if code == sqlite3.SQLITE_FULL:
+            return self._full()
+        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR):
+            return self._unwritable(str(error))
+        return str(self._lost(f"is damaged ({error})"))
+
+
+class _NotOursError(Exception):
+    """The file holds something that is not of our making, or makes no sense."""
+
+
+def _code(error: sqlite3.Error) -> int:
+    return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)) & 0xFF
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    """Whether SQLite met what is in the file, rather than the disk or another process."""
+    elsewhere = (
+        *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY),
+        *(sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR),
+    )
+    return _code(error) not in elsewhere
+
+
+def _lay_out(path: Path) -> None:
+    """Make the tables of a new file."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        Transaction(connection).make_tables()
+        connection.execute("COMMIT")
+
+
+def _plain(sql: str | None) -> str:
+    return " ".join((sql or "").split())
+
+
+class Transaction:
+    """What can be done with the file while it is open; made by `Ledger`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @property
+    def schema_version(self) -> int:
+        """0 where the file has no tables yet."""
+        return self._number("PRAGMA user_version")
+
+    def make_tables(self) -> None:
+        """Lay out a new file; its versions start at the time, so that no two files share one."""
+        for table in _TABLES:
+            self._connection.execute(table)
+        self._connection.execute("INSERT INTO version VALUES (?)", (time.time_ns() // 1000,))
+        self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        self.identify()
+
+    def verify_tables(self) -> None:
+        """Raise _NotOursError unless the file holds our tables and nothing else; nothing may be asked for before.
+
+        A view or a trigger would run what it likes.
+        """
+        rows = self._connection.execute(f"SELECT type, name, sql FROM sqlite_master LIMIT {_MOST_OBJECTS}").fetchall()
+        if not rows:
+            raise _NotOursError("is damaged: it holds no tables")
+        unknown = [name for _, name, sql in rows if _plain(sql) not in _OURS]
+        if unknown:
+            raise _NotOursError(f"holds something that is not ours ({str(unknown[0])[:60]!r}) and may not be trusted")
+        if {_plain(sql) for _, _, sql in rows} < _OURS:
+            raise _NotOursError("is damaged: it lacks tables")
+
+    def verify_pages(self) -> None:
+        """Raise _NotOursError where SQLite finds the pages of the file at odds with each other."""
+        found = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise _NotOursError(f"is damaged ({found})")
+
+    def data(self) -> bytes:
+        """All bytes of the file, as this transaction sees them.
+
+        By SQLite: closing a second handle of ours would let go of the locks that this process holds.
+        """
+        return self._connection.serialize()
+
+    def identity(self) -> int:
+        """The number of this very file; 0 for one of before."""
+        return self._number("PRAGMA application_id")
+
+    def identify(self) -> None:
+        """Give a file of before a number of its own."""
+        if not self.identity():
+            self._connection.execute(f"PRAGMA application_id = {1 + secrets.randbelow(2**31 - 1)}")
+
+    def version(self) -> int:
+        """A number that every change raises."""
+        return self._number("SELECT number FROM version")
+
+    def stored(self) -> Stored:
+        """All that is decided. The numbers come as one text, which numpy reads several times faster than rows."""
+        text, count = self._connection.execute(
+            "SELECT group_concat(row || ' ' || id || ' ' || content || ' ' || code, ' '), count(*) FROM decision"
+        ).fetchone()
+        if not count:
+            return NOTHING_STORED
+        numbers = _numbers_in(text, count)
+        numbers = numbers[np.argsort(numbers[:, 0], kind="stable")]
+        tags = np.full(len(numbers), "", object)
+        tagged = self._connection.execute("SELECT row, tags FROM decision WHERE tags <> ''").fetchall()
+        if tagged:
+            rows, texts = zip(*tagged, strict=True)
+            tags[np.searchsorted(numbers[:, 0], np.array(rows, np.int64))] = texts
+        return Stored(numbers[:, 1].copy(), numbers[:, 2].copy(), numbers[:, 3].astype(np.int8), tags)
+
+    def record(self, did: str, count: int, changes: Sequence[Change]) -> Batch:
+        """Make changes as one batch. What was undone before it can no longer be redone."""
+        self._connection.execute("UPDATE batch SET state = 'dropped' WHERE state = 'undone'")
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        number = self._connection.execute(
+            "INSERT INTO batch (at, did, count, state) VALUES (?, ?, ?, 'done')", (now, did, count)
+        ).lastrowid
+        assert number is not None
+        rows = ((number, c.id, c.content, c.code_before, c.tags_before, c.code_after, c.tags_after) for c in changes)
+        self._connection.executemany("INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        self._take_on(number, "after")
+        return Batch(number, did, count)
+
+    def undoable(self) -> Batch | None:
+        """The batch that `undo` would take back."""
+        return self._batch("SELECT number, did, count FROM batch WHERE state = 'done' ORDER BY number DESC LIMIT 1")
+
+    def redoable(self) -> Batch | None:
+        """The batch that `redo` would do again."""
+        return self._batch("SELECT number, did, count FROM batch WHERE state = 'undone' ORDER BY number LIMIT 1")
+
+    def undo(self) -> Batch | None:
+        """Take the latest batch back; None where there is none."""
+        return self._turned(self.undoable(), "undone", "before")
+
+    def redo(self) -> Batch | None:
+        """Do the batch that was undone last again; None where there is none."""
+        return self._turned(self.redoable(), "done", "after")
+
+    def _turned(self, batch: Batch | None, state: str, side: Side) -> Batch | None:
+        if batch is not None:
+            self._connection.execute("UPDATE batch SET state = ? WHERE number = ?", (state, batch.number))
+            self._take_on(batch.number, side)
+        return batch
+
+    def _take_on(self, number: int, side: Side) -> None:
+        """Store one side of a batch's changes."""
+        is_absent = f"code_{side} = {ABSENT}"
+        self._connection.execute(
+            "DELETE FROM decision WHERE (id, content) IN "
+            f"(SELECT id, content FROM change WHERE batch = ? AND {is_absent})",
+            (number,),
+        )
+        self._connection.execute(
+            f"INSERT INTO decision (id, content, code, tags) SELECT id, content, code_{side}, tags_{side} "
+            f"FROM change WHERE batch = ? AND NOT {is_absent} ORDER BY rowid "
+            "ON CONFLICT (id, content) DO UPDATE SET code = excluded.code, tags = excluded.tags",
+            (number,),
+        )
+        self._connection.execute("UPDATE version SET number = number + 1")
+
+    def _batch(self, query: str) -> Batch | None:
+        row = self._connection.execute(query).fetchone()
+        return None if row is None else Batch(*row)
+
+    def _number(self, query: str) -> int:
+        row = self._connection.execute(query).fetchone()
+        if row is None or not isinstance(row[0], int):
+            raise _NotOursError("is damaged: it has no version")
+        return row[0]
+
+
+def _numbers_in(text: str, count: int) -> NDArray[np.int64]:
+    """row, id, content and code (count, 4) of all decisions. Raises _NotOursError where they can be none."""
+    try:
+        numbers = np.fromstring(text or "", np.int64, sep=" ").reshape(count, 4)
+    except (ValueError, DeprecationWarning) as error:  # numpy warns of what is no number
+        raise _NotOursError("is damaged: decisions that are no numbers") from error
+    if not np.isin(numbers[:, 3], CODES).all():
+        raise _NotOursError("is damaged: there are decisions of no known kind")
+    return numbers

@@ -1,0 +1,86 @@
+"""Which stored decision belongs to which present file, also after files were moved or edited."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from url_viz.store.tables import positions_of
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of a folder as they are now: `id` (N,) int64, each once, and `content` (N,) int64."""
+
+    id: NDArray[np.int64]
+    content: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        assert len(self.id) == len(self.content)
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+
+def claims(
+    files: Files,
+    *,
+    stored_id: NDArray[np.int64],
+    stored_content: NDArray[np.int64],
+    is_empty: NDArray[np.bool_] | None = None,
+) -> NDArray[np.int64]:
+    """For each of N files the row among S stored pairs of (id, content) that is its own; −1 where none is.
+
+    A file claims the pair that is exactly its own; else one of its content whose own file is gone or has another
+    content now (it was moved); else the latest of its id (it was edited in place). Each pair is claimed at most once;
+    of several copies that moved, the first file takes the oldest pair; pairs that are empty (S,), of which nothing is
+    decided, come after the others there.
+    """
+    claimed = np.full(len(files), -1, np.int64)
+    if not len(files) or not len(stored_id):
+        return claimed
+    place = positions_of(stored_id, files.id)
+    is_own = (place >= 0) & (files.content[place] == stored_content)
+    claimed[place[is_own]] = np.flatnonzero(is_own)
+    free = np.flatnonzero(~is_own)
+    if is_empty is not None:
+        free = free[np.argsort(is_empty[free], kind="stable")]
+    _claim_moved(claimed, free, files, stored_content)
+    _claim_edited(claimed, files, stored_id)
+    return claimed
+
+
+def _claim_moved(
+    claimed: NDArray[np.int64], free: NDArray[np.int64], files: Files, stored_content: NDArray[np.int64]
+) -> None:
+    """Give free pairs to files without one, by content: the first to the first, where there are several."""
+    waiting = np.flatnonzero(claimed < 0)
+    if not len(free) or not len(waiting):
+        return
+    both = np.concatenate([stored_content[free], files.content[waiting]])
+    code = np.unique(both, return_inverse=True)[1]
+    wanted, offered = code[len(free) :], code[: len(free)]
+    span = len(both)
+    found = positions_of(wanted * span + _occurrence(wanted), offered * span + _occurrence(offered))
+    claimed[waiting[found >= 0]] = free[found[found >= 0]]
+
+
+def _claim_edited(claimed: NDArray[np.int64], files: Files, stored_id: NDArray[np.int64]) -> None:
+    """Give pairs that nobody claimed to the file of their id, the latest pair first."""
+    is_free = np.ones(len(stored_id), bool)
+    is_free[claimed[claimed >= 0]] = False
+    free = np.flatnonzero(is_free)[::-1]
+    waiting = np.flatnonzero(claimed < 0)
+    found = positions_of(files.id[waiting], stored_id[free])
+    claimed[waiting[found >= 0]] = free[found[found >= 0]]
+
+
+def _occurrence(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many equal values stand before each of `values` (N,)."""
+    order = np.argsort(values, kind="stable")
+    arranged = values[order]
+    is_first = np.concatenate([[True], arranged[1:] != arranged[:-1]])
+    place = np.arange(len(values))
+    result = np.empty(len(values), np.int64)
+    result[order] = place - np.maximum.accumulate(np.where(is_first, place, 0))
+    return result

@@ -1,0 +1,75 @@
+"""Reads embeddings out of their table a part at a time: a million need one array, and none of its size beside it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from url_viz.rows import normalised
+from url_viz.store.checksums import ChecksumError, columns_to_read, verified
+from url_viz.store.tables import Embeddings, matrix
+
+ROWS_AT_ONCE = 16_384
+_VERIFIED = ("content", "embedding")
+
+Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+def size_of(table: Any) -> int:
+    """Numbers in an embedding."""
+    return int(table.schema.field("embedding").type.list_size)
+
+
+def parts_of(
+    table: Any, contents: NDArray[np.int64], *, with_entropy: bool = True
+) -> Iterator[tuple[NDArray[np.int64], Embeddings]]:
+    """The embeddings of `contents` (M,), which may repeat: rows of it, and what is stored of these; each row once.
+
+    The entropy, 0 where it is not asked for, is not verified here but where it is shown (`Store.embedded`): that takes
+    two more columns. Raises ChecksumError where rows are missing or damaged.
+    """
+    order = np.argsort(contents, kind="stable")
+    count = table.count_rows()
+    columns = [*columns_to_read(table.schema, _VERIFIED), *(["entropy"] if with_entropy else [])]
+    for batch in table.search().select(columns).limit(max(1, count)).to_batches(batch_size=ROWS_AT_ONCE):
+        read = pa.Table.from_batches([batch])
+        data = verified(read, _VERIFIED)
+        count -= len(data)
+        content = np.asarray(data["content"].to_numpy())
+        entropy = np.asarray(read["entropy"].to_numpy()) if with_entropy else np.zeros(len(data), np.float32)
+        part = Embeddings(content, matrix(data["embedding"]).astype(np.float16, copy=False), entropy)
+        places, rows = _rows_with(content, contents, order)
+        yield rows, part if np.array_equal(places, np.arange(len(part))) else part.take(places)
+    if count:
+        raise ChecksumError(f"{count:,} rows are missing")
+
+
+def read_embeddings(table: Any, contents: NDArray[np.int64]) -> Embeddings:
+    """The embeddings of `contents` in their order; contents without one are left out."""
+    embedding = np.zeros((len(contents), size_of(table)), np.float16)
+    entropy, is_there = np.zeros(len(contents), np.float32), np.zeros(len(contents), bool)
+    for rows, part in parts_of(table, contents):
+        embedding[rows], entropy[rows], is_there[rows] = part.embedding, part.entropy, True
+    found = Embeddings(contents, embedding, entropy)
+    return found if is_there.all() else found.take(np.flatnonzero(is_there))
+
+
+def read_unit_rows(table: Any, contents: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The embeddings of `contents` (M,) at length one, (M, D) float32; zeros where there is none."""
+    unit = np.zeros((len(contents), size_of(table)), np.float32)
+    for rows, part in parts_of(table, contents, with_entropy=False):
+        unit[rows] = normalised(part.embedding)
+    return unit
+
+
+def _rows_with(part: NDArray[np.int64], contents: NDArray[np.int64], order: NDArray[np.int64]) -> Pairs:
+    """Where the contents of `part` (P,) stand in `contents` (M,): places in `part`, and rows of `contents`.
+
+    `order` sorts `contents`.
+    """
+    first = np.searchsorted(contents, part, "left", sorter=order)
+    count = np.searchsorted(contents, part, "right", sorter=order) - first
+    start = first - (np.cumsum(count) - count)
+    return np.repeat(np.arange(len(part)), count), order[np.repeat(start, count) + np.arange(count.sum())]

@@ -1,0 +1,215 @@
+"""The store of an image set: LanceDB tables that many read and one writes."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import lancedb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from url_viz.imaging.quality import VERSION as MEASURES_VERSION
+from url_viz.store import versions
+from url_viz.store.about import About, read_about
+from url_viz.store.checksums import ChecksumError, columns_to_read, verified
+from url_viz.store.damage import damage_is_told, was_written
+from url_viz.store.embedding_table import ROWS_AT_ONCE, read_embeddings, read_unit_rows
+from url_viz.store.tables import (
+    COORDINATES,
+    IMAGES,
+    MEASURES,
+    SCORES,
+    Coordinates,
+    Embeddings,
+    Graph,
+    embeddings_schema,
+    matrix,
+    neighbours_schema,
+)
+from url_viz.workspace import SetPaths
+
+QUALITY_TABLE = f"measures-{MEASURES_VERSION}"
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Of M distinct contents: `content` (M,), `entropy` (M,) in nats, `norm` (M,) the length of the embedding."""
+
+    content: NDArray[np.int64]
+    entropy: NDArray[np.float32]
+    norm: NDArray[np.float32]
+
+
+class Store:
+    """Reads an image set's tables; each call sees the latest whole state, also while another process writes."""
+
+    def __init__(self, paths: SetPaths) -> None:
+        self.paths = paths
+        self._tables: dict[str, Any] = {}
+        self._checked: dict[str, int] = {}
+        """The version at which the manifest of a table was last compared with its digest, by name."""
+
+    @cached_property
+    def _database(self) -> Any:
+        self.paths.tables.mkdir(parents=True, exist_ok=True)
+        return lancedb.connect(self.paths.tables)
+
+    def about(self) -> About:
+        """The set's label."""
+        return read_about(self.paths)
+
+    def version(self, space_key: str, head_digest: str | None) -> str:
+        """A short text that changes when anything shown of this space changes."""
+        of_space = [f"{kind}-{space_key}" for kind in ("embeddings", "neighbours", "coordinates")]
+        names = ["images", QUALITY_TABLE, *of_space]
+        if head_digest:
+            names.append(f"scores-{space_key}-{head_digest}")
+        tables = [self._table(name) for name in names]
+        return ".".join("-" if table is None else str(table.version) for table in tables)
+
+    def images(self, columns: Sequence[str]) -> pa.Table:
+        """Columns of the table of files; empty where nothing was read yet."""
+        return self._columns("images", columns, IMAGES)
+
+    def embeddings(self, space_key: str, contents: NDArray[np.int64] | None = None) -> Embeddings:
+        """Every stored embedding of a space (also of pictures that have left the folder).
+
+        With `contents` (M,), which may repeat, those rows alone and in that order; contents without one are left out.
+        """
+        table = self._table(f"embeddings-{space_key}")
+        if table is None:
+            return Embeddings(np.zeros(0, np.int64), np.zeros((0, 0), np.float16), np.zeros(0, np.float32))
+        wanted = self.embedded(space_key).content if contents is None else contents
+        found: Embeddings = self._read(f"embeddings-{space_key}", lambda: read_embeddings(table, wanted))
+        return found
+
+    def unit_rows(self, space_key: str, contents: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The embeddings of `contents` (M,) at length one, (M, D) float32; zeros where none is stored."""
+        table = self._table(f"embeddings-{space_key}")
+        if table is None:
+            return np.zeros((len(contents), 0), np.float32)
+        unit: NDArray[np.float32] = self._read(f"embeddings-{space_key}", lambda: read_unit_rows(table, contents))
+        return unit
+
+    def embedded(self, space_key: str) -> Embedded:
+        """Contents that have an embedding in a space, with what is told of them without reading the embeddings."""
+        data = self._columns(f"embeddings-{space_key}", ["content", "entropy", "norm"], embeddings_schema(1))
+        return Embedded(_numbers(data["content"]), _numbers(data["entropy"]), _numbers(data["norm"]))
+
+    def scores(self, space_key: str, head_digest: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Contents scored by a head, and their uncertainty."""
+        data = self._columns(f"scores-{space_key}-{head_digest}", ["content", "uncertainty"], SCORES)
+        return _numbers(data["content"]), _numbers(data["uncertainty"])
+
+    def measures(self, columns: Sequence[str] = MEASURES.names) -> pa.Table:
+        """Columns of MEASURES, of every content that was measured."""
+        return self._columns(QUALITY_TABLE, columns, MEASURES)
+
+    def graph(self, space_key: str) -> Graph | None:
+        """The neighbour graph of a space, once it was made."""
+        table = self._table(f"neighbours-{space_key}")
+        if table is None:
+            return None
+        graph: Graph = self._read(
+            f"neighbours-{space_key}", lambda: _graph_of(_whole(table, neighbours_schema(1).names))
+        )
+        return graph
+
+    def coordinates(self, space_key: str) -> Coordinates | None:
+        """The map of a space, once there is one."""
+        if self._table(f"coordinates-{space_key}") is None:
+            return None
+        data = self._columns(f"coordinates-{space_key}", COORDINATES.names, COORDINATES)
+        xy = np.stack([_numbers(data["x"]), _numbers(data["y"])], axis=1)
+        return Coordinates(_numbers(data["content"]), xy, _numbers(data["method"]))
+
+    def thumbnails(self, ids: Iterable[int]) -> dict[int, bytes]:
+        """Thumbnails (JPEG) by image id; ids without one are left out."""
+        wanted = [int(i) for i in ids]
+        table = self._table("images")
+        if table is None or not wanted:
+            return {}
+        condition = f"id IN ({', '.join(map(str, wanted))}) AND thumbnail IS NOT NULL"
+        columns = ["id", "thumbnail"]
+        found = table.search().where(condition).select(columns_to_read(table.schema, columns)).limit(len(wanted))
+        rows = self._read("images", lambda: verified(found.to_arrow(), columns))
+        return dict(zip(rows["id"].to_pylist(), rows["thumbnail"].to_pylist(), strict=True))
+
+    def _table(self, name: str) -> Any:
+        """The table, at its latest version; None where it was never written."""
+        if not (self.paths.tables / f"{name}.lance").is_dir():  # never written, or dropped since
+            self._tables.pop(name, None)
+            return None
+        if name not in self._tables:
+            if not was_written(self.paths.tables / f"{name}.lance"):  # its first write has not ended
+                return None
+            self._tables[name] = self._read(name, lambda: self._database.open_table(name))
+        table = self._tables[name]
+        self._read(name, table.checkout_latest)
+        if self._checked.get(name) != table.version:
+            self._read(name, lambda: _check_version(table, self.paths.tables / f"{name}.lance"))
+            self._checked[name] = table.version
+        return table
+
+    def _read(self, name: str, reading: Callable[[], Any]) -> Any:
+        with damage_is_told(self.paths.tables / f"{name}.lance"):
+            return reading()
+
+    def _columns(self, name: str, columns: Sequence[str], schema: pa.Schema) -> pa.Table:
+        table = self._table(name)
+        if table is None:
+            return pa.schema([schema.field(c) for c in columns]).empty_table()
+        return self._read(name, lambda: _whole(table, columns))
+
+
+def verify_table(table: Any, folder: Path, *, is_newest: bool = True) -> None:
+    """Read a stored table to its end. Raises ChecksumError, or what LanceDB raises, where it is not as it was written.
+
+    `is_newest` says that it must be at the version that was written last.
+    """
+    _check_version(table, folder, is_newest=is_newest)
+    count = table.count_rows()
+    for batch in table.search().limit(max(1, count)).to_batches(batch_size=ROWS_AT_ONCE):
+        rows = verified(pa.Table.from_batches([batch]), batch.schema.names)
+        count -= len(rows)
+    if count:
+        raise ChecksumError(f"{count:,} rows are missing")
+    if "position" in table.schema.names:
+        _graph_of(_whole(table, neighbours_schema(1).names))
+
+
+def _check_version(table: Any, folder: Path, *, is_newest: bool = True) -> None:
+    """Raise ChecksumError where a table's newest version is lost, or its manifest is not as it was written."""
+    known = versions.noted(folder)
+    if is_newest and table.version < known.newest:  # another process may have written since
+        table.checkout_latest()
+    if is_newest and table.version < known.newest:
+        raise ChecksumError(f"version {known.newest} is lost")
+    versions.check(folder, table.version, known)
+
+
+def _whole(table: Any, columns: Sequence[str]) -> pa.Table:
+    """Columns of all rows of a stored table, verified. Raises ChecksumError where rows are missing or damaged."""
+    count = table.count_rows()
+    needed = columns_to_read(table.schema, columns)
+    wants_all = set(needed) == set(table.schema.names)  # to_arrow is the faster then
+    data = table.to_arrow() if wants_all else table.search().select(needed).limit(max(1, count)).to_arrow()
+    if len(data) != count:
+        raise ChecksumError(f"{len(data):,} of {count:,} rows are there")
+    return verified(data, columns)
+
+
+def _graph_of(data: pa.Table) -> Graph:
+    """The graph in the rows of its table. Raises ChecksumError where a position is of no row."""
+    position = matrix(data["position"]).astype(np.int32, copy=False)
+    if position.size and not (position.min() >= -1 and position.max() < len(position)):
+        raise ChecksumError("positions that are of no row")
+    similarity = matrix(data["similarity"]).astype(np.float32, copy=False)
+    return Graph(_numbers(data["content"]), position, similarity, bool(_numbers(data["is_approximate"]).any()))
+
+
+def _numbers(column: pa.ChunkedArray) -> NDArray[Any]:
+    return np.asarray(column.to_numpy())

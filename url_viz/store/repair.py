@@ -1,0 +1,107 @@
+"""Mend an image set whose files were cut off, lost or altered: go back to what is whole, and lay the rest aside."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import lancedb
+
+from url_viz.errors import DamageError
+from url_viz.store import versions
+from url_viz.store.about import About, label_is_whole, read_about, write_about
+from url_viz.store.damage import LANCE_ERRORS
+from url_viz.store.decision_log import Ledger
+from url_viz.store.reader import verify_table
+from url_viz.store.writer import Writer
+from url_viz.workspace import SetPaths
+
+LAID_ASIDE = "damaged"
+_HINT = "latest_version_hint.json"
+
+
+@dataclass(frozen=True)
+class Mended:
+    """What was done to a part of an image set, in words: "images-…", "went back 2 versions"."""
+
+    part: str
+    done: str
+
+
+def mend(writer: Writer, root: Path) -> tuple[Mended, ...]:
+    """Read everything that is kept of the folder `root` to its end, and put right what is not as it was written.
+
+    A table goes back to its last whole version, or is laid aside in the set's folder `damaged`; the next reading makes
+    what is missing anew from the pictures. The label and the decisions are put back from the copies beside them.
+    """
+    found = [_mended_label(writer.paths, root), *_mended_tables(writer), _mended_decisions(writer.paths)]
+    return tuple(one for one in found if one is not None)
+
+
+def _mended_label(paths: SetPaths, root: Path) -> Mended | None:
+    if label_is_whole(paths):
+        return None
+    try:
+        about, done = read_about(paths), "was put back from its copy"
+    except DamageError:
+        about, done = About(root), "was written anew, without the set's name and the models it was read with"
+    _lay_aside(paths, paths.about)
+    write_about(paths, about)
+    return Mended(paths.about.name, done)
+
+
+def _mended_decisions(paths: SetPaths) -> Mended | None:
+    ledger = Ledger(paths.decisions)
+    if ledger.is_whole():
+        return None
+    for path in (paths.decisions, paths.decisions.with_name(f"{paths.decisions.name}-journal")):
+        if path.exists():
+            _lay_aside(paths, path)
+    is_back = ledger.put_back()
+    return Mended(paths.decisions.name, "was put back from its copy" if is_back else "was laid aside")
+
+
+def _mended_tables(writer: Writer) -> list[Mended]:
+    found = []
+    for folder in sorted(writer.paths.tables.glob("*.lance")):
+        back = _go_back(writer.paths, folder)
+        if back is None:
+            found.append(Mended(folder.stem, "was laid aside"))
+        elif back:
+            found.append(Mended(folder.stem, f"went back {back} {'version' if back == 1 else 'versions'}"))
+    writer.reopen()
+    return found
+
+
+def _go_back(paths: SetPaths, folder: Path) -> int | None:
+    """How many versions a table went back until it could be read; None where none can, and it was laid aside."""
+    if _is_whole(folder, is_newest=True):
+        return 0
+    (folder / "_versions" / _HINT).unlink(missing_ok=True)  # Lance looks for the newest version itself without it
+    manifests = sorted((folder / "_versions").glob("*.manifest"))  # the newest first: Lance counts names downwards
+    for back in range(len(manifests) + 1):
+        if _is_whole(folder, is_newest=False):
+            versions.forget(folder)
+            return max(back, 1)
+        if back < len(manifests):
+            _lay_aside(paths, manifests[back])
+    _lay_aside(paths, folder)
+    return None
+
+
+def _is_whole(folder: Path, *, is_newest: bool) -> bool:
+    """Whether a table can be read as it was written, and, where `is_newest`, is at the version written last."""
+    try:
+        verify_table(lancedb.connect(folder.parent).open_table(folder.stem), folder, is_newest=is_newest)
+    except LANCE_ERRORS:
+        return False
+    return True
+
+
+def _lay_aside(paths: SetPaths, path: Path) -> None:
+    target = paths.folder / LAID_ASIDE / path.relative_to(paths.folder)
+    number = 0
+    while target.exists():
+        number += 1
+        target = target.with_name(f"{path.name}.{number}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(path, target)

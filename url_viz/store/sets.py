@@ -1,0 +1,228 @@
+"""The image sets of a workspace: list them with what they use, name, move, slim and forget them."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from url_viz.errors import FolderError, ImageError, ImageSetError
+from url_viz.imaging.decode import read_file
+from url_viz.imaging.digest import content_key
+from url_viz.imaging.scan import absolute, display_name
+from url_viz.models.model import EmbeddingSpace
+from url_viz.store import repair as index_mend
+from url_viz.store.about import About, find_set, known_sets, read_before, write_about
+from url_viz.store.reader import Store
+from url_viz.store.repair import Mended
+from url_viz.store.writer import Writer
+from url_viz.workspace import SetPaths, Workspace
+
+LONGEST_NAME = 80
+SAMPLE = 50
+"""So many pictures are compared before a folder is taken for one that was moved."""
+MUST_AGREE = 0.9
+PER_MODEL = ("embeddings", "scores", "neighbours")
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How a folder compares with what is kept of another: pictures compared, equal ones, and one that is not."""
+
+    compared: int
+    equal: int
+    example: str = ""
+
+
+def list_sets(workspace: str | Path | None = None) -> pd.DataFrame:
+    """The image sets of a workspace: id, name, folder, pictures, failures, models, and megabytes on disk."""
+    home = Workspace.at(workspace)
+    rows = []
+    for set_id, about in known_sets(home):
+        paths = home.set_paths(set_id)
+        files = Store(paths).images(["failure"])
+        failed = len(files) - files["failure"].null_count
+        models = ", ".join(dict.fromkeys(space.backbone for space in about.spaces))
+        size = _bytes_in(paths.folder) / 2**20
+        rows.append((set_id, about.title, str(about.root), len(files) - failed, failed, models, round(size, 1)))
+    columns = ["id", "name", "folder", "pictures", "failures", "models", "megabytes"]
+    found = pd.DataFrame(rows, columns=columns, dtype=object)  # pandas' own text is UTF-8, which names need not be
+    return found.astype({"pictures": int, "failures": int, "megabytes": float})
+
+
+def disk_use(folder: str | Path, *, workspace: str | Path | None = None) -> pd.DataFrame:
+    """What an image set uses on disk, part by part: part, megabytes.
+
+    The parts are files and thumbnails, each model's embeddings (scores and neighbours with them) and map, and the rest.
+    """
+    paths, about = _known(folder, workspace)
+    parts = {"files and thumbnails": _bytes_in(paths.tables / "images.lance")}
+    for space in about.spaces:
+        title = f"{space.backbone} ({space.precision}, weights {space.weights_digest[:6]})"
+        tables = [p for kind in PER_MODEL for p in paths.tables.glob(f"{kind}-{space.key}*.lance")]
+        parts[f"embeddings of {title}"] = sum(map(_bytes_in, tables))
+        parts[f"map of {title}"] = _bytes_in(paths.tables / f"coordinates-{space.key}.lance")
+    parts["decisions and the rest"] = max(0, _bytes_in(paths.folder) - sum(parts.values()))
+    megabytes = [round(size / 2**20, 3) for size in parts.values()]
+    return pd.DataFrame({"part": pd.Series(list(parts), dtype=object), "megabytes": megabytes})
+
+
+def skipped(folder: str | Path, *, workspace: str | Path | None = None) -> pd.DataFrame:
+    """What the last scan of a folder passed over as no pictures: extension, files; the most frequent first."""
+    _, about = _known(folder, workspace)
+    return pd.DataFrame(list(about.skipped), columns=["extension", "files"], dtype=object).astype({"files": int})
+
+
+def rename(folder: str | Path, name: str, *, workspace: str | Path | None = None) -> str:
+    """Call the image set of a folder by another name, "" by its folder's; returns what it is called now.
+
+    Raises ImageSetError for a name that is too long or cannot be printed, WorkspaceError while the folder is read.
+    """
+    chosen = name.strip()
+    if len(chosen) > LONGEST_NAME or not chosen.isprintable():
+        raise ImageSetError(
+            f"{name[:LONGEST_NAME]!r} cannot be a name: choose at most {LONGEST_NAME} characters on one line."
+        )
+    with _labelled(folder, workspace) as writer:
+        changed = replace(writer.about(), name=chosen)
+        write_about(writer.paths, changed)
+    return changed.title
+
+
+def repoint(old: str | Path, new: str | Path, *, workspace: str | Path | None = None) -> Agreement:
+    """Tell an image set that its folder lies elsewhere now; all that is kept of it stays, decisions included.
+
+    Raises FolderError where `new` is no folder or holds other pictures, ImageSetError where `old` was never read or
+    `new` was, WorkspaceError while the folder is read.
+    """
+    home = Workspace.at(workspace)
+    root = Path(new).expanduser().resolve()
+    _refuse_known(root, home)
+    with _labelled(old, workspace) as writer:
+        found = check_agreement(writer, root)
+        write_about(writer.paths, replace(writer.about(), root=root))
+    return found
+
+
+def drop_model(folder: str | Path, model: str, *, workspace: str | Path | None = None) -> float:
+    """Remove the embeddings, scores, neighbours and map of one model (a backbone's name); returns megabytes freed.
+
+    Raises ImageSetError where the folder was not read with it, or with nothing else.
+    """
+    with _labelled(folder, workspace) as writer:
+        about = writer.about()
+        gone = [space for space in about.spaces if model == space.backbone]
+        _check_droppable(about, gone, model)
+        before = _bytes_in(writer.paths.folder)
+        for space in gone:
+            writer.drop_space(space)
+        return (before - _bytes_in(writer.paths.folder)) / 2**20
+
+
+def compact(folder: str | Path, *, workspace: str | Path | None = None) -> float:
+    """Join the pieces of many small writes and remove what nothing refers to; returns megabytes freed."""
+    with _labelled(folder, workspace) as writer:
+        before = _bytes_in(writer.paths.folder)
+        writer.drop_litter()
+        writer.compact()
+        return (before - _bytes_in(writer.paths.folder)) / 2**20
+
+
+def mend(folder: str | Path, *, workspace: str | Path | None = None) -> tuple[Mended, ...]:
+    """Go back to what is whole where files were cut off, lost or altered; reading the folder again makes the rest."""
+    home = Workspace.at(workspace)
+    root = Path(folder).expanduser().resolve()  # not by the set's label, which may be what is damaged
+    with Writer(home.set_paths(read_before(folder, home)), root) as writer:
+        return index_mend.mend(writer, root)
+
+
+def forget(folder: str | Path, *, workspace: str | Path | None = None) -> Path:
+    """Remove what the workspace keeps of a folder; the pictures are not touched. Returns the folder's path."""
+    home = Workspace.at(workspace)
+    paths = home.set_paths(read_before(folder, home))
+    root = Path(folder).expanduser().resolve()  # not by the set's label, which may be what is damaged
+    with Writer(paths, root):
+        paths.about.unlink()
+    shutil.rmtree(paths.folder)
+    return root
+
+
+def check_agreement(store: Store, root: Path) -> Agreement:
+    """Compare a sample of what a store knows with the files below `root`; raises FolderError where too few agree."""
+    if not root.is_dir():
+        raise FolderError(f"{str(root)!r} is no folder that can be read. Give the folder where the pictures lie now.")
+    found = _compared(store, root)
+    if found.compared and found.equal < MUST_AGREE * found.compared:
+        raise FolderError(
+            f"{str(root)!r} holds other pictures: {found.equal} of {found.compared} compared are the same "
+            f"({found.example!r} is not). Give the folder that they were moved to, or read this one as a new image set."
+        )
+    return found
+
+
+def _compared(store: Store, root: Path) -> Agreement:
+    rows = store.images(["path", "content"])
+    rows = rows.filter(rows["content"].is_valid())
+    chosen = np.random.default_rng(0).permutation(len(rows))[:SAMPLE]
+    sample = rows.take(chosen).to_pylist()
+    differ = [row["path"] for row in sample if _content_at(root, row["path"]) != row["content"]]
+    example = display_name(differ[0]) if differ else ""
+    return Agreement(len(chosen), len(chosen) - len(differ), example)
+
+
+def _content_at(root: Path, path: bytes) -> int | None:
+    """The content key of a file; None where it cannot be read, which is as good as another content here."""
+    try:
+        return content_key(read_file(absolute(root, path)))
+    except ImageError:
+        return None
+
+
+def _check_droppable(about: About, gone: list[EmbeddingSpace], model: str) -> None:
+    names = ", ".join(dict.fromkeys(space.backbone for space in about.spaces)) or "no model"
+    if not gone:
+        raise ImageSetError(f"{str(about.root)!r} was not read with {model!r} (but with {names}). Choose one of these.")
+    if len(gone) == len(about.spaces):
+        raise ImageSetError(
+            f"{str(about.root)!r} was read with {model!r} only. To remove all that is kept of it, forget it: "
+            f"`python -m url_viz forget {str(about.root)!r}`."
+        )
+
+
+def _refuse_known(root: Path, home: Workspace) -> None:
+    """Two image sets of one folder would leave nobody knowing which is meant."""
+    if find_set(root, home) in dict(known_sets(home)):
+        raise ImageSetError(
+            f"{str(root)!r} is an image set already. Forget it first (`python -m url_viz forget {str(root)!r}`), "
+            f"or leave things as they are."
+        )
+
+
+def _known(folder: str | Path, workspace: str | Path | None) -> tuple[SetPaths, About]:
+    home = Workspace.at(workspace)
+    paths = home.set_paths(read_before(folder, home))
+    return paths, Store(paths).about()
+
+
+@contextmanager
+def _labelled(folder: str | Path, workspace: str | Path | None) -> Iterator[Writer]:
+    """The one writer of a known image set, while nobody else writes."""
+    paths, about = _known(folder, workspace)
+    with Writer(paths, about.root) as writer:
+        yield writer
+
+
+def _bytes_in(folder: Path) -> int:
+    """The size of all files below a folder; those that vanish while they are counted count nothing."""
+    total = 0
+    for here, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(here, name)).st_size
+            except FileNotFoundError:
+                continue
+    return total

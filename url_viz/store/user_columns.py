@@ -1,0 +1,207 @@
+"""Columns of the user's own, kept with an image set: one Parquet file an import, keyed by picture.
+
+A value is kept by the picture's id (its path) with the content beside it, so that a file that was moved or renamed
+keeps its values; a copy beside the original gets none.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from url_viz.errors import DamageError, ImageSetError
+from url_viz.files import replaced
+from url_viz.sealed import sealed, unsealed
+from url_viz.store.tables import positions_of
+from url_viz.store.user_cells import Values, cleaned
+from url_viz.workspace import SetPaths
+
+FOLDERS = "folders"
+"""The label that is the class folder of a picture, as it is where nothing else was chosen."""
+LONGEST_IMPORT_NAME = 60
+Column = NDArray[np.generic] | pd.Series
+"""A column of the table: float64, or a series of objects."""
+_ABOUT = b"url-viz columns"
+_ENDING = ".parquet"
+
+
+@dataclass(frozen=True)
+class Import:
+    """What one file brought: `ids` and `contents` (M,) int64 of M pictures, and columns (M,) by name.
+
+    `uncertainties` are those columns that the user called an uncertainty: higher = more ambiguous.
+    """
+
+    name: str
+    file: str
+    ids: NDArray[np.int64]
+    contents: NDArray[np.int64]
+    columns: Mapping[str, Values]
+    uncertainties: frozenset[str] = field(default_factory=frozenset)
+
+    def __post_init__(self) -> None:
+        assert all(len(one.values) == len(self.ids) == len(self.contents) for one in self.columns.values())
+
+    def rows_of(
+        self, ids: NDArray[np.int64], contents: NDArray[np.int64], *, present: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """The row of each of N pictures here, −1 for none: by id, else by content where that file is gone.
+
+        `present` are the ids of all files of the folder.
+        """
+        row = positions_of(ids, self.ids)
+        gone = np.flatnonzero(positions_of(self.ids, present) < 0)
+        without = row < 0
+        if len(gone) and without.any():
+            found = positions_of(contents[without], self.contents[gone])
+            row[without] = np.where(found >= 0, gone[found], -1)
+        return row
+
+
+def import_name(text: str) -> str:
+    """A name that is a file's name everywhere: letters, digits, `-`, `_`, `.` and spaces, at most 60 characters."""
+    plain = re.sub(r"[^\w. -]", "_", cleaned(text)).strip(" .")[:LONGEST_IMPORT_NAME]
+    return plain or "columns"
+
+
+def version_of(paths: SetPaths) -> str:
+    """A short text that changes when an import or the choice of labels does; "" where there is none. Cheap."""
+    found = [(*_status(paths.labels), "")] if paths.labels.exists() else []
+    with suppress(FileNotFoundError), os.scandir(paths.columns) as entries:
+        found += [(*_status(Path(entry.path)), entry.name) for entry in entries if entry.name.endswith(_ENDING)]
+    if not found:
+        return ""
+    return hashlib.blake2b(repr(sorted(found)).encode(), digest_size=6).hexdigest()
+
+
+def _status(path: Path) -> tuple[int, int, int]:
+    try:
+        status = path.stat()
+    except FileNotFoundError:  # taken away between listing and looking
+        return 0, 0, 0
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def names_of_imports(paths: SetPaths) -> list[str]:
+    """The imports of an image set by name, hidden and half-written files left out."""
+    found = paths.columns.glob(f"*{_ENDING}") if paths.columns.is_dir() else ()
+    return sorted(path.stem for path in found if not path.name.startswith("."))
+
+
+def read_imports(paths: SetPaths) -> tuple[Import, ...]:
+    """All imports, by name. Raises DamageError where one is damaged."""
+    return tuple(_read(paths.columns / f"{name}{_ENDING}") for name in names_of_imports(paths))
+
+
+def write_import(paths: SetPaths, one: Import) -> None:
+    """Keep an import; it takes the place of an earlier one of its name, whole."""
+    about = {
+        "file": one.file,
+        "values": _digest(one),
+        "columns": [[name, values.kind, name in one.uncertainties] for name, values in one.columns.items()],
+    }
+    arrays = {"id": pa.array(one.ids), "content": pa.array(one.contents)}
+    for place, values in enumerate(one.columns.values()):  # by number: a name may be anything, `id` as well
+        is_text = values.kind == "categorical"
+        arrays[str(place)] = pa.array(values.values, pa.string() if is_text else pa.float64(), from_pandas=True)
+    table = pa.table(arrays).replace_schema_metadata({_ABOUT: sealed(about).encode()})
+    with replaced(paths.columns / f"{one.name}{_ENDING}") as temporary:
+        pq.write_table(table, temporary, write_page_checksum=True)
+
+
+def _read(path: Path) -> Import:
+    try:
+        table = pq.read_table(path, partitioning=None, page_checksum_verification=True)
+        about = unsealed(table.schema.metadata[_ABOUT])
+        columns = {
+            name: Values(kind, _array(table[str(place)], kind))
+            for place, (name, kind, _) in enumerate(about["columns"])
+        }
+        found = Import(
+            name=path.stem,
+            file=about["file"],
+            ids=np.asarray(table["id"].to_numpy(), np.int64),
+            contents=np.asarray(table["content"].to_numpy(), np.int64),
+            columns=columns,
+            uncertainties=frozenset(name for name, _, is_uncertainty in about["columns"] if is_uncertainty),
+        )
+        if about.get("values", _digest(found)) != _digest(found):
+            raise ValueError("its values are not as they were written")
+        return found
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AssertionError) as error:
+        raise DamageError(
+            f"The columns {path.stem!r} of this image set are damaged ({path}). Remove them and add them again: "
+            f"`python -m url_viz columns FOLDER remove {path.stem!r}`."
+        ) from error
+
+
+def _digest(one: Import) -> str:
+    """What an import says of its pictures, as a digest: page checksums leave out how a file is laid out."""
+    state = hashlib.blake2b(one.ids.tobytes() + one.contents.tobytes(), digest_size=8)
+    for values in one.columns.values():
+        if values.kind == "numeric":
+            numbers = np.asarray(values.values, np.float64)
+            state.update(np.where(np.isnan(numbers), np.nan, numbers).tobytes())
+        else:
+            state.update(json.dumps([None if pd.isna(text) else text for text in values.values]).encode())
+    return state.hexdigest()
+
+
+def _array(column: pa.ChunkedArray, kind: str) -> NDArray[np.generic]:
+    if kind == "categorical":
+        return np.array(column.to_pylist(), dtype=object)
+    return np.asarray(column.to_numpy(), np.float64)
+
+
+def remove_import(paths: SetPaths, name: str) -> None:
+    """Take an import away. Raises ImageSetError, with those that are there, where it is not known."""
+    known = names_of_imports(paths)
+    if name not in known:
+        there = ", ".join(map(repr, known)) or "none"
+        raise ImageSetError(f"There are no columns {name!r} in this image set. There are: {there}.")
+    (paths.columns / f"{name}{_ENDING}").unlink()
+
+
+def read_label_choice(paths: SetPaths) -> str | None:
+    """What the user chose as the label: `folders`, None for no label, or the name of a column of their own."""
+    try:
+        chosen = unsealed(paths.labels.read_bytes())["label"]
+    except FileNotFoundError:
+        return FOLDERS
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamageError(
+            f"{paths.labels} is damaged. Choose the labels again: `python -m url_viz labels FOLDER folders`."
+        ) from error
+    return None if chosen is None else str(chosen)
+
+
+def write_label_choice(paths: SetPaths, chosen: str | None) -> None:
+    """Keep what is the label."""
+    with replaced(paths.labels) as temporary:
+        temporary.write_text(sealed({"label": chosen}))
+
+
+def taken_names(imports: Iterable[Import]) -> set[str]:
+    """The names of all columns of these imports."""
+    return {name for one in imports for name in one.columns}
+
+
+def spread(values: Values, row: NDArray[np.int64]) -> Column:
+    """A column at the rows (N,) of an import, missing where the row is −1."""
+    if values.kind == "numeric":
+        column = np.full(len(row), np.nan)
+        column[row >= 0] = values.values[row[row >= 0]]
+        return column
+    texts = np.full(len(row), None, dtype=object)
+    texts[row >= 0] = values.values[row[row >= 0]]
+    return pd.Series(texts, dtype=object)

@@ -1,0 +1,417 @@
+"""Read a file that a user brings (CSV, Parquet, NumPy) into plain columns; a hostile one ends in a sentence.
+
+A cell is a number or text. Nothing in a file is run: NumPy's pickles are refused, and text stays text.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from url_viz.errors import FolderError
+from url_viz.imaging.uploads import IncomingFile
+from url_viz.store.user_arrays import most_bytes, most_rows, read_arrays
+from url_viz.store.user_cells import Values, as_text, cleaned, number_values, text_values
+
+CSV_ENDINGS = (".csv", ".tsv", ".txt")
+PARQUET_ENDINGS = (".parquet", ".pq")
+ARRAY_ENDINGS = (".npy", ".npz")
+PATH_NAMES = (
+    *("path", "filepath", "file_path", "file", "filename", "file_name", "image", "image_path", "img_path", "img"),
+    *("image_name", "picture", "images", "paths", "files", "filenames", "image_id", "name", "id"),
+)
+"""What a column of paths is called, the likeliest first; letters of either case."""
+ARRAY = "array"
+"""What the matrix of a .npy or .npz file is called among `OwnFile.lists`."""
+MOST_COLUMNS = 5_000
+LONGEST_CELL = 32_768
+"""Bytes of a path, or of any other text in a Parquet file; what is kept is shorter."""
+LONGEST_NAME = 80
+_BYTES = {
+    **dict.fromkeys(("BOOLEAN", "INT32", "FLOAT"), 4),
+    **dict.fromkeys(("INT64", "DOUBLE", "INT96"), 8),
+    "BYTE_ARRAY": 64,
+}
+"""Bytes of a value once it is read, by its kind in a Parquet file."""
+_UNREADABLE = (pa.ArrowException, OSError, ValueError, OverflowError)
+"""What PyArrow raises on damaged files, times out of range, and text that is no UTF-8."""
+_SEPARATORS = ",;\t|"
+_LOGIT = re.compile(r"logits?[_.\- \[]?(\d+)\]?", re.IGNORECASE)
+
+Matrix = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class OwnFile:
+    """What a file holds of N pictures: `paths` (N) as they are written there, and columns by name.
+
+    `columns` are numbers or text; `lists` (N, C) are cells that hold C numbers each, columns `logit_0…` put together
+    among them as `logits`; `left_out` pairs a column that cannot be taken with the reason.
+    """
+
+    name: str
+    path_column: str
+    paths: tuple[str, ...]
+    columns: Mapping[str, Values] = field(default_factory=dict)
+    lists: Mapping[str, Matrix] = field(default_factory=dict)
+    left_out: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        assert all(len(one.values) == len(self.paths) for one in self.columns.values())
+        assert all(len(one) == len(self.paths) for one in self.lists.values())
+
+
+@dataclass
+class _Sorted:
+    """The columns of a file as they are sorted into what can be taken and what cannot."""
+
+    columns: dict[str, Values] = field(default_factory=dict)
+    lists: dict[str, Matrix] = field(default_factory=dict)
+    left_out: list[tuple[str, str]] = field(default_factory=list)
+
+    def take(self, name: str, values: Values | str) -> None:
+        """Take a column, or note the reason why not."""
+        if len(name) > LONGEST_NAME:
+            values = f"its name is longer than {LONGEST_NAME} characters"
+        if isinstance(values, str):
+            self.left_out.append((name[:LONGEST_NAME], values))
+        else:
+            self.columns[name] = values
+
+
+def opened(file: str | Path | IncomingFile) -> IncomingFile:
+    """The bytes of a file, with its name. Raises FolderError where it cannot be read."""
+    if isinstance(file, IncomingFile):
+        return file
+    path = Path(file).expanduser()
+    try:
+        return IncomingFile(path.name, path.read_bytes())
+    except OSError as error:
+        raise FolderError(f"Cannot read {str(path)!r}: {error.strerror or error}. Give the path of a file.") from error
+
+
+def read_own(
+    file: str | Path | IncomingFile,
+    *,
+    path_column: str | None = None,
+    paths: str | Path | IncomingFile | None = None,
+    pictures: int = 0,
+) -> OwnFile:
+    """Read a CSV, Parquet, .npy or .npz file; `path_column` names the column of paths where its name does not tell.
+
+    An array (N, C) has its paths beside it: in `paths` (one a line, or a table), or as text in the same .npz. How far
+    a compressed file may unfold depends on how many `pictures` it is for. Raises FolderError where the file is none of
+    these, is damaged, has no paths, or unfolds to too much.
+    """
+    source = opened(file)
+    if not source.data:
+        raise FolderError(f"{source.name!r} is empty. Give a file with a column of paths and one of values.")
+    ending = Path(source.name).suffix.lower()
+    if ending in ARRAY_ENDINGS:
+        return _of_arrays(source, None if paths is None else opened(paths), path_column, pictures)
+    if paths is not None:
+        raise FolderError(f"{source.name!r} has paths of its own; a list of paths goes with .npy and .npz alone.")
+    if ending in CSV_ENDINGS:
+        return _of_csv(source, path_column)
+    if ending in PARQUET_ENDINGS:
+        return _of_parquet(source, path_column, pictures)
+    known = ", ".join((*CSV_ENDINGS, *PARQUET_ENDINGS, *ARRAY_ENDINGS))
+    raise FolderError(f"{source.name!r} is no table by its name. Give a file that ends in one of: {known}.")
+
+
+def _of_csv(source: IncomingFile, path_column: str | None) -> OwnFile:
+    text = _decoded(source)
+    separator = _separator_of(text)
+    frame = _parsed(source.name, text, separator)
+    names = distinct_names(frame.iloc[0].tolist())
+    frame = frame.iloc[1:]
+    if frame.empty:
+        raise FolderError(f"{source.name!r} has a first line and no rows. Give one row a picture.")
+    at = _place_of_paths(source.name, names, path_column)
+    found = _Sorted()
+    logits = _logit_columns(names)
+    for place, name in enumerate(names):
+        if place != at and place not in logits:
+            found.take(name, text_values(frame[place], decimal_comma=separator == ";"))
+    if logits:
+        _take_logits(found, [names[place] for place in logits], [frame[place] for place in logits])
+    return _done(source.name, names[at], frame[at].str.strip().tolist(), found)
+
+
+def _decoded(source: IncomingFile) -> str:
+    """The text of a file: UTF-8, else UTF-16 where it is marked so, else Latin-1 as old spreadsheets write it."""
+    data = source.data
+    try:
+        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            return data.decode("utf-16")
+        if b"\0" in data:
+            raise FolderError(f"{source.name!r} is no text: it holds zero bytes. Export it again as CSV or Parquet.")
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")
+
+
+def _separator_of(text: str) -> str:
+    """The separator that the first line has most of, outside quotes."""
+    first = re.sub(r'"[^"]*"', "", text.lstrip("\r\n").partition("\n")[0])
+    return max(_SEPARATORS, key=first.count)
+
+
+def _parsed(name: str, text: str, separator: str) -> pd.DataFrame:
+    """All cells as text, the line of names among them."""
+    try:
+        frame = pd.read_csv(
+            io.StringIO(text),
+            sep=separator,
+            header=None,
+            index_col=False,
+            dtype=str,
+            na_filter=False,
+            low_memory=False,
+            skip_blank_lines=True,
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error, ValueError) as error:
+        why = str(error).partition("\n")[0].removeprefix("Error tokenizing data. C error: ")
+        raise FolderError(f"{name!r} cannot be read as a table ({why}). Export it again as CSV or Parquet.") from error
+    if frame.shape[1] > MOST_COLUMNS:
+        raise FolderError(f"{name!r} has {frame.shape[1]:,} columns; at most {MOST_COLUMNS:,} are read.")
+    return frame.fillna("")
+
+
+def distinct_names(names: Iterable[Any]) -> list[str]:
+    """Column names without odd characters; empty ones are numbered, and the second of a name becomes `name_2`."""
+    found: dict[str, None] = {}
+    for place, name in enumerate(names, start=1):
+        plain = cleaned(str(name)) or f"column_{place}"
+        number, unique = 1, plain
+        while unique in found:
+            number += 1
+            unique = f"{plain}_{number}"
+        found[unique] = None
+    return list(found)
+
+
+def _place_of_paths(file: str, names: list[str], asked: str | None) -> int:
+    if asked is not None:
+        if asked not in names:
+            raise FolderError(f"{file!r} has no column {asked!r}. It has: {_some(names)}.")
+        return names.index(asked)
+    lower = [name.casefold() for name in names]
+    for likely in PATH_NAMES:
+        if likely in lower:
+            return lower.index(likely)
+    raise FolderError(
+        f"None of the columns of {file!r} is called path, file or the like: {_some(names)}. Say which holds the paths "
+        f"(--path-column)."
+    )
+
+
+def _logit_columns(names: list[str]) -> list[int]:
+    """The places of the columns `logit_0, logit_1, …`, in the order of their numbers; none where there is but one."""
+    found = {int(match[1]): place for place, name in enumerate(names) if (match := _LOGIT.fullmatch(name))}
+    return [found[number] for number in sorted(found)] if len(found) > 1 else []
+
+
+def _take_logits(found: _Sorted, names: list[str], columns: list[pd.Series]) -> None:
+    numbers = [number_values(column) for column in columns]
+    wrong = next((name for name, one in zip(names, numbers, strict=True) if isinstance(one, str)), None)
+    if wrong is not None:
+        found.left_out.append((f"{names[0]} …", f"{wrong!r} holds other things than numbers"))
+        return
+    found.lists["logits"] = np.stack([one.values for one in numbers if isinstance(one, Values)], axis=1)
+
+
+def _of_parquet(source: IncomingFile, path_column: str | None, pictures: int) -> OwnFile:
+    table = _parquet_table(source, pictures)
+    names = distinct_names(table.column_names)
+    at = _place_of_paths(source.name, names, path_column)
+    found = _Sorted()
+    logits = _logit_columns(names)
+    for place, name in enumerate(names):
+        column = table.column(place)
+        if place == at or place in logits:
+            continue
+        if _is_list(column.type):
+            _take_list(found, name, column)
+        else:
+            found.take(name, _arrow_values(column))
+    try:
+        if logits:
+            _take_logits(found, [names[i] for i in logits], [_arrow_text(table.column(i)) for i in logits])
+        paths = [path.strip() for path in _texts(table.column(at)).tolist()]
+    except _UNREADABLE as error:
+        why = str(error).partition("\n")[0]
+        raise FolderError(f"The paths or logits in {source.name!r} cannot be read ({why}). Write it again.") from error
+    return _done(source.name, names[at], paths, found)
+
+
+def _parquet_table(source: IncomingFile, pictures: int) -> pa.Table:
+    """The table of a Parquet file; columns of text as dictionaries, so that one long text many times takes no more."""
+    try:
+        with pq.ParquetFile(pa.BufferReader(source.data)) as plain:
+            about = plain.metadata
+            _check_parquet(source, about, pictures)
+        texts = [one.path for one in map(about.schema.column, range(about.num_columns)) if _is_text(one)]
+        with pq.ParquetFile(pa.BufferReader(source.data), read_dictionary=texts) as file:
+            table = file.read()
+    except _UNREADABLE as error:
+        why = str(error).partition("\n")[0]
+        raise FolderError(f"{source.name!r} cannot be read as Parquet ({why}). Write it again.") from error
+    if table.num_rows == 0:
+        raise FolderError(f"{source.name!r} has no rows. Give one row a picture.")
+    return table
+
+
+def _is_text(column: Any) -> bool:
+    return bool(column.physical_type == "BYTE_ARRAY" and column.logical_type.type != "DECIMAL")
+
+
+def _check_parquet(source: IncomingFile, about: pq.FileMetaData, pictures: int) -> None:
+    """Raise FolderError where a file has more rows or columns, or unfolds further, than one for the pictures may."""
+    columns, groups = range(about.num_columns), range(about.num_row_groups)
+    size = [_bytes_of(about.schema.column(place)) for place in columns]
+    parts = [(place, about.row_group(group).column(place)) for group in groups for place in columns]
+    unfolded = sum(max(one.total_uncompressed_size, one.num_values * size[place]) for place, one in parts)
+    most = most_bytes(len(source.data), pictures)
+    if about.num_rows > most_rows(pictures) or about.num_columns > MOST_COLUMNS or unfolded > most:
+        raise FolderError(
+            f"{source.name!r} has {about.num_rows:,} rows and {about.num_columns:,} columns, and unfolds to "
+            f"{unfolded:,} bytes; for {pictures:,} pictures at most {most_rows(pictures):,}, {MOST_COLUMNS:,} and "
+            f"{most:,} are read. Leave out what is not needed, or write it as CSV."
+        )
+
+
+def _bytes_of(column: Any) -> int:
+    """What one value of a column takes once it is read; a text that is there many times is made once."""
+    if column.physical_type == "FIXED_LEN_BYTE_ARRAY":
+        return max(4, int(column.length))
+    return _BYTES[column.physical_type]
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _take_list(found: _Sorted, name: str, column: pa.ChunkedArray) -> None:
+    """Take cells that hold equally many numbers each; note the reason of others."""
+    kind = column.type.value_type
+    if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
+        found.left_out.append((name, "its cells hold lists of other things than numbers"))
+        return
+    joined = column.combine_chunks()
+    lengths = np.asarray(pa.compute.list_value_length(joined).to_numpy(zero_copy_only=False), float)
+    if not len(lengths) or np.isnan(lengths).any() or len(np.unique(lengths)) != 1 or lengths[0] < 1:
+        found.left_out.append((name, "its cells hold lists of different lengths"))
+        return
+    flat = np.asarray(joined.flatten().to_numpy(zero_copy_only=False))
+    with np.errstate(over="ignore"):
+        found.lists[name] = flat.reshape(len(joined), int(lengths[0])).astype(np.float32, copy=False)
+
+
+def _arrow_values(column: pa.ChunkedArray) -> Values | str:
+    try:
+        return _typed_values(column)
+    except _UNREADABLE as error:
+        return f"its values cannot be read ({str(error).partition(chr(10))[0]})"
+
+
+def _typed_values(column: pa.ChunkedArray) -> Values | str:
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if pa.types.is_nested(kind):
+        return "its cells are nested; one number or text a cell is read"
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        return "its cells are bytes; one number or text a cell is read"
+    if pa.types.is_floating(kind):
+        return number_values(column.cast(pa.float64()).to_pandas())
+    if pa.types.is_null(kind):
+        return "it has no values"
+    is_number = pa.types.is_integer(column.type) or pa.types.is_decimal(column.type)
+    return text_values(_arrow_text(column), numbers=is_number)
+
+
+def _arrow_text(column: pa.ChunkedArray) -> pd.Series:
+    return pd.Series(_texts(column), dtype=object).astype(str)
+
+
+def _texts(column: pa.ChunkedArray) -> NDArray[np.object_]:
+    """A column as text (N,), "" where there is nothing; bytes are decoded as the file system's names are.
+
+    Raises ValueError for text that is no UTF-8 or longer than `LONGEST_CELL`, OverflowError for times out of range.
+    """
+    if not pa.types.is_dictionary(column.type):
+        return np.array([as_text(value) for value in column.to_pylist()], dtype=object)
+    return np.concatenate([np.zeros(0, object), *map(_of_dictionary, column.chunks)])
+
+
+def _of_dictionary(chunk: pa.DictionaryArray) -> NDArray[np.object_]:
+    """The text of each cell (N,): each distinct one is made once."""
+    distinct = chunk.dictionary
+    if (
+        pa.types.is_binary(distinct.type)
+        or pa.types.is_string(distinct.type)
+        or pa.types.is_large_string(distinct.type)
+    ):
+        longest = pa.compute.max(pa.compute.binary_length(distinct)).as_py() or 0
+        if longest > LONGEST_CELL:
+            raise ValueError(f"a text of {longest:,} bytes; at most {LONGEST_CELL:,} are read")
+    texts = np.array([*(as_text(value) for value in distinct.to_pylist()), ""], dtype=object)
+    cells: NDArray[np.object_] = texts[
+        np.asarray(chunk.indices.fill_null(len(texts) - 1).to_numpy(zero_copy_only=False))
+    ]
+    return cells
+
+
+def _of_arrays(source: IncomingFile, beside: IncomingFile | None, path_column: str | None, pictures: int) -> OwnFile:
+    matrix, own_paths = _arrays(source, pictures)
+    if beside is not None:
+        paths = _path_list(beside, path_column, pictures)
+    elif own_paths is not None:
+        paths = own_paths
+    else:
+        raise FolderError(
+            f"{source.name!r} says nothing of which row is which picture. Give a list of paths beside it (--paths "
+            f"FILE, one a line), or save both with numpy.savez(FILE, paths=…, values=…)."
+        )
+    if len(paths) != len(matrix):
+        raise FolderError(
+            f"{source.name!r} has {len(matrix):,} rows and there are {len(paths):,} paths. Make them fit."
+        )
+    return _done(source.name, "paths", paths, _Sorted(lists={ARRAY: matrix}))
+
+
+def _arrays(source: IncomingFile, pictures: int) -> tuple[Matrix, list[str] | None]:
+    """The one matrix of numbers in a file, and the paths beside it in an .npz."""
+    arrays = read_arrays(source, pictures=pictures)
+    matrices = [one for one in arrays.values() if one.ndim == 2 and one.dtype.kind in "fiu" and one.size]
+    texts = [one for one in arrays.values() if one.ndim == 1 and one.dtype.kind in "US"]
+    if len(matrices) != 1:
+        shapes = ", ".join(f"{name or 'the array'} {one.dtype} {one.shape}" for name, one in arrays.items())
+        raise FolderError(f"{source.name!r} has to hold one array (N, C) of numbers, and holds {shapes or 'nothing'}.")
+    paths = [as_text(path) for path in texts[0].tolist()] if len(texts) == 1 else None
+    with np.errstate(over="ignore"):  # what float32 cannot hold is not finite, and told
+        return matrices[0].astype(np.float32, copy=False), paths
+
+
+def _path_list(source: IncomingFile, path_column: str | None, pictures: int) -> list[str]:
+    """Paths from a file: one a line where it is plain text, else the column of paths of a table."""
+    if Path(source.name).suffix.lower() == ".txt":
+        return [line.strip() for line in _decoded(source).splitlines() if line.strip()]
+    return list(read_own(source, path_column=path_column, pictures=pictures).paths)
+
+
+def _done(name: str, path_column: str, paths: list[str], found: _Sorted) -> OwnFile:
+    return OwnFile(name, path_column, tuple(paths), found.columns, found.lists, tuple(found.left_out))
+
+
+def _some(names: list[str], count: int = 12) -> str:
+    more = f" and {len(names) - count} more" if len(names) > count else ""
+    return ", ".join(repr(name[:LONGEST_NAME]) for name in names[:count]) + more

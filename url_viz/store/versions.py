@@ -1,0 +1,87 @@
+"""What proves that a table's newest version is the one that was written last: digests of the small files that say so.
+
+Checksums of rows tell damage to rows, but not that some are missing: which rows a table has stands in the manifest of
+its version, and in lists of deleted rows. Their digests are kept beside them, written after each commit. A version that
+is not among them, from a writer that was stopped in between or of before there were digests, is taken as it is.
+"""
+
+import hashlib
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from url_viz.files import replaced
+from url_viz.sealed import sealed, unsealed
+from url_viz.store.checksums import ChecksumError
+
+RECORD = "checksums.json"
+MOST_VERSIONS = 8
+"""So many of the newest versions are noted: a reader may have opened one just before the last few commits."""
+_LAST = 2**64 - 1
+
+
+@dataclass(frozen=True)
+class Noted:
+    """What is noted of a table: digests of manifests by version, and of lists of deleted rows by name."""
+
+    manifests: dict[int, str] = field(default_factory=dict)
+    deletions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def newest(self) -> int:
+        """The newest version that is noted; 0 where none is."""
+        return max(self.manifests, default=0)
+
+
+def noted(table: Path) -> Noted:
+    """What is noted of the table in the folder `table`; nothing where its record is not there or damaged itself."""
+    try:
+        record = unsealed((table / RECORD).read_bytes())
+        manifests = {int(version): str(digest) for version, digest in record["manifests"].items()}
+        return Noted(manifests, dict(record["deletions"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return Noted()  # it shows nothing of anybody's data, and the next commit writes it again
+
+
+def note(table: Path, version: int) -> None:
+    """Note the version that was just written, while nobody else writes to the table."""
+    before = noted(table)
+    manifests = dict(sorted(before.manifests.items())[1 - MOST_VERSIONS :])
+    manifest = _manifest(table, version)
+    if manifest is None or version in manifests:
+        return
+    manifests[version] = _digest(manifest)
+    files = _deletions(table)
+    deletions = {path.name: before.deletions.get(path.name) or _digest(path) for path in files}
+    with replaced(table / RECORD) as temporary:
+        temporary.write_text(sealed({"manifests": manifests, "deletions": deletions}))
+
+
+def check(table: Path, version: int, known: Noted) -> None:
+    """Raise ChecksumError where the manifest of `version`, or a list of deleted rows, is not as it was written."""
+    manifest = _manifest(table, version)
+    pairs = [(manifest, known.manifests.get(version))] if manifest is not None else []
+    pairs += [(path, known.deletions.get(path.name)) for path in _deletions(table)]
+    for path, digest in pairs:
+        with suppress(FileNotFoundError):  # an older version's, cleaned up meanwhile
+            if digest is not None and _digest(path) != digest:
+                raise ChecksumError(f"{path.name} is not as it was written")
+
+
+def forget(table: Path) -> None:
+    """Drop what is noted, for a table that goes back to an older version on purpose."""
+    (table / RECORD).unlink(missing_ok=True)
+
+
+def _manifest(table: Path, version: int) -> Path | None:
+    names = (f"{_LAST - version:020d}.manifest", f"{version}.manifest")  # Lance counts names downwards, of old upwards
+    return next((path for name in names if (path := table / "_versions" / name).is_file()), None)
+
+
+def _deletions(table: Path) -> list[Path]:
+    folder = table / "_deletions"
+    return sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+
+
+def _digest(path: Path) -> str:
+    return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()

@@ -1,0 +1,222 @@
+"""The one writer of an image set's tables, which holds the set's lock."""
+
+import datetime
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from url_viz.errors import DamageError, WorkspaceError
+from url_viz.models.model import EmbeddingSpace
+from url_viz.store import versions
+from url_viz.store.about import About, write_about
+from url_viz.store.checksums import summed, with_checksums
+from url_viz.store.damage import LANCE_ERRORS, full_disk_is_told, of_the_disk, was_written
+from url_viz.store.reader import QUALITY_TABLE, Store
+from url_viz.store.tables import (
+    COORDINATES,
+    IMAGES,
+    SCORES,
+    Coordinates,
+    Embeddings,
+    Graph,
+    embeddings_schema,
+    fixed_lists,
+    neighbours_schema,
+)
+from url_viz.workspace import SetPaths
+
+KEEP_VERSIONS = datetime.timedelta(minutes=10)
+"""Older versions are removed after a run; a reader that opened the set within this time is not disturbed."""
+
+
+MOST_EXTENSIONS = 500
+
+
+SPACE_TABLES = ("embeddings", "scores", "neighbours", "coordinates")
+"""The tables whose names go on with the key of their space."""
+
+
+class Writer(Store):
+    """The one writer of an image set; use it as a context manager, which holds the set's lock.
+
+    A full or read-only disk is a WorkspaceError. Where an error ends the first run before anything was stored, no image
+    set is left behind.
+    """
+
+    def __init__(self, paths: SetPaths, root: Path) -> None:
+        super().__init__(paths)
+        self._root = root.expanduser().resolve()
+        self._lock = FileLock(paths.lock)
+        self._is_new = False
+
+    def __enter__(self) -> "Writer":
+        with full_disk_is_told(self.paths):
+            self._is_new = not self.paths.folder.exists()
+            self.paths.folder.mkdir(parents=True, exist_ok=True)
+            self._acquire()
+            try:
+                if not self.paths.about.exists():
+                    write_about(self.paths, About(self._root))
+                elif not self.paths.about_copy.exists():  # written before there were copies
+                    with suppress(DamageError):
+                        write_about(self.paths, self.about())
+            except OSError:
+                self._leave(is_failed=True)
+                raise
+        return self
+
+    def __exit__(self, _: object = None, error: BaseException | None = None, __: object = None) -> None:
+        self._leave(is_failed=error is not None)
+        told = None if error is None else of_the_disk(error, self.paths)
+        if told is not None:
+            raise told from error
+
+    def _acquire(self) -> None:
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise WorkspaceError(
+                f"Another process is reading {str(self._root)!r} into the workspace {self.paths.folder.parent.parent}. "
+                "Wait until it is done, or stop it first."
+            ) from error
+
+    def _leave(self, *, is_failed: bool) -> None:
+        """Let go of the lock; of a new set that failed before it had a picture, remove what there is."""
+        if is_failed and self._is_new and not self._has_rows():
+            shutil.rmtree(self.paths.folder, ignore_errors=True)  # what cannot be removed is no worse than before
+        self._lock.release()
+
+    def _has_rows(self) -> bool:
+        try:
+            table = self._table("images")
+            return table is not None and table.count_rows() > 0
+        except (WorkspaceError, *LANCE_ERRORS):  # what cannot be read is for `mend`
+            return was_written(self.paths.tables / "images.lance")
+
+    def add_space(self, space: EmbeddingSpace) -> None:
+        """Note that the set is read in `space`; the latest comes last."""
+        about = self.about()
+        others = tuple(s for s in about.spaces if s.key != space.key)
+        if about.spaces != (*others, space):
+            write_about(self.paths, replace(about, spaces=(*others, space)))
+
+    def note_skipped(self, skipped: Sequence[tuple[str, int]]) -> None:
+        """Note what the scan passed over, by extension: the most frequent ones, and the rest as one."""
+        rest = sum(number for _, number in skipped[MOST_EXTENSIONS:])
+        kept = (*skipped[:MOST_EXTENSIONS], *((("other extensions", rest),) if rest else ()))
+        about = self.about()
+        if about.skipped != kept:
+            write_about(self.paths, replace(about, skipped=kept))
+
+    def drop_space(self, space: EmbeddingSpace) -> None:
+        """Forget all that is kept of one space. The label goes first: what is left of a stopped run is litter."""
+        about = self.about()
+        write_about(self.paths, replace(about, spaces=tuple(s for s in about.spaces if s.key != space.key)))
+        self.drop_litter()
+
+    def drop_litter(self) -> None:
+        """Remove tables of spaces that the label does not name any more."""
+        named = {space.key for space in self.about().spaces}
+        for folder in self.paths.tables.glob("*.lance"):
+            kind, _, rest = folder.stem.partition("-")
+            if kind in SPACE_TABLES and rest.partition("-")[0] not in named:
+                self._tables.pop(folder.stem, None)
+                shutil.rmtree(folder)
+
+    def add_images(self, rows: pa.Table) -> None:
+        """Add files (IMAGES columns); rows with the same id take the place of older ones."""
+        table = self._made("images", with_checksums(IMAGES, apart=["thumbnail"]))
+        stored = summed(rows, table.schema)
+        if not self._has_any(table, rows["id"].to_pylist()):
+            table.add(stored)
+        else:
+            # One step for readers. Two handles merging at once would double rows: the set's lock keeps it to one.
+            table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all().execute(stored)
+        self._note("images")
+
+    def drop_images(self, ids: Sequence[int]) -> None:
+        """Remove files that have left the folder; their embeddings stay, for when they come back."""
+        table = self._table("images")
+        for start in range(0, len(ids), 1000):
+            table.delete(f"id IN ({', '.join(str(i) for i in ids[start : start + 1000])})")
+            self._note("images")
+
+    def add_embeddings(self, space_key: str, rows: Embeddings) -> None:
+        """Add embeddings of contents that have none yet in this space."""
+        schema = embeddings_schema(rows.embedding.shape[1])
+        norm = np.linalg.norm(rows.embedding.astype(np.float32), axis=1)
+        columns = [pa.array(rows.content), fixed_lists(rows.embedding), pa.array(norm), pa.array(rows.entropy)]
+        self._add(f"embeddings-{space_key}", pa.table(columns, schema=schema), apart=["embedding"])
+
+    def add_scores(
+        self, space_key: str, head_digest: str, content: NDArray[np.int64], uncertainty: NDArray[np.float32]
+    ) -> None:
+        """Add uncertainties of contents that this head has not scored yet."""
+        rows = pa.table([pa.array(content), pa.array(uncertainty)], schema=SCORES)
+        self._add(f"scores-{space_key}-{head_digest}", rows)
+
+    def add_measures(self, rows: pa.Table) -> None:
+        """Add measures (MEASURES columns) of contents that have none yet."""
+        self._add(QUALITY_TABLE, rows)
+
+    def put_graph(self, space_key: str, graph: Graph) -> None:
+        """Replace the neighbour graph."""
+        columns = [
+            pa.array(graph.content),
+            fixed_lists(graph.position),
+            fixed_lists(graph.similarity),
+            pa.array(np.full(len(graph), graph.is_approximate)),
+        ]
+        self._put(f"neighbours-{space_key}", pa.table(columns, schema=neighbours_schema(graph.position.shape[1])))
+
+    def put_coordinates(self, space_key: str, coordinates: Coordinates) -> None:
+        """Replace the map."""
+        x, y = coordinates.xy[:, 0].astype(np.float32), coordinates.xy[:, 1].astype(np.float32)
+        columns = [pa.array(coordinates.content), pa.array(x), pa.array(y), pa.array(coordinates.method)]
+        self._put(f"coordinates-{space_key}", pa.table(columns, schema=COORDINATES))
+
+    def reopen(self) -> None:
+        """Let go of open tables, whose files have changed by other ways than this."""
+        self._tables.clear()
+        self._checked.clear()
+
+    def compact(self) -> None:
+        """Join the fragments of many small writes, and remove versions that no reader needs any more."""
+        for folder in sorted(self.paths.tables.glob("*.lance")):
+            table = self._table(folder.stem)
+            if table is not None:
+                table.optimize(cleanup_older_than=KEEP_VERSIONS)
+                self._note(folder.stem)
+
+    def _has_any(self, table: Any, ids: Sequence[int]) -> bool:
+        return bool(table.count_rows(f"id IN ({', '.join(map(str, ids))})")) if ids else False
+
+    def _made(self, name: str, schema: pa.Schema) -> Any:
+        table = self._table(name)
+        if table is None:
+            table = self._tables[name] = self._database.create_table(name, schema=schema, exist_ok=True)
+        return table
+
+    def _add(self, name: str, rows: pa.Table, *, apart: Sequence[str] = ()) -> None:
+        """Add rows to a table, made where it is new; one of before gets no checksums, for rows must be alike."""
+        table = self._made(name, with_checksums(rows.schema, apart=apart))
+        table.add(summed(rows, table.schema))
+        self._note(name)
+
+    def _put(self, name: str, data: pa.Table) -> None:
+        mode = "create" if self._table(name) is None else "overwrite"
+        stored = summed(data, with_checksums(data.schema))
+        self._tables[name] = self._database.create_table(name, data=stored, mode=mode)
+        self._note(name)
+
+    def _note(self, name: str) -> None:
+        """Note the version of a table that was just written."""
+        versions.note(self.paths.tables / f"{name}.lance", self._tables[name].version)
