@@ -158,7 +158,7 @@ class TestOneWriter:
         script = """
 import sys
 from pathlib import Path
-from url_viz.store.reader import Writer
+from url_viz.store.writer import Writer
 from url_viz.workspace import SetPaths
 with Writer(SetPaths(Path(sys.argv[1])), Path(sys.argv[2])):
     print("held", flush=True)

@@ -1,6 +1,7 @@
 """Which folders the app may read: `$URL_VIZ_ROOTS`, by default the home folder and the working directory."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from url_viz.errors import FolderError, NotAllowedError
@@ -24,7 +25,8 @@ def allowed(path: Path, *, also: tuple[Path, ...] = ()) -> Path:
     """`path` resolved, symlinks and all. Raises NotAllowedError where that lies outside every root, and `also`."""
     try:
         resolved = path.expanduser().resolve()
-        resolved.exists()  # or the name is longer than any file's
+        with suppress(FileNotFoundError, NotADirectoryError):
+            resolved.stat()  # what `resolve` lets pass: since Python 3.13 a link to itself, and a name that is too long
     except (OSError, RuntimeError, ValueError) as error:  # a link to itself, no such user, a null byte
         raise NotAllowedError(f"{str(path)!r} is no path that can be read ({error}). Choose another.") from error
     if not any(resolved.is_relative_to(root) for root in (*roots(), *also)):
