@@ -1,0 +1,223 @@
+"""Ambiguity is the definition's, for whole and partial labels, and for pictures that are put beside a set."""
+
+from dataclasses import astuple
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from tests.analysis.test_left_out import refitted
+from tests.pipeline.whitened_examples import classes, graph_of, with_burst
+from url_viz.analysis import ambiguity, left_out
+from url_viz.analysis.ambiguity import Classified, ClassShares, classify, classify_new
+from url_viz.analysis.confused import confused_pairs
+from url_viz.pipeline.graph import Graph
+
+
+def softmax(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    power = np.exp(values - values.max(axis=1, keepdims=True))
+    return power / power.sum(axis=1, keepdims=True)
+
+
+def naive_votes(graph: Graph, label: NDArray[np.int32], count: int) -> NDArray[np.float64]:
+    share = np.zeros((len(graph), count))
+    for i in range(len(graph)):
+        near = [(p, s) for p, s in zip(graph.position[i], graph.similarity[i], strict=True) if p >= 0 and label[p] >= 0]
+        for p, s in near[:20]:
+            share[i, label[p]] += np.exp((float(s) - float(near[0][1])) / 0.1)
+    return share / share.sum(axis=1, keepdims=True)
+
+
+def naive_fit(
+    whitened: NDArray[np.floating], label: NDArray[np.int32], group: NDArray[np.integer], count: int
+) -> NDArray[np.float64]:
+    values, has = refitted(whitened, label, group, count), label >= 0
+
+    def loss(log_factor: float) -> float:
+        return -np.log(softmax(values[has] * np.exp(log_factor))[np.arange(has.sum()), label[has]]).mean()
+
+    return softmax(values * np.exp(minimize_scalar(loss, bounds=(-3, 6), method="bounded").x))
+
+
+def is_close(found: Classified, votes: NDArray[np.float64], fit: NDArray[np.float64], label: NDArray[np.int32]) -> None:
+    share, each = (votes + fit) / 2, np.arange(len(label))
+    two = np.sort(share, axis=1)[:, ::-1][:, :2]
+    assert found.shares.first_share == pytest.approx(two[:, 0], abs=2e-4)
+    assert found.shares.second_share == pytest.approx(two[:, 1], abs=2e-4)
+    assert share[each, found.shares.first_class] == pytest.approx(two[:, 0], abs=2e-4)
+    assert share[each, found.shares.second_class] == pytest.approx(two[:, 1], abs=2e-4)
+    assert found.shares.ambiguity == pytest.approx(1 - two[:, 0] + two[:, 1], abs=4e-4)
+    evidence, has = found.evidence, label >= 0
+    assert evidence.own_votes[has] == pytest.approx(votes[each, label][has], abs=1e-4)
+    assert evidence.own_fit[has] == pytest.approx(fit[each, label][has], abs=1e-4)
+    value = 0.1 * np.log(fit) + 0.25 * votes
+    doubt = 1 - softmax(value / 0.1)[each, label] ** 0.1
+    assert evidence.doubt[has] == pytest.approx(doubt[has], abs=1e-4)
+    value[each[has], label[has]] = -np.inf
+    assert value[each, evidence.other_class][has] == pytest.approx(value.max(axis=1)[has], abs=1e-3)
+    assert evidence.other_fit[has] == pytest.approx(fit[each, evidence.other_class][has], abs=1e-4)
+    assert evidence.other_votes[has] == pytest.approx(votes[each, evidence.other_class][has], abs=1e-4)
+
+
+@pytest.mark.parametrize("share", [1, 0.4])
+@pytest.mark.parametrize("cells", [400, 1 << 21])
+def test_is_the_definition(share: float, cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(left_out, "CELLS", cells)
+    embeddings, label = classes(200, of=5, spread=1.2)
+    embeddings[190:] = embeddings[:10]  # copies
+    label[190:] = label[:10]
+    label[np.random.default_rng(0).random(200) > share] = -1
+    graph, whitened = graph_of(embeddings)
+    group = graph.twins.groups()
+    assert len(np.unique(group)) == 190
+    found = classify(graph.position, graph.similarity, whitened, label, group)
+    assert found is not None
+    votes, fit = naive_votes(graph, label, 5), naive_fit(whitened, label, group, 5)
+    is_close(found, votes, fit, label)
+    for nothing in (found.evidence.doubt, found.evidence.own_fit, found.evidence.other_votes):
+        assert np.isnan(nothing[label < 0]).all()
+    assert (found.evidence.other_class[label < 0] == -1).all()
+
+
+def test_six_points_by_hand() -> None:
+    """Two classes on a line of one axis: the two in the middle are each nearest to the other class."""
+    whitened = np.array([[-1.0], [-0.9], [-0.1], [0.1], [0.9], [1.0]])
+    label = np.array([0, 0, 0, 1, 1, 1], np.int32)
+    position = np.array([[1], [0], [3], [2], [5], [4]])
+    similarity = np.full((6, 1), 0.5)
+    found = classify(position, similarity, whitened, label, np.arange(6))
+    assert found is not None
+    # Votes: the only neighbour's class. Of the ridge, w = 2 / (3 + 3.64) along the axis and ½ · 6 / 9 of each class.
+    assert found.model.weights == pytest.approx(np.array([[-2 / 6.64, 2 / 6.64], [3 / 9, 3 / 9]]), abs=1e-6)
+    assert found.evidence.own_votes.tolist() == [1, 1, 0, 0, 1, 1]
+    assert found.shares.first_class.tolist() == [0, 0, 1, 0, 1, 1]
+    assert found.shares.ambiguity[2] == pytest.approx(found.shares.ambiguity[3])
+    assert found.shares.ambiguity[2] > found.shares.ambiguity[1] > found.shares.ambiguity[0]
+    assert found.evidence.doubt.argsort()[-2:].tolist() in ([2, 3], [3, 2])
+    pairs = confused_pairs(label, found.shares)
+    assert [each.tolist() for each in astuple(pairs)] == [[0], [1], [1], [1], [3], [3]]
+
+
+def test_to_rename_the_classes_changes_nothing() -> None:
+    embeddings, label = classes(150, of=4, spread=1.2)
+    graph, whitened = graph_of(embeddings)
+    names = np.array([7, 2, 0, 30], np.int32)
+    found, renamed = (
+        classify(graph.position, graph.similarity, whitened, codes, np.arange(150)) for codes in (label, names[label])
+    )
+    assert found is not None
+    assert renamed is not None
+    assert renamed.shares.ambiguity == pytest.approx(found.shares.ambiguity, abs=1e-5)
+    assert np.array_equal(names[found.shares.first_class], renamed.shares.first_class)
+    assert np.array_equal(names[found.evidence.other_class], renamed.evidence.other_class)
+    assert renamed.evidence.doubt == pytest.approx(found.evidence.doubt, abs=1e-5)
+
+
+def test_to_permute_the_pictures_permutes_the_shares() -> None:
+    embeddings, label = classes(150, of=4, spread=1.2)
+    graph, whitened = graph_of(embeddings)
+    order = np.random.default_rng(0).permutation(150)
+    place = np.argsort(order)
+    found = classify(graph.position, graph.similarity, whitened, label, np.arange(150))
+    other = classify(
+        place[graph.position[order]], graph.similarity[order], whitened[order], label[order], np.arange(150)
+    )
+    assert found is not None
+    assert other is not None
+    assert other.shares.ambiguity == pytest.approx(found.shares.ambiguity[order], abs=1e-5)
+    assert np.array_equal(other.shares.second_class, found.shares.second_class[order])
+
+
+def test_classes_of_two_are_left_out() -> None:
+    embeddings, label = classes(60, of=3)
+    label[:20] = np.append(np.zeros(2), np.full(18, 5))  # class 0 keeps two pictures
+    graph, whitened = graph_of(embeddings)
+    group = np.arange(60)
+    found = classify(graph.position, graph.similarity, whitened, label, group)
+    unlabelled = classify(graph.position, graph.similarity, whitened, np.where(label == 0, -1, label), group)
+    assert found is not None
+    assert unlabelled is not None
+    assert found.model.classes.tolist() == [1, 2, 5]
+    for one, other in zip(
+        astuple(found.shares) + astuple(found.evidence),
+        astuple(unlabelled.shares) + astuple(unlabelled.evidence),
+        strict=True,
+    ):
+        assert np.array_equal(one, other, equal_nan=True)
+    assert np.isnan(found.evidence.doubt[:2]).all()
+
+
+@pytest.mark.parametrize("label", [[-1] * 9, [0] * 9, [0] * 7 + [1] * 2, [-1] * 5 + [3] * 4])
+def test_it_takes_two_classes_of_three(label: list[int]) -> None:
+    graph, whitened = graph_of(classes(9)[0])
+    assert classify(graph.position, graph.similarity, whitened, np.array(label), np.arange(9)) is None
+
+
+@pytest.mark.parametrize("count", [6, 7, 20, 100])
+def test_small_sets(count: int) -> None:
+    embeddings, label = classes(count, of=2)
+    graph, whitened = graph_of(embeddings)
+    found = classify(graph.position, graph.similarity, whitened, label, graph.twins.groups())
+    assert found is not None
+    assert ((found.shares.ambiguity >= 0) & (found.shares.ambiguity <= 1)).all()
+    assert (found.shares.first_class != found.shares.second_class).all()
+
+
+def test_a_burst_does_not_vouch_for_its_own_label() -> None:
+    """Two hundred frames under a wrong label: each is told by the others of the set, not by its twins."""
+    embeddings = with_burst(160, 200)
+    _, label = classes(160)
+    label = np.append(label, np.full(199, 5)).astype(np.int32)
+    label[0] = 5
+    graph, whitened = graph_of(embeddings)
+    found = classify(graph.position, graph.similarity, whitened, label, graph.twins.groups())
+    assert found is not None
+    assert (found.shares.first_class[160:] == 0).all()
+    assert found.evidence.doubt[160:].min() > np.quantile(found.evidence.doubt[1:160], 0.9)
+
+
+def test_all_pictures_are_twins() -> None:
+    """Nobody is left to say anything: all classes alike."""
+    embeddings = with_burst(1, 40)
+    graph, whitened = graph_of(embeddings)
+    found = classify(graph.position, graph.similarity, whitened, np.arange(40) % 2, graph.twins.groups())
+    assert found is not None
+    assert found.shares.ambiguity == pytest.approx(1, abs=1e-5)
+
+
+def test_new_pictures_are_told_as_unlabelled_ones_of_the_set_are() -> None:
+    embeddings, label = classes(150, of=4, spread=1.2)
+    label[::3] = -1
+    graph, whitened = graph_of(embeddings)
+    found = classify(graph.position, graph.similarity, whitened, label, np.arange(150))
+    assert found is not None
+    new = classify_new(graph.position[::3], graph.similarity[::3], whitened[::3], found.model)
+    assert new.ambiguity == pytest.approx(found.shares.ambiguity[::3], abs=1e-5)
+    assert np.array_equal(new.first_class, found.shares.first_class[::3])
+    nobody = classify_new(np.full((1, 64), -1), np.full((1, 64), -1.0), whitened[:1], found.model)
+    assert np.isfinite(nobody.first_share).all()
+
+
+def test_the_temperature_of_a_sample_is_near_that_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    embeddings, label = classes(1200, of=4, spread=1.5)
+    graph, whitened = graph_of(embeddings)
+    every = classify(graph.position, graph.similarity, whitened, label, np.arange(1200))
+    monkeypatch.setattr(ambiguity, "SAMPLE_ROWS", 600)
+    some = [
+        classify(graph.position, graph.similarity, whitened, label, np.arange(1200), seed=seed) for seed in (0, 0, 1)
+    ]
+    assert every is not None
+    first, same, other = (each.model.temperature for each in some if each is not None)
+    assert first == same
+    assert first != other
+    assert first == pytest.approx(every.model.temperature, rel=0.2)
+
+
+def test_confused_pairs_are_counted_both_ways() -> None:
+    label = np.array([0, 0, 0, 1, 1, 2, 2, 2, -1])
+    taken = np.array([1, 1, 0, 0, 1, 2, 1, 1, 0], np.int32)
+    zeros = np.zeros(9, np.float32)
+    pairs = confused_pairs(label, ClassShares(taken, taken, zeros, zeros))
+    assert [each.tolist() for each in astuple(pairs)] == [[0, 2], [1, 1], [2, 2], [1, 0], [3, 3], [2, 2]]
+    assert len(confused_pairs(np.full(9, -1), ClassShares(taken, taken, zeros, zeros))) == 0

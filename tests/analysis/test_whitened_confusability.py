@@ -1,0 +1,130 @@
+"""Confusability is the definition's mean of three ranks, for a set and for what is put beside it."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from tests.pipeline.whitened_examples import classes, graph_of, with_burst
+from url_viz.analysis import whitened_confusability as module
+from url_viz.analysis.whitened_confusability import confusability, confusability_of_new, crowd_scale
+
+
+def naive(position: NDArray[np.int32], similarity: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The definition, picture by picture, for lists that are full."""
+    count = len(position)
+    shared = []
+    for k in (3, 5, 10):
+        common = [len(set(position[i, :k]) & set(position[position[i, 0], :k])) / k for i in range(count)]
+        shared.append(rankdata([-share for share in common]))
+    scale = np.median([s[0] - s[10] for s in similarity.astype(float)]) / 3
+    crowd = [sum(np.exp((s - row[0]) / scale) for s in row) for row in similarity.astype(float)]
+    three = [rankdata(np.mean(shared, axis=0)), rankdata(crowd), rankdata(-similarity[:, 0])]
+    return (rankdata(np.mean(three, axis=0)) - 0.5) / count
+
+
+@pytest.mark.parametrize("count", [70, 400])
+def test_is_the_definition(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BLOCK", 37)
+    graph, _ = graph_of(classes(count)[0])
+    values, _ = confusability(graph.position, graph.similarity)
+    assert values.dtype == np.float32
+    # two crowds may differ by rounding alone and so change places
+    assert values == pytest.approx(naive(graph.position, graph.similarity), abs=1.5 / count)
+    assert np.mean(np.abs(values - naive(graph.position, graph.similarity)) > 1e-6) < 0.05
+
+
+def test_six_points_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three on one side, two on another, one alone; lists of three."""
+    monkeypatch.setattr(module, "FEW", 1)
+    position = np.array([[1, 2, 3], [0, 2, 3], [1, 0, 4], [4, 2, 1], [3, 2, 5], [4, 3, 2]])
+    similarity = np.array(
+        [[0.9, 0.8, 0.3], [0.9, 0.7, 0.3], [0.8, 0.72, 0.2], [0.6, 0.3, 0.3], [0.6, 0.2, 0.1], [0.1, 0, -0.2]]
+    )
+    # In common with the nearest's list: {2,3} {2,3} {0} {2} {2} {2,3}, so the ranks of few are 2 2 5 5 5 2.
+    # Gaps to the last: .6 .6 .6 .3 .5 .3, median .55.
+    assert crowd_scale(position, similarity) == pytest.approx(0.55 / 3)
+    # Crowds 1 + e^(−.1/τ) + e^(−.6/τ) and so on: 1.62 1.37 1.68 1.39 1.18 1.77, ranks 4 2 5 3 1 6.
+    # Far: ranks 1.5 1.5 3 4.5 4.5 6.
+    # Sums: 7.5 5.5 13 12.5 10.5 14.
+    values, reference = confusability(position, similarity.astype(np.float32))
+    assert values == pytest.approx((np.array([2, 1, 5, 4, 3, 6]) - 0.5) / 6)
+    assert reference.quantities.crowd == pytest.approx([1.18, 1.37, 1.39, 1.62, 1.68, 1.77], abs=0.005)
+    assert reference.quantities.shared.tolist() == [[-2, -2, -2, -1, -1, -1]] * 3
+
+
+@pytest.mark.parametrize("count", [3, 4, 11, 12, 49, 50, 51, 65, 100])
+def test_small_sets(count: int) -> None:
+    graph, _ = graph_of(classes(count, of=3)[0])
+    values, _ = confusability(graph.position, graph.similarity)
+    assert ((values > 0) & (values < 1)).all()
+    if count < 50:
+        assert values == pytest.approx((rankdata(-graph.similarity[:, 0]) - 0.5) / count)
+    assert values.mean() == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_nobody_beside(count: int) -> None:
+    graph, _ = graph_of(classes(count)[0])
+    values, reference = confusability(graph.position, graph.similarity)
+    assert np.isnan(values).all()
+    assert np.isnan(confusability_of_new(np.full((2, 64), -1), np.full((2, 64), -1.0), reference)).all()
+
+
+def test_pictures_without_neighbours_are_not_ranked() -> None:
+    graph, _ = graph_of(classes(60)[0])
+    position, similarity = (
+        np.concatenate([each, np.full((5, 64), -1, each.dtype)]) for each in (graph.position, graph.similarity)
+    )
+    values, _ = confusability(position, similarity)
+    assert np.isnan(values[60:]).all()
+    assert np.array_equal(values[:60], confusability(graph.position, graph.similarity)[0])
+
+
+def test_all_as_near_as_the_nearest() -> None:
+    """No gap to measure a crowd by: τ stays above 0, and all have the same value."""
+    position = (np.arange(60)[:, None] + np.arange(1, 13)) % 60
+    values, reference = confusability(position, np.full((60, 12), 0.5))
+    assert reference.scale > 0
+    assert values == pytest.approx(0.5)
+
+
+def test_a_long_burst_does_not_become_the_most_confusable() -> None:
+    """Lists full of a burst's own frames once made its pictures the most confusable of all."""
+    graph, _ = graph_of(with_burst(200, 100))
+    alone, _ = graph_of(with_burst(200, 1))
+    values, before = (confusability(each.position, each.similarity)[0] for each in (graph, alone))
+    frames = [0, *range(200, 299)]
+    assert np.isfinite(values).all()
+    assert np.ptp(values[frames]) < 0.4
+    assert abs(np.median(values[frames]) - before[0]) < 0.35
+
+
+@pytest.mark.parametrize("count", [30, 300])
+def test_a_picture_of_the_set_put_beside_it_has_its_own_value(count: int) -> None:
+    graph, _ = graph_of(classes(count)[0])
+    values, reference = confusability(graph.position, graph.similarity)
+    again = confusability_of_new(graph.position, graph.similarity, reference)
+    assert again == pytest.approx(values, abs=1e-6)
+
+
+def test_new_pictures_lie_where_they_belong() -> None:
+    graph, _ = graph_of(classes(300)[0])
+    values, reference = confusability(graph.position, graph.similarity)
+    clear, doubtful = values.argmin(), values.argmax()
+    position = np.stack([graph.position[clear], graph.position[doubtful], np.full(64, -1)])
+    similarity = np.stack([graph.similarity[clear] + 0.01, graph.similarity[doubtful] - 0.3, np.full(64, -1)])
+    near, far, alone = confusability_of_new(position, similarity, reference)
+    assert near < 0.1
+    assert far > 0.9
+    assert np.isnan(alone)
+
+
+def test_to_permute_the_pictures_permutes_the_values() -> None:
+    embeddings = classes(200)[0]
+    order = np.random.default_rng(0).permutation(200)
+    graph, _ = graph_of(embeddings)
+    place = np.argsort(order)
+    values, _ = confusability(graph.position, graph.similarity)
+    permuted, _ = confusability(place[graph.position[order]], graph.similarity[order])
+    assert permuted == pytest.approx(values[order])

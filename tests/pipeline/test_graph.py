@@ -1,0 +1,120 @@
+"""The graph is what a loop over all pairs finds, made at once or bit by bit, however long a burst is."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.pipeline.whitened_examples import classes, cosines, graph_of, with_burst
+from url_viz.pipeline import twins
+from url_viz.pipeline.graph import Graph, build_graph, extended
+from url_viz.pipeline.whitening import fit_whitening
+
+
+def holds(graph: Graph, whitened: NDArray[np.floating], embeddings: NDArray[np.floating], bound: float = 0.96) -> None:
+    """Every list has the nearest in the whitened space that are no twins by raw cosine; all pairs of twins are kept."""
+    near, raw = cosines(whitened), cosines(embeddings)
+    for row in range(len(near)):
+        others = np.flatnonzero((raw[row] < bound) & (np.arange(len(near)) != row))
+        best = np.sort(near[row, others])[::-1][: graph.position.shape[1]]
+        place = graph.position[row, : len(best)]
+        assert (graph.position[row, len(best) :] == -1).all()
+        assert (graph.similarity[row, len(best) :] == -1).all()
+        assert len(set(place)) == len(best)
+        assert np.isin(place, others).all()
+        assert graph.similarity[row, : len(best)] == pytest.approx(best, abs=2e-6)
+        assert near[row, place] == pytest.approx(best, abs=2e-6)
+    expected = np.argwhere(np.triu(raw >= bound, 1))
+    assert sorted(map(tuple, graph.twins.pair)) == sorted(map(tuple, expected))
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 10, 65, 66, 300])
+def test_the_graph_is_the_naive_one(count: int) -> None:
+    embeddings, _ = classes(count, spread=0.35)
+    graph, whitened = graph_of(embeddings)
+    holds(graph, whitened, embeddings)
+
+
+def test_a_burst_longer_than_the_list_leaves_lists_of_others() -> None:
+    embeddings = with_burst(300, 200)
+    graph, whitened = graph_of(embeddings)
+    holds(graph, whitened, embeddings)
+    frames = [0, *range(300, 499)]
+    assert not np.isin(graph.position[frames], frames).any()
+    assert (graph.position >= 0).all()
+
+
+def test_pictures_that_are_all_twins_have_no_neighbours() -> None:
+    embeddings = with_burst(1, 100)
+    graph, whitened = graph_of(embeddings)
+    assert (graph.position == -1).all()
+    assert len(graph.twins) == 100 * 99 / 2
+    holds(graph, whitened, embeddings)
+
+
+def test_rows_of_zeros() -> None:
+    embeddings = np.concatenate([classes(80)[0], np.zeros((3, 64), np.float16)])
+    graph, whitened = graph_of(embeddings, k=16)
+    holds(graph, whitened, embeddings)
+
+
+def test_to_permute_the_pictures_permutes_the_graph() -> None:
+    embeddings = classes(200, spread=0.4)[0]
+    space = fit_whitening(embeddings)
+    order = np.random.default_rng(0).permutation(200)
+    one = build_graph(space.transform(embeddings), embeddings)
+    other = build_graph(space.transform(embeddings[order]), embeddings[order])
+    assert np.array_equal(order[other.position], one.position[order])
+    assert {frozenset(order[pair]) for pair in other.twins.pair} == {frozenset(pair) for pair in one.twins.pair}
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("k", [5, 64])
+def test_an_extended_graph_is_the_one_made_at_once(seed: int, k: int) -> None:
+    """Pictures go, come and change places, bursts among them."""
+    rng = np.random.default_rng(seed)
+    everything = with_burst(220, 30, seed=seed)
+    space = fit_whitening(everything)
+    before = np.sort(rng.permutation(len(everything))[:200])
+    after = rng.permutation(np.concatenate([before[rng.random(200) > 0.01], np.setdiff1d(np.arange(249), before)[:25]]))
+    graph = build_graph(space.transform(everything[before]), everything[before], k=k)
+    place = np.full(len(everything), -1)
+    place[before] = np.arange(200)
+    embeddings = everything[after]
+    whitened = space.transform(embeddings)
+    holds(extended(graph, place[after], whitened, embeddings), whitened, embeddings)
+
+
+@pytest.mark.parametrize("kept", [[], [0], [3, 1], list(range(40))])
+def test_a_graph_loses_nearly_all_or_nobody(kept: list[int]) -> None:
+    embeddings = classes(40)[0]
+    graph, whitened = graph_of(embeddings)
+    came_from = np.array(kept, np.int64)
+    holds(extended(graph, came_from, whitened[kept], embeddings[kept]), whitened[kept], embeddings[kept])
+
+
+def test_few_new_pictures_search_for_nobody_else() -> None:
+    """Old lists are merged, not made again: one whose numbers were tampered with keeps them."""
+    embeddings = classes(200)[0]
+    whitened = fit_whitening(embeddings[:195]).transform(embeddings)
+    graph = build_graph(whitened[:195], embeddings[:195])
+    graph.similarity[0] = 2
+    came_from = np.where(np.arange(200) < 195, np.arange(200), -1)
+    assert (extended(graph, came_from, whitened, embeddings).similarity[0] == 2).all()
+
+
+def test_with_too_many_twins_a_group_counts_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(twins, "MOST_PAIRS", 100)
+    embeddings = with_burst(90, 60)
+    graph, whitened = graph_of(embeddings)
+    assert graph.twins.is_thinned
+    frames = [0, *range(90, 149)]
+    assert not np.isin(graph.position[frames], frames).any()
+    assert (graph.position[:, :64] >= 0).all()
+    fewer = np.arange(148)
+    again = extended(graph, fewer, whitened[:148], embeddings[:148])
+    assert np.array_equal(again.position, build_graph(whitened[:148], embeddings[:148]).position)
+
+
+def test_rows_that_do_not_belong_together_are_refused() -> None:
+    with pytest.raises(ValueError, match="3 whitened rows and 4"):
+        build_graph(np.zeros((3, 2)), np.zeros((4, 8)))

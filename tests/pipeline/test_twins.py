@@ -1,0 +1,87 @@
+"""Twins are all pairs above the bound, however many, and their groups are chains of them."""
+
+import numpy as np
+import pytest
+
+from tests.pipeline.whitened_examples import classes, cosines, with_burst
+from url_viz.pipeline import twins
+from url_viz.pipeline.twins import Twins, twin_pairs
+
+
+def naive(embeddings: np.ndarray, bound: float = 0.96) -> dict[tuple[int, int], float]:
+    every = cosines(embeddings)
+    return {(i, j): every[i, j] for i in range(len(every)) for j in range(i + 1, len(every)) if every[i, j] >= bound}
+
+
+def pairs(found: Twins) -> dict[tuple[int, int], float]:
+    listed = {(int(i), int(j)): float(c) for (i, j), c in zip(found.pair, found.cosine, strict=True)}
+    assert len(listed) == len(found), "no pair twice"
+    return listed
+
+
+def is_the_naive(found: Twins, embeddings: np.ndarray, bound: float = 0.96) -> None:
+    ours, expected = pairs(found), naive(embeddings, bound)
+    assert ours.keys() == expected.keys()
+    assert [ours[pair] for pair in expected] == pytest.approx(list(expected.values()), abs=1e-6)
+
+
+@pytest.mark.parametrize("sketched", [False, True])
+@pytest.mark.parametrize("spread", [0.15, 0.3, 0.8])  # nearly all pairs of a class, some, none
+def test_all_pairs_above_the_bound(sketched: bool, spread: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(twins, "SKETCH", 7)
+    monkeypatch.setattr(twins, "TILE", (50, 70))
+    monkeypatch.setattr(twins, "SKETCH_CELLS", 0 if sketched else 10**9)
+    embeddings, _ = classes(400, spread=spread)
+    found = twin_pairs(embeddings)
+    is_the_naive(found, embeddings)
+    assert not found.is_thinned
+    assert (len(found) > 0) == (spread < 0.8)
+
+
+@pytest.mark.parametrize("sketched", [False, True])
+def test_only_pairs_of_some_rows(sketched: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(twins, "TILE", (9, 70))
+    monkeypatch.setattr(twins, "SKETCH_CELLS", 0 if sketched else 10**9)
+    embeddings, _ = classes(200, spread=0.25)
+    of = np.array([3, 77, 78, 150, 199, 12, 5, 60, 61, 62, 63, 64])
+    expected = {pair for pair in naive(embeddings) if set(pair) & set(of.tolist())}
+    assert pairs(twin_pairs(embeddings, of=of)).keys() == expected
+    assert len(expected) > 10
+    assert len(twin_pairs(embeddings, of=np.zeros(0, np.int64))) == 0
+
+
+@pytest.mark.parametrize("burst", [8, 33, 64, 65, 200])
+def test_a_burst_is_one_group(burst: int) -> None:
+    embeddings = with_burst(120, burst)
+    found = twin_pairs(embeddings)
+    assert len(found) == burst * (burst - 1) / 2
+    group = found.groups()
+    assert (group[120:] == group[0]).all()
+    assert len(np.unique(group)) == 120
+
+
+def test_groups_are_chains() -> None:
+    """0–1 and 1–2 are twins, 0–2 are not: one group. 3 is alone."""
+    angle = np.radians([0, 15, 30, 90])
+    found = twin_pairs(np.stack([np.cos(angle), np.sin(angle)], axis=1))
+    assert pairs(found).keys() == {(0, 1), (1, 2)}
+    assert found.groups().tolist() == [0, 0, 0, 1]
+
+
+def test_zeros_are_no_twins_and_no_rows_have_none() -> None:
+    assert len(twin_pairs(np.zeros((5, 8), np.float16))) == 0
+    assert len(twin_pairs(np.zeros((0, 8), np.float16)).groups()) == 0
+    assert twin_pairs(np.ones((1, 8), np.float16)).groups().tolist() == [0]
+
+
+@pytest.mark.parametrize("most", [50, 1000])
+def test_too_many_pairs_are_thinned_and_groups_stay(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    embeddings, _ = classes(300, of=5, spread=0.25)
+    whole = twin_pairs(embeddings)
+    monkeypatch.setattr(twins, "TILE", (40, 60))
+    monkeypatch.setattr(twins, "MOST_PAIRS", most)
+    thinned = twin_pairs(embeddings)
+    assert thinned.is_thinned
+    assert len(thinned) <= most + 40 * 60
+    assert pairs(thinned).keys() <= pairs(whole).keys()
+    assert np.array_equal(thinned.groups(), whole.groups())

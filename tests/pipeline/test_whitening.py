@@ -1,0 +1,122 @@
+"""The whitened space is the definition's, in float16, and holds where there is little or nothing to whiten."""
+
+import numpy as np
+import pytest
+
+from tests.pipeline.whitened_examples import classes
+from url_viz.pipeline import whitening
+from url_viz.pipeline.whitening import fit_whitening, should_refit
+
+
+def by_definition(embeddings: np.ndarray, axes: int, power: float) -> np.ndarray:
+    unit = embeddings.astype(np.float64)
+    unit = unit / np.linalg.norm(unit, axis=1, keepdims=True)
+    centred = unit - unit.mean(axis=0)
+    variance, directions = np.linalg.eigh(np.cov(centred.T))
+    kept = min(axes, len(unit) - 1)
+    rows = centred @ directions[:, ::-1][:, :kept] * variance[::-1][:kept] ** (-power / 2)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("count", [12, 40, 300])  # fewer rows than numbers, and more
+@pytest.mark.parametrize("power", [0.25, 0.5, 1])
+def test_cosines_are_the_definitions(count: int, power: float) -> None:
+    embeddings, _ = classes(count, size=48)
+    rows = fit_whitening(embeddings, axes=16, power=power).transform(embeddings)
+    assert rows.dtype == np.float16
+    assert rows.shape == (count, min(16, count - 1))
+    expected = by_definition(embeddings, 16, power)
+    assert rows.astype(np.float64) @ rows.T.astype(np.float64) == pytest.approx(expected @ expected.T, abs=2e-3)
+
+
+def test_a_whitening_by_hand() -> None:
+    """Four unit vectors in a plane: variances 1/3 and 1/3 about the mean of none, nothing to scale apart."""
+    embeddings = np.array([[1, 0], [0, 2], [-3, 0], [0, -1]], np.float32)
+    space = fit_whitening(embeddings)
+    assert space.mean == pytest.approx([0, 0])
+    assert space.scales == pytest.approx([(2 / 3) ** -0.25] * 2)
+    assert space.transform(embeddings) @ space.transform(embeddings).T == pytest.approx(
+        np.array([[1, 0, -1, 0], [0, 1, 0, -1], [-1, 0, 1, 0], [0, -1, 0, 1]]), abs=1e-3
+    )
+
+
+def test_both_ways_to_the_axes_agree() -> None:
+    """From the products of rows where they are few, from those of columns where they are many."""
+    embeddings, _ = classes(65, size=64)
+    few, many = (fit_whitening(embeddings[:, :size], axes=8) for size in (64, 66))
+    assert few.axes.shape == many.axes.shape == (64, 8)
+    wide = np.concatenate([embeddings, np.zeros((65, 20), np.float16)], axis=1)
+    wider = fit_whitening(wide, axes=8)
+    assert wider.axes[:64] == pytest.approx(few.axes, abs=1e-4)
+    assert wider.scales == pytest.approx(few.scales, rel=1e-4)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_a_handful(count: int) -> None:
+    embeddings, _ = classes(3, size=20)
+    space = fit_whitening(embeddings[:count])
+    assert space.fitted_on == count
+    rows = space.transform(embeddings)
+    assert rows.shape == (3, max(1, count - 1))
+    assert np.isfinite(rows).all()
+    lengths = np.linalg.norm(rows.astype(np.float64), axis=1)
+    assert lengths[:count] == pytest.approx(1 if count > 1 else 0, abs=1e-3)
+
+
+def test_two_pictures_are_opposite() -> None:
+    embeddings, _ = classes(2, size=20)
+    rows = fit_whitening(embeddings).transform(embeddings).astype(float)
+    assert rows @ rows.T == pytest.approx(np.array([[1, -1], [-1, 1]]))
+
+
+def test_all_equal_rows_have_no_direction() -> None:
+    rows = fit_whitening(np.full((50, 30), 0.3, np.float16)).transform(np.full((50, 30), 0.3, np.float16))
+    assert rows.shape == (50, 1)
+    assert not rows.any()
+
+
+def test_rows_of_zeros_stay_and_change_nothing() -> None:
+    embeddings, _ = classes(40)
+    with_zeros = np.concatenate([embeddings, np.zeros((7, 64), np.float16)])
+    one, other = fit_whitening(embeddings), fit_whitening(with_zeros)
+    assert np.array_equal(one.axes, other.axes)
+    assert not other.transform(with_zeros)[40:].any()
+
+
+def test_directions_of_rounding_are_left_out() -> None:
+    """Pictures in a plane have two axes, however many numbers there are."""
+    embeddings = np.random.default_rng(0).normal(size=(100, 2)) @ np.random.default_rng(1).normal(size=(2, 90))
+    assert fit_whitening(embeddings.astype(np.float32)).axes.shape == (90, 2)
+
+
+def test_the_same_twice_and_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    embeddings, _ = classes(300)
+    space, again = fit_whitening(embeddings), fit_whitening(embeddings)
+    assert np.array_equal(space.axes, again.axes)
+    whole = space.transform(embeddings)
+    monkeypatch.setattr(whitening, "BLOCK", 64)
+    assert np.abs(space.transform(embeddings).astype(float) - whole).max() < 1e-3
+
+
+def test_signs_are_fixed() -> None:
+    axes = fit_whitening(classes(200)[0]).axes
+    assert (axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])] > 0).all()
+
+
+def test_a_sample_is_drawn_by_its_seed() -> None:
+    embeddings, _ = classes(500)
+    one, same, other = (fit_whitening(embeddings, sample=100, seed=seed) for seed in (1, 1, 2))
+    assert np.array_equal(one.axes, same.axes)
+    assert not np.array_equal(one.axes, other.axes)
+    assert one.fitted_on == 500
+
+
+def test_other_embeddings_are_refused() -> None:
+    with pytest.raises(ValueError, match="64"):
+        fit_whitening(classes(20)[0]).transform(np.zeros((3, 65), np.float16))
+
+
+def test_a_space_is_refitted_when_the_set_has_doubled() -> None:
+    assert not should_refit(100, 199)
+    assert should_refit(100, 200)
+    assert should_refit(0, 2)

@@ -1,0 +1,162 @@
+"""Twins: pairs of pictures so alike that they count as one (bursts, copies, re-saved files), found exactly."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse
+from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
+
+from url_viz.rows import normalised
+
+TWIN_COSINE = 0.96
+"""Raw cosine from which two embeddings count as one picture."""
+MOST_PAIRS = 8_000_000
+"""Pairs kept one by one; a set with more (a camera that never moves) keeps only what holds its groups together."""
+SKETCH = 63
+"""Directions by which pairs are ruled out before their cosines are worked out."""
+SKETCH_SAMPLE = 4_000
+SKETCH_CELLS = 100_000_000
+"""Up to so many pairs the cosines themselves are as quick."""
+ROUNDING = 1e-5
+TILE = 1024, 2048
+ROWS_AT_ONCE = 8192
+DENSE = 0.02
+"""From this share of a tile on, one product of all its rows is faster than its pairs one by one."""
+
+Floats = NDArray[np.float32]
+Ids = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Twins:
+    """Pairs of `rows` rows whose raw cosine is at least the bound: `pair` (P, 2) int32 and `cosine` (P,) float32.
+
+    The lower row stands first, and no pair twice. Where `is_thinned`, there were more than MOST_PAIRS, and only so many
+    are kept that groups stay whole; then all rows of one group count as each other's twins.
+    """
+
+    rows: int
+    pair: Ids
+    cosine: Floats
+    is_thinned: bool = False
+
+    def __post_init__(self) -> None:
+        assert self.pair.shape == (len(self.cosine), 2)
+
+    def __len__(self) -> int:
+        return len(self.cosine)
+
+    def groups(self) -> Ids:
+        """Group (N,) of each row, numbered from 0: rows that a chain of twins joins; alone where it has none."""
+        ends = self.pair[:, 0], self.pair[:, 1]
+        links = scipy.sparse.coo_array((np.ones(len(self), bool), ends), shape=(self.rows, self.rows))
+        found: Ids = connected_components(links, directed=False)[1]
+        return found.astype(np.int32)
+
+
+def twin_pairs(
+    embeddings: NDArray[np.floating], *, of: NDArray[np.integer] | None = None, bound: float = TWIN_COSINE
+) -> Twins:
+    """All pairs of raw embeddings (N, D) with a cosine of at least `bound`; with `of`, those with one of these rows.
+
+    Exact. A unit vector u has a part p along some directions and a rest of length r, and the cosine of two is at most
+    p·p' + r·r'; only pairs for which that reaches the bound have their cosines worked out.
+    """
+    count = len(embeddings)
+    queries = np.arange(count) if of is None else np.unique(of)
+    sketch = _sketch(embeddings) if len(queries) * count > SKETCH_CELLS else None
+    found = _Found(count)
+    rank = np.full(count, count)  # a column that is asked too is met twice, and counts once
+    rank[queries] = queries
+    for start in range(0, len(queries), TILE[0]):
+        rows = queries[start : start + TILE[0]]
+        for first in range(int(rows[0]) if of is None else 0, count, TILE[1]):
+            columns = np.arange(first, min(first + TILE[1], count))
+            left, right, cosine = _in_tile(embeddings, sketch, rows, columns, bound)
+            is_first = left < rank[right]
+            found.add(left[is_first], right[is_first], cosine[is_first])
+    return found.twins()
+
+
+class _Found:
+    """The pairs so far; thinned to a spanning forest whenever they are too many."""
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+        self.left, self.right = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        self.cosine = [np.zeros(0, np.float32)]
+        self.group: Ids | None = None
+
+    def add(self, left: NDArray[np.int64], right: NDArray[np.int64], cosine: Floats) -> None:
+        if self.group is not None:
+            is_new = self.group[left] != self.group[right]
+            left, right, cosine = left[is_new], right[is_new], cosine[is_new]
+        self.left.append(np.minimum(left, right))
+        self.right.append(np.maximum(left, right))
+        self.cosine.append(cosine)
+        if sum(map(len, self.cosine)) > MOST_PAIRS:
+            self._thin()
+
+    def twins(self) -> Twins:
+        pair = np.stack([np.concatenate(self.left), np.concatenate(self.right)], axis=1).astype(np.int32)
+        return Twins(self.rows, pair, np.concatenate(self.cosine), is_thinned=self.group is not None)
+
+    def _thin(self) -> None:
+        found = self.twins()
+        distance = (2 - found.cosine.astype(np.float64), (found.pair[:, 0], found.pair[:, 1]))
+        forest = minimum_spanning_tree(scipy.sparse.coo_array(distance, shape=(self.rows, self.rows)).tocsr()).tocoo()
+        self.left, self.right = [forest.row.astype(np.int64)], [forest.col.astype(np.int64)]
+        self.cosine = [(2 - forest.data).astype(np.float32)]
+        self.group = self.twins().groups()
+
+
+def _in_tile(
+    embeddings: NDArray[np.floating],
+    sketch: Floats | None,
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    bound: float,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+    """The pairs of a row and a column with a cosine of at least `bound`, and their cosines."""
+    if sketch is not None:
+        left, right = _at_least(sketch[rows] @ sketch[columns].T, bound - ROUNDING)
+        if len(left) <= DENSE * len(rows) * len(columns):
+            cosine = _cosines(embeddings, rows[left], columns[right])
+            is_twin = cosine >= bound
+            return rows[left[is_twin]], columns[right[is_twin]], cosine[is_twin]
+    every = normalised(embeddings[rows]) @ normalised(embeddings[columns]).T
+    left, right = _at_least(every, bound)
+    return rows[left], columns[right], every[left, right]
+
+
+def _at_least(values: Floats, bound: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    if not values.size or values.max() < bound:  # as most tiles are, and quicker than to compare
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    row, column = np.divmod(np.flatnonzero(values >= bound), values.shape[1])
+    return row, column
+
+
+def _cosines(embeddings: NDArray[np.floating], left: NDArray[np.int64], right: NDArray[np.int64]) -> Floats:
+    cosine = np.zeros(len(left), np.float32)
+    for start in range(0, len(left), ROWS_AT_ONCE):
+        part = slice(start, start + ROWS_AT_ONCE)
+        one, other = normalised(embeddings[left[part]]), normalised(embeddings[right[part]])
+        cosine[part] = np.einsum("pd,pd->p", one, other)
+    return cosine
+
+
+def _sketch(embeddings: NDArray[np.floating]) -> Floats:
+    """Parts along the main directions of a sample, and the length of the rest (N, at most 64)."""
+    sample = normalised(embeddings[:: max(1, len(embeddings) // SKETCH_SAMPLE)])
+    width = sample.shape[1]
+    top = max(0, width - SKETCH), width - 1
+    directions = scipy.linalg.eigh(sample.T @ sample, subset_by_index=top)[1]
+    sketch = np.zeros((len(embeddings), directions.shape[1] + 1), np.float32)
+    for start in range(0, len(embeddings), ROWS_AT_ONCE):
+        unit = normalised(embeddings[start : start + ROWS_AT_ONCE])
+        part = unit @ directions
+        rest = np.einsum("nd,nd->n", unit, unit) - np.einsum("ns,ns->n", part, part)
+        sketch[start : start + ROWS_AT_ONCE] = np.column_stack([part, np.sqrt(np.maximum(rest, 0))])
+    return sketch
