@@ -114,7 +114,7 @@ def carry_backbone(source: Source, paths: RunPaths) -> None:
     beside = backbone_weights_of(paths.head)
     if source.weights is None:
         beside.unlink(missing_ok=True)
-    elif source.authors is not None or source.own is not None:
+    elif source.authors is not None or source.finetuned is not None:
         loaded = load_source(source)
         save_backbone(loaded.backbone.network, beside, loaded.preprocessing)
     elif source.weights.resolve() != beside.resolve():

@@ -20,7 +20,7 @@ from url_viz.analysis.representatives import representatives
 from url_viz.analysis.selective_retrieval import near_in_graph, search
 from url_viz.analysis.table import DecidedTable, Frame, decisions_of, frame_of
 from url_viz.analysis.twins import one_of_each, twin_table
-from url_viz.analysis.user_columns import OwnColumn, OwnTable, Prepared
+from url_viz.analysis.user_columns import Prepared, UserColumn, UserColumns
 from url_viz.errors import ImageSetError, NoImagesError
 from url_viz.imaging.query import query_crop, read_query
 from url_viz.imaging.scan import Scan, absolute, display_name, scan
@@ -107,8 +107,8 @@ class ImageSet:
 
     @property
     def version(self) -> str:
-        """A short text that changes with the snapshot, and with what the user brought to it since (`own_columns`)."""
-        own = self.own.version
+        """A short text that changes with the snapshot, and with what the user brought to it since (`user_columns`)."""
+        own = self.user_table.version
         return f"{self._read_at}.{own}" if own else self._read_at
 
     def is_current(self) -> bool:
@@ -140,35 +140,37 @@ class ImageSet:
         `name` is the import's (the file's by default): another of that name is replaced. `uncertainties` are columns
         of numbers, higher = more ambiguous. Raises FolderError where the file cannot be read or nothing matches.
         """
-        matched = self.own.match(file, name=name, path_column=path_column, paths=paths, uncertainties=uncertainties)
-        self.own.keep(matched)
+        matched = self.user_table.match(
+            file, name=name, path_column=path_column, paths=paths, uncertainties=uncertainties
+        )
+        self.user_table.keep(matched)
         return matched
 
     def remove_columns(self, name: str) -> None:
         """Take away what an import brought. Raises ImageSetError where there is none of this name."""
-        self.own.remove(name)
+        self.user_table.remove(name)
 
-    def own_columns(self) -> tuple[OwnColumn, ...]:
+    def user_columns(self) -> tuple[UserColumn, ...]:
         """The user's columns of `table()`: name, kind, how many pictures have a value, and the import's name."""
-        return self.own.columns()
+        return self.user_table.columns()
 
     def use_labels(self, chosen: str | None) -> None:
         """Choose what `label` is: "folders" (as at first), None for no labels, or one of the user's own columns."""
-        self.own.use_labels(chosen)
+        self.user_table.use_labels(chosen)
 
     def reasons(self, ids: Iterable[int] | None = None) -> pd.DataFrame:
         """Why pictures (default: all) are ambiguous, one row a reason: id, reason, strength (0 to 1), detail."""
-        return self._reasoned.reasons(self.own.table(), ids)
+        return self._reasoned.reasons(self.user_table.table(), ids)
 
     def heat(self, image_id: int) -> Heat:
         """Which part of a picture its uncertainty comes from (entropy, without a head): 37 forward passes."""
         return heat_of(self.model, read_query(self.file_of(image_id), self.space.preprocessing))
 
     @cached_property
-    def own(self) -> OwnTable:
+    def user_table(self) -> UserColumns:
         """The table with what the user brought, and the ways to bring it."""
         stands_in = self.source.is_given
-        return OwnTable(self._joined, self._files, self._store, root=self.root, stands_in=stands_in)
+        return UserColumns(self._joined, self._files, self._store, root=self.root, stands_in=stands_in)
 
     def embeddings(self) -> NDArray[np.float32]:
         """Embeddings (N, D) float32, rows in the order of `table()`."""
@@ -400,7 +402,7 @@ class ImageSet:
 
     @property
     def _frame(self) -> pd.DataFrame:
-        return self._decided.joined(self._reasoned.joined(self.own.table()))
+        return self._decided.joined(self._reasoned.joined(self.user_table.table()))
 
     @cached_property
     def _reasoned(self) -> ReasonedTable:

@@ -61,11 +61,17 @@ class Set:
         embedding = self.embedding[first].astype(np.float16)
         return build_graph(Embeddings(keys, embedding, np.zeros(len(keys), np.float32)), k=self.k)
 
-    def counted(self, *, own: Sequence[str] = ()) -> Counted | None:
+    def counted(self, *, user_measures: Sequence[str] = ()) -> Counted | None:
         graph = self.graph()
         value = confusability(graph.position, graph.similarity, twin_groups(graph))
         table = self.table.assign(confusability=value[positions_of(self.contents, graph.content)])
-        return counted(table, self.contents, graph=graph, embeddings=lambda: self.embedding.astype(np.float16), own=own)
+        return counted(
+            table,
+            self.contents,
+            graph=graph,
+            embeddings=lambda: self.embedding.astype(np.float16),
+            user_measures=user_measures,
+        )
 
     def some(self) -> Counted:
         found = self.counted()
@@ -158,7 +164,7 @@ def test_a_users_own_uncertainty_is_measured_where_enough_pictures_have_it() -> 
     given = Set()
     given.table["risk"] = np.where(np.arange(COUNT) % 10 == 0, np.nan, np.arange(COUNT))
     given.table["rare"] = np.where(np.arange(COUNT) % 3 == 0, 1.0, np.nan)
-    found = given.counted(own=("risk", "rare"))
+    found = given.counted(user_measures=("risk", "rare"))
     assert found is not None
     assert list(found.values) == [*given.some().values, "risk"]
     assert len(found) == COUNT * 9 // 10

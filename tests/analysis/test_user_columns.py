@@ -58,13 +58,13 @@ class TestTheTable:
 
     def test_they_are_told_with_kind_and_count(self, image_set: ImageSet) -> None:
         image_set.add_columns(table_of(a=[1, 2, 3, 4, 5, None], b=list("xyxyxy")), name="run 1", uncertainties=["a"])
-        told = [(c.name, c.kind, c.known, c.source, c.is_uncertainty) for c in image_set.own_columns()]
+        told = [(c.name, c.kind, c.known, c.source, c.is_uncertainty) for c in image_set.user_columns()]
         assert told == [("a", "numeric", 5, "run 1", True), ("b", "categorical", 6, "run 1", False)]
 
     def test_a_name_that_is_taken_gets_the_imports_in_front(self, image_set: ImageSet) -> None:
         image_set.add_columns(table_of(similarity=[1.0] * 6, width=[2] * 6, new=[3] * 6), name="one")
         image_set.add_columns(table_of(new=[4] * 6), name="two")
-        names = [column.name for column in image_set.own_columns()]
+        names = [column.name for column in image_set.user_columns()]
         assert names == ["one_similarity", "one_width", "new", "two_new"]
         assert image_set.table()["width"].unique().tolist() == [64]
         assert len(image_set.search(int(image_set.table()["id"].iloc[0]))) == 5  # has a `similarity` of its own
@@ -82,7 +82,7 @@ class TestTheTable:
 
     def test_nothing_is_joined_again_while_nothing_changes(self, image_set: ImageSet) -> None:
         image_set.add_columns(table_of(a=[1] * 6))
-        assert image_set.own.table() is image_set.own.table()
+        assert image_set.user_table.table() is image_set.user_table.table()
 
     def test_a_damaged_import_says_how_to_get_rid_of_it(self, image_set: ImageSet, tmp_path: Path) -> None:
         image_set.add_columns(table_of(a=[1] * 6))
@@ -159,7 +159,7 @@ class TestLogits:
         assert table["own_entropy"].to_numpy() == pytest.approx([0.8018, np.log(3)], abs=1e-4)
         assert table["own_max_probability"].to_numpy() == pytest.approx([0.3, 2 / 3])
         assert table["own_margin"].to_numpy() == pytest.approx([0.5, 1])
-        assert all(column.is_uncertainty for column in image_set.own_columns())
+        assert all(column.is_uncertainty for column in image_set.user_columns())
 
     def test_margin_against_a_naive_loop(self) -> None:
         logits = np.random.default_rng(0).normal(0, 3, (50, 7))
@@ -184,7 +184,7 @@ class TestLabels:
         image_set.use_labels("number")
         assert image_set.table().set_index("path")["label"].loc[NAMES].tolist() == ["1", "2", "3", "1", "2", "2.5"]
         again = given(tmp_path / "zoo", home=tmp_path / "home")
-        assert again.own.label_source == "number"
+        assert again.user_table.label_source == "number"
         again.use_labels(None)
         assert again.table()["label"].isna().all()
         again.use_labels("folders")
@@ -198,14 +198,14 @@ class TestLabels:
         image_set.add_columns(table_of(kind=list("ababab")))
         image_set.use_labels("kind")
         image_set.remove_columns("mine")
-        assert image_set.own.label_source == "folders"
+        assert image_set.user_table.label_source == "folders"
         assert image_set.table()["label"].nunique() == 2
 
     def test_folders_are_the_label_again_when_its_column_is_replaced(self, image_set: ImageSet) -> None:
         image_set.add_columns(table_of(kind=list("ababab")))
         image_set.use_labels("kind")
-        assert image_set.own.keep(image_set.own.match(table_of(other=list("ababab"))))
-        assert image_set.own.label_source == "folders"
+        assert image_set.user_table.keep(image_set.user_table.match(table_of(other=list("ababab"))))
+        assert image_set.user_table.label_source == "folders"
 
     def test_a_column_that_was_lost_is_told(self, image_set: ImageSet) -> None:
         image_set.add_columns(table_of(kind=list("ababab")))
@@ -226,14 +226,14 @@ class TestLabels:
         with pytest.raises(ImageSetError, match="There are: 'kind'"):
             image_set.use_labels("other")
         image_set.use_labels(chosen)
-        assert image_set.own.label_source == chosen
+        assert image_set.user_table.label_source == chosen
 
     def test_a_damaged_choice_keeps_no_import(self, image_set: ImageSet) -> None:
         image_set.add_columns(table_of(kind=list("ababab")))
         image_set.workspace.set_paths(image_set.set_id).labels.write_text("{")
         image_set.remove_columns("mine")
         image_set.use_labels("folders")
-        assert image_set.own_columns() == ()
+        assert image_set.user_columns() == ()
 
 
 class TestRefused:

@@ -97,7 +97,7 @@ def look(here: Path, *, with_model: bool) -> Shown:
     shown |= {"thumbnails": sorted(image_set.thumbnails(ids).items()), "failures": image_set.failures().to_dict()}
     shown |= {
         "root": str(image_set.root),
-        "sources": image_set.own.label_source,
+        "sources": image_set.user_table.label_source,
         "tags": image_set.decisions.tag_counts(),
     }
     shown |= _undone(image_set)

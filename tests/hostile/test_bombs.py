@@ -14,17 +14,17 @@ import pytest
 
 from url_viz.errors import FolderError
 from url_viz.imaging.uploads import IncomingFile
-from url_viz.store.user_files import OwnFile, read_own
+from url_viz.store.user_files import UserFile, read_user_file
 
 ROOT = Path(__file__).parents[2]
 PICTURES = 240
 READ = """
 import json, sys, time
 from url_viz.errors import FolderError
-from url_viz.store.user_files import read_own
+from url_viz.store.user_files import read_user_file
 start, said = time.perf_counter(), ""
 try:
-    read_own(sys.argv[1], pictures=int(sys.argv[2]))
+    read_user_file(sys.argv[1], pictures=int(sys.argv[2]))
 except FolderError as error:
     said = str(error)
 seconds = time.perf_counter() - start
@@ -117,10 +117,10 @@ def test_is_refused_within_bounds(bomb: Callable[[Path], Path], tmp_path: Path) 
     assert peak_mib < 500
 
 
-def parquet(**columns: object) -> OwnFile:
+def parquet(**columns: object) -> UserFile:
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table(columns), sink)
-    return read_own(IncomingFile("mine.parquet", sink.getvalue().to_pybytes()), pictures=2)
+    return read_user_file(IncomingFile("mine.parquet", sink.getvalue().to_pybytes()), pictures=2)
 
 
 class TestOddValues:

@@ -12,30 +12,30 @@ import pytest
 
 from url_viz.errors import FolderError
 from url_viz.imaging.uploads import IncomingFile
-from url_viz.store.user_files import ARRAY, OwnFile, distinct_names, read_own
+from url_viz.store.user_files import ARRAY, UserFile, distinct_names, read_user_file
 
 
-def of_csv(text: str | bytes, **options: str) -> OwnFile:
+def of_csv(text: str | bytes, **options: str) -> UserFile:
     data = text if isinstance(text, bytes) else text.encode()
-    return read_own(IncomingFile("mine.csv", data), **options)
+    return read_user_file(IncomingFile("mine.csv", data), **options)
 
 
-def of_parquet(columns: dict[str, object]) -> OwnFile:
+def of_parquet(columns: dict[str, object]) -> UserFile:
     file = io.BytesIO()
     pq.write_table(pa.table(columns), file)
-    return read_own(IncomingFile("mine.parquet", file.getvalue()))
+    return read_user_file(IncomingFile("mine.parquet", file.getvalue()))
 
 
-def of_arrays(name: str, *, beside: IncomingFile | None = None, **arrays: np.ndarray) -> OwnFile:
+def of_arrays(name: str, *, beside: IncomingFile | None = None, **arrays: np.ndarray) -> UserFile:
     file = io.BytesIO()
     if name.endswith(".npy"):
         np.save(file, arrays["values"])
     else:
         np.savez(file, **arrays)
-    return read_own(IncomingFile(name, file.getvalue()), paths=beside)
+    return read_user_file(IncomingFile(name, file.getvalue()), paths=beside)
 
 
-def cells(found: OwnFile, name: str) -> list[object]:
+def cells(found: UserFile, name: str) -> list[object]:
     return found.columns[name].values.tolist()
 
 
@@ -140,7 +140,7 @@ class TestParquet:
 
     def test_a_damaged_one(self) -> None:
         with pytest.raises(FolderError, match="cannot be read as Parquet"):
-            read_own(IncomingFile("x.parquet", b"PAR1 and no more"))
+            read_user_file(IncomingFile("x.parquet", b"PAR1 and no more"))
 
 
 class TestArrays:
@@ -169,7 +169,7 @@ class TestArrays:
         file = io.BytesIO()
         np.save(file, np.array([{"a": 1}], dtype=object), allow_pickle=True)
         with pytest.raises(FolderError, match="cannot be read as NumPy's"):
-            read_own(IncomingFile("x.npy", file.getvalue()))
+            read_user_file(IncomingFile("x.npy", file.getvalue()))
 
     @pytest.mark.parametrize("shape", ["(10000000000000, 2)", "(2, 10000000000000)", "(-10000000000000, -1)", "(4, 2)"])
     def test_an_array_that_says_it_is_larger_than_it_is_takes_no_memory(self, shape: str) -> None:
@@ -179,18 +179,18 @@ class TestArrays:
             archive.writestr("values.npy", lie)
         for name, data in (("x.npy", lie), ("x.npz", zipped.getvalue())):
             with pytest.raises(FolderError, match="it says it is of shape"):
-                read_own(IncomingFile(name, data))
+                read_user_file(IncomingFile(name, data))
 
     def test_names_of_no_length_take_none_either(self) -> None:
         with pytest.raises(FolderError, match="it says it is of shape"):
-            read_own(IncomingFile("x.npy", header_of("(10000000000000,)", kind="<U0")))
+            read_user_file(IncomingFile("x.npy", header_of("(10000000000000,)", kind="<U0")))
 
     def test_a_file_that_unfolds_to_too_much_is_not_unfolded(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("url_viz.store.user_arrays.MOST_UNFOLDED", 1 << 20)
         file = io.BytesIO()
         np.savez_compressed(file, values=np.zeros((1 << 16, 8)))
         with pytest.raises(FolderError, match=r"unfolds to 4,194,\d+ bytes; at most 1,048,576 are read"):
-            read_own(IncomingFile("x.npz", file.getvalue()))
+            read_user_file(IncomingFile("x.npz", file.getvalue()))
 
     def test_damaged_files_end_in_a_sentence(self) -> None:
         file = io.BytesIO()
@@ -201,7 +201,7 @@ class TestArrays:
             data = np.frombuffer(whole, np.uint8).copy()
             data[rng.integers(0, len(data), 1 + seed % 4)] = rng.integers(0, 256, 1 + seed % 4)
             try:
-                found = read_own(IncomingFile("x.npz", data[: len(data) - seed % 3].tobytes()))
+                found = read_user_file(IncomingFile("x.npz", data[: len(data) - seed % 3].tobytes()))
             except FolderError:
                 continue
             assert len(found.paths) == 2
@@ -212,11 +212,11 @@ class TestArrays:
             archive.writestr("readme.txt", "no array")
         data = bytearray(file.getvalue())
         with pytest.raises(FolderError, match="magic"):
-            read_own(IncomingFile("x.npz", bytes(data)))
+            read_user_file(IncomingFile("x.npz", bytes(data)))
         data[6] |= 1  # the flag for encryption, in the member and in the directory
         data[data.index(b"PK\x01\x02") + 8] |= 1
         with pytest.raises(FolderError, match="encrypted"):
-            read_own(IncomingFile("x.npz", bytes(data)))
+            read_user_file(IncomingFile("x.npz", bytes(data)))
 
 
 def header_of(shape: str, *, kind: str = "<f8") -> bytes:
@@ -227,9 +227,9 @@ def header_of(shape: str, *, kind: str = "<f8") -> bytes:
 
 def test_a_file_that_is_not_there_or_of_another_kind(tmp_path: Path) -> None:
     with pytest.raises(FolderError, match="Cannot read"):
-        read_own(tmp_path / "none.csv")
+        read_user_file(tmp_path / "none.csv")
     with pytest.raises(FolderError, match=r"ends in one of: \.csv"):
-        read_own(IncomingFile("mine.xlsx", b"x"))
+        read_user_file(IncomingFile("mine.xlsx", b"x"))
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -33,9 +33,9 @@ def dialog(image_set: ImageSet) -> AppTest:
         import streamlit as st
 
         from url_viz.ui.cache import open_sets
-        from url_viz.ui.widgets.user_columns import own_columns_dialog
+        from url_viz.ui.widgets.user_columns import user_columns_dialog
 
-        own_columns_dialog(open_sets().get(st.session_state["a_set"], "own:mine"))
+        user_columns_dialog(open_sets().get(st.session_state["a_set"], "own:mine"))
 
     at = AppTest.from_function(script, default_timeout=30)
     at.session_state["a_set"] = image_set.set_id
@@ -69,14 +69,14 @@ def test_a_file_is_shown_before_it_is_kept_and_then_taken_away(image_set: ImageS
     assert "2 of 3 rows" in words(at)
     assert "no.jpg" in words(at)
     assert at.dataframe[0].value["risk"].tolist() == [1, 2]
-    assert image_set.own_columns() == ()  # nothing is kept yet
+    assert image_set.user_columns() == ()  # nothing is kept yet
     at.multiselect(key="own.uncertainties").set_value(["risk"]).run()
     at.button(key="own.keep").click().run()
-    assert [(c.name, c.is_uncertainty) for c in image_set.own_columns()] == [("risk", True), ("kind", False)]
+    assert [(c.name, c.is_uncertainty) for c in image_set.user_columns()] == [("risk", True), ("kind", False)]
     at = dialog(image_set)
     assert "risk, kind" in words(at)
     at.button(key="own.remove.mine").click().run()
-    assert image_set.own_columns() == ()
+    assert image_set.user_columns() == ()
 
 
 def test_the_label_is_chosen_and_kept(image_set: ImageSet) -> None:
@@ -96,11 +96,11 @@ def test_a_label_that_another_session_added_meanwhile_is_left_alone(
 ) -> None:
     image_set.add_columns(IncomingFile("mine.csv", b"path,kind\n0000.jpg,a\n0001.jpg,b\n"))
     image_set.use_labels("kind")
-    monkeypatch.setattr(ImageSet, "own_columns", lambda image_set: ())  # as read just before
+    monkeypatch.setattr(ImageSet, "user_columns", lambda image_set: ())  # as read just before
     at = dialog(image_set)
     assert not at.exception
     assert at.selectbox[0].value == "kind"
-    assert image_set.own.label_source == "kind"
+    assert image_set.user_table.label_source == "kind"
 
 
 def test_a_damaged_import_is_a_sentence_in_the_dialog(image_set: ImageSet) -> None:
@@ -124,7 +124,7 @@ def test_a_damaged_import_is_a_sentence_in_the_dialog(image_set: ImageSet) -> No
 def test_a_hostile_file_ends_in_a_sentence_without_markup(image_set: ImageSet, text: str, said: str) -> None:
     at = drop(dialog(image_set), text)
     assert said in at.error[0].value
-    assert not image_set.own_columns()
+    assert not image_set.user_columns()
 
 
 def test_pages_say_what_a_users_own_embeddings_cannot(image_set: ImageSet) -> None:

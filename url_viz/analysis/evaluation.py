@@ -24,13 +24,13 @@ from url_viz.rows import normalised
 from url_viz.store.tables import Graph, positions_of
 
 NEAREST = "nearest_similarity"
-OWN = ("uncertainty", "confusability", "fusion")
+OURS = ("uncertainty", "confusability", "fusion")
 BASELINES = ("entropy", "inverse_norm", NEAREST, "nearest_gap")
-MEASURES = OWN + BASELINES
+MEASURES = OURS + BASELINES
 """All measures, each higher = less to be trusted; the last two are minus the nearest similarity, and minus the gap."""
 
 MOST_RESAMPLES, FEWEST_RESAMPLES = 1000, 200
-FEWEST_OF_OWN = 0.5
+FEWEST_OF_USER = 0.5
 ROWS_RESAMPLED = 20_000_000
 DECILES = 10
 _NORMAL_975 = 1.959963984540054
@@ -126,13 +126,13 @@ def counted(
     *,
     graph: Graph,
     embeddings: Callable[[], NDArray[np.floating]],
-    own: Sequence[str] = (),
+    user_measures: Sequence[str] = (),
 ) -> Counted | None:
     """The pictures of `ImageSet.table()` to count, with content keys (N,) in its order; None where there are too few.
 
-    Copies count once, as in `insight.evidence`. `embeddings` gives (N, D), and is asked only where all of a picture's
-    neighbours in the graph are without a class, so that its nearest has to be searched. `own` are uncertainties of the
-    user's among the columns; one that fewer than half of the pictures have is passed over, as it would leave out most.
+    Copies count once, as in `selective_retrieval`. `embeddings` gives (N, D), and is asked only where all of a
+    picture's neighbours in the graph are without a class, so that its nearest has to be searched. `user_measures` are columns
+    that a user brought; one that fewer than half of the pictures have is passed over, as it would leave out most.
     """
     database = _database(table, contents, graph)
     if len(database) < FEWEST_PICTURES or table["label"].iloc[database].nunique() < 2:
@@ -141,8 +141,8 @@ def counted(
     fusion = _fusion(table, contents, graph)
     values = _values(table.iloc[database], similarity) | {"fusion": _of_rows(fusion, contents[database], graph)}
     known = {name: values[name] for name in MEASURES if np.isfinite(values[name]).any()}
-    brought = {name: table[name].iloc[database].to_numpy(np.float64) for name in own}
-    known |= {name: one for name, one in brought.items() if np.isfinite(one).mean() >= FEWEST_OF_OWN}
+    brought = {name: table[name].iloc[database].to_numpy(np.float64) for name in user_measures}
+    known |= {name: one for name, one in brought.items() if np.isfinite(one).mean() >= FEWEST_OF_USER}
     has_all = np.logical_and.reduce([np.isfinite(one) for one in known.values()])
     if has_all.sum() < FEWEST_PICTURES:
         return None

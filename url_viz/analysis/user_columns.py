@@ -22,7 +22,7 @@ from url_viz.store.damage import full_disk_is_told
 from url_viz.store.reader import Store
 from url_viz.store.user_cells import Kind, Values, as_text
 from url_viz.store.user_columns import FOLDERS, Column, Import
-from url_viz.store.user_files import ARRAY, Matrix, OwnFile, opened, read_own
+from url_viz.store.user_files import ARRAY, Matrix, UserFile, opened, read_user_file
 from url_viz.store.user_paths import match
 
 MOST_KEPT = 200
@@ -38,7 +38,7 @@ RESERVED = frozenset(
 
 
 @dataclass(frozen=True)
-class OwnColumn:
+class UserColumn:
     """A column of the user's own as it stands in the table: how many pictures have a value, and where it is from."""
 
     name: str
@@ -74,7 +74,7 @@ class Prepared:
     """
 
     content: Import
-    columns: tuple[OwnColumn, ...]
+    columns: tuple[UserColumn, ...]
     names: Mapping[str, str]
     rows: int
     examples: tuple[str, ...]
@@ -126,7 +126,7 @@ def prepare(
     gets the import's name in front. Raises FolderError where nothing matches or nothing can be kept.
     """
     source = opened(file)
-    found = _with_measures(read_own(source, path_column=path_column, paths=paths, pictures=len(pictures)))
+    found = _with_measures(read_user_file(source, path_column=path_column, paths=paths, pictures=len(pictures)))
     called = kept.import_name(name if name is not None else Path(source.name).stem)
     matched = match(found.paths, pictures.paths, root=pictures.root)
     if not matched.count:
@@ -160,7 +160,7 @@ def _taken(values: Values, rows: NDArray[np.bool_]) -> Values:
     return replace(values, values=values.values[rows])
 
 
-def _with_measures(found: OwnFile) -> OwnFile:
+def _with_measures(found: UserFile) -> UserFile:
     """The file with its logits made into measures. Raises FolderError where no column is left."""
     columns, left_out = dict(found.columns), list(found.left_out)
     for name, rows in found.lists.items():
@@ -186,7 +186,7 @@ def _of_logits(measure: str, rows: Matrix) -> Values:
     return Values("numeric", values)
 
 
-def _check_uncertainties(found: OwnFile, uncertainties: Collection[str]) -> None:
+def _check_uncertainties(found: UserFile, uncertainties: Collection[str]) -> None:
     numeric = [name for name, one in found.columns.items() if one.kind == "numeric"]
     for name in uncertainties:
         if name not in numeric:
@@ -196,7 +196,7 @@ def _check_uncertainties(found: OwnFile, uncertainties: Collection[str]) -> None
             )
 
 
-def _nothing_matches(found: OwnFile, pictures: Pictures) -> str:
+def _nothing_matches(found: UserFile, pictures: Pictures) -> str:
     theirs = ", ".join(map(repr, found.paths[:3]))
     ours = ", ".join(repr(display_name(path)) for path in sorted(pictures.paths)[:3])
     return (
@@ -217,12 +217,12 @@ def _free(name: str, source: str, taken: Collection[str]) -> str:
     return unique
 
 
-def _told(one: Import) -> Iterable[OwnColumn]:
+def _told(one: Import) -> Iterable[UserColumn]:
     for name, values in one.columns.items():
-        yield OwnColumn(name, values.kind, values.known, one.name, name in one.uncertainties)
+        yield UserColumn(name, values.kind, values.known, one.name, name in one.uncertainties)
 
 
-class OwnTable:
+class UserColumns:
     """The table of a snapshot with the user's columns at its end, joined again only when they change."""
 
     def __init__(self, base: Frame, files: pa.Table, store: Store, *, root: Path, stands_in: bool) -> None:
@@ -312,7 +312,7 @@ class OwnTable:
         """The joined table; not a copy."""
         return self._now().table
 
-    def columns(self) -> tuple[OwnColumn, ...]:
+    def columns(self) -> tuple[UserColumn, ...]:
         """The user's columns, as they stand in the table."""
         return self._now().columns
 
@@ -344,10 +344,10 @@ class OwnTable:
             table = pd.concat([table, pd.DataFrame(added)], axis=1)
         return _Joined(version, table, tuple(told), source)
 
-    def _imported(self) -> tuple[dict[str, Column], list[OwnColumn]]:
+    def _imported(self) -> tuple[dict[str, Column], list[UserColumn]]:
         base = self._base
         added: dict[str, Column] = {}
-        told: list[OwnColumn] = []
+        told: list[UserColumn] = []
         ids = base.table["id"].to_numpy(np.int64)
         for one in kept.read_imports(self._paths):
             row = one.rows_of(ids, base.contents, present=self._present)
@@ -358,7 +358,7 @@ class OwnTable:
                 told.append(replace(column, name=name, known=int(pd.notna(values).sum())))
         return added, told
 
-    def _standing_in(self, added: Mapping[str, Column], told: list[OwnColumn]) -> dict[str, NDArray[np.float32]]:
+    def _standing_in(self, added: Mapping[str, Column], told: list[UserColumn]) -> dict[str, NDArray[np.float32]]:
         chosen = next((one.name for one in told if one.is_uncertainty), None)
         if not self._stands_in or chosen is None:
             return {}
@@ -372,7 +372,7 @@ class _Joined:
 
     version: str
     table: pd.DataFrame
-    columns: tuple[OwnColumn, ...]
+    columns: tuple[UserColumn, ...]
     label_source: str | None
 
 
@@ -398,7 +398,7 @@ def _labels(base: pd.DataFrame, added: Mapping[str, Column], source: str | None)
     return [as_text(float(value)) or None for value in values]
 
 
-def check_label(chosen: str | None, columns: Iterable[OwnColumn]) -> None:
+def check_label(chosen: str | None, columns: Iterable[UserColumn]) -> None:
     """Raise ImageSetError where `chosen` is neither `folders`, None, nor one of the user's columns."""
     names = [one.name for one in columns]
     if chosen is not None and chosen != FOLDERS and chosen not in names:

@@ -45,12 +45,12 @@ def columns(
     if what is None:
         raise UrlVizError(f"Say what to {action}: a file to add, or the name of an import (columns FOLDER list).")
     if action == "remove":
-        is_label_gone = image_set.own.remove(what)
+        is_label_gone = image_set.user_table.remove(what)
         print(f"Removed {what!r}.{_LABEL_GONE if is_label_gone else ''}")
         return
-    added = image_set.own.match(what, name=name, path_column=path_column, paths=paths, uncertainties=uncertainty)
+    added = image_set.user_table.match(what, name=name, path_column=path_column, paths=paths, uncertainties=uncertainty)
     as_label = None if label is None else added.named(label)
-    is_label_gone = image_set.own.keep(added)
+    is_label_gone = image_set.user_table.keep(added)
     print("\n".join(added.words) + (_LABEL_GONE if is_label_gone else ""))
     print(f"Added as {added.content.name!r}: {', '.join(one.name for one in added.columns)}.")
     if as_label is not None:
@@ -71,13 +71,13 @@ def given_for(folder: Path, embeddings: Path, *, paths: Path | None, model: str)
 
 
 def _list(image_set: "ImageSet") -> None:
-    found = image_set.own_columns()
+    found = image_set.user_columns()
     for one in found:
         kind = "uncertainty" if one.is_uncertainty else one.kind
         print(f"{one.name}: {kind}, {one.known:,} of {len(image_set):,} pictures, from {one.source!r}")
     if not found:
         print("No columns yet. Add some: python -m url_viz columns FOLDER add FILE")
-    print(f"The label is {_said(image_set.own.label_source)}.")
+    print(f"The label is {_said(image_set.user_table.label_source)}.")
 
 
 def labels(
@@ -90,7 +90,7 @@ def labels(
     image_set = _opened(folder, workspace)
     image_set.use_labels(None if chosen == NO_LABELS else chosen)
     classes = image_set.table()["label"].nunique()
-    print(f"The label is {_said(image_set.own.label_source)} from now on: {classes:,} classes.")
+    print(f"The label is {_said(image_set.user_table.label_source)} from now on: {classes:,} classes.")
 
 
 def _said(source: str | None) -> str:

@@ -18,7 +18,7 @@ from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
 from url_viz.imaging.preprocess import AUTHORS, Preprocessing
 from url_viz.models.backbone import Loaded, as_backbone, create_network, preprocessing_of
 from url_viz.models.head import Head, Provenance
-from url_viz.models.names import AuthorsFile, OwnWeights
+from url_viz.models.names import AuthorsFile, FinetunedWeights
 
 STATES = ("state_dict_ema", "model_ema", "state_dict", "model")
 """Where the weights are, in the order in which the authors' own loader looks."""
@@ -204,7 +204,7 @@ WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.", "backbone.", 
 State = Mapping[str, Tensor]
 
 
-def load_own(weights: OwnWeights) -> Loaded:
+def load_finetuned(weights: FinetunedWeights) -> Loaded:
     """The backbone in a checkpoint, with its classifier of however many classes, or without one.
 
     Raises CheckpointError where the file is damaged, or tensors are missing, left over or of another shape, with their
@@ -277,7 +277,7 @@ def _without(prefix: str, state: State) -> State:
     return {name.removeprefix(prefix): tensor for name, tensor in state.items()}
 
 
-def _check(state: State, expected: State, weights: OwnWeights) -> None:
+def _check(state: State, expected: State, weights: FinetunedWeights) -> None:
     wrong = {
         "lacks": [name for name in expected if name not in state],
         "has left over": [name for name in state if name not in expected],

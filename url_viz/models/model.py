@@ -20,7 +20,16 @@ from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import Failure, Picture
 from url_viz.imaging.workers import read_apart
 from url_viz.models.head import Head, load_head
-from url_viz.models.names import DEFAULT, EMBEDDED, OWN_MARK, AuthorsFile, OwnWeights, Preset, file_digest, shipped_head
+from url_viz.models.names import (
+    DEFAULT,
+    EMBEDDED,
+    FINETUNED_MARK,
+    AuthorsFile,
+    FinetunedWeights,
+    Preset,
+    file_digest,
+    shipped_head,
+)
 from url_viz.models.runtime import PRECISIONS, Outputs, Precision, Runtime, choose_device
 from url_viz.workspace import Workspace
 
@@ -39,8 +48,8 @@ GIVEN = "own:"
 class Source:
     """What a model is made of, told from its name alone, without loading it: `weights` None is the backbone's own.
 
-    `authors` says that the weights are in a checkpoint of the authors, and how pictures are prepared for it; `own` that
-    they are a user's.
+    `authors` says that the weights are in a checkpoint of the authors, and how pictures are prepared for it;
+    `finetuned` that they are a user's.
     """
 
     name: str
@@ -48,13 +57,13 @@ class Source:
     head: Head | None
     weights: Path | None = None
     authors: AuthorsFile | None = None
-    own: OwnWeights | None = None
+    finetuned: FinetunedWeights | None = None
 
     @property
     def weights_digest(self) -> str | None:
         """The digest of the exact weights, where the name tells them: by the head, or the user's own file."""
-        if self.own is not None:
-            return self.own.digest
+        if self.finetuned is not None:
+            return self.finetuned.digest
         return self.head.provenance.weights_digest if self.head else None
 
     @property
@@ -72,9 +81,9 @@ def title_of(name: str) -> str:
     """A model's name for people: `…/cats-20260101/head.safetensors` is `cats-20260101`."""
     if name.startswith(GIVEN):
         return f"{name.removeprefix(GIVEN)} (your embeddings)"
-    own = OwnWeights.named(name)
-    if own is not None:
-        return f"{own.path.name} ({own.backbone})"
+    finetuned = FinetunedWeights.named(name)
+    if finetuned is not None:
+        return f"{finetuned.path.name} ({finetuned.backbone})"
     parts = name.replace("\\", "/").split("/")
     file = parts[-1].removesuffix(".safetensors")
     return parts[-2] if file == "head" and len(parts) > 1 else file
@@ -90,9 +99,9 @@ class EmbeddingSpace:
     precision: Precision
 
     @property
-    def is_of_own_weights(self) -> bool:
+    def is_finetuned(self) -> bool:
         """Whether the weights are a user's, so that the backbone's name alone does not mean them."""
-        return self.weights_digest.startswith(OWN_MARK)
+        return self.weights_digest.startswith(FINETUNED_MARK)
 
     @property
     def key(self) -> str:
@@ -219,11 +228,13 @@ class Model:
 def resolve(name: str | Path) -> Source:
     """Tell what a model is made of from its name (zoo or timm) or the path of its checkpoint, without loading it."""
     text = str(name)
-    own = OwnWeights.named(text)
-    if own is not None:
-        if not own.path.is_file():
-            raise CheckpointError(f"There is no checkpoint {str(own.path)!r}. Give BACKBONE:PATH of a timm backbone.")
-        return Source(own.name, own.backbone, None, own.path, own=own)
+    finetuned = FinetunedWeights.named(text)
+    if finetuned is not None:
+        if not finetuned.path.is_file():
+            raise CheckpointError(
+                f"There is no checkpoint {str(finetuned.path)!r}. Give BACKBONE:PATH of a timm backbone."
+            )
+        return Source(finetuned.name, finetuned.backbone, None, finetuned.path, finetuned=finetuned)
     if text.endswith(".safetensors"):
         path = Path(text).expanduser()
         if not path.is_file():
@@ -296,10 +307,10 @@ def with_head(model: Model, source: Source) -> Model:
 
 def load_source(source: Source) -> "Loaded":
     """The backbone of a model in torch, wherever its weights lie."""
-    if source.own is not None:
-        from url_viz.models.checkpoints import load_own
+    if source.finetuned is not None:
+        from url_viz.models.checkpoints import load_finetuned
 
-        return load_own(source.own)
+        return load_finetuned(source.finetuned)
     if source.authors is not None:
         from url_viz.models.checkpoints import load_authors
 
@@ -343,8 +354,8 @@ def _prepared_name(source: Source) -> str:
     safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in source.backbone)
     if source.authors is not None:
         return f"{safe}-{source.authors.digest}"
-    if source.own is not None:
-        return f"{safe}-{source.own.digest}"
+    if source.finetuned is not None:
+        return f"{safe}-{source.finetuned.digest}"
     if source.weights is not None:
         return f"{safe}-{file_digest(source.weights)}"
     if source.backbone in EMBEDDED:

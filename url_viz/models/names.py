@@ -14,7 +14,7 @@ from url_viz.workspace import Workspace
 
 DEFAULT = "tf_efficientnet_lite0"
 HEADS = Path(__file__).parent / "heads"
-OWN_MARK = "own-"
+FINETUNED_MARK = "own-"
 """How the digest of weights begins that a user finetuned."""
 
 _HALF = (0.5, 0.5, 0.5)
@@ -126,13 +126,13 @@ class AuthorsFile:
         return digest if self.preset == "authors" else f"{digest}-{self.preset}"
 
 
-OWN_SUFFIXES = (".safetensors", *AUTHORS_SUFFIXES, ".bin")
-_OWN_NAME = re.compile(r"(?P<backbone>[A-Za-z][\w.\-]+):(?P<path>.+?)(?:@(?P<preset>\w+))?")
+FINETUNED_SUFFIXES = (".safetensors", *AUTHORS_SUFFIXES, ".bin")
+_FINETUNED_NAME = re.compile(r"(?P<backbone>[A-Za-z][\w.\-]+):(?P<path>.+?)(?:@(?P<preset>\w+))?")
 _SCHEMES = frozenset({"hf-hub", "hf_hub", "local-dir", "own", "http", "https", "file"})
 
 
 @dataclass(frozen=True)
-class OwnWeights:
+class FinetunedWeights:
     """Weights of a timm backbone that a user finetuned, named `BACKBONE:PATH`.
 
     Pictures are prepared as timm's data sheet of the backbone says; `@authors` behind the path takes ImageNet
@@ -144,10 +144,10 @@ class OwnWeights:
     preset: Preset = "timm"
 
     @classmethod
-    def named(cls, name: str) -> "OwnWeights | None":
+    def named(cls, name: str) -> "FinetunedWeights | None":
         """Tell such weights by their name; None for any other name. Raises ModelError for an unknown preprocessing."""
-        match = _OWN_NAME.fullmatch(name)
-        if match is None or match["backbone"] in _SCHEMES or not match["path"].endswith(OWN_SUFFIXES):
+        match = _FINETUNED_NAME.fullmatch(name)
+        if match is None or match["backbone"] in _SCHEMES or not match["path"].endswith(FINETUNED_SUFFIXES):
             return None
         preset = match["preset"] or "timm"
         if preset not in get_args(Preset):
@@ -163,10 +163,10 @@ class OwnWeights:
     @property
     def digest(self) -> str:
         """The file's digest, marked as a user's, so that the backbone's plain name never means these weights."""
-        return f"{OWN_MARK}{file_digest(self.path)}" + ("" if self.preset == "timm" else f"-{self.preset}")
+        return f"{FINETUNED_MARK}{file_digest(self.path)}" + ("" if self.preset == "timm" else f"-{self.preset}")
 
 
-def own_heads(workspace: Workspace) -> list[Path]:
+def workspace_heads(workspace: Workspace) -> list[Path]:
     """The heads that were finetuned in a workspace, the latest first."""
     found = workspace.heads.glob("*/head.safetensors")
     return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)

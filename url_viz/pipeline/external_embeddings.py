@@ -20,7 +20,7 @@ from url_viz.models.model import GIVEN, LARGEST, EmbeddingSpace, Source
 from url_viz.models.runtime import Outputs
 from url_viz.store.user_arrays import MOST_NUMBERS
 from url_viz.store.user_columns import import_name
-from url_viz.store.user_files import Matrix, OwnFile, opened, read_own
+from url_viz.store.user_files import Matrix, UserFile, opened, read_user_file
 from url_viz.store.user_paths import match
 
 SMALL = 1e-3
@@ -69,7 +69,7 @@ def given_embeddings(
     """
     source = opened(file)
     beside = None if paths is None else opened(paths)
-    own = read_own(source, paths=beside, path_column=path_column, pictures=len(found.files))
+    own = read_user_file(source, paths=beside, path_column=path_column, pictures=len(found.files))
     matrix = _matrix(own)
     matched = match(own.paths, [one.path for one in found.files], root=found.root)
     if not matched.count:
@@ -100,7 +100,7 @@ def in_float16(matrix: Matrix) -> tuple[NDArray[np.float16], int]:
     return rows.astype(np.float16), int(needs.sum())
 
 
-def _matrix(own: OwnFile) -> Matrix:
+def _matrix(own: UserFile) -> Matrix:
     """The one matrix of a file that can be embeddings. Raises FolderError where there is none, or a value is none."""
     likely = [name for name in own.lists if any(word in name.casefold() for word in _EMBEDDING_NAMES)]
     names = likely if len(likely) == 1 else list(own.lists)
@@ -121,7 +121,7 @@ def _matrix(own: OwnFile) -> Matrix:
     return matrix
 
 
-def _words(own: OwnFile, count: int, examples: tuple[str, ...], files: int, scaled: int) -> tuple[str, ...]:
+def _words(own: UserFile, count: int, examples: tuple[str, ...], files: int, scaled: int) -> tuple[str, ...]:
     said = [f"{count:,} of {len(own.paths):,} rows of {own.name!r} are of a picture of this folder."]
     if examples:
         said.append(f"No picture was found for {', '.join(map(repr, examples))}.")

@@ -38,7 +38,7 @@ class About:
     def space(self, backbone: str, *, weights_digest: str | None = None) -> EmbeddingSpace | None:
         """The latest space of this backbone and these weights; where they are not told, of any but a user's own."""
         for space in reversed(self.spaces):
-            fits = weights_digest == space.weights_digest if weights_digest else not space.is_of_own_weights
+            fits = weights_digest == space.weights_digest if weights_digest else not space.is_finetuned
             if space.backbone == backbone and fits:
                 return space
         return None

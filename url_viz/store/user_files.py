@@ -31,7 +31,7 @@ PATH_NAMES = (
 )
 """What a column of paths is called, the likeliest first; letters of either case."""
 ARRAY = "array"
-"""What the matrix of a .npy or .npz file is called among `OwnFile.lists`."""
+"""What the matrix of a .npy or .npz file is called among `UserFile.lists`."""
 MOST_COLUMNS = 5_000
 LONGEST_CELL = 32_768
 """Bytes of a path, or of any other text in a Parquet file; what is kept is shorter."""
@@ -51,7 +51,7 @@ Matrix = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
-class OwnFile:
+class UserFile:
     """What a file holds of N pictures: `paths` (N) as they are written there, and columns by name.
 
     `columns` are numbers or text; `lists` (N, C) are cells that hold C numbers each, columns `logit_0…` put together
@@ -99,13 +99,13 @@ def opened(file: str | Path | IncomingFile) -> IncomingFile:
         raise FolderError(f"Cannot read {str(path)!r}: {error.strerror or error}. Give the path of a file.") from error
 
 
-def read_own(
+def read_user_file(
     file: str | Path | IncomingFile,
     *,
     path_column: str | None = None,
     paths: str | Path | IncomingFile | None = None,
     pictures: int = 0,
-) -> OwnFile:
+) -> UserFile:
     """Read a CSV, Parquet, .npy or .npz file; `path_column` names the column of paths where its name does not tell.
 
     An array (N, C) has its paths beside it: in `paths` (one a line, or a table), or as text in the same .npz. How far
@@ -128,7 +128,7 @@ def read_own(
     raise FolderError(f"{source.name!r} is no table by its name. Give a file that ends in one of: {known}.")
 
 
-def _of_csv(source: IncomingFile, path_column: str | None) -> OwnFile:
+def _of_csv(source: IncomingFile, path_column: str | None) -> UserFile:
     text = _decoded(source)
     separator = _separator_of(text)
     frame = _parsed(source.name, text, separator)
@@ -230,7 +230,7 @@ def _take_logits(found: _Sorted, names: list[str], columns: list[pd.Series]) -> 
     found.lists["logits"] = np.stack([one.values for one in numbers if isinstance(one, Values)], axis=1)
 
 
-def _of_parquet(source: IncomingFile, path_column: str | None, pictures: int) -> OwnFile:
+def _of_parquet(source: IncomingFile, path_column: str | None, pictures: int) -> UserFile:
     table = _parquet_table(source, pictures)
     names = distinct_names(table.column_names)
     at = _place_of_paths(source.name, names, path_column)
@@ -370,7 +370,7 @@ def _of_dictionary(chunk: pa.DictionaryArray) -> NDArray[np.object_]:
     return cells
 
 
-def _of_arrays(source: IncomingFile, beside: IncomingFile | None, path_column: str | None, pictures: int) -> OwnFile:
+def _of_arrays(source: IncomingFile, beside: IncomingFile | None, path_column: str | None, pictures: int) -> UserFile:
     matrix, own_paths = _arrays(source, pictures)
     if beside is not None:
         paths = _path_list(beside, path_column, pictures)
@@ -405,11 +405,11 @@ def _path_list(source: IncomingFile, path_column: str | None, pictures: int) -> 
     """Paths from a file: one a line where it is plain text, else the column of paths of a table."""
     if Path(source.name).suffix.lower() == ".txt":
         return [line.strip() for line in _decoded(source).splitlines() if line.strip()]
-    return list(read_own(source, path_column=path_column, pictures=pictures).paths)
+    return list(read_user_file(source, path_column=path_column, pictures=pictures).paths)
 
 
-def _done(name: str, path_column: str, paths: list[str], found: _Sorted) -> OwnFile:
-    return OwnFile(name, path_column, tuple(paths), found.columns, found.lists, tuple(found.left_out))
+def _done(name: str, path_column: str, paths: list[str], found: _Sorted) -> UserFile:
+    return UserFile(name, path_column, tuple(paths), found.columns, found.lists, tuple(found.left_out))
 
 
 def _some(names: list[str], count: int = 12) -> str:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from url_viz.errors import FolderError, NotAllowedError
-from url_viz.models.names import AuthorsFile, OwnWeights
+from url_viz.models.names import AuthorsFile, FinetunedWeights
 from url_viz.workspace import Workspace
 
 ROOTS_VARIABLE = "URL_VIZ_ROOTS"
@@ -52,7 +52,7 @@ def allowed_model(name: str) -> str:
 
 def _file_in(name: str) -> Path | None:
     """The file or folder that a model's name leads to; None where it is a plain name."""
-    own, authors = OwnWeights.named(name), AuthorsFile.named(name)
+    own, authors = FinetunedWeights.named(name), AuthorsFile.named(name)
     if own is not None or authors is not None:
         return own.path if own is not None else authors.path if authors is not None else None
     _, is_local, folder = name.partition("local-dir:")

@@ -67,7 +67,7 @@ class HeldMasks:
 held_masks = HeldMasks()
 
 
-class OwnSocketsOnly:
+class SameOriginSockets:
     """Refuses a WebSocket whose Origin is another host or port than the one it was opened on (403)."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -184,7 +184,7 @@ def middleware() -> list[Middleware]:
     hosts = ["localhost", "127.0.0.1", "[::1]", *named]
     return [
         Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
-        Middleware(OwnSocketsOnly),
+        Middleware(SameOriginSockets),
     ]
 
 

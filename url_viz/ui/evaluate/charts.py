@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from url_viz.analysis.evaluation import DECILES, OWN, Counted, Deciles, Measured
+from url_viz.analysis.evaluation import DECILES, OURS, Counted, Deciles, Measured
 from url_viz.analysis.metrics import Interval
 from url_viz.ui.widgets.charts import quiet
 
@@ -33,7 +33,7 @@ COLOURS = {
 _BROUGHT = "#cc79a7"
 _GREY = "#8b95a5"
 _WHISKER = "#7a8494"
-_SHOWN_AT_FIRST = (*OWN, "nearest_similarity")
+_SHOWN_AT_FIRST = (*OURS, "nearest_similarity")
 
 
 def title_of(measure: str) -> str:

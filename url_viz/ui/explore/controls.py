@@ -117,7 +117,7 @@ def _take_other() -> None:
 
 def _pick_with_classes(image_set: ImageSet) -> None:
     """Whether class folders are classes; kept with the set, so that all pages follow."""
-    own = image_set.own
+    own = image_set.user_table
     if not own.has_class_folders or own.label_source not in (FOLDERS, None):
         return
     st.session_state["view.with_classes"] = own.label_source == FOLDERS

@@ -23,7 +23,7 @@ from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.map import MapEvent
 from url_viz.ui.widgets.reading import set_name
 from url_viz.ui.widgets.tiles import Scope, Sides, measures_of, page_of, scoped, sides, tiles
-from url_viz.ui.widgets.user_columns import show_own_columns
+from url_viz.ui.widgets.user_columns import show_user_columns
 
 TILES_A_PAGE = 12
 
@@ -40,7 +40,7 @@ def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) -
         st.subheader(escape(set_name(image_set.root)), anchor=False, width="content")
         st.caption(escape(" · ".join(facts)), width="content")
         st.space("stretch")
-        show_own_columns(image_set)
+        show_user_columns(image_set)
         _show_exports(image_set, table, rows)
     if image_set.head is None:
         st.info(

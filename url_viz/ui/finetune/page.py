@@ -54,7 +54,7 @@ def default_config(image_set: ImageSet) -> FinetuneConfig:
     return FinetuneConfig(
         data=f"folder:{image_set.root}",
         out=Workspace.at().heads,
-        model=image_set.source.name if image_set.source.own is not None else image_set.space.backbone,
+        model=image_set.source.name if image_set.source.finetuned is not None else image_set.space.backbone,
         precision=image_set.space.precision,
     )
 
@@ -108,7 +108,7 @@ def show_adapt(image_set: ImageSet) -> None:
 
 def show_options(image_set: ImageSet) -> None:
     """The same with every option, made from the command's own config."""
-    has_labels = image_set.own.label_source == FOLDERS and bool(image_set.table()["label"].notna().any())
+    has_labels = image_set.user_table.label_source == FOLDERS and bool(image_set.table()["label"].notna().any())
     with st.expander("All options", icon=":material/tune:"):
         try:
             config = show_form(default_config(image_set), key="finetune", leave_out=("data", "out", "model"))
@@ -116,7 +116,7 @@ def show_options(image_set: ImageSet) -> None:
             show_error(f"These do not go together: {error}")
             return
         if config.mode == "labels" and not has_labels:
-            is_chosen = image_set.own.label_source != FOLDERS
+            is_chosen = image_set.user_table.label_source != FOLDERS
             why = "The label is not the class folder" if is_chosen else "This set has no class folders"
             st.warning(f"{escape(why)}: the mode labels needs them.")
         st.caption(escape(estimate(config, len(image_set))))

@@ -121,7 +121,7 @@ def _facts(image_set: ImageSet, row: dict[str, object]) -> pd.DataFrame:
         rows.append(("Nearest neighbour", f"cosine {nearest:.3f}"))
     if row["tags"]:
         rows.append(("Tags", str(row["tags"])))
-    rows += [(one.name, str(row[one.name])) for one in image_set.own_columns() if row[one.name] == row[one.name]]
+    rows += [(one.name, str(row[one.name])) for one in image_set.user_columns() if row[one.name] == row[one.name]]
     head = image_set.head
     rows.append(("Model", image_set.source.name + (f", head {head.digest[:8]}" if head else ", no head")))
     return pd.DataFrame(rows, columns=["Fact", "Value"])

@@ -21,19 +21,19 @@ _ENDINGS = [ending.removeprefix(".") for ending in (*CSV_ENDINGS, *PARQUET_ENDIN
 _MATCHED = "own.matched"
 
 
-def show_own_columns(image_set: ImageSet) -> None:
+def show_user_columns(image_set: ImageSet) -> None:
     """The button that opens the dialog for the user's own columns; how many there are stands on it."""
-    count = len(image_set.own_columns())
+    count = len(image_set.user_columns())
     label = f"Your columns ({count:,})" if count else "Add columns"
     if st.button(
         label, icon=":material/table_chart:", key="own.open", help="Columns of a CSV or Parquet file, by path"
     ):
         st.session_state.pop(_MATCHED, None)
-        own_columns_dialog(image_set)
+        user_columns_dialog(image_set)
 
 
 @st.dialog("Your own columns", width="large")
-def own_columns_dialog(image_set: ImageSet) -> None:
+def user_columns_dialog(image_set: ImageSet) -> None:
     """Add columns from a file, choose the label, and take away what was added."""
     st.caption(
         "A table with one row a picture: a column of paths, and any columns of numbers or text. They become columns "
@@ -71,7 +71,7 @@ def _add(image_set: ImageSet) -> None:
     )
     if st.button("Keep these columns", type="primary", key="own.keep", icon=":material/check:"):
         try:
-            image_set.own.keep(_matched(image_set, dropped, asked, tuple(marked)))
+            image_set.user_table.keep(_matched(image_set, dropped, asked, tuple(marked)))
         except UrlVizError as error:
             show_error(error)
         else:
@@ -84,7 +84,7 @@ def _matched(image_set: ImageSet, file: UploadedFile, path_column: str | None, m
     known = st.session_state.get(_MATCHED)
     if known is None or known[0] != key:
         incoming = IncomingFile(file.name, file.getvalue())
-        known = (key, image_set.own.match(incoming, path_column=path_column, uncertainties=marked))
+        known = (key, image_set.user_table.match(incoming, path_column=path_column, uncertainties=marked))
         st.session_state[_MATCHED] = known
     found = known[1]
     assert isinstance(found, Prepared)
@@ -103,8 +103,8 @@ def _show_matched(found: Prepared) -> None:
 
 def _pick_label(image_set: ImageSet) -> None:
     """What the label is; written when it is changed."""
-    names = [one.name for one in image_set.own_columns()]
-    source = image_set.own.label_source or NONE  # another session may have added it since, or taken it away
+    names = [one.name for one in image_set.user_columns()]
+    source = image_set.user_table.label_source or NONE  # another session may have added it since, or taken it away
     options = list(dict.fromkeys([FOLDERS, NONE, *names, source]))
     picked = st.selectbox(
         "The label of a picture",
@@ -121,7 +121,7 @@ def _pick_label(image_set: ImageSet) -> None:
 
 def _show_kept(image_set: ImageSet) -> None:
     """The imports that are kept, each with its columns and a button that takes it away."""
-    columns = image_set.own_columns()
+    columns = image_set.user_columns()
     for source in dict.fromkeys(one.source for one in columns):
         mine = [one for one in columns if one.source == source]
         known = max(one.known for one in mine)
