@@ -10,8 +10,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+OURS = re.compile(r"`((?:url_viz|training|tools|pages|tests|benchmarks|docs)/[\w./]*)`")
+NAME = re.compile(r"`([\w.]+)`")
+IN_FILE = re.compile(r"`([\w/]+/\w+\.(?:py|js))`: ((?:`[\w.]+`(?:, | and )?)+)")
+"""A file, a colon, and names of what is in it."""
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
 COMMAND = re.compile(r"^ {4}python -m ((?:url_viz|training|tools)\b.*)$", re.MULTILINE)
 
 
@@ -25,6 +33,31 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in LINK.findall(page.read_text()):
         if not target.startswith(("http://", "https://")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_pages_name_are_there(page: Path) -> None:
+    named = [name for name in OURS.findall(page.read_text()) if "NAME" not in name]
+    gone = [name for name in named if not (ROOT / name).exists()]
+    assert not gone, f"{page.name} names {gone}"
+
+
+def test_what_the_architecture_names_in_a_file_is_in_it() -> None:
+    found = [(file, name) for file, names in IN_FILE.findall(ARCHITECTURE.read_text()) for name in NAME.findall(names)]
+    assert len(found) > 20
+    gone = [(file, name) for file, name in found if name.split(".")[-1] not in (ROOT / file).read_text()]
+    assert not gone
+
+
+def test_the_architecture_has_a_line_for_every_file() -> None:
+    sections = re.findall(r"^### `(\S+)`\n(.*?)(?=^#)", ARCHITECTURE.read_text(), re.MULTILINE | re.DOTALL)
+    assert len(sections) > 5
+    for folder, text in sections:
+        told = {
+            name for row in re.findall(r"^\|(.*?)\|", text, re.MULTILINE) for name in re.findall(r"`(\S+\.py)`", row)
+        }
+        there = {path.name for path in (ROOT / folder).glob("*.py")} - {"__init__.py"}
+        assert told == there, f"{ARCHITECTURE.name} on {folder}: not told {there - told}, not there {told - there}"
 
 
 @cache
