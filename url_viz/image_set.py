@@ -120,7 +120,7 @@ class ImageSet:
 
         id, path (for people; odd bytes escaped), label (class folder, or what `use_labels` chose), width, height,
         uncertainty and its percentile, confusability and its percentile, entropy (nats) and inverse_norm (baselines),
-        nearest_similarity, twin_group, what `images.measures` measures, x, y; the user's own columns; reasons;
+        nearest_similarity, twin_group, what `url_viz.imaging.quality` measures, x, y; the user's own columns; reasons;
         decision and tags. All values of ours are higher = more ambiguous, but for nearest_similarity and the
         measures; nan where there is none.
         """

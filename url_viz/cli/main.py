@@ -1,4 +1,4 @@
-"""The command line: models, embed, rank, search, export, demo, and those of `commands`; thin over what Python has."""
+"""The command line: models, embed, rank, search, demo, and those of the files beside it; thin over what Python has."""
 
 import os
 import sys

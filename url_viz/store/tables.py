@@ -30,7 +30,7 @@ MEASURES = pa.schema(
         *(pa.field(name, pa.float32()) for name in MEASURED),
     ]
 )
-"""One row a distinct content: what `images.measures.Measures` holds."""
+"""One row a distinct content: what `url_viz.imaging.quality.Measures` holds."""
 
 COORDINATES = pa.schema(
     [

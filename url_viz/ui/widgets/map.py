@@ -35,7 +35,7 @@ class MapView:
     ("Decision") where they are not classes, and `class_colours` (`#rrggbb`, one a name) fixes them where they have a
     meaning. `mask_url` answers with a mask (`url_viz.ui.points`) of what the filters keep; what they leave out is
     drawn `left_out`: dimmed or not at all. `representatives_url` answers with the pictures that stand for regions
-    (`url_viz.ui.representatives`); the map offers to show them. `style` draws points; fog, where the certain are small
+    (`ImageSet.representatives`); the map offers to show them. `style` draws points; fog, where the certain are small
     and crisp and the ambiguous large and faint; or shades of density. `size_by_measure` lets points grow with it.
     """
 
