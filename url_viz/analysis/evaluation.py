@@ -131,8 +131,9 @@ def counted(
     """The pictures of `ImageSet.table()` to count, with content keys (N,) in its order; None where there are too few.
 
     Copies count once, as in `selective_retrieval`. `embeddings` gives (N, D), and is asked only where all of a
-    picture's neighbours in the graph are without a class, so that its nearest has to be searched. `user_measures` are columns
-    that a user brought; one that fewer than half of the pictures have is passed over, as it would leave out most.
+    picture's neighbours in the graph are without a class, so that its nearest has to be searched. `user_measures` are
+    columns that a user brought; one that fewer than half of the pictures have is passed over, as it would leave out
+    most.
     """
     database = _database(table, contents, graph)
     if len(database) < FEWEST_PICTURES or table["label"].iloc[database].nunique() < 2:
