@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export MPLBACKEND := Agg
 
-.PHONY: setup app test lowest fix browser screenshots bench torture heads clean
+.PHONY: setup app quick test lowest fix browser screenshots bench torture heads clean
 
 setup: $(VENV)/.dev  ## make .venv with everything the app and its checks need
 
@@ -32,6 +32,12 @@ test: $(VENV)/.dev browser  ## run every check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile -m "not torture and not browser"
 	$(BIN)/python -m pytest -m "browser and not torture"
+
+quick: $(VENV)/.dev  ## lint, types, and the tests that need no browser, no subprocess and no model: a minute at most
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not (slow or browser or torture or model)"
 
 LOWEST := build/lowest
 

@@ -14,6 +14,7 @@ from url_viz.demo import build_demo, degradations, measure, views
 from url_viz.imaging.scan import class_names, scan
 from url_viz.workspace import Workspace
 
+pytestmark = pytest.mark.slow
 KINDS = ["whole"] + [kind for kind in ("crop", "blur", "dark") for _ in range(6)]
 
 

@@ -32,6 +32,8 @@ from url_viz.jobs.process import ProcessLook, ProcessMark, look_in_proc, look_wi
 from url_viz.jobs.records import JobConfig, Processes, Result, write_record
 from url_viz.workspace import Workspace
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def done(workspace: Workspace) -> Job:

@@ -29,6 +29,8 @@ from url_viz.jobs.process import ProcessMark, mark_of
 from url_viz.jobs.records import read_result
 from url_viz.workspace import Workspace
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -24,6 +24,8 @@ from url_viz.models.model import Model, load_model, resolve
 from url_viz.models.names import AuthorsFile, file_digest
 from url_viz.models.runtime_torch import TorchRuntime
 
+pytestmark = pytest.mark.slow
+
 VIT = "vit_tiny_patch16_224.augreg_in21k"
 WITHIN = 1e-5
 

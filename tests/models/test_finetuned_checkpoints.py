@@ -21,6 +21,8 @@ from url_viz.models.head import save_head
 from url_viz.models.model import load_model, load_source, resolve, title_of
 from url_viz.models.names import FinetunedWeights, file_digest
 
+pytestmark = pytest.mark.slow
+
 TINY = "test_vit"
 """timm's smallest network: 160 px, 64 numbers a picture."""
 

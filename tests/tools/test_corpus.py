@@ -122,6 +122,7 @@ def test_a_package_is_unpacked_with_its_version(tmp_path: Path) -> None:
     assert not root.exists()
 
 
+@pytest.mark.slow
 def test_a_package_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(FolderError, match="no-such-package-anywhere"), unpacked("no-such-package-anywhere", tmp_path):
         pass

@@ -63,6 +63,7 @@ def test_both_settings_start_from_the_same_weights() -> None:
         assert torch.equal(a, b)
 
 
+@pytest.mark.slow
 def test_without_weight_both_settings_are_the_same_run_and_with_it_they_part() -> None:
     # What is left between the settings is the head's gradient in the backbone, and nothing else.
     digits = noisy_digits(1.0, 0)

@@ -25,6 +25,8 @@ from training.joint import (
 from training.probe import linear_probe
 from url_viz.models.backbone import Backbone, create_network
 
+pytestmark = pytest.mark.slow
+
 SMALL = Recipe(width=16, layer_norm=False, pairing="adjacent")
 SIZE = 32
 
