@@ -11,8 +11,9 @@ rows where they are null, are of before and are taken as they are.
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -104,11 +105,19 @@ def _words(column: pa.ChunkedArray) -> NDArray[np.uint64]:
     if pa.types.is_string(kind) or pa.types.is_binary(kind):
         if column.null_count == len(column):
             return np.zeros((len(column), 1), np.uint64)
-        texts = column.cast(pa.binary()).fill_null(b"").to_pylist()
-        return np.fromiter(map(zlib.crc32, texts), np.uint64, len(texts))[:, None]
+        return np.fromiter(map(zlib.crc32, _bytes_of(column)), np.uint64, len(column))[:, None]
     plain = column.cast(pa.uint8()) if pa.types.is_boolean(kind) else column
     values = plain.fill_null(0) if column.null_count else plain
     return _as_words(np.asarray(values.to_numpy())[:, None])
+
+
+def _bytes_of(column: pa.ChunkedArray) -> Iterator[memoryview]:
+    """The bytes of each cell, none for a missing one; views, since thumbnails are most of what a set holds."""
+    for chunk in column.cast(pa.large_binary()).fill_null(b"").chunks:
+        _, offsets, data = chunk.buffers()
+        ends = np.frombuffer(offsets, np.int64)[chunk.offset : chunk.offset + len(chunk) + 1].tolist()
+        cells = memoryview(data) if data is not None else memoryview(b"")
+        yield from (cells[start:end] for start, end in pairwise(ends))
 
 
 def _as_words(array: NDArray[np.generic]) -> NDArray[np.uint64]:
