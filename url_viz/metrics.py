@@ -1,0 +1,37 @@
+"""The public door to the figures of how well an uncertainty orders pictures: recall@1, R-AUROC, risk–coverage."""
+
+from url_viz.analysis.metrics import (
+    Interval,
+    RiskCoverage,
+    Scored,
+    auroc,
+    bootstrap_interval,
+    classification_auroc,
+    human_alignment,
+    mid_ranks,
+    mixed_r_auroc,
+    nearest_others,
+    ood_auroc,
+    r_auroc,
+    recall_at_1,
+    risk_coverage,
+    spearman,
+)
+
+__all__ = [
+    "Interval",
+    "RiskCoverage",
+    "Scored",
+    "auroc",
+    "bootstrap_interval",
+    "classification_auroc",
+    "human_alignment",
+    "mid_ranks",
+    "mixed_r_auroc",
+    "nearest_others",
+    "ood_auroc",
+    "r_auroc",
+    "recall_at_1",
+    "risk_coverage",
+    "spearman",
+]
