@@ -97,7 +97,8 @@ def test_one_command_reads_every_good_picture_and_lists_those_that_crash(crashin
 def test_a_job_of_a_page_ends_well_too(crashing: Crashing) -> None:
     """And cancelling one ends both processes of its command."""
     write_bad(crashing.folder / "a.png", ABORT)
-    home, variables = Workspace.at(crashing.workspace), {"PYTHONPATH": crashing.environment["PYTHONPATH"]}
+    home = Workspace.at(crashing.workspace)
+    variables = {"PYTHONPATH": os.pathsep.join([str(ROOT), crashing.environment["PYTHONPATH"]])}
     job = start_job(crashing.command[1:], kind="embed", title="a", workspace=home, env=variables)
     eventually(lambda: not job.status().is_live, within_s=90)
     assert job.state == "succeeded"
@@ -207,8 +208,7 @@ class TestReadApart:
 
     @pytest.mark.parametrize(("size", "says"), [(SEGFAULT, "SIGSEGV"), (EXIT, "exit status 1")])
     def test_a_crash(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], says: str) -> None:
-        crashing_environment(tmp_path)
-        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.setenv("PYTHONPATH", crashing_environment(tmp_path)["PYTHONPATH"])
         write_bad(tmp_path / "a.png", size)
         with closing(Decoders(1)) as crashing:
             reading = read_apart(os.fsencode(tmp_path / "a.png"), Preprocessing(), by=crashing)

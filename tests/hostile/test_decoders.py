@@ -54,8 +54,7 @@ def below() -> set[int]:
 def _crashing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Processes that are started from now on have the decoder that crashes."""
     decoders.close()
-    crashing_environment(tmp_path / "decoder")
-    monkeypatch.syspath_prepend(tmp_path / "decoder")
+    monkeypatch.setenv("PYTHONPATH", crashing_environment(tmp_path / "decoder")["PYTHONPATH"])
     yield
     decoders.close()
 

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from url_viz.child_environment import child_variables
 from url_viz.errors import ImageError
 from url_viz.imaging.decode import decode, format_of, read_file, take_turns
 from url_viz.imaging.digest import content_key
@@ -168,7 +169,7 @@ class _Place:
             command = [sys.executable, "-m", "url_viz.imaging.workers", str(number), *self._bounds]
             self._process = subprocess.Popen(
                 command,
-                env=_environment(),
+                env={**os.environ, **child_variables(), "OPENBLAS_NUM_THREADS": "1"},  # no needless threads
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=(number,),
@@ -195,12 +196,6 @@ def read_apart(path: bytes, preprocessing: Preprocessing, *, by: Decoders = deco
         return by.read(read_file(path), preprocessing)
     except ImageError as error:
         return Failure(str(error))
-
-
-def _environment() -> dict[str, str]:
-    """This process's own, in which the one below finds the same modules, and starts no needless threads."""
-    ours = {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path), "OPENBLAS_NUM_THREADS": "1"}
-    return {**os.environ, **ours}
 
 
 def _why_it_ended(status: int, most_s: float) -> str:

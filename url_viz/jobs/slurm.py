@@ -9,9 +9,11 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 
 from url_viz.errors import JobError
 from url_viz.files import replaced
@@ -114,31 +116,43 @@ def has_slurm() -> bool:
     return all(shutil.which(tool) for tool in TOOLS)
 
 
-def submit(paths: JobPaths, request: SlurmRequest, *, runner: Sequence[str], python_path: str) -> SlurmTicket:
+def require_submitit() -> None:
+    """Raise JobError where submitit, which only those with a cluster need, is not installed."""
+    if find_spec("submitit") is None:
+        raise JobError(
+            f"Jobs on SLURM take submitit, which {sys.executable} lacks. Run `pip install 'url-viz[slurm]'`, or "
+            "run the job on this machine."
+        )
+
+
+def submit(
+    paths: JobPaths, request: SlurmRequest, *, runner: Sequence[str], variables: Mapping[str, str]
+) -> SlurmTicket:
     """Hand the job in this folder to SLURM and keep its number in slurm.json.
 
-    `runner` are the arguments that run the job on the node, `python_path` its $PYTHONPATH. The rest of the environment
-    is this process's. Raises JobError where SLURM does not take the job, with SLURM's own words.
+    `runner` are the arguments that run the job on the node, `variables` come on top of the environment there, which is
+    this process's. Raises JobError where submitit is missing, or SLURM does not take the job, with SLURM's own words.
     """
     _write_ticket(paths, SlurmTicket(request))  # before, so that a refused job can be run again
     if not has_slurm():
         raise JobError(
             f"This machine has no SLURM ({', '.join(TOOLS)} on PATH). Run the job here, or from a login node."
         )
-    ticket = SlurmTicket(request, _sbatch(paths, request, runner=runner, python_path=python_path))
+    require_submitit()
+    ticket = SlurmTicket(request, _sbatch(paths, request, runner=runner, variables=variables))
     _write_ticket(paths, ticket)
     return ticket
 
 
-def _sbatch(paths: JobPaths, request: SlurmRequest, *, runner: Sequence[str], python_path: str) -> str:
+def _sbatch(paths: JobPaths, request: SlurmRequest, *, runner: Sequence[str], variables: Mapping[str, str]) -> str:
     """Write the batch script with submitit, submit it, and give SLURM's number for it."""
-    import submitit  # only those with a cluster need it
+    import submitit
 
     executor = submitit.SlurmExecutor(folder=paths.folder)
     executor.update_parameters(
         **_asked(request),
         job_name=f"url-viz-{paths.folder.name}",
-        setup=[f"export PYTHONPATH={shlex.quote(python_path)}"],
+        setup=[f"export {name}={shlex.quote(value)}" for name, value in variables.items()],
         use_srun=False,  # the runner itself is the batch script's process, and so hears SLURM's SIGTERM
         stderr_to_stdout=True,
         # The shell opens the log: SLURM reads %, quotes and backslashes in a path as something else.

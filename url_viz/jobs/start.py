@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from url_viz.child_environment import child_variables
 from url_viz.errors import JobError
 from url_viz.jobs import slurm
 from url_viz.jobs.control import log_tail
@@ -124,7 +125,7 @@ def _spawn_runner(job: Job) -> subprocess.Popen[bytes]:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "PYTHONPATH": _python_path()},
+                env={**os.environ, **child_variables()},
                 start_new_session=True,  # out of reach of the terminal's Ctrl-C and of its closing
             )
     except OSError as error:
@@ -135,14 +136,9 @@ def _runner_of(job: Job) -> list[str]:
     return [sys.executable, "-m", "url_viz.jobs.runner", str(job.paths.folder)]
 
 
-def _python_path() -> str:
-    """Where the runner finds this package, from whatever folder it is started."""
-    return os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
-
-
 def _submit(job: Job, request: SlurmRequest) -> None:
     try:
-        slurm.submit(job.paths, request, runner=_runner_of(job), python_path=_python_path())
+        slurm.submit(job.paths, request, runner=_runner_of(job), variables=child_variables())
     except JobError as error:
         raise _failed_start(job, str(error)) from error
 

@@ -16,12 +16,12 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from url_viz.child_environment import child_variables
 from url_viz.image_set import ImageSet, Projection
 from url_viz.pipeline.projection import FEWEST_FOR_UMAP
 from url_viz.ui.text import escape
 
 MOST_HELD = 32
-PACKAGE_AT = Path(__file__).parents[3]
 TICK_S = 0.5
 
 
@@ -129,12 +129,11 @@ class Subsets:
             ids.write_text("\n".join(map(str, subset.ids.tolist())), encoding="utf-8")
             command = [sys.executable, "-m", "url_viz", "project", str(image_set.root), str(ids), str(out)]
             command += ["--model", image_set.source.name, "--workspace", str(image_set.workspace.root)]
-            paths = os.pathsep.join([str(PACKAGE_AT), *filter(None, [os.environ.get("PYTHONPATH")])])
             self._running = subprocess.Popen(
                 command,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                env={**os.environ, "PYTHONPATH": paths},
+                env={**os.environ, **child_variables()},
             )
             complaint = self._running.communicate()[1].decode(errors="replace").strip()
             if self._running.returncode:

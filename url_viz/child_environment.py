@@ -1,0 +1,20 @@
+"""What Python processes below this one need in their environment to find this package and none of another name."""
+
+import os
+import site
+from pathlib import Path
+
+
+def child_variables() -> dict[str, str]:
+    """Variables to put on top of the environment of a process that runs `python -m` with one of our modules.
+
+    `$PYTHONSAFEPATH` keeps a `training.py` or `numpy.py` of the current folder, which is the user's, from being taken
+    for ours. `$PYTHONPATH` leads to a checkout; an installed package is found without, and its site-packages would
+    come before the standard library there.
+    """
+    package_at = Path(__file__).resolve().parents[1]
+    found = {"PYTHONSAFEPATH": "1"}
+    if package_at in {Path(path).resolve() for path in (*site.getsitepackages(), site.getusersitepackages())}:
+        return found
+    others = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path not in ("", str(package_at))]
+    return {**found, "PYTHONPATH": os.pathsep.join([str(package_at), *others])}
