@@ -1,17 +1,47 @@
-"""The command line: `python -m url_viz …`; a run of `embed` is started again where a picture takes it down."""
+"""The command line: `python -m url_viz …`, and the command `url-viz`, which without a command's name opens the app."""
 
 import os
 import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
 
 from url_viz.crash_guard import supervised
 
+ABOUT = (
+    "Without a command: open the app in the browser. Options that come first are Streamlit's then, such as "
+    "--server.port=8502 (`streamlit run --help` lists them)."
+)
 
-def _main() -> int:
-    from url_viz.cli.main import main  # large: the process above a run of `embed` does without it
 
-    return main()
+def url_viz() -> int:
+    """What the installed command `url-viz` does."""
+    arguments = sys.argv[1:]
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
+        _open_app(arguments)
+    return _run(prog="url-viz", description=ABOUT)
+
+
+def _open_app(options: Sequence[str]) -> NoReturn:
+    """Become the app's server; Streamlit finds its settings in the .streamlit folder beside its script."""
+    here = Path(__file__).resolve().parent
+    scripts = (here / "_app" / "app.py", here.parent / "app.py")  # in the wheel, in a checkout
+    script = next(path for path in scripts if path.exists())
+    # -P: Python modules in the current folder are the user's own, not what Streamlit imports.
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "streamlit", "run", str(script), *options])
+
+
+def _run(*, prog: str, description: str | None = None) -> int:
+    """Run the command that the arguments name; a run of `embed` is started again where a picture takes it down."""
+
+    def work() -> int:
+        from url_viz.cli.main import main  # large: the process above a run of `embed` does without it
+
+        return main(prog=prog, description=description)
+
+    is_supervised = sys.argv[1:2] == ["embed"] and hasattr(os, "fork")
+    return supervised(work) if is_supervised else work()
 
 
 if __name__ == "__main__":
-    is_supervised = sys.argv[1:2] == ["embed"] and hasattr(os, "fork")
-    sys.exit(supervised(_main) if is_supervised else _main())
+    sys.exit(_run(prog="python -m url_viz"))

@@ -172,10 +172,12 @@ for topic in (sets, decide, export, user_columns, reasons, compare, maps, labels
     topic.register(app)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None, *, prog: str = "python -m url_viz", description: str | None = None
+) -> int:
     """Run the command line; users' errors are one line on stderr and status 1."""
     try:
-        status = app.cli(prog="python -m url_viz", args=arguments)
+        status = app.cli(prog=prog, args=arguments, description=description)
         sys.stdout.flush()
     except UrlVizError as error:
         print(f"error: {printable(' '.join(str(error).splitlines()))}", file=sys.stderr)

@@ -46,6 +46,6 @@ class PrintingApp:
 
         return registered
 
-    def cli(self, *, prog: str, args: Sequence[str] | None) -> Any:
-        """Run the command that `args` name."""
-        return self._app.cli(prog=prog, args=args)
+    def cli(self, *, prog: str, args: Sequence[str] | None, description: str | None = None) -> Any:
+        """Run the command that `args` name; `prog` and `description` are what the help says of them all."""
+        return self._app.cli(prog=prog, args=args, description=description)

@@ -1,0 +1,214 @@
+"""The package: its wheel holds what it needs, and installed elsewhere it reads pictures, adapts and opens the app."""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+import urllib.error
+import urllib.request
+import venv
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import url_viz
+from tests.browser.fixtures import await_health, free_port
+from tests.imaging.pictures import write_folder
+from url_viz.child_environment import child_variables
+from url_viz.errors import JobError
+from url_viz.jobs import start_job
+from url_viz.jobs.slurm import TOOLS, SlurmRequest
+from url_viz.models.names import DEFAULT
+from url_viz.workspace import HOME_VARIABLE, Workspace
+
+ROOT = Path(__file__).parent.parent
+EXTRAS = ("h5py", "submitit")
+"""What only the extras `train` and `slurm` bring."""
+
+PACKAGE_ANSWERS = """
+import url_viz, url_viz.metrics
+print(url_viz.__version__, url_viz.metrics.r_auroc([.1, .2, .9], [True, True, False]), url_viz.__file__)
+"""
+JOB = """
+import sys, time
+from url_viz.jobs import start_job
+from url_viz.workspace import Workspace
+told = "import os, training.config, url_viz; print('found', url_viz.__file__, os.environ.get('PYTHONPATH'))"
+job = start_job(["-c", told], kind="test", title="Look", workspace=Workspace.at(sys.argv[1]))
+while job.status().is_live:
+    time.sleep(.05)
+print(job.paths.log.read_text())
+"""
+PAGES = """
+import sys
+from pathlib import Path
+from streamlit.testing.v1 import AppTest
+script = Path(sys.argv[1])
+at = AppTest.from_file(str(script), default_timeout=60).run()
+for page in sorted((script.parent / "pages").glob("*.py")):
+    at.switch_page(f"pages/{page.name}").run()
+    assert not at.exception, (page, at.exception)
+    print(page.stem)
+"""
+
+
+def requirements(name: str) -> list[str]:
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    return sorted(line for line in lines if line and not line.startswith(("#", "-r")))
+
+
+def configuration(table: str) -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[table]
+
+
+def test_requirements_say_what_the_package_says() -> None:
+    project = configuration("project")
+    extras = project["optional-dependencies"]
+    assert requirements("requirements.txt") == sorted([*project["dependencies"], *extras["slurm"]])
+    needed = {*extras["train"], *configuration("build-system")["requires"]}
+    assert needed <= set(requirements("requirements-dev.txt"))
+
+
+def test_a_checkout_leads_its_processes_to_itself_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["", "/else", str(ROOT)]))
+    assert child_variables()["PYTHONPATH"] == os.pathsep.join([str(ROOT), "/else"])
+    monkeypatch.delenv("PYTHONPATH")
+    assert child_variables()["PYTHONPATH"] == str(ROOT)
+
+
+def test_slurm_without_its_extra_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for tool in TOOLS:
+        (tmp_path / tool).write_text("#!/bin/sh\nexit 1\n")
+        (tmp_path / tool).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setitem(sys.modules, "submitit", None)
+    with pytest.raises(JobError, match=re.escape("pip install 'url-viz[slurm]'")):
+        start_job(["-c", ""], kind="a", title="A", workspace=Workspace(tmp_path / "w"), on_slurm=SlurmRequest())
+
+
+@dataclass(frozen=True)
+class Installed:
+    """The wheel, installed in an environment of its own, and a user's folder, whose Python files have names of ours."""
+
+    wheel: Path
+    environment: Path
+    folder: Path
+
+    def command(self, *words: str) -> list[str]:
+        return [str(self.environment / "bin" / words[0]), *words[1:]]
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+
+    def run(self, *words: str) -> str:
+        done = subprocess.run(
+            self.command(*words),
+            cwd=self.folder,
+            env=self.variables,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, f"{words}: {done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    @property
+    def package(self) -> Path:
+        (found,) = self.environment.glob("lib/python*/site-packages/url_viz")
+        return found
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """Built and installed with pip; the environment sees this one's libraries, but not what only the extras bring."""
+    home = tmp_path_factory.mktemp("package")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(home), str(ROOT)]
+    subprocess.run(build, check=True, timeout=120)
+    (wheel,) = home.glob("*.whl")
+    environment = home / "environment"
+    venv.create(environment, symlinks=True)
+    (site,) = environment.glob("lib/python*/site-packages")
+    libraries = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
+    without = f"import sys; sys.modules.update(dict.fromkeys({EXTRAS!r}))"
+    (site / "libraries.pth").write_text("\n".join([*libraries, without, ""]), encoding="utf-8")
+    target = [*pip, "--python", str(environment / "bin" / "python"), "install", "--no-deps", str(wheel)]
+    subprocess.run(target, check=True, timeout=120)
+    folder = home / "work"
+    folder.mkdir()
+    for name in ("numpy", "streamlit", "training", "url_viz"):
+        (folder / f"{name}.py").write_text("raise SystemExit('the wrong module')\n", encoding="utf-8")
+    return Installed(wheel, environment, folder)
+
+
+@pytest.mark.slow
+class TestInstalled:
+    def test_the_wheel_holds_the_package_alone(self, installed: Installed) -> None:
+        names = set(zipfile.ZipFile(installed.wheel).namelist())
+        assert {name.split("/")[0] for name in names} == {
+            "url_viz",
+            "training",
+            f"url_viz-{url_viz.__version__}.dist-info",
+        }
+        tracked = [path for top in ("url_viz", "training") for path in (ROOT / top).rglob("*") if path.is_file()]
+        ours = {str(path.relative_to(ROOT)) for path in tracked if "__pycache__" not in path.parts}
+        app = {f"url_viz/_app/pages/{path.name}" for path in (ROOT / "pages").glob("*.py")}
+        app |= {"url_viz/_app/app.py", "url_viz/_app/.streamlit/config.toml"}
+        assert {name for name in names if ".dist-info/" not in name} == ours | app
+
+    def test_it_is_imported_from_any_folder(self, installed: Installed) -> None:
+        version, figure, file = installed.run("python", "-P", "-c", PACKAGE_ANSWERS).split()
+        assert (version, figure) == (url_viz.__version__, "1.0")
+        assert Path(file).parent == installed.package
+
+    def test_the_command_reads_pictures(self, installed: Installed, prepared: Path, tmp_path: Path) -> None:
+        pictures = write_folder(tmp_path / "zoo", 4)
+        told = installed.run("url-viz", "embed", str(pictures), "--workspace", str(prepared))
+        assert told.startswith("4 pictures in ")
+        assert DEFAULT in installed.run("url-viz", "models")
+        told = installed.run("url-viz", "--help")
+        assert told.startswith("usage: url-viz ")
+        assert "open the app" in told
+
+    def test_jobs_find_it_without_a_path(self, installed: Installed, tmp_path: Path) -> None:
+        told = installed.run("python", "-P", "-c", JOB, str(tmp_path))
+        assert f"found {installed.package / '__init__.py'} None" in told
+
+    def test_adapting_needs_no_extra(
+        self, installed: Installed, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(HOME_VARIABLE, str(prepared))
+        pictures, out = write_folder(tmp_path / "zoo", 24), tmp_path / "head"
+        data = ["--data", str(pictures), "--model", DEFAULT, "--out", str(out)]
+        installed.run("python", "-P", "-m", "training.finetune", *data, "--device", "cpu", "--epochs", "1")
+        assert list(out.rglob("*.safetensors"))
+
+    def test_every_page_opens(self, installed: Installed) -> None:
+        told = installed.run("python", "-P", "-c", PAGES, str(installed.package / "_app" / "app.py"))
+        assert told.split() == sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
+
+    def test_the_command_opens_the_app(self, installed: Installed) -> None:
+        port = free_port()
+        command = installed.command("url-viz", f"--server.port={port}", "--server.headless=true")
+        with tempfile.TemporaryFile("w+") as log:
+            app = subprocess.Popen(
+                command, cwd=installed.folder, env=installed.variables, stdout=log, stderr=subprocess.STDOUT
+            )
+            try:
+                await_health(f"http://127.0.0.1:{port}/_stcore/health", app, log)
+                with pytest.raises(urllib.error.HTTPError, match="404"):  # by our own route: others give the page
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/url-viz/points/nothing", timeout=5)
+            finally:
+                app.terminate()
+                app.wait(timeout=20)
+            log.seek(0)
+            told = log.read()
+        assert f"http://127.0.0.1:{port}" in told
+        assert "usage statistics" not in told  # so the settings that come along are in force
