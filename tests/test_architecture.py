@@ -70,6 +70,23 @@ def imported_modules(path: Path, *, at_run_time: bool = False) -> set[str]:
     return found
 
 
+LATE = {"url_viz", "url_viz.__main__", "url_viz.models.model", "training.train"}
+"""Besides commands, the files that import others of ours within a function: only these keep torch and LanceDB away."""
+
+
+def imported_late(path: Path) -> set[str]:
+    """What a file imports within functions."""
+    functions = (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.FunctionDef))
+    inside = {node for function in functions for node in ast.walk(function)}
+    return {node.module for node in inside if isinstance(node, ast.ImportFrom) and node.module}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_within_functions_keep_slow_libraries_away(module: str) -> None:
+    late = sorted(name for name in imported_late(MODULES[module]) if name in MODULES)
+    assert not late or module in LATE or room_of(module) in ("cli", "app"), f"{module} imports {late} in a function"
+
+
 def ids(path: Path) -> str:
     return str(path.relative_to(ROOT))
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.compare import Comparison, Read, compare
 from url_viz.analysis.label_issues import NO_CLASSES, LabelCheck, check_labels
+from url_viz.analysis.map_figure import Style, map_figure
 from url_viz.analysis.occlusion import Heat, heat_of
 from url_viz.analysis.ranking import percentile_among
 from url_viz.analysis.reasons import ReasonedTable
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from plotly.graph_objects import Figure
 
-    from url_viz.analysis.map_figure import Style
     from url_viz.imaging.uploads import IncomingFile
 
 
@@ -181,10 +181,8 @@ class ImageSet:
         rows = self._files.filter(self._files["failure"].is_valid()).select(["path", "failure"]).to_pandas()
         return pd.DataFrame({"path": [display_name(p) for p in rows["path"]], "reason": rows["failure"].to_list()})
 
-    def map(self, *, colour: str = "uncertainty", style: "Style" = "points", size_by: str | None = None) -> "Figure":
+    def map(self, *, colour: str = "uncertainty", style: Style = "points", size_by: str | None = None) -> "Figure":
         """The map as a plotly figure, coloured by any column; `style` is points, fog or density (`map_figure`)."""
-        from url_viz.analysis.map_figure import map_figure
-
         return map_figure(self.table(), colour=colour, style=style, size_by=size_by)
 
     def search(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from url_viz.errors import WorkspaceError
 from url_viz.files import replaced
+from url_viz.migration import migrate
 from url_viz.sealed import sealed, unsealed
 
 SCHEMA_VERSION = 1
@@ -111,8 +112,6 @@ class Workspace:
                 f"Update URL-Viz, or choose another folder with ${HOME_VARIABLE}."
             )
         if found < SCHEMA_VERSION:
-            from url_viz.migration import migrate  # which stands on this module
-
             migrate(self.root)
 
     @property

@@ -1,5 +1,4 @@
-"""Plotly figures import html
-from tables: the map for notebooks and reports, as points, fog or shades of density."""
+"""The map of an image set as a Plotly figure, for notebooks and reports: points, fog, or shades of density."""
 
 import html
 from typing import TYPE_CHECKING, Any, Literal
