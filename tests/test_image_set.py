@@ -15,14 +15,14 @@ from tests.imaging.pictures import encoded, noise, write_folder
 from url_viz.analysis.ranking import percentile
 from url_viz.errors import FolderError, ImageError, ImageSetError, WorkspaceError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
-from url_viz.imaging.quality import MEASURED
+from url_viz.imaging.quality import QUALITIES
 from url_viz.models.head import save_head
 from url_viz.models.model import Model
 from url_viz.models.names import DEFAULT
 from url_viz.store.sets import forget, list_sets
 
 COLUMNS = ["id", "path", "label", "width", "height", "uncertainty", "percentile", "confusability"]
-COLUMNS += ["confusability_percentile", "nearest_similarity", "twin_group", "entropy", "inverse_norm", *MEASURED]
+COLUMNS += ["confusability_percentile", "nearest_similarity", "twin_group", "entropy", "inverse_norm", *QUALITIES]
 COLUMNS += ["x", "y", "reasons", "decision", "tags"]
 
 

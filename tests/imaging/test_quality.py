@@ -1,4 +1,4 @@
-"""Measures by hand-worked pictures (flat, step, ramp), by ladders of blur and light, and by a naive loop on noise."""
+"""Quality by hand-worked pictures (flat, step, ramp), by ladders of blur and light, and by a naive loop on noise."""
 
 import io
 import math
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from tests.imaging.pictures import encoded, noise
-from url_viz.imaging.quality import EDGE_QUANTILE, MEASURED, grey_thumbnail, measure, sharpness
+from url_viz.imaging.quality import EDGE_QUANTILE, QUALITIES, grey_thumbnail, quality_of_image, sharpness
 
 
 def grey(values: NDArray[np.generic]) -> Image.Image:
@@ -30,25 +30,25 @@ def drawing(seed: int = 0) -> Image.Image:
 
 class TestTones:
     def test_a_flat_picture_is_one_tone_and_nothing_tells_how_sharp_it_is(self) -> None:
-        found = measure(grey(np.full((40, 60), 102)))
+        found = quality_of_image(grey(np.full((40, 60), 102)))
         assert (found.brightness, found.highlights, found.contrast) == (0.4, 0.4, 0)
         assert (found.flat_share, found.white_share, found.black_share, found.white_border) == (1, 0, 0, 0)
         assert math.isnan(found.sharpness)
 
     def test_two_halves(self) -> None:
-        found = measure(step(low=0, high=255))
+        found = quality_of_image(step(low=0, high=255))
         assert (found.brightness, found.highlights, found.contrast) == (0, 1, 1)
         assert (found.flat_share, found.white_share, found.black_share) == (0.5, 0.5, 0.5)
         assert found.white_border == pytest.approx((2 * 2 * 32 + 2 * 48) / (2 * 2 * 64 + 2 * 2 * 48))
 
     def test_one_tone_is_nine_levels_wide_wherever_it_lies(self) -> None:
         levels = np.repeat(np.arange(100, 120), 40).reshape(20, 40)
-        assert measure(grey(levels)).flat_share == pytest.approx(9 / 20)
+        assert quality_of_image(grey(levels)).flat_share == pytest.approx(9 / 20)
 
     def test_tones_by_a_naive_count(self) -> None:
         picture = noise(3)
         values = sorted(np.asarray(picture.convert("L")).ravel().tolist())
-        found = measure(picture)
+        found = quality_of_image(picture)
         assert found.brightness * 255 == pytest.approx(values[math.ceil(0.5 * len(values)) - 1])
         assert found.highlights * 255 == pytest.approx(values[math.ceil(0.9 * len(values)) - 1])
         assert found.white_share == sum(v >= 250 for v in values) / len(values)
@@ -56,14 +56,14 @@ class TestTones:
 
     def test_less_light_is_less_bright_and_less_contrast(self) -> None:
         pictures = [noise(1).point(lambda v, light=light: round(v * light)) for light in (1, 0.6, 0.3, 0.1, 0.02)]
-        found = [measure(picture) for picture in pictures]
+        found = [quality_of_image(picture) for picture in pictures]
         for name in ("brightness", "highlights", "contrast"):
             values = [getattr(measures, name) for measures in found]
             assert values == sorted(values, reverse=True)
             assert len(set(values)) == len(values)
 
     def test_more_light_is_more_white(self) -> None:
-        shares = [measure(noise(1).point(lambda v, k=k: min(255, v * k))).white_share for k in (1, 2, 4, 8)]
+        shares = [quality_of_image(noise(1).point(lambda v, k=k: min(255, v * k))).white_share for k in (1, 2, 4, 8)]
         assert shares == sorted(shares)
         assert shares[-1] > 0.8
 
@@ -115,7 +115,7 @@ class TestThumbnails:
         assert sharpness(np.asarray(enlarged)) < 0.6
         small = grey_thumbnail(encoded(enlarged, quality=82), width=64, height=48)
         assert (small.size, small.mode) == ((64, 48), "L")
-        assert measure(small).sharpness > 0.7
+        assert quality_of_image(small).sharpness > 0.7
 
     def test_a_large_picture_s_thumbnail_stays(self) -> None:
         jpeg = encoded(noise(2, width=256, height=192))
@@ -124,5 +124,5 @@ class TestThumbnails:
         assert np.abs(np.asarray(found, int) - np.asarray(luma, int)).max() <= 2
 
     def test_a_line_of_pixels_has_measures(self) -> None:
-        found = measure(grey_thumbnail(encoded(noise(2, width=200, height=1)), width=200, height=1))
-        assert {name for name in MEASURED if math.isnan(getattr(found, name))} == {"sharpness"}
+        found = quality_of_image(grey_thumbnail(encoded(noise(2, width=200, height=1)), width=200, height=1))
+        assert {name for name in QUALITIES if math.isnan(getattr(found, name))} == {"sharpness"}

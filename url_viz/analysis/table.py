@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.confusability import confusability
 from url_viz.analysis.ranking import percentile
-from url_viz.imaging.quality import MEASURED
+from url_viz.imaging.quality import QUALITIES
 from url_viz.imaging.scan import class_names, display_name
 from url_viz.models.head import Head
 from url_viz.pipeline.twin_groups import twin_groups
@@ -99,10 +99,10 @@ def _from_graph(contents: NDArray[np.int64], graph: Graph | None) -> dict[str, N
 
 
 def _measures(store: Store, contents: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
-    """Measures by content; nan for those that an older version read, until the folder is read again."""
-    rows = store.measures()
+    """Quality by content; nan for those that an older version read, until the folder is read again."""
+    rows = store.quality()
     row = positions_of(contents, np.asarray(rows["content"].to_numpy(), np.int64))
-    return {name: np.append(rows[name].to_numpy(), np.float32(np.nan))[row] for name in MEASURED}
+    return {name: np.append(rows[name].to_numpy(), np.float32(np.nan))[row] for name in QUALITIES}
 
 
 def _coordinates(store: Store, contents: NDArray[np.int64], space_key: str) -> dict[str, NDArray[np.float32]]:

@@ -1,4 +1,4 @@
-"""Measures of how a picture is exposed and how sharp it is, from its thumbnail: plain facts that a reason can name."""
+"""Quality: how a picture is exposed and how sharp it is, from its thumbnail: plain facts that a reason can name."""
 
 import io
 import math
@@ -27,7 +27,7 @@ BORDER_PX = 2
 
 
 @dataclass(frozen=True)
-class Measures:
+class Quality:
     """What is measured of one picture, each 0 to 1 of the grey scale or of the picture's area.
 
     `brightness` is the median grey, `highlights` its 90th percentile, `contrast` the distance of the 2nd and the 98th;
@@ -47,15 +47,15 @@ class Measures:
     white_border: float
 
 
-MEASURED = tuple(field.name for field in fields(Measures))
+QUALITIES = tuple(field.name for field in fields(Quality))
 
 
-def measure(image: Image.Image) -> Measures:
+def quality_of_image(image: Image.Image) -> Quality:
     """Measure an upright picture of thumbnail size, at most 256 px and not enlarged; colours count by their luma."""
     luma = image if image.mode == "L" else image.convert("L")
     grey, counts = np.asarray(luma), np.array(luma.histogram())
     low, middle, high, highest = _levels(counts, (0.02, 0.5, 0.9, 0.98))
-    return Measures(
+    return Quality(
         brightness=middle / 255,
         highlights=high / 255,
         contrast=(highest - low) / 255,
@@ -68,7 +68,7 @@ def measure(image: Image.Image) -> Measures:
 
 
 def sharpness(grey: NDArray[np.uint8]) -> float:
-    """Steepness of the sharpest edges over their height, as told in `Measures`; of a grey picture (H, W).
+    """Steepness of the sharpest edges over their height, as told in `Quality`; of a grey picture (H, W).
 
     One bound on it holds over photographs, drawings and icons better than one on the variance of the Laplacian, on
     that variance over the picture's own, or on the re-blur measure of Crete et al. (2007): docs/reasons.md.

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from url_viz.pipeline.measure import measure_missing
 from url_viz.pipeline.neighbours import build_graph
 from url_viz.pipeline.projection import FEWEST_FOR_UMAP, SAMPLE_ROWS, fit_map, pca_coordinates, place
+from url_viz.pipeline.quality import assess_missing
 from url_viz.progress import Clock, Progress, Report
 from url_viz.store.tables import UMAP, Coordinates, Embeddings, positions_of
 from url_viz.store.writer import Writer
@@ -16,7 +16,7 @@ REFIT_GROWTH = 2.0
 
 def finish(writer: Writer, space_key: str, *, report: Report, refit: bool = False) -> None:
     """Update measures, graph and map for the pictures in the folder; does nothing where they are up to date."""
-    measure_missing(writer, report)
+    assess_missing(writer, report)
     current = current_embeddings(writer, space_key)
     _finish_graph(writer, space_key, current, report)
     _finish_map(writer, space_key, current, report, refit=refit)

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from url_viz.imaging.quality import VERSION as MEASURES_VERSION
+from url_viz.imaging.quality import VERSION as QUALITY_VERSION
 from url_viz.store import versions
 from url_viz.store.about import About, read_about
 from url_viz.store.checksums import ChecksumError, columns_to_read, verified
@@ -20,7 +20,7 @@ from url_viz.store.embedding_table import ROWS_AT_ONCE, read_embeddings, read_un
 from url_viz.store.tables import (
     COORDINATES,
     IMAGES,
-    MEASURES,
+    QUALITY,
     SCORES,
     Coordinates,
     Embeddings,
@@ -31,7 +31,7 @@ from url_viz.store.tables import (
 )
 from url_viz.workspace import SetPaths
 
-QUALITY_TABLE = f"measures-{MEASURES_VERSION}"
+QUALITY_TABLE = f"measures-{QUALITY_VERSION}"
 
 
 @dataclass(frozen=True)
@@ -104,9 +104,9 @@ class Store:
         data = self._columns(f"scores-{space_key}-{head_digest}", ["content", "uncertainty"], SCORES)
         return _numbers(data["content"]), _numbers(data["uncertainty"])
 
-    def measures(self, columns: Sequence[str] = MEASURES.names) -> pa.Table:
-        """Columns of MEASURES, of every content that was measured."""
-        return self._columns(QUALITY_TABLE, columns, MEASURES)
+    def quality(self, columns: Sequence[str] = QUALITY.names) -> pa.Table:
+        """Columns of QUALITY, of every content that was measured."""
+        return self._columns(QUALITY_TABLE, columns, QUALITY)
 
     def graph(self, space_key: str) -> Graph | None:
         """The neighbour graph of a space, once it was made."""

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from url_viz.imaging.quality import MEASURED
+from url_viz.imaging.quality import QUALITIES
 
 IMAGES = pa.schema(
     [
@@ -24,13 +24,13 @@ IMAGES = pa.schema(
 """One row a file: `content` is null and `failure` set where it is no readable picture."""
 
 SCORES = pa.schema([pa.field("content", pa.int64(), nullable=False), pa.field("uncertainty", pa.float32())])
-MEASURES = pa.schema(
+QUALITY = pa.schema(
     [
         pa.field("content", pa.int64(), nullable=False),
-        *(pa.field(name, pa.float32()) for name in MEASURED),
+        *(pa.field(name, pa.float32()) for name in QUALITIES),
     ]
 )
-"""One row a distinct content: what `url_viz.imaging.quality.Measures` holds."""
+"""One row a distinct content: what `url_viz.imaging.quality.Quality` holds."""
 
 COORDINATES = pa.schema(
     [

@@ -163,8 +163,8 @@ class Writer(Store):
         rows = pa.table([pa.array(content), pa.array(uncertainty)], schema=SCORES)
         self._add(f"scores-{space_key}-{head_digest}", rows)
 
-    def add_measures(self, rows: pa.Table) -> None:
-        """Add measures (MEASURES columns) of contents that have none yet."""
+    def add_quality(self, rows: pa.Table) -> None:
+        """Add measures (QUALITY columns) of contents that have none yet."""
         self._add(QUALITY_TABLE, rows)
 
     def put_graph(self, space_key: str, graph: Graph) -> None:

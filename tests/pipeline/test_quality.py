@@ -8,16 +8,16 @@ import pytest
 
 from tests.imaging.pictures import encoded, noise, write_folder
 from url_viz.image_set import ImageSet, embed_folder
-from url_viz.imaging.quality import MEASURED, Measures, measure
+from url_viz.imaging.quality import QUALITIES, Quality, quality_of_image
 from url_viz.models.model import Model
-from url_viz.pipeline import measure as stage
+from url_viz.pipeline import quality_of_image as stage
 from url_viz.progress import Progress
 from url_viz.store.reader import Store
 
 
-def measures_of(image_set: ImageSet) -> dict[int, Measures]:
-    rows = Store(image_set._store.paths).measures().to_pylist()
-    found = {row["content"]: Measures(*(row[name] for name in MEASURED)) for row in rows}
+def quality_of(image_set: ImageSet) -> dict[int, Quality]:
+    rows = Store(image_set._store.paths).quality().to_pylist()
+    found = {row["content"]: Quality(*(row[name] for name in QUALITIES)) for row in rows}
     assert len(found) == len(rows), "a content is measured twice"
     return found
 
@@ -33,24 +33,24 @@ def test_each_content_is_measured_once_and_new_ones_later(folder: Path, workspac
     shutil.copy(folder / "cat" / "0000.jpg", folder / "dog" / "copy.jpg")
     image_set, said = embed(folder, workspace, model)
     assert said == [0, 6]
-    assert set(measures_of(image_set)) == set(image_set.contents.tolist())
+    assert set(quality_of(image_set)) == set(image_set.contents.tolist())
     write_folder(folder, 2, start=6)
     version = image_set.version
     image_set, said = embed(folder, workspace, model)
     assert said == [0, 2]
     assert image_set.version != version
-    assert len(measures_of(image_set)) == 8
+    assert len(quality_of(image_set)) == 8
     assert embed(folder, workspace, model)[1] == []
 
 
 def test_a_set_read_before_there_were_measures_gets_them(folder: Path, workspace: Path, model: Model) -> None:
     image_set, _ = embed(folder, workspace, model)
-    before = measures_of(image_set)
+    before = quality_of(image_set)
     for table in image_set._store.paths.tables.glob("measures-*"):
         shutil.rmtree(table)
     image_set, said = embed(folder, workspace, model)
     assert said == [0, 6]
-    assert measures_of(image_set) == before
+    assert quality_of(image_set) == before
 
 
 def test_a_stopped_run_goes_on_where_it_was(
@@ -66,7 +66,7 @@ def test_a_stopped_run_goes_on_where_it_was(
         embed_folder(folder, model=model, workspace=workspace, progress=stop)
     image_set, said = embed(folder, workspace, model)
     assert said == [0, 2]
-    assert set(measures_of(image_set)) == set(image_set.contents.tolist())
+    assert set(quality_of(image_set)) == set(image_set.contents.tolist())
 
 
 def test_what_is_stored_is_what_the_picture_measures(tmp_path: Path, workspace: Path, model: Model) -> None:
@@ -74,8 +74,8 @@ def test_what_is_stored_is_what_the_picture_measures(tmp_path: Path, workspace: 
     picture = noise(4, width=320, height=256)
     (tmp_path / "one" / "a.png").write_bytes(encoded(picture, "PNG"))
     image_set, _ = embed(tmp_path / "one", workspace, model)
-    (stored,) = measures_of(image_set).values()
-    own = measure(picture.resize((256, 205)))
-    for name in MEASURED:
+    (stored,) = quality_of(image_set).values()
+    own = quality_of_image(picture.resize((256, 205)))
+    for name in QUALITIES:
         assert getattr(stored, name) == pytest.approx(getattr(own, name), abs=0.03), name
     assert np.isfinite(stored.sharpness)
