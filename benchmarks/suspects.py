@@ -38,7 +38,7 @@ from url_viz.models.model import Model, load_model
 from url_viz.models.names import DEFAULT
 from url_viz.pipeline.neighbours import build_graph
 from url_viz.pipeline.twin_groups import twin_groups
-from url_viz.rows import normalised
+from url_viz.rows import l2_normalize
 from url_viz.store.tables import Embeddings, Graph
 
 FINE, ERROR, BLEND, DEGRADED = range(4)
@@ -183,8 +183,8 @@ def plant(pictures: Pictures, noise: Noise, seed: int) -> Planted:
 
 
 def _most_similar_class(pictures: Pictures) -> Codes:
-    unit = normalised(pictures.embedding)
-    means = normalised(np.stack([unit[pictures.label == code].mean(axis=0) for code in range(pictures.classes)]))
+    unit = l2_normalize(pictures.embedding)
+    means = l2_normalize(np.stack([unit[pictures.label == code].mean(axis=0) for code in range(pictures.classes)]))
     likeness = means @ means.T
     np.fill_diagonal(likeness, -1)
     nearest: Codes = likeness.argmax(axis=1).astype(np.int32)
@@ -196,7 +196,7 @@ def ours(cases: list[Planted]) -> tuple[list[dict[str, object]], list[Judged]]:
     rows: list[dict[str, object]] = []
     judgements = []
     for case in cases:
-        for name, unit in (("neighbours alone", None), ("URL-Viz", normalised(case.embedding))):
+        for name, unit in (("neighbours alone", None), ("URL-Viz", l2_normalize(case.embedding))):
             started = time.perf_counter()
             judged = judge(
                 np.arange(len(case.label)),
@@ -235,7 +235,7 @@ def theirs(cases: list[Planted], python: Path) -> list[dict[str, object]]:
     rows = []
     with tempfile.TemporaryDirectory() as place:
         for number, case in enumerate(cases):
-            fit = left_out(normalised(case.embedding), case.label, case.pictures.classes)
+            fit = left_out(l2_normalize(case.embedding), case.label, case.pictures.classes)
             values = fit.values(np.arange(len(case.label))).astype(np.float64)
             np.savez(
                 Path(place) / f"case-{number}.npz",

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from training.config import InstanceTarget
 from training.probe import descend
 from url_viz.errors import CacheError
-from url_viz.rows import normalised
+from url_viz.rows import l2_normalize
 
 ROWS_AT_ONCE = 1024
 FOLDS = 5
@@ -68,12 +68,12 @@ class _Part:
 def _compared(
     views: NDArray[np.floating], own: Integers, clean: NDArray[np.floating], *, target: InstanceTarget, seed: int
 ) -> Iterator[_Part]:
-    unit = normalised(clean)
+    unit = l2_normalize(clean)
     others = _drawn(len(unit), target.most_others, seed)
     for start in range(0, len(own), ROWS_AT_ONCE):
         rows = slice(start, start + ROWS_AT_ONCE)
         mine = own[rows]
-        view = normalised(views[rows])
+        view = l2_normalize(views[rows])
         competes = (unit[mine] @ unit[others].T < target.twin_similarity) & (others[None, :] != mine[:, None])
         yield _Part(rows, view @ unit[others].T, (view * unit[mine]).sum(axis=1), competes)
 

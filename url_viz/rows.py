@@ -44,7 +44,7 @@ SHORTEST = 1e-12
 Array = NDArray[np.float32]
 
 
-def normalised(embedding: NDArray[np.floating]) -> Array:
+def l2_normalize(embedding: NDArray[np.floating]) -> Array:
     """Embeddings (N, D) scaled to length one, float32; an embedding of zeros stays zeros.
 
     Raises RowsError, a ValueError, where a row holds nan or infinity.
@@ -76,11 +76,11 @@ class UnitRows:
 
     def __init__(self, embedding: NDArray[np.floating]) -> None:
         self._embedding = embedding
-        self.all = normalised(embedding) if len(embedding) <= EXACT_ROWS else None
+        self.all = l2_normalize(embedding) if len(embedding) <= EXACT_ROWS else None
 
     def __len__(self) -> int:
         return len(self._embedding)
 
     def __call__(self, rows: NDArray[np.integer] | slice) -> Array:
         """These rows, (R, D) float32."""
-        return normalised(self._embedding[rows]) if self.all is None else self.all[rows]
+        return l2_normalize(self._embedding[rows]) if self.all is None else self.all[rows]

@@ -24,7 +24,7 @@ from url_viz.analysis.label_issues import (
 )
 from url_viz.pipeline.neighbours import build_graph
 from url_viz.pipeline.twin_groups import twin_groups
-from url_viz.rows import normalised
+from url_viz.rows import l2_normalize
 from url_viz.store.tables import Embeddings, Graph
 
 SIZE = 12
@@ -53,7 +53,7 @@ def judged(embedding: np.ndarray, label: np.ndarray, *, row: np.ndarray | None =
         classes=int(label.max()) + 1,
         graph=graph,
         twin_group=twin_groups(graph),
-        embeddings=normalised(embedding),
+        embeddings=l2_normalize(embedding),
     )
 
 
@@ -96,7 +96,7 @@ def test_votes_as_a_naive_loop_counts_them() -> None:
 
 def test_left_out_is_what_refitting_without_the_picture_gives() -> None:
     embedding, label = clusters(per_class=8)
-    unit = normalised(embedding)
+    unit = l2_normalize(embedding)
     label[3] = NONE
     values = left_out(unit, label, 3, ridge=0.5).values(np.arange(len(label)))
     used = np.flatnonzero(label != NONE)
@@ -186,7 +186,7 @@ def test_the_table_names_classes_and_leaves_out_what_has_no_label() -> None:
     embedding, label = clusters()
     label[0], label[5] = 2, NONE
     graph = graph_of(embedding)
-    check = check_labels(table_of(label), graph.content, graph, lambda: normalised(embedding))
+    check = check_labels(table_of(label), graph.content, graph, lambda: l2_normalize(embedding))
     assert check is not None
     assert check.classes == ("ant", "bee", "cat")
     assert check.left_out == 1
@@ -206,9 +206,9 @@ def test_rows_in_another_order_than_the_graph_get_their_own_embedding() -> None:
     graph = graph_of(embedding)
     turned = np.arange(len(label))[::-1]
     check = check_labels(
-        table_of(label).iloc[turned], graph.content[turned], graph, lambda: normalised(embedding[turned])
+        table_of(label).iloc[turned], graph.content[turned], graph, lambda: l2_normalize(embedding[turned])
     )
-    straight = check_labels(table_of(label), graph.content, graph, lambda: normalised(embedding))
+    straight = check_labels(table_of(label), graph.content, graph, lambda: l2_normalize(embedding))
     assert check is not None
     assert straight is not None
     pd.testing.assert_frame_equal(check.pictures, straight.pictures, check_exact=False, atol=1e-5)
@@ -219,7 +219,7 @@ def test_where_all_copies_conflict_nobody_votes(contents: list[int]) -> None:
     content = np.unique(contents)
     embedding = clusters()[0][: len(content)]
     graph = build_graph(Embeddings(content, embedding, np.zeros(len(content), np.float32)), k=10)
-    unit = normalised(embedding[np.searchsorted(content, contents)])
+    unit = l2_normalize(embedding[np.searchsorted(content, contents)])
     label = np.arange(len(contents)) % 2
     check = check_labels(table_of(label), np.array(contents), graph, lambda: unit)
     assert check is not None
@@ -231,7 +231,7 @@ def test_where_all_copies_conflict_nobody_votes(contents: list[int]) -> None:
 def test_one_class_is_nothing_to_check() -> None:
     embedding, label = clusters()
     graph = graph_of(embedding)
-    assert check_labels(table_of(label * 0), graph.content, graph, lambda: normalised(embedding)) is None
+    assert check_labels(table_of(label * 0), graph.content, graph, lambda: l2_normalize(embedding)) is None
 
 
 def test_the_headline_says_what_there_is() -> None:

@@ -23,7 +23,7 @@ from url_viz.analysis.metrics import (
 )
 from url_viz.analysis.selective_retrieval import labelled_set
 from url_viz.errors import RowsError
-from url_viz.rows import normalised
+from url_viz.rows import l2_normalize
 
 
 def naive_auroc(score: np.ndarray, is_positive: np.ndarray) -> float:
@@ -215,7 +215,7 @@ class TestRowsThatDoNotCount:
         rows = (self.embeddings * np.where(self.labels % 2, scale, 1)[:, None]).astype(np.float32)
         assert recall_at_1(rows, self.labels)[0] == 1
         assert nearest_others(rows)[1] == pytest.approx(nearest_others(self.embeddings)[1], abs=1e-5)
-        assert normalised(np.array([[3e300, 4e300], [0.0, 0.0], [3e-300, 4e-300]])) == pytest.approx(
+        assert l2_normalize(np.array([[3e300, 4e300], [0.0, 0.0], [3e-300, 4e-300]])) == pytest.approx(
             np.array([[0.6, 0.8], [0, 0], [0.6, 0.8]])
         )
 

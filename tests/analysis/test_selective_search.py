@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from url_viz.analysis.selective_retrieval import search
-from url_viz.rows import normalised
+from url_viz.rows import l2_normalize
 
 
 @settings(max_examples=150, deadline=None)
@@ -22,7 +22,7 @@ def test_a_loop_over_all_rows_finds_the_same(
     seed: int, count: int, k: int, allowed_share: float, excluded: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    rows, query = normalised(rng.normal(size=(count, 5))), rng.normal(size=5) * 7
+    rows, query = l2_normalize(rng.normal(size=(count, 5))), rng.normal(size=5) * 7
     is_allowed, exclude = rng.random(count) < allowed_share, np.arange(count) < excluded
     cosine = rows.astype(np.float64) @ (query / np.linalg.norm(query))
     found = search(query, rows, k=k, is_allowed=is_allowed, exclude=exclude)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tests.pipeline.examples import dice, embeddings_of
 from url_viz.pipeline.neighbours import _InChunks, _InNumpy, _InTorch, build_graph
-from url_viz.rows import UnitRows, normalised
+from url_viz.rows import UnitRows, l2_normalize
 from url_viz.store.tables import Embeddings, Graph
 
 
@@ -74,7 +74,7 @@ class TestTorch:
     def test_agrees_with_numpy_also_where_all_pictures_look_alike(self, common: float) -> None:
         """`common` pulls all embeddings into one direction, up to cosines of .99, as some backbones do."""
         rng = np.random.default_rng(0)
-        z = normalised(rng.normal(size=(3000, 64)) + common * rng.normal(size=64))
+        z = l2_normalize(rng.normal(size=(3000, 64)) + common * rng.normal(size=64))
         block = np.arange(0, 3000, 30)
         place, similarity = _InNumpy(z)(block, 32)
         ours, ours_similarity = _InTorch(z)(block, 32)
@@ -85,7 +85,7 @@ class TestTorch:
 
     @pytest.mark.parametrize("count", [2, 5, 40, 70])
     def test_few_rows(self, count: int) -> None:
-        z = normalised(dice(count).embedding)
+        z = l2_normalize(dice(count).embedding)
         k = min(32, count - 1)
         place, similarity = _InTorch(z)(np.arange(count), k)
         expected, expected_similarity = _InNumpy(z)(np.arange(count), k)
@@ -159,7 +159,9 @@ class TestLarge:
     @pytest.mark.parametrize("count", [2, 33, 3000])
     def test_matching_a_part_at_a_time_finds_the_same(self, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
         embeddings = dice(count)
-        expected, expected_similarity = _InNumpy(normalised(embeddings.embedding))(np.arange(count), min(5, count - 1))
+        expected, expected_similarity = _InNumpy(l2_normalize(embeddings.embedding))(
+            np.arange(count), min(5, count - 1)
+        )
         monkeypatch.setattr("url_viz.pipeline.neighbours.EXACT_ROWS", 1)
         monkeypatch.setattr("url_viz.pipeline.neighbours.CHUNK", 16)
         place, similarity = _InChunks(UnitRows(embeddings.embedding))(np.arange(count), min(5, count - 1))

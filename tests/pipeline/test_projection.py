@@ -13,7 +13,7 @@ from url_viz.pipeline.projection import (
     place,
     project_alone,
 )
-from url_viz.rows import normalised
+from url_viz.rows import l2_normalize
 from url_viz.store.tables import PCA, PLACED, UMAP, Coordinates, Embeddings, Graph
 
 
@@ -38,7 +38,7 @@ class TestPca:
     @pytest.mark.parametrize("count", [30, 3])
     def test_keeps_the_two_directions_of_largest_variance(self, count: int) -> None:
         rows = dice(count, size=7).embedding
-        z = normalised(rows).astype(np.float64)
+        z = l2_normalize(rows).astype(np.float64)
         scales = np.linalg.svd(z - z.mean(axis=0), compute_uv=False)[:2]
         xy = fit_pca(rows)(rows)
         assert np.linalg.norm(xy, axis=0) == pytest.approx(scales, rel=1e-3)

@@ -20,7 +20,7 @@ from url_viz.analysis.metrics import (
 from url_viz.analysis.ranking import percentile
 from url_viz.analysis.selective_retrieval import FEWEST_PICTURES, MOST_CURVE_POINTS, Curve
 from url_viz.pipeline.twin_groups import twin_groups
-from url_viz.rows import normalised
+from url_viz.rows import l2_normalize
 from url_viz.store.tables import Graph, positions_of
 
 NEAREST = "nearest_similarity"
@@ -280,7 +280,7 @@ def _two_nearest(
     similarity = np.take_along_axis(graph.similarity[in_graph], first_two, 1).astype(np.float64)
     lost = np.flatnonzero((nearest < 0).any(axis=1))
     if len(lost):
-        nearest[lost], similarity[lost] = _searched(normalised(embeddings()[database]), lost)
+        nearest[lost], similarity[lost] = _searched(l2_normalize(embeddings()[database]), lost)
     return nearest, similarity
 
 

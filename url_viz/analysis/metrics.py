@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from url_viz.errors import RowsError
-from url_viz.rows import normalised, refuse, refuse_nan, refuse_not_finite
+from url_viz.rows import l2_normalize, refuse, refuse_nan, refuse_not_finite
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -78,7 +78,7 @@ def nearest_others(embeddings: NDArray[np.floating], *, k: int = 1) -> tuple[NDA
     """
     if not 1 <= k < len(embeddings):
         raise ValueError(f"{len(embeddings)} embeddings have no {k} others each; give at least {k + 1}.")
-    unit = normalised(embeddings)
+    unit = l2_normalize(embeddings)
     indices = np.empty((len(unit), k), np.int64)
     similarities = np.empty((len(unit), k), np.float32)
     rows_at_once = max(1, MOST_SIMILARITIES // len(unit))

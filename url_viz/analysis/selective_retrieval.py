@@ -18,7 +18,7 @@ from url_viz.analysis.metrics import (
     r_auroc,
     risk_coverage,
 )
-from url_viz.rows import normalised, refuse_nan
+from url_viz.rows import l2_normalize, refuse_nan
 from url_viz.store.tables import Graph, positions_of
 
 
@@ -168,7 +168,7 @@ def labelled_set(embeddings: NDArray[np.floating], labels: ArrayLike, *, k: int 
     """
     names = labels_of(labels, len(embeddings))
     nearest, _ = nearest_others(embeddings, k=min(k, len(embeddings) - 1))
-    return LabelledSet(normalised(embeddings), names, nearest)
+    return LabelledSet(l2_normalize(embeddings), names, nearest)
 
 
 def keep_class_wise(uncertainty: NDArray[np.floating], labels: ArrayLike, *, share: float = CLASS_WISE_SHARE) -> Bools:
@@ -385,7 +385,7 @@ def _labelled(
     in_graph = positions_of(contents, graph.content)
     number = np.full(len(graph) + 1, -1, np.int64)  # the last stands for −1, no neighbour
     number[in_graph] = np.arange(len(in_graph))
-    return LabelledSet(normalised(embeddings), labels, number[graph.position[in_graph]])
+    return LabelledSet(l2_normalize(embeddings), labels, number[graph.position[in_graph]])
 
 
 def _curve(found: RiskCoverage) -> Curve:

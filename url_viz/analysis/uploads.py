@@ -20,7 +20,7 @@ from url_viz.models.model import Model
 from url_viz.pipeline.neighbours import K, build_graph
 from url_viz.pipeline.projection import place
 from url_viz.pipeline.twin_groups import TWIN_COSINE, twin_groups
-from url_viz.rows import normalised
+from url_viz.rows import l2_normalize
 from url_viz.store.tables import PLACED, Coordinates, Embeddings, Graph, positions_of
 
 ROWS_AT_ONCE = 16_384
@@ -170,11 +170,11 @@ def nearest_in(queries: NDArray[np.floating], embeddings: NDArray[np.floating], 
 
     Nearest first; −1 (and cosine −1) where there are fewer than k rows. Memory is bounded by blocks of rows.
     """
-    unit = normalised(queries)
+    unit = l2_normalize(queries)
     place = np.full((len(unit), k), -1, np.int64)
     similarity = np.full((len(unit), k), -1, np.float32)
     for start in range(0, len(embeddings), ROWS_AT_ONCE):
-        cosines = unit @ normalised(embeddings[start : start + ROWS_AT_ONCE]).T
+        cosines = unit @ l2_normalize(embeddings[start : start + ROWS_AT_ONCE]).T
         rows = np.broadcast_to(np.arange(start, start + cosines.shape[1]), cosines.shape)
         both_place = np.concatenate([place, rows], axis=1)
         both = np.concatenate([np.where(place >= 0, similarity, -np.inf), cosines], axis=1)

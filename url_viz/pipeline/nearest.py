@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from url_viz.rows import normalised
+from url_viz.rows import l2_normalize
 
 if TYPE_CHECKING:
     import torch
@@ -52,7 +52,7 @@ def top_k(
     queries: NDArray[np.floating], rows: NDArray[np.floating], k: int, *, exclude: Exclude | None = None
 ) -> Nearest:
     """The `k` rows (N, A) most cosine-similar to each query (Q, A), what `exclude` names left out. Exact."""
-    asked, among = normalised(queries), normalised(rows)
+    asked, among = l2_normalize(queries), l2_normalize(rows)
     position = np.full((len(asked), k), NONE, np.int32)
     similarity = np.full((len(asked), k), NONE, np.float32)
     kept = min(k, len(among))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from url_viz.pipeline.neighbours import build_graph
 from url_viz.pipeline.numba_cache import keep_compiled
-from url_viz.rows import normalised
+from url_viz.rows import l2_normalize
 from url_viz.store.tables import PCA, PLACED, UMAP, Coordinates, Embeddings, Graph, positions_of
 
 UMAP_NEIGHBOURS = 15
@@ -36,16 +36,16 @@ class PcaBasis:
     directions: Array
 
     def __call__(self, embedding: NDArray[np.floating]) -> Array:
-        """Coordinates (N, 2) of embeddings (N, D), normalised first."""
+        """Coordinates (N, 2) of embeddings (N, D), l2_normalize first."""
         starts = range(0, max(1, len(embedding)), PCA_ROWS_AT_ONCE)  # a million in float32 would be 5 GB, twice
-        parts = (normalised(embedding[start : start + PCA_ROWS_AT_ONCE]) - self.mean for start in starts)
+        parts = (l2_normalize(embedding[start : start + PCA_ROWS_AT_ONCE]) - self.mean for start in starts)
         return np.asarray(np.concatenate([part @ self.directions for part in parts]), np.float32)
 
 
 def fit_pca(embedding: NDArray[np.floating]) -> PcaBasis:
-    """The two directions of largest variance of the normalised embeddings (N, D); any N, also 0 and 1."""
+    """The two directions of largest variance of the l2_normalize embeddings (N, D); any N, also 0 and 1."""
     rows = embedding[:: max(1, len(embedding) // PCA_SAMPLE_ROWS)]
-    z = normalised(rows)
+    z = l2_normalize(rows)
     mean = z.mean(axis=0) if len(z) else np.zeros(embedding.shape[1], np.float32)
     directions = np.zeros((embedding.shape[1], 2), np.float32)
     if len(z) > 1:

@@ -8,7 +8,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
-from url_viz.rows import normalised
+from url_viz.rows import l2_normalize
 
 TWIN_COSINE = 0.96
 """Raw cosine from which two embeddings count as one picture."""
@@ -126,7 +126,7 @@ def _in_tile(
             cosine = _cosines(embeddings, rows[left], columns[right])
             is_twin = cosine >= bound
             return rows[left[is_twin]], columns[right[is_twin]], cosine[is_twin]
-    every = normalised(embeddings[rows]) @ normalised(embeddings[columns]).T
+    every = l2_normalize(embeddings[rows]) @ l2_normalize(embeddings[columns]).T
     left, right = _at_least(every, bound)
     return rows[left], columns[right], every[left, right]
 
@@ -142,20 +142,20 @@ def _cosines(embeddings: NDArray[np.floating], left: NDArray[np.int64], right: N
     cosine = np.zeros(len(left), np.float32)
     for start in range(0, len(left), ROWS_AT_ONCE):
         part = slice(start, start + ROWS_AT_ONCE)
-        one, other = normalised(embeddings[left[part]]), normalised(embeddings[right[part]])
+        one, other = l2_normalize(embeddings[left[part]]), l2_normalize(embeddings[right[part]])
         cosine[part] = np.einsum("pd,pd->p", one, other)
     return cosine
 
 
 def _sketch(embeddings: NDArray[np.floating]) -> Floats:
     """Parts along the main directions of a sample, and the length of the rest (N, at most 64)."""
-    sample = normalised(embeddings[:: max(1, len(embeddings) // SKETCH_SAMPLE)])
+    sample = l2_normalize(embeddings[:: max(1, len(embeddings) // SKETCH_SAMPLE)])
     width = sample.shape[1]
     top = max(0, width - SKETCH), width - 1
     directions = scipy.linalg.eigh(sample.T @ sample, subset_by_index=top)[1]
     sketch = np.zeros((len(embeddings), directions.shape[1] + 1), np.float32)
     for start in range(0, len(embeddings), ROWS_AT_ONCE):
-        unit = normalised(embeddings[start : start + ROWS_AT_ONCE])
+        unit = l2_normalize(embeddings[start : start + ROWS_AT_ONCE])
         part = unit @ directions
         rest = np.einsum("nd,nd->n", unit, unit) - np.einsum("ns,ns->n", part, part)
         sketch[start : start + ROWS_AT_ONCE] = np.column_stack([part, np.sqrt(np.maximum(rest, 0))])

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from url_viz.rows import normalised
+from url_viz.rows import l2_normalize
 
 AXES = 256
 POWER = 0.5
@@ -47,7 +47,7 @@ class Whitening:
         whitened = np.zeros((len(embeddings), len(self.scales)), np.float16)
         matrix = self.axes * self.scales
         for start in range(0, len(embeddings), BLOCK):
-            unit = normalised(embeddings[start : start + BLOCK])
+            unit = l2_normalize(embeddings[start : start + BLOCK])
             rows = (unit - self.mean) @ matrix
             length = np.linalg.norm(rows, axis=1)
             rows[(length < LEAST_LENGTH) | ~unit.any(axis=1)] = 0
@@ -64,7 +64,7 @@ def fit_whitening(
     deviations along them to the power −`power`. Without any spread (no rows, one, all equal) one axis of scale 0 is
     kept, and all rows whiten to zeros.
     """
-    unit = normalised(_drawn(embeddings, sample, seed))
+    unit = l2_normalize(_drawn(embeddings, sample, seed))
     unit = unit[unit.any(axis=1)]
     mean = unit.mean(axis=0, dtype=np.float64) if len(unit) else np.zeros(embeddings.shape[1])
     unit -= mean.astype(np.float32)

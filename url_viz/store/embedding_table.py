@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from url_viz.rows import normalised
+from url_viz.rows import l2_normalize
 from url_viz.store.checksums import ChecksumError, columns_to_read, verified
 from url_viz.store.tables import Embeddings, matrix
 
@@ -60,7 +60,7 @@ def read_unit_rows(table: Any, contents: NDArray[np.int64]) -> NDArray[np.float3
     """The embeddings of `contents` (M,) at length one, (M, D) float32; zeros where there is none."""
     unit = np.zeros((len(contents), size_of(table)), np.float32)
     for rows, part in parts_of(table, contents, with_entropy=False):
-        unit[rows] = normalised(part.embedding)
+        unit[rows] = l2_normalize(part.embedding)
     return unit
 
 
