@@ -35,7 +35,7 @@ from url_viz.errors import CacheError, ImageError, NoImagesError
 from url_viz.imaging.decode import decode
 from url_viz.imaging.preprocess import Preprocessing, middle, resized
 from url_viz.models.model import Model, load_model, load_source, resolve
-from url_viz.progress import Clock, Report, command_report
+from url_viz.progress import Clock, ProgressCallback, command_report
 
 VIEW_RESOLUTION = 2
 """Pictures are decoded at so many times the backbone's short side, since a view may show a small part of them."""
@@ -67,7 +67,7 @@ def main(config: CacheConfig) -> None:
     print(f"{len(cache):,} rows of {len(cache.pictures):,} pictures in {config.out}; {failures} unreadable.")
 
 
-def write_cache(config: CacheConfig, model: Model, report: Report) -> Cache:
+def write_cache(config: CacheConfig, model: Model, report: ProgressCallback) -> Cache:
     """Write or continue the cache of `config` with a loaded `model`, and open it.
 
     Raises CacheError where the folder holds a cache of something else, NoImagesError where no picture could be read.
@@ -81,7 +81,7 @@ def write_cache(config: CacheConfig, model: Model, report: Report) -> Cache:
     return cache
 
 
-def write_shards(config: CacheConfig, model: Model, report: Report, *, share: Share = WHOLE) -> int:
+def write_shards(config: CacheConfig, model: Model, report: ProgressCallback, *, share: Share = WHOLE) -> int:
     """Write those shards of `share` that are not there yet → how many of the cache are missing still.
 
     Raises CacheError where the folder holds a cache of something else, FolderError while another process writes it.
@@ -145,7 +145,7 @@ class _Writer:
     classes: NDArray[np.int64] | None
     paths: CachePaths
     clock: Clock
-    report: Report
+    report: ProgressCallback
 
     def write(self, number: int) -> None:
         """Embed the pictures of shard `number` and write it."""

@@ -15,7 +15,7 @@ from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import Picture, Reading, read_picture
 from url_viz.imaging.scan import absolute, display_name
 from url_viz.models.model import Model
-from url_viz.progress import Clock, Report
+from url_viz.progress import Clock, ProgressCallback
 
 BATCH = 64
 
@@ -37,7 +37,7 @@ class Embedded:
 
 
 def embed_pictures(
-    model: Model, pictures: PictureList, *, seed: int, report: Report, with_crops: bool = True
+    model: Model, pictures: PictureList, *, seed: int, report: ProgressCallback, with_crops: bool = True
 ) -> Embedded:
     """Embed the pictures of a list, and a crop of each, one batch ahead in reading; unreadable ones become failures.
 

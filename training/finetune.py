@@ -33,7 +33,7 @@ from url_viz.models.head import Head
 from url_viz.models.head_module import HeadModule
 from url_viz.models.model import Model, Source, backbone_weights_of, load_model, load_source, resolve
 from url_viz.models.names import file_digest
-from url_viz.progress import Report, command_report
+from url_viz.progress import ProgressCallback, command_report
 
 NEEDS_AGREEMENT = 0.2
 """Below this rank agreement on held-out pictures an adapted head is told to be of little use."""
@@ -81,7 +81,7 @@ def _run(config: FinetuneConfig) -> None:
     print(f"{RunPaths(config.out).head}: {report.advice}")
 
 
-def finetune(config: FinetuneConfig, model: Model, report: Report) -> FinetuneReport:
+def finetune(config: FinetuneConfig, model: Model, report: ProgressCallback) -> FinetuneReport:
     """Cache views of the pictures, train a head on their task losses, check it on held-out ones, and save it.
 
     Modes instance and labels; the backbone stays as it is, and where it is a finetuned one, a copy goes along.

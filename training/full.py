@@ -49,7 +49,7 @@ from url_viz.models.head import Head, Provenance, save_head
 from url_viz.models.model import backbone_weights_of
 from url_viz.models.names import file_digest
 from url_viz.models.runtime import choose_device
-from url_viz.progress import Clock, Report
+from url_viz.progress import Clock, ProgressCallback
 
 VIEW_RESOLUTION = 2
 """Pictures are decoded at so many times the backbone's short side, since a view may show a small part of them."""
@@ -118,7 +118,9 @@ class Split:
         return self.pictures.labels[self.held_out].astype(np.int64)
 
 
-def finetune_everything(config: FinetuneConfig, loaded: Loaded, head: Head | None, report: Report) -> FullReport:
+def finetune_everything(
+    config: FinetuneConfig, loaded: Loaded, head: Head | None, report: ProgressCallback
+) -> FullReport:
     """Train the backbone of `loaded` with a classifier and a head of its own, save them, and tell what it did.
 
     The classifier starts as the linear one that the figures before are of: a fresh one sends noise into the backbone
@@ -229,7 +231,7 @@ def _trained(
     split: Split,
     probe: nn.Linear,
     device: torch.device,
-    report: Report,
+    report: ProgressCallback,
 ) -> tuple[JointModel, list[FullEpoch]]:
     joint, recipe = config.joint, config.recipe
     n_classes = len(split.pictures.classes)

@@ -26,7 +26,7 @@ from training.joint import Batch, JointModel, joint_model, order_of_epoch, score
 from url_viz.analysis.metrics import classification_auroc
 from url_viz.files import replaced
 from url_viz.models.backbone import Backbone, create_network
-from url_viz.progress import Clock, Report, command_report
+from url_viz.progress import Clock, ProgressCallback, command_report
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -101,7 +101,7 @@ def main(config: ConflictConfig) -> None:
     print(told(summary))
 
 
-def conflict(config: ConflictConfig, report: Report) -> list[Point]:
+def conflict(config: ConflictConfig, report: ProgressCallback) -> list[Point]:
     """The curves of both settings for each seed."""
     clock, points = Clock("train", 2 * config.runs), []
     for seed in range(config.runs):

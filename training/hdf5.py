@@ -26,7 +26,7 @@ from training.store import (
 from training.targets import own_classifier_loss
 from url_viz.errors import CacheError
 from url_viz.models.backbone import Loaded
-from url_viz.progress import Clock, Report, command_report
+from url_viz.progress import Clock, ProgressCallback, command_report
 
 HDF5_SUFFIXES = (".hdf5", ".h5")
 SHARD_ROWS = 1 << 16
@@ -34,7 +34,7 @@ ABOUT = {"target": "classifier"}
 """Not `labels`: nearest others would be views of the same picture, so epochs are compared by rank agreement."""
 
 
-def cache_of_hdf5(file: Path, folder: Path, loaded: Loaded, report: Report | None = None) -> Cache:
+def cache_of_hdf5(file: Path, folder: Path, loaded: Loaded, report: ProgressCallback | None = None) -> Cache:
     """The cache in `folder` with every row of `file`, written where it is not there yet; a stopped run goes on.
 
     `loaded` is the backbone that made the file. Raises CacheError where h5py is missing, the file is no such cache, or
@@ -107,7 +107,7 @@ def _manifest(file: Path, source: Any, loaded: Loaded, labels: NDArray[np.int64]
 
 
 def _write_shards(
-    source: Any, labels: NDArray[np.int64], classifier: torch.nn.Module, paths: CachePaths, report: Report
+    source: Any, labels: NDArray[np.int64], classifier: torch.nn.Module, paths: CachePaths, report: ProgressCallback
 ) -> None:
     present, first = np.unique(labels, return_index=True)
     order = np.argsort(first)  # h5py reads rising rows only

@@ -32,7 +32,7 @@ from url_viz.files import replaced
 from url_viz.models.head import Head, Provenance, save_head
 from url_viz.models.head_module import HeadModule
 from url_viz.models.runtime import choose_device
-from url_viz.progress import Clock, Report, command_report
+from url_viz.progress import Clock, ProgressCallback, command_report
 
 BATCH_OF_BASE_RATE = 256
 BETAS = (0.8, 0.95)
@@ -112,7 +112,9 @@ def cache_of(config: TrainConfig) -> Cache:
     return cache_of_hdf5(config.cache, config.out / "cache", load_backbone(config.backbone))
 
 
-def train(rows: Rows, recipe: Recipe, *, seed: int, report: Report, start: HeadModule | None = None) -> Trained:
+def train(
+    rows: Rows, recipe: Recipe, *, seed: int, report: ProgressCallback, start: HeadModule | None = None
+) -> Trained:
     """Fit a head to the order of the task losses of `rows`, from scratch or from `start`; the best epoch is returned.
 
     PVU 3.1: AdamW(.8, .95), rate by the square root of the batch, linear warm-up inside the cosine.

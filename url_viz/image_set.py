@@ -32,7 +32,7 @@ from url_viz.pipeline.embed import embed, score_missing
 from url_viz.pipeline.external_embeddings import Given, given_embeddings
 from url_viz.pipeline.postprocess import finish
 from url_viz.pipeline.projection import project_alone
-from url_viz.progress import Progress, Report, silent
+from url_viz.progress import Progress, ProgressCallback, silent
 from url_viz.store.about import embed_command, find_set, read_before
 from url_viz.store.decisions import Action, Decisions
 from url_viz.store.reader import Store
@@ -331,7 +331,7 @@ class ImageSet:
         all_ids = self._frame["id"].to_numpy(np.int64)
         return Projection(all_ids[rows], found.xy[place], bool((found.method == UMAP).any()))
 
-    def refit(self, progress: Report | None = None) -> None:
+    def refit(self, progress: ProgressCallback | None = None) -> None:
         """Make the map of what was read anew; everything moves. Seen by opening the set again.
 
         Raises WorkspaceError where another process writes.
@@ -440,7 +440,7 @@ def embed_folder(
     embeddings: "str | Path | IncomingFile | Given | None" = None,
     workspace: str | Path | None = None,
     limit: int | None = None,
-    progress: Report | None = None,
+    progress: ProgressCallback | None = None,
     refit: bool = False,
     within: Sequence[Path] | None = None,
 ) -> ImageSet:

@@ -31,7 +31,7 @@ class Progress:
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
-Report = Callable[[Progress], None]
+ProgressCallback = Callable[[Progress], None]
 
 
 def silent(progress: Progress) -> None:
@@ -107,7 +107,7 @@ def as_line(progress: Progress) -> str:
     return ", ".join(parts)
 
 
-def appended_to(path: Path, then: Report) -> Report:
+def appended_to(path: Path, then: ProgressCallback) -> ProgressCallback:
     """A report that also appends each record to `path` as one JSON line, at most about five a second a stage."""
     last_stage, last_at = "", 0.0
 
@@ -124,7 +124,7 @@ def appended_to(path: Path, then: Report) -> Report:
     return report
 
 
-def command_report() -> Report:
+def command_report() -> ProgressCallback:
     """What a command of ours reports to: the terminal, and the file of `$URL_VIZ_PROGRESS` where a job set it."""
     shown = TerminalReport()
     named = os.environ.get(PROGRESS_VARIABLE)

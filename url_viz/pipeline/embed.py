@@ -23,7 +23,7 @@ from url_viz.models.runtime import Outputs
 from url_viz.pipeline.external_embeddings import Given
 from url_viz.pipeline.in_flight import InHand, notes_of, suspects
 from url_viz.pipeline.projection import PcaBasis, fit_pca
-from url_viz.progress import Clock, Report
+from url_viz.progress import Clock, ProgressCallback
 from url_viz.store.tables import IMAGES, PCA, Coordinates, Embeddings, positions_of
 from url_viz.store.writer import Writer
 
@@ -97,7 +97,7 @@ def _out_of_sight(rows: pa.Table, scan: Scan) -> set[int]:
     return {i for i, path in pairs if hidden and path.startswith(hidden)}
 
 
-def embed(model: Model | Given, scan: Scan, writer: Writer, *, limit: int | None, report: Report) -> Outcome:
+def embed(model: Model | Given, scan: Scan, writer: Writer, *, limit: int | None, report: ProgressCallback) -> Outcome:
     """Read, embed and store what is new in the scanned folder; drop what has left it.
 
     Embeddings that are given are stored as they are; pictures without one are not read.

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from url_viz.pipeline.neighbours import build_graph
 from url_viz.pipeline.projection import FEWEST_FOR_UMAP, SAMPLE_ROWS, fit_map, pca_coordinates, place
 from url_viz.pipeline.quality import assess_missing
-from url_viz.progress import Clock, Progress, Report
+from url_viz.progress import Clock, Progress, ProgressCallback
 from url_viz.store.tables import UMAP, Coordinates, Embeddings, positions_of
 from url_viz.store.writer import Writer
 
@@ -14,7 +14,7 @@ REFIT_GROWTH = 2.0
 """The map is fitted anew once the set has grown this many times since the last fit; until then pictures are placed."""
 
 
-def finish(writer: Writer, space_key: str, *, report: Report, refit: bool = False) -> None:
+def finish(writer: Writer, space_key: str, *, report: ProgressCallback, refit: bool = False) -> None:
     """Update measures, graph and map for the pictures in the folder; does nothing where they are up to date."""
     assess_missing(writer, report)
     current = current_embeddings(writer, space_key)
@@ -30,7 +30,7 @@ def current_embeddings(writer: Writer, space_key: str) -> Embeddings:
     return writer.embeddings(space_key, present)
 
 
-def _finish_graph(writer: Writer, space_key: str, current: Embeddings, report: Report) -> None:
+def _finish_graph(writer: Writer, space_key: str, current: Embeddings, report: ProgressCallback) -> None:
     previous = writer.graph(space_key)
     if previous is not None and np.array_equal(previous.content, current.content):
         return
@@ -41,7 +41,7 @@ def _finish_graph(writer: Writer, space_key: str, current: Embeddings, report: R
     report(clock.at(len(current)))
 
 
-def _finish_map(writer: Writer, space_key: str, current: Embeddings, report: Report, *, refit: bool) -> None:
+def _finish_map(writer: Writer, space_key: str, current: Embeddings, report: ProgressCallback, *, refit: bool) -> None:
     graph = writer.graph(space_key)
     known = writer.coordinates(space_key)
     assert graph is not None

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from url_viz.imaging.quality import Quality, grey_thumbnail, quality_of_image
-from url_viz.progress import Clock, Report
+from url_viz.progress import Clock, ProgressCallback
 from url_viz.store.tables import QUALITY, positions_of
 from url_viz.store.writer import Writer
 
@@ -17,7 +17,7 @@ BATCH = 1024
 """Pictures that are stored at once: what a killed run loses at most."""
 
 
-def assess_missing(writer: Writer, report: Report) -> int:
+def assess_missing(writer: Writer, report: ProgressCallback) -> int:
     """Measure every distinct content that is in the folder and has no measures of this version; returns how many."""
     rows = _without_measures(writer)
     if not len(rows):
