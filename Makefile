@@ -33,7 +33,7 @@ test: $(VENV)/.dev browser  ## run every check
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile -m "not torture and not browser"
 	$(BIN)/python -m pytest -m "browser and not torture"
 
-quick: $(VENV)/.dev  ## lint, types, and the tests that need no browser, no subprocess and no model: a minute at most
+quick: $(VENV)/.dev  ## lint, types, and the tests that take no browser, no model and no seconds: about a minute
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

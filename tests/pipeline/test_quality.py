@@ -10,7 +10,7 @@ from tests.imaging.pictures import encoded, noise, write_folder
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.quality import QUALITIES, Quality, quality_of_image
 from url_viz.models.model import Model
-from url_viz.pipeline import quality_of_image as stage
+from url_viz.pipeline import quality as stage
 from url_viz.progress import Progress
 from url_viz.store.reader import Store
 
