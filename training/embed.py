@@ -21,7 +21,7 @@ BATCH = 64
 
 
 @dataclass(frozen=True)
-class Embedded:
+class EmbeddedPictures:
     """The N readable pictures of a list at `places` (N,): `embedding` (N, D) float16, `logits` (N, C) float32.
 
     `crop_embedding` (N, D) is of the middle of each picture cut to a random share, (0, D) where nobody asked for it;
@@ -38,7 +38,7 @@ class Embedded:
 
 def embed_pictures(
     model: Model, pictures: PictureList, *, seed: int, report: ProgressCallback, with_crops: bool = True
-) -> Embedded:
+) -> EmbeddedPictures:
     """Embed the pictures of a list, and a crop of each, one batch ahead in reading; unreadable ones become failures.
 
     Raises NoImagesError where none can be read.
@@ -70,7 +70,7 @@ def embed_pictures(
         raise NoImagesError(f"None of the {len(pictures)} pictures below {str(pictures.root)!r} could be read.")
     embedding, logits, crop_embedding = (np.concatenate([part[i] for part in parts]) for i in range(3))
     kept = shares[places] if with_crops else shares[:0]
-    return Embedded(np.array(places, np.int64), embedding, logits, crop_embedding, tuple(failures), kept)
+    return EmbeddedPictures(np.array(places, np.int64), embedding, logits, crop_embedding, tuple(failures), kept)
 
 
 def _read_ahead(pictures: PictureList, preprocessing: Preprocessing) -> Iterator[dict[int, Reading]]:

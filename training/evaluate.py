@@ -23,7 +23,7 @@ from training.config import EvaluateConfig
 from training.data.pictures import PictureList
 from training.data.soft_labels import COLLECTION, soft_labels_of
 from training.data.spec import labelled_pictures_of
-from training.embed import Embedded, embed_pictures
+from training.embed import EmbeddedPictures, embed_pictures
 from training.evaluation import HEAD, Beside, Comparisons, Crop, Evaluation, Order, Upstream
 from training.figures import write_figures
 from url_viz.analysis.baselines import all_baselines
@@ -91,7 +91,11 @@ def upstream_of(model: Model, config: EvaluateConfig) -> Upstream:
 
 
 def evaluate(
-    model: Model, pictures: PictureList, embedded: Embedded, config: EvaluateConfig, beside: Beside | None = None
+    model: Model,
+    pictures: PictureList,
+    embedded: EmbeddedPictures,
+    config: EvaluateConfig,
+    beside: Beside | None = None,
 ) -> Evaluation:
     """All figures of a model on pictures that were embedded with it.
 
@@ -125,7 +129,7 @@ def evaluate(
 
 
 def compare(
-    head: Head | None, embedded: Embedded, labels: NDArray[np.int32], config: EvaluateConfig, beside: Beside
+    head: Head | None, embedded: EmbeddedPictures, labels: NDArray[np.int32], config: EvaluateConfig, beside: Beside
 ) -> Mapping[str, Comparisons]:
     """The comparisons of each uncertainty by its name; those that look at neighbours look at their own set's."""
     own = _uncertainties(head, embedded, with_baselines=config.baselines)
@@ -159,7 +163,7 @@ def against_classifier(
 
 
 def _uncertainties(
-    head: Head | None, embedded: Embedded, *, with_baselines: bool
+    head: Head | None, embedded: EmbeddedPictures, *, with_baselines: bool
 ) -> Mapping[str, NDArray[np.floating]]:
     found: dict[str, NDArray[np.floating]] = {} if head is None else {HEAD: head(embedded.embedding)}
     if not with_baselines:
@@ -191,13 +195,13 @@ def _tenths(values: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
     return np.array_split(values, min(TENTHS, len(values)))
 
 
-def crops_of(head: Head, embedded: Embedded) -> tuple[Crop, ...]:
+def crops_of(head: Head, embedded: EmbeddedPictures) -> tuple[Crop, ...]:
     """Each picture's crop against the whole picture (PVU 4.3)."""
     is_more = head(embedded.crop_embedding) > head(embedded.embedding)
     return tuple(map(Crop, embedded.crop_share.tolist(), is_more.tolist()))
 
 
-def crop_test(head: Head, embedded: Embedded) -> float:
+def crop_test(head: Head, embedded: EmbeddedPictures) -> float:
     """Share of pictures whose crop is more uncertain than they are, strictly (PVU 4.3); .5 is chance."""
     return float((head(embedded.crop_embedding) > head(embedded.embedding)).mean())
 

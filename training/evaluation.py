@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.embed import Embedded
+from training.embed import EmbeddedPictures
 from url_viz.analysis.metrics import (
     Interval,
 )
@@ -61,7 +61,7 @@ class Beside:
 class Upstream:
     """An upstream set that was embedded with the same model, and its `labels` (N,)."""
 
-    embedded: Embedded
+    embedded: EmbeddedPictures
     labels: NDArray[np.int32]
 
 

@@ -15,7 +15,7 @@ from url_viz.analysis.compare import Comparison, Read, compare
 from url_viz.analysis.label_issues import NO_CLASSES, LabelCheck, check_labels
 from url_viz.analysis.map_figure import Style, map_figure
 from url_viz.analysis.occlusion import Heat, heat_of
-from url_viz.analysis.ranking import percentile_among
+from url_viz.analysis.ranking import percentile_of
 from url_viz.analysis.reasons import ReasonedTable
 from url_viz.analysis.representatives import representatives
 from url_viz.analysis.selective_retrieval import near_in_graph, search
@@ -225,7 +225,7 @@ class ImageSet:
         else:
             vector, exclude = self._embedded_query(query), None
             uncertainty = float(self.head(vector[None])[0]) if self.head else float("nan")
-            rank = percentile_among(uncertainty, self._frame["uncertainty"].to_numpy())
+            rank = percentile_of(uncertainty, self._frame["uncertainty"].to_numpy())
         hits = search(vector, self._unit, k=k, is_allowed=is_allowed, exclude=exclude)
         return SearchResult(self._found(hits.rows, vector), self._found(hits.withheld, vector), uncertainty, rank)
 

@@ -11,7 +11,7 @@ import pytest
 from tests.imaging.pictures import write_folder
 from training.config import EvaluateConfig
 from training.data.spec import labelled_pictures_of
-from training.embed import Embedded
+from training.embed import EmbeddedPictures
 from training.evaluate import evaluate
 from url_viz.analysis.baselines import nearest_dissimilarity, nearest_gap
 from url_viz.analysis.confusability import confusability
@@ -299,7 +299,7 @@ def test_figures_agree_with_the_training_command(tmp_path: Path, workspace: Path
     pictures = labelled_pictures_of(str(folder))
     stored = image_set.embeddings().astype(np.float16)
     logits = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
-    embedded = Embedded(np.arange(40), stored, logits, stored, ())
+    embedded = EmbeddedPictures(np.arange(40), stored, logits, stored, ())
     reported = evaluate(model, pictures, embedded, EvaluateConfig("here", str(folder), baselines=True, resamples=50))
     ours = {one.name: one for one in measured(found, resamples=50)}
     assert (len(found), found.classes) == (reported.pictures, reported.classes)

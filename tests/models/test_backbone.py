@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from url_viz.errors import CheckpointError, ModelError, WeightsUnavailableError
 from url_viz.models.backbone import Backbone, by_position, load_backbone, preprocessing_of
-from url_viz.models.names import DEFAULT, EMBEDDED, file_digest
+from url_viz.models.names import DEFAULT, PACKAGED, file_digest
 
 TINY = "test_resnet.r160_in1k"
 """timm's own test model of a third of a million weights: built here with random ones, so that it needs no hub."""
@@ -58,7 +58,7 @@ def test_the_embedded_weights_are_timms_network_and_know_a_cat(cat: Tensor) -> N
         assert torch.equal(logits, loaded.backbone.network(cat))
     assert embedding.shape == (1, 1280)
     assert logits.argmax().item() in range(281, 286), "one of ImageNet's five domestic cats"
-    assert loaded.weights_digest == file_digest(EMBEDDED[DEFAULT].weights())
+    assert loaded.weights_digest == file_digest(PACKAGED[DEFAULT].weights())
     assert not any(p.requires_grad for p in loaded.backbone.parameters())
     assert not loaded.backbone.training
 
@@ -71,7 +71,7 @@ def cat() -> Tensor:
 
     from url_viz.imaging.preprocess import middle, normalised, resized
 
-    sheet = EMBEDDED[DEFAULT].preprocessing
+    sheet = PACKAGED[DEFAULT].preprocessing
     crop = middle(resized(Image.fromarray(skimage.chelsea()), sheet), sheet.size_px)
     return torch.from_numpy(normalised(crop[None], sheet))
 

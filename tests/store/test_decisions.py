@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from url_viz.errors import DamageError, DecisionError, WorkspaceError
-from url_viz.store.decision_log import SCHEMA_VERSION, Ledger
+from url_viz.store.decision_log import SCHEMA_VERSION, DecisionLog
 from url_viz.store.decision_log_copy import Beside
 from url_viz.store.decision_matching import Files, claims
 from url_viz.store.decisions import Decisions, checked_tag
@@ -295,9 +295,9 @@ class TestDamage:
         for call in (decisions.now, decisions.undo, lambda: decisions.decide([1], "keep")):
             with pytest.raises(DamageError, match="python -m url_viz mend FOLDER"):
                 call()
-        assert not Ledger(path).is_whole()
+        assert not DecisionLog(path).is_whole()
         path.unlink(missing_ok=True)
-        assert Ledger(path).put_back()
+        assert DecisionLog(path).put_back()
         assert shown(decisions) == ["drop", None, "drop", None, None]
         assert decisions.tag_counts() == {"blurred": 1}
         decisions.undo()
@@ -379,7 +379,7 @@ class TestDamage:
             with pytest.raises(DamageError, match="is damaged: "):
                 Decisions(path, FILES).now()
             path.unlink()
-            assert Ledger(path).put_back()
+            assert DecisionLog(path).put_back()
 
     def test_a_newer_version(self, decisions: Decisions, tmp_path: Path) -> None:
         decisions.decide([1], "keep")
@@ -400,7 +400,7 @@ class TestDamage:
     ) -> None:
         monkeypatch.setattr("url_viz.store.decision_log.BUSY_S", 0.05)
         with (
-            Ledger(tmp_path / "decisions.db").writing(),
+            DecisionLog(tmp_path / "decisions.db").writing(),
             pytest.raises(WorkspaceError, match="Another process has been writing"),
         ):
             decisions.decide([1], "keep")
@@ -409,7 +409,7 @@ class TestDamage:
         decisions.decide([1], "keep")
 
         def fail() -> None:
-            with Ledger(tmp_path / "decisions.db").writing() as transaction:
+            with DecisionLog(tmp_path / "decisions.db").writing() as transaction:
                 transaction.record("dropped", 0, [])
                 raise KeyError
 

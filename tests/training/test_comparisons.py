@@ -14,7 +14,7 @@ from tests.training.conftest import draw
 from tests.training.test_evaluate import first_number_head
 from training.config import EvaluateConfig
 from training.data.spec import labelled_pictures_of
-from training.embed import Embedded, embed_pictures
+from training.embed import EmbeddedPictures, embed_pictures
 from training.evaluate import against_classifier, classes_of, evaluate, human_entropy_of, main, table
 from training.evaluation import Beside, Upstream
 from url_viz.analysis.metrics import (
@@ -216,5 +216,5 @@ def test_comparisons_of_a_real_model_are_those_of_the_metrics(tmp_path: Path, mo
     assert "mixed_r_auroc" in table(found)
 
 
-def _turned(embedded: Embedded) -> Embedded:
+def _turned(embedded: EmbeddedPictures) -> EmbeddedPictures:
     return replace(embedded, embedding=np.ascontiguousarray(embedded.embedding[:, ::-1]))

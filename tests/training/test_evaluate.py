@@ -10,7 +10,7 @@ from PIL import Image
 
 from training.config import EvaluateConfig
 from training.data.spec import labelled_pictures_of, pictures_of
-from training.embed import Embedded, embed_pictures
+from training.embed import EmbeddedPictures, embed_pictures
 from training.evaluate import _uncertainties, crop_test, evaluate, main, order_of, table, write_json
 from url_viz.analysis.metrics import r_auroc, recall_at_1
 from url_viz.errors import FolderError, HeadMismatchError, NoImagesError
@@ -26,9 +26,9 @@ def first_number_head(size: int = 1280, *, sign: float = 1.0) -> Head:
     return Head((weight,), (np.zeros(1, np.float32),), Provenance("tf_efficientnet_lite0"))
 
 
-def made(embedding: np.ndarray, crop: np.ndarray) -> Embedded:
+def made(embedding: np.ndarray, crop: np.ndarray) -> EmbeddedPictures:
     count = len(embedding)
-    return Embedded(
+    return EmbeddedPictures(
         np.arange(count), embedding.astype(np.float16), np.zeros((count, 3), np.float32), crop.astype(np.float16), ()
     )
 

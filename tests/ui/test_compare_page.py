@@ -90,10 +90,10 @@ def _box(left: float, right: float, low: float, high: float) -> list[list[float]
 def test_with_one_model_only_a_second_one_is_offered(
     home: Workspace, tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from url_viz.models.names import DEFAULT, EMBEDDED
+    from url_viz.models.names import DEFAULT, PACKAGED
 
-    for name in [name for name in EMBEDDED if name != DEFAULT]:
-        monkeypatch.delitem(EMBEDDED, name)
+    for name in [name for name in PACKAGED if name != DEFAULT]:
+        monkeypatch.delitem(PACKAGED, name)
     image_set = embed_folder(write_folder(tmp_path / "zoo", 4), model=DEFAULT, workspace=home.root)
     at = opened(image_set)
     assert r"was read with tf\_efficientnet\_lite0 only" in words(at)

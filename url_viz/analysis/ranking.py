@@ -40,7 +40,7 @@ def value_at(table: pd.DataFrame, measure: str, rank_percentile: float) -> float
     return float(above.min()) if len(above) else float("inf")
 
 
-def percentile_among(value: float, values: NDArray[np.floating]) -> float:
+def percentile_of(value: float, values: NDArray[np.floating]) -> float:
     """The percentile that a new `value` would have among the finite ones of `values` (N,), were it one of them."""
     return float(percentile(np.append(values, value))[-1])
 

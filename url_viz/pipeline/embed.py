@@ -21,7 +21,7 @@ from url_viz.imaging.workers import read_apart
 from url_viz.models.model import EmbeddingSpace, Model
 from url_viz.models.runtime import Outputs
 from url_viz.pipeline.external_embeddings import Given
-from url_viz.pipeline.in_flight import InHand, notes_of, suspects
+from url_viz.pipeline.in_flight import InHand, interrupted, notes_of
 from url_viz.pipeline.projection import PcaBasis, fit_pca
 from url_viz.progress import Clock, ProgressCallback
 from url_viz.store.tables import IMAGES, PCA, Coordinates, Embeddings, positions_of
@@ -112,9 +112,9 @@ def embed(model: Model | Given, scan: Scan, writer: Writer, *, limit: int | None
     run = _Run(model, writer)
     clock = Clock("read", total=len(plan.to_read))
     report(clock.at(0))
-    suspected, others = _parted(plan.to_read, suspects(notes_of(writer.paths)))
+    left, others = _parted(plan.to_read, interrupted(notes_of(writer.paths)))
     with _noted(writer, model.space):
-        for file in suspected:
+        for file in left:
             run.take([(file, read_apart(absolute(scan.root, file.path), model.space.preprocessing))])
         run.flush()
         with closing(_readings(others, scan, model, run)) as readings:
@@ -155,14 +155,14 @@ def _parted(files: Sequence[FoundFile], in_hand: Container[int]) -> tuple[Sequen
 
     A run that was started again without a picture to blame would only crash again, for ever.
     """
-    suspected = [file for file in files if file.id in in_hand]
+    left = [file for file in files if file.id in in_hand]
     crash = os.environ.get(CRASHED_VARIABLE)
-    if crash and not suspected:
+    if crash and not left:
         raise WorkspaceError(
             f"The run before crashed ({crash}), and not while it read a picture. What was read is kept. Run the same "
             f"command again; where it crashes again, try --device cpu or --precision exact, and report it."
         )
-    return suspected, [file for file in files if file.id not in in_hand]
+    return left, [file for file in files if file.id not in in_hand]
 
 
 def score_missing(writer: Writer, model: Model | Given) -> int:

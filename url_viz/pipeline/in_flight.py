@@ -19,7 +19,7 @@ def notes_of(paths: SetPaths) -> Path:
     return paths.folder / ".in-hand"
 
 
-def suspects(notes: Path) -> frozenset[int]:
+def interrupted(notes: Path) -> frozenset[int]:
     """Ids of the pictures that a run had in hand as it died; none where the last run ended by itself."""
     try:
         data = notes.read_bytes()

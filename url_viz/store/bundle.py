@@ -19,7 +19,7 @@ from url_viz.files import replaced
 from url_viz.imaging.scan import display_name
 from url_viz.store.about import find_set, known_sets, read_about, read_before, write_about
 from url_viz.store.damage import full_disk_is_told
-from url_viz.store.decision_log import Ledger
+from url_viz.store.decision_log import DecisionLog
 from url_viz.store.reader import Store
 from url_viz.store.sets import Agreement, check_agreement
 from url_viz.store.writer import Writer
@@ -162,7 +162,7 @@ def _files_of(paths: SetPaths) -> list[Path]:
 def _add(archive: tarfile.TarFile, file: Path, name: str) -> None:
     """Add one file; decisions, which others may make meanwhile, as they are at one moment."""
     if name == "decisions.db":
-        _add_bytes_file(archive, name, Ledger(file).snapshot())
+        _add_bytes_file(archive, name, DecisionLog(file).snapshot())
         return
     with file.open("rb") as opened:
         archive.addfile(_member(name, os.fstat(opened.fileno()).st_size), opened)
@@ -255,7 +255,7 @@ def _take_decisions(paths: SetPaths) -> None:
     """Note the decisions that were unpacked. Raises DamageError where their file is no such, or holds more."""
     for name in _MADE_HERE:
         (paths.folder / name).unlink(missing_ok=True)
-    ledger = Ledger(paths.decisions)
+    ledger = DecisionLog(paths.decisions)
     with ledger.reading() as transaction:
         if transaction is None:
             return

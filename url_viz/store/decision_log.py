@@ -70,7 +70,7 @@ NOTHING_STORED = Stored(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0
 
 
 @dataclass(frozen=True)
-class Change:
+class DecisionChange:
     """What one file (`id`, `content`) was given: code and tags, before and after; `ABSENT` where no row is stored."""
 
     id: int
@@ -90,7 +90,7 @@ class Batch:
     count: int
 
 
-class Ledger:
+class DecisionLog:
     """Reads and writes one file; every call is one transaction, so many processes may use it at once.
 
     A plain rollback journal, not a write-ahead log: that one needs memory shared between processes, which folders on
@@ -156,7 +156,7 @@ class Ledger:
 
     def put_back(self) -> bool:
         """Put the copy in the place of a file that was moved away; returns whether there was a whole one."""
-        copy = Ledger(self._beside.copy_path)
+        copy = DecisionLog(self._beside.copy_path)
         is_back = copy.path.exists() and copy.is_whole()
         data = copy.snapshot() if is_back else b""
         self._beside.clear()
@@ -298,7 +298,7 @@ def _plain(sql: str | None) -> str:
 
 
 class Transaction:
-    """What can be done with the file while it is open; made by `Ledger`."""
+    """What can be done with the file while it is open; made by `DecisionLog`."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -372,7 +372,7 @@ class Transaction:
             tags[np.searchsorted(numbers[:, 0], np.array(rows, np.int64))] = texts
         return Stored(numbers[:, 1].copy(), numbers[:, 2].copy(), numbers[:, 3].astype(np.int8), tags)
 
-    def record(self, did: str, count: int, changes: Sequence[Change]) -> Batch:
+    def record(self, did: str, count: int, changes: Sequence[DecisionChange]) -> Batch:
         """Make changes as one batch. What was undone before it can no longer be redone."""
         self._connection.execute("UPDATE batch SET state = 'dropped' WHERE state = 'undone'")
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

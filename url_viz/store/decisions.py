@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.errors import DecisionError
-from url_viz.store.decision_log import ABSENT, NOTHING_STORED, Batch, Change, Ledger, Stored
+from url_viz.store.decision_log import ABSENT, NOTHING_STORED, Batch, DecisionChange, DecisionLog, Stored
 from url_viz.store.decision_matching import Files, claims
 from url_viz.store.tables import positions_of
 
@@ -78,7 +78,7 @@ class Decisions:
 
     def __init__(self, path: Path, files: Files) -> None:
         self.files = files
-        self._ledger = Ledger(path)
+        self._ledger = DecisionLog(path)
         self._known: Decided | None = None
 
     @property
@@ -188,14 +188,16 @@ class Decisions:
                 transaction.record(done, len(at), changes + self._copies_of(files, claimed))
         return Action(done, len(at), unchanged=len(rows) - len(at))
 
-    def _copies_of(self, files: Files, claimed: NDArray[np.int64]) -> list[Change]:
+    def _copies_of(self, files: Files, claimed: NDArray[np.int64]) -> list[DecisionChange]:
         """Note other files of the same contents of which nothing is stored.
 
         They stand beside these now, so they must not claim their decisions when these are moved.
         """
         is_copy = np.isin(self.files.content, files.content) & (claimed < 0) & ~np.isin(self.files.id, files.id)
         pairs = zip(self.files.id[is_copy].tolist(), self.files.content[is_copy].tolist(), strict=True)
-        return [Change(*pair, code_before=ABSENT, tags_before="", code_after=0, tags_after="") for pair in pairs]
+        return [
+            DecisionChange(*pair, code_before=ABSENT, tags_before="", code_after=0, tags_after="") for pair in pairs
+        ]
 
     def _rows_of(self, ids: Iterable[int]) -> NDArray[np.int64]:
         wanted = np.fromiter((int(i) for i in ids), np.int64)
@@ -233,7 +235,7 @@ def _of_files(row: NDArray[np.int64], stored: Stored, version: int) -> Decided:
     return Decided(version, code, tags)
 
 
-def _changes(files: Files, stored: Stored, row: NDArray[np.int64], after: _Given) -> list[Change]:
+def _changes(files: Files, stored: Stored, row: NDArray[np.int64], after: _Given) -> list[DecisionChange]:
     """The changes that give `files` what is `after`; what they had under an older name or content goes."""
     claimed = np.maximum(row, 0) if len(stored) else row
     is_own = np.zeros(len(row), bool)
@@ -242,10 +244,10 @@ def _changes(files: Files, stored: Stored, row: NDArray[np.int64], after: _Given
     own = _of_files(np.where(is_own, row, -1), stored, 0)
     old = np.unique(row[(row >= 0) & ~is_own])
     was = (stored.id[old].tolist(), stored.content[old].tolist(), stored.code[old].tolist(), stored.tags[old].tolist())
-    gone = [Change(*values, code_after=ABSENT, tags_after="") for values in zip(*was, strict=True)]
+    gone = [DecisionChange(*values, code_after=ABSENT, tags_after="") for values in zip(*was, strict=True)]
     code_before = np.where(is_own, own.code, ABSENT)
     columns = (files.id, files.content, code_before, own.tags, after.code, after.tags)
-    return gone + [Change(*values) for values in zip(*(c.tolist() for c in columns), strict=True)]
+    return gone + [DecisionChange(*values) for values in zip(*(c.tolist() for c in columns), strict=True)]
 
 
 def checked_tag(tag: str) -> str:

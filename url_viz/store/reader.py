@@ -35,7 +35,7 @@ QUALITY_TABLE = f"measures-{QUALITY_VERSION}"
 
 
 @dataclass(frozen=True)
-class Embedded:
+class EmbeddedContents:
     """Of M distinct contents: `content` (M,), `entropy` (M,) in nats, `norm` (M,) the length of the embedding."""
 
     content: NDArray[np.int64]
@@ -94,10 +94,10 @@ class Store:
         unit: NDArray[np.float32] = self._read(f"embeddings-{space_key}", lambda: read_unit_rows(table, contents))
         return unit
 
-    def embedded(self, space_key: str) -> Embedded:
+    def embedded(self, space_key: str) -> EmbeddedContents:
         """Contents that have an embedding in a space, with what is told of them without reading the embeddings."""
         data = self._columns(f"embeddings-{space_key}", ["content", "entropy", "norm"], embeddings_schema(1))
-        return Embedded(_numbers(data["content"]), _numbers(data["entropy"]), _numbers(data["norm"]))
+        return EmbeddedContents(_numbers(data["content"]), _numbers(data["entropy"]), _numbers(data["norm"]))
 
     def scores(self, space_key: str, head_digest: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Contents scored by a head, and their uncertainty."""

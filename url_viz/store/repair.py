@@ -10,7 +10,7 @@ from url_viz.errors import DamageError
 from url_viz.store import versions
 from url_viz.store.about import About, label_is_whole, read_about, write_about
 from url_viz.store.damage import LANCE_ERRORS
-from url_viz.store.decision_log import Ledger
+from url_viz.store.decision_log import DecisionLog
 from url_viz.store.reader import verify_table
 from url_viz.store.writer import Writer
 from url_viz.workspace import SetPaths
@@ -50,7 +50,7 @@ def _mended_label(paths: SetPaths, root: Path) -> Mended | None:
 
 
 def _mended_decisions(paths: SetPaths) -> Mended | None:
-    ledger = Ledger(paths.decisions)
+    ledger = DecisionLog(paths.decisions)
     if ledger.is_whole():
         return None
     for path in (paths.decisions, paths.decisions.with_name(f"{paths.decisions.name}-journal")):

@@ -29,7 +29,7 @@ HEADER = struct.Struct("<4sIffff8x")
 MASK_MAGIC = b"UVB1"
 MASK_HEADER = struct.Struct("<4sIq")
 BYTES_PER_POINT = 16
-LAST_STEP = 65535
+MOST_STEPS = 65535
 STEPS_PER_PERCENT = 2.54
 NO_PERCENTILE = 255
 NO_LABEL = 65535
@@ -161,12 +161,12 @@ def _range_of(values: Floats, *, axis: str) -> tuple[float, float]:
 
 def _quantised(values: Floats, low: float, high: float) -> NDArray[np.uint16]:
     spread = (high - low) or 1.0
-    steps: NDArray[np.uint16] = np.rint((values.astype(np.float64) - low) / spread * LAST_STEP).astype("<u2")
+    steps: NDArray[np.uint16] = np.rint((values.astype(np.float64) - low) / spread * MOST_STEPS).astype("<u2")
     return steps
 
 
 def _restored(steps: NDArray[np.uint16], low: float, high: float) -> Floats:
-    values: Floats = (low + steps.astype(np.float64) * ((high - low) / LAST_STEP)).astype(np.float32)
+    values: Floats = (low + steps.astype(np.float64) * ((high - low) / MOST_STEPS)).astype(np.float32)
     return values
 
 

@@ -10,7 +10,7 @@ from url_viz.errors import UrlVizError
 from url_viz.export.tables import table_bytes
 from url_viz.image_set import ImageSet
 from url_viz.models.model import resolve, title_of
-from url_viz.models.names import EMBEDDED, workspace_heads
+from url_viz.models.names import PACKAGED, workspace_heads
 from url_viz.store.about import About, known_sets
 from url_viz.ui.allowed_paths import allowed_model
 from url_viz.ui.cache import open_sets
@@ -67,7 +67,7 @@ def pick_second(image_set: ImageSet) -> ImageSet | None:
 
 def _other_names(image_set: ImageSet) -> list[str]:
     """Models at hand, but for the one that is shown: of the zoo, heads of the user's own, and what this set has."""
-    at_hand = [name for name, model in EMBEDDED.items() if model.is_installed]
+    at_hand = [name for name, model in PACKAGED.items() if model.is_installed]
     spaces = [space.backbone for space in _about(image_set.set_id).spaces]
     own = map(str, workspace_heads(Workspace.at()))
     names = dict.fromkeys([*at_hand, *own, *spaces, *brought_models(image_set.set_id)])

@@ -8,7 +8,7 @@ from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.jobs import list_jobs
 from url_viz.models.model import GIVEN, title_of
-from url_viz.models.names import EMBEDDED, FinetunedWeights, workspace_heads
+from url_viz.models.names import PACKAGED, FinetunedWeights, workspace_heads
 from url_viz.store.about import known_sets
 from url_viz.ui.allowed_paths import roots, subfolders
 from url_viz.ui.cache import open_sets
@@ -99,7 +99,7 @@ def _pick_set() -> None:
 
 
 def _pick_model() -> None:
-    at_hand = [name for name, model in EMBEDDED.items() if model.is_installed]
+    at_hand = [name for name, model in PACKAGED.items() if model.is_installed]
     brought = brought_models(choice().set_id)
     names = list(dict.fromkeys([*at_hand, *map(str, workspace_heads(Workspace.at())), *brought, choice().model]))
     picked = st.selectbox(
