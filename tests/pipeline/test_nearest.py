@@ -58,7 +58,7 @@ def test_bf16_is_sure_of_most_and_not_of_all() -> None:
     """The certificate is neither always given nor never: ordinary rows have it, a heap of near copies has not."""
     rng = np.random.default_rng(0)
     heap = rng.normal(size=64) + 0.001 * rng.normal(size=(300, 64))
-    rows = nearest.normalised(np.concatenate([rng.normal(size=(3000, 64)), heap]))
+    rows = nearest.l2_normalize(np.concatenate([rng.normal(size=(3000, 64)), heap]))
     position, similarity = np.full((3300, 16), -1, np.int32), np.full((3300, 16), -1, np.float32)
     unsure = nearest._in_bf16(rows, rows, None, position, similarity)
     assert set(range(3000, 3300)) <= set(unsure.tolist())
