@@ -122,7 +122,7 @@ class ImageSet:
         uncertainty and its percentile, confusability and its percentile, entropy (nats) and inverse_norm (baselines),
         nearest_similarity, twin_group, what `url_viz.imaging.quality` measures, x, y; the user's own columns; reasons;
         decision and tags. All values of ours are higher = more ambiguous, but for nearest_similarity and the
-        measures; nan where there is none.
+        qualities; nan where there is none.
         """
         return self._frame.copy()
 

@@ -83,7 +83,7 @@ def show_empty(now: Choice, image_set: ImageSet | None) -> None:
 
 
 def ranked(batch: Batch, image_set: ImageSet | None) -> pd.DataFrame:
-    """The table of `insight.uploads.rank`, made once for the same uploads and image set."""
+    """The table of `analysis.uploads.rank`, made once for the same uploads and image set."""
     key = (batch.key, image_set.set_id if image_set else None, image_set.version if image_set else None)
     known = st.session_state.get("upload.ranked")
     if known is None or known[0] != key:
