@@ -137,7 +137,7 @@ def _grow(place: Path, count: int) -> Taken:
 
     taken: Taken = {}
     with _writer(place) as (writer, key):
-        ten = writer.embeddings(key).take(np.arange(10))
+        ten = writer.embeddings(key).rows_at(np.arange(10))
         ten = replace(ten, content=np.arange(10) + 2**62, embedding=ten.embedding + np.float16(0.1))
         graph, known = writer.graph(key), writer.coordinates(key)
         assert graph is not None

@@ -31,7 +31,7 @@ def main() -> None:
     embedding = centres[rng.integers(0, CLUSTERS, count)] + rng.normal(0, 0.8, (count, 1280))
     embeddings = Embeddings(np.arange(count), embedding.astype(np.float16), np.zeros(count, np.float32))
     _umap_defaults(embedding[:200])
-    warm = embeddings.take(np.arange(200))
+    warm = embeddings.rows_at(np.arange(200))
     fit_map(warm, build_graph(warm))
 
     started = time.perf_counter()

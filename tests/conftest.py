@@ -8,8 +8,8 @@ import pytest
 
 from tests.imaging.pictures import write_folder
 from tests.pipeline.reader import Reader
-from url_viz.models.head import Head, Provenance, save_head
-from url_viz.models.model import Model, Source, load_model, with_head
+from url_viz.models.head import Head, HeadProvenance, save_head
+from url_viz.models.model import Model, ModelSource, load_model, with_head
 from url_viz.models.names import DEFAULT
 from url_viz.workspace import HOME_VARIABLE
 
@@ -70,7 +70,7 @@ def dice_head(seed: int = 0, *, size: int = EMBEDDING_SIZE, backbone: str = DEFA
     return Head(
         weights=tuple(w.astype(np.float32) for w in weights),
         biases=(np.zeros(16, np.float32), np.ones(1, np.float32)),
-        provenance=Provenance(backbone),
+        provenance=HeadProvenance(backbone),
     )
 
 
@@ -83,7 +83,7 @@ def model(prepared: Path, head_file: Path) -> Model:
 @pytest.fixture(scope="session")
 def bare_model(model: Model) -> Model:
     """The same running backbone without a head, whether or not one is shipped for it."""
-    return with_head(model, Source(DEFAULT, DEFAULT, None))
+    return with_head(model, ModelSource(DEFAULT, DEFAULT, None))
 
 
 @pytest.fixture

@@ -265,9 +265,9 @@ class TestOpening:
     def test_under_a_head_for_other_weights(self, image_set: ImageSet, tmp_path: Path) -> None:
         from dataclasses import replace
 
-        from url_viz.models.head import Provenance
+        from url_viz.models.head import HeadProvenance
 
-        other = replace(dice_head(), provenance=Provenance(DEFAULT, "f" * 16))
+        other = replace(dice_head(), provenance=HeadProvenance(DEFAULT, "f" * 16))
         save_head(other, tmp_path / "other.safetensors")
         with pytest.raises(ImageSetError, match="was not read with"):
             open_image_set(

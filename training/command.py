@@ -56,7 +56,7 @@ def _told(work: Callable[[], None]) -> int:
 
 
 def _failed(words: str) -> int:
-    print(f"error: {printable(words, kept=chr(10))}", file=sys.stderr)
+    print(f"error: {printable(words, allowed=chr(10))}", file=sys.stderr)
     return 1
 
 

@@ -31,7 +31,7 @@ from url_viz.files import replaced
 from url_viz.models.backbone import save_backbone
 from url_viz.models.head import Head
 from url_viz.models.head_module import HeadModule
-from url_viz.models.model import Model, Source, backbone_weights_of, load_model, load_source, resolve
+from url_viz.models.model import Model, ModelSource, backbone_weights_of, load_model, load_source, resolve
 from url_viz.models.names import file_digest
 from url_viz.progress import ProgressCallback, command_report
 
@@ -106,7 +106,7 @@ def finetune(config: FinetuneConfig, model: Model, report: ProgressCallback) -> 
     return told
 
 
-def carry_backbone(source: Source, paths: RunPaths) -> None:
+def carry_backbone(source: ModelSource, paths: RunPaths) -> None:
     """Put the finetuned backbone of `source`, or the one in its checkpoint, beside the run's head.
 
     A head of a backbone that its name alone finds needs none; that of a run before is taken away then.

@@ -45,7 +45,7 @@ from url_viz.imaging.preprocess import Preprocessing, normalised
 from url_viz.imaging.read import Picture, read_picture
 from url_viz.imaging.scan import absolute
 from url_viz.models.backbone import Backbone, Loaded, save_backbone
-from url_viz.models.head import Head, Provenance, save_head
+from url_viz.models.head import Head, HeadProvenance, save_head
 from url_viz.models.model import backbone_weights_of
 from url_viz.models.names import file_digest
 from url_viz.models.runtime import choose_device
@@ -318,7 +318,7 @@ def _saved(
     scores = _held_out_scores(model, split, loaded.preprocessing, device)
     weights = backbone_weights_of(paths.head)
     save_backbone(model.backbone.network, weights, loaded.preprocessing)
-    bare = model.head.to_head(Provenance(loaded.name))
+    bare = model.head.to_head(HeadProvenance(loaded.name))
     after = figures_of(scores.logits, scores.embedding, bare(scores.embedding), split.held_out_labels)
     head = model.head.to_head(_provenance(config, loaded, split, file_digest(weights), after))
     # The head goes last: a run killed in between leaves a head whose digest tells that its backbone is another.
@@ -328,7 +328,7 @@ def _saved(
 
 def _provenance(
     config: FinetuneConfig, loaded: Loaded, split: Split, weights_digest: str, after: FullFigures
-) -> Provenance:
+) -> HeadProvenance:
     recipe = {
         "mode": config.mode,
         "training": asdict(config.joint),
@@ -340,7 +340,7 @@ def _provenance(
         "pictures_digest": split.pictures.digest,
         "classes": list(split.pictures.classes),
     }
-    return Provenance(loaded.name, weights_digest, loaded.preprocessing.as_record(), recipe, asdict(after))
+    return HeadProvenance(loaded.name, weights_digest, loaded.preprocessing.as_record(), recipe, asdict(after))
 
 
 def _write_records(

@@ -29,7 +29,7 @@ from training.store import Cache, open_cache
 from url_viz.analysis.metrics import r_auroc, spearman
 from url_viz.errors import CacheError
 from url_viz.files import replaced
-from url_viz.models.head import Head, Provenance, save_head
+from url_viz.models.head import Head, HeadProvenance, save_head
 from url_viz.models.head_module import HeadModule
 from url_viz.models.runtime import choose_device
 from url_viz.progress import Clock, ProgressCallback, command_report
@@ -223,7 +223,7 @@ def uncertainty_of(module: HeadModule, embeddings: NDArray[np.float16]) -> NDArr
     return found
 
 
-def provenance_of(cache: Cache, recipe: Recipe, seed: int, figures: Mapping[str, float]) -> Provenance:
+def provenance_of(cache: Cache, recipe: Recipe, seed: int, figures: Mapping[str, float]) -> HeadProvenance:
     """Where a head trained on `cache` comes from, for its header."""
     manifest = cache.manifest
     told = {
@@ -236,10 +236,10 @@ def provenance_of(cache: Cache, recipe: Recipe, seed: int, figures: Mapping[str,
         "pictures_digest": manifest.pictures_digest,
         "rows": len(cache),
     }
-    return Provenance(manifest.backbone, manifest.weights_digest, manifest.preprocessing, told, dict(figures))
+    return HeadProvenance(manifest.backbone, manifest.weights_digest, manifest.preprocessing, told, dict(figures))
 
 
-def save_run(paths: RunPaths, trained: Trained, config: Mapping[str, object], provenance: Provenance) -> Head:
+def save_run(paths: RunPaths, trained: Trained, config: Mapping[str, object], provenance: HeadProvenance) -> Head:
     """Write head, history, config and metrics of a run; returns the head."""
     head = trained.module.to_head(provenance)
     save_head(head, paths.head)

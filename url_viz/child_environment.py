@@ -13,8 +13,8 @@ def child_variables() -> dict[str, str]:
     come before the standard library there.
     """
     package_at = Path(__file__).resolve().parents[1]
-    found = {"PYTHONSAFEPATH": "1"}
+    variables = {"PYTHONSAFEPATH": "1"}
     if package_at in {Path(path).resolve() for path in (*site.getsitepackages(), site.getusersitepackages())}:
-        return found
+        return variables
     others = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path not in ("", str(package_at))]
-    return {**found, "PYTHONPATH": os.pathsep.join([str(package_at), *others])}
+    return {**variables, "PYTHONPATH": os.pathsep.join([str(package_at), *others])}

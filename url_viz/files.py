@@ -9,9 +9,9 @@ from pathlib import Path
 
 def _umask() -> int:
     """What this process takes from new files' permissions; the only way to ask is to set it."""
-    found = os.umask(0o077)
-    os.umask(found)
-    return found
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 _UMASK = _umask()

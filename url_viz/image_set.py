@@ -26,7 +26,7 @@ from url_viz.errors import ImageSetError, NoImagesError
 from url_viz.imaging.query import query_crop, read_query
 from url_viz.imaging.scan import Scan, absolute, display_name, scan
 from url_viz.models.head import Head
-from url_viz.models.model import EmbeddingSpace, Model, Source, load_model, resolve
+from url_viz.models.model import EmbeddingSpace, Model, ModelSource, load_model, resolve
 from url_viz.models.names import DEFAULT
 from url_viz.pipeline.embed import embed, score_missing
 from url_viz.pipeline.external_embeddings import Given, given_embeddings
@@ -82,7 +82,7 @@ class ImageSet:
     opening the image set again; `version` tells whether there is anything new.
     """
 
-    def __init__(self, store: Store, space: EmbeddingSpace, source: Source, workspace: Workspace) -> None:
+    def __init__(self, store: Store, space: EmbeddingSpace, source: ModelSource, workspace: Workspace) -> None:
         about = store.about()
         self.root = about.root
         self.set_id = store.paths.folder.name

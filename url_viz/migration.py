@@ -46,7 +46,7 @@ def migrate(root: Path, *, steps: Sequence[Step] = STEPS) -> int:
         for step in steps:
             if step.to == version + 1:
                 try:
-                    _take(root, step)
+                    _run_step(root, step)
                 except OSError as error:
                     raise WorkspaceError(
                         f"The workspace {root} cannot be brought from schema {version} to {step.to} "
@@ -61,7 +61,7 @@ def version_of(root: Path) -> int:
     return int(unsealed((root / "workspace.json").read_bytes())["schema_version"])
 
 
-def _take(root: Path, step: Step) -> None:
+def _run_step(root: Path, step: Step) -> None:
     backup = root / BACKUPS / f"schema-{step.to - 1}"
     if (backup / _WHOLE).exists():
         _copy(backup, root)

@@ -98,7 +98,7 @@ class Workspace:
     def check_version(self) -> None:
         """Bring an older workspace up to date. Raises WorkspaceError for a newer one, or where its label is damaged."""
         try:
-            found = int(unsealed(self.about.read_bytes())["schema_version"])
+            version = int(unsealed(self.about.read_bytes())["schema_version"])
         except OSError as error:
             raise WorkspaceError(f"Cannot read {self.about}: {error.strerror}. Check its permissions.") from error
         except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -106,12 +106,12 @@ class Workspace:
                 f"{self.about} is damaged. If this folder is a workspace, write "
                 f'{{"schema_version": {SCHEMA_VERSION}}} into it; else choose another folder with ${HOME_VARIABLE}.'
             ) from error
-        if found > SCHEMA_VERSION:
+        if version > SCHEMA_VERSION:
             raise WorkspaceError(
-                f"The workspace {self.root} has schema {found}, this version reads up to {SCHEMA_VERSION}. "
+                f"The workspace {self.root} has schema {version}, this version reads up to {SCHEMA_VERSION}. "
                 f"Update URL-Viz, or choose another folder with ${HOME_VARIABLE}."
             )
-        if found < SCHEMA_VERSION:
+        if version < SCHEMA_VERSION:
             migrate(self.root)
 
     @property

@@ -66,7 +66,7 @@ def test_pictures_that_are_not_in_the_graph_yet_take_no_part(embeddings: np.ndar
     share, _ = recall_at_1(embeddings[:50], table["label"].to_numpy(dtype=str)[:50])
     assert (found.pictures, found.left_out) == (50, 10)
     assert found.recall == pytest.approx(share)
-    few = build_graph(part.take(np.arange(10)), k=4)
+    few = build_graph(part.rows_at(np.arange(10)), k=4)
     assert not has_evidence(table, contents, graph=few, measure="uncertainty")
 
 

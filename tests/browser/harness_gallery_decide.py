@@ -14,7 +14,7 @@ from starlette.routing import Route
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from tests.browser.harness_components import FIRST_ID, answer_thumbnail, tile_of
-from url_viz.store.decision_matching import Files
+from url_viz.store.decision_matching import FileKeys
 from url_viz.store.decisions import Decisions
 from url_viz.ui.widgets.decide import take_gallery_event
 from url_viz.ui.widgets.gallery import GalleryEvent, show_gallery
@@ -31,7 +31,7 @@ def page() -> None:
     query = st.query_params
     count = int(query.get("n", 12))
     ids = np.arange(FIRST_ID, FIRST_ID + count, dtype=np.int64)
-    holder = Holder(Decisions(Path(sys.argv[1]).parent / f"{query['run']}.db", Files(ids, ids)))
+    holder = Holder(Decisions(Path(sys.argv[1]).parent / f"{query['run']}.db", FileKeys(ids, ids)))
 
     def take(event: GalleryEvent) -> None:
         take_gallery_event(holder, event)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.browser.fixtures import OpenPage, Serve, eventually
 from tests.browser.harness_components import FIRST_ID
-from url_viz.store.decision_matching import Files
+from url_viz.store.decision_matching import FileKeys
 from url_viz.store.decisions import Decisions
 from url_viz.ui.widgets.gallery import GalleryAction, GalleryEvent, gallery_event
 
@@ -65,7 +65,7 @@ def desk(serve: Serve, open_page: OpenPage, database: Path) -> Open:
 def decisions_at(database: Path, run: str) -> Decisions:
     """What a page writes to."""
     ids = np.arange(FIRST_ID, FIRST_ID + 12, dtype=np.int64)
-    return Decisions(database.parent / f"{run}.db", Files(ids, ids))
+    return Decisions(database.parent / f"{run}.db", FileKeys(ids, ids))
 
 
 def rect_of(locator: Locator) -> FloatRect:

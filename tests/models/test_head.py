@@ -15,9 +15,9 @@ from safetensors.numpy import save_file
 
 from tests.conftest import dice_head
 from url_viz.errors import CheckpointError, HeadMismatchError
-from url_viz.models.head import FORMAT, FORMAT_VERSION, ROWS_AT_ONCE, Head, Provenance, load_head, save_head
+from url_viz.models.head import FORMAT, FORMAT_VERSION, ROWS_AT_ONCE, Head, HeadProvenance, load_head, save_head
 
-NONE = Provenance("none")
+NONE = HeadProvenance("none")
 
 
 def layers(*shapes: tuple[int, ...]) -> tuple[np.ndarray, ...]:
@@ -27,7 +27,7 @@ def layers(*shapes: tuple[int, ...]) -> tuple[np.ndarray, ...]:
 @pytest.mark.parametrize("layer_norm", [False, True])
 def test_a_head_comes_back_with_everything_it_says_of_itself(tmp_path: Path, layer_norm: bool) -> None:
     sheet = {"size_px": 224, "mean": [0.5, 0.5, 0.5]}
-    provenance = Provenance("a_backbone", "0123456789abcdef", sheet, {"seed": 3, "τ": 0.07}, {"R-AUROC": 0.5})
+    provenance = HeadProvenance("a_backbone", "0123456789abcdef", sheet, {"seed": 3, "τ": 0.07}, {"R-AUROC": 0.5})
     head = replace(dice_head(size=12), provenance=provenance, layer_norm=layer_norm, scaler=0.1 + 0.2)
     save_head(head, tmp_path / "head.safetensors")
     back = load_head(tmp_path / "head.safetensors")
@@ -77,7 +77,7 @@ def test_the_digest_names_the_function_and_nothing_else() -> None:
     nudged = (head.weights[0] + np.float32(1e-3), head.weights[1])
     others = [replace(head, weights=nudged), replace(head, layer_norm=True), replace(head, scaler=2.0)]
     assert len({head.digest, *(other.digest for other in others)}) == 4
-    assert replace(head, provenance=Provenance("another", metrics={"a": 1})).digest == head.digest
+    assert replace(head, provenance=HeadProvenance("another", metrics={"a": 1})).digest == head.digest
 
 
 class TestMisfits:
@@ -211,7 +211,9 @@ class TestUntrustedFiles:
 def test_the_header_can_be_read_by_others(tmp_path: Path) -> None:
     from safetensors import safe_open
 
-    save_head(replace(dice_head(size=3), provenance=Provenance("b", recipe={"seed": 1})), tmp_path / "h.safetensors")
+    save_head(
+        replace(dice_head(size=3), provenance=HeadProvenance("b", recipe={"seed": 1})), tmp_path / "h.safetensors"
+    )
     with safe_open(tmp_path / "h.safetensors", framework="numpy") as file:
         about = file.metadata()
     assert about["format"] == FORMAT

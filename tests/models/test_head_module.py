@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from url_viz.models.head import Provenance, load_head, save_head
+from url_viz.models.head import HeadProvenance, load_head, save_head
 from url_viz.models.head_module import HeadModule
 
 
@@ -15,7 +15,7 @@ from url_viz.models.head_module import HeadModule
 def test_module_file_and_numpy_agree(tmp_path: Path, layer_norm: bool, depth: int) -> None:
     torch.manual_seed(depth)
     module = HeadModule(24, width=16, depth=depth, layer_norm=layer_norm)
-    save_head(module.to_head(Provenance("none")), tmp_path / "head.safetensors")
+    save_head(module.to_head(HeadProvenance("none")), tmp_path / "head.safetensors")
     head = load_head(tmp_path / "head.safetensors")
     # float16 values, since a head reads embeddings as they are stored
     embedding = np.random.default_rng(0).normal(scale=3, size=(50, 24)).astype(np.float16)

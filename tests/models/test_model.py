@@ -11,8 +11,8 @@ from tests.conftest import dice_head
 from tests.imaging.pictures import noise, write_folder
 from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
 from url_viz.imaging.preprocess import normalised
-from url_viz.models.head import Head, Provenance, save_head
-from url_viz.models.model import EmbeddingSpace, Model, Source, backbone_weights_of, load_model, resolve, with_head
+from url_viz.models.head import Head, HeadProvenance, save_head
+from url_viz.models.model import EmbeddingSpace, Model, ModelSource, backbone_weights_of, load_model, resolve, with_head
 from url_viz.models.names import DEFAULT, PACKAGED, PackagedBackbone, file_digest, shipped_head
 
 
@@ -111,7 +111,7 @@ class TestHeads:
     """A head belongs to one backbone, and to the very weights it was trained on."""
 
     def saved(self, path: Path, **changes: object) -> Path:
-        provenance = replace(Provenance(DEFAULT), **changes)
+        provenance = replace(HeadProvenance(DEFAULT), **changes)
         save_head(replace(dice_head(), provenance=provenance), path)
         return path
 
@@ -133,7 +133,7 @@ class TestHeads:
     def test_a_head_of_another_backbone_is_refused(self, model: Model) -> None:
         other = dice_head(backbone="vit_tiny_patch16_224")
         with pytest.raises(HeadMismatchError, match="vit_tiny_patch16_224"):
-            with_head(model, Source("other", "vit_tiny_patch16_224", other))
+            with_head(model, ModelSource("other", "vit_tiny_patch16_224", other))
 
     def test_a_head_of_another_size_is_refused(self, tmp_path: Path, prepared: Path, pixels: np.ndarray) -> None:
         save_head(dice_head(size=77), tmp_path / "small.safetensors")
@@ -148,7 +148,7 @@ class TestHeads:
 
     def test_another_head_on_the_same_run(self, model: Model, pixels: np.ndarray) -> None:
         other = dice_head(1)
-        swapped = with_head(model, Source("other", DEFAULT, other))
+        swapped = with_head(model, ModelSource("other", DEFAULT, other))
         assert np.array_equal(swapped(pixels)[1], other(model(pixels)[2]))
 
 

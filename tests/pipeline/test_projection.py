@@ -110,7 +110,7 @@ def test_a_few_alone_are_mapped_by_pca(count: int) -> None:
 @pytest.mark.slow
 def test_a_selection_alone_is_mapped_by_its_own_neighbours_the_same_each_time() -> None:
     embeddings = blobs(60)
-    some = embeddings.take(np.arange(0, 60, 2))
+    some = embeddings.rows_at(np.arange(0, 60, 2))
     found, again = project_alone(some, build_graph(embeddings)), project_alone(some, None)
     assert np.array_equal(found.content, some.content)
     assert np.array_equal(found.xy, again.xy)
@@ -123,7 +123,7 @@ def test_of_a_large_selection_a_sample_is_fitted_and_the_rest_placed(monkeypatch
     monkeypatch.setattr("url_viz.pipeline.projection.MOST_ALONE", 40)
     embeddings = blobs(120)
     whole = build_graph(embeddings)
-    some = embeddings.take(np.arange(10, 110))
+    some = embeddings.rows_at(np.arange(10, 110))
     found = project_alone(some, whole)
     assert np.array_equal(found.content, some.content)
     assert [(found.method == how).sum() for how in (UMAP, PLACED)] == [40, 60]

@@ -12,19 +12,19 @@ from hypothesis import strategies as st
 
 from url_viz.errors import DamageError, DecisionError, WorkspaceError
 from url_viz.store.decision_log import SCHEMA_VERSION, DecisionLog
-from url_viz.store.decision_log_copy import Beside
-from url_viz.store.decision_matching import Files, claims
+from url_viz.store.decision_log_copy import DecisionLogBackup
+from url_viz.store.decision_matching import FileKeys, match_decisions
 from url_viz.store.decisions import Decisions, checked_tag
 
 
-def files_of(*pairs: tuple[int, int]) -> Files:
+def files_of(*pairs: tuple[int, int]) -> FileKeys:
     """Files by (id, content)."""
-    return Files(np.array([p[0] for p in pairs], np.int64), np.array([p[1] for p in pairs], np.int64))
+    return FileKeys(np.array([p[0] for p in pairs], np.int64), np.array([p[1] for p in pairs], np.int64))
 
 
 def claimed(present: list[tuple[int, int]], stored: list[tuple[int, int]]) -> list[int]:
     kept = files_of(*stored)
-    return claims(files_of(*present), stored_id=kept.id, stored_content=kept.content).tolist()
+    return match_decisions(files_of(*present), stored_id=kept.id, stored_content=kept.content).tolist()
 
 
 def naive_claims(present: list[tuple[int, int]], stored: list[tuple[int, int]]) -> list[int]:
@@ -327,7 +327,7 @@ class TestDamage:
             connection.execute("PRAGMA application_id = 0")
         assert shown(Decisions(tmp_path / "decisions.db", FILES))[0] == "drop"
         decisions.decide([2], "keep")
-        record = Beside(tmp_path / "decisions.db").record()
+        record = DecisionLogBackup(tmp_path / "decisions.db").record()
         assert record is not None
         assert record.identity > 0
         assert (tmp_path / "decisions.copy.db").read_bytes() == (tmp_path / "decisions.db").read_bytes()

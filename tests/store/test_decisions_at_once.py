@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from url_viz.store.decision_matching import Files
+from url_viz.store.decision_matching import FileKeys
 from url_viz.store.decisions import Decisions
 
 ROOT = Path(__file__).parents[2]
@@ -24,10 +24,10 @@ WRITER = """
 import sys
 from pathlib import Path
 import numpy as np
-from url_viz.store.decisions import Decisions, Files
+from url_viz.store.decisions import Decisions, FileKeys
 path, first, count, rounds = Path(sys.argv[1]), *map(int, sys.argv[2:])
 ids = np.arange(1, 1 + 40 if rounds == 1 else 1 + count, dtype=np.int64)
-decisions = Decisions(path, Files(ids, ids))
+decisions = Decisions(path, FileKeys(ids, ids))
 print("ready", flush=True)
 sys.stdin.readline()
 if rounds == 1:
@@ -69,7 +69,7 @@ def test_two_processes_at_once_lose_nothing(tmp_path: Path) -> None:
         assert process.communicate(timeout=60)[0] == ""
         assert process.returncode == 0
     ids = np.arange(1, 41)
-    decisions = Decisions(path, Files(ids, ids))
+    decisions = Decisions(path, FileKeys(ids, ids))
     assert shown(decisions) == ["keep"] * 40
     assert decisions.tag_counts() == {"of 1": 20, "of 21": 20}
     for _ in range(80):
@@ -89,7 +89,7 @@ def test_a_killed_action_is_done_whole_or_not_at_all(tmp_path: Path, delay_s: fl
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     ids = np.arange(1, count + 1)
-    decisions = Decisions(path, Files(ids, ids))
+    decisions = Decisions(path, FileKeys(ids, ids))
     found = set(shown(decisions))
     assert len(found) == 1
     assert decisions.can_undo == (found != {None})

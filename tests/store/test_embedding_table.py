@@ -23,7 +23,7 @@ def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Store, Embe
     paths = Workspace.at(tmp_path).set_paths("0" * 16)
     with Writer(paths, tmp_path) as writer:
         for rows in (np.arange(25), np.arange(25, 40)):
-            writer.add_embeddings(KEY, embeddings.take(rows))
+            writer.add_embeddings(KEY, embeddings.rows_at(rows))
     return Store(paths), embeddings
 
 

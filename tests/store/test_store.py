@@ -70,7 +70,7 @@ class TestRoundTrips:
         whole = dice(30, size=8)
         for start in (0, 7, 20):
             stop = {0: 7, 7: 20, 20: 30}[start]
-            writer.add_embeddings(KEY, whole.take(np.arange(start, stop)))
+            writer.add_embeddings(KEY, whole.rows_at(np.arange(start, stop)))
         back = Store(writer.paths).embeddings(KEY)
         assert np.array_equal(back.content, whole.content)
         assert np.array_equal(back.embedding, whole.embedding)
@@ -130,7 +130,7 @@ class TestRows:
     def test_compaction_changes_nothing_that_is_read(self, writer: Writer) -> None:
         for part in range(12):
             writer.add_images(files([part]))
-            writer.add_embeddings(KEY, dice(40).take(np.arange(3 * part, 3 * part + 3)))
+            writer.add_embeddings(KEY, dice(40).rows_at(np.arange(3 * part, 3 * part + 3)))
         writer.put_graph(KEY, build_graph(dice(36)))
         before = writer.embeddings(KEY), writer.graph(KEY)
         writer.compact()
@@ -362,7 +362,7 @@ class TestDamage:
         database.create_table(f"embeddings-{KEY}", data=pa.table(columns, schema=embeddings_schema(size)))
         with Writer(paths, tmp_path) as writer:
             writer.add_images(files([2, 3], content=5))
-            writer.add_embeddings(KEY, dice(4).take(np.array([3])))
+            writer.add_embeddings(KEY, dice(4).rows_at(np.array([3])))
             writer.drop_images([1])
             writer.compact()
             assert mend(writer, tmp_path) == ()

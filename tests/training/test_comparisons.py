@@ -28,7 +28,7 @@ from url_viz.analysis.metrics import (
     spearman,
 )
 from url_viz.models.head import save_head
-from url_viz.models.model import Model, Source, with_head
+from url_viz.models.model import Model, ModelSource, with_head
 from url_viz.progress import silent
 
 
@@ -197,7 +197,7 @@ def test_comparisons_of_a_real_model_are_those_of_the_metrics(tmp_path: Path, mo
         path = tmp_path / ("n02123045" if i % 2 else "n99999999") / f"{i}.png"
         path.parent.mkdir(exist_ok=True)
         draw(i).save(path)
-    headed = with_head(model, Source("first number", model.space.backbone, first_number_head()))
+    headed = with_head(model, ModelSource("first number", model.space.backbone, first_number_head()))
     pictures = labelled_pictures_of(str(tmp_path))
     embedded = embed_pictures(headed, pictures, seed=0, report=silent)
     classes = classes_of(headed, pictures, embedded.places)

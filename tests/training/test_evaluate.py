@@ -14,8 +14,8 @@ from training.embed import EmbeddedPictures, embed_pictures
 from training.evaluate import _uncertainties, crop_test, evaluate, main, order_of, table, write_json
 from url_viz.analysis.metrics import r_auroc, recall_at_1
 from url_viz.errors import FolderError, HeadMismatchError, NoImagesError
-from url_viz.models.head import Head, Provenance, save_head
-from url_viz.models.model import Model, Source, with_head
+from url_viz.models.head import Head, HeadProvenance, save_head
+from url_viz.models.model import Model, ModelSource, with_head
 from url_viz.progress import silent
 
 
@@ -23,7 +23,7 @@ def first_number_head(size: int = 1280, *, sign: float = 1.0) -> Head:
     """A head whose uncertainty grows with the embedding's first number."""
     weight = np.zeros((1, size), np.float32)
     weight[0, 0] = sign
-    return Head((weight,), (np.zeros(1, np.float32),), Provenance("tf_efficientnet_lite0"))
+    return Head((weight,), (np.zeros(1, np.float32),), HeadProvenance("tf_efficientnet_lite0"))
 
 
 def made(embedding: np.ndarray, crop: np.ndarray) -> EmbeddedPictures:
@@ -54,7 +54,7 @@ def test_an_order_carries_its_interval_and_its_curve() -> None:
 
 @pytest.mark.slow
 def test_every_figure_of_a_real_model(folder: Path, tmp_path: Path, model: Model) -> None:
-    headed = with_head(model, Source("first number", model.space.backbone, first_number_head()))
+    headed = with_head(model, ModelSource("first number", model.space.backbone, first_number_head()))
     (folder / "round" / "broken.png").write_bytes(b"no")
     config = EvaluateConfig("here", f"folder:{folder}", baselines=True, resamples=20)
     pictures = labelled_pictures_of(config.data)
@@ -80,7 +80,7 @@ def test_every_figure_of_a_real_model(folder: Path, tmp_path: Path, model: Model
 
 @pytest.mark.slow
 def test_a_model_without_a_head_needs_baselines(folder: Path, model: Model) -> None:
-    bare = with_head(model, Source(model.name, model.space.backbone, None))
+    bare = with_head(model, ModelSource(model.name, model.space.backbone, None))
     pictures = labelled_pictures_of(f"folder:{folder}", limit=6)
     embedded = embed_pictures(bare, pictures, seed=0, report=silent)
     config = EvaluateConfig("bare", str(folder), resamples=5)

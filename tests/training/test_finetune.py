@@ -15,7 +15,7 @@ from training.store import open_cache
 from training.train import RunPaths
 from url_viz.analysis.metrics import spearman
 from url_viz.errors import HeadMismatchError
-from url_viz.models.model import Model, Source, load_model, with_head
+from url_viz.models.model import Model, ModelSource, load_model, with_head
 from url_viz.progress import silent
 
 
@@ -69,12 +69,12 @@ def load_head_of(config: FinetuneConfig, model: Model) -> Model:
     from url_viz.models.head import load_head
 
     head = load_head(RunPaths(config.out).head)
-    return with_head(model, Source("adapted", model.space.backbone, head))
+    return with_head(model, ModelSource("adapted", model.space.backbone, head))
 
 
 @pytest.mark.slow
 def test_nothing_to_start_from_is_told(many: Path, tmp_path: Path, model: Model) -> None:
-    bare = with_head(model, Source("bare", model.space.backbone, None))
+    bare = with_head(model, ModelSource("bare", model.space.backbone, None))
     with pytest.raises(HeadMismatchError, match="no head to start from"):
         finetune(config_of(many, tmp_path / "out", from_shipped=True), bare, silent)
 

@@ -20,7 +20,7 @@ from url_viz.errors import FolderError, HeadMismatchError, ModelError
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.models.backbone import Loaded, as_backbone, create_network, preprocessing_of
 from url_viz.models.head import load_head
-from url_viz.models.model import Model, Source, backbone_weights_of, load_model, load_source, resolve
+from url_viz.models.model import Model, ModelSource, backbone_weights_of, load_model, load_source, resolve
 from url_viz.models.names import file_digest
 from url_viz.progress import silent
 
@@ -190,12 +190,12 @@ def test_a_finetuned_backbone_goes_along_and_a_stale_one_goes_away(tmp_path: Pat
     weights.parent.mkdir()
     weights.write_bytes(b"weights")
     paths = RunPaths(tmp_path / "to")
-    source = Source("own", "b", None, weights)
+    source = ModelSource("own", "b", None, weights)
     carry_backbone(source, paths)
     assert backbone_weights_of(paths.head).read_bytes() == b"weights"
     carry_backbone(source, RunPaths(weights.parent))
     assert weights.read_bytes() == b"weights"
-    carry_backbone(Source("zoo", "b", None), paths)
+    carry_backbone(ModelSource("zoo", "b", None), paths)
     assert not backbone_weights_of(paths.head).exists()
 
 

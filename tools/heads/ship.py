@@ -41,7 +41,7 @@ from training.train import RunPaths, final_figures, provenance_of, save_run, tra
 from url_viz.errors import NoImagesError
 from url_viz.files import replaced
 from url_viz.models.head import Head, save_head
-from url_viz.models.model import Model, Source, load_model, with_head
+from url_viz.models.model import Model, ModelSource, load_model, with_head
 from url_viz.models.names import HEADS
 from url_viz.progress import command_report, silent
 
@@ -92,7 +92,7 @@ def main(config: ShipConfig) -> None:
     for use in ("development", "report") if config.report else ("development",):
         _sets(config, use)  # told before the work, not after it
     model = load_model(config.model, precision=config.precision)
-    bare = with_head(model, Source(config.model, model.space.backbone, None))
+    bare = with_head(model, ModelSource(config.model, model.space.backbone, None))
     heads = _trained_heads(config, bare)
     development = _evaluated(config, bare, [head for _, head, _ in heads], "development")
     candidates = [
@@ -172,7 +172,7 @@ def _evaluated(config: ShipConfig, model: Model, heads: Sequence[Head], use: str
         pictures = labelled_pictures_of(f"folder:{path}", limit=config.most_a_set)
         embedded = embed_pictures(model, pictures, seed=0, report=silent, with_crops=config.crop_test)
         for place, head in enumerate(heads):
-            headed = with_head(model, Source(config.model, model.space.backbone, head))
+            headed = with_head(model, ModelSource(config.model, model.space.backbone, head))
             told = EvaluateConfig(config.model, f"{use}/{path.name}", baselines=True, crop_test=config.crop_test)
             found[place].append(evaluate(headed, pictures, embedded, told))
     return found

@@ -15,7 +15,7 @@ from url_viz.imaging.quality import QUALITIES
 from url_viz.imaging.scan import class_names, display_name
 from url_viz.models.head import Head
 from url_viz.pipeline.twin_groups import twin_groups
-from url_viz.store.decision_matching import Files
+from url_viz.store.decision_matching import FileKeys
 from url_viz.store.decisions import Decisions
 from url_viz.store.reader import Store
 from url_viz.store.tables import Graph, positions_of
@@ -122,7 +122,7 @@ def decisions_of(path: Path, files: pa.Table) -> Decisions:
     """
     readable = files.filter(files["content"].is_valid())
     ids, contents = (np.asarray(readable[name].to_numpy(), np.int64) for name in ("id", "content"))
-    return Decisions(path, Files(ids, contents))
+    return Decisions(path, FileKeys(ids, contents))
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class DecidedTable:
                 rows = known.rows
             else:
                 rows = positions_of(table["id"].to_numpy(), self._decisions.files.id)
-            own = now.take(rows)
+            own = now.rows_at(rows)
             columns = {
                 name: pd.Series(values, index=table.index, dtype=object)
                 for name, values in (("decision", own.decision), ("tags", own.tags))

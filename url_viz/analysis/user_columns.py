@@ -18,7 +18,7 @@ from url_viz.errors import FolderError, ImageSetError, WorkspaceError
 from url_viz.imaging.scan import display_name
 from url_viz.imaging.uploads import IncomingFile
 from url_viz.store import user_columns as kept
-from url_viz.store.damage import full_disk_is_told
+from url_viz.store.damage import raising_disk_errors
 from url_viz.store.reader import Store
 from url_viz.store.user_cells import Kind, Values, as_text
 from url_viz.store.user_columns import FOLDERS, Column, Import
@@ -257,7 +257,7 @@ class UserColumns:
             path_column=path_column,
             paths=paths,
             uncertainties=uncertainties,
-            taken={*self._base.table.columns, *kept.taken_names(others)},
+            taken={*self._base.table.columns, *kept.column_names(others)},
         )
 
     def keep(self, prepared: Prepared) -> bool:
@@ -265,7 +265,7 @@ class UserColumns:
 
         Returns whether the label was one of the replaced columns, and is the class folder again.
         """
-        with full_disk_is_told(self._store.paths):
+        with raising_disk_errors(self._store.paths):
             kept.write_import(self._paths, prepared.content)
         return self._lets_go_of_label()
 
@@ -285,7 +285,7 @@ class UserColumns:
     def use_labels(self, chosen: str | None) -> None:
         """Choose what the label is: `folders`, None for no label, or a column. Raises ImageSetError for another."""
         check_label(chosen, () if chosen in (FOLDERS, None) else self._imported()[1])  # mends a damaged choice
-        with full_disk_is_told(self._store.paths):
+        with raising_disk_errors(self._store.paths):
             kept.write_label_choice(self._paths, chosen)
 
     @cached_property

@@ -28,20 +28,20 @@ def compare(
     from url_viz.image_set import open_image_set
 
     first, second = (open_image_set(folder, model=name, workspace=workspace) for name in (model, other))
-    found = first.compare(second)
-    if not found.measures and found.neighbourhoods is None:
+    comparison = first.compare(second)
+    if not comparison.measures and comparison.neighbourhoods is None:
         raise ImageSetError(f"Too few pictures of {str(folder)!r} have a value under both {model!r} and {other!r}.")
-    print(f"{first.source.title} (first) and {second.source.title} (second), {found.shared:,} pictures:")
-    for one in found.measures.values():
-        print(in_words(one))
-    if "uncertainty" not in found.measures:
+    print(f"{first.source.title} (first) and {second.source.title} (second), {comparison.shared:,} pictures:")
+    for measure in comparison.measures.values():
+        print(in_words(measure))
+    if "uncertainty" not in comparison.measures:
         print("There is no uncertainty under both: one of them has no head.")
-    if found.neighbourhoods is not None:
-        print(neighbours_in_words(found.neighbourhoods))
-    for one in found.measures.values():
-        for title, rows in zip(("second", "first"), disagreements(one, most=top), strict=True):
+    if comparison.neighbourhoods is not None:
+        print(neighbours_in_words(comparison.neighbourhoods))
+    for measure in comparison.measures.values():
+        for title, rows in zip(("second", "first"), disagreements(measure, most=top), strict=True):
             if len(rows):
-                print(f"More ambiguous to the {title} model by {one.measure}:")
+                print(f"More ambiguous to the {title} model by {measure.measure}:")
                 print(_shown(rows))
 
 

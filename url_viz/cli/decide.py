@@ -49,10 +49,10 @@ def decide(
     image_set = _opened(folder, model, workspace)
     named = [*paths, *_listed(listed)] if paths or listed is not None else None
     ids = chosen_ids(image_set, paths=named, above=above, below=below, by=by).tolist()
-    made = image_set.decisions
-    done = [] if decision == "leave" else [made.decide(ids, _decision(decision))]
-    done += [made.tag(ids, name) for name in tag]
-    done += [made.untag(ids, name) for name in untag]
+    log = image_set.decisions
+    done = [] if decision == "leave" else [log.decide(ids, _decision(decision))]
+    done += [log.tag(ids, name) for name in tag]
+    done += [log.untag(ids, name) for name in untag]
     for action in done:
         print(f"{action.sentence}.")
 
@@ -107,18 +107,19 @@ def twins(
 ) -> None:
     """List groups of copies and near duplicates, with the pair that is least alike and the picture to keep."""
     image_set = _opened(folder, model, workspace)
-    found = image_set.twins()
-    if found.empty:
+    groups = image_set.twins()
+    if groups.empty:
         print("There are no twins.")
         return
     names = image_set.table().set_index("id")["path"]
-    shown = found.assign(least_alike=found["first"].map(names) + " | " + found["second"].map(names))
+    shown = groups.assign(least_alike=groups["first"].map(names) + " | " + groups["second"].map(names))
     columns = ["size", "kind", "cosine", "path", "least_alike"]
     print(
         shown[columns].head(top).rename(columns={"path": "keep"}).to_string(index=False, float_format="{:.4f}".format)
     )
     print(
-        f"{len(found):,} groups, {found['size'].sum():,} pictures; the one to keep: most pixels, clearest, first path."
+        f"{len(groups):,} groups, {groups['size'].sum():,} pictures; "
+        "the one to keep: most pixels, clearest, first path."
     )
     if keep_one:
         print(f"{image_set.keep_one_of_each().sentence}.")

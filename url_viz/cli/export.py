@@ -77,9 +77,9 @@ def report(
 
     image_set = open_image_set(folder, model=model, workspace=workspace)
     ids = _chosen(image_set, decision=decision, above=above, below=below, by=by)
-    made = write_report(image_set, out, ids=ids, title=title, with_folder=with_folder)
+    file = write_report(image_set, out, ids=ids, title=title, with_folder=with_folder)
     print(
-        f"{len(image_set) if ids is None else len(ids):,} pictures in {made} ({made.stat().st_size / 2**20:.1f} MiB)."
+        f"{len(image_set) if ids is None else len(ids):,} pictures in {file} ({file.stat().st_size / 2**20:.1f} MiB)."
     )
 
 

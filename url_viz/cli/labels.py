@@ -33,14 +33,14 @@ def suspects(
     from url_viz.image_set import open_image_set
 
     check = open_image_set(folder, model=model, workspace=workspace).checked_labels()
-    found = check.suspects
+    pictures = check.suspects
     if kind is not None:
-        found = found[found["kind"] == kind.replace("-", " ")]
+        pictures = pictures[pictures["kind"] == kind.replace("-", " ")]
     if out is not None:
-        print(f"{len(found):,} pictures in {write_table(found, out)}.")
+        print(f"{len(pictures):,} pictures in {write_table(pictures, out)}.")
         return
     print(f"{check.headline} Of {len(check.pictures):,} labelled pictures of {len(check.classes):,} classes.")
-    shown = found.head(top)[["score", "kind", "label", "suggested", "support", "neighbours", "path"]]
+    shown = pictures.head(top)[["score", "kind", "label", "suggested", "support", "neighbours", "path"]]
     print(
         shown.fillna("–").to_string(index=False, float_format=lambda score: f"{score:.3f}") if len(shown) else "(none)"
     )
@@ -58,8 +58,8 @@ def confused(
     from url_viz.export.tables import write_table
     from url_viz.image_set import open_image_set
 
-    found = open_image_set(folder, model=model, workspace=workspace).confused_classes()
+    pairs = open_image_set(folder, model=model, workspace=workspace).confused_classes()
     if out is not None:
-        print(f"{len(found):,} pairs in {write_table(found, out)}.")
+        print(f"{len(pairs):,} pairs in {write_table(pairs, out)}.")
         return
-    print(found.head(top).to_string(index=False, float_format=lambda share: f"{share:.1%}") if len(found) else "(none)")
+    print(pairs.head(top).to_string(index=False, float_format=lambda share: f"{share:.1%}") if len(pairs) else "(none)")

@@ -130,15 +130,15 @@ def search(
 
     image_set = open_image_set(folder, model=model, workspace=workspace)
     bound = _bound(image_set, max_uncertainty, max_percentile)
-    found = image_set.find(query, k=k, max_uncertainty=bound, without_dropped=without_dropped)
-    if bound is not None and found.query_uncertainty > bound:
+    result = image_set.find(query, k=k, max_uncertainty=bound, without_dropped=without_dropped)
+    if bound is not None and result.query_uncertainty > bound:
         print(
-            f"The query itself is too ambiguous: {found.query_uncertainty:.4g} is above {bound:.4g}.", file=sys.stderr
+            f"The query itself is too ambiguous: {result.query_uncertainty:.4g} is above {bound:.4g}.", file=sys.stderr
         )
-    print(_shown(found.hits, ["similarity", "uncertainty", "path", "label"]))
-    if len(found.withheld):
+    print(_shown(result.hits, ["similarity", "uncertainty", "path", "label"]))
+    if len(result.withheld):
         as_what = " as too ambiguous" if not without_dropped else ""
-        print(f"{len(found.withheld)} nearer pictures were withheld{as_what}.")
+        print(f"{len(result.withheld)} nearer pictures were withheld{as_what}.")
 
 
 def _bound(image_set: "ImageSet", max_uncertainty: float | None, max_percentile: float | None) -> float | None:

@@ -30,12 +30,12 @@ def representatives(
     from url_viz.export.tables import write_table
     from url_viz.image_set import open_image_set
 
-    found = open_image_set(folder, model=model, workspace=workspace).representatives(count)
+    table = open_image_set(folder, model=model, workspace=workspace).representatives(count)
     if out is not None:
-        print(f"{len(found)} representatives in {write_table(found, out)}.")
+        print(f"{len(table)} representatives in {write_table(table, out)}.")
         return
-    columns = ["size", "path", *(["label", "share"] if found["label"].notna().any() else [])]
-    print(found[columns].to_string(index=False, float_format=lambda share: f"{share:.0%}") if len(found) else "(none)")
+    columns = ["size", "path", *(["label", "share"] if table["label"].notna().any() else [])]
+    print(table[columns].to_string(index=False, float_format=lambda share: f"{share:.0%}") if len(table) else "(none)")
 
 
 def project(
@@ -51,10 +51,10 @@ def project(
     from url_viz.image_set import open_image_set
 
     image_set = open_image_set(folder, model=model, workspace=workspace)
-    found = image_set.project(_ids_in(ids))
-    table = image_set.table().set_index("id").loc[found.ids, ["path"]].reset_index()
-    write_table(table.assign(x=found.xy[:, 0], y=found.xy[:, 1], is_umap=found.is_umap), out)
-    print(f"{len(found):,} pictures by {'UMAP' if found.is_umap else 'PCA'} in {out}.")
+    projection = image_set.project(_ids_in(ids))
+    table = image_set.table().set_index("id").loc[projection.ids, ["path"]].reset_index()
+    write_table(table.assign(x=projection.xy[:, 0], y=projection.xy[:, 1], is_umap=projection.is_umap), out)
+    print(f"{len(projection):,} pictures by {'UMAP' if projection.is_umap else 'PCA'} in {out}.")
 
 
 def refit(folder: Positional[Folder], *, model: ModelName = DEFAULT, workspace: WorkspaceDir = None) -> None:

@@ -20,7 +20,7 @@ class _Printable:
         self._file = file
 
     def write(self, text: str) -> int:
-        return self._file.write(printable(text, kept="\n"))
+        return self._file.write(printable(text, allowed="\n"))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)

@@ -36,9 +36,9 @@ def reasons(
 
     image_set = open_image_set(folder, model=model, workspace=workspace)
     if reason is not None:
-        found = with_reason(image_set.reasons(), reason).merge(image_set.table()[["id", "path"]], on="id")
-        print(f"{len(found)} of {len(image_set)} pictures: {reason}")
-        for row in found.head(top).itertuples():
+        pictures = with_reason(image_set.reasons(), reason).merge(image_set.table()[["id", "path"]], on="id")
+        print(f"{len(pictures)} of {len(image_set)} pictures: {reason}")
+        for row in pictures.head(top).itertuples():
             print(f"  {row.strength:.2f}  {row.path}  {row.detail}")
         return
     table = image_set.table()
@@ -63,8 +63,8 @@ def why(
     image_id = int(listed(image_set, [str(picture)])[0])
     row = image_set.row(image_id)
     print(f"{row['path']}: {_value(row)}")
-    for one in image_set.reasons([image_id]).itertuples():
-        print(f"  {one.strength:.2f}  {one.reason}: {one.detail}")
+    for reason in image_set.reasons([image_id]).itertuples():
+        print(f"  {reason.strength:.2f}  {reason.reason}: {reason.detail}")
     if not row["reasons"]:
         print("  None of the reasons that are looked for.")
     if heat is not None:
@@ -84,11 +84,11 @@ def _write_heat(image_set: "ImageSet", image_id: int, out: Path) -> None:
 
     if out.suffix.lower() != ".png":
         raise FolderError(f"{str(out)!r} is no PNG file. Give a name that ends in .png.")
-    found = image_set.heat(image_id)
+    heat = image_set.heat(image_id)
     picture = upright_query(image_set.file_of(image_id), short_side_px=PICTURE_PX)
     picture.thumbnail((PICTURE_PX, PICTURE_PX))
     try:
-        over(picture, found).save(out, "PNG")
+        over(picture, heat).save(out, "PNG")
     except OSError as error:
         raise FolderError(f"Cannot write {str(out)!r}: {error.strerror}. Choose another place.") from error
-    print(f"{in_words(found)} The picture with its map: {out}")
+    print(f"{in_words(heat)} The picture with its map: {out}")

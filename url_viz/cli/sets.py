@@ -35,9 +35,9 @@ def sets(
     folders = [str(folder)] if folder is not None else of.list_sets(workspace)["folder"].tolist()
     if not folders:
         print(_NONE_YET)
-    for each in folders:
-        table = of.skipped(each, workspace=workspace) if skipped else of.disk_use(each, workspace=workspace)
-        print(each)
+    for path in folders:
+        table = of.skipped(path, workspace=workspace) if skipped else of.disk_use(path, workspace=workspace)
+        print(path)
         print(table.to_string(index=False) if len(table) else "(no file was passed over)")
 
 
@@ -62,8 +62,8 @@ def repoint(
     """Tell an image set that its folder was moved; everything kept of it stays."""
     from url_viz.store.sets import repoint
 
-    found = repoint(old, new, workspace=workspace)
-    print(f"{old} lies in {new} now: {found.equal} of {found.compared} pictures compared are the same.")
+    agreement = repoint(old, new, workspace=workspace)
+    print(f"{old} lies in {new} now: {agreement.equal} of {agreement.compared} pictures compared are the same.")
 
 
 def drop(
@@ -90,10 +90,10 @@ def mend(folder: Positional[Known], *, workspace: WorkspaceDir = None) -> None:
     """Mend an image set whose files were cut off, lost or altered."""
     from url_viz.store.sets import mend
 
-    found = mend(folder, workspace=workspace)
-    for each in found:
-        print(f"{each.part} {each.done}")
-    print(f"Read it again: python -m url_viz embed {str(folder)!r}" if found else "Everything can be read.")
+    mended = mend(folder, workspace=workspace)
+    for part in mended:
+        print(f"{part.part} {part.done}")
+    print(f"Read it again: python -m url_viz embed {str(folder)!r}" if mended else "Everything can be read.")
 
 
 def forget(folder: Positional[Folder], *, workspace: WorkspaceDir = None) -> None:
@@ -127,8 +127,8 @@ def unpack(
 
     if file.is_dir():
         raise ImageSetError(f"{str(file)!r} is a folder. Give the file that `python -m url_viz pack` wrote.")
-    found = unpack(file, root=root, workspace=workspace)
-    print(f"{root} is an image set now: {found.equal} of {found.compared} pictures compared are the same.")
+    agreement = unpack(file, root=root, workspace=workspace)
+    print(f"{root} is an image set now: {agreement.equal} of {agreement.compared} pictures compared are the same.")
 
 
 _NONE_YET = "No image sets yet. Read one: python -m url_viz embed FOLDER"

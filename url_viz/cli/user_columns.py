@@ -52,7 +52,7 @@ def columns(
     as_label = None if label is None else added.named(label)
     is_label_gone = image_set.user_table.keep(added)
     print("\n".join(added.words) + (_LABEL_GONE if is_label_gone else ""))
-    print(f"Added as {added.content.name!r}: {', '.join(one.name for one in added.columns)}.")
+    print(f"Added as {added.content.name!r}: {', '.join(column.name for column in added.columns)}.")
     if as_label is not None:
         image_set.use_labels(as_label)
         print(f"The label is the column {as_label!r} from now on.")
@@ -71,13 +71,13 @@ def given_for(folder: Path, embeddings: Path, *, paths: Path | None, model: str)
 
 
 def _list(image_set: "ImageSet") -> None:
-    found = image_set.user_columns()
-    for one in found:
-        kind = "uncertainty" if one.is_uncertainty else one.kind
-        print(f"{one.name}: {kind}, {one.known:,} of {len(image_set):,} pictures, from {one.source!r}")
-    if not found:
+    user_columns = image_set.user_columns()
+    for column in user_columns:
+        kind = "uncertainty" if column.is_uncertainty else column.kind
+        print(f"{column.name}: {kind}, {column.known:,} of {len(image_set):,} pictures, from {column.source!r}")
+    if not user_columns:
         print("No columns yet. Add some: python -m url_viz columns FOLDER add FILE")
-    print(f"The label is {_said(image_set.user_table.label_source)}.")
+    print(f"The label is {_label_in_words(image_set.user_table.label_source)}.")
 
 
 def labels(
@@ -90,10 +90,10 @@ def labels(
     image_set = _opened(folder, workspace)
     image_set.use_labels(None if chosen == NO_LABELS else chosen)
     classes = image_set.table()["label"].nunique()
-    print(f"The label is {_said(image_set.user_table.label_source)} from now on: {classes:,} classes.")
+    print(f"The label is {_label_in_words(image_set.user_table.label_source)} from now on: {classes:,} classes.")
 
 
-def _said(source: str | None) -> str:
+def _label_in_words(source: str | None) -> str:
     if source is None:
         return "nothing"
     return "the class folder" if source == "folders" else f"the column {source!r}"
@@ -102,7 +102,7 @@ def _said(source: str | None) -> str:
 def _opened(folder: Path, workspace: Path | None) -> "ImageSet":
     """The image set of a folder under whatever model read it last: columns belong to pictures, not to a model."""
     from url_viz.image_set import ImageSet
-    from url_viz.models.model import Source
+    from url_viz.models.model import ModelSource
     from url_viz.store.about import read_before
     from url_viz.store.reader import Store
     from url_viz.workspace import Workspace
@@ -112,4 +112,4 @@ def _opened(folder: Path, workspace: Path | None) -> "ImageSet":
     spaces = store.about().spaces
     if not spaces:
         raise ImageSetError(f"Nothing of {str(folder)!r} was read yet. Read it: python -m url_viz embed {folder}")
-    return ImageSet(store, spaces[-1], Source(spaces[-1].backbone, spaces[-1].backbone, None), home)
+    return ImageSet(store, spaces[-1], ModelSource(spaces[-1].backbone, spaces[-1].backbone, None), home)

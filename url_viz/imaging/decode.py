@@ -97,7 +97,7 @@ def decode(data: bytes, *, short_side_px: int | None = None) -> tuple[Image.Imag
         raise ImageError(_why_not_decoded(error)) from error
 
 
-def take_turns(turns: AbstractContextManager[object]) -> None:
+def decode_large_in_turns(turns: AbstractContextManager[object]) -> None:
     """Decode large pictures under `turns` from now on: for a process that is one of several which decode."""
     global _large
     _large = turns
@@ -285,8 +285,8 @@ _FRAME_BYTES = 12
 
 def without_metadata(data: bytes) -> bytes:
     """The same PNG without texts, profile and EXIF, for one whose metadata unpack to more than Pillow will hold."""
-    kept = [data[start:end] for kind, start, end in _chunks(data) if kind not in _BESIDE_THE_PIXELS]
-    return PNG_START + b"".join(kept)
+    chunks = [data[start:end] for kind, start, end in _chunks(data) if kind not in _BESIDE_THE_PIXELS]
+    return PNG_START + b"".join(chunks)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:

@@ -30,7 +30,7 @@ def query_crop(query: Path | Image.Image, preprocessing: Preprocessing) -> NDArr
 
 def read_query(path: Path, preprocessing: Preprocessing) -> Picture:
     """A file decoded in a process of its own; raises ImageError also where that one crashes."""
-    with _told_of(path):
+    with _naming_the_file(path):
         return decoders.read(read_file(os.fsencode(path)), preprocessing)
 
 
@@ -38,12 +38,12 @@ def upright_query(query: Path | Image.Image, *, short_side_px: int) -> Image.Ima
     """The picture to search with, read as the pictures of the set were, also where it comes from memory."""
     if not isinstance(query, (str, os.PathLike)):
         return decode(_as_png(query))[0]
-    with _told_of(query):
+    with _naming_the_file(query):
         return decode(read_file(os.fsencode(query)), short_side_px=short_side_px)[0]
 
 
 @contextmanager
-def _told_of(path: Path) -> Iterator[None]:
+def _naming_the_file(path: Path) -> Iterator[None]:
     if not Path(path).exists():
         raise ImageError(f"There is no file {os.fspath(path)!r}. Give the path of the picture to search with.")
     try:

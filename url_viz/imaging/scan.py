@@ -81,9 +81,9 @@ def scan(root: Path, *, within: Sequence[Path] | None = None) -> Scan:
         what = "is a file, not a folder" if os.path.exists(root) else "does not exist"
         raise FolderError(f"{str(root)!r} {what}. Give the folder that contains the pictures.")
     walk = _Walk(os.fsencode(root), within)
-    found = list(walk.files())
-    found += [FoundFile(folder + b"/", 0, 0, is_plain=False) for folder, _ in walk.unreadable if folder]
-    files = sorted(found, key=lambda file: file.path)
+    candidates = list(walk.files())
+    candidates += [FoundFile(folder + b"/", 0, 0, is_plain=False) for folder, _ in walk.unreadable if folder]
+    files = sorted(candidates, key=lambda file: file.path)
     if any(path == b"" for path, _ in walk.unreadable):
         raise FolderError(f"{str(root)!r} cannot be listed: {walk.unreadable[0][1]}. Check its permissions.")
     return Scan(root, tuple(files), tuple(walk.other.most_common()), tuple(walk.unreadable))
@@ -123,8 +123,8 @@ class _Walk:
                     self.other[LEADS_OUT] += 1
                 elif _is_folder(entry):
                     pending.append(relative)
-                elif (found := self._found(entry, relative)) is not None:
-                    yield found
+                elif (candidate := self._candidate(entry, relative)) is not None:
+                    yield candidate
 
     def _entries(self, folder: bytes) -> list["os.DirEntry[bytes]"]:
         path = os.path.join(self.root, folder)
@@ -148,7 +148,7 @@ class _Walk:
             return False
         return not any(target.is_relative_to(folder) for folder in self._within)
 
-    def _found(self, entry: "os.DirEntry[bytes]", relative: bytes) -> FoundFile | None:
+    def _candidate(self, entry: "os.DirEntry[bytes]", relative: bytes) -> FoundFile | None:
         extension = os.path.splitext(entry.name)[1].lower()
         if extension not in EXTENSIONS:
             self.other[display_name(extension) or "no extension"] += 1

@@ -62,8 +62,8 @@ def safe_name(name: str) -> str:
     """A plain file name made from a hostile one: one part, no control characters, not hidden, at most 120 bytes."""
     last = PurePosixPath(name.replace("\\", "/")).name
     text = unicodedata.normalize("NFC", last.encode("utf-8", "replace").decode())
-    kept = "".join(c if c.isalnum() or c in " ._-()" else "_" for c in text).strip(" .")
-    stem, dot, ending = kept.rpartition(".") if "." in kept else (kept, "", "")
+    plain = "".join(c if c.isalnum() or c in " ._-()" else "_" for c in text).strip(" .")
+    stem, dot, ending = plain.rpartition(".") if "." in plain else (plain, "", "")
     if not stem or _NAMES_OF_DEVICES.fullmatch(stem.split(".")[0]):
         stem = f"picture{'_' if stem else ''}{stem}"
     ending = dot + _cut(ending, 10)
@@ -72,11 +72,11 @@ def safe_name(name: str) -> str:
 
 def unique_names(names: Iterable[str]) -> Iterator[str]:
     """Each name once, also where case does not count: a later one of the same name gets `-2` before its ending."""
-    taken: set[str] = set()
+    used: set[str] = set()
     for name in names:
-        found = next(candidate for candidate in _variants(name) if candidate.casefold() not in taken)
-        taken.add(found.casefold())
-        yield found
+        unique = next(candidate for candidate in _variants(name) if candidate.casefold() not in used)
+        used.add(unique.casefold())
+        yield unique
 
 
 def copy_into(folder: Path, files: Sequence[Incoming]) -> Copies:

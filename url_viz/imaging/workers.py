@@ -23,7 +23,7 @@ from PIL import Image
 
 from url_viz.child_environment import child_variables
 from url_viz.errors import ImageError
-from url_viz.imaging.decode import decode, format_of, read_file, take_turns
+from url_viz.imaging.decode import decode, decode_large_in_turns, format_of, read_file
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import Failure, Picture, picture_of
@@ -65,34 +65,34 @@ class Decoders:
     def format_of(self, data: bytes) -> str | None:
         """Pillow's name of a file's format; None where it is no picture that is read, or one that crashes."""
         with suppress(ImageError):
-            found: str | None = self._ask("format", data)[0]["format"]
-            return found
+            name: str | None = self._ask("format", data)[0]["format"]
+            return name
         return None
 
     def close(self) -> None:
         """End the processes that wait; the next picture starts one again."""
         with self._lock:
-            for place in self._free:
-                place.end()
+            for slot in self._free:
+                slot.end()
 
     def forget(self) -> None:
         """Begin without processes: at first, and in a fork of this process, which must not share them."""
         self._lock = threading.Lock()
         self._large = threading.Lock()
-        self._free = [_Place(*self._bounds) for _ in range(self._most)]
-        self._waiting: deque[Future[_Place]] = deque()
+        self._free = [_Slot(*self._bounds) for _ in range(self._most)]
+        self._waiting: deque[Future[_Slot]] = deque()
 
     def _ask(self, what: str, data: bytes, **options: object) -> tuple[dict[str, Any], bytes]:
-        with self._place() as place:
+        with self._slot() as slot:
             while True:
-                was_new = place.is_new
+                was_new = slot.is_new
                 if was_new:
-                    place.start()
+                    slot.start()
                 try:
-                    facts, body = place.ask(json.dumps([what, options]).encode(), data, self._large)
+                    facts, body = slot.ask(json.dumps([what, options]).encode(), data, self._large)
                     break
                 except (EOFError, OSError):
-                    status = place.end()
+                    status = slot.end()
                     # Another picture may have spoiled the memory of a process that had read before: once more, alone.
                     if was_new or status == -signal.SIGALRM:
                         raise ImageError(_why_it_ended(status, self._bounds[0])) from None
@@ -101,29 +101,29 @@ class Decoders:
         return facts, body
 
     @contextmanager
-    def _place(self) -> Iterator["_Place"]:
+    def _slot(self) -> Iterator["_Slot"]:
         """A place for this thread alone: warm ones first; whoever waits longest gets the next."""
         with self._lock:
-            turn: Future[_Place] = Future()
+            turn: Future[_Slot] = Future()
             if self._free:
                 turn.set_result(self._free.pop())
             else:
                 self._waiting.append(turn)
-        place = turn.result()
+        slot = turn.result()
         try:
-            yield place
+            yield slot
         except BaseException:  # what its process says later would be taken for the answer to another question
-            place.end()
+            slot.end()
             raise
         finally:
             with self._lock:
                 if self._waiting:
-                    self._waiting.popleft().set_result(place)
+                    self._waiting.popleft().set_result(slot)
                 else:
-                    self._free.insert(0 if place.is_new else len(self._free), place)
+                    self._free.insert(0 if slot.is_new else len(self._free), slot)
 
 
-class _Place:
+class _Slot:
     """Room for one process, for one thread at a time."""
 
     def __init__(self, most_s: float, most_memory_bytes: int) -> None:
@@ -291,7 +291,7 @@ def main() -> None:
     _bound_memory(int(sys.argv[3]))
     heard: SimpleQueue[bytes] = SimpleQueue()
     threading.Thread(target=_listen, args=(above, heard), daemon=True).start()
-    take_turns(_Turns(above, heard, most_s))
+    decode_large_in_turns(_Turns(above, heard, most_s))
     format_of(b"")  # imports what decoders need, before a picture's clock runs
     with suppress(ConnectionError):  # nobody listens any more
         above.send_bytes(_READY)

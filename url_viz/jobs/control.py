@@ -120,23 +120,23 @@ def _last_whole_line(path: Path) -> bytes:
 
 def _lines_across(path: Path, size: int, count: int) -> list[bytes]:
     """The first whole line after each of `count` evenly spaced places, and the last whole line."""
-    found: list[bytes] = []
+    lines: list[bytes] = []
     with path.open("rb") as file:
         for step in range(count):
             file.seek(step * size // count)
             if step:
                 file.readline(LINE_BYTES)
-            found.append(file.readline(LINE_BYTES).rstrip())
+            lines.append(file.readline(LINE_BYTES).rstrip())
     # Two places may lead to the same line.
-    return list(dict.fromkeys([*found, _last_whole_line(path)]))
+    return list(dict.fromkeys([*lines, _last_whole_line(path)]))
 
 
 def _record(line: bytes) -> TimedProgress | None:
     """The record in a line; None where the line is cut, at its end by its writer or at its start by our reading."""
     try:
-        found = json.loads(line)
-        told = {name: found[name] for name in PROGRESS_FIELDS if name in found}
-        return TimedProgress(float(found["time"]), Progress(**told))
+        record = json.loads(line)
+        fields_of = {name: record[name] for name in PROGRESS_FIELDS if name in record}
+        return TimedProgress(float(record["time"]), Progress(**fields_of))
     except (ValueError, KeyError, TypeError):
         return None
 

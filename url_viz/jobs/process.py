@@ -35,8 +35,8 @@ class ProcessMark:
 
     def is_alive(self) -> bool:
         """Whether exactly this process runs here; a zombie does not run."""
-        found = _look(self.pid) if self.is_here() else None
-        return found is not None and found.started == self.started and not found.state.startswith(DEAD)
+        look = _look(self.pid) if self.is_here() else None
+        return look is not None and look.started == self.started and not look.state.startswith(DEAD)
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class ProcessLook:
 
 def mark_of(pid: int) -> ProcessMark | None:
     """The mark of the process that has this id now; None where there is none."""
-    found = _look(pid)
-    return None if found is None else ProcessMark(pid, found.started, this_machine())
+    look = _look(pid)
+    return None if look is None else ProcessMark(pid, look.started, this_machine())
 
 
 @lru_cache(maxsize=1)
@@ -78,12 +78,12 @@ def look_in_proc(pid: int) -> ProcessLook | None:
 
 def look_with_ps(pid: int) -> ProcessLook | None:
     """For macOS and the BSDs: one call of ps, whose start time has whole seconds."""
-    found = subprocess.run(
+    listed = subprocess.run(
         ["ps", "-o", "state=", "-o", "lstart=", "-p", str(pid)],
         capture_output=True,
         text=True,
         check=False,  # ps answers 1 where there is no such process
         env={**os.environ, "LC_ALL": "C"},
     )
-    state, _, started = found.stdout.strip().partition(" ")
+    state, _, started = listed.stdout.strip().partition(" ")
     return ProcessLook(state, " ".join(started.split())) if state else None

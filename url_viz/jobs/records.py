@@ -67,17 +67,17 @@ def write_record(path: Path, record: JobConfig | Processes | Result | StopReques
 
 def read_config(path: Path) -> JobConfig:
     """Read job.json. Raises JobError where it is missing or damaged."""
-    with _damage_named(path):
-        found = _object(path)
+    with _naming_the_file(path):
+        record = _object(path)
         return JobConfig(
-            command=tuple(_text(part) for part in found["command"]),
-            kind=_text(found["kind"]),
-            title=_text(found["title"]),
-            created=float(found["created"]),
-            queue=None if found["queue"] is None else _text(found["queue"]),
-            cwd=_text(found["cwd"]),
-            env=_texts(found["env"]),
-            about=_texts(found["about"]),
+            command=tuple(_text(part) for part in record["command"]),
+            kind=_text(record["kind"]),
+            title=_text(record["title"]),
+            created=float(record["created"]),
+            queue=None if record["queue"] is None else _text(record["queue"]),
+            cwd=_text(record["cwd"]),
+            env=_texts(record["env"]),
+            about=_texts(record["about"]),
         )
 
 
@@ -85,11 +85,11 @@ def read_processes(path: Path) -> Processes | None:
     """Read process.json; None where it is not there yet. Raises JobError where it is damaged."""
     if not path.exists():
         return None
-    with _damage_named(path):
-        found = _object(path)
-        command, started = found["command"], found["started"]
+    with _naming_the_file(path):
+        record = _object(path)
+        command, started = record["command"], record["started"]
         return Processes(
-            runner=_mark(found["runner"]),
+            runner=_mark(record["runner"]),
             command=None if command is None else _mark(command),
             started=None if started is None else float(started),
         )
@@ -99,14 +99,14 @@ def read_result(path: Path) -> Result | None:
     """Read result.json; None where it is not there yet. Raises JobError where it is damaged."""
     if not path.exists():
         return None
-    with _damage_named(path):
-        found = _object(path)
-        status = found["exit_status"]
+    with _naming_the_file(path):
+        record = _object(path)
+        status = record["exit_status"]
         return Result(
-            state=_text(found["state"]),
+            state=_text(record["state"]),
             exit_status=None if status is None else int(status),
-            finished=float(found["finished"]),
-            reason=_text(found["reason"]),
+            finished=float(record["finished"]),
+            reason=_text(record["reason"]),
         )
 
 
@@ -114,12 +114,12 @@ def read_stop_request(path: Path) -> StopRequest | None:
     """Read the marker of a cancelled job; None where nobody asked. Raises JobError where it is damaged."""
     if not path.exists():
         return None
-    with _damage_named(path):
+    with _naming_the_file(path):
         return StopRequest(grace_s=float(_object(path)["grace_s"]))
 
 
 @contextmanager
-def _damage_named(path: Path) -> Iterator[None]:
+def _naming_the_file(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -129,10 +129,10 @@ def _damage_named(path: Path) -> Iterator[None]:
 
 
 def _object(path: Path) -> dict[str, Any]:
-    found = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(found, dict):
-        raise TypeError(f"expected an object, found {type(found).__name__}")
-    return found
+    record = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(record, dict):
+        raise TypeError(f"expected an object, found {type(record).__name__}")
+    return record
 
 
 def _text(value: object) -> str:

@@ -169,12 +169,12 @@ def _sbatch(paths: JobPaths, request: SlurmRequest, *, runner: Sequence[str], va
 
 def _asked(request: SlurmRequest) -> dict[str, str | int]:
     """The request in sbatch's words; what is left to the cluster's defaults is left out."""
-    found: dict[str, str | int] = {"time": request.minutes, "cpus_per_task": request.cpus}
+    options: dict[str, str | int] = {"time": request.minutes, "cpus_per_task": request.cpus}
     if request.partition is not None:
-        found["partition"] = request.partition
+        options["partition"] = request.partition
     if request.gpus:
-        found["gpus_per_node"] = request.gpus
-    return found
+        options["gpus_per_node"] = request.gpus
+    return options
 
 
 def _last_line(text: str) -> str:
@@ -192,9 +192,9 @@ def read_ticket(paths: JobPaths) -> SlurmTicket | None:
     if not paths.slurm.exists():
         return None
     try:
-        found = json.loads(paths.slurm.read_text(encoding="utf-8"))
-        slurm_id = found["slurm_id"]
-        return SlurmTicket(SlurmRequest(**found["request"]), None if slurm_id is None else str(slurm_id))
+        record = json.loads(paths.slurm.read_text(encoding="utf-8"))
+        slurm_id = record["slurm_id"]
+        return SlurmTicket(SlurmRequest(**record["request"]), None if slurm_id is None else str(slurm_id))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise JobError(f"{paths.slurm} is damaged ({error!r}). Delete this job and start it again.") from error
 
@@ -207,22 +207,22 @@ def look(paths: JobPaths) -> SlurmLook | None:
     ticket = read_ticket(paths)
     if ticket is None or ticket.slurm_id is None:
         return None
-    found = _looks.get(ticket.slurm_id)
-    if found is None or (not found.look.is_over and time.monotonic() - found.at > LOOK_AGE_S):
-        found = _KeptLook(_ask(ticket.slurm_id), time.monotonic())
-        _looks[ticket.slurm_id] = found
-    return found.look
+    timed = _looks.get(ticket.slurm_id)
+    if timed is None or (not timed.look.is_over and time.monotonic() - timed.at > LOOK_AGE_S):
+        timed = _TimedLook(_ask(ticket.slurm_id), time.monotonic())
+        _looks[ticket.slurm_id] = timed
+    return timed.look
 
 
 @dataclass(frozen=True)
-class _KeptLook:
+class _TimedLook:
     """A look and when it was taken, on the monotonic clock."""
 
     look: SlurmLook
     at: float
 
 
-_looks: dict[str, _KeptLook] = {}
+_looks: dict[str, _TimedLook] = {}
 
 
 def _ask(slurm_id: str) -> SlurmLook:
@@ -252,15 +252,15 @@ def end_reason(paths: JobPaths, *, has_reported: bool) -> str:
 
     `has_reported` tells whether its runner ever wrote into the folder.
     """
-    found = look(paths)
-    if found is None or not found.is_over:
+    status = look(paths)
+    if status is None or not status.is_over:
         return ""
-    if found.state in _ENDS:
-        return _ENDS[found.state]
+    if status.state in _ENDS:
+        return _ENDS[status.state]
     if has_reported:
-        return f"SLURM ended it ({found.state}), and it left no result. Run it again."
+        return f"SLURM ended it ({status.state}), and it left no result. Run it again."
     return (
-        f"SLURM ended it ({found.state}) before it could report. Its node may not see {paths.folder} or this Python: "
+        f"SLURM ended it ({status.state}) before it could report. Its node may not see {paths.folder} or this Python: "
         f"put both on a file system that the nodes share, the workspace with ${HOME_VARIABLE}."
     )
 
@@ -302,19 +302,19 @@ def partitions() -> list[Partition]:
     answer = _run("sinfo", "--noheader", "--format=%P|%a|%l|%G|%c")
     if not answer.is_good:
         raise JobError(f"SLURM does not answer ({answer.text}). Is this a login node? Run the job here meanwhile.")
-    found: dict[str, Partition] = {}
+    by_name: dict[str, Partition] = {}
     for line in answer.text.splitlines():
         name, up, limit, gres, cpus = line.split("|")
         if up == "up":  # one line a kind of node, so a partition may have several
-            before = found.get(name)
-            found[name] = Partition(
+            before = by_name.get(name)
+            by_name[name] = Partition(
                 name=name.rstrip("*"),
                 is_default=name.endswith("*"),
                 most_minutes=minutes_of(limit),
                 most_gpus=max(gpus_of(gres), before.most_gpus if before else 0),
                 most_cpus=max(int(cpus.rstrip("+")), before.most_cpus if before else 0),
             )
-    return sorted(found.values(), key=lambda partition: (not partition.is_default, partition.name))
+    return sorted(by_name.values(), key=lambda partition: (not partition.is_default, partition.name))
 
 
 def minutes_of(limit: str) -> int | None:

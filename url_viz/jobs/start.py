@@ -110,9 +110,9 @@ def _new_folder(config: JobConfig, jobs_folder: Path) -> JobPaths:
     try:
         jobs_folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".new-", dir=jobs_folder) as unnamed:
-            made = JobPaths(Path(unnamed) / "job")
-            write_record(made.config, config)
-            return JobPaths(made.folder.rename(jobs_folder / new_job_id()))
+            paths = JobPaths(Path(unnamed) / "job")
+            write_record(paths.config, config)
+            return JobPaths(paths.folder.rename(jobs_folder / new_job_id()))
     except OSError as error:
         raise JobError(f"Cannot write a job to {jobs_folder} ({error.strerror}). Is the disk full?") from error
 

@@ -68,7 +68,7 @@ def load_backbone(name: str, *, weights: Path | None = None) -> Loaded:
     if weights is not None:
         return _from_file(name, weights)
     if name in PACKAGED:
-        return _embedded(PACKAGED[name])
+        return _from_package(PACKAGED[name])
     return _from_hub(name)
 
 
@@ -77,7 +77,7 @@ def as_backbone(network: nn.Module) -> Backbone:
     return Backbone(network).eval().requires_grad_(False)
 
 
-def _embedded(model: PackagedBackbone) -> Loaded:
+def _from_package(model: PackagedBackbone) -> Loaded:
     path = model.weights()
     network = timm.create_model(model.name, pretrained=False)
     network.load_state_dict(by_position(torch.load(path, map_location="cpu", weights_only=True), network))
@@ -113,13 +113,13 @@ def _from_file(name: str, weights: Path) -> Loaded:
     network = create_network(name, num_classes=n_classes)
     try:
         network.load_state_dict(state)
-        told = _preprocessing_in(about)
+        saved = _preprocessing_in(about)
     except (RuntimeError, ValueError, TypeError, LookupError) as error:
         raise CheckpointError(
             f"{weights} does not fit the backbone {name!r}: its tensors have other names or shapes, "
             f"or its header is damaged."
         ) from error
-    return Loaded(name, as_backbone(network), file_digest(weights), told or preprocessing_of(network, name))
+    return Loaded(name, as_backbone(network), file_digest(weights), saved or preprocessing_of(network, name))
 
 
 def _read(weights: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

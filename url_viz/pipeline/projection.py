@@ -92,7 +92,7 @@ def project_alone(embeddings: Embeddings, graph: Graph | None, *, seed: int = SE
     if len(embeddings) <= MOST_ALONE or graph is None:
         return fit_map(embeddings, build_graph(embeddings, k=UMAP_NEIGHBOURS), seed=seed)
     chosen = np.sort(np.random.default_rng(seed).choice(len(embeddings), MOST_ALONE, replace=False))
-    sample = embeddings.take(chosen)
+    sample = embeddings.rows_at(chosen)
     fitted = fit_map(sample, build_graph(sample, k=UMAP_NEIGHBOURS), seed=seed)
     rows = positions_of(embeddings.content, graph.content)
     placed = place(_restricted(graph, np.sort(rows[rows >= 0])), fitted)

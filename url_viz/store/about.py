@@ -57,11 +57,11 @@ def find_set(root: Path, workspace: Workspace) -> str:
 
 def known_sets(workspace: Workspace) -> list[tuple[str, About]]:
     """Every image set of the workspace, by id."""
-    found = []
+    sets = []
     for folder in sorted(workspace.sets.glob("*")):
         with suppress(WorkspaceError, ImageSetError):  # a stray folder is no image set
-            found.append((folder.name, read_about(workspace.set_paths(folder.name))))
-    return found
+            sets.append((folder.name, read_about(workspace.set_paths(folder.name))))
+    return sets
 
 
 def read_about(paths: SetPaths) -> About:

@@ -18,7 +18,7 @@ from url_viz.errors import FolderError, ImageSetError, WorkspaceError
 from url_viz.files import replaced
 from url_viz.imaging.scan import display_name
 from url_viz.store.about import find_set, known_sets, read_about, read_before, write_about
-from url_viz.store.damage import full_disk_is_told
+from url_viz.store.damage import raising_disk_errors
 from url_viz.store.decision_log import DecisionLog
 from url_viz.store.reader import Store
 from url_viz.store.sets import Agreement, check_agreement
@@ -70,15 +70,15 @@ def unpack(file: str | Path, *, root: str | Path, workspace: str | Path | None =
     here = Path(root).expanduser().resolve()
     with _unpacking(home) as temporary:
         _refuse_kept(here, home)
-        made = SetPaths(temporary / "set")
-        store = Store(made)
-        with full_disk_is_told(store.paths):
-            _extract(Path(file).expanduser(), made.folder)
-            write_about(made, replace(read_about(made), root=here))
+        paths = SetPaths(temporary / "set")
+        store = Store(paths)
+        with raising_disk_errors(store.paths):
+            _extract(Path(file).expanduser(), paths.folder)
+            write_about(paths, replace(read_about(paths), root=here))
         _check_paths(store, Path(file))
-        _take_decisions(made)
+        _verify_decisions(paths)
         agreement = check_agreement(store, here)
-        _put_in_place(made.folder, here, home, aside=temporary / "replaced")
+        _rename_unpacked(paths.folder, here, home, aside=temporary / "replaced")
     return agreement
 
 
@@ -98,7 +98,7 @@ def _refuse_kept(root: Path, home: Workspace) -> SetPaths:
     return paths
 
 
-def _put_in_place(made: Path, root: Path, home: Workspace, *, aside: Path) -> None:
+def _rename_unpacked(unpacked: Path, root: Path, home: Workspace, *, aside: Path) -> None:
     """Give an unpacked folder its name, unless somebody began to read `root` meanwhile: unpacking takes its time.
 
     What is there without a label, of a half-forgotten set, goes `aside`.
@@ -109,7 +109,7 @@ def _put_in_place(made: Path, root: Path, home: Workspace, *, aside: Path) -> No
         with FileLock(final.lock, timeout=0):
             _refuse_kept(root, home)  # again: it may have been read before the lock was ours
             os.rename(final.folder, aside)
-            os.rename(made, final.folder)
+            os.rename(unpacked, final.folder)
     except OSError as error:  # a Timeout is one
         if not isinstance(error, Timeout) and error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
@@ -154,8 +154,8 @@ def _label() -> bytes:
 
 
 def _files_of(paths: SetPaths) -> list[Path]:
-    found = (path for path in sorted(paths.folder.rglob("*")) if path.is_file() and not path.is_symlink())
-    packed = (path for path in found if not path.name.endswith(_LEFT_OUT) and not path.name.startswith("."))
+    plain = (path for path in sorted(paths.folder.rglob("*")) if path.is_file() and not path.is_symlink())
+    packed = (path for path in plain if not path.name.endswith(_LEFT_OUT) and not path.name.startswith("."))
     return [path for path in packed if path.name not in _MADE_HERE]
 
 
@@ -214,9 +214,9 @@ def _extract(file: Path, target: Path) -> None:
 
 def _check_label(archive: tarfile.TarFile, file: Path) -> None:
     first = archive.next()
-    told = archive.extractfile(first) if first is not None and first.isreg() and first.name == LABEL else None
+    label = archive.extractfile(first) if first is not None and first.isreg() and first.name == LABEL else None
     try:
-        record = json.loads(told.read(4096)) if told is not None else {}
+        record = json.loads(label.read(4096)) if label is not None else {}
         version, schema = int(record["format_version"]), int(record["schema_version"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise FolderError(f"{str(file)!r} is no packed image set. Give a file that `pack` wrote.") from error
@@ -251,17 +251,17 @@ def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> Non
         raise tarfile.ReadError(f"{member.name} ends too early")
 
 
-def _take_decisions(paths: SetPaths) -> None:
+def _verify_decisions(paths: SetPaths) -> None:
     """Note the decisions that were unpacked. Raises DamageError where their file is no such, or holds more."""
     for name in _MADE_HERE:
         (paths.folder / name).unlink(missing_ok=True)
-    ledger = DecisionLog(paths.decisions)
-    with ledger.reading() as transaction:
+    log = DecisionLog(paths.decisions)
+    with log.reading() as transaction:
         if transaction is None:
             return
         transaction.verify_pages()
         transaction.stored()
-    ledger.note()
+    log.note()
 
 
 def _check_paths(store: Store, file: Path) -> None:

@@ -45,10 +45,10 @@ def covered(names: Sequence[str]) -> dict[str, list[str]]:
     """
     apart = {name + _OWN: name for name in names if name + _OWN in names}
     plain = [name for name in names if name not in (CHECKSUM, *apart, *_NEVER)]
-    found = {own: [plain[0], name] for own, name in apart.items()}
+    columns = {own: [plain[0], name] for own, name in apart.items()}
     if CHECKSUM in names:
-        found[CHECKSUM] = [name for name in plain if name not in apart.values()]
-    return found
+        columns[CHECKSUM] = [name for name in plain if name not in apart.values()]
+    return columns
 
 
 def columns_to_read(schema: pa.Schema, wanted: Sequence[str]) -> list[str]:
@@ -71,10 +71,10 @@ def summed(rows: pa.Table, schema: pa.Schema) -> pa.Table:
 def verified(rows: pa.Table, wanted: Sequence[str]) -> pa.Table:
     """The columns `wanted` of rows read with `columns_to_read`. Raises ChecksumError where a row is damaged."""
     for own, columns in covered(rows.schema.names).items():
-        kept = rows[own]
-        differ = np.asarray(kept.fill_null(0).to_numpy()) != _sums(rows, columns)
-        if kept.null_count:
-            differ &= np.asarray(kept.is_valid().to_numpy())
+        stored = rows[own]
+        differ = np.asarray(stored.fill_null(0).to_numpy()) != _sums(rows, columns)
+        if stored.null_count:
+            differ &= np.asarray(stored.is_valid().to_numpy())
         if differ.any():
             raise ChecksumError(f"{differ.sum():,} of {len(rows):,} rows are not as they were written")
     return rows.select(list(wanted))
@@ -92,9 +92,9 @@ def _of_column(column: pa.ChunkedArray, name: str) -> NDArray[np.uint64]:
     words = _words(column)
     constants = _constants(name, words.shape[1] + 1)
     is_there = np.asarray(column.is_valid().to_numpy()) if column.null_count else np.ones(1, bool)
-    found: NDArray[np.uint64] = np.einsum("mw,w->m", words, constants[:-1])
-    found += is_there * constants[-1]
-    return found
+    sums: NDArray[np.uint64] = np.einsum("mw,w->m", words, constants[:-1])
+    sums += is_there * constants[-1]
+    return sums
 
 
 def _words(column: pa.ChunkedArray) -> NDArray[np.uint64]:
@@ -131,7 +131,7 @@ def _as_words(array: NDArray[np.generic]) -> NDArray[np.uint64]:
 def _constants(name: str, count: int) -> NDArray[np.uint64]:
     """Odd constants (count,) of a column: SplitMix64 counted from the CRC of its name, for every version the same."""
     start = zlib.crc32(name.encode()) << 32
-    return np.array([_mixed(start + place) | 1 for place in range(count)], np.uint64)
+    return np.array([_mixed(start + position) | 1 for position in range(count)], np.uint64)
 
 
 def _mixed(number: int) -> int:

@@ -23,7 +23,7 @@ def was_written(table: Path) -> bool:
 
 
 @contextmanager
-def damage_is_told(table: Path) -> Iterator[None]:
+def raising_damage_errors(table: Path) -> Iterator[None]:
     """Turn what LanceDB raises while `table` is read into a DamageError that says how to mend it."""
     try:
         yield
@@ -36,31 +36,31 @@ def damage_is_told(table: Path) -> Iterator[None]:
 
 
 @contextmanager
-def full_disk_is_told(paths: SetPaths) -> Iterator[None]:
+def raising_disk_errors(paths: SetPaths) -> Iterator[None]:
     """Turn the errors of a disk that is full, or may not be written to, into a WorkspaceError; other errors pass."""
     try:
         yield
     except (OSError, RuntimeError) as error:
-        told = of_the_disk(error, paths)
-        if told is None:
+        disk_error = disk_error_of(error, paths)
+        if disk_error is None:
             raise
-        raise told from error
+        raise disk_error from error
 
 
-def of_the_disk(error: BaseException, paths: SetPaths) -> WorkspaceError | None:
+def disk_error_of(error: BaseException, paths: SetPaths) -> WorkspaceError | None:
     """What to say of an error that a full, used-up or closed disk raised under an image set; None for any other."""
     if not isinstance(error, OSError | RuntimeError):
         return None
     folder = paths.folder
     if _is_one_of(_FULL, error):
-        home = next(place for place in (folder, *folder.parents) if place.exists())
+        home = next(path for path in (folder, *folder.parents) if path.exists())
         return WorkspaceError(
             f"The disk of the workspace folder {str(folder)!r} is full "
             f"({shutil.disk_usage(home).free / 2**20:,.1f} MiB are free). What was read is kept: make room and run the "
             f"same command again, or choose another disk with --workspace."
         )
-    place = str(getattr(error, "filename", None) or error)
-    if _is_one_of(_CLOSED, error) and str(folder.parent.parent) in place:  # another file's permissions are not ours
+    path = str(getattr(error, "filename", None) or error)
+    if _is_one_of(_CLOSED, error) and str(folder.parent.parent) in path:  # another file's permissions are not ours
         return WorkspaceError(
             f"The workspace folder {str(folder)!r} may not be written to "
             f"({getattr(error, 'strerror', None) or str(error)[:200]}). "

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from url_viz.errors import DamageError, WorkspaceError
 from url_viz.files import replaced
-from url_viz.store.decision_log_copy import Beside, Record, crc_of
+from url_viz.store.decision_log_copy import DecisionLogBackup, Record, crc_of
 
 SCHEMA_VERSION = 1
 BUSY_S = 30.0
@@ -82,7 +82,7 @@ class DecisionChange:
 
 
 @dataclass(frozen=True)
-class Batch:
+class LoggedAction:
     """One action: what it did, in words, and how many pictures it changed."""
 
     number: int
@@ -94,12 +94,12 @@ class DecisionLog:
     """Reads and writes one file; every call is one transaction, so many processes may use it at once.
 
     A plain rollback journal, not a write-ahead log: that one needs memory shared between processes, which folders on
-    a network do not have. `ledger_copy` tells how damage is found.
+    a network do not have. `decision_log_copy` tells how damage is found.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._beside = Beside(path)
+        self._backup = DecisionLogBackup(path)
         self._verified: int | None = None
 
     @contextmanager
@@ -108,7 +108,7 @@ class DecisionLog:
 
         Raises DamageError where the file is damaged, lost or of another image set.
         """
-        record = self._beside.record()  # before the file: whoever writes meanwhile makes that newer, not older
+        record = self._backup.record()  # before the file: whoever writes meanwhile makes that newer, not older
         if not self._is_there():
             yield None
             return
@@ -125,7 +125,7 @@ class DecisionLog:
         """
         if not self._is_there():
             self._make()
-        record = self._beside.record()
+        record = self._backup.record()
         with self._transaction("BEGIN IMMEDIATE", mode="rw") as transaction:
             self._check(transaction, record)
             transaction.identify()
@@ -134,7 +134,7 @@ class DecisionLog:
 
     def note(self) -> None:
         """Copy the file, and note what it is, for whoever reads it next."""
-        self._beside.write(self._now)
+        self._backup.write(self._now)
 
     def snapshot(self) -> bytes:
         """All bytes of the file at one version. Raises DamageError as `reading` does, and where there is none."""
@@ -156,10 +156,10 @@ class DecisionLog:
 
     def put_back(self) -> bool:
         """Put the copy in the place of a file that was moved away; returns whether there was a whole one."""
-        copy = DecisionLog(self._beside.copy_path)
+        copy = DecisionLog(self._backup.copy_path)
         is_back = copy.path.exists() and copy.is_whole()
         data = copy.snapshot() if is_back else b""
-        self._beside.clear()
+        self._backup.clear()
         if is_back:
             with replaced(self.path) as temporary:
                 temporary.write_bytes(data)
@@ -169,7 +169,7 @@ class DecisionLog:
     def _is_there(self) -> bool:
         if self.path.exists():
             return True
-        if self._beside.are_there:
+        if self._backup.exists:
             raise self._lost("is lost: decisions were made, and their file is not there")
         return False
 
@@ -178,14 +178,14 @@ class DecisionLog:
         if not self.path.parent.is_dir():  # forgotten meanwhile, and not to come back
             raise WorkspaceError(self._unwritable("its folder is gone"))
         try:
-            with self._beside.lock():
+            with self._backup.lock():
                 if not self.path.exists():
                     with replaced(self.path) as temporary:
                         _lay_out(temporary)
         except Timeout as error:
             raise WorkspaceError(self._busy()) from error
         except sqlite3.Error as error:
-            raise WorkspaceError(self._told(error)) from error
+            raise WorkspaceError(self._in_words(error)) from error
         except OSError as error:
             is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             raise WorkspaceError(self._full() if is_full else self._unwritable(str(error.strerror))) from error
@@ -194,7 +194,7 @@ class DecisionLog:
         """Raise DamageError where the file is not what was noted of it."""
         if record is None or (self._verified is not None and self._verified == transaction.version()):
             return
-        for known in (record, self._beside.record()):  # again: the writer before may just have noted it
+        for known in (record, self._backup.record()):  # again: the writer before may just have noted it
             if known is not None and crc_of(transaction.data()) == known.crc:
                 self._verified = known.version
                 return
@@ -224,7 +224,7 @@ class DecisionLog:
         except _NotOursError as error:
             raise self._lost(str(error)) from error
         except sqlite3.Error as error:
-            raise (DamageError if _is_damage(error) else WorkspaceError)(self._told(error)) from error
+            raise (DamageError if _is_damage(error) else WorkspaceError)(self._in_words(error)) from error
         finally:
             if connection is not None:
                 connection.close()  # takes back what was not committed
@@ -232,11 +232,11 @@ class DecisionLog:
     def _address(self, mode: str) -> str:
         return f"file:{quote(os.fsencode(self.path.absolute()))}?mode={mode}"
 
-    def _check_schema(self, found: int) -> None:
-        if found > SCHEMA_VERSION:
+    def _check_schema(self, version: int) -> None:
+        if version > SCHEMA_VERSION:
             raise WorkspaceError(
-                f"{self.path} was written by a newer version (schema {found}, this one reads up to {SCHEMA_VERSION}). "
-                "Update URL-Viz."
+                f"{self.path} was written by a newer version (schema {version}, this one reads up to "
+                f"{SCHEMA_VERSION}). Update URL-Viz."
             )
 
     def _busy(self) -> str:
@@ -256,7 +256,7 @@ class DecisionLog:
             f"`sqlite3 FILE .recover` may save what is in it."
         )
 
-    def _told(self, error: sqlite3.Error) -> str:
+    def _in_words(self, error: sqlite3.Error) -> str:
         """A sentence with the next step for what SQLite says."""
         code = _code(error)
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -332,9 +332,9 @@ class Transaction:
 
     def verify_pages(self) -> None:
         """Raise _NotOursError where SQLite finds the pages of the file at odds with each other."""
-        found = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if found != "ok":
-            raise _NotOursError(f"is damaged ({found})")
+        verdict = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise _NotOursError(f"is damaged ({verdict})")
 
     def data(self) -> bytes:
         """All bytes of the file, as this transaction sees them.
@@ -372,7 +372,7 @@ class Transaction:
             tags[np.searchsorted(numbers[:, 0], np.array(rows, np.int64))] = texts
         return Stored(numbers[:, 1].copy(), numbers[:, 2].copy(), numbers[:, 3].astype(np.int8), tags)
 
-    def record(self, did: str, count: int, changes: Sequence[DecisionChange]) -> Batch:
+    def record(self, did: str, count: int, changes: Sequence[DecisionChange]) -> LoggedAction:
         """Make changes as one batch. What was undone before it can no longer be redone."""
         self._connection.execute("UPDATE batch SET state = 'dropped' WHERE state = 'undone'")
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -382,32 +382,32 @@ class Transaction:
         assert number is not None
         rows = ((number, c.id, c.content, c.code_before, c.tags_before, c.code_after, c.tags_after) for c in changes)
         self._connection.executemany("INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
-        self._take_on(number, "after")
-        return Batch(number, did, count)
+        self._store_side(number, "after")
+        return LoggedAction(number, did, count)
 
-    def undoable(self) -> Batch | None:
+    def undoable(self) -> LoggedAction | None:
         """The batch that `undo` would take back."""
-        return self._batch("SELECT number, did, count FROM batch WHERE state = 'done' ORDER BY number DESC LIMIT 1")
+        return self._action("SELECT number, did, count FROM batch WHERE state = 'done' ORDER BY number DESC LIMIT 1")
 
-    def redoable(self) -> Batch | None:
+    def redoable(self) -> LoggedAction | None:
         """The batch that `redo` would do again."""
-        return self._batch("SELECT number, did, count FROM batch WHERE state = 'undone' ORDER BY number LIMIT 1")
+        return self._action("SELECT number, did, count FROM batch WHERE state = 'undone' ORDER BY number LIMIT 1")
 
-    def undo(self) -> Batch | None:
+    def undo(self) -> LoggedAction | None:
         """Take the latest batch back; None where there is none."""
-        return self._turned(self.undoable(), "undone", "before")
+        return self._set_state(self.undoable(), "undone", "before")
 
-    def redo(self) -> Batch | None:
+    def redo(self) -> LoggedAction | None:
         """Do the batch that was undone last again; None where there is none."""
-        return self._turned(self.redoable(), "done", "after")
+        return self._set_state(self.redoable(), "done", "after")
 
-    def _turned(self, batch: Batch | None, state: str, side: Side) -> Batch | None:
-        if batch is not None:
-            self._connection.execute("UPDATE batch SET state = ? WHERE number = ?", (state, batch.number))
-            self._take_on(batch.number, side)
-        return batch
+    def _set_state(self, action: LoggedAction | None, state: str, side: Side) -> LoggedAction | None:
+        if action is not None:
+            self._connection.execute("UPDATE batch SET state = ? WHERE number = ?", (state, action.number))
+            self._store_side(action.number, side)
+        return action
 
-    def _take_on(self, number: int, side: Side) -> None:
+    def _store_side(self, number: int, side: Side) -> None:
         """Store one side of a batch's changes."""
         is_absent = f"code_{side} = {ABSENT}"
         self._connection.execute(
@@ -423,9 +423,9 @@ class Transaction:
         )
         self._connection.execute("UPDATE version SET number = number + 1")
 
-    def _batch(self, query: str) -> Batch | None:
+    def _action(self, query: str) -> LoggedAction | None:
         row = self._connection.execute(query).fetchone()
-        return None if row is None else Batch(*row)
+        return None if row is None else LoggedAction(*row)
 
     def _number(self, query: str) -> int:
         row = self._connection.execute(query).fetchone()

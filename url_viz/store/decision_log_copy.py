@@ -41,7 +41,7 @@ def crc_of(data: bytes) -> int:
     return zlib.crc32(data)
 
 
-class Beside:
+class DecisionLogBackup:
     """The record and the copy of the file of decisions at `path`."""
 
     def __init__(self, path: Path) -> None:
@@ -50,15 +50,15 @@ class Beside:
         self._lock_path = path.with_suffix(".lock")
 
     @property
-    def are_there(self) -> bool:
+    def exists(self) -> bool:
         """Whether something says that decisions were made."""
         return self.record_path.exists() or self.copy_path.exists()
 
     def record(self) -> Record | None:
         """What was noted; None where nothing was, or the record is damaged itself: the next action writes it again."""
         try:
-            found = unsealed(self.record_path.read_bytes())
-            return Record(int(found["identity"]), int(found["version"]), int(found["crc"]))
+            record = unsealed(self.record_path.read_bytes())
+            return Record(int(record["identity"]), int(record["version"]), int(record["crc"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 

@@ -9,7 +9,7 @@ from url_viz.store.tables import positions_of
 
 
 @dataclass(frozen=True)
-class Files:
+class FileKeys:
     """The files of a folder as they are now: `id` (N,) int64, each once, and `content` (N,) int64."""
 
     id: NDArray[np.int64]
@@ -22,8 +22,8 @@ class Files:
         return len(self.id)
 
 
-def claims(
-    files: Files,
+def match_decisions(
+    files: FileKeys,
     *,
     stored_id: NDArray[np.int64],
     stored_content: NDArray[np.int64],
@@ -36,43 +36,43 @@ def claims(
     of several copies that moved, the first file takes the oldest pair; pairs that are empty (S,), of which nothing is
     decided, come after the others there.
     """
-    claimed = np.full(len(files), -1, np.int64)
+    matched = np.full(len(files), -1, np.int64)
     if not len(files) or not len(stored_id):
-        return claimed
-    place = positions_of(stored_id, files.id)
-    is_own = (place >= 0) & (files.content[place] == stored_content)
-    claimed[place[is_own]] = np.flatnonzero(is_own)
+        return matched
+    position = positions_of(stored_id, files.id)
+    is_own = (position >= 0) & (files.content[position] == stored_content)
+    matched[position[is_own]] = np.flatnonzero(is_own)
     free = np.flatnonzero(~is_own)
     if is_empty is not None:
         free = free[np.argsort(is_empty[free], kind="stable")]
-    _claim_moved(claimed, free, files, stored_content)
-    _claim_edited(claimed, files, stored_id)
-    return claimed
+    _match_moved(matched, free, files, stored_content)
+    _match_edited(matched, files, stored_id)
+    return matched
 
 
-def _claim_moved(
-    claimed: NDArray[np.int64], free: NDArray[np.int64], files: Files, stored_content: NDArray[np.int64]
+def _match_moved(
+    matched: NDArray[np.int64], free: NDArray[np.int64], files: FileKeys, stored_content: NDArray[np.int64]
 ) -> None:
     """Give free pairs to files without one, by content: the first to the first, where there are several."""
-    waiting = np.flatnonzero(claimed < 0)
+    waiting = np.flatnonzero(matched < 0)
     if not len(free) or not len(waiting):
         return
     both = np.concatenate([stored_content[free], files.content[waiting]])
     code = np.unique(both, return_inverse=True)[1]
     wanted, offered = code[len(free) :], code[: len(free)]
     span = len(both)
-    found = positions_of(wanted * span + _occurrence(wanted), offered * span + _occurrence(offered))
-    claimed[waiting[found >= 0]] = free[found[found >= 0]]
+    position = positions_of(wanted * span + _occurrence(wanted), offered * span + _occurrence(offered))
+    matched[waiting[position >= 0]] = free[position[position >= 0]]
 
 
-def _claim_edited(claimed: NDArray[np.int64], files: Files, stored_id: NDArray[np.int64]) -> None:
+def _match_edited(matched: NDArray[np.int64], files: FileKeys, stored_id: NDArray[np.int64]) -> None:
     """Give pairs that nobody claimed to the file of their id, the latest pair first."""
     is_free = np.ones(len(stored_id), bool)
-    is_free[claimed[claimed >= 0]] = False
+    is_free[matched[matched >= 0]] = False
     free = np.flatnonzero(is_free)[::-1]
-    waiting = np.flatnonzero(claimed < 0)
-    found = positions_of(files.id[waiting], stored_id[free])
-    claimed[waiting[found >= 0]] = free[found[found >= 0]]
+    waiting = np.flatnonzero(matched < 0)
+    position = positions_of(files.id[waiting], stored_id[free])
+    matched[waiting[position >= 0]] = free[position[position >= 0]]
 
 
 def _occurrence(values: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -80,7 +80,7 @@ def _occurrence(values: NDArray[np.int64]) -> NDArray[np.int64]:
     order = np.argsort(values, kind="stable")
     arranged = values[order]
     is_first = np.concatenate([[True], arranged[1:] != arranged[:-1]])
-    place = np.arange(len(values))
+    position = np.arange(len(values))
     result = np.empty(len(values), np.int64)
-    result[order] = place - np.maximum.accumulate(np.where(is_first, place, 0))
+    result[order] = position - np.maximum.accumulate(np.where(is_first, position, 0))
     return result

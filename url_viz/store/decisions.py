@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.errors import DecisionError
-from url_viz.store.decision_log import ABSENT, NOTHING_STORED, Batch, DecisionChange, DecisionLog, Stored
-from url_viz.store.decision_matching import Files, claims
+from url_viz.store.decision_log import ABSENT, NOTHING_STORED, DecisionChange, DecisionLog, LoggedAction, Stored
+from url_viz.store.decision_matching import FileKeys, match_decisions
 from url_viz.store.tables import positions_of
 
 Decision = Literal["keep", "drop", "look-again"]
@@ -41,7 +41,7 @@ class Decided:
         """None, "keep", "drop" or "look-again" of each (N,)."""
         return cast("NDArray[np.object_]", _NAMES[self.code])
 
-    def take(self, rows: NDArray[np.integer]) -> "Decided":
+    def rows_at(self, rows: NDArray[np.integer]) -> "Decided":
         """What is decided of some of the files."""
         return Decided(self.version, self.code[rows], self.tags[rows])
 
@@ -72,40 +72,40 @@ class Decisions:
     """The decisions of one image set, as its files are now. Many sessions and processes may read and write at once.
 
     A decision belongs to a file and its content: it goes along when the file is moved, and stays when it is edited
-    (`claims` tells the rule). Every call that changes something is one action, for `undo` and `redo`; these are of the
-    image set, not of a session, and survive a restart.
+    (`match_decisions` tells the rule). Every call that changes something is one action, for `undo` and `redo`; these
+    are of the image set, not of a session, and survive a restart.
     """
 
-    def __init__(self, path: Path, files: Files) -> None:
+    def __init__(self, path: Path, files: FileKeys) -> None:
         self.files = files
-        self._ledger = DecisionLog(path)
+        self._log = DecisionLog(path)
         self._known: Decided | None = None
 
     @property
     def version(self) -> int:
         """A number that changes whenever a decision does, in whichever process; 0 before the first."""
-        with self._ledger.reading() as transaction:
+        with self._log.reading() as transaction:
             return transaction.version() if transaction else 0
 
     def now(self) -> Decided:
         """What is decided of each file; read again only where something changed."""
-        with self._ledger.reading() as transaction:
+        with self._log.reading() as transaction:
             version = transaction.version() if transaction else 0
             known = self._known
             if known is None or known.version != version:
                 stored = transaction.stored() if transaction else NOTHING_STORED
-                known = self._known = _of_files(self._claims(stored), stored, version)
+                known = self._known = _of_files(self._matches(stored), stored, version)
         return known
 
     def decide(self, ids: Iterable[int], decision: Decision | None) -> Action:
         """Decide on pictures; None takes their decision back. Raises DecisionError for another word or unknown ids."""
         code = _code_of(decision)
-        return self._act(ids, lambda before: _Given(np.full_like(before.code, code), before.tags), _did_decide)
+        return self._act(ids, lambda before: _CodesAndTags(np.full_like(before.code, code), before.tags), _did_decide)
 
     def decide_each(self, decisions: dict[int, Decision | None]) -> Action:
         """Decide on each picture by itself, as one action."""
         codes = np.array([_code_of(decision) for decision in decisions.values()], np.int8)
-        return self._act(decisions, lambda before: _Given(codes, before.tags), _did_decide)
+        return self._act(decisions, lambda before: _CodesAndTags(codes, before.tags), _did_decide)
 
     def tag(self, ids: Iterable[int], tag: str) -> Action:
         """Give pictures a tag. Raises DecisionError for one that is empty, too long, or has , ; or a line break."""
@@ -129,32 +129,32 @@ class Decisions:
         """Take the latest action back, whoever made it; None where there is none."""
         if not self.can_undo:
             return None
-        with self._ledger.writing() as transaction:
-            return _told(transaction.undo(), "undone")
+        with self._log.writing() as transaction:
+            return _action_of(transaction.undo(), "undone")
 
     def redo(self) -> Action | None:
         """Do again what was undone last; None where there is none, or something else was done since."""
         if not self.can_redo:
             return None
-        with self._ledger.writing() as transaction:
-            return _told(transaction.redo(), "redone")
+        with self._log.writing() as transaction:
+            return _action_of(transaction.redo(), "redone")
 
     @property
     def can_undo(self) -> bool:
         """Whether there is something to take back."""
-        with self._ledger.reading() as transaction:
+        with self._log.reading() as transaction:
             return transaction is not None and transaction.undoable() is not None
 
     @property
     def can_redo(self) -> bool:
         """Whether there is something to do again."""
-        with self._ledger.reading() as transaction:
+        with self._log.reading() as transaction:
             return transaction is not None and transaction.redoable() is not None
 
     def counts(self) -> dict[Decision, int]:
         """How many pictures have each decision."""
-        found = np.bincount(self.now().code, minlength=len(_NAMES)).tolist()
-        return {decision: found[code] for code, decision in enumerate(DECISIONS, start=1)}
+        counts = np.bincount(self.now().code, minlength=len(_NAMES)).tolist()
+        return {decision: counts[code] for code, decision in enumerate(DECISIONS, start=1)}
 
     def tag_counts(self) -> dict[str, int]:
         """How many pictures have each tag, by name."""
@@ -164,36 +164,39 @@ class Decisions:
                 total[tag] = total.get(tag, 0) + int(count)
         return dict(sorted(total.items()))
 
-    def _claims(self, stored: Stored) -> NDArray[np.int64]:
+    def _matches(self, stored: Stored) -> NDArray[np.int64]:
         is_empty = (stored.code == 0) & (stored.tags == "")
-        return claims(self.files, stored_id=stored.id, stored_content=stored.content, is_empty=is_empty)
+        return match_decisions(self.files, stored_id=stored.id, stored_content=stored.content, is_empty=is_empty)
 
     def _act(
-        self, ids: Iterable[int], new: Callable[["_Given"], "_Given"], did: Callable[[NDArray[np.int8]], str]
+        self,
+        ids: Iterable[int],
+        new: Callable[["_CodesAndTags"], "_CodesAndTags"],
+        did: Callable[[NDArray[np.int8]], str],
     ) -> Action:
         """Change what files have from before to `new`, as one batch; `did` tells it, given the codes that changed."""
         rows = self._rows_of(ids)
-        with self._ledger.writing() as transaction:
+        with self._log.writing() as transaction:
             stored = transaction.stored()
-            claimed = self._claims(stored)
-            row = claimed[rows]
+            matched = self._matches(stored)
+            row = matched[rows]
             has = _of_files(row, stored, 0)
-            before = _Given(has.code, has.tags)
+            before = _CodesAndTags(has.code, has.tags)
             after = new(before)
             at = np.flatnonzero((after.code != before.code) | (after.tags != before.tags))
             done = did(after.code[at])
             if len(at):
-                files = Files(self.files.id[rows[at]], self.files.content[rows[at]])
-                changes = _changes(files, stored, row[at], after.take(at))
-                transaction.record(done, len(at), changes + self._copies_of(files, claimed))
+                files = FileKeys(self.files.id[rows[at]], self.files.content[rows[at]])
+                changes = _changes(files, stored, row[at], after.rows_at(at))
+                transaction.record(done, len(at), changes + self._copies_of(files, matched))
         return Action(done, len(at), unchanged=len(rows) - len(at))
 
-    def _copies_of(self, files: Files, claimed: NDArray[np.int64]) -> list[DecisionChange]:
+    def _copies_of(self, files: FileKeys, matched: NDArray[np.int64]) -> list[DecisionChange]:
         """Note other files of the same contents of which nothing is stored.
 
         They stand beside these now, so they must not claim their decisions when these are moved.
         """
-        is_copy = np.isin(self.files.content, files.content) & (claimed < 0) & ~np.isin(self.files.id, files.id)
+        is_copy = np.isin(self.files.content, files.content) & (matched < 0) & ~np.isin(self.files.id, files.id)
         pairs = zip(self.files.id[is_copy].tolist(), self.files.content[is_copy].tolist(), strict=True)
         return [
             DecisionChange(*pair, code_before=ABSENT, tags_before="", code_after=0, tags_after="") for pair in pairs
@@ -210,20 +213,20 @@ class Decisions:
 
 
 @dataclass(frozen=True)
-class _Given:
+class _CodesAndTags:
     """Codes and tags of some files, before or after an action."""
 
     code: NDArray[np.int8]
     tags: NDArray[np.object_]
 
-    def take(self, at: NDArray[np.int64]) -> "_Given":
-        return _Given(self.code[at], self.tags[at])
+    def rows_at(self, at: NDArray[np.int64]) -> "_CodesAndTags":
+        return _CodesAndTags(self.code[at], self.tags[at])
 
-    def with_tags(self, change: Callable[[Sequence[str]], set[str]]) -> "_Given":
+    def with_tags(self, change: Callable[[Sequence[str]], set[str]]) -> "_CodesAndTags":
         """The same with `change` made to each set of tags; there are few distinct ones."""
-        place, texts = pd.factorize(self.tags)
+        index, texts = pd.factorize(self.tags)
         new = np.array([joined(change(tags_of(text))) for text in texts], object)
-        return _Given(self.code, new[place] if len(place) else self.tags)
+        return _CodesAndTags(self.code, new[index] if len(index) else self.tags)
 
 
 def _of_files(row: NDArray[np.int64], stored: Stored, version: int) -> Decided:
@@ -235,12 +238,12 @@ def _of_files(row: NDArray[np.int64], stored: Stored, version: int) -> Decided:
     return Decided(version, code, tags)
 
 
-def _changes(files: Files, stored: Stored, row: NDArray[np.int64], after: _Given) -> list[DecisionChange]:
+def _changes(files: FileKeys, stored: Stored, row: NDArray[np.int64], after: _CodesAndTags) -> list[DecisionChange]:
     """The changes that give `files` what is `after`; what they had under an older name or content goes."""
-    claimed = np.maximum(row, 0) if len(stored) else row
+    matched = np.maximum(row, 0) if len(stored) else row
     is_own = np.zeros(len(row), bool)
     if len(stored):
-        is_own = (row >= 0) & (stored.id[claimed] == files.id) & (stored.content[claimed] == files.content)
+        is_own = (row >= 0) & (stored.id[matched] == files.id) & (stored.content[matched] == files.content)
     own = _of_files(np.where(is_own, row, -1), stored, 0)
     old = np.unique(row[(row >= 0) & ~is_own])
     was = (stored.id[old].tolist(), stored.content[old].tolist(), stored.code[old].tolist(), stored.tags[old].tolist())
@@ -284,8 +287,8 @@ def _did_decide(changed: NDArray[np.int8]) -> str:
     return f"{' and '.join(parts)} {'picture' if given[-1:] and given[-1][1] == 1 else 'pictures'}"
 
 
-def _told(batch: Batch | None, how: Literal["undone", "redone"]) -> Action | None:
-    return None if batch is None else Action(batch.did, batch.count, how=how)
+def _action_of(action: LoggedAction | None, how: Literal["undone", "redone"]) -> Action | None:
+    return None if action is None else Action(action.did, action.count, how=how)
 
 
 def _pictures(count: int) -> str:

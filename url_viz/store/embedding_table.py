@@ -40,8 +40,8 @@ def parts_of(
         content = np.asarray(data["content"].to_numpy())
         entropy = np.asarray(read["entropy"].to_numpy()) if with_entropy else np.zeros(len(data), np.float32)
         part = Embeddings(content, matrix(data["embedding"]).astype(np.float16, copy=False), entropy)
-        places, rows = _rows_with(content, contents, order)
-        yield rows, part if np.array_equal(places, np.arange(len(part))) else part.take(places)
+        positions, rows = _rows_with(content, contents, order)
+        yield rows, part if np.array_equal(positions, np.arange(len(part))) else part.rows_at(positions)
     if count:
         raise ChecksumError(f"{count:,} rows are missing")
 
@@ -52,8 +52,8 @@ def read_embeddings(table: Any, contents: NDArray[np.int64]) -> Embeddings:
     entropy, is_there = np.zeros(len(contents), np.float32), np.zeros(len(contents), bool)
     for rows, part in parts_of(table, contents):
         embedding[rows], entropy[rows], is_there[rows] = part.embedding, part.entropy, True
-    found = Embeddings(contents, embedding, entropy)
-    return found if is_there.all() else found.take(np.flatnonzero(is_there))
+    embeddings = Embeddings(contents, embedding, entropy)
+    return embeddings if is_there.all() else embeddings.rows_at(np.flatnonzero(is_there))
 
 
 def read_unit_rows(table: Any, contents: NDArray[np.int64]) -> NDArray[np.float32]:

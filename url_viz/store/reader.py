@@ -15,7 +15,7 @@ from url_viz.imaging.quality import VERSION as QUALITY_VERSION
 from url_viz.store import versions
 from url_viz.store.about import About, read_about
 from url_viz.store.checksums import ChecksumError, columns_to_read, verified
-from url_viz.store.damage import damage_is_told, was_written
+from url_viz.store.damage import raising_damage_errors, was_written
 from url_viz.store.embedding_table import ROWS_AT_ONCE, read_embeddings, read_unit_rows
 from url_viz.store.tables import (
     COORDINATES,
@@ -83,8 +83,8 @@ class Store:
         if table is None:
             return Embeddings(np.zeros(0, np.int64), np.zeros((0, 0), np.float16), np.zeros(0, np.float32))
         wanted = self.embedded(space_key).content if contents is None else contents
-        found: Embeddings = self._read(f"embeddings-{space_key}", lambda: read_embeddings(table, wanted))
-        return found
+        embeddings: Embeddings = self._read(f"embeddings-{space_key}", lambda: read_embeddings(table, wanted))
+        return embeddings
 
     def unit_rows(self, space_key: str, contents: NDArray[np.int64]) -> NDArray[np.float32]:
         """The embeddings of `contents` (M,) at length one, (M, D) float32; zeros where none is stored."""
@@ -134,8 +134,8 @@ class Store:
             return {}
         condition = f"id IN ({', '.join(map(str, wanted))}) AND thumbnail IS NOT NULL"
         columns = ["id", "thumbnail"]
-        found = table.search().where(condition).select(columns_to_read(table.schema, columns)).limit(len(wanted))
-        rows = self._read("images", lambda: verified(found.to_arrow(), columns))
+        query = table.search().where(condition).select(columns_to_read(table.schema, columns)).limit(len(wanted))
+        rows = self._read("images", lambda: verified(query.to_arrow(), columns))
         return dict(zip(rows["id"].to_pylist(), rows["thumbnail"].to_pylist(), strict=True))
 
     def _table(self, name: str) -> Any:
@@ -155,7 +155,7 @@ class Store:
         return table
 
     def _read(self, name: str, reading: Callable[[], Any]) -> Any:
-        with damage_is_told(self.paths.tables / f"{name}.lance"):
+        with raising_damage_errors(self.paths.tables / f"{name}.lance"):
             return reading()
 
     def _columns(self, name: str, columns: Sequence[str], schema: pa.Schema) -> pa.Table:

@@ -33,8 +33,8 @@ def mend(writer: Writer, root: Path) -> tuple[Mended, ...]:
     A table goes back to its last whole version, or is laid aside in the set's folder `damaged`; the next reading makes
     what is missing anew from the pictures. The label and the decisions are put back from the copies beside them.
     """
-    found = [_mended_label(writer.paths, root), *_mended_tables(writer), _mended_decisions(writer.paths)]
-    return tuple(one for one in found if one is not None)
+    mended = [_mended_label(writer.paths, root), *_mended_tables(writer), _mended_decisions(writer.paths)]
+    return tuple(part for part in mended if part is not None)
 
 
 def _mended_label(paths: SetPaths, root: Path) -> Mended | None:
@@ -50,26 +50,26 @@ def _mended_label(paths: SetPaths, root: Path) -> Mended | None:
 
 
 def _mended_decisions(paths: SetPaths) -> Mended | None:
-    ledger = DecisionLog(paths.decisions)
-    if ledger.is_whole():
+    log = DecisionLog(paths.decisions)
+    if log.is_whole():
         return None
     for path in (paths.decisions, paths.decisions.with_name(f"{paths.decisions.name}-journal")):
         if path.exists():
             _lay_aside(paths, path)
-    is_back = ledger.put_back()
+    is_back = log.put_back()
     return Mended(paths.decisions.name, "was put back from its copy" if is_back else "was laid aside")
 
 
 def _mended_tables(writer: Writer) -> list[Mended]:
-    found = []
+    mended = []
     for folder in sorted(writer.paths.tables.glob("*.lance")):
         back = _go_back(writer.paths, folder)
         if back is None:
-            found.append(Mended(folder.stem, "was laid aside"))
+            mended.append(Mended(folder.stem, "was laid aside"))
         elif back:
-            found.append(Mended(folder.stem, f"went back {back} {'version' if back == 1 else 'versions'}"))
+            mended.append(Mended(folder.stem, f"went back {back} {'version' if back == 1 else 'versions'}"))
     writer.reopen()
-    return found
+    return mended
 
 
 def _go_back(paths: SetPaths, folder: Path) -> int | None:

@@ -15,7 +15,7 @@ from url_viz.imaging.decode import read_file
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.scan import absolute, display_name
 from url_viz.models.model import EmbeddingSpace
-from url_viz.store import repair as index_mend
+from url_viz.store import repair
 from url_viz.store.about import About, find_set, known_sets, read_before, write_about
 from url_viz.store.reader import Store
 from url_viz.store.repair import Mended
@@ -50,8 +50,8 @@ def list_sets(workspace: str | Path | None = None) -> pd.DataFrame:
         size = _bytes_in(paths.folder) / 2**20
         rows.append((set_id, about.title, str(about.root), len(files) - failed, failed, models, round(size, 1)))
     columns = ["id", "name", "folder", "pictures", "failures", "models", "megabytes"]
-    found = pd.DataFrame(rows, columns=columns, dtype=object)  # pandas' own text is UTF-8, which names need not be
-    return found.astype({"pictures": int, "failures": int, "megabytes": float})
+    table = pd.DataFrame(rows, columns=columns, dtype=object)  # pandas' own text is UTF-8, which names need not be
+    return table.astype({"pictures": int, "failures": int, "megabytes": float})
 
 
 def disk_use(folder: str | Path, *, workspace: str | Path | None = None) -> pd.DataFrame:
@@ -103,9 +103,9 @@ def repoint(old: str | Path, new: str | Path, *, workspace: str | Path | None = 
     root = Path(new).expanduser().resolve()
     _refuse_known(root, home)
     with _labelled(old, workspace) as writer:
-        found = check_agreement(writer, root)
+        agreement = check_agreement(writer, root)
         write_about(writer.paths, replace(writer.about(), root=root))
-    return found
+    return agreement
 
 
 def drop_model(folder: str | Path, model: str, *, workspace: str | Path | None = None) -> float:
@@ -127,7 +127,7 @@ def compact(folder: str | Path, *, workspace: str | Path | None = None) -> float
     """Join the pieces of many small writes and remove what nothing refers to; returns megabytes freed."""
     with _labelled(folder, workspace) as writer:
         before = _bytes_in(writer.paths.folder)
-        writer.drop_litter()
+        writer.drop_unnamed_spaces()
         writer.compact()
         return (before - _bytes_in(writer.paths.folder)) / 2**20
 
@@ -137,7 +137,7 @@ def mend(folder: str | Path, *, workspace: str | Path | None = None) -> tuple[Me
     home = Workspace.at(workspace)
     root = Path(folder).expanduser().resolve()  # not by the set's label, which may be what is damaged
     with Writer(home.set_paths(read_before(folder, home)), root) as writer:
-        return index_mend.mend(writer, root)
+        return repair.mend(writer, root)
 
 
 def forget(folder: str | Path, *, workspace: str | Path | None = None) -> Path:
@@ -155,13 +155,14 @@ def check_agreement(store: Store, root: Path) -> Agreement:
     """Compare a sample of what a store knows with the files below `root`; raises FolderError where too few agree."""
     if not root.is_dir():
         raise FolderError(f"{str(root)!r} is no folder that can be read. Give the folder where the pictures lie now.")
-    found = _compared(store, root)
-    if found.compared and found.equal < MUST_AGREE * found.compared:
+    agreement = _compared(store, root)
+    if agreement.compared and agreement.equal < MUST_AGREE * agreement.compared:
         raise FolderError(
-            f"{str(root)!r} holds other pictures: {found.equal} of {found.compared} compared are the same "
-            f"({found.example!r} is not). Give the folder that they were moved to, or read this one as a new image set."
+            f"{str(root)!r} holds other pictures: {agreement.equal} of {agreement.compared} compared are the same "
+            f"({agreement.example!r} is not). Give the folder that they were moved to, or read this one as a new "
+            f"image set."
         )
-    return found
+    return agreement
 
 
 def _compared(store: Store, root: Path) -> Agreement:

@@ -80,7 +80,7 @@ class Embeddings:
     def __len__(self) -> int:
         return len(self.content)
 
-    def take(self, positions: NDArray[np.integer]) -> "Embeddings":
+    def rows_at(self, positions: NDArray[np.integer]) -> "Embeddings":
         """The rows at `positions`."""
         return Embeddings(self.content[positions], self.embedding[positions], self.entropy[positions])
 
@@ -146,6 +146,6 @@ def positions_of(wanted: NDArray[np.int64], among: NDArray[np.int64]) -> NDArray
     if len(among) == 0:
         return np.full(len(wanted), -1, np.int64)
     order = np.argsort(among, kind="stable")
-    place = np.minimum(np.searchsorted(among, wanted, sorter=order), len(among) - 1)
-    found = order[place]
-    return np.where(among[found] == wanted, found, -1)
+    nearest = np.minimum(np.searchsorted(among, wanted, sorter=order), len(among) - 1)
+    position = order[nearest]
+    return np.where(among[position] == wanted, position, -1)

@@ -69,11 +69,11 @@ def _check_sizes(data: bytes, pictures: int) -> None:
     most = most_bytes(len(data), pictures)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = archive.infolist()
-        _check_unfolded(sum(one.file_size for one in members), most)
+        _check_unfolded(sum(member.file_size for member in members), most)
         needed = 0
-        for one in members:  # zipfile gives no more bytes of a member than it says here
-            with archive.open(one) as file:
-                needed += max(one.file_size, BYTES_A_NUMBER * _check_array(file, one.file_size, pictures))
+        for member in members:  # zipfile gives no more bytes of a member than it says here
+            with archive.open(member) as file:
+                needed += max(member.file_size, BYTES_A_NUMBER * _check_array(file, member.file_size, pictures))
         _check_unfolded(needed, most)
 
 

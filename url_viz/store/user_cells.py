@@ -87,9 +87,10 @@ def _as_numbers(distinct: pd.Series, *, decimal_comma: bool) -> NDArray[np.float
         rest = rest.str.replace(",", ".", regex=False)
     if not rest.str.fullmatch(_NUMBER).all():
         return None
-    found = np.full(len(distinct), np.nan)
-    found[~missing] = rest.to_numpy(object).astype(np.float64)  # pandas.to_numeric reads the last bit wrong before 3.1
-    return found
+    numbers = np.full(len(distinct), np.nan)
+    # Not pandas.to_numeric: before 3.1 it reads the last bit wrong.
+    numbers[~missing] = rest.to_numpy(object).astype(np.float64)
+    return numbers
 
 
 def _word(text: str) -> str | None:

@@ -50,7 +50,7 @@ class Import:
     uncertainties: frozenset[str] = field(default_factory=frozenset)
 
     def __post_init__(self) -> None:
-        assert all(len(one.values) == len(self.ids) == len(self.contents) for one in self.columns.values())
+        assert all(len(values.values) == len(self.ids) == len(self.contents) for values in self.columns.values())
 
     def rows_of(
         self, ids: NDArray[np.int64], contents: NDArray[np.int64], *, present: NDArray[np.int64]
@@ -63,8 +63,8 @@ class Import:
         gone = np.flatnonzero(positions_of(self.ids, present) < 0)
         without = row < 0
         if len(gone) and without.any():
-            found = positions_of(contents[without], self.contents[gone])
-            row[without] = np.where(found >= 0, gone[found], -1)
+            position = positions_of(contents[without], self.contents[gone])
+            row[without] = np.where(position >= 0, gone[position], -1)
         return row
 
 
@@ -76,12 +76,12 @@ def import_name(text: str) -> str:
 
 def version_of(paths: SetPaths) -> str:
     """A short text that changes when an import or the choice of labels does; "" where there is none. Cheap."""
-    found = [(*_status(paths.labels), "")] if paths.labels.exists() else []
+    statuses = [(*_status(paths.labels), "")] if paths.labels.exists() else []
     with suppress(FileNotFoundError), os.scandir(paths.columns) as entries:
-        found += [(*_status(Path(entry.path)), entry.name) for entry in entries if entry.name.endswith(_ENDING)]
-    if not found:
+        statuses += [(*_status(Path(entry.path)), entry.name) for entry in entries if entry.name.endswith(_ENDING)]
+    if not statuses:
         return ""
-    return hashlib.blake2b(repr(sorted(found)).encode(), digest_size=6).hexdigest()
+    return hashlib.blake2b(repr(sorted(statuses)).encode(), digest_size=6).hexdigest()
 
 
 def _status(path: Path) -> tuple[int, int, int]:
@@ -94,8 +94,8 @@ def _status(path: Path) -> tuple[int, int, int]:
 
 def names_of_imports(paths: SetPaths) -> list[str]:
     """The imports of an image set by name, hidden and half-written files left out."""
-    found = paths.columns.glob(f"*{_ENDING}") if paths.columns.is_dir() else ()
-    return sorted(path.stem for path in found if not path.name.startswith("."))
+    files = paths.columns.glob(f"*{_ENDING}") if paths.columns.is_dir() else ()
+    return sorted(path.stem for path in files if not path.name.startswith("."))
 
 
 def read_imports(paths: SetPaths) -> tuple[Import, ...]:
@@ -103,19 +103,19 @@ def read_imports(paths: SetPaths) -> tuple[Import, ...]:
     return tuple(_read(paths.columns / f"{name}{_ENDING}") for name in names_of_imports(paths))
 
 
-def write_import(paths: SetPaths, one: Import) -> None:
+def write_import(paths: SetPaths, imported: Import) -> None:
     """Keep an import; it takes the place of an earlier one of its name, whole."""
     about = {
-        "file": one.file,
-        "values": _digest(one),
-        "columns": [[name, values.kind, name in one.uncertainties] for name, values in one.columns.items()],
+        "file": imported.file,
+        "values": _digest(imported),
+        "columns": [[name, values.kind, name in imported.uncertainties] for name, values in imported.columns.items()],
     }
-    arrays = {"id": pa.array(one.ids), "content": pa.array(one.contents)}
-    for place, values in enumerate(one.columns.values()):  # by number: a name may be anything, `id` as well
+    arrays = {"id": pa.array(imported.ids), "content": pa.array(imported.contents)}
+    for number, values in enumerate(imported.columns.values()):  # by number: a name may be anything, `id` as well
         is_text = values.kind == "categorical"
-        arrays[str(place)] = pa.array(values.values, pa.string() if is_text else pa.float64(), from_pandas=True)
+        arrays[str(number)] = pa.array(values.values, pa.string() if is_text else pa.float64(), from_pandas=True)
     table = pa.table(arrays).replace_schema_metadata({_ABOUT: sealed(about).encode()})
-    with replaced(paths.columns / f"{one.name}{_ENDING}") as temporary:
+    with replaced(paths.columns / f"{imported.name}{_ENDING}") as temporary:
         pq.write_table(table, temporary, write_page_checksum=True)
 
 
@@ -124,10 +124,10 @@ def _read(path: Path) -> Import:
         table = pq.read_table(path, partitioning=None, page_checksum_verification=True)
         about = unsealed(table.schema.metadata[_ABOUT])
         columns = {
-            name: Values(kind, _array(table[str(place)], kind))
-            for place, (name, kind, _) in enumerate(about["columns"])
+            name: Values(kind, _array(table[str(number)], kind))
+            for number, (name, kind, _) in enumerate(about["columns"])
         }
-        found = Import(
+        imported = Import(
             name=path.stem,
             file=about["file"],
             ids=np.asarray(table["id"].to_numpy(), np.int64),
@@ -135,9 +135,9 @@ def _read(path: Path) -> Import:
             columns=columns,
             uncertainties=frozenset(name for name, _, is_uncertainty in about["columns"] if is_uncertainty),
         )
-        if about.get("values", _digest(found)) != _digest(found):
+        if about.get("values", _digest(imported)) != _digest(imported):
             raise ValueError("its values are not as they were written")
-        return found
+        return imported
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AssertionError) as error:
         raise DamageError(
             f"The columns {path.stem!r} of this image set are damaged ({path}). Remove them and add them again: "
@@ -145,10 +145,10 @@ def _read(path: Path) -> Import:
         ) from error
 
 
-def _digest(one: Import) -> str:
+def _digest(imported: Import) -> str:
     """What an import says of its pictures, as a digest: page checksums leave out how a file is laid out."""
-    state = hashlib.blake2b(one.ids.tobytes() + one.contents.tobytes(), digest_size=8)
-    for values in one.columns.values():
+    state = hashlib.blake2b(imported.ids.tobytes() + imported.contents.tobytes(), digest_size=8)
+    for values in imported.columns.values():
         if values.kind == "numeric":
             numbers = np.asarray(values.values, np.float64)
             state.update(np.where(np.isnan(numbers), np.nan, numbers).tobytes())
@@ -191,9 +191,9 @@ def write_label_choice(paths: SetPaths, chosen: str | None) -> None:
         temporary.write_text(sealed({"label": chosen}))
 
 
-def taken_names(imports: Iterable[Import]) -> set[str]:
+def column_names(imports: Iterable[Import]) -> set[str]:
     """The names of all columns of these imports."""
-    return {name for one in imports for name in one.columns}
+    return {name for imported in imports for name in imported.columns}
 
 
 def spread(values: Values, row: NDArray[np.int64]) -> Column:

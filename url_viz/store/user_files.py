@@ -66,19 +66,19 @@ class UserFile:
     left_out: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        assert all(len(one.values) == len(self.paths) for one in self.columns.values())
-        assert all(len(one) == len(self.paths) for one in self.lists.values())
+        assert all(len(cells.values) == len(self.paths) for cells in self.columns.values())
+        assert all(len(cells) == len(self.paths) for cells in self.lists.values())
 
 
 @dataclass
-class _Sorted:
+class _SortedColumns:
     """The columns of a file as they are sorted into what can be taken and what cannot."""
 
     columns: dict[str, Values] = field(default_factory=dict)
     lists: dict[str, Matrix] = field(default_factory=dict)
     left_out: list[tuple[str, str]] = field(default_factory=list)
 
-    def take(self, name: str, values: Values | str) -> None:
+    def add(self, name: str, values: Values | str) -> None:
         """Take a column, or note the reason why not."""
         if len(name) > LONGEST_NAME:
             values = f"its name is longer than {LONGEST_NAME} characters"
@@ -136,15 +136,15 @@ def _of_csv(source: IncomingFile, path_column: str | None) -> UserFile:
     frame = frame.iloc[1:]
     if frame.empty:
         raise FolderError(f"{source.name!r} has a first line and no rows. Give one row a picture.")
-    at = _place_of_paths(source.name, names, path_column)
-    found = _Sorted()
+    at = _index_of_paths(source.name, names, path_column)
+    columns = _SortedColumns()
     logits = _logit_columns(names)
-    for place, name in enumerate(names):
-        if place != at and place not in logits:
-            found.take(name, text_values(frame[place], decimal_comma=separator == ";"))
+    for index, name in enumerate(names):
+        if index != at and index not in logits:
+            columns.add(name, text_values(frame[index], decimal_comma=separator == ";"))
     if logits:
-        _take_logits(found, [names[place] for place in logits], [frame[place] for place in logits])
-    return _done(source.name, names[at], frame[at].str.strip().tolist(), found)
+        _add_logits(columns, [names[index] for index in logits], [frame[index] for index in logits])
+    return _done(source.name, names[at], frame[at].str.strip().tolist(), columns)
 
 
 def _decoded(source: IncomingFile) -> str:
@@ -189,18 +189,18 @@ def _parsed(name: str, text: str, separator: str) -> pd.DataFrame:
 
 def distinct_names(names: Iterable[Any]) -> list[str]:
     """Column names without odd characters; empty ones are numbered, and the second of a name becomes `name_2`."""
-    found: dict[str, None] = {}
-    for place, name in enumerate(names, start=1):
-        plain = cleaned(str(name)) or f"column_{place}"
+    distinct: dict[str, None] = {}
+    for number_of_column, name in enumerate(names, start=1):
+        plain = cleaned(str(name)) or f"column_{number_of_column}"
         number, unique = 1, plain
-        while unique in found:
+        while unique in distinct:
             number += 1
             unique = f"{plain}_{number}"
-        found[unique] = None
-    return list(found)
+        distinct[unique] = None
+    return list(distinct)
 
 
-def _place_of_paths(file: str, names: list[str], asked: str | None) -> int:
+def _index_of_paths(file: str, names: list[str], asked: str | None) -> int:
     if asked is not None:
         if asked not in names:
             raise FolderError(f"{file!r} has no column {asked!r}. It has: {_some(names)}.")
@@ -217,41 +217,41 @@ def _place_of_paths(file: str, names: list[str], asked: str | None) -> int:
 
 def _logit_columns(names: list[str]) -> list[int]:
     """The places of the columns `logit_0, logit_1, …`, in the order of their numbers; none where there is but one."""
-    found = {int(match[1]): place for place, name in enumerate(names) if (match := _LOGIT.fullmatch(name))}
-    return [found[number] for number in sorted(found)] if len(found) > 1 else []
+    index_of = {int(match[1]): index for index, name in enumerate(names) if (match := _LOGIT.fullmatch(name))}
+    return [index_of[number] for number in sorted(index_of)] if len(index_of) > 1 else []
 
 
-def _take_logits(found: _Sorted, names: list[str], columns: list[pd.Series]) -> None:
+def _add_logits(sorted_columns: _SortedColumns, names: list[str], columns: list[pd.Series]) -> None:
     numbers = [number_values(column) for column in columns]
-    wrong = next((name for name, one in zip(names, numbers, strict=True) if isinstance(one, str)), None)
+    wrong = next((name for name, cells in zip(names, numbers, strict=True) if isinstance(cells, str)), None)
     if wrong is not None:
-        found.left_out.append((f"{names[0]} …", f"{wrong!r} holds other things than numbers"))
+        sorted_columns.left_out.append((f"{names[0]} …", f"{wrong!r} holds other things than numbers"))
         return
-    found.lists["logits"] = np.stack([one.values for one in numbers if isinstance(one, Values)], axis=1)
+    sorted_columns.lists["logits"] = np.stack([cells.values for cells in numbers if isinstance(cells, Values)], axis=1)
 
 
 def _of_parquet(source: IncomingFile, path_column: str | None, pictures: int) -> UserFile:
     table = _parquet_table(source, pictures)
     names = distinct_names(table.column_names)
-    at = _place_of_paths(source.name, names, path_column)
-    found = _Sorted()
+    at = _index_of_paths(source.name, names, path_column)
+    columns = _SortedColumns()
     logits = _logit_columns(names)
-    for place, name in enumerate(names):
-        column = table.column(place)
-        if place == at or place in logits:
+    for index, name in enumerate(names):
+        column = table.column(index)
+        if index == at or index in logits:
             continue
         if _is_list(column.type):
-            _take_list(found, name, column)
+            _add_list(columns, name, column)
         else:
-            found.take(name, _arrow_values(column))
+            columns.add(name, _arrow_values(column))
     try:
         if logits:
-            _take_logits(found, [names[i] for i in logits], [_arrow_text(table.column(i)) for i in logits])
+            _add_logits(columns, [names[i] for i in logits], [_arrow_text(table.column(i)) for i in logits])
         paths = [path.strip() for path in _texts(table.column(at)).tolist()]
     except _UNREADABLE as error:
         why = str(error).partition("\n")[0]
         raise FolderError(f"The paths or logits in {source.name!r} cannot be read ({why}). Write it again.") from error
-    return _done(source.name, names[at], paths, found)
+    return _done(source.name, names[at], paths, columns)
 
 
 def _parquet_table(source: IncomingFile, pictures: int) -> pa.Table:
@@ -260,7 +260,7 @@ def _parquet_table(source: IncomingFile, pictures: int) -> pa.Table:
         with pq.ParquetFile(pa.BufferReader(source.data)) as plain:
             about = plain.metadata
             _check_parquet(source, about, pictures)
-        texts = [one.path for one in map(about.schema.column, range(about.num_columns)) if _is_text(one)]
+        texts = [column.path for column in map(about.schema.column, range(about.num_columns)) if _is_text(column)]
         with pq.ParquetFile(pa.BufferReader(source.data), read_dictionary=texts) as file:
             table = file.read()
     except _UNREADABLE as error:
@@ -278,9 +278,9 @@ def _is_text(column: Any) -> bool:
 def _check_parquet(source: IncomingFile, about: pq.FileMetaData, pictures: int) -> None:
     """Raise FolderError where a file has more rows or columns, or unfolds further, than one for the pictures may."""
     columns, groups = range(about.num_columns), range(about.num_row_groups)
-    size = [_bytes_of(about.schema.column(place)) for place in columns]
-    parts = [(place, about.row_group(group).column(place)) for group in groups for place in columns]
-    unfolded = sum(max(one.total_uncompressed_size, one.num_values * size[place]) for place, one in parts)
+    size = [_bytes_of(about.schema.column(index)) for index in columns]
+    parts = [(index, about.row_group(group).column(index)) for group in groups for index in columns]
+    unfolded = sum(max(chunk.total_uncompressed_size, chunk.num_values * size[index]) for index, chunk in parts)
     most = most_bytes(len(source.data), pictures)
     if about.num_rows > most_rows(pictures) or about.num_columns > MOST_COLUMNS or unfolded > most:
         raise FolderError(
@@ -301,20 +301,20 @@ def _is_list(kind: pa.DataType) -> bool:
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
-def _take_list(found: _Sorted, name: str, column: pa.ChunkedArray) -> None:
+def _add_list(sorted_columns: _SortedColumns, name: str, column: pa.ChunkedArray) -> None:
     """Take cells that hold equally many numbers each; note the reason of others."""
     kind = column.type.value_type
     if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
-        found.left_out.append((name, "its cells hold lists of other things than numbers"))
+        sorted_columns.left_out.append((name, "its cells hold lists of other things than numbers"))
         return
     joined = column.combine_chunks()
     lengths = np.asarray(pa.compute.list_value_length(joined).to_numpy(zero_copy_only=False), float)
     if not len(lengths) or np.isnan(lengths).any() or len(np.unique(lengths)) != 1 or lengths[0] < 1:
-        found.left_out.append((name, "its cells hold lists of different lengths"))
+        sorted_columns.left_out.append((name, "its cells hold lists of different lengths"))
         return
     flat = np.asarray(joined.flatten().to_numpy(zero_copy_only=False))
     with np.errstate(over="ignore"):
-        found.lists[name] = flat.reshape(len(joined), int(lengths[0])).astype(np.float32, copy=False)
+        sorted_columns.lists[name] = flat.reshape(len(joined), int(lengths[0])).astype(np.float32, copy=False)
 
 
 def _arrow_values(column: pa.ChunkedArray) -> Values | str:
@@ -385,16 +385,16 @@ def _of_arrays(source: IncomingFile, beside: IncomingFile | None, path_column: s
         raise FolderError(
             f"{source.name!r} has {len(matrix):,} rows and there are {len(paths):,} paths. Make them fit."
         )
-    return _done(source.name, "paths", paths, _Sorted(lists={ARRAY: matrix}))
+    return _done(source.name, "paths", paths, _SortedColumns(lists={ARRAY: matrix}))
 
 
 def _arrays(source: IncomingFile, pictures: int) -> tuple[Matrix, list[str] | None]:
     """The one matrix of numbers in a file, and the paths beside it in an .npz."""
     arrays = read_arrays(source, pictures=pictures)
-    matrices = [one for one in arrays.values() if one.ndim == 2 and one.dtype.kind in "fiu" and one.size]
-    texts = [one for one in arrays.values() if one.ndim == 1 and one.dtype.kind in "US"]
+    matrices = [array for array in arrays.values() if array.ndim == 2 and array.dtype.kind in "fiu" and array.size]
+    texts = [array for array in arrays.values() if array.ndim == 1 and array.dtype.kind in "US"]
     if len(matrices) != 1:
-        shapes = ", ".join(f"{name or 'the array'} {one.dtype} {one.shape}" for name, one in arrays.items())
+        shapes = ", ".join(f"{name or 'the array'} {array.dtype} {array.shape}" for name, array in arrays.items())
         raise FolderError(f"{source.name!r} has to hold one array (N, C) of numbers, and holds {shapes or 'nothing'}.")
     paths = [as_text(path) for path in texts[0].tolist()] if len(texts) == 1 else None
     with np.errstate(over="ignore"):  # what float32 cannot hold is not finite, and told
@@ -408,8 +408,8 @@ def _path_list(source: IncomingFile, path_column: str | None, pictures: int) -> 
     return list(read_user_file(source, path_column=path_column, pictures=pictures).paths)
 
 
-def _done(name: str, path_column: str, paths: list[str], found: _Sorted) -> UserFile:
-    return UserFile(name, path_column, tuple(paths), found.columns, found.lists, tuple(found.left_out))
+def _done(name: str, path_column: str, paths: list[str], columns: _SortedColumns) -> UserFile:
+    return UserFile(name, path_column, tuple(paths), columns.columns, columns.lists, tuple(columns.left_out))
 
 
 def _some(names: list[str], count: int = 12) -> str:

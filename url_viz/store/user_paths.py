@@ -43,7 +43,7 @@ def match(paths: Sequence[str], pictures: Sequence[bytes], *, root: Path) -> Mat
     row = np.fromiter((names.find(path, above) for path in paths), np.int64, len(paths))
     _refuse_doubles(row, paths)
     missing = np.flatnonzero(row < 0)[:EXAMPLES]
-    return Matched(row, tuple(paths[place] for place in missing))
+    return Matched(row, tuple(paths[index] for index in missing))
 
 
 def _plain(path: str, root: str) -> str:
@@ -62,35 +62,35 @@ class _Names:
         self._exact: dict[str, int] = {}
         self._folded: dict[str, int] = {}
         self._ends: dict[str, int] = {}
-        for place, path in enumerate(pictures):
+        for index, path in enumerate(pictures):
             shown = display_name(path)
-            self._exact[shown] = self._exact[os.fsdecode(path)] = place
+            self._exact[shown] = self._exact[os.fsdecode(path)] = index
             folded = _folded(shown)
-            _note(self._folded, folded, place)
+            _note(self._folded, folded, index)
             for end in _ends(folded):
-                _note(self._ends, end, place)
-                _note(self._ends, os.path.splitext(end)[0], place)
+                _note(self._ends, end, index)
+                _note(self._ends, os.path.splitext(end)[0], index)
 
     def find(self, written: str, above: str) -> int:
         """The place of the picture, −1 where none or more than one is meant."""
         path = written if written in self._exact else _plain(written, above)  # a backslash may be one of an odd name
-        found = self._exact.get(path)
-        if found is not None:
-            return found
+        exact = self._exact.get(path)
+        if exact is not None:
+            return exact
         folded = _folded(_DRIVE.sub("", path).lstrip("/"))
         for table in (self._folded, self._ends):
             if folded in table:
                 return table[folded]
         for end in _ends(folded):  # written from a folder further up than the root
-            place = self._folded.get(end, -1)
-            if place >= 0 and ("/" in end or self._ends.get(end, -1) == place):
-                return place
+            index = self._folded.get(end, -1)
+            if index >= 0 and ("/" in end or self._ends.get(end, -1) == index):
+                return index
         return -1
 
 
-def _note(table: dict[str, int], name: str, place: int) -> None:
+def _note(table: dict[str, int], name: str, index: int) -> None:
     """Note what a name means; −1 once it means two pictures."""
-    if table.setdefault(name, place) != place:
+    if table.setdefault(name, index) != index:
         table[name] = -1
 
 
@@ -107,12 +107,12 @@ def _folded(path: str) -> str:
 
 
 def _refuse_doubles(row: NDArray[np.int64], paths: Sequence[str]) -> None:
-    found = row[row >= 0]
-    if len(np.unique(found)) == len(found):
+    pictures_meant = row[row >= 0]
+    if len(np.unique(pictures_meant)) == len(pictures_meant):
         return
-    pictures, counts = np.unique(found, return_counts=True)
+    pictures, counts = np.unique(pictures_meant, return_counts=True)
     doubled, counts = pictures[counts > 1], counts[counts > 1]
-    first = [paths[place] for place in np.flatnonzero(row == doubled[0])[:EXAMPLES]]
-    said = ", ".join(dict.fromkeys(repr(path) for path in first))
+    first = [paths[index] for index in np.flatnonzero(row == doubled[0])[:EXAMPLES]]
+    examples = ", ".join(dict.fromkeys(repr(path) for path in first))
     others = f" (and {len(doubled) - 1:,} other pictures have several rows)" if len(doubled) > 1 else ""
-    raise FolderError(f"{counts[0]:,} rows are of the same picture: {said}{others}. Keep one row a picture.")
+    raise FolderError(f"{counts[0]:,} rows are of the same picture: {examples}{others}. Keep one row a picture.")

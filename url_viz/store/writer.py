@@ -18,7 +18,7 @@ from url_viz.models.model import EmbeddingSpace
 from url_viz.store import versions
 from url_viz.store.about import About, write_about
 from url_viz.store.checksums import summed, with_checksums
-from url_viz.store.damage import LANCE_ERRORS, full_disk_is_told, of_the_disk, was_written
+from url_viz.store.damage import LANCE_ERRORS, disk_error_of, raising_disk_errors, was_written
 from url_viz.store.reader import QUALITY_TABLE, Store
 from url_viz.store.tables import (
     COORDINATES,
@@ -58,7 +58,7 @@ class Writer(Store):
         self._is_new = False
 
     def __enter__(self) -> "Writer":
-        with full_disk_is_told(self.paths):
+        with raising_disk_errors(self.paths):
             self._is_new = not self.paths.folder.exists()
             self.paths.folder.mkdir(parents=True, exist_ok=True)
             self._acquire()
@@ -75,9 +75,9 @@ class Writer(Store):
 
     def __exit__(self, _: object = None, error: BaseException | None = None, __: object = None) -> None:
         self._leave(is_failed=error is not None)
-        told = None if error is None else of_the_disk(error, self.paths)
-        if told is not None:
-            raise told from error
+        disk_error = None if error is None else disk_error_of(error, self.paths)
+        if disk_error is not None:
+            raise disk_error from error
 
     def _acquire(self) -> None:
         try:
@@ -111,18 +111,18 @@ class Writer(Store):
     def note_skipped(self, skipped: Sequence[tuple[str, int]]) -> None:
         """Note what the scan passed over, by extension: the most frequent ones, and the rest as one."""
         rest = sum(number for _, number in skipped[MOST_EXTENSIONS:])
-        kept = (*skipped[:MOST_EXTENSIONS], *((("other extensions", rest),) if rest else ()))
+        noted = (*skipped[:MOST_EXTENSIONS], *((("other extensions", rest),) if rest else ()))
         about = self.about()
-        if about.skipped != kept:
-            write_about(self.paths, replace(about, skipped=kept))
+        if about.skipped != noted:
+            write_about(self.paths, replace(about, skipped=noted))
 
     def drop_space(self, space: EmbeddingSpace) -> None:
         """Forget all that is kept of one space. The label goes first: what is left of a stopped run is litter."""
         about = self.about()
         write_about(self.paths, replace(about, spaces=tuple(s for s in about.spaces if s.key != space.key)))
-        self.drop_litter()
+        self.drop_unnamed_spaces()
 
-    def drop_litter(self) -> None:
+    def drop_unnamed_spaces(self) -> None:
         """Remove tables of spaces that the label does not name any more."""
         named = {space.key for space in self.about().spaces}
         for folder in self.paths.tables.glob("*.lance"):
@@ -133,7 +133,7 @@ class Writer(Store):
 
     def add_images(self, rows: pa.Table) -> None:
         """Add files (IMAGES columns); rows with the same id take the place of older ones."""
-        table = self._made("images", with_checksums(IMAGES, apart=["thumbnail"]))
+        table = self._created("images", with_checksums(IMAGES, apart=["thumbnail"]))
         stored = summed(rows, table.schema)
         if not self._has_any(table, rows["id"].to_pylist()):
             table.add(stored)
@@ -199,7 +199,7 @@ class Writer(Store):
     def _has_any(self, table: Any, ids: Sequence[int]) -> bool:
         return bool(table.count_rows(f"id IN ({', '.join(map(str, ids))})")) if ids else False
 
-    def _made(self, name: str, schema: pa.Schema) -> Any:
+    def _created(self, name: str, schema: pa.Schema) -> Any:
         table = self._table(name)
         if table is None:
             table = self._tables[name] = self._database.create_table(name, schema=schema, exist_ok=True)
@@ -207,7 +207,7 @@ class Writer(Store):
 
     def _add(self, name: str, rows: pa.Table, *, apart: Sequence[str] = ()) -> None:
         """Add rows to a table, made where it is new; one of before gets no checksums, for rows must be alike."""
-        table = self._made(name, with_checksums(rows.schema, apart=apart))
+        table = self._created(name, with_checksums(rows.schema, apart=apart))
         table.add(summed(rows, table.schema))
         self._note(name)
 
