@@ -1,4 +1,4 @@
-"""The command line: `python -m url_viz …`, and the command `url-viz`, which without a command's name opens the app."""
+"""Entry point of the command line: `python -m url_viz …`, and `url-viz`, which opens the app if no command is given."""
 
 import os
 import sys
@@ -27,15 +27,15 @@ def _open_app(options: Sequence[str]) -> NoReturn:
     here = Path(__file__).resolve().parent
     scripts = (here / "_app" / "app.py", here.parent / "app.py")  # in the wheel, in a checkout
     script = next(path for path in scripts if path.exists())
-    # -P: Python modules in the current folder are the user's own, not what Streamlit imports.
+    # -P: Python modules in the current folder are the user's, not what Streamlit imports.
     os.execv(sys.executable, [sys.executable, "-P", "-m", "streamlit", "run", str(script), *options])
 
 
 def _run(*, prog: str, description: str | None = None) -> int:
-    """Run the command that the arguments name; a run of `embed` is started again where a picture takes it down."""
+    """Run the command that the arguments name; `embed` is started again if a picture crashes it."""
 
     def work() -> int:
-        from url_viz.cli.main import main  # large: the process above a run of `embed` does without it
+        from url_viz.cli.main import main  # large: the parent process of `embed` does not need it
 
         return main(prog=prog, description=description)
 

@@ -1,4 +1,4 @@
-"""What Python processes below this one need in their environment to find this package and none of another name."""
+"""Environment variables with which child Python processes import this package and no other of the same name."""
 
 import os
 import site
@@ -6,11 +6,11 @@ from pathlib import Path
 
 
 def child_variables() -> dict[str, str]:
-    """Variables to put on top of the environment of a process that runs `python -m` with one of our modules.
+    """Variables to add to the environment of a process that runs `python -m` with one of our modules.
 
     `$PYTHONSAFEPATH` keeps a `training.py` or `numpy.py` of the current folder, which is the user's, from being taken
-    for ours. `$PYTHONPATH` leads to a checkout; an installed package is found without, and its site-packages would
-    come before the standard library there.
+    for ours. `$PYTHONPATH` leads to a checkout. An installed package needs none, and with one its site-packages would
+    come before the standard library.
     """
     package_at = Path(__file__).resolve().parents[1]
     variables = {"PYTHONSAFEPATH": "1"}

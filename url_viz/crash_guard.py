@@ -1,4 +1,4 @@
-"""A command that a picture took down is started again: a small process stands above it, and forks it anew."""
+"""Crash supervisor: a small parent process that forks a command, and forks it again after a crash."""
 
 import os
 import signal
@@ -10,20 +10,20 @@ from types import FrameType
 from typing import Any
 
 CRASHED_VARIABLE = "URL_VIZ_CRASHED"
-"""Environment variable in which a command that was started again finds the signal that ended the one before."""
+"""Environment variable that tells a restarted command which signal ended its predecessor."""
 
 MOST_CRASHES = 100
 TOGETHER_S = 0.5
-"""Two Ctrl-C so near to each other are one: the terminal's, and the one that is passed on from above."""
+"""Two SIGINT within this time count as one: the terminal's, and the one that the parent process forwards."""
 
 _CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def supervised(work: Callable[[], int]) -> int:
-    """Run `work` in a process below this one, again where that one crashes; returns its exit status.
+    """Run `work` in a child process, again after each crash; returns its exit status.
 
-    What ends the process below in any other way ends this one alike. This one imports nothing large before it forks.
+    Any other end of the child ends this process in the same way. This one imports nothing large before it forks.
     """
     for _ in range(MOST_CRASHES):
         status = _run_below(work)
@@ -35,7 +35,7 @@ def supervised(work: Callable[[], int]) -> int:
 
 
 def _run_below(work: Callable[[], int]) -> int:
-    """The exit status of `work`, or a signal's number below zero; the process below leaves with SystemExit."""
+    """The exit status of `work` in a child, or a negative signal number; the child itself leaves with SystemExit."""
     end, held_open = os.pipe()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
     child = os.fork()
@@ -55,20 +55,20 @@ def _run_below(work: Callable[[], int]) -> int:
 
 
 def _pass_on(child: int) -> dict[signal.Signals, Any]:
-    """Hand signals that ask to stop to the process below; returns the handlers before. What is ignored stays so."""
+    """Forward signals that ask to stop to the child; returns the earlier handlers. Ignored signals stay ignored."""
     heard = [number for number in _PASSED_ON if signal.getsignal(number) is not signal.SIG_IGN]
     return {number: signal.signal(number, lambda sent, _: os.kill(child, sent)) for number in heard}
 
 
 def _listen_below(end: int) -> None:
-    """In the process below: take a doubled Ctrl-C for one, and end with the process above, however that ends."""
+    """In the child: count a doubled Ctrl-C once, and end when the parent process ends, for any reason."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _Interrupt())
     threading.Thread(target=_end_with_above, args=(end,), daemon=True).start()
 
 
 def _end_with_above(end: int) -> None:
-    os.read(end, 1)  # returns when nobody holds the other end open any more
+    os.read(end, 1)  # returns when the parent has closed the other end
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -86,7 +86,7 @@ class _Interrupt:
 
 
 def _ended_alike(status: int) -> int:
-    """The exit status as it is; where a signal ended the process below, the same signal ends this one."""
+    """The exit status; if a signal ended the child, the same signal ends this process."""
     if status >= 0:
         return status
     if -status != signal.SIGKILL:

@@ -1,17 +1,17 @@
-"""The errors a user can meet: each says what is wrong, shows the value, and gives the next step.
+"""Errors meant for users: each says what is wrong, shows the value, and gives the next step.
 
 UrlVizError
 ├── FolderError            a folder or file that cannot be used as asked
 │   ├── NoImagesError      nothing readable in it
 │   └── NotAllowedError    outside the folders that the app may read
-├── RowsError              rows that no figure can count: not finite, or without a label (a ValueError too)
-├── ImageError             one picture that cannot be read (a row in the failure list, never a dead run)
-├── ModelError             a name, checkpoint or weights file that gives no model
+├── RowsError              rows that a figure cannot use: not finite, or without a label (a ValueError too)
+├── ImageError             one picture that cannot be read (a row in the failure list; the run goes on)
+├── ModelError             a name, checkpoint or weights file without a model in it
 │   ├── WeightsUnavailableError   the weights are not on this machine and cannot be fetched
 │   ├── CheckpointError    a checkpoint file that is damaged or not one
 │   └── HeadMismatchError  a head that does not fit its backbone
 ├── ImageSetError          an image set that is unknown, empty, or not read with this model yet
-├── DecisionError          a decision or tag that cannot be made as asked, or of no picture
+├── DecisionError          a decision or tag that cannot be made as asked
 ├── WorkspaceError         a workspace that is locked, damaged, or written by a newer version
 │   └── DamageError        something kept in it that is not as it was written
 ├── CacheError             a cache of embeddings that does not fit what is asked of it
@@ -28,7 +28,7 @@ class FolderError(UrlVizError):
 
 
 class NoImagesError(FolderError):
-    """A folder without one readable picture."""
+    """A folder without a single readable picture."""
 
 
 class NotAllowedError(FolderError):
@@ -36,7 +36,7 @@ class NotAllowedError(FolderError):
 
 
 class RowsError(UrlVizError, ValueError):
-    """Rows that no figure can count: not finite, or without a label. Also a ValueError, as of any wrong argument."""
+    """Rows that a figure cannot use: not finite, or without a label. Also a ValueError, as for any wrong argument."""
 
 
 class ImageError(UrlVizError):
@@ -44,7 +44,7 @@ class ImageError(UrlVizError):
 
 
 class ModelError(UrlVizError):
-    """A name, checkpoint or weights file that gives no model."""
+    """A name, checkpoint or weights file without a model in it."""
 
 
 class WeightsUnavailableError(ModelError):
@@ -64,7 +64,7 @@ class ImageSetError(UrlVizError):
 
 
 class DecisionError(UrlVizError):
-    """A decision or tag that cannot be made as asked, or that is asked of no picture."""
+    """A decision or tag that cannot be made as asked, or for an id without a picture."""
 
 
 class WorkspaceError(UrlVizError):

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, under names that every system takes."""
+"""Atomic file replacement: a file appears whole or not at all."""
 
 import os
 import tempfile
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def _umask() -> int:
-    """What this process takes from new files' permissions; the only way to ask is to set it."""
+    """The umask of this process; the only way to read it is to set it."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
@@ -19,7 +19,7 @@ _UMASK = _umask()
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path` to write to; on success it takes the place of `path` in one step."""
+    """Yield a temporary path in the same folder to write to; on success it replaces `path` in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     os.close(handle)

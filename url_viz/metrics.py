@@ -1,4 +1,4 @@
-"""The public door to the figures of how well an uncertainty orders pictures: recall@1, R-AUROC, risk–coverage."""
+"""Public names of the retrieval and uncertainty metrics: recall@1, R-AUROC, risk–coverage and others."""
 
 from url_viz.analysis.metrics import (
     Interval,

@@ -1,4 +1,4 @@
-"""Bring a workspace of an older schema up to date, step by step, with a copy of all that a step changes."""
+"""Schema migration of a workspace, step by step, with a backup of the files that each step changes."""
 
 import os
 import shutil
@@ -15,15 +15,15 @@ from url_viz.sealed import sealed, unsealed
 
 BACKUPS = "backups"
 _WHOLE = ".whole"
-"""Says that a backup holds everything: without it the step has not begun."""
+"""Marks a complete backup: without it the step has not begun."""
 
 
 @dataclass(frozen=True)
 class Step:
     """From schema `to` − 1 to `to`. `changes` names the files of a workspace that `run` writes over or removes.
 
-    Both get the workspace's folder. `run` always starts from the files as they were: where it was stopped halfway, what
-    it had changed is put back first. Files that it adds must be ones that it may write again.
+    Both get the workspace's folder. `run` always starts from the original files: if it was stopped halfway, its
+    changes are undone first. It must be able to overwrite files that it adds.
     """
 
     to: int
@@ -36,9 +36,9 @@ STEPS: tuple[Step, ...] = ()
 
 
 def migrate(root: Path, *, steps: Sequence[Step] = STEPS) -> int:
-    """Take the steps that the workspace `root` lacks, while nobody reads into it; returns the schema it has then.
+    """Run the missing steps on the workspace `root`, under its locks; returns its schema afterwards.
 
-    What a step changes stays as it was in backups/schema-N. Raises WorkspaceError where another process writes to an
+    What a step changes stays as it was in backups/schema-N. Raises WorkspaceError if another process writes to an
     image set, or the disk is full.
     """
     with _alone(root):
@@ -75,7 +75,7 @@ def _run_step(root: Path, step: Step) -> None:
 
 
 def _copy(source: Path, target: Path, *, only: Iterable[Path] | None = None) -> None:
-    """Copy files of one folder to the same places in another, each whole or not at all."""
+    """Copy files of one folder to the same relative paths in another, each whole or not at all."""
     target.mkdir(parents=True, exist_ok=True)
     files = (path for path in sorted(source.rglob("*")) if path.is_file()) if only is None else only
     for path in files:
@@ -86,7 +86,7 @@ def _copy(source: Path, target: Path, *, only: Iterable[Path] | None = None) -> 
 
 @contextmanager
 def _alone(root: Path) -> Iterator[None]:
-    """Hold the workspace, and every image set of it, against writers."""
+    """Lock the workspace and every image set in it against writers."""
     with FileLock(root / "migration.lock"), ExitStack() as held:
         for folder in sorted((root / "sets").glob("*")):
             if folder.is_dir():

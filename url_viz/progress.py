@@ -1,4 +1,4 @@
-"""Progress of long work: one record, and where it is shown (terminal bar, plain lines, JSON lines for a job)."""
+"""Progress records of long work, and their display: terminal bar, plain lines, or JSON lines for a job."""
 
 import json
 import os
@@ -16,9 +16,9 @@ PROGRESS_VARIABLE = "URL_VIZ_PROGRESS"
 
 @dataclass(frozen=True)
 class Progress:
-    """How far one stage of a long work is.
+    """How far one stage of long work is.
 
-    `done` and `total` count items (pictures, steps); `total` is None where it is not known yet. `metrics` holds live
+    `done` and `total` count items (pictures, steps); `total` is None if it is not known yet. `metrics` holds live
     figures by name, such as a training loss.
     """
 
@@ -40,7 +40,7 @@ def silent(progress: Progress) -> None:
 
 @dataclass
 class Clock:
-    """Turns counts into a rate and the time left; one for each stage.
+    """Turns counts into a rate and the time left; one clock per stage.
 
     `already` items were there before the clock started, and do not count towards the rate.
     """
@@ -59,7 +59,7 @@ class Clock:
 
 
 class TerminalReport:
-    """A bar with rate and time left on a terminal; a plain line a stage, and every ten seconds, elsewhere."""
+    """A bar with rate and time left on a terminal; elsewhere a plain line per stage, and every ten seconds."""
 
     def __init__(self) -> None:
         self._stage: str | None = None
@@ -108,7 +108,7 @@ def as_line(progress: Progress) -> str:
 
 
 def appended_to(path: Path, then: ProgressCallback) -> ProgressCallback:
-    """A report that also appends each record to `path` as one JSON line, at most about five a second a stage."""
+    """A callback that also appends each record to `path` as a JSON line, at most about five a second per stage."""
     last_stage, last_at = "", 0.0
 
     def report(progress: Progress) -> None:
@@ -125,7 +125,7 @@ def appended_to(path: Path, then: ProgressCallback) -> ProgressCallback:
 
 
 def command_report() -> ProgressCallback:
-    """What a command of ours reports to: the terminal, and the file of `$URL_VIZ_PROGRESS` where a job set it."""
+    """The callback of a command: the terminal, and the file named by `$URL_VIZ_PROGRESS` if a job set it."""
     shown = TerminalReport()
     named = os.environ.get(PROGRESS_VARIABLE)
     return appended_to(Path(named), shown) if named else shown

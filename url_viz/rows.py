@@ -1,4 +1,4 @@
-"""Rows of numbers: scaled to length one, and refused by name where they are not finite."""
+"""L2 normalization of embeddings, and errors that name rows which are not finite."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,21 +10,21 @@ LEAVE_OUT = "Leave them out, e.g. with `result.ok` of Model.predict."
 
 
 def refuse(is_bad: NDArray[np.bool_], what: str, way_out: str = LEAVE_OUT) -> None:
-    """Raise RowsError where any of the rows `is_bad` (N,); `what` says what they are, after "3 of 1,000"."""
+    """Raise RowsError if any of the rows `is_bad` (N,); `what` says what they are, after "3 of 1,000"."""
     bad = np.flatnonzero(is_bad)
     if len(bad):
         raise RowsError(f"{len(bad):,} of {len(is_bad):,} {what} ({named(bad)}). {way_out}")
 
 
 def refuse_not_finite(values: NDArray[np.generic], what: str, way_out: str = LEAVE_OUT) -> None:
-    """Raise RowsError where a row of numbers (N, …) holds nan or infinity."""
+    """Raise RowsError if a row of numbers (N, …) holds nan or infinity."""
     if values.dtype.kind in "fc":
         is_finite = np.isfinite(values)
         refuse(~(is_finite if values.ndim == 1 else is_finite.reshape(len(values), -1).all(axis=1)), what, way_out)
 
 
 def refuse_nan(values: NDArray[np.generic], what: str) -> None:
-    """Raise RowsError where a value (N,) of an order is nan; an infinite one has its place at the end."""
+    """Raise RowsError if a value (N,) of an order is nan; infinite values are allowed and sort to the end."""
     if values.dtype.kind in "fc":
         refuse(np.isnan(values), what)
 
@@ -36,10 +36,10 @@ def named(rows: NDArray[np.integer]) -> str:
 
 
 EXACT_ROWS = 150_000
-"""Beyond this many rows the exact graph takes too long on a CPU; an approximate one is made, and marked so."""
+"""Beyond this many rows the exact graph takes too long on a CPU; an approximate one is made and marked as such."""
 
 SHORTEST = 1e-12
-"""Below this length the squares of float32 numbers lose figures, as they do where they pass its range."""
+"""Below this length the squares of float32 numbers lose digits, as they do beyond the range of float32."""
 
 Array = NDArray[np.float32]
 
@@ -47,7 +47,7 @@ Array = NDArray[np.float32]
 def l2_normalize(embedding: NDArray[np.floating]) -> Array:
     """Embeddings (N, D) scaled to length one, float32; an embedding of zeros stays zeros.
 
-    Raises RowsError, a ValueError, where a row holds nan or infinity.
+    Raises RowsError, a ValueError, if a row holds nan or infinity.
     """
     if embedding.ndim != 2:
         raise ValueError(f"Embeddings are (N, D); got the shape {embedding.shape}.")
@@ -63,7 +63,7 @@ def l2_normalize(embedding: NDArray[np.floating]) -> Array:
 
 
 def _within_range(embedding: NDArray[np.floating]) -> tuple[Array, Array]:
-    """Rows (R, D) so scaled that float32 holds their squares, and their lengths (R,), 1 for a row of zeros."""
+    """Rows (R, D) scaled so that float32 holds their squares, and their lengths (R,), 1 for a row of zeros."""
     exact = embedding.astype(np.float64)
     largest = np.abs(exact).max(axis=1, initial=0)
     exact /= np.where(largest > 0, largest, 1)[:, None]
@@ -72,7 +72,7 @@ def _within_range(embedding: NDArray[np.floating]) -> tuple[Array, Array]:
 
 
 class UnitRows:
-    """Embeddings (N, D) as rows of length one: all at once where memory holds them, else as they are asked for."""
+    """Embeddings (N, D) as rows of length one: computed at once if they are few enough, else on request."""
 
     def __init__(self, embedding: NDArray[np.floating]) -> None:
         self._embedding = embedding

@@ -1,4 +1,4 @@
-"""Small JSON records that carry a digest of themselves, so that a flipped bit in one is found when it is read."""
+"""JSON records with a digest of their own content, which detects a flipped bit when they are read."""
 
 import hashlib
 import json
@@ -9,15 +9,15 @@ SEAL = "seal"
 
 
 def sealed(record: Mapping[str, Any]) -> str:
-    """The record as JSON text, with the digest of all else in it under `seal`."""
+    """The record as JSON text, with the digest of its other fields under `seal`."""
     assert SEAL not in record
     return json.dumps({**record, SEAL: _digest(record)})
 
 
 def unsealed(text: str | bytes) -> dict[str, Any]:
-    """The record in a JSON text, without its digest; one that was written before there were digests is taken as it is.
+    """The record in a JSON text, without its digest; a record from before digests existed is accepted.
 
-    Raises ValueError where the text is no JSON object, or its digest is of something else.
+    Raises ValueError if the text is not a JSON object, or its digest does not match.
     """
     record = json.loads(text)
     if not isinstance(record, dict):

@@ -1,4 +1,4 @@
-"""Where things are kept on disk: one place owns the file names, and writes appear whole or not at all."""
+"""Paths of the workspace and of its image sets on disk, and the check of its schema version."""
 
 import hashlib
 import os
@@ -23,7 +23,7 @@ def default_workspace() -> Path:
 def set_id_of(root: Path, number: int = 0) -> str:
     """The name of an image set's folder in the workspace: 16 hexadecimal digits made from its root's bytes.
 
-    A `number` above 0 gives other names, for where the first is taken.
+    A `number` above 0 gives other names, for when the first is taken.
     """
     salt = b"\0%d" % number if number else b""
     return hashlib.blake2b(os.fsencode(root) + salt, digest_size=8).hexdigest()
@@ -72,15 +72,15 @@ class Workspace:
 
     @classmethod
     def at(cls, root: str | Path | None = None) -> "Workspace":
-        """Open the workspace at `root` (by default `$URL_VIZ_HOME`, else `~/.url_viz`), making it where it is new.
+        """Open the workspace at `root` (by default `$URL_VIZ_HOME`, else `~/.url_viz`), creating it if it is new.
 
-        Raises WorkspaceError where it cannot be made, was written by a newer version, or LanceDB cannot open its path.
+        Raises WorkspaceError if it cannot be made, was written by a newer version, or LanceDB cannot open its path.
         """
         workspace = cls(Path(root or default_workspace()).expanduser().absolute())
         if any(c < " " or c == "\x7f" or "\ud800" <= c <= "\udfff" for c in str(workspace.root)):
             raise WorkspaceError(
                 f"The path of the workspace, {str(workspace.root)!r}, holds a line break, another control character or "
-                f"bytes that are no UTF-8. Choose another folder with ${HOME_VARIABLE} or --workspace."
+                f"bytes that are not UTF-8. Choose another folder with ${HOME_VARIABLE} or --workspace."
             )
         try:
             workspace.root.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ class Workspace:
         return workspace
 
     def check_version(self) -> None:
-        """Bring an older workspace up to date. Raises WorkspaceError for a newer one, or where its label is damaged."""
+        """Bring an older workspace up to date. Raises WorkspaceError for a newer one, or if its label is damaged."""
         try:
             version = int(unsealed(self.about.read_bytes())["schema_version"])
         except OSError as error:
@@ -142,6 +142,6 @@ class Workspace:
         """The files of the image set with this id; refuses anything that is not a plain id."""
         if len(set_id) != 16 or not all(c in "0123456789abcdef" for c in set_id):
             raise WorkspaceError(
-                f"{set_id!r} is no image-set id (16 hexadecimal digits). See `python -m url_viz sets`."
+                f"{set_id!r} is not an image-set id (16 hexadecimal digits). See `python -m url_viz sets`."
             )
         return SetPaths(self.sets / set_id)

@@ -68,8 +68,8 @@ def test_archives_inside_and_other_files_are_named_not_opened() -> None:
     data = zipped({"in.zip": zipped({"x.jpg": PICTURE}), "notes.txt": b"hello", "README": b"no ending"})
     assert reasons(data) == {
         "a.zip/in.zip": "is an archive inside the archive, and those are not opened",
-        "a.zip/notes.txt": "is no picture by its ending (.txt)",
-        "a.zip/README": "is no picture by its ending (none)",
+        "a.zip/notes.txt": "is not a picture by its extension (.txt)",
+        "a.zip/README": "is not a picture by its extension (none)",
     }
 
 
@@ -114,7 +114,7 @@ def other(data: bytes) -> bytes:
 
 @pytest.mark.parametrize("damage", [cut, nothing, other])
 def test_what_is_no_zip_is_said_so(damage: Callable[[bytes], bytes]) -> None:
-    with pytest.raises(FolderError, match=r"'a\.zip' is no zip archive that can be read"):
+    with pytest.raises(FolderError, match=r"'a\.zip' is not a readable zip archive"):
         open_archive("a.zip", damage(zipped({"one.jpg": PICTURE})))
 
 

@@ -217,7 +217,7 @@ def test_jobs_are_listed_newest_first_by_kind_and_by_what_they_are_about(workspa
 )
 def test_only_an_id_finds_a_job(workspace: Workspace, name: str) -> None:
     assert not is_job_id(name)
-    with pytest.raises(JobError, match="no job id"):
+    with pytest.raises(JobError, match="is not a job id"):
         find_job(workspace, name)
     with pytest.raises(JobError, match="no job"):
         find_job(workspace, new_job_id())

@@ -139,8 +139,8 @@ class TestUntrustedFiles:
     @pytest.mark.parametrize(
         ("change", "says"),
         [
-            ({"format": "pt"}, "no head"),
-            ({"format": ""}, "no head"),
+            ({"format": "pt"}, "not a head"),
+            ({"format": ""}, "not a head"),
             ({"format_version": "2"}, "newer version"),
             ({"format_version": "two"}, "damaged"),
             ({"backbone": ""}, "damaged"),

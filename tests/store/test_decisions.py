@@ -143,7 +143,7 @@ class TestActions:
         assert checked_tag("x" * 60) == "x" * 60
 
     def test_unknown_words_and_pictures_are_told(self, decisions: Decisions) -> None:
-        with pytest.raises(DecisionError, match="'maybe' is no decision"):
+        with pytest.raises(DecisionError, match="'maybe' is not a decision"):
             decisions.decide([1], "maybe")  # type: ignore[arg-type]
         with pytest.raises(DecisionError, match="no picture with id 77"):
             decisions.decide([1, 77], "keep")

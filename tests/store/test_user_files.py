@@ -101,7 +101,7 @@ class TestCsv:
             (b"path,v\n", "no rows"),
             (b"path,v\na,1,2\n", "line 2"),
             (b'path,v\na,"open\n', "cannot be read as a table"),
-            (b"\x89PNG\r\n\x1a\n\x00\x00", "no text"),
+            (b"\x89PNG\r\n\x1a\n\x00\x00", "is not text"),
             (b"\xff\xfea", "no column|None of the columns|no rows"),
         ],
     )

@@ -234,7 +234,7 @@ def test_a_nonsense_set_in_the_address_is_an_error_not_a_crash(home: Workspace) 
     at.query_params["set"] = "../../etc"
     at.run()
     assert not at.exception
-    assert "no image-set id" in at.error[0].value
+    assert "is not an image-set id" in at.error[0].value
 
 
 def test_opening_a_folder_reads_it_as_a_job(home: Workspace, tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_a_zip_is_opened_and_what_it_should_not_hold_is_refused(home: Workspace,
     at = dropped(opened(model), {"all.zip": target.getvalue(), "torn.zip": target.getvalue()[:300]})
     assert "5 pictures · scored with" in words(at)
     reasons = dict(at.dataframe[0].value.itertuples(index=False))
-    assert "no zip archive" in reasons["torn.zip"]
+    assert "is not a readable zip archive" in reasons["torn.zip"]
     assert "leads out of the archive" in reasons["all.zip/../out.jpg"]
     assert "more than 200 to 1" in reasons["all.zip/bomb.bmp"]
 

@@ -1,4 +1,4 @@
-"""Arguments that many commands share."""
+"""Command-line arguments shared by several commands."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Commands for decisions: decide, undo and redo, list them, keep one of each twins, and sort into folders."""
+"""Commands for decisions: decide, undo, redo, list, keep one picture of each group of twins, sort into folders."""
 
 import sys
 from pathlib import Path
@@ -37,7 +37,7 @@ def decide(
         Path | None, arg(name="from", help="a file of paths, by line or NUL; - is standard input")
     ] = None,
     tag: Annotated[Tags, arg(help="give this tag; may be repeated")] = (),
-    untag: Annotated[Tags, arg(help="take this tag away; may be repeated")] = (),
+    untag: Annotated[Tags, arg(help="remove this tag; may be repeated")] = (),
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
 ) -> None:
@@ -58,7 +58,7 @@ def decide(
 
 
 def undo(folder: Positional[Folder], *, model: ModelName = DEFAULT, workspace: WorkspaceDir = None) -> None:
-    """Take the latest decision or tag back, whoever made it."""
+    """Undo the latest decision or tag of any user."""
     action = _opened(folder, model, workspace).decisions.undo()
     if action is None:
         raise DecisionError(f"There is nothing to undo in {str(folder)!r}.")
@@ -66,7 +66,7 @@ def undo(folder: Positional[Folder], *, model: ModelName = DEFAULT, workspace: W
 
 
 def redo(folder: Positional[Folder], *, model: ModelName = DEFAULT, workspace: WorkspaceDir = None) -> None:
-    """Do again what was undone last."""
+    """Redo the action that was undone last."""
     action = _opened(folder, model, workspace).decisions.redo()
     if action is None:
         raise DecisionError(
@@ -82,7 +82,7 @@ def decisions(
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
 ) -> None:
-    """Count and list what is decided and tagged in a folder."""
+    """Count and list the decisions and tags of a folder."""
     image_set = _opened(folder, model, workspace)
     table = image_set.table()
     counts = table["decision"].value_counts()
@@ -136,7 +136,7 @@ def sort(
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
 ) -> None:
-    """Lay pictures out in keep/, drop/ and look-again/, or in ambiguous/ and clear/; overwrites and removes nothing."""
+    """Sort pictures into keep/, drop/ and look-again/, or in ambiguous/ and clear/; overwrites and removes nothing."""
     from url_viz.export.folders import sort_into_folders
 
     image_set = _opened(folder, model, workspace)

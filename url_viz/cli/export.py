@@ -1,4 +1,4 @@
-"""Commands that write an image set for other programs: tables, lists, a report, FiftyOne and Hugging Face data sets."""
+"""Commands that export an image set: tables, path lists, an HTML report, FiftyOne and Hugging Face data sets."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 Word = Annotated[
-    Literal["keep", "drop", "look-again", "none"] | None, arg(help="only pictures that were decided so (none: not yet)")
+    Literal["keep", "drop", "look-again", "none"] | None, arg(help="only pictures with this decision (none: undecided)")
 ]
 Above = Annotated[float | None, arg(help="only pictures from this percentile on")]
 Below = Annotated[float | None, arg(help="only pictures below this percentile")]
 By = Annotated[str, arg(help="the measure whose percentile is meant")]
-WithFolder = Annotated[bool, arg(help="tell the whole path of the folder, not only its name")]
+WithFolder = Annotated[bool, arg(help="include the whole path of the folder, not only its name")]
 
 
 def register(app: PrintingApp) -> None:
@@ -119,7 +119,7 @@ _HOW_TO_OPEN = {
 def _chosen(
     image_set: "ImageSet", *, decision: str | None, above: float | None, below: float | None, by: str
 ) -> list[int] | None:
-    """Ids of the pictures that are meant; None for all."""
+    """Ids of the selected pictures; None for all."""
     from url_viz.export.selection import chosen_ids
 
     ids = None if above is None and below is None else chosen_ids(image_set, above=above, below=below, by=by)

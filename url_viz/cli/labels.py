@@ -1,4 +1,4 @@
-"""Commands that check the labels of an image set: pictures to relabel, and classes taken for each other."""
+"""Commands that check the labels of an image set: likely label errors, and confused classes."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -28,7 +28,7 @@ def suspects(
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
 ) -> None:
-    """Print the pictures whose label is to be doubted, the most doubtful first, with the class to try."""
+    """Print pictures whose label may be wrong, the most doubtful first, with the suggested class."""
     from url_viz.export.tables import write_table
     from url_viz.image_set import open_image_set
 
@@ -54,7 +54,7 @@ def confused(
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
 ) -> None:
-    """Print pairs of classes that are taken for each other: how many pictures, and what share of each class."""
+    """Print pairs of confused classes: how many pictures, and what share of each class."""
     from url_viz.export.tables import write_table
     from url_viz.image_set import open_image_set
 

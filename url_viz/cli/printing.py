@@ -1,4 +1,4 @@
-"""What commands print is printable: names, paths and columns may come from anybody, a packed image set included."""
+"""Commands whose output is escaped: names, paths and columns may come from others, e.g. in a packed image set."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ class _Printable:
 
 
 class PrintingApp:
-    """tyro's SubcommandApp whose commands print nothing but printable text; its help keeps its colours."""
+    """tyro's SubcommandApp whose commands print only printable text; its help keeps its colours."""
 
     def __init__(self) -> None:
         self._app = SubcommandApp()
@@ -47,5 +47,5 @@ class PrintingApp:
         return registered
 
     def cli(self, *, prog: str, args: Sequence[str] | None, description: str | None = None) -> Any:
-        """Run the command that `args` name; `prog` and `description` are what the help says of them all."""
+        """Run the command that `args` name; `prog` and `description` are for the help."""
         return self._app.cli(prog=prog, args=args, description=description)

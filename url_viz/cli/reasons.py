@@ -1,4 +1,4 @@
-"""Commands that tell why pictures are ambiguous: reasons, why."""
+"""Commands that explain why pictures are ambiguous: reasons, why."""
 
 import math
 from pathlib import Path
@@ -49,13 +49,13 @@ def reasons(
 
 def why(
     folder: Positional[Folder],
-    picture: Positional[Annotated[Path, arg(help="a picture of this folder; relative to the folder, or as it lies")]],
+    picture: Positional[Annotated[Path, arg(help="a picture: its path as seen from here, or in the folder")]],
     *,
     heat: Annotated[Path | None, arg(help="also write the picture with its heat map over it, as PNG")] = None,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
 ) -> None:
-    """Tell why one picture is ambiguous, and on request which part of it makes it so."""
+    """Explain why one picture is ambiguous, and on request which part of it is."""
     from url_viz.export.selection import listed
     from url_viz.image_set import open_image_set
 
@@ -66,7 +66,7 @@ def why(
     for reason in image_set.reasons([image_id]).itertuples():
         print(f"  {reason.strength:.2f}  {reason.reason}: {reason.detail}")
     if not row["reasons"]:
-        print("  None of the reasons that are looked for.")
+        print("  None of the known reasons.")
     if heat is not None:
         _write_heat(image_set, image_id, heat)
 
@@ -83,12 +83,12 @@ def _write_heat(image_set: "ImageSet", image_id: int, out: Path) -> None:
     from url_viz.imaging.query import upright_query
 
     if out.suffix.lower() != ".png":
-        raise FolderError(f"{str(out)!r} is no PNG file. Give a name that ends in .png.")
+        raise FolderError(f"{str(out)!r} is not a PNG file. Give a name that ends in .png.")
     heat = image_set.heat(image_id)
     picture = upright_query(image_set.file_of(image_id), short_side_px=PICTURE_PX)
     picture.thumbnail((PICTURE_PX, PICTURE_PX))
     try:
         over(picture, heat).save(out, "PNG")
     except OSError as error:
-        raise FolderError(f"Cannot write {str(out)!r}: {error.strerror}. Choose another place.") from error
+        raise FolderError(f"Cannot write {str(out)!r}: {error.strerror}. Choose another folder.") from error
     print(f"{in_words(heat)} The picture with its map: {out}")

@@ -1,4 +1,4 @@
-"""Commands on image sets: list, name, move, slim, pack, unpack and forget them."""
+"""Commands for image sets: list, rename, relocate, compact, repair, pack, unpack and forget."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,12 +20,12 @@ def register(app: PrintingApp) -> None:
 
 
 def sets(
-    folder: Positional[Annotated[Path | None, arg(help="tell of this image set alone, part by part")]] = None,
+    folder: Positional[Annotated[Path | None, arg(help="only this image set: its disk use by part")]] = None,
     *,
-    skipped: Annotated[bool, arg(help="list what the scan passed over, by extension")] = False,
+    skipped: Annotated[bool, arg(help="list the files that the scan ignored, by extension")] = False,
     workspace: WorkspaceDir = None,
 ) -> None:
-    """List the image sets of the workspace; of one folder, what it uses on disk and what was passed over in it."""
+    """List the image sets of the workspace; for one folder, its disk use or the files ignored in it."""
     from url_viz.store import sets as of
 
     if folder is None and not skipped:
@@ -38,7 +38,7 @@ def sets(
     for path in folders:
         table = of.skipped(path, workspace=workspace) if skipped else of.disk_use(path, workspace=workspace)
         print(path)
-        print(table.to_string(index=False) if len(table) else "(no file was passed over)")
+        print(table.to_string(index=False) if len(table) else "(no file was ignored)")
 
 
 def rename(
@@ -47,7 +47,7 @@ def rename(
     *,
     workspace: WorkspaceDir = None,
 ) -> None:
-    """Call an image set by another name."""
+    """Rename an image set."""
     from url_viz.store.sets import rename
 
     print(f"{folder} is called {rename(folder, name, workspace=workspace)!r} now.")
@@ -59,7 +59,7 @@ def repoint(
     *,
     workspace: WorkspaceDir = None,
 ) -> None:
-    """Tell an image set that its folder was moved; everything kept of it stays."""
+    """Change the folder of an image set that was moved; all stored data stay."""
     from url_viz.store.sets import repoint
 
     agreement = repoint(old, new, workspace=workspace)
@@ -76,18 +76,20 @@ def drop(
     from url_viz.store.sets import drop_model
 
     freed = drop_model(folder, model, workspace=workspace)
-    print(f"Dropped what {model} left of {folder}: {freed:,.1f} MiB. Reading it again with that model makes it anew.")
+    print(
+        f"Dropped what {model} left of {folder}: {freed:,.1f} MiB. Reading the folder with that model makes it again."
+    )
 
 
 def compact(folder: Positional[Known], *, workspace: WorkspaceDir = None) -> None:
-    """Remove what nothing refers to, and join the pieces of many small writes."""
+    """Remove unused tables, and merge the fragments of many small writes."""
     from url_viz.store.sets import compact
 
     print(f"Compacted {folder}: {compact(folder, workspace=workspace):,.1f} MiB freed.")
 
 
 def mend(folder: Positional[Known], *, workspace: WorkspaceDir = None) -> None:
-    """Mend an image set whose files were cut off, lost or altered."""
+    """Repair an image set whose files were cut off, lost or altered."""
     from url_viz.store.sets import mend
 
     mended = mend(folder, workspace=workspace)
@@ -97,7 +99,7 @@ def mend(folder: Positional[Known], *, workspace: WorkspaceDir = None) -> None:
 
 
 def forget(folder: Positional[Folder], *, workspace: WorkspaceDir = None) -> None:
-    """Remove what the workspace keeps of a folder; the pictures themselves are not touched."""
+    """Remove everything stored for a folder; the pictures themselves are not touched."""
     from url_viz.store.sets import forget
 
     print(f"Forgot {forget(folder, workspace=workspace)}. Its pictures are where they were.")
@@ -109,7 +111,7 @@ def pack(
     *,
     workspace: WorkspaceDir = None,
 ) -> None:
-    """Write all that is kept of a folder into one file, for another machine; the pictures travel by themselves."""
+    """Write everything stored for a folder, except the pictures, into one file for another machine."""
     from url_viz.store.bundle import pack
 
     size = pack(folder, out, workspace=workspace)
@@ -122,7 +124,7 @@ def unpack(
     root: Annotated[Path, arg(help="where the same pictures lie on this machine")],
     workspace: WorkspaceDir = None,
 ) -> None:
-    """Take in an image set that another machine packed."""
+    """Import an image set that was packed on another machine."""
     from url_viz.store.bundle import unpack
 
     if file.is_dir():

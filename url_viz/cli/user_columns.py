@@ -1,4 +1,4 @@
-"""Commands for what a user brings along: columns of their own, and which of them is the label."""
+"""Commands for user columns, and for the choice of the label."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -29,11 +29,11 @@ def columns(
     what: Positional[Annotated[str | None, arg(help="the file to add, or the name to remove")]] = None,
     *,
     name: Annotated[str | None, arg(help="what to call the import (default: the file's name)")] = None,
-    path_column: Annotated[
-        str | None, arg(help="the column that holds the paths, where its name does not tell")
-    ] = None,
-    paths: Annotated[Path | None, arg(help="paths of the rows of a .npy or .npz of logits, one a line")] = None,
-    uncertainty: Annotated[tuple[str, ...], arg(help="columns of numbers that are higher where more ambiguous")] = (),
+    path_column: Annotated[str | None, arg(help="the column that holds the paths, if its name is unusual")] = None,
+    paths: Annotated[Path | None, arg(help="paths of the rows of a .npy or .npz of logits, one per line")] = None,
+    uncertainty: Annotated[
+        tuple[str, ...], arg(help="columns of numbers that are higher for more ambiguous pictures")
+    ] = (),
     label: Annotated[str | None, arg(help="the column that is the label from now on")] = None,
     workspace: WorkspaceDir = None,
 ) -> None:
@@ -59,7 +59,7 @@ def columns(
 
 
 def given_for(folder: Path, embeddings: Path, *, paths: Path | None, model: str) -> "Given":
-    """The user's embeddings of a folder's pictures, and what became of the file printed; `own:NAME` names them."""
+    """The user's embeddings of a folder's pictures; prints what was matched. A model `own:NAME` names them."""
     from url_viz.imaging.scan import scan
     from url_viz.models.model import GIVEN
     from url_viz.pipeline.external_embeddings import given_embeddings
@@ -82,11 +82,11 @@ def _list(image_set: "ImageSet") -> None:
 
 def labels(
     folder: Positional[Folder],
-    chosen: Positional[Annotated[str, arg(help="a column of your own, `folders`, or `none`")]],
+    chosen: Positional[Annotated[str, arg(help="one of your columns, `folders`, or `none`")]],
     *,
     workspace: WorkspaceDir = None,
 ) -> None:
-    """Choose what the label of a picture is: its class folder, a column of your own, or nothing."""
+    """Choose what the label of a picture is: its class folder, one of your columns, or nothing."""
     image_set = _opened(folder, workspace)
     image_set.use_labels(None if chosen == NO_LABELS else chosen)
     classes = image_set.table()["label"].nunique()
@@ -100,7 +100,7 @@ def _label_in_words(source: str | None) -> str:
 
 
 def _opened(folder: Path, workspace: Path | None) -> "ImageSet":
-    """The image set of a folder under whatever model read it last: columns belong to pictures, not to a model."""
+    """The image set of a folder with its latest model: columns belong to pictures, not to a model."""
     from url_viz.image_set import ImageSet
     from url_viz.models.model import ModelSource
     from url_viz.store.about import read_before

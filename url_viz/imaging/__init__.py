@@ -1,1 +1,1 @@
-"""From files to pixels: scan a folder, decode anything to upright RGB, cut thumbnails."""
+"""Image input: folder scans, decoding to upright RGB, preprocessing and thumbnails."""

@@ -1,4 +1,4 @@
-"""Decode any file that Pillow reads to an upright RGB picture, or say in plain words why not."""
+"""Image decoding to upright RGB with Pillow, with a readable reason for files that cannot be decoded."""
 
 import io
 import os
@@ -19,11 +19,11 @@ PNG_START = b"\x89PNG\r\n\x1a\n"
 MOST_PIXELS = 300_000_000
 MOST_BYTES = 1 << 30
 DRAFT_MARGIN = 2
-"""A big JPEG is decoded at a fraction of its size only while that stays this many times the size asked for."""
+"""A big JPEG is decoded at a fraction of its size if that is still this many times the requested size."""
 STRIP_PIXELS = 1 << 22
-"""Values of 16 bits and more are brought to 8 bits so many at a time."""
+"""How many values of 16 bits and more are converted to 8 bits at a time."""
 LARGE_PIXELS = 50_000_000
-"""Pictures from this size on are decoded one at a time, however many threads read: each may take gigabytes."""
+"""Larger pictures are decoded one at a time, whatever the number of threads: each may need gigabytes."""
 
 FORMATS = (
     "JPEG",
@@ -41,20 +41,20 @@ FORMATS = (
     "ICO",
     "PCX",
 )
-"""What a file's content may be. Pillow knows more, among them PostScript, for which it would start another program."""
+"""Accepted formats. Pillow knows more, among them PostScript, for which it would start another program."""
 WEBP_MOST_PIXELS = 120_000_000
-"""An animated WebP takes four times the room of another picture, and a file of 4 kB may claim a canvas of any size."""
+"""An animated WebP takes four times the memory of another picture, and 4 kB may declare a canvas of any size."""
 
-# Our own check gives the better reason; Pillow's, at twice the bound, also sees pictures inside of an icon.
+# Our own check gives the better reason; Pillow's, at twice the bound, also checks pictures inside an icon.
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS
-# Damaged metadata is Pillow's to warn of and pass over; damaged pixels raise, and those are ours to report.
+# Pillow warns of damaged metadata and ignores it. Damaged pixels raise an error, which is reported here.
 warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
 _is_heif_ready = False
 _large: AbstractContextManager[object] = threading.Lock()
 
 
 def read_file(path: bytes) -> bytes:
-    """The bytes of a plain file; raises ImageError with the reason where it is none, empty, too large or gone."""
+    """The bytes of a plain file; raises ImageError if it is not a plain file, empty, too large or gone."""
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     except OSError as error:
@@ -77,10 +77,10 @@ def read_file(path: bytes) -> bytes:
 def decode(data: bytes, *, short_side_px: int | None = None) -> tuple[Image.Image, tuple[int, int]]:
     """Decode a file's bytes → (upright RGB picture, its full upright (width, height)).
 
-    Where `short_side_px` is given, a large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, never below twice that short
-    side. EXIF orientation is applied, transparency lies on white, 16-bit and float pictures are scaled to 8 bits,
-    CMYK goes through its profile where it has one, and of an animation the first frame is taken.
-    Raises ImageError with a reason a person understands.
+    If `short_side_px` is given, a large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, never below twice that short
+    side. EXIF orientation is applied, transparency is put on white, 16-bit and float pictures are scaled to 8 bits,
+    CMYK is converted with its profile if it has one, and only the first frame of an animation is decoded.
+    Raises ImageError with a readable reason.
     """
     _ready_heif()
     try:
@@ -93,18 +93,18 @@ def decode(data: bytes, *, short_side_px: int | None = None) -> tuple[Image.Imag
         raise ImageError(f"is far larger than the {MOST_PIXELS // 10**6} million pixels that are read") from error
     except MemoryError as error:
         raise ImageError("needs more memory than there is") from error
-    except Exception as error:  # a hostile file makes Pillow raise nearly anything, and each is a row that is shown
+    except Exception as error:  # a hostile file makes Pillow raise nearly anything; each is shown as a failure
         raise ImageError(_why_not_decoded(error)) from error
 
 
 def decode_large_in_turns(turns: AbstractContextManager[object]) -> None:
-    """Decode large pictures under `turns` from now on: for a process that is one of several which decode."""
+    """Decode large pictures while holding `turns` from now on; for one of several decoding processes."""
     global _large
     _large = turns
 
 
 def format_of(data: bytes) -> str | None:
-    """Pillow's name of a file's format by its first bytes; None where it is no picture that is read."""
+    """Pillow's name of a file's format by its first bytes; None if the format is not accepted."""
     _ready_heif()
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
@@ -116,7 +116,7 @@ def format_of(data: bytes) -> str | None:
 def _decoded_in_spite_of_metadata(data: bytes, short_side_px: int | None) -> tuple[Image.Image, tuple[int, int]]:
     try:
         return _decoded(data, short_side_px)
-    except ValueError as error:  # Pillow's own guard against bombs of text; the pixels may be as good as any
+    except ValueError as error:  # Pillow's limit on unpacked text chunks; the pixels may be fine
         if "MAX_TEXT_" not in str(error):
             raise
         return _decoded(without_metadata(data), short_side_px)
@@ -178,7 +178,7 @@ def _on_white(image: Image.Image) -> Image.Image:
 def _eight_bit(image: Image.Image) -> Image.Image:
     """16-bit pictures keep the top byte; others are stretched from their smallest to their largest value.
 
-    Strip by strip: the values in float64 take sixteen times the room of the picture that is kept.
+    Done in strips: the values in float64 take sixteen times the memory of the result.
     """
     ends = [(float(strip.min()), float(strip.max())) for strip in _strips(image)]
     scale, zero = _stretch(image.mode, low=min(low for low, _ in ends), high=max(high for _, high in ends))
@@ -194,7 +194,7 @@ def _strips(image: Image.Image) -> Iterator[NDArray[np.float64]]:
 
 
 def _stretch(mode: str, *, low: float, high: float) -> tuple[float, float]:
-    """The scale, and the value that becomes black, which bring values from `low` to `high` into 0 to 255."""
+    """Scale and black value that map `low` … `high` into 0 … 255."""
     if mode != "F" and low >= 0 and 255 < high < 65536:
         return 1 / 257, 0.0
     if mode == "F" and low >= 0 and high <= 1:
@@ -216,7 +216,7 @@ def _through_profile(image: Image.Image) -> Image.Image:
             ImageCms.PyCMSError,
             OSError,
             ValueError,
-        ):  # a corrupt profile: the plain conversion below is what is left
+        ):  # a corrupt profile: convert without it
             return image.convert("RGB")
     if image.mode == "LAB":
         transform = ImageCms.buildTransform(ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB")
@@ -225,7 +225,7 @@ def _through_profile(image: Image.Image) -> Image.Image:
 
 
 def _ready_heif() -> None:
-    """Teach Pillow HEIC and HEIF, once."""
+    """Register HEIC and HEIF with Pillow, once."""
     global _is_heif_ready
     if not _is_heif_ready:
         from pillow_heif import register_heif_opener
@@ -244,7 +244,7 @@ _MARKS = {
     "TIFF": (0, b"II*\0"),
     "big-endian TIFF": (0, b"MM\0*"),
 }
-"""Where a format's name stands in its first bytes."""
+"""Offset and magic bytes of each format."""
 
 
 def _why_not_opened(path: bytes, error: OSError) -> str:
@@ -280,11 +280,11 @@ def _why_not_decoded(error: Exception) -> str:
 
 _BESIDE_THE_PIXELS = frozenset((b"tEXt", b"zTXt", b"iTXt", b"iCCP", b"eXIf"))
 _FRAME_BYTES = 12
-"""Around a chunk's body: its length, its kind, its checksum."""
+"""Bytes around a chunk's body: its length, its kind, its checksum."""
 
 
 def without_metadata(data: bytes) -> bytes:
-    """The same PNG without texts, profile and EXIF, for one whose metadata unpack to more than Pillow will hold."""
+    """The same PNG without texts, profile and EXIF, for metadata that exceed Pillow's limits when unpacked."""
     chunks = [data[start:end] for kind, start, end in _chunks(data) if kind not in _BESIDE_THE_PIXELS]
     return PNG_START + b"".join(chunks)
 

@@ -1,10 +1,10 @@
-"""Names for pictures that survive a restart: an id made from a path, a content key made from a file's bytes."""
+"""Stable ids of pictures from their paths, and content keys from their bytes (BLAKE2b digests)."""
 
 import hashlib
 
 
 def _positive_int64(data: bytes) -> int:
-    """A number of 63 bits, so that it fits the store's int64, pandas and URLs without a sign."""
+    """63 bits of a digest: a non-negative int64 for the store, pandas and URLs."""
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big") >> 1
 
 
@@ -14,5 +14,5 @@ def image_id(relative_path: bytes) -> int:
 
 
 def content_key(data: bytes) -> int:
-    """The key of a file's content: equal bytes have equal keys, wherever the file lies."""
+    """The key of a file's content: equal bytes have equal keys in any folder."""
     return _positive_int64(data)

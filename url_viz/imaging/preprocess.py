@@ -1,4 +1,4 @@
-"""What a backbone wants to see: size, crop, interpolation and normalisation, and the crop cut from a picture."""
+"""Preprocessing for a backbone: resize, centre crop, interpolation and normalisation."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 WIDEST_ASPECT = 4.0
-"""Longer than this, a picture is cut to the middle before it is resized: its resized whole would not fit in memory."""
+"""A longer picture is cut to its middle before it is resized: resized as a whole it would not fit in memory."""
 
 _INTERPOLATIONS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 
@@ -29,7 +29,7 @@ class Preprocessing:
 
     @property
     def resize_px(self) -> int:
-        """The short side before the middle is cut out."""
+        """The short side before the centre crop."""
         return math.floor(self.size_px / self.crop_share)
 
     def as_record(self) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Quality: how a picture is exposed and how sharp it is, from its thumbnail: plain facts that a reason can name."""
+"""Image quality from a thumbnail: brightness, contrast, sharpness, flat areas and white borders."""
 
 import io
 import math
@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 VERSION = 1
-"""Part of the name under which measures are stored: a better formula gets a new number, and is computed anew."""
+"""Part of the name of the stored table: a new formula gets a new number, and all values are computed again."""
 
 FAR_PX = 8
-"""An edge's height is taken over this many pixels, its steepness over one: a sharp edge does all of it in one step."""
+"""An edge's height is measured over this many pixels, its steepness over one: a sharp edge rises in one step."""
 EDGE_QUANTILE = 0.999
-"""The sharpest edges decide: a sharp subject before a soft background is no blurred picture."""
+"""The sharpest edges decide: a sharp subject before a soft background is not a blurred picture."""
 LEAST_EDGE = 8
-"""Grey levels: fainter edges are taken to be this high, or a flat picture's noise would look sharp."""
+"""Grey levels: fainter edges count as this high, or the noise of a flat picture would look sharp."""
 LEAST_STRUCTURE = 4
-"""Grey levels over `FAR_PX` below which there is nothing to tell sharp from blurred."""
+"""Grey levels over `FAR_PX` below which sharp and blurred cannot be distinguished."""
 LEAST_SIDE_PX = 2 * FAR_PX
 FLAT_LEVELS = 9
 """Grey levels that count as one flat tone: JPEG's own ripple is about as wide."""
@@ -28,13 +28,13 @@ BORDER_PX = 2
 
 @dataclass(frozen=True)
 class Quality:
-    """What is measured of one picture, each 0 to 1 of the grey scale or of the picture's area.
+    """Quality of one picture, each value 0 to 1 of the grey scale or of the picture's area.
 
     `brightness` is the median grey, `highlights` its 90th percentile, `contrast` the distance of the 2nd and the 98th;
     `flat_share` the largest part of the picture within `FLAT_LEVELS` grey levels; `white_share` and `black_share` the
     parts at the ends of the scale, `white_border` that of the outermost pixels. `sharpness` is how much of an edge's
     height its steepest pixel does: 1 for a step, 1 / w for a ramp of w pixels, never below 1 / `FAR_PX` by much; nan
-    where there is nothing to tell by (flat, or fewer than 16 pixels a side).
+    if it cannot be measured (flat, or fewer than 16 pixels per side).
     """
 
     brightness: float
@@ -68,10 +68,10 @@ def quality_of_image(image: Image.Image) -> Quality:
 
 
 def sharpness(grey: NDArray[np.uint8]) -> float:
-    """Steepness of the sharpest edges over their height, as told in `Quality`; of a grey picture (H, W).
+    """Steepness of the sharpest edges over their height (see `Quality`) in a grey picture (H, W).
 
-    One bound on it holds over photographs, drawings and icons better than one on the variance of the Laplacian, on
-    that variance over the picture's own, or on the re-blur measure of Crete et al. (2007): docs/reasons.md.
+    One threshold on it works better across photographs, drawings and icons than one on the variance of the Laplacian,
+    on that variance over the picture's variance, or on the re-blur measure of Crete et al. (2007): docs/reasons.md.
     """
     if min(grey.shape) < LEAST_SIDE_PX:
         return float("nan")
@@ -80,7 +80,7 @@ def sharpness(grey: NDArray[np.uint8]) -> float:
 
 
 def grey_thumbnail(jpeg: bytes, *, width: int, height: int) -> Image.Image:
-    """A stored thumbnail in grey, brought back to the picture's own size (`width`, `height`) where it was enlarged."""
+    """A stored thumbnail in grey, reduced to the size of the picture (`width`, `height`) if it was enlarged."""
     image = Image.open(io.BytesIO(jpeg))
     image.draft("L", None)  # decodes the luma alone
     grey = image.convert("L")
@@ -90,9 +90,9 @@ def grey_thumbnail(jpeg: bytes, *, width: int, height: int) -> Image.Image:
 
 
 def _edge(grey: NDArray[np.uint8], distance: int) -> int:
-    """How far apart, in grey levels, the most different neighbours at a distance are, along rows and columns.
+    """The largest difference in grey levels between pixels at a distance, along rows and columns (a quantile).
 
-    By bisection: ten passes of comparing bytes are several times faster than sorting them.
+    By bisection: eight passes of comparing bytes are several times faster than sorting them.
     """
     pairs = ((grey[:, distance:], grey[:, :-distance]), (grey[distance:], grey[:-distance]))
     differences = np.concatenate([(np.maximum(a, b) - np.minimum(a, b)).ravel() for a, b in pairs])
@@ -108,7 +108,7 @@ def _edge(grey: NDArray[np.uint8], distance: int) -> int:
 
 
 def _levels(counts: NDArray[np.int64], shares: tuple[float, ...]) -> list[int]:
-    """The grey levels at or below which these shares of all counted lie."""
+    """The grey levels at or below which these shares of all pixels lie."""
     upto = np.cumsum(counts)
     return [int(level) for level in np.searchsorted(upto, np.multiply(shares, upto[-1]))]
 

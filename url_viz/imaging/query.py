@@ -1,4 +1,4 @@
-"""A picture to search with, from a file or from memory, read as the pictures of a set are."""
+"""Query images for a search, from a file or from memory, preprocessed like the pictures of the set."""
 
 import io
 import os
@@ -20,7 +20,7 @@ _MODES_OF_PNG = frozenset(("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"))
 
 
 def query_crop(query: Path | Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint8]:
-    """What a backbone sees (S, S, 3) of a picture to search with; a file is decoded in a process of its own."""
+    """The crop (S, S, 3) uint8 of a query image for the backbone; a file is decoded in a separate process."""
     if isinstance(query, (str, os.PathLike)):
         return read_query(query, preprocessing).crop
     return middle(
@@ -29,13 +29,13 @@ def query_crop(query: Path | Image.Image, preprocessing: Preprocessing) -> NDArr
 
 
 def read_query(path: Path, preprocessing: Preprocessing) -> Picture:
-    """A file decoded in a process of its own; raises ImageError also where that one crashes."""
+    """A file decoded in a separate process; raises ImageError also if that process crashes."""
     with _naming_the_file(path):
         return decoders.read(read_file(os.fsencode(path)), preprocessing)
 
 
 def upright_query(query: Path | Image.Image, *, short_side_px: int) -> Image.Image:
-    """The picture to search with, read as the pictures of the set were, also where it comes from memory."""
+    """A query image, upright RGB, decoded like the pictures of the set even if it comes from memory."""
     if not isinstance(query, (str, os.PathLike)):
         return decode(_as_png(query))[0]
     with _naming_the_file(query):

@@ -1,4 +1,4 @@
-"""Read one picture in one pass: its content key, size, the crop for the backbone, and its thumbnail."""
+"""Single-pass reading of a picture: content key, size, crop for the backbone, and thumbnail."""
 
 import io
 from collections.abc import Container
@@ -19,7 +19,7 @@ THUMBNAIL_QUALITY = 82
 
 @dataclass(frozen=True)
 class Picture:
-    """What is kept of one file: `crop` (S, S, 3) uint8 for the backbone, `thumbnail` a JPEG of at most 256 px."""
+    """The data stored for one file: `crop` (S, S, 3) uint8 for the backbone, `thumbnail` a JPEG of at most 256 px."""
 
     content: int
     width: int
@@ -30,14 +30,14 @@ class Picture:
 
 @dataclass(frozen=True)
 class Known:
-    """A file whose content has been read before, under another name perhaps."""
+    """A file whose content was read before, perhaps under another name."""
 
     content: int
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A file that is no readable picture, and why."""
+    """A file that cannot be read as a picture, and why."""
 
     reason: str
 
@@ -46,7 +46,7 @@ Reading = Picture | Known | Failure
 
 
 def read_picture(path: bytes, preprocessing: Preprocessing, *, known: Container[int] = ()) -> Reading:
-    """Read the file at `path`; one outcome a file, never an exception for a bad one.
+    """Read the file at `path`; an unreadable file is a Failure, not an exception.
 
     Content keys in `known` are not decoded again.
     """
@@ -61,7 +61,7 @@ def read_picture(path: bytes, preprocessing: Preprocessing, *, known: Container[
 
 
 def picture_of(data: bytes, preprocessing: Preprocessing, *, content: int) -> Picture:
-    """What is kept of a picture, from the bytes of its file; raises ImageError as `decode` does."""
+    """The `Picture` from the bytes of a file; raises ImageError as `decode` does."""
     image, (width, height) = decode(data, short_side_px=preprocessing.resize_px)
     small = resized(image, preprocessing)
     crop = middle(small, preprocessing.size_px)

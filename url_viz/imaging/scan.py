@@ -1,4 +1,4 @@
-"""Find the pictures of a folder: every candidate file once, in a fixed order, and what was passed over."""
+"""Recursive folder scan for image files: every candidate once, sorted by path, and counts of other files."""
 
 import os
 import stat
@@ -38,8 +38,8 @@ class FoundFile:
 class Scan:
     """What lies in a folder. `files` are sorted by path; `other` counts passed-over files by extension.
 
-    `unreadable_folders` pairs root-relative folder paths with the reason they could not be listed; each stands among
-    `files` too, with a slash at its end, so that reading it leaves a row in the failure list.
+    `unreadable_folders` pairs root-relative folder paths with the reason they could not be listed; each is also in
+    `files`, with a slash at its end, so that reading it adds a row to the failure list.
     """
 
     root: Path
@@ -49,7 +49,7 @@ class Scan:
 
     @property
     def why_empty(self) -> str:
-        """What to tell where there is no picture: what was passed over, and what to give instead."""
+        """The message for a folder without pictures: which files were ignored, and what to give instead."""
         passed_over = ", ".join(f"{count} {extension}" for extension, count in self.other[:5])
         return (
             f"There are no pictures in {str(self.root)!r}"
@@ -71,8 +71,8 @@ def absolute(root: Path, relative: bytes) -> bytes:
 def scan(root: Path, *, within: Sequence[Path] | None = None) -> Scan:
     """List every picture below `root`, following symlinks but no folder twice.
 
-    Hidden files and folders and the shadow folders of archives are passed over; with `within` also links that lead
-    out of all these folders, counted as LEADS_OUT. Raises FolderError where `root` cannot be read as a folder, or lies
+    Hidden files and folders and the shadow folders of archives are ignored; with `within` also links that lead
+    out of all these folders, counted as LEADS_OUT. Raises FolderError if `root` cannot be read as a folder, or lies
     outside `within`.
     """
     if within is not None:
@@ -90,7 +90,7 @@ def scan(root: Path, *, within: Sequence[Path] | None = None) -> Scan:
 
 
 def _check_inside(root: Path, within: Sequence[Path]) -> None:
-    """Raise FolderError where `root` leads out of `within`, or one of these leads somewhere else than it says."""
+    """Raise FolderError if `root` leads out of `within`, or one of these is itself a link to another folder."""
     for folder in within:
         if folder.resolve() != folder:
             raise FolderError(f"{str(folder)!r} is a link to {str(folder.resolve())!r}. Give that path itself.")
@@ -163,12 +163,12 @@ class _Walk:
 def _is_folder(entry: "os.DirEntry[bytes]") -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a symlink to itself, or to where we may not look: no folder, and reading it says why
+    except OSError:  # a symlink to itself, or to a forbidden path: not a folder, and reading it gives the reason
         return False
 
 
 def class_names(paths: list[bytes]) -> list[str | None]:
-    """The class of each path: its first folder, where most pictures lie in two or more such folders, else None."""
+    """The class of each path: its first folder, if most pictures are in two or more such folders, else None."""
     first = [path.split(b"/", 1)[0] if b"/" in path else None for path in paths]
     in_folders = [name for name in first if name is not None]
     if len(set(in_folders)) < 2 or 2 * len(in_folders) <= len(paths):

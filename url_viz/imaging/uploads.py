@@ -1,4 +1,4 @@
-"""Uploaded files: safe names, copies that overwrite nothing, and zip archives read in memory within bounds."""
+"""Uploaded files: safe names, copies that overwrite nothing, and zip archives read in memory within limits."""
 
 import io
 import re
@@ -21,19 +21,19 @@ _ENDINGS = {"JPEG": ".jpg", "MPO": ".jpg", "JPEG2000": ".jp2", "TIFF": ".tif", "
 
 
 class Incoming(Protocol):
-    """A file from outside. Its name says where it comes from and is only ever shown: it may hold anything."""
+    """A file from outside. Its name may hold anything: it is shown, and never used as a path."""
 
     @property
     def name(self) -> str:
-        """What the file is called where it comes from, folders included."""
+        """The name of the file at its origin, folders included."""
 
     def read(self) -> bytes:
-        """The bytes of the file. Raises ImageError with the reason where it cannot be read."""
+        """The bytes of the file. Raises ImageError with the reason if it cannot be read."""
 
 
 @dataclass(frozen=True)
 class IncomingFile:
-    """A file whose bytes are at hand."""
+    """A file whose bytes are in memory."""
 
     name: str
     data: bytes
@@ -45,7 +45,7 @@ class IncomingFile:
 
 @dataclass(frozen=True)
 class Copies:
-    """What became of files copied into a folder: newly written ones, and ones that lay there byte for byte."""
+    """The result of copying into a folder: files newly written, and files that were there with the same bytes."""
 
     written: tuple[Path, ...]
     already_there: tuple[Path, ...]
@@ -71,7 +71,7 @@ def safe_name(name: str) -> str:
 
 
 def unique_names(names: Iterable[str]) -> Iterator[str]:
-    """Each name once, also where case does not count: a later one of the same name gets `-2` before its ending."""
+    """Names made unique, ignoring case: a repeated name gets `-2` before its extension."""
     used: set[str] = set()
     for name in names:
         unique = next(candidate for candidate in _variants(name) if candidate.casefold() not in used)
@@ -80,10 +80,10 @@ def unique_names(names: Iterable[str]) -> Iterator[str]:
 
 
 def copy_into(folder: Path, files: Sequence[Incoming]) -> Copies:
-    """Copy files into `folder` (made where it is new) under safe names; nothing that lies there is written over.
+    """Copy files into `folder` (created if it is new) under safe names; existing files are not overwritten.
 
-    A picture whose ending does not say so gets the ending of its format, so that a scan finds it. Raises FolderError
-    where the folder cannot be written to, ImageError where a file cannot be read.
+    A picture without an image extension gets the extension of its format, so that a scan finds it. Raises FolderError
+    if the folder cannot be written to, ImageError if a file cannot be read.
     """
     written: list[Path] = []
     already_there: list[Path] = []
@@ -102,7 +102,7 @@ def copy_into(folder: Path, files: Sequence[Incoming]) -> Copies:
 
 
 def _put(folder: Path, name: str, data: bytes) -> tuple[Path, bool]:
-    """The file that holds `data` now, and whether it was written just now."""
+    """The file that holds `data`, and whether it was newly written."""
     for variant in _variants(name):
         path = folder / variant
         try:
@@ -129,7 +129,7 @@ def _with_ending(name: str, data: bytes) -> str:
     if PurePosixPath(name).suffix.lower().encode() in EXTENSIONS:
         return name
     kind = decoders.format_of(data)
-    if kind is None:  # no picture: it keeps its name, and the scan says what it passed over
+    if kind is None:  # not a picture: it keeps its name, and the scan counts it as ignored
         return name
     return name + _ENDINGS.get(kind, f".{kind.lower()}")
 
@@ -144,13 +144,13 @@ _ENCRYPTED = 0x1
 
 @dataclass(frozen=True)
 class Limits:
-    """How much is read out of one archive; sizes are of what lies in it, unpacked."""
+    """Limits on what is read from one archive; sizes are unpacked sizes."""
 
     most_files: int = 5_000
     most_bytes: int = 2 << 30
     most_file_bytes: int = 256 << 20
     most_ratio: float = 200.0
-    """Unpacked to packed, of one file; files below `ratio_from_bytes` may be packed as tightly as they like."""
+    """Unpacked to packed size of one file; files below `ratio_from_bytes` are not limited."""
     ratio_from_bytes: int = 1 << 20
 
 
@@ -166,7 +166,7 @@ class ZipMember:
     info: zipfile.ZipInfo
 
     def read(self) -> bytes:
-        """The bytes of the file. Raises ImageError where the archive is damaged here."""
+        """The bytes of the file. Raises ImageError if the archive is damaged here."""
         try:
             with self.archive.open(self.info) as file:
                 return file.read(self.info.file_size)
@@ -176,7 +176,7 @@ class ZipMember:
 
 @dataclass(frozen=True)
 class RefusedMember:
-    """A file of an archive that is not read, and why."""
+    """A file in an archive that is not read, and why."""
 
     name: str
     reason: str
@@ -184,28 +184,28 @@ class RefusedMember:
 
 @dataclass(frozen=True)
 class Archive:
-    """What lies in a zip: pictures to read, and what is refused. Hidden files and shadow folders are passed over."""
+    """The contents of a zip: pictures to read, and refused files. Hidden files and shadow folders are left out."""
 
     members: tuple[ZipMember, ...]
     refused: tuple[RefusedMember, ...]
 
 
 def is_zip(name: str) -> bool:
-    """Whether a file is a zip by its name."""
+    """Whether a file name ends in .zip."""
     return name.lower().endswith(".zip")
 
 
 def open_archive(name: str, data: bytes, *, limits: Limits = LIMITS) -> Archive:
-    """What lies in the zip `data` (`name` is for messages); nothing is unpacked yet, and nothing ever to the disk.
+    """The contents of the zip `data` (`name` is for messages); nothing is unpacked yet, and nothing to the disk.
 
-    Raises FolderError where it is no zip, or holds more files or bytes than `limits` allow. A single bad file is
-    refused by itself: one that is too large, packed too tightly, encrypted, a symlink, an archive, no picture by its
-    ending, or has a path that leads out of the archive.
+    Raises FolderError if it is not a zip, or holds more files or bytes than `limits` allow. A single bad file is
+    refused alone: one that is too large, packed too tightly, encrypted, a symlink, an archive, without an image
+    extension, or with a path that leads out of the archive.
     """
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
-        raise FolderError(f"{name!r} is no zip archive that can be read ({error}). Pack it again.") from error
+        raise FolderError(f"{name!r} is not a readable zip archive ({error}). Pack it again.") from error
     infos = [i for i in archive.infolist() if not i.is_dir() and not is_passed_over(i.filename)]
     _check_whole(name, infos, limits)
     members: list[ZipMember] = []
@@ -221,9 +221,9 @@ def open_archive(name: str, data: bytes, *, limits: Limits = LIMITS) -> Archive:
 
 
 def sorted_zip(folders: Mapping[str, Sequence[Incoming]], *, beside: Mapping[str, bytes] | None = None) -> bytes:
-    """A zip with the files of each folder under safe names of their own, and the files of `beside` at its top.
+    """A zip with the files of each folder under safe unique names, and the files of `beside` at the top level.
 
-    Pictures are packed already, so nothing is compressed again. Raises ImageError where a file cannot be read.
+    Pictures are packed already, so nothing is compressed again. Raises ImageError if a file cannot be read.
     """
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
@@ -256,7 +256,7 @@ def _check_whole(name: str, infos: Sequence[zipfile.ZipInfo], limits: Limits) ->
 
 
 def _why_refused(info: zipfile.ZipInfo, limits: Limits) -> str | None:
-    """The reason not to read a file of an archive; None where there is none."""
+    """The reason to refuse a file of an archive; None to accept it."""
     path = _path(info)
     kind = stat.S_IFMT(info.external_attr >> 16)
     ending = path.suffix.lower()
@@ -267,7 +267,7 @@ def _why_refused(info: zipfile.ZipInfo, limits: Limits) -> str | None:
     if ending in _ARCHIVES:
         return "is an archive inside the archive, and those are not opened"
     if ending.encode() not in EXTENSIONS:
-        return f"is no picture by its ending ({ending or 'none'})"
+        return f"is not a picture by its extension ({ending or 'none'})"
     if info.flag_bits & _ENCRYPTED:
         return "is encrypted"
     return _too_much(info, limits)

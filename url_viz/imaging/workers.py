@@ -1,4 +1,4 @@
-"""Decode pictures in warm processes of their own, so that one which crashes its decoder costs that picture alone."""
+"""Image decoding in isolated worker processes, so that a crash of the decoder costs one picture."""
 
 import atexit
 import json
@@ -30,29 +30,29 @@ from url_viz.imaging.read import Failure, Picture, picture_of
 
 MOST_S = 60.0
 MOST_MEMORY_BYTES = 6 << 30
-"""Twice of what the largest picture that is read takes."""
+"""Twice the memory of the largest accepted picture."""
 
 _READY = b"ready"
 _LARGE = b"large"
-"""What a worker says before it decodes a large picture; it goes on when it is answered."""
+"""Message of a worker before it decodes a large picture; it continues when it gets an answer."""
 
 
 class Decoders:
-    """At most `most` processes that decode: started as they are needed, kept for the next picture, ended with this one.
+    """A pool of at most `most` decoding processes, started on demand, reused, and ended with this process.
 
-    Safe to use from many threads, which are served in the order in which they came. A picture that crashes its decoder
+    Thread-safe; threads are served in the order of their requests. A picture that crashes its decoder
     or takes more than `most_s` raises ImageError; one that needs more than `most_memory_bytes` is refused that memory.
     """
 
     def __init__(
         self, most: int | None = None, *, most_s: float = MOST_S, most_memory_bytes: int = MOST_MEMORY_BYTES
     ) -> None:
-        self._most = most or max(2, os.cpu_count() or 1)  # two at least: one that hangs does not hold all others up
+        self._most = most or max(2, os.cpu_count() or 1)  # at least two: one that hangs does not block the others
         self._bounds = (most_s, most_memory_bytes)
         self.forget()
 
     def read(self, data: bytes, preprocessing: Preprocessing) -> Picture:
-        """What is kept of a picture, from the bytes of its file; raises ImageError as `decode` does, or as above."""
+        """The `Picture` from the bytes of a file; raises ImageError as `decode` does, or after a crash or timeout."""
         facts, body = self._ask("read", data, preprocessing=preprocessing.as_record())
         side = preprocessing.size_px
         crop = np.frombuffer(body, np.uint8, side * side * 3).reshape(side, side, 3)
@@ -63,20 +63,20 @@ class Decoders:
         return self._ask("shown", data, most_px=most_px, quality=quality)[1]
 
     def format_of(self, data: bytes) -> str | None:
-        """Pillow's name of a file's format; None where it is no picture that is read, or one that crashes."""
+        """Pillow's name of a file's format; None if it is not accepted, or crashes its decoder."""
         with suppress(ImageError):
             name: str | None = self._ask("format", data)[0]["format"]
             return name
         return None
 
     def close(self) -> None:
-        """End the processes that wait; the next picture starts one again."""
+        """End the idle processes; the next picture starts a new one."""
         with self._lock:
             for slot in self._free:
                 slot.end()
 
     def forget(self) -> None:
-        """Begin without processes: at first, and in a fork of this process, which must not share them."""
+        """Reset to no processes: at first, and in a fork of this process, which must not share them."""
         self._lock = threading.Lock()
         self._large = threading.Lock()
         self._free = [_Slot(*self._bounds) for _ in range(self._most)]
@@ -93,7 +93,7 @@ class Decoders:
                     break
                 except (EOFError, OSError):
                     status = slot.end()
-                    # Another picture may have spoiled the memory of a process that had read before: once more, alone.
+                    # An earlier picture may have corrupted the memory of a used process: try once more in a new one.
                     if was_new or status == -signal.SIGALRM:
                         raise ImageError(_why_it_ended(status, self._bounds[0])) from None
         if "reason" in facts:
@@ -102,7 +102,7 @@ class Decoders:
 
     @contextmanager
     def _slot(self) -> Iterator["_Slot"]:
-        """A place for this thread alone: warm ones first; whoever waits longest gets the next."""
+        """A slot for this thread alone, preferably with a running process; threads wait in order."""
         with self._lock:
             turn: Future[_Slot] = Future()
             if self._free:
@@ -112,7 +112,7 @@ class Decoders:
         slot = turn.result()
         try:
             yield slot
-        except BaseException:  # what its process says later would be taken for the answer to another question
+        except BaseException:  # a late answer of its process would be read as the answer to the next question
             slot.end()
             raise
         finally:
@@ -124,7 +124,7 @@ class Decoders:
 
 
 class _Slot:
-    """Room for one process, for one thread at a time."""
+    """A slot for one worker process, used by one thread at a time."""
 
     def __init__(self, most_s: float, most_memory_bytes: int) -> None:
         self._bounds = (repr(most_s), str(most_memory_bytes))
@@ -132,11 +132,11 @@ class _Slot:
 
     @property
     def is_new(self) -> bool:
-        """Whether no process runs here yet."""
+        """Whether no process was started in this slot yet."""
         return self._process is None
 
     def ask(self, question: bytes, data: bytes, large: threading.Lock) -> tuple[dict[str, Any], bytes]:
-        """The facts and the bytes that answer; raises EOFError or OSError where the process ended over it."""
+        """The answer as facts and bytes; raises EOFError or OSError if the process ended meanwhile."""
         there = self._connection
         there.send_bytes(question)
         there.send_bytes(data)
@@ -148,11 +148,11 @@ class _Slot:
         return json.loads(answer), there.recv_bytes()
 
     def end(self) -> int:
-        """End the process where one runs; its exit status, or the number of a signal below zero."""
+        """End the process if one runs; returns its exit status, or a negative signal number."""
         if self._process is None:
             return 0
         self._connection.close()
-        with self._process as process:  # it hears of that, unless it is dead already or will not hear
+        with self._process as process:  # closing ends it, unless it is dead already or hangs
             try:
                 status = process.wait(timeout=1)
             except subprocess.TimeoutExpired:
@@ -162,7 +162,7 @@ class _Slot:
         return status
 
     def start(self) -> None:
-        """Start the process; raises RuntimeError where it ends at once."""
+        """Start the process; raises RuntimeError if it ends at once."""
         self._connection, theirs = Pipe()
         with theirs:
             number = theirs.fileno()
@@ -173,25 +173,25 @@ class _Slot:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=(number,),
-                start_new_session=True,  # Ctrl-C in the terminal is for this process, which ends those below
+                start_new_session=True,  # Ctrl-C in the terminal is for this process, which ends the workers
             )
         try:
             self._connection.recv_bytes()
         except (EOFError, OSError) as error:
             raise RuntimeError(
-                f"Pictures cannot be read in a process of their own: {command} ended with status {self.end()}. "
-                f"What it said is in the terminal."
+                f"Pictures cannot be read in a separate process: {command} ended with status {self.end()}. "
+                f"Its output is in the terminal."
             ) from error
 
 
 decoders = Decoders()
-"""The ones that all threads of this process share."""
+"""The pool that all threads of this process share."""
 atexit.register(decoders.close)
 os.register_at_fork(after_in_child=decoders.forget)
 
 
 def read_apart(path: bytes, preprocessing: Preprocessing, *, by: Decoders = decoders) -> Picture | Failure:
-    """Like `read_picture`, at the cost of a process, bounded in time and memory: also a crash is a Failure."""
+    """Like `read_picture`, but in a separate process with limits on time and memory: a crash is a Failure too."""
     try:
         return by.read(read_file(path), preprocessing)
     except ImageError as error:
@@ -207,7 +207,7 @@ def _why_it_ended(status: int, most_s: float) -> str:
     return f"ends the process that reads it ({how}): it is damaged, or made to crash a decoder"
 
 
-# What follows runs in the processes below.
+# The rest of this module runs in the worker processes.
 
 
 def _read(data: bytes, preprocessing: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
@@ -233,7 +233,7 @@ _WORK: dict[str, Callable[..., tuple[dict[str, Any], bytes]]] = {"read": _read, 
 
 
 class _Turns:
-    """Waiting for the turn of a large picture, which the process above gives; the clock stands still meanwhile."""
+    """Context in which a large picture is decoded: waits for the parent's permission, with the timer stopped."""
 
     def __init__(self, above: Connection, heard: "SimpleQueue[bytes]", most_s: float) -> None:
         self._above, self._heard, self._most_s = above, heard, most_s
@@ -249,13 +249,13 @@ class _Turns:
 
 
 def _end_after(seconds: float) -> None:
-    """Let the system end this process then, also in the middle of a decoder; 0: never."""
+    """End this process by SIGALRM after some seconds, even inside a decoder; 0: never."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def _bound_memory(most_bytes: int) -> None:
-    """Let this process be refused memory, and be the first to go, rather than the one that waits for it."""
+    """Limit the memory of this process, and make it the first one that the OOM killer ends."""
     with suppress(ValueError, OSError):  # macOS has no such limit
         resource.setrlimit(resource.RLIMIT_AS, (most_bytes, most_bytes))
     with suppress(OSError):
@@ -265,7 +265,7 @@ def _bound_memory(most_bytes: int) -> None:
 
 
 def _listen(above: Connection, heard: "SimpleQueue[bytes]") -> None:
-    """Hand on what the process above says, and end with it, however it ends and whatever is being decoded."""
+    """Queue the messages of the parent process, and exit as soon as the parent ends."""
     with suppress(EOFError, OSError):
         while True:
             heard.put(above.recv_bytes())
@@ -286,14 +286,14 @@ def _answered(question: bytes, data: bytes, most_s: float) -> tuple[dict[str, An
 
 
 def main() -> None:
-    """Answer over the connection that the first argument names; the others bound a picture's seconds and our bytes."""
+    """Serve the connection of the first argument; the others limit seconds per picture and bytes of memory."""
     above, most_s = Connection(int(sys.argv[1])), float(sys.argv[2])
     _bound_memory(int(sys.argv[3]))
     heard: SimpleQueue[bytes] = SimpleQueue()
     threading.Thread(target=_listen, args=(above, heard), daemon=True).start()
     decode_large_in_turns(_Turns(above, heard, most_s))
-    format_of(b"")  # imports what decoders need, before a picture's clock runs
-    with suppress(ConnectionError):  # nobody listens any more
+    format_of(b"")  # imports what decoders need, before the first timer starts
+    with suppress(ConnectionError):  # the parent process has ended
         above.send_bytes(_READY)
         while True:
             facts, body = _answered(heard.get(), heard.get(), most_s)

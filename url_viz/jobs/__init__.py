@@ -1,4 +1,4 @@
-"""Long work that outlives its page: start, watch, queue and cancel a command."""
+"""Background jobs that outlive the page: start, queue, watch and cancel a command."""
 
 from url_viz.jobs.control import (
     TimedProgress,

@@ -1,4 +1,4 @@
-"""Find, watch, cancel and delete the jobs of a workspace; what a job has told so far, in bounded reads."""
+"""Listing, progress, log, cancelling and deleting of the jobs of a workspace."""
 
 import json
 import os
@@ -20,9 +20,9 @@ from url_viz.workspace import Workspace
 
 
 def list_jobs(workspace: Workspace, *, kind: str | None = None, about: Mapping[str, str] | None = None) -> list[Job]:
-    """The jobs of this workspace, newest first: of one kind, and with all the pairs of `about`, where asked.
+    """The jobs of this workspace, newest first; only those of one `kind`, or with all pairs of `about`, if given.
 
-    A job whose job.json is damaged is listed too, with state "damaged", unless a kind or `about` is asked for.
+    A job whose job.json is damaged is listed too, with state "damaged", unless `kind` or `about` is given.
     """
     wanted = set((about or {}).items())
     return [
@@ -33,9 +33,11 @@ def list_jobs(workspace: Workspace, *, kind: str | None = None, about: Mapping[s
 
 
 def find_job(workspace: Workspace, job_id: str) -> Job:
-    """The job with this id. Raises JobError where the id is none, or there is no such job."""
+    """The job with this id. Raises JobError if the id is not valid, or there is no such job."""
     if not is_job_id(job_id):
-        raise JobError(f"{job_id!r} is no job id (such as 20261124-152249-123456-ab12cd). Choose a job from the list.")
+        raise JobError(
+            f"{job_id!r} is not a job id (such as 20261124-152249-123456-ab12cd). Choose a job from the list."
+        )
     paths = JobPaths(workspace.jobs / job_id)
     if not paths.folder.is_dir():
         raise JobError(f"There is no job {job_id} in {workspace.jobs}. It may have been deleted; look at the list.")
@@ -43,7 +45,7 @@ def find_job(workspace: Workspace, job_id: str) -> Job:
 
 
 def jobs_in(jobs_folder: Path) -> list[Job]:
-    """All jobs of this folder, newest first. What has no job's name (locks, folders being made) is none."""
+    """All jobs of this folder, newest first. Other files (locks, folders being made) are ignored."""
     if not jobs_folder.is_dir():
         return []
     names = sorted((path.name for path in jobs_folder.iterdir() if is_job_id(path.name)), reverse=True)
@@ -51,7 +53,7 @@ def jobs_in(jobs_folder: Path) -> list[Job]:
 
 
 def queue_mates(job: Job) -> list[Job]:
-    """The other jobs of this job's queue, newest first, ended ones too."""
+    """The other jobs of this job's queue, newest first, including ended ones."""
     if job.config.queue is None:
         return []
     others = jobs_in(job.paths.folder.parent)
@@ -67,29 +69,29 @@ PROGRESS_TAIL_BYTES = 64 * 1024
 LOG_TAIL_BYTES = 512 * 1024
 HISTORY_BYTES = 4 * 1024 * 1024
 LINE_BYTES = 8 * 1024
-"""Longer than any progress line: what is read at each place of a long history."""
+"""Longer than any progress line: how much is read at each offset of a long history."""
 
 PROGRESS_FIELDS = tuple(field.name for field in fields(Progress))
 
 
 @dataclass(frozen=True)
 class TimedProgress:
-    """A progress record and when it was made, in Unix seconds."""
+    """A progress record and its time in Unix seconds."""
 
     time: float
     progress: Progress
 
 
 def progress(job: Job) -> Progress | None:
-    """The latest progress; None where the job has told none yet. A half-written last line is passed over."""
+    """The latest progress; None if there is none yet. A half-written last line is ignored."""
     record = _record(_last_whole_line(job.paths.progress))
     return None if record is None else record.progress
 
 
 def progress_history(job: Job, *, most: int = 2000) -> list[TimedProgress]:
-    """Progress from the start to now, for curves; where there is more than `most`, evenly thinned, the last one kept.
+    """Progress from the start to now, for curves; more than `most` records are thinned evenly, keeping the last.
 
-    Of a file beyond some megabytes only as many places are read as records are wanted.
+    A file of more than `HISTORY_BYTES` is read only at `most` offsets.
     """
     path = job.paths.progress
     size = path.stat().st_size if path.exists() else 0
@@ -98,7 +100,7 @@ def progress_history(job: Job, *, most: int = 2000) -> list[TimedProgress]:
 
 
 def log_tail(job: Job, lines: int = 200) -> str:
-    """The last lines of the log. Of a bar that redraws its line only the last drawing is given."""
+    """The last lines of the log; of a progress bar that redraws its line, only the last state."""
     text = _tail(job.paths.log, LOG_TAIL_BYTES).decode("utf-8", errors="replace")
     shown = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
     shown = shown[:-1] if shown[-1] == "" else shown
@@ -119,7 +121,7 @@ def _last_whole_line(path: Path) -> bytes:
 
 
 def _lines_across(path: Path, size: int, count: int) -> list[bytes]:
-    """The first whole line after each of `count` evenly spaced places, and the last whole line."""
+    """The first whole line after each of `count` evenly spaced offsets, and the last whole line."""
     lines: list[bytes] = []
     with path.open("rb") as file:
         for step in range(count):
@@ -127,12 +129,12 @@ def _lines_across(path: Path, size: int, count: int) -> list[bytes]:
             if step:
                 file.readline(LINE_BYTES)
             lines.append(file.readline(LINE_BYTES).rstrip())
-    # Two places may lead to the same line.
+    # Two offsets may give the same line.
     return list(dict.fromkeys([*lines, _last_whole_line(path)]))
 
 
 def _record(line: bytes) -> TimedProgress | None:
-    """The record in a line; None where the line is cut, at its end by its writer or at its start by our reading."""
+    """The record in a line; None if its end is not written yet, or its start was not read."""
     try:
         record = json.loads(line)
         fields_of = {name: record[name] for name in PROGRESS_FIELDS if name in record}
@@ -149,10 +151,10 @@ def _thinned(records: list[TimedProgress], most: int) -> list[TimedProgress]:
 
 
 STOP_GRACE_S = 10.0
-"""How long a command may tidy up after SIGTERM (a training saves its checkpoint) before it is killed."""
+"""Time for a command to finish after SIGTERM (training saves a checkpoint) before it is killed."""
 
 RUNNER_GRACE_S = 1.5
-"""How much longer than its command the runner may take, to write the result."""
+"""Additional time for the runner, to write the result."""
 
 POLL_S = 0.02
 
@@ -160,10 +162,10 @@ POLL_S = 0.02
 def cancel_job(job: Job, *, grace_s: float = STOP_GRACE_S) -> None:
     """Stop a job that waits or runs, and return when it has stopped.
 
-    The marker comes first, so that even a killed job counts as cancelled. Then the job's process group gets SIGTERM,
-    and SIGKILL after `grace_s`. A job on another machine sees the marker itself, and one of SLURM's is taken out of its
-    queue or off its node. Of a lost job whose command still runs, the command is ended. Raises JobError where there is
-    nothing to stop, or it would not stop.
+    The marker file comes first, so that even a killed job counts as cancelled. Then the job's process group gets
+    SIGTERM, and SIGKILL after `grace_s`. A job on another machine reads the marker itself, and a SLURM job is cancelled
+    in SLURM. If the runner is lost and its command still runs, the command is ended. Raises JobError if there is
+    nothing to stop, or it does not stop.
     """
     if not _is_at_work(job):
         raise JobError(f"The job {job.id} ({job.title}) is {job.state}: there is nothing to stop.")
@@ -177,7 +179,7 @@ def cancel_job(job: Job, *, grace_s: float = STOP_GRACE_S) -> None:
 
 
 def end_processes(job: Job, *, grace_s: float, is_over: Callable[[], bool] = lambda: True) -> bool:
-    """SIGTERM, then SIGKILL, to what works for this job here; whether all of it ended and `is_over` came true."""
+    """SIGTERM, then SIGKILL, to the job's processes on this machine; whether all ended and `is_over` became true."""
 
     def has_ended() -> bool:
         return is_over() and not _living_of(job)
@@ -195,7 +197,7 @@ def delete_job(job: Job) -> None:
         raise JobError(f"The job {job.id} ({job.title}) still runs. Cancel it, then delete it.")
     leaving = job.paths.folder.with_name(f".gone-{job.id}")
     try:
-        # Renamed first: a folder that is half deleted never shows up as a damaged job.
+        # Renamed first, so that a half-deleted folder is not listed as a damaged job.
         job.paths.folder.rename(leaving)
         shutil.rmtree(leaving)
     except FileNotFoundError as error:
@@ -205,7 +207,7 @@ def delete_job(job: Job) -> None:
 
 
 def _is_at_work(job: Job) -> bool:
-    """Whether there is something to stop. A runner that has written its result only has itself to end."""
+    """Whether there is a process to stop. A runner that has written its result ends by itself."""
     status = job.status()
     is_unclear = status.state is JobState.DAMAGED
     return status.is_live or status.has_leftover or (is_unclear and bool(_living_of(job)))
@@ -215,7 +217,7 @@ def _processes_of(job: Job) -> Processes | None:
     try:
         return read_processes(job.paths.processes)
     except JobError:
-        return None  # the job shows as damaged with this very error; no process of it is known
+        return None  # the job is listed as damaged with this error; its processes are unknown
 
 
 def _living_of(job: Job) -> list[ProcessMark]:
@@ -223,9 +225,9 @@ def _living_of(job: Job) -> list[ProcessMark]:
 
 
 def _signal_group(job: Job, number: signal.Signals) -> None:
-    """Signal the job's process group, if one of its processes surely still is the one that was started.
+    """Signal the job's process group, if one of its recorded processes is certainly still alive.
 
-    The group has the runner's id, also after the runner is gone: no new process gets an id that names a group.
+    The group keeps the runner's id after the runner has ended: no new process gets the id of an existing group.
     """
     processes = _processes_of(job)
     if processes is None or not living(processes):
@@ -233,9 +235,9 @@ def _signal_group(job: Job, number: signal.Signals) -> None:
     try:
         os.killpg(processes.runner.pid, number)
     except ProcessLookupError:
-        return  # ended since the look
+        return  # ended meanwhile
     except PermissionError:
-        return  # another user's: its runner sees the marker, and the caller sees whether it ended
+        return  # another user's job: its runner reads the marker, and the caller checks whether it ended
 
 
 def _wait_until(is_true: Callable[[], bool], seconds: float) -> bool:

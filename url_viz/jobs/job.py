@@ -1,4 +1,4 @@
-"""A job and its state, derived from the files of its folder alone, so that any process can look at any time."""
+"""A job and its state, derived only from the files of its folder, so that any process can read it at any time."""
 
 import time
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ from url_viz.jobs.process import ProcessMark
 from url_viz.jobs.records import JobConfig, Processes, Result, read_config, read_processes, read_result
 
 START_GRACE_S = 60.0
-"""How long a job may be without a runner after it was asked for."""
+"""How long a job may be without a runner after its creation."""
 
 SILENCE_S = 60.0
-"""How long a runner on another machine may be silent before it counts as gone. Here, its process is looked at."""
+"""How long a runner on another machine may be silent before it counts as lost. Here, its process is checked."""
 
 
 class JobState(StrEnum):
-    """Where a job stands."""
+    """The state of a job."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -37,10 +37,10 @@ LIVE = frozenset({JobState.QUEUED, JobState.RUNNING})
 
 @dataclass(frozen=True)
 class Status:
-    """One look at a job. Times are Unix seconds; `started` is when the command began, after any waiting.
+    """The state of a job at one moment. Times are Unix seconds; `started` is when the command began, after any waiting.
 
     `reason` says in a sentence or two why the job is not running and has not succeeded. `finished` of a job that was
-    killed is its last sign of life. `has_leftover` says that the runner is gone and its command still runs here.
+    killed is its last heartbeat. `has_leftover`: the runner is lost and its command still runs on this machine.
     """
 
     state: JobState
@@ -57,7 +57,7 @@ class Status:
 
     @property
     def seconds_running(self) -> float | None:
-        """How long the command has run, or ran; None where it never started."""
+        """How long the command has run, or ran; None if it never started."""
         if self.started is None:
             return None
         return max(0.0, (time.time() if self.finished is None else self.finished) - self.started)
@@ -65,9 +65,9 @@ class Status:
 
 @dataclass(frozen=True)
 class Job:
-    """One job. What was asked for is fixed; `status()` and `state` look at the files anew each time.
+    """One job. `config` is fixed; `status()` and `state` read the files again each time.
 
-    `damage` says what is wrong with job.json, "" where nothing is; `config` then holds placeholders.
+    `damage` says what is wrong with job.json, "" for nothing; with damage, `config` holds placeholders.
     """
 
     paths: JobPaths
@@ -93,12 +93,12 @@ class Job:
 
     @property
     def about(self) -> Mapping[str, str]:
-        """What the job works on, such as {"set_id": …}, as its starter told it."""
+        """What the job works on, such as {"set_id": …}, as given at its start."""
         return self.config.about
 
     @property
     def created(self) -> float:
-        """When the job was asked for, in Unix seconds."""
+        """When the job was created, in Unix seconds."""
         return self.config.created
 
     @property
@@ -106,23 +106,23 @@ class Job:
         return self.status().state
 
     def status(self) -> Status:
-        """Look at the job now. Reads a few small files, and the process table where there is no result.
+        """The current status. Reads a few small files, and the process table if there is no result.
 
-        SLURM is asked only where the files cannot tell: before its runner reports, and when that has gone silent.
+        SLURM is queried only if the files do not suffice: before its runner reports, and when that is silent.
         """
         if self.damage:
             return Status(JobState.DAMAGED, self.damage)
         if not self.paths.folder.exists():
             return Status(JobState.DAMAGED, f"The job {self.id} has been deleted. Look at the list again.")
         try:
-            # A job may end between two looks, so a missing result is looked for again once its process is gone.
+            # A job may end between two reads, so a missing result is read again once its process is gone.
             return _ended(self.paths) or _live(self.paths, self.created) or _ended(self.paths) or _gone(self.paths)
         except JobError as damage:
             return Status(JobState.DAMAGED, str(damage))
 
 
 def read_job(paths: JobPaths) -> Job:
-    """The job in this folder; a damaged one too, with its damage told."""
+    """The job in this folder; if it is damaged, with `damage` set."""
     try:
         return Job(paths, read_config(paths.config))
     except JobError as damage:
@@ -131,7 +131,7 @@ def read_job(paths: JobPaths) -> Job:
 
 
 def living(processes: Processes | None) -> list[ProcessMark]:
-    """Those of a job's processes that run on this machine."""
+    """The processes of a job that run on this machine."""
     marks = [] if processes is None else [processes.runner, processes.command]
     return [mark for mark in marks if mark is not None and mark.is_alive()]
 
@@ -145,7 +145,9 @@ def _status_of(result: Result, processes: Processes | None, paths: JobPaths) -> 
     try:
         state = JobState(result.state)
     except ValueError as error:
-        raise JobError(f"{paths.result} tells of {result.state!r}. Update URL-Viz, or delete this job.") from error
+        raise JobError(
+            f"{paths.result} has the unknown state {result.state!r}. Update URL-Viz, or delete this job."
+        ) from error
     started = None if processes is None else processes.started
     return Status(state, result.reason, started, result.finished, result.exit_status)
 

@@ -1,4 +1,4 @@
-"""The files of a job's folder: one place owns their names and the form of a job's id."""
+"""File names in a job's folder, and the format of job ids and queue names."""
 
 import re
 import secrets
@@ -20,7 +20,7 @@ class JobPaths:
 
     @property
     def config(self) -> Path:
-        """What was asked for; written once, before the folder gets its name."""
+        """The configuration of the job; written once, before the folder gets its name."""
         return self.folder / "job.json"
 
     @property
@@ -30,17 +30,17 @@ class JobPaths:
 
     @property
     def progress(self) -> Path:
-        """One JSON line a progress record, appended by the command."""
+        """One JSON line per progress record, appended by the command."""
         return self.folder / "progress.jsonl"
 
     @property
     def heartbeat(self) -> Path:
-        """An empty file whose modification time is the runner's last sign of life."""
+        """An empty file that the runner touches regularly."""
         return self.folder / "heartbeat"
 
     @property
     def processes(self) -> Path:
-        """Which processes work for the job, each with its start time."""
+        """The processes of the job, each with its start time."""
         return self.folder / "process.json"
 
     @property
@@ -50,17 +50,17 @@ class JobPaths:
 
     @property
     def slurm(self) -> Path:
-        """What was asked of SLURM, and the number it gave; only where SLURM runs the job."""
+        """The request to SLURM and SLURM's job id; only if SLURM runs the job."""
         return self.folder / "slurm.json"
 
     @property
     def cancelled(self) -> Path:
-        """There once somebody asked the job to stop."""
+        """The marker that the job was asked to stop."""
         return self.folder / "cancelled"
 
 
 def new_job_id() -> str:
-    """A fresh id, UTC time first, so that ids sort by time: `20261124-152249-123456-ab12cd`."""
+    """A new id, UTC time first, so that ids sort by time: `20261124-152249-123456-ab12cd`."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{secrets.token_hex(3)}"
 
 
@@ -70,7 +70,7 @@ def is_job_id(name: str) -> bool:
 
 
 def queue_lock(jobs_folder: Path, queue: str) -> Path:
-    """The lock file of a queue. Raises JobError where the name is not plain."""
+    """The lock file of a queue. Raises JobError if the name is not plain."""
     if not QUEUE_FORM.fullmatch(queue):
         raise JobError(
             f"{queue!r} cannot name a queue. Use small letters, digits, - and _, at most 41, such as 'gpu-0'."

@@ -1,4 +1,4 @@
-"""Which process is meant: a process id is reused, a process id with its start time and machine is not."""
+"""Process identity by process id, start time and machine, since process ids are reused."""
 
 import os
 import platform
@@ -12,15 +12,15 @@ BOOT_ID = PROC / "sys/kernel/random/boot_id"
 PID_NAMESPACE = PROC / "self/ns/pid"
 
 STATE_FIELD, START_FIELD = 3, 22
-"""Places in /proc/PID/stat, counted from 1 as proc(5) does."""
+"""Field numbers in /proc/PID/stat, counted from 1 as proc(5) does."""
 
 DEAD = ("Z", "X")
-"""States of a process that has exited and that its parent has not reaped yet (Z), or that is about to vanish (X)."""
+"""States of a process that has exited and is not reaped yet (Z), or is about to vanish (X)."""
 
 
 @dataclass(frozen=True)
 class ProcessMark:
-    """A process that cannot be mistaken for a later one with the same id."""
+    """The identity of a process; a later process with the same id differs in `started`."""
 
     pid: int
     started: str
@@ -29,26 +29,26 @@ class ProcessMark:
     def is_here(self) -> bool:
         """Whether the process was started on this machine, since its last boot, in this container.
 
-        Elsewhere its id means nothing here: a workspace may lie on a disk that several machines share.
+        Otherwise its id means nothing here: a workspace may be on a disk that several machines share.
         """
         return self.machine == this_machine()
 
     def is_alive(self) -> bool:
-        """Whether exactly this process runs here; a zombie does not run."""
+        """Whether this very process runs on this machine; a zombie does not count."""
         look = _look(self.pid) if self.is_here() else None
         return look is not None and look.started == self.started and not look.state.startswith(DEAD)
 
 
 @dataclass(frozen=True)
 class ProcessLook:
-    """What the process table says of a process: its state (first letter as in proc(5)) and when it started."""
+    """An entry of the process table: the state (first letter as in proc(5)) and when it started."""
 
     state: str
     started: str
 
 
 def mark_of(pid: int) -> ProcessMark | None:
-    """The mark of the process that has this id now; None where there is none."""
+    """The identity of the process that has this id now; None if there is none."""
     look = _look(pid)
     return None if look is None else ProcessMark(pid, look.started, this_machine())
 
@@ -82,7 +82,7 @@ def look_with_ps(pid: int) -> ProcessLook | None:
         ["ps", "-o", "state=", "-o", "lstart=", "-p", str(pid)],
         capture_output=True,
         text=True,
-        check=False,  # ps answers 1 where there is no such process
+        check=False,  # ps answers 1 if there is no such process
         env={**os.environ, "LC_ALL": "C"},
     )
     state, _, started = listed.stdout.strip().partition(" ")

@@ -1,4 +1,4 @@
-"""What a job's JSON files hold: read with every field checked, written whole or not at all."""
+"""The JSON records of a job: read with every field checked, written atomically."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -14,10 +14,10 @@ from url_viz.jobs.process import ProcessMark
 
 @dataclass(frozen=True)
 class JobConfig:
-    """What was asked for: `command` are arguments to this Python, `created` is Unix seconds.
+    """The configuration of a job: `command` are arguments to this Python, `created` is Unix seconds.
 
-    `queue` is None where the job waits for nobody. `env` comes on top of the environment at the start. `about` is what
-    a page looks for when it wants its own jobs.
+    `queue` is None if the job does not wait for others. `env` is added to the environment at the start. A page finds
+    its jobs by `about`.
     """
 
     command: tuple[str, ...]
@@ -32,7 +32,7 @@ class JobConfig:
 
 @dataclass(frozen=True)
 class Processes:
-    """Who works for the job: the runner, which leads the process group, and the command once it has started."""
+    """The processes of a job: the runner, which leads the process group, and the command once it has started."""
 
     runner: ProcessMark
     command: ProcessMark | None = None
@@ -41,9 +41,9 @@ class Processes:
 
 @dataclass(frozen=True)
 class Result:
-    """How the job ended: `finished` is Unix seconds, `reason` one sentence for the user ("" after success).
+    """The end of a job: `finished` is Unix seconds, `reason` one sentence for the user ("" after success).
 
-    `exit_status` is the command's, negative the number of the signal that ended it, None where it never ran.
+    `exit_status` is the command's, negative the number of the signal that ended it, None if it never ran.
     """
 
     state: str
@@ -54,7 +54,7 @@ class Result:
 
 @dataclass(frozen=True)
 class StopRequest:
-    """What the marker of a cancelled job says: how long the command may tidy up before it is killed."""
+    """The content of the marker of a cancelled job: time for the command to finish before it is killed."""
 
     grace_s: float
 
@@ -66,7 +66,7 @@ def write_record(path: Path, record: JobConfig | Processes | Result | StopReques
 
 
 def read_config(path: Path) -> JobConfig:
-    """Read job.json. Raises JobError where it is missing or damaged."""
+    """Read job.json. Raises JobError if it is missing or damaged."""
     with _naming_the_file(path):
         record = _object(path)
         return JobConfig(
@@ -82,7 +82,7 @@ def read_config(path: Path) -> JobConfig:
 
 
 def read_processes(path: Path) -> Processes | None:
-    """Read process.json; None where it is not there yet. Raises JobError where it is damaged."""
+    """Read process.json; None if it is not there yet. Raises JobError if it is damaged."""
     if not path.exists():
         return None
     with _naming_the_file(path):
@@ -96,7 +96,7 @@ def read_processes(path: Path) -> Processes | None:
 
 
 def read_result(path: Path) -> Result | None:
-    """Read result.json; None where it is not there yet. Raises JobError where it is damaged."""
+    """Read result.json; None if it is not there yet. Raises JobError if it is damaged."""
     if not path.exists():
         return None
     with _naming_the_file(path):
@@ -111,7 +111,7 @@ def read_result(path: Path) -> Result | None:
 
 
 def read_stop_request(path: Path) -> StopRequest | None:
-    """Read the marker of a cancelled job; None where nobody asked. Raises JobError where it is damaged."""
+    """Read the marker of a cancelled job; None if it was not cancelled. Raises JobError if it is damaged."""
     if not path.exists():
         return None
     with _naming_the_file(path):

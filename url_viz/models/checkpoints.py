@@ -1,4 +1,4 @@
-"""Checkpoints from elsewhere, read without running code: of the paper's authors, and finetuned backbones."""
+"""Checkpoints of the paper's authors and finetuned backbones, loaded without executing code."""
 
 import argparse
 import pickle
@@ -36,18 +36,18 @@ HARMLESS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
     _scalar,
     (_scalar, "numpy.core.multiarray.scalar"),  # its name in files written with numpy 1
 ]
-"""What a file may hold beside tensors and plain values: the run's arguments, and a metric as a numpy scalar."""
+"""Allowed types besides tensors and plain values: the run's arguments, and a metric as a numpy scalar."""
 
 DAMAGE = (
     *(pickle.UnpicklingError, struct.error, OSError, EOFError),
     *(RuntimeError, ValueError, TypeError, LookupError, AttributeError),
 )
-"""What torch raises at a file that is cut off, damaged, of another kind, or that would run something."""
+"""What torch raises for a file that is cut off, damaged, of another kind, or that would execute code."""
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a checkpoint says: backbone name, the backbone's tensors by timm's names, the head's (2 × layers)."""
+    """The contents of a checkpoint: backbone name, the backbone's tensors by timm's names, the head's (2 × layers)."""
 
     backbone: str
     tensors: Mapping[str, Tensor]
@@ -58,7 +58,7 @@ class Contents:
 def head_of(file: AuthorsFile) -> Head:
     """The head in a checkpoint, with the backbone's name and the file's digest as its provenance.
 
-    Raises CheckpointError where the file is missing, damaged, not of this layout, or holds anything that would run.
+    Raises CheckpointError if the file is missing, damaged, not of this layout, or would execute code.
     """
     if not file.path.is_file():
         raise CheckpointError(f"There is no checkpoint {str(file.path)!r}. Give the path of the authors' *.pth.tar.")
@@ -78,10 +78,10 @@ def _head_at(file: AuthorsFile, written_ns: int) -> Head:
 
 
 def load_authors(file: AuthorsFile) -> Loaded:
-    """The backbone in a checkpoint, with its classifier of however many classes; digest and preprocessing of `file`.
+    """The backbone in a checkpoint, with a classifier of any number of classes; digest and preprocessing of `file`.
 
-    Raises CheckpointError where tensors are missing, left over or of another shape, naming some of them, and
-    HeadMismatchError where the head in the file reads embeddings of another size.
+    Raises CheckpointError if tensors are missing, left over or of another shape, naming some of them, and
+    HeadMismatchError if the head in the file reads embeddings of another size.
     """
     contents = read(file.path)
     network = _network(contents, file.path)
@@ -97,15 +97,15 @@ def load_authors(file: AuthorsFile) -> Loaded:
 
 
 def read(path: Path) -> Contents:
-    """Read a checkpoint with torch's unpickler that knows tensors, plain values and `HARMLESS`, and nothing else."""
+    """Read a checkpoint with torch's restricted unpickler: tensors, plain values and `HARMLESS` only."""
     try:
         with torch.serialization.safe_globals(HARMLESS):
-            # Mapped, a file of a gigabyte costs only the tensors that are looked at.
+            # Memory-mapped: only the tensors that are used are read from a file of a gigabyte.
             checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except DAMAGE as error:
         why = str(error).partition("\n")[0]
         raise CheckpointError(
-            f"{str(path)!r} cannot be read as a checkpoint of the authors ({why}). Download it again where it was cut "
+            f"{str(path)!r} cannot be read as a checkpoint of the authors ({why}). Download it again if it was cut "
             f"off; nothing but tensors and plain values is read from such a file."
         ) from error
     return _split(checkpoint, path)
@@ -117,7 +117,7 @@ def _split(checkpoint: object, path: Path) -> Contents:
     arch = record.get("arch")
     if state is None or not isinstance(arch, str):
         raise CheckpointError(
-            f"{str(path)!r} has no `arch` and `state_dict`, so it is no checkpoint of the authors. "
+            f"{str(path)!r} has no `arch` and `state_dict`, so it is not a checkpoint of the authors. "
             f"Give a file written by their train.py, a .safetensors head, or weights of your own as BACKBONE:PATH."
         )
     tensors = {str(name).removeprefix(WRAPPED): value for name, value in state.items()}
@@ -160,7 +160,7 @@ def _array(tensor: Tensor, path: Path) -> np.ndarray[Any, np.dtype[np.float32]]:
 def _check_names(
     tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor | None], path: Path, *, prefix: str = BACKBONE
 ) -> None:
-    """Raise CheckpointError, naming some, where names are missing or left over, or shapes differ where told."""
+    """Raise CheckpointError, naming some, if tensors are missing, left over or of another shape than `expected`."""
     wrong = {
         "lacks": [prefix + name for name in expected if name not in tensors],
         "has left over": [prefix + name for name in tensors if name not in expected],
@@ -207,9 +207,9 @@ State = Mapping[str, Tensor]
 
 
 def load_finetuned(weights: FinetunedWeights) -> Loaded:
-    """The backbone in a checkpoint, with its classifier of however many classes, or without one.
+    """The backbone in a checkpoint, with a classifier of any number of classes, or without one.
 
-    Raises CheckpointError where the file is damaged, or tensors are missing, left over or of another shape, with their
+    Raises CheckpointError if the file is damaged, or tensors are missing, left over or of another shape, with their
     names and count; ModelError for a name that timm does not know.
     """
     state = read_state(weights.path)
@@ -231,7 +231,7 @@ def load_finetuned(weights: FinetunedWeights) -> Loaded:
 
 
 def read_state(path: Path) -> State:
-    """The tensors of a checkpoint by their names there. Raises CheckpointError where it is none, or would run code."""
+    """The tensors of a checkpoint by name. Raises CheckpointError if it is not one, or would execute code."""
     if path.suffix == ".safetensors":
         return _of_safetensors(path)
     try:
@@ -263,7 +263,7 @@ def _of_safetensors(path: Path) -> State:
 
 
 def unwrapped(state: State, expected: Mapping[str, Any]) -> State:
-    """The state under those prefixes of `WRAPPERS` that bring the most names to what is `expected`."""
+    """The state without those prefixes of `WRAPPERS` whose removal gives the most `expected` names."""
     best, most = state, sum(name in expected for name in state)
     while True:
         shorter = [_without(prefix, state) for prefix in WRAPPERS if any(name.startswith(prefix) for name in state)]

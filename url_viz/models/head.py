@@ -1,7 +1,7 @@
-"""The head: the small network that turns an embedding into an uncertainty, its file, and its forward pass in numpy.
+"""The uncertainty head (embedding to uncertainty) in numpy, and its safetensors file.
 
 METHOD: Pretrained Visual Uncertainties, arXiv 2402.16569: Linear, LeakyReLU (slope .01), …, Linear to one, Softplus,
-plus 1e-6, times a scaler. The torch twin that is trained lives in `head_module`; a test holds the two together.
+plus 1e-6, times a scaler. `head_module` has the torch version for training; a test compares the two.
 """
 
 import hashlib
@@ -30,10 +30,10 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class HeadProvenance:
-    """Where a head comes from.
+    """The origin of a head.
 
-    `weights_digest` names the exact backbone weights it was trained on ("" where unknown); `recipe` and `metrics` are
-    what the training run recorded of itself.
+    `weights_digest` names the exact backbone weights it was trained on ("" if unknown); `recipe` and `metrics` are
+    what the training run recorded.
     """
 
     backbone: str
@@ -83,7 +83,7 @@ class Head:
         """Uncertainty (N,) float32, higher = less to be trusted, of embeddings (N, D).
 
         The embeddings are rounded to float16 first, as the store keeps them, so that live and re-scored values agree.
-        Raises HeadMismatchError where D is not this head's.
+        Raises HeadMismatchError if D is not this head's.
         """
         if embedding.ndim != 2 or embedding.shape[1] != self.embedding_size:
             raise HeadMismatchError(
@@ -132,19 +132,19 @@ def save_head(head: Head, path: Path) -> None:
 
 
 def load_head(path: Path) -> Head:
-    """Read a head from the safetensors file `path`. Raises CheckpointError where the file is not one."""
+    """Read a head from the safetensors file `path`. Raises CheckpointError if the file is not one."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="numpy") as file:
             about = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (OSError, SafetensorError, ValueError, TypeError) as error:  # TypeError: numbers that numpy has no kind for
+    except (OSError, SafetensorError, ValueError, TypeError) as error:  # TypeError: a dtype that numpy lacks
         raise CheckpointError(
             f"Cannot read the head {path}: {error}. Give a file written by training.train."
         ) from error
     if about.get("format") != FORMAT:
-        raise CheckpointError(f"{path} is a safetensors file but no head (its format is {about.get('format')!r}).")
+        raise CheckpointError(f"{path} is a safetensors file but not a head (its format is {about.get('format')!r}).")
     return _head_from(tensors, about, path)
 
 
@@ -170,7 +170,7 @@ def _head_from(tensors: Mapping[str, Array], about: Mapping[str, str], path: Pat
             layer_norm=bool(json.loads(about.get("layer_norm", "false"))),
             scaler=scaler,
         )
-        if about.get("digest", head.digest) != head.digest:  # heads of before have none
+        if about.get("digest", head.digest) != head.digest:  # older heads have none
             raise ValueError("its weights are not as they were written")
         return head
     except (KeyError, ValueError, IndexError, RecursionError) as error:
@@ -180,5 +180,5 @@ def _head_from(tensors: Mapping[str, Array], about: Mapping[str, str], path: Pat
 def _record(text: str) -> dict[str, object]:
     record = json.loads(text)
     if not isinstance(record, dict):
-        raise ValueError(f"{text[:40]!r} where a record is due")
+        raise ValueError(f"{text[:40]!r} instead of a record")
     return record

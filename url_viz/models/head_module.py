@@ -1,4 +1,4 @@
-"""The head as a torch module: what training optimises, and its way to and from the file format."""
+"""The uncertainty head as a torch module for training, and its conversion to and from `Head`."""
 
 from itertools import pairwise
 
@@ -51,7 +51,7 @@ class HeadModule(nn.Module):
 
     @classmethod
     def from_head(cls, head: Head) -> "HeadModule":
-        """A module with the weights of `head` (its scaler is folded nowhere: training starts from scaler 1)."""
+        """A module with the weights of `head`; its scaler is dropped, training starts from scaler 1."""
         module = cls(
             head.embedding_size,
             width=int(head.weights[0].shape[0]),

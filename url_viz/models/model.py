@@ -1,4 +1,4 @@
-"""A model: backbone, classifier, head and preprocessing as one thing that reads pictures."""
+"""Models (backbone, classifier, head, preprocessing): name resolution, loading, and prediction on pictures."""
 
 import hashlib
 import json
@@ -38,18 +38,18 @@ if TYPE_CHECKING:
 
 BATCH = 64
 LARGEST = float(np.finfo(np.float16).max)
-"""Embeddings are stored in float16, which goes no further."""
+"""The largest float16: embeddings are stored in float16."""
 _NOT_FINITE = "the model gives no finite embedding of it, or no finite uncertainty"
 GIVEN = "own:"
-"""How the name of embeddings begins that the user brought from elsewhere."""
+"""Prefix of the names of embeddings that the user brought."""
 
 
 @dataclass(frozen=True)
 class ModelSource:
-    """What a model is made of, told from its name alone, without loading it: `weights` None is the backbone's own.
+    """The parts of a model, resolved from its name without loading it; `weights` None means timm's own.
 
-    `authors` says that the weights are in a checkpoint of the authors, and how pictures are prepared for it;
-    `finetuned` that they are a user's.
+    `authors` is set if the weights are in a checkpoint of the authors, with its preprocessing; `finetuned` if they
+    are a user's.
     """
 
     name: str
@@ -61,19 +61,19 @@ class ModelSource:
 
     @property
     def weights_digest(self) -> str | None:
-        """The digest of the exact weights, where the name tells them: by the head, or the user's own file."""
+        """The digest of the exact weights, if known from the head or the user's file."""
         if self.finetuned is not None:
             return self.finetuned.digest
         return self.head.provenance.weights_digest if self.head else None
 
     @property
     def is_given(self) -> bool:
-        """Whether these are embeddings that the user brought: there is nothing that could read a new picture."""
+        """Whether these are embeddings that the user brought: no model can embed a new picture."""
         return self.backbone.startswith(GIVEN)
 
     @property
     def title(self) -> str:
-        """The name for people: a checkpoint's file name without its folders, a run's folder where it says more."""
+        """The name for people: a checkpoint's file name, or its folder if the file is just `head`."""
         return title_of(self.name)
 
 
@@ -91,7 +91,7 @@ def title_of(name: str) -> str:
 
 @dataclass(frozen=True)
 class EmbeddingSpace:
-    """All that changes an embedding: two pictures' embeddings compare only within one space."""
+    """Everything that affects an embedding: embeddings are comparable only within one space."""
 
     backbone: str
     weights_digest: str
@@ -112,10 +112,10 @@ class EmbeddingSpace:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of N files, in their order; rows of files that failed are nan and named in `failures`.
+    """The outputs for N files, in their order; rows of files that failed are nan and named in `failures`.
 
     `embedding` (N, D) float32, `uncertainty` (N,) (nan without a head), `entropy` (N,) in nats, `failures` pairs paths
-    with reasons. `ok` (N,) are the rows without a failure: their embeddings are finite, and uncertainties of a head.
+    with reasons. `ok` (N,) marks rows without a failure: embedding and, with a head, uncertainty are finite.
     """
 
     embedding: NDArray[np.float32]
@@ -126,7 +126,7 @@ class Prediction:
 
 
 class Model:
-    """A backbone that runs, with its head where it has one. Made by `load_model`."""
+    """A running backbone with its head if it has one. Made by `load_model`."""
 
     def __init__(self, source: ModelSource, space: EmbeddingSpace, runtime: Runtime) -> None:
         _check_fit(source, space)
@@ -143,7 +143,7 @@ class Model:
     def __call__(self, pixels: Any) -> tuple[Any, Any, Any]:
         """Normalised pixels (B, 3, H, W) → logits (B, C), uncertainty (B,), embedding (B, D), in the authors' order.
 
-        Tensors in, tensors out; arrays in, arrays out. Uncertainty is nan where the model has no head.
+        Tensors in, tensors out; arrays in, arrays out. Uncertainty is nan if the model has no head.
         """
         is_tensor = "torch" in sys.modules and isinstance(pixels, sys.modules["torch"].Tensor)
         array = np.ascontiguousarray(pixels.detach().cpu() if is_tensor else pixels, dtype=np.float32)
@@ -159,7 +159,7 @@ class Model:
         return self.runtime.run(crops)
 
     def uncertainty(self, embedding: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Uncertainty (N,) of embeddings (N, D), higher = less to be trusted; nan where the model has no head."""
+        """Uncertainty (N,) of embeddings (N, D), higher = less to be trusted; nan if the model has no head."""
         if self.head is None:
             return np.full(len(embedding), np.nan, np.float32)
         return self.head(embedding)
@@ -167,7 +167,7 @@ class Model:
     def as_stored(self, embedding: NDArray[np.floating]) -> NDArray[np.float16]:
         """Embeddings (B, D) in float16, as a store keeps them.
 
-        Raises ModelError where one is not finite, or leaves float16: neighbours and map could not be made of it.
+        Raises ModelError if one is not finite, or exceeds float16: neighbours and map could not be computed.
         """
         with np.errstate(over="ignore"):
             stored = embedding.astype(np.float16)
@@ -226,7 +226,7 @@ class Model:
 
 
 def resolve(name: str | Path) -> ModelSource:
-    """Tell what a model is made of from its name (zoo or timm) or the path of its checkpoint, without loading it."""
+    """Resolve a model's name (zoo or timm) or the path of its checkpoint to its parts, without loading it."""
     text = str(name)
     finetuned = FinetunedWeights.named(text)
     if finetuned is not None:
@@ -258,7 +258,7 @@ def _of_authors(file: AuthorsFile) -> ModelSource:
 
 
 def backbone_weights_of(head: Path) -> Path:
-    """Where a finetuned backbone lies that belongs to the head file `head`."""
+    """The path of the finetuned backbone that belongs to the head file `head`."""
     return head.with_name(head.name.removesuffix(".safetensors") + ".backbone.safetensors")
 
 
@@ -275,14 +275,14 @@ def load_model(
     `device`: auto, cuda, cpu (OpenVINO) or mps; `precision`: fast (bf16) or exact (float32). A backbone prepared
     once for a CPU is kept in the workspace and opens without torch. `preprocessing` is for the authors' files alone:
     authors (what their heads saw, the default) or timm; a name that ends in `@timm` says the same.
-    Raises ModelError and its kin.
+    Raises ModelError or a subclass.
     """
     if precision not in PRECISIONS:
         raise ModelError(f"No precision {precision!r}. Choose one of: {', '.join(PRECISIONS)}.")
     source = resolve(name if preprocessing is None else _prepared_as(str(name), preprocessing))
     if source.is_given:
         raise ModelError(
-            f"{source.name!r} are embeddings from a file: no model made them here, so no new picture can be embedded. "
+            f"{source.name!r} are embeddings from a file: there is no model to embed a new picture. "
             f"Search with a picture of the set, choose a model, or give a file that has the new pictures too "
             f"(python -m url_viz embed FOLDER --embeddings FILE)."
         )
@@ -301,12 +301,12 @@ def _prepared_as(name: str, preset: Preset) -> str:
 
 
 def with_head(model: Model, source: ModelSource) -> Model:
-    """The same running backbone under another head; raises HeadMismatchError where it was made for another backbone."""
+    """The same running backbone with another head; raises HeadMismatchError if the head is for another backbone."""
     return Model(source, model.space, model.runtime)
 
 
 def load_source(source: ModelSource) -> "Loaded":
-    """The backbone of a model in torch, wherever its weights lie."""
+    """The backbone of a model in torch, from the weights that `source` names."""
     if source.finetuned is not None:
         from url_viz.models.checkpoints import load_finetuned
 
@@ -336,7 +336,7 @@ def _on_cpu(source: ModelSource, precision: Precision, workspace: Workspace) -> 
         try:
             runtime = OpenVinoRuntime(folder, prepared[1], precision=precision)
             return Model(source, EmbeddingSpace(source.backbone, *prepared, precision), runtime)
-        except RuntimeError:  # what was prepared is damaged in a way that only OpenVINO finds: prepare it again
+        except RuntimeError:  # damage in the prepared graph that only OpenVINO detects: prepare it again
             shutil.rmtree(folder, ignore_errors=True)
     loaded = load_source(source)
     try:
@@ -350,7 +350,7 @@ def _on_cpu(source: ModelSource, precision: Precision, workspace: Workspace) -> 
 
 
 def _prepared_name(source: ModelSource) -> str:
-    """The folder of a prepared backbone: its name, and the digest of its weights file where there is one."""
+    """The folder of a prepared backbone: its name, and the digest of its weights file if there is one."""
     safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in source.backbone)
     if source.authors is not None:
         return f"{safe}-{source.authors.digest}"

@@ -1,4 +1,4 @@
-"""The names of models: which backbones come with weights on this machine, and which heads are shipped for them."""
+"""Model names: backbones with packaged weights, shipped heads, and names of checkpoint files."""
 
 import hashlib
 import importlib.util
@@ -15,7 +15,7 @@ from url_viz.workspace import Workspace
 DEFAULT = "tf_efficientnet_lite0"
 HEADS = Path(__file__).parent / "heads"
 FINETUNED_MARK = "own-"
-"""How the digest of weights begins that a user finetuned."""
+"""Prefix of the digest of weights that a user finetuned."""
 
 _HALF = (0.5, 0.5, 0.5)
 
@@ -32,7 +32,7 @@ class PackagedBackbone:
     about: str
 
     def weights(self) -> Path:
-        """The weights file; raises WeightsUnavailableError naming the package where it is not installed."""
+        """The weights file; raises WeightsUnavailableError naming the package if it is not installed."""
         spec = importlib.util.find_spec(self.module)
         if spec is None or not spec.submodule_search_locations:
             raise WeightsUnavailableError(
@@ -78,7 +78,7 @@ def shipped_head(name: str) -> Path | None:
 
 
 def file_digest(path: Path) -> str:
-    """16 hexadecimal digits made from a weights file's bytes; read again only where the file was written again."""
+    """16 hexadecimal digits made from a weights file's bytes; read again only if the file was written again."""
     status = path.stat()
     return _digest_of_bytes(path, status.st_size, status.st_mtime_ns)
 
@@ -95,10 +95,10 @@ AUTHORS_SUFFIXES = (".pth.tar", ".pth", ".pt")
 
 @dataclass(frozen=True)
 class AuthorsFile:
-    """A checkpoint of the authors, named by its path, and the preprocessing to read pictures with.
+    """A checkpoint of the authors, named by its path, and the preprocessing to use.
 
     Their trainer (`mkirchhof/url`) fell back to ImageNet statistics and crop .875 for every backbone, so `authors` is
-    what their heads saw; `timm` is the backbone's own data sheet, asked for by `@timm` after the path.
+    what their heads saw; `timm` is the backbone's data config, requested by `@timm` after the path.
     """
 
     path: Path
@@ -106,7 +106,7 @@ class AuthorsFile:
 
     @classmethod
     def named(cls, name: str) -> "AuthorsFile | None":
-        """Tell such a file by its name, `FILE.pth.tar` or `FILE.pth.tar@timm`; None for any other name."""
+        """Parse a name `FILE.pth.tar` or `FILE.pth.tar@timm`; None for any other name."""
         path, mark, preset = name.rpartition("@")
         if not mark or not path.endswith(AUTHORS_SUFFIXES):
             return cls(Path(name).expanduser()) if name.endswith(AUTHORS_SUFFIXES) else None
@@ -116,12 +116,12 @@ class AuthorsFile:
 
     @property
     def name(self) -> str:
-        """What names this file and its preprocessing wherever a model is named."""
+        """The model name of this file and its preprocessing."""
         return str(self.path) if self.preset == "authors" else f"{self.path}@{self.preset}"
 
     @property
     def digest(self) -> str:
-        """The file's digest, marked where the preprocessing is not the authors': each has embeddings of its own."""
+        """The file's digest, with a suffix if the preprocessing is not the authors': embeddings differ."""
         digest = file_digest(self.path)
         return digest if self.preset == "authors" else f"{digest}-{self.preset}"
 
@@ -135,8 +135,8 @@ _SCHEMES = frozenset({"hf-hub", "hf_hub", "local-dir", "own", "http", "https", "
 class FinetunedWeights:
     """Weights of a timm backbone that a user finetuned, named `BACKBONE:PATH`.
 
-    Pictures are prepared as timm's data sheet of the backbone says; `@authors` behind the path takes ImageNet
-    statistics and a crop of .875 instead, whatever the backbone.
+    Pictures are preprocessed by timm's data config of the backbone; `@authors` after the path selects ImageNet
+    statistics and a crop of .875 instead.
     """
 
     backbone: str
@@ -145,7 +145,7 @@ class FinetunedWeights:
 
     @classmethod
     def named(cls, name: str) -> "FinetunedWeights | None":
-        """Tell such weights by their name; None for any other name. Raises ModelError for an unknown preprocessing."""
+        """Parse a name `BACKBONE:PATH`; None for any other name. Raises ModelError for an unknown preprocessing."""
         match = _FINETUNED_NAME.fullmatch(name)
         if match is None or match["backbone"] in _SCHEMES or not match["path"].endswith(FINETUNED_SUFFIXES):
             return None
@@ -157,12 +157,12 @@ class FinetunedWeights:
 
     @property
     def name(self) -> str:
-        """What names these weights wherever a model is named."""
+        """The model name of these weights."""
         return f"{self.backbone}:{self.path}" + ("" if self.preset == "timm" else f"@{self.preset}")
 
     @property
     def digest(self) -> str:
-        """The file's digest, marked as a user's, so that the backbone's plain name never means these weights."""
+        """The file's digest, with a prefix, so that the backbone's plain name never means these weights."""
         return f"{FINETUNED_MARK}{file_digest(self.path)}" + ("" if self.preset == "timm" else f"-{self.preset}")
 
 

@@ -1,4 +1,4 @@
-"""What runs a backbone: one interface, whether OpenVINO, torch on a GPU or torch on a CPU stands behind it."""
+"""The runtime interface of a backbone (OpenVINO or torch, CPU or GPU), and the choice of device."""
 
 import ctypes
 import sys
@@ -17,7 +17,7 @@ DEVICES = ("auto", "cuda", "cpu", "mps")
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a backbone says of a batch: `logits` (B, C) and `embedding` (B, D), float32."""
+    """The outputs of a backbone for a batch: `logits` (B, C) and `embedding` (B, D), float32."""
 
     logits: NDArray[np.float32]
     embedding: NDArray[np.float32]
@@ -27,7 +27,7 @@ class Outputs:
 
     @property
     def entropy(self) -> NDArray[np.float32]:
-        """Entropy (B,) of the softmax over the classes, in nats; nan where the model has no classifier."""
+        """Entropy (B,) of the softmax over the classes, in nats; nan if the model has no classifier."""
         if self.logits.shape[1] == 0:
             return np.full(len(self.embedding), np.nan, np.float32)
         shifted = self.logits.astype(np.float64) - self.logits.max(axis=1, keepdims=True)
@@ -40,7 +40,7 @@ class Runtime(Protocol):
 
     @property
     def device(self) -> str:
-        """Where it runs, in words for the person who asks."""
+        """The device in words, for the user."""
 
     def run(self, crops: NDArray[np.uint8]) -> Outputs:
         """Normalise and run a batch of crops."""
@@ -55,9 +55,9 @@ def joined(parts: list[Outputs]) -> Outputs:
 
 
 def choose_device(asked: str) -> str:
-    """`auto` → `cuda` where an NVIDIA driver has a device and torch can use it, else `cpu`; others are checked.
+    """`auto` → `cuda` if an NVIDIA driver has a device and torch can use it, else `cpu`; others are checked.
 
-    A CPU-only machine is told apart by its driver, so that torch need not be imported there.
+    A CPU-only machine is recognised by its driver, so that torch need not be imported.
     """
     if asked not in DEVICES:
         raise ModelError(f"No device {asked!r}. Choose one of: {', '.join(DEVICES)}.")

@@ -1,4 +1,4 @@
-"""Run a backbone with OpenVINO on a CPU, faster than torch there, and without a word to anybody outside."""
+"""OpenVINO runtime for a backbone on a CPU, faster than torch, without telemetry."""
 
 import importlib
 import os
@@ -35,13 +35,13 @@ def openvino() -> ModuleType:
 
 
 def convert(loaded: "Loaded", folder: Path) -> None:
-    """Write a backbone as an OpenVINO graph, with what must be known of it, into `folder`: whole or not at all."""
+    """Write a backbone as an OpenVINO graph, with its metadata, into `folder`: whole or not at all."""
     import torch
 
     ov = openvino()
     folder.parent.mkdir(parents=True, exist_ok=True)
     size_px = loaded.preprocessing.size_px
-    with warnings.catch_warnings():  # how OpenVINO traces a network is not the user's to mend
+    with warnings.catch_warnings():  # warnings of OpenVINO's tracer do not concern the user
         warnings.simplefilter("ignore")
         graph = ov.convert_model(loaded.backbone, example_input=torch.zeros(2, 3, size_px, size_px))
     graph.reshape([-1, 3, size_px, size_px])
@@ -66,7 +66,7 @@ def convert(loaded: "Loaded", folder: Path) -> None:
 
 
 def converted(folder: Path) -> tuple[str, Preprocessing] | None:
-    """Weights digest and preprocessing of the graph in `folder`; None where there is none, or a damaged one."""
+    """Weights digest and preprocessing of the graph in `folder`; None if it is missing or damaged."""
     try:
         about = unsealed((folder / ABOUT).read_bytes())
         if any((folder / name).stat().st_size != about["size_bytes"][name] for name in (GRAPH, WEIGHTS)):
@@ -81,18 +81,18 @@ def converted(folder: Path) -> tuple[str, Preprocessing] | None:
 
 
 def _crc(path: Path) -> int:
-    """The CRC of a file: four times as fast as a digest, and no single flip of a bit leaves it as it was."""
+    """The CRC of a file: four times as fast as a digest, and it detects every single flipped bit."""
     return zlib.crc32(path.read_bytes())
 
 
 def _without_altered(cache: Path) -> dict[str, int]:
-    """Remove what OpenVINO keeps of compiled networks where it is not as it was noted: it compiles these again.
+    """Remove cached compiled networks whose CRC differs from the recorded one: OpenVINO compiles these again.
 
-    Returns the CRCs that were noted of the others, by name.
+    Returns the recorded CRCs of the others, by name.
     """
     try:
         noted = unsealed(_notes(cache).read_bytes())
-    except (OSError, ValueError):  # of before; without a note, it is taken as it is
+    except (OSError, ValueError):  # from an older version, or without a record: accepted
         return {}
     for blob in cache.glob("*.blob"):
         if blob.name in noted and _crc(blob) != noted[blob.name]:
@@ -102,7 +102,7 @@ def _without_altered(cache: Path) -> dict[str, int]:
 
 
 def _note_compiled(cache: Path, known: dict[str, int]) -> None:
-    """Note the CRC of every compiled network in the cache, beside it, where one is there that is not `known`."""
+    """Record the CRC of every compiled network next to the cache, if it has one that is not `known`."""
     blobs = list(cache.glob("*.blob"))
     if any(blob.name not in known for blob in blobs):
         with suppress(OSError), replaced(_notes(cache)) as temporary:
@@ -125,7 +125,7 @@ class OpenVinoRuntime:
 
     @property
     def device(self) -> str:
-        """Where it runs."""
+        """The device in words."""
         return "cpu (OpenVINO)"
 
     def run(self, crops: NDArray[np.uint8]) -> Outputs:
@@ -145,7 +145,7 @@ class OpenVinoRuntime:
         if takes_crops:
             graph = self._with_normalisation(ov, graph)
         cache = self._folder / f"compiled-{self._precision}"
-        # OpenVINO takes what it compiled for one precision for the other, and a ViT then gives nan or dies.
+        # OpenVINO would load what it compiled for the other precision, and a ViT then gives nan or crashes.
         options = {
             "INFERENCE_PRECISION_HINT": "bf16" if self._precision == "fast" else "f32",
             "PERFORMANCE_HINT": "LATENCY",

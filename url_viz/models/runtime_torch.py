@@ -1,4 +1,4 @@
-"""Run a backbone with torch: bf16 and channels_last on a GPU, float32 where asked; a batch too large is halved."""
+"""Torch runtime for a backbone: bf16 and channels_last on a GPU, or float32; halves a batch that is too large."""
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ class TorchRuntime:
 
     @property
     def device(self) -> str:
-        """Where it runs: `cuda (NVIDIA …)`, `cpu` or `mps`."""
+        """The device in words: `cuda (NVIDIA …)`, `cpu` or `mps`."""
         if self._device.type == "cuda":
             return f"cuda ({torch.cuda.get_device_name(self._device)})"
         return self._device.type

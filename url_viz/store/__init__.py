@@ -1,1 +1,1 @@
-"""What is kept of an image set: tables in LanceDB, decisions in SQLite, what a user brings; checked when read."""
+"""Storage of image sets: tables in LanceDB, decisions in SQLite, user columns in Parquet; checked when read."""

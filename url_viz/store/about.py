@@ -1,4 +1,4 @@
-"""What is known of an image set besides its rows: its folder, name and spaces, kept in set.json."""
+"""The metadata of an image set (folder, name, embedding spaces) in set.json, and the lookup of known sets."""
 
 import os
 import shlex
@@ -19,10 +19,10 @@ from url_viz.workspace import SetPaths, Workspace, set_id_of
 
 @dataclass(frozen=True)
 class About:
-    """What is known of an image set besides its rows: where its pictures lie, and the spaces it was read in.
+    """The metadata of an image set: the folder of its pictures, and the spaces it was embedded in.
 
-    `name` is what its owner called it ("" for nothing); `skipped` counts, by extension, the files of the folder that
-    the last scan passed over as no pictures.
+    `name` is the user's name for it ("" for none); `skipped` counts, by extension, the files of the folder that the
+    last scan ignored.
     """
 
     root: Path
@@ -32,11 +32,11 @@ class About:
 
     @property
     def title(self) -> str:
-        """What the image set is called: by its name, else by the end of its folder's path."""
+        """Its name, else the last two parts of its folder's path."""
         return self.name or f"{self.root.parent.name}/{self.root.name}"
 
     def space(self, backbone: str, *, weights_digest: str | None = None) -> EmbeddingSpace | None:
-        """The latest space of this backbone and these weights; where they are not told, of any but a user's own."""
+        """The latest space of this backbone and these weights; without `weights_digest`, of any but finetuned ones."""
         for space in reversed(self.spaces):
             fits = weights_digest == space.weights_digest if weights_digest else not space.is_finetuned
             if space.backbone == backbone and fits:
@@ -45,13 +45,15 @@ class About:
 
 
 def find_set(root: Path, workspace: Workspace) -> str:
-    """The id of the image set of the folder `root`: a known one that lies there, else the id a new one gets."""
-    resolved = Path(os.path.realpath(root.expanduser()))  # which says nothing of loops and endless names
+    """The id of the image set of the folder `root`: of a known one, else the id for a new one."""
+    resolved = Path(
+        os.path.realpath(root.expanduser())
+    )  # unlike Path.resolve, it raises nothing for loops and endless names
     known = dict(known_sets(workspace))
     for set_id, about in known.items():
         if about.root == resolved:
             return set_id
-    # An image set whose folder was moved keeps its id, which is made from where the folder lay: that name is taken.
+    # An image set whose folder was moved keeps its id, which comes from the old path: that id is taken.
     return next(set_id for set_id in map(partial(set_id_of, resolved), count()) if set_id not in known)
 
 
@@ -59,15 +61,15 @@ def known_sets(workspace: Workspace) -> list[tuple[str, About]]:
     """Every image set of the workspace, by id."""
     sets = []
     for folder in sorted(workspace.sets.glob("*")):
-        with suppress(WorkspaceError, ImageSetError):  # a stray folder is no image set
+        with suppress(WorkspaceError, ImageSetError):  # a stray folder is not an image set
             sets.append((folder.name, read_about(workspace.set_paths(folder.name))))
     return sets
 
 
 def read_about(paths: SetPaths) -> About:
-    """Read an image set's label, or the copy beside it where that is damaged.
+    """Read an image set's set.json, or its copy if that is damaged.
 
-    Raises ImageSetError where there is none, DamageError where both are damaged.
+    Raises ImageSetError if it does not exist, DamageError if both are damaged.
     """
     try:
         return _about_in(paths.about)
@@ -82,7 +84,7 @@ def read_about(paths: SetPaths) -> About:
 
 
 def label_is_whole(paths: SetPaths) -> bool:
-    """Whether an image set's label can be read without its copy."""
+    """Whether an image set's set.json can be read without its copy."""
     try:
         _about_in(paths.about)
     except DamageError:
@@ -115,7 +117,7 @@ def _space(record: dict[str, Any]) -> EmbeddingSpace:
 
 
 def write_about(paths: SetPaths, about: About) -> None:
-    """Write an image set's label, and its copy; only the holder of the set's lock may."""
+    """Write an image set's set.json and its copy; only for the holder of the set's lock."""
     spaces = [
         {
             "backbone": s.backbone,
@@ -132,12 +134,12 @@ def write_about(paths: SetPaths, about: About) -> None:
 
 
 def embed_command(folder: str | Path, *options: str) -> str:
-    """The command that reads a folder, as an error names it."""
+    """The command that embeds a folder, for error messages."""
     return f"`python -m url_viz embed {shlex.join((str(folder), *options))}`"
 
 
 def read_before(folder: str | Path, home: Workspace) -> str:
-    """The id of the image set of a folder. Raises ImageSetError where it was never read."""
+    """The id of the image set of a folder. Raises ImageSetError if it was never read."""
     set_id = find_set(Path(folder), home)
     if not home.set_paths(set_id).about.exists():
         raise ImageSetError(

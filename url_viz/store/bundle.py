@@ -1,4 +1,4 @@
-"""An image set as one file, to carry it to another machine: packing it, and unpacking what may be hostile."""
+"""Packing an image set into one tar file for another machine, and unpacking files that may be hostile."""
 
 import errno
 import io
@@ -30,15 +30,15 @@ FORMAT = "url-viz image set"
 FORMAT_VERSION = 1
 MOST_FILES = 200_000
 _LEFT_OUT = (".lock", "-wal", "-shm", "-journal")
-"""Locks say nothing elsewhere; what SQLite has beside a database is in the copy that is made of it."""
+"""Locks mean nothing elsewhere; SQLite's journals are already part of the packed copy of the database."""
 _MADE_HERE = ("decisions.json", "decisions.copy.db")
-"""What stands beside the decisions is made anew on the other machine: it belongs to the file at one moment."""
+"""Record and copy of the decisions are made again on the other machine."""
 
 
 def pack(folder: str | Path, out: str | Path, *, workspace: str | Path | None = None) -> int:
-    """Write all that the workspace keeps of a folder, pictures left out, into the tar file `out`; returns its bytes.
+    """Write everything stored for a folder, except the pictures, into the tar file `out`; returns its size in bytes.
 
-    Raises ImageSetError where the folder was never read, FolderError where `out` exists or cannot be written,
+    Raises ImageSetError if the folder was never read, FolderError if `out` exists or cannot be written,
     WorkspaceError while the folder is being read.
     """
     home = Workspace.at(workspace)
@@ -60,11 +60,11 @@ def pack(folder: str | Path, out: str | Path, *, workspace: str | Path | None = 
 
 
 def unpack(file: str | Path, *, root: str | Path, workspace: str | Path | None = None) -> Agreement:
-    """Take in an image set that `pack` wrote; its pictures lie in the folder `root` on this machine.
+    """Import an image set that `pack` wrote; its pictures are in the folder `root` on this machine.
 
-    Nothing is written where a name leads out of the archive, and the image set appears whole or not at all. Raises
-    FolderError where the file is no such archive, or `root` holds other pictures; ImageSetError where `root` was read
-    already, or what is kept of it is damaged; WorkspaceError while it is being read.
+    Nothing is written if a name leads out of the archive, and the image set appears whole or not at all. Raises
+    FolderError if the file is not such an archive, or `root` holds other pictures; ImageSetError if `root` was read
+    already, or its stored data are damaged; WorkspaceError while it is being read.
     """
     home = Workspace.at(workspace)
     here = Path(root).expanduser().resolve()
@@ -83,7 +83,7 @@ def unpack(file: str | Path, *, root: str | Path, workspace: str | Path | None =
 
 
 def _refuse_kept(root: Path, home: Workspace) -> SetPaths:
-    """Where the image set of `root` goes. Raises ImageSetError where something is kept there that may be missed."""
+    """The paths for the image set of `root`. Raises ImageSetError if there is stored data that must not be lost."""
     set_id = find_set(root, home)
     paths = home.set_paths(set_id)
     if set_id in dict(known_sets(home)):
@@ -99,15 +99,15 @@ def _refuse_kept(root: Path, home: Workspace) -> SetPaths:
 
 
 def _rename_unpacked(unpacked: Path, root: Path, home: Workspace, *, aside: Path) -> None:
-    """Give an unpacked folder its name, unless somebody began to read `root` meanwhile: unpacking takes its time.
+    """Rename the unpacked folder to its final path. Raises WorkspaceError if another process began to read `root`.
 
-    What is there without a label, of a half-forgotten set, goes `aside`.
+    A folder without set.json there, left by a set that was only half removed, is moved to `aside`.
     """
     final = _refuse_kept(root, home)
     final.folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(final.lock, timeout=0):
-            _refuse_kept(root, home)  # again: it may have been read before the lock was ours
+            _refuse_kept(root, home)  # again: it may have been read before we had the lock
             os.rename(final.folder, aside)
             os.rename(unpacked, final.folder)
     except OSError as error:  # a Timeout is one
@@ -123,8 +123,7 @@ def _rename_unpacked(unpacked: Path, root: Path, home: Workspace, *, aside: Path
 def _whole(target: Path) -> Iterator[IO[bytes]]:
     """A file to write that appears as `target` once it is whole.
 
-    Until then it has no name, where the system can do that: a run that is killed leaves nothing. Elsewhere it has a
-    temporary one.
+    Until then it has no name, if the system supports that, so that a killed run leaves nothing; else a temporary one.
     """
     nameless = _nameless_in(target.parent)
     if nameless is None:
@@ -139,12 +138,12 @@ def _whole(target: Path) -> Iterator[IO[bytes]]:
 
 
 def _nameless_in(folder: Path) -> int | None:
-    """A new file without a name, open for writing; None where the system or the file system has no such thing."""
+    """A new file without a name, open for writing; None if the system or the file system cannot do that."""
     if not hasattr(os, "O_TMPFILE") or not os.path.exists("/proc/self/fd"):
         return None
     try:
         return os.open(folder, os.O_TMPFILE | os.O_WRONLY, 0o666)
-    except OSError:  # what is really wrong with the folder is told by the other way
+    except OSError:  # a real problem with the folder is reported when the named file is made
         return None
 
 
@@ -160,7 +159,7 @@ def _files_of(paths: SetPaths) -> list[Path]:
 
 
 def _add(archive: tarfile.TarFile, file: Path, name: str) -> None:
-    """Add one file; decisions, which others may make meanwhile, as they are at one moment."""
+    """Add one file; decisions as a consistent snapshot, since others may write them meanwhile."""
     if name == "decisions.db":
         _add_bytes_file(archive, name, DecisionLog(file).snapshot())
         return
@@ -173,7 +172,7 @@ def _add_bytes_file(archive: tarfile.TarFile, name: str, data: bytes) -> None:
 
 
 def _member(name: str, size: int) -> tarfile.TarInfo:
-    """A member without its owner, machine or time: none of that is anybody's business elsewhere."""
+    """A tar member without owner or time, which are private."""
     member = tarfile.TarInfo(name)
     member.size = size
     return member
@@ -181,7 +180,7 @@ def _member(name: str, size: int) -> tarfile.TarInfo:
 
 @contextmanager
 def _unpacking(home: Workspace) -> Iterator[Path]:
-    """A folder to unpack into, on the disk of the workspace; one process at a time, which clears what others left."""
+    """A temporary folder to unpack into, on the disk of the workspace; for one process at a time."""
     home.sets.mkdir(parents=True, exist_ok=True)
     folder = home.root / "unpacking"
     with FileLock(home.root / "unpacking.lock"):
@@ -194,20 +193,20 @@ def _unpacking(home: Workspace) -> Iterator[Path]:
 
 
 def _extract(file: Path, target: Path) -> None:
-    """Write the plain files of the archive below `target`; a member of any other kind, or name, refuses the whole."""
+    """Write the plain files of the archive below `target`. Raises FolderError for any other kind of member or path."""
     target.mkdir()
     try:
         with tarfile.open(file, "r:") as archive:
             _check_label(archive, file)
             for number, member in enumerate(archive):
                 if number > MOST_FILES:
-                    raise FolderError(f"{str(file)!r} holds more than {MOST_FILES:,} files: that is no image set.")
+                    raise FolderError(f"{str(file)!r} holds more than {MOST_FILES:,} files: that is not an image set.")
                 if not member.isdir():
                     _write(archive, member, target / _safe(member, file))
     except FileNotFoundError as error:
         raise FolderError(f"There is no file {str(file)!r}. Give one that `python -m url_viz pack` wrote.") from error
     except (tarfile.TarError, EOFError, UnicodeError) as error:
-        raise FolderError(f"{str(file)!r} is damaged or no tar file ({error}). Pack the image set again.") from error
+        raise FolderError(f"{str(file)!r} is damaged or not a tar file ({error}). Pack the image set again.") from error
     if not (target / "set.json").is_file():
         raise FolderError(f"{str(file)!r} is incomplete: it has no set.json. Pack the image set again.")
 
@@ -219,7 +218,7 @@ def _check_label(archive: tarfile.TarFile, file: Path) -> None:
         record = json.loads(label.read(4096)) if label is not None else {}
         version, schema = int(record["format_version"]), int(record["schema_version"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise FolderError(f"{str(file)!r} is no packed image set. Give a file that `pack` wrote.") from error
+        raise FolderError(f"{str(file)!r} is not a packed image set. Give a file that `pack` wrote.") from error
     if record.get("format") != FORMAT or version > FORMAT_VERSION or schema > SCHEMA_VERSION:
         raise WorkspaceError(
             f"{str(file)!r} was packed by a newer version (format {version}, schema {schema}). Update URL-Viz."
@@ -252,7 +251,7 @@ def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> Non
 
 
 def _verify_decisions(paths: SetPaths) -> None:
-    """Note the decisions that were unpacked. Raises DamageError where their file is no such, or holds more."""
+    """Verify and record the unpacked decisions. Raises DamageError if their file is not valid, or holds more."""
     for name in _MADE_HERE:
         (paths.folder / name).unlink(missing_ok=True)
     log = DecisionLog(paths.decisions)
@@ -265,7 +264,7 @@ def _verify_decisions(paths: SetPaths) -> None:
 
 
 def _check_paths(store: Store, file: Path) -> None:
-    """Refuse pictures outside the folder: the app would serve what such a row names."""
+    """Raise FolderError for paths outside the folder: the app would serve these files."""
     for path in store.images(["path"])["path"].to_pylist():
         if path.startswith(b"/") or b".." in path.split(b"/") or b"\0" in path:
             raise FolderError(

@@ -1,13 +1,13 @@
-"""Checksums of table rows: kept in columns of the table itself, and compared wherever the rows are read.
+"""Checksums of table rows, stored in columns of the table and verified when rows are read.
 
-A checksum is a sum, modulo 2^64, of what a row holds: each 64-bit word (or smaller number) times an odd constant of its
-column and place, whether a value is there, and the CRC of bytes and texts. An odd constant has an inverse, so no flip
+A checksum is a sum, modulo 2^64, over a row: each 64-bit word (or smaller number) times an odd constant of its column
+and position, whether a value is present, and the CRC of bytes and texts. An odd constant has an inverse, so no flip
 of a single bit leaves the sum as it was; larger damage passes once in 2^64 (2^32 within one text). It travels with its
 row through merging, compacting and packing, which a checksum of files would not: those write damage down as new.
 
-The column `checksum` is of all columns but those that have one of their own, such as `thumbnail` in
-`thumbnail_checksum`: a large column is checked only where it is read. Tables that were made without such columns, and
-rows where they are null, are of before and are taken as they are.
+The column `checksum` covers all columns except those with a separate one, such as `thumbnail` in
+`thumbnail_checksum`: a large column is verified only when it is read. Tables without such columns, and rows in which
+they are null, come from older versions and are accepted.
 """
 
 import zlib
@@ -24,7 +24,7 @@ from url_viz.store.tables import matrix
 CHECKSUM = "checksum"
 _OWN = "_checksum"
 _NEVER = ("size_bytes", "mtime_ns")
-"""Columns without a checksum: all they decide is whether a file is read again."""
+"""Columns without a checksum: they decide only whether a file is read again."""
 _MASK = (1 << 64) - 1
 
 
@@ -33,15 +33,15 @@ class ChecksumError(ValueError):
 
 
 def with_checksums(schema: pa.Schema, *, apart: Sequence[str] = ()) -> pa.Schema:
-    """The schema with a column for the checksum, and one for each column `apart` that gets its own."""
+    """The schema with a column for the checksum, and a separate one for each column in `apart`."""
     names = [CHECKSUM, *(name + _OWN for name in apart)]
     return pa.schema([*schema, *(pa.field(name, pa.int64()) for name in names)])
 
 
 def covered(names: Sequence[str]) -> dict[str, list[str]]:
-    """By checksum column, the columns that it is of, for a table with the columns `names`: its key comes first.
+    """The columns that each checksum column covers, for a table with the columns `names`; the key comes first.
 
-    A column with a checksum of its own is summed together with the key, so that it cannot change rows.
+    A column with a separate checksum is summed together with the key, so that cells moved to another row are detected.
     """
     apart = {name + _OWN: name for name in names if name + _OWN in names}
     plain = [name for name in names if name not in (CHECKSUM, *apart, *_NEVER)]
@@ -52,7 +52,7 @@ def covered(names: Sequence[str]) -> dict[str, list[str]]:
 
 
 def columns_to_read(schema: pa.Schema, wanted: Sequence[str]) -> list[str]:
-    """The columns that have to be read of a stored table so that those `wanted` can be verified."""
+    """The columns to read from a stored table so that those `wanted` can be verified."""
     checksums = covered(schema.names)
     chosen = [own for own, (_, *others) in checksums.items() if any(name in wanted for name in others)]
     if not chosen and CHECKSUM in checksums:  # the key alone
@@ -62,14 +62,14 @@ def columns_to_read(schema: pa.Schema, wanted: Sequence[str]) -> list[str]:
 
 
 def summed(rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Rows without checksums as a stored table of `schema` takes them: with those that it has columns for."""
+    """Rows with the checksums that a stored table of `schema` has columns for."""
     for own, columns in covered(schema.names).items():
         rows = rows.append_column(own, pa.array(_sums(rows, columns)))
     return rows.select(schema.names).cast(schema)
 
 
 def verified(rows: pa.Table, wanted: Sequence[str]) -> pa.Table:
-    """The columns `wanted` of rows read with `columns_to_read`. Raises ChecksumError where a row is damaged."""
+    """The columns `wanted` of rows read with `columns_to_read`. Raises ChecksumError if a row is damaged."""
     for own, columns in covered(rows.schema.names).items():
         stored = rows[own]
         differ = np.asarray(stored.fill_null(0).to_numpy()) != _sums(rows, columns)
@@ -98,7 +98,7 @@ def _of_column(column: pa.ChunkedArray, name: str) -> NDArray[np.uint64]:
 
 
 def _words(column: pa.ChunkedArray) -> NDArray[np.uint64]:
-    """What a column holds as unsigned words (M, W), 0 where nothing is there."""
+    """The values of a column as unsigned words (M, W), 0 for null."""
     kind = column.type
     if pa.types.is_fixed_size_list(kind):
         return _as_words(matrix(column))
@@ -112,7 +112,7 @@ def _words(column: pa.ChunkedArray) -> NDArray[np.uint64]:
 
 
 def _bytes_of(column: pa.ChunkedArray) -> Iterator[memoryview]:
-    """The bytes of each cell, none for a missing one; views, since thumbnails are most of what a set holds."""
+    """The bytes of each cell, empty for null; views, since thumbnails are the largest part of a set."""
     for chunk in column.cast(pa.large_binary()).fill_null(b"").chunks:
         _, offsets, data = chunk.buffers()
         ends = np.frombuffer(offsets, np.int64)[chunk.offset : chunk.offset + len(chunk) + 1].tolist()
@@ -121,7 +121,7 @@ def _bytes_of(column: pa.ChunkedArray) -> Iterator[memoryview]:
 
 
 def _as_words(array: NDArray[np.generic]) -> NDArray[np.uint64]:
-    """The bits of the rows of an array (M, K), eight bytes a word where they fit, else a word a number."""
+    """The bits of the rows of an array (M, K), eight bytes per word if they fit, else one number per word."""
     rows = np.ascontiguousarray(array)
     size = 8 if rows.shape[1] * rows.itemsize % 8 == 0 else rows.itemsize
     return rows.view(f"u{size}").astype(np.uint64, copy=False)
@@ -129,7 +129,7 @@ def _as_words(array: NDArray[np.generic]) -> NDArray[np.uint64]:
 
 @cache
 def _constants(name: str, count: int) -> NDArray[np.uint64]:
-    """Odd constants (count,) of a column: SplitMix64 counted from the CRC of its name, for every version the same."""
+    """Odd constants (count,) of a column: SplitMix64 seeded with the CRC of its name, the same in every version."""
     start = zlib.crc32(name.encode()) << 32
     return np.array([_mixed(start + position) | 1 for position in range(count)], np.uint64)
 

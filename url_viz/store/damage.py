@@ -1,4 +1,4 @@
-"""What a cut, lost or altered file of a table, and a full or read-only disk, look like, and the sentences for it."""
+"""Translation of LanceDB and disk errors (damaged table, full or read-only disk) into errors for users."""
 
 import errno
 import shutil
@@ -12,7 +12,7 @@ from url_viz.errors import DamageError, WorkspaceError
 from url_viz.workspace import SetPaths
 
 LANCE_ERRORS = (RuntimeError, ValueError, OSError, OverflowError, KeyError, IndexError, pa.ArrowException)
-"""What LanceDB and Arrow raise where they cannot read, or what they read makes no sense; there is no class for it."""
+"""What LanceDB and Arrow raise for unreadable or inconsistent data; there is no common class."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 
@@ -24,20 +24,20 @@ def was_written(table: Path) -> bool:
 
 @contextmanager
 def raising_damage_errors(table: Path) -> Iterator[None]:
-    """Turn what LanceDB raises while `table` is read into a DamageError that says how to mend it."""
+    """Raise a DamageError with the way to repair for whatever LanceDB raises while `table` is read."""
     try:
         yield
     except LANCE_ERRORS as error:
         why = str(error).partition("\n")[0][:200]
         raise DamageError(
             f"The table {table} cannot be read ({why}). Run `python -m url_viz mend FOLDER` on its folder of pictures, "
-            f"then read that again: what is whole stays, what is not is made anew."
+            f"then read that again: what is whole stays, what is not is made again."
         ) from error
 
 
 @contextmanager
 def raising_disk_errors(paths: SetPaths) -> Iterator[None]:
-    """Turn the errors of a disk that is full, or may not be written to, into a WorkspaceError; other errors pass."""
+    """Raise a WorkspaceError for errors of a full or read-only disk; other errors pass."""
     try:
         yield
     except (OSError, RuntimeError) as error:
@@ -48,7 +48,7 @@ def raising_disk_errors(paths: SetPaths) -> Iterator[None]:
 
 
 def disk_error_of(error: BaseException, paths: SetPaths) -> WorkspaceError | None:
-    """What to say of an error that a full, used-up or closed disk raised under an image set; None for any other."""
+    """The error for users if `error` came from a full, over-quota or read-only disk; None for any other."""
     if not isinstance(error, OSError | RuntimeError):
         return None
     folder = paths.folder
@@ -70,5 +70,5 @@ def disk_error_of(error: BaseException, paths: SetPaths) -> WorkspaceError | Non
 
 
 def _is_one_of(numbers: tuple[int, ...], error: Exception) -> bool:
-    """Whether the system said one of these; LanceDB wraps its error, and leaves only the number, in words."""
+    """Whether an OS error has one of these numbers; LanceDB leaves the number only in its message."""
     return getattr(error, "errno", 0) in numbers or any(f"os error {number})" in str(error) for number in numbers)

@@ -1,4 +1,4 @@
-"""The file of an image set's decisions: SQLite, every user's action one batch of changes that can be taken back."""
+"""The SQLite log of decisions on an image set: each action of a user is a batch of changes that can be undone."""
 
 import datetime
 import errno
@@ -23,12 +23,12 @@ from url_viz.store.decision_log_copy import DecisionLogBackup, Record, crc_of
 
 SCHEMA_VERSION = 1
 BUSY_S = 30.0
-"""How long an action waits for another process that writes."""
+"""How long an action waits for another writing process."""
 
 CODES = range(4)
-"""What can be decided of a file, as it is stored: 0 for nothing, then the names in `decisions.DECISIONS`."""
+"""Stored codes of decisions: 0 for none, then the positions in `decisions.DECISIONS` from 1."""
 ABSENT = -1
-"""The code, in a change, of a file of which no row is stored; a row of code 0 says that nothing is decided of it."""
+"""The code, in a change, of a file without a stored row; a row of code 0 is an undecided file."""
 
 Side = Literal["before", "after"]
 
@@ -49,13 +49,13 @@ _TABLES = (
 
 
 _OURS = {*(" ".join(table.split()) for table in _TABLES), "CREATE TABLE sqlite_sequence(name,seq)", ""}
-"""What `sqlite_master` may hold as SQL: ours, and what SQLite adds by itself."""
+"""The SQL allowed in `sqlite_master`: our tables, and what SQLite adds."""
 _MOST_OBJECTS = 20
 
 
 @dataclass(frozen=True)
 class Stored:
-    """What is stored of S files, oldest first: `id` and `content` (S,) int64, `code` (S,) int8, `tags` (S,) texts."""
+    """Stored decisions on S files, oldest first: `id`, `content` (S,) int64, `code` (S,) int8, `tags` (S,) texts."""
 
     id: NDArray[np.int64]
     content: NDArray[np.int64]
@@ -71,7 +71,7 @@ NOTHING_STORED = Stored(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0
 
 @dataclass(frozen=True)
 class DecisionChange:
-    """What one file (`id`, `content`) was given: code and tags, before and after; `ABSENT` where no row is stored."""
+    """The change of one file (`id`, `content`): code and tags before and after; `ABSENT` if no row is stored."""
 
     id: int
     content: int
@@ -83,7 +83,7 @@ class DecisionChange:
 
 @dataclass(frozen=True)
 class LoggedAction:
-    """One action: what it did, in words, and how many pictures it changed."""
+    """One action in the log: what it did, in words, and how many pictures it changed."""
 
     number: int
     did: str
@@ -91,10 +91,10 @@ class LoggedAction:
 
 
 class DecisionLog:
-    """Reads and writes one file; every call is one transaction, so many processes may use it at once.
+    """Reads and writes one database file; every call is one transaction, so many processes may use it at once.
 
-    A plain rollback journal, not a write-ahead log: that one needs memory shared between processes, which folders on
-    a network do not have. `decision_log_copy` tells how damage is found.
+    It uses a rollback journal, not a write-ahead log, which needs shared memory and so fails on network folders.
+    `decision_log_copy` describes how damage is detected.
     """
 
     def __init__(self, path: Path) -> None:
@@ -104,11 +104,11 @@ class DecisionLog:
 
     @contextmanager
     def reading(self) -> Iterator["Transaction | None"]:
-        """A consistent view; None where nothing was ever decided.
+        """A consistent view; None if nothing was ever decided.
 
-        Raises DamageError where the file is damaged, lost or of another image set.
+        Raises DamageError if the file is damaged, lost or of another image set.
         """
-        record = self._backup.record()  # before the file: whoever writes meanwhile makes that newer, not older
+        record = self._backup.record()  # before the file: a concurrent write makes the file newer, not older
         if not self._is_there():
             yield None
             return
@@ -118,9 +118,9 @@ class DecisionLog:
 
     @contextmanager
     def writing(self) -> Iterator["Transaction"]:
-        """The one writer for the moment; all it does is kept, or nothing where an error passes.
+        """An exclusive write transaction: committed as a whole, or rolled back on an error.
 
-        Raises DamageError as `reading` does, WorkspaceError where the file cannot be written, or another process holds
+        Raises DamageError as `reading` does, WorkspaceError if the file cannot be written, or another process holds
         it too long.
         """
         if not self._is_there():
@@ -133,18 +133,18 @@ class DecisionLog:
         self.note()
 
     def note(self) -> None:
-        """Copy the file, and note what it is, for whoever reads it next."""
+        """Copy the file, and record its identity, version and CRC for the next reader."""
         self._backup.write(self._now)
 
     def snapshot(self) -> bytes:
-        """All bytes of the file at one version. Raises DamageError as `reading` does, and where there is none."""
+        """All bytes of the file at one version. Raises DamageError as `reading` does, and if there is no file."""
         with self.reading() as transaction:
             if transaction is None:
                 raise self._lost("is not there")
             return transaction.data()
 
     def is_whole(self) -> bool:
-        """Whether all that is kept can be read as it was written, or nothing was ever decided."""
+        """Whether all stored decisions can be read as written, or nothing was ever decided."""
         try:
             with self.reading() as transaction:
                 if transaction is not None:
@@ -155,7 +155,7 @@ class DecisionLog:
         return True
 
     def put_back(self) -> bool:
-        """Put the copy in the place of a file that was moved away; returns whether there was a whole one."""
+        """Restore the file from its copy; returns whether there was an undamaged copy."""
         copy = DecisionLog(self._backup.copy_path)
         is_back = copy.path.exists() and copy.is_whole()
         data = copy.snapshot() if is_back else b""
@@ -174,8 +174,8 @@ class DecisionLog:
         return False
 
     def _make(self) -> None:
-        """Make the file whole before it gets its name, so that one without tables is always damage."""
-        if not self.path.parent.is_dir():  # forgotten meanwhile, and not to come back
+        """Create the file with its tables under a temporary name, so that a file without tables is always damaged."""
+        if not self.path.parent.is_dir():  # the image set was forgotten meanwhile: do not create it again
             raise WorkspaceError(self._unwritable("its folder is gone"))
         try:
             with self._backup.lock():
@@ -191,10 +191,10 @@ class DecisionLog:
             raise WorkspaceError(self._full() if is_full else self._unwritable(str(error.strerror))) from error
 
     def _check(self, transaction: "Transaction", record: Record | None) -> None:
-        """Raise DamageError where the file is not what was noted of it."""
+        """Raise DamageError if the file does not agree with its record."""
         if record is None or (self._verified is not None and self._verified == transaction.version()):
             return
-        for known in (record, self._backup.record()):  # again: the writer before may just have noted it
+        for known in (record, self._backup.record()):  # again: the last writer may have recorded it just now
             if known is not None and crc_of(transaction.data()) == known.crc:
                 self._verified = known.version
                 return
@@ -204,7 +204,7 @@ class DecisionLog:
             raise self._lost("is older than what was decided last")
         if transaction.version() == record.version:
             raise self._lost("is damaged: it is not as it was written")
-        transaction.verify_pages()  # an action that was not noted yet
+        transaction.verify_pages()  # an action that is not recorded yet
 
     def _now(self) -> tuple[int, int, bytes]:
         with self._transaction("BEGIN", mode="rw") as transaction:
@@ -227,7 +227,7 @@ class DecisionLog:
             raise (DamageError if _is_damage(error) else WorkspaceError)(self._in_words(error)) from error
         finally:
             if connection is not None:
-                connection.close()  # takes back what was not committed
+                connection.close()  # rolls back what was not committed
 
     def _address(self, mode: str) -> str:
         return f"file:{quote(os.fsencode(self.path.absolute()))}?mode={mode}"
@@ -249,7 +249,7 @@ class DecisionLog:
         return f"Cannot write to {self.path} ({why}). Check that its folder is there and may be written to."
 
     def _lost(self, what: str) -> DamageError:
-        """The error for a file that is not as it was written, with the ways out."""
+        """The error for a file that is not as written, with the ways to repair it."""
         return DamageError(
             f"{self.path} {what}. Put the right file back, or run `python -m url_viz mend FOLDER` on the folder of "
             f"pictures: it lays this one aside and takes the copy that is kept beside it. Without a whole copy, "
@@ -257,7 +257,7 @@ class DecisionLog:
         )
 
     def _in_words(self, error: sqlite3.Error) -> str:
-        """A sentence with the next step for what SQLite says."""
+        """The message, with the next step, for an error of SQLite."""
         code = _code(error)
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return self._busy()
@@ -269,7 +269,7 @@ class DecisionLog:
 
 
 class _NotOursError(Exception):
-    """The file holds something that is not of our making, or makes no sense."""
+    """The file holds foreign or inconsistent content."""
 
 
 def _code(error: sqlite3.Error) -> int:
@@ -277,7 +277,7 @@ def _code(error: sqlite3.Error) -> int:
 
 
 def _is_damage(error: sqlite3.Error) -> bool:
-    """Whether SQLite met what is in the file, rather than the disk or another process."""
+    """Whether the error comes from the file's content, not from the disk or another process."""
     elsewhere = (
         *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY),
         *(sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR),
@@ -298,18 +298,18 @@ def _plain(sql: str | None) -> str:
 
 
 class Transaction:
-    """What can be done with the file while it is open; made by `DecisionLog`."""
+    """One open transaction on the file; made by `DecisionLog`."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     @property
     def schema_version(self) -> int:
-        """0 where the file has no tables yet."""
+        """0 if the file has no tables yet."""
         return self._number("PRAGMA user_version")
 
     def make_tables(self) -> None:
-        """Lay out a new file; its versions start at the time, so that no two files share one."""
+        """Create the tables; versions start at the current time, so that two files never share one."""
         for table in _TABLES:
             self._connection.execute(table)
         self._connection.execute("INSERT INTO version VALUES (?)", (time.time_ns() // 1000,))
@@ -317,9 +317,9 @@ class Transaction:
         self.identify()
 
     def verify_tables(self) -> None:
-        """Raise _NotOursError unless the file holds our tables and nothing else; nothing may be asked for before.
+        """Raise _NotOursError unless the file holds our tables and nothing else; must be called first.
 
-        A view or a trigger would run what it likes.
+        A view or a trigger could execute anything.
         """
         rows = self._connection.execute(f"SELECT type, name, sql FROM sqlite_master LIMIT {_MOST_OBJECTS}").fetchall()
         if not rows:
@@ -331,7 +331,7 @@ class Transaction:
             raise _NotOursError("is damaged: it lacks tables")
 
     def verify_pages(self) -> None:
-        """Raise _NotOursError where SQLite finds the pages of the file at odds with each other."""
+        """Raise _NotOursError if SQLite finds the pages of the file inconsistent."""
         verdict = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
             raise _NotOursError(f"is damaged ({verdict})")
@@ -339,16 +339,16 @@ class Transaction:
     def data(self) -> bytes:
         """All bytes of the file, as this transaction sees them.
 
-        By SQLite: closing a second handle of ours would let go of the locks that this process holds.
+        Through SQLite: closing a second handle would release the locks that this process holds.
         """
         return self._connection.serialize()
 
     def identity(self) -> int:
-        """The number of this very file; 0 for one of before."""
+        """The random number of this file; 0 in a file of an older version."""
         return self._number("PRAGMA application_id")
 
     def identify(self) -> None:
-        """Give a file of before a number of its own."""
+        """Give a file without a number a random one."""
         if not self.identity():
             self._connection.execute(f"PRAGMA application_id = {1 + secrets.randbelow(2**31 - 1)}")
 
@@ -357,7 +357,7 @@ class Transaction:
         return self._number("SELECT number FROM version")
 
     def stored(self) -> Stored:
-        """All that is decided. The numbers come as one text, which numpy reads several times faster than rows."""
+        """All stored decisions. The numbers come as one text, which numpy reads several times faster than rows."""
         text, count = self._connection.execute(
             "SELECT group_concat(row || ' ' || id || ' ' || content || ' ' || code, ' '), count(*) FROM decision"
         ).fetchone()
@@ -373,7 +373,7 @@ class Transaction:
         return Stored(numbers[:, 1].copy(), numbers[:, 2].copy(), numbers[:, 3].astype(np.int8), tags)
 
     def record(self, did: str, count: int, changes: Sequence[DecisionChange]) -> LoggedAction:
-        """Make changes as one batch. What was undone before it can no longer be redone."""
+        """Store changes as one action. Actions undone before it can no longer be redone."""
         self._connection.execute("UPDATE batch SET state = 'dropped' WHERE state = 'undone'")
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         number = self._connection.execute(
@@ -386,19 +386,19 @@ class Transaction:
         return LoggedAction(number, did, count)
 
     def undoable(self) -> LoggedAction | None:
-        """The batch that `undo` would take back."""
+        """The action that `undo` would undo."""
         return self._action("SELECT number, did, count FROM batch WHERE state = 'done' ORDER BY number DESC LIMIT 1")
 
     def redoable(self) -> LoggedAction | None:
-        """The batch that `redo` would do again."""
+        """The action that `redo` would redo."""
         return self._action("SELECT number, did, count FROM batch WHERE state = 'undone' ORDER BY number LIMIT 1")
 
     def undo(self) -> LoggedAction | None:
-        """Take the latest batch back; None where there is none."""
+        """Undo the latest action; None if there is none."""
         return self._set_state(self.undoable(), "undone", "before")
 
     def redo(self) -> LoggedAction | None:
-        """Do the batch that was undone last again; None where there is none."""
+        """Redo the action that was undone last; None if there is none."""
         return self._set_state(self.redoable(), "done", "after")
 
     def _set_state(self, action: LoggedAction | None, state: str, side: Side) -> LoggedAction | None:
@@ -408,7 +408,7 @@ class Transaction:
         return action
 
     def _store_side(self, number: int, side: Side) -> None:
-        """Store one side of a batch's changes."""
+        """Store one side (before or after) of an action's changes."""
         is_absent = f"code_{side} = {ABSENT}"
         self._connection.execute(
             "DELETE FROM decision WHERE (id, content) IN "
@@ -435,11 +435,11 @@ class Transaction:
 
 
 def _numbers_in(text: str, count: int) -> NDArray[np.int64]:
-    """row, id, content and code (count, 4) of all decisions. Raises _NotOursError where they can be none."""
+    """row, id, content and code (count, 4) of all decisions. Raises _NotOursError if they are not valid."""
     try:
         numbers = np.fromstring(text or "", np.int64, sep=" ").reshape(count, 4)
-    except (ValueError, DeprecationWarning) as error:  # numpy warns of what is no number
-        raise _NotOursError("is damaged: decisions that are no numbers") from error
+    except (ValueError, DeprecationWarning) as error:  # numpy warns of text that is not a number
+        raise _NotOursError("is damaged: decisions that are not numbers") from error
     if not np.isin(numbers[:, 3], CODES).all():
-        raise _NotOursError("is damaged: there are decisions of no known kind")
+        raise _NotOursError("is damaged: there are decisions of an unknown kind")
     return numbers

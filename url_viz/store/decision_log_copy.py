@@ -1,9 +1,9 @@
-"""What stands beside a file of decisions: a record that tells whether it is whole and the right one, and a copy.
+"""The integrity record and the backup copy of the decision log.
 
-Decisions are the one thing that cannot be made again from the pictures. The record (`decisions.json`) notes that there
-are some, whose they are, at which version, and the CRC of all bytes at that version; the copy (`decisions.copy.db`)
-is what `mend` puts back. Both are written after each action. A file without a record is of before, or of an action that
-was stopped before it was noted, and is taken as it is.
+Decisions cannot be computed again from the pictures. The record (`decisions.json`) holds the identity, the version and
+the CRC of the file of decisions; `mend` restores the copy (`decisions.copy.db`). Both are written after each action. A
+file without a record comes from an older version, or from an action that was stopped before it was recorded, and is
+accepted.
 """
 
 import zlib
@@ -24,7 +24,7 @@ COPY_ENDING = ".copy.db"
 
 @dataclass(frozen=True)
 class Record:
-    """What was noted of a file of decisions: a number of its own, its version, and the CRC of its bytes then."""
+    """The recorded state of a file of decisions: its random number, its version, and the CRC of its bytes."""
 
     identity: int
     version: int
@@ -37,7 +37,7 @@ class Record:
 
 
 def crc_of(data: bytes) -> int:
-    """The CRC of a whole file: it tells any flipped bit, at a quarter of what a digest costs."""
+    """The CRC of a whole file: it detects any flipped bit, at a quarter of the cost of a digest."""
     return zlib.crc32(data)
 
 
@@ -51,11 +51,11 @@ class DecisionLogBackup:
 
     @property
     def exists(self) -> bool:
-        """Whether something says that decisions were made."""
+        """Whether a record or a copy shows that decisions were made."""
         return self.record_path.exists() or self.copy_path.exists()
 
     def record(self) -> Record | None:
-        """What was noted; None where nothing was, or the record is damaged itself: the next action writes it again."""
+        """The record; None if there is none, or it is damaged: the next action writes it again."""
         try:
             record = unsealed(self.record_path.read_bytes())
             return Record(int(record["identity"]), int(record["version"]), int(record["crc"]))
@@ -63,14 +63,14 @@ class DecisionLogBackup:
             return None
 
     def lock(self) -> FileLock:
-        """One process at a time makes the file, or writes what stands beside it."""
+        """The lock under which one process at a time creates the file, or writes record and copy."""
         return FileLock(self._lock_path, timeout=LOCK_S)
 
     def write(self, now: Callable[[], tuple[int, int, bytes]]) -> None:
-        """Copy and note the file; `now` reads its identity, version and bytes.
+        """Write copy and record of the file; `now` reads its identity, version and bytes.
 
-        The action that went before is done whatever comes of this: where the disk is full, or another process holds the
-        lock, the file is one version ahead of its record until the next action, which is no damage.
+        A full disk, or a lock held by another process, is not an error, since the action is committed: the file is then
+        one version ahead of its record until the next action, which does not count as damage.
         """
         with suppress(OSError, Timeout), self.lock():
             identity, version, data = now()
@@ -80,6 +80,6 @@ class DecisionLogBackup:
                 temporary.write_text(sealed(asdict(Record.of(identity, version, data))))
 
     def clear(self) -> None:
-        """Remove both."""
+        """Remove record and copy."""
         self.record_path.unlink(missing_ok=True)
         self.copy_path.unlink(missing_ok=True)

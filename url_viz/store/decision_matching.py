@@ -1,4 +1,4 @@
-"""Which stored decision belongs to which present file, also after files were moved or edited."""
+"""Matching of stored decisions to the present files, also after files were moved or edited."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from url_viz.store.tables import positions_of
 
 @dataclass(frozen=True)
 class FileKeys:
-    """The files of a folder as they are now: `id` (N,) int64, each once, and `content` (N,) int64."""
+    """The keys of the present files of a folder: `id` (N,) int64, each once, and `content` (N,) int64."""
 
     id: NDArray[np.int64]
     content: NDArray[np.int64]
@@ -29,12 +29,12 @@ def match_decisions(
     stored_content: NDArray[np.int64],
     is_empty: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.int64]:
-    """For each of N files the row among S stored pairs of (id, content) that is its own; −1 where none is.
+    """For each of N files the row of its decision among S stored pairs (id, content); −1 for none.
 
-    A file claims the pair that is exactly its own; else one of its content whose own file is gone or has another
-    content now (it was moved); else the latest of its id (it was edited in place). Each pair is claimed at most once;
-    of several copies that moved, the first file takes the oldest pair; pairs that are empty (S,), of which nothing is
-    decided, come after the others there.
+    A file gets the pair with its id and content; else one with its content whose file is gone or has another content
+    now (it was moved); else the latest one with its id (it was edited in place). Each pair is used at most once. Of
+    several copies that moved, the first file gets the oldest pair; pairs in `is_empty` (S,), without a decision, come
+    after the others.
     """
     matched = np.full(len(files), -1, np.int64)
     if not len(files) or not len(stored_id):
@@ -53,7 +53,7 @@ def match_decisions(
 def _match_moved(
     matched: NDArray[np.int64], free: NDArray[np.int64], files: FileKeys, stored_content: NDArray[np.int64]
 ) -> None:
-    """Give free pairs to files without one, by content: the first to the first, where there are several."""
+    """Assign free pairs to unmatched files by content, in order if there are several."""
     waiting = np.flatnonzero(matched < 0)
     if not len(free) or not len(waiting):
         return
@@ -66,7 +66,7 @@ def _match_moved(
 
 
 def _match_edited(matched: NDArray[np.int64], files: FileKeys, stored_id: NDArray[np.int64]) -> None:
-    """Give pairs that nobody claimed to the file of their id, the latest pair first."""
+    """Assign unused pairs to unmatched files by id, the latest pair first."""
     is_free = np.ones(len(stored_id), bool)
     is_free[matched[matched >= 0]] = False
     free = np.flatnonzero(is_free)[::-1]
@@ -76,7 +76,7 @@ def _match_edited(matched: NDArray[np.int64], files: FileKeys, stored_id: NDArra
 
 
 def _occurrence(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many equal values stand before each of `values` (N,)."""
+    """The number of equal values before each of `values` (N,)."""
     order = np.argsort(values, kind="stable")
     arranged = values[order]
     is_first = np.concatenate([[True], arranged[1:] != arranged[:-1]])

@@ -1,4 +1,4 @@
-"""Decisions on pictures: keep, drop, look again, and free tags; kept by file, each action can be undone."""
+"""Decisions on pictures (keep, drop, look again) and tags, with undo and redo."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ _DID: dict[Decision | None, str] = {
 
 @dataclass(frozen=True)
 class Decided:
-    """What is decided of N files, at one version: `code` (N,) int8 into None, *DECISIONS, and `tags` (N,) texts."""
+    """The decisions on N files at one version: `code` (N,) int8 into None, *DECISIONS, and `tags` (N,) texts."""
 
     version: int
     code: NDArray[np.int8]
@@ -42,7 +42,7 @@ class Decided:
         return cast("NDArray[np.object_]", _NAMES[self.code])
 
     def rows_at(self, rows: NDArray[np.integer]) -> "Decided":
-        """What is decided of some of the files."""
+        """The decisions on the files at `rows`."""
         return Decided(self.version, self.code[rows], self.tags[rows])
 
 
@@ -71,9 +71,9 @@ class Action:
 class Decisions:
     """The decisions of one image set, as its files are now. Many sessions and processes may read and write at once.
 
-    A decision belongs to a file and its content: it goes along when the file is moved, and stays when it is edited
-    (`match_decisions` tells the rule). Every call that changes something is one action, for `undo` and `redo`; these
-    are of the image set, not of a session, and survive a restart.
+    A decision belongs to a file and its content: it follows a file that is moved, and stays when it is edited
+    (`match_decisions` has the rule). Every call that changes something is one action for `undo` and `redo`, which
+    belong to the image set, not to a session, and survive a restart.
     """
 
     def __init__(self, path: Path, files: FileKeys) -> None:
@@ -83,12 +83,12 @@ class Decisions:
 
     @property
     def version(self) -> int:
-        """A number that changes whenever a decision does, in whichever process; 0 before the first."""
+        """A number that changes with every decision, in any process; 0 before the first."""
         with self._log.reading() as transaction:
             return transaction.version() if transaction else 0
 
     def now(self) -> Decided:
-        """What is decided of each file; read again only where something changed."""
+        """The decision on each file; read again only if something changed."""
         with self._log.reading() as transaction:
             version = transaction.version() if transaction else 0
             known = self._known
@@ -98,12 +98,12 @@ class Decisions:
         return known
 
     def decide(self, ids: Iterable[int], decision: Decision | None) -> Action:
-        """Decide on pictures; None takes their decision back. Raises DecisionError for another word or unknown ids."""
+        """Decide on pictures; None clears their decision. Raises DecisionError for another word or unknown ids."""
         code = _code_of(decision)
         return self._act(ids, lambda before: _CodesAndTags(np.full_like(before.code, code), before.tags), _did_decide)
 
     def decide_each(self, decisions: dict[int, Decision | None]) -> Action:
-        """Decide on each picture by itself, as one action."""
+        """Decide on pictures one by one, as a single action."""
         codes = np.array([_code_of(decision) for decision in decisions.values()], np.int8)
         return self._act(decisions, lambda before: _CodesAndTags(codes, before.tags), _did_decide)
 
@@ -117,7 +117,7 @@ class Decisions:
         return self._act(ids, lambda before: before.with_tags(lambda tags: {*tags, name}), did)
 
     def untag(self, ids: Iterable[int], tag: str) -> Action:
-        """Take a tag from pictures."""
+        """Remove a tag from pictures."""
         name = checked_tag(tag)
 
         def did(changed: NDArray[np.int8]) -> str:
@@ -126,14 +126,14 @@ class Decisions:
         return self._act(ids, lambda before: before.with_tags(lambda tags: {*tags} - {name}), did)
 
     def undo(self) -> Action | None:
-        """Take the latest action back, whoever made it; None where there is none."""
+        """Undo the latest action of any user; None if there is none."""
         if not self.can_undo:
             return None
         with self._log.writing() as transaction:
             return _action_of(transaction.undo(), "undone")
 
     def redo(self) -> Action | None:
-        """Do again what was undone last; None where there is none, or something else was done since."""
+        """Redo the action undone last; None if there is none, or another action followed."""
         if not self.can_redo:
             return None
         with self._log.writing() as transaction:
@@ -141,13 +141,13 @@ class Decisions:
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is something to take back."""
+        """Whether there is an action to undo."""
         with self._log.reading() as transaction:
             return transaction is not None and transaction.undoable() is not None
 
     @property
     def can_redo(self) -> bool:
-        """Whether there is something to do again."""
+        """Whether there is an action to redo."""
         with self._log.reading() as transaction:
             return transaction is not None and transaction.redoable() is not None
 
@@ -174,7 +174,7 @@ class Decisions:
         new: Callable[["_CodesAndTags"], "_CodesAndTags"],
         did: Callable[[NDArray[np.int8]], str],
     ) -> Action:
-        """Change what files have from before to `new`, as one batch; `did` tells it, given the codes that changed."""
+        """Apply `new` to codes and tags of some files as one action; `did` gives its words from the new codes."""
         rows = self._rows_of(ids)
         with self._log.writing() as transaction:
             stored = transaction.stored()
@@ -192,9 +192,9 @@ class Decisions:
         return Action(done, len(at), unchanged=len(rows) - len(at))
 
     def _copies_of(self, files: FileKeys, matched: NDArray[np.int64]) -> list[DecisionChange]:
-        """Note other files of the same contents of which nothing is stored.
+        """Changes that store undecided rows for other files with the same contents.
 
-        They stand beside these now, so they must not claim their decisions when these are moved.
+        They exist beside `files` now, so they must not get these decisions when `files` are moved.
         """
         is_copy = np.isin(self.files.content, files.content) & (matched < 0) & ~np.isin(self.files.id, files.id)
         pairs = zip(self.files.id[is_copy].tolist(), self.files.content[is_copy].tolist(), strict=True)
@@ -230,7 +230,7 @@ class _CodesAndTags:
 
 
 def _of_files(row: NDArray[np.int64], stored: Stored, version: int) -> Decided:
-    """What files have whose rows among the stored ones are `row` (−1: nothing)."""
+    """The decisions on files whose rows among the stored ones are `row` (−1: none)."""
     code = np.zeros(len(row), np.int8)
     tags = np.full(len(row), "", object)
     code[row >= 0] = stored.code[row[row >= 0]]
@@ -239,7 +239,7 @@ def _of_files(row: NDArray[np.int64], stored: Stored, version: int) -> Decided:
 
 
 def _changes(files: FileKeys, stored: Stored, row: NDArray[np.int64], after: _CodesAndTags) -> list[DecisionChange]:
-    """The changes that give `files` what is `after`; what they had under an older name or content goes."""
+    """The changes that give `files` the state `after`, and remove their rows under an older id or content."""
     matched = np.maximum(row, 0) if len(stored) else row
     is_own = np.zeros(len(row), bool)
     if len(stored):
@@ -254,7 +254,7 @@ def _changes(files: FileKeys, stored: Stored, row: NDArray[np.int64], after: _Co
 
 
 def checked_tag(tag: str) -> str:
-    """The tag without space around it; raises DecisionError where it cannot be one."""
+    """The tag without space around it; raises DecisionError if it is not a valid tag."""
     name = tag.strip()
     if not name or len(name) > LONGEST_TAG or any(c in ",;" or not c.isprintable() for c in name):
         raise DecisionError(
@@ -264,7 +264,7 @@ def checked_tag(tag: str) -> str:
 
 
 def tags_of(text: str) -> list[str]:
-    """The tags in the text that the table shows of them."""
+    """The tags in a text of the table's column `tags`."""
     return text.split(BETWEEN_TAGS) if text else []
 
 
@@ -275,7 +275,7 @@ def joined(tags: Iterable[str]) -> str:
 
 def _code_of(decision: Decision | None) -> int:
     if decision is not None and decision not in DECISIONS:
-        raise DecisionError(f"{decision!r} is no decision. There are {', '.join(DECISIONS)}, and None for none.")
+        raise DecisionError(f"{decision!r} is not a decision. There are {', '.join(DECISIONS)}, and None for none.")
     return 0 if decision is None else 1 + DECISIONS.index(decision)
 
 

@@ -1,4 +1,4 @@
-"""Reads embeddings out of their table a part at a time: a million need one array, and none of its size beside it."""
+"""Streaming reads of the embedding table, which need no second array of its size."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,17 +18,17 @@ Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def size_of(table: Any) -> int:
-    """Numbers in an embedding."""
+    """The embedding size D."""
     return int(table.schema.field("embedding").type.list_size)
 
 
 def parts_of(
     table: Any, contents: NDArray[np.int64], *, with_entropy: bool = True
 ) -> Iterator[tuple[NDArray[np.int64], Embeddings]]:
-    """The embeddings of `contents` (M,), which may repeat: rows of it, and what is stored of these; each row once.
+    """The embeddings of `contents` (M,), which may repeat, in parts: rows of `contents`, and their embeddings.
 
-    The entropy, 0 where it is not asked for, is not verified here but where it is shown (`Store.embedded`): that takes
-    two more columns. Raises ChecksumError where rows are missing or damaged.
+    The entropy, 0 unless requested, is not verified here but in `Store.embedded`: that needs two more columns. Raises
+    ChecksumError if rows are missing or damaged.
     """
     order = np.argsort(contents, kind="stable")
     count = table.count_rows()
@@ -57,7 +57,7 @@ def read_embeddings(table: Any, contents: NDArray[np.int64]) -> Embeddings:
 
 
 def read_unit_rows(table: Any, contents: NDArray[np.int64]) -> NDArray[np.float32]:
-    """The embeddings of `contents` (M,) at length one, (M, D) float32; zeros where there is none."""
+    """The embeddings of `contents` (M,) at length one, (M, D) float32; zeros for contents without one."""
     unit = np.zeros((len(contents), size_of(table)), np.float32)
     for rows, part in parts_of(table, contents, with_entropy=False):
         unit[rows] = l2_normalize(part.embedding)
@@ -65,7 +65,7 @@ def read_unit_rows(table: Any, contents: NDArray[np.int64]) -> NDArray[np.float3
 
 
 def _rows_with(part: NDArray[np.int64], contents: NDArray[np.int64], order: NDArray[np.int64]) -> Pairs:
-    """Where the contents of `part` (P,) stand in `contents` (M,): places in `part`, and rows of `contents`.
+    """The equal pairs between `part` (P,) and `contents` (M,): positions in `part`, and rows of `contents`.
 
     `order` sorts `contents`.
     """

@@ -1,4 +1,4 @@
-"""The store of an image set: LanceDB tables that many read and one writes."""
+"""Read access to the LanceDB tables of an image set."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ QUALITY_TABLE = f"measures-{QUALITY_VERSION}"
 
 @dataclass(frozen=True)
 class EmbeddedContents:
-    """Of M distinct contents: `content` (M,), `entropy` (M,) in nats, `norm` (M,) the length of the embedding."""
+    """M distinct contents with an embedding: `content` (M,), `entropy` (M,) in nats, `norm` (M,) of the embedding."""
 
     content: NDArray[np.int64]
     entropy: NDArray[np.float32]
@@ -50,7 +50,7 @@ class Store:
         self.paths = paths
         self._tables: dict[str, Any] = {}
         self._checked: dict[str, int] = {}
-        """The version at which the manifest of a table was last compared with its digest, by name."""
+        """By table name, the version whose manifest was last compared with its digest."""
 
     @cached_property
     def _database(self) -> Any:
@@ -58,11 +58,11 @@ class Store:
         return lancedb.connect(self.paths.tables)
 
     def about(self) -> About:
-        """The set's label."""
+        """The set's metadata from set.json."""
         return read_about(self.paths)
 
     def version(self, space_key: str, head_digest: str | None) -> str:
-        """A short text that changes when anything shown of this space changes."""
+        """A short text that changes whenever anything shown of this space changes."""
         of_space = [f"{kind}-{space_key}" for kind in ("embeddings", "neighbours", "coordinates")]
         names = ["images", QUALITY_TABLE, *of_space]
         if head_digest:
@@ -71,7 +71,7 @@ class Store:
         return ".".join("-" if table is None else str(table.version) for table in tables)
 
     def images(self, columns: Sequence[str]) -> pa.Table:
-        """Columns of the table of files; empty where nothing was read yet."""
+        """Columns of the table of files; empty if nothing was read yet."""
         return self._columns("images", columns, IMAGES)
 
     def embeddings(self, space_key: str, contents: NDArray[np.int64] | None = None) -> Embeddings:
@@ -87,7 +87,7 @@ class Store:
         return embeddings
 
     def unit_rows(self, space_key: str, contents: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The embeddings of `contents` (M,) at length one, (M, D) float32; zeros where none is stored."""
+        """The embeddings of `contents` (M,) at length one, (M, D) float32; zeros if none is stored."""
         table = self._table(f"embeddings-{space_key}")
         if table is None:
             return np.zeros((len(contents), 0), np.float32)
@@ -95,7 +95,7 @@ class Store:
         return unit
 
     def embedded(self, space_key: str) -> EmbeddedContents:
-        """Contents that have an embedding in a space, with what is told of them without reading the embeddings."""
+        """Contents that have an embedding in a space, with entropy and norm, without reading the embeddings."""
         data = self._columns(f"embeddings-{space_key}", ["content", "entropy", "norm"], embeddings_schema(1))
         return EmbeddedContents(_numbers(data["content"]), _numbers(data["entropy"]), _numbers(data["norm"]))
 
@@ -105,11 +105,11 @@ class Store:
         return _numbers(data["content"]), _numbers(data["uncertainty"])
 
     def quality(self, columns: Sequence[str] = QUALITY.names) -> pa.Table:
-        """Columns of QUALITY, of every content that was measured."""
+        """Columns of QUALITY for every content that was measured."""
         return self._columns(QUALITY_TABLE, columns, QUALITY)
 
     def graph(self, space_key: str) -> Graph | None:
-        """The neighbour graph of a space, once it was made."""
+        """The neighbour graph of a space; None before it was built."""
         table = self._table(f"neighbours-{space_key}")
         if table is None:
             return None
@@ -119,7 +119,7 @@ class Store:
         return graph
 
     def coordinates(self, space_key: str) -> Coordinates | None:
-        """The map of a space, once there is one."""
+        """The map of a space; None before it was made."""
         if self._table(f"coordinates-{space_key}") is None:
             return None
         data = self._columns(f"coordinates-{space_key}", COORDINATES.names, COORDINATES)
@@ -139,12 +139,12 @@ class Store:
         return dict(zip(rows["id"].to_pylist(), rows["thumbnail"].to_pylist(), strict=True))
 
     def _table(self, name: str) -> Any:
-        """The table, at its latest version; None where it was never written."""
+        """The table, at its latest version; None if it was never written."""
         if not (self.paths.tables / f"{name}.lance").is_dir():  # never written, or dropped since
             self._tables.pop(name, None)
             return None
         if name not in self._tables:
-            if not was_written(self.paths.tables / f"{name}.lance"):  # its first write has not ended
+            if not was_written(self.paths.tables / f"{name}.lance"):  # its first write is not finished
                 return None
             self._tables[name] = self._read(name, lambda: self._database.open_table(name))
         table = self._tables[name]
@@ -166,9 +166,9 @@ class Store:
 
 
 def verify_table(table: Any, folder: Path, *, is_newest: bool = True) -> None:
-    """Read a stored table to its end. Raises ChecksumError, or what LanceDB raises, where it is not as it was written.
+    """Read a whole stored table. Raises ChecksumError, or what LanceDB raises, if it is not as written.
 
-    `is_newest` says that it must be at the version that was written last.
+    With `is_newest` it must be at the version written last.
     """
     _check_version(table, folder, is_newest=is_newest)
     count = table.count_rows()
@@ -182,7 +182,7 @@ def verify_table(table: Any, folder: Path, *, is_newest: bool = True) -> None:
 
 
 def _check_version(table: Any, folder: Path, *, is_newest: bool = True) -> None:
-    """Raise ChecksumError where a table's newest version is lost, or its manifest is not as it was written."""
+    """Raise ChecksumError if a table's newest version is lost, or its manifest is not as it was written."""
     known = versions.noted(folder)
     if is_newest and table.version < known.newest:  # another process may have written since
         table.checkout_latest()
@@ -192,10 +192,10 @@ def _check_version(table: Any, folder: Path, *, is_newest: bool = True) -> None:
 
 
 def _whole(table: Any, columns: Sequence[str]) -> pa.Table:
-    """Columns of all rows of a stored table, verified. Raises ChecksumError where rows are missing or damaged."""
+    """Columns of all rows of a stored table, verified. Raises ChecksumError if rows are missing or damaged."""
     count = table.count_rows()
     needed = columns_to_read(table.schema, columns)
-    wants_all = set(needed) == set(table.schema.names)  # to_arrow is the faster then
+    wants_all = set(needed) == set(table.schema.names)  # then to_arrow is faster
     data = table.to_arrow() if wants_all else table.search().select(needed).limit(max(1, count)).to_arrow()
     if len(data) != count:
         raise ChecksumError(f"{len(data):,} of {count:,} rows are there")
@@ -203,7 +203,7 @@ def _whole(table: Any, columns: Sequence[str]) -> pa.Table:
 
 
 def _graph_of(data: pa.Table) -> Graph:
-    """The graph in the rows of its table. Raises ChecksumError where a position is of no row."""
+    """The graph in the rows of its table. Raises ChecksumError if a position is out of range."""
     position = matrix(data["position"]).astype(np.int32, copy=False)
     if position.size and not (position.min() >= -1 and position.max() < len(position)):
         raise ChecksumError("positions that are of no row")

@@ -1,4 +1,4 @@
-"""Mend an image set whose files were cut off, lost or altered: go back to what is whole, and lay the rest aside."""
+"""Repair of a damaged image set: roll back to the last intact version, and move damaged files aside."""
 
 import shutil
 from dataclasses import dataclass
@@ -21,17 +21,17 @@ _HINT = "latest_version_hint.json"
 
 @dataclass(frozen=True)
 class Mended:
-    """What was done to a part of an image set, in words: "images-…", "went back 2 versions"."""
+    """A repaired part of an image set, in words: "images-…", "went back 2 versions"."""
 
     part: str
     done: str
 
 
 def mend(writer: Writer, root: Path) -> tuple[Mended, ...]:
-    """Read everything that is kept of the folder `root` to its end, and put right what is not as it was written.
+    """Verify everything stored for the folder `root`, and repair what is not as written.
 
-    A table goes back to its last whole version, or is laid aside in the set's folder `damaged`; the next reading makes
-    what is missing anew from the pictures. The label and the decisions are put back from the copies beside them.
+    A table goes back to its last intact version, or is moved to the set's folder `damaged`; the next `embed` makes
+    what is missing from the pictures. set.json and the decisions are restored from their copies.
     """
     mended = [_mended_label(writer.paths, root), *_mended_tables(writer), _mended_decisions(writer.paths)]
     return tuple(part for part in mended if part is not None)
@@ -43,7 +43,7 @@ def _mended_label(paths: SetPaths, root: Path) -> Mended | None:
     try:
         about, done = read_about(paths), "was put back from its copy"
     except DamageError:
-        about, done = About(root), "was written anew, without the set's name and the models it was read with"
+        about, done = About(root), "was written again, without the set's name and the models it was read with"
     _lay_aside(paths, paths.about)
     write_about(paths, about)
     return Mended(paths.about.name, done)
@@ -73,7 +73,7 @@ def _mended_tables(writer: Writer) -> list[Mended]:
 
 
 def _go_back(paths: SetPaths, folder: Path) -> int | None:
-    """How many versions a table went back until it could be read; None where none can, and it was laid aside."""
+    """How many versions a table went back until it could be read; None if no version can, and it was moved aside."""
     if _is_whole(folder, is_newest=True):
         return 0
     (folder / "_versions" / _HINT).unlink(missing_ok=True)  # Lance looks for the newest version itself without it
@@ -89,7 +89,7 @@ def _go_back(paths: SetPaths, folder: Path) -> int | None:
 
 
 def _is_whole(folder: Path, *, is_newest: bool) -> bool:
-    """Whether a table can be read as it was written, and, where `is_newest`, is at the version written last."""
+    """Whether a table can be read as it was written, and, if `is_newest`, is at the version written last."""
     try:
         verify_table(lancedb.connect(folder.parent).open_table(folder.stem), folder, is_newest=is_newest)
     except LANCE_ERRORS:

@@ -1,4 +1,4 @@
-"""The image sets of a workspace: list them with what they use, name, move, slim and forget them."""
+"""Management of the image sets of a workspace: list, disk use, rename, relocate, compact, repair and remove."""
 
 import os
 import shutil
@@ -24,14 +24,14 @@ from url_viz.workspace import SetPaths, Workspace
 
 LONGEST_NAME = 80
 SAMPLE = 50
-"""So many pictures are compared before a folder is taken for one that was moved."""
+"""How many pictures are compared before a folder is accepted as one that was moved."""
 MUST_AGREE = 0.9
 PER_MODEL = ("embeddings", "scores", "neighbours")
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How a folder compares with what is kept of another: pictures compared, equal ones, and one that is not."""
+    """The comparison of a folder with stored contents: pictures compared, equal ones, and a path that differs."""
 
     compared: int
     equal: int
@@ -55,7 +55,7 @@ def list_sets(workspace: str | Path | None = None) -> pd.DataFrame:
 
 
 def disk_use(folder: str | Path, *, workspace: str | Path | None = None) -> pd.DataFrame:
-    """What an image set uses on disk, part by part: part, megabytes.
+    """The disk use of an image set by part; columns part, megabytes.
 
     The parts are files and thumbnails, each model's embeddings (scores and neighbours with them) and map, and the rest.
     """
@@ -72,13 +72,13 @@ def disk_use(folder: str | Path, *, workspace: str | Path | None = None) -> pd.D
 
 
 def skipped(folder: str | Path, *, workspace: str | Path | None = None) -> pd.DataFrame:
-    """What the last scan of a folder passed over as no pictures: extension, files; the most frequent first."""
+    """Files that the last scan of a folder ignored; columns extension, files; the most frequent first."""
     _, about = _known(folder, workspace)
     return pd.DataFrame(list(about.skipped), columns=["extension", "files"], dtype=object).astype({"files": int})
 
 
 def rename(folder: str | Path, name: str, *, workspace: str | Path | None = None) -> str:
-    """Call the image set of a folder by another name, "" by its folder's; returns what it is called now.
+    """Rename the image set of a folder, "" for its folder's name; returns its title.
 
     Raises ImageSetError for a name that is too long or cannot be printed, WorkspaceError while the folder is read.
     """
@@ -94,9 +94,9 @@ def rename(folder: str | Path, name: str, *, workspace: str | Path | None = None
 
 
 def repoint(old: str | Path, new: str | Path, *, workspace: str | Path | None = None) -> Agreement:
-    """Tell an image set that its folder lies elsewhere now; all that is kept of it stays, decisions included.
+    """Change the folder of an image set that was moved; all stored data stay, decisions included.
 
-    Raises FolderError where `new` is no folder or holds other pictures, ImageSetError where `old` was never read or
+    Raises FolderError if `new` is not a folder or holds other pictures, ImageSetError if `old` was never read or
     `new` was, WorkspaceError while the folder is read.
     """
     home = Workspace.at(workspace)
@@ -111,7 +111,7 @@ def repoint(old: str | Path, new: str | Path, *, workspace: str | Path | None = 
 def drop_model(folder: str | Path, model: str, *, workspace: str | Path | None = None) -> float:
     """Remove the embeddings, scores, neighbours and map of one model (a backbone's name); returns megabytes freed.
 
-    Raises ImageSetError where the folder was not read with it, or with nothing else.
+    Raises ImageSetError if the folder was not read with it, or with nothing else.
     """
     with _labelled(folder, workspace) as writer:
         about = writer.about()
@@ -124,7 +124,7 @@ def drop_model(folder: str | Path, model: str, *, workspace: str | Path | None =
 
 
 def compact(folder: str | Path, *, workspace: str | Path | None = None) -> float:
-    """Join the pieces of many small writes and remove what nothing refers to; returns megabytes freed."""
+    """Merge the fragments of many small writes and remove unused tables; returns megabytes freed."""
     with _labelled(folder, workspace) as writer:
         before = _bytes_in(writer.paths.folder)
         writer.drop_unnamed_spaces()
@@ -133,18 +133,18 @@ def compact(folder: str | Path, *, workspace: str | Path | None = None) -> float
 
 
 def mend(folder: str | Path, *, workspace: str | Path | None = None) -> tuple[Mended, ...]:
-    """Go back to what is whole where files were cut off, lost or altered; reading the folder again makes the rest."""
+    """Repair damaged files: go back to intact versions; reading the folder again makes the rest."""
     home = Workspace.at(workspace)
-    root = Path(folder).expanduser().resolve()  # not by the set's label, which may be what is damaged
+    root = Path(folder).expanduser().resolve()  # not from set.json, which may be damaged
     with Writer(home.set_paths(read_before(folder, home)), root) as writer:
         return repair.mend(writer, root)
 
 
 def forget(folder: str | Path, *, workspace: str | Path | None = None) -> Path:
-    """Remove what the workspace keeps of a folder; the pictures are not touched. Returns the folder's path."""
+    """Remove all stored data of a folder; the pictures are not touched. Returns the folder's path."""
     home = Workspace.at(workspace)
     paths = home.set_paths(read_before(folder, home))
-    root = Path(folder).expanduser().resolve()  # not by the set's label, which may be what is damaged
+    root = Path(folder).expanduser().resolve()  # not from set.json, which may be damaged
     with Writer(paths, root):
         paths.about.unlink()
     shutil.rmtree(paths.folder)
@@ -152,9 +152,11 @@ def forget(folder: str | Path, *, workspace: str | Path | None = None) -> Path:
 
 
 def check_agreement(store: Store, root: Path) -> Agreement:
-    """Compare a sample of what a store knows with the files below `root`; raises FolderError where too few agree."""
+    """Compare a sample of the stored contents with the files below `root`; raises FolderError if too few agree."""
     if not root.is_dir():
-        raise FolderError(f"{str(root)!r} is no folder that can be read. Give the folder where the pictures lie now.")
+        raise FolderError(
+            f"{str(root)!r} is not a folder that can be read. Give the folder where the pictures lie now."
+        )
     agreement = _compared(store, root)
     if agreement.compared and agreement.equal < MUST_AGREE * agreement.compared:
         raise FolderError(
@@ -176,7 +178,7 @@ def _compared(store: Store, root: Path) -> Agreement:
 
 
 def _content_at(root: Path, path: bytes) -> int | None:
-    """The content key of a file; None where it cannot be read, which is as good as another content here."""
+    """The content key of a file; None if it cannot be read, which counts as different here."""
     try:
         return content_key(read_file(absolute(root, path)))
     except ImageError:
@@ -195,7 +197,7 @@ def _check_droppable(about: About, gone: list[EmbeddingSpace], model: str) -> No
 
 
 def _refuse_known(root: Path, home: Workspace) -> None:
-    """Two image sets of one folder would leave nobody knowing which is meant."""
+    """Raise ImageSetError if `root` already has an image set: two of one folder would be ambiguous."""
     if find_set(root, home) in dict(known_sets(home)):
         raise ImageSetError(
             f"{str(root)!r} is an image set already. Forget it first (`python -m url_viz forget {str(root)!r}`), "
@@ -211,14 +213,14 @@ def _known(folder: str | Path, workspace: str | Path | None) -> tuple[SetPaths, 
 
 @contextmanager
 def _labelled(folder: str | Path, workspace: str | Path | None) -> Iterator[Writer]:
-    """The one writer of a known image set, while nobody else writes."""
+    """The writer of a known image set, under its lock."""
     paths, about = _known(folder, workspace)
     with Writer(paths, about.root) as writer:
         yield writer
 
 
 def _bytes_in(folder: Path) -> int:
-    """The size of all files below a folder; those that vanish while they are counted count nothing."""
+    """The size of all files below a folder; files that vanish meanwhile count nothing."""
     total = 0
     for here, _, names in os.walk(folder):
         for name in names:

@@ -1,4 +1,4 @@
-"""The tables of an image set: their names, columns and the records they are read into."""
+"""Schemas of the tables of an image set, and the records they are read into."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ IMAGES = pa.schema(
         pa.field("failure", pa.string()),
     ]
 )
-"""One row a file: `content` is null and `failure` set where it is no readable picture."""
+"""One row per file: `content` is null and `failure` set if it cannot be read as a picture."""
 
 SCORES = pa.schema([pa.field("content", pa.int64(), nullable=False), pa.field("uncertainty", pa.float32())])
 QUALITY = pa.schema(
@@ -30,7 +30,7 @@ QUALITY = pa.schema(
         *(pa.field(name, pa.float32()) for name in QUALITIES),
     ]
 )
-"""One row a distinct content: what `url_viz.imaging.quality.Quality` holds."""
+"""One row per distinct content: the fields of `url_viz.imaging.quality.Quality`."""
 
 COORDINATES = pa.schema(
     [
@@ -43,7 +43,7 @@ COORDINATES = pa.schema(
 
 
 def embeddings_schema(size: int) -> pa.Schema:
-    """One row a distinct content: embedding (D,) float16, its length, and the entropy of its softmax in nats."""
+    """One row per distinct content: embedding (D,) float16, its length, and the entropy of its softmax in nats."""
     return pa.schema(
         [
             pa.field("content", pa.int64(), nullable=False),
@@ -55,7 +55,7 @@ def embeddings_schema(size: int) -> pa.Schema:
 
 
 def neighbours_schema(k: int) -> pa.Schema:
-    """One row a distinct content: positions (rows of this very table) and cosine similarities of its K nearest."""
+    """One row per distinct content: positions (rows of this table) and cosine similarities of its K nearest."""
     return pa.schema(
         [
             pa.field("content", pa.int64(), nullable=False),
@@ -68,7 +68,7 @@ def neighbours_schema(k: int) -> pa.Schema:
 
 @dataclass(frozen=True)
 class Embeddings:
-    """What is stored of M distinct contents: `content` (M,) int64, `embedding` (M, D) float16, `entropy` (M,)."""
+    """Stored embeddings of M distinct contents: `content` (M,) int64, `embedding` (M, D) float16, `entropy` (M,)."""
 
     content: NDArray[np.int64]
     embedding: NDArray[np.float16]
@@ -89,7 +89,7 @@ class Embeddings:
 class Graph:
     """The nearest-neighbour graph of M distinct contents.
 
-    `position` (M, K) int32 are rows of this graph, nearest first, never the row itself, −1 where there are fewer than K
+    `position` (M, K) int32 are rows of this graph, nearest first, never the row itself, −1 if there are fewer than K
     others; `similarity` (M, K) float32 their cosines (−1 there). `is_approximate` marks a graph that may miss some.
     """
 
@@ -107,12 +107,12 @@ class Graph:
 
 
 PCA, UMAP, PLACED = 0, 1, 2
-"""How a point came to its coordinates: a linear projection, the map's own fit, or by its neighbours afterwards."""
+"""The source of a point's coordinates: PCA, the UMAP fit, or placement among its neighbours afterwards."""
 
 
 @dataclass(frozen=True)
 class Coordinates:
-    """Where M distinct contents lie on the map: `content` (M,), `xy` (M, 2) float32, `method` (M,) int8."""
+    """Map coordinates of M distinct contents: `content` (M,), `xy` (M, 2) float32, `method` (M,) int8."""
 
     content: NDArray[np.int64]
     xy: NDArray[np.float32]
@@ -126,7 +126,7 @@ class Coordinates:
 
 
 def fixed_lists(array: NDArray[np.generic]) -> pa.FixedSizeListArray:
-    """A 2-D array as an Arrow column of lists, without a copy where it is contiguous."""
+    """A 2-D array as an Arrow column of lists, without a copy if it is contiguous."""
     flat = pa.array(np.ascontiguousarray(array).reshape(-1))
     return pa.FixedSizeListArray.from_arrays(flat, array.shape[1])
 
@@ -142,7 +142,7 @@ def matrix(column: pa.ChunkedArray) -> NDArray[np.generic]:
 
 
 def positions_of(wanted: NDArray[np.int64], among: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The position in `among` of each of `wanted`; −1 where it is not there."""
+    """The position in `among` of each of `wanted`; −1 if it is missing."""
     if len(among) == 0:
         return np.full(len(wanted), -1, np.int64)
     order = np.argsort(among, kind="stable")

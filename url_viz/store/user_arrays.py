@@ -1,4 +1,4 @@
-"""Open a NumPy file that a user brings, within bounds: what it says of itself is checked before memory is taken."""
+"""Safe loading of NumPy files (.npy, .npz) from users: headers are checked before memory is allocated."""
 
 import io
 import lzma
@@ -16,28 +16,28 @@ from url_viz.errors import FolderError
 from url_viz.imaging.uploads import IncomingFile
 
 MOST_UNFOLDED = 1 << 27
-"""So many bytes a compressed file may always unfold to; a larger file to `MOST_FOLDS` times its own size."""
+"""Bytes that any compressed file may decompress to; a larger file may reach `MOST_FOLDS` times its size."""
 BYTES_A_PICTURE = 1 << 13
-"""So many more for every picture that the file is for, up to `MOST_FOR_PICTURES`."""
+"""Additional bytes for every picture that the file is for, up to `MOST_FOR_PICTURES`."""
 MOST_FOR_PICTURES = 1 << 30
 MOST_FOLDS = 4
-"""Embeddings hardly compress, so that honest files stay far below; a file of zeros gets a thousand times larger."""
+"""Embeddings hardly compress, so ordinary files stay far below; a file of zeros grows a thousandfold."""
 MOST_ROWS = 1_000_000
 ROWS_A_PICTURE = 10
-"""A file may have so many rows, and these for every picture that it is for: it may tell of more than one folder."""
+"""Additional rows for every picture that the file is for: it may cover more than one folder."""
 MOST_NUMBERS = 65_536
 """Numbers in an embedding, or classes of logits."""
 BYTES_A_NUMBER = 4
-"""What a number takes once it is read, however small it is written."""
+"""Memory per number after reading, whatever its dtype in the file."""
 _DAMAGE = (
     *(ValueError, TypeError, LookupError, ArithmeticError, OSError, EOFError, RuntimeError, MemoryError, SyntaxError),
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError),
 )
-"""What NumPy and zipfile raise on damaged, cut and hostile files, the encrypted among them."""
+"""What NumPy and zipfile raise for damaged, truncated, encrypted and hostile files."""
 
 
 def most_bytes(size: int, pictures: int) -> int:
-    """To how many bytes a file of `size` bytes may unfold that is for so many pictures."""
+    """The most bytes that a file of `size` bytes for so many pictures may decompress to."""
     return max(min(MOST_UNFOLDED + BYTES_A_PICTURE * pictures, MOST_FOR_PICTURES), MOST_FOLDS * size)
 
 
@@ -47,10 +47,10 @@ def most_rows(pictures: int) -> int:
 
 
 def read_arrays(source: IncomingFile, *, pictures: int = 0) -> dict[str, NDArray[Any]]:
-    """The arrays of an .npz file by name, or the one of an .npy file under ""; `pictures` are those that it is for.
+    """The arrays of an .npz file by name, or the one of an .npy file under "", for so many `pictures`.
 
-    Nothing in it is run, and it takes no more memory than `most_bytes`. Raises FolderError where the file is damaged,
-    says more than it holds, has too many rows or columns, or unfolds to too much.
+    No code in it is run, and memory is limited to `most_bytes`. Raises FolderError if the file is damaged, declares
+    more than it holds, has too many rows or columns, or decompresses to too much.
     """
     try:
         _check_sizes(source.data, pictures)
@@ -62,7 +62,7 @@ def read_arrays(source: IncomingFile, *, pictures: int = 0) -> dict[str, NDArray
 
 
 def _check_sizes(data: bytes, pictures: int) -> None:
-    """Raise ValueError where an array says that it has more elements than there are bytes, or a zip unfolds too far."""
+    """Raise ValueError if an array declares more elements than there are bytes, or a zip decompresses to too much."""
     if not data.startswith(b"PK"):
         _check_array(io.BytesIO(data), len(data), pictures)
         return
@@ -71,7 +71,7 @@ def _check_sizes(data: bytes, pictures: int) -> None:
         members = archive.infolist()
         _check_unfolded(sum(member.file_size for member in members), most)
         needed = 0
-        for member in members:  # zipfile gives no more bytes of a member than it says here
+        for member in members:  # zipfile reads no more bytes of a member than its file_size
             with archive.open(member) as file:
                 needed += max(member.file_size, BYTES_A_NUMBER * _check_array(file, member.file_size, pictures))
         _check_unfolded(needed, most)
@@ -83,7 +83,7 @@ def _check_unfolded(unfolded: int, most: int) -> None:
 
 
 def _check_array(file: IO[bytes], size: int, pictures: int) -> int:
-    """How many elements an array has, by its header; raises ValueError where they are too many."""
+    """The number of elements of an array by its header; raises ValueError if they are too many."""
     version = npy.read_magic(file)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"version {version} of the format is not for plain numbers")

@@ -1,4 +1,4 @@
-"""Tell numbers from text in the cells of a user's file, without changing what either says."""
+"""Type inference for the cells of a user's file: numbers or text, without loss."""
 
 import datetime
 import math
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 LONGEST_TEXT = 500
 EXACT_INTEGER = 2**53
-"""Integers beyond this are not exact as floats: they are names rather than measurements, and stay text."""
+"""Integers beyond this are not exact as floats: they are identifiers rather than measurements, and stay text."""
 _MISSING = frozenset({"", "nan", "na", "n/a", "#n/a", "null", "none", "<na>", "?"})
-"""What stands for a missing number; in a column of text only an empty cell does, for `None` may be a class."""
+"""Spellings of a missing number; in a column of text only an empty cell is missing, since `None` may be a class."""
 _PADDED = r"[+-]?0\d+"
 _LONG_INTEGER = r"[+-]?\d{16,}"
 _DECIMAL_COMMA = r"[+-]?\d*,\d+"
@@ -26,7 +26,7 @@ Kind = Literal["numeric", "categorical"]
 
 @dataclass(frozen=True)
 class Values:
-    """One column (N,): float64 with nan where there is none, or objects: text, None where there is none.
+    """One column (N,): float64 with nan if there is none, or objects: text, None if there is none.
 
     `infinite` counts infinities, which are kept as missing.
     """
@@ -42,7 +42,7 @@ class Values:
 
 
 def text_values(cells: pd.Series, *, decimal_comma: bool = False, numbers: bool = True) -> Values | str:
-    """Cells of text as numbers, where every one is a number or missing, else as text; or why it cannot be taken.
+    """Cells of text as numbers, if every one is a number or missing, else as text; or the reason to refuse them.
 
     Codes such as `007`, and integers too long to be exact as floats, stay text. With `decimal_comma`, `0,5` is a number
     too. Text of more than 500 characters is refused; control characters become spaces.
@@ -63,7 +63,7 @@ def text_values(cells: pd.Series, *, decimal_comma: bool = False, numbers: bool 
 
 
 def number_values(cells: pd.Series) -> Values | str:
-    """Numbers as float64, infinities as missing; or why they cannot be taken."""
+    """Numbers as float64, infinities as missing; or the reason to refuse them."""
     numbers = pd.to_numeric(cells, errors="coerce").to_numpy(np.float64, na_value=np.nan)
     if cells.dtype.kind not in "fiu":
         missing = cells.astype(str).str.strip().str.casefold().isin(_MISSING).to_numpy()
@@ -75,7 +75,7 @@ def number_values(cells: pd.Series) -> Values | str:
 
 
 def _as_numbers(distinct: pd.Series, *, decimal_comma: bool) -> NDArray[np.float64] | None:
-    """Distinct cells as numbers, nan for missing ones; None where any is text."""
+    """Distinct cells as numbers, nan for missing ones; None if any is text."""
     missing = distinct.str.casefold().isin(_MISSING).to_numpy()
     rest = distinct[~missing]
     if rest.empty or rest.str.fullmatch(_PADDED).any():
@@ -94,18 +94,18 @@ def _as_numbers(distinct: pd.Series, *, decimal_comma: bool) -> NDArray[np.float
 
 
 def _word(text: str) -> str | None:
-    """A text as it is kept; None for an empty one. Yes and no of programs are `true` and `false`."""
+    """A text as stored; None for an empty one. `True` and `False` become lower case."""
     plain = cleaned(text)
     return (plain.lower() if plain.lower() in ("true", "false") else plain) or None
 
 
 def cleaned(text: str) -> str:
-    """Text on one line: control characters, marks of direction and the like become spaces."""
+    """Text on one line: control characters, direction marks and the like become spaces."""
     return "".join(c if c.isprintable() else " " for c in text.lstrip("\ufeff")).strip()
 
 
 def as_text(value: Any) -> str:
-    """One cell of a typed table as text, "" for nothing; numbers without a needless `.0`."""
+    """One cell of a typed table as text, "" for a missing one; whole numbers without `.0`."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, bytes):

@@ -1,7 +1,7 @@
-"""Columns of the user's own, kept with an image set: one Parquet file an import, keyed by picture.
+"""Storage of user columns with an image set: one Parquet file per import, keyed by picture.
 
-A value is kept by the picture's id (its path) with the content beside it, so that a file that was moved or renamed
-keeps its values; a copy beside the original gets none.
+A value is stored with the picture's id (from its path) and content, so that a moved or renamed file keeps its values;
+a copy next to the original gets none.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ from url_viz.store.user_cells import Values, cleaned
 from url_viz.workspace import SetPaths
 
 FOLDERS = "folders"
-"""The label that is the class folder of a picture, as it is where nothing else was chosen."""
+"""The label choice for the class folder of a picture; the default."""
 LONGEST_IMPORT_NAME = 60
 Column = NDArray[np.generic] | pd.Series
 """A column of the table: float64, or a series of objects."""
@@ -37,9 +37,9 @@ _ENDING = ".parquet"
 
 @dataclass(frozen=True)
 class Import:
-    """What one file brought: `ids` and `contents` (M,) int64 of M pictures, and columns (M,) by name.
+    """One imported file: `ids` and `contents` (M,) int64 of M pictures, and columns (M,) by name.
 
-    `uncertainties` are those columns that the user called an uncertainty: higher = more ambiguous.
+    `uncertainties` are the columns that the user marked as uncertainty: higher = more ambiguous.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Import:
     def rows_of(
         self, ids: NDArray[np.int64], contents: NDArray[np.int64], *, present: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """The row of each of N pictures here, −1 for none: by id, else by content where that file is gone.
+        """The row of each of N pictures in this import, −1 for none: by id, else by content if that file is gone.
 
         `present` are the ids of all files of the folder.
         """
@@ -69,13 +69,13 @@ class Import:
 
 
 def import_name(text: str) -> str:
-    """A name that is a file's name everywhere: letters, digits, `-`, `_`, `.` and spaces, at most 60 characters."""
+    """A file name that is valid on every system: letters, digits, `-`, `_`, `.` and spaces, at most 60 characters."""
     plain = re.sub(r"[^\w. -]", "_", cleaned(text)).strip(" .")[:LONGEST_IMPORT_NAME]
     return plain or "columns"
 
 
 def version_of(paths: SetPaths) -> str:
-    """A short text that changes when an import or the choice of labels does; "" where there is none. Cheap."""
+    """A short text that changes with every import and choice of labels; "" if there is neither. Cheap."""
     statuses = [(*_status(paths.labels), "")] if paths.labels.exists() else []
     with suppress(FileNotFoundError), os.scandir(paths.columns) as entries:
         statuses += [(*_status(Path(entry.path)), entry.name) for entry in entries if entry.name.endswith(_ENDING)]
@@ -87,24 +87,24 @@ def version_of(paths: SetPaths) -> str:
 def _status(path: Path) -> tuple[int, int, int]:
     try:
         status = path.stat()
-    except FileNotFoundError:  # taken away between listing and looking
+    except FileNotFoundError:  # removed since it was listed
         return 0, 0, 0
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def names_of_imports(paths: SetPaths) -> list[str]:
-    """The imports of an image set by name, hidden and half-written files left out."""
+    """The names of the imports of an image set, without hidden and half-written files."""
     files = paths.columns.glob(f"*{_ENDING}") if paths.columns.is_dir() else ()
     return sorted(path.stem for path in files if not path.name.startswith("."))
 
 
 def read_imports(paths: SetPaths) -> tuple[Import, ...]:
-    """All imports, by name. Raises DamageError where one is damaged."""
+    """All imports, sorted by name. Raises DamageError if one is damaged."""
     return tuple(_read(paths.columns / f"{name}{_ENDING}") for name in names_of_imports(paths))
 
 
 def write_import(paths: SetPaths, imported: Import) -> None:
-    """Keep an import; it takes the place of an earlier one of its name, whole."""
+    """Store an import; it replaces an earlier one of the same name."""
     about = {
         "file": imported.file,
         "values": _digest(imported),
@@ -146,7 +146,7 @@ def _read(path: Path) -> Import:
 
 
 def _digest(imported: Import) -> str:
-    """What an import says of its pictures, as a digest: page checksums leave out how a file is laid out."""
+    """The digest of an import's values: page checksums do not cover the layout of the file."""
     state = hashlib.blake2b(imported.ids.tobytes() + imported.contents.tobytes(), digest_size=8)
     for values in imported.columns.values():
         if values.kind == "numeric":
@@ -164,7 +164,7 @@ def _array(column: pa.ChunkedArray, kind: str) -> NDArray[np.generic]:
 
 
 def remove_import(paths: SetPaths, name: str) -> None:
-    """Take an import away. Raises ImageSetError, with those that are there, where it is not known."""
+    """Remove an import. Raises ImageSetError, with the known names, if it does not exist."""
     known = names_of_imports(paths)
     if name not in known:
         there = ", ".join(map(repr, known)) or "none"
@@ -173,7 +173,7 @@ def remove_import(paths: SetPaths, name: str) -> None:
 
 
 def read_label_choice(paths: SetPaths) -> str | None:
-    """What the user chose as the label: `folders`, None for no label, or the name of a column of their own."""
+    """The chosen label: `folders`, None for no label, or the name of a user column."""
     try:
         chosen = unsealed(paths.labels.read_bytes())["label"]
     except FileNotFoundError:
@@ -186,7 +186,7 @@ def read_label_choice(paths: SetPaths) -> str | None:
 
 
 def write_label_choice(paths: SetPaths, chosen: str | None) -> None:
-    """Keep what is the label."""
+    """Store the choice of the label."""
     with replaced(paths.labels) as temporary:
         temporary.write_text(sealed({"label": chosen}))
 
@@ -197,7 +197,7 @@ def column_names(imports: Iterable[Import]) -> set[str]:
 
 
 def spread(values: Values, row: NDArray[np.int64]) -> Column:
-    """A column at the rows (N,) of an import, missing where the row is −1."""
+    """A column at the rows (N,) of an import, missing if the row is −1."""
     if values.kind == "numeric":
         column = np.full(len(row), np.nan)
         column[row >= 0] = values.values[row[row >= 0]]

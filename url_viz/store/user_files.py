@@ -1,6 +1,6 @@
-"""Read a file that a user brings (CSV, Parquet, NumPy) into plain columns; a hostile one ends in a sentence.
+"""Reading of user files (CSV, Parquet, NumPy) into columns, with errors for damaged and hostile files.
 
-A cell is a number or text. Nothing in a file is run: NumPy's pickles are refused, and text stays text.
+A cell is a number or text. No code in a file is run: NumPy's pickles are refused, and text stays text.
 """
 
 import csv
@@ -29,21 +29,21 @@ PATH_NAMES = (
     *("path", "filepath", "file_path", "file", "filename", "file_name", "image", "image_path", "img_path", "img"),
     *("image_name", "picture", "images", "paths", "files", "filenames", "image_id", "name", "id"),
 )
-"""What a column of paths is called, the likeliest first; letters of either case."""
+"""Names of a column of paths, the most likely first; case does not matter."""
 ARRAY = "array"
-"""What the matrix of a .npy or .npz file is called among `UserFile.lists`."""
+"""The name of the matrix of a .npy or .npz file in `UserFile.lists`."""
 MOST_COLUMNS = 5_000
 LONGEST_CELL = 32_768
-"""Bytes of a path, or of any other text in a Parquet file; what is kept is shorter."""
+"""Most bytes of a path or other text in a Parquet file; stored texts are shorter."""
 LONGEST_NAME = 80
 _BYTES = {
     **dict.fromkeys(("BOOLEAN", "INT32", "FLOAT"), 4),
     **dict.fromkeys(("INT64", "DOUBLE", "INT96"), 8),
     "BYTE_ARRAY": 64,
 }
-"""Bytes of a value once it is read, by its kind in a Parquet file."""
+"""Bytes of a value in memory, by its physical type in a Parquet file."""
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, OverflowError)
-"""What PyArrow raises on damaged files, times out of range, and text that is no UTF-8."""
+"""What PyArrow raises for damaged files, times out of range, and text that is not UTF-8."""
 _SEPARATORS = ",;\t|"
 _LOGIT = re.compile(r"logits?[_.\- \[]?(\d+)\]?", re.IGNORECASE)
 
@@ -52,10 +52,10 @@ Matrix = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class UserFile:
-    """What a file holds of N pictures: `paths` (N) as they are written there, and columns by name.
+    """The contents of a file on N pictures: `paths` (N) as written in it, and columns by name.
 
-    `columns` are numbers or text; `lists` (N, C) are cells that hold C numbers each, columns `logit_0…` put together
-    among them as `logits`; `left_out` pairs a column that cannot be taken with the reason.
+    `columns` are numbers or text; `lists` (N, C) are cells of C numbers each, among them the columns `logit_0…` joined
+    as `logits`; `left_out` pairs a refused column with the reason.
     """
 
     name: str
@@ -72,14 +72,14 @@ class UserFile:
 
 @dataclass
 class _SortedColumns:
-    """The columns of a file as they are sorted into what can be taken and what cannot."""
+    """The columns of a file, sorted into accepted and refused ones."""
 
     columns: dict[str, Values] = field(default_factory=dict)
     lists: dict[str, Matrix] = field(default_factory=dict)
     left_out: list[tuple[str, str]] = field(default_factory=list)
 
     def add(self, name: str, values: Values | str) -> None:
-        """Take a column, or note the reason why not."""
+        """Add a column, or the reason why it is refused."""
         if len(name) > LONGEST_NAME:
             values = f"its name is longer than {LONGEST_NAME} characters"
         if isinstance(values, str):
@@ -89,7 +89,7 @@ class _SortedColumns:
 
 
 def opened(file: str | Path | IncomingFile) -> IncomingFile:
-    """The bytes of a file, with its name. Raises FolderError where it cannot be read."""
+    """The bytes of a file, with its name. Raises FolderError if it cannot be read."""
     if isinstance(file, IncomingFile):
         return file
     path = Path(file).expanduser()
@@ -106,11 +106,11 @@ def read_user_file(
     paths: str | Path | IncomingFile | None = None,
     pictures: int = 0,
 ) -> UserFile:
-    """Read a CSV, Parquet, .npy or .npz file; `path_column` names the column of paths where its name does not tell.
+    """Read a CSV, Parquet, .npy or .npz file; `path_column` names the column of paths if its name is unusual.
 
-    An array (N, C) has its paths beside it: in `paths` (one a line, or a table), or as text in the same .npz. How far
-    a compressed file may unfold depends on how many `pictures` it is for. Raises FolderError where the file is none of
-    these, is damaged, has no paths, or unfolds to too much.
+    The paths of an array (N, C) are in `paths` (one per line, or a table), or as text in the same .npz. The limit on
+    decompression depends on how many `pictures` it is for. Raises FolderError if the file is none of these, is
+    damaged, has no paths, or decompresses to too much.
     """
     source = opened(file)
     if not source.data:
@@ -119,13 +119,13 @@ def read_user_file(
     if ending in ARRAY_ENDINGS:
         return _of_arrays(source, None if paths is None else opened(paths), path_column, pictures)
     if paths is not None:
-        raise FolderError(f"{source.name!r} has paths of its own; a list of paths goes with .npy and .npz alone.")
+        raise FolderError(f"{source.name!r} has its own paths; a list of paths goes only with .npy and .npz.")
     if ending in CSV_ENDINGS:
         return _of_csv(source, path_column)
     if ending in PARQUET_ENDINGS:
         return _of_parquet(source, path_column, pictures)
     known = ", ".join((*CSV_ENDINGS, *PARQUET_ENDINGS, *ARRAY_ENDINGS))
-    raise FolderError(f"{source.name!r} is no table by its name. Give a file that ends in one of: {known}.")
+    raise FolderError(f"{source.name!r} is not a table by its extension. Give a file that ends in one of: {known}.")
 
 
 def _of_csv(source: IncomingFile, path_column: str | None) -> UserFile:
@@ -135,7 +135,7 @@ def _of_csv(source: IncomingFile, path_column: str | None) -> UserFile:
     names = distinct_names(frame.iloc[0].tolist())
     frame = frame.iloc[1:]
     if frame.empty:
-        raise FolderError(f"{source.name!r} has a first line and no rows. Give one row a picture.")
+        raise FolderError(f"{source.name!r} has a first line and no rows. Give one row per picture.")
     at = _index_of_paths(source.name, names, path_column)
     columns = _SortedColumns()
     logits = _logit_columns(names)
@@ -148,26 +148,26 @@ def _of_csv(source: IncomingFile, path_column: str | None) -> UserFile:
 
 
 def _decoded(source: IncomingFile) -> str:
-    """The text of a file: UTF-8, else UTF-16 where it is marked so, else Latin-1 as old spreadsheets write it."""
+    """The text of a file: UTF-8, UTF-16 if it has a byte order mark, else Windows-1252 as old spreadsheets write it."""
     data = source.data
     try:
         if data.startswith((b"\xff\xfe", b"\xfe\xff")):
             return data.decode("utf-16")
         if b"\0" in data:
-            raise FolderError(f"{source.name!r} is no text: it holds zero bytes. Export it again as CSV or Parquet.")
+            raise FolderError(f"{source.name!r} is not text: it holds zero bytes. Export it again as CSV or Parquet.")
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return data.decode("cp1252", "replace")
 
 
 def _separator_of(text: str) -> str:
-    """The separator that the first line has most of, outside quotes."""
+    """The most frequent separator in the first line, outside quotes."""
     first = re.sub(r'"[^"]*"', "", text.lstrip("\r\n").partition("\n")[0])
     return max(_SEPARATORS, key=first.count)
 
 
 def _parsed(name: str, text: str, separator: str) -> pd.DataFrame:
-    """All cells as text, the line of names among them."""
+    """All cells as text, the header line included."""
     try:
         frame = pd.read_csv(
             io.StringIO(text),
@@ -188,7 +188,7 @@ def _parsed(name: str, text: str, separator: str) -> pd.DataFrame:
 
 
 def distinct_names(names: Iterable[Any]) -> list[str]:
-    """Column names without odd characters; empty ones are numbered, and the second of a name becomes `name_2`."""
+    """Unique column names without odd characters; empty ones are numbered, and a repeated name becomes `name_2`."""
     distinct: dict[str, None] = {}
     for number_of_column, name in enumerate(names, start=1):
         plain = cleaned(str(name)) or f"column_{number_of_column}"
@@ -216,7 +216,7 @@ def _index_of_paths(file: str, names: list[str], asked: str | None) -> int:
 
 
 def _logit_columns(names: list[str]) -> list[int]:
-    """The places of the columns `logit_0, logit_1, …`, in the order of their numbers; none where there is but one."""
+    """The indices of the columns `logit_0, logit_1, …`, in the order of their numbers; none if there is only one."""
     index_of = {int(match[1]): index for index, name in enumerate(names) if (match := _LOGIT.fullmatch(name))}
     return [index_of[number] for number in sorted(index_of)] if len(index_of) > 1 else []
 
@@ -255,7 +255,7 @@ def _of_parquet(source: IncomingFile, path_column: str | None, pictures: int) ->
 
 
 def _parquet_table(source: IncomingFile, pictures: int) -> pa.Table:
-    """The table of a Parquet file; columns of text as dictionaries, so that one long text many times takes no more."""
+    """The table of a Parquet file; text columns as dictionaries, so that a repeated long text is stored once."""
     try:
         with pq.ParquetFile(pa.BufferReader(source.data)) as plain:
             about = plain.metadata
@@ -267,7 +267,7 @@ def _parquet_table(source: IncomingFile, pictures: int) -> pa.Table:
         why = str(error).partition("\n")[0]
         raise FolderError(f"{source.name!r} cannot be read as Parquet ({why}). Write it again.") from error
     if table.num_rows == 0:
-        raise FolderError(f"{source.name!r} has no rows. Give one row a picture.")
+        raise FolderError(f"{source.name!r} has no rows. Give one row per picture.")
     return table
 
 
@@ -276,7 +276,7 @@ def _is_text(column: Any) -> bool:
 
 
 def _check_parquet(source: IncomingFile, about: pq.FileMetaData, pictures: int) -> None:
-    """Raise FolderError where a file has more rows or columns, or unfolds further, than one for the pictures may."""
+    """Raise FolderError if a file has too many rows or columns, or decompresses to too much, for so many pictures."""
     columns, groups = range(about.num_columns), range(about.num_row_groups)
     size = [_bytes_of(about.schema.column(index)) for index in columns]
     parts = [(index, about.row_group(group).column(index)) for group in groups for index in columns]
@@ -291,7 +291,7 @@ def _check_parquet(source: IncomingFile, about: pq.FileMetaData, pictures: int) 
 
 
 def _bytes_of(column: Any) -> int:
-    """What one value of a column takes once it is read; a text that is there many times is made once."""
+    """Bytes of one value of a column in memory; a repeated text is stored once."""
     if column.physical_type == "FIXED_LEN_BYTE_ARRAY":
         return max(4, int(column.length))
     return _BYTES[column.physical_type]
@@ -302,7 +302,7 @@ def _is_list(kind: pa.DataType) -> bool:
 
 
 def _add_list(sorted_columns: _SortedColumns, name: str, column: pa.ChunkedArray) -> None:
-    """Take cells that hold equally many numbers each; note the reason of others."""
+    """Add a column whose cells hold equally many numbers, or the reason why it is refused."""
     kind = column.type.value_type
     if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
         sorted_columns.left_out.append((name, "its cells hold lists of other things than numbers"))
@@ -327,9 +327,9 @@ def _arrow_values(column: pa.ChunkedArray) -> Values | str:
 def _typed_values(column: pa.ChunkedArray) -> Values | str:
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if pa.types.is_nested(kind):
-        return "its cells are nested; one number or text a cell is read"
+        return "its cells are nested; one number or text per cell is read"
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
-        return "its cells are bytes; one number or text a cell is read"
+        return "its cells are bytes; one number or text per cell is read"
     if pa.types.is_floating(kind):
         return number_values(column.cast(pa.float64()).to_pandas())
     if pa.types.is_null(kind):
@@ -343,9 +343,9 @@ def _arrow_text(column: pa.ChunkedArray) -> pd.Series:
 
 
 def _texts(column: pa.ChunkedArray) -> NDArray[np.object_]:
-    """A column as text (N,), "" where there is nothing; bytes are decoded as the file system's names are.
+    """A column as text (N,), "" for null; bytes are decoded as file names.
 
-    Raises ValueError for text that is no UTF-8 or longer than `LONGEST_CELL`, OverflowError for times out of range.
+    Raises ValueError for text that is not UTF-8 or longer than `LONGEST_CELL`, OverflowError for times out of range.
     """
     if not pa.types.is_dictionary(column.type):
         return np.array([as_text(value) for value in column.to_pylist()], dtype=object)
@@ -353,7 +353,7 @@ def _texts(column: pa.ChunkedArray) -> NDArray[np.object_]:
 
 
 def _of_dictionary(chunk: pa.DictionaryArray) -> NDArray[np.object_]:
-    """The text of each cell (N,): each distinct one is made once."""
+    """The text of each cell (N,); each distinct one is converted once."""
     distinct = chunk.dictionary
     if (
         pa.types.is_binary(distinct.type)
@@ -378,8 +378,8 @@ def _of_arrays(source: IncomingFile, beside: IncomingFile | None, path_column: s
         paths = own_paths
     else:
         raise FolderError(
-            f"{source.name!r} says nothing of which row is which picture. Give a list of paths beside it (--paths "
-            f"FILE, one a line), or save both with numpy.savez(FILE, paths=…, values=…)."
+            f"{source.name!r} does not say which row is which picture. Give a list of paths too (--paths "
+            f"FILE, one per line), or save both with numpy.savez(FILE, paths=…, values=…)."
         )
     if len(paths) != len(matrix):
         raise FolderError(
@@ -389,7 +389,7 @@ def _of_arrays(source: IncomingFile, beside: IncomingFile | None, path_column: s
 
 
 def _arrays(source: IncomingFile, pictures: int) -> tuple[Matrix, list[str] | None]:
-    """The one matrix of numbers in a file, and the paths beside it in an .npz."""
+    """The one matrix of numbers in a file, and the paths in an .npz."""
     arrays = read_arrays(source, pictures=pictures)
     matrices = [array for array in arrays.values() if array.ndim == 2 and array.dtype.kind in "fiu" and array.size]
     texts = [array for array in arrays.values() if array.ndim == 1 and array.dtype.kind in "US"]
@@ -397,12 +397,12 @@ def _arrays(source: IncomingFile, pictures: int) -> tuple[Matrix, list[str] | No
         shapes = ", ".join(f"{name or 'the array'} {array.dtype} {array.shape}" for name, array in arrays.items())
         raise FolderError(f"{source.name!r} has to hold one array (N, C) of numbers, and holds {shapes or 'nothing'}.")
     paths = [as_text(path) for path in texts[0].tolist()] if len(texts) == 1 else None
-    with np.errstate(over="ignore"):  # what float32 cannot hold is not finite, and told
+    with np.errstate(over="ignore"):  # values beyond float32 become infinite, and are reported
         return matrices[0].astype(np.float32, copy=False), paths
 
 
 def _path_list(source: IncomingFile, path_column: str | None, pictures: int) -> list[str]:
-    """Paths from a file: one a line where it is plain text, else the column of paths of a table."""
+    """Paths from a file: one per line if it is plain text, else the column of paths of a table."""
     if Path(source.name).suffix.lower() == ".txt":
         return [line.strip() for line in _decoded(source).splitlines() if line.strip()]
     return list(read_user_file(source, path_column=path_column, pictures=pictures).paths)

@@ -1,4 +1,4 @@
-"""Find the picture that a path in a user's file means, however it is written there; what cannot be told is told."""
+"""Matching of paths in a user's file to pictures: relative, absolute, or base names."""
 
 import os
 import re
@@ -20,23 +20,23 @@ _SLASHES = re.compile(r"/(?:\./|/)+|/\.$")
 
 @dataclass(frozen=True)
 class Matched:
-    """`row` (N,) int64: the picture of each path, −1 where there is none; `examples` are some that found none."""
+    """`row` (N,) int64: the picture of each path, −1 for none; `examples` are some paths without one."""
 
     row: NDArray[np.int64]
     examples: tuple[str, ...]
 
     @property
     def count(self) -> int:
-        """How many paths found their picture."""
+        """How many paths have a picture."""
         return int((self.row >= 0).sum())
 
 
 def match(paths: Sequence[str], pictures: Sequence[bytes], *, root: Path) -> Matched:
-    """The picture (a place in `pictures`, root-relative) that each path means.
+    """The picture (index into `pictures`, root-relative paths) that each path means.
 
     A path may be relative to `root`, absolute, relative to a folder above or below it, or a base name, with or without
-    its ending, where only one picture has it. Backslashes, `./` and the case of letters do not matter where they leave
-    one picture. Raises FolderError, with the paths, where two rows mean the same picture.
+    its extension, if only one picture has it. Backslashes, `./` and case are ignored if the result is one picture.
+    Raises FolderError, with the paths, if two rows mean the same picture.
     """
     names = _Names(pictures)
     above = os.fspath(root).replace("\\", "/").rstrip("/") + "/"
@@ -47,7 +47,7 @@ def match(paths: Sequence[str], pictures: Sequence[bytes], *, root: Path) -> Mat
 
 
 def _plain(path: str, root: str) -> str:
-    """A path with slashes, without `./` and, where it lies below the root, without the root."""
+    """A path with slashes, without `./` and, if it is below the root, without the root."""
     plain = path.strip().removeprefix("file://").replace("\\", "/")
     plain = _SLASHES.sub("/", plain)
     while plain.startswith("./"):
@@ -56,7 +56,7 @@ def _plain(path: str, root: str) -> str:
 
 
 class _Names:
-    """Every way to name a picture without a doubt, from the exact path to a base name that only one picture has."""
+    """Index of all unambiguous names of pictures, from the exact path to a base name that only one picture has."""
 
     def __init__(self, pictures: Sequence[bytes]) -> None:
         self._exact: dict[str, int] = {}
@@ -72,8 +72,8 @@ class _Names:
                 _note(self._ends, os.path.splitext(end)[0], index)
 
     def find(self, written: str, above: str) -> int:
-        """The place of the picture, −1 where none or more than one is meant."""
-        path = written if written in self._exact else _plain(written, above)  # a backslash may be one of an odd name
+        """The index of the picture, −1 if none or several match."""
+        path = written if written in self._exact else _plain(written, above)  # a backslash may be part of a file name
         exact = self._exact.get(path)
         if exact is not None:
             return exact
@@ -81,7 +81,7 @@ class _Names:
         for table in (self._folded, self._ends):
             if folded in table:
                 return table[folded]
-        for end in _ends(folded):  # written from a folder further up than the root
+        for end in _ends(folded):  # relative to a folder above the root
             index = self._folded.get(end, -1)
             if index >= 0 and ("/" in end or self._ends.get(end, -1) == index):
                 return index
@@ -89,13 +89,13 @@ class _Names:
 
 
 def _note(table: dict[str, int], name: str, index: int) -> None:
-    """Note what a name means; −1 once it means two pictures."""
+    """Record which picture a name means; −1 if it means several."""
     if table.setdefault(name, index) != index:
         table[name] = -1
 
 
 def _ends(path: str) -> Iterator[str]:
-    """The path, and what is left of it without its first folders, one by one."""
+    """The path, and the path without its first folder, its first two folders, and so on."""
     yield path
     while "/" in path:
         path = path.partition("/")[2]
@@ -115,4 +115,4 @@ def _refuse_doubles(row: NDArray[np.int64], paths: Sequence[str]) -> None:
     first = [paths[index] for index in np.flatnonzero(row == doubled[0])[:EXAMPLES]]
     examples = ", ".join(dict.fromkeys(repr(path) for path in first))
     others = f" (and {len(doubled) - 1:,} other pictures have several rows)" if len(doubled) > 1 else ""
-    raise FolderError(f"{counts[0]:,} rows are of the same picture: {examples}{others}. Keep one row a picture.")
+    raise FolderError(f"{counts[0]:,} rows are of the same picture: {examples}{others}. Keep one row per picture.")

@@ -1,8 +1,8 @@
-"""What proves that a table's newest version is the one that was written last: digests of the small files that say so.
+"""Digests of LanceDB manifests and deletion files, which detect lost or altered table versions.
 
-Checksums of rows tell damage to rows, but not that some are missing: which rows a table has stands in the manifest of
-its version, and in lists of deleted rows. Their digests are kept beside them, written after each commit. A version that
-is not among them, from a writer that was stopped in between or of before there were digests, is taken as it is.
+Checksums of rows detect damaged rows, but not missing ones: the manifest of a version and the deletion files say which
+rows a table has. Their digests are stored in the same folder after each commit. A version without a digest, from a
+writer that was stopped in between or from before digests existed, is accepted.
 """
 
 import hashlib
@@ -16,35 +16,35 @@ from url_viz.store.checksums import ChecksumError
 
 RECORD = "checksums.json"
 MOST_VERSIONS = 8
-"""So many of the newest versions are noted: a reader may have opened one just before the last few commits."""
+"""How many of the newest versions are recorded: a reader may have opened one before the last few commits."""
 _LAST = 2**64 - 1
 
 
 @dataclass(frozen=True)
 class Noted:
-    """What is noted of a table: digests of manifests by version, and of lists of deleted rows by name."""
+    """The recorded digests of a table: of manifests by version, and of deletion files by name."""
 
     manifests: dict[int, str] = field(default_factory=dict)
     deletions: dict[str, str] = field(default_factory=dict)
 
     @property
     def newest(self) -> int:
-        """The newest version that is noted; 0 where none is."""
+        """The newest recorded version; 0 if there is none."""
         return max(self.manifests, default=0)
 
 
 def noted(table: Path) -> Noted:
-    """What is noted of the table in the folder `table`; nothing where its record is not there or damaged itself."""
+    """The recorded digests of the table in the folder `table`; empty if the record is missing or damaged."""
     try:
         record = unsealed((table / RECORD).read_bytes())
         manifests = {int(version): str(digest) for version, digest in record["manifests"].items()}
         return Noted(manifests, dict(record["deletions"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return Noted()  # it shows nothing of anybody's data, and the next commit writes it again
+        return Noted()  # the data are not affected, and the next commit writes it again
 
 
 def note(table: Path, version: int) -> None:
-    """Note the version that was just written, while nobody else writes to the table."""
+    """Record the version that was just written; under the set's lock."""
     before = noted(table)
     manifests = dict(sorted(before.manifests.items())[1 - MOST_VERSIONS :])
     manifest = _manifest(table, version)
@@ -58,7 +58,7 @@ def note(table: Path, version: int) -> None:
 
 
 def check(table: Path, version: int, known: Noted) -> None:
-    """Raise ChecksumError where the manifest of `version`, or a list of deleted rows, is not as it was written."""
+    """Raise ChecksumError if the manifest of `version`, or a deletion file, is not as written."""
     manifest = _manifest(table, version)
     pairs = [(manifest, known.manifests.get(version))] if manifest is not None else []
     pairs += [(path, known.deletions.get(path.name)) for path in _deletions(table)]
@@ -69,12 +69,15 @@ def check(table: Path, version: int, known: Noted) -> None:
 
 
 def forget(table: Path) -> None:
-    """Drop what is noted, for a table that goes back to an older version on purpose."""
+    """Remove the record, for a table that goes back to an older version on purpose."""
     (table / RECORD).unlink(missing_ok=True)
 
 
 def _manifest(table: Path, version: int) -> Path | None:
-    names = (f"{_LAST - version:020d}.manifest", f"{version}.manifest")  # Lance counts names downwards, of old upwards
+    names = (
+        f"{_LAST - version:020d}.manifest",
+        f"{version}.manifest",
+    )  # Lance numbers manifests downwards, older versions of Lance upwards
     return next((path for name in names if (path := table / "_versions" / name).is_file()), None)
 
 

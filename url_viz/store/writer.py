@@ -1,4 +1,4 @@
-"""The one writer of an image set's tables, which holds the set's lock."""
+"""Write access to the tables of an image set, under the set's lock."""
 
 import datetime
 import shutil
@@ -34,21 +34,21 @@ from url_viz.store.tables import (
 from url_viz.workspace import SetPaths
 
 KEEP_VERSIONS = datetime.timedelta(minutes=10)
-"""Older versions are removed after a run; a reader that opened the set within this time is not disturbed."""
+"""Older versions are removed after a run; readers that opened the set within this time can go on."""
 
 
 MOST_EXTENSIONS = 500
 
 
 SPACE_TABLES = ("embeddings", "scores", "neighbours", "coordinates")
-"""The tables whose names go on with the key of their space."""
+"""Tables whose names continue with the key of their space."""
 
 
 class Writer(Store):
     """The one writer of an image set; use it as a context manager, which holds the set's lock.
 
-    A full or read-only disk is a WorkspaceError. Where an error ends the first run before anything was stored, no image
-    set is left behind.
+    Raises WorkspaceError for a full or read-only disk. If an error ends the first run before a picture was stored,
+    the image set is removed.
     """
 
     def __init__(self, paths: SetPaths, root: Path) -> None:
@@ -65,7 +65,7 @@ class Writer(Store):
             try:
                 if not self.paths.about.exists():
                     write_about(self.paths, About(self._root))
-                elif not self.paths.about_copy.exists():  # written before there were copies
+                elif not self.paths.about_copy.exists():  # written by a version without copies
                     with suppress(DamageError):
                         write_about(self.paths, self.about())
             except OSError:
@@ -89,27 +89,27 @@ class Writer(Store):
             ) from error
 
     def _leave(self, *, is_failed: bool) -> None:
-        """Let go of the lock; of a new set that failed before it had a picture, remove what there is."""
+        """Release the lock; remove a new set that failed before it had a picture."""
         if is_failed and self._is_new and not self._has_rows():
-            shutil.rmtree(self.paths.folder, ignore_errors=True)  # what cannot be removed is no worse than before
+            shutil.rmtree(self.paths.folder, ignore_errors=True)  # leftovers do no harm
         self._lock.release()
 
     def _has_rows(self) -> bool:
         try:
             table = self._table("images")
             return table is not None and table.count_rows() > 0
-        except (WorkspaceError, *LANCE_ERRORS):  # what cannot be read is for `mend`
+        except (WorkspaceError, *LANCE_ERRORS):  # an unreadable table is repaired by `mend`
             return was_written(self.paths.tables / "images.lance")
 
     def add_space(self, space: EmbeddingSpace) -> None:
-        """Note that the set is read in `space`; the latest comes last."""
+        """Record that the set is embedded in `space`; the latest comes last."""
         about = self.about()
         others = tuple(s for s in about.spaces if s.key != space.key)
         if about.spaces != (*others, space):
             write_about(self.paths, replace(about, spaces=(*others, space)))
 
     def note_skipped(self, skipped: Sequence[tuple[str, int]]) -> None:
-        """Note what the scan passed over, by extension: the most frequent ones, and the rest as one."""
+        """Record how many files the scan ignored by extension: the most frequent ones, and the others as one."""
         rest = sum(number for _, number in skipped[MOST_EXTENSIONS:])
         noted = (*skipped[:MOST_EXTENSIONS], *((("other extensions", rest),) if rest else ()))
         about = self.about()
@@ -117,13 +117,13 @@ class Writer(Store):
             write_about(self.paths, replace(about, skipped=noted))
 
     def drop_space(self, space: EmbeddingSpace) -> None:
-        """Forget all that is kept of one space. The label goes first: what is left of a stopped run is litter."""
+        """Remove all data of one space. set.json changes first, so that a stopped run leaves only unnamed tables."""
         about = self.about()
         write_about(self.paths, replace(about, spaces=tuple(s for s in about.spaces if s.key != space.key)))
         self.drop_unnamed_spaces()
 
     def drop_unnamed_spaces(self) -> None:
-        """Remove tables of spaces that the label does not name any more."""
+        """Remove tables of spaces that set.json no longer names."""
         named = {space.key for space in self.about().spaces}
         for folder in self.paths.tables.glob("*.lance"):
             kind, _, rest = folder.stem.partition("-")
@@ -132,13 +132,13 @@ class Writer(Store):
                 shutil.rmtree(folder)
 
     def add_images(self, rows: pa.Table) -> None:
-        """Add files (IMAGES columns); rows with the same id take the place of older ones."""
+        """Add files (IMAGES columns); they replace rows with the same id."""
         table = self._created("images", with_checksums(IMAGES, apart=["thumbnail"]))
         stored = summed(rows, table.schema)
         if not self._has_any(table, rows["id"].to_pylist()):
             table.add(stored)
         else:
-            # One step for readers. Two handles merging at once would double rows: the set's lock keeps it to one.
+            # One step for readers. Two handles merging at once would duplicate rows: the set's lock prevents that.
             table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all().execute(stored)
         self._note("images")
 
@@ -184,12 +184,12 @@ class Writer(Store):
         self._put(f"coordinates-{space_key}", pa.table(columns, schema=COORDINATES))
 
     def reopen(self) -> None:
-        """Let go of open tables, whose files have changed by other ways than this."""
+        """Close open tables, after their files were changed outside this class."""
         self._tables.clear()
         self._checked.clear()
 
     def compact(self) -> None:
-        """Join the fragments of many small writes, and remove versions that no reader needs any more."""
+        """Merge the fragments of many small writes, and remove versions that no reader needs any more."""
         for folder in sorted(self.paths.tables.glob("*.lance")):
             table = self._table(folder.stem)
             if table is not None:
@@ -206,7 +206,7 @@ class Writer(Store):
         return table
 
     def _add(self, name: str, rows: pa.Table, *, apart: Sequence[str] = ()) -> None:
-        """Add rows to a table, made where it is new; one of before gets no checksums, for rows must be alike."""
+        """Add rows to a table, created if it is new; an older table without checksum columns gets none."""
         table = self._created(name, with_checksums(rows.schema, apart=apart))
         table.add(summed(rows, table.schema))
         self._note(name)
@@ -218,5 +218,5 @@ class Writer(Store):
         self._note(name)
 
     def _note(self, name: str) -> None:
-        """Note the version of a table that was just written."""
+        """Record the version of a table that was just written."""
         versions.note(self.paths.tables / f"{name}.lance", self._tables[name].version)
