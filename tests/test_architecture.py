@@ -60,14 +60,14 @@ def imported_modules(path: Path, *, at_run_time: bool = False) -> set[str]:
     for node in ast.walk(tree):
         if at_run_time and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             node.body = []
-    found: set[str] = set()
+    result: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            result |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= {name if name in MODULES else node.module for name in names}
-    return found
+            result |= {name if name in MODULES else node.module for name in names}
+    return result
 
 
 LATE = {"url_viz", "url_viz.__main__", "url_viz.models.model", "training.train"}
@@ -121,5 +121,5 @@ def test_every_module_says_in_one_sentence_what_it_is_for(path: Path) -> None:
 def test_the_package_imports_without_the_slow_libraries() -> None:
     slow = "torch timm umap openvino lancedb streamlit sklearn skimage"
     script = f"import sys, url_viz; print([m for m in {slow.split()!r} if m in sys.modules])"
-    found = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
+    result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

@@ -63,13 +63,13 @@ def test_an_interrupted_build_is_finished(demo: Path) -> None:
 
 def test_views_keep_their_size_and_differ_more_with_their_level() -> None:
     photograph = noise(3, width=800, height=600)
-    found = list(views(photograph, seed=1))
-    assert [view.kind for view in found] == KINDS
-    assert [view.level for view in found[1:]] == [1, 2, 3, 4, 5, 6] * 3
-    assert {view.image.size for view in found} == {(384, 288)}
-    whole = np.asarray(found[0].image, float)
+    result = list(views(photograph, seed=1))
+    assert [view.kind for view in result] == KINDS
+    assert [view.level for view in result[1:]] == [1, 2, 3, 4, 5, 6] * 3
+    assert {view.image.size for view in result} == {(384, 288)}
+    whole = np.asarray(result[0].image, float)
     for kind in ("blur", "dark"):
-        distance = [np.abs(np.asarray(v.image, float) - whole).mean() for v in found if v.kind == kind]
+        distance = [np.abs(np.asarray(v.image, float) - whole).mean() for v in result if v.kind == kind]
         assert distance == sorted(distance)
 
 
@@ -82,12 +82,12 @@ def test_views_are_the_same_for_a_seed_and_others_for_another() -> None:
 
 
 def test_names_say_kind_and_level(table: pd.DataFrame) -> None:
-    found = degradations(table)
-    assert found["kind"].value_counts().to_dict() == {
+    result = degradations(table)
+    assert result["kind"].value_counts().to_dict() == {
         "whole": table["label"].nunique(),
         **dict.fromkeys(("crop", "blur", "dark"), 6 * table["label"].nunique()),
     }
-    assert found["level"].between(0, 6).all()
+    assert result["level"].between(0, 6).all()
 
 
 class TestMeasure:
@@ -103,11 +103,11 @@ class TestMeasure:
         )
 
     def test_a_perfect_order_is_one_and_its_reverse_minus_one(self, planted: pd.DataFrame) -> None:
-        found = measure(planted, columns=("perfect", "reverse", "chance"))
-        assert list(found.index) == ["crop", "blur", "dark"]
-        assert found["perfect"].to_numpy() == pytest.approx([1, 1, 1])
-        assert found["reverse"].to_numpy() == pytest.approx([-1, -1, -1])
-        assert (found["chance"].abs() < 0.5).all()
+        result = measure(planted, columns=("perfect", "reverse", "chance"))
+        assert list(result.index) == ["crop", "blur", "dark"]
+        assert result["perfect"].to_numpy() == pytest.approx([1, 1, 1])
+        assert result["reverse"].to_numpy() == pytest.approx([-1, -1, -1])
+        assert (result["chance"].abs() < 0.5).all()
 
     def test_a_value_that_says_nothing_is_nan(self, planted: pd.DataFrame) -> None:
         assert measure(planted, columns=("constant", "missing")).isna().all(axis=None)

@@ -53,11 +53,11 @@ def test_the_architecture_has_a_line_for_every_file() -> None:
     sections = re.findall(r"^### `(\S+)`\n(.*?)(?=^#)", ARCHITECTURE.read_text(), re.MULTILINE | re.DOTALL)
     assert len(sections) > 5
     for folder, text in sections:
-        told = {
+        described = {
             name for row in re.findall(r"^\|(.*?)\|", text, re.MULTILINE) for name in re.findall(r"`(\S+\.py)`", row)
         }
         there = {path.name for path in (ROOT / folder).glob("*.py")} - {"__init__.py"}
-        assert told == there, f"{ARCHITECTURE.name} on {folder}: not told {there - told}, not there {told - there}"
+        assert described == there, f"{folder}: missing {there - described}, not there {described - there}"
 
 
 @cache
@@ -73,9 +73,9 @@ def help_of(*words: str) -> str:
 def test_commands_exist_and_know_their_options(line: str) -> None:
     words = [word for word in shlex.split(line) if word != "…"]
     program = words[:2] if words[0] == "url_viz" else words[:1]
-    told = help_of(*program)
+    text = help_of(*program)
     for option in (word.split("=")[0] for word in words if word.startswith("--")):
-        assert option in told, f"`python -m {line}`: no {option}"
+        assert option in text, f"`python -m {line}`: no {option}"
 
 
 def test_there_are_commands_to_check() -> None:

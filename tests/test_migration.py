@@ -60,8 +60,8 @@ def test_the_steps_of_this_version_lead_to_its_schema() -> None:
 def test_a_step_is_taken_once_and_what_it_changed_is_kept(read: Path, tmp_path: Path) -> None:
     assert migrate(read, steps=(STEP,)) == migrate(read, steps=(STEP,)) == SCHEMA_VERSION + 1 == version_of(read)
     assert names(read) == ["A!", "B!", "C!"]
-    kept = sorted((read / "backups" / f"schema-{SCHEMA_VERSION}" / "sets").glob("*/set.json"))
-    assert sorted(json.loads(path.read_text())["name"] for path in kept) == ["a", "b", "c"]
+    backups = sorted((read / "backups" / f"schema-{SCHEMA_VERSION}" / "sets").glob("*/set.json"))
+    assert sorted(json.loads(path.read_text())["name"] for path in backups) == ["a", "b", "c"]
     with pytest.raises(WorkspaceError, match="Update URL-Viz"):
         open_image_set(tmp_path / "a", workspace=read)
 

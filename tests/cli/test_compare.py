@@ -35,11 +35,11 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object, status: int = 0)
 
 def test_compare(folder_read_twice: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
     folder, one, other = folder_read_twice
-    said = run(capsys, "compare", folder, "--model", one, "--with", other)
-    assert "dice (first) and other (second), 8 pictures:" in said
-    assert "on the order by uncertainty: Spearman" in said
-    assert "nearest of every picture are the same under both" in said
-    assert "More ambiguous to the second model by uncertainty:" in said
+    printed = run(capsys, "compare", folder, "--model", one, "--with", other)
+    assert "dice (first) and other (second), 8 pictures:" in printed
+    assert "on the order by uncertainty: Spearman" in printed
+    assert "nearest of every picture are the same under both" in printed
+    assert "More ambiguous to the second model by uncertainty:" in printed
     assert "was not read with" in run(capsys, "compare", folder, "--model", one, "--with", "resnet18", status=1)
 
 
@@ -66,8 +66,8 @@ def test_share(
 ) -> None:
     folder, one, _ = folder_read_twice
     out = tmp_path / "shared"
-    said = run(capsys, "share", folder, out, "--as", kind, "--how", "copy", "--below", "50", "--model", one)
-    assert "4 pictures in" in said
-    assert "Open it:" in said
+    printed = run(capsys, "share", folder, out, "--as", kind, "--how", "copy", "--below", "50", "--model", one)
+    assert "4 pictures in" in printed
+    assert "Open it:" in printed
     assert (out / made).is_file()
     assert "not an empty folder" in run(capsys, "share", folder, out, "--as", kind, "--model", one, status=1)

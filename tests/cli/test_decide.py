@@ -35,10 +35,10 @@ def read(tmp_path_factory: pytest.TempPathFactory, prepared: Path, model: Model)
 @pytest.fixture
 def image_set(read: tuple[Path, Path], model: Model) -> ImageSet:
     root, home = read
-    found = embed_folder(root, model=model, workspace=home)
-    for path in (home / "sets" / found.set_id).glob("decisions.*"):
+    result = embed_folder(root, model=model, workspace=home)
+    for path in (home / "sets" / result.set_id).glob("decisions.*"):
         path.unlink()
-    return found
+    return result
 
 
 @pytest.fixture
@@ -134,9 +134,9 @@ def test_twins_are_listed_and_one_of_each_is_kept(run: Run, image_set: ImageSet)
     assert decided(image_set) == {}
     groups = len(image_set.twins())
     assert f"Kept {groups} and dropped" in run("twins", "--keep-one")
-    found = decided(image_set)
-    assert (found["cat/0000.jpg"], found["dog/copy.jpg"]) == ("keep", "drop")
-    assert list(found.values()).count("keep") == groups
+    result = decided(image_set)
+    assert (result["cat/0000.jpg"], result["dog/copy.jpg"]) == ("keep", "drop")
+    assert list(result.values()).count("keep") == groups
     run("undo")
     assert decided(image_set) == {}
 

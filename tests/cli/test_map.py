@@ -22,10 +22,10 @@ def options(image_set: ImageSet) -> list[str]:
 
 
 def test_representatives(image_set: ImageSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = image_set.representatives(2)
+    table = image_set.representatives(2)
     assert main(["representatives", str(image_set.root), "--count", "2", *options(image_set)]) == 0
     shown = capsys.readouterr().out
-    assert all(path in shown for path in found["path"])
+    assert all(path in shown for path in table["path"])
     assert "share" in shown
     out = tmp_path / "them.csv"
     assert main(["representatives", str(image_set.root), "--out", str(out), *options(image_set)]) == 0

@@ -30,9 +30,9 @@ def test_counts_and_a_list(pictures: list[str], capsys: pytest.CaptureFixture[st
     assert lines[0].split() == ["1", "dark"]
     assert lines[-1].endswith("none of these")
     assert main(["reasons", *pictures, "--reason", "dark"]) == 0
-    found = capsys.readouterr().out
-    assert "1 of 4 pictures: dark" in found
-    assert "dark.png  nine tenths of it are darker than" in found
+    printed = capsys.readouterr().out
+    assert "1 of 4 pictures: dark" in printed
+    assert "dark.png  nine tenths of it are darker than" in printed
 
 
 def test_an_unknown_reason_is_told_with_those_there_are(
@@ -45,15 +45,15 @@ def test_an_unknown_reason_is_told_with_those_there_are(
 def test_why_one_picture_and_where(pictures: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "heat.png"
     assert main(["why", pictures[0], "dark.png", "--heat", str(out), *pictures[1:]]) == 0
-    said = capsys.readouterr().out
-    assert said.startswith("dark.png: uncertainty ")
-    assert "dark: nine tenths" in said
+    printed = capsys.readouterr().out
+    assert printed.startswith("dark.png: uncertainty ")
+    assert "dark: nine tenths" in printed
     with Image.open(out) as image:
         assert image.size == (128, 96)
     assert main(["why", pictures[0], "0.png", *pictures[1:]]) == 0
-    said = capsys.readouterr().out
-    assert said.startswith("0.png: uncertainty ")
-    assert "dark" not in said
+    printed = capsys.readouterr().out
+    assert printed.startswith("0.png: uncertainty ")
+    assert "dark" not in printed
 
 
 def test_why_says_what_to_do_about_a_wrong_path(

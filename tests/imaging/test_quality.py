@@ -30,16 +30,16 @@ def drawing(seed: int = 0) -> Image.Image:
 
 class TestTones:
     def test_a_flat_picture_is_one_tone_and_nothing_tells_how_sharp_it_is(self) -> None:
-        found = quality_of_image(grey(np.full((40, 60), 102)))
-        assert (found.brightness, found.highlights, found.contrast) == (0.4, 0.4, 0)
-        assert (found.flat_share, found.white_share, found.black_share, found.white_border) == (1, 0, 0, 0)
-        assert math.isnan(found.sharpness)
+        result = quality_of_image(grey(np.full((40, 60), 102)))
+        assert (result.brightness, result.highlights, result.contrast) == (0.4, 0.4, 0)
+        assert (result.flat_share, result.white_share, result.black_share, result.white_border) == (1, 0, 0, 0)
+        assert math.isnan(result.sharpness)
 
     def test_two_halves(self) -> None:
-        found = quality_of_image(step(low=0, high=255))
-        assert (found.brightness, found.highlights, found.contrast) == (0, 1, 1)
-        assert (found.flat_share, found.white_share, found.black_share) == (0.5, 0.5, 0.5)
-        assert found.white_border == pytest.approx((2 * 2 * 32 + 2 * 48) / (2 * 2 * 64 + 2 * 2 * 48))
+        result = quality_of_image(step(low=0, high=255))
+        assert (result.brightness, result.highlights, result.contrast) == (0, 1, 1)
+        assert (result.flat_share, result.white_share, result.black_share) == (0.5, 0.5, 0.5)
+        assert result.white_border == pytest.approx((2 * 2 * 32 + 2 * 48) / (2 * 2 * 64 + 2 * 2 * 48))
 
     def test_one_tone_is_nine_levels_wide_wherever_it_lies(self) -> None:
         levels = np.repeat(np.arange(100, 120), 40).reshape(20, 40)
@@ -48,17 +48,17 @@ class TestTones:
     def test_tones_by_a_naive_count(self) -> None:
         picture = noise(3)
         values = sorted(np.asarray(picture.convert("L")).ravel().tolist())
-        found = quality_of_image(picture)
-        assert found.brightness * 255 == pytest.approx(values[math.ceil(0.5 * len(values)) - 1])
-        assert found.highlights * 255 == pytest.approx(values[math.ceil(0.9 * len(values)) - 1])
-        assert found.white_share == sum(v >= 250 for v in values) / len(values)
-        assert found.black_share == sum(v <= 5 for v in values) / len(values)
+        result = quality_of_image(picture)
+        assert result.brightness * 255 == pytest.approx(values[math.ceil(0.5 * len(values)) - 1])
+        assert result.highlights * 255 == pytest.approx(values[math.ceil(0.9 * len(values)) - 1])
+        assert result.white_share == sum(v >= 250 for v in values) / len(values)
+        assert result.black_share == sum(v <= 5 for v in values) / len(values)
 
     def test_less_light_is_less_bright_and_less_contrast(self) -> None:
         pictures = [noise(1).point(lambda v, light=light: round(v * light)) for light in (1, 0.6, 0.3, 0.1, 0.02)]
-        found = [quality_of_image(picture) for picture in pictures]
+        result = [quality_of_image(picture) for picture in pictures]
         for name in ("brightness", "highlights", "contrast"):
-            values = [getattr(measures, name) for measures in found]
+            values = [getattr(measures, name) for measures in result]
             assert values == sorted(values, reverse=True)
             assert len(set(values)) == len(values)
 
@@ -74,8 +74,8 @@ class TestSharpness:
 
     @pytest.mark.parametrize("ramp_px", [1, 2, 4])
     def test_a_ramp_of_w_steps_is_one_over_w(self, ramp_px: int) -> None:
-        found = sharpness(np.asarray(step(low=20, high=220, ramp_px=ramp_px)))
-        assert found == pytest.approx(1 / (ramp_px + 1), rel=0.02)
+        result = sharpness(np.asarray(step(low=20, high=220, ramp_px=ramp_px)))
+        assert result == pytest.approx(1 / (ramp_px + 1), rel=0.02)
 
     def test_contrast_makes_no_difference(self) -> None:
         pictures = [drawing().filter(ImageFilter.GaussianBlur(1.5)).point(lambda v, k=k: v * k) for k in (1, 0.5, 0.25)]
@@ -120,9 +120,9 @@ class TestThumbnails:
     def test_a_large_picture_s_thumbnail_stays(self) -> None:
         jpeg = encoded(noise(2, width=256, height=192))
         luma = Image.open(io.BytesIO(jpeg)).convert("L")
-        found = grey_thumbnail(jpeg, width=4000, height=3000)
-        assert np.abs(np.asarray(found, int) - np.asarray(luma, int)).max() <= 2
+        result = grey_thumbnail(jpeg, width=4000, height=3000)
+        assert np.abs(np.asarray(result, int) - np.asarray(luma, int)).max() <= 2
 
     def test_a_line_of_pixels_has_measures(self) -> None:
-        found = quality_of_image(grey_thumbnail(encoded(noise(2, width=200, height=1)), width=200, height=1))
-        assert {name for name in QUALITIES if math.isnan(getattr(found, name))} == {"sharpness"}
+        result = quality_of_image(grey_thumbnail(encoded(noise(2, width=200, height=1)), width=200, height=1))
+        assert {name for name in QUALITIES if math.isnan(getattr(result, name))} == {"sharpness"}

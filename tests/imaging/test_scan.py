@@ -19,9 +19,9 @@ def test_finds_pictures_in_order_and_counts_the_rest(tmp_path: Path) -> None:
     write_folder(tmp_path / "a", 1)
     (tmp_path / "notes.txt").write_text("x")
     (tmp_path / "README").write_text("x")
-    found = scan(tmp_path)
-    assert [f.path for f in found.files] == [b"a/0000.jpg", b"b/0000.jpg", b"b/0001.jpg"]
-    assert dict(found.other) == {".txt": 1, "no extension": 1}
+    scanned = scan(tmp_path)
+    assert [f.path for f in scanned.files] == [b"a/0000.jpg", b"b/0000.jpg", b"b/0001.jpg"]
+    assert dict(scanned.other) == {".txt": 1, "no extension": 1}
 
 
 def test_hidden_and_shadow_folders_are_passed_over(tmp_path: Path) -> None:

@@ -57,9 +57,9 @@ def test_a_copy_overwrites_nothing_and_is_not_made_twice(tmp_path: Path) -> None
     folder.mkdir(parents=True)
     (folder / "a.jpg").write_bytes(b"mine")
     files = [IncomingFile("x/a.jpg", b"one"), IncomingFile("y/a.jpg", b"two"), IncomingFile("z/a.jpg", b"mine")]
-    found = copy_into(folder, files)
-    assert [path.name for path in found.written] == ["a-2.jpg", "a-3.jpg"]
-    assert [path.name for path in found.already_there] == ["a.jpg"]
+    copies = copy_into(folder, files)
+    assert [path.name for path in copies.written] == ["a-2.jpg", "a-3.jpg"]
+    assert [path.name for path in copies.already_there] == ["a.jpg"]
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
         "a.jpg": b"mine",
         "a-2.jpg": b"one",
@@ -72,21 +72,21 @@ def test_a_link_in_the_folder_is_not_written_through(tmp_path: Path) -> None:
     outside = tmp_path / "outside.jpg"
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "a.jpg").symlink_to(outside)
-    found = copy_into(tmp_path / "set", [IncomingFile("a.jpg", b"one")])
-    assert found.written == (tmp_path / "set" / "a-2.jpg",)
+    copies = copy_into(tmp_path / "set", [IncomingFile("a.jpg", b"one")])
+    assert copies.written == (tmp_path / "set" / "a-2.jpg",)
     assert not outside.exists()
 
 
 @pytest.mark.parametrize(("kind", "ending"), [("PNG", ".png"), ("JPEG", ".jpg"), ("TIFF", ".tif")])
 def test_a_picture_gets_an_ending_that_a_scan_finds(tmp_path: Path, kind: str, ending: str) -> None:
-    found = copy_into(tmp_path, [IncomingFile("blob", encoded(noise(), kind))])
-    assert found.written[0].name == f"blob{ending}"
+    copies = copy_into(tmp_path, [IncomingFile("blob", encoded(noise(), kind))])
+    assert copies.written[0].name == f"blob{ending}"
 
 
 @pytest.mark.parametrize("data", [text_bomb(b"zTXt", unpacked_mib=2), png_header(60_000, 60_000) + chunk(b"IDAT", b"")])
 def test_an_upload_without_an_ending_may_hold_anything(tmp_path: Path, data: bytes) -> None:
-    found = copy_into(tmp_path, [IncomingFile("blob", data)])
-    assert found.written[0].read_bytes() == data
+    copies = copy_into(tmp_path, [IncomingFile("blob", data)])
+    assert copies.written[0].read_bytes() == data
 
 
 def test_a_folder_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:

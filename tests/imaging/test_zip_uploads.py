@@ -24,8 +24,8 @@ def zipped(files: dict[str, bytes], *, compression: int = zipfile.ZIP_DEFLATED) 
 
 
 def reasons(data: bytes, limits: Limits | None = None) -> dict[str, str]:
-    found = open_archive("a.zip", data, limits=limits or Limits())
-    return {member.name: member.reason for member in found.refused}
+    archive = open_archive("a.zip", data, limits=limits or Limits())
+    return {member.name: member.reason for member in archive.refused}
 
 
 def test_pictures_come_out_as_they_went_in_and_shadows_are_passed_over() -> None:
@@ -38,19 +38,19 @@ def test_pictures_come_out_as_they_went_in_and_shadows_are_passed_over() -> None
             ".git/x.jpg": b"hidden too",
         }
     )
-    found = open_archive("a.zip", data)
-    assert [member.name for member in found.members] == ["a.zip/cats/one.jpg", "a.zip/two.PNG"]
-    assert [member.read() for member in found.members] == [PICTURE, b"second"]
-    assert found.refused == ()
+    archive = open_archive("a.zip", data)
+    assert [member.name for member in archive.members] == ["a.zip/cats/one.jpg", "a.zip/two.PNG"]
+    assert [member.read() for member in archive.members] == [PICTURE, b"second"]
+    assert archive.refused == ()
 
 
 @pytest.mark.parametrize(
     "path", ["../out.jpg", "a/../../out.jpg", "/etc/out.jpg", "..\\out.jpg", "C:\\out.jpg", "C:out.jpg"]
 )
 def test_a_path_that_leads_out_is_refused(path: str) -> None:
-    found = open_archive("a.zip", zipped({path: PICTURE, "fine.jpg": PICTURE}))
-    assert [member.name for member in found.members] == ["a.zip/fine.jpg"]
-    assert [member.reason for member in found.refused] == ["has a path that leads out of the archive"]
+    archive = open_archive("a.zip", zipped({path: PICTURE, "fine.jpg": PICTURE}))
+    assert [member.name for member in archive.members] == ["a.zip/fine.jpg"]
+    assert [member.reason for member in archive.refused] == ["has a path that leads out of the archive"]
 
 
 def test_a_symlink_is_refused() -> None:
@@ -59,9 +59,9 @@ def test_a_symlink_is_refused() -> None:
         info = zipfile.ZipInfo("link.jpg")
         info.external_attr = (stat.S_IFLNK | 0o777) << 16
         archive.writestr(info, "/etc/passwd")
-    found = open_archive("a.zip", target.getvalue())
-    assert found.members == ()
-    assert "symlink" in found.refused[0].reason
+    archive = open_archive("a.zip", target.getvalue())
+    assert archive.members == ()
+    assert "symlink" in archive.refused[0].reason
 
 
 def test_archives_inside_and_other_files_are_named_not_opened() -> None:
@@ -75,9 +75,9 @@ def test_archives_inside_and_other_files_are_named_not_opened() -> None:
 
 def test_a_bomb_is_refused_by_its_ratio_and_a_small_file_may_be_packed_tightly() -> None:
     data = zipped({"bomb.bmp": bytes(4 << 20), "flat.bmp": bytes(100_000)})
-    found = open_archive("a.zip", data)
-    assert [member.name for member in found.members] == ["a.zip/flat.bmp"]
-    assert "more than 200 to 1 is not unpacked" in found.refused[0].reason
+    archive = open_archive("a.zip", data)
+    assert [member.name for member in archive.members] == ["a.zip/flat.bmp"]
+    assert "more than 200 to 1 is not unpacked" in archive.refused[0].reason
 
 
 @pytest.mark.parametrize(
@@ -120,10 +120,10 @@ def test_what_is_no_zip_is_said_so(damage: Callable[[bytes], bytes]) -> None:
 
 def test_a_member_that_lies_about_its_size_gives_no_more_than_it_said() -> None:
     data = zipped({"one.jpg": bytes(range(256)) * 40})
-    said, real = struct.pack("<I", 100), struct.pack("<I", 256 * 40)
-    found = open_archive("a.zip", data.replace(real, said))
+    declared, real = struct.pack("<I", 100), struct.pack("<I", 256 * 40)
+    archive = open_archive("a.zip", data.replace(real, declared))
     with pytest.raises(ImageError, match="cannot be unpacked"):
-        found.members[0].read()
+        archive.members[0].read()
 
 
 def test_a_damaged_member_is_one_bad_file() -> None:
@@ -143,8 +143,8 @@ def test_an_encrypted_member_is_refused() -> None:
 
 def test_a_sorted_zip_has_safe_names_each_once_and_opens_again() -> None:
     hostile = [IncomingFile("../../a<b>.jpg", b"one"), IncomingFile("A_b_.JPG", b"two"), IncomingFile("x/c.jpg", b"3")]
-    made = sorted_zip({"ambiguous": hostile, "clear": ()}, beside={"ranking.csv": b"name\n"})
-    with zipfile.ZipFile(io.BytesIO(made)) as archive:
+    packed = sorted_zip({"ambiguous": hostile, "clear": ()}, beside={"ranking.csv": b"name\n"})
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         files = {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
         assert files == {
             "ambiguous/a_b_.jpg": b"one",
@@ -153,7 +153,7 @@ def test_a_sorted_zip_has_safe_names_each_once_and_opens_again() -> None:
             "ranking.csv": b"name\n",
         }
         assert "clear/" in archive.namelist()
-    assert len(open_archive("again.zip", made).members) == 3
+    assert len(open_archive("again.zip", packed).members) == 3
 
 
 def test_a_zip_is_known_by_its_name() -> None:

@@ -137,19 +137,19 @@ def test_a_folder_without_a_runner_is_queued_at_first_and_lost_later(done: Job) 
 
 
 def seen(look: Callable[[int], ProcessLook | None], pid: int) -> ProcessLook:
-    found = look(pid)
-    assert found is not None
-    return found
+    looked_up = look(pid)
+    assert looked_up is not None
+    return looked_up
 
 
 @pytest.mark.parametrize("look", [look_in_proc, look_with_ps])
 def test_both_ways_to_look_tell_processes_apart_and_know_a_zombie(
     look: Callable[[int], ProcessLook | None], bystander: subprocess.Popen[bytes]
 ) -> None:
-    found = seen(look, bystander.pid)
-    assert found.state[0] in "SRD"
-    assert found.started == seen(look, bystander.pid).started
-    assert found.started not in {"", seen(look, 1).started}
+    looked_up = seen(look, bystander.pid)
+    assert looked_up.state[0] in "SRD"
+    assert looked_up.started == seen(look, bystander.pid).started
+    assert looked_up.started not in {"", seen(look, 1).started}
     bystander.kill()
     until(lambda: seen(look, bystander.pid).state[0] == "Z")
     bystander.wait()
@@ -331,11 +331,11 @@ def test_a_history_of_any_length_is_thinned_evenly_and_keeps_its_ends(done: Job,
     done.paths.progress.write_text("\n".join(lines) + "\n")
     assert (done.paths.progress.stat().st_size > HISTORY_BYTES) == (count > 10)
     for most in (100, 2000):
-        told = [record.progress.done for record in progress_history(done, most=most)]
-        assert min(count, most) * 0.9 <= len(told) <= most
-        assert told == sorted(set(told))
-        assert (told[0], told[-1]) == (0, count - 1)
-        assert max(after - before for before, after in pairwise(told)) <= max(1, 2.5 * count / most)
+        counts = [record.progress.done for record in progress_history(done, most=most)]
+        assert min(count, most) * 0.9 <= len(counts) <= most
+        assert counts == sorted(set(counts))
+        assert (counts[0], counts[-1]) == (0, count - 1)
+        assert max(after - before for before, after in pairwise(counts)) <= max(1, 2.5 * count / most)
 
 
 def test_the_log_tail_gives_the_last_lines_and_the_last_drawing_of_a_bar(done: Job) -> None:

@@ -121,9 +121,9 @@ def resnet_by_timm(tensors: dict[str, Tensor], pixels: Tensor) -> tuple[Tensor, 
 
 
 def on_openvino(path: Path, workspace: Path) -> Model:
-    found = load_model(path, device="cpu", precision="exact", workspace=workspace)
-    assert "OpenVINO" in found.runtime.device
-    return found
+    result = load_model(path, device="cpu", precision="exact", workspace=workspace)
+    assert "OpenVINO" in result.runtime.device
+    return result
 
 
 def on_torch(path: Path, workspace: Path) -> Model:
@@ -189,13 +189,13 @@ class TestTriple:
 
     def test_a_file_written_again_is_another_model(self, tmp_path: Path, prepared: Path, pixels: np.ndarray) -> None:
         path = tmp_path / "last.pth.tar"
-        found = []
+        result = []
         for seed in (0, 1):
             write(path, tensors_of("resnet18", classes=3, width=8, hidden=2, seed=seed), arch="resnet18")
             os.utime(path, ns=(seed, seed))
-            found.append(on_openvino(path, prepared))
-        assert found[0].space.key != found[1].space.key
-        assert not np.allclose(found[0](pixels)[2], found[1](pixels)[2])
+            result.append(on_openvino(path, prepared))
+        assert result[0].space.key != result[1].space.key
+        assert not np.allclose(result[0](pixels)[2], result[1](pixels)[2])
 
     def test_image_sets_keep_their_embeddings_apart(self, vit: Written, workspace: Path, tmp_path: Path) -> None:
         folder = write_folder(tmp_path / "pictures", 4)

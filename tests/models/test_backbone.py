@@ -81,9 +81,9 @@ class TestByPosition:
 
     def test_takes_equal_shapes_in_equal_order(self) -> None:
         theirs = {f"other.{name}": torch.full_like(t, i) for i, (name, t) in enumerate(tiny().state_dict().items())}
-        found = by_position(theirs, tiny())
-        assert list(found) == list(tiny().state_dict())
-        assert all(bool((tensor == i).all()) for i, tensor in enumerate(found.values()))
+        state = by_position(theirs, tiny())
+        assert list(state) == list(tiny().state_dict())
+        assert all(bool((tensor == i).all()) for i, tensor in enumerate(state.values()))
 
     @pytest.mark.parametrize("wrong", ["one less", "one more", "another shape", "another kind"])
     def test_refuses_a_misfit(self, wrong: str) -> None:

@@ -86,8 +86,8 @@ class TestLayouts:
         save_file(state, files[-1])
         for file in files:
             loaded = load_finetuned(FinetunedWeights(TINY, file))
-            found = loaded.backbone.network.state_dict()
-            assert all(torch.equal(found[name], tensor) for name, tensor in state.items())
+            loaded_state = loaded.backbone.network.state_dict()
+            assert all(torch.equal(loaded_state[name], tensor) for name, tensor in state.items())
             assert loaded.weights_digest == f"own-{file_digest(file)}"
 
     def test_averaged_weights_go_first(self, state: State, tmp_path: Path) -> None:

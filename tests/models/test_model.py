@@ -55,8 +55,8 @@ class TestCall:
     def test_a_head_changes_neither_logits_nor_embedding(
         self, model: Model, bare_model: Model, pixels: np.ndarray
     ) -> None:
-        for place in (0, 2):
-            assert np.array_equal(model(pixels)[place], bare_model(pixels)[place])
+        for row in (0, 2):
+            assert np.array_equal(model(pixels)[row], bare_model(pixels)[row])
 
 
 def _in_torch(model: Model) -> Model:
@@ -77,34 +77,34 @@ class TestPredict:
         (tmp_path / "empty.jpg").touch()
         (tmp_path / "page.jpg").write_bytes(b"<html></html>")
         names = ["empty.jpg", "0000.jpg", "0001.jpg", "page.jpg", "none.jpg", "0002.jpg"]
-        found = model.predict([str(tmp_path / name) for name in names])
+        prediction = model.predict([str(tmp_path / name) for name in names])
         is_bad = np.array([name in ("empty.jpg", "page.jpg", "none.jpg") for name in names])
-        for values in (found.uncertainty, found.entropy, found.embedding.sum(axis=1)):
+        for values in (prediction.uncertainty, prediction.entropy, prediction.embedding.sum(axis=1)):
             assert np.array_equal(np.isnan(values), is_bad)
-        assert [path.name for path, _ in found.failures] == ["empty.jpg", "page.jpg", "none.jpg"]
-        assert "0 bytes" in found.failures[0][1]
+        assert [path.name for path, _ in prediction.failures] == ["empty.jpg", "page.jpg", "none.jpg"]
+        assert "0 bytes" in prediction.failures[0][1]
         alone = model.predict([tmp_path / "0002.jpg"])
-        assert found.embedding[-1] == pytest.approx(alone.embedding[0], rel=0.05, abs=0.05)
+        assert prediction.embedding[-1] == pytest.approx(alone.embedding[0], rel=0.05, abs=0.05)
 
     def test_a_generator_longer_than_a_batch(self, model: Model, tmp_path: Path) -> None:
         noise(1).save(tmp_path / "a.png")
         noise(2).save(tmp_path / "b.png")
-        found = model.predict(tmp_path / ("a.png" if i % 3 else "b.png") for i in range(67))
-        values = found.uncertainty[[0, 1, 65, 66]]
-        assert len(found.uncertainty) == 67
+        prediction = model.predict(tmp_path / ("a.png" if i % 3 else "b.png") for i in range(67))
+        values = prediction.uncertainty[[0, 1, 65, 66]]
+        assert len(prediction.uncertainty) == 67
         assert values[[0, 1]] == pytest.approx(values[[3, 2]], rel=1e-2)
         assert values[0] != pytest.approx(values[1], rel=1e-3)
 
     @pytest.mark.parametrize("paths", [[], ["none.jpg"]])
     def test_nothing_to_read_is_no_error(self, model: Model, paths: list[str]) -> None:
-        found = model.predict(paths)
-        assert found.embedding.shape == (len(paths), 1280)
-        assert len(found.uncertainty) == len(found.entropy) == len(found.failures) == len(paths)
+        prediction = model.predict(paths)
+        assert prediction.embedding.shape == (len(paths), 1280)
+        assert len(prediction.uncertainty) == len(prediction.entropy) == len(prediction.failures) == len(paths)
 
     def test_uncertainty_is_the_heads_of_the_stored_embedding(self, model: Model, tmp_path: Path) -> None:
         noise(1).save(tmp_path / "a.png")
-        found = model.predict([tmp_path / "a.png"])
-        assert np.array_equal(found.uncertainty, model.uncertainty(found.embedding.astype(np.float16)))
+        prediction = model.predict([tmp_path / "a.png"])
+        assert np.array_equal(prediction.uncertainty, model.uncertainty(prediction.embedding.astype(np.float16)))
 
 
 class TestHeads:
@@ -120,10 +120,10 @@ class TestHeads:
     ) -> None:
         digest = file_digest(PACKAGED[DEFAULT].weights())
         path = self.saved(tmp_path / "mine.safetensors", weights_digest=digest)
-        found = load_model(path, device="cpu", workspace=prepared)
-        assert found.head is not None
-        assert found.head.digest == dice_head().digest
-        assert found.space == bare_model.space
+        result = load_model(path, device="cpu", workspace=prepared)
+        assert result.head is not None
+        assert result.head.digest == dice_head().digest
+        assert result.space == bare_model.space
 
     def test_a_head_trained_on_other_weights_is_refused(self, tmp_path: Path, prepared: Path) -> None:
         path = self.saved(tmp_path / "mine.safetensors", weights_digest="f" * 16)

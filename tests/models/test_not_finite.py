@@ -63,11 +63,11 @@ def test_predict_keeps_all_rows_and_says_which_count(tmp_path: Path, workspace: 
     folder = write_folder(tmp_path / "pictures", 4)
     (folder / "0001.jpg").write_bytes(b"no picture")
     paths = [folder / f"000{number}.jpg" for number in range(4)]
-    found = bare_model.predict(paths)
-    assert found.ok.tolist() == [True, False, True, True]
+    prediction = bare_model.predict(paths)
+    assert prediction.ok.tolist() == [True, False, True, True]
     with pytest.raises(ValueError, match=r"1 of 4 embeddings are not finite \(row 1\)\. Leave them out, e\.g\. with"):
-        recall_at_1(found.embedding, [0, 0, 0, 0])
-    assert recall_at_1(found.embedding[found.ok], [0, 0, 0])[0] == 1
+        recall_at_1(prediction.embedding, [0, 0, 0, 0])
+    assert recall_at_1(prediction.embedding[prediction.ok], [0, 0, 0])[0] == 1
     spoilt = scaled(tmp_path, workspace, float("nan")).predict(paths)
     assert not spoilt.ok.any()
     assert [path for path, _ in spoilt.failures] == paths

@@ -31,14 +31,14 @@ def crops() -> np.ndarray:
     data = pytest.importorskip("skimage.data")
     from PIL import Image
 
-    sheet, rng, found = Preprocessing(), np.random.default_rng(0), []
+    sheet, rng, result = Preprocessing(), np.random.default_rng(0), []
     for photograph in (data.chelsea(), data.coffee(), data.astronaut(), data.rocket()):
         image = Image.fromarray(photograph)
         for share in np.linspace(1, 0.1, 12):
             side = int(min(image.size) * share)
             left, top = rng.integers(0, image.width - side + 1), rng.integers(0, image.height - side + 1)
-            found.append(middle(resized(image.crop((left, top, left + side, top + side)), sheet), sheet.size_px))
-    return np.stack(found)
+            result.append(middle(resized(image.crop((left, top, left + side, top + side)), sheet), sheet.size_px))
+    return np.stack(result)
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +51,14 @@ class TestOpenVino:
     """The fast way on a CPU gives what torch gives."""
 
     def test_exact_is_torch_in_float32(self, prepared: Path, crops: np.ndarray, exact_in_torch: Outputs) -> None:
-        found = load_model(DEFAULT, device="cpu", precision="exact", workspace=prepared).run(crops)
-        for ours, theirs in ((found.logits, exact_in_torch.logits), (found.embedding, exact_in_torch.embedding)):
+        result = load_model(DEFAULT, device="cpu", precision="exact", workspace=prepared).run(crops)
+        for ours, theirs in ((result.logits, exact_in_torch.logits), (result.embedding, exact_in_torch.embedding)):
             assert np.abs(ours - theirs).max() < 1e-3 * np.abs(theirs).max()
-        assert found.entropy == pytest.approx(exact_in_torch.entropy, rel=1e-3, abs=1e-3)
+        assert result.entropy == pytest.approx(exact_in_torch.entropy, rel=1e-3, abs=1e-3)
 
     def test_fast_keeps_the_order(self, prepared: Path, crops: np.ndarray, exact_in_torch: Outputs) -> None:
-        found = load_model(DEFAULT, device="cpu", precision="fast", workspace=prepared).run(crops)
-        assert spearman(found.entropy, exact_in_torch.entropy) > 0.98
+        result = load_model(DEFAULT, device="cpu", precision="fast", workspace=prepared).run(crops)
+        assert spearman(result.entropy, exact_in_torch.entropy) > 0.98
 
     def test_pixels_and_crops_are_two_ways_to_the_same(self, prepared: Path, crops: np.ndarray) -> None:
         model = load_model(DEFAULT, device="cpu", precision="exact", workspace=prepared)
@@ -119,8 +119,8 @@ class TestDamagedGraph:
         before = read()
         [blob] = (folder / "compiled-exact").glob("*.blob")
         whole = blob.read_bytes()
-        for place in (len(whole) // 2, len(whole) - 1000):
-            blob.write_bytes(whole[:place] + bytes([whole[place] ^ 64]) + whole[place + 1 :])
+        for offset in (len(whole) // 2, len(whole) - 1000):
+            blob.write_bytes(whole[:offset] + bytes([whole[offset] ^ 64]) + whole[offset + 1 :])
             assert np.array_equal(read(), before)
             assert _without_altered(folder / "compiled-exact").keys() == {blob.name}
         noted = (folder / "compiled-exact.json").stat().st_mtime_ns
@@ -161,10 +161,10 @@ assert not phoned, phoned
 print([m for m in ("torch", "timm", "umap", "lancedb") if m in sys.modules])
 """
     environment = {k: v for k, v in os.environ.items() if k not in ("CI", "URL_VIZ_HOME")} | {"HOME": str(home)}
-    found = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
-    assert (found.returncode, found.stdout.strip()) == (0, "[]"), found.stderr
+    assert (result.returncode, result.stdout.strip()) == (0, "[]"), result.stderr
     assert list(home.iterdir()) == []
 
 
@@ -194,9 +194,9 @@ class TestOutOfMemory:
     def test_the_rows_come_back_in_order(self, count: int, most: int) -> None:
         crops = np.random.default_rng(0).integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
         network = Forgetful(most)
-        found, expected = self.runtime(network).run(crops), self.runtime(Forgetful(99)).run(crops)
-        assert np.array_equal(found.embedding, expected.embedding)
-        assert np.array_equal(found.logits, expected.logits)
+        result, expected = self.runtime(network).run(crops), self.runtime(Forgetful(99)).run(crops)
+        assert np.array_equal(result.embedding, expected.embedding)
+        assert np.array_equal(result.logits, expected.logits)
         assert sum(size for size in network.asked if size <= most) == count, "every picture ran once"
 
     def test_one_picture_that_does_not_fit_is_an_error_with_a_way_out(self) -> None:

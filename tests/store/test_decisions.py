@@ -23,8 +23,8 @@ def files_of(*pairs: tuple[int, int]) -> FileKeys:
 
 
 def claimed(present: list[tuple[int, int]], stored: list[tuple[int, int]]) -> list[int]:
-    kept = files_of(*stored)
-    return match_decisions(files_of(*present), stored_id=kept.id, stored_content=kept.content).tolist()
+    stored_files = files_of(*stored)
+    return match_decisions(files_of(*present), stored_id=stored_files.id, stored_content=stored_files.content).tolist()
 
 
 def naive_claims(present: list[tuple[int, int]], stored: list[tuple[int, int]]) -> list[int]:
@@ -72,9 +72,9 @@ class TestClaims:
     def test_is_the_rule_and_nobody_claims_twice(
         self, present: list[tuple[int, int]], stored: list[tuple[int, int]]
     ) -> None:
-        found = claimed(present, stored)
-        assert found == naive_claims(present, stored)
-        taken = [row for row in found if row >= 0]
+        rows = claimed(present, stored)
+        assert rows == naive_claims(present, stored)
+        taken = [row for row in rows if row >= 0]
         assert len(set(taken)) == len(taken)
 
 

@@ -90,7 +90,7 @@ def test_a_killed_action_is_done_whole_or_not_at_all(tmp_path: Path, delay_s: fl
     process.communicate()
     ids = np.arange(1, count + 1)
     decisions = Decisions(path, FileKeys(ids, ids))
-    found = set(shown(decisions))
-    assert len(found) == 1
-    assert decisions.can_undo == (found != {None})
-    assert decisions.decide([1], "keep" if found != {"keep"} else "drop").count == 1, "and the file works on"
+    decided = set(shown(decisions))
+    assert len(decided) == 1
+    assert decisions.can_undo == (decided != {None})
+    assert decisions.decide([1], "keep" if decided != {"keep"} else "drop").count == 1, "and the file works on"

@@ -29,30 +29,30 @@ def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Store, Embe
 
 def test_all_of_them(stored: tuple[Store, Embeddings]) -> None:
     store, embeddings = stored
-    found = store.embeddings(KEY)
-    order = np.argsort(found.content)
+    read = store.embeddings(KEY)
+    order = np.argsort(read.content)
     expected = np.argsort(embeddings.content)
-    assert np.array_equal(found.content[order], embeddings.content[expected])
-    assert np.array_equal(found.embedding[order], embeddings.embedding[expected])
-    assert np.array_equal(found.entropy[order], embeddings.entropy[expected])
+    assert np.array_equal(read.content[order], embeddings.content[expected])
+    assert np.array_equal(read.embedding[order], embeddings.embedding[expected])
+    assert np.array_equal(read.entropy[order], embeddings.entropy[expected])
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_some_in_any_order_and_more_than_once(stored: tuple[Store, Embeddings], seed: int) -> None:
     store, embeddings = stored
     row = np.random.default_rng(seed).integers(0, 40, 60)
-    found = store.embeddings(KEY, embeddings.content[row])
-    assert np.array_equal(found.content, embeddings.content[row])
-    assert np.array_equal(found.embedding, embeddings.embedding[row])
-    assert np.array_equal(found.entropy, embeddings.entropy[row])
+    read = store.embeddings(KEY, embeddings.content[row])
+    assert np.array_equal(read.content, embeddings.content[row])
+    assert np.array_equal(read.embedding, embeddings.embedding[row])
+    assert np.array_equal(read.entropy, embeddings.entropy[row])
 
 
 def test_what_is_not_stored_is_left_out(stored: tuple[Store, Embeddings]) -> None:
     store, embeddings = stored
     wanted = np.array([-1, embeddings.content[3], -2, embeddings.content[30]])
-    found = store.embeddings(KEY, wanted)
-    assert found.content.tolist() == wanted[[1, 3]].tolist()
-    assert np.array_equal(found.embedding, embeddings.embedding[[3, 30]])
+    read = store.embeddings(KEY, wanted)
+    assert read.content.tolist() == wanted[[1, 3]].tolist()
+    assert np.array_equal(read.embedding, embeddings.embedding[[3, 30]])
     assert len(store.embeddings(KEY, np.zeros(0, np.int64))) == 0
 
 

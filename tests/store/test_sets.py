@@ -93,17 +93,17 @@ class TestListing:
         assert (parts["megabytes"].iloc[:3] > 0).all()
 
     def test_every_passed_over_extension_is_counted(self, here: Path) -> None:
-        found = skipped(here / "pictures", workspace=here / "workspace")
-        assert dict(zip(found["extension"], found["files"], strict=True)) == {".txt": 2, ".mp4": 1, "no extension": 1}
+        table = skipped(here / "pictures", workspace=here / "workspace")
+        assert dict(zip(table["extension"], table["files"], strict=True)) == {".txt": 2, ".mp4": 1, "no extension": 1}
 
     def test_what_is_passed_over_is_bounded(self, tmp_path: Path) -> None:
         paths = Workspace.at(tmp_path / "w").set_paths("0" * 16)
         with Writer(paths, tmp_path) as writer:
             writer.note_skipped([(f".x{n}", 2) for n in range(600)])
-        kept = read_about(paths).skipped
-        assert len(kept) == 501
-        assert kept[-1] == ("other extensions", 200)
-        assert sum(number for _, number in kept) == 1200
+        recorded = read_about(paths).skipped
+        assert len(recorded) == 501
+        assert recorded[-1] == ("other extensions", 200)
+        assert sum(number for _, number in recorded) == 1200
 
 
 class TestNames:
@@ -224,11 +224,11 @@ class TestSlimming:
 
 def links_of(pid: int) -> list[str]:
     """What a process has open."""
-    found = []
+    links = []
     for link in Path(f"/proc/{pid}/fd").glob("*"):
         with suppress(FileNotFoundError):
-            found.append(os.readlink(link))
-    return found
+            links.append(os.readlink(link))
+    return links
 
 
 class TestPacking:
@@ -486,6 +486,6 @@ def test_what_anybody_may_have_named_is_printed_without_its_escapes(
     label.write_text(json.dumps(record))
     for words in (["sets"], ["sets", "--skipped"], ["sets", str(folder)], ["rank", str(folder), "--model", wiping]):
         main([*words, "--workspace", str(workspace)])
-        said = capsys.readouterr()
-        assert r"\x1b[2J\x1b]0;own\x07\u202ex\udcff" in said.out + said.err
-        assert all(c.isprintable() or c == "\n" for c in said.out + said.err)
+        printed = capsys.readouterr()
+        assert r"\x1b[2J\x1b]0;own\x07\u202ex\udcff" in printed.out + printed.err
+        assert all(c.isprintable() or c == "\n" for c in printed.out + printed.err)

@@ -75,10 +75,10 @@ class TestRoundTrips:
         assert np.array_equal(back.content, whole.content)
         assert np.array_equal(back.embedding, whole.embedding)
         assert back.embedding.dtype == np.float16
-        told = writer.embedded(KEY)
-        assert np.array_equal(told.content, whole.content)
+        embedded = writer.embedded(KEY)
+        assert np.array_equal(embedded.content, whole.content)
         lengths = np.linalg.norm(whole.embedding.astype(np.float64), axis=1)
-        assert told.norm == pytest.approx(lengths, rel=1e-5)
+        assert embedded.norm == pytest.approx(lengths, rel=1e-5)
 
     def test_scores_belong_to_one_head_and_one_space(self, writer: Writer) -> None:
         writer.add_scores(KEY, "a", np.array([1, 2]), np.array([0.5, 0.25], np.float32))
@@ -94,15 +94,15 @@ class TestRoundTrips:
             writer.put_graph(KEY, graph)
             writer.put_coordinates(KEY, coordinates)
             writer.compact()
-        found, found_map = Store(writer.paths).graph(KEY), Store(writer.paths).coordinates(KEY)
-        assert found is not None
-        assert found_map is not None
+        stored, stored_map = Store(writer.paths).graph(KEY), Store(writer.paths).coordinates(KEY)
+        assert stored is not None
+        assert stored_map is not None
         for name in ("content", "position", "similarity"):
-            assert np.array_equal(getattr(found, name), getattr(graph, name))
-        assert not found.is_approximate
+            assert np.array_equal(getattr(stored, name), getattr(graph, name))
+        assert not stored.is_approximate
         for name in ("content", "xy", "method"):
-            assert np.array_equal(getattr(found_map, name), getattr(coordinates, name))
-            assert getattr(found_map, name).dtype == getattr(coordinates, name).dtype
+            assert np.array_equal(getattr(stored_map, name), getattr(coordinates, name))
+            assert getattr(stored_map, name).dtype == getattr(coordinates, name).dtype
 
     def test_thumbnails_by_id(self, writer: Writer) -> None:
         writer.add_images(files([1, 2], thumbnail=b"a"))
@@ -202,8 +202,8 @@ class TestReaders:
         def read() -> None:
             reader = Store(writer.paths)
             while not stop.is_set():
-                found = reader.coordinates(KEY)
-                counts.append((0 if found is None else len(found), len(ids_of(reader))))
+                stored = reader.coordinates(KEY)
+                counts.append((0 if stored is None else len(stored), len(ids_of(reader))))
 
         thread = threading.Thread(target=read)
         thread.start()

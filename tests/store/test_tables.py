@@ -11,8 +11,8 @@ from url_viz.store.tables import Embeddings, Graph, fixed_lists, matrix, positio
 
 @given(st.lists(st.integers(-5, 20)), st.lists(st.integers(-5, 20), unique=True))
 def test_positions_are_those_of_a_naive_search(wanted: list[int], among: list[int]) -> None:
-    found = positions_of(np.array(wanted, np.int64), np.array(among, np.int64))
-    assert found.tolist() == [among.index(w) if w in among else -1 for w in wanted]
+    positions = positions_of(np.array(wanted, np.int64), np.array(among, np.int64))
+    assert positions.tolist() == [among.index(w) if w in among else -1 for w in wanted]
 
 
 def test_positions_of_keys_of_63_bits() -> None:
@@ -24,9 +24,9 @@ def test_positions_of_keys_of_63_bits() -> None:
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.int32])
 def test_lists_survive_arrow_in_one_and_in_several_chunks(shape: tuple[int, int], kind: type[np.generic]) -> None:
     array = np.arange(np.prod(shape)).reshape(shape).astype(kind)
-    one = pa.chunked_array([fixed_lists(array)])
-    assert np.array_equal(matrix(one), array)
-    assert matrix(one).shape == shape
+    single = pa.chunked_array([fixed_lists(array)])
+    assert np.array_equal(matrix(single), array)
+    assert matrix(single).shape == shape
     parts = pa.chunked_array([fixed_lists(array[:1]), fixed_lists(array[1:])])
     assert np.array_equal(matrix(parts), array)
 

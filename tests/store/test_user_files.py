@@ -35,56 +35,56 @@ def of_arrays(name: str, *, beside: IncomingFile | None = None, **arrays: np.nda
     return read_user_file(IncomingFile(name, file.getvalue()), paths=beside)
 
 
-def cells(found: UserFile, name: str) -> list[object]:
-    return found.columns[name].values.tolist()
+def cells(file: UserFile, name: str) -> list[object]:
+    return file.columns[name].values.tolist()
 
 
 class TestCsv:
     """Spreadsheets of every kind."""
 
     def test_numbers_text_and_what_is_missing(self) -> None:
-        found = of_csv('path,score,who,ok\na.jpg,0.5,"Eve, ill",True\nb.jpg,n/a,,false\nc.jpg,inf,None,TRUE\n')
-        assert found.paths == ("a.jpg", "b.jpg", "c.jpg")
-        assert np.array_equal(found.columns["score"].values, [0.5, np.nan, np.nan], equal_nan=True)
-        assert (found.columns["score"].kind, found.columns["score"].infinite) == ("numeric", 1)
-        assert cells(found, "who") == ["Eve, ill", None, "None"]  # may be a class; only an empty cell is missing
-        assert cells(found, "ok") == ["true", "false", "true"]
+        file = of_csv('path,score,who,ok\na.jpg,0.5,"Eve, ill",True\nb.jpg,n/a,,false\nc.jpg,inf,None,TRUE\n')
+        assert file.paths == ("a.jpg", "b.jpg", "c.jpg")
+        assert np.array_equal(file.columns["score"].values, [0.5, np.nan, np.nan], equal_nan=True)
+        assert (file.columns["score"].kind, file.columns["score"].infinite) == ("numeric", 1)
+        assert cells(file, "who") == ["Eve, ill", None, "None"]  # may be a class; only an empty cell is missing
+        assert cells(file, "ok") == ["true", "false", "true"]
 
     @pytest.mark.parametrize("code", ["007", "12345678901234567890", "1e5x", "0x10", "1_000", "12:30"])
     def test_what_is_no_plain_number_stays_text(self, code: str) -> None:
         assert cells(of_csv(f"path,code\na,{code}\n"), "code") == [code]
 
     def test_a_spreadsheet_of_europe(self) -> None:
-        found = of_csv("file;score;name\na;0,5;Grün\nb;1,25;x\n".encode("latin-1"))
-        assert cells(found, "score") == [0.5, 1.25]
-        assert cells(found, "name") == ["Grün", "x"]
+        file = of_csv("file;score;name\na;0,5;Grün\nb;1,25;x\n".encode("latin-1"))
+        assert cells(file, "score") == [0.5, 1.25]
+        assert cells(file, "name") == ["Grün", "x"]
 
     @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
     def test_marks_of_byte_order(self, encoding: str) -> None:
-        found = of_csv("Path\tv\r\nä.jpg\t1\r\n".encode(encoding))
-        assert (found.path_column, found.paths, cells(found, "v")) == ("Path", ("ä.jpg",), [1.0])
+        file = of_csv("Path\tv\r\nä.jpg\t1\r\n".encode(encoding))
+        assert (file.path_column, file.paths, cells(file, "v")) == ("Path", ("ä.jpg",), [1.0])
 
     def test_markup_and_formulas_are_text_on_one_line(self) -> None:
-        found = of_csv('path,t\na,<img src=x>\nb,=1+1\nc,"two\nlines\u202e"\n')
-        assert cells(found, "t") == ["<img src=x>", "=1+1", "two lines"]
+        file = of_csv('path,t\na,<img src=x>\nb,=1+1\nc,"two\nlines\u202e"\n')
+        assert cells(file, "t") == ["<img src=x>", "=1+1", "two lines"]
 
     def test_names_of_columns(self) -> None:
-        found = of_csv("path,a,a,,path\nx,1,2,3,4\n")
-        assert (found.path_column, list(found.columns)) == ("path", ["a", "a_2", "column_4", "path_2"])
+        file = of_csv("path,a,a,,path\nx,1,2,3,4\n")
+        assert (file.path_column, list(file.columns)) == ("path", ["a", "a_2", "column_4", "path_2"])
         assert distinct_names(["a", "a_2", "a", "\x00b "]) == ["a", "a_2", "a_3", "b"]
 
     def test_a_column_that_cannot_be_taken_is_told(self) -> None:
-        found = of_csv(f"path,long,empty,v\na,{'x' * 501},,1\n")
-        assert list(found.columns) == ["v"]
-        assert dict(found.left_out) == {
+        file = of_csv(f"path,long,empty,v\na,{'x' * 501},,1\n")
+        assert list(file.columns) == ["v"]
+        assert dict(file.left_out) == {
             "long": "its longest text has 501 characters; at most 500 are kept",
             "empty": "it has no values",
         }
 
     def test_logits_are_put_together_in_the_order_of_their_numbers(self) -> None:
-        found = of_csv("path,logit_10,logit_2,v\na,3,1,7\nb,,2,8\n")
-        assert np.array_equal(found.lists["logits"], [[1, 3], [2, np.nan]], equal_nan=True)
-        assert list(found.columns) == ["v"]
+        file = of_csv("path,logit_10,logit_2,v\na,3,1,7\nb,,2,8\n")
+        assert np.array_equal(file.lists["logits"], [[1, 3], [2, np.nan]], equal_nan=True)
+        assert list(file.columns) == ["v"]
 
     def test_the_column_of_paths_is_named_or_told(self) -> None:
         assert of_csv("id,Filename,v\n1,a,2\n").paths == ("a",)
@@ -114,7 +114,7 @@ class TestParquet:
     """Typed columns."""
 
     def test_every_kind_of_column(self) -> None:
-        found = of_parquet(
+        file = of_parquet(
             {
                 "path": ["a", "b"],
                 "f": pa.array([0.5, None], pa.float32()),
@@ -129,14 +129,14 @@ class TestParquet:
                 "bytes": [b"x", b"y"],
             }
         )
-        assert np.array_equal(found.columns["f"].values, [0.5, np.nan], equal_nan=True)
-        assert cells(found, "i") == [1.0, 2.0]
-        assert cells(found, "huge") == [str(2**60), "1"]
-        assert cells(found, "b") == ["true", None]
-        assert cells(found, "d") == ["x", "y"]
-        assert cells(found, "day") == ["1970-01-01", "1970-01-02"]
-        assert found.lists["logits"].tolist() == [[1, 2], [3, 4]]
-        assert [name for name, _ in found.left_out] == ["ragged", "struct", "bytes"]
+        assert np.array_equal(file.columns["f"].values, [0.5, np.nan], equal_nan=True)
+        assert cells(file, "i") == [1.0, 2.0]
+        assert cells(file, "huge") == [str(2**60), "1"]
+        assert cells(file, "b") == ["true", None]
+        assert cells(file, "d") == ["x", "y"]
+        assert cells(file, "day") == ["1970-01-01", "1970-01-02"]
+        assert file.lists["logits"].tolist() == [[1, 2], [3, 4]]
+        assert [name for name, _ in file.left_out] == ["ragged", "struct", "bytes"]
 
     def test_a_damaged_one(self) -> None:
         with pytest.raises(FolderError, match="cannot be read as Parquet"):
@@ -153,9 +153,9 @@ class TestArrays:
         both = of_arrays("x.npz", values=self.values, paths=names)
         beside = of_arrays("x.npy", values=self.values, beside=IncomingFile("p.txt", b"a\r\n\r\nb\n"))
         table = of_arrays("x.npy", values=self.values, beside=IncomingFile("p.csv", b"path,v\na,1\nb,2\n"))
-        for found in (both, beside, table):
-            assert found.paths == ("a", "b")
-            assert np.array_equal(found.lists[ARRAY], self.values)
+        for file in (both, beside, table):
+            assert file.paths == ("a", "b")
+            assert np.array_equal(file.lists[ARRAY], self.values)
 
     def test_what_does_not_fit_is_told(self) -> None:
         with pytest.raises(FolderError, match="which row is which picture"):
@@ -201,10 +201,10 @@ class TestArrays:
             data = np.frombuffer(whole, np.uint8).copy()
             data[rng.integers(0, len(data), 1 + seed % 4)] = rng.integers(0, 256, 1 + seed % 4)
             try:
-                found = read_user_file(IncomingFile("x.npz", data[: len(data) - seed % 3].tobytes()))
+                file = read_user_file(IncomingFile("x.npz", data[: len(data) - seed % 3].tobytes()))
             except FolderError:
                 continue
-            assert len(found.paths) == 2
+            assert len(file.paths) == 2
 
     def test_an_encrypted_one_and_one_with_other_files(self) -> None:
         file = io.BytesIO()

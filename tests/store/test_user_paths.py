@@ -54,8 +54,8 @@ def test_two_rows_of_one_picture_are_refused_with_their_paths() -> None:
 
 
 def test_what_is_not_found_is_counted_with_examples() -> None:
-    told = match(["x", "top.jpg", "y"], PICTURES, root=ROOT)
-    assert (told.count, told.examples) == (1, ("x", "y"))
+    matched = match(["x", "top.jpg", "y"], PICTURES, root=ROOT)
+    assert (matched.count, matched.examples) == (1, ("x", "y"))
 
 
 @pytest.mark.parametrize("seed", range(5))
