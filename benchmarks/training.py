@@ -26,7 +26,7 @@ from training.config import Recipe
 from training.losses import pairs_of, ranking_loss
 from training.rows import Rows, rows_of
 from training.store import ROW, Cache, Manifest, Shard, open_cache, open_for_writing, write_loss, write_shard
-from training.targets import own_classifier_loss
+from training.targets import classifier_loss
 from training.train import BETAS, fresh
 
 EMBEDDING_SIZE = 1280
@@ -61,7 +61,7 @@ def made(folder: Path, count: int, classes: int) -> Made:
         out.create_dataset("label", (count, 1), "f4", maxshape=(None, 1), data=rows["label"][:, None])
     loss = np.concatenate(
         [
-            own_classifier_loss(
+            classifier_loss(
                 classifier(torch.from_numpy(embedding[s : s + 4096]).float()).numpy(), rows["label"][s : s + 4096]
             )
             for s in range(0, count, 4096)
@@ -90,7 +90,7 @@ def in_memory(rows: Rows, classifier: torch.nn.Linear, labels: Tensor) -> Take:
     """Our rows, but the classifier on each batch: what storing the loss saves by itself."""
 
     def take(places: np.ndarray) -> tuple[Tensor, Tensor]:
-        embedding, _ = rows.take(places)
+        embedding, _ = rows.batch_at(places)
         with torch.no_grad():
             return embedding, F.cross_entropy(classifier(embedding), labels[places], reduction="none")
 

@@ -58,9 +58,9 @@ def random_box(width: int, height: int, smallest_share: float, generator: Genera
 
 def _jittered(image: Image.Image, strength: float, generator: Generator) -> Image.Image:
     kinds = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
-    for place in generator.permutation(len(kinds)):
+    for index in generator.permutation(len(kinds)):
         factor = float(generator.uniform(max(0.0, 1 - strength), 1 + strength))
-        image = kinds[place](image).enhance(factor)
+        image = kinds[index](image).enhance(factor)
     return image
 
 

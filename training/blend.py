@@ -27,7 +27,9 @@ ROWS_AT_ONCE = 1 << 16
 
 def instance_losses(cache: Cache, target: InstanceTarget, seed: int) -> Losses:
     """The `instance` loss (R,) of every row of a cache."""
-    return _in_parts(cache, lambda views, own: instance_loss(views, own, cache.clean, target=target, seed=seed))
+    return _in_parts(
+        cache, lambda views, clean_rows: instance_loss(views, clean_rows, cache.clean, target=target, seed=seed)
+    )
 
 
 def blended_losses(cache: Cache, target: InstanceTarget, seed: int, *, loaded: Loaded) -> Losses:
@@ -41,7 +43,10 @@ def blended_losses(cache: Cache, target: InstanceTarget, seed: int, *, loaded: L
         percentile(instance_losses(cache, target, seed)),
         percentile(_in_parts(cache, lambda views, _: entropy_of(views, loaded))),
         percentile(
-            _in_parts(cache, lambda views, own: confusability_loss(views, own, cache.clean, target=target, seed=seed))
+            _in_parts(
+                cache,
+                lambda views, clean_rows: confusability_loss(views, clean_rows, cache.clean, target=target, seed=seed),
+            )
         ),
     ]
     blend: Losses = np.mean(ranks, axis=0).astype(np.float32) / 100
@@ -59,4 +64,4 @@ def entropy_of(embeddings: NDArray[np.floating], loaded: Loaded) -> Losses:
 def _in_parts(cache: Cache, loss: Callable[[NDArray[np.float16], Integers], Losses]) -> Losses:
     starts = range(0, len(cache), ROWS_AT_ONCE)
     parts = [np.arange(start, min(start + ROWS_AT_ONCE, len(cache))) for start in starts]
-    return np.concatenate([loss(cache.embeddings(rows), cache.own[rows]) for rows in parts])
+    return np.concatenate([loss(cache.embeddings(rows), cache.clean_rows[rows]) for rows in parts])

@@ -25,12 +25,12 @@ from training.blend import blended_losses, instance_losses
 from training.command import command
 from training.config import Augmentation, CacheConfig
 from training.data.pictures import NO_LABEL
-from training.data.source import Encoded, Source, source_of
+from training.data.source import Encoded, PictureSource, source_of
 from training.data.tars import BadSample, classes_of_size
-from training.distributed import WHOLE, Share
+from training.distributed import ALONE, Process
 from training.lock import alone_in
 from training.store import ROW, Cache, CachePaths, Manifest, Shard, open_cache
-from training.targets import fitted_classifier_loss, own_classifier_loss
+from training.targets import classifier_loss, fitted_classifier_loss
 from url_viz.errors import CacheError, ImageError, NoImagesError
 from url_viz.imaging.decode import decode
 from url_viz.imaging.preprocess import Preprocessing, middle, resized
@@ -42,10 +42,10 @@ VIEW_RESOLUTION = 2
 
 
 @dataclass(frozen=True)
-class Read:
+class PictureViews:
     """One picture's crops (1 + V, S, S, 3) uint8, as it is and then its views; or the reason why there are none."""
 
-    place: int
+    position: int
     id: int
     label: int
     name: str
@@ -54,13 +54,15 @@ class Read:
 
 
 def main(config: CacheConfig) -> None:
-    """Write the cache that `config` asks for, or this process's share of it, and print what is there."""
-    share = Share.of_environment()
-    share.take_gpu()
+    """Write the cache that `config` asks for, or this process's shards of it, and print what is there."""
+    process = Process.of_environment()
+    process.select_gpu()
     model = load_model(config.model, device=config.device, precision=config.precision)
-    missing = write_shards(config, model, command_report(), share=share)
+    missing = write_shards(config, model, command_report(), process=process)
     if missing:
-        print(f"Process {share.rank} of {share.ranks} is done; {missing} shards of {config.out} are others' to write.")
+        print(
+            f"Process {process.rank} of {process.ranks} is done; {missing} shards of {config.out} are others' to write."
+        )
         return
     cache = write_cache(config, model, command_report())
     failures = len(store.read_failures(cache.paths))
@@ -81,8 +83,8 @@ def write_cache(config: CacheConfig, model: Model, report: ProgressCallback) -> 
     return cache
 
 
-def write_shards(config: CacheConfig, model: Model, report: ProgressCallback, *, share: Share = WHOLE) -> int:
-    """Write those shards of `share` that are not there yet → how many of the cache are missing still.
+def write_shards(config: CacheConfig, model: Model, report: ProgressCallback, *, process: Process = ALONE) -> int:
+    """Write those shards of `process` that are not there yet → how many of the cache are missing still.
 
     Raises CacheError where the folder holds a cache of something else, FolderError while another process writes it.
     """
@@ -90,13 +92,13 @@ def write_shards(config: CacheConfig, model: Model, report: ProgressCallback, *,
     source = source_of(config, classifier_classes=n_classes)
     manifest = _manifest(config, model, source)
     paths = store.open_for_writing(config.out, manifest)
-    clock = Clock("cache", source.total, already=_shards_there(paths, manifest) * max(1, manifest.shard_pictures))
+    clock = Clock("cache", source.total, already=_shards_written(paths, manifest) * max(1, manifest.shard_pictures))
     writer = _Writer(config, model, source, _all_known_classes(source.classes, n_classes), paths, clock, report)
-    with alone_in(config.out, part=f"process-{share.rank}"):
-        for number in share.of(manifest.shards):
+    with alone_in(config.out, part=f"process-{process.rank}"):
+        for number in process.numbers_of(manifest.shards):
             if not paths.shard(number).is_dir():
                 writer.write(number)
-    return manifest.shards - _shards_there(paths, manifest)
+    return manifest.shards - _shards_written(paths, manifest)
 
 
 def write_task_loss(cache: Cache, config: CacheConfig) -> None:
@@ -111,11 +113,13 @@ def write_task_loss(cache: Cache, config: CacheConfig) -> None:
     elif np.isfinite(cache.rows["own_loss"]).all():
         loss = cache.rows["own_loss"].astype(np.float32)
     else:
-        loss = fitted_classifier_loss(cache.embeddings(np.arange(len(cache))), cache.own, cache.clean, cache.labels)
+        loss = fitted_classifier_loss(
+            cache.embeddings(np.arange(len(cache))), cache.clean_rows, cache.clean, cache.labels
+        )
     store.write_loss(cache.paths, loss, about)
 
 
-def _manifest(config: CacheConfig, model: Model, source: Source) -> Manifest:
+def _manifest(config: CacheConfig, model: Model, source: PictureSource) -> Manifest:
     return Manifest(
         backbone=model.space.backbone,
         weights_digest=model.space.weights_digest,
@@ -131,7 +135,7 @@ def _manifest(config: CacheConfig, model: Model, source: Source) -> Manifest:
     )
 
 
-def _shards_there(paths: CachePaths, manifest: Manifest) -> int:
+def _shards_written(paths: CachePaths, manifest: Manifest) -> int:
     return sum(paths.shard(number).is_dir() for number in range(manifest.shards))
 
 
@@ -141,7 +145,7 @@ class _Writer:
 
     config: CacheConfig
     model: Model
-    source: Source
+    source: PictureSource
     classes: NDArray[np.int64] | None
     paths: CachePaths
     clock: Clock
@@ -152,33 +156,34 @@ class _Writer:
         per_batch = max(1, self.config.batch // (1 + self.config.augmentation.views))
         parts: list[Shard] = []
         failures: dict[str, str] = {}
-        pictures = self.source.read(number)
-        place = 0
-        for batch in _read_ahead(pictures, per_batch, self.config, self.model.space.preprocessing):
-            failures |= {read.name: read.reason for read in batch if read.crops is None}
-            parts.append(self._embedded([read for read in batch if read.crops is not None]))
-            place = max(place, *(read.place for read in batch))
+        position = 0
+        for batch in _read_ahead(self.source.read(number), per_batch, self.config, self.model.space.preprocessing):
+            failures |= {picture.name: picture.reason for picture in batch if picture.crops is None}
+            parts.append(self._embedded([picture for picture in batch if picture.crops is not None]))
+            position = max(position, *(picture.position for picture in batch))
             metrics = {} if self.source.pictures else {"pictures": sum(len(part.pictures) for part in parts)}
-            done = self.source.done(number, place)
+            done = self.source.done(number, position)
             self.report(self.clock.at(done, failures=len(failures), metrics=metrics))
         store.write_failures(self.paths, failures)
         store.write_shard(self.paths, number, joined(parts or [self._embedded([])]))
 
-    def _embedded(self, reads: Sequence[Read]) -> Shard:
+    def _embedded(self, pictures: Sequence[PictureViews]) -> Shard:
         size_px, views = self.model.space.preprocessing.size_px, self.config.augmentation.views
         # An empty batch runs one black crop, so that its arrays have the right widths.
-        black = np.zeros((int(not reads), size_px, size_px, 3), np.uint8)
-        outputs = self.model.run(np.concatenate([*(read.crops for read in reads if read.crops is not None), black]))
-        count = len(reads) * (1 + views)
+        black = np.zeros((int(not pictures), size_px, size_px, 3), np.uint8)
+        outputs = self.model.run(
+            np.concatenate([*(picture.crops for picture in pictures if picture.crops is not None), black])
+        )
+        count = len(pictures) * (1 + views)
         is_clean = np.arange(count) % (1 + views) == 0
         embedding = self.model.as_stored(outputs.embedding)[:count]
-        rows = _rows(reads, views)
+        rows = _rows(pictures, views)
         if self.classes is not None:
             known = rows["label"] >= 0
             logits = outputs.logits[:count][~is_clean][known]
-            rows["own_loss"][known] = own_classifier_loss(logits, self.classes[rows["label"][known]])
-        places = np.array([read.place for read in reads], np.int64)
-        return Shard(embedding[~is_clean], rows, embedding[is_clean], places)
+            rows["own_loss"][known] = classifier_loss(logits, self.classes[rows["label"][known]])
+        positions = np.array([picture.position for picture in pictures], np.int64)
+        return Shard(embedding[~is_clean], rows, embedding[is_clean], positions)
 
 
 def joined(parts: Sequence[Shard]) -> Shard:
@@ -191,31 +196,31 @@ def joined(parts: Sequence[Shard]) -> Shard:
     )
 
 
-def _rows(reads: Sequence[Read], views: int) -> NDArray[np.void]:
-    rows = np.zeros(len(reads) * views, ROW)
+def _rows(pictures: Sequence[PictureViews], views: int) -> NDArray[np.void]:
+    rows = np.zeros(len(pictures) * views, ROW)
     for name, values in (
-        ("picture", [read.place for read in reads]),
-        ("id", [read.id for read in reads]),
-        ("label", [read.label for read in reads]),
+        ("picture", [picture.position for picture in pictures]),
+        ("id", [picture.id for picture in pictures]),
+        ("label", [picture.label for picture in pictures]),
     ):
         rows[name] = np.repeat(np.array(values, np.int64), views)
-    rows["view"] = np.tile(np.arange(views), len(reads))
+    rows["view"] = np.tile(np.arange(views), len(pictures))
     rows["own_loss"] = np.nan
     return rows
 
 
 def _read_ahead(
     pictures: Iterator[Encoded | BadSample], per_batch: int, config: CacheConfig, preprocessing: Preprocessing
-) -> Iterator[list[Read]]:
+) -> Iterator[list[PictureViews]]:
     """Batches of pictures, read and varied by threads one batch ahead of the model."""
 
-    def read(picture: Encoded | BadSample) -> Read:
+    def read(picture: Encoded | BadSample) -> PictureViews:
         if isinstance(picture, BadSample):
-            return Read(-1, -1, NO_LABEL, picture.key, None, picture.reason)
+            return PictureViews(-1, -1, NO_LABEL, picture.key, None, picture.reason)
         return read_views(picture, config.augmentation, config.seed, preprocessing)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        ahead: list[list[Future[Read]]] = []
+        ahead: list[list[Future[PictureViews]]] = []
         while batch := list(islice(pictures, per_batch)):
             ahead.append([pool.submit(read, picture) for picture in batch])
             if len(ahead) > 1:
@@ -224,22 +229,22 @@ def _read_ahead(
             yield [future.result() for future in rest]
 
 
-def read_views(picture: Encoded, augmentation: Augmentation, seed: int, preprocessing: Preprocessing) -> Read:
+def read_views(picture: Encoded, augmentation: Augmentation, seed: int, preprocessing: Preprocessing) -> PictureViews:
     """Read one picture: the crop the app would embed, then its views; each picture has its own random stream."""
-    about = (picture.place, picture.id, picture.label, picture.name)
+    about = (picture.position, picture.id, picture.label, picture.name)
     try:
         data = picture.load()
         as_it_is, _ = decode(data, short_side_px=preprocessing.resize_px)
         image, _ = decode(data, short_side_px=VIEW_RESOLUTION * preprocessing.resize_px)
     except ImageError as error:
-        return Read(*about, None, str(error))
+        return PictureViews(*about, None, str(error))
     generator = np.random.default_rng([seed, picture.id])
     varied = [
         view_of(image, augmentation, size_px=preprocessing.size_px, generator=generator)
         for _ in range(augmentation.views)
     ]
     clean = middle(resized(as_it_is, preprocessing), preprocessing.size_px)
-    return Read(*about, np.stack([clean, *varied]))
+    return PictureViews(*about, np.stack([clean, *varied]))
 
 
 def classifier_classes(model: Model) -> int:
@@ -249,25 +254,25 @@ def classifier_classes(model: Model) -> int:
 
 
 def classes_of_classifier(names: Sequence[str], n_classes: int) -> NDArray[np.int64] | None:
-    """Each class's place among the classifier's `n_classes` (1,000 of ImageNet-1k or 21,843 of 21k), −1 where unknown.
+    """Each class's index among the classifier's `n_classes` (1,000 of ImageNet-1k or 21,843 of 21k), −1 where unknown.
 
     None where the classes are not named by WordNet ids, or the classifier is another one.
     """
     if not names or not all(name[1:].isdigit() and name[0] == "n" for name in names):
         return None
-    own = classes_of_size(n_classes)
-    if len(own) != n_classes:
+    synsets = classes_of_size(n_classes)
+    if len(synsets) != n_classes:
         return None
-    known = {synset: place for place, synset in enumerate(own)}
+    known = {synset: index for index, synset in enumerate(synsets)}
     return np.array([known.get(name, -1) for name in names], np.int64)
 
 
 def _all_known_classes(names: Sequence[str], n_classes: int) -> NDArray[np.int64] | None:
-    found = classes_of_classifier(names, n_classes)
-    if found is not None and (found < 0).any():
-        unknown = [name for name, place in zip(names, found, strict=True) if place < 0]
+    indices = classes_of_classifier(names, n_classes)
+    if indices is not None and (indices < 0).any():
+        unknown = [name for name, index in zip(names, indices, strict=True) if index < 0]
         raise CacheError(f"The classifier does not know {len(unknown)} WordNet ids, among them {unknown[0]!r}.")
-    return found
+    return indices
 
 
 if __name__ == "__main__":

@@ -19,14 +19,14 @@ FLAT = (tyro.conf.OmitArgPrefixes,)
 
 def command(config_type: type[Config], run: Callable[[Config], None], argv: Sequence[str] | None = None) -> int:
     """Parse `argv` into `config_type` and run it → exit status: 0 where all was done, 1 after a UrlVizError."""
-    return _told(lambda: run(tyro.cli(config_type, args=argv, config=FLAT)))
+    return _status_of(lambda: run(tyro.cli(config_type, args=argv, config=FLAT)))
 
 
 def train_command(run: Callable[[TrainConfig], None], argv: Sequence[str] | None = None) -> int:
     """Like `command`, for TrainConfig: the options change the recipe of the preset that is named."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     start = TrainConfig(tyro.MISSING, tyro.MISSING, recipe=_preset_named(arguments))
-    return _told(lambda: run(tyro.cli(TrainConfig, args=arguments, default=start, config=FLAT)))
+    return _status_of(lambda: run(tyro.cli(TrainConfig, args=arguments, default=start, config=FLAT)))
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def _preset_named(arguments: list[str]) -> Recipe:
     return PRESETS.get(chosen.preset, Recipe())  # an unknown name is refused by the full parse, with the choices
 
 
-def _told(work: Callable[[], None]) -> int:
+def _status_of(work: Callable[[], None]) -> int:
     try:
         work()
     except UrlVizError as error:
@@ -48,10 +48,10 @@ def _told(work: Callable[[], None]) -> int:
         print("\nStopped. The same command goes on from what was written, or starts again.", file=sys.stderr)
         return 130
     except (OSError, RuntimeError) as error:
-        told = _of_the_machine(error)
-        if told is None:
+        advice = _advice_on(error)
+        if advice is None:
             raise
-        return _failed(told)
+        return _failed(advice)
     return 0
 
 
@@ -60,7 +60,7 @@ def _failed(words: str) -> int:
     return 1
 
 
-def _of_the_machine(error: Exception) -> str | None:
+def _advice_on(error: Exception) -> str | None:
     """What a person can do about a full disk or a full GPU; None for any other error, which is a bug of ours."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         where = f" ({error.filename})" if error.filename else ""

@@ -10,7 +10,7 @@ VARIABLES = (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"))
 
 
 @dataclass(frozen=True)
-class Share:
+class Process:
     """Process `rank` of `ranks`, the `local_rank`-th on its machine."""
 
     rank: int = 0
@@ -22,18 +22,18 @@ class Share:
             raise JobError(f"This process is number {self.rank} of {self.ranks}. Start it with torchrun.")
 
     @classmethod
-    def of_environment(cls) -> "Share":
+    def of_environment(cls) -> "Process":
         """What torchrun told this process (RANK, WORLD_SIZE, LOCAL_RANK); everything where it was started alone."""
-        told = [os.environ.get(name, alone) for name, alone in VARIABLES]
-        if not all(value.isdecimal() for value in told):
-            raise JobError(f"{', '.join(name for name, _ in VARIABLES)} are {told}; torchrun sets them to numbers.")
-        return cls(*map(int, told))
+        values = [os.environ.get(name, alone) for name, alone in VARIABLES]
+        if not all(value.isdecimal() for value in values):
+            raise JobError(f"{', '.join(name for name, _ in VARIABLES)} are {values}; torchrun sets them to numbers.")
+        return cls(*map(int, values))
 
-    def of(self, count: int) -> range:
+    def numbers_of(self, count: int) -> range:
         """This process's numbers of 0 … count − 1: every `ranks`-th, so that each has one owner."""
         return range(self.rank, count, self.ranks)
 
-    def take_gpu(self) -> None:
+    def select_gpu(self) -> None:
         """Let `cuda` mean a GPU of this process's own, where it is one of several on a machine with GPUs."""
         if self.ranks == 1:
             return
@@ -43,5 +43,5 @@ class Share:
             torch.cuda.set_device(self.local_rank % torch.cuda.device_count())
 
 
-WHOLE = Share()
-"""The share of a process that works alone."""
+ALONE = Process()
+"""A process that was started alone."""

@@ -22,13 +22,13 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class EmbeddedPictures:
-    """The N readable pictures of a list at `places` (N,): `embedding` (N, D) float16, `logits` (N, C) float32.
+    """The N readable pictures of a list at `positions` (N,): `embedding` (N, D) float16, `logits` (N, C) float32.
 
     `crop_embedding` (N, D) is of the middle of each picture cut to a random share, (0, D) where nobody asked for it;
     `crop_share` (N,) is the share of the sides that each keeps. `failures` pairs names and reasons.
     """
 
-    places: NDArray[np.int64]
+    positions: NDArray[np.int64]
     embedding: NDArray[np.float16]
     logits: NDArray[np.float32]
     crop_embedding: NDArray[np.float16]
@@ -45,15 +45,15 @@ def embed_pictures(
     """
     clock = Clock("embed", len(pictures))
     shares = np.random.default_rng(seed).uniform(*CROP_SHARES, len(pictures))
-    places: list[int] = []
+    positions: list[int] = []
     failures: list[tuple[str, str]] = []
     parts: list[tuple[NDArray[np.float16], NDArray[np.float32], NDArray[np.float16]]] = []
     for batch in _read_ahead(pictures, model.space.preprocessing):
-        good = {place: reading.crop for place, reading in batch.items() if isinstance(reading, Picture)}
+        good = {position: reading.crop for position, reading in batch.items() if isinstance(reading, Picture)}
         failures += [
-            (display_name(pictures.paths[place]), getattr(reading, "reason", ""))
-            for place, reading in batch.items()
-            if place not in good
+            (display_name(pictures.paths[position]), getattr(reading, "reason", ""))
+            for position, reading in batch.items()
+            if position not in good
         ]
         if good:
             crops = np.stack(list(good.values()))
@@ -61,28 +61,30 @@ def embed_pictures(
             embedding = model.as_stored(outputs.embedding)
             cropped = embedding[:0]
             if with_crops:
-                middles = np.stack([middle_of(crop, shares[place]) for place, crop in good.items()])
+                middles = np.stack([middle_of(crop, shares[position]) for position, crop in good.items()])
                 cropped = model.as_stored(model.run(middles).embedding)
             parts.append((embedding, outputs.logits, cropped))
-            places += list(good)
+            positions += list(good)
         report(clock.at(max(batch) + 1, failures=len(failures)))
     if not parts:
         raise NoImagesError(f"None of the {len(pictures)} pictures below {str(pictures.root)!r} could be read.")
     embedding, logits, crop_embedding = (np.concatenate([part[i] for part in parts]) for i in range(3))
-    kept = shares[places] if with_crops else shares[:0]
-    return EmbeddedPictures(np.array(places, np.int64), embedding, logits, crop_embedding, tuple(failures), kept)
+    crop_share = shares[positions] if with_crops else shares[:0]
+    return EmbeddedPictures(
+        np.array(positions, np.int64), embedding, logits, crop_embedding, tuple(failures), crop_share
+    )
 
 
 def _read_ahead(pictures: PictureList, preprocessing: Preprocessing) -> Iterator[dict[int, Reading]]:
-    def read(place: int) -> Reading:
-        return read_picture(absolute(pictures.root, pictures.paths[place]), preprocessing)
+    def read(position: int) -> Reading:
+        return read_picture(absolute(pictures.root, pictures.paths[position]), preprocessing)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         ahead: list[dict[int, Future[Reading]]] = []
         for start in range(0, len(pictures), BATCH):
             batch = range(start, min(start + BATCH, len(pictures)))
-            ahead.append({place: pool.submit(read, place) for place in batch})
+            ahead.append({position: pool.submit(read, position) for position in batch})
             if len(ahead) > 1:
-                yield {place: future.result() for place, future in ahead.pop(0).items()}
+                yield {position: future.result() for position, future in ahead.pop(0).items()}
         for rest in ahead:
-            yield {place: future.result() for place, future in rest.items()}
+            yield {position: future.result() for position, future in rest.items()}

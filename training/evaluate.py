@@ -24,7 +24,7 @@ from training.data.pictures import PictureList
 from training.data.soft_labels import COLLECTION, soft_labels_of
 from training.data.spec import labelled_pictures_of
 from training.embed import EmbeddedPictures, embed_pictures
-from training.evaluation import HEAD, Beside, Comparisons, Crop, Evaluation, Order, Upstream
+from training.evaluation import HEAD, Comparisons, Crop, Evaluation, Order, References, Upstream
 from training.figures import write_figures
 from url_viz.analysis.baselines import all_baselines
 from url_viz.analysis.metrics import (
@@ -53,12 +53,12 @@ def main(config: EvaluateConfig) -> None:
     model = load_model(config.model, device=config.device, precision=config.precision)
     pictures = labelled_pictures_of(config.data, limit=config.limit)
     embedded = embed_pictures(model, pictures, seed=config.seed, report=command_report(), with_crops=config.crop_test)
-    beside = Beside(
-        classes_of(model, pictures, embedded.places),
-        human_entropy_of(config.data, pictures.ids[embedded.places]),
+    references = References(
+        classes_of(model, pictures, embedded.positions),
+        human_entropy_of(config.data, pictures.ids[embedded.positions]),
         None if config.upstream is None else upstream_of(model, config),
     )
-    evaluation = evaluate(model, pictures, embedded, config, beside)
+    evaluation = evaluate(model, pictures, embedded, config, references)
     print(table(evaluation))
     if config.json is not None:
         write_json(evaluation, config.json)
@@ -66,10 +66,10 @@ def main(config: EvaluateConfig) -> None:
         print("\n".join(str(path) for path in write_figures(evaluation, config.figures)))
 
 
-def classes_of(model: Model, pictures: PictureList, places: NDArray[np.int64]) -> NDArray[np.int64] | None:
+def classes_of(model: Model, pictures: PictureList, positions: NDArray[np.int64]) -> NDArray[np.int64] | None:
     """Each picture's class among the classifier's (N,), −1 where it does not know it; None where it knows none."""
     known = classes_of_classifier(pictures.classes, classifier_classes(model))
-    return None if known is None else known[pictures.labels[places]]
+    return None if known is None else known[pictures.labels[positions]]
 
 
 def human_entropy_of(spec: str, ids: NDArray[np.int64]) -> NDArray[np.float64] | None:
@@ -79,7 +79,7 @@ def human_entropy_of(spec: str, ids: NDArray[np.int64]) -> NDArray[np.float64] |
         return None
     votes = soft_labels_of(spec)
     entropy = dict(zip(votes.pictures.ids.tolist(), votes.entropy_nats.tolist(), strict=True))
-    return np.array([entropy.get(place, math.nan) for place in ids.tolist()])
+    return np.array([entropy.get(picture_id, math.nan) for picture_id in ids.tolist()])
 
 
 def upstream_of(model: Model, config: EvaluateConfig) -> Upstream:
@@ -87,7 +87,7 @@ def upstream_of(model: Model, config: EvaluateConfig) -> Upstream:
     assert config.upstream is not None
     pictures = labelled_pictures_of(config.upstream, limit=config.limit)
     embedded = embed_pictures(model, pictures, seed=config.seed, report=command_report(), with_crops=False)
-    return Upstream(embedded, pictures.labels[embedded.places])
+    return Upstream(embedded, pictures.labels[embedded.positions])
 
 
 def evaluate(
@@ -95,7 +95,7 @@ def evaluate(
     pictures: PictureList,
     embedded: EmbeddedPictures,
     config: EvaluateConfig,
-    beside: Beside | None = None,
+    references: References | None = None,
 ) -> Evaluation:
     """All figures of a model on pictures that were embedded with it.
 
@@ -104,11 +104,11 @@ def evaluate(
     """
     if model.head is None and not config.baselines:
         raise HeadMismatchError(f"{config.model!r} has no head. Give the path of one, or --baselines.")
-    if len(embedded.places) < 3:
-        raise FolderError(f"{len(embedded.places)} readable pictures in {config.data!r} are too few to evaluate on.")
-    labels = pictures.labels[embedded.places]
+    if len(embedded.positions) < 3:
+        raise FolderError(f"{len(embedded.positions)} readable pictures in {config.data!r} are too few to evaluate on.")
+    labels = pictures.labels[embedded.positions]
     share, is_correct = recall_at_1(embedded.embedding, labels)
-    compared = compare(model.head, embedded, labels, config, beside or Beside())
+    compared = compare(model.head, embedded, labels, config, references or References())
     uncertainties = _uncertainties(model.head, embedded, with_baselines=config.baselines)
     orders = [
         replace(order_of(name, values, is_correct, resamples=config.resamples, seed=config.seed), beside=compared[name])
@@ -118,7 +118,7 @@ def evaluate(
         model=str(config.model),
         data=config.data,
         precision=model.space.precision,
-        pictures=len(embedded.places),
+        pictures=len(embedded.positions),
         classes=len(pictures.classes),
         unreadable=len(embedded.failures),
         recall_at_1=share,
@@ -129,27 +129,33 @@ def evaluate(
 
 
 def compare(
-    head: Head | None, embedded: EmbeddedPictures, labels: NDArray[np.int32], config: EvaluateConfig, beside: Beside
+    head: Head | None,
+    embedded: EmbeddedPictures,
+    labels: NDArray[np.int32],
+    config: EvaluateConfig,
+    references: References,
 ) -> Mapping[str, Comparisons]:
     """The comparisons of each uncertainty by its name; those that look at neighbours look at their own set's."""
-    own = _uncertainties(head, embedded, with_baselines=config.baselines)
-    theirs: Mapping[str, NDArray[np.floating]] = {}
-    if beside.upstream is not None:
-        theirs = _uncertainties(head, beside.upstream.embedded, with_baselines=config.baselines)
-    found = {}
-    for name, uncertainty in own.items():
+    uncertainties = _uncertainties(head, embedded, with_baselines=config.baselines)
+    upstream_uncertainties: Mapping[str, NDArray[np.floating]] = {}
+    if references.upstream is not None:
+        upstream_uncertainties = _uncertainties(head, references.upstream.embedded, with_baselines=config.baselines)
+    comparisons = {}
+    for name, uncertainty in uncertainties.items():
         ood, mixed = math.nan, math.nan
-        if beside.upstream is not None:
-            ood = ood_auroc(theirs[name], uncertainty, seed=config.seed)
-            known = Scored(beside.upstream.embedded.embedding, theirs[name], beside.upstream.labels)
+        if references.upstream is not None:
+            ood = ood_auroc(upstream_uncertainties[name], uncertainty, seed=config.seed)
+            known = Scored(
+                references.upstream.embedded.embedding, upstream_uncertainties[name], references.upstream.labels
+            )
             mixed = mixed_r_auroc(known, Scored(embedded.embedding, uncertainty, labels), seed=config.seed)
-        found[name] = Comparisons(
-            against_classifier(uncertainty, embedded.logits, beside.classes),
-            math.nan if beside.entropy_nats is None else human_alignment(uncertainty, beside.entropy_nats),
+        comparisons[name] = Comparisons(
+            against_classifier(uncertainty, embedded.logits, references.classes),
+            math.nan if references.entropy_nats is None else human_alignment(uncertainty, references.entropy_nats),
             ood,
             mixed,
         )
-    return found
+    return comparisons
 
 
 def against_classifier(
@@ -165,12 +171,12 @@ def against_classifier(
 def _uncertainties(
     head: Head | None, embedded: EmbeddedPictures, *, with_baselines: bool
 ) -> Mapping[str, NDArray[np.floating]]:
-    found: dict[str, NDArray[np.floating]] = {} if head is None else {HEAD: head(embedded.embedding)}
+    uncertainties: dict[str, NDArray[np.floating]] = {} if head is None else {HEAD: head(embedded.embedding)}
     if not with_baselines:
-        return found
+        return uncertainties
     baselines = all_baselines(embedded.embedding, embedded.logits)
     # 1/norm is infinite for an embedding of zeros: the largest number keeps its place in every order.
-    return found | {name: np.minimum(values, np.finfo(np.float64).max) for name, values in baselines.items()}
+    return uncertainties | {name: np.minimum(values, np.finfo(np.float64).max) for name, values in baselines.items()}
 
 
 def order_of(
@@ -217,11 +223,12 @@ def table(evaluation: Evaluation) -> str:
         f"{o.name:<20}{o.r_auroc:>9.3f}{f'{o.interval.low:.3f} to {o.interval.high:.3f}':>17}{o.aurc:>8.3f}"
         for o in evaluation.orders
     ]
-    asked = [field.name for field in fields(Comparisons) if _is_there(evaluation, field.name)]
-    if asked:
-        lines += ["", f"{'order':<20}" + "".join(f"{name:>22}" for name in asked)]
+    compared = [field.name for field in fields(Comparisons) if _is_there(evaluation, field.name)]
+    if compared:
+        lines += ["", f"{'order':<20}" + "".join(f"{name:>22}" for name in compared)]
         lines += [
-            f"{o.name:<20}" + "".join(f"{getattr(o.beside, name):>22.3f}" for name in asked) for o in evaluation.orders
+            f"{o.name:<20}" + "".join(f"{getattr(o.beside, name):>22.3f}" for name in compared)
+            for o in evaluation.orders
         ]
     return "\n".join(lines)
 

@@ -46,7 +46,7 @@ class Comparisons:
 
 
 @dataclass(frozen=True)
-class Beside:
+class References:
     """What the comparisons take, None where there is none.
 
     `classes` (N,): each picture's class among the classifier's, −1 unknown. `entropy_nats` (N,): of people's votes.

@@ -38,9 +38,9 @@ def write_figures(evaluation: Evaluation, folder: Path) -> list[Path]:
 def risk_coverage_figure(evaluation: Evaluation) -> "Figure":
     """Share of wrong neighbours among the clearest pictures, over how many of them are kept; lower is better."""
     figure = _figure(evaluation, "kept, clearest first", "wrong among these")
-    for place, order in enumerate(evaluation.orders):
+    for index, order in enumerate(evaluation.orders):
         _line(
-            figure, np.array(order.coverage), np.array(order.risk), f"{order.name}, AURC {order.aurc:.3f}", order, place
+            figure, np.array(order.coverage), np.array(order.risk), f"{order.name}, AURC {order.aurc:.3f}", order, index
         )
     _level(figure, 1 - evaluation.recall_at_1, "all kept")
     figure.update_xaxes(tickformat=".0%", range=[0, 1])
@@ -50,10 +50,10 @@ def risk_coverage_figure(evaluation: Evaluation) -> "Figure":
 def tenths_figure(evaluation: Evaluation) -> "Figure":
     """recall@1 of each tenth of the pictures, from the clearest to the most uncertain; a good order falls."""
     figure = _figure(evaluation, "tenth of the pictures, clearest first", "recall@1")
-    for place, order in enumerate(evaluation.orders):
+    for index, order in enumerate(evaluation.orders):
         tenths = np.array(order.recall_by_tenth)
-        told = f"{order.name}, R-AUROC {order.r_auroc:.3f}"
-        _line(figure, np.arange(1, len(tenths) + 1), tenths, told, order, place)
+        name = f"{order.name}, R-AUROC {order.r_auroc:.3f}"
+        _line(figure, np.arange(1, len(tenths) + 1), tenths, name, order, index)
     _level(figure, evaluation.recall_at_1, "all")
     figure.update_xaxes(dtick=1)
     return figure
@@ -91,9 +91,9 @@ def _figure(evaluation: Evaluation, x: str, y: str) -> "Figure":
     )
 
 
-def _line(figure: "Figure", x: NDArray[Any], y: NDArray[Any], name: str, order: Order, place: int) -> None:
+def _line(figure: "Figure", x: NDArray[Any], y: NDArray[Any], name: str, order: Order, index: int) -> None:
     is_head = order.name == HEAD
-    colour = PALETTE[place % len(PALETTE)]
+    colour = PALETTE[index % len(PALETTE)]
     line = {"color": colour, "width": 3 if is_head else 1.5, "dash": "solid" if is_head else "dot"}
     figure.add_scatter(x=x, y=y, mode="lines", name=name, line=line)
 

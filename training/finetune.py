@@ -73,8 +73,8 @@ def main(config: FinetuneConfig) -> None:
 def _run(config: FinetuneConfig) -> None:
     if config.mode == "full":
         source = resolve(config.model)
-        told = finetune_everything(config, load_source(source), source.head, command_report())
-        print(f"{RunPaths(config.out).head}: {told.advice}")
+        full_report = finetune_everything(config, load_source(source), source.head, command_report())
+        print(f"{RunPaths(config.out).head}: {full_report.advice}")
         return
     model = load_model(config.model, device=config.device, precision=config.precision)
     report = finetune(config, model, command_report())
@@ -96,14 +96,14 @@ def finetune(config: FinetuneConfig, model: Model, report: ProgressCallback) -> 
     trained = train(rows, config.recipe, seed=config.seed, report=report, start=_start(config, model))
     provenance = provenance_of(cache, config.recipe, config.seed, final_figures(trained, rows))
     carry_backbone(model.source, RunPaths(config.out))
-    beside = backbone_weights_of(RunPaths(config.out).head)
-    if beside.is_file():
-        provenance = replace(provenance, weights_digest=file_digest(beside))
+    weights = backbone_weights_of(RunPaths(config.out).head)
+    if weights.is_file():
+        provenance = replace(provenance, weights_digest=file_digest(weights))
     head = save_run(RunPaths(config.out), trained, as_record(config), provenance)
-    told = _report(config, cache, rows, model.head, head)
+    result = _report(config, cache, rows, model.head, head)
     with replaced(config.out / REPORT_FILE) as temporary:
-        temporary.write_text(json.dumps(asdict(told), indent=1))
-    return told
+        temporary.write_text(json.dumps(asdict(result), indent=1))
+    return result
 
 
 def carry_backbone(source: ModelSource, paths: RunPaths) -> None:
@@ -111,14 +111,14 @@ def carry_backbone(source: ModelSource, paths: RunPaths) -> None:
 
     A head of a backbone that its name alone finds needs none; that of a run before is taken away then.
     """
-    beside = backbone_weights_of(paths.head)
+    copy = backbone_weights_of(paths.head)
     if source.weights is None:
-        beside.unlink(missing_ok=True)
+        copy.unlink(missing_ok=True)
     elif source.authors is not None or source.finetuned is not None:
         loaded = load_source(source)
-        save_backbone(loaded.backbone.network, beside, loaded.preprocessing)
-    elif source.weights.resolve() != beside.resolve():
-        with replaced(beside) as temporary:
+        save_backbone(loaded.backbone.network, copy, loaded.preprocessing)
+    elif source.weights.resolve() != copy.resolve():
+        with replaced(copy) as temporary:
             shutil.copyfile(source.weights, temporary)
 
 
@@ -146,34 +146,34 @@ def _start(config: FinetuneConfig, model: Model) -> HeadModule | None:
 
 
 def _report(config: FinetuneConfig, cache: Cache, rows: Rows, before: Head | None, after: Head) -> FinetuneReport:
-    places = held_out_places(cache, config.recipe.held_out)
-    figures = [figures_of(head, cache, rows, places) if head else None for head in (before, after)]
+    held_out = held_out_pictures(cache, config.recipe.held_out)
+    figures = [figures_of(head, cache, rows, held_out) if head else None for head in (before, after)]
     assert figures[1] is not None
     return FinetuneReport(
         mode=config.mode,
         pictures=len(cache.pictures),
         unreadable=len(read_failures(cache.paths)),
-        held_out=len(places),
+        held_out=len(held_out),
         before=figures[0],
         after=figures[1],
         advice=advice(figures[0], figures[1]),
     )
 
 
-def held_out_places(cache: Cache, share: float) -> NDArray[np.int64]:
-    """The places in `clean` of the pictures that training held out."""
-    return np.unique(cache.own[is_held_out(cache, share)])
+def held_out_pictures(cache: Cache, share: float) -> NDArray[np.int64]:
+    """The rows in `clean` of the pictures that training held out."""
+    return np.unique(cache.clean_rows[is_held_out(cache, share)])
 
 
-def figures_of(head: Head, cache: Cache, rows: Rows, places: NDArray[np.int64]) -> Figures:
-    """The figures of a head on the held-out pictures at `places`."""
+def figures_of(head: Head, cache: Cache, rows: Rows, held_out: NDArray[np.int64]) -> Figures:
+    """The figures of a head on the held-out pictures, `held_out` (H,) rows of `clean`."""
     agreement = spearman(head(rows.held_out), rows.held_out_loss)
     is_labelled = len(cache.manifest.classes) > 0 and len(cache.pictures) > 1
     auroc = float("nan")
     if is_labelled:
         is_correct = cache.labels[nearest_others(cache.clean)[0][:, 0]] == cache.labels  # those without a label, too
-        counts = places[cache.labels[places] >= 0]
-        auroc = r_auroc(head(cache.clean[counts]), is_correct[counts])
+        labelled = held_out[cache.labels[held_out] >= 0]
+        auroc = r_auroc(head(cache.clean[labelled]), is_correct[labelled])
     return Figures(_or_none(agreement), _or_none(auroc))
 
 
@@ -184,18 +184,18 @@ def _or_none(value: float) -> float | None:
 def advice(before: Figures | None, after: Figures) -> str:
     """What a person should do with the adapted head, in a sentence that shows its figures."""
     first = before or Figures(None, None)
-    told = f"rank agreement with the task loss on held-out pictures {_told(first.agreement)} before, "
-    told += f"{_told(after.agreement)} after"
+    figures = f"rank agreement with the task loss on held-out pictures {_figure(first.agreement)} before, "
+    figures += f"{_figure(after.agreement)} after"
     if after.r_auroc is not None:
-        told += f"; R-AUROC {_told(first.r_auroc)} before, {_told(after.r_auroc)} after"
+        figures += f"; R-AUROC {_figure(first.r_auroc)} before, {_figure(after.r_auroc)} after"
     if after.agreement is None or after.agreement < NEEDS_AGREEMENT:
-        return f"of little use ({told}): add pictures, or keep the shipped head."
+        return f"of little use ({figures}): add pictures, or keep the shipped head."
     if first.agreement is not None and after.agreement <= first.agreement:
-        return f"no better than the head before ({told}): keep that one."
-    return f"adapted ({told})."
+        return f"no better than the head before ({figures}): keep that one."
+    return f"adapted ({figures})."
 
 
-def _told(value: float | None) -> str:
+def _figure(value: float | None) -> str:
     return "none" if value is None else f"{value:.3f}"
 
 

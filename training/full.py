@@ -23,7 +23,7 @@ from training.config import FinetuneConfig, as_record
 from training.data.pictures import PictureList
 from training.data.spec import labelled_pictures_of
 from training.joint import (
-    Batch,
+    JointBatch,
     JointModel,
     Scores,
     freeze_first,
@@ -141,8 +141,8 @@ def finetune_everything(
     probe, before = probe_and_figures(loaded, head, split, device)
     model, history = _trained(config, loaded, split, probe, device, report)
     paths = RunPaths(config.out)
-    own_head, after = _saved(config, loaded, model, split, paths)
-    told = FullReport(
+    trained_head, after = _saved(config, loaded, model, split, paths)
+    result = FullReport(
         mode=config.mode,
         pictures=len(split.training) + len(split.held_out),
         unreadable=split.unreadable,
@@ -153,8 +153,8 @@ def finetune_everything(
         after=after,
         advice=advice(before, after),
     )
-    _write_records(config, paths, own_head, history, told)
-    return told
+    _write_records(config, paths, trained_head, history, result)
+    return result
 
 
 def split_of(pictures: PictureList, preprocessing: Preprocessing, *, share: float) -> Split:
@@ -163,19 +163,19 @@ def split_of(pictures: PictureList, preprocessing: Preprocessing, *, share: floa
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         read = partial(read_picture, preprocessing=preprocessing)
         readings = pool.map(read, (absolute(pictures.root, path) for path in pictures.paths))
-        for place, reading in enumerate(readings):
+        for position, reading in enumerate(readings):
             if isinstance(reading, Picture):
-                clean[place] = reading.crop
-    places = np.array(list(clean), np.int64)
-    is_held_out = ids_held_out(pictures.ids[places], share) if len(places) else np.zeros(0, bool)
-    training, held_out = places[~is_held_out], places[is_held_out]
+                clean[position] = reading.crop
+    positions = np.array(list(clean), np.int64)
+    is_held_out = ids_held_out(pictures.ids[positions], share) if len(positions) else np.zeros(0, bool)
+    training, held_out = positions[~is_held_out], positions[is_held_out]
     if len(training) < 2 or len(held_out) < 2:
         raise FolderError(
             f"{len(training)} readable pictures to train on and {len(held_out)} to hold out are too few in "
             f"{str(pictures.root)!r}. Give more pictures, or another share than {share} (--held-out)."
         )
-    crops = np.stack([clean[int(place)] for place in (*training, *held_out)])
-    return Split(pictures, training, held_out, crops, len(pictures) - len(places))
+    crops = np.stack([clean[int(position)] for position in (*training, *held_out)])
+    return Split(pictures, training, held_out, crops, len(pictures) - len(positions))
 
 
 def probe_and_figures(
@@ -194,8 +194,8 @@ def probe_and_figures(
 def _embeddings(
     backbone: Backbone, crops: NDArray[np.uint8], preprocessing: Preprocessing, device: torch.device
 ) -> NDArray[np.float32]:
-    found = [backbone(pixels)[1].float().cpu().numpy() for pixels in _pixels(crops, preprocessing, device)]
-    return np.concatenate(found)
+    parts = [backbone(pixels)[1].float().cpu().numpy() for pixels in _pixels(crops, preprocessing, device)]
+    return np.concatenate(parts)
 
 
 def _pixels(crops: NDArray[np.uint8], preprocessing: Preprocessing, device: torch.device) -> Iterator[Tensor]:
@@ -272,7 +272,7 @@ def _held_out_scores(model: JointModel, split: Split, preprocessing: Preprocessi
 
 def epochs_of(
     split: Split, preprocessing: Preprocessing, config: FinetuneConfig, device: torch.device
-) -> Iterator[Iterator[Batch]]:
+) -> Iterator[Iterator[JointBatch]]:
     """The epochs of a run: each shows every training picture in one new view, read by threads a batch ahead."""
     generator = torch.Generator().manual_seed(config.seed)
     for number in range(config.joint.joint_epochs):
@@ -288,25 +288,25 @@ def _batches(
     view: Callable[[int], NDArray[np.uint8]],
     preprocessing: Preprocessing,
     device: torch.device,
-) -> Iterator[Batch]:
+) -> Iterator[JointBatch]:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        places = [split.training[batch] for batch in batches]
-        ahead = [[pool.submit(view, int(place)) for place in places[0]]]
+        positions = [split.training[batch] for batch in batches]
+        ahead = [[pool.submit(view, int(position)) for position in positions[0]]]
         for number, batch in enumerate(batches):
             if number + 1 < len(batches):
-                ahead.append([pool.submit(view, int(place)) for place in places[number + 1]])
+                ahead.append([pool.submit(view, int(position)) for position in positions[number + 1]])
             crops = np.stack([future.result() for future in ahead.pop(0)])
-            yield Batch(
+            yield JointBatch(
                 _on(device, normalised(crops, preprocessing)), torch.from_numpy(split.training_labels[batch]).to(device)
             )
 
 
 def _view(
-    pictures: PictureList, preprocessing: Preprocessing, config: FinetuneConfig, epoch: int, place: int
+    pictures: PictureList, preprocessing: Preprocessing, config: FinetuneConfig, epoch: int, position: int
 ) -> NDArray[np.uint8]:
-    data = read_file(absolute(pictures.root, pictures.paths[place]))
+    data = read_file(absolute(pictures.root, pictures.paths[position]))
     image, _ = decode(data, short_side_px=VIEW_RESOLUTION * preprocessing.resize_px)
-    generator = np.random.default_rng([config.seed, epoch, int(pictures.ids[place])])
+    generator = np.random.default_rng([config.seed, epoch, int(pictures.ids[position])])
     return view_of(image, config.augmentation, size_px=preprocessing.size_px, generator=generator)
 
 
@@ -344,7 +344,7 @@ def _provenance(
 
 
 def _write_records(
-    config: FinetuneConfig, paths: RunPaths, head: Head, history: Sequence[FullEpoch], told: FullReport
+    config: FinetuneConfig, paths: RunPaths, head: Head, history: Sequence[FullEpoch], report: FullReport
 ) -> None:
     with replaced(paths.history) as temporary, temporary.open("w", newline="") as file:
         writer = csv.writer(file)
@@ -354,7 +354,7 @@ def _write_records(
     records = (
         (paths.config, as_record(config)),
         (paths.metrics, dict(head.provenance.metrics)),
-        (config.out / REPORT_FILE, asdict(told)),
+        (config.out / REPORT_FILE, asdict(report)),
     )
     for path, record in records:
         with replaced(path) as temporary:
@@ -363,17 +363,19 @@ def _write_records(
 
 def advice(before: FullFigures, after: FullFigures) -> str:
     """What a person should do with the new model, in a sentence that shows its figures."""
-    told = (
+    figures = (
         f"accuracy on held-out pictures {before.accuracy:.3f} (linear classifier on the backbone before), "
         f"{after.accuracy:.3f} after; recall@1 {before.recall_at_1:.3f} before, {after.recall_at_1:.3f} after; "
-        f"R-AUROC {_told(before.r_auroc)} before, {_told(after.r_auroc)} after"
+        f"R-AUROC {_figure(before.r_auroc)} before, {_figure(after.r_auroc)} after"
     )
     if after.accuracy < before.accuracy:
-        return f"worse than the backbone before ({told}): train longer, add pictures, or use --mode labels."
+        return f"worse than the backbone before ({figures}): train longer, add pictures, or use --mode labels."
     if after.r_auroc is not None and after.r_auroc <= 0.5:
-        return f"the backbone fits, its uncertainties order nothing yet ({told}): train longer, or use --mode labels."
-    return f"trained ({told})."
+        return (
+            f"the backbone fits, its uncertainties order nothing yet ({figures}): train longer, or use --mode labels."
+        )
+    return f"trained ({figures})."
 
 
-def _told(value: float | None) -> str:
+def _figure(value: float | None) -> str:
     return "none" if value is None else f"{value:.3f}"

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from training.command import command
 from training.config import ConflictConfig, Joint, Recipe
-from training.joint import Batch, JointModel, joint_model, order_of_epoch, scores_of, steps_an_epoch, train_jointly
+from training.joint import JointBatch, JointModel, joint_model, order_of_epoch, scores_of, steps_an_epoch, train_jointly
 from url_viz.analysis.metrics import classification_auroc
 from url_viz.files import replaced
 from url_viz.models.backbone import Backbone, create_network
@@ -83,8 +83,8 @@ class Summary:
 class Digits:
     """Noisy digits: `training` and `test` pixels (N, 3, S, S) float32 with labels (N,) int64."""
 
-    training: Batch
-    test: Batch
+    training: JointBatch
+    test: JointBatch
 
 
 def main(config: ConflictConfig) -> None:
@@ -98,7 +98,7 @@ def main(config: ConflictConfig) -> None:
         temporary.write_text(
             json.dumps({"config": asdict(config) | {"out": str(config.out)}} | asdict(summary), indent=1)
         )
-    print(told(summary))
+    print(summary_text(summary))
 
 
 def conflict(config: ConflictConfig, report: ProgressCallback) -> list[Point]:
@@ -116,16 +116,16 @@ def noisy_digits(noise: float, seed: int) -> Digits:
     """scikit-learn's digits in a random order, each under Gaussian noise of a strength of its own, 0 to `noise`."""
     from sklearn.datasets import load_digits
 
-    found = load_digits()
+    dataset = load_digits()
     generator = np.random.default_rng(seed)
-    order = generator.permutation(len(found.target))
-    pictures = np.asarray(found.images, np.float64)[order] / 8 - 1
+    order = generator.permutation(len(dataset.target))
+    pictures = np.asarray(dataset.images, np.float64)[order] / 8 - 1
     strength = generator.uniform(0, noise, (len(pictures), 1, 1))
     large = (pictures + strength * generator.normal(size=pictures.shape)).repeat(SCALE, 1).repeat(SCALE, 2)
     pixels = torch.from_numpy(large.astype(np.float32))[:, None].repeat(1, 3, 1, 1)
-    labels = torch.from_numpy(np.asarray(found.target, np.int64)[order])
+    labels = torch.from_numpy(np.asarray(dataset.target, np.int64)[order])
     first, rest = slice(None, TRAINING_PICTURES), slice(TRAINING_PICTURES, None)
-    return Digits(Batch(pixels[first], labels[first]), Batch(pixels[rest], labels[rest]))
+    return Digits(JointBatch(pixels[first], labels[first]), JointBatch(pixels[rest], labels[rest]))
 
 
 def run(digits: Digits, config: ConflictConfig, *, stop_gradient: bool, seed: int) -> list[Point]:
@@ -169,11 +169,11 @@ def fresh_model(backbone: str, *, stop_gradient: bool, seed: int) -> JointModel:
     return joint_model(Backbone(network), DIGITS, recipe=HEAD, stop_gradient=stop_gradient, seed=seed)
 
 
-def _epochs(training: Batch, config: ConflictConfig, seed: int) -> Iterator[Iterator[Batch]]:
+def _epochs(training: JointBatch, config: ConflictConfig, seed: int) -> Iterator[Iterator[JointBatch]]:
     generator = torch.Generator().manual_seed(seed)
     for _ in range(config.epochs):
         orders = order_of_epoch(len(training.labels), config.batch, generator)
-        yield (Batch(training.pixels[places], training.labels[places]) for places in orders)
+        yield (JointBatch(training.pixels[batch], training.labels[batch]) for batch in orders)
 
 
 def summary_of(points: Sequence[Point]) -> Summary:
@@ -213,7 +213,7 @@ def _name(*, stop_gradient: bool) -> str:
     return "with stop-gradient" if stop_gradient else "without"
 
 
-def told(summary: Summary) -> str:
+def summary_text(summary: Summary) -> str:
     """The summary in two sentences, and whether it is what the paper saw."""
     lines = []
     for what, effect, late in (

@@ -23,7 +23,7 @@ from training.store import (
     write_loss,
     write_shard,
 )
-from training.targets import own_classifier_loss
+from training.targets import classifier_loss
 from url_viz.errors import CacheError
 from url_viz.models.backbone import Loaded
 from url_viz.progress import Clock, ProgressCallback, command_report
@@ -69,10 +69,10 @@ def _labels(source: Any, file: Path) -> NDArray[np.int64]:
     embed, label = shapes.get("embed", ()), shapes.get("label", ())
     if len(embed) != 2 or label not in ((embed[0], 1), (embed[0],)) or embed[0] == 0:
         raise CacheError(f"{str(file)!r} holds {shapes}. Expected are embed (N, D) and label (N, 1), N at least 1.")
-    found = np.asarray(source["label"], np.float64).reshape(-1)
-    if not (np.isfinite(found) & (found >= 0) & (found == np.round(found))).all():
+    labels = np.asarray(source["label"], np.float64).reshape(-1)
+    if not (np.isfinite(labels) & (labels >= 0) & (labels == np.round(labels))).all():
         raise CacheError(f"{str(file)!r} has labels that are no whole numbers from 0 up. Write the cache again.")
-    return found.astype(np.int64)
+    return labels.astype(np.int64)
 
 
 def _classifier(source: Any, file: Path, loaded: Loaded, labels: NDArray[np.int64]) -> torch.nn.Module:
@@ -90,8 +90,8 @@ def _classifier(source: Any, file: Path, loaded: Loaded, labels: NDArray[np.int6
 def _manifest(file: Path, source: Any, loaded: Loaded, labels: NDArray[np.int64]) -> Manifest:
     # Labels and a few embeddings tell two files apart; hashing 70 GB to continue a run would take minutes.
     state = hashlib.blake2b(labels.tobytes(), digest_size=8)
-    for place in np.linspace(0, len(labels) - 1, 16).astype(int):
-        state.update(np.asarray(source["embed"][place], np.float32).tobytes())
+    for row in np.linspace(0, len(labels) - 1, 16).astype(int):
+        state.update(np.asarray(source["embed"][row], np.float32).tobytes())
     return Manifest(
         backbone=loaded.name,
         weights_digest=loaded.weights_digest,
@@ -139,5 +139,5 @@ def _loss(
     parts = []
     for start in range(0, len(embedding), rows_at_once):
         here = slice(start, start + rows_at_once)
-        parts.append(own_classifier_loss(classifier(torch.from_numpy(embedding[here])).numpy(), labels[here]))
+        parts.append(classifier_loss(classifier(torch.from_numpy(embedding[here])).numpy(), labels[here]))
     return np.concatenate(parts)

@@ -20,7 +20,7 @@ BETAS = (0.9, 0.999)
 
 
 @dataclass(frozen=True)
-class Batch:
+class JointBatch:
     """B pictures: normalised `pixels` (B, 3, H, W) float32 and `labels` (B,) int64."""
 
     pixels: Tensor
@@ -92,7 +92,9 @@ def head_loss(
     return ranking_loss(uncertainty, task_loss, pairs, margin=recipe.margin, leeway=recipe.leeway)
 
 
-def joint_loss(model: JointModel, batch: Batch, *, recipe: Recipe, weight: float, pairing: torch.Generator) -> Tensor:
+def joint_loss(
+    model: JointModel, batch: JointBatch, *, recipe: Recipe, weight: float, pairing: torch.Generator
+) -> Tensor:
     """Mean cross-entropy of the classifier plus `weight` times the head's loss (PVU 2.2)."""
     logits, uncertainty, _ = model(batch.pixels)
     of_head = head_loss(uncertainty, logits, batch.labels, recipe=recipe, pairing=pairing)
@@ -101,7 +103,7 @@ def joint_loss(model: JointModel, batch: Batch, *, recipe: Recipe, weight: float
 
 def train_jointly(
     model: JointModel,
-    epochs: Iterable[Iterable[Batch]],
+    epochs: Iterable[Iterable[JointBatch]],
     *,
     recipe: Recipe,
     joint: Joint,

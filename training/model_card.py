@@ -55,13 +55,13 @@ Reads the backbone's embedding ({card.head.embedding_size} numbers, rounded to f
 higher means less to be trusted, and only the order means anything. It is no probability, and it tells an ambiguous
 picture, not an unfamiliar one.
 
-{_in_words(card)}
+{_verdict(card)}
 
 | recipe | |
 |---|---|
 | target | `{loss["target"]}` (no labels), temperature {loss["temperature"]} |
 | rows | {recipe["rows"]:,} views of {recipe["pictures"]:,} pictures |
-| views | {_told(recipe["augmentation"])} |
+| views | {_listing(recipe["augmentation"])} |
 | loss | {training["loss"]}, margin {training["margin"]}, {training["pairing"]} pairs, {training["pairings"]} pairings |
 | head | {training["depth"]} hidden layers of {training["width"]}, LayerNorm {training["layer_norm"]} |
 | optimiser | {training["epochs"]} epochs, batches of {training["batch"]}, base rate {training["base_rate"]} |
@@ -70,7 +70,7 @@ picture, not an unfamiliar one.
 Made by `python -m tools.heads.corpus` and `{card.command}`; the header holds the whole recipe."""
 
 
-def _told(values: object) -> str:
+def _listing(values: object) -> str:
     assert isinstance(values, Mapping)
     return ", ".join(f"{name} {value}" for name, value in values.items())
 
@@ -86,19 +86,19 @@ def _figures(title: str, evaluations: Sequence[Evaluation]) -> str:
     for e in evaluations:
         cells = [_or_dash(e.order(name).r_auroc) for name in names]
         interval = e.order(HEAD).interval
-        if tells(e):
+        if has_order(e):
             cells[0] = f"**{cells[0]}** [{interval.low:.3f}, {interval.high:.3f}]"
         about = f"{e.data.partition('/')[2]} | {e.pictures:,} | {e.classes} | {e.recall_at_1:.3f}"
         lines.append(f"| {about} | {' | '.join(cells)} | {_or_dash(e.crop_test)} |")
     means = [f"{mean_of(evaluations, name):.3f}" for name in names]
     lines.append(f"| mean | | | | {' | '.join(means)} | |")
-    silent = [e.data.partition("/")[2] for e in evaluations if not tells(e)]
+    silent = [e.data.partition("/")[2] for e in evaluations if not has_order(e)]
     if silent:
         lines += ["", f"Of {', '.join(silent)} all or no nearest neighbours are right, so there is nothing to order."]
     return "\n".join(lines)
 
 
-def tells(evaluation: Evaluation) -> bool:
+def has_order(evaluation: Evaluation) -> bool:
     """Whether a set has both right and wrong neighbours; where not, no order can be measured on it."""
     return not math.isnan(evaluation.order(HEAD).r_auroc)
 
@@ -109,7 +109,7 @@ def _or_dash(value: float) -> str:
 
 def mean_of(evaluations: Sequence[Evaluation], name: str) -> float:
     """Mean R-AUROC of an order over the sets that tell anything, each counting once."""
-    return float(np.mean([evaluation.order(name).r_auroc for evaluation in evaluations if tells(evaluation)]))
+    return float(np.mean([evaluation.order(name).r_auroc for evaluation in evaluations if has_order(evaluation)]))
 
 
 def _seeds(card: Card) -> str:
@@ -120,25 +120,25 @@ def _seeds(card: Card) -> str:
     )
 
 
-def _in_words(card: Card) -> str:
+def _verdict(card: Card) -> str:
     """The first thing to know: how it stands, on sets that had no part in making it, against what needs no head."""
     if not card.report:
         return "**Not run on the report sets yet.** The figures below are on sets that were looked at while choosing."
-    own = mean_of(card.report, HEAD)
-    gaps = {name: own - mean_of(card.report, name) for name in ALONE[1:]}
-    told = ", ".join(f"{gap:+.3f} against {name}" for name, gap in gaps.items())
+    head_mean = mean_of(card.report, HEAD)
+    gaps = {name: head_mean - mean_of(card.report, name) for name in ALONE[1:]}
+    gaps_text = ", ".join(f"{gap:+.3f} against {name}" for name, gap in gaps.items())
     verdict = "is ahead of" if min(gaps.values()) > 0 else "does not beat"
     return (
         f"**Zero-shot it {verdict} the softmax and the norm on the mean of the report sets** "
-        f"(R-AUROC {own:.3f}; {told}). Chance is .5."
+        f"(R-AUROC {head_mean:.3f}; {gaps_text}). Chance is .5."
     )
 
 
 def _weak(card: Card) -> str:
     weak = [e.data for e in (*card.development, *card.report) if e.order(HEAD).r_auroc < CHANCE]
-    told = ", ".join(f"`{name}`" for name in weak) if weak else "none"
+    names = ", ".join(f"`{name}`" for name in weak) if weak else "none"
     return (
-        f"Sets on which it orders worse than chance: {told}. There, and wherever a neighbour baseline leads, look at "
+        f"Sets on which it orders worse than chance: {names}. There, and wherever a neighbour baseline leads, look at "
         "confusability (of a picture within its set), or finetune the head on your own pictures."
     )
 

@@ -45,15 +45,15 @@ class Rows:
         """Rows that one epoch goes through."""
         return recipe.epoch_rows or len(self.training)
 
-    def take(self, places: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """Embeddings (B, D) float32 and task losses (B,) of the training rows at `places`, on the device."""
+    def batch_at(self, positions: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Embeddings (B, D) float32 and task losses (B,) of the training rows at `positions`, on the device."""
         if self.resident is not None:
-            chosen = torch.from_numpy(places).to(self.device)
-            return self.resident[chosen].float(), self.task_loss[chosen]
-        in_order = np.sort(places)  # a memory map is read in its own order; within a batch the order does not matter
+            on_device = torch.from_numpy(positions).to(self.device)
+            return self.resident[on_device].float(), self.task_loss[on_device]
+        in_order = np.sort(positions)  # a memory map is read in its own order; within a batch the order does not matter
         embedding = torch.from_numpy(self.cache.embeddings(self.training[in_order]))
-        shuffled = torch.from_numpy(np.argsort(np.argsort(places)))
-        return embedding[shuffled].to(self.device).float(), self.task_loss[torch.from_numpy(places).to(self.device)]
+        shuffled = torch.from_numpy(np.argsort(np.argsort(positions)))
+        return embedding[shuffled].to(self.device).float(), self.task_loss[torch.from_numpy(positions).to(self.device)]
 
 
 def rows_of(cache: Cache, *, held_out: float, device: torch.device) -> Rows:
@@ -71,7 +71,7 @@ def rows_of(cache: Cache, *, held_out: float, device: torch.device) -> Rows:
             f"{len(training)} rows to train and {len(choosing)} to choose by are too few. "
             f"Give more pictures, or hold out another share than {held_out} (--held-out)."
         )
-    pictures = np.unique(cache.own[choosing])
+    pictures = np.unique(cache.clean_rows[choosing])
     is_correct = _is_correct(cache, pictures)
     resident = None
     if len(training) * cache.embedding_size * 2 <= MOST_BYTES_IN_MEMORY:

@@ -98,11 +98,11 @@ def open_for_writing(folder: Path, manifest: Manifest) -> CachePaths:
     """Make or continue the cache in `folder`; raises CacheError, naming each field, where it is of something else."""
     paths = CachePaths(folder)
     if paths.manifest.exists():
-        found, asked = asdict(read_manifest(paths)), _record(manifest)
+        stored, wanted = asdict(read_manifest(paths)), _record(manifest)
         differ = [
-            f"{name}: {_short(found[name])} there, {_short(asked[name])} asked"
-            for name in asked
-            if found[name] != asked[name]
+            f"{name}: {_short(stored[name])} there, {_short(wanted[name])} asked"
+            for name in wanted
+            if stored[name] != wanted[name]
         ]
         if differ:
             raise CacheError(f"The cache {folder} is of something else ({'; '.join(differ)}). Choose another --out.")
@@ -114,8 +114,8 @@ def open_for_writing(folder: Path, manifest: Manifest) -> CachePaths:
 
 def _short(value: object) -> str:
     """A value for an error: whole lists of classes and tars would fill the screen."""
-    told = repr(value)
-    return told if len(told) <= LONGEST_VALUE else f"{told[:LONGEST_VALUE]}…"
+    text = repr(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
 
 
 def _record(manifest: Manifest) -> dict[str, Any]:
@@ -162,10 +162,10 @@ def write_failures(paths: CachePaths, failures: dict[str, str]) -> None:
 def read_failures(paths: CachePaths) -> dict[str, str]:
     """Pictures that could not be read, name → reason."""
     try:
-        found: dict[str, str] = json.loads(paths.failures.read_text()) if paths.failures.exists() else {}
+        failures: dict[str, str] = json.loads(paths.failures.read_text()) if paths.failures.exists() else {}
     except (OSError, ValueError) as error:
         raise _damaged(paths.failures, error) from error
-    return found
+    return failures
 
 
 def write_loss(paths: CachePaths, loss: NDArray[np.float32], about: dict[str, Any]) -> None:
@@ -199,53 +199,53 @@ class Cache:
         return int(self.clean.shape[1])
 
     @cached_property
-    def own(self) -> NDArray[np.int64]:
-        """For each row (R,) the place of its picture in `clean`."""
+    def clean_rows(self) -> NDArray[np.int64]:
+        """For each row (R,) the row of its picture in `clean`."""
         return np.searchsorted(self.pictures, self.rows["picture"].astype(np.int64))
 
     @cached_property
     def labels(self) -> NDArray[np.int32]:
         """The label (P,) of each picture of `clean`, −1 where it has none."""
         labels = np.full(len(self.pictures), -1, np.int32)
-        labels[self.own] = self.rows["label"]
+        labels[self.clean_rows] = self.rows["label"]
         return labels
 
-    def embeddings(self, places: NDArray[np.int64]) -> NDArray[np.float16]:
-        """Embeddings (B, D) of the rows at `places` (B,), read from disk; fast where places are sorted."""
-        taken = np.empty((len(places), self.embedding_size), np.float16)
-        shard = np.searchsorted(self._starts, places, side="right") - 1
+    def embeddings(self, rows: NDArray[np.int64]) -> NDArray[np.float16]:
+        """Embeddings (B, D) of `rows` (B,), read from disk; fast if they are sorted."""
+        embeddings = np.empty((len(rows), self.embedding_size), np.float16)
+        shard = np.searchsorted(self._starts, rows, side="right") - 1
         for number in np.unique(shard):
-            here = shard == number
-            taken[here] = self._embeddings[number][places[here] - self._starts[number]]
-        return taken
+            in_shard = shard == number
+            embeddings[in_shard] = self._embeddings[number][rows[in_shard] - self._starts[number]]
+        return embeddings
 
     @property
     def about_loss(self) -> dict[str, Any]:
         """What the task loss is: target and its options."""
         try:
-            found: dict[str, Any] = json.loads(self.paths.about_loss.read_text())
+            about: dict[str, Any] = json.loads(self.paths.about_loss.read_text())
         except (OSError, ValueError) as error:
             raise _damaged(self.paths.about_loss, error) from error
-        return found
+        return about
 
     def loss(self) -> NDArray[np.float32]:
         """Task loss (R,) float32, nan where a row has none; raises CacheError where it was not computed yet."""
         if not self.paths.loss.exists():
             raise CacheError(f"The cache {self.paths.folder} has no task loss yet. Run training.cache to its end.")
-        found: NDArray[np.float32] = _read(self.paths.loss)
-        if len(found) != len(self):
+        losses: NDArray[np.float32] = _read(self.paths.loss)
+        if len(losses) != len(self):
             raise CacheError(
-                f"{self.paths.loss} has {len(found)} losses for {len(self)} rows. Run training.cache again."
+                f"{self.paths.loss} has {len(losses)} losses for {len(self)} rows. Run training.cache again."
             )
-        return found
+        return losses
 
 
 def _read(path: Path, *, in_place: bool = False) -> NDArray[Any]:
     try:
-        found: NDArray[Any] = np.load(path, mmap_mode="r" if in_place else None)
+        array: NDArray[Any] = np.load(path, mmap_mode="r" if in_place else None)
     except (OSError, ValueError, EOFError) as error:
         raise _damaged(path, error) from error
-    return found
+    return array
 
 
 def _damaged(path: Path, error: Exception) -> CacheError:

@@ -24,30 +24,30 @@ Integers = NDArray[np.int64]
 
 
 def instance_loss(
-    views: NDArray[np.floating], own: Integers, clean: NDArray[np.floating], *, target: InstanceTarget, seed: int
+    views: NDArray[np.floating], clean_rows: Integers, clean: NDArray[np.floating], *, target: InstanceTarget, seed: int
 ) -> Losses:
     """−log softmax over pictures of a view's cosine at its own picture: (R,) of views (R, D), clean (P, D).
 
-    `own` (R,) says which row of `clean` is a view's picture. The softmax runs over that picture and at most
+    `clean_rows` (R,) says which row of `clean` is a view's picture. The softmax runs over that picture and at most
     `most_others` others, drawn once for all rows, its twins left out. High where the view could be taken for another
     picture. DESIGN: two targets; close to the alignment of InfoNCE.
     """
-    losses = np.empty(len(own), np.float32)
-    for part in _compared(views, own, clean, target=target, seed=seed):
-        ahead = (part.similarity - part.to_own[:, None]).astype(np.float64) / target.temperature
+    losses = np.empty(len(clean_rows), np.float32)
+    for part in _compared(views, clean_rows, clean, target=target, seed=seed):
+        ahead = (part.similarity - part.to_picture[:, None]).astype(np.float64) / target.temperature
         losses[part.rows] = _log_one_plus_sum_exp(np.where(part.competes, ahead, -np.inf))
     return losses
 
 
 def confusability_loss(
-    views: NDArray[np.floating], own: Integers, clean: NDArray[np.floating], *, target: InstanceTarget, seed: int
+    views: NDArray[np.floating], clean_rows: Integers, clean: NDArray[np.floating], *, target: InstanceTarget, seed: int
 ) -> Losses:
     """1 − the largest softmax share of one other picture: (R,), 0 where one stands out; arguments as `instance_loss`.
 
     A view's own picture and its twins do not count. 0 where nobody else is there.
     """
-    losses = np.zeros(len(own), np.float32)
-    for part in _compared(views, own, clean, target=target, seed=seed):
+    losses = np.zeros(len(clean_rows), np.float32)
+    for part in _compared(views, clean_rows, clean, target=target, seed=seed):
         scaled = np.where(part.competes, part.similarity.astype(np.float64) / target.temperature, -np.inf)
         highest = scaled.max(axis=1, keepdims=True)
         weight = np.exp(scaled - np.where(np.isfinite(highest), highest, 0)).sum(axis=1)
@@ -57,25 +57,25 @@ def confusability_loss(
 
 @dataclass(frozen=True)
 class _Part:
-    """Some rows against M others: `similarity` (B, M), `to_own` (B,) to their picture, who `competes` (B, M)."""
+    """Some rows against M others: `similarity` (B, M), `to_picture` (B,) to their picture, who `competes` (B, M)."""
 
     rows: slice
     similarity: NDArray[np.float32]
-    to_own: NDArray[np.float32]
+    to_picture: NDArray[np.float32]
     competes: NDArray[np.bool_]
 
 
 def _compared(
-    views: NDArray[np.floating], own: Integers, clean: NDArray[np.floating], *, target: InstanceTarget, seed: int
+    views: NDArray[np.floating], clean_rows: Integers, clean: NDArray[np.floating], *, target: InstanceTarget, seed: int
 ) -> Iterator[_Part]:
     unit = l2_normalize(clean)
     others = _drawn(len(unit), target.most_others, seed)
-    for start in range(0, len(own), ROWS_AT_ONCE):
+    for start in range(0, len(clean_rows), ROWS_AT_ONCE):
         rows = slice(start, start + ROWS_AT_ONCE)
-        mine = own[rows]
+        pictures = clean_rows[rows]
         view = l2_normalize(views[rows])
-        competes = (unit[mine] @ unit[others].T < target.twin_similarity) & (others[None, :] != mine[:, None])
-        yield _Part(rows, view @ unit[others].T, (view * unit[mine]).sum(axis=1), competes)
+        competes = (unit[pictures] @ unit[others].T < target.twin_similarity) & (others[None, :] != pictures[:, None])
+        yield _Part(rows, view @ unit[others].T, (view * unit[pictures]).sum(axis=1), competes)
 
 
 def _log_one_plus_sum_exp(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -92,7 +92,7 @@ def _drawn(count: int, most: int, seed: int) -> Integers:
     return np.sort(np.random.default_rng(seed).permutation(count)[:most])
 
 
-def own_classifier_loss(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> Losses:
+def classifier_loss(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> Losses:
     """Cross-entropy (B,) of the backbone's classifier, logits (B, C), on labels (B,) (PVU 2.1: hard, no smoothing)."""
     exact = torch.from_numpy(logits.astype(np.float64))
     loss = F.cross_entropy(exact, torch.from_numpy(labels.astype(np.int64)), reduction="none")
@@ -100,7 +100,7 @@ def own_classifier_loss(logits: NDArray[np.floating], labels: NDArray[np.integer
 
 
 def fitted_classifier_loss(
-    views: NDArray[np.floating], own: Integers, clean: NDArray[np.floating], labels: NDArray[np.integer]
+    views: NDArray[np.floating], clean_rows: Integers, clean: NDArray[np.floating], labels: NDArray[np.integer]
 ) -> Losses:
     """Cross-entropy (R,) of a linear classifier on the label, never one fitted on the row's own picture.
 
@@ -110,13 +110,13 @@ def fitted_classifier_loss(
     fold = _folds(labels)
     if not (fold >= 0).any():
         raise CacheError("No class has two pictures, so nothing can be learnt from labels. Use --target instance.")
-    losses = np.full(len(own), np.nan, np.float32)
+    losses = np.full(len(clean_rows), np.nan, np.float32)
     for number in range(FOLDS):
-        rows = np.flatnonzero(fold[own] == number)
+        rows = np.flatnonzero(fold[clean_rows] == number)
         if len(rows):
             fits = (fold >= 0) & (fold != number)
             classifier = fitted_classifier(clean[fits], labels[fits], int(labels.max()) + 1)
-            losses[rows] = own_classifier_loss(applied_classifier(classifier, views[rows]), labels[own[rows]])
+            losses[rows] = classifier_loss(applied_classifier(classifier, views[rows]), labels[clean_rows[rows]])
     return losses
 
 

@@ -97,8 +97,8 @@ def _run(config: TrainConfig) -> None:
     save_run(
         RunPaths(config.out), trained, as_record(config), provenance_of(cache, config.recipe, config.seed, figures)
     )
-    told = ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
-    print(f"{RunPaths(config.out).head}: best epoch {trained.best.epoch} of {config.recipe.epochs}; {told}")
+    figures_text = ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
+    print(f"{RunPaths(config.out).head}: best epoch {trained.best.epoch} of {config.recipe.epochs}; {figures_text}")
 
 
 def cache_of(config: TrainConfig) -> Cache:
@@ -128,11 +128,11 @@ def train(
     best = -math.inf
     for epoch in range(1, recipe.epochs + 1):
         started, losses = time.monotonic(), []
-        for step, places in enumerate(batches(len(rows.training), steps, recipe.batch, generator)):
+        for step, positions in enumerate(batches(len(rows.training), steps, recipe.batch, generator)):
             rate = rate_at((epoch - 1) + step / steps, recipe)
             for group in optimiser.param_groups:
                 group["lr"] = rate
-            embedding, task_loss = rows.take(places)
+            embedding, task_loss = rows.batch_at(positions)
             loss = loss_of(module(embedding), task_loss, recipe, generator)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -219,14 +219,14 @@ def uncertainty_of(module: HeadModule, embeddings: NDArray[np.float16]) -> NDArr
     """Uncertainty (N,) of stored embeddings (N, D)."""
     device = next(module.parameters()).device
     with torch.inference_mode():
-        found: NDArray[np.float32] = module(torch.from_numpy(embeddings).to(device).float()).cpu().numpy()
-    return found
+        uncertainty: NDArray[np.float32] = module(torch.from_numpy(embeddings).to(device).float()).cpu().numpy()
+    return uncertainty
 
 
 def provenance_of(cache: Cache, recipe: Recipe, seed: int, figures: Mapping[str, float]) -> HeadProvenance:
     """Where a head trained on `cache` comes from, for its header."""
     manifest = cache.manifest
-    told = {
+    recipe_record = {
         "training": asdict(recipe),
         "seed": seed,
         "task_loss": cache.about_loss,
@@ -236,7 +236,7 @@ def provenance_of(cache: Cache, recipe: Recipe, seed: int, figures: Mapping[str,
         "pictures_digest": manifest.pictures_digest,
         "rows": len(cache),
     }
-    return HeadProvenance(manifest.backbone, manifest.weights_digest, manifest.preprocessing, told, dict(figures))
+    return HeadProvenance(manifest.backbone, manifest.weights_digest, manifest.preprocessing, recipe_record, dict(figures))
 
 
 def save_run(paths: RunPaths, trained: Trained, config: Mapping[str, object], provenance: HeadProvenance) -> Head:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.export.sets import ODD
 from url_viz.errors import FolderError, ImageSetError
-from url_viz.export.files import chosen, new_folder, place, safe_names
+from url_viz.export.files import chosen, link_or_copy, new_folder, safe_names
 from url_viz.image_set import ImageSet
 
 PART = st.binary(min_size=1, max_size=40).filter(lambda b: b not in (b".", b"..") and not {0, 47} & set(b))
@@ -56,7 +56,7 @@ def test_the_names_of_a_hostile_set_can_be_made_on_disk(shared_set: ImageSet, tm
     assert {path for path in picked.paths if path in ODD} == set(ODD)
     names = safe_names(picked.paths, picked.table["id"])
     for source, name in zip(picked.sources, names, strict=True):
-        place(source, tmp_path / name, how="link")
+        link_or_copy(source, tmp_path / name, how="link")
     assert sum(1 for p in tmp_path.rglob("*") if p.is_file()) == len(shared_set)
 
 

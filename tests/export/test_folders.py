@@ -58,7 +58,7 @@ class TestByDecision:
         done = sort_into_folders(image_set, tmp_path / "out")
         paths = image_set.paths_of(image_set.table()["id"])
         expected = [("keep", 0), ("keep", 5), ("drop", 1), ("look-again", 2)]
-        assert done.made == {"keep": 2, "drop": 1, "look-again": 1}
+        assert done.created == {"keep": 2, "drop": 1, "look-again": 1}
         assert below(tmp_path / "out") == sorted(
             [MARKER, *(os.fsdecode(f"{f}/".encode() + paths[i]) for f, i in expected)]
         )
@@ -69,7 +69,7 @@ class TestByDecision:
     def test_copies_are_whole_and_undecided_ones_come_where_asked(self, image_set: ImageSet, tmp_path: Path) -> None:
         decide(image_set, keep=[0])
         done = sort_into_folders(image_set, tmp_path / "out", how="copy", with_undecided=True)
-        assert done.made == {"keep": 1, "undecided": 7}
+        assert done.created == {"keep": 1, "undecided": 7}
         for path in below(tmp_path / "out")[1:]:
             copy = tmp_path / "out" / path
             assert not copy.is_symlink()
@@ -82,7 +82,7 @@ class TestByDecision:
         sort_into_folders(image_set, tmp_path / "out")
         decide(image_set, drop=[1, 2])
         again = sort_into_folders(image_set, tmp_path / "out")
-        assert (again.made, again.present) == ({"keep": 0, "drop": 2}, 1)
+        assert (again.created, again.present) == ({"keep": 0, "drop": 2}, 1)
         assert again.elsewhere == (image_set.table()["path"].iloc[1],)
         assert len(below(tmp_path / "out")) == 1 + 4, "the older link still lies in keep/"
 
@@ -99,7 +99,7 @@ class TestByMeasure:
         done = sort_into_folders(image_set, tmp_path / "out", by="uncertainty", threshold_percentile=70)
         table = image_set.table()
         above = (table["percentile"] >= 70).to_numpy()
-        assert done.made == {"ambiguous": int(above.sum()), "clear": int((~above).sum())}
+        assert done.created == {"ambiguous": int(above.sum()), "clear": int((~above).sum())}
         paths = np.array([os.fsdecode(p) for p in image_set.paths_of(table["id"])], object)
         assert below(tmp_path / "out" / "ambiguous") == sorted(paths[above])
 
@@ -151,7 +151,7 @@ class TestNothingIsLost:
         (tmp_path / "elsewhere").mkdir()
         (tmp_path / "out" / "keep").symlink_to(tmp_path / "elsewhere")
         done = sort_into_folders(image_set, tmp_path / "out", how=how)  # type: ignore[arg-type]
-        assert (done.made, len(done.blocked)) == ({"keep": 0}, 2)
+        assert (done.created, len(done.blocked)) == ({"keep": 0}, 2)
         assert list((tmp_path / "elsewhere").iterdir()) == []
 
     @pytest.mark.parametrize("path", [b"../out.jpg", b"/etc/x.jpg", b"a/../../b.jpg", b"", b"."])
@@ -164,7 +164,7 @@ class TestNothingIsLost:
         monkeypatch.setattr("url_viz.export.folders.os.path.isfile", lambda _: True)
         monkeypatch.setattr(image_set, "paths_of", lambda ids: [path for _ in ids])
         done = sort_into_folders(image_set, tmp_path / "target" / "out")
-        assert (done.made, len(done.blocked)) == ({"keep": 0}, 1)
+        assert (done.created, len(done.blocked)) == ({"keep": 0}, 1)
         assert below(tmp_path) == ["out.jpg", f"target/out/{MARKER}"]
 
     def test_files_that_are_gone_are_listed(self, image_set: ImageSet, tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ class TestNothingIsLost:
             done = sort_into_folders(image_set, tmp_path / "out")
         finally:
             shutil.move(tmp_path / "away.jpg", path)
-        assert (done.made, done.missing) == ({"keep": 1}, (image_set.table()["path"].iloc[0],))
+        assert (done.created, done.missing) == ({"keep": 1}, (image_set.table()["path"].iloc[0],))
         assert any("not in their folder any more" in sentence for sentence in done.words)
 
     def test_a_place_that_cannot_be_written_is_told(self, image_set: ImageSet, tmp_path: Path) -> None:

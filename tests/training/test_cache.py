@@ -10,7 +10,7 @@ import pytest
 from training import cache as cache_module
 from training.cache import read_views, write_cache
 from training.config import Augmentation, CacheConfig, InstanceTarget
-from training.data.source import Files
+from training.data.source import FileSource
 from training.data.spec import pictures_of
 from training.store import CachePaths, open_cache
 from training.targets import instance_loss
@@ -31,7 +31,7 @@ def test_rows_are_the_embeddings_of_their_views(folder: Path, tmp_path: Path, mo
     cache = write_cache(config, model, silent)
     assert len(cache) == 48
     assert cache.clean.shape == (24, 1280)
-    pictures = Files(pictures_of(config.data), 8)
+    pictures = FileSource(pictures_of(config.data), 8)
     for row in (0, 17, 47):
         line = cache.rows[row]
         read = read_views(pictures.picture(int(line["picture"])), config.augmentation, 0, model.space.preprocessing)
@@ -45,9 +45,9 @@ def test_rows_are_the_embeddings_of_their_views(folder: Path, tmp_path: Path, mo
 def test_the_task_loss_is_that_of_the_stored_embeddings(folder: Path, tmp_path: Path, model: Model) -> None:
     cache = write_cache(config_of(folder, tmp_path / "cache"), model, silent)
     views = cache.embeddings(np.arange(len(cache)))
-    expected = instance_loss(views, cache.own, cache.clean, target=InstanceTarget(), seed=0)
+    expected = instance_loss(views, cache.clean_rows, cache.clean, target=InstanceTarget(), seed=0)
     assert np.array_equal(cache.loss(), expected)
-    assert np.array_equal(cache.own, np.repeat(np.arange(24), 2))
+    assert np.array_equal(cache.clean_rows, np.repeat(np.arange(24), 2))
 
 
 def test_clean_embeddings_are_the_apps(folder: Path, tmp_path: Path, model: Model) -> None:
@@ -121,7 +121,7 @@ def test_unreadable_pictures_are_named_and_left_out(folder: Path, tmp_path: Path
     assert len(cache.clean) == 24
     failures = cache_module.store.read_failures(cache.paths)
     assert list(failures) == ["round/broken.jpg"]
-    assert np.array_equal(cache.pictures[cache.own], cache.rows["picture"])
+    assert np.array_equal(cache.pictures[cache.clean_rows], cache.rows["picture"])
 
 
 def test_a_folder_of_broken_pictures_is_an_error(tmp_path: Path, model: Model) -> None:
@@ -140,7 +140,7 @@ def test_wordnet_folders_take_the_backbones_own_classifier(folder: Path, tmp_pat
     (folder / "round").rename(folder / "n01440764")
     (folder / "square").rename(folder / "n01443537")
     cache = write_cache(config_of(folder, tmp_path / "cache", target="labels"), model, silent)
-    pictures = Files(pictures_of(f"folder:{folder}"), 8)
+    pictures = FileSource(pictures_of(f"folder:{folder}"), 8)
     read = read_views(pictures.picture(0), Augmentation(views=2), 0, model.space.preprocessing)
     assert read.crops is not None
     logits = model.run(read.crops[1:]).logits.astype(np.float64)

@@ -16,7 +16,7 @@ from training.config import EvaluateConfig
 from training.data.spec import labelled_pictures_of
 from training.embed import EmbeddedPictures, embed_pictures
 from training.evaluate import against_classifier, classes_of, evaluate, human_entropy_of, main, table
-from training.evaluation import Beside, Upstream
+from training.evaluation import References, Upstream
 from url_viz.analysis.metrics import (
     Scored,
     classification_auroc,
@@ -200,18 +200,18 @@ def test_comparisons_of_a_real_model_are_those_of_the_metrics(tmp_path: Path, mo
     headed = with_head(model, ModelSource("first number", model.space.backbone, first_number_head()))
     pictures = labelled_pictures_of(str(tmp_path))
     embedded = embed_pictures(headed, pictures, seed=0, report=silent)
-    classes = classes_of(headed, pictures, embedded.places)
+    classes = classes_of(headed, pictures, embedded.positions)
     assert classes is not None
-    assert set(classes[pictures.labels[embedded.places] == 1]) == {-1}
-    assert classes[pictures.labels[embedded.places] == 0][0] == 281  # tabby
+    assert set(classes[pictures.labels[embedded.positions] == 1]) == {-1}
+    assert classes[pictures.labels[embedded.positions] == 0][0] == 281  # tabby
 
-    theirs = Upstream(_turned(embedded), pictures.labels[embedded.places])
+    theirs = Upstream(_turned(embedded), pictures.labels[embedded.positions])
     config = EvaluateConfig("here", str(tmp_path), resamples=5)
-    found = evaluate(headed, pictures, embedded, config, Beside(classes=classes, upstream=theirs))
+    found = evaluate(headed, pictures, embedded, config, References(classes=classes, upstream=theirs))
     assert headed.head is not None
     ours, upstream = headed.head(embedded.embedding), headed.head(theirs.embedded.embedding)
     assert found.order("head").beside.ood_auroc == ood_auroc(upstream, ours)
-    assert found.recall_at_1 == recall_at_1(embedded.embedding, pictures.labels[embedded.places])[0]
+    assert found.recall_at_1 == recall_at_1(embedded.embedding, pictures.labels[embedded.positions])[0]
     assert math.isnan(found.order("head").beside.human_alignment)
     assert "mixed_r_auroc" in table(found)
 

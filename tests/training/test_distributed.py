@@ -12,7 +12,7 @@ import pytest
 
 from training.cache import main, write_cache, write_shards
 from training.config import Augmentation, CacheConfig
-from training.distributed import Share
+from training.distributed import Process
 from training.store import CachePaths, open_cache, read_failures
 from url_viz.errors import JobError
 from url_viz.models.model import Model
@@ -23,24 +23,24 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def test_every_shard_has_one_owner() -> None:
-    owned = [number for rank in range(3) for number in Share(rank, 3).of(10)]
+    owned = [number for rank in range(3) for number in Process(rank, 3).numbers_of(10)]
     assert sorted(owned) == list(range(10))
-    assert list(Share().of(4)) == [0, 1, 2, 3]
+    assert list(Process().numbers_of(4)) == [0, 1, 2, 3]
 
 
 def test_torchruns_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
         monkeypatch.delenv(name, raising=False)
-    assert Share.of_environment() == Share(0, 1, 0)
+    assert Process.of_environment() == Process(0, 1, 0)
     for name, value in (("RANK", "5"), ("WORLD_SIZE", "8"), ("LOCAL_RANK", "1")):
         monkeypatch.setenv(name, value)
-    assert Share.of_environment() == Share(5, 8, 1)
+    assert Process.of_environment() == Process(5, 8, 1)
     monkeypatch.setenv("RANK", "8")
     with pytest.raises(JobError, match="number 8 of 8"):
-        Share.of_environment()
+        Process.of_environment()
     monkeypatch.setenv("RANK", "first")
     with pytest.raises(JobError, match="'first'"):
-        Share.of_environment()
+        Process.of_environment()
 
 
 def config_of(folder: Path, out: Path) -> CacheConfig:
@@ -67,7 +67,7 @@ def test_a_process_whose_part_is_done_ends_without_the_others(
     assert [paths.shard(number).is_dir() for number in range(6)] == [False, True] * 3
     assert not paths.loss.exists()
     assert "3 shards" in capsys.readouterr().out
-    assert write_shards(config, model, silent, share=Share(0, 2)) == 0
+    assert write_shards(config, model, silent, process=Process(0, 2)) == 0
 
 
 @pytest.mark.slow

@@ -61,9 +61,9 @@ def test_every_figure_of_a_real_model(folder: Path, tmp_path: Path, model: Model
     embedded = embed_pictures(headed, pictures, seed=0, report=silent)
     found = evaluate(headed, pictures, embedded, config)
 
-    paths = [folder / pictures.paths[place].decode() for place in embedded.places]
+    paths = [folder / pictures.paths[position].decode() for position in embedded.positions]
     expected = headed.predict(paths)
-    share, is_correct = recall_at_1(expected.embedding, pictures.labels[embedded.places])
+    share, is_correct = recall_at_1(expected.embedding, pictures.labels[embedded.positions])
     assert (found.pictures, found.classes, found.unreadable) == (24, 2, 1)
     assert embedded.failures[0][0] == "round/broken.png"
     assert found.recall_at_1 == share

@@ -46,7 +46,7 @@ def test_without_labels_it_learns_which_pictures_are_mistaken(
     paths = sorted(many.rglob("*.png"))
     uncertainty = adapted.predict(paths).uncertainty
     cache = open_cache(tmp_path / "out" / "cache")
-    mean_loss = np.bincount(cache.own, cache.loss()) / np.bincount(cache.own)
+    mean_loss = np.bincount(cache.clean_rows, cache.loss()) / np.bincount(cache.clean_rows)
     assert spearman(uncertainty, mean_loss) > 0.3
     record = json.loads((tmp_path / "out" / "report.json").read_text())
     assert record["after"]["agreement"] == pytest.approx(found.after.agreement)

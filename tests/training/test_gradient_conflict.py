@@ -19,7 +19,7 @@ from training.gradient_conflict import (
     noisy_digits,
     run,
     summary_of,
-    told,
+    summary_text,
 )
 from url_viz.progress import silent
 
@@ -45,15 +45,15 @@ def test_the_summary_by_hand() -> None:
     assert found.auroc.mean == pytest.approx(0.15)
     assert found.best_accuracy["without"] == pytest.approx(0.8)
     assert found.late_accuracy["without"] == pytest.approx(0.55)
-    assert told(found).count("the effect shows") == 2
+    assert summary_text(found).count("the effect shows") == 2
 
 
 def test_no_effect_is_claimed_within_the_spread_or_from_one_seed() -> None:
     assert not Effect(0.3, 0.2).shows
     assert not Effect(0.3, float("nan")).shows
     assert not Effect(-0.3, 0.1).shows
-    assert "no effect" in told(summary_of(curves([[0.9], [0.5]], [[0.5], [0.9]])))
-    assert "no effect" in told(summary_of(curves([[0.9]], [[0.5]])))
+    assert "no effect" in summary_text(summary_of(curves([[0.9], [0.5]], [[0.5], [0.9]])))
+    assert "no effect" in summary_text(summary_of(curves([[0.9]], [[0.5]])))
 
 
 def test_both_settings_start_from_the_same_weights() -> None:

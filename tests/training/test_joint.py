@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from training.config import Joint, Recipe
 from training.joint import (
-    Batch,
+    JointBatch,
     JointModel,
     freeze_first,
     freeze_norms,
@@ -37,13 +37,13 @@ def made(*, stop_gradient: bool, recipe: Recipe = SMALL) -> JointModel:
     return joint_model(Backbone(network), 3, recipe=recipe, stop_gradient=stop_gradient, seed=0)
 
 
-def batch_of(count: int = 8, seed: int = 0) -> Batch:
+def batch_of(count: int = 8, seed: int = 0) -> JointBatch:
     """Pictures of three classes, each with its own colour under noise."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(count) % 3
     pixels = 0.5 * torch.randn(count, 3, SIZE, SIZE, generator=generator)
     pixels += 2 * F.one_hot(labels, 3)[:, :, None, None]
-    return Batch(pixels, labels)
+    return JointBatch(pixels, labels)
 
 
 @pytest.mark.parametrize("loss", ["ranking", "l2"])
@@ -85,7 +85,7 @@ def test_training_a_fitted_classifier_keeps_the_heads_loss_away(stop_gradient: b
     assert all(torch.equal(a, b) for a, b in zip(*weights, strict=True)) is stop_gradient
 
 
-def probe_of(model: JointModel, batch: Batch) -> nn.Linear:
+def probe_of(model: JointModel, batch: JointBatch) -> nn.Linear:
     """A linear classifier fitted on a batch's embeddings."""
     return linear_probe(scores_of(model, [batch.pixels]).embedding, batch.labels.numpy(), 3)
 

@@ -10,9 +10,9 @@ import pytest
 
 from training.cache import write_cache, write_shards
 from training.config import Augmentation, CacheConfig, FinetuneConfig, Recipe
-from training.data.source import Tars, source_of
+from training.data.source import TarSource, source_of
 from training.data.spec import pictures_of
-from training.distributed import Share
+from training.distributed import Process
 from training.finetune import finetune
 from training.store import CachePaths, open_cache, read_failures, read_manifest
 from url_viz.errors import CacheError, FolderError, NoImagesError
@@ -49,12 +49,12 @@ def config_of(tars: Path, out: Path, **changes: object) -> CacheConfig:
 class TestSource:
     """What a SPEC of tars means, before any picture is read."""
 
-    def test_places_rise_over_the_tars(self, tars: Path) -> None:
+    def test_positions_rise_over_the_tars(self, tars: Path) -> None:
         source = source_of(config_of(tars, tars), classifier_classes=1000)
-        assert isinstance(source, Tars)
+        assert isinstance(source, TarSource)
         found = [picture for shard in range(3) for picture in source.read(shard)]
-        places = [getattr(picture, "place", -1) for picture in found]
-        assert places == sorted(set(places))
+        positions = [getattr(picture, "position", -1) for picture in found]
+        assert positions == sorted(set(positions))
         assert len(found) == 27
         assert source.tars == ("part-000.tar", "part-001.tar", "part-002.tar")
 
@@ -96,7 +96,7 @@ def test_it_holds_what_the_unpacked_pictures_give(folder: Path, tars: Path, tmp_
     assert len(cache) == 48
     assert len(read_failures(cache.paths)) == 3
     assert "part-000.tar/n01440764_broken0" in read_failures(cache.paths)
-    assert np.array_equal(np.unique(cache.own, return_counts=True)[1], np.full(24, 2))
+    assert np.array_equal(np.unique(cache.clean_rows, return_counts=True)[1], np.full(24, 2))
     expected = model.predict(sorted(unpacked.glob("*_[0-9]*.png"))).embedding
     nearest = np.abs(cache.clean[:, None].astype(np.float32) - expected[None]).max(axis=2).min(axis=1)
     assert nearest.max() < 2e-2
@@ -122,8 +122,8 @@ def test_a_stopped_run_goes_on_and_processes_share_it(tars: Path, tmp_path: Path
         write_shards(config, model, stop_in_the_second)
     paths = CachePaths(config.out)
     assert [paths.shard(number).is_dir() for number in range(3)] == [True, False, False]
-    assert write_shards(config, model, silent, share=Share(1, 2)) == 1
-    assert write_shards(config, model, silent, share=Share(0, 2)) == 0
+    assert write_shards(config, model, silent, process=Process(1, 2)) == 1
+    assert write_shards(config, model, silent, process=Process(0, 2)) == 0
     found = open_cache(config.out)
     assert np.array_equal(found.rows[["id", "view", "picture"]], whole.rows[["id", "view", "picture"]])
     assert np.array_equal(found.embeddings(np.arange(48)), whole.embeddings(np.arange(48)))

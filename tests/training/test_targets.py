@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from training.config import InstanceTarget
-from training.targets import confusability_loss, fitted_classifier_loss, instance_loss, own_classifier_loss
+from training.targets import classifier_loss, confusability_loss, fitted_classifier_loss, instance_loss
 from url_viz.errors import CacheError
 
 
@@ -64,9 +64,9 @@ def test_most_others_are_the_same_for_all_rows() -> None:
     assert (np.delete(found, drawn) > 0).all()
 
 
-def test_own_classifier_loss_by_hand() -> None:
+def test_classifier_loss_by_hand() -> None:
     # Softmax of (ln 3, 0) is (¾, ¼).
-    found = own_classifier_loss(np.array([[math.log(3), 0.0], [math.log(3), 0.0]]), np.array([0, 1]))
+    found = classifier_loss(np.array([[math.log(3), 0.0], [math.log(3), 0.0]]), np.array([0, 1]))
     assert found == pytest.approx([-math.log(0.75), -math.log(0.25)])
 
 

@@ -116,7 +116,7 @@ def test_on_disk_rows_are_the_resident_rows(cache: Cache, monkeypatch: pytest.Mo
     on_disk = rows(cache)
     assert on_disk.resident is None
     places = np.array([500, 3, 77, 3, 0])
-    for a, b in zip(resident.take(places), on_disk.take(places), strict=True):
+    for a, b in zip(resident.batch_at(places), on_disk.batch_at(places), strict=True):
         assert torch.equal(a, b)
     recipe = replace(SMALL, epochs=1)
     one, two = (train(data, recipe, seed=0, report=silent).best for data in (resident, on_disk))

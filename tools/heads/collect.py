@@ -41,12 +41,12 @@ class Drawn:
 
 def pictures_of(root: Path) -> list[Path]:
     """Raster files below `root` that are pictures, one for each run of numbered frames, sorted."""
-    found: dict[tuple[Path, str], Path] = {}
+    first_frames: dict[tuple[Path, str], Path] = {}
     for path in sorted(root.rglob("*")):
         is_file = path.is_file() and not path.is_symlink()
         if is_file and path.suffix.lower().encode() in EXTENSIONS and not NO_PICTURES.search(path.stem):
-            found.setdefault((path.parent, re.sub(r"[\d_@x-]+$", "", path.stem) or path.stem), path)
-    return list(found.values())
+            first_frames.setdefault((path.parent, re.sub(r"[\d_@x-]+$", "", path.stem) or path.stem), path)
+    return list(first_frames.values())
 
 
 def spread(paths: Iterable[Path], most: int, *, root: Path) -> list[Path]:
@@ -113,12 +113,12 @@ def by_icon_name(roots: Mapping[str, Path], *, least_themes: int) -> list[Labell
     for key, path in sorted(largest.items()):
         of_bytes.setdefault(hashlib.sha256(path.read_bytes()).digest(), []).append(key)
     first_name = _joined_names([[name for name, _ in keys] for keys in of_bytes.values()])
-    kept: dict[str, dict[Path, str]] = {}
+    themes_of: dict[str, dict[Path, str]] = {}
     for (name, theme), *_ in of_bytes.values():
-        kept.setdefault(first_name[name], {})[largest[(name, theme)]] = theme
+        themes_of.setdefault(first_name[name], {})[largest[(name, theme)]] = theme
     return [
         Labelled(name, path)
-        for name, themes in sorted(kept.items())
+        for name, themes in sorted(themes_of.items())
         if len(set(themes.values())) >= least_themes
         for path in themes
     ]
@@ -181,9 +181,9 @@ def by_catalog(root: Path) -> list[Labelled]:
 
 def by_file_name(folders: Iterable[Path]) -> list[Labelled]:
     """PNGs of several folders; the class is the file's name, and names that not all folders have are left out."""
-    found = [{path.stem: path for path in folder.glob("*.png")} for folder in folders]
-    shared = sorted(set.intersection(*(set(names) for names in found)))
-    return [Labelled(name, names[name]) for name in shared for names in found]
+    paths_by_name = [{path.stem: path for path in folder.glob("*.png")} for folder in folders]
+    shared = sorted(set.intersection(*(set(by_name) for by_name in paths_by_name)))
+    return [Labelled(name, by_name[name]) for name in shared for by_name in paths_by_name]
 
 
 def by_parent(root: Path, *, least: int, most_a_class: int) -> list[Labelled]:

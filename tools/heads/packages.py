@@ -42,16 +42,16 @@ def unpacked(name: str, downloads: Path) -> Iterator[Unpacked]:
 
 
 def _debian_package(name: str, downloads: Path) -> Path:
-    found = sorted(downloads.glob(f"{name}_*.deb"))
-    if not found:
+    archives = sorted(downloads.glob(f"{name}_*.deb"))
+    if not archives:
         downloads.mkdir(parents=True, exist_ok=True)
         fetched = subprocess.run(
             ["apt-get", "download", "-qq", name], cwd=downloads, capture_output=True, text=True, check=False
         )
-        found = sorted(downloads.glob(f"{name}_*.deb"))
-        if not found:
+        archives = sorted(downloads.glob(f"{name}_*.deb"))
+        if not archives:
             raise FolderError(f"The Debian package {name!r} cannot be had: {fetched.stderr.strip() or 'no file came'}.")
-    return found[-1]
+    return archives[-1]
 
 
 @contextmanager

@@ -22,11 +22,11 @@ def letters(root: Path, *, fonts: int) -> Iterator[Drawn]:
 
     Fonts that cannot draw all letters, each unlike the others, are passed over.
     """
-    taken = 0
+    count = 0
     for path in spread(sorted(root.rglob("*.ttf")), 10**6, root=root):
         drawn = _alphabet(path)
-        if drawn and taken < fonts:
-            taken += 1
+        if drawn and count < fonts:
+            count += 1
             yield from (Drawn(letter, image) for letter, image in drawn.items())
 
 

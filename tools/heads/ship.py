@@ -96,8 +96,8 @@ def main(config: ShipConfig) -> None:
     heads = _trained_heads(config, bare)
     development = _evaluated(config, bare, [head for _, head, _ in heads], "development")
     candidates = [
-        Candidate(seed, head, upstream, tuple(found))
-        for (seed, head, upstream), found in zip(heads, development, strict=True)
+        Candidate(seed, head, upstream, tuple(evaluations))
+        for (seed, head, upstream), evaluations in zip(heads, development, strict=True)
     ]
     chosen = max(candidates, key=lambda candidate: candidate.upstream)
     report = _evaluated(config, bare, [chosen.head], "report")[0] if config.report else []
@@ -129,8 +129,8 @@ def command_of(config: ShipConfig) -> str:
         value, option = getattr(config, name), name.replace("_", "-")
         if value == usual[name]:
             continue
-        given = f"--{option} {value}" if not isinstance(value, bool) else f"--{option}" if value else f"--no-{option}"
-        words.append(given)
+        word = f"--{option} {value}" if not isinstance(value, bool) else f"--{option}" if value else f"--no-{option}"
+        words.append(word)
     return " ".join(words)
 
 
@@ -167,15 +167,17 @@ def _sets(config: ShipConfig, use: str) -> list[Path]:
 
 def _evaluated(config: ShipConfig, model: Model, heads: Sequence[Head], use: str) -> list[list[Evaluation]]:
     """For each head, its evaluations on every set of the corpus under this use; pictures are embedded once a set."""
-    found: list[list[Evaluation]] = [[] for _ in heads]
+    evaluations: list[list[Evaluation]] = [[] for _ in heads]
     for path in _sets(config, use):
         pictures = labelled_pictures_of(f"folder:{path}", limit=config.most_a_set)
         embedded = embed_pictures(model, pictures, seed=0, report=silent, with_crops=config.crop_test)
-        for place, head in enumerate(heads):
+        for index, head in enumerate(heads):
             headed = with_head(model, ModelSource(config.model, model.space.backbone, head))
-            told = EvaluateConfig(config.model, f"{use}/{path.name}", baselines=True, crop_test=config.crop_test)
-            found[place].append(evaluate(headed, pictures, embedded, told))
-    return found
+            evaluate_config = EvaluateConfig(
+                config.model, f"{use}/{path.name}", baselines=True, crop_test=config.crop_test
+            )
+            evaluations[index].append(evaluate(headed, pictures, embedded, evaluate_config))
+    return evaluations
 
 
 if __name__ == "__main__":

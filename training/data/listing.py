@@ -24,13 +24,13 @@ def picture_list(root: Path, entries: Sequence[Labelled]) -> PictureList:
             f"Unpack the set's archive again."
         )
     classes = tuple(sorted({entry.label for entry in entries}))
-    number = {name: place for place, name in enumerate(classes)}
+    index_of = {name: index for index, name in enumerate(classes)}
     paths = tuple(os.fsencode(entry.path.relative_to(root)) for entry in entries)
     return PictureList(
         root,
         paths,
         np.array([image_id(path) for path in paths], np.int64),
-        np.array([number[entry.label] for entry in entries], np.int32),
+        np.array([index_of[entry.label] for entry in entries], np.int32),
         classes,
     )
 
@@ -38,10 +38,10 @@ def picture_list(root: Path, entries: Sequence[Labelled]) -> PictureList:
 def required(root: Path, choices: Iterable[str], *, layout: str) -> Path:
     """The first of the relative paths `choices` that is there; raises FolderError with what a set should look like."""
     names = list(choices)
-    found = next((root / name for name in names if (root / name).exists()), None)
-    if found is None:
+    path = next((root / name for name in names if (root / name).exists()), None)
+    if path is None:
         raise FolderError(f"{str(root)!r} has no {' and no '.join(names)}. Expected is {layout}.")
-    return found
+    return path
 
 
 def class_folders(folder: Path) -> dict[str, list[Labelled]]:

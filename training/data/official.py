@@ -29,14 +29,14 @@ CALTECH_TRAINING_PICTURES = 30
 
 def read_caltech101(root: Path, split: str) -> list[Labelled]:
     """Caltech101 with its background class: 30 pictures of a class for train and val (a tenth), the others test."""
-    places = ("101_ObjectCategories", "caltech101/101_ObjectCategories")
-    folder = required(root, places, layout="caltech101/101_ObjectCategories/CLASS/image_0001.jpg")
+    choices = ("101_ObjectCategories", "caltech101/101_ObjectCategories")
+    folder = required(root, choices, layout="caltech101/101_ObjectCategories/CLASS/image_0001.jpg")
     development, test = [], []
     for entries in class_folders(folder).values():
         mixed = by_hash(entries)
         development += mixed[:CALTECH_TRAINING_PICTURES]
         test += mixed[CALTECH_TRAINING_PICTURES:]
-    return _shared(development, test, split, val_percent=10)
+    return _split_of(development, test, split, val_percent=10)
 
 
 def read_cifar100(root: Path, split: str) -> list[Labelled]:
@@ -44,10 +44,10 @@ def read_cifar100(root: Path, split: str) -> list[Labelled]:
     required(root, ("cifar-100-python",), layout="cifar-100-python/train, test and meta")
 
     def pixels(official: str) -> tuple[NDArray[np.uint8], list[str]]:
-        found = _opened("CIFAR100", root, train=official == "train")
-        return found.data, [found.classes[label] for label in found.targets]
+        dataset = _opened("CIFAR100", root, train=official == "train")
+        return dataset.data, [dataset.classes[label] for label in dataset.targets]
 
-    return _of_packed(root, "cifar100", pixels, split)
+    return _entries_of_array(root, "cifar100", pixels, split)
 
 
 def read_svhn(root: Path, split: str) -> list[Labelled]:
@@ -56,33 +56,33 @@ def read_svhn(root: Path, split: str) -> list[Labelled]:
     required(root, (f"{official}_32x32.mat",), layout="train_32x32.mat and test_32x32.mat")
 
     def pixels(official: str) -> tuple[NDArray[np.uint8], list[str]]:
-        found = _opened("SVHN", root, split=official)
-        return found.data.transpose(0, 2, 3, 1), [str(label) for label in found.labels]
+        dataset = _opened("SVHN", root, split=official)
+        return dataset.data.transpose(0, 2, 3, 1), [str(label) for label in dataset.labels]
 
-    return _of_packed(root, "svhn", pixels, split)
+    return _entries_of_array(root, "svhn", pixels, split)
 
 
 def read_dtd(root: Path, split: str) -> list[Labelled]:
     """DTD, the official splits of partition 1."""
     required(root, ("dtd/dtd/labels",), layout="dtd/dtd/labels/train1.txt and dtd/dtd/images/CLASS/*.jpg")
-    return _named_by_torchvision(_opened("DTD", root, split=split, loader=Path))
+    return _entries_of_paths(_opened("DTD", root, split=split, loader=Path))
 
 
 def read_flowers102(root: Path, split: str) -> list[Labelled]:
     """Oxford Flowers 102, the official splits (6,149 test pictures)."""
     required(root, ("flowers-102",), layout="flowers-102/jpg/image_00001.jpg, imagelabels.mat and setid.mat")
-    return _named_by_torchvision(_opened("Flowers102", root, split=split, loader=Path))
+    return _entries_of_paths(_opened("Flowers102", root, split=split, loader=Path))
 
 
 def read_pets(root: Path, split: str) -> list[Labelled]:
     """Oxford-IIIT Pet: official test (3,669 pictures); a fifth of trainval is val."""
     official = "test" if split == "test" else "trainval"
-    places = (f"annotations/{official}.txt", f"oxford-iiit-pet/annotations/{official}.txt")
-    table = required(root, places, layout="oxford-iiit-pet/annotations/{trainval,test}.txt and images/Breed_1.jpg")
+    choices = (f"annotations/{official}.txt", f"oxford-iiit-pet/annotations/{official}.txt")
+    table = required(root, choices, layout="oxford-iiit-pet/annotations/{trainval,test}.txt and images/Breed_1.jpg")
     names = [line.split()[0] for line in table.read_text().splitlines() if line.strip() and line[0] != "#"]
     images = table.parent.parent / "images"
     entries = [Labelled(name.rpartition("_")[0], images / f"{name}.jpg") for name in names]
-    return _shared(entries, entries, split, val_percent=20)
+    return _split_of(entries, entries, split, val_percent=20)
 
 
 def read_resisc45(root: Path, split: str) -> list[Labelled]:
@@ -106,7 +106,7 @@ def read_sun397(root: Path, split: str) -> list[Labelled]:
     return [Labelled("/".join(path.split("/")[1:-1]), pictures / path) for path in paths if path]
 
 
-def _shared(development: list[Labelled], test: list[Labelled], split: str, *, val_percent: int) -> list[Labelled]:
+def _split_of(development: list[Labelled], test: list[Labelled], split: str, *, val_percent: int) -> list[Labelled]:
     """`test`, or the share of `development` that is train or val, drawn by hash."""
     if split == "test":
         return test
@@ -127,12 +127,12 @@ def _opened(name: str, root: Path, **options: object) -> Any:
         ) from error
 
 
-def _named_by_torchvision(found: Any) -> list[Labelled]:
-    """The files of a set that was opened with `loader=Path`, which gives paths in place of pictures."""
-    return [Labelled(str(found.classes[label]), path) for path, label in (found[i] for i in range(len(found)))]
+def _entries_of_paths(dataset: Any) -> list[Labelled]:
+    """The files of a set that was opened with `loader=Path`, which gives paths instead of pictures."""
+    return [Labelled(str(dataset.classes[label]), path) for path, label in (dataset[i] for i in range(len(dataset)))]
 
 
-def _of_packed(
+def _entries_of_array(
     root: Path, name: str, pixels: Callable[[str], tuple[NDArray[np.uint8], list[str]]], split: str
 ) -> list[Labelled]:
     """A split of a set that is one array in a file; its pictures (N, H, W, 3) are written as PNG once, whole or not."""
@@ -141,14 +141,14 @@ def _of_packed(
     if not folder.is_dir():
         _unpack(*pixels(official), folder)
     entries = [entry for entries in class_folders(folder).values() for entry in entries]
-    return _shared(entries, entries, split, val_percent=10)
+    return _split_of(entries, entries, split, val_percent=10)
 
 
 def _unpack(pictures: NDArray[np.uint8], labels: list[str], folder: Path) -> None:
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        for place, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
-            path = temporary / label / f"{place:06d}.png"
+        for index, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
+            path = temporary / label / f"{index:06d}.png"
             path.parent.mkdir(exist_ok=True)
             Image.fromarray(picture).save(path, compress_level=1)
         temporary.chmod(0o755)

@@ -38,10 +38,10 @@ class PictureList:
         state.update(self.labels.tobytes())
         return state.hexdigest()
 
-    def taken(self, places: NDArray[np.int64]) -> "PictureList":
-        """The files at `places`, in that order."""
-        paths = tuple(self.paths[place] for place in places)
-        return replace(self, paths=paths, ids=self.ids[places], labels=self.labels[places])
+    def subset(self, positions: NDArray[np.int64]) -> "PictureList":
+        """The files at `positions`, in that order."""
+        paths = tuple(self.paths[position] for position in positions)
+        return replace(self, paths=paths, ids=self.ids[positions], labels=self.labels[positions])
 
 
 @dataclass(frozen=True)

@@ -101,14 +101,14 @@ def collection(root: Path, split: str) -> SoftLabels:
     file = required(root, ("annotations.json",), layout=COLLECTION_LAYOUT)
     votes = _votes_by_path(file)
     classes = tuple(sorted({label for _, label in votes if label is not None}))
-    number = {name: place for place, name in enumerate(classes)}
+    index_of = {name: index for index, name in enumerate(classes)}
     in_split = [(path, label) for path, label in votes if _fold_of(path, file) in FOLDS[split]]
     paths = sorted({path for path, _ in in_split})
-    row = {path: place for place, path in enumerate(paths)}
+    row = {path: index for index, path in enumerate(paths)}
     counts = np.zeros((len(paths), len(classes)), np.int64)
     for path, label in in_split:
         if label is not None:
-            counts[row[path], number[label]] += 1
+            counts[row[path], index_of[label]] += 1
     # The first part of a path is the set's own folder, by whatever name it was unpacked.
     files = [root.joinpath(*path.split("/")[1:]) for path in paths]
     return _with_votes(root, files, counts, classes)
@@ -138,9 +138,9 @@ def _fold_of(path: str, file: Path) -> str:
 
 def _with_votes(root: Path, files: list[Path], votes: NDArray[np.int64], classes: tuple[str, ...]) -> SoftLabels:
     has_votes = votes.sum(axis=1) > 0
-    kept = tuple(path for path, has in zip(files, has_votes, strict=True) if has)
+    voted = tuple(path for path, has in zip(files, has_votes, strict=True) if has)
     left_out = tuple(path.name for path, has in zip(files, has_votes, strict=True) if not has)
-    return SoftLabels(root, kept, votes[has_votes], classes, left_out)
+    return SoftLabels(root, voted, votes[has_votes], classes, left_out)
 
 
 def imagenet_real_h(root: Path) -> SoftLabels:
@@ -156,24 +156,24 @@ def imagenet_real_h(root: Path) -> SoftLabels:
         raise FolderError(
             f"{root / 'val'} has {len(files)} pictures, {real} {len(labels)}. Expected: {IMAGENET_LAYOUT}."
         )
-    row = {path.name: place for place, path in enumerate(files)}
+    row = {path.name: index for index, path in enumerate(files)}
     votes = np.zeros((len(files), IMAGENET_CLASSES), np.int64)
-    for (name, label), count in _said_yes(raters):
+    for (name, label), count in _yes_votes(raters):
         if name not in row:
             raise FolderError(f"{raters} has votes on {name!r}, which is not in {root / 'val'}. Unpack it again.")
         votes[row[name], label] += count
-    for place in np.flatnonzero(votes.sum(axis=1) == 0):
-        votes[place, labels[place]] = 1
+    for index in np.flatnonzero(votes.sum(axis=1) == 0):
+        votes[index, labels[index]] = 1
     return _with_votes(root, files, votes, tuple(f"{number:03d}" for number in range(IMAGENET_CLASSES)))
 
 
-def _said_yes(raters: Path) -> list[tuple[tuple[str, int], int]]:
+def _yes_votes(raters: Path) -> list[tuple[tuple[str, int], int]]:
     """((picture, label), raters who said yes) of every question; answers are (R, questions, 3): no, maybe, yes."""
     with np.load(raters) as archive:
         answers = archive["tensor"] if "tensor" in archive else archive["scores"]
-        said_yes = answers[:, :, YES].sum(axis=0).astype(int).tolist()
-        asked = [(str(name), int(label)) for name, label in archive["info"]]
-    return list(zip(asked, said_yes, strict=True))
+        yes_votes = answers[:, :, YES].sum(axis=0).astype(int).tolist()
+        questions = [(str(name), int(label)) for name, label in archive["info"]]
+    return list(zip(questions, yes_votes, strict=True))
 
 
 def read_majority(root: Path, split: str) -> list[Labelled]:

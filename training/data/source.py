@@ -16,22 +16,22 @@ from url_viz.errors import FolderError
 from url_viz.imaging.decode import read_file
 from url_viz.imaging.scan import absolute, display_name
 
-MOST_PLACES = 2**31 - 1
+MOST_POSITIONS = 2**31 - 1
 """Places are stored as int32."""
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """One picture, not decoded yet: its place in the source, id and class (−1 none); `load` may raise ImageError."""
+    """One picture, not decoded yet: its position in the source, id and class (−1 none); `load` may raise ImageError."""
 
-    place: int
+    position: int
     id: int
     label: int
     name: str
     load: Callable[[], bytes]
 
 
-class Source(Protocol):
+class PictureSource(Protocol):
     """Pictures in an order of their own, cut into shards that are each read alone.
 
     `pictures` and `shard_pictures` are 0 where only reading tells how many there are; `tars` names the tars then.
@@ -56,8 +56,8 @@ class Source(Protocol):
     @property
     def total(self) -> int: ...
 
-    def done(self, shard: int, place: int) -> int:
-        """How far of `total` the picture at `place` in `shard` is."""
+    def done(self, shard: int, position: int) -> int:
+        """How far of `total` the picture at `position` in `shard` is."""
         ...
 
     def read(self, shard: int) -> Iterator[Encoded | BadSample]:
@@ -66,7 +66,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class Files:
+class FileSource:
     """Files of a picture list, `shard_pictures` of them a shard."""
 
     listed: PictureList
@@ -89,23 +89,25 @@ class Files:
     def total(self) -> int:
         return len(self.listed)
 
-    def done(self, shard: int, place: int) -> int:
-        return place + 1
+    def done(self, shard: int, position: int) -> int:
+        return position + 1
 
     def read(self, shard: int) -> Iterator[Encoded | BadSample]:
         start = shard * self.shard_pictures
-        for place in range(start, min(start + self.shard_pictures, len(self.listed))):
-            yield self.picture(place)
+        for position in range(start, min(start + self.shard_pictures, len(self.listed))):
+            yield self.picture(position)
 
-    def picture(self, place: int) -> Encoded:
-        """The picture at a place of the list."""
-        path = self.listed.paths[place]
+    def picture(self, position: int) -> Encoded:
+        """The picture at a position of the list."""
+        path = self.listed.paths[position]
         load = partial(read_file, absolute(self.listed.root, path))
-        return Encoded(place, int(self.listed.ids[place]), int(self.listed.labels[place]), display_name(path), load)
+        return Encoded(
+            position, int(self.listed.ids[position]), int(self.listed.labels[position]), display_name(path), load
+        )
 
 
 @dataclass(frozen=True)
-class Tars:
+class TarSource:
     """Tar shards, one a shard of the cache; places leave room for as many pictures in each.
 
     `classes` are the WordNet ids that labels are places in. `is_strict` makes a label that is none of them an error;
@@ -126,19 +128,19 @@ class Tars:
     @property
     def digest(self) -> str:
         """16 hexadecimal digits made from names, sizes and how many pictures are taken; the tars are not read."""
-        told = [f"{file.name}\0{file.stat().st_size}\0" for file in self.files]
-        return hashlib.blake2b("".join([*told, str(self.most)]).encode(), digest_size=8).hexdigest()
+        sizes = [f"{file.name}\0{file.stat().st_size}\0" for file in self.files]
+        return hashlib.blake2b("".join([*sizes, str(self.most)]).encode(), digest_size=8).hexdigest()
 
     @property
     def total(self) -> int:
         return len(self.files)
 
-    def done(self, shard: int, place: int) -> int:
+    def done(self, shard: int, position: int) -> int:
         return shard
 
     def read(self, shard: int) -> Iterator[Encoded | BadSample]:
-        file, room = self.files[shard], MOST_PLACES // len(self.files)
-        labels = {name: place for place, name in enumerate(self.classes)}
+        file, room = self.files[shard], MOST_POSITIONS // len(self.files)
+        labels = {name: index for index, name in enumerate(self.classes)}
         for number, sample in enumerate(islice(samples_of(file, labels, is_strict=self.is_strict), self.most)):
             if number >= room:
                 raise FolderError(f"{file} holds more than {room:,} pictures. Cut it into smaller shards.")
@@ -146,14 +148,14 @@ class Tars:
             if isinstance(sample, BadSample):
                 yield BadSample(name, sample.reason)
             else:
-                yield Encoded(shard * room + number, sample.id, sample.label, name, partial(_same, sample.data))
+                yield Encoded(shard * room + number, sample.id, sample.label, name, partial(_as_it_is, sample.data))
 
 
-def _same(data: bytes) -> bytes:
+def _as_it_is(data: bytes) -> bytes:
     return data
 
 
-def source_of(config: CacheConfig, *, classifier_classes: int) -> Source:
+def source_of(config: CacheConfig, *, classifier_classes: int) -> PictureSource:
     """The pictures that `config` names: tar shards for `tar:DIR_OR_PATTERN`, else a list of files.
 
     Labels of tars are places among `classifier_classes` WordNet ids (1,000 or 21,843; of 21,843 for any other number).
@@ -162,7 +164,7 @@ def source_of(config: CacheConfig, *, classifier_classes: int) -> Source:
     if not is_tar(config.data):
         of = labelled_pictures_of if config.target == "labels" else pictures_of
         per_shard = max(1, config.shard_rows // config.augmentation.views)
-        return Files(of(config.data, limit=config.limit), per_shard)
+        return FileSource(of(config.data, limit=config.limit), per_shard)
     files = shards_of(tar_path(config.data))
     most = None if config.limit is None else -(-config.limit // len(files))
-    return Tars(files, classes_of_size(classifier_classes), config.target == "labels", most)
+    return TarSource(files, classes_of_size(classifier_classes), config.target == "labels", most)

@@ -25,13 +25,13 @@ def pictures_of(spec: str, *, limit: int | None = None) -> PictureList:
             f"{spec!r} is streamed by training.cache and the modes instance and labels of training.finetune alone. "
             f"Unpack the shards into class folders for this."
         )
-    found = _found(spec)
-    if limit is not None and limit < len(found):
-        found = found.taken(np.linspace(0, len(found) - 1, limit).round().astype(np.int64))
-    return found
+    pictures = _all_pictures_of(spec)
+    if limit is not None and limit < len(pictures):
+        pictures = pictures.subset(np.linspace(0, len(pictures) - 1, limit).round().astype(np.int64))
+    return pictures
 
 
-def _found(spec: str) -> PictureList:
+def _all_pictures_of(spec: str) -> PictureList:
     kind, _, rest = spec.partition(":")
     if rest and is_named(kind):
         return named_pictures(kind, Path(rest).expanduser())
@@ -56,10 +56,12 @@ def tar_path(spec: str) -> Path:
 
 def labelled_pictures_of(spec: str, *, limit: int | None = None) -> PictureList:
     """Like `pictures_of`, of pictures with labels only; raises FolderError where there are no class folders."""
-    found = pictures_of(spec, limit=limit)
-    if not found.is_labelled:
-        raise FolderError(f"{str(found.root)!r} has no class folders (CLASS/picture.jpg), and labels are needed here.")
-    return found.taken(np.flatnonzero(found.labels != NO_LABEL))
+    pictures = pictures_of(spec, limit=limit)
+    if not pictures.is_labelled:
+        raise FolderError(
+            f"{str(pictures.root)!r} has no class folders (CLASS/picture.jpg), and labels are needed here."
+        )
+    return pictures.subset(np.flatnonzero(pictures.labels != NO_LABEL))
 
 
 def _in_folder(root: Path) -> PictureList:

@@ -36,7 +36,7 @@ _DAMAGE = (tarfile.TarError, EOFError, zlib.error, OSError)
 
 
 @dataclass(frozen=True)
-class Sample:
+class TarSample:
     """One encoded picture: its key (path in the shard without extension), an id made from it, and its class."""
 
     key: str
@@ -65,9 +65,9 @@ class _Member:
 
 @cache
 def imagenet21k_labels() -> Mapping[str, int]:
-    """WordNet id → place among the 21,843 classes of the augreg ViTs (timm's `imagenet21k_goog_synsets`).
+    """WordNet id → index among the 21,843 classes of the augreg ViTs (timm's `imagenet21k_goog_synsets`).
 
-    ImageNet-21k Winter 2021 has 19,167 of them; places are never counted from the folders that happen to be there.
+    ImageNet-21k Winter 2021 has 19,167 of them; indices are never counted from the folders that happen to be there.
     """
     from timm.data import ImageNetInfo
 
@@ -77,7 +77,7 @@ def imagenet21k_labels() -> Mapping[str, int]:
             f"timm's list of ImageNet-21k classes has {len(synsets)} entries; {IMAGENET_21K_CLASSES} sorted ones are "
             f"expected. Install the version of timm in requirements.txt."
         )
-    return {synset: place for place, synset in enumerate(synsets)}
+    return {synset: index for index, synset in enumerate(synsets)}
 
 
 def classes_of_size(count: int) -> tuple[str, ...]:
@@ -98,11 +98,11 @@ def shards_of(path: Path) -> tuple[Path, ...]:
         return (path,)
     if _RANGE.search(str(path)):
         return _of_range(str(path))
-    found = tuple(sorted(file for kind in TAR_KINDS for file in path.rglob(kind)))
-    found = found or tuple(sorted(Path(file) for file in glob(str(path)) if Path(file).is_file()))
-    if not found:
+    files = tuple(sorted(file for kind in TAR_KINDS for file in path.rglob(kind)))
+    files = files or tuple(sorted(Path(file) for file in glob(str(path)) if Path(file).is_file()))
+    if not files:
         raise FolderError(f"{str(path)!r} has no tar shards. Give a folder of *.tar, one of them, or a pattern.")
-    return found
+    return files
 
 
 def _of_range(pattern: str) -> tuple[Path, ...]:
@@ -114,7 +114,7 @@ def _of_range(pattern: str) -> tuple[Path, ...]:
     return tuple(map(Path, named))
 
 
-def share_of(shards: Sequence[Path], *, rank: int, ranks: int) -> tuple[Path, ...]:
+def shards_of_process(shards: Sequence[Path], *, rank: int, ranks: int) -> tuple[Path, ...]:
     """The shards that process `rank` of `ranks` reads: every `ranks`-th, so that no two read the same."""
     if not 0 <= rank < ranks:
         raise ValueError(f"rank is {rank} of {ranks}")
@@ -129,7 +129,7 @@ def is_held_out(sample_id: int, share: float) -> bool:
     return sample_id % HELD_OUT_PARTS < share * HELD_OUT_PARTS
 
 
-def samples_of(shard: Path, labels: Mapping[str, int], *, is_strict: bool = True) -> Iterator[Sample | BadSample]:
+def samples_of(shard: Path, labels: Mapping[str, int], *, is_strict: bool = True) -> Iterator[TarSample | BadSample]:
     """The pictures of one shard in its order, streamed; what cannot be read is told and passed over.
 
     The WordNet id is looked for in the sample's path, then in its .json, then in the name of the tar (also of one
@@ -172,7 +172,7 @@ def _members(file: IO[bytes], prefix: str) -> Iterator[_Member]:
 
 def _sample(
     members: Sequence[_Member], shard: Path, labels: Mapping[str, int], *, is_strict: bool
-) -> Iterator[Sample | BadSample]:
+) -> Iterator[TarSample | BadSample]:
     """The one sample that is made of these members, if there is a picture among them."""
     pictures = [m for m in members if b"." + m.extension.rpartition(".")[2].encode() in EXTENSIONS]
     if not pictures:
@@ -181,29 +181,29 @@ def _sample(
     if len(picture.data) != picture.size_bytes or not picture.data:
         yield BadSample(picture.key, f"{picture.size_bytes} bytes; 1 to {MOST_BYTES} are read")
         return
-    found = _last_id(picture.key) or _id_in_json(members) or _last_id(shard.name)
+    wordnet_id = _last_id(picture.key) or _id_in_json(members) or _last_id(shard.name)
     if is_strict:
-        _check_label(found, picture.key, shard, labels)
-    label = NO_LABEL if found is None else labels.get(found, NO_LABEL)
-    yield Sample(picture.key, image_id(picture.key.encode("utf-8", "surrogateescape")), label, picture.data)
+        _check_label(wordnet_id, picture.key, shard, labels)
+    label = NO_LABEL if wordnet_id is None else labels.get(wordnet_id, NO_LABEL)
+    yield TarSample(picture.key, image_id(picture.key.encode("utf-8", "surrogateescape")), label, picture.data)
 
 
-def _check_label(found: str | None, key: str, shard: Path, labels: Mapping[str, int]) -> None:
-    if found is None:
+def _check_label(wordnet_id: str | None, key: str, shard: Path, labels: Mapping[str, int]) -> None:
+    if wordnet_id is None:
         raise FolderError(
             f"{key!r} in {shard} tells no WordNet id (n and eight digits) in its path, its .json or the shard's name. "
             f"Class numbers of another list are not taken; write the ids into the names."
         )
-    if found not in labels:
+    if wordnet_id not in labels:
         raise FolderError(
-            f"{key!r} in {shard} is of the WordNet id {found}, which is none of the {len(labels):,} classes. "
+            f"{key!r} in {shard} is of the WordNet id {wordnet_id}, which is none of the {len(labels):,} classes. "
             f"Give a backbone that was trained on these classes, or leave this shard out."
         )
 
 
 def _last_id(text: str) -> str | None:
-    found: list[str] = _WORDNET_ID.findall(text.replace("_", " "))
-    return found[-1] if found else None
+    ids: list[str] = _WORDNET_ID.findall(text.replace("_", " "))
+    return ids[-1] if ids else None
 
 
 def _id_in_json(members: Sequence[_Member]) -> str | None:
@@ -215,6 +215,6 @@ def _id_in_json(members: Sequence[_Member]) -> str | None:
             except ValueError:
                 return None
             values = record.values() if isinstance(record, dict) else ()
-            found = {_last_id(value) for value in values if isinstance(value, str)} - {None}
-            return found.pop() if len(found) == 1 else None
+            ids = {_last_id(value) for value in values if isinstance(value, str)} - {None}
+            return ids.pop() if len(ids) == 1 else None
     return None

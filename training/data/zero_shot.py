@@ -45,12 +45,12 @@ def named_pictures(kind: str, root: Path) -> PictureList:
     """
     name, _, split = kind.partition("/")
     split = split or DEFAULT_SPLIT
-    found = SETS[name]
-    if split not in found.splits:
-        raise FolderError(f"{name!r} has no split {split!r}. Choose one of: {', '.join(found.splits)}.")
+    named_set = SETS[name]
+    if split not in named_set.splits:
+        raise FolderError(f"{name!r} has no split {split!r}. Choose one of: {', '.join(named_set.splits)}.")
     if not root.is_dir():
         raise FolderError(f"{str(root)!r} is no folder. Give the folder that {name!r} was unpacked into.")
-    entries = found.read(root, split)
+    entries = named_set.read(root, split)
     if not entries:
         raise NoImagesError(f"The split {split!r} of {name!r} in {str(root)!r} has no pictures.")
     return picture_list(root, entries)
@@ -59,18 +59,20 @@ def named_pictures(kind: str, root: Path) -> PictureList:
 def read_cub(root: Path, split: str) -> list[Labelled]:
     """CUB-200-2011: classes by their numeric prefix, the first half for development, the second half for test."""
     folder = required(root, ("images", "CUB_200_2011/images", "cub200/images"), layout=CUB_LAYOUT)
-    found = class_folders(folder)
-    wrong = [name for name in found if not name.partition(".")[0].isdecimal()]
+    classes = class_folders(folder)
+    wrong = [name for name in classes if not name.partition(".")[0].isdecimal()]
     if wrong:
         raise FolderError(f"The class folder {wrong[0]!r} has no number. Expected is {CUB_LAYOUT}.")
-    return metric_split([found[name] for name in sorted(found, key=lambda name: int(name.partition(".")[0]))], split)
+    return metric_split(
+        [classes[name] for name in sorted(classes, key=lambda name: int(name.partition(".")[0]))], split
+    )
 
 
 def read_cars(root: Path, split: str) -> list[Labelled]:
     """Cars-196: classes by name, the first half for development, the second half for test."""
     folder = required(root, ("images", "cars196/images", "cars_annos.mat"), layout=CARS_LAYOUT)
-    found = class_folders(folder) if folder.is_dir() else _annotated_cars(folder)
-    return metric_split([found[name] for name in sorted(found)], split)
+    classes = class_folders(folder) if folder.is_dir() else _annotated_cars(folder)
+    return metric_split([classes[name] for name in sorted(classes)], split)
 
 
 def _annotated_cars(annotations: Path) -> dict[str, list[Labelled]]:
@@ -78,11 +80,11 @@ def _annotated_cars(annotations: Path) -> dict[str, list[Labelled]]:
 
     record = loadmat(annotations, squeeze_me=True)
     names = [str(name) for name in record["class_names"]]
-    found: dict[str, list[Labelled]] = {}
+    classes: dict[str, list[Labelled]] = {}
     for row in record["annotations"]:
         name = names[int(row["class"]) - 1].replace("/", "-")
-        found.setdefault(name, []).append(Labelled(name, annotations.parent / str(row["relative_im_path"])))
-    return {name: sorted(entries, key=lambda entry: entry.path.name) for name, entries in found.items()}
+        classes.setdefault(name, []).append(Labelled(name, annotations.parent / str(row["relative_im_path"])))
+    return {name: sorted(entries, key=lambda entry: entry.path.name) for name, entries in classes.items()}
 
 
 def metric_split(classes: list[list[Labelled]], split: str) -> list[Labelled]:
@@ -96,7 +98,7 @@ def metric_split(classes: list[list[Labelled]], split: str) -> list[Labelled]:
     chosen: list[Labelled] = []
     for entries in classes[:half]:
         training = set(np.round(np.linspace(0, len(entries) - 1, len(entries) // 2)).astype(int).tolist())
-        chosen += [entry for place, entry in enumerate(entries) if (place in training) == (split == "train")]
+        chosen += [entry for index, entry in enumerate(entries) if (index in training) == (split == "train")]
     return chosen
 
 
@@ -110,8 +112,8 @@ def read_sop(root: Path, split: str) -> list[Labelled]:
     """Stanford Online Products: test is Ebay_test; of Ebay_train, the first half of each super-class's ids is train."""
     is_development = split in ("train", "val")
     listed = "Ebay_train.txt" if is_development else "Ebay_test.txt"
-    places = (listed, f"Info_Files/{listed}", f"Stanford_Online_Products/{listed}")
-    products = _products(required(root, places, layout=SOP_LAYOUT))
+    choices = (listed, f"Info_Files/{listed}", f"Stanford_Online_Products/{listed}")
+    products = _products(required(root, choices, layout=SOP_LAYOUT))
     if not is_development:
         return _of_test([products[key] for key in sorted(products)], split)
     chosen: list[Labelled] = []
@@ -129,12 +131,12 @@ def _products(table: Path) -> dict[tuple[int, int], list[Labelled]]:
     header, *lines = table.read_text().split("\n")
     if header.split() != ["image_id", "class_id", "super_class_id", "path"]:
         raise FolderError(f"{table} begins with {header[:60]!r}. Expected is `image_id class_id super_class_id path`.")
-    found: dict[tuple[int, int], list[Labelled]] = {}
+    products: dict[tuple[int, int], list[Labelled]] = {}
     for line in filter(str.strip, lines):
         _, class_id, super_class_id, path = line.split()
         entry = Labelled(f"{int(class_id):05d}", pictures / path)
-        found.setdefault((int(super_class_id), int(class_id)), []).append(entry)
-    return found
+        products.setdefault((int(super_class_id), int(class_id)), []).append(entry)
+    return products
 
 
 SETS: Mapping[str, NamedSet] = MappingProxyType(

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from url_viz.export.files import Chosen, How, Shared, chosen, new_folder, place, safe_names
+from url_viz.export.files import Chosen, Exported, How, chosen, link_or_copy, new_folder, safe_names
 from url_viz.export.json_values import as_json, column_names, known_columns, plain_value
 from url_viz.export.provenance import Provenance, provenance
 from url_viz.image_set import ImageSet
@@ -44,7 +44,7 @@ def write_fiftyone(
     ids: Iterable[int] | None = None,
     how: How = "link",
     with_folder: bool = False,
-) -> Shared:
+) -> Exported:
     """Write pictures (all, or those in `ids`) to the new folder `out`, for `fiftyone.Dataset.from_dir`.
 
     With `how` "link" the samples name the files where they lie (a link in `out/data` where a name is no UTF-8); with
@@ -54,7 +54,7 @@ def write_fiftyone(
     """
     picked = chosen(image_set, ids)
     with new_folder(out, image_set) as folder:
-        places = _placed(picked, folder, how=how)
+        file_paths = _file_paths(picked, folder, how=how)
         table = known_columns(picked.table.drop(columns=[c for c in _ELSEWHERE if c in picked.table]))
         names = column_names(list(table.columns), reserved=RESERVED)
         source = provenance(image_set, with_folder=with_folder)
@@ -63,20 +63,20 @@ def write_fiftyone(
         )
         with (folder / "samples.json").open("w", encoding="utf-8") as file:
             file.write('{"samples": [')
-            for number, sample in enumerate(samples_of(picked.table, table.rename(columns=names), places)):
+            for number, sample in enumerate(samples_of(picked.table, table.rename(columns=names), file_paths)):
                 file.write((",\n" if number else "\n") + as_json(sample))
             file.write("\n]}\n")
-    return Shared(Path(out).expanduser().absolute(), len(places), picked.missing)
+    return Exported(Path(out).expanduser().absolute(), len(file_paths), picked.missing)
 
 
-def _placed(picked: Chosen, folder: Path, *, how: How) -> list[str]:
+def _file_paths(picked: Chosen, folder: Path, *, how: How) -> list[str]:
     """Where each picture is found: absolute, or below `folder` after it was put there."""
     result = []
     for source, name in zip(picked.sources, safe_names(picked.paths, picked.table["id"]), strict=True):
         if how == "link" and _is_text(source):
             result.append(os.fsdecode(source))
         else:
-            place(source, folder / MEDIA / name, how=how)
+            link_or_copy(source, folder / MEDIA / name, how=how)
             result.append(f"{MEDIA}/{name}")
     return result
 
@@ -90,7 +90,7 @@ def _is_text(path: bytes) -> bool:
 
 def document_of(source: Provenance, table: pd.DataFrame) -> dict[str, Any]:
     """The data set's own document: name, provenance as `info`, and the type of each field of a sample."""
-    own = [_field(str(name), _type_of(table[name])) for name in table.columns]
+    fields = [_field(str(name), _type_of(table[name])) for name in table.columns]
     return {
         "_id": {"$oid": _object_id(f"{source.name} {source.made}")},
         "name": source.name,
@@ -105,7 +105,7 @@ def document_of(source: Provenance, table: pd.DataFrame) -> dict[str, Any]:
         "mask_targets": {},
         "default_mask_targets": {},
         "skeletons": {},
-        "sample_fields": [*_standard_fields(), *own],
+        "sample_fields": [*_standard_fields(), *fields],
         "frame_fields": [],
         "saved_views": [],
         "workspaces": [],
@@ -116,10 +116,10 @@ def document_of(source: Provenance, table: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def samples_of(picked: pd.DataFrame, fields: pd.DataFrame, places: list[str]) -> Iterator[dict[str, Any]]:
+def samples_of(picked: pd.DataFrame, fields: pd.DataFrame, file_paths: list[str]) -> Iterator[dict[str, Any]]:
     """One document a picture: `picked` are rows of `ImageSet.table()`, `fields` what becomes a field of its own."""
-    rows = zip(picked.to_dict("records"), fields.to_dict("records"), places, strict=True)
-    for row, own, filepath in rows:
+    rows = zip(picked.to_dict("records"), fields.to_dict("records"), file_paths, strict=True)
+    for row, values, filepath in rows:
         key = f"{row['id']}"
         yield {
             "_id": {"$oid": _object_id(key)},
@@ -129,14 +129,14 @@ def samples_of(picked: pd.DataFrame, fields: pd.DataFrame, places: list[str]) ->
             "metadata": {"_cls": "ImageMetadata", **{name: plain_value(row[name]) for name in _IN_METADATA}},
             "ground_truth": _classification(row.get("label"), key),
             "url_viz_id": key,
-            **{str(name): plain_value(value) for name, value in own.items()},
+            **{str(name): plain_value(value) for name, value in values.items()},
         }
 
 
 def _tags(row: Mapping[Any, Any]) -> list[str]:
-    own = [tag for tag in str(row.get("tags") or "").split("; ") if tag]
+    tags = [tag for tag in str(row.get("tags") or "").split("; ") if tag]
     decision = row.get("decision")
-    return list(dict.fromkeys([*own, *([decision] if isinstance(decision, str) else [])]))
+    return list(dict.fromkeys([*tags, *([decision] if isinstance(decision, str) else [])]))
 
 
 def _classification(label: object, key: str) -> dict[str, Any] | None:

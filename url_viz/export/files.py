@@ -30,7 +30,7 @@ _DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 
 
 @dataclass(frozen=True)
-class Shared:
+class Exported:
     """What was written to `out`: how many `pictures`, and those left out because their file is `missing`."""
 
     out: Path
@@ -40,11 +40,11 @@ class Shared:
     @property
     def words(self) -> tuple[str, ...]:
         """What was done, a sentence each."""
-        said = [f"{self.pictures:,} pictures in {str(self.out)!r}."]
+        sentences = [f"{self.pictures:,} pictures in {str(self.out)!r}."]
         if self.missing:
             examples = ", ".join(self.missing[:3]) + (", …" if len(self.missing) > 3 else "")
-            said.append(f"{len(self.missing):,} are not in their folder any more and were left out: {examples}.")
-        return tuple(said)
+            sentences.append(f"{len(self.missing):,} are not in their folder any more and were left out: {examples}.")
+        return tuple(sentences)
 
 
 @dataclass(frozen=True)
@@ -112,17 +112,17 @@ class _Names:
     """Gives each path a name of its own."""
 
     def __init__(self) -> None:
-        self._given: dict[bytes, str] = {}
-        self._taken: set[str] = set()
+        self._name_of: dict[bytes, str] = {}
+        self._used: set[str] = set()
 
     def name(self, path: bytes, wanted: str, *, end: str = "", salt: str = "") -> str:
         """`wanted` + `end`; with a digest of `path` between them where another path has that name."""
-        if path not in self._given:
+        if path not in self._name_of:
             digest = salt or hashlib.blake2b(path, digest_size=4).hexdigest()
-            name = next(n for n in (wanted + end, f"{wanted}-{digest}{end}") if n.casefold() not in self._taken)
-            self._given[path] = name
-            self._taken.add(name.casefold())
-        return self._given[path]
+            name = next(n for n in (wanted + end, f"{wanted}-{digest}{end}") if n.casefold() not in self._used)
+            self._name_of[path] = name
+            self._used.add(name.casefold())
+        return self._name_of[path]
 
 
 def _plain(part: bytes) -> str:
@@ -132,13 +132,13 @@ def _plain(part: bytes) -> str:
         return text
     stem, extension = os.path.splitext(text)
     digest = hashlib.blake2b(part, digest_size=4).hexdigest()
-    kept = re.sub(r"[^\w.+-]", "_", stem).strip("._+- ")[: LONGEST_PART - 20]
+    plain = re.sub(r"[^\w.+-]", "_", stem).strip("._+- ")[: LONGEST_PART - 20]
     ending = re.sub(r"[^A-Za-z0-9]", "", extension)[:10]
-    return f"{kept or 'picture'}-{digest}" + (f".{ending}" if ending else "")
+    return f"{plain or 'picture'}-{digest}" + (f".{ending}" if ending else "")
 
 
 def _without_split(folder: str) -> str:
-    return _SPLIT.sub(lambda found: found[0].capitalize(), folder)
+    return _SPLIT.sub(lambda match: match[0].capitalize(), folder)
 
 
 @contextmanager
@@ -164,10 +164,10 @@ def new_folder(out: str | Path, image_set: ImageSet) -> Iterator[Path]:
             yield filled
             os.replace(filled, target)
     except OSError as error:
-        raise FolderError(_told(target, error)) from error
+        raise FolderError(_advice_on(target, error)) from error
 
 
-def place(source: bytes, at: Path, *, how: How) -> None:
+def link_or_copy(source: bytes, at: Path, *, how: How) -> None:
     """Put a picture at a new place, as an absolute link or as a copy."""
     at.parent.mkdir(parents=True, exist_ok=True)
     if how == "link":
@@ -176,7 +176,7 @@ def place(source: bytes, at: Path, *, how: How) -> None:
         shutil.copy2(source, os.fsencode(at))
 
 
-def _told(target: Path, error: OSError) -> str:
+def _advice_on(target: Path, error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"The disk of {str(target)!r} is full. Nothing was left there: make room, or take links (--how link)."
     if error.errno in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):

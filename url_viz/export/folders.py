@@ -28,17 +28,17 @@ UNDECIDED = "undecided"
 
 
 @dataclass(frozen=True)
-class Sorted:
+class SortedFolders:
     """What sorting did in `out`.
 
-    `made` counts the links or copies made now, by folder, `present` those that were there from before. `missing` are
+    `created` counts the links or copies made now, by folder, `present` those that were there from before. `missing` are
     pictures whose file is gone; `blocked` ones whose place is taken by something else, or whose name would lead out of
     `out`; `elsewhere` ones that an earlier sorting put into another of the folders, where they still lie. Nothing is
     ever overwritten or removed.
     """
 
     out: Path
-    made: dict[str, int]
+    created: dict[str, int]
     present: int = 0
     missing: tuple[str, ...] = ()
     blocked: tuple[str, ...] = ()
@@ -47,10 +47,10 @@ class Sorted:
     @property
     def words(self) -> tuple[str, ...]:
         """What was done, a sentence each."""
-        counted = ", ".join(f"{count:,} in {name}/" for name, count in self.made.items())
-        said = [f"{sum(self.made.values()):,} pictures sorted into {str(self.out)!r} ({counted})."]
+        counted = ", ".join(f"{count:,} in {name}/" for name, count in self.created.items())
+        sentences = [f"{sum(self.created.values()):,} pictures sorted into {str(self.out)!r} ({counted})."]
         if self.present:
-            said.append(f"{self.present:,} were there already.")
+            sentences.append(f"{self.present:,} were there already.")
         for paths, what in (
             (self.missing, "are not in their folder any more"),
             (self.blocked, "were left out: something else has their place, or their name leads out of the folder"),
@@ -60,15 +60,15 @@ class Sorted:
             ),
         ):
             if paths:
-                said.append(f"{len(paths):,} {what}: {', '.join(paths[:3])}{', …' if len(paths) > 3 else ''}.")
-        return tuple(said)
+                sentences.append(f"{len(paths):,} {what}: {', '.join(paths[:3])}{', …' if len(paths) > 3 else ''}.")
+        return tuple(sentences)
 
 
 @dataclass
 class _Tally:
     """What is counted while sorting."""
 
-    made: dict[str, int]
+    created: dict[str, int]
     present: int = 0
     missing: list[str] = field(default_factory=list)
     blocked: list[str] = field(default_factory=list)
@@ -83,7 +83,7 @@ def sort_into_folders(
     how: How = "link",
     threshold_percentile: float = 90.0,
     with_undecided: bool = False,
-) -> Sorted:
+) -> SortedFolders:
     """Lay out pictures in folders below `out`, each at its path within the image set.
 
     `by` "decision" makes keep/, drop/ and look-again/ (and undecided/ where asked); any measure of the table, such as
@@ -105,12 +105,14 @@ def sort_into_folders(
     paths = image_set.paths_of(table["id"].to_numpy()[folders.index])
     try:
         _claim(target, image_set.root)
-        place = _Place(target, image_set.root, how=how)
+        target_folder = _TargetFolder(target, image_set.root, how=how)
         for path, folder in zip(paths, folders, strict=True):
-            place.take(path, folder, others=[name for name in names if name != folder], tally=tally)
+            target_folder.put(path, folder, others=[name for name in names if name != folder], tally=tally)
     except OSError as error:
-        raise FolderError(_told(target, error, how)) from error
-    return Sorted(target, tally.made, tally.present, tuple(tally.missing), tuple(tally.blocked), tuple(tally.elsewhere))
+        raise FolderError(_advice_on(target, error, how)) from error
+    return SortedFolders(
+        target, tally.created, tally.present, tuple(tally.missing), tuple(tally.blocked), tuple(tally.elsewhere)
+    )
 
 
 def paths_text(image_set: ImageSet, ids: Iterable[int], *, nul: bool = False) -> bytes:
@@ -132,13 +134,13 @@ def paths_text(image_set: ImageSet, ids: Iterable[int], *, nul: bool = False) ->
 def _by_decision(table: pd.DataFrame, *, with_undecided: bool) -> "pd.Series[str]":
     """The folder of each row that gets one."""
     decision = table["decision"].reset_index(drop=True)
-    found = decision.fillna(UNDECIDED) if with_undecided else decision.dropna()
-    if found.empty:
+    folders = decision.fillna(UNDECIDED) if with_undecided else decision.dropna()
+    if folders.empty:
         raise ImageSetError(
             "Nothing is decided in this image set yet. Decide on Explore or with `python -m url_viz decide`, "
             "or sort by a measure: by='uncertainty'."
         )
-    return found
+    return folders
 
 
 def _by_measure(table: pd.DataFrame, by: str, threshold_percentile: float) -> "pd.Series[str]":
@@ -194,7 +196,7 @@ def _sorted_before(marker: Path) -> str | None:
     return str(record["image_set"]) if isinstance(record, dict) and "image_set" in record else None
 
 
-class _Place:
+class _TargetFolder:
     """A folder that is sorted into; knows which of its subfolders are really inside it."""
 
     def __init__(self, target: Path, root: Path, *, how: How) -> None:
@@ -203,38 +205,38 @@ class _Place:
         self._how = how
         self._is_inside: dict[bytes, bool] = {}
 
-    def take(self, path: bytes, folder: str, *, others: list[str], tally: _Tally) -> None:
+    def put(self, path: bytes, folder: str, *, others: list[str], tally: _Tally) -> None:
         """Put one picture (root-relative `path`) into `folder`, or note why not."""
         source = absolute(self._root, path)
         if not os.path.isfile(source):
             tally.missing.append(display_name(path))
             return
-        if not _is_plain(path) or not self._made(os.path.dirname(os.path.join(folder.encode(), path))):
+        if not _is_plain(path) or not self._has_folder(os.path.dirname(os.path.join(folder.encode(), path))):
             tally.blocked.append(display_name(path))
             return
-        place = os.path.join(self._target, folder.encode(), path)
+        destination = os.path.join(self._target, folder.encode(), path)
         if any(os.path.lexists(os.path.join(self._target, other.encode(), path)) for other in others):
             tally.elsewhere.append(display_name(path))
-        if not os.path.lexists(place):
-            _link(source, place) if self._how == "link" else _copy(source, place)
-            tally.made[folder] += 1
-        elif _is_same(source, place):
+        if not os.path.lexists(destination):
+            _link(source, destination) if self._how == "link" else _copy(source, destination)
+            tally.created[folder] += 1
+        elif _is_same(source, destination):
             tally.present += 1
         else:
             tally.blocked.append(display_name(path))
 
-    def _made(self, folder: bytes) -> bool:
+    def _has_folder(self, folder: bytes) -> bool:
         """Make a subfolder; False where something else has its place, or a link in it leads elsewhere."""
         if folder not in self._is_inside:
-            place = os.path.join(self._target, folder)
+            destination = os.path.join(self._target, folder)
             self._is_inside[folder] = all(map(self._is_folder_or_free, _upwards(folder)))
             if self._is_inside[folder]:
-                os.makedirs(place, exist_ok=True)
+                os.makedirs(destination, exist_ok=True)
         return self._is_inside[folder]
 
     def _is_folder_or_free(self, folder: bytes) -> bool:
-        place = os.path.join(self._target, folder)
-        return not os.path.lexists(place) or (os.path.isdir(place) and not os.path.islink(place))
+        destination = os.path.join(self._target, folder)
+        return not os.path.lexists(destination) or (os.path.isdir(destination) and not os.path.islink(destination))
 
 
 def _upwards(folder: bytes) -> Iterator[bytes]:
@@ -249,38 +251,38 @@ def _is_plain(path: bytes) -> bool:
     return bool(path) and not path.startswith(b"/") and not {b"..", b"."} & set(path.split(b"/")) and b"\0" not in path
 
 
-def _link(source: bytes, place: bytes) -> None:
-    os.symlink(source, place)
+def _link(source: bytes, destination: bytes) -> None:
+    os.symlink(source, destination)
 
 
-def _copy(source: bytes, place: bytes) -> None:
+def _copy(source: bytes, destination: bytes) -> None:
     """Copy a file so that it appears whole or not at all, and never in the place of another."""
-    part = os.path.join(os.path.dirname(place), b".url-viz-" + secrets.token_hex(8).encode())
+    part = os.path.join(os.path.dirname(destination), b".url-viz-" + secrets.token_hex(8).encode())
     try:
         shutil.copy2(source, part)
         try:
-            os.link(part, place)
+            os.link(part, destination)
         except OSError as error:
             if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
                 raise
-            if not os.path.lexists(place):  # a file system without hard links
-                os.rename(part, place)
+            if not os.path.lexists(destination):  # a file system without hard links
+                os.rename(part, destination)
     finally:
         with suppress(FileNotFoundError):
             os.unlink(part)
 
 
-def _is_same(source: bytes, place: bytes) -> bool:
+def _is_same(source: bytes, destination: bytes) -> bool:
     """Whether an earlier sorting put this very picture there: a link to it, or a copy of its size and time."""
-    if os.path.islink(place):
-        return os.readlink(place) == source
-    if not os.path.isfile(place):
+    if os.path.islink(destination):
+        return os.readlink(destination) == source
+    if not os.path.isfile(destination):
         return False
-    one, other = os.stat(source), os.stat(place)
-    return one.st_size == other.st_size and abs(one.st_mtime - other.st_mtime) < 2  # FAT counts in steps of 2 s
+    first, second = os.stat(source), os.stat(destination)
+    return first.st_size == second.st_size and abs(first.st_mtime - second.st_mtime) < 2  # FAT counts in steps of 2 s
 
 
-def _told(target: Path, error: OSError, how: How) -> str:
+def _advice_on(target: Path, error: OSError, how: How) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"The disk of {str(target)!r} is full. What is there is whole: make room and sort again, or take links."
     if how == "link" and error.errno in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from url_viz.export.files import How, Shared, chosen, new_folder, place, safe_names
+from url_viz.export.files import Exported, How, chosen, link_or_copy, new_folder, safe_names
 from url_viz.export.json_values import as_json, column_names, known_columns, plain_value
 from url_viz.export.provenance import Provenance, provenance
 from url_viz.image_set import ImageSet
@@ -23,7 +23,7 @@ def write_image_folder(
     ids: Iterable[int] | None = None,
     how: How = "link",
     with_folder: bool = False,
-) -> Shared:
+) -> Exported:
     """Write pictures (all, or those in `ids`) to the new folder `out`, as `datasets.load_dataset("imagefolder")` reads.
 
     `out/train` holds links or copies, class folders kept, and `metadata.jsonl` with file_name, the id as text, and
@@ -34,11 +34,11 @@ def write_image_folder(
     names = safe_names(picked.paths, picked.table["id"])
     with new_folder(out, image_set) as folder:
         for source, name in zip(picked.sources, names, strict=True):
-            place(source, folder / SPLIT / name, how=how)
+            link_or_copy(source, folder / SPLIT / name, how=how)
         (folder / SPLIT / "metadata.jsonl").write_text(metadata_lines(picked.table, names), encoding="utf-8")
-        card = dataset_card(provenance(image_set, with_folder=with_folder), shared=len(names), table=picked.table)
+        card = dataset_card(provenance(image_set, with_folder=with_folder), pictures=len(names), table=picked.table)
         (folder / "README.md").write_text(card, encoding="utf-8")
-    return Shared(Path(out).expanduser().absolute(), len(names), picked.missing)
+    return Exported(Path(out).expanduser().absolute(), len(names), picked.missing)
 
 
 def metadata_lines(table: pd.DataFrame, names: list[str]) -> str:
@@ -57,7 +57,7 @@ def _reserved(columns: Iterable[str]) -> set[str]:
     return {*RESERVED, *ending}
 
 
-def dataset_card(source: Provenance, *, shared: int, table: pd.DataFrame) -> str:
+def dataset_card(source: Provenance, *, pictures: int, table: pd.DataFrame) -> str:
     """The README of a shared data set: how to load it, what the values mean, and where they come from."""
     head = {"pretty_name": source.name, "tags": ["url-viz", "uncertainty"], "configs": [_CONFIG]}
     facts = "\n".join(f"| {_cell(name)} | {_cell(value)} |" for name, value in source.rows())
@@ -69,7 +69,7 @@ def dataset_card(source: Provenance, *, shared: int, table: pd.DataFrame) -> str
 
 # {_cell(source.name)}
 
-{shared:,} pictures{of_classes} with values that say which of them are ambiguous, found before any training.
+{pictures:,} pictures{of_classes} with values that say which of them are ambiguous, found before any training.
 
 ```python
 from datasets import load_dataset

@@ -17,18 +17,18 @@ def known_columns(table: pd.DataFrame) -> pd.DataFrame:
 
 def column_names(columns: Collection[str], *, reserved: Collection[str]) -> dict[str, str]:
     """A name for each column: letters, digits and _, a letter first, none of `reserved`, no two the same."""
-    given: dict[str, str] = {}
+    name_of: dict[str, str] = {}
     for column in columns:
         plain = re.sub(r"\W", "_", str(column))
         wanted = plain if plain[:1].isalpha() and plain.lower() not in reserved else f"own_{plain.lstrip('_')}"
-        taken = {name.lower() for name in given.values()}
+        used = {name.lower() for name in name_of.values()}
         number = 1
         name = wanted
-        while name.lower() in taken or name.lower() in reserved:
+        while name.lower() in used or name.lower() in reserved:
             number += 1
             name = f"{wanted}_{number}"
-        given[column] = name
-    return given
+        name_of[column] = name
+    return name_of
 
 
 def plain_value(value: object) -> object:

@@ -11,7 +11,7 @@ import numpy as np
 from url_viz.errors import FolderError, ImageSetError
 from url_viz.export import report_parts as parts
 from url_viz.export.provenance import provenance
-from url_viz.export.report_facts import Facts, facts_of, ranked
+from url_viz.export.report_facts import ReportFacts, facts_of, ranked
 from url_viz.export.report_map import MapPoints, map_points, with_thumbnails
 from url_viz.export.report_thumbnails import inlined
 from url_viz.files import replaced
@@ -35,16 +35,16 @@ def write_report(
 
     Raises FolderError for another ending or a place that cannot be written, ImageSetError where `ids` name no picture.
     """
-    place = Path(path).expanduser().absolute()
-    if place.suffix.lower() not in (".html", ".htm"):
-        raise FolderError(f"{place.name!r} does not end in .html. Give the report a name that does.")
+    target = Path(path).expanduser().absolute()
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise FolderError(f"{target.name!r} does not end in .html. Give the report a name that does.")
     page = report_html(image_set, ids=ids, title=title, with_folder=with_folder)
     try:
-        with replaced(place) as temporary:
+        with replaced(target) as temporary:
             temporary.write_text(page, encoding="utf-8")
     except OSError as error:
-        raise FolderError(f"Cannot write {str(place)!r}: {error.strerror}. Choose another place.") from error
-    return place
+        raise FolderError(f"Cannot write {str(target)!r}: {error.strerror}. Choose another place.") from error
+    return target
 
 
 def report_html(
@@ -78,10 +78,15 @@ def _rows(image_set: ImageSet, ids: Iterable[int]) -> np.ndarray[tuple[int], np.
     return np.sort(rows)
 
 
-def _page(image_set: ImageSet, facts: Facts, points: MapPoints) -> str:
+def _page(image_set: ImageSet, facts: ReportFacts, points: MapPoints) -> str:
     in_galleries = [*facts.ambiguous["id"], *facts.clear["id"]]
     thumbnails = inlined(image_set, in_galleries, side_px=GALLERY_PX)
-    of_classes = [image_id for one in facts.classes for rows in (one.ambiguous, one.clear) for image_id in rows["id"]]
+    of_classes = [
+        image_id
+        for class_facts in facts.classes
+        for rows in (class_facts.ambiguous, class_facts.clear)
+        for image_id in rows["id"]
+    ]
     small = inlined(image_set, of_classes, side_px=CLASS_PX)
     sections = (
         parts.header(facts),
@@ -97,14 +102,14 @@ def _page(image_set: ImageSet, facts: Facts, points: MapPoints) -> str:
     return _document(facts.title, "".join(sections), data)
 
 
-def _hover_thumbnails(image_set: ImageSet, facts: Facts, points: MapPoints) -> dict[int, str]:
+def _hover_thumbnails(image_set: ImageSet, facts: ReportFacts, points: MapPoints) -> dict[int, str]:
     """Thumbnails by place among the points, of a sample that is spread over the map."""
-    places = with_thumbnails(points, facts.table["rank_percentile"].to_numpy(dtype=float))
-    ids = facts.table["id"].to_numpy()[points.rows[places]]
-    found = inlined(image_set, ids.tolist(), side_px=HOVER_PX)
-    while sum(map(len, found.values())) > MOST_HOVER_BYTES:  # noise compresses badly: every other one goes
-        found = dict(list(found.items())[::2])
-    return {int(p): found[int(i)] for p, i in zip(places, ids, strict=True) if int(i) in found}
+    positions = with_thumbnails(points, facts.table["rank_percentile"].to_numpy(dtype=float))
+    ids = facts.table["id"].to_numpy()[points.rows[positions]]
+    thumbnails = inlined(image_set, ids.tolist(), side_px=HOVER_PX)
+    while sum(map(len, thumbnails.values())) > MOST_HOVER_BYTES:  # noise compresses badly: every other one goes
+        thumbnails = dict(list(thumbnails.items())[::2])
+    return {int(p): thumbnails[int(i)] for p, i in zip(positions, ids, strict=True) if int(i) in thumbnails}
 
 
 def _document(title: str, body: str, data: str) -> str:

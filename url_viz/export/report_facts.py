@@ -43,7 +43,7 @@ class ClassFacts:
 
 
 @dataclass(frozen=True)
-class Facts:
+class ReportFacts:
     """All that a report shows, but for the map.
 
     `table` has the pictures of the report, with `rank_percentile` of `measure` within the whole image set (`whole`
@@ -74,13 +74,13 @@ class Facts:
         return len(self.table) != self.whole
 
 
-def facts_of(image_set: ImageSet, table: pd.DataFrame, *, title: str, source: Provenance) -> Facts:
+def facts_of(image_set: ImageSet, table: pd.DataFrame, *, title: str, source: Provenance) -> ReportFacts:
     """The facts of the pictures of `table`, rows of `image_set.table()` with `rank_percentile`."""
     measure = measure_of(table)
     both = ends(table, by=measure)
     pictures = _counted(image_set)
     groups, members = _twins(table)
-    return Facts(
+    return ReportFacts(
         title=title,
         provenance=source,
         measure=measure,
@@ -129,8 +129,8 @@ def failure_counts(failures: pd.DataFrame) -> tuple[tuple[str, int], ...]:
 
 
 def _counts(values: Iterable[object]) -> tuple[tuple[str, int], ...]:
-    found = Counter(map(str, values))
-    return tuple(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
+    count_of = Counter(map(str, values))
+    return tuple(sorted(count_of.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def _twins(table: pd.DataFrame) -> tuple[int, int]:
@@ -155,8 +155,8 @@ def _classes(
 
 
 def _recall_of(pictures: Counted) -> dict[str, float]:
-    found = by_class(pictures, next(iter(pictures.values)))
-    return dict(zip(found["label"].astype(str), found["recall"].astype(float), strict=True))
+    table = by_class(pictures, next(iter(pictures.values)))
+    return dict(zip(table["label"].astype(str), table["recall"].astype(float), strict=True))
 
 
 def _class(rows: pd.DataFrame, name: str, measure: str, recall: dict[str, float]) -> ClassFacts:

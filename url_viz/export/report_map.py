@@ -59,7 +59,7 @@ def class_paths(points: MapPoints, labels: "pd.Series[str]") -> tuple[str, tuple
     """SVG paths of the points, coloured by class (`c0` to `c6`, `cx` for others), and the names of the coloured."""
     sizes = labels.value_counts()
     names = tuple(str(n) for n in sorted(sizes.index, key=lambda n: (-int(sizes[n]), str(n)))[:CLASS_COLOURS])
-    number = {name: place for place, name in enumerate(names)}
+    number = {name: index for index, name in enumerate(names)}
     bins = np.array([number.get(str(label), -1) for label in labels.iloc[points.rows]], np.int64)
     return _paths(points, bins, prefix="c"), names
 
@@ -85,10 +85,10 @@ def _sample(ranks: NDArray[np.floating], limit: int, seed: int) -> Ints:
     if len(ranks) <= limit:
         return np.arange(len(ranks))
     at_end = np.abs(np.nan_to_num(ranks, nan=50.0) - 50)
-    kept = np.argsort(-at_end, kind="stable")[: min(limit // 4, int(2 * EXTREME_SHARE * len(ranks)))]
-    others = np.setdiff1d(np.arange(len(ranks)), kept)
-    drawn = np.random.default_rng(seed).choice(others, size=limit - len(kept), replace=False)
-    return np.sort(np.concatenate([kept, drawn]))
+    extremes = np.argsort(-at_end, kind="stable")[: min(limit // 4, int(2 * EXTREME_SHARE * len(ranks)))]
+    others = np.setdiff1d(np.arange(len(ranks)), extremes)
+    drawn = np.random.default_rng(seed).choice(others, size=limit - len(extremes), replace=False)
+    return np.sort(np.concatenate([extremes, drawn]))
 
 
 def _paths(points: MapPoints, bins: Ints, *, prefix: str) -> str:
@@ -98,11 +98,11 @@ def _paths(points: MapPoints, bins: Ints, *, prefix: str) -> str:
     """
     order = np.random.default_rng(0).permutation(len(points))
     edges = np.linspace(0, len(points), min(LAYERS, max(1, len(points))) + 1).astype(np.int64)
-    made: list[str] = []
+    paths: list[str] = []
     for start, stop in pairwise(edges.tolist()):
         layer = order[start:stop]
         for number in np.unique(bins[layer]).tolist():
             dots = layer[bins[layer] == number]
             d = "".join(f"M{x} {y}h0" for x, y in zip(points.x[dots].tolist(), points.y[dots].tolist(), strict=True))
-            made.append(f'<path class="{prefix}{"x" if number < 0 else number}" d="{d}"/>')
-    return "".join(made)
+            paths.append(f'<path class="{prefix}{"x" if number < 0 else number}" d="{d}"/>')
+    return "".join(paths)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from url_viz.analysis.evaluation import Measured
-from url_viz.export.report_facts import TITLES, ClassFacts, Facts
+from url_viz.export.report_facts import TITLES, ClassFacts, ReportFacts
 from url_viz.export.report_map import BINS, HEIGHT, WIDTH, MapPoints, class_paths, measure_paths
 
 LONGEST_NAME = 64
@@ -20,7 +20,7 @@ def text(value: object) -> str:
     return html.escape(str(value), quote=True)
 
 
-def header(facts: Facts) -> str:
+def header(facts: ReportFacts) -> str:
     """Title, one line of what this is, and the counts that matter."""
     source = facts.provenance
     scope = f"A selection of {len(facts.table):,} of {facts.whole:,} pictures" if facts.is_selection else "All pictures"
@@ -42,9 +42,9 @@ def header(facts: Facts) -> str:
     )
 
 
-def meaning(facts: Facts) -> str:
+def meaning(facts: ReportFacts) -> str:
     """What the values mean, in plain words."""
-    own = (
+    intro = (
         "<b>Uncertainty</b> is of one picture by itself: a pretrained head says how little it would trust what it sees "
         "there. It was given no labels of these pictures."
         if facts.measure == "uncertainty"
@@ -55,13 +55,13 @@ def meaning(facts: Facts) -> str:
         "<p>Every value is <b>an order, not a probability</b>: higher means less to be trusted, and only which picture "
         "stands above which has a meaning. The number on a picture is its percentile within the whole image set: "
         "97 means that 97 % of the pictures are clearer.</p>"
-        f"<p>{own} <b>Confusability</b> is of a picture among the others of this set: how little one neighbour stands "
-        "out, so how easily the picture is taken for another. Both tell an ambiguous picture (cropped, blurred, dark, "
-        "or without one clear subject), not an unfamiliar one, and not a wrong label.</p></section>"
+        f"<p>{intro} <b>Confusability</b> is of a picture among the others of this set: how little one neighbour "
+        "stands out, so how easily the picture is taken for another. Both tell an ambiguous picture (cropped, blurred, "
+        "dark, or without one clear subject), not an unfamiliar one, and not a wrong label.</p></section>"
     )
 
 
-def map_section(facts: Facts, points: MapPoints) -> str:
+def map_section(facts: ReportFacts, points: MapPoints) -> str:
     """The map with its switch of colours and legends; nothing where no picture has coordinates yet."""
     if not len(points):
         return ""
@@ -83,13 +83,13 @@ def map_section(facts: Facts, points: MapPoints) -> str:
     )
 
 
-def _layers(facts: Facts, points: MapPoints) -> list[tuple[str, str, str]]:
+def _layers(facts: ReportFacts, points: MapPoints) -> list[tuple[str, str, str]]:
     """What the map can be coloured by: title, paths, legend."""
     table = facts.table
     ranks = {facts.measure: table["rank_percentile"].to_numpy(dtype=float)}
     if facts.measure != "confusability":
         ranks["confusability"] = table["confusability_percentile"].to_numpy(dtype=float)
-    made = [
+    layers = [
         (TITLES[name].capitalize(), measure_paths(points, values), _ramp_legend())
         for name, values in ranks.items()
         if np.isfinite(values[points.rows]).any()
@@ -98,8 +98,8 @@ def _layers(facts: Facts, points: MapPoints) -> list[tuple[str, str, str]]:
         paths, names = class_paths(points, table["label"])
         entries = "".join(f'<span><i class="c{n}"></i>{text(_short(name))}</span>' for n, name in enumerate(names))
         rest = '<span><i class="cx"></i>others</span>' if facts.class_count > len(names) else ""
-        made.append(("Class", paths, entries + rest))
-    return made
+        layers.append(("Class", paths, entries + rest))
+    return layers
 
 
 def _ramp_legend() -> str:
@@ -111,7 +111,7 @@ def _dot(count: int) -> float:
     return 13 if count < 300 else 9 if count < 1500 else 6.5 if count < 4000 else 5
 
 
-def hover_data(facts: Facts, points: MapPoints, thumbnails: Mapping[int, str]) -> str:
+def hover_data(facts: ReportFacts, points: MapPoints, thumbnails: Mapping[int, str]) -> str:
     """What a hover shows of each point, as JSON that is inert inside a page; thumbnails by place among the points."""
     rows = facts.table.iloc[points.rows]
     ranks = rows["rank_percentile"].to_numpy(dtype=float)
@@ -122,13 +122,13 @@ def hover_data(facts: Facts, points: MapPoints, thumbnails: Mapping[int, str]) -
         "rank": [None if np.isnan(rank) else round(float(rank)) for rank in ranks],
         "id": [str(i) for i in rows["id"].tolist()],
         "measure": TITLES[facts.measure],
-        "thumbnail": {str(place): url for place, url in thumbnails.items()},
+        "thumbnail": {str(position): url for position, url in thumbnails.items()},
     }
     plain = json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return plain.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def galleries(facts: Facts, thumbnails: Thumbnails) -> str:
+def galleries(facts: ReportFacts, thumbnails: Thumbnails) -> str:
     """The most ambiguous and the clearest pictures, side by side."""
     return (
         '<section class="two">'
@@ -157,12 +157,12 @@ def _tile(row: Mapping[object, object], measure: str, thumbnails: Thumbnails) ->
     )
 
 
-def classes(facts: Facts, thumbnails: Thumbnails) -> str:
+def classes(facts: ReportFacts, thumbnails: Thumbnails) -> str:
     """The largest classes: how ambiguous they are, how often a neighbour is of the same class, and both ends."""
     if not facts.classes:
         return ""
-    ordered = sorted(facts.classes, key=lambda one: -np.nan_to_num(one.mean_percentile, nan=-1.0))
-    rows = "".join(_class_row(one, facts.measure, thumbnails) for one in ordered)
+    ordered = sorted(facts.classes, key=lambda class_facts: -np.nan_to_num(class_facts.mean_percentile, nan=-1.0))
+    rows = "".join(_class_row(class_facts, facts.measure, thumbnails) for class_facts in ordered)
     more = facts.class_count - len(facts.classes)
     rest = f" The {len(facts.classes)} largest of {facts.class_count:,}." if more else ""
     return (
@@ -174,15 +174,15 @@ def classes(facts: Facts, thumbnails: Thumbnails) -> str:
     )
 
 
-def _class_row(one: ClassFacts, measure: str, thumbnails: Thumbnails) -> str:
-    recall = "–" if np.isnan(one.recall) else f"{100 * one.recall:.0f} %"
+def _class_row(class_facts: ClassFacts, measure: str, thumbnails: Thumbnails) -> str:
+    recall = "–" if np.isnan(class_facts.recall) else f"{100 * class_facts.recall:.0f} %"
     return (
-        f"<tr><td>{text(_short(one.name))}</td>"
-        f'<td class="number" data-name="pictures">{one.pictures:,}</td>'
-        f'<td data-name="mean percentile">{bar(one.mean_percentile)}</td>'
+        f"<tr><td>{text(_short(class_facts.name))}</td>"
+        f'<td class="number" data-name="pictures">{class_facts.pictures:,}</td>'
+        f'<td data-name="mean percentile">{bar(class_facts.mean_percentile)}</td>'
         f'<td class="number" data-name="recall@1">{recall}</td>'
-        f'<td class="ends">{gallery(one.ambiguous, measure, thumbnails, kind="small")}</td>'
-        f'<td class="ends">{gallery(one.clear, measure, thumbnails, kind="small")}</td></tr>'
+        f'<td class="ends">{gallery(class_facts.ambiguous, measure, thumbnails, kind="small")}</td>'
+        f'<td class="ends">{gallery(class_facts.clear, measure, thumbnails, kind="small")}</td></tr>'
     )
 
 
@@ -196,13 +196,13 @@ def bar(percentile: float) -> str:
     )
 
 
-def evaluated(facts: Facts) -> str:
+def evaluated(facts: ReportFacts) -> str:
     """How well each measure tells the pictures whose nearest neighbour is of another class; with intervals."""
     pictures = facts.pictures_evaluated
     if pictures is None:
         return ""
     interval = pictures.recall_interval
-    rows = "".join(_measured_row(one) for one in facts.evaluated)
+    rows = "".join(_measured_row(measured) for measured in facts.evaluated)
     whole = " These figures are of the whole image set." if facts.is_selection else ""
     return (
         "<section><h2>How far the values can be trusted here</h2>"
@@ -217,20 +217,22 @@ def evaluated(facts: Facts) -> str:
     )
 
 
-def _measured_row(one: Measured) -> str:
-    if not np.isfinite(one.r_auroc):
-        return f"<tr><td>{text(TITLES[one.name].capitalize())}</td><td>–</td><td>nothing to tell apart</td></tr>"
-    low, high, at = (100 * min(1.0, max(0.0, v)) for v in (one.interval.low, one.interval.high, one.r_auroc))
+def _measured_row(measured: Measured) -> str:
+    if not np.isfinite(measured.r_auroc):
+        return f"<tr><td>{text(TITLES[measured.name].capitalize())}</td><td>–</td><td>nothing to tell apart</td></tr>"
+    low, high, at = (
+        100 * min(1.0, max(0.0, v)) for v in (measured.interval.low, measured.interval.high, measured.r_auroc)
+    )
     return (
-        f"<tr><td>{text(TITLES[one.name].capitalize())}</td>"
+        f"<tr><td>{text(TITLES[measured.name].capitalize())}</td>"
         f'<td><span class="range"><u></u><s style="left:{low:.1f}%;width:{high - low:.1f}%"></s>'
         f'<i style="left:{at:.1f}%"></i></span></td>'
-        f'<td class="number">{one.r_auroc:.3f} '
-        f"<small>{one.interval.low:.3f} to {one.interval.high:.3f}</small></td></tr>"
+        f'<td class="number">{measured.r_auroc:.3f} '
+        f"<small>{measured.interval.low:.3f} to {measured.interval.high:.3f}</small></td></tr>"
     )
 
 
-def counts(facts: Facts) -> str:
+def counts(facts: ReportFacts) -> str:
     """Reasons, decisions, twins and failures, each where there are any."""
     blocks = [
         _counted_list("Why: likely reasons", facts.reasons[:12], len(facts.table), "A picture can have several."),
@@ -256,7 +258,7 @@ def _counted_list(title: str, pairs: Sequence[tuple[str, int]], of: int, note: s
     return f'<div><h3>{text(title)}</h3><ul class="counts">{rows}</ul><p class="quiet">{text(note)}</p></div>'
 
 
-def _twins(facts: Facts) -> str:
+def _twins(facts: ReportFacts) -> str:
     if not facts.twin_groups:
         return ""
     return (
@@ -266,7 +268,7 @@ def _twins(facts: Facts) -> str:
     )
 
 
-def provenance_section(facts: Facts) -> str:
+def provenance_section(facts: ReportFacts) -> str:
     """Where the values come from."""
     rows = "".join(f"<tr><th>{text(name)}</th><td>{text(value)}</td></tr>" for name, value in facts.provenance.rows())
     return f'<section><h2>Provenance</h2><table class="source">{rows}</table></section>'

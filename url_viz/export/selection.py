@@ -46,14 +46,14 @@ def listed(image_set: ImageSet, paths: Iterable[str]) -> NDArray[np.int64]:
     """
     wanted = list(dict.fromkeys(_from_here(path, image_set.root) for path in paths))
     ids = image_set.table()["id"].to_numpy()
-    found = match(wanted, image_set.paths_of(ids), root=image_set.root)
-    if found.count < len(wanted):
+    matched = match(wanted, image_set.paths_of(ids), root=image_set.root)
+    if matched.count < len(wanted):
         raise DecisionError(
-            f"{len(wanted) - found.count:,} of {len(wanted):,} paths are no picture of {str(image_set.root)!r}, "
-            f"such as {', '.join(map(repr, found.examples[:3]))}. Nothing was changed. "
+            f"{len(wanted) - matched.count:,} of {len(wanted):,} paths are no picture of {str(image_set.root)!r}, "
+            f"such as {', '.join(map(repr, matched.examples[:3]))}. Nothing was changed. "
             "Paths may be absolute, or relative to that folder."
         )
-    return ids[found.row]
+    return ids[matched.row]
 
 
 def paths_in(text: bytes) -> list[str]:

@@ -40,9 +40,9 @@ def table_bytes(table: pd.DataFrame, kind: str) -> bytes:
 def without_formulas(table: pd.DataFrame) -> pd.DataFrame:
     """Text cells and column names that a spreadsheet would run as a formula get an apostrophe in front."""
     safe = table.rename(columns=_inert)
-    for place, kind in enumerate(safe.dtypes):
+    for column, kind in enumerate(safe.dtypes):
         if isinstance(kind, pd.CategoricalDtype) or not pd.api.types.is_numeric_dtype(kind):
-            safe.isetitem(place, [_inert(value) for value in safe.iloc[:, place]])
+            safe.isetitem(column, [_inert(value) for value in safe.iloc[:, column]])
     return safe
 
 

@@ -14,12 +14,12 @@ from timm.data import ImageNetInfo
 from tests.imaging.pictures import encoded, noise
 from training.data.tars import (
     BadSample,
-    Sample,
+    TarSample,
     imagenet21k_labels,
     is_held_out,
     samples_of,
     shards_of,
-    share_of,
+    shards_of_process,
 )
 from training.rows import SPLIT_PARTS
 from url_viz.errors import FolderError
@@ -44,8 +44,8 @@ def write(path: Path, *members: tuple[str, bytes]) -> Path:
     return path
 
 
-def good(found: Iterable[Sample | BadSample]) -> list[tuple[str, int]]:
-    return [(sample.key, sample.label) for sample in found if isinstance(sample, Sample)]
+def good(found: Iterable[TarSample | BadSample]) -> list[tuple[str, int]]:
+    return [(sample.key, sample.label) for sample in found if isinstance(sample, TarSample)]
 
 
 class TestLabels:
@@ -100,7 +100,7 @@ class TestStreams:
     def test_bytes_and_ids(self, tmp_path: Path) -> None:
         pictures = [encoded(noise(seed)) for seed in range(3)]
         shard = write(tmp_path / "a.tar", *((f"n00000001_{i}.jpg", data) for i, data in enumerate(pictures)))
-        found = [sample for sample in samples_of(shard, LABELS) if isinstance(sample, Sample)]
+        found = [sample for sample in samples_of(shard, LABELS) if isinstance(sample, TarSample)]
         assert [sample.data for sample in found] == pictures
         assert [sample.id for sample in found] == [image_id(f"n00000001_{i}".encode()) for i in range(3)]
 
@@ -126,7 +126,7 @@ class TestStreams:
         *before, last = samples_of(shard, LABELS)
         assert isinstance(last, BadSample)
         assert "cut.tar" in last.key
-        assert all(isinstance(sample, Sample) and sample.data == JPEG for sample in before)
+        assert all(isinstance(sample, TarSample) and sample.data == JPEG for sample in before)
 
     def test_memory_does_not_grow_with_the_shard(self, tmp_path: Path) -> None:
         large = np.random.default_rng(0).bytes(1 << 20)
@@ -149,7 +149,7 @@ class TestShards:
             write(tmp_path / f"{number:04d}.tar")
         shards = shards_of(tmp_path)
         assert [path.name for path in shards] == ["0000.tar", "0001.tar", "0002.tar", "0003.tar"]
-        shares = [share_of(shards, rank=rank, ranks=3) for rank in range(3)]
+        shares = [shards_of_process(shards, rank=rank, ranks=3) for rank in range(3)]
         assert sorted(path for share in shares for path in share) == list(shards)
         assert shards_of(shards[2]) == (shards[2],)
 

@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.export.fiftyone import write_fiftyone
-from url_viz.export.files import Shared
+from url_viz.export.files import Exported
 from url_viz.export.hugging_face import write_image_folder
 from url_viz.export.report import report_html
 from url_viz.image_set import ImageSet
@@ -21,7 +21,7 @@ from url_viz.ui.text import escape
 MOST_ZIPPED = 500
 """Pictures that a download may hold; beyond, the command is told, which makes links and needs no memory."""
 
-_KINDS: dict[str, tuple[str, Callable[..., Shared]]] = {
+_KINDS: dict[str, tuple[str, Callable[..., Exported]]] = {
     "fiftyone": ("FiftyOne", write_fiftyone),
     "huggingface": ("Hugging Face", write_image_folder),
 }
