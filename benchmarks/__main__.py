@@ -1,4 +1,4 @@
-"""Run every measurement and write docs/performance.md: `python -m benchmarks`, or `make bench`."""
+"""The command that runs every benchmark and writes docs/performance.md: `python -m benchmarks`, or `make bench`."""
 
 import datetime
 import subprocess

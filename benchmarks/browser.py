@@ -1,4 +1,4 @@
-"""What somebody sees of a large image set, in a headless Chromium without a GPU: `python -m benchmarks.browser`.
+"""Page speed with a large image set, in a headless Chromium without a GPU: `python -m benchmarks.browser`.
 
 Seconds until the map and the first pictures of the gallery are there, bytes of the map, milliseconds a frame while it
 is panned and hovered in each style, and seconds from the end of a lasso to the gallery that it narrowed.

@@ -1,4 +1,4 @@
-"""What the cache is worth and costs: training without one, and writing one against the bare forward pass.
+"""Speed of training without a cache, and of writing a cache against the bare forward pass.
 
     python -m benchmarks.caching [--pictures 192] [--rounds 3]
 

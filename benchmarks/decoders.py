@@ -1,4 +1,4 @@
-"""What decoding in processes of their own costs uploads: `python -m benchmarks.decoders [FOLDER] [--rounds 9]`.
+"""Cost of decoding uploads in separate processes: `python -m benchmarks.decoders [FOLDER] [--rounds 9]`.
 
 The same JPEGs are read and scored, in turn, by threads of this process and by the warm processes that the app uses:
 200 at a time, and 40 of them each by itself. Without a folder they are made here, of 500 × 375. Ratios are of medians.

@@ -1,4 +1,4 @@
-"""Embedding a folder: ours against the plain loop (timm, DataLoader, float32) and the best torch loop one can tune.
+"""Embedding speed against a plain loop (timm, DataLoader, float32) and the best tuned torch loop.
 
     python -m benchmarks.embedding [--pictures 1992] [--large 96] [--rounds 3] [--fastdup VENV/bin/python]
 

@@ -1,4 +1,4 @@
-"""Epochs of UMAP against trustworthiness on an image set's own embeddings: `python -m benchmarks.epochs FOLDER`.
+"""Epochs of UMAP against trustworthiness on an image set's embeddings: `python -m benchmarks.epochs FOLDER`.
 
 The folder must have been read. Trustworthiness is scikit-learn's, 15 neighbours, cosine, on at most 4,000 pictures.
 """

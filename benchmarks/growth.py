@@ -1,4 +1,4 @@
-"""How time and memory grow with the number of pictures: `python -m benchmarks.growth [--most 100000] [--map]`.
+"""Time and memory against the number of pictures: `python -m benchmarks.growth [--most 100000] [--map]`.
 
 Synthetic image sets of 1,280 numbers a picture, in steps of ten. Each phase runs in a process of its own, whose peak of
 resident memory is told. Scanning is timed on real, empty files. With `--map`, the graph and the map are made too

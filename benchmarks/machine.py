@@ -1,4 +1,4 @@
-"""On what a figure was measured: processor, cores, and the versions that matter."""
+"""The measuring machine: processor, cores, and the versions that matter."""
 
 import os
 import platform

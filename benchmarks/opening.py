@@ -1,4 +1,4 @@
-"""Opening, searching and showing a large image set: `python -m benchmarks.opening [--pictures 100000]`.
+"""Time to open, search and show a large image set: `python -m benchmarks.opening [--pictures 100000]`.
 
 The set is synthetic (clusters as embeddings, one thumbnail shared by all); times are medians in one process.
 """

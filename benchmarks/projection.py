@@ -1,4 +1,4 @@
-"""The map against umap-learn's defaults: `python -m benchmarks.projection [--rows 20000]`, neighbours counted.
+"""Projection speed against umap-learn's defaults: `python -m benchmarks.projection [--rows 20000]`, neighbours counted.
 
 Synthetic clusters of 1,280 numbers; trustworthiness (scikit-learn, 15 neighbours, cosine) on 4,000 rows. The
 compilation of numba is not counted: both have run once on a few rows before.

@@ -1,4 +1,4 @@
-"""Whether reading big JPEGs at a part of their size changes scores: `python -m benchmarks.scaled_decoding [FOLDER]`.
+"""The effect of scaled JPEG decoding on scores: `python -m benchmarks.scaled_decoding [FOLDER]`.
 
 A JPEG far larger than the backbone's input is decoded at 1/2, 1/4 or 1/8 of its size (DCT scaling), which is faster.
 This compares the scores with those of whole decoding, over the JPEGs of a folder that are at least four times as large

@@ -1,4 +1,4 @@
-"""The app as a process of its own, and a headless Chromium to look at it, for the measurements that need both."""
+"""A running app and a headless Chromium, for the measurements that need both."""
 
 import os
 import shutil

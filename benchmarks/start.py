@@ -1,4 +1,4 @@
-"""Install and start: size of the environment, seconds to the first page, and a small folder read as a whole process.
+"""Installation and start-up: environment size, seconds to the first page, and a small folder read end to end.
 
     python -m benchmarks.start [--rounds 3]
 

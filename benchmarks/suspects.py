@@ -1,4 +1,4 @@
-"""Planted label errors found again, beside cleanlab: `python -m benchmarks.suspects [FOLDER …] [--cleanlab PYTHON]`.
+"""Recall of planted label errors, beside cleanlab: `python -m benchmarks.suspects [FOLDER …] [--cleanlab PYTHON]`.
 
 Each FOLDER holds class folders; without any, the development sets of `tools.heads.corpus` are collected. A share of the
 labels is changed by dice, or to the most similar class, while a tenth of the pictures are blended half and half with a

@@ -1,4 +1,4 @@
-"""A large synthetic image set, written straight into a store: clusters as embeddings, one thumbnail shared by all."""
+"""A large synthetic image set, written straight into a store: clustered embeddings, one thumbnail for all."""
 
 import io
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Training a head: rows a second from our cache against the authors' way on the same rows, and where the gain is.
+"""Head training speed: rows per second from our cache against the authors' loader on the same rows.
 
     python -m benchmarks.training [--rows 40000] [--steps 60] [--rounds 3]
 

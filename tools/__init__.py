@@ -1,1 +1,1 @@
-"""Tools for those who work on the project; none of them is in the package."""
+"""Development tools of the project, not in the package."""

@@ -1,1 +1,1 @@
-"""The pretraining pipeline: cache frozen embeddings, train a head on their task losses, evaluate and finetune it."""
+"""The pretraining pipeline: embedding caches, training of uncertainty heads, evaluation, finetuning."""

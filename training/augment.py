@@ -1,4 +1,4 @@
-"""Vary pictures as the paper does (random crop, flip, colour jitter), and degrade them where asked."""
+"""Image augmentation as in the paper (random crop, flip, colour jitter), with optional degradations."""
 
 from dataclasses import dataclass
 
@@ -42,7 +42,7 @@ def view_of(image: Image.Image, augmentation: Augmentation, *, size_px: int, gen
 def random_box(width: int, height: int, smallest_share: float, generator: Generator) -> Box:
     """A crop of `smallest_share` to all of the area, its aspect log-uniform in 3/4 to 4/3.
 
-    Where none fits in ten tries, the middle of the picture at the nearest aspect is taken.
+    If none fits in ten tries, it is the middle of the picture at the nearest aspect.
     """
     for _ in range(CROP_TRIES):
         area = width * height * generator.uniform(smallest_share, 1)
@@ -78,13 +78,13 @@ def _degraded(image: Image.Image, augmentation: Augmentation, generator: Generat
 
 
 def shrunk(image: Image.Image, factor: float) -> Image.Image:
-    """`image` made `factor` times smaller and blown up again: what a small file looks like."""
+    """`image` scaled down by `factor` and up again: what a small file looks like."""
     small = (max(1, round(image.width / factor)), max(1, round(image.height / factor)))
     return image.resize(small, Image.Resampling.BILINEAR).resize(image.size, Image.Resampling.BILINEAR)
 
 
 def darkened(array: NDArray[np.uint8], gain: float, generator: Generator) -> NDArray[np.uint8]:
-    """A picture (H, W, 3) taken with `gain` of its light: fewer photons, so its noise is that of counting them."""
+    """A picture (H, W, 3) at `gain` times its light: fewer photons, so shot noise (Poisson)."""
     photons = generator.poisson(array * np.float64(gain)) / gain
     return np.clip(photons * max(gain, 0.3), 0, 255).astype(np.uint8)
 

@@ -1,10 +1,10 @@
-"""The blended task loss: three ways in which one picture is hard to tell, without labels, as the mean of their ranks.
+"""The blended task loss without labels: the mean of the ranks of three ways in which a picture is ambiguous.
 
 - its `instance` loss: whether the view could be taken for another picture
 - the classifier's entropy on the view
-- how many other pictures are as near to the view as the nearest one (confusability, its own picture left out)
+- how many other pictures are as near to the view as the nearest one (confusability, without the view's picture)
 
-Each orders other kinds of pictures well, and other kinds worse than chance; see docs/training.md.
+Each orders some kinds of pictures well, and others worse than chance; see docs/training.md.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from url_viz.errors import CacheError
 from url_viz.models.backbone import Loaded
 
 ROWS_AT_ONCE = 1 << 16
-"""The views of a large cache do not fit into memory."""
+"""Rows per batch: the views of a large cache do not fit into memory."""
 
 
 def instance_losses(cache: Cache, target: InstanceTarget, seed: int) -> Losses:
@@ -35,7 +35,7 @@ def instance_losses(cache: Cache, target: InstanceTarget, seed: int) -> Losses:
 def blended_losses(cache: Cache, target: InstanceTarget, seed: int, *, loaded: Loaded) -> Losses:
     """The blended loss (R,), 0 to 1, of every row of a cache that `loaded` wrote.
 
-    Raises CacheError where the backbone has no classifier.
+    Raises CacheError if the backbone has no classifier.
     """
     if not loaded.backbone.has_classifier:
         raise CacheError(f"--target blend takes a classifier, and {loaded.name!r} has none. Use --target instance.")

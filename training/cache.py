@@ -1,12 +1,12 @@
-"""Embed varied views of pictures with a frozen backbone, once, and store embeddings and task losses for training.
+"""The embedding cache of a frozen backbone: varied views of pictures, embedded once, with their task losses.
 
     python -m training.cache --model NAME --data SPEC --out DIR [--views 4] [--target instance|labels|blend]
 
-Leaves a cache in DIR (see training.store). A run that was stopped goes on where it was; at most the open shard is lost.
-Tar shards (WebDataset) are streamed with --data tar:DIR_OR_PATTERN, each one shard of the cache.
-Under `torchrun --nproc-per-node N -m training.cache …` each process writes every N-th shard and waits for nobody; the
-one that finds all shards there computes the task loss.
-On a whole cache, another target or temperature is computed from the embeddings that are there, in seconds.
+Writes a cache to DIR (see training.store). A stopped run continues where it was; at most the open shard is lost.
+Tar shards (WebDataset) are streamed with --data tar:DIR_OR_PATTERN, one shard of the cache per tar.
+Under `torchrun --nproc-per-node N -m training.cache …` each process writes every N-th shard and does not wait for
+the others; the one that finishes the last shard computes the task loss.
+On a complete cache, another target or temperature is computed from the stored embeddings, in seconds.
 """
 
 import os
@@ -38,12 +38,12 @@ from url_viz.models.model import Model, load_model, load_source, resolve
 from url_viz.progress import Clock, ProgressCallback, command_report
 
 VIEW_RESOLUTION = 2
-"""Pictures are decoded at so many times the backbone's short side, since a view may show a small part of them."""
+"""Pictures are decoded at this multiple of the backbone's short side, since a view may show a small part."""
 
 
 @dataclass(frozen=True)
 class PictureViews:
-    """One picture's crops (1 + V, S, S, 3) uint8, as it is and then its views; or the reason why there are none."""
+    """Crops of one picture (1 + V, S, S, 3) uint8, the clean one and then its views; or the reason for a failure."""
 
     position: int
     id: int
@@ -54,14 +54,14 @@ class PictureViews:
 
 
 def main(config: CacheConfig) -> None:
-    """Write the cache that `config` asks for, or this process's shards of it, and print what is there."""
+    """Write the cache of `config`, or this process's shards of it, and print a summary."""
     process = Process.of_environment()
     process.select_gpu()
     model = load_model(config.model, device=config.device, precision=config.precision)
     missing = write_shards(config, model, command_report(), process=process)
     if missing:
         print(
-            f"Process {process.rank} of {process.ranks} is done; {missing} shards of {config.out} are others' to write."
+            f"Process {process.rank} of {process.ranks} is done; others still write {missing} shards of {config.out}."
         )
         return
     cache = write_cache(config, model, command_report())
@@ -72,7 +72,7 @@ def main(config: CacheConfig) -> None:
 def write_cache(config: CacheConfig, model: Model, report: ProgressCallback) -> Cache:
     """Write or continue the cache of `config` with a loaded `model`, and open it.
 
-    Raises CacheError where the folder holds a cache of something else, NoImagesError where no picture could be read.
+    Raises CacheError if the folder holds another cache, NoImagesError if no picture could be read.
     """
     write_shards(config, model, report)
     cache = open_cache(config.out)
@@ -84,9 +84,9 @@ def write_cache(config: CacheConfig, model: Model, report: ProgressCallback) -> 
 
 
 def write_shards(config: CacheConfig, model: Model, report: ProgressCallback, *, process: Process = ALONE) -> int:
-    """Write those shards of `process` that are not there yet → how many of the cache are missing still.
+    """Write the missing shards of `process` → how many of the cache's shards are still missing.
 
-    Raises CacheError where the folder holds a cache of something else, FolderError while another process writes it.
+    Raises CacheError if the folder holds another cache, FolderError while another process writes it.
     """
     n_classes = classifier_classes(model)
     source = source_of(config, classifier_classes=n_classes)
@@ -102,7 +102,7 @@ def write_shards(config: CacheConfig, model: Model, report: ProgressCallback, *,
 
 
 def write_task_loss(cache: Cache, config: CacheConfig) -> None:
-    """Compute the task loss of every row for the target of `config`, unless it is there already."""
+    """Compute the task loss of every row for the target of `config`, unless it is stored already."""
     about = {"target": config.target, **(asdict(config.instance) if config.target != "labels" else {})}
     if cache.paths.loss.exists() and cache.paths.about_loss.exists() and cache.about_loss == about:
         return
@@ -141,7 +141,7 @@ def _shards_written(paths: CachePaths, manifest: Manifest) -> int:
 
 @dataclass(frozen=True)
 class _Writer:
-    """Embeds pictures shard by shard. `classes` maps labels to the classifier's own classes, where it knows them."""
+    """Embeds pictures shard by shard. `classes` maps labels to the classifier's classes, if it knows them."""
 
     config: CacheConfig
     model: Model
@@ -212,7 +212,7 @@ def _rows(pictures: Sequence[PictureViews], views: int) -> NDArray[np.void]:
 def _read_ahead(
     pictures: Iterator[Encoded | BadSample], per_batch: int, config: CacheConfig, preprocessing: Preprocessing
 ) -> Iterator[list[PictureViews]]:
-    """Batches of pictures, read and varied by threads one batch ahead of the model."""
+    """Batches of pictures, decoded and augmented by threads one batch ahead of the model."""
 
     def read(picture: Encoded | BadSample) -> PictureViews:
         if isinstance(picture, BadSample):
@@ -230,7 +230,7 @@ def _read_ahead(
 
 
 def read_views(picture: Encoded, augmentation: Augmentation, seed: int, preprocessing: Preprocessing) -> PictureViews:
-    """Read one picture: the crop the app would embed, then its views; each picture has its own random stream."""
+    """Crops of one picture: the one that the app embeds, then its views; the random seed includes the picture's id."""
     about = (picture.position, picture.id, picture.label, picture.name)
     try:
         data = picture.load()
@@ -248,7 +248,7 @@ def read_views(picture: Encoded, augmentation: Augmentation, seed: int, preproce
 
 
 def classifier_classes(model: Model) -> int:
-    """How many classes the model's classifier tells."""
+    """Number of classes of the model's classifier."""
     probe = np.zeros((1, *[model.space.preprocessing.size_px] * 2, 3), np.uint8)
     return int(model.run(probe).logits.shape[1])
 
@@ -256,7 +256,7 @@ def classifier_classes(model: Model) -> int:
 def classes_of_classifier(names: Sequence[str], n_classes: int) -> NDArray[np.int64] | None:
     """Each class's index among the classifier's `n_classes` (1,000 of ImageNet-1k or 21,843 of 21k), −1 where unknown.
 
-    None where the classes are not named by WordNet ids, or the classifier is another one.
+    None if the classes are not named by WordNet ids, or the classifier is for other classes.
     """
     if not names or not all(name[1:].isdigit() and name[0] == "n" for name in names):
         return None

@@ -1,4 +1,4 @@
-"""Turn a config dataclass into a command: parse the line, run, end with a message and a true status."""
+"""Command lines made from config dataclasses: parsing, errors as messages, exit status."""
 
 import errno
 import sys
@@ -14,16 +14,16 @@ from url_viz.printed import printable
 
 Config = TypeVar("Config")
 FLAT = (tyro.conf.OmitArgPrefixes,)
-"""Options of nested groups are told by their own name: --margin, not --recipe.margin."""
+"""Options of nested groups have no prefix: --margin, not --recipe.margin."""
 
 
 def command(config_type: type[Config], run: Callable[[Config], None], argv: Sequence[str] | None = None) -> int:
-    """Parse `argv` into `config_type` and run it → exit status: 0 where all was done, 1 after a UrlVizError."""
+    """Parse `argv` into `config_type` and run it → exit status: 0 on success, 1 after a UrlVizError."""
     return _status_of(lambda: run(tyro.cli(config_type, args=argv, config=FLAT)))
 
 
 def train_command(run: Callable[[TrainConfig], None], argv: Sequence[str] | None = None) -> int:
-    """Like `command`, for TrainConfig: the options change the recipe of the preset that is named."""
+    """Like `command`, for TrainConfig: the options change the recipe of the chosen preset."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     start = TrainConfig(tyro.MISSING, tyro.MISSING, recipe=_preset_named(arguments))
     return _status_of(lambda: run(tyro.cli(TrainConfig, args=arguments, default=start, config=FLAT)))
@@ -45,7 +45,7 @@ def _status_of(work: Callable[[], None]) -> int:
     except UrlVizError as error:
         return _failed(str(error))
     except KeyboardInterrupt:
-        print("\nStopped. The same command goes on from what was written, or starts again.", file=sys.stderr)
+        print("\nStopped. The same command continues from what was written, or starts again.", file=sys.stderr)
         return 130
     except (OSError, RuntimeError) as error:
         advice = _advice_on(error)
@@ -61,7 +61,7 @@ def _failed(words: str) -> int:
 
 
 def _advice_on(error: Exception) -> str | None:
-    """What a person can do about a full disk or a full GPU; None for any other error, which is a bug of ours."""
+    """Advice on a full disk or full GPU memory; None for any other error, which is a bug."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         where = f" ({error.filename})" if error.filename else ""
         return f"The disk is full{where}. What was written is whole: make room and run the same command again."

@@ -1,7 +1,7 @@
-"""What each training command can be told: frozen dataclasses, a sentence a field, that commands and forms are made of.
+"""Configuration of the training commands: frozen dataclasses with one sentence per field, for commands and forms.
 
 Nothing heavy is imported here: the app reads these classes to draw its forms. A field's sentence is the `Doc` of its
-annotation (`typing.get_type_hints(cls, include_extras=True)` finds it); nested classes group what belongs together.
+annotation (`typing.get_type_hints(cls, include_extras=True)` finds it); nested classes group related fields.
 """
 
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ class InstanceTarget:
     """The task loss without labels: −log softmax of a view's cosine to its own picture among others."""
 
     temperature: Annotated[float, Doc("τ of the softmax over cosines; smaller looks at the nearest only.")] = 0.07
-    most_others: Annotated[int, Doc("At most so many other pictures compete; the same for every row.")] = 16384
+    most_others: Annotated[int, Doc("Most other pictures that compete; the same for every row.")] = 16384
     twin_similarity: Annotated[
         float, Doc("Others above this cosine to the picture are its twins and do not compete.")
     ] = 0.95
@@ -60,16 +60,16 @@ class CacheConfig:
     out: Annotated[Path, Doc("Folder for the cache; a run that was stopped goes on here.")]
     model: Annotated[str, Doc("Backbone by zoo or timm name, or the path of a checkpoint.")] = DEFAULT_MODEL
     target: Annotated[
-        Target, Doc("What the head shall order: labels needs class folders, instance and blend need none.")
+        Target, Doc("What the head learns to order: labels needs class folders, instance and blend need none.")
     ] = "instance"
     augmentation: Annotated[Augmentation, Doc("How pictures are varied.")] = field(default_factory=Augmentation)
     instance: Annotated[InstanceTarget, Doc("The loss of the target instance.")] = field(default_factory=InstanceTarget)
-    precision: Annotated[Precision, Doc("fast (bf16) or exact (float32); take the one the app runs with.")] = "fast"
+    precision: Annotated[Precision, Doc("fast (bf16) or exact (float32); use the one that the app uses.")] = "fast"
     device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
     batch: Annotated[int, Doc("Views embedded at once.")] = 64
-    shard_rows: Annotated[int, Doc("Rows of a shard: what a killed run can lose.")] = 4096
+    shard_rows: Annotated[int, Doc("Rows per shard: what a killed run can lose.")] = 4096
     seed: Annotated[int, Doc("Seed of the views.")] = 0
-    limit: Annotated[int | None, Doc("Take only so many pictures, spread over the list.")] = None
+    limit: Annotated[int | None, Doc("Number of pictures to use, spread over the list.")] = None
 
 
 @dataclass(frozen=True)
@@ -78,19 +78,19 @@ class Recipe:
 
     loss: Annotated[Loss, Doc("ranking orders pairs of task losses; l2 predicts the loss itself.")] = "ranking"
     margin: Annotated[float, Doc("How much larger the larger uncertainty of a pair must be.")] = 0.1
-    leeway: Annotated[float, Doc("Task losses closer than this are no pair.")] = 0.0
+    leeway: Annotated[float, Doc("Task losses closer than this are not a pair.")] = 0.0
     pairing: Annotated[Pairing, Doc("Which pairs of a batch count: adjacent rows, random ones, or all.")] = "random"
-    pairings: Annotated[int, Doc("With random: so many pairings of each batch.")] = 8
+    pairings: Annotated[int, Doc("With random: number of pairings of each batch.")] = 8
     width: Annotated[int, Doc("Units of a hidden layer.")] = 512
     depth: Annotated[int, Doc("Hidden layers.")] = 2
     layer_norm: Annotated[bool, Doc("Put a LayerNorm without parameters in front.")] = True
     epochs: Annotated[int, Doc("Epochs; the rate falls to zero over them on a cosine.")] = 30
-    epoch_rows: Annotated[int | None, Doc("Rows of an epoch; empty means every row once.")] = None
+    epoch_rows: Annotated[int | None, Doc("Rows per epoch; empty means every row once.")] = None
     batch: Annotated[int, Doc("Rows of an optimiser step.")] = 512
     base_rate: Annotated[float, Doc("Learning rate at a batch of 256; scaled by the square root of the batch.")] = 1e-3
-    warm_up_epochs: Annotated[float, Doc("Epochs over which the rate rises to its place on the cosine.")] = 2
+    warm_up_epochs: Annotated[float, Doc("Epochs over which the rate rises to the cosine.")] = 2
     weight_decay: Annotated[float, Doc("AdamW's decay of the weight matrices; biases have none.")] = 1e-4
-    held_out: Annotated[float, Doc("Share of pictures kept from training, for choosing the best epoch.")] = 0.1
+    held_out: Annotated[float, Doc("Share of pictures held out of training, for choosing the best epoch.")] = 0.1
 
     def __post_init__(self) -> None:
         if not 0 < self.held_out < 1:
@@ -130,7 +130,7 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class Joint:
-    """Training backbone, classifier and a fresh head together (PVU 2.4), for the mode full.
+    """Training of backbone, classifier and a new head together (PVU 2.4), for the mode full.
 
     The defaults are for folders of a few hundred pictures.
     """
@@ -141,8 +141,8 @@ class Joint:
     frozen_share: Annotated[float, Doc("Mode full: share of the backbone's first tensors that stay as they are.")] = (
         0.67
     )
-    refit: Annotated[bool, Doc("Mode full: fit the classifier anew on the final embeddings.")] = True
-    joint_epochs: Annotated[int, Doc("Mode full: how often every picture is learnt from.")] = 5
+    refit: Annotated[bool, Doc("Mode full: fit the classifier again on the final embeddings.")] = True
+    joint_epochs: Annotated[int, Doc("Mode full: number of epochs.")] = 5
     joint_batch: Annotated[int, Doc("Mode full: pictures of an optimiser step.")] = 32
     backbone_rate: Annotated[float, Doc("Mode full: highest learning rate of the backbone.")] = 3e-5
     classifier_rate: Annotated[float, Doc("Mode full: highest learning rate of the classifier.")] = 1e-5
@@ -175,11 +175,11 @@ class FinetuneConfig:
     )
     recipe: Annotated[Recipe, Doc("Hyper-parameters.")] = field(default_factory=lambda: Recipe(epochs=20, batch=256))
     joint: Annotated[Joint, Doc("Training of the mode full.")] = field(default_factory=Joint)
-    from_shipped: Annotated[bool, Doc("Start from the model's own head where it has one, not from scratch.")] = False
-    precision: Annotated[Precision, Doc("fast (bf16) or exact (float32); take the one the app runs with.")] = "fast"
+    from_shipped: Annotated[bool, Doc("Start from the model's head if it has one, not from scratch.")] = False
+    precision: Annotated[Precision, Doc("fast (bf16) or exact (float32); use the one that the app uses.")] = "fast"
     device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
     seed: Annotated[int, Doc("Seed of views, weights and order.")] = 0
-    limit: Annotated[int | None, Doc("Learn from only so many pictures, spread over the folder.")] = 5000
+    limit: Annotated[int | None, Doc("Number of pictures to learn from, spread over the folder.")] = 5000
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,9 @@ class ConflictConfig:
 
     out: Annotated[Path, Doc("Folder for curves.csv, figure.html and summary.json.")]
     backbone: Annotated[str, Doc("timm network, trained from scratch.")] = "test_resnet"
-    noise: Annotated[float, Doc("Most noise of a picture, as a multiple of its contrast; each draws its own.")] = 1.0
+    noise: Annotated[float, Doc("Most noise of a picture, as a multiple of its contrast; drawn for each picture.")] = (
+        1.0
+    )
     runs: Annotated[int, Doc("Seeds of each setting.")] = 3
     uncertainty_weight: Annotated[float, Doc("Weight of the head's loss beside the classifier's.")] = 1.0
     epochs: Annotated[int, Doc("Epochs of a run.")] = 20
@@ -214,7 +216,7 @@ class EvaluateConfig:
     precision: Annotated[Precision, Doc("fast (bf16) or exact (float32).")] = "fast"
     device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
     resamples: Annotated[int, Doc("Bootstrap resamples behind each interval.")] = 1000
-    limit: Annotated[int | None, Doc("Take only so many pictures, spread over the list.")] = None
+    limit: Annotated[int | None, Doc("Number of pictures to use, spread over the list.")] = None
     seed: Annotated[int, Doc("Seed of crops and resamples.")] = 0
 
 

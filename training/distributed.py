@@ -1,4 +1,4 @@
-"""Which part of a work is this process's, where torchrun started several that wait for nobody."""
+"""Distribution of cache shards over the independent processes that torchrun starts."""
 
 import os
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from url_viz.errors import JobError
 
 VARIABLES = (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"))
-"""What torchrun tells a process, with the values that hold for one started alone."""
+"""Variables that torchrun sets, with the values of a process that was started alone."""
 
 
 @dataclass(frozen=True)
@@ -23,18 +23,18 @@ class Process:
 
     @classmethod
     def of_environment(cls) -> "Process":
-        """What torchrun told this process (RANK, WORLD_SIZE, LOCAL_RANK); everything where it was started alone."""
+        """The process as torchrun numbered it (RANK, WORLD_SIZE, LOCAL_RANK); `ALONE` without torchrun."""
         values = [os.environ.get(name, alone) for name, alone in VARIABLES]
         if not all(value.isdecimal() for value in values):
             raise JobError(f"{', '.join(name for name, _ in VARIABLES)} are {values}; torchrun sets them to numbers.")
         return cls(*map(int, values))
 
     def numbers_of(self, count: int) -> range:
-        """This process's numbers of 0 … count − 1: every `ranks`-th, so that each has one owner."""
+        """This process's numbers of 0 … count − 1: every `ranks`-th, so that each belongs to one process."""
         return range(self.rank, count, self.ranks)
 
     def select_gpu(self) -> None:
-        """Let `cuda` mean a GPU of this process's own, where it is one of several on a machine with GPUs."""
+        """Make `cuda` mean this process's GPU, if it is one of several on a machine with GPUs."""
         if self.ranks == 1:
             return
         import torch

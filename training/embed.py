@@ -1,4 +1,4 @@
-"""Run a model over a picture list, keeping what evaluation needs: embeddings as stored, logits, and those of crops."""
+"""Embeddings and logits of a picture list for evaluation, with the embeddings of crops."""
 
 import os
 from collections.abc import Iterator
@@ -24,8 +24,8 @@ BATCH = 64
 class EmbeddedPictures:
     """The N readable pictures of a list at `positions` (N,): `embedding` (N, D) float16, `logits` (N, C) float32.
 
-    `crop_embedding` (N, D) is of the middle of each picture cut to a random share, (0, D) where nobody asked for it;
-    `crop_share` (N,) is the share of the sides that each keeps. `failures` pairs names and reasons.
+    `crop_embedding` (N, D) is of the middle of each picture cut to a random share, (0, D) if not asked for;
+    `crop_share` (N,) is the share of the sides that each crop keeps. `failures` pairs names and reasons.
     """
 
     positions: NDArray[np.int64]
@@ -39,9 +39,9 @@ class EmbeddedPictures:
 def embed_pictures(
     model: Model, pictures: PictureList, *, seed: int, report: ProgressCallback, with_crops: bool = True
 ) -> EmbeddedPictures:
-    """Embed the pictures of a list, and a crop of each, one batch ahead in reading; unreadable ones become failures.
+    """Embed the pictures of a list, and a crop of each; threads read one batch ahead; unreadable ones become failures.
 
-    Raises NoImagesError where none can be read.
+    Raises NoImagesError if none can be read.
     """
     clock = Clock("embed", len(pictures))
     shares = np.random.default_rng(seed).uniform(*CROP_SHARES, len(pictures))

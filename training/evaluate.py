@@ -1,9 +1,9 @@
-"""Measure how well uncertainties order labelled pictures: recall@1, R-AUROC, AURC, the crop test, against baselines.
+"""Evaluation of uncertainties on labelled pictures: recall@1, R-AUROC, AURC, crop test, baselines.
 
     python -m training.evaluate --model NAME_OR_PATH --data SPEC [--upstream SPEC] [--baselines] [--json OUT]
 
-With --upstream also OOD AUROC and mixed R-AUROC; where people voted (cifar10h:PATH, …) the rank correlation with their
-entropy; where the classifier knows the folders' WordNet ids, AUROC against its errors. Prints a table, best order
+With --upstream also OOD AUROC and mixed R-AUROC; with people's votes (cifar10h:PATH, …) the rank correlation with their
+entropy; if the classifier knows the folders' WordNet ids, AUROC against its errors. Prints a table, best order
 first, with bootstrap intervals; --json keeps every figure and the risk–coverage curves, --figures DIR draws them.
 """
 
@@ -49,7 +49,7 @@ TENTHS = 10
 
 
 def main(config: EvaluateConfig) -> None:
-    """Evaluate as `config` says, print the table, and write the JSON where asked."""
+    """Evaluate as `config` says, print the table, and write the JSON if asked."""
     model = load_model(config.model, device=config.device, precision=config.precision)
     pictures = labelled_pictures_of(config.data, limit=config.limit)
     embedded = embed_pictures(model, pictures, seed=config.seed, report=command_report(), with_crops=config.crop_test)
@@ -67,7 +67,7 @@ def main(config: EvaluateConfig) -> None:
 
 
 def classes_of(model: Model, pictures: PictureList, positions: NDArray[np.int64]) -> NDArray[np.int64] | None:
-    """Each picture's class among the classifier's (N,), −1 where it does not know it; None where it knows none."""
+    """Each picture's class among the classifier's (N,), −1 if unknown; None if it knows none."""
     known = classes_of_classifier(pictures.classes, classifier_classes(model))
     return None if known is None else known[pictures.labels[positions]]
 
@@ -99,7 +99,7 @@ def evaluate(
 ) -> Evaluation:
     """All figures of a model on pictures that were embedded with it.
 
-    Raises HeadMismatchError where the model has no head and no baselines are asked for, FolderError with too few
+    Raises HeadMismatchError if the model has no head and no baselines are asked for, FolderError if there are too few
     pictures to have neighbours.
     """
     if model.head is None and not config.baselines:
@@ -135,7 +135,7 @@ def compare(
     config: EvaluateConfig,
     references: References,
 ) -> Mapping[str, Comparisons]:
-    """The comparisons of each uncertainty by its name; those that look at neighbours look at their own set's."""
+    """The comparisons of each uncertainty by its name; neighbour baselines search within each set."""
     uncertainties = _uncertainties(head, embedded, with_baselines=config.baselines)
     upstream_uncertainties: Mapping[str, NDArray[np.floating]] = {}
     if references.upstream is not None:
@@ -161,7 +161,7 @@ def compare(
 def against_classifier(
     uncertainty: NDArray[np.floating], logits: NDArray[np.float32], classes: NDArray[np.int64] | None
 ) -> float:
-    """AUROC of uncertainty (N,) against the errors of logits (N, C), over the pictures whose class is known."""
+    """AUROC of uncertainty (N,) against the errors of logits (N, C), over pictures of known classes."""
     if classes is None:
         return math.nan
     known = classes >= 0
@@ -175,7 +175,7 @@ def _uncertainties(
     if not with_baselines:
         return uncertainties
     baselines = all_baselines(embedded.embedding, embedded.logits)
-    # 1/norm is infinite for an embedding of zeros: the largest number keeps its place in every order.
+    # 1/norm is infinite for an embedding of zeros: the largest number sorts the same way.
     return uncertainties | {name: np.minimum(values, np.finfo(np.float64).max) for name, values in baselines.items()}
 
 
@@ -208,7 +208,7 @@ def crops_of(head: Head, embedded: EmbeddedPictures) -> tuple[Crop, ...]:
 
 
 def crop_test(head: Head, embedded: EmbeddedPictures) -> float:
-    """Share of pictures whose crop is more uncertain than they are, strictly (PVU 4.3); .5 is chance."""
+    """Share of pictures whose crop is strictly more uncertain (PVU 4.3); .5 is chance."""
     return float((head(embedded.crop_embedding) > head(embedded.embedding)).mean())
 
 
@@ -238,7 +238,7 @@ def _is_there(evaluation: Evaluation, name: str) -> bool:
 
 
 def write_json(evaluation: Evaluation, path: Path) -> None:
-    """Write every figure of an evaluation; a figure that there is none of (nan) becomes null."""
+    """Write every figure of an evaluation; a missing one (nan) becomes null."""
     with replaced(path) as temporary:
         temporary.write_text(json.dumps(_without_nan(asdict(evaluation)), indent=1))
 

@@ -1,4 +1,4 @@
-"""What an evaluation holds: an order's figures, comparisons, crops, and what stands beside."""
+"""Records of an evaluation: figures of each order, comparisons, crops, and reference data."""
 
 import math
 from dataclasses import dataclass
@@ -7,9 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.embed import EmbeddedPictures
-from url_viz.analysis.metrics import (
-    Interval,
-)
+from url_viz.analysis.metrics import Interval
 
 HEAD = "head"
 
@@ -33,10 +31,10 @@ class Order:
 
 @dataclass(frozen=True)
 class Comparisons:
-    """An uncertainty against more than recall@1 within the set; nan where what it takes was not there.
+    """Further figures of an uncertainty, beyond recall@1; nan without the reference data.
 
     `classification_auroc`: against the classifier's errors. `human_alignment`: Spearman with the entropy of people's
-    votes. `ood_auroc` and `mixed_r_auroc`: beside an upstream set.
+    votes. `ood_auroc` and `mixed_r_auroc`: with an upstream set.
     """
 
     classification_auroc: float = math.nan
@@ -47,7 +45,7 @@ class Comparisons:
 
 @dataclass(frozen=True)
 class References:
-    """What the comparisons take, None where there is none.
+    """Reference data of the comparisons, None if absent.
 
     `classes` (N,): each picture's class among the classifier's, −1 unknown. `entropy_nats` (N,): of people's votes.
     """
@@ -75,7 +73,7 @@ class Crop:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Every figure of a model on a labelled set; `crop_test` is nan where it was not asked for."""
+    """Every figure of a model on a labelled set; `crop_test` is nan if not asked for."""
 
     model: str
     data: str

@@ -1,4 +1,4 @@
-"""Figures of an evaluation, of the papers' kind: risk–coverage, recall@1 by tenths of uncertainty, the crop curve."""
+"""Plots of an evaluation: risk–coverage, recall@1 by tenths of uncertainty, the crop curve."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +19,9 @@ GREY = "#8a8f98"
 
 
 def write_figures(evaluation: Evaluation, folder: Path) -> list[Path]:
-    """Write the figures of an evaluation as pages that need no network, and return their paths.
+    """Write the figures of an evaluation as offline HTML pages, and return their paths.
 
-    `risk-coverage.html`, `recall-by-tenth.html`, and `crop-curve.html` where crops were measured.
+    `risk-coverage.html`, `recall-by-tenth.html`, and `crop-curve.html` if crops were measured.
     """
     figures = {"risk-coverage": risk_coverage_figure(evaluation), "recall-by-tenth": tenths_figure(evaluation)}
     if evaluation.crops:

@@ -1,10 +1,10 @@
-"""Adapt an uncertainty head to a folder of pictures, with or without labels; or, with --mode full, the whole model.
+"""Finetuning of an uncertainty head on a folder, with or without labels; with --mode full, of the whole model.
 
     python -m training.finetune --data FOLDER --model NAME --out DIR [--mode instance|labels|full] …
 
 Leaves OUT/head.safetensors, which load_model reads, and OUT/report.json with the self-check: on pictures that were held
 out, how well the uncertainties of the head before and after agree with the order of their task losses; and R-AUROC
-before and after where there are labels. OUT/cache keeps the embeddings, so that a second run starts at once. With
+before and after if there are labels. OUT/cache keeps the embeddings, so that a second run starts at once. For
 --mode full, see training.full.
 """
 
@@ -31,17 +31,17 @@ from url_viz.files import replaced
 from url_viz.models.backbone import save_backbone
 from url_viz.models.head import Head
 from url_viz.models.head_module import HeadModule
-from url_viz.models.model import Model, ModelSource, backbone_weights_of, load_model, load_source, resolve
+from url_viz.models.model import Model, backbone_weights_of, load_model, load_source, resolve
 from url_viz.models.names import file_digest
 from url_viz.progress import ProgressCallback, command_report
 
 NEEDS_AGREEMENT = 0.2
-"""Below this rank agreement on held-out pictures an adapted head is told to be of little use."""
+"""Below this rank agreement on held-out pictures the advice is that an adapted head is of little use."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """How a head does on held-out pictures; None where it cannot be told.
+    """A head's figures on held-out pictures; None if they cannot be computed.
 
     `agreement`: Spearman of uncertainty and task loss over their views, needs no labels. `r_auroc`: of their clean
     embeddings, neighbours searched among all pictures of the folder; needs labels.
@@ -53,7 +53,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class FinetuneReport:
-    """What finetuning did: figures of the head before (None without one) and after, and whether to use it."""
+    """Result of finetuning: figures of the head before (None without one) and after, and the advice."""
 
     mode: str
     pictures: int
@@ -65,7 +65,7 @@ class FinetuneReport:
 
 
 def main(config: FinetuneConfig) -> None:
-    """Finetune as `config` says, and print what came of it."""
+    """Finetune as `config` says, and print the advice."""
     with alone_in(config.out):
         _run(config)
 
@@ -84,9 +84,9 @@ def _run(config: FinetuneConfig) -> None:
 def finetune(config: FinetuneConfig, model: Model, report: ProgressCallback) -> FinetuneReport:
     """Cache views of the pictures, train a head on their task losses, check it on held-out ones, and save it.
 
-    Modes instance and labels; the backbone stays as it is, and where it is a finetuned one, a copy goes along.
+    Modes instance and labels; the backbone stays as it is; a finetuned backbone is copied into the run's folder.
 
-    Raises the errors of training.cache and training.train, HeadMismatchError where `from_shipped` finds no head.
+    Raises the errors of training.cache and training.train, HeadMismatchError if `from_shipped` finds no head.
     """
     target = config.mode
     if target == "full":
@@ -107,9 +107,9 @@ def finetune(config: FinetuneConfig, model: Model, report: ProgressCallback) -> 
 
 
 def carry_backbone(source: ModelSource, paths: RunPaths) -> None:
-    """Put the finetuned backbone of `source`, or the one in its checkpoint, beside the run's head.
+    """Save the finetuned backbone of `source`, or the one in its checkpoint, with the run's head.
 
-    A head of a backbone that its name alone finds needs none; that of a run before is taken away then.
+    A backbone that is found by its name alone is not saved; a copy from an earlier run is deleted then.
     """
     copy = backbone_weights_of(paths.head)
     if source.weights is None:
@@ -171,7 +171,7 @@ def figures_of(head: Head, cache: Cache, rows: Rows, held_out: NDArray[np.int64]
     is_labelled = len(cache.manifest.classes) > 0 and len(cache.pictures) > 1
     auroc = float("nan")
     if is_labelled:
-        is_correct = cache.labels[nearest_others(cache.clean)[0][:, 0]] == cache.labels  # those without a label, too
+        is_correct = cache.labels[nearest_others(cache.clean)[0][:, 0]] == cache.labels  # unlabelled pictures too
         labelled = held_out[cache.labels[held_out] >= 0]
         auroc = r_auroc(head(cache.clean[labelled]), is_correct[labelled])
     return Figures(_or_none(agreement), _or_none(auroc))
@@ -182,7 +182,7 @@ def _or_none(value: float) -> float | None:
 
 
 def advice(before: Figures | None, after: Figures) -> str:
-    """What a person should do with the adapted head, in a sentence that shows its figures."""
+    """Advice on the adapted head, in one sentence with its figures."""
     first = before or Figures(None, None)
     figures = f"rank agreement with the task loss on held-out pictures {_figure(first.agreement)} before, "
     figures += f"{_figure(after.agreement)} after"

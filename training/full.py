@@ -1,8 +1,8 @@
-"""Finetune everything on class folders: backbone, a classifier of their own and a fresh head together (PVU 2.4).
+"""Full finetuning on class folders: backbone, new classifier and new head together (PVU 2.4).
 
-Reached as `python -m training.finetune --mode full`. Leaves OUT/head.safetensors and OUT/head.backbone.safetensors,
+Run as `python -m training.finetune --mode full`. Leaves OUT/head.safetensors and OUT/head.backbone.safetensors,
 which load_model reads as one model, history.csv, config.json, metrics.json, and report.json with the figures before and
-after on pictures that were held out.
+after on held-out pictures.
 """
 
 import csv
@@ -52,14 +52,14 @@ from url_viz.models.runtime import choose_device
 from url_viz.progress import Clock, ProgressCallback
 
 VIEW_RESOLUTION = 2
-"""Pictures are decoded at so many times the backbone's short side, since a view may show a small part of them."""
+"""Pictures are decoded at this multiple of the backbone's short side, since a view may show a small part."""
 REPORT_FILE = "report.json"
 EVALUATION_BATCH = 64
 
 
 @dataclass(frozen=True)
 class FullFigures:
-    """How a model does on the held-out pictures, nearest others searched among them; None where it cannot be told.
+    """A model's figures on the held-out pictures, neighbours searched among them; None if not computable.
 
     `accuracy`: top-1 of the classifier (before: of a linear classifier fitted on the embeddings of the training
     pictures). `classification_auroc`: of uncertainty against the classifier's errors. `r_auroc`: against recall@1.
@@ -83,7 +83,7 @@ class FullEpoch:
 
 @dataclass(frozen=True)
 class FullReport:
-    """What training everything did: figures before and after on `held_out` pictures, and whether to use it."""
+    """Result of full finetuning: figures before and after on `held_out` pictures, and the advice."""
 
     mode: str
     pictures: int
@@ -98,9 +98,9 @@ class FullReport:
 
 @dataclass(frozen=True)
 class Split:
-    """The readable pictures of a list: places that train (T,) and held-out ones (H,), their labels and clean crops.
+    """The readable pictures of a list: positions of training (T,) and held-out ones (H,), labels and clean crops.
 
-    `clean` (T + H, S, S, 3) uint8, those that train first.
+    `clean` (T + H, S, S, 3) uint8, training pictures first.
     """
 
     pictures: PictureList
@@ -121,15 +121,15 @@ class Split:
 def finetune_everything(
     config: FinetuneConfig, loaded: Loaded, head: Head | None, report: ProgressCallback
 ) -> FullReport:
-    """Train the backbone of `loaded` with a classifier and a head of its own, save them, and tell what it did.
+    """Train the backbone of `loaded` with a new classifier and a new head, save them, and report.
 
-    The classifier starts as the linear one that the figures before are of: a fresh one sends noise into the backbone
-    until it has learnt (Kumar et al. 2022). After training it is fitted anew in the same way, since the one that learnt
-    beside the backbone knows the training pictures too well.
+    The classifier starts as the linear probe of the figures before: a random one sends noise into the backbone
+    until it has learnt (Kumar et al. 2022). After training it is fitted again in the same way, since the one trained
+    with the backbone overfits the training pictures.
 
-    `head` is the model's own, for the figures before. `loaded` is used up: its weights change. Raises FolderError
-    where there are no class folders or too few pictures to train and to hold out, HeadMismatchError with
-    `from_shipped`, since everything but the backbone starts fresh.
+    `head` is the model's own, for the figures before. `loaded` is modified in place. Raises FolderError
+    if there are no class folders or too few pictures to train and to hold out, HeadMismatchError with
+    `from_shipped`, since the head is always new.
     """
     if config.from_shipped:
         raise HeadMismatchError("--mode full trains a fresh head with its backbone. Leave out --from-shipped.")
@@ -158,7 +158,7 @@ def finetune_everything(
 
 
 def split_of(pictures: PictureList, preprocessing: Preprocessing, *, share: float) -> Split:
-    """Read every picture as the app would, and part the readable ones by their ids; raises FolderError on too few."""
+    """Read every picture as the app would, and split the readable ones by their ids; raises FolderError if too few."""
     clean: dict[int, NDArray[np.uint8]] = {}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         read = partial(read_picture, preprocessing=preprocessing)
@@ -273,7 +273,7 @@ def _held_out_scores(model: JointModel, split: Split, preprocessing: Preprocessi
 def epochs_of(
     split: Split, preprocessing: Preprocessing, config: FinetuneConfig, device: torch.device
 ) -> Iterator[Iterator[JointBatch]]:
-    """The epochs of a run: each shows every training picture in one new view, read by threads a batch ahead."""
+    """The epochs of a run: each has one new view of every training picture, read by threads one batch ahead."""
     generator = torch.Generator().manual_seed(config.seed)
     for number in range(config.joint.joint_epochs):
         batches = list(order_of_epoch(len(split.training), config.joint.joint_batch, generator))
@@ -313,7 +313,7 @@ def _view(
 def _saved(
     config: FinetuneConfig, loaded: Loaded, model: JointModel, split: Split, paths: RunPaths
 ) -> tuple[Head, FullFigures]:
-    """Write backbone and head, and measure them as load_model will run them (the head on embeddings as stored)."""
+    """Write backbone and head, and evaluate them as load_model will run them (the head on stored embeddings)."""
     device = next(model.parameters()).device
     scores = _held_out_scores(model, split, loaded.preprocessing, device)
     weights = backbone_weights_of(paths.head)
@@ -321,7 +321,7 @@ def _saved(
     bare = model.head.to_head(HeadProvenance(loaded.name))
     after = figures_of(scores.logits, scores.embedding, bare(scores.embedding), split.held_out_labels)
     head = model.head.to_head(_provenance(config, loaded, split, file_digest(weights), after))
-    # The head goes last: a run killed in between leaves a head whose digest tells that its backbone is another.
+    # The head is written last: after a kill in between, an old head's digest does not match the new backbone.
     save_head(head, paths.head)
     return head, after
 
@@ -362,7 +362,7 @@ def _write_records(
 
 
 def advice(before: FullFigures, after: FullFigures) -> str:
-    """What a person should do with the new model, in a sentence that shows its figures."""
+    """Advice on the new model, in one sentence with its figures."""
     figures = (
         f"accuracy on held-out pictures {before.accuracy:.3f} (linear classifier on the backbone before), "
         f"{after.accuracy:.3f} after; recall@1 {before.recall_at_1:.3f} before, {after.recall_at_1:.3f} after; "

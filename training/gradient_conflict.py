@@ -1,10 +1,10 @@
-"""Show what the head's gradient does to the backbone: accuracy and AUROC over epochs, with and without stop-gradient.
+"""The gradient-conflict experiment: accuracy and AUROC over epochs, with and without stop-gradient.
 
     python -m training.gradient_conflict --out DIR [--uncertainty-weight 1] [--runs 3] …
 
-PVU 5.1 at a size two cores can run: a small network from scratch on scikit-learn's digits, each under noise of its own,
-so that some are ambiguous. A seed gives both settings the same weights, pictures and order. Leaves curves.csv,
-figure.html and summary.json, and prints whether the effect shows.
+PVU 5.1 at a size two cores can run: a small network from scratch on scikit-learn's digits, with a noise level drawn for
+each, so that some are ambiguous. A seed gives both settings the same weights, pictures and order. Writes curves.csv,
+figure.html and summary.json, and prints whether there is an effect.
 """
 
 import csv
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 DIGITS = 10
 TRAINING_PICTURES = 900
 SCALE = 4
-"""Digits are 8 × 8 pixels; each becomes a square of so many."""
+"""Digits are 8 × 8 pixels; each becomes a square of this many."""
 HEAD = Recipe(width=64, layer_norm=False)
 LATE_SHARE = 0.2
 STANDARD_ERRORS = 2.0
@@ -56,7 +56,7 @@ class Point:
 class Effect:
     """With stop-gradient minus without, of the mean over the late epochs: mean and standard error over the seeds.
 
-    The error is nan with one seed, and then nothing is told apart from chance.
+    The error is nan with one seed, and then `shows` is False.
     """
 
     mean: float
@@ -88,7 +88,7 @@ class Digits:
 
 
 def main(config: ConflictConfig) -> None:
-    """Run both settings for every seed, write curves and figure, and say what shows."""
+    """Run both settings for every seed, write curves and figure, and print the summary."""
     points = conflict(config, command_report())
     summary = summary_of(points)
     write_curves(points, config.out / "curves.csv")
@@ -113,7 +113,7 @@ def conflict(config: ConflictConfig, report: ProgressCallback) -> list[Point]:
 
 
 def noisy_digits(noise: float, seed: int) -> Digits:
-    """scikit-learn's digits in a random order, each under Gaussian noise of a strength of its own, 0 to `noise`."""
+    """scikit-learn's digits in a random order, with Gaussian noise of a strength drawn for each, 0 to `noise`."""
     from sklearn.datasets import load_digits
 
     dataset = load_digits()
@@ -162,7 +162,7 @@ def run(digits: Digits, config: ConflictConfig, *, stop_gradient: bool, seed: in
 
 
 def fresh_model(backbone: str, *, stop_gradient: bool, seed: int) -> JointModel:
-    """A network from scratch under a classifier of ten digits and a head, all drawn from `seed`."""
+    """An untrained network with a classifier of ten digits and a head, all initialised from `seed`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = create_network(backbone)
@@ -177,7 +177,7 @@ def _epochs(training: JointBatch, config: ConflictConfig, seed: int) -> Iterator
 
 
 def summary_of(points: Sequence[Point]) -> Summary:
-    """What the curves say; late are the last fifth of the epochs, at least one."""
+    """The summary of the curves; late are the last fifth of the epochs, at least one."""
     curves = {
         (name, stop): _curves(points, name, stop_gradient=stop)
         for name in ("accuracy", "auroc")
@@ -198,7 +198,7 @@ def summary_of(points: Sequence[Point]) -> Summary:
 
 
 def _curves(points: Sequence[Point], name: str, *, stop_gradient: bool) -> NDArray[np.float64]:
-    """One row a seed, one column an epoch."""
+    """One row per seed, one column per epoch."""
     chosen = sorted((p.seed, p.epoch, getattr(p, name)) for p in points if p.stop_gradient == stop_gradient)
     return np.array([value for *_, value in chosen]).reshape(len({seed for seed, *_ in chosen}), -1)
 
@@ -214,7 +214,7 @@ def _name(*, stop_gradient: bool) -> str:
 
 
 def summary_text(summary: Summary) -> str:
-    """The summary in two sentences, and whether it is what the paper saw."""
+    """The summary in two sentences, and whether it agrees with the paper."""
     lines = []
     for what, effect, late in (
         ("accuracy", summary.accuracy, summary.late_accuracy),
@@ -239,7 +239,7 @@ def write_curves(points: Sequence[Point], path: Path) -> None:
 
 
 def figure_of(points: Sequence[Point]) -> "Figure":
-    """Two panels as in the paper's figure: each seed thin, the mean thick; axes are not cut to flatter."""
+    """Two panels as in the paper's figure: each seed thin, the mean thick; axes are not cropped."""
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 

@@ -1,7 +1,8 @@
-"""Turn a cache of the authors (HDF5: `embed` (N, D), `label` (N, 1)) into ours, task losses computed once.
+"""Conversion of the authors' HDF5 caches (`embed` (N, D), `label` (N, 1)), with task losses computed once.
 
-Their file names neither pictures nor losses. The losses are the frozen classifier's, as their training computes them
-each step. Views of one picture cannot be told, so whole classes are held out, and no picture is on both sides.
+Their file contains neither pictures' names nor losses. The losses are the frozen classifier's, as their training
+computes them each step. Views of one picture are not marked, so whole classes are held out, and no picture is on both
+sides.
 """
 
 import hashlib
@@ -35,9 +36,9 @@ ABOUT = {"target": "classifier"}
 
 
 def cache_of_hdf5(file: Path, folder: Path, loaded: Loaded, report: ProgressCallback | None = None) -> Cache:
-    """The cache in `folder` with every row of `file`, written where it is not there yet; a stopped run goes on.
+    """The cache in `folder` with every row of `file`, written if it is missing; a stopped run continues.
 
-    `loaded` is the backbone that made the file. Raises CacheError where h5py is missing, the file is no such cache, or
+    `loaded` is the backbone that made the file. Raises CacheError if h5py is missing, the file is not such a cache, or
     its embeddings or labels are not this backbone's.
     """
     with _opened(file) as source:
@@ -71,7 +72,7 @@ def _labels(source: Any, file: Path) -> NDArray[np.int64]:
         raise CacheError(f"{str(file)!r} holds {shapes}. Expected are embed (N, D) and label (N, 1), N at least 1.")
     labels = np.asarray(source["label"], np.float64).reshape(-1)
     if not (np.isfinite(labels) & (labels >= 0) & (labels == np.round(labels))).all():
-        raise CacheError(f"{str(file)!r} has labels that are no whole numbers from 0 up. Write the cache again.")
+        raise CacheError(f"{str(file)!r} has labels that are not whole numbers from 0 up. Write the cache again.")
     return labels.astype(np.int64)
 
 
@@ -110,7 +111,7 @@ def _write_shards(
     source: Any, labels: NDArray[np.int64], classifier: torch.nn.Module, paths: CachePaths, report: ProgressCallback
 ) -> None:
     present, first = np.unique(labels, return_index=True)
-    order = np.argsort(first)  # h5py reads rising rows only
+    order = np.argsort(first)  # h5py requires rising rows
     clean = np.empty((len(present), source["embed"].shape[1]), np.float16)
     clean[order] = source["embed"][first[order]]
     clock = Clock("read hdf5", len(labels))
@@ -125,7 +126,7 @@ def _write_shards(
 
 
 def _rows(labels: NDArray[np.int64], loss: NDArray[np.float32]) -> NDArray[np.void]:
-    """Rows whose picture and id are their class, so that a class is held out whole."""
+    """Rows whose picture and id are their class, so that whole classes are held out."""
     rows = np.zeros(len(labels), ROW)
     rows["id"] = [int.from_bytes(hashlib.blake2b(b"%d" % label, digest_size=7).digest()) for label in labels.tolist()]
     rows["picture"], rows["label"], rows["own_loss"] = labels, labels, loss

@@ -1,4 +1,4 @@
-"""Train backbone, classifier and head together, with or without the head's gradient in the backbone (PVU 2.4)."""
+"""Joint training of backbone, classifier and head, with or without the head's gradient in the backbone (PVU 2.4)."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -29,7 +29,7 @@ class JointBatch:
 
 @dataclass(frozen=True)
 class Scores:
-    """What a joint model says of N pictures: `logits` (N, C), `uncertainty` (N,), `embedding` (N, D), float32."""
+    """Outputs of a joint model for N pictures: `logits` (N, C), `uncertainty` (N,), `embedding` (N, D), float32."""
 
     logits: NDArray[np.float32]
     uncertainty: NDArray[np.float32]
@@ -50,7 +50,7 @@ class JointModel(nn.Module):
 
 
 def joint_model(backbone: Backbone, n_classes: int, *, recipe: Recipe, stop_gradient: bool, seed: int) -> JointModel:
-    """`backbone`, all of it trainable, under a fresh classifier of `n_classes` and a fresh head of the recipe's shape.
+    """`backbone`, all of it trainable, with a new classifier of `n_classes` and a new head of the recipe's shape.
 
     The classifier is replaced in place; `set_classifier` gives it fitted weights.
     """
@@ -74,7 +74,7 @@ def set_classifier(model: JointModel, probe: nn.Linear) -> None:
 
 
 def freeze_first(model: JointModel, share: float) -> None:
-    """Keep the first `share` of the backbone's tensors, in the order they are applied, from training."""
+    """Keep the first `share` of the backbone's tensors, in the order they are applied, from changing."""
     fitted = {id(p) for p in model.backbone.network.get_classifier().parameters()}
     tensors = [p for p in model.backbone.parameters() if id(p) not in fitted]
     for parameter in tensors[: round(share * len(tensors))]:
@@ -111,7 +111,7 @@ def train_jointly(
     seed: int,
     after_epoch: Callable[[int, float], None],
 ) -> None:
-    """Train on every batch of every epoch, `steps` of them in all; `after_epoch` gets the number and the mean loss.
+    """Train on every batch of every epoch, `steps` in all; `after_epoch` gets the epoch's number and mean loss.
 
     AdamW; the rates rise over a tenth of the steps and fall to 0 on a cosine. The model is left in eval mode.
     """
@@ -165,9 +165,9 @@ def _groups(model: JointModel, joint: Joint, weight_decay: float) -> list[dict[s
 
 
 def order_of_epoch(count: int, batch: int, generator: torch.Generator) -> Iterator[NDArray[np.int64]]:
-    """Batches of places among `count` pictures in a fresh order; a smaller last one is left out, unless it is alone.
+    """Batches of positions among `count` pictures in a new random order; a smaller last one is left out, unless alone.
 
-    Batch norms learn nothing good from a rest of one or two pictures, and each epoch leaves out others.
+    Batch norms suffer from batches of one or two pictures, and each epoch leaves out different ones.
     """
     order = torch.randperm(count, generator=generator).numpy()
     for start in range(0, max(1, count // batch) * batch, batch):
@@ -175,7 +175,7 @@ def order_of_epoch(count: int, batch: int, generator: torch.Generator) -> Iterat
 
 
 def steps_an_epoch(count: int, batch: int) -> int:
-    """How many batches `order_of_epoch` gives."""
+    """Number of batches of `order_of_epoch`."""
     return max(1, count // batch)
 
 

@@ -1,4 +1,4 @@
-"""One process a folder: what two would write over each other, the second one is refused, in words."""
+"""A file lock on an output folder: a second process that writes there is refused with an error."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from url_viz.errors import FolderError
 
 @contextmanager
 def alone_in(folder: Path, *, part: str = "run") -> Iterator[None]:
-    """Hold `folder` (made where it is new), or that part of it; raises FolderError where another process holds it."""
+    """Lock `folder` (created if missing), or that part of it; raises FolderError if another process holds the lock."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / f".{part}.lock")

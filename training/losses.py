@@ -1,4 +1,4 @@
-"""The losses of a head: order pairs by their task losses (the paper's), or predict the task loss itself (L2)."""
+"""Losses of an uncertainty head: the pairwise ranking loss (the paper's) and L2 loss prediction."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from training.config import Pairing
 
 @dataclass(frozen=True)
 class Pairs:
-    """P pairs of a batch's rows: places `first` (P,) and `second` (P,), int64."""
+    """P pairs of a batch's rows: indices `first` (P,) and `second` (P,), int64."""
 
     first: Tensor
     second: Tensor
@@ -20,11 +20,11 @@ class Pairs:
 def ranking_loss(
     uncertainty: Tensor, task_loss: Tensor, pairs: Pairs, *, margin: float = 0.1, leeway: float = 0.0
 ) -> Tensor:
-    """Mean hinge over pairs: max(0, margin − s·(u_a − u_b)), s = ±1 as l_a is larger or smaller than l_b.
+    """Mean hinge over pairs: max(0, margin − s·(u_a − u_b)), s = +1 if l_a > l_b, else −1.
 
-    `uncertainty` and `task_loss` are (B,). PVU 2.2, with two repairs: equal task losses are no pair (the authors'
+    `uncertainty` and `task_loss` are (B,). PVU 2.2, with two repairs: equal task losses are not a pair (the authors'
     code trains them as "the second is larger"), and pairs closer than `leeway` leave the mean (there they add `margin`
-    to it). Zero, with zero gradient, where no pair is left.
+    to it). Zero, with zero gradient, if no pair is left.
     """
     difference = (task_loss[pairs.first] - task_loss[pairs.second]).detach()
     is_pair = (difference != 0) & (difference.abs() >= leeway)
@@ -40,7 +40,7 @@ def l2_loss(uncertainty: Tensor, task_loss: Tensor) -> Tensor:
 
 
 def pairs_of(size: int, pairing: Pairing, *, pairings: int, generator: torch.Generator) -> Pairs:
-    """Pairs of a batch of `size` rows: `adjacent` (0,1), (2,3), …; `random`: so many random pairings; or `all`."""
+    """Pairs of a batch of `size` rows: `adjacent` (0,1), (2,3), …; `random`: `pairings` random ones; or `all`."""
     if pairing == "adjacent":
         return _halved(torch.arange(size)[None])
     if pairing == "all":

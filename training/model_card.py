@@ -1,4 +1,4 @@
-"""The model card of a shipped head: what it is, what it learnt from, and how it does against the baselines."""
+"""The model card of a shipped head: what it is, its training pictures, and its figures beside the baselines."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,17 +11,17 @@ from training.evaluation import HEAD, Evaluation
 from url_viz.models.head import Head
 
 ALONE = (HEAD, "entropy", "max_probability", "inverse_norm")
-"""Orders that look at one picture by itself, as a head does."""
+"""Orders of single pictures, as a head's."""
 NEIGHBOURS = ("nearest_similarity", "nearest_gap")
-"""Orders that look at the other pictures of the set."""
+"""Orders that use the other pictures of the set."""
 CHANCE = 0.5
 
 
 @dataclass(frozen=True)
 class Card:
-    """What a card tells. `seeds` holds each seed's R-AUROC on the development sets; `sources` is the corpus's list.
+    """Contents of a card. `seeds` holds each seed's R-AUROC on the development sets; `sources` is the corpus's list.
 
-    `command` makes the head again from the corpus. `note` is a paragraph of one's own beside the report sets.
+    `command` makes the head again from the corpus. `note` is a free paragraph after the report sets.
     """
 
     name: str
@@ -99,7 +99,7 @@ def _figures(title: str, evaluations: Sequence[Evaluation]) -> str:
 
 
 def has_order(evaluation: Evaluation) -> bool:
-    """Whether a set has both right and wrong neighbours; where not, no order can be measured on it."""
+    """Whether a set has both right and wrong neighbours; otherwise no order can be measured on it."""
     return not math.isnan(evaluation.order(HEAD).r_auroc)
 
 
@@ -108,7 +108,7 @@ def _or_dash(value: float) -> str:
 
 
 def mean_of(evaluations: Sequence[Evaluation], name: str) -> float:
-    """Mean R-AUROC of an order over the sets that tell anything, each counting once."""
+    """Mean R-AUROC of an order over the sets with `has_order`, each counted once."""
     return float(np.mean([evaluation.order(name).r_auroc for evaluation in evaluations if has_order(evaluation)]))
 
 
@@ -121,7 +121,7 @@ def _seeds(card: Card) -> str:
 
 
 def _verdict(card: Card) -> str:
-    """The first thing to know: how it stands, on sets that had no part in making it, against what needs no head."""
+    """The main result: its mean on the report sets against baselines that need no head."""
     if not card.report:
         return "**Not run on the report sets yet.** The figures below are on sets that were looked at while choosing."
     head_mean = mean_of(card.report, HEAD)

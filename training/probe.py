@@ -1,4 +1,4 @@
-"""A linear classifier on a backbone's embeddings: what finetuning everything is measured against and starts from."""
+"""The linear probe on a backbone's embeddings: baseline and starting classifier of full finetuning."""
 
 import numpy as np
 import torch
@@ -9,14 +9,14 @@ from torch.nn import functional as F
 PROBE_STEPS = 150
 PROBE_RATE = 0.01
 PROBE_DECAY = 1.0
-"""Chosen on development sets: a strong decay is worth .03 to .06 of accuracy where there are a few hundred pictures."""
+"""Chosen on development sets: a strong decay is worth .03 to .06 of accuracy with a few hundred pictures."""
 
 
 def linear_probe(embeddings: NDArray[np.floating], labels: NDArray[np.integer], n_classes: int) -> torch.nn.Linear:
-    """A linear classifier of `n_classes` fitted on embeddings (N, D) and labels (N,), always alike.
+    """A linear classifier of `n_classes` fitted on embeddings (N, D) and labels (N,), deterministically.
 
-    It is fitted on embeddings whose own mean is taken away and whose spread is 1 on average. Both are folded into the
-    weights, so that it reads embeddings as the backbone gives them.
+    It is fitted on embeddings minus their own mean, scaled to a spread of 1 on average. Both are folded into the
+    weights, so that it takes embeddings as the backbone gives them.
     """
     x, y = torch.from_numpy(embeddings.astype(np.float32)), torch.from_numpy(labels.astype(np.int64))
     x = x - x.mean(dim=1, keepdim=True)
@@ -37,7 +37,7 @@ def _fitted(x: Tensor, y: Tensor, n_classes: int) -> torch.nn.Linear:
 
 
 def descend(classifier: torch.nn.Linear, x: Tensor, y: Tensor, *, steps: int, rate: float, decay: float) -> None:
-    """Fit a linear classifier to rows x (N, D) and labels y (N,), all of them at each step; in place."""
+    """Fit a linear classifier to rows x (N, D) and labels y (N,), full batch; in place."""
     optimiser = torch.optim.AdamW(classifier.parameters(), lr=rate, weight_decay=decay)
     for _ in range(steps):
         optimiser.zero_grad()

@@ -1,4 +1,4 @@
-"""The rows of a cache as training takes them: split by picture, in memory where they fit, memory-mapped elsewhere."""
+"""Training and held-out rows of a cache: split by picture, in memory if they fit, else memory-mapped."""
 
 from dataclasses import dataclass
 
@@ -20,9 +20,9 @@ SPLIT_PARTS = 10_000
 class Rows:
     """Training and held-out rows of a cache; no picture is in both.
 
-    `training` (T,) are places in the cache. `held_out` (H, D) float16 and `held_out_loss` (H,) are of the held-out
-    pictures' views, `held_out_clean` (Q, D) of those pictures as they are, `held_out_is_correct` (Q,) whether their
-    nearest other among them has their label. `criterion` names what epochs are compared by.
+    `training` (T,) are rows of the cache. `held_out` (H, D) float16 and `held_out_loss` (H,) are of the held-out
+    pictures' views, `held_out_clean` (Q, D) of the unvaried pictures, `held_out_is_correct` (Q,) whether their
+    nearest other among them has their label. `criterion` names the figure that epochs are compared by.
     """
 
     cache: Cache
@@ -42,7 +42,7 @@ class Rows:
         return self.cache.embedding_size
 
     def epoch_rows(self, recipe: Recipe) -> int:
-        """Rows that one epoch goes through."""
+        """Rows per epoch."""
         return recipe.epoch_rows or len(self.training)
 
     def batch_at(self, positions: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
@@ -57,9 +57,9 @@ class Rows:
 
 
 def rows_of(cache: Cache, *, held_out: float, device: torch.device) -> Rows:
-    """Split a cache by picture: `held_out` of them, told by their ids alone, choose the epoch; the others train.
+    """Split a cache by picture: a share `held_out`, chosen by id alone, selects the epoch; the others train.
 
-    Raises CacheError where there are too few pictures to do both.
+    Raises CacheError if there are too few pictures for both.
     """
     loss = cache.loss()
     is_choosing = is_held_out(cache, held_out)
@@ -91,18 +91,18 @@ def rows_of(cache: Cache, *, held_out: float, device: torch.device) -> Rows:
 
 
 def is_held_out(cache: Cache, share: float) -> NDArray[np.bool_]:
-    """Which rows (R,) are of held-out pictures: told by the picture's id alone, so the same in every cache of it."""
+    """Which rows (R,) are of held-out pictures: decided by the picture's id alone, so the same in every cache of it."""
     return ids_held_out(cache.rows["id"], share)
 
 
 def ids_held_out(ids: NDArray[np.int64], share: float) -> NDArray[np.bool_]:
-    """Which picture ids (N,) are held out: about `share` of them, told by the id alone."""
+    """Which picture ids (N,) are held out: about `share` of them, decided by the id alone."""
     chosen: NDArray[np.bool_] = ids % SPLIT_PARTS < share * SPLIT_PARTS
     return chosen
 
 
 def _is_correct(cache: Cache, pictures: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Recall@1 correctness among the held-out pictures; empty where the target is not `labels`, or of one picture."""
+    """Recall@1 correctness among the held-out pictures; empty if the target is not `labels`, or of one picture."""
     if cache.about_loss["target"] != "labels" or len(pictures) < 2:
         return np.zeros(0, bool)
     return recall_at_1(cache.clean[pictures], cache.labels[pictures])[1]

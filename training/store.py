@@ -1,9 +1,9 @@
-"""A cache on disk: shards of embeddings that appear whole or not at all, a manifest, and the task losses beside them.
+"""The on-disk format of a cache: shards written atomically, a manifest, and the task losses.
 
-DIR/manifest.json           what the embeddings depend on; a cache is only ever continued under the same
+DIR/manifest.json           what the embeddings depend on; a cache is only continued under an equal one
 DIR/shard-00000/            embedding.npy (R, D) float16, clean.npy (P, D) float16, rows.npy, pictures.npy
 DIR/failures.json           pictures that could not be read, and why
-DIR/loss.npy, loss.json     task loss (R,) float32 of all rows, and what it is
+DIR/loss.npy, loss.json     task loss (R,) float32 of all rows, and its description
 """
 
 import json
@@ -25,15 +25,15 @@ from url_viz.files import replaced
 FORMAT_VERSION = 1
 LONGEST_VALUE = 200
 ROW = np.dtype([("id", "<i8"), ("picture", "<i4"), ("view", "<i2"), ("label", "<i4"), ("own_loss", "<f4")])
-"""One row: picture id, place in the cache's picture list, view, label (−1 none), loss of the backbone's classifier."""
+"""A row: id, position in the picture list, view, label (−1 none), and loss of the backbone's classifier."""
 
 
 @dataclass(frozen=True)
 class Manifest:
     """What the embeddings of a cache depend on.
 
-    `tars` names the tar shards of a streamed cache, one a shard; only reading tells how many pictures they hold, so
-    `pictures` and `shard_pictures` are 0 there.
+    `tars` names the tar shards of a streamed cache, one per shard; their number of pictures is unknown before
+    reading, so `pictures` and `shard_pictures` are 0 then.
     """
 
     backbone: str
@@ -51,15 +51,15 @@ class Manifest:
 
     @property
     def shards(self) -> int:
-        """How many shards a whole cache has."""
+        """Number of shards of a complete cache."""
         return len(self.tars) or -(-self.pictures // self.shard_pictures)
 
 
 @dataclass(frozen=True)
 class Shard:
-    """A part of a cache: `embedding` (R, D) and `rows` (R,) of its views, `clean` (P, D) of the pictures as they are.
+    """A part of a cache: `embedding` (R, D) and `rows` (R,) of its views, `clean` (P, D) of the unvaried pictures.
 
-    `pictures` (P,) are their places in the picture list.
+    `pictures` (P,) are their positions in the picture list.
     """
 
     embedding: NDArray[np.float16]
@@ -95,7 +95,7 @@ class CachePaths:
 
 
 def open_for_writing(folder: Path, manifest: Manifest) -> CachePaths:
-    """Make or continue the cache in `folder`; raises CacheError, naming each field, where it is of something else."""
+    """Create or continue the cache in `folder`; raises CacheError, naming the fields, if it differs."""
     paths = CachePaths(folder)
     if paths.manifest.exists():
         stored, wanted = asdict(read_manifest(paths)), _record(manifest)
@@ -128,7 +128,7 @@ def _from_json(text: str) -> Manifest:
 
 
 def read_manifest(paths: CachePaths) -> Manifest:
-    """The manifest of a cache; raises CacheError where there is none, a damaged or a newer one."""
+    """The manifest of a cache; raises CacheError if it is missing, damaged or from a newer version."""
     try:
         record = json.loads(paths.manifest.read_text())
         if record["format_version"] > FORMAT_VERSION:
@@ -141,7 +141,7 @@ def read_manifest(paths: CachePaths) -> Manifest:
 
 
 def write_shard(paths: CachePaths, number: int, shard: Shard) -> None:
-    """Write one shard: its folder appears with all its files or not at all."""
+    """Write one shard: its folder appears complete or not at all."""
     temporary = Path(tempfile.mkdtemp(prefix=".shard.", dir=paths.folder))
     try:
         np.save(temporary / "embedding.npy", shard.embedding)
@@ -154,7 +154,7 @@ def write_shard(paths: CachePaths, number: int, shard: Shard) -> None:
 
 
 def write_failures(paths: CachePaths, failures: dict[str, str]) -> None:
-    """Remember pictures that could not be read, name → reason, beside those of earlier runs and other processes."""
+    """Add unreadable pictures, name → reason, to those of earlier runs and other processes."""
     with FileLock(paths.failures.with_suffix(".lock")), replaced(paths.failures) as temporary:
         temporary.write_text(json.dumps(read_failures(paths) | failures, indent=1))
 
@@ -169,7 +169,7 @@ def read_failures(paths: CachePaths) -> dict[str, str]:
 
 
 def write_loss(paths: CachePaths, loss: NDArray[np.float32], about: dict[str, Any]) -> None:
-    """Store the task loss (R,) of all rows; the description goes first, so that no loss stands without its own."""
+    """Store the task loss (R,) of all rows; the description is written first, so that no loss is without one."""
     paths.loss.unlink(missing_ok=True)
     with replaced(paths.about_loss) as temporary:
         temporary.write_text(json.dumps(about, indent=1))
@@ -178,7 +178,7 @@ def write_loss(paths: CachePaths, loss: NDArray[np.float32], about: dict[str, An
 
 
 class Cache:
-    """A whole cache, its embeddings memory-mapped. Made by `open_cache`."""
+    """A complete cache, its embeddings memory-mapped. Opened by `open_cache`."""
 
     def __init__(self, paths: CachePaths, manifest: Manifest) -> None:
         self.paths = paths
@@ -205,7 +205,7 @@ class Cache:
 
     @cached_property
     def labels(self) -> NDArray[np.int32]:
-        """The label (P,) of each picture of `clean`, −1 where it has none."""
+        """The label (P,) of each picture of `clean`, −1 for none."""
         labels = np.full(len(self.pictures), -1, np.int32)
         labels[self.clean_rows] = self.rows["label"]
         return labels
@@ -221,7 +221,7 @@ class Cache:
 
     @property
     def about_loss(self) -> dict[str, Any]:
-        """What the task loss is: target and its options."""
+        """Description of the task loss: target and its options."""
         try:
             about: dict[str, Any] = json.loads(self.paths.about_loss.read_text())
         except (OSError, ValueError) as error:
@@ -229,7 +229,7 @@ class Cache:
         return about
 
     def loss(self) -> NDArray[np.float32]:
-        """Task loss (R,) float32, nan where a row has none; raises CacheError where it was not computed yet."""
+        """Task loss (R,) float32, nan for rows without one; raises CacheError if it was not computed yet."""
         if not self.paths.loss.exists():
             raise CacheError(f"The cache {self.paths.folder} has no task loss yet. Run training.cache to its end.")
         losses: NDArray[np.float32] = _read(self.paths.loss)
@@ -249,16 +249,16 @@ def _read(path: Path, *, in_place: bool = False) -> NDArray[Any]:
 
 
 def _damaged(path: Path, error: Exception) -> CacheError:
-    """What to do about a file that was cut off: its shard, or the task losses, are written anew once it is gone."""
+    """Error for a damaged file, with advice: once deleted, its shard or the task losses are written again."""
     part = path.parent if path.parent.name.startswith("shard-") else path
     return CacheError(
         f"{path} is damaged or gone ({error}). Delete {part} and run the same training.cache command again; "
-        f"it writes that part anew."
+        f"it writes that part again."
     )
 
 
 def open_cache(folder: Path) -> Cache:
-    """Open a whole cache; raises CacheError where it is none or not written to its end."""
+    """Open a complete cache; raises CacheError if it is missing or incomplete."""
     paths = CachePaths(folder)
     manifest = read_manifest(paths)
     missing = [number for number in range(manifest.shards) if not paths.shard(number).is_dir()]

@@ -1,4 +1,4 @@
-"""The task loss of a row, what a head learns to order: against other pictures, or of a classifier on the label."""
+"""Task losses, which a head learns to order: against other pictures, or of a classifier on the label."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,9 +28,9 @@ def instance_loss(
 ) -> Losses:
     """−log softmax over pictures of a view's cosine at its own picture: (R,) of views (R, D), clean (P, D).
 
-    `clean_rows` (R,) says which row of `clean` is a view's picture. The softmax runs over that picture and at most
-    `most_others` others, drawn once for all rows, its twins left out. High where the view could be taken for another
-    picture. DESIGN: two targets; close to the alignment of InfoNCE.
+    `clean_rows` (R,) are the rows of the views' pictures in `clean`. The softmax runs over that picture and at most
+    `most_others` others, drawn once for all rows, its twins left out. High if the view could be taken for another
+    picture. Close to the alignment of InfoNCE.
     """
     losses = np.empty(len(clean_rows), np.float32)
     for part in _compared(views, clean_rows, clean, target=target, seed=seed):
@@ -42,9 +42,9 @@ def instance_loss(
 def confusability_loss(
     views: NDArray[np.floating], clean_rows: Integers, clean: NDArray[np.floating], *, target: InstanceTarget, seed: int
 ) -> Losses:
-    """1 − the largest softmax share of one other picture: (R,), 0 where one stands out; arguments as `instance_loss`.
+    """1 − the largest softmax share of one other picture: (R,), 0 if one stands out; arguments as `instance_loss`.
 
-    A view's own picture and its twins do not count. 0 where nobody else is there.
+    A view's own picture and its twins do not count. 0 if there are no other pictures.
     """
     losses = np.zeros(len(clean_rows), np.float32)
     for part in _compared(views, clean_rows, clean, target=target, seed=seed):
@@ -57,7 +57,7 @@ def confusability_loss(
 
 @dataclass(frozen=True)
 class _Part:
-    """Some rows against M others: `similarity` (B, M), `to_picture` (B,) to their picture, who `competes` (B, M)."""
+    """Some rows against M others: `similarity` (B, M), `to_picture` (B,) to their picture, which `competes` (B, M)."""
 
     rows: slice
     similarity: NDArray[np.float32]
@@ -79,7 +79,7 @@ def _compared(
 
 
 def _log_one_plus_sum_exp(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """log(1 + Σ exp) over the columns of (R, M), exact for tiny sums, so that clear rows keep an order."""
+    """log(1 + Σ exp) over the columns of (R, M), exact for tiny sums, so that clear rows stay ordered."""
     highest = np.maximum(values.max(axis=1), 0)
     rest = np.exp(values - highest[:, None]).sum(axis=1)
     result: NDArray[np.float64] = np.where(highest == 0, np.log1p(rest), highest + np.log(np.exp(-highest) + rest))
@@ -104,8 +104,8 @@ def fitted_classifier_loss(
 ) -> Losses:
     """Cross-entropy (R,) of a linear classifier on the label, never one fitted on the row's own picture.
 
-    `labels` (P,) are of the rows of `clean`. Pictures are dealt into five folds, class by class; each fold's views
-    are scored by a classifier fitted on the clean embeddings of the other folds. nan where the label is −1 or alone.
+    `labels` (P,) are of the rows of `clean`. Five folds, stratified by class; each fold's views are scored by a
+    classifier fitted on the clean embeddings of the other folds. nan if the label is −1 or its class has one picture.
     """
     fold = _folds(labels)
     if not (fold >= 0).any():
@@ -121,7 +121,7 @@ def fitted_classifier_loss(
 
 
 def _folds(labels: NDArray[np.integer]) -> Integers:
-    """A fold for each picture, −1 where its class has fewer than two."""
+    """A fold per picture, −1 if its class has fewer than two."""
     fold = np.full(len(labels), -1, np.int64)
     for label in np.unique(labels[labels >= 0]):
         members = np.flatnonzero(labels == label)
@@ -131,7 +131,7 @@ def _folds(labels: NDArray[np.integer]) -> Integers:
 
 
 def fitted_classifier(embeddings: NDArray[np.floating], labels: NDArray[np.integer], n_classes: int) -> torch.nn.Linear:
-    """A linear classifier of `n_classes` fitted on standardised embeddings (N, D) and labels (N,), always alike."""
+    """A linear classifier of `n_classes` fitted on standardised embeddings (N, D), labels (N,); deterministic."""
     torch.manual_seed(0)
     classifier = torch.nn.Linear(embeddings.shape[1], n_classes)
     x, y = _standard(embeddings), torch.from_numpy(labels.astype(np.int64))

@@ -1,8 +1,8 @@
-"""Train an uncertainty head on a cache: no pictures, no backbone, no classifier, only embeddings and task losses.
+"""Training of an uncertainty head on a cache of embeddings and task losses, without pictures or backbone.
 
     python -m training.train --cache DIR|FILE.hdf5 --out DIR [--loss ranking|l2] [--seed 0] [--preset laptop|paper] …
 
-Leaves OUT/head.safetensors (recipe and metrics in its header), history.csv, config.json and metrics.json.
+Writes OUT/head.safetensors (recipe and metrics in its header), history.csv, config.json and metrics.json.
 """
 
 import csv
@@ -41,7 +41,7 @@ FIRST_RATE = 1e-4
 
 @dataclass(frozen=True)
 class Epoch:
-    """One line of the history. `validation` is what the best epoch is chosen by: see `validate`."""
+    """One line of the history. The best epoch has the highest `validation`: see `validate`."""
 
     epoch: int
     rate: float
@@ -52,7 +52,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Trained:
-    """The module of the best epoch, what it was chosen by, and every epoch's figures."""
+    """The module of the best epoch, that epoch's figures, and every epoch's."""
 
     module: HeadModule
     best: Epoch
@@ -170,7 +170,7 @@ def steps_of(epoch_rows: int, batch: int) -> int:
 
 
 def batches(count: int, steps: int, size: int, generator: torch.Generator) -> Iterator[NDArray[np.int64]]:
-    """`steps` batches of places among `count` training rows, in a fresh random order that is gone through as a ring."""
+    """`steps` batches of positions among `count` training rows, in random orders one after another."""
     order = np.empty(0, np.int64)
     for _ in range(steps):
         while len(order) < min(size, count):
@@ -197,10 +197,10 @@ def _groups(module: HeadModule, weight_decay: float) -> list[dict[str, object]]:
 
 
 def validate(module: HeadModule, rows: Rows) -> float:
-    """What epochs are compared by, on held-out pictures; higher is better.
+    """The criterion of the best epoch, on held-out pictures; higher is better.
 
-    For the target `labels`, R-AUROC of their clean embeddings among each other (PVU 3.3). For `instance`, and where
-    R-AUROC says nothing (all right or all wrong), Spearman of uncertainty and task loss over their views.
+    For the target `labels`, R-AUROC of their clean embeddings among each other (PVU 3.3). For `instance`, and if
+    R-AUROC is undefined (all right or all wrong), Spearman of uncertainty and task loss over their views.
     """
     if rows.criterion == "R-AUROC":
         return r_auroc(uncertainty_of(module, rows.held_out_clean), rows.held_out_is_correct)
@@ -208,7 +208,7 @@ def validate(module: HeadModule, rows: Rows) -> float:
 
 
 def final_figures(trained: Trained, rows: Rows) -> Mapping[str, float]:
-    """Figures of the chosen epoch on held-out pictures, for the header and the reader."""
+    """Figures of the chosen epoch on held-out pictures, for the header and the printed summary."""
     figures = {rows.criterion: trained.best.validation}
     if rows.criterion == "R-AUROC":
         figures["rank agreement"] = spearman(uncertainty_of(trained.module, rows.held_out), rows.held_out_loss)
@@ -224,7 +224,7 @@ def uncertainty_of(module: HeadModule, embeddings: NDArray[np.float16]) -> NDArr
 
 
 def provenance_of(cache: Cache, recipe: Recipe, seed: int, figures: Mapping[str, float]) -> HeadProvenance:
-    """Where a head trained on `cache` comes from, for its header."""
+    """Provenance of a head trained on `cache`, for its header."""
     manifest = cache.manifest
     recipe_record = {
         "training": asdict(recipe),
@@ -236,7 +236,9 @@ def provenance_of(cache: Cache, recipe: Recipe, seed: int, figures: Mapping[str,
         "pictures_digest": manifest.pictures_digest,
         "rows": len(cache),
     }
-    return HeadProvenance(manifest.backbone, manifest.weights_digest, manifest.preprocessing, recipe_record, dict(figures))
+    return HeadProvenance(
+        manifest.backbone, manifest.weights_digest, manifest.preprocessing, recipe_record, dict(figures)
+    )
 
 
 def save_run(paths: RunPaths, trained: Trained, config: Mapping[str, object], provenance: HeadProvenance) -> Head:

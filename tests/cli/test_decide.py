@@ -100,7 +100,7 @@ class TestWhich:
         ("arguments", "message"),
         [
             (["keep"], "Say which pictures"),
-            (["keep", "cat/none.jpg"], "1 of 1 paths are no picture of"),
+            (["keep", "cat/none.jpg"], "1 of 1 paths are not pictures of"),
             (["keep", "--above", "50", "--by", "path"], "no measure 'path'"),
             (["keep", "--above", "101"], "None of the 7 pictures"),
             (["keep", "--from", "no.txt"], "Cannot read the list 'no.txt'"),

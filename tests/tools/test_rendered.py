@@ -43,7 +43,7 @@ def test_a_pack_gives_what_was_packed(tmp_path: Path, compressed: bool) -> None:
     found = {resource.path: resource.data for resource in resources_of(tmp_path / "art.rcc")}
     assert found == {f"art/{name}": data for name, data in files.items()}
     (tmp_path / "art.rcc").write_bytes(b"PNG")
-    with pytest.raises(FolderError, match="no resource file"):
+    with pytest.raises(FolderError, match="not a resource file"):
         list(resources_of(tmp_path / "art.rcc"))
 
 

@@ -1,1 +1,1 @@
-"""Make the shipped heads: collect free pictures, cache, train, choose, evaluate, write the card."""
+"""Tools that make the shipped heads: picture collection, training, choice of the seed, evaluation, model card."""

@@ -1,4 +1,4 @@
-"""Choose pictures out of unpacked packages, bring them to one size, and lay them out as folders."""
+"""Selection, scaling and labelling of pictures from unpacked packages."""
 
 import hashlib
 import os
@@ -17,10 +17,10 @@ from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.scan import EXTENSIONS
 
 SHORT_SIDE_PX = 512
-"""Pictures are stored with their short side at most so long: twice what a backbone looks at."""
+"""Largest short side of a stored picture: twice a backbone's input."""
 LONGEST_ASPECT = 3.0
 LEAST_CONTRAST = 8.0
-"""Pictures whose grey values spread less than this (of 255) are plain areas."""
+"""Pictures whose grey values have a smaller standard deviation (of 255) are plain areas."""
 
 _PIECE = re.compile(r"_[a-z]?\d+$")
 
@@ -28,19 +28,19 @@ NO_PICTURES = re.compile(
     r"(norm(al)?|_n|_nm|_nor|bump|gloss|spec(ular)?|_s|_h|height|alpha|mask|shadow|lightmap|displace|_pc|font\w*)$",
     re.IGNORECASE,
 )
-"""Names of a game's maps for shading, which are no pictures anybody looks at."""
+"""Names of a game's shading maps, which are not pictures for people."""
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """One picture of a labelled set that lies in no file of its own: its class, and itself."""
+    """One picture of a labelled set that is not a separate file: its class and its pixels."""
 
     label: str
     image: Image.Image
 
 
 def pictures_of(root: Path) -> list[Path]:
-    """Raster files below `root` that are pictures, one for each run of numbered frames, sorted."""
+    """Raster files below `root` that are pictures, one per run of numbered frames, sorted."""
     first_frames: dict[tuple[Path, str], Path] = {}
     for path in sorted(root.rglob("*")):
         is_file = path.is_file() and not path.is_symlink()
@@ -56,7 +56,7 @@ def spread(paths: Iterable[Path], most: int, *, root: Path) -> list[Path]:
 
 
 def read(path: Path, *, least_side_px: int) -> Image.Image | None:
-    """The picture at `path`, its short side at most SHORT_SIDE_PX; None where it is none worth learning from.
+    """The picture at `path`, its short side at most SHORT_SIDE_PX; None if it is left out.
 
     Left out are unreadable files, small, very long and plain pictures.
     """
@@ -78,7 +78,7 @@ def scaled_down(image: Image.Image) -> Image.Image:
 
 
 def windows(path: Path, count: int, *, seed: int) -> list[Image.Image]:
-    """`count` windows of a picture, sides 15 % to 50 % of its short side, log-uniform; none where it is unreadable."""
+    """`count` windows of a picture, sides 15 % to 50 % of its short side, log-uniform; none if it is unreadable."""
     try:
         image, _ = decode(read_file(os.fsencode(path)))
     except ImageError:
@@ -101,8 +101,8 @@ def save(image: Image.Image, path: Path) -> None:
 def by_icon_name(roots: Mapping[str, Path], *, least_themes: int) -> list[Labelled]:
     """Icons of several themes (name → folder), each theme's largest of each name; the class is the icon's name.
 
-    Names that stand for the same bytes in some theme are one class, told by the first of them; the same bytes are
-    taken once. Classes left in fewer than `least_themes` themes are left out.
+    Names with the same bytes in some theme are one class, named by the first of them; the same bytes are
+    used once. Classes left in fewer than `least_themes` themes are left out.
     """
     largest: dict[tuple[str, str], Path] = {}
     for theme, root in roots.items():
@@ -125,7 +125,7 @@ def by_icon_name(roots: Mapping[str, Path], *, least_themes: int) -> list[Labell
 
 
 def _joined_names(groups: Iterable[list[str]]) -> dict[str, str]:
-    """The first name of all that are joined to a name by sharing a group with it, directly or through others."""
+    """For each name, the first of all names that are connected to it by shared groups."""
     leader: dict[str, str] = {}
 
     def led(name: str) -> str:
@@ -146,7 +146,7 @@ def largest_size(path: Path | None) -> int:
 
 
 def by_folder(root: Path, *, most_a_class: int) -> list[Labelled]:
-    """Pictures labelled by their first folder below `root`, at most so many a class, classes of one left out."""
+    """Pictures labelled by their first folder below `root`, at most so many per class, classes of one left out."""
     labelled: list[Labelled] = []
     for folder in sorted(path for path in root.iterdir() if path.is_dir()):
         chosen = spread(pictures_of(folder), most_a_class, root=root)
@@ -180,14 +180,14 @@ def by_catalog(root: Path) -> list[Labelled]:
 
 
 def by_file_name(folders: Iterable[Path]) -> list[Labelled]:
-    """PNGs of several folders; the class is the file's name, and names that not all folders have are left out."""
+    """PNGs of several folders; the class is the file's name, and names that are not in all folders are left out."""
     paths_by_name = [{path.stem: path for path in folder.glob("*.png")} for folder in folders]
     shared = sorted(set.intersection(*(set(by_name) for by_name in paths_by_name)))
     return [Labelled(name, by_name[name]) for name in shared for by_name in paths_by_name]
 
 
 def by_parent(root: Path, *, least: int, most_a_class: int) -> list[Labelled]:
-    """Pictures labelled by their folder, at most `most_a_class` a class; classes of fewer than `least` are left out."""
+    """Pictures labelled by their folder, `most_a_class` at most; classes of fewer than `least` are left out."""
     folders: dict[Path, list[Path]] = {}
     for path in pictures_of(root):
         folders.setdefault(path.parent, []).append(path)

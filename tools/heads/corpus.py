@@ -1,11 +1,11 @@
-"""Collect freely licensed pictures from Debian packages and pip-shipped sets, kept apart by use.
+"""The corpus of freely licensed pictures from Debian packages and pip-shipped sets, kept apart by use.
 
     python -m tools.heads.corpus OUT [--downloads DIR]
 
-Writes OUT/upstream/PACKAGE/*.jpg (no labels), OUT/development/SET/CLASS/*.jpg (looked at as often as one likes),
-OUT/report/SET/CLASS/*.jpg (other packages, run once a shipped head) and OUT/sources.json (package, version, use,
-labelling, count). About 4.7 GB are downloaded; nothing is installed. No package serves two uses, and emoji, Open Clip
-Art, handwriting and demo photographs take no part in upstream. A set that was looked at is a development set from
+Writes OUT/upstream/PACKAGE/*.jpg (no labels), OUT/development/SET/CLASS/*.jpg (for choices, used any number of times),
+OUT/report/SET/CLASS/*.jpg (other packages, run once per shipped head) and OUT/sources.json (package, version, use,
+labelling, count). About 4.7 GB are downloaded; nothing is installed. No package has two uses, and emoji, Open Clip
+Art, handwriting and demo photographs are not in upstream. A set that was looked at is a development set from
 then on: clip art, cards, furniture, handwriting and the second windows were the report sets of an earlier head.
 """
 
@@ -38,7 +38,7 @@ PHOTOGRAPHS = (
     "phosh-wallpapers",
     "xfdesktop4-data",
 )
-"""Wallpapers: each gives the whole picture and WINDOWS windows of it."""
+"""Wallpapers: the whole picture and WINDOWS windows of each."""
 WINDOWS = 10
 
 GAME_ART = {
@@ -62,7 +62,7 @@ GAME_ART = {
     "krita-data": 100,
     "warzone2100-data": 200,
 }
-"""Astronomical photographs, landscapes, portraits and textures: at most so many of each package."""
+"""Astronomical photographs, landscapes, portraits and textures: the most pictures of each package."""
 LEAST_SIDE_PX = 100
 
 DEVELOPMENT_ICONS = (
@@ -85,7 +85,7 @@ class CorpusConfig:
 
 @dataclass(frozen=True)
 class CorpusSource:
-    """Where a part of the corpus comes from, as it is told on the model card."""
+    """The source of a part of the corpus, as listed on the model card."""
 
     use: str
     name: str
@@ -96,7 +96,7 @@ class CorpusSource:
 
 
 def main(config: CorpusConfig) -> None:
-    """Collect every part, and write down where each came from."""
+    """Collect every part, and write the list of sources."""
     downloads = config.downloads or config.out / "downloads"
     report = command_report()
     parts: list[Callable[[], CorpusSource]] = [
@@ -127,7 +127,7 @@ def _photographs(package: str, downloads: Path, out: Path) -> CorpusSource:
 
 
 def _largest_of_each_wallpaper(root: Path) -> list[Path]:
-    """Wallpapers come in many sizes, in a folder of their own: the largest file of each, no previews."""
+    """The largest file of each wallpaper (a folder with many sizes), without previews."""
     chosen: dict[Path, Path] = {}
     for path in collect.pictures_of(root):
         key = path.parent.parent if path.parent.name.startswith("images") else path

@@ -1,4 +1,4 @@
-"""Fetch Debian and pip packages and unpack them, archives inside them too, without installing anything."""
+"""Download and extraction of Debian and pip packages, nested archives included, without installing anything."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ ARCHIVES = {".pk3", ".zip", ".sh3f", ".wz"}
 
 @dataclass(frozen=True)
 class Unpacked:
-    """A package's files below `root`, for as long as the context that gave it is open."""
+    """A package's files below `root`, deleted when the context ends."""
 
     name: str
     version: str
@@ -27,9 +27,9 @@ class Unpacked:
 
 @contextmanager
 def unpacked(name: str, downloads: Path) -> Iterator[Unpacked]:
-    """Fetch the Debian package `name` into `downloads` (once) and unpack it, archives in it beside themselves.
+    """Fetch the Debian package `name` into `downloads` (once) and unpack it; nested archives become NAME.unpacked.
 
-    Raises FolderError where it cannot be had.
+    Raises FolderError if it cannot be downloaded.
     """
     package = _debian_package(name, downloads)
     with TemporaryDirectory(prefix=f"{name}-") as folder:
@@ -50,7 +50,9 @@ def _debian_package(name: str, downloads: Path) -> Path:
         )
         archives = sorted(downloads.glob(f"{name}_*.deb"))
         if not archives:
-            raise FolderError(f"The Debian package {name!r} cannot be had: {fetched.stderr.strip() or 'no file came'}.")
+            raise FolderError(
+                f"Cannot download the Debian package {name!r}: {fetched.stderr.strip() or 'no file came'}."
+            )
     return archives[-1]
 
 
@@ -63,7 +65,7 @@ def pip_unpacked(requirement: str, downloads: Path) -> Iterator[Unpacked]:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "-d", str(downloads), requirement]
         fetched = subprocess.run(command, capture_output=True, text=True, check=False)
         if fetched.returncode:
-            raise FolderError(f"The package {requirement!r} cannot be had: {fetched.stderr.strip()}")
+            raise FolderError(f"Cannot download the package {requirement!r}: {fetched.stderr.strip()}")
     archive = sorted(downloads.glob(f"{stem}*"))[0]
     with TemporaryDirectory(prefix=f"{name}-") as folder:
         if archive.suffix == ".whl":

@@ -1,4 +1,4 @@
-"""Pictures that are made from fonts: letters and emoji, labelled by what they are."""
+"""Letters and emoji rendered from fonts, labelled by character or subgroup."""
 
 import re
 from collections.abc import Iterator
@@ -12,15 +12,15 @@ from tools.heads.collect import Drawn, spread
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 LETTER_PX = 128
 EMOJI_PX = 109
-"""The one size at which a bitmap font of emoji can be drawn."""
+"""The only size of a bitmap font of emoji."""
 NO_GROUPS = {"Component"}
 _SKIN = re.compile("[\U0001f3fb-\U0001f3ff]")
 
 
 def letters(root: Path, *, fonts: int) -> Iterator[Drawn]:
-    """The capital letters in so many fonts (TrueType) below `root`, black on white; the class is the letter.
+    """The capital letters in `fonts` TrueType fonts below `root`, black on white; the class is the letter.
 
-    Fonts that cannot draw all letters, each unlike the others, are passed over.
+    Fonts without a distinct glyph for every letter are skipped.
     """
     count = 0
     for path in spread(sorted(root.rglob("*.ttf")), 10**6, root=root):
@@ -34,7 +34,7 @@ def _alphabet(path: Path) -> dict[str, Image.Image]:
     try:
         font = ImageFont.truetype(path, LETTER_PX * 3 // 4)
         drawn = {letter: _letter(letter, font) for letter in LETTERS}
-    except OSError:  # a font that FreeType does not read
+    except OSError:  # a font that FreeType cannot read
         return {}
     distinct = {image.tobytes() for image in drawn.values()}
     has_ink = all(np.asarray(image).std() > 1 for image in drawn.values())
@@ -50,7 +50,7 @@ def _letter(letter: str, font: ImageFont.FreeTypeFont) -> Image.Image:
 def emoji(font_file: Path, listing: Path) -> Iterator[Drawn]:
     """The emoji of Unicode's emoji-test.txt (`listing`) in a font; the class is the subgroup that it names.
 
-    Skin tones are left out, and what the font draws in several pieces because it lacks it.
+    Skin tones are left out, and emoji that the font lacks and draws in several pieces.
     """
     font = ImageFont.truetype(font_file, EMOJI_PX)
     group = subgroup = ""

@@ -1,4 +1,4 @@
-"""Read what Qt's resource compiler packed into a `.rcc` file: paths and bytes."""
+"""Reader for Qt resource files (`.rcc`): paths and bytes."""
 
 import struct
 import zlib
@@ -22,10 +22,10 @@ class Resource:
 
 
 def resources_of(file: Path) -> Iterator[Resource]:
-    """Every file in a `.rcc`; raises FolderError where it is none. What is packed with zstd is passed over."""
+    """Every file in a `.rcc`; raises FolderError if it is not one. Files packed with zstd are skipped."""
     packed = file.read_bytes()
     if packed[:4] != MAGIC or len(packed) < 20:
-        raise FolderError(f"{str(file)!r} is no resource file of Qt. Fetch its package again.")
+        raise FolderError(f"{str(file)!r} is not a resource file of Qt. Fetch its package again.")
     version, tree, data, names = struct.unpack_from(">iiii", packed, 4)
     if version not in ENTRY_BYTES:
         raise FolderError(f"{str(file)!r} is of version {version}; {sorted(ENTRY_BYTES)} are read.")

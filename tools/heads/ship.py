@@ -1,10 +1,10 @@
-"""Make a head that ships with the app, and its model card, from the corpus: one command a head.
+"""Training and evaluation of a shipped head from the corpus, with its model card: one command per head.
 
     python -m tools.heads.ship --corpus CORPUS --work DIR [--model NAME] [--report]
 
 CORPUS is what tools.heads.corpus wrote. Caches the upstream pictures, trains several seeds, measures each on the
 development sets, and writes the seed with the best held-out upstream figure to url_viz/models/heads/NAME.safetensors
-with its card NAME.md. --report also runs that one head on the report sets: once a shipped head, never to choose.
+with its card NAME.md. --report also runs that one head on the report sets: once per shipped head, never for a choice.
 """
 
 import json
@@ -51,22 +51,22 @@ class ShipConfig:
     """Make a head that ships with the app, and its model card."""
 
     corpus: Annotated[Path, Doc("Folder written by tools.heads.corpus.")]
-    work: Annotated[Path, Doc("Folder for the cache and the runs; kept, so that a second run goes on.")]
+    work: Annotated[Path, Doc("Folder for the cache and the runs; a second run continues there.")]
     model: Annotated[str, Doc("Backbone by zoo or timm name.")] = DEFAULT_MODEL
     heads: Annotated[Path, Doc("Folder for the head and its card.")] = HEADS
     augmentation: Annotated[Augmentation, Doc("How pictures are varied.")] = field(
         default_factory=lambda: Augmentation(views=6, blur=0.2, dark=0.2, noise=0.2, downscale=0.3)
     )
-    target: Annotated[Target, Doc("What the head shall order.")] = "instance"
+    target: Annotated[Target, Doc("What the head learns to order.")] = "instance"
     instance: Annotated[InstanceTarget, Doc("Temperature and competitors of the task loss.")] = field(
         default_factory=lambda: InstanceTarget(temperature=0.02)
     )
     recipe: Annotated[Recipe, Doc("Hyper-parameters.")] = field(
         default_factory=lambda: Recipe(epochs=2, warm_up_epochs=0.5, width=128)
     )
-    seeds: Annotated[int, Doc("How many seeds are trained.")] = 5
-    limit: Annotated[int | None, Doc("Learn from only so many upstream pictures, spread over them.")] = None
-    most_a_set: Annotated[int | None, Doc("Measure on at most so many pictures of a set, spread over it.")] = None
+    seeds: Annotated[int, Doc("Number of seeds to train.")] = 5
+    limit: Annotated[int | None, Doc("Number of upstream pictures to learn from, spread over them.")] = None
+    most_a_set: Annotated[int | None, Doc("Most pictures of a set to measure on, spread over it.")] = None
     crop_test: Annotated[bool, Doc("Measure how often a crop is more uncertain than its picture.")] = True
     precision: Annotated[Precision, Doc("fast, as the app runs by default, or exact.")] = "fast"
     report: Annotated[bool, Doc("Run the chosen head on the report sets.")] = False
@@ -74,7 +74,7 @@ class ShipConfig:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One seed's head, what it was chosen by, and its evaluations on the development sets."""
+    """One seed's head, its held-out upstream figure, and its evaluations on the development sets."""
 
     seed: int
     head: Head
@@ -90,7 +90,7 @@ class Candidate:
 def main(config: ShipConfig) -> None:
     """Train, choose, measure, and write head and card."""
     for use in ("development", "report") if config.report else ("development",):
-        _sets(config, use)  # told before the work, not after it
+        _sets(config, use)  # raises before the work, not after it
     model = load_model(config.model, precision=config.precision)
     bare = with_head(model, ModelSource(config.model, model.space.backbone, None))
     heads = _trained_heads(config, bare)
@@ -122,7 +122,7 @@ def main(config: ShipConfig) -> None:
 
 
 def command_of(config: ShipConfig) -> str:
-    """The command that makes this head again, as its card tells it: without the folders, and what is usual left out."""
+    """The command that makes this head again, as on its card: without the folders and default options."""
     usual = {field.name: field.default for field in fields(ShipConfig)}
     words = ["python -m tools.heads.ship"]
     for name in ("model", "limit", "most_a_set", "seeds", "crop_test", "precision", "report"):
@@ -158,7 +158,7 @@ def _trained_heads(config: ShipConfig, model: Model) -> list[tuple[int, Head, fl
 
 
 def _sets(config: ShipConfig, use: str) -> list[Path]:
-    """The folders of the labelled sets under this use; raises NoImagesError where the corpus has none."""
+    """The folders of the labelled sets under this use; raises NoImagesError if the corpus has none."""
     sets = sorted(path for path in (config.corpus / use).glob("*") if path.is_dir())
     if not sets:
         raise NoImagesError(f"{config.corpus / use} holds no sets. Run python -m tools.heads.corpus first.")
@@ -166,7 +166,7 @@ def _sets(config: ShipConfig, use: str) -> list[Path]:
 
 
 def _evaluated(config: ShipConfig, model: Model, heads: Sequence[Head], use: str) -> list[list[Evaluation]]:
-    """For each head, its evaluations on every set of the corpus under this use; pictures are embedded once a set."""
+    """For each head, its evaluations on every set of the corpus under this use; pictures are embedded once per set."""
     evaluations: list[list[Evaluation]] = [[] for _ in heads]
     for path in _sets(config, use):
         pictures = labelled_pictures_of(f"folder:{path}", limit=config.most_a_set)

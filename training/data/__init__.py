@@ -1,1 +1,1 @@
-"""Pictures to train and evaluate on: folders, named sets, and where free pictures come from."""
+"""Picture lists and streams for training and evaluation: folders, published data sets, tar shards."""

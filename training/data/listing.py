@@ -1,4 +1,4 @@
-"""From a published set's own files to a picture list: labels by name, files checked, shares drawn by hash."""
+"""Picture lists from class folders and annotation files: classes by name, checked files, splits drawn by hash."""
 
 import hashlib
 import os
@@ -15,7 +15,7 @@ from url_viz.imaging.digest import image_id
 def picture_list(root: Path, entries: Sequence[Labelled]) -> PictureList:
     """Labelled files below `root` as a picture list, in their order; classes are sorted by name.
 
-    Raises FolderError where files are missing, naming the first and how many.
+    Raises FolderError if files are missing, naming the first and how many.
     """
     missing = [entry.path for entry in entries if not entry.path.is_file()]
     if missing:
@@ -36,7 +36,7 @@ def picture_list(root: Path, entries: Sequence[Labelled]) -> PictureList:
 
 
 def required(root: Path, choices: Iterable[str], *, layout: str) -> Path:
-    """The first of the relative paths `choices` that is there; raises FolderError with what a set should look like."""
+    """The first of the relative paths `choices` that exists; raises FolderError with the expected `layout`."""
     names = list(choices)
     path = next((root / name for name in names if (root / name).exists()), None)
     if path is None:
@@ -45,7 +45,7 @@ def required(root: Path, choices: Iterable[str], *, layout: str) -> Path:
 
 
 def class_folders(folder: Path) -> dict[str, list[Labelled]]:
-    """The files of each class folder, sorted by name; what begins with a dot (`._x` of archives) is passed over."""
+    """The files of each class folder, sorted by name; names that begin with a dot (`._x` of archives) are skipped."""
     return {
         sub.name: [Labelled(sub.name, path) for path in sorted(sub.iterdir()) if path.is_file() and path.name[0] != "."]
         for sub in sorted(folder.iterdir())
@@ -54,5 +54,5 @@ def class_folders(folder: Path) -> dict[str, list[Labelled]]:
 
 
 def by_hash(entries: Iterable[Labelled]) -> list[Labelled]:
-    """Entries in an order that is mixed over the classes, and the same on every machine: a hash of class and name."""
+    """Entries ordered by a hash of class and name: mixed over the classes, and the same on every machine."""
     return sorted(entries, key=lambda entry: hashlib.sha256(os.fsencode(f"{entry.label}/{entry.path.name}")).digest())

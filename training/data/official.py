@@ -1,8 +1,8 @@
-"""The zero-shot sets that torchvision lays out: Caltech101, CIFAR-100, DTD, Flowers, Pets, RESISC45, SUN397, SVHN.
+"""Readers for zero-shot sets as torchvision stores them: Caltech101, CIFAR-100, DTD, Flowers, Pets and others.
 
-Test is the official test split where there is one. Where validation is a share of train, it is drawn by a hash of the
-names: the published runs took the last part of TensorFlow Datasets' own shuffle, which cannot be told from the files.
-Nothing is downloaded; the folders are those that torchvision's `download=True` leaves behind.
+The others are RESISC45, SUN397 and SVHN. Test is the official test split if there is one. If validation is a part of
+train, it is drawn by a hash of the names: the published runs took the last part of a shuffle of TensorFlow Datasets,
+which the files do not record. Nothing is downloaded; the folders are those that torchvision's `download=True` writes.
 """
 
 import importlib
@@ -40,7 +40,7 @@ def read_caltech101(root: Path, split: str) -> list[Labelled]:
 
 
 def read_cifar100(root: Path, split: str) -> list[Labelled]:
-    """CIFAR-100: official test; a tenth of train is val. The pictures are unpacked beside the archive once."""
+    """CIFAR-100: official test; a tenth of train is val. The pictures are unpacked once."""
     required(root, ("cifar-100-python",), layout="cifar-100-python/train, test and meta")
 
     def pixels(official: str) -> tuple[NDArray[np.uint8], list[str]]:
@@ -51,7 +51,7 @@ def read_cifar100(root: Path, split: str) -> list[Labelled]:
 
 
 def read_svhn(root: Path, split: str) -> list[Labelled]:
-    """SVHN, cropped digits: official test; a tenth of train is val. The pictures are unpacked beside the file once."""
+    """SVHN, cropped digits: official test; a tenth of train is val. The pictures are unpacked once."""
     official = "test" if split == "test" else "train"
     required(root, (f"{official}_32x32.mat",), layout="train_32x32.mat and test_32x32.mat")
 
@@ -96,7 +96,7 @@ def read_resisc45(root: Path, split: str) -> list[Labelled]:
 
 
 def read_sun397(root: Path, split: str) -> list[Labelled]:
-    """SUN397 with the splits of TensorFlow Datasets, whose three lists must lie beside the pictures."""
+    """SUN397 with the splits of TensorFlow Datasets, whose three lists must be in the pictures' folder."""
     listed = {"train": "sun397_tfds_tr.txt", "val": "sun397_tfds_va.txt", "test": "sun397_tfds_te.txt"}[split]
     layout = f"SUN397/a/abbey/sun_*.jpg and {listed} (of tensorflow_datasets/image_classification)"
     table = required(root, (listed, f"SUN397/{listed}"), layout=layout)
@@ -107,7 +107,7 @@ def read_sun397(root: Path, split: str) -> list[Labelled]:
 
 
 def _split_of(development: list[Labelled], test: list[Labelled], split: str, *, val_percent: int) -> list[Labelled]:
-    """`test`, or the share of `development` that is train or val, drawn by hash."""
+    """`test`, or the part of `development` that is train or val, drawn by hash."""
     if split == "test":
         return test
     mixed = by_hash(development)
@@ -116,7 +116,7 @@ def _split_of(development: list[Labelled], test: list[Labelled], split: str, *, 
 
 
 def _opened(name: str, root: Path, **options: object) -> Any:
-    """A torchvision set; raises FolderError where it finds its files missing or damaged."""
+    """A torchvision set; raises FolderError if its files are missing or damaged."""
     datasets = importlib.import_module("torchvision.datasets")
     try:
         return getattr(datasets, name)(root, **options)
@@ -169,4 +169,4 @@ READERS: Mapping[str, Callable[[Path, str], list[Labelled]]] = MappingProxyType(
         "svhn": read_svhn,
     }
 )
-"""What reads a split of each set."""
+"""The reader of each set: (root, split) → labelled pictures."""

@@ -1,4 +1,4 @@
-"""A list of pictures with ids and labels, as commands take them."""
+"""Lists of picture files with ids and labels."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ NO_LABEL = -1
 
 @dataclass(frozen=True)
 class PictureList:
-    """N files below `root`. `ids` (N,) int64, `labels` (N,) int32 into `classes`, −1 where there is none."""
+    """N files below `root`. `ids` (N,) int64, `labels` (N,) int32 into `classes`, −1 for none."""
 
     root: Path
     paths: tuple[bytes, ...]
@@ -33,7 +33,7 @@ class PictureList:
 
     @property
     def digest(self) -> str:
-        """16 hexadecimal digits made from the paths and labels, in their order."""
+        """16 hexadecimal digits: a hash of the paths and labels, in order."""
         state = hashlib.blake2b(b"\0".join(self.paths), digest_size=8)
         state.update(self.labels.tobytes())
         return state.hexdigest()
@@ -46,7 +46,7 @@ class PictureList:
 
 @dataclass(frozen=True)
 class Labelled:
-    """One picture of a labelled set: its class, and where it lies."""
+    """One picture of a labelled set: its class and its path."""
 
     label: str
     path: Path

@@ -1,4 +1,4 @@
-"""Sets whose pictures several people labelled: votes, the majority's label, and how much people disagree, in nats.
+"""Soft labels: data sets labelled by several people, with votes, majority label and entropy in nats.
 
 The collection of "Is one annotation enough?" (arXiv 2207.06214): SET/annotations.json and SET/fold1 … fold5. ImageNet's
 validation pictures with the votes behind ReaL (arXiv 2006.07159): raters.npz and real.json of `reassessed-imagenet`.
@@ -29,15 +29,15 @@ IMAGENET_LAYOUT = "raters.npz, real.json and val/**/ILSVRC2012_val_00000001.JPEG
 IMAGENET_CLASSES = 1000
 ROWS_AT_ONCE = 4096
 YES = 2
-"""Place of `yes` among a rater's answers no, maybe, yes."""
+"""Index of `yes` among a rater's answers no, maybe, yes."""
 
 
 @dataclass(frozen=True)
 class SoftLabels:
     """Pictures with people's votes: `votes` (N, C) int64, columns named by `classes`; every row has at least one vote.
 
-    `without_vote` names pictures that were left out, since nobody gave them a label and their entropy is nan. A tie
-    goes to the class that comes first.
+    `without_vote` names pictures that were left out because they have no vote, so their entropy is nan. Ties go to
+    the first class.
     """
 
     root: Path
@@ -54,7 +54,7 @@ class SoftLabels:
 
     @property
     def entropy_nats(self) -> NDArray[np.float64]:
-        """Entropy (N,) of each picture's votes; 0 where all agree."""
+        """Entropy (N,) of each picture's votes; 0 if all agree."""
         return entropy_nats(self.votes)
 
     @property
@@ -64,7 +64,7 @@ class SoftLabels:
 
     @property
     def pictures(self) -> PictureList:
-        """The pictures as every command takes them, in the order of `votes`; raises FolderError for missing files."""
+        """The pictures as a list, in the order of `votes`; raises FolderError for missing files."""
         return picture_list(self.root, self.labelled)
 
 
@@ -109,13 +109,13 @@ def collection(root: Path, split: str) -> SoftLabels:
     for path, label in in_split:
         if label is not None:
             counts[row[path], index_of[label]] += 1
-    # The first part of a path is the set's own folder, by whatever name it was unpacked.
+    # The first part of a path is the set's folder, whose name may differ after unpacking.
     files = [root.joinpath(*path.split("/")[1:]) for path in paths]
     return _with_votes(root, files, counts, classes)
 
 
 def _votes_by_path(file: Path) -> list[tuple[str, str | None]]:
-    """(picture, label) of every vote; the label is None where an annotator gave none."""
+    """(picture, label) of every vote; the label is None if an annotator gave none."""
     try:
         return [
             (entry["image_path"], entry["class_label"])
@@ -182,6 +182,6 @@ def read_majority(root: Path, split: str) -> list[Labelled]:
 
 
 def read_imagenet_majority(root: Path, split: str) -> list[Labelled]:
-    """ImageNet's validation pictures that have a vote, each with the majority's label; there is but one split."""
+    """ImageNet's validation pictures that have a vote, each with the majority's label; there is only one split."""
     assert split == "test"
     return imagenet_real_h(root).labelled

@@ -1,4 +1,4 @@
-"""Where a cache's pictures come from: a list of files, or tar shards that are streamed; cut into the cache's shards."""
+"""Picture sources of a cache: a list of files or streamed tar shards, cut into the cache's shards."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from url_viz.imaging.decode import read_file
 from url_viz.imaging.scan import absolute, display_name
 
 MOST_POSITIONS = 2**31 - 1
-"""Places are stored as int32."""
+"""Positions are stored as int32."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class Encoded:
 
 
 class PictureSource(Protocol):
-    """Pictures in an order of their own, cut into shards that are each read alone.
+    """Pictures in a fixed order, cut into shards that are read independently.
 
-    `pictures` and `shard_pictures` are 0 where only reading tells how many there are; `tars` names the tars then.
-    `total` is what progress counts up to.
+    `pictures` and `shard_pictures` are 0 if the number is unknown before reading; `tars` names the tars then.
+    `total` is the end of the progress count.
     """
 
     @property
@@ -57,17 +57,17 @@ class PictureSource(Protocol):
     def total(self) -> int: ...
 
     def done(self, shard: int, position: int) -> int:
-        """How far of `total` the picture at `position` in `shard` is."""
+        """Progress out of `total` after the picture at `position` in `shard`."""
         ...
 
     def read(self, shard: int) -> Iterator[Encoded | BadSample]:
-        """The pictures of a shard, in rising places."""
+        """The pictures of a shard, in rising positions."""
         ...
 
 
 @dataclass(frozen=True)
 class FileSource:
-    """Files of a picture list, `shard_pictures` of them a shard."""
+    """Files of a picture list, `shard_pictures` per shard."""
 
     listed: PictureList
     shard_pictures: int
@@ -98,7 +98,7 @@ class FileSource:
             yield self.picture(position)
 
     def picture(self, position: int) -> Encoded:
-        """The picture at a position of the list."""
+        """The picture at a position in the list."""
         path = self.listed.paths[position]
         load = partial(read_file, absolute(self.listed.root, path))
         return Encoded(
@@ -108,10 +108,10 @@ class FileSource:
 
 @dataclass(frozen=True)
 class TarSource:
-    """Tar shards, one a shard of the cache; places leave room for as many pictures in each.
+    """Tar shards, one per shard of the cache; each has an equal range of positions.
 
-    `classes` are the WordNet ids that labels are places in. `is_strict` makes a label that is none of them an error;
-    otherwise such pictures have none. `most` pictures of each tar are taken.
+    `classes` are the WordNet ids that labels index. With `is_strict` an unknown label is an error; otherwise such
+    pictures have no label. At most `most` pictures of each tar are read.
     """
 
     files: tuple[Path, ...]
@@ -127,7 +127,7 @@ class TarSource:
 
     @property
     def digest(self) -> str:
-        """16 hexadecimal digits made from names, sizes and how many pictures are taken; the tars are not read."""
+        """16 hexadecimal digits: a hash of names, sizes and `most`; the tars are not read."""
         sizes = [f"{file.name}\0{file.stat().st_size}\0" for file in self.files]
         return hashlib.blake2b("".join([*sizes, str(self.most)]).encode(), digest_size=8).hexdigest()
 
@@ -158,7 +158,7 @@ def _as_it_is(data: bytes) -> bytes:
 def source_of(config: CacheConfig, *, classifier_classes: int) -> PictureSource:
     """The pictures that `config` names: tar shards for `tar:DIR_OR_PATTERN`, else a list of files.
 
-    Labels of tars are places among `classifier_classes` WordNet ids (1,000 or 21,843; of 21,843 for any other number).
+    Labels of tars index `classifier_classes` WordNet ids (1,000 or 21,843; of 21,843 for any other number).
     Raises FolderError and NoImagesError.
     """
     if not is_tar(config.data):

@@ -1,4 +1,4 @@
-"""Read SPEC, the way commands are told their pictures, into a list of files with ids and labels."""
+"""Parser of SPEC, the `--data` option of commands, into a list of files with ids and labels."""
 
 from pathlib import Path
 
@@ -14,11 +14,11 @@ TAR = "tar:"
 
 
 def pictures_of(spec: str, *, limit: int | None = None) -> PictureList:
-    """The pictures that `spec` names; with `limit`, so many spread evenly over them.
+    """The pictures that `spec` names; with `limit`, that many, spread evenly over them.
 
     `folder:PATH` or a bare path is a folder; `cub:PATH` the test split of a published set, `cub/val:PATH` another one.
-    Raises FolderError for an unknown kind or folder and for tar shards, which only a cache streams; NoImagesError where
-    there is none.
+    Raises FolderError for an unknown kind or folder and for tar shards, which only a cache streams; NoImagesError if
+    there are no pictures.
     """
     if is_tar(spec):
         raise FolderError(
@@ -55,7 +55,7 @@ def tar_path(spec: str) -> Path:
 
 
 def labelled_pictures_of(spec: str, *, limit: int | None = None) -> PictureList:
-    """Like `pictures_of`, of pictures with labels only; raises FolderError where there are no class folders."""
+    """Like `pictures_of`, of labelled pictures only; raises FolderError if there are no class folders."""
     pictures = pictures_of(spec, limit=limit)
     if not pictures.is_labelled:
         raise FolderError(

@@ -1,8 +1,8 @@
-"""Pictures streamed out of tar shards (WebDataset, ImageNet-21k), labelled by WordNet id against timm's list.
+"""Streaming reader for tar shards (WebDataset, ImageNet-21k), with WordNet ids as labels, checked against timm's list.
 
-Shards are read from front to back and one picture is held at a time, so size does not matter; whoever consumes them
-keeps account by shard. A member that cannot be used becomes a `BadSample`; a label that is not in the list, which would
-silently train on wrong classes, is an error.
+Shards are read from front to back with one picture in memory at a time, so size does not matter; the caller tracks
+finished shards. An unusable member becomes a `BadSample`; a label that is not in the list is an error, because it would
+silently train on wrong classes.
 """
 
 import json
@@ -47,7 +47,7 @@ class TarSample:
 
 @dataclass(frozen=True)
 class BadSample:
-    """What could not be read, and why: one key, or the rest of a shard."""
+    """An unreadable key, or the rest of a shard, and the reason."""
 
     key: str
     reason: str
@@ -55,7 +55,7 @@ class BadSample:
 
 @dataclass(frozen=True)
 class _Member:
-    """One file of a tar; `data` is empty where it is too large."""
+    """One file of a tar; `data` is empty if it is too large."""
 
     key: str
     extension: str
@@ -67,7 +67,7 @@ class _Member:
 def imagenet21k_labels() -> Mapping[str, int]:
     """WordNet id → index among the 21,843 classes of the augreg ViTs (timm's `imagenet21k_goog_synsets`).
 
-    ImageNet-21k Winter 2021 has 19,167 of them; indices are never counted from the folders that happen to be there.
+    ImageNet-21k Winter 2021 has 19,167 of them; indices never depend on which folders are present.
     """
     from timm.data import ImageNetInfo
 
@@ -81,7 +81,7 @@ def imagenet21k_labels() -> Mapping[str, int]:
 
 
 def classes_of_size(count: int) -> tuple[str, ...]:
-    """The WordNet ids of a classifier of so many classes, in its order: ImageNet-1k's 1,000, else ImageNet-21k's."""
+    """The WordNet ids of a classifier of `count` classes, in its order: ImageNet-1k's 1,000, else ImageNet-21k's."""
     from timm.data import ImageNetInfo
 
     if count == IMAGENET_1K_CLASSES:
@@ -92,7 +92,7 @@ def classes_of_size(count: int) -> tuple[str, ...]:
 def shards_of(path: Path) -> tuple[Path, ...]:
     """The tar files at `path`, sorted: a folder of them, one of them, or a pattern with `*` or `{000..127}`.
 
-    Raises FolderError where there is none, or where a range names one that is missing.
+    Raises FolderError if there is none, or if one of a range is missing.
     """
     if path.is_file():
         return (path,)
@@ -115,26 +115,26 @@ def _of_range(pattern: str) -> tuple[Path, ...]:
 
 
 def shards_of_process(shards: Sequence[Path], *, rank: int, ranks: int) -> tuple[Path, ...]:
-    """The shards that process `rank` of `ranks` reads: every `ranks`-th, so that no two read the same."""
+    """The shards that process `rank` of `ranks` reads: every `ranks`-th, so that each is read once."""
     if not 0 <= rank < ranks:
         raise ValueError(f"rank is {rank} of {ranks}")
     return tuple(shards[rank::ranks])
 
 
 def is_held_out(sample_id: int, share: float) -> bool:
-    """Whether a picture is held out of training, told by its id alone: there is no official split.
+    """Whether a picture is held out of training, decided by its id alone: there is no official split.
 
-    It is the rule by which training holds pictures of a cache out, so a cache of these samples splits the same way.
+    Training uses the same rule on a cache, so a cache of these samples splits the same way.
     """
     return sample_id % HELD_OUT_PARTS < share * HELD_OUT_PARTS
 
 
 def samples_of(shard: Path, labels: Mapping[str, int], *, is_strict: bool = True) -> Iterator[TarSample | BadSample]:
-    """The pictures of one shard in its order, streamed; what cannot be read is told and passed over.
+    """The pictures of one shard in its order, streamed; unreadable ones are yielded as `BadSample`.
 
-    The WordNet id is looked for in the sample's path, then in its .json, then in the name of the tar (also of one
-    tar in another, as ImageNet is published). Where there is none, or one that `labels` lacks, a strict reader raises
-    FolderError, and another one gives the label −1.
+    The WordNet id is taken from the sample's path, else its .json, else the name of the tar (also of a tar inside a
+    tar, as ImageNet is published). If there is none, or `labels` lacks it, a strict reader raises FolderError, and a
+    lenient one gives the label −1.
     """
     members: list[_Member] = []
     try:
@@ -173,7 +173,7 @@ def _members(file: IO[bytes], prefix: str) -> Iterator[_Member]:
 def _sample(
     members: Sequence[_Member], shard: Path, labels: Mapping[str, int], *, is_strict: bool
 ) -> Iterator[TarSample | BadSample]:
-    """The one sample that is made of these members, if there is a picture among them."""
+    """The sample of these members, if there is a picture among them."""
     pictures = [m for m in members if b"." + m.extension.rpartition(".")[2].encode() in EXTENSIONS]
     if not pictures:
         return
@@ -207,7 +207,7 @@ def _last_id(text: str) -> str | None:
 
 
 def _id_in_json(members: Sequence[_Member]) -> str | None:
-    """The WordNet id in a text value of the sample's record; None where there is none, or no readable record."""
+    """The WordNet id in a text value of the sample's record; None if there is none, or no readable record."""
     for member in members:
         if member.extension == "json":
             try:

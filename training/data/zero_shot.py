@@ -1,4 +1,4 @@
-"""Published zero-shot sets by name: CUB, Cars and SOP with the splits of the metric-learning protocol, and a registry.
+"""Registry of published zero-shot sets, and the metric-learning splits of CUB, Cars and SOP.
 
 A SPEC `cub:PATH` means the test split; `cub/val:PATH` another one. The protocol and its counts are those of URL
 (arXiv 2307.03810) and its repository `mkirchhof/url`: see docs/zero_shot.md.
@@ -26,7 +26,7 @@ SOP_LAYOUT = "Ebay_train.txt, Ebay_test.txt and bicycle_final/*.JPG in Stanford_
 
 @dataclass(frozen=True)
 class NamedSet:
-    """A published set: what reads a split of it, and which splits there are."""
+    """A published set: the reader of a split, and the names of its splits."""
 
     read: Callable[[Path, str], list[Labelled]]
     splits: tuple[str, ...]
@@ -40,7 +40,7 @@ def is_named(kind: str) -> bool:
 def named_pictures(kind: str, root: Path) -> PictureList:
     """The pictures of the published set `kind` (`cub`, `cub/val`) below `root`.
 
-    Raises FolderError for an unknown split or a missing file, telling the layout that is expected, NoImagesError where
+    Raises FolderError for an unknown split or a missing file, naming the expected layout, NoImagesError if
     the split is empty.
     """
     name, _, split = kind.partition("/")
@@ -49,7 +49,7 @@ def named_pictures(kind: str, root: Path) -> PictureList:
     if split not in named_set.splits:
         raise FolderError(f"{name!r} has no split {split!r}. Choose one of: {', '.join(named_set.splits)}.")
     if not root.is_dir():
-        raise FolderError(f"{str(root)!r} is no folder. Give the folder that {name!r} was unpacked into.")
+        raise FolderError(f"{str(root)!r} is not a folder. Give the folder that {name!r} was unpacked into.")
     entries = named_set.read(root, split)
     if not entries:
         raise NoImagesError(f"The split {split!r} of {name!r} in {str(root)!r} has no pictures.")

@@ -1,1 +1,1 @@
-"""What leaves the app: folders, lists and files for other people and programs."""
+"""Exports for other people and programs: folders, lists, tables, data sets, reports."""

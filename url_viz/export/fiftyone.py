@@ -1,8 +1,8 @@
-"""An image set as a data set on disk that FiftyOne opens (`fiftyone.types.FiftyOneDataset`), written without it.
+"""Export of an image set in FiftyOne's on-disk format (`fiftyone.types.FiftyOneDataset`), without FiftyOne installed.
 
 The layout is that of FiftyOne 1.0 and later (docs.voxel51.com, user guide, "FiftyOneDataset"): `metadata.json` is the
-document of the data set with the types of its fields, `samples.json` one document a picture, both as extended JSON of
-MongoDB. Later versions bring it up to themselves when they read it.
+document of the data set with the types of its fields, `samples.json` one document per picture, both in MongoDB's
+extended JSON. Later versions migrate it when they read it.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ RESERVED = frozenset(
         *("iter_fields", "merge", "reload", "save", "set_field", "to_dict", "update_field", "update_fields"),
     )
 )
-"""Names that a sample of FiftyOne has already, as a field or as a method."""
+"""Names that a sample of FiftyOne already has, as a field or as a method."""
 
 _FIELDS = "fiftyone.core.fields"
 _IN_METADATA = ("width", "height")
@@ -47,10 +47,10 @@ def write_fiftyone(
 ) -> Exported:
     """Write pictures (all, or those in `ids`) to the new folder `out`, for `fiftyone.Dataset.from_dir`.
 
-    With `how` "link" the samples name the files where they lie (a link in `out/data` where a name is no UTF-8); with
-    "copy" they lie in `out/data`, and the folder may be moved. Every sample has its class as `ground_truth`, its tags
-    and decision as tags, its size, and a field for every other column of `table()` in which a picture has a value.
-    Raises FolderError where `out` is not new or empty or cannot be written, ImageSetError where nothing is to share.
+    With `how` "link" the samples name the original files (a link in `out/data` if a path is not UTF-8); with "copy"
+    the files are copied to `out/data`, and the folder may be moved. Every sample has its class as `ground_truth`, its
+    tags and decision as tags, its size, and a field for every other column of `table()` in which a picture has a value.
+    Raises FolderError if `out` is not new or empty or cannot be written, ImageSetError if nothing is to be exported.
     """
     picked = chosen(image_set, ids)
     with new_folder(out, image_set) as folder:
@@ -70,7 +70,7 @@ def write_fiftyone(
 
 
 def _file_paths(picked: Chosen, folder: Path, *, how: How) -> list[str]:
-    """Where each picture is found: absolute, or below `folder` after it was put there."""
+    """The path of each picture: absolute, or relative to `folder` after it was linked or copied there."""
     result = []
     for source, name in zip(picked.sources, safe_names(picked.paths, picked.table["id"]), strict=True):
         if how == "link" and _is_text(source):
@@ -117,7 +117,7 @@ def document_of(source: Provenance, table: pd.DataFrame) -> dict[str, Any]:
 
 
 def samples_of(picked: pd.DataFrame, fields: pd.DataFrame, file_paths: list[str]) -> Iterator[dict[str, Any]]:
-    """One document a picture: `picked` are rows of `ImageSet.table()`, `fields` what becomes a field of its own."""
+    """One document per picture: `picked` are rows of `ImageSet.table()`, `fields` the columns that become fields."""
     rows = zip(picked.to_dict("records"), fields.to_dict("records"), file_paths, strict=True)
     for row, values, filepath in rows:
         key = f"{row['id']}"
@@ -182,7 +182,7 @@ def _field(
 
 
 def _standard_fields() -> list[Field]:
-    """What every sample of FiftyOne has, and our ground truth and id."""
+    """The fields of every FiftyOne sample, and our ground truth and id."""
     size = [_field("size_bytes", "IntField"), _field("mime_type", "StringField")]
     size += [_field(name, "IntField") for name in ("width", "height", "num_channels")]
     label = [_field("id", "ObjectIdField", stored_as="_id"), _field("tags", "ListField", subfield="StringField")]

@@ -1,4 +1,4 @@
-"""Pictures laid out in a new folder under names that every program takes as plain names."""
+"""Picture files in a new export folder, as links or copies, under portable file names."""
 
 import errno
 import hashlib
@@ -31,7 +31,7 @@ _DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written to `out`: how many `pictures`, and those left out because their file is `missing`."""
+    """Result of an export to `out`: the number of `pictures`, and those left out because their file is `missing`."""
 
     out: Path
     pictures: int
@@ -39,7 +39,7 @@ class Exported:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What was done, a sentence each."""
+        """The result as sentences."""
         sentences = [f"{self.pictures:,} pictures in {str(self.out)!r}."]
         if self.missing:
             examples = ", ".join(self.missing[:3]) + (", …" if len(self.missing) > 3 else "")
@@ -49,7 +49,7 @@ class Exported:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The pictures to share: `table` has their rows of `ImageSet.table()`, `sources` (N) their files as bytes."""
+    """The pictures to export: `table` has their rows of `ImageSet.table()`, `sources` (N) their files as bytes."""
 
     table: pd.DataFrame
     paths: list[bytes]
@@ -61,9 +61,9 @@ class Chosen:
 
 
 def chosen(image_set: ImageSet, ids: Iterable[int] | None) -> Chosen:
-    """The pictures with these ids (None: all) whose files are there, in the order of `table()`.
+    """The pictures with these ids (None: all) whose files exist, in the order of `table()`.
 
-    Raises ImageSetError for an id that is not in the set, or where nothing is left.
+    Raises ImageSetError for an id that is not in the set, or if no picture is left.
     """
     table = image_set.table()
     if ids is not None:
@@ -88,11 +88,11 @@ def chosen(image_set: ImageSet, ids: Iterable[int] | None) -> Chosen:
 
 
 def safe_names(paths: list[bytes], ids: Iterable[int]) -> list[str]:
-    """Relative names for root-relative paths, folders kept, none like another even where case does not count.
+    """Relative names for root-relative paths, folders kept, unique even on case-insensitive file systems.
 
-    Letters of any script, digits and a few signs stay; all else becomes `_`, and what was changed gets a digest so that
-    it stays apart. Folders that a loader would take for a split ("test") get a capital letter. A name never starts
-    with a dot, leads out, or is long.
+    Letters of any script, digits and a few signs stay; all else becomes `_`, and a changed name gets a digest to stay
+    unique. Folders that a loader would take for a split ("test") get a capital letter. A name never starts with a dot,
+    leads out of the folder, or is long.
     """
     folders = _Names()
     files = _Names()
@@ -109,14 +109,14 @@ def safe_names(paths: list[bytes], ids: Iterable[int]) -> list[str]:
 
 
 class _Names:
-    """Gives each path a name of its own."""
+    """A unique name for each path."""
 
     def __init__(self) -> None:
         self._name_of: dict[bytes, str] = {}
         self._used: set[str] = set()
 
     def name(self, path: bytes, wanted: str, *, end: str = "", salt: str = "") -> str:
-        """`wanted` + `end`; with a digest of `path` between them where another path has that name."""
+        """`wanted` + `end`; with a digest of `path` between them if another path has that name."""
         if path not in self._name_of:
             digest = salt or hashlib.blake2b(path, digest_size=4).hexdigest()
             name = next(n for n in (wanted + end, f"{wanted}-{digest}{end}") if n.casefold() not in self._used)
@@ -126,7 +126,7 @@ class _Names:
 
 
 def _plain(part: bytes) -> str:
-    """One part of a path as a plain name; the same where it is one already."""
+    """One part of a path as a plain name; unchanged if it is one already."""
     text = unicodedata.normalize("NFC", part.decode("utf-8", "replace"))
     if _PLAIN.fullmatch(text) and "\ufffd" not in text and len(text) <= LONGEST_PART and not _DEVICES.fullmatch(text):
         return text
@@ -143,9 +143,9 @@ def _without_split(folder: str) -> str:
 
 @contextmanager
 def new_folder(out: str | Path, image_set: ImageSet) -> Iterator[Path]:
-    """A folder to fill that becomes `out` when all went well, and else leaves nothing.
+    """A temporary folder that becomes `out` on success and is deleted on failure.
 
-    Raises FolderError where `out` is not new or empty, lies within the pictures, or cannot be written.
+    Raises FolderError if `out` is not new or empty, lies within the pictures, or cannot be written.
     """
     target = Path(out).expanduser().absolute()
     real = Path(os.path.realpath(target))
@@ -168,7 +168,7 @@ def new_folder(out: str | Path, image_set: ImageSet) -> Iterator[Path]:
 
 
 def link_or_copy(source: bytes, at: Path, *, how: How) -> None:
-    """Put a picture at a new place, as an absolute link or as a copy."""
+    """Create the file `at` as an absolute link to a picture, or as a copy."""
     at.parent.mkdir(parents=True, exist_ok=True)
     if how == "link":
         os.symlink(source, os.fsencode(at))

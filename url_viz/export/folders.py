@@ -1,4 +1,4 @@
-"""Sort the pictures of an image set into folders, as links or copies, by decision or by a measure."""
+"""Sorting of an image set's pictures into folders, as links or copies, by decision or by a measure."""
 
 import errno
 import json
@@ -22,19 +22,19 @@ from url_viz.store.decisions import DECISIONS
 
 How = Literal["link", "copy"]
 MARKER = ".url-viz-sorted.json"
-"""Lies in every folder that was sorted into, and names the image set: only such a folder may be sorted into again."""
+"""The file in every sorted folder that names the image set: only such a folder may be sorted into again."""
 
 UNDECIDED = "undecided"
 
 
 @dataclass(frozen=True)
 class SortedFolders:
-    """What sorting did in `out`.
+    """Result of sorting into `out`.
 
-    `created` counts the links or copies made now, by folder, `present` those that were there from before. `missing` are
-    pictures whose file is gone; `blocked` ones whose place is taken by something else, or whose name would lead out of
-    `out`; `elsewhere` ones that an earlier sorting put into another of the folders, where they still lie. Nothing is
-    ever overwritten or removed.
+    `created` counts the links or copies made now, by folder, `present` those of earlier runs. `missing` are pictures
+    whose file is gone; `blocked` ones whose path is occupied by another file, or whose name would lead out of `out`;
+    `elsewhere` ones that an earlier sorting put into another of the folders, where they remain. Nothing is ever
+    overwritten or removed.
     """
 
     out: Path
@@ -46,7 +46,7 @@ class SortedFolders:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What was done, a sentence each."""
+        """The result as sentences."""
         counted = ", ".join(f"{count:,} in {name}/" for name, count in self.created.items())
         sentences = [f"{sum(self.created.values()):,} pictures sorted into {str(self.out)!r} ({counted})."]
         if self.present:
@@ -66,7 +66,7 @@ class SortedFolders:
 
 @dataclass
 class _Tally:
-    """What is counted while sorting."""
+    """Counts while sorting."""
 
     created: dict[str, int]
     present: int = 0
@@ -84,14 +84,14 @@ def sort_into_folders(
     threshold_percentile: float = 90.0,
     with_undecided: bool = False,
 ) -> SortedFolders:
-    """Lay out pictures in folders below `out`, each at its path within the image set.
+    """Sort pictures into folders below `out`, each at its path within the image set.
 
-    `by` "decision" makes keep/, drop/ and look-again/ (and undecided/ where asked); any measure of the table, such as
+    `by` "decision" makes keep/, drop/ and look-again/ (and undecided/ if asked); any measure of the table, such as
     "uncertainty", makes ambiguous/ and clear/, split at its percentile `threshold_percentile` (ambiguous from there
-    on); pictures without the value are left out. `how` makes links (absolute ones) or copies.
+    on); pictures without the value are left out. `how` chooses absolute links or copies.
 
-    Raises FolderError where `out` lies within the pictures, is not empty and not from an earlier sorting of this set
-    (it has the file `MARKER` then), or cannot be written; ImageSetError where nothing is decided or has the value.
+    Raises FolderError if `out` lies within the pictures, is not empty and not from an earlier sorting of this set
+    (which has the file `MARKER`), or cannot be written; ImageSetError if nothing is decided or has the value.
     """
     table = image_set.table()
     folders = (
@@ -118,8 +118,8 @@ def sort_into_folders(
 def paths_text(image_set: ImageSet, ids: Iterable[int], *, nul: bool = False) -> bytes:
     """The files of pictures as a list for other programs: absolute paths, as bytes, each ended by a line break.
 
-    With `nul` each is ended by a NUL instead (for `xargs -0`). Raises FolderError for a line break within a path where
-    NUL is not asked for.
+    With `nul` each is ended by a NUL instead (for `xargs -0`). Without it, raises FolderError for a line break in a
+    path.
     """
     paths = [absolute(image_set.root, path) for path in image_set.paths_of(ids)]
     if not nul and (odd := next((path for path in paths if b"\n" in path or b"\r" in path), None)) is not None:
@@ -132,7 +132,7 @@ def paths_text(image_set: ImageSet, ids: Iterable[int], *, nul: bool = False) ->
 
 
 def _by_decision(table: pd.DataFrame, *, with_undecided: bool) -> "pd.Series[str]":
-    """The folder of each row that gets one."""
+    """The folder of each row that is sorted."""
     decision = table["decision"].reset_index(drop=True)
     folders = decision.fillna(UNDECIDED) if with_undecided else decision.dropna()
     if folders.empty:
@@ -156,14 +156,14 @@ def _by_measure(table: pd.DataFrame, by: str, threshold_percentile: float) -> "p
 
 
 def _folders_of(by: str, *, with_undecided: bool) -> tuple[str, ...]:
-    """The folders, in the order in which they are told."""
+    """The folders, in the order of the report."""
     if by != "decision":
         return ("ambiguous", "clear")
     return (*DECISIONS, UNDECIDED) if with_undecided else DECISIONS
 
 
 def _claim(target: Path, root: Path) -> None:
-    """Make `target` ours: a new or empty folder, or one that an earlier sorting of this very set made."""
+    """Mark `target` as sorted: a new or empty folder, or one from an earlier sorting of the same set."""
     real = Path(os.path.realpath(target))
     if real == root or root in real.parents:
         raise FolderError(
@@ -186,7 +186,7 @@ def _claim(target: Path, root: Path) -> None:
 
 
 def _sorted_before(marker: Path) -> str | None:
-    """The root of the image set that a marker names; None where there is no marker, or one that says nothing."""
+    """The root of the image set that a marker names; None without a readable marker."""
     if marker.is_symlink() or not marker.is_file():
         return None
     try:
@@ -197,7 +197,7 @@ def _sorted_before(marker: Path) -> str | None:
 
 
 class _TargetFolder:
-    """A folder that is sorted into; knows which of its subfolders are really inside it."""
+    """The folder that pictures are sorted into; checks that its subfolders are really inside it."""
 
     def __init__(self, target: Path, root: Path, *, how: How) -> None:
         self._target = os.path.realpath(os.fsencode(target))
@@ -206,7 +206,7 @@ class _TargetFolder:
         self._is_inside: dict[bytes, bool] = {}
 
     def put(self, path: bytes, folder: str, *, others: list[str], tally: _Tally) -> None:
-        """Put one picture (root-relative `path`) into `folder`, or note why not."""
+        """Put one picture (root-relative `path`) into `folder`, or record why not."""
         source = absolute(self._root, path)
         if not os.path.isfile(source):
             tally.missing.append(display_name(path))
@@ -226,7 +226,7 @@ class _TargetFolder:
             tally.blocked.append(display_name(path))
 
     def _has_folder(self, folder: bytes) -> bool:
-        """Make a subfolder; False where something else has its place, or a link in it leads elsewhere."""
+        """Create a subfolder; False if another file has its name, or a link in it leads elsewhere."""
         if folder not in self._is_inside:
             destination = os.path.join(self._target, folder)
             self._is_inside[folder] = all(map(self._is_folder_or_free, _upwards(folder)))
@@ -240,14 +240,14 @@ class _TargetFolder:
 
 
 def _upwards(folder: bytes) -> Iterator[bytes]:
-    """A relative folder and all that it lies in."""
+    """A relative folder and its parents."""
     while folder:
         yield folder
         folder = os.path.dirname(folder)
 
 
 def _is_plain(path: bytes) -> bool:
-    """Whether a relative path stays where it is put."""
+    """Whether a relative path stays inside the folder."""
     return bool(path) and not path.startswith(b"/") and not {b"..", b"."} & set(path.split(b"/")) and b"\0" not in path
 
 
@@ -256,7 +256,7 @@ def _link(source: bytes, destination: bytes) -> None:
 
 
 def _copy(source: bytes, destination: bytes) -> None:
-    """Copy a file so that it appears whole or not at all, and never in the place of another."""
+    """Copy a file atomically, and never over another."""
     part = os.path.join(os.path.dirname(destination), b".url-viz-" + secrets.token_hex(8).encode())
     try:
         shutil.copy2(source, part)
@@ -273,7 +273,7 @@ def _copy(source: bytes, destination: bytes) -> None:
 
 
 def _is_same(source: bytes, destination: bytes) -> bool:
-    """Whether an earlier sorting put this very picture there: a link to it, or a copy of its size and time."""
+    """Whether an earlier sorting put the same picture there: a link to it, or a copy with its size and time."""
     if os.path.islink(destination):
         return os.readlink(destination) == source
     if not os.path.isfile(destination):

@@ -1,4 +1,4 @@
-"""An image set as a data set for Hugging Face `datasets`: pictures in folders, every value beside, and a card."""
+"""Export of an image set for Hugging Face `datasets` (imagefolder): pictures, metadata, and a data set card."""
 
 import json
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from url_viz.image_set import ImageSet
 
 SPLIT = "train"
 RESERVED = ("file_name", "file_names", "image", "images")
-"""Columns that `datasets` makes itself, or reads as a picture's place."""
+"""Columns that `datasets` creates itself, or reads as a picture's path."""
 
 
 def write_image_folder(
@@ -24,11 +24,11 @@ def write_image_folder(
     how: How = "link",
     with_folder: bool = False,
 ) -> Exported:
-    """Write pictures (all, or those in `ids`) to the new folder `out`, as `datasets.load_dataset("imagefolder")` reads.
+    """Write pictures (all, or those in `ids`) to the new folder `out`, as `load_dataset("imagefolder")` expects.
 
     `out/train` holds links or copies, class folders kept, and `metadata.jsonl` with file_name, the id as text, and
     all columns in which any picture has a value; a missing value is null. `out/README.md` is a data set card.
-    Raises FolderError where `out` is not new or empty or cannot be written, ImageSetError where nothing is to share.
+    Raises FolderError if `out` is not new or empty or cannot be written, ImageSetError if nothing is to be exported.
     """
     picked = chosen(image_set, ids)
     names = safe_names(picked.paths, picked.table["id"])
@@ -42,7 +42,7 @@ def write_image_folder(
 
 
 def metadata_lines(table: pd.DataFrame, names: list[str]) -> str:
-    """One line of JSON a picture: its file_name, and the columns of the table."""
+    """One line of JSON per picture: its file_name, and the columns of the table."""
     known = known_columns(table.assign(id=table["id"].astype(str)))
     columns = column_names(list(known.columns), reserved=_reserved(known.columns))
     values = [[plain_value(value) for value in known[column].tolist()] for column in known.columns]
@@ -58,7 +58,7 @@ def _reserved(columns: Iterable[str]) -> set[str]:
 
 
 def dataset_card(source: Provenance, *, pictures: int, table: pd.DataFrame) -> str:
-    """The README of a shared data set: how to load it, what the values mean, and where they come from."""
+    """The README of an exported data set: loading, meaning of the values, provenance."""
     head = {"pretty_name": source.name, "tags": ["url-viz", "uncertainty"], "configs": [_CONFIG]}
     facts = "\n".join(f"| {_cell(name)} | {_cell(value)} |" for name, value in source.rows())
     classes = int(table["label"].nunique())
@@ -106,5 +106,5 @@ _CONFIG = {"config_name": "default", "data_files": [{"split": SPLIT, "path": f"{
 
 
 def _cell(value: str) -> str:
-    """Text from the user, inert in Markdown."""
+    """Text from the user, escaped for Markdown."""
     return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-!|<>~$" else c for c in value)

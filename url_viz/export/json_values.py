@@ -1,4 +1,4 @@
-"""Rows of a table as records for JSON: no nan, no infinity, names of columns that the reader allows."""
+"""JSON records of table rows: null for nan and infinity, safe column names."""
 
 import json
 import math
@@ -10,7 +10,7 @@ import pandas as pd
 
 
 def known_columns(table: pd.DataFrame) -> pd.DataFrame:
-    """The columns in which at least one picture has a value: a loader cannot tell the type of the others."""
+    """The columns in which at least one picture has a value: a loader cannot infer the type of the others."""
     keep = [name for name in table.columns if any(_known(value) and value != "" for value in table[name])]
     return table[keep]
 
@@ -32,7 +32,7 @@ def column_names(columns: Collection[str], *, reserved: Collection[str]) -> dict
 
 
 def plain_value(value: object) -> object:
-    """A value of a table as JSON has it: nan, infinity and missing ones are null; numbers of numpy are Python's."""
+    """A value of a table for JSON: nan, infinity and missing values are null; numpy scalars become Python's."""
     if not _known(value):
         return None
     if isinstance(value, np.generic):
@@ -43,7 +43,7 @@ def plain_value(value: object) -> object:
 
 
 def as_json(record: object, *, indent: int | None = None) -> str:
-    """A record as JSON; raises ValueError for what JSON has no word for, rather than writing NaN."""
+    """A record as JSON; raises ValueError for NaN and infinity, which JSON lacks."""
     return json.dumps(record, ensure_ascii=False, allow_nan=False, indent=indent)
 
 

@@ -1,4 +1,4 @@
-"""Where the values of an image set come from: its model, weights, head, versions and date, for whatever is shared."""
+"""Provenance of exported values: model, weights, head, versions and date."""
 
 import datetime
 import importlib
@@ -10,10 +10,10 @@ from url_viz.store.about import read_about
 
 @dataclass(frozen=True)
 class Provenance:
-    """What has to be known of shared values to make them again.
+    """What is needed to reproduce exported values.
 
-    `folder` is the folder's name alone, or its whole path where that was asked for; `head` and `head_digest` are ""
-    where the model has no head. `made` is in UTC, to the minute.
+    `folder` is the folder's name alone, or its whole path if asked for; `head_digest` is "" if the
+    model has no head. `made` is in UTC, to the minute.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Provenance:
     made: str
 
     def rows(self) -> tuple[tuple[str, str], ...]:
-        """Name and value of each fact, for people."""
+        """Name and value of each fact, for display."""
         return (
             ("Folder", self.folder),
             ("Pictures in the image set", f"{self.pictures:,}"),
@@ -47,7 +47,7 @@ class Provenance:
 
 
 def provenance(image_set: ImageSet, *, with_folder: bool = False, now: datetime.datetime | None = None) -> Provenance:
-    """Where an image set's values come from; `with_folder` tells the whole path of its folder."""
+    """The provenance of an image set's values; `with_folder` includes the whole path of its folder."""
     moment = (now or datetime.datetime.now(datetime.UTC)).astimezone(datetime.UTC)
     space, head = image_set.space, image_set.head
     return Provenance(
@@ -66,5 +66,5 @@ def provenance(image_set: ImageSet, *, with_folder: bool = False, now: datetime.
 
 
 def name_of(image_set: ImageSet) -> str:
-    """What an image set is called by its owner, else the name of its folder: never more of where it lies."""
+    """The name that the user gave an image set, else its folder's name, never its path."""
     return read_about(image_set.workspace.set_paths(image_set.set_id)).name or image_set.root.name

@@ -1,4 +1,4 @@
-"""A report of an image set, or of some of its pictures: one HTML file that opens anywhere and asks for nothing."""
+"""The HTML report of an image set or of a selection: one self-contained file that loads nothing from the network."""
 
 import base64
 import datetime
@@ -31,9 +31,9 @@ def write_report(
     title: str | None = None,
     with_folder: bool = False,
 ) -> Path:
-    """Write `report_html` to a .html file, whole or not at all; returns its path.
+    """Write `report_html` to a .html file, atomically; returns its path.
 
-    Raises FolderError for another ending or a place that cannot be written, ImageSetError where `ids` name no picture.
+    Raises FolderError for another extension or an unwritable path, ImageSetError if `ids` name no picture.
     """
     target = Path(path).expanduser().absolute()
     if target.suffix.lower() not in (".html", ".htm"):
@@ -43,7 +43,7 @@ def write_report(
         with replaced(target) as temporary:
             temporary.write_text(page, encoding="utf-8")
     except OSError as error:
-        raise FolderError(f"Cannot write {str(target)!r}: {error.strerror}. Choose another place.") from error
+        raise FolderError(f"Cannot write {str(target)!r}: {error.strerror}. Choose another path.") from error
     return target
 
 
@@ -57,8 +57,8 @@ def report_html(
 ) -> str:
     """The report of all pictures, or of those in `ids`, as the text of one HTML page of at most about 3 MB.
 
-    Percentiles stay those within the whole image set. `title` is the set's name by default; where the folder lies is
-    told only `with_folder`. Raises ImageSetError where there is nothing to report, or `ids` name pictures not in it.
+    Percentiles are those within the whole image set. `title` is the set's name by default; the folder's path is
+    included only `with_folder`. Raises ImageSetError if there is nothing to report, or an id is not in the set.
     """
     table = ranked(image_set.table())
     if ids is not None:
@@ -103,17 +103,17 @@ def _page(image_set: ImageSet, facts: ReportFacts, points: MapPoints) -> str:
 
 
 def _hover_thumbnails(image_set: ImageSet, facts: ReportFacts, points: MapPoints) -> dict[int, str]:
-    """Thumbnails by place among the points, of a sample that is spread over the map."""
+    """Thumbnails by index into the points, of a sample that is spread over the map."""
     positions = with_thumbnails(points, facts.table["rank_percentile"].to_numpy(dtype=float))
     ids = facts.table["id"].to_numpy()[points.rows[positions]]
     thumbnails = inlined(image_set, ids.tolist(), side_px=HOVER_PX)
-    while sum(map(len, thumbnails.values())) > MOST_HOVER_BYTES:  # noise compresses badly: every other one goes
+    while sum(map(len, thumbnails.values())) > MOST_HOVER_BYTES:  # noise compresses badly: drop every other one
         thumbnails = dict(list(thumbnails.items())[::2])
     return {int(p): thumbnails[int(i)] for p, i in zip(positions, ids, strict=True) if int(i) in thumbnails}
 
 
 def _document(title: str, body: str, data: str) -> str:
-    """The whole page: it may run the one script that is named by its digest, and load nothing at all."""
+    """The whole page; its policy allows one script, named by digest, and no loading."""
     style, script = ((_PAGE / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     policy = (

@@ -1,4 +1,4 @@
-"""What a report says of an image set, as plain values: counts, galleries, classes, reasons, figures."""
+"""The contents of a report as plain values: counts, galleries, classes, reasons, figures."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ TITLES = {
 
 @dataclass(frozen=True)
 class ClassFacts:
-    """One class: its pictures, mean percentile of the measure, recall@1 (nan: not counted), and both its ends."""
+    """One class: its pictures, mean percentile of the measure, recall@1 (nan: not counted), and both ends."""
 
     name: str
     pictures: int
@@ -44,10 +44,10 @@ class ClassFacts:
 
 @dataclass(frozen=True)
 class ReportFacts:
-    """All that a report shows, but for the map.
+    """The contents of a report, except the map.
 
     `table` has the pictures of the report, with `rank_percentile` of `measure` within the whole image set (`whole`
-    pictures). `ambiguous` and `clear` are its two ends, twins counted once. `classes` are the largest of
+    pictures). `ambiguous` and `clear` are its two ends, one per group of twins. `classes` are the largest of
     `class_count`. `reasons`, `decisions` and `failures` pair names with counts; `evaluated` is of the whole image set.
     """
 
@@ -70,7 +70,7 @@ class ReportFacts:
 
     @property
     def is_selection(self) -> bool:
-        """Whether the report is of a part of the image set."""
+        """Whether the report covers only a part of the image set."""
         return len(self.table) != self.whole
 
 
@@ -101,7 +101,7 @@ def facts_of(image_set: ImageSet, table: pd.DataFrame, *, title: str, source: Pr
 
 
 def measure_of(table: pd.DataFrame) -> str:
-    """The measure that a report orders by: uncertainty, or what stands in where there is no head."""
+    """The measure that a report orders by: uncertainty, else the first measure with values."""
     known = [name for name in MEASURES if np.isfinite(table[name].to_numpy(dtype=float)).any()]
     return known[0] if known else "uncertainty"
 
@@ -112,19 +112,19 @@ def ranked(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def reason_counts(table: pd.DataFrame) -> tuple[tuple[str, int], ...]:
-    """How many pictures have each reason of the column `reasons` ("a; b"), the most frequent first; none without it."""
+    """Number of pictures by reason in the column `reasons` ("a; b"), the most frequent first; empty without it."""
     if "reasons" not in table:
         return ()
     return _counts(part for text in table["reasons"].dropna() for part in str(text).split("; ") if part)
 
 
 def decision_counts(table: pd.DataFrame) -> tuple[tuple[str, int], ...]:
-    """How many pictures are decided each way; empty where none is."""
+    """Number of pictures by decision; empty if nothing is decided."""
     return _counts(table["decision"].dropna()) if "decision" in table else ()
 
 
 def failure_counts(failures: pd.DataFrame) -> tuple[tuple[str, int], ...]:
-    """How many files could not be read for each reason."""
+    """Number of unreadable files by reason."""
     return _counts(failures["reason"].astype(str))
 
 
@@ -134,7 +134,7 @@ def _counts(values: Iterable[object]) -> tuple[tuple[str, int], ...]:
 
 
 def _twins(table: pd.DataFrame) -> tuple[int, int]:
-    """How many groups of twins there are, and how many pictures in them."""
+    """Number of groups of twins, and of pictures in them."""
     sizes = table["twin_group"].value_counts().to_numpy()
     return int((sizes > 1).sum()), int(sizes[sizes > 1].sum())
 

@@ -1,4 +1,4 @@
-"""The map of a report: an SVG that needs no script to be seen, and the few facts that a hover adds to it."""
+"""The map of a report: an SVG that works without scripts, and the data for hover cards."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -23,7 +23,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class MapPoints:
-    """The M points of a report's map: `rows` of its table, `x` and `y` in whole steps of the drawing."""
+    """The M points of a report's map: `rows` of its table, `x` and `y` in whole units of the SVG."""
 
     rows: Ints
     x: Ints
@@ -40,7 +40,7 @@ def map_points(table: pd.DataFrame, *, seed: int = 0) -> MapPoints:
     rows = rows[_sample(table["rank_percentile"].to_numpy(dtype=float)[rows], MOST_POINTS, seed)]
     if not len(rows):
         return MapPoints(rows, rows, rows)
-    across, down = x[rows] - x[rows].min(), y[rows].max() - y[rows]  # up is up on the app's map
+    across, down = x[rows] - x[rows].min(), y[rows].max() - y[rows]  # SVG's y axis points down, the map's up
     scale = min((WIDTH - 2 * MARGIN) / max(across.max(), 1e-9), (HEIGHT - 2 * MARGIN) / max(down.max(), 1e-9))
     left, top = (WIDTH - scale * across.max()) / 2, (HEIGHT - scale * down.max()) / 2
     return MapPoints(
@@ -56,7 +56,7 @@ def measure_paths(points: MapPoints, ranks: NDArray[np.floating]) -> str:
 
 
 def class_paths(points: MapPoints, labels: "pd.Series[str]") -> tuple[str, tuple[str, ...]]:
-    """SVG paths of the points, coloured by class (`c0` to `c6`, `cx` for others), and the names of the coloured."""
+    """SVG paths of the points, coloured by class (`c0` to `c6`, `cx` for others), and the names of those classes."""
     sizes = labels.value_counts()
     names = tuple(str(n) for n in sorted(sizes.index, key=lambda n: (-int(sizes[n]), str(n)))[:CLASS_COLOURS])
     number = {name: index for index, name in enumerate(names)}
@@ -65,7 +65,7 @@ def class_paths(points: MapPoints, labels: "pd.Series[str]") -> tuple[str, tuple
 
 
 def with_thumbnails(points: MapPoints, ranks: NDArray[np.floating], *, most: int = MOST_THUMBNAILS) -> Ints:
-    """Places among the points (K,) that get a thumbnail on hover: one a cell of a grid, the most ambiguous in it."""
+    """Indices (K,) of the points with a thumbnail on hover: the most ambiguous in each cell of a grid."""
     if len(points) <= most:
         return np.arange(len(points))
     shown = np.nan_to_num(percentile(ranks[points.rows]), nan=-1.0)
@@ -81,7 +81,7 @@ def _cells(points: MapPoints, side: int) -> int:
 
 
 def _sample(ranks: NDArray[np.floating], limit: int, seed: int) -> Ints:
-    """Which of M points (sorted places) to draw: the extremes, and others by dice."""
+    """Sorted indices of the points to draw, out of M: the extremes, and others at random."""
     if len(ranks) <= limit:
         return np.arange(len(ranks))
     at_end = np.abs(np.nan_to_num(ranks, nan=50.0) - 50)
@@ -92,9 +92,9 @@ def _sample(ranks: NDArray[np.floating], limit: int, seed: int) -> Ints:
 
 
 def _paths(points: MapPoints, bins: Ints, *, prefix: str) -> str:
-    """One path a colour and layer: a few hundred elements hold thousands of dots.
+    """One path per colour and layer: a few hundred elements hold thousands of dots.
 
-    Layers are drawn by dice, so that no colour lies over the others everywhere.
+    Points are assigned to layers at random, so that no colour covers the others everywhere.
     """
     order = np.random.default_rng(0).permutation(len(points))
     edges = np.linspace(0, len(points), min(LAYERS, max(1, len(points))) + 1).astype(np.int64)

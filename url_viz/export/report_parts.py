@@ -1,4 +1,4 @@
-"""The sections of a report as HTML; whatever comes from files or from the user passes through `text`."""
+"""The sections of a report as HTML; text from files or from the user is escaped by `text`."""
 
 import html
 import json
@@ -16,12 +16,12 @@ Thumbnails = Mapping[int, str]
 
 
 def text(value: object) -> str:
-    """Any text, inert in HTML and in its attributes."""
+    """Text escaped for HTML and its attributes."""
     return html.escape(str(value), quote=True)
 
 
 def header(facts: ReportFacts) -> str:
-    """Title, one line of what this is, and the counts that matter."""
+    """Title, a line on scope and model, and the main counts."""
     source = facts.provenance
     scope = f"A selection of {len(facts.table):,} of {facts.whole:,} pictures" if facts.is_selection else "All pictures"
     cards = [("pictures", f"{len(facts.table):,}")]
@@ -43,7 +43,7 @@ def header(facts: ReportFacts) -> str:
 
 
 def meaning(facts: ReportFacts) -> str:
-    """What the values mean, in plain words."""
+    """The meaning of the values."""
     intro = (
         "<b>Uncertainty</b> is of one picture by itself: a pretrained head says how little it would trust what it sees "
         "there. It was given no labels of these pictures."
@@ -62,7 +62,7 @@ def meaning(facts: ReportFacts) -> str:
 
 
 def map_section(facts: ReportFacts, points: MapPoints) -> str:
-    """The map with its switch of colours and legends; nothing where no picture has coordinates yet."""
+    """The map with its switch of colours and legends; empty if no picture has coordinates yet."""
     if not len(points):
         return ""
     layers = _layers(facts, points)
@@ -84,7 +84,7 @@ def map_section(facts: ReportFacts, points: MapPoints) -> str:
 
 
 def _layers(facts: ReportFacts, points: MapPoints) -> list[tuple[str, str, str]]:
-    """What the map can be coloured by: title, paths, legend."""
+    """The colourings of the map: title, paths, legend."""
     table = facts.table
     ranks = {facts.measure: table["rank_percentile"].to_numpy(dtype=float)}
     if facts.measure != "confusability":
@@ -112,7 +112,7 @@ def _dot(count: int) -> float:
 
 
 def hover_data(facts: ReportFacts, points: MapPoints, thumbnails: Mapping[int, str]) -> str:
-    """What a hover shows of each point, as JSON that is inert inside a page; thumbnails by place among the points."""
+    """The hover card of each point, as JSON escaped for HTML; thumbnails by index into the points."""
     rows = facts.table.iloc[points.rows]
     ranks = rows["rank_percentile"].to_numpy(dtype=float)
     record = {
@@ -158,7 +158,7 @@ def _tile(row: Mapping[object, object], measure: str, thumbnails: Thumbnails) ->
 
 
 def classes(facts: ReportFacts, thumbnails: Thumbnails) -> str:
-    """The largest classes: how ambiguous they are, how often a neighbour is of the same class, and both ends."""
+    """The largest classes: mean percentile, recall@1, most ambiguous and clearest pictures."""
     if not facts.classes:
         return ""
     ordered = sorted(facts.classes, key=lambda class_facts: -np.nan_to_num(class_facts.mean_percentile, nan=-1.0))
@@ -197,7 +197,7 @@ def bar(percentile: float) -> str:
 
 
 def evaluated(facts: ReportFacts) -> str:
-    """How well each measure tells the pictures whose nearest neighbour is of another class; with intervals."""
+    """R-AUROC of each measure against recall@1, with intervals."""
     pictures = facts.pictures_evaluated
     if pictures is None:
         return ""
@@ -233,7 +233,7 @@ def _measured_row(measured: Measured) -> str:
 
 
 def counts(facts: ReportFacts) -> str:
-    """Reasons, decisions, twins and failures, each where there are any."""
+    """Reasons, decisions, twins and failures, each if there are any."""
     blocks = [
         _counted_list("Why: likely reasons", facts.reasons[:12], len(facts.table), "A picture can have several."),
         _counted_list("Decisions", facts.decisions, len(facts.table), ""),
@@ -269,7 +269,7 @@ def _twins(facts: ReportFacts) -> str:
 
 
 def provenance_section(facts: ReportFacts) -> str:
-    """Where the values come from."""
+    """The provenance of the values."""
     rows = "".join(f"<tr><th>{text(name)}</th><td>{text(value)}</td></tr>" for name, value in facts.provenance.rows())
     return f'<section><h2>Provenance</h2><table class="source">{rows}</table></section>'
 
@@ -283,7 +283,7 @@ def _rank(rank: float) -> str:
 
 
 def _caption(row: Mapping[object, object]) -> str:
-    """The class of a picture, which says more than a file's name; that where it has none."""
+    """The class of a picture, else its file's name."""
     label = row["label"]
     return _short(label if isinstance(label, str) else str(row["path"]).rsplit("/", 1)[-1])
 

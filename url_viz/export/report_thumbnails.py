@@ -1,4 +1,4 @@
-"""Small JPEGs as text for a page that asks for nothing: thumbnails of an image set as `data:` URLs."""
+"""Thumbnails of an image set as `data:` URLs, for a page that loads nothing from the network."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""Choose pictures of an image set by paths and by percentile, as commands and lists name them."""
+"""Selection of pictures by path and by percentile, as commands and lists name them."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -22,9 +22,9 @@ def chosen_ids(
     below: float | None = None,
     by: str = "uncertainty",
 ) -> NDArray[np.int64]:
-    """Ids of the pictures at `paths` (None: all) whose percentile of `by` is at least `above` and less than `below`.
+    """Ids of the pictures at `paths` (None: all) with a percentile of `by` of at least `above` and less than `below`.
 
-    Paths are as `listed` takes them. Raises DecisionError where nothing says which pictures, or none are left.
+    Paths are as `listed` takes them. Raises DecisionError without any condition, or if no picture meets them.
     """
     if paths is None and above is None and below is None:
         raise DecisionError("Say which pictures: paths, a list (--from), --above or --below a percentile.")
@@ -35,21 +35,21 @@ def chosen_ids(
     if above is not None or below is not None:
         is_chosen &= _is_between(table, by, above, below)
     if not is_chosen.any():
-        raise DecisionError(f"None of the {len(table):,} pictures in {str(image_set.root)!r} is meant by that.")
+        raise DecisionError(f"None of the {len(table):,} pictures in {str(image_set.root)!r} meets these conditions.")
     return table["id"].to_numpy()[is_chosen]
 
 
 def listed(image_set: ImageSet, paths: Iterable[str]) -> NDArray[np.int64]:
-    """Ids of pictures by path: as `ls` gives it here, absolute, relative to the image set, or a unique end of it.
+    """Ids of pictures by path: relative to the working directory or to the image set, absolute, or a unique end of it.
 
-    Raises DecisionError, with examples, where a path means no picture of the set.
+    Raises DecisionError, with examples, if a path matches no picture of the set.
     """
     wanted = list(dict.fromkeys(_from_here(path, image_set.root) for path in paths))
     ids = image_set.table()["id"].to_numpy()
     matched = match(wanted, image_set.paths_of(ids), root=image_set.root)
     if matched.count < len(wanted):
         raise DecisionError(
-            f"{len(wanted) - matched.count:,} of {len(wanted):,} paths are no picture of {str(image_set.root)!r}, "
+            f"{len(wanted) - matched.count:,} of {len(wanted):,} paths are not pictures of {str(image_set.root)!r}, "
             f"such as {', '.join(map(repr, matched.examples[:3]))}. Nothing was changed. "
             "Paths may be absolute, or relative to that folder."
         )
@@ -57,13 +57,13 @@ def listed(image_set: ImageSet, paths: Iterable[str]) -> NDArray[np.int64]:
 
 
 def paths_in(text: bytes) -> list[str]:
-    """The paths of a list: separated by NUL where it has any, else one a line; empty ones are passed over."""
+    """The paths of a list: separated by NUL if it has any, else one per line; empty ones are skipped."""
     parts = text.split(b"\0") if b"\0" in text else text.splitlines()
     return [os.fsdecode(part) for part in parts if part]
 
 
 def read_list(file: Path) -> list[str]:
-    """The paths in a file, see `paths_in`. Raises FolderError where it cannot be read."""
+    """The paths in a file, see `paths_in`. Raises FolderError if it cannot be read."""
     try:
         return paths_in(file.expanduser().read_bytes())
     except OSError as error:
@@ -71,7 +71,7 @@ def read_list(file: Path) -> list[str]:
 
 
 def _from_here(path: str, root: Path) -> str:
-    """A path as it is seen from the working directory, where it lies in the image set; else as it was given."""
+    """A path resolved from the working directory, if that lies in the image set; else unchanged."""
     folder, name = os.path.split(os.path.expanduser(path))
     real = os.path.join(os.path.realpath(folder or "."), name)
     return real if os.path.lexists(real) and real.startswith(os.fspath(root) + os.sep) else path

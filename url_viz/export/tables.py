@@ -1,4 +1,4 @@
-"""Tables for other programs: CSV and Parquet that open safely elsewhere."""
+"""CSV and Parquet tables that are safe to open in other programs."""
 
 from pathlib import Path
 
@@ -12,19 +12,19 @@ _FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
 
 
 def write_table(table: pd.DataFrame, path: Path) -> Path:
-    """Write `table` to a .csv or .parquet file, whole or not at all. Raises FolderError for another ending."""
+    """Write `table` to a .csv or .parquet file, atomically. Raises FolderError for another extension."""
     if path.suffix.lower() not in KINDS:
         raise FolderError(f"{path.name!r} ends neither in .csv nor in .parquet. Give the file one of these endings.")
     return write_bytes(table_bytes(table, path.suffix.lower()), path)
 
 
 def write_bytes(data: bytes, path: Path) -> Path:
-    """Write a file, whole or not at all. Raises FolderError where that cannot be."""
+    """Write a file atomically. Raises FolderError if it cannot be written."""
     try:
         with replaced(path.expanduser().absolute()) as temporary:
             temporary.write_bytes(data)
     except OSError as error:
-        raise FolderError(f"Cannot write {str(path)!r}: {error.strerror}. Choose another place.") from error
+        raise FolderError(f"Cannot write {str(path)!r}: {error.strerror}. Choose another path.") from error
     return path
 
 
@@ -38,7 +38,7 @@ def table_bytes(table: pd.DataFrame, kind: str) -> bytes:
 
 
 def without_formulas(table: pd.DataFrame) -> pd.DataFrame:
-    """Text cells and column names that a spreadsheet would run as a formula get an apostrophe in front."""
+    """The table with an apostrophe before text cells and column names that a spreadsheet would run as a formula."""
     safe = table.rename(columns=_inert)
     for column, kind in enumerate(safe.dtypes):
         if isinstance(kind, pd.CategoricalDtype) or not pd.api.types.is_numeric_dtype(kind):

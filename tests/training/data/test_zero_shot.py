@@ -139,7 +139,7 @@ class TestErrors:
         assert not list(tmp_path.iterdir())  # and nothing was downloaded or made
 
     def test_no_folder_and_no_split(self, tmp_path: Path) -> None:
-        with pytest.raises(FolderError, match=r"no folder.*'cub' was unpacked"):
+        with pytest.raises(FolderError, match=r"not a folder.*'cub' was unpacked"):
             pictures_of(f"cub:{tmp_path}/none")
         with pytest.raises(FolderError, match=r"no split 'dev'.*train, val, test, train-on-test"):
             pictures_of(f"cub/dev:{tmp_path}")
