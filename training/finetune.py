@@ -31,7 +31,7 @@ from url_viz.files import replaced
 from url_viz.models.backbone import save_backbone
 from url_viz.models.head import Head
 from url_viz.models.head_module import HeadModule
-from url_viz.models.model import Model, backbone_weights_of, load_model, load_source, resolve
+from url_viz.models.model import Model, ModelSource, backbone_weights_of, load_model, load_source, resolve
 from url_viz.models.names import file_digest
 from url_viz.progress import ProgressCallback, command_report
 
