@@ -1,4 +1,4 @@
-"""URL-Viz: `streamlit run app.py` starts the server (routes and pages); each browser session runs it as its script."""
+"""The Streamlit app (`streamlit run app.py`): the server with its HTTP routes, and the script of a browser session."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Compare models: two readings of one image set, on linked maps, in words, and where they disagree."""
+"""The Compare models page: agreement of two models on one image set, linked maps, and disagreements."""
 
 import streamlit as st
 
@@ -14,7 +14,7 @@ second = compare.pick_second(first)
 if second is None:
     st.stop()
 if compare.is_being_read():
-    st.caption("The comparison appears when reading has ended: until then it would change with every picture.")
+    st.caption("The comparison appears once reading has finished. Until then it would change with every picture.")
     st.stop()
 
 with st.spinner(f"Comparing {len(first):,} pictures"):

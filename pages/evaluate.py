@@ -1,4 +1,4 @@
-"""Evaluate: whether the measures order a labelled image set, with intervals, beside their baselines."""
+"""The Evaluate page: how well each measure orders a labelled image set, with intervals and baselines."""
 
 import streamlit as st
 
@@ -14,10 +14,10 @@ image_set = require_image_set()
 
 evaluate.show_heading(image_set)
 if running(image_set.set_id) is not None:
-    st.caption("The figures appear when reading has ended: until then they would change with every picture.")
+    st.caption("The figures appear once reading has finished. Until then they would change with every picture.")
     st.stop()
 
-with st.spinner(f"Working out intervals on {len(image_set):,} pictures"):
+with st.spinner(f"Computing intervals on {len(image_set):,} pictures"):
     results = results_of(image_set)
 if results is None:
     evaluate.show_without_classes(image_set)

@@ -1,4 +1,4 @@
-"""Explore: the map of an image set and its most ambiguous and clearest pictures side by side."""
+"""The Explore page: the map of an image set, and its most ambiguous and clearest pictures side by side."""
 
 import streamlit as st
 
@@ -47,7 +47,7 @@ with left:
 with right:
     page.show_chips(image_set, scope, table, measure=measure, threshold=done.threshold_percentile)
     clicked = page.show_galleries(image_set, rows, measure=measure, threshold=done.threshold_percentile)
-# The map and the galleries first, wherever they stand: they are what a lasso waits for.
+# The map and the galleries are drawn first, wherever they are on the page: a lasso waits for them.
 with heading:
     page.show_heading(image_set, table, rows)
 with bar:

@@ -1,4 +1,4 @@
-"""Finetune: adapt the head to the open image set as a job, watch it, use it, and see what it changed."""
+"""The Adapt and finetune page: a finetune job on the open image set, its head, and what that head changed."""
 
 import streamlit as st
 
@@ -27,8 +27,8 @@ if image_set is None or not has_pictures:
 st.caption(f"{escape(set_name(image_set.root))} · {len(image_set):,} pictures · {escape(image_set.source.title)}")
 if image_set.source.is_given:
     st.info(
-        "These embeddings are your own: no model here makes them, so there is none to adapt. Choose a model in the "
-        "sidebar, or name the backbone that you finetuned as BACKBONE:PATH.",
+        "These embeddings were imported from a file, so there is no model to adapt. Choose a model in the sidebar, or "
+        "enter the backbone that you finetuned as BACKBONE:PATH.",
         icon=":material/info:",
     )
     st.stop()

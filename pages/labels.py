@@ -1,4 +1,4 @@
-"""Check labels: pictures whose neighbours say another class, told from those that are ambiguous, and why."""
+"""The Check labels page: likely label errors, ambiguous pictures, and confused classes."""
 
 import streamlit as st
 
@@ -12,12 +12,10 @@ image_set = require_image_set()
 
 labels.show_heading(image_set)
 if running(image_set.set_id) is not None:
-    st.caption(
-        "Labels are checked when reading has ended: until then every picture would change its neighbours' votes."
-    )
+    st.caption("Labels are checked once reading has finished. Until then every new picture would change the result.")
     st.stop()
 
-with st.spinner(f"Asking the neighbours of {len(image_set):,} pictures"):
+with st.spinner(f"Checking the labels of {len(image_set):,} pictures"):
     check = image_set.find_suspects()
 if check is None:
     labels.show_why_not(image_set)

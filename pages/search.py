@@ -1,4 +1,4 @@
-"""Search safely: the most similar pictures of an image set, the ambiguous ones withheld, and what that is worth."""
+"""The Search safely page: the most similar pictures, the ambiguous ones withheld, and evidence that this helps."""
 
 import streamlit as st
 
@@ -17,16 +17,14 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     st.caption(f"in {escape(set_name(image_set.root))} · {len(table):,} pictures", width="content")
 measures = search.measures_to_gate_by(table)
 if not measures:
-    st.info("No values yet to withhold by. They appear once the pictures are read.", icon=":material/hourglass_empty:")
+    st.info("No values to withhold by yet. They appear once the pictures are read.", icon=":material/hourglass_empty:")
     st.stop()
 
 query = search_query.query_of(image_set)
 if query is None:
     left, right = st.columns([14, 6], gap="medium")
     with left:
-        st.markdown(
-            "Choose a picture: the most similar ones of the set appear, and the ambiguous ones can be withheld."
-        )
+        st.markdown("Choose a picture to see the most similar ones in this image set. Ambiguous ones can be withheld.")
         search_query.pick_query(image_set, measure=measures[0], columns=6)
     with right:
         show_evidence(image_set, measures, measure=measures[0])

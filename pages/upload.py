@@ -1,4 +1,4 @@
-"""Sort uploads: pictures dropped on the page, scored in memory and sorted from most to least ambiguous."""
+"""The Sort uploads page: uploaded pictures, scored in memory and sorted from most to least ambiguous."""
 
 import streamlit as st
 
@@ -35,7 +35,7 @@ table = upload.ranked(batch, image_set)
 upload.show_heading(batch, now, image_set)
 order = upload.pick_order(table)
 if order is None:
-    st.info(f"{escape(now.model)} gives no value that orders these pictures.", icon=":material/info:")
+    st.info(f"{escape(now.model)} has no measure to sort these pictures by.", icon=":material/info:")
     st.stop()
 measure, threshold = order
 done = upload.sort(table, measure=measure, threshold=threshold)

@@ -72,7 +72,7 @@ def test_a_class_is_looked_into_and_a_picture_of_it_opened(app: str, image_set: 
     box = page.get_by_test_id("stDataFrame").last.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + 18, box["y"] + 38 + 18)  # the box at the left edge of the first row
-    expect(page.get_by_text("of 20 find another class")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_text("of 20 have a neighbour of another class")).to_be_visible(timeout=PATIENT_MS)
     expect(page.locator(".tile")).to_have_count(12, timeout=PATIENT_MS)
     page.locator(".tile").first.click()
     expect(page.get_by_role("dialog").get_by_text("Nearest neighbours")).to_be_visible(timeout=PATIENT_MS)

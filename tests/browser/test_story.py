@@ -112,7 +112,7 @@ def test_a_folder_is_typed_read_grown_and_read_again(app: str, open_page: OpenPa
     page.get_by_role("button", name="Read this folder").click()
     wait_until_read(page)
     expect(page.get_by_text("31 pictures · 2 classes")).to_be_visible()
-    expect(page.get_by_text("1 files could not be read")).to_be_visible()
+    expect(page.get_by_text("1 file could not be read")).to_be_visible()
     assert page.title() == "URL-Viz"
 
     write_folder(folder / "bird", 10, start=100)

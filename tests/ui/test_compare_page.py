@@ -60,8 +60,8 @@ def test_two_heads_are_compared_in_words_and_galleries(image_set: ImageSet, othe
     assert "on the order by uncertainty: Spearman" in said
     assert f"over {COUNT} pictures" in said
     assert "nearest of every picture are the same under both" in said
-    assert "More ambiguous to dice" in said
-    assert "More ambiguous to zoo-1" in said
+    assert "More ambiguous for dice" in said
+    assert "More ambiguous for zoo-1" in said
     assert "Draw a lasso on one map" in said
 
 
@@ -104,7 +104,7 @@ def test_a_model_that_did_not_read_the_set_is_offered_as_a_job(image_set: ImageS
     other.parent.mkdir(parents=True)
     save_head(dice_head(backbone="no_such_backbone"), other)
     at = opened(image_set, second=str(other))
-    assert "was not read with far-1 yet" in words(at)
+    assert "has not been read with far-1 yet" in words(at)
     at.button(key="compare.read").click().run()
     assert not at.exception
     assert [job.about["model"] for job in list_jobs(home, kind=KIND)] == [str(other)]
@@ -118,7 +118,7 @@ def test_where_one_has_no_head_only_confusability_is_compared(
 
     monkeypatch.setattr(zoo, "HEADS", tmp_path / "no heads")
     said = words(opened(image_set, second=zoo.DEFAULT))
-    assert "one of the two has no head" in said
+    assert "one of the two models has no head" in said
     assert "on the order by confusability" in said
     assert "By confusability" in said
 
@@ -153,7 +153,7 @@ def test_while_the_set_is_read_nothing_is_compared(image_set: ImageSet, other_he
     about = {"set_id": image_set.set_id, "model": image_set.source.name, "folder": str(image_set.root)}
     start_job(["-c", "import time; time.sleep(60)"], kind=KIND, title="Read", workspace=home, about=about)
     said = words(opened(image_set, second=other_head))
-    assert "The comparison appears when reading has ended" in said
+    assert "The comparison appears once reading has finished" in said
     assert "Spearman" not in said
 
 
@@ -169,7 +169,7 @@ def test_a_checkpoint_outside_the_roots_is_not_looked_at(
     save_head(dice_head(4), outside)
     said = words(opened(image_set, second=str(outside)))
     assert "Spearman" not in said
-    assert "was not read with outside" in said
+    assert "has not been read with outside" in said
 
 
 def test_the_scatter_lights_what_is_selected(image_set: ImageSet) -> None:

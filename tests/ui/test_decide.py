@@ -160,7 +160,7 @@ def test_a_gallery_event_is_done_in_order_and_errors_are_told(image_set: ImageSe
     assert [said[0], *said[2:]] == [
         "Undone: dropped 1 picture",
         "Redone: dropped 1 picture",
-        "There is nothing to redo",
+        "Nothing to redo",
     ]
     assert "no picture with id 17" in said[1]
     assert image_set.table()["decision"].tolist()[:2] == ["keep", "drop"]

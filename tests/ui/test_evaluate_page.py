@@ -89,7 +89,7 @@ def test_a_labelled_set_shows_recall_measures_and_classes_with_what_they_are_cou
 def test_another_measure_changes_tenths_and_classes(labelled: ImageSet) -> None:
     at = opened(labelled)
     before = at.dataframe[1].value["mean_percentile"].tolist()
-    picker = next(one for one in at.segmented_control if one.label == "Tenths and classes by")
+    picker = next(one for one in at.segmented_control if one.label == "Deciles and classes by")
     picker.set_value("fusion").run()
     assert not at.exception
     assert at.dataframe[1].value["mean_percentile"].tolist() != before
@@ -113,7 +113,7 @@ def test_the_crop_test_says_which_files_it_could_not_read(labelled: ImageSet) ->
     (labelled.root / "dog" / "0001.jpg").write_bytes(b"<html>")
     at.button(key="evaluate.crop.run").click().run()
     assert f"of {COUNT - 2} pictures" in words(at)
-    assert "2 files could not be read again" in words(at)
+    assert "2 files could not be read and are not counted" in words(at)
 
 
 def test_when_no_file_is_left_the_crop_test_says_so(labelled: ImageSet) -> None:
@@ -121,7 +121,7 @@ def test_when_no_file_is_left_the_crop_test_says_so(labelled: ImageSet) -> None:
     shutil.rmtree(labelled.root)
     at.button(key="evaluate.crop.run").click().run()
     assert not at.exception
-    assert f"None of the {COUNT} files drawn is there any more" in at.error[0].value
+    assert f"None of the {COUNT} sampled files exists any more" in at.error[0].value
 
 
 def test_a_backbone_without_a_head_is_evaluated_by_the_rest(
@@ -146,7 +146,7 @@ def test_while_the_set_is_read_no_figure_is_shown(labelled: ImageSet, home: Work
     about = {"set_id": labelled.set_id, "model": labelled.source.name, "folder": str(labelled.root)}
     start_job(["-c", "import time; time.sleep(60)"], kind=KIND, title="Read", workspace=home, about=about)
     at = opened(labelled)
-    assert "The figures appear when reading has ended" in words(at)
+    assert "The figures appear once reading has finished" in words(at)
     assert not at.metric
 
 
@@ -161,9 +161,9 @@ def test_the_verdict_names_more_or_less_only_where_its_interval_says_so() -> Non
         pictures = Counted(rows, rows, names, np.array(["a", "b", "a", "b"]), {}, left_out=0, weight=0.5)
         return verdict(Results(pictures, (), Lead("confusability", "uncertainty", by, Interval(low, high))))
 
-    assert "Confusability tells **more**" in said(0.1, 0.02, 0.2)
-    assert "Confusability tells **less**" in said(-0.1, -0.2, -0.02)
-    assert "**cannot be told apart**" in said(0.1, -0.02, 0.2)
+    assert "Confusability predicts errors **better**" in said(0.1, 0.02, 0.2)
+    assert "Confusability predicts errors **worse**" in said(-0.1, -0.2, -0.02)
+    assert "**do not differ clearly**" in said(0.1, -0.02, 0.2)
     assert "+0.100 (−0.020 to +0.200)" in said(0.1, -0.02, 0.2)
 
 

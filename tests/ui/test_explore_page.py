@@ -73,7 +73,7 @@ def test_a_loaded_set_shows_both_ends_counts_and_failures(image_set: ImageSet) -
     assert "1 unreadable" in text
     assert "**Most ambiguous**" in text
     assert "**Clearest**" in text
-    assert "1 files could not be read" in text
+    assert "1 file could not be read" in text
     assert at.dataframe[0].value["reason"].tolist() == ["is an HTML page, not a picture"]
 
 
@@ -226,7 +226,7 @@ def test_an_unknown_set_in_the_address_says_so(home: Workspace) -> None:
     at = AppTest.from_file(str(APP), default_timeout=30)
     at.query_params["set"] = "0123456789abcdef"
     at.run()
-    assert "not known here" in words(at)
+    assert "not in this workspace" in words(at)
 
 
 def test_a_nonsense_set_in_the_address_is_an_error_not_a_crash(home: Workspace) -> None:
@@ -352,7 +352,7 @@ class TestAlone:
     def test_the_page_stays_with_them(self, at: AppTest) -> None:
         subsets.forget(made(at).key)
         at.run()
-        assert alone(at) == "This map shows **6** of 12 pictures alone."
+        assert alone(at) == "This map shows only **6** of 12 pictures."
         assert made(at).failure == ""
         at.button(key="subset.back").click().run()
         assert alone(at) is None
@@ -367,7 +367,7 @@ class TestAlone:
             at.run()
             assert made(at).failure == "no room"
         at.run()
-        assert "Their own map could not be made: no room" in words(at)
+        assert "The map of these pictures could not be computed: no room" in words(at)
         at.button(key="subset.again").click().run()
         assert alone(at) is not None
         assert made(at).failure == ""
@@ -379,7 +379,7 @@ class TestAlone:
         at.run()
         assert not at.exception
         assert alone(at) is None
-        assert "not in this set any more" in at.toast[0].value
+        assert "no longer in this image set" in at.toast[0].value
 
 
 def alone(at: AppTest) -> str | None:
@@ -429,7 +429,7 @@ def test_twins_are_told_and_one_of_each_is_kept(home: Workspace, tmp_path: Path,
     at = run(embed_folder(folder, model=model, workspace=home.root))
     at.button(key="twins.open").click().run()
     assert not at.exception
-    assert "1 groups: 1 of exact copies, 0 of pictures" in words(at)
+    assert "1 groups: 1 of exact copies, 0 of near copies" in words(at)
     assert "**The pictures of this group** · 2" in words(at)
     at.button(key="twins.keep").click().run()
     decided = embed_folder(folder, model=model, workspace=home.root).table().set_index("path")["decision"].dropna()

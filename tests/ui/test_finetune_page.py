@@ -65,20 +65,20 @@ def test_one_button_and_an_estimate_come_first(image_set: ImageSet) -> None:
     assert "without labels" in text
     assert "8 pictures · under a minute" in text
     assert "Adapt to these pictures" in text
-    assert "None yet. They outlive this page" in text
+    assert "No runs yet. A run continues when you close this page or stop the app." in text
 
 
 def test_labels_are_asked_for_where_there_are_none(home: Workspace, tmp_path: Path, model: Model) -> None:
     unlabelled = embed_folder(write_folder(tmp_path / "flat", 4), model=model, workspace=home.root)
     at = run(unlabelled)
     at.selectbox(key="finetune.mode").set_value("labels").run()
-    assert "the mode labels needs them" in words(at)
+    assert "which the mode “labels” needs" in words(at)
 
 
 def test_options_that_do_not_go_together_are_told(image_set: ImageSet) -> None:
     at = run(image_set)
     at.number_input(key="finetune.augmentation.views").set_value(0).run()
-    assert "do not go together" in at.error[0].value
+    assert "cannot be combined" in at.error[0].value
 
 
 def test_a_live_run_can_be_cancelled(home: Workspace, image_set: ImageSet) -> None:

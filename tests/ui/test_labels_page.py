@@ -119,7 +119,7 @@ def test_one_class_is_nothing_to_check(unlabelled: ImageSet, tmp_path: Path) -> 
 def test_while_the_set_is_read_nothing_is_judged(labelled: ImageSet, home: Workspace) -> None:
     about = {"set_id": labelled.set_id, "model": labelled.source.name, "folder": str(labelled.root)}
     start_job(["-c", "import time; time.sleep(60)"], kind=KIND, title="Read", workspace=home, about=about)
-    assert "Labels are checked when reading has ended" in words(opened(labelled))
+    assert "Labels are checked once reading has finished" in words(opened(labelled))
 
 
 def made() -> LabelCheck:

@@ -67,7 +67,7 @@ def test_an_opened_picture_names_its_reasons(image_set: ImageSet) -> None:
 
 def test_the_heat_map_comes_when_asked_for_and_says_what_it_means(image_set: ImageSet) -> None:
     without = opened(image_set, "0.png")
-    assert "asks the model again" in words(without)
+    assert "runs the model again" in words(without)
     at = opened(image_set, "0.png", **{WANTED: True})
     assert not at.error
     text = words(at)

@@ -61,7 +61,7 @@ def test_without_an_image_set_a_newcomer_is_shown_the_ways_in() -> None:
 
 def test_without_a_query_the_page_says_how_to_choose_one(image_set: ImageSet) -> None:
     text = words(opened(image_set))
-    assert "Choose a picture: the most similar ones of the set appear" in text
+    assert "Choose a picture to see the most similar ones in this image set." in text
     assert "Most similar" not in text
     assert f"in search0/zoo · {COUNT} pictures" in text
 
@@ -147,7 +147,7 @@ def test_the_evidence_says_recall_and_both_measures(image_set: ImageSet) -> None
     assert f"on {COUNT} pictures of 2 classes" in text
     assert "Uncertainty R-AUROC" in text
     assert "Confusability R-AUROC" in text
-    assert "No picture ever finds itself." in text
+    assert "A picture is never its own hit." in text
     table = at.table[0].value
     assert list(table.columns) == ["By class", "Overall"]
     assert list(table.index) == ["Database", "Database and queries", "Queries"]
@@ -158,7 +158,7 @@ def test_without_classes_the_page_says_what_evidence_takes(
 ) -> None:
     monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
     plain = embed_folder(write_folder(tmp_path / "plain", 6), model=model, workspace=workspace)
-    assert "That takes classes" in words(opened(plain, search__query_id=by_uncertainty(plain, 0)))
+    assert "This needs classes" in words(opened(plain, search__query_id=by_uncertainty(plain, 0)))
 
 
 def test_names_are_found_by_all_their_words_and_by_class(image_set: ImageSet) -> None:

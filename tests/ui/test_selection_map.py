@@ -153,8 +153,8 @@ def test_the_line_tells_what_is_shown_and_leads_back(image_set: ImageSet) -> Non
         st.text(show_subset(Subset("key", np.arange(412), failure="no room"), total=5000))
 
     at = AppTest.from_function(script).run()
-    assert at.markdown[0].value == "This map shows **412** of 5,000 pictures alone."
-    assert at.error[0].value == "Their own map could not be made: no room"
+    assert at.markdown[0].value == "This map shows only **412** of 5,000 pictures."
+    assert at.error[0].value == "The map of these pictures could not be computed: no room"
     assert at.text[0].value == "False"
     at.button(key="subset.back").click().run()
     assert at.text[0].value == "True"
@@ -182,7 +182,7 @@ class TestRefit:
             show_refit(image_set)
 
         at = AppTest.from_function(script, args=(image_set,)).run()
-        assert at.button(key="refit").label == "Make the map anew (50% placed later)"
+        assert at.button(key="refit").label == "Recompute the map (50% added later)"
         at.button(key="refit").click().run()
         assert not at.exception
         job = list_jobs(home)[0]

@@ -58,26 +58,26 @@ def test_a_moved_folder_is_found_again_and_other_pictures_are_not_it(
 ) -> None:
     write_folder(tmp_path / "other", 6, classes=("cat", "dog"), start=50)
     shutil.move(zoo, tmp_path / "moved")
-    where = "Where its folder lies now, if it was moved"
+    where = "New location of the folder, if it was moved"
     next(field for field in at.text_input if field.label == where).set_value(str(tmp_path / "other"))
-    pressed(at, "Point there")
+    pressed(at, "Change location")
     assert any("holds other pictures" in error.value for error in at.error)
-    assert any("not there any more" in warning.value for warning in at.warning)
+    assert any("no longer exists" in warning.value for warning in at.warning)
     next(field for field in at.text_input if field.label == where).set_value(str(tmp_path / "moved"))
-    pressed(at, "Point there")
+    pressed(at, "Change location")
     assert any("6 of 6" in done.value for done in at.success)
     assert list_sets(home.root)["folder"].tolist() == [str(tmp_path / "moved")]
 
 
 def test_a_folder_outside_the_roots_is_refused(at: AppTest, home: Workspace) -> None:
-    next(field for field in at.text_input if field.label.startswith("Where its")).set_value("/etc")
-    pressed(at, "Point there")
+    next(field for field in at.text_input if field.label.startswith("New location")).set_value("/etc")
+    pressed(at, "Change location")
     assert any("outside the folders" in error.value for error in at.error)
 
 
 def test_forgetting_asks_first(at: AppTest, zoo: Path, home: Workspace) -> None:
     pressed(at, "Forget this image set")
     assert len(list_sets(home.root)) == 1
-    assert any("What stays: the pictures" in words.value for words in at.markdown)
-    assert "Forget it" in [button.label for button in at.button]
+    assert any("The pictures themselves are not touched" in words.value for words in at.markdown)
+    assert "Forget" in [button.label for button in at.button]
     assert len(list(zoo.rglob("*.jpg"))) == 6

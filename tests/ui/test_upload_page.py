@@ -60,7 +60,7 @@ PICTURES = {f"{seed}.jpg": encoded(noise(seed)) for seed in range(20, 25)}
 def test_before_anything_is_dropped_the_page_says_what_it_does(home: Workspace, model: Model) -> None:
     text = words(opened(model))
     assert "Sort uploads" in text
-    assert "nothing is kept unless you ask" in text
+    assert "nothing is stored unless you ask" in text
     assert "no image set is open" in text
 
 
@@ -72,7 +72,7 @@ def test_an_open_image_set_is_what_uploads_are_compared_with(image_set: ImageSet
     assert "6 pictures · scored with" in text
     assert "zoo (8 pictures)" in text
     assert "6 uploads among 8 pictures, each placed by its neighbours" in text
-    assert "in the image set already" in text
+    assert "already in the image set" in text
     assert [group.value for group in at.button_group if group.label == "Order by"] == ["uncertainty"]
 
 
@@ -126,7 +126,7 @@ def test_uploads_are_still_there_after_a_look_at_another_page_until_they_are_rem
     at.switch_page("pages/upload.py").run()
     assert "5 pictures · scored with" in words(at)
     next(button for button in at.button if button.key == "upload.clear").click().run()
-    assert "nothing is kept unless you ask" in words(at)
+    assert "nothing is stored unless you ask" in words(at)
     assert "5 pictures" not in words(at)
 
 

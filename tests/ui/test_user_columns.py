@@ -130,12 +130,12 @@ def test_a_hostile_file_ends_in_a_sentence_without_markup(image_set: ImageSet, t
 def test_pages_say_what_a_users_own_embeddings_cannot(image_set: ImageSet) -> None:
     assert "a new picture cannot be embedded" in words(page(image_set, "search"))
     assert "no model here can embed a new picture" in words(page(image_set, "upload"))
-    assert "there is none to adapt" in words(page(image_set, "finetune"))
+    assert "there is no model to adapt" in words(page(image_set, "finetune"))
 
 
 def test_the_sidebar_offers_what_was_brought_and_no_reading_without_it(image_set: ImageSet) -> None:
     assert brought_models(image_set.set_id) == ["own:mine"]
     assert brought_models("0" * 16) == brought_models(None) == []
     text = words(page(image_set, None))
-    assert "New pictures need embeddings of yours" in text
+    assert "New pictures need imported embeddings" in text
     assert "Look for new pictures" not in text

@@ -1,4 +1,4 @@
-"""Which folders the app may read: `$URL_VIZ_ROOTS`, by default the home folder and the working directory."""
+"""Folders that the app may read: `$URL_VIZ_ROOTS`, by default the home folder and the working directory."""
 
 import os
 from contextlib import suppress
@@ -22,13 +22,13 @@ def roots() -> tuple[Path, ...]:
 
 
 def allowed(path: Path, *, also: tuple[Path, ...] = ()) -> Path:
-    """`path` resolved, symlinks and all. Raises NotAllowedError where that lies outside every root, and `also`."""
+    """`path` with symlinks resolved. Raises NotAllowedError if it lies outside every root and `also`."""
     try:
         resolved = path.expanduser().resolve()
         with suppress(FileNotFoundError, NotADirectoryError):
-            resolved.stat()  # what `resolve` lets pass: since Python 3.13 a link to itself, and a name that is too long
+            resolved.stat()  # `resolve` accepts a name that is too long and, since Python 3.13, a link to itself
     except (OSError, RuntimeError, ValueError) as error:  # a link to itself, no such user, a null byte
-        raise NotAllowedError(f"{str(path)!r} is no path that can be read ({error}). Choose another.") from error
+        raise NotAllowedError(f"{str(path)!r} is not a readable path ({error}). Choose another.") from error
     if not any(resolved.is_relative_to(root) for root in (*roots(), *also)):
         listed = ", ".join(str(root) for root in roots()) or "none"
         raise NotAllowedError(
@@ -39,9 +39,9 @@ def allowed(path: Path, *, also: tuple[Path, ...] = ()) -> Path:
 
 
 def allowed_model(name: str) -> str:
-    """`name` again. Raises NotAllowedError where it is the path of a checkpoint outside the roots and the workspace.
+    """`name`, unchanged. Raises NotAllowedError if it is the path of a checkpoint outside the roots and the workspace.
 
-    A model can come from an address that somebody else made: it must not tell what lies where, nor load it.
+    A link from somebody else can name a model: it must not reveal which files exist, nor load one.
     """
     path = _file_in(name)
     if path is not None:
@@ -51,7 +51,7 @@ def allowed_model(name: str) -> str:
 
 
 def _file_in(name: str) -> Path | None:
-    """The file or folder that a model's name leads to; None where it is a plain name."""
+    """The file or folder that a model's name refers to; None for a plain name."""
     own, authors = FinetunedWeights.named(name), AuthorsFile.named(name)
     if own is not None or authors is not None:
         return own.path if own is not None else authors.path if authors is not None else None
@@ -60,7 +60,7 @@ def _file_in(name: str) -> Path | None:
 
 
 def subfolders(path: Path) -> list[Path]:
-    """The folders in `path` that may be opened, hidden ones left out, by name. Raises FolderError where it cannot."""
+    """The visible folders in `path` that may be opened, by name. Raises FolderError if `path` cannot be listed."""
     try:
         found = sorted((p for p in allowed(path).iterdir() if p.is_dir()), key=lambda p: p.name.lower())
     except OSError as error:

@@ -1,11 +1,11 @@
-"""Who may use the app: everybody at this machine, and, where it listens to others, whoever Streamlit's login let in.
+"""Access control by Streamlit's login, for the pages and for our own HTTP routes; without a login, a warning.
 
 A login is set up in `.streamlit/secrets.toml` under `[auth]` (OIDC, https://docs.streamlit.io/develop/concepts/connections/authentication).
 Pages ask `st.user`. Our own routes have no session: they verify the cookie that Streamlit signs at the login, with
-Streamlit's own functions, and refuse where these are not where we know them.
+Streamlit's own functions, and refuse every request if a Streamlit release has moved these functions.
 
-A login that was seen once stays asked for until the process ends, and a secrets.toml that is there and cannot be read
-lets nobody in: a file that is being saved, or was saved with a slip, opens nothing.
+Once a login was configured, it is required until the process ends. If secrets.toml exists but cannot be read, nobody
+is let in: a file that is half saved or has a typing error must not open the app.
 """
 
 import ipaddress
@@ -23,17 +23,16 @@ from streamlit.runtime.secrets import secrets_singleton
 from url_viz.ui.text import escape
 
 USERS_VARIABLE = "URL_VIZ_ALLOWED_USERS"
-"""E-mail addresses, comma-separated, of those who may enter after a login; unset for everybody that can log in."""
+"""Comma-separated e-mail addresses of the users who may enter after a login; unset: everybody who can log in."""
 
 OPEN_TO_OTHERS = (
-    "This app listens to other machines ({address}) and has no login: everybody who reaches this port can see every "
-    "picture in the allowed folders ($URL_VIZ_ROOTS) and in every image set of this workspace, wherever it was read "
-    "from, and forget image sets. Set server.address to 127.0.0.1, or set "
-    "up a login: docs/reliability.md, “Letting others in”."
+    "This app accepts connections from other machines ({address}) and has no login: anyone who can reach this port can "
+    "see every picture in the allowed folders ($URL_VIZ_ROOTS) and in every image set of this workspace, and can "
+    "forget image sets. Set server.address to 127.0.0.1, or set up a login: docs/reliability.md, “Letting others in”."
 )
 UNREADABLE = (
-    "The settings of this app's login cannot be read, so nobody is let in. Whoever runs it: mend `[auth]` in "
-    ".streamlit/secrets.toml. To run it without a login, take the file away and start the app again."
+    "The login settings of this app cannot be read, so nobody is let in. Administrators: correct `[auth]` in "
+    ".streamlit/secrets.toml. To run the app without a login, remove that file and restart the app."
 )
 Login = Literal["none", "asked", "unreadable"]
 
@@ -41,7 +40,7 @@ _login_was_seen = threading.Event()
 
 
 def login() -> Login:
-    """Whether a login is `asked` for, by a section [auth] in secrets.toml, or its settings are `unreadable`."""
+    """Whether a login is `asked` for (a section [auth] in secrets.toml), or its settings are `unreadable`."""
     if _has_auth_section():
         _login_was_seen.set()
         return "asked"
@@ -56,7 +55,7 @@ def _has_auth_section() -> bool:
 
 
 def _secrets_are_broken() -> bool:
-    """Whether a file of secrets is there and cannot be loaded; Streamlit's own answer is the same as for no file."""
+    """Whether a secrets file exists but cannot be loaded; Streamlit itself does not tell this from a missing file."""
     try:
         if secrets_singleton.load_if_toml_exists():
             return False
@@ -66,25 +65,25 @@ def _secrets_are_broken() -> bool:
 
 
 def listens_to_others() -> bool:
-    """Whether the server takes connections from other machines than this one."""
+    """Whether the server accepts connections from other machines."""
     address = config.get_option("server.address")
     if address == "localhost":
         return False
     try:
         return not ipaddress.ip_address(address).is_loopback
-    except ValueError:  # none given is all of them; of another name we cannot tell
+    except ValueError:  # no address means all of them; other names are assumed to be open
         return True
 
 
 def open_warning() -> str | None:
-    """What to tell where the app is open to others without a login; None where it is not."""
-    if login() != "none" or not listens_to_others():  # the login first: the start of the app asks here, and notes it
+    """The warning for an app that is open to other machines without a login; None if it is not."""
+    if login() != "none" or not listens_to_others():  # `login` first: at the start of the app this call records it
         return None
     return OPEN_TO_OTHERS.format(address=config.get_option("server.address") or "all addresses")
 
 
 def show_gate() -> bool:
-    """Whether this session may see the app; where it may not yet, show the way to log in."""
+    """Whether this session may see the app; if not, show how to log in."""
     warning = open_warning()
     if warning is not None:
         st.warning(escape(warning), icon=":material/lock_open:")
@@ -98,25 +97,25 @@ def show_gate() -> bool:
         return True
     st.title("URL-Viz")
     if st.user.is_logged_in:
-        st.error("This account may not use this app. Ask whoever runs it to add you to $URL_VIZ_ALLOWED_USERS.")
+        st.error("This account has no access to this app. Ask its administrator to add you to $URL_VIZ_ALLOWED_USERS.")
         st.button("Log out", on_click=st.logout, key="log_out")
     else:
-        st.markdown("Log in to see the pictures of this machine.")
+        st.markdown("Log in to see the pictures on this machine.")
         st.button("Log in", type="primary", icon=":material/login:", on_click=_log_in, key="log_in")
     return False
 
 
 def _log_in() -> None:
-    """To the one provider, or to the first of several named ones."""
+    """Log in with the only provider, or with the first of several named ones."""
     section = secrets_singleton["auth"]
     named = [name for name, value in section.items() if isinstance(value, Mapping)]
     st.login(named[0]) if named and "client_id" not in section else st.login()
 
 
 def may_enter(cookies: Mapping[str, str], *, origin: str) -> bool:
-    """Whether a request to our own routes comes from somebody who is logged in, or no login is asked for.
+    """Whether a request to our own routes comes from a user who is logged in, or no login is required.
 
-    `origin` is the scheme and host that the request was sent to; the cookie names the one that it was made for.
+    `origin` is the scheme and host that the request was sent to; it must match the origin in the cookie.
     """
     asked = login()
     if asked != "asked":
@@ -126,7 +125,7 @@ def may_enter(cookies: Mapping[str, str], *, origin: str) -> bool:
 
 
 def _origins(origin: str) -> set[str]:
-    """The origin, also by TLS: where a proxy ends it, the request comes here without."""
+    """The origin over HTTP and over HTTPS: behind a proxy that ends TLS, requests arrive as HTTP."""
     host = urlsplit(origin).netloc
     return {f"http://{host}", f"https://{host}"} if host else set()
 
@@ -137,7 +136,7 @@ def _is_listed(told: Mapping[str, Any]) -> bool:
 
 
 def _signed_in_cookie(cookies: Mapping[str, str]) -> dict[str, Any]:
-    """What the login's cookie says, its signature verified; nothing where there is none, or Streamlit has changed."""
+    """The login cookie's content, its signature verified; empty without a cookie, or if Streamlit has changed."""
     try:
         from streamlit.auth_util import get_cookie_with_chunks
         from streamlit.web.server.server_util import get_cookie_secret

@@ -1,4 +1,4 @@
-"""What the app holds for all sessions: open image sets, loaded models, and what uploads are compared with."""
+"""Caches that all sessions share: open image sets, loaded models, references for uploads, and evidence."""
 
 import threading
 from collections import OrderedDict
@@ -22,7 +22,7 @@ MOST_OPEN = 4
 
 
 class OpenSets:
-    """The image sets of one workspace that are in use; the least lately used is let go of beyond a few."""
+    """Cache of the open image sets of one workspace; beyond `MOST_OPEN`, the least recently used is closed."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
@@ -31,7 +31,7 @@ class OpenSets:
         self._open: OrderedDict[tuple[str, str], ImageSet] = OrderedDict()
 
     def get(self, set_id: str, model: str = DEFAULT) -> ImageSet:
-        """The latest snapshot of an image set under a model. Raises ImageSetError where there is none."""
+        """The latest snapshot of an image set under a model. Raises ImageSetError if there is none."""
         allowed_model(model)
         with self._lock:
             held = self._open.get((set_id, model))
@@ -44,21 +44,21 @@ class OpenSets:
             return held
 
     def find(self, set_id: str, model: str = DEFAULT) -> ImageSet | None:
-        """Like `get`, None where the set was not read with this model yet."""
+        """Like `get`, but None if the set has not been read with this model yet."""
         try:
             return self.get(set_id, model)
         except ImageSetError:
             return None
 
     def thumbnail(self, set_id: str, image_id: int) -> bytes | None:
-        """The thumbnail of a picture, whatever model it was read with; None where there is none."""
+        """The thumbnail of a picture (the same for all models); None if there is none."""
         with self._lock:
             if set_id not in self._stores:
                 self._stores[set_id] = Store(self.workspace.set_paths(set_id))
         return self._stores[set_id].thumbnails([image_id]).get(image_id)
 
     def forget(self, set_id: str) -> None:
-        """Let go of an image set."""
+        """Drop an image set from the cache."""
         with self._lock:
             self._stores.pop(set_id, None)
             for key in [key for key in self._open if key[0] == set_id]:
@@ -71,7 +71,7 @@ def _open_sets_of(root: Path) -> OpenSets:
 
 
 def open_sets() -> OpenSets:
-    """The one holder of the workspace that the app runs on."""
+    """The cache of the workspace that the app runs on; one for all sessions."""
     return _open_sets_of(Workspace.at().root)
 
 
@@ -81,7 +81,7 @@ _lock = threading.Lock()
 
 @contextmanager
 def running_model(name: str, *, precision: Precision = "fast") -> Iterator[Model]:
-    """The model of this name, loaded once for the whole app, for this caller alone. Raises ModelError and its kin."""
+    """The model of this name, loaded once per app; one caller at a time. Raises ModelError and its subclasses."""
     with _lock:
         source = resolve(allowed_model(name))
         written_ns = source.weights.stat().st_mtime_ns if source.weights is not None else 0
@@ -90,27 +90,27 @@ def running_model(name: str, *, precision: Precision = "fast") -> Iterator[Model
 
 @lru_cache(maxsize=MOST_LOADED)
 def _loaded(name: str, precision: Precision, workspace: Path, written_ns: int) -> Model:
-    """`written_ns` tells a finetuned backbone that was written again under its name from the one before."""
+    """`written_ns` is part of the key: a finetuned backbone may be overwritten under the same name."""
     return load_model(name, precision=precision, workspace=workspace)
 
 
 MOST_AT_ONCE = 50_000
-"""Beyond this many pictures evidence takes long enough to be asked for first."""
+"""Above this many pictures, evidence takes so long that it is only computed on request."""
 
 
 def reference(image_set: ImageSet) -> Reference:
-    """The distinct pictures of a snapshot, for uploads to be compared with."""
+    """The distinct pictures of a snapshot, as the reference for uploads."""
     return _reference(image_set, image_set.version)
 
 
 @lru_cache(maxsize=2)
 def _reference(image_set: ImageSet, version: str) -> Reference:
-    """`version` tells a snapshot from itself before its user brought columns or other labels."""
+    """`version` is part of the key: user columns and labels change it for the same snapshot."""
     return reference_of(image_set.table(), image_set.embeddings(), image_set.contents)
 
 
 def evidence_for(image_set: ImageSet, measure: str) -> Evidence | None:
-    """What the classes of a snapshot say of a measure; None where too few pictures have a class and neighbours yet."""
+    """Evidence for a measure from the classes of a snapshot; None if too few pictures have a class and neighbours."""
     return _evidence(image_set, image_set.version, measure)
 
 

@@ -1,4 +1,4 @@
-"""The app's own HTTP routes and their guards: thumbnails, pictures, cards and points of known image sets."""
+"""HTTP routes of the app and their guards: thumbnails, pictures, cards, points and masks of known image sets."""
 
 import hashlib
 import os
@@ -41,7 +41,7 @@ MOST_HELD = 200
 
 
 class HeldMasks:
-    """The latest masks by what they hold; the least lately used are let go of."""
+    """Cache of the latest masks, keyed by content; the least recently used are dropped."""
 
     def __init__(self, most: int = MOST_HELD) -> None:
         self._most = most
@@ -49,7 +49,7 @@ class HeldMasks:
         self._held: OrderedDict[str, bytes] = OrderedDict()
 
     def keep(self, mask: bytes) -> str:
-        """Hold a mask; returns its key, the same for the same mask."""
+        """Store a mask; returns its key, the same for the same mask."""
         key = hashlib.blake2b(mask, digest_size=12).hexdigest()
         with self._lock:
             self._held[key] = mask
@@ -59,7 +59,7 @@ class HeldMasks:
         return key
 
     def get(self, key: str) -> bytes | None:
-        """The mask of a key; None where it is not held any more."""
+        """The mask of a key; None if it was dropped."""
         with self._lock:
             return self._held.get(key)
 
@@ -68,7 +68,7 @@ held_masks = HeldMasks()
 
 
 class SameOriginSockets:
-    """Refuses a WebSocket whose Origin is another host or port than the one it was opened on (403)."""
+    """Middleware that refuses (403) a WebSocket whose Origin is not the host and port it was opened on."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -81,9 +81,9 @@ class SameOriginSockets:
 
 
 def _is_own(headers: Headers) -> bool:
-    """Whether a page of ours asks, or one whose origin Streamlit's settings name; programs send no Origin at all.
+    """Whether a page of this app asks, or one from an origin in Streamlit's settings; programs send no Origin.
 
-    A proxy may tell the host that the page was opened on as X-Forwarded-Host: no page can set that of a socket.
+    A proxy may send the page's host as X-Forwarded-Host: a page cannot set that header of a socket.
     """
     origin = headers.get("origin")
     if origin is None or not config.get_option("server.enableCORS"):
@@ -93,7 +93,7 @@ def _is_own(headers: Headers) -> bool:
     named = (headers.get("host", ""), headers.get("x-forwarded-host", "").partition(",")[0].strip())
     try:
         host = urlsplit(origin).netloc.lower()
-    except ValueError:  # brackets that close nothing
+    except ValueError:  # unmatched brackets
         return False
     return bool(host) and host in {one.lower() for one in named}
 
@@ -102,25 +102,25 @@ BASE = "/url-viz"
 MOST_DRAWN = 100_000
 PICTURE_PX = 1600
 MOST_IDS = 1 << 63
-_GONE = "This is not there. Open the page again."
-_OUTSIDE = "This lies outside the folders that the app may read."
+_GONE = "Not found. Reload the page."
+_OUTSIDE = "This is outside the folders that the app may read."
 HOSTS_VARIABLE = "URL_VIZ_ALLOWED_HOSTS"
 
 Answer = Callable[[Request], Response]
 
 
 def thumbnail_url(set_id: str, image_id: int) -> str:
-    """Where the thumbnail of a picture is."""
+    """The URL of a picture's thumbnail."""
     return f"{BASE}/thumbnail/{set_id}/{image_id}.jpg"
 
 
 def picture_url(image_set: ImageSet, image_id: int) -> str:
-    """Where a picture is, upright and at most 1,600 px."""
+    """The URL of a picture, upright and at most 1,600 px."""
     return f"{BASE}/picture/{image_set.set_id}/{image_id}.jpg?model={quote(image_set.source.name, safe='')}"
 
 
 def card_url(image_set: ImageSet) -> str:
-    """Where the facts of a picture are, `{id}` standing for its id."""
+    """The URL of a picture's card (JSON), with the placeholder `{id}` for its id."""
     return f"{BASE}/card/{image_set.set_id}/{{id}}?model={quote(image_set.source.name, safe='')}"
 
 
@@ -134,11 +134,11 @@ def points_url(
     state: str = "",
     before: str | None = None,
 ) -> str:
-    """Where the map's points are; another version is another URL, and the points are fetched again.
+    """The URL of the map's points; another version has another URL, so that the points are fetched again.
 
-    `measure`, any numeric column, takes the place of uncertainty there; `category`, any column of few values, that of
-    the class. `subset` is the key of a projection of its own (`selection_map`). `state` is what else may have
-    changed, such as the version of the decisions. The measure `change` is that against the model `before`.
+    `measure`, any numeric column, is sent in the slot of uncertainty; `category`, any column of few values, in that of
+    the class. `subset` is the key of a selection's own map (`selection_map`). `state` names anything else that may
+    have changed, such as the version of the decisions. The measure `change` is the change since the model `before`.
     """
     query = {
         "model": image_set.source.name,
@@ -154,7 +154,7 @@ def points_url(
 
 
 class _Numbered(Route):
-    """A route with a picture's id in it; one of more digits than Python reads is no address of ours."""
+    """A route with a picture's id; a number with more digits than Python converts does not match."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         try:
@@ -164,7 +164,7 @@ class _Numbered(Route):
 
 
 def routes() -> list[Route]:
-    """All routes of the app's own."""
+    """All routes of the app, besides Streamlit's."""
     return [
         _Numbered(f"{BASE}/thumbnail/{{set_id}}/{{image_id:int}}.jpg", _answered(_thumbnail)),
         _Numbered(f"{BASE}/picture/{{set_id}}/{{image_id:int}}.jpg", _answered(_picture)),
@@ -176,9 +176,9 @@ def routes() -> list[Route]:
 
 
 def middleware() -> list[Middleware]:
-    """Answer only requests that name this machine, or `$URL_VIZ_ALLOWED_HOSTS`: no other site can borrow a name.
+    """Accept only requests with a Host of this machine or in `$URL_VIZ_ALLOWED_HOSTS` (against DNS rebinding).
 
-    The socket opens to the app's own pages only, and not to those of another port.
+    The WebSocket opens only for the app's own pages, not for those of another port.
     """
     named = [host for host in os.environ.get(HOSTS_VARIABLE, "").split(",") if host]
     hosts = ["localhost", "127.0.0.1", "[::1]", *named]
@@ -191,10 +191,10 @@ def middleware() -> list[Middleware]:
 def map_points(
     table: pd.DataFrame, *, with_classes: bool = True, measure: str = "uncertainty", category: str = "label"
 ) -> Points:
-    """What the map draws of a table: pictures with coordinates, at most 100,000, the extremes among them.
+    """What the map draws of a table: pictures with coordinates, at most 100,000, including the extremes.
 
-    The percentiles of `measure`, a numeric column, stand where the map has those of uncertainty, and `category`
-    (`url_viz.analysis.categories`) where it has the class.
+    The percentiles of `measure`, a numeric column, fill the slot of uncertainty, and `category`
+    (`url_viz.analysis.categories`) that of the class.
     """
     percentiles = with_percentile(table, measure)["rank_percentile"].to_numpy(np.float32)
     rows = _drawn_rows(table, percentiles)
@@ -210,9 +210,9 @@ def map_points(
 
 
 def mask_url(table: pd.DataFrame, is_kept: NDArray[np.bool_], *, measure: str = "uncertainty") -> str:
-    """Where the map finds which of its points a filter keeps: `is_kept` (N,) by the rows of `table`.
+    """The URL of a filter's mask: `is_kept` (N,) for the rows of `table`.
 
-    `table` and `measure` are those of the points. Empty where all are kept: then there is nothing to fetch.
+    `table` and `measure` are those of the points. Empty if all are kept: then there is nothing to fetch.
     """
     if is_kept.all():
         return ""
@@ -223,13 +223,13 @@ def mask_url(table: pd.DataFrame, is_kept: NDArray[np.bool_], *, measure: str = 
 
 
 def representatives_url(image_set: ImageSet, *, subset: str = "", state: str = "") -> str:
-    """Where the map finds the pictures that stand for its regions; `subset` and `state` as for the points."""
+    """The URL of the pictures that represent the map's regions; `subset` and `state` as for the points."""
     query = {"model": image_set.source.name, "subset": subset, "state": state, "v": image_set.version}
     return f"{BASE}/representatives/{image_set.set_id}?{urlencode({k: v for k, v in query.items() if v != ''})}"
 
 
 def _drawn_rows(table: pd.DataFrame, percentiles: NDArray[np.float32] | None) -> NDArray[np.int64]:
-    """The rows of a table that the map draws; `percentiles` decide where they are too many."""
+    """The rows of a table that the map draws; `percentiles` choose among them if they are too many."""
     placed = np.flatnonzero(np.isfinite(table["x"].to_numpy(dtype=float)))
     if len(placed) <= MOST_DRAWN or percentiles is None:
         return placed
@@ -242,16 +242,16 @@ def class_names_of(table: pd.DataFrame) -> tuple[str, ...]:
 
 
 def _answered(answer: Answer) -> Answer:
-    """Turn users' errors into 404, and keep other sites from embedding what is private.
+    """Turn users' errors into 404, and keep other sites from embedding private data.
 
-    What an error says stays in the terminal: it names folders of this machine. Behind a login nothing is kept by the
-    browser, where the next person at it would find it after a logout.
+    Error messages go to the terminal only: they name folders of this machine. With a login the browser may not cache
+    answers, because the next user of that browser could read them after a logout.
     """
 
     @wraps(answer)
     def endpoint(request: Request) -> Response:
         if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-            return PlainTextResponse("Not for other sites.", status_code=403)
+            return PlainTextResponse("Requests from other sites are not allowed.", status_code=403)
         if not may_enter(request.cookies, origin=f"{request.url.scheme}://{request.url.netloc}"):
             return PlainTextResponse("Log in first.", status_code=401)
         try:
@@ -269,7 +269,7 @@ def _answered(answer: Answer) -> Answer:
 
 
 def _is_id(request: Request) -> bool:
-    """Whether an id that is asked for can be one: the store holds them in 64 bits."""
+    """Whether a requested id fits the 64 bits in which the store holds ids."""
     return int(request.path_params.get("image_id", 0)) < MOST_IDS
 
 
@@ -280,7 +280,7 @@ def _not_there(words: str = _GONE) -> Response:
 def _thumbnail(request: Request) -> Response:
     found = open_sets().thumbnail(request.path_params["set_id"], request.path_params["image_id"])
     if found is None:
-        return PlainTextResponse("No such thumbnail.", status_code=404)
+        return PlainTextResponse("Thumbnail not found.", status_code=404)
     return Response(found, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=600"})
 
 
@@ -316,9 +316,9 @@ def _points(request: Request) -> Response:
     table = _asked_table(request, image_set)
     measure, category = asked.get("measure", "uncertainty"), asked.get("category", "label")
     if measure not in table or not pd.api.types.is_numeric_dtype(table[measure]):
-        return PlainTextResponse(f"No measure {measure!r}.", status_code=404)
+        return PlainTextResponse(f"Unknown measure {measure!r}.", status_code=404)
     if category not in table or len(category_names(table, category)) > MOST_CATEGORIES:
-        return PlainTextResponse(f"No categories {category!r}.", status_code=404)
+        return PlainTextResponse(f"Unknown categories {category!r}.", status_code=404)
     with_classes = asked.get("classes", "1") == "1"
     return _bytes(
         request, encode_points(map_points(table, with_classes=with_classes, measure=measure, category=category))
@@ -326,7 +326,7 @@ def _points(request: Request) -> Response:
 
 
 def _asked_table(request: Request, image_set: ImageSet) -> pd.DataFrame:
-    """The table, or that of the subset that is asked for."""
+    """The table of the image set, or of the requested subset."""
     subset = _asked_subset(request)
     return image_set.table() if subset is None else subset.table_of(image_set.table())
 
@@ -335,14 +335,14 @@ def _asked_subset(request: Request) -> Subset | None:
     key = request.query_params.get("subset")
     found = subsets.get(key) if key else None
     if key and found is None:
-        raise ImageSetError("This selection is not known any more. Select the pictures again.")
+        raise ImageSetError("This selection has expired. Select the pictures again.")
     return found
 
 
 def _representatives(request: Request) -> Response:
     image_set, subset = _image_set(request), _asked_subset(request)
     if subset is not None and subset.projection is None:
-        return JSONResponse([])  # its own map is still to come
+        return JSONResponse([])  # its map is still being computed
     found = image_set.representatives(on=subset.projection if subset is not None else None)
     rows = found.assign(label=found["label"].where(found["label"].notna(), None)).to_dict("records")
     return JSONResponse(
@@ -364,7 +364,7 @@ def _representatives(request: Request) -> Response:
 
 
 def _bytes(request: Request, data: bytes) -> Response:
-    """Bytes with an ETag of their own, so that nothing travels twice."""
+    """Bytes with an ETag, so that unchanged data is not sent twice."""
     etag = f'"{hashlib.blake2b(data, digest_size=8).hexdigest()}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if request.headers.get("if-none-match") == etag:
@@ -375,7 +375,7 @@ def _bytes(request: Request, data: bytes) -> Response:
 def _mask(request: Request) -> Response:
     mask = held_masks.get(request.path_params["key"])
     if mask is None:
-        return PlainTextResponse("This filter is not known any more.", status_code=404)
+        return PlainTextResponse("This filter has expired. Reload the page.", status_code=404)
     return _bytes(request, mask)
 
 

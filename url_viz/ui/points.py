@@ -1,15 +1,15 @@
-"""The map's points: their binary form for the browser, the sample that is drawn of many, and which lie in a lasso.
+"""Points of the map: binary format for the browser, sampling, filter masks, and the point-in-polygon test.
 
-One request brings all points as one block of bytes, little-endian, 16 bytes a point after a header of 32:
+One request returns all points as one block of bytes, little-endian, 16 bytes per point after a header of 32:
 
     "UVM1"  uint32 n  float32 x_min x_max y_min y_max  8 bytes reserved
     int64 ids[n]  uint16 x[n]  uint16 y[n]  uint8 uncertainty[n]  uint8 confusability[n]  uint16 label[n]
 
-Every array starts at a multiple of its item size, whatever n is, so that the browser reads it in place. x and y are
+Every array starts at a multiple of its item size for every n, so that the browser reads it in place. x and y are
 steps of 1/65535 of their range; a percentile is a step of 1/2.54, with 255 for a missing one; label 65535 is none.
-Any measure may stand in the slot of uncertainty, and any categories in that of the label.
+The slot of uncertainty can hold any measure, and that of the label any categories.
 
-Which of them a filter keeps comes as a mask, one bit a point in the order of the ids, the lowest bit first:
+A filter's mask has one bit per point (1: kept), in the order of the ids, the lowest bit first:
 
     "UVB1"  uint32 n  int64 all ids, exclusive-or  uint8 bits[(n + 7) // 8]
 """
@@ -41,9 +41,9 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Points:
-    """What the map draws of N images, one row an image.
+    """What the map draws of N images, one row per image.
 
-    `ids` (N,) int64; `x`, `y` (N,) float32, finite; percentiles (N,) float32, 0 to 100 or nan where there is none,
+    `ids` (N,) int64; `x`, `y` (N,) float32, finite; percentiles (N,) float32, 0 to 100 or nan if missing,
     higher = less to be trusted; `label` (N,) int32, -1 for none.
     """
 
@@ -68,7 +68,7 @@ class Points:
 
 
 def encode_points(points: Points) -> bytes:
-    """The points as bytes, in the layout above; raises ValueError for coordinates, percentiles or labels beyond it."""
+    """The points as bytes in the layout above. Raises ValueError for coordinates, percentiles or labels beyond it."""
     x_min, x_max = _range_of(points.x, axis="x")
     y_min, y_max = _range_of(points.y, axis="y")
     blocks = (
@@ -83,7 +83,7 @@ def encode_points(points: Points) -> bytes:
 
 
 def decode_points(data: bytes) -> Points:
-    """The points of such bytes, as near as their steps allow; raises ValueError where they are not of this form."""
+    """The points in such bytes, to the precision of their steps. Raises ValueError if the bytes are malformed."""
     if len(data) < HEADER.size or data[:4] != MAGIC:
         raise ValueError(f"These {len(data):,} bytes do not start like a map's points: {data[:4]!r}.")
     _, n, x_min, x_max, y_min, y_max = HEADER.unpack_from(data)
@@ -101,16 +101,16 @@ def decode_points(data: bytes) -> Points:
 
 
 def encode_mask(points_ids: NDArray[np.int64], kept_ids: NDArray[np.int64]) -> bytes:
-    """Which of the map's points (N,), by their ids in its order, a filter keeps: 12.5 kB for 100,000.
+    """A filter's mask of the map's points, given their ids (N,) in the map's order: 12.5 kB for 100,000.
 
-    `kept_ids` come in any order and may hold others. The header lets the browser tell a mask of other points.
+    `kept_ids` may be in any order and hold other ids. The header lets the browser detect a mask of other points.
     """
     bits = np.packbits(np.isin(points_ids, kept_ids), bitorder="little")
     return MASK_HEADER.pack(MASK_MAGIC, len(points_ids), int(np.bitwise_xor.reduce(points_ids))) + bits.tobytes()
 
 
 def decode_mask(data: bytes) -> NDArray[np.bool_]:
-    """The mask (N,) of such bytes; raises ValueError where they are not of this form."""
+    """The mask (N,) in such bytes. Raises ValueError if they are malformed."""
     if len(data) < MASK_HEADER.size or data[:4] != MASK_MAGIC:
         raise ValueError(f"These {len(data):,} bytes do not start like a map's mask: {data[:4]!r}.")
     _, n, _ = MASK_HEADER.unpack_from(data)
@@ -121,10 +121,10 @@ def decode_mask(data: bytes) -> NDArray[np.bool_]:
 
 
 def inside(polygon: NDArray[np.floating], x: Floats, y: Floats) -> NDArray[np.bool_]:
-    """Which points lie in a polygon, by the even-odd rule.
+    """Which points lie in a polygon (N,), by the even-odd rule.
 
-    `polygon` (P, 2) in the units of `x` and `y` (N,); it closes itself; fewer than three corners hold nothing.
-    Memory stays bounded whatever N × P is.
+    `polygon` (P, 2) in the units of `x` and `y` (N,), closed implicitly; fewer than three corners contain nothing.
+    Memory is bounded for every N × P.
     """
     found = np.zeros(len(x), dtype=bool)
     if len(polygon) < 3:
@@ -139,10 +139,10 @@ def inside(polygon: NDArray[np.floating], x: Floats, y: Floats) -> NDArray[np.bo
 
 
 def drawn_sample(percentiles: Floats, limit: int, *, seed: int = 0) -> NDArray[np.int64]:
-    """The rows (M,) to draw where all would be too many: sorted, at most `limit`, the same for the same seed.
+    """The rows (M,) to draw if all would be too many: sorted, at most `limit`, the same for the same seed.
 
-    The lowest and the highest 1% of the `percentiles` (N,) of the measure stay (as far as they take half of the limit),
-    because they are what the map is looked at for; the others are drawn at random, each as likely as the next.
+    The lowest and the highest 1% of the `percentiles` (N,) of the measure are always in (up to half of the limit),
+    because users look for them; the others are drawn uniformly at random.
     """
     if len(percentiles) <= limit:
         return np.arange(len(percentiles))
@@ -153,7 +153,7 @@ def drawn_sample(percentiles: Floats, limit: int, *, seed: int = 0) -> NDArray[n
 
 
 def _range_of(values: Floats, *, axis: str) -> tuple[float, float]:
-    """Smallest and largest value (0, 0 where there is none)."""
+    """Smallest and largest value; (0, 0) for no values."""
     if not np.isfinite(values).all():
         raise ValueError(f"{np.count_nonzero(~np.isfinite(values)):,} points have no finite {axis}.")
     return (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
@@ -200,7 +200,7 @@ def _blocks(data: bytes, n: int) -> Iterator[NDArray[Any]]:
 
 
 def _crossings(polygon: NDArray[np.float64], x: Floats, y: Floats) -> NDArray[np.int64]:
-    """How many edges a ray from each point (M,) to the right crosses; an edge holds its lower end, not its upper."""
+    """Edges crossed by a ray from each point (M,) to the right; an edge includes its lower end, not its upper."""
     count = np.zeros(len(x), dtype=np.int64)
     for (x0, y0), (x1, y1) in pairwise([*polygon, polygon[0]]):
         if y0 == y1:

@@ -1,4 +1,4 @@
-"""What the app looks at: image set and model, kept in the session and in the address, so that a link reopens them."""
+"""The chosen image set and model, kept in the session and in the address, so that a link reopens them."""
 
 from dataclasses import dataclass
 
@@ -11,21 +11,21 @@ _SET, _MODEL = "set", "model"
 
 @dataclass(frozen=True)
 class Choice:
-    """The image set (None: none yet) and the model that all pages show."""
+    """The image set (None: none chosen yet) and the model that all pages show."""
 
     set_id: str | None
     model: str
 
 
 def choice() -> Choice:
-    """What is chosen now: the session's choice, else the one in the address."""
+    """The current choice: the session's, else the one in the address."""
     set_id = st.session_state.get("chosen_set", st.query_params.get(_SET))
     model = st.session_state.get("chosen_model", st.query_params.get(_MODEL, DEFAULT))
     return Choice(set_id, model)
 
 
 def choose(set_id: str | None, *, model: str | None = None) -> None:
-    """Look at another image set or model; what was selected in the old one is let go of."""
+    """Choose another image set or model; selections in the previous one are cleared."""
     before = choice()
     after = Choice(set_id, model or before.model)
     if after != before:
@@ -35,7 +35,7 @@ def choose(set_id: str | None, *, model: str | None = None) -> None:
 
 
 def show_in_address() -> None:
-    """Write the choice into the address, and keep one that came by it: the next page's address begins empty."""
+    """Write the choice into the address, and store one that came from it: the next page's address starts empty."""
     now = choice()
     st.session_state["chosen_set"], st.session_state["chosen_model"] = now.set_id, now.model
     if now.set_id is not None:

@@ -1,11 +1,11 @@
-"""The few rules of style that Streamlit's theme has no setting for: less empty margin, tighter headings."""
+"""CSS rules for which Streamlit's theme has no setting: smaller margins, tighter headings."""
 
 from pathlib import Path
 
 import streamlit as st
 
 ICON = Path(__file__).parent / "icon.png"
-"""The page's icon, from this machine: one named `:material/…:` would be fetched from a font server."""
+"""The page's icon as a local file: one named `:material/…:` would be fetched from a font server."""
 
 _RULES = """
 <style>
@@ -19,5 +19,5 @@ _RULES = """
 
 
 def apply_style() -> None:
-    """Put the rules on the page."""
+    """Add the CSS rules to the page."""
     st.html(_RULES)

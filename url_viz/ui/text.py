@@ -1,7 +1,7 @@
-"""Text from outside (names, tags, reasons, addresses) as Markdown that shows it as it is, and errors shown so.
+"""Markdown escaping of text from outside (names, tags, reasons, addresses), and error messages on pages.
 
-Streamlit reads nearly all text that it draws as Markdown, in which a name can be a link or a picture from another host.
-`tests/ui/test_text.py` checks that every such text on a page is our own, a number, or comes from here.
+Streamlit reads nearly all text as Markdown, in which a name can become a link or load a picture from another host.
+`tests/ui/test_text.py` checks that every such text on a page is a literal, a number, or escaped here.
 """
 
 import re
@@ -14,7 +14,7 @@ import streamlit as st
 from url_viz.errors import UrlVizError
 
 Markdown = NewType("Markdown", str)
-"""Markdown that we wrote; what is not ours in it was escaped."""
+"""Markdown written in our source, with all other text in it escaped."""
 
 ERROR_ICON = ":material/error:"
 
@@ -23,24 +23,24 @@ _SIGN = re.compile(r"[\\`*_\[\]#~$<>!&]")
 _BLOCK_START = re.compile(r"^(\d*)([-+.=])")
 _WORD_JOINER = "\N{WORD JOINER}"
 _LINK_PART = re.compile(r"(:)(?=[^\s\d])|(www)(?=\.)|(@)(?=\S)", re.IGNORECASE)
-"""What becomes a link, an emoji or an icon after the escapes are read; a word joiner (no width) is put behind it."""
+"""Text that becomes a link, an emoji or an icon even if escaped; a word joiner (zero width) is inserted after it."""
 
 
 def escape(text: object) -> Markdown:
-    """`text` (or what `str` makes of it) on one line, as Markdown that shows it and does nothing else."""
+    """`str(text)` on one line, as Markdown that shows it literally."""
     line = _SPACE.sub(" ", str(text)).strip()
     parted = _LINK_PART.sub(rf"\g<0>{_WORD_JOINER}", line)
     return Markdown(_BLOCK_START.sub(r"\1\\\2", _SIGN.sub(r"\\\g<0>", parted)))
 
 
 def show_error(error: UrlVizError | str) -> None:
-    """Show what went wrong, in a box on the page."""
+    """Show an error in a box on the page."""
     st.error(escape(error), icon=ERROR_ICON)
 
 
 @contextmanager
 def errors_told(say: Callable[..., object] = st.toast) -> Iterator[None]:
-    """Give the sentence of a UrlVizError to `say`: a toast from callbacks, `st.error` from dialogs and pages.
+    """Show the message of a UrlVizError with `say`: a toast from callbacks, `st.error` from dialogs and pages.
 
     Callbacks and dialogs run outside the `try` of app.py.
     """

@@ -280,11 +280,11 @@ def test_an_image_set_is_forgotten_after_a_question(app: str, home: Path, contex
     page.get_by_role("button", name="Forget this image set").click(timeout=PATIENT_MS)
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text(str(folder))).to_be_visible(timeout=PATIENT_MS)
-    dialog.get_by_role("button", name="Keep it").click()
+    dialog.get_by_role("button", name="Cancel").click()
     expect(dialog).to_have_count(0)
     page.get_by_role("button", name="Forget this image set").click()
-    dialog.get_by_role("button", name="Forget it").click()
-    expect(page.get_by_text("Its pictures are where they were")).to_be_visible(timeout=PATIENT_MS)
+    dialog.get_by_role("button", name="Forget").click()
+    expect(page.get_by_text("Its pictures were not touched")).to_be_visible(timeout=PATIENT_MS)
     assert str(folder) not in set(list_sets(home / "workspace")["folder"])
     assert len(list(folder.glob("*.jpg"))) == 5
 

@@ -1,4 +1,4 @@
-"""Two maps of one image set side by side, linked: a lasso on one selects on both; and the two orders as a scatter."""
+"""Linked maps of one image set under two models, with a shared lasso, and the scatter plot of both orders."""
 
 import html
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ SIDES = ("first", "second")
 
 @dataclass(frozen=True)
 class Linked:
-    """The selection on two maps: the `side` it was drawn on (None: there is none), its outline, and its pictures."""
+    """The selection on two maps: the `side` it was drawn on (None: no selection), its outline, and its pictures."""
 
     side: str | None
     polygon: Polygon | None
@@ -37,7 +37,7 @@ class Linked:
 
 
 def selection(first: ImageSet, second: ImageSet) -> Linked:
-    """What is selected: the lasso that was drawn last; one on the other map is let go of. To be called before maps."""
+    """The lasso that was drawn last; one on the other map is cleared. Call it before the maps are drawn."""
     pair = {"first": first, "second": second}
     keys = {side: _key(image_set, side) for side, image_set in pair.items()}
     now = {side: map_event(st.session_state.get(key) or {}).polygon for side, key in keys.items()}
@@ -54,7 +54,7 @@ def selection(first: ImageSet, second: ImageSet) -> Linked:
 
 
 def show_maps(first: ImageSet, second: ImageSet, one: Compared, linked: Linked) -> int | None:
-    """Draw both maps; returns the id of a picture that was clicked on one of them."""
+    """Draw both maps; return the id of the picture that was clicked on one of them."""
     clicked = None
     for column, side, image_set in zip(st.columns(2, gap="medium"), SIDES, (first, second), strict=True):
         with column:
@@ -84,11 +84,9 @@ def _show_map(image_set: ImageSet, side: str, measure: str, linked: Linked) -> i
 
 
 def show_selected(linked: Linked, *, total: int) -> None:
-    """How many pictures are selected, and the way out of it."""
+    """How many pictures are selected, and a button to clear the selection."""
     if linked.ids is None:
-        st.caption(
-            "Draw a lasso on one map (Shift-drag): the same pictures stay lit on the other, and in what follows."
-        )
+        st.caption("Draw a lasso on one map (Shift-drag) to select the same pictures on the other map and below.")
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{len(linked.ids):,}** of {total:,}")
@@ -106,7 +104,7 @@ def _key(image_set: ImageSet, side: str) -> str:
 
 
 def scatter_figure(one: Compared, *, names: tuple[str, str], ids: "pd.Series[int] | None") -> "Figure":
-    """Percentile by the second model against that by the first; what is not selected (`ids`) is faint."""
+    """Percentile under the second model against that under the first; pictures outside `ids` are drawn faint."""
     import plotly.graph_objects as go
 
     table = one.change.table
@@ -147,7 +145,7 @@ def scatter_figure(one: Compared, *, names: tuple[str, str], ids: "pd.Series[int
 
 
 def _sample(count: int) -> NDArray[np.int64]:
-    """Rows to draw, few enough for SVG, the same at every run."""
+    """Rows to draw, few enough for SVG; the same in every run."""
     if count <= MOST_DOTS:
         return np.arange(count)
     return np.sort(np.random.default_rng(0).choice(count, MOST_DOTS, replace=False))

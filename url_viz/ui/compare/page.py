@@ -1,4 +1,4 @@
-"""The parts of the Compare page: which second model, how far the two agree in words, and where they do not."""
+"""Parts of the Compare models page: second model, agreement in words, and pictures the models disagree on."""
 
 from collections.abc import Sequence
 
@@ -28,14 +28,14 @@ TILES = 8
 
 
 def show_heading(image_set: ImageSet) -> None:
-    """The page's name, and what is compared."""
+    """The page's heading, with the image set."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.subheader("Compare models", anchor=False, width="content")
         st.caption(f"{escape(set_name(image_set.root))} · {len(image_set):,} pictures", width="content")
 
 
 def pick_second(image_set: ImageSet) -> ImageSet | None:
-    """The second model's reading of the set: one that is there, else None after offering to make it."""
+    """The image set under the second model; None if it was not read with that model, after offering to do so."""
     names = _other_names(image_set)
     ready = [name for name in names if _is_read(image_set.set_id, name)]
     options = [*ready, *(name for name in names if name not in ready)]
@@ -47,7 +47,7 @@ def pick_second(image_set: ImageSet) -> ImageSet | None:
             index=0 if ready else None,
             format_func=lambda name: title_of(name) if name in ready else f"{title_of(name)} (not read yet)",
             accept_new_options=True,
-            placeholder="Choose a model, or type a timm name or the path of a checkpoint",
+            placeholder="Choose a model, or type a timm name or a checkpoint path",
             label_visibility="collapsed",
             key=f"{SECOND}.{image_set.source.name}",
             width=420,
@@ -56,7 +56,7 @@ def pick_second(image_set: ImageSet) -> ImageSet | None:
         _show_only_one(image_set)
         return None
     if picked == image_set.source.name:
-        st.info("These are the same model. Choose another.", icon=":material/info:")
+        st.info("This is the same model. Choose another one.", icon=":material/info:")
         return None
     second = open_sets().find(image_set.set_id, picked) if _is_read(image_set.set_id, picked) else None
     if second is None or not len(second):
@@ -66,7 +66,7 @@ def pick_second(image_set: ImageSet) -> ImageSet | None:
 
 
 def _other_names(image_set: ImageSet) -> list[str]:
-    """Models at hand, but for the one that is shown: of the zoo, heads of the user's own, and what this set has."""
+    """Available models other than the current one: packaged, adapted heads, and those this set was read with."""
     at_hand = [name for name, model in PACKAGED.items() if model.is_installed]
     spaces = [space.backbone for space in _about(image_set.set_id).spaces]
     own = map(str, workspace_heads(Workspace.at()))
@@ -79,7 +79,7 @@ def _about(set_id: str) -> About:
 
 
 def _is_read(set_id: str, name: str) -> bool:
-    """Whether a set was read with the backbone of a model: a head alone is applied to what is there."""
+    """Whether a set was read with a model's backbone: a head alone is applied to the stored embeddings."""
     try:
         source = resolve(allowed_model(name))
     except UrlVizError:
@@ -91,17 +91,17 @@ def _show_only_one(image_set: ImageSet) -> None:
     st.info(
         f"This image set was read with {escape(image_set.source.title)} only. Choose a second model above: "
         "another backbone, or a head that you adapted to these pictures. "
-        "Reading with it takes as long as the first reading did.",
+        "Reading with another backbone takes as long as the first time.",
         icon=":material/compare:",
     )
 
 
 def _offer_reading(image_set: ImageSet, name: str) -> None:
     if running(image_set.set_id) is not None:
-        st.caption("The comparison appears when reading has ended.")
+        st.caption("The comparison appears once reading has finished.")
         return
-    st.info(f"This image set was not read with {escape(title_of(name))} yet.", icon=":material/info:")
-    if st.button("Read it with this model first", type="primary", key="compare.read"):
+    st.info(f"This image set has not been read with {escape(title_of(name))} yet.", icon=":material/info:")
+    if st.button("Read with this model", type="primary", key="compare.read"):
         try:
             start_reading(image_set.root, set_id=image_set.set_id, model=name)
         except UrlVizError as error:
@@ -111,7 +111,7 @@ def _offer_reading(image_set: ImageSet, name: str) -> None:
 
 
 def comparison_of(first: ImageSet, second: ImageSet) -> Comparison:
-    """The comparison of two snapshots, worked out once."""
+    """The comparison of two snapshots, computed once."""
     return _comparison(_key(first), _key(second), first, second)
 
 
@@ -122,24 +122,24 @@ def _key(image_set: ImageSet) -> str:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _comparison(first_key: str, second_key: str, _first: ImageSet, _second: ImageSet) -> Comparison:
-    """The keys say what it depends on; snapshots are not looked at by the memo, nor kept alive."""
+    """The keys say what it depends on; Streamlit's cache neither hashes the snapshots nor keeps them alive."""
     return _first.compare(_second)
 
 
 def show_words(found: Comparison, second: ImageSet) -> None:
-    """How far the two agree, a sentence each."""
+    """How well the two models agree, one sentence per measure."""
     lines = [in_words(one) for one in found.measures.values()]
     if "uncertainty" not in found.measures:
-        lines.append("There is no uncertainty to compare: one of the two has no head.")
+        lines.append("Uncertainty cannot be compared: one of the two models has no head.")
     if found.neighbourhoods is not None:
         lines.append(neighbours_in_words(found.neighbourhoods))
-    alone = [(found.only_first, "the first"), (found.only_second, title_of(second.source.name))]
-    lines += [f"{count:,} pictures were read by {who} model alone, and are left out." for count, who in alone if count]
+    alone = [(found.only_first, "the first model"), (found.only_second, title_of(second.source.name))]
+    lines += [f"{count:,} pictures were read with {model} only and are left out." for count, model in alone if count]
     st.markdown(_as_list(lines))
 
 
 def _as_list(lines: Sequence[str]) -> Markdown:
-    """Sentences as a list, with each verdict in bold."""
+    """Sentences as a Markdown list, with each verdict in bold."""
     return Markdown("\n".join(f"- {_emphasised(escape(line))}" for line in lines))
 
 
@@ -151,7 +151,7 @@ def _emphasised(line: Markdown) -> Markdown:
 
 
 def pick_measure(found: Comparison) -> str:
-    """Which measure maps, scatter and galleries are of."""
+    """The measure that the maps, the scatter plot and the galleries show."""
     names = list(found.measures)
     if len(names) == 1:
         st.caption(f"By {MEASURES[names[0]].lower()}")
@@ -171,14 +171,14 @@ def pick_measure(found: Comparison) -> str:
 def show_disagreements(
     first: ImageSet, second: ImageSet, one: Compared, *, selected: "pd.Series[int] | None"
 ) -> int | None:
-    """The pictures that the two disagree on most, both ways; returns the id of one that was clicked."""
+    """The pictures with the largest disagreements, in both directions; return the id of one that was clicked."""
     shown = one if selected is None else _within(one, selected)
     up, down = disagreements(shown, most=TILES)
     left, right = st.columns(2, gap="medium")
     with left:
-        more = _gallery(first, down, f"More ambiguous to {first.source.title}", key="first")
+        more = _gallery(first, down, f"More ambiguous for {first.source.title}", key="first")
     with right:
-        less = _gallery(first, up, f"More ambiguous to {second.source.title}", key="second")
+        less = _gallery(first, up, f"More ambiguous for {second.source.title}", key="second")
     return more if more is not None else less
 
 
@@ -203,12 +203,12 @@ def _gallery(image_set: ImageSet, rows: pd.DataFrame, title: str, *, key: str) -
         for row in rows.to_dict("records")
     )
     return show_gallery(
-        made, key=f"view.compare.gallery.{key}", empty="No picture differs this way.", columns=2
+        made, key=f"view.compare.gallery.{key}", empty="No pictures differ in this direction.", columns=2
     ).clicked_id
 
 
 def show_download(first: ImageSet, one: Compared) -> None:
-    """Both percentiles of every picture, to take away."""
+    """A download of both percentiles of every picture."""
     table = one.change.table[["id", "path", "label", "before", "after", "change"]]
     named = table.rename(columns={"before": "percentile_first", "after": "percentile_second"})
     st.download_button(
@@ -224,6 +224,6 @@ def show_download(first: ImageSet, one: Compared) -> None:
 
 
 def is_being_read() -> bool:
-    """Whether the set that is looked at is being read now."""
+    """Whether the chosen image set is being read now."""
     set_id = choice().set_id
     return set_id is not None and running(set_id) is not None

@@ -1,4 +1,4 @@
-"""Figures of the Evaluate page, each measure in its own colour throughout: intervals, recall by coverage, tenths."""
+"""Plotly figures of the Evaluate page: R-AUROC intervals, recall by coverage, and recall by deciles."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -37,17 +37,17 @@ _SHOWN_AT_FIRST = (*OURS, "nearest_similarity")
 
 
 def title_of(measure: str) -> str:
-    """A measure's name for people; one that the user brought keeps its own, without signs of markup."""
+    """A measure's display name; a user's measure keeps its name, with markup characters replaced."""
     return TITLES.get(measure, measure.replace("<", "‹").replace(">", "›"))
 
 
 def colour_of(measure: str) -> str:
-    """A measure's colour; one for all that the user brought."""
+    """A measure's colour, the same in all figures; one colour for all measures of the user."""
     return COLOURS.get(measure, _BROUGHT)
 
 
 def intervals_figure(measures: Sequence[Measured]) -> "Figure":
-    """R-AUROC of each measure with its 95 % interval, chance dotted; in the order given, from the top."""
+    """R-AUROC of each measure with its 95 % interval, in the given order from the top; chance is dotted."""
     import plotly.graph_objects as go
 
     titles = [title_of(one.name) for one in measures]
@@ -78,7 +78,7 @@ def intervals_figure(measures: Sequence[Measured]) -> "Figure":
 
 
 def coverage_figure(pictures: Counted, measures: Sequence[Measured]) -> "Figure":
-    """Recall@1 of the queries that are kept, for each measure, an oracle, and a random order.
+    """Recall@1 of the kept queries, for each measure, an oracle, and a random order.
 
     A click on a name in the legend shows or hides its curve; most baselines are hidden at first.
     """
@@ -103,7 +103,7 @@ def coverage_figure(pictures: Counted, measures: Sequence[Measured]) -> "Figure"
 
 
 def deciles_figure(tenths: Deciles, *, measure: str, recall: float) -> "Figure":
-    """Recall@1 by tenths of a measure with 95 % intervals, the recall of all dotted."""
+    """Recall@1 by deciles of a measure with 95 % intervals; the recall of all pictures is dotted."""
     import plotly.graph_objects as go
 
     middles = 100 * (np.arange(DECILES) + 0.5) / DECILES
@@ -133,7 +133,7 @@ def deciles_figure(tenths: Deciles, *, measure: str, recall: float) -> "Figure":
 
 
 def with_interval(value: float, interval: Interval, *, signed: bool = False) -> str:
-    """`0.803 (0.689 to 0.892)`, or `–` where there is no figure; `signed` is for differences."""
+    """`0.803 (0.689 to 0.892)`, or `–` for nan; `signed` is for differences."""
     if not np.isfinite(value):
         return "–"
     sign = "+" if signed else ""

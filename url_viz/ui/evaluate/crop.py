@@ -1,4 +1,4 @@
-"""The crop test on the Evaluate page: a sample is read again, cropped and scored, with progress; no labels needed."""
+"""The crop test on the Evaluate page: uncertainty of whole pictures against their crops; it needs no labels."""
 
 from dataclasses import dataclass, replace
 
@@ -22,18 +22,18 @@ SEED = 0
 
 @dataclass(frozen=True)
 class Sample:
-    """Pictures to test, and how many of those that were drawn have no file any more."""
+    """Sampled pictures to test, and how many sampled pictures have no file any more."""
 
     subjects: tuple[Subject, ...]
     gone: int
 
 
 def show_crop_test(image_set: ImageSet) -> None:
-    """The button, the progress, and what came of it; kept for this snapshot of the set."""
+    """The button, the progress, and the result, which is stored for this snapshot of the set."""
     st.markdown("**Crop test**")
     st.caption(
-        "Each picture against its own middle, cut to between 10 and 75 % of its side and blown up again. A crop says "
-        "less than its picture, so a good uncertainty is higher on it. 50 % is chance; it needs no classes."
+        "Compares each picture with its own centre crop (10 to 75 % of its side, scaled back up). A crop shows less "
+        "than the whole picture, so a good uncertainty is higher on the crop. 50 % is chance. No classes are needed."
     )
     size = _pick_size(len(image_set))
     if st.button("Run the crop test", icon=":material/crop:", key="evaluate.crop.run"):
@@ -44,7 +44,7 @@ def show_crop_test(image_set: ImageSet) -> None:
 
 
 def sample_of(image_set: ImageSet, size: int, *, seed: int = SEED) -> Sample:
-    """Distinct pictures drawn from a seed, at most `size`, by path."""
+    """At most `size` distinct pictures, sampled with a seed, ordered by path."""
     first = np.unique(image_set.contents, return_index=True)[1]
     rows = np.sort(np.random.default_rng(seed).permutation(np.sort(first))[:size])
     subjects = []
@@ -52,7 +52,7 @@ def sample_of(image_set: ImageSet, size: int, *, seed: int = SEED) -> Sample:
         try:
             subjects.append(Subject(int(image_id), str(name), image_set.file_of(int(image_id))))
         except ImageSetError:
-            continue  # told of as gone
+            continue  # counted as gone
     return Sample(tuple(subjects), gone=len(rows) - len(subjects))
 
 
@@ -60,7 +60,7 @@ def _pick_size(pictures: int) -> int:
     sizes = [size for size in SIZES if size < pictures]
     options = [*sizes, pictures] if len(sizes) < len(SIZES) else sizes
     picked = st.segmented_control(
-        "Pictures to read again",
+        "Pictures to test",
         options,
         default=options[min(1, len(options) - 1)],
         required=True,
@@ -73,9 +73,9 @@ def _pick_size(pictures: int) -> int:
 def _run(image_set: ImageSet, size: int) -> None:
     sample = sample_of(image_set, size)
     if not sample.subjects:
-        st.error(f"None of the {sample.gone:,} files drawn is there any more. Look for new pictures in the sidebar.")
+        st.error(f"None of the {sample.gone:,} sampled files exists any more. Look for new pictures in the sidebar.")
         return
-    bar = st.progress(0.0, text="Getting the model")
+    bar = st.progress(0.0, text="Loading the model")
     try:
         found = _tested(image_set, sample, bar)
     except UrlVizError as error:
@@ -87,7 +87,7 @@ def _run(image_set: ImageSet, size: int) -> None:
 
 
 def _tested(image_set: ImageSet, sample: Sample, bar: DeltaGenerator) -> CropTest:
-    """The test of a sample, with progress on `bar`; files that are gone count as unreadable."""
+    """The crop test of a sample, with progress on `bar`; files that are gone count as unreadable."""
     total = len(sample.subjects)
     found = CropTest(pd.DataFrame(), 0)
     with running_model(image_set.source.name, precision=image_set.space.precision) as model:
@@ -99,9 +99,9 @@ def _tested(image_set: ImageSet, sample: Sample, bar: DeltaGenerator) -> CropTes
 
 def _show_result(image_set: ImageSet, test: CropTest) -> None:
     lines = [_line(test, measure) for measure in ("uncertainty", "entropy")]
-    st.markdown("  \n".join(filter(None, lines)) or "None of the files could be read again.")
+    st.markdown("  \n".join(filter(None, lines)) or "None of the files could be read.")
     if test.unreadable:
-        st.caption(f"{test.unreadable:,} files could not be read again, and do not count.")
+        st.caption(f"{test.unreadable:,} files could not be read and are not counted.")
     st.download_button(
         "Crop test (CSV)",
         data=lambda: table_bytes(test.table, ".csv"),

@@ -1,4 +1,4 @@
-"""The parts of the Evaluate page: recall, the table of measures, curves, tenths, and classes."""
+"""Parts of the Evaluate page: recall, the table of measures, coverage curves, deciles, and classes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -26,7 +26,7 @@ _QUIET = {"displayModeBar": False}
 
 
 def show_heading(image_set: ImageSet) -> None:
-    """The page's name, and what is evaluated."""
+    """The page's heading, with the image set and the model."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.subheader("Evaluate", anchor=False, width="content")
         facts = [set_name(image_set.root), f"{len(image_set):,} pictures", image_set.source.title]
@@ -34,10 +34,10 @@ def show_heading(image_set: ImageSet) -> None:
 
 
 def show_without_classes(image_set: ImageSet) -> None:
-    """What evaluating would take, and what can be said without it."""
+    """What evaluation needs, and what can be said without classes."""
     st.info(
-        f"Whether a search is right, only classes can say: at least {FEWEST_PICTURES:d} pictures in two or more class "
-        "folders, with neighbours. Recall@1, R-AUROC and risk–coverage appear when the folder has them.",
+        f"Evaluation needs classes: at least {FEWEST_PICTURES:d} pictures in two or more class folders, with "
+        "neighbours. Recall@1, R-AUROC and risk–coverage appear once the folder has them.",
         icon=":material/label:",
     )
     table = image_set.table()
@@ -45,13 +45,13 @@ def show_without_classes(image_set: ImageSet) -> None:
     rho = spearman(both["uncertainty"], both["confusability"])
     if np.isfinite(rho):
         st.markdown(
-            f"Without classes: uncertainty and confusability agree on {len(both):,} pictures with a rank correlation "
-            f"of **{rho:.2f}**. That says how alike the two orders are, not which of them is right."
+            f"Without classes: uncertainty and confusability have a rank correlation of **{rho:.2f}** over "
+            f"{len(both):,} pictures. This says how similar the two orders are, not which of them is right."
         )
 
 
 def show_recall(results: Results) -> None:
-    """Recall@1 with its interval and what it is counted on, and which of the two measures tells more."""
+    """Recall@1 with its interval and sample, and which of the two measures predicts errors better."""
     pictures = results.pictures
     interval = pictures.recall_interval
     left, right = st.columns([1, 3], gap="medium", vertical_alignment="center")
@@ -59,7 +59,7 @@ def show_recall(results: Results) -> None:
         st.metric(
             "Recall@1",
             f"{100 * pictures.recall:.1f} %",
-            help="How often the nearest other picture is of the same class",
+            help="How often the nearest other picture has the same class",
         )
     with right:
         st.markdown(
@@ -76,11 +76,11 @@ def _left_out(pictures: Counted) -> str:
 
 
 def verdict(results: Results) -> Markdown:
-    """Which of uncertainty and confusability tells wrong from right better here, only where its interval says so."""
+    """Which of uncertainty and confusability predicts errors better, decided by the interval of their difference."""
     right = int(results.pictures.is_right.sum())
     if right in (0, len(results.pictures)):
         which = "right" if right else "wrong"
-        return Markdown(f"Every nearest neighbour is {escape(which)}: there is nothing to tell apart, and no R-AUROC.")
+        return Markdown(f"Every nearest neighbour is {escape(which)}, so there is no R-AUROC.")
     return Markdown("") if results.lead is None else _told(results.lead)
 
 
@@ -88,17 +88,15 @@ def _told(lead: Lead) -> Markdown:
     first, second = escape(title_of(lead.ahead)), escape(title_of(lead.behind).lower())
     by = escape(with_interval(lead.by, lead.interval, signed=True))
     if lead.interval.low > 0 or lead.interval.high < 0:
-        more = "more" if lead.by > 0 else "less"
-        return Markdown(
-            f"{first} tells **{escape(more)}** of what goes wrong than {second}: difference in R-AUROC {by}."
-        )
-    return Markdown(f"{first} and {second} **cannot be told apart** on these pictures: difference in R-AUROC {by}.")
+        better = "better" if lead.by > 0 else "worse"
+        return Markdown(f"{first} predicts errors **{escape(better)}** than {second}: difference in R-AUROC {by}.")
+    return Markdown(f"{first} and {second} **do not differ clearly** on these pictures: difference in R-AUROC {by}.")
 
 
 def show_intervals(image_set: ImageSet, results: Results) -> None:
     """R-AUROC of every measure with its interval, as a figure."""
     name = f"{image_set.root.name}-measures"
-    _title("How well each measure tells what goes wrong", measures_table(results.measures), name, key="measures")
+    _title("How well each measure predicts errors", measures_table(results.measures), name, key="measures")
     if any(np.isfinite(one.r_auroc) for one in results.measures):
         st.plotly_chart(intervals_figure(results.measures), width="stretch", key="evaluate.intervals", config=_QUIET)
     else:
@@ -109,9 +107,9 @@ def show_measures(results: Results) -> None:
     """Every measure's figures with intervals, as a table, and how to read them."""
     st.dataframe(measures_shown(results.measures), hide_index=True, width="stretch")
     st.caption(
-        "R-AUROC: how often a picture whose neighbour is wrong ranks above one whose neighbour is right. AURC: mean "
-        "error over all coverages, lower is better. In brackets 95 % bootstrap intervals. Entropy, 1/norm, nearest "
-        "similarity and nearest gap are baselines. Confusability, and so the fusion, is computed from the very "
+        "R-AUROC: how often a picture with a wrong nearest neighbour ranks above one with a right one. AURC: mean "
+        "error over all coverages; lower is better. Brackets: 95 % bootstrap intervals. Entropy, 1/norm, nearest "
+        "similarity and nearest gap are baselines. Confusability, and therefore the fusion, is computed from the same "
         "neighbour whose correctness it predicts: nearest similarity is its own baseline, and the last column is the "
         f"lead over it on the same pictures. {escape(_of_fusion(results.pictures))}"
     )
@@ -121,13 +119,13 @@ def _of_fusion(pictures: Counted) -> str:
     if not np.isfinite(pictures.weight):
         return ""
     return (
-        f"The fusion takes {100 * pictures.weight:.0f} % uncertainty and {100 * (1 - pictures.weight):.0f} % "
-        "confusability, weighted without classes by who is whose nearest; a picture with a twin counts as clear in it."
+        f"The fusion combines {100 * pictures.weight:.0f} % uncertainty and {100 * (1 - pictures.weight):.0f} % "
+        "confusability, weighted without classes from the neighbour graph; a picture with a twin counts as clear."
     )
 
 
 def measures_shown(measures: tuple[Measured, ...]) -> pd.DataFrame:
-    """The table of measures as it is read: one row a measure, figures with their intervals."""
+    """The table of measures for display: one row per measure, figures with their intervals."""
     return pd.DataFrame(
         {
             "Measure": [title_of(one.name) for one in measures],
@@ -157,26 +155,28 @@ def measures_table(measures: tuple[Measured, ...]) -> pd.DataFrame:
 
 
 def show_coverage(image_set: ImageSet, results: Results) -> None:
-    """Recall@1 of the queries that are kept, the least certain left out."""
+    """Recall@1 of the kept queries, with the least certain left out."""
     table = coverage_table(results.pictures, results.measures)
     _title("Leaving out the least certain", table, f"{image_set.root.name}-coverage", key="coverage")
     figure = coverage_figure(results.pictures, results.measures)
     st.plotly_chart(figure, width="stretch", key="evaluate.coverage", config=_QUIET)
-    st.caption("Click a name to show or hide its curve. A good order stays near the oracle, dice near the dotted line.")
+    st.caption(
+        "Click a name to show or hide its curve. A good order stays near the oracle, a random one near the dotted line."
+    )
 
 
 def coverage_table(pictures: Counted, measures: tuple[Measured, ...]) -> pd.DataFrame:
-    """Coverage, and recall@1 of the kept by each measure and by an oracle, at the points of the curves."""
+    """Coverage, and recall@1 of the kept queries by each measure and by an oracle, at the points of the curves."""
     oracle = pictures.oracle
     curves = {one.name: one.curve.recall for one in measures}
     return pd.DataFrame({"coverage": oracle.coverage, "oracle": oracle.recall, **curves})
 
 
 def pick_measure(results: Results) -> str:
-    """Which measure tenths and classes are shown of."""
+    """The measure that deciles and classes show."""
     names = list(results.pictures.values)
     picked = st.segmented_control(
-        "Tenths and classes by",
+        "Deciles and classes by",
         names,
         default=names[0],
         required=True,
@@ -187,16 +187,16 @@ def pick_measure(results: Results) -> str:
 
 
 def show_deciles(image_set: ImageSet, pictures: Counted, *, measure: str) -> None:
-    """Recall@1 by tenths of a measure."""
+    """Recall@1 by deciles of a measure."""
     tenths = deciles(pictures.values[measure], pictures.is_right)
     _title("From clear to ambiguous", deciles_table(tenths), f"{image_set.root.name}-tenths-{measure}", key="deciles")
     figure = deciles_figure(tenths, measure=measure, recall=pictures.recall)
     st.plotly_chart(figure, width="stretch", key="evaluate.deciles", config=_QUIET)
-    st.caption("A measure that orders well falls from left to right. Dotted: all pictures.")
+    st.caption("With a good measure, recall falls from left to right. Dotted: all pictures.")
 
 
 def deciles_table(tenths: Deciles) -> pd.DataFrame:
-    """Tenths with recall@1, its interval, and how many pictures, for other programs."""
+    """Deciles with recall@1, its interval, and the number of pictures, for other programs."""
     return pd.DataFrame(
         {
             "percentile_from": np.arange(len(tenths.recall)) * 10,
@@ -209,7 +209,7 @@ def deciles_table(tenths: Deciles) -> pd.DataFrame:
 
 
 def show_classes(image_set: ImageSet, pictures: Counted, *, measure: str) -> int | None:
-    """The table of classes, and the pictures of one that is picked in it; returns the id of one that was clicked."""
+    """The table of classes, and the pictures of the selected class; return the id of a picture that was clicked."""
     table = by_class(pictures, measure)
     table = table.sort_values(["recall", "pictures", "label"], ascending=[True, False, True], ignore_index=True)
     _title(f"Classes · {len(table):,}", table, f"{image_set.root.name}-classes-{measure}", key="classes")
@@ -226,7 +226,7 @@ def show_classes(image_set: ImageSet, pictures: Counted, *, measure: str) -> int
     )
     rows = event["selection"]["rows"]
     if not rows:
-        st.caption("Click a heading to sort, or the left edge of a row to see the pictures of a class.")
+        st.caption("Click a heading to sort, or the left edge of a row to see the pictures of that class.")
         return None
     return show_class(image_set, pictures, label=str(table["label"].iloc[rows[0]]), measure=measure)
 
@@ -241,25 +241,25 @@ def _columns(measure: str) -> dict[str, Any]:
             "Mean percentile", format="%.0f", help=f"Of {title_of(measure).lower()}, among all counted pictures"
         ),
         "r_auroc": column.NumberColumn(
-            "R-AUROC", format="%.2f", help="Empty where all of the class are right, or all wrong; wide for few pictures"
+            "R-AUROC", format="%.2f", help="Empty if the whole class is right, or wrong; unreliable for few pictures"
         ),
-        "taken_for": column.TextColumn("Most often taken for"),
+        "taken_for": column.TextColumn("Most often confused with"),
     }
 
 
 def show_class(image_set: ImageSet, pictures: Counted, *, label: str, measure: str) -> int | None:
-    """The pictures of a class, mistaken ones first, the most ambiguous ahead; returns the id of one clicked."""
+    """The pictures of a class, wrong ones first, then the most ambiguous; return the id of one that was clicked."""
     places = class_order(pictures, label=label, measure=measure)
     wrong = int((~pictures.is_right[places]).sum())
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        st.text(label, width="content")  # as it is: a folder's name may hold Markdown
-        st.caption(f"{wrong:,} of {len(places):,} find another class; these come first", width="content")
+        st.text(label, width="content")  # not Markdown: a folder's name may contain markup
+        st.caption(f"{wrong:,} of {len(places):,} have a neighbour of another class (shown first)", width="content")
     shown = tuple(_tiles(image_set, pictures, places[:MOST_TILES], measure=measure))
     return show_gallery(shown, key="evaluate.class", empty="No pictures.", columns=6).clicked_id
 
 
 def class_order(pictures: Counted, *, label: str, measure: str) -> NDArray[np.int64]:
-    """Places of a class's pictures among the counted: mistaken before right, then most ambiguous first."""
+    """Rows of a class's pictures among the counted ones: wrong before right, then the most ambiguous first."""
     places = np.flatnonzero(pictures.labels == label)
     return places[np.lexsort((-pictures.values[measure][places], pictures.is_right[places]))]
 
@@ -278,7 +278,7 @@ def _tiles(image_set: ImageSet, pictures: Counted, places: NDArray[np.int64], *,
 
 
 def _title(title: str, table: pd.DataFrame, name: str, *, key: str) -> None:
-    """A figure's title, and its numbers to take away."""
+    """A figure's title, and a download of its numbers."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{escape(title)}**", width="stretch")
         st.download_button(

@@ -1,4 +1,4 @@
-"""What the Evaluate page shows of an image set, worked out once for each snapshot of it."""
+"""Cached results of the Evaluate page, computed once per snapshot of an image set."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,13 +28,13 @@ class Results:
 
 
 def results_of(image_set: ImageSet) -> Results | None:
-    """All figures of a labelled snapshot; None where too few pictures have a class, or neighbours are not known yet."""
+    """All results of a labelled snapshot; None if too few pictures have a class, or neighbours are not known yet."""
     return _results(image_set, image_set.version)
 
 
 @lru_cache(maxsize=4)
 def _results(image_set: ImageSet, version: str) -> Results | None:
-    """`version` tells a snapshot from itself before its user brought columns or other labels."""
+    """`version` is part of the key: user columns and labels change it for the same snapshot."""
     if image_set.graph is None:
         return None
     pictures = counted(

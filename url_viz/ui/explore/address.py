@@ -1,4 +1,4 @@
-"""What Explore looks at, as one value: kept while other pages are visited, and in the address, for links."""
+"""The state of the Explore page as one value, kept while other pages are visited, and encoded in the address."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ MOST_CORNERS = 160
 
 @dataclass(frozen=True)
 class ExploreView:
-    """What is shown of an image set, and how; None and the defaults are what a newcomer sees."""
+    """What is shown of an image set, and how; the defaults are those of a first visit."""
 
     measure: str | None = None
     colour: str = "value"
@@ -32,9 +32,9 @@ class ExploreView:
 
 
 def restore_view(map_key: str) -> None:
-    """Bring back what was looked at last, or what the address says at the first run of a session.
+    """Restore the last view, or the one in the address at the first run of a session.
 
-    Call before the page's widgets are made: each takes its value from the session state.
+    Call it before the page's widgets are created: each reads its value from the session state.
     """
     kept = st.session_state.get(_KEPT)
     if kept is None:
@@ -55,7 +55,7 @@ def restore_view(map_key: str) -> None:
 
 
 def keep_view(view: ExploreView) -> None:
-    """Remember what is looked at, and write it into the address."""
+    """Store the view in the session and in the address."""
     st.session_state[_KEPT] = view
     wanted = query_of(view)
     for key in [key for key in st.query_params if _is_ours(key) and key not in wanted]:
@@ -66,7 +66,7 @@ def keep_view(view: ExploreView) -> None:
 
 
 def query_of(view: ExploreView) -> dict[str, list[str]]:
-    """A view as parameters of an address; what is as a newcomer sees it is left out."""
+    """A view as query parameters; defaults are left out."""
     plain = ExploreView()
     query: dict[str, list[str]] = {}
     if view.measure is not None:
@@ -87,7 +87,7 @@ def query_of(view: ExploreView) -> dict[str, list[str]]:
 
 
 def view_of(query: Mapping[str, Sequence[str]]) -> ExploreView:
-    """The view that an address asks for; what makes no sense is passed over."""
+    """The view in query parameters; invalid ones are ignored."""
 
     def first(key: str) -> str | None:
         values = query.get(key)

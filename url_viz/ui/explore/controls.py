@@ -1,4 +1,4 @@
-"""The row of controls on Explore: what orders the pictures, what colours the points, and how they are shown."""
+"""Controls of the Explore page: measure, colour, class, and the View popover."""
 
 import pandas as pd
 import streamlit as st
@@ -17,7 +17,7 @@ _OTHER = "view.other_measure"
 
 
 def pick_measure(table: pd.DataFrame) -> str:
-    """Which value orders and colours everything: ours, or any numeric column chosen under *View*."""
+    """The measure that orders and colours everything, or another numeric column chosen under *View*."""
     options = measures_of(table)
     if not options:
         st.info("No values yet. They appear as pictures are read.", icon=":material/hourglass_empty:")
@@ -33,26 +33,26 @@ def pick_measure(table: pd.DataFrame) -> str:
         required=True,
         format_func=lambda one: escape(title_of_measure(one)),
         key="view.measure",
-        help="Uncertainty is the pretrained head's, of each picture by itself. Confusability is how easily a picture "
-        "is taken for another one of this set. Higher means less to be trusted; only the order means anything.",
+        help="Uncertainty is predicted by the pretrained head for each picture by itself. Confusability is how easily "
+        "a picture is confused with another one of this set. Higher means less to be trusted; only the order counts.",
     )
     return picked if picked in options else options[0]
 
 
 def title_of_measure(measure: str) -> str:
-    """What a measure is called: ours by their names, other columns by theirs."""
+    """A measure's display name; for other columns, the column's."""
     return MEASURES.get(measure, title_of_column(measure))
 
 
 def other_measures(table: pd.DataFrame) -> list[str]:
-    """Numeric columns besides the measures that are always offered."""
+    """Numeric columns other than the measures that are always offered."""
     ours = measures_of(table)
     hidden = {"percentile", "confusability_percentile"}
     return [column for column in columns_of_kind(table, "numeric") if column not in ours and column not in hidden]
 
 
 def pick_colour(table: pd.DataFrame, measure: str) -> str:
-    """What colours the points: `value` (the measure), or the name of a categorical column."""
+    """What the points are coloured by: `value` (the measure), or the name of a categorical column."""
     options = [VALUE, *(column for column in columns_of_kind(table, "category") if table[column].notna().any())]
     if len(options) == 1:
         return VALUE
@@ -68,7 +68,7 @@ def pick_colour(table: pd.DataFrame, measure: str) -> str:
 
 
 def pick_class(table: pd.DataFrame) -> None:
-    """One class to look at, or all: a filter like any other, within reach of one click."""
+    """One class, or all: a shortcut for the filter on the class."""
     names = class_names_of(table)
     if not names:
         return
@@ -84,7 +84,7 @@ def _take_class() -> None:
 
 
 def show_view_popover(image_set: ImageSet, table: pd.DataFrame) -> None:
-    """How the set is shown: another order, twins, sizes, and class folders."""
+    """Display options: order by another column, twins, point sizes, and class folders."""
     with st.popover("View", icon=":material/tune:"):
         others = other_measures(table)
         if others:
@@ -100,10 +100,10 @@ def show_view_popover(image_set: ImageSet, table: pd.DataFrame) -> None:
                 on_change=_take_other,
             )
         for key, default in (("view.collapse", True), ("view.size", False)):
-            # Told at every run: what is inside a popover exists only once that is opened, and would begin switched off.
+            # Set in every run: widgets in a popover exist only once it is opened, and would then start switched off.
             st.session_state[key] = st.session_state.get(key, default)
-        st.toggle("Show twins as one", key="view.collapse", help="Bursts and copies count once; +n says how many")
-        st.toggle("Size by value", key="view.size", help="Higher values are drawn larger, as they always are in fog")
+        st.toggle("Show twins as one", key="view.collapse", help="Bursts and copies are shown once, marked +n")
+        st.toggle("Size by value", key="view.size", help="Draw higher values larger (always on in fog)")
         _pick_with_classes(image_set)
 
 
@@ -116,7 +116,7 @@ def _take_other() -> None:
 
 
 def _pick_with_classes(image_set: ImageSet) -> None:
-    """Whether class folders are classes; kept with the set, so that all pages follow."""
+    """Whether class folders are classes; stored with the set, for all pages."""
     own = image_set.user_table
     if not own.has_class_folders or own.label_source not in (FOLDERS, None):
         return

@@ -1,4 +1,4 @@
-"""The map on Explore: what it is coloured by, what filters dim, and some pictures on a map of their own."""
+"""The map of the Explore page: colours, filters, and separate maps of selected pictures."""
 
 import numpy as np
 import pandas as pd
@@ -21,18 +21,18 @@ _DECIDED = ("decision", "tags")
 
 
 def map_key(image_set: ImageSet) -> str:
-    """Where the map's state is; one a set, and one a selection on a map of its own, so that each keeps its own zoom."""
+    """The map's key in the session: one per set and per separate map, so that each keeps its own zoom."""
     subset = subset_shown(image_set)
     return f"view.map.{image_set.set_id}{f'.{subset.key}' if subset is not None else ''}"
 
 
 def state_of_map(image_set: ImageSet) -> MapEvent:
-    """What was last done on the map."""
+    """The latest state of the map, from the session."""
     return map_event(st.session_state.get(map_key(image_set)) or {})
 
 
 def subset_shown(image_set: ImageSet) -> Subset | None:
-    """The pictures that are looked at alone, where some are; what the server let go of is asked for again."""
+    """The pictures on a separate map, if any; a subset that the server has dropped is requested again."""
     key = st.session_state.get(_ALONE)
     if key is None:
         return None
@@ -42,21 +42,21 @@ def subset_shown(image_set: ImageSet) -> Subset | None:
 
 
 def show_alone_button(image_set: ImageSet, rows: pd.DataFrame, *, total: int) -> None:
-    """Offer to look at the pictures in scope on a map of their own."""
+    """Offer a separate map of the pictures in scope."""
     if 2 < len(rows) < total and subset_shown(image_set) is None:
         ids = rows["id"].to_numpy(np.int64)
         st.button(
-            "On a map of their own",
+            "Separate map",
             icon=":material/zoom_in_map:",
             key="alone",
             on_click=_look_alone,
             args=(image_set, ids),
-            help="Draws these pictures alone, by their own neighbours; the whole map comes back at a click",
+            help="Computes a map of these pictures only; you can go back to the full map at any time",
         )
 
 
 def only_alone(image_set: ImageSet, table: pd.DataFrame) -> pd.DataFrame:
-    """The table, or its rows that are looked at alone, at their own places; says so, and how to go back."""
+    """The table, or its rows on the separate map with their coordinates there; then also shows the way back."""
     subset = subset_shown(image_set)
     if subset is None:
         return table
@@ -67,7 +67,7 @@ def only_alone(image_set: ImageSet, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw_map(image_set: ImageSet, table: pd.DataFrame, *, measure: str, colour: str, note: str = "") -> MapEvent:
-    """Draw the map of `table` with what is selected on it, filters dimming what they leave out."""
+    """Draw the map of `table` with its selection; pictures outside the filters are dimmed."""
     before = state_of_map(image_set)
     in_slot = "uncertainty" if measure == "confusability" else measure
     category = "label" if colour == VALUE else colour
@@ -108,16 +108,16 @@ def _note(table: pd.DataFrame, note: str) -> str:
     placed = int(table["x"].notna().sum())
     notes = [note] if note else []
     if placed > MOST_DRAWN:
-        notes.append(f"drawn: {MOST_DRAWN:,} of {placed:,}, the extremes among them")
+        notes.append(f"drawn: {MOST_DRAWN:,} of {placed:,}, including the extremes")
     return " · ".join(notes)
 
 
 def _look_alone(image_set: ImageSet, ids: NDArray[np.int64]) -> None:
-    """Look at those of `ids` alone that are still in the set; at all where none is."""
+    """Show a separate map of those of `ids` that are still in the set; the full map if none is."""
     present = ids[np.isin(ids, image_set.table()["id"].to_numpy(np.int64))]
     if not len(present):
         _look_at_all()
-        st.toast("The pictures that you looked at alone are not in this set any more.", icon=":material/info:")
+        st.toast("The pictures of the separate map are no longer in this image set.", icon=":material/info:")
         return
     asked = subsets.ask(image_set, present)
     st.session_state[_ALONE], st.session_state[_ALONE_IDS] = asked.key, asked.ids

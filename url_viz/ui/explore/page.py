@@ -1,4 +1,4 @@
-"""The parts of the Explore page: controls, map with chips, the two galleries, exports and failures."""
+"""Parts of the Explore page: heading, filter chips, the two galleries, exports, and unreadable files."""
 
 import math
 from functools import partial
@@ -29,7 +29,7 @@ TILES_A_PAGE = 12
 
 
 def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) -> None:
-    """The folder's name, what was read of it with what, and what goes in and out: own columns, exports of `rows`."""
+    """The set's name, its counts and model, the button for user columns, and exports of `table` and `rows`."""
     failed = len(image_set.failures())
     facts = [f"{len(table):,} pictures", image_set.source.title]
     if table["label"].notna().any():
@@ -44,8 +44,8 @@ def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) -
         _show_exports(image_set, table, rows)
     if image_set.head is None:
         st.info(
-            f"There is no uncertainty head for {escape(repr(image_set.source.title))}. Entropy and 1/norm stand in, "
-            "as baselines; confusability needs no head. Train one: `python -m training.finetune`.",
+            f"There is no uncertainty head for {escape(repr(image_set.source.title))}. Entropy and 1/norm are shown as "
+            "baselines instead; confusability needs no head. To train one: `python -m training.finetune`.",
             icon=":material/info:",
         )
 
@@ -53,7 +53,7 @@ def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) -
 def show_chips(
     image_set: ImageSet, scope: Scope, table: pd.DataFrame, *, measure: str, threshold: float | None
 ) -> None:
-    """What narrows the view, each part removable."""
+    """A removable chip for everything that narrows the view."""
     key = map_key(image_set)
     if scope.polygon is None and threshold is None and not scope.filters:
         return
@@ -72,7 +72,7 @@ def show_chips(
                 args=(key, "threshold"),
             )
             value = value_at(table, measure, threshold)
-            below = float(np.nextafter(value, -np.inf))  # both bounds of a filter are inside
+            below = float(np.nextafter(value, -np.inf))  # the bounds of a filter are inclusive
             for words, bounds in (
                 ("Only above", Between(measure, value)),
                 ("Only below", Between(measure, None, below)),
@@ -84,12 +84,12 @@ def show_chips(
                     on_click=set_filter,
                     args=(measure, bounds),
                     disabled=not np.isfinite(value),
-                    help="Narrows everything, so that you can decide on one side of the threshold",
+                    help="Filters the whole page, so that you can decide on one side of the threshold",
                 )
 
 
 def show_galleries(image_set: ImageSet, rows: pd.DataFrame, *, measure: str, threshold: float | None) -> int | None:
-    """The most ambiguous and the clearest pictures side by side; returns the id of a picture that was clicked."""
+    """The most ambiguous and the clearest pictures side by side; return the id of a picture that was clicked."""
     collapse = st.session_state.get("view.collapse", True)
     both = sides(rows, measure=measure, threshold_percentile=threshold, collapse_twins=collapse)
     left, right = st.columns(2, gap="medium")
@@ -128,12 +128,12 @@ def _gallery(image_set: ImageSet, both: Sides, side: str, *, measure: str) -> in
 
 
 def _show_exports(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) -> None:
-    """Download the whole table or what is in scope; made when it is asked for."""
+    """Downloads of the whole table and of the rows in scope, created on request."""
     with st.popover("Export", icon=":material/download:"):
-        st.caption("One row a picture: path, class, size, all values and percentiles, map coordinates.")
+        st.caption("One row per picture: path, class, size, all values and percentiles, map coordinates.")
         _downloads("All pictures", table, f"{image_set.root.name}-all", key="all")
         if len(rows) != len(table):
-            _downloads("What is shown", rows, f"{image_set.root.name}-selection", key="rows")
+            _downloads("Shown pictures", rows, f"{image_set.root.name}-selection", key="rows")
         st.download_button(
             "List of paths",
             data=lambda: _paths(image_set, rows),
@@ -141,7 +141,7 @@ def _show_exports(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) 
             mime="text/plain",
             on_click="ignore",
             key="download.paths",
-            help="Of what is shown, one a line (with NULs between where a name holds a line break)",
+            help="Of the shown pictures, one per line (separated by NUL if a name contains a line break)",
         )
         st.markdown(f"**Share** ({len(rows):,} of {len(table):,})")
         show_share(image_set, rows)
@@ -156,11 +156,12 @@ def _paths(image_set: ImageSet, rows: pd.DataFrame) -> bytes:
 
 
 def show_failures(image_set: ImageSet) -> None:
-    """Files that could not be read, by reason, with the list to take away."""
+    """The files that could not be read, with reasons, and a download of the list."""
     failures = image_set.failures()
     if failures.empty:
         return
-    with st.expander(f"{len(failures):,} files could not be read", icon=":material/broken_image:"):
+    count = "1 file" if len(failures) == 1 else f"{len(failures):,} files"
+    with st.expander(f"{escape(count)} could not be read", icon=":material/broken_image:"):
         st.dataframe(failures, hide_index=True, width="stretch")
         st.download_button(
             "Download the list (CSV)",
@@ -173,7 +174,7 @@ def show_failures(image_set: ImageSet) -> None:
 
 
 def scoped_rows(table: pd.DataFrame, scope: Scope, measure: str) -> pd.DataFrame:
-    """What the galleries and the export show: rows in scope, with the measure's percentile over the whole set."""
+    """Rows in scope, with the measure's percentile over the whole set: what galleries and exports show."""
     return scoped(with_percentile(table, measure), scope)
 
 
@@ -197,7 +198,7 @@ def _clear(key: str, part: str) -> None:
 
 
 def view_now(image_set: ImageSet, table: pd.DataFrame, done: MapEvent, *, measure: str, colour: str) -> ExploreView:
-    """What is looked at after this run's controls; the measure that a newcomer gets is no choice."""
+    """The current view, after this run's controls; the default measure counts as no choice."""
     return ExploreView(
         measure=None if measure == measures_of(table)[0] else measure,
         colour=colour,

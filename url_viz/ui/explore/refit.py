@@ -1,4 +1,4 @@
-"""The button that makes the map anew, shown once many pictures were only placed on it by their neighbours."""
+"""The button that recomputes the map, shown once many pictures were added to it after its fit."""
 
 import streamlit as st
 
@@ -12,19 +12,19 @@ NOTABLE_SHARE = 0.1
 
 
 def show_refit(image_set: ImageSet) -> None:
-    """Offer to make the map anew where a notable share of its pictures came after its fit; it runs as a job.
+    """Offer to recompute the map, as a job, if a notable share of its pictures was added after its fit.
 
-    Everybody's place changes by it, so it is never done unasked. How far it is shows where reading does.
+    It moves all points, so it is only done on request. Its progress is shown in the same line as that of reading.
     """
     share = image_set.placed_share
     if share < NOTABLE_SHARE or running(image_set.set_id) is not None:
         return
     if st.button(
-        f"Make the map anew ({share:.0%} placed later)",
+        f"Recompute the map ({share:.0%} added later)",
         icon=":material/refresh:",
         key="refit",
-        help="Pictures that came after the map was made were placed among their neighbours. Made anew, the map gives "
-        "all of them a place of their own; everything moves.",
+        help="Pictures added after the map was computed were placed next to their neighbours. Recomputing the map "
+        "places all of them properly; all points move.",
     ):
         try:
             start_refit(image_set)
@@ -35,7 +35,7 @@ def show_refit(image_set: ImageSet) -> None:
 
 
 def start_refit(image_set: ImageSet) -> Job:
-    """Start the job that makes the map anew; nothing is read for it. Raises JobError where it cannot start."""
+    """Start the job that recomputes the map; it reads no pictures. Raises JobError if it cannot start."""
     root, model = str(image_set.root), image_set.source.name
     return start_job(
         ["-m", "url_viz", "refit", root, "--model", model, "--workspace", str(image_set.workspace.root)],

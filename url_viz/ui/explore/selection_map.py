@@ -1,4 +1,4 @@
-"""Selections on maps of their own: made by a process beside the server; the last few are held for the routes."""
+"""Separate maps of selected pictures: computed in a subprocess, and cached for the HTTP routes."""
 
 import atexit
 import hashlib
@@ -27,9 +27,9 @@ TICK_S = 0.5
 
 @dataclass(frozen=True)
 class Subset:
-    """Some pictures of an image set, to be shown alone: `ids` (M,), and their own map once it is made.
+    """Some pictures of an image set on a separate map: `ids` (M,), and the projection once it is computed.
 
-    `failure` says why there will be none.
+    `failure` says why it could not be computed.
     """
 
     key: str
@@ -39,16 +39,16 @@ class Subset:
 
     @property
     def is_being_made(self) -> bool:
-        """Whether its map is still to come."""
+        """Whether the map is still being computed."""
         return self.projection is None and not self.failure
 
     @property
     def state(self) -> str:
-        """A word that changes when its points do, for `points_url`."""
+        """A word that changes when the points do, for `points_url`."""
         return "alone" if self.projection is not None else "before"
 
     def table_of(self, table: pd.DataFrame) -> pd.DataFrame:
-        """The rows of these pictures, at their places on their own map; on the whole map until that is made."""
+        """The rows of these pictures, with coordinates on their map; on the full map until that is computed."""
         rows = table[np.isin(table["id"].to_numpy(np.int64), self.ids)]
         if self.projection is None:
             return rows
@@ -58,10 +58,10 @@ class Subset:
 
 
 class Subsets:
-    """The latest subsets by key; the least lately used are let go of. One map is made at a time, in a process beside.
+    """Cache of the latest subsets; the least recently used are dropped. One map is computed at a time.
 
-    A process, because UMAP compiles itself for half a minute at its first use and holds Python's lock meanwhile: in a
-    thread, every page of the server would stand still.
+    In a subprocess, because UMAP compiles itself for half a minute at its first use and holds Python's lock meanwhile:
+    in a thread it would block every page of the server.
     """
 
     def __init__(self, most: int = MOST_HELD) -> None:
@@ -73,7 +73,7 @@ class Subsets:
         atexit.register(self.stop)
 
     def ask(self, image_set: ImageSet, ids: NDArray[np.int64]) -> Subset:
-        """The subset of these pictures; its map is begun where there is none yet. Does not wait for it."""
+        """The subset of these pictures; starts computing its map if there is none yet, without waiting for it."""
         wanted = np.unique(np.asarray(ids, np.int64))
         name = f"{image_set.set_id} {image_set.space.key} {image_set.version}".encode()
         key = hashlib.blake2b(name + wanted.tobytes(), digest_size=12).hexdigest()
@@ -86,19 +86,19 @@ class Subsets:
         return held
 
     def get(self, key: str) -> Subset | None:
-        """The subset of a key, held for longer by being asked for; None where it is not held any more."""
+        """The subset of a key, marked as recently used; None if it was dropped."""
         with self._lock:
             if key in self._held:
                 self._held.move_to_end(key)
             return self._held.get(key)
 
     def forget(self, key: str) -> None:
-        """Let go of a subset; asked for again, its map is made anew."""
+        """Drop a subset; its map is computed again when it is requested again."""
         with self._lock:
             self._held.pop(key, None)
 
     def stop(self) -> None:
-        """End the process that makes a map now."""
+        """End the subprocess that is computing a map."""
         if self._running is not None and self._running.poll() is None:
             self._running.terminate()
 
@@ -111,7 +111,7 @@ class Subsets:
     def _make(self, image_set: ImageSet, subset: Subset) -> None:
         with self._turn:
             with self._lock:
-                if subset.key not in self._held:  # nobody waits for it any more
+                if subset.key not in self._held:  # dropped meanwhile
                     return
             try:
                 few = len(subset.ids) < FEWEST_FOR_UMAP
@@ -148,16 +148,15 @@ subsets = Subsets()
 
 
 def show_subset(subset: Subset, *, total: int) -> bool:
-    """Say that the map shows these pictures alone; returns whether the user wants all of them back.
+    """Say that the map shows only these pictures; return whether the user wants to go back to all.
 
-    While their own map is being made they stand where they are on the whole one, and the page runs again when it is
-    there.
+    Until their map is computed they keep their coordinates on the full one; then the page runs again.
     """
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"This map shows **{len(subset.ids):,}** of {total:,} pictures alone.", width="content")
+        st.markdown(f"This map shows only **{len(subset.ids):,}** of {total:,} pictures.", width="content")
         wants_all = st.button("Back to all", icon=":material/zoom_out_map:", key="subset.back")
     if subset.failure:
-        st.error(f"Their own map could not be made: {escape(subset.failure)}", icon=":material/error:")
+        st.error(f"The map of these pictures could not be computed: {escape(subset.failure)}", icon=":material/error:")
         st.button("Try again", key="subset.again", on_click=subsets.forget, args=(subset.key,))
     elif subset.is_being_made:
         st.fragment(_await, run_every=TICK_S)(subset.key)
@@ -168,4 +167,7 @@ def _await(key: str) -> None:
     held = subsets.get(key)
     if held is None or not held.is_being_made:
         st.rerun()
-    st.caption(":material/hourglass_top: Drawing their own map. The first one takes half a minute, others seconds.")
+    st.caption(
+        ":material/hourglass_top: Computing the map of these pictures. "
+        "The first one takes half a minute, later ones seconds."
+    )

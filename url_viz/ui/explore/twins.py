@@ -1,4 +1,4 @@
-"""Twins on Explore: how many groups there are, and a dialog that shows them and keeps one of each."""
+"""Twins on the Explore page: the number of groups, and a dialog that shows them and keeps one of each."""
 
 from functools import partial
 
@@ -19,7 +19,7 @@ MOST_LISTED = 1_000
 
 
 def show_twins_button(image_set: ImageSet, table: pd.DataFrame, *, measure: str) -> None:
-    """Say how many pictures have twins, and open the dialog; nothing where none has."""
+    """A button with the number of twins that opens the dialog; nothing if there are none."""
     sizes = np.unique(table["twin_group"].to_numpy(), return_counts=True)[1]
     sizes = sizes[sizes > 1]
     if not len(sizes):
@@ -31,13 +31,13 @@ def show_twins_button(image_set: ImageSet, table: pd.DataFrame, *, measure: str)
 
 @st.dialog("Twins", width="large")
 def twins_dialog(image_set: ImageSet, measure: str) -> None:
-    """The groups, largest first, with the pair that is least alike; one group's pictures; and keep one of each."""
+    """The groups, largest first, with their least similar pair; one group's pictures; and keep one of each."""
     with st.spinner("Comparing twins"):
         groups = image_set.twins()
     exact = int((groups["kind"] == "exact").sum())
     st.caption(
-        f"{len(groups):,} groups: {exact:,} of exact copies, {len(groups) - exact:,} of pictures with cosines from "
-        f"{TWIN_COSINE} on. *Keep* is the largest picture of each, then the clearest."
+        f"{len(groups):,} groups: {exact:,} of exact copies, {len(groups) - exact:,} of near copies (cosine "
+        f"{TWIN_COSINE} or higher). *Keep* is the largest picture of a group; among equals, the clearest."
     )
     st.button(
         "Keep one of each, drop the others",
@@ -46,7 +46,7 @@ def twins_dialog(image_set: ImageSet, measure: str) -> None:
         key="twins.keep",
         on_click=_keep_one_of_each,
         args=(image_set,),
-        help="Pictures that you decided to keep stay kept. One step of undo takes all of it back.",
+        help="Pictures that you decided to keep are not dropped. One undo reverts all of it.",
     )
     picked = st.dataframe(
         _listed(image_set, groups.head(MOST_LISTED)),
@@ -66,9 +66,9 @@ def _listed(image_set: ImageSet, groups: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Pictures": groups["size"],
-            "Alike": np.where(groups["kind"] == "exact", "exact copies", "near"),
-            "Least cosine": groups["cosine"].round(3),
-            "Least alike": path.loc[groups["first"]].to_numpy() + " · " + path.loc[groups["second"]].to_numpy(),
+            "Kind": np.where(groups["kind"] == "exact", "exact copies", "near copies"),
+            "Lowest cosine": groups["cosine"].round(3),
+            "Least similar pair": path.loc[groups["first"]].to_numpy() + " · " + path.loc[groups["second"]].to_numpy(),
             "Keep": groups["path"],
         }
     )
@@ -81,7 +81,7 @@ def _show_group(image_set: ImageSet, group: int, measure: str) -> None:
     show_gallery(
         tiles(rows.head(MOST_SHOWN), set_id=image_set.set_id, measure=measure, ringed_id=None),
         key=f"view.twins.{image_set.set_id}",
-        empty="This group has no pictures any more.",
+        empty="This group has no pictures left.",
         columns=6,
         take=partial(take_gallery_event, image_set),
     )

@@ -1,4 +1,4 @@
-"""What the head in use changed against the one before: the correlation, a map by change, and who moved most."""
+"""Changes from the previous head to the current one: rank correlation, a map, and the largest moves."""
 
 import streamlit as st
 
@@ -15,7 +15,7 @@ MOVED_SHOWN = 12
 
 
 def show_change(image_set: ImageSet) -> None:
-    """Shown where a head was put to use in this session; the earlier one can be taken back."""
+    """What changed, if this session has switched to a new head."""
     name = st.session_state.get("finetune.before")
     before = open_sets().find(image_set.set_id, name) if name and name != image_set.source.name else None
     if before is None or before.head is None or image_set.head is None:
@@ -61,4 +61,6 @@ def _show_moved(image_set: ImageSet, found: Change, *, is_up: bool) -> None:
         )
         for row in rows.to_dict("records")
     )
-    show_gallery(made, key=f"change.{'up' if is_up else 'down'}", empty="No picture moved this way.", columns=2)
+    show_gallery(
+        made, key=f"change.{'up' if is_up else 'down'}", empty="No pictures moved in this direction.", columns=2
+    )

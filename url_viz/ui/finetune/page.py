@@ -1,4 +1,4 @@
-"""The parts of the Finetune page: start an adaptation, watch it, and put its head to use."""
+"""Parts of the Adapt and finetune page: starting a job, its progress and results, and using its head."""
 
 import json
 import time
@@ -35,7 +35,7 @@ from url_viz.workspace import Workspace
 
 KIND = "finetune"
 SECONDS_A_VIEW = 1 / 90
-"""A view is read, varied and embedded on two CPU cores; an estimate, said to be one."""
+"""To read, augment and embed one view on two CPU cores; an estimate."""
 BYTES_A_VIEW = 2 * 1280 + 16
 TICK_S = 2.0
 _ICONS = {
@@ -50,7 +50,7 @@ _ICONS = {
 
 
 def default_config(image_set: ImageSet) -> FinetuneConfig:
-    """What one click starts: no labels needed, on the backbone and precision that read the set."""
+    """The config of the one-click adaptation: without labels, with the set's backbone and precision."""
     return FinetuneConfig(
         data=f"folder:{image_set.root}",
         out=Workspace.at().heads,
@@ -60,7 +60,7 @@ def default_config(image_set: ImageSet) -> FinetuneConfig:
 
 
 def estimate(config: FinetuneConfig, pictures: int) -> str:
-    """Time and disk of a run, roughly, in words."""
+    """A rough estimate of a run's time and disk use, in words."""
     used = min(pictures, config.limit or pictures)
     views = used * (config.augmentation.views + 1)
     seconds = 15 + views * SECONDS_A_VIEW + views * config.recipe.epochs / 60_000
@@ -69,7 +69,7 @@ def estimate(config: FinetuneConfig, pictures: int) -> str:
 
 
 def start(config: FinetuneConfig, image_set: ImageSet, *, title: str) -> Job:
-    """Start a finetune job on the set's pictures. Raises JobError where it cannot start."""
+    """Start a finetune job on the set's pictures. Raises JobError if it cannot start."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
     out = config.out / f"{image_set.root.name}-{stamp}"
     placed = replace(config, out=out)
@@ -81,12 +81,12 @@ def start(config: FinetuneConfig, image_set: ImageSet, *, title: str) -> Job:
 
 
 def head_of(job: Job) -> Path:
-    """Where the head of a finished job lies."""
+    """The path of a finished job's head."""
     return Path(job.about["out"]) / "head.safetensors"
 
 
 def report_of(job: Job) -> dict[str, Any] | None:
-    """What the run says of itself; None where it left no report."""
+    """The run's report; None if there is none."""
     try:
         return dict(json.loads((Path(job.about["out"]) / "report.json").read_text()))
     except (OSError, ValueError):
@@ -94,11 +94,11 @@ def report_of(job: Job) -> dict[str, Any] | None:
 
 
 def show_adapt(image_set: ImageSet) -> None:
-    """First thing on the page: one button, no labels."""
+    """The one-click adaptation, without labels."""
     config = default_config(image_set)
     st.markdown(
-        "Adapt the head to these very pictures: it learns which of them are easily mistaken for others, "
-        "**without labels**. The backbone stays as it is; the result is a head you can switch to and back from."
+        "Adapt the head to these pictures: it learns which of them are easily confused with others, "
+        "**without labels**. The backbone does not change, and you can switch back to the previous head at any time."
     )
     st.caption(escape(estimate(config, len(image_set))))
     show_place()
@@ -107,29 +107,33 @@ def show_adapt(image_set: ImageSet) -> None:
 
 
 def show_options(image_set: ImageSet) -> None:
-    """The same with every option, made from the command's own config."""
+    """The same with every option, generated from the command's config."""
     has_labels = image_set.user_table.label_source == FOLDERS and bool(image_set.table()["label"].notna().any())
     with st.expander("All options", icon=":material/tune:"):
         try:
             config = show_form(default_config(image_set), key="finetune", leave_out=("data", "out", "model"))
         except ValueError as error:
-            show_error(f"These do not go together: {error}")
+            show_error(f"These options cannot be combined: {error}")
             return
         if config.mode == "labels" and not has_labels:
             is_chosen = image_set.user_table.label_source != FOLDERS
-            why = "The label is not the class folder" if is_chosen else "This set has no class folders"
-            st.warning(f"{escape(why)}: the mode labels needs them.")
+            why = (
+                "The labels of this set do not come from class folders"
+                if is_chosen
+                else "This set has no class folders"
+            )
+            st.warning(f"{escape(why)}, which the mode “labels” needs.")
         st.caption(escape(estimate(config, len(image_set))))
         if st.button("Start with these options", key="start_finetune"):
             _start_or_say(config, image_set, title=f"Finetune on {set_name(image_set.root)} ({config.mode})")
 
 
 def show_jobs(image_set: ImageSet) -> None:
-    """Every finetune job of this set, newest first; redrawn while one is live."""
+    """Every finetune job of this set, newest first; refreshed while one is live."""
     jobs = list_jobs(Workspace.at(), kind=KIND, about={"set_id": image_set.set_id})
     st.subheader("Runs", anchor=False)
     if not jobs:
-        st.caption("None yet. They outlive this page, its tab and the app.")
+        st.caption("No runs yet. A run continues when you close this page or stop the app.")
         return
     is_live = any(job.status().is_live for job in jobs)
     st.fragment(_show_list, run_every=TICK_S if is_live else None)(
@@ -195,7 +199,7 @@ _NAMES = {
 def _show_result(job: Job, image_set: ImageSet) -> None:
     report = report_of(job)
     if report is None:
-        st.warning("The run left no report; its folder may have been removed.")
+        st.warning("This run has no report; its folder may have been removed.")
         return
     before, after = report.get("before") or {}, report["after"]
     for column, (name, title) in zip(
@@ -208,7 +212,7 @@ def _show_result(job: Job, image_set: ImageSet) -> None:
         column.metric(escape(title), "–" if value is None else f"{value:.3f}", delta)
     st.caption(escape(report["advice"]))
     if report.get("mode") == "full":
-        st.caption("This run changed the backbone too: using it reads every picture again, beside what is there.")
+        st.caption("This run also changed the backbone: using it reads every picture again. Existing results are kept.")
     if str(head_of(job)) == image_set.source.name:
         st.success("This head is in use.", icon=":material/check:")
     elif st.button("Use this head", type="primary", key=f"use.{job.id}"):
@@ -216,7 +220,7 @@ def _show_result(job: Job, image_set: ImageSet) -> None:
 
 
 def use_head(job: Job, image_set: ImageSet) -> None:
-    """Switch every page to the job's head; the set is scored again from its stored embeddings, as a job."""
+    """Switch every page to the job's head; a job scores the set again from its stored embeddings."""
     st.session_state["finetune.before"] = image_set.source.name
     try:
         open_folder(image_set.root, model=str(head_of(job)))

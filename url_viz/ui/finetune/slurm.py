@@ -1,4 +1,4 @@
-"""Where a finetune job runs: widgets for this machine or SLURM, its partition, GPUs, CPUs and time."""
+"""Widgets for where a finetune job runs: this machine or SLURM, with partition, GPUs, CPUs and time."""
 
 import streamlit as st
 
@@ -11,13 +11,13 @@ PARTITION_KEY = "finetune.slurm.partition"
 HERE, ON_SLURM = "This machine", "SLURM"
 USUAL_MINUTES, USUAL_CPUS = 60, 4
 SHARED = (
-    "The workspace, this Python and the pictures have to lie on a file system that the nodes share. The run then shows "
-    "up below like any other, and waits in SLURM's queue."
+    "The workspace, this Python and the pictures must be on a file system that the nodes share. The run is then listed "
+    "below like any other, and waits in SLURM's queue."
 )
 
 
 def show_place() -> None:
-    """Widgets for where the next run starts; nothing at all where this machine has no SLURM."""
+    """Widgets for where the next run starts; nothing if this machine has no SLURM."""
     if not has_slurm():
         return
     place = st.segmented_control("Run on", [HERE, ON_SLURM], default=HERE, key=PLACE_KEY)
@@ -30,15 +30,15 @@ def show_place() -> None:
         show_error(error)
         return
     if not found:
-        st.error("No partition of this cluster is up. Look at `sinfo`, or run on this machine.")
+        st.error("No partition of this cluster is up. Check `sinfo`, or run on this machine.")
         return
     _show_request(found)
 
 
 def chosen_request() -> SlurmRequest | None:
-    """What the widgets say now; None for this machine.
+    """The request in the widgets; None for this machine.
 
-    Raises JobError where SLURM is chosen and could not be asked for its partitions.
+    Raises JobError if SLURM is chosen but its partitions could not be listed.
     """
     if not has_slurm() or st.session_state.get(PLACE_KEY) != ON_SLURM:
         return None
@@ -80,7 +80,7 @@ def _show_number(
     usual: int,
     most: int | None,
 ) -> None:
-    """A number within what the partition allows; where it allows one value only, the widget is off and shows it."""
+    """A number within the partition's bounds; if only one value is allowed, the widget is disabled."""
     value = usual if most is None else min(usual, most)
     column.number_input(
         escape(title),
@@ -95,5 +95,5 @@ def _show_number(
 
 
 def _key(name: str, partition: str) -> str:
-    """The widget's key; one a partition, so that a number never lies beyond another partition's bounds."""
+    """The widget's key; one per partition, so that a number is never outside another partition's bounds."""
     return f"finetune.slurm.{name}.{partition}"

@@ -1,1 +1,1 @@
-"""The Check labels page: suspects, and classes that are mixed up."""
+"""The Check labels page: likely label errors, and confused classes."""

@@ -1,4 +1,4 @@
-"""The parts of the Check labels page: headline, what is shown, the gallery of suspects, and confused classes."""
+"""Parts of the Check labels page: headline, filters, the gallery of suspects, and confused classes."""
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
@@ -24,21 +24,21 @@ TITLES = {
     LABEL_ERROR: "Label errors",
     AMBIGUOUS: "Ambiguous",
     CONFLICTING: "Conflicting copies",
-    ALONE: "Out on their own",
+    ALONE: "Outliers",
 }
 _MARKS = {LABEL_ERROR: "error", AMBIGUOUS: "ambiguous", CONFLICTING: "copy", ALONE: "alone"}
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two classes whose confusion is looked at."""
+    """Two classes that are confused with each other."""
 
     first: str
     second: str
 
 
 def show_heading(image_set: ImageSet) -> None:
-    """The page's name, and whose labels are checked."""
+    """The page's heading, with the image set and the model."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.subheader("Check labels", anchor=False, width="content")
         facts = [set_name(image_set.root), f"{len(image_set):,} pictures", image_set.source.title]
@@ -46,41 +46,41 @@ def show_heading(image_set: ImageSet) -> None:
 
 
 def show_why_not(image_set: ImageSet) -> None:
-    """What is missing where there is nothing to check."""
+    """What is missing if labels cannot be checked."""
     classes = image_set.table()["label"].nunique()
     if classes == 0:
         words = (
             "These pictures have no labels. Put them into class folders (photos/cat/…, photos/dog/…) and look for new "
-            "pictures, or bring a table that has a column of labels: "
+            "pictures, or add a table with a column of labels: "
             "`python -m url_viz columns FOLDER add FILE --label COLUMN`."
         )
     elif classes == 1:
-        words = "All labelled pictures are of one class: there is no other that one of them could belong to."
+        words = "All labelled pictures are of one class, so there is nothing to check."
     else:
-        words = "The neighbours of these pictures are not known yet. They are found at the end of reading."
+        words = "The neighbours of these pictures are not known yet. They are computed at the end of reading."
     st.info(words, icon=":material/label:")
 
 
 def show_headline(check: LabelCheck) -> None:
-    """What was found, in a sentence, and what it is counted on."""
+    """The result in a sentence, the number of checked pictures, and how it works."""
     st.markdown(f"#### {escape(check.headline)}")
     left_out = f" · {check.left_out:,} left out (no label, or not placed yet)" if check.left_out else ""
     st.caption(
         f"Checked: {len(check.pictures):,} labelled pictures of {len(check.classes):,} classes{escape(left_out)}."
     )
-    with st.expander("How a label is judged", icon=":material/help:"):
+    with st.expander("How labels are checked", icon=":material/help:"):
         st.markdown(
-            "Two witnesses that have not seen a picture's own label: its nearest neighbours (twins count once), and a "
-            "linear classifier fitted on all the other pictures. **Label error**: they clearly agree on another class. "
-            "**Ambiguous**: another class is ahead, but the neighbours are spread over many, so no label may be right. "
-            "**Conflicting copies**: the same picture under two labels. **Out on its own**: nothing here is like it. "
-            "The score orders pictures, 0 to 1, higher = the label is more to be doubted; it is no probability. "
-            "A suggestion is worth as much as the model's eye for these classes: look before you relabel."
+            "Two signals that do not use a picture's own label: its nearest neighbours (twins count once), and a "
+            "linear classifier fitted on all other pictures. **Label error**: both clearly agree on another class. "
+            "**Ambiguous**: another class leads, but the neighbours are spread over many, so no label may be right. "
+            "**Conflicting copies**: the same picture under two labels. **Outlier**: no similar picture in this set. "
+            "The score (0 to 1) orders pictures: the higher, the more doubtful the label; it is not a probability. "
+            "A suggestion is only as good as the model is on these classes: look before you relabel."
         )
 
 
 def pick_kind(check: LabelCheck, *, disabled: bool) -> str | None:
-    """One kind of suspects, or all."""
+    """The kind of suspects to show; None for all."""
     options = [kind for kind in KINDS if check.count(kind)]
     return st.pills(
         "Show",
@@ -93,7 +93,7 @@ def pick_kind(check: LabelCheck, *, disabled: bool) -> str | None:
 
 
 def pick_class(check: LabelCheck, *, disabled: bool) -> str | None:
-    """One class whose suspects are shown, or all."""
+    """The class whose suspects are shown; None for all."""
     names = sorted(check.suspects["label"].unique())
     picked = st.selectbox("Labelled", [ALL_CLASSES, *names], key="view.labels.class", width=260, disabled=disabled)
     return None if picked in (None, ALL_CLASSES) else str(picked)
@@ -108,7 +108,7 @@ def in_scope(check: LabelCheck, *, kind: str | None, label: str | None) -> pd.Da
 
 
 def of_pair(check: LabelCheck, pair: Pair) -> pd.DataFrame:
-    """The pictures of two classes that are taken for the other one, the most doubtful first."""
+    """The pictures of two classes that are confused with the other one, the most doubtful first."""
     pictures = check.pictures
     there = (pictures["label"] == pair.first) & (pictures["taken_for"] == pair.second)
     back = (pictures["label"] == pair.second) & (pictures["taken_for"] == pair.first)
@@ -117,11 +117,11 @@ def of_pair(check: LabelCheck, pair: Pair) -> pd.DataFrame:
 
 
 def pick_pair(image_set: ImageSet, check: LabelCheck) -> Pair | None:
-    """The table of confused classes; returns the pair of the row that is chosen in it."""
+    """The table of confused classes; return the pair in the selected row."""
     confused = check.confused
     st.markdown(f"**Confused classes** · {len(confused):,}")
     if confused.empty:
-        st.caption("No class is taken for another one.")
+        st.caption("No classes are confused with each other.")
         return None
     shares = {name: 100 * confused[name] for name in ("a_as_b_share", "b_as_a_share")}
     event = st.dataframe(
@@ -132,14 +132,14 @@ def pick_pair(image_set: ImageSet, check: LabelCheck) -> Pair | None:
         on_select="rerun",
         selection_mode="single-row",
         column_config=_columns(),
-        key=f"view.labels.pairs.{image_set.version}",  # rows of another table are no choice in this one
+        key=f"view.labels.pairs.{image_set.version}",  # a selection in another table does not apply
     )
-    st.caption("Click the left edge of a row to see the pictures of that pair; again for all suspects.")
+    st.caption("Click the left edge of a row to see the pictures of that pair; click again for all suspects.")
     return pair_at(confused, event["selection"]["rows"])
 
 
 def pair_at(confused: pd.DataFrame, rows: Sequence[int]) -> Pair | None:
-    """The pair of the first chosen row; None where none is, or the table has become shorter since."""
+    """The pair in the first selected row; None if none is selected, or the table has become shorter since."""
     if not rows or rows[0] >= len(confused):
         return None
     row = confused.iloc[rows[0]]
@@ -151,23 +151,23 @@ def _columns() -> dict[str, Any]:
     return {
         "class_a": column.TextColumn("Class A"),
         "class_b": column.TextColumn("Class B"),
-        "a_as_b": column.NumberColumn("A as B", format="localized", help="Pictures of A that are taken for B"),
+        "a_as_b": column.NumberColumn("A as B", format="localized", help="Pictures of A that look like B"),
         "a_as_b_share": column.NumberColumn("of A", format="%.0f %%"),
-        "b_as_a": column.NumberColumn("B as A", format="localized", help="Pictures of B that are taken for A"),
+        "b_as_a": column.NumberColumn("B as A", format="localized", help="Pictures of B that look like A"),
         "b_as_a_share": column.NumberColumn("of B", format="%.0f %%"),
     }
 
 
 def show_suspects(image_set: ImageSet, check: LabelCheck, rows: pd.DataFrame, *, pair: Pair | None) -> int | None:
-    """The gallery, with how many of how many are shown; returns the id of a picture that was clicked."""
+    """The gallery of suspects or of a pair, with counts; return the id of a picture that was clicked."""
     if pair is None:
         words = f"**{len(rows):,}** of {len(check.suspects):,} suspects"
     else:
-        words = f"**{len(rows):,}** pictures taken for the other class of the pair"
+        words = f"**{len(rows):,}** pictures that look like the other class of the pair"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(words, width="content")
         if pair is not None:
-            st.text(f"{pair.first} ↔ {pair.second}", width="content")  # as it is: names may hold Markdown
+            st.text(f"{pair.first} ↔ {pair.second}", width="content")  # not Markdown: names may contain markup
         _download(rows, f"{image_set.root.name}-suspects")
     pages = max(1, math.ceil(len(rows) / TILES_A_PAGE))
     key = f"view.labels.page.{pages}.{len(rows)}"
@@ -190,11 +190,11 @@ def _with_decisions(rows: pd.DataFrame, image_set: ImageSet) -> pd.DataFrame:
 
 
 def _nothing(check: LabelCheck) -> str:
-    return "No suspects of this kind and class." if len(check.suspects) else "Nothing to doubt."
+    return "No suspects of this kind and class." if len(check.suspects) else "No suspects."
 
 
 def tiles(rows: pd.DataFrame, *, set_id: str) -> tuple[Tile, ...]:
-    """Suspects as tiles: what they are labelled, what to try, and who says so."""
+    """Suspects as tiles: label, suggested label, score, and support among the neighbours."""
     return tuple(_tile(row, set_id) for row in rows.to_dict("records"))
 
 

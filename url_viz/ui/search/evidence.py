@@ -1,4 +1,4 @@
-"""The evidence beside a search: whether leaving uncertain pictures out makes this image set's retrieval right."""
+"""Evidence shown with a search: whether withholding uncertain pictures improves retrieval on this image set."""
 
 import pandas as pd
 import streamlit as st
@@ -14,7 +14,7 @@ _QUIET = {"displayModeBar": False}
 
 
 def show_evidence(image_set: ImageSet, measures: list[str], *, measure: str) -> None:
-    """Curves and table for a labelled image set; what is missing where it has no classes."""
+    """Curves and table for a labelled image set; without classes, what is missing."""
     st.markdown("**Does withholding help here?**")
     if len(image_set) > MOST_AT_ONCE and not st.toggle(
         f"Compute it on {len(image_set):,} pictures (takes a while)", key=f"search.evidence.{image_set.set_id}"
@@ -24,7 +24,7 @@ def show_evidence(image_set: ImageSet, measures: list[str], *, measure: str) -> 
         found = [one for name in measures if (one := evidence_for(image_set, name)) is not None]
     chosen = next((one for one in found if one.measure == measure), None)
     if chosen is None:
-        st.caption("That takes classes: at least 20 pictures with a value in two or more class folders.")
+        st.caption("This needs classes: at least 20 pictures with a value, in two or more class folders.")
         return
     _show_curves(found)
     _show_modes(chosen)
@@ -44,16 +44,16 @@ def _show_curves(found: list[Evidence]) -> None:
 def _show_modes(evidence: Evidence) -> None:
     st.markdown(f"**Leaving out by {escape(MEASURES[evidence.measure].lower())}**")
     st.plotly_chart(restriction_figure(evidence), width="stretch", key="search.restriction", config=_QUIET)
-    st.caption("Dotted: as many pictures left out at random. No picture ever finds itself.")
+    st.caption("Dotted: the same number of pictures left out at random. A picture is never its own hit.")
     st.table(modes_table(evidence))
     st.caption(
-        "Recall@1, and what is won beyond random. By class takes the most uncertain 10 % of each class, and needs the "
-        "classes to do so; overall takes the most uncertain 10 % of the set, which works without any."
+        "Recall@1, and in brackets the gain over random. “By class” leaves out the most uncertain 10 % of each class, "
+        "which needs classes; “Overall” leaves out the most uncertain 10 % of the set, which does not."
     )
 
 
 def modes_table(evidence: Evidence) -> pd.DataFrame:
-    """Recall@1 in percent of each mode with a tenth left out, by class and overall, with the gain beyond random."""
+    """Recall@1 in percent of each mode with 10 % left out, by class and overall, with the gain over random."""
     tenth = evidence.study.overall[evidence.study.shares.index(0.1)]
     columns = {"By class": evidence.study.class_wise, "Overall": tenth}
     cells = {title: [_cell(comparison, mode) for mode in MODES] for title, comparison in columns.items()}

@@ -1,4 +1,4 @@
-"""The parts of the search page: the gate, the hits, what was withheld, and the warning for an uncertain query."""
+"""Parts of the Search safely page: gate, hits, withheld pictures, and the warning for an uncertain query."""
 
 from dataclasses import dataclass, replace
 
@@ -20,7 +20,7 @@ GATED_BY = ("uncertainty", "confusability")
 
 @dataclass(frozen=True)
 class Gate:
-    """Pictures whose `measure` lies above its `percentile` in the set are withheld; `bound` is None where it is off."""
+    """Pictures with a `measure` above its `percentile` in the set are withheld; `bound` is None if the gate is off."""
 
     measure: str
     percentile: int
@@ -28,17 +28,17 @@ class Gate:
     without_dropped: bool = False
 
     def withholds(self, query: Query) -> bool:
-        """Whether the query itself is too uncertain; one without a value cannot be vouched for."""
+        """Whether the query itself is too uncertain; a query without a value counts as too uncertain."""
         return self.bound is not None and not query.values[self.measure] <= self.bound
 
 
 def measures_to_gate_by(table: pd.DataFrame) -> list[str]:
-    """Measures that can gate a search and have values here."""
+    """The measures that can gate a search and have values in this table."""
     return [measure for measure in measures_of(table) if measure in GATED_BY]
 
 
 def pick_gate(table: pd.DataFrame, options: list[str]) -> Gate:
-    """By which measure, and from which percentile on, pictures are withheld; off at first."""
+    """The measure and the percentile above which pictures are withheld; off by default."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
         measure = st.segmented_control(
             "Withhold by",
@@ -47,8 +47,8 @@ def pick_gate(table: pd.DataFrame, options: list[str]) -> Gate:
             required=True,
             format_func=lambda name: MEASURES[name],
             key="search.measure." + "-".join(options),
-            help="Uncertainty is the pretrained head's, of each picture by itself. Confusability is how easily a "
-            "picture is taken for another one of this set. Which of them helps here, the evidence says.",
+            help="Uncertainty is predicted by the pretrained head for each picture by itself. Confusability is how "
+            "easily a picture is confused with another one of this set. The evidence shows which of them helps here.",
         )
         percentile = st.slider(
             "Above percentile",
@@ -57,7 +57,7 @@ def pick_gate(table: pd.DataFrame, options: list[str]) -> Gate:
             OFF,
             format="%dth",
             key="search.percentile",
-            help="Pictures above this percentile of the set are withheld; at 100 none is.",
+            help="Pictures above this percentile of the set are withheld; at 100 none are.",
         )
         dropped = int((table["decision"] == "drop").sum())
         without_dropped = bool(dropped) and st.toggle(
@@ -79,7 +79,7 @@ def found(image_set: ImageSet, query: Query, gate: Gate) -> SearchResult:
 
 
 def show_values(query: Query) -> None:
-    """The query's own values, one line a measure."""
+    """The query's values, one line per measure."""
     lines = [
         f"{MEASURES[measure]} **{value:.3g}**"
         + (
@@ -94,7 +94,7 @@ def show_values(query: Query) -> None:
 
 
 def may_search(query: Query, gate: Gate) -> bool:
-    """Whether to show hits: a query that the gate withholds is warned of first, and searched with when insisted on."""
+    """Whether to show hits; for a query that the gate withholds, only once the user insists after a warning."""
     if not gate.withholds(query):
         return True
     asked = (query.name, gate.measure, gate.percentile)
@@ -107,7 +107,7 @@ def may_search(query: Query, gate: Gate) -> bool:
         f"This picture is too ambiguous to search with: its {escape(measure)} is at the **{escape(at)} percentile**, "
         f"and the threshold is the {escape(bound)}. Its nearest neighbours are likely to be of another kind."
         if np.isfinite(rank)
-        else f"This picture has no {escape(measure)} here, so nothing vouches for what it finds.",
+        else f"This picture has no {escape(measure)} here, so its hits may not be reliable.",
         icon=":material/warning:",
     )
     if st.button("Search anyway", key="search.go_on", icon=":material/search:"):
@@ -117,7 +117,7 @@ def may_search(query: Query, gate: Gate) -> bool:
 
 
 def show_hits(image_set: ImageSet, result: SearchResult, gate: Gate) -> None:
-    """The hits, and how many nearer pictures were withheld; a click on any of them searches with it."""
+    """The hits, and the number of nearer pictures that were withheld; a click on a picture searches with it."""
     if len(result.withheld):
         noun = "picture" if len(result.withheld) == 1 else "pictures"
         is_shown = st.toggle(

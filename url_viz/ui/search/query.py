@@ -1,4 +1,4 @@
-"""What is searched with: a picture of the image set, or one from outside, with its values there."""
+"""The search query: a picture of the image set or an uploaded one, with its values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from url_viz.ui.widgets.paste import show_paste
 from url_viz.ui.widgets.tiles import MEASURES, tiles
 
 QUERY_ID = "search.query_id"
-"""In the session: the id of the picture to search with; other pages set it and switch to this one."""
+"""Session key: the id of the picture to search with; other pages set it and switch to this one."""
 QUERY_FILE = "search.file"
 _DROP = "search.drop"
 _ID_IN_ADDRESS = "id"
@@ -31,9 +31,9 @@ _ID_IN_ADDRESS = "id"
 
 @dataclass(frozen=True)
 class Query:
-    """A picture to search with: one of the set by `image_id`, or one from outside by `embedding`, (D,).
+    """A picture to search with: one of the set (`image_id`), or an uploaded one (`embedding`, (D,)).
 
-    `address` shows it; `values` and `percentiles` are by measure, among the image set.
+    `address` is its URL; `values` and `percentiles` are by measure, within the image set.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Query:
 
 
 def query_of(image_set: ImageSet) -> Query | None:
-    """What the session (or the address) says to search with; None where it says nothing that is there."""
+    """The query in the session or the address; None if there is none, or its picture is not in the set."""
     file: UploadedFile | None = st.session_state.get(QUERY_FILE)
     if file is not None and not image_set.source.is_given:
         return _from_outside(file, image_set)
@@ -68,16 +68,16 @@ def search_with(image_id: int) -> None:
 
 
 def show_query(query: Query) -> None:
-    """The picture that is searched with, its name and its values."""
+    """The query's picture and name."""
     shape = f"aspect-ratio: {query.width} / {query.height}"
     st.html(f'<img class="url-viz-picture" src="{query.address}" style="{shape}" alt="The picture searched with">')
     st.code(query.name, language=None, wrap_lines=True)
 
 
 def pick_query(image_set: ImageSet, *, measure: str, columns: int) -> None:
-    """Ways to a query: a name to look for in the set, a file, the clipboard; two rows of `columns` pictures."""
+    """Pick a query: by file, clipboard, or a path in the set, with two rows of `columns` pictures."""
     if image_set.source.is_given:
-        st.caption("These embeddings are your own: a new picture cannot be embedded. Search with one of the set.")
+        st.caption("These embeddings were imported, so a new picture cannot be embedded. Search with one of the set.")
     else:
         _pick_outside()
     typed = st.text_input(
@@ -91,18 +91,18 @@ def pick_query(image_set: ImageSet, *, measure: str, columns: int) -> None:
     clicked = show_gallery(
         tiles(shown, set_id=image_set.set_id, measure=measure, ringed_id=st.session_state.get(QUERY_ID)),
         key="search.matches",
-        empty="No picture has this in its path.",
+        empty="No path or class matches.",
         columns=columns,
     ).clicked_id
     if len(rows) > len(shown):
-        st.caption(f"{len(shown):,} of {len(rows):,} pictures, spread over the set.")
+        st.caption(f"{len(shown):,} of {len(rows):,} pictures, sampled evenly from the set.")
     if clicked is not None:
         search_with(clicked)
         st.rerun()
 
 
 def _pick_outside() -> None:
-    """A file, or what the clipboard holds."""
+    """A file, or a picture from the clipboard."""
     st.file_uploader(
         "Another picture", key=_DROP, on_change=_take, label_visibility="collapsed", accept_multiple_files=False
     )
@@ -110,13 +110,13 @@ def _pick_outside() -> None:
 
 
 def spread(rows: pd.DataFrame, count: int) -> pd.DataFrame:
-    """At most `count` rows, evenly spread over the table: a look into every folder rather than all of the first."""
+    """At most `count` rows, evenly spaced over the table, so that all folders are represented."""
     places = np.unique(np.linspace(0, max(0, len(rows) - 1), count).round().astype(int))
     return rows.iloc[places[: len(rows)]]
 
 
 def matches(table: pd.DataFrame, typed: str) -> pd.DataFrame:
-    """The rows whose path or class holds each word of what was typed, whatever its case; all where nothing was."""
+    """The rows whose path or class contains each typed word, ignoring case; all rows if nothing was typed."""
     where = (table["path"] + " " + table["label"].fillna("").astype(str)).str.casefold()
     found = np.ones(len(table), bool)
     for word in typed.casefold().split():
@@ -157,7 +157,7 @@ def _from_outside(file: UploadedFile, image_set: ImageSet) -> Query | None:
 
 
 def _scored(file: UploadedFile, image_set: ImageSet) -> Scored | Refused:
-    """The outcome of scoring a file, once for the same file and model."""
+    """The outcome of scoring a file, cached for the same file and model."""
     key = (file.file_id, image_set.space.key, image_set.head.digest if image_set.head else None)
     known = st.session_state.get("search.scored")
     if known is None or known[0] != key:

@@ -1,1 +1,1 @@
-"""The Image sets page: what is kept of each folder."""
+"""The Image sets page: what is stored for each folder."""

@@ -1,4 +1,4 @@
-"""The image sets of the workspace on a page: what each uses, and naming, moving, slimming and forgetting them."""
+"""Parts of the Image sets page: disk use of each image set, and renaming, moving, compacting and forgetting it."""
 
 import shlex
 from collections.abc import Callable
@@ -21,10 +21,10 @@ _SAID = "sets.said"
 
 
 def show_sets() -> None:
-    """The list, and below it the one that is chosen in it."""
+    """The list of image sets, and below it the selected one."""
     known = dict(known_sets(Workspace.at()))
     if not known:
-        st.info("No pictures were read yet. Open a folder in the sidebar.", icon=":material/info:")
+        st.info("No pictures have been read yet. Open a folder in the sidebar.", icon=":material/info:")
         return
     table = list_sets(Workspace.at().root)
     table["name"] = [set_title(known[set_id]) for set_id in table["id"]]
@@ -35,7 +35,7 @@ def show_sets() -> None:
 
 
 def _picked(table: pd.DataFrame) -> str:
-    """The list; the id of the image set that is chosen in it, at first of the one that all pages show."""
+    """The list; return the id of the selected image set, by default the one that all pages show."""
     shown = st.dataframe(
         table.drop(columns="id"),
         hide_index=True,
@@ -65,9 +65,9 @@ def _show_one(set_id: str, about: About) -> None:
     st.markdown(f"#### {escape(set_title(about))}")
     st.code(str(about.root), language=None, wrap_lines=True)
     if not about.root.is_dir():
-        st.warning("This folder is not there any more. If it was moved, say where it lies now.", icon=":material/move:")
+        st.warning("This folder no longer exists. If it was moved, enter its new location.", icon=":material/move:")
     if running(set_id) is not None:
-        st.info("It is being read just now; it can be changed when that is done.", icon=":material/hourglass_top:")
+        st.info("This image set is being read. You can change it afterwards.", icon=":material/hourglass_top:")
     left, right = st.columns(2, gap="large")
     with left:
         _show_use(about)
@@ -85,23 +85,25 @@ def _show_use(about: About) -> None:
         column_config={"part": "Part", "megabytes": st.column_config.NumberColumn("MB", format="%.2f")},
     )
     passed_over = skipped(about.root, workspace=Workspace.at().root)
-    st.markdown(f"**Passed over** · {passed_over['files'].sum():,} files that are no pictures by their ending")
+    st.markdown(f"**Skipped** · {passed_over['files'].sum():,} files that are not pictures (unknown extension)")
     if len(passed_over):
         st.dataframe(
-            passed_over, hide_index=True, width="stretch", column_config={"extension": "Ending", "files": "Files"}
+            passed_over, hide_index=True, width="stretch", column_config={"extension": "Extension", "files": "Files"}
         )
 
 
 def _show_changes(set_id: str, about: About) -> None:
     st.markdown("**Change**")
     with st.form(f"sets.rename.{set_id}", border=False):
-        name = st.text_input("Name", about.name, placeholder=set_title(about), help="Empty: named by its folder.")
+        name = st.text_input(
+            "Name", about.name, placeholder=set_title(about), help="Leave empty for the folder's name."
+        )
         if st.form_submit_button("Rename", icon=":material/edit:"):
-            _do(set_id, lambda: f"It is called “{rename(about.root, name, workspace=Workspace.at().root)}” now.")
+            _do(set_id, lambda: f"Renamed to “{rename(about.root, name, workspace=Workspace.at().root)}”.")
     with st.form(f"sets.move.{set_id}", border=False):
-        help_text = "A sample of the pictures is compared; ids, decisions and embeddings all stay."
-        moved = st.text_input("Where its folder lies now, if it was moved", str(about.root), help=help_text)
-        if st.form_submit_button("Point there", icon=":material/drive_file_move:"):
+        help_text = "A sample of the pictures is compared first. Ids, decisions and embeddings are kept."
+        moved = st.text_input("New location of the folder, if it was moved", str(about.root), help=help_text)
+        if st.form_submit_button("Change location", icon=":material/drive_file_move:"):
             _do(set_id, lambda: _moved(about.root, moved))
     _show_slimming(set_id, about)
     root, name = shlex.quote(str(about.root)), f"{about.root.name or 'pictures'}.tar"
@@ -120,29 +122,29 @@ def _show_slimming(set_id: str, about: About) -> None:
         model = left.selectbox("Remove the embeddings of", names, key=f"sets.model.{set_id}")
         if right.button("Remove", icon=":material/layers_clear:", key=f"sets.drop.{set_id}"):
             _do(set_id, lambda: f"{drop_model(about.root, model, workspace=Workspace.at().root):,.1f} MB freed.")
-    help_text = "Joins the pieces of many small writes, and removes what nothing refers to."
+    help_text = "Merges many small files into larger ones, and removes data that is no longer used."
     if st.button("Compact", icon=":material/compress:", key=f"sets.compact.{set_id}", help=help_text):
         _do(set_id, lambda: f"{compact(about.root, workspace=Workspace.at().root):,.1f} MB freed.")
 
 
 def _moved(old: Path, new: str) -> str:
     found = repoint(old, allowed(Path(new)), workspace=Workspace.at().root)
-    return f"It lies in {new} now: {found.equal} of {found.compared} pictures compared are the same."
+    return f"The folder is now {new}: {found.equal} of {found.compared} compared pictures are the same."
 
 
 @st.dialog("Forget this image set?")
 def _ask_forget(set_id: str, about: About) -> None:
-    """Name what goes and what stays, before anything does."""
+    """Ask before forgetting an image set, and say what is deleted."""
     parts = disk_use(about.root, workspace=Workspace.at().root)
     st.code(str(about.root), language=None, wrap_lines=True)
     st.markdown(
-        f"What goes: **{parts['megabytes'].sum():,.1f} MB** of thumbnails, embeddings and maps, and with them "
-        f"**the decisions and tags** you made here. What stays: the pictures; none of them is touched."
+        f"This deletes **{parts['megabytes'].sum():,.1f} MB** of thumbnails, embeddings and maps, including "
+        f"**your decisions and tags** for this set. The pictures themselves are not touched."
     )
     yes, no = st.columns(2)
-    if yes.button("Forget it", type="primary", icon=":material/delete:", width="stretch", key="sets.forget_yes"):
+    if yes.button("Forget", type="primary", icon=":material/delete:", width="stretch", key="sets.forget_yes"):
         _do(set_id, lambda: _forgotten(set_id, about))
-    if no.button("Keep it", width="stretch", key="sets.forget_no"):
+    if no.button("Cancel", width="stretch", key="sets.forget_no"):
         st.rerun()
 
 
@@ -150,11 +152,11 @@ def _forgotten(set_id: str, about: About) -> str:
     forget(about.root, workspace=Workspace.at().root)
     if choice().set_id == set_id:
         choose(None)
-    return f"Forgot {about.root}. Its pictures are where they were."
+    return f"Forgot {about.root}. Its pictures were not touched."
 
 
 def _do(set_id: str, act: Callable[[], str]) -> None:
-    """Do one thing to an image set, let go of the open one, and say on the next run what came of it."""
+    """Run `act` on an image set, drop the set from the cache, and show the result on the next run."""
     try:
         st.session_state[_SAID] = (True, act())
     except UrlVizError as error:

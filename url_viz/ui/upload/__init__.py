@@ -1,1 +1,1 @@
-"""The Sort uploads page: files scored in memory and sorted."""
+"""The Sort uploads page: files scored in memory, and sorted by a measure."""

@@ -1,4 +1,4 @@
-"""The uploads of a session: the files that were dropped, unpacked, and scored once each."""
+"""The uploads of a session: files and zip members, scored once each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ Outcome = Scored | Refused
 
 @dataclass(frozen=True)
 class Item:
-    """One file to score; `key` tells it from every other upload of the session."""
+    """One file to score; `key` is unique among the uploads of the session."""
 
     key: str
     file: Incoming
@@ -40,7 +40,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Batch:
-    """What was uploaded: `files` and `scored` belong together, row by row; `refused` are files that were not read."""
+    """The uploads: `files` and `scored` correspond row by row; `refused` are files that could not be read."""
 
     key: str
     files: tuple[Incoming, ...]
@@ -52,13 +52,13 @@ class Batch:
 
 
 def uploaded() -> tuple[UploadedFile, ...]:
-    """The files of this session."""
+    """The uploaded files of this session."""
     files: tuple[UploadedFile, ...] = st.session_state.get(FILES, ())
     return files
 
 
 def scored_batch(files: Sequence[UploadedFile], now: Choice, image_set: ImageSet | None) -> Batch:
-    """Score what was not scored yet with the chosen model, showing how far it is."""
+    """Score the files with the chosen model, with progress; files scored before are not scored again."""
     items, refused = _unpacked(files)
     precision = image_set.space.precision if image_set is not None else "fast"
     outcomes = _outcomes(items, now.model, precision)
@@ -73,12 +73,12 @@ def scored_batch(files: Sequence[UploadedFile], now: Choice, image_set: ImageSet
 
 
 def _unpacked(files: Sequence[UploadedFile]) -> tuple[list[Item], list[Refused | RefusedMember]]:
-    """Every file by itself, zips opened; what is not even tried comes second."""
+    """Every file and every member of a zip; second, those that are refused without trying to read them."""
     items: list[Item] = []
     refused: list[Refused | RefusedMember] = []
     for file in files:
         name = shown_name(file.name)
-        if "/" in name and is_passed_over(name):  # a folder's hidden files, as a scan passes them over
+        if "/" in name and is_passed_over(name):  # a folder's hidden files, which a scan skips too
             continue
         if not is_zip(name):
             items.append(Item(file.file_id, IncomingFile(name, file.getvalue())))
@@ -98,12 +98,12 @@ def _item(file_id: str, number: int, member: ZipMember) -> Item:
 
 
 def shown_name(name: str) -> str:
-    """A name from outside as text that can be shown: odd characters escaped."""
+    """A file name as printable text: odd characters escaped."""
     return display_name(name.encode("utf-8", "surrogateescape"))
 
 
 def score_for_all(files: Sequence[Incoming], model: str, precision: Precision) -> list[Outcome]:
-    """Score files with the model that all sessions share, which is free for the others while files are read."""
+    """Score files with the model that all sessions share; it is free for others while files are read."""
     with running_model(model, precision=precision) as running:
         preprocessing = running.space.preprocessing
     readings = read_all(files, preprocessing)
@@ -112,7 +112,7 @@ def score_for_all(files: Sequence[Incoming], model: str, precision: Precision) -
 
 
 def _outcomes(items: Sequence[Item], model: str, precision: Precision) -> list[Outcome]:
-    """One outcome an item; kept in the session piece by piece, so that a rerun goes on where it was."""
+    """One outcome per item; stored in the session after every batch, so that a rerun continues there."""
     space = f"{model}|{precision}"
     before: dict[tuple[str, str], Outcome] = st.session_state.get(_OUTCOMES, {})
     known = {key: before[key] for key in ((space, item.key) for item in items) if key in before}

@@ -1,4 +1,4 @@
-"""One upload opened: the picture, its values, and what it is nearest to in the image set."""
+"""The dialog of one upload: the picture, its values, and its nearest neighbours in the image set."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ def _show_nearest(batch: Batch, number: int, image_set: ImageSet, *, measure: st
     rows = with_percentile(image_set.table(), measure).set_index("id", drop=False).loc[ids]
     shown = tiles(rows, set_id=image_set.set_id, measure=measure, ringed_id=None)
     show_gallery(shown, key="upload.nearest", empty="No pictures.", columns=NEIGHBOURS)
-    st.caption(f"The nearest has cosine {similarity[0, 0]:.3f}.")
+    st.caption(f"Cosine of the nearest one: {similarity[0, 0]:.3f}.")
 
 
 def _facts(row: "pd.Series[Any]") -> pd.DataFrame:

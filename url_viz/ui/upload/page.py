@@ -1,4 +1,4 @@
-"""The parts of the page that sorts uploads: dropping files, the order with its threshold, both sides, the map."""
+"""Parts of the Sort uploads page: file drop, order and threshold, both galleries, and the map."""
 
 import math
 from base64 import b64encode
@@ -29,7 +29,7 @@ _ROUND = "uploads.round"
 
 @dataclass(frozen=True)
 class Sorted:
-    """Uploads on the two sides of the threshold, each side's most telling first; `unknown` have no value."""
+    """Uploads on the two sides of the threshold, each with its extremes first; `unknown` have no value."""
 
     ambiguous: pd.DataFrame
     clear: pd.DataFrame
@@ -37,7 +37,7 @@ class Sorted:
 
 
 def show_drop() -> None:
-    """Where files are dropped, chosen or pasted; they stay in the session while other pages are looked at."""
+    """Drop, choose or paste files; they stay in the session while other pages are visited."""
     st.subheader("Sort uploads", anchor=False)
     way = st.segmented_control(
         "What to upload",
@@ -62,28 +62,28 @@ def show_drop() -> None:
 
 
 def show_cannot_embed(now: Choice) -> None:
-    """Why nothing can be scored under embeddings that the user brought."""
+    """Why nothing can be scored under imported embeddings."""
     st.subheader("Sort uploads", anchor=False)
     st.info(
-        f"{escape(resolve(now.model).title)}: a file made these embeddings, and no model here can embed a new picture. "
-        "Choose a model in the sidebar to sort uploads with.",
+        f"{escape(resolve(now.model).title)}: these embeddings were imported, so no model here can embed a new "
+        "picture. Choose a model in the sidebar to sort uploads.",
         icon=":material/info:",
     )
 
 
 def show_empty(now: Choice, image_set: ImageSet | None) -> None:
-    """What the page will do, before anything was dropped."""
+    """What the page does, shown before any upload."""
     beside = f"**{escape(set_name(image_set.root))}**" if image_set is not None else "each other (no image set is open)"
     model = escape(resolve(now.model).title)
     st.markdown(
-        f"Drop pictures, a folder or a zip. Each is scored at once with **{model}**, in memory: nothing is kept unless "
-        f"you ask. They are sorted from most to least ambiguous, and compared with {beside}."
+        f"Drop pictures, a folder or a zip. They are scored with **{model}** in memory: nothing is stored unless you "
+        f"ask. They are sorted from most to least ambiguous, and compared with {beside}."
     )
-    st.caption("Take the order away as CSV, as a zip sorted into ambiguous and clear, or add pictures to a folder.")
+    st.caption("Download the ranking as CSV or the pictures as a sorted zip, or add the pictures to a folder.")
 
 
 def ranked(batch: Batch, image_set: ImageSet | None) -> pd.DataFrame:
-    """The table of `analysis.uploads.rank`, made once for the same uploads and image set."""
+    """The table of `analysis.uploads.rank`, cached for the same uploads and image set."""
     key = (batch.key, image_set.set_id if image_set else None, image_set.version if image_set else None)
     known = st.session_state.get("upload.ranked")
     if known is None or known[0] != key:
@@ -94,7 +94,7 @@ def ranked(batch: Batch, image_set: ImageSet | None) -> pd.DataFrame:
 
 
 def show_heading(batch: Batch, now: Choice, image_set: ImageSet | None) -> None:
-    """How many files, scored with what, compared with what."""
+    """The number of uploads, the model, and the image set that they are compared with."""
     left, right = st.columns([6, 1], vertical_alignment="center")
     beside = (
         f"percentiles and confusability within {set_name(image_set.root)} ({len(image_set):,} pictures)"
@@ -107,7 +107,7 @@ def show_heading(batch: Batch, now: Choice, image_set: ImageSet | None) -> None:
 
 
 def pick_order(table: pd.DataFrame) -> tuple[str, int] | None:
-    """The measure that orders the uploads, and the percentile from which they count as ambiguous; None without any."""
+    """The measure that orders the uploads, and the percentile from which they are ambiguous; None without a measure."""
     options = measures_of(table)
     if not options:
         return None
@@ -119,8 +119,9 @@ def pick_order(table: pd.DataFrame) -> tuple[str, int] | None:
             required=True,
             format_func=lambda name: MEASURES[name],
             key="upload.measure." + "-".join(options),
-            help="Uncertainty is the pretrained head's, of each picture by itself. Confusability is how easily it is "
-            "taken for a picture of the image set. Higher means less to be trusted; only the order means anything.",
+            help="Uncertainty is predicted by the pretrained head for each picture by itself. Confusability is how "
+            "easily it is confused with pictures of the image set. Higher means less to be trusted; only the order "
+            "counts.",
         )
         threshold = st.slider(
             "Ambiguous from this percentile on", 0, 100, THRESHOLD, format="%dth", key="upload.threshold"
@@ -129,7 +130,7 @@ def pick_order(table: pd.DataFrame) -> tuple[str, int] | None:
 
 
 def sort(table: pd.DataFrame, *, measure: str, threshold: int) -> Sorted:
-    """Split the uploads at a percentile of the measure; `rank_percentile` and most ambiguous first."""
+    """Split the uploads at a percentile of the measure, and add `rank_percentile`."""
     ordered = table.assign(rank_percentile=table[f"{measure}_percentile"]).sort_values(
         [measure, "id"], ascending=[False, True], kind="stable"
     )
@@ -143,19 +144,19 @@ def sort(table: pd.DataFrame, *, measure: str, threshold: int) -> Sorted:
 
 
 def show_sides(batch: Batch, done: Sorted, *, measure: str, columns: int) -> int | None:
-    """Ambiguous and clear uploads side by side; returns the row of an upload that was clicked."""
+    """Ambiguous and clear uploads side by side; return the row of an upload that was clicked."""
     left, right = st.columns(2, gap="medium")
     with left:
         first = _gallery(batch, done.ambiguous, "Ambiguous", measure=measure, columns=columns)
     with right:
         second = _gallery(batch, done.clear, "Clear", measure=measure, columns=columns)
     if len(done.unknown):
-        st.caption(f"{len(done.unknown):,} pictures have no value of {escape(MEASURES[measure].lower())} here.")
+        st.caption(f"{len(done.unknown):,} pictures have no {escape(MEASURES[measure].lower())} here.")
     return first if first is not None else second
 
 
 def show_on_map(table: pd.DataFrame, done: Sorted, image_set: ImageSet, *, measure: str, threshold: int) -> None:
-    """The uploads on the image set's map, each among its neighbours there."""
+    """The uploads on the image set's map, each next to its neighbours."""
     rows = pd.concat([done.clear, done.ambiguous])
     behind = behind_of(reference(image_set).xy)
     figure = uploads_figure(rows, behind, threshold=threshold, title=f"{MEASURES[measure]} percentile")
@@ -163,7 +164,7 @@ def show_on_map(table: pd.DataFrame, done: Sorted, image_set: ImageSet, *, measu
     known = int((table["twin_of"] >= 0).sum())
     parts = [f"{len(table):,} uploads among {len(image_set):,} pictures, each placed by its neighbours"]
     if known:
-        parts.append(f"{known:,} are in the image set already, or a near copy is")
+        parts.append(f"{known:,} are already in the image set (or a near copy is)")
     st.caption(escape(" · ".join(parts)))
 
 
@@ -189,14 +190,14 @@ def _gallery(batch: Batch, rows: pd.DataFrame, title: str, *, measure: str, colu
 
 
 def _mark(twin_of: int, nearest_similarity: float) -> str | None:
-    """Whether the image set has this picture already, or one that counts as the same."""
+    """Whether the image set already has this picture or a near copy."""
     if twin_of < 0:
         return None
     return "in the set" if nearest_similarity > SAME_COSINE else "near copy"
 
 
 def show_refused(batch: Batch) -> None:
-    """Files that are not scored, with the reason of each."""
+    """The files that were not scored, with reasons."""
     if not batch.refused:
         return
     table = pd.DataFrame([(r.name, r.reason) for r in batch.refused], columns=["file", "reason"])
@@ -206,7 +207,7 @@ def show_refused(batch: Batch) -> None:
 
 
 def data_url(jpeg: bytes) -> str:
-    """A thumbnail as an address of its own: only the tiles of one page travel, and nothing stays on the server."""
+    """A thumbnail as a data URL: only the tiles of one page are sent, and nothing stays on the server."""
     return "data:image/jpeg;base64," + b64encode(jpeg).decode()
 
 
@@ -215,7 +216,7 @@ def _take(key: str) -> None:
 
 
 def _round() -> int:
-    """How often all uploads were removed: a widget keeps its files in the browser, so a new one takes its place."""
+    """How often all uploads were removed; part of the uploader's key, since the browser keeps a widget's files."""
     return int(st.session_state.get(_ROUND, 0))
 
 

@@ -1,4 +1,4 @@
-"""What can be taken away from sorted uploads: the ranking, a zip in two folders, copies in a folder of an image set."""
+"""Exports of sorted uploads: the ranking as CSV, a sorted zip, and copies in a folder of an image set."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ FOLDER_NAME = "uploads"
 
 
 def show_take_away(batch: Batch, done: Sorted, now: Choice, image_set: ImageSet | None) -> None:
-    """Two downloads, made when they are asked for, and the way into an image set."""
+    """Two downloads, created on request, and a popover that adds the pictures to a folder."""
     with st.container(horizontal=True, gap="small"):
         st.download_button(
             "Ranking (CSV)",
@@ -55,7 +55,7 @@ def ranking_csv(done: Sorted) -> bytes:
 
 
 def zip_of(batch: Batch, done: Sorted) -> bytes:
-    """A zip with `ambiguous/`, `clear/` and the ranking; uploads without a value lie in `no-value/`."""
+    """A zip with `ambiguous/`, `clear/` and the ranking; uploads without a value are in `no-value/`."""
     folders = {"ambiguous": _files(batch, done.ambiguous), "clear": _files(batch, done.clear)}
     if len(done.unknown):
         folders["no-value"] = _files(batch, done.unknown)
@@ -63,7 +63,7 @@ def zip_of(batch: Batch, done: Sorted) -> bytes:
 
 
 def _show_add(batch: Batch, done: Sorted, now: Choice, image_set: ImageSet | None) -> None:
-    st.caption("The pictures are copied into a folder, which is then read. Nothing that lies there is written over.")
+    st.caption("Copies the pictures into a folder and reads it. Existing files are never overwritten.")
     choices = {"Clear": done.clear, "Ambiguous": done.ambiguous, "All": pd.concat([done.ambiguous, done.clear])}
     kept = st.segmented_control(
         "Which",
@@ -81,13 +81,15 @@ def _show_add(batch: Batch, done: Sorted, now: Choice, image_set: ImageSet | Non
         except UrlVizError as error:
             show_error(error)
         else:
-            st.success(f"{count:,} pictures copied. They are being read; see Explore.", icon=":material/check:")
+            st.success(
+                f"{count:,} pictures copied. They are being read; see the Explore page.", icon=":material/check:"
+            )
 
 
 def add_to(typed: Path, files: Sequence[Incoming], now: Choice, image_set: ImageSet | None) -> int:
-    """Copy files into a folder inside the allowed roots, and start reading it; how many are new there.
+    """Copy files into a folder inside the allowed roots, start reading it, and return how many are new there.
 
-    Where the folder lies in the open image set, that one is read again; else the folder becomes an image set.
+    If the folder is inside the open image set, that set is read again; else the folder becomes an image set.
     """
     folder = allowed(typed)
     is_inside = image_set is not None and folder.is_relative_to(image_set.root)
@@ -97,7 +99,7 @@ def add_to(typed: Path, files: Sequence[Incoming], now: Choice, image_set: Image
 
 
 def suggested_folder(image_set: ImageSet | None) -> Path:
-    """A folder of its own in the open image set where that may be written to, else in the first allowed root."""
+    """A new folder in the open image set if that is inside the allowed roots, else in the first allowed root."""
     base = next(iter(roots()), Path.home())
     if image_set is not None and any(image_set.root.is_relative_to(root) for root in roots()):
         base = image_set.root

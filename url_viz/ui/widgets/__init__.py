@@ -1,1 +1,1 @@
-"""Parts that several pages share: sidebar, gallery, map, picture, filters, decisions, forms."""
+"""Widgets that several pages share: sidebar, gallery, map, picture, filters, decisions, forms."""

@@ -1,4 +1,4 @@
-"""Plotly figures of the pages, in the map's own colours: uploads on the map, recall by coverage, restrictions."""
+"""Plotly figures in the map's colours: uploads on the map, recall by coverage, and recall with pictures left out."""
 
 import html
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 MOST_BEHIND = 4_000
-"""Points of the image set that are drawn behind uploads, as SVG: WebGL is not there on every machine."""
+"""Points of the image set that are drawn behind uploads, as SVG: not every machine has WebGL."""
 
 _RAMPS = {
     "light": ("#3b527c", "#634e93", "#8b4e9e", "#ad5695", "#c6617c", "#db6a56", "#ed7200"),
@@ -29,7 +29,7 @@ MODE_NAMES: dict[Mode, str] = {"database": "Database", "both": "Database and que
 
 
 def uploads_figure(uploads: pd.DataFrame, behind: NDArray[np.floating], *, threshold: float, title: str) -> "Figure":
-    """Uploads (x, y, path, rank_percentile) over the set's points `behind` (M, 2); ambiguous ones have thick rings."""
+    """Uploads (x, y, path, rank_percentile) over the set's points `behind` (M, 2); ambiguous ones with thick rings."""
     import plotly.graph_objects as go
 
     shown = uploads[np.isfinite(uploads["x"].to_numpy(float))]
@@ -54,7 +54,7 @@ def uploads_figure(uploads: pd.DataFrame, behind: NDArray[np.floating], *, thres
 
 
 def coverage_figure(evidence: Sequence[Evidence], *, names: Sequence[str]) -> "Figure":
-    """Recall@1 of the queries that are kept, for each measure, an oracle, and a random order."""
+    """Recall@1 of the kept queries, for each measure, an oracle, and a random order."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
@@ -74,7 +74,7 @@ def coverage_figure(evidence: Sequence[Evidence], *, names: Sequence[str]) -> "F
 
 
 def restriction_figure(evidence: Evidence) -> "Figure":
-    """Recall@1 of the three modes by the share of pictures left out, each beside as many left out at random."""
+    """Recall@1 of the three modes by the share of pictures left out, each with as many left out at random."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
@@ -99,7 +99,7 @@ def restriction_figure(evidence: Evidence) -> "Figure":
 
 
 def behind_of(xy: NDArray[np.floating]) -> NDArray[np.floating]:
-    """A sample of the coordinates (M, 2) that are there, few enough to draw, the same at every run."""
+    """A sample (M, 2) of the finite coordinates, few enough to draw; the same in every run."""
     placed: NDArray[np.floating] = xy[np.isfinite(xy[:, 0])]
     if len(placed) <= MOST_BEHIND:
         return placed
@@ -107,7 +107,7 @@ def behind_of(xy: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def ramp_now() -> tuple[str, ...]:
-    """The map's ramp in the theme that the page has, clear to ambiguous."""
+    """The map's colour ramp in the page's theme, clear to ambiguous."""
     return _RAMPS["dark" if st.context.theme.type == "dark" else "light"]
 
 

@@ -1,4 +1,4 @@
-"""Deciding on pages: what a gallery's keys do, and the bar that decides on all pictures in scope."""
+"""Decisions on pages: events of a gallery, and the bar that decides on all pictures in scope."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,7 +14,7 @@ from url_viz.ui.widgets.gallery import GalleryAction, GalleryEvent
 from url_viz.ui.widgets.sort import show_sort
 
 ASK_ABOVE = 1000
-"""Actions on more pictures than this are asked about first."""
+"""Actions on more pictures than this need a confirmation."""
 
 CHOICES: dict[Decision | None, tuple[str, str]] = {
     "keep": ("Keep", ":material/check:"),
@@ -23,14 +23,14 @@ CHOICES: dict[Decision | None, tuple[str, str]] = {
     None: ("Clear", ":material/backspace:"),
 }
 KEYS = (
-    "The buttons decide on all pictures in scope. On one picture of a gallery: **k** keep, **d** drop, "
-    "**l** look again (the same key again clears), **u** undo, **y** redo; arrows move."
+    "The buttons decide on all pictures in scope. For one picture in a gallery, press **k** to keep, **d** to drop, "
+    "**l** to look again (the same key again clears), **u** to undo, **y** to redo; arrow keys move."
 )
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What is wished for some pictures, `word` by word: a decision (None clears it), or tags given or taken."""
+    """An action on some pictures: a decision (None clears it), or tags added or removed; `word` names it."""
 
     word: str
     ids: tuple[int, ...]
@@ -40,16 +40,16 @@ class Wish:
 
     @property
     def question(self) -> Markdown:
-        """As it is asked before it is done."""
+        """The question that asks for confirmation."""
         named = f" ({escape(', '.join(self.tags))})" if self.tags else ""
         return Markdown(f"**{escape(self.word)} {len(self.ids):,} pictures**{named}?")
 
 
 def take_gallery_event(image_set: ImageSet, event: GalleryEvent) -> None:
-    """Do what the user did in a gallery: give this as its `take`, with the image set bound.
+    """Carry out the actions of a gallery: pass this as its `take`, with the image set bound.
 
-    All is done before the first call of Streamlit, as `show_gallery` asks. A decision shows by itself; what undo and
-    redo did is said, and so is what went wrong.
+    All of it is done before the first call of Streamlit, as `show_gallery` requires. Decisions show in the gallery;
+    undo, redo and errors are reported in toasts.
     """
     said: list[str] = []
     for action in event.actions:
@@ -64,8 +64,8 @@ def take_gallery_event(image_set: ImageSet, event: GalleryEvent) -> None:
 def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str) -> None:
     """Buttons and tags for all pictures of `rows` (of `image_set.table()`), undo, redo, and sorting into folders.
 
-    Each click is one action, or one a tag, for undo; what it did is said in a toast. An action on more than `ASK_ABOVE`
-    pictures is asked about first, in the place of the buttons.
+    Each click is one action for undo (one per tag), reported in a toast. For an action on more than `ASK_ABOVE`
+    pictures, a confirmation replaces the buttons.
     """
     ids = tuple(rows["id"].tolist())
     wish: Wish | None = st.session_state.get(f"{key}.wish")
@@ -89,7 +89,7 @@ def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str) -> Non
 
 
 def _done(image_set: ImageSet, action: GalleryAction) -> list[str]:
-    """Do one action of a gallery, and say what the picture itself does not show."""
+    """Carry out one action of a gallery; return what to report beyond what the picture shows."""
     if action.command is not None:
         return [_turned(image_set, action.command)]
     if action.id is not None:
@@ -98,13 +98,13 @@ def _done(image_set: ImageSet, action: GalleryAction) -> list[str]:
 
 
 def _turned(image_set: ImageSet, command: Literal["undo", "redo"]) -> str:
-    """Undo or redo, and say what it did."""
+    """Undo or redo; return a sentence that says what was done."""
     action = image_set.decisions.undo() if command == "undo" else image_set.decisions.redo()
-    return f"There is nothing to {command}" if action is None else action.sentence
+    return f"Nothing to {command}" if action is None else action.sentence
 
 
 def _wished(image_set: ImageSet, wish: Wish, key: str) -> None:
-    """Do what is wished, or ask first where it is much."""
+    """Carry out an action, or ask for confirmation if it is large."""
     if len(wish.ids) > ASK_ABOVE:
         st.session_state[f"{key}.wish"] = wish
     else:
@@ -181,7 +181,7 @@ def _show_history(image_set: ImageSet, *, key: str) -> None:
             type="tertiary",
             key=f"{key}.{command}",
             disabled=not is_possible,
-            help="Of this image set, whoever decided",
+            help="Applies to this image set, including decisions of other users",
             on_click=_turn,
             args=(image_set, command),
         )

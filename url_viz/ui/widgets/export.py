@@ -1,4 +1,4 @@
-"""What a popover of exports offers to share: a report, and data sets for FiftyOne and Hugging Face."""
+"""Export buttons: an HTML report, and data sets for FiftyOne and Hugging Face."""
 
 import io
 import shlex
@@ -19,7 +19,7 @@ from url_viz.models.names import DEFAULT
 from url_viz.ui.text import escape
 
 MOST_ZIPPED = 500
-"""Pictures that a download may hold; beyond, the command is told, which makes links and needs no memory."""
+"""Pictures in a download at most; for more, the page shows the command, which writes links and needs no memory."""
 
 _KINDS: dict[str, tuple[str, Callable[..., Exported]]] = {
     "fiftyone": ("FiftyOne", write_fiftyone),
@@ -28,7 +28,7 @@ _KINDS: dict[str, tuple[str, Callable[..., Exported]]] = {
 
 
 def show_share(image_set: ImageSet, rows: pd.DataFrame) -> None:
-    """Downloads of the pictures in `rows` (rows of the set's table), each made when it is asked for."""
+    """Downloads of the pictures in `rows` (rows of the set's table), each created on request."""
     ids = rows["id"].tolist()
     selected = None if len(ids) == len(image_set) else ids
     with st.container(horizontal=True, gap="small"):
@@ -40,14 +40,14 @@ def show_share(image_set: ImageSet, rows: pd.DataFrame) -> None:
             icon=":material/description:",
             on_click="ignore",
             disabled=not ids,
-            help="One HTML file with map, galleries and figures; opens anywhere, asks for nothing",
+            help="One HTML file with map, galleries and figures; opens in any browser, also offline",
             key="share.report",
         )
         if 0 < len(ids) <= MOST_ZIPPED:
             for kind, (title, _) in _KINDS.items():
                 _show_zip(image_set, ids, kind, title)
     if len(ids) > MOST_ZIPPED:
-        st.caption(f"For FiftyOne or Hugging Face, from {MOST_ZIPPED:,} pictures on, by command:")
+        st.caption(f"To export more than {MOST_ZIPPED:,} pictures for FiftyOne or Hugging Face, use the command line:")
         st.code(command_for(image_set), language="bash", wrap_lines=True)
 
 
@@ -65,7 +65,7 @@ def _show_zip(image_set: ImageSet, ids: list[int], kind: str, title: str) -> Non
 
 
 def zip_of(image_set: ImageSet, ids: list[int], *, kind: str) -> bytes:
-    """A data set of these pictures for "fiftyone" or "huggingface", as a zip that holds one folder."""
+    """A data set of these pictures for "fiftyone" or "huggingface", as a zip with one folder."""
     _, write = _KINDS[kind]
     file = io.BytesIO()
     with tempfile.TemporaryDirectory() as temporary:
@@ -79,7 +79,7 @@ def zip_of(image_set: ImageSet, ids: list[int], *, kind: str) -> bytes:
 
 
 def command_for(image_set: ImageSet) -> str:
-    """The command that shares an image set, ready to be pasted."""
+    """The command that exports an image set, ready to be pasted."""
     words = ["python", "-m", "url_viz", "share", str(image_set.root), "OUT", "--as", "fiftyone"]
     if image_set.source.name != DEFAULT:
         words += ["--model", image_set.source.name]

@@ -1,4 +1,4 @@
-"""Filters on Explore: a popover to set one for any column, and a chip for each that is on."""
+"""Filters of a view: a popover that sets one per column, and a chip for each active filter."""
 
 import pandas as pd
 import streamlit as st
@@ -23,18 +23,18 @@ _TITLES = {"label": "Class", "": "none"}
 
 
 def filters_on() -> tuple[Filter, ...]:
-    """The filters that are on, in the order in which they were set."""
+    """The active filters, in the order in which they were set."""
     found: tuple[Filter, ...] = st.session_state.get(FILTERS, ())
     return found
 
 
 def set_filter(column: str, new: Filter | None) -> None:
-    """Set the one filter on a column, or take it away."""
+    """Set the filter on a column, or remove it (None)."""
     st.session_state[FILTERS] = replaced_in(filters_on(), column, new)
 
 
 def filter_on(column: str) -> Filter | None:
-    """The filter on a column, where there is one."""
+    """The filter on a column, if any."""
     return next((one for one in filters_on() if one.column == column), None)
 
 
@@ -53,7 +53,7 @@ def show_filter_popover(table: pd.DataFrame) -> None:
 
 
 def show_filter_chips() -> None:
-    """A chip for each filter; a click takes it away."""
+    """A chip for each filter; a click removes it."""
     for one in filters_on():
         words = in_words(one) if one.column != "label" else in_words(one).replace("Label", "Class", 1)
         key = f"chip.{'class' if one.column == 'label' else one.column}"
@@ -61,12 +61,12 @@ def show_filter_chips() -> None:
 
 
 def title_of_column(column: str) -> str:
-    """A column's name as people read it."""
+    """A column's display name."""
     return _TITLES.get(column, column.replace("_", " ").capitalize())
 
 
 def columns_of_kind(table: pd.DataFrame, kind: Kind) -> list[str]:
-    """Columns that can be filtered by, of one kind."""
+    """The columns of one kind that can be filtered."""
     return [column for column, found in filterable(table).items() if found == kind]
 
 

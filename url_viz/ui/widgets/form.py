@@ -1,4 +1,4 @@
-"""Forms made from config dataclasses: a widget a field, its sentence as help; and the command line they stand for."""
+"""Forms generated from config dataclasses, one widget per field, and the equivalent command-line options."""
 
 import dataclasses
 import types
@@ -14,9 +14,9 @@ Config = TypeVar("Config")
 
 
 def show_form(config: Config, *, key: str, leave_out: Sequence[str] = ()) -> Config:
-    """Widgets for the fields of `config` (a frozen dataclass), nested ones in groups; returns what they now say.
+    """Widgets for the fields of `config` (a frozen dataclass), nested ones in groups; return the edited config.
 
-    Raises the ValueError of a dataclass whose fields do not go together.
+    A field's documentation becomes its help text. Raises the dataclass's ValueError for fields that conflict.
     """
     hints = get_type_hints(type(config), include_extras=True)
     chosen: dict[str, Any] = {}
@@ -35,7 +35,7 @@ def show_form(config: Config, *, key: str, leave_out: Sequence[str] = ()) -> Con
 
 
 def arguments(config: object, *, default: object) -> list[str]:
-    """The command-line options by which `config` differs from `default`; groups have no prefix, as in training."""
+    """The command-line options in which `config` differs from `default`; groups have no prefix, as in training."""
     found: list[str] = []
     for entry in fields(config):  # type: ignore[arg-type]
         now, usual = getattr(config, entry.name), getattr(default, entry.name)
@@ -58,7 +58,7 @@ def _fields(config: object, leave_out: Sequence[str]) -> list[Field[Any]]:
 
 
 def _widget(name: str, hint: Any, value: Any, *, key: str) -> Any:
-    """One widget: a toggle, a choice, a number (which may be empty where the type allows None), or text."""
+    """One widget: a toggle, a choice, a number (which may be empty if the type allows None), or text."""
     kind, title, help_text = _kind(hint), escape(_title(name)), escape(_sentence(hint))
     if isinstance(value, bool):
         return st.toggle(title, value=value, key=key, help=help_text)

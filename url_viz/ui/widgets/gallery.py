@@ -1,4 +1,4 @@
-"""The gallery: a grid of thumbnails with their values, each one a button, and each to be decided on."""
+"""The gallery component: a grid of thumbnails with values, which can be clicked and decided on."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,7 @@ class Tile:
     """One picture of a gallery.
 
     `thumbnail` is a URL. `value` is printed on the picture ("0.412 · 97th"), `name` (of a path, its last part) and
-    `label` under it. `twins` counts other pictures that this one stands for. `mark` is a short word in the corner.
+    `label` under it. `twins` counts the hidden twins of this picture. `mark` is a short word in the corner.
     `decision` is shown as a coloured sign; a dropped picture is faint.
     """
 
@@ -39,7 +39,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class GalleryAction:
-    """A decision on a picture (None takes it back), or, where there is no `id`, a command."""
+    """A decision on a picture (None clears it), or, without an `id`, a command."""
 
     id: int | None = None
     decision: Decision | None = None
@@ -48,7 +48,7 @@ class GalleryAction:
 
 @dataclass(frozen=True)
 class GalleryEvent:
-    """What the user did: `clicked_id` is there for one run; `actions` were not taken yet, oldest first."""
+    """What the user did: `clicked_id` lasts for one run; `actions` are new ones, oldest first."""
 
     clicked_id: int | None
     actions: tuple[GalleryAction, ...] = ()
@@ -59,10 +59,10 @@ Take = Callable[[GalleryEvent], None]
 
 @dataclass(frozen=True)
 class _Taken:
-    """What the session knows of actions, by gallery: the number of the last one that was taken.
+    """For each gallery of a session, the number of the last action that was handled.
 
     It is changed in place, because writing to the session could end the run halfway, and under its lock: a run that is
-    overtaken still does what it has begun, and later actions have to wait for that.
+    overtaken still finishes the actions it has begun, and later actions have to wait for that.
     """
 
     last: dict[str, int] = field(default_factory=dict)
@@ -72,11 +72,11 @@ class _Taken:
 def show_gallery(
     tiles: tuple[Tile, ...], *, key: str, empty: str, columns: int | None = None, take: Take | None = None
 ) -> GalleryEvent:
-    """Draw the tiles in their order, in at most `columns` columns (as many as fit by default); `empty` where none is.
+    """Draw the tiles in order, in at most `columns` columns (by default as many as fit); the text `empty` without any.
 
     With `take`, pictures can be decided on, by buttons and keys (k keep, d drop, l look again, u undo, y redo). It is
-    called with the actions before the page runs again, so that the page already shows what they did, and once for each
-    action however many runs overtake each other. It must do what they say before it calls Streamlit.
+    called with the actions before the page runs again, so that the page already shows their effect, and exactly once
+    per action, even if runs overtake each other. It must carry out the actions before it calls Streamlit.
 
     The state is under `st.session_state[key]`: `clicked`, for one run, and `actions`, numbered.
     """
@@ -90,12 +90,12 @@ def show_gallery(
     on_actions = _nothing if take is None else partial(_take_from_session, key, take)
     result = _mount(key=key, data=data, on_clicked_change=_nothing, on_actions_change=on_actions)
     if take is not None:
-        _take(key, take, result)  # nothing is left of them, unless another run came between
+        _take(key, take, result)  # usually none are left, unless another run came between
     return GalleryEvent(gallery_event(result).clicked_id)
 
 
 def gallery_event(state: Mapping[str, object], *, taken: int = 0) -> GalleryEvent:
-    """The event in a gallery's state, as it is under `st.session_state[key]`: actions numbered above `taken`."""
+    """The event in a gallery's state (`st.session_state[key]`), with the actions numbered above `taken`."""
     clicked = cast(str | None, state.get("clicked"))
     actions = [_action(record) for record in _new_records(state, taken)]
     return GalleryEvent(None if clicked is None else int(clicked), tuple(a for a in actions if a is not None))
@@ -106,7 +106,7 @@ def _take_from_session(key: str, take: Take) -> None:
 
 
 def _take(key: str, take: Take, state: Mapping[str, object]) -> None:
-    """Have new actions taken. Between noting them and doing them no call of Streamlit may end this run."""
+    """Handle new actions. Between recording and carrying them out, no call of Streamlit may end this run."""
     taken = _taken_of_session()
     with taken.lock:
         last = taken.last.get(key, 0)
@@ -117,7 +117,7 @@ def _take(key: str, take: Take, state: Mapping[str, object]) -> None:
 
 
 def _taken_before(key: str) -> int:
-    """The number of the last action that `tiles` can tell of: taken before this run, not by one that overtakes it."""
+    """The number of the last action whose effect `tiles` can show: handled before this run, not by a later one."""
     state = cast("Mapping[str, object]", st.session_state.get(key) or {})
     numbers = [_sequence(record) for record in _new_records(state, 0)]
     return min(max(numbers, default=0), _taken_of_session().last.get(key, 0))
@@ -137,7 +137,7 @@ def _sequence(record: Mapping[str, object]) -> int:
 
 
 def _action(record: Mapping[str, object]) -> GalleryAction | None:
-    """An action as the browser sent it; None for one that there is no such."""
+    """An action sent by the browser; None if it is invalid."""
     command, decision = record.get("command"), record.get("decision")
     if command == "undo" or command == "redo":
         return GalleryAction(command=command)
@@ -148,4 +148,4 @@ def _action(record: Mapping[str, object]) -> GalleryAction | None:
 
 
 def _nothing() -> None:
-    """A name for the state, so that it is always there to read."""
+    """A callback that does nothing; it makes Streamlit create the state, so that it can always be read."""

@@ -1,4 +1,4 @@
-"""The map: all pictures of an image set as points, fog or shades of density, with zoom, a lasso and a card on hover."""
+"""The map component: pictures as points, fog or shades of density, with zoom, a lasso and a card on hover."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,20 +23,20 @@ _mount = st.components.v2.component(
 class MapView:
     """What the map shows.
 
-    `points_url` answers with the bytes of `url_viz.ui.points`; another URL means other points. `card_url` holds `{id}`
-    and answers with one picture's card as JSON: id, name, label, thumbnail (a URL), uncertainty,
-    uncertainty_percentile, confusability, confusability_percentile. `class_shown` holds indices into `classes`; None
-    shows all. Points below `threshold_percentile` are on the clear side, and drawn fainter. `polygon` is the present
-    selection in map coordinates. `total` counts the image set; the map itself says how many of them it draws. `note`
-    follows that count, for example "PCA; UMAP is being computed". `measure` names the values behind the colours where
-    they are not the ones that `colour` says.
+    `points_url` returns the bytes of `url_viz.ui.points`; another URL means other points. `card_url` contains `{id}`
+    and returns one picture's card as JSON: id, name, label, thumbnail (a URL), uncertainty, uncertainty_percentile,
+    confusability, confusability_percentile. `class_shown` holds indices into `classes`; None shows all. Points below
+    `threshold_percentile` are on the clear side and drawn fainter. `polygon` is the current selection in map
+    coordinates. `total` is the size of the image set; the map itself says how many pictures it draws. `note` follows
+    that count, for example "PCA; UMAP is being computed". `measure` names the values behind the colours if they are
+    not those that `colour` names.
 
     With `colour` "class" the colours are those of any categories: `classes` names them, `category` says what they are
-    ("Decision") where they are not classes, and `class_colours` (`#rrggbb`, one a name) fixes them where they have a
-    meaning. `mask_url` answers with a mask (`url_viz.ui.points`) of what the filters keep; what they leave out is
-    drawn `left_out`: dimmed or not at all. `representatives_url` answers with the pictures that stand for regions
-    (`ImageSet.representatives`); the map offers to show them. `style` draws points; fog, where the certain are small
-    and crisp and the ambiguous large and faint; or shades of density. `size_by_measure` lets points grow with it.
+    ("Decision") if they are not classes, and `class_colours` (`#rrggbb`, one per name) fixes them if they have a
+    meaning. `mask_url` returns a mask (`url_viz.ui.points`) of what the filters keep; what they leave out is drawn
+    `left_out`: dimmed or not at all. `representatives_url` returns the pictures that represent regions
+    (`ImageSet.representatives`); the map offers to show them. `style` draws points; fog, with certain points small and
+    crisp and ambiguous ones large and faint; or shades of density. `size_by_measure` scales points by the measure.
     """
 
     points_url: str
@@ -61,16 +61,16 @@ class MapView:
 
     @property
     def title(self) -> str:
-        """What the scale of percentiles is called."""
+        """The title of the percentile scale."""
         by_colour = "Confusability" if self.colour == "confusability" else "Uncertainty"
         return f"{self.measure or by_colour} percentile"
 
 
 @dataclass(frozen=True)
 class MapEvent:
-    """What the user did: all of it stays until changed, but for `clicked_id`, which is there for one run.
+    """What the user did: everything lasts until changed, except `clicked_id`, which lasts for one run.
 
-    `style` and `with_representatives` are what the map's own buttons chose; None where they were not used.
+    `style` and `with_representatives` are the choices of the map's buttons; None if they were not used.
     """
 
     polygon: Polygon | None
@@ -81,11 +81,11 @@ class MapEvent:
 
 
 def show_map(view: MapView, *, key: str, height_px: int = 560) -> MapEvent:
-    """Draw the map with its legend, `height_px` high in all, and say what the user did on it.
+    """Draw the map with its legend, `height_px` high in all, and return what the user did on it.
 
     The state is under `st.session_state[key]`: `polygon`, `threshold`, `style`, `representatives`, and `clicked` for
-    one run. A page may set all but the last before this call (to clear a selection); the map takes on what `view` then
-    says. Zoom and place are kept by `key` while the browser's page is open: give each image set a key of its own.
+    one run. A page may set all but the last before this call (to clear a selection); the map then follows `view`.
+    Zoom and position are kept per `key` while the browser's page is open: give each image set its own key.
     """
     result = _mount(
         key=key,
@@ -102,7 +102,7 @@ def show_map(view: MapView, *, key: str, height_px: int = 560) -> MapEvent:
 
 
 def map_event(state: Mapping[str, object]) -> MapEvent:
-    """The event in a map's state, as it is under `st.session_state[key]`; fewer than three corners are no polygon."""
+    """The event in a map's state (`st.session_state[key]`); fewer than three corners count as no polygon."""
     corners = cast(Sequence[tuple[float, float]], state.get("polygon") or ())
     clicked = cast(str | None, state.get("clicked"))
     threshold = cast(float | None, state.get("threshold"))
@@ -117,11 +117,11 @@ def map_event(state: Mapping[str, object]) -> MapEvent:
 
 
 def _nothing() -> None:
-    """A name for each state, so that it is always there to read and may be set by a page."""
+    """A callback that does nothing; it makes Streamlit create each state, so that pages can read and set it."""
 
 
 def _data_of(view: MapView, *, key: str) -> dict[str, object]:
-    """What the browser gets; ids as text, because JavaScript's numbers hold 53 bits."""
+    """The data for the browser; ids as text, because JavaScript's numbers hold 53 bits."""
     listed = range(len(view.classes)) if view.class_shown is None else view.class_shown
     return {
         "key": key,

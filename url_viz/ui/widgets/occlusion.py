@@ -1,4 +1,4 @@
-"""The heat map on an opened picture: where its uncertainty comes from, worked out when it is asked for."""
+"""The occlusion heat map of an opened picture: which parts raise its uncertainty, computed on request."""
 
 import base64
 import html
@@ -17,12 +17,12 @@ from url_viz.ui.text import ERROR_ICON, escape
 
 WANTED = "view.heat"
 MOST_KEPT = 256
-HOW = "Covers one part after another and asks the model again: where the value falls, that part raised it."
+HOW = "Covers one part after another and runs the model again: if the value falls, that part had raised it."
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A heat map ready to lie on its picture: `png`, the part of the picture it covers, and what it says."""
+    """A rendered heat map: `png`, the part of the picture it covers (`box`), and its description."""
 
     png: bytes
     box: tuple[float, float, float, float]
@@ -30,12 +30,14 @@ class Layer:
 
 
 def show_with_heat(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
-    """The picture at its own aspect from the first moment, and a switch that lays its heat map over it."""
+    """The picture, at its final size from the start, and a switch that overlays its heat map."""
     place = st.empty()
     place.html(picture_html(image_set, image_id, row, None))
-    is_wanted = st.toggle("Where does it come from?", key=WANTED, disabled=image_set.source.is_given)
+    is_wanted = st.toggle("Show where it comes from", key=WANTED, disabled=image_set.source.is_given)
     line = st.empty()
-    line.caption(HOW if not is_wanted else "Covering one part after another …")  # always a line: nothing moves
+    line.caption(
+        HOW if not is_wanted else "Covering one part after another …"
+    )  # never empty, so that the layout does not move
     if not is_wanted:
         return
     try:
@@ -48,7 +50,7 @@ def show_with_heat(image_set: ImageSet, image_id: int, row: dict[str, object]) -
 
 
 def picture_html(image_set: ImageSet, image_id: int, row: dict[str, object], layer: Layer | None) -> str:
-    """The picture, as large as the place and most of the window's height allow, with a layer over its part."""
+    """The picture as HTML, as large as its column and the window's height allow, with an optional heat map."""
     width, height = int(str(row["width"])), int(str(row["height"]))
     frame = f"position: relative; margin: 0 auto; aspect-ratio: {width} / {height}; "
     frame += f"width: min(100%, calc(58vh * {width / height:.4f})); overflow: hidden; border-radius: .5rem;"
@@ -76,7 +78,7 @@ def _key(image_set: ImageSet, image_id: int) -> str:
 
 @st.cache_data(max_entries=MOST_KEPT, show_spinner=False)
 def _layer(key: str, _image_set: ImageSet, _image_id: int) -> Layer:
-    """`key` says what the map depends on; the others are not looked at by the memo."""
+    """`key` says what the map depends on; Streamlit's cache does not hash the other arguments."""
     picture = read_query(_image_set.file_of(_image_id), _image_set.space.preprocessing)
     with running_model(_image_set.source.name, precision=_image_set.space.precision) as model:
         heat = heat_of(model, picture)

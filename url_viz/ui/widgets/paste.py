@@ -1,4 +1,4 @@
-"""The paste listener: a picture pasted anywhere on the page goes into the page's file uploader."""
+"""The paste component: a picture pasted anywhere on the page goes into the page's file uploader."""
 
 import streamlit as st
 
@@ -10,5 +10,5 @@ _mount = st.components.v2.component(
 
 
 def show_paste(*, key: str) -> None:
-    """Say that pictures can be pasted, and let them; the page has one file uploader, which takes them."""
+    """Accept pasted pictures, and say so; they go into the page's only file uploader."""
     _mount(key=key)

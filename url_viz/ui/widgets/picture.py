@@ -1,4 +1,4 @@
-"""One picture opened: the picture itself, its facts, and its nearest neighbours."""
+"""The dialog of one picture: the picture, its facts, a decision, and its nearest neighbours."""
 
 from functools import partial
 
@@ -20,9 +20,9 @@ NEIGHBOURS = 12
 OPENED = "view.opened"
 
 
-@st.dialog("Picture", width="large", on_dismiss="rerun")  # what was decided in it shows behind it
+@st.dialog("Picture", width="large", on_dismiss="rerun")  # so that the page shows the decisions made in it
 def show_picture(image_set: ImageSet, *, measure: str) -> None:
-    """The picture whose id is in the session under `view.opened`; a neighbour that is clicked takes its place."""
+    """The picture whose id is in the session under `view.opened`; a click on a neighbour opens that one instead."""
     image_id = int(st.session_state[OPENED])
     row = image_set.row(image_id)
     left, right = st.columns([3, 2], gap="medium")
@@ -40,7 +40,7 @@ def show_picture(image_set: ImageSet, *, measure: str) -> None:
     st.markdown("**Nearest neighbours**")
     near = with_percentile(image_set.neighbours(image_id, NEIGHBOURS), measure) if len(image_set) > 1 else None
     if near is None:
-        st.caption("It is alone in this image set.")
+        st.caption("This image set has no other pictures.")
         return
     near = near.assign(rank_percentile=_ranks(image_set, near, measure))
     shown = tiles(near, set_id=image_set.set_id, measure=measure, ringed_id=None)
@@ -54,7 +54,7 @@ def show_picture(image_set: ImageSet, *, measure: str) -> None:
 
 
 def _show_decision(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
-    """Keep, drop or look again at this one; a second click takes it back."""
+    """Keep, drop or look again; a second click clears the decision."""
     key = f"view.decided.{image_id}"
     st.session_state[key] = row["decision"]
     st.segmented_control(
@@ -74,7 +74,7 @@ def _decide(image_set: ImageSet, image_id: int, key: str) -> None:
 
 
 def _show_steps(image_set: ImageSet, image_id: int, measure: str) -> None:
-    """Two buttons that go on along the order of the measure."""
+    """Two buttons that step along the order of the measure."""
     ids = _in_order(image_set, measure)
     place = ids.index(image_id) if image_id in ids else None
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -87,7 +87,7 @@ def _show_steps(image_set: ImageSet, image_id: int, measure: str) -> None:
                 disabled=to is None,
                 on_click=_open,
                 args=(to,),
-                help=f"The next one by {escape(MEASURES[measure].lower())}" if measure in MEASURES else None,
+                help=f"Next picture by {escape(MEASURES[measure].lower())}" if measure in MEASURES else None,
             )
 
 

@@ -1,4 +1,4 @@
-"""Reading a folder as a job, and the line that shows how far it is."""
+"""Reading (embedding) of a folder as a background job, and its progress line."""
 
 from pathlib import Path
 
@@ -18,19 +18,19 @@ KIND = "embed"
 TICK_S = 1.0
 REFRESH_S = 3.0
 _PUT_AWAY = "reading.put_away"
-"""In the session: the failed readings that were put away, by the ids of their jobs."""
+"""Session key: the ids of failed reading jobs whose message was dismissed."""
 _STAGES = {
     "prepare": "Preparing the model (the first time takes some seconds)",
-    "scan": "Looking through the folder",
+    "scan": "Scanning the folder",
     "read": "Reading pictures",
-    "measure": "Measuring",
+    "measure": "Computing the measures",
     "neighbours": "Finding neighbours",
-    "map": "Drawing the map (UMAP)",
+    "map": "Computing the map (UMAP)",
 }
 
 
 def open_folder(folder: Path, *, model: str) -> None:
-    """Choose a folder's image set and start reading what is new in it. Raises UrlVizError where it may not be read."""
+    """Choose a folder's image set and start reading new pictures. Raises UrlVizError if it may not be read."""
     root = readable(folder)
     set_id = find_set(root, Workspace.at())
     choose(set_id, model=allowed_model(model))
@@ -38,7 +38,7 @@ def open_folder(folder: Path, *, model: str) -> None:
 
 
 def readable(folder: Path) -> Path:
-    """`folder`, resolved. Raises NotAllowedError where it lies outside the app's roots and is not the demo's."""
+    """`folder`, resolved. Raises NotAllowedError if it is outside the app's roots and not the demo's."""
     return allowed(folder, also=(_demo(),))
 
 
@@ -47,9 +47,9 @@ def _demo() -> Path:
 
 
 def start_reading(folder: Path, *, set_id: str, model: str) -> None:
-    """Start reading what is new in the folder of an image set, unless it is being read; what is shown stays.
+    """Start reading new pictures in the folder of an image set, unless it is being read; the view does not change.
 
-    Raises UrlVizError where the folder, or the model, may not be read: whoever starts a reading comes through here.
+    Raises UrlVizError if the folder or the model may not be read: every reading of the app is started here.
     """
     workspace, root = Workspace.at(), readable(folder)
     if running(set_id) is None:
@@ -63,42 +63,42 @@ def start_reading(folder: Path, *, set_id: str, model: str) -> None:
 
 
 def open_demo(*, model: str) -> None:
-    """Build the demo pictures where they are not there yet, and open them."""
+    """Create the demo pictures if they do not exist yet, and open them."""
     open_folder(build_demo(Workspace.at()), model=model)
 
 
 def _embed(root: Path) -> list[str]:
-    """The command that reads a folder as the app may: nothing outside the app's roots, also where links changed."""
+    """The command that reads a folder, restricted to the app's roots even if links change meanwhile."""
     return ["-m", "url_viz", "embed", str(root), "--within", *map(str, (*roots(), _demo()))]
 
 
 def set_name(root: Path) -> str:
-    """What the image set of a folder is called: by the name it was given, else by the end of its folder's path."""
+    """The name of a folder's image set: the one given by the user, else the end of the folder's path."""
     known = (about for _, about in known_sets(Workspace.at()) if about.root == root)
     return set_title(next(known, About(root)))
 
 
 def set_title(about: About) -> str:
-    """What an image set is called, told by its label."""
+    """The name of an image set, from its `About`."""
     if not about.name and about.root.is_relative_to(Workspace.at().demo):
         return "Demo pictures"
     return about.title
 
 
 def latest(set_id: str) -> Job | None:
-    """The latest reading of an image set, whatever became of it."""
+    """The latest reading of an image set, in any state."""
     jobs = list_jobs(Workspace.at(), kind=KIND, about={"set_id": set_id})
     return jobs[0] if jobs else None
 
 
 def running(set_id: str) -> Job | None:
-    """The reading of an image set that waits or runs now."""
+    """The reading of an image set that is queued or running."""
     job = latest(set_id)
     return job if job is not None and job.status().is_live else None
 
 
 def show_reading(set_id: str, *, shown_version: str | None) -> None:
-    """Show how far a reading is, and run the page again when there is more to see; a failed one says why."""
+    """Show the progress of a reading, and rerun the page when there is more to show; for a failed one, the reason."""
     job = latest(set_id)
     if job is None:
         return
@@ -119,16 +119,18 @@ def _line(job_id: str, set_id: str, shown_version: str | None) -> None:
         share = step.done / step.total if step is not None and step.total else 0.0
         st.progress(min(1.0, share), text=escape(_words(job, step)))
     with right:
-        if st.button("", icon=":material/close:", help="Stop reading; what is read stays", key="stop_reading"):
+        if st.button(
+            "", icon=":material/close:", help="Stop reading; pictures read so far are kept", key="stop_reading"
+        ):
             cancel_job(job)
             st.rerun()
     _refresh_when_grown(set_id, job, shown_version)
 
 
 def _refresh_when_grown(set_id: str, job: Job, shown_version: str | None) -> None:
-    """Run the whole page again where the store has more than the page shows, but not all the time.
+    """Rerun the whole page if the store has more than the page shows, every few seconds at most.
 
-    What another model reads is seen at the end: until then it changes nothing here, and a dialog may be open.
+    A reading with another model is shown at its end: until then it changes nothing here, and a dialog may be open.
     """
     if job.about.get("model") != choice().model:
         return
@@ -143,14 +145,14 @@ def _refresh_when_grown(set_id: str, job: Job, shown_version: str | None) -> Non
 
 def _words(job: Job, step: Progress | None) -> str:
     if job.status().state is JobState.QUEUED:
-        return "Waiting for another job to end"
+        return "Waiting for another job to finish"
     if step is None:
         return "Starting"
     parts = [_STAGES.get(step.stage, step.stage)]
     if step.total:
         parts.append(f"{step.done:,} of {step.total:,}")
     if step.rate_per_s:
-        parts.append(f"{step.rate_per_s:,.0f} a second")
+        parts.append(f"{step.rate_per_s:,.0f} per second")
     if step.seconds_left is not None and step.total != step.done:
         parts.append(f"{_duration(step.seconds_left)} left")
     if step.failures:
@@ -173,7 +175,7 @@ def _show_failed(job: Job) -> None:
         with errors_told(st.error):
             open_folder(Path(job.about["folder"]), model=job.about["model"])
             st.rerun()
-    away.button("Put away", key="put_away", on_click=_put_away, args=(job.id,))
+    away.button("Dismiss", key="put_away", on_click=_put_away, args=(job.id,))
     with st.expander("Log"):
         st.code(log_tail(job, 200) or "(empty)", language=None)
 

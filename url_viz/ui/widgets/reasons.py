@@ -1,4 +1,4 @@
-"""Reasons on pages: a line of them with counts to choose one by, and badges for one picture."""
+"""Reasons on pages: pills with counts that filter by a reason, and badges for one picture."""
 
 import pandas as pd
 import streamlit as st
@@ -12,7 +12,7 @@ PICKED = "view.reason"
 
 
 def pick_reason(table: pd.DataFrame) -> str | None:
-    """A line of the reasons in `table` with their counts; the one that is picked narrows the view, as a filter does."""
+    """The reasons in `table` as pills with counts; the picked one filters the view."""
     counts = reason_counts(table["reasons"])
     picked = picked_reason()
     if picked is not None:
@@ -32,13 +32,13 @@ def pick_reason(table: pd.DataFrame) -> str | None:
 
 
 def picked_reason() -> str | None:
-    """The one reason that the view is narrowed to; None for none, or several."""
+    """The reason that the view is filtered by; None for none, or several."""
     now = filter_on("reasons")
     return now.values[0] if isinstance(now, OneOf) and len(now.values) == 1 and now.values[0] else None
 
 
 def show_reason_badges(found: pd.DataFrame) -> None:
-    """The reasons of one picture (rows of `ImageSet.reasons()`), the strongest first, with the detail on hover."""
+    """The reasons of one picture (rows of `ImageSet.reasons()`), the strongest first, with details on hover."""
     with st.container(horizontal=True, gap="small"):
         for row in found.itertuples():
             title, detail = str(row.reason), str(row.detail)

@@ -1,4 +1,4 @@
-"""The sidebar: which image set and model all pages show, ways to open a folder, and how each page begins."""
+"""The sidebar with the pickers for image set and model, the folder dialog, and the start of every page."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ _PATH = "browse_path"
 
 
 def show_sidebar() -> None:
-    """Draw the pickers; they write the choice that every page reads."""
+    """Draw the pickers, which set the image set and model of every page."""
     with st.sidebar:
         _pick_set()
         _pick_model()
@@ -34,7 +34,7 @@ def show_sidebar() -> None:
 
 @st.dialog("Open a folder of pictures", width="medium")
 def ask_for_folder() -> None:
-    """Type a path, or browse to one inside the allowed roots."""
+    """Type a path, or browse inside the allowed roots."""
     st.session_state.setdefault(_PATH, str(roots()[0] if roots() else Path.cwd()))
     typed = Path(st.text_input("Folder", key=_PATH, help=_help_on_roots())).expanduser()
     if st.button("Read this folder", type="primary", key="read_folder"):
@@ -57,7 +57,7 @@ def _browse(here: Path) -> None:
         if any(here.parent.resolve().is_relative_to(root) for root in roots()):
             _folder_button("Up", here.parent, icon=":material/arrow_upward:")
         if not inside:
-            st.caption("No folders in here.")
+            st.caption("No subfolders.")
         for folder in inside:
             _folder_button(folder.name, folder, icon=":material/folder:")
 
@@ -72,7 +72,7 @@ def _go_to(folder: str) -> None:
 
 def _help_on_roots() -> Markdown:
     inside = escape(", ".join(map(str, roots())))
-    return Markdown(f"Folders inside {inside} may be read (\\$URL_VIZ_ROOTS).")
+    return Markdown(f"Folders inside {inside} can be opened (\\$URL_VIZ_ROOTS).")
 
 
 def _pick_set() -> None:
@@ -80,7 +80,7 @@ def _pick_set() -> None:
     chosen = choice().set_id
     if chosen is not None and chosen not in names:
         job = latest(chosen)
-        names[chosen] = set_name(Path(job.about["folder"])) if job is not None else "(not known here)"
+        names[chosen] = set_name(Path(job.about["folder"])) if job is not None else "(unknown)"
     if not names:
         st.caption("No pictures read yet.")
         return
@@ -109,8 +109,8 @@ def _pick_model() -> None:
         accept_new_options=True,
         format_func=title_of,
         key=f"pick_model_{choice().model}",
-        help="A model at hand, any timm name (fetched once when online), the path of a checkpoint, or BACKBONE:PATH "
-        "for a timm backbone that you finetuned.",
+        help="An installed model, any timm name (downloaded once), the path of a checkpoint, or BACKBONE:PATH for a "
+        "timm backbone that you finetuned.",
     )
     if picked and picked != choice().model:
         choose(choice().set_id, model=picked)
@@ -118,7 +118,7 @@ def _pick_model() -> None:
 
 
 def brought_models(set_id: str | None) -> list[str]:
-    """What the user read a set with that no list knows: embeddings of their own, and backbones that they finetuned."""
+    """Models of one image set that no list contains: imported embeddings, and backbones finetuned by the user."""
     about = dict(known_sets(Workspace.at())).get(set_id or "")
     if about is None or set_id is None:
         return []
@@ -130,7 +130,7 @@ def brought_models(set_id: str | None) -> list[str]:
 
 def _offer_update(set_id: str) -> None:
     if choice().model.startswith(GIVEN):
-        st.caption("New pictures need embeddings of yours: `python -m url_viz embed FOLDER --embeddings FILE`.")
+        st.caption("New pictures need imported embeddings: `python -m url_viz embed FOLDER --embeddings FILE`.")
         return
     root = open_sets().get(set_id, choice().model).root
     if st.button("Look for new pictures", icon=":material/refresh:", width="stretch", key="update_set"):
@@ -143,56 +143,56 @@ def _offer_update(set_id: str) -> None:
 
 
 def show_welcome() -> None:
-    """What a newcomer sees: what this is, and two ways in."""
+    """The first page of a new user: what the app does, and two ways to start."""
     st.title("Which of your pictures are ambiguous?")
     st.markdown(
-        "Point URL-Viz at a folder. A pretrained model reads every picture once and shows which ones it would not "
+        "Point URL-Viz at a folder. A pretrained model reads every picture once and shows which ones it does not "
         "trust, on a map and in galleries, **before you train on them**. Nothing leaves this machine."
     )
     demo, folder, _ = st.columns([1, 1, 2])
     if demo.button("Try the demo pictures", type="primary", icon=":material/play_arrow:", width="stretch", key="demo"):
-        with st.spinner("Making the demo pictures"):
+        with st.spinner("Creating the demo pictures"):
             open_demo(model=choice().model)
         st.rerun()
     if folder.button("Open a folder", icon=":material/folder_open:", width="stretch", key="open_folder_welcome"):
         ask_for_folder()
     st.caption(
-        "The demo holds 19 photographs, each as 19 views: cropped, blurred or darkened by a known amount. "
-        "Uncertainty is an order, not a probability: higher means less to be trusted."
+        "The demo contains 19 photographs in 19 views each: cropped, blurred or darkened by a known amount. "
+        "Uncertainty is a ranking, not a probability: higher means less to be trusted."
     )
 
 
 def show_not_read(now: Choice) -> None:
-    """A set that has nothing to show yet: it is being read, or was not read with this model, or is not known."""
+    """Why a set has nothing to show: it is being read, was not read with this model, or is unknown."""
     if now.set_id is None or running(now.set_id) is not None:
         st.caption("The map appears as soon as the first pictures are read.")
         return
     about = dict(known_sets(Workspace.at())).get(now.set_id)
     if about is None:
-        st.info("This image set is not known here. Open its folder, or choose another one in the sidebar.")
+        st.info("This image set is not in this workspace. Open its folder, or choose another one in the sidebar.")
         return
     if now.model.startswith(GIVEN):
         st.info(
             f"{escape(set_name(about.root))} has no embeddings {escape(repr(now.model.removeprefix(GIVEN)))}. "
-            "Choose another model, or bring them: `python -m url_viz embed FOLDER --embeddings FILE`.",
+            "Choose another model, or import them: `python -m url_viz embed FOLDER --embeddings FILE`.",
             icon=":material/info:",
         )
         return
-    st.info(f"{escape(set_name(about.root))} was not read with {escape(now.model)} yet.", icon=":material/info:")
-    if st.button("Read it with this model", type="primary", key="read_with_model"):
+    st.info(f"{escape(set_name(about.root))} has not been read with {escape(now.model)} yet.", icon=":material/info:")
+    if st.button("Read with this model", type="primary", key="read_with_model"):
         open_folder(about.root, model=now.model)
         st.rerun()
 
 
 def require_image_set() -> ImageSet:
-    """The chosen image set, under the line that tells how far a reading is; the page ends where it has no pictures."""
+    """The chosen image set, after a progress line of its reading; stops the page if there are no pictures to show."""
     now = choice()
     if now.set_id is None:
         show_welcome()
         st.stop()
     image_set = open_sets().find(now.set_id, now.model)
     shown = image_set if image_set is not None and len(image_set) else None
-    with st.container():  # always there, so that what follows keeps its place, and its state, when the line goes
+    with st.container():  # always present, so that widgets below keep their state when the line goes
         show_reading(now.set_id, shown_version=shown.version if shown is not None else None)
     if shown is None:
         show_not_read(now)

@@ -1,4 +1,4 @@
-"""The popover that sorts an image set's pictures into folders, as links or copies."""
+"""The popover that sorts the pictures of an image set into folders, as links or copies."""
 
 import shlex
 from pathlib import Path
@@ -13,11 +13,11 @@ from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.widgets.tiles import MEASURES, measures_of
 
 MOST_COPIED = 2000
-"""More copies than this are for the command line: a page would stand still over them."""
+"""Above this many copies the page shows the command instead, because copying would block it."""
 
 
 def show_sort(image_set: ImageSet, *, key: str) -> None:
-    """A popover that asks by what, how and where to, and sorts."""
+    """A popover with the criterion, links or copies, the target folder, and a button that sorts."""
     with st.popover("Sort into folders", icon=":material/drive_file_move:"):
         table = image_set.table()
         by = st.selectbox(
@@ -28,8 +28,8 @@ def show_sort(image_set: ImageSet, *, key: str) -> None:
         )
         threshold = 90.0
         if by == "decision":
-            st.caption("Makes keep/, drop/ and look-again/.")
-            undecided = st.toggle("Also undecided/", key=f"{key}.undecided")
+            st.caption("Creates the folders keep/, drop/ and look-again/.")
+            undecided = st.toggle("Also create undecided/", key=f"{key}.undecided")
         else:
             undecided = False
             threshold = float(st.slider("Ambiguous from this percentile on", 0, 100, 90, key=f"{key}.threshold"))
@@ -45,11 +45,11 @@ def show_sort(image_set: ImageSet, *, key: str) -> None:
             "Folder",
             value=str(image_set.root.parent / f"{image_set.root.name}-sorted"),
             key=f"{key}.out",
-            help="A new or empty folder, or one sorted into before. Nothing is overwritten or removed.",
+            help="A new or empty folder, or one from an earlier sort. Nothing is overwritten or removed.",
         )
         count = int(table["decision"].notna().sum()) if by == "decision" and not undecided else len(table)
         if how == "copy" and count > MOST_COPIED:
-            st.info(f"{count:,} copies are for the command line:", icon=":material/terminal:")
+            st.info(f"To make {count:,} copies, use the command line:", icon=":material/terminal:")
             st.code(_command(image_set, out, by=by, threshold=threshold, undecided=undecided), language="bash")
         elif st.button("Sort", type="primary", key=f"{key}.sort", disabled=not out.strip() or not count):
             _sort(image_set, out, by=by, how=how, threshold=threshold, undecided=undecided)

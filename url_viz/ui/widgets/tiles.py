@@ -1,4 +1,4 @@
-"""What the Explore page shows of a table: measure, scope, threshold; plain functions of plain values."""
+"""Gallery tiles from the rows of a table: measures, scope, sides of a threshold, and value texts."""
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ MEASURES = {
 
 @dataclass(frozen=True)
 class Scope:
-    """Which pictures the galleries show: within a lasso (None is everywhere), and passing every filter."""
+    """Which pictures the galleries show: inside a lasso (None: everywhere), and passing every filter."""
 
     polygon: Polygon | None = None
     filters: tuple[Filter, ...] = ()
 
 
 def measures_of(table: pd.DataFrame) -> list[str]:
-    """The measures that this table has values of; the baselines stand in only where there is no head."""
+    """The measures that have values in this table; the baselines only if there is no head."""
     has_head = bool(np.isfinite(table["uncertainty"].to_numpy(dtype=float)).any())
     wanted = ["uncertainty", "confusability"] if has_head else ["confusability", "entropy", "inverse_norm"]
     return [m for m in wanted if np.isfinite(table[m].to_numpy(dtype=float)).any()]
@@ -49,7 +49,7 @@ def scoped(table: pd.DataFrame, scope: Scope) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Sides:
-    """The two galleries: rows on each side of the threshold (all rows on both where there is none), best first."""
+    """The two galleries: rows on each side of the threshold (without one, all rows on both), extremes first."""
 
     ambiguous: pd.DataFrame
     clear: pd.DataFrame
@@ -71,7 +71,7 @@ def page_of(rows: pd.DataFrame, *, page: int, size: int) -> pd.DataFrame:
 
 
 def tiles(rows: pd.DataFrame, *, set_id: str, measure: str, ringed_id: int | None) -> tuple[Tile, ...]:
-    """Rows as tiles, the measure's value and percentile printed on each."""
+    """Rows as tiles, with the measure's value and percentile printed on each."""
     return tuple(_tile(row, set_id=set_id, measure=measure, ringed_id=ringed_id) for row in rows.to_dict("records"))
 
 
@@ -90,7 +90,7 @@ def _tile(row: Mapping[Hashable, Any], *, set_id: str, measure: str, ringed_id: 
 
 
 def value_text(value: float, rank: float) -> str:
-    """`0.412 · 97th`, or `–` where there is no value."""
+    """`0.412 · 97th`, or `–` for nan."""
     if not np.isfinite(value):
         return "–"
     return f"{value:.3g}" if not np.isfinite(rank) else f"{value:.3g} · {ordinal(rank)}"

@@ -1,4 +1,4 @@
-"""A user's own columns on a page: a file dropped, what of it matched, which column is the label, and what is kept."""
+"""The dialog for user columns: import from a file matched by path, the label column, and the imports so far."""
 
 import pandas as pd
 import streamlit as st
@@ -15,29 +15,29 @@ from url_viz.ui.text import errors_told, escape, show_error
 MOST_MEGABYTES = 100
 ROWS_SHOWN = 5
 NONE = "none"
-"""Stands for no label; no column is called so."""
+"""The option for no label; no column can have this name."""
 _TITLES = {FOLDERS: "Class folders", NONE: "No labels"}
 _ENDINGS = [ending.removeprefix(".") for ending in (*CSV_ENDINGS, *PARQUET_ENDINGS, ".npz")]
 _MATCHED = "own.matched"
 
 
 def show_user_columns(image_set: ImageSet) -> None:
-    """The button that opens the dialog for the user's own columns; how many there are stands on it."""
+    """The button that opens the dialog for user columns, with their number."""
     count = len(image_set.user_columns())
     label = f"Your columns ({count:,})" if count else "Add columns"
     if st.button(
-        label, icon=":material/table_chart:", key="own.open", help="Columns of a CSV or Parquet file, by path"
+        label, icon=":material/table_chart:", key="own.open", help="From a CSV or Parquet file, matched by path"
     ):
         st.session_state.pop(_MATCHED, None)
         user_columns_dialog(image_set)
 
 
-@st.dialog("Your own columns", width="large")
+@st.dialog("Your columns", width="large")
 def user_columns_dialog(image_set: ImageSet) -> None:
-    """Add columns from a file, choose the label, and take away what was added."""
+    """Add columns from a file, choose the label column, and remove earlier imports."""
     st.caption(
-        "A table with one row a picture: a column of paths, and any columns of numbers or text. They become columns "
-        "here too: filters, colours, orders and exports have them. Columns `logit_0`, `logit_1`, … become measures."
+        "A table with one row per picture: a column of paths, and any columns of numbers or text. You can then filter, "
+        "colour, order and export by them. Columns `logit_0`, `logit_1`, … become measures."
     )
     with errors_told(st.error):
         _add(image_set)
@@ -52,7 +52,7 @@ def _add(image_set: ImageSet) -> None:
     if dropped is None:
         return
     asked = (
-        st.text_input("Column with the paths", key="own.path_column", placeholder="found by its name").strip() or None
+        st.text_input("Column with the paths", key="own.path_column", placeholder="detected by name").strip() or None
     )
     try:
         with st.spinner("Matching rows to pictures"):
@@ -63,11 +63,11 @@ def _add(image_set: ImageSet) -> None:
     _show_matched(found)
     numeric = [name for name, kept in found.names.items() if found.content.columns[kept].kind == "numeric"]
     marked = st.multiselect(
-        "Uncertainties among them",
+        "Uncertainty columns",
         numeric,
         key="own.uncertainties",
         placeholder="none",
-        help="Columns that are higher where a picture is more ambiguous. Evaluate then says how well they order.",
+        help="Columns that are higher for more ambiguous pictures. The Evaluate page then shows how well they order.",
     )
     if st.button("Keep these columns", type="primary", key="own.keep", icon=":material/check:"):
         try:
@@ -79,7 +79,7 @@ def _add(image_set: ImageSet) -> None:
 
 
 def _matched(image_set: ImageSet, file: UploadedFile, path_column: str | None, marked: tuple[str, ...]) -> Prepared:
-    """The file matched to the set, once for the same file and questions."""
+    """The file matched to the set, cached for the same file and options."""
     key = (file.file_id, path_column, marked, image_set.set_id, image_set.version)
     known = st.session_state.get(_MATCHED)
     if known is None or known[0] != key:
@@ -92,7 +92,7 @@ def _matched(image_set: ImageSet, file: UploadedFile, path_column: str | None, m
 
 
 def _show_matched(found: Prepared) -> None:
-    """What matched, a sentence each, and the first rows as they will be."""
+    """The result of matching in sentences, and a preview of the first rows."""
     first, *more = found.words
     st.success(escape(first), icon=":material/check_circle:")
     for sentence in more:
@@ -102,17 +102,17 @@ def _show_matched(found: Prepared) -> None:
 
 
 def _pick_label(image_set: ImageSet) -> None:
-    """What the label is; written when it is changed."""
+    """The column that is the label; stored when it is changed."""
     names = [one.name for one in image_set.user_columns()]
-    source = image_set.user_table.label_source or NONE  # another session may have added it since, or taken it away
+    source = image_set.user_table.label_source or NONE  # another session may have added or removed it
     options = list(dict.fromkeys([FOLDERS, NONE, *names, source]))
     picked = st.selectbox(
-        "The label of a picture",
+        "Labels from",
         options,
         index=options.index(source),
         format_func=lambda option: _TITLES.get(option, option),
         key=f"own.label.{image_set.version}",
-        help="Evaluate, the evidence beside a search and the colours by class follow.",
+        help="Used on the Evaluate page, for the evidence of a search, and for colours by class.",
     )
     if picked != source:
         image_set.use_labels(None if picked == NONE else picked)
@@ -120,7 +120,7 @@ def _pick_label(image_set: ImageSet) -> None:
 
 
 def _show_kept(image_set: ImageSet) -> None:
-    """The imports that are kept, each with its columns and a button that takes it away."""
+    """The imports so far, each with its columns and a button that removes it."""
     columns = image_set.user_columns()
     for source in dict.fromkeys(one.source for one in columns):
         mine = [one for one in columns if one.source == source]
