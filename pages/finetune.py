@@ -3,8 +3,8 @@
 import streamlit as st
 
 from url_viz.ui.cache import open_sets
+from url_viz.ui.compare.changed import show_change
 from url_viz.ui.finetune import page as finetune
-from url_viz.ui.finetune.changed import show_change
 from url_viz.ui.session import choice
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.reading import set_name, show_reading

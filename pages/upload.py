@@ -9,7 +9,7 @@ from url_viz.ui.text import escape
 from url_viz.ui.upload import page as upload
 from url_viz.ui.upload.batch import scored_batch, uploaded
 from url_viz.ui.upload.detail import show_upload
-from url_viz.ui.upload.take_away import show_take_away
+from url_viz.ui.upload.exports import show_take_away
 
 now = choice()
 image_set = open_sets().find(now.set_id, now.model) if now.set_id is not None else None

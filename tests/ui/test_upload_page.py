@@ -19,8 +19,8 @@ from url_viz.imaging.uploads import IncomingFile
 from url_viz.jobs import list_jobs
 from url_viz.models.model import Model
 from url_viz.ui.upload.batch import Batch
+from url_viz.ui.upload.exports import ranking_csv, suggested_folder, zip_of
 from url_viz.ui.upload.page import sort
-from url_viz.ui.upload.take_away import ranking_csv, suggested_folder, zip_of
 from url_viz.workspace import Workspace
 
 APP = Path(__file__).parents[2] / "app.py"
