@@ -112,7 +112,7 @@ def ranked(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def reason_counts(table: pd.DataFrame) -> tuple[tuple[str, int], ...]:
-    """Number of pictures by reason in the column `reasons` ("a; b"), the most frequent first; empty without it."""
+    """Number of pictures by reason in the column `reasons` ("a; b"), most frequent first; empty without it."""
     if "reasons" not in table:
         return ()
     return _counts(part for text in table["reasons"].dropna() for part in str(text).split("; ") if part)

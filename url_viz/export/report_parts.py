@@ -239,7 +239,10 @@ def counts(facts: ReportFacts) -> str:
         _counted_list("Decisions", facts.decisions, len(facts.table), ""),
         _twins(facts),
         _counted_list(
-            "Files that could not be read", facts.failures[:12], 0, "They are no part of the figures in this report."
+            "Files that could not be read",
+            facts.failures[:12],
+            0,
+            "They are not counted in the figures of this report.",
         ),
     ]
     shown = "".join(block for block in blocks if block)

@@ -1,4 +1,4 @@
-// What a hover over the map adds: a ring around the nearest point, and a card with its picture and name.
+// The hover card of a report's map: a ring around the nearest point, and a card with its picture and name.
 "use strict";
 const svg = document.getElementById("map");
 if (svg) {
@@ -22,21 +22,21 @@ if (svg) {
     return best;
   };
 
-  const thumbnailOf = (place) => {
-    const inGallery = document.querySelector(`img[data-id="${points.id[place]}"]`);
-    return points.thumbnail[place] ?? inGallery?.src ?? "";
+  const thumbnailOf = (index) => {
+    const inGallery = document.querySelector(`img[data-id="${points.id[index]}"]`);
+    return points.thumbnail[index] ?? inGallery?.src ?? "";
   };
 
-  const fill = (place) => {
-    const source = thumbnailOf(place);
+  const fill = (index) => {
+    const source = thumbnailOf(index);
     image.hidden = source === "";
     if (source !== "") image.src = source;
     const value = document.createElement("small");
-    const rank = points.rank[place];
+    const rank = points.rank[index];
     value.textContent = rank === null ? "no value" : `${points.measure}: percentile ${rank}`;
-    words.replaceChildren(points.name[place], value);
-    ring.setAttribute("cx", points.x[place]);
-    ring.setAttribute("cy", points.y[place]);
+    words.replaceChildren(points.name[index], value);
+    ring.setAttribute("cx", points.x[index]);
+    ring.setAttribute("cy", points.y[index]);
   };
 
   const hide = () => {
@@ -45,7 +45,7 @@ if (svg) {
     ring.setAttribute("cx", -99);
   };
 
-  const place = (event) => {
+  const moveCard = (event) => {
     const right = event.clientX + 16 + card.offsetWidth > innerWidth;
     const below = event.clientY + 16 + card.offsetHeight > innerHeight;
     card.style.left = `${Math.max(4, right ? event.clientX - 16 - card.offsetWidth : event.clientX + 16)}px`;
@@ -55,17 +55,17 @@ if (svg) {
   const look = (event) => {
     const box = svg.getBoundingClientRect();
     const scale = svg.viewBox.baseVal.width / box.width;
-    const found = nearest((event.clientX - box.left) * scale, (event.clientY - box.top) * scale, REACH_PX * scale);
-    if (found < 0) {
+    const index = nearest((event.clientX - box.left) * scale, (event.clientY - box.top) * scale, REACH_PX * scale);
+    if (index < 0) {
       hide();
       return;
     }
-    if (found !== shown) {
-      shown = found;
-      fill(found);
+    if (index !== shown) {
+      shown = index;
+      fill(index);
       card.hidden = false;
     }
-    place(event);
+    moveCard(event);
   };
 
   svg.addEventListener("pointermove", look);

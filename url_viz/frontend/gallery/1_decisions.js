@@ -1,5 +1,5 @@
-// What a decision looks like, and the actions that the server has not taken yet. Shapes tell decisions apart as well as
-// colours do.
+// Decision icons, and the queue of actions that the server has not confirmed. Decisions differ in shape as well as in
+// colour.
 
 const DECISIONS = {
   keep: { word: "Keep", key: "k", path: "M3.5 8.5 6.5 11.5 12.5 4.5" },
@@ -19,10 +19,10 @@ function newIcon(path) {
   return icon;
 }
 
-let lastSequence = 0; // rises through the life of a page, also where a gallery goes and comes back
+let lastSequence = 0; // rises during the life of a page, even if a gallery is removed and added again
 
-// Every action has a number, and is sent with all those before it until the server says that it took it: runs of the
-// script overtake each other, and what one of them misses the next one finds.
+// The queue of unconfirmed actions. Every action has a number, and is sent with all those before it until the server
+// confirms it: runs of the script overtake each other, and the next one handles what an earlier one missed.
 class Actions {
   constructor() {
     this.waiting = [];
@@ -38,7 +38,7 @@ class Actions {
     this.waiting = this.waiting.filter(({ sequence }) => sequence > upTo);
   }
 
-  // What waiting actions will have made of pictures, by id: undo and redo of those among them included.
+  // The decisions of the waiting actions by picture id, with their undo and redo applied.
   get decided() {
     const done = [];
     const undone = [];

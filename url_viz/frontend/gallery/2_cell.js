@@ -1,4 +1,4 @@
-// One cell of the grid: the tile, which is a button, and beside it (buttons cannot hold buttons) those that decide.
+// A cell of the grid: the tile, which is a button, and next to it (buttons cannot be nested) the decision buttons.
 
 const PARTS = ["value", "twins", "mark", "name", "label"];
 
@@ -22,7 +22,7 @@ function newChoices() {
       type: "button",
       className: `choice ${name}`,
       title: `${word} (${key})`,
-      tabIndex: -1, // the keys do the same on the tile itself
+      tabIndex: -1, // keys on the tile do the same
     });
     choice.dataset.decision = name;
     choice.setAttribute("aria-label", word);
@@ -34,7 +34,7 @@ function newChoices() {
 
 function fill(cell, { name, thumbnail, value, label, twins, is_ringed: isRinged, mark, decision }, canDecide) {
   const tile = cell.querySelector(".tile");
-  const baseName = name.slice(name.lastIndexOf("/") + 1); // a path's end tells pictures apart; the title has all of it
+  const baseName = name.slice(name.lastIndexOf("/") + 1); // the file name; the title has the whole path
   const texts = {
     value,
     twins: twins ? `+${twins} ${twins === 1 ? "twin" : "twins"}` : "",

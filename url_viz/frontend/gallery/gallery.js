@@ -1,4 +1,4 @@
-// The gallery's module. Names and labels come from files, so they are text, never HTML.
+// The gallery component. Names and labels come from files, so they are set as text, never as HTML.
 
 class Gallery {
   constructor(element) {
@@ -8,14 +8,14 @@ class Gallery {
     this.cells = new Map();
     this.tiles = [];
     this.actions = new Actions();
-    this.decidedHere = []; // ids, for undo to lead back to the picture
+    this.decidedHere = []; // ids, so that undo can focus the picture
     this.undoneHere = [];
     this.stopper = new AbortController();
     const { signal } = this.stopper;
     this.grid.addEventListener("click", (event) => this.click(event), { signal });
     this.grid.addEventListener("keydown", (event) => this.key(event), { signal });
     this.grid.addEventListener("focusin", (event) => this.enterAt(event.target.closest(".cell")), { signal });
-    // Neither event of an image bubbles, but both can be caught on their way down.
+    // Image events do not bubble, but can be captured.
     this.grid.addEventListener("error", (event) => event.target.parentElement.classList.add("broken"), {
       signal,
       capture: true,
@@ -26,7 +26,7 @@ class Gallery {
     });
   }
 
-  // Cells already there are kept, so that their pictures neither load again nor flicker.
+  // Existing cells are reused, so that their pictures neither load again nor flicker.
   update({ data, setTriggerValue, setStateValue }) {
     this.setTriggerValue = setTriggerValue;
     this.setStateValue = setStateValue;
@@ -49,7 +49,7 @@ class Gallery {
     empty.textContent = data.empty;
   }
 
-  // What the server says of each picture, and over it what it will say once it has taken all actions.
+  // The server's decision of each picture, overridden by unconfirmed actions.
   fillAll() {
     const { decided } = this.actions;
     for (const tile of this.tiles) {
@@ -58,7 +58,7 @@ class Gallery {
     }
   }
 
-  // Moving elements takes the focus from them: it is given back, or goes to what has taken the place of its tile.
+  // Moving an element removes its focus: it is restored, or moves to the tile now at the same index.
   arrange(wanted) {
     const present = [...this.grid.children];
     if (wanted.length !== present.length || wanted.some((cell, i) => cell !== present[i])) {
@@ -84,7 +84,7 @@ class Gallery {
     } else if (cell && event.target.closest(".tile")) this.setTriggerValue("clicked", cell.dataset.id);
   }
 
-  // The grid is one stop of the Tab key; inside, arrows move.
+  // The grid is one Tab stop; arrow keys move inside it.
   enterAt(cell) {
     for (const other of this.cells.values()) other.querySelector(".tile").tabIndex = other === cell ? 0 : -1;
   }
@@ -108,7 +108,7 @@ class Gallery {
     event.stopPropagation();
   }
 
-  // Whether the key was one that decides. A key that is held down decides once: a row of pictures is easily overrun.
+  // Handle a decision key; returns whether it was one. A key that is held down decides once only.
   decideBy(event, cells, at) {
     const key = event.key.toLowerCase();
     if (key === "u" || key === "y") {
@@ -119,7 +119,7 @@ class Gallery {
     return true;
   }
 
-  // Decide on a picture, or take back what is decided where it is the same; returns whether it now has a decision.
+  // Set the decision of a picture, or clear it if it is the same; returns whether it now has a decision.
   decide(cell, name) {
     const { id } = cell.dataset;
     const decision = cell.dataset.decision === name ? null : name;
@@ -140,7 +140,7 @@ class Gallery {
     this.said.textContent = command === "undo" ? "Undone" : "Redone";
   }
 
-  // The mark is there at once; the server's word replaces it when it comes.
+  // The mark shows at once; the server's answer replaces it later.
   send(action) {
     this.setStateValue("actions", this.actions.add(action));
     this.fillAll();
@@ -166,7 +166,7 @@ export default function show(component) {
   gallery.update(component);
   gallery.latest = component;
   return () => {
-    if (gallery.latest !== component) return; // an overtaken call: a later one goes on with this gallery
+    if (gallery.latest !== component) return; // a later call still uses this gallery
     gallery.stopper.abort();
     galleries.delete(root);
   };

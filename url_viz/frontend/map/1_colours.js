@@ -1,4 +1,4 @@
-// Part of the map's module (its files are joined by name, the numbered ones first): colours, packed for ImageData.
+// Part of the map component (its files are joined by name, the numbered ones first): colours, packed for ImageData.
 
 // A percentile's colour runs clear → ambiguous through three points [lightness, chroma, hue in degrees], at an even
 // pace in OKLab: from blue to orange, which every kind of colour vision tells apart, and with lightness rising
@@ -61,7 +61,7 @@ function rampOf(anchors) {
   });
 }
 
-// What a CSS colour is in numbers: the browser paints one pixel of it.
+// A CSS colour as a packed number, read from one painted pixel.
 function parsedColour(css) {
   const context = new OffscreenCanvas(1, 1).getContext("2d");
   context.fillStyle = css;
@@ -74,7 +74,7 @@ function luminance(colour) {
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 }
 
-// The colours of the page's theme, and ours made to fit it.
+// The colours of the page's theme, and the map's colours for it.
 function themeOf(element) {
   const style = getComputedStyle(element);
   const colour = (name, otherwise) => parsedColour(style.getPropertyValue(name).trim() || otherwise);
@@ -97,8 +97,7 @@ function packedHex(text) {
   return packed([hex >> 16, (hex >> 8) & 255, hex & 255]);
 }
 
-// A class has the colour that was fixed for it, else one of the palette; beyond that its colours again, darker, then
-// lighter.
+// The colour of a class: its fixed one, else one of the palette; more classes repeat the palette, darker, then lighter.
 function classColour(index, theme, fixed) {
   if (fixed?.[index]) return packedHex(fixed[index]);
   const palette = theme.isDark ? PALETTES.dark : PALETTES.light;

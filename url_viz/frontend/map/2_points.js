@@ -1,4 +1,4 @@
-// Part of the map's module: the points as they come (layout: url_viz/ui/points.py), and the one near a place.
+// Part of the map component: the decoder of points (layout: url_viz/ui/points.py), and the nearest-point grid.
 
 const HEADER_BYTES = 32;
 const BYTES_PER_POINT = 16;
@@ -36,7 +36,7 @@ function decodePoints(buffer) {
 
 const NO_POINTS = decodePoints(new Uint8Array([0x55, 0x56, 0x4d, 0x31, ...new Array(28).fill(0)]).buffer);
 
-// Which points a filter keeps (1) and which not (0); null where the mask is one of other points than these.
+// The points that pass a filter (1) or not (0); null if the mask is for other points.
 function keptOf(buffer, { n, ids }) {
   const header = new DataView(buffer, 0, Math.min(16, buffer.byteLength));
   if (buffer.byteLength < 16 || header.getUint32(0) !== 0x55564231) return null; // "UVB1"
@@ -49,7 +49,7 @@ function keptOf(buffer, { n, ids }) {
   return Uint8Array.from({ length: n }, (_, i) => (bits[i >> 3] >> (i & 7)) & 1);
 }
 
-// A grid over the points, their rows sorted by cell, so that only a few are looked at for each movement of the pointer.
+// A grid over the points, their rows sorted by cell, so that a pointer move compares only a few points.
 function gridOf({ n, x, y, box: [xMin, xMax, yMin, yMax] }) {
   const side = Math.max(1, Math.ceil(Math.sqrt(n / POINTS_PER_CELL)));
   const [perX, perY] = [side / (xMax - xMin || 1), side / (yMax - yMin || 1)];
@@ -63,7 +63,7 @@ function gridOf({ n, x, y, box: [xMin, xMax, yMin, yMax] }) {
   return { side, cellX, cellY, starts, rows };
 }
 
-// The row nearest to a place, within a reach in map units, among those that are shown; -1 for none.
+// The row of the nearest shown point to (x, y), within `reach` in map units; -1 for none.
 function nearestRow(points, grid, { x, y, reach, isShown }) {
   let [best, bestSquare] = [-1, reach * reach];
   const [left, right] = [grid.cellX(x - reach), grid.cellX(x + reach)];

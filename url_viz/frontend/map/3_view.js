@@ -1,8 +1,8 @@
-// Part of the map's module: which part of the map the stage shows. One scale for both axes, y upwards.
+// Part of the map component: the view: pan, zoom and map-to-stage coordinates. One scale for both axes, y upwards.
 
-const MOST_ZOOM = 60; // beyond it the steps in which coordinates come would show
+const MOST_ZOOM = 60; // beyond it the quantisation of coordinates would show
 const LEAST_ZOOM = 0.5;
-const NARROW = 520; // CSS pixels: a stage on which the toolbar would lie over points
+const NARROW = 520; // CSS pixels: on a narrower stage the toolbar would cover points
 const TOOLBAR = 46;
 
 class View {
@@ -10,7 +10,7 @@ class View {
     Object.assign(this, { width: 1, height: 1, box: [0, 0, 0, 0], few: true, x: 0, y: 0, zoom: 1, moved: false });
   }
 
-  // Pixels for one map unit where everything just fits.
+  // Pixels per map unit if everything just fits.
   get fit() {
     const [xMin, xMax, yMin, yMax] = this.box;
     const margin = this.few ? 0.2 * Math.min(this.width, this.height) : Math.min(32, 0.08 * this.width);
@@ -18,7 +18,7 @@ class View {
     return Number.isFinite(scale) ? Math.max(scale, 1e-9) : 1;
   }
 
-  // What the toolbar takes from the right.
+  // The toolbar's width on the right, in CSS pixels.
   get inset() {
     return this.width < NARROW ? TOOLBAR : 0;
   }
@@ -40,13 +40,13 @@ class View {
     if (!this.moved) Object.assign(this, this.whole());
   }
 
-  // Everything in view.
+  // The view of everything.
   whole() {
     const [xMin, xMax, yMin, yMax] = this.box;
     return { x: (xMin + xMax) / 2 + this.inset / 2 / this.fit, y: (yMin + yMax) / 2, zoom: 1 };
   }
 
-  // The place and zoom after zooming by a factor about a place on the stage, which stays where it is.
+  // The view after zooming by a factor about a fixed point of the stage.
   zoomed(factor, left = this.width / 2, top = this.height / 2) {
     const zoom = Math.min(MOST_ZOOM, Math.max(LEAST_ZOOM, this.zoom * factor));
     const [x, y] = this.toMap(left, top);
@@ -58,8 +58,8 @@ class View {
     return { x: this.x - right / this.scale, y: this.y + down / this.scale, zoom: this.zoom };
   }
 
-  // Take the place of new points. A view the user chose stays where it is on the map while the map is much the same,
-  // and keeps its framing (relative place and zoom) where the map became another one, as from PCA to UMAP.
+  // Adjust to new points. A view the user chose keeps its map coordinates if the map is much the same, and keeps its
+  // framing (relative centre and zoom) if the map is another one, as from PCA to UMAP.
   adopt(points) {
     const [before, scaleBefore] = [this.box, this.fit];
     this.box = points.box;
@@ -81,7 +81,7 @@ function carried(value, before, after, at) {
   return after[at] + share * (after[at + 1] - after[at]);
 }
 
-// Where every point is on the stage now: id → [left, top].
+// The stage coordinates of every point: id → [left, top].
 function placesOf({ n, ids, x, y }, view) {
   const places = new Map();
   for (let i = 0; i < n; i++) places.set(ids[i], view.toStage(x[i], y[i]));

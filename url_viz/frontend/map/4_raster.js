@@ -1,10 +1,10 @@
-// Part of the map's module: the points as one block of pixels, because no other way keeps 100,000 fluent.
+// Part of the map component: the raster of points as one block of pixels, fast enough for 100,000 points.
 
 const MARGIN = 96; // pixels around the stage, so that discs at its edge need no clipping
 const LARGEST_DISC = MARGIN / 2 - 2; // device pixels, radius
 const FULL = 256;
 
-// Few points are large and solid; many are small and let each other through. CSS pixels, and 0 to 1.
+// Radius in CSS pixels and opacity 0 to 1: few points are large and solid, many are small and translucent.
 function sizeAndOpacity(n, { width, height, zoom }) {
   const filling = Math.sqrt((0.07 * width * height) / (Math.PI * Math.max(n, 1)));
   const radius = Math.min(10, Math.max(0.85, Math.min(9, filling) * zoom ** 0.4));
@@ -45,7 +45,7 @@ class Raster {
   }
 
   // Draw `list` (x, y in map units; colour; size, an index into `radii`; alpha 0 to 256), first to last. `density` is
-  // device pixels a CSS pixel.
+  // device pixels per CSS pixel.
   draw(list, view, { background, density, radii, softness, hasRim }) {
     this.pixels.fill((0xff000000 | background) >>> 0);
     const places = this.placed(list, view, density);
@@ -68,7 +68,7 @@ class Raster {
     shade.draw(this.context, list, view, options);
   }
 
-  // The pixel of every point, -1 where it is out of sight.
+  // The pixel index of every point, -1 if it is outside the raster.
   placed(list, view, density) {
     if (this.places?.length !== list.n) this.places = new Int32Array(list.n);
     const { places, stride, rows } = this;
@@ -85,8 +85,8 @@ class Raster {
     return places;
   }
 
-  // Lay a disc of one colour over the pixels, red and blue in one multiplication, green in another; rounded, because
-  // many faint layers would else grow dark.
+  // Blend a disc of one colour over the pixels, red and blue in one multiplication, green in another; rounded, because
+  // many faint layers would otherwise grow dark.
   stamp({ offsets, covers }, place, colour, alpha) {
     const pixels = this.pixels;
     const [redBlue, green] = [colour & 0xff00ff, colour & 0x00ff00];

@@ -1,11 +1,11 @@
-// Part of the map's module: what each point is painted with, and which lie on top.
+// Part of the map component: colour, size, opacity and drawing order of each point.
 
 const CLEAR_SIDE = 0.2; // opacity of points on the clear side of the threshold
 const CROWD = 5000; // more points than this hide one another
 const TOP_STEP = 252; // the 99th percentile
 const LAST_STEP = 254;
 const FEW_FOR_RIMS = 3000;
-const SIZES = 24; // steps of size, by percentile; one more for what is dimmed
+const SIZES = 24; // steps of size, by percentile; one more for dimmed points
 const DIMMED_SIZE = SIZES;
 
 function listOf(n) {
@@ -21,10 +21,10 @@ function listOf(n) {
   };
 }
 
-// The percentiles that size, order and colour go by.
+// The percentile steps that set size, order and colour.
 const stepsOf = (points, data) => (data.colour === "confusability" ? points.confusability : points.uncertainty);
 
-// How each point stands out: 2 fully, 1 on the clear side of the threshold, -1 left out but seen, 0 not at all.
+// The strength of each point: 2 full, 1 on the clear side of the threshold, -1 dimmed (left out), 0 hidden.
 function strengthsOf({ points, data, focus, threshold, kept }) {
   const shown = data.class_shown && new Set(data.class_shown);
   const isShown = (label) => (focus ? label === focus.index : !shown || shown.has(label));
@@ -49,9 +49,9 @@ function colourOf(points, i, data, theme) {
 }
 
 // Radius (CSS pixels), opacity and softness of each step of size. In the fog area and opacity follow the percentile v
-// as in the paper's figure (METHOD.md 6: area ((v + .2) · 3.5)^4.2, opacity (1 − v)^1.4, at least .07): what is certain
-// is a small crisp dot, what is not a large faint cloud. There the value itself was scaled to 0..1; a percentile gives
-// the same picture whatever a head's values look like.
+// as in the paper's figure (METHOD.md 6: area ((v + .2) · 3.5)^4.2, opacity (1 − v)^1.4, at least .07): a clear
+// picture is a small crisp dot, an ambiguous one a large faint cloud. There the value itself was scaled to 0..1; a
+// percentile looks the same for the values of any head.
 function looksOf(style, isSized, { radius, opacity }) {
   const looks = { radii: [], opacities: [], softness: [] };
   for (let size = 0; size < SIZES; size++) {
@@ -81,9 +81,9 @@ function sizeOf(step, strength) {
 }
 
 // Rows in the order in which they are drawn: dimmed ones first, then from clear to ambiguous, so that those lie on top.
-// In a crowd that would paint every dense place ambiguous: there the order is as good as random, so that the colours
-// of a place stand in their true proportions, and only the most ambiguous hundredth lies on top. Where points have
-// sizes, the small lie on the large.
+// With many points that would paint every dense region ambiguous: then the order is pseudo-random, so that colours show
+// in their true proportions, and only the most ambiguous hundredth lies on top. If points have sizes, the small lie on
+// the large.
 function drawingOrder(points, strength, steps, { smallOnTop }) {
   const dice = new Uint32Array(points.ids.buffer, points.ids.byteOffset, 2 * points.n);
   const isTop = (i) => steps[i] >= TOP_STEP && steps[i] !== MISSING;
@@ -100,7 +100,7 @@ function drawingOrder(points, strength, steps, { smallOnTop }) {
   return order;
 }
 
-// Lay the points on the raster, in their style.
+// Draw the points on the raster, in the chosen style.
 function drawPoints(raster, list, view, { style, data, theme, density }) {
   const looks = looksOf(style, data.size_by_measure, sizeAndOpacity(list.n, view));
   for (let at = 0; at < list.n; at++)

@@ -1,7 +1,7 @@
-// Part of the map's module: shades of density: how many pictures lie about a place, and their mean colour.
+// Part of the map component: the density style: number of pictures per area, and their mean colour.
 
 const CELL = 4; // CSS pixels
-const FEW_IN_SIGHT = 4000; // so many points are also drawn, as specks
+const FEW_IN_SIGHT = 4000; // up to this many points are also drawn, as specks
 const SPECK_OPACITY = 0.5;
 
 class Shade {
@@ -12,7 +12,7 @@ class Shade {
   }
 
   // Counts by cell, smoothed by a Gaussian, on a scale of logarithms; hue by the mean percentile, or the mean colour of
-  // the classes. What is dimmed does not count, and the clear side of a threshold counts as it is seen.
+  // the classes. Dimmed points do not count, and those on the clear side of a threshold count by their opacity.
   draw(context, list, view, { theme, isByClass, density }) {
     const { width, height } = context.canvas;
     const sigma = Math.min(18, Math.max(6, 0.42 * Math.sqrt((view.width * view.height) / Math.max(1, list.n)) * view.zoom));
@@ -50,8 +50,8 @@ class Shade {
     return { columns, rows, planes, inSight };
   }
 
-  // `peak` cells hold what a single picture was spread over. The strongest shade belongs to the densest place seen at
-  // this zoom: it does not change while the map is only moved.
+  // `peak` is the number of cells that one picture is spread over. The strongest shade is the highest density seen at
+  // this zoom: it does not change while the map is only panned.
   coloured({ columns, rows, planes }, view, { theme, isByClass, peak }) {
     const [weight, ...values] = planes;
     if (view.scale !== this.scale) [this.scale, this.most] = [view.scale, 3];
@@ -86,7 +86,7 @@ class Shade {
   }
 }
 
-// Like `mixed`, for a colour a pixel: no arrays are made.
+// Like `mixed`, without allocations, for use per pixel.
 function blended(from, to, share) {
   const [over, under] = [Math.round(256 * share), 256 - Math.round(256 * share)];
   const redBlue = ((Math.imul(to & 0xff00ff, over) + Math.imul(from & 0xff00ff, under)) >>> 8) & 0xff00ff;
@@ -94,7 +94,7 @@ function blended(from, to, share) {
   return redBlue | green;
 }
 
-// Three running means along each axis are as good as a Gaussian.
+// Three running means along each axis approximate a Gaussian.
 function blur(planes, { columns, rows }, sigma) {
   const reach = Math.max(1, Math.round((Math.sqrt(4 * sigma * sigma + 1) - 1) / 2));
   const line = new Float32Array(Math.max(columns, rows));

@@ -1,12 +1,12 @@
-// Part of the map's module: which points the filters keep.
+// Part of the map component: the mask of points that pass the filters.
 
 class Mask {
-  // `kept`: 1 or 0 a point, null where all are kept. `onChange`: it is another one.
+  // `kept`: 1 or 0 per point, null if all pass. `onChange` is called after the mask changed.
   constructor(onChange) {
     Object.assign(this, { onChange, bytes: null, kept: null, count: 0, error: null });
   }
 
-  // The mask before stays until the next is there: nothing flickers.
+  // The old mask stays until the next is loaded, so that nothing flickers.
   async load(url, points) {
     this.loading?.abort();
     this.loading = new AbortController();

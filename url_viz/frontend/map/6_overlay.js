@@ -1,4 +1,4 @@
-// Part of the map's module: what is drawn over the points: the lasso and the rings.
+// Part of the map component: the overlay above the points: lasso and rings.
 
 class Overlay {
   constructor(canvas) {

@@ -1,6 +1,6 @@
-// Part of the map's module: the card of the picture under the pointer. Names come from files: text, never HTML.
+// Part of the map component: the hover card of a picture. Names come from files: set as text, never as HTML.
 
-const DWELL_MS = 125; // how long the pointer rests before anything is asked for
+const DWELL_MS = 125; // how long the pointer rests before a request
 const LINGER_MS = 90; // how long the card stays when the pointer leaves a point, so that it does not flicker on the way
 const CARDS_KEPT = 300;
 const GAP = 14;
@@ -14,7 +14,7 @@ class Card {
     this.image.addEventListener("error", () => this.image.parentElement.classList.add("broken"));
   }
 
-  // Show the card of this picture beside a place on the stage, once the pointer has rested there.
+  // Show the card of this picture beside a position on the stage, once the pointer has rested there.
   over(id, urlTemplate, place) {
     this.place = place;
     if (id === this.id) return this.isShown() ? this.settle() : undefined;
@@ -72,7 +72,7 @@ class Card {
     return content;
   }
 
-  // The thumbnail is loaded before it is shown; a missing one leaves its place quiet, and does not keep the card away.
+  // The thumbnail is loaded before it is shown; a missing or slow one does not block the card.
   async pictureReady(url) {
     if (!url) return;
     const image = new Image();
@@ -99,7 +99,7 @@ class Card {
     this.element.querySelector(selector).textContent = text;
   }
 
-  // Beside the point, on the side where there is room, and never over the stage's edge.
+  // Position beside the point, on the side with room, inside the stage.
   settle() {
     const { offsetWidth: width, offsetHeight: height, parentElement: stage } = this.element;
     const [left, top] = this.place;
@@ -110,7 +110,7 @@ class Card {
   }
 }
 
-// Three figures that matter: 0.412, 12.3, 2,781, 0.00042.
+// Three significant digits: 0.412, 12.3, 2,781, 0.00042.
 function figure(value) {
   return value.toLocaleString("en", { maximumSignificantDigits: Math.abs(value) >= 1000 ? 4 : 3 });
 }

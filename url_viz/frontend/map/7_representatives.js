@@ -1,18 +1,18 @@
-// Part of the map's module: the pictures that stand for regions, as small buttons beside their place on the map.
+// Part of the map component: representative pictures of regions, as small buttons beside their point on the map.
 
 const THUMB = 46; // CSS pixels, as in map.css
 const THUMB_NARROW = 36; // on a narrow stage
 const THUMB_GAP = 5;
-const ROOM = 125; // CSS pixels: a square of the stage for each of them
-const FADE_FROM = 4; // zoom from which they give way to the points
+const ROOM = 125; // CSS pixels: side of the stage's area per representative
+const FADE_FROM = 4; // zoom from which they fade out
 const FADE_TO = 8;
-const DISTANCES = [36, 54, 76, 104, 140]; // from the place to the middle of its picture
+const DISTANCES = [36, 54, 76, 104, 140]; // from the point to the centre of its picture
 const TURNS = [0, 1, -1, 2, -2, 3, -3, 4, -4, 5, -5, 6].map((i) => (i * Math.PI) / 6);
-const REST_MS = 150; // how long the zoom rests before pictures find new room
+const REST_MS = 150; // how long the zoom rests before a new layout
 const BIN = 8; // CSS pixels, to count the points under a picture
 
 class Representatives {
-  // `onOpen(id)`: a picture was clicked; `onChange`: something new is to be drawn.
+  // `onOpen(id)`: a picture was clicked; `onChange`: a redraw is needed.
   constructor(layer, { onOpen, onChange, signal }) {
     Object.assign(this, { layer, onChange });
     this.items = [];
@@ -28,7 +28,7 @@ class Representatives {
     );
   }
 
-  // Show those of this address, or none; they are fetched once they are to be seen.
+  // Show the representatives of this URL, or none; they are fetched when first shown.
   async show(url) {
     this.isOn = Boolean(url);
     if (!url || this.url === url) return;
@@ -55,7 +55,7 @@ class Representatives {
     this.settled = null;
   }
 
-  // The button of a region; it shows once its picture is there, or is known to be missing.
+  // The button of a region; it shows once its picture is loaded, or known to be missing.
   buttonOf(item) {
     const { id, name, thumbnail, size, label, share } = item;
     const button = Object.assign(document.createElement("button"), { type: "button" });
@@ -74,8 +74,8 @@ class Representatives {
     return button;
   }
 
-  // Put every picture beside its place. Where it found room it stays, relative to its place, while the map moves; once
-  // another zoom or size of the stage has come to rest, it finds room anew.
+  // Draw every picture beside its point. Its offset stays the same while the map is panned; after a change of zoom or of
+  // the stage's size has come to rest, the layout is computed again.
   draw(view, context, theme, list) {
     const opacity = Math.min(1, Math.max(0, (FADE_TO - view.zoom) / (FADE_TO - FADE_FROM)));
     this.layer.hidden = !this.isOn || !this.items.length || opacity === 0;
@@ -128,8 +128,8 @@ class Representatives {
     context.globalAlpha = 1;
   }
 
-  // The largest regions choose first: of the places that cover no other picture, no region's own place and nothing of
-  // the stage's edge, the one that hides the fewest points, near ones preferred.
+  // Greedy layout, largest regions first: of the positions that cover no other picture, no region's point and not the
+  // stage's edge, the one that hides the fewest points, near ones preferred.
   findRoom(view, list) {
     const side = sideOf(view);
     const places = this.items.map(({ x, y }) => view.toStage(x, y));
@@ -168,7 +168,7 @@ function isFree(x, y, { side, view, taken, places }) {
   return !taken.some((place) => covers(place, apart)) && !places.some((place) => covers(place, side / 2 + 3));
 }
 
-// How many of ten average crowds a picture at a place would hide; counted by sums over the bins above and left.
+// Points hidden by a picture at (x, y), in tenths of the average number; from an integral image of counts.
 function hiddenBy(side, view, list) {
   const columns = Math.ceil(view.width / BIN) + 1;
   const rows = Math.ceil(view.height / BIN) + 1;

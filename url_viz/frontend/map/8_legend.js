@@ -1,7 +1,7 @@
-// Part of the map's module: the legend: the percentile bar with its threshold, or the classes.
+// Part of the map component: the legend: percentile bar with threshold, or classes.
 
 class Legend {
-  // `onThreshold(percentile, isFinal)` while and after the line moves; `onClasses(focus)` with {index, isAlone} or null.
+  // `onThreshold(percentile, isFinal)` during and after a move of the line; `onClasses(focus)` with {index, isAlone} or null.
   constructor(foot, { onThreshold, onClasses, signal }) {
     this.scale = foot.querySelector(".scale");
     this.classes = foot.querySelector(".classes");
@@ -58,7 +58,7 @@ class Legend {
     this.onThreshold(Math.min(100, Math.max(0, this.threshold + steps[event.key])), true);
   }
 
-  // One click shows one class among the others, a second takes that back; a double click shows it alone.
+  // A click highlights one class, a second click resets; a double click shows it alone.
   onClick(event) {
     const button = event.target.closest("button");
     if (!button) return;
@@ -126,7 +126,7 @@ class Legend {
   }
 }
 
-// How many pictures there are, are drawn and are kept, and what else the page has to say of them.
+// The status line: numbers of pictures in total, drawn, and passing the filters, and the page's note.
 function statusOf({ total, note }, mask, { drawn, isReady }) {
   const of = isReady && drawn < total ? `${drawn.toLocaleString("en")} of ` : "";
   const parts = [`${of}${total.toLocaleString("en")} ${total === 1 ? "picture" : "pictures"}`];
@@ -136,7 +136,7 @@ function statusOf({ total, note }, mask, { drawn, isReady }) {
   return parts.join(" · ");
 }
 
-// What sizes and shades mean.
+// The meaning of sizes and shades.
 function hintOf(style, { title, colour, size_by_measure }) {
   const measure = title.toLowerCase();
   if (style === "fog") return `Small and crisp: low ${measure}. Large and faint: high.`;

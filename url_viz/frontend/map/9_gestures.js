@@ -1,4 +1,4 @@
-// Part of the map's module: what hands do: pan, zoom, pinch, lasso, click, keys.
+// Part of the map component: pointer and keyboard input: pan, zoom, pinch, lasso, click, keys.
 
 const CLICK_SLOP = 4; // pixels the pointer may move in a click
 const LASSO_STEP = 3; // pixels between two corners of the lasso
@@ -6,8 +6,8 @@ const KEY_PAN = 60;
 const KEY_ZOOM = 1.4;
 
 class Gestures {
-  // `map` gives: view, moveTo, glideBy, reset, hoverAt, clickAt, lassoed, clear, choose (a style), toggleFaces, and what
-  // is drawn of the lasso.
+  // `map` gives: view, moveTo, glideBy, reset, hoverAt, clickAt, lassoed, clear, choose (a style), toggleFaces, and
+  // redrawOverlay.
   constructor(stage, map, signal) {
     Object.assign(this, {
       stage,
@@ -37,7 +37,7 @@ class Gestures {
     press("representatives", () => map.toggleFaces());
   }
 
-  // Which of the toolbar's choices are on.
+  // Set the pressed state of the toolbar's buttons.
   showChoices({ style, hasFaces, areFacesOn }) {
     const button = (name) => this.stage.querySelector(`.tools .${name}`);
     for (const name of STYLES) button(name).setAttribute("aria-pressed", name === (style ?? "points"));
@@ -148,11 +148,11 @@ class Gestures {
     };
     if (event.ctrlKey || event.metaKey || event.altKey || !(event.key in acts)) return;
     event.preventDefault();
-    event.stopPropagation(); // the page has keys of its own
+    event.stopPropagation(); // the page has other shortcuts
     acts[event.key]();
   }
 
-  // Leave the lasso that is being drawn, else all that was chosen.
+  // Cancel the lasso that is being drawn, else clear the selection.
   escape() {
     if (this.lasso) this.pointers.clear();
     else this.map.clear();

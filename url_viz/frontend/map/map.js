@@ -1,12 +1,12 @@
-// Part of the map's module, the last: one map on the page, and what Streamlit calls.
+// Part of the map component, the last file: one map on the page, and the function that Streamlit calls.
 
 const PICK_REACH = 14; // CSS pixels
 const GLIDE_MS = 600;
 const VIEW_GLIDE_MS = 180;
-const PATIENCE_MS = 300; // how long loading goes unmentioned
+const PATIENCE_MS = 300; // delay before the loading message
 const FEW_CORNERS = 400; // of a lasso
 
-const views = new Map(); // key of a map → the view its user chose, kept while the map is off the page
+const views = new Map(); // key of a map → the user's view, kept while the map is off the page
 const STYLES = ["points", "fog", "density"];
 
 class PointMap {
@@ -64,7 +64,7 @@ class PointMap {
     clearTimeout(this.patience);
   }
 
-  // Take what Python sent. It comes again at every run of the page, mostly unchanged.
+  // Handle the data from Python, which is sent at every run of the page, mostly unchanged.
   update({ data, setStateValue, setTriggerValue }) {
     Object.assign(this, { setStateValue, setTriggerValue });
     const before = this.data;
@@ -81,8 +81,8 @@ class PointMap {
     if (before.points_url !== data.points_url) this.load(data.points_url);
   }
 
-  // The page may set what the user sets here too (clear a selection). Only a change on its side counts, and is told
-  // back, because the browser's copy of the state is what the next run of the page gets.
+  // The page may also set the user's state (clear a selection). Only a change by the page is adopted, and is sent back,
+  // because the next run of the page gets the browser's copy of the state.
   adoptState(name, before, now) {
     if (same(before, now) || same(now, this[name])) return;
     this[name] = now ?? null;
@@ -140,7 +140,7 @@ class PointMap {
     this.glidePoints(shown);
   }
 
-  // Known points glide from where they were to their new place; new ones are in theirs at once.
+  // Known points glide from their old position to the new one; new points appear at once.
   glidePoints(shown) {
     const { points, view } = this;
     this.from = null;
@@ -167,7 +167,7 @@ class PointMap {
     if (this.theme) this.drawNow(performance.now()); // at once: a resized canvas is blank until it is drawn
   }
 
-  // The order, colours and opacities of the points; to be made anew when any of them may have changed.
+  // Compute order, colours and opacities of the points; to be called when any of them may have changed.
   recolour() {
     const { points, data, theme, focus, threshold } = this;
     const strength = strengthsOf({ points, data, focus, threshold, kept: this.mask.kept });
@@ -185,7 +185,7 @@ class PointMap {
       this.list.y[at] = points.y[i];
     }
     Object.assign(this, { strength, order });
-    this.shade.scale = 0; // what counts may have changed: the strongest shade is found anew
+    this.shade.scale = 0; // weights may have changed: compute the strongest shade again
     this.legend.show({ ...data, threshold, focus, status: this.status(), hint: hintOf(this.style, data) }, theme);
     this.stage.setAttribute("aria-label", `Map of ${this.status()}`);
     this.redraw();
@@ -256,7 +256,7 @@ class PointMap {
     return this.rowOf.row;
   }
 
-  // The view: at once under the hand, gliding after a button or key.
+  // Changes of the view are immediate during a drag, animated after a button or key.
   moveTo(place) {
     this.towards = null;
     Object.assign(this.view, place, { moved: true });
@@ -277,7 +277,7 @@ class PointMap {
     this.redraw();
   }
 
-  // A step from where the view is going, so that keys pressed in quick succession add up.
+  // Relative to the target of the current animation, so that keys pressed in quick succession add up.
   glideBy(step) {
     this.glideTo(step(Object.assign(new View(), this.view, this.towards?.to)));
   }
@@ -377,7 +377,7 @@ class PointMap {
 const maps = new WeakMap(); // Streamlit's root → its map
 
 // Streamlit calls this at every change of data or theme, and the last returned function once the root leaves the page
-// (that of an overtaken call at once: it must leave alone what a later call goes on with).
+// (that of an overtaken call at once: it must not destroy a map that a later call uses).
 export default function show(component) {
   const root = component.parentElement;
   const element = root.querySelector(".map");

@@ -12,7 +12,7 @@ function named(file) {
 function onPaste(event) {
   const files = [...(event.clipboardData?.files ?? [])].map(named);
   const input = document.querySelector(UPLOADER);
-  if (!files.length || !input) return; // text goes where it was meant to
+  if (!files.length || !input) return; // pasted text keeps its default handling
   event.preventDefault();
   const transfer = new DataTransfer();
   for (const file of input.multiple ? files : files.slice(0, 1)) transfer.items.add(file);
