@@ -18,24 +18,24 @@ if compare.is_being_read():
     st.stop()
 
 with st.spinner(f"Comparing {len(first):,} pictures"):
-    found = compare.comparison_of(first, second)
-compare.show_words(found, second)
-if not found.measures:
+    comparison = compare.comparison_of(first, second)
+compare.show_agreement(comparison, second)
+if not comparison.measures:
     st.stop()
 
-measure = compare.pick_measure(found)
-one = found.measures[measure]
+measure = compare.pick_measure(comparison)
+compared = comparison.measures[measure]
 linked = compare_maps.selection(first, second)
-clicked = compare_maps.show_maps(first, second, one, linked)
-compare_maps.show_selected(linked, total=len(one))
+clicked = compare_maps.show_maps(first, second, compared, linked)
+compare_maps.show_selected(linked, total=len(compared))
 
 left, right = st.columns([2, 3], gap="large")
 with left:
-    figure = compare_maps.scatter_figure(one, names=(first.source.title, second.source.title), ids=linked.ids)
+    figure = compare_maps.scatter_figure(compared, names=(first.source.title, second.source.title), ids=linked.ids)
     st.plotly_chart(figure, width="stretch", key="compare.scatter", config={"displayModeBar": False})
-    compare.show_download(first, one)
+    compare.show_download(first, compared)
 with right:
-    in_gallery = compare.show_disagreements(first, second, one, selected=linked.ids)
+    in_gallery = compare.show_disagreements(first, second, compared, selected=linked.ids)
 
 opened = clicked if clicked is not None else in_gallery
 if opened is not None:

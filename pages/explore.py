@@ -22,14 +22,14 @@ table = image_set.table()
 heading = st.container()
 with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
     measure = controls.pick_measure(table)
-    places = [st.container(width="content") for _ in range(4)]
-    with places[3]:
+    containers = [st.container(width="content") for _ in range(4)]
+    with containers[3]:
         controls.show_view_popover(image_set, table)
-    with places[0]:
+    with containers[0]:
         colour = controls.pick_colour(table, measure)
-    with places[1]:
+    with containers[1]:
         controls.pick_class(table)
-    with places[2]:
+    with containers[2]:
         show_filter_popover(table)
 
 table = explore_map.only_alone(image_set, table)

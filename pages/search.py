@@ -39,6 +39,6 @@ with left:
 with middle:
     gate = search.pick_gate(table, measures)
     if search.may_search(query, gate):
-        search.show_hits(image_set, search.found(image_set, query, gate), gate)
+        search.show_hits(image_set, search.gated_search(image_set, query, gate), gate)
 with right:
     show_evidence(image_set, measures, measure=gate.measure)

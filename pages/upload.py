@@ -9,7 +9,7 @@ from url_viz.ui.text import escape
 from url_viz.ui.upload import page as upload
 from url_viz.ui.upload.batch import scored_batch, uploaded
 from url_viz.ui.upload.detail import show_upload
-from url_viz.ui.upload.exports import show_take_away
+from url_viz.ui.upload.exports import show_exports
 
 now = choice()
 image_set = open_sets().find(now.set_id, now.model) if now.set_id is not None else None
@@ -39,7 +39,7 @@ if order is None:
     st.stop()
 measure, threshold = order
 done = upload.sort(table, measure=measure, threshold=threshold)
-show_take_away(batch, done, now, image_set)
+show_exports(batch, done, now, image_set)
 
 if image_set is not None and table["x"].notna().any():
     left, right = st.columns([11, 9], gap="medium")

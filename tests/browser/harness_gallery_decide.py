@@ -16,7 +16,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from tests.browser.harness_components import FIRST_ID, answer_thumbnail, tile_of
 from url_viz.store.decision_matching import FileKeys
 from url_viz.store.decisions import Decisions
-from url_viz.ui.widgets.decide import take_gallery_event
+from url_viz.ui.widgets.decide import handle_gallery_event
 from url_viz.ui.widgets.gallery import GalleryEvent, show_gallery
 
 
@@ -33,15 +33,15 @@ def page() -> None:
     ids = np.arange(FIRST_ID, FIRST_ID + count, dtype=np.int64)
     holder = Holder(Decisions(Path(sys.argv[1]).parent / f"{query['run']}.db", FileKeys(ids, ids)))
 
-    def take(event: GalleryEvent) -> None:
-        take_gallery_event(holder, event)  # type: ignore[arg-type]
+    def handle(event: GalleryEvent) -> None:
+        handle_gallery_event(holder, event)  # type: ignore[arg-type]
 
     now = holder.decisions.now().decision.tolist()
     time.sleep(float(query.get("slow", 0)))
     tiles = [replace(tile_of(row, with_label=True), decision=now[row]) for row in range(count)]
     if "only" in query:
         tiles = [tile for tile in tiles if tile.decision is None]
-    event = show_gallery(tuple(tiles), key="gallery", empty="All decided.", columns=6, take=take)
+    event = show_gallery(tuple(tiles), key="gallery", empty="All decided.", columns=6, handle=handle)
     st.text(f"clicked {event.clicked_id}")
     st.text("decided " + ",".join("-" if d is None else d[0] for d in now))
     st.session_state["runs"] = st.session_state.get("runs", 0) + 1

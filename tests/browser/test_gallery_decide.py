@@ -214,7 +214,7 @@ def test_actions_are_read_in_order_and_only_new_ones() -> None:
     }
     expected = (GalleryAction(9, "keep"), GalleryAction(command="undo"), GalleryAction(FIRST_ID, None))
     assert gallery_event(state) == GalleryEvent(None, expected)
-    assert gallery_event(state, taken=6) == GalleryEvent(None, expected[2:])
+    assert gallery_event(state, handled=6) == GalleryEvent(None, expected[2:])
     assert gallery_event({}) == GalleryEvent(None)
 
 

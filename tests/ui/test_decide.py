@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 from tests.imaging.pictures import write_folder
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
-from url_viz.ui.widgets.decide import take_gallery_event
+from url_viz.ui.widgets.decide import handle_gallery_event
 from url_viz.ui.widgets.gallery import GalleryAction, GalleryEvent
 
 
@@ -142,9 +142,9 @@ def test_many_copies_are_given_to_the_command_line(image_set: ImageSet, monkeypa
 
 def test_a_gallery_event_is_done_in_order_and_errors_are_told(image_set: ImageSet) -> None:
     def script(image_set: "ImageSet", event: "GalleryEvent") -> None:
-        from url_viz.ui.widgets.decide import take_gallery_event
+        from url_viz.ui.widgets.decide import handle_gallery_event
 
-        take_gallery_event(image_set, event)
+        handle_gallery_event(image_set, event)
 
     ids = image_set.table()["id"].tolist()
     actions = (
@@ -164,4 +164,4 @@ def test_a_gallery_event_is_done_in_order_and_errors_are_told(image_set: ImageSe
     ]
     assert "no picture with id 17" in said[1]
     assert image_set.table()["decision"].tolist()[:2] == ["keep", "drop"]
-    take_gallery_event(image_set, GalleryEvent(None))
+    handle_gallery_event(image_set, GalleryEvent(None))

@@ -64,4 +64,4 @@ def test_labels_on_a_full_disk(image_set: ImageSet, monkeypatch: pytest.MonkeyPa
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("url_viz.store.user_columns.write_label_choice", full)
-    assert "is full" in said("explore.controls:_take_with_classes", image_set)
+    assert "is full" in said("explore.controls:_apply_with_classes", image_set)

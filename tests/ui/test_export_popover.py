@@ -43,10 +43,10 @@ def test_many_pictures_are_shared_by_command(
 
     def page(set_id: str, model: str) -> None:
         from url_viz.ui.cache import open_sets
-        from url_viz.ui.widgets.export import show_share
+        from url_viz.ui.widgets.export import show_export_buttons
 
         found = open_sets().get(set_id, model)
-        show_share(found, found.table())
+        show_export_buttons(found, found.table())
 
     at = AppTest.from_function(page, args=(image_set.set_id, image_set.source.name), default_timeout=60).run()
     assert not at.exception

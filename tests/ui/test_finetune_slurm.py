@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from url_viz.ui.finetune.slurm import HERE, ON_SLURM, PARTITION_KEY, PLACE_KEY, SHARED
+from url_viz.ui.finetune.slurm import HERE, ON_SLURM, PARTITION_KEY, SHARED, TARGET_KEY
 
 SINFO = "printf 'cpu*|up|1-00:00:00|(null)|16\\ngpu|up|2:00:00|gpu:a100:4|2\\n'"
 
@@ -30,9 +30,9 @@ def script() -> None:
     import streamlit as st
 
     from url_viz.errors import JobError
-    from url_viz.ui.finetune.slurm import chosen_request, show_place
+    from url_viz.ui.finetune.slurm import chosen_request, show_target
 
-    show_place()
+    show_target()
     try:
         st.text(repr(chosen_request()))
     except JobError as error:
@@ -47,7 +47,7 @@ def page() -> AppTest:
 
 def on_slurm() -> AppTest:
     at = page()
-    at.button_group(key=PLACE_KEY).set_value(ON_SLURM).run()
+    at.button_group(key=TARGET_KEY).set_value(ON_SLURM).run()
     assert not at.exception
     return at
 
@@ -61,7 +61,7 @@ def test_without_slurm_nothing_of_it_is_shown(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_run_takes_place_here_unless_slurm_is_chosen(programs: Path) -> None:
     at = page()
-    assert at.button_group(key=PLACE_KEY).value == HERE
+    assert at.button_group(key=TARGET_KEY).value == HERE
     assert at.text[0].value == "None"
     assert not at.selectbox
 

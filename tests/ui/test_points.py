@@ -187,6 +187,6 @@ class TestMask:
 
 def test_taking_rows_takes_them_of_every_column() -> None:
     points = points_of(6)
-    few = points.take(np.array([4, 1]))
+    few = points.rows_at(np.array([4, 1]))
     for name, column in vars(few).items():
         np.testing.assert_array_equal(column, getattr(points, name)[[4, 1]])

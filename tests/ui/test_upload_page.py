@@ -18,7 +18,7 @@ from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging.uploads import IncomingFile
 from url_viz.jobs import list_jobs
 from url_viz.models.model import Model
-from url_viz.ui.upload.batch import Batch
+from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.upload.exports import ranking_csv, suggested_folder, zip_of
 from url_viz.ui.upload.page import sort
 from url_viz.workspace import Workspace
@@ -201,7 +201,7 @@ def test_both_sides_show_their_most_telling_first_and_nobody_is_lost() -> None:
 def test_what_is_taken_away_holds_every_upload_once_in_order(model: Model) -> None:
     files = (IncomingFile("a/=1.jpg", encoded(noise(1))), IncomingFile("b.jpg", encoded(noise(2))))
     outcomes = tuple(one for one in score(files, model) if isinstance(one, Scored))
-    batch = Batch("key", files, outcomes, ())
+    batch = UploadBatch("key", files, outcomes, ())
     done = sort(values(0.2, 0.9).assign(path=[file.name for file in files]), measure="uncertainty", threshold=80)
     rows = list(csv.DictReader(io.StringIO(ranking_csv(done).decode())))
     assert [(row["name"], row["side"]) for row in rows] == [("b.jpg", "ambiguous"), ("a/=1.jpg", "clear")]

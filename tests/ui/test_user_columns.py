@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from tests.imaging.pictures import write_folder
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.uploads import IncomingFile
-from url_viz.ui.widgets.sidebar import brought_models
+from url_viz.ui.widgets.sidebar import user_models
 from url_viz.workspace import Workspace
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -134,8 +134,8 @@ def test_pages_say_what_a_users_own_embeddings_cannot(image_set: ImageSet) -> No
 
 
 def test_the_sidebar_offers_what_was_brought_and_no_reading_without_it(image_set: ImageSet) -> None:
-    assert brought_models(image_set.set_id) == ["own:mine"]
-    assert brought_models("0" * 16) == brought_models(None) == []
+    assert user_models(image_set.set_id) == ["own:mine"]
+    assert user_models("0" * 16) == user_models(None) == []
     text = words(page(image_set, None))
     assert "New pictures need imported embeddings" in text
     assert "Look for new pictures" not in text

@@ -52,9 +52,9 @@ def allowed_model(name: str) -> str:
 
 def _file_in(name: str) -> Path | None:
     """The file or folder that a model's name refers to; None for a plain name."""
-    own, authors = FinetunedWeights.named(name), AuthorsFile.named(name)
-    if own is not None or authors is not None:
-        return own.path if own is not None else authors.path if authors is not None else None
+    finetuned, authors = FinetunedWeights.named(name), AuthorsFile.named(name)
+    if finetuned is not None or authors is not None:
+        return finetuned.path if finetuned is not None else authors.path if authors is not None else None
     _, is_local, folder = name.partition("local-dir:")
     return Path(folder or name) if is_local or name.endswith(".safetensors") else None
 
@@ -62,8 +62,8 @@ def _file_in(name: str) -> Path | None:
 def subfolders(path: Path) -> list[Path]:
     """The visible folders in `path` that may be opened, by name. Raises FolderError if `path` cannot be listed."""
     try:
-        found = sorted((p for p in allowed(path).iterdir() if p.is_dir()), key=lambda p: p.name.lower())
+        folders = sorted((p for p in allowed(path).iterdir() if p.is_dir()), key=lambda p: p.name.lower())
     except OSError as error:
         raise FolderError(f"{str(path)!r} cannot be listed: {error.strerror}.") from error
-    visible = [p for p in found if not p.name.startswith(".")]
+    visible = [p for p in folders if not p.name.startswith(".")]
     return [p for p in visible if any(p.resolve().is_relative_to(root) for root in roots())][:MOST_LISTED]

@@ -120,8 +120,8 @@ def may_enter(cookies: Mapping[str, str], *, origin: str) -> bool:
     asked = login()
     if asked != "asked":
         return asked == "none"
-    told = _signed_in_cookie(cookies)
-    return told.get("is_logged_in") is True and told.get("origin") in _origins(origin) and _is_listed(told)
+    user = _signed_in_cookie(cookies)
+    return user.get("is_logged_in") is True and user.get("origin") in _origins(origin) and _is_listed(user)
 
 
 def _origins(origin: str) -> set[str]:
@@ -130,9 +130,9 @@ def _origins(origin: str) -> set[str]:
     return {f"http://{host}", f"https://{host}"} if host else set()
 
 
-def _is_listed(told: Mapping[str, Any]) -> bool:
+def _is_listed(user: Mapping[str, Any]) -> bool:
     listed = {part.strip().casefold() for part in os.environ.get(USERS_VARIABLE, "").split(",") if part.strip()}
-    return not listed or (told.get("email_verified") is not False and str(told.get("email", "")).casefold() in listed)
+    return not listed or (user.get("email_verified") is not False and str(user.get("email", "")).casefold() in listed)
 
 
 def _signed_in_cookie(cookies: Mapping[str, str]) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def _signed_in_cookie(cookies: Mapping[str, str]) -> dict[str, Any]:
         return decode_signed_value(secret, name, value.encode("latin-1")) if value else None
 
     try:
-        told = json.loads(get_cookie_with_chunks(part, USER_COOKIE_NAME) or b"{}")
+        user = json.loads(get_cookie_with_chunks(part, USER_COOKIE_NAME) or b"{}")
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return user if isinstance(user, dict) else {}

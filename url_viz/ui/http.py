@@ -74,13 +74,13 @@ class SameOriginSockets:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket" and not _is_own(Headers(scope=scope)):
+        if scope["type"] == "websocket" and not _is_same_origin(Headers(scope=scope)):
             await WebSocketClose()(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
 
-def _is_own(headers: Headers) -> bool:
+def _is_same_origin(headers: Headers) -> bool:
     """Whether a page of this app asks, or one from an origin in Streamlit's settings; programs send no Origin.
 
     A proxy may send the page's host as X-Forwarded-Host: a page cannot set that header of a socket.
@@ -95,7 +95,7 @@ def _is_own(headers: Headers) -> bool:
         host = urlsplit(origin).netloc.lower()
     except ValueError:  # unmatched brackets
         return False
-    return bool(host) and host in {one.lower() for one in named}
+    return bool(host) and host in {name.lower() for name in named}
 
 
 BASE = "/url-viz"
@@ -278,10 +278,10 @@ def _not_there(words: str = _GONE) -> Response:
 
 
 def _thumbnail(request: Request) -> Response:
-    found = open_sets().thumbnail(request.path_params["set_id"], request.path_params["image_id"])
-    if found is None:
+    thumbnail = open_sets().thumbnail(request.path_params["set_id"], request.path_params["image_id"])
+    if thumbnail is None:
         return PlainTextResponse("Thumbnail not found.", status_code=404)
-    return Response(found, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=600"})
+    return Response(thumbnail, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=600"})
 
 
 def _picture(request: Request) -> Response:
@@ -310,41 +310,43 @@ def _card(request: Request) -> Response:
 
 def _points(request: Request) -> Response:
     image_set = _image_set(request)
-    asked = request.query_params
-    if asked.get("measure") == "change":
+    query = request.query_params
+    if query.get("measure") == "change":
         return _changed_points(request, image_set)
-    table = _asked_table(request, image_set)
-    measure, category = asked.get("measure", "uncertainty"), asked.get("category", "label")
+    table = _requested_table(request, image_set)
+    measure, category = query.get("measure", "uncertainty"), query.get("category", "label")
     if measure not in table or not pd.api.types.is_numeric_dtype(table[measure]):
         return PlainTextResponse(f"Unknown measure {measure!r}.", status_code=404)
     if category not in table or len(category_names(table, category)) > MOST_CATEGORIES:
         return PlainTextResponse(f"Unknown categories {category!r}.", status_code=404)
-    with_classes = asked.get("classes", "1") == "1"
+    with_classes = query.get("classes", "1") == "1"
     return _bytes(
         request, encode_points(map_points(table, with_classes=with_classes, measure=measure, category=category))
     )
 
 
-def _asked_table(request: Request, image_set: ImageSet) -> pd.DataFrame:
+def _requested_table(request: Request, image_set: ImageSet) -> pd.DataFrame:
     """The table of the image set, or of the requested subset."""
-    subset = _asked_subset(request)
+    subset = _requested_subset(request)
     return image_set.table() if subset is None else subset.table_of(image_set.table())
 
 
-def _asked_subset(request: Request) -> Subset | None:
+def _requested_subset(request: Request) -> Subset | None:
     key = request.query_params.get("subset")
-    found = subsets.get(key) if key else None
-    if key and found is None:
+    subset = subsets.get(key) if key else None
+    if key and subset is None:
         raise ImageSetError("This selection has expired. Select the pictures again.")
-    return found
+    return subset
 
 
 def _representatives(request: Request) -> Response:
-    image_set, subset = _image_set(request), _asked_subset(request)
+    image_set, subset = _image_set(request), _requested_subset(request)
     if subset is not None and subset.projection is None:
         return JSONResponse([])  # its map is still being computed
-    found = image_set.representatives(on=subset.projection if subset is not None else None)
-    rows = found.assign(label=found["label"].where(found["label"].notna(), None)).to_dict("records")
+    representatives = image_set.representatives(on=subset.projection if subset is not None else None)
+    rows = representatives.assign(label=representatives["label"].where(representatives["label"].notna(), None)).to_dict(
+        "records"
+    )
     return JSONResponse(
         [
             {

@@ -62,7 +62,7 @@ class Points:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def take(self, rows: NDArray[np.int64]) -> "Points":
+    def rows_at(self, rows: NDArray[np.int64]) -> "Points":
         """The points of these rows (M,), in their order."""
         return Points(*(column[rows] for column in vars(self).values()))
 
@@ -126,16 +126,16 @@ def inside(polygon: NDArray[np.floating], x: Floats, y: Floats) -> NDArray[np.bo
     `polygon` (P, 2) in the units of `x` and `y` (N,), closed implicitly; fewer than three corners contain nothing.
     Memory is bounded for every N × P.
     """
-    found = np.zeros(len(x), dtype=bool)
+    is_inside = np.zeros(len(x), dtype=bool)
     if len(polygon) < 3:
-        return found
+        return is_inside
     low, high = polygon.min(axis=0), polygon.max(axis=0)
     near = np.flatnonzero((x >= low[0]) & (x <= high[0]) & (y >= low[1]) & (y <= high[1]))
     rows_at_once = max(1, CELLS_AT_ONCE // len(polygon))
     for start in range(0, len(near), rows_at_once):
         rows = near[start : start + rows_at_once]
-        found[rows] = _crossings(polygon.astype(np.float64), x[rows], y[rows]) % 2 == 1
-    return found
+        is_inside[rows] = _crossings(polygon.astype(np.float64), x[rows], y[rows]) % 2 == 1
+    return is_inside
 
 
 def drawn_sample(percentiles: Floats, limit: int, *, seed: int = 0) -> NDArray[np.int64]:
@@ -146,10 +146,10 @@ def drawn_sample(percentiles: Floats, limit: int, *, seed: int = 0) -> NDArray[n
     """
     if len(percentiles) <= limit:
         return np.arange(len(percentiles))
-    kept = _extremes(percentiles, most=limit // 4)
-    others = np.setdiff1d(np.arange(len(percentiles)), kept, assume_unique=True)
-    drawn = np.random.default_rng(seed).choice(others, size=limit - len(kept), replace=False)
-    return np.sort(np.concatenate([kept, drawn]))
+    extremes = _extremes(percentiles, most=limit // 4)
+    others = np.setdiff1d(np.arange(len(percentiles)), extremes, assume_unique=True)
+    drawn = np.random.default_rng(seed).choice(others, size=limit - len(extremes), replace=False)
+    return np.sort(np.concatenate([extremes, drawn]))
 
 
 def _range_of(values: Floats, *, axis: str) -> tuple[float, float]:

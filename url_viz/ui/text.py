@@ -39,7 +39,7 @@ def show_error(error: UrlVizError | str) -> None:
 
 
 @contextmanager
-def errors_told(say: Callable[..., object] = st.toast) -> Iterator[None]:
+def errors_shown(show: Callable[..., object] = st.toast) -> Iterator[None]:
     """Show the message of a UrlVizError with `say`: a toast from callbacks, `st.error` from dialogs and pages.
 
     Callbacks and dialogs run outside the `try` of app.py.
@@ -47,4 +47,4 @@ def errors_told(say: Callable[..., object] = st.toast) -> Iterator[None]:
     try:
         yield
     except UrlVizError as error:
-        say(escape(error), icon=ERROR_ICON)
+        show(escape(error), icon=ERROR_ICON)

@@ -20,38 +20,38 @@ def show_change(image_set: ImageSet) -> None:
     before = open_sets().find(image_set.set_id, name) if name and name != image_set.source.name else None
     if before is None or before.head is None or image_set.head is None:
         return
-    found = change(before.table(), image_set.table())
+    changed = change(before.table(), image_set.table())
     st.subheader("What changed", anchor=False)
     st.caption(
         f"{escape(image_set.source.title)} against {escape(before.source.title)}: rank correlation "
-        f"{found.rank_correlation:.2f} over {len(found.table):,} pictures. Percentiles are within this set."
+        f"{changed.rank_correlation:.2f} over {len(changed.table):,} pictures. Percentiles are within this set."
     )
     left, right = st.columns(2, gap="medium")
     with left:
-        _show_map(image_set, before, found)
+        _show_map(image_set, before, changed)
     with right:
         more, less = st.columns(2, gap="medium")
         with more:
-            _show_moved(image_set, found, is_up=True)
+            _show_moved(image_set, changed, is_up=True)
         with less:
-            _show_moved(image_set, found, is_up=False)
+            _show_moved(image_set, changed, is_up=False)
 
 
-def _show_map(image_set: ImageSet, before: ImageSet, found: Change) -> None:
+def _show_map(image_set: ImageSet, before: ImageSet, changed: Change) -> None:
     view = MapView(
         points_url=points_url(image_set, measure="change", before=before.source.name),
         card_url=card_url(image_set),
-        total=len(found.table),
+        total=len(changed.table),
         measure="Change (clearer → more ambiguous)",
     )
     show_map(view, key=f"change.map.{image_set.set_id}", height_px=480)
 
 
-def _show_moved(image_set: ImageSet, found: Change, *, is_up: bool) -> None:
+def _show_moved(image_set: ImageSet, changed: Change, *, is_up: bool) -> None:
     st.markdown("**More ambiguous now**" if is_up else "**Clearer now**")
-    rows = found.table.sort_values("change", ascending=not is_up, kind="stable").head(MOVED_SHOWN)
+    rows = changed.table.sort_values("change", ascending=not is_up, kind="stable").head(MOVED_SHOWN)
     rows = rows[rows["change"] > 0] if is_up else rows[rows["change"] < 0]
-    made = tuple(
+    tiles = tuple(
         Tile(
             id=int(row["id"]),
             name=str(row["path"]),
@@ -62,5 +62,5 @@ def _show_moved(image_set: ImageSet, found: Change, *, is_up: bool) -> None:
         for row in rows.to_dict("records")
     )
     show_gallery(
-        made, key=f"change.{'up' if is_up else 'down'}", empty="No pictures moved in this direction.", columns=2
+        tiles, key=f"change.{'up' if is_up else 'down'}", empty="No pictures moved in this direction.", columns=2
     )

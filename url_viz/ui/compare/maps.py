@@ -28,7 +28,7 @@ SIDES = ("first", "second")
 
 
 @dataclass(frozen=True)
-class Linked:
+class LinkedSelection:
     """The selection on two maps: the `side` it was drawn on (None: no selection), its outline, and its pictures."""
 
     side: str | None
@@ -36,7 +36,7 @@ class Linked:
     ids: "pd.Series[int] | None"
 
 
-def selection(first: ImageSet, second: ImageSet) -> Linked:
+def selection(first: ImageSet, second: ImageSet) -> LinkedSelection:
     """The lasso that was drawn last; one on the other map is cleared. Call it before the maps are drawn."""
     pair = {"first": first, "second": second}
     keys = {side: _key(image_set, side) for side, image_set in pair.items()}
@@ -49,31 +49,31 @@ def selection(first: ImageSet, second: ImageSet) -> Linked:
             st.session_state[keys[other]]["polygon"] = now[other] = None
     st.session_state[_DRAWN_LAST] = now
     if side is None:
-        return Linked(None, None, None)
-    return Linked(side, now[side], scoped(pair[side].table(), Scope(now[side]))["id"])
+        return LinkedSelection(None, None, None)
+    return LinkedSelection(side, now[side], scoped(pair[side].table(), Scope(now[side]))["id"])
 
 
-def show_maps(first: ImageSet, second: ImageSet, one: Compared, linked: Linked) -> int | None:
+def show_maps(first: ImageSet, second: ImageSet, compared: Compared, linked: LinkedSelection) -> int | None:
     """Draw both maps; return the id of the picture that was clicked on one of them."""
     clicked = None
     for column, side, image_set in zip(st.columns(2, gap="medium"), SIDES, (first, second), strict=True):
         with column:
             st.markdown(f"**{escape(image_set.source.title)}**")
-            found = _show_map(image_set, side, one.measure, linked)
-            clicked = found if found is not None else clicked
+            clicked_id = _show_map(image_set, side, compared.measure, linked)
+            clicked = clicked_id if clicked_id is not None else clicked
     return clicked
 
 
-def _show_map(image_set: ImageSet, side: str, measure: str, linked: Linked) -> int | None:
+def _show_map(image_set: ImageSet, side: str, measure: str, linked: LinkedSelection) -> int | None:
     table = image_set.table()
     in_slot = "uncertainty" if measure == "confusability" else measure
-    kept = np.ones(len(table), bool)
+    is_selected = np.ones(len(table), bool)
     if linked.ids is not None and side != linked.side:
-        kept = table["id"].isin(linked.ids).to_numpy(dtype=bool)
+        is_selected = table["id"].isin(linked.ids).to_numpy(dtype=bool)
     view = MapView(
         points_url=points_url(image_set, measure=in_slot, with_classes=bool(category_names(table))),
         card_url=card_url(image_set),
-        mask_url=mask_url(table, kept, measure=in_slot),
+        mask_url=mask_url(table, is_selected, measure=in_slot),
         total=len(table),
         colour="confusability" if measure == "confusability" else "uncertainty",
         ringed_id=st.session_state.get("view.ringed"),
@@ -83,7 +83,7 @@ def _show_map(image_set: ImageSet, side: str, measure: str, linked: Linked) -> i
     return show_map(view, key=_key(image_set, side), height_px=MAP_HEIGHT_PX).clicked_id
 
 
-def show_selected(linked: Linked, *, total: int) -> None:
+def show_selected(linked: LinkedSelection, *, total: int) -> None:
     """How many pictures are selected, and a button to clear the selection."""
     if linked.ids is None:
         st.caption("Draw a lasso on one map (Shift-drag) to select the same pictures on the other map and below.")
@@ -103,11 +103,11 @@ def _key(image_set: ImageSet, side: str) -> str:
     return f"view.compare.map.{side}.{image_set.set_id}.{image_set.space.key}"
 
 
-def scatter_figure(one: Compared, *, names: tuple[str, str], ids: "pd.Series[int] | None") -> "Figure":
+def scatter_figure(compared: Compared, *, names: tuple[str, str], ids: "pd.Series[int] | None") -> "Figure":
     """Percentile under the second model against that under the first; pictures outside `ids` are drawn faint."""
     import plotly.graph_objects as go
 
-    table = one.change.table
+    table = compared.change.table
     drawn = table.iloc[_sample(len(table))]
     chosen = None if ids is None else np.flatnonzero(drawn["id"].isin(ids).to_numpy())
     ramp = ramp_now()
@@ -124,7 +124,7 @@ def scatter_figure(one: Compared, *, names: tuple[str, str], ids: "pd.Series[int
                 "color": drawn["change"].abs(),
                 "cmin": 0,
                 "cmax": 100,
-                "colorscale": [[place / (len(ramp) - 1), colour] for place, colour in enumerate(ramp)],
+                "colorscale": [[position / (len(ramp) - 1), colour] for position, colour in enumerate(ramp)],
                 "opacity": 0.75,
             },
             unselected={"marker": {"opacity": 0.08}},

@@ -19,7 +19,7 @@ from url_viz.ui.session import choice
 from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.widgets.gallery import Tile, show_gallery
 from url_viz.ui.widgets.reading import running, set_name, start_reading
-from url_viz.ui.widgets.sidebar import brought_models
+from url_viz.ui.widgets.sidebar import user_models
 from url_viz.ui.widgets.tiles import MEASURES, ordinal
 from url_viz.workspace import Workspace
 
@@ -69,8 +69,8 @@ def _other_names(image_set: ImageSet) -> list[str]:
     """Available models other than the current one: packaged, adapted heads, and those this set was read with."""
     at_hand = [name for name, model in PACKAGED.items() if model.is_installed]
     spaces = [space.backbone for space in _about(image_set.set_id).spaces]
-    own = map(str, workspace_heads(Workspace.at()))
-    names = dict.fromkeys([*at_hand, *own, *spaces, *brought_models(image_set.set_id)])
+    heads = map(str, workspace_heads(Workspace.at()))
+    names = dict.fromkeys([*at_hand, *heads, *spaces, *user_models(image_set.set_id)])
     return [name for name in names if name != image_set.source.name]
 
 
@@ -126,14 +126,14 @@ def _comparison(first_key: str, second_key: str, _first: ImageSet, _second: Imag
     return _first.compare(_second)
 
 
-def show_words(found: Comparison, second: ImageSet) -> None:
+def show_agreement(comparison: Comparison, second: ImageSet) -> None:
     """How well the two models agree, one sentence per measure."""
-    lines = [in_words(one) for one in found.measures.values()]
-    if "uncertainty" not in found.measures:
+    lines = [in_words(compared) for compared in comparison.measures.values()]
+    if "uncertainty" not in comparison.measures:
         lines.append("Uncertainty cannot be compared: one of the two models has no head.")
-    if found.neighbourhoods is not None:
-        lines.append(neighbours_in_words(found.neighbourhoods))
-    alone = [(found.only_first, "the first model"), (found.only_second, title_of(second.source.name))]
+    if comparison.neighbourhoods is not None:
+        lines.append(neighbours_in_words(comparison.neighbourhoods))
+    alone = [(comparison.only_first, "the first model"), (comparison.only_second, title_of(second.source.name))]
     lines += [f"{count:,} pictures were read with {model} only and are left out." for count, model in alone if count]
     st.markdown(_as_list(lines))
 
@@ -150,9 +150,9 @@ def _emphasised(line: Markdown) -> Markdown:
     return Markdown(line.replace("They agree on", "They **agree** on"))
 
 
-def pick_measure(found: Comparison) -> str:
+def pick_measure(comparison: Comparison) -> str:
     """The measure that the maps, the scatter plot and the galleries show."""
-    names = list(found.measures)
+    names = list(comparison.measures)
     if len(names) == 1:
         st.caption(f"By {MEASURES[names[0]].lower()}")
         return names[0]
@@ -169,10 +169,10 @@ def pick_measure(found: Comparison) -> str:
 
 
 def show_disagreements(
-    first: ImageSet, second: ImageSet, one: Compared, *, selected: "pd.Series[int] | None"
+    first: ImageSet, second: ImageSet, compared: Compared, *, selected: "pd.Series[int] | None"
 ) -> int | None:
     """The pictures with the largest disagreements, in both directions; return the id of one that was clicked."""
-    shown = one if selected is None else _within(one, selected)
+    shown = compared if selected is None else _within(compared, selected)
     up, down = disagreements(shown, most=TILES)
     left, right = st.columns(2, gap="medium")
     with left:
@@ -182,16 +182,16 @@ def show_disagreements(
     return more if more is not None else less
 
 
-def _within(one: Compared, ids: "pd.Series[int]") -> Compared:
-    table = one.change.table
-    narrowed = type(one.change)(table[table["id"].isin(ids)], one.change.rank_correlation)
-    return Compared(one.measure, narrowed, one.interval, one.top_shared, one.top_by_chance)
+def _within(compared: Compared, ids: "pd.Series[int]") -> Compared:
+    table = compared.change.table
+    narrowed = type(compared.change)(table[table["id"].isin(ids)], compared.change.rank_correlation)
+    return Compared(compared.measure, narrowed, compared.interval, compared.top_shared, compared.top_by_chance)
 
 
 def _gallery(image_set: ImageSet, rows: pd.DataFrame, title: str, *, key: str) -> int | None:
     st.markdown(f"**{escape(title)}**")
     ringed = st.session_state.get("view.ringed")
-    made = tuple(
+    tiles = tuple(
         Tile(
             id=int(row["id"]),
             name=str(row["path"]),
@@ -203,18 +203,18 @@ def _gallery(image_set: ImageSet, rows: pd.DataFrame, title: str, *, key: str) -
         for row in rows.to_dict("records")
     )
     return show_gallery(
-        made, key=f"view.compare.gallery.{key}", empty="No pictures differ in this direction.", columns=2
+        tiles, key=f"view.compare.gallery.{key}", empty="No pictures differ in this direction.", columns=2
     ).clicked_id
 
 
-def show_download(first: ImageSet, one: Compared) -> None:
+def show_download(first: ImageSet, compared: Compared) -> None:
     """A download of both percentiles of every picture."""
-    table = one.change.table[["id", "path", "label", "before", "after", "change"]]
+    table = compared.change.table[["id", "path", "label", "before", "after", "change"]]
     named = table.rename(columns={"before": "percentile_first", "after": "percentile_second"})
     st.download_button(
         "Both percentiles (CSV)",
         data=lambda: table_bytes(named, ".csv"),
-        file_name=f"{first.root.name}-{one.measure}-compared.csv",
+        file_name=f"{first.root.name}-{compared.measure}-compared.csv",
         mime="text/csv",
         icon=":material/download:",
         type="tertiary",

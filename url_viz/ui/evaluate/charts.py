@@ -50,27 +50,30 @@ def intervals_figure(measures: Sequence[Measured]) -> "Figure":
     """R-AUROC of each measure with its 95 % interval, in the given order from the top; chance is dotted."""
     import plotly.graph_objects as go
 
-    titles = [title_of(one.name) for one in measures]
-    scores = np.array([one.r_auroc for one in measures])
+    titles = [title_of(measure.name) for measure in measures]
+    scores = np.array([measure.r_auroc for measure in measures])
     figure = go.Figure(
         go.Scatter(
             x=scores,
             y=titles,
             mode="markers",
-            marker={"size": 9, "color": [colour_of(one.name) for one in measures]},
-            customdata=[[one.interval.low, one.interval.high] for one in measures],
+            marker={"size": 9, "color": [colour_of(measure.name) for measure in measures]},
+            customdata=[[measure.interval.low, measure.interval.high] for measure in measures],
             hovertemplate="%{y}: %{x:.3f} (%{customdata[0]:.3f} to %{customdata[1]:.3f})<extra></extra>",
         )
     )
-    for one, title in zip(measures, titles, strict=True):
+    for measure, title in zip(measures, titles, strict=True):
         figure.add_scatter(
-            x=[one.interval.low, one.interval.high],
+            x=[measure.interval.low, measure.interval.high],
             y=[title, title],
             mode="lines",
             hoverinfo="skip",
-            line={"color": colour_of(one.name), "width": 3},
+            line={"color": colour_of(measure.name), "width": 3},
         )
-    ends = [0.5, *(end for one in measures for end in (one.interval.low, one.interval.high) if np.isfinite(end))]
+    ends = [
+        0.5,
+        *(end for measure in measures for end in (measure.interval.low, measure.interval.high) if np.isfinite(end)),
+    ]
     figure.add_vline(x=0.5, line={"color": _GREY, "dash": "dot", "width": 1.4})
     figure.update_xaxes(title="R-AUROC (.5 is chance)", range=[min(ends) - 0.02, max(ends) + 0.02])
     figure.update_yaxes(autorange="reversed", ticksuffix="  ")
@@ -87,13 +90,13 @@ def coverage_figure(pictures: Counted, measures: Sequence[Measured]) -> "Figure"
     figure = go.Figure()
     oracle = pictures.oracle
     figure.add_scatter(x=100 * oracle.coverage, y=100 * oracle.recall, name="Oracle", line={"color": _GREY})
-    for one in measures:
+    for measure in measures:
         figure.add_scatter(
-            x=100 * one.curve.coverage,
-            y=100 * one.curve.recall,
-            name=title_of(one.name),
-            line={"color": colour_of(one.name), "width": 2.6},
-            visible=True if one.name in _SHOWN_AT_FIRST else "legendonly",
+            x=100 * measure.curve.coverage,
+            y=100 * measure.curve.recall,
+            name=title_of(measure.name),
+            line={"color": colour_of(measure.name), "width": 2.6},
+            visible=True if measure.name in _SHOWN_AT_FIRST else "legendonly",
         )
     figure.add_scatter(x=[0, 100], y=[100 * pictures.recall] * 2, name="Random", line={"color": _GREY, "dash": "dot"})
     figure.update_traces(mode="lines", hovertemplate="%{y:.1f} % of %{x:.0f} % kept")

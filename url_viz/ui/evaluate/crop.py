@@ -21,7 +21,7 @@ SEED = 0
 
 
 @dataclass(frozen=True)
-class Sample:
+class CropSample:
     """Sampled pictures to test, and how many sampled pictures have no file any more."""
 
     subjects: tuple[Subject, ...]
@@ -38,12 +38,12 @@ def show_crop_test(image_set: ImageSet) -> None:
     size = _pick_size(len(image_set))
     if st.button("Run the crop test", icon=":material/crop:", key="evaluate.crop.run"):
         _run(image_set, size)
-    kept = st.session_state.get("evaluate.crop.result")
-    if kept is not None and kept[0] is image_set:
-        _show_result(image_set, kept[1])
+    stored = st.session_state.get("evaluate.crop.result")
+    if stored is not None and stored[0] is image_set:
+        _show_result(image_set, stored[1])
 
 
-def sample_of(image_set: ImageSet, size: int, *, seed: int = SEED) -> Sample:
+def sample_of(image_set: ImageSet, size: int, *, seed: int = SEED) -> CropSample:
     """At most `size` distinct pictures, sampled with a seed, ordered by path."""
     first = np.unique(image_set.contents, return_index=True)[1]
     rows = np.sort(np.random.default_rng(seed).permutation(np.sort(first))[:size])
@@ -53,7 +53,7 @@ def sample_of(image_set: ImageSet, size: int, *, seed: int = SEED) -> Sample:
             subjects.append(Subject(int(image_id), str(name), image_set.file_of(int(image_id))))
         except ImageSetError:
             continue  # counted as gone
-    return Sample(tuple(subjects), gone=len(rows) - len(subjects))
+    return CropSample(tuple(subjects), gone=len(rows) - len(subjects))
 
 
 def _pick_size(pictures: int) -> int:
@@ -77,24 +77,24 @@ def _run(image_set: ImageSet, size: int) -> None:
         return
     bar = st.progress(0.0, text="Loading the model")
     try:
-        found = _tested(image_set, sample, bar)
+        test = _tested(image_set, sample, bar)
     except UrlVizError as error:
         show_error(error)
     else:
-        st.session_state["evaluate.crop.result"] = image_set, found
+        st.session_state["evaluate.crop.result"] = image_set, test
     finally:
         bar.empty()
 
 
-def _tested(image_set: ImageSet, sample: Sample, bar: DeltaGenerator) -> CropTest:
+def _tested(image_set: ImageSet, sample: CropSample, bar: DeltaGenerator) -> CropTest:
     """The crop test of a sample, with progress on `bar`; files that are gone count as unreadable."""
     total = len(sample.subjects)
-    found = CropTest(pd.DataFrame(), 0)
+    test = CropTest(pd.DataFrame(), 0)
     with running_model(image_set.source.name, precision=image_set.space.precision) as model:
         for done, so_far in crop_test(model, sample.subjects, seed=SEED):
-            found = so_far
+            test = so_far
             bar.progress(done / total, text=f"Reading and cropping · {done:,} of {total:,}")
-    return replace(found, unreadable=found.unreadable + sample.gone)
+    return replace(test, unreadable=test.unreadable + sample.gone)
 
 
 def _show_result(image_set: ImageSet, test: CropTest) -> None:

@@ -81,10 +81,10 @@ def verdict(results: Results) -> Markdown:
     if right in (0, len(results.pictures)):
         which = "right" if right else "wrong"
         return Markdown(f"Every nearest neighbour is {escape(which)}, so there is no R-AUROC.")
-    return Markdown("") if results.lead is None else _told(results.lead)
+    return Markdown("") if results.lead is None else _lead_text(results.lead)
 
 
-def _told(lead: Lead) -> Markdown:
+def _lead_text(lead: Lead) -> Markdown:
     first, second = escape(title_of(lead.ahead)), escape(title_of(lead.behind).lower())
     by = escape(with_interval(lead.by, lead.interval, signed=True))
     if lead.interval.low > 0 or lead.interval.high < 0:
@@ -97,7 +97,7 @@ def show_intervals(image_set: ImageSet, results: Results) -> None:
     """R-AUROC of every measure with its interval, as a figure."""
     name = f"{image_set.root.name}-measures"
     _title("How well each measure predicts errors", measures_table(results.measures), name, key="measures")
-    if any(np.isfinite(one.r_auroc) for one in results.measures):
+    if any(np.isfinite(measure.r_auroc) for measure in results.measures):
         st.plotly_chart(intervals_figure(results.measures), width="stretch", key="evaluate.intervals", config=_QUIET)
     else:
         st.caption("No measure has an R-AUROC here.")
@@ -128,11 +128,11 @@ def measures_shown(measures: tuple[Measured, ...]) -> pd.DataFrame:
     """The table of measures for display: one row per measure, figures with their intervals."""
     return pd.DataFrame(
         {
-            "Measure": [title_of(one.name) for one in measures],
-            "R-AUROC": [with_interval(one.r_auroc, one.interval) for one in measures],
-            "AURC": [f"{one.aurc:.3f}" for one in measures],
+            "Measure": [title_of(measure.name) for measure in measures],
+            "R-AUROC": [with_interval(measure.r_auroc, measure.interval) for measure in measures],
+            "AURC": [f"{measure.aurc:.3f}" for measure in measures],
             "Lead over nearest similarity": [
-                with_interval(one.beyond_nearest, one.beyond_interval, signed=True) for one in measures
+                with_interval(measure.beyond_nearest, measure.beyond_interval, signed=True) for measure in measures
             ],
         }
     )
@@ -142,14 +142,14 @@ def measures_table(measures: tuple[Measured, ...]) -> pd.DataFrame:
     """The table of measures as numbers, for other programs."""
     return pd.DataFrame(
         {
-            "measure": [one.name for one in measures],
-            "r_auroc": [one.r_auroc for one in measures],
-            "r_auroc_low": [one.interval.low for one in measures],
-            "r_auroc_high": [one.interval.high for one in measures],
-            "aurc": [one.aurc for one in measures],
-            "lead_over_nearest_similarity": [one.beyond_nearest for one in measures],
-            "lead_low": [one.beyond_interval.low for one in measures],
-            "lead_high": [one.beyond_interval.high for one in measures],
+            "measure": [measure.name for measure in measures],
+            "r_auroc": [measure.r_auroc for measure in measures],
+            "r_auroc_low": [measure.interval.low for measure in measures],
+            "r_auroc_high": [measure.interval.high for measure in measures],
+            "aurc": [measure.aurc for measure in measures],
+            "lead_over_nearest_similarity": [measure.beyond_nearest for measure in measures],
+            "lead_low": [measure.beyond_interval.low for measure in measures],
+            "lead_high": [measure.beyond_interval.high for measure in measures],
         }
     )
 
@@ -168,7 +168,7 @@ def show_coverage(image_set: ImageSet, results: Results) -> None:
 def coverage_table(pictures: Counted, measures: tuple[Measured, ...]) -> pd.DataFrame:
     """Coverage, and recall@1 of the kept queries by each measure and by an oracle, at the points of the curves."""
     oracle = pictures.oracle
-    curves = {one.name: one.curve.recall for one in measures}
+    curves = {measure.name: measure.curve.recall for measure in measures}
     return pd.DataFrame({"coverage": oracle.coverage, "oracle": oracle.recall, **curves})
 
 
@@ -249,31 +249,31 @@ def _columns(measure: str) -> dict[str, Any]:
 
 def show_class(image_set: ImageSet, pictures: Counted, *, label: str, measure: str) -> int | None:
     """The pictures of a class, wrong ones first, then the most ambiguous; return the id of one that was clicked."""
-    places = class_order(pictures, label=label, measure=measure)
-    wrong = int((~pictures.is_right[places]).sum())
+    positions = class_order(pictures, label=label, measure=measure)
+    wrong = int((~pictures.is_right[positions]).sum())
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.text(label, width="content")  # not Markdown: a folder's name may contain markup
-        st.caption(f"{wrong:,} of {len(places):,} have a neighbour of another class (shown first)", width="content")
-    shown = tuple(_tiles(image_set, pictures, places[:MOST_TILES], measure=measure))
+        st.caption(f"{wrong:,} of {len(positions):,} have a neighbour of another class (shown first)", width="content")
+    shown = tuple(_tiles(image_set, pictures, positions[:MOST_TILES], measure=measure))
     return show_gallery(shown, key="evaluate.class", empty="No pictures.", columns=6).clicked_id
 
 
 def class_order(pictures: Counted, *, label: str, measure: str) -> NDArray[np.int64]:
-    """Rows of a class's pictures among the counted ones: wrong before right, then the most ambiguous first."""
-    places = np.flatnonzero(pictures.labels == label)
-    return places[np.lexsort((-pictures.values[measure][places], pictures.is_right[places]))]
+    """Positions of a class's pictures among the counted ones: wrong before right, then the most ambiguous first."""
+    positions = np.flatnonzero(pictures.labels == label)
+    return positions[np.lexsort((-pictures.values[measure][positions], pictures.is_right[positions]))]
 
 
-def _tiles(image_set: ImageSet, pictures: Counted, places: NDArray[np.int64], *, measure: str) -> Iterator[Tile]:
-    shown = image_set.table().iloc[pictures.rows[places]][["id", "path"]]
-    for place, (image_id, path) in zip(places, shown.itertuples(index=False), strict=True):
+def _tiles(image_set: ImageSet, pictures: Counted, positions: NDArray[np.int64], *, measure: str) -> Iterator[Tile]:
+    shown = image_set.table().iloc[pictures.rows[positions]][["id", "path"]]
+    for position, (image_id, path) in zip(positions, shown.itertuples(index=False), strict=True):
         yield Tile(
             id=int(image_id),
             name=str(path),
             thumbnail=thumbnail_url(image_set.set_id, int(image_id)),
-            value=value_text(float(pictures.values[measure][place]), float("nan")),
-            label=f"finds {pictures.nearest_labels[place]}",
-            mark=None if pictures.is_right[place] else "wrong",
+            value=value_text(float(pictures.values[measure][position]), float("nan")),
+            label=f"finds {pictures.nearest_labels[position]}",
+            mark=None if pictures.is_right[position] else "wrong",
         )
 
 

@@ -42,7 +42,7 @@ def _results(image_set: ImageSet, version: str) -> Results | None:
         image_set.contents,
         graph=image_set.graph,
         embeddings=image_set.embeddings,
-        user_measures=[one.name for one in image_set.user_columns() if one.is_uncertainty],
+        user_measures=[column.name for column in image_set.user_columns() if column.is_uncertainty],
     )
     return None if pictures is None else Results(pictures, measured(pictures), _lead(pictures))
 

@@ -7,7 +7,7 @@ from url_viz.analysis.filters import OneOf
 from url_viz.image_set import ImageSet
 from url_viz.store.user_columns import FOLDERS
 from url_viz.ui.http import class_names_of
-from url_viz.ui.text import errors_told, escape
+from url_viz.ui.text import errors_shown, escape
 from url_viz.ui.widgets.filters import columns_of_kind, filter_on, set_filter, title_of_column
 from url_viz.ui.widgets.tiles import MEASURES, measures_of
 
@@ -31,7 +31,7 @@ def pick_measure(table: pd.DataFrame) -> str:
         "Order by",
         options,
         required=True,
-        format_func=lambda one: escape(title_of_measure(one)),
+        format_func=lambda measure: escape(title_of_measure(measure)),
         key="view.measure",
         help="Uncertainty is predicted by the pretrained head for each picture by itself. Confusability is how easily "
         "a picture is confused with another one of this set. Higher means less to be trusted; only the order counts.",
@@ -75,10 +75,10 @@ def pick_class(table: pd.DataFrame) -> None:
     now = filter_on("label")
     is_one = isinstance(now, OneOf) and len(now.values) == 1 and now.values[0] in names
     st.session_state["view.label"] = now.values[0] if is_one and isinstance(now, OneOf) else ALL_CLASSES
-    st.selectbox("Class", [ALL_CLASSES, *names], key="view.label", width=200, on_change=_take_class)
+    st.selectbox("Class", [ALL_CLASSES, *names], key="view.label", width=200, on_change=_apply_class)
 
 
-def _take_class() -> None:
+def _apply_class() -> None:
     picked = st.session_state["view.label"]
     set_filter("label", None if picked in (None, ALL_CLASSES) else OneOf("label", (picked,)))
 
@@ -97,7 +97,7 @@ def show_view_popover(image_set: ImageSet, table: pd.DataFrame) -> None:
                 format_func=title_of_column,
                 key=_OTHER,
                 placeholder="none",
-                on_change=_take_other,
+                on_change=_apply_other,
             )
         for key, default in (("view.collapse", True), ("view.size", False)):
             # Set in every run: widgets in a popover exist only once it is opened, and would then start switched off.
@@ -107,7 +107,7 @@ def show_view_popover(image_set: ImageSet, table: pd.DataFrame) -> None:
         _pick_with_classes(image_set)
 
 
-def _take_other() -> None:
+def _apply_other() -> None:
     picked = st.session_state[_OTHER]
     if picked is not None:
         st.session_state["view.measure"] = picked
@@ -121,10 +121,10 @@ def _pick_with_classes(image_set: ImageSet) -> None:
     if not own.has_class_folders or own.label_source not in (FOLDERS, None):
         return
     st.session_state["view.with_classes"] = own.label_source == FOLDERS
-    st.toggle("Folders are classes", key="view.with_classes", on_change=_take_with_classes, args=(image_set,))
+    st.toggle("Folders are classes", key="view.with_classes", on_change=_apply_with_classes, args=(image_set,))
 
 
-def _take_with_classes(image_set: ImageSet) -> None:
-    with errors_told():
+def _apply_with_classes(image_set: ImageSet) -> None:
+    with errors_shown():
         image_set.use_labels(FOLDERS if st.session_state["view.with_classes"] else None)
         set_filter("label", None)

@@ -16,8 +16,8 @@ from url_viz.image_set import ImageSet
 from url_viz.ui.explore.address import ExploreView
 from url_viz.ui.explore.map import map_key, subset_shown
 from url_viz.ui.text import escape
-from url_viz.ui.widgets.decide import take_gallery_event
-from url_viz.ui.widgets.export import show_share
+from url_viz.ui.widgets.decide import handle_gallery_event
+from url_viz.ui.widgets.export import show_export_buttons
 from url_viz.ui.widgets.filters import filters_on, set_filter, show_filter_chips
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.map import MapEvent
@@ -25,7 +25,7 @@ from url_viz.ui.widgets.reading import set_name
 from url_viz.ui.widgets.tiles import Scope, Sides, measures_of, page_of, scoped, sides, tiles
 from url_viz.ui.widgets.user_columns import show_user_columns
 
-TILES_A_PAGE = 12
+TILES_PER_PAGE = 12
 
 
 def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) -> None:
@@ -106,11 +106,11 @@ def _gallery(image_set: ImageSet, both: Sides, side: str, *, measure: str) -> in
     is_split = both.ambiguous.shape[0] != both.clear.shape[0]
     total = len(both.ambiguous) + len(both.clear)
     st.markdown(f"**{escape(title)}** · {len(rows):,} of {total:,}" if is_split else f"**{escape(title)}**")
-    pages = max(1, math.ceil(len(rows) / TILES_A_PAGE))
+    pages = max(1, math.ceil(len(rows) / TILES_PER_PAGE))
     key = f"view.page.{side}.{pages}"
     page = min(int(st.session_state.get(key, 1)), pages)
     shown = tiles(
-        page_of(rows, page=page, size=TILES_A_PAGE),
+        page_of(rows, page=page, size=TILES_PER_PAGE),
         set_id=image_set.set_id,
         measure=measure,
         ringed_id=st.session_state.get("view.ringed"),
@@ -120,7 +120,7 @@ def _gallery(image_set: ImageSet, both: Sides, side: str, *, measure: str) -> in
         key=f"view.gallery.{image_set.set_id}.{side}",
         empty="No pictures on this side.",
         columns=2,
-        take=partial(take_gallery_event, image_set),
+        handle=partial(handle_gallery_event, image_set),
     )
     if pages > 1:
         st.pagination(pages, key=key, max_visible_pages=5)
@@ -144,7 +144,7 @@ def _show_exports(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) 
             help="Of the shown pictures, one per line (separated by NUL if a name contains a line break)",
         )
         st.markdown(f"**Share** ({len(rows):,} of {len(table):,})")
-        show_share(image_set, rows)
+        show_export_buttons(image_set, rows)
 
 
 def _paths(image_set: ImageSet, rows: pd.DataFrame) -> bytes:

@@ -115,15 +115,15 @@ class Subsets:
                     return
             try:
                 few = len(subset.ids) < FEWEST_FOR_UMAP
-                found = image_set.project(subset.ids) if few else self._projected_beside(image_set, subset)
-                done = replace(subset, projection=found)
+                projection = image_set.project(subset.ids) if few else self._project_in_subprocess(image_set, subset)
+                done = replace(subset, projection=projection)
             except Exception as error:  # noqa: BLE001 - the thread ends here; the page that waits for it says why
                 done = replace(subset, failure=str(error) or type(error).__name__)
         with self._lock:
             if subset.key in self._held:
                 self._held[subset.key] = done
 
-    def _projected_beside(self, image_set: ImageSet, subset: Subset) -> Projection:
+    def _project_in_subprocess(self, image_set: ImageSet, subset: Subset) -> Projection:
         with tempfile.TemporaryDirectory() as folder:
             ids, out = Path(folder) / "ids.txt", Path(folder) / "map.parquet"
             ids.write_text("\n".join(map(str, subset.ids.tolist())), encoding="utf-8")

@@ -9,8 +9,8 @@ import streamlit as st
 from url_viz.analysis.ranking import with_percentile
 from url_viz.image_set import ImageSet
 from url_viz.pipeline.twin_groups import TWIN_COSINE
-from url_viz.ui.text import Markdown, errors_told, escape
-from url_viz.ui.widgets.decide import take_gallery_event
+from url_viz.ui.text import Markdown, errors_shown, escape
+from url_viz.ui.widgets.decide import handle_gallery_event
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.tiles import tiles
 
@@ -83,7 +83,7 @@ def _show_group(image_set: ImageSet, group: int, measure: str) -> None:
         key=f"view.twins.{image_set.set_id}",
         empty="This group has no pictures left.",
         columns=6,
-        take=partial(take_gallery_event, image_set),
+        handle=partial(handle_gallery_event, image_set),
     )
 
 
@@ -92,5 +92,5 @@ def _many(count: int) -> Markdown:
 
 
 def _keep_one_of_each(image_set: ImageSet) -> None:
-    with errors_told():
+    with errors_shown():
         st.toast(escape(image_set.keep_one_of_each().sentence))

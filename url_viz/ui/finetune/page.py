@@ -27,16 +27,16 @@ from url_viz.jobs import (
 from url_viz.jobs.job import Status
 from url_viz.progress import as_line
 from url_viz.store.user_columns import FOLDERS
-from url_viz.ui.finetune.slurm import chosen_request, show_place
+from url_viz.ui.finetune.slurm import chosen_request, show_target
 from url_viz.ui.text import escape, show_error
 from url_viz.ui.widgets.form import arguments, show_form
 from url_viz.ui.widgets.reading import open_folder, set_name
 from url_viz.workspace import Workspace
 
 KIND = "finetune"
-SECONDS_A_VIEW = 1 / 90
+SECONDS_PER_VIEW = 1 / 90
 """To read, augment and embed one view on two CPU cores; an estimate."""
-BYTES_A_VIEW = 2 * 1280 + 16
+BYTES_PER_VIEW = 2 * 1280 + 16
 TICK_S = 2.0
 _ICONS = {
     JobState.QUEUED: ":material/hourglass_empty:",
@@ -63,18 +63,20 @@ def estimate(config: FinetuneConfig, pictures: int) -> str:
     """A rough estimate of a run's time and disk use, in words."""
     used = min(pictures, config.limit or pictures)
     views = used * (config.augmentation.views + 1)
-    seconds = 15 + views * SECONDS_A_VIEW + views * config.recipe.epochs / 60_000
+    seconds = 15 + views * SECONDS_PER_VIEW + views * config.recipe.epochs / 60_000
     minutes = "under a minute" if seconds < 55 else f"about {max(1, round(seconds / 60))} min"
-    return f"{used:,} pictures · {minutes} on two CPU cores · {max(1, round(views * BYTES_A_VIEW / 2**20))} MB on disk"
+    return (
+        f"{used:,} pictures · {minutes} on two CPU cores · {max(1, round(views * BYTES_PER_VIEW / 2**20))} MB on disk"
+    )
 
 
 def start(config: FinetuneConfig, image_set: ImageSet, *, title: str) -> Job:
     """Start a finetune job on the set's pictures. Raises JobError if it cannot start."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
     out = config.out / f"{image_set.root.name}-{stamp}"
-    placed = replace(config, out=out)
+    with_out = replace(config, out=out)
     usual = FinetuneConfig(data=config.data, out=out)
-    command = ["-m", "training.finetune", "--data", config.data, "--out", str(out), *arguments(placed, default=usual)]
+    command = ["-m", "training.finetune", "--data", config.data, "--out", str(out), *arguments(with_out, default=usual)]
     about = {"set_id": image_set.set_id, "model": image_set.source.name, "out": str(out), "folder": str(image_set.root)}
     request = chosen_request()
     return start_job(command, kind=KIND, title=title, workspace=Workspace.at(), about=about, on_slurm=request)
@@ -101,9 +103,9 @@ def show_adapt(image_set: ImageSet) -> None:
         "**without labels**. The backbone does not change, and you can switch back to the previous head at any time."
     )
     st.caption(escape(estimate(config, len(image_set))))
-    show_place()
+    show_target()
     if st.button("Adapt to these pictures", type="primary", icon=":material/model_training:", key="adapt"):
-        _start_or_say(config, image_set, title=f"Adapt to {set_name(image_set.root)}")
+        _start_or_show_error(config, image_set, title=f"Adapt to {set_name(image_set.root)}")
 
 
 def show_options(image_set: ImageSet) -> None:
@@ -125,7 +127,7 @@ def show_options(image_set: ImageSet) -> None:
             st.warning(f"{escape(why)}, which the mode “labels” needs.")
         st.caption(escape(estimate(config, len(image_set))))
         if st.button("Start with these options", key="start_finetune"):
-            _start_or_say(config, image_set, title=f"Finetune on {set_name(image_set.root)} ({config.mode})")
+            _start_or_show_error(config, image_set, title=f"Finetune on {set_name(image_set.root)} ({config.mode})")
 
 
 def show_jobs(image_set: ImageSet) -> None:
@@ -246,7 +248,7 @@ def _show_buttons(job: Job, status: Status) -> None:
             show_error(error)
 
 
-def _start_or_say(config: FinetuneConfig, image_set: ImageSet, *, title: str) -> None:
+def _start_or_show_error(config: FinetuneConfig, image_set: ImageSet, *, title: str) -> None:
     try:
         start(config, image_set, title=title)
     except UrlVizError as error:

@@ -6,7 +6,7 @@ from url_viz.errors import JobError
 from url_viz.jobs.slurm import Partition, SlurmRequest, has_slurm, partitions, require_submitit
 from url_viz.ui.text import escape, show_error
 
-PLACE_KEY = "finetune.place"
+TARGET_KEY = "finetune.place"
 PARTITION_KEY = "finetune.slurm.partition"
 HERE, ON_SLURM = "This machine", "SLURM"
 USUAL_MINUTES, USUAL_CPUS = 60, 4
@@ -16,23 +16,23 @@ SHARED = (
 )
 
 
-def show_place() -> None:
+def show_target() -> None:
     """Widgets for where the next run starts; nothing if this machine has no SLURM."""
     if not has_slurm():
         return
-    place = st.segmented_control("Run on", [HERE, ON_SLURM], default=HERE, key=PLACE_KEY)
-    if place != ON_SLURM:
+    target = st.segmented_control("Run on", [HERE, ON_SLURM], default=HERE, key=TARGET_KEY)
+    if target != ON_SLURM:
         return
     st.caption(SHARED)
     try:
-        found = _partitions()
+        available = _partitions()
     except JobError as error:
         show_error(error)
         return
-    if not found:
+    if not available:
         st.error("No partition of this cluster is up. Check `sinfo`, or run on this machine.")
         return
-    _show_request(found)
+    _show_request(available)
 
 
 def chosen_request() -> SlurmRequest | None:
@@ -40,7 +40,7 @@ def chosen_request() -> SlurmRequest | None:
 
     Raises JobError if SLURM is chosen but its partitions could not be listed.
     """
-    if not has_slurm() or st.session_state.get(PLACE_KEY) != ON_SLURM:
+    if not has_slurm() or st.session_state.get(TARGET_KEY) != ON_SLURM:
         return None
     partition = st.session_state.get(PARTITION_KEY)
     if partition is None:
@@ -59,11 +59,11 @@ def _partitions() -> list[Partition]:
     return partitions()
 
 
-def _show_request(found: list[Partition]) -> None:
+def _show_request(available: list[Partition]) -> None:
     name_column, gpus_column, cpus_column, minutes_column = st.columns(4)
-    names = [partition.name for partition in found]
+    names = [partition.name for partition in available]
     name = name_column.selectbox("Partition", names, key=PARTITION_KEY)
-    chosen = next(partition for partition in found if partition.name == name)
+    chosen = next(partition for partition in available if partition.name == name)
     _show_number(gpus_column, "gpus", chosen, title="GPUs", least=0, usual=1, most=chosen.most_gpus)
     _show_number(cpus_column, "cpus", chosen, title="CPUs", least=1, usual=USUAL_CPUS, most=chosen.most_cpus)
     minutes = chosen.most_minutes

@@ -14,11 +14,11 @@ from url_viz.export.tables import table_bytes
 from url_viz.image_set import ImageSet
 from url_viz.ui.http import thumbnail_url
 from url_viz.ui.text import escape
-from url_viz.ui.widgets.decide import take_gallery_event
+from url_viz.ui.widgets.decide import handle_gallery_event
 from url_viz.ui.widgets.gallery import Tile, show_gallery
 from url_viz.ui.widgets.reading import set_name
 
-TILES_A_PAGE = 18
+TILES_PER_PAGE = 18
 ALL_CLASSES = "All classes"
 TITLES = {
     LABEL_ERROR: "Label errors",
@@ -169,15 +169,15 @@ def show_suspects(image_set: ImageSet, check: LabelCheck, rows: pd.DataFrame, *,
         if pair is not None:
             st.text(f"{pair.first} ↔ {pair.second}", width="content")  # not Markdown: names may contain markup
         _download(rows, f"{image_set.root.name}-suspects")
-    pages = max(1, math.ceil(len(rows) / TILES_A_PAGE))
+    pages = max(1, math.ceil(len(rows) / TILES_PER_PAGE))
     key = f"view.labels.page.{pages}.{len(rows)}"
     page = min(int(st.session_state.get(key, 1)), pages)
-    shown = rows.iloc[(page - 1) * TILES_A_PAGE : page * TILES_A_PAGE]
+    shown = rows.iloc[(page - 1) * TILES_PER_PAGE : page * TILES_PER_PAGE]
     event = show_gallery(
         tiles(_with_decisions(shown, image_set), set_id=image_set.set_id),
         key=f"view.labels.gallery.{image_set.set_id}",
         empty=_nothing(check),
-        take=partial(take_gallery_event, image_set),
+        handle=partial(handle_gallery_event, image_set),
     )
     if pages > 1:
         st.pagination(pages, key=key, max_visible_pages=5)

@@ -21,23 +21,23 @@ def show_evidence(image_set: ImageSet, measures: list[str], *, measure: str) -> 
     ):
         return
     with st.spinner("Searching with every picture"):
-        found = [one for name in measures if (one := evidence_for(image_set, name)) is not None]
-    chosen = next((one for one in found if one.measure == measure), None)
+        results = [result for name in measures if (result := evidence_for(image_set, name)) is not None]
+    chosen = next((result for result in results if result.measure == measure), None)
     if chosen is None:
         st.caption("This needs classes: at least 20 pictures with a value, in two or more class folders.")
         return
-    _show_curves(found)
+    _show_curves(results)
     _show_modes(chosen)
 
 
-def _show_curves(found: list[Evidence]) -> None:
-    first = found[0]
-    scores = " · ".join(f"{MEASURES[one.measure]} R-AUROC {one.auroc:.2f}" for one in found)
+def _show_curves(results: list[Evidence]) -> None:
+    first = results[0]
+    scores = " · ".join(f"{MEASURES[result.measure]} R-AUROC {result.auroc:.2f}" for result in results)
     st.caption(
         f"Recall@1 is {100 * first.recall:.1f} % on {first.pictures:,} pictures of {first.classes:,} classes. "
         f"{escape(scores)} (.5 is chance)."
     )
-    figure = coverage_figure(found, names=[MEASURES[one.measure] for one in found])
+    figure = coverage_figure(results, names=[MEASURES[result.measure] for result in results])
     st.plotly_chart(figure, width="stretch", key="search.coverage", config=_QUIET)
 
 

@@ -69,7 +69,7 @@ def pick_gate(table: pd.DataFrame, options: list[str]) -> Gate:
     return Gate(measure, percentile, bound, without_dropped)
 
 
-def found(image_set: ImageSet, query: Query, gate: Gate) -> SearchResult:
+def gated_search(image_set: ImageSet, query: Query, gate: Gate) -> SearchResult:
     """The search of `ImageSet.find` under the gate."""
     bounds = {f"max_{gate.measure}": gate.bound}
     if query.image_id is not None:

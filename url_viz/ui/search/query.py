@@ -104,24 +104,24 @@ def pick_query(image_set: ImageSet, *, measure: str, columns: int) -> None:
 def _pick_outside() -> None:
     """A file, or a picture from the clipboard."""
     st.file_uploader(
-        "Another picture", key=_DROP, on_change=_take, label_visibility="collapsed", accept_multiple_files=False
+        "Another picture", key=_DROP, on_change=_store_file, label_visibility="collapsed", accept_multiple_files=False
     )
     show_paste(key="search.paste")
 
 
 def spread(rows: pd.DataFrame, count: int) -> pd.DataFrame:
     """At most `count` rows, evenly spaced over the table, so that all folders are represented."""
-    places = np.unique(np.linspace(0, max(0, len(rows) - 1), count).round().astype(int))
-    return rows.iloc[places[: len(rows)]]
+    positions = np.unique(np.linspace(0, max(0, len(rows) - 1), count).round().astype(int))
+    return rows.iloc[positions[: len(rows)]]
 
 
 def matches(table: pd.DataFrame, typed: str) -> pd.DataFrame:
     """The rows whose path or class contains each typed word, ignoring case; all rows if nothing was typed."""
-    where = (table["path"] + " " + table["label"].fillna("").astype(str)).str.casefold()
-    found = np.ones(len(table), bool)
+    text = (table["path"] + " " + table["label"].fillna("").astype(str)).str.casefold()
+    is_match = np.ones(len(table), bool)
     for word in typed.casefold().split():
-        found &= where.str.contains(word, regex=False).to_numpy(dtype=bool)
-    return table[found]
+        is_match &= text.str.contains(word, regex=False).to_numpy(dtype=bool)
+    return table[is_match]
 
 
 def _of_set(image_id: int, image_set: ImageSet) -> Query:
@@ -171,7 +171,7 @@ def _scored(file: UploadedFile, image_set: ImageSet) -> Scored | Refused:
     return outcome
 
 
-def _take() -> None:
+def _store_file() -> None:
     st.session_state[QUERY_FILE] = st.session_state[_DROP]
     st.query_params.pop(_ID_IN_ADDRESS, None)
 

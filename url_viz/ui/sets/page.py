@@ -17,7 +17,7 @@ from url_viz.ui.text import escape
 from url_viz.ui.widgets.reading import running, set_title
 from url_viz.workspace import Workspace
 
-_SAID = "sets.said"
+_RESULT = "sets.said"
 
 
 def show_sets() -> None:
@@ -29,7 +29,7 @@ def show_sets() -> None:
     table = list_sets(Workspace.at().root)
     table["name"] = [set_title(known[set_id]) for set_id in table["id"]]
     set_id = _picked(table)
-    _show_said()
+    _show_result()
     if set_id in known:
         _show_one(set_id, known[set_id])
 
@@ -128,8 +128,8 @@ def _show_slimming(set_id: str, about: About) -> None:
 
 
 def _moved(old: Path, new: str) -> str:
-    found = repoint(old, allowed(Path(new)), workspace=Workspace.at().root)
-    return f"The folder is now {new}: {found.equal} of {found.compared} compared pictures are the same."
+    compared = repoint(old, allowed(Path(new)), workspace=Workspace.at().root)
+    return f"The folder is now {new}: {compared.equal} of {compared.compared} compared pictures are the same."
 
 
 @st.dialog("Forget this image set?")
@@ -158,18 +158,18 @@ def _forgotten(set_id: str, about: About) -> str:
 def _do(set_id: str, act: Callable[[], str]) -> None:
     """Run `act` on an image set, drop the set from the cache, and show the result on the next run."""
     try:
-        st.session_state[_SAID] = (True, act())
+        st.session_state[_RESULT] = (True, act())
     except UrlVizError as error:
-        st.session_state[_SAID] = (False, str(error))
+        st.session_state[_RESULT] = (False, str(error))
     open_sets().forget(set_id)
     st.rerun()
 
 
-def _show_said() -> None:
-    told = st.session_state.pop(_SAID, None)
-    if told is None:
+def _show_result() -> None:
+    result = st.session_state.pop(_RESULT, None)
+    if result is None:
         return
-    is_done, words = told
+    is_done, words = result
     if is_done:
         st.success(escape(words), icon=":material/check:")
     else:

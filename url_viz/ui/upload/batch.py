@@ -39,7 +39,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Batch:
+class UploadBatch:
     """The uploads: `files` and `scored` correspond row by row; `refused` are files that could not be read."""
 
     key: str
@@ -57,14 +57,14 @@ def uploaded() -> tuple[UploadedFile, ...]:
     return files
 
 
-def scored_batch(files: Sequence[UploadedFile], now: Choice, image_set: ImageSet | None) -> Batch:
+def scored_batch(files: Sequence[UploadedFile], now: Choice, image_set: ImageSet | None) -> UploadBatch:
     """Score the files with the chosen model, with progress; files scored before are not scored again."""
     items, refused = _unpacked(files)
     precision = image_set.space.precision if image_set is not None else "fast"
     outcomes = _outcomes(items, now.model, precision)
     good = [(item.file, outcome) for item, outcome in zip(items, outcomes, strict=True) if isinstance(outcome, Scored)]
     bad = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
-    return Batch(
+    return UploadBatch(
         key="|".join([now.model, *(item.key for item in items)]),
         files=tuple(file for file, _ in good),
         scored=tuple(outcome for _, outcome in good),
@@ -120,8 +120,8 @@ def _outcomes(items: Sequence[Item], model: str, precision: Precision) -> list[O
     bar = st.progress(0.0, text="Loading the model") if waiting else None
     for start in range(0, len(waiting), SCORED_AT_ONCE):
         part = waiting[start : start + SCORED_AT_ONCE]
-        found = score_for_all([item.file for item in part], model, precision)
-        known = known | {(space, item.key): outcome for item, outcome in zip(part, found, strict=True)}
+        scored = score_for_all([item.file for item in part], model, precision)
+        known = known | {(space, item.key): outcome for item, outcome in zip(part, scored, strict=True)}
         st.session_state[_OUTCOMES] = known
         done = len(items) - len(waiting) + start + len(part)
         assert bar is not None

@@ -11,8 +11,8 @@ from url_viz.analysis.uploads import nearest_in
 from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
 from url_viz.ui.cache import reference
-from url_viz.ui.text import errors_told
-from url_viz.ui.upload.batch import Batch
+from url_viz.ui.text import errors_shown
+from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.upload.page import data_url
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.tiles import MEASURES, ordinal, tiles
@@ -22,11 +22,13 @@ NEIGHBOURS = 6
 
 
 @st.dialog("Upload", width="large")
-def show_upload(batch: Batch, table: pd.DataFrame, number: int, image_set: ImageSet | None, *, measure: str) -> None:
+def show_upload(
+    batch: UploadBatch, table: pd.DataFrame, number: int, image_set: ImageSet | None, *, measure: str
+) -> None:
     """The upload in row `number` of the table."""
     row = table.iloc[number]
     left, right = st.columns([3, 2], gap="medium")
-    with left, errors_told(st.error):
+    with left, errors_shown(st.error):
         shown = decoders.shown(batch.files[number].read(), most_px=LONG_SIDE_PX, quality=88)
         shape = f"aspect-ratio: {int(row['width'])} / {int(row['height'])}"
         st.html(f'<img class="url-viz-picture" src="{data_url(shown)}" style="{shape}" alt="The picture">')
@@ -39,7 +41,7 @@ def show_upload(batch: Batch, table: pd.DataFrame, number: int, image_set: Image
         _show_nearest(batch, number, image_set, measure=measure)
 
 
-def _show_nearest(batch: Batch, number: int, image_set: ImageSet, *, measure: str) -> None:
+def _show_nearest(batch: UploadBatch, number: int, image_set: ImageSet, *, measure: str) -> None:
     beside = reference(image_set)
     position, similarity = nearest_in(batch.scored[number].embedding[None], beside.embedding, k=NEIGHBOURS)
     ids = beside.ids[position[0][position[0] >= 0]]

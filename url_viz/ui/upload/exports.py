@@ -13,14 +13,14 @@ from url_viz.imaging.uploads import Incoming, copy_into, sorted_zip
 from url_viz.ui.allowed_paths import allowed, roots
 from url_viz.ui.session import Choice
 from url_viz.ui.text import Markdown, escape, show_error
-from url_viz.ui.upload.batch import Batch
-from url_viz.ui.upload.page import Sorted
+from url_viz.ui.upload.batch import UploadBatch
+from url_viz.ui.upload.page import SortedUploads
 from url_viz.ui.widgets.reading import open_folder
 
 FOLDER_NAME = "uploads"
 
 
-def show_take_away(batch: Batch, done: Sorted, now: Choice, image_set: ImageSet | None) -> None:
+def show_exports(batch: UploadBatch, done: SortedUploads, now: Choice, image_set: ImageSet | None) -> None:
     """Two downloads, created on request, and a popover that adds the pictures to a folder."""
     with st.container(horizontal=True, gap="small"):
         st.download_button(
@@ -45,7 +45,7 @@ def show_take_away(batch: Batch, done: Sorted, now: Choice, image_set: ImageSet 
             _show_add(batch, done, now, image_set)
 
 
-def ranking_csv(done: Sorted) -> bytes:
+def ranking_csv(done: SortedUploads) -> bytes:
     """Every upload, most ambiguous first, with its side and all values; those without a value last."""
     parts = [("ambiguous", done.ambiguous), ("clear", done.clear.iloc[::-1]), ("no value", done.unknown)]
     table = pd.concat([rows.assign(side=side) for side, rows in parts if len(rows)] or [done.unknown.assign(side="")])
@@ -54,7 +54,7 @@ def ranking_csv(done: Sorted) -> bytes:
     return table_bytes(named[[*front, *(c for c in named.columns if c not in front)]], ".csv")
 
 
-def zip_of(batch: Batch, done: Sorted) -> bytes:
+def zip_of(batch: UploadBatch, done: SortedUploads) -> bytes:
     """A zip with `ambiguous/`, `clear/` and the ranking; uploads without a value are in `no-value/`."""
     folders = {"ambiguous": _files(batch, done.ambiguous), "clear": _files(batch, done.clear)}
     if len(done.unknown):
@@ -62,10 +62,10 @@ def zip_of(batch: Batch, done: Sorted) -> bytes:
     return sorted_zip(folders, beside={"ranking.csv": ranking_csv(done)})
 
 
-def _show_add(batch: Batch, done: Sorted, now: Choice, image_set: ImageSet | None) -> None:
+def _show_add(batch: UploadBatch, done: SortedUploads, now: Choice, image_set: ImageSet | None) -> None:
     st.caption("Copies the pictures into a folder and reads it. Existing files are never overwritten.")
     choices = {"Clear": done.clear, "Ambiguous": done.ambiguous, "All": pd.concat([done.ambiguous, done.clear])}
-    kept = st.segmented_control(
+    side = st.segmented_control(
         "Which",
         list(choices),
         default="Clear",
@@ -74,7 +74,7 @@ def _show_add(batch: Batch, done: Sorted, now: Choice, image_set: ImageSet | Non
         key="upload.kept",
     )
     typed = st.text_input("Folder", value=str(suggested_folder(image_set)), key="upload.folder", help=_help_on_roots())
-    rows = choices[kept]
+    rows = choices[side]
     if st.button("Copy and read", type="primary", key="upload.add", disabled=not len(rows)):
         try:
             count = add_to(Path(typed), _files(batch, rows), now, image_set)
@@ -106,7 +106,7 @@ def suggested_folder(image_set: ImageSet | None) -> Path:
     return base / FOLDER_NAME
 
 
-def _files(batch: Batch, rows: pd.DataFrame) -> list[Incoming]:
+def _files(batch: UploadBatch, rows: pd.DataFrame) -> list[Incoming]:
     return [batch.files[int(number)] for number in rows["id"]]
 
 

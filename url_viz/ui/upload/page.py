@@ -14,21 +14,21 @@ from url_viz.models.model import resolve
 from url_viz.ui.cache import reference
 from url_viz.ui.session import Choice
 from url_viz.ui.text import escape
-from url_viz.ui.upload.batch import FILES, Batch
+from url_viz.ui.upload.batch import FILES, UploadBatch
 from url_viz.ui.widgets.charts import behind_of, uploads_figure
 from url_viz.ui.widgets.gallery import Tile, show_gallery
 from url_viz.ui.widgets.paste import show_paste
 from url_viz.ui.widgets.reading import set_name
 from url_viz.ui.widgets.tiles import MEASURES, measures_of, page_of, value_text
 
-TILES_A_PAGE = 12
+TILES_PER_PAGE = 12
 THRESHOLD = 80
 SAME_COSINE = 0.999
 _ROUND = "uploads.round"
 
 
 @dataclass(frozen=True)
-class Sorted:
+class SortedUploads:
     """Uploads on the two sides of the threshold, each with its extremes first; `unknown` have no value."""
 
     ambiguous: pd.DataFrame
@@ -53,7 +53,7 @@ def show_drop() -> None:
         "Pictures to sort",
         accept_multiple_files="directory" if is_folder else True,
         key=key,
-        on_change=_take,
+        on_change=_store_files,
         args=(key,),
         label_visibility="collapsed",
     )
@@ -82,7 +82,7 @@ def show_empty(now: Choice, image_set: ImageSet | None) -> None:
     st.caption("Download the ranking as CSV or the pictures as a sorted zip, or add the pictures to a folder.")
 
 
-def ranked(batch: Batch, image_set: ImageSet | None) -> pd.DataFrame:
+def ranked(batch: UploadBatch, image_set: ImageSet | None) -> pd.DataFrame:
     """The table of `analysis.uploads.rank`, cached for the same uploads and image set."""
     key = (batch.key, image_set.set_id if image_set else None, image_set.version if image_set else None)
     known = st.session_state.get("upload.ranked")
@@ -93,7 +93,7 @@ def ranked(batch: Batch, image_set: ImageSet | None) -> pd.DataFrame:
     return table
 
 
-def show_heading(batch: Batch, now: Choice, image_set: ImageSet | None) -> None:
+def show_heading(batch: UploadBatch, now: Choice, image_set: ImageSet | None) -> None:
     """The number of uploads, the model, and the image set that they are compared with."""
     left, right = st.columns([6, 1], vertical_alignment="center")
     beside = (
@@ -103,7 +103,7 @@ def show_heading(batch: Batch, now: Choice, image_set: ImageSet | None) -> None:
     )
     model = resolve(now.model).title
     left.caption(f"{len(batch.scored):,} pictures · scored with {escape(model)} · {escape(beside)}")
-    right.button("Remove all", icon=":material/close:", key="upload.clear", on_click=_let_go, width="stretch")
+    right.button("Remove all", icon=":material/close:", key="upload.clear", on_click=_remove_all, width="stretch")
 
 
 def pick_order(table: pd.DataFrame) -> tuple[str, int] | None:
@@ -129,21 +129,21 @@ def pick_order(table: pd.DataFrame) -> tuple[str, int] | None:
     return measure, threshold
 
 
-def sort(table: pd.DataFrame, *, measure: str, threshold: int) -> Sorted:
+def sort(table: pd.DataFrame, *, measure: str, threshold: int) -> SortedUploads:
     """Split the uploads at a percentile of the measure, and add `rank_percentile`."""
     ordered = table.assign(rank_percentile=table[f"{measure}_percentile"]).sort_values(
         [measure, "id"], ascending=[False, True], kind="stable"
     )
     has_value = np.isfinite(ordered[measure].to_numpy(float))
     is_ambiguous = ordered["rank_percentile"].to_numpy(float) >= threshold
-    return Sorted(
+    return SortedUploads(
         ambiguous=ordered[has_value & is_ambiguous],
         clear=ordered[has_value & ~is_ambiguous].iloc[::-1],
         unknown=ordered[~has_value],
     )
 
 
-def show_sides(batch: Batch, done: Sorted, *, measure: str, columns: int) -> int | None:
+def show_sides(batch: UploadBatch, done: SortedUploads, *, measure: str, columns: int) -> int | None:
     """Ambiguous and clear uploads side by side; return the row of an upload that was clicked."""
     left, right = st.columns(2, gap="medium")
     with left:
@@ -155,7 +155,7 @@ def show_sides(batch: Batch, done: Sorted, *, measure: str, columns: int) -> int
     return first if first is not None else second
 
 
-def show_on_map(table: pd.DataFrame, done: Sorted, image_set: ImageSet, *, measure: str, threshold: int) -> None:
+def show_on_map(table: pd.DataFrame, done: SortedUploads, image_set: ImageSet, *, measure: str, threshold: int) -> None:
     """The uploads on the image set's map, each next to its neighbours."""
     rows = pd.concat([done.clear, done.ambiguous])
     behind = behind_of(reference(image_set).xy)
@@ -168,9 +168,9 @@ def show_on_map(table: pd.DataFrame, done: Sorted, image_set: ImageSet, *, measu
     st.caption(escape(" · ".join(parts)))
 
 
-def _gallery(batch: Batch, rows: pd.DataFrame, title: str, *, measure: str, columns: int) -> int | None:
+def _gallery(batch: UploadBatch, rows: pd.DataFrame, title: str, *, measure: str, columns: int) -> int | None:
     st.markdown(f"**{escape(title)}** · {len(rows):,}")
-    pages = max(1, math.ceil(len(rows) / TILES_A_PAGE))
+    pages = max(1, math.ceil(len(rows) / TILES_PER_PAGE))
     key = f"upload.page.{title}.{pages}"
     page = min(int(st.session_state.get(key, 1)), pages)
     shown = tuple(
@@ -181,7 +181,7 @@ def _gallery(batch: Batch, rows: pd.DataFrame, title: str, *, measure: str, colu
             value=value_text(float(row[measure]), float(row["rank_percentile"])),
             mark=_mark(row["twin_of"], row["nearest_similarity"]),
         )
-        for row in page_of(rows, page=page, size=TILES_A_PAGE).to_dict("records")
+        for row in page_of(rows, page=page, size=TILES_PER_PAGE).to_dict("records")
     )
     event = show_gallery(shown, key=f"upload.gallery.{title}", empty="No pictures on this side.", columns=columns)
     if pages > 1:
@@ -196,7 +196,7 @@ def _mark(twin_of: int, nearest_similarity: float) -> str | None:
     return "in the set" if nearest_similarity > SAME_COSINE else "near copy"
 
 
-def show_refused(batch: Batch) -> None:
+def show_refused(batch: UploadBatch) -> None:
     """The files that were not scored, with reasons."""
     if not batch.refused:
         return
@@ -211,7 +211,7 @@ def data_url(jpeg: bytes) -> str:
     return "data:image/jpeg;base64," + b64encode(jpeg).decode()
 
 
-def _take(key: str) -> None:
+def _store_files(key: str) -> None:
     st.session_state[FILES] = tuple(st.session_state.get(key) or ())
 
 
@@ -220,7 +220,7 @@ def _round() -> int:
     return int(st.session_state.get(_ROUND, 0))
 
 
-def _let_go() -> None:
+def _remove_all() -> None:
     for key in [k for k in st.session_state if str(k).startswith("upload.")]:
         del st.session_state[key]
     st.session_state[_ROUND] = _round() + 1

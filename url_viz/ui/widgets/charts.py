@@ -62,9 +62,9 @@ def coverage_figure(evidence: Sequence[Evidence], *, names: Sequence[str]) -> "F
     figure.add_scatter(
         x=100 * first.oracle.coverage, y=100 * first.oracle.recall, name="Oracle", line={"color": "#8b95a5"}
     )
-    for one, name, colour in zip(evidence, names, ("#d55e00", "#0072b2", "#009e73"), strict=False):
+    for result, name, colour in zip(evidence, names, ("#d55e00", "#0072b2", "#009e73"), strict=False):
         figure.add_scatter(
-            x=100 * one.curve.coverage, y=100 * one.curve.recall, name=name, line={"color": colour, "width": 2.6}
+            x=100 * result.curve.coverage, y=100 * result.curve.recall, name=name, line={"color": colour, "width": 2.6}
         )
     figure.add_scatter(x=[0, 100], y=[100 * first.recall] * 2, name="Random", line={"color": "#8b95a5", "dash": "dot"})
     figure.update_traces(mode="lines", hovertemplate="%{y:.1f} % of %{x:.0f} % kept")
@@ -117,7 +117,7 @@ def _coloured(rank: NDArray[np.floating], title: str) -> dict[str, object]:
         "color": rank,
         "cmin": 0,
         "cmax": 100,
-        "colorscale": [[place / (len(ramp) - 1), colour] for place, colour in enumerate(ramp)],
+        "colorscale": [[position / (len(ramp) - 1), colour] for position, colour in enumerate(ramp)],
         "colorbar": {
             "title": {"text": title, "side": "top"},
             "orientation": "h",

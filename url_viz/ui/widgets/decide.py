@@ -29,7 +29,7 @@ KEYS = (
 
 
 @dataclass(frozen=True)
-class Wish:
+class BulkAction:
     """An action on some pictures: a decision (None clears it), or tags added or removed; `word` names it."""
 
     word: str
@@ -45,19 +45,19 @@ class Wish:
         return Markdown(f"**{escape(self.word)} {len(self.ids):,} pictures**{named}?")
 
 
-def take_gallery_event(image_set: ImageSet, event: GalleryEvent) -> None:
-    """Carry out the actions of a gallery: pass this as its `take`, with the image set bound.
+def handle_gallery_event(image_set: ImageSet, event: GalleryEvent) -> None:
+    """Carry out the actions of a gallery: pass this as its `handle`, with the image set bound.
 
     All of it is done before the first call of Streamlit, as `show_gallery` requires. Decisions show in the gallery;
     undo, redo and errors are reported in toasts.
     """
-    said: list[str] = []
+    sentences: list[str] = []
     for action in event.actions:
         try:
-            said += _done(image_set, action)
+            sentences += _done(image_set, action)
         except UrlVizError as error:
-            said.append(str(error))
-    for sentence in said:
+            sentences.append(str(error))
+    for sentence in sentences:
         st.toast(escape(sentence))
 
 
@@ -68,10 +68,10 @@ def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str) -> Non
     pictures, a confirmation replaces the buttons.
     """
     ids = tuple(rows["id"].tolist())
-    wish: Wish | None = st.session_state.get(f"{key}.wish")
+    action: BulkAction | None = st.session_state.get(f"{key}.wish")
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{key}.bar"):
-        if wish is not None and wish.ids == ids:
-            _ask(image_set, wish, key=key)
+        if action is not None and action.ids == ids:
+            _ask(image_set, action, key=key)
             return
         st.markdown(_counted(len(ids), len(image_set)), help=KEYS, width="content")
         for decision, (word, icon) in CHOICES.items():
@@ -80,8 +80,12 @@ def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str) -> Non
                 icon=icon,
                 key=f"{key}.{decision or 'clear'}",
                 disabled=not ids,
-                on_click=_wished,
-                args=(image_set, Wish(word if decision else "Clear the decision on", ids, decision=decision), key),
+                on_click=_request,
+                args=(
+                    image_set,
+                    BulkAction(word if decision else "Clear the decision on", ids, decision=decision),
+                    key,
+                ),
             )
         _show_tags(image_set, ids, key=key)
         _show_history(image_set, key=key)
@@ -91,38 +95,40 @@ def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str) -> Non
 def _done(image_set: ImageSet, action: GalleryAction) -> list[str]:
     """Carry out one action of a gallery; return what to report beyond what the picture shows."""
     if action.command is not None:
-        return [_turned(image_set, action.command)]
+        return [_step_history(image_set, action.command)]
     if action.id is not None:
         image_set.decisions.decide([action.id], action.decision)
     return []
 
 
-def _turned(image_set: ImageSet, command: Literal["undo", "redo"]) -> str:
+def _step_history(image_set: ImageSet, command: Literal["undo", "redo"]) -> str:
     """Undo or redo; return a sentence that says what was done."""
     action = image_set.decisions.undo() if command == "undo" else image_set.decisions.redo()
     return f"Nothing to {command}" if action is None else action.sentence
 
 
-def _wished(image_set: ImageSet, wish: Wish, key: str) -> None:
+def _request(image_set: ImageSet, action: BulkAction, key: str) -> None:
     """Carry out an action, or ask for confirmation if it is large."""
-    if len(wish.ids) > ASK_ABOVE:
-        st.session_state[f"{key}.wish"] = wish
+    if len(action.ids) > ASK_ABOVE:
+        st.session_state[f"{key}.wish"] = action
     else:
-        _fulfil(image_set, wish, key)
+        _carry_out(image_set, action, key)
 
 
-def _fulfil(image_set: ImageSet, wish: Wish, key: str) -> None:
-    made = image_set.decisions
+def _carry_out(image_set: ImageSet, action: BulkAction, key: str) -> None:
+    decisions = image_set.decisions
     try:
-        if wish.what == "decide":
-            done = [made.decide(wish.ids, wish.decision)]
+        if action.what == "decide":
+            results = [decisions.decide(action.ids, action.decision)]
         else:
-            done = [(made.tag if wish.what == "tag" else made.untag)(wish.ids, tag) for tag in wish.tags]
-        said = [action.sentence for action in done]
+            results = [
+                (decisions.tag if action.what == "tag" else decisions.untag)(action.ids, tag) for tag in action.tags
+            ]
+        sentences = [result.sentence for result in results]
     except UrlVizError as error:
-        said = [str(error)]
+        sentences = [str(error)]
     _forget(key)
-    for sentence in said:
+    for sentence in sentences:
         st.toast(escape(sentence))
 
 
@@ -130,9 +136,9 @@ def _forget(key: str) -> None:
     st.session_state.pop(f"{key}.wish", None)
 
 
-def _ask(image_set: ImageSet, wish: Wish, *, key: str) -> None:
-    st.markdown(wish.question, width="content")
-    st.button(escape(wish.word), type="primary", key=f"{key}.yes", on_click=_fulfil, args=(image_set, wish, key))
+def _ask(image_set: ImageSet, action: BulkAction, *, key: str) -> None:
+    st.markdown(action.question, width="content")
+    st.button(escape(action.word), type="primary", key=f"{key}.yes", on_click=_carry_out, args=(image_set, action, key))
     st.button("Cancel", key=f"{key}.no", on_click=_forget, args=(key,))
 
 
@@ -158,8 +164,8 @@ def _show_tags(image_set: ImageSet, ids: tuple[int, ...], *, key: str) -> None:
                     f"{escape(word)} {len(ids):,} pictures",
                     key=f"{key}.{what}",
                     disabled=not ids or not tags or problem is not None,
-                    on_click=_wished,
-                    args=(image_set, Wish(word, ids, "tag" if what == "tag" else "untag", tags=tags), key),
+                    on_click=_request,
+                    args=(image_set, BulkAction(word, ids, "tag" if what == "tag" else "untag", tags=tags), key),
                 )
 
 
@@ -173,8 +179,8 @@ def _problem_of(tags: tuple[str, ...]) -> str | None:
 
 
 def _show_history(image_set: ImageSet, *, key: str) -> None:
-    made = image_set.decisions
-    for command, is_possible in (("undo", made.can_undo), ("redo", made.can_redo)):
+    decisions = image_set.decisions
+    for command, is_possible in (("undo", decisions.can_undo), ("redo", decisions.can_redo)):
         st.button(
             escape(command.capitalize()),
             icon=f":material/{command}:",
@@ -182,17 +188,17 @@ def _show_history(image_set: ImageSet, *, key: str) -> None:
             key=f"{key}.{command}",
             disabled=not is_possible,
             help="Applies to this image set, including decisions of other users",
-            on_click=_turn,
+            on_click=_on_step,
             args=(image_set, command),
         )
 
 
-def _turn(image_set: ImageSet, command: Literal["undo", "redo"]) -> None:
+def _on_step(image_set: ImageSet, command: Literal["undo", "redo"]) -> None:
     try:
-        said = _turned(image_set, command)
+        sentence = _step_history(image_set, command)
     except UrlVizError as error:
-        said = str(error)
-    st.toast(escape(said))
+        sentence = str(error)
+    st.toast(escape(sentence))
 
 
 def _counted(shown: int, total: int) -> Markdown:

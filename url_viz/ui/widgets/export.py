@@ -27,7 +27,7 @@ _KINDS: dict[str, tuple[str, Callable[..., Exported]]] = {
 }
 
 
-def show_share(image_set: ImageSet, rows: pd.DataFrame) -> None:
+def show_export_buttons(image_set: ImageSet, rows: pd.DataFrame) -> None:
     """Downloads of the pictures in `rows` (rows of the set's table), each created on request."""
     ids = rows["id"].tolist()
     selected = None if len(ids) == len(image_set) else ids

@@ -24,8 +24,8 @@ _TITLES = {"label": "Class", "": "none"}
 
 def filters_on() -> tuple[Filter, ...]:
     """The active filters, in the order in which they were set."""
-    found: tuple[Filter, ...] = st.session_state.get(FILTERS, ())
-    return found
+    filters: tuple[Filter, ...] = st.session_state.get(FILTERS, ())
+    return filters
 
 
 def set_filter(column: str, new: Filter | None) -> None:
@@ -35,7 +35,7 @@ def set_filter(column: str, new: Filter | None) -> None:
 
 def filter_on(column: str) -> Filter | None:
     """The filter on a column, if any."""
-    return next((one for one in filters_on() if one.column == column), None)
+    return next((active for active in filters_on() if active.column == column), None)
 
 
 def show_filter_popover(table: pd.DataFrame) -> None:
@@ -54,10 +54,10 @@ def show_filter_popover(table: pd.DataFrame) -> None:
 
 def show_filter_chips() -> None:
     """A chip for each filter; a click removes it."""
-    for one in filters_on():
-        words = in_words(one) if one.column != "label" else in_words(one).replace("Label", "Class", 1)
-        key = f"chip.{'class' if one.column == 'label' else one.column}"
-        st.button(escape(words), icon=":material/close:", key=key, on_click=set_filter, args=(one.column, None))
+    for active in filters_on():
+        words = in_words(active) if active.column != "label" else in_words(active).replace("Label", "Class", 1)
+        key = f"chip.{'class' if active.column == 'label' else active.column}"
+        st.button(escape(words), icon=":material/close:", key=key, on_click=set_filter, args=(active.column, None))
 
 
 def title_of_column(column: str) -> str:
@@ -67,16 +67,16 @@ def title_of_column(column: str) -> str:
 
 def columns_of_kind(table: pd.DataFrame, kind: Kind) -> list[str]:
     """The columns of one kind that can be filtered."""
-    return [column for column, found in filterable(table).items() if found == kind]
+    return [column for column, column_kind in filterable(table).items() if column_kind == kind]
 
 
 def _pick_name() -> None:
     now = filter_on("path")
     st.session_state[_NAME] = now.text if isinstance(now, Named) else ""
-    st.text_input("Part of the name", key=_NAME, on_change=_take_name, placeholder="any")
+    st.text_input("Part of the name", key=_NAME, on_change=_apply_name, placeholder="any")
 
 
-def _take_name() -> None:
+def _apply_name() -> None:
     text = st.session_state[_NAME].strip()
     set_filter("path", Named(text) if text else None)
 
@@ -91,13 +91,13 @@ def _pick_values(values: "pd.Series[str]", column: str) -> None:
         list(counts),
         format_func=lambda value: f"{value or 'none'} ({counts[value]:,})",
         key=key,
-        on_change=_take_values,
+        on_change=_apply_values,
         args=(column, key),
         placeholder="all",
     )
 
 
-def _take_values(column: str, key: str) -> None:
+def _apply_values(column: str, key: str) -> None:
     values = tuple(st.session_state[key])
     set_filter(column, OneOf(column, values) if values else None)
 
@@ -108,19 +108,19 @@ def _pick_range(values: "pd.Series[float]", column: str) -> None:
     st.caption(f"From {values.min():.6g} to {values.max():.6g} in this image set")
     left, right = st.columns(2)
     keys = (f"view.filter.{column}.low", f"view.filter.{column}.high")
-    for place, title, key, bound in ((left, "At least", keys[0], low), (right, "At most", keys[1], high)):
+    for container, title, key, bound in ((left, "At least", keys[0], low), (right, "At most", keys[1], high)):
         st.session_state[key] = bound
-        place.number_input(
+        container.number_input(
             escape(title),
             value=None,
             key=key,
             format="%g",
-            on_change=_take_range,
+            on_change=_apply_range,
             args=(column, *keys),
             placeholder="any",
         )
 
 
-def _take_range(column: str, low_key: str, high_key: str) -> None:
+def _apply_range(column: str, low_key: str, high_key: str) -> None:
     low, high = st.session_state[low_key], st.session_state[high_key]
     set_filter(column, None if low is None and high is None else Between(column, low, high))

@@ -36,14 +36,14 @@ def show_form(config: Config, *, key: str, leave_out: Sequence[str] = ()) -> Con
 
 def arguments(config: object, *, default: object) -> list[str]:
     """The command-line options in which `config` differs from `default`; groups have no prefix, as in training."""
-    found: list[str] = []
+    options: list[str] = []
     for entry in fields(config):  # type: ignore[arg-type]
         now, usual = getattr(config, entry.name), getattr(default, entry.name)
         if is_dataclass(now):
-            found += arguments(now, default=usual)
+            options += arguments(now, default=usual)
         elif now != usual:
-            found += _option(entry.name, now)
-    return found
+            options += _option(entry.name, now)
+    return options
 
 
 def _option(name: str, value: object) -> list[str]:

@@ -14,7 +14,7 @@ from url_viz.ui.widgets.assets import text_of
 _mount = st.components.v2.component(
     "url_viz_gallery", html=text_of("gallery", ".html"), css=text_of("gallery", ".css"), js=text_of("gallery", ".js")
 )
-_TAKEN = "gallery.taken"
+_HANDLED = "gallery.taken"
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,11 @@ class GalleryEvent:
     actions: tuple[GalleryAction, ...] = ()
 
 
-Take = Callable[[GalleryEvent], None]
+HandleEvent = Callable[[GalleryEvent], None]
 
 
 @dataclass(frozen=True)
-class _Taken:
+class _Handled:
     """For each gallery of a session, the number of the last action that was handled.
 
     It is changed in place, because writing to the session could end the run halfway, and under its lock: a run that is
@@ -70,11 +70,11 @@ class _Taken:
 
 
 def show_gallery(
-    tiles: tuple[Tile, ...], *, key: str, empty: str, columns: int | None = None, take: Take | None = None
+    tiles: tuple[Tile, ...], *, key: str, empty: str, columns: int | None = None, handle: HandleEvent | None = None
 ) -> GalleryEvent:
     """Draw the tiles in order, in at most `columns` columns (by default as many as fit); the text `empty` without any.
 
-    With `take`, pictures can be decided on, by buttons and keys (k keep, d drop, l look again, u undo, y redo). It is
+    With `handle`, pictures can be decided on, by buttons and keys (k keep, d drop, l look again, u undo, y redo). It is
     called with the actions before the page runs again, so that the page already shows their effect, and exactly once
     per action, even if runs overtake each other. It must carry out the actions before it calls Streamlit.
 
@@ -84,52 +84,52 @@ def show_gallery(
         "tiles": [asdict(tile) | {"id": str(tile.id)} for tile in tiles],
         "columns": columns,
         "empty": empty,
-        "can_decide": take is not None,
-        "taken": _taken_before(key),
+        "can_decide": handle is not None,
+        "taken": _handled_before(key),
     }
-    on_actions = _nothing if take is None else partial(_take_from_session, key, take)
+    on_actions = _nothing if handle is None else partial(_handle_from_session, key, handle)
     result = _mount(key=key, data=data, on_clicked_change=_nothing, on_actions_change=on_actions)
-    if take is not None:
-        _take(key, take, result)  # usually none are left, unless another run came between
+    if handle is not None:
+        _handle_new(key, handle, result)  # usually none are left, unless another run came between
     return GalleryEvent(gallery_event(result).clicked_id)
 
 
-def gallery_event(state: Mapping[str, object], *, taken: int = 0) -> GalleryEvent:
-    """The event in a gallery's state (`st.session_state[key]`), with the actions numbered above `taken`."""
+def gallery_event(state: Mapping[str, object], *, handled: int = 0) -> GalleryEvent:
+    """The event in a gallery's state (`st.session_state[key]`), with the actions numbered above `handled`."""
     clicked = cast(str | None, state.get("clicked"))
-    actions = [_action(record) for record in _new_records(state, taken)]
+    actions = [_action(record) for record in _new_records(state, handled)]
     return GalleryEvent(None if clicked is None else int(clicked), tuple(a for a in actions if a is not None))
 
 
-def _take_from_session(key: str, take: Take) -> None:
-    _take(key, take, st.session_state[key])
+def _handle_from_session(key: str, handle: HandleEvent) -> None:
+    _handle_new(key, handle, st.session_state[key])
 
 
-def _take(key: str, take: Take, state: Mapping[str, object]) -> None:
+def _handle_new(key: str, handle: HandleEvent, state: Mapping[str, object]) -> None:
     """Handle new actions. Between recording and carrying them out, no call of Streamlit may end this run."""
-    taken = _taken_of_session()
-    with taken.lock:
-        last = taken.last.get(key, 0)
+    handled = _handled_of_session()
+    with handled.lock:
+        last = handled.last.get(key, 0)
         records = _new_records(state, last)
         if records:
-            taken.last[key] = max(map(_sequence, records))
-            take(gallery_event(state, taken=last))
+            handled.last[key] = max(map(_sequence, records))
+            handle(gallery_event(state, handled=last))
 
 
-def _taken_before(key: str) -> int:
+def _handled_before(key: str) -> int:
     """The number of the last action whose effect `tiles` can show: handled before this run, not by a later one."""
     state = cast("Mapping[str, object]", st.session_state.get(key) or {})
     numbers = [_sequence(record) for record in _new_records(state, 0)]
-    return min(max(numbers, default=0), _taken_of_session().last.get(key, 0))
+    return min(max(numbers, default=0), _handled_of_session().last.get(key, 0))
 
 
-def _taken_of_session() -> _Taken:
-    return cast(_Taken, st.session_state.setdefault(_TAKEN, _Taken()))
+def _handled_of_session() -> _Handled:
+    return cast(_Handled, st.session_state.setdefault(_HANDLED, _Handled()))
 
 
-def _new_records(state: Mapping[str, object], taken: int) -> list[Mapping[str, object]]:
+def _new_records(state: Mapping[str, object], handled: int) -> list[Mapping[str, object]]:
     records = cast("Sequence[Mapping[str, object]]", state.get("actions") or ())
-    return [record for record in records if _sequence(record) > taken]
+    return [record for record in records if _sequence(record) > handled]
 
 
 def _sequence(record: Mapping[str, object]) -> int:
@@ -141,10 +141,10 @@ def _action(record: Mapping[str, object]) -> GalleryAction | None:
     command, decision = record.get("command"), record.get("decision")
     if command == "undo" or command == "redo":
         return GalleryAction(command=command)
-    found = next((known for known in DECISIONS if known == decision), None)
-    if "id" not in record or found != decision:
+    known_decision = next((known for known in DECISIONS if known == decision), None)
+    if "id" not in record or known_decision != decision:
         return None
-    return GalleryAction(int(cast(str, record["id"])), found)
+    return GalleryAction(int(cast(str, record["id"])), known_decision)
 
 
 def _nothing() -> None:

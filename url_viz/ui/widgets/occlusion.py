@@ -31,11 +31,11 @@ class Layer:
 
 def show_with_heat(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
     """The picture, at its final size from the start, and a switch that overlays its heat map."""
-    place = st.empty()
-    place.html(picture_html(image_set, image_id, row, None))
+    container = st.empty()
+    container.html(picture_html(image_set, image_id, row, None))
     is_wanted = st.toggle("Show where it comes from", key=WANTED, disabled=image_set.source.is_given)
-    line = st.empty()
-    line.caption(
+    caption = st.empty()
+    caption.caption(
         HOW if not is_wanted else "Covering one part after another …"
     )  # never empty, so that the layout does not move
     if not is_wanted:
@@ -43,10 +43,10 @@ def show_with_heat(image_set: ImageSet, image_id: int, row: dict[str, object]) -
     try:
         layer = _layer(_key(image_set, image_id), image_set, image_id)
     except UrlVizError as error:
-        line.error(escape(error), icon=ERROR_ICON)
+        caption.error(escape(error), icon=ERROR_ICON)
         return
-    place.html(picture_html(image_set, image_id, row, layer))
-    line.caption(escape(layer.words))
+    container.html(picture_html(image_set, image_id, row, layer))
+    caption.caption(escape(layer.words))
 
 
 def picture_html(image_set: ImageSet, image_id: int, row: dict[str, object], layer: Layer | None) -> str:

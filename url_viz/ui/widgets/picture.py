@@ -9,8 +9,8 @@ import streamlit as st
 from url_viz.analysis.ranking import ends, with_percentile
 from url_viz.image_set import ImageSet
 from url_viz.ui.search.query import search_with
-from url_viz.ui.text import errors_told, escape
-from url_viz.ui.widgets.decide import CHOICES, take_gallery_event
+from url_viz.ui.text import errors_shown, escape
+from url_viz.ui.widgets.decide import CHOICES, handle_gallery_event
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.occlusion import show_with_heat
 from url_viz.ui.widgets.reasons import show_reason_badges
@@ -44,8 +44,8 @@ def show_picture(image_set: ImageSet, *, measure: str) -> None:
         return
     near = near.assign(rank_percentile=_ranks(image_set, near, measure))
     shown = tiles(near, set_id=image_set.set_id, measure=measure, ringed_id=None)
-    take = partial(take_gallery_event, image_set)
-    event = show_gallery(shown, key=f"neighbours.{image_id}", empty="No neighbours.", columns=6, take=take)
+    handle = partial(handle_gallery_event, image_set)
+    event = show_gallery(shown, key=f"neighbours.{image_id}", empty="No neighbours.", columns=6, handle=handle)
     clicked = event.clicked_id
     if clicked is not None:
         st.session_state[OPENED] = clicked
@@ -69,17 +69,17 @@ def _show_decision(image_set: ImageSet, image_id: int, row: dict[str, object]) -
 
 
 def _decide(image_set: ImageSet, image_id: int, key: str) -> None:
-    with errors_told():
+    with errors_shown():
         image_set.decisions.decide([image_id], st.session_state[key])
 
 
 def _show_steps(image_set: ImageSet, image_id: int, measure: str) -> None:
     """Two buttons that step along the order of the measure."""
     ids = _in_order(image_set, measure)
-    place = ids.index(image_id) if image_id in ids else None
+    position = ids.index(image_id) if image_id in ids else None
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         for step, icon, words in ((-1, "chevron_left", "More ambiguous"), (1, "chevron_right", "Clearer")):
-            to = None if place is None or not 0 <= place + step < len(ids) else ids[place + step]
+            to = None if position is None or not 0 <= position + step < len(ids) else ids[position + step]
             st.button(
                 escape(words),
                 icon=f":material/{icon}:",
@@ -121,7 +121,11 @@ def _facts(image_set: ImageSet, row: dict[str, object]) -> pd.DataFrame:
         rows.append(("Nearest neighbour", f"cosine {nearest:.3f}"))
     if row["tags"]:
         rows.append(("Tags", str(row["tags"])))
-    rows += [(one.name, str(row[one.name])) for one in image_set.user_columns() if row[one.name] == row[one.name]]
+    rows += [
+        (column.name, str(row[column.name]))
+        for column in image_set.user_columns()
+        if row[column.name] == row[column.name]
+    ]
     head = image_set.head
     rows.append(("Model", image_set.source.name + (f", head {head.digest[:8]}" if head else ", no head")))
     return pd.DataFrame(rows, columns=["Fact", "Value"])

@@ -11,13 +11,13 @@ from url_viz.store.about import About, find_set, known_sets
 from url_viz.ui.allowed_paths import allowed, allowed_model, roots
 from url_viz.ui.cache import open_sets
 from url_viz.ui.session import choice, choose
-from url_viz.ui.text import errors_told, escape, show_error
+from url_viz.ui.text import errors_shown, escape, show_error
 from url_viz.workspace import Workspace
 
 KIND = "embed"
 TICK_S = 1.0
 REFRESH_S = 3.0
-_PUT_AWAY = "reading.put_away"
+_DISMISSED = "reading.put_away"
 """Session key: the ids of failed reading jobs whose message was dismissed."""
 _STAGES = {
     "prepare": "Preparing the model (the first time takes some seconds)",
@@ -105,7 +105,7 @@ def show_reading(set_id: str, *, shown_version: str | None) -> None:
     status = job.status()
     if status.is_live:
         st.fragment(_line, run_every=TICK_S)(job.id, set_id, shown_version)
-    elif status.state not in (JobState.SUCCEEDED, JobState.CANCELLED) and not _is_put_away(job):
+    elif status.state not in (JobState.SUCCEEDED, JobState.CANCELLED) and not _is_dismissed(job):
         _show_failed(job)
 
 
@@ -172,17 +172,17 @@ def _show_failed(job: Job) -> None:
     show_error(f"Reading stopped. {reason}")
     again, away, _ = st.columns([1, 1, 5])
     if again.button("Read again", key="read_again"):
-        with errors_told(st.error):
+        with errors_shown(st.error):
             open_folder(Path(job.about["folder"]), model=job.about["model"])
             st.rerun()
-    away.button("Dismiss", key="put_away", on_click=_put_away, args=(job.id,))
+    away.button("Dismiss", key="put_away", on_click=_dismiss, args=(job.id,))
     with st.expander("Log"):
         st.code(log_tail(job, 200) or "(empty)", language=None)
 
 
-def _put_away(job_id: str) -> None:
-    st.session_state[_PUT_AWAY] = {*st.session_state.get(_PUT_AWAY, ()), job_id}
+def _dismiss(job_id: str) -> None:
+    st.session_state[_DISMISSED] = {*st.session_state.get(_DISMISSED, ()), job_id}
 
 
-def _is_put_away(job: Job) -> bool:
-    return job.id in st.session_state.get(_PUT_AWAY, ())
+def _is_dismissed(job: Job) -> bool:
+    return job.id in st.session_state.get(_DISMISSED, ())

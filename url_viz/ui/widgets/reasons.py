@@ -25,7 +25,7 @@ def pick_reason(table: pd.DataFrame) -> str | None:
         list(counts),
         format_func=lambda name: f"{escape(name)} {counts[name]:,}",
         key=PICKED,
-        on_change=_take,
+        on_change=_apply_reason,
         label_visibility="collapsed",
     )
     return picked
@@ -37,18 +37,18 @@ def picked_reason() -> str | None:
     return now.values[0] if isinstance(now, OneOf) and len(now.values) == 1 and now.values[0] else None
 
 
-def show_reason_badges(found: pd.DataFrame) -> None:
+def show_reason_badges(reasons: pd.DataFrame) -> None:
     """The reasons of one picture (rows of `ImageSet.reasons()`), the strongest first, with details on hover."""
     with st.container(horizontal=True, gap="small"):
-        for row in found.itertuples():
+        for row in reasons.itertuples():
             title, detail = str(row.reason), str(row.detail)
             if title == BETWEEN_CLASSES:
                 title = detail.partition(":")[0]
             st.badge(escape(title), color="orange" if float(str(row.strength)) >= 0.5 else "gray", help=escape(detail))
-        if found.empty:
+        if reasons.empty:
             st.badge("no reason stands out", color="gray")
 
 
-def _take() -> None:
+def _apply_reason() -> None:
     name = st.session_state[PICKED]
     set_filter("reasons", OneOf("reasons", (name,)) if name else None)

@@ -100,8 +100,8 @@ def _pick_set() -> None:
 
 def _pick_model() -> None:
     at_hand = [name for name, model in PACKAGED.items() if model.is_installed]
-    brought = brought_models(choice().set_id)
-    names = list(dict.fromkeys([*at_hand, *map(str, workspace_heads(Workspace.at())), *brought, choice().model]))
+    from_user = user_models(choice().set_id)
+    names = list(dict.fromkeys([*at_hand, *map(str, workspace_heads(Workspace.at())), *from_user, choice().model]))
     picked = st.selectbox(
         "Model",
         names,
@@ -117,7 +117,7 @@ def _pick_model() -> None:
         st.rerun()
 
 
-def brought_models(set_id: str | None) -> list[str]:
+def user_models(set_id: str | None) -> list[str]:
     """Models of one image set that no list contains: imported embeddings, and backbones finetuned by the user."""
     about = dict(known_sets(Workspace.at())).get(set_id or "")
     if about is None or set_id is None:
@@ -125,7 +125,11 @@ def brought_models(set_id: str | None) -> list[str]:
     given = [space.backbone for space in about.spaces if space.backbone.startswith(GIVEN)]
     jobs = list_jobs(Workspace.at(), kind=KIND, about={"set_id": set_id})
     weights = [FinetunedWeights.named(job.about.get("model", "")) for job in jobs]
-    return list(dict.fromkeys([*given, *(one.name for one in weights if one is not None and one.path.is_file())]))
+    return list(
+        dict.fromkeys(
+            [*given, *(finetuned.name for finetuned in weights if finetuned is not None and finetuned.path.is_file())]
+        )
+    )
 
 
 def _offer_update(set_id: str) -> None:

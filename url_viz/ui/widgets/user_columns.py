@@ -10,7 +10,7 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.uploads import IncomingFile
 from url_viz.store.user_columns import FOLDERS
 from url_viz.store.user_files import CSV_ENDINGS, PARQUET_ENDINGS
-from url_viz.ui.text import errors_told, escape, show_error
+from url_viz.ui.text import errors_shown, escape, show_error
 
 MOST_MEGABYTES = 100
 ROWS_SHOWN = 5
@@ -39,10 +39,10 @@ def user_columns_dialog(image_set: ImageSet) -> None:
         "A table with one row per picture: a column of paths, and any columns of numbers or text. You can then filter, "
         "colour, order and export by them. Columns `logit_0`, `logit_1`, … become measures."
     )
-    with errors_told(st.error):
+    with errors_shown(st.error):
         _add(image_set)
         _pick_label(image_set)
-        _show_kept(image_set)
+        _show_imports(image_set)
 
 
 def _add(image_set: ImageSet) -> None:
@@ -56,12 +56,12 @@ def _add(image_set: ImageSet) -> None:
     )
     try:
         with st.spinner("Matching rows to pictures"):
-            found = _matched(image_set, dropped, asked, ())
+            prepared = _matched(image_set, dropped, asked, ())
     except UrlVizError as error:
         show_error(error)
         return
-    _show_matched(found)
-    numeric = [name for name, kept in found.names.items() if found.content.columns[kept].kind == "numeric"]
+    _show_matched(prepared)
+    numeric = [name for name, column in prepared.names.items() if prepared.content.columns[column].kind == "numeric"]
     marked = st.multiselect(
         "Uncertainty columns",
         numeric,
@@ -86,24 +86,24 @@ def _matched(image_set: ImageSet, file: UploadedFile, path_column: str | None, m
         incoming = IncomingFile(file.name, file.getvalue())
         known = (key, image_set.user_table.match(incoming, path_column=path_column, uncertainties=marked))
         st.session_state[_MATCHED] = known
-    found = known[1]
-    assert isinstance(found, Prepared)
-    return found
+    prepared = known[1]
+    assert isinstance(prepared, Prepared)
+    return prepared
 
 
-def _show_matched(found: Prepared) -> None:
+def _show_matched(prepared: Prepared) -> None:
     """The result of matching in sentences, and a preview of the first rows."""
-    first, *more = found.words
+    first, *more = prepared.words
     st.success(escape(first), icon=":material/check_circle:")
     for sentence in more:
         st.caption(escape(sentence))
-    columns = {name: one.values[:ROWS_SHOWN] for name, one in found.content.columns.items()}
+    columns = {name: column.values[:ROWS_SHOWN] for name, column in prepared.content.columns.items()}
     st.dataframe(pd.DataFrame(columns), hide_index=True, width="stretch", height="content")
 
 
 def _pick_label(image_set: ImageSet) -> None:
     """The column that is the label; stored when it is changed."""
-    names = [one.name for one in image_set.user_columns()]
+    names = [column.name for column in image_set.user_columns()]
     source = image_set.user_table.label_source or NONE  # another session may have added or removed it
     options = list(dict.fromkeys([FOLDERS, NONE, *names, source]))
     picked = st.selectbox(
@@ -119,14 +119,14 @@ def _pick_label(image_set: ImageSet) -> None:
         st.rerun(scope="app")
 
 
-def _show_kept(image_set: ImageSet) -> None:
+def _show_imports(image_set: ImageSet) -> None:
     """The imports so far, each with its columns and a button that removes it."""
     columns = image_set.user_columns()
-    for source in dict.fromkeys(one.source for one in columns):
-        mine = [one for one in columns if one.source == source]
-        known = max(one.known for one in mine)
+    for source in dict.fromkeys(column.source for column in columns):
+        mine = [column for column in columns if column.source == source]
+        known = max(column.known for column in mine)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            names = ", ".join(one.name for one in mine)
+            names = ", ".join(column.name for column in mine)
             st.markdown(f"**{escape(source)}** · {known:,} pictures · {escape(names)}")
             if st.button("Remove", icon=":material/delete:", key=f"own.remove.{source}", type="tertiary"):
                 image_set.remove_columns(source)
