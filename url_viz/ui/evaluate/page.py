@@ -272,7 +272,7 @@ def _tiles(image_set: ImageSet, pictures: Counted, positions: NDArray[np.int64],
             name=str(path),
             thumbnail=thumbnail_url(image_set.set_id, int(image_id)),
             value=value_text(float(pictures.values[measure][position]), float("nan")),
-            label=f"finds {pictures.nearest_labels[position]}",
+            label=f"nearest: {pictures.nearest_labels[position]}",
             mark=None if pictures.is_right[position] else "wrong",
         )
 
