@@ -14,8 +14,8 @@ from sklearn.manifold import trustworthiness
 from benchmarks.machine import machine
 from url_viz.image_set import open_image_set
 from url_viz.pipeline import projection
-from url_viz.pipeline.neighbours import build_graph
-from url_viz.store.tables import Embeddings
+from url_viz.pipeline.graph import build_graph
+from url_viz.pipeline.whitening import fit_whitening
 
 EPOCHS = (300, 200, 120, 80)
 SAMPLE = 4_000
@@ -27,8 +27,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     embedding = open_image_set(parser.parse_args().folder).embeddings()
     count = len(embedding)
-    graph = build_graph(Embeddings(np.arange(count), embedding.astype(np.float16), np.zeros(count, np.float32)))
-    start = projection.fit_pca(embedding)(embedding)
+    whitened = fit_whitening(embedding).transform(embedding)
+    graph = projection._with_twins(build_graph(whitened, embedding))
+    start = projection.fit_pca(whitened)(whitened)
     sample = np.random.default_rng(0).choice(count, min(SAMPLE, count), replace=False)
     print(f"## Epochs of the map of {count:,} pictures\n\n{machine()}\n\n| | trustworthiness |\n|---|---|")
     print(f"| umap-learn, defaults | {_trust(embedding, _defaults(embedding), sample):.3f} |")

@@ -132,8 +132,10 @@ def _search(place: Path, count: int) -> Taken:
 
 def _grow(place: Path, count: int) -> Taken:
     """Ten pictures more: everything read, the ten matched with all, and placed on the map."""
-    from url_viz.pipeline.neighbours import build_graph
+    from url_viz.pipeline.graph import updated_graph
     from url_viz.pipeline.projection import place as placed
+    from url_viz.pipeline.whitening import whitened_rows
+    from url_viz.rows import EXACT_ROWS
 
     taken: Taken = {}
     with _writer(place) as (writer, key):
@@ -145,20 +147,27 @@ def _grow(place: Path, count: int) -> Taken:
         writer.add_embeddings(key, ten)
         with _timed(taken, "ten more"):
             current = writer.embeddings(key, np.sort(np.append(graph.content, ten.content)))
-            grown = build_graph(current, previous=replace(graph, is_approximate=len(current) > 150_000))
-            placed(grown, known)
+            whitened = whitened_rows(current.content, current.embedding, known=writer.whitened(key))
+            before = replace(graph, is_approximate=len(current) > EXACT_ROWS)
+            placed(updated_graph(before, whitened, current.embedding), known)
     return taken
 
 
 def _graph(place: Path, count: int) -> Taken:
-    from url_viz.pipeline.neighbours import build_graph
+    from url_viz.pipeline.graph import updated_graph
+    from url_viz.pipeline.postprocess import columns_of
+    from url_viz.pipeline.whitening import whitened_rows
 
     taken: Taken = {}
     with _writer(place) as (writer, key):
         current = writer.embeddings(key, np.sort(writer.embedded(key).content))
+        with _timed(taken, "whitened"):
+            whitened = whitened_rows(current.content, current.embedding)
         with _timed(taken, "graph"):
-            graph = build_graph(current)
-        writer.put_graph(key, graph)
+            graph = updated_graph(None, whitened, current.embedding)
+            told = columns_of(graph)
+        writer.put_whitened(key, whitened)
+        writer.put_graph(key, graph, told)
     return taken
 
 
@@ -169,9 +178,10 @@ def _map(place: Path, count: int) -> Taken:
     with _writer(place) as (writer, key):
         graph = writer.graph(key)
         assert graph is not None
-        current = writer.embeddings(key, graph.content)
+        whitened = writer.whitened(key)
+        assert whitened is not None
         with _timed(taken, "map"):
-            fit_map(current, graph)
+            fit_map(whitened, graph)
     return taken
 
 

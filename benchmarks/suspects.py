@@ -30,16 +30,19 @@ from scipy.special import softmax
 from sklearn.metrics import average_precision_score
 
 from benchmarks.machine import machine
-from url_viz.analysis.label_issues import AMBIGUOUS, LABEL_ERROR, TEMPERATURE, Judged, judge, left_out
+from url_viz.analysis.ambiguity import Classified, classify
+from url_viz.analysis.label_issues import AMBIGUOUS, LABEL_ERROR, Judged, judge
+from url_viz.analysis.left_out import fit_ridge
 from url_viz.imaging.preprocess import middle, resized
 from url_viz.imaging.query import upright_query
 from url_viz.imaging.scan import scan
 from url_viz.models.model import Model, load_model
 from url_viz.models.names import DEFAULT
-from url_viz.pipeline.neighbours import build_graph
-from url_viz.pipeline.twin_groups import twin_groups
+from url_viz.pipeline.graph import build_graph
+from url_viz.pipeline.twins import twin_groups
+from url_viz.pipeline.whitening import fit_whitening
 from url_viz.rows import l2_normalize
-from url_viz.store.tables import Embeddings, Graph
+from url_viz.store.tables import Graph
 
 FINE, ERROR, BLEND, DEGRADED = range(4)
 TRUTHS = ("fine", "label error", "blend", "degraded")
@@ -70,7 +73,10 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Planted:
-    """A set with errors planted: `truth` (N,) of TRUTHS, `label` (N,) as given, `graph` of `embedding` (N, D)."""
+    """A set with errors planted: `truth` (N,) of TRUTHS, `label` (N,) as given.
+
+    `whitened` (N, A) are its `embedding` (N, D) in its own space, `graph` theirs.
+    """
 
     pictures: Pictures
     noise: Noise
@@ -78,7 +84,15 @@ class Planted:
     embedding: Floats
     label: Codes
     truth: NDArray[np.int64]
+    whitened: NDArray[np.float16]
     graph: Graph
+
+    def classified(self) -> Classified:
+        """What votes and ridge classifier say of the labels as given."""
+        group = twin_groups(self.graph.twins)
+        found = classify(self.graph.position, self.graph.similarity, self.whitened, self.label, group)
+        assert found is not None
+        return found
 
     @property
     def is_error(self) -> NDArray[np.bool_]:
@@ -177,9 +191,8 @@ def plant(pictures: Pictures, noise: Noise, seed: int) -> Planted:
         label[chosen] = (label[chosen] + shift) % pictures.classes
     else:
         label[chosen] = _most_similar_class(pictures)[label[chosen]]
-    content = np.arange(count, dtype=np.int64)
-    graph = build_graph(Embeddings(content, embedding.astype(np.float16), np.zeros(count, np.float32)))
-    return Planted(pictures, noise, seed, embedding, label, truth, graph)
+    whitened = fit_whitening(embedding).transform(embedding)
+    return Planted(pictures, noise, seed, embedding, label, truth, whitened, build_graph(whitened, embedding))
 
 
 def _most_similar_class(pictures: Pictures) -> Codes:
@@ -192,28 +205,23 @@ def _most_similar_class(pictures: Pictures) -> Codes:
 
 
 def ours(cases: list[Planted]) -> tuple[list[dict[str, object]], list[Judged]]:
-    """Judge every case with the neighbours alone, and with the regression too."""
+    """Judge every case, and by the neighbours' votes alone."""
     rows: list[dict[str, object]] = []
     judgements = []
     for case in cases:
-        for name, unit in (("neighbours alone", None), ("URL-Viz", l2_normalize(case.embedding))):
-            started = time.perf_counter()
-            judged = judge(
-                np.arange(len(case.label)),
-                case.label,
-                classes=case.pictures.classes,
-                graph=case.graph,
-                twin_group=twin_groups(case.graph),
-                embeddings=unit,
-            )
-            seconds = time.perf_counter() - started
-            rows.append(_row(case, name, judged.opinion.score, judged.kind == LABEL_ERROR, seconds))
+        started = time.perf_counter()
+        evidence = case.classified().evidence
+        judged = judge(np.arange(len(case.label)), case.label, graph=case.graph, voter=case.label, evidence=evidence)
+        seconds = time.perf_counter() - started
+        lead = np.nan_to_num(evidence.other_votes - evidence.own_votes, nan=-1)
+        rows.append(_row(case, "neighbours alone", lead, lead > 0, float("nan")))
+        rows.append(_row(case, "URL-Viz", judged.opinion.score, judged.kind == LABEL_ERROR, seconds))
         judgements.append(judged)
     return rows, judgements
 
 
 def _row(
-    case: Planted, name: str, score: NDArray[np.float64], is_found: NDArray[np.bool_], seconds: float
+    case: Planted, name: str, score: NDArray[np.floating], is_found: NDArray[np.bool_], seconds: float
 ) -> dict[str, object]:
     planted = int(case.is_error.sum())
     first = np.argsort(-score, kind="stable")[:planted]
@@ -235,13 +243,11 @@ def theirs(cases: list[Planted], python: Path) -> list[dict[str, object]]:
     rows = []
     with tempfile.TemporaryDirectory() as place:
         for number, case in enumerate(cases):
-            fit = left_out(l2_normalize(case.embedding), case.label, case.pictures.classes)
-            values = fit.values(np.arange(len(case.label))).astype(np.float64)
             np.savez(
                 Path(place) / f"case-{number}.npz",
                 embedding=case.embedding,
                 label=case.label,
-                predicted=softmax(values / TEMPERATURE, axis=1),
+                predicted=_left_out_shares(case),
                 position=case.graph.position,
                 similarity=case.graph.similarity,
             )
@@ -252,6 +258,16 @@ def theirs(cases: list[Planted], python: Path) -> list[dict[str, object]]:
                     score, is_found = found[f"{key}_score"], found[f"{key}_found"]
                     rows.append(_row(case, title, score, is_found, float(found[f"{key}_seconds"])))
     return rows
+
+
+def _left_out_shares(case: Planted) -> NDArray[np.float64]:
+    """The ridge classifier's shares (N, C), each picture's own label and its twins' unseen."""
+    values = np.zeros((len(case.label), case.pictures.classes))
+    ridge = fit_ridge(case.whitened, case.label, twin_groups(case.graph.twins), case.pictures.classes)
+    for rows, value in ridge.without_twins():
+        values[rows] = value
+    shares: NDArray[np.float64] = softmax(values * case.classified().model.temperature, axis=1)
+    return shares
 
 
 def scores_table(rows: pd.DataFrame) -> str:

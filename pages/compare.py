@@ -20,10 +20,10 @@ if compare.is_being_read():
 with st.spinner(f"Comparing {len(first):,} pictures"):
     comparison = compare.comparison_of(first, second)
 compare.show_agreement(comparison, second)
-if not comparison.measures:
+if not compare.offered(comparison):
     st.stop()
 
-measure = compare.pick_measure(comparison)
+measure = compare.pick_measure(comparison, first.order().measure)
 compared = comparison.measures[measure]
 linked = compare_maps.selection(first, second)
 clicked = compare_maps.show_maps(first, second, compared, linked)

@@ -5,10 +5,10 @@ import streamlit as st
 from url_viz.ui.evaluate import page as evaluate
 from url_viz.ui.evaluate.crop import show_crop_test
 from url_viz.ui.evaluate.results import results_of
+from url_viz.ui.widgets.measures import offered
 from url_viz.ui.widgets.picture import OPENED, show_picture
 from url_viz.ui.widgets.reading import running
 from url_viz.ui.widgets.sidebar import require_image_set
-from url_viz.ui.widgets.tiles import measures_of
 
 image_set = require_image_set()
 
@@ -41,6 +41,6 @@ with right:
 clicked = evaluate.show_classes(image_set, results.pictures, measure=measure)
 
 if clicked is not None:
-    options = measures_of(image_set.table())
+    options = offered(image_set)
     st.session_state[OPENED] = clicked
-    show_picture(image_set, measure=measure if measure in options else options[0])
+    show_picture(image_set, measure=measure if measure in options or not options else options[0])

@@ -5,6 +5,7 @@ import streamlit as st
 from url_viz.ui.explore import controls, page
 from url_viz.ui.explore import map as explore_map
 from url_viz.ui.explore.address import keep_view, restore_view
+from url_viz.ui.explore.between import pair_shown, show_between, show_pairs
 from url_viz.ui.explore.refit import show_refit
 from url_viz.ui.explore.twins import show_twins_button
 from url_viz.ui.widgets.decide import show_decide_bar
@@ -21,7 +22,7 @@ restore_view(explore_map.map_key(image_set))
 table = image_set.table()
 heading = st.container()
 with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-    measure = controls.pick_measure(table)
+    measure = controls.pick_measure(image_set, table)
     containers = [st.container(width="content") for _ in range(4)]
     with containers[3]:
         controls.show_view_popover(image_set, table)
@@ -37,6 +38,7 @@ done = explore_map.state_of_map(image_set)
 scope = Scope(done.polygon, filters_on())
 rows = page.scoped_rows(table, scope, measure)
 
+controls.show_order(image_set, measure)
 bar = st.container()
 left, right = st.columns(2, gap="medium")
 with left:
@@ -46,16 +48,21 @@ with left:
     show_refit(image_set)
 with right:
     page.show_chips(image_set, scope, table, measure=measure, threshold=done.threshold_percentile)
-    clicked = page.show_galleries(image_set, rows, measure=measure, threshold=done.threshold_percentile)
+    pair = pair_shown()
+    if pair is not None:
+        clicked = show_between(image_set, table, pair)
+    else:
+        clicked = page.show_galleries(image_set, rows, measure=measure, threshold=done.threshold_percentile)
 # The map and the galleries are drawn first, wherever they are on the page: a lasso waits for them.
 with heading:
     page.show_heading(image_set, table, rows)
 with bar:
     show_decide_bar(image_set, rows, key="view.decide")
     pick_reason(rows)
+show_pairs(image_set, table)
 show_twins_button(image_set, table, measure=measure)
 page.show_failures(image_set)
-keep_view(page.view_now(image_set, table, done, measure=measure, colour=colour))
+keep_view(page.view_now(image_set, done, measure=measure, colour=colour))
 
 opened = event.clicked_id if event.clicked_id is not None else clicked
 if opened is not None:

@@ -3,10 +3,10 @@
 import streamlit as st
 
 from url_viz.ui.labels import page as labels
+from url_viz.ui.widgets.measures import offered
 from url_viz.ui.widgets.picture import OPENED, show_picture
 from url_viz.ui.widgets.reading import running
 from url_viz.ui.widgets.sidebar import require_image_set
-from url_viz.ui.widgets.tiles import measures_of
 
 image_set = require_image_set()
 
@@ -34,4 +34,4 @@ with left:
 
 if clicked is not None:
     st.session_state[OPENED] = clicked
-    show_picture(image_set, measure=measures_of(image_set.table())[0])
+    show_picture(image_set, measure=offered(image_set)[0])

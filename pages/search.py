@@ -4,8 +4,9 @@ import streamlit as st
 
 from url_viz.ui.search import page as search
 from url_viz.ui.search import query as search_query
-from url_viz.ui.search.evidence import show_evidence
+from url_viz.ui.search.evidence import known_evidence, show_evidence
 from url_viz.ui.text import escape
+from url_viz.ui.widgets.measures import offered
 from url_viz.ui.widgets.reading import set_name
 from url_viz.ui.widgets.sidebar import require_image_set
 
@@ -15,7 +16,7 @@ table = image_set.table()
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     st.subheader("Search safely", anchor=False, width="content")
     st.caption(f"in {escape(set_name(image_set.root))} · {len(table):,} pictures", width="content")
-measures = search.measures_to_gate_by(table)
+measures = offered(image_set)
 if not measures:
     st.info("No values to withhold by yet. They appear once the pictures are read.", icon=":material/hourglass_empty:")
     st.stop()
@@ -38,7 +39,7 @@ with left:
         search_query.pick_query(image_set, measure=measures[0], columns=3)
 with middle:
     gate = search.pick_gate(table, measures)
-    if search.may_search(query, gate):
+    if search.may_search(query, gate, known_evidence(image_set, gate.measure) if gate.is_on else None):
         search.show_hits(image_set, search.gated_search(image_set, query, gate), gate)
 with right:
     show_evidence(image_set, measures, measure=gate.measure)

@@ -33,7 +33,7 @@ if not batch.scored:
 
 table = upload.ranked(batch, image_set)
 upload.show_heading(batch, now, image_set)
-order = upload.pick_order(table)
+order = upload.pick_order(table, image_set)
 if order is None:
     st.info(f"{escape(now.model)} has no measure to sort these pictures by.", icon=":material/info:")
     st.stop()
@@ -46,9 +46,9 @@ if image_set is not None and table["x"].notna().any():
     with left:
         upload.show_on_map(table, done, image_set, measure=measure, threshold=threshold)
     with right:
-        clicked = upload.show_sides(batch, done, measure=measure, columns=2)
+        clicked = upload.show_sides(batch, done, image_set, measure=measure, columns=2)
 else:
-    clicked = upload.show_sides(batch, done, measure=measure, columns=4)
+    clicked = upload.show_sides(batch, done, image_set, measure=measure, columns=4)
 upload.show_refused(batch)
 if clicked is not None:
     show_upload(batch, table, clicked, image_set, measure=measure)

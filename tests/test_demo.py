@@ -11,7 +11,8 @@ from PIL import Image
 
 from tests.imaging.pictures import noise
 from url_viz.demo import build_demo, degradations, measure, views
-from url_viz.imaging.scan import class_names, scan
+from url_viz.imaging.folder_classes import class_names
+from url_viz.imaging.scan import scan
 from url_viz.workspace import Workspace
 
 pytestmark = pytest.mark.slow

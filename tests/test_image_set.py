@@ -19,10 +19,13 @@ from url_viz.imaging.quality import QUALITIES
 from url_viz.models.head import save_head
 from url_viz.models.model import Model
 from url_viz.models.names import DEFAULT
+from url_viz.pipeline.twins import leaders
+from url_viz.pipeline.whitening import fit_whitening
 from url_viz.store.sets import forget, list_sets
 
-COLUMNS = ["id", "path", "label", "width", "height", "uncertainty", "percentile", "confusability"]
-COLUMNS += ["confusability_percentile", "nearest_similarity", "twin_group", "entropy", "inverse_norm", *QUALITIES]
+COLUMNS = ["id", "path", "label", "width", "height", "uncertainty", "percentile", "ambiguity", "ambiguity_percentile"]
+COLUMNS += ["first_class", "second_class", "first_share", "second_share", "confusability", "confusability_percentile"]
+COLUMNS += ["nearest_similarity", "twin_group", "tuned", "entropy", "inverse_norm", *QUALITIES]
 COLUMNS += ["x", "y", "reasons", "decision", "tags"]
 
 
@@ -142,12 +145,15 @@ class TestSearch:
     def test_by_id_leaves_itself_out_and_orders_by_cosine(self, image_set: ImageSet) -> None:
         own = id_of(image_set, "cat/0000.jpg")
         hits = image_set.search(own)
-        z = image_set.embeddings()
-        z /= np.linalg.norm(z, axis=1, keepdims=True)
+        z = (
+            fit_whitening(np.unique(image_set.embeddings(), axis=0))
+            .transform(image_set.embeddings())
+            .astype(np.float32)
+        )
         row = image_set.row_of(own)
         order = [i for i in np.argsort(-(z @ z[row]), kind="stable") if i != row]
         assert hits["id"].tolist() == image_set.table()["id"].iloc[order].tolist()
-        assert hits["similarity"].to_numpy() == pytest.approx((z @ z[row])[order], abs=1e-5)
+        assert hits["similarity"].to_numpy() == pytest.approx((z @ z[row])[order], abs=1e-3)
         assert hits["path"].iloc[0] == "dog/copy.jpg"
         assert list(hits.columns) == ["id", "path", "similarity", *COLUMNS[2:]]
 
@@ -156,9 +162,16 @@ class TestSearch:
         assert len(image_set.search(id_of(image_set, "cat/0000.jpg"), k=k)) == min(k, 7)
 
     @pytest.mark.parametrize("k", [1, 3, 12])
-    def test_neighbours_are_an_ungated_search(self, image_set: ImageSet, k: int) -> None:
+    def test_neighbours_are_an_ungated_search_without_twins(self, image_set: ImageSet, k: int) -> None:
+        group = image_set.table().set_index("id")["twin_group"]
+        graph = image_set.graph
+        assert graph is not None
+        counting = graph.content[np.unique(leaders(graph.twins))]
+        counts = image_set.table().loc[np.isin(image_set.contents, counting), "id"]
         for image in image_set.table()["id"]:
-            found, expected = image_set.neighbours(image, k), image_set.search(image, k)
+            found, every = image_set.neighbours(image, k), image_set.search(image, 100)
+            expected = every[(every["twin_group"] != group[image]) & every["id"].isin(counts)].head(k)
+            assert not (found["twin_group"] == group[image]).any()
             assert found["similarity"].to_numpy() == pytest.approx(expected["similarity"].to_numpy(), abs=1e-5)
             assert image not in found["id"].tolist()
             assert found["id"].is_unique
@@ -197,10 +210,11 @@ class TestSearch:
 
     def test_gates_withhold_what_is_nearer_and_count_it(self, image_set: ImageSet) -> None:
         table = image_set.table()
-        for column, bound_name in (("uncertainty", "max_uncertainty"), ("confusability", "max_confusability")):
-            bound = float(table[column].median())
+        for column in ("uncertainty", "confusability", "entropy"):
+            bound = float(np.sort(table[column].to_numpy())[4])
             own = id_of(image_set, "cat/0000.jpg")
-            found = image_set.find(own, k=2, **{bound_name: bound})
+            rank = float(percentile(table[column].to_numpy())[table[column] == bound][0])
+            found = image_set.find(own, k=2, by=column, max_percentile=rank)
             assert len(found.hits) == 2
             assert (found.hits[column] <= bound).all()
             assert (found.withheld[column] > bound).all()
@@ -209,24 +223,35 @@ class TestSearch:
             assert found.withheld["id"].tolist() == nearer["id"].tolist()
 
     def test_a_gate_that_nothing_passes_withholds_everything(self, image_set: ImageSet) -> None:
-        found = image_set.find(id_of(image_set, "cat/0000.jpg"), k=3, max_uncertainty=-1)
+        found = image_set.find(id_of(image_set, "cat/0000.jpg"), k=3, by="uncertainty", max_percentile=-1)
         assert (len(found.hits), len(found.withheld)) == (0, 7)
 
-    def test_without_a_head_a_gate_vouches_for_nothing(self, image_set: ImageSet, bare_model: Model) -> None:
+    def test_a_gate_by_a_measure_that_the_set_has_not_is_an_error(self, image_set: ImageSet, bare_model: Model) -> None:
         bare = ImageSet(image_set._store, image_set.space, bare_model.source, image_set.workspace)
-        found = bare.find(id_of(bare, "cat/0000.jpg"), max_uncertainty=1e9)
-        assert (len(found.hits), len(found.withheld)) == (0, 7)
-        assert np.isnan(found.query_uncertainty)
-        assert np.isnan(found.query_percentile)
+        with pytest.raises(
+            ImageSetError, match=r"'uncertainty' is not a measure of this set\. It has: ambiguity, confusability"
+        ):
+            bare.find(id_of(bare, "cat/0000.jpg"), by="uncertainty", max_percentile=100)
 
     def test_the_querys_own_values(self, image_set: ImageSet, pictures: Path) -> None:
         for row in image_set.table().itertuples():
-            by_id = image_set.find(row.id)
-            assert by_id.query_uncertainty == pytest.approx(row.uncertainty)
+            by_id = image_set.find(row.id, by="uncertainty")
+            assert by_id.query_value == pytest.approx(row.uncertainty)
             assert by_id.query_percentile == pytest.approx(row.percentile)
-        by_file = image_set.find(pictures / "dog" / "0003.jpg")
-        assert by_file.query_uncertainty == pytest.approx(image_set.row(by_file.hits["id"][0])["uncertainty"], rel=0.05)
-        assert 0 <= by_file.query_percentile <= 100
+        for measure in ("ambiguity", "confusability", "uncertainty", "entropy", "inverse_norm"):
+            by_file = image_set.find(pictures / "dog" / "0003.jpg", by=measure)
+            assert by_file.query_value == image_set.row(by_file.hits["id"][0])[measure]
+            with Image.open(pictures / "dog" / "0003.jpg") as picture:
+                of_picture = image_set.find(picture, by=measure)
+            assert np.isfinite(of_picture.query_value)
+            assert 0 <= of_picture.query_percentile <= 100
+            if measure in ("uncertainty", "entropy", "inverse_norm"):
+                assert of_picture.query_value == pytest.approx(by_file.query_value, rel=0.05), measure
+
+    def test_without_a_measure_the_leading_one_gates(self, image_set: ImageSet) -> None:
+        order = image_set.order()
+        assert order.measure == "confusability"
+        assert image_set.find(id_of(image_set, "cat/0000.jpg")).by == "confusability"
 
     @pytest.mark.parametrize(("name", "says"), [("none.jpg", "There is no file"), ("empty.jpg", "0 bytes")])
     def test_a_query_that_cannot_be_read_is_named(

@@ -13,8 +13,8 @@ from url_viz.errors import UrlVizError
 from url_viz.printed import printable
 
 Config = TypeVar("Config")
-FLAT = (tyro.conf.OmitArgPrefixes,)
-"""Options of nested groups have no prefix: --margin, not --recipe.margin."""
+FLAT = (tyro.conf.OmitArgPrefixes, tyro.conf.UseAppendAction)
+"""Options of nested groups have no prefix: --margin, not --recipe.margin; one with several values is given again."""
 
 
 def command(config_type: type[Config], run: Callable[[Config], None], argv: Sequence[str] | None = None) -> int:

@@ -220,6 +220,28 @@ class EvaluateConfig:
     seed: Annotated[int, Doc("Seed of crops and resamples.")] = 0
 
 
+@dataclass(frozen=True)
+class BenchmarkConfig:
+    """Measure how truly each order ranks the pictures of labelled sets, against two outcomes and people's votes."""
+
+    data: Annotated[
+        tuple[str, ...], Doc("Labelled pictures: folder:PATH (or a bare path). Give it again for more sets.")
+    ]
+    model: Annotated[str, Doc("Zoo or timm name, or the path of a head.")]
+    json: Annotated[Path | None, Doc("Write every figure to this file.")] = None
+    probe: Annotated[bool, Doc("Measure also where a linear probe of another backbone errs.")] = True
+    probe_model: Annotated[str | None, Doc("That backbone; by default another packaged one that is installed.")] = None
+    votes: Annotated[Path | None, Doc("People's votes on one of the sets: a .npy of counts, pictures by classes.")] = (
+        None
+    )
+    votes_order: Annotated[Path | None, Doc("The pictures that the votes are on: a text, CLASS/NAME a line.")] = None
+    arrays: Annotated[Path | None, Doc("Folder for embeddings, orders and outcomes, one .npz a set.")] = None
+    precision: Annotated[Precision, Doc("fast (bf16) or exact (float32).")] = "fast"
+    device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
+    limit: Annotated[int | None, Doc("Most pictures of a set; of a larger one as many are drawn.")] = None
+    seed: Annotated[int, Doc("Seed of that draw and of the probe's folds.")] = 0
+
+
 def as_record(config: Any) -> dict[str, Any]:
     """A config as plain values for JSON, paths as text."""
     return {name: _plain(value) for name, value in asdict(config).items()}

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,9 @@ from url_viz.files import replaced
 from url_viz.models.head import Head
 from url_viz.models.model import Model, load_model
 from url_viz.progress import command_report
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 CURVE_POINTS = 101
 TENTHS = 10
@@ -237,10 +241,10 @@ def _is_there(evaluation: Evaluation, name: str) -> bool:
     return any(not math.isnan(getattr(order.beside, name)) for order in evaluation.orders)
 
 
-def write_json(evaluation: Evaluation, path: Path) -> None:
-    """Write every figure of an evaluation; a missing one (nan) becomes null."""
+def write_json(figures: "DataclassInstance", path: Path) -> None:
+    """Write every figure of an evaluation or a benchmark; a missing one (nan) becomes null."""
     with replaced(path) as temporary:
-        temporary.write_text(json.dumps(_without_nan(asdict(evaluation)), indent=1))
+        temporary.write_text(json.dumps(_without_nan(asdict(figures)), indent=1))
 
 
 def _without_nan(value: object) -> object:

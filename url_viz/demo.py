@@ -49,7 +49,7 @@ class View:
 
 
 def build_demo(workspace: Workspace) -> Path:
-    """The folder of the demo pictures in this workspace, built where it is not there yet (a few seconds)."""
+    """The folder of the demo pictures in this workspace, built if it is not there yet (a few seconds)."""
     root = workspace.demo / "pictures"
     done = root / DONE
     if not done.exists():
@@ -83,10 +83,12 @@ def degradations(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"kind": parts[0], "level": pd.to_numeric(parts[1])}, index=table.index)
 
 
-def measure(table: pd.DataFrame, *, columns: tuple[str, ...] = ("uncertainty", "confusability")) -> pd.DataFrame:
+def measure(
+    table: pd.DataFrame, *, columns: tuple[str, ...] = ("ambiguity", "confusability", "uncertainty")
+) -> pd.DataFrame:
     """Does a value find the degradation? Spearman of value and level within each photograph, averaged over photographs.
 
-    One row a kind, one column a value; 1 is a perfect order, 0 none, −1 the reverse.
+    One row per kind, one column a value; 1 is a perfect order, 0 none, −1 the reverse.
     """
     rows = table.assign(**degradations(table))
     result: dict[str, dict[str, float]] = {column: {} for column in columns}

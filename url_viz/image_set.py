@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,32 +12,44 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.analysis.classes import ClassedTable, ClassSource
 from url_viz.analysis.compare import Comparison, Read, compare
-from url_viz.analysis.label_issues import NO_CLASSES, LabelCheck, check_labels
+from url_viz.analysis.label_choice import ClassLevels
+from url_viz.analysis.label_issues import NO_CLASSES, LabelCheck, check_labels, confused_in
 from url_viz.analysis.map_figure import Style, map_figure
+from url_viz.analysis.measures import AMBIGUITY, TABLE_MEASURES, has_values, measures_of
+from url_viz.analysis.new_pictures import Reference
 from url_viz.analysis.occlusion import Heat, heat_of
-from url_viz.analysis.ranking import percentile_of
+from url_viz.analysis.order import Order, leading_order
+from url_viz.analysis.ranking import percentile_of, percentile_of_each
 from url_viz.analysis.reasons import ReasonedTable
 from url_viz.analysis.representatives import representatives
 from url_viz.analysis.selective_retrieval import near_in_graph, search
-from url_viz.analysis.table import DecidedTable, Frame, decisions_of, frame_of
+from url_viz.analysis.table import DecidedTable, Frame, decisions_of, frame_of, graph_columns_of
 from url_viz.analysis.twins import one_of_each, twin_table
+from url_viz.analysis.uploads import values_of
 from url_viz.analysis.user_columns import Prepared, UserColumn, UserColumns
-from url_viz.errors import ImageSetError, NoImagesError
+from url_viz.errors import DamageError, ImageSetError, NoImagesError
 from url_viz.imaging.query import query_crop, read_query
 from url_viz.imaging.scan import Scan, absolute, display_name, scan
 from url_viz.models.head import Head
 from url_viz.models.model import EmbeddingSpace, Model, ModelSource, load_model, resolve
 from url_viz.models.names import DEFAULT
+from url_viz.pipeline.confusability import confusability
 from url_viz.pipeline.embed import embed, score_missing
 from url_viz.pipeline.external_embeddings import Given, given_embeddings
+from url_viz.pipeline.graph import K
 from url_viz.pipeline.postprocess import finish
 from url_viz.pipeline.projection import project_alone
+from url_viz.pipeline.twins import leaders
+from url_viz.pipeline.whitening import whitened_for
 from url_viz.progress import Progress, ProgressCallback, silent
+from url_viz.rows import l2_normalize
 from url_viz.store.about import embed_command, find_set, read_before
 from url_viz.store.decisions import Action, Decisions
 from url_viz.store.reader import Store
-from url_viz.store.tables import PLACED, UMAP, Graph, positions_of
+from url_viz.store.tables import PLACED, UMAP, Graph, GraphColumns, positions_of
+from url_viz.store.whitening import WhitenedRows
 from url_viz.store.writer import Writer
 from url_viz.workspace import Workspace
 
@@ -45,6 +58,10 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
     from url_viz.imaging.uploads import IncomingFile
+
+
+MANY = 5_000
+"""From so many pictures on, class shares are worked out at the end of reading; of fewer when they are first shown."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +84,30 @@ class Projection:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search found: `hits` and `withheld` are tables, nearest first; the query's own values where known."""
+    """What a search found: `hits` and `withheld` are tables, nearest first, `by` the measure that gates.
+
+    `query_value` and `query_percentile` are the query's own by that measure, nan if it has none.
+    """
 
     hits: pd.DataFrame
     withheld: pd.DataFrame
-    query_uncertainty: float
+    by: str | None
+    query_value: float
     query_percentile: float
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A query: its `vector` (A,) in the whitened space, and its `row` if it is a picture of the set, by id or content.
+
+    One from outside has its `embedding` (D,) and `entropy`.
+    """
+
+    vector: NDArray[np.float32]
+    row: int | None
+    embedding: NDArray[np.float32] | None = None
+    entropy: float = float("nan")
+    is_of_file: bool = True
 
 
 class ImageSet:
@@ -92,6 +127,9 @@ class ImageSet:
         self._read_at = store.version(space.key, source.head.digest if source.head else None)
         self._store = store
         self._checked: tuple[pd.Series, LabelCheck | None] | None = None
+        self._order: tuple[pd.DataFrame, Order] | None = None
+        self._confused: tuple[pd.DataFrame, pd.DataFrame] | None = None
+        self._reference: tuple[pd.DataFrame, Reference] | None = None
         self._files = store.images(["id", "path", "content", "width", "height", "failure"])
 
     def __repr__(self) -> str:
@@ -102,7 +140,7 @@ class ImageSet:
 
     @property
     def head(self) -> Head | None:
-        """The head whose uncertainties the table shows; None where the backbone has none."""
+        """The head whose uncertainties the table shows; None if the backbone has none."""
         return self.source.head
 
     @property
@@ -116,13 +154,14 @@ class ImageSet:
         return self._read_at == self._store.version(self.space.key, self.head.digest if self.head else None)
 
     def table(self) -> pd.DataFrame:
-        """One row a picture, by path.
+        """One row per picture, by path.
 
-        id, path (for people; odd bytes escaped), label (class folder, or what `use_labels` chose), width, height,
+        id, path (for people; odd bytes escaped), label (class folder, or what `use_labels` chose), split and date where
+        folders tell them, width, height,
         uncertainty and its percentile, confusability and its percentile, entropy (nats) and inverse_norm (baselines),
         nearest_similarity, twin_group, what `url_viz.imaging.quality` measures, x, y; the user's own columns; reasons;
         decision and tags. All values of ours are higher = more ambiguous, but for nearest_similarity and the
-        qualities; nan where there is none.
+        qualities; nan if there is none.
         """
         return self._frame.copy()
 
@@ -138,7 +177,7 @@ class ImageSet:
         """Keep columns of a CSV, Parquet or NumPy file with this set, by path, and tell what matched.
 
         `name` is the import's (the file's by default): another of that name is replaced. `uncertainties` are columns
-        of numbers, higher = more ambiguous. Raises FolderError where the file cannot be read or nothing matches.
+        of numbers, higher = more ambiguous. Raises FolderError if the file cannot be read or nothing matches.
         """
         matched = self.user_table.match(
             file, name=name, path_column=path_column, paths=paths, uncertainties=uncertainties
@@ -147,7 +186,7 @@ class ImageSet:
         return matched
 
     def remove_columns(self, name: str) -> None:
-        """Take away what an import brought. Raises ImageSetError where there is none of this name."""
+        """Take away what an import brought. Raises ImageSetError if there is none of this name."""
         self.user_table.remove(name)
 
     def user_columns(self) -> tuple[UserColumn, ...]:
@@ -155,12 +194,21 @@ class ImageSet:
         return self.user_table.columns()
 
     def use_labels(self, chosen: str | None) -> None:
-        """Choose what `label` is: "folders" (as at first), None for no labels, or one of the user's own columns."""
+        """Choose what `label` is; nothing is read again.
+
+        "folders" (the class folders as found, as at first), "level:2" (the second folder from the root), "tags" (the
+        first tag; a picture without one has no label), one of the user's own columns, or None for no labels. Raises
+        ImageSetError for a column or level that there is not.
+        """
         self.user_table.use_labels(chosen)
 
+    def class_levels(self) -> ClassLevels:
+        """The levels of folders, which of them is the label, and in words what was taken."""
+        return self.user_table.class_levels()
+
     def reasons(self, ids: Iterable[int] | None = None) -> pd.DataFrame:
-        """Why pictures (default: all) are ambiguous, one row a reason: id, reason, strength (0 to 1), detail."""
-        return self._reasoned.reasons(self.user_table.table(), ids)
+        """Why pictures (default: all) are ambiguous, one row per reason: id, reason, strength (0 to 1), detail."""
+        return self._reasoned.reasons(self._measured, ids)
 
     def heat(self, image_id: int) -> Heat:
         """Which part of a picture its uncertainty comes from (entropy, without a head): 37 forward passes."""
@@ -170,7 +218,7 @@ class ImageSet:
     def user_table(self) -> UserColumns:
         """The table with what the user brought, and the ways to bring it."""
         stands_in = self.source.is_given
-        return UserColumns(self._joined, self._files, self._store, root=self.root, stands_in=stands_in)
+        return UserColumns(self._joined, self._files, self._store, self.decisions, root=self.root, stands_in=stands_in)
 
     def embeddings(self) -> NDArray[np.float32]:
         """Embeddings (N, D) float32, rows in the order of `table()`."""
@@ -181,61 +229,89 @@ class ImageSet:
         rows = self._files.filter(self._files["failure"].is_valid()).select(["path", "failure"]).to_pandas()
         return pd.DataFrame({"path": [display_name(p) for p in rows["path"]], "reason": rows["failure"].to_list()})
 
-    def map(self, *, colour: str = "uncertainty", style: Style = "points", size_by: str | None = None) -> "Figure":
-        """The map as a plotly figure, coloured by any column; `style` is points, fog or density (`map_figure`)."""
-        return map_figure(self.table(), colour=colour, style=style, size_by=size_by)
+    def map(self, *, colour: str | None = None, style: Style = "points", size_by: str | None = None) -> "Figure":
+        """The map as a plotly figure; `style` is points, fog or density (`map_figure`).
+
+        Coloured by any column: by default the measure that leads (`order()`).
+        """
+        return map_figure(self.table(), by=self.order().measure, colour=colour, style=style, size_by=size_by)
+
+    def measures(self) -> tuple[str, ...]:
+        """Measures that this set can be ordered by, user columns of numbers last; `order()` tells which leads."""
+        brought = [column.name for column in self.user_columns() if column.kind == "numeric"]
+        return measures_of(self._measured, brought)
+
+    def order(self) -> Order:
+        """By which measure to order here, and why: `.measure`, `.reason`, `.evidence` (R-AUROC, or None)."""
+        table, known = self._measured, self._order
+        if known is None or known[0] is not table:
+            labels = self._classed.labels(table) if self._classed is not None else None
+            known = self._order = table, leading_order(table, self.contents, self.graph_columns, labels)
+        return known[1]
 
     def search(
         self,
         query: "Path | Image | int",
         k: int = 24,
-        max_uncertainty: float | None = None,
-        max_confusability: float | None = None,
+        by: str | None = None,
+        max_percentile: float | None = None,
     ) -> pd.DataFrame:
         """The k most similar pictures to a file, a PIL picture, or a picture of this set (by id; itself left out).
 
-        Pictures above `max_uncertainty` or `max_confusability` are withheld. Columns: those of `table()` after
-        id, path, similarity. `find` also tells what was withheld.
+        Pictures above `max_percentile` (0 to 100) of the measure `by` (default: that of `order()`) are withheld.
+        Columns: those of `table()` after id, path, similarity. `find` also tells what was withheld.
         """
-        return self.find(query, k=k, max_uncertainty=max_uncertainty, max_confusability=max_confusability).hits
+        return self.find(query, k=k, by=by, max_percentile=max_percentile).hits
 
     def find(
         self,
         query: "Path | Image | int | NDArray[np.floating]",
         *,
         k: int = 24,
-        max_uncertainty: float | None = None,
-        max_confusability: float | None = None,
+        by: str | None = None,
+        max_percentile: float | None = None,
         without_dropped: bool = False,
     ) -> SearchResult:
-        """Like `search`, also by an embedding (D,), with the withheld pictures and the query's own uncertainty.
+        """Like `search`, also by an embedding (D,), with the withheld pictures and the query's own value.
 
-        With `without_dropped`, pictures that were decided to be dropped are withheld too.
+        With `without_dropped`, pictures that were decided to be dropped are withheld too. Raises ImageSetError if `by`
+        is not a measure that this set has.
         """
+        table = self._frame
+        gate = self._gate(table, by)
         is_allowed = np.ones(len(self), bool)
         if without_dropped:
-            is_allowed &= (self._frame["decision"] != "drop").to_numpy(dtype=bool)
-        for column, bound in (("uncertainty", max_uncertainty), ("confusability", max_confusability)):
-            if bound is not None:  # a picture without the value cannot be vouched for, and is withheld too
-                is_allowed &= self._frame[column].to_numpy() <= bound
-        if isinstance(query, (int, np.integer)):
-            row = self.row_of(int(query))
-            vector, exclude = self._unit[row], np.arange(len(self)) == row
-            uncertainty, rank = (float(self._frame[name].iloc[row]) for name in ("uncertainty", "percentile"))
-        else:
-            vector, exclude = self._embedded_query(query), None
-            uncertainty = float(self.head(vector[None])[0]) if self.head else float("nan")
-            rank = percentile_of(uncertainty, self._frame["uncertainty"].to_numpy())
+            is_allowed &= (table["decision"] != "drop").to_numpy(dtype=bool)
+        ranks = np.full(len(self), np.nan, np.float32) if gate is None else percentile_of_each(table, gate)
+        if max_percentile is not None:  # a picture without the value cannot be vouched for, and is withheld too
+            is_allowed &= ranks <= max_percentile
+        asked = self._asked(query)
+        value, rank = self._standing(asked, gate, ranks)
+        vector, exclude = asked.vector, None if asked.is_of_file else np.arange(len(self)) == asked.row
         hits = search(vector, self._unit, k=k, is_allowed=is_allowed, exclude=exclude)
-        return SearchResult(self._found(hits.rows, vector), self._found(hits.withheld, vector), uncertainty, rank)
+        return SearchResult(self._found(hits.rows, vector), self._found(hits.withheld, vector), gate, value, rank)
 
     def neighbours(self, image_id: int, k: int = 12) -> pd.DataFrame:
-        """The k pictures most similar to one of this set, as an ungated `search`; from the graph where it reaches."""
+        """The k pictures nearest to one of this set that are no twins of it: columns as of `search`, never gated.
+
+        Of pictures that are twins of each other one is shown, as far as the graph's lists reach.
+        """
         row = self.row_of(image_id)
         near = near_in_graph(row, self.contents, self.graph)
-        if near is None or len(near[0]) < min(k, len(self) - 1):
-            return self.search(image_id, k)
+        if near is None or (len(near[0]) < k and k > K):
+            group = self._frame["twin_group"].to_numpy()
+            hits = search(self._unit[row], self._unit, k=k, exclude=group == group[row])
+            near = hits.rows, hits.similarity
         return self._with_similarity(near[0][:k], near[1][:k])
+
+    def nearest_of_class(self, image_id: int, label: str, k: int = 3) -> pd.DataFrame:
+        """The k pictures of a class that are nearest to one of this set and no twins of it: columns as of `search`."""
+        row = self.row_of(image_id)
+        table = self._frame
+        group = table["twin_group"].to_numpy()
+        is_out = (table["label"] != label).to_numpy(dtype=bool) | (group == group[row])
+        hits = search(self._unit[row], self._unit, k=k, exclude=is_out)
+        return self._with_similarity(hits.rows, hits.similarity)
 
     def row_of(self, image_id: int) -> int:
         """The row of a picture in `table()`; raises ImageSetError for an id that is not in this set."""
@@ -259,7 +335,7 @@ class ImageSet:
         return self._store.thumbnails(ids)
 
     def file_of(self, image_id: int) -> Path:
-        """The file of a picture. Raises ImageSetError where it is not there any more."""
+        """The file of a picture. Raises ImageSetError if it is not there any more."""
         row = self.row_of(image_id)
         path = Path(os.fsdecode(absolute(self.root, self._joined.paths[row])))
         if not path.is_file():
@@ -285,7 +361,7 @@ class ImageSet:
     def compare(self, other: "ImageSet") -> Comparison:
         """How another model's reading of the same folder differs from this one; see `url_viz.analysis.compare`.
 
-        Raises ImageSetError where `other` is of another folder.
+        Raises ImageSetError if `other` is of another folder.
         """
         if other.set_id != self.set_id:
             raise ImageSetError(
@@ -303,8 +379,18 @@ class ImageSet:
 
     @cached_property
     def graph(self) -> Graph | None:
-        """The neighbour graph of the distinct contents, once it is made."""
+        """The neighbour graph of the distinct contents; None before it is made, or if it is of an older kind."""
         return self._store.graph(self.space.key)
+
+    @cached_property
+    def graph_columns(self) -> GraphColumns | None:
+        """What the graph says of each distinct content, without its lists."""
+        return graph_columns_of(self._store, self.space.key)
+
+    @cached_property
+    def whitened(self) -> WhitenedRows:
+        """The pictures in the set's whitened space, rows in the order of `table()`."""
+        return whitened_for(self._store, self.space.key, self.contents)
 
     def representatives(self, count: int | None = None, *, on: Projection | None = None) -> pd.DataFrame:
         """Pictures that stand for the regions of the map: id, path, x, y, size, label, share; largest regions first.
@@ -313,10 +399,10 @@ class ImageSet:
         `on` is another map to look at: what `project` gave.
         """
         if on is None:
-            return representatives(self._frame, self.contents, self.graph, count=count)
+            return representatives(self._frame, self.contents, self.graph, count=count, by=self.order().measure)
         rows = self._rows_of(on.ids)
         table = self._frame.iloc[rows].assign(x=on.xy[:, 0], y=on.xy[:, 1])
-        return representatives(table, self.contents[rows], self.graph, count=count)
+        return representatives(table, self.contents[rows], self.graph, count=count, by=self.order().measure)
 
     def project(self, ids: Iterable[int]) -> Projection:
         """Some pictures on a map of their own: UMAP on the neighbours among them, PCA below 15; seeded.
@@ -326,15 +412,15 @@ class ImageSet:
         """
         rows = self._rows_of(ids)
         contents = np.unique(self.contents[rows])
-        found = project_alone(self._store.embeddings(self.space.key, contents), self.graph)
+        found = project_alone(whitened_for(self._store, self.space.key, contents), self.graph)
         place = positions_of(self.contents[rows], found.content)
         all_ids = self._frame["id"].to_numpy(np.int64)
         return Projection(all_ids[rows], found.xy[place], bool((found.method == UMAP).any()))
 
     def refit(self, progress: ProgressCallback | None = None) -> None:
-        """Make the map of what was read anew; everything moves. Seen by opening the set again.
+        """Make the map of what was read again; everything moves. Seen by opening the set again.
 
-        Raises WorkspaceError where another process writes.
+        Raises WorkspaceError if another process writes.
         """
         with Writer(self._store.paths, self.root) as writer:
             finish(writer, self.space.key, report=progress or silent, refit=True)
@@ -350,31 +436,43 @@ class ImageSet:
     def suspects(self) -> pd.DataFrame:
         """Pictures whose label is to be doubted, the most doubtful first; columns as in `LabelCheck`.
 
-        Raises ImageSetError where there are no labels to check.
+        Raises ImageSetError if there are no labels to check.
         """
         return self.checked_labels().suspects
 
     def confused_classes(self) -> pd.DataFrame:
         """Pairs of classes that are taken for each other, the most confused first; see `confused_pairs`.
 
-        Raises ImageSetError where there are no labels to check.
+        By the likeliest class of each labelled picture, judged without its own label. Raises ImageSetError if there are
+        no labels to check.
         """
-        return self.checked_labels().confused
+        table, known = self._measured, self._confused
+        if not has_values(table, AMBIGUITY.name):
+            raise ImageSetError(NO_CLASSES)
+        if known is None or known[0] is not table:
+            known = self._confused = table, confused_in(table)
+        return known[1]
 
     def checked_labels(self) -> LabelCheck:
-        """All that was found on the labels. Raises ImageSetError where there are none to check."""
+        """All that was found on the labels. Raises ImageSetError if there are none to check."""
         found = self.find_suspects()
         if found is None:
             raise ImageSetError(NO_CLASSES)
         return found
 
     def find_suspects(self) -> LabelCheck | None:
-        """Like `checked_labels`, None where there are no labels; worked out anew only where they have changed."""
-        table, known = self._frame, self._checked
+        """Like `checked_labels`, None if there are no labels; worked out again only if they have changed."""
+        table, known = self._measured, self._checked
         if known is None or not known[0].equals(table["label"]):
-            found = None if self.graph is None else check_labels(table, self.contents, self.graph, lambda: self._unit)
-            known = self._checked = table["label"], found
+            known = self._checked = table["label"], self._check_labels(table)
         return known[1]
+
+    def _check_labels(self, table: pd.DataFrame) -> LabelCheck | None:
+        graph, classed = self.graph, self._classed
+        labels, evidence = (None, None) if classed is None else (classed.labels(table), classed.evidence(table))
+        if graph is None or labels is None or evidence is None:
+            return None
+        return check_labels(table, self.contents, graph, labels, evidence)
 
     def _rows_of(self, ids: Iterable[int]) -> NDArray[np.int64]:
         """The rows (M,) of these pictures in `table()`, each once, in its order."""
@@ -386,6 +484,63 @@ class ImageSet:
             )
         return np.sort(rows)
 
+    def _gate(self, table: pd.DataFrame, by: str | None) -> str | None:
+        """The measure to gate by: the one asked for, else the leading one."""
+        if by is None:
+            return self.order().measure
+        there = self.measures()
+        if by not in there and not (by in TABLE_MEASURES and has_values(table, by)):
+            raise ImageSetError(f"{by!r} is not a measure of this set. It has: {', '.join(there) or 'none yet'}.")
+        return by
+
+    def _asked(self, query: "Path | Image | int | NDArray[np.floating]") -> "_Asked":
+        if isinstance(query, (int, np.integer)):
+            row = self.row_of(int(query))
+            return _Asked(self._unit[row], row, is_of_file=False)
+        embedding, entropy, content = self._embedded_query(query)
+        rows = np.flatnonzero(self.contents == content)
+        vector = self.whitened.whitening.transform(embedding[None])[0].astype(np.float32)
+        return _Asked(vector, int(rows[0]) if len(rows) else None, embedding, entropy)
+
+    def _standing(self, asked: "_Asked", measure: str | None, ranks: NDArray[np.float32]) -> tuple[float, float]:
+        """A query's value of a measure, and its percentile in this set; nan if it has none.
+
+        A file that is in the set byte for byte stands where it stands there.
+        """
+        if measure is None:
+            return float("nan"), float("nan")
+        if asked.row is not None:
+            return float(self._frame[measure].iloc[asked.row]), float(ranks[asked.row])
+        assert asked.embedding is not None
+        embedding = asked.embedding.astype(np.float16)[None]
+        values = values_of(embedding, np.array([asked.entropy]), self.head, self.reference())
+        value = float(values[measure][0]) if measure in values else float("nan")
+        return value, percentile_of(value, self._frame[measure].to_numpy(dtype=float))
+
+    def reference(self) -> Reference:
+        """What pictures from outside are compared with: the distinct contents of this set."""
+        table, known = self._measured, self._reference
+        if known is None or known[0] is not table:
+            known = self._reference = table, self._made_reference(table)
+        return known[1]
+
+    def _made_reference(self, table: pd.DataFrame) -> Reference:
+        graph = self.graph
+        keys = np.unique(self.contents) if graph is None else graph.content
+        first, row = np.unique(self.contents, return_index=True)
+        is_here = positions_of(keys, first) >= 0  # of the graph, too: a picture may have left since
+        rows = row[positions_of(keys[is_here], first)]
+        whitened = WhitenedRows(self.whitened.whitening, keys[is_here], self.whitened.rows[rows])
+        embeddings = self._stored_embeddings()[rows]
+        classed, labels = self._classed, self._classed.labels(table) if self._classed else None
+        if graph is None or classed is None or labels is None or not is_here.all():
+            return Reference(table.iloc[rows], whitened, embeddings, np.ones(len(rows), bool))
+        leader = leaders(graph.twins)
+        among = confusability(graph.position, graph.similarity, leader=leader)[1]
+        counts = leader == np.arange(len(graph))
+        model = lambda: classed.model(table)  # noqa: E731
+        return Reference(table.iloc[rows], whitened, embeddings, counts, among, model, labels.names)
+
     def _with_similarity(self, rows: NDArray[np.int64], similarity: NDArray[np.float32]) -> pd.DataFrame:
         found = self._frame.iloc[rows].reset_index(drop=True)
         found.insert(2, "similarity", similarity.astype(np.float32))
@@ -393,18 +548,41 @@ class ImageSet:
 
     @cached_property
     def _unit(self) -> NDArray[np.float32]:
-        return self._store.unit_rows(self.space.key, self.contents)
+        return l2_normalize(self.whitened.rows)
 
     def _stored_embeddings(self) -> NDArray[np.float16]:
         return self._store.embeddings(self.space.key, self.contents).embedding
 
     @property
     def _frame(self) -> pd.DataFrame:
-        return self._decided.joined(self._reasoned.joined(self.user_table.table()))
+        return self._decided.joined(self._reasoned.joined(self._measured))
+
+    @property
+    def _measured(self) -> pd.DataFrame:
+        """The table before reasons and decisions are joined to it."""
+        table = self.user_table.table()
+        return self._classed.joined(table) if self._classed else table
+
+    @cached_property
+    def _classed(self) -> ClassedTable | None:
+        """None before there is a graph in the whitened space."""
+        columns = self._store.graph_columns(self.space.key)
+        if columns is None:
+            return None
+        folder = self._store.paths.class_shares
+        source = ClassSource(columns.content, self._known_graph, self._whitened_of_graph, folder, self.space.key)
+        return ClassedTable(self.contents, source)
+
+    def _known_graph(self) -> Graph:
+        assert self.graph is not None
+        return self.graph
+
+    def _whitened_of_graph(self) -> WhitenedRows:
+        return whitened_for(self._store, self.space.key, self._known_graph().content)
 
     @cached_property
     def _reasoned(self) -> ReasonedTable:
-        return ReasonedTable(self.contents, self.graph)
+        return ReasonedTable()
 
     @cached_property
     def _decided(self) -> DecidedTable:
@@ -413,15 +591,19 @@ class ImageSet:
     @cached_property
     def _joined(self) -> Frame:
         head = self.head
-        return frame_of(self._store, self._files, space_key=self.space.key, head=head, graph=self.graph)
+        return frame_of(self._store, self._files, space_key=self.space.key, head=head, graph=self.graph_columns)
 
-    def _embedded_query(self, query: "Path | Image | NDArray[np.floating]") -> NDArray[np.float32]:
+    def _embedded_query(
+        self, query: "Path | Image | NDArray[np.floating]"
+    ) -> tuple[NDArray[np.float32], float, int | None]:
+        """Embedding (D,), entropy (nan for one that is an embedding) and content key (of a file) of a query."""
         if isinstance(query, np.ndarray):
-            return query.astype(np.float32)
-        embedding = self.model.run(query_crop(query, self.space.preprocessing)[None]).embedding
-        self.model.as_stored(embedding)  # refuses what is not finite
-        vector: NDArray[np.float32] = embedding[0]
-        return vector
+            return query.astype(np.float32), float("nan"), None
+        picture = read_query(query, self.space.preprocessing) if isinstance(query, (str, os.PathLike)) else None
+        crop = query_crop(query, self.space.preprocessing) if picture is None else picture.crop
+        outputs = self.model.run(crop[None])
+        self.model.as_stored(outputs.embedding)  # refuses what is not finite
+        return outputs.embedding[0], float(outputs.entropy[0]), None if picture is None else picture.content
 
     @cached_property
     def model(self) -> Model:
@@ -446,10 +628,10 @@ def embed_folder(
 ) -> ImageSet:
     """Read a folder into an image set: only new and changed files, going on where an earlier run was stopped.
 
-    `limit` bounds the number of pictures; `progress` is called with `Progress` records; `refit` makes the map anew.
+    `limit` bounds the number of pictures; `progress` is called with `Progress` records; `refit` makes the map again.
     Nothing outside the folders `within` (real paths), where given, is read: links out of them are passed over.
     `embeddings`, a file of them by path or what `given_embeddings` made of one, take the place of a model's.
-    Raises FolderError or NoImagesError where there is nothing to read, WorkspaceError where another process writes.
+    Raises FolderError or NoImagesError if there is nothing to read, WorkspaceError where another process writes.
     """
     report = progress or silent
     home = Workspace.at(workspace)
@@ -472,13 +654,16 @@ def embed_folder(
     image_set = ImageSet(Store(paths), chosen.space, chosen.source, home)
     if not len(image_set):
         raise NoImagesError(_nothing_readable(found, image_set) if found.files else found.why_empty)
+    if len(image_set) >= MANY:
+        with suppress(DamageError):  # of labels, which is told where they are shown
+            image_set.order()  # works out the class shares and keeps them, so that the first page need not
     return image_set
 
 
 def open_image_set(folder: str | Path, *, model: str = DEFAULT, workspace: str | Path | None = None) -> ImageSet:
     """Open what was read of a folder with a model, without scanning it and without loading the model.
 
-    Raises ImageSetError where the folder was never read, or not with this model.
+    Raises ImageSetError if the folder was never read, or not with this model.
     """
     home = Workspace.at(workspace)
     return open_set(read_before(folder, home), model=model, workspace=home)

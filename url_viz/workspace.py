@@ -60,6 +60,10 @@ class SetPaths:
         return self.folder / "labels.json"
 
     @property
+    def class_shares(self) -> Path:
+        return self.folder / "class-shares"
+
+    @property
     def decisions(self) -> Path:
         return self.folder / "decisions.db"
 

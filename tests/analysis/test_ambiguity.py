@@ -10,9 +10,9 @@ from scipy.optimize import minimize_scalar
 from tests.analysis.test_left_out import refitted
 from tests.pipeline.whitened_examples import classes, graph_of, with_burst
 from url_viz.analysis import ambiguity, left_out
-from url_viz.analysis.ambiguity import Classified, ClassShares, classify, classify_new
-from url_viz.analysis.confused import confused_pairs
-from url_viz.pipeline.graph import Graph
+from url_viz.analysis.ambiguity import Classified, classify, classify_new
+from url_viz.pipeline.twins import twin_groups
+from url_viz.store.tables import Graph
 
 
 def softmax(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -69,7 +69,7 @@ def test_is_the_definition(share: float, cells: int, monkeypatch: pytest.MonkeyP
     label[190:] = label[:10]
     label[np.random.default_rng(0).random(200) > share] = -1
     graph, whitened = graph_of(embeddings)
-    group = graph.twins.groups()
+    group = twin_groups(graph.twins)
     assert len(np.unique(group)) == 190
     found = classify(graph.position, graph.similarity, whitened, label, group)
     assert found is not None
@@ -95,8 +95,6 @@ def test_six_points_by_hand() -> None:
     assert found.shares.ambiguity[2] == pytest.approx(found.shares.ambiguity[3])
     assert found.shares.ambiguity[2] > found.shares.ambiguity[1] > found.shares.ambiguity[0]
     assert found.evidence.doubt.argsort()[-2:].tolist() in ([2, 3], [3, 2])
-    pairs = confused_pairs(label, found.shares)
-    assert [each.tolist() for each in astuple(pairs)] == [[0], [1], [1], [1], [3], [3]]
 
 
 def test_to_rename_the_classes_changes_nothing() -> None:
@@ -158,7 +156,7 @@ def test_it_takes_two_classes_of_three(label: list[int]) -> None:
 def test_small_sets(count: int) -> None:
     embeddings, label = classes(count, of=2)
     graph, whitened = graph_of(embeddings)
-    found = classify(graph.position, graph.similarity, whitened, label, graph.twins.groups())
+    found = classify(graph.position, graph.similarity, whitened, label, twin_groups(graph.twins))
     assert found is not None
     assert ((found.shares.ambiguity >= 0) & (found.shares.ambiguity <= 1)).all()
     assert (found.shares.first_class != found.shares.second_class).all()
@@ -171,7 +169,7 @@ def test_a_burst_does_not_vouch_for_its_own_label() -> None:
     label = np.append(label, np.full(199, 5)).astype(np.int32)
     label[0] = 5
     graph, whitened = graph_of(embeddings)
-    found = classify(graph.position, graph.similarity, whitened, label, graph.twins.groups())
+    found = classify(graph.position, graph.similarity, whitened, label, twin_groups(graph.twins))
     assert found is not None
     assert (found.shares.first_class[160:] == 0).all()
     assert found.evidence.doubt[160:].min() > np.quantile(found.evidence.doubt[1:160], 0.9)
@@ -181,7 +179,7 @@ def test_all_pictures_are_twins() -> None:
     """Nobody is left to say anything: all classes alike."""
     embeddings = with_burst(1, 40)
     graph, whitened = graph_of(embeddings)
-    found = classify(graph.position, graph.similarity, whitened, np.arange(40) % 2, graph.twins.groups())
+    found = classify(graph.position, graph.similarity, whitened, np.arange(40) % 2, twin_groups(graph.twins))
     assert found is not None
     assert found.shares.ambiguity == pytest.approx(1, abs=1e-5)
 
@@ -212,12 +210,3 @@ def test_the_temperature_of_a_sample_is_near_that_of_all(monkeypatch: pytest.Mon
     assert first == same
     assert first != other
     assert first == pytest.approx(every.model.temperature, rel=0.2)
-
-
-def test_confused_pairs_are_counted_both_ways() -> None:
-    label = np.array([0, 0, 0, 1, 1, 2, 2, 2, -1])
-    taken = np.array([1, 1, 0, 0, 1, 2, 1, 1, 0], np.int32)
-    zeros = np.zeros(9, np.float32)
-    pairs = confused_pairs(label, ClassShares(taken, taken, zeros, zeros))
-    assert [each.tolist() for each in astuple(pairs)] == [[0, 2], [1, 1], [2, 2], [1, 0], [3, 3], [2, 2]]
-    assert len(confused_pairs(np.full(9, -1), ClassShares(taken, taken, zeros, zeros))) == 0

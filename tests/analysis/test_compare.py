@@ -16,24 +16,21 @@ from url_viz.analysis.compare import (
     spearman_of_codes,
     top_overlap,
 )
+from url_viz.analysis.measures import TABLE_MEASURES
 from url_viz.analysis.metrics import spearman
-from url_viz.store.tables import Graph
+from url_viz.store.tables import Graph, no_twins
 
 NAN = float("nan")
 CODES = st.lists(st.integers(0, 6), min_size=2, max_size=30)
 
 
 def table_of(ids: list[int], uncertainty: list[float], confusability: list[float] | None = None) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "id": ids,
-            "path": [f"{i}.jpg" for i in ids],
-            "label": None,
-            "twin_group": range(len(ids)),
-            "uncertainty": uncertainty,
-            "confusability": confusability or [NAN] * len(ids),
-        }
-    )
+    measures = dict.fromkeys(TABLE_MEASURES, [NAN] * len(ids)) | {
+        "uncertainty": uncertainty,
+        "confusability": confusability or [NAN] * len(ids),
+    }
+    about = {"id": ids, "path": [f"{i}.jpg" for i in ids], "label": None, "twin_group": range(len(ids))}
+    return pd.DataFrame(about | measures)
 
 
 def read_of(table: pd.DataFrame, graph: Graph | None = None) -> Read:
@@ -42,7 +39,9 @@ def read_of(table: pd.DataFrame, graph: Graph | None = None) -> Read:
 
 def graph_of(content: list[int], position: list[list[int]]) -> Graph:
     rows = np.array(position, np.int32)
-    return Graph(np.array(content, np.int64), rows, np.where(rows >= 0, 0.5, -1).astype(np.float32))
+    return Graph(
+        np.array(content, np.int64), rows, np.where(rows >= 0, 0.5, -1).astype(np.float32), no_twins(len(rows))
+    )
 
 
 def dice_read(count: int, *, seed: int, k: int = 6, first: int = 0) -> Read:

@@ -1,31 +1,32 @@
-"""Suspects by hand, by naive loops on random sets, and by what must hold whatever the pictures are."""
-
-import math
+"""Label issues by hand, by naive loops on random sets, and by what must hold whatever the pictures are."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from tests.pipeline import examples
+from tests.pipeline.examples import embeddings_of
+from url_viz.analysis.ambiguity import LabelEvidence, classify
+from url_viz.analysis.classes import agreed_label, content_labels
 from url_viz.analysis.label_issues import (
     ALONE,
     AMBIGUOUS,
+    CLEAR_SHARE,
     COLUMNS,
     CONFLICTING,
     LABEL_ERROR,
-    NEARNESS,
-    NONE,
+    OWN_SHARE,
+    SPREAD_QUANTILE,
     Judged,
     LabelCheck,
-    ballot,
+    _is_alone,
     check_labels,
     confused_pairs,
     judge,
-    left_out,
 )
-from url_viz.pipeline.neighbours import build_graph
-from url_viz.pipeline.twin_groups import twin_groups
-from url_viz.rows import l2_normalize
-from url_viz.store.tables import Embeddings, Graph
+from url_viz.analysis.votes import NONE, VOTERS, vote_shares
+from url_viz.pipeline.twins import twin_groups
+from url_viz.store.tables import Graph, no_twins, positions_of
 
 SIZE = 12
 
@@ -40,73 +41,34 @@ def clusters(
     return (centres[label] + rng.normal(0, spread, (len(label), SIZE))).astype(np.float16), label
 
 
-def graph_of(embedding: np.ndarray, k: int = 10) -> Graph:
-    content = np.arange(len(embedding), dtype=np.int64) + 50
-    return build_graph(Embeddings(content, embedding, np.zeros(len(embedding), np.float32)), k=k)
+def graph_of(embedding: np.ndarray, k: int = 20) -> Graph:
+    return examples.graph_of(embeddings_of(embedding, first=50), k=k)
+
+
+def evidence_of(embedding: np.ndarray, voter: np.ndarray, graph: Graph) -> LabelEvidence:
+    """What votes and classifier say; of no class that counts, nothing."""
+    found = classify(graph.position, graph.similarity, embedding, voter, twin_groups(graph.twins))
+    if found is not None:
+        return found.evidence
+    empty, none = np.full(len(graph), np.nan, np.float32), np.full(len(graph), NONE, np.int32)
+    return LabelEvidence(empty, empty, none, empty, empty, empty)
 
 
 def judged(embedding: np.ndarray, label: np.ndarray, *, row: np.ndarray | None = None) -> Judged:
     graph = graph_of(embedding)
-    return judge(
-        np.arange(len(label)) if row is None else row,
-        label,
-        classes=int(label.max()) + 1,
-        graph=graph,
-        twin_group=twin_groups(graph),
-        embeddings=l2_normalize(embedding),
-    )
+    rows = np.arange(len(label)) if row is None else row
+    voter = agreed_label(rows, label, len(graph))
+    return judge(rows, label, graph=graph, voter=voter, evidence=evidence_of(embedding, voter, graph))
 
 
-def test_votes_by_hand() -> None:
-    # Row 0 sees 1 (cosine .9), its twin 2 (.8: no second voice) and 3 (.7): weights 1, 0, e^-2 by NEARNESS .1.
-    position = np.array([[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, -1]], np.int32)
-    similarity = np.array([[0.9, 0.8, 0.7]] * 4, np.float32)
-    graph = Graph(np.arange(4), position, similarity)
-    votes = ballot(np.array([0, 1, 2, 0], np.int32), graph, twin_group=np.array([0, 1, 1, 3]))
-    assert votes.label[0].tolist() == [1, NONE, 0]
-    far = math.exp(-0.2 / NEARNESS)
-    assert votes.shares(np.array([0]), 3)[0] == pytest.approx([far / (1 + far), 1 / (1 + far), 0])
-    assert votes.label[3].tolist() == [0, 1, NONE]
-
-
-def test_a_picture_without_a_label_has_no_vote() -> None:
-    graph = Graph(np.arange(3), np.array([[1, 2], [0, 2], [0, 1]], np.int32), np.full((3, 2), 0.5, np.float32))
-    votes = ballot(np.array([0, NONE, 1], np.int32), graph, twin_group=np.arange(3))
-    assert votes.label[0].tolist() == [NONE, 1]
-    assert votes.shares(np.array([0, 1]), 2).tolist() == [[0, 1], [0.5, 0.5]]
-
-
-def test_votes_as_a_naive_loop_counts_them() -> None:
-    embedding, label = clusters(spread=0.5)
-    embedding[5] = embedding[4] * 1.01
-    graph = graph_of(embedding)
-    groups = twin_groups(graph)
-    label[::7] = NONE
-    shares = ballot(label, graph, twin_group=groups).shares(np.arange(len(label)), 3)
-    for row in range(len(label)):
-        seen: set[int] = set()
-        expected = np.zeros(3)
-        for place, cosine in zip(graph.position[row], graph.similarity[row], strict=True):
-            if label[place] == NONE or int(groups[place]) in seen:
-                continue
-            seen.add(int(groups[place]))
-            expected[label[place]] += math.exp((cosine - graph.similarity[row, 0]) / NEARNESS)
-        assert shares[row] == pytest.approx(expected / expected.sum(), abs=1e-5)
-
-
-def test_left_out_is_what_refitting_without_the_picture_gives() -> None:
-    embedding, label = clusters(per_class=8)
-    unit = l2_normalize(embedding)
-    label[3] = NONE
-    values = left_out(unit, label, 3, ridge=0.5).values(np.arange(len(label)))
-    used = np.flatnonzero(label != NONE)
-    for row in (0, 3, 10, 23):
-        others = used[used != row]
-        target = np.eye(3)[label[others]]
-        centre, mean = unit[others].mean(axis=0), target.mean(axis=0)
-        x = unit[others] - centre
-        weights = np.linalg.solve(x.T @ x + 0.5 * np.eye(SIZE), x.T @ (target - mean))
-        assert values[row] == pytest.approx((unit[row] - centre) @ weights + mean, abs=2e-4)
+def check(table: pd.DataFrame, contents: np.ndarray, graph: Graph, embedding: np.ndarray) -> LabelCheck:
+    labels = content_labels(table["label"], contents, graph.content)
+    classified = classify(graph.position, graph.similarity, embedding, labels.codes, twin_groups(graph.twins))
+    names = np.array([*labels.names, None], object)
+    row = positions_of(contents, graph.content)
+    first = np.full(len(contents), NONE) if classified is None else classified.shares.first_class[row]
+    table = table.assign(first_class=names[np.where(row >= 0, first, NONE)])
+    return check_labels(table, contents, graph, labels, evidence_of(embedding, labels.codes, graph))
 
 
 def test_a_changed_label_is_found_with_the_class_it_had_and_who_says_so() -> None:
@@ -116,9 +78,71 @@ def test_a_changed_label_is_found_with_the_class_it_had_and_who_says_so() -> Non
     assert np.flatnonzero(found.kind == LABEL_ERROR).tolist() == [0, 30]
     assert found.suggested[[0, 30]].tolist() == [0, 1]
     assert sorted(np.argsort(-found.opinion.score)[:2].tolist()) == [0, 30]
-    assert (found.support[[0, 30]] >= 8).all()
-    assert (found.voters == 10).all()
+    assert (found.support[[0, 30]] >= 16).all()
+    assert (found.voters == VOTERS).all()
     assert (found.suggested[found.kind == ""] == NONE).all()
+
+
+def test_spread_and_votes_as_a_naive_loop_counts_them() -> None:
+    embedding, label = clusters(spread=0.6)
+    label[::7] = (label[::7] + 1) % 3
+    graph = graph_of(embedding, k=30)
+    voter = label.copy()
+    voter[::5] = NONE
+    opinion = judge(
+        np.arange(len(label)), label, graph=graph, voter=voter, evidence=evidence_of(embedding, voter, graph)
+    ).opinion
+    share = vote_shares(graph.position, graph.similarity, voter, 3)[0]
+    for row in range(len(label)):
+        asked = [voter[place] for place in graph.position[row] if voter[place] != NONE][:VOTERS]
+        assert opinion.voters[row] == len(asked)
+        assert opinion.support[row] == sum(code == opinion.suggested[row] for code in asked)
+        entropy = -sum(p * np.log(p) for p in share[row] if p > 0)
+        assert opinion.spread[row] == pytest.approx(np.exp(entropy), abs=1e-4)
+    assert 1 <= opinion.spread.min() < 1.5 < 2 < opinion.spread.max() <= 3
+
+
+def test_a_label_error_is_what_the_definition_says() -> None:
+    """Every condition alone keeps some picture from being one, on a set with plenty of each."""
+    embedding, label = clusters(per_class=30, classes=10, spread=0.55)
+    rng = np.random.default_rng(0)
+    wrong = rng.permutation(len(label))[:60]
+    label[wrong] = (label[wrong] + rng.integers(1, 10, 60)) % 10
+    found = judged(embedding, label)
+    opinion, undisputed = found.opinion, found.opinion.own >= found.opinion.best
+    usual = np.quantile(opinion.spread[undisputed], SPREAD_QUANTILE)
+    overall = opinion.own[undisputed].mean()
+    value = np.array(
+        [
+            (opinion.own[undisputed & (label == code)].sum() + 2 * overall) / ((undisputed & (label == code)).sum() + 2)
+            for code in range(10)
+        ]
+    )
+    holds = [
+        opinion.best > opinion.own,
+        opinion.best >= CLEAR_SHARE * value[opinion.suggested],
+        opinion.own <= OWN_SHARE * opinion.best,
+        opinion.spread <= usual,
+    ]
+    is_error = np.logical_and.reduce(holds) & (found.kind != ALONE) & (found.kind != CONFLICTING)
+    assert np.array_equal(found.kind == LABEL_ERROR, is_error)
+    assert np.isin(np.flatnonzero(is_error), wrong).mean() > 0.8
+    assert is_error.sum() > 20
+    for number in (1, 2, 3):
+        others = np.logical_and.reduce([holds[n] for n in range(4) if n != number])
+        assert (others & ~holds[number]).any(), number
+
+
+def test_what_speaks_is_the_mean_of_both_witnesses_and_the_score_is_the_doubt() -> None:
+    embedding, label = clusters(spread=0.6)
+    graph = graph_of(embedding)
+    evidence = evidence_of(embedding, label, graph)
+    row = np.array([5, 3, 70])
+    opinion = judge(row, label[row], graph=graph, voter=label, evidence=evidence).opinion
+    assert opinion.own == pytest.approx((evidence.own_votes[row] + evidence.own_fit[row]) / 2)
+    assert opinion.best == pytest.approx((evidence.other_votes[row] + evidence.other_fit[row]) / 2)
+    assert opinion.score.tolist() == evidence.doubt[row].tolist()
+    assert opinion.suggested.tolist() == evidence.other_class[row].tolist()
 
 
 def test_pictures_between_all_classes_are_ambiguous_rather_than_label_errors() -> None:
@@ -136,6 +160,16 @@ def test_a_picture_unlike_all_others_is_out_on_its_own() -> None:
     embedding, label = clusters()
     embedding[7] = -embedding[7]
     assert judged(embedding, label).kind[7] == ALONE
+
+
+def test_the_fence_is_a_quartile_range_below_the_quartile() -> None:
+    near = np.array([0.5] * 3 + [0.6] * 3 + [0.7] * 3 + [0.42, 0.38], np.float32)  # quartiles .5 and .65, fence .35
+    position = np.where(np.arange(11) == 10, 0, 10)[:, None].astype(np.int32)
+    alone = [_is_alone(Graph(np.arange(11), position, at[:, None], no_twins(11))).tolist() for at in (near, near - 1)]
+    assert alone == [[False] * 11] * 2
+    near[10] = 0.34
+    graph = Graph(np.arange(11), position, near[:, None], no_twins(11))
+    assert np.flatnonzero(_is_alone(graph)).tolist() == [10]
 
 
 def test_copies_under_two_labels_are_a_case_of_their_own() -> None:
@@ -166,7 +200,8 @@ def test_the_names_of_classes_make_no_difference() -> None:
     first, second = judged(embedding, label), judged(embedding, renamed[label])
     assert second.opinion.score == pytest.approx(first.opinion.score, abs=1e-6)
     assert (first.kind == second.kind).all()
-    assert ((first.opinion.score >= 0) & (first.opinion.score < 1)).all()
+    assert ((first.opinion.score >= 0) & (first.opinion.score <= 1)).all()
+    assert first.opinion.score.std() > 0.01
 
 
 def test_a_class_of_one_picture_is_no_label_error() -> None:
@@ -183,55 +218,51 @@ def table_of(label: np.ndarray) -> pd.DataFrame:
 
 
 def test_the_table_names_classes_and_leaves_out_what_has_no_label() -> None:
-    embedding, label = clusters()
+    embedding, label = clusters(seed=3)
     label[0], label[5] = 2, NONE
     graph = graph_of(embedding)
-    check = check_labels(table_of(label), graph.content, graph, lambda: l2_normalize(embedding))
-    assert check is not None
-    assert check.classes == ("ant", "bee", "cat")
-    assert check.left_out == 1
-    assert len(check.pictures) == len(label) - 1
-    first = check.suspects.iloc[0]
-    assert tuple(check.suspects.columns) == COLUMNS
+    found = check(table_of(label), graph.content, graph, embedding)
+    assert found.classes == ("ant", "bee", "cat")
+    assert found.left_out == 1
+    assert len(found.pictures) == len(label) - 1
+    first = found.suspects.iloc[0]
+    assert tuple(found.suspects.columns) == COLUMNS
     assert (first["id"], first["label"], first["suggested"], first["kind"]) == (0, "cat", "ant", LABEL_ERROR)
-    assert check.headline == "1 picture looks mislabelled."
-    pair = check.confused.iloc[0]
+    assert found.headline == "1 picture looks mislabelled. 2 are out on their own."
+    pair = found.confused.iloc[0]
     assert (pair["class_a"], pair["class_b"], pair["a_as_b"], pair["b_as_a"]) == ("cat", "ant", 1, 0)
     assert pair["a_as_b_share"] == pytest.approx(1 / 25)
 
 
-def test_rows_in_another_order_than_the_graph_get_their_own_embedding() -> None:
+def test_the_order_of_rows_makes_no_difference() -> None:
     embedding, label = clusters()
     label[0] = 2
     graph = graph_of(embedding)
     turned = np.arange(len(label))[::-1]
-    check = check_labels(
-        table_of(label).iloc[turned], graph.content[turned], graph, lambda: l2_normalize(embedding[turned])
-    )
-    straight = check_labels(table_of(label), graph.content, graph, lambda: l2_normalize(embedding))
-    assert check is not None
-    assert straight is not None
-    pd.testing.assert_frame_equal(check.pictures, straight.pictures, check_exact=False, atol=1e-5)
+    straight = check(table_of(label), graph.content, graph, embedding)
+    found = check(table_of(label).iloc[turned], graph.content[turned], graph, embedding)
+    pd.testing.assert_frame_equal(found.pictures, straight.pictures)
+    assert straight.count(LABEL_ERROR) == 1
+
+
+def test_pictures_that_are_not_in_the_graph_are_left_out() -> None:
+    embedding, label = clusters()
+    graph = graph_of(embedding)
+    contents = np.append(graph.content, 7)
+    found = check(table_of(np.append(label, 1)), contents, graph, embedding)
+    assert (found.left_out, len(found.pictures)) == (1, len(label))
 
 
 @pytest.mark.parametrize("contents", [[1, 1], [1, 1, 2, 2]])
 def test_where_all_copies_conflict_nobody_votes(contents: list[int]) -> None:
     content = np.unique(contents)
     embedding = clusters()[0][: len(content)]
-    graph = build_graph(Embeddings(content, embedding, np.zeros(len(content), np.float32)), k=10)
-    unit = l2_normalize(embedding[np.searchsorted(content, contents)])
+    graph = examples.graph_of(embeddings_of(embedding, first=1))
     label = np.arange(len(contents)) % 2
-    check = check_labels(table_of(label), np.array(contents), graph, lambda: unit)
-    assert check is not None
-    assert check.pictures["kind"].tolist() == [CONFLICTING] * len(contents)
-    assert (check.pictures["label"] != check.pictures["suggested"]).all()
-    assert check.headline == f"No label looks wrong. {len(contents)} have copies under another label."
-
-
-def test_one_class_is_nothing_to_check() -> None:
-    embedding, label = clusters()
-    graph = graph_of(embedding)
-    assert check_labels(table_of(label * 0), graph.content, graph, lambda: l2_normalize(embedding)) is None
+    found = check(table_of(label), np.array(contents), graph, embedding)
+    assert found.pictures["kind"].tolist() == [CONFLICTING] * len(contents)
+    assert (found.pictures["label"] != found.pictures["suggested"]).all()
+    assert found.headline == f"No label looks wrong. {len(contents)} have copies under another label."
 
 
 def test_the_headline_says_what_there_is() -> None:

@@ -1,11 +1,13 @@
 """The map's figures show every picture, name their categories, and follow the fog's law."""
 
+import html
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from url_viz.analysis.categories import DECISION_COLOURS
-from url_viz.analysis.map_figure import Style, fog_looks, map_figure
+from url_viz.analysis.map_figure import NO_CATEGORY, Style, fog_looks, map_figure
 from url_viz.analysis.ranking import percentile
 
 
@@ -23,7 +25,7 @@ def table_of(n: int) -> pd.DataFrame:
 @pytest.mark.parametrize("style", ["points", "fog"])
 @pytest.mark.parametrize("colour", ["uncertainty", "width", "label", "decision"])
 def test_every_placed_picture_is_a_point(style: Style, colour: str) -> None:
-    figure = map_figure(table_of(60), colour=colour, style=style)
+    figure = map_figure(table_of(60), by="uncertainty", colour=colour, style=style)
     assert sum(len(layer.x) for layer in figure.data) == 58
     assert all(not str(text).startswith("<b>") for layer in figure.data for text in layer.text)
 
@@ -44,9 +46,32 @@ def test_fog_is_crisp_where_clear_and_faint_where_ambiguous() -> None:
     assert (np.diff(many[1]) <= 0).all()
 
 
+def test_without_a_colour_it_is_the_leading_measure_that_colours() -> None:
+    table = table_of(60)
+    layer = map_figure(table, by="uncertainty").data[0]
+    assert layer.marker.color == pytest.approx(table["percentile"].to_numpy()[2:])
+    assert layer.marker.colorbar.title.text == "Uncertainty<br>percentile"
+    assert "Uncertainty %{customdata[0]}" in layer.hovertemplate
+    grey = map_figure(table).data[0]
+    assert grey.marker.color == NO_CATEGORY
+    assert grey.hovertemplate == "<b>%{text}</b><extra></extra>"
+
+
+@pytest.mark.parametrize("colour", ["label", "is_good"])
+def test_fog_of_categories_is_sized_by_the_leading_measure(colour: str) -> None:
+    table = table_of(60).assign(is_good=np.arange(60) % 2 == 0)
+    layers = map_figure(table, by="width", colour=colour, style="fog").data
+    by_path = {path: size for layer in layers for path, size in zip(layer.text, layer.marker.size, strict=True)}
+    shown = table.iloc[2:].sort_values("width")["path"].map(html.escape)
+    sizes = [by_path[path] for path in shown]
+    assert len(layers) > 1
+    assert sizes == sorted(sizes)
+    assert sizes[0] < sizes[-1]
+
+
 def test_sizes_follow_a_column() -> None:
     table = table_of(30)
-    layer = map_figure(table, size_by="width").data[0]
+    layer = map_figure(table, by="uncertainty", size_by="width").data[0]
     order = np.argsort(table["width"].to_numpy()[2:])
     assert (np.diff(np.asarray(layer.marker.size)[order]) > 0).all()
 

@@ -11,6 +11,7 @@ from url_viz.analysis import metrics
 from url_viz.analysis.metrics import (
     Scored,
     auroc,
+    auroc_by_blocks,
     bootstrap_interval,
     classification_auroc,
     mid_ranks,
@@ -19,6 +20,7 @@ from url_viz.analysis.metrics import (
     r_auroc,
     recall_at_1,
     risk_coverage,
+    share_by_blocks,
     spearman,
 )
 from url_viz.analysis.selective_retrieval import labelled_set
@@ -177,6 +179,74 @@ def test_the_bootstrap_takes_the_same_rows_of_each_array_and_passes_over_nan() -
     same = bootstrap_interval(lambda a, b: float(np.abs(a - b).max()), values, values, resamples=50)
     assert (same.low, same.high) == (0, 0)
     assert math.isnan(bootstrap_interval(r_auroc, values, np.ones(20, bool), resamples=5).low)
+
+
+class TestIntervalsOverBlocks:
+    """The interval of a figure, what is drawn anew being the class."""
+
+    @pytest.mark.parametrize(
+        ("block", "half"),
+        [
+            ([0, 0, 1, 1], 0),  # influences +1/8 −1/8 and −1/8 +1/8: both classes have none
+            ([0, 1, 1, 0], 0.5),  # 1/4 and −1/4: √((1/16 + 1/16) · 2/1)
+            ([3, 9, 4, 1], (4 / 64 * 4 / 3) ** 0.5),
+        ],
+    )
+    def test_auroc_by_hand(self, block: list[int], half: float) -> None:
+        found = auroc_by_blocks([1, 2, 3, 4], [False, True, False, True], np.array(block))
+        assert found.value == 0.75
+        assert found.interval.low == pytest.approx(max(0, 0.75 - 1.959964 * half))
+        assert found.interval.high == pytest.approx(min(1, 0.75 + 1.959964 * half))
+
+    def test_a_share_by_hand(self) -> None:
+        """Of 3/4: influences 1/16, 1/16, −3/16, 1/16, by class 1/8 and −1/8."""
+        found = share_by_blocks(np.array([True, True, False, True]), np.array([5, 5, 2, 2]))
+        assert found.value == 0.75
+        half = 1.959964 * (2 / 64 * 2) ** 0.5
+        assert (found.interval.low, found.interval.high) == pytest.approx((0.75 - half, 1))
+
+    def test_what_there_is_nothing_to_tell_from(self) -> None:
+        one_kind = auroc_by_blocks([1, 2, 3], [True] * 3, np.arange(3))
+        assert math.isnan(one_kind.value)
+        assert math.isnan(one_kind.interval.low)
+        one_block = auroc_by_blocks([1, 2, 3], [True, False, True], np.zeros(3, int))
+        assert one_block.value == 0.5
+        assert math.isnan(one_block.interval.low)
+        assert math.isnan(share_by_blocks(np.zeros(0, bool), np.zeros(0, int)).value)
+        assert share_by_blocks(np.array([True, True]), np.array([0, 1])).interval.low == 1
+
+    @pytest.mark.parametrize("ties", [False, True])
+    def test_with_blocks_of_one_it_is_delongs(self, ties: bool) -> None:
+        rng = np.random.default_rng(0)
+        positive = np.arange(400) % 4 == 0
+        score = rng.normal(positive * 0.8)
+        score = score.round(0) if ties else score
+        wins = (score[positive][:, None] > score[~positive]) + (score[positive][:, None] == score[~positive]) / 2
+        variance = wins.mean(axis=1).var(ddof=1) / 100 + wins.mean(axis=0).var(ddof=1) / 300
+        found = auroc_by_blocks(score, positive, np.arange(400))
+        assert found.value == pytest.approx(wins.mean())
+        assert found.interval.high - found.value == pytest.approx(1.959964 * variance**0.5, rel=0.01)
+
+    def test_it_is_what_a_bootstrap_over_classes_gives(self) -> None:
+        """Hard classes have both the wrong pictures and high scores: far wider than over single pictures."""
+        rng = np.random.default_rng(1)
+        block = np.repeat(np.arange(80), rng.integers(5, 25, 80))
+        hard = rng.normal(size=80)[block]
+        positive = rng.random(len(block)) < 1 / (1 + np.exp(1 - 2 * hard))
+        score = hard + rng.normal(0, 2, len(block))
+        members = [np.flatnonzero(block == number) for number in range(80)]
+        drawn = [np.concatenate([members[b] for b in rng.integers(80, size=80)]) for _ in range(400)]
+        for found, figures in (
+            (auroc_by_blocks(score, positive, block), [auroc(score[rows], positive[rows]) for rows in drawn]),
+            (share_by_blocks(positive, block), [positive[rows].mean() for rows in drawn]),
+        ):
+            width = found.interval.high - found.interval.low
+            assert width == pytest.approx(2 * 1.959964 * np.std(figures), rel=0.12)
+        singly = auroc_by_blocks(score, positive, np.arange(len(block))).interval
+        shuffled = auroc_by_blocks(score, positive, rng.permutation(block)).interval
+        of_classes = auroc_by_blocks(score, positive, block).interval
+        assert of_classes.high - of_classes.low > 1.15 * (singly.high - singly.low)
+        assert shuffled.high - shuffled.low == pytest.approx(singly.high - singly.low, rel=0.25)
 
 
 class TestRowsThatDoNotCount:

@@ -8,15 +8,15 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.analysis.test_ambiguity import naive_fit, naive_votes
-from tests.analysis.test_whitened_confusability import naive
+from tests.pipeline.test_confusability import naive
 from tests.pipeline.test_whitening import by_definition
 from tests.pipeline.whitened_examples import cosines, graph_of
 from url_viz.analysis.ambiguity import classify
 from url_viz.analysis.metrics import auroc
-from url_viz.analysis.whitened_confusability import confusability
 from url_viz.models.model import Model
-from url_viz.pipeline.graph import Graph
-from url_viz.pipeline.twins import Twins
+from url_viz.pipeline.confusability import confusability
+from url_viz.pipeline.twins import twin_groups
+from url_viz.store.tables import Graph, no_twins
 
 PHOTOS = Path(__file__).parents[3] / "shared" / "photos" / "scenes.tar"
 PICTURES = 300
@@ -35,8 +35,8 @@ def defined_graph(embeddings: NDArray[np.float16]) -> tuple[Graph, NDArray[np.fl
     whitened = by_definition(embeddings, 256, 0.5)
     near = np.where((cosines(embeddings) >= 0.96) | np.eye(len(embeddings), dtype=bool), -np.inf, cosines(whitened))
     position = np.argsort(-near, axis=1, kind="stable")[:, :64]
-    twins = Twins(len(near), np.zeros((0, 2), np.int32), np.zeros(0, np.float32))
-    return Graph(position.astype(np.int32), np.take_along_axis(near, position, 1).astype(np.float32), twins), whitened
+    similarity = np.take_along_axis(near, position, 1).astype(np.float32)
+    return Graph(np.arange(len(near)), position.astype(np.int32), similarity, no_twins(len(near))), whitened
 
 
 @pytest.mark.slow
@@ -46,7 +46,7 @@ def test_float16_changes_no_order(tmp_path: Path, bare_model: Model) -> None:
     classes = int(label.max()) + 1
     graph, whitened = graph_of(embeddings)
     defined, exact = defined_graph(embeddings)
-    group = graph.twins.groups()
+    group = twin_groups(graph.twins)
     is_wrong = label[defined.position[:, 0]] != label
     assert np.mean(graph.position[:, 0] == defined.position[:, 0]) > 0.99
     ours, theirs = confusability(graph.position, graph.similarity)[0], naive(defined.position, defined.similarity)

@@ -12,13 +12,16 @@ from url_viz.analysis.filters import OneOf, kept
 from url_viz.analysis.reasons import NAMES, Ramp, reason_counts, reason_table, reasons_of
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
-from url_viz.store.tables import Graph
 
 FINE = {
     "label": None,
     "width": 640,
     "height": 480,
     "confusability": 0.3,
+    "first_class": None,
+    "second_class": None,
+    "first_share": np.nan,
+    "second_share": np.nan,
     "nearest_similarity": 0.8,
     "brightness": 0.5,
     "highlights": 0.8,
@@ -33,11 +36,11 @@ FINE = {
 def table_of(*rows: dict[str, object]) -> pd.DataFrame:
     """Rows that differ from a fine picture in what is given; each its own twin group where none is."""
     whole = [FINE | {"id": 100 + i, "twin_group": i} | row for i, row in enumerate(rows)]
-    return pd.DataFrame(whole).astype({"label": object})
+    return pd.DataFrame(whole).astype({"label": object, "first_class": object, "second_class": object})
 
 
-def named(table: pd.DataFrame, graph: Graph | None = None) -> list[str]:
-    return reasons_of(table, contents=np.arange(len(table)), graph=graph).texts().tolist()
+def named(table: pd.DataFrame) -> list[str]:
+    return reasons_of(table).texts().tolist()
 
 
 def test_a_ramp_is_straight_between_its_ends_and_nothing_is_known_of_nan() -> None:
@@ -59,12 +62,16 @@ def test_a_ramp_is_straight_between_its_ends_and_nothing_is_known_of_nan() -> No
         ({"flat_share": 0.97}, "near-empty"),
         ({"width": 32, "height": 40}, "tiny"),
         ({"width": 1600, "height": 400}, "extreme aspect"),
-        ({"confusability": 0.95}, "many look alike"),
+        ({"confusability": 0.95}, "easily confused"),
     ],
 )
 def test_one_picture_among_fine_ones(row: dict[str, object], reasons: str) -> None:
-    table = table_of(row, *[{}] * 9)
-    assert named(table) == [reasons, *[""] * 9]
+    table = table_of(row, *[{}] * 59)
+    assert named(table) == [reasons, *[""] * 59]
+
+
+def test_a_rank_among_few_is_no_reason() -> None:
+    assert named(table_of({"confusability": 0.99}, *[{}] * 9)) == [""] * 10
 
 
 def test_what_explains_the_low_contrast_takes_its_place() -> None:
@@ -82,7 +89,7 @@ def test_alone_is_meant_within_the_set() -> None:
     """Quartiles about .795 and .805: a distance below the lower one is .785, two are .775."""
     usual = [{"nearest_similarity": value} for value in np.linspace(0.79, 0.81, 41)]
     table = table_of({"nearest_similarity": 0.78}, *usual)
-    found = reason_table(table, reasons_of(table, contents=np.arange(42), graph=None))
+    found = reason_table(table, reasons_of(table))
     assert found["reason"].tolist() == ["out on its own"]
     assert found["strength"].iloc[0] == pytest.approx(0.5, abs=0.1)
     assert "0.78" in found["detail"].iloc[0]
@@ -91,21 +98,26 @@ def test_alone_is_meant_within_the_set() -> None:
 
 def test_twins_say_so_and_more_of_them_louder() -> None:
     table = table_of({"twin_group": 0}, {"twin_group": 0}, {"twin_group": 0}, {})
-    found = reason_table(table, reasons_of(table, contents=np.arange(4), graph=None))
+    found = reason_table(table, reasons_of(table))
     assert found["id"].tolist() == [100, 101, 102]
     assert found["strength"].to_numpy() == pytest.approx([2 / 3] * 3)
 
 
 def test_between_two_classes() -> None:
-    position = np.array([[1, 2, 3, 4], [2, 0, 3, 4], [1, 0, 3, 4], [4, 0, 1, 2], [3, 0, 1, 2]], np.int32)
-    similarity = np.array([[0.9] * 4, *[[0.95, 0.7, 0.7, 0.7]] * 4], np.float32)
-    graph = Graph(np.arange(5), position, similarity)
-    table = table_of(*({"label": label} for label in (None, "cat", "cat", "dog", "dog")))
-    found = reason_table(table, reasons_of(table, contents=np.arange(5), graph=graph))
-    assert found["id"].tolist() == [100]
-    assert found["reason"].tolist() == ["between classes"]
-    assert found["strength"].iloc[0] == pytest.approx(1)
-    assert found["detail"].iloc[0] == 'between "cat" and "dog": 50% and 50% of its neighbours\' weight'
+    """By the shares of the two likeliest: .4 of .5 is halfway up the ramp; together they must have .4."""
+    both = {"first_class": "cat", "second_class": "dog"}
+    table = table_of(
+        both | {"first_share": 0.5, "second_share": 0.5},
+        both | {"first_share": 0.5, "second_share": 0.4},
+        both | {"first_share": 0.18, "second_share": 0.18},
+        both | {"first_share": 0.9, "second_share": 0.1},
+        {},
+    )
+    reasons = reason_table(table, reasons_of(table))
+    assert reasons["id"].tolist() == [100, 101]
+    assert reasons["reason"].tolist() == ["between classes"] * 2
+    assert reasons["strength"].to_numpy() == pytest.approx([1, 0.5])
+    assert reasons["detail"].iloc[0] == 'between "cat" and "dog": 50% and 50%, judged without its own label'
 
 
 def test_the_strongest_comes_first_and_filters_and_counts_find_each() -> None:
@@ -129,7 +141,7 @@ def test_texts_by_a_naive_loop(seed: int) -> None:
         }
         for _ in range(60)
     ]
-    found = reasons_of(table_of(*rows), contents=np.arange(60), graph=None)
+    found = reasons_of(table_of(*rows))
     for strength, text in zip(found.strength, found.texts(), strict=True):
         given = sorted((i for i in range(len(NAMES)) if strength[i] > 0), key=lambda i: (-round(strength[i], 5), i))
         assert text == "; ".join(NAMES[i] for i in given)
@@ -137,7 +149,7 @@ def test_texts_by_a_naive_loop(seed: int) -> None:
 
 def test_an_empty_table_has_no_reasons() -> None:
     table = table_of({}).head(0)
-    found = reasons_of(table, contents=np.zeros(0, np.int64), graph=None)
+    found = reasons_of(table)
     assert found.texts().tolist() == []
     assert list(reason_table(table, found).columns) == ["id", "reason", "strength", "detail"]
 

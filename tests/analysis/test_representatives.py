@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.pipeline.examples import graph_of
 from url_viz.analysis.representatives import centrality, count_for, regions_of, representatives
-from url_viz.pipeline.neighbours import build_graph
 from url_viz.store.tables import Embeddings
 
 
@@ -119,15 +119,17 @@ class TestRepresentatives:
 
     def test_each_stands_for_its_heap_and_is_among_its_clear_and_central(self) -> None:
         table, embeddings = set_of([120, 60, 30])
-        graph = build_graph(embeddings)
-        found = representatives(table, embeddings.content, graph, count=3)
+        graph = graph_of(embeddings)
+        found = representatives(table, embeddings.content, graph, count=3, by="uncertainty")
         assert found.columns.tolist() == ["id", "path", "x", "y", "size", "label", "share"]
         assert found["size"].tolist() == [120, 60, 30]
         assert found["label"].tolist() == ["a", "b", "a"]
         assert ((found["share"] > 0.5) & (found["share"] < 1)).all()
         row = table.set_index("id").loc[found["id"]]
         assert (row["percentile"] < 20).all()
-        assert representatives(table, embeddings.content, graph, count=3).equals(found)
+        without = representatives(table, embeddings.content, graph, count=3)
+        assert (table.set_index("id").loc[without["id"], "percentile"] > 20).all(), "only the measure asked for counts"
+        assert representatives(table, embeddings.content, graph, count=3, by="uncertainty").equals(found)
 
     def test_without_a_graph_or_labels_or_places(self) -> None:
         table, embeddings = set_of([40, 20])

@@ -6,8 +6,8 @@ import pytest
 
 from url_viz.analysis.metrics import r_auroc, recall_at_1
 from url_viz.analysis.selective_retrieval import evidence, has_evidence
-from url_viz.pipeline.neighbours import build_graph
-from url_viz.store.tables import Embeddings
+from url_viz.pipeline.graph import build_graph
+from url_viz.store.tables import Embeddings, Graph
 
 COUNT = 60
 
@@ -17,6 +17,13 @@ def embeddings() -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":
     rng = np.random.default_rng(0)
     centres = np.repeat(rng.normal(size=(3, 6)), COUNT // 3, axis=0)
     return (centres + rng.normal(0, 1.4, (COUNT, 6))).astype(np.float32)
+
+
+def without_twins(stored: Embeddings, *, k: int = 4, twins_of: int = 0) -> Graph:
+    """The graph of rows none of which are twins, but for the first `twins_of`, which all are."""
+    raw = np.eye(len(stored), dtype=np.float32)
+    raw[:twins_of] = raw[0]
+    return build_graph(stored.embedding, raw, k=k, content=stored.content)
 
 
 def table_of() -> pd.DataFrame:
@@ -34,11 +41,11 @@ def test_graph_and_search_give_the_same_and_agree_with_plain_recall(embeddings: 
     table, contents = table_of(), np.arange(COUNT) + 7
     order = np.random.default_rng(2).permutation(COUNT)
     stored = Embeddings(np.arange(COUNT)[order] + 7, embeddings[order], np.zeros(COUNT, np.float32))
-    with_graph = evidence(table, embeddings, contents, graph=build_graph(stored, k=4), measure="uncertainty")
+    with_graph = evidence(table, embeddings, contents, graph=without_twins(stored, k=4), measure="uncertainty")
     searched = evidence(table, embeddings, contents, graph=None, measure="uncertainty")
     share, is_correct = recall_at_1(embeddings, table["label"].to_numpy(dtype=str))
     assert with_graph.recall == searched.recall == pytest.approx(share)
-    assert with_graph.auroc == pytest.approx(r_auroc(table["uncertainty"], is_correct))
+    assert with_graph.auroc.value == pytest.approx(r_auroc(table["uncertainty"], is_correct))
     assert with_graph.study == searched.study
     assert with_graph.curve.recall[-1] == pytest.approx(share)
     assert with_graph.oracle.recall[0] == 1
@@ -62,11 +69,11 @@ def test_copies_count_once_and_pictures_without_class_or_value_do_not(embeddings
 def test_pictures_that_are_not_in_the_graph_yet_take_no_part(embeddings: np.ndarray) -> None:
     table, contents = table_of(), np.arange(COUNT)
     part = Embeddings(contents[:50], embeddings[:50], np.zeros(50, np.float32))
-    found = evidence(table, embeddings, contents, graph=build_graph(part, k=4), measure="uncertainty")
+    found = evidence(table, embeddings, contents, graph=without_twins(part, k=4), measure="uncertainty")
     share, _ = recall_at_1(embeddings[:50], table["label"].to_numpy(dtype=str)[:50])
     assert (found.pictures, found.left_out) == (50, 10)
     assert found.recall == pytest.approx(share)
-    few = build_graph(part.rows_at(np.arange(10)), k=4)
+    few = without_twins(part.rows_at(np.arange(10)), k=4)
     assert not has_evidence(table, contents, graph=few, measure="uncertainty")
 
 
@@ -77,3 +84,30 @@ def test_too_few_or_unlabelled_pictures_have_no_evidence() -> None:
         assert not has_evidence(lacking, contents, graph=None, measure="uncertainty")
     assert not has_evidence(table.iloc[::6], contents[::6], graph=None, measure="uncertainty")
     assert not has_evidence(table, contents % 5, graph=None, measure="uncertainty")
+
+
+def test_twins_are_nobodys_nearest_whether_listed_or_searched(embeddings: np.ndarray) -> None:
+    """The first five are a burst under five labels; lists of two often hold no picture with a class."""
+    contents, table = np.arange(COUNT), table_of()
+    embeddings[:5] = embeddings[0]
+    table.loc[np.arange(COUNT) % 2 == 1, "label"] = None
+    graph = without_twins(Embeddings(contents, embeddings, np.zeros(COUNT, np.float32)), k=2, twins_of=5)
+    found = evidence(table, embeddings, contents, graph=graph, measure="uncertainty")
+    kept = np.arange(0, COUNT, 2)
+    unit = embeddings[kept].astype(float) / np.linalg.norm(embeddings[kept], axis=1, keepdims=True)
+    cosine = unit @ unit.T
+    burst = kept < 5
+    cosine[np.eye(len(kept), dtype=bool) | (burst[:, None] & burst[None, :])] = -1
+    label = table["label"].to_numpy()[kept]
+    assert (graph.position % 2 == 1).all(axis=1)[kept].any(), "some have to be searched for"
+    assert found.recall == pytest.approx((label[cosine.argmax(axis=1)] == label).mean())
+
+
+def test_a_burst_by_itself_has_no_evidence(embeddings: np.ndarray) -> None:
+    contents, table = np.arange(COUNT), table_of()
+    table.loc[30:, "label"] = None
+    stored = Embeddings(contents, embeddings, np.zeros(COUNT, np.float32))
+    measured = {"graph": without_twins(stored, twins_of=30), "measure": "uncertainty"}
+    table["label"] = [f"c{i % 2}" if i < 30 else None for i in range(COUNT)]
+    assert not has_evidence(table, contents, **measured)
+    assert has_evidence(table, contents, graph=without_twins(stored, twins_of=29), measure="uncertainty")

@@ -6,11 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.pipeline.examples import embeddings_of
 from url_viz.analysis import twins
 from url_viz.analysis.twins import best_first, one_of_each, twin_table, worst_pair
-from url_viz.pipeline.neighbours import build_graph
-from url_viz.pipeline.twin_groups import TWIN_COSINE, twin_groups
+from url_viz.pipeline.twins import TWIN_COSINE, twin_groups, twin_pairs
 
 
 def table_of(group: list[int], **columns: list[object]) -> pd.DataFrame:
@@ -56,13 +54,17 @@ class TestTable:
 
     @settings(max_examples=40, deadline=None)
     @given(st.lists(st.floats(0, 60), min_size=2, max_size=30))
-    def test_a_group_is_never_wider_than_twice_its_bound(self, degrees: list[float]) -> None:
-        """Every member is within an angle of its leader, so two members are within twice that angle."""
+    def test_a_group_is_a_chain_and_its_worst_pair_its_two_ends(self, degrees: list[float]) -> None:
+        """On a circle groups are where no gap is too wide, however far apart their ends are."""
         vectors = at_angles(np.array(degrees))
-        leader = twin_groups(build_graph(embeddings_of(vectors)))
-        found = twin_table(table_of(leader.tolist()), np.arange(len(degrees)), lambda rows: vectors[rows])
-        assert (found["cosine"] >= 2 * TWIN_COSINE**2 - 1 - 2e-3).all()
-        assert found["size"].sum() == sum(c for c in np.bincount(leader) if c > 1)
+        group = twin_groups(twin_pairs(vectors))
+        found = twin_table(table_of(group.tolist()), np.arange(len(degrees)), lambda rows: vectors[rows])
+        for row in found.itertuples():
+            angle = np.sort(np.array(degrees)[group == row.group])
+            assert row.size == len(angle)
+            assert np.cos(np.radians(np.diff(angle).max())) >= TWIN_COSINE - 1e-5
+            assert row.cosine == pytest.approx(np.cos(np.radians(angle[-1] - angle[0])), abs=1e-6)
+        assert found["size"].sum() == sum(c for c in np.bincount(group) if c > 1)
 
 
 class TestWorstPair:

@@ -5,29 +5,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from tests.imaging.pictures import encoded, noise, write_folder
-from url_viz.analysis.confusability import confusability
+from url_viz.analysis.new_pictures import Reference, beside, nearest_without_twins
 from url_viz.analysis.ranking import percentile
-from url_viz.analysis.uploads import (
-    Reference,
-    Refused,
-    Scored,
-    confusability_in,
-    nearest_in,
-    percentile_among,
-    rank,
-    reference_of,
-    score,
-)
+from url_viz.analysis.uploads import MEASURED, Refused, Scored, percentile_among, rank, score
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.uploads import IncomingFile
 from url_viz.models.model import Model
-from url_viz.pipeline.neighbours import K, build_graph
-from url_viz.store.tables import Embeddings
+from url_viz.pipeline.confusability import confusability
+from url_viz.pipeline.graph import build_graph
+from url_viz.pipeline.twins import leaders
+from url_viz.pipeline.whitening import whitened_rows
 
 
 @pytest.fixture
@@ -54,14 +47,13 @@ def scored(files: list[IncomingFile], model: Model) -> list[Scored]:
 
 def test_a_picture_of_the_set_has_its_own_values_as_an_upload(image_set: ImageSet, model: Model) -> None:
     table = image_set.table()
-    found = rank(
-        scored(uploads_of(image_set), model), reference_of(table, image_set.embeddings(), contents_of(image_set))
-    )
-    for measure in ("uncertainty", "confusability", "entropy", "inverse_norm"):
+    found = rank(scored(uploads_of(image_set), model), image_set.reference())
+    for measure in (*MEASURED, "first_share", "second_share"):
         np.testing.assert_allclose(found[measure], table[measure], rtol=1e-6)
+    assert found["first_class"].tolist() == table["first_class"].tolist()
     np.testing.assert_allclose(found["confusability_percentile"], table["confusability_percentile"], atol=3)
     np.testing.assert_allclose(found[["x", "y"]], table[["x", "y"]], atol=1e-5)
-    assert (found["nearest_similarity"] > 0.999).all()
+    np.testing.assert_allclose(found["nearest_similarity"], table["nearest_similarity"], atol=0.02)
     content_of = dict(zip(table["id"], contents_of(image_set), strict=True))
     assert [content_of[twin] for twin in found["twin_of"]] == list(contents_of(image_set))
 
@@ -81,14 +73,17 @@ def test_a_new_picture_lies_among_its_neighbours(image_set: ImageSet, model: Mod
     path = image_set.file_of(int(table["id"].iloc[3]))
     with Image.open(path) as image:
         changed = encoded(image.rotate(4), quality=60)
-    reference = reference_of(table, image_set.embeddings(), contents_of(image_set))
+    reference = image_set.reference()
     [upload] = scored([IncomingFile("new.jpg", changed)], model)
     row = rank([upload], reference).iloc[0]
-    position, _ = nearest_in(upload.embedding[None], reference.embedding, k=5)
-    near = reference.xy[position[0]]
+    put = beside(upload.embedding[None], np.array([upload.content]), reference)
+    listed = [*put.twin[put.twin >= 0], *put.nearest.position[0]][:5]
+    near = reference.xy[listed]
     assert (near.min(axis=0) - 1e-4 <= [row.x, row.y]).all()
     assert ([row.x, row.y] <= near.max(axis=0) + 1e-4).all()
-    assert 0 <= row.confusability < 1
+    assert 0 < row.confusability < 1
+    assert 0 <= row.ambiguity <= 1
+    assert {row.first_class, row.second_class} == {"cat", "dog"}
 
 
 def test_without_a_set_uploads_are_compared_with_each_other(model: Model) -> None:
@@ -101,11 +96,11 @@ def test_without_a_set_uploads_are_compared_with_each_other(model: Model) -> Non
     assert found["id"].tolist() == list(range(7))
 
 
-@pytest.mark.parametrize("count", [0, 1, 2])
-def test_few_uploads_have_no_confusability_among_themselves(count: int, model: Model) -> None:
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_few_uploads_are_ranked_by_their_nearest_and_one_alone_is_not(count: int, model: Model) -> None:
     found = rank(scored([IncomingFile(f"{i}.png", encoded(noise(i), "PNG")) for i in range(count)], model), None)
     assert len(found) == count
-    assert found["confusability"].isna().all()
+    assert found["confusability"].notna().all() == (count > 1 or count == 0)
     assert np.isfinite(found["uncertainty"]).all()
 
 
@@ -159,45 +154,54 @@ def test_a_member_has_the_percentile_that_the_set_gives_it() -> None:
     np.testing.assert_allclose(percentile_among(members, members), percentile(members), rtol=1e-5)
 
 
-def test_confusability_by_hand() -> None:
-    """Two rivals as near: the largest share is a half. A twin does not count; one rival alone compares with nothing."""
-    place = np.array([[0, 1, 2], [0, 1, 2], [0, 1, -1]])
-    cosines = np.array([[0.5, 0.5, -1], [0.99, 0.4, 0.4], [0.99, 0.4, -1]])
-    twins = np.array([[False] * 3, [True, False, False], [True, False, False]])
-    found = confusability_in(place, cosines, twins)
-    np.testing.assert_allclose(found, [0.5, 0.5, np.nan], atol=1e-6)
+def reference_of(rows: np.ndarray) -> Reference:
+    """A set of these embeddings, with its confusability."""
+    content = np.arange(len(rows), dtype=np.int64)
+    whitened = whitened_rows(content, rows)
+    graph = build_graph(whitened.rows, rows)
+    leader = leaders(graph.twins)
+    values, among = confusability(graph.position, graph.similarity, leader=leader)
+    table = pd.DataFrame({"id": content + 500, "x": np.nan, "y": np.nan, "confusability": values})
+    return Reference(table, whitened, rows, leader == np.arange(len(rows)), among)
 
 
-def test_a_picture_outside_has_the_confusability_that_it_would_have_inside() -> None:
+def test_the_nearest_are_those_of_a_loop_however_many_are_twins() -> None:
+    """Of 400 pictures 200 are a burst; the query is one more frame of it, and one a copy of a picture by content."""
+    rng = np.random.default_rng(1)
+    rows = rng.normal(size=(400, 16))
+    rows[200:] = rows[0] + 0.01 * rng.normal(size=(200, 16))
+    reference = reference_of(rows.astype(np.float16))
+    queries = np.stack([rows[0], rows[7] + 1.5 * rng.normal(size=16)]).astype(np.float16)
+    content = np.array([-1, 7])
+    white = reference.whitened.whitening.transform(queries)
+    nearest, twin = nearest_without_twins(queries, content, reference, white)
+    assert twin[0] in [0, *range(200, 400)]
+    assert twin[1] == 7
+    for number in range(2):
+        raw = rows.astype(np.float16).astype(float) @ queries[number].astype(float)
+        raw /= np.linalg.norm(rows, axis=1) * np.linalg.norm(queries[number].astype(float))
+        others = [row for row in range(400) if raw[row] < 0.96 and row != content[number] and reference.counts[row]]
+        near = reference.whitened.rows.astype(float) @ white[number].astype(float)
+        expected = sorted(others, key=lambda row: -near[row])[:64]
+        assert np.sort(near[nearest.position[number]]) == pytest.approx(np.sort(near[expected]), abs=1e-3)
+        assert not np.isin(nearest.position[number], np.setdiff1d(np.arange(400), others)).any()
+
+
+def test_a_copy_has_the_confusability_of_what_it_is_a_copy_of() -> None:
     rows = np.random.default_rng(3).normal(size=(60, 12)).astype(np.float16)
-    graph = build_graph(Embeddings(np.arange(60), rows, np.zeros(60, np.float32)))
-    inside = confusability(graph.position, graph.similarity, np.arange(60))
-    for number in (0, 17, 59):
-        position, similarity = nearest_in(rows[number][None], np.delete(rows, number, axis=0), k=K)
-        outside = confusability_in(position, similarity, np.zeros(position.shape, bool))
-        assert outside[0] == pytest.approx(inside[number], abs=1e-5)
-
-
-def test_nearest_agrees_with_a_loop_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("url_viz.analysis.uploads.ROWS_AT_ONCE", 7)
-    rng = np.random.default_rng(0)
-    rows, queries = rng.normal(size=(30, 5)), rng.normal(size=(4, 5))
-    position, similarity = nearest_in(queries, rows, k=6)
-    for query, near, cosines in zip(queries, position, similarity, strict=True):
-        exact = [float(query @ row / np.linalg.norm(query) / np.linalg.norm(row)) for row in rows]
-        assert near.tolist() == sorted(range(30), key=lambda row: -exact[row])[:6]
-        np.testing.assert_allclose(cosines, sorted(exact, reverse=True)[:6], rtol=1e-5)
-    assert nearest_in(queries, rows[:2], k=3)[0][:, 2].tolist() == [-1] * 4
+    reference = reference_of(rows)
+    put = beside(rows[[0, 17, 59]], np.array([0, 17, 59]), reference)
+    assert put.confusability == pytest.approx(reference.table["confusability"].to_numpy()[[0, 17, 59]], abs=1e-6)
+    assert put.twin.tolist() == [0, 17, 59]
 
 
 def test_a_set_without_a_map_places_nothing(model: Model) -> None:
     files = [IncomingFile(f"{seed}.png", encoded(noise(seed), "PNG")) for seed in range(4)]
     found = scored(files, model)
-    reference = Reference(
-        ids=np.arange(4),
-        content=np.array([one.content for one in found]),
-        embedding=np.stack([one.embedding for one in found]),
-        xy=np.full((4, 2), np.nan, np.float32),
-        values={m: np.arange(4.0) for m in ("uncertainty", "confusability", "entropy", "inverse_norm")},
-    )
+    embeddings = np.stack([one.embedding for one in found])
+    whitened = whitened_rows(np.array([one.content for one in found]), embeddings)
+    nothing = {"x": np.nan, "y": np.nan, "first_class": None, "second_class": None}
+    nothing |= {"first_share": np.nan, "second_share": np.nan}
+    table = pd.DataFrame({"id": np.arange(4), **{m: np.arange(4.0) for m in MEASURED}}).assign(**nothing)
+    reference = Reference(table, whitened, embeddings, np.ones(4, bool))
     assert rank(found, reference)[["x", "y"]].isna().all().all()

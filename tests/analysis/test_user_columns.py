@@ -255,8 +255,9 @@ class TestRefused:
         assert import_name("Läufe 2.1") == "Läufe 2.1"
 
 
-def test_without_columns_there_is_no_version_and_no_import(image_set: ImageSet) -> None:
+def test_without_columns_and_a_choice_there_is_no_version_and_no_import(image_set: ImageSet) -> None:
     paths = image_set.workspace.set_paths(image_set.set_id)
+    paths.labels.unlink()
     assert version_of(paths) == ""
     assert names_of_imports(paths) == []
 
@@ -267,5 +268,6 @@ def test_an_own_uncertainty_stands_in_where_embeddings_are_the_users(image_set: 
     table = image_set.table().set_index("path").loc[NAMES]
     assert table["uncertainty"].tolist() == [5, 4, 3, 2, 1, 0]
     assert table["percentile"].tolist() == [100, 80, 60, 40, 20, 0]
-    hits = image_set.find(int(table["id"].iloc[0]), max_uncertainty=2.5)
-    assert set(hits.hits["path"]) == set(NAMES[3:])
+    found = image_set.find(int(table["id"].iloc[0]), by="uncertainty", max_percentile=45)
+    assert (found.by, found.query_value, found.query_percentile) == ("uncertainty", 5, 100)
+    assert set(found.hits["path"]) == set(NAMES[3:])

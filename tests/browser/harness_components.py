@@ -26,6 +26,15 @@ CLASSES = (
     "Sphynx",
 )
 HOSTILE_NAME = "<img src=x onerror=alert(1)>.jpg"
+BETWEEN_ON_CARD: tuple[list[dict[str, object]], ...] = (
+    [{"name": HOSTILE_NAME, "share": 0.46}, {"name": "Bengal", "share": None}],
+    [{"name": "Bengal", "share": 0.997}, {"name": "Birman", "share": 0.003}],
+    [],
+)
+MEASURES_ON_CARD = (
+    {"title": "Ambiguity", "value": 0.2884, "percentile": 6.2},
+    {"title": "<b>mine</b>", "value": 12345.6, "percentile": None},
+)
 failures: Counter[str] = Counter()
 
 
@@ -43,9 +52,8 @@ def synthetic_points(n: int, layout: str) -> Points:
         ids=FIRST_ID + np.arange(n),
         x=places[:, 0].astype(np.float32),
         y=places[:, 1].astype(np.float32),
-        uncertainty_percentile=ranks.astype(np.float32),
-        confusability_percentile=np.where(random.random(n) < 0.1, np.nan, 100 - ranks).astype(np.float32),
-        label=label.astype(np.int32),
+        value=ranks.astype(np.float32),
+        category=label.astype(np.int32),
     )
 
 
@@ -71,10 +79,8 @@ def answer_card(request: Request) -> Response:
             "name": HOSTILE_NAME if is_hostile else f"IMG_{row:05d}.jpg",
             "label": CLASSES[row % len(CLASSES)],
             "thumbnail": f"/harness/thumbnail/{FIRST_ID + row}",
-            "uncertainty": 0.0412 * (row + 1),
-            "uncertainty_percentile": float(row % 101),
-            "confusability": None if row % 2 else 0.5,
-            "confusability_percentile": None if row % 2 else 50.0,
+            "between": BETWEEN_ON_CARD[row % 3],
+            "measures": MEASURES_ON_CARD[: 1 + (row + 1) % 2],
         }
     )
 
@@ -112,9 +118,9 @@ def map_page() -> None:
         points_url=f"/harness/points?n={n}&layout={layout}&fail={query.get('fail', 0)}&run={query.get('run', '')}",
         card_url="/harness/card/{id}",
         total=int(query.get("total", n)),
-        colour=query.get("colour", "uncertainty"),  # type: ignore[arg-type]
-        classes=CLASSES,
-        class_shown=tuple(int(c) for c in query["shown"].split(",")) if "shown" in query else None,
+        colour=query.get("colour", "value"),  # type: ignore[arg-type]
+        measure="Ambiguity",
+        categories=CLASSES,
         threshold_percentile=before.threshold_percentile,
         ringed_id=FIRST_ID + int(query["ringed"]) if "ringed" in query else None,
         polygon=before.polygon,

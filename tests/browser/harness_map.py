@@ -1,6 +1,6 @@
 """An app that shows the map's styles, masks and representatives on synthetic points: `streamlit run` this file.
 
-Query parameters: n, style, colour, sized=1, mask=half, left_out, faces=1, scheme of decisions=1.
+Query parameters: n, style, colour, sized=1, mask=half, faces=1, decisions=1, ends=LOW,HIGH.
 """
 
 import numpy as np
@@ -34,8 +34,8 @@ def answer_representatives(request: Request) -> Response:
     points = synthetic_points(int(request.query_params["n"]), "umap")
     found = []
     for label, name in enumerate(CLASSES):
-        rows = np.flatnonzero(points.label == label)
-        middle = rows[np.argmin(points.uncertainty_percentile[rows])]
+        rows = np.flatnonzero(points.category == label)
+        middle = rows[np.argmin(points.value[rows])]
         found.append(
             {
                 "id": str(points.ids[middle]),
@@ -62,14 +62,15 @@ def map_page() -> None:
         points_url=f"/harness/points?n={n}",
         card_url="/harness/card/{id}",
         total=n,
-        colour=query.get("colour", "uncertainty"),  # type: ignore[arg-type]
-        classes=DECISIONS if is_of_decisions else CLASSES,
-        category="Decision" if is_of_decisions else "",
-        class_colours=category_colours(DECISIONS, "decision") if is_of_decisions else (),
+        colour=query.get("colour", "value"),  # type: ignore[arg-type]
+        measure="Ambiguity",
+        ends=tuple(query.get("ends", "clear,ambiguous").split(",")),  # type: ignore[arg-type]
+        categories=DECISIONS if is_of_decisions else CLASSES,
+        category_title="Decision" if is_of_decisions else "",
+        category_colours=category_colours(DECISIONS, "decision") if is_of_decisions else (),
         mask_url=f"/harness/mask?n={n}&wrong={query.get('wrong', 0)}" if is_filtered else "",
-        left_out=query.get("left_out", "dimmed"),  # type: ignore[arg-type]
         style=style or before.style or query.get("style", "points"),
-        size_by_measure=query.get("sized") == "1",
+        size_by_value=query.get("sized") == "1",
         representatives_url=f"/harness/representatives?n={n}",
         with_representatives=query.get("faces") == "1"
         if before.with_representatives is None

@@ -123,13 +123,19 @@ def test_hovering_shows_the_card_with_the_name_as_text(serve: Serve, open_page: 
     card = page.locator(".card")
     expect(card.locator(".name")).to_have_text(HOSTILE_NAME)
     expect(card.locator(".label")).to_have_text("Abyssinian")
-    expect(card.locator(".uncertainty")).to_have_text("Uncertainty 0.288 6th")
-    expect(card.locator(".confusability")).to_have_text("Confusability 0.5 50th")
+    expect(card.locator(".between")).to_have_text(f"{HOSTILE_NAME} .46 or Bengal?")
+    expect(card.locator("dt")).to_have_text(["Ambiguity", "<b>mine</b>"])
+    expect(card.locator("dd")).to_have_text(["0.288", "6th", "12,350", ""])
     assert card.locator("img").count() == 1
+    assert card.locator("b").count() == 0
     assert card.locator("img").evaluate("image => image.naturalWidth") > 0
     hover(stage, 7, 10)
     expect(card.locator(".name")).to_have_text("IMG_00007.jpg")
-    expect(card.locator(".confusability")).to_be_hidden()
+    expect(card.locator(".between")).to_have_text("Bengal 1.00")
+    expect(card.locator("dt")).to_have_text(["Ambiguity"])
+    hover(stage, 8, 10)
+    expect(card.locator(".name")).to_have_text("IMG_00008.jpg")
+    expect(card.locator(".between")).to_be_hidden()
     page.mouse.move(stage.left + 5, stage.top + 5)
     expect(card).to_be_hidden()
 
@@ -280,7 +286,7 @@ def test_the_threshold_is_dragged_and_moved_by_keys(serve: Serve, open_page: Ope
 def test_points_on_the_clear_side_of_the_threshold_are_fainter(serve: Serve, open_page: OpenPage) -> None:
     page = open_page(f"{serve(HARNESS)}/?n=10")
     stage = ready(page)
-    place = stage.place_of(*shown_points(10)[int(np.argmin(synthetic_points(10, "umap").uncertainty_percentile))])
+    place = stage.place_of(*shown_points(10)[int(np.argmin(synthetic_points(10, "umap").value))])
     at = [int(place[0] - stage.left), int(place[1] - stage.top)]
     darkness = f"canvas => 255 - canvas.getContext('2d').getImageData({at[0]}, {at[1]}, 1, 1).data[0]"
     before = page.locator("canvas.raster").evaluate(darkness)
@@ -307,7 +313,7 @@ def test_an_empty_image_set_is_said(serve: Serve, open_page: OpenPage) -> None:
 
 @pytest.mark.browser
 def test_a_class_is_brought_out_by_a_click_and_alone_by_two(serve: Serve, open_page: OpenPage) -> None:
-    page = open_page(f"{serve(HARNESS)}/?n=400&colour=class")
+    page = open_page(f"{serve(HARNESS)}/?n=400&colour=category")
     stage = ready(page)
     expect(page.locator(".classes .more")).to_have_text("+5 more")
     everything = painted_pixels(page)

@@ -53,7 +53,7 @@ def test_a_labelled_set_is_evaluated_and_its_numbers_are_taken_away(
     expect(page.locator(".js-plotly-plot").first.get_by_text("Nearest similarity")).to_be_visible()
 
     taken = [rows_of(page, place) for place in range(4)]
-    assert [row["measure"] for row in taken[0]][:3] == ["uncertainty", "confusability", "fusion"]
+    assert [row["measure"] for row in taken[0]][:3] == ["ambiguity", "confusability", "uncertainty"]
     assert all(float(row["r_auroc_low"]) <= float(row["r_auroc"]) for row in taken[0])
     assert float(taken[1][-1]["coverage"]) == 1
     assert sum(int(row["pictures"]) for row in taken[2]) == COUNT

@@ -35,7 +35,7 @@ def test_the_toolbar_draws_other_styles_and_the_page_hears_of_it(serve: Serve, o
     assert tool(page, "Points").get_attribute("aria-pressed") == "true"
     painted = {"points": painted_pixels(page)}
     for style, hint in (
-        ("Fog", "Small and crisp: low uncertainty percentile. Large and faint: high."),
+        ("Fog", "Small and crisp: low ambiguity percentile. Large and faint: high."),
         ("Density", "Stronger: more pictures. Colour: mean."),
     ):
         tool(page, style).click()
@@ -66,7 +66,7 @@ def test_the_page_sets_the_style_too(serve: Serve, open_page: OpenPage) -> None:
 def test_in_fog_the_clear_are_crisp_and_the_ambiguous_faint(serve: Serve, open_page: OpenPage) -> None:
     page = open_page(f"{serve(HARNESS)}/?n=10&style=fog")
     stage = ready(page)
-    ranks, places = synthetic_points(10, "umap").uncertainty_percentile, shown_points(10)
+    ranks, places = synthetic_points(10, "umap").value, shown_points(10)
     clear, ambiguous = (stage.place_of(*places[int(i)]) for i in (np.argmin(ranks), np.argmax(ranks)))
     assert min(pixel(page, *clear)) < 150
     assert min(pixel(page, *ambiguous)) > 200
@@ -76,9 +76,8 @@ def test_in_fog_the_clear_are_crisp_and_the_ambiguous_faint(serve: Serve, open_p
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("left_out", ["dimmed", "hidden"])
-def test_a_mask_dims_or_hides_what_filters_leave_out(serve: Serve, open_page: OpenPage, left_out: str) -> None:
-    page = open_page(f"{serve(HARNESS)}/?n=40&left_out={left_out}")
+def test_a_mask_dims_what_filters_leave_out(serve: Serve, open_page: OpenPage) -> None:
+    page = open_page(f"{serve(HARNESS)}/?n=40")
     stage = ready(page)
     places = shown_points(40)
     before = pixel(page, *stage.place_of(*places[7]))
@@ -87,7 +86,7 @@ def test_a_mask_dims_or_hides_what_filters_leave_out(serve: Serve, open_page: Op
     expect(page.locator(".status")).to_have_text("40 pictures · 20 pass the filters")
     now = pixel(page, *stage.place_of(*places[7]))
     assert now != before
-    assert (now == [255, 255, 255]) == (left_out == "hidden")
+    assert now != [255, 255, 255]
     page.mouse.click(*stage.place_of(*places[7]))
     page.mouse.click(*stage.place_of(*places[4]))
     expect(page.get_by_text(f"clicked {FIRST_ID + 4}")).to_be_visible()
@@ -104,14 +103,33 @@ def test_a_mask_of_other_points_changes_nothing(serve: Serve, open_page: OpenPag
 
 
 @pytest.mark.browser
+def test_the_ends_of_the_colours_are_named(serve: Serve, open_page: OpenPage) -> None:
+    page = open_page(f"{serve(HARNESS)}/?n=34&ends=low,high")
+    ready(page)
+    expect(page.locator(".scale .title")).to_have_text("Ambiguity percentile")
+    expect(page.locator(".scale .end")).to_have_text(["low", "high"])
+
+
+@pytest.mark.browser
+def test_a_point_has_the_colour_of_its_value_in_both_themes(serve: Serve, open_page: OpenPage) -> None:
+    """Of the ramp's ends the low one is blue, the high one orange, and the high one is the lighter."""
+    ranks, places = synthetic_points(10, "umap").value, shown_points(10)
+    url = f"{serve(HARNESS)}/?n=10"
+    for page in (open_page(url), open_page(url, scheme="dark")):
+        stage = ready(page)
+        low, high = (pixel(page, *stage.place_of(*places[int(i)])) for i in (np.argmin(ranks), np.argmax(ranks)))
+        assert low[2] > low[0]
+        assert high[0] > high[2]
+        assert sum(high) > sum(low)
+
+
+@pytest.mark.browser
 def test_categories_are_named_and_keep_their_fixed_colours(serve: Serve, open_page: OpenPage) -> None:
-    page = open_page(f"{serve(HARNESS)}/?n=34&colour=class&decisions=1")
+    page = open_page(f"{serve(HARNESS)}/?n=34&colour=category&decisions=1")
     stage = ready(page)
     expect(page.locator(".classes .title")).to_have_text("Decision")
     expect(page.locator(".classes button")).to_have_text(["keep", "drop", "look-again"])
-    drawn_last = int(
-        np.argmax(np.where(np.arange(34) % len(CLASSES) == 1, synthetic_points(34, "umap").uncertainty_percentile, -1))
-    )
+    drawn_last = int(np.argmax(np.where(np.arange(34) % len(CLASSES) == 1, synthetic_points(34, "umap").value, -1)))
     assert pixel(page, *stage.place_of(*shown_points(34)[drawn_last])) == pytest.approx([0xD5, 0x5E, 0x00], abs=14)
 
 

@@ -42,7 +42,9 @@ def test_nothing_runs_nothing_is_asked_for_and_a_hover_answers(chromium: Browser
     page = opened(chromium, report, asked)
     expect(page).to_have_title("A & B <b>c</b> · URL-Viz report")
     assert page.locator("h1").inner_text() == "A & B <b>c</b>"
-    page.get_by_text("Confusability", exact=True).first.click()
+    layers = page.locator("section.map label").all_inner_texts()
+    assert layers == ["Confusability", "Uncertainty", "Class"], "the leading order first"
+    page.locator("section.map label", has_text="Uncertainty").click()
     expect(page.locator("svg .layer1")).to_be_visible()
     expect(page.locator("svg .layer0")).to_be_hidden()
     dot = re.search(r"M(\d+) (\d+)h0", page.locator("svg .layer1 path").first.get_attribute("d") or "")

@@ -88,7 +88,7 @@ def test_uploads_are_sorted_split_by_hand_and_taken_away(
     with page.expect_download() as listed:
         page.get_by_role("button", name="Ranking (CSV)").click()
     rows = list(csv.DictReader(io.StringIO(Path(listed.value.path()).read_text(encoding="utf-8"))))
-    values = [float(row["uncertainty"]) for row in rows]
+    values = [float(row["confusability"]) for row in rows]
     assert values == sorted(values, reverse=True)
     assert {row["name"] for row in rows} == {HOSTILE, "41.png", "42.png", "43.png", "more.zip/in/50.png"}
 
@@ -133,7 +133,9 @@ def test_a_search_withholds_what_is_ambiguous_shows_it_on_demand_and_goes_on_fro
     expect(page.get_by_text("Does withholding help here?")).to_be_visible()
     expect(page.locator(".js-plotly-plot")).to_have_count(2, timeout=PATIENT_MS)
 
-    drag_to_start(page, "Above percentile")
+    page.get_by_role("radio", name="Pretrained head").click()
+    expect(page.get_by_text("Knows nothing of this set.").first).to_be_visible(timeout=PATIENT_MS)
+    drag_to_start(page, "Withhold above percentile")
     expect(page.get_by_text("23 nearer pictures withheld: show")).to_be_visible(timeout=PATIENT_MS)
     expect(page.get_by_text("Every picture is above the threshold.")).to_be_visible()
     page.get_by_text("23 nearer pictures withheld: show").click()
@@ -142,9 +144,9 @@ def test_a_search_withholds_what_is_ambiguous_shows_it_on_demand_and_goes_on_fro
 
     next_name = shown.first.locator(".name").inner_text()
     shown.first.click()
-    expect(page.get_by_text("too ambiguous to search with")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_text("The threshold is the 0th.")).to_be_visible(timeout=PATIENT_MS)
     page.get_by_role("button", name="Search anyway").click()
-    expect(page.get_by_text("do not rely on these hits")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_text("The query itself is above the threshold.")).to_be_visible(timeout=PATIENT_MS)
     expect(page.get_by_test_id("stCode").get_by_text(next_name)).to_be_visible()
     assert f"id={clearest['id']}" not in page.url
 

@@ -58,7 +58,11 @@ def test_the_demo_opens_with_one_click_and_is_explored(app: str, open_page: Open
     page = open_page(app)
     page.get_by_role("button", name="Try the demo pictures").click()
     wait_until_read(page)
-    expect(page.get_by_text("361 pictures · 19 classes")).to_be_visible()
+    expect(page.get_by_text("361 pictures · tf_efficientnet")).to_be_visible()
+    expect(page.get_by_role("button", name="19 classes")).to_be_visible()
+    expect(
+        page.get_by_text(re.compile(r"Ordered by ambiguity between your 19 classes: R-AUROC \.\d\d"))
+    ).to_be_visible()
 
     lasso_everything_on_the_right(page)
     chip = page.get_by_role("button", name="Selection")
@@ -86,6 +90,31 @@ def test_the_demo_opens_with_one_click_and_is_explored(app: str, open_page: Open
     expect(page.get_by_role("switch", name="Show twins as one")).to_be_checked()  # as before
 
 
+def test_the_most_ambiguous_asks_between_which_two_and_both_are_shown(app: str, open_page: OpenPage) -> None:
+    page = open_page(app)
+    page.get_by_role("button", name="Try the demo pictures").click()
+    wait_until_read(page)
+    question = page.locator(".question:visible").first.inner_text()
+    first, second = question.removesuffix("?").split(" or ")
+    page.locator("button:has(img)").first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text(question, exact=True).first).to_be_visible()
+    for name in (first, second):
+        expect(dialog.get_by_text(re.compile(rf"^{re.escape(name)} · \d+%$"))).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+
+    page.get_by_text("Most confused classes").click()
+    page.get_by_role("button", name=re.compile(r" or .*\? · \d+")).first.click()
+    expect(page.get_by_role("button", name="Back to all")).to_be_visible()
+    expect(page).to_have_url(re.compile("between="))
+    page.get_by_role("button", name="Back to all").click()
+    page.get_by_text("Within the set", exact=True).click()
+    expect(page).to_have_url(re.compile("by=confusability"))
+    page.get_by_role("button", name="Back to between classes").click()
+    expect(page.get_by_text("Ordered by ambiguity")).to_be_visible()
+
+
 def test_a_tile_opens_its_picture_and_neighbours_lead_on(app: str, open_page: OpenPage) -> None:
     page = open_page(app)
     page.get_by_role("button", name="Try the demo pictures").click()
@@ -111,19 +140,21 @@ def test_a_folder_is_typed_read_grown_and_read_again(app: str, open_page: OpenPa
     page.get_by_role("textbox", name="Folder").press("Enter")
     page.get_by_role("button", name="Read this folder").click()
     wait_until_read(page)
-    expect(page.get_by_text("31 pictures · 2 classes")).to_be_visible()
+    expect(page.get_by_text("31 pictures · tf_efficientnet")).to_be_visible()
+    expect(page.get_by_role("button", name="2 classes")).to_be_visible()
     expect(page.get_by_text("1 file could not be read")).to_be_visible()
     assert page.title() == "URL-Viz"
 
     write_folder(folder / "bird", 10, start=100)
     page.get_by_role("button", name="Look for new pictures").click()
-    expect(page.get_by_text("41 pictures · 3 classes")).to_be_visible(timeout=FIRST_MAP_MS)
+    expect(page.get_by_text("41 pictures · tf_efficientnet")).to_be_visible(timeout=FIRST_MAP_MS)
+    expect(page.get_by_role("button", name="3 classes")).to_be_visible()
     jobs = [job for job in list_jobs(Workspace.at(home / "workspace")) if job.about.get("folder") == str(folder)]
     last = (jobs[0].paths.progress).read_text()
     assert '"stage": "read", "done": 10, "total": 10' in last
 
     again = open_page(page.url)
-    expect(again.get_by_text("41 pictures · 3 classes")).to_be_visible()
+    expect(again.get_by_text("41 pictures · tf_efficientnet")).to_be_visible()
 
 
 def test_nothing_is_asked_of_any_other_machine(app: str, open_page: OpenPage) -> None:

@@ -89,6 +89,10 @@ class TestWhich:
     def test_by_percentile_alone_and_within_paths(self, run: Run, image_set: ImageSet) -> None:
         run("decide", "drop", "--above", 80)
         table = image_set.table()
+        assert set(decided(image_set)) == set(table["path"][table["confusability_percentile"] >= 80])
+        assert image_set.order().measure == "confusability"
+        run("decide", "none", "--above", 0)
+        run("decide", "drop", "--above", 80, "--by", "uncertainty")
         assert set(decided(image_set)) == set(table["path"][table["percentile"] >= 80])
         run("decide", "none", "--above", 0)
         assert decided(image_set) == {}

@@ -110,13 +110,52 @@ class TestEmbed:
 class TestRank:
     """The two ends."""
 
+    def test_without_a_measure_the_leading_order_is_taken_and_named_with_its_reason(
+        self, run: Run, read: Path, head_file: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        order = open_image_set(read, model=str(head_file)).order()
+        assert order.measure in ("confusability", "ambiguity")
+        assert main(["rank", str(read), "--model", str(head_file), "--top", "2"]) == 0
+        shown = capsys.readouterr()
+        assert shown.err.strip() == order.reason
+        ambiguous, clear = shown.out.split(f"Clearest by {order.measure}:")
+        assert ambiguous.startswith(f"Most ambiguous by {order.measure}:")
+        assert ambiguous.count(".jpg") == clear.count(".jpg") == 2
+
     def test_by_uncertainty(self, run: Run, read: Path, head_file: Path) -> None:
-        shown = run("rank", read, "--model", head_file, "--top", 2)
+        shown = run("rank", read, "--model", head_file, "--top", 2, "--by", "uncertainty")
         ambiguous, clear = shown.split("Clearest by uncertainty:")
         assert ambiguous.startswith("Most ambiguous by uncertainty:")
         assert ambiguous.count(".jpg") == clear.count(".jpg") == 2
         values = [float(line.split()[0]) for line in ambiguous.splitlines()[2:] + clear.splitlines()[2:]]
         assert values[0] >= values[1] > values[3] >= values[2]
+
+    def test_says_between_which_classes(self, run: Run, tmp_path: Path, head_file: Path, read: Path) -> None:
+        table = open_image_set(read, model=str(head_file)).table().set_index("path")
+        shown = run("rank", read, "--model", head_file, "--by", "uncertainty")
+        between = (table["first_class"] + " and " + table["second_class"]).to_dict()
+        assert set(between.values()) <= {"cat and dog", "dog and cat"}
+        lines = [line for line in shown.splitlines() if ".jpg" in line]
+        assert all(between[line.split()[1]] in line for line in lines)
+        write_folder(tmp_path / "flat", 3)
+        run("embed", tmp_path / "flat", "--device", "cpu")
+        assert "between" not in run("rank", tmp_path / "flat")
+
+    def test_if_nothing_leads_pictures_stand_by_name(
+        self, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        write_folder(tmp_path / "two", 2)
+        run("embed", tmp_path / "two", "--device", "cpu")
+        capsys.readouterr()
+        assert main(["rank", str(tmp_path / "two")]) == 0
+        shown = capsys.readouterr()
+        assert "Fewer than three pictures" in shown.err
+        assert shown.out.split() == ["path", "0000.jpg", "0001.jpg"]
+        assert "Most ambiguous by entropy:" in run("rank", tmp_path / "two", "--by", "entropy")
+
+    @pytest.mark.parametrize("top", [0, -3])
+    def test_a_number_that_is_none(self, run: Run, read: Path, top: int) -> None:
+        assert f"--top {top} is no number of pictures" in run("rank", read, "--top", top, status=1)
 
     @pytest.mark.parametrize("by", ["confusability", "entropy", "inverse_norm"])
     def test_by_other_values(self, run: Run, read: Path, by: str) -> None:
@@ -157,22 +196,42 @@ class TestSearch:
         assert shown.count(".jpg") == 3
         assert "3 nearer pictures were withheld" in shown
 
-    def test_an_ambiguous_query_is_said_to_be(
+    def test_a_query_above_the_bound_is_said_to_be(
         self, run: Run, read: Path, head_file: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         query = str(read / "dog" / "0003.jpg")
-        command = ["search", str(read), query, "--model", str(head_file), "--max-uncertainty", "0"]
-        assert main(command) == 0
+        command = ["search", str(read), query, "--model", str(head_file), "--by", "uncertainty"]
+        assert main([*command, "--max-percentile", "0"]) == 0
         shown = capsys.readouterr()
-        assert "The query itself is too ambiguous" in shown.err
-        assert "6 nearer pictures were withheld" in shown.out
+        assert "The query itself is above the bound: it is at percentile " in shown.err
+        assert " of uncertainty." in shown.err
+        assert "5 nearer pictures were withheld: above percentile 0 of uncertainty." in shown.out
+        assert main([*command, "--max-percentile", "100"]) == 0
+        assert capsys.readouterr().err == ""
 
-    @pytest.mark.parametrize("gate", [("--max-percentile", "50"), ("--max-uncertainty", "0.5")])
-    def test_a_gate_without_a_head_is_an_error(
-        self, run: Run, read: Path, monkeypatch: pytest.MonkeyPatch, gate: tuple[str, str]
+    def test_the_gate_is_the_leading_measure_or_the_one_asked_for(self, run: Run, read: Path, head_file: Path) -> None:
+        query, image_set = read / "dog" / "0003.jpg", open_image_set(read, model=str(head_file))
+        for by in ("confusability", "uncertainty", "ambiguity"):
+            option = () if by == image_set.order().measure else ("--by", by)
+            shown = run("search", read, query, "--model", head_file, "--max-percentile", 50, *option)
+            found = image_set.find(query, by=by, max_percentile=50)
+            assert [line.split()[2] for line in shown.splitlines() if ".jpg" in line] == found.hits["path"].tolist()
+            assert by in shown.splitlines()[0]
+        assert "'width' is not a measure of this set" in run("search", read, query, "--by", "width", status=1)
+
+    def test_a_gate_without_a_head_takes_the_measures_that_there_are(
+        self, run: Run, read: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("url_viz.models.names.HEADS", read)  # no head is shipped from there
-        assert "has no head" in run("search", read, read / "dog" / "0003.jpg", *gate, status=1)
+        gate = ("search", read, read / "dog" / "0003.jpg", "--max-percentile", "50")
+        assert "withheld: above percentile 50 of ambiguity" in run(*gate)
+        assert "'uncertainty' is not a measure of this set" in run(*gate, "--by", "uncertainty", status=1)
+
+    @pytest.mark.parametrize(
+        ("option", "says"), [(("--max-percentile", "300"), "is no percentile"), (("--k", "0"), "is no number of")]
+    )
+    def test_a_number_that_is_none(self, run: Run, read: Path, option: tuple[str, str], says: str) -> None:
+        assert says in run("search", read, read / "dog" / "0003.jpg", *option, status=1)
 
     def test_a_query_that_is_none(self, run: Run, read: Path, head_file: Path) -> None:
         assert "none.jpg" in run("search", read, "none.jpg", "--model", head_file, status=1)

@@ -46,13 +46,13 @@ def test_why_one_picture_and_where(pictures: list[str], tmp_path: Path, capsys: 
     out = tmp_path / "heat.png"
     assert main(["why", pictures[0], "dark.png", "--heat", str(out), *pictures[1:]]) == 0
     printed = capsys.readouterr().out
-    assert printed.startswith("dark.png: uncertainty ")
+    assert printed.startswith("dark.png: confusability "), "the leading order"
     assert "dark: nine tenths" in printed
     with Image.open(out) as image:
         assert image.size == (128, 96)
     assert main(["why", pictures[0], "0.png", *pictures[1:]]) == 0
     printed = capsys.readouterr().out
-    assert printed.startswith("0.png: uncertainty ")
+    assert printed.startswith("0.png: confusability ")
     assert "dark" not in printed
 
 

@@ -90,6 +90,10 @@ class TestImageFolder:
         assert front["configs"][0]["data_files"] == [{"split": "train", "path": "train/**"}]
         assert shared_set.space.weights_digest in card
         assert "an order, not a probability" in card
+        assert 'row["confusability_percentile"] < 90' in card, "the leading order"
+        for measure in ("ambiguity", "confusability", "uncertainty", "entropy", "inverse_norm"):
+            assert f"| `{measure}`" in card
+        assert "| `tuned`" not in card
         assert HOSTILE not in card
         assert str(shared_set.root) not in card
 

@@ -1,6 +1,7 @@
 """The report: what it says, that it is small and whole, and that nothing from files is more than text in it."""
 
 import datetime
+import html
 import json
 import re
 from pathlib import Path
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 from tests.export.sets import HOSTILE
+from url_viz.analysis.measures import meaning_of
 from url_viz.errors import FolderError, ImageSetError
 from url_viz.export.report import report_html, write_report
 from url_viz.export.report_facts import decision_counts, reason_counts
@@ -52,7 +54,12 @@ def test_it_says_what_was_read_with_what(page: str, shared_set: ImageSet) -> Non
     assert shared_set.space.weights_digest in said
     assert "2026-01-02 03:04 UTC" in said
     assert "1 files not readable" in said
+    assert shared_set.order().reason in said
     assert "R-AUROC" in said
+    assert "Ambiguity knows these classes, though never a picture's own label" in html.unescape(said)
+    assert "fusion" not in said.lower()
+    for measure in ("ambiguity", "confusability", "uncertainty"):
+        assert meaning_of(measure) in html.unescape(said)
     assert "Keeping one of each" in said
 
 
@@ -90,15 +97,16 @@ def test_a_title_is_text(shared_set: ImageSet) -> None:
 def test_every_picture_is_on_the_map_with_its_name_and_percentile(page: str, shared_set: ImageSet) -> None:
     data, table = data_of(page), shared_set.table()
     assert [int(str(i)) for i in data["id"]] == table["id"].tolist()
-    assert data["rank"] == [round(float(p)) for p in table["percentile"]]
+    assert data["rank"] == [round(float(p)) for p in table["confusability_percentile"]]
+    assert data["measure"] == shared_set.order().measure == "confusability"
     assert len(data["thumbnail"]) == len(table)
 
 
 def test_a_selection_keeps_the_percentiles_of_the_whole(shared_set: ImageSet) -> None:
-    table = shared_set.table().sort_values("percentile").tail(5)
+    table = shared_set.table().sort_values("confusability_percentile").tail(5)
     page = report_html(shared_set, ids=table["id"].tolist())
     assert f"A selection of 5 of {len(shared_set)} pictures" in words_of(page)
-    assert sorted(map(int, data_of(page)["rank"])) == sorted(round(float(p)) for p in table["percentile"])
+    assert sorted(map(int, data_of(page)["rank"])) == sorted(round(float(p)) for p in table["confusability_percentile"])
 
 
 def test_what_cannot_be_reported_is_told(shared_set: ImageSet, tmp_path: Path) -> None:

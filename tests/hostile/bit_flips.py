@@ -29,7 +29,8 @@ Shown = dict[str, Any]
 _SET = "workspace/sets/*/"
 _MODEL = "workspace/models/*/"
 FILES = (
-    *(f"{_SET}tables/{table}*.lance/data/*" for table in ("images", "embeddings", "scores", "neighbours")),
+    *(f"{_SET}tables/{table}*.lance/data/*" for table in ("images", "embeddings", "scores", "graph")),
+    *(f"{_SET}tables/{table}*.lance/data/*" for table in ("whitening-", "whitened-")),
     *(f"{_SET}tables/{table}*.lance/data/*" for table in ("coordinates", "measures", "images", "embeddings")),
     *(
         f"{_SET}tables/*.lance/_versions/*",
@@ -37,7 +38,10 @@ FILES = (
         f"{_SET}tables/*.lance/checksums.json",
     ),
     *(f"{_SET}{name}" for name in ("decisions.db", "decisions.db", "decisions.json", "decisions.copy.db")),
-    *(f"{_SET}{name}" for name in ("columns/*.parquet", "labels.json", "set.json", "set.copy.json")),
+    *(
+        f"{_SET}{name}"
+        for name in ("class-shares/*.parquet", "columns/*.parquet", "labels.json", "set.json", "set.copy.json")
+    ),
     *(f"{_MODEL}{name}" for name in ("graph.xml", "graph.bin", "about.json", "compiled-*/*", "compiled-*.json")),
     *("workspace/workspace.json", "workspace/heads/*.safetensors"),
 )
@@ -198,11 +202,23 @@ def _mend(here: Path, path: Path) -> set[str]:
     return {"x", "y", "search", *_ROUNDED} if "tables" in path.parts else set()
 
 
-_ROUNDED = {"embeddings", "similarity", "uncertainty", "entropy", "inverse_norm", "nearest_similarity", "confusability"}
+_ROUNDED = {
+    "ambiguity",
+    "first_share",
+    "second_share",
+    "embeddings",
+    "similarity",
+    "uncertainty",
+    "entropy",
+    "inverse_norm",
+    "nearest_similarity",
+    "confusability",
+}
 """What a picture that is read again has but for the last digits: the batch that it is read in is another."""
 
 
-_OF_LABELS = {"label", "sources", "search", "reasons"}
+_CLASSES = {"ambiguity", "ambiguity_percentile", "first_class", "second_class", "first_share", "second_share"}
+_OF_LABELS = {"label", "sources", "search", "reasons", *_CLASSES}
 
 
 def _labels(here: Path, path: Path) -> set[str]:

@@ -25,7 +25,7 @@ from url_viz.workspace import SetPaths, Workspace
 from tests.conftest import dice_head  # isort: skip
 
 COUNT = 10
-KINDS = ("images", "embeddings", "scores", "neighbours", "coordinates")
+KINDS = ("images", "embeddings", "scores", "whitening", "whitened", "graph", "coordinates")
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 
 from tests.imaging.pictures import noise, write_folder
 from url_viz.errors import FolderError
-from url_viz.imaging.scan import class_names, display_name, scan
+from url_viz.imaging.scan import display_name, scan
 
 
 def paths(root: Path) -> list[bytes]:
@@ -73,11 +73,3 @@ def test_a_folder_that_is_none_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(FolderError, match="is a file"):
         scan(tmp_path / "file")
-
-
-def test_classes_are_the_first_folder_level_where_most_lie_in_two_or_more() -> None:
-    assert class_names([b"cat/1.jpg", b"dog/2.jpg", b"cat/x/3.jpg"]) == ["cat", "dog", "cat"]
-    assert class_names([b"cat/1.jpg", b"cat/2.jpg"]) == [None, None]
-    assert class_names([b"1.jpg", b"2.jpg", b"3.jpg", b"cat/4.jpg", b"dog/5.jpg"]) == [None] * 5
-    assert class_names([b"1.jpg", b"cat/4.jpg", b"dog/5.jpg"]) == [None, "cat", "dog"]
-    assert class_names([]) == []

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from url_viz.store.tables import Embeddings
+from url_viz.pipeline.graph import build_graph
+from url_viz.store.tables import Embeddings, Graph
+from url_viz.store.whitening import WhitenedRows, Whitening
 
 
 def embeddings_of(vectors: np.ndarray, *, first: int = 100) -> Embeddings:
@@ -16,3 +18,16 @@ def embeddings_of(vectors: np.ndarray, *, first: int = 100) -> Embeddings:
 def dice(count: int, *, size: int = 16, seed: int = 0) -> Embeddings:
     """`count` embeddings of `size` numbers."""
     return embeddings_of(np.random.default_rng(seed).normal(size=(count, size)))
+
+
+def as_whitened(embeddings: Embeddings) -> WhitenedRows:
+    """The embeddings as they are, as if the whitened space were the raw one."""
+    size = embeddings.embedding.shape[1]
+    same = Whitening(np.zeros(size, np.float32), np.eye(size, dtype=np.float32), np.ones(size, np.float32), 0, 1)
+    return WhitenedRows(same, embeddings.content, embeddings.embedding)
+
+
+def graph_of(embeddings: Embeddings | WhitenedRows, *, k: int = 32) -> Graph:
+    """The graph of such rows, twins told by the same cosines."""
+    rows = embeddings.rows if isinstance(embeddings, WhitenedRows) else embeddings.embedding
+    return build_graph(rows, rows, k=k, content=embeddings.content)

@@ -102,7 +102,7 @@ class TestReading:
     def test_a_new_picture_cannot_be_embedded_and_is_told_so(self, folder: Path, tmp_path: Path) -> None:
         file = saved(tmp_path / "clip.npz", np.eye(COUNT))
         image_set = embed_folder(folder, embeddings=file, workspace=tmp_path / "home")
-        with pytest.raises(ModelError, match="no new picture can be embedded"):
+        with pytest.raises(ModelError, match="no model to embed a new picture"):
             image_set.search(noise(3))
         with pytest.raises(ModelError, match="embeddings from a file"):
             load_model("own:clip", workspace=tmp_path / "home")

@@ -6,15 +6,23 @@ from numpy.typing import NDArray
 
 from tests.pipeline.whitened_examples import classes, cosines, graph_of, with_burst
 from url_viz.pipeline import twins
-from url_viz.pipeline.graph import Graph, build_graph, extended
+from url_viz.pipeline.graph import build_graph, extended
 from url_viz.pipeline.whitening import fit_whitening
+from url_viz.store.tables import Graph
 
 
 def holds(graph: Graph, whitened: NDArray[np.floating], embeddings: NDArray[np.floating], bound: float = 0.96) -> None:
-    """Every list has the nearest in the whitened space that are no twins by raw cosine; all pairs of twins are kept."""
+    """Every list has the nearest in the whitened space that are no twins by raw cosine; all pairs of twins are kept.
+
+    Of pictures that are twins of each other the first stands in lists.
+    """
     near, raw = cosines(whitened), cosines(embeddings)
+    counting: list[int] = []
     for row in range(len(near)):
-        others = np.flatnonzero((raw[row] < bound) & (np.arange(len(near)) != row))
+        counting += [row] if not (raw[row, counting] >= bound).any() else []
+    stands = np.isin(np.arange(len(near)), counting)
+    for row in range(len(near)):
+        others = np.flatnonzero((raw[row] < bound) & (np.arange(len(near)) != row) & stands)
         best = np.sort(near[row, others])[::-1][: graph.position.shape[1]]
         place = graph.position[row, : len(best)]
         assert (graph.position[row, len(best) :] == -1).all()

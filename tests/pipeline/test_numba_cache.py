@@ -8,8 +8,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from tests.pipeline.examples import dice
-from url_viz.pipeline.neighbours import build_graph
+from tests.pipeline.examples import as_whitened, dice, graph_of
 from url_viz.pipeline.numba_cache import keep_compiled
 from url_viz.pipeline.projection import fit_map
 
@@ -45,8 +44,8 @@ def test_a_function_that_cannot_be_kept_is_compiled_as_before() -> None:
 
 @pytest.mark.slow
 def test_the_longest_function_of_the_map_is_kept() -> None:
-    embeddings = dice(20)
-    assert np.isfinite(fit_map(embeddings, build_graph(embeddings)).xy).all()
+    embeddings = as_whitened(dice(20))
+    assert np.isfinite(fit_map(embeddings, graph_of(embeddings)).xy).all()
     import umap.layouts  # only now: on its way in it warns of what it does without
 
     assert umap.layouts._nb_optimize_layout_euclidean_single_epoch.stats.cache_path is not None

@@ -3,25 +3,34 @@
 import numpy as np
 import pytest
 
-from tests.pipeline.examples import dice, embeddings_of
-from url_viz.pipeline.neighbours import build_graph
+from tests.pipeline.examples import as_whitened, dice, embeddings_of, graph_of
+from tests.pipeline.whitened_examples import cosines, with_burst
+from tests.pipeline.whitened_examples import graph_of as whitened_graph_of
 from url_viz.pipeline.projection import (
     FEWEST_FOR_UMAP,
+    UMAP_NEIGHBOURS,
+    _with_twins,
     fit_map,
     fit_pca,
     pca_coordinates,
     place,
     project_alone,
 )
+from url_viz.pipeline.whitening import whitened_rows
 from url_viz.rows import l2_normalize
-from url_viz.store.tables import PCA, PLACED, UMAP, Coordinates, Embeddings, Graph
+from url_viz.store.tables import PCA, PLACED, UMAP, Coordinates, Embeddings, Graph, Twins, no_twins
+from url_viz.store.whitening import WhitenedRows
 
 
-def blobs(count: int, *, seed: int = 0) -> Embeddings:
+def blobs(count: int, *, seed: int = 0) -> WhitenedRows:
     """Three heaps of pictures, row i in heap i mod 3."""
     rng = np.random.default_rng(seed)
     centres = rng.normal(size=(3, 16)) * 4
-    return embeddings_of(centres[np.arange(count) % 3] + rng.normal(size=(count, 16)))
+    return as_whitened(embeddings_of(centres[np.arange(count) % 3] + rng.normal(size=(count, 16))))
+
+
+def rows_of(whitened: WhitenedRows, rows: np.ndarray) -> WhitenedRows:
+    return WhitenedRows(whitened.whitening, whitened.content[rows], whitened.rows[rows])
 
 
 class TestPca:
@@ -30,7 +39,7 @@ class TestPca:
     @pytest.mark.parametrize("count", range(6))
     @pytest.mark.parametrize("size", [2, 5, 1280])
     def test_any_number_of_rows_has_finite_coordinates(self, count: int, size: int) -> None:
-        found = pca_coordinates(dice(count, size=size))
+        found = pca_coordinates(as_whitened(dice(count, size=size)))
         assert found.xy.shape == (count, 2)
         assert np.isfinite(found.xy).all()
         assert (found.method == PCA).all()
@@ -51,14 +60,14 @@ class TestPca:
         assert flipped == pytest.approx(fit_pca(rows)(rows), abs=1e-4)
 
     def test_equal_rows_lie_on_one_point(self) -> None:
-        xy = pca_coordinates(embeddings_of(np.ones((5, 4)))).xy
+        xy = pca_coordinates(as_whitened(embeddings_of(np.ones((5, 4))))).xy
         assert np.ptp(xy, axis=0).max() < 1e-3
 
 
 @pytest.mark.parametrize("count", range(FEWEST_FOR_UMAP))
 def test_a_handful_is_mapped_by_pca(count: int) -> None:
-    embeddings = dice(count)
-    found = fit_map(embeddings, build_graph(embeddings))
+    embeddings = as_whitened(dice(count))
+    found = fit_map(embeddings, graph_of(embeddings))
     assert np.array_equal(found.xy, pca_coordinates(embeddings).xy)
 
 
@@ -66,7 +75,7 @@ def test_a_handful_is_mapped_by_pca(count: int) -> None:
 @pytest.mark.parametrize("count", [15, 16, 17, 60])
 def test_umap_is_finite_and_the_same_each_time(count: int) -> None:
     embeddings = blobs(count)
-    graph = build_graph(embeddings)
+    graph = graph_of(embeddings)
     found, again = fit_map(embeddings, graph), fit_map(embeddings, graph)
     assert np.isfinite(found.xy).all()
     assert np.array_equal(found.xy, again.xy)
@@ -76,24 +85,59 @@ def test_umap_is_finite_and_the_same_each_time(count: int) -> None:
 @pytest.mark.slow
 def test_umap_keeps_heaps_together() -> None:
     embeddings = blobs(90)
-    xy = fit_map(embeddings, build_graph(embeddings)).xy
+    xy = fit_map(embeddings, graph_of(embeddings)).xy
     centres = np.stack([xy[heap::3].mean(axis=0) for heap in range(3)])
     nearest = np.linalg.norm(xy[:, None] - centres, axis=2).argmin(axis=1)
     assert (nearest == np.arange(90) % 3).mean() > 0.95
 
 
+def test_twins_stand_at_the_head_of_the_map_graphs_lists() -> None:
+    """The map is drawn with them, nearest first by their raw cosine, the list's own after them."""
+    pair, cosine = np.array([[0, 2], [0, 3], [1, 2]], np.int32), np.array([0.97, 0.99, 0.98], np.float32)
+    position = np.array([[1, -1], [0, 3], [3, -1], [1, 2]], np.int32)
+    similarity = np.where(position >= 0, 0.5, -1).astype(np.float32)
+    whole = _with_twins(Graph(np.arange(4), position, similarity, Twins(4, pair, cosine)))
+    assert whole.position.tolist() == [[3, 2, 1, -1], [2, 0, 3, -1], [1, 0, 3, -1], [0, 1, 2, -1]]
+    assert whole.similarity[0] == pytest.approx([0.99, 0.97, 0.5, -1])
+    assert whole.similarity[2] == pytest.approx([0.98, 0.97, 0.5, -1])
+    alone = Graph(np.arange(4), position, similarity, no_twins(4))
+    assert _with_twins(alone) is alone
+
+
+def test_of_a_long_burst_as_many_twins_as_the_map_looks_at() -> None:
+    graph = whitened_graph_of(with_burst(60, 40))[0]
+    whole = _with_twins(graph)
+    frames = [0, *range(60, 99)]
+    assert np.isin(whole.position[frames, :UMAP_NEIGHBOURS], frames).all()
+    assert not np.isin(whole.position[frames, UMAP_NEIGHBOURS:], frames).any()
+    assert np.array_equal(whole.position[1:60, : graph.position.shape[1]], graph.position[1:60])
+    raw = cosines(with_burst(60, 40))
+    for row in frames:
+        own = np.delete(raw[row, frames], frames.index(row))
+        assert whole.similarity[row, :UMAP_NEIGHBOURS] == pytest.approx(np.sort(own)[::-1][:UMAP_NEIGHBOURS], abs=1e-4)
+
+
+@pytest.mark.slow
+def test_a_burst_lies_together_on_the_map() -> None:
+    embeddings = with_burst(120, 40)
+    whitened = whitened_rows(np.arange(159), embeddings)
+    xy = fit_map(whitened, whitened_graph_of(embeddings)[0]).xy
+    frames = [0, *range(120, 159)]
+    assert np.ptp(xy[frames], axis=0).max() < 0.3 * np.ptp(xy, axis=0).max()
+
+
 @pytest.mark.slow
 def test_umap_stands_copies_and_rows_without_direction() -> None:
     vectors = np.concatenate([np.ones((8, 4)), np.zeros((9, 4))])
-    embeddings = embeddings_of(vectors)
-    assert np.isfinite(fit_map(embeddings, build_graph(embeddings)).xy).all()
+    embeddings = as_whitened(embeddings_of(vectors))
+    assert np.isfinite(fit_map(embeddings, graph_of(embeddings)).xy).all()
 
 
 @pytest.mark.slow
 def test_beyond_the_bound_a_sample_is_fitted_and_the_rest_placed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("url_viz.pipeline.projection.SAMPLE_ROWS", 40)
     embeddings = blobs(90)
-    found = fit_map(embeddings, build_graph(embeddings))
+    found = fit_map(embeddings, graph_of(embeddings))
     assert (found.method == UMAP).sum() == 40
     assert (found.method == PLACED).sum() == 50
     centres = np.stack([found.xy[heap::3].mean(axis=0) for heap in range(3)])
@@ -103,15 +147,15 @@ def test_beyond_the_bound_a_sample_is_fitted_and_the_rest_placed(monkeypatch: py
 
 @pytest.mark.parametrize("count", [0, 1, 2, FEWEST_FOR_UMAP - 1])
 def test_a_few_alone_are_mapped_by_pca(count: int) -> None:
-    embeddings = dice(count)
+    embeddings = as_whitened(dice(count))
     assert np.array_equal(project_alone(embeddings, None).xy, pca_coordinates(embeddings).xy)
 
 
 @pytest.mark.slow
 def test_a_selection_alone_is_mapped_by_its_own_neighbours_the_same_each_time() -> None:
     embeddings = blobs(60)
-    some = embeddings.rows_at(np.arange(0, 60, 2))
-    found, again = project_alone(some, build_graph(embeddings)), project_alone(some, None)
+    some = rows_of(embeddings, np.arange(0, 60, 2))
+    found, again = project_alone(some, graph_of(embeddings)), project_alone(some, None)
     assert np.array_equal(found.content, some.content)
     assert np.array_equal(found.xy, again.xy)
     assert (found.method == UMAP).all()
@@ -122,29 +166,32 @@ def test_a_selection_alone_is_mapped_by_its_own_neighbours_the_same_each_time() 
 def test_of_a_large_selection_a_sample_is_fitted_and_the_rest_placed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("url_viz.pipeline.projection.MOST_ALONE", 40)
     embeddings = blobs(120)
-    whole = build_graph(embeddings)
-    some = embeddings.rows_at(np.arange(10, 110))
+    whole = graph_of(embeddings)
+    some = rows_of(embeddings, np.arange(10, 110))
     found = project_alone(some, whole)
     assert np.array_equal(found.content, some.content)
     assert [(found.method == how).sum() for how in (UMAP, PLACED)] == [40, 60]
     centres = np.stack([found.xy[(heap - 10) % 3 :: 3].mean(axis=0) for heap in range(3)])
     nearest = np.linalg.norm(found.xy[:, None] - centres, axis=2).argmin(axis=1)
     assert (nearest == np.arange(10, 110) % 3).mean() > 0.95
-    stale = project_alone(some, Graph(whole.content[:60], whole.position[:60].clip(-1, 59), whole.similarity[:60]))
+    stale = project_alone(
+        some, Graph(whole.content[:60], whole.position[:60].clip(-1, 59), whole.similarity[:60], no_twins(60))
+    )
     assert np.isfinite(stale.xy).all()
 
 
 class TestPlace:
     """Pictures that come later go to their neighbours, and nobody else moves."""
 
-    def known_part(self, embeddings: Embeddings, count: int) -> Coordinates:
+    def known_part(self, embeddings: Embeddings | WhitenedRows, count: int) -> Coordinates:
         """Coordinates of the first `count` rows, listed in another order than the graph's."""
         xy = np.random.default_rng(1).normal(size=(count, 2)).astype(np.float32) * 5
         return Coordinates(embeddings.content[:count][::-1], xy, np.full(count, UMAP, np.int8))
 
     def test_known_points_stay_and_new_ones_lie_among_their_neighbours(self) -> None:
-        embeddings = blobs(50)
-        graph, known = build_graph(embeddings), self.known_part(embeddings, 40)
+        embeddings = dice(50)
+        graph, known = graph_of(embeddings), self.known_part(embeddings, 40)
+        assert len(graph.twins) == 0
         found = place(graph, known)
         assert np.array_equal(found.content, graph.content)
         assert np.array_equal(found.xy[:40], known.xy[::-1])
@@ -157,21 +204,21 @@ class TestPlace:
     def test_a_copy_of_a_known_picture_lies_on_it(self) -> None:
         vectors = np.random.default_rng(0).normal(size=(30, 16))
         embeddings = embeddings_of(np.concatenate([vectors, vectors[:1]]))
-        found = place(build_graph(embeddings), self.known_part(embeddings, 30))
+        found = place(graph_of(embeddings), self.known_part(embeddings, 30))
         assert found.xy[30] == pytest.approx(found.xy[0], abs=1e-3)
 
     def test_a_burst_of_new_copies_goes_to_what_it_resembles_and_not_to_the_origin(self) -> None:
         """Their nearest are each other, which have no place yet; the nearest that have one are far less alike."""
         far = np.eye(4)[:2] * 3
         burst = np.array([[0.2, 0.2, 4, 4], [0.2, 0.2, 4, 4.01], [0.2, 0.2, 4, 4.02]])
-        graph = build_graph(embeddings_of(np.concatenate([far, burst])))
+        graph = graph_of(embeddings_of(np.concatenate([far, burst])))
         known = Coordinates(graph.content[:2], np.array([[100, 50], [102, 50]], np.float32), np.zeros(2, np.int8))
         found = place(graph, known)
         assert (np.abs(found.xy[2:] - [101, 50]) <= [1.01, 0.01]).all()
 
     def test_what_no_known_picture_is_near_goes_by_those_placed_before_it(self) -> None:
         position = np.array([[1, -1], [0, -1], [1, -1], [2, -1], [-1, -1]], np.int32)
-        graph = Graph(np.arange(5), position, np.where(position >= 0, 0.5, -1).astype(np.float32))
+        graph = Graph(np.arange(5), position, np.where(position >= 0, 0.5, -1).astype(np.float32), no_twins(5))
         known = Coordinates(np.array([0, 1]), np.array([[0, 0], [4, 8]], np.float32), np.full(2, PCA, np.int8))
         found = place(graph, known)
         assert found.xy.tolist() == [[0, 0], [4, 8], [4, 8], [4, 8], [2, 4]]
@@ -179,6 +226,6 @@ class TestPlace:
 
     def test_an_empty_map_and_an_empty_graph(self) -> None:
         nothing = Coordinates(np.zeros(0, np.int64), np.zeros((0, 2), np.float32), np.zeros(0, np.int8))
-        assert np.array_equal(place(build_graph(dice(3)), nothing).xy, np.zeros((3, 2)))
-        assert len(place(build_graph(dice(0)), nothing)) == 0
-        assert len(place(build_graph(dice(0)), self.known_part(dice(4), 4))) == 0
+        assert np.array_equal(place(graph_of(dice(3)), nothing).xy, np.zeros((3, 2)))
+        assert len(place(graph_of(dice(0)), nothing)) == 0
+        assert len(place(graph_of(dice(0)), self.known_part(dice(4), 4))) == 0

@@ -5,7 +5,8 @@ import pytest
 
 from tests.pipeline.whitened_examples import classes, cosines, with_burst
 from url_viz.pipeline import twins
-from url_viz.pipeline.twins import Twins, twin_pairs
+from url_viz.pipeline.twins import twin_groups, twin_pairs, twins_in_blocks
+from url_viz.store.tables import Twins
 
 
 def naive(embeddings: np.ndarray, bound: float = 0.96) -> dict[tuple[int, int], float]:
@@ -55,7 +56,7 @@ def test_a_burst_is_one_group(burst: int) -> None:
     embeddings = with_burst(120, burst)
     found = twin_pairs(embeddings)
     assert len(found) == burst * (burst - 1) / 2
-    group = found.groups()
+    group = twin_groups(found)
     assert (group[120:] == group[0]).all()
     assert len(np.unique(group)) == 120
 
@@ -65,13 +66,13 @@ def test_groups_are_chains() -> None:
     angle = np.radians([0, 15, 30, 90])
     found = twin_pairs(np.stack([np.cos(angle), np.sin(angle)], axis=1))
     assert pairs(found).keys() == {(0, 1), (1, 2)}
-    assert found.groups().tolist() == [0, 0, 0, 1]
+    assert twin_groups(found).tolist() == [0, 0, 0, 1]
 
 
 def test_zeros_are_no_twins_and_no_rows_have_none() -> None:
     assert len(twin_pairs(np.zeros((5, 8), np.float16))) == 0
-    assert len(twin_pairs(np.zeros((0, 8), np.float16)).groups()) == 0
-    assert twin_pairs(np.ones((1, 8), np.float16)).groups().tolist() == [0]
+    assert len(twin_groups(twin_pairs(np.zeros((0, 8), np.float16)))) == 0
+    assert twin_groups(twin_pairs(np.ones((1, 8), np.float16))).tolist() == [0]
 
 
 @pytest.mark.parametrize("most", [50, 1000])
@@ -84,4 +85,35 @@ def test_too_many_pairs_are_thinned_and_groups_stay(most: int, monkeypatch: pyte
     assert thinned.is_thinned
     assert len(thinned) <= most + 40 * 60
     assert pairs(thinned).keys() <= pairs(whole).keys()
-    assert np.array_equal(thinned.groups(), whole.groups())
+    assert np.array_equal(twin_groups(thinned), twin_groups(whole))
+
+
+def test_in_blocks_pairs_are_those_that_a_block_names() -> None:
+    """Each pair once, whichever of its rows is asked, and none that no block names."""
+    embeddings, _ = classes(240, of=6, spread=0.28)
+    rng = np.random.default_rng(0)
+    asked = np.array_split(rng.permutation(240), 7)
+    blocks = [(rows, np.sort(rng.permutation(240)[:120])) for rows in asked]
+    named = np.zeros((240, 240), bool)
+    for rows, among in blocks:
+        named[np.ix_(rows, among)] = True
+    every = naive(embeddings)
+    expected = {(i, j) for i, j in every if named[i, j] or named[j, i]}
+    found = pairs(twins_in_blocks(embeddings, blocks))
+    assert found.keys() == expected
+    assert 0 < len(expected) < len(every)
+    assert [found[pair] for pair in sorted(expected)] == pytest.approx([every[p] for p in sorted(expected)], abs=1e-6)
+
+
+def test_in_one_block_of_all_they_are_all_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    embeddings = with_burst(200, 50)
+    whole = [(np.arange(249), np.arange(249))]
+    is_the_naive(twins_in_blocks(embeddings, whole), embeddings)
+    monkeypatch.setattr(twins, "MOST_PAIRS", 100)
+    thinned = twins_in_blocks(embeddings, [(np.arange(s, min(s + 50, 249)), np.arange(249)) for s in range(0, 249, 50)])
+    assert thinned.is_thinned
+    assert np.array_equal(twin_groups(thinned), twin_groups(twin_pairs(embeddings)))
+
+
+def test_in_no_block_there_are_none() -> None:
+    assert len(twins_in_blocks(np.ones((4, 3), np.float16), [])) == 0

@@ -1,11 +1,19 @@
 """The whitened space is the definition's, in float16, and holds where there is little or nothing to whiten."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from tests.pipeline.examples import embeddings_of
 from tests.pipeline.whitened_examples import classes
 from url_viz.pipeline import whitening
-from url_viz.pipeline.whitening import fit_whitening, should_refit
+from url_viz.pipeline.whitening import VERSION, fit_whitening, should_refit, whitened_for, whitened_rows
+from url_viz.store.reader import Store
+from url_viz.store.whitening import WhitenedRows
+from url_viz.store.writer import Writer
+from url_viz.workspace import Workspace
 
 
 def by_definition(embeddings: np.ndarray, axes: int, power: float) -> np.ndarray:
@@ -120,3 +128,50 @@ def test_a_space_is_refitted_when_the_set_has_doubled() -> None:
     assert not should_refit(100, 199)
     assert should_refit(100, 200)
     assert should_refit(0, 2)
+
+
+def of_first(count: int, embeddings: np.ndarray) -> WhitenedRows:
+    return whitened_rows(np.arange(count) * 3, embeddings[:count])
+
+
+def test_a_growing_set_keeps_its_space_and_its_rows_until_it_has_doubled() -> None:
+    embeddings, _ = classes(200)
+    order = np.random.default_rng(0).permutation(200)
+    embeddings = embeddings[order]
+    known = of_first(100, embeddings)
+    marked = WhitenedRows(known.whitening, known.content, known.rows + np.float16(1))  # rows that nobody would make
+    content = np.concatenate([np.arange(100, 199), np.arange(50)]) * 3
+    grown = whitened_rows(content, embeddings[content // 3], known=marked)
+    assert grown.whitening is known.whitening
+    assert np.array_equal(grown.content, content)
+    assert np.array_equal(grown.rows[:99], known.whitening.transform(embeddings[100:199]))
+    assert np.array_equal(grown.rows[99:], marked.rows[:50])
+    whole = whitened_rows(np.arange(200) * 3, embeddings, known=marked)
+    assert whole.whitening.key == fit_whitening(embeddings).key != known.whitening.key
+    assert np.array_equal(whole.rows, whole.whitening.transform(embeddings))
+
+
+def test_a_space_of_another_version_is_fitted_again() -> None:
+    embeddings, _ = classes(60)
+    known = of_first(60, embeddings)
+    old = WhitenedRows(replace(known.whitening, version=VERSION + 1), known.content, known.rows * 0)
+    assert np.array_equal(whitened_rows(known.content, embeddings, known=old).rows, known.rows)
+
+
+@pytest.mark.parametrize("kept", [None, 40, 60])
+def test_rows_for_a_set_are_those_kept_else_made_for_now(tmp_path: Path, kept: int | None) -> None:
+    """Contents may repeat and come in any order; nothing is written by it."""
+    stored = embeddings_of(classes(60)[0])
+    paths = Workspace.at(tmp_path).set_paths("0" * 16)
+    with Writer(paths, tmp_path) as writer:
+        writer.add_embeddings("space", stored)
+        if kept is not None:
+            part = stored.rows_at(np.arange(kept))
+            writer.put_whitened("space", whitened_rows(part.content, part.embedding))
+    row = np.random.default_rng(0).integers(0, 60, 100)
+    found = whitened_for(Store(paths), "space", stored.content[row])
+    space = fit_whitening(stored.embedding[:kept] if kept else stored.embedding[np.unique(row)])
+    assert found.whitening.key == space.key
+    assert np.array_equal(found.content, stored.content[row])
+    assert np.array_equal(found.rows, space.transform(stored.embedding)[row])
+    assert (Store(paths).whitened("space") is None) == (kept is None)

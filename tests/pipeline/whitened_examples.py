@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from url_viz.pipeline.graph import Graph, build_graph
+from url_viz.pipeline.graph import build_graph
 from url_viz.pipeline.whitening import fit_whitening
+from url_viz.store.tables import Graph
 
 
 def classes(

@@ -484,7 +484,12 @@ def test_what_anybody_may_have_named_is_printed_without_its_escapes(
     record |= {"name": wiping, "skipped": [[wiping, 3]]}
     record["spaces"] = [record["spaces"][0] | {"backbone": wiping}, *record["spaces"]]
     label.write_text(json.dumps(record))
-    for words in (["sets"], ["sets", "--skipped"], ["sets", str(folder)], ["rank", str(folder), "--model", wiping]):
+    for words in (
+        ["sets"],
+        ["sets", "--skipped"],
+        ["sets", str(folder)],
+        ["rank", str(folder), "--model", "none of these"],
+    ):
         main([*words, "--workspace", str(workspace)])
         printed = capsys.readouterr()
         assert r"\x1b[2J\x1b]0;own\x07\u202ex\udcff" in printed.out + printed.err

@@ -1,6 +1,8 @@
 """The store gives back what was put in, to many readers at once, from one writer alone."""
 
+import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -12,16 +14,20 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tests.pipeline.examples import dice
+from tests.pipeline.examples import as_whitened, dice, graph_of
+from tests.pipeline.whitened_examples import graph_of as whitened_graph_of
+from tests.pipeline.whitened_examples import with_burst
 from url_viz.errors import DamageError, ImageSetError, WorkspaceError
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.models.model import EmbeddingSpace
-from url_viz.pipeline.neighbours import build_graph
+from url_viz.pipeline import twins
+from url_viz.pipeline.postprocess import columns_of
 from url_viz.pipeline.projection import pca_coordinates
+from url_viz.pipeline.whitening import whitened_rows
 from url_viz.store.about import About, find_set, known_sets, read_about
 from url_viz.store.reader import Store
 from url_viz.store.repair import mend
-from url_viz.store.tables import IMAGES, Coordinates, embeddings_schema, fixed_lists
+from url_viz.store.tables import IMAGES, Coordinates, Graph, embeddings_schema, fixed_lists
 from url_viz.store.writer import Writer
 from url_viz.workspace import SetPaths, Workspace
 
@@ -45,6 +51,10 @@ def files(ids: list[int], *, content: int = 0, thumbnail: bytes | None = b"jpeg"
     rows = [(i, b"%d.jpg" % i, 10, 20, content + i, 64, 48, thumbnail, None) for i in ids]
     columns = [pa.array(c, f.type) for c, f in zip(zip(*rows, strict=True), IMAGES, strict=True)]
     return pa.table(columns, schema=IMAGES)
+
+
+def put_graph(writer: Writer, graph: Graph) -> None:
+    writer.put_graph(KEY, graph, columns_of(graph))
 
 
 def ids_of(store: Store) -> list[int]:
@@ -90,8 +100,8 @@ class TestRoundTrips:
     @pytest.mark.parametrize("count", [0, 1, 3, 50])
     def test_graph_and_map_take_the_place_of_the_last(self, writer: Writer, count: int) -> None:
         for embeddings in (dice(7), dice(count)):
-            graph, coordinates = build_graph(embeddings), pca_coordinates(embeddings)
-            writer.put_graph(KEY, graph)
+            graph, coordinates = graph_of(embeddings), pca_coordinates(as_whitened(embeddings))
+            writer.put_graph(KEY, graph, columns_of(graph))
             writer.put_coordinates(KEY, coordinates)
             writer.compact()
         stored, stored_map = Store(writer.paths).graph(KEY), Store(writer.paths).coordinates(KEY)
@@ -99,10 +109,69 @@ class TestRoundTrips:
         assert stored_map is not None
         for name in ("content", "position", "similarity"):
             assert np.array_equal(getattr(stored, name), getattr(graph, name))
+        assert np.array_equal(stored.twins.pair, graph.twins.pair)
         assert not stored.is_approximate
         for name in ("content", "xy", "method"):
             assert np.array_equal(getattr(stored_map, name), getattr(coordinates, name))
             assert getattr(stored_map, name).dtype == getattr(coordinates, name).dtype
+
+    @pytest.mark.parametrize("count", [1, 2, 40])
+    def test_the_whitened_space_and_its_rows(self, writer: Writer, count: int) -> None:
+        for embeddings in (dice(7), dice(count)):
+            whitened = whitened_rows(embeddings.content, embeddings.embedding)
+            writer.put_whitened(KEY, whitened)
+            writer.compact()
+        back = Store(writer.paths).whitened(KEY)
+        assert back is not None
+        assert back.whitening.key == whitened.whitening.key
+        for one, other in ((back, whitened), (back.whitening, whitened.whitening)):
+            for field in dataclasses.fields(one):
+                ours, theirs = getattr(one, field.name), getattr(other, field.name)
+                if field.name != "whitening":
+                    assert np.array_equal(ours, theirs)
+                    assert getattr(ours, "dtype", None) == getattr(theirs, "dtype", None)
+        raw = embeddings.embedding[::-1].astype(np.float32)
+        assert np.array_equal(back.whitening.transform(raw), whitened.whitening.transform(raw))
+
+    def test_rows_of_another_space_than_the_kept_one_are_none(self, writer: Writer) -> None:
+        """As a reader finds it between a writer's two writes."""
+        spaces = [whitened_rows(part.content, part.embedding) for part in (dice(30), dice(30, seed=1))]
+        tables = writer.paths.tables
+        writer.put_whitened(KEY, spaces[0])
+        shutil.copytree(tables / f"whitened-{KEY}.lance", tables.parent / "rows")
+        writer.put_whitened(KEY, spaces[1])
+        assert Store(writer.paths).whitened(KEY) is not None
+        shutil.rmtree(tables / f"whitened-{KEY}.lance")
+        assert Store(writer.paths).whitened(KEY) is None
+        shutil.copytree(tables.parent / "rows", tables / f"whitened-{KEY}.lance")
+        assert Store(writer.paths).whitened(KEY) is None
+
+    @pytest.mark.parametrize("kind", ["none", "pairs", "thinned"])
+    def test_twins_come_back(self, writer: Writer, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        if kind == "thinned":
+            monkeypatch.setattr(twins, "MOST_PAIRS", 50)
+        embeddings = with_burst(60, 1 if kind == "none" else 30)
+        graph = whitened_graph_of(embeddings, k=8)[0]
+        put_graph(writer, graph)
+        back = Store(writer.paths).graph(KEY)
+        assert back is not None
+        assert (len(back.twins) > 0, back.twins.is_thinned) == (kind != "none", kind == "thinned")
+        order = np.lexsort((graph.twins.pair[:, 1], graph.twins.pair[:, 0]))
+        assert np.array_equal(back.twins.pair, graph.twins.pair[order])
+        assert np.array_equal(back.twins.cosine, graph.twins.cosine[order])
+        assert back.twins.pair.dtype == np.int32
+
+    def test_columns_of_a_graph_are_read_without_its_lists(self, writer: Writer) -> None:
+        graph = whitened_graph_of(with_burst(60, 20), k=8)[0]
+        told = columns_of(graph)
+        writer.put_graph(KEY, graph, told)
+        back = Store(writer.paths).graph_columns(KEY)
+        assert back is not None
+        for field in dataclasses.fields(back):
+            ours, theirs = getattr(back, field.name), getattr(told, field.name)
+            assert np.array_equal(ours, theirs, equal_nan=field.name in ("nearest_similarity", "confusability"))
+            assert ours.dtype == theirs.dtype
+        assert Store(writer.paths).graph_columns("1" * 16) is None
 
     def test_thumbnails_by_id(self, writer: Writer) -> None:
         writer.add_images(files([1, 2], thumbnail=b"a"))
@@ -131,7 +200,7 @@ class TestRows:
         for part in range(12):
             writer.add_images(files([part]))
             writer.add_embeddings(KEY, dice(40).rows_at(np.arange(3 * part, 3 * part + 3)))
-        writer.put_graph(KEY, build_graph(dice(36)))
+        put_graph(writer, graph_of(dice(36)))
         before = writer.embeddings(KEY), writer.graph(KEY)
         writer.compact()
         after = Store(writer.paths).embeddings(KEY), Store(writer.paths).graph(KEY)
@@ -190,9 +259,9 @@ class TestReaders:
         for count in (1, 2, 3):
             writer.add_images(files([count]))
             assert ids_of(reader) == list(range(1, count + 1))
-        writer.put_coordinates(KEY, pca_coordinates(dice(3)))
+        writer.put_coordinates(KEY, pca_coordinates(as_whitened(dice(3))))
         assert len(reader.coordinates(KEY) or ()) == 3
-        writer.put_coordinates(KEY, pca_coordinates(dice(5)))
+        writer.put_coordinates(KEY, pca_coordinates(as_whitened(dice(5))))
         writer.compact()
         assert len(reader.coordinates(KEY) or ()) == 5
 
@@ -209,7 +278,9 @@ class TestReaders:
         thread.start()
         for number in range(1, 21):
             writer.add_images(files([number]))
-            writer.put_coordinates(KEY, Coordinates(*(pca_coordinates(dice(10 * number)).__dict__.values())))
+            writer.put_coordinates(
+                KEY, Coordinates(*(pca_coordinates(as_whitened(dice(10 * number))).__dict__.values()))
+            )
         stop.set()
         thread.join()
         assert {size % 10 for size, _ in counts} == {0}, "never a part of a map"
@@ -224,9 +295,9 @@ class TestReaders:
             lambda: writer.drop_images([1]),
             lambda: writer.add_embeddings(KEY, dice(3)),
             lambda: writer.add_scores(KEY, "h", np.array([1]), np.array([1], np.float32)),
-            lambda: writer.put_graph(KEY, build_graph(dice(3))),
-            lambda: writer.put_coordinates(KEY, pca_coordinates(dice(3))),
-            lambda: writer.put_coordinates(KEY, pca_coordinates(dice(4))),
+            lambda: put_graph(writer, graph_of(dice(3))),
+            lambda: writer.put_coordinates(KEY, pca_coordinates(as_whitened(dice(3)))),
+            lambda: writer.put_coordinates(KEY, pca_coordinates(as_whitened(dice(4)))),
         ]
         for step in steps:
             step()
@@ -300,7 +371,7 @@ class TestDamage:
         writer.add_images(files([1, 2, 3]))
         writer.drop_images([3])
         writer.add_embeddings(KEY, dice(40))
-        writer.put_graph(KEY, build_graph(dice(40)))
+        put_graph(writer, graph_of(dice(40)))
         return writer
 
     def test_a_flipped_bit_in_the_rows(self, filled: Writer) -> None:
@@ -323,10 +394,10 @@ class TestDamage:
             store.thumbnails([1])
 
     def test_a_position_of_no_row(self, writer: Writer) -> None:
-        """Also of a graph of before, which has no checksum."""
-        graph = build_graph(dice(5))
+        graph = graph_of(dice(5))
+        told = columns_of(graph)
         graph.position[2, 0] = 1 << 20
-        writer.put_graph(KEY, graph)
+        writer.put_graph(KEY, graph, told)
         with pytest.raises(DamageError, match="positions that are of no row"):
             Store(writer.paths).graph(KEY)
         assert [one.done for one in mend(writer, writer.paths.folder)] == ["was laid aside"]

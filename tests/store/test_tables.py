@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from url_viz.store.tables import Embeddings, Graph, fixed_lists, matrix, positions_of
+from url_viz.store.tables import Embeddings, Graph, fixed_lists, matrix, no_twins, positions_of
 
 
 @given(st.lists(st.integers(-5, 20)), st.lists(st.integers(-5, 20), unique=True))
@@ -40,4 +40,4 @@ def test_columns_that_do_not_fit_are_refused() -> None:
     with pytest.raises(AssertionError):
         Embeddings(np.zeros(2, np.int64), np.zeros((3, 4), np.float16), np.zeros(3, np.float32))
     with pytest.raises(AssertionError):
-        Graph(np.zeros(2, np.int64), np.zeros((2, 3), np.int32), np.zeros((2, 4), np.float32))
+        Graph(np.zeros(2, np.int64), np.zeros((2, 3), np.int32), np.zeros((2, 4), np.float32), no_twins(2))

@@ -112,6 +112,14 @@ def test_a_folder_of_broken_pictures_is_an_error(tmp_path: Path, model: Model) -
         embed_pictures(model, labelled_pictures_of(str(tmp_path)), seed=0, report=silent)
 
 
+def test_classes_below_splits_are_those_of_the_app(tmp_path: Path) -> None:
+    for name in ("train/a/1.png", "train/b/2.png", "test/a/3.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    found = labelled_pictures_of(str(tmp_path))
+    assert (found.classes, found.labels.tolist()) == (("a", "b"), [0, 0, 1])
+
+
 def test_specs(tmp_path: Path) -> None:
     for name in ("a/1.png", "a/2.png", "b/3.png", "4.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

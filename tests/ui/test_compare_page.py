@@ -58,11 +58,28 @@ def words(at: AppTest) -> str:
 def test_two_heads_are_compared_in_words_and_galleries(image_set: ImageSet, other_head: str) -> None:
     said = words(opened(image_set, second=other_head))
     assert "on the order by uncertainty: Spearman" in said
+    assert "- The order by ambiguity, confusability and entropy is the same under both." in said
     assert f"over {COUNT} pictures" in said
     assert "nearest of every picture are the same under both" in said
     assert "More ambiguous for dice" in said
     assert "More ambiguous for zoo-1" in said
     assert "Draw a lasso on one map" in said
+
+
+def test_the_leading_measure_is_shown_first_unless_it_is_the_same_under_both(
+    image_set: ImageSet, other_head: str, home: Workspace, tmp_path: Path
+) -> None:
+    assert image_set.order().measure == "confusability"
+    assert measure_shown(opened(image_set, second=other_head)) == "uncertainty"
+    tiny, file = "test_vit", tmp_path / "mine.safetensors"
+    save_file(timm.create_model(tiny, num_classes=7).state_dict(), file)
+    mine = load_model(f"{tiny}:{file}", device="cpu", precision="exact", workspace=home.root)
+    embed_folder(image_set.root, model=mine, workspace=home.root)
+    assert measure_shown(opened(image_set, second=mine.source.name)) == "confusability"
+
+
+def measure_shown(at: AppTest) -> object:
+    return next(control.value for control in at.segmented_control if control.label == "Uncertainty")
 
 
 def test_a_lasso_on_one_map_selects_on_both_and_the_last_one_counts(image_set: ImageSet, other_head: str) -> None:
@@ -111,7 +128,7 @@ def test_a_model_that_did_not_read_the_set_is_offered_as_a_job(image_set: ImageS
     assert at.session_state["chosen_model"] == image_set.source.name, "the model that is shown stays"
 
 
-def test_where_one_has_no_head_only_confusability_is_compared(
+def test_where_one_has_no_head_uncertainty_is_not_compared_and_the_rest_is_the_same(
     image_set: ImageSet, bare_model: Model, home: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from url_viz.models import names as zoo
@@ -119,8 +136,8 @@ def test_where_one_has_no_head_only_confusability_is_compared(
     monkeypatch.setattr(zoo, "HEADS", tmp_path / "no heads")
     said = words(opened(image_set, second=zoo.DEFAULT))
     assert "one of the two models has no head" in said
-    assert "on the order by confusability" in said
-    assert "By confusability" in said
+    assert "- The order by ambiguity, confusability and entropy is the same under both." in said
+    assert "Spearman" not in said
 
 
 def test_a_second_model_of_weights_of_the_users_own_is_found(

@@ -32,8 +32,7 @@ def said(callback: str, image_set: ImageSet, *more: object) -> str:
 
         import streamlit as st
 
-        st.session_state["key"] = "keep"
-        st.session_state["view.with_classes"] = False
+        st.session_state["key"], st.session_state["choice"] = "keep", "none"
         module, name = callback.split(":")
         getattr(import_module(f"url_viz.ui.{module}"), name)(*arguments)
 
@@ -64,4 +63,4 @@ def test_labels_on_a_full_disk(image_set: ImageSet, monkeypatch: pytest.MonkeyPa
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("url_viz.store.user_columns.write_label_choice", full)
-    assert "is full" in said("explore.controls:_apply_with_classes", image_set)
+    assert "is full" in said("widgets.class_choice:_take_classes", image_set, "choice")

@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
 from url_viz.analysis.evaluation import Counted
+from url_viz.analysis.measures import AMBIGUITY
 from url_viz.analysis.metrics import Interval
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import start_job
@@ -69,15 +70,19 @@ def test_a_labelled_set_shows_recall_measures_and_classes_with_what_they_are_cou
     assert f"counted on **{COUNT}** pictures of **2** classes; 1 left out (copies," in text
     assert "nearest similarity is its own baseline" in text
     shown = at.dataframe[0].value
-    assert shown["Measure"].tolist() == [
-        "Uncertainty",
-        "Confusability",
-        "Fusion",
-        "Entropy",
-        "1/norm",
-        "Nearest similarity",
-        "Nearest gap",
-    ]
+    assert dict(zip(shown["Measure"], shown["Knows"], strict=True)) == {
+        "Ambiguity": "your classes",
+        "Confusability": "no classes",
+        "Uncertainty": "no classes",
+        "Entropy": "no classes",
+        "1 / norm": "no classes",
+        "Nearest similarity": "no classes",
+        "Nearest gap": "no classes",
+    }
+    assert shown["Measure"].iloc[0] == "Ambiguity"
+    assert "Ambiguity knows the classes that it is judged by" in text
+    assert "Entropy, 1 / norm, nearest similarity and nearest gap are baselines." in text
+    assert "fusion" not in text.lower()
     assert all(" to " in cell for cell in shown["R-AUROC"])
     classes = at.dataframe[1].value
     assert sorted(classes["label"]) == ["cat", "dog"]
@@ -90,7 +95,7 @@ def test_another_measure_changes_tenths_and_classes(labelled: ImageSet) -> None:
     at = opened(labelled)
     before = at.dataframe[1].value["mean_percentile"].tolist()
     picker = next(one for one in at.segmented_control if one.label == "Deciles and classes by")
-    picker.set_value("fusion").run()
+    picker.set_value("uncertainty").run()
     assert not at.exception
     assert at.dataframe[1].value["mean_percentile"].tolist() != before
 
@@ -133,9 +138,10 @@ def test_a_backbone_without_a_head_is_evaluated_by_the_rest(
     folder = write_folder(tmp_path / "zoo", 24, classes=("cat", "dog"))
     at = opened(embed_folder(folder, model=bare_model, workspace=home.root))
     assert at.dataframe[0].value["Measure"].tolist() == [
+        "Ambiguity",
         "Confusability",
         "Entropy",
-        "1/norm",
+        "1 / norm",
         "Nearest similarity",
         "Nearest gap",
     ]
@@ -158,18 +164,18 @@ def test_the_verdict_names_more_or_less_only_where_its_interval_says_so() -> Non
     def said(by: float, low: float, high: float) -> str:
         rows = np.arange(4)
         names = np.array(["a"] * 4)
-        pictures = Counted(rows, rows, names, np.array(["a", "b", "a", "b"]), {}, left_out=0, weight=0.5)
+        pictures = Counted(rows, rows, names, np.array(["a", "b", "a", "b"]), {}, left_out=0)
         return verdict(Results(pictures, (), Lead("confusability", "uncertainty", by, Interval(low, high))))
 
-    assert "Confusability predicts errors **better**" in said(0.1, 0.02, 0.2)
-    assert "Confusability predicts errors **worse**" in said(-0.1, -0.2, -0.02)
+    assert "Of those that know no classes, confusability predicts errors **better**" in said(0.1, 0.02, 0.2)
+    assert "confusability predicts errors **worse**" in said(-0.1, -0.2, -0.02)
     assert "**do not differ clearly**" in said(0.1, -0.02, 0.2)
     assert "+0.100 (−0.020 to +0.200)" in said(0.1, -0.02, 0.2)
 
 
 def test_where_all_are_right_there_is_nothing_to_tell_apart() -> None:
     rows, names = np.arange(3), np.array(["a", "a", "a"])
-    pictures = Counted(rows, rows, names, names, {}, left_out=0, weight=0.5)
+    pictures = Counted(rows, rows, names, names, {}, left_out=0)
     assert "Every nearest neighbour is right" in verdict(Results(pictures, (), None))
 
 
@@ -181,7 +187,9 @@ def test_figures_and_tables_hold_the_same_numbers(labelled: ImageSet) -> None:
     assert (table["r_auroc_low"] <= table["r_auroc"]).all()
     curves = coverage_table(results.pictures, results.measures)
     drawn = {trace.name: trace for trace in coverage_figure(results.pictures, results.measures).data}
-    assert list(drawn["Fusion"].y) == pytest.approx(100 * curves["fusion"])
+    assert list(drawn["Ambiguity"].y) == pytest.approx(100 * curves["ambiguity"])
+    assert drawn["Ambiguity"].line.color == AMBIGUITY.colour
+    assert list(drawn)[1:3] == ["Ambiguity", "Confusability"]
     assert list(drawn["Oracle"].x) == pytest.approx(100 * curves["coverage"])
     assert drawn["Entropy"].visible == "legendonly"
     assert measures_shown(results.measures)["Lead over nearest similarity"].tolist()[5] == "–"
@@ -191,7 +199,7 @@ def test_tenths_as_a_table_count_every_picture(labelled: ImageSet) -> None:
     from url_viz.analysis.evaluation import deciles
 
     pictures = found_of(labelled).pictures
-    table = deciles_table(deciles(pictures.values["fusion"], pictures.is_right))
+    table = deciles_table(deciles(pictures.values["confusability"], pictures.is_right))
     assert table["percentile_from"].tolist() == list(range(0, 100, 10))
     assert table["pictures"].sum() == COUNT
     assert (table["recall"] * table["pictures"]).sum() == pytest.approx(pictures.recall * COUNT)
@@ -200,7 +208,7 @@ def test_tenths_as_a_table_count_every_picture(labelled: ImageSet) -> None:
 def test_a_class_shows_its_mistaken_pictures_first_the_most_ambiguous_ahead() -> None:
     labels, nearest = np.array(["a", "a", "b", "a", "a"]), np.array(["a", "b", "b", "b", "a"])
     values = {"uncertainty": np.array([9.0, 1, 5, 2, 3])}
-    pictures = Counted(np.arange(5), np.arange(5), labels, nearest, values, left_out=0, weight=0.5)
+    pictures = Counted(np.arange(5), np.arange(5), labels, nearest, values, left_out=0)
     assert class_order(pictures, label="a", measure="uncertainty").tolist() == [3, 1, 0, 4]
 
 

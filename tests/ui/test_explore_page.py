@@ -69,7 +69,8 @@ def test_a_loaded_set_shows_both_ends_counts_and_failures(image_set: ImageSet) -
     at = run(image_set)
     text = words(at)
     assert at.subheader[0].value.endswith("/zoo")
-    assert "12 pictures · 2 classes" in text
+    assert "12 pictures" in text
+    assert at.radio(key=f"classes.{image_set.set_id}").value == "folders"
     assert "1 unreadable" in text
     assert "**Most ambiguous**" in text
     assert "**Clearest**" in text
@@ -94,15 +95,15 @@ def test_a_class_narrows_the_galleries(image_set: ImageSet) -> None:
     assert "**12** pictures" in words(at)
 
 
-def test_one_click_turns_class_folders_off(image_set: ImageSet) -> None:
+def test_one_click_chooses_other_classes_or_none(image_set: ImageSet) -> None:
     at = run(image_set)
-    at.toggle(key="view.with_classes").set_value(False).run()
-    assert "classes" not in at.caption[0].value
+    at.radio(key=f"classes.{image_set.set_id}").set_value("none").run()
     assert not [s for s in at.selectbox if s.key == "view.label"]
 
 
 def test_a_threshold_splits_the_galleries(image_set: ImageSet) -> None:
-    at = run(image_set, **{f"view.map.{image_set.set_id}": {"threshold": 80.0}, "view.collapse": False})
+    chosen = {"view.collapse": False, "view.measure": "uncertainty"}
+    at = run(image_set, **{f"view.map.{image_set.set_id}": {"threshold": 80.0}}, **chosen)
     text = words(at)
     assert "Threshold: 80th percentile" in text
     assert "**Most ambiguous** · 3" in text
@@ -120,7 +121,7 @@ def test_a_clicked_picture_opens_with_its_facts_and_neighbours(image_set: ImageS
     assert "percentile" in facts["Uncertainty"]
 
 
-def test_a_backbone_without_a_head_says_so_and_offers_baselines(
+def test_a_backbone_without_a_head_says_so_and_offers_what_needs_none(
     home: Workspace, tmp_path: Path, bare_model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from url_viz.models import names as zoo
@@ -129,7 +130,7 @@ def test_a_backbone_without_a_head_says_so_and_offers_baselines(
     image_set = embed_folder(write_folder(tmp_path / "zoo", 5), model=bare_model, workspace=home.root)
     at = run(image_set)
     assert "no uncertainty head" in at.info[0].value
-    assert "Entropy (baseline)" in [str(option) for option in at.segmented_control[0].options]
+    assert [str(option) for option in at.segmented_control[0].options] == ["Within the set", "Entropy"]
 
 
 def test_one_picture_is_a_set_too(home: Workspace, tmp_path: Path, model: Model) -> None:
@@ -219,7 +220,7 @@ def test_a_link_keeps_its_set_on_the_next_page(image_set: ImageSet) -> None:
     at.query_params.clear()
     for page in ("search", "finetune", "explore"):
         at.switch_page(f"pages/{page}.py").run()
-        assert "zoo · 12 pictures" in words(at) or "12 pictures · 2 classes" in words(at), page
+        assert "zoo · 12 pictures" in words(at) or f"12 pictures · {image_set.source.title}" in words(at), page
 
 
 def test_an_unknown_set_in_the_address_says_so(home: Workspace) -> None:
@@ -328,8 +329,8 @@ def test_filters_are_chips_that_go_at_a_click_and_stand_in_the_address(image_set
 
 def test_any_numeric_column_orders_and_any_category_colours(image_set: ImageSet) -> None:
     at = run(image_set)
-    at.selectbox(key="view.other_measure").set_value("entropy").run()
-    assert at.segmented_control[0].value == "entropy"
+    at.selectbox(key="view.other_measure").set_value("brightness").run()
+    assert at.segmented_control[0].value == "brightness"
     at.selectbox(key="view.colour").set_value("label").run()
     assert not at.exception
     assert at.query_params["colour"] == "label"
@@ -450,7 +451,8 @@ def test_a_decision_narrows_and_colours(image_set: ImageSet) -> None:
 
 
 def test_one_side_of_the_threshold_is_decided_on(image_set: ImageSet) -> None:
-    at = run(image_set, **{f"view.map.{image_set.set_id}": {"threshold": 80.0}, "view.collapse": False})
+    chosen = {"view.collapse": False, "view.measure": "uncertainty"}
+    at = run(image_set, **{f"view.map.{image_set.set_id}": {"threshold": 80.0}}, **chosen)
     at.button(key="threshold.Only above").click().run()
     assert "**3** of 12" in words(at)
     at.button(key="view.decide.drop").click().run()

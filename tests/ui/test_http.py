@@ -33,7 +33,7 @@ from url_viz.ui.points import decode_mask, decode_points
 @pytest.fixture
 def image_set(tmp_path: Path, workspace: Path, model: Model, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
     monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
-    folder = write_folder(tmp_path / "pictures", 5, classes=("cat", "dog"))
+    folder = write_folder(tmp_path / "pictures", 8, classes=("cat", "dog"))
     noise(9, width=2000, height=1500).save(folder / "cat" / "<b>large.jpg")
     return embed_folder(folder, model=model, workspace=workspace)
 
@@ -61,26 +61,82 @@ def test_a_picture_is_bounded(image_set: ImageSet, client: TestClient) -> None:
     assert Image.open(io.BytesIO(answer.content)).size == (1600, 1200)
 
 
-def test_a_card_tells_both_values(image_set: ImageSet, client: TestClient) -> None:
-    row = image_set.table().iloc[0]
+def test_a_card_lists_the_measures_the_one_on_the_map_first(image_set: ImageSet, client: TestClient) -> None:
+    table = image_set.table()
+    row = table.iloc[0]
     card = client.get(card_url(image_set).format(id=row["id"])).json()
     assert card["id"] == str(row["id"])
     assert card["name"] == row["path"] == "cat/0000.jpg"
     assert card["label"] == "cat"
-    assert card["uncertainty"] == pytest.approx(row["uncertainty"])
-    assert card["confusability_percentile"] == pytest.approx(row["confusability_percentile"])
+    assert card["thumbnail"] == thumbnail_url(image_set.set_id, row["id"])
+    assert [entry["title"] for entry in card["measures"]] == ["Ambiguity", "Confusability", "Uncertainty", "Entropy"]
+    entropy = card["measures"][3]
+    assert entropy["value"] == pytest.approx(row["entropy"])
+    assert entropy["percentile"] == pytest.approx(percentile(table["entropy"].to_numpy())[0])
+    assert card["measures"][2] == {
+        "title": "Uncertainty",
+        "value": pytest.approx(row["uncertainty"]),
+        "percentile": pytest.approx(row["percentile"]),
+    }
+    for measure, title in (("uncertainty", "Uncertainty"), ("width", "width")):
+        card = client.get(card_url(image_set, measure=measure).format(id=row["id"])).json()
+        titles = [entry["title"] for entry in card["measures"]]
+        assert titles[0] == title
+        assert len(titles) == len(set(titles))
+
+
+def test_a_card_names_the_two_classes_between_which_a_picture_lies(image_set: ImageSet, client: TestClient) -> None:
+    row = image_set.table().iloc[0]
+    card = client.get(card_url(image_set).format(id=row["id"])).json()
+    assert {row["first_class"], row["second_class"]} == {"cat", "dog"}
+    assert card["between"] == [
+        {"name": row[f"{nth}_class"], "share": pytest.approx(row[f"{nth}_share"])} for nth in ("first", "second")
+    ]
+
+
+def test_a_card_of_a_picture_without_classes_or_values_has_none(
+    tmp_path: Path, workspace: Path, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
+    alone = embed_folder(write_folder(tmp_path / "one", 1), model=model, workspace=workspace)
+    client = TestClient(Starlette(routes=routes()), base_url="http://127.0.0.1")
+    for measure in (None, "confusability", "path", "nothing"):
+        card = client.get(card_url(alone, measure=measure).format(id=alone.table()["id"].iloc[0])).json()
+        assert card["between"] == []
+        assert card["label"] is None
+        assert [entry["title"] for entry in card["measures"]] == ["Uncertainty", "Entropy"]
 
 
 def test_points_are_all_there_and_cached_by_version(image_set: ImageSet, client: TestClient) -> None:
-    answer = client.get(points_url(image_set))
+    url = points_url(image_set, measure="ambiguity", category="label")
+    answer = client.get(url)
     points = decode_points(answer.content)
     table = image_set.table()
     assert sorted(points.ids) == sorted(table["id"])
     assert np.abs(points.x - table["x"].to_numpy()).max() < 1e-2
-    assert set(points.label) == {0, 1}
-    again = client.get(points_url(image_set), headers={"If-None-Match": answer.headers["etag"]})
+    assert set(points.category) == {0, 1}
+    again = client.get(url, headers={"If-None-Match": answer.headers["etag"]})
     assert again.status_code == 304
-    assert set(decode_points(client.get(points_url(image_set, with_classes=False)).content).label) == {-1}
+    bare = decode_points(client.get(points_url(image_set)).content)
+    assert set(bare.category) == {-1}
+    assert np.isnan(bare.value).all()
+
+
+@pytest.mark.parametrize("measure", ["ambiguity", "confusability", "uncertainty", "entropy", "first_share"])
+def test_any_measure_is_the_value_of_the_points(image_set: ImageSet, client: TestClient, measure: str) -> None:
+    table = image_set.table()
+    points = decode_points(client.get(points_url(image_set, measure=measure, category="first_class")).content)
+    expected = pd.Series(percentile(table[measure].to_numpy()), index=table["id"])
+    assert points.value == pytest.approx(expected[points.ids].to_numpy(), abs=0.2)
+    names = np.array(sorted(table["first_class"].unique()))
+    assert names[points.category].tolist() == table.set_index("id")["first_class"][points.ids].tolist()
+
+
+def test_the_change_since_another_model_is_a_value_too(image_set: ImageSet, client: TestClient) -> None:
+    url = points_url(image_set, measure="uncertainty", before=image_set.source.name)
+    points = decode_points(client.get(url).content)
+    assert len(points) == len(image_set)
+    assert points.value == pytest.approx(50, abs=0.01)  # nothing has changed
 
 
 def test_any_column_orders_or_colours_the_points(image_set: ImageSet, client: TestClient) -> None:
@@ -88,9 +144,9 @@ def test_any_column_orders_or_colours_the_points(image_set: ImageSet, client: Te
     points = decode_points(client.get(points_url(image_set, measure="width", category="height")).content)
     row = {int(i): r for r, i in enumerate(points.ids)}
     large = row[int(table.set_index("width").loc[2000, "id"])]
-    assert points.uncertainty_percentile[large] == 100
-    assert points.label[large] == max(points.label)
-    assert len(set(points.label)) == table["height"].nunique()
+    assert points.value[large] == 100
+    assert points.category[large] == max(points.category)
+    assert len(set(points.category)) == table["height"].nunique()
 
 
 def test_a_mask_keeps_what_a_filter_keeps_in_the_order_of_the_points(image_set: ImageSet, client: TestClient) -> None:
@@ -106,14 +162,15 @@ def test_a_mask_follows_the_sample_of_a_crowd(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("url_viz.ui.http.MOST_DRAWN", 40)
     rng = np.random.default_rng(0)
     table = pd.DataFrame({name: rng.random(100).astype(np.float32) for name in ("x", "y", "uncertainty", "own")})
-    table = table.assign(id=np.arange(100), label=None, confusability_percentile=np.float32(5))
+    table = table.assign(id=np.arange(100))
     table["percentile"] = percentile(table["uncertainty"].to_numpy())
     is_kept = rng.random(100) < 0.5
-    for measure in ("uncertainty", "own"):
+    for measure in ("uncertainty", "own", None):
         points = map_points(table, measure=measure)
         mask = held_masks.get(mask_url(table, is_kept, measure=measure).rsplit("/", 1)[1])
         assert mask is not None
         assert len(points) == 40
+        assert measure is None or {0, 100} <= set(points.value)
         assert decode_mask(mask).tolist() == is_kept[points.ids].tolist()
 
 
@@ -138,6 +195,7 @@ def test_masks_are_let_go_of() -> None:
         "/url-viz/card/{set}/1",
         "/url-viz/points/nonsense",
         "/url-viz/points/{set}?measure=label",
+        "/url-viz/points/{set}?measure=nothing&before=tf_efficientnet_lite0",
         "/url-viz/points/{set}?category=nothing",
         "/url-viz/mask/0123456789abcdef",
         "/url-viz/points/{set}?model=/etc/passwd",

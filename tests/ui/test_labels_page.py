@@ -8,13 +8,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
+from url_viz.analysis.filters import OneOf, kept
 from url_viz.analysis.label_issues import LabelCheck
 from url_viz.cli.main import main
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import start_job
 from url_viz.models.model import Model
-from url_viz.ui.labels.page import Pair, in_scope, of_pair, pair_at, tiles
+from url_viz.ui.labels.page import Pair, between_the_two, in_scope, of_pair, pair_at, tiles
 from url_viz.ui.widgets.reading import KIND
 from url_viz.workspace import Workspace
 
@@ -156,6 +157,23 @@ def test_a_row_that_was_chosen_in_a_longer_table_is_no_pair() -> None:
     pairs = [pair_at(confused, [row]) for row in range(len(confused))]
     assert Pair("cat", "dog") in pairs
     assert pair_at(confused, []) is pair_at(confused, [len(confused)]) is None
+
+
+def test_a_pair_opens_explore_on_the_pictures_between_the_two(labelled: ImageSet) -> None:
+    at = opened(labelled)
+    assert not [button for button in at.button if button.key == "labels.explore"]
+    filters = between_the_two(Pair("cat", "dog"))
+    table = labelled.table()
+    assert filters == {name: OneOf(name, ("cat", "dog")) for name in ("first_class", "second_class")}
+    assert kept(table, filters.values()).tolist() == table["first_class"].notna().tolist()
+    assert not kept(table, between_the_two(Pair("cat", "emu")).values()).any()
+
+
+def test_what_is_said_of_the_check_is_what_is_done(labelled: ImageSet) -> None:
+    text = words(opened(labelled))
+    assert (
+        "the votes of its nearest neighbours, and a linear classifier (ridge) fitted with the picture left out" in text
+    )
 
 
 def test_tiles_say_what_to_try_and_who_says_so() -> None:

@@ -1,5 +1,6 @@
 """The map's bytes keep what the map needs, the lasso agrees with a naive test, and the sample keeps the extremes."""
 
+import re
 import struct
 from collections.abc import Callable
 
@@ -7,9 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from url_viz.ui import points as points_module
 from url_viz.ui.points import (
     BYTES_PER_POINT,
     HEADER,
+    MAGIC,
     Points,
     decode_mask,
     decode_points,
@@ -18,6 +21,7 @@ from url_viz.ui.points import (
     encode_points,
     inside,
 )
+from url_viz.ui.widgets.assets import FOLDER as FRONTEND
 
 
 def points_of(n: int, *, seed: int = 0) -> Points:
@@ -26,9 +30,8 @@ def points_of(n: int, *, seed: int = 0) -> Points:
         ids=random.integers(0, 2**63 - 1, size=n, dtype=np.int64),
         x=random.normal(3, 5, n).astype(np.float32),
         y=random.normal(-70, 0.1, n).astype(np.float32),
-        uncertainty_percentile=(np.arange(n) * 100 / max(1, n - 1)).astype(np.float32),
-        confusability_percentile=np.where(random.random(n) < 0.3, np.nan, 50).astype(np.float32),
-        label=random.integers(-1, 40, n).astype(np.int32),
+        value=(np.arange(n) * 100 / max(1, n - 1)).astype(np.float32),
+        category=random.integers(-1, 40, n).astype(np.int32),
     )
 
 
@@ -39,9 +42,8 @@ def test_points_come_back_within_half_a_step(n: int) -> None:
     back = decode_points(data)
     assert len(data) == HEADER.size + BYTES_PER_POINT * n
     np.testing.assert_array_equal(back.ids, points.ids)
-    np.testing.assert_array_equal(back.label, points.label)
-    np.testing.assert_allclose(back.uncertainty_percentile, points.uncertainty_percentile, atol=0.5 / 2.54 + 1e-4)
-    np.testing.assert_allclose(back.confusability_percentile, points.confusability_percentile, atol=0.2)
+    np.testing.assert_array_equal(back.category, points.category)
+    np.testing.assert_allclose(back.value, points.value, atol=0.5 / 2.54 + 1e-4)
     for axis in ("x", "y"):
         values = getattr(points, axis)
         step = np.ptp(values) / 65535 if n else 0
@@ -53,13 +55,22 @@ def test_the_bytes_are_the_ones_the_browser_reads() -> None:
         ids=np.array([7, 2**62 + 1]),
         x=np.array([-1, 1], dtype=np.float32),
         y=np.array([5, 5], dtype=np.float32),
-        uncertainty_percentile=np.array([100, np.nan], dtype=np.float32),
-        confusability_percentile=np.array([0, 50], dtype=np.float32),
-        label=np.array([-1, 258], dtype=np.int32),
+        value=np.array([100, np.nan], dtype=np.float32),
+        category=np.array([-1, 258], dtype=np.int32),
     )
-    header = b"UVM1" + struct.pack("<Iffff", 2, -1, 1, 5, 5) + bytes(8)
-    body = struct.pack("<qqHHHHBBBBHH", 7, 2**62 + 1, 0, 65535, 0, 0, 254, 255, 0, 127, 65535, 258)
+    header = b"UVM2" + struct.pack("<Iffff", 2, -1, 1, 5, 5) + bytes(8)
+    body = struct.pack("<qqHHHHHHBB", 7, 2**62 + 1, 0, 65535, 0, 0, 65535, 258, 254, 255)
     assert encode_points(two) == header + body
+
+
+def test_the_browser_has_the_same_constants() -> None:
+    """Steps and marks of both ends of the wire, by their names, and the mark at the start of the bytes."""
+    script = (FRONTEND / "map" / "2_points.js").read_text(encoding="utf-8")
+    theirs = {name: int(number) for name, number in re.findall(r"^const ([A-Z_]+) = (\d+);$", script, re.MULTILINE)}
+    shared = ("BYTES_PER_POINT", "COORDINATE_STEPS", "VALUE_STEPS", "NO_VALUE", "NO_CATEGORY")
+    assert {name: theirs[name] for name in shared} == {name: getattr(points_module, name) for name in shared}
+    assert theirs["HEADER_BYTES"] == HEADER.size
+    assert f"0x{MAGIC.hex()}; " in script
 
 
 @pytest.mark.parametrize(
@@ -67,7 +78,7 @@ def test_the_bytes_are_the_ones_the_browser_reads() -> None:
     [
         (lambda d: d[:20], "do not start like"),
         (lambda d: b"PNG!" + d[4:], "b'PNG!'"),
-        (lambda d: d[:-1], "5 points take 112 bytes; these are 111"),
+        (lambda d: d[:-1], "5 points take 107 bytes; these are 106"),
     ],
 )
 def test_damaged_bytes_are_refused(change: Callable[[bytes], bytes], message: str) -> None:
@@ -79,12 +90,12 @@ def test_damaged_bytes_are_refused(change: Callable[[bytes], bytes], message: st
     ("column", "value", "message"),
     [
         ("x", np.nan, "1 points have no finite x"),
-        ("uncertainty_percentile", 100.5, r"uncertainty_percentile holds 100\.5"),
-        ("label", 65535, "these from 1 to 65,535"),
+        ("value", 100.5, r"percentile 100\.5"),
+        ("category", 65535, "these from 1 to 65,535"),
     ],
 )
 def test_what_the_bytes_cannot_hold_is_refused(column: str, value: float, message: str) -> None:
-    columns = vars(points_of(4)) | {"label": np.array([1, 1, 1, 1], dtype=np.int32)}
+    columns = vars(points_of(4)) | {"category": np.array([1, 1, 1, 1], dtype=np.int32)}
     columns[column] = np.where(np.arange(4) == 2, value, columns[column])
     with pytest.raises(ValueError, match=message):
         encode_points(Points(**columns))
@@ -131,7 +142,7 @@ def test_the_lasso_gives_the_same_in_pieces(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def ramp(n: int) -> NDArray[np.float32]:
-    return points_of(n).uncertainty_percentile
+    return points_of(n).value
 
 
 def test_the_sample_keeps_the_extremes_and_spreads_the_rest() -> None:
@@ -178,7 +189,7 @@ class TestMask:
         ids = np.arange(100_000)
         assert len(encode_mask(ids, ids[::3])) == 12_516
 
-    @pytest.mark.parametrize("change", [lambda d: d[:5], lambda d: b"UVM1" + d[4:], lambda d: d + b"!"])
+    @pytest.mark.parametrize("change", [lambda d: d[:5], lambda d: MAGIC + d[4:], lambda d: d + b"!"])
     def test_damaged_bytes_are_refused(self, change: Callable[[bytes], bytes]) -> None:
         ids = np.arange(20)
         with pytest.raises(ValueError, match="bytes"):

@@ -1,16 +1,22 @@
 """Search safely in every state, through app.py as a visitor meets it: no set, no query, hits, gated, warned of."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import encoded, noise, write_folder
+from url_viz.analysis.metrics import auroc_by_blocks
+from url_viz.analysis.ranking import percentile
+from url_viz.analysis.selective_retrieval import Comparison, Curve, Evidence, Restricted, Study
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
-from url_viz.ui.search.page import measures_to_gate_by
-from url_viz.ui.search.query import matches, spread
+from url_viz.ui.search.evidence import verdict
+from url_viz.ui.search.page import Gate, warning
+from url_viz.ui.search.query import Query, between_shares, matches, shortened, spread
+from url_viz.ui.widgets.measures import offered
 
 APP = Path(__file__).parents[2] / "app.py"
 COUNT = 24
@@ -50,9 +56,14 @@ def words(at: AppTest) -> str:
     return "\n".join([*said, *(e.label for kind in (at.toggle, at.button) for e in kind)])
 
 
-def by_uncertainty(image_set: ImageSet, place: int) -> int:
+def by_confusability(image_set: ImageSet, place: int) -> int:
     """The id of the picture at a place of the order, 0 the clearest."""
-    return int(image_set.table().sort_values("uncertainty")["id"].iloc[place])
+    return int(image_set.table().sort_values(["confusability", "id"])["id"].iloc[place])
+
+
+def picker(at: AppTest) -> Any:
+    """The control that chooses by which measure to withhold."""
+    return next(control for control in at.segmented_control if control.label == "Uncertainty")
 
 
 def test_without_an_image_set_a_newcomer_is_shown_the_ways_in() -> None:
@@ -67,17 +78,17 @@ def test_without_a_query_the_page_says_how_to_choose_one(image_set: ImageSet) ->
 
 
 def test_a_picture_of_the_set_finds_all_others_and_not_itself(image_set: ImageSet) -> None:
-    at = opened(image_set, search__query_id=by_uncertainty(image_set, 0))
+    at = opened(image_set, search__query_id=by_confusability(image_set, 0))
     text = words(at)
     assert f"**Most similar** · {COUNT - 1}" in text
     assert "Uncertainty **" in text
     assert "withheld" not in text
-    assert at.query_params["id"] == str(by_uncertainty(image_set, 0))
+    assert at.query_params["id"] == str(by_confusability(image_set, 0))
 
 
 def test_a_link_with_an_id_searches_with_that_picture(image_set: ImageSet) -> None:
     at = opened(image_set)
-    at.query_params["id"] = str(by_uncertainty(image_set, 3))
+    at.query_params["id"] = str(by_confusability(image_set, 3))
     at.run()
     assert f"**Most similar** · {COUNT - 1}" in words(at)
 
@@ -90,30 +101,107 @@ def test_a_picture_that_is_not_there_is_said_so(image_set: ImageSet, asked: int)
 
 
 def test_the_gate_withholds_what_find_withholds_and_says_how_many(image_set: ImageSet) -> None:
-    query = by_uncertainty(image_set, 0)
+    query = by_confusability(image_set, 0)
     at = opened(image_set, search__query_id=query)
     at.slider[0].set_value(50).run()
-    bound = float(np.percentile(image_set.table()["uncertainty"], 50))
-    result = image_set.find(query, max_uncertainty=bound)
+    result = image_set.find(query, max_percentile=50)
+    assert result.by == "confusability"
     assert 0 < len(result.withheld) < COUNT
-    assert (result.hits["uncertainty"] <= bound).all()
+    assert (result.hits["confusability_percentile"] <= 50).all()
     assert [toggle.label for toggle in at.toggle if toggle.key == "search.show_withheld"] == [
         f"{len(result.withheld)} nearer pictures withheld: show"
     ]
     assert f"**Most similar** · {len(result.hits)}" in words(at)
 
 
+def test_every_measure_of_the_set_can_gate_and_the_leading_one_does_at_first(image_set: ImageSet) -> None:
+    query = int(image_set.table().sort_values("uncertainty")["id"].iloc[0])
+    at = opened(image_set, search__query_id=query)
+    assert image_set.order().measure == picker(at).value == "confusability"
+    assert sorted(picker(at).options) == ["Between classes", "Entropy", "Pretrained head", "Within the set"]
+    assert "Knows no classes" in words(at)
+    picker(at).set_value("uncertainty").run()
+    at.slider[0].set_value(50).run()
+    assert "Knows nothing of this set" in words(at)
+    found = image_set.find(query, by="uncertainty", max_percentile=50)
+    assert f"**Most similar** · {len(found.hits)}" in words(at)
+    assert found.hits["id"].tolist() != image_set.find(query, max_percentile=50).hits["id"].tolist()
+
+
 def test_a_query_above_the_threshold_is_warned_of_until_one_insists(image_set: ImageSet) -> None:
-    at = opened(image_set, search__query_id=by_uncertainty(image_set, -1))
+    at = opened(image_set, search__query_id=by_confusability(image_set, -1))
     at.slider[0].set_value(60).run()
-    assert "too ambiguous to search with" in at.warning[0].value
-    assert "100th percentile" in at.warning[0].value
+    assert "at the **100th percentile** of confusability. The threshold is the 60th." in at.warning[0].value
     assert "Most similar" not in words(at)
     at.button(key="search.go_on").click().run()
     assert "Most similar" in words(at)
-    assert "do not rely on these hits" in words(at)
+    assert "The query itself is above the threshold." in words(at)
     at.slider[0].set_value(50).run()
     assert "Most similar" not in words(at)
+
+
+def test_a_query_between_two_classes_is_said_to_be(image_set: ImageSet) -> None:
+    row = image_set.table().sort_values("ambiguity").iloc[-1].to_dict()
+    lies = f"between {row['first_class']} ({shortened(row['first_share'])}) and {row['second_class']} ("
+    at = opened(image_set, search__query_id=int(row["id"]))
+    assert f"Lies {lies}" in words(at)
+    picker(at).set_value("ambiguity").run()
+    at.slider[0].set_value(60).run()
+    assert f"of ambiguity, {lies}" in at.warning[0].value
+
+
+def test_without_classes_nothing_lies_between_two() -> None:
+    assert between_shares({"first_class": None, "second_class": None}) is None
+    shares = {"first_class": "cat", "second_class": "dog", "first_share": 0.48, "second_share": 0.31}
+    assert between_shares(shares) == "between cat (.48) and dog (.31)"
+
+
+def evidence_of(uncertainty: list[float], is_right: list[bool]) -> Evidence:
+    """Evidence of six classes of four pictures each, every class with these values and outcomes."""
+    count = 6 * len(uncertainty)
+    labels = np.repeat([f"c{i}" for i in range(6)], len(uncertainty))
+    values, right = np.tile(uncertainty, 6), np.tile(is_right, 6)
+    code = np.repeat(np.arange(6), len(uncertainty))
+    nothing = Curve(np.ones(1), np.ones(1))
+    left_out = Comparison(*(Restricted(0.9, recall, recall, recall) for recall in (0.625, 0.5, 0.75)))
+    study = Study(0.5, left_out, (0.1,), (left_out,))
+    auroc = auroc_by_blocks(values, ~right, code)
+    ranks = percentile(values)
+    return Evidence("confusability", count, len(set(labels)), 0, 0.5, auroc, nothing, nothing, study, ranks, right)
+
+
+def query_at(rank: float) -> Query:
+    return Query("a.jpg", "", 1, 1, {"confusability": 0.9}, {"confusability": rank})
+
+
+def test_the_warning_says_no_more_than_the_evidence_shows() -> None:
+    gate, query = Gate("confusability", 70), query_at(90)
+    telling = evidence_of([0.1, 0.2, 0.3, 0.9], [True, True, True, False])
+    assert "**100 %** have a nearest picture of another class; of those below it, 0 %" in warning(query, gate, telling)
+    assert (
+        "Withholding queries: **yes**: by confusability, those whose nearest is of another class come first"
+        in verdict(telling)
+    )
+    silent = evidence_of([0.1, 0.2, 0.3, 0.9], [False, True, True, False])
+    said = warning(query, gate, silent)
+    assert "says nothing clear about its hits (R-AUROC .50" in said
+    assert "of another class" not in said
+    assert "Withholding queries: **not clearly**" in verdict(silent)
+    assert r"by **\+12.5 points** against as many left out at random" in verdict(silent)
+    assert "not known: that needs classes" in warning(query, gate, None)
+    assert "has no confusability here" in warning(query_at(float("nan")), gate, telling)
+
+
+def test_a_query_without_the_value_is_not_vouched_for() -> None:
+    assert Gate("ambiguity", 60).withholds(query_at(10))
+    assert not Gate("confusability", 60).withholds(query_at(60))
+    assert Gate("confusability", 60).withholds(query_at(60.1))
+    assert not Gate("confusability", 100).withholds(query_at(100))
+
+
+@pytest.mark.parametrize(("cosine", "text"), [(0.834, ".83"), (-0.12, "−.12"), (1.0, "1.00"), (0.0, ".00")])
+def test_a_similarity_is_short(cosine: float, text: str) -> None:
+    assert shortened(cosine) == text
 
 
 def test_a_picture_from_outside_is_scored_and_searched_with(image_set: ImageSet) -> None:
@@ -134,7 +222,7 @@ def test_a_file_that_is_no_picture_is_said_so(image_set: ImageSet) -> None:
 
 
 def test_a_file_finds_what_the_same_picture_of_the_set_finds(image_set: ImageSet) -> None:
-    image_id = by_uncertainty(image_set, 2)
+    image_id = by_confusability(image_set, 2)
     at = opened(image_set)
     at.file_uploader[0].set_value(("copy.jpg", image_set.file_of(image_id).read_bytes(), "image/jpeg")).run()
     own = opened(image_set, search__query_id=image_id)
@@ -144,9 +232,11 @@ def test_a_file_finds_what_the_same_picture_of_the_set_finds(image_set: ImageSet
 def test_the_evidence_says_recall_and_both_measures(image_set: ImageSet) -> None:
     at = opened(image_set)
     text = words(at)
-    assert f"on {COUNT} pictures of 2 classes" in text
-    assert "Uncertainty R-AUROC" in text
-    assert "Confusability R-AUROC" in text
+    assert f"of {COUNT} pictures of 2 classes (recall@1)" in text
+    scores = [f"{name} R-AUROC" for name in ("Confusability", "Ambiguity", "Uncertainty", "Entropy")]
+    assert all(score in text for score in scores)
+    assert "Ambiguity knows these classes" in text
+    assert "**not clearly**: confusability orders their errors no better than chance" in text
     assert "A picture is never its own hit." in text
     table = at.table[0].value
     assert list(table.columns) == ["By class", "Overall"]
@@ -158,7 +248,7 @@ def test_without_classes_the_page_says_what_evidence_takes(
 ) -> None:
     monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
     plain = embed_folder(write_folder(tmp_path / "plain", 6), model=model, workspace=workspace)
-    assert "This needs classes" in words(opened(plain, search__query_id=by_uncertainty(plain, 0)))
+    assert "This needs classes" in words(opened(plain, search__query_id=by_confusability(plain, 0)))
 
 
 def test_names_are_found_by_all_their_words_and_by_class(image_set: ImageSet) -> None:
@@ -177,17 +267,17 @@ def test_a_spread_looks_into_the_whole_table(image_set: ImageSet) -> None:
     assert len(spread(table.iloc[:1], 5)) == 1
 
 
-def test_only_measures_with_values_can_gate(image_set: ImageSet) -> None:
-    table = image_set.table()
-    assert measures_to_gate_by(table) == ["uncertainty", "confusability"]
-    assert measures_to_gate_by(table.assign(uncertainty=np.nan)) == ["confusability"]
-    assert measures_to_gate_by(table.assign(uncertainty=np.nan, confusability=np.nan)) == []
+def test_a_set_with_few_pictures_offers_the_measures_it_has(tmp_path: Path, workspace: Path, model: Model) -> None:
+    two = embed_folder(write_folder(tmp_path / "two", 2), model=model, workspace=workspace)
+    assert two.order().measure is None
+    assert offered(two) == list(two.measures())
+    assert "ambiguity" not in offered(two)
 
 
 def test_dropped_pictures_are_left_out_at_a_click(image_set: ImageSet) -> None:
-    first = by_uncertainty(image_set, 0)
+    first = by_confusability(image_set, 0)
     assert "Leave out dropped" not in words(opened(image_set, search__query_id=first))
-    image_set.decisions.decide([by_uncertainty(image_set, 1), by_uncertainty(image_set, 2)], "drop")
+    image_set.decisions.decide([by_confusability(image_set, 1), by_confusability(image_set, 2)], "drop")
     at = opened(image_set, search__query_id=first)
     assert "Leave out dropped (2)" in words(at)
     at.toggle(key="search.without_dropped").set_value(True).run()

@@ -6,7 +6,7 @@ import pytest
 
 from url_viz.analysis.filters import OneOf
 from url_viz.analysis.ranking import with_percentile
-from url_viz.ui.widgets.tiles import Scope, measures_of, ordinal, page_of, scoped, sides, tiles, value_text
+from url_viz.ui.widgets.tiles import Scope, ordinal, page_of, scoped, sides, tiles, value_text
 
 
 def table(count: int = 8) -> pd.DataFrame:
@@ -27,12 +27,6 @@ def table(count: int = 8) -> pd.DataFrame:
             "y": np.zeros(count),
         }
     )
-
-
-def test_the_baselines_stand_in_only_where_there_is_no_head() -> None:
-    assert measures_of(table()) == ["uncertainty", "confusability"]
-    assert measures_of(table().assign(uncertainty=np.nan)) == ["confusability", "entropy", "inverse_norm"]
-    assert measures_of(table().assign(uncertainty=np.nan, confusability=np.nan)) == ["entropy", "inverse_norm"]
 
 
 def test_a_scope_is_a_lasso_and_filters() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import encoded, noise, write_folder
@@ -19,8 +20,9 @@ from url_viz.imaging.uploads import IncomingFile
 from url_viz.jobs import list_jobs
 from url_viz.models.model import Model
 from url_viz.ui.upload.batch import UploadBatch
+from url_viz.ui.upload.detail import similar_ids
 from url_viz.ui.upload.exports import ranking_csv, suggested_folder, zip_of
-from url_viz.ui.upload.page import sort
+from url_viz.ui.upload.page import classes_in_words, in_set, sort
 from url_viz.workspace import Workspace
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -73,7 +75,8 @@ def test_an_open_image_set_is_what_uploads_are_compared_with(image_set: ImageSet
     assert "zoo (8 pictures)" in text
     assert "6 uploads among 8 pictures, each placed by its neighbours" in text
     assert "already in the image set" in text
-    assert [group.value for group in at.button_group if group.label == "Order by"] == ["uncertainty"]
+    assert [group.value for group in at.button_group if group.label == "Uncertainty"] == ["confusability"]
+    assert image_set.order().reason in text
 
 
 def first_id(image_set: ImageSet) -> int:
@@ -82,6 +85,9 @@ def first_id(image_set: ImageSet) -> int:
 
 def test_the_threshold_moves_uploads_from_one_side_to_the_other(home: Workspace, model: Model) -> None:
     at = dropped(opened(model), PICTURES)
+    by = next(control for control in at.segmented_control if control.label == "Uncertainty")
+    assert by.value == "confusability", "the pretrained head leads only if somebody chooses it"
+    by.set_value("uncertainty").run()
     assert "**Ambiguous** · 1\n**Clear** · 4" in words(at)
     at.slider[0].set_value(0).run()
     assert "**Ambiguous** · 5\n**Clear** · 0" in words(at)
@@ -209,3 +215,58 @@ def test_what_is_taken_away_holds_every_upload_once_in_order(model: Model) -> No
         assert archive.read("ambiguous/b.jpg") == files[1].data
         assert archive.read("clear/_1.jpg") == files[0].data
         assert archive.read("ranking.csv") == ranking_csv(done)
+
+
+@pytest.fixture(scope="module")
+def classed(tmp_path_factory: pytest.TempPathFactory, prepared: Path, model: Model) -> ImageSet:
+    """Two classes that the pictures bear out, so that ambiguity leads: bright noise and dark noise."""
+    root = tmp_path_factory.mktemp("classed")
+    (root / "workspace").mkdir()
+    (root / "workspace" / "models").symlink_to(prepared / "models")
+    for number in range(24):
+        name, shade = ("day", 200) if number % 2 else ("night", 40)
+        (root / "shades" / name).mkdir(parents=True, exist_ok=True)
+        blended(number, shade).save(root / "shades" / name / f"{number}.png")
+    return embed_folder(root / "shades", model=model, workspace=root / "workspace")
+
+
+def blended(seed: int, shade: int) -> Image.Image:
+    """A plain surface with a little noise."""
+    plain = Image.new("RGB", noise(seed).size, (shade, shade, 255 - shade))
+    return Image.blend(plain, noise(seed), 0.4)
+
+
+def test_uploads_follow_the_leading_order_of_the_set_and_say_between_which_classes(
+    classed: ImageSet, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("URL_VIZ_HOME", str(classed.workspace.root))
+    assert classed.order().measure == "ambiguity"
+    known = classed.file_of(first_id(classed)).read_bytes()
+    at = dropped(opened(model, classed), {"new.png": encoded(blended(77, 200), "PNG"), "known.png": known})
+    assert [one.value for one in at.button_group if one.label == "Uncertainty"] == ["ambiguity"]
+    assert "Ordered by ambiguity between your 2 classes" in words(at)
+    table = at.session_state["upload.ranked"][1]
+    assert set(table["first_class"]) <= {"day", "night"}
+    assert (table["first_class"] != table["second_class"]).all()
+    assert table["first_class"].iloc[0] == "day"
+
+
+def test_a_clear_upload_is_like_one_class_and_another_lies_between_two() -> None:
+    row = {"first_class": "day", "second_class": "night"}
+    assert classes_in_words(row, is_clear=True) == "like day"
+    assert classes_in_words(row, is_clear=False) == "between day and night"
+    assert classes_in_words({"first_class": None, "second_class": None}, is_clear=True) is None
+
+
+def test_similar_pictures_leave_out_the_picture_itself_and_say_that_it_is_there(
+    image_set: ImageSet, model: Model
+) -> None:
+    known = image_set.file_of(first_id(image_set)).read_bytes()
+    outcome = score([IncomingFile("known.jpg", known), IncomingFile("new.jpg", encoded(noise(70)))], model)
+    one, other = (scored for scored in outcome if isinstance(scored, Scored))
+    nearest = similar_ids(one, image_set)
+    assert first_id(image_set) not in nearest
+    assert nearest[0] == image_set.neighbours(first_id(image_set))["id"].iloc[0]
+    batch = UploadBatch("key", (IncomingFile("a", b""), IncomingFile("b", b"")), (other, one), ())
+    assert in_set(batch, image_set) == {1}
+    assert in_set(batch, None) == frozenset()

@@ -7,7 +7,8 @@ import numpy as np
 from training.data.pictures import NO_LABEL, PictureList
 from training.data.zero_shot import SETS, is_named, named_pictures
 from url_viz.errors import FolderError, NoImagesError
-from url_viz.imaging.scan import class_names, scan
+from url_viz.imaging.folder_classes import class_names
+from url_viz.imaging.scan import scan
 
 KINDS = ("folder",)
 TAR = "tar:"

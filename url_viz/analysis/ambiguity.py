@@ -39,7 +39,7 @@ class ClassShares:
 
     @property
     def ambiguity(self) -> Floats:
-        """(R,), 0 where one class has all, 1 where two are alike likely."""
+        """(R,), 0 if one class has all, 1 if two are alike likely."""
         ambiguity: Floats = 1 - (self.first_share - self.second_share)
         return ambiguity
 
@@ -50,7 +50,7 @@ class LabelEvidence:
 
     `own_votes`, `own_fit` (R,) float32, the shares of the label among the neighbours' votes and in the ridge
     classifier; `other_class` (R,) int32 the strongest other class, `other_votes`, `other_fit` its shares. `doubt` (R,)
-    float32, 0 to 1, higher = the label is more to be doubted. nan, and NONE, where a picture has no label that counts.
+    float32, 0 to 1, higher = the label is more to be doubted. nan, and NONE, if a picture has no label that counts.
     """
 
     own_votes: Floats
@@ -66,7 +66,7 @@ class AmbiguityModel:
     """What tells the class shares of new pictures: `classes` (C,) int32 codes, `weights` (A + 1, C) float32.
 
     `temperature` multiplies the ridge's values before the softmax; `voter` (N,) int32 is each picture's place in
-    `classes`, NONE where it has no vote.
+    `classes`, NONE if it has no vote.
     """
 
     classes: Codes
@@ -97,7 +97,7 @@ def classify(
 
     `position`, `similarity` (N, K): the graph's lists, twins left out; `whitened` (N, A); `label` (N,) codes from 0,
     NONE for no label; `group` (N,) ints, twins alike. Only labelled pictures vote and teach, and only classes with
-    LEAST_OF_A_CLASS of them; every picture gets shares. None where fewer than two such classes are left.
+    LEAST_OF_A_CLASS of them; every picture gets shares. None if fewer than two such classes are left.
     """
     count = np.bincount(label[label >= 0], minlength=1)
     classes = np.flatnonzero(count >= LEAST_OF_A_CLASS).astype(np.int32)

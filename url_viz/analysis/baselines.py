@@ -11,7 +11,7 @@ Floats = NDArray[np.float64]
 
 
 def softmax_entropy(logits: NDArray[np.floating]) -> Floats:
-    """Entropy in nats of the softmax over logits (N, C): 0 where one class has it all, log C where all are equal."""
+    """Entropy in nats of the softmax over logits (N, C): 0 if one class has it all, log C if all are equal."""
     shifted = _shifted(logits)
     total = np.exp(shifted).sum(axis=1)
     entropy: Floats = np.log(total) - (np.exp(shifted) * shifted).sum(axis=1) / total

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.evaluation import resamples_for
+from url_viz.analysis.measures import TABLE_MEASURES, title_of
 from url_viz.analysis.metrics import Interval, bootstrap_interval, spearman
 from url_viz.analysis.ranking import percentile
 from url_viz.store.tables import Graph, positions_of
@@ -19,14 +20,14 @@ class Change:
 
     `table` has the rows of the new table that both know, with `before` and `after` (percentiles of the measure),
     `change` (after − before, in percentile points: positive = more ambiguous now) and `change_percentile`.
-    `rank_correlation` is Spearman's; nan where one of the orders has no spread.
+    `rank_correlation` is Spearman's; nan if one of the orders has no spread.
     """
 
     table: pd.DataFrame
     rank_correlation: float
 
 
-def change(before: pd.DataFrame, after: pd.DataFrame, *, measure: str = "uncertainty") -> Change:
+def change(before: pd.DataFrame, after: pd.DataFrame, *, measure: str) -> Change:
     """Compare a measure of two tables of one image set, matched by id; rows without a value are left out."""
     earlier = before.set_index("id")[measure].reindex(after["id"]).to_numpy(dtype=float)
     known = np.isfinite(earlier) & np.isfinite(after[measure].to_numpy(dtype=float))
@@ -37,7 +38,6 @@ def change(before: pd.DataFrame, after: pd.DataFrame, *, measure: str = "uncerta
     return Change(table, spearman(earlier[known], rows[measure].to_numpy(dtype=float)))
 
 
-MEASURES = ("uncertainty", "confusability")
 TOP_SHARE = 0.1
 NEIGHBOURS = 10
 FEWEST_PICTURES = 3
@@ -72,8 +72,13 @@ class Compared:
     top_by_chance: float
 
     @property
+    def is_same(self) -> bool:
+        """Whether every picture stands where it stood."""
+        return not self.change.table["change"].any()
+
+    @property
     def rank_correlation(self) -> float:
-        """Spearman's, −1 to 1; nan where one of the orders has no spread."""
+        """Spearman's, −1 to 1; nan if one of the orders has no spread."""
         return self.change.rank_correlation
 
     def __len__(self) -> int:
@@ -95,7 +100,7 @@ class Neighbourhoods:
 
     @property
     def mean(self) -> float:
-        """The mean overlap, 0 to 1; nan where no picture has neighbours under both."""
+        """The mean overlap, 0 to 1; nan if no picture has neighbours under both."""
         return float(np.nanmean(self.overlap)) if np.isfinite(self.overlap).any() else float("nan")
 
 
@@ -117,7 +122,8 @@ def compare(first: Read, second: Read, *, resamples: int | None = None, seed: in
     """Compare two readings of one image set, matched by picture id, neighbours by content."""
     in_second = np.isin(first.table["id"].to_numpy(), second.table["id"].to_numpy())
     shared = int(in_second.sum())
-    found = {name: _compared(first.table, second.table, name, resamples=resamples, seed=seed) for name in MEASURES}
+    tables = first.table, second.table
+    found = {name: _compared(*tables, name, resamples=resamples, seed=seed) for name in TABLE_MEASURES}
     return Comparison(
         measures={name: one for name, one in found.items() if one is not None},
         neighbourhoods=neighbourhoods(first, second),
@@ -130,7 +136,7 @@ def compare(first: Read, second: Read, *, resamples: int | None = None, seed: in
 def _compared(
     first: pd.DataFrame, second: pd.DataFrame, measure: str, *, resamples: int | None, seed: int
 ) -> Compared | None:
-    """None where fewer than three pictures have the value under both."""
+    """None if fewer than three pictures have the value under both."""
     found = change(first, second, measure=measure)
     if len(found.table) < FEWEST_PICTURES:
         return None
@@ -168,7 +174,7 @@ def top_overlap(first: Floats, second: Floats, *, share: float = TOP_SHARE) -> f
 
 
 def neighbourhoods(first: Read, second: Read, *, k: int = NEIGHBOURS) -> Neighbourhoods | None:
-    """How many of the `k` nearest are the same under both; None where a graph is missing or nothing is shared."""
+    """How many of the `k` nearest are the same under both; None if a graph is missing or nothing is shared."""
     if first.graph is None or second.graph is None:
         return None
     content = np.intersect1d(
@@ -203,13 +209,18 @@ def in_words(one: Compared) -> str:
     """How far two models agree on a measure, as a sentence."""
     rho = one.rank_correlation
     if not np.isfinite(rho):
-        return f"No order to compare: {one.measure} has no spread under one of them."
+        return f"No order to compare: {titled(one.measure)} has no spread under one of them."
     interval = f" ({_short(one.interval.low)} to {_short(one.interval.high)})"
     return (
-        f"They {_verdict(rho)} on the order by {one.measure}: Spearman {_short(rho)}{interval} over {len(one):,} "
-        f"pictures. Of the most ambiguous tenth they share {100 * one.top_shared:.0f} % (Jaccard; chance: "
+        f"They {_verdict(rho)} on the order by {titled(one.measure)}: Spearman {_short(rho)}{interval} over "
+        f"{len(one):,} pictures. Of the most ambiguous tenth they share {100 * one.top_shared:.0f} % (Jaccard; chance: "
         f"{100 * one.top_by_chance:.0f} %)."
     )
+
+
+def titled(measure: str) -> str:
+    """A measure within a sentence."""
+    return title_of(measure).lower()
 
 
 def neighbours_in_words(found: Neighbourhoods) -> str:

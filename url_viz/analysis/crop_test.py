@@ -31,7 +31,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class CropTest:
-    """What became of a sample: `table` has one row a picture that was read, `unreadable` counts the others.
+    """What became of a sample: `table` has one row per picture that was read, `unreadable` counts the others.
 
     Columns: id, path, crop_share, and whole and crop values of each measure (`uncertainty`, `uncertainty_of_crop`,
     `entropy`, `entropy_of_crop`); nan without a head, or without a classifier.

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.fusion import Fusion, fused
+from url_viz.analysis.measures import MEASURES, NEAREST_GAP, TABLE_MEASURES
+from url_viz.analysis.measures import NEAREST as NEAREST_MEASURE
 from url_viz.analysis.metrics import (
     MOST_SIMILARITIES,
     Interval,
@@ -19,14 +20,12 @@ from url_viz.analysis.metrics import (
 )
 from url_viz.analysis.ranking import percentile
 from url_viz.analysis.selective_retrieval import FEWEST_PICTURES, MOST_CURVE_POINTS, Curve
-from url_viz.pipeline.twin_groups import twin_groups
+from url_viz.pipeline.twins import twin_groups
 from url_viz.rows import l2_normalize
 from url_viz.store.tables import Graph, positions_of
 
-NEAREST = "nearest_similarity"
-OURS = ("uncertainty", "confusability", "fusion")
-BASELINES = ("entropy", "inverse_norm", NEAREST, "nearest_gap")
-MEASURES = OURS + BASELINES
+NEAREST = NEAREST_MEASURE.name
+ALL = tuple(measure.name for measure in MEASURES)
 """All measures, each higher = less to be trusted; the last two are minus the nearest similarity, and minus the gap."""
 
 MOST_RESAMPLES, FEWEST_RESAMPLES = 1000, 200
@@ -44,7 +43,7 @@ class Counted:
 
     `rows` (M,) of the image set's table, `nearest` (M,) the rows of their nearest others among all distinct pictures
     with a class, `labels` and `nearest_labels` (M,), `values` by measure (M,) float64. `left_out` counts the other rows
-    of the table; `weight` is uncertainty's share in the fusion, nan without one.
+    of the table.
     """
 
     rows: NDArray[np.int64]
@@ -53,7 +52,6 @@ class Counted:
     nearest_labels: NDArray[np.str_]
     values: Mapping[str, Floats]
     left_out: int
-    weight: float
 
     def __post_init__(self) -> None:
         assert len(self.rows) == len(self.nearest) == len(self.labels) == len(self.nearest_labels)
@@ -128,20 +126,19 @@ def counted(
     embeddings: Callable[[], NDArray[np.floating]],
     user_measures: Sequence[str] = (),
 ) -> Counted | None:
-    """The pictures of `ImageSet.table()` to count, with content keys (N,) in its order; None where there are too few.
+    """The pictures of `ImageSet.table()` to count, with content keys (N,) in its order; None if there are too few.
 
-    Copies count once, as in `selective_retrieval`. `embeddings` gives (N, D), and is asked only where all of a
-    picture's neighbours in the graph are without a class, so that its nearest has to be searched. `user_measures` are
-    columns that a user brought; one that fewer than half of the pictures have is passed over, as it would leave out
-    most.
+    Copies count once, as in `selective_retrieval`. `embeddings` gives rows (N, A) in the whitened space, and is asked
+    only if all of a picture's neighbours in the graph are without a class, so that its nearest has to be searched.
+    `user_measures` are columns that a user brought; one that fewer than half of the pictures have is passed over, as
+    it would leave out most.
     """
     database = _database(table, contents, graph)
     if len(database) < FEWEST_PICTURES or table["label"].iloc[database].nunique() < 2:
         return None
     nearest, similarity = _two_nearest(graph, positions_of(contents[database], graph.content), database, embeddings)
-    fusion = _fusion(table, contents, graph)
-    values = _values(table.iloc[database], similarity) | {"fusion": _of_rows(fusion, contents[database], graph)}
-    known = {name: values[name] for name in MEASURES if np.isfinite(values[name]).any()}
+    values = _values(table.iloc[database], similarity)
+    known = {name: values[name] for name in ALL if np.isfinite(values[name]).any()}
     brought = {name: table[name].iloc[database].to_numpy(np.float64) for name in user_measures}
     known |= {name: one for name, one in brought.items() if np.isfinite(one).mean() >= FEWEST_OF_USER}
     has_all = np.logical_and.reduce([np.isfinite(one) for one in known.values()])
@@ -156,12 +153,11 @@ def counted(
         nearest_labels=labels[found].astype(str),
         values={name: one[has_all] for name, one in known.items()},
         left_out=len(table) - int(has_all.sum()),
-        weight=fusion.weight if "fusion" in known else float("nan"),
     )
 
 
 def measured(pictures: Counted, *, resamples: int | None = None, seed: int = 0) -> tuple[Measured, ...]:
-    """Every measure's figures, in the order of MEASURES, the user's own last."""
+    """Every measure's figures, in the order of ALL, the user's own last."""
     return tuple(_measured(pictures, name, resamples=resamples, seed=seed) for name in pictures.values)
 
 
@@ -225,10 +221,10 @@ def deciles(values: Floats, is_right: NDArray[np.bool_]) -> Deciles:
 
 
 def by_class(pictures: Counted, measure: str) -> pd.DataFrame:
-    """One row a class: label, pictures, recall, mean_percentile and r_auroc of a measure, and taken_for.
+    """One row per class: label, pictures, recall, mean_percentile and r_auroc of a measure, and taken_for.
 
-    `mean_percentile` is among all counted pictures; `r_auroc` is nan where all of a class are right, or all wrong;
-    `taken_for` is the class that its mistaken pictures find most often, None where none is mistaken.
+    `mean_percentile` is among all counted pictures; `r_auroc` is nan if all of a class are right, or all wrong;
+    `taken_for` is the class that its mistaken pictures find most often, None if none is mistaken.
     """
     values, right = pictures.values[measure], pictures.is_right
     ranks = percentile(values)
@@ -249,7 +245,7 @@ def by_class(pictures: Counted, measure: str) -> pd.DataFrame:
 
 
 def share_interval(hits: int, count: int) -> Interval:
-    """Wilson's 95 % interval of a share of `count`; nan where there is nothing to count."""
+    """Wilson's 95 % interval of a share of `count`; nan if there is nothing to count."""
     if count == 0:
         return Interval(float("nan"), float("nan"))
     z, share = _NORMAL_975, hits / count
@@ -259,7 +255,7 @@ def share_interval(hits: int, count: int) -> Interval:
 
 
 def _database(table: pd.DataFrame, contents: NDArray[np.int64], graph: Graph) -> NDArray[np.int64]:
-    """The rows to search among: the first of each content, where it has a class and is in the graph."""
+    """The rows to search among: the first of each content, if it has a class and is in the graph."""
     first = np.sort(np.unique(contents, return_index=True)[1])
     usable = table["label"].notna().to_numpy() & (positions_of(contents, graph.content) >= 0)
     return first[usable[first]]
@@ -271,7 +267,7 @@ def _two_nearest(
     database: NDArray[np.int64],
     embeddings: Callable[[], NDArray[np.floating]],
 ) -> tuple[NDArray[np.int64], Floats]:
-    """Places in `database` (M,) of each one's two nearest others (M, 2), and their cosines (M, 2)."""
+    """Places in `database` (M,) of each one's two nearest that are no twins (M, 2), and cosines (M, 2), or nan."""
     number = np.full(len(graph) + 1, -1, np.int64)  # the last stands for −1, no neighbour
     number[in_graph] = np.arange(len(in_graph))
     place = number[graph.position[in_graph]]
@@ -280,46 +276,36 @@ def _two_nearest(
     similarity = np.take_along_axis(graph.similarity[in_graph], first_two, 1).astype(np.float64)
     lost = np.flatnonzero((nearest < 0).any(axis=1))
     if len(lost):
-        nearest[lost], similarity[lost] = _searched(l2_normalize(embeddings()[database]), lost)
+        group = twin_groups(graph.twins)[in_graph]
+        nearest[lost], similarity[lost] = _searched(l2_normalize(embeddings()[database]), lost, group)
     return nearest, similarity
 
 
-def _searched(unit: NDArray[np.float32], rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def _searched(
+    unit: NDArray[np.float32], rows: NDArray[np.int64], group: NDArray[np.integer]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The two nearest to each of `rows` that are not of its group of twins; a similarity is nan if there is none."""
     nearest, similarity = np.empty((len(rows), 2), np.int64), np.empty((len(rows), 2), np.float32)
     at_once = max(1, MOST_SIMILARITIES // len(unit))
     for start in range(0, len(rows), at_once):
         block = rows[start : start + at_once]
         cosines = unit[block] @ unit.T
-        cosines[np.arange(len(block)), block] = -np.inf
+        cosines[group[block][:, None] == group[None, :]] = -np.inf
         two = np.argpartition(-cosines, 1, axis=1)[:, :2]
         found = np.take_along_axis(cosines, two, 1)
         order = np.argsort(-found, axis=1, kind="stable")
         nearest[start : start + at_once] = np.take_along_axis(two, order, 1)
         similarity[start : start + at_once] = np.take_along_axis(found, order, 1)
+    similarity[np.isneginf(similarity)] = np.nan
     return nearest, similarity
 
 
 def _values(table: pd.DataFrame, similarity: Floats) -> dict[str, Floats]:
-    columns = ("uncertainty", "confusability", "entropy", "inverse_norm")
     return {
-        **{name: table[name].to_numpy(np.float64) for name in columns},
+        **{name: table[name].to_numpy(np.float64) for name in TABLE_MEASURES},
         NEAREST: -similarity[:, 0],
-        "nearest_gap": similarity[:, 1] - similarity[:, 0],
+        NEAREST_GAP.name: similarity[:, 1] - similarity[:, 0],
     }
-
-
-def _fusion(table: pd.DataFrame, contents: NDArray[np.int64], graph: Graph) -> Fusion:
-    """The fusion of all pictures of the graph, whether or not they have a class."""
-    row = positions_of(graph.content, contents)
-
-    def of_graph(name: str) -> Floats:
-        return np.where(row >= 0, table[name].to_numpy(np.float64)[row], np.nan)
-
-    return fused(of_graph("uncertainty"), of_graph("confusability"), graph=graph, twin_group=twin_groups(graph))
-
-
-def _of_rows(fusion: Fusion, contents: NDArray[np.int64], graph: Graph) -> Floats:
-    return fusion.value[positions_of(contents, graph.content)]
 
 
 def _codes(values: Floats) -> NDArray[np.int64]:

@@ -16,7 +16,7 @@ SEVERAL = frozenset({"tags", "reasons"})
 
 NO_FILTER = frozenset({"id", "path", "x", "y", "twin_group"})
 SOME = 1_000
-"""Rows looked at first for a difference; all of them only where these are alike."""
+"""Rows looked at first for a difference; all of them only if these are alike."""
 
 MOST_VALUES = 1_000
 """A text column with more distinct values than this tells pictures apart rather than kinds of them: no filter."""

@@ -8,7 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.categories import categories_of, category_colours
-from url_viz.analysis.ranking import with_percentile
+from url_viz.analysis.filters import kind_of
+from url_viz.analysis.measures import title_of
+from url_viz.analysis.ranking import percentile_of_each
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure, Heatmap, Scattergl
@@ -27,27 +29,32 @@ SHADE_SIGMA = 4.0
 
 
 def map_figure(
-    table: pd.DataFrame, *, colour: str = "uncertainty", style: Style = "points", size_by: str | None = None
+    table: pd.DataFrame,
+    *,
+    by: str | None = None,
+    colour: str | None = None,
+    style: Style = "points",
+    size_by: str | None = None,
 ) -> "Figure":
     """The map of an image set's `table()`: one point a picture that has coordinates.
 
-    `colour` is a column: of numbers, by its percentile (bright = high), or of few values, by category. `style`:
-    `points`; `fog`, where points of a low percentile are small and crisp, and of a high one large and faint; or
-    `density`, shades of how many pictures lie about a place. `size_by` is the column of numbers that sizes go by; fog
-    takes that of the colour, else uncertainty. Raises ValueError for a column or style that is not there.
+    `colour` is a column: of numbers, by its percentile (bright = high), or of few values, by category; by default it is
+    the measure `by`, and grey if there is none. `style`: `points`; `fog`, where points of a low percentile are small
+    and crisp, and of a high one large and faint; or `density`, shades of how many pictures lie about a place.
+    `size_by` is the column of numbers that sizes go by; fog takes that of the colour, else `by`. Raises ValueError for
+    a column or style that is not there.
     """
     import plotly.graph_objects as go
 
+    colour = colour or by
     _check(table, colour, style, size_by)
     shown = table[np.isfinite(table["x"].to_numpy(dtype=float))]
-    is_number = pd.api.types.is_numeric_dtype(table[colour])
+    is_number = colour is not None and kind_of(table[colour]) == "numeric"
     if style == "density":
         figure = go.Figure(_shades(shown))
     else:
-        sizes = size_by or ((colour if is_number else "uncertainty") if style == "fog" else None)
-        marker = _marker(shown, sizes, style=style)
-        layers = _by_number(shown, colour, marker) if is_number else _by_category(shown, colour, marker)
-        figure = go.Figure(layers)
+        marker = _marker(shown, size_by or ((colour if is_number else by) if style == "fog" else None), style=style)
+        figure = go.Figure(_layers(shown, colour, marker, is_number=is_number))
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False, scaleanchor="x")
     figure.update_layout(
@@ -67,7 +74,7 @@ def fog_looks(percentile: NDArray[np.floating], *, largest_px: float) -> tuple[N
     return np.maximum(diameter, 1.5), np.maximum((1 - v) ** 1.4, 0.07)
 
 
-def _check(table: pd.DataFrame, colour: str, style: str, size_by: str | None) -> None:
+def _check(table: pd.DataFrame, colour: str | None, style: str, size_by: str | None) -> None:
     for name, column in (("colour", colour), ("size_by", size_by)):
         if column is not None and column not in table:
             raise ValueError(f"{name} is {column!r}; choose a column: {', '.join(table.columns)}")
@@ -78,11 +85,11 @@ def _check(table: pd.DataFrame, colour: str, style: str, size_by: str | None) ->
 
 
 def _marker(shown: pd.DataFrame, size_by: str | None, *, style: Style) -> pd.DataFrame:
-    """Size (px), opacity and percentile of each point, one row a point."""
+    """Size (px), opacity and percentile of each point, one row per point."""
     plain = 4.0 if len(shown) > 5000 else 7.0
     if size_by is None:
         return pd.DataFrame({"size": plain, "opacity": 0.9}, index=shown.index)
-    percentile = with_percentile(shown, size_by)["rank_percentile"].to_numpy(np.float32)
+    percentile = percentile_of_each(shown, size_by)
     if style == "fog":
         largest = LARGEST_PX * min(1.0, (600 / max(1, len(shown))) ** 0.5) + plain
         size, opacity = fog_looks(percentile, largest_px=largest)
@@ -91,9 +98,15 @@ def _marker(shown: pd.DataFrame, size_by: str | None, *, style: Style) -> pd.Dat
     return pd.DataFrame({"size": size, "opacity": opacity}, index=shown.index)
 
 
+def _layers(shown: pd.DataFrame, column: str | None, marker: pd.DataFrame, *, is_number: bool) -> "list[Scattergl]":
+    if column is None:
+        return [_points(shown, marker, None, {"color": NO_CATEGORY})]
+    return _by_number(shown, column, marker) if is_number else _by_category(shown, column, marker)
+
+
 def _by_number(shown: pd.DataFrame, column: str, marker: pd.DataFrame) -> "list[Scattergl]":
-    percentile = with_percentile(shown, column)["rank_percentile"]
-    bar = {"title": f"{_inert(column)}<br>percentile", "thickness": 12}
+    percentile = percentile_of_each(shown, column)
+    bar = {"title": f"{_inert(title_of(column))}<br>percentile", "thickness": 12}
     colouring = {"color": percentile, "cmin": 0, "cmax": 100, "colorscale": RAMP, "colorbar": bar}
     return [_points(shown, marker, column, colouring, percentile)]
 
@@ -119,17 +132,14 @@ def _by_category(shown: pd.DataFrame, column: str, marker: pd.DataFrame) -> "lis
 def _points(
     rows: pd.DataFrame,
     marker: pd.DataFrame,
-    column: str,
+    column: str | None,
     colouring: dict[str, Any],
-    percentile: "pd.Series[Any] | None" = None,
+    percentile: NDArray[np.float32] | None = None,
     *,
     name: str = "",
 ) -> "Scattergl":
     import plotly.graph_objects as go
 
-    value = rows[column].astype(object).where(rows[column].notna(), "none").map(_inert)
-    rank = " (%{customdata[1]:.0f}th percentile)" if percentile is not None else ""
-    columns = [value] if percentile is None else [value, percentile]
     return go.Scattergl(
         x=rows["x"],
         y=rows["y"],
@@ -138,9 +148,21 @@ def _points(
         showlegend=bool(name),
         marker={"size": marker["size"], "opacity": marker["opacity"], "line": {"width": 0}, **colouring},
         text=rows["path"].map(_inert),
-        customdata=np.stack([np.asarray(c, object) for c in columns], axis=1),
-        hovertemplate=f"<b>%{{text}}</b><br>{_inert(column)} %{{customdata[0]}}{rank}<extra></extra>",
+        **_hover(rows, column, percentile),
     )
+
+
+def _hover(rows: pd.DataFrame, column: str | None, percentile: NDArray[np.float32] | None) -> dict[str, Any]:
+    """What Plotly says of a point: its name, its value in `column`, and the percentile of that."""
+    if column is None:
+        return {"hovertemplate": "<b>%{text}</b><extra></extra>"}
+    value = rows[column].astype(object).where(rows[column].notna(), "none").map(_inert)
+    rank = " (%{customdata[1]:.0f}th percentile)" if percentile is not None else ""
+    columns = [value] if percentile is None else [value, percentile]
+    return {
+        "customdata": np.stack([np.asarray(c, object) for c in columns], axis=1),
+        "hovertemplate": f"<b>%{{text}}</b><br>{_inert(title_of(column))} %{{customdata[0]}}{rank}<extra></extra>",
+    }
 
 
 def _inert(value: Any) -> Any:

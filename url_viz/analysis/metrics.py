@@ -21,6 +21,8 @@ Bools = NDArray[np.bool_]
 MOST_OF_A_SET = 50_000
 """Pictures that two sets are compared by, at most, of each."""
 
+_NORMAL_975 = 1.959963984540054
+
 MOST_SIMILARITIES = 1 << 25
 """Cosine values held at once while neighbours are searched (128 MiB of float32)."""
 
@@ -40,10 +42,18 @@ class RiskCoverage:
 
 @dataclass(frozen=True)
 class Interval:
-    """The two ends of a bootstrap interval; nan where no resample gave a figure."""
+    """The two ends of an interval of 95 % (or as said); nan if there was nothing to tell it from."""
 
     low: float
     high: float
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure and its interval."""
+
+    value: float
+    interval: Interval
 
 
 @dataclass(frozen=True)
@@ -73,8 +83,8 @@ def nearest_others(embeddings: NDArray[np.floating], *, k: int = 1) -> tuple[NDA
     """Each picture's `k` most cosine-similar others: indices (N, k) and similarities (N, k), best first.
 
     Exact, in float32, in bounded memory. A picture is left out by its index, never as "the second hit": with twins,
-    the second hit may be the picture itself. Equal similarities go to the lower index. Raises RowsError where a row
-    is not finite, ValueError where there are no `k` others.
+    the second hit may be the picture itself. Equal similarities go to the lower index. Raises RowsError if a row
+    is not finite, ValueError if there are no `k` others.
     """
     if not 1 <= k < len(embeddings):
         raise ValueError(f"{len(embeddings)} embeddings have no {k} others each; give at least {k + 1}.")
@@ -98,7 +108,7 @@ def recall_at_1(embeddings: NDArray[np.floating], labels: ArrayLike) -> tuple[fl
     """How often the most similar other picture has the same label: the share, and which pictures (N,).
 
     Embeddings are (N, D), labels (N,) numbers or names. URL, arXiv 2307.03810, section 3: cosine, among all pictures
-    of the same set. Raises RowsError where an embedding is not finite or a label is none (nan, None, −1).
+    of the same set. Raises RowsError if an embedding is not finite or a label is none (nan, None, −1).
     """
     names = labels_of(labels, len(embeddings))
     neighbours, _ = nearest_others(embeddings)
@@ -110,7 +120,7 @@ def r_auroc(uncertainty: ArrayLike, is_correct: ArrayLike) -> float:
     """Probability that a picture whose neighbour is wrong is more uncertain than one whose neighbour is right.
 
     `uncertainty` (N,), `is_correct` (N,) from `recall_at_1`. Ties count half, so .5 is chance; 1 is a perfect order;
-    nan where all are right or all wrong. URL, arXiv 2307.03810, section 3. Raises RowsError where an uncertainty is
+    nan if all are right or all wrong. URL, arXiv 2307.03810, section 3. Raises RowsError if an uncertainty is
     nan, or `is_correct` neither true nor false.
     """
     return auroc(uncertainty, ~_outcomes(is_correct))
@@ -119,8 +129,8 @@ def r_auroc(uncertainty: ArrayLike, is_correct: ArrayLike) -> float:
 def classification_auroc(uncertainty: ArrayLike, logits: NDArray[np.floating], labels: ArrayLike) -> float:
     """Probability that a picture whose class is mistaken is more uncertain than one whose class is told right.
 
-    `uncertainty` (N,), `logits` (N, C), `labels` (N,) numbers of classes; ties count half, nan where all are right or
-    all wrong. PVU 5.1: AUROC against top-1 correctness. Raises RowsError where an uncertainty is nan, logits are not
+    `uncertainty` (N,), `logits` (N, C), `labels` (N,) numbers of classes; ties count half, nan if all are right or
+    all wrong. PVU 5.1: AUROC against top-1 correctness. Raises RowsError if an uncertainty is nan, logits are not
     finite, or a label is none of 0 to C − 1.
     """
     refuse_not_finite(logits, "rows of logits are not finite")
@@ -129,7 +139,7 @@ def classification_auroc(uncertainty: ArrayLike, logits: NDArray[np.floating], l
 
 
 def auroc(score: ArrayLike, is_positive: ArrayLike) -> float:
-    """P(score of a positive > score of a negative) + ½ P(equal), of (N,) and (N,); nan where one kind is missing."""
+    """P(score of a positive > score of a negative) + ½ P(equal), of (N,) and (N,); nan if one kind is missing."""
     positive = _outcomes(is_positive)
     ranks = mid_ranks(score)
     if ranks.shape != positive.shape:
@@ -139,6 +149,69 @@ def auroc(score: ArrayLike, is_positive: ArrayLike) -> float:
         return float("nan")
     wins = ranks[positive].sum() - n_positive * (n_positive + 1) / 2
     return float(wins / (n_positive * n_negative))
+
+
+def auroc_by_blocks(score: ArrayLike, is_positive: ArrayLike, block: NDArray[np.integer]) -> Figure:
+    """`auroc` of (N,) and (N,) with a 95 % interval over blocks (N,), such as classes, not over single pictures.
+
+    Pictures of one class are not independent: what is drawn anew is the class. In closed form: each picture's influence
+    on the figure, summed by block (DeLong et al. 1988, Obuchowski 1997). The figure and the interval are nan if one
+    kind of outcome is missing, the interval also with fewer than two blocks.
+    """
+    positive = _outcomes(is_positive)
+    figure = auroc(score, positive)
+    if np.isnan(figure):
+        return Figure(figure, Interval(float("nan"), float("nan")))
+    values = np.asarray(score)
+    above = (mid_ranks(values) - _ranks_within(values, positive)) / np.where(
+        positive, (~positive).sum(), positive.sum()
+    )
+    influence = np.where(positive, above - figure, 1 - above - figure)
+    influence /= np.where(positive, positive.sum(), (~positive).sum())
+    return Figure(figure, _interval_of_blocks(figure, influence, block))
+
+
+def auroc_within_blocks(score: ArrayLike, is_positive: ArrayLike, block: NDArray[np.integer]) -> Figure:
+    """`auroc` over pairs of one block (N,), such as a class, alone: how hard a block is does not count.
+
+    The share of all such pairs that are in order, with a 95 % interval over blocks; nan if no block has both outcomes.
+    """
+    positive, values = _outcomes(is_positive), np.asarray(score)
+    number = np.unique(block, return_inverse=True)[1]
+    order = np.lexsort((values, number))
+    ranks = np.empty(len(values))
+    starts = np.flatnonzero(np.diff(number[order], prepend=-1))
+    for part in np.split(order, starts[1:]):
+        ranks[part] = mid_ranks(values[part])
+    count, ahead = np.bincount(number), np.bincount(number, positive)
+    wins = np.bincount(number, ranks * positive) - ahead * (ahead + 1) / 2
+    pairs = ahead * (count - ahead)
+    if not pairs.sum():
+        return Figure(float("nan"), Interval(float("nan"), float("nan")))
+    figure = float(wins.sum() / pairs.sum())
+    return Figure(figure, _interval_of_blocks(figure, (wins - figure * pairs) / pairs.sum(), np.arange(len(pairs))))
+
+
+def share_by_blocks(is_true: NDArray[np.bool_], block: NDArray[np.integer]) -> Figure:
+    """The share of (N,) that is true, with a 95 % interval over blocks (N,); see `auroc_by_blocks`."""
+    share = float(is_true.mean()) if len(is_true) else float("nan")
+    return Figure(share, _interval_of_blocks(share, (is_true - share) / max(1, len(is_true)), block))
+
+
+def _ranks_within(values: NDArray[np.generic], positive: Bools) -> Floats:
+    """The mid-rank of each value (N,) among those of its own kind."""
+    ranks = np.empty(len(values))
+    for kind in (positive, ~positive):
+        ranks[kind] = mid_ranks(values[kind])
+    return ranks
+
+
+def _interval_of_blocks(figure: float, influence: Floats, block: NDArray[np.integer]) -> Interval:
+    sums = np.bincount(np.unique(block, return_inverse=True)[1], influence)
+    if len(sums) < 2:
+        return Interval(float("nan"), float("nan"))
+    half = _NORMAL_975 * float(np.sqrt((sums**2).sum() * len(sums) / (len(sums) - 1)))
+    return Interval(max(0.0, figure - half), min(1.0, figure + half))
 
 
 def ood_auroc(
@@ -214,7 +287,7 @@ def risk_coverage(uncertainty: ArrayLike, errors: ArrayLike) -> RiskCoverage:
 
 
 def spearman(a: ArrayLike, b: ArrayLike) -> float:
-    """Rank correlation of (N,) and (N,), −1 to 1, ties by mid-ranks; nan where one of them is constant."""
+    """Rank correlation of (N,) and (N,), −1 to 1, ties by mid-ranks; nan if one of them is constant."""
     ranks_a, ranks_b = mid_ranks(a), mid_ranks(b)
     if ranks_a.shape != ranks_b.shape:
         raise ValueError(f"{ranks_a.shape} and {ranks_b.shape} values cannot be compared.")
@@ -233,7 +306,7 @@ def bootstrap_interval(
     """The percentile interval of `statistic(*arrays)` over rows drawn with replacement, the same rows of each array.
 
     What was computed for a row before (its neighbour, say) stays its own: the pictures vary, not the set they are
-    searched in. Resamples without a figure (nan) are left out. Raises ValueError where the arrays are not of one
+    searched in. Resamples without a figure (nan) are left out. Raises ValueError if the arrays are not of one
     length, RowsError where a row of one is not finite.
     """
     count = len(arrays[0])
@@ -252,7 +325,7 @@ def bootstrap_interval(
 
 
 def labels_of(labels: ArrayLike, count: int) -> NDArray[np.generic]:
-    """Labels (N,) of `count` pictures as an array. Raises RowsError where one is none: nan, None or −1."""
+    """Labels (N,) of `count` pictures as an array. Raises RowsError if one is none: nan, None or −1."""
     names = np.asarray(labels)
     if names.shape != (count,):
         raise ValueError(f"Give one label a picture: got {names.shape} labels for {count} embeddings.")
@@ -276,7 +349,7 @@ def _class_numbers(labels: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.inte
 
 
 def _outcomes(values: ArrayLike) -> Bools:
-    """Outcomes (N,) as booleans. Raises RowsError where one is neither true nor false, such as nan."""
+    """Outcomes (N,) as booleans. Raises RowsError if one is neither true nor false, such as nan."""
     found = np.asarray(values)
     if found.dtype == bool:
         return found

@@ -1,18 +1,13 @@
 """Order pictures by a value: percentiles, the two ends, twins counted once, overall or class by class."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-By = Literal["uncertainty", "confusability", "entropy", "inverse_norm"]
-BY: tuple[By, ...] = ("uncertainty", "confusability", "entropy", "inverse_norm")
-"""Values that order pictures, each higher = more ambiguous; the last two are baselines."""
-
-
-_PERCENTILES = {"uncertainty": "percentile", "confusability": "confusability_percentile"}
+from url_viz.analysis.measures import percentile_column
+from url_viz.analysis.votes import NONE
 
 
 def percentile(values: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -26,15 +21,47 @@ def percentile(values: NDArray[np.floating]) -> NDArray[np.float32]:
     return result
 
 
-def with_percentile(table: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """The table with a column `rank_percentile`: that of `measure` among all its rows."""
-    column = _PERCENTILES.get(measure)
-    values = table[column].to_numpy() if column else percentile(table[measure].to_numpy(dtype=float))
-    return table.assign(rank_percentile=values)
+def rank_within(values: NDArray[np.floating], label: NDArray[np.integer]) -> NDArray[np.float32]:
+    """(mid-rank − ½) / n of each value (N,) among the n of its class, 0 to 1.
+
+    `label` (N,) are codes, NONE for no class. nan if the value is, and without a class.
+    """
+    ranked = np.full(len(values), np.nan, np.float32)
+    rows = np.flatnonzero(~np.isnan(values) & (label != NONE))
+    order = rows[np.lexsort((values[rows], label[rows]))]
+    of_class, value = label[order], values[order]
+    begins = np.ones(len(order), bool)
+    begins[1:] = of_class[1:] != of_class[:-1]
+    is_new = begins.copy()
+    is_new[1:] |= value[1:] != value[:-1]
+    class_number, tie = np.cumsum(begins) - 1, np.cumsum(is_new) - 1
+    size, start = np.bincount(class_number), np.flatnonzero(begins)
+    first, tied = np.flatnonzero(is_new), np.bincount(tie)
+    middle = first[tie] - start[class_number] + tied[tie] / 2
+    ranked[order] = middle / size[class_number]
+    return ranked
+
+
+def percentile_of_each(table: pd.DataFrame, measure: str) -> NDArray[np.float32]:
+    """The percentile (N,) of each row by `measure`: the table's own column, else among all its rows."""
+    column = percentile_column(measure)
+    values = table[column].to_numpy() if column in table else percentile(table[measure].to_numpy(dtype=float))
+    return np.asarray(values, np.float32)
+
+
+def with_percentile(table: pd.DataFrame, measure: str, *, within_class: bool = False) -> pd.DataFrame:
+    """The table with a column `rank_percentile`: that of `measure` among all its rows, or among those of its class.
+
+    Within classes a picture without a class has none.
+    """
+    if not within_class:
+        return table.assign(rank_percentile=percentile_of_each(table, measure))
+    codes = pd.factorize(table["label"])[0]
+    return table.assign(rank_percentile=100 * rank_within(table[measure].to_numpy(dtype=float), codes))
 
 
 def value_at(table: pd.DataFrame, measure: str, rank_percentile: float) -> float:
-    """The lowest value of `measure` whose percentile in `table` is at least `rank_percentile`; inf where none is."""
+    """The lowest value of `measure` whose percentile in `table` is at least `rank_percentile`; inf if none is."""
     ranked = with_percentile(table, measure)
     above = ranked.loc[ranked["rank_percentile"] >= rank_percentile, measure].to_numpy(dtype=float)
     return float(above.min()) if len(above) else float("inf")
@@ -68,6 +95,14 @@ def ends(table: pd.DataFrame, *, by: str, collapse_twins: bool = True) -> Ends:
         return Ends(table.iloc[down].assign(twins=0), table.iloc[up].assign(twins=0))
     group = table["twin_group"].to_numpy()
     return Ends(_one_a_group(table, down, group), _one_a_group(table, up, group))
+
+
+def first_of_each_class(rows: pd.DataFrame, count: int) -> pd.DataFrame:
+    """The first `count` rows of each class, class after class by name; pictures without a class are left out."""
+    labelled = rows[rows["label"].notna()]
+    firsts = labelled[labelled.groupby("label", sort=False).cumcount() < count]
+    sorted_rows: pd.DataFrame = firsts.sort_values("label", kind="stable")
+    return sorted_rows
 
 
 def _one_a_group(table: pd.DataFrame, order: NDArray[np.int64], group: NDArray[np.integer]) -> pd.DataFrame:

@@ -7,104 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.confusability import TEMPERATURE
 from url_viz.analysis.filters import SEPARATOR
 from url_viz.errors import ImageSetError
-from url_viz.store.tables import Graph, positions_of
-
-NEAREST = 12
-"""Neighbours that are asked; further ones weigh next to nothing at this temperature."""
-_SLOT_BITS = (NEAREST - 1).bit_length()
-
-
-@dataclass(frozen=True)
-class Rivals:
-    """Of N pictures the two classes with the most weight among their neighbours.
-
-    `first` and `second` (N,) are class numbers (−1: none), `first_share` and `second_share` (N,) float32 their shares
-    of the weight of all neighbours asked that have a class; 0 where there is none.
-    """
-
-    first: NDArray[np.int64]
-    second: NDArray[np.int64]
-    first_share: NDArray[np.float32]
-    second_share: NDArray[np.float32]
-
-    def __post_init__(self) -> None:
-        assert len(self.first) == len(self.second) == len(self.first_share) == len(self.second_share)
-
-    def take(self, rows: NDArray[np.integer]) -> "Rivals":
-        """The pictures at `rows`; −1 stands for one without neighbours."""
-        found = rows >= 0
-        return Rivals(
-            np.where(found, self.first[rows], -1),
-            np.where(found, self.second[rows], -1),
-            np.where(found, self.first_share[rows], 0).astype(np.float32),
-            np.where(found, self.second_share[rows], 0).astype(np.float32),
-        )
-
-
-def rivals(
-    position: NDArray[np.integer],
-    similarity: NDArray[np.floating],
-    *,
-    label: NDArray[np.integer],
-    twin_group: NDArray[np.integer],
-    temperature: float = TEMPERATURE,
-) -> Rivals:
-    """The two leading classes among the `NEAREST` neighbours of each row that are no twins of it.
-
-    `position` and `similarity` (M, K) are the neighbour graph (−1: none), `label` (M,) a class number (−1: none),
-    `twin_group` (M,) as in `confusability`. A neighbour weighs exp(cosine / temperature).
-    """
-    position, similarity = position[:, :NEAREST], similarity[:, :NEAREST]
-    theirs = label[position]
-    counts = (position >= 0) & (theirs >= 0) & (twin_group[position] != twin_group[:, None])
-    weight = _weights(similarity, counts, temperature)
-    sums, classes = _by_class(np.where(counts, theirs, -1), weight)
-    first, first_share = _largest(sums, classes)
-    second, second_share = _largest(sums, classes)
-    return Rivals(first, second, first_share, second_share)
-
-
-def _weights(similarity: NDArray[np.floating], counts: NDArray[np.bool_], temperature: float) -> NDArray[np.float32]:
-    """Softmax weights (M, K) over the neighbours that count; 0 for the others."""
-    scaled = np.where(counts, similarity.astype(np.float32) / np.float32(temperature), -np.inf)
-    highest = scaled.max(axis=1, keepdims=True) if scaled.shape[1] else scaled
-    weight = np.exp(scaled - np.where(np.isfinite(highest), highest, 0))
-    return np.asarray(weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-30), np.float32)
-
-
-def _by_class(
-    classes: NDArray[np.integer], weight: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """The weight of each class at the last place of its run in the sorted row, 0 elsewhere; and the sorted classes.
-
-    Rows are sorted by class with the slot in the lowest bits: one pass, where a table of M × classes has no room.
-    """
-    slots = np.arange(classes.shape[1], dtype=np.int32)
-    key = np.sort(classes.astype(np.int32) << _SLOT_BITS | slots, axis=1)
-    ordered, slot = key >> _SLOT_BITS, key & ((1 << _SLOT_BITS) - 1)
-    flat = slot + np.arange(len(weight), dtype=np.int32)[:, None] * np.int32(weight.shape[1])
-    upto = np.cumsum(weight.ravel()[flat], axis=1)
-    is_last = np.ones(ordered.shape, bool)
-    is_last[:, :-1] = ordered[:, 1:] != ordered[:, :-1]
-    at_ends = np.where(is_last, upto, 0)
-    before = np.zeros_like(at_ends)
-    before[:, 1:] = np.maximum.accumulate(at_ends, axis=1)[:, :-1]
-    return np.where(is_last & (ordered >= 0), at_ends - before, 0), ordered
-
-
-def _largest(sums: NDArray[np.float32], classes: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The class with the largest sum in each row, and that sum, which is taken out of `sums`."""
-    rows = np.arange(len(sums))
-    if not sums.shape[1]:
-        return np.full(len(sums), -1, np.int64), np.zeros(len(sums), np.float32)
-    place = sums.argmax(axis=1)
-    share = sums[rows, place]
-    sums[rows, place] = 0
-    return np.where(share > 0, classes[rows, place], -1).astype(np.int64), share
-
+from url_viz.pipeline.confusability import FEW
 
 Values = NDArray[np.float32]
 
@@ -142,11 +47,11 @@ TINY = Ramp(64, 16)
 EXTREME_ASPECT = Ramp(2.5, 6)
 """Long side over short side; a backbone sees no more than the middle square, 40 % of the area at 2.5."""
 BETWEEN = Ramp(0.6, 1)
-"""The second class's weight among the neighbours over the first's …"""
-BETWEEN_TOGETHER = 0.6
-"""… where both together have this share of it."""
-ALIKE = Ramp(0.80, 0.97)
-"""Confusability: from five neighbours that are equally near. More where a quarter of the set has more."""
+"""The second class's share over the first's …"""
+BETWEEN_TOGETHER = 0.4
+"""… if both together have this share."""
+CONFUSED = Ramp(0.90, 0.99)
+"""Confusability, a rank: the last tenth of a set that is not small."""
 ALONE_FENCES = (1.0, 2.0)
 """Nearest similarity, in distances of the quartiles below the lower one."""
 FEWEST_FOR_FENCES = 20
@@ -162,11 +67,11 @@ NAMES = (
     "tiny",
     "extreme aspect",
     BETWEEN_CLASSES,
-    "many look alike",
+    "easily confused",
     "out on its own",
     "twin",
 )
-"""Every reason, by name; where two are equally strong, the earlier comes first."""
+"""Every reason, by name; if two are equally strong, the earlier comes first."""
 
 _FINEST = 2**20
 """Steps of strength that tell which of two reasons comes first."""
@@ -174,13 +79,12 @@ _FINEST = 2**20
 
 @dataclass(frozen=True)
 class Reasons:
-    """The reasons of N pictures: `strength` (N, len(NAMES)) float32, 0 where a reason is not given."""
+    """The reasons of N pictures: `strength` (N, len(NAMES)) float32, 0 if a reason is not given."""
 
     strength: Values
-    rivals: Rivals
 
     def __post_init__(self) -> None:
-        assert self.strength.shape == (len(self.rivals.first), len(NAMES))
+        assert self.strength.shape[1] == len(NAMES)
 
     def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Rows and numbers of the reasons that are given, row by row, the strongest first."""
@@ -190,7 +94,7 @@ class Reasons:
         return key // len(NAMES) // (_FINEST + 1), key % len(NAMES)
 
     def texts(self) -> NDArray[np.object_]:
-        """The names of each picture's reasons (N,), the strongest first, joined by "; "; "" where there is none."""
+        """The names of each picture's reasons (N,), the strongest first, joined by "; "; "" if there is none."""
         rows, which = self.pairs()
         start = np.searchsorted(rows, np.arange(len(self.strength) + 1))
         place = np.arange(len(rows)) - start[rows]
@@ -202,27 +106,25 @@ class Reasons:
         return np.array([_spelled(code) for code in distinct.tolist()], object)[inverse]
 
 
-def reasons_of(table: pd.DataFrame, *, contents: NDArray[np.int64], graph: Graph | None) -> Reasons:
-    """The reasons of each picture of a table (columns as of `ImageSet.table`; `contents` (N,) in its order)."""
-    between = _rivals(table, contents, graph)
-    strength = _strengths(table, between)
-    return Reasons(np.stack([strength[name] for name in NAMES], axis=1), between)
+def reasons_of(table: pd.DataFrame) -> Reasons:
+    """The reasons of each picture of a table (columns as of `ImageSet.table`)."""
+    strength = _strengths(table)
+    return Reasons(np.stack([strength[name] for name in NAMES], axis=1))
 
 
 def reason_table(table: pd.DataFrame, found: Reasons, *, rows: NDArray[np.integer] | None = None) -> pd.DataFrame:
-    """One row a reason of a picture, in the table's order, the strongest first: id, reason, strength, detail.
+    """One row per reason of a picture, in the table's order, the strongest first: id, reason, strength, detail.
 
     `rows` are those of the table that are asked for, by default all.
     """
-    classes = pd.factorize(table["label"])[1]
     if rows is not None:
-        table, found = table.iloc[rows], Reasons(found.strength[rows], found.rivals.take(rows))
+        table, found = table.iloc[rows], Reasons(found.strength[rows])
     rows, which = found.pairs()
     detail = np.full(len(rows), "", object)
     for number, name in enumerate(NAMES):
         at = np.flatnonzero(which == number)
         if len(at):
-            detail[at] = DETAILS[name](Facts(table.iloc[rows[at]], found.rivals.take(rows[at]), classes))
+            detail[at] = DETAILS[name](table.iloc[rows[at]])
     return pd.DataFrame(
         {
             "id": table["id"].to_numpy()[rows],
@@ -251,15 +153,14 @@ def reason_counts(texts: "pd.Series[str]") -> dict[str, int]:
     return {name: count for name, count in totals.items() if count}
 
 
-def _strengths(table: pd.DataFrame, between: Rivals) -> Mapping[str, Values]:
+def _strengths(table: pd.DataFrame) -> Mapping[str, Values]:
     sides = table[["width", "height"]].to_numpy(np.float32)
     short, long = sides.min(axis=1), sides.max(axis=1)
     dark = DARK(_column(table, "highlights"))
     empty = NEAR_EMPTY(_column(table, "flat_share"))
     flat = np.where((dark > 0) | (empty > 0), 0, LOW_CONTRAST(_column(table, "contrast")))
     group = table["twin_group"].to_numpy()
-    together = between.first_share + between.second_share
-    ratio = between.second_share / np.maximum(between.first_share, 1e-9)
+    first, second = np.nan_to_num(_column(table, "first_share")), np.nan_to_num(_column(table, "second_share"))
     return {
         "blurred": np.where(empty > 0, 0, BLURRED(_column(table, "sharpness"))),
         "dark": dark,
@@ -268,8 +169,8 @@ def _strengths(table: pd.DataFrame, between: Rivals) -> Mapping[str, Values]:
         "near-empty": empty,
         "tiny": TINY(short),
         "extreme aspect": EXTREME_ASPECT(long / np.maximum(short, 1)),
-        BETWEEN_CLASSES: np.where(together >= BETWEEN_TOGETHER, BETWEEN(ratio), 0),
-        "many look alike": _alike(_column(table, "confusability")),
+        BETWEEN_CLASSES: np.where(first + second >= BETWEEN_TOGETHER, BETWEEN(second / np.maximum(first, 1e-9)), 0),
+        "easily confused": _confused(_column(table, "confusability")),
         "out on its own": _alone(_column(table, "nearest_similarity")),
         "twin": (1 - 1 / np.bincount(group)[group]).astype(np.float32),
     }
@@ -284,10 +185,9 @@ def _blown_out(white_share: Values, white_border: Values) -> Values:
     return np.where((white_border >= WHITE_PAPER) | is_paper_set, 0, BLOWN_OUT(white_share))
 
 
-def _alike(confusability: Values) -> Values:
-    finite = confusability[np.isfinite(confusability)]
-    start = max(ALIKE.start, float(np.percentile(finite, 75))) if len(finite) else ALIKE.start
-    return Ramp(start, ALIKE.full)(confusability) if start < ALIKE.full else np.zeros_like(confusability)
+def _confused(confusability: Values) -> Values:
+    is_ranked = np.isfinite(confusability).sum() >= FEW
+    return CONFUSED(confusability) if is_ranked else np.zeros_like(confusability)
 
 
 def _alone(similarity: Values) -> Values:
@@ -296,26 +196,13 @@ def _alone(similarity: Values) -> Values:
 
 
 def _fences(similarity: Values) -> Ramp | None:
-    """From where on a nearest similarity is low within its set; None where there are too few, or all are equal."""
+    """From where on a nearest similarity is low within its set; None if there are too few, or all are equal."""
     finite = similarity[np.isfinite(similarity)]
     if len(finite) < FEWEST_FOR_FENCES:
         return None
     low, high = np.percentile(finite, [25, 75])
     start, full = (float(low - fence * (high - low)) for fence in ALONE_FENCES)
     return Ramp(start, full) if full < start else None
-
-
-def _rivals(table: pd.DataFrame, contents: NDArray[np.int64], graph: Graph | None) -> Rivals:
-    row = np.full(len(table), -1, np.int64)
-    if graph is None or not len(graph) or table["label"].isna().all():
-        none = np.zeros(len(table), np.float32)
-        return Rivals(row, row, none, none)
-    codes, _ = pd.factorize(table["label"])
-    place = positions_of(graph.content, contents)
-    label = np.where(place >= 0, codes[place], -1)
-    group = np.where(place >= 0, table["twin_group"].to_numpy()[place], -1)
-    found = rivals(graph.position, graph.similarity, label=label, twin_group=group)
-    return found.take(positions_of(contents, graph.content))
 
 
 def _spelled(code: int) -> str:
@@ -327,105 +214,82 @@ def _spelled(code: int) -> str:
 
 
 class ReasonedTable:
-    """Joins `reasons` to the table of a snapshot, anew only where the table itself is another one."""
+    """Joins `reasons` to the table of a snapshot, again only if the table itself is another one."""
 
-    def __init__(self, contents: NDArray[np.int64], graph: Graph | None) -> None:
-        """`contents` (N,) are the content keys of the table's rows, `graph` the neighbour graph, once there is one."""
-        self._contents = contents
-        self._graph = graph
-        self._known: _Joined | None = None
+    def __init__(self) -> None:
+        self._known: tuple[pd.DataFrame, Reasons, pd.DataFrame] | None = None
 
     def joined(self, table: pd.DataFrame) -> pd.DataFrame:
         """`table` with one more column: the names of each picture's reasons, the strongest first, joined by "; "."""
-        return self._of(table).result
+        return self._of(table)[1]
 
     def reasons(self, table: pd.DataFrame, ids: Iterable[int] | None = None) -> pd.DataFrame:
         """As `reason_table`; of some pictures by `ids`, by default of all. Ids that are not there are left out."""
         rows = None
         if ids is not None:
             rows = np.flatnonzero(np.isin(table["id"].to_numpy(), np.fromiter(ids, np.int64)))
-        return reason_table(table, self._of(table).found, rows=rows)
+        return reason_table(table, self._of(table)[0], rows=rows)
 
-    def _of(self, table: pd.DataFrame) -> "_Joined":
+    def _of(self, table: pd.DataFrame) -> tuple[Reasons, pd.DataFrame]:
         known = self._known  # one reading: another thread may put a newer one there
-        if known is None or known.table is not table:
-            found = reasons_of(table, contents=self._contents, graph=self._graph)
-            texts = pd.Series(found.texts(), index=table.index, dtype=object)
-            known = self._known = _Joined(table, found, table.assign(reasons=texts))
-        return known
+        if known is None or known[0] is not table:
+            reasons = reasons_of(table)
+            texts = pd.Series(reasons.texts(), index=table.index, dtype=object)
+            known = self._known = table, reasons, table.assign(reasons=texts)
+        return known[1], known[2]
 
 
-@dataclass(frozen=True)
-class _Joined:
-    """A table, its reasons, and the table with them."""
-
-    table: pd.DataFrame
-    found: Reasons
-    result: pd.DataFrame
+def _numbers(rows: pd.DataFrame, column: str) -> NDArray[np.float32]:
+    return rows[column].to_numpy(np.float32)
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What details are told of: rows of the table, their rivals, and the names of classes by number."""
-
-    rows: pd.DataFrame
-    rivals: Rivals
-    classes: "pd.Index[str]"
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-
-def _numbers(facts: Facts, column: str) -> NDArray[np.float32]:
-    return facts.rows[column].to_numpy(np.float32)
-
-
-def _shares(column: str, text: str) -> Callable[[Facts], Sequence[str]]:
-    def told(facts: Facts) -> list[str]:
-        return [text.format(f"{value:.0%}") for value in facts.rows[column]]
+def _shares(column: str, text: str) -> Callable[[pd.DataFrame], Sequence[str]]:
+    def told(rows: pd.DataFrame) -> list[str]:
+        return [text.format(f"{value:.0%}") for value in rows[column]]
 
     return told
 
 
-def _blurred(facts: Facts) -> list[str]:
-    widths = 1 / np.maximum(_numbers(facts, "sharpness"), 1 / 8)
+def _blurred(rows: pd.DataFrame) -> list[str]:
+    widths = 1 / np.maximum(_numbers(rows, "sharpness"), 1 / 8)
     return [
         f"its sharpest edges spread over {width:.0f} pixels of the thumbnail: blurred, or enlarged" for width in widths
     ]
 
 
-def _sizes(facts: Facts) -> list[str]:
-    return [f"{w} × {h} pixels" for w, h in zip(facts.rows["width"], facts.rows["height"], strict=True)]
+def _sizes(rows: pd.DataFrame) -> list[str]:
+    return [f"{w} × {h} pixels" for w, h in zip(rows["width"], rows["height"], strict=True)]
 
 
-def _aspects(facts: Facts) -> list[str]:
-    sides = zip(facts.rows["width"], facts.rows["height"], strict=True)
+def _aspects(rows: pd.DataFrame) -> list[str]:
+    sides = zip(rows["width"], rows["height"], strict=True)
     return [f"{w} × {h} pixels; the model sees the middle {min(w, h) / max(w, h):.0%}" for w, h in sides]
 
 
-def _between(facts: Facts) -> list[str]:
-    one, other = (facts.classes[number] for number in (facts.rivals.first, facts.rivals.second))
-    shares = zip(one, other, facts.rivals.first_share, facts.rivals.second_share, strict=True)
-    return [f'between "{a}" and "{b}": {x:.0%} and {y:.0%} of its neighbours\' weight' for a, b, x, y in shares]
+def _between(rows: pd.DataFrame) -> list[str]:
+    shares = zip(*(rows[name] for name in ("first_class", "second_class", "first_share", "second_share")), strict=True)
+    return [f'between "{a}" and "{b}": {x:.0%} and {y:.0%}, judged without its own label' for a, b, x, y in shares]
 
 
-def _alike_detail(facts: Facts) -> list[str]:
-    counts = 1 / np.maximum(1 - _numbers(facts, "confusability"), 1e-3)
-    return [f"about {count:.0f} other pictures are as near as the nearest one" for count in counts]
-
-
-def _alone_detail(facts: Facts) -> list[str]:
+def _confused_detail(rows: pd.DataFrame) -> list[str]:
     return [
-        f"its nearest picture has a cosine of {value:.2f}, low for this set"
-        for value in _numbers(facts, "nearest_similarity")
+        f"more easily taken for another picture than {value:.0%} of this set"
+        for value in _numbers(rows, "confusability")
     ]
 
 
-def _twins(facts: Facts) -> list[str]:
-    return ["there are copies of it, or shots of the same moment"] * len(facts)
+def _alone_detail(rows: pd.DataFrame) -> list[str]:
+    return [
+        f"its nearest picture has a similarity of {value:.2f}, low for this set"
+        for value in _numbers(rows, "nearest_similarity")
+    ]
 
 
-DETAILS: Mapping[str, Callable[[Facts], Sequence[str]]] = {
+def _twins(rows: pd.DataFrame) -> list[str]:
+    return ["there are copies of it, or shots of the same moment"] * len(rows)
+
+
+DETAILS: Mapping[str, Callable[[pd.DataFrame], Sequence[str]]] = {
     "blurred": _blurred,
     "dark": _shares("highlights", "nine tenths of it are darker than {} grey"),
     "blown out": _shares("white_share", "{} of it are white"),
@@ -434,7 +298,7 @@ DETAILS: Mapping[str, Callable[[Facts], Sequence[str]]] = {
     "tiny": _sizes,
     "extreme aspect": _aspects,
     "between classes": _between,
-    "many look alike": _alike_detail,
+    "easily confused": _confused_detail,
     "out on its own": _alone_detail,
     "twin": _twins,
 }

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.categories import categories_of
+from url_viz.analysis.ranking import percentile_of_each
 from url_viz.store.tables import Graph, positions_of
 
 CELLS = 160
@@ -16,7 +17,7 @@ BANDWIDTH = 0.35
 MOST = 32
 FEWEST_IN_REGION = 3
 LEAST_SHARE = 0.001
-"""A region holds at least this share of the pictures, and three, but where there are few."""
+"""A region holds at least this share of the pictures, and three, but if there are few."""
 CENTRAL_SHARE = 0.25
 VOTES = 12
 """Nearest neighbours whose resemblance counts."""
@@ -28,20 +29,23 @@ Ints = NDArray[np.int64]
 
 
 def representatives(
-    table: pd.DataFrame, contents: Ints, graph: Graph | None, *, count: int | None = None
+    table: pd.DataFrame, contents: Ints, graph: Graph | None, *, count: int | None = None, by: str | None = None
 ) -> pd.DataFrame:
     """Pictures that stand for the regions of the map, those of the largest regions first.
 
     `table` is that of an image set, `contents` (N,) its content keys. At most `count` regions (None: the square root
-    of the number of pictures, at most 32). Columns: id, path, x, y (of the picture), size (pictures in its region),
-    label (the commonest class there, None where there is none) and share (of the labelled pictures there; nan).
+    of the number of pictures, at most 32). `by` is the measure that tells clear ones.
+
+    Columns: id, path, x, y (of the picture), size (pictures in its region),
+    label (the commonest class there, None if there is none) and share (of the labelled pictures there; nan).
     The same every time.
     """
     rows = np.flatnonzero(np.isfinite(table["x"].to_numpy(dtype=float)))
     xy = table[["x", "y"]].to_numpy(np.float32)[rows]
     region = regions_of(xy, count if count is not None else count_for(len(rows)))
     centrality = _centrality_of_rows(table, contents, graph, rows, region)
-    chosen = _chosen(xy, region, centrality, table["percentile"].to_numpy(dtype=float)[rows])
+    ranks = np.full(len(table), np.nan) if by is None else percentile_of_each(table, by)
+    chosen = _chosen(xy, region, centrality, ranks[rows])
     found = table.iloc[rows[chosen]][["id", "path", "x", "y"]].reset_index(drop=True)
     found["size"] = np.bincount(region[region >= 0], minlength=len(chosen))
     found["label"], found["share"] = _commonest(table.iloc[rows], region, len(chosen))
@@ -102,7 +106,7 @@ def centrality(position: NDArray[np.integer], similarity: Floats, region: NDArra
 def _centrality_of_rows(
     table: pd.DataFrame, contents: Ints, graph: Graph | None, rows: Ints, region: NDArray[np.int32]
 ) -> Floats:
-    """The centrality of each of `rows`; 0 where the graph does not reach."""
+    """The centrality of each of `rows`; 0 if the graph does not reach."""
     result = np.zeros(len(rows))
     if graph is None or not len(graph):
         return result
@@ -118,7 +122,7 @@ def _centrality_of_rows(
 def _chosen(xy: Floats, region: NDArray[np.int32], centrality: Floats, percentile: Floats) -> Ints:
     """The row of each region's representative: of its most central quarter the clearest.
 
-    `percentile` (N,) is that of the uncertainty; where it tells nothing, the most central one, and among equals the one
+    `percentile` (N,) is that of the leading measure; if it tells nothing, the most central one; among equals the one
     nearest to the region's middle.
     """
     members = np.flatnonzero(region >= 0)

@@ -11,13 +11,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from url_viz.analysis.metrics import (
     MOST_SIMILARITIES,
+    Figure,
     RiskCoverage,
+    auroc_by_blocks,
     labels_of,
     mid_ranks,
     nearest_others,
-    r_auroc,
     risk_coverage,
 )
+from url_viz.analysis.ranking import percentile_of_each
+from url_viz.pipeline.twins import twin_groups
 from url_viz.rows import l2_normalize, refuse_nan
 from url_viz.store.tables import Graph, positions_of
 
@@ -71,9 +74,9 @@ def _top(score: NDArray[np.float32], k: int) -> NDArray[np.int64]:
 def near_in_graph(
     row: int, contents: NDArray[np.int64], graph: Graph | None
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]] | None:
-    """Rows near one `row` of `contents` (N,) and their cosines, copies of the same content first.
+    """Rows near one `row` of `contents` (N,) and their cosines in the whitened space, its copies and twins left out.
 
-    None where there is no graph, or the row's content is not in it yet.
+    None if there is no graph, or the row's content is not in it yet.
     """
     if graph is None:
         return None
@@ -82,12 +85,10 @@ def near_in_graph(
         return None
     position, similarity = graph.position[at], graph.similarity[at]
     similarity, position = similarity[position >= 0], position[position >= 0]
-    listed = np.concatenate([contents[row : row + 1], graph.content[position]])
-    rank = positions_of(contents, listed)
-    found = np.flatnonzero(rank >= 0)
-    found = found[np.argsort(rank[found], kind="stable")]
-    found = found[found != row]
-    return found, np.concatenate([[1.0], similarity])[rank[found]].astype(np.float32)
+    rank = positions_of(contents, graph.content[position])
+    rows = np.flatnonzero(rank >= 0)
+    rows = rows[np.argsort(rank[rows], kind="stable")]
+    return rows, similarity[rank[rows]]
 
 
 Mode = Literal["database", "both", "queries"]
@@ -104,23 +105,25 @@ Bools = NDArray[np.bool_]
 class LabelledSet:
     """Pictures to search among: `unit` (N, D) of length one, `labels` (N,), and who is nearest to whom.
 
-    `nearest` (N, K): rows of this set, nearest first, never the row itself, −1 where there is none. K may be short
-    of N − 1: where all of a row's K are restricted away, its nearest is searched exactly in `unit`.
+    `nearest` (N, K): rows of this set, nearest first, never the row itself, −1 if there is none. K may be short
+    of N − 1: if all of a row's K are restricted away, its nearest outside its `group` (N,) of twins is searched
+    exactly in `unit`.
     """
 
     unit: NDArray[np.floating]
     labels: NDArray[np.generic]
     nearest: NDArray[np.integer]
+    group: NDArray[np.integer]
 
     def __post_init__(self) -> None:
-        assert len(self.unit) == len(self.labels) == len(self.nearest)
+        assert len(self.unit) == len(self.labels) == len(self.nearest) == len(self.group)
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @cached_property
     def is_right(self) -> NDArray[np.float64]:
-        """Whether each picture's nearest other picture has its label: 1, 0, or nan (N,) where there is no other."""
+        """Whether each picture's nearest other picture has its label: 1, 0, or nan (N,) if there is no other."""
         return is_correct(self, np.ones(len(self), bool))
 
 
@@ -162,19 +165,19 @@ class Study:
 
 
 def labelled_set(embeddings: NDArray[np.floating], labels: ArrayLike, *, k: int = 32) -> LabelledSet:
-    """Pictures with embeddings (N, D) and labels (N,), their neighbours searched exactly.
+    """Pictures with embeddings (N, D) and labels (N,), their neighbours searched exactly, twins as good as others.
 
-    Raises RowsError where an embedding is not finite, or a label is none.
+    Raises RowsError if an embedding is not finite, or a label is none.
     """
     names = labels_of(labels, len(embeddings))
     nearest, _ = nearest_others(embeddings, k=min(k, len(embeddings) - 1))
-    return LabelledSet(l2_normalize(embeddings), names, nearest)
+    return LabelledSet(l2_normalize(embeddings), names, nearest, np.arange(len(names)))
 
 
 def keep_class_wise(uncertainty: NDArray[np.floating], labels: ArrayLike, *, share: float = CLASS_WISE_SHARE) -> Bools:
     """Which pictures (N,) stay when each class loses those above its own (1 − share) quantile of uncertainty (N,).
 
-    An oracle on labels: it needs them to decide, so it matches the paper but cannot be deployed. Raises RowsError where
+    An oracle on labels: it needs them to decide, so it matches the paper but cannot be deployed. Raises RowsError if
     an uncertainty is nan.
     """
     refuse_nan(uncertainty, "uncertainties are nan")
@@ -210,7 +213,7 @@ def keep_at_random(like: Bools, generator: np.random.Generator, *, labels: Array
 def restricted_recall(pictures: LabelledSet, is_kept: Bools) -> Restricted:
     """Recall@1 of the three modes where the pictures `is_kept` (N,) remain.
 
-    A query never finds itself: it is left out by its row, whether or not it is in the database. nan where a mode has no
+    A query never finds itself: it is left out by its row, whether or not it is in the database. nan if a mode has no
     query, or no database to search.
     """
     inside = is_correct(pictures, is_kept)
@@ -223,7 +226,7 @@ def restricted_recall(pictures: LabelledSet, is_kept: Bools) -> Restricted:
 
 
 def is_correct(pictures: LabelledSet, is_in_database: Bools) -> NDArray[np.float64]:
-    """Whether each picture's nearest other picture in the database has its label: 1, 0, or nan (N,) where none is."""
+    """Whether each picture's nearest other picture in the database has its label: 1, 0, or nan (N,) if none is."""
     nearest = _nearest_in(pictures, is_in_database)
     right = pictures.labels[nearest] == pictures.labels
     return np.where(nearest >= 0, right.astype(np.float64), np.nan)
@@ -264,12 +267,14 @@ def _nearest_in(pictures: LabelledSet, is_in_database: Bools) -> NDArray[np.int6
     nearest = np.where(usable[rows, first], pictures.nearest[rows, first], -1).astype(np.int64)
     lost = np.flatnonzero(nearest < 0)
     if len(lost):
-        nearest[lost] = _searched(pictures.unit, lost, np.flatnonzero(is_in_database))
+        nearest[lost] = _searched(pictures.unit, lost, np.flatnonzero(is_in_database), pictures.group)
     return nearest
 
 
-def _searched(unit: NDArray[np.floating], rows: NDArray[np.int64], database: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The nearest of `database` to each of `rows`, by exact search; −1 where there is none but the row itself."""
+def _searched(
+    unit: NDArray[np.floating], rows: NDArray[np.int64], database: NDArray[np.int64], group: NDArray[np.integer]
+) -> NDArray[np.int64]:
+    """The nearest of `database` to each of `rows` outside its group, by exact search; −1 if there is none."""
     found = np.full(len(rows), -1, np.int64)
     if not len(database):
         return found
@@ -277,7 +282,7 @@ def _searched(unit: NDArray[np.floating], rows: NDArray[np.int64], database: NDA
     for start in range(0, len(rows), at_once):
         block = rows[start : start + at_once]
         cosines = unit[block] @ unit[database].T
-        cosines[block[:, None] == database[None, :]] = -np.inf
+        cosines[group[block][:, None] == group[database][None, :]] = -np.inf
         best = cosines.argmax(axis=1)
         is_there = np.isfinite(cosines[np.arange(len(block)), best])
         found[start : start + len(block)] = np.where(is_there, database[best], -1)
@@ -294,7 +299,7 @@ def _mean_of(drawn: Sequence[Restricted]) -> Restricted:
 
 
 def _mean(values: NDArray[np.float64]) -> float:
-    """The mean of what is known; nan where nothing is."""
+    """The mean of what is known; nan if nothing is."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float("nan")
 
@@ -316,7 +321,9 @@ class Evidence:
     """What labels say of one measure on `pictures` distinct pictures of `classes` classes.
 
     `left_out` counts pictures without a class or a value, and copies. `recall` is recall@1 of all, `auroc` the
-    measure's R-AUROC, `curve` its recall by coverage, `oracle` that of a perfect order, `study` the restrictions.
+    measure's R-AUROC with an interval over classes, `curve` its recall by coverage, `oracle` that of a perfect order,
+    `study` the restrictions. `percentile` and `is_right` (M,) are of each picture: where it stands by the measure in
+    the whole set, and whether its nearest has its class.
     """
 
     measure: str
@@ -324,15 +331,30 @@ class Evidence:
     classes: int
     left_out: int
     recall: float
-    auroc: float
+    auroc: Figure
     curve: Curve
     oracle: Curve
     study: Study
+    percentile: NDArray[np.float32]
+    is_right: Bools
+
+    @property
+    def tells_errors(self) -> bool:
+        """Whether the measure puts pictures whose nearest is of another class first, by its interval."""
+        return self.auroc.interval.low > 0.5
+
+    def wrong_on_sides(self, percentile: float) -> tuple[float, float]:
+        """The share whose nearest is of another class, up to a percentile and above it; nan for an empty side."""
+        is_above = self.percentile > percentile
+        low, high = (_mean((~self.is_right[side]).astype(np.float64)) for side in (~is_above, is_above))
+        return low, high
 
 
 def has_evidence(table: pd.DataFrame, contents: NDArray[np.int64], *, graph: Graph | None, measure: str) -> bool:
     """Whether enough pictures of at least two classes have a value, so that there is something to compute."""
     rows = _rows(table, contents, graph, measure)
+    if graph is not None and len(np.unique(twin_groups(graph.twins)[positions_of(contents[rows], graph.content)])) < 2:
+        return False  # twins of each other alone have nobody to find
     return len(rows) >= FEWEST_PICTURES and table["label"].iloc[rows].nunique() >= 2
 
 
@@ -346,6 +368,8 @@ def evidence(
 ) -> Evidence:
     """Evidence for `measure` of `ImageSet.table()`, with embeddings (N, D) and content keys (N,) in its order.
 
+    Embeddings are those that the graph was made of, whitened: they are searched where the graph does not reach.
+
     Copies count once: the copy of a picture would make its search right whatever its uncertainty. Neighbours are those
     of the set's `graph`, and pictures that are not in it yet take no part; without a graph, neighbours are searched.
     `has_evidence` must hold.
@@ -353,22 +377,25 @@ def evidence(
     rows = _rows(table, contents, graph, measure)
     pictures = _labelled(table["label"].to_numpy(dtype=str)[rows], embeddings[rows], contents[rows], graph)
     uncertainty = table[measure].to_numpy(np.float64)[rows]
+    classes, code = np.unique(pictures.labels, return_inverse=True)
     wrong = 1 - pictures.is_right
     return Evidence(
         measure=measure,
         pictures=len(rows),
-        classes=len(np.unique(pictures.labels)),
+        classes=len(classes),
         left_out=len(table) - len(rows),
         recall=float(1 - wrong.mean()),
-        auroc=r_auroc(uncertainty, wrong == 0),
+        auroc=auroc_by_blocks(uncertainty, wrong == 1, code),
         curve=_curve(risk_coverage(uncertainty, wrong)),
         oracle=_curve(risk_coverage(wrong, wrong)),
         study=study(pictures, uncertainty),
+        percentile=percentile_of_each(table, measure)[rows],
+        is_right=wrong == 0,
     )
 
 
 def _rows(table: pd.DataFrame, contents: NDArray[np.int64], graph: Graph | None, measure: str) -> NDArray[np.int64]:
-    """The rows that take part: the first of each content, where it has a class and a value and is in the graph."""
+    """The rows that take part: the first of each content, if it has a class and a value and is in the graph."""
     first = np.unique(contents, return_index=True)[1]
     usable = table["label"].notna().to_numpy() & np.isfinite(table[measure].to_numpy(np.float64))
     if graph is not None:
@@ -385,7 +412,8 @@ def _labelled(
     in_graph = positions_of(contents, graph.content)
     number = np.full(len(graph) + 1, -1, np.int64)  # the last stands for −1, no neighbour
     number[in_graph] = np.arange(len(in_graph))
-    return LabelledSet(l2_normalize(embeddings), labels, number[graph.position[in_graph]])
+    group = twin_groups(graph.twins)[in_graph]
+    return LabelledSet(l2_normalize(embeddings), labels, number[graph.position[in_graph]], group)
 
 
 def _curve(found: RiskCoverage) -> Curve:

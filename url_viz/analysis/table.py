@@ -9,31 +9,35 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from url_viz.analysis.confusability import confusability
 from url_viz.analysis.ranking import percentile
+from url_viz.imaging.folder_classes import FolderClasses, find_classes
 from url_viz.imaging.quality import QUALITIES
-from url_viz.imaging.scan import class_names, display_name
+from url_viz.imaging.scan import display_name
 from url_viz.models.head import Head
-from url_viz.pipeline.twin_groups import twin_groups
+from url_viz.pipeline.twins import TWIN_COSINE, twin_groups
 from url_viz.store.decision_matching import FileKeys
 from url_viz.store.decisions import Decisions
 from url_viz.store.reader import Store
-from url_viz.store.tables import Graph, positions_of
+from url_viz.store.tables import GraphColumns, Twins, positions_of
 
 
 @dataclass(frozen=True)
 class Frame:
-    """`table` has one row a picture, by path; `contents` (N,) int64 and `paths` (N) bytes are in the same order."""
+    """`table` has one row per picture, by path; `contents` (N,) int64 and `paths` (N) bytes are in the same order.
+
+    `found` are the levels of folders of these paths.
+    """
 
     table: pd.DataFrame
     contents: NDArray[np.int64]
     paths: list[bytes]
+    found: FolderClasses
 
     def __post_init__(self) -> None:
         assert len(self.table) == len(self.contents) == len(self.paths)
 
 
-def frame_of(store: Store, files: pa.Table, *, space_key: str, head: Head | None, graph: Graph | None) -> Frame:
+def frame_of(store: Store, files: pa.Table, *, space_key: str, head: Head | None, graph: GraphColumns | None) -> Frame:
     """Join what is stored of the pictures that have an embedding in a space.
 
     `files` are the columns id, path, content, width, height of the table of files; those without an embedding are left
@@ -45,24 +49,33 @@ def frame_of(store: Store, files: pa.Table, *, space_key: str, head: Head | None
     row = positions_of(contents, embedded.content)
     files, contents, row = files.filter(row >= 0), contents[row >= 0], row[row >= 0]
     paths = files["path"].to_pylist()
+    found = find_classes(paths)
     uncertainty = _uncertainty(store, contents, space_key, head)
     table = pd.DataFrame(
         {
             "id": np.asarray(files["id"].to_numpy(), np.int64),
             "path": [display_name(path) for path in paths],
-            "label": pd.Series(class_names(paths), dtype=object),
+            "label": pd.Series(found.class_names, dtype=object),
+            **{name: pd.Series(values, dtype=object) for name, values in found.columns.items()},
             "width": np.asarray(files["width"].to_numpy()),
             "height": np.asarray(files["height"].to_numpy()),
             "uncertainty": uncertainty,
             "percentile": percentile(uncertainty),
+            "ambiguity": np.full(len(paths), np.nan, np.float32),
+            "ambiguity_percentile": np.full(len(paths), np.nan, np.float32),
+            "first_class": pd.Series([None] * len(paths), dtype=object),
+            "second_class": pd.Series([None] * len(paths), dtype=object),
+            "first_share": np.full(len(paths), np.nan, np.float32),
+            "second_share": np.full(len(paths), np.nan, np.float32),
             **_from_graph(contents, graph),
+            "tuned": np.full(len(paths), np.nan, np.float32),
             "entropy": embedded.entropy[row],
             "inverse_norm": 1 / np.maximum(embedded.norm[row], 1e-12),
             **_measures(store, contents),
             **_coordinates(store, contents, space_key),
         }
     )
-    return Frame(table, contents, paths)
+    return Frame(table, contents, paths, found)
 
 
 def _uncertainty(store: Store, contents: NDArray[np.int64], space_key: str, head: Head | None) -> NDArray[np.float32]:
@@ -78,17 +91,15 @@ def _uncertainty(store: Store, contents: NDArray[np.int64], space_key: str, head
     return result
 
 
-def _from_graph(contents: NDArray[np.int64], graph: Graph | None) -> dict[str, NDArray[Any]]:
-    value = np.full(len(contents), np.nan, np.float32)
-    nearest = np.full(len(contents), np.nan, np.float32)
+def _from_graph(contents: NDArray[np.int64], graph: GraphColumns | None) -> dict[str, NDArray[Any]]:
     keys = contents
-    if graph is not None and len(graph):
-        leader = twin_groups(graph)
+    value, nearest = (np.full(len(contents), np.nan, np.float32) for _ in range(2))
+    if graph is not None and len(graph.content):
         row = positions_of(contents, graph.content)
         has = row >= 0
-        value[has] = confusability(graph.position, graph.similarity, leader)[row[has]]
-        nearest[has] = np.where(graph.position[:, 0] >= 0, graph.similarity[:, 0], np.nan)[row[has]]
-        keys = np.where(has, graph.content[leader[row]], contents)
+        value[has], nearest[has] = graph.confusability[row[has]], graph.nearest_similarity[row[has]]
+        first_of_group = np.unique(graph.twin_group, return_index=True)[1]
+        keys = np.where(has, graph.content[first_of_group[graph.twin_group[row]]], contents)
     _, first, group = np.unique(keys, return_index=True, return_inverse=True)
     return {
         "confusability": value,
@@ -96,6 +107,29 @@ def _from_graph(contents: NDArray[np.int64], graph: Graph | None) -> dict[str, N
         "nearest_similarity": nearest,
         "twin_group": first[group],
     }
+
+
+def graph_columns_of(store: Store, space_key: str) -> GraphColumns | None:
+    """What the graph says of each content, for the table; of a set read before there was a whitened space, by raw ones.
+
+    Its confusability is then the rank of minus the nearest similarity alone, until the folder is read again.
+    """
+    columns = store.graph_columns(space_key)
+    raw = None if columns is not None else store.raw_neighbours(space_key)
+    return columns if raw is None else _of_raw(*raw)
+
+
+def _of_raw(content: NDArray[np.int64], position: NDArray[np.int32], cosine: NDArray[np.float32]) -> GraphColumns:
+    is_there = position >= 0
+    row, slot = np.nonzero(is_there & (cosine >= TWIN_COSINE))
+    pair = np.stack([row, position[row, slot]], axis=1).astype(np.int32)
+    group = twin_groups(Twins(len(content), pair, cosine[row, slot]))
+    is_other = is_there & (cosine < TWIN_COSINE)
+    slot, every = is_other.argmax(axis=1), np.arange(len(content))
+    has = is_other[every, slot]
+    nearest = np.where(has, position[every, slot], -1).astype(np.int32)
+    similarity = np.where(has, cosine[every, slot], np.nan).astype(np.float32)
+    return GraphColumns(content, nearest, similarity, (percentile(-similarity) / 100).astype(np.float32), group)
 
 
 def _measures(store: Store, contents: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
@@ -136,7 +170,7 @@ class _Joined:
 
 
 class DecidedTable:
-    """Joins `decision` and `tags` to a table, anew only where either has changed."""
+    """Joins `decision` and `tags` to a table, again only if either has changed."""
 
     def __init__(self, decisions: Decisions) -> None:
         self._decisions = decisions

@@ -27,10 +27,10 @@ class WorstPair:
 
 
 def twin_table(table: pd.DataFrame, contents: NDArray[np.int64], embeddings_of: EmbeddingsOf) -> pd.DataFrame:
-    """One row a group of two or more twins, the largest group first.
+    """One row per group of two or more twins, the largest group first.
 
     `table` is that of an image set, `contents` (N,) its content keys, and `embeddings_of` gives the embeddings (M, D)
-    of rows (M,). Columns: group (as `twin_group`), size, kind ("exact" where all are copies of one file, else "near"),
+    of rows (M,). Columns: group (as `twin_group`), size, kind ("exact" if all are copies of one file, else "near"),
     first and second (ids of the pair that is least alike), cosine (of that pair; 1 for copies), is_exact (False where a
     group was too large to compare every pair: then another may be less alike still), keep (the id that `best_first`
     puts first) and path (that picture's).
@@ -74,7 +74,7 @@ def one_of_each(table: pd.DataFrame) -> dict[int, Decision | None]:
 def best_first(table: pd.DataFrame) -> NDArray[np.int64]:
     """Rows (N,) by twin group, within each the one to keep first: most pixels, then clearest, then first path.
 
-    The clearest has the lowest uncertainty; where there is no head, the lowest entropy.
+    The clearest has the lowest uncertainty; if there is no head, the lowest entropy.
     """
     value = table["uncertainty"].to_numpy(dtype=float)
     if not np.isfinite(value).any():

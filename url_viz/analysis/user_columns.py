@@ -1,4 +1,4 @@
-"""The user's own columns: matched to pictures, made into measures where they are logits, joined to the table."""
+"""The user's own columns: matched to pictures, made into measures if they are logits, joined to the table."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -12,16 +12,28 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from url_viz.analysis.baselines import margin, max_probability, softmax_entropy
+from url_viz.analysis.label_choice import (
+    ClassLevels,
+    check_choice,
+    class_levels,
+    is_column,
+    labels_of,
+    level_of,
+    resolved,
+)
 from url_viz.analysis.ranking import percentile
 from url_viz.analysis.table import Frame
-from url_viz.errors import FolderError, ImageSetError, WorkspaceError
+from url_viz.errors import DamageError, FolderError, WorkspaceError
+from url_viz.imaging.folder_classes import COLUMN_OF
 from url_viz.imaging.scan import display_name
 from url_viz.imaging.uploads import IncomingFile
 from url_viz.store import user_columns as kept
 from url_viz.store.damage import raising_disk_errors
+from url_viz.store.decisions import Decisions, tags_of
 from url_viz.store.reader import Store
-from url_viz.store.user_cells import Kind, Values, as_text
-from url_viz.store.user_columns import FOLDERS, Column, Import
+from url_viz.store.tables import positions_of
+from url_viz.store.user_cells import Kind, Values
+from url_viz.store.user_columns import FIRST_FOLDERS, FOLDERS, TAGS, Column, Import
 from url_viz.store.user_files import ARRAY, Matrix, UserFile, opened, read_user_file
 from url_viz.store.user_paths import match
 
@@ -31,7 +43,7 @@ OF_LOGITS = {"own_entropy": softmax_entropy, "own_max_probability": max_probabil
 RESERVED = frozenset(
     (
         *("similarity", "twins", "rank_percentile", "fusion", "nearest_gap", "change", "decision", "tags", "reasons"),
-        *("comment", "side", "folders", "none"),
+        *("comment", "side", "none", FOLDERS, FIRST_FOLDERS),
     )
 )
 """Names that pages and commands give to columns of their own, or to a choice."""
@@ -122,8 +134,8 @@ def prepare(
     """Match a file's rows to pictures, and make of its columns what will be kept.
 
     Logits become the three measures of `OF_LOGITS`. `uncertainties` names numeric columns of the file that are higher
-    where a picture is more ambiguous; `taken` are names of other columns of the table: one of the file's that clashes
-    gets the import's name in front. Raises FolderError where nothing matches or nothing can be kept.
+    if a picture is more ambiguous; `taken` are names of other columns of the table: one of the file's that clashes
+    gets the import's name in front. Raises FolderError if nothing matches or nothing can be kept.
     """
     source = opened(file)
     found = _with_measures(read_user_file(source, path_column=path_column, paths=paths, pictures=len(pictures)))
@@ -134,7 +146,8 @@ def prepare(
     _check_uncertainties(found, uncertainties)
     has_picture = matched.row >= 0
     row = matched.row[has_picture]
-    names = {own: _free(own, called, {*taken, *RESERVED}) for own in found.columns}
+    choices = filter(level_of, found.columns)  # names that choose a level of folders
+    names = {own: _free(own, called, {*taken, *RESERVED, *choices}) for own in found.columns}
     of_logits = {own for own in OF_LOGITS if own in found.columns} if found.lists else set()
     content = Import(
         name=called,
@@ -161,7 +174,7 @@ def _taken(values: Values, rows: NDArray[np.bool_]) -> Values:
 
 
 def _with_measures(found: UserFile) -> UserFile:
-    """The file with its logits made into measures. Raises FolderError where no column is left."""
+    """The file with its logits made into measures. Raises FolderError if no column is left."""
     columns, left_out = dict(found.columns), list(found.left_out)
     for name, rows in found.lists.items():
         if name != ARRAY and "logit" not in name.casefold():
@@ -179,7 +192,7 @@ def _with_measures(found: UserFile) -> UserFile:
 
 
 def _of_logits(measure: str, rows: Matrix) -> Values:
-    """A measure (N,) of logits; nan where any logit is none."""
+    """A measure (N,) of logits; nan if any logit is none."""
     is_known = np.isfinite(rows).all(axis=1)
     values = np.full(len(rows), np.nan)
     values[is_known] = OF_LOGITS[measure](rows[is_known])
@@ -207,7 +220,7 @@ def _nothing_matches(found: UserFile, pictures: Pictures) -> str:
 
 
 def _free(name: str, source: str, taken: Collection[str]) -> str:
-    """The name in the table: the column's own, with the import's in front (and a number behind) where it is taken."""
+    """The name in the table: the column's own, with the import's in front (and a number behind) if it is taken."""
     if name not in taken:
         return name
     number, unique = 1, f"{source}_{name}"
@@ -225,14 +238,17 @@ def _told(one: Import) -> Iterable[UserColumn]:
 class UserColumns:
     """The table of a snapshot with the user's columns at its end, joined again only when they change."""
 
-    def __init__(self, base: Frame, files: pa.Table, store: Store, *, root: Path, stands_in: bool) -> None:
+    def __init__(
+        self, base: Frame, files: pa.Table, store: Store, decisions: Decisions, *, root: Path, stands_in: bool
+    ) -> None:
         """`files` are id, path, content of all files; `stands_in` puts the first own uncertainty into `uncertainty`.
 
-        That is for embeddings of the user's own, which no head of ours reads.
+        That is for embeddings of the user's own, which no head of ours reads. `decisions` have the tags.
         """
         self._base = base
         self._files = files
         self._store = store
+        self._decisions = decisions
         self._paths = store.paths
         self._root = root
         self._stands_in = stands_in
@@ -277,14 +293,15 @@ class UserColumns:
     def _lets_go_of_label(self) -> bool:
         with suppress(WorkspaceError):  # what else is damaged is told where it is shown, and holds no mending up
             chosen = kept.read_label_choice(self._paths)
-            if chosen is not None and chosen != FOLDERS and chosen not in self._imported()[0]:
+            if is_column(chosen) and chosen not in self._imported()[0]:
                 kept.write_label_choice(self._paths, FOLDERS)
                 return True
         return False
 
     def use_labels(self, chosen: str | None) -> None:
-        """Choose what the label is: `folders`, None for no label, or a column. Raises ImageSetError for another."""
-        check_label(chosen, () if chosen in (FOLDERS, None) else self._imported()[1])  # mends a damaged choice
+        """Choose what the label is, as in `ImageSet.use_labels`. Raises ImageSetError for what there is not."""
+        columns = self._imported()[0] if is_column(chosen) else {}
+        check_choice(chosen, self._base.found.levels, columns)
         with raising_disk_errors(self._store.paths):
             kept.write_label_choice(self._paths, chosen)
 
@@ -305,8 +322,12 @@ class UserColumns:
 
     @property
     def version(self) -> str:
-        """A short text that changes with what the user brought; cheap to ask for."""
-        return kept.version_of(self._paths)
+        """A short text that changes with what the user brought, and with tags if they are the label; cheap."""
+        version = kept.version_of(self._paths)
+        with suppress(DamageError):  # told where the table is shown
+            if kept.read_label_choice(self._paths) == TAGS:
+                return f"{version}.{self._decisions.version}"
+        return version
 
     def table(self) -> pd.DataFrame:
         """The joined table; not a copy."""
@@ -318,31 +339,42 @@ class UserColumns:
 
     @property
     def label_source(self) -> str | None:
-        """What the label is: `folders`, None for none, or the name of a column."""
+        """What the label is: `folders`, `level:2`, `tags`, None for none, or the name of a column."""
         return self._now().label_source
 
-    @property
-    def has_class_folders(self) -> bool:
-        """Whether most pictures lie in two or more class folders, whatever the label is."""
-        return bool(self._base.table["label"].notna().any())
+    def class_levels(self) -> ClassLevels:
+        """The levels of folders, and what was taken of them."""
+        now = self._now()
+        return class_levels(self._base.found, now.label_source, classes=now.table["label"].nunique())
 
     def _now(self) -> "_Joined":
-        version = kept.version_of(self._paths)
+        version = self.version
         joined = self._joined  # one reading: another thread may put a newer one there
         if joined is None or joined.version != version:
-            joined = self._joined = self._join(version)
+            made = self._join(version)
+            if joined is not None and made.table.equals(joined.table):  # what follows from the same table stays
+                made = replace(made, table=joined.table)
+            joined = self._joined = made
         return joined
 
     def _join(self, version: str) -> "_Joined":
-        if not version:
-            return _Joined(version, self._base.table, (), FOLDERS)
+        base = self._base
         added, told = self._imported()
-        source = _label_source(kept.read_label_choice(self._paths), added)
-        labels = _labels(self._base.table, added, source)
-        table = self._base.table.assign(label=pd.Series(labels, dtype=object), **self._standing_in(added, told))
+        source = resolved(kept.read_label_choice(self._paths), base.found, added)
+        columns: dict[str, Column] = {**self._standing_in(added, told)}
+        if source != FOLDERS:
+            columns["label"] = pd.Series(labels_of(source, base.found, added, self._first_tags), dtype=object)
+        table = base.table.assign(**columns) if columns else base.table
         if added:
-            table = pd.concat([table, pd.DataFrame(added)], axis=1)
+            ours = table.drop(columns=[name for name in COLUMN_OF.values() if name in added], errors="ignore")
+            table = pd.concat([ours, pd.DataFrame(added)], axis=1)
         return _Joined(version, table, tuple(told), source)
+
+    def _first_tags(self) -> NDArray[np.object_]:
+        """The first tag of each picture (N,), None for none."""
+        rows = positions_of(self._base.table["id"].to_numpy(np.int64), self._decisions.files.id)
+        codes, texts = pd.factorize(self._decisions.now().rows_at(rows).tags)
+        return np.array([*(next(iter(tags_of(text)), None) for text in texts), None], object)[codes]
 
     def _imported(self) -> tuple[dict[str, Column], list[UserColumn]]:
         base = self._base
@@ -353,7 +385,7 @@ class UserColumns:
             row = one.rows_of(ids, base.contents, present=self._present)
             for column in _told(one):
                 values = kept.spread(one.columns[column.name], row)
-                name = _free(column.name, one.name, {*base.table.columns, *added})
+                name = _free(column.name, one.name, {*base.table.columns, *added} - {*COLUMN_OF.values()})
                 added[name] = values
                 told.append(replace(column, name=name, known=int(pd.notna(values).sum())))
         return added, told
@@ -374,33 +406,3 @@ class _Joined:
     table: pd.DataFrame
     columns: tuple[UserColumn, ...]
     label_source: str | None
-
-
-def _label_source(chosen: str | None, added: Collection[str]) -> str | None:
-    """The choice. Raises ImageSetError where the column that was chosen is gone."""
-    if chosen is None or chosen == FOLDERS or chosen in added:
-        return chosen
-    there = ", ".join(map(repr, added)) or "no column of your own"
-    raise ImageSetError(
-        f"The label was chosen to be the column {chosen!r}, which is gone; there is {there}. Add it again (`python -m "
-        f"url_viz columns FOLDER add FILE`), or choose another label: `python -m url_viz labels FOLDER folders`."
-    )
-
-
-def _labels(base: pd.DataFrame, added: Mapping[str, Column], source: str | None) -> object:
-    if source is None:
-        return [None] * len(base)
-    if source == FOLDERS:
-        return base["label"].to_numpy(dtype=object)
-    values = np.asarray(added[source])
-    if values.dtype == object:
-        return values
-    return [as_text(float(value)) or None for value in values]
-
-
-def check_label(chosen: str | None, columns: Iterable[UserColumn]) -> None:
-    """Raise ImageSetError where `chosen` is neither `folders`, None, nor one of the user's columns."""
-    names = [one.name for one in columns]
-    if chosen is not None and chosen != FOLDERS and chosen not in names:
-        there = ", ".join(map(repr, names)) or "none yet (add some: `python -m url_viz columns FOLDER add FILE`)"
-        raise ImageSetError(f"There is no column {chosen!r} of your own. There are: {there}.")

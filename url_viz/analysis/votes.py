@@ -18,7 +18,7 @@ def vote_shares(
 ) -> tuple[Doubles, NDArray[np.bool_]]:
     """Each class's share of the votes (R, C) of the nearest VOTERS with a class, and who has any voter (R,).
 
-    `position` and `similarity` (R, K) are lists without twins, best first, −1 where there are fewer; `voter` (N,) the
+    `position` and `similarity` (R, K) are lists without twins, best first, −1 if there are fewer; `voter` (N,) the
     codes of all pictures of the set, NONE for one that has no vote. A row without voters is zeros.
     """
     code = np.where(position >= 0, voter[position], NONE)
@@ -31,5 +31,5 @@ def vote_shares(
     weight /= np.maximum(weight.sum(axis=1, keepdims=True), 1e-12)
     place = np.arange(len(code))[:, None] * classes + np.maximum(code, 0)
     counted = np.bincount(place.ravel(), weight.ravel(), minlength=len(code) * classes)
-    shares: Doubles = counted.astype(np.float64).reshape(len(code), classes)  # whole numbers where there is nobody
+    shares: Doubles = counted.astype(np.float64).reshape(len(code), classes)  # whole numbers if there is nobody
     return shares, has_any

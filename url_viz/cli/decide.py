@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Word = Annotated[Literal["keep", "drop", "look-again", "none", "leave"], arg(help="leave changes only tags")]
 Tags = UseAppendAction[tuple[str, ...]]
-By = Annotated[str, arg(help="the measure whose percentile is meant")]
+By = Annotated[str | None, arg(help="the measure whose percentile is meant (default: the order that holds here)")]
 
 
 def register(app: PrintingApp) -> None:
@@ -32,7 +32,7 @@ def decide(
     *,
     above: Annotated[float | None, arg(help="only pictures from this percentile on; alone: all of them")] = None,
     below: Annotated[float | None, arg(help="only pictures below this percentile; alone: all of them")] = None,
-    by: By = "uncertainty",
+    by: By = None,
     listed: Annotated[
         Path | None, arg(name="from", help="a file of paths, by line or NUL; - is standard input")
     ] = None,
@@ -129,7 +129,7 @@ def sort(
     folder: Positional[Folder],
     out: Positional[Annotated[Path, arg(help="a new or empty folder, or one sorted into before")]],
     *,
-    by: Annotated[str, arg(help="decision, or a measure such as uncertainty or confusability")] = "decision",
+    by: Annotated[str, arg(help="decision, or a measure such as ambiguity or confusability")] = "decision",
     how: Annotated[Literal["link", "copy"], arg(help="links to the pictures, or copies of them")] = "link",
     threshold: Annotated[float, arg(help="with a measure: the percentile from which a picture is ambiguous")] = 90.0,
     undecided: Annotated[bool, arg(help="also make undecided/")] = False,

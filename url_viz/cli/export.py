@@ -19,7 +19,7 @@ Word = Annotated[
 ]
 Above = Annotated[float | None, arg(help="only pictures from this percentile on")]
 Below = Annotated[float | None, arg(help="only pictures below this percentile")]
-By = Annotated[str, arg(help="the measure whose percentile is meant")]
+By = Annotated[str | None, arg(help="the measure whose percentile is meant (default: the order that holds here)")]
 WithFolder = Annotated[bool, arg(help="include the whole path of the folder, not only its name")]
 
 
@@ -66,7 +66,7 @@ def report(
     decision: Word = None,
     above: Above = None,
     below: Below = None,
-    by: By = "uncertainty",
+    by: By = None,
     with_folder: WithFolder = False,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
@@ -92,7 +92,7 @@ def share(
     decision: Word = None,
     above: Above = None,
     below: Below = None,
-    by: By = "uncertainty",
+    by: By = None,
     with_folder: WithFolder = False,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
@@ -117,7 +117,7 @@ _HOW_TO_OPEN = {
 
 
 def _chosen(
-    image_set: "ImageSet", *, decision: str | None, above: float | None, below: float | None, by: str
+    image_set: "ImageSet", *, decision: str | None, above: float | None, below: float | None, by: str | None
 ) -> list[int] | None:
     """Ids of the selected pictures; None for all."""
     from url_viz.export.selection import chosen_ids

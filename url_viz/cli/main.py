@@ -20,7 +20,7 @@ from url_viz.printed import printable
 from url_viz.progress import Progress, TerminalReport, command_report
 
 if TYPE_CHECKING:
-    from url_viz.image_set import ImageSet
+    from url_viz.image_set import ImageSet, SearchResult
 
 app = PrintingApp()
 STRICT_STATUS = 3
@@ -94,9 +94,9 @@ def rank(
     folder: Positional[Folder],
     *,
     top: Annotated[int, arg(help="how many pictures of each end")] = 20,
-    by: Annotated[str, arg(help="uncertainty, confusability, entropy, inverse_norm, or any column of numbers")] = (
-        "uncertainty"
-    ),
+    by: Annotated[
+        str | None, arg(help="a measure or any column of numbers (default: the order that holds on this set)")
+    ] = None,
     twins: Annotated[bool, arg(help="show every picture of a group of twins")] = False,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
@@ -105,16 +105,22 @@ def rank(
     from url_viz.analysis.ranking import ends
     from url_viz.image_set import open_image_set
 
-    table = open_image_set(folder, model=model, workspace=workspace).table()
+    _refuse_below_one(top, "--top")
+    image_set = open_image_set(folder, model=model, workspace=workspace)
+    measure = _leading(image_set) if by is None else by
+    table = _with_between(image_set.table())
+    if measure is None:
+        print(_shown(table.head(top), ["path", "label"]))
+        return
     numeric = [str(name) for name in table.columns if pd.api.types.is_numeric_dtype(table[name])]
-    if by not in numeric:
-        raise UrlVizError(f"There is no column of numbers {by!r}. There are: {', '.join(numeric)}.")
-    if not np.isfinite(table[by].to_numpy(dtype=float)).any():
-        raise UrlVizError(f"No picture has a value of {by!r} under the model {model!r}. Choose another with --by.")
-    both = ends(table, by=by, collapse_twins=not twins)
+    if measure not in numeric:
+        raise UrlVizError(f"There is no column of numbers {measure!r}. There are: {', '.join(numeric)}.")
+    if not np.isfinite(table[measure].to_numpy(dtype=float)).any():
+        raise UrlVizError(f"No picture has a value of {measure!r} under the model {model!r}. Choose another with --by.")
+    both = ends(table, by=measure, collapse_twins=not twins)
     for title, rows in (("Most ambiguous", both.ambiguous), ("Clearest", both.clear)):
-        print(f"{title} by {by}:")
-        print(_shown(rows.head(top), [by, "path", "label", "twins"]))
+        print(f"{title} by {measure}:")
+        print(_shown(rows.head(top), [measure, "path", "label", "between", "twins"]))
 
 
 @app.command(name="search")
@@ -123,8 +129,8 @@ def search(
     query: Positional[Annotated[Path, arg(help="the picture to search with")]],
     *,
     k: Annotated[int, arg(help="how many pictures to find")] = 24,
-    max_uncertainty: Annotated[float | None, arg(help="withhold pictures above this uncertainty")] = None,
-    max_percentile: Annotated[float | None, arg(help="withhold pictures above this percentile of uncertainty")] = None,
+    by: Annotated[str | None, arg(help="the measure to withhold by (default: the order that holds here)")] = None,
+    max_percentile: Annotated[float | None, arg(help="withhold pictures above this percentile of the measure")] = None,
     without_dropped: Annotated[bool, arg(help="withhold pictures that were decided to be dropped")] = False,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
@@ -132,29 +138,49 @@ def search(
     """Find the pictures most similar to a file, with ambiguous ones withheld on request."""
     from url_viz.image_set import open_image_set
 
+    _refuse_below_one(k, "--k")
+    if max_percentile is not None and not 0 <= max_percentile <= 100:
+        raise UrlVizError(f"--max-percentile {max_percentile:g} is no percentile. Give a number from 0 to 100.")
     image_set = open_image_set(folder, model=model, workspace=workspace)
-    bound = _bound(image_set, max_uncertainty, max_percentile)
-    result = image_set.find(query, k=k, max_uncertainty=bound, without_dropped=without_dropped)
-    if bound is not None and result.query_uncertainty > bound:
-        print(
-            f"The query itself is too ambiguous: {result.query_uncertainty:.4g} is above {bound:.4g}.", file=sys.stderr
-        )
-    print(_shown(result.hits, ["similarity", "uncertainty", "path", "label"]))
-    if len(result.withheld):
-        as_what = " as too ambiguous" if not without_dropped else ""
-        print(f"{len(result.withheld)} nearer pictures were withheld{as_what}.")
-
-
-def _bound(image_set: "ImageSet", max_uncertainty: float | None, max_percentile: float | None) -> float | None:
-    """The uncertainty above which pictures are withheld: the stricter of the given bounds, None without any."""
-    if max_uncertainty is None and max_percentile is None:
-        return None
-    if image_set.head is None:
-        raise UrlVizError(f"The model {image_set.source.name!r} has no head, so there is no uncertainty to gate by.")
-    bounds = [] if max_uncertainty is None else [max_uncertainty]
+    result = image_set.find(query, k=k, by=by, max_percentile=max_percentile, without_dropped=without_dropped)
     if max_percentile is not None:
-        bounds.append(float(np.percentile(image_set.table()["uncertainty"], max_percentile)))
-    return min(bounds)
+        _say_of_query(result, max_percentile)
+    print(_shown(_with_between(result.hits), ["similarity", *filter(None, [result.by]), "path", "label", "between"]))
+    if len(result.withheld):
+        noun = "picture was" if len(result.withheld) == 1 else "pictures were"
+        why = "" if max_percentile is None else f": above percentile {max_percentile:g} of {result.by}"
+        why += " or dropped" if max_percentile is not None and without_dropped else ""
+        print(f"{len(result.withheld)} nearer {noun} withheld{why}.")
+
+
+def _leading(image_set: "ImageSet") -> str | None:
+    """The measure that leads on this set; its reason is told on stderr, so that stdout holds the lists alone."""
+    order = image_set.order()
+    print(order.reason, file=sys.stderr)
+    return order.measure
+
+
+def _say_of_query(result: "SearchResult", max_percentile: float) -> None:
+    """Tell on stderr that the query itself is above the bound, or that it cannot be told."""
+    if np.isnan(result.query_percentile):
+        print(f"The query has no {result.by or 'measure'} here.", file=sys.stderr)
+    elif result.query_percentile > max_percentile:
+        at = f"percentile {result.query_percentile:.0f} of {result.by}"
+        print(f"The query itself is above the bound: it is at {at}.", file=sys.stderr)
+
+
+def _with_between(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with the two classes between which each picture lies, as words; without the column if none is known."""
+    from url_viz.analysis.between import between
+
+    pairs = zip(table["first_class"], table["second_class"], strict=True)
+    words = [(between(first, second) or "").removeprefix("between ") for first, second in pairs]
+    return table.assign(between=pd.Series(words, index=table.index, dtype=object).replace("", None))
+
+
+def _refuse_below_one(count: int, option: str) -> None:
+    if count < 1:
+        raise UrlVizError(f"{option} {count} is no number of pictures. Give 1 or more.")
 
 
 @app.command(name="demo")
@@ -199,4 +225,6 @@ def main(
 
 def _shown(table: pd.DataFrame, columns: Sequence[str]) -> str:
     shown = [c for c in columns if c in table and not table[c].isna().all()]
-    return table[shown].to_string(index=False, float_format=lambda value: f"{value:.4f}") if len(table) else "(none)"
+    if not len(table):
+        return "(none)"
+    return table[shown].to_string(index=False, na_rep="–", float_format=lambda value: f"{value:.4f}")

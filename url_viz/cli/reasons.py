@@ -62,7 +62,7 @@ def why(
     image_set = open_image_set(folder, model=model, workspace=workspace)
     image_id = int(listed(image_set, [str(picture)])[0])
     row = image_set.row(image_id)
-    print(f"{row['path']}: {_value(row)}")
+    print(f"{row['path']}: {_value(row, image_set.order().measure)}")
     for reason in image_set.reasons([image_id]).itertuples():
         print(f"  {reason.strength:.2f}  {reason.reason}: {reason.detail}")
     if not row["reasons"]:
@@ -71,11 +71,17 @@ def why(
         _write_heat(image_set, image_id, heat)
 
 
-def _value(row: dict[str, Any]) -> str:
-    for name, percentile in (("uncertainty", "percentile"), ("confusability", "confusability_percentile")):
-        if math.isfinite(row[name]):
-            return f"{name} {row[name]:.4g}, above {row[percentile]:.0f} % of this set"
-    return "no value yet"
+def _value(row: dict[str, Any], leading: str | None) -> str:
+    """The leading measure of a picture, else the pretrained head's; with classes, between which two it lies."""
+    from url_viz.analysis.between import between
+    from url_viz.analysis.measures import UNCERTAINTY, percentile_column
+
+    name = leading or UNCERTAINTY.name
+    if not math.isfinite(row[name]):
+        return "no value yet"
+    lies = between(row["first_class"], row["second_class"])
+    value = f"{name} {row[name]:.4g}, above {row[str(percentile_column(name))]:.0f} % of this set"
+    return f"{value}, {lies}" if lies else value
 
 
 def _write_heat(image_set: "ImageSet", image_id: int, out: Path) -> None:

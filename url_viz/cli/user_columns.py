@@ -71,32 +71,47 @@ def given_for(folder: Path, embeddings: Path, *, paths: Path | None, model: str)
 
 
 def _list(image_set: "ImageSet") -> None:
+    from url_viz.analysis.label_choice import source_in_words
+
     user_columns = image_set.user_columns()
     for column in user_columns:
         kind = "uncertainty" if column.is_uncertainty else column.kind
         print(f"{column.name}: {kind}, {column.known:,} of {len(image_set):,} pictures, from {column.source!r}")
     if not user_columns:
         print("No columns yet. Add some: python -m url_viz columns FOLDER add FILE")
-    print(f"The label is {_label_in_words(image_set.user_table.label_source)}.")
+    print(f"The label is {source_in_words(image_set.user_table.label_source)}.")
 
 
 def labels(
     folder: Positional[Folder],
-    chosen: Positional[Annotated[str, arg(help="one of your columns, `folders`, or `none`")]],
+    chosen: Positional[
+        Annotated[str | None, arg(help="`folders`, `level:2`, `tags`, one of your columns, or `none`")]
+    ] = None,
     *,
     workspace: WorkspaceDir = None,
 ) -> None:
-    """Choose what the label of a picture is: its class folder, one of your columns, or nothing."""
+    """Choose what the label of a picture is; without a choice, tell what it is and the levels of folders.
+
+    `folders` is the class folder as found, `level:1` the first folder from the root, `tags` the first tag.
+    """
+    from url_viz.analysis.label_choice import source_in_words
+
     image_set = _opened(folder, workspace)
+    if chosen is None:
+        _tell_levels(image_set)
+        return
     image_set.use_labels(None if chosen == NO_LABELS else chosen)
-    classes = image_set.table()["label"].nunique()
-    print(f"The label is {_label_in_words(image_set.user_table.label_source)} from now on: {classes:,} classes.")
+    now = image_set.class_levels()
+    print(f"The label is {source_in_words(now.chosen)} from now on: {now.classes:,} classes.")
 
 
-def _label_in_words(source: str | None) -> str:
-    if source is None:
-        return "nothing"
-    return "the class folder" if source == "folders" else f"the column {source!r}"
+def _tell_levels(image_set: "ImageSet") -> None:
+    now = image_set.class_levels()
+    print(f"{now.words}.")
+    for level in now.levels:
+        notes = [(level.number == now.found, "the class folder"), (level.is_chosen, "the label")]
+        told = ", ".join([f"({level.shown})", *(note for is_so, note in notes if is_so)])
+        print(f"{level.choice}: {level.names:,} {'folder' if level.names == 1 else 'folders'} {told}")
 
 
 def _opened(folder: Path, workspace: Path | None) -> "ImageSet":

@@ -87,7 +87,7 @@ def sort_into_folders(
     """Sort pictures into folders below `out`, each at its path within the image set.
 
     `by` "decision" makes keep/, drop/ and look-again/ (and undecided/ if asked); any measure of the table, such as
-    "uncertainty", makes ambiguous/ and clear/, split at its percentile `threshold_percentile` (ambiguous from there
+    "ambiguity", makes ambiguous/ and clear/, split at its percentile `threshold_percentile` (ambiguous from there
     on); pictures without the value are left out. `how` chooses absolute links or copies.
 
     Raises FolderError if `out` lies within the pictures, is not empty and not from an earlier sorting of this set
@@ -138,7 +138,7 @@ def _by_decision(table: pd.DataFrame, *, with_undecided: bool) -> "pd.Series[str
     if folders.empty:
         raise ImageSetError(
             "Nothing is decided in this image set yet. Decide on Explore or with `python -m url_viz decide`, "
-            "or sort by a measure: by='uncertainty'."
+            "or sort by a measure: by='confusability'."
         )
     return folders
 

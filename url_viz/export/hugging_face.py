@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from url_viz.analysis.measures import MEASURES, UNCERTAINTY, has_values, percentile_column
+from url_viz.analysis.order import Order
 from url_viz.export.files import Exported, How, chosen, link_or_copy, new_folder, safe_names
 from url_viz.export.json_values import as_json, column_names, known_columns, plain_value
 from url_viz.export.provenance import Provenance, provenance
@@ -36,7 +38,8 @@ def write_image_folder(
         for source, name in zip(picked.sources, names, strict=True):
             link_or_copy(source, folder / SPLIT / name, how=how)
         (folder / SPLIT / "metadata.jsonl").write_text(metadata_lines(picked.table, names), encoding="utf-8")
-        card = dataset_card(provenance(image_set, with_folder=with_folder), pictures=len(names), table=picked.table)
+        origin, order = provenance(image_set, with_folder=with_folder), image_set.order()
+        card = dataset_card(origin, order, pictures=len(names), table=picked.table)
         (folder / "README.md").write_text(card, encoding="utf-8")
     return Exported(Path(out).expanduser().absolute(), len(names), picked.missing)
 
@@ -57,12 +60,13 @@ def _reserved(columns: Iterable[str]) -> set[str]:
     return {*RESERVED, *ending}
 
 
-def dataset_card(source: Provenance, *, pictures: int, table: pd.DataFrame) -> str:
-    """The README of an exported data set: loading, meaning of the values, provenance."""
+def dataset_card(source: Provenance, order: Order, *, pictures: int, table: pd.DataFrame) -> str:
+    """The README of an exported data set: loading, the leading order, meaning of the values, provenance."""
     head = {"pretty_name": source.name, "tags": ["url-viz", "uncertainty"], "configs": [_CONFIG]}
     facts = "\n".join(f"| {_cell(name)} | {_cell(value)} |" for name, value in source.rows())
     classes = int(table["label"].nunique())
     of_classes = f" in {classes:,} classes (column `label`)" if classes else ""
+    by = percentile_column(order.measure or UNCERTAINTY.name) or UNCERTAINTY.percentile
     return f"""---
 {json.dumps(head, indent=1, ensure_ascii=True)}
 ---
@@ -70,12 +74,13 @@ def dataset_card(source: Provenance, *, pictures: int, table: pd.DataFrame) -> s
 # {_cell(source.name)}
 
 {pictures:,} pictures{of_classes} with values that say which of them are ambiguous, found before any training.
+{_cell(order.reason)}
 
 ```python
 from datasets import load_dataset
 
 pictures = load_dataset("imagefolder", data_dir="PATH", split="{SPLIT}")
-clear = pictures.filter(lambda row: row["percentile"] is not None and row["percentile"] < 90)
+clear = pictures.filter(lambda row: row["{by}"] is not None and row["{by}"] < 90)
 ```
 
 ## What the values mean
@@ -84,10 +89,8 @@ Each is an order, not a probability: higher means less to be trusted.
 
 | column | what |
 |---|---|
-| `uncertainty`, `percentile` | a pretrained head on this picture alone; its percentile in the image set |
-| `confusability`, `confusability_percentile` | how little one neighbour stands out among the others of this image set |
-| `entropy`, `inverse_norm` | baselines: softmax entropy in nats, 1/norm of the embedding |
-| `nearest_similarity` | cosine with the most similar other picture |
+{_measure_rows(table)}
+| `nearest_similarity` | cosine with the most similar other picture that is no twin, in the set's whitened space |
 | `twin_group` | pictures with the same number look the same to the model |
 | `x`, `y` | place on the map |
 | `decision`, `tags` | what a person decided |
@@ -100,6 +103,18 @@ A missing value is null; a column without any value is left out.
 |---|---|
 {facts}
 """
+
+
+def _measure_rows(table: pd.DataFrame) -> str:
+    """A row of the card for each measure that the data set has."""
+    rows = []
+    for measure in MEASURES:
+        if has_values(table, measure.name) and measure.in_table:
+            names = [name for name in (measure.name, measure.percentile) if name is not None]
+            rows.append(f"| {', '.join(f'`{name}`' for name in names)} | {measure.meaning} |")
+    if has_values(table, "first_share"):
+        rows.append("| `first_class`, `second_class`, `first_share`, `second_share` | the two likeliest classes |")
+    return "\n".join(rows)
 
 
 _CONFIG = {"config_name": "default", "data_files": [{"split": SPLIT, "path": f"{SPLIT}/**"}]}

@@ -60,7 +60,7 @@ def report_html(
     Percentiles are those within the whole image set. `title` is the set's name by default; the folder's path is
     included only `with_folder`. Raises ImageSetError if there is nothing to report, or an id is not in the set.
     """
-    table = ranked(image_set.table())
+    table = ranked(image_set)
     if ids is not None:
         table = table.iloc[_rows(image_set, ids)].reset_index(drop=True)
     if table.empty:

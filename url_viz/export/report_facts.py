@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.evaluation import Counted, Measured, by_class, counted, measured
+from url_viz.analysis.measures import UNCERTAINTY, is_baseline, is_measure, title_of
 from url_viz.analysis.ranking import ends, with_percentile
 from url_viz.export.provenance import Provenance
 from url_viz.image_set import ImageSet
@@ -18,16 +19,6 @@ CLASSES_SHOWN = 12
 CLASS_GALLERY = 3
 REASONS_SHOWN = 12
 FAILURES_SHOWN = 12
-MEASURES = ("uncertainty", "confusability", "entropy", "inverse_norm")
-TITLES = {
-    "uncertainty": "uncertainty",
-    "confusability": "confusability",
-    "fusion": "fusion",
-    "entropy": "entropy (baseline)",
-    "inverse_norm": "1/norm (baseline)",
-    "nearest_similarity": "nearest similarity (baseline)",
-    "nearest_gap": "nearest gap (baseline)",
-}
 
 
 @dataclass(frozen=True)
@@ -47,13 +38,15 @@ class ReportFacts:
     """The contents of a report, except the map.
 
     `table` has the pictures of the report, with `rank_percentile` of `measure` within the whole image set (`whole`
-    pictures). `ambiguous` and `clear` are its two ends, one per group of twins. `classes` are the largest of
-    `class_count`. `reasons`, `decisions` and `failures` pair names with counts; `evaluated` is of the whole image set.
+    pictures); `reason` says why that measure leads. `ambiguous` and `clear` are its two ends, one per group of twins.
+    `classes` are the largest of `class_count`. `reasons`, `decisions` and `failures` pair names with counts;
+    `evaluated` is of the whole image set.
     """
 
     title: str
     provenance: Provenance
     measure: str
+    reason: str
     table: pd.DataFrame
     whole: int
     ambiguous: pd.DataFrame
@@ -76,7 +69,7 @@ class ReportFacts:
 
 def facts_of(image_set: ImageSet, table: pd.DataFrame, *, title: str, source: Provenance) -> ReportFacts:
     """The facts of the pictures of `table`, rows of `image_set.table()` with `rank_percentile`."""
-    measure = measure_of(table)
+    measure = measure_of(image_set)
     both = ends(table, by=measure)
     pictures = _counted(image_set)
     groups, members = _twins(table)
@@ -84,6 +77,7 @@ def facts_of(image_set: ImageSet, table: pd.DataFrame, *, title: str, source: Pr
         title=title,
         provenance=source,
         measure=measure,
+        reason=image_set.order().reason,
         table=table,
         whole=len(image_set),
         ambiguous=both.ambiguous.head(GALLERY),
@@ -100,15 +94,21 @@ def facts_of(image_set: ImageSet, table: pd.DataFrame, *, title: str, source: Pr
     )
 
 
-def measure_of(table: pd.DataFrame) -> str:
-    """The measure that a report orders by: uncertainty, else the first measure with values."""
-    known = [name for name in MEASURES if np.isfinite(table[name].to_numpy(dtype=float)).any()]
-    return known[0] if known else "uncertainty"
+def measure_of(image_set: ImageSet) -> str:
+    """The measure that a report orders by: the leading one, else the first that has values."""
+    return image_set.order().measure or next(iter(image_set.measures()), UNCERTAINTY.name)
 
 
-def ranked(table: pd.DataFrame) -> pd.DataFrame:
-    """A table with the percentile of its report's measure as `rank_percentile`."""
-    return with_percentile(table, measure_of(table))
+def ranked(image_set: ImageSet) -> pd.DataFrame:
+    """The table of an image set with the percentile of its report's measure as `rank_percentile`."""
+    return with_percentile(image_set.table(), measure_of(image_set))
+
+
+def titled(measure: str) -> str:
+    """A measure within a sentence, a baseline as one; a user's column by its own name."""
+    if not is_measure(measure):
+        return measure
+    return f"{title_of(measure).lower()}{' (baseline)' if is_baseline(measure) else ''}"
 
 
 def reason_counts(table: pd.DataFrame) -> tuple[tuple[str, int], ...]:
@@ -142,7 +142,12 @@ def _twins(table: pd.DataFrame) -> tuple[int, int]:
 def _counted(image_set: ImageSet) -> Counted | None:
     if image_set.graph is None:
         return None
-    return counted(image_set.table(), image_set.contents, graph=image_set.graph, embeddings=image_set.embeddings)
+    return counted(
+        image_set.table(),
+        image_set.contents,
+        graph=image_set.graph,
+        embeddings=lambda: image_set.whitened.rows,
+    )
 
 
 def _classes(

@@ -7,8 +7,18 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from url_viz.analysis.evaluation import Measured
-from url_viz.export.report_facts import TITLES, ClassFacts, ReportFacts
+from url_viz.analysis.between import between
+from url_viz.analysis.evaluation import NEAREST, Measured
+from url_viz.analysis.measures import (
+    AMBIGUITY,
+    CONFUSABILITY,
+    UNCERTAINTY,
+    has_values,
+    meaning_of,
+    percentile_column,
+    title_of,
+)
+from url_viz.export.report_facts import ClassFacts, ReportFacts, titled
 from url_viz.export.report_map import BINS, HEIGHT, WIDTH, MapPoints, class_paths, measure_paths
 
 LONGEST_NAME = 64
@@ -36,28 +46,26 @@ def header(facts: ReportFacts) -> str:
     shown = "".join(f"<div><b>{text(value)}</b><span>{text(name)}</span></div>" for name, value in cards)
     return (
         f'<header><p class="kicker">Ambiguous pictures, found before training</p><h1>{text(facts.title)}</h1>'
-        f'<p class="sub">{scope}, read with {text(source.model)} on {text(source.made[:10])}, ordered by '
-        f"{text(TITLES[facts.measure])}.</p>"
+        f'<p class="sub">{scope}, read with {text(source.model)} on {text(source.made[:10])}. '
+        f"{text(facts.reason)}</p>"
         f'<div class="cards">{shown}</div></header>'
     )
 
 
 def meaning(facts: ReportFacts) -> str:
     """The meaning of the values."""
-    intro = (
-        "<b>Uncertainty</b> is of one picture by itself: a pretrained head says how little it would trust what it sees "
-        "there. It was given no labels of these pictures."
-        if facts.measure == "uncertainty"
-        else f"There is <b>no uncertainty head</b> for this model: {text(TITLES[facts.measure])} takes its place."
+    names = dict.fromkeys([facts.measure, AMBIGUITY.name, CONFUSABILITY.name, UNCERTAINTY.name])
+    measures = "".join(
+        f"<p><b>{text(title_of(name))}</b>: {text(meaning_of(name))}</p>"
+        for name in names
+        if has_values(facts.table, name)
     )
     return (
         '<section class="note"><h2>How to read the values</h2>'
         "<p>Every value is <b>an order, not a probability</b>: higher means less to be trusted, and only which picture "
         "stands above which has a meaning. The number on a picture is its percentile within the whole image set: "
         "97 means that 97 % of the pictures are clearer.</p>"
-        f"<p>{intro} <b>Confusability</b> is of a picture among the others of this set: how little one neighbour "
-        "stands out, so how easily the picture is taken for another. Both tell an ambiguous picture (cropped, blurred, "
-        "dark, or without one clear subject), not an unfamiliar one, and not a wrong label.</p></section>"
+        f"{measures}</section>"
     )
 
 
@@ -87,10 +95,11 @@ def _layers(facts: ReportFacts, points: MapPoints) -> list[tuple[str, str, str]]
     """The colourings of the map: title, paths, legend."""
     table = facts.table
     ranks = {facts.measure: table["rank_percentile"].to_numpy(dtype=float)}
-    if facts.measure != "confusability":
-        ranks["confusability"] = table["confusability_percentile"].to_numpy(dtype=float)
+    for name in (CONFUSABILITY.name, UNCERTAINTY.name):
+        if name not in ranks:
+            ranks[name] = table[str(percentile_column(name))].to_numpy(dtype=float)
     layers = [
-        (TITLES[name].capitalize(), measure_paths(points, values), _ramp_legend())
+        (title_of(name), measure_paths(points, values), _ramp_legend())
         for name, values in ranks.items()
         if np.isfinite(values[points.rows]).any()
     ]
@@ -121,7 +130,7 @@ def hover_data(facts: ReportFacts, points: MapPoints, thumbnails: Mapping[int, s
         "name": [_short(path) for path in rows["path"]],
         "rank": [None if np.isnan(rank) else round(float(rank)) for rank in ranks],
         "id": [str(i) for i in rows["id"].tolist()],
-        "measure": TITLES[facts.measure],
+        "measure": titled(facts.measure),
         "thumbnail": {str(position): url for position, url in thumbnails.items()},
     }
     plain = json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -149,7 +158,8 @@ def _tile(row: Mapping[object, object], measure: str, thumbnails: Thumbnails) ->
     picture = f'<img src="{source}" alt="" data-id="{image_id}">' if source else '<div class="gone"></div>'
     twins = int(str(row.get("twins", 0)))
     more = f" · and {twins:,} twin{'s' if twins > 1 else ''}" if twins else ""
-    about = f"{row['path']} · {TITLES[measure]} {float(str(row[measure])):.4g}{more}"
+    lies = between(row["first_class"], row["second_class"]) if measure == AMBIGUITY.name else None
+    about = f"{row['path']} · {titled(measure)} {float(str(row[measure])):.4g}{f' {lies}' if lies else ''}{more}"
     plural = f'<em class="twins">+{twins:,}</em>' if twins else ""
     return (
         f'<figure title="{text(about)}">{picture}<b class="rank m{_bin(rank)}">{_rank(rank)}</b>{plural}'
@@ -206,30 +216,49 @@ def evaluated(facts: ReportFacts) -> str:
     whole = " These figures are of the whole image set." if facts.is_selection else ""
     return (
         "<section><h2>How far the values can be trusted here</h2>"
-        f"<p>The nearest other picture is of the same class for <b>{100 * pictures.recall:.1f} %</b> "
+        f"<p>The nearest other picture that is no twin is of the same class for <b>{100 * pictures.recall:.1f} %</b> "
         f"({100 * interval.low:.1f} to {100 * interval.high:.1f} %) of {len(pictures):,} pictures of "
         f"{pictures.classes:,} classes (recall@1). R-AUROC says how often a picture whose neighbour is wrong stands "
         f"above one whose neighbour is right: .5 is chance, 1 is perfect.{whole}</p>"
         '<table class="measured"><thead><tr><th>Measure</th><th>R-AUROC with 95 % interval</th><th></th></tr></thead>'
         f"<tbody>{rows}</tbody></table>"
-        '<p class="quiet">Confusability, and so the fusion, is computed from the very neighbour whose correctness it '
-        "predicts; nearest similarity is its baseline.</p></section>"
+        f'<p class="quiet">{text(_caution(facts))}</p></section>'
     )
+
+
+def _caution(facts: ReportFacts) -> str:
+    """What to bear in mind with the figures of the measures that are there."""
+    names = [measured.name for measured in facts.evaluated]
+    told = []
+    if AMBIGUITY.name in names:
+        told.append(
+            "Ambiguity knows these classes, though never a picture's own label or its twins'; the others know none."
+        )
+    if {CONFUSABILITY.name, NEAREST} <= set(names):
+        told.append(
+            "Confusability is computed from the very neighbours whose correctness it predicts; nearest similarity is "
+            "its baseline."
+        )
+    return " ".join(told)
 
 
 def _measured_row(measured: Measured) -> str:
     if not np.isfinite(measured.r_auroc):
-        return f"<tr><td>{text(TITLES[measured.name].capitalize())}</td><td>–</td><td>nothing to tell apart</td></tr>"
+        return f"<tr><td>{text(_capital(titled(measured.name)))}</td><td>–</td><td>nothing to tell apart</td></tr>"
     low, high, at = (
         100 * min(1.0, max(0.0, v)) for v in (measured.interval.low, measured.interval.high, measured.r_auroc)
     )
     return (
-        f"<tr><td>{text(TITLES[measured.name].capitalize())}</td>"
+        f"<tr><td>{text(_capital(titled(measured.name)))}</td>"
         f'<td><span class="range"><u></u><s style="left:{low:.1f}%;width:{high - low:.1f}%"></s>'
         f'<i style="left:{at:.1f}%"></i></span></td>'
         f'<td class="number">{measured.r_auroc:.3f} '
         f"<small>{measured.interval.low:.3f} to {measured.interval.high:.3f}</small></td></tr>"
     )
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def counts(facts: ReportFacts) -> str:

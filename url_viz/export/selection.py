@@ -20,11 +20,12 @@ def chosen_ids(
     paths: Sequence[str] | None = None,
     above: float | None = None,
     below: float | None = None,
-    by: str = "uncertainty",
+    by: str | None = None,
 ) -> NDArray[np.int64]:
     """Ids of the pictures at `paths` (None: all) with a percentile of `by` of at least `above` and less than `below`.
 
-    Paths are as `listed` takes them. Raises DecisionError without any condition, or if no picture meets them.
+    `by` is a measure, by default the leading one (`ImageSet.order`). Paths are as `listed` takes them. Raises
+    DecisionError without any condition, or if no picture meets them.
     """
     if paths is None and above is None and below is None:
         raise DecisionError("Say which pictures: paths, a list (--from), --above or --below a percentile.")
@@ -33,7 +34,7 @@ def chosen_ids(
     if paths is not None:
         is_chosen = np.isin(table["id"].to_numpy(), listed(image_set, paths))
     if above is not None or below is not None:
-        is_chosen &= _is_between(table, by, above, below)
+        is_chosen &= _is_between(table, _measure(image_set, by), above, below)
     if not is_chosen.any():
         raise DecisionError(f"None of the {len(table):,} pictures in {str(image_set.root)!r} meets these conditions.")
     return table["id"].to_numpy()[is_chosen]
@@ -77,9 +78,16 @@ def _from_here(path: str, root: Path) -> str:
     return real if os.path.lexists(real) and real.startswith(os.fspath(root) + os.sep) else path
 
 
+def _measure(image_set: ImageSet, by: str | None) -> str:
+    order = image_set.order()
+    if by is None and order.measure is None:
+        raise DecisionError(f"{order.reason} Say which measure's percentile is meant (--by).")
+    return by or str(order.measure)
+
+
 def _is_between(table: pd.DataFrame, by: str, above: float | None, below: float | None) -> NDArray[np.bool_]:
     if by not in table or not pd.api.types.is_numeric_dtype(table[by]):
-        raise DecisionError(f"There is no measure {by!r}. Take uncertainty, confusability, or another numeric column.")
+        raise DecisionError(f"There is no measure {by!r}. Take ambiguity, confusability, or another numeric column.")
     rank = with_percentile(table, by)["rank_percentile"].to_numpy(dtype=float)
     is_between: NDArray[np.bool_] = np.isfinite(rank)
     if above is not None:

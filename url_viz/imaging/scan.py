@@ -165,13 +165,3 @@ def _is_folder(entry: "os.DirEntry[bytes]") -> bool:
         return entry.is_dir()
     except OSError:  # a symlink to itself, or to a forbidden path: not a folder, and reading it gives the reason
         return False
-
-
-def class_names(paths: list[bytes]) -> list[str | None]:
-    """The class of each path: its first folder, if most pictures are in two or more such folders, else None."""
-    first = [path.split(b"/", 1)[0] if b"/" in path else None for path in paths]
-    in_folders = [name for name in first if name is not None]
-    if len(set(in_folders)) < 2 or 2 * len(in_folders) <= len(paths):
-        return [None] * len(paths)
-    names = {name: display_name(name) for name in set(in_folders)}
-    return [names[name] if name is not None else None for name in first]

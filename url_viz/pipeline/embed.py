@@ -66,9 +66,9 @@ class Outcome:
 def make_plan(
     scan: Scan, writer: Writer, space_key: str, *, limit: int | None, wanted: Container[int] | None = None
 ) -> Plan:
-    """Compare the folder with the store: a file is read again only where its size or time changed.
+    """Compare the folder with the store: a file is read again only if its size or time changed.
 
-    Only ids in `wanted` are read, where it is given.
+    Only ids in `wanted` are read, if it is given.
 
     Files are read in a fixed shuffled order, so that what is read so far is a fair sample of the whole; `limit` bounds
     how many pictures the image set has in the end (those read before count).
@@ -151,7 +151,7 @@ def _refuse_unfinishable(writer: Writer, model: Model | Given) -> None:
 
 
 def _parted(files: Sequence[FoundFile], in_hand: Container[int]) -> tuple[Sequence[FoundFile], Sequence[FoundFile]]:
-    """Files that a run had in hand as it died, and all others. Raises WorkspaceError where it died of something else.
+    """Files that a run had in hand as it died, and all others. Raises WorkspaceError if it died of something else.
 
     A run that was started again without a picture to blame would only crash again, for ever.
     """
@@ -258,7 +258,7 @@ class _Run:
         self._preview = _Preview(writer, model.space.key)
 
     def take(self, batch: list[tuple[FoundFile, Reading]]) -> None:
-        """Embed one batch and store what waits, where it is time to."""
+        """Embed one batch and store what waits, if it is time to."""
         fresh = {r.content: (f, r) for f, r in batch if not isinstance(r, Failure) and r.content not in self._embedded}
         if fresh:
             outputs = self._outputs(list(fresh.values()))
@@ -275,7 +275,7 @@ class _Run:
             self.flush()
 
     def _outputs(self, fresh: list[tuple[FoundFile, Picture | Known]]) -> Outputs:
-        """Embeddings of contents that have none yet; known ones come up only where embeddings are given."""
+        """Embeddings of contents that have none yet; known ones come up only if embeddings are given."""
         if isinstance(self.model, Given):
             return self.model.of(file for file, _ in fresh)
         return self.model.run(np.stack([reading.crop for _, reading in fresh if isinstance(reading, Picture)]))

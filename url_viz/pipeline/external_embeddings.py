@@ -64,7 +64,7 @@ def given_embeddings(
     """Read embeddings from a .npy, .npz or .parquet file and match them to the files of a folder by path.
 
     `paths` lists the paths of a .npy's rows. `name` (the file's by default) names the space: `own:NAME`. Embeddings
-    that float16 cannot hold are scaled row by row, which leaves every cosine as it is. Raises FolderError where a value
+    that float16 cannot hold are scaled row by row, which leaves every cosine as it is. Raises FolderError if a value
     is not finite, or nothing matches.
     """
     source = opened(file)
@@ -101,7 +101,7 @@ def in_float16(matrix: Matrix) -> tuple[NDArray[np.float16], int]:
 
 
 def _matrix(own: UserFile) -> Matrix:
-    """The one matrix of a file that can be embeddings. Raises FolderError where there is none, or a value is none."""
+    """The one matrix of a file that can be embeddings. Raises FolderError if there is none, or a value is none."""
     likely = [name for name in own.lists if any(word in name.casefold() for word in _EMBEDDING_NAMES)]
     names = likely if len(likely) == 1 else list(own.lists)
     if len(names) != 1:

@@ -1,77 +1,118 @@
 """The neighbour graph of an image set: nearest in the whitened space, twins apart; extended when pictures change."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from url_viz.pipeline.nearest import NONE, Exclude, Floats, Nearest, Places, top_k
-from url_viz.pipeline.twins import Twins, twin_pairs
+from url_viz.pipeline.nearest import NONE, Exclude, Floats, Nearest, Places, likely_blocks, top_k, top_k_of_all
+from url_viz.pipeline.twins import leaders, twin_groups, twin_pairs, twins_in_blocks
+from url_viz.rows import EXACT_ROWS
+from url_viz.store.tables import Graph, Twins, no_twins, positions_of
+from url_viz.store.whitening import WhitenedRows
 
 K = 64
 REBUILD_SHARE = 0.3
 """From this share of rows on that must be searched again, all are."""
 
+Done = Callable[[int], None]
 
-@dataclass(frozen=True)
-class Graph:
-    """The `k` nearest of each row that are no twins of it, and the twins.
 
-    `position` (N, k) int32 and `similarity` (N, k) float32, cosines in the whitened space, best first, −1 where there
-    are fewer; `twins`, pairs by raw cosine.
+def updated_graph(
+    previous: Graph | None, whitened: WhitenedRows, embeddings: NDArray[np.floating], *, report: Done = lambda _: None
+) -> Graph:
+    """The graph of the rows of `whitened`, whose raw embeddings are (M, D), from the graph of before if that serves.
+
+    It serves if it is of the same whitened space, and as exact as a new one would be. `report` is called with the
+    number of rows that are done.
     """
-
-    position: Places
-    similarity: Floats
-    twins: Twins
-
-    def __post_init__(self) -> None:
-        assert self.position.shape == self.similarity.shape
-        assert len(self.position) == self.twins.rows
-
-    def __len__(self) -> int:
-        return len(self.position)
+    key = whitened.whitening.key
+    is_large = len(whitened) > EXACT_ROWS
+    if previous is None or previous.whitening != key or previous.is_approximate != is_large:
+        return build_graph(whitened.rows, embeddings, content=whitened.content, key=key, report=report)
+    came_from = positions_of(whitened.content, previous.content)
+    return extended(previous, came_from, whitened.rows, embeddings, content=whitened.content, report=report)
 
 
-def build_graph(whitened: NDArray[np.floating], embeddings: NDArray[np.floating], *, k: int = K) -> Graph:
-    """The exact graph of rows (N, A) in the whitened space whose raw embeddings are (N, D).
+def build_graph(
+    whitened: NDArray[np.floating],
+    embeddings: NDArray[np.floating],
+    *,
+    k: int = K,
+    content: NDArray[np.int64] | None = None,
+    key: int = 0,
+    report: Done = lambda _: None,
+) -> Graph:
+    """The graph of rows (N, A) in the whitened space `key` whose raw embeddings are (N, D); exact to EXACT_ROWS rows.
 
-    Twins are found first, all of them, and left out of the search: a list is full however long a burst is.
+    Twins are found first. A list holds no twin of its row, and no two that are twins of each other: it is full
+    however long a burst is, and of many pictures however many bursts are near. `content` (N,) are the rows' keys,
+    by default their numbers. Beyond EXACT_ROWS both are searched among likely rows alone.
     """
     _assert_same_rows(whitened, embeddings)
-    twins = twin_pairs(embeddings)
+    keys = np.arange(len(whitened)) if content is None else content
+    blocks = likely_blocks(whitened) if len(whitened) > EXACT_ROWS else None
+    twins = twin_pairs(embeddings) if blocks is None else twins_in_blocks(embeddings, blocks)
+    counts = counting(twins)
     exclude = _not_of_own_group(twins) if twins.is_thinned else _not_neighbours(twins).__getitem__
-    found = top_k(whitened, whitened, k, exclude=exclude)
-    return Graph(found.position, found.similarity, twins)
+    nearest = top_k_of_all(whitened, k, exclude=exclude, counts=counts, blocks=blocks, report=report)
+    return Graph(keys, nearest.position, nearest.similarity, twins, key, is_approximate=blocks is not None)
+
+
+def neighbours_among(whitened: NDArray[np.floating], *, k: int) -> Graph:
+    """The exact graph of a few rows (N, A) by themselves, twins as good as others; for a map of their own."""
+    twins = no_twins(len(whitened))
+    every = np.ones(len(whitened), bool)
+    nearest = top_k_of_all(whitened, k, exclude=_not_neighbours(twins).__getitem__, counts=every)
+    return Graph(np.arange(len(whitened)), nearest.position, nearest.similarity, twins)
 
 
 def extended(
-    graph: Graph, came_from: NDArray[np.integer], whitened: NDArray[np.floating], embeddings: NDArray[np.floating]
+    graph: Graph,
+    came_from: NDArray[np.integer],
+    whitened: NDArray[np.floating],
+    embeddings: NDArray[np.floating],
+    *,
+    content: NDArray[np.int64] | None = None,
+    report: Done = lambda _: None,
 ) -> Graph:
     """The graph of a set that has changed, as `build_graph` would make it, in the time that the change asks for.
 
     `came_from` (N,) is the row that each row had in `graph`, −1 for a new one; rows that nobody came from are gone.
     The whitened space must be the one that `graph` was made in. New rows are matched against all; an old row takes a
-    new one in where it is nearer, and is searched for again where its list lost somebody.
+    new one in if it is nearer, and is searched for again if its list lost somebody.
     """
     _assert_same_rows(whitened, embeddings)
+    keys = np.arange(len(whitened)) if content is None else content
     k = graph.position.shape[1]
     is_known = came_from >= 0
-    place = np.full(len(graph) + 1, NONE, np.int32)  # where each old row stands now; the last for "none"
-    place[came_from[is_known]] = np.flatnonzero(is_known)
-    position, similarity, has_lost = _carried(graph, came_from, place)
-    fresh, again = np.flatnonzero(~is_known), np.flatnonzero(~is_known | has_lost)
-    twins = _twins_now(graph.twins, place, embeddings, fresh)
-    if twins is None or len(again) > REBUILD_SHARE * len(came_from):
-        return build_graph(whitened, embeddings, k=k)
-    blocked = _not_neighbours(twins)
-    rest = np.flatnonzero(is_known & ~has_lost)
-    new = top_k(whitened[rest], whitened[fresh], k, exclude=blocked[rest][:, fresh].__getitem__)
-    position[rest], similarity[rest] = _merged(Nearest(position[rest], similarity[rest]), new, fresh)
-    found = top_k(whitened[again], whitened, k, exclude=blocked[again].__getitem__)
-    position[again], similarity[again] = found.position, found.similarity
-    return Graph(position, similarity, twins)
+    row_now = np.full(len(graph) + 1, NONE, np.int32)  # of each old row; the last for "none"
+    row_now[came_from[is_known]] = np.flatnonzero(is_known)
+    new = np.flatnonzero(~is_known)
+    is_much = len(new) > REBUILD_SHARE * len(came_from)
+    twins = None if is_much else _twins_now(graph.twins, row_now, embeddings, new)
+    if twins is None:
+        return build_graph(whitened, embeddings, k=k, content=keys, key=graph.whitening, report=report)
+    counted, counts = np.zeros(len(came_from), bool), counting(twins)
+    counted[is_known] = counting(graph.twins)[came_from[is_known]]
+    position, similarity, has_lost = _carried(graph, came_from, row_now, counts)
+    again = np.flatnonzero(~is_known | has_lost)
+    if len(again) > REBUILD_SHARE * len(came_from):
+        return build_graph(whitened, embeddings, k=k, content=keys, key=graph.whitening, report=report)
+    blocked, among = _not_neighbours(twins), np.flatnonzero(counts)
+    fresh, rest = np.flatnonzero(counts & ~counted), np.flatnonzero(is_known & ~has_lost)
+    newest = top_k(whitened[rest], whitened[fresh], k, exclude=blocked[rest][:, fresh].__getitem__)
+    position[rest], similarity[rest] = _merged(Nearest(position[rest], similarity[rest]), newest, fresh)
+    nearest = top_k(whitened[again], whitened[among], k, exclude=blocked[again][:, among].__getitem__, report=report)
+    position[again], similarity[again] = np.append(among, NONE)[nearest.position], nearest.similarity
+    return Graph(keys, position, similarity, twins, graph.whitening, is_approximate=graph.is_approximate)
+
+
+def counting(twins: Twins) -> NDArray[np.bool_]:
+    """Which rows (N,) stand in lists: one of those that are twins of each other."""
+    is_counting: NDArray[np.bool_] = leaders(twins) == np.arange(twins.rows)
+    return is_counting
 
 
 def _assert_same_rows(whitened: NDArray[np.floating], embeddings: NDArray[np.floating]) -> None:
@@ -89,30 +130,38 @@ def _not_neighbours(twins: Twins) -> scipy.sparse.csr_array:
 
 def _not_of_own_group(twins: Twins) -> Exclude:
     """Each row with all of its group, worked out for the rows asked for: all such pairs at once may be billions."""
-    group = twins.groups()
+    group = twin_groups(twins)
     places = np.arange(twins.rows, dtype=np.int32), group
     member = scipy.sparse.coo_array((np.ones(twins.rows, bool), places)).tocsr()
     return lambda rows: member[rows] @ member.T
 
 
-def _carried(graph: Graph, came_from: NDArray[np.integer], place: Places) -> tuple[Places, Floats, NDArray[np.bool_]]:
-    """The old lists in the new rows and numbers, empty for new rows; and which lists lost somebody (N,)."""
+def _carried(
+    graph: Graph, came_from: NDArray[np.integer], row_now: Places, counts: NDArray[np.bool_]
+) -> tuple[Places, Floats, NDArray[np.bool_]]:
+    """The old lists in the new rows and numbers, empty for new rows; and which lists lost somebody (N,).
+
+    A neighbour is lost if it is gone, or if another picture stands for its group now (`counts` (N,) says who does).
+    """
     is_known = came_from >= 0
     shape = len(came_from), graph.position.shape[1]
     position, similarity = np.full(shape, NONE, np.int32), np.full(shape, NONE, np.float32)
     had = graph.position[came_from[is_known]]
-    position[is_known], similarity[is_known] = place[had], graph.similarity[came_from[is_known]]
+    position[is_known], similarity[is_known] = row_now[had], graph.similarity[came_from[is_known]]
     has_lost = np.zeros(len(came_from), bool)
-    has_lost[is_known] = ((had != NONE) & (place[had] == NONE)).any(axis=1)
+    is_lost = (row_now[had] == NONE) | ~counts[row_now[had]]
+    has_lost[is_known] = ((had != NONE) & is_lost).any(axis=1)
     return position, similarity, has_lost
 
 
-def _twins_now(twins: Twins, place: Places, embeddings: NDArray[np.floating], fresh: NDArray[np.int64]) -> Twins | None:
-    """The pairs that are left and those of new rows; None where thinned pairs do not tell which are left."""
+def _twins_now(
+    twins: Twins, row_now: Places, embeddings: NDArray[np.floating], fresh: NDArray[np.int64]
+) -> Twins | None:
+    """The pairs that are left and those of new rows; None if thinned pairs do not tell which are left."""
     new = twin_pairs(embeddings, of=fresh)
     if twins.is_thinned or new.is_thinned:
         return None
-    pair = place[twins.pair]
+    pair = row_now[twins.pair]
     is_left = (pair != NONE).all(axis=1)
     pairs = np.concatenate([np.sort(pair[is_left], axis=1), new.pair])
     return Twins(len(embeddings), pairs, np.concatenate([twins.cosine[is_left], new.cosine]))

@@ -1,26 +1,35 @@
-"""After reading: bring measures, the neighbour graph and the map up to what the folder now holds."""
+"""Post-processing of a read folder: quality, whitened space, neighbour graph and map brought up to date."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from url_viz.pipeline.neighbours import build_graph
+from url_viz.pipeline.confusability import confusability
+from url_viz.pipeline.graph import updated_graph
 from url_viz.pipeline.projection import FEWEST_FOR_UMAP, SAMPLE_ROWS, fit_map, pca_coordinates, place
 from url_viz.pipeline.quality import assess_missing
+from url_viz.pipeline.twins import leaders, twin_groups
+from url_viz.pipeline.whitening import VERSION, whitened_rows
 from url_viz.progress import Clock, Progress, ProgressCallback
-from url_viz.store.tables import UMAP, Coordinates, Embeddings, positions_of
+from url_viz.store.tables import UMAP, Coordinates, Embeddings, Graph, GraphColumns, positions_of
+from url_viz.store.whitening import WhitenedRows
 from url_viz.store.writer import Writer
-
-REFIT_GROWTH = 2.0
-"""The map is fitted anew once the set has grown this many times since the last fit; until then pictures are placed."""
 
 
 def finish(writer: Writer, space_key: str, *, report: ProgressCallback, refit: bool = False) -> None:
-    """Update measures, graph and map for the pictures in the folder; does nothing where they are up to date."""
+    """Update quality, whitened space, graph and map for the pictures in the folder; nothing if all is up to date."""
     assess_missing(writer, report)
     current = current_embeddings(writer, space_key)
-    _finish_graph(writer, space_key, current, report)
-    _finish_map(writer, space_key, current, report, refit=refit)
+    if len(current):
+        _finish_space(writer, space_key, current, report, refit=refit)
     writer.compact()
+
+
+def _finish_space(
+    writer: Writer, space_key: str, current: Embeddings, report: ProgressCallback, *, refit: bool
+) -> None:
+    whitened = _finish_whitened(writer, space_key, current)
+    _finish_graph(writer, space_key, whitened, current, report)
+    _finish_map(writer, space_key, whitened, report, refit=refit)
 
 
 def current_embeddings(writer: Writer, space_key: str) -> Embeddings:
@@ -30,31 +39,55 @@ def current_embeddings(writer: Writer, space_key: str) -> Embeddings:
     return writer.embeddings(space_key, present)
 
 
-def _finish_graph(writer: Writer, space_key: str, current: Embeddings, report: ProgressCallback) -> None:
+def _finish_whitened(writer: Writer, space_key: str, current: Embeddings) -> WhitenedRows:
+    """The rows of `current` in the set's whitened space, which is fitted again once the set has doubled."""
+    known = writer.whitened(space_key)
+    is_same = known is not None and np.array_equal(known.content, current.content)
+    if known is not None and is_same and known.whitening.version == VERSION:
+        return known
+    whitened = whitened_rows(current.content, current.embedding, known=known)
+    writer.put_whitened(space_key, whitened)
+    return whitened
+
+
+def _finish_graph(
+    writer: Writer, space_key: str, whitened: WhitenedRows, current: Embeddings, report: ProgressCallback
+) -> None:
     previous = writer.graph(space_key)
-    if previous is not None and np.array_equal(previous.content, current.content):
+    key = whitened.whitening.key
+    if previous is not None and previous.whitening == key and np.array_equal(previous.content, current.content):
         return
     clock = Clock("neighbours", total=len(current))
     report(clock.at(0))
-    graph = build_graph(current, previous=previous, report=lambda done: report(clock.at(done)))
-    writer.put_graph(space_key, graph)
+    graph = updated_graph(previous, whitened, current.embedding, report=lambda done: report(clock.at(done)))
+    writer.put_graph(space_key, graph, columns_of(graph))
     report(clock.at(len(current)))
 
 
-def _finish_map(writer: Writer, space_key: str, current: Embeddings, report: ProgressCallback, *, refit: bool) -> None:
+def columns_of(graph: Graph) -> GraphColumns:
+    """What a graph says of each content: nearest similarity and confusability (nan without a neighbour), twin group."""
+    nearest = graph.position[:, 0]
+    similarity = np.where(nearest >= 0, graph.similarity[:, 0], np.float32(np.nan))
+    value = confusability(graph.position, graph.similarity, leader=leaders(graph.twins))[0]
+    return GraphColumns(graph.content, nearest, similarity, value, twin_groups(graph.twins))
+
+
+def _finish_map(
+    writer: Writer, space_key: str, whitened: WhitenedRows, report: ProgressCallback, *, refit: bool
+) -> None:
     graph = writer.graph(space_key)
     known = writer.coordinates(space_key)
     assert graph is not None
-    fitted = _fitted(known, len(current))
-    is_same = known is not None and _same_rows(known.content, current.content)
-    if not refit and known is not None and (fitted * REFIT_GROWTH > len(current) or (is_same and fitted)):
+    fitted = _fitted(known, len(whitened))
+    is_same = known is not None and _same_rows(known.content, whitened.content)
+    if not refit and known is not None and fitted:
         if not is_same:
-            writer.put_coordinates(space_key, _only(place(graph, known), current.content))
+            writer.put_coordinates(space_key, _only(place(graph, known), whitened.content))
         return
     if not is_same:
-        writer.put_coordinates(space_key, pca_coordinates(current))
+        writer.put_coordinates(space_key, pca_coordinates(whitened))
     report(Progress("map", 0, None))
-    writer.put_coordinates(space_key, fit_map(current, graph))
+    writer.put_coordinates(space_key, fit_map(whitened, graph))
     report(Progress("map", 1, 1))
 
 

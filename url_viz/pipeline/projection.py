@@ -1,15 +1,16 @@
 """The map's coordinates: PCA at once, UMAP on the neighbour graph, and a place for pictures that come later."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from url_viz.pipeline.neighbours import build_graph
+from url_viz.pipeline.graph import neighbours_among
 from url_viz.pipeline.numba_cache import keep_compiled
 from url_viz.rows import l2_normalize
-from url_viz.store.tables import PCA, PLACED, UMAP, Coordinates, Embeddings, Graph, positions_of
+from url_viz.store.tables import PCA, PLACED, UMAP, Coordinates, Graph, no_twins, positions_of
+from url_viz.store.whitening import WhitenedRows
 
 UMAP_NEIGHBOURS = 15
 FEWEST_FOR_UMAP = UMAP_NEIGHBOURS
@@ -36,14 +37,14 @@ class PcaBasis:
     directions: Array
 
     def __call__(self, embedding: NDArray[np.floating]) -> Array:
-        """Coordinates (N, 2) of embeddings (N, D), l2_normalize first."""
+        """Coordinates (N, 2) of embeddings (N, D), scaled to length one first."""
         starts = range(0, max(1, len(embedding)), PCA_ROWS_AT_ONCE)  # a million in float32 would be 5 GB, twice
         parts = (l2_normalize(embedding[start : start + PCA_ROWS_AT_ONCE]) - self.mean for start in starts)
         return np.asarray(np.concatenate([part @ self.directions for part in parts]), np.float32)
 
 
 def fit_pca(embedding: NDArray[np.floating]) -> PcaBasis:
-    """The two directions of largest variance of the l2_normalize embeddings (N, D); any N, also 0 and 1."""
+    """The two directions of largest variance of the rows (N, D), scaled to length one; any N, also 0 and 1."""
     rows = embedding[:: max(1, len(embedding) // PCA_SAMPLE_ROWS)]
     z = l2_normalize(rows)
     mean = z.mean(axis=0) if len(z) else np.zeros(embedding.shape[1], np.float32)
@@ -60,48 +61,77 @@ def fit_pca(embedding: NDArray[np.floating]) -> PcaBasis:
     return PcaBasis(mean.astype(np.float32), directions)
 
 
-def pca_coordinates(embeddings: Embeddings, basis: PcaBasis | None = None) -> Coordinates:
+def pca_coordinates(whitened: WhitenedRows, basis: PcaBasis | None = None) -> Coordinates:
     """Coordinates by PCA (of these rows, unless a basis is given)."""
-    xy = (basis or fit_pca(embeddings.embedding))(embeddings.embedding)
-    return Coordinates(embeddings.content, xy, np.full(len(xy), PCA, np.int8))
+    xy = (basis or fit_pca(whitened.rows))(whitened.rows)
+    return Coordinates(whitened.content, xy, np.full(len(xy), PCA, np.int8))
 
 
-def fit_map(embeddings: Embeddings, graph: Graph, *, seed: int = SEED) -> Coordinates:
+def fit_map(whitened: WhitenedRows, graph: Graph, *, seed: int = SEED) -> Coordinates:
     """UMAP of the rows of `graph`, started from PCA; PCA alone below 15 rows.
 
-    Beyond a bound a sample is fitted, the rest placed by its neighbours (method PLACED). Deterministic for a seed.
+    Twins, which the graph leaves out, count as neighbours here: they lie together. Beyond a bound a sample is fitted,
+    the rest placed by its neighbours (method PLACED). Deterministic for a seed.
     """
-    assert np.array_equal(embeddings.content, graph.content)
+    assert np.array_equal(whitened.content, graph.content)
     if len(graph) < FEWEST_FOR_UMAP:
-        return pca_coordinates(embeddings)
-    start = fit_pca(embeddings.embedding)(embeddings.embedding)
+        return pca_coordinates(whitened)
+    start = fit_pca(whitened.rows)(whitened.rows)
+    whole = _with_twins(graph)
     if len(graph) <= SAMPLE_ROWS:
-        xy = _umap(start, graph.position, graph.similarity, seed)
+        xy = _umap(start, whole.position, whole.similarity, seed)
         return Coordinates(graph.content, xy, np.full(len(xy), UMAP, np.int8))
-    return _fit_sample(graph, start, seed)
+    return _fit_sample(whole, start, seed)
 
 
-def project_alone(embeddings: Embeddings, graph: Graph | None, *, seed: int = SEED) -> Coordinates:
+def project_alone(whitened: WhitenedRows, graph: Graph | None, *, seed: int = SEED) -> Coordinates:
     """Coordinates of some pictures by themselves, as if there were no others; PCA below 15.
 
-    Their neighbours are found anew among them. Beyond 20,000 a random sample is fitted, and the others are placed by
-    what `graph`, that of the whole set, knows of their neighbours. Deterministic for a seed.
+    Their neighbours are searched among them again. Beyond 20,000 a random sample is fitted, and the others are placed
+    by what `graph`, that of the whole set, knows of their neighbours. Deterministic for a seed.
     """
-    if len(embeddings) < FEWEST_FOR_UMAP:
-        return pca_coordinates(embeddings)
-    if len(embeddings) <= MOST_ALONE or graph is None:
-        return fit_map(embeddings, build_graph(embeddings, k=UMAP_NEIGHBOURS), seed=seed)
-    chosen = np.sort(np.random.default_rng(seed).choice(len(embeddings), MOST_ALONE, replace=False))
-    sample = embeddings.rows_at(chosen)
-    fitted = fit_map(sample, build_graph(sample, k=UMAP_NEIGHBOURS), seed=seed)
-    rows = positions_of(embeddings.content, graph.content)
+    if len(whitened) < FEWEST_FOR_UMAP:
+        return pca_coordinates(whitened)
+    if len(whitened) <= MOST_ALONE or graph is None:
+        return _fit_alone(whitened, seed)
+    chosen = np.sort(np.random.default_rng(seed).choice(len(whitened), MOST_ALONE, replace=False))
+    fitted = _fit_alone(WhitenedRows(whitened.whitening, whitened.content[chosen], whitened.rows[chosen]), seed)
+    rows = positions_of(whitened.content, graph.content)
     placed = place(_restricted(graph, np.sort(rows[rows >= 0])), fitted)
-    xy = np.tile(fitted.xy.mean(axis=0), (len(embeddings), 1))  # what no graph knows yet stays in the middle
-    method = np.full(len(embeddings), PLACED, np.int8)
+    xy = np.tile(fitted.xy.mean(axis=0), (len(whitened), 1))  # what no graph knows yet stays in the middle
+    method = np.full(len(whitened), PLACED, np.int8)
     for part in (placed, fitted):
-        row = positions_of(part.content, embeddings.content)
+        row = positions_of(part.content, whitened.content)
         xy[row], method[row] = part.xy, part.method
-    return Coordinates(embeddings.content, xy, method)
+    return Coordinates(whitened.content, xy, method)
+
+
+def _fit_alone(whitened: WhitenedRows, seed: int) -> Coordinates:
+    near = neighbours_among(whitened.rows, k=UMAP_NEIGHBOURS)
+    xy = _umap(fit_pca(whitened.rows)(whitened.rows), near.position, near.similarity, seed)
+    return Coordinates(whitened.content, xy, np.full(len(xy), UMAP, np.int8))
+
+
+def _with_twins(graph: Graph) -> Graph:
+    """The graph with each row's twins at the head of its list, as near as their raw cosines say."""
+    one, other = graph.twins.pair.T.astype(np.int64)
+    if not len(one):
+        return graph
+    row, twin = np.concatenate([one, other]), np.concatenate([other, one])
+    cosine = np.tile(graph.twins.cosine, 2)
+    order = np.lexsort((twin, -cosine, row))
+    row, twin, cosine = row[order], twin[order], cosine[order]
+    slot = np.arange(len(row)) - np.searchsorted(row, row)
+    is_first = slot < UMAP_NEIGHBOURS
+    shape = len(graph), min(UMAP_NEIGHBOURS, int(slot.max()) + 1)
+    position, similarity = np.full(shape, -1, np.int32), np.full(shape, -1, np.float32)
+    position[row[is_first], slot[is_first]] = twin[is_first]
+    similarity[row[is_first], slot[is_first]] = cosine[is_first]
+    position = np.concatenate([position, graph.position], axis=1)
+    similarity = np.concatenate([similarity, graph.similarity], axis=1)
+    best = np.argsort(position < 0, axis=1, kind="stable")
+    lists = np.take_along_axis(position, best, 1), np.take_along_axis(similarity, best, 1)
+    return replace(graph, position=lists[0], similarity=lists[1])
 
 
 def place(graph: Graph, known: Coordinates) -> Coordinates:
@@ -110,6 +140,7 @@ def place(graph: Graph, known: Coordinates) -> Coordinates:
     A new row none of whose neighbours is known is placed by the neighbours that were placed before it; one that cannot
     be reached at all goes to the middle of the map.
     """
+    graph = _with_twins(graph)
     row = positions_of(graph.content, known.content)
     has_place = row >= 0
     xy = np.zeros((len(graph), 2), np.float32)
@@ -160,7 +191,8 @@ def _restricted(graph: Graph, rows: NDArray[np.int64]) -> Graph:
     order = np.argsort(position < 0, axis=1, kind="stable")
     position = np.take_along_axis(position, order, 1)
     similarity = np.where(position >= 0, np.take_along_axis(graph.similarity[rows], order, 1), -1)
-    return Graph(graph.content[rows], position.astype(np.int32), similarity.astype(np.float32), graph.is_approximate)
+    lists = position.astype(np.int32), similarity.astype(np.float32)
+    return Graph(graph.content[rows], *lists, no_twins(len(rows)), graph.whitening, graph.is_approximate)
 
 
 def _umap(start: Array, position: NDArray[np.integer], similarity: Array, seed: int) -> Array:

@@ -1,6 +1,6 @@
 """Twins: pairs of pictures so alike that they count as one (bursts, copies, re-saved files), found exactly."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 import numpy as np
 import scipy.linalg
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
 from url_viz.rows import l2_normalize
+from url_viz.store.tables import Twins
 
 TWIN_COSINE = 0.96
 """Raw cosine from which two embeddings count as one picture."""
@@ -27,33 +28,6 @@ DENSE = 0.02
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int32]
-
-
-@dataclass(frozen=True)
-class Twins:
-    """Pairs of `rows` rows whose raw cosine is at least the bound: `pair` (P, 2) int32 and `cosine` (P,) float32.
-
-    The lower row stands first, and no pair twice. Where `is_thinned`, there were more than MOST_PAIRS, and only so many
-    are kept that groups stay whole; then all rows of one group count as each other's twins.
-    """
-
-    rows: int
-    pair: Ids
-    cosine: Floats
-    is_thinned: bool = False
-
-    def __post_init__(self) -> None:
-        assert self.pair.shape == (len(self.cosine), 2)
-
-    def __len__(self) -> int:
-        return len(self.cosine)
-
-    def groups(self) -> Ids:
-        """Group (N,) of each row, numbered from 0: rows that a chain of twins joins; alone where it has none."""
-        ends = self.pair[:, 0], self.pair[:, 1]
-        links = scipy.sparse.coo_array((np.ones(len(self), bool), ends), shape=(self.rows, self.rows))
-        found: Ids = connected_components(links, directed=False)[1]
-        return found.astype(np.int32)
 
 
 def twin_pairs(
@@ -80,6 +54,54 @@ def twin_pairs(
     return found.twins()
 
 
+def twins_in_blocks(
+    embeddings: NDArray[np.floating],
+    blocks: Iterable[tuple[NDArray[np.int64], NDArray[np.int64]]],
+    *,
+    bound: float = TWIN_COSINE,
+) -> Twins:
+    """Pairs of raw embeddings (N, D) with a cosine of at least `bound` of a row and one that its block names for it."""
+    sketch = _sketch(embeddings)
+    found = _Found(len(embeddings))
+    for rows, among in blocks:
+        for first in range(0, len(among), TILE[1]):
+            columns = among[first : first + TILE[1]]
+            left, right, cosine = _in_tile(embeddings, sketch, rows, columns, bound)
+            is_other = left != right
+            found.add(left[is_other], right[is_other], cosine[is_other])
+    return found.twins()
+
+
+def twin_groups(twins: Twins) -> Ids:
+    """Group (N,) of each row, numbered from 0: rows that a chain of twins joins; alone if it has none."""
+    ends = twins.pair[:, 0], twins.pair[:, 1]
+    links = scipy.sparse.coo_array((np.ones(len(twins), bool), ends), shape=(twins.rows, twins.rows))
+    group: Ids = connected_components(links, directed=False)[1]
+    return group.astype(np.int32)
+
+
+def leaders(twins: Twins) -> Ids:
+    """The row (N,) that counts for each row: itself, or an earlier twin that counts, the most alike.
+
+    No two rows that count are twins, and each that does not is the twin of one that does, so that pictures that are
+    alike in a chain, as all of one kind may be, do not become one. Of thinned pairs it is the first of the group.
+    """
+    if twins.is_thinned:
+        _, first, number = np.unique(twin_groups(twins), return_index=True, return_inverse=True)
+        return first[number].astype(np.int32)
+    leader = np.arange(twins.rows, dtype=np.int32)
+    if not len(twins):
+        return leader
+    order = np.lexsort((-twins.cosine, twins.pair[:, 1]))
+    earlier, later = twins.pair[order].T
+    rows, start = np.unique(later, return_index=True)
+    for row, candidates in zip(rows, np.split(earlier, start[1:]), strict=True):
+        counting = candidates[leader[candidates] == candidates]
+        if len(counting):
+            leader[row] = counting[0]
+    return leader
+
+
 class _Found:
     """The pairs so far; thinned to a spanning forest whenever they are too many."""
 
@@ -101,7 +123,8 @@ class _Found:
 
     def twins(self) -> Twins:
         pair = np.stack([np.concatenate(self.left), np.concatenate(self.right)], axis=1).astype(np.int32)
-        return Twins(self.rows, pair, np.concatenate(self.cosine), is_thinned=self.group is not None)
+        _, first = np.unique(pair[:, 0].astype(np.int64) * self.rows + pair[:, 1], return_index=True)
+        return Twins(self.rows, pair[first], np.concatenate(self.cosine)[first], is_thinned=self.group is not None)
 
     def _thin(self) -> None:
         found = self.twins()
@@ -109,7 +132,7 @@ class _Found:
         forest = minimum_spanning_tree(scipy.sparse.coo_array(distance, shape=(self.rows, self.rows)).tocsr()).tocoo()
         self.left, self.right = [forest.row.astype(np.int64)], [forest.col.astype(np.int64)]
         self.cosine = [(2 - forest.data).astype(np.float32)]
-        self.group = self.twins().groups()
+        self.group = twin_groups(self.twins())
 
 
 def _in_tile(

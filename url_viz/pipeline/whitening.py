@@ -1,12 +1,14 @@
-"""The whitened space of an image set: its own mean taken off, rotated to its own axes, scaled, of length one."""
-
-from dataclasses import dataclass
+"""Whitening of an image set: its own mean taken off, rotated to its own axes, scaled; fitted on a sample."""
 
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from url_viz.pipeline.twins import leaders, twin_pairs
 from url_viz.rows import l2_normalize
+from url_viz.store.reader import Store
+from url_viz.store.tables import positions_of
+from url_viz.store.whitening import BLOCK, Floats, WhitenedRows, Whitening
 
 AXES = 256
 POWER = 0.5
@@ -14,57 +16,23 @@ SAMPLE = 50_000
 VERSION = 1
 """Of the definition below: a stored whitening of another version is fitted again."""
 
+EXACT_SIZE = 512
+"""Of more numbers the axes are found in float32: twice as fast, and right to more than float16 keeps."""
 LEAST_VARIANCE = 1e-9
 """An axis along which unit vectors vary less is rounding, and is left out."""
-LEAST_LENGTH = 1e-5
-"""A whitened row shorter than this is the mean itself up to rounding, and has no direction."""
-BLOCK = 4096
-
-Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Whitening:
-    """What takes raw embeddings into the whitened space of one image set.
-
-    `mean` (D,) of the unit embeddings, `axes` (D, A) orthonormal columns, `scales` (A,), 0 for an axis without spread,
-    all float32; `fitted_on`, how many rows the set had when it was fitted (see `should_refit`); `version`.
-    """
-
-    mean: Floats
-    axes: Floats
-    scales: Floats
-    fitted_on: int
-    version: int = VERSION
-
-    def __post_init__(self) -> None:
-        assert self.axes.shape == (len(self.mean), len(self.scales))
-
-    def transform(self, embeddings: NDArray[np.floating]) -> NDArray[np.float16]:
-        """Raw embeddings (N, D) as rows of length one (N, A); a row of zeros for zeros and for the mean itself."""
-        if embeddings.ndim != 2 or embeddings.shape[1] != len(self.mean):
-            raise ValueError(f"This space is of embeddings (N, {len(self.mean)}); got the shape {embeddings.shape}.")
-        whitened = np.zeros((len(embeddings), len(self.scales)), np.float16)
-        matrix = self.axes * self.scales
-        for start in range(0, len(embeddings), BLOCK):
-            unit = l2_normalize(embeddings[start : start + BLOCK])
-            rows = (unit - self.mean) @ matrix
-            length = np.linalg.norm(rows, axis=1)
-            rows[(length < LEAST_LENGTH) | ~unit.any(axis=1)] = 0
-            whitened[start : start + BLOCK] = rows / np.maximum(length, LEAST_LENGTH)[:, None]
-        return whitened
 
 
 def fit_whitening(
     embeddings: NDArray[np.floating], *, axes: int = AXES, power: float = POWER, sample: int = SAMPLE, seed: int = 0
 ) -> Whitening:
-    """Fit on raw embeddings (N, D), float16 or float32, finite; on `sample` rows drawn by `seed` where there are more.
+    """Fit on raw embeddings (N, D), float16 or float32, finite; on `sample` rows drawn by `seed` if there are more.
 
-    Rows of zeros are left out. At most `axes` are kept, and at most as many as rows less one; scales are the standard
-    deviations along them to the power −`power`. Without any spread (no rows, one, all equal) one axis of scale 0 is
-    kept, and all rows whiten to zeros.
+    Twins count once, so that a burst does not weigh; rows of zeros are left out. At most `axes` are kept, and at most
+    as many as rows less one; scales are the standard deviations along them to the power −`power`. Without any spread
+    (no rows, one, all equal) one axis of scale 0 is kept, and all rows whiten to zeros.
     """
-    unit = l2_normalize(_drawn(embeddings, sample, seed))
+    drawn = _drawn(embeddings, sample, seed)
+    unit = l2_normalize(drawn[np.unique(leaders(twin_pairs(drawn)))])
     unit = unit[unit.any(axis=1)]
     mean = unit.mean(axis=0, dtype=np.float64) if len(unit) else np.zeros(embeddings.shape[1])
     unit -= mean.astype(np.float32)
@@ -77,7 +45,39 @@ def fit_whitening(
         np.ascontiguousarray(directions[:, kept], np.float32),
         scales[kept].astype(np.float32),
         len(embeddings),
+        VERSION,
     )
+
+
+def whitened_rows(
+    content: NDArray[np.int64], embeddings: NDArray[np.floating], *, known: WhitenedRows | None = None
+) -> WhitenedRows:
+    """Raw embeddings (M, D) of the contents (M,) in the set's whitened space, a new one if `known` serves no more.
+
+    Of `known` rows only those are transformed that it has not.
+    """
+    if known is None or known.whitening.version != VERSION or should_refit(known.whitening.fitted_on, len(content)):
+        whitening = fit_whitening(embeddings)
+        return WhitenedRows(whitening, content, whitening.transform(embeddings))
+    row = positions_of(content, known.content)
+    rows = np.zeros((len(content), known.rows.shape[1]), np.float16)
+    rows[row >= 0] = known.rows[row[row >= 0]]
+    rows[row < 0] = known.whitening.transform(embeddings[row < 0])
+    return WhitenedRows(known.whitening, content, rows)
+
+
+def whitened_for(store: Store, space_key: str, content: NDArray[np.int64]) -> WhitenedRows:
+    """Contents (N,), which may repeat, in the whitened space of a set: as it is kept, else made for now.
+
+    A set that was read before there were whitened spaces, or is being read, has none, or not all rows, on disk.
+    """
+    known = store.whitened(space_key)
+    row = np.full(len(content), -1) if known is None else positions_of(content, known.content)
+    if known is not None and (row >= 0).all():
+        return WhitenedRows(known.whitening, content, known.rows[row])
+    distinct, number = np.unique(content, return_inverse=True)
+    made = whitened_rows(distinct, store.embeddings(space_key, distinct).embedding, known=known)
+    return WhitenedRows(made.whitening, content, made.rows[number])
 
 
 def should_refit(fitted_on: int, now: int) -> bool:
@@ -99,8 +99,9 @@ def _principal(centred: Floats, count: int) -> tuple[NDArray[np.float64], NDArra
     is_wide = rows < width
     product = _inner(centred.T if is_wide else centred)
     size = len(product)
-    values, vectors = scipy.linalg.eigh(product, subset_by_index=(size - count, size - 1))
-    variance, vectors = values[::-1] / max(1, rows - 1), vectors[:, ::-1]
+    kind = np.float32 if size > EXACT_SIZE else np.float64
+    values, vectors = scipy.linalg.eigh(product.astype(kind), subset_by_index=(size - count, size - 1))
+    variance, vectors = values[::-1].astype(np.float64) / max(1, rows - 1), vectors[:, ::-1].astype(np.float64)
     if is_wide:  # from the small side's eigenvectors to the directions
         vectors = centred.T.astype(np.float64) @ vectors
         vectors /= np.maximum(np.linalg.norm(vectors, axis=0), 1e-12)

@@ -1,5 +1,6 @@
 """Read access to the LanceDB tables of an image set."""
 
+import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,10 +26,15 @@ from url_viz.store.tables import (
     Coordinates,
     Embeddings,
     Graph,
+    GraphColumns,
     embeddings_schema,
+    graph_schema,
     matrix,
-    neighbours_schema,
+    twins_of_cells,
+    whitened_schema,
+    whitening_schema,
 )
+from url_viz.store.whitening import WhitenedRows, Whitening
 from url_viz.workspace import SetPaths
 
 QUALITY_TABLE = f"measures-{QUALITY_VERSION}"
@@ -62,8 +68,8 @@ class Store:
         return read_about(self.paths)
 
     def version(self, space_key: str, head_digest: str | None) -> str:
-        """A short text that changes whenever anything shown of this space changes."""
-        of_space = [f"{kind}-{space_key}" for kind in ("embeddings", "neighbours", "coordinates")]
+        """A short text that changes when anything shown of this space changes."""
+        of_space = [f"{kind}-{space_key}" for kind in ("embeddings", "graph", "coordinates")]
         names = ["images", QUALITY_TABLE, *of_space]
         if head_digest:
             names.append(f"scores-{space_key}-{head_digest}")
@@ -108,15 +114,42 @@ class Store:
         """Columns of QUALITY for every content that was measured."""
         return self._columns(QUALITY_TABLE, columns, QUALITY)
 
+    def whitened(self, space_key: str) -> WhitenedRows | None:
+        """The whitened space and the rows in it; None if there is none, or a writer is replacing it."""
+        kept, rows = (self._table(f"{kind}-{space_key}") for kind in ("whitening", "whitened"))
+        if kept is None or rows is None:
+            return None
+        whitening = self._read(f"whitening-{space_key}", lambda: _whitening_of(_whole(kept, whitening_schema(1).names)))
+        data = self._read(f"whitened-{space_key}", lambda: _whole(rows, whitened_schema(1).names))
+        if len(data) and not (_numbers(data["key"]) == whitening.key).all():
+            return None
+        whitened = matrix(data["whitened"]).astype(np.float16, copy=False)
+        return WhitenedRows(whitening, _numbers(data["content"]), whitened)
+
     def graph(self, space_key: str) -> Graph | None:
-        """The neighbour graph of a space; None before it was built."""
+        """The neighbour graph of a space, once it was made."""
+        table = self._table(f"graph-{space_key}")
+        if table is None:
+            return None
+        graph: Graph = self._read(f"graph-{space_key}", lambda: _graph_of(_whole(table, graph_schema(1).names)))
+        return graph
+
+    def graph_columns(self, space_key: str) -> GraphColumns | None:
+        """What the graph says of each content, without its lists; None if there is no graph yet."""
+        if self._table(f"graph-{space_key}") is None:
+            return None
+        names = [field.name for field in dataclasses.fields(GraphColumns)]
+        data = self._columns(f"graph-{space_key}", names, graph_schema(1))
+        return GraphColumns(*(_numbers(data[name]) for name in names))
+
+    def raw_neighbours(self, space_key: str) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]] | None:
+        """The graph of a set that was read before there was a whitened space: contents, positions, raw cosines."""
         table = self._table(f"neighbours-{space_key}")
         if table is None:
             return None
-        graph: Graph = self._read(
-            f"neighbours-{space_key}", lambda: _graph_of(_whole(table, neighbours_schema(1).names))
-        )
-        return graph
+        data = self._read(f"neighbours-{space_key}", lambda: _whole(table, ["content", "position", "similarity"]))
+        position, similarity = matrix(data["position"]), matrix(data["similarity"])
+        return _numbers(data["content"]), position.astype(np.int32), similarity.astype(np.float32)
 
     def coordinates(self, space_key: str) -> Coordinates | None:
         """The map of a space; None before it was made."""
@@ -177,8 +210,8 @@ def verify_table(table: Any, folder: Path, *, is_newest: bool = True) -> None:
         count -= len(rows)
     if count:
         raise ChecksumError(f"{count:,} rows are missing")
-    if "position" in table.schema.names:
-        _graph_of(_whole(table, neighbours_schema(1).names))
+    if "twins" in table.schema.names:
+        _graph_of(_whole(table, graph_schema(1).names))
 
 
 def _check_version(table: Any, folder: Path, *, is_newest: bool = True) -> None:
@@ -205,10 +238,25 @@ def _whole(table: Any, columns: Sequence[str]) -> pa.Table:
 def _graph_of(data: pa.Table) -> Graph:
     """The graph in the rows of its table. Raises ChecksumError if a position is out of range."""
     position = matrix(data["position"]).astype(np.int32, copy=False)
-    if position.size and not (position.min() >= -1 and position.max() < len(position)):
-        raise ChecksumError("positions that are of no row")
-    similarity = matrix(data["similarity"]).astype(np.float32, copy=False)
-    return Graph(_numbers(data["content"]), position, similarity, bool(_numbers(data["is_approximate"]).any()))
+    twins = twins_of_cells(data["twins"], is_thinned=bool(_numbers(data["is_thinned"]).any()))
+    for rows in (position, twins.pair):
+        if rows.size and not (rows.min() >= -1 and rows.max() < len(position)):
+            raise ChecksumError("positions that are of no row")
+    return Graph(
+        _numbers(data["content"]),
+        position,
+        matrix(data["similarity"]).astype(np.float32, copy=False),
+        twins,
+        int(data["whitening"][0].as_py()) if len(data) else 0,
+        is_approximate=bool(_numbers(data["is_approximate"]).any()),
+    )
+
+
+def _whitening_of(data: pa.Table) -> Whitening:
+    """The space in the rows of its table; the first is the mean."""
+    direction, scale = matrix(data["direction"]).astype(np.float32), _numbers(data["scale"])
+    fitted_on, version = (int(data[name][0].as_py()) for name in ("fitted_on", "version"))
+    return Whitening(direction[0], np.ascontiguousarray(direction[1:].T), scale[1:], fitted_on, version)
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[Any]:

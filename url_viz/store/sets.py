@@ -26,7 +26,7 @@ LONGEST_NAME = 80
 SAMPLE = 50
 """How many pictures are compared before a folder is accepted as one that was moved."""
 MUST_AGREE = 0.9
-PER_MODEL = ("embeddings", "scores", "neighbours")
+PER_MODEL = ("embeddings", "scores", "whitening", "whitened", "graph", "neighbours")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from url_viz.imaging.quality import QUALITIES
@@ -54,14 +55,54 @@ def embeddings_schema(size: int) -> pa.Schema:
     )
 
 
-def neighbours_schema(k: int) -> pa.Schema:
-    """One row per distinct content: positions (rows of this table) and cosine similarities of its K nearest."""
+def graph_schema(k: int) -> pa.Schema:
+    """One row per distinct content; positions are rows of this very table.
+
+    `position` and `similarity` are its K nearest (`Graph`); `twins` its twins in later rows, as bytes (`Twins`);
+    `nearest`, `nearest_similarity`, `confusability` and `twin_group` follow from these, and are kept so that a table is
+    joined without reading lists; `whitening` is the key of the space the similarities are of.
+    """
     return pa.schema(
         [
             pa.field("content", pa.int64(), nullable=False),
             pa.field("position", pa.list_(pa.int32(), k), nullable=False),
             pa.field("similarity", pa.list_(pa.float32(), k), nullable=False),
+            pa.field("twins", pa.binary()),
+            pa.field("is_thinned", pa.bool_(), nullable=False),
+            pa.field("nearest", pa.int32(), nullable=False),
+            pa.field("nearest_similarity", pa.float32()),
+            pa.field("confusability", pa.float32()),
+            pa.field("twin_group", pa.int32(), nullable=False),
+            pa.field("whitening", pa.int64(), nullable=False),
             pa.field("is_approximate", pa.bool_(), nullable=False),
+        ]
+    )
+
+
+GRAPH_LISTS = ("position", "similarity", "twins")
+"""The large columns of a graph, each with a checksum of its own."""
+
+
+def whitening_schema(size: int) -> pa.Schema:
+    """The mean of the whitened space in the first row, then a row per axis with its scale; `key` names the space."""
+    return pa.schema(
+        [
+            pa.field("key", pa.int64(), nullable=False),
+            pa.field("direction", pa.list_(pa.float32(), size), nullable=False),
+            pa.field("scale", pa.float32(), nullable=False),
+            pa.field("fitted_on", pa.int64(), nullable=False),
+            pa.field("version", pa.int32(), nullable=False),
+        ]
+    )
+
+
+def whitened_schema(size: int) -> pa.Schema:
+    """One row per distinct content: its row (A,) float16 in the whitened space `key`."""
+    return pa.schema(
+        [
+            pa.field("content", pa.int64(), nullable=False),
+            pa.field("whitened", pa.list_(pa.float16(), size), nullable=False),
+            pa.field("key", pa.int64(), nullable=False),
         ]
     )
 
@@ -86,24 +127,66 @@ class Embeddings:
 
 
 @dataclass(frozen=True)
-class Graph:
-    """The nearest-neighbour graph of M distinct contents.
+class Twins:
+    """Pairs of `rows` rows whose raw cosine is at least the bound: `pair` (P, 2) int32 and `cosine` (P,) float32.
 
-    `position` (M, K) int32 are rows of this graph, nearest first, never the row itself, −1 if there are fewer than K
-    others; `similarity` (M, K) float32 their cosines (−1 there). `is_approximate` marks a graph that may miss some.
+    The lower row stands first, and no pair twice. If `is_thinned`, there were too many, and only so many are kept that
+    groups stay whole; then all rows of one group count as each other's twins.
+    """
+
+    rows: int
+    pair: NDArray[np.int32]
+    cosine: NDArray[np.float32]
+    is_thinned: bool = False
+
+    def __post_init__(self) -> None:
+        assert self.pair.shape == (len(self.cosine), 2)
+
+    def __len__(self) -> int:
+        return len(self.cosine)
+
+
+def no_twins(rows: int) -> Twins:
+    """`rows` rows without twins."""
+    return Twins(rows, np.zeros((0, 2), np.int32), np.zeros(0, np.float32))
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The nearest-neighbour graph of M distinct contents in the whitened space, twins left out.
+
+    `position` (M, K) int32 are rows of this graph, nearest first, never the row itself nor its twins, −1 if there are
+    fewer than K others; `similarity` (M, K) float32 their cosines (−1 there). `twins` are pairs by raw cosine;
+    `whitening` is the key of the space. `is_approximate` marks a graph that may miss some.
     """
 
     content: NDArray[np.int64]
     position: NDArray[np.int32]
     similarity: NDArray[np.float32]
+    twins: Twins
+    whitening: int = 0
     is_approximate: bool = False
 
     def __post_init__(self) -> None:
         assert self.position.shape == self.similarity.shape
-        assert len(self.content) == len(self.position)
+        assert len(self.content) == len(self.position) == self.twins.rows
 
     def __len__(self) -> int:
         return len(self.content)
+
+
+@dataclass(frozen=True)
+class GraphColumns:
+    """What a graph says of each of M distinct contents, all (M,): see `graph_schema`.
+
+    `nearest` is the row of the nearest, −1 for none; similarity and confusability are nan then.
+    """
+
+    content: NDArray[np.int64]
+    nearest: NDArray[np.int32]
+    nearest_similarity: NDArray[np.float32]
+    confusability: NDArray[np.float32]
+    twin_group: NDArray[np.int32]
 
 
 PCA, UMAP, PLACED = 0, 1, 2
@@ -123,6 +206,30 @@ class Coordinates:
 
     def __len__(self) -> int:
         return len(self.content)
+
+
+_TWIN = np.dtype([("row", "<i4"), ("cosine", "<f4")])
+
+
+def twin_cells(twins: Twins) -> pa.Array:
+    """A cell of bytes for each row: the twins that stand in later rows, with their cosines; null for none."""
+    order = np.lexsort((twins.pair[:, 1], twins.pair[:, 0]))
+    pairs = np.zeros(len(twins), _TWIN)
+    pairs["row"], pairs["cosine"] = twins.pair[order, 1], twins.cosine[order]
+    ends = np.cumsum(np.bincount(twins.pair[:, 0], minlength=twins.rows)) * _TWIN.itemsize
+    offsets = np.concatenate([[0], ends]).astype(np.int32)
+    cells = pa.Array.from_buffers(
+        pa.binary(), twins.rows, [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(pairs.tobytes())]
+    )
+    return pc.if_else(pc.equal(pc.binary_length(cells), 0), pa.scalar(None, pa.binary()), cells)
+
+
+def twins_of_cells(cells: pa.ChunkedArray, *, is_thinned: bool) -> Twins:
+    """The pairs in a column as `twin_cells` makes it."""
+    pairs = np.frombuffer(b"".join(cells.drop_null().to_pylist()), _TWIN)
+    size = np.asarray(pc.fill_null(pc.binary_length(cells), 0).to_numpy()) // _TWIN.itemsize
+    first = np.repeat(np.arange(len(cells)), size)
+    return Twins(len(cells), np.stack([first, pairs["row"]], axis=1).astype(np.int32), pairs["cosine"], is_thinned)
 
 
 def fixed_lists(array: NDArray[np.generic]) -> pa.FixedSizeListArray:

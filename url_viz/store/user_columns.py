@@ -27,7 +27,12 @@ from url_viz.store.user_cells import Values, cleaned
 from url_viz.workspace import SetPaths
 
 FOLDERS = "folders"
-"""The label choice for the class folder of a picture; the default."""
+"""The label choice for the class folder of a picture, at the level that is found; the default of a new set."""
+TAGS = "tags"
+"""The label choice for the first tag of a picture."""
+FIRST_FOLDERS = "first folders"
+"""What a set has that was read when classes were always the first folders, until somebody chooses; never written."""
+_RULE = "class level"
 LONGEST_IMPORT_NAME = 60
 Column = NDArray[np.generic] | pd.Series
 """A column of the table: float64, or a series of objects."""
@@ -173,22 +178,25 @@ def remove_import(paths: SetPaths, name: str) -> None:
 
 
 def read_label_choice(paths: SetPaths) -> str | None:
-    """The chosen label: `folders`, None for no label, or the name of a user column."""
+    """The chosen label: FOLDERS, FIRST_FOLDERS, TAGS, a level, None for no label, or the name of a user column."""
     try:
-        chosen = unsealed(paths.labels.read_bytes())["label"]
+        record = unsealed(paths.labels.read_bytes())
+        chosen = record["label"]
     except FileNotFoundError:
-        return FOLDERS
+        return FIRST_FOLDERS
     except (ValueError, KeyError, TypeError) as error:
         raise DamageError(
             f"{paths.labels} is damaged. Choose the labels again: `python -m url_viz labels FOLDER folders`."
         ) from error
+    if chosen == FOLDERS and record.get("rule") != _RULE:
+        return FIRST_FOLDERS
     return None if chosen is None else str(chosen)
 
 
 def write_label_choice(paths: SetPaths, chosen: str | None) -> None:
     """Store the choice of the label."""
     with replaced(paths.labels) as temporary:
-        temporary.write_text(sealed({"label": chosen}))
+        temporary.write_text(sealed({"label": chosen, "rule": _RULE}))
 
 
 def column_names(imports: Iterable[Import]) -> set[str]:

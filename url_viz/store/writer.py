@@ -22,15 +22,22 @@ from url_viz.store.damage import LANCE_ERRORS, disk_error_of, raising_disk_error
 from url_viz.store.reader import QUALITY_TABLE, Store
 from url_viz.store.tables import (
     COORDINATES,
+    GRAPH_LISTS,
     IMAGES,
     SCORES,
     Coordinates,
     Embeddings,
     Graph,
+    GraphColumns,
     embeddings_schema,
     fixed_lists,
-    neighbours_schema,
+    graph_schema,
+    twin_cells,
+    whitened_schema,
+    whitening_schema,
 )
+from url_viz.store.user_columns import FOLDERS, write_label_choice
+from url_viz.store.whitening import WhitenedRows
 from url_viz.workspace import SetPaths
 
 KEEP_VERSIONS = datetime.timedelta(minutes=10)
@@ -40,8 +47,8 @@ KEEP_VERSIONS = datetime.timedelta(minutes=10)
 MOST_EXTENSIONS = 500
 
 
-SPACE_TABLES = ("embeddings", "scores", "neighbours", "coordinates")
-"""Tables whose names continue with the key of their space."""
+SPACE_TABLES = ("embeddings", "scores", "whitening", "whitened", "graph", "neighbours", "coordinates")
+"""The tables whose names go on with the key of their space; `neighbours` is of before there was a whitened space."""
 
 
 class Writer(Store):
@@ -64,6 +71,7 @@ class Writer(Store):
             self._acquire()
             try:
                 if not self.paths.about.exists():
+                    self._choose_labels()
                     write_about(self.paths, About(self._root))
                 elif not self.paths.about_copy.exists():  # written by a version without copies
                     with suppress(DamageError):
@@ -78,6 +86,11 @@ class Writer(Store):
         disk_error = None if error is None else disk_error_of(error, self.paths)
         if disk_error is not None:
             raise disk_error from error
+
+    def _choose_labels(self) -> None:
+        """Note that a new set takes its classes from the level of folders that is found, unlike one of before."""
+        if not self.paths.labels.exists() and not self._has_rows():
+            write_label_choice(self.paths, FOLDERS)
 
     def _acquire(self) -> None:
         try:
@@ -167,15 +180,45 @@ class Writer(Store):
         """Add measures (QUALITY columns) of contents that have none yet."""
         self._add(QUALITY_TABLE, rows)
 
-    def put_graph(self, space_key: str, graph: Graph) -> None:
-        """Replace the neighbour graph."""
+    def put_whitened(self, space_key: str, whitened: WhitenedRows) -> None:
+        """Replace the whitened space and the rows in it; a reader between the two writes finds none."""
+        whitening = whitened.whitening
+        directions = np.concatenate([whitening.mean[None], whitening.axes.T])
+        rows = len(directions)
+        columns = [
+            pa.array(np.full(rows, whitening.key)),
+            fixed_lists(directions),
+            pa.array(np.concatenate([[0], whitening.scales]).astype(np.float32)),
+            pa.array(np.full(rows, whitening.fitted_on, np.int64)),
+            pa.array(np.full(rows, whitening.version, np.int32)),
+        ]
+        self._put(f"whitening-{space_key}", pa.table(columns, schema=whitening_schema(directions.shape[1])))
+        columns = [
+            pa.array(whitened.content),
+            fixed_lists(whitened.rows),
+            pa.array(np.full(len(whitened), whitening.key)),
+        ]
+        schema = whitened_schema(whitened.rows.shape[1])
+        self._put(f"whitened-{space_key}", pa.table(columns, schema=schema), apart=["whitened"])
+
+    def put_graph(self, space_key: str, graph: Graph, told: GraphColumns) -> None:
+        """Replace the neighbour graph, with what it says of each content."""
         columns = [
             pa.array(graph.content),
             fixed_lists(graph.position),
             fixed_lists(graph.similarity),
+            twin_cells(graph.twins),
+            pa.array(np.full(len(graph), graph.twins.is_thinned)),
+            *(
+                pa.array(column)
+                for column in (told.nearest, told.nearest_similarity, told.confusability, told.twin_group)
+            ),
+            pa.array(np.full(len(graph), graph.whitening)),
             pa.array(np.full(len(graph), graph.is_approximate)),
         ]
-        self._put(f"neighbours-{space_key}", pa.table(columns, schema=neighbours_schema(graph.position.shape[1])))
+        rows = pa.table(columns, schema=graph_schema(graph.position.shape[1]))
+        self._put(f"graph-{space_key}", rows, apart=GRAPH_LISTS)
+        self._drop(f"neighbours-{space_key}")
 
     def put_coordinates(self, space_key: str, coordinates: Coordinates) -> None:
         """Replace the map."""
@@ -211,11 +254,15 @@ class Writer(Store):
         table.add(summed(rows, table.schema))
         self._note(name)
 
-    def _put(self, name: str, data: pa.Table) -> None:
+    def _put(self, name: str, data: pa.Table, *, apart: Sequence[str] = ()) -> None:
         mode = "create" if self._table(name) is None else "overwrite"
-        stored = summed(data, with_checksums(data.schema))
+        stored = summed(data, with_checksums(data.schema, apart=apart))
         self._tables[name] = self._database.create_table(name, data=stored, mode=mode)
         self._note(name)
+
+    def _drop(self, name: str) -> None:
+        self._tables.pop(name, None)
+        shutil.rmtree(self.paths.tables / f"{name}.lance", ignore_errors=True)
 
     def _note(self, name: str) -> None:
         """Record the version of a table that was just written."""

@@ -1,4 +1,4 @@
-"""Caches that all sessions share: open image sets, loaded models, references for uploads, and evidence."""
+"""Caches that all sessions share: open image sets, loaded models, and evidence."""
 
 import threading
 from collections import OrderedDict
@@ -8,7 +8,6 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from url_viz.analysis.selective_retrieval import Evidence, evidence, has_evidence
-from url_viz.analysis.uploads import Reference, reference_of
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, open_set
 from url_viz.models.model import Model, load_model, resolve, with_head
@@ -98,25 +97,15 @@ MOST_AT_ONCE = 50_000
 """Above this many pictures, evidence takes so long that it is only computed on request."""
 
 
-def reference(image_set: ImageSet) -> Reference:
-    """The distinct pictures of a snapshot, as the reference for uploads."""
-    return _reference(image_set, image_set.version)
-
-
-@lru_cache(maxsize=2)
-def _reference(image_set: ImageSet, version: str) -> Reference:
-    """`version` is part of the key: user columns and labels change it for the same snapshot."""
-    return reference_of(image_set.table(), image_set.embeddings(), image_set.contents)
-
-
 def evidence_for(image_set: ImageSet, measure: str) -> Evidence | None:
     """Evidence for a measure from the classes of a snapshot; None if too few pictures have a class and neighbours."""
     return _evidence(image_set, image_set.version, measure)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def _evidence(image_set: ImageSet, version: str, measure: str) -> Evidence | None:
+    """`version` is part of the key: user columns and labels change it for the same snapshot."""
     table, keys, graph = image_set.table(), image_set.contents, image_set.graph
     if graph is None or not has_evidence(table, keys, graph=graph, measure=measure):
         return None
-    return evidence(table, image_set.embeddings(), keys, graph=graph, measure=measure)
+    return evidence(table, image_set.whitened.rows, keys, graph=graph, measure=measure)

@@ -24,7 +24,7 @@ from streamlit import config
 
 from url_viz.analysis.categories import MOST_CATEGORIES, categories_of, category_names
 from url_viz.analysis.compare import change
-from url_viz.analysis.ranking import with_percentile
+from url_viz.analysis.ranking import percentile_of_each
 from url_viz.errors import ImageSetError, NotAllowedError, UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.decode import read_file
@@ -34,6 +34,7 @@ from url_viz.printed import printable
 from url_viz.ui.allowed_paths import allowed
 from url_viz.ui.auth import login, may_enter
 from url_viz.ui.cache import open_sets
+from url_viz.ui.card import card_of, number_of
 from url_viz.ui.explore.selection_map import Subset, subsets
 from url_viz.ui.points import Points, drawn_sample, encode_mask, encode_points
 
@@ -119,38 +120,35 @@ def picture_url(image_set: ImageSet, image_id: int) -> str:
     return f"{BASE}/picture/{image_set.set_id}/{image_id}.jpg?model={quote(image_set.source.name, safe='')}"
 
 
-def card_url(image_set: ImageSet) -> str:
-    """The URL of a picture's card (JSON), with the placeholder `{id}` for its id."""
-    return f"{BASE}/card/{image_set.set_id}/{{id}}?model={quote(image_set.source.name, safe='')}"
+def card_url(image_set: ImageSet, *, measure: str | None = None) -> str:
+    """The URL of a picture's card (JSON), with the placeholder `{id}` for its id; `measure` is the first on it."""
+    return f"{BASE}/card/{image_set.set_id}/{{id}}?{_query(image_set, measure=measure)}"
 
 
 def points_url(
     image_set: ImageSet,
     *,
-    with_classes: bool = True,
-    measure: str = "uncertainty",
-    category: str = "label",
+    measure: str | None = None,
+    category: str | None = None,
     subset: str = "",
     state: str = "",
     before: str | None = None,
 ) -> str:
     """The URL of the map's points; another version has another URL, so that the points are fetched again.
 
-    `measure`, any numeric column, is sent in the slot of uncertainty; `category`, any column of few values, in that of
-    the class. `subset` is the key of a selection's own map (`selection_map`). `state` names anything else that may
-    have changed, such as the version of the decisions. The measure `change` is the change since the model `before`.
+    Their value is the percentile of `measure`, any numeric column; with `before`, the name of another model, that of
+    its change since that model. Their category is that of `category`, any column of few values. None leaves either
+    out. `subset` is the key of a selection's own map (`selection_map`). `state` names anything else that may have
+    changed, such as the version of the decisions.
     """
-    query = {
-        "model": image_set.source.name,
-        "classes": int(with_classes),
-        "measure": measure,
-        "category": category,
-        "subset": subset,
-        "state": state,
-        "before": before or "",
-        "v": image_set.version,
-    }
-    return f"{BASE}/points/{image_set.set_id}?{urlencode({k: v for k, v in query.items() if v != ''})}"
+    query = _query(image_set, measure=measure, category=category, subset=subset, state=state, before=before)
+    return f"{BASE}/points/{image_set.set_id}?{query}"
+
+
+def _query(image_set: ImageSet, **parameters: str | None) -> str:
+    """The query of a URL: the model, what is given of `parameters`, and the version."""
+    query = {"model": image_set.source.name, **parameters, "v": image_set.version}
+    return urlencode({name: value for name, value in query.items() if value})
 
 
 class _Numbered(Route):
@@ -188,28 +186,24 @@ def middleware() -> list[Middleware]:
     ]
 
 
-def map_points(
-    table: pd.DataFrame, *, with_classes: bool = True, measure: str = "uncertainty", category: str = "label"
-) -> Points:
-    """What the map draws of a table: pictures with coordinates, at most 100,000, including the extremes.
+def map_points(table: pd.DataFrame, *, measure: str | None = None, category: str | None = None) -> Points:
+    """What the map draws of a table: pictures with coordinates, at most 100,000, including the extremes of `measure`.
 
-    The percentiles of `measure`, a numeric column, fill the slot of uncertainty, and `category`
-    (`url_viz.analysis.categories`) that of the class.
+    `measure` is a numeric column, `category` a column of few values (`url_viz.analysis.categories`); None for none.
     """
-    percentiles = with_percentile(table, measure)["rank_percentile"].to_numpy(np.float32)
-    rows = _drawn_rows(table, percentiles)
-    labels = categories_of(table, category).numbers if with_classes else np.full(len(table), -1, np.int32)
+    values = _values(table, measure)
+    rows = _drawn_rows(table, values)
+    numbers = np.full(len(table), -1, np.int32) if category is None else categories_of(table, category).numbers
     return Points(
         ids=table["id"].to_numpy(np.int64)[rows],
         x=table["x"].to_numpy(np.float32)[rows],
         y=table["y"].to_numpy(np.float32)[rows],
-        uncertainty_percentile=percentiles[rows],
-        confusability_percentile=table["confusability_percentile"].to_numpy(np.float32)[rows],
-        label=labels[rows],
+        value=values[rows],
+        category=numbers[rows],
     )
 
 
-def mask_url(table: pd.DataFrame, is_kept: NDArray[np.bool_], *, measure: str = "uncertainty") -> str:
+def mask_url(table: pd.DataFrame, is_kept: NDArray[np.bool_], *, measure: str | None = None) -> str:
     """The URL of a filter's mask: `is_kept` (N,) for the rows of `table`.
 
     `table` and `measure` are those of the points. Empty if all are kept: then there is nothing to fetch.
@@ -217,15 +211,18 @@ def mask_url(table: pd.DataFrame, is_kept: NDArray[np.bool_], *, measure: str = 
     if is_kept.all():
         return ""
     is_crowd = int(np.isfinite(table["x"].to_numpy(dtype=float)).sum()) > MOST_DRAWN
-    percentiles = with_percentile(table, measure)["rank_percentile"].to_numpy(np.float32) if is_crowd else None
-    rows, ids = _drawn_rows(table, percentiles), table["id"].to_numpy(np.int64)
+    rows, ids = _drawn_rows(table, _values(table, measure) if is_crowd else None), table["id"].to_numpy(np.int64)
     return f"{BASE}/mask/{held_masks.keep(encode_mask(ids[rows], ids[is_kept]))}"
 
 
 def representatives_url(image_set: ImageSet, *, subset: str = "", state: str = "") -> str:
     """The URL of the pictures that represent the map's regions; `subset` and `state` as for the points."""
-    query = {"model": image_set.source.name, "subset": subset, "state": state, "v": image_set.version}
-    return f"{BASE}/representatives/{image_set.set_id}?{urlencode({k: v for k, v in query.items() if v != ''})}"
+    return f"{BASE}/representatives/{image_set.set_id}?{_query(image_set, subset=subset, state=state)}"
+
+
+def _values(table: pd.DataFrame, measure: str | None) -> NDArray[np.float32]:
+    """The percentile (N,) of each row by a measure; nan without one."""
+    return np.full(len(table), np.nan, np.float32) if measure is None else percentile_of_each(table, measure)
 
 
 def _drawn_rows(table: pd.DataFrame, percentiles: NDArray[np.float32] | None) -> NDArray[np.int64]:
@@ -292,37 +289,24 @@ def _picture(request: Request) -> Response:
 
 
 def _card(request: Request) -> Response:
-    image_set = _image_set(request)
-    row = image_set.row(request.path_params["image_id"])
-    return JSONResponse(
-        {
-            "id": str(row["id"]),
-            "name": row["path"],
-            "label": row["label"],
-            "thumbnail": thumbnail_url(image_set.set_id, int(row["id"])),
-            "uncertainty": _number(row["uncertainty"]),
-            "uncertainty_percentile": _number(row["percentile"]),
-            "confusability": _number(row["confusability"]),
-            "confusability_percentile": _number(row["confusability_percentile"]),
-        }
-    )
+    image_set, image_id = _image_set(request), request.path_params["image_id"]
+    card = card_of(image_set, image_id, measure=request.query_params.get("measure"))
+    return JSONResponse(card | {"thumbnail": thumbnail_url(image_set.set_id, image_id)})
 
 
 def _points(request: Request) -> Response:
     image_set = _image_set(request)
     query = request.query_params
-    if query.get("measure") == "change":
-        return _changed_points(request, image_set)
+    measure, category, before = (query.get(name) for name in ("measure", "category", "before"))
     table = _requested_table(request, image_set)
-    measure, category = query.get("measure", "uncertainty"), query.get("category", "label")
-    if measure not in table or not pd.api.types.is_numeric_dtype(table[measure]):
+    if measure is not None and not (measure in table and pd.api.types.is_numeric_dtype(table[measure])):
         return PlainTextResponse(f"Unknown measure {measure!r}.", status_code=404)
-    if category not in table or len(category_names(table, category)) > MOST_CATEGORIES:
+    if category is not None and not (category in table and len(category_names(table, category)) <= MOST_CATEGORIES):
         return PlainTextResponse(f"Unknown categories {category!r}.", status_code=404)
-    with_classes = query.get("classes", "1") == "1"
-    return _bytes(
-        request, encode_points(map_points(table, with_classes=with_classes, measure=measure, category=category))
-    )
+    if before is not None and measure is not None:
+        earlier = open_sets().get(image_set.set_id, before)
+        table, measure = change(earlier.table(), table, measure=measure).table, "change"
+    return _bytes(request, encode_points(map_points(table, measure=measure, category=category)))
 
 
 def _requested_table(request: Request, image_set: ImageSet) -> pd.DataFrame:
@@ -357,7 +341,7 @@ def _representatives(request: Request) -> Response:
                 "y": float(row["y"]),
                 "size": int(row["size"]),
                 "label": row["label"],
-                "share": _number(row["share"]),
+                "share": number_of(row["share"]),
             }
             for row in rows
         ],
@@ -381,17 +365,5 @@ def _mask(request: Request) -> Response:
     return _bytes(request, mask)
 
 
-def _changed_points(request: Request, image_set: ImageSet) -> Response:
-    before = open_sets().get(image_set.set_id, request.query_params.get("before", DEFAULT))
-    table = change(before.table(), image_set.table()).table
-    points = map_points(table.assign(percentile=table["change_percentile"]), with_classes=False)
-    return _bytes(request, encode_points(points))
-
-
 def _image_set(request: Request) -> ImageSet:
     return open_sets().get(request.path_params["set_id"], request.query_params.get("model", DEFAULT))
-
-
-def _number(value: object) -> float | None:
-    number = float(value)  # type: ignore[arg-type]
-    return number if np.isfinite(number) else None

@@ -1,13 +1,14 @@
 """Points of the map: binary format for the browser, sampling, filter masks, and the point-in-polygon test.
 
-One request returns all points as one block of bytes, little-endian, 16 bytes per point after a header of 32:
+One request returns all points as one block of bytes, little-endian, 15 bytes per point after a header of 32:
 
-    "UVM1"  uint32 n  float32 x_min x_max y_min y_max  8 bytes reserved
-    int64 ids[n]  uint16 x[n]  uint16 y[n]  uint8 uncertainty[n]  uint8 confusability[n]  uint16 label[n]
+    "UVM2"  uint32 n  float32 x_min x_max y_min y_max  8 bytes reserved
+    int64 ids[n]  uint16 x[n]  uint16 y[n]  uint16 category[n]  uint8 value[n]
 
 Every array starts at a multiple of its item size for every n, so that the browser reads it in place. x and y are
-steps of 1/65535 of their range; a percentile is a step of 1/2.54, with 255 for a missing one; label 65535 is none.
-The slot of uncertainty can hold any measure, and that of the label any categories.
+steps of 1/65535 of their range. `value` is the percentile of a measure or any other numeric column, in steps of 1/254
+of 100, with 255 for a missing one; `category` is a number among the names of a categorical column, with 65535 for none.
+The constants have the same names in `url_viz/frontend/map/2_points.js`.
 
 A filter's mask has one bit per point (1: kept), in the order of the ids, the lowest bit first:
 
@@ -24,15 +25,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MAGIC = b"UVM1"
+MAGIC = b"UVM2"
 HEADER = struct.Struct("<4sIffff8x")
 MASK_MAGIC = b"UVB1"
 MASK_HEADER = struct.Struct("<4sIq")
-BYTES_PER_POINT = 16
-MOST_STEPS = 65535
-STEPS_PER_PERCENT = 2.54
-NO_PERCENTILE = 255
-NO_LABEL = 65535
+BYTES_PER_POINT = 15
+COORDINATE_STEPS = 65535
+VALUE_STEPS = 254
+NO_VALUE = 255
+NO_CATEGORY = 65535
 EXTREME_SHARE = 0.01
 CELLS_AT_ONCE = 2_000_000
 
@@ -43,16 +44,15 @@ Floats = NDArray[np.float32]
 class Points:
     """What the map draws of N images, one row per image.
 
-    `ids` (N,) int64; `x`, `y` (N,) float32, finite; percentiles (N,) float32, 0 to 100 or nan if missing,
-    higher = less to be trusted; `label` (N,) int32, -1 for none.
+    `ids` (N,) int64; `x`, `y` (N,) float32, finite; `value` (N,) float32, a percentile of 0 to 100, nan if missing,
+    higher = less to be trusted if it is that of a measure; `category` (N,) int32, -1 for none.
     """
 
     ids: NDArray[np.int64]
     x: Floats
     y: Floats
-    uncertainty_percentile: Floats
-    confusability_percentile: Floats
-    label: NDArray[np.int32]
+    value: Floats
+    category: NDArray[np.int32]
 
     def __post_init__(self) -> None:
         columns = {name: np.shape(column) for name, column in vars(self).items()}
@@ -68,16 +68,15 @@ class Points:
 
 
 def encode_points(points: Points) -> bytes:
-    """The points as bytes in the layout above. Raises ValueError for coordinates, percentiles or labels beyond it."""
+    """The points as bytes in the layout above. Raises ValueError for coordinates, values or categories beyond it."""
     x_min, x_max = _range_of(points.x, axis="x")
     y_min, y_max = _range_of(points.y, axis="y")
     blocks = (
         points.ids.astype("<i8"),
         _quantised(points.x, x_min, x_max),
         _quantised(points.y, y_min, y_max),
-        _percentile_steps(points.uncertainty_percentile, name="uncertainty_percentile"),
-        _percentile_steps(points.confusability_percentile, name="confusability_percentile"),
-        _label_numbers(points.label),
+        _category_numbers(points.category),
+        _value_steps(points.value),
     )
     return HEADER.pack(MAGIC, len(points), x_min, x_max, y_min, y_max) + b"".join(block.tobytes() for block in blocks)
 
@@ -89,14 +88,13 @@ def decode_points(data: bytes) -> Points:
     _, n, x_min, x_max, y_min, y_max = HEADER.unpack_from(data)
     if len(data) != HEADER.size + BYTES_PER_POINT * n:
         raise ValueError(f"{n:,} points take {HEADER.size + BYTES_PER_POINT * n:,} bytes; these are {len(data):,}.")
-    ids, x, y, uncertainty, confusability, label = _blocks(data, n)
+    ids, x, y, category, value = _blocks(data, n)
     return Points(
         ids=ids.astype(np.int64),
         x=_restored(x, x_min, x_max),
         y=_restored(y, y_min, y_max),
-        uncertainty_percentile=_percentiles(uncertainty),
-        confusability_percentile=_percentiles(confusability),
-        label=np.where(label == NO_LABEL, -1, label.astype(np.int32)).astype(np.int32),
+        value=np.where(value == NO_VALUE, np.nan, value * (100 / VALUE_STEPS)).astype(np.float32),
+        category=np.where(category == NO_CATEGORY, -1, category.astype(np.int32)).astype(np.int32),
     )
 
 
@@ -161,40 +159,37 @@ def _range_of(values: Floats, *, axis: str) -> tuple[float, float]:
 
 def _quantised(values: Floats, low: float, high: float) -> NDArray[np.uint16]:
     spread = (high - low) or 1.0
-    steps: NDArray[np.uint16] = np.rint((values.astype(np.float64) - low) / spread * MOST_STEPS).astype("<u2")
+    steps: NDArray[np.uint16] = np.rint((values.astype(np.float64) - low) / spread * COORDINATE_STEPS).astype("<u2")
     return steps
 
 
 def _restored(steps: NDArray[np.uint16], low: float, high: float) -> Floats:
-    values: Floats = (low + steps.astype(np.float64) * ((high - low) / MOST_STEPS)).astype(np.float32)
+    values: Floats = (low + steps.astype(np.float64) * ((high - low) / COORDINATE_STEPS)).astype(np.float32)
     return values
 
 
-def _percentile_steps(percentiles: Floats, *, name: str) -> NDArray[np.uint8]:
+def _value_steps(percentiles: Floats) -> NDArray[np.uint8]:
     known = ~np.isnan(percentiles)
     beyond = known & ((percentiles < 0) | (percentiles > 100))
     if beyond.any():
-        raise ValueError(f"{name} holds {percentiles[beyond][0]}, which is not between 0 and 100.")
-    steps: NDArray[np.uint8] = np.full(len(percentiles), NO_PERCENTILE, dtype=np.uint8)
-    steps[known] = np.rint(percentiles[known] * STEPS_PER_PERCENT)
+        raise ValueError(f"A value is the percentile {percentiles[beyond][0]}, which is not between 0 and 100.")
+    steps: NDArray[np.uint8] = np.full(len(percentiles), NO_VALUE, dtype=np.uint8)
+    steps[known] = np.rint(percentiles[known] * (VALUE_STEPS / 100))
     return steps
 
 
-def _percentiles(steps: NDArray[np.uint8]) -> Floats:
-    return np.where(steps == NO_PERCENTILE, np.nan, steps / STEPS_PER_PERCENT).astype(np.float32)
-
-
-def _label_numbers(label: NDArray[np.int32]) -> NDArray[np.uint16]:
-    if len(label) and (label.max() >= NO_LABEL or label.min() < -1):
-        raise ValueError(f"Labels go from -1 to {NO_LABEL - 1:,}; these from {label.min():,} to {label.max():,}.")
-    numbers: NDArray[np.uint16] = np.where(label < 0, NO_LABEL, label).astype("<u2")
+def _category_numbers(category: NDArray[np.int32]) -> NDArray[np.uint16]:
+    if len(category) and (category.max() >= NO_CATEGORY or category.min() < -1):
+        bounds = f"{category.min():,} to {category.max():,}"
+        raise ValueError(f"Categories go from -1 to {NO_CATEGORY - 1:,}; these from {bounds}.")
+    numbers: NDArray[np.uint16] = np.where(category < 0, NO_CATEGORY, category).astype("<u2")
     return numbers
 
 
 def _blocks(data: bytes, n: int) -> Iterator[NDArray[Any]]:
-    """The six arrays behind the header, in their order."""
+    """The five arrays behind the header, in their order."""
     offset = HEADER.size
-    for kind in ("<i8", "<u2", "<u2", "u1", "u1", "<u2"):
+    for kind in ("<i8", "<u2", "<u2", "<u2", "u1"):
         yield np.frombuffer(data, dtype=kind, count=n, offset=offset)
         offset += n * np.dtype(kind).itemsize
 

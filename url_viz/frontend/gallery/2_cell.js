@@ -1,6 +1,6 @@
 // A cell of the grid: the tile, which is a button, and next to it (buttons cannot be nested) the decision buttons.
 
-const PARTS = ["value", "twins", "mark", "name", "label"];
+const PARTS = ["value", "twins", "mark", "question", "name", "label"];
 
 function newCell(id) {
   const cell = Object.assign(document.createElement("div"), { className: "cell" });
@@ -10,7 +10,7 @@ function newCell(id) {
   const picture = part("picture");
   picture.append(Object.assign(document.createElement("img"), { alt: "", loading: "lazy", decoding: "async" }));
   picture.append(part("value"), part("twins"), part("mark"), part("decision"));
-  tile.append(picture, part("name"), part("label"));
+  tile.append(picture, part("question"), part("name"), part("label"));
   cell.append(tile, newChoices());
   return cell;
 }
@@ -32,21 +32,25 @@ function newChoices() {
   return choices;
 }
 
-function fill(cell, { name, thumbnail, value, label, twins, is_ringed: isRinged, mark, decision }, canDecide) {
+function fill(cell, content, canDecide) {
+  const { name, thumbnail, value, label, twins, is_ringed: isRinged, mark, decision, question } = content;
   const tile = cell.querySelector(".tile");
   const baseName = name.slice(name.lastIndexOf("/") + 1); // the file name; the title has the whole path
   const texts = {
     value,
     twins: twins ? `+${twins} ${twins === 1 ? "twin" : "twins"}` : "",
     mark: mark ?? "",
+    question: question ?? "",
     name: baseName,
     label: label ?? "",
   };
   for (const part of PARTS) tile.querySelector(`.${part}`).textContent = texts[part];
   tile.querySelector(".name").title = name;
   tile.querySelector(".label").title = label ?? "";
+  tile.querySelector(".question").title = question ?? "";
+  tile.querySelector(".question").hidden = !question;
   const decided = decision ? `decided: ${DECISIONS[decision].word.toLowerCase()}` : "";
-  const said = [name, texts.label, value, texts.twins, texts.mark, decided];
+  const said = [name, texts.label, texts.question, value, texts.twins, texts.mark, decided];
   tile.setAttribute("aria-label", said.filter(Boolean).join(", "));
   tile.classList.toggle("ringed", isRinged);
   if (isRinged) tile.setAttribute("aria-current", "true");

@@ -1,6 +1,6 @@
 // Part of the map component (its files are joined by name, the numbered ones first): colours, packed for ImageData.
 
-// A percentile's colour runs clear → ambiguous through three points [lightness, chroma, hue in degrees], at an even
+// The colour of a value, by its percentile, runs clear → ambiguous through three points [lightness, chroma, hue in degrees], at an even
 // pace in OKLab: from blue to orange, which every kind of colour vision tells apart, and with lightness rising
 // throughout, so that a grey print keeps the order. The ambiguous end has contrast 3 with the page in both themes.
 const RAMPS = {
@@ -44,7 +44,7 @@ const cssOf = (colour) => `rgb(${colour & 255} ${(colour >> 8) & 255} ${(colour 
 const mixed = (from, to, share) =>
   packed([0, 8, 16].map((bit) => Math.round(((from >> bit) & 255) * (1 - share) + ((to >> bit) & 255) * share)));
 
-// 255 colours, percentile 0 to 100, equal steps in OKLab along a quadratic curve through the three points.
+// A colour for each step of a value, percentile 0 to 100, equal steps in OKLab along a quadratic curve through the three points.
 function rampOf(anchors) {
   const [p0, p1, p2] = anchors.map(oklabOf);
   const at = (t) =>
@@ -55,8 +55,8 @@ function rampOf(anchors) {
     length.push(length[i - 1] + Math.hypot(...curve[i].map((c, j) => c - curve[i - 1][j])));
   const total = length[length.length - 1];
   let i = 0;
-  return Uint32Array.from({ length: 255 }, (_, step) => {
-    while (length[i] < (total * step) / 254 && i < 1000) i++;
+  return Uint32Array.from({ length: VALUE_STEPS + 1 }, (_, step) => {
+    while (length[i] < (total * step) / VALUE_STEPS && i < 1000) i++;
     return packed(rgbOf(curve[i]));
   });
 }
@@ -87,8 +87,8 @@ function themeOf(element) {
     isDark,
     accent: colour("--st-primary-color", "royalblue"),
     ramp: rampOf(isDark ? RAMPS.dark : RAMPS.light),
-    missing: mixed(background, ink, 0.42), // no percentile, no label
-    dimmed: mixed(background, ink, isDark ? 0.3 : 0.24), // a class that is not shown
+    missing: mixed(background, ink, 0.42), // no value, no category
+    dimmed: mixed(background, ink, isDark ? 0.3 : 0.24), // what filters leave out, and other categories than the one brought out
   };
 }
 
@@ -97,8 +97,8 @@ function packedHex(text) {
   return packed([hex >> 16, (hex >> 8) & 255, hex & 255]);
 }
 
-// The colour of a class: its fixed one, else one of the palette; more classes repeat the palette, darker, then lighter.
-function classColour(index, theme, fixed) {
+// The colour of a category: its fixed one, else one of the palette; more categories repeat the palette, darker, then lighter.
+function categoryColour(index, theme, fixed) {
   if (fixed?.[index]) return packedHex(fixed[index]);
   const palette = theme.isDark ? PALETTES.dark : PALETTES.light;
   const base = packedHex(palette[index % palette.length]);

@@ -1,14 +1,19 @@
 // Part of the map component: the decoder of points (layout: url_viz/ui/points.py), and the nearest-point grid.
 
+// The wire; the same names and numbers as in url_viz/ui/points.py.
 const HEADER_BYTES = 32;
-const BYTES_PER_POINT = 16;
-const MISSING = 255;
-const NO_LABEL = 65535;
+const BYTES_PER_POINT = 15;
+const COORDINATE_STEPS = 65535;
+const VALUE_STEPS = 254;
+const NO_VALUE = 255;
+const NO_CATEGORY = 65535;
+
 const POINTS_PER_CELL = 4;
 
+// Each point's id, place, `value` (the percentile of the measure, in steps), and `category`.
 function decodePoints(buffer) {
   const header = new DataView(buffer, 0, Math.min(HEADER_BYTES, buffer.byteLength));
-  const isOurs = buffer.byteLength >= HEADER_BYTES && header.getUint32(0) === 0x55564d31; // "UVM1"
+  const isOurs = buffer.byteLength >= HEADER_BYTES && header.getUint32(0) === 0x55564d32; // "UVM2"
   const n = isOurs ? header.getUint32(4, true) : 0;
   if (!isOurs || buffer.byteLength !== HEADER_BYTES + BYTES_PER_POINT * n)
     throw new Error(`${buffer.byteLength} bytes that are no points`);
@@ -20,21 +25,12 @@ function decodePoints(buffer) {
     return array;
   };
   const ids = block(BigInt64Array);
-  const x = Float32Array.from(block(Uint16Array), (step) => xMin + (step * (xMax - xMin)) / 65535);
-  const y = Float32Array.from(block(Uint16Array), (step) => yMin + (step * (yMax - yMin)) / 65535);
-  return {
-    n,
-    ids,
-    x,
-    y,
-    uncertainty: block(Uint8Array),
-    confusability: block(Uint8Array),
-    label: block(Uint16Array),
-    box: [xMin, xMax, yMin, yMax],
-  };
+  const x = Float32Array.from(block(Uint16Array), (step) => xMin + (step * (xMax - xMin)) / COORDINATE_STEPS);
+  const y = Float32Array.from(block(Uint16Array), (step) => yMin + (step * (yMax - yMin)) / COORDINATE_STEPS);
+  return { n, ids, x, y, category: block(Uint16Array), value: block(Uint8Array), box: [xMin, xMax, yMin, yMax] };
 }
 
-const NO_POINTS = decodePoints(new Uint8Array([0x55, 0x56, 0x4d, 0x31, ...new Array(28).fill(0)]).buffer);
+const NO_POINTS = decodePoints(new Uint8Array([0x55, 0x56, 0x4d, 0x32, ...new Array(28).fill(0)]).buffer);
 
 // The points that pass a filter (1) or not (0); null if the mask is for other points.
 function keptOf(buffer, { n, ids }) {

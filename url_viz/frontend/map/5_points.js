@@ -2,10 +2,10 @@
 
 const CLEAR_SIDE = 0.2; // opacity of points on the clear side of the threshold
 const CROWD = 5000; // more points than this hide one another
-const TOP_STEP = 252; // the 99th percentile
-const LAST_STEP = 254;
+const TOP_VALUE = Math.ceil(0.99 * VALUE_STEPS);
+const MIDDLE_VALUE = VALUE_STEPS / 2; // that of points without one
 const FEW_FOR_RIMS = 3000;
-const SIZES = 24; // steps of size, by percentile; one more for dimmed points
+const SIZES = 24; // steps of size, by value; one more for dimmed points
 const DIMMED_SIZE = SIZES;
 
 function listOf(n) {
@@ -14,38 +14,30 @@ function listOf(n) {
     x: new Float32Array(n),
     y: new Float32Array(n),
     colour: new Uint32Array(n),
-    step: new Uint8Array(n),
+    value: new Uint8Array(n),
     size: new Uint8Array(n),
     strength: new Int8Array(n),
     alpha: new Uint16Array(n),
   };
 }
 
-// The percentile steps that set size, order and colour.
-const stepsOf = (points, data) => (data.colour === "confusability" ? points.confusability : points.uncertainty);
-
 // The strength of each point: 2 full, 1 on the clear side of the threshold, -1 dimmed (left out), 0 hidden.
 function strengthsOf({ points, data, focus, threshold, kept }) {
-  const shown = data.class_shown && new Set(data.class_shown);
-  const isShown = (label) => (focus ? label === focus.index : !shown || shown.has(label));
   const others = focus?.isAlone ? 0 : -1;
-  const filtered = data.left_out === "hidden" ? 0 : -1;
-  const steps = data.colour === "class" ? null : points[data.colour];
-  const firstStep = (threshold ?? 0) * 2.54;
-  return Int8Array.from(points.label, (label, i) => {
-    if (kept && !kept[i]) return filtered;
-    if (!isShown(label)) return others;
-    return steps && steps[i] < firstStep ? 1 : 2;
+  const least = data.colour === "value" ? ((threshold ?? 0) * VALUE_STEPS) / 100 : 0;
+  return Int8Array.from(points.category, (category, i) => {
+    if (kept && !kept[i]) return -1;
+    if (focus && category !== focus.index) return others;
+    return points.value[i] < least ? 1 : 2;
   });
 }
 
 const opacityOf = (strength) => (strength === 2 ? 1 : strength === 1 ? CLEAR_SIDE : strength === 0 ? 0 : 0.55);
 
 function colourOf(points, i, data, theme) {
-  if (data.colour === "class")
-    return points.label[i] === NO_LABEL ? theme.missing : classColour(points.label[i], theme, data.class_colours);
-  const step = points[data.colour][i];
-  return step === MISSING ? theme.missing : theme.ramp[step];
+  const [value, category] = [points.value[i], points.category[i]];
+  if (data.colour === "value") return value === NO_VALUE ? theme.missing : theme.ramp[value];
+  return category === NO_CATEGORY ? theme.missing : categoryColour(category, theme, data.category_colours);
 }
 
 // Radius (CSS pixels), opacity and softness of each step of size. In the fog area and opacity follow the percentile v
@@ -75,21 +67,22 @@ function looksOf(style, isSized, { radius, opacity }) {
 
 const FOG_AREA = (0.7 * 3.5) ** 4.2; // at the middle percentile
 
-function sizeOf(step, strength) {
+function sizeOf(value, strength) {
   if (strength <= 0) return DIMMED_SIZE;
-  return Math.min(SIZES - 1, Math.floor(((step === MISSING ? 127 : step) * SIZES) / (LAST_STEP + 1)));
+  return Math.min(SIZES - 1, Math.floor(((value === NO_VALUE ? MIDDLE_VALUE : value) * SIZES) / (VALUE_STEPS + 1)));
 }
 
 // Rows in the order in which they are drawn: dimmed ones first, then from clear to ambiguous, so that those lie on top.
 // With many points that would paint every dense region ambiguous: then the order is pseudo-random, so that colours show
 // in their true proportions, and only the most ambiguous hundredth lies on top. If points have sizes, the small lie on
 // the large.
-function drawingOrder(points, strength, steps, { smallOnTop }) {
+function drawingOrder(points, strength, { smallOnTop }) {
+  const { value } = points;
   const dice = new Uint32Array(points.ids.buffer, points.ids.byteOffset, 2 * points.n);
-  const isTop = (i) => steps[i] >= TOP_STEP && steps[i] !== MISSING;
+  const isTop = (i) => value[i] >= TOP_VALUE && value[i] !== NO_VALUE;
   const inCrowd = (i) => (isTop(i) ? 255 : 1 + (dice[2 * i] & 127));
-  const inOrder = (i) => (steps[i] === MISSING ? 0 : steps[i] + 1);
-  const bySize = (i) => (steps[i] === MISSING ? 128 : 255 - steps[i]);
+  const inOrder = (i) => (value[i] === NO_VALUE ? 0 : value[i] + 1);
+  const bySize = (i) => (value[i] === NO_VALUE ? 1 + MIDDLE_VALUE : 1 + VALUE_STEPS - value[i]);
   const depthOf = smallOnTop ? bySize : points.n > CROWD ? inCrowd : inOrder;
   const layerOf = (i) => (strength[i] > 0 ? 256 : 0) + depthOf(i);
   const starts = new Uint32Array(513);
@@ -102,7 +95,7 @@ function drawingOrder(points, strength, steps, { smallOnTop }) {
 
 // Draw the points on the raster, in the chosen style.
 function drawPoints(raster, list, view, { style, data, theme, density }) {
-  const looks = looksOf(style, data.size_by_measure, sizeAndOpacity(list.n, view));
+  const looks = looksOf(style, data.size_by_value, sizeAndOpacity(list.n, view));
   for (let at = 0; at < list.n; at++)
     list.alpha[at] = FULL * looks.opacities[list.size[at]] * opacityOf(list.strength[at]);
   raster.draw(list, view, {

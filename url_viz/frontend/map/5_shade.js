@@ -11,15 +11,15 @@ class Shade {
     this.most = 0;
   }
 
-  // Counts by cell, smoothed by a Gaussian, on a scale of logarithms; hue by the mean percentile, or the mean colour of
-  // the classes. Dimmed points do not count, and those on the clear side of a threshold count by their opacity.
-  draw(context, list, view, { theme, isByClass, density }) {
+  // Counts by cell, smoothed by a Gaussian, on a scale of logarithms; hue by the mean value, or the mean colour of
+  // the categories. Dimmed points do not count, and those on the clear side of a threshold count by their opacity.
+  draw(context, list, view, { theme, isByCategory, density }) {
     const { width, height } = context.canvas;
     const sigma = Math.min(18, Math.max(6, 0.42 * Math.sqrt((view.width * view.height) / Math.max(1, list.n)) * view.zoom));
     const pad = Math.ceil((3 * sigma) / CELL);
-    const grid = this.counted(list, view, { pad, isByClass });
+    const grid = this.counted(list, view, { pad, isByCategory });
     blur(grid.planes, grid, sigma / CELL);
-    const image = this.coloured(grid, view, { theme, isByClass, peak: 2 * Math.PI * (sigma / CELL) ** 2 });
+    const image = this.coloured(grid, view, { theme, isByCategory, peak: 2 * Math.PI * (sigma / CELL) ** 2 });
     Object.assign(this.canvas, { width: grid.columns, height: grid.rows });
     this.canvas.getContext("2d").putImageData(image, 0, 0);
     context.imageSmoothingQuality = "high";
@@ -28,11 +28,11 @@ class Shade {
     if (grid.inSight <= FEW_IN_SIGHT) this.specks(context, list, view, { theme, density, width, height });
   }
 
-  // Planes over the cells: weight, then weighted percentile, or red, green and blue.
-  counted(list, view, { pad, isByClass }) {
+  // Planes over the cells: weight, then weighted value, or red, green and blue.
+  counted(list, view, { pad, isByCategory }) {
     const columns = Math.ceil(view.width / CELL) + 2 * pad;
     const rows = Math.ceil(view.height / CELL) + 2 * pad;
-    const planes = Array.from({ length: isByClass ? 4 : 2 }, () => new Float32Array(columns * rows));
+    const planes = Array.from({ length: isByCategory ? 4 : 2 }, () => new Float32Array(columns * rows));
     const scale = view.scale / CELL;
     const left = view.width / 2 / CELL - view.x * scale + pad;
     const top = view.height / 2 / CELL + view.y * scale + pad;
@@ -44,7 +44,7 @@ class Shade {
       const cell = y * columns + x;
       planes[0][cell] += weight;
       inSight++;
-      if (!isByClass) planes[1][cell] += weight * (list.step[at] === MISSING ? 127 : list.step[at]);
+      if (!isByCategory) planes[1][cell] += weight * (list.value[at] === NO_VALUE ? MIDDLE_VALUE : list.value[at]);
       else for (let part = 0; part < 3; part++) planes[part + 1][cell] += weight * ((list.colour[at] >> (8 * part)) & 255);
     }
     return { columns, rows, planes, inSight };
@@ -52,7 +52,7 @@ class Shade {
 
   // `peak` is the number of cells that one picture is spread over. The strongest shade is the highest density seen at
   // this zoom: it does not change while the map is only panned.
-  coloured({ columns, rows, planes }, view, { theme, isByClass, peak }) {
+  coloured({ columns, rows, planes }, view, { theme, isByCategory, peak }) {
     const [weight, ...values] = planes;
     if (view.scale !== this.scale) [this.scale, this.most] = [view.scale, 3];
     for (let cell = 0; cell < weight.length; cell++) this.most = Math.max(this.most, weight[cell] * peak);
@@ -65,9 +65,9 @@ class Shade {
       const mean = (plane) => Math.min(255, Math.round(plane[cell] / weight[cell]));
       const colour = !share
         ? 0
-        : isByClass
+        : isByCategory
           ? packed(values.map(mean))
-          : theme.ramp[Math.min(LAST_STEP, mean(values[0]))];
+          : theme.ramp[Math.min(VALUE_STEPS, mean(values[0]))];
       pixels[cell] = (0xff000000 | blended(theme.background, colour, 0.95 * share)) >>> 0;
     }
     return image;

@@ -85,12 +85,8 @@ class Card {
     if (content.thumbnail && this.image.getAttribute("src") !== content.thumbnail) this.image.src = content.thumbnail;
     this.put(".name", content.name);
     this.put(".label", content.label ?? "");
-    for (const kind of ["uncertainty", "confusability"]) {
-      const percentile = content[`${kind}_percentile`];
-      this.element.querySelector(`.${kind}`).hidden = typeof content[kind] !== "number";
-      this.put(`.${kind} .value`, typeof content[kind] === "number" ? figure(content[kind]) : "");
-      this.put(`.${kind} .rank`, typeof percentile === "number" ? ordinal(percentile) : "");
-    }
+    this.element.querySelector(".between").replaceChildren(...betweenOf(content.between ?? []));
+    this.element.querySelector("dl").replaceChildren(...(content.measures ?? []).map(measureOf));
     this.element.hidden = false;
     this.settle();
   }
@@ -109,6 +105,32 @@ class Card {
     this.element.style.transform = `translate(${Math.round(x)}px, ${Math.round(y)}px)`;
   }
 }
+
+function textIn(tag, className, text) {
+  return Object.assign(document.createElement(tag), { className, textContent: text });
+}
+
+// "cucumber .46 or banana .41?": the two classes that a picture lies between, each with its share. A class without a
+// hundredth of the picture is left out, and then there is no question.
+function betweenOf(classes) {
+  const named = classes.filter(({ share }) => shareOf(share) !== ".00");
+  const ends = named.length > 1 ? [" or ", "?"] : [""];
+  return named.map(({ name, share }, i) => {
+    const one = textIn("span", "class", "");
+    one.append(textIn("span", "of", name), textIn("span", "share", ` ${shareOf(share)}`.trimEnd()), ends[i]);
+    return one;
+  });
+}
+
+function measureOf({ title, value, percentile }) {
+  const row = document.createElement("div");
+  const rank = typeof percentile === "number" ? ordinal(percentile) : "";
+  row.append(textIn("dt", "", title), textIn("dd", "value", figure(value)), textIn("dd", "rank", rank));
+  return row;
+}
+
+// Two digits behind the point: .46, 1.00; nothing if it is not known.
+const shareOf = (share) => (typeof share === "number" ? share.toFixed(2).replace(/^0/, "") : "");
 
 // Three significant digits: 0.412, 12.3, 2,781, 0.00042.
 function figure(value) {

@@ -1,8 +1,8 @@
-// Part of the map component: the legend: percentile bar with threshold, or classes.
+// Part of the map component: the legend: percentile bar with threshold, or categories.
 
 class Legend {
-  // `onThreshold(percentile, isFinal)` during and after a move of the line; `onClasses(focus)` with {index, isAlone} or null.
-  constructor(foot, { onThreshold, onClasses, signal }) {
+  // `onThreshold(percentile, isFinal)` during and after a move of the line; `onFocus(focus)` with {index, isAlone} or null.
+  constructor(foot, { onThreshold, onFocus, signal }) {
     this.scale = foot.querySelector(".scale");
     this.classes = foot.querySelector(".classes");
     this.status = foot.querySelector(".status");
@@ -10,7 +10,7 @@ class Legend {
     this.bar = foot.querySelector(".bar");
     this.line = foot.querySelector(".threshold");
     this.onThreshold = onThreshold;
-    this.onClasses = onClasses;
+    this.onFocus = onFocus;
     this.listen(signal);
   }
 
@@ -58,32 +58,33 @@ class Legend {
     this.onThreshold(Math.min(100, Math.max(0, this.threshold + steps[event.key])), true);
   }
 
-  // A click highlights one class, a second click resets; a double click shows it alone.
+  // A click highlights one category, a second click resets; a double click shows it alone.
   onClick(event) {
     const button = event.target.closest("button");
     if (!button) return;
     const index = Number(button.dataset.index);
     const isOn = button.getAttribute("aria-pressed") === "true";
-    if (event.detail === 2) this.onClasses({ index, isAlone: true });
-    else this.onClasses(isOn ? null : { index, isAlone: false });
+    if (event.detail === 2) this.onFocus({ index, isAlone: true });
+    else this.onFocus(isOn ? null : { index, isAlone: false });
   }
 
-  show({ colour, title, category, class_colours, threshold, entries, unlisted, focus, status, hint }, theme) {
-    const isByClass = colour === "class";
-    this.scale.hidden = isByClass;
-    this.classes.hidden = !isByClass;
+  show({ status, hint, ...data }, theme) {
+    const isByCategory = data.colour === "category";
+    this.scale.hidden = isByCategory;
+    this.classes.hidden = !isByCategory;
     this.status.textContent = status;
     this.hint.textContent = hint;
     this.hint.hidden = !hint;
-    if (isByClass) this.showClasses({ category, class_colours, entries, unlisted, focus }, theme);
-    else this.showScale({ title, threshold }, theme);
+    if (isByCategory) this.showCategories(data, theme);
+    else this.showScale(data, theme);
   }
 
-  showScale({ title, threshold }, theme) {
+  showScale({ title, ends, threshold }, theme) {
     this.scale.querySelector(".title").textContent = title;
+    for (const [i, end] of this.scale.querySelectorAll(".end").entries()) end.textContent = ends[i];
     const context = this.scale.querySelector("canvas").getContext("2d");
     for (let i = 0; i < 256; i++) {
-      context.fillStyle = cssOf(theme.ramp[Math.min(254, i)]);
+      context.fillStyle = cssOf(theme.ramp[Math.min(VALUE_STEPS, i)]);
       context.fillRect(i, 0, 1, 1);
     }
     this.showThreshold(threshold);
@@ -97,11 +98,12 @@ class Legend {
     this.line.querySelector("output").textContent = threshold ? Math.round(threshold) : "";
   }
 
-  showClasses({ focus, ...listed }, theme) {
+  showCategories({ focus, category_title, category_colours, categories, unlisted }, theme) {
+    const listed = { category_title, category_colours, categories, unlisted };
     const signature = JSON.stringify([listed, theme.isDark]);
     if (this.drawn !== signature) this.classes.replaceChildren(...this.chips(listed, theme));
     this.drawn = signature;
-    this.classes.setAttribute("aria-label", listed.category || "Classes");
+    this.classes.setAttribute("aria-label", category_title || "Classes");
     for (const button of this.classes.querySelectorAll("button")) {
       const isIt = focus?.index === Number(button.dataset.index);
       button.setAttribute("aria-pressed", isIt);
@@ -109,18 +111,18 @@ class Legend {
     }
   }
 
-  chips({ category, class_colours, entries, unlisted }, theme) {
+  chips({ category_title, category_colours, categories, unlisted }, theme) {
     const plain = (className, textContent) => Object.assign(document.createElement("div"), { className, textContent });
-    const chips = entries.map(({ index, name }) => {
+    const chips = categories.map((name, index) => {
       const [button, dot, text] = ["button", "i", "span"].map((tag) => document.createElement(tag));
       Object.assign(button, { type: "button", title: `${name}: click to bring out, double-click to show alone` });
       button.dataset.index = index;
-      dot.style.background = cssOf(classColour(index, theme, class_colours));
+      dot.style.background = cssOf(categoryColour(index, theme, category_colours));
       text.textContent = name;
       button.append(dot, text);
       return button;
     });
-    if (category) chips.unshift(plain("title", category));
+    if (category_title) chips.unshift(plain("title", category_title));
     if (unlisted) chips.push(plain("more", `+${unlisted.toLocaleString("en")} more`));
     return chips;
   }
@@ -137,9 +139,9 @@ function statusOf({ total, note }, mask, { drawn, isReady }) {
 }
 
 // The meaning of sizes and shades.
-function hintOf(style, { title, colour, size_by_measure }) {
+function hintOf(style, { title, colour, size_by_value }) {
   const measure = title.toLowerCase();
   if (style === "fog") return `Small and crisp: low ${measure}. Large and faint: high.`;
-  if (style === "density") return `Stronger: more pictures. Colour: ${colour === "class" ? "mixed by share" : "mean"}.`;
-  return size_by_measure ? `Larger: higher ${measure}.` : "";
+  if (style === "density") return `Stronger: more pictures. Colour: ${colour === "category" ? "mixed by share" : "mean"}.`;
+  return size_by_value ? `Larger: higher ${measure}.` : "";
 }

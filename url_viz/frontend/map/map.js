@@ -44,7 +44,7 @@ class PointMap {
     this.card = new Card(element.querySelector(".card"));
     this.legend = new Legend(element.querySelector(".foot"), {
       onThreshold: (percentile, isFinal) => this.moveThreshold(percentile, isFinal),
-      onClasses: (focus) => this.focusOn(focus),
+      onFocus: (focus) => this.focusOn(focus),
       signal,
     });
     this.gestures = new Gestures(this.stage, this, signal);
@@ -71,7 +71,7 @@ class PointMap {
     this.data = data;
     this.theme = themeOf(this.element);
     if (before.card_url !== data.card_url) this.card.forget();
-    if (data.colour !== "class" || !same(before.entries, data.entries)) this.focus = null;
+    if (data.colour !== "category" || !same(before.categories, data.categories)) this.focus = null;
     for (const name of ["polygon", "threshold", "style", "representatives"])
       this.adoptState(name, before[name], data[name]);
     this.resize();
@@ -171,16 +171,15 @@ class PointMap {
   recolour() {
     const { points, data, theme, focus, threshold } = this;
     const strength = strengthsOf({ points, data, focus, threshold, kept: this.mask.kept });
-    const steps = stepsOf(points, data);
-    const smallOnTop = this.style === "fog" || data.size_by_measure;
-    const order = drawingOrder(points, strength, steps, { smallOnTop });
+    const smallOnTop = this.style === "fog" || data.size_by_value;
+    const order = drawingOrder(points, strength, { smallOnTop });
     this.list = listOf(points.n);
     for (let at = 0; at < points.n; at++) {
       const i = order[at];
       this.list.strength[at] = strength[i];
       this.list.colour[at] = strength[i] < 0 ? theme.dimmed : colourOf(points, i, data, theme);
-      this.list.step[at] = steps[i];
-      this.list.size[at] = sizeOf(steps[i], strength[i]);
+      this.list.value[at] = points.value[i];
+      this.list.size[at] = sizeOf(points.value[i], strength[i]);
       this.list.x[at] = points.x[i];
       this.list.y[at] = points.y[i];
     }
@@ -210,7 +209,7 @@ class PointMap {
       this.raster.shaded(this.shade, this.list, this.view, {
         theme: this.theme,
         density,
-        isByClass: this.data.colour === "class",
+        isByCategory: this.data.colour === "category",
       });
     else drawPoints(this.raster, this.list, this.view, {
         style: this.style,

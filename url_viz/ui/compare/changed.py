@@ -20,7 +20,7 @@ def show_change(image_set: ImageSet) -> None:
     before = open_sets().find(image_set.set_id, name) if name and name != image_set.source.name else None
     if before is None or before.head is None or image_set.head is None:
         return
-    changed = change(before.table(), image_set.table())
+    changed = change(before.table(), image_set.table(), measure="uncertainty")
     st.subheader("What changed", anchor=False)
     st.caption(
         f"{escape(image_set.source.title)} against {escape(before.source.title)}: rank correlation "
@@ -39,10 +39,11 @@ def show_change(image_set: ImageSet) -> None:
 
 def _show_map(image_set: ImageSet, before: ImageSet, changed: Change) -> None:
     view = MapView(
-        points_url=points_url(image_set, measure="change", before=before.source.name),
-        card_url=card_url(image_set),
+        points_url=points_url(image_set, measure="uncertainty", before=before.source.name),
+        card_url=card_url(image_set, measure="uncertainty"),
         total=len(changed.table),
-        measure="Change (clearer → more ambiguous)",
+        measure="Change",
+        ends=("clearer", "more ambiguous"),
     )
     show_map(view, key=f"change.map.{image_set.set_id}", height_px=480)
 

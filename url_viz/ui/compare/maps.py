@@ -9,14 +9,14 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from url_viz.analysis.categories import category_names
 from url_viz.analysis.compare import Compared
+from url_viz.analysis.measures import title_of
 from url_viz.image_set import ImageSet
 from url_viz.ui.http import card_url, mask_url, points_url
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.charts import ramp_now
 from url_viz.ui.widgets.map import MapView, Polygon, map_event, show_map
-from url_viz.ui.widgets.tiles import MEASURES, Scope, scoped
+from url_viz.ui.widgets.tiles import Scope, scoped
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -66,19 +66,17 @@ def show_maps(first: ImageSet, second: ImageSet, compared: Compared, linked: Lin
 
 def _show_map(image_set: ImageSet, side: str, measure: str, linked: LinkedSelection) -> int | None:
     table = image_set.table()
-    in_slot = "uncertainty" if measure == "confusability" else measure
     is_selected = np.ones(len(table), bool)
     if linked.ids is not None and side != linked.side:
         is_selected = table["id"].isin(linked.ids).to_numpy(dtype=bool)
     view = MapView(
-        points_url=points_url(image_set, measure=in_slot, with_classes=bool(category_names(table))),
-        card_url=card_url(image_set),
-        mask_url=mask_url(table, is_selected, measure=in_slot),
+        points_url=points_url(image_set, measure=measure),
+        card_url=card_url(image_set, measure=measure),
+        mask_url=mask_url(table, is_selected, measure=measure),
         total=len(table),
-        colour="confusability" if measure == "confusability" else "uncertainty",
         ringed_id=st.session_state.get("view.ringed"),
         polygon=linked.polygon if side == linked.side else None,
-        measure=MEASURES[measure],
+        measure=title_of(measure),
     )
     return show_map(view, key=_key(image_set, side), height_px=MAP_HEIGHT_PX).clicked_id
 

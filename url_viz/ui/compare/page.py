@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.compare import Compared, Comparison, disagreements, in_words, neighbours_in_words
+from url_viz.analysis.compare import Compared, Comparison, disagreements, in_words, neighbours_in_words, titled
+from url_viz.analysis.measures import MEASURES
 from url_viz.errors import UrlVizError
 from url_viz.export.tables import table_bytes
 from url_viz.image_set import ImageSet
@@ -18,9 +19,10 @@ from url_viz.ui.http import thumbnail_url
 from url_viz.ui.session import choice
 from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.widgets.gallery import Tile, show_gallery
+from url_viz.ui.widgets.measures import choose_measure, with_first
 from url_viz.ui.widgets.reading import running, set_name, start_reading
 from url_viz.ui.widgets.sidebar import user_models
-from url_viz.ui.widgets.tiles import MEASURES, ordinal
+from url_viz.ui.widgets.tiles import ordinal
 from url_viz.workspace import Workspace
 
 SECOND = "view.compare.second"
@@ -127,8 +129,12 @@ def _comparison(first_key: str, second_key: str, _first: ImageSet, _second: Imag
 
 
 def show_agreement(comparison: Comparison, second: ImageSet) -> None:
-    """How well the two models agree, one sentence per measure."""
-    lines = [in_words(compared) for compared in comparison.measures.values()]
+    """How well the two models agree, one sentence per measure; those that are the same under both in one."""
+    shown = [comparison.measures[name] for name in offered(comparison)]
+    lines = [in_words(compared) for compared in shown if not compared.is_same]
+    same = [titled(compared.measure) for compared in shown if compared.is_same]
+    if same:
+        lines.append(f"The order by {listed(same)} is the same under both.")
     if "uncertainty" not in comparison.measures:
         lines.append("Uncertainty cannot be compared: one of the two models has no head.")
     if comparison.neighbourhoods is not None:
@@ -136,6 +142,11 @@ def show_agreement(comparison: Comparison, second: ImageSet) -> None:
     alone = [(comparison.only_first, "the first model"), (comparison.only_second, title_of(second.source.name))]
     lines += [f"{count:,} pictures were read with {model} only and are left out." for count, model in alone if count]
     st.markdown(_as_list(lines))
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence has them: "a, b and c"."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _as_list(lines: Sequence[str]) -> Markdown:
@@ -150,22 +161,18 @@ def _emphasised(line: Markdown) -> Markdown:
     return Markdown(line.replace("They agree on", "They **agree** on"))
 
 
-def pick_measure(comparison: Comparison) -> str:
-    """The measure that the maps, the scatter plot and the galleries show."""
-    names = list(comparison.measures)
-    if len(names) == 1:
-        st.caption(f"By {MEASURES[names[0]].lower()}")
-        return names[0]
-    picked = st.segmented_control(
-        "By",
-        names,
-        default=names[0],
-        required=True,
-        format_func=lambda name: MEASURES[name],
-        label_visibility="collapsed",
-        key="view.compare.measure",
-    )
-    return picked if picked in names else names[0]
+def offered(comparison: Comparison) -> list[str]:
+    """The measures that both models have, those that are the same under both last."""
+    names = [measure.name for measure in MEASURES if measure.is_offered and measure.name in comparison.measures]
+    return sorted(names, key=lambda name: comparison.measures[name].is_same)
+
+
+def pick_measure(comparison: Comparison, leading: str | None) -> str:
+    """The measure that the maps, the scatter plot and the galleries show: at first the leading one, if it differs."""
+    names = offered(comparison)
+    if leading in names and not comparison.measures[leading].is_same:
+        names = with_first(names, leading)
+    return choose_measure(names, key="view.compare.measure")
 
 
 def show_disagreements(

@@ -5,59 +5,35 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from url_viz.analysis.evaluation import DECILES, OURS, Counted, Deciles, Measured
+from url_viz.analysis.evaluation import DECILES, NEAREST, Counted, Deciles, Measured
+from url_viz.analysis.measures import is_baseline
 from url_viz.analysis.metrics import Interval
-from url_viz.ui.widgets.charts import quiet
+from url_viz.ui.widgets.charts import curve_colour, plotly_title, quiet
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-TITLES = {
-    "uncertainty": "Uncertainty",
-    "confusability": "Confusability",
-    "fusion": "Fusion",
-    "entropy": "Entropy",
-    "inverse_norm": "1/norm",
-    "nearest_similarity": "Nearest similarity",
-    "nearest_gap": "Nearest gap",
-}
-COLOURS = {
-    "uncertainty": "#d55e00",
-    "confusability": "#0072b2",
-    "fusion": "#009e73",
-    "entropy": "#b07aa1",
-    "inverse_norm": "#9c755f",
-    "nearest_similarity": "#d4a017",
-    "nearest_gap": "#56a3c9",
-}
-_BROUGHT = "#cc79a7"
 _GREY = "#8b95a5"
 _WHISKER = "#7a8494"
-_SHOWN_AT_FIRST = (*OURS, "nearest_similarity")
 
 
-def title_of(measure: str) -> str:
-    """A measure's display name; a user's measure keeps its name, with markup characters replaced."""
-    return TITLES.get(measure, measure.replace("<", "‹").replace(">", "›"))
-
-
-def colour_of(measure: str) -> str:
-    """A measure's colour, the same in all figures; one colour for all measures of the user."""
-    return COLOURS.get(measure, _BROUGHT)
+def shown_at_first(measure: str) -> bool:
+    """Whether a curve is drawn before its name is clicked: all but the baselines, of which one is enough."""
+    return not is_baseline(measure) or measure == NEAREST
 
 
 def intervals_figure(measures: Sequence[Measured]) -> "Figure":
     """R-AUROC of each measure with its 95 % interval, in the given order from the top; chance is dotted."""
     import plotly.graph_objects as go
 
-    titles = [title_of(measure.name) for measure in measures]
+    titles = [plotly_title(measure.name) for measure in measures]
     scores = np.array([measure.r_auroc for measure in measures])
     figure = go.Figure(
         go.Scatter(
             x=scores,
             y=titles,
             mode="markers",
-            marker={"size": 9, "color": [colour_of(measure.name) for measure in measures]},
+            marker={"size": 9, "color": [curve_colour(measure.name) for measure in measures]},
             customdata=[[measure.interval.low, measure.interval.high] for measure in measures],
             hovertemplate="%{y}: %{x:.3f} (%{customdata[0]:.3f} to %{customdata[1]:.3f})<extra></extra>",
         )
@@ -68,7 +44,7 @@ def intervals_figure(measures: Sequence[Measured]) -> "Figure":
             y=[title, title],
             mode="lines",
             hoverinfo="skip",
-            line={"color": colour_of(measure.name), "width": 3},
+            line={"color": curve_colour(measure.name), "width": 3},
         )
     ends = [
         0.5,
@@ -94,9 +70,9 @@ def coverage_figure(pictures: Counted, measures: Sequence[Measured]) -> "Figure"
         figure.add_scatter(
             x=100 * measure.curve.coverage,
             y=100 * measure.curve.recall,
-            name=title_of(measure.name),
-            line={"color": colour_of(measure.name), "width": 2.6},
-            visible=True if measure.name in _SHOWN_AT_FIRST else "legendonly",
+            name=plotly_title(measure.name),
+            line={"color": curve_colour(measure.name), "width": 2.6},
+            visible=True if shown_at_first(measure.name) else "legendonly",
         )
     figure.add_scatter(x=[0, 100], y=[100 * pictures.recall] * 2, name="Random", line={"color": _GREY, "dash": "dot"})
     figure.update_traces(mode="lines", hovertemplate="%{y:.1f} % of %{x:.0f} % kept")
@@ -116,7 +92,7 @@ def deciles_figure(tenths: Deciles, *, measure: str, recall: float) -> "Figure":
             x=middles,
             width=76 / DECILES,
             y=100 * tenths.recall,
-            marker={"color": colour_of(measure), "opacity": 0.6},
+            marker={"color": curve_colour(measure), "opacity": 0.6},
             error_y={
                 "type": "data",
                 "array": above,
@@ -130,7 +106,7 @@ def deciles_figure(tenths: Deciles, *, measure: str, recall: float) -> "Figure":
         )
     )
     figure.add_hline(y=100 * recall, line={"color": _GREY, "dash": "dot", "width": 1.4})
-    figure.update_xaxes(title=f"{title_of(measure)}, percentile", range=[0, 100], dtick=20)
+    figure.update_xaxes(title=f"{plotly_title(measure)}, percentile", range=[0, 100], dtick=20)
     figure.update_yaxes(title="Recall@1 (%)", range=[0, 102])
     return quiet(figure, height_px=330)
 

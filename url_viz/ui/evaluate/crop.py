@@ -9,11 +9,11 @@ from streamlit.delta_generator import DeltaGenerator
 
 from url_viz.analysis.crop_test import CropTest, Subject, crop_test
 from url_viz.analysis.evaluation import share_interval
+from url_viz.analysis.measures import title_of
 from url_viz.errors import ImageSetError, UrlVizError
 from url_viz.export.tables import table_bytes
 from url_viz.image_set import ImageSet
 from url_viz.ui.cache import running_model
-from url_viz.ui.evaluate.charts import title_of
 from url_viz.ui.text import Markdown, escape, show_error
 
 SIZES = (100, 200, 500, 1000)

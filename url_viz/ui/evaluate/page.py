@@ -1,6 +1,6 @@
 """Parts of the Evaluate page: recall, the table of measures, coverage curves, deciles, and classes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,12 +8,13 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from url_viz.analysis.evaluation import Counted, Deciles, Measured, by_class, deciles
+from url_viz.analysis.evaluation import NEAREST, Counted, Deciles, Measured, by_class, deciles
+from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, MEASURES, TUNED, is_measure, title_of
 from url_viz.analysis.metrics import spearman
 from url_viz.analysis.selective_retrieval import FEWEST_PICTURES
 from url_viz.export.tables import table_bytes
 from url_viz.image_set import ImageSet
-from url_viz.ui.evaluate.charts import coverage_figure, deciles_figure, intervals_figure, title_of, with_interval
+from url_viz.ui.evaluate.charts import coverage_figure, deciles_figure, intervals_figure, with_interval
 from url_viz.ui.evaluate.results import Lead, Results
 from url_viz.ui.http import thumbnail_url
 from url_viz.ui.text import Markdown, escape
@@ -51,7 +52,7 @@ def show_without_classes(image_set: ImageSet) -> None:
 
 
 def show_recall(results: Results) -> None:
-    """Recall@1 with its interval and sample, and which of the two measures predicts errors better."""
+    """Recall@1 with its interval and sample, and which of two measures without classes predicts errors better."""
     pictures = results.pictures
     interval = pictures.recall_interval
     left, right = st.columns([1, 3], gap="medium", vertical_alignment="center")
@@ -59,7 +60,7 @@ def show_recall(results: Results) -> None:
         st.metric(
             "Recall@1",
             f"{100 * pictures.recall:.1f} %",
-            help="How often the nearest other picture has the same class",
+            help="How often the nearest other picture that is no twin has the same class",
         )
     with right:
         st.markdown(
@@ -85,12 +86,18 @@ def verdict(results: Results) -> Markdown:
 
 
 def _lead_text(lead: Lead) -> Markdown:
-    first, second = escape(title_of(lead.ahead)), escape(title_of(lead.behind).lower())
+    first, second = escape(title_of(lead.ahead).lower()), escape(title_of(lead.behind).lower())
     by = escape(with_interval(lead.by, lead.interval, signed=True))
     if lead.interval.low > 0 or lead.interval.high < 0:
         better = "better" if lead.by > 0 else "worse"
-        return Markdown(f"{first} predicts errors **{escape(better)}** than {second}: difference in R-AUROC {by}.")
-    return Markdown(f"{first} and {second} **do not differ clearly** on these pictures: difference in R-AUROC {by}.")
+        return Markdown(
+            f"Of those that know no classes, {first} predicts errors **{escape(better)}** than {second}: difference in "
+            f"R-AUROC {by}."
+        )
+    return Markdown(
+        f"Of those that know no classes, {first} and {second} **do not differ clearly** on these pictures: difference "
+        f"in R-AUROC {by}."
+    )
 
 
 def show_intervals(image_set: ImageSet, results: Results) -> None:
@@ -106,22 +113,38 @@ def show_intervals(image_set: ImageSet, results: Results) -> None:
 def show_measures(results: Results) -> None:
     """Every measure's figures with intervals, as a table, and how to read them."""
     st.dataframe(measures_shown(results.measures), hide_index=True, width="stretch")
-    st.caption(
-        "R-AUROC: how often a picture with a wrong nearest neighbour ranks above one with a right one. AURC: mean "
-        "error over all coverages; lower is better. Brackets: 95 % bootstrap intervals. Entropy, 1/norm, nearest "
-        "similarity and nearest gap are baselines. Confusability, and therefore the fusion, is computed from the same "
-        "neighbour whose correctness it predicts: nearest similarity is its own baseline, and the last column is the "
-        f"lead over it on the same pictures. {escape(_of_fusion(results.pictures))}"
-    )
+    st.caption(how_to_read([measure.name for measure in results.measures]))
 
 
-def _of_fusion(pictures: Counted) -> str:
-    if not np.isfinite(pictures.weight):
-        return ""
-    return (
-        f"The fusion combines {100 * pictures.weight:.0f} % uncertainty and {100 * (1 - pictures.weight):.0f} % "
-        "confusability, weighted without classes from the neighbour graph; a picture with a twin counts as clear."
-    )
+def how_to_read(names: Sequence[str]) -> Markdown:
+    """What the figures mean, what each measure knows, and which are baselines."""
+    sentences = [
+        "R-AUROC: how often a picture whose nearest is of another class ranks above one whose nearest is of the same. "
+        "AURC: mean error over all coverages; lower is better. Brackets: 95 % bootstrap intervals."
+    ]
+    if AMBIGUITY.name in names:
+        sentences.append(
+            "Ambiguity knows the classes that it is judged by, though never a picture's own label or its twins': its "
+            "figure says how well it orders this set, and nothing of sets without classes. The others know no classes."
+        )
+    baselines = [measure.title.lower() for measure in MEASURES if measure.is_baseline and measure.name in names]
+    if len(baselines) > 1:
+        sentences.append(f"{', '.join(baselines[:-1]).capitalize()} and {baselines[-1]} are baselines.")
+    if {CONFUSABILITY.name, NEAREST} <= set(names):
+        sentences.append(
+            "Confusability is computed from the same neighbours whose correctness it predicts: nearest similarity is "
+            "its own baseline, and the last column is the lead over it on the same pictures."
+        )
+    return escape(" ".join(sentences))
+
+
+def known_to(measure: str) -> str:
+    """What a measure knows of the classes that it is judged by."""
+    if measure == AMBIGUITY.name:
+        return "your classes"
+    if measure == TUNED.name:
+        return "your answers"
+    return "no classes" if is_measure(measure) else "–"
 
 
 def measures_shown(measures: tuple[Measured, ...]) -> pd.DataFrame:
@@ -129,6 +152,7 @@ def measures_shown(measures: tuple[Measured, ...]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Measure": [title_of(measure.name) for measure in measures],
+            "Knows": [known_to(measure.name) for measure in measures],
             "R-AUROC": [with_interval(measure.r_auroc, measure.interval) for measure in measures],
             "AURC": [f"{measure.aurc:.3f}" for measure in measures],
             "Lead over nearest similarity": [

@@ -41,7 +41,7 @@ def _results(image_set: ImageSet, version: str) -> Results | None:
         image_set.table(),
         image_set.contents,
         graph=image_set.graph,
-        embeddings=image_set.embeddings,
+        embeddings=lambda: image_set.whitened.rows,
         user_measures=[column.name for column in image_set.user_columns() if column.is_uncertainty],
     )
     return None if pictures is None else Results(pictures, measured(pictures), _lead(pictures))

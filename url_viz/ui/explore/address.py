@@ -12,7 +12,7 @@ from url_viz.ui.widgets.tiles import Polygon
 
 _KEPT = "view.explore"
 _ADDRESS_READ = "address_read"
-_OURS = ("by", "colour", "twins", "style", "size", "above", "lasso", "name")
+_OURS = ("by", "colour", "twins", "style", "size", "within", "classwise", "between", "above", "lasso", "name")
 _PREFIXES = ("in.", "min.", "max.")
 MOST_CORNERS = 160
 
@@ -26,6 +26,9 @@ class ExploreView:
     collapse_twins: bool = True
     style: str = "points"
     size_by_value: bool = False
+    within_class: bool = False
+    class_by_class: bool = False
+    pair: tuple[str, str] | None = None
     threshold_percentile: float | None = None
     polygon: Polygon | None = None
     filters: tuple[Filter, ...] = ()
@@ -46,6 +49,9 @@ def restore_view(map_key: str) -> None:
         "view.colour": kept.colour,
         "view.collapse": kept.collapse_twins,
         "view.size": kept.size_by_value,
+        "view.within": kept.within_class,
+        "view.by_class": kept.class_by_class,
+        "view.pair": kept.pair,
         FILTERS: kept.filters,
         map_key: {"polygon": kept.polygon, "threshold": kept.threshold_percentile, "style": kept.style},
     }
@@ -67,20 +73,18 @@ def keep_view(view: ExploreView) -> None:
 
 def query_of(view: ExploreView) -> dict[str, list[str]]:
     """A view as query parameters; defaults are left out."""
-    plain = ExploreView()
-    query: dict[str, list[str]] = {}
-    if view.measure is not None:
-        query["by"] = [view.measure]
-    if view.colour != plain.colour:
-        query["colour"] = [view.colour]
-    if not view.collapse_twins:
-        query["twins"] = ["1"]
-    if view.style != plain.style:
-        query["style"] = [view.style]
-    if view.size_by_value:
-        query["size"] = ["1"]
-    if view.threshold_percentile is not None:
-        query["above"] = [f"{view.threshold_percentile:g}"]
+    switches = {"twins": not view.collapse_twins, "size": view.size_by_value}
+    switches |= {"within": view.within_class, "classwise": view.class_by_class}
+    values = {
+        "by": view.measure,
+        "colour": None if view.colour == ExploreView.colour else view.colour,
+        "style": None if view.style == ExploreView.style else view.style,
+        "above": None if view.threshold_percentile is None else f"{view.threshold_percentile:g}",
+    }
+    query = {key: [value] for key, value in values.items() if value is not None}
+    query |= {key: ["1"] for key, is_on in switches.items() if is_on}
+    if view.pair is not None:
+        query["between"] = list(view.pair)
     if view.polygon is not None and len(view.polygon) <= MOST_CORNERS:
         query["lasso"] = [" ".join(f"{x:.5g},{y:.5g}" for x, y in view.polygon)]
     return query | as_query(view.filters)
@@ -99,6 +103,9 @@ def view_of(query: Mapping[str, Sequence[str]]) -> ExploreView:
         collapse_twins=first("twins") != "1",
         style=first("style") or "points",
         size_by_value=first("size") == "1",
+        within_class=first("within") == "1",
+        class_by_class=first("classwise") == "1",
+        pair=_pair(query.get("between")),
         threshold_percentile=_percentile(first("above")),
         polygon=_polygon(first("lasso")),
         filters=from_query({key: values for key, values in query.items() if _is_ours(key)}),
@@ -111,6 +118,10 @@ def _queried() -> dict[str, list[str]]:
 
 def _is_ours(key: str) -> bool:
     return key in _OURS or key.startswith(_PREFIXES)
+
+
+def _pair(names: Sequence[str] | None) -> tuple[str, str] | None:
+    return (names[0], names[1]) if names is not None and len(names) == 2 else None
 
 
 def _percentile(text: str | None) -> float | None:

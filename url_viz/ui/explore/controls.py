@@ -4,51 +4,73 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.filters import OneOf
+from url_viz.analysis.measures import PERCENTILE_COLUMNS, is_measure, meaning_of, title_of
 from url_viz.image_set import ImageSet
-from url_viz.store.user_columns import FOLDERS
 from url_viz.ui.http import class_names_of
-from url_viz.ui.text import errors_shown, escape
+from url_viz.ui.text import escape
 from url_viz.ui.widgets.filters import columns_of_kind, filter_on, set_filter, title_of_column
-from url_viz.ui.widgets.tiles import MEASURES, measures_of
+from url_viz.ui.widgets.measures import choice_of_measure, choose_measure
 
 ALL_CLASSES = "All classes"
 VALUE = "value"
+PER_CLASS = 4
 _OTHER = "view.other_measure"
+_SWITCHES = {"view.collapse": True, "view.size": False, "view.within": False, "view.by_class": False}
 
 
-def pick_measure(table: pd.DataFrame) -> str:
+def default_measure(image_set: ImageSet) -> str | None:
+    """The measure that leads here, else the first that has values."""
+    return image_set.order().measure or next(iter(image_set.measures()), None)
+
+
+def pick_measure(image_set: ImageSet, table: pd.DataFrame) -> str:
     """The measure that orders and colours everything, or another numeric column chosen under *View*."""
-    options = measures_of(table)
-    if not options:
+    options = list(image_set.measures())
+    default = default_measure(image_set)
+    if default is None:
         st.info("No values yet. They appear as pictures are read.", icon=":material/hourglass_empty:")
         st.stop()
     chosen = st.session_state.get(_OTHER) or st.session_state.get("view.measure")
-    if chosen in other_measures(table):
+    if chosen in other_measures(image_set, table):
         options.append(chosen)
     if st.session_state.get("view.measure") not in options:
-        st.session_state["view.measure"] = options[0]
-    picked = st.segmented_control(
-        "Order by",
-        options,
-        required=True,
-        format_func=lambda measure: escape(title_of_measure(measure)),
-        key="view.measure",
-        help="Uncertainty is predicted by the pretrained head for each picture by itself. Confusability is how easily "
-        "a picture is confused with another one of this set. Higher means less to be trusted; only the order counts.",
-    )
-    return picked if picked in options else options[0]
+        st.session_state["view.measure"] = default
+    return choose_measure(options, key="view.measure")
+
+
+def show_order(image_set: ImageSet, measure: str) -> None:
+    """A line on the order: why it leads and how well it holds here; for another measure, the way back."""
+    order = image_set.order()
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if order.measure is None or measure == order.measure:
+            st.caption(escape(order.reason), width="content")
+            return
+        st.caption(escape(f"Ordered by {choice_of_measure(measure).lower()}. {meaning_of(measure)}"), width="content")
+        st.button(
+            escape(f"Back to {choice_of_measure(order.measure).lower()}"),
+            type="tertiary",
+            icon=":material/undo:",
+            key="order.back",
+            on_click=_use_measure,
+            args=(order.measure,),
+            help=escape(order.reason),
+        )
+
+
+def _use_measure(measure: str) -> None:
+    st.session_state["view.measure"] = measure
+    st.session_state.pop(_OTHER, None)
 
 
 def title_of_measure(measure: str) -> str:
     """A measure's display name; for other columns, the column's."""
-    return MEASURES.get(measure, title_of_column(measure))
+    return title_of(measure) if is_measure(measure) else title_of_column(measure)
 
 
-def other_measures(table: pd.DataFrame) -> list[str]:
+def other_measures(image_set: ImageSet, table: pd.DataFrame) -> list[str]:
     """Numeric columns other than the measures that are always offered."""
-    ours = measures_of(table)
-    hidden = {"percentile", "confusability_percentile"}
-    return [column for column in columns_of_kind(table, "numeric") if column not in ours and column not in hidden]
+    hidden = {*image_set.measures(), *PERCENTILE_COLUMNS}
+    return [column for column in columns_of_kind(table, "numeric") if column not in hidden]
 
 
 def pick_colour(table: pd.DataFrame, measure: str) -> str:
@@ -84,9 +106,9 @@ def _apply_class() -> None:
 
 
 def show_view_popover(image_set: ImageSet, table: pd.DataFrame) -> None:
-    """Display options: order by another column, twins, point sizes, and class folders."""
+    """Display options: order by another column, twins, and point sizes."""
     with st.popover("View", icon=":material/tune:"):
-        others = other_measures(table)
+        others = other_measures(image_set, table)
         if others:
             if st.session_state.get("view.measure") in others:
                 st.session_state[_OTHER] = st.session_state["view.measure"]
@@ -99,12 +121,20 @@ def show_view_popover(image_set: ImageSet, table: pd.DataFrame) -> None:
                 placeholder="none",
                 on_change=_apply_other,
             )
-        for key, default in (("view.collapse", True), ("view.size", False)):
+        for key, default in _SWITCHES.items():
             # Set in every run: widgets in a popover exist only once it is opened, and would then start switched off.
             st.session_state[key] = st.session_state.get(key, default)
         st.toggle("Show twins as one", key="view.collapse", help="Bursts and copies are shown once, marked +n")
         st.toggle("Size by value", key="view.size", help="Draw higher values larger (always on in fog)")
-        _pick_with_classes(image_set)
+        if table["label"].notna().any():
+            st.toggle(
+                "Rank within class",
+                key="view.within",
+                help="Compares each picture with its own class only, so that difficult classes do not fill the list",
+            )
+            st.toggle(
+                "Class by class", key="view.by_class", help=f"The first {PER_CLASS} of each class, class after class"
+            )
 
 
 def _apply_other() -> None:
@@ -113,18 +143,3 @@ def _apply_other() -> None:
         st.session_state["view.measure"] = picked
     else:
         st.session_state.pop("view.measure", None)
-
-
-def _pick_with_classes(image_set: ImageSet) -> None:
-    """Whether class folders are classes; stored with the set, for all pages."""
-    own = image_set.user_table
-    if not own.has_class_folders or own.label_source not in (FOLDERS, None):
-        return
-    st.session_state["view.with_classes"] = own.label_source == FOLDERS
-    st.toggle("Folders are classes", key="view.with_classes", on_change=_apply_with_classes, args=(image_set,))
-
-
-def _apply_with_classes(image_set: ImageSet) -> None:
-    with errors_shown():
-        image_set.use_labels(FOLDERS if st.session_state["view.with_classes"] else None)
-        set_filter("label", None)

@@ -5,14 +5,15 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from url_viz.analysis.categories import category_colours, category_names
+from url_viz.analysis.categories import MOST_CATEGORIES, category_colours, category_names
 from url_viz.analysis.filters import kept
+from url_viz.analysis.measures import is_measure, title_of
 from url_viz.image_set import ImageSet
-from url_viz.ui.explore.controls import VALUE, title_of_measure
+from url_viz.ui.explore.controls import VALUE
 from url_viz.ui.explore.selection_map import Subset, show_subset, subsets
 from url_viz.ui.http import MOST_DRAWN, card_url, mask_url, points_url, representatives_url
 from url_viz.ui.widgets.filters import filters_on, title_of_column
-from url_viz.ui.widgets.map import Colour, MapEvent, MapView, map_event, show_map
+from url_viz.ui.widgets.map import MapEvent, MapView, map_event, show_map
 
 MAP_HEIGHT_PX = 640
 _ALONE = "view.alone"
@@ -69,39 +70,43 @@ def only_alone(image_set: ImageSet, table: pd.DataFrame) -> pd.DataFrame:
 def draw_map(image_set: ImageSet, table: pd.DataFrame, *, measure: str, colour: str, note: str = "") -> MapEvent:
     """Draw the map of `table` with its selection; pictures outside the filters are dimmed."""
     before = state_of_map(image_set)
-    in_slot = "uncertainty" if measure == "confusability" else measure
     category = "label" if colour == VALUE else colour
-    classes = category_names(table, category)
+    names = category_names(table, category)
     subset = subset_shown(image_set)
     key, state = (subset.key, subset.state) if subset is not None else ("", "")
     version = str(image_set.decisions.version) if category in _DECIDED else ""
     view = MapView(
         points_url=points_url(
             image_set,
-            with_classes=bool(classes),
-            measure=in_slot,
-            category=category,
+            measure=measure,
+            category=category if len(names) <= MOST_CATEGORIES else None,
             subset=key,
             state=f"{state}{version}",
         ),
-        card_url=card_url(image_set),
-        mask_url=mask_url(table, kept(table, filters_on()), measure=in_slot),
+        card_url=card_url(image_set, measure=measure),
+        mask_url=mask_url(table, kept(table, filters_on()), measure=measure),
         representatives_url=representatives_url(image_set, subset=key, state=state),
         total=len(table),
-        colour=_colour_of(measure) if colour == VALUE else "class",
-        classes=classes,
-        category="" if category == "label" else title_of_column(category),
-        class_colours=category_colours(classes, category),
+        colour="value" if colour == VALUE else "category",
+        measure=title_of(measure),
+        ends=_ends_of(image_set, measure),
+        categories=names,
+        category_title="" if category == "label" else title_of_column(category),
+        category_colours=category_colours(names, category),
         threshold_percentile=before.threshold_percentile,
         ringed_id=st.session_state.get("view.ringed"),
-        measure=title_of_measure(measure),
         polygon=before.polygon,
         note=_note(table, note),
         style=before.style or "points",
-        size_by_measure=bool(st.session_state.get("view.size")),
+        size_by_value=bool(st.session_state.get("view.size")),
         with_representatives=bool(before.with_representatives),
     )
     return show_map(view, key=map_key(image_set), height_px=MAP_HEIGHT_PX)
+
+
+def _ends_of(image_set: ImageSet, measure: str) -> tuple[str, str]:
+    """The names of the low and the high end of the colours: a width, for one, is not clear or ambiguous."""
+    return ("clear", "ambiguous") if is_measure(measure) or measure in image_set.measures() else ("low", "high")
 
 
 def _note(table: pd.DataFrame, note: str) -> str:
@@ -126,7 +131,3 @@ def _look_alone(image_set: ImageSet, ids: NDArray[np.int64]) -> None:
 def _look_at_all() -> None:
     for key in (_ALONE, _ALONE_IDS):
         st.session_state.pop(key, None)
-
-
-def _colour_of(measure: str) -> Colour:
-    return "confusability" if measure == "confusability" else "uncertainty"

@@ -8,44 +8,46 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.filters import Between
-from url_viz.analysis.ranking import value_at, with_percentile
+from url_viz.analysis.ranking import first_of_each_class, value_at, with_percentile
 from url_viz.errors import FolderError
 from url_viz.export.folders import paths_text
 from url_viz.export.tables import table_bytes
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.address import ExploreView
+from url_viz.ui.explore.between import pair_shown
+from url_viz.ui.explore.controls import PER_CLASS, default_measure
 from url_viz.ui.explore.map import map_key, subset_shown
 from url_viz.ui.text import escape
+from url_viz.ui.widgets.class_choice import show_class_choice
 from url_viz.ui.widgets.decide import handle_gallery_event
 from url_viz.ui.widgets.export import show_export_buttons
 from url_viz.ui.widgets.filters import filters_on, set_filter, show_filter_chips
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.map import MapEvent
 from url_viz.ui.widgets.reading import set_name
-from url_viz.ui.widgets.tiles import Scope, Sides, measures_of, page_of, scoped, sides, tiles
+from url_viz.ui.widgets.tiles import Scope, Sides, page_of, scoped, sides, tiles
 from url_viz.ui.widgets.user_columns import show_user_columns
 
 TILES_PER_PAGE = 12
 
 
 def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) -> None:
-    """The set's name, its counts and model, the button for user columns, and exports of `table` and `rows`."""
+    """The set's name, counts, model and classes, the button for user columns, and exports of `table` and `rows`."""
     failed = len(image_set.failures())
     facts = [f"{len(table):,} pictures", image_set.source.title]
-    if table["label"].notna().any():
-        facts.insert(1, f"{table['label'].nunique():,} classes")
     if failed:
         facts.append(f"{failed:,} unreadable")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.subheader(escape(set_name(image_set.root)), anchor=False, width="content")
         st.caption(escape(" · ".join(facts)), width="content")
+        show_class_choice(image_set)
         st.space("stretch")
         show_user_columns(image_set)
         _show_exports(image_set, table, rows)
     if image_set.head is None:
         st.info(
-            f"There is no uncertainty head for {escape(repr(image_set.source.title))}. Entropy and 1/norm are shown as "
-            "baselines instead; confusability needs no head. To train one: `python -m training.finetune`.",
+            f"There is no uncertainty head for {escape(repr(image_set.source.title))}. Ambiguity and confusability "
+            "need none. To train one: `python -m training.finetune`.",
             icon=":material/info:",
         )
 
@@ -91,7 +93,10 @@ def show_chips(
 def show_galleries(image_set: ImageSet, rows: pd.DataFrame, *, measure: str, threshold: float | None) -> int | None:
     """The most ambiguous and the clearest pictures side by side; return the id of a picture that was clicked."""
     collapse = st.session_state.get("view.collapse", True)
-    both = sides(rows, measure=measure, threshold_percentile=threshold, collapse_twins=collapse)
+    by = "rank_percentile" if st.session_state.get("view.within") else measure
+    both = sides(rows, measure=by, threshold_percentile=threshold, collapse_twins=collapse)
+    if st.session_state.get("view.by_class"):
+        both = Sides(*(first_of_each_class(side, PER_CLASS) for side in (both.ambiguous, both.clear)))
     left, right = st.columns(2, gap="medium")
     with left:
         first = _gallery(image_set, both, "ambiguous", measure=measure)
@@ -103,6 +108,7 @@ def show_galleries(image_set: ImageSet, rows: pd.DataFrame, *, measure: str, thr
 def _gallery(image_set: ImageSet, both: Sides, side: str, *, measure: str) -> int | None:
     rows = both.ambiguous if side == "ambiguous" else both.clear
     title = "Most ambiguous" if side == "ambiguous" else "Clearest"
+    title += " of each class" if st.session_state.get("view.by_class") else ""
     is_split = both.ambiguous.shape[0] != both.clear.shape[0]
     total = len(both.ambiguous) + len(both.clear)
     st.markdown(f"**{escape(title)}** · {len(rows):,} of {total:,}" if is_split else f"**{escape(title)}**")
@@ -174,8 +180,9 @@ def show_failures(image_set: ImageSet) -> None:
 
 
 def scoped_rows(table: pd.DataFrame, scope: Scope, measure: str) -> pd.DataFrame:
-    """Rows in scope, with the measure's percentile over the whole set: what galleries and exports show."""
-    return scoped(with_percentile(table, measure), scope)
+    """Rows in scope, with the measure's percentile over the whole set or its class: what galleries and exports show."""
+    within_class = bool(st.session_state.get("view.within")) and bool(table["label"].notna().any())
+    return scoped(with_percentile(table, measure, within_class=within_class), scope)
 
 
 def _downloads(title: str, rows: pd.DataFrame, name: str, *, key: str) -> None:
@@ -197,14 +204,17 @@ def _clear(key: str, part: str) -> None:
     st.session_state[key][part] = None
 
 
-def view_now(image_set: ImageSet, table: pd.DataFrame, done: MapEvent, *, measure: str, colour: str) -> ExploreView:
+def view_now(image_set: ImageSet, done: MapEvent, *, measure: str, colour: str) -> ExploreView:
     """The current view, after this run's controls; the default measure counts as no choice."""
     return ExploreView(
-        measure=None if measure == measures_of(table)[0] else measure,
+        measure=None if measure == default_measure(image_set) else measure,
         colour=colour,
         collapse_twins=bool(st.session_state.get("view.collapse", True)),
         style=done.style or "points",
         size_by_value=bool(st.session_state.get("view.size")),
+        within_class=bool(st.session_state.get("view.within")),
+        class_by_class=bool(st.session_state.get("view.by_class")),
+        pair=pair_shown(),
         threshold_percentile=done.threshold_percentile,
         polygon=None if subset_shown(image_set) else done.polygon,
         filters=filters_on(),

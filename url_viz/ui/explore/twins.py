@@ -8,7 +8,7 @@ import streamlit as st
 
 from url_viz.analysis.ranking import with_percentile
 from url_viz.image_set import ImageSet
-from url_viz.pipeline.twin_groups import TWIN_COSINE
+from url_viz.pipeline.twins import TWIN_COSINE
 from url_viz.ui.text import Markdown, errors_shown, escape
 from url_viz.ui.widgets.decide import handle_gallery_event
 from url_viz.ui.widgets.gallery import show_gallery

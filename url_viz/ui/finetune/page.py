@@ -120,7 +120,7 @@ def show_options(image_set: ImageSet) -> None:
         if config.mode == "labels" and not has_labels:
             is_chosen = image_set.user_table.label_source != FOLDERS
             why = (
-                "The labels of this set do not come from class folders"
+                "The labels of this set are not the class folders as found"
                 if is_chosen
                 else "This set has no class folders"
             )

@@ -9,12 +9,14 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from url_viz.analysis.filters import OneOf
 from url_viz.analysis.label_issues import ALONE, AMBIGUOUS, COLUMNS, CONFLICTING, KINDS, LABEL_ERROR, LabelCheck
 from url_viz.export.tables import table_bytes
 from url_viz.image_set import ImageSet
 from url_viz.ui.http import thumbnail_url
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.decide import handle_gallery_event
+from url_viz.ui.widgets.filters import set_filter
 from url_viz.ui.widgets.gallery import Tile, show_gallery
 from url_viz.ui.widgets.reading import set_name
 
@@ -70,9 +72,11 @@ def show_headline(check: LabelCheck) -> None:
     )
     with st.expander("How labels are checked", icon=":material/help:"):
         st.markdown(
-            "Two signals that do not use a picture's own label: its nearest neighbours (twins count once), and a "
-            "linear classifier fitted on all other pictures. **Label error**: both clearly agree on another class. "
-            "**Ambiguous**: another class leads, but the neighbours are spread over many, so no label may be right. "
+            "Two signals speak for or against a label, and neither has seen it or the picture's twins: the votes of "
+            "its nearest neighbours, and a linear classifier (ridge) fitted with the picture left out. Both look at "
+            "the pictures in the set's whitened space, as the map and the search do; what counts is their mean. "
+            "**Label error**: another class is clearly ahead. **Ambiguous**: another class is ahead, but the "
+            "neighbours are spread over many, so no label may be right. "
             "**Conflicting copies**: the same picture under two labels. **Outlier**: no similar picture in this set. "
             "The score (0 to 1) orders pictures: the higher, the more doubtful the label; it is not a probability. "
             "A suggestion is only as good as the model is on these classes: look before you relabel."
@@ -135,7 +139,22 @@ def pick_pair(image_set: ImageSet, check: LabelCheck) -> Pair | None:
         key=f"view.labels.pairs.{image_set.version}",  # a selection in another table does not apply
     )
     st.caption("Click the left edge of a row to see the pictures of that pair; click again for all suspects.")
-    return pair_at(confused, event["selection"]["rows"])
+    pair = pair_at(confused, event["selection"]["rows"])
+    if pair is not None:
+        _show_open_button(pair)
+    return pair
+
+
+def _show_open_button(pair: Pair) -> None:
+    if st.button("All pictures between the two, on Explore", icon=":material/map:", key="labels.explore"):
+        for column, chosen in between_the_two(pair).items():
+            set_filter(column, chosen)
+        st.switch_page("pages/explore.py")
+
+
+def between_the_two(pair: Pair) -> dict[str, OneOf]:
+    """The filters that leave the pictures that lie between two classes, whatever their label."""
+    return {column: OneOf(column, (pair.first, pair.second)) for column in ("first_class", "second_class")}
 
 
 def pair_at(confused: pd.DataFrame, rows: Sequence[int]) -> Pair | None:

@@ -1,23 +1,31 @@
 """Evidence shown with a search: whether withholding uncertain pictures improves retrieval on this image set."""
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
+from url_viz.analysis.measures import AMBIGUITY, is_measure, title_of
+from url_viz.analysis.order import in_brackets
 from url_viz.analysis.selective_retrieval import MODES, Comparison, Evidence, Mode
 from url_viz.image_set import ImageSet
 from url_viz.ui.cache import MOST_AT_ONCE, evidence_for
-from url_viz.ui.text import escape
+from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.charts import MODE_NAMES, coverage_figure, restriction_figure
-from url_viz.ui.widgets.tiles import MEASURES
 
 _QUIET = {"displayModeBar": False}
+
+
+def known_evidence(image_set: ImageSet, measure: str) -> Evidence | None:
+    """The evidence for a measure, as far as the page shows it; None without classes, or if it was not asked for."""
+    is_asked_for = len(image_set) <= MOST_AT_ONCE or st.session_state.get(_asked_key(image_set), False)
+    return evidence_for(image_set, measure) if is_asked_for else None
 
 
 def show_evidence(image_set: ImageSet, measures: list[str], *, measure: str) -> None:
     """Curves and table for a labelled image set; without classes, what is missing."""
     st.markdown("**Does withholding help here?**")
     if len(image_set) > MOST_AT_ONCE and not st.toggle(
-        f"Compute it on {len(image_set):,} pictures (takes a while)", key=f"search.evidence.{image_set.set_id}"
+        f"Compute it on {len(image_set):,} pictures (takes a while)", key=_asked_key(image_set)
     ):
         return
     with st.spinner("Searching with every picture"):
@@ -26,23 +34,57 @@ def show_evidence(image_set: ImageSet, measures: list[str], *, measure: str) -> 
     if chosen is None:
         st.caption("This needs classes: at least 20 pictures with a value, in two or more class folders.")
         return
+    st.markdown(verdict(chosen))
     _show_curves(results)
     _show_modes(chosen)
 
 
+def verdict(evidence: Evidence) -> Markdown:
+    """What the classes say: of queries by the interval of the measure's R-AUROC, of hits by the gain over random."""
+    name = escape(named(evidence.measure))
+    if not np.isfinite(evidence.auroc.value):
+        return Markdown("Every nearest picture is of the same class, or none is: there is nothing to withhold for.")
+    figure = escape(f"R-AUROC {in_brackets(evidence.auroc)}; .5 is chance")
+    if evidence.tells_errors:
+        of_queries = Markdown(f"**yes**: by {name}, those whose nearest is of another class come first ({figure}).")
+    else:
+        of_queries = Markdown(f"**not clearly**: {name} orders their errors no better than chance ({figure}).")
+    gain = escape(f"{100 * _tenth(evidence).gain('database'):+.1f}".replace("-", "−"))
+    return Markdown(
+        f"Withholding queries: {of_queries}\n\nWithholding hits: leaving out a tenth of the set changes recall@1 by "
+        f"**{gain} points** against as many left out at random."
+    )
+
+
+def _tenth(evidence: Evidence) -> Comparison:
+    """The restriction that leaves out a tenth of the set."""
+    return evidence.study.overall[evidence.study.shares.index(0.1)]
+
+
+def named(measure: str) -> str:
+    """A measure within a sentence; a user's column by its own name."""
+    return title_of(measure).lower() if is_measure(measure) else measure
+
+
+def _asked_key(image_set: ImageSet) -> str:
+    return f"search.evidence.{image_set.set_id}"
+
+
 def _show_curves(results: list[Evidence]) -> None:
     first = results[0]
-    scores = " · ".join(f"{MEASURES[result.measure]} R-AUROC {result.auroc:.2f}" for result in results)
+    scores = " · ".join(f"{title_of(result.measure)} R-AUROC {in_brackets(result.auroc)}" for result in results)
     st.caption(
-        f"Recall@1 is {100 * first.recall:.1f} % on {first.pictures:,} pictures of {first.classes:,} classes. "
-        f"{escape(scores)} (.5 is chance)."
+        f"The nearest picture that is no twin has the same class for {100 * first.recall:.1f} % of {first.pictures:,} "
+        f"pictures of {first.classes:,} classes (recall@1). {escape(scores)}."
     )
-    figure = coverage_figure(results, names=[MEASURES[result.measure] for result in results])
+    if any(result.measure == AMBIGUITY.name for result in results):
+        st.caption("Ambiguity knows these classes, though not the picture's own label; the others know none.")
+    figure = coverage_figure(results)
     st.plotly_chart(figure, width="stretch", key="search.coverage", config=_QUIET)
 
 
 def _show_modes(evidence: Evidence) -> None:
-    st.markdown(f"**Leaving out by {escape(MEASURES[evidence.measure].lower())}**")
+    st.markdown(f"**Leaving out by {escape(named(evidence.measure))}**")
     st.plotly_chart(restriction_figure(evidence), width="stretch", key="search.restriction", config=_QUIET)
     st.caption("Dotted: the same number of pictures left out at random. A picture is never its own hit.")
     st.table(modes_table(evidence))
@@ -54,8 +96,7 @@ def _show_modes(evidence: Evidence) -> None:
 
 def modes_table(evidence: Evidence) -> pd.DataFrame:
     """Recall@1 in percent of each mode with 10 % left out, by class and overall, with the gain over random."""
-    tenth = evidence.study.overall[evidence.study.shares.index(0.1)]
-    columns = {"By class": evidence.study.class_wise, "Overall": tenth}
+    columns = {"By class": evidence.study.class_wise, "Overall": _tenth(evidence)}
     cells = {title: [_cell(comparison, mode) for mode in MODES] for title, comparison in columns.items()}
     return pd.DataFrame(cells, index=pd.Index([MODE_NAMES[mode] for mode in MODES], name="10 % left out of"))
 

@@ -6,52 +6,46 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from url_viz.analysis.measures import AMBIGUITY, meaning_of, title_of
+from url_viz.analysis.order import in_brackets
 from url_viz.analysis.ranking import with_percentile
+from url_viz.analysis.selective_retrieval import Evidence
 from url_viz.image_set import ImageSet, SearchResult
-from url_viz.ui.search.query import Query, search_with
-from url_viz.ui.text import escape
+from url_viz.ui.search.evidence import named
+from url_viz.ui.search.query import Query, search_with, shortened
+from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.gallery import show_gallery
-from url_viz.ui.widgets.tiles import MEASURES, measures_of, ordinal, tiles
+from url_viz.ui.widgets.measures import choose_measure
+from url_viz.ui.widgets.tiles import ordinal, tiles
 
 HITS = 24
 OFF = 100
-GATED_BY = ("uncertainty", "confusability")
 
 
 @dataclass(frozen=True)
 class Gate:
-    """Pictures with a `measure` above its `percentile` in the set are withheld; `bound` is None if the gate is off."""
+    """Pictures above a `percentile` (0 to 100) of a `measure` in the set are withheld; at OFF none are."""
 
     measure: str
     percentile: int
-    bound: float | None
     without_dropped: bool = False
 
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is withheld for its measure."""
+        return self.percentile < OFF
+
     def withholds(self, query: Query) -> bool:
-        """Whether the query itself is too uncertain; a query without a value counts as too uncertain."""
-        return self.bound is not None and not query.values[self.measure] <= self.bound
+        """Whether the query itself is above the bound, or has no value that could be vouched for."""
+        return self.is_on and not query.percentiles.get(self.measure, float("nan")) <= self.percentile
 
 
-def measures_to_gate_by(table: pd.DataFrame) -> list[str]:
-    """The measures that can gate a search and have values in this table."""
-    return [measure for measure in measures_of(table) if measure in GATED_BY]
-
-
-def pick_gate(table: pd.DataFrame, options: list[str]) -> Gate:
+def pick_gate(table: pd.DataFrame, measures: list[str]) -> Gate:
     """The measure and the percentile above which pictures are withheld; off by default."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
-        measure = st.segmented_control(
-            "Withhold by",
-            options,
-            default=options[0],
-            required=True,
-            format_func=lambda name: MEASURES[name],
-            key="search.measure." + "-".join(options),
-            help="Uncertainty is predicted by the pretrained head for each picture by itself. Confusability is how "
-            "easily a picture is confused with another one of this set. The evidence shows which of them helps here.",
-        )
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        measure = choose_measure(measures, key="search.measure")
         percentile = st.slider(
-            "Above percentile",
+            "Withhold above percentile",
             0,
             OFF,
             OFF,
@@ -63,57 +57,80 @@ def pick_gate(table: pd.DataFrame, options: list[str]) -> Gate:
         without_dropped = bool(dropped) and st.toggle(
             f"Leave out dropped ({dropped:,})", key="search.without_dropped", help="Pictures that you decided to drop"
         )
-    bound = None
-    if percentile < OFF:
-        bound = float(np.nanpercentile(table[measure].to_numpy(float), percentile))
-    return Gate(measure, percentile, bound, without_dropped)
+    st.caption(escape(meaning_of(measure)))
+    return Gate(measure, percentile, without_dropped)
 
 
 def gated_search(image_set: ImageSet, query: Query, gate: Gate) -> SearchResult:
     """The search of `ImageSet.find` under the gate."""
-    bounds = {f"max_{gate.measure}": gate.bound}
-    if query.image_id is not None:
-        return image_set.find(query.image_id, k=HITS, without_dropped=gate.without_dropped, **bounds)
-    assert query.embedding is not None
-    return image_set.find(query.embedding, k=HITS, without_dropped=gate.without_dropped, **bounds)
+    asked = query.image_id if query.image_id is not None else query.embedding
+    assert asked is not None
+    return image_set.find(
+        asked,
+        k=HITS,
+        by=gate.measure,
+        max_percentile=gate.percentile if gate.is_on else None,
+        without_dropped=gate.without_dropped,
+    )
 
 
 def show_values(query: Query) -> None:
-    """The query's values, one line per measure."""
+    """The query's values, one line per measure, and the two classes between which it lies."""
     lines = [
-        f"{MEASURES[measure]} **{value:.3g}**"
-        + (
-            f" · {escape(ordinal(query.percentiles[measure]))} percentile"
-            if np.isfinite(query.percentiles[measure])
-            else ""
-        )
+        Markdown(f"{escape(title_of(measure))} **{value:.3g}** {_at_percentile(query.percentiles[measure])}")
         for measure, value in query.values.items()
-        if measure in GATED_BY and np.isfinite(value)
+        if np.isfinite(value)
     ]
-    st.markdown("  \n".join(lines))
+    if query.between is not None:
+        lines.append(escape(f"Lies {query.between}"))
+    st.markdown(Markdown("  \n".join(lines)))
 
 
-def may_search(query: Query, gate: Gate) -> bool:
+def _at_percentile(rank: float) -> Markdown:
+    return escape(f"· {ordinal(rank)} percentile") if np.isfinite(rank) else Markdown("")
+
+
+def may_search(query: Query, gate: Gate, evidence: Evidence | None) -> bool:
     """Whether to show hits; for a query that the gate withholds, only once the user insists after a warning."""
     if not gate.withholds(query):
         return True
     asked = (query.name, gate.measure, gate.percentile)
     if st.session_state.get("search.anyway") == asked:
-        st.caption(":material/warning: The query itself is above the threshold: do not rely on these hits.")
+        st.caption(":material/warning: The query itself is above the threshold.")
         return True
-    rank = query.percentiles[gate.measure]
-    measure, at, bound = MEASURES[gate.measure].lower(), ordinal(rank), ordinal(gate.percentile)
-    st.warning(
-        f"This picture is too ambiguous to search with: its {escape(measure)} is at the **{escape(at)} percentile**, "
-        f"and the threshold is the {escape(bound)}. Its nearest neighbours are likely to be of another kind."
-        if np.isfinite(rank)
-        else f"This picture has no {escape(measure)} here, so its hits may not be reliable.",
-        icon=":material/warning:",
-    )
+    st.warning(warning(query, gate, evidence), icon=":material/warning:")
     if st.button("Search anyway", key="search.go_on", icon=":material/search:"):
         st.session_state["search.anyway"] = asked
         st.rerun()
     return False
+
+
+def warning(query: Query, gate: Gate, evidence: Evidence | None) -> Markdown:
+    """Why a query is withheld, and what the set's own classes say of such pictures; no more than they say."""
+    name, rank = escape(named(gate.measure)), query.percentiles.get(gate.measure, float("nan"))
+    if not np.isfinite(rank):
+        return Markdown(f"This picture has no {name} here, so the gate cannot vouch for it.")
+    at, bound = escape(ordinal(rank)), escape(ordinal(gate.percentile))
+    lies = escape(f", {query.between}" if query.between is not None and gate.measure == AMBIGUITY.name else "")
+    return Markdown(
+        f"This picture is at the **{at} percentile** of {name}{lies}. The threshold is the {bound}. "
+        f"{_of_such_pictures(gate, evidence)}"
+    )
+
+
+def _of_such_pictures(gate: Gate, evidence: Evidence | None) -> Markdown:
+    if evidence is None:
+        return Markdown("Whether the hits of such pictures are worse here is not known: that needs classes.")
+    if not evidence.tells_errors:
+        figure = escape(f"R-AUROC {in_brackets(evidence.auroc)}; .5 is chance")
+        return Markdown(f"In this set that says nothing clear about its hits ({figure}).")
+    low, high = evidence.wrong_on_sides(gate.percentile)
+    if not np.isfinite(low) or not np.isfinite(high):
+        return Markdown("")
+    return Markdown(
+        f"Of this set's pictures above the threshold, **{100 * high:.0f} %** have a nearest picture of another class; "
+        f"of those below it, {100 * low:.0f} %."
+    )
 
 
 def show_hits(image_set: ImageSet, result: SearchResult, gate: Gate) -> None:
@@ -134,7 +151,11 @@ def _gallery(image_set: ImageSet, rows: pd.DataFrame, gate: Gate, *, key: str) -
     ranks = with_percentile(image_set.table(), gate.measure).set_index("id")["rank_percentile"]
     ranked = rows.assign(rank_percentile=ranks.loc[rows["id"]].to_numpy(float))
     plain = tiles(ranked, set_id=image_set.set_id, measure=gate.measure, ringed_id=None)
-    shown = tuple(replace(t, mark=f"cos {c:.2f}") for t, c in zip(plain, rows["similarity"], strict=True))
+    similarity, place = rows["similarity"], ranked["rank_percentile"]
+    shown = tuple(
+        replace(tile, value=f"similarity {shortened(cosine)}", mark=ordinal(at) if np.isfinite(at) else None)
+        for tile, cosine, at in zip(plain, similarity, place, strict=True)
+    )
     empty = "Every picture is above the threshold. Raise it to see hits."
     clicked = show_gallery(shown, key=key, empty=empty, columns=6).clicked_id
     if clicked is not None:

@@ -1,7 +1,9 @@
 """The search query: a picture of the image set or an uploaded one, with its values."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,18 +11,18 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from url_viz.analysis.ranking import with_percentile
-from url_viz.analysis.uploads import Refused, Scored, rank
+from url_viz.analysis.between import between
+from url_viz.analysis.ranking import percentile_of_each, with_percentile
+from url_viz.analysis.uploads import MEASURED, Refused, Scored, rank
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploads import IncomingFile
-from url_viz.ui.cache import reference
 from url_viz.ui.http import picture_url
 from url_viz.ui.text import escape
 from url_viz.ui.upload.batch import score_for_all, shown_name
 from url_viz.ui.upload.page import data_url
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.paste import show_paste
-from url_viz.ui.widgets.tiles import MEASURES, tiles
+from url_viz.ui.widgets.tiles import tiles
 
 QUERY_ID = "search.query_id"
 """Session key: the id of the picture to search with; other pages set it and switch to this one."""
@@ -33,7 +35,8 @@ _ID_IN_ADDRESS = "id"
 class Query:
     """A picture to search with: one of the set (`image_id`), or an uploaded one (`embedding`, (D,)).
 
-    `address` is its URL; `values` and `percentiles` are by measure, within the image set.
+    `address` is its URL; `values` and `percentiles` are by measure of the image set, within it; `between` says which
+    two classes it lies between, with their shares, None if that is not known.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Query:
     height: int
     values: Mapping[str, float]
     percentiles: Mapping[str, float]
+    between: str | None = None
     image_id: int | None = None
     embedding: NDArray[np.float16] | None = None
 
@@ -127,14 +131,15 @@ def matches(table: pd.DataFrame, typed: str) -> pd.DataFrame:
 def _of_set(image_id: int, image_set: ImageSet) -> Query:
     row = image_set.row(image_id)
     number = image_set.row_of(image_id)
-    ranked = {measure: with_percentile(image_set.table(), measure)["rank_percentile"] for measure in MEASURES}
+    table, measures = image_set.table(), image_set.measures()
     return Query(
         name=str(row["path"]),
         address=picture_url(image_set, image_id),
         width=int(row["width"]),
         height=int(row["height"]),
-        values={measure: float(row[measure]) for measure in MEASURES},
-        percentiles={measure: float(ranks.to_numpy()[number]) for measure, ranks in ranked.items()},
+        values={measure: float(row[measure]) for measure in measures},
+        percentiles={measure: float(percentile_of_each(table, measure)[number]) for measure in measures},
+        between=between_shares(row),
         image_id=image_id,
     )
 
@@ -144,16 +149,31 @@ def _from_outside(file: UploadedFile, image_set: ImageSet) -> Query | None:
     if isinstance(outcome, Refused):
         st.error(f"The picture {escape(outcome.reason)}. Choose another one.", icon=":material/broken_image:")
         return None
-    row = rank([outcome], reference(image_set)).iloc[0]
+    row = {str(name): value for name, value in rank([outcome], image_set.reference()).iloc[0].items()}
+    measures = [measure for measure in image_set.measures() if measure in MEASURED]
     return Query(
         name=outcome.name,
         address=data_url(outcome.thumbnail),
         width=outcome.width,
         height=outcome.height,
-        values={measure: float(row[measure]) for measure in MEASURES},
-        percentiles={measure: float(row[f"{measure}_percentile"]) for measure in MEASURES},
+        values={measure: float(row[measure]) for measure in measures},
+        percentiles={measure: float(row[f"{measure}_percentile"]) for measure in measures},
+        between=between_shares(row),
         embedding=outcome.embedding,
     )
+
+
+def between_shares(row: Mapping[str, Any]) -> str | None:
+    """A row's two likeliest classes, "between cucumber (.48) and banana (.31)"; None if they are not known."""
+    if not isinstance(row["first_class"], str) or not isinstance(row["second_class"], str):
+        return None
+    first, second = (f"{row[f'{which}_class']} ({shortened(row[f'{which}_share'])})" for which in ("first", "second"))
+    return between(first, second)
+
+
+def shortened(value: float) -> str:
+    """A share or a cosine as `.83`, `−.12` or `1.00`."""
+    return re.sub(r"^(-?)0\.", r"\1.", f"{value:.2f}").replace("-", "−")
 
 
 def _scored(file: UploadedFile, image_set: ImageSet) -> Scored | Refused:

@@ -1,4 +1,4 @@
-"""The dialog of one upload: the picture, its values, and its nearest neighbours in the image set."""
+"""The dialog of one upload: the picture, its values, its twin and similar pictures in the image set."""
 
 from typing import Any
 
@@ -6,16 +6,17 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from url_viz.analysis.measures import title_of
+from url_viz.analysis.new_pictures import nearest_without_twins
 from url_viz.analysis.ranking import with_percentile
-from url_viz.analysis.uploads import nearest_in
+from url_viz.analysis.uploads import MEASURED, Scored
 from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
-from url_viz.ui.cache import reference
-from url_viz.ui.text import errors_shown
+from url_viz.ui.text import errors_shown, escape
 from url_viz.ui.upload.batch import UploadBatch
-from url_viz.ui.upload.page import data_url
+from url_viz.ui.upload.page import data_url, in_set
 from url_viz.ui.widgets.gallery import show_gallery
-from url_viz.ui.widgets.tiles import MEASURES, ordinal, tiles
+from url_viz.ui.widgets.tiles import ordinal, tiles
 
 LONG_SIDE_PX = 1000
 NEIGHBOURS = 6
@@ -37,24 +38,51 @@ def show_upload(
         st.code(str(row["path"]), language=None, wrap_lines=True)
         st.dataframe(_facts(row), hide_index=True, width="stretch")
     if image_set is not None:
-        st.markdown("**Nearest in the image set**")
+        _show_twin(batch, row, number, image_set)
+        st.markdown("**Similar pictures in the set**")
         _show_nearest(batch, number, image_set, measure=measure)
 
 
+def _show_twin(batch: UploadBatch, row: "pd.Series[Any]", number: int, image_set: ImageSet) -> None:
+    twin = int(row["twin_of"])
+    if twin < 0:
+        return
+    what = "This very file" if number in in_set(batch, image_set) else "A near copy"
+    st.info(
+        escape(f"{what} is in the image set already: {image_set.row(twin)['path']}"), icon=":material/content_copy:"
+    )
+
+
 def _show_nearest(batch: UploadBatch, number: int, image_set: ImageSet, *, measure: str) -> None:
-    beside = reference(image_set)
-    position, similarity = nearest_in(batch.scored[number].embedding[None], beside.embedding, k=NEIGHBOURS)
-    ids = beside.ids[position[0][position[0] >= 0]]
+    ids = similar_ids(batch.scored[number], image_set)
     rows = with_percentile(image_set.table(), measure).set_index("id", drop=False).loc[ids]
     shown = tiles(rows, set_id=image_set.set_id, measure=measure, ringed_id=None)
     show_gallery(shown, key="upload.nearest", empty="No pictures.", columns=NEIGHBOURS)
-    st.caption(f"Cosine of the nearest one: {similarity[0, 0]:.3f}.")
+    st.caption("The nearest ones; copies and near copies of this picture are left out.")
+
+
+def similar_ids(upload: Scored, image_set: ImageSet) -> list[int]:
+    """The ids of the pictures of the set that are nearest to an upload and no twins of it, nearest first."""
+    reference = image_set.reference()
+    embedding, content = upload.embedding[None], np.array([upload.content], np.int64)
+    whitened = reference.whitened.whitening.transform(embedding)
+    nearest, _ = nearest_without_twins(embedding, content, reference, whitened, k=NEIGHBOURS)
+    position = nearest.position[0]
+    return [int(i) for i in reference.ids[position[position >= 0]]]
 
 
 def _facts(row: "pd.Series[Any]") -> pd.DataFrame:
     facts = [("Size", f"{row['width']} × {row['height']} px")]
-    for measure, title in MEASURES.items():
+    if isinstance(row["first_class"], str):
+        facts += [("Likeliest class", _share(row, "first")), ("Second class", _share(row, "second"))]
+    for measure in MEASURED:
         value, rank = float(str(row[measure])), float(str(row[f"{measure}_percentile"]))
         if np.isfinite(value):
-            facts.append((title, f"{value:.4g}" + (f" · {ordinal(rank)} percentile" if np.isfinite(rank) else "")))
+            facts.append(
+                (title_of(measure), f"{value:.4g}" + (f" · {ordinal(rank)} percentile" if np.isfinite(rank) else ""))
+            )
     return pd.DataFrame(facts, columns=["Fact", "Value"])
+
+
+def _share(row: "pd.Series[Any]", which: str) -> str:
+    return f"{row[f'{which}_class']} · share {float(row[f'{which}_share']):.2f}"

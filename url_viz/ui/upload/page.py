@@ -2,28 +2,31 @@
 
 import math
 from base64 import b64encode
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
+from url_viz.analysis.between import between
+from url_viz.analysis.measures import meaning_of, measures_of, title_of
 from url_viz.analysis.uploads import rank
 from url_viz.image_set import ImageSet
 from url_viz.models.model import resolve
-from url_viz.ui.cache import reference
 from url_viz.ui.session import Choice
 from url_viz.ui.text import escape
 from url_viz.ui.upload.batch import FILES, UploadBatch
 from url_viz.ui.widgets.charts import behind_of, uploads_figure
 from url_viz.ui.widgets.gallery import Tile, show_gallery
+from url_viz.ui.widgets.measures import choose_measure, with_first
 from url_viz.ui.widgets.paste import show_paste
 from url_viz.ui.widgets.reading import set_name
-from url_viz.ui.widgets.tiles import MEASURES, measures_of, page_of, value_text
+from url_viz.ui.widgets.tiles import page_of, value_text
 
 TILES_PER_PAGE = 12
 THRESHOLD = 80
-SAME_COSINE = 0.999
 _ROUND = "uploads.round"
 
 
@@ -87,7 +90,7 @@ def ranked(batch: UploadBatch, image_set: ImageSet | None) -> pd.DataFrame:
     key = (batch.key, image_set.set_id if image_set else None, image_set.version if image_set else None)
     known = st.session_state.get("upload.ranked")
     if known is None or known[0] != key:
-        known = (key, rank(batch.scored, reference(image_set) if image_set is not None else None))
+        known = (key, rank(batch.scored, image_set.reference() if image_set is not None else None))
         st.session_state["upload.ranked"] = known
     table: pd.DataFrame = known[1]
     return table
@@ -97,35 +100,31 @@ def show_heading(batch: UploadBatch, now: Choice, image_set: ImageSet | None) ->
     """The number of uploads, the model, and the image set that they are compared with."""
     left, right = st.columns([6, 1], vertical_alignment="center")
     beside = (
-        f"percentiles and confusability within {set_name(image_set.root)} ({len(image_set):,} pictures)"
+        f"percentiles are within {set_name(image_set.root)} ({len(image_set):,} pictures)"
         if image_set is not None
-        else "percentiles and confusability among the uploads: no image set is open"
+        else "compared with each other: no image set is open"
     )
     model = resolve(now.model).title
     left.caption(f"{len(batch.scored):,} pictures · scored with {escape(model)} · {escape(beside)}")
     right.button("Remove all", icon=":material/close:", key="upload.clear", on_click=_remove_all, width="stretch")
 
 
-def pick_order(table: pd.DataFrame) -> tuple[str, int] | None:
-    """The measure that orders the uploads, and the percentile from which they are ambiguous; None without a measure."""
-    options = measures_of(table)
+def pick_order(table: pd.DataFrame, image_set: ImageSet | None) -> tuple[str, int] | None:
+    """The measure that orders the uploads, and the percentile from which they are ambiguous; None without a measure.
+
+    At first it is the measure that leads in the image set, if uploads have it.
+    """
+    order = image_set.order() if image_set is not None else None
+    leading = order.measure if order is not None else None
+    options = with_first(measures_of(table), leading)
     if not options:
         return None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
-        measure = st.segmented_control(
-            "Order by",
-            options,
-            default=options[0],
-            required=True,
-            format_func=lambda name: MEASURES[name],
-            key="upload.measure." + "-".join(options),
-            help="Uncertainty is predicted by the pretrained head for each picture by itself. Confusability is how "
-            "easily it is confused with pictures of the image set. Higher means less to be trusted; only the order "
-            "counts.",
-        )
+        measure = choose_measure(options, key="upload.measure")
         threshold = st.slider(
             "Ambiguous from this percentile on", 0, 100, THRESHOLD, format="%dth", key="upload.threshold"
         )
+    st.caption(escape(order.reason if order is not None and measure == leading else meaning_of(measure)))
     return measure, threshold
 
 
@@ -143,32 +142,46 @@ def sort(table: pd.DataFrame, *, measure: str, threshold: int) -> SortedUploads:
     )
 
 
-def show_sides(batch: UploadBatch, done: SortedUploads, *, measure: str, columns: int) -> int | None:
+def show_sides(
+    batch: UploadBatch, done: SortedUploads, image_set: ImageSet | None, *, measure: str, columns: int
+) -> int | None:
     """Ambiguous and clear uploads side by side; return the row of an upload that was clicked."""
+    copies = in_set(batch, image_set)
     left, right = st.columns(2, gap="medium")
     with left:
-        first = _gallery(batch, done.ambiguous, "Ambiguous", measure=measure, columns=columns)
+        first = _gallery(batch, done.ambiguous, "Ambiguous", copies, measure=measure, columns=columns)
     with right:
-        second = _gallery(batch, done.clear, "Clear", measure=measure, columns=columns)
+        second = _gallery(batch, done.clear, "Clear", copies, measure=measure, columns=columns)
     if len(done.unknown):
-        st.caption(f"{len(done.unknown):,} pictures have no {escape(MEASURES[measure].lower())} here.")
+        st.caption(f"{len(done.unknown):,} pictures have no {escape(title_of(measure).lower())} here.")
     return first if first is not None else second
 
 
 def show_on_map(table: pd.DataFrame, done: SortedUploads, image_set: ImageSet, *, measure: str, threshold: int) -> None:
     """The uploads on the image set's map, each next to its neighbours."""
     rows = pd.concat([done.clear, done.ambiguous])
-    behind = behind_of(reference(image_set).xy)
-    figure = uploads_figure(rows, behind, threshold=threshold, title=f"{MEASURES[measure]} percentile")
+    behind = behind_of(image_set.reference().xy)
+    figure = uploads_figure(rows, behind, threshold=threshold, title=f"{title_of(measure)} percentile")
     st.plotly_chart(figure, width="stretch", key="upload.map", config={"displayModeBar": False, "scrollZoom": False})
     known = int((table["twin_of"] >= 0).sum())
     parts = [f"{len(table):,} uploads among {len(image_set):,} pictures, each placed by its neighbours"]
     if known:
-        parts.append(f"{known:,} are already in the image set (or a near copy is)")
+        verb = "is" if known == 1 else "are"
+        parts.append(f"{known:,} {verb} already in the image set (or a near copy is)")
     st.caption(escape(" · ".join(parts)))
 
 
-def _gallery(batch: UploadBatch, rows: pd.DataFrame, title: str, *, measure: str, columns: int) -> int | None:
+def in_set(batch: UploadBatch, image_set: ImageSet | None) -> frozenset[int]:
+    """The rows of the uploads whose very file the image set has."""
+    if image_set is None:
+        return frozenset()
+    known = np.isin([upload.content for upload in batch.scored], image_set.contents)
+    return frozenset(np.flatnonzero(known).tolist())
+
+
+def _gallery(
+    batch: UploadBatch, rows: pd.DataFrame, title: str, copies: Collection[int], *, measure: str, columns: int
+) -> int | None:
     st.markdown(f"**{escape(title)}** · {len(rows):,}")
     pages = max(1, math.ceil(len(rows) / TILES_PER_PAGE))
     key = f"upload.page.{title}.{pages}"
@@ -179,7 +192,8 @@ def _gallery(batch: UploadBatch, rows: pd.DataFrame, title: str, *, measure: str
             name=str(row["path"]),
             thumbnail=data_url(batch.scored[int(row["id"])].thumbnail),
             value=value_text(float(row[measure]), float(row["rank_percentile"])),
-            mark=_mark(row["twin_of"], row["nearest_similarity"]),
+            label=classes_in_words(row, is_clear=title == "Clear"),
+            mark=_mark(row["twin_of"], is_copy=row["id"] in copies),
         )
         for row in page_of(rows, page=page, size=TILES_PER_PAGE).to_dict("records")
     )
@@ -189,11 +203,18 @@ def _gallery(batch: UploadBatch, rows: pd.DataFrame, title: str, *, measure: str
     return event.clicked_id
 
 
-def _mark(twin_of: int, nearest_similarity: float) -> str | None:
+def classes_in_words(row: Mapping[Any, Any], *, is_clear: bool) -> str | None:
+    """Of a clear upload the likeliest class, else the two that it lies between; None if there are no classes."""
+    if is_clear and isinstance(row["first_class"], str):
+        return f"like {row['first_class']}"
+    return between(row["first_class"], row["second_class"])
+
+
+def _mark(twin_of: int, *, is_copy: bool) -> str | None:
     """Whether the image set already has this picture or a near copy."""
-    if twin_of < 0:
-        return None
-    return "in the set" if nearest_similarity > SAME_COSINE else "near copy"
+    if is_copy:
+        return "in the set"
+    return "near copy" if twin_of >= 0 else None
 
 
 def show_refused(batch: UploadBatch) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from url_viz.analysis.measures import colour_of, title_of
 from url_viz.analysis.selective_retrieval import MODES, Evidence, Mode
 from url_viz.ui.widgets.tiles import ordinal
 
@@ -24,6 +25,7 @@ _RAMPS = {
 }
 """The map's ramp, clear to ambiguous, in even steps."""
 _QUIET = "rgba(128, 136, 150, 0.34)"
+_BROUGHT = "#6f5bb5"
 _MODE_COLOURS: dict[Mode, str] = {"database": "#0072b2", "both": "#009e73", "queries": "#d55e00"}
 MODE_NAMES: dict[Mode, str] = {"database": "Database", "both": "Database and queries", "queries": "Queries"}
 
@@ -53,7 +55,7 @@ def uploads_figure(uploads: pd.DataFrame, behind: NDArray[np.floating], *, thres
     return quiet(figure, height_px=640)
 
 
-def coverage_figure(evidence: Sequence[Evidence], *, names: Sequence[str]) -> "Figure":
+def coverage_figure(evidence: Sequence[Evidence]) -> "Figure":
     """Recall@1 of the kept queries, for each measure, an oracle, and a random order."""
     import plotly.graph_objects as go
 
@@ -62,10 +64,10 @@ def coverage_figure(evidence: Sequence[Evidence], *, names: Sequence[str]) -> "F
     figure.add_scatter(
         x=100 * first.oracle.coverage, y=100 * first.oracle.recall, name="Oracle", line={"color": "#8b95a5"}
     )
-    for result, name, colour in zip(evidence, names, ("#d55e00", "#0072b2", "#009e73"), strict=False):
-        figure.add_scatter(
-            x=100 * result.curve.coverage, y=100 * result.curve.recall, name=name, line={"color": colour, "width": 2.6}
-        )
+    for result in evidence:
+        line = {"color": curve_colour(result.measure), "width": 2.6}
+        x, y = 100 * result.curve.coverage, 100 * result.curve.recall
+        figure.add_scatter(x=x, y=y, name=plotly_title(result.measure), line=line)
     figure.add_scatter(x=[0, 100], y=[100 * first.recall] * 2, name="Random", line={"color": "#8b95a5", "dash": "dot"})
     figure.update_traces(mode="lines", hovertemplate="%{y:.1f} % of %{x:.0f} % kept")
     figure.update_xaxes(title="Queries kept, clearest first (%)", range=[0, 100])
@@ -96,6 +98,16 @@ def restriction_figure(evidence: Evidence) -> "Figure":
     figure.update_xaxes(title="Left out of the set (%)")
     figure.update_yaxes(title="Recall@1 (%)")
     return quiet(figure, height_px=270, legend=True)
+
+
+def plotly_title(measure: str) -> str:
+    """A measure's name for a figure: plotly reads markup in it, so those characters of a user's name are replaced."""
+    return title_of(measure).replace("<", "‹").replace(">", "›")
+
+
+def curve_colour(measure: str) -> str:
+    """A measure's colour, the same in all figures; one colour for all columns that a user brought."""
+    return colour_of(measure) or _BROUGHT
 
 
 def behind_of(xy: NDArray[np.floating]) -> NDArray[np.floating]:

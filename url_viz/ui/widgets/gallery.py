@@ -23,7 +23,8 @@ class Tile:
 
     `thumbnail` is a URL. `value` is printed on the picture ("0.412 · 97th"), `name` (of a path, its last part) and
     `label` under it. `twins` counts the hidden twins of this picture. `mark` is a short word in the corner.
-    `decision` is shown as a coloured sign; a dropped picture is faint.
+    `decision` is shown as a coloured sign; a dropped picture is faint. `question` ("cucumber or banana?") stands under
+    the label.
     """
 
     id: int
@@ -35,6 +36,7 @@ class Tile:
     is_ringed: bool = False
     mark: str | None = None
     decision: str | None = None
+    question: str | None = None
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ import streamlit as st
 
 from url_viz.ui.widgets.assets import text_of
 
-Colour = Literal["uncertainty", "confusability", "class"]
+Colour = Literal["value", "category"]
 Style = Literal["points", "fog", "density"]
 Polygon = tuple[tuple[float, float], ...]
 STYLES: tuple[Style, ...] = ("points", "fog", "density")
-CLASSES_LISTED = 12
+CATEGORIES_LISTED = 12
 
 _mount = st.components.v2.component(
     "url_viz_map", html=text_of("map", ".html"), css=text_of("map", ".css"), js=text_of("map", ".js")
@@ -23,47 +23,45 @@ _mount = st.components.v2.component(
 class MapView:
     """What the map shows.
 
-    `points_url` returns the bytes of `url_viz.ui.points`; another URL means other points. `card_url` contains `{id}`
-    and returns one picture's card as JSON: id, name, label, thumbnail (a URL), uncertainty, uncertainty_percentile,
-    confusability, confusability_percentile. `class_shown` holds indices into `classes`; None shows all. Points below
-    `threshold_percentile` are on the clear side and drawn fainter. `polygon` is the current selection in map
-    coordinates. `total` is the size of the image set; the map itself says how many pictures it draws. `note` follows
-    that count, for example "PCA; UMAP is being computed". `measure` names the values behind the colours if they are
-    not those that `colour` names.
+    `points_url` returns the bytes of `url_viz.ui.points`, a value and a category for each picture; another URL means
+    other points. `card_url` contains `{id}` and returns one picture's card as JSON (`url_viz.ui.card`), with the URL
+    of its `thumbnail`. `colour` is that of the value or of the category. `measure` is the title of the measure whose
+    percentile the value is, and `ends` name its low and high end. Points below `threshold_percentile` are on the low
+    side and drawn fainter. `polygon` is the current selection in map coordinates. `total` is the size of the image
+    set; the map itself says how many pictures it draws. `note` follows that count, for example "PCA; UMAP is being
+    computed".
 
-    With `colour` "class" the colours are those of any categories: `classes` names them, `category` says what they are
-    ("Decision") if they are not classes, and `class_colours` (`#rrggbb`, one per name) fixes them if they have a
-    meaning. `mask_url` returns a mask (`url_viz.ui.points`) of what the filters keep; what they leave out is drawn
-    `left_out`: dimmed or not at all. `representatives_url` returns the pictures that represent regions
-    (`ImageSet.representatives`); the map offers to show them. `style` draws points; fog, with certain points small and
-    crisp and ambiguous ones large and faint; or shades of density. `size_by_measure` scales points by the measure.
+    `categories` are the names of the categories by number, `category_title` says what they are ("Decision") if they
+    are not classes, and `category_colours` (`#rrggbb`, one per name) fixes their colours if they have a meaning.
+    `mask_url` returns a mask (`url_viz.ui.points`) of what the filters keep; what they leave out is dimmed.
+    `representatives_url` returns the pictures that represent regions (`ImageSet.representatives`); the map offers to
+    show them. `style` draws points; fog, with low values small and crisp and high ones large and faint; or shades of
+    density. `size_by_value` draws higher values larger.
     """
 
     points_url: str
     card_url: str
     total: int
-    colour: Colour = "uncertainty"
-    classes: tuple[str, ...] = ()
-    class_shown: tuple[int, ...] | None = None
+    colour: Colour = "value"
+    measure: str = ""
+    ends: tuple[str, str] = ("clear", "ambiguous")
+    categories: tuple[str, ...] = ()
+    category_title: str = ""
+    category_colours: tuple[str, ...] = ()
     threshold_percentile: float | None = None
     ringed_id: int | None = None
     polygon: Polygon | None = None
     note: str = ""
-    measure: str = ""
-    category: str = ""
-    class_colours: tuple[str, ...] = ()
     mask_url: str = ""
-    left_out: Literal["dimmed", "hidden"] = "dimmed"
     style: Style = "points"
-    size_by_measure: bool = False
+    size_by_value: bool = False
     representatives_url: str = ""
     with_representatives: bool = False
 
     @property
     def title(self) -> str:
         """The title of the percentile scale."""
-        by_colour = "Confusability" if self.colour == "confusability" else "Uncertainty"
-        return f"{self.measure or by_colour} percentile"
+        return f"{self.measure} percentile" if self.measure else "Percentile"
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,6 @@ def _nothing() -> None:
 
 def _data_of(view: MapView, *, key: str) -> dict[str, object]:
     """The data for the browser; ids as text, because JavaScript's numbers hold 53 bits."""
-    listed = range(len(view.classes)) if view.class_shown is None else view.class_shown
     return {
         "key": key,
         "points_url": view.points_url,
@@ -132,14 +129,13 @@ def _data_of(view: MapView, *, key: str) -> dict[str, object]:
         "total": view.total,
         "colour": view.colour,
         "title": view.title,
-        "category": view.category,
-        "entries": [{"index": index, "name": view.classes[index]} for index in listed[:CLASSES_LISTED]],
-        "unlisted": max(0, len(listed) - CLASSES_LISTED),
-        "class_shown": view.class_shown,
-        "class_colours": view.class_colours,
-        "left_out": view.left_out,
+        "ends": view.ends,
+        "category_title": view.category_title,
+        "category_colours": view.category_colours,
+        "categories": view.categories[:CATEGORIES_LISTED],
+        "unlisted": max(0, len(view.categories) - CATEGORIES_LISTED),
         "style": view.style,
-        "size_by_measure": view.size_by_measure,
+        "size_by_value": view.size_by_value,
         "representatives": view.with_representatives,
         "threshold": view.threshold_percentile,
         "ringed": None if view.ringed_id is None else str(view.ringed_id),

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from url_viz.analysis.between import question_of
+from url_viz.analysis.measures import TABLE_MEASURES, percentile_column, title_of
 from url_viz.analysis.ranking import ends, with_percentile
 from url_viz.image_set import ImageSet
 from url_viz.ui.search.query import search_with
@@ -14,9 +16,10 @@ from url_viz.ui.widgets.decide import CHOICES, handle_gallery_event
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.occlusion import show_with_heat
 from url_viz.ui.widgets.reasons import show_reason_badges
-from url_viz.ui.widgets.tiles import MEASURES, ordinal, tiles
+from url_viz.ui.widgets.tiles import ordinal, tiles
 
 NEIGHBOURS = 12
+NEAREST_OF_CLASS = 3
 OPENED = "view.opened"
 
 
@@ -37,6 +40,7 @@ def show_picture(image_set: ImageSet, *, measure: str) -> None:
         if st.button("Search with this picture", icon=":material/image_search:", key="search_with"):
             search_with(image_id)
             st.switch_page("pages/search.py")
+    _show_between(image_set, image_id, row)
     st.markdown("**Nearest neighbours**")
     near = with_percentile(image_set.neighbours(image_id, NEIGHBOURS), measure) if len(image_set) > 1 else None
     if near is None:
@@ -46,10 +50,33 @@ def show_picture(image_set: ImageSet, *, measure: str) -> None:
     shown = tiles(near, set_id=image_set.set_id, measure=measure, ringed_id=None)
     handle = partial(handle_gallery_event, image_set)
     event = show_gallery(shown, key=f"neighbours.{image_id}", empty="No neighbours.", columns=6, handle=handle)
-    clicked = event.clicked_id
+    _open_clicked(event.clicked_id)
+
+
+def _show_between(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
+    """The question between its two classes, with the nearest pictures of each beside each other; nothing if clear."""
+    question = question_of(row)
+    if question is None:
+        return
+    st.markdown(f"**{escape(question)}**")
+    for container, name, share in zip(
+        st.columns(2, gap="medium"),
+        (str(row["first_class"]), str(row["second_class"])),
+        (float(str(row["first_share"])), float(str(row["second_share"]))),
+        strict=True,
+    ):
+        with container:
+            st.caption(f"{escape(name)} · {share:.0%}")
+            near = image_set.nearest_of_class(image_id, name, NEAREST_OF_CLASS)
+            near = near.assign(rank_percentile=float("nan"))
+            shown = tiles(near, set_id=image_set.set_id, measure="similarity", ringed_id=None)
+            event = show_gallery(shown, key=f"between.{image_id}.{name}", empty="No other pictures.", columns=3)
+            _open_clicked(event.clicked_id)
+
+
+def _open_clicked(clicked: int | None) -> None:
     if clicked is not None:
-        st.session_state[OPENED] = clicked
-        st.session_state["view.ringed"] = clicked
+        st.session_state[OPENED] = st.session_state["view.ringed"] = clicked
         st.rerun(scope="fragment")
 
 
@@ -87,7 +114,7 @@ def _show_steps(image_set: ImageSet, image_id: int, measure: str) -> None:
                 disabled=to is None,
                 on_click=_open,
                 args=(to,),
-                help=f"Next picture by {escape(MEASURES[measure].lower())}" if measure in MEASURES else None,
+                help=f"Next picture by {escape(title_of(measure).lower())}",
             )
 
 
@@ -110,15 +137,13 @@ def _facts(image_set: ImageSet, row: dict[str, object]) -> pd.DataFrame:
     rows = [("Size", f"{row['width']} × {row['height']} px")]
     if isinstance(row["label"], str):
         rows.insert(0, ("Class", row["label"]))
-    percentiles = {"uncertainty": row["percentile"], "confusability": row["confusability_percentile"]}
-    for measure, title in MEASURES.items():
-        value = float(row[measure])  # type: ignore[arg-type]
-        if np.isfinite(value):
-            rank = float(percentiles.get(measure, float("nan")))  # type: ignore[arg-type]
-            rows.append((title, f"{value:.4g}" + (f" · {ordinal(rank)} percentile" if np.isfinite(rank) else "")))
-    nearest = float(row["nearest_similarity"])  # type: ignore[arg-type]
+    if isinstance(row["first_class"], str):
+        shares = f"{row['first_class']} {row['first_share']:.0%}, {row['second_class']} {row['second_share']:.0%}"
+        rows.append(("Looks like", shares))
+    rows += [(title_of(name), _value_of(row, name)) for name in TABLE_MEASURES if np.isfinite(_number(row, name))]
+    nearest = _number(row, "nearest_similarity")
     if np.isfinite(nearest):
-        rows.append(("Nearest neighbour", f"cosine {nearest:.3f}"))
+        rows.append(("Nearest neighbour", f"similarity {nearest:.3f}"))
     if row["tags"]:
         rows.append(("Tags", str(row["tags"])))
     rows += [
@@ -129,3 +154,13 @@ def _facts(image_set: ImageSet, row: dict[str, object]) -> pd.DataFrame:
     head = image_set.head
     rows.append(("Model", image_set.source.name + (f", head {head.digest[:8]}" if head else ", no head")))
     return pd.DataFrame(rows, columns=["Fact", "Value"])
+
+
+def _value_of(row: dict[str, object], measure: str) -> str:
+    column = percentile_column(measure)
+    rank = float("nan") if column is None else _number(row, column)
+    return f"{_number(row, measure):.4g}" + (f" · {ordinal(rank)} percentile" if np.isfinite(rank) else "")
+
+
+def _number(row: dict[str, object], column: str) -> float:
+    return float(row[column])  # type: ignore[arg-type]

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import streamlit as st
 
+from url_viz.analysis.measures import choice_of
 from url_viz.errors import UrlVizError
 from url_viz.export.folders import How, sort_into_folders
 from url_viz.image_set import ImageSet
 from url_viz.ui.allowed_paths import allowed
 from url_viz.ui.text import Markdown, escape, show_error
-from url_viz.ui.widgets.tiles import MEASURES, measures_of
+from url_viz.ui.widgets.measures import offered
 
 MOST_COPIED = 2000
 """Above this many copies the page shows the command instead, because copying would block it."""
@@ -22,8 +23,8 @@ def show_sort(image_set: ImageSet, *, key: str) -> None:
         table = image_set.table()
         by = st.selectbox(
             "By",
-            ["decision", *measures_of(table)],
-            format_func=lambda name: "Decision" if name == "decision" else MEASURES.get(name, name),
+            ["decision", *offered(image_set)],
+            format_func=lambda name: "Decision" if name == "decision" else escape(choice_of(name)),
             key=f"{key}.by",
         )
         threshold = 90.0

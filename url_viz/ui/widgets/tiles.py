@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.analysis.between import question_of
 from url_viz.analysis.filters import Filter, kept
 from url_viz.analysis.ranking import ends
 from url_viz.ui.http import thumbnail_url
@@ -16,13 +17,6 @@ from url_viz.ui.widgets.gallery import Tile
 
 Polygon = tuple[tuple[float, float], ...]
 
-MEASURES = {
-    "uncertainty": "Uncertainty",
-    "confusability": "Confusability",
-    "entropy": "Entropy (baseline)",
-    "inverse_norm": "1/norm (baseline)",
-}
-
 
 @dataclass(frozen=True)
 class Scope:
@@ -30,13 +24,6 @@ class Scope:
 
     polygon: Polygon | None = None
     filters: tuple[Filter, ...] = ()
-
-
-def measures_of(table: pd.DataFrame) -> list[str]:
-    """The measures that have values in this table; the baselines only if there is no head."""
-    has_head = bool(np.isfinite(table["uncertainty"].to_numpy(dtype=float)).any())
-    wanted = ["uncertainty", "confusability"] if has_head else ["confusability", "entropy", "inverse_norm"]
-    return [m for m in wanted if np.isfinite(table[m].to_numpy(dtype=float)).any()]
 
 
 def scoped(table: pd.DataFrame, scope: Scope) -> pd.DataFrame:
@@ -56,7 +43,10 @@ class Sides:
 
 
 def sides(rows: pd.DataFrame, *, measure: str, threshold_percentile: float | None, collapse_twins: bool) -> Sides:
-    """Order the rows both ways; a threshold leaves each picture on one side only."""
+    """Order the rows both ways; a threshold leaves each picture on one side only.
+
+    `measure` is the column to order by: a measure, or `rank_percentile` within classes.
+    """
     both = ends(rows, by=measure, collapse_twins=collapse_twins)
     if threshold_percentile is None:
         return Sides(both.ambiguous, both.clear)
@@ -83,6 +73,7 @@ def _tile(row: Mapping[Hashable, Any], *, set_id: str, measure: str, ringed_id: 
         thumbnail=thumbnail_url(set_id, image_id),
         value=value_text(float(row[measure]), float(row["rank_percentile"])),
         label=row["label"] if isinstance(row["label"], str) else None,
+        question=question_of({str(column): value for column, value in row.items()}),
         twins=int(row.get("twins", 0)),
         is_ringed=image_id == ringed_id,
         decision=row.get("decision"),

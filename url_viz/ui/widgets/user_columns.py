@@ -8,15 +8,12 @@ from url_viz.analysis.user_columns import Prepared
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploads import IncomingFile
-from url_viz.store.user_columns import FOLDERS
 from url_viz.store.user_files import CSV_ENDINGS, PARQUET_ENDINGS
 from url_viz.ui.text import errors_shown, escape, show_error
+from url_viz.ui.widgets.class_choice import NONE, class_choices
 
 MOST_MEGABYTES = 100
 ROWS_SHOWN = 5
-NONE = "none"
-"""The option for no label; no column can have this name."""
-_TITLES = {FOLDERS: "Class folders", NONE: "No labels"}
 _ENDINGS = [ending.removeprefix(".") for ending in (*CSV_ENDINGS, *PARQUET_ENDINGS, ".npz")]
 _MATCHED = "own.matched"
 
@@ -102,15 +99,15 @@ def _show_matched(prepared: Prepared) -> None:
 
 
 def _pick_label(image_set: ImageSet) -> None:
-    """The column that is the label; stored when it is changed."""
-    names = [column.name for column in image_set.user_columns()]
-    source = image_set.user_table.label_source or NONE  # another session may have added or removed it
-    options = list(dict.fromkeys([FOLDERS, NONE, *names, source]))
+    """The column, level of folders or tags that are the label; stored when it is changed."""
+    source = image_set.user_table.label_source or NONE
+    choices = class_choices(image_set)
+    options = list(choices)
     picked = st.selectbox(
         "Labels from",
         options,
         index=options.index(source),
-        format_func=lambda option: _TITLES.get(option, option),
+        format_func=lambda option: choices[option].title,
         key=f"own.label.{image_set.version}",
         help="Used on the Evaluate page, for the evidence of a search, and for colours by class.",
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from url_viz.analysis.ranks import rank_within
+from url_viz.analysis.ranking import rank_within
 
 
 def test_by_hand() -> None:

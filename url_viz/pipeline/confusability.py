@@ -54,16 +54,22 @@ class ConfusabilityReference:
         return len(self.alone) < FEW
 
 
-def confusability(position: Places, similarity: NDArray[np.floating]) -> tuple[Floats, ConfusabilityReference]:
+def confusability(
+    position: Places, similarity: NDArray[np.floating], *, leader: NDArray[np.integer] | None = None
+) -> tuple[Floats, ConfusabilityReference]:
     """Confusability (N,) float32, 0 to 1, of the pictures of a graph, and what new ones are ranked among.
 
-    `position` and `similarity` (N, K) are the graph's lists, −1 where there are fewer than K. A picture's rank is the
+    `position` and `similarity` (N, K) are the graph's lists, −1 if there are fewer than K. A picture's rank is the
     mid-rank of the mean of three ranks: how few neighbours it shares with its nearest, how many are about as near as
     its nearest, how far its nearest is. Below FEW pictures it is the last alone. nan for a picture without neighbours.
+    With `leader` (N,), the row that counts for each (`url_viz.pipeline.twins.leaders`), only those are ranked, and all
+    have the value of theirs.
     """
     first = np.ascontiguousarray(position[:, : max(SHARED)], np.int32)
-    scale = crowd_scale(position, similarity)
-    rows = np.flatnonzero(position[:, 0] >= 0)
+    leads = np.arange(len(position)) if leader is None else leader
+    is_counted = leads == np.arange(len(position))
+    scale = crowd_scale(position[is_counted], similarity[is_counted])
+    rows = np.flatnonzero((position[:, 0] >= 0) & is_counted)
     raw = _raw(position, similarity, rows, first, scale)
     alone = np.mean([rankdata(counts) for counts in raw.shared], axis=0)
     mean = np.mean([rankdata(alone), rankdata(raw.crowd), rankdata(raw.far)], axis=0)
@@ -71,7 +77,8 @@ def confusability(position: Places, similarity: NDArray[np.floating]) -> tuple[F
     values = np.full(len(position), np.nan, np.float32)
     values[rows] = (order - 0.5) / max(1, len(rows))
     quantities = Raw(np.sort(raw.shared, axis=1), np.sort(raw.crowd), np.sort(raw.far))
-    return values, ConfusabilityReference(quantities, np.sort(alone), np.sort(mean), scale, first)
+    reference = ConfusabilityReference(quantities, np.sort(alone), np.sort(mean), scale, first)
+    return values[leads], reference
 
 
 def confusability_of_new(
@@ -141,4 +148,6 @@ def _rank_among(values: NDArray[np.generic], sorted_others: NDArray[np.generic])
 
 
 def _share_below(values: NDArray[np.generic], sorted_others: NDArray[np.generic]) -> Doubles:
-    return (_rank_among(values, sorted_others) - 0.5) / len(sorted_others)
+    """As `confusability` puts ranks to 0 … 1; what lies beyond the set has the value of its end."""
+    count = len(sorted_others)
+    return np.clip(_rank_among(values, sorted_others) - 0.5, 0.5, count - 0.5) / count

@@ -1,0 +1,85 @@
+"""What must hold of every set: a burst is one picture many times, and few pictures have finite values, 0 to 1."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.analysis.classed import LabelledNumbers, labelled_numbers
+from tests.pipeline.whitened_examples import graph_of, with_burst
+from url_viz.analysis.classes import CLASS_COLUMNS
+from url_viz.pipeline.postprocess import columns_of
+
+
+@pytest.mark.parametrize("count", [20, 100, 300])
+@pytest.mark.parametrize("burst", [2, 65, 200])
+def test_a_burst_is_one_group_whose_neighbours_are_others(count: int, burst: int) -> None:
+    graph, _ = graph_of(with_burst(count, burst))
+    told = columns_of(graph)
+    frames = np.array([0, *range(count, count + burst - 1)])
+    assert len(set(told.twin_group[frames])) == 1
+    assert len(np.unique(told.twin_group)) == count
+    assert not np.isin(graph.position[frames], frames).any()
+    assert (told.nearest >= 0).all()
+    assert np.isfinite(told.confusability).all()
+    assert np.isfinite(told.nearest_similarity).all()
+    assert (told.confusability > 0).all()
+    assert (told.confusability < 1).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_burst_is_as_confusable_as_one_of_its_frames_by_itself(seed: int) -> None:
+    frames = [0, *range(300, 499)]
+    alone = columns_of(graph_of(with_burst(300, 1, seed=seed))[0]).confusability
+    values = columns_of(graph_of(with_burst(300, 200, seed=seed))[0]).confusability
+    others = np.append(values[1:300], np.median(values[frames]))
+    assert (others < others[-1]).mean() == pytest.approx((alone < alone[0]).mean(), abs=0.15)
+    assert np.ptp(values[frames]) < 0.25
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_of_a_burst_alone_nothing_is_known(tmp_path: Path, labelled: bool) -> None:
+    numbers = labelled_numbers(tmp_path, 80)
+    numbers.embeddings[:] = numbers.embeddings[0]
+    if not labelled:
+        numbers.label = [None] * 80
+    table = numbers.classed().joined(numbers.plain_table())
+    assert table["confusability"].isna().all()
+    assert table["ambiguity"].notna().all() == labelled
+    assert numbers.order().measure is None
+
+
+def checked(numbers: LabelledNumbers) -> None:
+    table = numbers.classed().joined(numbers.plain_table())
+    has_neighbour = numbers.columns.nearest >= 0
+    assert np.array_equal(np.isfinite(numbers.columns.confusability), has_neighbour)
+    known = table["confusability"].dropna()
+    assert known.between(0, 1).all()
+    if known.nunique() > 1:
+        assert known.mean() == pytest.approx(0.5, abs=1e-3)
+    if table["ambiguity"].notna().any():
+        assert table[list(CLASS_COLUMNS)].notna().all().all()
+        assert table["ambiguity"].between(0, 1).all()
+        assert (table["first_share"] + table["second_share"] <= 1 + 1e-5).all()
+    assert numbers.order().measure in {"confusability", "ambiguity", None}
+
+
+@pytest.mark.parametrize("count", [*range(3, 13), 19, 20, 21, 49, 50, 51, 64, 65, 66, 100])
+@pytest.mark.parametrize("classes", [1, 2, 5])
+def test_few_pictures_have_finite_values(tmp_path: Path, count: int, classes: int) -> None:
+    checked(labelled_numbers(tmp_path, count, classes=classes))
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("count", range(3, 101))
+def test_any_few_pictures_have_finite_values(tmp_path: Path, count: int, seed: int) -> None:
+    """Of any classes, with rows of zeros, copies, and pictures without a label among them."""
+    rng = np.random.default_rng(1000 * seed + count)
+    numbers = labelled_numbers(tmp_path, count, classes=int(rng.integers(1, 9)), spread=rng.uniform(0.05, 2), seed=seed)
+    for row in range(count):
+        if rng.random() < 0.1:
+            numbers.embeddings[row] = 0 if rng.random() < 0.3 else numbers.embeddings[rng.integers(count)]
+        if rng.random() < 0.2:
+            numbers.label[row] = None
+    checked(numbers)

@@ -1,0 +1,243 @@
+"""What the label is: the class folders as found, a level, tags, a column or nothing; and what older sets keep."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.imaging.pictures import noise
+from url_viz.analysis.filters import OneOf, filterable, kept
+from url_viz.analysis.label_choice import in_words
+from url_viz.errors import ImageSetError
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.imaging.uploads import IncomingFile
+from url_viz.sealed import sealed
+
+SPLIT_NAMES = ["test/cat/4.jpg", "test/dog/5.jpg", "train/cat/0.jpg", "train/cat/1.jpg", "train/dog/2.jpg", "x.jpg"]
+SPLIT = ["test", "test", "train", "train", "train", None]
+CLASSES = ["cat", "dog", "cat", "cat", "dog", None]
+
+
+def read(root: Path, names: list[str], *, home: Path) -> ImageSet:
+    """An image set of these pictures, with random embeddings in a model's place."""
+    for number, name in enumerate(names):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        noise(number).save(root / name)
+    file = io.BytesIO()
+    values = np.random.default_rng(0).normal(size=(len(names), 8))
+    np.savez(file, paths=np.array(names), values=values)
+    return embed_folder(root, embeddings=IncomingFile("given.npz", file.getvalue()), workspace=home)
+
+
+@pytest.fixture
+def image_set(tmp_path: Path) -> ImageSet:
+    return read(tmp_path / "zoo", SPLIT_NAMES, home=tmp_path / "home")
+
+
+def as_read_before(image_set: ImageSet, *, chosen: bool = False) -> None:
+    """What a version left on disk that took the first folders: no note, or one of the choice alone."""
+    labels = image_set.workspace.set_paths(image_set.set_id).labels
+    if chosen:
+        labels.write_text(sealed({"label": "folders"}))
+    else:
+        labels.unlink()
+
+
+def label(image_set: ImageSet) -> list[str | None]:
+    assert image_set.table()["path"].tolist() == sorted(image_set.table()["path"])
+    return image_set.table()["label"].tolist()
+
+
+class TestFound:
+    """A new set takes the level that is found; the levels passed over are columns."""
+
+    def test_classes_and_columns_by_hand(self, image_set: ImageSet) -> None:
+        assert label(image_set) == CLASSES
+        assert image_set.table()["split"].tolist() == SPLIT
+        assert "date" not in image_set.table()
+        assert image_set.class_levels().words == "2 classes; test and train as split"
+
+    def test_the_levels_are_told(self, image_set: ImageSet) -> None:
+        told = [
+            (one.number, one.kind, one.names, one.examples, one.is_chosen) for one in image_set.class_levels().levels
+        ]
+        assert told == [(1, "splits", 2, ("test", "train"), False), (2, "names", 2, ("cat", "dog"), True)]
+        assert image_set.class_levels().found == 2
+        assert image_set.user_table.label_source == "folders"
+
+    def test_a_split_is_filtered_by_as_other_columns(self, image_set: ImageSet) -> None:
+        table = image_set.table()
+        assert filterable(table)["split"] == "category"
+        assert kept(table, [OneOf("split", ("train",))]).tolist() == [name == "train" for name in SPLIT]
+
+    def test_many_dates_and_no_classes_in_words(self, tmp_path: Path) -> None:
+        names = [f"{year}/{year}.jpg" for year in range(2020, 2024)]
+        image_set = read(tmp_path / "years", names, home=tmp_path / "home")
+        assert image_set.class_levels().words == "No classes; 4 folders as date"
+        assert image_set.table()["date"].tolist() == ["2020", "2021", "2022", "2023"]
+        assert label(image_set) == [None] * 4
+
+    def test_without_folders(self, tmp_path: Path) -> None:
+        image_set = read(tmp_path / "flat", ["a.jpg", "b.jpg"], home=tmp_path / "home")
+        assert image_set.class_levels().words == "No classes"
+        assert image_set.class_levels().levels == ()
+        with pytest.raises(ImageSetError, match="There are: no folders"):
+            image_set.use_labels("level:1")
+
+    def test_names_in_a_sentence(self) -> None:
+        assert [in_words(["a", "b", "c"][:count]) for count in range(4)] == ["", "a", "a and b", "a, b and c"]
+
+
+class TestChosen:
+    """Another choice takes effect at once, is kept, and reads nothing again."""
+
+    @pytest.mark.parametrize(
+        ("chosen", "labels", "words"),
+        [
+            ("level:1", SPLIT, "2 classes from level 1 of the folders"),
+            ("level:2", CLASSES, "2 classes from level 2 of the folders; test and train as split"),
+            (None, [None] * 6, "No classes; test and train as split"),
+        ],
+    )
+    def test_by_hand(
+        self, image_set: ImageSet, tmp_path: Path, chosen: str | None, labels: list[str | None], words: str
+    ) -> None:
+        image_set.use_labels(chosen)
+        assert label(image_set) == labels
+        assert image_set.class_levels().words == words
+        again = read(tmp_path / "zoo", SPLIT_NAMES, home=tmp_path / "home")
+        assert (label(again), again.user_table.label_source) == (labels, chosen)
+        assert again.table()["split"].tolist() == SPLIT
+        again.use_labels("folders")
+        assert label(image_set) == CLASSES
+
+    @pytest.mark.parametrize("chosen", ["level:3", "level:99"])
+    def test_a_level_that_is_not_there(self, image_set: ImageSet, chosen: str) -> None:
+        with pytest.raises(ImageSetError, match=r"no level \d+ .*level:1 \(test, train\); level:2 \(cat, dog\)"):
+            image_set.use_labels(chosen)
+        assert label(image_set) == CLASSES
+
+    @pytest.mark.parametrize("chosen", ["level:0", "level:", "level:1.0", "split", "first folders"])
+    def test_what_is_no_choice(self, image_set: ImageSet, chosen: str) -> None:
+        with pytest.raises(ImageSetError, match="no column"):
+            image_set.use_labels(chosen)
+
+    def test_a_level_that_has_left_the_folder_gives_no_labels(self, image_set: ImageSet, tmp_path: Path) -> None:
+        image_set.use_labels("level:2")
+        for name in SPLIT_NAMES[:-1]:
+            (tmp_path / "zoo" / name).unlink()
+        again = read(tmp_path / "zoo", ["x.jpg"], home=tmp_path / "home")
+        assert label(again) == [None]
+        assert again.user_table.label_source == "level:2"
+
+
+class TestTags:
+    """The first tag as the label, which follows tagging."""
+
+    def test_follows_at_once(self, image_set: ImageSet) -> None:
+        image_set.use_labels("tags")
+        assert label(image_set) == [None] * 6
+        ids = image_set.table()["id"].tolist()
+        before = image_set.version
+        image_set.decisions.tag(ids[:2], "striped")
+        assert label(image_set) == ["striped", "striped", None, None, None, None]
+        assert image_set.version != before
+        image_set.decisions.tag(ids[1:3], "brown")
+        assert label(image_set) == ["striped", "brown", "brown", None, None, None]
+        assert image_set.class_levels().words == "2 classes from the first tag; test and train as split"
+        image_set.decisions.undo()
+        assert label(image_set) == ["striped", "striped", None, None, None, None]
+
+    def test_a_decision_without_a_tag_joins_nothing_again(self, image_set: ImageSet) -> None:
+        image_set.use_labels("tags")
+        image_set.decisions.tag(image_set.table()["id"].tolist()[:2], "striped")
+        before = image_set.user_table.table()
+        image_set.decisions.decide(image_set.table()["id"].tolist()[:3], "keep")
+        assert image_set.user_table.table() is before
+
+    def test_tags_matter_to_no_other_choice(self, image_set: ImageSet) -> None:
+        before = image_set.version
+        image_set.decisions.tag(image_set.table()["id"].tolist()[:2], "striped")
+        assert (label(image_set), image_set.version) == (CLASSES, before)
+
+
+class TestReadBefore:
+    """A set that was read when classes were the first folders keeps them until somebody chooses."""
+
+    @pytest.mark.parametrize("chosen", [False, True])
+    def test_the_first_folders_stay(self, image_set: ImageSet, tmp_path: Path, chosen: bool) -> None:
+        as_read_before(image_set, chosen=chosen)
+        assert label(image_set) == SPLIT
+        assert image_set.user_table.label_source == "level:1"
+        again = read(tmp_path / "zoo", SPLIT_NAMES, home=tmp_path / "home")
+        assert label(again) == SPLIT
+        again.use_labels("folders")
+        assert label(image_set) == CLASSES
+        assert image_set.user_table.label_source == "folders"
+
+    def test_no_classes_stay_none(self, tmp_path: Path) -> None:
+        image_set = read(tmp_path / "zoo", ["all/cat/1.jpg", "all/dog/2.jpg"], home=tmp_path / "home")
+        assert label(image_set) == ["cat", "dog"]
+        as_read_before(image_set)
+        assert label(image_set) == [None, None]
+        assert image_set.user_table.label_source is None
+
+    def test_dates_stay_classes(self, tmp_path: Path) -> None:
+        image_set = read(tmp_path / "years", ["2023/1.jpg", "2024/2.jpg"], home=tmp_path / "home")
+        as_read_before(image_set)
+        assert label(image_set) == ["2023", "2024"]
+        image_set.use_labels("folders")
+        assert label(image_set) == [None, None]
+
+    def test_where_both_rules_agree_it_is_as_found(self, tmp_path: Path) -> None:
+        image_set = read(tmp_path / "zoo", ["cat/1.jpg", "dog/2.jpg"], home=tmp_path / "home")
+        as_read_before(image_set)
+        assert (label(image_set), image_set.user_table.label_source) == (["cat", "dog"], "folders")
+
+    def test_a_choice_of_a_column_or_of_nothing_is_kept(self, image_set: ImageSet) -> None:
+        image_set.add_columns(column_of("kind", list("ababab")))
+        labels = image_set.workspace.set_paths(image_set.set_id).labels
+        labels.write_text(sealed({"label": "kind"}))
+        assert image_set.user_table.label_source == "kind"
+        labels.write_text(sealed({"label": None}))
+        assert label(image_set) == [None] * 6
+
+    def test_a_column_called_split_keeps_its_name_and_is_the_label(self, tmp_path: Path) -> None:
+        """It was brought when there was no column of ours with that name."""
+        flat = ["0.jpg", "1.jpg", "2.jpg"]
+        read(tmp_path / "zoo", flat, home=tmp_path / "home").add_columns(column_of("split", list("aab"), names=flat))
+        names = [*flat, "train/3.jpg", "test/4.jpg"]
+        image_set = read(tmp_path / "zoo", names, home=tmp_path / "home")
+        image_set.use_labels("split")
+        assert image_set.table()["split"].tolist() == ["a", "a", "b", None, None]
+        assert [one.name for one in image_set.user_columns()] == ["split"]
+        assert label(image_set) == ["a", "a", "b", None, None]
+
+
+def column_of(name: str, values: list[str], *, names: list[str] = SPLIT_NAMES) -> IncomingFile:
+    return IncomingFile("mine.csv", pd.DataFrame({"path": names, name: values}).to_csv(index=False).encode())
+
+
+def test_a_users_column_of_our_name_gets_the_imports_in_front(image_set: ImageSet) -> None:
+    image_set.add_columns(column_of("split", list("ababab")))
+    assert image_set.table()["split"].tolist() == SPLIT
+    image_set.use_labels("mine_split")
+    assert label(image_set) == list("ababab")
+
+
+def test_a_users_column_called_as_a_level_gets_the_imports_in_front(image_set: ImageSet) -> None:
+    image_set.add_columns(column_of("level:1", list("ababab")))
+    assert [one.name for one in image_set.user_columns()] == ["mine_level:1"]
+    image_set.use_labels("level:1")
+    assert label(image_set) == SPLIT
+
+
+def test_removing_a_column_does_not_change_the_choice_of_a_level(image_set: ImageSet) -> None:
+    image_set.add_columns(column_of("kind", list("ababab")))
+    for chosen in ("level:1", "tags", None):
+        image_set.use_labels(chosen)
+        image_set.add_columns(column_of("kind", list("ababab")))
+        image_set.remove_columns("mine")
+        assert image_set.user_table.label_source == chosen

@@ -1,0 +1,69 @@
+"""The list of measures: each once, with a title and a colour of its own, and what a table has of them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from url_viz.analysis.measures import (
+    MEASURES,
+    TABLE_MEASURES,
+    choice_of,
+    colour_of,
+    is_measure,
+    meaning_of,
+    measures_of,
+    percentile_column,
+    title_of,
+)
+
+
+def test_each_is_listed_once_with_words_and_a_colour_of_its_own() -> None:
+    for part in ("name", "title", "choice", "colour", "meaning"):
+        assert len({getattr(measure, part) for measure in MEASURES}) == len(MEASURES)
+    assert TABLE_MEASURES == ("ambiguity", "confusability", "tuned", "uncertainty", "entropy", "inverse_norm")
+    assert [m.name for m in MEASURES if m.is_baseline] == [
+        "entropy",
+        "inverse_norm",
+        "nearest_similarity",
+        "nearest_gap",
+    ]
+
+
+def test_what_is_said_of_one_and_of_a_users_column() -> None:
+    assert (is_measure("entropy"), is_measure("risk")) == (True, False)
+    assert (title_of("inverse_norm"), title_of("risk")) == ("1 / norm", "risk")
+    assert (choice_of("ambiguity"), choice_of("risk")) == ("Between classes", "risk")
+    assert (colour_of("ambiguity"), colour_of("risk")) == ("#d55e00", None)
+    assert choice_of("tuned") == "Your answers"
+    assert "you brought" in meaning_of("risk")
+    assert meaning_of("confusability").endswith("Knows no classes.")
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("ambiguity", "ambiguity_percentile"),
+        ("confusability", "confusability_percentile"),
+        ("uncertainty", "percentile"),
+        ("entropy", None),
+        ("risk", None),
+    ],
+)
+def test_the_column_of_its_percentile(name: str, column: str | None) -> None:
+    assert percentile_column(name) == column
+
+
+def test_a_table_has_those_it_has_values_of() -> None:
+    table = pd.DataFrame(
+        {
+            "entropy": [1.0, np.nan],
+            "confusability": [0.5, 0.2],
+            "ambiguity": [np.nan, np.nan],
+            "nearest_similarity": [0.1, 0.2],
+            "risk": [1, 2],
+            "empty": [np.inf, np.nan],
+        }
+    )
+    assert measures_of(table, ["risk", "empty", "gone"]) == ("confusability", "entropy", "risk")
+    assert measures_of(table) == ("confusability", "entropy")
+    assert measures_of(table.iloc[:0]) == ()

@@ -1,0 +1,157 @@
+"""Which order leads, row by row of the table of rules, what it is told by, and what old sets are told."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.analysis.classed import LabelledNumbers, labelled_numbers
+from url_viz.analysis.classes import content_labels
+from url_viz.analysis.metrics import Figure, Interval, auroc, auroc_by_blocks, share_by_blocks
+from url_viz.analysis.order import in_brackets, leading_order
+from url_viz.store.tables import positions_of
+
+
+def without_classes(numbers: LabelledNumbers) -> LabelledNumbers:
+    return LabelledNumbers(numbers.folder, numbers.embeddings, [None] * len(numbers.label), numbers.contents)
+
+
+def test_classes_that_pictures_bear_out_lead_to_ambiguity(tmp_path: Path) -> None:
+    order = labelled_numbers(tmp_path, 160).order()
+    assert (order.measure, order.classes) == ("ambiguity", 4)
+    assert order.recall is not None
+    assert order.recall.interval.low > order.by_chance == pytest.approx(0.25)
+
+
+def test_what_it_tells_is_what_the_metrics_say_of_the_set(tmp_path: Path) -> None:
+    numbers = labelled_numbers(tmp_path, 160, spread=1.2)
+    order = numbers.order()
+    table = numbers.classed().joined(numbers.plain_table())
+    code = pd.factorize(table["label"])[0]
+    theirs = numbers.columns.content[numbers.columns.nearest[positions_of(numbers.contents, numbers.columns.content)]]
+    is_wrong = code[positions_of(theirs, numbers.contents)] != code
+    assert 5 < is_wrong.sum() < 150
+    assert order.recall == share_by_blocks(~is_wrong, code)
+    assert order.evidence is not None
+    assert order.evidence.value == pytest.approx(auroc(table["ambiguity"], is_wrong))
+    expected = auroc_by_blocks(table["ambiguity"], is_wrong, code).interval
+    assert (order.evidence.interval.low, order.evidence.interval.high) == pytest.approx((expected.low, expected.high))
+    assert order.within is not None
+    of_classes = [np.flatnonzero(code == one) for one in np.unique(code)]
+    pairs = [is_wrong[rows].sum() * (~is_wrong[rows]).sum() for rows in of_classes]
+    within = [auroc(table["ambiguity"].to_numpy()[rows], is_wrong[rows]) for rows in of_classes]
+    known = np.array(pairs) > 0
+    assert order.within.value == pytest.approx(np.average(np.array(within)[known], weights=np.array(pairs)[known]))
+    assert list(order.others) == ["confusability", "uncertainty"]
+    for name, figure in order.others.items():
+        assert figure.value == pytest.approx(auroc(table[name], is_wrong))
+    shown = in_brackets(order.evidence)
+    assert order.reason == (
+        f"Ordered by ambiguity between your 4 classes: R-AUROC {shown}; without knowing them confusability "
+        f"{in_brackets(order.others['confusability'])[:3]}, uncertainty "
+        f"{in_brackets(order.others['uncertainty'])[:3]}."
+    )
+
+
+def test_without_a_head_only_what_there_is_stands_beside_it(tmp_path: Path) -> None:
+    numbers = labelled_numbers(tmp_path, 160)
+    classed, table = numbers.classed(), numbers.plain_table().assign(uncertainty=np.nan)
+    order = leading_order(classed.joined(table), numbers.contents, numbers.columns, classed.labels(table))
+    assert list(order.others) == ["confusability"]
+    assert "uncertainty" not in order.reason
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_shuffled_labels_lead_to_confusability(tmp_path: Path, seed: int) -> None:
+    numbers = labelled_numbers(tmp_path, 160, seed=seed)
+    np.random.default_rng(seed).shuffle(numbers.label)
+    order = numbers.order()
+    assert (order.measure, order.evidence) == ("confusability", None)
+    assert "needs no classes" in order.reason
+
+
+def test_a_split_into_train_and_test_is_not_borne_out(tmp_path: Path) -> None:
+    numbers = labelled_numbers(tmp_path, 200)
+    numbers.label = ["train" if row % 5 else "test" for row in range(200)]
+    assert numbers.order().measure == "confusability"
+
+
+@pytest.mark.parametrize("sizes", [[160], [158, 2], [2] * 80])
+def test_one_class_or_classes_of_two_lead_to_confusability(tmp_path: Path, sizes: list[int]) -> None:
+    numbers = labelled_numbers(tmp_path, 160)
+    numbers.label = [f"c{number}" for number, size in enumerate(sizes) for _ in range(size)]
+    order = numbers.order()
+    assert (order.measure, order.classes) == ("confusability", 0)
+
+
+def test_without_classes_50_pictures_or_more_lead_to_confusability(tmp_path: Path) -> None:
+    order = without_classes(labelled_numbers(tmp_path, 50)).order()
+    assert (order.measure, order.evidence) == ("confusability", None)
+    assert "needs no classes" in order.reason
+
+
+@pytest.mark.parametrize("count", [3, 4, 49])
+def test_fewer_are_ordered_by_how_far_the_nearest_is(tmp_path: Path, count: int) -> None:
+    numbers = without_classes(labelled_numbers(tmp_path, count))
+    order = numbers.order()
+    assert order.measure == "confusability"
+    assert "how far the nearest picture is" in order.reason
+    value = numbers.columns
+    assert np.array_equal(np.argsort(value.confusability), np.argsort(-value.nearest_similarity))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_one_or_two_pictures_have_no_order(tmp_path: Path, count: int) -> None:
+    order = without_classes(labelled_numbers(tmp_path, count)).order()
+    assert order.measure is None
+    assert "stand by name" in order.reason
+
+
+def test_a_burst_alone_has_no_order(tmp_path: Path) -> None:
+    numbers = without_classes(labelled_numbers(tmp_path, 40))
+    numbers.embeddings[:] = numbers.embeddings[0]
+    assert numbers.order().measure is None
+
+
+def test_a_set_of_an_older_version_says_so(tmp_path: Path) -> None:
+    numbers = labelled_numbers(tmp_path, 160)
+    order = leading_order(numbers.plain_table(), numbers.contents, numbers.columns, None)
+    assert order.measure == "confusability"
+    assert "read by an older version" in order.reason
+    assert "no picture is embedded again" in order.reason
+
+
+def test_pictures_that_left_the_folder_take_no_part(tmp_path: Path) -> None:
+    """The graph may know contents that the table has not."""
+    numbers = labelled_numbers(tmp_path, 160)
+    table, kept = numbers.plain_table(), np.arange(160) % 10 != 0
+    left = numbers.contents[kept]
+    rows = table[kept].reset_index(drop=True)
+    classed = LabelledNumbers(tmp_path, numbers.embeddings, numbers.label, numbers.contents).classed()
+    joined = classed.joined(table)[kept].reset_index(drop=True)
+    labels = content_labels(rows["label"], left, numbers.columns.content)
+    order = leading_order(joined, left, numbers.columns, labels)
+    assert order.measure == "ambiguity"
+    assert order.recall is not None
+    assert order.recall.value > 0.8
+
+
+def test_copies_count_once(tmp_path: Path) -> None:
+    numbers = labelled_numbers(tmp_path, 160, spread=1.2)
+    once = numbers.order()
+    doubled = LabelledNumbers(
+        tmp_path,
+        np.concatenate([numbers.embeddings, numbers.embeddings[:30]]),
+        [*numbers.label, *numbers.label[:30]],
+        np.concatenate([numbers.contents, numbers.contents[:30]]),
+    ).order()
+    assert doubled.recall == once.recall
+    assert doubled.evidence == once.evidence
+
+
+def test_figures_in_words() -> None:
+    none = Interval(float("nan"), float("nan"))
+    assert in_brackets(Figure(0.8701, Interval(0.8504, 0.9))) == ".87 [.85, .90]"
+    assert in_brackets(Figure(1.0, Interval(0.5, 1.0))) == "1.00 [.50, 1.00]"
+    assert in_brackets(Figure(0.5, none)) == ".50"

@@ -1,0 +1,97 @@
+"""The line that says what was taken as classes, and the choice of something else, on a folder with splits."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.imaging.pictures import write_folder
+from url_viz.analysis.filters import OneOf
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.imaging.uploads import IncomingFile
+from url_viz.ui.widgets.class_choice import class_choices
+from url_viz.ui.widgets.filters import FILTERS
+
+FOLDERS = ("train/cat", "train/[dog](x)", "test/cat")
+NAMES = [f"{FOLDERS[number % 3]}/{number:04d}.jpg" for number in range(6)]
+
+
+@pytest.fixture
+def image_set(tmp_path: Path) -> ImageSet:
+    file = io.BytesIO()
+    np.savez(file, paths=np.array(NAMES), values=np.eye(6))
+    folder = write_folder(tmp_path / "zoo", 6, classes=FOLDERS)
+    return embed_folder(folder, embeddings=IncomingFile("given.npz", file.getvalue()), workspace=tmp_path / "home")
+
+
+@pytest.fixture
+def shown(image_set: ImageSet) -> Callable[[], AppTest]:
+    """The choice alone on a page."""
+
+    def script(image_set: object) -> None:
+        from url_viz.ui.widgets.class_choice import show_class_choice
+
+        show_class_choice(image_set)  # type: ignore[arg-type]
+
+    def ran() -> AppTest:
+        at = AppTest.from_function(script, args=(image_set,), default_timeout=30).run()
+        assert not at.exception
+        return at
+
+    return ran
+
+
+def line(at: AppTest) -> str:
+    """The label of the one popover."""
+    [popover] = at.get("popover")
+    return str(popover.proto.popover.label)
+
+
+def test_it_says_what_was_taken(shown: Callable[[], AppTest], image_set: ImageSet) -> None:
+    at = shown()
+    assert line(at) == "2 classes; test and train as split"
+    [radio] = at.radio
+    assert radio.value == "folders"
+    assert list(class_choices(image_set)) == ["folders", "level:1", "tags", "none"]
+    assert [one.detail for one in class_choices(image_set).values()][:2] == ["[dog](x), cat", "test, train"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words", "labels"),
+    [
+        ("level:1", "2 classes from level 1 of the folders", ["test", "test", "train", "train", "train", "train"]),
+        ("tags", "No classes; test and train as split", [None] * 6),
+        ("none", "No classes; test and train as split", [None] * 6),
+    ],
+)
+def test_one_click_chooses(
+    shown: Callable[[], AppTest], image_set: ImageSet, chosen: str, words: str, labels: list[str | None]
+) -> None:
+    at = shown()
+    at.session_state[FILTERS] = (OneOf("label", ("cat",)),)
+    at.radio[0].set_value(chosen).run()
+    assert line(at) == words
+    assert image_set.table()["label"].tolist() == labels
+    assert at.session_state[FILTERS] == ()
+    at.radio[0].set_value("folders").run()
+    assert line(at) == "2 classes; test and train as split"
+
+
+def test_names_of_others_are_text(shown: Callable[[], AppTest], image_set: ImageSet) -> None:
+    image_set.add_columns(IncomingFile("m.csv", f"path,[a](b)\n{NAMES[0]},x\n{NAMES[1]},y\n".encode()))
+    image_set.use_labels("[a](b)")
+    at = shown()
+    assert line(at) == r"2 classes from the column '\[a\](b)'; test and train as split"
+    assert r"\[a\](b)" in at.radio[0].options
+    assert r"\[dog\](x), cat" in at.radio[0].proto.captions
+
+
+def test_a_choice_made_elsewhere_is_shown(shown: Callable[[], AppTest], image_set: ImageSet) -> None:
+    at = shown()
+    image_set.use_labels("level:2")
+    at.run()
+    assert at.radio[0].value == "level:2"
+    assert line(at) == "2 classes from level 2 of the folders; test and train as split"

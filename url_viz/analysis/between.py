@@ -1,0 +1,52 @@
+"""Between two classes: the question of a picture, and the pictures from clear ones of one class to those of another."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+OPEN_QUESTION = 0.2
+"""From this ambiguity on a picture's second class is named."""
+
+
+def question_of(row: Mapping[str, object]) -> str | None:
+    """ "cucumber or banana?" for a row of `ImageSet.table()`; None if it is clear, or there are no classes."""
+    first, second, ambiguity = row.get("first_class"), row.get("second_class"), row.get("ambiguity")
+    if not isinstance(first, str) or not isinstance(second, str) or not isinstance(ambiguity, float | np.floating):
+        return None
+    return f"{first} or {second}?" if float(ambiguity) >= OPEN_QUESTION else None
+
+
+def between(first: object, second: object) -> str | None:
+    """Two classes as words, "between cucumber and banana"; None if they are not known."""
+    return f"between {first} and {second}" if isinstance(first, str) and isinstance(second, str) else None
+
+
+def between_classes(table: pd.DataFrame, one: str, other: str, *, most: int = 24) -> pd.DataFrame:
+    """Pictures from the clear ones of one class to the clear ones of another: a quarter of `most` at each end.
+
+    In the middle are the most ambiguous of those whose two likeliest classes are these, in the order of `balance`, the
+    share of `one` less that of `other` (−1 to 1); the rows are those of `ImageSet.table()` with this column.
+    """
+    balance = _share_of(table, one) - _share_of(table, other)
+    rows = table.assign(balance=balance.astype(np.float32))
+    is_between = rows["first_class"].isin([one, other]) & rows["second_class"].isin([one, other])
+    middle = rows[is_between].sort_values(["ambiguity", "id"], ascending=[False, True]).drop_duplicates("twin_group")
+    middle = middle.head(most // 2).sort_values(["balance", "id"], ascending=[False, True])
+    ends = [_clearest(rows[~rows["id"].isin(middle["id"])], name, most // 4) for name in (one, other)]
+    return pd.concat([ends[0], middle, ends[1].iloc[::-1]], ignore_index=True)
+
+
+def _share_of(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
+    shares = table[["first_share", "second_share"]].to_numpy(float)
+    is_named = np.stack([table[column].to_numpy() == name for column in ("first_class", "second_class")], axis=1)
+    share: NDArray[np.float64] = np.where(is_named, np.nan_to_num(shares), 0).sum(axis=1)
+    return share
+
+
+def _clearest(rows: pd.DataFrame, name: str, count: int) -> pd.DataFrame:
+    of_class = rows[(rows["first_class"] == name) & (rows["label"] == name)]
+    of_class = of_class.sort_values(["ambiguity", "id"]).drop_duplicates("twin_group")
+    clearest: pd.DataFrame = of_class.head(count)
+    return clearest

@@ -1,0 +1,182 @@
+"""Class columns of the table: between which two classes each picture lies, kept until labels or pictures change."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import astuple, dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.analysis.ambiguity import AmbiguityModel, Classified, ClassShares, LabelEvidence, classify
+from url_viz.analysis.ranking import percentile
+from url_viz.analysis.votes import NONE, Codes
+from url_viz.pipeline.twins import twin_groups
+from url_viz.store.class_shares import read_class_shares, write_class_shares
+from url_viz.store.tables import Graph, positions_of
+from url_viz.store.whitening import WhitenedRows
+
+CLASS_COLUMNS = ("ambiguity", "ambiguity_percentile", "first_class", "second_class", "first_share", "second_share")
+
+
+@dataclass(frozen=True)
+class ContentLabels:
+    """The labels of M distinct contents: `codes` (M,) int32 among the sorted `names`, NONE for none.
+
+    A content whose copies have different labels has none: it neither votes nor teaches.
+    """
+
+    names: tuple[str, ...]
+    codes: Codes
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+
+def content_labels(label: "pd.Series[str]", contents: NDArray[np.int64], keys: NDArray[np.int64]) -> ContentLabels:
+    """The labels of the contents `keys` (M,), from those of pictures (N,), None for none, with contents (N,)."""
+    codes, names = pd.factorize(label, sort=True)
+    row = positions_of(contents, keys)
+    usable = (codes >= 0) & (row >= 0)
+    return ContentLabels(tuple(map(str, names)), agreed_label(row[usable], codes[usable].astype(np.int32), len(keys)))
+
+
+def agreed_label(row: NDArray[np.integer], label: Codes, contents: int) -> Codes:
+    """The label of each distinct content (M,), NONE if no picture has one or its copies differ."""
+    low = np.full(contents, np.iinfo(np.int32).max, np.int32)
+    high = np.full(contents, NONE, np.int32)
+    np.minimum.at(low, row, label)
+    np.maximum.at(high, row, label)
+    return np.where(low == high, high, NONE).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class ClassSource:
+    """What class shares are worked out from, each read only when it is needed.
+
+    `keys` (M,) are the contents of the graph, `graph` and `whitened` give it and its rows in the whitened space, both
+    in that order; results are kept in `folder` under the name of the space.
+    """
+
+    keys: NDArray[np.int64]
+    graph: Callable[[], Graph]
+    whitened: Callable[[], WhitenedRows]
+    folder: Path
+    space_key: str
+
+
+class ClassedTable:
+    """Joins the class columns to the table of a snapshot, again only if its labels are others."""
+
+    def __init__(self, contents: NDArray[np.int64], source: ClassSource | None) -> None:
+        """`contents` (N,) are the content keys of the table's rows; `source` is None before there is a graph."""
+        self._contents = contents
+        self._source = source
+        self._joined: tuple[pd.DataFrame, pd.DataFrame] | None = None
+        self._known: _Known | None = None
+
+    def joined(self, table: pd.DataFrame) -> pd.DataFrame:
+        """`table` with the columns CLASS_COLUMNS filled in; nan and None if there are no two classes to lie between."""
+        joined = self._joined  # one reading: another thread may put a newer one there
+        if joined is None or joined[0] is not table:
+            columns = self._columns(table)
+            joined = self._joined = table, table if columns is None else table.assign(**columns)
+        return joined[1]
+
+    def labels(self, table: pd.DataFrame) -> ContentLabels | None:
+        """The labels of the graph's contents; None before there is a graph."""
+        known = self._of(table)
+        return None if known is None else known.labels
+
+    def evidence(self, table: pd.DataFrame) -> LabelEvidence | None:
+        """What speaks for the label of each content (M,), and for another."""
+        known = self._of(table)
+        return None if known is None or known.found is None else known.found[1]
+
+    def model(self, table: pd.DataFrame) -> AmbiguityModel | None:
+        """What tells the class shares of new pictures; None if there are no two classes."""
+        known = self._of(table)
+        return None if known is None or known.found is None else known.model
+
+    def _columns(self, table: pd.DataFrame) -> dict[str, Any] | None:
+        known = self._of(table)
+        if known is None or known.found is None:
+            return None
+        shares = known.found[0]
+        row = positions_of(self._contents, known.source.keys)
+        has = row >= 0
+        ambiguity = _spread(shares.ambiguity, row, has)
+        names = np.array([*known.labels.names, None], object)
+        classes = (np.where(has, codes[row], NONE) for codes in (shares.first_class, shares.second_class))
+        first, second = (pd.Series(names[codes], index=table.index, dtype=object) for codes in classes)
+        values = ambiguity, percentile(ambiguity), first, second
+        shared = (_spread(share, row, has) for share in (shares.first_share, shares.second_share))
+        return dict(zip(CLASS_COLUMNS, (*values, *shared), strict=True))
+
+    def _of(self, table: pd.DataFrame) -> "_Known | None":
+        if self._source is None:
+            return None
+        known = self._known
+        if known is None or (known.label is not table["label"] and not known.label.equals(table["label"])):
+            labels = content_labels(table["label"], self._contents, self._source.keys)
+            known = self._known = _Known(table["label"], labels, self._source)
+        return known
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What follows from one choice of labels, each worked out when it is first asked for."""
+
+    label: "pd.Series[str]"
+    labels: ContentLabels
+    source: ClassSource
+
+    @cached_property
+    def found(self) -> tuple[ClassShares, LabelEvidence] | None:
+        if len(self.labels.names) < 2:
+            return None
+        kept = read_class_shares(self.source.folder, self.source.space_key, self._key)
+        if kept is not None:
+            columns: dict[str, Any] = dict(kept)
+            return ClassShares(*_values(ClassShares, columns)), LabelEvidence(*_values(LabelEvidence, columns))
+        return self._kept_on_disk()
+
+    @cached_property
+    def classified(self) -> Classified | None:
+        graph = self.source.graph()
+        rows = self.source.whitened().rows
+        return classify(graph.position, graph.similarity, rows, self.labels.codes, twin_groups(graph.twins))
+
+    @property
+    def model(self) -> AmbiguityModel | None:
+        return None if self.classified is None else self.classified.model
+
+    def _kept_on_disk(self) -> tuple[ClassShares, LabelEvidence] | None:
+        if self.classified is None:
+            return None
+        shares, evidence = self.classified.shares, self.classified.evidence
+        names = [f.name for kind in (ClassShares, LabelEvidence) for f in fields(kind)]
+        columns = dict(zip(names, (*astuple(shares), *astuple(evidence)), strict=True))
+        write_class_shares(self.source.folder, self.source.space_key, self._key, columns)
+        return shares, evidence
+
+    @cached_property
+    def _key(self) -> str:
+        """A digest of the pictures and their labels."""
+        digest = hashlib.blake2b(digest_size=12)
+        for part in (self.source.keys, self.labels.codes):
+            digest.update(np.ascontiguousarray(part).tobytes())
+        digest.update("\0".join(self.labels.names).encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()
+
+
+def _values(kind: type, columns: dict[str, Any]) -> list[Any]:
+    return [columns[f.name] for f in fields(kind)]
+
+
+def _spread(values: NDArray[np.floating], row: NDArray[np.int64], has: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Values (M,) of contents as values (N,) of pictures, nan for a picture that is not in the graph."""
+    return np.where(has, values[row], np.float32(np.nan)).astype(np.float32)

@@ -1,0 +1,170 @@
+"""What the label of a picture is: its class folder as found, a level of folders, a tag, a user's column, or none."""
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from url_viz.errors import ImageSetError
+from url_viz.imaging.folder_classes import COLUMN_OF, FolderClasses, FolderLevel, Kind
+from url_viz.store.user_cells import as_text
+from url_viz.store.user_columns import FIRST_FOLDERS, FOLDERS, TAGS, Column
+
+EXAMPLES = 3
+_LEVEL = re.compile(r"level:([1-9]\d{0,3})")
+
+
+@dataclass(frozen=True)
+class ClassLevel:
+    """One level of folders: `number` from 1 at the root, how many folder `names`, the first of them, what they are.
+
+    `is_chosen` is whether they are the label now.
+    """
+
+    number: int
+    kind: Kind
+    names: int
+    examples: tuple[str, ...]
+    is_chosen: bool
+
+    @property
+    def choice(self) -> str:
+        """How this level is chosen: "level:2"."""
+        return choice_of_level(self.number)
+
+    @property
+    def words(self) -> str:
+        """The names of its folders: "train and test", or, of more than three, "81 folders"."""
+        return in_words(self.examples) if self.names <= EXAMPLES else f"{self.names:,} folders"
+
+    @property
+    def shown(self) -> str:
+        """Some names of its folders: "cat, cow, dog, …"."""
+        return shown(self.examples, self.names)
+
+
+@dataclass(frozen=True)
+class ClassLevels:
+    """The levels of folders, and what the label is: `chosen` as in `ImageSet.use_labels`, with so many `classes`.
+
+    `found` is the level whose folders are the classes by their names; None if there is no such level.
+    """
+
+    levels: tuple[ClassLevel, ...]
+    chosen: str | None
+    classes: int
+    found: int | None
+
+    @property
+    def words(self) -> str:
+        """What was taken, without a full stop: "81 classes; train and test as split"."""
+        return "; ".join([self._classes_in_words, *self._columns_in_words])
+
+    @property
+    def _classes_in_words(self) -> str:
+        if not self.classes:
+            return "No classes"
+        count = "1 class" if self.classes == 1 else f"{self.classes:,} classes"
+        return count if self.chosen == FOLDERS else f"{count} from {source_in_words(self.chosen)}"
+
+    @property
+    def _columns_in_words(self) -> list[str]:
+        levels = (level for level in self.levels if level.kind in COLUMN_OF and not level.is_chosen)
+        return [f"{level.words} as {COLUMN_OF[level.kind]}" for level in levels]
+
+
+def in_words(names: Sequence[str]) -> str:
+    """Names as a list in a sentence: "a, b and c"."""
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+
+
+def shown(names: Sequence[str], count: int) -> str:
+    """The first of so many names: "cat, cow, dog, …"."""
+    return ", ".join(names[:EXAMPLES]) + (", …" if count > EXAMPLES else "")
+
+
+def source_in_words(chosen: str | None) -> str:
+    """A choice of the label within a sentence: "the class folder", "level 2 of the folders", "the column 'kind'"."""
+    if chosen is None:
+        return "nothing"
+    if chosen == TAGS:
+        return "the first tag"
+    number = level_of(chosen)
+    if number is not None:
+        return f"level {number} of the folders"
+    return "the class folder" if chosen == FOLDERS else f"the column {chosen!r}"
+
+
+def choice_of_level(number: int) -> str:
+    """The choice of the folders at a level from the root: "level:2"."""
+    return f"level:{number}"
+
+
+def level_of(chosen: str | None) -> int | None:
+    """The number of the level that is chosen; None for another choice."""
+    match = _LEVEL.fullmatch(chosen or "")
+    return None if match is None else int(match[1])
+
+
+def is_column(chosen: str | None) -> bool:
+    """Whether a choice can only be a user's column."""
+    return chosen not in (None, FOLDERS, FIRST_FOLDERS, TAGS) and level_of(chosen) is None
+
+
+def class_levels(found: FolderClasses, chosen: str | None, *, classes: int) -> ClassLevels:
+    """What can be chosen among the folders, where `chosen` gives so many classes."""
+    number = found.class_level.number if found.class_level else None
+    now = number if chosen == FOLDERS else level_of(chosen)
+    levels = (
+        ClassLevel(one.number, one.kind, len(one.names), one.names[:EXAMPLES], one.number == now)
+        for one in found.levels
+    )
+    return ClassLevels(tuple(levels), chosen, classes, number)
+
+
+def resolved(stored: str | None, found: FolderClasses, columns: Collection[str]) -> str | None:
+    """What is chosen, by the choice on disk and the user's columns. Raises ImageSetError if that column is gone."""
+    if stored in columns or not is_column(stored):
+        return _as_before(found) if stored == FIRST_FOLDERS else stored
+    there = ", ".join(map(repr, columns)) or "no column of your own"
+    raise ImageSetError(
+        f"The label was chosen to be the column {stored!r}, which is gone; there is {there}. Add it again (`python -m "
+        f"url_viz columns FOLDER add FILE`), or choose another label: `python -m url_viz labels FOLDER folders`."
+    )
+
+
+def _as_before(found: FolderClasses) -> str | None:
+    """The choice of a set that was read when classes were always the first folders, and that nobody chose for."""
+    is_first = bool(found.levels) and found.levels[0].holds_most
+    if (found.class_level.number if found.class_level else None) == (1 if is_first else None):
+        return FOLDERS
+    return choice_of_level(1) if is_first else None
+
+
+def labels_of(
+    chosen: str | None, found: FolderClasses, columns: Mapping[str, Column], tags: Callable[[], NDArray[np.object_]]
+) -> NDArray[np.object_]:
+    """The label of each picture (N,), None for none; `tags` gives the first tag of each."""
+    if chosen in columns and chosen is not None:
+        values = np.asarray(columns[chosen])
+        return values if values.dtype == object else np.array([as_text(float(one)) or None for one in values], object)
+    if chosen == TAGS:
+        return tags()
+    return found.class_names if chosen == FOLDERS else found.names_at(level_of(chosen))
+
+
+def check_choice(chosen: str | None, levels: Sequence[FolderLevel], columns: Collection[str]) -> None:
+    """Raise ImageSetError if `chosen` is no level of folders, no column of the user's, and none of the fixed words."""
+    number = level_of(chosen)
+    if chosen in (None, FOLDERS, TAGS) or chosen in columns or (number is not None and number <= len(levels)):
+        return
+    if number is not None:
+        there = "; ".join(f"{choice_of_level(one.number)} ({shown(one.names, len(one.names))})" for one in levels)
+        raise ImageSetError(f"There is no level {number} of folders in this set. There are: {there or 'no folders'}.")
+    there = ", ".join(map(repr, columns)) or "none yet (add some: `python -m url_viz columns FOLDER add FILE`)"
+    raise ImageSetError(
+        f"There is no column {chosen!r} of your own. There are: {there}. The label can also be `folders`, `tags` or a "
+        f"level of folders such as `level:1`."
+    )

@@ -1,0 +1,162 @@
+"""Measures: everything that orders pictures by how little they are to be trusted, listed once."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure, higher = less to be trusted.
+
+    `name` is its column in `ImageSet.table()` and the word in code and addresses; `title` names it in sentences;
+    `choice` is what a control calls it, by what it knows; `meaning` explains it to people who meet it first;
+    `percentile` is the column with its percentile, if the table has one; `colour` that of its curve. `is_baseline`
+    marks what others are compared with, `is_offered` what pages offer as an order; `in_table` is false for what only an
+    evaluation works out.
+    """
+
+    name: str
+    title: str
+    choice: str
+    meaning: str
+    colour: str
+    percentile: str | None = None
+    is_baseline: bool = False
+    is_offered: bool = True
+    in_table: bool = True
+
+
+AMBIGUITY = Measure(
+    "ambiguity",
+    "Ambiguity",
+    "Between classes",
+    "Between which two classes a picture lies, judged without its own label and its twins'. Knows your classes.",
+    "#d55e00",
+    percentile="ambiguity_percentile",
+)
+CONFUSABILITY = Measure(
+    "confusability",
+    "Confusability",
+    "Within the set",
+    "How easily a picture is taken for another one of this set, by its nearest neighbours. Knows no classes.",
+    "#0072b2",
+    percentile="confusability_percentile",
+)
+TUNED = Measure(
+    "tuned",
+    "Tuned",
+    "Your answers",
+    "Confusability with your answers taken in.",
+    "#cc79a7",
+)
+UNCERTAINTY = Measure(
+    "uncertainty",
+    "Uncertainty",
+    "Pretrained head",
+    "The uncertainty of the pretrained head: of each picture by itself, learnt elsewhere. Knows nothing of this set.",
+    "#009e73",
+    percentile="percentile",
+)
+ENTROPY = Measure(
+    "entropy",
+    "Entropy",
+    "Entropy",
+    "How undecided the backbone's own classifier is among ImageNet's classes, in nats. A baseline.",
+    "#56b4e9",
+    is_baseline=True,
+)
+INVERSE_NORM = Measure(
+    "inverse_norm",
+    "1 / norm",
+    "1 / norm",
+    "One over the length of the embedding. A baseline.",
+    "#e69f00",
+    is_baseline=True,
+    is_offered=False,
+)
+NEAREST = Measure(
+    "nearest_similarity",
+    "Nearest similarity",
+    "Nearest similarity",
+    "How far the most similar other picture is: minus its similarity. A baseline.",
+    "#8c8c8c",
+    is_baseline=True,
+    is_offered=False,
+    in_table=False,
+)
+NEAREST_GAP = Measure(
+    "nearest_gap",
+    "Nearest gap",
+    "Nearest gap",
+    "How little the most similar other picture is ahead of the second. A baseline.",
+    "#b5a642",
+    is_baseline=True,
+    is_offered=False,
+    in_table=False,
+)
+
+MEASURES: tuple[Measure, ...] = (
+    AMBIGUITY,
+    CONFUSABILITY,
+    TUNED,
+    UNCERTAINTY,
+    ENTROPY,
+    INVERSE_NORM,
+    NEAREST,
+    NEAREST_GAP,
+)
+TABLE_MEASURES: tuple[str, ...] = tuple(measure.name for measure in MEASURES if measure.in_table)
+"""The measures that are columns of `ImageSet.table()`, in the order in which they are offered."""
+PERCENTILE_COLUMNS: tuple[str, ...] = tuple(m.percentile for m in MEASURES if m.percentile is not None)
+"""Columns that hold percentiles of measures, and are not measures themselves."""
+
+_BY_NAME = {measure.name: measure for measure in MEASURES}
+
+
+def is_measure(name: str) -> bool:
+    """Whether a column is one of ours, not a user's."""
+    return name in _BY_NAME
+
+
+def is_baseline(name: str) -> bool:
+    """Whether a measure is one that others are compared with."""
+    return name in _BY_NAME and _BY_NAME[name].is_baseline
+
+
+def title_of(name: str) -> str:
+    """What pages call a measure or a column: a user's column by its own name."""
+    return _BY_NAME[name].title if name in _BY_NAME else name
+
+
+def choice_of(name: str) -> str:
+    """What a control calls a measure, by what it knows; a user's column by its own name."""
+    return _BY_NAME[name].choice if name in _BY_NAME else name
+
+
+def meaning_of(name: str) -> str:
+    """A sentence on a measure; of a user's column, that it is one."""
+    return _BY_NAME[name].meaning if name in _BY_NAME else "A column that you brought; higher = more ambiguous."
+
+
+def colour_of(name: str) -> str | None:
+    """The colour of a measure's curve; None for a user's column."""
+    return _BY_NAME[name].colour if name in _BY_NAME else None
+
+
+def percentile_column(name: str) -> str | None:
+    """The column of the table with the percentile of a measure; None if it has none."""
+    return _BY_NAME[name].percentile if name in _BY_NAME else None
+
+
+def measures_of(table: pd.DataFrame, brought: Iterable[str] = ()) -> tuple[str, ...]:
+    """The measures that a table has values of: those that pages offer, then the user columns in `brought`."""
+    names = (*(measure.name for measure in MEASURES if measure.is_offered), *brought)
+    return tuple(name for name in names if has_values(table, name))
+
+
+def has_values(table: pd.DataFrame, name: str) -> bool:
+    """Whether a table has a column of this name with a number in it."""
+    return name in table and bool(np.isfinite(table[name].to_numpy(dtype=float)).any())

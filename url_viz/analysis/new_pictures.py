@@ -1,0 +1,134 @@
+"""Pictures that are not in a set, put beside it: their nearest there, twins left out, and every measure of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.analysis.ambiguity import AmbiguityModel, ClassShares, classify_new
+from url_viz.pipeline.confusability import ConfusabilityReference, confusability_of_new
+from url_viz.pipeline.graph import K
+from url_viz.pipeline.nearest import NONE, Nearest, top_k
+from url_viz.pipeline.twins import TWIN_COSINE
+from url_viz.rows import l2_normalize
+from url_viz.store.whitening import WhitenedRows
+
+FIRST_LOOK = 2 * K
+"""So many of the nearest are looked at for K that are no twins; more if these are mostly twins."""
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What new pictures are compared with: M distinct contents of an image set, in the order of its graph.
+
+    `table` has their rows of `ImageSet.table()`, `whitened` and `embedding` (M, D) their vectors; `counts` (M,) says
+    which of them stand in lists: one per group of twins. `confusability` is None without a graph; `model` gives what
+    tells class shares, of `class_names`, and None without classes.
+    """
+
+    table: pd.DataFrame
+    whitened: WhitenedRows
+    embedding: NDArray[np.floating]
+    counts: NDArray[np.bool_]
+    confusability: ConfusabilityReference | None = None
+    model: Callable[[], AmbiguityModel | None] = lambda: None
+    class_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        assert len(self.table) == len(self.whitened) == len(self.embedding)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """An id (M,) of a picture with each content."""
+        ids: NDArray[np.int64] = self.table["id"].to_numpy(np.int64)
+        return ids
+
+    @property
+    def xy(self) -> Floats:
+        """Coordinates (M, 2), nan if not placed yet."""
+        return self.table[["x", "y"]].to_numpy(np.float32)
+
+    @property
+    def content(self) -> NDArray[np.int64]:
+        """Content keys (M,)."""
+        return self.whitened.content
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Q new pictures beside a reference.
+
+    `nearest`: the K nearest that are no twins, cosines in the whitened space; `twin` (Q,) the row of the most alike
+    twin, −1 for none; `confusability` (Q,); `shares` of the reference's classes, None without classes.
+    """
+
+    nearest: Nearest
+    twin: NDArray[np.int64]
+    confusability: Floats
+    shares: ClassShares | None
+
+
+def beside(embeddings: NDArray[np.floating], content: NDArray[np.int64], reference: Reference) -> Beside:
+    """Put Q pictures beside a set: raw `embeddings` (Q, D), `content` (Q,) keys (−1 for one of no file)."""
+    rows = reference.whitened.whitening.transform(embeddings)
+    nearest, twin = nearest_without_twins(embeddings, content, reference, rows)
+    value = np.full(len(rows), np.nan, np.float32)
+    if reference.confusability is not None:
+        value = confusability_of_new(nearest.position, nearest.similarity, reference.confusability)
+    model = reference.model()
+    shares = None if model is None else classify_new(nearest.position, nearest.similarity, rows, model)
+    return Beside(nearest, twin, value, shares)
+
+
+def nearest_without_twins(
+    embeddings: NDArray[np.floating],
+    content: NDArray[np.int64],
+    reference: Reference,
+    rows: NDArray[np.floating],
+    *,
+    k: int = K,
+) -> tuple[Nearest, NDArray[np.int64]]:
+    """The `k` nearest of each picture (whitened `rows` (Q, A)) in the reference that are no twins, and its twin (Q,).
+
+    Exact: the nearest are looked at until there are `k` that are no twins by raw cosine or content.
+    """
+    count, look = len(reference), min(FIRST_LOOK, len(reference))
+    while True:
+        found = top_k(rows, reference.whitened.rows, look)
+        cosine = _raw_cosines(embeddings, reference.embedding, found.position)
+        is_same = reference.content[found.position] == content[:, None]
+        is_twin = (found.position != NONE) & ((cosine >= TWIN_COSINE) | is_same)
+        is_out = is_twin | (found.position == NONE) | ~reference.counts[found.position]
+        enough = (~is_out).sum(axis=1) >= k
+        if look >= count or enough.all():
+            break
+        look = min(4 * look, count)
+    twin = _most_alike(found.position, np.where(is_same, 2, cosine), is_twin)
+    order = np.argsort(is_out, axis=1, kind="stable")[:, :k]
+    is_left = np.take_along_axis(is_out, order, 1)
+    position = np.where(is_left, NONE, np.take_along_axis(found.position, order, 1))
+    similarity = np.where(is_left, NONE, np.take_along_axis(found.similarity, order, 1))
+    return Nearest(position.astype(np.int32), similarity.astype(np.float32)), twin
+
+
+def _raw_cosines(one: NDArray[np.floating], others: NDArray[np.floating], position: NDArray[np.integer]) -> Floats:
+    """Cosines (Q, L) of each row with those at `position` (Q, L)."""
+    cosine = np.zeros(position.shape, np.float32)
+    for number, row in enumerate(l2_normalize(one)):
+        cosine[number] = l2_normalize(others[position[number]]) @ row
+    return cosine
+
+
+def _most_alike(position: NDArray[np.integer], cosine: Floats, is_twin: NDArray[np.bool_]) -> NDArray[np.int64]:
+    if not position.shape[1]:
+        return np.full(len(position), NONE)
+    best = np.where(is_twin, cosine, -np.inf).argmax(axis=1)
+    every = np.arange(len(position))
+    return np.where(is_twin.any(axis=1), position[every, best], NONE).astype(np.int64)

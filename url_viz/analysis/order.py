@@ -1,0 +1,145 @@
+"""The leading order: by which measure an image set is ordered when it is opened, why, and how well that order holds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.analysis.ambiguity import LEAST_OF_A_CLASS
+from url_viz.analysis.classes import ContentLabels
+from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, UNCERTAINTY, has_values, title_of
+from url_viz.analysis.metrics import Figure, auroc_by_blocks, auroc_within_blocks, share_by_blocks
+from url_viz.analysis.votes import NONE, Codes
+from url_viz.pipeline.confusability import FEW
+from url_viz.store.tables import GraphColumns
+
+FEWEST = 3
+"""Below so many pictures with a neighbour nothing leads."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """By which measure an image set is ordered, and why.
+
+    `measure` is a column of the table, None if nothing leads; `reason` a sentence. With classes, `evidence` is the
+    measure's R-AUROC on them, with an interval over classes; `within` the same within classes, where their difficulty
+    does not count; `others` R-AUROCs of measures that know no classes; `recall` how often the nearest picture has the
+    same class, `by_chance` how often under shuffled labels, `classes` how many there are.
+    """
+
+    measure: str | None
+    reason: str
+    evidence: Figure | None = None
+    within: Figure | None = None
+    others: Mapping[str, Figure] = field(default_factory=dict)
+    recall: Figure | None = None
+    by_chance: float = float("nan")
+    classes: int = 0
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    """The L contents with a class whose nearest has one too: `rows` of the table, `code` and `is_wrong` (L,)."""
+
+    rows: NDArray[np.int64]
+    code: Codes
+    is_wrong: NDArray[np.bool_]
+
+
+def leading_order(
+    table: pd.DataFrame, contents: NDArray[np.int64], columns: GraphColumns | None, labels: ContentLabels | None
+) -> Order:
+    """The order of `ImageSet.table()`, with content keys (N,) in its order; `labels` are of the graph's contents.
+
+    Ambiguity leads if the pictures bear the classes out: two or more with three pictures each, and the nearest picture
+    of the same class more often than under shuffled labels, by an interval. Else confusability, from three pictures on.
+    """
+    known = int(np.isfinite(table[CONFUSABILITY.name].to_numpy(float)).sum())
+    if columns is not None and labels is not None and has_values(table, AMBIGUITY.name):
+        order = _by_classes(table, contents, columns, labels)
+        if order is not None:
+            return order
+    if known < FEWEST:
+        return Order(None, "Fewer than three pictures have a neighbour, so nothing orders them: they stand by name.")
+    if labels is None:
+        return Order(
+            CONFUSABILITY.name,
+            "This folder was read by an older version: ordered by how far the nearest picture is. Read it again for "
+            "confusability and ambiguity; no picture is embedded again.",
+        )
+    if known < FEW:
+        reason = (
+            f"Fewer than {FEW} pictures: ordered by how far the nearest picture is. No classes tell how well it holds."
+        )
+        return Order(CONFUSABILITY.name, reason)
+    return Order(CONFUSABILITY.name, "Ordered by confusability within the set, which needs no classes.")
+
+
+def _by_classes(
+    table: pd.DataFrame, contents: NDArray[np.int64], columns: GraphColumns, labels: ContentLabels
+) -> Order | None:
+    """The order by ambiguity; None if the pictures do not bear the classes out."""
+    count = np.bincount(labels.codes[labels.codes != NONE], minlength=1)
+    classes = int((count >= LEAST_OF_A_CLASS).sum())
+    known = _labelled(contents, columns, labels)
+    if classes < 2 or not len(known.rows):
+        return None
+    recall = share_by_blocks(~known.is_wrong, known.code)
+    share = np.bincount(known.code) / len(known.code)
+    by_chance = float((share**2).sum())
+    if not recall.interval.low > by_chance:
+        return None
+    evidence = _figure(table, AMBIGUITY.name, known)
+    others = {m.name: _figure(table, m.name, known) for m in (CONFUSABILITY, UNCERTAINTY) if has_values(table, m.name)}
+    return Order(
+        AMBIGUITY.name,
+        _words(classes, evidence, others),
+        evidence=evidence,
+        within=_figure(table, AMBIGUITY.name, known, is_within=True),
+        others=others,
+        recall=recall,
+        by_chance=by_chance,
+        classes=classes,
+    )
+
+
+def _labelled(contents: NDArray[np.int64], columns: GraphColumns, labels: ContentLabels) -> _Labelled:
+    theirs = np.where(columns.nearest >= 0, labels.codes[columns.nearest], NONE)
+    is_known = (labels.codes != NONE) & (theirs != NONE)
+    first, where = np.unique(contents, return_index=True)
+    place = np.minimum(np.searchsorted(first, columns.content), len(first) - 1)
+    is_known &= first[place] == columns.content
+    return _Labelled(where[place[is_known]], labels.codes[is_known], (theirs != labels.codes)[is_known])
+
+
+def _figure(table: pd.DataFrame, name: str, known: _Labelled, *, is_within: bool = False) -> Figure:
+    values = table[name].to_numpy(float)[known.rows]
+    has = np.isfinite(values)
+    values, code, is_wrong = values[has], known.code[has], known.is_wrong[has]
+    return (auroc_within_blocks if is_within else auroc_by_blocks)(values, is_wrong, code)
+
+
+def _words(classes: int, evidence: Figure, others: Mapping[str, Figure]) -> str:
+    words = f"Ordered by ambiguity between your {classes:,} classes"
+    if np.isfinite(evidence.value):
+        words += f": R-AUROC {in_brackets(evidence)}"
+        told = [f"{_name(name)} {_short(one.value)}" for name, one in others.items() if np.isfinite(one.value)]
+        words += f"; without knowing them {', '.join(told)}" if told else ""
+    return f"{words}."
+
+
+def _name(name: str) -> str:
+    title = title_of(name)
+    return title[:1].lower() + title[1:]
+
+
+def in_brackets(figure: Figure) -> str:
+    """A figure with its interval: ".87 [.85, .90]"."""
+    low, high = figure.interval.low, figure.interval.high
+    return _short(figure.value) + (f" [{_short(low)}, {_short(high)}]" if np.isfinite(low) else "")
+
+
+def _short(value: float) -> str:
+    return f"{value:.2f}".replace("0.", ".", 1) if value < 1 else f"{value:.2f}"

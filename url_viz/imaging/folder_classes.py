@@ -1,0 +1,125 @@
+"""Classes found in folders: which level of folders they are, and what the levels of splits and dates tell."""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from url_viz.imaging.scan import display_name
+
+Kind = Literal["splits", "dates", "single", "names"]
+"""What the folders of a level are: all splits, all dates, one folder around everything, or anything else."""
+SPLIT, DATE = "split", "date"
+COLUMN_OF: dict[Kind, str] = {"splits": SPLIT, "dates": DATE}
+"""The column of the table that levels of a kind become."""
+
+_SPLIT = re.compile(r"train(ing)?|val(id|idation)?|dev|test(ing)?|holdout|fold[-_. ]?\d+", re.IGNORECASE)
+_GAP = r"[-_. ]"
+_YEAR, _MONTH, _DAY = r"(19|20)\d\d", r"(0?[1-9]|1[0-2])", r"(0?[1-9]|[12]\d|3[01])"
+_MONTHS = (
+    r"jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|"
+    r"aug(ust)?|sept?(ember)?|oct(ober)?|nov(ember)?|dec(ember)?"
+)
+_DATE = re.compile(
+    rf"{_YEAR}({_GAP}{_MONTH}({_GAP}{_DAY})?)?"  # 2024, 2024-05, 2024_5_17
+    rf"|{_YEAR}(0[1-9]|1[0-2])((0[1-9]|[12]\d|3[01]))?"  # 202405, 20240517
+    rf"|(({_DAY}{_GAP})?{_MONTH}|{_MONTH}{_GAP}{_DAY}){_GAP}{_YEAR}"  # 05-2024, 17.05.2024, 05-17-2024
+)
+_PART_OF_DATE = re.compile(
+    rf"{_DAY}|{_MONTH}{_GAP}{_DAY}|{_DAY}{_GAP}{_MONTH}|({_DAY}{_GAP}+)?({_MONTHS})", re.IGNORECASE
+)
+"""Below a level of dates also months and days: 2024/05/17, 2024/05-17, 2024/May, 2024/05 - May."""
+
+
+@dataclass(frozen=True)
+class FolderLevel:
+    """One level of folders: `number` (1 = in the root), its sorted folder `names`, and what they are.
+
+    `holds_most` is whether more than half of all pictures lie in two or more folders of it.
+    """
+
+    number: int
+    kind: Kind
+    names: tuple[str, ...]
+    holds_most: bool
+
+
+@dataclass(frozen=True)
+class FolderClasses:
+    """The levels of folders of N pictures. `folders` (F) are the distinct folders, as names from the root.
+
+    `folder` (N,) int64 is the folder of each picture among them.
+    """
+
+    levels: tuple[FolderLevel, ...]
+    folders: tuple[tuple[str, ...], ...]
+    folder: NDArray[np.int64]
+
+    @cached_property
+    def class_level(self) -> FolderLevel | None:
+        """The first level that is neither splits, dates nor a single folder, if most pictures lie in its folders."""
+        first = next((level for level in self.levels if level.kind == "names"), None)
+        return first if first is not None and first.holds_most else None
+
+    @property
+    def class_names(self) -> NDArray[np.object_]:
+        """The class of each picture (N,), None for none."""
+        return self.names_at(self.class_level.number if self.class_level else None)
+
+    def names_at(self, number: int | None) -> NDArray[np.object_]:
+        """The folder of each picture (N,) at a level, None for a picture that does not lie as deep."""
+        return self._spread([names[number - 1] if number and number <= len(names) else None for names in self.folders])
+
+    @property
+    def columns(self) -> dict[str, NDArray[np.object_]]:
+        """What levels of splits and dates tell of each picture (N,), by column; several levels are joined by `/`."""
+        numbers: dict[str, list[int]] = {}
+        for level in self.levels:
+            if level.kind in COLUMN_OF:
+                numbers.setdefault(COLUMN_OF[level.kind], []).append(level.number)
+        return {column: self._spread([_joined(names, of) for names in self.folders]) for column, of in numbers.items()}
+
+    def _spread(self, values: Sequence[str | None]) -> NDArray[np.object_]:
+        """Values (F) of folders as values (N,) of pictures."""
+        return np.array([*values, None], dtype=object)[self.folder]
+
+
+def _joined(names: tuple[str, ...], numbers: Sequence[int]) -> str | None:
+    return "/".join(names[number - 1] for number in numbers if number <= len(names)) or None
+
+
+def find_classes(paths: Sequence[bytes]) -> FolderClasses:
+    """The levels of folders of root-relative paths (N), and which of them are classes."""
+    numbers: dict[bytes, int] = {}
+    folder = np.array([numbers.setdefault(path.rpartition(b"/")[0], len(numbers)) for path in paths], np.int64)
+    folders = tuple(tuple(map(display_name, name.split(b"/"))) if name else () for name in numbers)
+    return FolderClasses(_levels(folders, np.bincount(folder, minlength=len(folders))), folders, folder)
+
+
+def class_names(paths: Sequence[bytes]) -> list[str | None]:
+    """The class of each root-relative path, None for none; see `FolderClasses.class_level`."""
+    return list(find_classes(paths).class_names)
+
+
+def _levels(folders: Sequence[tuple[str, ...]], pictures: NDArray[np.int64]) -> tuple[FolderLevel, ...]:
+    """The levels of folders that hold so many `pictures` (F,) each, without those of their subfolders."""
+    levels: list[FolderLevel] = []
+    inside = np.array([len(names) for names in folders], np.int64)
+    for number in range(1, int(inside.max(initial=0)) + 1):
+        names = {folder[number - 1] for folder in folders if len(folder) >= number}
+        is_most = 2 * pictures[inside >= number].sum() > pictures.sum()
+        kind = _kind_of(names, below_dates=any(level.kind == "dates" for level in levels))
+        levels.append(FolderLevel(number, kind, tuple(sorted(names)), bool(len(names) > 1 and is_most)))
+    return tuple(levels)
+
+
+def _kind_of(names: Collection[str], *, below_dates: bool) -> Kind:
+    if all(map(_SPLIT.fullmatch, names)):
+        return "splits"
+    if all(_DATE.fullmatch(name) or (below_dates and _PART_OF_DATE.fullmatch(name)) for name in names):
+        return "dates"
+    return "single" if len(names) == 1 else "names"

@@ -1,0 +1,60 @@
+"""The choice of classes: a line that says what was taken for them, and opens the other choices."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from url_viz.image_set import ImageSet
+from url_viz.store.user_columns import FOLDERS, TAGS
+from url_viz.ui.text import errors_shown, escape
+from url_viz.ui.widgets.filters import set_filter
+
+NONE = "none"
+"""The option for no classes; no column can have this name."""
+
+
+@dataclass(frozen=True)
+class ClassChoice:
+    """An option: its title, and what it would take."""
+
+    title: str
+    detail: str = ""
+
+
+def class_choices(image_set: ImageSet) -> dict[str, ClassChoice]:
+    """The options of an image set, by what `ImageSet.use_labels` takes (NONE for None)."""
+    now = image_set.class_levels()
+    found = next((level for level in now.levels if level.number == now.found), None)
+    choices = {FOLDERS: ClassChoice("Class folders", "none found" if found is None else found.shown)}
+    for level in now.levels:
+        if level != found or now.chosen == level.choice:
+            choices[level.choice] = ClassChoice(f"Level {level.number} of the folders", level.shown)
+    choices[TAGS] = ClassChoice("Tags", "the first tag of a picture")
+    choices |= {one.name: ClassChoice(one.name, f"your column, from {one.source}") for one in image_set.user_columns()}
+    if now.chosen is not None and now.chosen not in choices:  # another session may have brought it just now
+        choices[now.chosen] = ClassChoice(now.chosen)
+    return choices | {NONE: ClassChoice("No classes")}
+
+
+def show_class_choice(image_set: ImageSet) -> None:
+    """What was taken as classes, and a choice of something else; kept with the set, for all pages."""
+    now, choices = image_set.class_levels(), class_choices(image_set)
+    key = f"classes.{image_set.set_id}"
+    st.session_state[key] = now.chosen or NONE  # another session or a command may have chosen
+    with st.popover(escape(now.words), type="tertiary", help="Choose what the classes are; nothing is read again"):
+        st.radio(
+            "Classes from",
+            list(choices),
+            format_func=lambda choice: escape(choices[choice].title),
+            captions=[escape(choice.detail) for choice in choices.values()],
+            key=key,
+            on_change=_take_classes,
+            args=(image_set, key),
+        )
+
+
+def _take_classes(image_set: ImageSet, key: str) -> None:
+    picked = st.session_state[key]
+    with errors_shown():
+        image_set.use_labels(None if picked == NONE else picked)
+        set_filter("label", None)
