@@ -458,3 +458,14 @@ def test_one_side_of_the_threshold_is_decided_on(image_set: ImageSet) -> None:
     at.button(key="view.decide.drop").click().run()
     dropped = image_set.table().sort_values("uncertainty")["decision"].tolist()
     assert dropped == [None] * 9 + ["drop"] * 3
+
+
+def test_what_nobody_chose_follows_the_leading_order_and_what_somebody_chose_stays(image_set: ImageSet) -> None:
+    """While a folder is read there is no graph yet, and the head leads for want of another."""
+    leading = image_set.order().measure
+    at = run(image_set, **{"view.measure": "uncertainty", "view.measure.default": "uncertainty"})
+    assert at.segmented_control[0].value == leading
+    assert "by" not in at.query_params
+    at = run(image_set, **{"view.measure": "uncertainty", "view.measure.default": leading})
+    assert at.segmented_control[0].value == "uncertainty"
+    assert at.query_params["by"] == "uncertainty"

@@ -33,9 +33,7 @@ def pick_measure(image_set: ImageSet, table: pd.DataFrame) -> str:
     chosen = st.session_state.get(_OTHER) or st.session_state.get("view.measure")
     if chosen in other_measures(image_set, table):
         options.append(chosen)
-    if st.session_state.get("view.measure") not in options:
-        st.session_state["view.measure"] = default
-    return choose_measure(options, key="view.measure")
+    return choose_measure(options, key="view.measure", default=default)
 
 
 def show_order(image_set: ImageSet, measure: str) -> None:

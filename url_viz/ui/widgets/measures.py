@@ -20,13 +20,17 @@ def with_first(names: Sequence[str], first: str | None) -> list[str]:
     return sorted(names, key=lambda name: name != first)
 
 
-def choose_measure(names: Sequence[str], *, key: str) -> str:
-    """One of `names` (at least one), the first until another is chosen; what each means is its help.
+def choose_measure(names: Sequence[str], *, key: str, default: str | None = None) -> str:
+    """One of `names` (at least one): `default`, else the first, until another is chosen; what each means is its help.
 
-    The choice is in the session under `key`; one that is not among `names` does not apply.
+    The choice is in the session under `key`; one that is not among `names` does not apply. What nobody chose follows
+    the default, which changes while a folder is read.
     """
-    if st.session_state.get(key) not in names:
-        st.session_state[key] = names[0]
+    first, followed = default or names[0], f"{key}.default"
+    chosen = st.session_state.get(key)
+    if chosen not in names or chosen == st.session_state.get(followed):
+        st.session_state[key] = first
+    st.session_state[followed] = first
     picked = st.segmented_control(
         "Uncertainty",
         names,
