@@ -153,6 +153,14 @@ class TestRank:
         assert shown.out.split() == ["path", "0000.jpg", "0001.jpg"]
         assert "Most ambiguous by entropy:" in run("rank", tmp_path / "two", "--by", "entropy")
 
+    def test_within_classes_each_class_has_its_own_end(self, run: Run, read: Path, tmp_path: Path) -> None:
+        shown = run("rank", read, "--by", "entropy", "--within-class", "--top", 2)
+        ambiguous = shown.split("Clearest")[0]
+        assert ("cat/" in ambiguous, "dog/" in ambiguous) == (True, True)
+        write_folder(tmp_path / "plain", 3)
+        run("embed", tmp_path / "plain", "--device", "cpu")
+        assert "no classes to rank within" in run("rank", tmp_path / "plain", "--within-class", status=1)
+
     @pytest.mark.parametrize("top", [0, -3])
     def test_a_number_that_is_none(self, run: Run, read: Path, top: int) -> None:
         assert f"--top {top} is no number of pictures" in run("rank", read, "--top", top, status=1)

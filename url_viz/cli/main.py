@@ -98,11 +98,12 @@ def rank(
         str | None, arg(help="a measure or any column of numbers (default: the order that holds on this set)")
     ] = None,
     twins: Annotated[bool, arg(help="show every picture of a group of twins")] = False,
+    within_class: Annotated[bool, arg(help="compare each picture with its own class only")] = False,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
 ) -> None:
     """Print the most ambiguous and the clearest pictures of a folder that was read."""
-    from url_viz.analysis.ranking import ends
+    from url_viz.analysis.ranking import ends, with_percentile
     from url_viz.image_set import open_image_set
 
     _refuse_below_one(top, "--top")
@@ -117,7 +118,10 @@ def rank(
         raise UrlVizError(f"There is no column of numbers {measure!r}. There are: {', '.join(numeric)}.")
     if not np.isfinite(table[measure].to_numpy(dtype=float)).any():
         raise UrlVizError(f"No picture has a value of {measure!r} under the model {model!r}. Choose another with --by.")
-    both = ends(table, by=measure, collapse_twins=not twins)
+    if within_class and table["label"].isna().all():
+        raise UrlVizError("There are no classes to rank within. Choose some with `python -m url_viz labels FOLDER`.")
+    ranked = with_percentile(table, measure, within_class=within_class)
+    both = ends(ranked, by="rank_percentile" if within_class else measure, collapse_twins=not twins)
     for title, rows in (("Most ambiguous", both.ambiguous), ("Clearest", both.clear)):
         print(f"{title} by {measure}:")
         print(_shown(rows.head(top), [measure, "path", "label", "between", "twins"]))
