@@ -20,17 +20,22 @@ Done = Callable[[int], None]
 
 
 def updated_graph(
-    previous: Graph | None, whitened: WhitenedRows, embeddings: NDArray[np.floating], *, report: Done = lambda _: None
+    previous: Graph | None,
+    whitened: WhitenedRows,
+    embeddings: NDArray[np.floating],
+    *,
+    twins: Twins | None = None,
+    report: Done = lambda _: None,
 ) -> Graph:
     """The graph of the rows of `whitened`, whose raw embeddings are (M, D), from the graph of before if that serves.
 
-    It serves if it is of the same whitened space, and as exact as a new one would be. `report` is called with the
-    number of rows that are done.
+    It serves if it is of the same whitened space, and as exact as a new one would be. `twins` are those of all rows, if
+    they are known already. `report` is called with the number of rows that are done.
     """
     key = whitened.whitening.key
     is_large = len(whitened) > EXACT_ROWS
     if previous is None or previous.whitening != key or previous.is_approximate != is_large:
-        return build_graph(whitened.rows, embeddings, content=whitened.content, key=key, report=report)
+        return build_graph(whitened.rows, embeddings, content=whitened.content, key=key, twins=twins, report=report)
     came_from = positions_of(whitened.content, previous.content)
     return extended(previous, came_from, whitened.rows, embeddings, content=whitened.content, report=report)
 
@@ -42,6 +47,7 @@ def build_graph(
     k: int = K,
     content: NDArray[np.int64] | None = None,
     key: int = 0,
+    twins: Twins | None = None,
     report: Done = lambda _: None,
 ) -> Graph:
     """The graph of rows (N, A) in the whitened space `key` whose raw embeddings are (N, D); exact to EXACT_ROWS rows.
@@ -53,7 +59,8 @@ def build_graph(
     _assert_same_rows(whitened, embeddings)
     keys = np.arange(len(whitened)) if content is None else content
     blocks = likely_blocks(whitened) if len(whitened) > EXACT_ROWS else None
-    twins = twin_pairs(embeddings) if blocks is None else twins_in_blocks(embeddings, blocks)
+    if twins is None:
+        twins = twin_pairs(embeddings) if blocks is None else twins_in_blocks(embeddings, blocks)
     counts = counting(twins)
     exclude = _not_of_own_group(twins) if twins.is_thinned else _not_neighbours(twins).__getitem__
     nearest = top_k_of_all(whitened, k, exclude=exclude, counts=counts, blocks=blocks, report=report)

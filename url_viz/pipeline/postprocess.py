@@ -7,10 +7,11 @@ from url_viz.pipeline.confusability import confusability
 from url_viz.pipeline.graph import updated_graph
 from url_viz.pipeline.projection import FEWEST_FOR_UMAP, SAMPLE_ROWS, fit_map, pca_coordinates, place
 from url_viz.pipeline.quality import assess_missing
-from url_viz.pipeline.twins import leaders, twin_groups
-from url_viz.pipeline.whitening import VERSION, whitened_rows
+from url_viz.pipeline.twins import leaders, twin_groups, twin_pairs
+from url_viz.pipeline.whitening import VERSION, serves, whitened_rows
 from url_viz.progress import Clock, Progress, ProgressCallback
-from url_viz.store.tables import UMAP, Coordinates, Embeddings, Graph, GraphColumns, positions_of
+from url_viz.rows import EXACT_ROWS
+from url_viz.store.tables import UMAP, Coordinates, Embeddings, Graph, GraphColumns, Twins, positions_of
 from url_viz.store.whitening import WhitenedRows
 from url_viz.store.writer import Writer
 
@@ -27,8 +28,8 @@ def finish(writer: Writer, space_key: str, *, report: ProgressCallback, refit: b
 def _finish_space(
     writer: Writer, space_key: str, current: Embeddings, report: ProgressCallback, *, refit: bool
 ) -> None:
-    whitened = _finish_whitened(writer, space_key, current)
-    _finish_graph(writer, space_key, whitened, current, report)
+    whitened, twins = _finish_whitened(writer, space_key, current)
+    _finish_graph(writer, space_key, whitened, current, twins, report)
     _finish_map(writer, space_key, whitened, report, refit=refit)
 
 
@@ -39,19 +40,29 @@ def current_embeddings(writer: Writer, space_key: str) -> Embeddings:
     return writer.embeddings(space_key, present)
 
 
-def _finish_whitened(writer: Writer, space_key: str, current: Embeddings) -> WhitenedRows:
-    """The rows of `current` in the set's whitened space, which is fitted again once the set has doubled."""
+def _finish_whitened(writer: Writer, space_key: str, current: Embeddings) -> tuple[WhitenedRows, Twins | None]:
+    """The rows of `current` in the set's whitened space, which is fitted again once the set has doubled.
+
+    With the twins of all rows if they were found for that.
+    """
     known = writer.whitened(space_key)
     is_same = known is not None and np.array_equal(known.content, current.content)
     if known is not None and is_same and known.whitening.version == VERSION:
-        return known
-    whitened = whitened_rows(current.content, current.embedding, known=known)
+        return known, None
+    is_fitted = known is not None and serves(known, len(current))
+    twins = twin_pairs(current.embedding) if not is_fitted and len(current) <= EXACT_ROWS else None
+    whitened = whitened_rows(current.content, current.embedding, known=known, twins=twins)
     writer.put_whitened(space_key, whitened)
-    return whitened
+    return whitened, twins
 
 
 def _finish_graph(
-    writer: Writer, space_key: str, whitened: WhitenedRows, current: Embeddings, report: ProgressCallback
+    writer: Writer,
+    space_key: str,
+    whitened: WhitenedRows,
+    current: Embeddings,
+    twins: Twins | None,
+    report: ProgressCallback,
 ) -> None:
     previous = writer.graph(space_key)
     key = whitened.whitening.key
@@ -59,7 +70,8 @@ def _finish_graph(
         return
     clock = Clock("neighbours", total=len(current))
     report(clock.at(0))
-    graph = updated_graph(previous, whitened, current.embedding, report=lambda done: report(clock.at(done)))
+    progress = lambda done: report(clock.at(done))  # noqa: E731
+    graph = updated_graph(previous, whitened, current.embedding, twins=twins, report=progress)
     writer.put_graph(space_key, graph, columns_of(graph))
     report(clock.at(len(current)))
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from url_viz.pipeline.twins import leaders, twin_pairs
 from url_viz.rows import l2_normalize
 from url_viz.store.reader import Store
-from url_viz.store.tables import positions_of
+from url_viz.store.tables import Twins, positions_of
 from url_viz.store.whitening import BLOCK, Floats, WhitenedRows, Whitening
 
 AXES = 256
@@ -23,16 +23,25 @@ LEAST_VARIANCE = 1e-9
 
 
 def fit_whitening(
-    embeddings: NDArray[np.floating], *, axes: int = AXES, power: float = POWER, sample: int = SAMPLE, seed: int = 0
+    embeddings: NDArray[np.floating],
+    *,
+    twins: Twins | None = None,
+    axes: int = AXES,
+    power: float = POWER,
+    sample: int = SAMPLE,
+    seed: int = 0,
 ) -> Whitening:
     """Fit on raw embeddings (N, D), float16 or float32, finite; on `sample` rows drawn by `seed` if there are more.
 
-    Twins count once, so that a burst does not weigh; rows of zeros are left out. At most `axes` are kept, and at most
-    as many as rows less one; scales are the standard deviations along them to the power −`power`. Without any spread
-    (no rows, one, all equal) one axis of scale 0 is kept, and all rows whiten to zeros.
+    Twins count once, so that a burst does not weigh; without `twins` of all rows they are looked for in the sample.
+    Rows of zeros are left out. At most `axes` are kept, and at most as many as rows less one; scales are the standard
+    deviations along them to the power −`power`. Without any spread (no rows, one, all equal) one axis of scale 0 is
+    kept, and all rows whiten to zeros.
     """
-    drawn = _drawn(embeddings, sample, seed)
-    unit = l2_normalize(drawn[np.unique(leaders(twin_pairs(drawn)))])
+    drawn = _drawn(np.arange(len(embeddings)) if twins is None else np.unique(leaders(twins)), sample, seed)
+    if twins is None:
+        drawn = drawn[np.unique(leaders(twin_pairs(embeddings[drawn])))]
+    unit = l2_normalize(embeddings[drawn])
     unit = unit[unit.any(axis=1)]
     mean = unit.mean(axis=0, dtype=np.float64) if len(unit) else np.zeros(embeddings.shape[1])
     unit -= mean.astype(np.float32)
@@ -50,20 +59,30 @@ def fit_whitening(
 
 
 def whitened_rows(
-    content: NDArray[np.int64], embeddings: NDArray[np.floating], *, known: WhitenedRows | None = None
+    content: NDArray[np.int64],
+    embeddings: NDArray[np.floating],
+    *,
+    known: WhitenedRows | None = None,
+    twins: Twins | None = None,
 ) -> WhitenedRows:
     """Raw embeddings (M, D) of the contents (M,) in the set's whitened space, a new one if `known` serves no more.
 
-    Of `known` rows only those are transformed that it has not.
+    Of `known` rows only those are transformed that it has not. A new space is fitted with the `twins` of all rows, if
+    they are known already.
     """
-    if known is None or known.whitening.version != VERSION or should_refit(known.whitening.fitted_on, len(content)):
-        whitening = fit_whitening(embeddings)
+    if known is None or not serves(known, len(content)):
+        whitening = fit_whitening(embeddings, twins=twins)
         return WhitenedRows(whitening, content, whitening.transform(embeddings))
     row = positions_of(content, known.content)
     rows = np.zeros((len(content), known.rows.shape[1]), np.float16)
     rows[row >= 0] = known.rows[row[row >= 0]]
     rows[row < 0] = known.whitening.transform(embeddings[row < 0])
     return WhitenedRows(known.whitening, content, rows)
+
+
+def serves(known: WhitenedRows, count: int) -> bool:
+    """Whether a space serves a set of `count` rows: by its definition, and as the set has not doubled."""
+    return known.whitening.version == VERSION and not should_refit(known.whitening.fitted_on, count)
 
 
 def whitened_for(store: Store, space_key: str, content: NDArray[np.int64]) -> WhitenedRows:
@@ -85,10 +104,10 @@ def should_refit(fitted_on: int, now: int) -> bool:
     return now >= 2 * max(1, fitted_on)
 
 
-def _drawn(embeddings: NDArray[np.floating], sample: int, seed: int) -> NDArray[np.floating]:
-    if len(embeddings) <= sample:
-        return embeddings
-    return embeddings[np.sort(np.random.default_rng(seed).choice(len(embeddings), sample, replace=False))]
+def _drawn(rows: NDArray[np.integer], sample: int, seed: int) -> NDArray[np.integer]:
+    if len(rows) <= sample:
+        return rows
+    return rows[np.sort(np.random.default_rng(seed).choice(len(rows), sample, replace=False))]
 
 
 def _principal(centred: Floats, count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
