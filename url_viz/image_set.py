@@ -4,7 +4,7 @@ import os
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -538,7 +538,7 @@ class ImageSet:
         leader = leaders(graph.twins)
         among = confusability(graph.position, graph.similarity, leader=leader)[1]
         counts = leader == np.arange(len(graph))
-        model = lambda: classed.model(table)  # noqa: E731
+        model = partial(classed.model, table)
         return Reference(table.iloc[rows], whitened, embeddings, counts, among, model, labels.names)
 
     def _with_similarity(self, rows: NDArray[np.int64], similarity: NDArray[np.float32]) -> pd.DataFrame:

@@ -70,8 +70,9 @@ def _finish_graph(
         return
     clock = Clock("neighbours", total=len(current))
     report(clock.at(0))
-    progress = lambda done: report(clock.at(done))  # noqa: E731
-    graph = updated_graph(previous, whitened, current.embedding, twins=twins, report=progress)
+    graph = updated_graph(
+        previous, whitened, current.embedding, twins=twins, report=lambda done: report(clock.at(done))
+    )
     writer.put_graph(space_key, graph, columns_of(graph))
     report(clock.at(len(current)))
 
