@@ -2,7 +2,7 @@
 
     python -m training.benchmark --data SPEC [--data SPEC …] --model NAME_OR_PATH [--json OUT]
 
-An order is good where pictures that go wrong stand high in it (AUROC, .5 is chance). Two outcomes count as wrong. *N*:
+An order is good if pictures that go wrong stand high in it (AUROC, .5 is chance). Two outcomes count as wrong. *N*:
 the nearest picture in the whitened space that is no twin has another class. *P*: a linear probe of another backbone
 calls the picture wrong. Beside them the paper's figure: N by raw cosine, twins among the neighbours. With people's
 votes also how well an order agrees with these. docs/order.md tells what was measured.
@@ -31,6 +31,7 @@ from url_viz.analysis.metrics import (
     Interval,
     auroc,
     auroc_by_blocks,
+    auroc_within_blocks,
     human_alignment,
     recall_at_1,
     share_by_blocks,
@@ -417,20 +418,8 @@ def figures_of_outcome(values: Values, is_wrong: Bools, label: Codes) -> Outcome
     return OutcomeFigures(
         auroc_by_blocks(values, is_wrong, label),
         auroc_by_blocks(rank_within(values, label), is_wrong, label),
-        auroc_by_class(values, is_wrong, label),
+        auroc_within_blocks(values, is_wrong, label).value,
     )
-
-
-def auroc_by_class(values: Values, is_wrong: Bools, label: Codes) -> float:
-    """The mean of the classes' own AUROCs of (M,) and (M,), weighted by pairs; nan where no class has both outcomes."""
-    wins, pairs = 0.0, 0
-    for code in np.unique(label):
-        wrong = is_wrong[label == code]
-        count = int(wrong.sum()) * int((~wrong).sum())
-        if count:
-            wins += count * auroc(values[label == code], wrong)
-            pairs += count
-    return wins / pairs if pairs else math.nan
 
 
 def figures_of_votes(values: Values, entropy: NDArray[np.float64], label: Codes) -> VotesFigures:

@@ -69,18 +69,3 @@ def _within_range(embedding: NDArray[np.floating]) -> tuple[Array, Array]:
     exact /= np.where(largest > 0, largest, 1)[:, None]
     lengths = np.linalg.norm(exact, axis=1)
     return exact.astype(np.float32), np.where(lengths > 0, lengths, 1).astype(np.float32)
-
-
-class UnitRows:
-    """Embeddings (N, D) as rows of length one: computed at once if they are few enough, else on request."""
-
-    def __init__(self, embedding: NDArray[np.floating]) -> None:
-        self._embedding = embedding
-        self.all = l2_normalize(embedding) if len(embedding) <= EXACT_ROWS else None
-
-    def __len__(self) -> int:
-        return len(self._embedding)
-
-    def __call__(self, rows: NDArray[np.integer] | slice) -> Array:
-        """These rows, (R, D) float32."""
-        return l2_normalize(self._embedding[rows]) if self.all is None else self.all[rows]

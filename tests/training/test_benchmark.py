@@ -19,7 +19,6 @@ from training.benchmark import (
     LabelledSet,
     Outcomes,
     SetFigures,
-    auroc_by_class,
     drawn,
     embedded_set,
     figures_of_order,
@@ -35,6 +34,7 @@ from training.benchmark import (
 from training.command import command
 from training.config import BenchmarkConfig
 from training.data.spec import labelled_pictures_of
+from url_viz.analysis.metrics import auroc_within_blocks
 from url_viz.errors import FolderError
 from url_viz.models.head import save_head
 from url_viz.models.model import Model
@@ -124,9 +124,9 @@ def test_within_classes_by_hand() -> None:
     values = np.array([1.0, 2, 3, 9, 7, 8, 6, 5])
     is_wrong = np.array([0, 1, 1, 0, 1, 0, 0, 0], bool)
     label = np.array([0, 0, 0, 1, 1, 1, 1, 2], np.int32)
-    assert auroc_by_class(values, is_wrong, label) == pytest.approx(3 / 5)
-    assert auroc_by_class(values[:7], is_wrong[:7], label[:7]) == pytest.approx(3 / 5)
-    assert math.isnan(auroc_by_class(values, np.ones(8, bool), label))
+    assert auroc_within_blocks(values, is_wrong, label).value == pytest.approx(3 / 5)
+    assert auroc_within_blocks(values[:7], is_wrong[:7], label[:7]).value == pytest.approx(3 / 5)
+    assert math.isnan(auroc_within_blocks(values, np.ones(8, bool), label).value)
     found = benchmark.figures_of_outcome(values[:7], is_wrong[:7], label[:7])
     assert found.auroc.value == pytest.approx(4 / 12)
     # Ranks within: 1/6, 3/6, 5/6 and 7/8, 3/8, 5/8, 1/8. Wrong 3/6, 5/6, 3/8 against right 1/6, 7/8, 5/8, 1/8: 2, 3, 2.
