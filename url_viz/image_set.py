@@ -570,7 +570,7 @@ class ImageSet:
         if columns is None:
             return None
         folder = self._store.paths.class_shares
-        source = ClassSource(columns.content, self._known_graph, self._whitened_of_graph, folder, self.space.key)
+        source = ClassSource(columns, self._known_graph, self._whitened_of_graph, folder, self.space.key)
         return ClassedTable(self.contents, source)
 
     def _known_graph(self) -> Graph:

@@ -36,7 +36,8 @@ class LabelledNumbers:
     @cached_property
     def graph(self) -> Graph:
         first = np.unique(self.contents, return_index=True)[1]
-        return build_graph(self.whitened.rows, self.embeddings[first], content=self.whitened.content)
+        rows, key = self.whitened, self.whitened.whitening.key
+        return build_graph(rows.rows, self.embeddings[first], content=rows.content, key=key)
 
     @cached_property
     def columns(self) -> GraphColumns:
@@ -50,7 +51,7 @@ class LabelledNumbers:
 
     def classed(self) -> ClassedTable:
         """A new one each time: what is kept is on disk alone. `times_read` counts how often the graph was asked for."""
-        source = ClassSource(self.columns.content, self._read_graph, lambda: self.whitened, self.folder, "space")
+        source = ClassSource(self.columns, self._read_graph, lambda: self.whitened, self.folder, "space")
         return ClassedTable(self.contents, source)
 
     def _read_graph(self) -> Graph:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.analysis.classed import labelled_numbers
 from url_viz.analysis.ambiguity import classify
-from url_viz.analysis.classes import CLASS_COLUMNS, agreed_label, content_labels
+from url_viz.analysis.classes import CLASS_COLUMNS, ClassedTable, ClassSource, agreed_label, content_labels
 from url_viz.analysis.ranking import percentile
 from url_viz.analysis.votes import NONE
 from url_viz.pipeline.twins import twin_groups
@@ -175,3 +175,23 @@ def test_without_two_classes_there_is_nothing_between(tmp_path: Path, label: str
     assert classed.joined(table) is table
     assert classed.model(table) is classed.evidence(table) is None
     assert kept(tmp_path) == []
+
+
+def test_another_whitened_space_is_worked_out_again(tmp_path: Path) -> None:
+    """Pictures and labels are the same, but not who is near to whom."""
+    numbers, other = labelled_numbers(tmp_path, 120), labelled_numbers(tmp_path, 120)
+    other.embeddings[:] = other.embeddings[::-1]
+    for each in (numbers, other):
+        each.classed().joined(each.plain_table())
+    assert (numbers.times_read, other.times_read, len(kept(tmp_path))) == (1, 1, 2)
+
+
+@pytest.mark.parametrize("moved", ["graph", "space"])
+def test_a_store_that_has_moved_on_since_gives_no_classes_and_keeps_none(tmp_path: Path, moved: str) -> None:
+    numbers, later = labelled_numbers(tmp_path, 120), labelled_numbers(tmp_path, 130)
+    whitened = later.whitened if moved == "space" else numbers.whitened
+    graph = later.graph if moved == "graph" else numbers.graph
+    source = ClassSource(numbers.columns, lambda: graph, lambda: whitened, tmp_path, "space")
+    table = ClassedTable(numbers.contents, source).joined(numbers.plain_table())
+    assert table["ambiguity"].isna().all()
+    assert not kept(tmp_path)

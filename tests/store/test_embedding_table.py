@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from tests.pipeline.examples import dice
-from url_viz.rows import l2_normalize
 from url_viz.store.reader import Store
 from url_viz.store.tables import Embeddings
 from url_viz.store.writer import Writer
@@ -56,14 +55,6 @@ def test_what_is_not_stored_is_left_out(stored: tuple[Store, Embeddings]) -> Non
     assert len(store.embeddings(KEY, np.zeros(0, np.int64))) == 0
 
 
-def test_rows_of_length_one_and_zeros_where_there_is_none(stored: tuple[Store, Embeddings]) -> None:
-    store, embeddings = stored
-    unit = store.unit_rows(KEY, np.append(embeddings.content[::-1], -1))
-    assert np.array_equal(unit[:40], l2_normalize(embeddings.embedding[::-1]))
-    assert not unit[40].any()
-
-
 def test_a_space_without_a_table(tmp_path: Path) -> None:
     store = Store(Workspace.at(tmp_path).set_paths("0" * 16))
-    assert store.unit_rows("none", np.arange(3)).shape == (3, 0)
     assert len(store.embeddings("none", np.arange(3))) == 0

@@ -16,7 +16,7 @@ from url_viz.analysis.ranking import percentile
 from url_viz.analysis.votes import NONE, Codes
 from url_viz.pipeline.twins import twin_groups
 from url_viz.store.class_shares import read_class_shares, write_class_shares
-from url_viz.store.tables import Graph, positions_of
+from url_viz.store.tables import Graph, GraphColumns, positions_of
 from url_viz.store.whitening import WhitenedRows
 
 CLASS_COLUMNS = ("ambiguity", "ambiguity_percentile", "first_class", "second_class", "first_share", "second_share")
@@ -57,15 +57,19 @@ def agreed_label(row: NDArray[np.integer], label: Codes, contents: int) -> Codes
 class ClassSource:
     """What class shares are worked out from, each read only when it is needed.
 
-    `keys` (M,) are the contents of the graph, `graph` and `whitened` give it and its rows in the whitened space, both
-    in that order; results are kept in `folder` under the name of the space.
+    `columns` tell of the M contents of the graph, `graph` and `whitened` give it and its rows in the whitened space,
+    all in one order; results are kept in `folder` under the name of the space.
     """
 
-    keys: NDArray[np.int64]
+    columns: GraphColumns
     graph: Callable[[], Graph]
     whitened: Callable[[], WhitenedRows]
     folder: Path
     space_key: str
+
+
+VERSION = 1
+"""Of class shares: what another version kept is made again."""
 
 
 class ClassedTable:
@@ -106,7 +110,7 @@ class ClassedTable:
         if known is None or known.found is None:
             return None
         shares = known.found[0]
-        row = positions_of(self._contents, known.source.keys)
+        row = positions_of(self._contents, known.source.columns.content)
         has = row >= 0
         ambiguity = _spread(shares.ambiguity, row, has)
         names = np.array([*known.labels.names, None], object)
@@ -121,7 +125,7 @@ class ClassedTable:
             return None
         known = self._known
         if known is None or (known.label is not table["label"] and not known.label.equals(table["label"])):
-            labels = content_labels(table["label"], self._contents, self._source.keys)
+            labels = content_labels(table["label"], self._contents, self._source.columns.content)
             known = self._known = _Known(table["label"], labels, self._source)
         return known
 
@@ -139,16 +143,19 @@ class _Known:
         if len(self.labels.names) < 2:
             return None
         kept = read_class_shares(self.source.folder, self.source.space_key, self._key)
-        if kept is not None:
-            columns: dict[str, Any] = dict(kept)
-            return ClassShares(*_values(ClassShares, columns)), LabelEvidence(*_values(LabelEvidence, columns))
-        return self._kept_on_disk()
+        if kept is None or set(kept) != set(_KEPT):
+            return self._kept_on_disk()
+        columns: dict[str, Any] = dict(kept)
+        return ClassShares(*_values(ClassShares, columns)), LabelEvidence(*_values(LabelEvidence, columns))
 
     @cached_property
     def classified(self) -> Classified | None:
-        graph = self.source.graph()
-        rows = self.source.whitened().rows
-        return classify(graph.position, graph.similarity, rows, self.labels.codes, twin_groups(graph.twins))
+        """None also if the store has moved on since the table was read: the snapshot is opened again soon."""
+        graph, whitened = self.source.graph(), self.source.whitened()
+        is_same = np.array_equal(graph.content, self.source.columns.content)
+        if not is_same or whitened.whitening.key != graph.whitening:
+            return None
+        return classify(graph.position, graph.similarity, whitened.rows, self.labels.codes, twin_groups(graph.twins))
 
     @property
     def model(self) -> AmbiguityModel | None:
@@ -158,19 +165,22 @@ class _Known:
         if self.classified is None:
             return None
         shares, evidence = self.classified.shares, self.classified.evidence
-        names = [f.name for kind in (ClassShares, LabelEvidence) for f in fields(kind)]
-        columns = dict(zip(names, (*astuple(shares), *astuple(evidence)), strict=True))
+        columns = dict(zip(_KEPT, (*astuple(shares), *astuple(evidence)), strict=True))
         write_class_shares(self.source.folder, self.source.space_key, self._key, columns)
         return shares, evidence
 
     @cached_property
     def _key(self) -> str:
-        """A digest of the pictures and their labels."""
-        digest = hashlib.blake2b(digest_size=12)
-        for part in (self.source.keys, self.labels.codes):
+        """A digest of the pictures, where their graph puts them, and their labels."""
+        digest = hashlib.blake2b(str(VERSION).encode(), digest_size=12)
+        columns = self.source.columns
+        for part in (columns.content, columns.nearest, columns.nearest_similarity, self.labels.codes):
             digest.update(np.ascontiguousarray(part).tobytes())
         digest.update("\0".join(self.labels.names).encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
+
+
+_KEPT = tuple(f.name for kind in (ClassShares, LabelEvidence) for f in fields(kind))
 
 
 def _values(kind: type, columns: dict[str, Any]) -> list[Any]:

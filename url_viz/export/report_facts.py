@@ -17,8 +17,6 @@ from url_viz.image_set import ImageSet
 GALLERY = 18
 CLASSES_SHOWN = 12
 CLASS_GALLERY = 3
-REASONS_SHOWN = 12
-FAILURES_SHOWN = 12
 
 
 @dataclass(frozen=True)

@@ -57,11 +57,6 @@ class Outcome:
     unchanged: int
     gone: int
 
-    @property
-    def is_changed(self) -> bool:
-        """Whether anything in the store changed."""
-        return bool(self.read or self.failed or self.gone)
-
 
 def make_plan(
     scan: Scan, writer: Writer, space_key: str, *, limit: int | None, wanted: Container[int] | None = None

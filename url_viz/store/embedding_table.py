@@ -7,7 +7,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from url_viz.rows import l2_normalize
 from url_viz.store.checksums import ChecksumError, columns_to_read, verified
 from url_viz.store.tables import Embeddings, matrix
 
@@ -22,23 +21,21 @@ def size_of(table: Any) -> int:
     return int(table.schema.field("embedding").type.list_size)
 
 
-def parts_of(
-    table: Any, contents: NDArray[np.int64], *, with_entropy: bool = True
-) -> Iterator[tuple[NDArray[np.int64], Embeddings]]:
+def parts_of(table: Any, contents: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], Embeddings]]:
     """The embeddings of `contents` (M,), which may repeat, in parts: rows of `contents`, and their embeddings.
 
-    The entropy, 0 unless requested, is not verified here but in `Store.embedded`: that needs two more columns. Raises
+    The entropy is not verified here but in `Store.embedded`: that needs two more columns. Raises
     ChecksumError if rows are missing or damaged.
     """
     order = np.argsort(contents, kind="stable")
     count = table.count_rows()
-    columns = [*columns_to_read(table.schema, _VERIFIED), *(["entropy"] if with_entropy else [])]
+    columns = [*columns_to_read(table.schema, _VERIFIED), "entropy"]
     for batch in table.search().select(columns).limit(max(1, count)).to_batches(batch_size=ROWS_AT_ONCE):
         read = pa.Table.from_batches([batch])
         data = verified(read, _VERIFIED)
         count -= len(data)
         content = np.asarray(data["content"].to_numpy())
-        entropy = np.asarray(read["entropy"].to_numpy()) if with_entropy else np.zeros(len(data), np.float32)
+        entropy = np.asarray(read["entropy"].to_numpy())
         part = Embeddings(content, matrix(data["embedding"]).astype(np.float16, copy=False), entropy)
         positions, rows = _rows_with(content, contents, order)
         yield rows, part if np.array_equal(positions, np.arange(len(part))) else part.rows_at(positions)
@@ -54,14 +51,6 @@ def read_embeddings(table: Any, contents: NDArray[np.int64]) -> Embeddings:
         embedding[rows], entropy[rows], is_there[rows] = part.embedding, part.entropy, True
     embeddings = Embeddings(contents, embedding, entropy)
     return embeddings if is_there.all() else embeddings.rows_at(np.flatnonzero(is_there))
-
-
-def read_unit_rows(table: Any, contents: NDArray[np.int64]) -> NDArray[np.float32]:
-    """The embeddings of `contents` (M,) at length one, (M, D) float32; zeros for contents without one."""
-    unit = np.zeros((len(contents), size_of(table)), np.float32)
-    for rows, part in parts_of(table, contents, with_entropy=False):
-        unit[rows] = l2_normalize(part.embedding)
-    return unit
 
 
 def _rows_with(part: NDArray[np.int64], contents: NDArray[np.int64], order: NDArray[np.int64]) -> Pairs:

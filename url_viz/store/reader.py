@@ -17,7 +17,7 @@ from url_viz.store import versions
 from url_viz.store.about import About, read_about
 from url_viz.store.checksums import ChecksumError, columns_to_read, verified
 from url_viz.store.damage import raising_damage_errors, was_written
-from url_viz.store.embedding_table import ROWS_AT_ONCE, read_embeddings, read_unit_rows
+from url_viz.store.embedding_table import ROWS_AT_ONCE, read_embeddings
 from url_viz.store.tables import (
     COORDINATES,
     IMAGES,
@@ -91,14 +91,6 @@ class Store:
         wanted = self.embedded(space_key).content if contents is None else contents
         embeddings: Embeddings = self._read(f"embeddings-{space_key}", lambda: read_embeddings(table, wanted))
         return embeddings
-
-    def unit_rows(self, space_key: str, contents: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The embeddings of `contents` (M,) at length one, (M, D) float32; zeros if none is stored."""
-        table = self._table(f"embeddings-{space_key}")
-        if table is None:
-            return np.zeros((len(contents), 0), np.float32)
-        unit: NDArray[np.float32] = self._read(f"embeddings-{space_key}", lambda: read_unit_rows(table, contents))
-        return unit
 
     def embedded(self, space_key: str) -> EmbeddedContents:
         """Contents that have an embedding in a space, with entropy and norm, without reading the embeddings."""
