@@ -23,7 +23,8 @@ from url_viz.pipeline.twins import leaders
 from url_viz.pipeline.whitening import fit_whitening
 from url_viz.store.sets import forget, list_sets
 
-COLUMNS = ["id", "path", "label", "width", "height", "uncertainty", "percentile", "ambiguity", "ambiguity_percentile"]
+COLUMNS = ["id", "path", "label", "label_given", "label_checked", "width", "height", "uncertainty", "percentile"]
+COLUMNS += ["ambiguity", "ambiguity_percentile"]
 COLUMNS += ["first_class", "second_class", "first_share", "second_share", "confusability", "confusability_percentile"]
 COLUMNS += ["nearest_similarity", "twin_group", "tuned", "entropy", "inverse_norm", *QUALITIES]
 COLUMNS += ["x", "y", "reasons", "decision", "tags"]
@@ -63,7 +64,8 @@ class TestTable:
         assert list(table.columns) == COLUMNS
         assert table["path"].tolist() == sorted(table["path"])
         assert len(table) == len(image_set) == 8
-        assert table["label"].tolist() == ["cat"] * 4 + ["dog"] * 4
+        assert table["label"].tolist() == table["label_given"].tolist() == ["cat"] * 4 + ["dog"] * 4
+        assert table["label_checked"].isna().all()
         assert (table["width"].tolist(), table["height"].tolist()) == ([64] * 8, [48] * 8)
 
     def test_embeddings_are_in_the_order_of_the_table(self, image_set: ImageSet, model: Model) -> None:

@@ -10,6 +10,8 @@ from tests.imaging.pictures import noise, write_folder
 from url_viz.errors import DecisionError, ImageSetError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.models.model import Model
+from url_viz.store.bundle import pack, unpack
+from url_viz.store.decisions import Verdict
 from url_viz.store.sets import forget
 
 
@@ -108,3 +110,63 @@ def test_forgetting_a_set_forgets_its_decisions(image_set: ImageSet, model: Mode
     again = embed_folder(root, model=model, workspace=home)
     assert decided(again) == {}
     assert not again.decisions.can_undo
+
+
+class TestCorrectedLabels:
+    """Labels that somebody gave: in the table, beside those of the folders, wherever files go."""
+
+    def labels(self, image_set: ImageSet) -> dict[str, tuple[str | None, str | None, str | None]]:
+        """Label, label as given and what was done, by path, of pictures that somebody labelled."""
+        rows = image_set.table().set_index("path")[["label", "label_given", "label_checked"]]
+        rows = rows[rows["label_checked"].notna()]
+        return {str(path): tuple(row) for path, row in zip(rows.index, rows.to_numpy(), strict=True)}
+
+    def test_the_table_tells_at_once_and_files_stay(self, image_set: ImageSet) -> None:
+        first, second = ids_of(image_set, "cat/0000.jpg", "dog/0001.jpg")
+        version = image_set.version
+        done = image_set.correct_labels({first: "dog", second: "dog"}, who="anna")
+        assert done.sentence == "Labelled 2 pictures “dog”"
+        assert self.labels(image_set) == {
+            "cat/0000.jpg": ("dog", "cat", "corrected"),
+            "dog/0001.jpg": ("dog", "dog", "confirmed"),
+        }
+        assert image_set.version != version
+        assert image_set.is_current()
+        assert (image_set.root / "cat" / "0000.jpg").is_file()
+        assert image_set.decisions.history()["who"].tolist() == ["anna"]
+        image_set.decisions.undo()
+        assert self.labels(image_set) == {}
+
+    def test_a_decision_alone_works_nothing_out_again(self, image_set: ImageSet) -> None:
+        version, measured = image_set.version, image_set._measured
+        image_set.decisions.decide(ids_of(image_set, "cat/0000.jpg"), "keep")
+        assert image_set.version == version
+        assert image_set._measured is measured
+
+    def test_survive_a_read_and_a_move_and_belong_to_their_choice(self, image_set: ImageSet, model: Model) -> None:
+        image_set.correct_labels(dict.fromkeys(ids_of(image_set, "cat/0000.jpg"), "dog"))
+        (image_set.root / "cat" / "0000.jpg").rename(image_set.root / "cat" / "moved.jpg")
+        again = embed_folder(image_set.root, model=model, workspace=image_set.workspace.root)
+        assert self.labels(again) == {"cat/moved.jpg": ("dog", "cat", "corrected")}
+        again.use_labels(None)
+        assert self.labels(again) == {}
+        again.settle(dict.fromkeys(ids_of(again, "dog/0001.jpg"), Verdict("keep", "pet")))
+        assert self.labels(again) == {"dog/0001.jpg": ("pet", None, "corrected")}
+        assert decided(again) == {"dog/0001.jpg": "keep"}
+        again.use_labels("folders")
+        assert self.labels(again) == {"cat/moved.jpg": ("dog", "cat", "corrected")}
+
+    def test_travel_in_packs(self, image_set: ImageSet, tmp_path: Path) -> None:
+        image_set.correct_labels(dict.fromkeys(ids_of(image_set, "cat/0002.jpg"), "bird"))
+        pack(image_set.root, tmp_path / "set.tar", workspace=image_set.workspace.root)
+        there = tmp_path / "there"
+        shutil.copytree(image_set.root, there)
+        unpack(tmp_path / "set.tar", root=there, workspace=tmp_path / "elsewhere")
+        other = open_image_set(there, model=image_set.source.name, workspace=tmp_path / "elsewhere")
+        assert self.labels(other) == {"cat/0002.jpg": ("bird", "cat", "corrected")}
+
+    def test_unknown_pictures_and_wrong_words(self, image_set: ImageSet) -> None:
+        with pytest.raises(DecisionError, match="no picture with id 5"):
+            image_set.correct_labels({5: "dog"})
+        with pytest.raises(DecisionError, match="cannot be a label"):
+            image_set.correct_labels(dict.fromkeys(ids_of(image_set, "cat/0002.jpg"), " "))

@@ -1,7 +1,7 @@
 """ImageSet: the pictures of one folder with their measures, map, neighbours and search; read a folder, or open one."""
 
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.classes import ClassedTable, ClassSource
 from url_viz.analysis.compare import Comparison, Read, compare
-from url_viz.analysis.label_choice import ClassLevels
+from url_viz.analysis.label_choice import ClassLevels, stored_source
 from url_viz.analysis.label_issues import NO_CLASSES, LabelCheck, check_labels, confused_in
 from url_viz.analysis.map_figure import Style, map_figure
 from url_viz.analysis.measures import AMBIGUITY, TABLE_MEASURES, has_values, measures_of
@@ -46,7 +46,7 @@ from url_viz.pipeline.whitening import whitened_for
 from url_viz.progress import Progress, ProgressCallback, silent
 from url_viz.rows import l2_normalize
 from url_viz.store.about import embed_command, find_set, read_before
-from url_viz.store.decisions import Action, Decisions
+from url_viz.store.decisions import Action, Decisions, Verdict
 from url_viz.store.reader import Store
 from url_viz.store.tables import PLACED, UMAP, Graph, GraphColumns, positions_of
 from url_viz.store.whitening import WhitenedRows
@@ -126,7 +126,7 @@ class ImageSet:
         self.workspace = workspace
         self._read_at = store.version(space.key, source.head.digest if source.head else None)
         self._store = store
-        self._checked: tuple[pd.Series, LabelCheck | None] | None = None
+        self._checked: tuple[pd.DataFrame, LabelCheck | None] | None = None
         self._order: tuple[pd.DataFrame, Order] | None = None
         self._confused: tuple[pd.DataFrame, pd.DataFrame] | None = None
         self._reference: tuple[pd.DataFrame, Reference] | None = None
@@ -156,7 +156,8 @@ class ImageSet:
     def table(self) -> pd.DataFrame:
         """One row per picture, by path.
 
-        id, path (for people; odd bytes escaped), label (class folder, or what `use_labels` chose), split and date where
+        id, path (for people; odd bytes escaped), label (class folder, or what `use_labels` chose, as corrected),
+        label_given (before any correction), label_checked ("corrected", "confirmed", or None), split and date where
         folders tell them, width, height,
         uncertainty and its percentile, confusability and its percentile, entropy (nats) and inverse_norm (baselines),
         nearest_similarity, twin_group, what `url_viz.imaging.quality` measures, x, y; the user's own columns; reasons;
@@ -201,6 +202,36 @@ class ImageSet:
         ImageSetError for a column or level that there is not.
         """
         self.user_table.use_labels(chosen)
+
+    def correct_labels(self, labels: Mapping[int, str | None], *, who: str | None = None) -> Action:
+        """Give pictures another label, or confirm theirs by giving it; None takes it back. A single action for undo.
+
+        Files stay where they are: `label` of `table()` is the corrected one, `label_given` what it was. It holds where
+        labels are taken from what they are taken from now (`use_labels`). Raises DecisionError for unknown ids, or what
+        cannot be a label. `who` stands in the log; by default the user of this process.
+        """
+        return self._decisions_of(who).label(labels, source=self.label_source)
+
+    def settle(self, verdicts: Mapping[int, Verdict], *, who: str | None = None) -> Action:
+        """What a review says of pictures: their decision and label, in place of what they had. A single action."""
+        return self._decisions_of(who).settle(verdicts, source=self.label_source)
+
+    def accept_suggestions(self, ids: Iterable[int], *, who: str | None = None) -> Action:
+        """Give suspects the class that `suspects()` suggests; those without a suggestion stay. A single action."""
+        pictures = self.checked_labels().suspects
+        wanted = {int(image_id) for image_id in ids}
+        self._rows_of(wanted)  # refuses unknown ids
+        rows = pictures[pictures["id"].isin(wanted) & pictures["suggested"].notna()]
+        named = rows["suggested"].astype(str)
+        return self.correct_labels(dict(zip(rows["id"].tolist(), named, strict=True)), who=who)
+
+    @property
+    def label_source(self) -> str:
+        """What labels are taken from, as corrected labels are stored by it (`stored_source`)."""
+        return stored_source(self.user_table.label_source)
+
+    def _decisions_of(self, who: str | None) -> Decisions:
+        return self.decisions if who is None else self.decisions.by(who)
 
     def class_levels(self) -> ClassLevels:
         """The levels of folders, which of them is the label, and in words what was taken."""
@@ -463,8 +494,9 @@ class ImageSet:
     def find_suspects(self) -> LabelCheck | None:
         """Like `checked_labels`, None if there are no labels; worked out again only if they have changed."""
         table, known = self._measured, self._checked
-        if known is None or not known[0].equals(table["label"]):
-            known = self._checked = table["label"], self._check_labels(table)
+        labels = table[["label", "label_checked"]]
+        if known is None or not known[0].equals(labels):
+            known = self._checked = labels, self._check_labels(table)
         return known[1]
 
     def _check_labels(self, table: pd.DataFrame) -> LabelCheck | None:

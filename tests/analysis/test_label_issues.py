@@ -212,9 +212,8 @@ def test_a_class_of_one_picture_is_no_label_error() -> None:
 
 def table_of(label: np.ndarray) -> pd.DataFrame:
     names = np.array(["ant", "bee", "cat", None], dtype=object)[label]
-    return pd.DataFrame(
-        {"id": np.arange(len(label)) * 10, "path": [f"{i:03d}.jpg" for i in range(len(label))], "label": names}
-    )
+    about = {"id": np.arange(len(label)) * 10, "path": [f"{i:03d}.jpg" for i in range(len(label))], "label": names}
+    return pd.DataFrame(about).assign(label_checked=None)
 
 
 def test_the_table_names_classes_and_leaves_out_what_has_no_label() -> None:
@@ -229,6 +228,9 @@ def test_the_table_names_classes_and_leaves_out_what_has_no_label() -> None:
     assert tuple(found.suspects.columns) == COLUMNS
     assert (first["id"], first["label"], first["suggested"], first["kind"]) == (0, "cat", "ant", LABEL_ERROR)
     assert found.headline == "1 picture looks mislabelled. 2 are out on their own."
+    checked = table_of(label)
+    checked.loc[0, "label_checked"] = "confirmed"
+    assert 0 not in check(checked, graph.content, graph, embedding).suspects["id"].tolist()
     pair = found.confused.iloc[0]
     assert (pair["class_a"], pair["class_b"], pair["a_as_b"], pair["b_as_a"]) == ("cat", "ant", 1, 0)
     assert pair["a_as_b_share"] == pytest.approx(1 / 25)

@@ -410,7 +410,7 @@ class TestDamage:
 
         def fail() -> None:
             with DecisionLog(tmp_path / "decisions.db").writing() as transaction:
-                transaction.record("dropped", 0, [])
+                transaction.record("dropped", 0, [], who="")
                 raise KeyError
 
         with pytest.raises(KeyError):

@@ -75,8 +75,10 @@ def kind_of(column: "pd.Series[Any]") -> Kind:
 def filterable(table: pd.DataFrame) -> dict[str, Kind]:
     """The columns that can be filtered by: those that differ from picture to picture, but not all of them."""
     kinds: dict[str, Kind] = {}
+    is_label_given = "label_checked" not in table or table["label_checked"].isna().all()
+    without = NO_FILTER | ({"label_given"} if is_label_given else set())
     for name in table.columns:
-        if name not in NO_FILTER and _is_telling(table[name], kind_of(table[name])):
+        if name not in without and _is_telling(table[name], kind_of(table[name])):
             kinds[str(name)] = kind_of(table[name])
     return kinds
 

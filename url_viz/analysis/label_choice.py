@@ -13,6 +13,8 @@ from url_viz.store.user_cells import as_text
 from url_viz.store.user_columns import FIRST_FOLDERS, FOLDERS, TAGS, Column
 
 EXAMPLES = 3
+CONFIRMED, CORRECTED = "confirmed", "corrected"
+"""What somebody did with the label of a picture: said that it is right, or gave another."""
 _LEVEL = re.compile(r"level:([1-9]\d{0,3})")
 
 
@@ -95,6 +97,14 @@ def source_in_words(chosen: str | None) -> str:
     if number is not None:
         return f"level {number} of the folders"
     return "the class folder" if chosen == FOLDERS else f"the column {chosen!r}"
+
+
+def stored_source(chosen: str | None) -> str:
+    """The choice of the label as the name under which labels that somebody gave are stored: "none" for no labels.
+
+    Each choice has its own: a picture's class on one level of folders says nothing of another.
+    """
+    return "none" if chosen is None else chosen
 
 
 def choice_of_level(number: int) -> str:

@@ -230,9 +230,10 @@ class LabelCheck:
 
     `pictures` has one row per labelled picture that has neighbours, the most doubtful first; columns id, path, label,
     suggested (class to try, None if there is none), score (0 to 1, higher = the label is more to be doubted: an
-    order), kind (of `suspects.KINDS`, "" if nothing is wrong), support of so many neighbours (votes for the
-    strongest other class), spread (how many classes the neighbours amount to), and taken_for: the class
-    that most speaks for, be it the label. `left_out` counts pictures without a label or not in the graph yet.
+    order), kind (of `suspects.KINDS`, "" if nothing is wrong, or somebody gave or confirmed the label), support of so
+    many neighbours (votes for the strongest other class), spread (how many classes the neighbours amount to), and
+    taken_for: the class that most speaks for, be it the label. `left_out` counts pictures without a label or not in the
+    graph yet.
     """
 
     pictures: pd.DataFrame
@@ -284,7 +285,7 @@ def _as_table(rows: pd.DataFrame, judged: Judged, classes: tuple[str, ...]) -> p
     pictures = rows[["id", "path", "label"]].assign(
         suggested=names[judged.suggested],
         score=opinion.score,
-        kind=judged.kind,
+        kind=np.where(rows["label_checked"].notna(), "", judged.kind),
         support=judged.support,
         neighbours=judged.voters,
         spread=opinion.spread,

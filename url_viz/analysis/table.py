@@ -56,6 +56,8 @@ def frame_of(store: Store, files: pa.Table, *, space_key: str, head: Head | None
             "id": np.asarray(files["id"].to_numpy(), np.int64),
             "path": [display_name(path) for path in paths],
             "label": pd.Series(found.class_names, dtype=object),
+            "label_given": pd.Series(found.class_names, dtype=object),
+            "label_checked": np.full(len(paths), None, object),
             **{name: pd.Series(values, dtype=object) for name, values in found.columns.items()},
             "width": np.asarray(files["width"].to_numpy()),
             "height": np.asarray(files["height"].to_numpy()),

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.baselines import margin, max_probability, softmax_entropy
 from url_viz.analysis.label_choice import (
+    CONFIRMED,
+    CORRECTED,
     ClassLevels,
     check_choice,
     class_levels,
@@ -20,6 +22,7 @@ from url_viz.analysis.label_choice import (
     labels_of,
     level_of,
     resolved,
+    stored_source,
 )
 from url_viz.analysis.ranking import percentile
 from url_viz.analysis.table import Frame
@@ -29,7 +32,7 @@ from url_viz.imaging.scan import display_name
 from url_viz.imaging.uploads import IncomingFile
 from url_viz.store import user_columns as kept
 from url_viz.store.damage import raising_disk_errors
-from url_viz.store.decisions import Decisions, tags_of
+from url_viz.store.decisions import Decided, Decisions, tags_of
 from url_viz.store.reader import Store
 from url_viz.store.tables import positions_of
 from url_viz.store.user_cells import Kind, Values
@@ -322,11 +325,12 @@ class UserColumns:
 
     @property
     def version(self) -> str:
-        """A short text that changes with what the user brought, and with tags if they are the label; cheap."""
+        """A short text that changes with what the user brought and with the labels; cheap."""
         version = kept.version_of(self._paths)
         with suppress(DamageError):  # told where the table is shown
-            if kept.read_label_choice(self._paths) == TAGS:
-                return f"{version}.{self._decisions.version}"
+            is_by_tags = kept.read_label_choice(self._paths) == TAGS
+            labels = self._decisions.version if is_by_tags else self._decisions.labels_version
+            return f"{version}.{labels}" if labels else version
         return version
 
     def table(self) -> pd.DataFrame:
@@ -361,19 +365,37 @@ class UserColumns:
         base = self._base
         added, told = self._imported()
         source = resolved(kept.read_label_choice(self._paths), base.found, added)
-        columns: dict[str, Column] = {**self._standing_in(added, told)}
-        if source != FOLDERS:
-            columns["label"] = pd.Series(labels_of(source, base.found, added, self._first_tags), dtype=object)
+        columns: dict[str, Column] = {**self._standing_in(added, told), **self._labels(source, added)}
         table = base.table.assign(**columns) if columns else base.table
         if added:
             ours = table.drop(columns=[name for name in COLUMN_OF.values() if name in added], errors="ignore")
             table = pd.concat([ours, pd.DataFrame(added)], axis=1)
         return _Joined(version, table, tuple(told), source)
 
+    def _labels(self, source: str | None, added: Mapping[str, Column]) -> dict[str, Column]:
+        """The columns of labels that are not those of the base: as given, as somebody corrected or confirmed them."""
+        given: NDArray[np.object_] = self._base.table["label"].to_numpy(object)
+        if source != FOLDERS:
+            given = labels_of(source, self._base.found, added, self._first_tags)
+        checked = self._decided.labels_of(stored_source(source))
+        has = pd.notna(checked)
+        if source == FOLDERS and not has.any():
+            return {}
+        kind = np.where(checked == given, CONFIRMED, CORRECTED)
+        columns = {"label": np.where(has, checked, given), "label_given": given}
+        columns["label_checked"] = np.where(has, kind, np.array(None))
+        return {name: pd.Series(values, dtype=object) for name, values in columns.items()}
+
+    @property
+    def _decided(self) -> Decided:
+        """The decisions on the pictures of the table (N,)."""
+        return self._decisions.now().rows_at(
+            positions_of(self._base.table["id"].to_numpy(np.int64), self._decisions.files.id)
+        )
+
     def _first_tags(self) -> NDArray[np.object_]:
         """The first tag of each picture (N,), None for none."""
-        rows = positions_of(self._base.table["id"].to_numpy(np.int64), self._decisions.files.id)
-        codes, texts = pd.factorize(self._decisions.now().rows_at(rows).tags)
+        codes, texts = pd.factorize(self._decided.tags)
         return np.array([*(next(iter(tags_of(text)), None) for text in texts), None], object)[codes]
 
     def _imported(self) -> tuple[dict[str, Column], list[UserColumn]]:

@@ -2,13 +2,14 @@
 
 import datetime
 import errno
+import json
 import os
 import secrets
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -21,7 +22,8 @@ from url_viz.errors import DamageError, WorkspaceError
 from url_viz.files import replaced
 from url_viz.store.decision_log_copy import DecisionLogBackup, Record, crc_of
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""A file of schema 1, which had no labels and no names of users, is read as it is, and raised by the next action."""
 BUSY_S = 30.0
 """How long an action waits for another writing process."""
 
@@ -32,7 +34,22 @@ ABSENT = -1
 
 Side = Literal["before", "after"]
 
+_CHANGE_OF_BATCH = "CREATE INDEX change_of_batch ON change (batch)"
 _TABLES = (
+    """CREATE TABLE decision (
+        row INTEGER PRIMARY KEY, id INTEGER NOT NULL, content INTEGER NOT NULL,
+        code INTEGER NOT NULL, tags TEXT NOT NULL, labels TEXT NOT NULL, UNIQUE (id, content))""",
+    """CREATE TABLE batch (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, who TEXT NOT NULL, did TEXT NOT NULL,
+        count INTEGER NOT NULL, state TEXT NOT NULL CHECK (state IN ('done', 'undone', 'dropped')))""",
+    """CREATE TABLE change (
+        batch INTEGER NOT NULL, id INTEGER NOT NULL, content INTEGER NOT NULL,
+        code_before INTEGER NOT NULL, tags_before TEXT NOT NULL, labels_before TEXT NOT NULL,
+        code_after INTEGER NOT NULL, tags_after TEXT NOT NULL, labels_after TEXT NOT NULL)""",
+    _CHANGE_OF_BATCH,
+    "CREATE TABLE version (number INTEGER NOT NULL, labels INTEGER NOT NULL)",
+)
+_TABLES_1 = (
     """CREATE TABLE decision (
         row INTEGER PRIMARY KEY, id INTEGER NOT NULL, content INTEGER NOT NULL,
         code INTEGER NOT NULL, tags TEXT NOT NULL, UNIQUE (id, content))""",
@@ -43,51 +60,76 @@ _TABLES = (
         batch INTEGER NOT NULL, id INTEGER NOT NULL, content INTEGER NOT NULL,
         code_before INTEGER NOT NULL, tags_before TEXT NOT NULL,
         code_after INTEGER NOT NULL, tags_after TEXT NOT NULL)""",
-    "CREATE INDEX change_of_batch ON change (batch)",
+    _CHANGE_OF_BATCH,
     "CREATE TABLE version (number INTEGER NOT NULL)",
 )
+"""Those of schema 1."""
+_RAISED = (
+    ("decision", "row, id, content, code, tags, ''"),
+    ("batch", "number, at, '', did, count, state"),
+    ("change", "batch, id, content, code_before, tags_before, '', code_after, tags_after, ''"),
+    ("version", "number, 0"),
+)
+"""The columns of schema 2, of the tables of schema 1."""
 
 
-_OURS = {*(" ".join(table.split()) for table in _TABLES), "CREATE TABLE sqlite_sequence(name,seq)", ""}
-"""The SQL allowed in `sqlite_master`: our tables, and what SQLite adds."""
+def _allowed(tables: Sequence[str]) -> frozenset[str]:
+    """The SQL allowed in `sqlite_master`: our tables, and what SQLite adds."""
+    return frozenset({*map(_plain, tables), "CREATE TABLE sqlite_sequence(name,seq)", ""})
+
+
 _MOST_OBJECTS = 20
 
 
 @dataclass(frozen=True)
 class Stored:
-    """Stored decisions on S files, oldest first: `id`, `content` (S,) int64, `code` (S,) int8, `tags` (S,) texts."""
+    """Stored decisions on S files, oldest first: `id`, `content` (S,) int64, `code` (S,) int8.
+
+    `tags` and `labels` (S,) are texts; `decisions` says what they hold.
+    """
 
     id: NDArray[np.int64]
     content: NDArray[np.int64]
     code: NDArray[np.int8]
     tags: NDArray[np.object_]
+    labels: NDArray[np.object_]
 
     def __len__(self) -> int:
         return len(self.id)
 
 
-NOTHING_STORED = Stored(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int8), np.zeros(0, object))
+NOTHING_STORED = Stored(
+    np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int8), np.zeros(0, object), np.zeros(0, object)
+)
 
 
 @dataclass(frozen=True)
 class DecisionChange:
-    """The change of one file (`id`, `content`): code and tags before and after; `ABSENT` if no row is stored."""
+    """The change of one file (`id`, `content`): its state before and after; code `ABSENT` if no row is stored."""
 
     id: int
     content: int
     code_before: int
     tags_before: str
+    labels_before: str
     code_after: int
     tags_after: str
+    labels_after: str
 
 
 @dataclass(frozen=True)
 class LoggedAction:
-    """One action in the log: what it did, in words, and how many pictures it changed."""
+    """One action in the log: what it did, in words, and how many pictures it changed; when (UTC), and who did it.
+
+    `state` is "done", "undone", or "dropped" if it was undone before another action.
+    """
 
     number: int
     did: str
     count: int
+    at: str
+    who: str
+    state: str
 
 
 class DecisionLog:
@@ -128,9 +170,20 @@ class DecisionLog:
         record = self._backup.record()
         with self._transaction("BEGIN IMMEDIATE", mode="rw") as transaction:
             self._check(transaction, record)
+            if transaction.schema_version < SCHEMA_VERSION:
+                self._copy_aside(transaction)
+                transaction.raise_schema()
             transaction.identify()
             yield transaction
         self.note()
+
+    def _copy_aside(self, transaction: "Transaction") -> None:
+        """Keep the file as it is, before its schema rises: an older version of the program can read only that."""
+        try:
+            with replaced(self.path.with_suffix(f".schema-{transaction.schema_version}.db")) as temporary:
+                temporary.write_bytes(transaction.data())
+        except OSError as error:
+            raise WorkspaceError(self._unwritable(str(error.strerror))) from error
 
     def note(self) -> None:
         """Copy the file, and record its identity, version and CRC for the next reader."""
@@ -312,9 +365,21 @@ class Transaction:
         """Create the tables; versions start at the current time, so that two files never share one."""
         for table in _TABLES:
             self._connection.execute(table)
-        self._connection.execute("INSERT INTO version VALUES (?)", (time.time_ns() // 1000,))
+        self._connection.execute("INSERT INTO version VALUES (?, 0)", (time.time_ns() // 1000,))
         self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         self.identify()
+
+    def raise_schema(self) -> None:
+        """Give tables of schema 1 the columns of this one."""
+        for name, _ in _RAISED:
+            self._connection.execute(f"ALTER TABLE {name} RENAME TO {name}_1")
+        self._connection.execute("DROP INDEX change_of_batch")
+        for table in _TABLES:
+            self._connection.execute(table)
+        for name, columns in _RAISED:
+            self._connection.execute(f"INSERT INTO {name} SELECT {columns} FROM {name}_1 ORDER BY rowid")
+            self._connection.execute(f"DROP TABLE {name}_1")
+        self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def verify_tables(self) -> None:
         """Raise _NotOursError unless the file holds our tables and nothing else; must be called first.
@@ -324,10 +389,11 @@ class Transaction:
         rows = self._connection.execute(f"SELECT type, name, sql FROM sqlite_master LIMIT {_MOST_OBJECTS}").fetchall()
         if not rows:
             raise _NotOursError("is damaged: it holds no tables")
-        unknown = [name for _, name, sql in rows if _plain(sql) not in _OURS]
+        ours = _allowed(_TABLES_1 if self.schema_version == 1 else _TABLES)
+        unknown = [name for _, name, sql in rows if _plain(sql) not in ours]
         if unknown:
             raise _NotOursError(f"holds something that is not ours ({str(unknown[0])[:60]!r}) and may not be trusted")
-        if {_plain(sql) for _, _, sql in rows} < _OURS:
+        if {_plain(sql) for _, _, sql in rows} < ours:
             raise _NotOursError("is damaged: it lacks tables")
 
     def verify_pages(self) -> None:
@@ -356,6 +422,14 @@ class Transaction:
         """A number that every change raises."""
         return self._number("SELECT number FROM version")
 
+    def labels_version(self) -> int:
+        """A number that every change of a label raises, from 0."""
+        return self._number("SELECT labels FROM version") if self._has_labels else 0
+
+    @property
+    def _has_labels(self) -> bool:
+        return self.schema_version > 1
+
     def stored(self) -> Stored:
         """All stored decisions. The numbers come as one text, which numpy reads several times faster than rows."""
         text, count = self._connection.execute(
@@ -365,33 +439,50 @@ class Transaction:
             return NOTHING_STORED
         numbers = _numbers_in(text, count)
         numbers = numbers[np.argsort(numbers[:, 0], kind="stable")]
-        tags = np.full(len(numbers), "", object)
-        tagged = self._connection.execute("SELECT row, tags FROM decision WHERE tags <> ''").fetchall()
-        if tagged:
-            rows, texts = zip(*tagged, strict=True)
-            tags[np.searchsorted(numbers[:, 0], np.array(rows, np.int64))] = texts
-        return Stored(numbers[:, 1].copy(), numbers[:, 2].copy(), numbers[:, 3].astype(np.int8), tags)
+        tags = self._texts("tags", numbers[:, 0])
+        labels = self._texts("labels", numbers[:, 0]) if self._has_labels else np.full(len(numbers), "", object)
+        if not all(map(_are_labels, set(labels))):
+            raise _NotOursError("is damaged: labels that cannot be read")
+        return Stored(numbers[:, 1].copy(), numbers[:, 2].copy(), numbers[:, 3].astype(np.int8), tags, labels)
 
-    def record(self, did: str, count: int, changes: Sequence[DecisionChange]) -> LoggedAction:
-        """Store changes as one action. Actions undone before it can no longer be redone."""
+    def _texts(self, column: str, row: NDArray[np.int64]) -> NDArray[np.object_]:
+        """A column of texts of all decisions, whose sorted numbers are `row` (S,); most are empty."""
+        texts = np.full(len(row), "", object)
+        found = self._connection.execute(f"SELECT row, {column} FROM decision WHERE {column} <> ''").fetchall()
+        if found:
+            rows, values = zip(*found, strict=True)
+            texts[np.searchsorted(row, np.array(rows, np.int64))] = values
+        return texts
+
+    def record(self, did: str, count: int, changes: Sequence[DecisionChange], *, who: str) -> None:
+        """Store changes as one action of `who`. Actions undone before it can no longer be redone."""
         self._connection.execute("UPDATE batch SET state = 'dropped' WHERE state = 'undone'")
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         number = self._connection.execute(
-            "INSERT INTO batch (at, did, count, state) VALUES (?, ?, ?, 'done')", (now, did, count)
+            "INSERT INTO batch (at, who, did, count, state) VALUES (?, ?, ?, ?, 'done')", (now, who, did, count)
         ).lastrowid
         assert number is not None
-        rows = ((number, c.id, c.content, c.code_before, c.tags_before, c.code_after, c.tags_after) for c in changes)
-        self._connection.executemany("INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        rows = ((number, *astuple(change)) for change in changes)
+        self._connection.executemany("INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         self._store_side(number, "after")
-        return LoggedAction(number, did, count)
 
     def undoable(self) -> LoggedAction | None:
         """The action that `undo` would undo."""
-        return self._action("SELECT number, did, count FROM batch WHERE state = 'done' ORDER BY number DESC LIMIT 1")
+        return next(iter(self._actions("state = 'done' ORDER BY number DESC LIMIT 1")), None)
 
     def redoable(self) -> LoggedAction | None:
         """The action that `redo` would redo."""
-        return self._action("SELECT number, did, count FROM batch WHERE state = 'undone' ORDER BY number LIMIT 1")
+        return next(iter(self._actions("state = 'undone' ORDER BY number LIMIT 1")), None)
+
+    def latest(self, count: int) -> list[LoggedAction]:
+        """The latest actions, the last first, undone ones too."""
+        return self._actions(f"true ORDER BY number DESC LIMIT {int(count)}")
+
+    def _actions(self, condition: str) -> list[LoggedAction]:
+        """The actions that meet a condition in SQL."""
+        who = "who" if self._has_labels else "''"
+        query = f"SELECT number, did, count, at, {who}, state FROM batch WHERE {condition}"
+        return [LoggedAction(*row) for row in self._connection.execute(query)]
 
     def undo(self) -> LoggedAction | None:
         """Undo the latest action; None if there is none."""
@@ -416,22 +507,33 @@ class Transaction:
             (number,),
         )
         self._connection.execute(
-            f"INSERT INTO decision (id, content, code, tags) SELECT id, content, code_{side}, tags_{side} "
+            "INSERT INTO decision (id, content, code, tags, labels) "
+            f"SELECT id, content, code_{side}, tags_{side}, labels_{side} "
             f"FROM change WHERE batch = ? AND NOT {is_absent} ORDER BY rowid "
-            "ON CONFLICT (id, content) DO UPDATE SET code = excluded.code, tags = excluded.tags",
+            "ON CONFLICT (id, content) "
+            "DO UPDATE SET code = excluded.code, tags = excluded.tags, labels = excluded.labels",
             (number,),
         )
-        self._connection.execute("UPDATE version SET number = number + 1")
-
-    def _action(self, query: str) -> LoggedAction | None:
-        row = self._connection.execute(query).fetchone()
-        return None if row is None else LoggedAction(*row)
+        self._connection.execute(
+            "UPDATE version SET number = number + 1, labels = labels + "
+            "EXISTS (SELECT 1 FROM change WHERE batch = ? AND labels_before <> labels_after)",
+            (number,),
+        )
 
     def _number(self, query: str) -> int:
         row = self._connection.execute(query).fetchone()
         if row is None or not isinstance(row[0], int):
             raise _NotOursError("is damaged: it has no version")
         return row[0]
+
+
+def _are_labels(text: str) -> bool:
+    """Whether a stored text holds labels as `decisions.with_label` writes them."""
+    try:
+        labels = json.loads(text) if text else {}
+    except ValueError:
+        return False
+    return isinstance(labels, dict) and all(isinstance(label, str) for label in labels.values())
 
 
 def _numbers_in(text: str, count: int) -> NDArray[np.int64]:

@@ -1,0 +1,177 @@
+"""Labels that somebody gave: kept beside the decisions, by what labels are taken from, with undo; files of schema 1."""
+
+import getpass
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from url_viz.errors import DamageError, DecisionError
+from url_viz.store.decision_log import _TABLES_1
+from url_viz.store.decision_matching import FileKeys
+from url_viz.store.decisions import Decisions, Verdict, checked_label, label_of, with_label
+
+FILES = FileKeys(np.arange(1, 6), np.arange(101, 106))
+
+
+@pytest.fixture
+def decisions(tmp_path: Path) -> Decisions:
+    return Decisions(tmp_path / "decisions.db", FILES)
+
+
+def labels(decisions: Decisions, source: str = "folders") -> list[str | None]:
+    return decisions.now().labels_of(source).tolist()
+
+
+def test_by_hand(decisions: Decisions) -> None:
+    assert labels(decisions) == [None] * 5
+    assert decisions.label({1: "kiwi", 2: " kiwi "}, source="folders").sentence == "Labelled 2 pictures “kiwi”"
+    assert decisions.label({2: "plum", 3: "fig"}, source="folders").sentence == "Labelled 2 pictures"
+    assert labels(decisions) == ["kiwi", "plum", "fig", None, None]
+    taken = decisions.label({1: None, 2: "fig", 4: None}, source="folders")
+    assert taken.sentence == ("Labelled 1 picture “fig” and took back the label of 1 picture (1 was already)")
+    assert labels(decisions) == [None, "fig", "fig", None, None]
+
+
+def test_each_source_has_its_own_labels(decisions: Decisions) -> None:
+    decisions.label({1: "kiwi"}, source="folders")
+    decisions.label({1: "fruit"}, source="level:1")
+    assert (labels(decisions)[0], labels(decisions, "level:1")[0]) == ("kiwi", "fruit")
+    decisions.label({1: None}, source="folders")
+    assert (labels(decisions)[0], labels(decisions, "level:1")[0]) == (None, "fruit")
+
+
+def test_undo_and_redo_and_the_version_of_labels(decisions: Decisions) -> None:
+    assert decisions.labels_version == 0
+    decisions.decide([1], "keep")
+    decisions.tag([1], "dark")
+    assert decisions.labels_version == 0
+    decisions.label({1: "kiwi"}, source="folders")
+    assert decisions.labels_version == 1
+    decisions.undo()
+    assert (labels(decisions)[0], decisions.labels_version) == (None, 2)
+    assert decisions.now().decision[0] == "keep"
+    decisions.redo()
+    assert (labels(decisions)[0], decisions.labels_version) == ("kiwi", 3)
+    decisions.decide([1], "drop")
+    assert decisions.labels_version == 3
+
+
+def test_settling_is_one_action_and_replaces_both(decisions: Decisions) -> None:
+    decisions.decide([1], "look-again")
+    done = decisions.settle({1: Verdict(label="kiwi"), 2: Verdict("drop"), 3: Verdict()}, source="folders")
+    assert done.sentence == (
+        "Cleared the decision on 1 and dropped 1 picture, and labelled 1 picture “kiwi” (1 was already)"
+    )
+    assert decisions.now().decision.tolist()[:3] == [None, "drop", None]
+    assert labels(decisions)[:2] == ["kiwi", None]
+    decisions.settle({1: Verdict("keep")}, source="folders")
+    assert (decisions.now().decision[0], labels(decisions)[0]) == ("keep", None)
+    decisions.undo()
+    assert (decisions.now().decision[0], labels(decisions)[0]) == (None, "kiwi")
+
+
+def test_the_log_says_who_and_when(decisions: Decisions) -> None:
+    assert decisions.history().empty
+    decisions.decide([1], "keep")
+    decisions.by("anna@example.org").label({2: "kiwi"}, source="folders")
+    decisions.undo()
+    told = decisions.history()
+    assert told["did"].tolist() == ["labelled 1 picture “kiwi”", "kept 1 picture"]
+    assert told["who"].tolist() == ["anna@example.org", getpass.getuser()]
+    assert told["state"].tolist() == ["undone", "done"]
+    assert told["at"].str.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00").all()
+    assert len(decisions.history(1)) == 1
+
+
+def test_a_label_stays_with_a_file_that_moves(decisions: Decisions, tmp_path: Path) -> None:
+    decisions.label({1: "kiwi"}, source="folders")
+    moved = Decisions(tmp_path / "decisions.db", FileKeys(np.array([9, 2]), np.array([101, 102])))
+    assert labels(moved) == ["kiwi", None]
+
+
+@pytest.mark.parametrize("label", ["", "  ", "a\nb", "x" * 201, "\x1b[31m"])
+def test_what_cannot_be_a_label(decisions: Decisions, label: str) -> None:
+    with pytest.raises(DecisionError, match="cannot be a label"):
+        decisions.label({1: label}, source="folders")
+    with pytest.raises(DecisionError, match="cannot be a label"):
+        decisions.settle({1: Verdict(label=label)}, source="folders")
+
+
+def test_the_text_of_a_label() -> None:
+    text = with_label(with_label("", "folders", "Käse; rot"), "level:2", 'a "b"')
+    assert (label_of(text, "folders"), label_of(text, "level:2"), label_of(text, "tags")) == (
+        "Käse; rot",
+        'a "b"',
+        None,
+    )
+    assert with_label(with_label(text, "folders", None), "level:2", None) == ""
+    assert checked_label("  Käse ") == "Käse"
+
+
+@pytest.mark.parametrize("text", ["kiwi", "[1]", '{"folders": 3}', '"a"'])
+def test_labels_that_cannot_be_read_are_damage(decisions: Decisions, tmp_path: Path, text: str) -> None:
+    decisions.decide([1], "keep")
+    (tmp_path / "decisions.json").unlink()  # so that nothing but the content tells
+    with closing(sqlite3.connect(tmp_path / "decisions.db")) as connection, connection:
+        connection.execute("UPDATE decision SET labels = ?", (text,))
+    with pytest.raises(DamageError, match="labels that cannot be read"):
+        Decisions(tmp_path / "decisions.db", FILES).now()
+
+
+class TestSchema1:
+    """Files that were written before there were labels and names of users."""
+
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        """Two actions, of which the second, that dropped picture 2, was undone."""
+        path = tmp_path / "decisions.db"
+        with closing(sqlite3.connect(path)) as connection, connection:
+            for table in _TABLES_1:
+                connection.execute(table)
+            connection.execute("INSERT INTO decision VALUES (4, 1, 101, 1, 'dark')")
+            connection.execute("INSERT INTO decision VALUES (5, 2, 102, 0, '')")
+            connection.execute("INSERT INTO batch VALUES (7, '2026-01-01', 'kept 1 picture', 1, 'done')")
+            connection.execute("INSERT INTO batch VALUES (9, '2026-01-02', 'dropped 1 picture', 1, 'undone')")
+            connection.execute("INSERT INTO change VALUES (7, 1, 101, -1, '', 1, 'dark')")
+            connection.execute("INSERT INTO change VALUES (9, 2, 102, 0, '', 2, '')")
+            connection.execute("INSERT INTO version VALUES (1000)")
+            connection.execute("PRAGMA user_version = 1")
+        return path
+
+    def test_is_read_as_it_is(self, path: Path) -> None:
+        before = path.read_bytes()
+        decisions = Decisions(path, FILES)
+        assert decisions.now().decision.tolist() == ["keep", None, None, None, None]
+        assert (labels(decisions), decisions.labels_version, decisions.version) == ([None] * 5, 0, 1000)
+        assert (decisions.can_undo, decisions.can_redo) == (True, True)
+        assert decisions.history()["who"].tolist() == ["", ""]
+        assert path.read_bytes() == before
+
+    def test_is_copied_aside_before_it_rises(self, path: Path, tmp_path: Path) -> None:
+        before = path.read_bytes()
+        decisions = Decisions(path, FILES)
+        redone = decisions.redo()
+        assert redone is not None
+        assert redone.did == "dropped 1 picture"
+        decisions.label({1: "kiwi"}, source="folders")
+        assert decisions.now().decision.tolist() == ["keep", "drop", None, None, None]
+        assert decisions.now().tags.tolist()[0] == "dark"
+        assert labels(decisions)[0] == "kiwi"
+        assert len(decisions.history()) == 3
+        for _ in range(3):
+            decisions.undo()
+        assert decisions.now().decision.tolist() == [None] * 5
+        aside = tmp_path / "decisions.schema-1.db"
+        assert Decisions(aside, FILES).now().decision.tolist() == ["keep", None, None, None, None]
+        assert len(aside.read_bytes()) == len(before)
+        with closing(sqlite3.connect(path)) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+    def test_an_action_that_fails_raises_nothing(self, path: Path) -> None:
+        before = path.read_bytes()
+        with pytest.raises(DecisionError, match="no picture with id 77"):
+            Decisions(path, FILES).decide([77], "keep")
+        assert path.read_bytes() == before
