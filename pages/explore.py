@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from url_viz.analysis.scope import Scope
 from url_viz.ui.explore import controls, page
 from url_viz.ui.explore import map as explore_map
 from url_viz.ui.explore.address import keep_view, restore_view
@@ -14,7 +15,6 @@ from url_viz.ui.widgets.picture import OPENED, show_picture
 from url_viz.ui.widgets.reading import running
 from url_viz.ui.widgets.reasons import pick_reason
 from url_viz.ui.widgets.sidebar import require_image_set
-from url_viz.ui.widgets.tiles import Scope
 
 image_set = require_image_set()
 

@@ -15,7 +15,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from url_viz.ui.points import Points, encode_points, inside
+from url_viz.analysis.scope import inside
+from url_viz.ui.points import Points, encode_points
 from url_viz.ui.widgets.gallery import Tile, show_gallery
 from url_viz.ui.widgets.map import MapView, map_event, show_map
 

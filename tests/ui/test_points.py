@@ -1,4 +1,4 @@
-"""The map's bytes keep what the map needs, the lasso agrees with a naive test, and the sample keeps the extremes."""
+"""The map's bytes keep what the map needs, and the sample keeps the extremes."""
 
 import re
 import struct
@@ -19,7 +19,6 @@ from url_viz.ui.points import (
     drawn_sample,
     encode_mask,
     encode_points,
-    inside,
 )
 from url_viz.ui.widgets.assets import FOLDER as FRONTEND
 
@@ -105,40 +104,6 @@ def test_columns_of_two_lengths_are_refused() -> None:
     columns = vars(points_of(4)) | {"x": np.zeros(3, dtype=np.float32)}
     with pytest.raises(ValueError, match="one length"):
         Points(**columns)
-
-
-def naive_inside(polygon: NDArray[np.float64], x: float, y: float) -> bool:
-    is_in = False
-    for i in range(len(polygon)):
-        (x0, y0), (x1, y1) = polygon[i], polygon[i - 1]
-        if (y0 > y) != (y1 > y) and x < (x1 - x0) * (y - y0) / (y1 - y0) + x0:
-            is_in = not is_in
-    return is_in
-
-
-def test_a_square_holds_its_middle_only() -> None:
-    square = np.array([[0, 0], [2, 0], [2, 2], [0, 2]], dtype=np.float64)
-    x, y = np.array([1, 3, 1, -1], dtype=np.float32), np.array([1, 1, 3, 1], dtype=np.float32)
-    assert inside(square, x, y).tolist() == [True, False, False, False]
-    assert not inside(square[:2], x, y).any()
-
-
-@pytest.mark.parametrize("corners", [3, 4, 11, 60])
-def test_the_lasso_agrees_with_the_naive_test_even_where_it_crosses_itself(corners: int) -> None:
-    random = np.random.default_rng(corners)
-    polygon = random.normal(size=(corners, 2))
-    x, y = random.normal(size=(2, 2000)).astype(np.float32)
-    expected = [naive_inside(polygon, float(a), float(b)) for a, b in zip(x, y, strict=True)]
-    assert inside(polygon, x, y).tolist() == expected
-    assert any(expected)
-
-
-def test_the_lasso_gives_the_same_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    random = np.random.default_rng(5)
-    polygon, (x, y) = random.normal(size=(30, 2)), random.normal(size=(2, 999)).astype(np.float32)
-    whole = inside(polygon, x, y)
-    monkeypatch.setattr("url_viz.ui.points.CELLS_AT_ONCE", 100)
-    np.testing.assert_array_equal(inside(polygon, x, y), whole)
 
 
 def ramp(n: int) -> NDArray[np.float32]:

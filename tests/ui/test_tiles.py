@@ -4,9 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from url_viz.analysis.filters import OneOf
 from url_viz.analysis.ranking import with_percentile
-from url_viz.ui.widgets.tiles import Scope, ordinal, page_of, scoped, sides, tiles, value_text
+from url_viz.ui.widgets.tiles import ordinal, page_of, sides, tiles, value_text
 
 
 def table(count: int = 8) -> pd.DataFrame:
@@ -27,20 +26,6 @@ def table(count: int = 8) -> pd.DataFrame:
             "y": np.zeros(count),
         }
     )
-
-
-def test_a_scope_is_a_lasso_and_filters() -> None:
-    square = ((1.5, -1.0), (5.5, -1.0), (5.5, 1.0), (1.5, 1.0))
-    assert scoped(table(), Scope()).shape[0] == 8
-    assert scoped(table(), Scope(polygon=square))["id"].tolist() == [102, 103, 104, 105]
-    assert scoped(table(), Scope(polygon=square, filters=(OneOf("label", ("cat",)),)))["id"].tolist() == [102, 104]
-
-
-def test_pictures_without_a_place_are_in_no_lasso() -> None:
-    rows = table()
-    rows.loc[3, ["x", "y"]] = np.nan
-    everywhere = ((-9.0, -9.0), (99.0, -9.0), (99.0, 9.0), (-9.0, 9.0))
-    assert 103 not in scoped(rows, Scope(polygon=everywhere))["id"].tolist()
 
 
 def test_a_threshold_leaves_each_picture_on_one_side() -> None:

@@ -1,4 +1,4 @@
-"""Points of the map: binary format for the browser, sampling, filter masks, and the point-in-polygon test.
+"""Points of the map: binary format for the browser, sampling, and filter masks.
 
 One request returns all points as one block of bytes, little-endian, 15 bytes per point after a header of 32:
 
@@ -19,7 +19,6 @@ import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -35,7 +34,6 @@ VALUE_STEPS = 254
 NO_VALUE = 255
 NO_CATEGORY = 65535
 EXTREME_SHARE = 0.01
-CELLS_AT_ONCE = 2_000_000
 
 Floats = NDArray[np.float32]
 
@@ -118,24 +116,6 @@ def decode_mask(data: bytes) -> NDArray[np.bool_]:
     return np.unpackbits(bits, count=n, bitorder="little").astype(bool)
 
 
-def inside(polygon: NDArray[np.floating], x: Floats, y: Floats) -> NDArray[np.bool_]:
-    """Which points lie in a polygon (N,), by the even-odd rule.
-
-    `polygon` (P, 2) in the units of `x` and `y` (N,), closed implicitly; fewer than three corners contain nothing.
-    Memory is bounded for every N × P.
-    """
-    is_inside = np.zeros(len(x), dtype=bool)
-    if len(polygon) < 3:
-        return is_inside
-    low, high = polygon.min(axis=0), polygon.max(axis=0)
-    near = np.flatnonzero((x >= low[0]) & (x <= high[0]) & (y >= low[1]) & (y <= high[1]))
-    rows_at_once = max(1, CELLS_AT_ONCE // len(polygon))
-    for start in range(0, len(near), rows_at_once):
-        rows = near[start : start + rows_at_once]
-        is_inside[rows] = _crossings(polygon.astype(np.float64), x[rows], y[rows]) % 2 == 1
-    return is_inside
-
-
 def drawn_sample(percentiles: Floats, limit: int, *, seed: int = 0) -> NDArray[np.int64]:
     """The rows (M,) to draw if all would be too many: sorted, at most `limit`, the same for the same seed.
 
@@ -192,17 +172,6 @@ def _blocks(data: bytes, n: int) -> Iterator[NDArray[Any]]:
     for kind in ("<i8", "<u2", "<u2", "<u2", "u1"):
         yield np.frombuffer(data, dtype=kind, count=n, offset=offset)
         offset += n * np.dtype(kind).itemsize
-
-
-def _crossings(polygon: NDArray[np.float64], x: Floats, y: Floats) -> NDArray[np.int64]:
-    """Edges crossed by a ray from each point (M,) to the right; an edge includes its lower end, not its upper."""
-    count = np.zeros(len(x), dtype=np.int64)
-    for (x0, y0), (x1, y1) in pairwise([*polygon, polygon[0]]):
-        if y0 == y1:
-            continue
-        spans = (y >= min(y0, y1)) & (y < max(y0, y1))
-        count += spans & (x < x0 + (y - y0) * ((x1 - x0) / (y1 - y0)))
-    return count
 
 
 def _extremes(percentiles: Floats, *, most: int) -> NDArray[np.int64]:

@@ -1,20 +1,18 @@
 """The state of the Explore page as one value, kept while other pages are visited, and encoded in the address."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
 
-from url_viz.analysis.filters import Filter, as_query, from_query
+from url_viz.analysis.filters import Filter
+from url_viz.analysis.scope import LASSO, Polygon, Scope, scope_as_query, scope_from_query
 from url_viz.ui.widgets.filters import FILTERS
-from url_viz.ui.widgets.tiles import Polygon
 
 _KEPT = "view.explore"
 _ADDRESS_READ = "address_read"
-_OURS = ("by", "colour", "twins", "style", "size", "within", "classwise", "between", "above", "lasso", "name")
+_OURS = ("by", "colour", "twins", "style", "size", "within", "classwise", "between", "above", LASSO, "name")
 _PREFIXES = ("in.", "min.", "max.")
-MOST_CORNERS = 160
 
 
 @dataclass(frozen=True)
@@ -85,9 +83,7 @@ def query_of(view: ExploreView) -> dict[str, list[str]]:
     query |= {key: ["1"] for key, is_on in switches.items() if is_on}
     if view.pair is not None:
         query["between"] = list(view.pair)
-    if view.polygon is not None and len(view.polygon) <= MOST_CORNERS:
-        query["lasso"] = [" ".join(f"{x:.5g},{y:.5g}" for x, y in view.polygon)]
-    return query | as_query(view.filters)
+    return query | scope_as_query(Scope(view.polygon, view.filters))
 
 
 def view_of(query: Mapping[str, Sequence[str]]) -> ExploreView:
@@ -97,6 +93,7 @@ def view_of(query: Mapping[str, Sequence[str]]) -> ExploreView:
         values = query.get(key)
         return values[0] if values else None
 
+    scope = scope_from_query({key: values for key, values in query.items() if _is_ours(key)})
     return ExploreView(
         measure=first("by"),
         colour=first("colour") or "value",
@@ -107,8 +104,8 @@ def view_of(query: Mapping[str, Sequence[str]]) -> ExploreView:
         class_by_class=first("classwise") == "1",
         pair=_pair(query.get("between")),
         threshold_percentile=_percentile(first("above")),
-        polygon=_polygon(first("lasso")),
-        filters=from_query({key: values for key, values in query.items() if _is_ours(key)}),
+        polygon=scope.polygon,
+        filters=scope.filters,
     )
 
 
@@ -130,13 +127,3 @@ def _percentile(text: str | None) -> float | None:
     except ValueError:
         return None
     return value if 0 <= value <= 100 else None
-
-
-def _polygon(text: str | None) -> Polygon | None:
-    try:
-        corners = [tuple(float(part) for part in corner.split(",")) for corner in (text or "").split(" ")]
-    except ValueError:
-        return None
-    if not 3 <= len(corners) <= MOST_CORNERS or any(len(c) != 2 or not all(map(math.isfinite, c)) for c in corners):
-        return None
-    return tuple((x, y) for x, y in corners)

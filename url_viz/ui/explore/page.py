@@ -9,6 +9,7 @@ import streamlit as st
 
 from url_viz.analysis.filters import Between
 from url_viz.analysis.ranking import first_of_each_class, value_at, with_percentile
+from url_viz.analysis.scope import Scope, scoped
 from url_viz.errors import FolderError
 from url_viz.export.folders import paths_text
 from url_viz.export.tables import table_bytes
@@ -25,7 +26,7 @@ from url_viz.ui.widgets.filters import filters_on, set_filter, show_filter_chips
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.map import MapEvent
 from url_viz.ui.widgets.reading import set_name
-from url_viz.ui.widgets.tiles import Scope, Sides, page_of, scoped, sides, tiles
+from url_viz.ui.widgets.tiles import Sides, page_of, sides, tiles
 from url_viz.ui.widgets.user_columns import show_user_columns
 
 TILES_PER_PAGE = 12

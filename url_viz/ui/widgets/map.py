@@ -6,11 +6,12 @@ from typing import Literal, cast
 
 import streamlit as st
 
+from url_viz.analysis.scope import Polygon
 from url_viz.ui.widgets.assets import text_of
 
 Colour = Literal["value", "category"]
 Style = Literal["points", "fog", "density"]
-Polygon = tuple[tuple[float, float], ...]
+
 STYLES: tuple[Style, ...] = ("points", "fog", "density")
 CATEGORIES_LISTED = 12
 

@@ -6,32 +6,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from url_viz.analysis.between import question_of
-from url_viz.analysis.filters import Filter, kept
 from url_viz.analysis.ranking import ends
 from url_viz.ui.http import thumbnail_url
-from url_viz.ui.points import inside
 from url_viz.ui.widgets.gallery import Tile
-
-Polygon = tuple[tuple[float, float], ...]
-
-
-@dataclass(frozen=True)
-class Scope:
-    """Which pictures the galleries show: inside a lasso (None: everywhere), and passing every filter."""
-
-    polygon: Polygon | None = None
-    filters: tuple[Filter, ...] = ()
-
-
-def scoped(table: pd.DataFrame, scope: Scope) -> pd.DataFrame:
-    """The rows in scope."""
-    keep = kept(table, scope.filters)
-    if scope.polygon is not None:
-        keep &= _inside(table, scope.polygon)
-    return table[keep]
 
 
 @dataclass(frozen=True)
@@ -92,11 +71,3 @@ def ordinal(rank: float) -> str:
     number = round(rank)
     ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{ending}"
-
-
-def _inside(table: pd.DataFrame, polygon: Polygon) -> NDArray[np.bool_]:
-    x, y = table["x"].to_numpy(dtype=float), table["y"].to_numpy(dtype=float)
-    placed = np.isfinite(x) & np.isfinite(y)
-    keep = np.zeros(len(table), bool)
-    keep[placed] = inside(np.asarray(polygon, float), x[placed].astype(np.float32), y[placed].astype(np.float32))
-    return keep

@@ -1,0 +1,78 @@
+"""The scope: the lasso agrees with a naive test, and a scope comes back from its address."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from url_viz.analysis.filters import Between, OneOf
+from url_viz.analysis.scope import MOST_CORNERS, Scope, inside, scope_as_query, scope_from_query, scoped
+
+
+def table() -> pd.DataFrame:
+    steps = np.arange(8, dtype=float)
+    labels = ["cat", "dog"] * 4
+    return pd.DataFrame({"id": np.arange(8) + 100, "label": labels, "x": steps, "y": np.zeros(8)})
+
+
+def test_a_scope_is_a_lasso_and_filters() -> None:
+    square = ((1.5, -1.0), (5.5, -1.0), (5.5, 1.0), (1.5, 1.0))
+    assert scoped(table(), Scope()).shape[0] == 8
+    assert scoped(table(), Scope(polygon=square))["id"].tolist() == [102, 103, 104, 105]
+    assert scoped(table(), Scope(polygon=square, filters=(OneOf("label", ("cat",)),)))["id"].tolist() == [102, 104]
+
+
+def test_pictures_without_a_place_are_in_no_lasso() -> None:
+    rows = table()
+    rows.loc[3, ["x", "y"]] = np.nan
+    everywhere = ((-9.0, -9.0), (99.0, -9.0), (99.0, 9.0), (-9.0, 9.0))
+    assert 103 not in scoped(rows, Scope(polygon=everywhere))["id"].tolist()
+
+
+def test_a_scope_comes_back_from_its_address() -> None:
+    square = ((1.5, -1.0), (5.5, -1.0), (5.5, 1.0), (1.5, 1.0))
+    scope = Scope(square, (OneOf("label", ("cat", "a; b")), Between("width", 3, None)))
+    query = scope_as_query(scope)
+    assert query["lasso"] == ["1.5,-1 5.5,-1 5.5,1 1.5,1"]
+    assert scope_from_query(query) == scope
+    assert scope_as_query(Scope()) == {}
+    assert "lasso" not in scope_as_query(Scope(square * MOST_CORNERS))
+
+
+@pytest.mark.parametrize("text", ["", "1,2 3,4", "1,2 3,4 x,5", "1,2 3,4 nan,5", "1,2,3 4,5,6 7,8,9"])
+def test_a_lasso_that_is_none_is_passed_over(text: str) -> None:
+    assert scope_from_query({"lasso": [text]}) == Scope()
+
+
+def naive_inside(polygon: NDArray[np.float64], x: float, y: float) -> bool:
+    is_in = False
+    for i in range(len(polygon)):
+        (x0, y0), (x1, y1) = polygon[i], polygon[i - 1]
+        if (y0 > y) != (y1 > y) and x < (x1 - x0) * (y - y0) / (y1 - y0) + x0:
+            is_in = not is_in
+    return is_in
+
+
+def test_a_square_holds_its_middle_only() -> None:
+    square = np.array([[0, 0], [2, 0], [2, 2], [0, 2]], dtype=np.float64)
+    x, y = np.array([1, 3, 1, -1], dtype=np.float32), np.array([1, 1, 3, 1], dtype=np.float32)
+    assert inside(square, x, y).tolist() == [True, False, False, False]
+    assert not inside(square[:2], x, y).any()
+
+
+@pytest.mark.parametrize("corners", [3, 4, 11, 60])
+def test_the_lasso_agrees_with_the_naive_test_even_where_it_crosses_itself(corners: int) -> None:
+    random = np.random.default_rng(corners)
+    polygon = random.normal(size=(corners, 2))
+    x, y = random.normal(size=(2, 2000)).astype(np.float32)
+    expected = [naive_inside(polygon, float(a), float(b)) for a, b in zip(x, y, strict=True)]
+    assert inside(polygon, x, y).tolist() == expected
+    assert any(expected)
+
+
+def test_the_lasso_gives_the_same_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(5)
+    polygon, (x, y) = random.normal(size=(30, 2)), random.normal(size=(2, 999)).astype(np.float32)
+    whole = inside(polygon, x, y)
+    monkeypatch.setattr("url_viz.analysis.scope.CELLS_AT_ONCE", 100)
+    np.testing.assert_array_equal(inside(polygon, x, y), whole)

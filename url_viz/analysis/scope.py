@@ -1,0 +1,97 @@
+"""The scope: which pictures are looked at, those inside a lasso on the map that pass every filter."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.analysis.filters import Filter, as_query, from_query, kept
+
+CELLS_AT_ONCE = 2_000_000
+MOST_CORNERS = 160
+"""Of a lasso in an address."""
+LASSO = "lasso"
+
+Floats = NDArray[np.float32]
+Polygon = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which pictures the galleries show: inside a lasso (None: everywhere), and passing every filter."""
+
+    polygon: Polygon | None = None
+    filters: tuple[Filter, ...] = ()
+
+
+def scoped(table: pd.DataFrame, scope: Scope) -> pd.DataFrame:
+    """The rows in scope."""
+    keep = kept(table, scope.filters)
+    if scope.polygon is not None:
+        keep &= _inside(table, scope.polygon)
+    return table[keep]
+
+
+def scope_as_query(scope: Scope) -> dict[str, list[str]]:
+    """A scope as parameters of an address; a lasso of too many corners is left out."""
+    query = as_query(scope.filters)
+    if scope.polygon is not None and len(scope.polygon) <= MOST_CORNERS:
+        query[LASSO] = [" ".join(f"{x:.5g},{y:.5g}" for x, y in scope.polygon)]
+    return query
+
+
+def scope_from_query(query: Mapping[str, Sequence[str]]) -> Scope:
+    """The scope of an address; what is invalid is passed over."""
+    text = query.get(LASSO)
+    return Scope(_polygon(text[0] if text else None), from_query(query))
+
+
+def inside(polygon: NDArray[np.floating], x: Floats, y: Floats) -> NDArray[np.bool_]:
+    """Which points lie in a polygon (N,), by the even-odd rule.
+
+    `polygon` (P, 2) in the units of `x` and `y` (N,), closed implicitly; fewer than three corners contain nothing.
+    Memory is bounded for every N × P.
+    """
+    is_inside = np.zeros(len(x), dtype=bool)
+    if len(polygon) < 3:
+        return is_inside
+    low, high = polygon.min(axis=0), polygon.max(axis=0)
+    near = np.flatnonzero((x >= low[0]) & (x <= high[0]) & (y >= low[1]) & (y <= high[1]))
+    rows_at_once = max(1, CELLS_AT_ONCE // len(polygon))
+    for start in range(0, len(near), rows_at_once):
+        rows = near[start : start + rows_at_once]
+        is_inside[rows] = _crossings(polygon.astype(np.float64), x[rows], y[rows]) % 2 == 1
+    return is_inside
+
+
+def _crossings(polygon: NDArray[np.float64], x: Floats, y: Floats) -> NDArray[np.int64]:
+    """Edges crossed by a ray from each point (M,) to the right; an edge includes its lower end, not its upper."""
+    count = np.zeros(len(x), dtype=np.int64)
+    for (x0, y0), (x1, y1) in pairwise([*polygon, polygon[0]]):
+        if y0 == y1:
+            continue
+        spans = (y >= min(y0, y1)) & (y < max(y0, y1))
+        count += spans & (x < x0 + (y - y0) * ((x1 - x0) / (y1 - y0)))
+    return count
+
+
+def _inside(table: pd.DataFrame, polygon: Polygon) -> NDArray[np.bool_]:
+    x, y = table["x"].to_numpy(dtype=float), table["y"].to_numpy(dtype=float)
+    placed = np.isfinite(x) & np.isfinite(y)
+    keep = np.zeros(len(table), bool)
+    keep[placed] = inside(np.asarray(polygon, float), x[placed].astype(np.float32), y[placed].astype(np.float32))
+    return keep
+
+
+def _polygon(text: str | None) -> Polygon | None:
+    try:
+        corners = [tuple(float(part) for part in corner.split(",")) for corner in (text or "").split(" ")]
+    except ValueError:
+        return None
+    if not 3 <= len(corners) <= MOST_CORNERS or any(len(c) != 2 or not all(map(math.isfinite, c)) for c in corners):
+        return None
+    return tuple((x, y) for x, y in corners)
