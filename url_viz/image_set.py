@@ -24,6 +24,7 @@ from url_viz.analysis.order import Order, leading_order
 from url_viz.analysis.ranking import percentile_of, percentile_of_each
 from url_viz.analysis.reasons import ReasonedTable
 from url_viz.analysis.representatives import representatives
+from url_viz.analysis.review import SUSPECTS, TWINS, Review, ReviewSpec
 from url_viz.analysis.selective_retrieval import near_in_graph, search
 from url_viz.analysis.table import DecidedTable, Frame, decisions_of, frame_of, graph_columns_of
 from url_viz.analysis.twins import one_of_each, twin_table
@@ -224,6 +225,24 @@ class ImageSet:
         rows = pictures[pictures["id"].isin(wanted) & pictures["suggested"].notna()]
         named = rows["suggested"].astype(str)
         return self.correct_labels(dict(zip(rows["id"].tolist(), named, strict=True)), who=who)
+
+    def review(self, spec: ReviewSpec, *, afresh: bool = False) -> Review:
+        """A review of this set, picture after picture; one that was begun before goes on, unless `afresh`.
+
+        Raises ImageSetError for an order that there is not, or doubtful labels where there are no labels to check.
+        """
+        if spec.by not in (SUSPECTS, TWINS):
+            self._gate(self._measured, spec.by)
+        return Review(
+            spec,
+            self.table(),
+            self._unit,
+            suspects=self.suspects,
+            decisions=self.decisions,
+            source=self.label_source,
+            paths=self._store.paths,
+            afresh=afresh,
+        )
 
     @property
     def label_source(self) -> str:

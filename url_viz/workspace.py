@@ -67,6 +67,10 @@ class SetPaths:
     def decisions(self) -> Path:
         return self.folder / "decisions.db"
 
+    @property
+    def reviews(self) -> Path:
+        return self.folder / "reviews"
+
 
 @dataclass(frozen=True)
 class Workspace:

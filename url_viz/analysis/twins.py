@@ -35,7 +35,7 @@ def twin_table(table: pd.DataFrame, contents: NDArray[np.int64], embeddings_of: 
     group was too large to compare every pair: then another may be less alike still), keep (the id that `best_first`
     puts first) and path (that picture's).
     """
-    groups = _groups(table)
+    groups = twin_members(table)
     ids, keep = table["id"].to_numpy(), np.array([members[0] for members in groups], np.int64)
     worst = [_worst(members, contents, embeddings_of) for members in groups]
     first, second = (np.array([pair[place] for pair in worst], np.int64) for place in (0, 1))
@@ -63,7 +63,7 @@ def one_of_each(table: pd.DataFrame) -> dict[int, Decision | None]:
     """
     decision, ids = table["decision"].to_numpy(dtype=object), table["id"].to_numpy()
     result: dict[int, Decision | None] = {}
-    for members in _groups(table):
+    for members in twin_members(table):
         kept = [row for row in members if decision[row] == "keep"]
         left = kept or [row for row in members if decision[row] != "drop"][:1]
         if left:
@@ -104,7 +104,7 @@ def worst_pair(unit: NDArray[np.float32]) -> WorstPair:
     return WorstPair(min(first, second), max(first, second), _cosine(cosine), is_exact=False)
 
 
-def _groups(table: pd.DataFrame) -> list[NDArray[np.int64]]:
+def twin_members(table: pd.DataFrame) -> list[NDArray[np.int64]]:
     """Rows of each group of two or more, the one to keep first."""
     order = best_first(table)
     group = table["twin_group"].to_numpy()[order]

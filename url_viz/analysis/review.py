@@ -1,0 +1,372 @@
+"""The review: a queue of pictures in one order, what is asked of each, and how far it has come."""
+
+import datetime
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.analysis.filters import OneOf, in_words
+from url_viz.analysis.measures import title_of
+from url_viz.analysis.ranking import ends, first_of_each_class, with_percentile
+from url_viz.analysis.scope import Scope, scope_as_query, scope_from_query, scoped
+from url_viz.analysis.selective_retrieval import search
+from url_viz.analysis.twins import twin_members
+from url_viz.errors import ImageSetError
+from url_viz.store.decisions import Action, Decided, Decisions, Verdict
+from url_viz.store.reviews import KeptReview, read_review, review_key, write_review
+from url_viz.store.tables import positions_of
+from url_viz.workspace import SetPaths
+
+SUSPECTS, TWINS = "suspects", "twins"
+"""Orders of a review besides the measures: doubtful labels first, and groups of twins, the largest first."""
+MOST = 10_000
+"""A queue is never longer: more pictures than that are not looked at one by one."""
+NEAREST_OF_CLASS = 3
+NEAREST = 6
+MEMBERS = 9
+"""How many pictures stand beside the one that is asked about: of each class, without classes, of a group of twins."""
+TWINS_LOOKED_AT = 4
+"""Times as many pictures are looked at, so that of twins one stands beside."""
+READY_MOST, READY_PER_CLASS = 200, 10
+
+
+@dataclass(frozen=True)
+class ReviewSpec:
+    """What a review is of: the order `by` (a measure, SUSPECTS or TWINS), within a scope.
+
+    `within_class` takes each picture's rank in its class; `per_class` the first so many of each class, class after
+    class; `most` so many in all.
+    """
+
+    by: str
+    scope: Scope = field(default_factory=Scope)
+    within_class: bool = False
+    per_class: int | None = None
+    most: int | None = None
+
+    @property
+    def is_of_decided(self) -> bool:
+        """Whether the scope asks for decided pictures: else those are left out."""
+        return any(one.column in ("decision", "label_checked") for one in self.scope.filters)
+
+    @property
+    def title(self) -> str:
+        """For people: "Most ambiguous · Label: kiwi"."""
+        of_order = {SUSPECTS: "Doubtful labels", TWINS: "Twins"}
+        parts = [of_order.get(self.by, f"By {title_of(self.by).lower()}")]
+        parts += ["within its class"] if self.within_class else []
+        parts += [f"the first {self.per_class} of each class"] if self.per_class else []
+        parts += [f"the first {self.most:,}"] if self.most else []
+        parts += ["inside a lasso"] if self.scope.polygon is not None else []
+        return " · ".join([*parts, *map(in_words, self.scope.filters)])
+
+
+def as_query(spec: ReviewSpec) -> dict[str, list[str]]:
+    """A review as parameters of an address: `review=ambiguity&most=200&in.label=kiwi`."""
+    numbers = {"each": spec.per_class, "most": spec.most}
+    query = {"review": [spec.by], **{name: [str(number)] for name, number in numbers.items() if number is not None}}
+    return query | ({"within": ["1"]} if spec.within_class else {}) | scope_as_query(spec.scope)
+
+
+def from_query(query: Mapping[str, Sequence[str]]) -> ReviewSpec | None:
+    """The review of an address; None if it names none. Numbers that are none are passed over."""
+    by = query.get("review")
+    if not by or not by[0]:
+        return None
+    within = query.get("within") == ["1"]
+    numbers = {name: _number(query.get(name)) for name in ("each", "most")}
+    return ReviewSpec(by[0], scope_from_query(query), within, numbers["each"], numbers["most"])
+
+
+def _number(values: Sequence[str] | None) -> int | None:
+    text = values[0] if values else ""
+    return int(text) if text.isascii() and text.isdigit() and 0 < len(text) <= 6 and int(text) else None
+
+
+def queue_of(table: pd.DataFrame, spec: ReviewSpec, suspects: pd.DataFrame | None = None) -> NDArray[np.int64]:
+    """Ids of the pictures of a review in their order, at most MOST; of twins one, of a group of them as of a picture.
+
+    `table` is `ImageSet.table()`, `suspects` what `ImageSet.suspects` gives, for a review of them. Decided and checked
+    pictures are left out, unless the scope asks for decisions; pictures without the measure come last.
+    """
+    rows = with_percentile(table, spec.by, within_class=spec.within_class) if spec.by in table else table
+    rows = scoped(rows, spec.scope)
+    if spec.by == TWINS:
+        ids = _groups(rows, table, spec)
+    else:
+        rows = rows if spec.is_of_decided else rows[~is_settled(rows)]
+        rows = _in_order(rows, spec, suspects).drop_duplicates("twin_group")
+        rows = rows if spec.per_class is None else first_of_each_class(rows, spec.per_class)
+        ids = rows["id"].to_numpy(np.int64)
+    return ids[: min(spec.most or MOST, MOST)]
+
+
+def is_settled(table: pd.DataFrame) -> NDArray[np.bool_]:
+    """Whether each picture (N,) was decided on, or its label given or confirmed."""
+    settled: NDArray[np.bool_] = (table["decision"].notna() | table["label_checked"].notna()).to_numpy(dtype=bool)
+    return settled
+
+
+def _in_order(rows: pd.DataFrame, spec: ReviewSpec, suspects: pd.DataFrame | None) -> pd.DataFrame:
+    if spec.by == SUSPECTS:
+        place = pd.Series(np.arange(len(suspects)), index=suspects["id"]) if suspects is not None else pd.Series()
+        rows = rows.assign(place=rows["id"].map(place))
+        in_order: pd.DataFrame = rows[rows["place"].notna()].sort_values("place")
+        return in_order
+    by = "rank_percentile" if spec.within_class else spec.by
+    first = ends(rows, by=by, collapse_twins=False).ambiguous
+    return pd.concat([first, rows[~rows["id"].isin(first["id"])]])
+
+
+def _groups(rows: pd.DataFrame, table: pd.DataFrame, spec: ReviewSpec) -> NDArray[np.int64]:
+    """One id of each group of twins that has a picture in scope and is not settled: that of the one to keep."""
+    members = twin_members(table)
+    group, settled = table["twin_group"].to_numpy(), is_settled(table)
+    wanted = set(rows["twin_group"])
+    is_open = (of for of in members if group[of[0]] in wanted and (spec.is_of_decided or not settled[of].all()))
+    largest = sorted(is_open, key=len, reverse=True)
+    return table["id"].to_numpy(np.int64)[[of[0] for of in largest]]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A class that a picture may be of, with its share (nan: not known)."""
+
+    label: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a picture: `text`, and the classes to choose among (none, one or two)."""
+
+    text: str
+    choices: tuple[Choice, ...] = ()
+
+
+def question_of(row: Mapping[str, Any], *, by: str, suggested: str | None = None) -> Question:
+    """The question that an order asks of a row of `ImageSet.table()`; `suggested` is the class to try, of a suspect."""
+    label, first, second = (row.get(name) for name in ("label", "first_class", "second_class"))
+    if by == TWINS:
+        return Question("keep which?")
+    if by == SUSPECTS and isinstance(label, str):
+        if suggested is None:
+            return Question(f"labelled {label}, and like no other picture: is it right?", (_choice(row, label),))
+        choices = (_choice(row, label), _choice(row, suggested))
+        share = "" if math.isnan(choices[1].share) else f" ({choices[1].share:.2f})".replace("(0.", "(.")
+        return Question(f"labelled {label}, looks like {suggested}{share}", choices)
+    if isinstance(first, str) and isinstance(second, str):
+        return Question(f"{first} or {second}?", (_choice(row, first), _choice(row, second)))
+    return Question("like this one?")
+
+
+def _choice(row: Mapping[str, Any], label: str) -> Choice:
+    shares = {row.get("first_class"): row.get("first_share"), row.get("second_class"): row.get("second_share")}
+    share = shares.get(label)
+    return Choice(label, math.nan if share is None else float(share))
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is shown of one picture of a review.
+
+    `row` is its row of the table, with decision and label as they are now. `near` are rows of the table beside each
+    choice of the question; without choices there is one such table: the nearest pictures, or the group of twins.
+    """
+
+    row: Mapping[str, Any]
+    question: Question
+    near: tuple[pd.DataFrame, ...]
+    twins: int
+
+    @property
+    def id(self) -> int:
+        return int(self.row["id"])
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a review has come: of `total` pictures so many are `done`, `skipped` or `left`."""
+
+    total: int
+    done: int
+    skipped: int
+
+    @property
+    def left(self) -> int:
+        """Neither done nor skipped."""
+        return self.total - self.done - self.skipped
+
+
+class Review:
+    """One review of an image set, its order and questions as the set was when it was opened.
+
+    Answers are stored at once. What they change in the order shows in the next review: a queue that moved under the
+    hand could not be worked through.
+    """
+
+    def __init__(
+        self,
+        spec: ReviewSpec,
+        table: pd.DataFrame,
+        unit: NDArray[np.float32],
+        *,
+        suspects: Callable[[], pd.DataFrame],
+        decisions: Decisions,
+        source: str,
+        paths: SetPaths,
+        afresh: bool = False,
+    ) -> None:
+        """`table` is that of the image set, `unit` (N, A) its pictures in the whitened space, of length one.
+
+        `suspects` gives the doubtful labels when they are needed; `source` is what labels are taken from. A review that
+        was begun before goes on where it was left, unless it is to begin `afresh`.
+        """
+        self.spec = spec
+        self.table = table
+        self._unit = unit
+        self._decisions = decisions
+        self._source = source
+        self._paths = paths
+        self._key = review_key(as_query(spec))
+        found = suspects() if spec.by == SUSPECTS else None
+        self._suggested = {} if found is None else dict(zip(found["id"], found["suggested"], strict=True))
+        self._ids = table["id"].to_numpy(np.int64)
+        self._file_rows = positions_of(self._ids, decisions.files.id)
+        self._members = {int(self._ids[of[0]]): of for of in twin_members(table)} if spec.by == TWINS else {}
+        resumed = None if afresh else self._resumed()
+        self._kept = self._begun(found) if resumed is None else resumed
+        self._is_kept = resumed is not None
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """The pictures (Q,) in their order."""
+        return self._kept.ids
+
+    @property
+    def begun(self) -> datetime.datetime:
+        """When the queue was made: its order is of then."""
+        return datetime.datetime.fromisoformat(self._kept.begun)
+
+    @property
+    def classes(self) -> list[str]:
+        """The classes to choose among, by name: those of the set, and those that somebody gave since."""
+        now = self._decisions.now().labels_of(self._source)
+        return sorted({*self.table["label"].dropna().astype(str), *now[pd.notna(now)]})
+
+    def _resumed(self) -> KeptReview | None:
+        """What was kept of this review, without pictures that are gone since."""
+        kept = read_review(self._paths, self._key)
+        if kept is None:
+            return None
+        is_here = np.isin(kept.ids, self._ids)
+        if self.spec.by == TWINS:
+            is_here &= np.isin(kept.ids, list(self._members))
+        return replace(kept, ids=kept.ids[is_here])
+
+    def _begun(self, suspects: pd.DataFrame | None) -> KeptReview:
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        return KeptReview(queue_of(self.table, self.spec, suspects), now)
+
+    def settled(self) -> NDArray[np.bool_]:
+        """Which pictures of the queue (Q,) are done, as of now."""
+        if self.spec.is_of_decided:
+            return np.isin(self.ids, list(self._kept.answered))
+        now = self._now(self._file_rows)
+        settled: NDArray[np.bool_] = (now.code > 0) | pd.notna(now.labels_of(self._source))
+        if self.spec.by != TWINS:
+            return settled[positions_of(self.ids, self._ids)]
+        return np.array([settled[self._members[int(one)]].all() for one in self.ids], bool)
+
+    def _now(self, file_rows: NDArray[np.int64]) -> Decided:
+        return self._decisions.now().rows_at(file_rows)
+
+    def progress(self) -> Progress:
+        """How far it has come, as of now."""
+        settled = self.settled()
+        skipped = np.isin(self.ids, list(self._kept.skipped)) & ~settled
+        return Progress(len(self.ids), int(settled.sum()), int(skipped.sum()))
+
+    def place(self) -> int:
+        """The position in the queue of the first picture that is neither done nor skipped; Q if there is none."""
+        waits = ~self.settled() & ~np.isin(self.ids, list(self._kept.skipped))
+        return int(waits.argmax()) if waits.any() else len(self.ids)
+
+    def card(self, image_id: int) -> Card:
+        """What is shown of a picture. Raises ImageSetError if it is not in this set."""
+        at = int(positions_of(np.array([image_id]), self._ids)[0])
+        if at < 0:
+            raise ImageSetError(f"There is no picture with id {image_id} in this review. Open it again.")
+        row = {str(name): value for name, value in self.table.iloc[at].items()}
+        now = self._now(self._file_rows[[at]])
+        label = now.labels_of(self._source)[0]
+        state = {"decision": now.decision[0], "label_checked": label, "label": label or row["label_given"]}
+        suggested = self._suggested.get(image_id)
+        question = question_of(row, by=self.spec.by, suggested=suggested if isinstance(suggested, str) else None)
+        group = self.table["twin_group"].to_numpy()
+        twins = int((group == group[at]).sum()) - 1
+        return Card(row | state, question, tuple(self._near(at, question)), twins)
+
+    def _near(self, at: int, question: Question) -> list[pd.DataFrame]:
+        if self.spec.by == TWINS:
+            members = self._members[int(self._ids[at])]
+            return [self.table.iloc[members[:MEMBERS]]]
+        group = self.table["twin_group"].to_numpy()
+        is_out = group == group[at]
+        labels = self.table["label"].to_numpy(object)
+        if question.choices:
+            return [self._found(at, is_out | (labels != one.label), NEAREST_OF_CLASS) for one in question.choices]
+        return [self._found(at, is_out, NEAREST)]
+
+    def _found(self, at: int, exclude: NDArray[np.bool_], k: int) -> pd.DataFrame:
+        rows = self.table.iloc[search(self._unit[at], self._unit, k=k * TWINS_LOOKED_AT, exclude=exclude).rows]
+        found: pd.DataFrame = rows.drop_duplicates("twin_group").head(k)
+        return found
+
+    def settle(self, verdicts: Mapping[int, Verdict], *, who: str | None = None) -> Action:
+        """Store what is said of pictures, a single action. Raises DecisionError as `Decisions.settle`."""
+        decisions = self._decisions if who is None else self._decisions.by(who)
+        action = decisions.settle(verdicts, source=self._source)
+        self._keep(skipped=self._latest().skipped - set(verdicts), answered=self._latest().answered | set(verdicts))
+        return action
+
+    def skip(self, image_id: int) -> None:
+        """Pass over a picture: it comes again once all others are done."""
+        self._keep(skipped=self._latest().skipped | {image_id})
+
+    def unskip(self) -> None:
+        """Come back to all that was skipped."""
+        self._keep(skipped=frozenset())
+
+    def _latest(self) -> KeptReview:
+        """What is kept now: the same review may be open in another window."""
+        kept = read_review(self._paths, self._key) if self._is_kept else None
+        return self._kept if kept is None or kept.begun != self._kept.begun else kept
+
+    def _keep(self, *, skipped: frozenset[int], answered: frozenset[int] | None = None) -> None:
+        """Keep the queue with what was skipped; ids of answers only where decided pictures are asked about."""
+        before = self._latest()
+        after = replace(before, ids=self.ids, skipped=skipped)
+        if answered is not None and self.spec.is_of_decided:
+            after = replace(after, answered=answered)
+        if not self._is_kept or (after.skipped, after.answered) != (before.skipped, before.answered):
+            write_review(self._paths, self._key, after)
+        self._kept, self._is_kept = after, True
+
+
+def ready_reviews(table: pd.DataFrame, measure: str | None, *, has_suspects: bool) -> tuple[ReviewSpec, ...]:
+    """Reviews to begin with, for a set that `measure` leads; `table` is `ImageSet.table()`."""
+    has_classes, has_twins = bool(table["label"].notna().any()), bool(table["twin_group"].duplicated().any())
+    specs = [ReviewSpec(SUSPECTS)] if has_suspects else []
+    if measure is not None:
+        specs += [ReviewSpec(measure, most=READY_MOST)]
+        specs += [ReviewSpec(measure, within_class=True, per_class=READY_PER_CLASS)] if has_classes else []
+        specs += [ReviewSpec(measure)]
+        if (table["decision"] == "look-again").any():
+            specs += [ReviewSpec(measure, Scope(filters=(OneOf("decision", ("look-again",)),)))]
+    return (*specs, *([ReviewSpec(TWINS)] if has_twins else []))

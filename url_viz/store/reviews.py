@@ -1,0 +1,70 @@
+"""What is kept of a review with its image set: the queue in its order, when it was begun, and what was skipped."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from url_viz.files import replaced
+from url_viz.sealed import sealed, unsealed
+from url_viz.store.damage import raising_disk_errors
+from url_viz.workspace import SetPaths
+
+MOST_KEPT = 50
+"""Reviews of one image set; the one that was not touched for longest goes."""
+_ENDING = ".json"
+
+
+@dataclass(frozen=True)
+class KeptReview:
+    """The pictures of a review in their order, `ids` (Q,) int64; `begun` (UTC, ISO 8601); ids of those `skipped`.
+
+    `answered` are the ids that somebody answered in this review: a picture that had a decision before counts as done
+    only then.
+    """
+
+    ids: NDArray[np.int64]
+    begun: str
+    skipped: frozenset[int] = field(default_factory=frozenset)
+    answered: frozenset[int] = field(default_factory=frozenset)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def review_key(query: Mapping[str, Sequence[str]]) -> str:
+    """The name under which a review is kept: a digest of its address."""
+    text = json.dumps({name: list(values) for name, values in query.items()}, sort_keys=True)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
+
+
+def read_review(paths: SetPaths, key: str) -> KeptReview | None:
+    """The review kept under a key; None if there is none, or it is damaged: then only its place is lost."""
+    try:
+        record = unsealed(_file(paths, key).read_bytes())
+        ids = np.array([int(one) for one in record["ids"]], np.int64)
+        skipped, answered = (frozenset(int(one) for one in record[name]) for name in ("skipped", "answered"))
+        return KeptReview(ids, str(record["begun"]), skipped, answered)
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+        return None
+
+
+def write_review(paths: SetPaths, key: str, review: KeptReview) -> None:
+    """Keep a review. Raises WorkspaceError if the disk is full or cannot be written."""
+    record = {"ids": review.ids.tolist(), "begun": review.begun}
+    record |= {"skipped": sorted(review.skipped), "answered": sorted(review.answered)}
+    with raising_disk_errors(paths):
+        paths.reviews.mkdir(exist_ok=True)
+        with replaced(_file(paths, key)) as temporary:
+            temporary.write_text(sealed(record))
+        kept = sorted(paths.reviews.glob(f"*{_ENDING}"), key=lambda file: file.stat().st_mtime_ns)
+        for file in kept[:-MOST_KEPT]:
+            file.unlink(missing_ok=True)
+
+
+def _file(paths: SetPaths, key: str) -> Path:
+    return paths.reviews / f"{key}{_ENDING}"
