@@ -10,6 +10,7 @@ def run_page() -> None:
     """One run of a browser session's script: sidebar, then the page."""
     from url_viz.errors import UrlVizError
     from url_viz.ui.auth import show_gate
+    from url_viz.ui.review.address import follow_link
     from url_viz.ui.session import show_in_address
     from url_viz.ui.style import ICON, apply_style
     from url_viz.ui.text import show_error
@@ -21,6 +22,7 @@ def run_page() -> None:
         return
     pages = [
         st.Page("pages/explore.py", title="Explore", icon=":material/scatter_plot:", default=True),
+        st.Page("pages/review.py", title="Review", icon=":material/rate_review:"),
         st.Page("pages/upload.py", title="Sort uploads", icon=":material/swap_vert:"),
         st.Page("pages/search.py", title="Search safely", icon=":material/image_search:"),
         st.Page("pages/labels.py", title="Check labels", icon=":material/label:"),
@@ -33,6 +35,8 @@ def run_page() -> None:
     try:
         show_sidebar()
         show_in_address()
+        if page is not pages[1] and follow_link():
+            st.switch_page(pages[1])
         page.run()
     except UrlVizError as error:
         show_error(error)

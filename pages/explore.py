@@ -54,15 +54,16 @@ with right:
     else:
         clicked = page.show_galleries(image_set, rows, measure=measure, threshold=done.threshold_percentile)
 # The map and the galleries are drawn first, wherever they are on the page: a lasso waits for them.
+view = page.view_now(image_set, done, measure=measure, colour=colour)
 with heading:
-    page.show_heading(image_set, table, rows)
+    page.show_heading(image_set, table, rows, page.review_of(view, measure))
 with bar:
     show_decide_bar(image_set, rows, key="view.decide")
     pick_reason(rows)
 show_pairs(image_set, table)
 show_twins_button(image_set, table, measure=measure)
 page.show_failures(image_set)
-keep_view(page.view_now(image_set, done, measure=measure, colour=colour))
+keep_view(view)
 
 opened = event.clicked_id if event.clicked_id is not None else clicked
 if opened is not None:

@@ -30,7 +30,7 @@ with left:
         kind = labels.pick_kind(check, disabled=pair is not None)
         label = labels.pick_class(check, disabled=pair is not None)
     rows = labels.in_scope(check, kind=kind, label=label) if pair is None else labels.of_pair(check, pair)
-    clicked = labels.show_suspects(image_set, check, rows, pair=pair)
+    clicked = labels.show_suspects(image_set, check, rows, pair=pair, label=label)
 
 if clicked is not None:
     st.session_state[OPENED] = clicked

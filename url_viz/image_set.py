@@ -24,7 +24,7 @@ from url_viz.analysis.order import Order, leading_order
 from url_viz.analysis.ranking import percentile_of, percentile_of_each
 from url_viz.analysis.reasons import ReasonedTable
 from url_viz.analysis.representatives import representatives
-from url_viz.analysis.review import SUSPECTS, TWINS, Review, ReviewSpec
+from url_viz.analysis.review import SUSPECTS, TWINS, Review, ReviewSpec, from_query
 from url_viz.analysis.selective_retrieval import near_in_graph, search
 from url_viz.analysis.table import DecidedTable, Frame, decisions_of, frame_of, graph_columns_of
 from url_viz.analysis.twins import one_of_each, twin_table
@@ -49,6 +49,7 @@ from url_viz.rows import l2_normalize
 from url_viz.store.about import embed_command, find_set, read_before
 from url_viz.store.decisions import Action, Decisions, Verdict
 from url_viz.store.reader import Store
+from url_viz.store.reviews import list_reviews
 from url_viz.store.tables import PLACED, UMAP, Graph, GraphColumns, positions_of
 from url_viz.store.whitening import WhitenedRows
 from url_viz.store.writer import Writer
@@ -244,6 +245,15 @@ class ImageSet:
             afresh=afresh,
         )
 
+    def reviews(self) -> list[Review]:
+        """The reviews that were begun, the one that was worked on last first; those that cannot go on are left out."""
+        begun = (from_query(kept.query) for kept in list_reviews(self._store.paths))
+        found = []
+        for spec in begun:
+            with suppress(ImageSetError):  # of an order that there is no more
+                found += [self.review(spec)] if spec is not None else []
+        return found
+
     @property
     def label_source(self) -> str:
         """What labels are taken from, as corrected labels are stored by it (`stored_source`)."""
@@ -374,6 +384,11 @@ class ImageSet:
         """One picture's row of `table()`, by column."""
         values = self._frame.iloc[self.row_of(image_id)].to_dict()
         return {str(column): value for column, value in values.items()}
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """Ids (N,) int64, rows in the order of `table()`."""
+        return self._joined.table["id"].to_numpy(np.int64)
 
     @property
     def contents(self) -> NDArray[np.int64]:

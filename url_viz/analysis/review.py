@@ -2,7 +2,7 @@
 
 import datetime
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from url_viz.analysis.filters import OneOf, in_words
 from url_viz.analysis.measures import title_of
 from url_viz.analysis.ranking import ends, first_of_each_class, with_percentile
+from url_viz.analysis.reasons import ReasonedTable
 from url_viz.analysis.scope import Scope, scope_as_query, scope_from_query, scoped
 from url_viz.analysis.selective_retrieval import search
 from url_viz.analysis.twins import twin_members
 from url_viz.errors import ImageSetError
-from url_viz.store.decisions import Action, Decided, Decisions, Verdict
+from url_viz.store.decisions import Action, Decided, Decision, Decisions, Verdict
 from url_viz.store.reviews import KeptReview, read_review, review_key, write_review
 from url_viz.store.tables import positions_of
 from url_viz.workspace import SetPaths
@@ -56,11 +57,11 @@ class ReviewSpec:
 
     @property
     def title(self) -> str:
-        """For people: "Most ambiguous · Label: kiwi"."""
+        """For people: "Ambiguity · the first 200 · Label: kiwi"."""
         of_order = {SUSPECTS: "Doubtful labels", TWINS: "Twins"}
-        parts = [of_order.get(self.by, f"By {title_of(self.by).lower()}")]
+        parts = [of_order.get(self.by, title_of(self.by))]
         parts += ["within its class"] if self.within_class else []
-        parts += [f"the first {self.per_class} of each class"] if self.per_class else []
+        parts += [f"{self.per_class} a class"] if self.per_class else []
         parts += [f"the first {self.most:,}"] if self.most else []
         parts += ["inside a lasso"] if self.scope.polygon is not None else []
         return " · ".join([*parts, *map(in_words, self.scope.filters)])
@@ -176,13 +177,15 @@ class Card:
     """What is shown of one picture of a review.
 
     `row` is its row of the table, with decision and label as they are now. `near` are rows of the table beside each
-    choice of the question; without choices there is one such table: the nearest pictures, or the group of twins.
+    choice of the question; without choices there is one such table: the nearest pictures, or the group of twins with
+    their decisions as they are now (`is_group`). `twins` counts the others of its group.
     """
 
     row: Mapping[str, Any]
     question: Question
     near: tuple[pd.DataFrame, ...]
     twins: int
+    is_group: bool = False
 
     @property
     def id(self) -> int:
@@ -242,6 +245,14 @@ class Review:
         resumed = None if afresh else self._resumed()
         self._kept = self._begun(found) if resumed is None else resumed
         self._is_kept = resumed is not None
+        self._reasoned = ReasonedTable()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def is_of(self, ids: NDArray[np.int64], source: str) -> bool:
+        """Whether it is of a set with these pictures (N,), whose labels are taken from `source`."""
+        return self._source == source and np.array_equal(self._ids, ids)
 
     @property
     def ids(self) -> NDArray[np.int64]:
@@ -271,7 +282,7 @@ class Review:
 
     def _begun(self, suspects: pd.DataFrame | None) -> KeptReview:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        return KeptReview(queue_of(self.table, self.spec, suspects), now)
+        return KeptReview(as_query(self.spec), queue_of(self.table, self.spec, suspects), now)
 
     def settled(self) -> NDArray[np.bool_]:
         """Which pictures of the queue (Q,) are done, as of now."""
@@ -286,15 +297,18 @@ class Review:
     def _now(self, file_rows: NDArray[np.int64]) -> Decided:
         return self._decisions.now().rows_at(file_rows)
 
+    def skipped(self) -> NDArray[np.bool_]:
+        """Which pictures of the queue (Q,) were passed over."""
+        return np.isin(self.ids, list(self._kept.skipped))
+
     def progress(self) -> Progress:
         """How far it has come, as of now."""
         settled = self.settled()
-        skipped = np.isin(self.ids, list(self._kept.skipped)) & ~settled
-        return Progress(len(self.ids), int(settled.sum()), int(skipped.sum()))
+        return Progress(len(self.ids), int(settled.sum()), int((self.skipped() & ~settled).sum()))
 
     def place(self) -> int:
         """The position in the queue of the first picture that is neither done nor skipped; Q if there is none."""
-        waits = ~self.settled() & ~np.isin(self.ids, list(self._kept.skipped))
+        waits = ~self.settled() & ~self.skipped()
         return int(waits.argmax()) if waits.any() else len(self.ids)
 
     def card(self, image_id: int) -> Card:
@@ -310,12 +324,12 @@ class Review:
         question = question_of(row, by=self.spec.by, suggested=suggested if isinstance(suggested, str) else None)
         group = self.table["twin_group"].to_numpy()
         twins = int((group == group[at]).sum()) - 1
-        return Card(row | state, question, tuple(self._near(at, question)), twins)
+        return Card(row | state, question, tuple(self._near(at, question)), twins, is_group=self.spec.by == TWINS)
 
     def _near(self, at: int, question: Question) -> list[pd.DataFrame]:
         if self.spec.by == TWINS:
-            members = self._members[int(self._ids[at])]
-            return [self.table.iloc[members[:MEMBERS]]]
+            members = self._members[int(self._ids[at])][:MEMBERS]
+            return [self.table.iloc[members].assign(decision=self._now(self._file_rows[members]).decision)]
         group = self.table["twin_group"].to_numpy()
         is_out = group == group[at]
         labels = self.table["label"].to_numpy(object)
@@ -334,6 +348,18 @@ class Review:
         action = decisions.settle(verdicts, source=self._source)
         self._keep(skipped=self._latest().skipped - set(verdicts), answered=self._latest().answered | set(verdicts))
         return action
+
+    def decide_group(self, image_id: int, *, keep: Collection[int], others: Decision, who: str | None = None) -> Action:
+        """Keep some of the group of twins that a picture stands for, and decide on its other members; one action."""
+        members = self._ids[self._members[image_id]].tolist()
+        decisions = self._decisions if who is None else self._decisions.by(who)
+        action = decisions.decide_each({one: "keep" if one in keep else others for one in members})
+        self._keep(skipped=self._latest().skipped - {image_id}, answered=self._latest().answered | {image_id})
+        return action
+
+    def reasons(self, image_id: int) -> pd.DataFrame:
+        """Why a picture is ambiguous, as `ImageSet.reasons` tells it."""
+        return self._reasoned.reasons(self.table, [image_id])
 
     def skip(self, image_id: int) -> None:
         """Pass over a picture: it comes again once all others are done."""
@@ -355,7 +381,7 @@ class Review:
         if answered is not None and self.spec.is_of_decided:
             after = replace(after, answered=answered)
         if not self._is_kept or (after.skipped, after.answered) != (before.skipped, before.answered):
-            write_review(self._paths, self._key, after)
+            write_review(self._paths, after)
         self._kept, self._is_kept = after, True
 
 

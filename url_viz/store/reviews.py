@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +25,10 @@ class KeptReview:
     """The pictures of a review in their order, `ids` (Q,) int64; `begun` (UTC, ISO 8601); ids of those `skipped`.
 
     `answered` are the ids that somebody answered in this review: a picture that had a decision before counts as done
-    only then.
+    only then. `query` is the address of the review.
     """
 
+    query: Mapping[str, Sequence[str]]
     ids: NDArray[np.int64]
     begun: str
     skipped: frozenset[int] = field(default_factory=frozenset)
@@ -48,18 +50,26 @@ def read_review(paths: SetPaths, key: str) -> KeptReview | None:
         record = unsealed(_file(paths, key).read_bytes())
         ids = np.array([int(one) for one in record["ids"]], np.int64)
         skipped, answered = (frozenset(int(one) for one in record[name]) for name in ("skipped", "answered"))
-        return KeptReview(ids, str(record["begun"]), skipped, answered)
-    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+        query = {str(name): [str(one) for one in values] for name, values in record["query"].items()}
+        return KeptReview(query, ids, str(record["begun"]), skipped, answered)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None
 
 
-def write_review(paths: SetPaths, key: str, review: KeptReview) -> None:
+def list_reviews(paths: SetPaths) -> list[KeptReview]:
+    """The reviews that are kept, the one that was worked on last first; damaged ones are left out."""
+    files = sorted(paths.reviews.glob(f"*{_ENDING}"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
+    return [review for review in (read_review(paths, file.stem) for file in files) if review is not None]
+
+
+def write_review(paths: SetPaths, review: KeptReview) -> None:
     """Keep a review. Raises WorkspaceError if the disk is full or cannot be written."""
-    record = {"ids": review.ids.tolist(), "begun": review.begun}
+    record: dict[str, Any] = {"query": {name: list(values) for name, values in review.query.items()}}
+    record |= {"ids": review.ids.tolist(), "begun": review.begun}
     record |= {"skipped": sorted(review.skipped), "answered": sorted(review.answered)}
     with raising_disk_errors(paths):
         paths.reviews.mkdir(exist_ok=True)
-        with replaced(_file(paths, key)) as temporary:
+        with replaced(_file(paths, review_key(review.query))) as temporary:
             temporary.write_text(sealed(record))
         kept = sorted(paths.reviews.glob(f"*{_ENDING}"), key=lambda file: file.stat().st_mtime_ns)
         for file in kept[:-MOST_KEPT]:

@@ -105,6 +105,13 @@ def show_gate() -> bool:
     return False
 
 
+def user_name() -> str | None:
+    """Who is logged in, for the log of decisions; None without a login."""
+    if login() != "asked" or not st.user.is_logged_in:
+        return None
+    return str(st.user.get("email") or st.user.get("name") or "") or None
+
+
 def _log_in() -> None:
     """Log in with the only provider, or with the first of several named ones."""
     section = secrets_singleton["auth"]

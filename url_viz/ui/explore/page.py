@@ -7,8 +7,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.filters import Between
+from url_viz.analysis.filters import Between, OneOf
+from url_viz.analysis.measures import AMBIGUITY
 from url_viz.analysis.ranking import first_of_each_class, value_at, with_percentile
+from url_viz.analysis.review import READY_PER_CLASS as REVIEWED_PER_CLASS
+from url_viz.analysis.review import ReviewSpec
 from url_viz.analysis.scope import Scope, scoped
 from url_viz.errors import FolderError
 from url_viz.export.folders import paths_text
@@ -18,6 +21,7 @@ from url_viz.ui.explore.address import ExploreView
 from url_viz.ui.explore.between import pair_shown
 from url_viz.ui.explore.controls import PER_CLASS, default_measure
 from url_viz.ui.explore.map import map_key, subset_shown
+from url_viz.ui.review.address import go_to_review
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.class_choice import show_class_choice
 from url_viz.ui.widgets.decide import handle_gallery_event
@@ -32,8 +36,11 @@ from url_viz.ui.widgets.user_columns import show_user_columns
 TILES_PER_PAGE = 12
 
 
-def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) -> None:
-    """The set's name, counts, model and classes, the button for user columns, and exports of `table` and `rows`."""
+def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame, review: ReviewSpec) -> None:
+    """The set's name, counts, model and classes, the `review` of what is shown, user columns, and exports.
+
+    Exports are of `table`, all pictures, and `rows`, those in scope.
+    """
     failed = len(image_set.failures())
     facts = [f"{len(table):,} pictures", image_set.source.title]
     if failed:
@@ -43,6 +50,7 @@ def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) -
         st.caption(escape(" · ".join(facts)), width="content")
         show_class_choice(image_set)
         st.space("stretch")
+        _show_review_button(review, len(rows))
         show_user_columns(image_set)
         _show_exports(image_set, table, rows)
     if image_set.head is None:
@@ -132,6 +140,30 @@ def _gallery(image_set: ImageSet, both: Sides, side: str, *, measure: str) -> in
     if pages > 1:
         st.pagination(pages, key=key, max_visible_pages=5)
     return event.clicked_id
+
+
+def review_of(view: ExploreView, measure: str) -> ReviewSpec:
+    """The review of what Explore shows: its order, lasso, filters, and the two classes that are looked between."""
+    pair = view.pair
+    between = () if pair is None else tuple(OneOf(column, pair) for column in ("first_class", "second_class"))
+    return ReviewSpec(
+        measure if pair is None else AMBIGUITY.name,
+        Scope(view.polygon, (*view.filters, *between)),
+        within_class=view.within_class,
+        per_class=REVIEWED_PER_CLASS if view.class_by_class else None,
+    )
+
+
+def _show_review_button(review: ReviewSpec, count: int) -> None:
+    if st.button(
+        "Review",
+        type="primary",
+        icon=":material/rate_review:",
+        key="explore.review",
+        disabled=not count,
+        help="One picture after the other, in this order, of what is shown here; decided ones are left out",
+    ):
+        go_to_review(review)
 
 
 def _show_exports(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) -> None:

@@ -7,8 +7,10 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.ranking import with_percentile
+from url_viz.analysis.review import TWINS, ReviewSpec
 from url_viz.image_set import ImageSet
 from url_viz.pipeline.twins import TWIN_COSINE
+from url_viz.ui.review.address import go_to_review
 from url_viz.ui.text import Markdown, errors_shown, escape
 from url_viz.ui.widgets.decide import handle_gallery_event
 from url_viz.ui.widgets.gallery import show_gallery
@@ -39,6 +41,8 @@ def twins_dialog(image_set: ImageSet, measure: str) -> None:
         f"{len(groups):,} groups: {exact:,} of exact copies, {len(groups) - exact:,} of near copies (cosine "
         f"{TWIN_COSINE} or higher). *Keep* is the largest picture of a group; among equals, the clearest."
     )
+    if st.button("Review them one by one", icon=":material/rate_review:", key="twins.review"):
+        go_to_review(ReviewSpec(TWINS))
     st.button(
         "Keep one of each, drop the others",
         type="primary",

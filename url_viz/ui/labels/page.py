@@ -11,11 +11,16 @@ import streamlit as st
 
 from url_viz.analysis.filters import OneOf
 from url_viz.analysis.label_issues import ALONE, AMBIGUOUS, COLUMNS, CONFLICTING, KINDS, LABEL_ERROR, LabelCheck
+from url_viz.analysis.measures import AMBIGUITY
+from url_viz.analysis.review import SUSPECTS, ReviewSpec
+from url_viz.analysis.scope import Scope
 from url_viz.export.tables import table_bytes
 from url_viz.image_set import ImageSet
+from url_viz.ui.auth import user_name
 from url_viz.ui.http import thumbnail_url
-from url_viz.ui.text import escape
-from url_viz.ui.widgets.decide import handle_gallery_event
+from url_viz.ui.review.address import go_to_review
+from url_viz.ui.text import errors_shown, escape
+from url_viz.ui.widgets.decide import handle_gallery_event, show_undo
 from url_viz.ui.widgets.filters import set_filter
 from url_viz.ui.widgets.gallery import Tile, show_gallery
 from url_viz.ui.widgets.reading import set_name
@@ -177,8 +182,13 @@ def _columns() -> dict[str, Any]:
     }
 
 
-def show_suspects(image_set: ImageSet, check: LabelCheck, rows: pd.DataFrame, *, pair: Pair | None) -> int | None:
-    """The gallery of suspects or of a pair, with counts; return the id of a picture that was clicked."""
+def show_suspects(
+    image_set: ImageSet, check: LabelCheck, rows: pd.DataFrame, *, pair: Pair | None, label: str | None
+) -> int | None:
+    """The gallery of suspects (of the class `label`) or of a pair; return the id of a picture that was clicked.
+
+    Above it the count, the review of them, and the acceptance of all their suggestions.
+    """
     if pair is None:
         words = f"**{len(rows):,}** of {len(check.suspects):,} suspects"
     else:
@@ -187,6 +197,9 @@ def show_suspects(image_set: ImageSet, check: LabelCheck, rows: pd.DataFrame, *,
         st.markdown(words, width="content")
         if pair is not None:
             st.text(f"{pair.first} ↔ {pair.second}", width="content")  # not Markdown: names may contain markup
+        _show_review_button(rows, pair, label)
+        _show_accept(image_set, rows, key="labels.accept")
+        show_undo(image_set, key="labels")
         _download(rows, f"{image_set.root.name}-suspects")
     pages = max(1, math.ceil(len(rows) / TILES_PER_PAGE))
     key = f"view.labels.page.{pages}.{len(rows)}"
@@ -201,6 +214,39 @@ def show_suspects(image_set: ImageSet, check: LabelCheck, rows: pd.DataFrame, *,
     if pages > 1:
         st.pagination(pages, key=key, max_visible_pages=5)
     return event.clicked_id
+
+
+def _show_review_button(rows: pd.DataFrame, pair: Pair | None, label: str | None) -> None:
+    filters = () if label is None else (OneOf("label", (label,)),)
+    spec = ReviewSpec(SUSPECTS, Scope(filters=filters))
+    if pair is not None:
+        spec = ReviewSpec(AMBIGUITY.name, Scope(filters=tuple(between_the_two(pair).values())))
+    if st.button("Review", type="primary", icon=":material/rate_review:", key="labels.review", disabled=rows.empty):
+        go_to_review(spec)
+
+
+def _show_accept(image_set: ImageSet, rows: pd.DataFrame, *, key: str) -> None:
+    """Give all pictures shown here the class that is suggested, once the count was seen."""
+    with_suggestion = rows[rows["suggested"].notna()]
+    count = len(with_suggestion)
+    with st.popover("Accept suggestions", icon=":material/done_all:", disabled=not count):
+        st.markdown(
+            f"**{count:,}** of the {len(rows):,} pictures shown here have a suggested class. Their files stay where "
+            "they are, and the label as given stands beside the new one. One undo takes all of it back."
+        )
+        st.button(
+            f"Label {count:,} pictures as suggested",
+            type="primary",
+            key=key,
+            on_click=_accept,
+            args=(image_set, with_suggestion),
+        )
+
+
+def _accept(image_set: ImageSet, rows: pd.DataFrame) -> None:
+    labels = dict(zip(rows["id"].tolist(), rows["suggested"].astype(str), strict=True))
+    with errors_shown():
+        st.toast(escape(image_set.correct_labels(labels, who=user_name()).sentence))
 
 
 def _with_decisions(rows: pd.DataFrame, image_set: ImageSet) -> pd.DataFrame:

@@ -8,7 +8,8 @@ import streamlit as st
 
 from url_viz.errors import DecisionError, UrlVizError
 from url_viz.image_set import ImageSet
-from url_viz.store.decisions import Decision, checked_tag
+from url_viz.store.decisions import Decision, Decisions, checked_tag
+from url_viz.ui.auth import user_name
 from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.widgets.gallery import GalleryAction, GalleryEvent
 from url_viz.ui.widgets.sort import show_sort
@@ -43,6 +44,12 @@ class BulkAction:
         """The question that asks for confirmation."""
         named = f" ({escape(', '.join(self.tags))})" if self.tags else ""
         return Markdown(f"**{escape(self.word)} {len(self.ids):,} pictures**{named}?")
+
+
+def decisions_here(image_set: ImageSet) -> Decisions:
+    """The decisions of an image set, on which the user of this session acts."""
+    who = user_name()
+    return image_set.decisions if who is None else image_set.decisions.by(who)
 
 
 def handle_gallery_event(image_set: ImageSet, event: GalleryEvent) -> None:
@@ -88,7 +95,7 @@ def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str) -> Non
                 ),
             )
         _show_tags(image_set, ids, key=key)
-        _show_history(image_set, key=key)
+        show_undo(image_set, key=key)
         show_sort(image_set, key=f"{key}.sort")
 
 
@@ -97,7 +104,7 @@ def _done(image_set: ImageSet, action: GalleryAction) -> list[str]:
     if action.command is not None:
         return [_step_history(image_set, action.command)]
     if action.id is not None:
-        image_set.decisions.decide([action.id], action.decision)
+        decisions_here(image_set).decide([action.id], action.decision)
     return []
 
 
@@ -116,7 +123,7 @@ def _request(image_set: ImageSet, action: BulkAction, key: str) -> None:
 
 
 def _carry_out(image_set: ImageSet, action: BulkAction, key: str) -> None:
-    decisions = image_set.decisions
+    decisions = decisions_here(image_set)
     try:
         if action.what == "decide":
             results = [decisions.decide(action.ids, action.decision)]
@@ -178,7 +185,8 @@ def _problem_of(tags: tuple[str, ...]) -> str | None:
     return None
 
 
-def _show_history(image_set: ImageSet, *, key: str) -> None:
+def show_undo(image_set: ImageSet, *, key: str) -> None:
+    """Buttons for undo and redo of what was decided on this image set."""
     decisions = image_set.decisions
     for command, is_possible in (("undo", decisions.can_undo), ("redo", decisions.can_redo)):
         st.button(

@@ -1,20 +1,22 @@
 """The gallery component: a grid of thumbnails with values, which can be clicked and decided on."""
 
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Literal, cast
 
 import streamlit as st
 
 from url_viz.store.decisions import DECISIONS, Decision
+from url_viz.ui.widgets.actions import Record, handle_new, handled_before, new_records
 from url_viz.ui.widgets.assets import text_of
 
 _mount = st.components.v2.component(
-    "url_viz_gallery", html=text_of("gallery", ".html"), css=text_of("gallery", ".css"), js=text_of("gallery", ".js")
+    "url_viz_gallery",
+    html=text_of("gallery", ".html"),
+    css=text_of("gallery", ".css"),
+    js=text_of("gallery", ".js", shared=("actions.js",)),
 )
-_HANDLED = "gallery.taken"
 
 
 @dataclass(frozen=True)
@@ -59,18 +61,6 @@ class GalleryEvent:
 HandleEvent = Callable[[GalleryEvent], None]
 
 
-@dataclass(frozen=True)
-class _Handled:
-    """For each gallery of a session, the number of the last action that was handled.
-
-    It is changed in place, because writing to the session could end the run halfway, and under its lock: a run that is
-    overtaken still finishes the actions it has begun, and later actions have to wait for that.
-    """
-
-    last: dict[str, int] = field(default_factory=dict)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-
 def show_gallery(
     tiles: tuple[Tile, ...], *, key: str, empty: str, columns: int | None = None, handle: HandleEvent | None = None
 ) -> GalleryEvent:
@@ -87,58 +77,34 @@ def show_gallery(
         "columns": columns,
         "empty": empty,
         "can_decide": handle is not None,
-        "taken": _handled_before(key),
+        "taken": handled_before(key),
     }
     on_actions = _nothing if handle is None else partial(_handle_from_session, key, handle)
     result = _mount(key=key, data=data, on_clicked_change=_nothing, on_actions_change=on_actions)
     if handle is not None:
-        _handle_new(key, handle, result)  # usually none are left, unless another run came between
+        _handle(key, result, handle)  # usually none are left, unless another run came between
     return GalleryEvent(gallery_event(result).clicked_id)
 
 
 def gallery_event(state: Mapping[str, object], *, handled: int = 0) -> GalleryEvent:
     """The event in a gallery's state (`st.session_state[key]`), with the actions numbered above `handled`."""
     clicked = cast(str | None, state.get("clicked"))
-    actions = [_action(record) for record in _new_records(state, handled)]
-    return GalleryEvent(None if clicked is None else int(clicked), tuple(a for a in actions if a is not None))
+    return GalleryEvent(None if clicked is None else int(clicked), _actions(new_records(state, handled)))
 
 
 def _handle_from_session(key: str, handle: HandleEvent) -> None:
-    _handle_new(key, handle, st.session_state[key])
+    _handle(key, st.session_state[key], handle)
 
 
-def _handle_new(key: str, handle: HandleEvent, state: Mapping[str, object]) -> None:
-    """Handle new actions. Between recording and carrying them out, no call of Streamlit may end this run."""
-    handled = _handled_of_session()
-    with handled.lock:
-        last = handled.last.get(key, 0)
-        records = _new_records(state, last)
-        if records:
-            handled.last[key] = max(map(_sequence, records))
-            handle(gallery_event(state, handled=last))
+def _handle(key: str, state: Mapping[str, object], handle: HandleEvent) -> None:
+    handle_new(key, state, lambda records: handle(GalleryEvent(None, _actions(records))))
 
 
-def _handled_before(key: str) -> int:
-    """The number of the last action whose effect `tiles` can show: handled before this run, not by a later one."""
-    state = cast("Mapping[str, object]", st.session_state.get(key) or {})
-    numbers = [_sequence(record) for record in _new_records(state, 0)]
-    return min(max(numbers, default=0), _handled_of_session().last.get(key, 0))
+def _actions(records: Iterable[Record]) -> tuple[GalleryAction, ...]:
+    return tuple(action for action in map(_action, records) if action is not None)
 
 
-def _handled_of_session() -> _Handled:
-    return cast(_Handled, st.session_state.setdefault(_HANDLED, _Handled()))
-
-
-def _new_records(state: Mapping[str, object], handled: int) -> list[Mapping[str, object]]:
-    records = cast("Sequence[Mapping[str, object]]", state.get("actions") or ())
-    return [record for record in records if _sequence(record) > handled]
-
-
-def _sequence(record: Mapping[str, object]) -> int:
-    return int(cast(float, record["sequence"]))
-
-
-def _action(record: Mapping[str, object]) -> GalleryAction | None:
+def _action(record: Record) -> GalleryAction | None:
     """An action sent by the browser; None if it is invalid."""
     command, decision = record.get("command"), record.get("decision")
     if command == "undo" or command == "redo":

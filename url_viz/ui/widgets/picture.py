@@ -7,12 +7,14 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.between import question_of
+from url_viz.analysis.label_choice import CORRECTED
 from url_viz.analysis.measures import TABLE_MEASURES, percentile_column, title_of
 from url_viz.analysis.ranking import ends, with_percentile
 from url_viz.image_set import ImageSet
+from url_viz.ui.auth import user_name
 from url_viz.ui.search.query import search_with
 from url_viz.ui.text import errors_shown, escape
-from url_viz.ui.widgets.decide import CHOICES, handle_gallery_event
+from url_viz.ui.widgets.decide import CHOICES, decisions_here, handle_gallery_event
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.occlusion import show_with_heat
 from url_viz.ui.widgets.reasons import show_reason_badges
@@ -35,8 +37,9 @@ def show_picture(image_set: ImageSet, *, measure: str) -> None:
         _show_steps(image_set, image_id, measure)
         st.code(str(row["path"]), language=None, wrap_lines=True)
         _show_decision(image_set, image_id, row)
+        _show_label(image_set, image_id, row)
         show_reason_badges(image_set.reasons([image_id]))
-        st.dataframe(_facts(image_set, row), hide_index=True, width="stretch")
+        st.dataframe(facts_of(image_set, row), hide_index=True, width="stretch")
         if st.button("Search with this picture", icon=":material/image_search:", key="search_with"):
             search_with(image_id)
             st.switch_page("pages/search.py")
@@ -95,9 +98,34 @@ def _show_decision(image_set: ImageSet, image_id: int, row: dict[str, object]) -
     )
 
 
+def _show_label(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
+    """The label, to be corrected by choosing or typing another; what it was given as stands under it."""
+    names = sorted(image_set.table()["label"].dropna().astype(str).unique())
+    label, given = row["label"], row["label_given"]
+    key = f"view.labelled.{image_id}"
+    st.session_state[key] = label if isinstance(label, str) else None
+    st.selectbox(
+        "Label",
+        names,
+        index=None,
+        accept_new_options=True,
+        placeholder="Choose a class, or type a new one",
+        key=key,
+        on_change=_label,
+        args=(image_set, image_id, key),
+    )
+    if row["label_checked"] == CORRECTED:
+        st.caption(f"Given as {escape(given)}" if isinstance(given, str) else "Given without a label")
+
+
+def _label(image_set: ImageSet, image_id: int, key: str) -> None:
+    with errors_shown():
+        image_set.correct_labels({image_id: st.session_state[key]}, who=user_name())
+
+
 def _decide(image_set: ImageSet, image_id: int, key: str) -> None:
     with errors_shown():
-        image_set.decisions.decide([image_id], st.session_state[key])
+        decisions_here(image_set).decide([image_id], st.session_state[key])
 
 
 def _show_steps(image_set: ImageSet, image_id: int, measure: str) -> None:
@@ -133,7 +161,8 @@ def _ranks(image_set: ImageSet, near: pd.DataFrame, measure: str) -> "np.ndarray
     return whole.loc[near["id"]].to_numpy(dtype=float)
 
 
-def _facts(image_set: ImageSet, row: dict[str, object]) -> pd.DataFrame:
+def facts_of(image_set: ImageSet, row: dict[str, object]) -> pd.DataFrame:
+    """What is known of a picture, one row a fact: Fact, Value."""
     rows = [("Size", f"{row['width']} × {row['height']} px")]
     if isinstance(row["label"], str):
         rows.insert(0, ("Class", row["label"]))

@@ -41,12 +41,16 @@ def show_reason_badges(reasons: pd.DataFrame) -> None:
     """The reasons of one picture (rows of `ImageSet.reasons()`), the strongest first, with details on hover."""
     with st.container(horizontal=True, gap="small"):
         for row in reasons.itertuples():
-            title, detail = str(row.reason), str(row.detail)
-            if title == BETWEEN_CLASSES:
-                title = detail.partition(":")[0]
+            detail = str(row.detail)
+            title = title_of_reason(str(row.reason), detail)
             st.badge(escape(title), color="orange" if float(str(row.strength)) >= 0.5 else "gray", help=escape(detail))
         if reasons.empty:
             st.badge("no reason stands out", color="gray")
+
+
+def title_of_reason(reason: str, detail: str) -> str:
+    """A reason in a few words: which two classes, of a picture between two."""
+    return detail.partition(":")[0] if reason == BETWEEN_CLASSES else reason
 
 
 def _apply_reason() -> None:

@@ -1,5 +1,5 @@
-// Decision icons, and the queue of actions that the server has not confirmed. Decisions differ in shape as well as in
-// colour.
+// For every component that decides: decision icons, which differ in shape as well as in colour, and the queue of actions
+// that the server has not confirmed.
 
 const DECISIONS = {
   keep: { word: "Keep", key: "k", path: "M3.5 8.5 6.5 11.5 12.5 4.5" },

@@ -1,0 +1,28 @@
+"""The Review page: one picture after the other in one order, what it asks, and answers by keys or buttons."""
+
+import streamlit as st
+
+from url_viz.ui.review import page as review
+from url_viz.ui.review.address import chosen_review
+from url_viz.ui.widgets.reading import running
+from url_viz.ui.widgets.sidebar import require_image_set
+
+image_set = require_image_set()
+
+spec = chosen_review()
+if running(image_set.set_id) is not None:
+    review.show_heading(image_set)
+    st.caption("A review begins once reading has finished. Until then every new picture would change the order.")
+    st.stop()
+if spec is None:
+    review.show_heading(image_set)
+    review.show_start(image_set)
+    review.show_history(image_set)
+    st.stop()
+
+here = review.open_review(image_set, spec)
+if here is None:
+    review.show_start(image_set)
+    st.stop()
+review.show_heading(image_set, here.review)
+review.show_desk(image_set, here)

@@ -1,0 +1,91 @@
+// What is drawn of one card. Names, labels and questions come from files, so they are set as text, never as HTML.
+
+const KEYS = [
+  ["1 2", "the first or the second class; of twins, the one to keep"],
+  ["k", "keep it as it is"],
+  ["d", "drop it"],
+  ["l", "look again later"],
+  ["c", "another class, by typing"],
+  ["Space", "skip it for now"],
+  ["Backspace", "back to the one before"],
+  ["f", "facts and reasons"],
+  ["?", "these keys"],
+];
+
+function made(tag, className, text = "") {
+  return Object.assign(document.createElement(tag), { className, textContent: text });
+}
+
+function keycap(text) {
+  return made("kbd", "", text);
+}
+
+function newKeys() {
+  return KEYS.flatMap(([keys, words]) => {
+    const term = made("dt", "");
+    term.append(...keys.split(" ").flatMap((key) => [keycap(key), " "]));
+    return [term, made("dd", "", words)];
+  });
+}
+
+function newAnswers() {
+  const decided = Object.entries(DECISIONS).map(([name, { word, key, path }]) => {
+    const button = made("button", `answer ${name}`);
+    button.append(newIcon(path), word, keycap(key));
+    return Object.assign(button, { type: "button" });
+  });
+  const others = [
+    ["another", "Another class", "c"],
+    ["skip", "Skip", "Space"],
+    ["back", "Back", "⌫"],
+  ].map(([name, word, key]) => {
+    const button = made("button", `answer ${name}`, word);
+    button.append(keycap(key));
+    return Object.assign(button, { type: "button" });
+  });
+  return [...decided, ...others];
+}
+
+function newPicture({ name, thumbnail, label }, number) {
+  const button = Object.assign(made("button", "member"), { type: "button", title: label ? `${name} · ${label}` : name });
+  button.setAttribute("aria-label", `Show ${name}`);
+  button.append(Object.assign(document.createElement("img"), { alt: "", src: thumbnail, decoding: "async" }));
+  if (number) button.append(keycap(String(number)));
+  return button;
+}
+
+// A class to choose with its nearest pictures, or the nearest pictures alone; `number` is the key of the class.
+function newPanel({ label, share, near }, number) {
+  const panel = made("div", "panel");
+  if (label !== null) {
+    const choose = Object.assign(made("button", "choose"), { type: "button", title: label });
+    choose.dataset.number = number;
+    choose.append(keycap(String(number)), made("span", "name", label));
+    if (share !== null) choose.append(made("span", "share", `${Math.round(100 * share)} %`));
+    panel.append(choose);
+  }
+  const pictures = made("div", "near");
+  pictures.append(...near.map((picture) => newPicture(picture, null)));
+  panel.append(pictures);
+  return panel;
+}
+
+function newGroup({ near }) {
+  const panel = made("div", "panel");
+  const pictures = made("div", "near");
+  pictures.append(...near.map((picture, place) => newPicture(picture, place + 1)));
+  panel.append(pictures);
+  return panel;
+}
+
+// What its label is now, and what it was given as.
+function ownWords({ label_given: given, twins, question }, label) {
+  const now = label ?? given;
+  const words = [];
+  const isCorrected = label !== null && label !== given;
+  if (isCorrected) words.push(`labelled ${now}, given as ${given ?? "none"}`);
+  else if (now !== null && !question.startsWith(`labelled ${now}`)) words.push(`labelled ${now}`);
+  if (label !== null && label === given) words.push("confirmed");
+  if (twins) words.push(`+${twins} ${twins === 1 ? "twin" : "twins"}`);
+  return words.join(" · ");
+}

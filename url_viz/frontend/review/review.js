@@ -1,0 +1,360 @@
+// The review: one picture after the other. An answer shows at once and the next picture is there; the server stores it
+// then, and where it cannot, the answer is taken back.
+
+const LOADED_AHEAD = 4;
+const WAITS = -1; // a position: the next one is not here yet
+
+class Desk {
+  constructor(element) {
+    this.element = element;
+    this.stopper = new AbortController();
+    const { signal } = this.stopper;
+    const find = (selector) => element.querySelector(selector);
+    this.large = find(".large");
+    this.panels = find(".panels");
+    this.help = find(".help");
+    this.said = find(".said");
+    find(".answers").replaceChildren(...newAnswers());
+    find(".help dl").replaceChildren(...newKeys());
+    this.typing = new TypeAhead(
+      find(".typing"),
+      (label) => this.name(label),
+      () => this.stopTyping(),
+      signal,
+    );
+    this.begin(null);
+    element.addEventListener("click", (event) => this.click(event), { signal });
+    // On the window and before others: Streamlit has keys of its own (c, r), and the page may have the focus.
+    window.addEventListener("keydown", (event) => this.key(event), { signal, capture: true });
+  }
+
+  begin(review) {
+    this.review = review;
+    this.actions = new Actions();
+    this.cards = new Map(); // position → card, as the server sent it last
+    this.bases = new Map(); // id → its state when it was first shown
+    this.visited = [];
+    this.refused = 0;
+    this.at = null;
+    this.shown = null;
+  }
+
+  update({ data, setStateValue }) {
+    this.setStateValue = setStateValue;
+    if (data.review !== this.review) this.begin(data.review);
+    this.data = data;
+    this.actions.taken(data.taken);
+    for (const card of data.cards) this.cards.set(card.position, card);
+    if (this.at === null) this.at = data.place;
+    else if (this.at === WAITS || this.at === data.total) this.at = this.nextOpen(-1);
+    for (const refused of data.refused) this.takeBack(refused);
+    this.draw();
+  }
+
+  // The state of a card as answered here, the server's where nothing waits.
+  stateOf(card) {
+    const waiting = this.actions.waiting.filter(({ id }) => id === card.id).at(-1);
+    const server = { decision: card.decision, label: card.given, isDone: card.is_done, isSkipped: card.is_skipped };
+    if (!waiting) return server;
+    if (waiting.skip) return { ...server, isSkipped: true };
+    const { decision, label } = waiting;
+    const isDone = waiting.keep !== undefined || decision !== null || label !== null;
+    return { decision, label, isDone, isSkipped: false, keep: waiting.keep };
+  }
+
+  // The first position after `from` that waits for an answer, else the first of all; the end if there is none.
+  nextOpen(from) {
+    const isOpen = (position) => {
+      const card = this.cards.get(position);
+      if (!card) return false;
+      const { isDone, isSkipped } = this.stateOf(card);
+      return !isDone && !isSkipped;
+    };
+    const open = this.data.upcoming.filter(isOpen);
+    const next = open.filter((position) => position > from)[0] ?? open[0];
+    if (next !== undefined) return next;
+    return this.counts().left > 0 ? WAITS : this.data.total;
+  }
+
+  // Done, skipped and left, with the answers that wait.
+  counts() {
+    let { done, skipped } = this.data;
+    for (const id of new Set(this.actions.waiting.map((action) => action.id))) {
+      const card = [...this.cards.values()].find((one) => one.id === id);
+      if (!card) continue;
+      const { isDone, isSkipped } = this.stateOf(card);
+      done += Number(isDone) - Number(card.is_done);
+      skipped += Number(isSkipped && !isDone) - Number(card.is_skipped && !card.is_done);
+    }
+    return { done, skipped, left: this.data.total - done - skipped };
+  }
+
+  get card() {
+    return this.cards.get(this.at);
+  }
+
+  draw() {
+    const { card } = this;
+    const counts = this.counts();
+    const bar = this.element.querySelector(".counts");
+    const words = [`${counts.left.toLocaleString("en")} left`, `${counts.done.toLocaleString("en")} done`];
+    if (counts.skipped) words.push(`${counts.skipped.toLocaleString("en")} skipped`);
+    bar.textContent = `${words.join(" · ")} of ${this.data.total.toLocaleString("en")}`;
+    for (const part of ["done", "skipped"])
+      this.element.querySelector(`.meter .${part}`).style.width = `${(100 * counts[part]) / Math.max(1, this.data.total)}%`;
+    this.element.querySelector(".card").hidden = !card;
+    this.element.querySelector(".waiting").hidden = this.at !== WAITS;
+    this.drawEnd(counts);
+    if (!card) return;
+    if (!this.bases.has(card.id)) this.bases.set(card.id, { decision: card.decision, label: card.given });
+    if (this.shown !== card.id) this.drawCard(card);
+    this.drawState(card);
+    this.loadAhead();
+  }
+
+  drawEnd(counts) {
+    const end = this.element.querySelector(".end");
+    end.hidden = this.at !== this.data.total;
+    const several = `All ${this.data.total.toLocaleString("en")} pictures are done.`;
+    const all = this.data.total ? (this.data.total === 1 ? "The picture is done." : several) : "Nothing waits here.";
+    end.querySelector("h3").textContent = counts.skipped
+      ? `${counts.done.toLocaleString("en")} done, ${counts.skipped.toLocaleString("en")} skipped.`
+      : all;
+    const unskip = end.querySelector(".unskip");
+    unskip.hidden = !counts.skipped;
+    unskip.textContent = "Come back to what was skipped";
+  }
+
+  drawCard(card) {
+    this.shown = card.id;
+    this.peek(null);
+    this.element.querySelector("figcaption").textContent = card.name;
+    this.element.querySelector(".question").textContent = card.question;
+    const isTwins = card.kind === "twins";
+    this.panels.replaceChildren(
+      ...card.panels.map((panel, place) => (isTwins ? newGroup(panel) : newPanel(panel, place + 1))),
+    );
+    const items = card.reasons.map(({ title, detail }) => Object.assign(made("li", "", title), { title: detail }));
+    this.element.querySelector(".reasons").replaceChildren(...items);
+    const facts = card.facts.flatMap(([name, value]) => [made("dt", "", name), made("dd", "", value)]);
+    this.element.querySelector(".facts").replaceChildren(...facts);
+    this.element.querySelector(".answer.another").hidden = isTwins;
+    this.element.querySelector(".answer.back").disabled = !this.before;
+  }
+
+  drawState(card) {
+    const { decision, label, keep } = this.stateOf(card);
+    this.element.querySelector(".own").textContent = ownWords(card, label);
+    for (const name of Object.keys(DECISIONS)) {
+      const isPressed = card.kind !== "twins" && decision === name;
+      this.element.querySelector(`.answer.${name}`).setAttribute("aria-pressed", String(isPressed));
+    }
+    for (const choose of this.panels.querySelectorAll(".choose"))
+      choose.setAttribute("aria-pressed", String(card.panels[choose.dataset.number - 1].label === label));
+    if (card.kind !== "twins") return;
+    this.panels.querySelectorAll(".member").forEach((member, place) => {
+      const isKept = (keep ?? card.kept).includes(card.panels[0].near[place].id);
+      member.setAttribute("aria-pressed", String(isKept));
+    });
+  }
+
+  loadAhead() {
+    const open = this.data.upcoming.filter((position) => position > this.at).slice(0, LOADED_AHEAD);
+    for (const card of open.map((position) => this.cards.get(position)).filter(Boolean)) {
+      new Image().src = card.picture;
+      for (const { near } of card.panels) for (const { thumbnail } of near) new Image().src = thumbnail;
+    }
+  }
+
+  // Another picture in the large one's place, until the next click; null for its own.
+  peek(picture) {
+    const image = this.large.querySelector("img");
+    const source = picture ?? this.card.picture;
+    this.large.classList.toggle("peek", picture !== null);
+    if (image.getAttribute("src") !== source) image.src = source;
+  }
+
+  // Store an answer, or take it back where it is given already; then go on.
+  answer(change, words) {
+    const { card } = this;
+    const now = this.stateOf(card);
+    const isAgain = change.decision === now.decision && change.label === now.label && now.isDone;
+    const state = isAgain ? { ...this.bases.get(card.id) } : change;
+    this.send({ id: card.id, ...state }, isAgain ? this.at : null);
+    this.say(isAgain ? `Taken back: ${card.name}` : `${words}: ${card.name}`);
+  }
+
+  decide(name) {
+    const { card } = this;
+    if (card.kind === "twins") {
+      const ids = card.panels[0].near.map(({ id }) => id);
+      this.send({ id: card.id, decision: name, label: null, keep: name === "keep" ? ids : [] }, null);
+      this.say(`${DECISIONS[name].word}: all`);
+    } else this.answer({ decision: name, label: this.bases.get(card.id).label }, DECISIONS[name].word);
+  }
+
+  name(label) {
+    this.typing.hide();
+    this.element.focus({ preventScroll: true });
+    this.answer({ decision: null, label }, label);
+  }
+
+  choose(number) {
+    const { card } = this;
+    if (card.kind === "twins") {
+      const kept = card.panels[0].near[number - 1];
+      if (!kept) return;
+      this.send({ id: card.id, decision: null, label: null, keep: [kept.id] }, null);
+      this.say(`Kept: ${kept.name}`);
+    } else if (card.panels[number - 1]?.label) this.name(card.panels[number - 1].label);
+  }
+
+  skip() {
+    this.send({ id: this.card.id, skip: true }, null);
+    this.say(`Skipped: ${this.card?.name ?? ""}`);
+  }
+
+  // The position before: of those seen here, else the one before in the queue.
+  get before() {
+    if (this.visited.length) return { position: this.visited.at(-1) };
+    const last = this.at === this.data.total || this.at === WAITS ? this.data.total : this.at;
+    const earlier = [...this.cards.keys()].filter((position) => position < last);
+    return earlier.length ? { position: Math.max(...earlier) } : null;
+  }
+
+  back() {
+    const { before } = this;
+    if (!before) return;
+    this.visited.pop();
+    this.at = before.position;
+    this.setStateValue("actions", this.actions.add({ at: this.at }));
+    this.draw();
+  }
+
+  // Add an action and go to `to`, by default to the next picture.
+  send(action, to) {
+    const from = this.at;
+    this.actions.add({ ...action, position: from });
+    if (to === null) this.visited.push(from);
+    this.at = to ?? this.nextOpen(from);
+    this.actions.waiting.at(-1).at = this.at;
+    this.setStateValue("actions", this.actions.waiting);
+    this.refuse("");
+    this.draw();
+  }
+
+  // An answer that could not be stored: back to its picture, with the reason.
+  takeBack({ sequence, position, message }) {
+    if (sequence <= this.refused) return;
+    this.refused = sequence;
+    if (this.cards.has(position)) {
+      this.at = position;
+      this.visited = this.visited.filter((one) => one !== position);
+    }
+    this.refuse(message);
+  }
+
+  refuse(message) {
+    const box = this.element.querySelector(".refused");
+    box.hidden = !message;
+    box.textContent = message;
+  }
+
+  say(words) {
+    this.said.textContent = words;
+  }
+
+  stopTyping() {
+    this.typing.hide();
+    this.element.focus({ preventScroll: true });
+  }
+
+  click(event) {
+    const button = event.target.closest("button");
+    const member = event.target.closest(".member");
+    if (!button) return;
+    if (button.matches(".keys, .close")) this.help.hidden = !this.help.hidden;
+    else if (button.matches(".unskip")) this.unskip();
+    else if (member) this.clickPicture(member);
+    else if (button.matches(".choose")) this.choose(Number(button.dataset.number));
+    else if (button.matches(".another")) return this.typing.open(this.data.classes);
+    else if (button.matches(".skip")) this.skip();
+    else if (button.matches(".back")) this.back();
+    else for (const name of Object.keys(DECISIONS)) if (button.matches(`.answer.${name}`)) this.decide(name);
+    if (event.detail) this.element.focus({ preventScroll: true }); // of a mouse: Space then skips again
+  }
+
+  // Of twins the one to keep; others are looked at large, until the next click.
+  clickPicture(member) {
+    const place = [...this.panels.querySelectorAll(".member")].indexOf(member);
+    if (this.card.kind === "twins") this.choose(place + 1);
+    else {
+      const { picture } = this.card.panels.flatMap(({ near }) => near)[place];
+      this.peek(this.large.querySelector("img").getAttribute("src") === picture ? null : picture);
+    }
+  }
+
+  unskip() {
+    this.at = WAITS;
+    this.setStateValue("actions", this.actions.add({ command: "unskip" }));
+    this.draw();
+  }
+
+  key(event) {
+    if (!this.element.isConnected || !this.isOurs(event)) return;
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const done = event.repeat && key !== "Backspace" ? true : this.press(key);
+    if (!done) return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  // Whether a key is for the review: not in a field, a dialog, or on a button that Space or Enter would press.
+  isOurs(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return false;
+    const target = event.composedPath()[0];
+    if (target.closest?.("input, textarea, select, [contenteditable=true], [role=listbox], [role=combobox]")) return false;
+    if (target.closest?.("button, a, summary") && (event.key === " " || event.key === "Enter")) return false;
+    return !document.querySelector("[role=dialog]:not([hidden])");
+  }
+
+  // Carry out a key; returns whether it was one of ours.
+  press(key) {
+    if (key === "?") this.help.hidden = !this.help.hidden;
+    else if (key === "Escape") {
+      if (this.help.hidden && !this.large.classList.contains("peek")) return false;
+      this.help.hidden = true;
+      if (this.card) this.peek(null);
+    } else if (key === "Backspace") this.back();
+    else if (!this.card) return false;
+    else if (key === "f") this.element.querySelector(".about").toggleAttribute("open");
+    else if (key === " ") this.skip();
+    else if (key === "c" && this.card.kind !== "twins") this.typing.open(this.data.classes);
+    else if (/^[1-9]$/.test(key)) this.choose(Number(key));
+    else if (key in DECISION_OF_KEY) this.decide(DECISION_OF_KEY[key]);
+    else return false;
+    return true;
+  }
+}
+
+const desks = new WeakMap(); // Streamlit's root → its desk
+
+// Streamlit calls this at every change of data or theme, and the last returned function once the root leaves the page.
+export default function show(component) {
+  const root = component.parentElement;
+  const element = root.querySelector(".desk");
+  let desk = desks.get(root);
+  if (desk?.element !== element) {
+    desk?.stopper.abort();
+    desk = new Desk(element);
+    desks.set(root, desk);
+    desk.update(component);
+    element.focus({ preventScroll: true });
+  } else desk.update(component);
+  desk.latest = component;
+  return () => {
+    if (desk.latest !== component) return; // a later call still uses this desk
+    desk.stopper.abort();
+    desks.delete(root);
+  };
+}

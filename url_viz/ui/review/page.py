@@ -1,0 +1,149 @@
+"""Parts of the Review page: which review to begin or go on with, its heading, and what comes after it."""
+
+import pandas as pd
+import streamlit as st
+
+from url_viz.analysis.filters import Filter, OneOf
+from url_viz.analysis.review import SUSPECTS, TWINS, Review, ReviewSpec, ready_reviews
+from url_viz.analysis.scope import Scope
+from url_viz.errors import UrlVizError
+from url_viz.image_set import ImageSet
+from url_viz.ui.review.address import choose_review
+from url_viz.ui.review.desk import OpenReview, opened, show_open_review
+from url_viz.ui.text import Markdown, escape, show_error
+from url_viz.ui.widgets.measures import choice_of_measure, offered
+from url_viz.ui.widgets.reading import set_name
+
+_OPEN = "view.review.open"
+GO_ON = 4
+"""So many reviews that were begun are offered to go on with."""
+_TITLES = {SUSPECTS: "Doubtful labels", TWINS: "Twins"}
+
+
+def show_heading(image_set: ImageSet, review: Review | None = None) -> None:
+    """The page's heading: of which set, and which review is open, with the way to others."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.subheader("Review", anchor=False, width="content")
+        if review is None:
+            st.caption(f"{escape(set_name(image_set.root))} · {len(image_set):,} pictures", width="content")
+            return
+        st.markdown(Markdown(f"**{escape(review.spec.title)}**"), width="content")
+        begun = f"{review.begun:%d %b, %H:%M} UTC"
+        st.caption(f"in {escape(set_name(image_set.root))}, in the order of {escape(begun)}")
+        st.space("stretch")
+        st.button("All reviews", icon=":material/list:", key="review.leave", on_click=choose_review, args=(None,))
+
+
+def show_start(image_set: ImageSet) -> None:
+    """Reviews to go on with, ready ones, and one of one's own."""
+    table = image_set.table()
+    begun = image_set.reviews()[:GO_ON]
+    if begun:
+        st.markdown("**Go on**")
+        for number, review in enumerate(begun):
+            progress = review.progress()
+            _offer(review.spec, f"{progress.done:,} of {progress.total:,} done", key=f"review.go.{number}")
+    check = image_set.find_suspects()
+    has_suspects = check is not None and not check.suspects.empty
+    known = {review.spec for review in begun}
+    ready = [
+        spec for spec in ready_reviews(table, image_set.order().measure, has_suspects=has_suspects) if spec not in known
+    ]
+    if ready:
+        st.markdown("**Begin**")
+    for number, spec in enumerate(ready):
+        count = len(image_set.review(spec))
+        unit = "group" if spec.by == TWINS else "picture"
+        words = f"{count:,} {unit}{'' if count == 1 else 's'}" if count else "nothing left"
+        _offer(spec, words, key=f"review.begin.{number}", is_first=not number)
+    _show_own(image_set, table, has_suspects=has_suspects)
+
+
+def _offer(spec: ReviewSpec, words: str, *, key: str, is_first: bool = False) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.button(
+            escape(spec.title),
+            icon=":material/rate_review:",
+            key=key,
+            type="primary" if is_first else "secondary",
+            on_click=choose_review,
+            args=(spec,),
+        )
+        st.caption(escape(words), width="content")
+
+
+def _show_own(image_set: ImageSet, table: pd.DataFrame, *, has_suspects: bool) -> None:
+    """A review put together: an order, a class, a tag, and how many."""
+    orders = [*offered(image_set), *([SUSPECTS] if has_suspects else []), TWINS]
+    classes = sorted(table["label"].dropna().astype(str).unique())
+    tags = image_set.decisions.tag_counts()
+    with st.expander("Put one together", icon=":material/tune:"):
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+            by = st.selectbox("Order", orders, format_func=_order_title, key="view.review.by", width=260)
+            of_class = st.selectbox("Class", [None, *classes], format_func=_or_all, key="view.review.class", width=260)
+            tag = st.selectbox("Tag", [None, *tags], format_func=_or_all, key="view.review.tag", width=200)
+            most = st.number_input("At most", 1, 10_000, 200, step=50, key="view.review.most", width=140)
+            within = st.toggle("Within its class", key="view.review.within", disabled=not classes)
+        filters: list[Filter] = [OneOf("label", (of_class,))] if of_class is not None else []
+        filters += [OneOf("tags", (tag,))] if tag is not None else []
+        spec = ReviewSpec(str(by), Scope(filters=tuple(filters)), within_class=bool(within), most=int(most))
+        st.button("Begin this review", key="review.own", on_click=choose_review, args=(spec,))
+
+
+def _order_title(name: str) -> str:
+    return _TITLES.get(name) or choice_of_measure(name)
+
+
+def _or_all(name: str | None) -> Markdown:
+    return Markdown("All") if name is None else escape(name)
+
+
+def open_review(image_set: ImageSet, spec: ReviewSpec) -> OpenReview | None:
+    """The review as it is open in this session, else opened now; None, with the reason, if there is no such review."""
+    here: OpenReview | None = st.session_state.get(_OPEN)
+    if here is not None and here.review.spec == spec and here.review.is_of(image_set.ids, image_set.label_source):
+        return here
+    try:
+        with st.spinner("Putting the pictures in order"):
+            here = opened(image_set.review(spec))
+    except UrlVizError as error:
+        show_error(error)
+        return None
+    st.session_state[_OPEN] = here
+    return here
+
+
+@st.fragment
+def show_desk(image_set: ImageSet, here: OpenReview) -> None:
+    """The review, and what comes after it; an answer runs this part of the page alone."""
+    show_open_review(image_set, here)
+    if here.review.progress().left == 0:
+        _show_after(image_set, here)
+
+
+def _show_after(image_set: ImageSet, here: OpenReview) -> None:
+    with st.container(horizontal=True, horizontal_alignment="center", gap="small"):
+        if st.button("Begin again, as things stand now", icon=":material/replay:", key="review.afresh"):
+            st.session_state[_OPEN] = opened(image_set.review(here.review.spec, afresh=True))
+            st.rerun()
+        if st.button("Another review", icon=":material/list:", key="review.others"):
+            choose_review(None)
+            st.rerun()
+
+
+def show_history(image_set: ImageSet) -> None:
+    """The latest actions: when, who, what; with undo and redo."""
+    with st.expander("What was done", icon=":material/history:"):
+        history = image_set.decisions.history(30)
+        if history.empty:
+            st.caption("Nothing was decided yet.")
+            return
+        shown = pd.DataFrame(
+            {
+                "When (UTC)": history["at"].str.slice(0, 19).str.replace("T", " "),
+                "Who": history["who"],
+                "What": history["did"],
+                "State": history["state"],
+            }
+        )
+        st.dataframe(shown, hide_index=True, width="stretch", height=260)
