@@ -33,12 +33,12 @@ from training.benchmark import (
     figures_of_order,
     means_of,
     means_table,
-    out_of_fold_shares,
     table,
 )
 from training.evaluate import write_json
 from url_viz.analysis.ambiguity import classify
 from url_viz.analysis.metrics import share_by_blocks
+from url_viz.analysis.probe import out_of_fold_shares
 from url_viz.pipeline.graph import build_graph
 
 HERE = Path(__file__).parent

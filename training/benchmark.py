@@ -36,6 +36,7 @@ from url_viz.analysis.metrics import (
     recall_at_1,
     share_by_blocks,
 )
+from url_viz.analysis.probe import out_of_fold_shares
 from url_viz.analysis.ranking import rank_within
 from url_viz.errors import FolderError
 from url_viz.files import replaced
@@ -49,10 +50,6 @@ from url_viz.pipeline.whitening import whitened_rows
 from url_viz.progress import ProgressCallback, command_report
 from url_viz.store.tables import Graph
 
-PROBE_SCALE = 10.0
-PROBE_PENALTY = 0.005
-PROBE_FOLDS = 5
-PROBE_STEPS = 500
 MOST_AMBIGUOUS = 0.1
 """The share of pictures whose votes count as the most ambiguous."""
 MISSING = Figure(math.nan, Interval(math.nan, math.nan))
@@ -342,30 +339,6 @@ def outcomes_of(labelled: LabelledSet, space: Space, *, seed: int) -> Outcomes:
         theirs = whitened_rows(np.arange(len(label)), labelled.probe_embedding).rows
         probe = out_of_fold_shares(theirs, label, space.group, seed=seed).argmax(axis=1) != label
     return Outcomes(nearest >= 0, label[nearest] != label, probe, ~recall_at_1(labelled.embedding, label)[1])
-
-
-def out_of_fold_shares(whitened: Values, label: Codes, group: NDArray[np.integer], *, seed: int) -> NDArray[np.float64]:
-    """Class shares (N, C) of a logistic regression that has seen neither the picture nor its twins.
-
-    On `PROBE_SCALE` times the whitened rows (N, A), the loss is the mean cross-entropy + `PROBE_PENALTY` · |W|²; whole
-    groups (N,) are dealt to `PROBE_FOLDS` folds by `seed`. C is the largest label + 1.
-    """
-    from sklearn.linear_model import LogisticRegression
-
-    rows = PROBE_SCALE * whitened.astype(np.float64)
-    _, number = np.unique(group, return_inverse=True)
-    fold = (np.random.default_rng(seed).permutation(number.max() + 1) % PROBE_FOLDS)[number]
-    shares = np.zeros((len(label), int(label.max()) + 1))
-    for left_out in np.unique(fold):
-        taught, asked = fold != left_out, fold == left_out
-        classes = np.unique(label[taught])
-        if len(classes) < 2:  # nothing to tell apart: that class, or none
-            shares[np.ix_(asked, classes)] = 1
-            continue
-        strength = 1 / (2 * PROBE_PENALTY * taught.sum())
-        fitted = LogisticRegression(C=strength, max_iter=PROBE_STEPS).fit(rows[taught], label[taught])
-        shares[np.ix_(asked, classes)] = fitted.predict_proba(rows[asked])
-    return shares
 
 
 def orders_of(

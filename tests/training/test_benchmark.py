@@ -7,15 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize
 
 from tests.training.conftest import draw
 from tests.training.test_evaluate import first_number_head
 from training import benchmark
 from training.benchmark import (
-    PROBE_FOLDS,
-    PROBE_PENALTY,
-    PROBE_SCALE,
     LabelledSet,
     Outcomes,
     SetFigures,
@@ -26,8 +22,6 @@ from training.benchmark import (
     figures_of_votes,
     main,
     means_of,
-    out_of_fold_shares,
-    space_of,
     table,
     votes_of,
 )
@@ -143,40 +137,6 @@ def test_pictures_without_a_nearest_are_not_counted() -> None:
     assert found.probe.auroc.value == 1
     assert found.paper == 0
     assert found.knows == "set"
-
-
-def test_the_probe_is_a_ridge_logistic_regression_that_has_not_seen_its_group() -> None:
-    labelled = small_set(classes=3, pictures=40, width=4)
-    space = space_of(labelled.embedding)
-    rows, label = PROBE_SCALE * space.whitened.astype(float), labelled.label
-    shares = out_of_fold_shares(space.whitened, label, space.group, seed=3)
-    assert shares.sum(axis=1) == pytest.approx(1)
-
-    _, number = np.unique(space.group, return_inverse=True)
-    fold = (np.random.default_rng(3).permutation(number.max() + 1) % PROBE_FOLDS)[number]
-    assert fold[0] == fold[1] == fold[2]
-    taught = fold != 0
-
-    def scores(flat: np.ndarray, of: np.ndarray) -> np.ndarray:
-        weight = flat.reshape(3, -1)
-        value: np.ndarray = rows[of] @ weight[:, :-1].T + weight[:, -1]
-        return value
-
-    def loss(flat: np.ndarray) -> float:
-        value = scores(flat, taught)
-        own = value[np.arange(taught.sum()), label[taught]]
-        penalty = PROBE_PENALTY * (flat.reshape(3, -1)[:, :-1] ** 2).sum()
-        return float((np.log(np.exp(value).sum(axis=1)) - own).mean() + penalty)
-
-    best = minimize(loss, np.zeros(3 * (rows.shape[1] + 1))).x
-    expected = np.exp(scores(best, ~taught))
-    assert shares[~taught] == pytest.approx(expected / expected.sum(axis=1, keepdims=True), abs=2e-3)
-
-
-def test_a_fold_that_leaves_one_class_says_that_class() -> None:
-    rows = np.eye(4, dtype=np.float32)
-    shares = out_of_fold_shares(rows, np.array([0, 0, 0, 1], np.int32), np.arange(4), seed=0)
-    assert shares[3].tolist() == [1, 0]
 
 
 def test_agreement_with_people_by_hand() -> None:
