@@ -15,7 +15,7 @@ from url_viz.image_set import open_image_set
 from url_viz.models.names import DEFAULT, PACKAGED
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("models", "embed", "rank", "search", "export", "sets", "forget", "demo")
+COMMANDS = ("models", "embed", "rank", "search", "export", "sets", "forget", "demo", "worth")
 
 Run = Callable[..., str]
 
