@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.export.sets import HOSTILE
+from tests.export.sets import HOSTILE, hostile_set
 from url_viz.analysis.measures import meaning_of
 from url_viz.errors import FolderError, ImageSetError
 from url_viz.export.report import report_html, write_report
@@ -25,6 +25,7 @@ from url_viz.export.report_map import (
     with_thumbnails,
 )
 from url_viz.image_set import ImageSet
+from url_viz.models.model import Model
 
 NOW = datetime.datetime(2026, 1, 2, 3, 4, tzinfo=datetime.UTC)
 
@@ -169,3 +170,23 @@ def test_of_many_points_a_sample_is_drawn_with_both_ends_in_it() -> None:
 
 def test_a_set_without_coordinates_has_no_map() -> None:
     assert len(map_points(dice_table(5).assign(x=np.nan))) == 0
+
+
+def test_the_worth_of_decisions_is_told_only_where_there_are_some(
+    page: str, tmp_path: Path, model: Model, prepared: Path
+) -> None:
+    assert "What the decisions were worth" not in page
+    image_set = hostile_set(tmp_path, model, prepared, count=6)
+    table = image_set.table()
+    image_set.decisions.decide(table.loc[table["label"] == HOSTILE, "id"], "drop")
+    found = image_set.find_worth()
+    assert found is not None
+    reported = report_html(image_set)
+    said = html.unescape(words_of(reported))
+    assert "What the decisions were worth" in said
+    assert found.words in said
+    assert f"As decided {100 * found.decided.accuracy.value:.1f} %" in said
+    assert HOSTILE not in reported
+    assert "These figures are of the whole image set" in words_of(report_html(image_set, ids=table["id"].head(9)))
+    image_set.use_labels(None)
+    assert "What the decisions were worth" not in report_html(image_set)

@@ -94,6 +94,7 @@ def _page(image_set: ImageSet, facts: ReportFacts, points: MapPoints) -> str:
         parts.galleries(facts, thumbnails),
         parts.meaning(facts),
         parts.counts(facts),
+        parts.worth(facts),
         parts.classes(facts, small),
         parts.evaluated(facts),
         parts.provenance_section(facts),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from url_viz.analysis.evaluation import Counted, Measured, by_class, counted, measured
 from url_viz.analysis.measures import UNCERTAINTY, is_baseline, is_measure, title_of
 from url_viz.analysis.ranking import ends, with_percentile
+from url_viz.analysis.worth import Worth
 from url_viz.export.provenance import Provenance
 from url_viz.image_set import ImageSet
 
@@ -38,7 +39,7 @@ class ReportFacts:
     `table` has the pictures of the report, with `rank_percentile` of `measure` within the whole image set (`whole`
     pictures); `reason` says why that measure leads. `ambiguous` and `clear` are its two ends, one per group of twins.
     `classes` are the largest of `class_count`. `reasons`, `decisions` and `failures` pair names with counts;
-    `evaluated` is of the whole image set.
+    `evaluated` and `worth`, None if nothing was dropped or corrected, are of the whole image set.
     """
 
     title: str
@@ -58,6 +59,7 @@ class ReportFacts:
     failures: tuple[tuple[str, int], ...]
     evaluated: tuple[Measured, ...]
     pictures_evaluated: Counted | None
+    worth: Worth | None
 
     @property
     def is_selection(self) -> bool:
@@ -89,6 +91,7 @@ def facts_of(image_set: ImageSet, table: pd.DataFrame, *, title: str, source: Pr
         failures=failure_counts(image_set.failures()),
         evaluated=() if pictures is None else measured(pictures),
         pictures_evaluated=pictures,
+        worth=image_set.find_worth(),
     )
 
 

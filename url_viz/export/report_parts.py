@@ -18,7 +18,9 @@ from url_viz.analysis.measures import (
     percentile_column,
     title_of,
 )
-from url_viz.export.report_facts import ClassFacts, ReportFacts, titled
+from url_viz.analysis.metrics import Figure
+from url_viz.analysis.worth import Worth
+from url_viz.export.report_facts import CLASSES_SHOWN, ClassFacts, ReportFacts, titled
 from url_viz.export.report_map import BINS, HEIGHT, WIDTH, MapPoints, class_paths, measure_paths
 
 LONGEST_NAME = 64
@@ -297,6 +299,48 @@ def _twins(facts: ReportFacts) -> str:
         f"<div><h3>Twins</h3><p><b>{facts.twins:,}</b> pictures lie in <b>{facts.twin_groups:,}</b> groups that look "
         f"the same to the model (copies, bursts, saved again). Keeping one of each would leave "
         f"<b>{len(facts.table) - facts.twins + facts.twin_groups:,}</b> pictures.</p></div>"
+    )
+
+
+def worth(facts: ReportFacts) -> str:
+    """What dropping pictures and correcting labels was worth, over all and for the classes that it changed."""
+    found = facts.worth
+    if found is None:
+        return ""
+    whole = " These figures are of the whole image set." if facts.is_selection else ""
+    rows = "".join(
+        f"<tr><td>{text(_capital(name))}</td>{_share_with_ends(arm.accuracy)}{_share_with_ends(arm.under_given)}</tr>"
+        for name, arm in found.arms
+    )
+    return (
+        f"<section><h2>What the decisions were worth</h2><p>{text(found.words)}{whole}</p>"
+        '<table><thead><tr><th>Trained on the set</th><th class="number">Right, labels as corrected</th>'
+        f'<th class="number">Right, labels as given</th></tr></thead><tbody>{rows}</tbody></table>'
+        f"{_worth_by_class(found)}</section>"
+    )
+
+
+def _share_with_ends(figure: Figure) -> str:
+    low, high = 100 * figure.interval.low, 100 * figure.interval.high
+    return f'<td class="number">{100 * figure.value:.1f} % <small>{low:.1f} to {high:.1f}</small></td>'
+
+
+def _worth_by_class(found: Worth) -> str:
+    """The classes that the decisions changed, those that gained or lost most."""
+    changed = found.differing
+    if changed.empty:
+        return ""
+    most = changed["difference"].abs().nlargest(CLASSES_SHOWN).index
+    rows = "".join(
+        f'<tr><td>{text(_short(str(row["label"])))}</td><td class="number">{row["pictures"]:,}</td>'
+        f'<td class="number">{100 * row["given"]:.0f} %</td><td class="number">{100 * row["decided"]:.0f} %</td></tr>'
+        for row in changed.loc[sorted(most)].to_dict("records")
+    )
+    rest = f" The {CLASSES_SHOWN} that changed most of {len(changed):,}." if len(changed) > CLASSES_SHOWN else ""
+    return (
+        f'<p class="quiet">Classes with a difference that can be told.{rest}</p><table><thead><tr><th>Class</th>'
+        '<th class="number">Pictures</th><th class="number">Right as given</th><th class="number">Right as decided</th>'
+        f"</tr></thead><tbody>{rows}</tbody></table>"
     )
 
 
