@@ -4,6 +4,7 @@ import streamlit as st
 
 from url_viz.ui.review import page as review
 from url_viz.ui.review.address import chosen_review
+from url_viz.ui.review.worth import show_worth
 from url_viz.ui.widgets.reading import running
 from url_viz.ui.widgets.sidebar import require_image_set
 
@@ -17,6 +18,7 @@ if running(image_set.set_id) is not None:
 if spec is None:
     review.show_heading(image_set)
     review.show_start(image_set)
+    show_worth(image_set)
     review.show_history(image_set)
     st.stop()
 

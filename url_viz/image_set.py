@@ -30,7 +30,7 @@ from url_viz.analysis.table import DecidedTable, Frame, decisions_of, frame_of, 
 from url_viz.analysis.twins import one_of_each, twin_table
 from url_viz.analysis.uploads import values_of
 from url_viz.analysis.user_columns import Prepared, UserColumn, UserColumns
-from url_viz.analysis.worth import SEEDS, Review, Worth, review_of, worth
+from url_viz.analysis.worth import SEEDS, ReviewedLabels, Worth, reviewed_labels, worth
 from url_viz.errors import DamageError, ImageSetError, NoImagesError
 from url_viz.imaging.query import query_crop, read_query
 from url_viz.imaging.scan import Scan, absolute, display_name, scan
@@ -548,19 +548,22 @@ class ImageSet:
         of work, more seeds take longer. Raises ImageSetError below two classes or two seeds.
         """
         group = self._frame["twin_group"].to_numpy()
-        return worth(self.whitened.rows, self._review, group=group, seeds=seeds)
+        return worth(self.whitened.rows, self._reviewed_labels, group=group, seeds=seeds)
 
     def find_worth(self, *, seeds: int = SEEDS) -> Worth | None:
         """Like `worth`, None if nothing was dropped or corrected, or there are not two classes."""
-        review = self._review
-        return self.worth(seeds=seeds) if review.classes > 1 and review.is_decided.any() else None
+        return self.worth(seeds=seeds) if self.has_worth() else None
+
+    def has_worth(self) -> bool:
+        """Whether anything was dropped or corrected, in a set of two classes or more."""
+        labels = self._reviewed_labels
+        return labels.classes > 1 and bool(labels.is_decided.any())
 
     @property
-    def _review(self) -> Review:
+    def _reviewed_labels(self) -> ReviewedLabels:
         table = self._frame
-        given = table["label_given" if "label_given" in table else "label"]
-        is_dropped = (table["decision"] == "drop").to_numpy(dtype=bool)
-        return review_of(given.to_numpy(dtype=object), table["label"].to_numpy(dtype=object), is_dropped)
+        given, label = (table[name].to_numpy(dtype=object) for name in ("label_given", "label"))
+        return reviewed_labels(given, label, (table["decision"] == "drop").to_numpy(dtype=bool))
 
     def _rows_of(self, ids: Iterable[int]) -> NDArray[np.int64]:
         """The rows (M,) of these pictures in `table()`, each once, in its order."""

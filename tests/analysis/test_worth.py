@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from url_viz.analysis import worth as module
 from url_viz.analysis.metrics import Figure, Interval
 from url_viz.analysis.probe import PROBE_FOLDS, PROBE_PENALTY, PROBE_SCALE, probe_folds
-from url_viz.analysis.worth import Worth, makes_no_difference, over_seeds, review_of, worth
+from url_viz.analysis.worth import Worth, makes_no_difference, over_seeds, reviewed_labels, worth
 from url_viz.errors import ImageSetError
 
 
@@ -46,7 +46,7 @@ def measured(
 ) -> Worth:
     dropped = np.zeros(len(given), bool) if is_dropped is None else is_dropped
     twins = np.arange(len(given)) if group is None else group
-    return worth(rows, review_of(given, corrected, dropped), group=twins, seeds=seeds)
+    return worth(rows, reviewed_labels(given, corrected, dropped), group=twins, seeds=seeds)
 
 
 def naive_accuracy(

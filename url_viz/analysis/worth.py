@@ -24,7 +24,7 @@ Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Review:
+class ReviewedLabels:
     """What was decided of N pictures: `given`, `corrected` (N,) codes of `names`, NONE for no label; `is_dropped` (N,).
 
     `corrected` has the label of every picture as it is now, whether or not it was changed.
@@ -55,17 +55,17 @@ class Review:
         """How many classes there are, as given or as corrected: the fewer."""
         return min(len(np.unique(codes[codes != NONE])) for codes in (self.given, self.corrected))
 
-    def at(self, rows: NDArray[np.integer]) -> "Review":
+    def at(self, rows: NDArray[np.integer]) -> "ReviewedLabels":
         """The review of the pictures at `rows`."""
-        return Review(self.names, self.given[rows], self.corrected[rows], self.is_dropped[rows])
+        return ReviewedLabels(self.names, self.given[rows], self.corrected[rows], self.is_dropped[rows])
 
 
-def review_of(given: NDArray[np.object_], corrected: NDArray[np.object_], is_dropped: Bools) -> Review:
+def reviewed_labels(given: NDArray[np.object_], corrected: NDArray[np.object_], is_dropped: Bools) -> ReviewedLabels:
     """A review from labels as given and as corrected (N,), None or nan for none, and which are dropped (N,)."""
     both = pd.Series(np.concatenate([given, corrected]), dtype=object)
     codes, names = pd.factorize(both.where(both.isna(), both.map(str)), sort=True)
     as_given, as_corrected = codes.astype(np.int32).reshape(2, -1)
-    return Review(tuple(names), as_given, as_corrected, is_dropped)
+    return ReviewedLabels(tuple(names), as_given, as_corrected, is_dropped)
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ def _points(difference: Figure) -> str:
 class _Draw:
     """What one seed found: the reviewed pictures (M) it looked at, and what each arm called them, `called` (3, M)."""
 
-    review: Review
+    review: ReviewedLabels
     called: Codes
 
     def accuracy(self, under: Codes) -> Doubles:
@@ -219,7 +219,9 @@ class _Draw:
         return np.where(size > 0, right / np.maximum(size, 1), np.nan)
 
 
-def worth(whitened: NDArray[np.floating], review: Review, *, group: NDArray[np.integer], seeds: int = SEEDS) -> Worth:
+def worth(
+    whitened: NDArray[np.floating], review: ReviewedLabels, *, group: NDArray[np.integer], seeds: int = SEEDS
+) -> Worth:
     """Measure what a review of N pictures was worth, from whitened rows (N, A); twins share a group (N,).
 
     Each of the seeds 0, 1, … deals the groups of labelled pictures to folds and draws the random drops. A class whose
@@ -252,7 +254,7 @@ def worth(whitened: NDArray[np.floating], review: Review, *, group: NDArray[np.i
     )
 
 
-def _refuse(review: Review, seeds: int) -> None:
+def _refuse(review: ReviewedLabels, seeds: int) -> None:
     if seeds < 2:
         raise ImageSetError(f"An interval over seeds takes two or more, and {seeds} was asked for. Give 2 or more.")
     if review.classes < 2:
@@ -267,7 +269,7 @@ def _class_count(label: Codes) -> int:
     return len(np.unique(label[label != NONE]))
 
 
-def _drawn(whitened: NDArray[np.floating], review: Review, group: NDArray[np.integer], seed: int) -> _Draw:
+def _drawn(whitened: NDArray[np.floating], review: ReviewedLabels, group: NDArray[np.integer], seed: int) -> _Draw:
     dice = np.random.default_rng([seed, len(group)])  # of another stream than the folds
     rows = _sample(review, dice)
     picked = review.at(rows)
@@ -275,7 +277,7 @@ def _drawn(whitened: NDArray[np.floating], review: Review, group: NDArray[np.int
     return _Draw(picked, _called(probe_inputs(whitened[rows]), taught, probe_folds(group[rows], seed=seed)))
 
 
-def _sample(review: Review, dice: np.random.Generator) -> NDArray[np.int64]:
+def _sample(review: ReviewedLabels, dice: np.random.Generator) -> NDArray[np.int64]:
     """The rows to look at: all, or at random so many of so many classes as the bounds allow, one of each at least."""
     label = np.where(review.corrected != NONE, review.corrected, review.given)
     classes = np.unique(label)
@@ -290,7 +292,7 @@ def _sample(review: Review, dice: np.random.Generator) -> NDArray[np.int64]:
     return np.sort(rows)
 
 
-def _taught(review: Review, dice: np.random.Generator) -> Codes:
+def _taught(review: ReviewedLabels, dice: np.random.Generator) -> Codes:
     """The label (3, M) that each arm is taught of each picture, NONE for none."""
     has_label = np.flatnonzero(review.given != NONE)
     count = min(int(review.is_decided.sum()), len(has_label))
@@ -329,7 +331,7 @@ def over_seeds(values: Doubles) -> Figure:
     return Figure(mean, Interval(mean - half, mean + half))
 
 
-def _by_class(review: Review, share: Doubles) -> pd.DataFrame:
+def _by_class(review: ReviewedLabels, share: Doubles) -> pd.DataFrame:
     """`Worth.by_class` from shares by seed, arm and class (S, 3, C), nan where a seed saw none of a class."""
     size = np.bincount(review.corrected[review.corrected != NONE], minlength=len(review.names))
     rows = [_of_class(review.names[code], int(size[code]), share[:, :, code]) for code in np.flatnonzero(size)]

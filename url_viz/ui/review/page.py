@@ -126,7 +126,7 @@ def _show_after(image_set: ImageSet, here: OpenReview) -> None:
         if st.button("Begin again, as things stand now", icon=":material/replay:", key="review.afresh"):
             st.session_state[_OPEN] = opened(image_set.review(here.review.spec, afresh=True))
             st.rerun()
-        if st.button("Another review", icon=":material/list:", key="review.others"):
+        if st.button("Other reviews, and what it was worth", icon=":material/trending_up:", key="review.others"):
             choose_review(None)
             st.rerun()
 
