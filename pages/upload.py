@@ -10,6 +10,7 @@ from url_viz.ui.upload import page as upload
 from url_viz.ui.upload.batch import scored_batch, uploaded
 from url_viz.ui.upload.detail import show_upload
 from url_viz.ui.upload.exports import show_exports
+from url_viz.ui.upload.review import show_upload_review, with_verdicts
 
 now = choice()
 image_set = open_sets().find(now.set_id, now.model) if now.set_id is not None else None
@@ -38,9 +39,15 @@ if order is None:
     st.info(f"{escape(now.model)} has no measure to sort these pictures by.", icon=":material/info:")
     st.stop()
 measure, threshold = order
-done = upload.sort(table, measure=measure, threshold=threshold)
-show_exports(batch, done, now, image_set)
+done = upload.sort(with_verdicts(table, batch), measure=measure, threshold=threshold)
+with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+    is_review = st.toggle("Review one by one", key="upload.reviewing")
+    show_exports(batch, done, now, image_set)
 
+if is_review:
+    show_upload_review(batch, done, image_set, measure=measure)
+    upload.show_refused(batch)
+    st.stop()
 if image_set is not None and table["x"].notna().any():
     left, right = st.columns([11, 9], gap="medium")
     with left:

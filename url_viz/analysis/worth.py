@@ -191,8 +191,9 @@ def _percent(figure: Figure) -> str:
 
 
 def _points(difference: Figure) -> str:
-    low, high = difference.interval.low, difference.interval.high
-    return f"{100 * difference.value:+.1f} points (95 % interval {100 * low:+.1f} to {100 * high:+.1f})"
+    figures = difference.value, difference.interval.low, difference.interval.high
+    value, low, high = (f"{round(100 * figure, 1) + 0.0:+.1f}" for figure in figures)  # no minus before nothing
+    return f"{value} points (95 % interval {low} to {high})"
 
 
 @dataclass(frozen=True)

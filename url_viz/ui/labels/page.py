@@ -251,7 +251,8 @@ def _accept(image_set: ImageSet, rows: pd.DataFrame) -> None:
 
 def _with_decisions(rows: pd.DataFrame, image_set: ImageSet) -> pd.DataFrame:
     decided = image_set.table().set_index("id")["decision"]
-    return rows.assign(decision=decided.reindex(rows["id"]).to_numpy(dtype=object))
+    values = decided.reindex(rows["id"]).to_numpy(dtype=object)  # as a series: else pandas makes nan of None
+    return rows.assign(decision=pd.Series(values, index=rows.index, dtype=object))
 
 
 def _nothing(check: LabelCheck) -> str:

@@ -1,5 +1,6 @@
 """The dialog of one upload: the picture, its values, its twin and similar pictures in the image set."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ def show_upload(
     with right:
         st.markdown("**File**")
         st.code(str(row["path"]), language=None, wrap_lines=True)
-        st.dataframe(_facts(row), hide_index=True, width="stretch")
+        st.dataframe(facts_of_upload(row), hide_index=True, width="stretch")
     if image_set is not None:
         _show_twin(batch, row, number, image_set)
         st.markdown("**Similar pictures in the set**")
@@ -61,9 +62,15 @@ def _show_nearest(batch: UploadBatch, number: int, image_set: ImageSet, *, measu
     st.caption("The nearest ones; copies and near copies of this picture are left out.")
 
 
-def similar_ids(upload: Scored, image_set: ImageSet) -> list[int]:
-    """The ids of the pictures of the set that are nearest to an upload and no twins of it, nearest first."""
+def similar_ids(upload: Scored, image_set: ImageSet, *, of_class: str | None = None) -> list[int]:
+    """The ids of the pictures of the set that are nearest to an upload and no twins of it, nearest first.
+
+    With `of_class`, those of this class.
+    """
     reference = image_set.reference()
+    if of_class is not None:
+        is_of_class = (reference.table["label"] == of_class).to_numpy(dtype=bool)
+        reference = replace(reference, counts=reference.counts & is_of_class)
     embedding, content = upload.embedding[None], np.array([upload.content], np.int64)
     whitened = reference.whitened.whitening.transform(embedding)
     nearest, _ = nearest_without_twins(embedding, content, reference, whitened, k=NEIGHBOURS)
@@ -71,7 +78,8 @@ def similar_ids(upload: Scored, image_set: ImageSet) -> list[int]:
     return [int(i) for i in reference.ids[position[position >= 0]]]
 
 
-def _facts(row: "pd.Series[Any]") -> pd.DataFrame:
+def facts_of_upload(row: "pd.Series[Any]") -> pd.DataFrame:
+    """What is known of an upload, one row a fact: Fact, Value."""
     facts = [("Size", f"{row['width']} × {row['height']} px")]
     if isinstance(row["first_class"], str):
         facts += [("Likeliest class", _share(row, "first")), ("Second class", _share(row, "second"))]

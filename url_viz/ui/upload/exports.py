@@ -63,8 +63,9 @@ def zip_of(batch: UploadBatch, done: SortedUploads) -> bytes:
 
 
 def _show_add(batch: UploadBatch, done: SortedUploads, now: Choice, image_set: ImageSet | None) -> None:
-    st.caption("Copies the pictures into a folder and reads it. Existing files are never overwritten.")
-    choices = {"Clear": done.clear, "Ambiguous": done.ambiguous, "All": pd.concat([done.ambiguous, done.clear])}
+    st.caption("Copies pictures into a folder and reads it, without those you dropped. Nothing there is overwritten.")
+    sides = {"Clear": done.clear, "Ambiguous": done.ambiguous, "All": pd.concat([done.ambiguous, done.clear])}
+    choices = {name: rows[rows["decision"] != "drop"] for name, rows in sides.items()}
     side = st.segmented_control(
         "Which",
         list(choices),
