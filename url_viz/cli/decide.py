@@ -21,7 +21,7 @@ By = Annotated[str | None, arg(help="the measure whose percentile is meant (defa
 
 def register(app: PrintingApp) -> None:
     """Add these commands to the command line."""
-    for function in (decide, undo, redo, decisions, twins, sort):
+    for function in (decide, relabel, undo, redo, decisions, twins, sort):
         app.command(name=function.__name__)(function)
 
 
@@ -57,6 +57,26 @@ def decide(
         print(f"{action.sentence}.")
 
 
+def relabel(
+    folder: Positional[Folder],
+    label: Positional[Annotated[str, arg(help="the class they are of; with --back it does not matter")]],
+    paths: Positional[Annotated[tuple[str, ...], arg(help="pictures: paths as seen from here, or in the folder")]] = (),
+    *,
+    listed: Annotated[
+        Path | None, arg(name="from", help="a file of paths, by line or NUL; - is standard input")
+    ] = None,
+    back: Annotated[bool, arg(help="take corrected labels back: the label as given counts again")] = False,
+    model: ModelName = DEFAULT,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """Correct or confirm the label of pictures; their files stay where they are, and `undo` takes it back."""
+    from url_viz.export.selection import chosen_ids
+
+    image_set = _opened(folder, model, workspace)
+    ids = chosen_ids(image_set, paths=[*paths, *_listed(listed)]).tolist()
+    print(f"{image_set.correct_labels(dict.fromkeys(ids, None if back else label)).sentence}.")
+
+
 def undo(folder: Positional[Folder], *, model: ModelName = DEFAULT, workspace: WorkspaceDir = None) -> None:
     """Undo the latest decision or tag of any user."""
     action = _opened(folder, model, workspace).decisions.undo()
@@ -79,22 +99,36 @@ def decisions(
     folder: Positional[Folder],
     *,
     top: Annotated[int, arg(help="how many pictures to list; all of them: export --decision")] = 20,
+    log: Annotated[bool, arg(help="list the latest actions instead: when, who, what")] = False,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
 ) -> None:
-    """Count and list the decisions and tags of a folder."""
+    """Count and list the decisions, tags and corrected labels of a folder."""
     image_set = _opened(folder, model, workspace)
+    if log:
+        print(_history(image_set, top))
+        return
     table = image_set.table()
     counts = table["decision"].value_counts()
     print(", ".join(f"{counts.get(word, 0):,} {word}" for word in ("keep", "drop", "look-again")), end=", ")
     print(f"{table['decision'].isna().sum():,} undecided")
     for tag, count in image_set.decisions.tag_counts().items():
         print(f"tag {tag!r}: {count:,}")
-    decided = table[table["decision"].notna() | (table["tags"] != "")]
+    checked = table["label_checked"].value_counts()
+    if len(checked):
+        print(", ".join(f"{count:,} labels {what}" for what, count in checked.items()))
+    decided = table[table["decision"].notna() | (table["tags"] != "") | table["label_checked"].notna()]
     if len(decided):
-        print(decided[["decision", "tags", "path"]].head(top).fillna("-").to_string(index=False))
+        columns = ["decision", "tags", *(["label", "label_given"] if len(checked) else []), "path"]
+        print(decided[columns].head(top).fillna("-").to_string(index=False))
     if len(decided) > top:
         print(f"… and {len(decided) - top:,} more (--top, or export --decision)")
+
+
+def _history(image_set: "ImageSet", count: int) -> str:
+    history = image_set.decisions.history(count)
+    told = history.drop(columns="count").replace("", "-").to_string(index=False)
+    return told if len(history) else "Nothing was decided yet."
 
 
 def twins(
@@ -129,14 +163,14 @@ def sort(
     folder: Positional[Folder],
     out: Positional[Annotated[Path, arg(help="a new or empty folder, or one sorted into before")]],
     *,
-    by: Annotated[str, arg(help="decision, or a measure such as ambiguity or confusability")] = "decision",
+    by: Annotated[str, arg(help="decision, label (as corrected), or a measure such as ambiguity")] = "decision",
     how: Annotated[Literal["link", "copy"], arg(help="links to the pictures, or copies of them")] = "link",
     threshold: Annotated[float, arg(help="with a measure: the percentile from which a picture is ambiguous")] = 90.0,
     undecided: Annotated[bool, arg(help="also make undecided/")] = False,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
 ) -> None:
-    """Sort pictures into keep/, drop/ and look-again/, or in ambiguous/ and clear/; overwrites and removes nothing."""
+    """Sort pictures by decision, by label as corrected, or in ambiguous/ and clear/; overwrites and removes nothing."""
     from url_viz.export.folders import sort_into_folders
 
     image_set = _opened(folder, model, workspace)

@@ -24,6 +24,7 @@ def suspects(
     *,
     top: Top = 20,
     kind: Annotated[KindName | None, arg(help="only pictures of this kind")] = None,
+    accept: Annotated[bool, arg(help="give them the suggested class; `undo` takes it back")] = False,
     out: Out = None,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
@@ -32,10 +33,14 @@ def suspects(
     from url_viz.export.tables import write_table
     from url_viz.image_set import open_image_set
 
-    check = open_image_set(folder, model=model, workspace=workspace).checked_labels()
+    image_set = open_image_set(folder, model=model, workspace=workspace)
+    check = image_set.checked_labels()
     pictures = check.suspects
     if kind is not None:
         pictures = pictures[pictures["kind"] == kind.replace("-", " ")]
+    if accept:
+        print(f"{image_set.accept_suggestions(pictures['id'].tolist()).sentence}.")
+        return
     if out is not None:
         print(f"{len(pictures):,} pictures in {write_table(pictures, out)}.")
         return

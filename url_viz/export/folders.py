@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ import pandas as pd
 
 from url_viz.analysis.ranking import with_percentile
 from url_viz.errors import FolderError, ImageSetError
+from url_viz.export.class_paths import corrected_paths
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import absolute, display_name
 from url_viz.store.decisions import DECISIONS
@@ -25,6 +26,9 @@ MARKER = ".url-viz-sorted.json"
 """The file in every sorted folder that names the image set: only such a folder may be sorted into again."""
 
 UNDECIDED = "undecided"
+BY_LABEL = "label"
+MOST_NAMED = 6
+"""Folders counted by name in the result."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,9 @@ class SortedFolders:
     @property
     def words(self) -> tuple[str, ...]:
         """The result as sentences."""
-        counted = ", ".join(f"{count:,} in {name}/" for name, count in self.created.items())
+        counted = ", ".join(f"{count:,} in {name}/" for name, count in list(self.created.items())[:MOST_NAMED])
+        more = len(self.created) - MOST_NAMED
+        counted += f", and the others in {more:,} more folders" if more > 0 else ""
         sentences = [f"{sum(self.created.values()):,} pictures sorted into {str(self.out)!r} ({counted})."]
         if self.present:
             sentences.append(f"{self.present:,} were there already.")
@@ -86,28 +92,27 @@ def sort_into_folders(
 ) -> SortedFolders:
     """Sort pictures into folders below `out`, each at its path within the image set.
 
-    `by` "decision" makes keep/, drop/ and look-again/ (and undecided/ if asked); any measure of the table, such as
-    "ambiguity", makes ambiguous/ and clear/, split at its percentile `threshold_percentile` (ambiguous from there
-    on); pictures without the value are left out. `how` chooses absolute links or copies.
+    `by` "decision" makes keep/, drop/ and look-again/ (and undecided/ if asked); "label" makes the class folders as
+    they are corrected, without what was dropped or has no label; any measure of the table, such as "ambiguity", makes
+    ambiguous/ and clear/, split at its percentile `threshold_percentile` (ambiguous from there on); pictures without
+    the value are left out. `how` chooses absolute links or copies.
 
     Raises FolderError if `out` lies within the pictures, is not empty and not from an earlier sorting of this set
     (which has the file `MARKER`), or cannot be written; ImageSetError if nothing is decided or has the value.
     """
     table = image_set.table()
-    folders = (
-        _by_decision(table, with_undecided=with_undecided)
-        if by == "decision"
-        else _by_measure(table, by, threshold_percentile)
-    )
+    folders = _folders(table, by, threshold_percentile, with_undecided=with_undecided)
     target = Path(out).expanduser().absolute()
     names = tuple(dict.fromkeys((*_folders_of(by, with_undecided=with_undecided), *folders.unique())))
     tally = _Tally({name: 0 for name in names if (folders == name).any()})
-    paths = image_set.paths_of(table["id"].to_numpy()[folders.index])
+    rows = table.iloc[folders.index]
+    paths = image_set.paths_of(rows["id"])
+    places = _places(paths, folders, names) if by != BY_LABEL else _class_places(rows, paths)
     try:
         _claim(target, image_set.root)
         target_folder = _TargetFolder(target, image_set.root, how=how)
-        for path, folder in zip(paths, folders, strict=True):
-            target_folder.put(path, folder, others=[name for name in names if name != folder], tally=tally)
+        for path, folder, place in zip(paths, folders, places, strict=True):
+            target_folder.put(path, folder, place, tally=tally)
     except OSError as error:
         raise FolderError(_advice_on(target, error, how)) from error
     return SortedFolders(
@@ -129,6 +134,46 @@ def paths_text(image_set: ImageSet, ids: Iterable[int], *, nul: bool = False) ->
         )
     end = b"\0" if nul else b"\n"
     return b"".join(path + end for path in paths)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a picture goes, `at`, and where an earlier sorting may have put it: paths within the target."""
+
+    at: bytes
+    others: tuple[bytes, ...]
+
+
+def _places(paths: Sequence[bytes], folders: Iterable[str], names: Sequence[str]) -> Iterator[_Place]:
+    """Each at its path within the image set, in its folder."""
+    for path, folder in zip(paths, folders, strict=True):
+        others = tuple(os.path.join(name.encode(), path) for name in names if name != folder)
+        yield _Place(os.path.join(folder.encode(), path), others)
+
+
+def _class_places(rows: pd.DataFrame, paths: Sequence[bytes]) -> Iterator[_Place]:
+    """Each in the folder of its class as corrected."""
+    before = corrected_paths(rows.assign(label=rows["label_given"]), paths, make_folder=True)
+    for at, old in zip(corrected_paths(rows, paths, make_folder=True), before, strict=True):
+        yield _Place(at, (old,) if old != at else ())
+
+
+def _folders(table: pd.DataFrame, by: str, threshold_percentile: float, *, with_undecided: bool) -> "pd.Series[str]":
+    """The folder of each row that is sorted, by its number."""
+    if by == "decision":
+        return _by_decision(table, with_undecided=with_undecided)
+    return _by_label(table) if by == BY_LABEL else _by_measure(table, by, threshold_percentile)
+
+
+def _by_label(table: pd.DataFrame) -> "pd.Series[str]":
+    labels = table["label"].reset_index(drop=True)
+    kept = labels[labels.notna() & (table["decision"] != "drop").to_numpy(dtype=bool)]
+    if kept.empty:
+        raise ImageSetError(
+            "No picture that is not dropped has a label. Choose what the label is with `python -m url_viz labels "
+            "FOLDER`, or sort by another column: by='decision'."
+        )
+    return kept
 
 
 def _by_decision(table: pd.DataFrame, *, with_undecided: bool) -> "pd.Series[str]":
@@ -158,7 +203,7 @@ def _by_measure(table: pd.DataFrame, by: str, threshold_percentile: float) -> "p
 def _folders_of(by: str, *, with_undecided: bool) -> tuple[str, ...]:
     """The folders, in the order of the report."""
     if by != "decision":
-        return ("ambiguous", "clear")
+        return () if by == BY_LABEL else ("ambiguous", "clear")
     return (*DECISIONS, UNDECIDED) if with_undecided else DECISIONS
 
 
@@ -205,17 +250,17 @@ class _TargetFolder:
         self._how = how
         self._is_inside: dict[bytes, bool] = {}
 
-    def put(self, path: bytes, folder: str, *, others: list[str], tally: _Tally) -> None:
-        """Put one picture (root-relative `path`) into `folder`, or record why not."""
+    def put(self, path: bytes, folder: str, place: _Place, *, tally: _Tally) -> None:
+        """Put one picture (root-relative `path`) into its place, counted under `folder`, or record why not."""
         source = absolute(self._root, path)
         if not os.path.isfile(source):
             tally.missing.append(display_name(path))
             return
-        if not _is_plain(path) or not self._has_folder(os.path.dirname(os.path.join(folder.encode(), path))):
+        if not _is_plain(place.at) or not self._has_folder(os.path.dirname(place.at)):
             tally.blocked.append(display_name(path))
             return
-        destination = os.path.join(self._target, folder.encode(), path)
-        if any(os.path.lexists(os.path.join(self._target, other.encode(), path)) for other in others):
+        destination = os.path.join(self._target, place.at)
+        if any(os.path.lexists(os.path.join(self._target, other)) for other in place.others):
             tally.elsewhere.append(display_name(path))
         if not os.path.lexists(destination):
             _link(source, destination) if self._how == "link" else _copy(source, destination)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from url_viz.analysis.measures import MEASURES, UNCERTAINTY, has_values, percentile_column
 from url_viz.analysis.order import Order
+from url_viz.export.class_paths import corrected_paths
 from url_viz.export.files import Exported, How, chosen, link_or_copy, new_folder, safe_names
 from url_viz.export.json_values import as_json, column_names, known_columns, plain_value
 from url_viz.export.provenance import Provenance, provenance
@@ -28,12 +29,13 @@ def write_image_folder(
 ) -> Exported:
     """Write pictures (all, or those in `ids`) to the new folder `out`, as `load_dataset("imagefolder")` expects.
 
-    `out/train` holds links or copies, class folders kept, and `metadata.jsonl` with file_name, the id as text, and
-    all columns in which any picture has a value; a missing value is null. `out/README.md` is a data set card.
+    `out/train` holds links or copies in their class folders, as corrected, and `metadata.jsonl` with file_name, the id
+    as text, and all columns in which any picture has a value; a missing value is null. `out/README.md` is a data set
+    card.
     Raises FolderError if `out` is not new or empty or cannot be written, ImageSetError if nothing is to be exported.
     """
     picked = chosen(image_set, ids)
-    names = safe_names(picked.paths, picked.table["id"])
+    names = safe_names(corrected_paths(picked.table, picked.paths), picked.table["id"])
     with new_folder(out, image_set) as folder:
         for source, name in zip(picked.sources, names, strict=True):
             link_or_copy(source, folder / SPLIT / name, how=how)
@@ -94,6 +96,7 @@ Each is an order, not a probability: higher means less to be trusted.
 | `twin_group` | pictures with the same number look the same to the model |
 | `x`, `y` | place on the map |
 | `decision`, `tags` | what a person decided |
+| `label_given`, `label_checked` | the label before any correction; whether a person corrected or confirmed it |
 
 A missing value is null; a column without any value is left out.
 

@@ -7,12 +7,13 @@ import streamlit as st
 
 from url_viz.analysis.measures import choice_of
 from url_viz.errors import UrlVizError
-from url_viz.export.folders import How, sort_into_folders
+from url_viz.export.folders import BY_LABEL, How, sort_into_folders
 from url_viz.image_set import ImageSet
 from url_viz.ui.allowed_paths import allowed
 from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.widgets.measures import offered
 
+_TITLES = {"decision": Markdown("Decision"), BY_LABEL: Markdown("Label, as corrected")}
 MOST_COPIED = 2000
 """Above this many copies the page shows the command instead, because copying would block it."""
 
@@ -23,14 +24,17 @@ def show_sort(image_set: ImageSet, *, key: str) -> None:
         table = image_set.table()
         by = st.selectbox(
             "By",
-            ["decision", *offered(image_set)],
-            format_func=lambda name: "Decision" if name == "decision" else escape(choice_of(name)),
+            ["decision", BY_LABEL, *offered(image_set)],
+            format_func=lambda name: _TITLES.get(name) or escape(choice_of(name)),
             key=f"{key}.by",
         )
         threshold = 90.0
         if by == "decision":
             st.caption("Creates the folders keep/, drop/ and look-again/.")
             undecided = st.toggle("Also create undecided/", key=f"{key}.undecided")
+        elif by == BY_LABEL:
+            st.caption("Creates the class folders with labels as corrected, without pictures that were dropped.")
+            undecided = False
         else:
             undecided = False
             threshold = float(st.slider("Ambiguous from this percentile on", 0, 100, 90, key=f"{key}.threshold"))
@@ -76,5 +80,5 @@ def _sort(image_set: ImageSet, out: str, *, by: str, how: How, threshold: float,
 def _command(image_set: ImageSet, out: str, *, by: str, threshold: float, undecided: bool) -> str:
     words = ["python", "-m", "url_viz", "sort", str(image_set.root), out, "--by", by, "--how", "copy"]
     words += ["--undecided"] if undecided else []
-    words += [] if by == "decision" else ["--threshold", f"{threshold:g}"]
+    words += [] if by in _TITLES else ["--threshold", f"{threshold:g}"]
     return shlex.join([*words, "--model", image_set.source.name])
