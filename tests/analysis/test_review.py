@@ -1,0 +1,338 @@
+"""The review: which pictures in which order, what is asked of each, and a place that is kept."""
+
+import datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from url_viz.analysis.filters import Between, OneOf
+from url_viz.analysis.review import (
+    MOST,
+    SUSPECTS,
+    TWINS,
+    Choice,
+    Question,
+    Review,
+    ReviewSpec,
+    as_query,
+    from_query,
+    question_of,
+    queue_of,
+    ready_reviews,
+)
+from url_viz.analysis.scope import Scope
+from url_viz.errors import DecisionError, ImageSetError
+from url_viz.rows import l2_normalize
+from url_viz.store.decision_matching import FileKeys
+from url_viz.store.decisions import Decisions, Verdict
+from url_viz.workspace import SetPaths
+
+COUNT = 8
+
+
+def table(**columns: object) -> pd.DataFrame:
+    """Eight pictures of two classes, ids 100 to 107, 102 and 103 twins; the later the more ambiguous, the last nan."""
+    ambiguity = np.append(np.arange(COUNT - 1) / 10, np.nan)
+    base = {
+        "id": np.arange(COUNT) + 100,
+        "path": [f"{number}.jpg" for number in range(COUNT)],
+        "label": pd.Series(["ant", "bee"] * 4, dtype=object),
+        "label_given": pd.Series(["ant", "bee"] * 4, dtype=object),
+        "label_checked": pd.Series([None] * COUNT, dtype=object),
+        "decision": pd.Series([None] * COUNT, dtype=object),
+        "tags": "",
+        "uncertainty": ambiguity,
+        "entropy": ambiguity,
+        "ambiguity": ambiguity,
+        "first_class": pd.Series(["ant", "ant"] * 4, dtype=object),
+        "second_class": pd.Series(["bee", "cat"] * 4, dtype=object),
+        "first_share": 0.6,
+        "second_share": 0.3,
+        "twin_group": [0, 1, 2, 2, 4, 5, 6, 7],
+        "width": 10,
+        "height": 10,
+        "x": np.arange(COUNT, dtype=float),
+        "y": np.zeros(COUNT),
+    }
+    values = {name: pd.Series(v, dtype=object) if isinstance(v, list) else v for name, v in columns.items()}
+    return pd.DataFrame({**base, **values})
+
+
+SUSPECT_ROWS = pd.DataFrame({"id": [105, 101, 103, 102], "suggested": ["cat", None, "ant", "bee"]})
+
+
+class TestQueue:
+    """Which pictures, in which order."""
+
+    def test_by_a_measure_twins_once_and_without_a_value_last(self) -> None:
+        assert queue_of(table(), ReviewSpec("ambiguity")).tolist() == [106, 105, 104, 103, 101, 100, 107]
+
+    def test_decided_and_checked_ones_are_left_out(self) -> None:
+        rows = table(
+            decision=[None, "keep", None, None, "look-again", None, None, None],
+            label_checked=[None] * 6 + ["confirmed", None],
+        )
+        assert queue_of(rows, ReviewSpec("ambiguity")).tolist() == [105, 103, 100, 107]
+
+    def test_of_decided_ones_where_the_scope_asks_for_them(self) -> None:
+        rows = table(decision=["look-again", "keep", None, None, "look-again", None, None, None])
+        spec = ReviewSpec("ambiguity", Scope(filters=(OneOf("decision", ("look-again",)),)))
+        assert queue_of(rows, spec).tolist() == [104, 100]
+
+    def test_a_class_a_lasso_and_bounds(self) -> None:
+        of_class = ReviewSpec("ambiguity", Scope(filters=(OneOf("label", ("bee",)),)))
+        assert queue_of(table(), of_class).tolist() == [105, 103, 101, 107]
+        lasso = ((1.5, -1.0), (4.5, -1.0), (4.5, 1.0), (1.5, 1.0))
+        assert queue_of(table(), ReviewSpec("ambiguity", Scope(polygon=lasso))).tolist() == [104, 103]
+        assert queue_of(table(), ReviewSpec("ambiguity", most=2)).tolist() == [106, 105]
+        each = ReviewSpec("ambiguity", per_class=1)
+        assert queue_of(table(), each).tolist() == [106, 105]
+
+    def test_within_the_class_ranks_count(self) -> None:
+        """Of ants .0 .2 .4 .6, of bees .1 .3 .5: the first of each class stand before all others."""
+        first_two = queue_of(table(), ReviewSpec("ambiguity", within_class=True))[:2].tolist()
+        assert sorted(first_two) == [105, 106]
+
+    def test_suspects_in_their_order(self) -> None:
+        assert queue_of(table(), ReviewSpec(SUSPECTS), SUSPECT_ROWS).tolist() == [105, 101, 103]
+        assert queue_of(table(), ReviewSpec(SUSPECTS), SUSPECT_ROWS.iloc[:0]).tolist() == []
+
+    def test_groups_of_twins_the_largest_first_until_all_are_decided(self) -> None:
+        rows = table(twin_group=[0, 0, 2, 2, 2, 5, 6, 7])
+        assert queue_of(rows, ReviewSpec(TWINS)).tolist() == [102, 100]
+        half = table(twin_group=[0, 0, 2, 2, 2, 5, 6, 7], decision=["keep", None, "keep", "drop", "drop", *[None] * 3])
+        assert queue_of(half, ReviewSpec(TWINS)).tolist() == [100]
+
+    def test_is_bounded(self) -> None:
+        many = pd.concat([table()] * 2000, ignore_index=True)
+        many["id"], many["twin_group"] = np.arange(len(many)), np.arange(len(many))
+        assert len(queue_of(many, ReviewSpec("ambiguity"))) == MOST
+
+    @settings(max_examples=60, deadline=None)
+    @given(
+        st.lists(st.sampled_from([None, "keep", "drop"]), min_size=COUNT, max_size=COUNT),
+        st.lists(st.floats(0, 1) | st.just(float("nan")), min_size=COUNT, max_size=COUNT),
+        st.integers(1, 9),
+    )
+    def test_is_what_a_plain_loop_gives(self, decided: list[str | None], values: list[float], most: int) -> None:
+        rows = table(decision=decided).assign(ambiguity=np.array(values))
+        waiting = [n for n in range(COUNT) if decided[n] is None]
+        waiting.sort(key=lambda n: (np.isnan(values[n]), 0 if np.isnan(values[n]) else -values[n], n))
+        expected: list[int] = []
+        seen = set()
+        for number in waiting:
+            group = rows["twin_group"].iloc[number]
+            if group not in seen:
+                expected.append(100 + number)
+            seen.add(group)
+        assert queue_of(rows, ReviewSpec("ambiguity", most=most)).tolist() == expected[:most]
+
+
+ROW = {"label": "kiwi", "first_class": "onion", "second_class": "kiwi", "first_share": 0.62, "second_share": 0.1}
+
+
+class TestQuestion:
+    """What is asked."""
+
+    def test_between_two_classes(self) -> None:
+        asked = question_of(ROW, by="ambiguity")
+        assert asked == Question("onion or kiwi?", (Choice("onion", 0.62), Choice("kiwi", 0.1)))
+
+    def test_of_a_suspect(self) -> None:
+        asked = question_of(ROW, by=SUSPECTS, suggested="onion")
+        assert asked == Question("labelled kiwi, looks like onion (.62)", (Choice("kiwi", 0.1), Choice("onion", 0.62)))
+        unknown = question_of(ROW, by=SUSPECTS, suggested="plum")
+        assert unknown.text == "labelled kiwi, looks like plum"
+        sure = question_of(ROW | {"first_share": 1.0}, by=SUSPECTS, suggested="onion")
+        assert sure.text == "labelled kiwi, looks like onion (1.00)"
+        alone = question_of(ROW, by=SUSPECTS)
+        assert alone.text == "labelled kiwi, and like no other picture: is it right?"
+        assert [choice.label for choice in alone.choices] == ["kiwi"]
+
+    def test_of_twins_and_without_classes(self) -> None:
+        assert question_of(ROW, by=TWINS) == Question("keep which?")
+        assert question_of({"label": None, "first_class": None}, by="confusability") == Question("like this one?")
+
+
+class TestAddress:
+    """A review as parameters of a link."""
+
+    @pytest.mark.parametrize(
+        "spec",
+        [
+            ReviewSpec("ambiguity"),
+            ReviewSpec(SUSPECTS, Scope(filters=(OneOf("label", ("a; b", "c")),)), most=200),
+            ReviewSpec(
+                "entropy",
+                Scope(((0.0, 1.0), (2.0, 3.0), (4.0, 5.5)), (Between("width", 5.0),)),
+                within_class=True,
+                per_class=10,
+            ),
+        ],
+    )
+    def test_comes_back(self, spec: ReviewSpec) -> None:
+        assert from_query(as_query(spec)) == spec
+
+    def test_what_is_none_is_passed_over(self) -> None:
+        assert from_query({"by": ["ambiguity"]}) is None
+        assert from_query({"review": [""]}) is None
+        odd = from_query({"review": ["ambiguity"], "most": ["-3"], "each": ["1e9"], "within": ["2"]})
+        assert odd == ReviewSpec("ambiguity")
+        assert from_query({"review": ["ambiguity"], "most": ["0"], "each": ["٣"]}) == ReviewSpec("ambiguity")
+
+    def test_titles(self) -> None:
+        assert ReviewSpec(SUSPECTS).title == "Doubtful labels"
+        spec = ReviewSpec("ambiguity", Scope(filters=(OneOf("label", ("kiwi",)),)), most=200)
+        assert spec.title == "Ambiguity · the first 200 · Label: kiwi"
+
+
+def test_ready_reviews_are_those_that_a_set_has() -> None:
+    titles = [spec.title for spec in ready_reviews(table(), "ambiguity", has_suspects=True)]
+    assert titles == [
+        "Doubtful labels",
+        "Ambiguity · the first 200",
+        "Ambiguity · within its class · 10 a class",
+        "Ambiguity",
+        "Twins",
+    ]
+    plain = table(twin_group=list(range(COUNT)), label=[None] * COUNT, decision=["look-again", *[None] * 7])
+    titles = [spec.title for spec in ready_reviews(plain, "confusability", has_suspects=False)]
+    assert titles == ["Confusability · the first 200", "Confusability", "Confusability · Decision: look-again"]
+    assert ready_reviews(table(twin_group=list(range(COUNT))), None, has_suspects=False) == ()
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> SetPaths:
+    (tmp_path / "set").mkdir()
+    return SetPaths(tmp_path / "set")
+
+
+def opened(paths: SetPaths, spec: ReviewSpec | None = None, *, rows: pd.DataFrame | None = None, **how: bool) -> Review:
+    rows = table() if rows is None else rows
+    ids = rows["id"].to_numpy(np.int64)
+    unit = l2_normalize(np.random.default_rng(0).normal(size=(len(rows), 4)).astype(np.float32))
+    return Review(
+        spec or ReviewSpec("ambiguity"),
+        rows,
+        unit,
+        suspects=lambda: SUSPECT_ROWS,
+        decisions=Decisions(paths.decisions, FileKeys(ids, ids)),
+        source="folders",
+        paths=paths,
+        **how,
+    )
+
+
+class TestReview:
+    """Answers, how far it has come, and the place that is kept."""
+
+    def test_nothing_is_written_before_the_first_answer(self, paths: SetPaths) -> None:
+        review = opened(paths)
+        assert (review.progress().total, review.progress().left, review.place(), len(review)) == (7, 7, 0, 7)
+        assert list(paths.folder.iterdir()) == []
+
+    def test_answers_count_and_the_queue_stays_as_it_was(self, paths: SetPaths) -> None:
+        review = opened(paths)
+        first, second, third = review.ids[:3].tolist()
+        assert review.settle({first: Verdict("keep")}).sentence == "Kept 1 picture"
+        assert review.settle({second: Verdict(label="cat")}).sentence == "Labelled 1 picture “cat”"
+        review.skip(third)
+        progress = review.progress()
+        assert (progress.done, progress.skipped, progress.left) == (2, 1, 4)
+        assert review.place() == 3
+        card = review.card(second)
+        assert (card.row["label"], card.row["label_given"], card.row["label_checked"]) == ("cat", "bee", "cat")
+        assert review.classes == ["ant", "bee", "cat"]
+        review.unskip()
+        assert review.place() == 2
+
+    def test_goes_on_where_it_was_left(self, paths: SetPaths) -> None:
+        review = opened(paths)
+        first, second = review.ids[:2].tolist()
+        review.settle({first: Verdict("drop")})
+        review.skip(second)
+        later = table(ambiguity=list(np.arange(COUNT)[::-1] / 10))  # another order since
+        again = opened(paths, rows=later)
+        assert again.ids.tolist() == review.ids.tolist()
+        assert again.begun == review.begun
+        assert (again.place(), again.progress().skipped) == (2, 1)
+        afresh = opened(paths, rows=later.iloc[1:].reset_index(drop=True), afresh=True)
+        assert afresh.ids[0] == 101
+        assert abs(afresh.begun - datetime.datetime.now(datetime.UTC)) < datetime.timedelta(minutes=1)
+
+    def test_pictures_that_are_gone_leave_the_queue(self, paths: SetPaths) -> None:
+        review = opened(paths)
+        review.skip(int(review.ids[0]))
+        fewer = table().iloc[2:].reset_index(drop=True)
+        assert opened(paths, rows=fewer).ids.tolist() == [i for i in review.ids.tolist() if i >= 102]
+
+    def test_two_windows_do_not_lose_what_the_other_skipped(self, paths: SetPaths) -> None:
+        one = opened(paths)
+        one.skip(106)
+        other = opened(paths)
+        other.skip(105)
+        one.skip(104)
+        assert opened(paths).progress().skipped == 3
+
+    def test_an_answer_after_a_skip_is_done(self, paths: SetPaths) -> None:
+        review = opened(paths)
+        review.skip(106)
+        review.settle({106: Verdict("keep")})
+        assert (review.progress().done, review.progress().skipped) == (1, 0)
+
+    def test_of_decided_ones_an_answer_in_this_review_counts(self, paths: SetPaths) -> None:
+        rows = table(decision=["look-again", None, None, None, "look-again", None, None, None])
+        spec = ReviewSpec("ambiguity", Scope(filters=(OneOf("decision", ("look-again",)),)))
+        review = opened(paths, spec, rows=rows)
+        assert review.progress().done == 0
+        review.settle({104: Verdict("look-again")})
+        assert (review.progress().done, opened(paths, spec, rows=rows).progress().done) == (1, 1)
+
+    def test_a_group_of_twins(self, paths: SetPaths) -> None:
+        review = opened(paths, ReviewSpec(TWINS), rows=table(twin_group=[0, 1, 2, 2, 2, 5, 6, 7]))
+        card = review.card(102)
+        assert (card.is_group, card.question.text, card.near[0]["id"].tolist()) == (
+            True,
+            "keep which?",
+            [102, 103, 104],
+        )
+        assert review.decide_group(102, keep=[103], others="drop").sentence == "Kept 1 and dropped 2 pictures"
+        assert review.card(102).near[0]["decision"].tolist() == ["drop", "keep", "drop"]
+        assert review.progress().left == 0
+
+    def test_beside_a_picture_stand_the_nearest_of_each_class_and_of_twins_one(self, paths: SetPaths) -> None:
+        rows = table(second_class=["bee"] * COUNT)
+        review = opened(paths, rows=rows)
+        unit = l2_normalize(np.random.default_rng(0).normal(size=(COUNT, 4)).astype(np.float32))
+        card = review.card(100)
+        assert [choice.label for choice in card.question.choices] == ["ant", "bee"]
+        nearness = unit @ unit[0]
+        for near, label in zip(card.near, ("ant", "bee"), strict=True):
+            of_class = [n for n in np.argsort(-nearness) if rows["label"].iloc[n] == label and n != 0]
+            groups: list[int] = []
+            expected = []
+            for number in of_class:
+                if rows["twin_group"].iloc[number] not in groups:
+                    expected.append(100 + int(number))
+                groups.append(rows["twin_group"].iloc[number])
+            assert near["id"].tolist() == expected[:3]
+        assert 103 not in review.card(102).near[1]["id"].tolist()  # its twin
+        assert review.card(102).twins == 1
+
+    def test_what_cannot_be_stored_changes_nothing(self, paths: SetPaths) -> None:
+        review = opened(paths)
+        with pytest.raises(DecisionError, match="cannot be a label"):
+            review.settle({106: Verdict(label="\n")})
+        with pytest.raises(ImageSetError, match="no picture with id 5 in this review"):
+            review.card(5)
+        assert review.progress().done == 0
+
+    def test_who_answered_stands_in_the_log(self, paths: SetPaths) -> None:
+        review = opened(paths)
+        review.settle({106: Verdict("keep")}, who="anna")
+        ids = table()["id"].to_numpy(np.int64)
+        assert Decisions(paths.decisions, FileKeys(ids, ids)).history()["who"].tolist() == ["anna"]

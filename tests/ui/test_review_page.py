@@ -1,0 +1,260 @@
+"""The Review page through app.py: what to begin with, answers as the browser sends them, links, errors, the end."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.imaging.pictures import write_folder
+from url_viz.analysis.review import SUSPECTS, TWINS, ReviewSpec
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.jobs import start_job
+from url_viz.models.model import Model
+from url_viz.store.decisions import Verdict
+from url_viz.ui.review.desk import OpenReview, opened, state_of, take_answers
+from url_viz.ui.widgets.desk import DeskAnswer, answer_of
+from url_viz.ui.widgets.reading import KIND
+from url_viz.workspace import Workspace
+
+APP = Path(__file__).parents[2] / "app.py"
+PAGE = "pages/review.py"
+
+
+@pytest.fixture
+def image_set(home: Workspace, tmp_path: Path, model: Model) -> ImageSet:
+    """Twelve pictures of two classes, and a copy of the first in the other class."""
+    folder = write_folder(tmp_path / "zoo", 12, classes=("cat", "dog"))
+    shutil.copy(folder / "cat" / "0000.jpg", folder / "dog" / "again.jpg")
+    return embed_folder(folder, model=model, workspace=home.root)
+
+
+@pytest.fixture
+def unlabelled(home: Workspace, tmp_path: Path, model: Model) -> ImageSet:
+    return embed_folder(write_folder(tmp_path / "flat", 8), model=model, workspace=home.root)
+
+
+def app(image_set: ImageSet, **query: str | list[str]) -> AppTest:
+    at = AppTest.from_file(str(APP), default_timeout=60)
+    at.session_state["chosen_set"] = image_set.set_id
+    at.session_state["chosen_model"] = image_set.source.name
+    for name, value in query.items():
+        at.query_params[name] = value
+    return at
+
+
+def page(image_set: ImageSet, spec: ReviewSpec | None = None) -> AppTest:
+    at = app(image_set)
+    at.run()
+    at.session_state["view.review"] = spec
+    return at.switch_page(PAGE).run()
+
+
+def words(at: AppTest) -> str:
+    kinds = (at.title, at.subheader, at.markdown, at.caption, at.info, at.error, at.button)
+    return "\n".join(str(getattr(e, "label", None) or e.value) for kind in kinds for e in kind)
+
+
+def desk_key(image_set: ImageSet) -> str:
+    return f"review.desk.{image_set.set_id}"
+
+
+def here(at: AppTest) -> OpenReview:
+    found: OpenReview = at.session_state["view.review.open"]
+    return found
+
+
+class TestStart:
+    """What to begin with."""
+
+    def test_ready_reviews_with_their_counts(self, image_set: ImageSet) -> None:
+        said = words(page(image_set))
+        measure = image_set.order().measure
+        assert measure == "confusability"  # noise bears no classes out
+        for title in ("Confusability · the first 200", "Confusability · within its class · 10 a class", "Twins"):
+            assert title in said
+        assert f"{len(image_set.review(ReviewSpec('confusability')))} pictures" in said
+        assert f"{len(image_set.review(ReviewSpec(TWINS)))} group" in said
+
+    def test_a_button_begins_one_and_all_reviews_leads_back(self, image_set: ImageSet) -> None:
+        at = page(image_set)
+        next(b for b in at.button if b.label == "Confusability").click().run()
+        assert here(at).review.spec == ReviewSpec("confusability")
+        assert at.query_params["review"] == "confusability"
+        at.button(key="review.leave").click().run()
+        assert "review" not in at.query_params
+        assert any(b.label == "Confusability" for b in at.button)
+
+    def test_one_put_together(self, image_set: ImageSet) -> None:
+        image_set.decisions.tag([int(image_set.ids[0])], "dark")
+        at = page(image_set)
+        at.selectbox(key="view.review.class").select("cat")
+        at.selectbox(key="view.review.tag").select("dark")
+        at.run()
+        at.button(key="review.own").click().run()
+        assert here(at).review.ids.tolist() == [int(image_set.ids[0])]
+        assert at.query_params["in.label"] == "cat"
+        assert at.query_params["in.tags"] == "dark"
+
+    def test_what_was_begun_is_offered_to_go_on_with(self, image_set: ImageSet) -> None:
+        review = image_set.review(ReviewSpec("entropy", most=5))
+        review.settle({int(review.ids[0]): Verdict("keep")})
+        at = page(image_set)
+        assert "1 of 5 done" in words(at)
+        at.button(key="review.go.0").click().run()
+        assert here(at).at == 1
+
+    def test_what_was_done_is_told(self, image_set: ImageSet) -> None:
+        image_set.decisions.by("anna").decide([int(image_set.ids[0])], "keep")
+        table = page(image_set).dataframe[-1].value
+        assert table[["Who", "What", "State"]].to_numpy().tolist() == [["anna", "kept 1 picture", "done"]]
+
+    def test_while_a_folder_is_read_there_is_none(self, image_set: ImageSet) -> None:
+        about = {"set_id": image_set.set_id, "model": image_set.source.name, "folder": str(image_set.root)}
+        sleep = ["-c", "import time; time.sleep(60)"]
+        start_job(sleep, kind=KIND, title="Read", workspace=image_set.workspace, about=about)
+        assert "A review begins once reading has finished" in words(page(image_set))
+
+
+class TestDesk:
+    """Answers as the browser sends them."""
+
+    def test_answers_are_stored_once_and_the_rest_waits(self, image_set: ImageSet) -> None:
+        at = page(image_set, ReviewSpec("confusability"))
+        first, second, third = (str(one) for one in here(at).review.ids[:3])
+        at.session_state[desk_key(image_set)] = {
+            "actions": [
+                {"sequence": 1, "id": first, "decision": "keep", "label": None, "position": 0, "at": 1},
+                {"sequence": 2, "id": second, "decision": None, "label": "dog", "position": 1, "at": 2},
+                {"sequence": 3, "id": third, "skip": True, "position": 2, "at": 3},
+            ]
+        }
+        at.run()
+        at.run()
+        table = image_set.table().set_index("id")
+        assert table.at[int(first), "decision"] == "keep"
+        assert table.at[int(second), "label"] == "dog"
+        progress = here(at).review.progress()
+        assert (progress.done, progress.skipped, here(at).at) == (2, 1, 3)
+        assert len(image_set.decisions.history()) == 2
+
+    def test_what_cannot_be_stored_comes_back_with_the_reason(self, image_set: ImageSet) -> None:
+        review = opened(image_set.review(ReviewSpec("confusability")))
+        first = int(review.review.ids[0])
+        take_answers(review, [DeskAnswer(7, 1, first, 0, label="x" * 300)], who=None)
+        assert (review.at, review.refused[0].sequence, review.refused[0].position) == (0, 7, 0)
+        assert "cannot be a label" in review.refused[0].message
+        assert state_of(image_set, review).refused == review.refused
+        take_answers(review, [DeskAnswer(8, 1, first, 0, label="dog")], who=None)
+        assert (review.at, review.refused) == (1, ())
+
+    def test_twins_are_decided_as_a_group(self, image_set: ImageSet) -> None:
+        review = opened(image_set.review(ReviewSpec(TWINS)))
+        card = state_of(image_set, review).cards[0]
+        assert (card.kind, card.question) == ("twins", "keep which?")
+        members = [int(picture.id) for picture in card.panels[0].near]
+        assert len(members) > 1
+        other = str(members[1])
+        take_answers(review, [DeskAnswer(1, 1, int(card.id), 0, keep=(members[1],))], who=None)
+        decided = image_set.table().set_index("id")["decision"].dropna()
+        assert decided.to_dict() == {one: "keep" if one == members[1] else "drop" for one in members}
+        assert state_of(image_set, review).cards[0].kept == (other,)
+
+    def test_cards_say_what_is_asked_and_stay_the_same_objects(self, image_set: ImageSet) -> None:
+        review = opened(image_set.review(ReviewSpec("confusability")))
+        state = state_of(image_set, review)
+        assert state.upcoming[:3] == (0, 1, 2)
+        card = state.cards[0]
+        assert card.label_given in ("cat", "dog")
+        assert ("Class", card.label_given) in card.facts
+        assert card.picture.startswith("/url-viz/picture/")
+        assert len(card.panels) == 2
+        before = dict(review.known)
+        state_of(image_set, review)
+        assert all(review.known[one] is before[one] for one in before)
+
+    def test_without_classes_there_is_nothing_to_choose_among(self, unlabelled: ImageSet) -> None:
+        state = state_of(unlabelled, opened(unlabelled.review(ReviewSpec("entropy"))))
+        assert (state.cards[0].kind, state.cards[0].question) == ("plain", "like this one?")
+        assert state.cards[0].panels[0].label is None
+        assert state.classes == ()
+
+    def test_the_end_offers_to_begin_again(self, image_set: ImageSet) -> None:
+        at = page(image_set, ReviewSpec("confusability", most=1))
+        only = str(here(at).review.ids[0])
+        answer = {"sequence": 1, "id": only, "decision": "drop", "label": None, "position": 0, "at": 1}
+        at.session_state[desk_key(image_set)] = {"actions": [answer]}
+        at.run()
+        at.button(key="review.afresh").click().run()
+        assert here(at).review.progress().left == 1
+        assert str(here(at).review.ids[0]) != only
+
+    def test_another_choice_of_labels_opens_it_again(self, image_set: ImageSet) -> None:
+        at = page(image_set, ReviewSpec("confusability"))
+        before = here(at)
+        image_set.use_labels("tags")
+        at.run()
+        assert here(at) is not before
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"sequence": 1, "decision": "burn"},
+        {"sequence": 1, "id": "x"},
+        {"sequence": 1, "id": "1", "label": 3},
+        {"sequence": 1, "id": "1", "keep": 5},
+        {"sequence": 1, "id": "1", "at": "y"},
+    ],
+)
+def test_what_is_no_answer_is_passed_over(record: dict[str, Any]) -> None:
+    assert answer_of(record) is None
+
+
+class TestLinks:
+    """From other pages, and from addresses."""
+
+    def test_an_address_of_any_page_opens_the_review(self, image_set: ImageSet) -> None:
+        at = app(image_set, review="confusability", most="5", **{"in.label": "cat"})
+        at.run()
+        assert here(at).review.spec.most == 5
+        assert here(at).review.spec.scope.filters[0].column == "label"
+        assert len(here(at).review) == 5
+
+    def test_an_order_that_there_is_not_says_so_and_offers_others(self, image_set: ImageSet) -> None:
+        at = page(image_set, ReviewSpec("beauty"))
+        assert "'beauty' is not a measure of this set" in words(at)
+        assert any(b.label == "Confusability" for b in at.button)
+
+    def test_suspects_without_labels_say_so(self, unlabelled: ImageSet) -> None:
+        assert "There are no labels to check" in words(page(unlabelled, ReviewSpec(SUSPECTS)))
+
+    def test_explore_leads_to_what_it_shows(self, image_set: ImageSet) -> None:
+        at = app(image_set, **{"in.label": "dog", "by": "entropy"})
+        at.run()
+        at.button(key="explore.review").click().run()
+        spec = here(at).review.spec
+        assert (spec.by, [one.column for one in spec.scope.filters]) == ("entropy", ["label"])
+
+    def test_check_labels_leads_to_the_suspects(self, image_set: ImageSet) -> None:
+        at = app(image_set)
+        at.run()
+        at.switch_page("pages/labels.py").run()
+        at.button(key="labels.review").click().run()
+        assert here(at).review.spec == ReviewSpec(SUSPECTS)
+
+
+class TestWorth:
+    """What it was worth."""
+
+    def test_is_measured_when_asked_and_told_in_words(self, image_set: ImageSet) -> None:
+        assert "Measure" not in words(page(image_set))
+        image_set.correct_labels({int(image_set.ids[0]): "dog"})
+        at = page(image_set)
+        at.button(key="review.worth").click().run()
+        said = words(at)
+        assert "Of 13 labelled pictures 1 had another label than given." in said
+        assert at.dataframe[0].value["Taught"].tolist() == ["as given", "as decided", "as many dropped at random"]
+        image_set.decisions.decide([int(image_set.ids[1])], "drop")
+        assert "Of 13 labelled" not in words(at.run())
