@@ -24,12 +24,16 @@ AHEAD, BEHIND = 12, 3
 
 @dataclass
 class OpenReview:
-    """A review that is open in this session: `at` is the position shown, `known` the cards drawn before, by id."""
+    """A review that is open in this session: `at` is the position shown, `known` the cards drawn before, by id.
+
+    `shown` is what was drawn last: it stays where the decisions cannot be read for once, with the answer taken back.
+    """
 
     review: Review
     at: int
     known: dict[int, DeskCard] = field(default_factory=dict)
     refused: tuple[Refused, ...] = ()
+    shown: DeskState | None = None
 
     @property
     def name(self) -> str:
@@ -43,9 +47,14 @@ def opened(review: Review) -> OpenReview:
 
 
 def show_open_review(image_set: ImageSet, here: OpenReview) -> None:
-    """Draw the review where it is."""
+    """Draw the review where it is. Raises a UrlVizError if nothing can be read and nothing was drawn before."""
+    try:
+        here.shown = state_of(image_set, here)
+    except UrlVizError:
+        if here.shown is None or not here.refused:
+            raise
     show_desk(
-        state_of(image_set, here),
+        replace(here.shown, refused=here.refused),
         key=f"review.desk.{image_set.set_id}",
         handle=lambda answers: take_answers(here, answers, who=user_name()),
     )

@@ -116,8 +116,13 @@ def open_review(image_set: ImageSet, spec: ReviewSpec) -> OpenReview | None:
 @st.fragment
 def show_desk(image_set: ImageSet, here: OpenReview) -> None:
     """The review, and what comes after it; an answer runs this part of the page alone."""
-    show_open_review(image_set, here)
-    if here.review.progress().left == 0:
+    try:
+        show_open_review(image_set, here)
+        is_finished = not here.refused and here.review.progress().left == 0
+    except UrlVizError as error:
+        show_error(error)
+        return
+    if is_finished:
         _show_after(image_set, here)
 
 

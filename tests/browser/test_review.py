@@ -1,0 +1,206 @@
+"""The review in a real browser: by keys alone, by mouse alone, taken back where storing fails, gone on with later."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.fixtures import OpenPage, Serve, eventually
+from tests.imaging.pictures import write_folder
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.store.sets import forget
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+ROOT = Path(__file__).parents[2]
+PATIENT_MS = 60_000
+COUNT = 24
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
+    root = tmp_path_factory.mktemp("review")
+    (root / "workspace").mkdir()
+    shutil.copytree(prepared / "models", root / "workspace" / "models")
+    return root
+
+
+@pytest.fixture
+def image_set(home: Path, request: pytest.FixtureRequest) -> Iterator[ImageSet]:
+    """Two classes by dice; each test has its own."""
+    folder = write_folder(home / request.node.name, COUNT, classes=("cat", "dog"))
+    yield embed_folder(folder, workspace=home / "workspace")
+    forget(folder, workspace=home / "workspace")
+
+
+@pytest.fixture(scope="module")
+def app(serve: Serve, home: Path) -> str:
+    variables = {"URL_VIZ_HOME": str(home / "workspace"), "URL_VIZ_ROOTS": str(home), "HOME": str(home)}
+    return serve(ROOT / "app.py", environment=variables)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The review as it is seen."""
+
+    page: Page
+
+    @property
+    def name(self) -> str:
+        return self.page.locator("figcaption").inner_text()
+
+    @property
+    def counts(self) -> Locator:
+        return self.page.locator(".counts")
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+
+
+def opened(open_page: OpenPage, app: str, image_set: ImageSet, query: str = "review=confusability", **how: int) -> Desk:
+    page = open_page(f"{app}/?set={image_set.set_id}&{query}", **how)  # type: ignore[arg-type]
+    page.locator(".question").wait_for(timeout=PATIENT_MS)
+    return Desk(page)
+
+
+def state(image_set: ImageSet, path: str) -> tuple[str | None, str | None]:
+    """The decision on a picture and the label that somebody gave it."""
+    row = image_set.table().set_index("path").loc[path]
+    return row["decision"], row["label"] if row["label_checked"] is not None else None
+
+
+def test_by_keys_alone(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
+    desk = opened(open_page, app, image_set)
+    total = len(image_set.table()["twin_group"].unique())
+    expect(desk.counts).to_have_text(f"{total} left · 0 done of {total}")
+    seen = [desk.name]
+    for key in ("1", "k", "d", "l", "Space"):
+        desk.press(key)
+        expect(desk.page.locator("figcaption")).not_to_have_text(seen[-1])
+        seen.append(desk.name)
+    desk.press("c")
+    expect(desk.page.get_by_role("combobox", name="Another class")).to_be_focused()
+    desk.page.keyboard.type("bird")  # with keys of the review in it
+    desk.press("Enter")
+    expect(desk.page.locator("figcaption")).not_to_have_text(seen[-1])
+    expect(desk.counts).to_have_text(f"{total - 6} left · 5 done · 1 skipped of {total}")
+    first_class = image_set.table().set_index("path").at[seen[0], "first_class"]
+    wanted = {
+        seen[0]: (None, first_class),
+        seen[1]: ("keep", None),
+        seen[2]: ("drop", None),
+        seen[3]: ("look-again", None),
+        seen[4]: (None, None),
+        seen[5]: (None, "bird"),
+    }
+    eventually(lambda: {path: state(image_set, path) for path in seen[:6]} == wanted)
+    desk.press("Backspace", "Backspace", "Backspace")
+    expect(desk.page.locator("figcaption")).to_have_text(seen[3])
+    expect(desk.page.get_by_role("button", name="Look again")).to_have_attribute("aria-pressed", "true")
+    desk.press("k")
+    eventually(lambda: state(image_set, seen[3]) == ("keep", None))
+    assert len(image_set.decisions.history()) == 6
+
+
+def test_by_mouse_alone(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
+    desk = opened(open_page, app, image_set)
+    page, caption = desk.page, desk.page.locator("figcaption")
+    names = [desk.name]
+    second = page.locator(".choose .name").nth(1).inner_text()
+    page.locator(".choose").nth(1).click()
+    expect(caption).not_to_have_text(names[-1])
+    names.append(desk.name)
+    page.locator(".near button").first.click()
+    expect(page.locator(".large.peek")).to_be_visible()
+    page.get_by_role("button", name="Another class").click()
+    page.get_by_role("option", name="dog").click()
+    expect(caption).not_to_have_text(names[-1])
+    names.append(desk.name)
+    page.get_by_role("button", name="Skip").click()
+    expect(caption).not_to_have_text(names[-1])
+    page.get_by_role("button", name="Back", exact=False).first.click()
+    expect(caption).to_have_text(names[2])
+    page.get_by_role("button", name="Drop").click()
+    eventually(lambda: [state(image_set, name) for name in names] == [(None, second), (None, "dog"), ("drop", None)])
+
+
+def test_the_keys_are_told_and_hold_only_where_nothing_is_typed(
+    app: str, image_set: ImageSet, open_page: OpenPage
+) -> None:
+    desk = opened(open_page, app, image_set)
+    first = desk.name
+    desk.press("?")
+    expect(desk.page.get_by_text("another class, by typing")).to_be_visible()
+    desk.press("Escape")
+    expect(desk.page.get_by_text("another class, by typing")).to_be_hidden()
+    desk.press("f")
+    expect(desk.page.get_by_text("Confusability", exact=True).first).to_be_visible()
+    desk.press("Control+k", "r", "x")  # none of ours
+    desk.page.get_by_role("combobox", name="Image set").first.focus()
+    desk.press("k")
+    assert desk.name == first
+    assert image_set.decisions.history().empty
+
+
+def test_the_same_answer_again_takes_it_back(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
+    desk = opened(open_page, app, image_set)
+    first = desk.name
+    desk.press("k", "Backspace", "k")
+    assert desk.name == first
+    expect(desk.page.get_by_role("button", name="Keep")).to_have_attribute("aria-pressed", "false")
+    eventually(lambda: len(image_set.decisions.history()) == 2)
+    assert state(image_set, first) == (None, None)
+
+
+def test_answers_typed_without_a_pause_are_all_stored(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
+    desk = opened(open_page, app, image_set)
+    desk.press(*"kdkdkdkdkd")
+    eventually(lambda: image_set.decisions.counts() == {"keep": 5, "drop": 5, "look-again": 0}, within_s=30)
+
+
+def test_what_cannot_be_stored_is_taken_back_with_the_reason(
+    app: str, image_set: ImageSet, open_page: OpenPage
+) -> None:
+    desk = opened(open_page, app, image_set)
+    first = desk.name
+    folder = image_set.workspace.set_paths(image_set.set_id).folder
+    folder.joinpath("decisions.db").write_bytes(b"not a database")
+    desk.press("k")
+    expect(desk.page.get_by_role("alert").filter(has_text="decisions.db")).to_be_visible(timeout=PATIENT_MS)
+    assert desk.name == first
+    folder.joinpath("decisions.db").unlink()
+    desk.press("k")
+    expect(desk.page.locator("figcaption")).not_to_have_text(first)
+    eventually(lambda: image_set.decisions.counts()["keep"] == 1)
+
+
+def test_goes_on_another_day_and_ends(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
+    query = "review=confusability&most=3"
+    desk = opened(open_page, app, image_set, query)
+    desk.press("k", "Space")
+    eventually(lambda: image_set.decisions.counts()["keep"] == 1)
+    expect(desk.counts).to_have_text("1 left · 1 done · 1 skipped of 3")
+    third = desk.name
+    later = opened(open_page, app, image_set, query)
+    expect(later.counts).to_have_text("1 left · 1 done · 1 skipped of 3", timeout=PATIENT_MS)
+    assert later.name == third
+    later.press("d")
+    expect(later.page.get_by_text("2 done, 1 skipped.")).to_be_visible()
+    later.page.get_by_role("button", name="Come back to what was skipped").click()
+    expect(later.counts).to_have_text("1 left · 2 done of 3", timeout=PATIENT_MS)
+    later.press("k")
+    expect(later.page.get_by_text("All 3 pictures are done.")).to_be_visible(timeout=PATIENT_MS)
+    expect(later.page.get_by_role("button", name="Begin again, as things stand now")).to_be_visible(timeout=PATIENT_MS)
+
+
+def test_a_narrow_window_needs_no_sideways_scrolling(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
+    desk = opened(open_page, app, image_set, width=420)
+    main = desk.page.get_by_test_id("stMain")
+    assert main.evaluate("element => element.scrollWidth <= element.clientWidth")
+    box = desk.page.locator(".large img").bounding_box()
+    assert box is not None
+    assert box["width"] > 300
