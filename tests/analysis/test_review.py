@@ -19,8 +19,8 @@ from url_viz.analysis.review import (
     Review,
     ReviewSpec,
     as_query,
+    asked_of,
     from_query,
-    question_of,
     queue_of,
     ready_reviews,
 )
@@ -139,23 +139,23 @@ class TestQuestion:
     """What is asked."""
 
     def test_between_two_classes(self) -> None:
-        asked = question_of(ROW, by="ambiguity")
+        asked = asked_of(ROW, by="ambiguity")
         assert asked == Question("onion or kiwi?", (Choice("onion", 0.62), Choice("kiwi", 0.1)))
 
     def test_of_a_suspect(self) -> None:
-        asked = question_of(ROW, by=SUSPECTS, suggested="onion")
+        asked = asked_of(ROW, by=SUSPECTS, suggested="onion")
         assert asked == Question("labelled kiwi, looks like onion (.62)", (Choice("kiwi", 0.1), Choice("onion", 0.62)))
-        unknown = question_of(ROW, by=SUSPECTS, suggested="plum")
+        unknown = asked_of(ROW, by=SUSPECTS, suggested="plum")
         assert unknown.text == "labelled kiwi, looks like plum"
-        sure = question_of(ROW | {"first_share": 1.0}, by=SUSPECTS, suggested="onion")
+        sure = asked_of(ROW | {"first_share": 1.0}, by=SUSPECTS, suggested="onion")
         assert sure.text == "labelled kiwi, looks like onion (1.00)"
-        alone = question_of(ROW, by=SUSPECTS)
+        alone = asked_of(ROW, by=SUSPECTS)
         assert alone.text == "labelled kiwi, and like no other picture: is it right?"
         assert [choice.label for choice in alone.choices] == ["kiwi"]
 
     def test_of_twins_and_without_classes(self) -> None:
-        assert question_of(ROW, by=TWINS) == Question("keep which?")
-        assert question_of({"label": None, "first_class": None}, by="confusability") == Question("like this one?")
+        assert asked_of(ROW, by=TWINS) == Question("keep which?")
+        assert asked_of({"label": None, "first_class": None}, by="confusability") == Question("like this one?")
 
 
 class TestAddress:

@@ -150,7 +150,7 @@ class Question:
     choices: tuple[Choice, ...] = ()
 
 
-def question_of(row: Mapping[str, Any], *, by: str, suggested: str | None = None) -> Question:
+def asked_of(row: Mapping[str, Any], *, by: str, suggested: str | None = None) -> Question:
     """The question that an order asks of a row of `ImageSet.table()`; `suggested` is the class to try, of a suspect."""
     label, first, second = (row.get(name) for name in ("label", "first_class", "second_class"))
     if by == TWINS:
@@ -246,6 +246,7 @@ class Review:
         self._kept = self._begun(found) if resumed is None else resumed
         self._is_kept = resumed is not None
         self._reasoned = ReasonedTable()
+        self._classes = frozenset(table["label"].dropna().astype(str).unique())
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -268,7 +269,7 @@ class Review:
     def classes(self) -> list[str]:
         """The classes to choose among, by name: those of the set, and those that somebody gave since."""
         now = self._decisions.now().labels_of(self._source)
-        return sorted({*self.table["label"].dropna().astype(str), *now[pd.notna(now)]})
+        return sorted({*self._classes, *now[pd.notna(now)]})
 
     def _resumed(self) -> KeptReview | None:
         """What was kept of this review, without pictures that are gone since."""
@@ -317,11 +318,10 @@ class Review:
         if at < 0:
             raise ImageSetError(f"There is no picture with id {image_id} in this review. Open it again.")
         row = {str(name): value for name, value in self.table.iloc[at].items()}
-        now = self._now(self._file_rows[[at]])
-        label = now.labels_of(self._source)[0]
-        state = {"decision": now.decision[0], "label_checked": label, "label": label or row["label_given"]}
+        now = self.verdicts([image_id])[0]
+        state = {"decision": now.decision, "label_checked": now.label, "label": now.label or row["label_given"]}
         suggested = self._suggested.get(image_id)
-        question = question_of(row, by=self.spec.by, suggested=suggested if isinstance(suggested, str) else None)
+        question = asked_of(row, by=self.spec.by, suggested=suggested if isinstance(suggested, str) else None)
         group = self.table["twin_group"].to_numpy()
         twins = int((group == group[at]).sum()) - 1
         return Card(row | state, question, tuple(self._near(at, question)), twins, is_group=self.spec.by == TWINS)
@@ -341,6 +341,11 @@ class Review:
         rows = self.table.iloc[search(self._unit[at], self._unit, k=k * TWINS_LOOKED_AT, exclude=exclude).rows]
         found: pd.DataFrame = rows.drop_duplicates("twin_group").head(k)
         return found
+
+    def verdicts(self, ids: Sequence[int]) -> list[Verdict]:
+        """What is decided of pictures as of now, and the labels that somebody gave them."""
+        now = self._now(self._file_rows[positions_of(np.array(ids, np.int64), self._ids)])
+        return [Verdict(*both) for both in zip(now.decision, now.labels_of(self._source), strict=True)]
 
     def settle(self, verdicts: Mapping[int, Verdict], *, who: str | None = None) -> Action:
         """Store what is said of pictures, a single action. Raises DecisionError as `Decisions.settle`."""

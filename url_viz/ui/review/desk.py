@@ -67,11 +67,18 @@ def state_of(image_set: ImageSet, here: OpenReview) -> DeskState:
     waits = ~settled & ~review.skipped()
     upcoming = _upcoming(waits, here.at)
     around = [*range(max(0, min(here.at, len(ids)) - BEHIND), min(here.at + 1, len(ids))), *upcoming]
-    cards = []
-    for position in dict.fromkeys(place for place in around if place >= 0):
-        card = _card(image_set, here, position)
-        is_skipped = bool(~waits[position] & ~settled[position])
-        cards.append(replace(card, is_done=bool(settled[position]), is_skipped=is_skipped))
+    positions = list(dict.fromkeys(place for place in around if place >= 0))
+    verdicts = review.verdicts([int(ids[position]) for position in positions])
+    cards = [
+        replace(
+            _card(image_set, here, position),
+            decision=verdict.decision,
+            given=verdict.label,
+            is_done=bool(settled[position]),
+            is_skipped=bool(~waits[position] & ~settled[position]),
+        )
+        for position, verdict in zip(positions, verdicts, strict=True)
+    ]
     return DeskState(
         review=here.name,
         cards=tuple(cards),
@@ -95,16 +102,17 @@ def _upcoming(waits: "np.ndarray[tuple[int], np.dtype[np.bool_]]", at: int) -> l
 def _card(image_set: ImageSet, here: OpenReview, position: int) -> DeskCard:
     """The card of a position: what cannot change is drawn once."""
     image_id = int(here.review.ids[position])
-    card = here.review.card(image_id)
     if image_id not in here.known:
-        here.known[image_id] = _drawn(image_set, here.review, card, position)
-    row = card.row
-    return replace(here.known[image_id], decision=row["decision"], given=row["label_checked"], kept=_kept(card))
+        here.known[image_id] = _drawn(image_set, here.review, here.review.card(image_id), position)
+    card = here.known[image_id]
+    return replace(card, kept=_kept(here.review, card)) if card.kind == "twins" else card
 
 
-def _kept(card: Card) -> tuple[str, ...]:
-    near = card.near[0]
-    return tuple(str(one) for one in near.loc[near["decision"] == "keep", "id"]) if card.is_group else ()
+def _kept(review: Review, card: DeskCard) -> tuple[str, ...]:
+    """Ids of the group of a card that are to be kept."""
+    ids = [picture.id for picture in card.panels[0].near]
+    verdicts = review.verdicts([int(one) for one in ids])
+    return tuple(one for one, verdict in zip(ids, verdicts, strict=True) if verdict.decision == "keep")
 
 
 def _drawn(image_set: ImageSet, review: Review, card: Card, position: int) -> DeskCard:

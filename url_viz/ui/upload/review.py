@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.review import Question, question_of
+from url_viz.analysis.review import Question, asked_of
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
@@ -138,7 +138,7 @@ def _card(
 
 
 def _drawn(batch: UploadBatch, row: "pd.Series[Any]", number: int, image_set: ImageSet | None, by: str) -> DeskCard:
-    question = question_of({str(name): value for name, value in row.items()}, by=by)
+    question = asked_of({str(name): value for name, value in row.items()}, by=by)
     try:
         shown = decoders.shown(batch.files[number].read(), most_px=LONG_SIDE_PX, quality=85)
     except UrlVizError:  # it was read before: the thumbnail of then is still there
