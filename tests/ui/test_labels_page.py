@@ -15,7 +15,7 @@ from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import start_job
 from url_viz.models.model import Model
-from url_viz.ui.labels.page import Pair, between_the_two, in_scope, of_pair, pair_at, tiles
+from url_viz.ui.labels.page import Pair, between_the_two, in_scope, of_pair, pair_at, tiles, with_decisions
 from url_viz.ui.widgets.reading import KIND
 from url_viz.workspace import Workspace
 
@@ -181,3 +181,26 @@ def test_tiles_say_what_to_try_and_who_says_so() -> None:
     assert [tile.label for tile in shown] == ["cat → dog", "dog → cat", "emu"]
     assert [tile.value for tile in shown] == ["0.90 · 7 of 9", "0.50 · 5 of 9", "0.10"]
     assert [tile.mark for tile in shown] == ["error", "ambiguous", "alone"]
+
+
+def test_suggestions_are_accepted_for_all_that_are_shown_and_taken_back_in_one_step(labelled: ImageSet) -> None:
+    at = opened(labelled)
+    at.pills(key="view.labels.kind").set_value("conflicting copies").run()
+    assert "**2** of the 2 pictures shown here have a suggested class." in words(at)
+    at.button(key="labels.accept").click().run()
+    assert at.toast[0].value == "Labelled 2 pictures"
+    table = labelled.table().set_index("path")
+    assert table.loc[["cat/0000.jpg", "dog/again.jpg"], "label"].tolist() == ["dog", "cat"]
+    assert table["label_given"].tolist() == ["cat"] * (COUNT // 2) + ["dog"] * (COUNT // 2 + 1)
+    assert not {"cat/0000.jpg", "dog/again.jpg"} & set(labelled.suspects()["path"])
+    at.button(key="labels.undo").click().run()
+    assert labelled.table()["label_checked"].isna().all()
+
+
+def test_decided_suspects_are_drawn_with_their_decision(labelled: ImageSet) -> None:
+    """Where some are decided the others have none: nan would be no JSON, and the gallery would not be drawn."""
+    check = labelled.checked_labels()
+    labelled.decisions.decide([int(check.suspects["id"].iloc[0])], "keep")
+    rows = with_decisions(check.suspects, labelled)
+    assert [tile.decision for tile in tiles(rows, set_id="x")] == ["keep", *[None] * (len(rows) - 1)]
+    opened(labelled)

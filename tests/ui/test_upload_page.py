@@ -23,6 +23,8 @@ from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.upload.detail import similar_ids
 from url_viz.ui.upload.exports import ranking_csv, suggested_folder, zip_of
 from url_viz.ui.upload.page import classes_in_words, in_set, sort
+from url_viz.ui.upload.review import UploadReview, take_answers
+from url_viz.ui.widgets.desk import DeskAnswer
 from url_viz.workspace import Workspace
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -270,3 +272,50 @@ def test_similar_pictures_leave_out_the_picture_itself_and_say_that_it_is_there(
     batch = UploadBatch("key", (IncomingFile("a", b""), IncomingFile("b", b"")), (other, one), ())
     assert in_set(batch, image_set) == {1}
     assert in_set(batch, None) == frozenset()
+
+
+class TestReview:
+    """Uploads one after the other: answers stay in the session and leave with the ranking."""
+
+    def desk(self, at: AppTest) -> UploadReview:
+        kept: UploadReview = at.session_state["upload.review"]
+        return kept
+
+    def answered(self, at: AppTest, *records: dict[str, object]) -> AppTest:
+        at.session_state["upload.desk"] = {"actions": [dict(record) for record in records]}
+        return at.run()
+
+    def test_answers_are_noted_and_exported(self, image_set: ImageSet, model: Model) -> None:
+        at = dropped(opened(model, image_set), PICTURES)
+        at.toggle(key="upload.reviewing").set_value(True).run()
+        assert "Answers stay in this session" in words(at)
+        self.answered(
+            at,
+            {"sequence": 1, "id": "0", "decision": "drop", "label": None, "position": 0, "at": 1},
+            {"sequence": 2, "id": "1", "decision": None, "label": " kiwi ", "position": 1, "at": 2},
+            {"sequence": 3, "id": "2", "skip": True, "position": 2, "at": 3},
+        )
+        assert sorted((v.decision, v.label) for v in self.desk(at).verdicts.values() if v.label is None) == [
+            ("drop", None)
+        ]
+        assert {v.label for v in self.desk(at).verdicts.values()} == {None, "kiwi"}
+        assert len(self.desk(at).skipped) == 1
+        self.answered(at, {"sequence": 4, "command": "unskip", "at": -1})
+        assert not self.desk(at).skipped
+
+    def test_a_label_that_cannot_be_one_is_refused_where_it_was_given(self, model: Model) -> None:
+        files = [IncomingFile(name, data) for name, data in PICTURES.items()]
+        scored = tuple(one for one in score(files, model) if isinstance(one, Scored))
+        batch = UploadBatch("k", tuple(files), scored, ())
+        review = UploadReview()
+        take_answers(review, batch, [DeskAnswer(1, 1, 0, 0, label="\n"), DeskAnswer(2, 2, 99, 1, decision="keep")])
+        assert (review.verdicts, [one.position for one in review.refused]) == ({}, [0])
+
+    def test_the_table_has_what_was_answered(self, model: Model, home: Workspace) -> None:
+        at = dropped(opened(model), PICTURES)
+        at.toggle(key="upload.reviewing").set_value(True).run()
+        self.answered(at, {"sequence": 1, "id": "3", "decision": "keep", "label": None, "position": 0, "at": 1})
+        at.toggle(key="upload.reviewing").set_value(False).run()
+        content = next(iter(self.desk(at).verdicts))
+        assert self.desk(at).verdicts[content].decision == "keep"
+        assert "**Ambiguous**" in words(at)

@@ -206,7 +206,7 @@ def show_suspects(
     page = min(int(st.session_state.get(key, 1)), pages)
     shown = rows.iloc[(page - 1) * TILES_PER_PAGE : page * TILES_PER_PAGE]
     event = show_gallery(
-        tiles(_with_decisions(shown, image_set), set_id=image_set.set_id),
+        tiles(with_decisions(shown, image_set), set_id=image_set.set_id),
         key=f"view.labels.gallery.{image_set.set_id}",
         empty=_nothing(check),
         handle=partial(handle_gallery_event, image_set),
@@ -249,7 +249,8 @@ def _accept(image_set: ImageSet, rows: pd.DataFrame) -> None:
         st.toast(escape(image_set.correct_labels(labels, who=user_name()).sentence))
 
 
-def _with_decisions(rows: pd.DataFrame, image_set: ImageSet) -> pd.DataFrame:
+def with_decisions(rows: pd.DataFrame, image_set: ImageSet) -> pd.DataFrame:
+    """Suspects with their decisions as they are now, None for none."""
     decided = image_set.table().set_index("id")["decision"]
     values = decided.reindex(rows["id"]).to_numpy(dtype=object)  # as a series: else pandas makes nan of None
     return rows.assign(decision=pd.Series(values, index=rows.index, dtype=object))
