@@ -1,52 +1,103 @@
 """Paths of pictures whose label was corrected: in the folder of the class that they are of now."""
 
+import hashlib
+import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
+from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import display_name
 
+LONGEST_NAME = 255
+"""Bytes of one part of a path, on most file systems."""
 
-def corrected_paths(table: pd.DataFrame, paths: Sequence[bytes], *, make_folder: bool = False) -> list[bytes]:
+
+def corrected_paths(
+    table: pd.DataFrame, paths: Sequence[bytes], *, level: int | None = None, make_folder: bool = False
+) -> list[bytes]:
     """Root-relative paths (N) with the folder of the label as given replaced by that of the label now; all different.
 
-    `table` has the rows of `ImageSet.table()` of these paths. A picture whose label as given is no folder of its path
-    keeps its path, or, with `make_folder`, lies in a folder of its label. Of two that would have one path the one that
-    comes second gets the folder it came from in its name.
+    `table` has the rows of `ImageSet.table()` of these paths, `level` is the level of folders (from 1) that is the
+    label; None to look for a folder of its name. A picture whose label as given is no folder of its path keeps its
+    path, or, with `make_folder`, lies in a folder of its label. A picture that moves where another stays, or has moved
+    before it, gets the folder it came from in its name.
     """
-    taken: set[bytes] = set()
-    found = []
-    for path, label, given in zip(paths, table["label"], table["label_given"], strict=True):
-        wanted = _moved(path, label, given, make_folder=make_folder) if isinstance(label, str) else path
-        place = wanted if wanted not in taken else _beside(wanted, path, taken)
-        taken.add(place)
-        found.append(place)
+    levels = [_level_of(path, given, level) for path, given in zip(paths, table["label_given"], strict=True)]
+    folders = _folders(paths, levels)
+    found = [
+        _moved(path, at, _folder_now(label, folders), make_folder=make_folder) if isinstance(label, str) else path
+        for path, at, label in zip(paths, levels, table["label"], strict=True)
+    ]
+    taken = {wanted for path, wanted in zip(paths, found, strict=True) if wanted == path}
+    for number, path in enumerate(paths):
+        if found[number] != path:
+            if found[number] in taken:
+                found[number] = _beside(found[number], path, taken)
+            taken.add(found[number])
     return found
 
 
+def chosen_level(image_set: ImageSet) -> int | None:
+    """The level of folders (from 1) that is the label of an image set; None if the label is something else."""
+    return next((level.number for level in image_set.class_levels().levels if level.is_chosen), None)
+
+
 def folder_of(label: str) -> bytes:
-    """A label as the name of one folder."""
-    name = label.replace("/", "_").replace("\0", "_")
-    return os.fsencode(f"_{name}" if name in (".", "..") else name)
+    """A label as the name of one folder; what had to be changed gets a digest, so that no two labels share a folder."""
+    name = os.fsencode(label.replace("/", "_").replace("\0", "_"))
+    if name == os.fsencode(label) and name not in (b"", b".", b"..") and len(name) <= LONGEST_NAME:
+        return name
+    return _cut(b"_" + name if name in (b"", b".", b"..") else name, b"-" + _digest(os.fsencode(label)))
 
 
-def _moved(path: bytes, label: str, given: object, *, make_folder: bool) -> bytes:
-    *above, last = path.split(b"/")
-    level = next((number for number, part in enumerate(above) if display_name(part) == given), None)
+def _level_of(path: bytes, given: object, level: int | None) -> int | None:
+    """The number of the folder in a path, from 0, that is the label as given."""
+    parts = path.split(b"/")[:-1]
+    numbers = range(len(parts)) if level is None else range(level - 1, min(level, len(parts)))
+    return next((number for number in numbers if display_name(parts[number]) == given), None)
+
+
+def _folders(paths: Iterable[bytes], levels: Iterable[int | None]) -> dict[str, bytes]:
+    """The folder of each class by its label: a name that is no text differs from how it is shown."""
+    parts = {path.split(b"/")[level] for path, level in zip(paths, levels, strict=True) if level is not None}
+    return {display_name(part): part for part in sorted(parts)}
+
+
+def _folder_now(label: str, folders: dict[str, bytes]) -> bytes:
+    return folders[label] if label in folders else folder_of(label)
+
+
+def _moved(path: bytes, level: int | None, folder: bytes, *, make_folder: bool) -> bytes:
+    parts = path.split(b"/")
     if level is None:
-        return b"/".join([folder_of(label), path]) if make_folder else path
-    if label == given:
-        return path
-    return b"/".join([*above[:level], folder_of(label), *above[level + 1 :], last])
+        return folder + b"/" + path if make_folder else path
+    if display_name(parts[level]) != display_name(folder):
+        parts[level] = folder
+    return b"/".join(parts)
 
 
 def _beside(wanted: bytes, path: bytes, taken: set[bytes]) -> bytes:
     """A free path beside one that is taken, with the folders that the picture comes from in its name."""
-    stem, ending = os.path.splitext(wanted)
+    above, last = os.path.split(wanted)
+    stem, ending = os.path.splitext(last)
     folders = os.path.dirname(path).replace(b"/", b"-")
-    place, number = stem + b"-" + folders + ending, 1
-    while place in taken:
-        number += 1
-        place = stem + b"-" + folders + b"-%d" % number + ending
-    return place
+    came_from = folders if len(folders) <= LONGEST_NAME // 2 else _digest(folders)
+    names = (b"-%b%b" % (came_from, b"-%d" % number if number > 1 else b"") for number in itertools.count(1))
+    places = (os.path.join(above, _cut(stem, (name if folders else name[1:]) + ending)) for name in names)
+    return next(place for place in places if place not in taken)
+
+
+def _cut(name: bytes, ending: bytes) -> bytes:
+    """A name with an ending, not longer than a file system takes, and still text if it was."""
+    room = max(0, LONGEST_NAME - len(ending))
+    if len(name) <= room:
+        return name + ending
+    while room and name[room] & 0xC0 == 0x80:  # not within a letter of UTF-8
+        room -= 1
+    return name[:room] + ending
+
+
+def _digest(name: bytes) -> bytes:
+    return hashlib.blake2b(name, digest_size=4).hexdigest().encode()

@@ -5,7 +5,8 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ import pandas as pd
 
 from url_viz.analysis.ranking import with_percentile
 from url_viz.errors import FolderError, ImageSetError
-from url_viz.export.class_paths import corrected_paths
+from url_viz.export.class_paths import chosen_level, corrected_paths
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import absolute, display_name
 from url_viz.store.decisions import DECISIONS
@@ -37,8 +38,8 @@ class SortedFolders:
 
     `created` counts the links or copies made now, by folder, `present` those of earlier runs. `missing` are pictures
     whose file is gone; `blocked` ones whose path is occupied by another file, or whose name would lead out of `out`;
-    `elsewhere` ones that an earlier sorting put into another of the folders, where they remain. Nothing is ever
-    overwritten or removed.
+    `elsewhere` ones that an earlier sorting put into another of the folders, where they remain; by label also dropped
+    ones. Nothing is ever overwritten or removed.
     """
 
     out: Path
@@ -62,7 +63,7 @@ class SortedFolders:
             (self.blocked, "were left out: something else has their place, or their name leads out of the folder"),
             (
                 self.elsewhere,
-                "also lie in another of the folders, from before. Sort into a new folder to be rid of them",
+                "still lie where an earlier sorting put them. Sort into a new folder to be rid of them",
             ),
         ):
             if paths:
@@ -105,13 +106,19 @@ def sort_into_folders(
     target = Path(out).expanduser().absolute()
     names = tuple(dict.fromkeys((*_folders_of(by, with_undecided=with_undecided), *folders.unique())))
     tally = _Tally({name: 0 for name in names if (folders == name).any()})
-    rows = table.iloc[folders.index]
-    paths = image_set.paths_of(rows["id"])
-    places = _places(paths, folders, names) if by != BY_LABEL else _class_places(rows, paths)
+    paths = image_set.paths_of(table["id"])
+    sorted_paths = [paths[row] for row in folders.index]
     try:
         _claim(target, image_set.root)
         target_folder = _TargetFolder(target, image_set.root, how=how)
-        for path, folder, place in zip(paths, folders, places, strict=True):
+        if by == BY_LABEL:
+            of_all = corrected_paths(table, paths, level=chosen_level(image_set), make_folder=True)
+            at = dict(zip(sorted_paths, (of_all[row] for row in folders.index), strict=True))
+            tally.elsewhere += target_folder.left_behind(paths, at)
+            places = [_Place(at[path]) for path in sorted_paths]
+        else:
+            places = list(_places(sorted_paths, folders, names))
+        for path, folder, place in zip(sorted_paths, folders, places, strict=True):
             target_folder.put(path, folder, place, tally=tally)
     except OSError as error:
         raise FolderError(_advice_on(target, error, how)) from error
@@ -141,7 +148,7 @@ class _Place:
     """Where a picture goes, `at`, and where an earlier sorting may have put it: paths within the target."""
 
     at: bytes
-    others: tuple[bytes, ...]
+    others: tuple[bytes, ...] = ()
 
 
 def _places(paths: Sequence[bytes], folders: Iterable[str], names: Sequence[str]) -> Iterator[_Place]:
@@ -149,13 +156,6 @@ def _places(paths: Sequence[bytes], folders: Iterable[str], names: Sequence[str]
     for path, folder in zip(paths, folders, strict=True):
         others = tuple(os.path.join(name.encode(), path) for name in names if name != folder)
         yield _Place(os.path.join(folder.encode(), path), others)
-
-
-def _class_places(rows: pd.DataFrame, paths: Sequence[bytes]) -> Iterator[_Place]:
-    """Each in the folder of its class as corrected."""
-    before = corrected_paths(rows.assign(label=rows["label_given"]), paths, make_folder=True)
-    for at, old in zip(corrected_paths(rows, paths, make_folder=True), before, strict=True):
-        yield _Place(at, (old,) if old != at else ())
 
 
 def _folders(table: pd.DataFrame, by: str, threshold_percentile: float, *, with_undecided: bool) -> "pd.Series[str]":
@@ -269,6 +269,23 @@ class _TargetFolder:
             tally.present += 1
         else:
             tally.blocked.append(display_name(path))
+
+    def left_behind(self, paths: Sequence[bytes], places: Mapping[bytes, bytes]) -> list[str]:
+        """Of pictures (`paths`) those that an earlier sorting put where none has its place now; `places` are by path.
+
+        Links are known by their picture, copies by their name and file.
+        """
+        now, lying = set(places.values()), defaultdict(list)
+        for folder, _, names in os.walk(self._target):
+            for at in (os.path.join(folder, name) for name in names):
+                if at[len(self._target) + 1 :] not in now:
+                    lying[os.readlink(at) if os.path.islink(at) else os.path.basename(at)].append(at)
+        return [display_name(path) for path in paths if lying and self._lies(path, lying)]
+
+    def _lies(self, path: bytes, lying: Mapping[bytes, Sequence[bytes]]) -> bool:
+        source = absolute(self._root, path)
+        copies = lying.get(os.path.basename(path), ())
+        return source in lying or (os.path.isfile(source) and any(_is_same(source, copy) for copy in copies))
 
     def _has_folder(self, folder: bytes) -> bool:
         """Create a subfolder; False if another file has its name, or a link in it leads elsewhere."""

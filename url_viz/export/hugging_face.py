@@ -8,7 +8,7 @@ import pandas as pd
 
 from url_viz.analysis.measures import MEASURES, UNCERTAINTY, has_values, percentile_column
 from url_viz.analysis.order import Order
-from url_viz.export.class_paths import corrected_paths
+from url_viz.export.class_paths import chosen_level, corrected_paths
 from url_viz.export.files import Exported, How, chosen, link_or_copy, new_folder, safe_names
 from url_viz.export.json_values import as_json, column_names, known_columns, plain_value
 from url_viz.export.provenance import Provenance, provenance
@@ -35,7 +35,8 @@ def write_image_folder(
     Raises FolderError if `out` is not new or empty or cannot be written, ImageSetError if nothing is to be exported.
     """
     picked = chosen(image_set, ids)
-    names = safe_names(corrected_paths(picked.table, picked.paths), picked.table["id"])
+    places = corrected_paths(picked.table, picked.paths, level=chosen_level(image_set))
+    names = safe_names(places, picked.table["id"])
     with new_folder(out, image_set) as folder:
         for source, name in zip(picked.sources, names, strict=True):
             link_or_copy(source, folder / SPLIT / name, how=how)
