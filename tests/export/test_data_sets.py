@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.export.sets import HOSTILE
+from tests.export.sets import HOSTILE, ids_of, set_of
 from tests.imaging.pictures import write_folder
 from url_viz.errors import ImageSetError
 from url_viz.export.fiftyone import RESERVED, write_fiftyone
 from url_viz.export.hugging_face import write_image_folder
 from url_viz.export.json_values import as_json, column_names, known_columns, plain_value
+from url_viz.export.tables import write_table
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 
@@ -183,3 +184,60 @@ class TestFiftyOne:
             assert all(Path(path).is_file() for path in found.values("filepath"))
         finally:
             found.delete()
+
+
+class TestCorrectedLabels:
+    """The label that leaves is the corrected one; what it was goes along."""
+
+    EXPECTED = (("kiwi", "kiwi", None), ("plum", "kiwi", "corrected"), ("plum", "plum", "confirmed"))
+
+    @pytest.fixture
+    def image_set(self, tmp_path: Path) -> ImageSet:
+        """Two kiwis, of which the second was corrected to a plum, and a plum of the same file name."""
+        image_set = set_of(tmp_path, ("kiwi/1.png", "kiwi/2.png", "plum/2.png"))
+        image_set.correct_labels(dict.fromkeys(ids_of(image_set, "kiwi/2.png", "plum/2.png"), "plum"))
+        return image_set
+
+    def test_hugging_face_has_them_in_their_new_folder(self, image_set: ImageSet, tmp_path: Path) -> None:
+        write_image_folder(image_set, tmp_path / "out")
+        lines = lines_of(tmp_path / "out")
+        assert [line["file_name"] for line in lines] == ["kiwi/1.png", "plum/2-kiwi.png", "plum/2.png"]
+        assert [line["path"] for line in lines] == ["kiwi/1.png", "kiwi/2.png", "plum/2.png"]
+        for line in lines:
+            file = tmp_path / "out" / "train" / str(line["file_name"])
+            assert file.readlink() == image_set.root / str(line["path"])
+        found = [tuple(line[name] for name in ("label", "label_given", "label_checked")) for line in lines]
+        assert found == list(self.EXPECTED)
+        assert "3 pictures in 2 classes (column `label`)" in (tmp_path / "out" / "README.md").read_text("utf-8")
+
+    def test_hugging_face_takes_a_new_class_of_an_odd_name(self, image_set: ImageSet, tmp_path: Path) -> None:
+        image_set.correct_labels(dict.fromkeys(ids_of(image_set, "kiwi/1.png"), "../test"))
+        write_image_folder(image_set, tmp_path / "out")
+        (line, *_) = lines_of(tmp_path / "out")
+        assert line["label"] == "../test"
+        folder = str(line["file_name"]).removesuffix("/1.png")
+        assert "/" not in folder
+        assert "test" not in folder, "or it would be read as a split"
+        assert (tmp_path / "out" / "train" / folder / "1.png").is_symlink()
+
+    def test_a_label_that_is_no_folder_moves_nothing(self, image_set: ImageSet, tmp_path: Path) -> None:
+        image_set.use_labels(None)
+        image_set.correct_labels(dict.fromkeys(ids_of(image_set, "kiwi/1.png"), "plum"))
+        write_image_folder(image_set, tmp_path / "out")
+        lines = lines_of(tmp_path / "out")
+        assert [line["file_name"] for line in lines] == [line["path"] for line in lines]
+        assert [line["label"] for line in lines] == ["plum", None, None]
+
+    def test_fiftyone_has_them_as_ground_truth(self, image_set: ImageSet, tmp_path: Path) -> None:
+        write_fiftyone(image_set, tmp_path / "out")
+        samples = json.loads((tmp_path / "out" / "samples.json").read_text("utf-8"))["samples"]
+        found = [(s["ground_truth"]["label"], s["label_given"], s["label_checked"]) for s in samples]
+        assert found == list(self.EXPECTED)
+        assert [Path(s["filepath"]) for s in samples] == [image_set.root / s["path"] for s in samples], "files stay"
+
+    @pytest.mark.parametrize("ending", [".csv", ".parquet"])
+    def test_tables_have_all_three(self, image_set: ImageSet, tmp_path: Path, ending: str) -> None:
+        file = write_table(image_set.table(), tmp_path / f"out{ending}")
+        table = pd.read_csv(file) if ending == ".csv" else pd.read_parquet(file)
+        rows = table[["label", "label_given", "label_checked"]].astype(object)
+        assert [tuple(row) for row in rows.where(rows.notna(), None).to_numpy()] == list(self.EXPECTED)
