@@ -15,7 +15,10 @@ from url_viz.image_set import open_image_set
 from url_viz.models.names import DEFAULT, PACKAGED
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("models", "embed", "rank", "search", "export", "sets", "forget", "demo", "worth")
+COMMANDS = (
+    *("models", "embed", "rank", "search", "export", "sets", "forget", "demo", "worth"),
+    *("decide", "relabel", "decisions", "sort", "suspects", "review"),
+)
 
 Run = Callable[..., str]
 

@@ -59,7 +59,7 @@ def decide(
 
 def relabel(
     folder: Positional[Folder],
-    label: Positional[Annotated[str, arg(help="the class they are of; with --back it does not matter")]],
+    label: Positional[Annotated[str | None, arg(help="the class they are of; with --back the first picture")]] = None,
     paths: Positional[Annotated[tuple[str, ...], arg(help="pictures: paths as seen from here, or in the folder")]] = (),
     *,
     listed: Annotated[
@@ -73,12 +73,15 @@ def relabel(
     from url_viz.export.selection import chosen_ids
 
     image_set = _opened(folder, model, workspace)
-    ids = chosen_ids(image_set, paths=[*paths, *_listed(listed)]).tolist()
+    named = [*([label] if back and label is not None else []), *paths, *_listed(listed)]
+    if not named or (label is None and not back):
+        raise DecisionError("Say which class, then which pictures: by paths, or a list (--from).")
+    ids = chosen_ids(image_set, paths=named).tolist()
     print(f"{image_set.correct_labels(dict.fromkeys(ids, None if back else label)).sentence}.")
 
 
 def undo(folder: Positional[Folder], *, model: ModelName = DEFAULT, workspace: WorkspaceDir = None) -> None:
-    """Undo the latest decision or tag of any user."""
+    """Undo the latest decision, tag or label of any user."""
     action = _opened(folder, model, workspace).decisions.undo()
     if action is None:
         raise DecisionError(f"There is nothing to undo in {str(folder)!r}.")
@@ -104,6 +107,8 @@ def decisions(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Count and list the decisions, tags and corrected labels of a folder."""
+    if top < 1:
+        raise DecisionError(f"--top {top} is no number of pictures. Give 1 or more.")
     image_set = _opened(folder, model, workspace)
     if log:
         print(_history(image_set, top))
@@ -116,7 +121,7 @@ def decisions(
         print(f"tag {tag!r}: {count:,}")
     checked = table["label_checked"].value_counts()
     if len(checked):
-        print(", ".join(f"{count:,} labels {what}" for what, count in checked.items()))
+        print(", ".join(f"{count:,} {'label' if count == 1 else 'labels'} {what}" for what, count in checked.items()))
     decided = table[table["decision"].notna() | (table["tags"] != "") | table["label_checked"].notna()]
     if len(decided):
         columns = ["decision", "tags", *(["label", "label_given"] if len(checked) else []), "path"]

@@ -32,16 +32,21 @@ def review(
     from url_viz.analysis.scope import Scope
     from url_viz.image_set import open_image_set
 
-    if top < 1 or (per_class is not None and per_class < 1):
-        raise UrlVizError(f"--top and --per-class are numbers from 1 on, not {min(top, per_class or top)}.")
+    least = min(top, top if per_class is None else per_class)
+    if least < 1:
+        raise UrlVizError(f"--top and --per-class are numbers from 1 on, not {least}.")
     image_set = open_image_set(folder, model=model, workspace=workspace)
     order = by or image_set.order().measure
     if order is None:
         raise UrlVizError(f"{image_set.order().reason} Say which order the review has: --by twins, or a measure.")
+    if (within_class or per_class is not None) and image_set.table()["label"].isna().all():
+        raise UrlVizError(
+            "There are no classes for --within-class and --per-class. Choose some: `python -m url_viz labels FOLDER`."
+        )
     named = {"label": of_class, "tags": tag}
     filters = tuple(OneOf(column, (value,)) for column, value in named.items() if value is not None)
     found = image_set.review(ReviewSpec(order, Scope(filters=filters), within_class, per_class), afresh=True)
-    print(f"{found.spec.title}: {len(found):,} pictures to review.")
+    print(f"{found.spec.title}: {len(found):,} {'picture' if len(found) == 1 else 'pictures'} to review.")
     for number in found.ids[:top].tolist():
         card = found.card(number)
         label = card.row["label"] if isinstance(card.row["label"], str) else "no label"

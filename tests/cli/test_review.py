@@ -1,0 +1,288 @@
+"""The commands of a review: what is to be asked, labels corrected and taken back, suggestions taken, the log."""
+
+import io
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.imaging.pictures import write_folder
+from url_viz.cli.main import main
+from url_viz.image_set import ImageSet, embed_folder, open_image_set
+
+Run = Callable[..., str]
+COUNT = 24
+WRONG = {"cat/0004.jpg": "dog", "dog/0007.jpg": "cat"}
+"""Pictures that look like the other class, which is suggested for them."""
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
+    """Cats and dogs as given embeddings, far apart, two of them in the wrong folder, and a copy of the first cat."""
+    base = tmp_path_factory.mktemp("review")
+    root = write_folder(base / "photos", COUNT, classes=("cat", "dog"))
+    shutil.copy(root / "cat" / "0000.jpg", root / "cat" / "copy.jpg")
+    paths = [f"{('cat', 'dog')[number % 2]}/{number:04d}.jpg" for number in range(COUNT)]
+    rows = 0.5 * np.random.default_rng(0).normal(size=(COUNT, 12))
+    rows[:, 0] += [3 if WRONG.get(path, path[:3]) == "dog" else -3 for path in paths]
+    np.savez(base / "given.npz", paths=np.array([*paths, "cat/copy.jpg"]), values=np.vstack([rows, rows[:1]]))
+    return embed_folder(root, embeddings=base / "given.npz", workspace=base / "home")
+
+
+@pytest.fixture
+def image_set(read: ImageSet) -> ImageSet:
+    """Nothing decided, and the label that of the folders."""
+    for path in (read.workspace.root / "sets" / read.set_id).glob("decisions.*"):
+        path.unlink()
+    result = open_image_set(read.root, model=read.source.name, workspace=read.workspace.root)
+    result.use_labels("folders")
+    return result
+
+
+@pytest.fixture
+def run(image_set: ImageSet, capsys: pytest.CaptureFixture[str]) -> Run:
+    """`run("relabel", …)` runs a command on the folder, expects `status`, and gives what it printed."""
+
+    def ran(command: str, *arguments: object, status: int = 0) -> str:
+        capsys.readouterr()
+        options = ["--workspace", str(image_set.workspace.root), "--model", image_set.source.name]
+        assert main([command, str(image_set.root), *map(str, arguments), *options]) == status
+        shown = capsys.readouterr()
+        return shown.err if status else shown.out
+
+    return ran
+
+
+def labelled(image_set: ImageSet) -> dict[str, tuple[str | None, str | None]]:
+    """The label of each picture that somebody labelled, and what was done to it, by path."""
+    table = image_set.table().set_index("path")
+    table = table[table["label_checked"].notna()]
+    return {str(path): (row["label"], row["label_checked"]) for path, row in table.iterrows()}
+
+
+class TestRelabel:
+    """Labels are corrected, confirmed and taken back."""
+
+    def test_by_paths_however_they_are_written(
+        self, run: Run, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(image_set.root.parent)
+        shown = run("relabel", "dog", "photos/cat/0004.jpg", "dog/0001.jpg", image_set.root / "cat" / "0000.jpg")
+        assert shown == "Labelled 3 pictures “dog”.\n"
+        assert labelled(image_set) == {
+            "cat/0000.jpg": ("dog", "corrected"),
+            "cat/0004.jpg": ("dog", "corrected"),
+            "dog/0001.jpg": ("dog", "confirmed"),
+        }
+        assert (image_set.root / "cat" / "0004.jpg").is_file()
+        assert run("undo") == "Undone: labelled 3 pictures “dog”.\n"
+        assert labelled(image_set) == {}
+        assert run("redo") == "Redone: labelled 3 pictures “dog”.\n"
+
+    def test_by_a_list_from_a_file_or_standard_input(
+        self, run: Run, image_set: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "list.txt").write_bytes(b"cat/0000.jpg\0cat/0002.jpg")
+        assert run("relabel", "fox", "--from", tmp_path / "list.txt") == "Labelled 2 pictures “fox”.\n"
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"cat/0004.jpg\n")))
+        run("relabel", "fox", "cat/0002.jpg", "--from", "-")
+        assert set(labelled(image_set)) == {"cat/0000.jpg", "cat/0002.jpg", "cat/0004.jpg"}
+        assert run("relabel", "--back", "--from", tmp_path / "list.txt") == "Took back the label of 2 pictures.\n"
+        assert labelled(image_set) == {"cat/0004.jpg": ("fox", "corrected")}
+
+    def test_back_takes_every_path_that_is_named(self, run: Run, image_set: ImageSet) -> None:
+        run("relabel", "dog", "cat/0000.jpg", "cat/0002.jpg", "cat/0004.jpg")
+        assert run("relabel", "cat/0000.jpg", "cat/0002.jpg", "--back") == "Took back the label of 2 pictures.\n"
+        assert labelled(image_set) == {"cat/0004.jpg": ("dog", "corrected")}
+        assert run("relabel", "cat/0000.jpg", "--back").startswith("Nothing to change: that is so already of 1 picture")
+        run("undo")
+        assert len(labelled(image_set)) == 3
+        assert "1 of 2 paths are not pictures" in run("relabel", "dog", "cat/0002.jpg", "--back", status=1)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ([], "Say which class, then which pictures"),
+            (["dog"], "Say which class, then which pictures"),
+            (["--back"], "Say which class, then which pictures"),
+            (["dog", "cat/none.jpg"], "1 of 1 paths are not pictures of"),
+            (["dog", "cat/0000.jpg", "cat/none.jpg"], "Nothing was changed"),
+            (["dog", "--from", "no.txt"], "Cannot read the list 'no.txt'"),
+            ([" ", "cat/0000.jpg"], "' ' cannot be a label"),
+            (["a\nb", "cat/0000.jpg"], "cannot be a label"),
+            (["x" * 201, "cat/0000.jpg"], "Take 1 to 200 characters"),
+        ],
+    )
+    def test_what_cannot_be_meant(self, run: Run, image_set: ImageSet, arguments: list[str], message: str) -> None:
+        assert message in run("relabel", *arguments, status=1)
+        assert labelled(image_set) == {}
+        assert not image_set.decisions.can_undo
+
+
+class TestAccept:
+    """Suspects get the class that is suggested."""
+
+    def test_those_with_a_suggestion_in_one_action(self, run: Run, image_set: ImageSet) -> None:
+        assert run("suspects", "--accept", "--kind", "label-error") == "Labelled 2 pictures.\n"
+        assert labelled(image_set) == {path: (label, "corrected") for path, label in WRONG.items()}
+        assert not set(WRONG) & set(image_set.suspects()["path"]), "what was corrected is no suspect any more"
+        assert run("undo") == "Undone: labelled 2 pictures.\n"
+        assert set(WRONG) <= set(image_set.suspects()["path"])
+
+    def test_nothing_to_accept(self, run: Run, image_set: ImageSet) -> None:
+        assert run("suspects", "--accept", "--kind", "ambiguous") == "No picture was chosen.\n"
+        assert not image_set.decisions.can_undo
+        image_set.use_labels(None)
+        assert "There are no labels to check" in run("suspects", "--accept", status=1)
+
+
+class TestDecisions:
+    """The counts, the list, and the log."""
+
+    def test_corrected_labels_are_counted_and_listed(self, run: Run) -> None:
+        assert "label" not in run("decisions")
+        run("relabel", "dog", "cat/0004.jpg", "cat/0000.jpg", "dog/0001.jpg")
+        run("decide", "drop", "cat/0002.jpg")
+        lines = run("decisions").splitlines()
+        assert lines[0] == "0 keep, 1 drop, 0 look-again, 24 undecided"
+        assert lines[1] == "2 labels corrected, 1 label confirmed"
+        rows = [line.split() for line in lines[2:]]
+        assert rows[0] == ["decision", "tags", "label", "label_given", "path"]
+        assert rows[1:] == [
+            ["-", "dog", "cat", "cat/0000.jpg"],
+            ["drop", "cat", "cat", "cat/0002.jpg"],
+            ["-", "dog", "cat", "cat/0004.jpg"],
+            ["-", "dog", "dog", "dog/0001.jpg"],
+        ]
+        assert run("decisions", "--top", 1).endswith("… and 3 more (--top, or export --decision)\n")
+
+    def test_the_log_tells_when_who_and_what(self, run: Run, image_set: ImageSet) -> None:
+        assert run("decisions", "--log") == "Nothing was decided yet.\n"
+        run("relabel", "dog", "cat/0004.jpg")
+        image_set.correct_labels({int(image_set.ids[0]): "dog"}, who="anna")
+        run("undo")
+        lines = run("decisions", "--log").splitlines()
+        assert lines[0].split() == ["at", "who", "did", "state"]
+        assert re.fullmatch(r"\S+\+00:00 +anna +labelled 1 picture “dog” +undone", lines[1])
+        assert re.fullmatch(r"\S+\+00:00 +\S+ +labelled 1 picture “dog” +done", lines[2])
+        assert len(lines) == 3
+        assert len(run("decisions", "--log", "--top", 1).splitlines()) == 2
+
+    @pytest.mark.parametrize("arguments", [("--top", 0), ("--top", -1, "--log")])
+    def test_no_number_of_pictures(self, run: Run, arguments: tuple[object, ...]) -> None:
+        assert "Give 1 or more" in run("decisions", *arguments, status=1)
+
+
+class TestReview:
+    """The queue, with the question of each picture."""
+
+    def test_the_default_order_is_named_and_asks_between_two_classes(self, run: Run, image_set: ImageSet) -> None:
+        assert image_set.order().measure == "ambiguity"
+        lines = run("review", "--top", 3).splitlines()
+        assert lines[0] == "Ambiguity: 24 pictures to review.", "of the two copies one"
+        table = image_set.table().sort_values("ambiguity", ascending=False)
+        for line, row in zip(lines[1:4], table.head(3).to_dict("records"), strict=True):
+            assert line == f"{row['path']}  ({row['label']})  {row['first_class']} or {row['second_class']}?"
+        assert lines[4:] == ["… and 21 more (--top)"]
+
+    def test_what_was_answered_is_left_out_and_comes_back_by_undo(self, run: Run) -> None:
+        before = run("review", "--by", "confusability")
+        first = before.splitlines()[1].split("  ")[0]
+        run("relabel", "dog", first)
+        run("decide", "drop", before.splitlines()[2].split("  ")[0])
+        assert run("review", "--by", "confusability").startswith("Confusability: 22 pictures to review.")
+        run("undo")
+        run("undo")
+        assert run("review", "--by", "confusability") == before
+
+    def test_of_doubtful_labels(self, run: Run, image_set: ImageSet) -> None:
+        lines = run("review", "--by", "suspects").splitlines()
+        assert lines[0] == f"Doubtful labels: {len(image_set.suspects())} pictures to review."
+        assert {re.sub(r" \(\.\d\d\)$", "", line) for line in lines[1:3]} == {
+            "cat/0004.jpg  (cat)  labelled cat, looks like dog",
+            "dog/0007.jpg  (dog)  labelled dog, looks like cat",
+        }
+
+    def test_of_twins(self, run: Run) -> None:
+        shown = "Twins: 1 picture to review.\ncat/0000.jpg  (cat)  keep which?\n"
+        assert run("review", "--by", "twins") == shown
+        run("twins", "--keep-one")
+        assert run("review", "--by", "twins") == "Twins: 0 pictures to review.\n"
+
+    def test_of_a_class_and_of_a_tag(self, run: Run) -> None:
+        run("relabel", "dog", "cat/0004.jpg")
+        run("decide", "leave", "cat/0002.jpg", "dog/0001.jpg", "--tag", "dark")
+        shown = run("review", "--of-class", "cat").splitlines()
+        assert shown[0] == "Ambiguity · Label: cat: 11 pictures to review.", "12 and a copy, without the corrected one"
+        assert all(line.startswith("cat/") for line in shown[1:])
+        shown = run("review", "--tag", "dark").splitlines()
+        assert sorted(line.split("  ")[0] for line in shown[1:]) == ["cat/0002.jpg", "dog/0001.jpg"]
+        (_, line) = run("review", "--tag", "dark", "--of-class", "dog").splitlines()
+        assert line.startswith("dog/0001.jpg  (dog)  ")
+        assert run("review", "--of-class", "bird") == "Ambiguity · Label: bird: 0 pictures to review.\n"
+
+    def test_so_many_of_each_class(self, run: Run) -> None:
+        lines = run("review", "--per-class", 2, "--within-class").splitlines()
+        assert lines[0] == "Ambiguity · within its class · 2 a class: 4 pictures to review."
+        assert [line[:3] for line in lines[1:]] == ["cat", "cat", "dog", "dog"]
+
+    def test_it_begins_no_review(self, run: Run, image_set: ImageSet) -> None:
+        run("review")
+        assert image_set.reviews() == []
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["--by", "nope"], "'nope' is not a measure of this set. It has: ambiguity, confusability"),
+            (["--by", "path"], "'path' is not a measure"),
+            (["--top", "0"], "not 0."),
+            (["--top", "-3"], "not -3."),
+            (["--per-class", "0"], "not 0."),
+        ],
+    )
+    def test_what_cannot_be_meant(self, run: Run, arguments: list[str], message: str) -> None:
+        assert message in run("review", *arguments, status=1)
+
+    def test_without_classes(self, run: Run, image_set: ImageSet) -> None:
+        image_set.use_labels(None)
+        lines = run("review", "--top", 1).splitlines()
+        assert lines[0] == "Confusability: 24 pictures to review."
+        assert lines[1].endswith("  (no label)  like this one?")
+        assert "There are no labels to check" in run("review", "--by", "suspects", status=1)
+        for arguments in (("--per-class", 2), ("--within-class",)):
+            assert "There are no classes" in run("review", *arguments, status=1)
+
+    def test_where_nothing_leads_an_order_must_be_named(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        root = write_folder(tmp_path / "two", 2)
+        np.savez(tmp_path / "given.npz", paths=np.array(["0000.jpg", "0001.jpg"]), values=np.eye(2, 8))
+        few = embed_folder(root, embeddings=tmp_path / "given.npz", workspace=tmp_path / "home")
+        options = ["--workspace", str(tmp_path / "home"), "--model", few.source.name]
+        assert main(["review", str(root), *options]) == 1
+        assert "Say which order the review has: --by twins, or a measure." in capsys.readouterr().err
+        assert main(["review", str(root), "--by", "twins", *options]) == 0
+        assert capsys.readouterr().out == "Twins: 0 pictures to review.\n"
+
+
+def test_sort_and_export_take_corrected_labels(run: Run, image_set: ImageSet, tmp_path: Path) -> None:
+    run("relabel", "fox", "cat/0004.jpg")
+    run("decide", "drop", "cat/copy.jpg")
+    shown = run("sort", tmp_path / "out", "--by", "label")
+    assert "24 pictures sorted into" in shown
+    assert "(11 in cat/, 1 in fox/, 12 in dog/)" in shown
+    assert (tmp_path / "out" / "fox" / "0004.jpg").readlink() == image_set.root / "cat" / "0004.jpg"
+    run("undo")
+    run("undo")
+    shown = run("sort", tmp_path / "out", "--by", "label")
+    assert "2 pictures sorted" in shown
+    assert "1 still lie where an earlier sorting put them" in shown
+    run("redo")
+    run("export", tmp_path / "all.csv")
+    row = pd.read_csv(tmp_path / "all.csv").set_index("path").loc["cat/0004.jpg"]
+    assert (row["label"], row["label_given"], row["label_checked"]) == ("fox", "cat", "corrected")
