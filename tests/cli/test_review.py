@@ -2,7 +2,6 @@
 
 import io
 import re
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,26 +11,16 @@ import pandas as pd
 import pytest
 
 from tests.imaging.pictures import write_folder
+from tests.wrong_labels import WRONG, set_with_wrong_labels
 from url_viz.cli.main import main
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 
 Run = Callable[..., str]
-COUNT = 24
-WRONG = {"cat/0004.jpg": "dog", "dog/0007.jpg": "cat"}
-"""Pictures that look like the other class, which is suggested for them."""
 
 
 @pytest.fixture(scope="module")
 def read(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
-    """Cats and dogs as given embeddings, far apart, two of them in the wrong folder, and a copy of the first cat."""
-    base = tmp_path_factory.mktemp("review")
-    root = write_folder(base / "photos", COUNT, classes=("cat", "dog"))
-    shutil.copy(root / "cat" / "0000.jpg", root / "cat" / "copy.jpg")
-    paths = [f"{('cat', 'dog')[number % 2]}/{number:04d}.jpg" for number in range(COUNT)]
-    rows = 0.5 * np.random.default_rng(0).normal(size=(COUNT, 12))
-    rows[:, 0] += [3 if WRONG.get(path, path[:3]) == "dog" else -3 for path in paths]
-    np.savez(base / "given.npz", paths=np.array([*paths, "cat/copy.jpg"]), values=np.vstack([rows, rows[:1]]))
-    return embed_folder(root, embeddings=base / "given.npz", workspace=base / "home")
+    return set_with_wrong_labels(tmp_path_factory.mktemp("review"))
 
 
 @pytest.fixture

@@ -1,0 +1,182 @@
+"""A review of an image set from Python: suggestions taken, reviews that go on, what it was worth."""
+
+import shutil
+
+import pytest
+
+from tests.wrong_labels import COUNT, WRONG, set_with_wrong_labels
+from url_viz.analysis.filters import OneOf
+from url_viz.analysis.review import SUSPECTS, TWINS, ReviewSpec
+from url_viz.analysis.scope import Scope
+from url_viz.errors import ImageSetError
+from url_viz.image_set import ImageSet, open_image_set
+from url_viz.store.decisions import Verdict
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
+    return set_with_wrong_labels(tmp_path_factory.mktemp("review"))
+
+
+@pytest.fixture
+def image_set(read: ImageSet) -> ImageSet:
+    """Nothing decided, no review begun."""
+    folder = read.workspace.root / "sets" / read.set_id
+    for path in folder.glob("decisions.*"):
+        path.unlink()
+    shutil.rmtree(folder / "reviews", ignore_errors=True)
+    read.use_labels("folders")
+    return opened_again(read)
+
+
+def opened_again(image_set: ImageSet) -> ImageSet:
+    return open_image_set(image_set.root, model=image_set.source.name, workspace=image_set.workspace.root)
+
+
+def ids_of(image_set: ImageSet, *paths: str) -> list[int]:
+    return [int(one) for one in image_set.table().set_index("path").loc[list(paths), "id"]]
+
+
+def labels(image_set: ImageSet) -> dict[str, str]:
+    """The label of each picture that somebody labelled, by path."""
+    table = image_set.table()
+    table = table[table["label_checked"].notna()]
+    return dict(zip(table["path"], table["label"], strict=True))
+
+
+class TestAcceptSuggestions:
+    """Suspects get the class that is suggested, the others stay."""
+
+    def test_those_that_are_named_as_one_action(self, image_set: ImageSet) -> None:
+        suspects = image_set.suspects()
+        assert dict(zip(suspects["path"][:2], suspects["suggested"][:2], strict=True)) == WRONG
+        assert suspects["suggested"].isna().any(), "some are on their own"
+        done = image_set.accept_suggestions(suspects["id"], who="anna")
+        assert done.sentence == "Labelled 2 pictures"
+        assert labels(image_set) == WRONG
+        assert image_set.decisions.history()["who"].tolist() == ["anna"]
+        image_set.decisions.undo()
+        assert labels(image_set) == {}
+
+    def test_one_alone_and_what_is_no_suspect(self, image_set: ImageSet) -> None:
+        image_set.accept_suggestions(ids_of(image_set, "cat/0004.jpg", "dog/0001.jpg"))
+        assert labels(image_set) == {"cat/0004.jpg": "dog"}
+        assert image_set.accept_suggestions(ids_of(image_set, "cat/0004.jpg")).count == 0, "it is none any more"
+        assert image_set.accept_suggestions([]).sentence == "No picture was chosen"
+
+    def test_unknown_pictures_and_no_labels(self, image_set: ImageSet) -> None:
+        with pytest.raises(ImageSetError, match="no picture with id 5"):
+            image_set.accept_suggestions([*ids_of(image_set, "cat/0004.jpg"), 5])
+        assert labels(image_set) == {}
+        image_set.use_labels(None)
+        with pytest.raises(ImageSetError, match="no labels to check"):
+            image_set.accept_suggestions(image_set.ids)
+
+
+class TestReview:
+    """The review of a set, and the reviews that were begun."""
+
+    def test_each_order_has_its_queue(self, image_set: ImageSet) -> None:
+        table = image_set.table().set_index("id")
+        for measure in ("ambiguity", "confusability"):
+            found = image_set.review(ReviewSpec(measure))
+            assert len(found) == COUNT, "of the two copies one"
+            assert table.loc[found.ids.tolist(), measure].is_monotonic_decreasing
+        assert image_set.review(ReviewSpec(SUSPECTS)).ids.tolist() == image_set.suspects()["id"].tolist()
+        assert image_set.review(ReviewSpec(TWINS)).ids.tolist() == ids_of(image_set, "cat/0000.jpg")
+
+    def test_the_question_of_a_suspect_tells_what_to_try(self, image_set: ImageSet) -> None:
+        review = image_set.review(ReviewSpec(SUSPECTS))
+        (image_id,) = ids_of(image_set, "dog/0007.jpg")
+        card = review.card(image_id)
+        assert [choice.label for choice in card.question.choices] == ["dog", "cat"]
+        assert [set(near["label"]) for near in card.near] == [{"dog"}, {"cat"}]
+        review.settle({image_id: Verdict("keep", "cat")}, who="anna")
+        row = review.card(image_id).row
+        assert (row["label"], row["label_given"], row["label_checked"], row["decision"]) == (
+            "cat",
+            "dog",
+            "cat",
+            "keep",
+        )
+        assert labels(image_set) == {"dog/0007.jpg": "cat"}
+
+    def test_an_order_that_there_is_not(self, image_set: ImageSet) -> None:
+        with pytest.raises(ImageSetError, match="'nope' is not a measure of this set"):
+            image_set.review(ReviewSpec("nope"))
+        image_set.use_labels(None)
+        with pytest.raises(ImageSetError, match="no labels to check"):
+            image_set.review(ReviewSpec(SUSPECTS))
+
+    def test_looking_begins_none_and_an_answer_begins_one(self, image_set: ImageSet) -> None:
+        review = image_set.review(ReviewSpec("confusability"))
+        review.card(int(review.ids[0]))
+        assert image_set.reviews() == []
+        review.settle({int(review.ids[0]): Verdict("drop")})
+        (found,) = image_set.reviews()
+        assert found.spec == review.spec
+        assert found.ids.tolist() == review.ids.tolist()
+
+    def test_it_goes_on_in_another_process_unless_afresh(self, image_set: ImageSet) -> None:
+        spec = ReviewSpec("ambiguity", Scope(filters=(OneOf("label", ("cat",)),)), most=6)
+        review = image_set.review(spec)
+        first, second = (int(one) for one in review.ids[:2])
+        review.settle({first: Verdict("keep")})
+        review.skip(second)
+        again = opened_again(image_set).review(spec)
+        assert again.ids.tolist() == review.ids.tolist()
+        assert (again.progress().done, again.progress().skipped, again.place()) == (1, 1, 2)
+        afresh = opened_again(image_set).review(spec, afresh=True)
+        assert first not in afresh.ids.tolist()
+        assert (len(afresh), afresh.progress().done, afresh.progress().skipped) == (6, 0, 0)
+
+    def test_the_one_worked_on_last_comes_first(self, image_set: ImageSet) -> None:
+        specs = [ReviewSpec("ambiguity"), ReviewSpec("confusability"), ReviewSpec(TWINS)]
+        for spec in [*specs, specs[1]]:
+            review = image_set.review(spec)
+            review.skip(int(review.ids[review.place()]))
+        assert [review.spec.by for review in image_set.reviews()] == ["confusability", TWINS, "ambiguity"]
+
+    def test_those_whose_order_is_gone_are_left_out_until_it_is_back(self, image_set: ImageSet) -> None:
+        for by in ("ambiguity", SUSPECTS, TWINS):
+            review = image_set.review(ReviewSpec(by))
+            review.skip(int(review.ids[0]))
+        image_set.use_labels(None)
+        assert [review.spec.by for review in image_set.reviews()] == [TWINS]
+        image_set.use_labels("folders")
+        assert [review.spec.by for review in image_set.reviews()] == [TWINS, SUSPECTS, "ambiguity"]
+
+
+class TestWorth:
+    """Labels as given against labels as they are now."""
+
+    def test_corrected_and_dropped_ones_are_told_apart(self, image_set: ImageSet) -> None:
+        assert not image_set.has_worth()
+        image_set.correct_labels(dict(zip(ids_of(image_set, *WRONG), WRONG.values(), strict=True)))
+        image_set.decisions.decide(ids_of(image_set, "cat/0002.jpg"), "drop")
+        image_set.decisions.decide(ids_of(image_set, "cat/0000.jpg"), "keep")
+        found = image_set.worth(seeds=2)
+        assert (found.pictures, found.classes, found.dropped, found.corrected) == (COUNT + 1, 2, 1, 2)
+
+    def test_what_was_given_is_what_the_folders_say(self, image_set: ImageSet) -> None:
+        """With every label turned round, who learnt the folders' labels is right by those and wrong by the others."""
+        table = image_set.table()
+        other = {"cat": "dog", "dog": "cat"}
+        before = image_set.worth(seeds=2).given.accuracy.value
+        image_set.correct_labels(dict(zip(table["id"].tolist(), table["label"].map(other), strict=True)))
+        found = image_set.worth(seeds=2)
+        assert found.corrected == COUNT + 1
+        assert before > 0.6
+        assert found.given.under_given.value == pytest.approx(before, abs=0.1)
+        assert found.given.accuracy.value == pytest.approx(1 - found.given.under_given.value, abs=1e-6)
+        assert found.decided.under_given.value == pytest.approx(1 - found.decided.accuracy.value, abs=1e-6)
+        assert found.decided.accuracy.value == pytest.approx(before, abs=0.1)
+
+    def test_a_confirmed_label_changes_nothing(self, image_set: ImageSet) -> None:
+        image_set.correct_labels(dict.fromkeys(ids_of(image_set, "cat/0000.jpg"), "cat"))
+        assert not image_set.has_worth()
+        assert image_set.find_worth() is None
+        image_set.correct_labels(dict.fromkeys(ids_of(image_set, "cat/0000.jpg"), "dog"))
+        assert image_set.has_worth()
+        image_set.decisions.undo()
+        assert not image_set.has_worth()
