@@ -101,6 +101,15 @@ class TestReview:
         )
         assert labels(image_set) == {"dog/0007.jpg": "cat"}
 
+    def test_one_that_is_no_suspect_any_more_is_asked_about_as_any_other(self, image_set: ImageSet) -> None:
+        review = image_set.review(ReviewSpec(SUSPECTS))
+        (image_id,) = ids_of(image_set, "dog/0007.jpg")
+        assert "looks like cat" in review.card(image_id).question.text
+        review.settle({image_id: Verdict(label="cat")})
+        again = opened_again(image_set).review(ReviewSpec(SUSPECTS))
+        assert image_id in again.ids.tolist()
+        assert again.card(image_id).question.text == "cat or dog?", "not that it is like no other picture"
+
     def test_an_order_that_there_is_not(self, image_set: ImageSet) -> None:
         with pytest.raises(ImageSetError, match="'nope' is not a measure of this set"):
             image_set.review(ReviewSpec("nope"))

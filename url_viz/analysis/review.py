@@ -321,7 +321,9 @@ class Review:
         now = self.verdicts([image_id])[0]
         state = {"decision": now.decision, "label_checked": now.label, "label": now.label or row["label_given"]}
         suggested = self._suggested.get(image_id)
-        question = asked_of(row, by=self.spec.by, suggested=suggested if isinstance(suggested, str) else None)
+        is_suspect_no_more = self.spec.by == SUSPECTS and image_id not in self._suggested
+        by = "" if is_suspect_no_more else self.spec.by
+        question = asked_of(row, by=by, suggested=suggested if isinstance(suggested, str) else None)
         group = self.table["twin_group"].to_numpy()
         twins = int((group == group[at]).sum()) - 1
         return Card(row | state, question, tuple(self._near(at, question)), twins, is_group=self.spec.by == TWINS)
