@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from url_viz.analysis.filters import Between, OneOf
-from url_viz.analysis.scope import MOST_CORNERS, Scope, inside, scope_as_query, scope_from_query, scoped
+from url_viz.analysis.scope import MOST_CORNERS, Scope, inside, scope_as_query, scope_from_query, scoped, thinned
 
 
 def table() -> pd.DataFrame:
@@ -37,6 +37,19 @@ def test_a_scope_comes_back_from_its_address() -> None:
     assert scope_from_query(query) == scope
     assert scope_as_query(Scope()) == {}
     assert "lasso" not in scope_as_query(Scope(square * MOST_CORNERS))
+
+
+def test_a_lasso_of_many_corners_is_thinned_to_what_fits_into_an_address() -> None:
+    angles = np.linspace(0, 2 * np.pi, 1000, endpoint=False)
+    circle = tuple((float(np.cos(a)), float(np.sin(a))) for a in angles)
+    few = thinned(circle)
+    assert few is not None
+    assert len(few) == MOST_CORNERS
+    assert set(few) <= set(circle)
+    x, y = np.random.default_rng(0).uniform(-1.2, 1.2, (2, 2000)).astype(np.float32)
+    assert (inside(np.array(few), x, y) == inside(np.array(circle), x, y)).mean() > 0.999
+    assert thinned(few) is few
+    assert thinned(None) is None
 
 
 @pytest.mark.parametrize("text", ["", "1,2 3,4", "1,2 3,4 x,5", "1,2 3,4 nan,5", "1,2,3 4,5,6 7,8,9"])

@@ -36,6 +36,13 @@ def scoped(table: pd.DataFrame, scope: Scope) -> pd.DataFrame:
     return table[keep]
 
 
+def thinned(polygon: Polygon | None) -> Polygon | None:
+    """A lasso of at most MOST_CORNERS corners, evenly taken from those it has, so that it fits into an address."""
+    if polygon is None or len(polygon) <= MOST_CORNERS:
+        return polygon
+    return tuple(polygon[len(polygon) * number // MOST_CORNERS] for number in range(MOST_CORNERS))
+
+
 def scope_as_query(scope: Scope) -> dict[str, list[str]]:
     """A scope as parameters of an address; a lasso of too many corners is left out."""
     query = as_query(scope.filters)

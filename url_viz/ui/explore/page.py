@@ -12,7 +12,7 @@ from url_viz.analysis.measures import AMBIGUITY
 from url_viz.analysis.ranking import first_of_each_class, value_at, with_percentile
 from url_viz.analysis.review import READY_PER_CLASS as REVIEWED_PER_CLASS
 from url_viz.analysis.review import ReviewSpec
-from url_viz.analysis.scope import Scope, scoped
+from url_viz.analysis.scope import Scope, scoped, thinned
 from url_viz.errors import FolderError
 from url_viz.export.folders import paths_text
 from url_viz.export.tables import table_bytes
@@ -148,7 +148,7 @@ def review_of(view: ExploreView, measure: str) -> ReviewSpec:
     between = () if pair is None else tuple(OneOf(column, pair) for column in ("first_class", "second_class"))
     return ReviewSpec(
         measure if pair is None else AMBIGUITY.name,
-        Scope(view.polygon, (*view.filters, *between)),
+        Scope(thinned(view.polygon), (*view.filters, *between)),
         within_class=view.within_class,
         per_class=REVIEWED_PER_CLASS if view.class_by_class else None,
     )
