@@ -34,6 +34,7 @@ from url_viz.analysis.worth import SEEDS, ReviewedLabels, Worth, reviewed_labels
 from url_viz.errors import DamageError, ImageSetError, NoImagesError
 from url_viz.imaging.query import query_crop, read_query
 from url_viz.imaging.scan import Scan, absolute, display_name, scan
+from url_viz.latest import Latest
 from url_viz.models.head import Head
 from url_viz.models.model import EmbeddingSpace, Model, ModelSource, load_model, resolve
 from url_viz.models.names import DEFAULT
@@ -129,17 +130,17 @@ class ImageSet:
         self.workspace = workspace
         self._read_at = store.version(space.key, source.head.digest if source.head else None)
         self._store = store
-        self._checked: tuple[pd.DataFrame, LabelCheck | None] | None = None
-        self._order: tuple[pd.DataFrame, Order] | None = None
-        self._confused: tuple[pd.DataFrame, pd.DataFrame] | None = None
-        self._reference: tuple[pd.DataFrame, Reference] | None = None
+        self._checked: Latest[LabelCheck | None] = Latest(same=pd.DataFrame.equals)
+        self._order: Latest[Order] = Latest()
+        self._confused: Latest[pd.DataFrame] = Latest()
+        self._reference: Latest[Reference] = Latest()
         self._files = store.images(["id", "path", "content", "width", "height", "failure"])
 
     def __repr__(self) -> str:
         return f"ImageSet({str(self.root)!r}, {len(self)} pictures, model={self.source.name!r})"
 
     def __len__(self) -> int:
-        return len(self._frame)
+        return len(self._joined.table)
 
     @property
     def head(self) -> Head | None:
@@ -167,7 +168,7 @@ class ImageSet:
         decision and tags. All values of ours are higher = more ambiguous, but for nearest_similarity and the
         qualities; nan if there is none.
         """
-        return self._frame.copy()
+        return self._frame.copy(deep=False)  # pandas copies a column once somebody writes to it
 
     def add_columns(
         self,
@@ -304,11 +305,12 @@ class ImageSet:
 
     def order(self) -> Order:
         """By which measure to order here, and why: `.measure`, `.reason`, `.evidence` (R-AUROC, or None)."""
-        table, known = self._measured, self._order
-        if known is None or known[0] is not table:
-            labels = self._classed.labels(table) if self._classed is not None else None
-            known = self._order = table, leading_order(table, self.contents, self.graph_columns, labels)
-        return known[1]
+        table = self._measured
+        return self._order.of(table, lambda: self._leading_order(table))
+
+    def _leading_order(self, table: pd.DataFrame) -> Order:
+        labels = self._classed.labels(table) if self._classed is not None else None
+        return leading_order(table, self.contents, self.graph_columns, labels)
 
     def search(
         self,
@@ -512,12 +514,10 @@ class ImageSet:
         By the likeliest class of each labelled picture, judged without its own label. Raises ImageSetError if there are
         no labels to check.
         """
-        table, known = self._measured, self._confused
+        table = self._measured
         if not has_values(table, AMBIGUITY.name):
             raise ImageSetError(NO_CLASSES)
-        if known is None or known[0] is not table:
-            known = self._confused = table, confused_in(table)
-        return known[1]
+        return self._confused.of(table, lambda: confused_in(table))
 
     def checked_labels(self) -> LabelCheck:
         """All that was found on the labels. Raises ImageSetError if there are none to check."""
@@ -528,11 +528,8 @@ class ImageSet:
 
     def find_suspects(self) -> LabelCheck | None:
         """Like `checked_labels`, None if there are no labels; worked out again only if they have changed."""
-        table, known = self._measured, self._checked
-        labels = table[["label", "label_checked"]]
-        if known is None or not known[0].equals(labels):
-            known = self._checked = labels, self._check_labels(table)
-        return known[1]
+        table = self._measured
+        return self._checked.of(table[["label", "label_checked"]], lambda: self._check_labels(table))
 
     def _check_labels(self, table: pd.DataFrame) -> LabelCheck | None:
         graph, classed = self.graph, self._classed
@@ -610,10 +607,8 @@ class ImageSet:
 
     def reference(self) -> Reference:
         """What pictures from outside are compared with: the distinct contents of this set."""
-        table, known = self._measured, self._reference
-        if known is None or known[0] is not table:
-            known = self._reference = table, self._made_reference(table)
-        return known[1]
+        table = self._measured
+        return self._reference.of(table, lambda: self._made_reference(table))
 
     def _made_reference(self, table: pd.DataFrame) -> Reference:
         graph = self.graph

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from url_viz.analysis.ambiguity import AmbiguityModel, Classified, ClassShares, LabelEvidence, classify
 from url_viz.analysis.ranking import percentile
 from url_viz.analysis.votes import NONE, Codes
+from url_viz.latest import Latest
 from url_viz.pipeline.twins import twin_groups
 from url_viz.store.class_shares import read_class_shares, write_class_shares
 from url_viz.store.tables import Graph, GraphColumns, positions_of
@@ -79,16 +80,17 @@ class ClassedTable:
         """`contents` (N,) are the content keys of the table's rows; `source` is None before there is a graph."""
         self._contents = contents
         self._source = source
-        self._joined: tuple[pd.DataFrame, pd.DataFrame] | None = None
-        self._known: _Known | None = None
+        self._joined: Latest[pd.DataFrame] = Latest()
+        self._known: Latest[_Known] = Latest(same=pd.Series.equals)
 
     def joined(self, table: pd.DataFrame) -> pd.DataFrame:
         """`table` with the columns CLASS_COLUMNS filled in; nan and None if there are no two classes to lie between."""
-        joined = self._joined  # one reading: another thread may put a newer one there
-        if joined is None or joined[0] is not table:
+
+        def joined() -> pd.DataFrame:
             columns = self._columns(table)
-            joined = self._joined = table, table if columns is None else table.assign(**columns)
-        return joined[1]
+            return table if columns is None else table.assign(**columns)
+
+        return self._joined.of(table, joined)
 
     def labels(self, table: pd.DataFrame) -> ContentLabels | None:
         """The labels of the graph's contents; None before there is a graph."""
@@ -121,20 +123,18 @@ class ClassedTable:
         return dict(zip(CLASS_COLUMNS, (*values, *shared), strict=True))
 
     def _of(self, table: pd.DataFrame) -> "_Known | None":
-        if self._source is None:
+        source, label = self._source, table["label"]
+        if source is None:
             return None
-        known = self._known
-        if known is None or (known.label is not table["label"] and not known.label.equals(table["label"])):
-            labels = content_labels(table["label"], self._contents, self._source.columns.content)
-            known = self._known = _Known(table["label"], labels, self._source)
-        return known
+        return self._known.of(
+            label, lambda: _Known(content_labels(label, self._contents, source.columns.content), source)
+        )
 
 
 @dataclass(frozen=True)
 class _Known:
     """What follows from one choice of labels, each worked out when it is first asked for."""
 
-    label: "pd.Series[str]"
     labels: ContentLabels
     source: ClassSource
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.filters import SEPARATOR
 from url_viz.errors import ImageSetError
+from url_viz.latest import Latest
 from url_viz.pipeline.confusability import FEW
 
 Values = NDArray[np.float32]
@@ -217,7 +218,7 @@ class ReasonedTable:
     """Joins `reasons` to the table of a snapshot, again only if the table itself is another one."""
 
     def __init__(self) -> None:
-        self._known: tuple[pd.DataFrame, Reasons, pd.DataFrame] | None = None
+        self._known: Latest[tuple[Reasons, pd.DataFrame]] = Latest()
 
     def joined(self, table: pd.DataFrame) -> pd.DataFrame:
         """`table` with one more column: the names of each picture's reasons, the strongest first, joined by "; "."""
@@ -231,12 +232,11 @@ class ReasonedTable:
         return reason_table(table, self._of(table)[0], rows=rows)
 
     def _of(self, table: pd.DataFrame) -> tuple[Reasons, pd.DataFrame]:
-        known = self._known  # one reading: another thread may put a newer one there
-        if known is None or known[0] is not table:
+        def joined() -> tuple[Reasons, pd.DataFrame]:
             reasons = reasons_of(table)
-            texts = pd.Series(reasons.texts(), index=table.index, dtype=object)
-            known = self._known = table, reasons, table.assign(reasons=texts)
-        return known[1], known[2]
+            return reasons, table.assign(reasons=pd.Series(reasons.texts(), index=table.index, dtype=object))
+
+        return self._known.of(table, joined)
 
 
 def _numbers(rows: pd.DataFrame, column: str) -> NDArray[np.float32]:

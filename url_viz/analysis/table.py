@@ -13,10 +13,11 @@ from url_viz.analysis.ranking import percentile
 from url_viz.imaging.folder_classes import FolderClasses, find_classes
 from url_viz.imaging.quality import QUALITIES
 from url_viz.imaging.scan import display_name
+from url_viz.latest import Latest
 from url_viz.models.head import Head
 from url_viz.pipeline.twins import TWIN_COSINE, twin_groups
 from url_viz.store.decision_matching import FileKeys
-from url_viz.store.decisions import Decisions
+from url_viz.store.decisions import Decided, Decisions
 from url_viz.store.reader import Store
 from url_viz.store.tables import GraphColumns, Twins, positions_of
 
@@ -161,35 +162,21 @@ def decisions_of(path: Path, files: pa.Table) -> Decisions:
     return Decisions(path, FileKeys(ids, contents))
 
 
-@dataclass(frozen=True)
-class _Joined:
-    """A table, where its pictures are among all files, and the table with decisions as they were at a version."""
-
-    table: pd.DataFrame
-    rows: NDArray[np.int64]
-    version: int
-    result: pd.DataFrame
-
-
 class DecidedTable:
     """Joins `decision` and `tags` to a table, again only if either has changed."""
 
     def __init__(self, decisions: Decisions) -> None:
         self._decisions = decisions
-        self._known: _Joined | None = None
+        self._rows: Latest[NDArray[np.int64]] = Latest()
+        self._joined: Latest[pd.DataFrame] = Latest(same=lambda one, other: one[0] is other[0] and one[1] == other[1])
 
     def joined(self, table: pd.DataFrame) -> pd.DataFrame:
         """`table` (with `id`) and two more columns: decision (None, keep, drop, look-again) and tags ("a; b")."""
-        now, known = self._decisions.now(), self._known
-        if known is None or known.table is not table or known.version != now.version:
-            if known is not None and known.table is table:
-                rows = known.rows
-            else:
-                rows = positions_of(table["id"].to_numpy(), self._decisions.files.id)
-            own = now.rows_at(rows)
-            columns = {
-                name: pd.Series(values, index=table.index, dtype=object)
-                for name, values in (("decision", own.decision), ("tags", own.tags))
-            }
-            known = self._known = _Joined(table, rows, now.version, table.assign(**columns))
-        return known.result
+        now = self._decisions.now()
+        rows = self._rows.of(table, lambda: positions_of(table["id"].to_numpy(), self._decisions.files.id))
+        return self._joined.of((table, now.version), lambda: _with_decisions(table, now.rows_at(rows)))
+
+
+def _with_decisions(table: pd.DataFrame, decided: Decided) -> pd.DataFrame:
+    values = {"decision": decided.decision, "tags": decided.tags}
+    return table.assign(**{name: pd.Series(v, index=table.index, dtype=object) for name, v in values.items()})

@@ -1,0 +1,33 @@
+"""The latest result: made once for a cause, again for another, by identity or by what counts as the same."""
+
+import pandas as pd
+
+from url_viz.latest import Latest
+
+
+def test_by_identity() -> None:
+    made: list[int] = []
+    latest: Latest[int] = Latest()
+    one, equal = [1], [1]
+
+    def make() -> int:
+        made.append(len(made))
+        return made[-1]
+
+    assert [latest.of(cause, make) for cause in (one, one, equal, equal, one)] == [0, 0, 1, 1, 2]
+
+
+def test_by_what_counts_as_the_same() -> None:
+    latest: Latest[str] = Latest(same=pd.Series.equals)
+    assert latest.of(pd.Series(["a"]), lambda: "first") == "first"
+    assert latest.of(pd.Series(["a"]), lambda: "second") == "first"
+    assert latest.of(pd.Series(["b"]), lambda: "third") == "third"
+
+
+def test_a_result_may_be_none() -> None:
+    latest: Latest[None] = Latest()
+    cause = object()
+    calls: list[None] = []
+    for _ in range(2):
+        latest.of(cause, lambda: calls.append(None))
+    assert len(calls) == 1

@@ -1,0 +1,23 @@
+"""The latest result of a calculation, kept until what it was made of is another."""
+
+import operator
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+Result = TypeVar("Result")
+
+
+class Latest(Generic[Result]):
+    """Holds one result. Threads may share it: two may make the result at once, and either holds."""
+
+    def __init__(self, *, same: Callable[[Any, Any], bool] = operator.is_) -> None:
+        """`same` says whether a cause is the one that the result was made of; by default, whether it is that object."""
+        self._same = same
+        self._held: tuple[object, Result] | None = None
+
+    def of(self, cause: object, make: Callable[[], Result]) -> Result:
+        """The result that `make` gives for `cause`, made now only if the latest is of another one."""
+        held = self._held  # one reading: another thread may put a newer one there
+        if held is None or not self._same(held[0], cause):
+            held = self._held = cause, make()
+        return held[1]
