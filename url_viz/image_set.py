@@ -224,7 +224,7 @@ class ImageSet:
         """Give suspects the class that `suspects()` suggests; those without a suggestion stay. A single action."""
         pictures = self.checked_labels().suspects
         wanted = {int(image_id) for image_id in ids}
-        self._rows_of(wanted)  # refuses unknown ids
+        self.rows_of(wanted)  # refuses unknown ids
         rows = pictures[pictures["id"].isin(wanted) & pictures["suggested"].notna()]
         named = rows["suggested"].astype(str)
         return self.correct_labels(dict(zip(rows["id"].tolist(), named, strict=True)), who=who)
@@ -378,10 +378,20 @@ class ImageSet:
 
     def row_of(self, image_id: int) -> int:
         """The row of a picture in `table()`; raises ImageSetError for an id that is not in this set."""
-        found = np.flatnonzero(self._frame["id"].to_numpy() == image_id)
-        if not len(found):
-            raise ImageSetError(f"There is no picture with id {image_id} in {str(self.root)!r}.")
-        return int(found[0])
+        return int(self.rows_of([image_id])[0])
+
+    def rows_of(self, ids: Iterable[int]) -> NDArray[np.int64]:
+        """The rows (M,) of pictures in `table()`, in the order of `ids`.
+
+        Raises ImageSetError for an id that is not in this set.
+        """
+        wanted = np.fromiter((int(i) for i in ids), np.int64)
+        rows = positions_of(wanted, self.ids)
+        if (rows < 0).any():
+            raise ImageSetError(
+                f"There is no picture with id {wanted[rows < 0][0]} in {str(self.root)!r}. Take ids from its `table()`."
+            )
+        return rows
 
     def row(self, image_id: int) -> dict[str, Any]:
         """One picture's row of `table()`, by column."""
@@ -415,11 +425,7 @@ class ImageSet:
 
     def paths_of(self, ids: Iterable[int]) -> list[bytes]:
         """Root-relative paths of pictures, as the file system has them, in the order of `ids`."""
-        wanted = np.fromiter((int(i) for i in ids), np.int64)
-        rows = positions_of(wanted, self._frame["id"].to_numpy())
-        if (rows < 0).any():
-            raise ImageSetError(f"There is no picture with id {wanted[rows < 0][0]} in {str(self.root)!r}.")
-        return [self._joined.paths[row] for row in rows.tolist()]
+        return [self._joined.paths[row] for row in self.rows_of(ids).tolist()]
 
     @cached_property
     def decisions(self) -> Decisions:
@@ -468,7 +474,7 @@ class ImageSet:
         """
         if on is None:
             return representatives(self._frame, self.contents, self.graph, count=count, by=self.order().measure)
-        rows = self._rows_of(on.ids)
+        rows = np.unique(self.rows_of(on.ids))
         table = self._frame.iloc[rows].assign(x=on.xy[:, 0], y=on.xy[:, 1])
         return representatives(table, self.contents[rows], self.graph, count=count, by=self.order().measure)
 
@@ -478,7 +484,7 @@ class ImageSet:
         Beyond 20,000 a sample is fitted and the others are placed. Raises ImageSetError for an id that is not in this
         set.
         """
-        rows = self._rows_of(ids)
+        rows = np.unique(self.rows_of(ids))
         contents = np.unique(self.contents[rows])
         found = project_alone(whitened_for(self._store, self.space.key, contents), self.graph)
         place = positions_of(self.contents[rows], found.content)
@@ -561,16 +567,6 @@ class ImageSet:
         table = self._frame
         given, label = (table[name].to_numpy(dtype=object) for name in ("label_given", "label"))
         return reviewed_labels(given, label, (table["decision"] == "drop").to_numpy(dtype=bool))
-
-    def _rows_of(self, ids: Iterable[int]) -> NDArray[np.int64]:
-        """The rows (M,) of these pictures in `table()`, each once, in its order."""
-        wanted = np.unique(np.fromiter((int(i) for i in ids), np.int64))
-        rows = positions_of(wanted, self._frame["id"].to_numpy(np.int64))
-        if (rows < 0).any():
-            raise ImageSetError(
-                f"There is no picture with id {wanted[rows < 0][0]} in this set. Take ids from its `table()`."
-            )
-        return np.sort(rows)
 
     def _gate(self, table: pd.DataFrame, by: str | None) -> str | None:
         """The measure to gate by: the one asked for, else the leading one."""

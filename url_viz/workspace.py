@@ -7,7 +7,6 @@ from pathlib import Path
 
 from url_viz.errors import WorkspaceError
 from url_viz.files import replaced
-from url_viz.migration import migrate
 from url_viz.sealed import sealed, unsealed
 
 SCHEMA_VERSION = 1
@@ -104,7 +103,7 @@ class Workspace:
         return workspace
 
     def check_version(self) -> None:
-        """Bring an older workspace up to date. Raises WorkspaceError for a newer one, or if its label is damaged."""
+        """Raises WorkspaceError for a workspace of a newer version, or if its label is damaged."""
         try:
             version = int(unsealed(self.about.read_bytes())["schema_version"])
         except OSError as error:
@@ -119,8 +118,6 @@ class Workspace:
                 f"The workspace {self.root} has schema {version}, this version reads up to {SCHEMA_VERSION}. "
                 f"Update URL-Viz, or choose another folder with ${HOME_VARIABLE}."
             )
-        if version < SCHEMA_VERSION:
-            migrate(self.root)
 
     @property
     def about(self) -> Path:

@@ -38,8 +38,6 @@ def test_a_job_succeeds_and_says_so_under_any_folder_name(any_workspace: Workspa
     job = ended(start(["-c", "print('schön', flush=True)"], workspace=any_workspace, title="Größe"))
     status = job.status()
     assert (job.state, status.exit_status, status.reason) == ("succeeded", 0, "")
-    assert status.seconds_running is not None
-    assert 0 <= status.seconds_running < 10
     assert "schön" in log_tail(job).splitlines()
     assert find_job(any_workspace, job.id) == job
 

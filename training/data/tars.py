@@ -114,13 +114,6 @@ def _of_range(pattern: str) -> tuple[Path, ...]:
     return tuple(map(Path, named))
 
 
-def shards_of_process(shards: Sequence[Path], *, rank: int, ranks: int) -> tuple[Path, ...]:
-    """The shards that process `rank` of `ranks` reads: every `ranks`-th, so that each is read once."""
-    if not 0 <= rank < ranks:
-        raise ValueError(f"rank is {rank} of {ranks}")
-    return tuple(shards[rank::ranks])
-
-
 def is_held_out(sample_id: int, share: float) -> bool:
     """Whether a picture is held out of training, decided by its id alone: there is no official split.
 

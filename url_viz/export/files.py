@@ -19,7 +19,6 @@ import pandas as pd
 from url_viz.errors import FolderError, ImageSetError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import absolute, display_name
-from url_viz.store.tables import positions_of
 
 How = Literal["link", "copy"]
 
@@ -67,11 +66,7 @@ def chosen(image_set: ImageSet, ids: Iterable[int] | None) -> Chosen:
     """
     table = image_set.table()
     if ids is not None:
-        wanted = np.fromiter(dict.fromkeys(int(i) for i in ids), np.int64)
-        rows = positions_of(wanted, table["id"].to_numpy())
-        if (rows < 0).any():
-            raise ImageSetError(f"There is no picture with id {wanted[rows < 0][0]} in {str(image_set.root)!r}.")
-        table = table.iloc[np.sort(rows)]
+        table = table.iloc[np.unique(image_set.rows_of(ids))]
     paths = image_set.paths_of(table["id"])
     sources = [absolute(image_set.root, path) for path in paths]
     is_there = np.array([os.path.isfile(source) for source in sources], bool)

@@ -16,7 +16,6 @@ from url_viz.export.report_map import MapPoints, map_points, with_thumbnails
 from url_viz.export.report_thumbnails import inlined
 from url_viz.files import replaced
 from url_viz.image_set import ImageSet
-from url_viz.store.tables import positions_of
 
 GALLERY_PX, CLASS_PX, HOVER_PX = 128, 72, 64
 MOST_HOVER_BYTES = 1_300_000
@@ -62,20 +61,12 @@ def report_html(
     """
     table = ranked(image_set)
     if ids is not None:
-        table = table.iloc[_rows(image_set, ids)].reset_index(drop=True)
+        table = table.iloc[np.unique(image_set.rows_of(ids))].reset_index(drop=True)
     if table.empty:
         raise ImageSetError(f"There is no picture to report of {str(image_set.root)!r}. Choose some, or read it first.")
     source = provenance(image_set, with_folder=with_folder, now=now)
     facts = facts_of(image_set, table, title=title or source.name, source=source)
     return _page(image_set, facts, map_points(table))
-
-
-def _rows(image_set: ImageSet, ids: Iterable[int]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    wanted = np.fromiter(dict.fromkeys(int(i) for i in ids), np.int64)
-    rows = positions_of(wanted, image_set.table()["id"].to_numpy())
-    if (rows < 0).any():
-        raise ImageSetError(f"There is no picture with id {wanted[rows < 0][0]} in {str(image_set.root)!r}.")
-    return np.sort(rows)
 
 
 def _page(image_set: ImageSet, facts: ReportFacts, points: MapPoints) -> str:

@@ -55,13 +55,6 @@ class Status:
         """Whether the job waits or runs."""
         return self.state in LIVE
 
-    @property
-    def seconds_running(self) -> float | None:
-        """How long the command has run, or ran; None if it never started."""
-        if self.started is None:
-            return None
-        return max(0.0, (time.time() if self.finished is None else self.finished) - self.started)
-
 
 @dataclass(frozen=True)
 class Job:

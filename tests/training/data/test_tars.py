@@ -19,7 +19,6 @@ from training.data.tars import (
     is_held_out,
     samples_of,
     shards_of,
-    shards_of_process,
 )
 from training.rows import SPLIT_PARTS
 from url_viz.errors import FolderError
@@ -143,15 +142,6 @@ class TestStreams:
 
 class TestShards:
     """Shards are listed in a fixed order and shared out."""
-
-    def test_order_and_shares(self, tmp_path: Path) -> None:
-        for number in (3, 1, 2, 0):
-            write(tmp_path / f"{number:04d}.tar")
-        shards = shards_of(tmp_path)
-        assert [path.name for path in shards] == ["0000.tar", "0001.tar", "0002.tar", "0003.tar"]
-        shares = [shards_of_process(shards, rank=rank, ranks=3) for rank in range(3)]
-        assert sorted(path for share in shares for path in share) == list(shards)
-        assert shards_of(shards[2]) == (shards[2],)
 
     def test_patterns(self, tmp_path: Path) -> None:
         for number in range(12):
