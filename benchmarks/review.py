@@ -1,0 +1,331 @@
+"""What a review's queues find: `python -m benchmarks.review PHOTOS PHOTOS … [--json OUT] [--figure FIGURE.svg]`.
+
+Each PHOTOS folder holds class folders; two or more are needed, since each lends the next its pictures as strangers. For
+some seeded draws of each, 3 % of the labels are planted wrong (the class of one of the 29 nearest pictures of other
+classes; once more with half of them any other class), and 3 % useless pictures are added: blank, heavily blurred, of
+another set. The folder is read, and an oracle goes through every queue of the review: how much of what was planted has
+it seen after so many pictures? A queue may be short (suspects are); its curve stays level from there.
+
+Then, what that is worth: 6 % of the labels are planted wrong, the oracle answers the first 8 % of the suspects, and a
+linear probe in five folds is asked for the true labels. It is taught the labels as given, as mended, without what was
+looked at, without as many pictures at random, or as they truly are.
+
+cleanlab (AGPL) is no part of this project and is never imported here: it runs in a Python of its own,
+
+    python -m venv build/cleanlab
+    build/cleanlab/bin/pip install cleanlab
+    python -m benchmarks.review PHOTOS PHOTOS --cleanlab build/cleanlab/bin/python
+
+and is left out where it is not there. It gets the probabilities of the same probe, and its order is that of its label
+quality scores (self-confidence), its default.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from benchmarks.machine import machine
+from benchmarks.review_figure import figure
+from benchmarks.review_planting import USELESS, WRONG, Photos, lay_out, wrong_labels
+from training.evaluate import write_json
+from url_viz.analysis.probe import fit_probe, out_of_fold_shares, probe_folds, probe_inputs
+from url_viz.analysis.review import SUSPECTS, ReviewSpec
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.models.model import Model, load_model
+from url_viz.models.names import DEFAULT
+from url_viz.store.decisions import Verdict
+
+CLEANLAB_SCRIPT = Path(__file__).with_name("order_cleanlab.py")
+CLEANLAB, RANDOM = "cleanlab", "random"
+QUEUES = (SUSPECTS, "ambiguity", "confusability", "entropy")
+NOISES = {"near class": 0.0, "half at random": 0.5}
+"""What share of the wrong labels is any other class; the others are of a near one."""
+WRONG_SHARE, USELESS_SHARE = 0.03, 0.03
+WORTH_WRONG_SHARE, WORTH_LOOKED = 0.06, 0.08
+LOOKED = tuple(step / 200 for step in range(61))
+"""Shares of the pictures that are looked at: every half percent up to thirty."""
+TOLD = (0.02, 0.05, 0.08, 0.1, 0.2)
+ARMS = ("as given", "mended", "dropped", "dropped at random", "no wrong label")
+
+Ids = NDArray[np.int64]
+Codes = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What one queue finds of one fault: `found` (L,) at LOOKED, the mean over sets and draws, with 95 % intervals.
+
+    `with_twins` (L,) counts a picture also when a twin of it was looked at, whose card tells of it. `by_set` is `found`
+    of each set. `length` is the queue's, as a share of the pictures.
+    """
+
+    noise: str
+    queue: str
+    fault: str
+    found: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    with_twins: tuple[float, ...]
+    by_set: dict[str, tuple[float, ...]]
+    length: float
+
+
+@dataclass(frozen=True)
+class WorthOfReview:
+    """A set's means over draws: accuracy of the probe by arm, the wrong labels' share found, the looked-at share."""
+
+    photos: str
+    accuracy: dict[str, float]
+    found: float
+    looked: float
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that was measured, and how."""
+
+    draws: int
+    looked: tuple[float, ...]
+    curves: tuple[Curve, ...]
+    worth: tuple[WorthOfReview, ...]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", nargs="+", type=Path)
+    parser.add_argument("--cleanlab", type=Path, default=Path("build/cleanlab/bin/python"))
+    parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--figure", type=Path)
+    given = parser.parse_args()
+    if len(given.photos) < 2 or given.draws < 2:
+        parser.error("two folders and two draws at least: strangers are of another set, intervals over draws")
+    if not given.cleanlab.exists():
+        print(f"{given.cleanlab} is not there: cleanlab is left out.", file=sys.stderr)
+    findings = measured(given.photos, given.draws, given.cleanlab if given.cleanlab.exists() else None)
+    print(f"{machine()} Draws: {given.draws}.\n\n{found_table(findings)}\n{worth_table(findings)}")
+    if given.json is not None:
+        write_json(findings, given.json)
+    if given.figure is not None:
+        given.figure.write_text(figure(findings.curves, findings.looked))
+
+
+def measured(folders: Sequence[Path], draws: int, cleanlab: Path | None) -> Findings:
+    """Every draw of every set, and what it was worth to review the suspects."""
+    rows: list[dict[str, object]] = []
+    worth = []
+    with tempfile.TemporaryDirectory() as place:
+        home = Path(place)
+        model = load_model(DEFAULT, workspace=home / "workspace")
+        sets = [_read(folder, model, home / "workspace") for folder in folders]
+        for number, photos in enumerate(sets):
+            strangers = sets[(number + 1) % len(sets)].files
+            for noise in NOISES:
+                for seed in range(draws):
+                    rows += _found_in_draw(photos, strangers, noise, seed, model, cleanlab)
+            worth.append(_worth_of(photos, model, draws))
+            print(f"{photos.name}: done", file=sys.stderr)
+    return Findings(draws, LOOKED, curves_of(pd.DataFrame(rows)), tuple(worth))
+
+
+def _read(folder: Path, model: Model, workspace: Path) -> Photos:
+    image_set = embed_folder(folder, model=model, workspace=workspace)
+    table = image_set.table()
+    label, names = pd.factorize(table["label"], sort=True)
+    files = tuple(image_set.file_of(image_id) for image_id in table["id"].tolist())
+    whitened = image_set.whitened.rows.astype(np.float32)
+    return Photos(folder.name, files, label.astype(np.int32), tuple(map(str, names)), whitened)
+
+
+def _found_in_draw(
+    photos: Photos, strangers: tuple[Path, ...], noise: str, seed: int, model: Model, cleanlab: Path | None
+) -> list[dict[str, object]]:
+    """One row per queue and fault: what the queue of a planted set finds at LOOKED."""
+    rng = np.random.default_rng(seed)
+    label = wrong_labels(photos.label, photos.whitened, share=WRONG_SHARE, random_share=NOISES[noise], rng=rng)
+    with tempfile.TemporaryDirectory() as place:
+        folder, useless = Path(place) / photos.name, round(USELESS_SHARE * len(photos))
+        planted = lay_out(folder, photos, label, useless=useless, strangers=strangers, rng=rng)
+        image_set = embed_folder(folder, model=model, workspace=Path(place) / "workspace")
+        table = image_set.table().merge(planted, on="path", validate="one_to_one")
+        queues = _queues(image_set, rng) | (
+            {} if cleanlab is None else {CLEANLAB: _cleanlab(image_set, cleanlab, seed)}
+        )
+    looked = np.round(np.array(LOOKED) * len(table)).astype(np.int64)
+    rows: list[dict[str, object]] = []
+    for name, queue in queues.items():
+        for fault in (WRONG, *USELESS):
+            ids = table.loc[table["fault"] == fault, "id"].to_numpy(np.int64)
+            alone, twins = found(queue, ids, looked), found_with_twins(queue, ids, looked, table)
+            about = {"photos": photos.name, "noise": noise, "queue": name, "fault": fault}
+            rows.append(about | {"found": alone, "with_twins": twins, "length": len(queue) / len(table)})
+    return rows
+
+
+def _queues(image_set: ImageSet, rng: np.random.Generator) -> dict[str, Ids]:
+    queues = {by: image_set.review(ReviewSpec(by)).ids for by in QUEUES}
+    return queues | {RANDOM: rng.permutation(image_set.table()["id"].to_numpy(np.int64))}
+
+
+def _cleanlab(image_set: ImageSet, python: Path, seed: int) -> Ids:
+    """All pictures in cleanlab's order, the most doubtful label first, worked out by another Python."""
+    table = image_set.table()
+    label = pd.factorize(table["label"], sort=True)[0].astype(np.int32)
+    predicted = out_of_fold_shares(image_set.whitened.rows, label, table["twin_group"].to_numpy(), seed=seed)
+    with tempfile.TemporaryDirectory() as place:
+        np.savez(Path(place) / "case-set.npz", label=label, predicted=predicted)
+        subprocess.run([python, CLEANLAB_SCRIPT, place], check=True)
+        with np.load(Path(place) / "found-set.npz") as scores:
+            order = np.argsort(-scores["self_confidence"], kind="stable")
+    return table["id"].to_numpy(np.int64)[order]
+
+
+def found(queue: Ids, planted: Ids, looked: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The share (L,) of the `planted` ids among the first `looked` (L,) of the queue; level beyond its end."""
+    hits = np.concatenate([[0], np.cumsum(np.isin(queue, planted))])
+    share: NDArray[np.float64] = hits[np.minimum(looked, len(queue))] / len(planted)
+    return share
+
+
+def found_with_twins(queue: Ids, planted: Ids, looked: NDArray[np.int64], table: pd.DataFrame) -> NDArray[np.float64]:
+    """Like `found`, where a picture also counts once a twin of it was looked at; `table` has id and twin_group."""
+    group = pd.Series(table["twin_group"].to_numpy(), index=table["id"])
+    place = {of: number for number, of in reversed(list(enumerate(group[queue.tolist()])))}  # the first of each stays
+    seen_at = np.sort([place.get(of, np.inf) for of in group[planted.tolist()]])
+    share: NDArray[np.float64] = np.searchsorted(seen_at, looked, side="left") / len(planted)
+    return share
+
+
+def curves_of(rows: pd.DataFrame) -> tuple[Curve, ...]:
+    """The curves of `_found_in_draw`'s rows, means over sets and draws."""
+    curves = []
+    for about, part in rows.groupby(["noise", "queue", "fault"], sort=False):
+        assert isinstance(about, tuple)
+        noise, queue, fault = map(str, about)
+        mean, half = mean_and_half_width(np.stack(part["found"].tolist()))
+        curve = Curve(
+            noise,
+            queue,
+            fault,
+            found=_floats(mean),
+            low=_floats(mean - half),
+            high=_floats(mean + half),
+            with_twins=_floats(np.stack(part["with_twins"].tolist()).mean(axis=0)),
+            by_set={
+                str(name): _floats(np.stack(of["found"].tolist()).mean(axis=0))
+                for name, of in part.groupby("photos", sort=False)
+            },
+            length=float(part["length"].mean()),
+        )
+        curves.append(curve)
+    return tuple(curves)
+
+
+def _floats(values: NDArray[np.floating]) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)
+
+
+def mean_and_half_width(values: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """The mean (…) of S draws (S, …), and half the width of Student's 95 % interval."""
+    draws = len(values)
+    spread = values.std(axis=0, ddof=1) / np.sqrt(draws)
+    return values.mean(axis=0), stdtrit(draws - 1, 0.975) * spread
+
+
+def _worth_of(photos: Photos, model: Model, draws: int) -> WorthOfReview:
+    drawn = [_worth_in_draw(photos, model, seed) for seed in range(draws)]
+    accuracy = {arm: float(np.mean([one.accuracy[arm] for one in drawn])) for arm in ARMS}
+    found_share, looked = (float(np.mean([getattr(one, name) for one in drawn])) for name in ("found", "looked"))
+    return WorthOfReview(photos.name, accuracy, found_share, looked)
+
+
+def _worth_in_draw(photos: Photos, model: Model, seed: int) -> WorthOfReview:
+    """Plant wrong labels, let the oracle answer the first of the suspects, and teach a probe in five ways."""
+    rng = np.random.default_rng(seed)
+    label = wrong_labels(photos.label, photos.whitened, share=WORTH_WRONG_SHARE, rng=rng)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / photos.name
+        planted = lay_out(folder, photos, label, useless=0, rng=rng)
+        image_set = embed_folder(folder, model=model, workspace=Path(place) / "workspace")
+        truth = image_set.table().merge(planted, on="path", validate="one_to_one")
+        review = image_set.review(ReviewSpec(SUSPECTS))
+        looked = review.ids[: round(WORTH_LOOKED * len(truth))]
+        answer = dict(zip(truth["id"].tolist(), truth["truth"].tolist(), strict=True))
+        review.settle({image_id: Verdict(label=answer[image_id]) for image_id in looked.tolist()})
+        table, whitened = image_set.table(), image_set.whitened.rows
+    is_looked = truth["id"].isin(looked).to_numpy(dtype=bool)
+    at_random = rng.permutation(is_looked)
+    given, now, true = (_codes(photos, column) for column in (truth["label"], table["label"], truth["truth"]))
+    taught = {
+        "as given": given,
+        "mended": now,
+        "dropped": np.where(is_looked, -1, given),
+        "dropped at random": np.where(at_random, -1, given),
+        "no wrong label": true,
+    }
+    fold = probe_folds(table["twin_group"].to_numpy(), seed=seed)
+    accuracy = accuracies(whitened, taught, true, fold)
+    is_wrong = (truth["fault"] == WRONG).to_numpy(dtype=bool)
+    return WorthOfReview(photos.name, accuracy, float(is_looked[is_wrong].mean()), float(is_looked.mean()))
+
+
+def _codes(photos: Photos, label: "pd.Series[str]") -> Codes:
+    return pd.Categorical(label, categories=list(photos.names)).codes.astype(np.int32)
+
+
+def accuracies(
+    whitened: NDArray[np.floating], taught: Mapping[str, NDArray[np.integer]], true: Codes, fold: NDArray[np.int64]
+) -> dict[str, float]:
+    """How often probes are right of `true` labels (N,), by the labels (N,) each was taught, −1 for none.
+
+    Each picture is asked about by the probe that was taught the other folds (N,).
+    """
+    inputs = probe_inputs(whitened)
+    right = dict.fromkeys(taught, 0)
+    for left_out in np.unique(fold):
+        asked = fold == left_out
+        for arm, label in taught.items():
+            rows = ~asked & (label >= 0)
+            called = fit_probe(inputs[rows], label[rows]).called(inputs[asked])
+            right[arm] += int((called == true[asked]).sum())
+    return {arm: count / len(true) for arm, count in right.items()}
+
+
+def found_table(findings: Findings) -> str:
+    """What each queue finds, as Markdown: means over sets and draws in percent, ± half the interval."""
+    head = " | ".join(f"{share:.0%} looked at" for share in TOLD)
+    at = [findings.looked.index(share) for share in TOLD]
+    lines = [f"| planted | queue | fault | {head} | with twins, at {TOLD[-1]:.0%} |", "|" + "---|" * (4 + len(TOLD))]
+    for curve in findings.curves:
+        cells = [f"{100 * curve.found[i]:.0f} ± {100 * (curve.high[i] - curve.found[i]):.0f}" for i in at]
+        cells.append(f"{100 * curve.with_twins[at[-1]]:.0f}")
+        lines.append("| " + " | ".join([curve.noise, curve.queue, curve.fault, *cells]) + " |")
+    lines += ["", "| planted | queue | fault | set | " + head + " |", "|" + "---|" * (4 + len(TOLD))]
+    for curve in findings.curves:
+        for name, values in curve.by_set.items():
+            cells = [f"{100 * values[i]:.0f}" for i in at]
+            lines.append("| " + " | ".join([curve.noise, curve.queue, curve.fault, name, *cells]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def worth_table(findings: Findings) -> str:
+    """What a review of the suspects was worth, as Markdown: one line a set."""
+    lines = ["| set | " + " | ".join(ARMS) + " | wrong labels found | looked at |", "|" + "---|" * (3 + len(ARMS))]
+    for one in findings.worth:
+        values = [f"{one.accuracy[arm]:.3f}" for arm in ARMS]
+        lines.append("| " + " | ".join([one.photos, *values, f"{one.found:.2f}", f"{one.looked:.1%}"]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
