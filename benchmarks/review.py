@@ -16,8 +16,10 @@ cleanlab (AGPL) is no part of this project and is never imported here: it runs i
     build/cleanlab/bin/pip install cleanlab
     python -m benchmarks.review PHOTOS PHOTOS --cleanlab build/cleanlab/bin/python
 
-and is left out where it is not there. It gets the probabilities of the same probe, and its order is that of its label
-quality scores (self-confidence), its default.
+and is left out where it is not there. It gets the probabilities of the same probe, and its orders are those of two of
+its label quality scores: self-confidence, its default, and the normalized margin.
+
+*Label doubt* is no queue of the review: every label in the order of the suspects, also what nothing seems wrong with.
 """
 
 import argparse
@@ -45,7 +47,8 @@ from url_viz.models.names import DEFAULT
 from url_viz.store.decisions import Verdict
 
 CLEANLAB_SCRIPT = Path(__file__).with_name("order_cleanlab.py")
-CLEANLAB, RANDOM = "cleanlab", "random"
+CLEANLAB = {"cleanlab": "self_confidence", "cleanlab, margin": "normalized_margin"}
+RANDOM, DOUBT = "random", "label doubt"
 QUEUES = (SUSPECTS, "ambiguity", "confusability", "entropy")
 NOISES = {"near class": 0.0, "half at random": 0.5}
 """What share of the wrong labels is any other class; the others are of a near one."""
@@ -158,9 +161,7 @@ def _found_in_draw(
         planted = lay_out(folder, photos, label, useless=useless, strangers=strangers, rng=rng)
         image_set = embed_folder(folder, model=model, workspace=Path(place) / "workspace")
         table = image_set.table().merge(planted, on="path", validate="one_to_one")
-        queues = _queues(image_set, rng) | (
-            {} if cleanlab is None else {CLEANLAB: _cleanlab(image_set, cleanlab, seed)}
-        )
+        queues = _queues(image_set, rng) | ({} if cleanlab is None else _cleanlab(image_set, cleanlab, seed))
     looked = np.round(np.array(LOOKED) * len(table)).astype(np.int64)
     rows: list[dict[str, object]] = []
     for name, queue in queues.items():
@@ -174,11 +175,12 @@ def _found_in_draw(
 
 def _queues(image_set: ImageSet, rng: np.random.Generator) -> dict[str, Ids]:
     queues = {by: image_set.review(ReviewSpec(by)).ids for by in QUEUES}
-    return queues | {RANDOM: rng.permutation(image_set.table()["id"].to_numpy(np.int64))}
+    every = image_set.checked_labels().pictures["id"].to_numpy(np.int64)
+    return queues | {DOUBT: every, RANDOM: rng.permutation(every)}
 
 
-def _cleanlab(image_set: ImageSet, python: Path, seed: int) -> Ids:
-    """All pictures in cleanlab's order, the most doubtful label first, worked out by another Python."""
+def _cleanlab(image_set: ImageSet, python: Path, seed: int) -> dict[str, Ids]:
+    """All pictures in cleanlab's orders, the most doubtful label first, worked out by another Python."""
     table = image_set.table()
     label = pd.factorize(table["label"], sort=True)[0].astype(np.int32)
     predicted = out_of_fold_shares(image_set.whitened.rows, label, table["twin_group"].to_numpy(), seed=seed)
@@ -186,8 +188,8 @@ def _cleanlab(image_set: ImageSet, python: Path, seed: int) -> Ids:
         np.savez(Path(place) / "case-set.npz", label=label, predicted=predicted)
         subprocess.run([python, CLEANLAB_SCRIPT, place], check=True)
         with np.load(Path(place) / "found-set.npz") as scores:
-            order = np.argsort(-scores["self_confidence"], kind="stable")
-    return table["id"].to_numpy(np.int64)[order]
+            order = {name: np.argsort(-scores[score], kind="stable") for name, score in CLEANLAB.items()}
+    return {name: table["id"].to_numpy(np.int64)[rows] for name, rows in order.items()}
 
 
 def found(queue: Ids, planted: Ids, looked: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from html import escape
 from typing import Protocol
 
-PANEL_W, PANEL_H, GAP, LEFT, TOP = 300, 190, 70, 60, 96
+PANEL_W, PANEL_H, GAP, LEFT, TOP = 300, 190, 70, 60, 112
 MOST_LOOKED = 0.3
 LINES = {
     "suspects": ("#d55e00", ""),
     "cleanlab": ("#cc79a7", "7 3"),
+    "cleanlab, margin": ("#8a4f9e", "2 3"),
     "ambiguity": ("#0072b2", ""),
     "confusability": ("#009e73", "7 3"),
-    "entropy": ("#b8860b", "2 3"),
+    "entropy": ("#b8860b", "9 3 2 3"),
     "random": ("#777777", "1 4"),
 }
-"""Colour and dashes of each queue: distinct without colour as well."""
+"""Colour and dashes of each queue that is drawn: distinct without colour as well."""
 
 
 class Found(Protocol):
@@ -49,10 +50,10 @@ class Panel:
 
 def figure(curves: Sequence[Found], looked: Sequence[float]) -> str:
     """The curves of the first way of planting, found against looked at, on a ground of its own: for light and dark."""
-    of_first = [curve for curve in curves if curve.noise == curves[0].noise]
+    of_first = [curve for curve in curves if curve.noise == curves[0].noise and curve.queue in LINES]
     faults = list(dict.fromkeys(curve.fault for curve in of_first))
     rows = (len(faults) + 1) // 2
-    width, height = LEFT + 2 * PANEL_W + GAP + 20, TOP + rows * (PANEL_H + GAP)
+    width, height = LEFT + 2 * PANEL_W + GAP + 20, TOP + rows * (PANEL_H + GAP) - 24
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
         'font-family="system-ui, sans-serif" font-size="12" fill="#222222" role="img">',
@@ -77,13 +78,14 @@ def _legend(queues: Sequence[str]) -> list[str]:
         "(thin: with the twins of what was shown)</text>"
     ]
     for number, queue in enumerate(queue for queue in LINES if queue in queues):
-        x = LEFT + number * 110
-        parts.append(f'<path d="M{x},46h24" {_stroke(queue)}/><text x="{x + 30}" y="50">{escape(queue)}</text>')
+        row, column = divmod(number, 4)
+        x, y = LEFT + column * 160, 46 + row * 20
+        parts.append(f'<path d="M{x},{y}h24" {_stroke(queue)}/><text x="{x + 30}" y="{y + 4}">{escape(queue)}</text>')
     return parts
 
 
 def _axes(panel: Panel) -> list[str]:
-    parts = [f'<text x="{panel.left}" y="{panel.top - 10}" font-weight="600">{escape(panel.title)}</text>']
+    parts = [f'<text x="{panel.left}" y="{panel.top - 10}" font-weight="600">{escape(panel.title.capitalize())}</text>']
     for percent in (0, 25, 50, 75, 100):
         y = panel.top + PANEL_H * (1 - percent / 100)
         parts.append(f'<path d="M{panel.left},{y:.1f}h{PANEL_W}" stroke="#dddddd"/>')

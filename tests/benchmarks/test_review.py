@@ -156,7 +156,7 @@ def test_a_curve_is_the_mean_over_sets_and_draws() -> None:
 def test_the_figure_has_a_panel_a_fault_and_a_line_a_queue() -> None:
     root = ET.fromstring(figure(two_draws(), (0.0, 0.3)))
     named = [text.text for text in root.iter("{http://www.w3.org/2000/svg}text")]
-    assert {WRONG, *USELESS, "suspects", "entropy"} <= set(named)
+    assert {*(fault.capitalize() for fault in (WRONG, *USELESS)), "suspects", "entropy"} <= set(named)
     lines = [line.get("points", "") for line in root.iter("{http://www.w3.org/2000/svg}polyline")]
     assert len(lines) == 4 * 2 * 2  # panels, queues, alone and with twins
-    assert lines[0] == "60.0,286.0 360.0,210.0"  # from 0 at the left end to .4 at the right end of the first panel
+    assert lines[0] == "60.0,302.0 360.0,226.0"  # from 0 at the left end to .4 at the right end of the first panel
