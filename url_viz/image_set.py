@@ -24,7 +24,7 @@ from url_viz.analysis.order import Order, leading_order
 from url_viz.analysis.ranking import percentile_of, percentile_of_each
 from url_viz.analysis.reasons import ReasonedTable
 from url_viz.analysis.representatives import representatives
-from url_viz.analysis.review import SUSPECTS, TWINS, Review, ReviewSpec, from_query
+from url_viz.analysis.review import LABELS, SUSPECTS, TWINS, Review, ReviewSpec, from_query
 from url_viz.analysis.selective_retrieval import near_in_graph, search
 from url_viz.analysis.table import DecidedTable, Frame, decisions_of, frame_of, graph_columns_of
 from url_viz.analysis.twins import one_of_each, twin_table
@@ -234,13 +234,13 @@ class ImageSet:
 
         Raises ImageSetError for an order that there is not, or doubtful labels where there are no labels to check.
         """
-        if spec.by not in (SUSPECTS, TWINS):
+        if spec.by not in (SUSPECTS, LABELS, TWINS):
             self._gate(self._measured, spec.by)
         return Review(
             spec,
             self.table(),
             self._unit,
-            suspects=self.suspects,
+            suspects=self.suspects if spec.by == SUSPECTS else lambda: self.checked_labels().suspects_first,
             decisions=self.decisions,
             source=self.label_source,
             paths=self._store.paths,

@@ -306,3 +306,14 @@ def test_confused_pairs_by_hand() -> None:
         },
     ]
     assert confused_pairs(pictures.iloc[5:]).empty
+
+
+def test_all_labels_have_the_suspects_first_each_part_in_its_order() -> None:
+    embedding, label = clusters(seed=3)
+    label[0] = 2
+    graph = graph_of(embedding)
+    found = check(table_of(label), graph.content, graph, embedding)
+    ids = found.suspects_first["id"].tolist()
+    suspects = found.suspects["id"].tolist()
+    assert ids[: len(suspects)] == suspects
+    assert ids[len(suspects) :] == found.pictures.loc[found.pictures["kind"] == "", "id"].tolist()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from url_viz.analysis.filters import Between, OneOf
 from url_viz.analysis.review import (
+    LABELS,
     MOST,
     SUSPECTS,
     TWINS,
@@ -100,6 +101,7 @@ class TestQueue:
     def test_suspects_in_their_order(self) -> None:
         assert queue_of(table(), ReviewSpec(SUSPECTS), SUSPECT_ROWS).tolist() == [105, 101, 103]
         assert queue_of(table(), ReviewSpec(SUSPECTS), SUSPECT_ROWS.iloc[:0]).tolist() == []
+        assert queue_of(table(), ReviewSpec(LABELS), SUSPECT_ROWS).tolist() == [105, 101, 103]
 
     def test_groups_of_twins_the_largest_first_until_all_are_decided(self) -> None:
         rows = table(twin_group=[0, 0, 2, 2, 2, 5, 6, 7])
@@ -152,6 +154,13 @@ class TestQuestion:
         alone = asked_of(ROW, by=SUSPECTS)
         assert alone.text == "labelled kiwi, and like no other picture: is it right?"
         assert [choice.label for choice in alone.choices] == ["kiwi"]
+
+    def test_of_any_label_the_likeliest_other_class_is_asked_for(self) -> None:
+        assert asked_of(ROW, by=LABELS).text == "labelled kiwi, looks like onion (.62)"
+        right = asked_of(ROW | {"label": "onion"}, by=LABELS)
+        assert right.text == "labelled onion, and if not, like kiwi (.10)"
+        assert [choice.label for choice in right.choices] == ["onion", "kiwi"]
+        assert asked_of(ROW, by=LABELS, suggested="plum").text == "labelled kiwi, looks like plum"
 
     def test_of_twins_and_without_classes(self) -> None:
         assert asked_of(ROW, by=TWINS) == Question("keep which?")

@@ -245,6 +245,12 @@ class LabelCheck:
         """The pictures whose label is to be doubted, the most doubtful first: `COLUMNS`."""
         return self.pictures.loc[self.pictures["kind"] != "", list(COLUMNS)].reset_index(drop=True)
 
+    @property
+    def suspects_first(self) -> pd.DataFrame:
+        """All rows of `pictures`, the suspects before the others."""
+        is_fine = self.pictures["kind"] == ""
+        return pd.concat([self.pictures[~is_fine], self.pictures[is_fine]], ignore_index=True)
+
     def count(self, kind: str) -> int:
         """How many pictures are of a kind."""
         return int((self.pictures["kind"] == kind).sum())

@@ -23,8 +23,9 @@ from url_viz.store.reviews import KeptReview, read_review, review_key, write_rev
 from url_viz.store.tables import positions_of
 from url_viz.workspace import SetPaths
 
-SUSPECTS, TWINS = "suspects", "twins"
-"""Orders of a review besides the measures: doubtful labels first, and groups of twins, the largest first."""
+SUSPECTS, LABELS, TWINS = "suspects", "labels", "twins"
+"""Orders of a review besides the measures: doubtful labels; all labels, the doubtful first; groups of twins."""
+TITLES = {SUSPECTS: "Doubtful labels", LABELS: "All labels, doubtful first", TWINS: "Twins"}
 MOST = 10_000
 """A queue is never longer: more pictures than that are not looked at one by one."""
 NEAREST_OF_CLASS = 3
@@ -38,7 +39,7 @@ READY_MOST, READY_PER_CLASS = 200, 10
 
 @dataclass(frozen=True)
 class ReviewSpec:
-    """What a review is of: the order `by` (a measure, SUSPECTS or TWINS), within a scope.
+    """What a review is of: the order `by` (a measure, SUSPECTS, LABELS or TWINS), within a scope.
 
     `within_class` takes each picture's rank in its class; `per_class` the first so many of each class, class after
     class; `most` so many in all.
@@ -58,8 +59,7 @@ class ReviewSpec:
     @property
     def title(self) -> str:
         """For people: "Ambiguity · the first 200 · Label: kiwi"."""
-        of_order = {SUSPECTS: "Doubtful labels", TWINS: "Twins"}
-        parts = [of_order.get(self.by, title_of(self.by))]
+        parts = [TITLES.get(self.by) or title_of(self.by)]
         parts += ["within its class"] if self.within_class else []
         parts += [f"{self.per_class} a class"] if self.per_class else []
         parts += [f"the first {self.most:,}"] if self.most else []
@@ -92,8 +92,8 @@ def _number(values: Sequence[str] | None) -> int | None:
 def queue_of(table: pd.DataFrame, spec: ReviewSpec, suspects: pd.DataFrame | None = None) -> NDArray[np.int64]:
     """Ids of the pictures of a review in their order, at most MOST; of twins one, of a group of them as of a picture.
 
-    `table` is `ImageSet.table()`, `suspects` what `ImageSet.suspects` gives, for a review of them. Decided and checked
-    pictures are left out, unless the scope asks for decisions; pictures without the measure come last.
+    `table` is `ImageSet.table()`, `suspects` the rows of `LabelCheck` that a review of labels is of. Decided and
+    checked pictures are left out, unless the scope asks for decisions; pictures without the measure come last.
     """
     rows = with_percentile(table, spec.by, within_class=spec.within_class) if spec.by in table else table
     rows = scoped(rows, spec.scope)
@@ -114,7 +114,7 @@ def is_settled(table: pd.DataFrame) -> NDArray[np.bool_]:
 
 
 def _in_order(rows: pd.DataFrame, spec: ReviewSpec, suspects: pd.DataFrame | None) -> pd.DataFrame:
-    if spec.by == SUSPECTS:
+    if spec.by in (SUSPECTS, LABELS):
         place = pd.Series(np.arange(len(suspects)), index=suspects["id"]) if suspects is not None else pd.Series()
         rows = rows.assign(place=rows["id"].map(place))
         in_order: pd.DataFrame = rows[rows["place"].notna()].sort_values("place")
@@ -155,15 +155,23 @@ def asked_of(row: Mapping[str, Any], *, by: str, suggested: str | None = None) -
     label, first, second = (row.get(name) for name in ("label", "first_class", "second_class"))
     if by == TWINS:
         return Question("keep which?")
-    if by == SUSPECTS and isinstance(label, str):
-        if suggested is None:
-            return Question(f"labelled {label}, and like no other picture: is it right?", (_choice(row, label),))
-        choices = (_choice(row, label), _choice(row, suggested))
-        share = "" if math.isnan(choices[1].share) else f" ({choices[1].share:.2f})".replace("(0.", "(.")
-        return Question(f"labelled {label}, looks like {suggested}{share}", choices)
+    if by == LABELS and suggested is None:
+        suggested = first if first != label else second
+    if by in (SUSPECTS, LABELS) and isinstance(label, str):
+        return _of_label(row, label, suggested if isinstance(suggested, str) else None)
     if isinstance(first, str) and isinstance(second, str):
         return Question(f"{first} or {second}?", (_choice(row, first), _choice(row, second)))
     return Question("like this one?")
+
+
+def _of_label(row: Mapping[str, Any], label: str, other: str | None) -> Question:
+    """Whether a label is right, or the other class that it may be of."""
+    if other is None:
+        return Question(f"labelled {label}, and like no other picture: is it right?", (_choice(row, label),))
+    choices = (_choice(row, label), _choice(row, other))
+    share = "" if math.isnan(choices[1].share) else f" ({choices[1].share:.2f})".replace("(0.", "(.")
+    looks = "looks like" if row.get("first_class") != label else "and if not, like"
+    return Question(f"labelled {label}, {looks} {other}{share}", choices)
 
 
 def _choice(row: Mapping[str, Any], label: str) -> Choice:
@@ -237,7 +245,7 @@ class Review:
         self._source = source
         self._paths = paths
         self._key = review_key(as_query(spec))
-        found = suspects() if spec.by == SUSPECTS else None
+        found = suspects() if spec.by in (SUSPECTS, LABELS) else None
         self._suggested = {} if found is None else dict(zip(found["id"], found["suggested"], strict=True))
         self._ids = table["id"].to_numpy(np.int64)
         self._file_rows = positions_of(self._ids, decisions.files.id)

@@ -17,7 +17,9 @@ def register(app: PrintingApp) -> None:
 def review(
     folder: Positional[Folder],
     *,
-    by: Annotated[str | None, arg(help="suspects, twins, or a measure (default: the order that holds here)")] = None,
+    by: Annotated[
+        str | None, arg(help="suspects, labels (all, doubtful first), twins, or a measure (default: what holds here)")
+    ] = None,
     of_class: Annotated[str | None, arg(help="only pictures with this label")] = None,
     tag: Annotated[str | None, arg(help="only pictures with this tag")] = None,
     within_class: Annotated[bool, arg(help="compare each picture with its own class only")] = False,

@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.filters import Filter, OneOf
-from url_viz.analysis.review import SUSPECTS, TWINS, Review, ReviewSpec, ready_reviews
+from url_viz.analysis.review import LABELS, SUSPECTS, TITLES, TWINS, Review, ReviewSpec, ready_reviews
 from url_viz.analysis.scope import Scope
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
@@ -17,7 +17,6 @@ from url_viz.ui.widgets.reading import set_name
 _OPEN = "view.review.open"
 GO_ON = 4
 """So many reviews that were begun are offered to go on with."""
-_TITLES = {SUSPECTS: "Doubtful labels", TWINS: "Twins"}
 
 
 def show_heading(image_set: ImageSet, review: Review | None = None) -> None:
@@ -74,7 +73,7 @@ def _offer(spec: ReviewSpec, words: str, *, key: str, is_first: bool = False) ->
 
 def _show_own(image_set: ImageSet, table: pd.DataFrame, *, has_suspects: bool) -> None:
     """A review put together: an order, a class, a tag, and how many."""
-    orders = [*offered(image_set), *([SUSPECTS] if has_suspects else []), TWINS]
+    orders = [*offered(image_set), *([SUSPECTS, LABELS] if has_suspects else []), TWINS]
     classes = sorted(table["label"].dropna().astype(str).unique())
     tags = image_set.decisions.tag_counts()
     with st.expander("Put one together", icon=":material/tune:"):
@@ -91,7 +90,7 @@ def _show_own(image_set: ImageSet, table: pd.DataFrame, *, has_suspects: bool) -
 
 
 def _order_title(name: str) -> str:
-    return _TITLES.get(name) or choice_of_measure(name)
+    return TITLES.get(name) or choice_of_measure(name)
 
 
 def _or_all(name: str | None) -> Markdown:
