@@ -13,7 +13,7 @@ import pytest
 
 from url_viz.jobs import Job, cancel_job, list_jobs, start_job
 from url_viz.jobs.process import ProcessMark
-from url_viz.jobs.records import Processes, read_processes
+from url_viz.jobs.records import Processes, find_record
 from url_viz.workspace import Workspace
 
 LONG = ["-c", "import time; time.sleep(60)"]
@@ -33,7 +33,7 @@ start = partial(start_job, kind="test", title="a test")
 
 
 def processes_of(job: Job) -> Processes:
-    processes = read_processes(job.paths.processes)
+    processes = find_record(Processes, job.paths.processes)
     assert processes is not None
     return processes
 

@@ -26,7 +26,7 @@ from url_viz.jobs import (
     run_again,
 )
 from url_viz.jobs.process import ProcessMark, mark_of
-from url_viz.jobs.records import read_result
+from url_viz.jobs.records import Result, find_record
 from url_viz.workspace import Workspace
 
 pytestmark = pytest.mark.slow
@@ -268,4 +268,4 @@ def test_the_result_is_there_when_the_job_has_ended(workspace: Workspace) -> Non
     while state in {"queued", "running"}:
         state = job.state
     assert state == "succeeded", "never lost between the end of the process and its result"
-    assert read_result(job.paths.result) is not None
+    assert find_record(Result, job.paths.result) is not None

@@ -14,7 +14,7 @@ import pytest
 from tests.jobs.conftest import LONG, command_of, ended, processes_of, running, start, until
 from url_viz.errors import JobError
 from url_viz.jobs import Job, cancel_job, delete_job, find_job, list_jobs, log_tail, progress, run_again
-from url_viz.jobs.records import write_record
+from url_viz.jobs.records import find_record, write_record
 from url_viz.jobs.slurm import (
     SlurmRequest,
     SlurmTicket,
@@ -23,7 +23,6 @@ from url_viz.jobs.slurm import (
     limit_hint,
     minutes_of,
     partitions,
-    read_ticket,
 )
 from url_viz.workspace import Workspace
 
@@ -53,7 +52,7 @@ start_on_slurm = partial(start, on_slurm=SMALL)
 
 
 def ticket_of(job: Job) -> SlurmTicket:
-    ticket = read_ticket(job.paths)
+    ticket = find_record(SlurmTicket, job.paths.slurm)
     assert ticket is not None
     return ticket
 

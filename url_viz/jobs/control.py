@@ -1,12 +1,11 @@
 """Listing, progress, log, cancelling and deleting of the jobs of a workspace."""
 
-import json
 import os
 import shutil
 import signal
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from url_viz.errors import JobError
@@ -14,8 +13,9 @@ from url_viz.jobs import slurm
 from url_viz.jobs.job import Job, JobState, living, read_job
 from url_viz.jobs.paths import JobPaths, is_job_id
 from url_viz.jobs.process import ProcessMark
-from url_viz.jobs.records import Processes, StopRequest, read_processes, write_record
+from url_viz.jobs.records import Processes, StopRequest, find_record, write_record
 from url_viz.progress import Progress
+from url_viz.records import read_json
 from url_viz.workspace import Workspace
 
 
@@ -71,7 +71,10 @@ HISTORY_BYTES = 4 * 1024 * 1024
 LINE_BYTES = 8 * 1024
 """Longer than any progress line: how much is read at each offset of a long history."""
 
-PROGRESS_FIELDS = tuple(field.name for field in fields(Progress))
+
+@dataclass(frozen=True)
+class _Time:
+    time: float
 
 
 @dataclass(frozen=True)
@@ -136,10 +139,8 @@ def _lines_across(path: Path, size: int, count: int) -> list[bytes]:
 def _record(line: bytes) -> TimedProgress | None:
     """The record in a line; None if its end is not written yet, or its start was not read."""
     try:
-        record = json.loads(line)
-        fields_of = {name: record[name] for name in PROGRESS_FIELDS if name in record}
-        return TimedProgress(float(record["time"]), Progress(**fields_of))
-    except (ValueError, KeyError, TypeError):
+        return TimedProgress(read_json(_Time, line).time, read_json(Progress, line))
+    except ValueError:
         return None
 
 
@@ -215,7 +216,7 @@ def _is_at_work(job: Job) -> bool:
 
 def _processes_of(job: Job) -> Processes | None:
     try:
-        return read_processes(job.paths.processes)
+        return find_record(Processes, job.paths.processes)
     except JobError:
         return None  # the job is listed as damaged with this error; its processes are unknown
 

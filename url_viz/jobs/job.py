@@ -9,7 +9,7 @@ from url_viz.errors import JobError
 from url_viz.jobs import slurm
 from url_viz.jobs.paths import JobPaths
 from url_viz.jobs.process import ProcessMark
-from url_viz.jobs.records import JobConfig, Processes, Result, read_config, read_processes, read_result
+from url_viz.jobs.records import JobConfig, Processes, Result, find_record, read_record
 
 START_GRACE_S = 60.0
 """How long a job may be without a runner after its creation."""
@@ -117,7 +117,7 @@ class Job:
 def read_job(paths: JobPaths) -> Job:
     """The job in this folder; if it is damaged, with `damage` set."""
     try:
-        return Job(paths, read_config(paths.config))
+        return Job(paths, read_record(JobConfig, paths.config))
     except JobError as damage:
         nothing = JobConfig(command=(), kind="", title=paths.folder.name, created=0.0, queue=None, cwd="")
         return Job(paths, nothing, str(damage))
@@ -130,8 +130,8 @@ def living(processes: Processes | None) -> list[ProcessMark]:
 
 
 def _ended(paths: JobPaths) -> Status | None:
-    result = read_result(paths.result)
-    return None if result is None else _status_of(result, read_processes(paths.processes), paths)
+    result = find_record(Result, paths.result)
+    return None if result is None else _status_of(result, find_record(Processes, paths.processes), paths)
 
 
 def _status_of(result: Result, processes: Processes | None, paths: JobPaths) -> Status:
@@ -146,7 +146,7 @@ def _status_of(result: Result, processes: Processes | None, paths: JobPaths) -> 
 
 
 def _live(paths: JobPaths, created: float) -> Status | None:
-    processes = read_processes(paths.processes)
+    processes = find_record(Processes, paths.processes)
     if processes is None:
         return _unreported(paths, created)
     if not _has_runner(processes.runner, paths):
@@ -173,7 +173,7 @@ def _has_runner(runner: ProcessMark, paths: JobPaths) -> bool:
 
 
 def _gone(paths: JobPaths) -> Status:
-    processes = read_processes(paths.processes)
+    processes = find_record(Processes, paths.processes)
     leftover = bool(living(processes))
     state = JobState.CANCELLED if paths.cancelled.exists() else JobState.LOST
     reason = "" if state is JobState.CANCELLED else _reason_of_loss(paths, has_reported=processes is not None)

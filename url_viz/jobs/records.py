@@ -1,15 +1,19 @@
 """The JSON records of a job: read with every field checked, written atomically."""
 
-import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 from url_viz.errors import JobError
 from url_viz.files import replaced
 from url_viz.jobs.process import ProcessMark
+from url_viz.records import as_json, read_json
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True)
@@ -59,93 +63,22 @@ class StopRequest:
     grace_s: float
 
 
-def write_record(path: Path, record: JobConfig | Processes | Result | StopRequest) -> None:
-    """Write `record` to `path` as JSON, in one step."""
+def write_record(path: Path, record: "DataclassInstance") -> None:
+    """Write one of these to `path` as JSON, in one step."""
     with replaced(path) as temporary:
-        temporary.write_text(json.dumps(asdict(record), indent=1), encoding="utf-8")
+        temporary.write_text(as_json(record), encoding="utf-8")
 
 
-def read_config(path: Path) -> JobConfig:
-    """Read job.json. Raises JobError if it is missing or damaged."""
-    with _naming_the_file(path):
-        record = _object(path)
-        return JobConfig(
-            command=tuple(_text(part) for part in record["command"]),
-            kind=_text(record["kind"]),
-            title=_text(record["title"]),
-            created=float(record["created"]),
-            queue=None if record["queue"] is None else _text(record["queue"]),
-            cwd=_text(record["cwd"]),
-            env=_texts(record["env"]),
-            about=_texts(record["about"]),
-        )
-
-
-def read_processes(path: Path) -> Processes | None:
-    """Read process.json; None if it is not there yet. Raises JobError if it is damaged."""
-    if not path.exists():
-        return None
-    with _naming_the_file(path):
-        record = _object(path)
-        command, started = record["command"], record["started"]
-        return Processes(
-            runner=_mark(record["runner"]),
-            command=None if command is None else _mark(command),
-            started=None if started is None else float(started),
-        )
-
-
-def read_result(path: Path) -> Result | None:
-    """Read result.json; None if it is not there yet. Raises JobError if it is damaged."""
-    if not path.exists():
-        return None
-    with _naming_the_file(path):
-        record = _object(path)
-        status = record["exit_status"]
-        return Result(
-            state=_text(record["state"]),
-            exit_status=None if status is None else int(status),
-            finished=float(record["finished"]),
-            reason=_text(record["reason"]),
-        )
-
-
-def read_stop_request(path: Path) -> StopRequest | None:
-    """Read the marker of a cancelled job; None if it was not cancelled. Raises JobError if it is damaged."""
-    if not path.exists():
-        return None
-    with _naming_the_file(path):
-        return StopRequest(grace_s=float(_object(path)["grace_s"]))
-
-
-@contextmanager
-def _naming_the_file(path: Path) -> Iterator[None]:
+def read_record(kind: type[Kind], path: Path) -> Kind:
+    """Read a record. Raises JobError if it is missing or damaged."""
     try:
-        yield
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise JobError(
-            f"{path} is missing or damaged ({error!r}). Delete the job {path.parent.name} and start it again."
-        ) from error
+        return read_json(kind, path.read_bytes())
+    except FileNotFoundError as error:
+        raise JobError(f"{path} is missing. Delete the job {path.parent.name} and start it again.") from error
+    except (OSError, ValueError) as error:
+        raise JobError(f"{path} is damaged ({error}). Delete the job {path.parent.name} and start it again.") from error
 
 
-def _object(path: Path) -> dict[str, Any]:
-    record = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(record, dict):
-        raise TypeError(f"expected an object, found {type(record).__name__}")
-    return record
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"expected text, found {value!r}")
-    return value
-
-
-def _texts(value: Any) -> dict[str, str]:
-    if not isinstance(value, dict):
-        raise TypeError(f"expected an object, found {value!r}")
-    return {_text(name): _text(part) for name, part in value.items()}
-
-
-def _mark(value: Any) -> ProcessMark:
-    return ProcessMark(pid=int(value["pid"]), started=_text(value["started"]), machine=_text(value["machine"]))
+def find_record(kind: type[Kind], path: Path) -> Kind | None:
+    """Read a record; None if its file is not there yet. Raises JobError if it is damaged."""
+    return read_record(kind, path) if path.exists() else None

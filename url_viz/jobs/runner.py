@@ -17,7 +17,7 @@ from url_viz.jobs.control import STOP_GRACE_S, end_processes, jobs_ahead, queue_
 from url_viz.jobs.job import Job, JobState, read_job
 from url_viz.jobs.paths import JobPaths, queue_lock
 from url_viz.jobs.process import ProcessMark, mark_of
-from url_viz.jobs.records import Processes, Result, read_stop_request, write_record
+from url_viz.jobs.records import Processes, Result, StopRequest, find_record, write_record
 from url_viz.progress import PROGRESS_VARIABLE
 
 TICK_S = 0.25
@@ -43,7 +43,7 @@ class StopAsked:
 
     def grace_s(self) -> float:
         """Time for the command to finish before it is killed."""
-        request = read_stop_request(self._paths.cancelled)
+        request = find_record(StopRequest, self._paths.cancelled)
         return STOP_GRACE_S if request is None else request.grace_s
 
     def _hear(self, number: int, frame: FrameType | None) -> None:

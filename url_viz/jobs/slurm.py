@@ -4,7 +4,6 @@ The runner on the node is the one that runs jobs on this machine (`python -m url
 and result lie in the same folder; SLURM's queue replaces ours. docs/slurm.md describes the use.
 """
 
-import json
 import re
 import shlex
 import shutil
@@ -12,12 +11,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.util import find_spec
 
 from url_viz.errors import JobError
-from url_viz.files import replaced
 from url_viz.jobs.paths import JobPaths
+from url_viz.jobs.records import find_record, write_record
 from url_viz.workspace import HOME_VARIABLE
 
 TOOLS = ("sbatch", "srun", "squeue", "scancel", "sinfo")
@@ -133,14 +132,14 @@ def submit(
     `runner` are the arguments that run the job on the node, `variables` are added to the environment there, which is
     this process's. Raises JobError if submitit is missing, or SLURM refuses the job, with SLURM's message.
     """
-    _write_ticket(paths, SlurmTicket(request))  # first, so that a refused job can be run again
+    write_record(paths.slurm, SlurmTicket(request))  # first, so that a refused job can be run again
     if not has_slurm():
         raise JobError(
             f"This machine has no SLURM ({', '.join(TOOLS)} on PATH). Run the job here, or from a login node."
         )
     require_submitit()
     ticket = SlurmTicket(request, _sbatch(paths, request, runner=runner, variables=variables))
-    _write_ticket(paths, ticket)
+    write_record(paths.slurm, ticket)
     return ticket
 
 
@@ -182,29 +181,12 @@ def _last_line(text: str) -> str:
     return lines[-1].removeprefix("sbatch: error: ").rstrip(".") + "."
 
 
-def _write_ticket(paths: JobPaths, ticket: SlurmTicket) -> None:
-    with replaced(paths.slurm) as temporary:
-        temporary.write_text(json.dumps(asdict(ticket), indent=1), encoding="utf-8")
-
-
-def read_ticket(paths: JobPaths) -> SlurmTicket | None:
-    """Read slurm.json; None if the job does not run on SLURM. Raises JobError if it is damaged."""
-    if not paths.slurm.exists():
-        return None
-    try:
-        record = json.loads(paths.slurm.read_text(encoding="utf-8"))
-        slurm_id = record["slurm_id"]
-        return SlurmTicket(SlurmRequest(**record["request"]), None if slurm_id is None else str(slurm_id))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise JobError(f"{paths.slurm} is damaged ({error!r}). Delete this job and start it again.") from error
-
-
 def look(paths: JobPaths) -> SlurmLook | None:
     """SLURM's answer about the job in this folder; None if SLURM does not run it.
 
     An answer is cached for two seconds, the answer that a job has ended for good.
     """
-    ticket = read_ticket(paths)
+    ticket = find_record(SlurmTicket, paths.slurm)
     if ticket is None or ticket.slurm_id is None:
         return None
     timed = _looks.get(ticket.slurm_id)
@@ -270,7 +252,7 @@ def cancel(paths: JobPaths) -> None:
 
     Raises JobError if SLURM refuses.
     """
-    ticket = read_ticket(paths)
+    ticket = find_record(SlurmTicket, paths.slurm)
     if ticket is None or ticket.slurm_id is None:
         return
     answer = _run("scancel", ticket.slurm_id)

@@ -15,7 +15,7 @@ from url_viz.jobs import slurm
 from url_viz.jobs.control import log_tail
 from url_viz.jobs.job import Job, JobState
 from url_viz.jobs.paths import JobPaths, new_job_id, queue_lock
-from url_viz.jobs.records import JobConfig, Result, write_record
+from url_viz.jobs.records import JobConfig, Result, find_record, write_record
 from url_viz.jobs.slurm import SlurmRequest
 from url_viz.workspace import HOME_VARIABLE, Workspace
 
@@ -78,7 +78,7 @@ def run_again(job: Job) -> Job:
         env=job.config.env,
         about=job.config.about,
     )
-    ticket = slurm.read_ticket(job.paths)
+    ticket = find_record(slurm.SlurmTicket, job.paths.slurm)
     return _launch(repeated, job.paths.folder.parent, None if ticket is None else ticket.request)
 
 

@@ -20,6 +20,7 @@ from url_viz.errors import CheckpointError, ModelError, WeightsUnavailableError
 from url_viz.files import replaced
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.models.names import PACKAGED, PackagedBackbone, file_digest
+from url_viz.records import read_json
 
 HUB = ("huggingface.co", 443)
 HUB_TIMEOUT_S = 3.0
@@ -136,8 +137,7 @@ def _read(weights: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def _preprocessing_in(about: dict[str, str]) -> Preprocessing | None:
     if "preprocessing" not in about:
         return None
-    record = json.loads(about["preprocessing"])
-    return Preprocessing(**(record | {name: tuple(record[name]) for name in ("mean", "std")}))
+    return read_json(Preprocessing, about["preprocessing"])
 
 
 def _from_hub(name: str) -> Loaded:

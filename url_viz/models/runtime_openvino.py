@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from url_viz.files import replaced
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.models.runtime import Outputs, Precision
+from url_viz.records import read_plain
 from url_viz.sealed import sealed, unsealed
 
 if TYPE_CHECKING:
@@ -73,9 +74,7 @@ def converted(folder: Path) -> tuple[str, Preprocessing] | None:
             return None
         if any(_crc(folder / name) != crc for name, crc in about.get("crc", {}).items()):  # a bit has flipped
             return None
-        record = about["preprocessing"]
-        record |= {"mean": tuple(record["mean"]), "std": tuple(record["std"])}
-        return str(about["weights_digest"]), Preprocessing(**record)
+        return str(about["weights_digest"]), read_plain(Preprocessing, about["preprocessing"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

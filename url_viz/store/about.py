@@ -7,12 +7,11 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from url_viz.errors import DamageError, ImageSetError, WorkspaceError
 from url_viz.files import replaced
-from url_viz.imaging.preprocess import Preprocessing
 from url_viz.models.model import EmbeddingSpace
+from url_viz.records import read_plain
 from url_viz.sealed import sealed, unsealed
 from url_viz.workspace import SetPaths, Workspace, set_id_of
 
@@ -26,7 +25,7 @@ class About:
     """
 
     root: Path
-    spaces: tuple[EmbeddingSpace, ...] = ()
+    spaces: tuple[EmbeddingSpace, ...]
     name: str = ""
     skipped: tuple[tuple[str, int], ...] = ()
 
@@ -95,25 +94,12 @@ def label_is_whole(paths: SetPaths) -> bool:
 def _about_in(path: Path) -> About:
     try:
         record = unsealed(path.read_bytes())
-        return About(
-            root=Path(record["root"]),
-            spaces=tuple(_space(r) for r in record["spaces"]),
-            name=str(record.get("name", "")),
-            skipped=tuple((str(extension), int(number)) for extension, number in record.get("skipped", [])),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        return read_plain(About, record)
+    except (ValueError, RecursionError) as error:
         raise DamageError(
-            f"{path} is damaged ({error!r}). Run `python -m url_viz mend FOLDER` on the folder of pictures, then read "
+            f"{path} is damaged ({error}). Run `python -m url_viz mend FOLDER` on the folder of pictures, then read "
             f"that again: pictures, decisions and columns stay as they are."
         ) from error
-
-
-def _space(record: dict[str, Any]) -> EmbeddingSpace:
-    sheet = record["preprocessing"] | {
-        "mean": tuple(record["preprocessing"]["mean"]),
-        "std": tuple(record["preprocessing"]["std"]),
-    }
-    return EmbeddingSpace(record["backbone"], record["weights_digest"], Preprocessing(**sheet), record["precision"])
 
 
 def write_about(paths: SetPaths, about: About) -> None:

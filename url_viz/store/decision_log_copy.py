@@ -15,6 +15,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from url_viz.files import replaced
+from url_viz.records import read_plain
 from url_viz.sealed import sealed, unsealed
 
 LOCK_S = 5.0
@@ -57,9 +58,8 @@ class DecisionLogBackup:
     def record(self) -> Record | None:
         """The record; None if there is none, or it is damaged: the next action writes it again."""
         try:
-            record = unsealed(self.record_path.read_bytes())
-            return Record(int(record["identity"]), int(record["version"]), int(record["crc"]))
-        except (OSError, ValueError, KeyError, TypeError):
+            return read_plain(Record, unsealed(self.record_path.read_bytes()))
+        except (OSError, ValueError):
             return None
 
     def lock(self) -> FileLock:

@@ -43,7 +43,7 @@ def _mended_label(paths: SetPaths, root: Path) -> Mended | None:
     try:
         about, done = read_about(paths), "was put back from its copy"
     except DamageError:
-        about, done = About(root), "was written again, without the set's name and the models it was read with"
+        about, done = About(root, ()), "was written again, without the set's name and the models it was read with"
     _lay_aside(paths, paths.about)
     write_about(paths, about)
     return Mended(paths.about.name, done)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from url_viz.files import replaced
+from url_viz.records import read_plain
 from url_viz.sealed import sealed, unsealed
 from url_viz.store.checksums import ChecksumError
 
@@ -36,10 +37,8 @@ class Noted:
 def noted(table: Path) -> Noted:
     """The recorded digests of the table in the folder `table`; empty if the record is missing or damaged."""
     try:
-        record = unsealed((table / RECORD).read_bytes())
-        manifests = {int(version): str(digest) for version, digest in record["manifests"].items()}
-        return Noted(manifests, dict(record["deletions"]))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return read_plain(Noted, unsealed((table / RECORD).read_bytes()))
+    except (OSError, ValueError):
         return Noted()  # the data are not affected, and the next commit writes it again
 
 

@@ -72,7 +72,7 @@ class Writer(Store):
             try:
                 if not self.paths.about.exists():
                     self._choose_labels()
-                    write_about(self.paths, About(self._root))
+                    write_about(self.paths, About(self._root, ()))
                 elif not self.paths.about_copy.exists():  # written by a version without copies
                     with suppress(DamageError):
                         write_about(self.paths, self.about())
