@@ -13,9 +13,10 @@ ROOT = Path(__file__).parent.parent
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "examples" / "README.md",
 ]
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
-OURS = re.compile(r"`((?:url_viz|training|tools|pages|tests|benchmarks|docs)/[\w./]*)`")
+OURS = re.compile(r"`((?:url_viz|training|tools|pages|tests|benchmarks|docs|examples)/[\w./]*)`")
 NAME = re.compile(r"`([\w.]+)`")
 IN_FILE = re.compile(r"`([\w/]+/\w+\.(?:py|js))`: ((?:`[\w.]+`(?:, | and )?)+)")
 """A file, a colon, and names of what is in it."""
@@ -28,14 +29,14 @@ def commands() -> list[str]:
     return sorted(set(found))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     for target in LINK.findall(page.read_text()):
         if not target.startswith(("http://", "https://")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_files_that_pages_name_are_there(page: Path) -> None:
     named = [name for name in OURS.findall(page.read_text()) if "NAME" not in name]
     gone = [name for name in named if not (ROOT / name).exists()]

@@ -1,0 +1,143 @@
+"""Every notebook of `examples/` runs from start to end without a network, does what it promises, and is kept clean."""
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from url_viz import demo
+from url_viz.image_set import open_image_set
+from url_viz.workspace import Workspace
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "examples"
+NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
+REVIEW = EXAMPLES / "review_a_folder.ipynb"
+ABSOLUTE = re.compile(r"(?<![\w.~/:*<)])/\w|\b[A-Za-z]:\\|file:/")
+"""A path from the root of a disk, in quotes or not; not the / between two words, nor an address."""
+FEW = {"skimage": ("data", "brick.png chelsea.png coffee.png grass.png rocket.jpg")}
+"""Photographs of the demo set: those that the notebook names."""
+CORRECTED = {"coffee/a.jpg": "chelsea", "brick/b.jpg": "rocket", "grass/c.jpg": "coffee"}
+
+
+def content(notebook: Path) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads(notebook.read_text(encoding="utf-8"))
+    return result
+
+
+def test_the_readme_describes_every_example_and_each_is_run_here() -> None:
+    there = {path.name for path in EXAMPLES.iterdir() if not path.name.startswith(".")}
+    assert there == {"README.md", REVIEW.name}, "another example needs a test that runs it"
+    described = re.findall(r"^## \[(\S+)\]", (EXAMPLES / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert described == [REVIEW.name]
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+class TestClean:
+    """A notebook as it is committed: nothing of the machine or the person that ran it."""
+
+    def test_it_has_no_outputs_and_no_counts(self, notebook: Path) -> None:
+        found = content(notebook)
+        assert (found["nbformat"], found["nbformat_minor"]) == (4, 5)
+        code = [cell for cell in found["cells"] if cell["cell_type"] == "code"]
+        assert code
+        assert all(cell["execution_count"] is None and cell["outputs"] == [] for cell in code)
+        assert len({cell["id"] for cell in found["cells"]}) == len(found["cells"])
+        assert all(set(cell["metadata"]) <= {"tags"} for cell in found["cells"])
+        assert set(found["metadata"]) == {"kernelspec", "language_info"}
+
+    def test_it_names_no_absolute_path(self, notebook: Path) -> None:
+        for cell in content(notebook)["cells"]:
+            assert not ABSOLUTE.search("".join(cell["source"])), cell["id"]
+
+    def test_it_is_written_as_jupyter_writes_it(self, notebook: Path) -> None:
+        """So that a change shows in a diff as what it is."""
+        as_written = json.dumps(content(notebook), indent=1, ensure_ascii=False) + "\n"
+        assert notebook.read_text(encoding="utf-8") == as_written
+
+
+@pytest.mark.parametrize(
+    ("text", "is_absolute"),
+    [
+        ('Path("/home/anna/photos")', True),
+        ("open('/data/x')", True),
+        ("see /etc/hosts", True),
+        (r'"C:\Users\anna"', True),
+        ("file:///srv", True),
+        ('here / "photos"', False),
+        ('"photos/cat"', False),
+        ("~/.url_viz", False),
+        ("https://example.org/a", False),
+        ("keep/drop, 1/2", False),
+    ],
+)
+def test_absolute_paths_are_told(text: str, is_absolute: bool) -> None:
+    assert bool(ABSOLUTE.search(text)) == is_absolute
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A notebook that ran: where it wrote, and how the last value of each cell would show, by the cell's id."""
+
+    here: Path
+    shown: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Ran:
+    """The notebook of the review, on a few photographs, in a process of its own."""
+    here = tmp_path_factory.mktemp("notebook")
+    workspace = Workspace.at(here / "workspace")
+    workspace.models.symlink_to(prepared / "models")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo, "PHOTOGRAPHS", FEW)
+        demo.build_demo(workspace)
+    command = [sys.executable, "-m", "tests.run_notebook", str(REVIEW), f"here = Path({str(here)!r})"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return Ran(here, dict(re.findall(r"^(\S+) -> (\S+)$", done.stdout, re.MULTILINE)))
+
+
+@pytest.fixture(scope="module")
+def table(ran: Ran) -> pd.DataFrame:
+    """What the image set holds afterwards, by path."""
+    return open_image_set(ran.here / "photos", workspace=ran.here / "workspace").table().set_index("path")
+
+
+@pytest.mark.slow
+class TestReview:
+    """What the notebook of the review promises."""
+
+    def test_pictures_map_and_tables_show(self, ran: Ran) -> None:
+        assert list(ran.shown) == [cell["id"] for cell in content(REVIEW)["cells"] if cell["cell_type"] == "code"]
+        kinds = {"show-pictures": "image/png", "show-card": "image/png", "show-map": "text/html"}
+        assert {cell: ran.shown[cell] for cell in kinds} == kinds
+        assert {ran.shown[cell] for cell in ("most-ambiguous", "take-back", "take-away")} == {"text/html"}
+
+    def test_the_answers_are_in_the_table_and_the_slip_is_not(self, table: pd.DataFrame) -> None:
+        assert table["label"][table["label_checked"].notna()].to_dict() == CORRECTED
+        assert {path: path.split("/")[0] for path in CORRECTED} == table["label_given"][list(CORRECTED)].to_dict()
+        assert table["decision"].value_counts().to_dict() == {"drop": 2}
+
+    def test_what_it_takes_away_has_the_answers(self, ran: Ran, table: pd.DataFrame) -> None:
+        out = ran.here / "out"
+        written = pd.read_csv(out / "table.csv").set_index("path")
+        assert written["label"].to_dict() == table["label"].to_dict()
+        kept = table[table["decision"] != "drop"]
+        names = {f"{row.label}/{Path(str(path)).name}" for path, row in kept.iterrows()}
+        assert len(names) == len(kept)
+        for folder in (out / "folders", out / "hugging-face" / "train"):
+            assert {str(path.relative_to(folder)) for path in folder.rglob("*.jpg")} == names
+        lines = (out / "hugging-face" / "train" / "metadata.jsonl").read_text(encoding="utf-8").splitlines()
+        assert {json.loads(line)["file_name"] for line in lines} == names
+
+    def test_the_pictures_stay_where_they_are(self, ran: Ran, table: pd.DataFrame) -> None:
+        photos = ran.here / "photos"
+        assert {str(path.relative_to(photos)) for path in photos.rglob("*.jpg")} == set(table.index)
+        assert len(table) == 5 * 19
