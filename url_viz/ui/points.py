@@ -8,7 +8,7 @@ One request returns all points as one block of bytes, little-endian, 15 bytes pe
 Every array starts at a multiple of its item size for every n, so that the browser reads it in place. x and y are
 steps of 1/65535 of their range. `value` is the percentile of a measure or any other numeric column, in steps of 1/254
 of 100, with 255 for a missing one; `category` is a number among the names of a categorical column, with 65535 for none.
-The constants have the same names in `url_viz/frontend/map/2_points.js`.
+The constants have the same names in `url_viz/frontend/map/decode.js`.
 
 A filter's mask has one bit per point (1: kept), in the order of the ids, the lowest bit first:
 

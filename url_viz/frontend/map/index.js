@@ -1,4 +1,4 @@
-// Part of the map component, the last file: one map on the page, and the function that Streamlit calls.
+// Part of the map component: one map on the page, and the function that Streamlit calls.
 
 const PICK_REACH = 14; // CSS pixels
 const GLIDE_MS = 600;

@@ -1,4 +1,4 @@
-// Part of the map component (its files are joined by name, the numbered ones first): colours, packed for ImageData.
+// Part of the map component: colours, packed for ImageData.
 
 // The colour of a value, by its percentile, runs clear → ambiguous through three points [lightness, chroma, hue in degrees], at an even
 // pace in OKLab: from blue to orange, which every kind of colour vision tells apart, and with lightness rising

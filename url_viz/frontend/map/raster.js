@@ -61,7 +61,7 @@ class Raster {
     this.context.putImageData(this.image, -MARGIN, -MARGIN);
   }
 
-  // Shades of density instead of points (5_shade.js).
+  // Shades of density instead of points (shade.js).
   shaded(shade, list, view, options) {
     this.context.fillStyle = cssOf(options.theme.background);
     this.context.fillRect(0, 0, this.canvas.width, this.canvas.height);
