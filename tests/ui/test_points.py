@@ -65,7 +65,10 @@ def test_the_bytes_are_the_ones_the_browser_reads() -> None:
 def test_the_browser_has_the_same_constants() -> None:
     """Steps and marks of both ends of the wire, by their names, and the mark at the start of the bytes."""
     script = (FRONTEND / "map" / "decode.js").read_text(encoding="utf-8")
-    theirs = {name: int(number) for name, number in re.findall(r"^const ([A-Z_]+) = (\d+);$", script, re.MULTILINE)}
+    theirs = {
+        name: int(number)
+        for name, number in re.findall(r"^(?:export )?const ([A-Z_]+) = (\d+);$", script, re.MULTILINE)
+    }
     shared = ("BYTES_PER_POINT", "COORDINATE_STEPS", "VALUE_STEPS", "NO_VALUE", "NO_CATEGORY")
     assert {name: theirs[name] for name in shared} == {name: getattr(points_module, name) for name in shared}
     assert theirs["HEADER_BYTES"] == HEADER.size

@@ -1,8 +1,26 @@
 // A cell of the grid: the tile, which is a button, and next to it (buttons cannot be nested) the decision buttons.
 
+import { DECISIONS, newIcon } from "../shared/decisions.js";
+
+/**
+ * A picture as the page sends it (`Tile` in url_viz/ui/widgets/gallery.py).
+ * @typedef {object} Tile
+ * @property {string} id
+ * @property {string} name
+ * @property {string} thumbnail its URL
+ * @property {string} value
+ * @property {string | null} label
+ * @property {number} twins
+ * @property {boolean} is_ringed
+ * @property {string | null} mark
+ * @property {string | null} decision
+ * @property {string | null} question
+ */
+
 const PARTS = ["value", "twins", "mark", "question", "name", "label"];
 
-function newCell(id) {
+/** @param {string} id of the picture @returns {HTMLElement} an empty cell */
+export function newCell(id) {
   const cell = Object.assign(document.createElement("div"), { className: "cell" });
   cell.dataset.id = id;
   const tile = Object.assign(document.createElement("button"), { type: "button", className: "tile", tabIndex: -1 });
@@ -32,7 +50,8 @@ function newChoices() {
   return choices;
 }
 
-function fill(cell, content, canDecide) {
+/** @param {HTMLElement} cell @param {Tile} content @param {boolean} canDecide */
+export function fill(cell, content, canDecide) {
   const { name, thumbnail, value, label, twins, is_ringed: isRinged, mark, decision, question } = content;
   const tile = cell.querySelector(".tile");
   const baseName = name.slice(name.lastIndexOf("/") + 1); // the file name; the title has the whole path

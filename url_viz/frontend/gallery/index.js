@@ -1,5 +1,9 @@
 // The gallery component. Names and labels come from files, so they are set as text, never as HTML.
 
+import { Actions } from "../shared/actions.js";
+import { DECISIONS, DECISION_OF_KEY } from "../shared/decisions.js";
+import { fill, newCell } from "./cell.js";
+
 class Gallery {
   constructor(element) {
     this.element = element;

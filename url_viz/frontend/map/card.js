@@ -1,11 +1,16 @@
-// Part of the map component: the hover card of a picture. Names come from files: set as text, never as HTML.
+// The hover card of a picture. Names come from files: set as text, never as HTML.
+
+import { classesBetween, figure, ordinal } from "./words.js";
+
+/** @import { Between } from "./words.js" */
 
 const DWELL_MS = 125; // how long the pointer rests before a request
 const LINGER_MS = 90; // how long the card stays when the pointer leaves a point, so that it does not flicker on the way
 const CARDS_KEPT = 300;
 const GAP = 14;
 
-class Card {
+export class Card {
+  /** @param {HTMLElement} element */
   constructor(element) {
     this.element = element;
     this.known = new Map();
@@ -14,7 +19,12 @@ class Card {
     this.image.addEventListener("error", () => this.image.parentElement.classList.add("broken"));
   }
 
-  // Show the card of this picture beside a position on the stage, once the pointer has rested there.
+  /**
+   * Show the card of a picture beside a position on the stage, once the pointer has rested there.
+   * @param {string} id of the picture
+   * @param {string} urlTemplate with `{id}`, of its card
+   * @param {[number, number]} place left and top, in CSS pixels of the stage
+   */
   over(id, urlTemplate, place) {
     this.place = place;
     if (id === this.id) return this.isShown() ? this.settle() : undefined;
@@ -110,14 +120,11 @@ function textIn(tag, className, text) {
   return Object.assign(document.createElement(tag), { className, textContent: text });
 }
 
-// "cucumber .46 or banana .41?": the two classes that a picture lies between, each with its share. A class without a
-// hundredth of the picture is left out, and then there is no question.
+/** @param {Between[]} classes @returns {HTMLElement[]} */
 function betweenOf(classes) {
-  const named = classes.filter(({ share }) => shareOf(share) !== ".00");
-  const ends = named.length > 1 ? [" or ", "?"] : [""];
-  return named.map(({ name, share }, i) => {
+  return classesBetween(classes).map(({ name, share, end }) => {
     const one = textIn("span", "class", "");
-    one.append(textIn("span", "of", name), textIn("span", "share", ` ${shareOf(share)}`.trimEnd()), ends[i]);
+    one.append(textIn("span", "of", name), textIn("span", "share", share), end);
     return one;
   });
 }
@@ -127,18 +134,4 @@ function measureOf({ title, value, percentile }) {
   const rank = typeof percentile === "number" ? ordinal(percentile) : "";
   row.append(textIn("dt", "", title), textIn("dd", "value", figure(value)), textIn("dd", "rank", rank));
   return row;
-}
-
-// Two digits behind the point: .46, 1.00; nothing if it is not known.
-const shareOf = (share) => (typeof share === "number" ? share.toFixed(2).replace(/^0/, "") : "");
-
-// Three significant digits: 0.412, 12.3, 2,781, 0.00042.
-function figure(value) {
-  return value.toLocaleString("en", { maximumSignificantDigits: Math.abs(value) >= 1000 ? 4 : 3 });
-}
-
-function ordinal(percentile) {
-  const n = Math.round(percentile);
-  const ending = n % 100 >= 11 && n % 100 <= 13 ? "th" : (["th", "st", "nd", "rd"][n % 10] ?? "th");
-  return `${n}${ending}`;
 }

@@ -1,9 +1,25 @@
-// Part of the map component: colours, packed for ImageData.
+// The map's colours: of values, of categories and of the page's theme, packed for ImageData.
+
+import { VALUE_STEPS } from "./decode.js";
+
+/**
+ * A colour as a packed number: red in the lowest eight bits, then green, then blue.
+ * @typedef {number} Colour
+ *
+ * @typedef {object} Theme
+ * @property {Colour} background
+ * @property {Colour} ink
+ * @property {boolean} isDark
+ * @property {Colour} accent
+ * @property {Uint32Array} ramp the colour of each step of a value
+ * @property {Colour} missing of points without a value or category
+ * @property {Colour} dimmed of points that filters leave out, or of other categories than the one brought out
+ */
 
 // The colour of a value, by its percentile, runs clear → ambiguous through three points [lightness, chroma, hue in degrees], at an even
 // pace in OKLab: from blue to orange, which every kind of colour vision tells apart, and with lightness rising
 // throughout, so that a grey print keeps the order. The ambiguous end has contrast 3 with the page in both themes.
-const RAMPS = {
+export const RAMPS = {
   light: [
     [0.44, 0.075, 262],
     [0.555, 0.14, 328],
@@ -39,13 +55,30 @@ function rgbOf([lightness, a, b]) {
   );
 }
 
-const packed = ([r, g, b]) => (b << 16) | (g << 8) | r; // ImageData's bytes, little-endian as every browser is
-const cssOf = (colour) => `rgb(${colour & 255} ${(colour >> 8) & 255} ${(colour >> 16) & 255})`;
-const mixed = (from, to, share) =>
+/**
+ * @param {number[]} rgb three whole numbers, 0 to 255
+ * @returns {Colour} in the order of ImageData's bytes, little-endian as every browser is
+ */
+export const packed = ([r, g, b]) => (b << 16) | (g << 8) | r;
+
+/** @param {Colour} colour @returns {string} for CSS and canvas styles */
+export const cssOf = (colour) => `rgb(${colour & 255} ${(colour >> 8) & 255} ${(colour >> 16) & 255})`;
+
+/**
+ * @param {Colour} from
+ * @param {Colour} to
+ * @param {number} share of `to`, 0 to 1
+ * @returns {Colour}
+ */
+export const mixed = (from, to, share) =>
   packed([0, 8, 16].map((bit) => Math.round(((from >> bit) & 255) * (1 - share) + ((to >> bit) & 255) * share)));
 
-// A colour for each step of a value, percentile 0 to 100, equal steps in OKLab along a quadratic curve through the three points.
-function rampOf(anchors) {
+/**
+ * A colour for each step of a value, percentile 0 to 100, equal steps in OKLab along a quadratic curve through the points.
+ * @param {number[][]} anchors three points [lightness, chroma, hue in degrees]
+ * @returns {Uint32Array} VALUE_STEPS + 1 colours
+ */
+export function rampOf(anchors) {
   const [p0, p1, p2] = anchors.map(oklabOf);
   const at = (t) =>
     p0.map((_, i) => 2 * (t - 0.5) * (t - 1) * p0[i] - 4 * t * (t - 1) * p1[i] + 2 * t * (t - 0.5) * p2[i]);
@@ -74,8 +107,12 @@ function luminance(colour) {
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 }
 
-// The colours of the page's theme, and the map's colours for it.
-function themeOf(element) {
+/**
+ * The colours of the page's theme, and the map's colours for it.
+ * @param {Element} element which Streamlit gives its CSS variables
+ * @returns {Theme}
+ */
+export function themeOf(element) {
   const style = getComputedStyle(element);
   const colour = (name, otherwise) => parsedColour(style.getPropertyValue(name).trim() || otherwise);
   const background = colour("--st-background-color", "white");
@@ -87,8 +124,8 @@ function themeOf(element) {
     isDark,
     accent: colour("--st-primary-color", "royalblue"),
     ramp: rampOf(isDark ? RAMPS.dark : RAMPS.light),
-    missing: mixed(background, ink, 0.42), // no value, no category
-    dimmed: mixed(background, ink, isDark ? 0.3 : 0.24), // what filters leave out, and other categories than the one brought out
+    missing: mixed(background, ink, 0.42),
+    dimmed: mixed(background, ink, isDark ? 0.3 : 0.24),
   };
 }
 
@@ -97,8 +134,14 @@ function packedHex(text) {
   return packed([hex >> 16, (hex >> 8) & 255, hex & 255]);
 }
 
-// The colour of a category: its fixed one, else one of the palette; more categories repeat the palette, darker, then lighter.
-function categoryColour(index, theme, fixed) {
+/**
+ * The colour of a category: its fixed one, else one of the palette; more categories repeat the palette, darker, then lighter.
+ * @param {number} index of the category
+ * @param {Pick<Theme, "isDark" | "ink" | "background">} theme
+ * @param {string[]} [fixed] "#rrggbb" of each category, where colours have a meaning
+ * @returns {Colour}
+ */
+export function categoryColour(index, theme, fixed) {
   if (fixed?.[index]) return packedHex(fixed[index]);
   const palette = theme.isDark ? PALETTES.dark : PALETTES.light;
   const base = packedHex(palette[index % palette.length]);

@@ -1,13 +1,20 @@
-// Part of the map component: pointer and keyboard input: pan, zoom, pinch, lasso, click, keys.
+// Pointer and keyboard input: pan, zoom, pinch, lasso, click, keys.
+
+/** @import { PointMap } from "./index.js" */
 
 const CLICK_SLOP = 4; // pixels the pointer may move in a click
 const LASSO_STEP = 3; // pixels between two corners of the lasso
 const KEY_PAN = 60;
 const KEY_ZOOM = 1.4;
+const STYLES = ["points", "fog", "density"]; // keys 1, 2, 3
 
-class Gestures {
-  // `map` gives: view, moveTo, glideBy, reset, hoverAt, clickAt, lassoed, clear, choose (a style), toggleFaces, and
-  // redrawOverlay.
+export class Gestures {
+  /**
+   * @param {HTMLElement} stage
+   * @param {Pick<PointMap, "view" | "moveTo" | "glideBy" | "reset" | "hoverAt" | "clickAt" | "lassoed" | "clear" | "choose"
+   *   | "toggleFaces" | "redrawOverlay">} map
+   * @param {AbortSignal} signal
+   */
   constructor(stage, map, signal) {
     Object.assign(this, {
       stage,
@@ -37,7 +44,10 @@ class Gestures {
     press("representatives", () => map.toggleFaces());
   }
 
-  // Set the pressed state of the toolbar's buttons.
+  /**
+   * Set the pressed state of the toolbar's buttons.
+   * @param {{style: string | null, hasFaces: boolean, areFacesOn: boolean}} choices
+   */
   showChoices({ style, hasFaces, areFacesOn }) {
     const button = (name) => this.stage.querySelector(`.tools .${name}`);
     for (const name of STYLES) button(name).setAttribute("aria-pressed", name === (style ?? "points"));

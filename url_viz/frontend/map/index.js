@@ -1,4 +1,20 @@
-// Part of the map component: one map on the page, and the function that Streamlit calls.
+// The map component: one map on the page, and the function that Streamlit calls.
+
+import { Card } from "./card.js";
+import { themeOf } from "./colours.js";
+import { NO_POINTS, decodePoints } from "./decode.js";
+import { Gestures } from "./gestures.js";
+import { Legend } from "./legend.js";
+import { Mask } from "./mask.js";
+import { eased, prefersStillness } from "./motion.js";
+import { gridOf, nearestRow } from "./nearest.js";
+import { Overlay } from "./overlay.js";
+import { colourOf, drawPoints, drawingOrder, listOf, sizeOf, strengthsOf } from "./points.js";
+import { Raster, sizeAndOpacity } from "./raster.js";
+import { Representatives } from "./representatives.js";
+import { Shade } from "./shade.js";
+import { View, placesOf } from "./view.js";
+import { hintOf, statusOf } from "./words.js";
 
 const PICK_REACH = 14; // CSS pixels
 const GLIDE_MS = 600;
@@ -7,9 +23,10 @@ const PATIENCE_MS = 300; // delay before the loading message
 const FEW_CORNERS = 400; // of a lasso
 
 const views = new Map(); // key of a map → the user's view, kept while the map is off the page
-const STYLES = ["points", "fog", "density"];
 
-class PointMap {
+const same = (a, b) => JSON.stringify(a ?? null) === JSON.stringify(b ?? null);
+
+export class PointMap {
   constructor(element, key) {
     this.element = element;
     this.key = key;

@@ -1,7 +1,19 @@
-// Part of the map component: the legend: percentile bar with threshold, or categories.
+// The legend: percentile bar with threshold, or categories.
 
-class Legend {
-  // `onThreshold(percentile, isFinal)` during and after a move of the line; `onFocus(focus)` with {index, isAlone} or null.
+import { categoryColour, cssOf } from "./colours.js";
+import { VALUE_STEPS } from "./decode.js";
+import { ordinal } from "./words.js";
+
+/** @import { Theme } from "./colours.js" */
+
+export class Legend {
+  /**
+   * @param {HTMLElement} foot
+   * @param {object} options
+   * @param {(percentile: number, isFinal: boolean) => void} options.onThreshold during and after a move of the line
+   * @param {(focus: {index: number, isAlone: boolean} | null) => void} options.onFocus a category is brought out, or none
+   * @param {AbortSignal} options.signal
+   */
   constructor(foot, { onThreshold, onFocus, signal }) {
     this.scale = foot.querySelector(".scale");
     this.classes = foot.querySelector(".classes");
@@ -68,6 +80,7 @@ class Legend {
     else this.onFocus(isOn ? null : { index, isAlone: false });
   }
 
+  /** @param {Record<string, any>} shown the page's data, `threshold`, `focus`, `status` and `hint` @param {Theme} theme */
   show({ status, hint, ...data }, theme) {
     const isByCategory = data.colour === "category";
     this.scale.hidden = isByCategory;
@@ -126,22 +139,4 @@ class Legend {
     if (unlisted) chips.push(plain("more", `+${unlisted.toLocaleString("en")} more`));
     return chips;
   }
-}
-
-// The status line: numbers of pictures in total, drawn, and passing the filters, and the page's note.
-function statusOf({ total, note }, mask, { drawn, isReady }) {
-  const of = isReady && drawn < total ? `${drawn.toLocaleString("en")} of ` : "";
-  const parts = [`${of}${total.toLocaleString("en")} ${total === 1 ? "picture" : "pictures"}`];
-  if (mask.kept) parts.push(`${mask.count.toLocaleString("en")} pass the filters`);
-  if (mask.error) parts.push(`what the filters leave out cannot be shown: ${mask.error.message}`);
-  if (note) parts.push(note);
-  return parts.join(" · ");
-}
-
-// The meaning of sizes and shades.
-function hintOf(style, { title, colour, size_by_value }) {
-  const measure = title.toLowerCase();
-  if (style === "fog") return `Small and crisp: low ${measure}. Large and faint: high.`;
-  if (style === "density") return `Stronger: more pictures. Colour: ${colour === "category" ? "mixed by share" : "mean"}.`;
-  return size_by_value ? `Larger: higher ${measure}.` : "";
 }

@@ -1,12 +1,21 @@
-// Part of the map component: the mask of points that pass the filters.
+// The mask of points that pass the filters.
 
-class Mask {
-  // `kept`: 1 or 0 per point, null if all pass. `onChange` is called after the mask changed.
+import { keptOf } from "./decode.js";
+
+/** @import { Points } from "./decode.js" */
+
+export class Mask {
+  // `kept`: 1 or 0 per point, null if all pass.
+  /** @param {() => void} onChange called after the mask changed */
   constructor(onChange) {
     Object.assign(this, { onChange, bytes: null, kept: null, count: 0, error: null });
   }
 
-  // The old mask stays until the next is loaded, so that nothing flickers.
+  /**
+   * The old mask stays until the next is loaded, so that nothing flickers.
+   * @param {string} url none if all pass
+   * @param {() => Points} points
+   */
   async load(url, points) {
     this.loading?.abort();
     this.loading = new AbortController();
@@ -25,6 +34,7 @@ class Mask {
     this.onChange();
   }
 
+  /** @param {Points} points */
   apply(points) {
     this.kept = this.bytes && keptOf(this.bytes, points);
     this.count = this.kept?.reduce((count, bit) => count + bit, 0);

@@ -1,17 +1,37 @@
-// Part of the map component: the overlay above the points: lasso and rings.
+// The overlay above the points: lasso and rings.
 
-class Overlay {
+import { cssOf } from "./colours.js";
+
+/**
+ * @import { Theme } from "./colours.js"
+ * @import { View } from "./view.js"
+ *
+ * @typedef {[number, number]} Place
+ */
+
+export class Overlay {
+  /** @param {HTMLCanvasElement} canvas */
   constructor(canvas) {
     this.canvas = canvas;
     this.context = canvas.getContext("2d");
   }
 
+  /** @param {number} width @param {number} height in device pixels @param {number} density of them per CSS pixel */
   resize(width, height, density) {
     Object.assign(this.canvas, { width, height });
     this.density = density;
   }
 
-  // `lasso`: [left, top] of the stage while it is drawn; `polygon`: [x, y] of the map; rings: [x, y] or null.
+  /**
+   * @param {View} view
+   * @param {Theme} theme
+   * @param {object} what
+   * @param {Place[] | null} what.lasso while it is drawn: left and top, in CSS pixels of the stage
+   * @param {Place[] | null} what.polygon the selection: x and y, in map units
+   * @param {Place | null} what.ringed a point, in map units
+   * @param {Place | null} what.hovered a point, in map units
+   * @param {number} what.radius of the points, in CSS pixels
+   */
   draw(view, theme, { lasso, polygon, ringed, hovered, radius }) {
     const { context, density } = this;
     context.setTransform(density, 0, 0, density, 0, 0);

@@ -1,14 +1,45 @@
-// Part of the map component: colour, size, opacity and drawing order of each point.
+// Colour, size, opacity and drawing order of each point.
 
-const CLEAR_SIDE = 0.2; // opacity of points on the clear side of the threshold
-const CROWD = 5000; // more points than this hide one another
+import { categoryColour } from "./colours.js";
+import { NO_CATEGORY, NO_VALUE, VALUE_STEPS } from "./decode.js";
+import { FULL, sizeAndOpacity } from "./raster.js";
+
+/**
+ * @import { Colour, Theme } from "./colours.js"
+ * @import { Points } from "./decode.js"
+ * @import { Raster } from "./raster.js"
+ * @import { View } from "./view.js"
+ *
+ * @typedef {"points" | "fog" | "density"} Style
+ *
+ * What the page says of the points (`MapView` in url_viz/ui/widgets/map.py).
+ * @typedef {object} Data
+ * @property {"value" | "category"} colour
+ * @property {string[]} [category_colours] "#rrggbb" of each category
+ * @property {boolean} [size_by_value]
+ *
+ * The points in the order in which they are drawn.
+ * @typedef {object} List
+ * @property {number} n
+ * @property {Float32Array} x in map units
+ * @property {Float32Array} y in map units
+ * @property {Uint32Array} colour
+ * @property {Uint8Array} value in steps, or NO_VALUE
+ * @property {Uint8Array} size an index into radii
+ * @property {Int8Array} strength 2 full, 1 on the clear side of the threshold, -1 dimmed (left out), 0 hidden
+ * @property {Uint16Array} alpha 0 to FULL
+ */
+
+export const CLEAR_SIDE = 0.2; // opacity of points on the clear side of the threshold
+export const CROWD = 5000; // more points than this hide one another
 const TOP_VALUE = Math.ceil(0.99 * VALUE_STEPS);
-const MIDDLE_VALUE = VALUE_STEPS / 2; // that of points without one
+export const MIDDLE_VALUE = VALUE_STEPS / 2; // that of points without one
 const FEW_FOR_RIMS = 3000;
-const SIZES = 24; // steps of size, by value; one more for dimmed points
+export const SIZES = 24; // steps of size, by value; one more for dimmed points
 const DIMMED_SIZE = SIZES;
 
-function listOf(n) {
+/** @param {number} n @returns {List} of zeros */
+export function listOf(n) {
   return {
     n,
     x: new Float32Array(n),
@@ -21,8 +52,16 @@ function listOf(n) {
   };
 }
 
-// The strength of each point: 2 full, 1 on the clear side of the threshold, -1 dimmed (left out), 0 hidden.
-function strengthsOf({ points, data, focus, threshold, kept }) {
+/**
+ * @param {object} of
+ * @param {Pick<Points, "value" | "category">} of.points
+ * @param {Data} of.data
+ * @param {{index: number, isAlone: boolean} | null} of.focus the category brought out, or shown alone
+ * @param {number | null} of.threshold a percentile
+ * @param {Uint8Array | null} of.kept 1 for what passes the filters; null if all do
+ * @returns {Int8Array} the strength of each point: 2 full, 1 on the clear side of the threshold, -1 dimmed, 0 hidden
+ */
+export function strengthsOf({ points, data, focus, threshold, kept }) {
   const others = focus?.isAlone ? 0 : -1;
   const least = data.colour === "value" ? ((threshold ?? 0) * VALUE_STEPS) / 100 : 0;
   return Int8Array.from(points.category, (category, i) => {
@@ -32,9 +71,11 @@ function strengthsOf({ points, data, focus, threshold, kept }) {
   });
 }
 
-const opacityOf = (strength) => (strength === 2 ? 1 : strength === 1 ? CLEAR_SIDE : strength === 0 ? 0 : 0.55);
+/** @param {number} strength @returns {number} 0 to 1 */
+export const opacityOf = (strength) => (strength === 2 ? 1 : strength === 1 ? CLEAR_SIDE : strength === 0 ? 0 : 0.55);
 
-function colourOf(points, i, data, theme) {
+/** @param {Points} points @param {number} i a row @param {Data} data @param {Theme} theme @returns {Colour} */
+export function colourOf(points, i, data, theme) {
   const [value, category] = [points.value[i], points.category[i]];
   if (data.colour === "value") return value === NO_VALUE ? theme.missing : theme.ramp[value];
   return category === NO_CATEGORY ? theme.missing : categoryColour(category, theme, data.category_colours);
@@ -67,16 +108,22 @@ function looksOf(style, isSized, { radius, opacity }) {
 
 const FOG_AREA = (0.7 * 3.5) ** 4.2; // at the middle percentile
 
-function sizeOf(value, strength) {
+/** @param {number} value in steps @param {number} strength @returns {number} the size, 0 to SIZES - 1; SIZES if dimmed */
+export function sizeOf(value, strength) {
   if (strength <= 0) return DIMMED_SIZE;
   return Math.min(SIZES - 1, Math.floor(((value === NO_VALUE ? MIDDLE_VALUE : value) * SIZES) / (VALUE_STEPS + 1)));
 }
 
-// Rows in the order in which they are drawn: dimmed ones first, then from clear to ambiguous, so that those lie on top.
-// With many points that would paint every dense region ambiguous: then the order is pseudo-random, so that colours show
-// in their true proportions, and only the most ambiguous hundredth lies on top. If points have sizes, the small lie on
-// the large.
-function drawingOrder(points, strength, { smallOnTop }) {
+/**
+ * Dimmed points are drawn first, then from clear to ambiguous, so that those lie on top. With many points that would
+ * paint every dense region ambiguous: then the order is pseudo-random, so that colours show in their true proportions,
+ * and only the most ambiguous hundredth lies on top. If points have sizes, the small lie on the large.
+ * @param {Pick<Points, "n" | "ids" | "value">} points
+ * @param {Int8Array} strength of each
+ * @param {{smallOnTop: boolean}} options
+ * @returns {Uint32Array} rows in the order in which they are drawn
+ */
+export function drawingOrder(points, strength, { smallOnTop }) {
   const { value } = points;
   const dice = new Uint32Array(points.ids.buffer, points.ids.byteOffset, 2 * points.n);
   const isTop = (i) => value[i] >= TOP_VALUE && value[i] !== NO_VALUE;
@@ -93,8 +140,14 @@ function drawingOrder(points, strength, { smallOnTop }) {
   return order;
 }
 
-// Draw the points on the raster, in the chosen style.
-function drawPoints(raster, list, view, { style, data, theme, density }) {
+/**
+ * Draw the points on the raster, in the chosen style.
+ * @param {Raster} raster
+ * @param {List} list
+ * @param {View} view
+ * @param {{style: Style | null, data: Data, theme: Theme, density: number}} options device pixels per CSS pixel
+ */
+export function drawPoints(raster, list, view, { style, data, theme, density }) {
   const looks = looksOf(style, data.size_by_value, sizeAndOpacity(list.n, view));
   for (let at = 0; at < list.n; at++)
     list.alpha[at] = FULL * looks.opacities[list.size[at]] * opacityOf(list.strength[at]);

@@ -1,11 +1,28 @@
-// Part of the map component: the raster of points as one block of pixels, fast enough for 100,000 points.
+// The raster of points as one block of pixels, fast enough for 100,000 points.
+
+import { cssOf } from "./colours.js";
+
+/**
+ * @import { Colour } from "./colours.js"
+ * @import { List } from "./points.js"
+ * @import { View } from "./view.js"
+ *
+ * The pixels of a disc, as distances in a raster of some width from the pixel at its centre, and how much of each it
+ * covers, 0 to FULL.
+ * @typedef {{offsets: Int32Array, covers: Int32Array}} Disc
+ */
 
 const MARGIN = 96; // pixels around the stage, so that discs at its edge need no clipping
 const LARGEST_DISC = MARGIN / 2 - 2; // device pixels, radius
-const FULL = 256;
+export const FULL = 256;
 
-// Radius in CSS pixels and opacity 0 to 1: few points are large and solid, many are small and translucent.
-function sizeAndOpacity(n, { width, height, zoom }) {
+/**
+ * Few points are large and solid, many are small and translucent.
+ * @param {number} n points
+ * @param {Pick<View, "width" | "height" | "zoom">} view
+ * @returns {{radius: number, opacity: number}} in CSS pixels; 0 to 1
+ */
+export function sizeAndOpacity(n, { width, height, zoom }) {
   const filling = Math.sqrt((0.07 * width * height) / (Math.PI * Math.max(n, 1)));
   const radius = Math.min(10, Math.max(0.85, Math.min(9, filling) * zoom ** 0.4));
   const opacity = Math.min(
@@ -15,9 +32,13 @@ function sizeAndOpacity(n, { width, height, zoom }) {
   return { radius, opacity };
 }
 
-// The pixels of a disc around a point, and how much it covers of each (0 to 256), for a raster of this width. A soft
-// one (0 to 1) fades towards its edge.
-function discOf(radius, stride, softness = 0) {
+/**
+ * @param {number} radius in pixels
+ * @param {number} stride the raster's width
+ * @param {number} [softness] 0 to 1: a soft disc fades towards its edge
+ * @returns {Disc}
+ */
+export function discOf(radius, stride, softness = 0) {
   const [offsets, covers] = [[], []];
   const reach = Math.ceil(radius);
   const edge = 1 + softness * radius;
@@ -30,12 +51,14 @@ function discOf(radius, stride, softness = 0) {
   return { offsets: Int32Array.from(offsets), covers: Int32Array.from(covers) };
 }
 
-class Raster {
+export class Raster {
+  /** @param {HTMLCanvasElement} canvas */
   constructor(canvas) {
     this.context = canvas.getContext("2d", { alpha: false });
     this.canvas = canvas;
   }
 
+  /** @param {number} width @param {number} height in device pixels */
   resize(width, height) {
     Object.assign(this.canvas, { width, height });
     this.stride = width + 2 * MARGIN;
@@ -44,8 +67,17 @@ class Raster {
     this.pixels = new Uint32Array(this.image.data.buffer);
   }
 
-  // Draw `list` (x, y in map units; colour; size, an index into `radii`; alpha 0 to 256), first to last. `density` is
-  // device pixels per CSS pixel.
+  /**
+   * Draw the points of a list, first to last.
+   * @param {List} list
+   * @param {View} view
+   * @param {object} options
+   * @param {Colour} options.background
+   * @param {number} options.density device pixels per CSS pixel
+   * @param {number[]} options.radii of each size, in CSS pixels
+   * @param {number[]} options.softness of each size, 0 to 1
+   * @param {boolean} options.hasRim whether points have a rim of the background's colour
+   */
   draw(list, view, { background, density, radii, softness, hasRim }) {
     this.pixels.fill((0xff000000 | background) >>> 0);
     const places = this.placed(list, view, density);

@@ -1,4 +1,13 @@
-// Part of the map component: representative pictures of regions, as small buttons beside their point on the map.
+// Representative pictures of regions, as small buttons beside their point on the map.
+
+import { cssOf } from "./colours.js";
+import { NARROW } from "./view.js";
+
+/**
+ * @import { Theme } from "./colours.js"
+ * @import { List } from "./points.js"
+ * @import { View } from "./view.js"
+ */
 
 const THUMB = 46; // CSS pixels, as in map.css
 const THUMB_NARROW = 36; // on a narrow stage
@@ -11,8 +20,14 @@ const TURNS = [0, 1, -1, 2, -2, 3, -3, 4, -4, 5, -5, 6].map((i) => (i * Math.PI)
 const REST_MS = 150; // how long the zoom rests before a new layout
 const BIN = 8; // CSS pixels, to count the points under a picture
 
-class Representatives {
-  // `onOpen(id)`: a picture was clicked; `onChange`: a redraw is needed.
+export class Representatives {
+  /**
+   * @param {HTMLElement} layer
+   * @param {object} options
+   * @param {(id: string) => void} options.onOpen a picture was clicked
+   * @param {() => void} options.onChange a redraw is needed
+   * @param {AbortSignal} options.signal
+   */
   constructor(layer, { onOpen, onChange, signal }) {
     Object.assign(this, { layer, onChange });
     this.items = [];
@@ -28,7 +43,7 @@ class Representatives {
     );
   }
 
-  // Show the representatives of this URL, or none; they are fetched when first shown.
+  /** @param {string} url of the representatives to show, fetched when first shown; none hides them */
   async show(url) {
     this.isOn = Boolean(url);
     if (!url || this.url === url) return;
@@ -74,8 +89,14 @@ class Representatives {
     return button;
   }
 
-  // Draw every picture beside its point. Its offset stays the same while the map is panned; after a change of zoom or of
-  // the stage's size has come to rest, the layout is computed again.
+  /**
+   * Draw every picture beside its point. Its offset stays the same while the map is panned; after a change of zoom or of
+   * the stage's size has come to rest, the layout is computed again.
+   * @param {View} view
+   * @param {CanvasRenderingContext2D} context
+   * @param {Theme} theme
+   * @param {List} list the points, of which the pictures should hide few
+   */
   draw(view, context, theme, list) {
     const opacity = Math.min(1, Math.max(0, (FADE_TO - view.zoom) / (FADE_TO - FADE_FROM)));
     this.layer.hidden = !this.isOn || !this.items.length || opacity === 0;

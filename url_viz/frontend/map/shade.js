@@ -1,18 +1,34 @@
-// Part of the map component: the density style: number of pictures per area, and their mean colour.
+// The density style: number of pictures per area, and their mean colour.
+
+import { cssOf, packed } from "./colours.js";
+import { NO_VALUE, VALUE_STEPS } from "./decode.js";
+import { MIDDLE_VALUE, opacityOf } from "./points.js";
+
+/**
+ * @import { Theme } from "./colours.js"
+ * @import { List } from "./points.js"
+ * @import { View } from "./view.js"
+ */
 
 const CELL = 4; // CSS pixels
 const FEW_IN_SIGHT = 4000; // up to this many points are also drawn, as specks
 const SPECK_OPACITY = 0.5;
 
-class Shade {
+export class Shade {
   constructor() {
     this.canvas = new OffscreenCanvas(1, 1);
     this.scale = 0;
     this.most = 0;
   }
 
-  // Counts by cell, smoothed by a Gaussian, on a scale of logarithms; hue by the mean value, or the mean colour of
-  // the categories. Dimmed points do not count, and those on the clear side of a threshold count by their opacity.
+  /**
+   * Counts by cell, smoothed by a Gaussian, on a scale of logarithms; hue by the mean value, or the mean colour of
+   * the categories. Dimmed points do not count, and those on the clear side of a threshold count by their opacity.
+   * @param {CanvasRenderingContext2D} context
+   * @param {List} list
+   * @param {View} view
+   * @param {{theme: Theme, isByCategory: boolean, density: number}} options device pixels per CSS pixel
+   */
   draw(context, list, view, { theme, isByCategory, density }) {
     const { width, height } = context.canvas;
     const sigma = Math.min(18, Math.max(6, 0.42 * Math.sqrt((view.width * view.height) / Math.max(1, list.n)) * view.zoom));

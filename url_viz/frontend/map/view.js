@@ -1,16 +1,24 @@
-// Part of the map component: the view: pan, zoom and map-to-stage coordinates. One scale for both axes, y upwards.
+// The view: pan, zoom and map-to-stage coordinates. One scale for both axes, y upwards.
 
-const MOST_ZOOM = 60; // beyond it the quantisation of coordinates would show
-const LEAST_ZOOM = 0.5;
-const NARROW = 520; // CSS pixels: on a narrower stage the toolbar would cover points
+/**
+ * @import { Points } from "./decode.js"
+ *
+ * What of the map is seen: the map coordinates of the stage's centre, and the zoom (1: everything fits).
+ * @typedef {{x: number, y: number, zoom: number}} Framing
+ */
+
+export const MOST_ZOOM = 60; // beyond it the quantisation of coordinates would show
+export const LEAST_ZOOM = 0.5;
+export const NARROW = 520; // CSS pixels: on a narrower stage the toolbar would cover points
 const TOOLBAR = 46;
 
-class View {
+/** A framing, the stage's width and height in CSS pixels, the points' box, and whether the user has moved it. */
+export class View {
   constructor() {
     Object.assign(this, { width: 1, height: 1, box: [0, 0, 0, 0], few: true, x: 0, y: 0, zoom: 1, moved: false });
   }
 
-  // Pixels per map unit if everything just fits.
+  /** @returns {number} CSS pixels per map unit if everything just fits */
   get fit() {
     const [xMin, xMax, yMin, yMax] = this.box;
     const margin = this.few ? 0.2 * Math.min(this.width, this.height) : Math.min(32, 0.08 * this.width);
@@ -18,35 +26,44 @@ class View {
     return Number.isFinite(scale) ? Math.max(scale, 1e-9) : 1;
   }
 
-  // The toolbar's width on the right, in CSS pixels.
+  /** @returns {number} the toolbar's width on the right, in CSS pixels */
   get inset() {
     return this.width < NARROW ? TOOLBAR : 0;
   }
 
+  /** @returns {number} CSS pixels per map unit */
   get scale() {
     return this.fit * this.zoom;
   }
 
+  /** @param {number} x @param {number} y in map units @returns {[number, number]} left and top, in CSS pixels of the stage */
   toStage(x, y) {
     return [(x - this.x) * this.scale + this.width / 2, (this.y - y) * this.scale + this.height / 2];
   }
 
+  /** @param {number} left @param {number} top in CSS pixels of the stage @returns {[number, number]} x and y, in map units */
   toMap(left, top) {
     return [(left - this.width / 2) / this.scale + this.x, this.y - (top - this.height / 2) / this.scale];
   }
 
+  /** @param {number} width @param {number} height of the stage, in CSS pixels */
   resize(width, height) {
     Object.assign(this, { width, height });
     if (!this.moved) Object.assign(this, this.whole());
   }
 
-  // The view of everything.
+  /** @returns {Framing} of everything */
   whole() {
     const [xMin, xMax, yMin, yMax] = this.box;
     return { x: (xMin + xMax) / 2 + this.inset / 2 / this.fit, y: (yMin + yMax) / 2, zoom: 1 };
   }
 
-  // The view after zooming by a factor about a fixed point of the stage.
+  /**
+   * @param {number} factor
+   * @param {number} [left] of the place that stays where it is, in CSS pixels of the stage; by default the middle
+   * @param {number} [top]
+   * @returns {Framing}
+   */
   zoomed(factor, left = this.width / 2, top = this.height / 2) {
     const zoom = Math.min(MOST_ZOOM, Math.max(LEAST_ZOOM, this.zoom * factor));
     const [x, y] = this.toMap(left, top);
@@ -54,12 +71,17 @@ class View {
     return { x: x + (this.x - x) * share, y: y + (this.y - y) * share, zoom };
   }
 
+  /** @param {number} right @param {number} down how far the map moves, in CSS pixels @returns {Framing} */
   panned(right, down) {
     return { x: this.x - right / this.scale, y: this.y + down / this.scale, zoom: this.zoom };
   }
 
-  // Adjust to new points. A view the user chose keeps its map coordinates if the map is much the same, and keeps its
-  // framing (relative centre and zoom) if the map is another one, as from PCA to UMAP.
+  /**
+   * Adjust to new points. A view the user chose keeps its map coordinates if the map is much the same, and keeps its
+   * framing (relative centre and zoom) if the map is another one, as from PCA to UMAP.
+   * @param {Pick<Points, "n" | "box">} points
+   * @returns {View} this one
+   */
   adopt(points) {
     const [before, scaleBefore] = [this.box, this.fit];
     this.box = points.box;
@@ -81,13 +103,13 @@ function carried(value, before, after, at) {
   return after[at] + share * (after[at + 1] - after[at]);
 }
 
-// The stage coordinates of every point: id → [left, top].
-function placesOf({ n, ids, x, y }, view) {
+/**
+ * @param {Points} points
+ * @param {View} view
+ * @returns {Map<bigint, [number, number]>} left and top of every point by its id, in CSS pixels of the stage
+ */
+export function placesOf({ n, ids, x, y }, view) {
   const places = new Map();
   for (let i = 0; i < n; i++) places.set(ids[i], view.toStage(x[i], y[i]));
   return places;
 }
-
-const same = (a, b) => JSON.stringify(a ?? null) === JSON.stringify(b ?? null);
-const prefersStillness = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
-const eased = (share) => (share >= 1 ? 1 : share <= 0 ? 0 : 1 - (1 - share) ** 3);

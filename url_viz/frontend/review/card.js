@@ -1,5 +1,14 @@
 // What is drawn of one card. Names, labels and questions come from files, so they are set as text, never as HTML.
 
+import { DECISIONS, newIcon } from "../shared/decisions.js";
+
+/**
+ * A picture beside the one that is asked about, and some of them, with a class to choose where there is a label
+ * (`NearPicture` and `Panel` in url_viz/ui/widgets/desk.py).
+ * @typedef {{id: string, name: string, thumbnail: string, picture: string, label: string | null}} NearPicture
+ * @typedef {{near: NearPicture[], label: string | null, share: number | null}} Panel
+ */
+
 const KEYS = [
   ["1 2", "the first or the second class; of twins, the one to keep"],
   ["k", "keep it as it is"],
@@ -12,7 +21,8 @@ const KEYS = [
   ["?", "these keys"],
 ];
 
-function made(tag, className, text = "") {
+/** @param {string} tag @param {string} className @param {string} [text] @returns {HTMLElement} */
+export function made(tag, className, text = "") {
   return Object.assign(document.createElement(tag), { className, textContent: text });
 }
 
@@ -20,7 +30,8 @@ function keycap(text) {
   return made("kbd", "", text);
 }
 
-function newKeys() {
+/** @returns {HTMLElement[]} terms and descriptions */
+export function newKeys() {
   return KEYS.flatMap(([keys, words]) => {
     const term = made("dt", "");
     term.append(...keys.split(" ").flatMap((key) => [keycap(key), " "]));
@@ -28,7 +39,8 @@ function newKeys() {
   });
 }
 
-function newAnswers() {
+/** @returns {HTMLElement[]} buttons */
+export function newAnswers() {
   const decided = Object.entries(DECISIONS).map(([name, { word, key, path }]) => {
     const button = made("button", `answer ${name}`);
     button.append(newIcon(path), word, keycap(key));
@@ -54,8 +66,13 @@ function newPicture({ name, thumbnail, label }, number) {
   return button;
 }
 
-// A class to choose with its nearest pictures, or the nearest pictures alone; `number` is the key of the class.
-function newPanel({ label, share, near }, number) {
+/**
+ * A class to choose with its nearest pictures, or the nearest pictures alone.
+ * @param {Panel} panel
+ * @param {number} number the key of the class
+ * @returns {HTMLElement}
+ */
+export function newPanel({ label, share, near }, number) {
   const panel = made("div", "panel");
   if (label !== null) {
     const choose = Object.assign(made("button", "choose"), { type: "button", title: label });
@@ -70,7 +87,8 @@ function newPanel({ label, share, near }, number) {
   return panel;
 }
 
-function newGroup({ near }) {
+/** @param {Panel} panel the twins to choose from @returns {HTMLElement} */
+export function newGroup({ near }) {
   const panel = made("div", "panel");
   const pictures = made("div", "near");
   pictures.append(...near.map((picture, place) => newPicture(picture, place + 1)));
@@ -78,8 +96,13 @@ function newGroup({ near }) {
   return panel;
 }
 
-// What its label is now, and what it was given as.
-function ownWords({ label_given: given, twins, question }, label) {
+/**
+ * What its label is now, and what it was given as.
+ * @param {{label_given: string | null, twins: number, question: string}} card
+ * @param {string | null} label that somebody gave
+ * @returns {string}
+ */
+export function ownWords({ label_given: given, twins, question }, label) {
   const now = label ?? given;
   const words = [];
   const isCorrected = label !== null && label !== given;

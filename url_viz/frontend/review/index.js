@@ -1,8 +1,15 @@
 // The review: one picture after the other. An answer shows at once and the next picture is there; the server stores it
 // then, and where it cannot, the answer is taken back.
 
+import { Actions } from "../shared/actions.js";
+import { DECISIONS, DECISION_OF_KEY } from "../shared/decisions.js";
+import { made, newAnswers, newGroup, newKeys, newPanel, ownWords } from "./card.js";
+import { WAITS, countsInWords, countsOf, endInWords, nextOpen, stateOf } from "./queue.js";
+import { TypeAhead } from "./type_ahead.js";
+
+/** @import { Queue } from "./queue.js" */
+
 const LOADED_AHEAD = 4;
-const WAITS = -1; // a position: the next one is not here yet
 
 class Desk {
   constructor(element) {
@@ -46,47 +53,14 @@ class Desk {
     this.actions.taken(data.taken);
     for (const card of data.cards) this.cards.set(card.position, card);
     if (this.at === null) this.at = data.place;
-    else if (this.at === WAITS || this.at === data.total) this.at = this.nextOpen(-1);
+    else if (this.at === WAITS || this.at === data.total) this.at = nextOpen(this.queue, -1);
     for (const refused of data.refused) this.takeBack(refused);
     this.draw();
   }
 
-  // The state of a card as answered here, the server's where nothing waits.
-  stateOf(card) {
-    const waiting = this.actions.waiting.filter(({ id }) => id === card.id).at(-1);
-    const server = { decision: card.decision, label: card.given, isDone: card.is_done, isSkipped: card.is_skipped };
-    if (!waiting) return server;
-    if (waiting.skip) return { ...server, isSkipped: true };
-    const { decision, label } = waiting;
-    const isDone = waiting.keep !== undefined || decision !== null || label !== null;
-    return { decision, label, isDone, isSkipped: false, keep: waiting.keep };
-  }
-
-  // The first position after `from` that waits for an answer, else the first of all; the end if there is none.
-  nextOpen(from) {
-    const isOpen = (position) => {
-      const card = this.cards.get(position);
-      if (!card) return false;
-      const { isDone, isSkipped } = this.stateOf(card);
-      return !isDone && !isSkipped;
-    };
-    const open = this.data.upcoming.filter(isOpen);
-    const next = open.filter((position) => position > from)[0] ?? open[0];
-    if (next !== undefined) return next;
-    return this.counts().left > 0 ? WAITS : this.data.total;
-  }
-
-  // Done, skipped and left, with the answers that wait.
-  counts() {
-    let { done, skipped } = this.data;
-    for (const id of new Set(this.actions.waiting.map((action) => action.id))) {
-      const card = [...this.cards.values()].find((one) => one.id === id);
-      if (!card) continue;
-      const { isDone, isSkipped } = this.stateOf(card);
-      done += Number(isDone) - Number(card.is_done);
-      skipped += Number(isSkipped && !isDone) - Number(card.is_skipped && !card.is_done);
-    }
-    return { done, skipped, left: this.data.total - done - skipped };
+  /** @returns {Queue} */
+  get queue() {
+    return { ...this.data, cards: this.cards, waiting: this.actions.waiting };
   }
 
   get card() {
@@ -95,11 +69,8 @@ class Desk {
 
   draw() {
     const { card } = this;
-    const counts = this.counts();
-    const bar = this.element.querySelector(".counts");
-    const words = [`${counts.left.toLocaleString("en")} left`, `${counts.done.toLocaleString("en")} done`];
-    if (counts.skipped) words.push(`${counts.skipped.toLocaleString("en")} skipped`);
-    bar.textContent = `${words.join(" · ")} of ${this.data.total.toLocaleString("en")}`;
+    const counts = countsOf(this.queue);
+    this.element.querySelector(".counts").textContent = countsInWords(counts, this.data.total);
     for (const part of ["done", "skipped"])
       this.element.querySelector(`.meter .${part}`).style.width = `${(100 * counts[part]) / Math.max(1, this.data.total)}%`;
     this.element.querySelector(".card").hidden = !card;
@@ -115,11 +86,7 @@ class Desk {
   drawEnd(counts) {
     const end = this.element.querySelector(".end");
     end.hidden = this.at !== this.data.total;
-    const several = `All ${this.data.total.toLocaleString("en")} pictures are done.`;
-    const all = this.data.total ? (this.data.total === 1 ? "The picture is done." : several) : "Nothing waits here.";
-    end.querySelector("h3").textContent = counts.skipped
-      ? `${counts.done.toLocaleString("en")} done, ${counts.skipped.toLocaleString("en")} skipped.`
-      : all;
+    end.querySelector("h3").textContent = endInWords(counts, this.data.total);
     const unskip = end.querySelector(".unskip");
     unskip.hidden = !counts.skipped;
     unskip.textContent = "Come back to what was skipped";
@@ -143,7 +110,7 @@ class Desk {
   }
 
   drawState(card) {
-    const { decision, label, keep } = this.stateOf(card);
+    const { decision, label, keep } = stateOf(card, this.actions.waiting);
     this.element.querySelector(".own").textContent = ownWords(card, label);
     for (const name of Object.keys(DECISIONS)) {
       const isPressed = card.kind !== "twins" && decision === name;
@@ -177,7 +144,7 @@ class Desk {
   // Store an answer, or take it back where it is given already; then go on.
   answer(change, words) {
     const { card } = this;
-    const now = this.stateOf(card);
+    const now = stateOf(card, this.actions.waiting);
     const isAgain = change.decision === now.decision && change.label === now.label && now.isDone;
     const state = isAgain ? { ...this.bases.get(card.id) } : change;
     this.send({ id: card.id, ...state }, isAgain ? this.at : null);
@@ -236,7 +203,7 @@ class Desk {
     const from = this.at;
     this.actions.add({ ...action, position: from });
     if (to === null) this.visited.push(from);
-    this.at = to ?? this.nextOpen(from);
+    this.at = to ?? nextOpen(this.queue, from);
     this.actions.waiting.at(-1).at = this.at;
     this.setStateValue("actions", this.actions.waiting);
     this.refuse("");

@@ -2,8 +2,13 @@
 
 const CLASSES_SHOWN = 8;
 
-// The classes that hold the text, those that begin with it first; then the text itself as a new class.
-function offered(classes, text) {
+/**
+ * @param {string[]} classes the known ones
+ * @param {string} text what was typed
+ * @returns {{name: string, isNew: boolean}[]} the classes that hold it, those that begin with it first; then the text itself
+ *   as a new class
+ */
+export function offered(classes, text) {
   const wanted = text.trim().toLowerCase();
   const starts = classes.filter((name) => name.toLowerCase().startsWith(wanted));
   const holds = classes.filter((name) => !name.toLowerCase().startsWith(wanted) && name.toLowerCase().includes(wanted));
@@ -12,7 +17,13 @@ function offered(classes, text) {
   return wanted && !isKnown ? [...found, { name: text.trim(), isNew: true }] : found;
 }
 
-class TypeAhead {
+export class TypeAhead {
+  /**
+   * @param {HTMLElement} element with an input and a list
+   * @param {(label: string) => void} choose
+   * @param {() => void} close
+   * @param {AbortSignal} signal
+   */
   constructor(element, choose, close, signal) {
     this.element = element;
     this.input = element.querySelector("input");
@@ -25,6 +36,7 @@ class TypeAhead {
     this.list.addEventListener("click", (event) => this.take([...this.list.children].indexOf(event.target)), { signal });
   }
 
+  /** @param {string[]} classes the known ones */
   open(classes) {
     this.classes = classes;
     this.element.hidden = false;

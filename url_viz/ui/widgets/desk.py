@@ -9,13 +9,13 @@ import streamlit as st
 
 from url_viz.store.decisions import DECISIONS, Decision
 from url_viz.ui.widgets.actions import Record, handle_new, handled_before, sequence_of
-from url_viz.ui.widgets.assets import text_of
+from url_viz.ui.widgets.assets import script_of, text_of
 
 _mount = st.components.v2.component(
     "url_viz_review",
     html=text_of("review", ".html"),
     css=text_of("review", ".css"),
-    js=text_of("review", ".js", shared=("actions.js",)),
+    js=script_of("review"),
 )
 
 

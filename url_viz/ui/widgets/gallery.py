@@ -9,13 +9,13 @@ import streamlit as st
 
 from url_viz.store.decisions import DECISIONS, Decision
 from url_viz.ui.widgets.actions import Record, handle_new, handled_before, new_records
-from url_viz.ui.widgets.assets import text_of
+from url_viz.ui.widgets.assets import script_of, text_of
 
 _mount = st.components.v2.component(
     "url_viz_gallery",
     html=text_of("gallery", ".html"),
     css=text_of("gallery", ".css"),
-    js=text_of("gallery", ".js", shared=("actions.js",)),
+    js=script_of("gallery"),
 )
 
 

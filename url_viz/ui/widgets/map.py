@@ -7,7 +7,7 @@ from typing import Literal, cast
 import streamlit as st
 
 from url_viz.analysis.scope import Polygon
-from url_viz.ui.widgets.assets import text_of
+from url_viz.ui.widgets.assets import script_of, text_of
 
 Colour = Literal["value", "category"]
 Style = Literal["points", "fog", "density"]
@@ -16,7 +16,7 @@ STYLES: tuple[Style, ...] = ("points", "fog", "density")
 CATEGORIES_LISTED = 12
 
 _mount = st.components.v2.component(
-    "url_viz_map", html=text_of("map", ".html"), css=text_of("map", ".css"), js=text_of("map", ".js")
+    "url_viz_map", html=text_of("map", ".html"), css=text_of("map", ".css"), js=script_of("map")
 )
 
 

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from url_viz.ui.widgets.assets import text_of
+from url_viz.ui.widgets.assets import script_of, text_of
 
 _mount = st.components.v2.component(
-    "url_viz_paste", html=text_of("paste", ".html"), css=text_of("paste", ".css"), js=text_of("paste", ".js")
+    "url_viz_paste", html=text_of("paste", ".html"), css=text_of("paste", ".css"), js=script_of("paste")
 )
 
 

@@ -1,0 +1,91 @@
+// The queue of a review as the browser sees it: the server's cards, and the answers that it has not confirmed.
+
+/**
+ * @import { Action } from "../shared/actions.js"
+ *
+ * What of a card its state is told from (`DeskCard` in url_viz/ui/widgets/desk.py); `given` is the label somebody gave.
+ * @typedef {object} Card
+ * @property {string} id
+ * @property {string | null} decision
+ * @property {string | null} given
+ * @property {boolean} is_done
+ * @property {boolean} is_skipped
+ *
+ * @typedef {object} State
+ * @property {string | null} decision
+ * @property {string | null} label
+ * @property {boolean} isDone
+ * @property {boolean} isSkipped
+ * @property {string[]} [keep] ids of the twins to keep
+ *
+ * @typedef {object} Queue
+ * @property {number} total
+ * @property {number} done as the server counts
+ * @property {number} skipped as the server counts
+ * @property {number[]} upcoming positions of cards that wait for an answer, the next first
+ * @property {Map<number, Card>} cards some of them, by position
+ * @property {Action[]} waiting
+ *
+ * @typedef {{done: number, skipped: number, left: number}} Counts
+ */
+
+export const WAITS = -1; // a position: the next one is not here yet
+
+/**
+ * @param {Card} card
+ * @param {Action[]} waiting
+ * @returns {State} as answered here, the server's where nothing waits
+ */
+export function stateOf(card, waiting) {
+  const answer = waiting.filter(({ id }) => id === card.id).at(-1);
+  const server = { decision: card.decision, label: card.given, isDone: card.is_done, isSkipped: card.is_skipped };
+  if (!answer) return server;
+  if (answer.skip) return { ...server, isSkipped: true };
+  const { decision, label, keep } = answer;
+  return { decision, label, isDone: keep !== undefined || decision !== null || label !== null, isSkipped: false, keep };
+}
+
+/**
+ * @param {Queue} queue
+ * @param {number} from a position
+ * @returns {number} the first position after it that waits for an answer, else the first of all; `total` if there is none,
+ *   WAITS if its card is not here
+ */
+export function nextOpen(queue, from) {
+  const { cards, upcoming, waiting, total } = queue;
+  const isOpen = (position) => {
+    if (!cards.has(position)) return false;
+    const { isDone, isSkipped } = stateOf(cards.get(position), waiting);
+    return !isDone && !isSkipped;
+  };
+  const open = upcoming.filter(isOpen);
+  const next = open.find((position) => position > from) ?? open[0];
+  if (next !== undefined) return next;
+  return countsOf(queue).left > 0 ? WAITS : total;
+}
+
+/** @param {Queue} queue @returns {Counts} with the answers that wait */
+export function countsOf({ waiting, cards, total, done, skipped }) {
+  for (const answered of new Set(waiting.map(({ id }) => id))) {
+    const card = [...cards.values()].find(({ id }) => id === answered);
+    if (!card) continue;
+    const { isDone, isSkipped } = stateOf(card, waiting);
+    done += Number(isDone) - Number(card.is_done);
+    skipped += Number(isSkipped && !isDone) - Number(card.is_skipped && !card.is_done);
+  }
+  return { done, skipped, left: total - done - skipped };
+}
+
+/** @param {Counts} counts @param {number} total @returns {string} */
+export function countsInWords({ done, skipped, left }, total) {
+  const words = [`${left.toLocaleString("en")} left`, `${done.toLocaleString("en")} done`];
+  if (skipped) words.push(`${skipped.toLocaleString("en")} skipped`);
+  return `${words.join(" · ")} of ${total.toLocaleString("en")}`;
+}
+
+/** @param {Counts} counts of a queue that waits for no answer @param {number} total @returns {string} */
+export function endInWords({ done, skipped }, total) {
+  if (skipped) return `${done.toLocaleString("en")} done, ${skipped.toLocaleString("en")} skipped.`;
+  if (total > 1) return `All ${total.toLocaleString("en")} pictures are done.`;
+  return total ? "The picture is done." : "Nothing waits here.";
+}
