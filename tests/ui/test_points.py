@@ -1,18 +1,19 @@
 """The map's bytes keep what the map needs, and the sample keeps the extremes."""
 
-import re
 import struct
 from collections.abc import Callable
+from typing import get_args
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from url_viz.ui import points as points_module
+from url_viz.store.decisions import DECISIONS
 from url_viz.ui.points import (
     BYTES_PER_POINT,
     HEADER,
     MAGIC,
+    MASK_HEADER,
     Points,
     decode_mask,
     decode_points,
@@ -20,7 +21,8 @@ from url_viz.ui.points import (
     encode_mask,
     encode_points,
 )
-from url_viz.ui.widgets.assets import FOLDER as FRONTEND
+from url_viz.ui.widgets.map import STYLES, Style
+from url_viz.ui.wire import WIRE
 
 
 def points_of(n: int, *, seed: int = 0) -> Points:
@@ -62,17 +64,12 @@ def test_the_bytes_are_the_ones_the_browser_reads() -> None:
     assert encode_points(two) == header + body
 
 
-def test_the_browser_has_the_same_constants() -> None:
-    """Steps and marks of both ends of the wire, by their names, and the mark at the start of the bytes."""
-    script = (FRONTEND / "map" / "decode.js").read_text(encoding="utf-8")
-    theirs = {
-        name: int(number)
-        for name, number in re.findall(r"^(?:export )?const ([A-Z_]+) = (\d+);$", script, re.MULTILINE)
-    }
-    shared = ("BYTES_PER_POINT", "COORDINATE_STEPS", "VALUE_STEPS", "NO_VALUE", "NO_CATEGORY")
-    assert {name: theirs[name] for name in shared} == {name: getattr(points_module, name) for name in shared}
-    assert theirs["HEADER_BYTES"] == HEADER.size
-    assert f"0x{MAGIC.hex()}; " in script
+def test_what_both_sides_read_is_what_python_packs_and_knows() -> None:
+    """The layout, styles and decisions are types in Python, so they stand there once more."""
+    assert WIRE["points"]["header_bytes"] == HEADER.size
+    assert WIRE["mask"]["header_bytes"] == MASK_HEADER.size
+    assert tuple(WIRE["styles"]) == STYLES == get_args(Style)
+    assert tuple(WIRE["decisions"]) == DECISIONS
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ One request returns all points as one block of bytes, little-endian, 15 bytes pe
 Every array starts at a multiple of its item size for every n, so that the browser reads it in place. x and y are
 steps of 1/65535 of their range. `value` is the percentile of a measure or any other numeric column, in steps of 1/254
 of 100, with 255 for a missing one; `category` is a number among the names of a categorical column, with 65535 for none.
-The constants have the same names in `url_viz/frontend/map/decode.js`.
+The constants are those that the browser's decoder reads too, `url_viz/frontend/map/decode.js`.
 
 A filter's mask has one bit per point (1: kept), in the order of the ids, the lowest bit first:
 
@@ -24,15 +24,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MAGIC = b"UVM2"
+from url_viz.ui.wire import WIRE
+
+MAGIC: bytes = WIRE["points"]["magic"].encode()
 HEADER = struct.Struct("<4sIffff8x")
-MASK_MAGIC = b"UVB1"
+MASK_MAGIC: bytes = WIRE["mask"]["magic"].encode()
 MASK_HEADER = struct.Struct("<4sIq")
-BYTES_PER_POINT = 15
-COORDINATE_STEPS = 65535
-VALUE_STEPS = 254
-NO_VALUE = 255
-NO_CATEGORY = 65535
+BYTES_PER_POINT: int = WIRE["points"]["bytes_per_point"]
+COORDINATE_STEPS: int = WIRE["points"]["coordinate_steps"]
+VALUE_STEPS: int = WIRE["points"]["value_steps"]
+NO_VALUE: int = WIRE["points"]["no_value"]
+NO_CATEGORY: int = WIRE["points"]["no_category"]
 EXTREME_SHARE = 0.01
 
 Floats = NDArray[np.float32]

@@ -1,6 +1,6 @@
 // A cell of the grid: the tile, which is a button, and next to it (buttons cannot be nested) the decision buttons.
 
-import { DECISIONS, newIcon } from "../shared/decisions.js";
+import { DECISIONS, DECISION_OF_KEY, newIcon } from "../shared/decisions.js";
 
 /**
  * A picture as the page sends it (`Tile` in url_viz/ui/widgets/gallery.py).
@@ -74,7 +74,7 @@ export function fill(cell, content, canDecide) {
   tile.classList.toggle("ringed", isRinged);
   if (isRinged) tile.setAttribute("aria-current", "true");
   else tile.removeAttribute("aria-current");
-  if (canDecide) tile.setAttribute("aria-keyshortcuts", "k d l u y");
+  if (canDecide) tile.setAttribute("aria-keyshortcuts", [...Object.keys(DECISION_OF_KEY), "u", "y"].join(" "));
   else tile.removeAttribute("aria-keyshortcuts");
   cell.querySelector(".choices").hidden = !canDecide;
   showDecision(cell, decision);

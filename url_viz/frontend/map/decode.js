@@ -1,5 +1,7 @@
 // Decodes the map's points and a filter's mask (layout: url_viz/ui/points.py).
 
+import wire from "../shared/wire.json" with { type: "json" };
+
 /**
  * The n points of the map, a row each.
  * @typedef {object} Points
@@ -12,13 +14,10 @@
  * @property {number[]} box [xMin, xMax, yMin, yMax]
  */
 
-// The wire; the same names and numbers as in url_viz/ui/points.py.
-const HEADER_BYTES = 32;
-const BYTES_PER_POINT = 15;
-const COORDINATE_STEPS = 65535;
-export const VALUE_STEPS = 254;
-export const NO_VALUE = 255;
-export const NO_CATEGORY = 65535;
+const { header_bytes: HEADER_BYTES, bytes_per_point: BYTES_PER_POINT, coordinate_steps: COORDINATE_STEPS } = wire.points;
+export const VALUE_STEPS = wire.points.value_steps;
+export const NO_VALUE = wire.points.no_value;
+export const NO_CATEGORY = wire.points.no_category;
 
 /**
  * @param {ArrayBuffer} buffer
@@ -26,10 +25,9 @@ export const NO_CATEGORY = 65535;
  * @throws {Error} if the bytes are no points
  */
 export function decodePoints(buffer) {
-  const header = new DataView(buffer, 0, Math.min(HEADER_BYTES, buffer.byteLength));
-  const isOurs = buffer.byteLength >= HEADER_BYTES && header.getUint32(0) === 0x55564d32; // "UVM2"
-  const n = isOurs ? header.getUint32(4, true) : 0;
-  if (!isOurs || buffer.byteLength !== HEADER_BYTES + BYTES_PER_POINT * n)
+  const header = headerOf(buffer, wire.points);
+  const n = header?.getUint32(4, true);
+  if (!header || buffer.byteLength !== HEADER_BYTES + BYTES_PER_POINT * n)
     throw new Error(`${buffer.byteLength} bytes that are no points`);
   const [xMin, xMax, yMin, yMax] = [8, 12, 16, 20].map((at) => header.getFloat32(at, true));
   let offset = HEADER_BYTES;
@@ -45,7 +43,15 @@ export function decodePoints(buffer) {
 }
 
 /** @type {Points} */
-export const NO_POINTS = decodePoints(new Uint8Array([0x55, 0x56, 0x4d, 0x32, ...new Array(28).fill(0)]).buffer);
+export const NO_POINTS = {
+  n: 0,
+  ids: new BigInt64Array(),
+  x: new Float32Array(),
+  y: new Float32Array(),
+  category: new Uint16Array(),
+  value: new Uint8Array(),
+  box: [0, 0, 0, 0],
+};
 
 /**
  * @param {ArrayBuffer} buffer a mask
@@ -53,13 +59,20 @@ export const NO_POINTS = decodePoints(new Uint8Array([0x55, 0x56, 0x4d, 0x32, ..
  * @returns {Uint8Array | null} for each point whether it passes the filter (1) or not (0); null if the mask is for other points
  */
 export function keptOf(buffer, { n, ids }) {
-  const header = new DataView(buffer, 0, Math.min(16, buffer.byteLength));
-  if (buffer.byteLength < 16 || header.getUint32(0) !== 0x55564231) return null; // "UVB1"
-  if (header.getUint32(4, true) !== n || buffer.byteLength !== 16 + ((n + 7) >> 3)) return null;
+  const header = headerOf(buffer, wire.mask);
+  const size = wire.mask.header_bytes + ((n + 7) >> 3);
+  if (!header || header.getUint32(4, true) !== n || buffer.byteLength !== size) return null;
   const halves = new Int32Array(ids.buffer, ids.byteOffset, 2 * n);
   let [low, high] = [0, 0];
   for (let i = 0; i < 2 * n; i += 2) ([low, high] = [low ^ halves[i], high ^ halves[i + 1]]);
   if (header.getInt32(8, true) !== low || header.getInt32(12, true) !== high) return null;
-  const bits = new Uint8Array(buffer, 16);
+  const bits = new Uint8Array(buffer, wire.mask.header_bytes);
   return Uint8Array.from({ length: n }, (_, i) => (bits[i >> 3] >> (i & 7)) & 1);
+}
+
+// The header of bytes that begin with such a mark; null for others.
+function headerOf(buffer, { magic, header_bytes: size }) {
+  if (buffer.byteLength < size) return null;
+  const isOurs = String.fromCharCode(...new Uint8Array(buffer, 0, magic.length)) === magic;
+  return isOurs ? new DataView(buffer, 0, size) : null;
 }

@@ -1,12 +1,13 @@
 // Pointer and keyboard input: pan, zoom, pinch, lasso, click, keys.
 
+import wire from "../shared/wire.json" with { type: "json" };
+
 /** @import { PointMap } from "./index.js" */
 
 const CLICK_SLOP = 4; // pixels the pointer may move in a click
 const LASSO_STEP = 3; // pixels between two corners of the lasso
 const KEY_PAN = 60;
 const KEY_ZOOM = 1.4;
-const STYLES = ["points", "fog", "density"]; // keys 1, 2, 3
 
 export class Gestures {
   /**
@@ -40,7 +41,7 @@ export class Gestures {
     press("closer", () => map.glideBy((view) => view.zoomed(KEY_ZOOM)));
     press("farther", () => map.glideBy((view) => view.zoomed(1 / KEY_ZOOM)));
     press("reset", () => map.reset());
-    for (const style of STYLES) press(style, () => map.choose(style));
+    for (const style of wire.styles) press(style, () => map.choose(style));
     press("representatives", () => map.toggleFaces());
   }
 
@@ -50,7 +51,7 @@ export class Gestures {
    */
   showChoices({ style, hasFaces, areFacesOn }) {
     const button = (name) => this.stage.querySelector(`.tools .${name}`);
-    for (const name of STYLES) button(name).setAttribute("aria-pressed", name === (style ?? "points"));
+    for (const name of wire.styles) button(name).setAttribute("aria-pressed", name === (style ?? "points"));
     button("representatives").hidden = !hasFaces;
     button("representatives").setAttribute("aria-pressed", areFacesOn);
   }
@@ -150,9 +151,7 @@ export class Gestures {
       "-": () => map.glideBy((view) => view.zoomed(1 / KEY_ZOOM)),
       0: () => map.reset(),
       l: () => this.setLassoMode(!this.isLassoMode),
-      1: () => map.choose("points"),
-      2: () => map.choose("fog"),
-      3: () => map.choose("density"),
+      ...Object.fromEntries(wire.styles.map((style, i) => [i + 1, () => map.choose(style)])), // keys 1, 2, 3
       r: () => map.toggleFaces(),
       Escape: () => this.escape(),
     };

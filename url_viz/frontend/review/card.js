@@ -11,9 +11,9 @@ import { DECISIONS, newIcon } from "../shared/decisions.js";
 
 const KEYS = [
   ["1 2", "the first or the second class; of twins, the one to keep"],
-  ["k", "keep it as it is"],
-  ["d", "drop it"],
-  ["l", "look again later"],
+  [DECISIONS.keep.key, "keep it as it is"],
+  [DECISIONS.drop.key, "drop it"],
+  [DECISIONS["look-again"].key, "look again later"],
   ["c", "another class, by typing"],
   ["Space", "skip it for now"],
   ["Backspace", "back to the one before"],

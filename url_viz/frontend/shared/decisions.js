@@ -1,11 +1,17 @@
 // The decisions on a picture: their words, keys and icons, which differ in shape as well as in colour.
 
-/** @type {Record<string, {word: string, key: string, path: string}>} by name; `path` is drawn on 16 × 16 */
-export const DECISIONS = {
-  keep: { word: "Keep", key: "k", path: "M3.5 8.5 6.5 11.5 12.5 4.5" },
-  drop: { word: "Drop", key: "d", path: "M4 4 12 12M12 4 4 12" },
-  "look-again": { word: "Look again", key: "l", path: "M5.6 6.2a2.4 2.4 0 1 1 3.6 2c-.8.5-1.2.9-1.2 1.7M8 12.4v.1" },
+import wire from "./wire.json" with { type: "json" };
+
+const PATHS = {
+  keep: "M3.5 8.5 6.5 11.5 12.5 4.5",
+  drop: "M4 4 12 12M12 4 4 12",
+  "look-again": "M5.6 6.2a2.4 2.4 0 1 1 3.6 2c-.8.5-1.2.9-1.2 1.7M8 12.4v.1",
 };
+
+/** @type {Record<string, {word: string, key: string, path: string}>} by name; `path` is drawn on 16 × 16 */
+export const DECISIONS = Object.fromEntries(
+  Object.entries(wire.decisions).map(([name, said]) => [name, { ...said, path: PATHS[name] }]),
+);
 
 /** @type {Record<string, string>} */
 export const DECISION_OF_KEY = Object.fromEntries(Object.entries(DECISIONS).map(([name, { key }]) => [key, name]));

@@ -13,19 +13,22 @@ from url_viz.ui.auth import user_name
 from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.widgets.gallery import GalleryAction, GalleryEvent
 from url_viz.ui.widgets.sort import show_sort
+from url_viz.ui.wire import WIRE
 
 ASK_ABOVE = 1000
 """Actions on more pictures than this need a confirmation."""
 
+_DECISIONS: dict[Decision, dict[str, str]] = WIRE["decisions"]
 CHOICES: dict[Decision | None, tuple[str, str]] = {
-    "keep": ("Keep", ":material/check:"),
-    "drop": ("Drop", ":material/close:"),
-    "look-again": ("Look again", ":material/question_mark:"),
+    "keep": (_DECISIONS["keep"]["word"], ":material/check:"),
+    "drop": (_DECISIONS["drop"]["word"], ":material/close:"),
+    "look-again": (_DECISIONS["look-again"]["word"], ":material/question_mark:"),
     None: ("Clear", ":material/backspace:"),
 }
 KEYS = (
-    "The buttons decide on all pictures in scope. For one picture in a gallery, press **k** to keep, **d** to drop, "
-    "**l** to look again (the same key again clears), **u** to undo, **y** to redo; arrow keys move."
+    "The buttons decide on all pictures in scope. For one picture in a gallery, press "
+    + ", ".join(f"**{said['key']}** to {said['word'].lower()}" for said in _DECISIONS.values())
+    + " (the same key again clears), **u** to undo, **y** to redo; arrow keys move."
 )
 
 
