@@ -1,0 +1,100 @@
+// The review: its queue with answers that wait, its words, and the classes offered while one types.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ownWords } from "../../url_viz/frontend/review/card.js";
+import { WAITS, countsInWords, countsOf, endInWords, nextOpen, stateOf } from "../../url_viz/frontend/review/queue.js";
+import { offered } from "../../url_viz/frontend/review/type_ahead.js";
+
+const card = (id, more = {}) => ({ id, decision: null, given: null, is_done: false, is_skipped: false, ...more });
+const queue = (cards, more = {}) => ({
+  total: cards.length,
+  done: cards.filter((one) => one.is_done).length,
+  skipped: cards.filter((one) => one.is_skipped).length,
+  upcoming: [...cards.keys()].filter((at) => !cards[at].is_done && !cards[at].is_skipped),
+  cards: new Map(cards.entries()),
+  waiting: [],
+  ...more,
+});
+const answered = (id, more = {}) => ({ sequence: 1, id, decision: null, label: null, ...more });
+
+test("the state of a card is the server's, or that of the last answer that waits", () => {
+  const server = { decision: "drop", label: "kiwi", isDone: true, isSkipped: false };
+  const done = card("a", { decision: "drop", given: "kiwi", is_done: true });
+  assert.deepEqual(stateOf(done, [answered("b", { decision: "keep" })]), server);
+  const two = [answered("a", { decision: "drop" }), answered("a", { label: "banana" })];
+  assert.deepEqual(stateOf(done, two), { decision: null, label: "banana", isDone: true, isSkipped: false, keep: undefined });
+  assert.equal(stateOf(done, [answered("a")]).isDone, false, "taken back");
+  assert.equal(stateOf(card("a"), [answered("a", { keep: [] })]).isDone, true, "twins, of which none is kept");
+  assert.deepEqual(stateOf(done, [{ sequence: 1, id: "a", skip: true }]), { ...server, isSkipped: true });
+});
+
+test("the next one is the first open after this, else the first of all", () => {
+  const cards = [card("a"), card("b", { is_done: true }), card("c"), card("d", { is_skipped: true }), card("e")];
+  assert.equal(nextOpen(queue(cards), -1), 0);
+  assert.equal(nextOpen(queue(cards), 0), 2);
+  assert.equal(nextOpen(queue(cards, { waiting: [answered("c", { decision: "keep" })] }), 0), 4);
+  assert.equal(nextOpen(queue(cards), 4), 0);
+  assert.equal(nextOpen(queue(cards, { waiting: [{ sequence: 1, id: "a", skip: true }] }), 4), 2);
+});
+
+test("the server's order of what waits is kept", () => {
+  assert.equal(nextOpen(queue([card("a"), card("b"), card("c")], { upcoming: [2, 1, 0] }), -1), 2);
+});
+
+test("at the end is the end, unless cards are not here yet", () => {
+  const cards = [card("a", { is_done: true }), card("b")];
+  const waiting = [answered("b", { label: "kiwi" })];
+  assert.equal(nextOpen(queue(cards, { waiting }), 1), 2);
+  assert.equal(nextOpen(queue(cards, { waiting, total: 300, upcoming: [1, 2, 3] }), 1), WAITS);
+  assert.equal(nextOpen(queue([]), -1), 0);
+});
+
+test("counts take answers that wait into account, once for each picture", () => {
+  const cards = [card("a"), card("b", { is_done: true }), card("c", { is_skipped: true }), card("d")];
+  const of = (...waiting) => Object.values(countsOf(queue(cards, { waiting })));
+  assert.deepEqual(of(), [1, 1, 2]);
+  assert.deepEqual(of(answered("a", { decision: "keep" }), answered("a", { label: "kiwi" })), [2, 1, 1]);
+  assert.deepEqual(of(answered("b")), [0, 1, 3]);
+  assert.deepEqual(of(answered("c", { decision: "drop" })), [2, 0, 2]);
+  assert.deepEqual(of({ sequence: 1, id: "a", skip: true }), [1, 2, 1]);
+  assert.deepEqual(of({ sequence: 1, id: "b", skip: true }), [1, 1, 2]);
+  assert.deepEqual(of({ sequence: 1, at: 3 }, { sequence: 2, command: "unskip" }, answered("elsewhere", { label: "x" })), [1, 1, 2]);
+});
+
+test("counts and the end in words", () => {
+  assert.equal(countsInWords({ done: 3, skipped: 0, left: 1997 }, 2000), "1,997 left · 3 done of 2,000");
+  assert.equal(countsInWords({ done: 3, skipped: 2, left: 0 }, 5), "0 left · 3 done · 2 skipped of 5");
+  assert.equal(endInWords({ done: 3, skipped: 2 }, 5), "3 done, 2 skipped.");
+  assert.equal(endInWords({ done: 2000, skipped: 0 }, 2000), "All 2,000 pictures are done.");
+  assert.equal(endInWords({ done: 1, skipped: 0 }, 1), "The picture is done.");
+  assert.equal(endInWords({ done: 0, skipped: 0 }, 0), "Nothing waits here.");
+});
+
+test("a picture says its label, and what it was given as", () => {
+  const of = (more, label) => ownWords({ label_given: "kiwi", twins: 0, question: "kiwi or lime?", ...more }, label);
+  assert.equal(of({}, null), "labelled kiwi");
+  assert.equal(of({ question: "labelled kiwi, looks like lime (.62)" }, null), "");
+  assert.equal(of({}, "lime"), "labelled lime, given as kiwi");
+  assert.equal(of({ label_given: null }, "lime"), "labelled lime, given as none");
+  assert.equal(of({ twins: 1 }, "kiwi"), "labelled kiwi · confirmed · +1 twin");
+  assert.equal(of({ label_given: null, twins: 3 }, null), "+3 twins");
+});
+
+const CLASSES = ["Apple", "pineapple", "apricot", "Pear", "pea", "Grape", "pea pod"];
+const names = (options) => options.map(({ name, isNew }) => (isNew ? `${name} (new)` : name));
+
+test("classes that begin with the text come before those that hold it, and the text last, as a new one", () => {
+  assert.deepEqual(names(offered(CLASSES, " ap ")), ["Apple", "apricot", "pineapple", "Grape", "ap (new)"]);
+  assert.deepEqual(names(offered(CLASSES, "zucchini")), ["zucchini (new)"]);
+});
+
+test("a class that is known is not new, but one in other letters is", () => {
+  assert.deepEqual(names(offered(CLASSES, "pea")), ["Pear", "pea", "pea pod"]);
+  assert.deepEqual(names(offered(CLASSES, "apple")), ["Apple", "pineapple", "apple (new)"]);
+});
+
+test("nothing typed offers the first classes, and no more than fit", () => {
+  assert.deepEqual(names(offered(CLASSES, "  ")), CLASSES);
+  assert.equal(offered(Array.from({ length: 30 }, (_, i) => `class ${i}`), "class").length, 9);
+});
