@@ -56,7 +56,7 @@ function rgbOf([lightness, a, b]) {
 }
 
 /**
- * @param {number[]} rgb three whole numbers, 0 to 255
+ * @param {Iterable<number>} rgb three whole numbers, 0 to 255
  * @returns {Colour} in the order of ImageData's bytes, little-endian as every browser is
  */
 export const packed = ([r, g, b]) => (b << 16) | (g << 8) | r;

@@ -33,11 +33,9 @@ export class PointMap {
     this.stage = element.querySelector(".stage");
     this.stopper = new AbortController();
     const { signal } = this.stopper;
-    Object.assign(this, {
-      view: Object.assign(new View(), views.get(key)),
-      points: NO_POINTS,
-      grid: gridOf(NO_POINTS),
-    });
+    this.view = Object.assign(new View(), views.get(key));
+    this.points = NO_POINTS;
+    this.grid = gridOf(NO_POINTS);
     Object.assign(this, {
       list: listOf(0),
       polygon: null,

@@ -5,10 +5,17 @@ import { keptOf } from "./decode.js";
 /** @import { Points } from "./decode.js" */
 
 export class Mask {
-  // `kept`: 1 or 0 per point, null if all pass.
+  /** @type {ArrayBuffer | null} as they came */
+  bytes = null;
+  /** @type {Uint8Array | null} 1 or 0 per point, null if all pass */
+  kept = null;
+  count = 0;
+  /** @type {Error | null} why there is none */
+  error = null;
+
   /** @param {() => void} onChange called after the mask changed */
   constructor(onChange) {
-    Object.assign(this, { onChange, bytes: null, kept: null, count: 0, error: null });
+    this.onChange = onChange;
   }
 
   /**

@@ -6,7 +6,7 @@ import { cssOf } from "./colours.js";
  * @import { Theme } from "./colours.js"
  * @import { View } from "./view.js"
  *
- * @typedef {[number, number]} Place
+ * @typedef {number[]} Place two numbers
  */
 
 export class Overlay {

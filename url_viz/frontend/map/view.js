@@ -14,9 +14,14 @@ const TOOLBAR = 46;
 
 /** A framing, the stage's width and height in CSS pixels, the points' box, and whether the user has moved it. */
 export class View {
-  constructor() {
-    Object.assign(this, { width: 1, height: 1, box: [0, 0, 0, 0], few: true, x: 0, y: 0, zoom: 1, moved: false });
-  }
+  width = 1;
+  height = 1;
+  box = [0, 0, 0, 0];
+  few = true;
+  x = 0;
+  y = 0;
+  zoom = 1;
+  moved = false;
 
   /** @returns {number} CSS pixels per map unit if everything just fits */
   get fit() {

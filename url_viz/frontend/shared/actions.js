@@ -2,7 +2,7 @@
 
 /**
  * What the user did: at least its number, and mostly the id of a picture or a command.
- * @typedef {{sequence: number, id?: string, decision?: string | null, command?: string, [more: string]: unknown}} Action
+ * @typedef {{sequence: number, id?: string, decision?: string | null, command?: string, [more: string]: any}} Action
  */
 
 let lastSequence = 0; // rises during the life of a page, even if a gallery is removed and added again
