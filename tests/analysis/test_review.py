@@ -313,6 +313,17 @@ class TestReview:
         assert review.card(102).near[0]["decision"].tolist() == ["drop", "keep", "drop"]
         assert review.progress().left == 0
 
+    def test_an_answer_for_twins_too(self, paths: SetPaths) -> None:
+        review = opened(paths, rows=table(twin_group=[0, 1, 2, 2, 2, 5, 6, 7]))
+        review.settle({102: Verdict(label="cat")})
+        done = review.settle({104: Verdict("drop")}, with_twins=True)
+        assert done.sentence == "Dropped 3 pictures"
+        assert review.verdicts([102, 103, 104]) == [Verdict("drop", "cat"), Verdict("drop"), Verdict("drop")]
+        review.settle({104: Verdict(None, "bee")}, with_twins=True)
+        assert review.verdicts([102, 103, 104, 105]) == [*[Verdict(None, "bee")] * 3, Verdict()]
+        review.settle({105: Verdict("keep")}, with_twins=True)
+        assert review.verdicts([105, 106]) == [Verdict("keep"), Verdict()]
+
     def test_beside_a_picture_stand_the_nearest_of_each_class_and_of_twins_one(self, paths: SetPaths) -> None:
         rows = table(second_class=["bee"] * COUNT)
         review = opened(paths, rows=rows)

@@ -81,6 +81,7 @@ def make(here: Path, models: Path) -> None:
     ids = image_set.table()["id"].tolist()
     image_set.decisions.decide(ids[:5], "drop")
     image_set.decisions.tag(ids[3:8], "blurred")
+    image_set.correct_labels({ids[9]: "breed 7", ids[10]: "breed 1"})
     image_set.decisions.decide(ids[6:9], "look-again")
 
 
@@ -218,7 +219,7 @@ _ROUNDED = {
 
 
 _CLASSES = {"ambiguity", "ambiguity_percentile", "first_class", "second_class", "first_share", "second_share"}
-_OF_LABELS = {"label", "sources", "search", "reasons", *_CLASSES}
+_OF_LABELS = {"label", "label_given", "label_checked", "sources", "search", "reasons", *_CLASSES}
 
 
 def _labels(here: Path, path: Path) -> set[str]:

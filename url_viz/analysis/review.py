@@ -357,12 +357,27 @@ class Review:
         now = self._now(self._file_rows[positions_of(np.array(ids, np.int64), self._ids)])
         return [Verdict(*both) for both in zip(now.decision, now.labels_of(self._source), strict=True)]
 
-    def settle(self, verdicts: Mapping[int, Verdict], *, who: str | None = None) -> Action:
-        """Store what is said of pictures, a single action. Raises DecisionError as `Decisions.settle`."""
+    def settle(self, verdicts: Mapping[int, Verdict], *, with_twins: bool = False, who: str | None = None) -> Action:
+        """Store what is said of pictures, a single action; `with_twins` of their twins too.
+
+        A twin keeps its label unless another one is given to its picture. Raises DecisionError as `Decisions.settle`.
+        """
+        verdicts = self._of_twins_too(verdicts) if with_twins else verdicts
         decisions = self._decisions if who is None else self._decisions.by(who)
         action = decisions.settle(verdicts, source=self._source)
         self._keep(skipped=self._latest().skipped - set(verdicts), answered=self._latest().answered | set(verdicts))
         return action
+
+    def _of_twins_too(self, verdicts: Mapping[int, Verdict]) -> dict[int, Verdict]:
+        group = self.table["twin_group"].to_numpy()
+        found = dict(verdicts)
+        for image_id, verdict in verdicts.items():
+            at = int(positions_of(np.array([image_id]), self._ids)[0])
+            twins = [int(one) for one in self._ids[group == group[at]] if at >= 0 and int(one) not in verdicts]
+            is_labelled = verdict.label != self.verdicts([image_id])[0].label
+            for one, now in zip(twins, self.verdicts(twins), strict=True):
+                found[one] = Verdict(verdict.decision, verdict.label if is_labelled else now.label)
+        return found
 
     def decide_group(self, image_id: int, *, keep: Collection[int], others: Decision, who: str | None = None) -> Action:
         """Keep some of the group of twins that a picture stands for, and decide on its other members; one action."""

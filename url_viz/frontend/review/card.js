@@ -17,6 +17,7 @@ const KEYS = [
   ["c", "another class, by typing"],
   ["Space", "skip it for now"],
   ["Backspace", "back to the one before"],
+  ["t", "answer for its twins too, or not"],
   ["f", "facts and reasons"],
   ["?", "these keys"],
 ];
@@ -48,11 +49,12 @@ export function newAnswers() {
   });
   const others = [
     ["another", "Another class", "c"],
+    ["twins", "", "t"],
     ["skip", "Skip", "Space"],
     ["back", "Back", "⌫"],
   ].map(([name, word, key]) => {
-    const button = made("button", `answer ${name}`, word);
-    button.append(keycap(key));
+    const button = made("button", `answer ${name}`);
+    button.append(made("span", "", word), keycap(key));
     return Object.assign(button, { type: "button" });
   });
   return [...decided, ...others];
@@ -94,6 +96,11 @@ export function newGroup({ near }) {
   pictures.append(...near.map((picture, place) => newPicture(picture, place + 1)));
   panel.append(pictures);
   return panel;
+}
+
+/** @param {number} count of the other pictures of its group @returns {string} */
+export function twinsInWords(count) {
+  return count === 1 ? "and its twin" : `and its ${count.toLocaleString("en")} twins`;
 }
 
 /**

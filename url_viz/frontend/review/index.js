@@ -3,7 +3,7 @@
 
 import { Actions } from "../shared/actions.js";
 import { DECISIONS, DECISION_OF_KEY } from "../shared/decisions.js";
-import { made, newAnswers, newGroup, newKeys, newPanel, ownWords } from "./card.js";
+import { made, newAnswers, newGroup, newKeys, newPanel, ownWords, twinsInWords } from "./card.js";
 import { WAITS, countsInWords, countsOf, endInWords, nextOpen, stateOf } from "./queue.js";
 import { TypeAhead } from "./type_ahead.js";
 
@@ -106,6 +106,9 @@ class Desk {
     const facts = card.facts.flatMap(([name, value]) => [made("dt", "", name), made("dd", "", value)]);
     this.element.querySelector(".facts").replaceChildren(...facts);
     this.element.querySelector(".answer.another").hidden = isTwins;
+    this.withTwins = false;
+    this.element.querySelector(".answer.twins").hidden = !card.twins;
+    this.element.querySelector(".answer.twins span").textContent = twinsInWords(card.twins);
     this.element.querySelector(".answer.back").disabled = !this.before;
   }
 
@@ -116,6 +119,7 @@ class Desk {
       const isPressed = card.kind !== "twins" && decision === name;
       this.element.querySelector(`.answer.${name}`).setAttribute("aria-pressed", String(isPressed));
     }
+    this.element.querySelector(".answer.twins").setAttribute("aria-pressed", String(this.withTwins));
     for (const choose of this.panels.querySelectorAll(".choose"))
       choose.setAttribute("aria-pressed", String(card.panels[choose.dataset.number - 1].label === label));
     if (card.kind !== "twins") return;
@@ -147,8 +151,14 @@ class Desk {
     const now = stateOf(card, this.actions.waiting);
     const isAgain = change.decision === now.decision && change.label === now.label && now.isDone;
     const state = isAgain ? { ...this.bases.get(card.id) } : change;
-    this.send({ id: card.id, ...state }, isAgain ? this.at : null);
+    this.send({ id: card.id, ...state, twins: this.withTwins }, isAgain ? this.at : null);
     this.say(isAgain ? `Taken back: ${card.name}` : `${words}: ${card.name}`);
+  }
+
+  // Let the next answer be for the card's twins too, or for it alone again.
+  takeTwins() {
+    this.withTwins = !this.withTwins && this.card.twins > 0;
+    this.drawState(this.card);
   }
 
   decide(name) {
@@ -245,6 +255,7 @@ class Desk {
     else if (member) this.clickPicture(member);
     else if (button.matches(".choose")) this.choose(Number(button.dataset.number));
     else if (button.matches(".another")) return this.typing.open(this.data.classes);
+    else if (button.matches(".twins")) this.takeTwins();
     else if (button.matches(".skip")) this.skip();
     else if (button.matches(".back")) this.back();
     else for (const name of Object.keys(DECISIONS)) if (button.matches(`.answer.${name}`)) this.decide(name);
@@ -296,6 +307,7 @@ class Desk {
     else if (!this.card) return false;
     else if (key === "f") this.element.querySelector(".about").toggleAttribute("open");
     else if (key === " ") this.skip();
+    else if (key === "t") this.takeTwins();
     else if (key === "c" && this.card.kind !== "twins") this.typing.open(this.data.classes);
     else if (/^[1-9]$/.test(key)) this.choose(Number(key));
     else if (key in DECISION_OF_KEY) this.decide(DECISION_OF_KEY[key]);

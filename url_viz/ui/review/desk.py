@@ -185,4 +185,4 @@ def _store(here: OpenReview, answer: DeskAnswer, who: str | None) -> None:
         decision: Decision = answer.decision or "drop"
         review.decide_group(answer.id, keep=answer.keep, others=decision, who=who)
     else:
-        review.settle({answer.id: Verdict(answer.decision, answer.label)}, who=who)
+        review.settle({answer.id: Verdict(answer.decision, answer.label)}, with_twins=answer.twins, who=who)

@@ -97,8 +97,8 @@ class DeskState:
 class DeskAnswer:
     """What somebody answered of the picture `id` at `position`; `at` is the position shown next (negative: none yet).
 
-    `skip`: passed over. `keep`: ids of the twins to keep, of a group. Without an `id` the user went to another picture,
-    or wants to come back to what was skipped (`unskip`).
+    `twins`: the answer is for its twins too. `skip`: passed over. `keep`: ids of the twins to keep, of a group. Without
+    an `id` the user went to another picture, or wants to come back to what was skipped (`unskip`).
     """
 
     sequence: int
@@ -107,6 +107,7 @@ class DeskAnswer:
     position: int = -1
     decision: Decision | None = None
     label: str | None = None
+    twins: bool = False
     skip: bool = False
     keep: tuple[int, ...] | None = None
     unskip: bool = False
@@ -147,6 +148,7 @@ def answer_of(record: Record) -> DeskAnswer | None:
             position=int(cast(float, record.get("position", -1))),
             decision=known,
             label=label,
+            twins=record.get("twins") is True,
             skip=record.get("skip") is True,
             keep=None if keep is None else tuple(int(one) for one in cast("Sequence[str]", keep)),
             unskip=record.get("command") == "unskip",
