@@ -9,10 +9,8 @@ the others; the one that finishes the last shard computes the task loss.
 On a complete cache, another target or temperature is computed from the stored embeddings, in seconds.
 """
 
-import os
 import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 
@@ -36,6 +34,7 @@ from url_viz.imaging.decode import decode
 from url_viz.imaging.preprocess import Preprocessing, middle, resized
 from url_viz.models.model import Model, load_model, load_source, resolve
 from url_viz.progress import Clock, ProgressCallback, command_report
+from url_viz.read_ahead import read_ahead
 
 VIEW_RESOLUTION = 2
 """Pictures are decoded at this multiple of the backbone's short side, since a view may show a small part."""
@@ -157,7 +156,9 @@ class _Writer:
         parts: list[Shard] = []
         failures: dict[str, str] = {}
         position = 0
-        for batch in _read_ahead(self.source.read(number), per_batch, self.config, self.model.space.preprocessing):
+        pictures = self.source.read(number)
+        batches = iter(lambda: list(islice(pictures, per_batch)), [])
+        for batch in read_ahead(batches, self._read):
             failures |= {picture.name: picture.reason for picture in batch if picture.crops is None}
             parts.append(self._embedded([picture for picture in batch if picture.crops is not None]))
             position = max(position, *(picture.position for picture in batch))
@@ -166,6 +167,11 @@ class _Writer:
             self.report(self.clock.at(done, failures=len(failures), metrics=metrics))
         store.write_failures(self.paths, failures)
         store.write_shard(self.paths, number, joined(parts or [self._embedded([])]))
+
+    def _read(self, picture: Encoded | BadSample) -> PictureViews:
+        if isinstance(picture, BadSample):
+            return PictureViews(-1, -1, NO_LABEL, picture.key, None, picture.reason)
+        return read_views(picture, self.config.augmentation, self.config.seed, self.model.space.preprocessing)
 
     def _embedded(self, pictures: Sequence[PictureViews]) -> Shard:
         size_px, views = self.model.space.preprocessing.size_px, self.config.augmentation.views
@@ -207,26 +213,6 @@ def _rows(pictures: Sequence[PictureViews], views: int) -> NDArray[np.void]:
     rows["view"] = np.tile(np.arange(views), len(pictures))
     rows["own_loss"] = np.nan
     return rows
-
-
-def _read_ahead(
-    pictures: Iterator[Encoded | BadSample], per_batch: int, config: CacheConfig, preprocessing: Preprocessing
-) -> Iterator[list[PictureViews]]:
-    """Batches of pictures, decoded and augmented by threads one batch ahead of the model."""
-
-    def read(picture: Encoded | BadSample) -> PictureViews:
-        if isinstance(picture, BadSample):
-            return PictureViews(-1, -1, NO_LABEL, picture.key, None, picture.reason)
-        return read_views(picture, config.augmentation, config.seed, preprocessing)
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        ahead: list[list[Future[PictureViews]]] = []
-        while batch := list(islice(pictures, per_batch)):
-            ahead.append([pool.submit(read, picture) for picture in batch])
-            if len(ahead) > 1:
-                yield [future.result() for future in ahead.pop(0)]
-        for rest in ahead:
-            yield [future.result() for future in rest]
 
 
 def read_views(picture: Encoded, augmentation: Augmentation, seed: int, preprocessing: Preprocessing) -> PictureViews:

@@ -1,8 +1,5 @@
 """Embeddings and logits of a picture list for evaluation, with the embeddings of crops."""
 
-import os
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,11 +8,11 @@ from numpy.typing import NDArray
 from training.data.pictures import PictureList
 from url_viz.analysis.crop_test import CROP_SHARES, middle_of
 from url_viz.errors import NoImagesError
-from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import Picture, Reading, read_picture
 from url_viz.imaging.scan import absolute, display_name
 from url_viz.models.model import Model
 from url_viz.progress import Clock, ProgressCallback
+from url_viz.read_ahead import read_ahead
 
 BATCH = 64
 
@@ -48,7 +45,13 @@ def embed_pictures(
     positions: list[int] = []
     failures: list[tuple[str, str]] = []
     parts: list[tuple[NDArray[np.float16], NDArray[np.float32], NDArray[np.float16]]] = []
-    for batch in _read_ahead(pictures, model.space.preprocessing):
+
+    def read(position: int) -> tuple[int, Reading]:
+        return position, read_picture(absolute(pictures.root, pictures.paths[position]), model.space.preprocessing)
+
+    starts = range(0, len(pictures), BATCH)
+    for readings in read_ahead((range(start, min(start + BATCH, len(pictures))) for start in starts), read):
+        batch = dict(readings)
         good = {position: reading.crop for position, reading in batch.items() if isinstance(reading, Picture)}
         failures += [
             (display_name(pictures.paths[position]), getattr(reading, "reason", ""))
@@ -73,18 +76,3 @@ def embed_pictures(
     return EmbeddedPictures(
         np.array(positions, np.int64), embedding, logits, crop_embedding, tuple(failures), crop_share
     )
-
-
-def _read_ahead(pictures: PictureList, preprocessing: Preprocessing) -> Iterator[dict[int, Reading]]:
-    def read(position: int) -> Reading:
-        return read_picture(absolute(pictures.root, pictures.paths[position]), preprocessing)
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        ahead: list[dict[int, Future[Reading]]] = []
-        for start in range(0, len(pictures), BATCH):
-            batch = range(start, min(start + BATCH, len(pictures)))
-            ahead.append({position: pool.submit(read, position) for position in batch})
-            if len(ahead) > 1:
-                yield {position: future.result() for position, future in ahead.pop(0).items()}
-        for rest in ahead:
-            yield {position: future.result() for position, future in rest.items()}

@@ -7,9 +7,7 @@ after on held-out pictures.
 
 import csv
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 
@@ -50,6 +48,7 @@ from url_viz.models.model import backbone_weights_of
 from url_viz.models.names import file_digest
 from url_viz.models.runtime import choose_device
 from url_viz.progress import Clock, ProgressCallback
+from url_viz.read_ahead import read_ahead, read_each
 
 VIEW_RESOLUTION = 2
 """Pictures are decoded at this multiple of the backbone's short side, since a view may show a small part."""
@@ -159,13 +158,9 @@ def finetune_everything(
 
 def split_of(pictures: PictureList, preprocessing: Preprocessing, *, share: float) -> Split:
     """Read every picture as the app would, and split the readable ones by their ids; raises FolderError if too few."""
-    clean: dict[int, NDArray[np.uint8]] = {}
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        read = partial(read_picture, preprocessing=preprocessing)
-        readings = pool.map(read, (absolute(pictures.root, path) for path in pictures.paths))
-        for position, reading in enumerate(readings):
-            if isinstance(reading, Picture):
-                clean[position] = reading.crop
+    read = partial(read_picture, preprocessing=preprocessing)
+    readings = read_each((absolute(pictures.root, path) for path in pictures.paths), read)
+    clean = {position: one.crop for position, one in enumerate(readings) if isinstance(one, Picture)}
     positions = np.array(list(clean), np.int64)
     is_held_out = ids_held_out(pictures.ids[positions], share) if len(positions) else np.zeros(0, bool)
     training, held_out = positions[~is_held_out], positions[is_held_out]
@@ -289,16 +284,10 @@ def _batches(
     preprocessing: Preprocessing,
     device: torch.device,
 ) -> Iterator[JointBatch]:
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        positions = [split.training[batch] for batch in batches]
-        ahead = [[pool.submit(view, int(position)) for position in positions[0]]]
-        for number, batch in enumerate(batches):
-            if number + 1 < len(batches):
-                ahead.append([pool.submit(view, int(position)) for position in positions[number + 1]])
-            crops = np.stack([future.result() for future in ahead.pop(0)])
-            yield JointBatch(
-                _on(device, normalised(crops, preprocessing)), torch.from_numpy(split.training_labels[batch]).to(device)
-            )
+    views = read_ahead((split.training[batch].tolist() for batch in batches), view)
+    for batch, crops in zip(batches, views, strict=True):
+        pixels = _on(device, normalised(np.stack(crops), preprocessing))
+        yield JointBatch(pixels, torch.from_numpy(split.training_labels[batch]).to(device))
 
 
 def _view(

@@ -2,9 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from url_viz.imaging.read import Picture
+from url_viz.imaging.read import Failure, Picture
 from url_viz.imaging.workers import read_apart
 from url_viz.models.model import BATCH, Model
+from url_viz.read_ahead import read_ahead
 
 CROP_SHARES = (0.1, 0.75)
 """Sides of the crops as shares of the whole (PVU 4.3 of the method: f ~ U(.1, .75))."""
@@ -65,16 +64,18 @@ def crop_test(model: Model, subjects: Sequence[Subject], *, seed: int = 0) -> It
     """Read, crop and score pictures batch by batch: yields how many are done, and the test so far, after each batch."""
     tables: list[pd.DataFrame] = []
     unreadable = 0
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(subjects), BATCH):
-            batch = subjects[start : start + BATCH]
-            paths = [os.fsencode(subject.file) for subject in batch]
-            readings = pool.map(partial(read_apart, preprocessing=model.space.preprocessing), paths)
-            good = [(s, r.crop) for s, r in zip(batch, readings, strict=True) if isinstance(r, Picture)]
-            unreadable += len(batch) - len(good)
-            if good:
-                tables.append(_scored(model, good, seed=seed))
-            yield start + len(batch), CropTest(_joined(tables), unreadable)
+
+    def read(subject: Subject) -> tuple[Subject, Picture | Failure]:
+        return subject, read_apart(os.fsencode(subject.file), model.space.preprocessing)
+
+    done = 0
+    for batch in read_ahead((subjects[start : start + BATCH] for start in range(0, len(subjects), BATCH)), read):
+        good = [(subject, reading.crop) for subject, reading in batch if isinstance(reading, Picture)]
+        unreadable += len(batch) - len(good)
+        if good:
+            tables.append(_scored(model, good, seed=seed))
+        done += len(batch)
+        yield done, CropTest(_joined(tables), unreadable)
 
 
 def _scored(model: Model, good: Sequence[tuple[Subject, NDArray[np.uint8]]], *, seed: int) -> pd.DataFrame:

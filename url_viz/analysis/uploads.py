@@ -1,8 +1,6 @@
 """Pictures that come in from outside, scored in memory, ranked and placed beside an open image set."""
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +22,7 @@ from url_viz.pipeline.nearest import Nearest
 from url_viz.pipeline.postprocess import columns_of
 from url_viz.pipeline.projection import place
 from url_viz.pipeline.whitening import whitened_rows
+from url_viz.read_ahead import read_each
 from url_viz.store.tables import PLACED, Coordinates, Graph, no_twins, positions_of
 
 Array = NDArray[np.float32]
@@ -64,8 +63,7 @@ def read_all(files: Sequence[Incoming], preprocessing: Preprocessing) -> list[Pi
         except ImageError as error:
             return Refused(file.name, str(error))
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(read, files))
+    return read_each(files, read)
 
 
 def score(files: Sequence[Incoming], model: Model) -> list[Scored | Refused]:

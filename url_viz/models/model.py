@@ -6,7 +6,6 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,6 +30,7 @@ from url_viz.models.names import (
     shipped_head,
 )
 from url_viz.models.runtime import PRECISIONS, Outputs, Precision, Runtime, choose_device
+from url_viz.read_ahead import read_each
 from url_viz.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -202,8 +202,7 @@ class Model:
 
     def _read(self, files: Sequence[Path]) -> list[Picture | Failure]:
         read = partial(read_apart, preprocessing=self.space.preprocessing)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return list(pool.map(read, map(os.fsencode, files)))
+        return read_each(map(os.fsencode, files), read)
 
     def _aligned(
         self, files: Sequence[Path], good: list[int], pieces: list[Outputs], reasons: dict[int, str]

@@ -1,0 +1,43 @@
+"""Reading ahead: results in order, the next batch begun while one is worked on, an error where its batch is."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from url_viz.read_ahead import read_ahead, read_each
+
+
+def test_results_come_in_order_a_batch_at_a_time() -> None:
+    batches = [range(3), range(3, 5), range(0)]
+    assert list(read_ahead(batches, lambda item: item * item)) == [[0, 1, 4], [9, 16], []]
+    assert list(read_ahead([], str)) == []
+    assert read_each("abc", str.upper) == ["A", "B", "C"]
+
+
+def test_the_next_batch_is_read_while_one_is_worked_on() -> None:
+    second = threading.Event()
+    batches = read_ahead([["one"], ["two"], ["three"]], lambda item: second.set() if item == "two" else None)
+    next(batches)
+    assert second.wait(10)
+    assert len(list(batches)) == 2
+
+
+def test_no_more_than_one_batch_is_begun_ahead() -> None:
+    begun: list[int] = []
+
+    def batches() -> Iterator[list[int]]:
+        for number in range(5):
+            begun.append(number)
+            yield [number]
+
+    results = read_ahead(batches(), str)
+    next(results)
+    assert begun == [0, 1]
+
+
+def test_an_error_of_one_item_is_raised_at_its_batch() -> None:
+    results = read_ahead([[1], [0], [1]], lambda item: 1 // item)
+    assert next(results) == [1]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
