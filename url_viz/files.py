@@ -1,6 +1,7 @@
-"""Atomic file replacement: a file appears whole or not at all."""
+"""Files: replaced in one step, so that each appears whole or not at all; names that no system refuses."""
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,3 +31,11 @@ def replaced(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+
+
+def is_device(name: str) -> bool:
+    """Whether Windows takes a file name, with any extension, for one of its devices."""
+    return _DEVICES.fullmatch(name) is not None

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from url_viz.errors import FolderError, ImageSetError
+from url_viz.files import is_device
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import absolute, display_name
 
@@ -25,7 +26,6 @@ How = Literal["link", "copy"]
 LONGEST_PART = 80
 _PLAIN = re.compile(r"\w[\w .,+()@=-]*(?<![ .])")
 _SPLIT = re.compile(r"(?<![a-zA-Z])(train|training|validation|valid|dev|val|test|testing|eval|evaluation)(?![a-zA-Z])")
-_DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class _Names:
 def _plain(part: bytes) -> str:
     """One part of a path as a plain name; unchanged if it is one already."""
     text = unicodedata.normalize("NFC", part.decode("utf-8", "replace"))
-    if _PLAIN.fullmatch(text) and "\ufffd" not in text and len(text) <= LONGEST_PART and not _DEVICES.fullmatch(text):
+    if _PLAIN.fullmatch(text) and "\ufffd" not in text and len(text) <= LONGEST_PART and not is_device(text):
         return text
     stem, extension = os.path.splitext(text)
     digest = hashlib.blake2b(part, digest_size=4).hexdigest()

@@ -1,7 +1,6 @@
 """Uploaded files: safe names, copies that overwrite nothing, and zip archives read in memory within limits."""
 
 import io
-import re
 import stat
 import unicodedata
 import zipfile
@@ -12,11 +11,11 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from url_viz.errors import FolderError, ImageError
+from url_viz.files import is_device
 from url_viz.imaging.scan import EXTENSIONS, PASSED_OVER_FOLDERS
 from url_viz.imaging.workers import decoders
 
 LONGEST_NAME_BYTES = 120
-_NAMES_OF_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
 _ENDINGS = {"JPEG": ".jpg", "MPO": ".jpg", "JPEG2000": ".jp2", "TIFF": ".tif", "HEIF": ".heic"}
 
 
@@ -64,7 +63,7 @@ def safe_name(name: str) -> str:
     text = unicodedata.normalize("NFC", last.encode("utf-8", "replace").decode())
     plain = "".join(c if c.isalnum() or c in " ._-()" else "_" for c in text).strip(" .")
     stem, dot, ending = plain.rpartition(".") if "." in plain else (plain, "", "")
-    if not stem or _NAMES_OF_DEVICES.fullmatch(stem.split(".")[0]):
+    if not stem or is_device(stem):
         stem = f"picture{'_' if stem else ''}{stem}"
     ending = dot + _cut(ending, 10)
     return _cut(stem, LONGEST_NAME_BYTES - len(ending.encode())) + ending
