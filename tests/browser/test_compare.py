@@ -70,7 +70,7 @@ def test_a_lasso_on_one_map_leaves_the_same_pictures_lit_on_the_other(
 def test_a_picture_of_a_gallery_is_opened(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
     page = compared(app, image_set, open_page, height=2200)
     page.locator(".tile").first.click()
-    expect(page.get_by_role("dialog").get_by_text("Nearest neighbours")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_role("dialog").get_by_text("Nearest neighbours", exact=True)).to_be_visible(timeout=PATIENT_MS)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -75,7 +75,7 @@ def test_a_class_is_looked_into_and_a_picture_of_it_opened(app: str, image_set: 
     expect(page.get_by_text("of 20 have a neighbour of another class")).to_be_visible(timeout=PATIENT_MS)
     expect(page.locator(".tile")).to_have_count(12, timeout=PATIENT_MS)
     page.locator(".tile").first.click()
-    expect(page.get_by_role("dialog").get_by_text("Nearest neighbours")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_role("dialog").get_by_text("Nearest neighbours", exact=True)).to_be_visible(timeout=PATIENT_MS)
 
 
 def test_the_crop_test_runs_with_progress_and_is_taken_away(app: str, image_set: ImageSet, open_page: OpenPage) -> None:

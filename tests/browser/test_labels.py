@@ -55,7 +55,7 @@ def test_a_pair_is_clicked_and_its_pictures_are_shown(app: str, image_set: Image
     expect(page.get_by_text(f"{pair['class_a']} ↔ {pair['class_b']}")).to_be_visible()
     expect(page.locator(".tile")).to_have_count(min(18, int(pair["pictures"])), timeout=PATIENT_MS)
     page.locator(".tile").first.click()
-    expect(page.get_by_role("dialog").get_by_text("Nearest neighbours")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_role("dialog").get_by_text("Nearest neighbours", exact=True)).to_be_visible(timeout=PATIENT_MS)
 
 
 def test_a_narrow_window_needs_no_sideways_scrolling(app: str, image_set: ImageSet, open_page: OpenPage) -> None:

@@ -121,7 +121,7 @@ def test_a_tile_opens_its_picture_and_neighbours_lead_on(app: str, open_page: Op
     wait_until_read(page)
     page.locator("button:has(img)").first.click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text("Nearest neighbours")).to_be_visible()
+    expect(dialog.get_by_text("Nearest neighbours", exact=True)).to_be_visible()
     picture = dialog.get_by_alt_text("The picture")
     expect(picture).to_be_visible()
     assert picture.evaluate("async image => { await image.decode(); return image.naturalWidth }") > 100
