@@ -4,7 +4,7 @@ import streamlit as st
 
 from url_viz.ui.compare import maps as compare_maps
 from url_viz.ui.compare import page as compare
-from url_viz.ui.widgets.picture import OPENED, show_picture
+from url_viz.ui.widgets.picture import open_picture
 from url_viz.ui.widgets.sidebar import require_image_set
 
 first = require_image_set()
@@ -39,5 +39,4 @@ with right:
 
 opened = clicked if clicked is not None else in_gallery
 if opened is not None:
-    st.session_state[OPENED] = st.session_state["view.ringed"] = opened
-    show_picture(first, measure=measure)
+    open_picture(first, opened, measure=measure)

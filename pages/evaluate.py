@@ -6,7 +6,7 @@ from url_viz.ui.evaluate import page as evaluate
 from url_viz.ui.evaluate.crop import show_crop_test
 from url_viz.ui.evaluate.results import results_of
 from url_viz.ui.widgets.measures import offered
-from url_viz.ui.widgets.picture import OPENED, show_picture
+from url_viz.ui.widgets.picture import open_picture
 from url_viz.ui.widgets.reading import running
 from url_viz.ui.widgets.sidebar import require_image_set
 
@@ -42,5 +42,4 @@ clicked = evaluate.show_classes(image_set, results.pictures, measure=measure)
 
 if clicked is not None:
     options = offered(image_set)
-    st.session_state[OPENED] = clicked
-    show_picture(image_set, measure=measure if measure in options or not options else options[0])
+    open_picture(image_set, clicked, measure=measure if measure in options or not options else options[0])

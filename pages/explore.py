@@ -2,23 +2,23 @@
 
 import streamlit as st
 
-from url_viz.analysis.scope import Scope
 from url_viz.ui.explore import controls, page
 from url_viz.ui.explore import map as explore_map
-from url_viz.ui.explore.address import keep_view, restore_view
-from url_viz.ui.explore.between import pair_shown, show_between, show_pairs
+from url_viz.ui.explore.address import current_view, keep_view
+from url_viz.ui.explore.between import show_between, show_pairs
 from url_viz.ui.explore.refit import show_refit
 from url_viz.ui.explore.twins import show_twins_button
+from url_viz.ui.session import DECIDE
 from url_viz.ui.widgets.decide import show_decide_bar
-from url_viz.ui.widgets.filters import filters_on, show_filter_popover
-from url_viz.ui.widgets.picture import OPENED, show_picture
+from url_viz.ui.widgets.filters import show_filter_popover
+from url_viz.ui.widgets.picture import open_picture
 from url_viz.ui.widgets.reading import running
 from url_viz.ui.widgets.reasons import pick_reason
 from url_viz.ui.widgets.sidebar import require_image_set
 
 image_set = require_image_set()
 
-restore_view(explore_map.map_key(image_set))
+view = current_view(explore_map.map_key(image_set))
 table = image_set.table()
 heading = st.container()
 with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -34,38 +34,34 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         show_filter_popover(table)
 
 table = explore_map.only_alone(image_set, table)
-done = explore_map.state_of_map(image_set)
-scope = Scope(done.polygon, filters_on())
-rows = page.scoped_rows(table, scope, measure)
+rows = page.scoped_rows(table, view, measure)
 
 controls.show_order(image_set, measure)
 bar = st.container()
 left, right = st.columns(2, gap="medium")
 with left:
     note = "still reading" if running(image_set.set_id) else ""
-    event = explore_map.draw_map(image_set, table, measure=measure, colour=colour, note=note)
+    event = explore_map.draw_map(image_set, table, view, measure=measure, colour=colour, note=note)
     explore_map.show_alone_button(image_set, rows, total=len(table))
     show_refit(image_set)
 with right:
-    page.show_chips(image_set, scope, table, measure=measure, threshold=done.threshold_percentile)
-    pair = pair_shown()
-    if pair is not None:
-        clicked = show_between(image_set, table, pair)
+    page.show_chips(image_set, table, view, measure=measure)
+    if view.pair is not None:
+        clicked = show_between(image_set, table, view.pair)
     else:
-        clicked = page.show_galleries(image_set, rows, measure=measure, threshold=done.threshold_percentile)
+        clicked = page.show_galleries(image_set, rows, view, measure=measure)
 # The map and the galleries are drawn first, wherever they are on the page: a lasso waits for them.
-view = page.view_now(image_set, done, measure=measure, colour=colour)
+lasting = page.lasting(view, image_set, measure=measure, colour=colour)
 with heading:
-    page.show_heading(image_set, table, rows, page.review_of(view, measure))
+    page.show_heading(image_set, table, rows, page.review_of(lasting, measure))
 with bar:
-    show_decide_bar(image_set, rows, key="view.decide")
+    show_decide_bar(image_set, rows, key=DECIDE)
     pick_reason(rows)
 show_pairs(image_set, table)
 show_twins_button(image_set, table, measure=measure)
 page.show_failures(image_set)
-keep_view(view)
+keep_view(lasting)
 
 opened = event.clicked_id if event.clicked_id is not None else clicked
 if opened is not None:
-    st.session_state[OPENED] = st.session_state["view.ringed"] = opened
-    show_picture(image_set, measure=measure)
+    open_picture(image_set, opened, measure=measure)

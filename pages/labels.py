@@ -4,7 +4,7 @@ import streamlit as st
 
 from url_viz.ui.labels import page as labels
 from url_viz.ui.widgets.measures import offered
-from url_viz.ui.widgets.picture import OPENED, show_picture
+from url_viz.ui.widgets.picture import open_picture
 from url_viz.ui.widgets.reading import running
 from url_viz.ui.widgets.sidebar import require_image_set
 
@@ -33,5 +33,4 @@ with left:
     clicked = labels.show_suspects(image_set, check, rows, pair=pair, label=label)
 
 if clicked is not None:
-    st.session_state[OPENED] = clicked
-    show_picture(image_set, measure=offered(image_set)[0])
+    open_picture(image_set, clicked, measure=offered(image_set)[0])

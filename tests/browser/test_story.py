@@ -72,6 +72,13 @@ def test_the_demo_opens_with_one_click_and_is_explored(app: str, open_page: Open
     shown = int(narrowed.inner_text().split()[0])
     assert 0 < shown < 361
 
+    page.get_by_role("link", name="Search safely").click()
+    expect(page.get_by_role("heading", name="Search safely")).to_be_visible()
+    page.get_by_role("link", name="Explore").click()
+    expect(chip).to_be_visible()
+    expect(narrowed).to_have_text(f"{shown} of 361")
+    expect(page).to_have_url(re.compile("lasso="))
+
     page.get_by_role("button", name="Export").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="CSV").nth(1).click()

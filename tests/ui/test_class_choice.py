@@ -12,8 +12,8 @@ from tests.imaging.pictures import write_folder
 from url_viz.analysis.filters import OneOf
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.uploads import IncomingFile
+from url_viz.ui.session import VIEW, ExploreView
 from url_viz.ui.widgets.class_choice import class_choices
-from url_viz.ui.widgets.filters import FILTERS
 
 FOLDERS = ("train/cat", "train/[dog](x)", "test/cat")
 NAMES = [f"{FOLDERS[number % 3]}/{number:04d}.jpg" for number in range(6)]
@@ -71,11 +71,11 @@ def test_one_click_chooses(
     shown: Callable[[], AppTest], image_set: ImageSet, chosen: str, words: str, labels: list[str | None]
 ) -> None:
     at = shown()
-    at.session_state[FILTERS] = (OneOf("label", ("cat",)),)
+    at.session_state[VIEW] = ExploreView(filters=(OneOf("label", ("cat",)),))
     at.radio[0].set_value(chosen).run()
     assert line(at) == words
     assert image_set.table()["label"].tolist() == labels
-    assert at.session_state[FILTERS] == ()
+    assert at.session_state[VIEW].filters == ()
     at.radio[0].set_value("folders").run()
     assert line(at) == "2 classes; test and train as split"
 

@@ -17,7 +17,8 @@ from url_viz.jobs import list_jobs, start_job
 from url_viz.models.head import save_head
 from url_viz.models.model import Model, load_model
 from url_viz.ui.compare.maps import scatter_figure
-from url_viz.ui.compare.page import SECOND, comparison_of
+from url_viz.ui.compare.page import comparison_of
+from url_viz.ui.session import SECOND
 from url_viz.ui.widgets.reading import KIND
 from url_viz.workspace import Workspace
 

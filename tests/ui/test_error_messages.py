@@ -27,16 +27,17 @@ def image_set(workspace: Path, tmp_path: Path) -> ImageSet:
 def said(callback: str, image_set: ImageSet, *more: object) -> str:
     """The one toast of a callback."""
 
-    def script(callback: str, arguments: tuple[object, ...]) -> None:
+    def script(callback: str, set_id: str, arguments: tuple[object, ...]) -> None:
         from importlib import import_module
 
-        import streamlit as st
+        from url_viz.ui.session import classes_of, decision_of
 
-        st.session_state["key"], st.session_state["choice"] = "keep", "none"
+        decision_of(17).set("keep")
+        classes_of(set_id).set("none")
         module, name = callback.split(":")
         getattr(import_module(f"url_viz.ui.{module}"), name)(*arguments)
 
-    at = AppTest.from_function(script, args=(callback, (image_set, *more)), default_timeout=30).run()
+    at = AppTest.from_function(script, args=(callback, image_set.set_id, (image_set, *more)), default_timeout=30).run()
     assert not at.exception
     [toast] = at.toast
     return str(toast.value)
@@ -47,7 +48,7 @@ def paths_of(image_set: ImageSet) -> SetPaths:
 
 
 def test_a_decision_on_a_picture_that_is_gone(image_set: ImageSet) -> None:
-    assert "no picture with id 17" in said("widgets.picture:_decide", image_set, 17, "key")
+    assert "no picture with id 17" in said("widgets.picture:_decide", image_set, 17)
 
 
 def test_twins_say_what_was_done_and_what_was_not(image_set: ImageSet) -> None:
@@ -63,4 +64,4 @@ def test_labels_on_a_full_disk(image_set: ImageSet, monkeypatch: pytest.MonkeyPa
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("url_viz.store.user_columns.write_label_choice", full)
-    assert "is full" in said("widgets.class_choice:_take_classes", image_set, "choice")
+    assert "is full" in said("widgets.class_choice:_take_classes", image_set)

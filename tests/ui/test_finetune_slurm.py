@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from url_viz.ui.finetune.slurm import HERE, ON_SLURM, PARTITION_KEY, SHARED, TARGET_KEY
+from url_viz.ui.finetune.slurm import HERE, ON_SLURM, SHARED
+from url_viz.ui.session import FINETUNE_PLACE, PARTITION
 
 SINFO = "printf 'cpu*|up|1-00:00:00|(null)|16\\ngpu|up|2:00:00|gpu:a100:4|2\\n'"
 
@@ -47,7 +48,7 @@ def page() -> AppTest:
 
 def on_slurm() -> AppTest:
     at = page()
-    at.button_group(key=TARGET_KEY).set_value(ON_SLURM).run()
+    at.button_group(key=FINETUNE_PLACE).set_value(ON_SLURM).run()
     assert not at.exception
     return at
 
@@ -61,7 +62,7 @@ def test_without_slurm_nothing_of_it_is_shown(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_run_takes_place_here_unless_slurm_is_chosen(programs: Path) -> None:
     at = page()
-    assert at.button_group(key=TARGET_KEY).value == HERE
+    assert at.button_group(key=FINETUNE_PLACE).value == HERE
     assert at.text[0].value == "None"
     assert not at.selectbox
 
@@ -69,9 +70,9 @@ def test_a_run_takes_place_here_unless_slurm_is_chosen(programs: Path) -> None:
 def test_slurm_offers_its_partitions_within_their_bounds(programs: Path) -> None:
     at = on_slurm()
     assert SHARED in [caption.value for caption in at.caption]
-    assert at.selectbox(key=PARTITION_KEY).options == ["cpu", "gpu"]
+    assert at.selectbox(key=PARTITION).options == ["cpu", "gpu"]
     assert at.text[0].value == "SlurmRequest(partition='cpu', gpus=0, cpus=4, minutes=60)"
-    at.selectbox(key=PARTITION_KEY).set_value("gpu").run()
+    at.selectbox(key=PARTITION).set_value("gpu").run()
     assert at.text[0].value == "SlurmRequest(partition='gpu', gpus=1, cpus=2, minutes=60)"
     assert [(n.label, n.max) for n in at.number_input] == [("GPUs", 4), ("CPUs", 2), ("Minutes", 120)]
     at.number_input(key="finetune.slurm.gpus.gpu").set_value(3).run()

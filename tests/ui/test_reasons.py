@@ -10,7 +10,8 @@ from tests.imaging.pictures import noise
 from tests.ui.test_explore_page import run, words
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
-from url_viz.ui.widgets.occlusion import WANTED, picture_html
+from url_viz.ui.session import HEAT
+from url_viz.ui.widgets.occlusion import picture_html
 from url_viz.workspace import Workspace
 
 
@@ -40,11 +41,11 @@ def page_of_reasons() -> None:
     import streamlit as st
 
     from url_viz.ui.cache import open_sets
-    from url_viz.ui.widgets.filters import filters_on
+    from url_viz.ui.session import view
     from url_viz.ui.widgets.reasons import pick_reason
 
     image_set = open_sets().get(st.session_state["set"], st.session_state["model"])
-    st.write(f"picked: {pick_reason(image_set.table())}, filters: {len(filters_on())}")
+    st.write(f"picked: {pick_reason(image_set.table())}, filters: {len(view().filters)}")
 
 
 def test_a_reason_that_is_picked_is_a_filter_and_picked_again_it_is_off(image_set: ImageSet) -> None:
@@ -68,7 +69,7 @@ def test_an_opened_picture_names_its_reasons(image_set: ImageSet) -> None:
 def test_the_heat_map_comes_when_asked_for_and_says_what_it_means(image_set: ImageSet) -> None:
     without = opened(image_set, "0.png")
     assert "runs the model again" in words(without)
-    at = opened(image_set, "0.png", **{WANTED: True})
+    at = opened(image_set, "0.png", **{HEAT: True})
     assert not at.error
     text = words(at)
     assert "Orange parts raise the uncertainty" in text or "No one part of it" in text
@@ -76,7 +77,7 @@ def test_the_heat_map_comes_when_asked_for_and_says_what_it_means(image_set: Ima
 
 def test_a_file_that_is_gone_is_told_in_the_map_s_place(image_set: ImageSet) -> None:
     image_set.file_of(int(image_set.table()["id"].iloc[0])).unlink()
-    at = opened(image_set, "0.png", **{WANTED: True})
+    at = opened(image_set, "0.png", **{HEAT: True})
     assert "is not in" in at.error[0].value
 
 

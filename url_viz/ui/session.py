@@ -1,12 +1,248 @@
-"""The chosen image set and model, kept in the session and in the address, so that a link reopens them."""
+"""What one browser session looks at: every key of the session by name, the chosen image set, and the view of Explore.
 
+No other file touches `st.session_state`. The keys below are what our code reads or sets, and all that is cleared with
+the set or the uploads; a button's own key, which only identifies it, stands beside the button.
+"""
+
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import streamlit as st
 
+from url_viz.analysis.filters import Filter
+from url_viz.analysis.scope import Polygon, Scope
 from url_viz.models.names import DEFAULT
 
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+    from streamlit.typing import UploadedFile
+
+    from url_viz.analysis.crop_test import CropTest
+    from url_viz.analysis.review import ReviewSpec
+    from url_viz.analysis.uploads import Refused, Scored
+    from url_viz.analysis.user_columns import Prepared
+    from url_viz.image_set import ImageSet
+    from url_viz.ui.review.desk import OpenReview
+    from url_viz.ui.upload.review import UploadReview
+    from url_viz.ui.widgets.actions import Handled
+    from url_viz.ui.widgets.decide import BulkAction
+    from url_viz.ui.widgets.map import Style
+
+T = TypeVar("T")
 _SET, _MODEL = "set", "model"
+
+
+class Key(str, Generic[T]):
+    """A name in the session, and the way to its value of type T; widgets and components take it as their `key`.
+
+    Streamlit forgets the value of a widget or component that a run of the script does not draw; other values stay.
+    """
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is a value, which may be None."""
+        return self in st.session_state
+
+    def get(self) -> T | None:
+        """The value; None if there is none."""
+        value: T | None = st.session_state.get(self)
+        return value
+
+    def get_or(self, make: Callable[[], T]) -> T:
+        """The value; if there is none, `make()`, which is then kept."""
+        if not self.is_set:
+            self.set(make())
+        value: T = st.session_state[self]
+        return value
+
+    def set(self, value: T) -> None:
+        """Set the value; that of a widget before the widget is drawn."""
+        st.session_state[self] = value
+
+    def clear(self) -> None:
+        """Remove the value, if there is one."""
+        st.session_state.pop(self, None)
+
+
+def keys_under(beginning: str) -> list[str]:
+    """The keys with this beginning that have a value."""
+    return [key for key in map(str, st.session_state) if key.startswith(beginning)]
+
+
+# Every page
+CHOSEN_SET: Key[str | None] = Key("chosen_set")
+CHOSEN_MODEL: Key[str] = Key("chosen_model")
+BROWSED: Key[str] = Key("browse_path")
+READING_TICKS: Key[int] = Key("reading_ticks")
+DISMISSED: Key[frozenset[str]] = Key("reading.put_away")
+"""The ids of failed reading jobs whose message was dismissed."""
+OPENED: Key[int] = Key("view.opened")
+"""The id of the picture that was opened last: in the dialog, and ringed on maps and in galleries."""
+HEAT = "view.heat"
+HANDLED: "Key[Handled]" = Key("actions.handled")
+MATCHED_COLUMNS: "Key[tuple[tuple[object, ...], Prepared]]" = Key("own.matched")
+
+
+def decision_of(image_id: int) -> Key[Any]:
+    """The control of a picture's decision."""
+    return Key(f"view.decided.{image_id}")
+
+
+def label_of(image_id: int) -> Key[str | None]:
+    """The control of a picture's label."""
+    return Key(f"view.labelled.{image_id}")
+
+
+def classes_of(set_id: str) -> Key[str]:
+    """The choice of what the classes of a set are."""
+    return Key(f"classes.{set_id}")
+
+
+def wish_of(bar: str) -> "Key[BulkAction]":
+    """The action that a decide bar asks to confirm."""
+    return Key(f"{bar}.wish")
+
+
+def default_of(measure: Key[str | None]) -> Key[str]:
+    """The measure that a control of measures followed last, while nobody chose another."""
+    return Key(f"{measure}.default")
+
+
+def state_of(component: str) -> MutableMapping[str, object]:
+    """The state of one of our components under its key; assigning to it before it is drawn changes it."""
+    return Key[MutableMapping[str, object]](component).get() or {}
+
+
+# Explore
+VIEW: "Key[ExploreView]" = Key("view.explore")
+MEASURE: Key[str | None] = Key("view.measure")
+OTHER_MEASURE: Key[str | None] = Key("view.other_measure")
+COLOUR: Key[str] = Key("view.colour")
+COLLAPSE: Key[bool] = Key("view.collapse")
+SIZE: Key[bool] = Key("view.size")
+WITHIN: Key[bool] = Key("view.within")
+BY_CLASS: Key[bool] = Key("view.by_class")
+ONE_CLASS: Key[str] = Key("view.label")
+REASON: Key[str | None] = Key("view.reason")
+FILTER_COLUMN = "view.filter_column"
+FILTER_NAME: Key[str] = Key("view.filter_name")
+ALONE: Key[str] = Key("view.alone")
+"""The key of the pictures on a separate map, and their ids (M,)."""
+ALONE_IDS: "Key[NDArray[np.int64]]" = Key("view.alone.ids")
+DECIDE = "view.decide"
+
+
+def filter_of(column: str, bound: str = "") -> Key[Any]:
+    """The control of a filter on a column: a list of values, or a number for a `bound` (low, high)."""
+    return Key(f"view.filter.{column}{bound and f'.{bound}'}")
+
+
+def map_of(set_id: str, subset: str = "") -> Key[MutableMapping[str, object]]:
+    """The map of a set; one per separate map, so that each keeps its own zoom."""
+    return Key(f"view.map.{set_id}{subset and f'.{subset}'}")
+
+
+def gallery_of(set_id: str, side: str) -> str:
+    """A gallery of Explore: `ambiguous` or `clear`, `between` two classes, or a group of `twins`."""
+    return f"view.gallery.{set_id}.{side}"
+
+
+def page_of_gallery(side: str, pages: int) -> Key[int]:
+    """The page of a gallery of Explore that is shown."""
+    return Key(f"view.page.{side}.{pages}")
+
+
+# Check labels
+SUSPECT_KIND, SUSPECT_CLASS = "view.labels.kind", "view.labels.class"
+
+
+def confused_pairs(version: str) -> str:
+    """The table of confused classes; a selection in that of another version does not apply."""
+    return f"view.labels.pairs.{version}"
+
+
+def suspects_of(set_id: str) -> str:
+    """The gallery of suspects."""
+    return f"view.labels.gallery.{set_id}"
+
+
+def page_of_suspects(pages: int, suspects: int) -> Key[int]:
+    """The page of the suspects that is shown."""
+    return Key(f"view.labels.page.{pages}.{suspects}")
+
+
+# Review
+REVIEW: "Key[ReviewSpec | None]" = Key("view.review")
+OPEN_REVIEW: "Key[OpenReview]" = Key("view.review.open")
+REVIEW_WORTH: Key[str] = Key("view.review.worth")
+OWN_REVIEW = "view.review."
+"""What the controls of a review put together begin with: by, class, tag, most, within."""
+
+# Compare models
+SECOND = "view.compare.second"
+COMPARED_MEASURE: Key[str | None] = Key("view.compare.measure")
+LASSOS: Key[dict[str, Polygon | None]] = Key("view.compare.polygons")
+"""The lasso on either map at the last run, which tells the one that was drawn since."""
+COMPARED_MAPS = "view.compare.map."
+COMPARED_GALLERY = "view.compare.gallery."
+
+# Adapt and finetune
+HEAD_BEFORE: Key[str] = Key("finetune.before")
+FINETUNE_PLACE: Key[str] = Key("finetune.place")
+PARTITION: Key[str] = Key("finetune.slurm.partition")
+
+
+def slurm_number(name: str, partition: str) -> Key[int]:
+    """A number of a SLURM request; one per partition, so that it is never outside another partition's bounds."""
+    return Key(f"finetune.slurm.{name}.{partition}")
+
+
+# Evaluate, Image sets
+CROP_TEST: "Key[tuple[ImageSet, CropTest]]" = Key("evaluate.crop.result")
+SETS_RESULT: Key[tuple[bool, str]] = Key("sets.said")
+
+# Search safely
+QUERY_ID: Key[int] = Key("search.query_id")
+QUERY_FILE: "Key[UploadedFile | None]" = Key("search.file")
+QUERY_DROP: "Key[UploadedFile | None]" = Key("search.drop")
+QUERY_SCORED: "Key[tuple[tuple[object, ...], Scored | Refused]]" = Key("search.scored")
+SEARCH_MEASURE: Key[str | None] = Key("search.measure")
+SEARCH_ANYWAY: Key[tuple[str, str, int]] = Key("search.anyway")
+
+
+def evidence_asked(set_id: str) -> Key[bool]:
+    """Whether the evidence of a large set is asked for."""
+    return Key(f"search.evidence.{set_id}")
+
+
+# Sort uploads
+UPLOADS: "Key[tuple[UploadedFile, ...]]" = Key("upload.files")
+UPLOADS_SCORED: "Key[dict[tuple[str, str], Scored | Refused]]" = Key("upload.outcomes")
+UPLOADS_RANKED: "Key[tuple[tuple[object, ...], pd.DataFrame]]" = Key("upload.ranked")
+UPLOADS_REVIEW: "Key[UploadReview]" = Key("upload.review")
+UPLOADS_ROUND: Key[int] = Key("uploads.round")
+"""How often all uploads were removed."""
+UPLOAD_MEASURE: Key[str | None] = Key("upload.measure")
+
+
+def dropped(*, is_folder: bool) -> "Key[Sequence[UploadedFile]]":
+    """The uploader of files or of a folder; another one once all were removed: the browser keeps a widget's files."""
+    return Key(f"upload.drop{'_folder' if is_folder else ''}.{UPLOADS_ROUND.get() or 0}")
+
+
+def page_of_uploads(side: str, pages: int) -> Key[int]:
+    """The page of a gallery of uploads that is shown."""
+    return Key(f"upload.page.{side}.{pages}")
+
+
+def remove_uploads() -> None:
+    """Remove all uploads, and what was chosen on their page."""
+    for key in keys_under("upload."):
+        del st.session_state[key]
+    UPLOADS_ROUND.set((UPLOADS_ROUND.get() or 0) + 1)
 
 
 @dataclass(frozen=True)
@@ -19,30 +255,78 @@ class Choice:
 
 def choice() -> Choice:
     """The current choice: the session's, else the one in the address."""
-    set_id = st.session_state.get("chosen_set", st.query_params.get(_SET))
-    model = st.session_state.get("chosen_model", st.query_params.get(_MODEL, DEFAULT))
-    return Choice(set_id, model)
+    set_id = CHOSEN_SET.get() if CHOSEN_SET.is_set else st.query_params.get(_SET)
+    return Choice(set_id, CHOSEN_MODEL.get() or st.query_params.get(_MODEL, DEFAULT))
 
 
 def choose(set_id: str | None, *, model: str | None = None) -> None:
-    """Choose another image set or model; selections in the previous one are cleared."""
+    """Choose another image set or model; what is selected and shown of the previous one is cleared."""
     before = choice()
     after = Choice(set_id, model or before.model)
     if after != before:
-        for key in [key for key in st.session_state if str(key).startswith("view.")]:
+        for key in keys_under("view."):
             del st.session_state[key]
-    st.session_state["chosen_set"], st.session_state["chosen_model"] = after.set_id, after.model
+        VIEW.set(ExploreView())  # else the address, which still has the previous view, would be read
+    _choose(after)
 
 
 def show_in_address() -> None:
     """Write the choice into the address, and store one that came from it: the next page's address starts empty."""
     now = choice()
-    st.session_state["chosen_set"], st.session_state["chosen_model"] = now.set_id, now.model
-    if now.set_id is not None:
-        st.query_params[_SET] = now.set_id
-    elif _SET in st.query_params:
-        del st.query_params[_SET]
-    if now.model != DEFAULT:
-        st.query_params[_MODEL] = now.model
-    elif _MODEL in st.query_params:
-        del st.query_params[_MODEL]
+    _choose(now)
+    wanted = {_SET: [now.set_id]} if now.set_id is not None else {}
+    write_query(
+        wanted | ({_MODEL: [now.model]} if now.model != DEFAULT else {}), among=lambda key: key in (_SET, _MODEL)
+    )
+
+
+def _choose(now: Choice) -> None:
+    CHOSEN_SET.set(now.set_id)
+    CHOSEN_MODEL.set(now.model)
+
+
+@dataclass(frozen=True)
+class ExploreView:
+    """What Explore shows of an image set, and how; the defaults are those of a first visit.
+
+    One value, kept under VIEW while other pages are visited. `filters` and `pair` are nowhere else; all other fields
+    have a control or are drawn on the map, whose values Streamlit keeps under keys of their own, and only as long as
+    they are drawn: `url_viz.ui.explore.address` puts them into the view, once a run.
+    """
+
+    measure: str | None = None
+    colour: str = "value"
+    collapse_twins: bool = True
+    style: "Style" = "points"
+    size_by_value: bool = False
+    within_class: bool = False
+    class_by_class: bool = False
+    representatives: bool = False
+    pair: tuple[str, str] | None = None
+    threshold_percentile: float | None = None
+    polygon: Polygon | None = None
+    filters: tuple[Filter, ...] = ()
+
+    @property
+    def scope(self) -> Scope:
+        """Which pictures are shown."""
+        return Scope(self.polygon, self.filters)
+
+
+def view() -> ExploreView:
+    """The view as it was kept last."""
+    return VIEW.get() or ExploreView()
+
+
+def queried() -> dict[str, list[str]]:
+    """The address's parameters."""
+    return {key: st.query_params.get_all(key) for key in st.query_params}
+
+
+def write_query(wanted: Mapping[str, Sequence[str]], *, among: Callable[[str], bool]) -> None:
+    """Write parameters into the address, and remove others `among` the writer's; the same ones are left alone."""
+    for key in [key for key in st.query_params if among(key) and key not in wanted]:
+        del st.query_params[key]
+    for key, values in wanted.items():
+        if st.query_params.get_all(key) != list(values):
+            st.query_params[key] = list(values)

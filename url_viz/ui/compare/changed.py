@@ -6,6 +6,7 @@ from url_viz.analysis.compare import Change, change
 from url_viz.image_set import ImageSet
 from url_viz.ui.cache import open_sets
 from url_viz.ui.http import card_url, points_url, thumbnail_url
+from url_viz.ui.session import HEAD_BEFORE
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.gallery import Tile, show_gallery
 from url_viz.ui.widgets.map import MapView, show_map
@@ -16,7 +17,7 @@ MOVED_SHOWN = 12
 
 def show_change(image_set: ImageSet) -> None:
     """What changed, if this session has switched to a new head."""
-    name = st.session_state.get("finetune.before")
+    name = HEAD_BEFORE.get()
     before = open_sets().find(image_set.set_id, name) if name and name != image_set.source.name else None
     if before is None or before.head is None or image_set.head is None:
         return

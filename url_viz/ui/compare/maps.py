@@ -14,6 +14,7 @@ from url_viz.analysis.measures import title_of
 from url_viz.analysis.scope import Polygon, Scope, scoped
 from url_viz.image_set import ImageSet
 from url_viz.ui.http import card_url, mask_url, points_url
+from url_viz.ui.session import COMPARED_MAPS, LASSOS, OPENED, keys_under, state_of
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.charts import ramp_now
 from url_viz.ui.widgets.map import MapView, map_event, show_map
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 MAP_HEIGHT_PX = 500
 MOST_DOTS = 4_000
-_DRAWN_LAST = "view.compare.polygons"
 SIDES = ("first", "second")
 
 
@@ -40,14 +40,14 @@ def selection(first: ImageSet, second: ImageSet) -> LinkedSelection:
     """The lasso that was drawn last; one on the other map is cleared. Call it before the maps are drawn."""
     pair = {"first": first, "second": second}
     keys = {side: _key(image_set, side) for side, image_set in pair.items()}
-    now = {side: map_event(st.session_state.get(key) or {}).polygon for side, key in keys.items()}
-    before = st.session_state.get(_DRAWN_LAST, dict.fromkeys(SIDES))
+    now = {side: map_event(state_of(key)).polygon for side, key in keys.items()}
+    before = LASSOS.get() or dict.fromkeys(SIDES)
     new = [side for side in SIDES if now[side] is not None and now[side] != before[side]]
     side = new[0] if new else next((side for side in SIDES if now[side] is not None), None)
     for other in SIDES:
         if side is not None and other != side and now[other] is not None:
-            st.session_state[keys[other]]["polygon"] = now[other] = None
-    st.session_state[_DRAWN_LAST] = now
+            state_of(keys[other])["polygon"] = now[other] = None
+    LASSOS.set(now)
     if side is None:
         return LinkedSelection(None, None, None)
     return LinkedSelection(side, now[side], scoped(pair[side].table(), Scope(now[side]))["id"])
@@ -74,7 +74,7 @@ def _show_map(image_set: ImageSet, side: str, measure: str, linked: LinkedSelect
         card_url=card_url(image_set, measure=measure),
         mask_url=mask_url(table, is_selected, measure=measure),
         total=len(table),
-        ringed_id=st.session_state.get("view.ringed"),
+        ringed_id=OPENED.get(),
         polygon=linked.polygon if side == linked.side else None,
         measure=title_of(measure),
     )
@@ -92,13 +92,12 @@ def show_selected(linked: LinkedSelection, *, total: int) -> None:
 
 
 def _clear() -> None:
-    for key in list(st.session_state):
-        if str(key).startswith("view.compare.map."):
-            st.session_state[key]["polygon"] = None
+    for key in keys_under(COMPARED_MAPS):
+        state_of(key)["polygon"] = None
 
 
 def _key(image_set: ImageSet, side: str) -> str:
-    return f"view.compare.map.{side}.{image_set.set_id}.{image_set.space.key}"
+    return f"{COMPARED_MAPS}{side}.{image_set.set_id}.{image_set.space.key}"
 
 
 def scatter_figure(compared: Compared, *, names: tuple[str, str], ids: "pd.Series[int] | None") -> "Figure":

@@ -16,7 +16,7 @@ from url_viz.store.about import About, known_sets
 from url_viz.ui.allowed_paths import allowed_model
 from url_viz.ui.cache import open_sets
 from url_viz.ui.http import thumbnail_url
-from url_viz.ui.session import choice
+from url_viz.ui.session import COMPARED_GALLERY, COMPARED_MEASURE, OPENED, SECOND, choice
 from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.widgets.gallery import Tile, show_gallery
 from url_viz.ui.widgets.measures import choose_measure, with_first
@@ -25,7 +25,6 @@ from url_viz.ui.widgets.sidebar import user_models
 from url_viz.ui.widgets.tiles import ordinal
 from url_viz.workspace import Workspace
 
-SECOND = "view.compare.second"
 TILES = 8
 
 
@@ -172,7 +171,7 @@ def pick_measure(comparison: Comparison, leading: str | None) -> str:
     names = offered(comparison)
     if leading in names and not comparison.measures[leading].is_same:
         names = with_first(names, leading)
-    return choose_measure(names, key="view.compare.measure")
+    return choose_measure(names, key=COMPARED_MEASURE)
 
 
 def show_disagreements(
@@ -197,7 +196,7 @@ def _within(compared: Compared, ids: "pd.Series[int]") -> Compared:
 
 def _gallery(image_set: ImageSet, rows: pd.DataFrame, title: str, *, key: str) -> int | None:
     st.markdown(f"**{escape(title)}**")
-    ringed = st.session_state.get("view.ringed")
+    ringed = OPENED.get()
     tiles = tuple(
         Tile(
             id=int(row["id"]),
@@ -210,7 +209,7 @@ def _gallery(image_set: ImageSet, rows: pd.DataFrame, title: str, *, key: str) -
         for row in rows.to_dict("records")
     )
     return show_gallery(
-        tiles, key=f"view.compare.gallery.{key}", empty="No pictures differ in this direction.", columns=2
+        tiles, key=f"{COMPARED_GALLERY}{key}", empty="No pictures differ in this direction.", columns=2
     ).clicked_id
 
 

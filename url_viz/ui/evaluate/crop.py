@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from url_viz.analysis.crop_test import CropTest, Subject, crop_test
 from url_viz.analysis.evaluation import share_interval
@@ -14,6 +13,7 @@ from url_viz.errors import ImageSetError, UrlVizError
 from url_viz.export.tables import table_bytes
 from url_viz.image_set import ImageSet
 from url_viz.ui.cache import running_model
+from url_viz.ui.session import CROP_TEST
 from url_viz.ui.text import Markdown, escape, show_error
 
 SIZES = (100, 200, 500, 1000)
@@ -38,7 +38,7 @@ def show_crop_test(image_set: ImageSet) -> None:
     size = _pick_size(len(image_set))
     if st.button("Run the crop test", icon=":material/crop:", key="evaluate.crop.run"):
         _run(image_set, size)
-    stored = st.session_state.get("evaluate.crop.result")
+    stored = CROP_TEST.get()
     if stored is not None and stored[0] is image_set:
         _show_result(image_set, stored[1])
 
@@ -81,12 +81,12 @@ def _run(image_set: ImageSet, size: int) -> None:
     except UrlVizError as error:
         show_error(error)
     else:
-        st.session_state["evaluate.crop.result"] = image_set, test
+        CROP_TEST.set((image_set, test))
     finally:
         bar.empty()
 
 
-def _tested(image_set: ImageSet, sample: CropSample, bar: DeltaGenerator) -> CropTest:
+def _tested(image_set: ImageSet, sample: CropSample, bar: st.delta_generator.DeltaGenerator) -> CropTest:
     """The crop test of a sample, with progress on `bar`; files that are gone count as unreadable."""
     total = len(sample.subjects)
     test = CropTest(pd.DataFrame(), 0)

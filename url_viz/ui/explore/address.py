@@ -1,89 +1,97 @@
-"""The state of the Explore page as one value, kept while other pages are visited, and encoded in the address."""
+"""The view of the Explore page from its controls, its map and the address, and back into the address."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import replace
+from typing import Any
 
-import streamlit as st
+from url_viz.analysis.scope import LASSO, scope_as_query, scope_from_query
+from url_viz.ui.session import (
+    BY_CLASS,
+    COLLAPSE,
+    COLOUR,
+    MEASURE,
+    SIZE,
+    VIEW,
+    WITHIN,
+    ExploreView,
+    Key,
+    queried,
+    write_query,
+)
+from url_viz.ui.widgets.map import STYLES, map_event
 
-from url_viz.analysis.filters import Filter
-from url_viz.analysis.scope import LASSO, Polygon, Scope, scope_as_query, scope_from_query
-from url_viz.ui.widgets.filters import FILTERS
-
-_KEPT = "view.explore"
-_ADDRESS_READ = "address_read"
-_OURS = ("by", "colour", "twins", "style", "size", "within", "classwise", "between", "above", LASSO, "name")
+_CONTROLS: dict[str, Key[Any]] = {
+    "measure": MEASURE,
+    "colour": COLOUR,
+    "collapse_twins": COLLAPSE,
+    "size_by_value": SIZE,
+    "within_class": WITHIN,
+    "class_by_class": BY_CLASS,
+}
+_SWITCHES = {
+    "size": "size_by_value",
+    "within": "within_class",
+    "classwise": "class_by_class",
+    "representatives": "representatives",
+}
+_OURS = ("by", "colour", "twins", "style", *_SWITCHES, "between", "above", LASSO, "name")
 _PREFIXES = ("in.", "min.", "max.")
 
 
-@dataclass(frozen=True)
-class ExploreView:
-    """What is shown of an image set, and how; the defaults are those of a first visit."""
+def current_view(on_map: Key[MutableMapping[str, object]]) -> ExploreView:
+    """The view that was kept (at the first run of a session, that of the address), as controls and map have it now.
 
-    measure: str | None = None
-    colour: str = "value"
-    collapse_twins: bool = True
-    style: str = "points"
-    size_by_value: bool = False
-    within_class: bool = False
-    class_by_class: bool = False
-    pair: tuple[str, str] | None = None
-    threshold_percentile: float | None = None
-    polygon: Polygon | None = None
-    filters: tuple[Filter, ...] = ()
-
-
-def restore_view(map_key: str) -> None:
-    """Restore the last view, or the one in the address at the first run of a session.
-
-    Call it before the page's widgets are created: each reads its value from the session state.
+    What was not drawn in the last run, because another page was, begins with the kept values: call this before the
+    controls and the map are drawn.
     """
-    kept = st.session_state.get(_KEPT)
-    if kept is None:
-        is_first = not st.session_state.get(_ADDRESS_READ)
-        kept = view_of(_queried()) if is_first else ExploreView()
-    st.session_state[_ADDRESS_READ] = True
-    values = {
-        "view.measure": kept.measure,
-        "view.colour": kept.colour,
-        "view.collapse": kept.collapse_twins,
-        "view.size": kept.size_by_value,
-        "view.within": kept.within_class,
-        "view.by_class": kept.class_by_class,
-        "view.pair": kept.pair,
-        FILTERS: kept.filters,
-        map_key: {"polygon": kept.polygon, "threshold": kept.threshold_percentile, "style": kept.style},
+    kept = VIEW.get_or(lambda: view_of(queried()))
+    for field, key in _CONTROLS.items():
+        if not key.is_set:
+            key.set(getattr(kept, field))
+    if not on_map.is_set:
+        on_map.set(_map_state(kept))
+    chosen: dict[str, Any] = {field: key.get() for field, key in _CONTROLS.items()}
+    now = map_event(on_map.get() or {})
+    return replace(
+        kept,
+        **chosen,
+        polygon=now.polygon,
+        threshold_percentile=now.threshold_percentile,
+        style=now.style or kept.style,
+        representatives=bool(now.with_representatives),
+    )
+
+
+def _map_state(view: ExploreView) -> dict[str, object]:
+    """A view as the state of the map component."""
+    return {
+        "polygon": view.polygon,
+        "threshold": view.threshold_percentile,
+        "style": view.style,
+        "representatives": view.representatives,
     }
-    for key, value in values.items():
-        if key not in st.session_state and value is not None:
-            st.session_state[key] = value
 
 
 def keep_view(view: ExploreView) -> None:
-    """Store the view in the session and in the address."""
-    st.session_state[_KEPT] = view
-    wanted = query_of(view)
-    for key in [key for key in st.query_params if _is_ours(key) and key not in wanted]:
-        del st.query_params[key]
-    for key, values in wanted.items():
-        if st.query_params.get_all(key) != values:
-            st.query_params[key] = values
+    """Keep the view in the session and in the address."""
+    VIEW.set(view)
+    write_query(query_of(view), among=_is_ours)
 
 
 def query_of(view: ExploreView) -> dict[str, list[str]]:
     """A view as query parameters; defaults are left out."""
-    switches = {"twins": not view.collapse_twins, "size": view.size_by_value}
-    switches |= {"within": view.within_class, "classwise": view.class_by_class}
     values = {
         "by": view.measure,
         "colour": None if view.colour == ExploreView.colour else view.colour,
         "style": None if view.style == ExploreView.style else view.style,
         "above": None if view.threshold_percentile is None else f"{view.threshold_percentile:g}",
+        "twins": None if view.collapse_twins else "1",
+        **{key: "1" if getattr(view, field) else None for key, field in _SWITCHES.items()},
     }
     query = {key: [value] for key, value in values.items() if value is not None}
-    query |= {key: ["1"] for key, is_on in switches.items() if is_on}
     if view.pair is not None:
         query["between"] = list(view.pair)
-    return query | scope_as_query(Scope(view.polygon, view.filters))
+    return query | scope_as_query(view.scope)
 
 
 def view_of(query: Mapping[str, Sequence[str]]) -> ExploreView:
@@ -96,21 +104,15 @@ def view_of(query: Mapping[str, Sequence[str]]) -> ExploreView:
     scope = scope_from_query({key: values for key, values in query.items() if _is_ours(key)})
     return ExploreView(
         measure=first("by"),
-        colour=first("colour") or "value",
+        colour=first("colour") or ExploreView.colour,
         collapse_twins=first("twins") != "1",
-        style=first("style") or "points",
-        size_by_value=first("size") == "1",
-        within_class=first("within") == "1",
-        class_by_class=first("classwise") == "1",
+        style=next((style for style in STYLES if style == first("style")), ExploreView.style),
+        **{field: first(key) == "1" for key, field in _SWITCHES.items()},
         pair=_pair(query.get("between")),
         threshold_percentile=_percentile(first("above")),
         polygon=scope.polygon,
         filters=scope.filters,
     )
-
-
-def _queried() -> dict[str, list[str]]:
-    return {key: st.query_params.get_all(key) for key in st.query_params}
 
 
 def _is_ours(key: str) -> bool:

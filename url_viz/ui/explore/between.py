@@ -1,5 +1,6 @@
 """Classes that are confused on the Explore page: the list of pairs, and the pictures between two of them."""
 
+from dataclasses import replace
 from functools import partial
 
 import pandas as pd
@@ -9,21 +10,14 @@ from url_viz.analysis.between import between_classes
 from url_viz.analysis.measures import AMBIGUITY, has_values
 from url_viz.analysis.ranking import with_percentile
 from url_viz.image_set import ImageSet
+from url_viz.ui.session import OPENED, VIEW, gallery_of, view
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.decide import handle_gallery_event
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.tiles import tiles
 
-PAIR = "view.pair"
-"""In the session: the two classes whose pictures in between are shown; other pages set it and switch to Explore."""
 MOST_PAIRS = 12
 MOST_SHOWN = 24
-
-
-def pair_shown() -> tuple[str, str] | None:
-    """The two classes whose pictures in between are shown, if any."""
-    pair: tuple[str, str] | None = st.session_state.get(PAIR)
-    return pair
 
 
 def show_pairs(image_set: ImageSet, table: pd.DataFrame) -> None:
@@ -53,8 +47,8 @@ def show_between(image_set: ImageSet, table: pd.DataFrame, pair: tuple[str, str]
     )
     rows = between_classes(with_percentile(table, AMBIGUITY.name), *pair, most=MOST_SHOWN)
     event = show_gallery(
-        tiles(rows, set_id=image_set.set_id, measure=AMBIGUITY.name, ringed_id=st.session_state.get("view.ringed")),
-        key=f"view.between.{image_set.set_id}",
+        tiles(rows, set_id=image_set.set_id, measure=AMBIGUITY.name, ringed_id=OPENED.get()),
+        key=gallery_of(image_set.set_id, "between"),
         empty="No pictures lie between these two classes.",
         columns=4,
         handle=partial(handle_gallery_event, image_set),
@@ -63,4 +57,4 @@ def show_between(image_set: ImageSet, table: pd.DataFrame, pair: tuple[str, str]
 
 
 def _show_pair(one: str | None = None, other: str | None = None) -> None:
-    st.session_state[PAIR] = None if one is None or other is None else (one, other)
+    VIEW.set(replace(view(), pair=None if one is None or other is None else (one, other)))

@@ -7,15 +7,24 @@ from url_viz.analysis.filters import OneOf
 from url_viz.analysis.measures import PERCENTILE_COLUMNS, is_measure, meaning_of, title_of
 from url_viz.image_set import ImageSet
 from url_viz.ui.http import class_names_of
+from url_viz.ui.session import (
+    BY_CLASS,
+    COLLAPSE,
+    COLOUR,
+    MEASURE,
+    ONE_CLASS,
+    OTHER_MEASURE,
+    SIZE,
+    WITHIN,
+    ExploreView,
+)
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.filters import columns_of_kind, filter_on, set_filter, title_of_column
 from url_viz.ui.widgets.measures import choice_of_measure, choose_measure
 
 ALL_CLASSES = "All classes"
-VALUE = "value"
+VALUE = ExploreView.colour
 PER_CLASS = 4
-_OTHER = "view.other_measure"
-_SWITCHES = {"view.collapse": True, "view.size": False, "view.within": False, "view.by_class": False}
 
 
 def default_measure(image_set: ImageSet) -> str | None:
@@ -30,10 +39,10 @@ def pick_measure(image_set: ImageSet, table: pd.DataFrame) -> str:
     if default is None:
         st.info("No values yet. They appear as pictures are read.", icon=":material/hourglass_empty:")
         st.stop()
-    chosen = st.session_state.get(_OTHER) or st.session_state.get("view.measure")
-    if chosen in other_measures(image_set, table):
+    chosen = OTHER_MEASURE.get() or MEASURE.get()
+    if chosen is not None and chosen in other_measures(image_set, table):
         options.append(chosen)
-    return choose_measure(options, key="view.measure", default=default)
+    return choose_measure(options, key=MEASURE, default=default)
 
 
 def show_order(image_set: ImageSet, measure: str) -> None:
@@ -56,8 +65,8 @@ def show_order(image_set: ImageSet, measure: str) -> None:
 
 
 def _use_measure(measure: str) -> None:
-    st.session_state["view.measure"] = measure
-    st.session_state.pop(_OTHER, None)
+    MEASURE.set(measure)
+    OTHER_MEASURE.clear()
 
 
 def title_of_measure(measure: str) -> str:
@@ -76,13 +85,13 @@ def pick_colour(table: pd.DataFrame, measure: str) -> str:
     options = [VALUE, *(column for column in columns_of_kind(table, "category") if table[column].notna().any())]
     if len(options) == 1:
         return VALUE
-    if st.session_state.get("view.colour") not in options:
-        st.session_state["view.colour"] = VALUE
+    if COLOUR.get() not in options:
+        COLOUR.set(VALUE)
     return st.selectbox(
         "Colour",
         options,
         format_func=lambda option: title_of_measure(measure) if option == VALUE else title_of_column(option),
-        key="view.colour",
+        key=COLOUR,
         width=180,
     )
 
@@ -94,12 +103,12 @@ def pick_class(table: pd.DataFrame) -> None:
         return
     now = filter_on("label")
     is_one = isinstance(now, OneOf) and len(now.values) == 1 and now.values[0] in names
-    st.session_state["view.label"] = now.values[0] if is_one and isinstance(now, OneOf) else ALL_CLASSES
-    st.selectbox("Class", [ALL_CLASSES, *names], key="view.label", width=200, on_change=_apply_class)
+    ONE_CLASS.set(now.values[0] if is_one and isinstance(now, OneOf) else ALL_CLASSES)
+    st.selectbox("Class", [ALL_CLASSES, *names], key=ONE_CLASS, width=200, on_change=_apply_class)
 
 
 def _apply_class() -> None:
-    picked = st.session_state["view.label"]
+    picked = ONE_CLASS.get()
     set_filter("label", None if picked in (None, ALL_CLASSES) else OneOf("label", (picked,)))
 
 
@@ -108,36 +117,30 @@ def show_view_popover(image_set: ImageSet, table: pd.DataFrame) -> None:
     with st.popover("View", icon=":material/tune:"):
         others = other_measures(image_set, table)
         if others:
-            if st.session_state.get("view.measure") in others:
-                st.session_state[_OTHER] = st.session_state["view.measure"]
+            if MEASURE.get() in others:
+                OTHER_MEASURE.set(MEASURE.get())
             st.selectbox(
                 "Order by another column",
                 others,
                 index=None,
                 format_func=title_of_column,
-                key=_OTHER,
+                key=OTHER_MEASURE,
                 placeholder="none",
                 on_change=_apply_other,
             )
-        for key, default in _SWITCHES.items():
+        for key in (COLLAPSE, SIZE, WITHIN, BY_CLASS):
             # Set in every run: widgets in a popover exist only once it is opened, and would then start switched off.
-            st.session_state[key] = st.session_state.get(key, default)
-        st.toggle("Show twins as one", key="view.collapse", help="Bursts and copies are shown once, marked +n")
-        st.toggle("Size by value", key="view.size", help="Draw higher values larger (always on in fog)")
+            key.set(bool(key.get()))
+        st.toggle("Show twins as one", key=COLLAPSE, help="Bursts and copies are shown once, marked +n")
+        st.toggle("Size by value", key=SIZE, help="Draw higher values larger (always on in fog)")
         if table["label"].notna().any():
             st.toggle(
                 "Rank within class",
-                key="view.within",
+                key=WITHIN,
                 help="Compares each picture with its own class only, so that difficult classes do not fill the list",
             )
-            st.toggle(
-                "Class by class", key="view.by_class", help=f"The first {PER_CLASS} of each class, class after class"
-            )
+            st.toggle("Class by class", key=BY_CLASS, help=f"The first {PER_CLASS} of each class, class after class")
 
 
 def _apply_other() -> None:
-    picked = st.session_state[_OTHER]
-    if picked is not None:
-        st.session_state["view.measure"] = picked
-    else:
-        st.session_state.pop("view.measure", None)
+    MEASURE.set(OTHER_MEASURE.get())

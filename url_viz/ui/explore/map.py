@@ -1,5 +1,8 @@
 """The map of the Explore page: colours, filters, and separate maps of selected pictures."""
 
+from collections.abc import MutableMapping
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -12,34 +15,28 @@ from url_viz.image_set import ImageSet
 from url_viz.ui.explore.controls import VALUE
 from url_viz.ui.explore.selection_map import Subset, show_subset, subsets
 from url_viz.ui.http import MOST_DRAWN, card_url, mask_url, points_url, representatives_url
-from url_viz.ui.widgets.filters import filters_on, title_of_column
-from url_viz.ui.widgets.map import MapEvent, MapView, map_event, show_map
+from url_viz.ui.session import ALONE, ALONE_IDS, OPENED, VIEW, ExploreView, Key, map_of, view
+from url_viz.ui.widgets.filters import title_of_column
+from url_viz.ui.widgets.map import MapEvent, MapView, show_map
 
 MAP_HEIGHT_PX = 640
-_ALONE = "view.alone"
-_ALONE_IDS = "view.alone.ids"
 _DECIDED = ("decision", "tags")
 
 
-def map_key(image_set: ImageSet) -> str:
-    """The map's key in the session: one per set and per separate map, so that each keeps its own zoom."""
+def map_key(image_set: ImageSet) -> Key[MutableMapping[str, object]]:
+    """The key of the map that is shown."""
     subset = subset_shown(image_set)
-    return f"view.map.{image_set.set_id}{f'.{subset.key}' if subset is not None else ''}"
-
-
-def state_of_map(image_set: ImageSet) -> MapEvent:
-    """The latest state of the map, from the session."""
-    return map_event(st.session_state.get(map_key(image_set)) or {})
+    return map_of(image_set.set_id, subset.key if subset is not None else "")
 
 
 def subset_shown(image_set: ImageSet) -> Subset | None:
     """The pictures on a separate map, if any; a subset that the server has dropped is requested again."""
-    key = st.session_state.get(_ALONE)
-    if key is None:
+    key, ids = ALONE.get(), ALONE_IDS.get()
+    if key is None or ids is None:
         return None
     if subsets.get(key) is None:
-        _look_alone(image_set, st.session_state[_ALONE_IDS])
-    return subsets.get(st.session_state.get(_ALONE, ""))
+        _look_alone(image_set, ids)
+    return subsets.get(ALONE.get() or "")
 
 
 def show_alone_button(image_set: ImageSet, rows: pd.DataFrame, *, total: int) -> None:
@@ -67,15 +64,16 @@ def only_alone(image_set: ImageSet, table: pd.DataFrame) -> pd.DataFrame:
     return subset.table_of(table)
 
 
-def draw_map(image_set: ImageSet, table: pd.DataFrame, *, measure: str, colour: str, note: str = "") -> MapEvent:
+def draw_map(
+    image_set: ImageSet, table: pd.DataFrame, now: ExploreView, *, measure: str, colour: str, note: str = ""
+) -> MapEvent:
     """Draw the map of `table` with its selection; pictures outside the filters are dimmed."""
-    before = state_of_map(image_set)
     category = "label" if colour == VALUE else colour
     names = category_names(table, category)
     subset = subset_shown(image_set)
     key, state = (subset.key, subset.state) if subset is not None else ("", "")
     version = str(image_set.decisions.version) if category in _DECIDED else ""
-    view = MapView(
+    shown = MapView(
         points_url=points_url(
             image_set,
             measure=measure,
@@ -84,7 +82,7 @@ def draw_map(image_set: ImageSet, table: pd.DataFrame, *, measure: str, colour: 
             state=f"{state}{version}",
         ),
         card_url=card_url(image_set, measure=measure),
-        mask_url=mask_url(table, kept(table, filters_on()), measure=measure),
+        mask_url=mask_url(table, kept(table, now.filters), measure=measure),
         representatives_url=representatives_url(image_set, subset=key, state=state),
         total=len(table),
         colour="value" if colour == VALUE else "category",
@@ -93,15 +91,15 @@ def draw_map(image_set: ImageSet, table: pd.DataFrame, *, measure: str, colour: 
         categories=names,
         category_title="" if category == "label" else title_of_column(category),
         category_colours=category_colours(names, category),
-        threshold_percentile=before.threshold_percentile,
-        ringed_id=st.session_state.get("view.ringed"),
-        polygon=before.polygon,
+        threshold_percentile=now.threshold_percentile,
+        ringed_id=OPENED.get(),
+        polygon=now.polygon,
         note=_note(table, note),
-        style=before.style or "points",
-        size_by_value=bool(st.session_state.get("view.size")),
-        with_representatives=bool(before.with_representatives),
+        style=now.style,
+        size_by_value=now.size_by_value,
+        with_representatives=now.representatives,
     )
-    return show_map(view, key=map_key(image_set), height_px=MAP_HEIGHT_PX)
+    return show_map(shown, key=map_key(image_set), height_px=MAP_HEIGHT_PX)
 
 
 def _ends_of(image_set: ImageSet, measure: str) -> tuple[str, str]:
@@ -125,9 +123,11 @@ def _look_alone(image_set: ImageSet, ids: NDArray[np.int64]) -> None:
         st.toast("The pictures of the separate map are no longer in this image set.", icon=":material/info:")
         return
     asked = subsets.ask(image_set, present)
-    st.session_state[_ALONE], st.session_state[_ALONE_IDS] = asked.key, asked.ids
+    VIEW.set(replace(view(), polygon=None))  # a lasso was drawn on the full map
+    ALONE.set(asked.key)
+    ALONE_IDS.set(asked.ids)
 
 
 def _look_at_all() -> None:
-    for key in (_ALONE, _ALONE_IDS):
-        st.session_state.pop(key, None)
+    ALONE.clear()
+    ALONE_IDS.clear()

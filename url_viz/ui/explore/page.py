@@ -1,6 +1,7 @@
 """Parts of the Explore page: heading, filter chips, the two galleries, exports, and unreadable files."""
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -17,18 +18,16 @@ from url_viz.errors import FolderError
 from url_viz.export.folders import paths_text
 from url_viz.export.tables import table_bytes
 from url_viz.image_set import ImageSet
-from url_viz.ui.explore.address import ExploreView
-from url_viz.ui.explore.between import pair_shown
 from url_viz.ui.explore.controls import PER_CLASS, default_measure
 from url_viz.ui.explore.map import map_key, subset_shown
 from url_viz.ui.review.address import go_to_review
+from url_viz.ui.session import OPENED, ExploreView, gallery_of, page_of_gallery, state_of
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.class_choice import show_class_choice
 from url_viz.ui.widgets.decide import handle_gallery_event
 from url_viz.ui.widgets.export import show_export_buttons
-from url_viz.ui.widgets.filters import filters_on, set_filter, show_filter_chips
+from url_viz.ui.widgets.filters import set_filter, show_filter_chips
 from url_viz.ui.widgets.gallery import show_gallery
-from url_viz.ui.widgets.map import MapEvent
 from url_viz.ui.widgets.reading import set_name
 from url_viz.ui.widgets.tiles import Sides, page_of, sides, tiles
 from url_viz.ui.widgets.user_columns import show_user_columns
@@ -61,15 +60,13 @@ def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame, r
         )
 
 
-def show_chips(
-    image_set: ImageSet, scope: Scope, table: pd.DataFrame, *, measure: str, threshold: float | None
-) -> None:
+def show_chips(image_set: ImageSet, table: pd.DataFrame, view: ExploreView, *, measure: str) -> None:
     """A removable chip for everything that narrows the view."""
-    key = map_key(image_set)
-    if scope.polygon is None and threshold is None and not scope.filters:
+    key, threshold = map_key(image_set), view.threshold_percentile
+    if view.polygon is None and threshold is None and not view.filters:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        if scope.polygon is not None:
+        if view.polygon is not None:
             st.button(
                 "Selection", icon=":material/close:", key="chip.selection", on_click=_clear, args=(key, "polygon")
             )
@@ -99,40 +96,39 @@ def show_chips(
                 )
 
 
-def show_galleries(image_set: ImageSet, rows: pd.DataFrame, *, measure: str, threshold: float | None) -> int | None:
+def show_galleries(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, *, measure: str) -> int | None:
     """The most ambiguous and the clearest pictures side by side; return the id of a picture that was clicked."""
-    collapse = st.session_state.get("view.collapse", True)
-    by = "rank_percentile" if st.session_state.get("view.within") else measure
-    both = sides(rows, measure=by, threshold_percentile=threshold, collapse_twins=collapse)
-    if st.session_state.get("view.by_class"):
+    by = "rank_percentile" if view.within_class else measure
+    both = sides(rows, measure=by, threshold_percentile=view.threshold_percentile, collapse_twins=view.collapse_twins)
+    if view.class_by_class:
         both = Sides(*(first_of_each_class(side, PER_CLASS) for side in (both.ambiguous, both.clear)))
     left, right = st.columns(2, gap="medium")
     with left:
-        first = _gallery(image_set, both, "ambiguous", measure=measure)
+        first = _gallery(image_set, both, "ambiguous", view, measure=measure)
     with right:
-        second = _gallery(image_set, both, "clear", measure=measure)
+        second = _gallery(image_set, both, "clear", view, measure=measure)
     return first if first is not None else second
 
 
-def _gallery(image_set: ImageSet, both: Sides, side: str, *, measure: str) -> int | None:
+def _gallery(image_set: ImageSet, both: Sides, side: str, view: ExploreView, *, measure: str) -> int | None:
     rows = both.ambiguous if side == "ambiguous" else both.clear
     title = "Most ambiguous" if side == "ambiguous" else "Clearest"
-    title += " of each class" if st.session_state.get("view.by_class") else ""
+    title += " of each class" if view.class_by_class else ""
     is_split = both.ambiguous.shape[0] != both.clear.shape[0]
     total = len(both.ambiguous) + len(both.clear)
     st.markdown(f"**{escape(title)}** · {len(rows):,} of {total:,}" if is_split else f"**{escape(title)}**")
     pages = max(1, math.ceil(len(rows) / TILES_PER_PAGE))
-    key = f"view.page.{side}.{pages}"
-    page = min(int(st.session_state.get(key, 1)), pages)
+    key = page_of_gallery(side, pages)
+    page = min(key.get() or 1, pages)
     shown = tiles(
         page_of(rows, page=page, size=TILES_PER_PAGE),
         set_id=image_set.set_id,
         measure=measure,
-        ringed_id=st.session_state.get("view.ringed"),
+        ringed_id=OPENED.get(),
     )
     event = show_gallery(
         shown,
-        key=f"view.gallery.{image_set.set_id}.{side}",
+        key=gallery_of(image_set.set_id, side),
         empty="No pictures on this side.",
         columns=2,
         handle=partial(handle_gallery_event, image_set),
@@ -212,10 +208,10 @@ def show_failures(image_set: ImageSet) -> None:
         )
 
 
-def scoped_rows(table: pd.DataFrame, scope: Scope, measure: str) -> pd.DataFrame:
+def scoped_rows(table: pd.DataFrame, view: ExploreView, measure: str) -> pd.DataFrame:
     """Rows in scope, with the measure's percentile over the whole set or its class: what galleries and exports show."""
-    within_class = bool(st.session_state.get("view.within")) and bool(table["label"].notna().any())
-    return scoped(with_percentile(table, measure, within_class=within_class), scope)
+    within_class = view.within_class and bool(table["label"].notna().any())
+    return scoped(with_percentile(table, measure, within_class=within_class), view.scope)
 
 
 def _downloads(title: str, rows: pd.DataFrame, name: str, *, key: str) -> None:
@@ -234,21 +230,14 @@ def _downloads(title: str, rows: pd.DataFrame, name: str, *, key: str) -> None:
 
 
 def _clear(key: str, part: str) -> None:
-    st.session_state[key][part] = None
+    state_of(key)[part] = None
 
 
-def view_now(image_set: ImageSet, done: MapEvent, *, measure: str, colour: str) -> ExploreView:
-    """The current view, after this run's controls; the default measure counts as no choice."""
-    return ExploreView(
+def lasting(view: ExploreView, image_set: ImageSet, *, measure: str, colour: str) -> ExploreView:
+    """The view as it is kept: the default measure counts as no choice, and a lasso on a separate map ends with it."""
+    return replace(
+        view,
         measure=None if measure == default_measure(image_set) else measure,
         colour=colour,
-        collapse_twins=bool(st.session_state.get("view.collapse", True)),
-        style=done.style or "points",
-        size_by_value=bool(st.session_state.get("view.size")),
-        within_class=bool(st.session_state.get("view.within")),
-        class_by_class=bool(st.session_state.get("view.by_class")),
-        pair=pair_shown(),
-        threshold_percentile=done.threshold_percentile,
-        polygon=None if subset_shown(image_set) else done.polygon,
-        filters=filters_on(),
+        polygon=None if subset_shown(image_set) else view.polygon,
     )

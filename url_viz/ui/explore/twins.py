@@ -11,6 +11,7 @@ from url_viz.analysis.review import TWINS, ReviewSpec
 from url_viz.image_set import ImageSet
 from url_viz.pipeline.twins import TWIN_COSINE
 from url_viz.ui.review.address import go_to_review
+from url_viz.ui.session import gallery_of
 from url_viz.ui.text import Markdown, errors_shown, escape
 from url_viz.ui.widgets.decide import handle_gallery_event
 from url_viz.ui.widgets.gallery import show_gallery
@@ -84,7 +85,7 @@ def _show_group(image_set: ImageSet, group: int, measure: str) -> None:
     st.markdown(f"**The pictures of this group** · {len(rows):,}" if len(rows) <= MOST_SHOWN else _many(len(rows)))
     show_gallery(
         tiles(rows.head(MOST_SHOWN), set_id=image_set.set_id, measure=measure, ringed_id=None),
-        key=f"view.twins.{image_set.set_id}",
+        key=gallery_of(image_set.set_id, "twins"),
         empty="This group has no pictures left.",
         columns=6,
         handle=partial(handle_gallery_event, image_set),

@@ -28,6 +28,7 @@ from url_viz.jobs.job import Status
 from url_viz.progress import as_line
 from url_viz.store.user_columns import FOLDERS
 from url_viz.ui.finetune.slurm import chosen_request, show_target
+from url_viz.ui.session import HEAD_BEFORE
 from url_viz.ui.text import escape, show_error
 from url_viz.ui.widgets.form import arguments, show_form
 from url_viz.ui.widgets.reading import open_folder, set_name
@@ -223,7 +224,7 @@ def _show_result(job: Job, image_set: ImageSet) -> None:
 
 def use_head(job: Job, image_set: ImageSet) -> None:
     """Switch every page to the job's head; a job scores the set again from its stored embeddings."""
-    st.session_state["finetune.before"] = image_set.source.name
+    HEAD_BEFORE.set(image_set.source.name)
     try:
         open_folder(image_set.root, model=str(head_of(job)))
     except UrlVizError as error:

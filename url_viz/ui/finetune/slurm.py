@@ -4,10 +4,9 @@ import streamlit as st
 
 from url_viz.errors import JobError
 from url_viz.jobs.slurm import Partition, SlurmRequest, has_slurm, partitions, require_submitit
+from url_viz.ui.session import FINETUNE_PLACE, PARTITION, slurm_number
 from url_viz.ui.text import escape, show_error
 
-TARGET_KEY = "finetune.place"
-PARTITION_KEY = "finetune.slurm.partition"
 HERE, ON_SLURM = "This machine", "SLURM"
 USUAL_MINUTES, USUAL_CPUS = 60, 4
 SHARED = (
@@ -20,7 +19,7 @@ def show_target() -> None:
     """Widgets for where the next run starts; nothing if this machine has no SLURM."""
     if not has_slurm():
         return
-    target = st.segmented_control("Run on", [HERE, ON_SLURM], default=HERE, key=TARGET_KEY)
+    target = st.segmented_control("Run on", [HERE, ON_SLURM], default=HERE, key=FINETUNE_PLACE)
     if target != ON_SLURM:
         return
     st.caption(SHARED)
@@ -40,16 +39,16 @@ def chosen_request() -> SlurmRequest | None:
 
     Raises JobError if SLURM is chosen but its partitions could not be listed.
     """
-    if not has_slurm() or st.session_state.get(TARGET_KEY) != ON_SLURM:
+    if not has_slurm() or FINETUNE_PLACE.get() != ON_SLURM:
         return None
-    partition = st.session_state.get(PARTITION_KEY)
+    partition = PARTITION.get()
     if partition is None:
         raise JobError("No partition is chosen for SLURM. Choose one, or run on this machine.")
     return SlurmRequest(
         partition=partition,
-        gpus=int(st.session_state[_key("gpus", partition)]),
-        cpus=int(st.session_state[_key("cpus", partition)]),
-        minutes=int(st.session_state[_key("minutes", partition)]),
+        gpus=_number("gpus", partition),
+        cpus=_number("cpus", partition),
+        minutes=_number("minutes", partition),
     )
 
 
@@ -62,7 +61,7 @@ def _partitions() -> list[Partition]:
 def _show_request(available: list[Partition]) -> None:
     name_column, gpus_column, cpus_column, minutes_column = st.columns(4)
     names = [partition.name for partition in available]
-    name = name_column.selectbox("Partition", names, key=PARTITION_KEY)
+    name = name_column.selectbox("Partition", names, key=PARTITION)
     chosen = next(partition for partition in available if partition.name == name)
     _show_number(gpus_column, "gpus", chosen, title="GPUs", least=0, usual=1, most=chosen.most_gpus)
     _show_number(cpus_column, "cpus", chosen, title="CPUs", least=1, usual=USUAL_CPUS, most=chosen.most_cpus)
@@ -89,11 +88,12 @@ def _show_number(
         value=value,
         step=1,
         disabled=most == least,
-        key=_key(name, partition.name),
+        key=slurm_number(name, partition.name),
         help=None if most is None else f"At most {most:,} in this partition.",
     )
 
 
-def _key(name: str, partition: str) -> str:
-    """The widget's key; one per partition, so that a number is never outside another partition's bounds."""
-    return f"finetune.slurm.{name}.{partition}"
+def _number(name: str, partition: str) -> int:
+    number = slurm_number(name, partition).get()
+    assert number is not None
+    return int(number)

@@ -19,6 +19,7 @@ from url_viz.image_set import ImageSet
 from url_viz.ui.auth import user_name
 from url_viz.ui.http import thumbnail_url
 from url_viz.ui.review.address import go_to_review
+from url_viz.ui.session import SUSPECT_CLASS, SUSPECT_KIND, confused_pairs, page_of_suspects, suspects_of
 from url_viz.ui.text import errors_shown, escape
 from url_viz.ui.widgets.decide import handle_gallery_event, show_undo
 from url_viz.ui.widgets.filters import set_filter
@@ -95,7 +96,7 @@ def pick_kind(check: LabelCheck, *, disabled: bool) -> str | None:
         "Show",
         options,
         format_func=lambda kind: f"{escape(TITLES[kind])} · {check.count(kind):,}",
-        key="view.labels.kind",
+        key=SUSPECT_KIND,
         help="Click again for all kinds",
         disabled=disabled,
     )
@@ -104,7 +105,7 @@ def pick_kind(check: LabelCheck, *, disabled: bool) -> str | None:
 def pick_class(check: LabelCheck, *, disabled: bool) -> str | None:
     """The class whose suspects are shown; None for all."""
     names = sorted(check.suspects["label"].unique())
-    picked = st.selectbox("Labelled", [ALL_CLASSES, *names], key="view.labels.class", width=260, disabled=disabled)
+    picked = st.selectbox("Labelled", [ALL_CLASSES, *names], key=SUSPECT_CLASS, width=260, disabled=disabled)
     return None if picked in (None, ALL_CLASSES) else str(picked)
 
 
@@ -141,7 +142,7 @@ def pick_pair(image_set: ImageSet, check: LabelCheck) -> Pair | None:
         on_select="rerun",
         selection_mode="single-row",
         column_config=_columns(),
-        key=f"view.labels.pairs.{image_set.version}",  # a selection in another table does not apply
+        key=confused_pairs(image_set.version),
     )
     st.caption("Click the left edge of a row to see the pictures of that pair; click again for all suspects.")
     pair = pair_at(confused, event["selection"]["rows"])
@@ -202,12 +203,12 @@ def show_suspects(
         show_undo(image_set, key="labels")
         _download(rows, f"{image_set.root.name}-suspects")
     pages = max(1, math.ceil(len(rows) / TILES_PER_PAGE))
-    key = f"view.labels.page.{pages}.{len(rows)}"
-    page = min(int(st.session_state.get(key, 1)), pages)
+    key = page_of_suspects(pages, len(rows))
+    page = min(key.get() or 1, pages)
     shown = rows.iloc[(page - 1) * TILES_PER_PAGE : page * TILES_PER_PAGE]
     event = show_gallery(
         tiles(with_decisions(shown, image_set), set_id=image_set.set_id),
-        key=f"view.labels.gallery.{image_set.set_id}",
+        key=suspects_of(image_set.set_id),
         empty=_nothing(check),
         handle=partial(handle_gallery_event, image_set),
     )

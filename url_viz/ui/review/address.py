@@ -1,16 +1,14 @@
 """Which review is open: in the session, and in the address, so that a link opens it where it was left."""
 
-from collections.abc import Mapping, Sequence
-
 import streamlit as st
 
 from url_viz.analysis.review import ReviewSpec, as_query, from_query
+from url_viz.ui.session import REVIEW, queried, write_query
 
-REVIEW = "review"
+LINK = "review"
 """The parameter that opens a review, on any page."""
 PAGE = "pages/review.py"
-_SPEC = "view.review"
-_OURS = (REVIEW, "within", "each", "most", "lasso", "name")
+_OURS = (LINK, "within", "each", "most", "lasso", "name")
 _PREFIXES = ("in.", "min.", "max.")
 
 
@@ -22,38 +20,29 @@ def go_to_review(spec: ReviewSpec) -> None:
 
 def choose_review(spec: ReviewSpec | None) -> None:
     """Open a review, or none, when the Review page runs next."""
-    st.session_state[_SPEC] = spec
+    REVIEW.set(spec)
     if spec is None:
-        _write({})
+        write_query({}, among=_is_ours)
 
 
 def follow_link() -> bool:
     """Whether the address of another page asks for a review; it is then the one that is open."""
-    spec = from_query(_queried())
+    spec = _linked()
     if spec is not None:
-        st.session_state[_SPEC] = spec
+        REVIEW.set(spec)
     return spec is not None
 
 
 def chosen_review() -> ReviewSpec | None:
     """The review in the session, else the one in the address; it is written into the address."""
-    spec: ReviewSpec | None = st.session_state.get(_SPEC)
-    if spec is None and _SPEC not in st.session_state:
-        spec = st.session_state[_SPEC] = from_query(_queried())
-    _write({} if spec is None else as_query(spec))
+    spec = REVIEW.get_or(_linked)
+    write_query({} if spec is None else as_query(spec), among=_is_ours)
     return spec
 
 
-def _queried() -> dict[str, list[str]]:
-    return {key: st.query_params.get_all(key) for key in st.query_params if _is_ours(key)}
-
-
-def _write(wanted: Mapping[str, Sequence[str]]) -> None:
-    for key in [key for key in st.query_params if _is_ours(key) and key not in wanted]:
-        del st.query_params[key]
-    for key, values in wanted.items():
-        if st.query_params.get_all(key) != list(values):
-            st.query_params[key] = list(values)
+def _linked() -> ReviewSpec | None:
+    """The review that the address asks for, if any."""
+    return from_query({key: values for key, values in queried().items() if _is_ours(key)})
 
 
 def _is_ours(key: str) -> bool:

@@ -10,11 +10,11 @@ from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.ui.review.address import choose_review
 from url_viz.ui.review.desk import OpenReview, opened, show_open_review
+from url_viz.ui.session import OPEN_REVIEW, OWN_REVIEW
 from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.widgets.measures import choice_of_measure, offered
 from url_viz.ui.widgets.reading import set_name
 
-_OPEN = "view.review.open"
 GO_ON = 4
 """So many reviews that were begun are offered to go on with."""
 
@@ -78,11 +78,11 @@ def _show_own(image_set: ImageSet, table: pd.DataFrame, *, has_suspects: bool) -
     tags = image_set.decisions.tag_counts()
     with st.expander("Put one together", icon=":material/tune:"):
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-            by = st.selectbox("Order", orders, format_func=_order_title, key="view.review.by", width=260)
-            of_class = st.selectbox("Class", [None, *classes], format_func=_or_all, key="view.review.class", width=260)
-            tag = st.selectbox("Tag", [None, *tags], format_func=_or_all, key="view.review.tag", width=200)
-            most = st.number_input("At most", 1, 10_000, 200, step=50, key="view.review.most", width=140)
-            within = st.toggle("Within its class", key="view.review.within", disabled=not classes)
+            by = st.selectbox("Order", orders, format_func=_order_title, key=f"{OWN_REVIEW}by", width=260)
+            of_class = st.selectbox("Class", [None, *classes], format_func=_or_all, key=f"{OWN_REVIEW}class", width=260)
+            tag = st.selectbox("Tag", [None, *tags], format_func=_or_all, key=f"{OWN_REVIEW}tag", width=200)
+            most = st.number_input("At most", 1, 10_000, 200, step=50, key=f"{OWN_REVIEW}most", width=140)
+            within = st.toggle("Within its class", key=f"{OWN_REVIEW}within", disabled=not classes)
         filters: list[Filter] = [OneOf("label", (of_class,))] if of_class is not None else []
         filters += [OneOf("tags", (tag,))] if tag is not None else []
         spec = ReviewSpec(str(by), Scope(filters=tuple(filters)), within_class=bool(within), most=int(most))
@@ -99,7 +99,7 @@ def _or_all(name: str | None) -> Markdown:
 
 def open_review(image_set: ImageSet, spec: ReviewSpec) -> OpenReview | None:
     """The review as it is open in this session, else opened now; None, with the reason, if there is no such review."""
-    here: OpenReview | None = st.session_state.get(_OPEN)
+    here = OPEN_REVIEW.get()
     if here is not None and here.review.spec == spec and here.review.is_of(image_set.ids, image_set.label_source):
         return here
     try:
@@ -108,7 +108,7 @@ def open_review(image_set: ImageSet, spec: ReviewSpec) -> OpenReview | None:
     except UrlVizError as error:
         show_error(error)
         return None
-    st.session_state[_OPEN] = here
+    OPEN_REVIEW.set(here)
     return here
 
 
@@ -128,7 +128,7 @@ def show_desk(image_set: ImageSet, here: OpenReview) -> None:
 def _show_after(image_set: ImageSet, here: OpenReview) -> None:
     with st.container(horizontal=True, horizontal_alignment="center", gap="small"):
         if st.button("Begin again, as things stand now", icon=":material/replay:", key="review.afresh"):
-            st.session_state[_OPEN] = opened(image_set.review(here.review.spec, afresh=True))
+            OPEN_REVIEW.set(opened(image_set.review(here.review.spec, afresh=True)))
             st.rerun()
         if st.button("Other reviews, and what it was worth", icon=":material/trending_up:", key="review.others"):
             choose_review(None)

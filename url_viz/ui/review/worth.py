@@ -8,9 +8,8 @@ import streamlit as st
 from url_viz.analysis.worth import SEEDS, Worth
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
+from url_viz.ui.session import REVIEW_WORTH
 from url_viz.ui.text import escape, show_error
-
-_ASKED = "view.review.worth"
 
 
 def show_worth(image_set: ImageSet) -> None:
@@ -23,8 +22,8 @@ def show_worth(image_set: ImageSet) -> None:
             "A linear classifier on the stored embeddings is taught the set as given and as decided, and asked of "
             "pictures it has not seen. It takes seconds; the network itself is not trained."
         )
-        st.button("Measure", icon=":material/speed:", key="review.worth", on_click=_ask, args=(now,))
-        if st.session_state.get(_ASKED) != now:
+        st.button("Measure", icon=":material/speed:", key="review.worth", on_click=REVIEW_WORTH.set, args=(now,))
+        if REVIEW_WORTH.get() != now:
             return
         try:
             with st.spinner("Teaching the probe, on five folds and with five seeds"):
@@ -33,10 +32,6 @@ def show_worth(image_set: ImageSet) -> None:
             show_error(error)
         else:
             _show(found)
-
-
-def _ask(now: str) -> None:
-    st.session_state[_ASKED] = now
 
 
 @lru_cache(maxsize=8)

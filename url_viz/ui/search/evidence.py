@@ -9,6 +9,7 @@ from url_viz.analysis.order import in_brackets
 from url_viz.analysis.selective_retrieval import MODES, Comparison, Evidence, Mode
 from url_viz.image_set import ImageSet
 from url_viz.ui.cache import MOST_AT_ONCE, evidence_for
+from url_viz.ui.session import evidence_asked
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.charts import MODE_NAMES, coverage_figure, restriction_figure
 
@@ -17,7 +18,7 @@ _QUIET = {"displayModeBar": False}
 
 def known_evidence(image_set: ImageSet, measure: str) -> Evidence | None:
     """The evidence for a measure, as far as the page shows it; None without classes, or if it was not asked for."""
-    is_asked_for = len(image_set) <= MOST_AT_ONCE or st.session_state.get(_asked_key(image_set), False)
+    is_asked_for = len(image_set) <= MOST_AT_ONCE or bool(evidence_asked(image_set.set_id).get())
     return evidence_for(image_set, measure) if is_asked_for else None
 
 
@@ -25,7 +26,7 @@ def show_evidence(image_set: ImageSet, measures: list[str], *, measure: str) -> 
     """Curves and table for a labelled image set; without classes, what is missing."""
     st.markdown("**Does withholding help here?**")
     if len(image_set) > MOST_AT_ONCE and not st.toggle(
-        f"Compute it on {len(image_set):,} pictures (takes a while)", key=_asked_key(image_set)
+        f"Compute it on {len(image_set):,} pictures (takes a while)", key=evidence_asked(image_set.set_id)
     ):
         return
     with st.spinner("Searching with every picture"):
@@ -64,10 +65,6 @@ def _tenth(evidence: Evidence) -> Comparison:
 def named(measure: str) -> str:
     """A measure within a sentence; a user's column by its own name."""
     return title_of(measure).lower() if is_measure(measure) else measure
-
-
-def _asked_key(image_set: ImageSet) -> str:
-    return f"search.evidence.{image_set.set_id}"
 
 
 def _show_curves(results: list[Evidence]) -> None:

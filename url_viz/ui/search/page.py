@@ -13,6 +13,7 @@ from url_viz.analysis.selective_retrieval import Evidence
 from url_viz.image_set import ImageSet, SearchResult
 from url_viz.ui.search.evidence import named
 from url_viz.ui.search.query import Query, search_with, shortened
+from url_viz.ui.session import SEARCH_ANYWAY, SEARCH_MEASURE
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.measures import choose_measure
@@ -43,7 +44,7 @@ class Gate:
 def pick_gate(table: pd.DataFrame, measures: list[str]) -> Gate:
     """The measure and the percentile above which pictures are withheld; off by default."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        measure = choose_measure(measures, key="search.measure")
+        measure = choose_measure(measures, key=SEARCH_MEASURE)
         percentile = st.slider(
             "Withhold above percentile",
             0,
@@ -95,12 +96,12 @@ def may_search(query: Query, gate: Gate, evidence: Evidence | None) -> bool:
     if not gate.withholds(query):
         return True
     asked = (query.name, gate.measure, gate.percentile)
-    if st.session_state.get("search.anyway") == asked:
+    if SEARCH_ANYWAY.get() == asked:
         st.caption(":material/warning: The query itself is above the threshold.")
         return True
     st.warning(warning(query, gate, evidence), icon=":material/warning:")
     if st.button("Search anyway", key="search.go_on", icon=":material/search:"):
-        st.session_state["search.anyway"] = asked
+        SEARCH_ANYWAY.set(asked)
         st.rerun()
     return False
 

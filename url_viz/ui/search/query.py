@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
-from streamlit.runtime.uploaded_file_manager import UploadedFile
+from streamlit.typing import UploadedFile
 
 from url_viz.analysis.between import between
 from url_viz.analysis.ranking import percentile_of_each, with_percentile
@@ -17,6 +17,7 @@ from url_viz.analysis.uploads import MEASURED, Refused, Scored, rank
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploads import IncomingFile
 from url_viz.ui.http import picture_url
+from url_viz.ui.session import QUERY_DROP, QUERY_FILE, QUERY_ID, QUERY_SCORED
 from url_viz.ui.text import escape
 from url_viz.ui.upload.batch import score_for_all, shown_name
 from url_viz.ui.upload.page import data_url
@@ -24,10 +25,6 @@ from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.paste import show_paste
 from url_viz.ui.widgets.tiles import tiles
 
-QUERY_ID = "search.query_id"
-"""Session key: the id of the picture to search with; other pages set it and switch to this one."""
-QUERY_FILE = "search.file"
-_DROP = "search.drop"
 _ID_IN_ADDRESS = "id"
 
 
@@ -52,10 +49,10 @@ class Query:
 
 def query_of(image_set: ImageSet) -> Query | None:
     """The query in the session or the address; None if there is none, or its picture is not in the set."""
-    file: UploadedFile | None = st.session_state.get(QUERY_FILE)
+    file = QUERY_FILE.get()
     if file is not None and not image_set.source.is_given:
         return _from_outside(file, image_set)
-    image_id = st.session_state.get(QUERY_ID, _in_address())
+    image_id = QUERY_ID.get() if QUERY_ID.is_set else _in_address()
     if image_id is None:
         return None
     if not (image_set.table()["id"] == image_id).any():
@@ -67,8 +64,8 @@ def query_of(image_set: ImageSet) -> Query | None:
 
 def search_with(image_id: int) -> None:
     """Search with a picture of the set from now on."""
-    st.session_state[QUERY_ID] = image_id
-    st.session_state.pop(QUERY_FILE, None)
+    QUERY_ID.set(image_id)
+    QUERY_FILE.clear()
 
 
 def show_query(query: Query) -> None:
@@ -93,7 +90,7 @@ def pick_query(image_set: ImageSet, *, measure: str, columns: int) -> None:
     rows = matches(image_set.table(), typed)
     shown = with_percentile(spread(rows, 2 * columns), measure)
     clicked = show_gallery(
-        tiles(shown, set_id=image_set.set_id, measure=measure, ringed_id=st.session_state.get(QUERY_ID)),
+        tiles(shown, set_id=image_set.set_id, measure=measure, ringed_id=QUERY_ID.get()),
         key="search.matches",
         empty="No path or class matches.",
         columns=columns,
@@ -108,7 +105,11 @@ def pick_query(image_set: ImageSet, *, measure: str, columns: int) -> None:
 def _pick_outside() -> None:
     """A file, or a picture from the clipboard."""
     st.file_uploader(
-        "Another picture", key=_DROP, on_change=_store_file, label_visibility="collapsed", accept_multiple_files=False
+        "Another picture",
+        key=QUERY_DROP,
+        on_change=_store_file,
+        label_visibility="collapsed",
+        accept_multiple_files=False,
     )
     show_paste(key="search.paste")
 
@@ -179,20 +180,18 @@ def shortened(value: float) -> str:
 def _scored(file: UploadedFile, image_set: ImageSet) -> Scored | Refused:
     """The outcome of scoring a file, cached for the same file and model."""
     key = (file.file_id, image_set.space.key, image_set.head.digest if image_set.head else None)
-    known = st.session_state.get("search.scored")
+    known = QUERY_SCORED.get()
     if known is None or known[0] != key:
         incoming = IncomingFile(shown_name(file.name), file.getvalue())
         with st.spinner("Reading the picture"):
             [outcome] = score_for_all([incoming], image_set.source.name, image_set.space.precision)
         known = (key, outcome)
-        st.session_state["search.scored"] = known
-    outcome = known[1]
-    assert isinstance(outcome, Scored | Refused)
-    return outcome
+        QUERY_SCORED.set(known)
+    return known[1]
 
 
 def _store_file() -> None:
-    st.session_state[QUERY_FILE] = st.session_state[_DROP]
+    QUERY_FILE.set(QUERY_DROP.get())
     st.query_params.pop(_ID_IN_ADDRESS, None)
 
 

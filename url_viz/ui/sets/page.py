@@ -12,12 +12,10 @@ from url_viz.store.about import About, known_sets
 from url_viz.store.sets import compact, disk_use, drop_model, forget, list_sets, rename, repoint, skipped
 from url_viz.ui.allowed_paths import allowed
 from url_viz.ui.cache import open_sets
-from url_viz.ui.session import choice, choose
+from url_viz.ui.session import SETS_RESULT, choice, choose
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.reading import running, set_title
 from url_viz.workspace import Workspace
-
-_RESULT = "sets.said"
 
 
 def show_sets() -> None:
@@ -158,15 +156,16 @@ def _forgotten(set_id: str, about: About) -> str:
 def _do(set_id: str, act: Callable[[], str]) -> None:
     """Run `act` on an image set, drop the set from the cache, and show the result on the next run."""
     try:
-        st.session_state[_RESULT] = (True, act())
+        SETS_RESULT.set((True, act()))
     except UrlVizError as error:
-        st.session_state[_RESULT] = (False, str(error))
+        SETS_RESULT.set((False, str(error)))
     open_sets().forget(set_id)
     st.rerun()
 
 
 def _show_result() -> None:
-    result = st.session_state.pop(_RESULT, None)
+    result = SETS_RESULT.get()
+    SETS_RESULT.clear()
     if result is None:
         return
     is_done, words = result

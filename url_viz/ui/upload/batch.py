@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
-from streamlit.runtime.uploaded_file_manager import UploadedFile
+from streamlit.typing import UploadedFile
 
 from url_viz.analysis.uploads import Refused, Scored, read_all, score_read
 from url_viz.errors import FolderError
@@ -21,10 +21,8 @@ from url_viz.imaging.uploads import (
 )
 from url_viz.models.runtime import Precision
 from url_viz.ui.cache import running_model
-from url_viz.ui.session import Choice
+from url_viz.ui.session import UPLOADS, UPLOADS_SCORED, Choice
 
-FILES = "upload.files"
-_OUTCOMES = "upload.outcomes"
 SCORED_AT_ONCE = 32
 
 Outcome = Scored | Refused
@@ -53,8 +51,7 @@ class UploadBatch:
 
 def uploaded() -> tuple[UploadedFile, ...]:
     """The uploaded files of this session."""
-    files: tuple[UploadedFile, ...] = st.session_state.get(FILES, ())
-    return files
+    return UPLOADS.get() or ()
 
 
 def scored_batch(files: Sequence[UploadedFile], now: Choice, image_set: ImageSet | None) -> UploadBatch:
@@ -114,7 +111,7 @@ def score_for_all(files: Sequence[Incoming], model: str, precision: Precision) -
 def _outcomes(items: Sequence[Item], model: str, precision: Precision) -> list[Outcome]:
     """One outcome per item; stored in the session after every batch, so that a rerun continues there."""
     space = f"{model}|{precision}"
-    before: dict[tuple[str, str], Outcome] = st.session_state.get(_OUTCOMES, {})
+    before = UPLOADS_SCORED.get() or {}
     known = {key: before[key] for key in ((space, item.key) for item in items) if key in before}
     waiting = [item for item in items if (space, item.key) not in known]
     bar = st.progress(0.0, text="Loading the model") if waiting else None
@@ -122,11 +119,11 @@ def _outcomes(items: Sequence[Item], model: str, precision: Precision) -> list[O
         part = waiting[start : start + SCORED_AT_ONCE]
         scored = score_for_all([item.file for item in part], model, precision)
         known = known | {(space, item.key): outcome for item, outcome in zip(part, scored, strict=True)}
-        st.session_state[_OUTCOMES] = known
+        UPLOADS_SCORED.set(known)
         done = len(items) - len(waiting) + start + len(part)
         assert bar is not None
         bar.progress(done / len(items), text=f"Scoring pictures · {done:,} of {len(items):,}")
     if bar is not None:
         bar.empty()
-    st.session_state[_OUTCOMES] = known
+    UPLOADS_SCORED.set(known)
     return [known[space, item.key] for item in items]

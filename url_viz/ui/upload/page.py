@@ -2,22 +2,32 @@
 
 import math
 from base64 import b64encode
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
+from streamlit.typing import UploadedFile
 
 from url_viz.analysis.between import between
 from url_viz.analysis.measures import meaning_of, measures_of, title_of
 from url_viz.analysis.uploads import rank
 from url_viz.image_set import ImageSet
 from url_viz.models.model import resolve
-from url_viz.ui.session import Choice
+from url_viz.ui.session import (
+    UPLOAD_MEASURE,
+    UPLOADS,
+    UPLOADS_RANKED,
+    Choice,
+    Key,
+    dropped,
+    page_of_uploads,
+    remove_uploads,
+)
 from url_viz.ui.text import escape
-from url_viz.ui.upload.batch import FILES, UploadBatch
+from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.widgets.charts import behind_of, uploads_figure
 from url_viz.ui.widgets.gallery import Tile, show_gallery
 from url_viz.ui.widgets.measures import choose_measure, with_first
@@ -27,7 +37,6 @@ from url_viz.ui.widgets.tiles import page_of, value_text
 
 TILES_PER_PAGE = 12
 THRESHOLD = 80
-_ROUND = "uploads.round"
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,7 @@ def show_drop() -> None:
         key="upload.way",
     )
     is_folder = way == "A folder"
-    key = f"upload.drop_folder.{_round()}" if is_folder else f"upload.drop.{_round()}"
+    key = dropped(is_folder=is_folder)
     st.file_uploader(
         "Pictures to sort",
         accept_multiple_files="directory" if is_folder else True,
@@ -88,12 +97,11 @@ def show_empty(now: Choice, image_set: ImageSet | None) -> None:
 def ranked(batch: UploadBatch, image_set: ImageSet | None) -> pd.DataFrame:
     """The table of `analysis.uploads.rank`, cached for the same uploads and image set."""
     key = (batch.key, image_set.set_id if image_set else None, image_set.version if image_set else None)
-    known = st.session_state.get("upload.ranked")
+    known = UPLOADS_RANKED.get()
     if known is None or known[0] != key:
         known = (key, rank(batch.scored, image_set.reference() if image_set is not None else None))
-        st.session_state["upload.ranked"] = known
-    table: pd.DataFrame = known[1]
-    return table
+        UPLOADS_RANKED.set(known)
+    return known[1]
 
 
 def show_heading(batch: UploadBatch, now: Choice, image_set: ImageSet | None) -> None:
@@ -106,7 +114,7 @@ def show_heading(batch: UploadBatch, now: Choice, image_set: ImageSet | None) ->
     )
     model = resolve(now.model).title
     left.caption(f"{len(batch.scored):,} pictures · scored with {escape(model)} · {escape(beside)}")
-    right.button("Remove all", icon=":material/close:", key="upload.clear", on_click=_remove_all, width="stretch")
+    right.button("Remove all", icon=":material/close:", key="upload.clear", on_click=remove_uploads, width="stretch")
 
 
 def pick_order(table: pd.DataFrame, image_set: ImageSet | None) -> tuple[str, int] | None:
@@ -120,7 +128,7 @@ def pick_order(table: pd.DataFrame, image_set: ImageSet | None) -> tuple[str, in
     if not options:
         return None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
-        measure = choose_measure(options, key="upload.measure")
+        measure = choose_measure(options, key=UPLOAD_MEASURE)
         threshold = st.slider(
             "Ambiguous from this percentile on", 0, 100, THRESHOLD, format="%dth", key="upload.threshold"
         )
@@ -184,8 +192,8 @@ def _gallery(
 ) -> int | None:
     st.markdown(f"**{escape(title)}** · {len(rows):,}")
     pages = max(1, math.ceil(len(rows) / TILES_PER_PAGE))
-    key = f"upload.page.{title}.{pages}"
-    page = min(int(st.session_state.get(key, 1)), pages)
+    key = page_of_uploads(title, pages)
+    page = min(key.get() or 1, pages)
     shown = tuple(
         Tile(
             id=int(row["id"]),
@@ -232,16 +240,5 @@ def data_url(jpeg: bytes) -> str:
     return "data:image/jpeg;base64," + b64encode(jpeg).decode()
 
 
-def _store_files(key: str) -> None:
-    st.session_state[FILES] = tuple(st.session_state.get(key) or ())
-
-
-def _round() -> int:
-    """How often all uploads were removed; part of the uploader's key, since the browser keeps a widget's files."""
-    return int(st.session_state.get(_ROUND, 0))
-
-
-def _remove_all() -> None:
-    for key in [k for k in st.session_state if str(k).startswith("upload.")]:
-        del st.session_state[key]
-    st.session_state[_ROUND] = _round() + 1
+def _store_files(key: Key[Sequence[UploadedFile]]) -> None:
+    UPLOADS.set(tuple(key.get() or ()))

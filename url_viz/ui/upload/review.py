@@ -15,6 +15,7 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
 from url_viz.store.decisions import Verdict, checked_label
 from url_viz.ui.http import picture_url, thumbnail_url
+from url_viz.ui.session import UPLOADS_REVIEW
 from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.upload.detail import facts_of_upload, similar_ids
 from url_viz.ui.upload.page import SortedUploads, data_url
@@ -22,7 +23,6 @@ from url_viz.ui.widgets.desk import DeskAnswer, DeskCard, DeskState, NearPicture
 
 LONG_SIDE_PX = 1200
 AHEAD = 4
-_KEPT = "upload.review"
 
 
 @dataclass
@@ -38,8 +38,7 @@ class UploadReview:
 
 def review_of_uploads() -> UploadReview:
     """That of this session."""
-    review: UploadReview = st.session_state.setdefault(_KEPT, UploadReview())
-    return review
+    return UPLOADS_REVIEW.get_or(UploadReview)
 
 
 def with_verdicts(table: pd.DataFrame, batch: UploadBatch) -> pd.DataFrame:

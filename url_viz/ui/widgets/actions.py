@@ -8,16 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-import streamlit as st
-
-_HANDLED = "actions.handled"
+from url_viz.ui.session import HANDLED, state_of
 
 Record = Mapping[str, object]
 """An action as the browser sends it, with its number under `sequence`."""
 
 
 @dataclass(frozen=True)
-class _Handled:
+class Handled:
     """For each component of a session, the number of the last action that was handled.
 
     It is changed in place, because writing to the session could end the run halfway, and under its lock: a run that is
@@ -33,7 +31,7 @@ def handle_new(key: str, state: Record, handle: Callable[[list[Record]], None]) 
 
     Between recording and carrying them out, no call of Streamlit may end this run.
     """
-    handled = _handled_of_session()
+    handled = HANDLED.get_or(Handled)
     with handled.lock:
         records = new_records(state, handled.last.get(key, 0))
         if records:
@@ -43,9 +41,8 @@ def handle_new(key: str, state: Record, handle: Callable[[list[Record]], None]) 
 
 def handled_before(key: str) -> int:
     """The number of the last action whose effect the component can show: handled before this run, not by a later."""
-    state = cast(Record, st.session_state.get(key) or {})
-    numbers = [sequence_of(record) for record in new_records(state, 0)]
-    return min(max(numbers, default=0), _handled_of_session().last.get(key, 0))
+    numbers = [sequence_of(record) for record in new_records(state_of(key), 0)]
+    return min(max(numbers, default=0), HANDLED.get_or(Handled).last.get(key, 0))
 
 
 def new_records(state: Record, handled: int) -> list[Record]:
@@ -57,7 +54,3 @@ def new_records(state: Record, handled: int) -> list[Record]:
 def sequence_of(record: Record) -> int:
     """The number of an action."""
     return int(cast(float, record["sequence"]))
-
-
-def _handled_of_session() -> _Handled:
-    return cast(_Handled, st.session_state.setdefault(_HANDLED, _Handled()))

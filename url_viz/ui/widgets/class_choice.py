@@ -6,6 +6,7 @@ import streamlit as st
 
 from url_viz.image_set import ImageSet
 from url_viz.store.user_columns import FOLDERS, TAGS
+from url_viz.ui.session import classes_of
 from url_viz.ui.text import errors_shown, escape
 from url_viz.ui.widgets.filters import set_filter
 
@@ -39,8 +40,8 @@ def class_choices(image_set: ImageSet) -> dict[str, ClassChoice]:
 def show_class_choice(image_set: ImageSet) -> None:
     """What was taken as classes, and a choice of something else; kept with the set, for all pages."""
     now, choices = image_set.class_levels(), class_choices(image_set)
-    key = f"classes.{image_set.set_id}"
-    st.session_state[key] = now.chosen or NONE  # another session or a command may have chosen
+    key = classes_of(image_set.set_id)
+    key.set(now.chosen or NONE)  # another session or a command may have chosen
     with st.popover(escape(now.words), type="tertiary", help="Choose what the classes are; nothing is read again"):
         st.radio(
             "Classes from",
@@ -49,12 +50,12 @@ def show_class_choice(image_set: ImageSet) -> None:
             captions=[escape(choice.detail) for choice in choices.values()],
             key=key,
             on_change=_take_classes,
-            args=(image_set, key),
+            args=(image_set,),
         )
 
 
-def _take_classes(image_set: ImageSet, key: str) -> None:
-    picked = st.session_state[key]
+def _take_classes(image_set: ImageSet) -> None:
+    picked = classes_of(image_set.set_id).get()
     with errors_shown():
         image_set.use_labels(None if picked == NONE else picked)
         set_filter("label", None)

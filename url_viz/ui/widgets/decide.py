@@ -10,6 +10,7 @@ from url_viz.errors import DecisionError, UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.store.decisions import Decision, Decisions, checked_tag
 from url_viz.ui.auth import user_name
+from url_viz.ui.session import wish_of
 from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.widgets.gallery import GalleryAction, GalleryEvent
 from url_viz.ui.widgets.sort import show_sort
@@ -78,7 +79,7 @@ def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str) -> Non
     pictures, a confirmation replaces the buttons.
     """
     ids = tuple(rows["id"].tolist())
-    action: BulkAction | None = st.session_state.get(f"{key}.wish")
+    action = wish_of(key).get()
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{key}.bar"):
         if action is not None and action.ids == ids:
             _ask(image_set, action, key=key)
@@ -120,7 +121,7 @@ def _step_history(image_set: ImageSet, command: Literal["undo", "redo"]) -> str:
 def _request(image_set: ImageSet, action: BulkAction, key: str) -> None:
     """Carry out an action, or ask for confirmation if it is large."""
     if len(action.ids) > ASK_ABOVE:
-        st.session_state[f"{key}.wish"] = action
+        wish_of(key).set(action)
     else:
         _carry_out(image_set, action, key)
 
@@ -137,19 +138,15 @@ def _carry_out(image_set: ImageSet, action: BulkAction, key: str) -> None:
         sentences = [result.sentence for result in results]
     except UrlVizError as error:
         sentences = [str(error)]
-    _forget(key)
+    wish_of(key).clear()
     for sentence in sentences:
         st.toast(escape(sentence))
-
-
-def _forget(key: str) -> None:
-    st.session_state.pop(f"{key}.wish", None)
 
 
 def _ask(image_set: ImageSet, action: BulkAction, *, key: str) -> None:
     st.markdown(action.question, width="content")
     st.button(escape(action.word), type="primary", key=f"{key}.yes", on_click=_carry_out, args=(image_set, action, key))
-    st.button("Cancel", key=f"{key}.no", on_click=_forget, args=(key,))
+    st.button("Cancel", key=f"{key}.no", on_click=wish_of(key).clear)
 
 
 def _show_tags(image_set: ImageSet, ids: tuple[int, ...], *, key: str) -> None:

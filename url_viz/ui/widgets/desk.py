@@ -8,6 +8,7 @@ from typing import cast
 import streamlit as st
 
 from url_viz.store.decisions import DECISIONS, Decision
+from url_viz.ui.session import state_of
 from url_viz.ui.widgets.actions import Record, handle_new, handled_before, sequence_of
 from url_viz.ui.widgets.assets import script_of, text_of
 
@@ -127,7 +128,7 @@ def show_desk(state: DeskState, *, key: str, handle: HandleAnswers) -> None:
 
 
 def _handle_from_session(key: str, handle: HandleAnswers) -> None:
-    _handle(key, st.session_state[key], handle)
+    _handle(key, state_of(key), handle)
 
 
 def _handle(key: str, state: Mapping[str, object], handle: HandleAnswers) -> None:

@@ -1,5 +1,7 @@
 """Filters of a view: a popover that sets one per column, and a chip for each active filter."""
 
+from dataclasses import replace
+
 import pandas as pd
 import streamlit as st
 
@@ -14,28 +16,20 @@ from url_viz.analysis.filters import (
     replaced_in,
     values_of,
 )
+from url_viz.ui.session import FILTER_COLUMN, FILTER_NAME, VIEW, filter_of, view
 from url_viz.ui.text import escape
 
-FILTERS = "view.filters"
-_COLUMN = "view.filter_column"
-_NAME = "view.filter_name"
 _TITLES = {"label": "Class", "": "none"}
-
-
-def filters_on() -> tuple[Filter, ...]:
-    """The active filters, in the order in which they were set."""
-    filters: tuple[Filter, ...] = st.session_state.get(FILTERS, ())
-    return filters
 
 
 def set_filter(column: str, new: Filter | None) -> None:
     """Set the filter on a column, or remove it (None)."""
-    st.session_state[FILTERS] = replaced_in(filters_on(), column, new)
+    VIEW.set(replace(view(), filters=replaced_in(view().filters, column, new)))
 
 
 def filter_on(column: str) -> Filter | None:
     """The filter on a column, if any."""
-    return next((active for active in filters_on() if active.column == column), None)
+    return next((active for active in view().filters if active.column == column), None)
 
 
 def show_filter_popover(table: pd.DataFrame) -> None:
@@ -45,7 +39,7 @@ def show_filter_popover(table: pd.DataFrame) -> None:
         _pick_name()
         if not kinds:
             return
-        column = st.selectbox("Column", list(kinds), format_func=title_of_column, key=_COLUMN)
+        column = st.selectbox("Column", list(kinds), format_func=title_of_column, key=FILTER_COLUMN)
         if kinds[column] == "numeric":
             _pick_range(table[column], column)
         else:
@@ -54,7 +48,7 @@ def show_filter_popover(table: pd.DataFrame) -> None:
 
 def show_filter_chips() -> None:
     """A chip for each filter; a click removes it."""
-    for active in filters_on():
+    for active in view().filters:
         words = in_words(active) if active.column != "label" else in_words(active).replace("Label", "Class", 1)
         key = f"chip.{'class' if active.column == 'label' else active.column}"
         st.button(escape(words), icon=":material/close:", key=key, on_click=set_filter, args=(active.column, None))
@@ -72,33 +66,33 @@ def columns_of_kind(table: pd.DataFrame, kind: Kind) -> list[str]:
 
 def _pick_name() -> None:
     now = filter_on("path")
-    st.session_state[_NAME] = now.text if isinstance(now, Named) else ""
-    st.text_input("Part of the name", key=_NAME, on_change=_apply_name, placeholder="any")
+    FILTER_NAME.set(now.text if isinstance(now, Named) else "")
+    st.text_input("Part of the name", key=FILTER_NAME, on_change=_apply_name, placeholder="any")
 
 
 def _apply_name() -> None:
-    text = st.session_state[_NAME].strip()
+    text = (FILTER_NAME.get() or "").strip()
     set_filter("path", Named(text) if text else None)
 
 
 def _pick_values(values: "pd.Series[str]", column: str) -> None:
     counts = values_of(values)
     now = filter_on(column)
-    key = f"view.filter.{column}"
-    st.session_state[key] = [v for v in now.values if v in counts] if isinstance(now, OneOf) else []
+    key = filter_of(column)
+    key.set([v for v in now.values if v in counts] if isinstance(now, OneOf) else [])
     st.multiselect(
         "Any of",
         list(counts),
         format_func=lambda value: f"{value or 'none'} ({counts[value]:,})",
         key=key,
         on_change=_apply_values,
-        args=(column, key),
+        args=(column,),
         placeholder="all",
     )
 
 
-def _apply_values(column: str, key: str) -> None:
-    values = tuple(st.session_state[key])
+def _apply_values(column: str) -> None:
+    values = tuple(filter_of(column).get() or ())
     set_filter(column, OneOf(column, values) if values else None)
 
 
@@ -107,20 +101,20 @@ def _pick_range(values: "pd.Series[float]", column: str) -> None:
     low, high = (now.low, now.high) if isinstance(now, Between) else (None, None)
     st.caption(f"From {values.min():.6g} to {values.max():.6g} in this image set")
     left, right = st.columns(2)
-    keys = (f"view.filter.{column}.low", f"view.filter.{column}.high")
-    for container, title, key, bound in ((left, "At least", keys[0], low), (right, "At most", keys[1], high)):
-        st.session_state[key] = bound
+    for container, title, bound, value in ((left, "At least", "low", low), (right, "At most", "high", high)):
+        key = filter_of(column, bound)
+        key.set(value)
         container.number_input(
             escape(title),
             value=None,
             key=key,
             format="%g",
             on_change=_apply_range,
-            args=(column, *keys),
+            args=(column,),
             placeholder="any",
         )
 
 
-def _apply_range(column: str, low_key: str, high_key: str) -> None:
-    low, high = st.session_state[low_key], st.session_state[high_key]
+def _apply_range(column: str) -> None:
+    low, high = filter_of(column, "low").get(), filter_of(column, "high").get()
     set_filter(column, None if low is None and high is None else Between(column, low, high))

@@ -8,6 +8,7 @@ from typing import Literal, cast
 import streamlit as st
 
 from url_viz.store.decisions import DECISIONS, Decision
+from url_viz.ui.session import state_of
 from url_viz.ui.widgets.actions import Record, handle_new, handled_before, new_records
 from url_viz.ui.widgets.assets import script_of, text_of
 
@@ -70,7 +71,7 @@ def show_gallery(
     called with the actions before the page runs again, so that the page already shows their effect, and exactly once
     per action, even if runs overtake each other. It must carry out the actions before it calls Streamlit.
 
-    The state is under `st.session_state[key]`: `clicked`, for one run, and `actions`, numbered.
+    The state is that of `key` in the session: `clicked`, for one run, and `actions`, numbered.
     """
     data = {
         "tiles": [asdict(tile) | {"id": str(tile.id)} for tile in tiles],
@@ -87,13 +88,13 @@ def show_gallery(
 
 
 def gallery_event(state: Mapping[str, object], *, handled: int = 0) -> GalleryEvent:
-    """The event in a gallery's state (`st.session_state[key]`), with the actions numbered above `handled`."""
+    """The event in a gallery's state, with the actions numbered above `handled`."""
     clicked = cast(str | None, state.get("clicked"))
     return GalleryEvent(None if clicked is None else int(clicked), _actions(new_records(state, handled)))
 
 
 def _handle_from_session(key: str, handle: HandleEvent) -> None:
-    _handle(key, st.session_state[key], handle)
+    _handle(key, state_of(key), handle)
 
 
 def _handle(key: str, state: Mapping[str, object], handle: HandleEvent) -> None:

@@ -82,7 +82,7 @@ class MapEvent:
 def show_map(view: MapView, *, key: str, height_px: int = 560) -> MapEvent:
     """Draw the map with its legend, `height_px` high in all, and return what the user did on it.
 
-    The state is under `st.session_state[key]`: `polygon`, `threshold`, `style`, `representatives`, and `clicked` for
+    The state is that of `key` in the session: `polygon`, `threshold`, `style`, `representatives`, and `clicked` for
     one run. A page may set all but the last before this call (to clear a selection); the map then follows `view`.
     Zoom and position are kept per `key` while the browser's page is open: give each image set its own key.
     """
@@ -101,7 +101,7 @@ def show_map(view: MapView, *, key: str, height_px: int = 560) -> MapEvent:
 
 
 def map_event(state: Mapping[str, object]) -> MapEvent:
-    """The event in a map's state (`st.session_state[key]`); fewer than three corners count as no polygon."""
+    """The event in a map's state; fewer than three corners count as no polygon."""
     corners = cast(Sequence[tuple[float, float]], state.get("polygon") or ())
     clicked = cast(str | None, state.get("clicked"))
     threshold = cast(float | None, state.get("threshold"))

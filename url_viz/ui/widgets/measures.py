@@ -6,6 +6,7 @@ import streamlit as st
 
 from url_viz.analysis.measures import choice_of, is_measure, meaning_of, title_of
 from url_viz.image_set import ImageSet
+from url_viz.ui.session import Key, default_of
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.filters import title_of_column
 
@@ -20,17 +21,16 @@ def with_first(names: Sequence[str], first: str | None) -> list[str]:
     return sorted(names, key=lambda name: name != first)
 
 
-def choose_measure(names: Sequence[str], *, key: str, default: str | None = None) -> str:
+def choose_measure(names: Sequence[str], *, key: Key[str | None], default: str | None = None) -> str:
     """One of `names` (at least one): `default`, else the first, until another is chosen; what each means is its help.
 
     The choice is in the session under `key`; one that is not among `names` does not apply. What nobody chose follows
     the default, which changes while a folder is read.
     """
-    first, followed = default or names[0], f"{key}.default"
-    chosen = st.session_state.get(key)
-    if chosen not in names or chosen == st.session_state.get(followed):
-        st.session_state[key] = first
-    st.session_state[followed] = first
+    first, chosen = default or names[0], key.get()
+    if chosen not in names or chosen == default_of(key).get():
+        key.set(first)
+    default_of(key).set(first)
     picked = st.segmented_control(
         "Uncertainty",
         names,

@@ -13,9 +13,9 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.query import read_query
 from url_viz.ui.cache import running_model
 from url_viz.ui.http import picture_url
+from url_viz.ui.session import HEAT
 from url_viz.ui.text import ERROR_ICON, escape
 
-WANTED = "view.heat"
 MOST_KEPT = 256
 HOW = "Covers one part after another and runs the model again: if the value falls, that part had raised it."
 
@@ -33,7 +33,7 @@ def show_with_heat(image_set: ImageSet, image_id: int, row: dict[str, object]) -
     """The picture, at its final size from the start, and a switch that overlays its heat map."""
     container = st.empty()
     container.html(picture_html(image_set, image_id, row, None))
-    is_wanted = st.toggle("Show where it comes from", key=WANTED, disabled=image_set.source.is_given)
+    is_wanted = st.toggle("Show where it comes from", key=HEAT, disabled=image_set.source.is_given)
     caption = st.empty()
     caption.caption(
         HOW if not is_wanted else "Covering one part after another …"

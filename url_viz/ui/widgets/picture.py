@@ -13,6 +13,7 @@ from url_viz.analysis.ranking import ends, with_percentile
 from url_viz.image_set import ImageSet
 from url_viz.ui.auth import user_name
 from url_viz.ui.search.query import search_with
+from url_viz.ui.session import OPENED, decision_of, label_of
 from url_viz.ui.text import errors_shown, escape
 from url_viz.ui.widgets.decide import CHOICES, decisions_here, handle_gallery_event
 from url_viz.ui.widgets.gallery import show_gallery
@@ -22,13 +23,19 @@ from url_viz.ui.widgets.tiles import ordinal, tiles
 
 NEIGHBOURS = 12
 NEAREST_OF_CLASS = 3
-OPENED = "view.opened"
+
+
+def open_picture(image_set: ImageSet, image_id: int, *, measure: str) -> None:
+    """Open a picture in the dialog; it stays ringed on maps and in galleries."""
+    OPENED.set(image_id)
+    show_picture(image_set, measure=measure)
 
 
 @st.dialog("Picture", width="large", on_dismiss="rerun")  # so that the page shows the decisions made in it
 def show_picture(image_set: ImageSet, *, measure: str) -> None:
-    """The picture whose id is in the session under `view.opened`; a click on a neighbour opens that one instead."""
-    image_id = int(st.session_state[OPENED])
+    """The picture whose id is under OPENED; a click on a neighbour opens that one instead."""
+    image_id = OPENED.get()
+    assert image_id is not None
     row = image_set.row(image_id)
     left, right = st.columns([3, 2], gap="medium")
     with left:
@@ -79,21 +86,21 @@ def _show_between(image_set: ImageSet, image_id: int, row: dict[str, object]) ->
 
 def _open_clicked(clicked: int | None) -> None:
     if clicked is not None:
-        st.session_state[OPENED] = st.session_state["view.ringed"] = clicked
+        OPENED.set(clicked)
         st.rerun(scope="fragment")
 
 
 def _show_decision(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
     """Keep, drop or look again; a second click clears the decision."""
-    key = f"view.decided.{image_id}"
-    st.session_state[key] = row["decision"]
+    key = decision_of(image_id)
+    key.set(row["decision"])
     st.segmented_control(
         "Decision",
         [decision for decision in CHOICES if decision is not None],
         format_func=lambda decision: f"{CHOICES[decision][1]} {escape(CHOICES[decision][0])}",
         key=key,
         on_change=_decide,
-        args=(image_set, image_id, key),
+        args=(image_set, image_id),
         label_visibility="collapsed",
     )
 
@@ -102,8 +109,8 @@ def _show_label(image_set: ImageSet, image_id: int, row: dict[str, object]) -> N
     """The label, to be corrected by choosing or typing another; what it was given as stands under it."""
     names = sorted(image_set.table()["label"].dropna().astype(str).unique())
     label, given = row["label"], row["label_given"]
-    key = f"view.labelled.{image_id}"
-    st.session_state[key] = label if isinstance(label, str) else None
+    key = label_of(image_id)
+    key.set(label if isinstance(label, str) else None)
     st.selectbox(
         "Label",
         names,
@@ -112,20 +119,20 @@ def _show_label(image_set: ImageSet, image_id: int, row: dict[str, object]) -> N
         placeholder="Choose a class, or type a new one",
         key=key,
         on_change=_label,
-        args=(image_set, image_id, key),
+        args=(image_set, image_id),
     )
     if row["label_checked"] == CORRECTED:
         st.caption(f"Given as {escape(given)}" if isinstance(given, str) else "Given without a label")
 
 
-def _label(image_set: ImageSet, image_id: int, key: str) -> None:
+def _label(image_set: ImageSet, image_id: int) -> None:
     with errors_shown():
-        image_set.correct_labels({image_id: st.session_state[key]}, who=user_name())
+        image_set.correct_labels({image_id: label_of(image_id).get()}, who=user_name())
 
 
-def _decide(image_set: ImageSet, image_id: int, key: str) -> None:
+def _decide(image_set: ImageSet, image_id: int) -> None:
     with errors_shown():
-        decisions_here(image_set).decide([image_id], st.session_state[key])
+        decisions_here(image_set).decide([image_id], decision_of(image_id).get())
 
 
 def _show_steps(image_set: ImageSet, image_id: int, measure: str) -> None:
@@ -153,7 +160,7 @@ def _in_order(image_set: ImageSet, measure: str) -> list[int]:
 
 def _open(image_id: int | None) -> None:
     if image_id is not None:
-        st.session_state[OPENED] = st.session_state["view.ringed"] = image_id
+        OPENED.set(image_id)
 
 
 def _ranks(image_set: ImageSet, near: pd.DataFrame, measure: str) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":

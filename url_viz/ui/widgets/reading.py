@@ -10,15 +10,13 @@ from url_viz.progress import Progress
 from url_viz.store.about import About, find_set, known_sets
 from url_viz.ui.allowed_paths import allowed, allowed_model, roots
 from url_viz.ui.cache import open_sets
-from url_viz.ui.session import choice, choose
+from url_viz.ui.session import DISMISSED, READING_TICKS, choice, choose
 from url_viz.ui.text import errors_shown, escape, show_error
 from url_viz.workspace import Workspace
 
 KIND = "embed"
 TICK_S = 1.0
 REFRESH_S = 3.0
-_DISMISSED = "reading.put_away"
-"""Session key: the ids of failed reading jobs whose message was dismissed."""
 _STAGES = {
     "prepare": "Preparing the model (the first time takes some seconds)",
     "scan": "Scanning the folder",
@@ -105,7 +103,7 @@ def show_reading(set_id: str, *, shown_version: str | None) -> None:
     status = job.status()
     if status.is_live:
         st.fragment(_line, run_every=TICK_S)(job.id, set_id, shown_version)
-    elif status.state not in (JobState.SUCCEEDED, JobState.CANCELLED) and not _is_dismissed(job):
+    elif status.state not in (JobState.SUCCEEDED, JobState.CANCELLED) and job.id not in _dismissed():
         _show_failed(job)
 
 
@@ -134,12 +132,12 @@ def _refresh_when_grown(set_id: str, job: Job, shown_version: str | None) -> Non
     """
     if job.about.get("model") != choice().model:
         return
-    ticks = st.session_state.get("reading_ticks", 0) + 1
-    st.session_state["reading_ticks"] = ticks
+    ticks = (READING_TICKS.get() or 0) + 1
+    READING_TICKS.set(ticks)
     now = open_sets().find(set_id, choice().model)
     version = now.version if now is not None and len(now) else None
     if version != shown_version and (shown_version is None or ticks * TICK_S >= REFRESH_S):
-        st.session_state["reading_ticks"] = 0
+        READING_TICKS.set(0)
         st.rerun()
 
 
@@ -181,8 +179,8 @@ def _show_failed(job: Job) -> None:
 
 
 def _dismiss(job_id: str) -> None:
-    st.session_state[_DISMISSED] = {*st.session_state.get(_DISMISSED, ()), job_id}
+    DISMISSED.set(_dismissed() | {job_id})
 
 
-def _is_dismissed(job: Job) -> bool:
-    return job.id in st.session_state.get(_DISMISSED, ())
+def _dismissed() -> frozenset[str]:
+    return DISMISSED.get() or frozenset()

@@ -5,10 +5,9 @@ import streamlit as st
 
 from url_viz.analysis.filters import OneOf
 from url_viz.analysis.reasons import BETWEEN_CLASSES, reason_counts
+from url_viz.ui.session import REASON
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.filters import filter_on, set_filter
-
-PICKED = "view.reason"
 
 
 def pick_reason(table: pd.DataFrame) -> str | None:
@@ -19,12 +18,12 @@ def pick_reason(table: pd.DataFrame) -> str | None:
         counts.setdefault(picked, 0)
     if not counts:
         return None
-    st.session_state[PICKED] = picked
+    REASON.set(picked)
     st.pills(
         "Why",
         list(counts),
         format_func=lambda name: f"{escape(name)} {counts[name]:,}",
-        key=PICKED,
+        key=REASON,
         on_change=_apply_reason,
         label_visibility="collapsed",
     )
@@ -54,5 +53,5 @@ def title_of_reason(reason: str, detail: str) -> str:
 
 
 def _apply_reason() -> None:
-    name = st.session_state[PICKED]
+    name = REASON.get()
     set_filter("reasons", OneOf("reasons", (name,)) if name else None)

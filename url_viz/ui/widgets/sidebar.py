@@ -12,12 +12,10 @@ from url_viz.models.names import PACKAGED, FinetunedWeights, workspace_heads
 from url_viz.store.about import known_sets
 from url_viz.ui.allowed_paths import roots, subfolders
 from url_viz.ui.cache import open_sets
-from url_viz.ui.session import Choice, choice, choose
+from url_viz.ui.session import BROWSED, Choice, choice, choose
 from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.widgets.reading import KIND, latest, open_demo, open_folder, running, set_name, set_title, show_reading
 from url_viz.workspace import Workspace
-
-_PATH = "browse_path"
 
 
 def show_sidebar() -> None:
@@ -35,8 +33,8 @@ def show_sidebar() -> None:
 @st.dialog("Open a folder of pictures", width="medium")
 def ask_for_folder() -> None:
     """Type a path, or browse inside the allowed roots."""
-    st.session_state.setdefault(_PATH, str(roots()[0] if roots() else Path.cwd()))
-    typed = Path(st.text_input("Folder", key=_PATH, help=_help_on_roots())).expanduser()
+    BROWSED.get_or(lambda: str(roots()[0] if roots() else Path.cwd()))
+    typed = Path(st.text_input("Folder", key=BROWSED, help=_help_on_roots())).expanduser()
     if st.button("Read this folder", type="primary", key="read_folder"):
         try:
             open_folder(typed, model=choice().model)
@@ -63,11 +61,9 @@ def _browse(here: Path) -> None:
 
 
 def _folder_button(name: str, folder: Path, *, icon: str) -> None:
-    st.button(escape(name), icon=icon, type="tertiary", key=f"browse_to_{folder}", on_click=_go_to, args=(str(folder),))
-
-
-def _go_to(folder: str) -> None:
-    st.session_state[_PATH] = folder
+    st.button(
+        escape(name), icon=icon, type="tertiary", key=f"browse_to_{folder}", on_click=BROWSED.set, args=(str(folder),)
+    )
 
 
 def _help_on_roots() -> Markdown:

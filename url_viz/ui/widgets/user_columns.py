@@ -2,20 +2,20 @@
 
 import pandas as pd
 import streamlit as st
-from streamlit.runtime.uploaded_file_manager import UploadedFile
+from streamlit.typing import UploadedFile
 
 from url_viz.analysis.user_columns import Prepared
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploads import IncomingFile
 from url_viz.store.user_files import CSV_ENDINGS, PARQUET_ENDINGS
+from url_viz.ui.session import MATCHED_COLUMNS
 from url_viz.ui.text import errors_shown, escape, show_error
 from url_viz.ui.widgets.class_choice import NONE, class_choices
 
 MOST_MEGABYTES = 100
 ROWS_SHOWN = 5
 _ENDINGS = [ending.removeprefix(".") for ending in (*CSV_ENDINGS, *PARQUET_ENDINGS, ".npz")]
-_MATCHED = "own.matched"
 
 
 def show_user_columns(image_set: ImageSet) -> None:
@@ -25,7 +25,7 @@ def show_user_columns(image_set: ImageSet) -> None:
     if st.button(
         label, icon=":material/table_chart:", key="own.open", help="From a CSV or Parquet file, matched by path"
     ):
-        st.session_state.pop(_MATCHED, None)
+        MATCHED_COLUMNS.clear()
         user_columns_dialog(image_set)
 
 
@@ -78,14 +78,12 @@ def _add(image_set: ImageSet) -> None:
 def _matched(image_set: ImageSet, file: UploadedFile, path_column: str | None, marked: tuple[str, ...]) -> Prepared:
     """The file matched to the set, cached for the same file and options."""
     key = (file.file_id, path_column, marked, image_set.set_id, image_set.version)
-    known = st.session_state.get(_MATCHED)
+    known = MATCHED_COLUMNS.get()
     if known is None or known[0] != key:
         incoming = IncomingFile(file.name, file.getvalue())
         known = (key, image_set.user_table.match(incoming, path_column=path_column, uncertainties=marked))
-        st.session_state[_MATCHED] = known
-    prepared = known[1]
-    assert isinstance(prepared, Prepared)
-    return prepared
+        MATCHED_COLUMNS.set(known)
+    return known[1]
 
 
 def _show_matched(prepared: Prepared) -> None:

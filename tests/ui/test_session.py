@@ -1,0 +1,180 @@
+"""One session: its keys are in one file, the view of Explore is one value, and another set begins afresh."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.imaging.pictures import write_folder
+from url_viz.analysis.filters import OneOf
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.models.model import Model
+from url_viz.ui import session
+from url_viz.ui.explore.address import query_of
+from url_viz.ui.explore.selection_map import subsets
+from url_viz.ui.session import ALONE, VIEW, ExploreView, Key, map_of
+from url_viz.workspace import Workspace
+
+ROOT = Path(__file__).parents[2]
+APP = ROOT / "app.py"
+SESSION = ROOT / "url_viz" / "ui" / "session.py"
+OTHERS = [
+    *(path for folder in ("url_viz/ui", "pages") for path in sorted((ROOT / folder).rglob("*.py")) if path != SESSION),
+    APP,
+]
+NAMES = {
+    name: value
+    for name, value in vars(session).items()
+    if isinstance(value, Key) or (isinstance(value, str) and value.startswith("view."))
+}
+
+
+def strings(tree: ast.AST) -> list[str]:
+    """The texts in a file, without docstrings: each literal, and of an f-string what it begins with."""
+    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in docs]
+    return [node.value for node in nodes if isinstance(node.value, str)]
+
+
+@pytest.mark.parametrize("path", OTHERS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_the_session_knows_its_keys(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    reached = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "session_state"]
+    assert not reached, "st.session_state is reached through url_viz.ui.session alone"
+    made = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and ast.unparse(n.func).startswith("Key")]
+    assert not made, "a key of the session is made in url_viz.ui.session"
+    keys = [text for text in strings(tree) if text.startswith("view.") or text in NAMES.values()]
+    assert not keys, f"these keys have a name in url_viz.ui.session: {keys}"
+
+
+def test_every_key_has_one_name() -> None:
+    assert len(set(NAMES.values())) == len(NAMES)
+    assert {"OPENED", "VIEW", "DECIDE", "UPLOADS"} <= NAMES.keys(), "the names were found"
+
+
+def test_a_key_of_the_session_keeps_none_and_forgets() -> None:
+    def script() -> None:
+        import streamlit as st
+
+        from url_viz.ui.session import Key, keys_under
+
+        key: Key[int | None] = Key("test.a")
+        seen: list[object] = [key.is_set, key.get(), key.get_or(lambda: 3), key.get_or(lambda: 4), keys_under("test.")]
+        key.set(None)
+        seen += [key.is_set, key.get_or(lambda: 5)]
+        key.clear()
+        key.clear()
+        st.text(repr([*seen, key.is_set]))
+
+    at = AppTest.from_function(script).run()
+    assert at.text[0].value == "[False, None, 3, 3, ['test.a'], True, None, False]"
+
+
+@pytest.fixture
+def image_set(home: Workspace, tmp_path: Path, model: Model) -> ImageSet:
+    return embed_folder(write_folder(tmp_path / "zoo", 12, classes=("cat", "dog")), model=model, workspace=home.root)
+
+
+def opened(image_set: ImageSet) -> AppTest:
+    at = AppTest.from_file(str(APP), default_timeout=30)
+    at.session_state["chosen_set"], at.session_state["chosen_model"] = image_set.set_id, image_set.source.name
+    return at
+
+
+def around_the_first(image_set: ImageSet) -> tuple[tuple[float, float], ...]:
+    x, y = (float(image_set.table()[axis].iloc[0]) for axis in ("x", "y"))
+    return ((x - 1e-3, y - 1e-3), (x + 1e-3, y - 1e-3), (x, y + 1e-3))
+
+
+def count_shown(at: AppTest) -> str:
+    return next(one.value for one in at.markdown if one.value.endswith(" of 12"))
+
+
+def test_the_view_comes_back_from_other_pages_as_it_was_left(image_set: ImageSet) -> None:
+    on_map, lasso = map_of(image_set.set_id), around_the_first(image_set)
+    at = opened(image_set)
+    at.session_state[on_map] = {"polygon": lasso, "threshold": 0.0, "style": "fog", "representatives": True}
+    at.run()
+    at.toggle(key="view.collapse").set_value(False)
+    at.toggle(key="view.within").set_value(True)
+    at.selectbox(key="view.label").set_value("cat")
+    at.selectbox(key="view.colour").set_value("label").run()
+    assert count_shown(at) == "**1** of 12"
+    left = at.session_state[VIEW]
+    assert left == ExploreView(
+        colour="label",
+        collapse_twins=False,
+        style="fog",
+        within_class=True,
+        representatives=True,
+        threshold_percentile=0.0,
+        polygon=lasso,
+        filters=(OneOf("label", ("cat",)),),
+    )
+    at.switch_page("pages/search.py").run()
+    at.query_params.clear()  # as a browser's next page does
+    at.run()
+    at.switch_page("pages/explore.py").run()
+    assert count_shown(at) == "**1** of 12"
+    assert at.session_state[VIEW] == left
+    assert {key: at.query_params[key] for key in query_of(left)} == {key: one for key, [one] in query_of(left).items()}
+
+
+def test_a_chip_takes_the_lasso_out_of_map_view_and_address(image_set: ImageSet) -> None:
+    at = opened(image_set)
+    at.session_state[map_of(image_set.set_id)] = {"polygon": around_the_first(image_set)}
+    at.run()
+    assert "lasso" in at.query_params
+    at.button(key="chip.selection").click().run()
+    assert at.session_state[map_of(image_set.set_id)]["polygon"] is None
+    assert at.session_state[VIEW] == ExploreView()
+    assert "lasso" not in at.query_params
+
+
+def test_a_lasso_does_not_go_along_to_a_separate_map(image_set: ImageSet) -> None:
+    """It is in the coordinates of the map that it was drawn on."""
+    x, y = (image_set.table()[axis] for axis in ("x", "y"))
+    low, high, middle = float(y.min()) - 1, float(y.max()) + 1, float(x.median())
+    at = opened(image_set)
+    at.session_state[map_of(image_set.set_id)] = {
+        "polygon": ((float(x.min()) - 1, low), (middle, low), (middle, high), (float(x.min()) - 1, high)),
+        "style": "fog",
+    }
+    at.run()
+    at.button(key="alone").click().run()
+    assert subsets.get(at.session_state[ALONE]) is not None
+    assert not [button for button in at.button if button.key == "chip.selection"]
+    assert at.session_state[VIEW] == ExploreView(style="fog"), "the style goes along"
+
+
+def test_another_set_begins_with_a_view_of_its_own() -> None:
+    def script() -> None:
+        import streamlit as st
+
+        from url_viz.ui.explore.address import current_view
+        from url_viz.ui.session import ExploreView, choose, map_of
+
+        choose("a set", model="a model")
+        st.text(repr(current_view(map_of("a set")) == ExploreView()))
+        choose("another set")
+        st.text(repr(current_view(map_of("another set")) == ExploreView()))
+
+    at = AppTest.from_function(script)
+    at.query_params["by"] = "entropy"
+    at.query_params["lasso"] = "0,0 1,0 1,1"
+    at.session_state["chosen_set"], at.session_state["chosen_model"] = "a set", "a model"
+    at.session_state["view.within"] = True
+    at.session_state["upload.measure"] = "entropy"
+    at.run()
+    assert [text.value for text in at.text] == ["False", "True"], "the address had the view of the set before"
+    assert at.session_state[VIEW] == ExploreView()
+    assert at.session_state["view.within"] is False
+    assert map_of("a set") not in at.session_state
+    assert at.session_state["upload.measure"] == "entropy", "uploads are of no set"
+
+
+def test_keys_are_made_of_what_they_depend_on() -> None:
+    assert map_of("abc") == "view.map.abc"
+    assert map_of("abc", "sub") == "view.map.abc.sub"
+    assert isinstance(map_of("abc"), Key)
