@@ -3,7 +3,6 @@
 import sys
 
 import streamlit as st
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 
 def run_page() -> None:
@@ -42,15 +41,14 @@ def run_page() -> None:
         show_error(error)
 
 
-if get_script_run_ctx(suppress_warning=True) is None:
-    from streamlit.runtime.pages_manager import PagesManager
-
+if __name__ == "__main__":  # as Streamlit runs a session's script; the server imports this file
+    run_page()
+else:
     from url_viz.ui.auth import open_warning
     from url_viz.ui.http import middleware, routes
+    from url_viz.ui.streamlit_private import run_app_for_every_page
 
     if (warning := open_warning()) is not None:
         print(f"warning: {warning}", file=sys.stderr)
-    PagesManager.uses_pages_directory = False  # else a link to a page, opened first, would run that page's file alone
+    run_app_for_every_page()
     app = st.App(__file__, routes=routes(), middleware=middleware())
-else:
-    run_page()

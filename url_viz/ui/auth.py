@@ -9,7 +9,6 @@ is let in: a file that is half saved or has a typing error must not open the app
 """
 
 import ipaddress
-import json
 import os
 import threading
 from collections.abc import Mapping
@@ -17,9 +16,8 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import streamlit as st
-from streamlit import config
-from streamlit.runtime.secrets import secrets_singleton
 
+from url_viz.ui.streamlit_private import load_secrets, signed_in_user
 from url_viz.ui.text import escape
 
 USERS_VARIABLE = "URL_VIZ_ALLOWED_USERS"
@@ -49,7 +47,7 @@ def login() -> Login:
 
 def _has_auth_section() -> bool:
     try:
-        return bool(secrets_singleton.load_if_toml_exists() and "auth" in secrets_singleton)
+        return bool(load_secrets() and "auth" in st.secrets)
     except (OSError, ValueError):  # not ours to read, or no text; `_secrets_are_broken` finds the same
         return False
 
@@ -57,16 +55,16 @@ def _has_auth_section() -> bool:
 def _secrets_are_broken() -> bool:
     """Whether a secrets file exists but cannot be loaded; Streamlit itself does not tell this from a missing file."""
     try:
-        if secrets_singleton.load_if_toml_exists():
+        if load_secrets():
             return False
     except (OSError, ValueError):
         return True
-    return any(map(os.path.lexists, config.get_option("secrets.files")))
+    return any(map(os.path.lexists, st.get_option("secrets.files")))
 
 
 def listens_to_others() -> bool:
     """Whether the server accepts connections from other machines."""
-    address = config.get_option("server.address")
+    address = st.get_option("server.address")
     if address == "localhost":
         return False
     try:
@@ -79,7 +77,7 @@ def open_warning() -> str | None:
     """The warning for an app that is open to other machines without a login; None if it is not."""
     if login() != "none" or not listens_to_others():  # `login` first: at the start of the app this call records it
         return None
-    return OPEN_TO_OTHERS.format(address=config.get_option("server.address") or "all addresses")
+    return OPEN_TO_OTHERS.format(address=st.get_option("server.address") or "all addresses")
 
 
 def show_gate() -> bool:
@@ -114,7 +112,7 @@ def user_name() -> str | None:
 
 def _log_in() -> None:
     """Log in with the only provider, or with the first of several named ones."""
-    section = secrets_singleton["auth"]
+    section = st.secrets["auth"]
     named = [name for name, value in section.items() if isinstance(value, Mapping)]
     st.login(named[0]) if named and "client_id" not in section else st.login()
 
@@ -127,7 +125,7 @@ def may_enter(cookies: Mapping[str, str], *, origin: str) -> bool:
     asked = login()
     if asked != "asked":
         return asked == "none"
-    user = _signed_in_cookie(cookies)
+    user = signed_in_user(cookies)
     return user.get("is_logged_in") is True and user.get("origin") in _origins(origin) and _is_listed(user)
 
 
@@ -140,27 +138,3 @@ def _origins(origin: str) -> set[str]:
 def _is_listed(user: Mapping[str, Any]) -> bool:
     listed = {part.strip().casefold() for part in os.environ.get(USERS_VARIABLE, "").split(",") if part.strip()}
     return not listed or (user.get("email_verified") is not False and str(user.get("email", "")).casefold() in listed)
-
-
-def _signed_in_cookie(cookies: Mapping[str, str]) -> dict[str, Any]:
-    """The login cookie's content, its signature verified; empty without a cookie, or if Streamlit has changed."""
-    try:
-        from streamlit.auth_util import get_cookie_with_chunks
-        from streamlit.web.server.server_util import get_cookie_secret
-        from streamlit.web.server.starlette.starlette_app_utils import decode_signed_value
-        from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
-    except ImportError:
-        return {}
-    secret = get_cookie_secret()
-    if not secret:
-        return {}
-
-    def part(name: str) -> bytes | None:
-        value = cookies.get(name)
-        return decode_signed_value(secret, name, value.encode("latin-1")) if value else None
-
-    try:
-        user = json.loads(get_cookie_with_chunks(part, USER_COOKIE_NAME) or b"{}")
-    except ValueError:
-        return {}
-    return user if isinstance(user, dict) else {}

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import numpy as np
 import pandas as pd
+import streamlit as st
 from numpy.typing import NDArray
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
@@ -20,7 +21,6 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
-from streamlit import config
 
 from url_viz.analysis.categories import MOST_CATEGORIES, categories_of, category_names
 from url_viz.analysis.compare import change
@@ -87,9 +87,9 @@ def _is_same_origin(headers: Headers) -> bool:
     A proxy may send the page's host as X-Forwarded-Host: a page cannot set that header of a socket.
     """
     origin = headers.get("origin")
-    if origin is None or not config.get_option("server.enableCORS"):
+    if origin is None or not st.get_option("server.enableCORS"):
         return True
-    if origin in {named.strip() for named in config.get_option("server.corsAllowedOrigins")}:
+    if origin in {named.strip() for named in st.get_option("server.corsAllowedOrigins")}:
         return True
     named = (headers.get("host", ""), headers.get("x-forwarded-host", "").partition(",")[0].strip())
     try:

@@ -1,0 +1,53 @@
+"""All that we use of Streamlit beyond its documented API; `tests/ui/test_streamlit_private.py` says what breaks."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
+
+
+def run_app_for_every_page() -> None:
+    """Let the first page of a session run `app.py`, although its folder is called `pages`.
+
+    Else a link to a page, opened first, would run that page's file alone: without login, sidebar and chosen set.
+    """
+    PagesManager.uses_pages_directory = False
+
+
+def load_secrets() -> bool:
+    """Whether there is a secrets.toml; its content is then in `st.secrets`.
+
+    Asking `st.secrets` itself would show an error on the page where there is no such file. Raises OSError or ValueError
+    if the file cannot be read.
+    """
+    return st.secrets.load_if_toml_exists()
+
+
+def signed_in_user(cookies: Mapping[str, str]) -> dict[str, Any]:
+    """The login cookie's content, its signature verified; empty without a cookie, or if Streamlit has changed.
+
+    For our own routes, which have no session and so no `st.user`; once Streamlit has moved these functions, they refuse
+    every request where a login is set up.
+    """
+    try:
+        from streamlit.auth_util import get_cookie_with_chunks
+        from streamlit.web.server.server_util import get_cookie_secret
+        from streamlit.web.server.starlette.starlette_app_utils import decode_signed_value
+        from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
+    except ImportError:
+        return {}
+    secret = get_cookie_secret()
+    if not secret:
+        return {}
+
+    def part(name: str) -> bytes | None:
+        value = cookies.get(name)
+        return decode_signed_value(secret, name, value.encode("latin-1")) if value else None
+
+    try:
+        user = json.loads(get_cookie_with_chunks(part, USER_COOKIE_NAME) or b"{}")
+    except ValueError:
+        return {}
+    return user if isinstance(user, dict) else {}
