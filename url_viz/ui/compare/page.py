@@ -8,7 +8,6 @@ import streamlit as st
 from url_viz.analysis.compare import Compared, Comparison, disagreements, in_words, neighbours_in_words, titled
 from url_viz.analysis.measures import MEASURES
 from url_viz.errors import UrlVizError
-from url_viz.export.tables import table_bytes
 from url_viz.image_set import ImageSet
 from url_viz.models.model import resolve, title_of
 from url_viz.models.names import PACKAGED, workspace_heads
@@ -18,6 +17,7 @@ from url_viz.ui.cache import open_sets
 from url_viz.ui.http import thumbnail_url
 from url_viz.ui.session import COMPARED_GALLERY, COMPARED_MEASURE, OPENED, SECOND, choice
 from url_viz.ui.text import Markdown, escape, show_error
+from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.gallery import Tile, show_gallery
 from url_viz.ui.widgets.measures import choose_measure, with_first
 from url_viz.ui.widgets.reading import running, set_name, start_reading
@@ -217,14 +217,10 @@ def show_download(first: ImageSet, compared: Compared) -> None:
     """A download of both percentiles of every picture."""
     table = compared.change.table[["id", "path", "label", "before", "after", "change"]]
     named = table.rename(columns={"before": "percentile_first", "after": "percentile_second"})
-    st.download_button(
+    download_table(
         "Both percentiles (CSV)",
-        data=lambda: table_bytes(named, ".csv"),
+        named,
         file_name=f"{first.root.name}-{compared.measure}-compared.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        type="tertiary",
-        on_click="ignore",
         key="compare.csv",
     )
 

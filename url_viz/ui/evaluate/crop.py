@@ -10,11 +10,11 @@ from url_viz.analysis.crop_test import CropTest, Subject, crop_test
 from url_viz.analysis.evaluation import share_interval
 from url_viz.analysis.measures import title_of
 from url_viz.errors import ImageSetError, UrlVizError
-from url_viz.export.tables import table_bytes
 from url_viz.image_set import ImageSet
 from url_viz.ui.cache import running_model
 from url_viz.ui.session import CROP_TEST
 from url_viz.ui.text import Markdown, escape, show_error
+from url_viz.ui.widgets.download import download_table
 
 SIZES = (100, 200, 500, 1000)
 SEED = 0
@@ -102,15 +102,8 @@ def _show_result(image_set: ImageSet, test: CropTest) -> None:
     st.markdown("  \n".join(filter(None, lines)) or "None of the files could be read.")
     if test.unreadable:
         st.caption(f"{test.unreadable:,} files could not be read and are not counted.")
-    st.download_button(
-        "Crop test (CSV)",
-        data=lambda: table_bytes(test.table, ".csv"),
-        file_name=f"{image_set.root.name}-crop-test.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        type="tertiary",
-        on_click="ignore",
-        key="evaluate.csv.crop",
+    download_table(
+        "Crop test (CSV)", test.table, file_name=f"{image_set.root.name}-crop-test.csv", key="evaluate.csv.crop"
     )
 
 

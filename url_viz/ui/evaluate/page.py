@@ -12,12 +12,12 @@ from url_viz.analysis.evaluation import NEAREST, Counted, Deciles, Measured, by_
 from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, MEASURES, TUNED, is_measure, title_of
 from url_viz.analysis.metrics import spearman
 from url_viz.analysis.selective_retrieval import FEWEST_PICTURES
-from url_viz.export.tables import table_bytes
 from url_viz.image_set import ImageSet
 from url_viz.ui.evaluate.charts import coverage_figure, deciles_figure, intervals_figure, with_interval
 from url_viz.ui.evaluate.results import Lead, Results
 from url_viz.ui.http import thumbnail_url
 from url_viz.ui.text import Markdown, escape
+from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.gallery import Tile, show_gallery
 from url_viz.ui.widgets.reading import set_name
 from url_viz.ui.widgets.tiles import value_text
@@ -305,13 +305,4 @@ def _title(title: str, table: pd.DataFrame, name: str, *, key: str) -> None:
     """A figure's title, and a download of its numbers."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{escape(title)}**", width="stretch")
-        st.download_button(
-            "CSV",
-            data=lambda: table_bytes(table, ".csv"),
-            file_name=f"{name}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            type="tertiary",
-            on_click="ignore",
-            key=f"evaluate.csv.{key}",
-        )
+        download_table("CSV", table, file_name=f"{name}.csv", key=f"evaluate.csv.{key}")

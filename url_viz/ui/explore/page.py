@@ -1,6 +1,5 @@
 """Parts of the Explore page: heading, filter chips, the two galleries, exports, and unreadable files."""
 
-import math
 from dataclasses import replace
 from functools import partial
 
@@ -16,7 +15,6 @@ from url_viz.analysis.review import ReviewSpec
 from url_viz.analysis.scope import Scope, scoped, thinned
 from url_viz.errors import FolderError
 from url_viz.export.folders import paths_text
-from url_viz.export.tables import table_bytes
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.controls import PER_CLASS, default_measure
 from url_viz.ui.explore.map import map_key, subset_shown
@@ -25,11 +23,12 @@ from url_viz.ui.session import OPENED, ExploreView, gallery_of, page_of_gallery,
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.class_choice import show_class_choice
 from url_viz.ui.widgets.decide import handle_gallery_event
+from url_viz.ui.widgets.download import download, download_table
 from url_viz.ui.widgets.export import show_export_buttons
 from url_viz.ui.widgets.filters import set_filter, show_filter_chips
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.reading import set_name
-from url_viz.ui.widgets.tiles import Sides, page_of, sides, tiles
+from url_viz.ui.widgets.tiles import Sides, one_page, sides, tiles
 from url_viz.ui.widgets.user_columns import show_user_columns
 
 TILES_PER_PAGE = 12
@@ -117,24 +116,14 @@ def _gallery(image_set: ImageSet, both: Sides, side: str, view: ExploreView, *, 
     is_split = both.ambiguous.shape[0] != both.clear.shape[0]
     total = len(both.ambiguous) + len(both.clear)
     st.markdown(f"**{escape(title)}** · {len(rows):,} of {total:,}" if is_split else f"**{escape(title)}**")
-    pages = max(1, math.ceil(len(rows) / TILES_PER_PAGE))
-    key = page_of_gallery(side, pages)
-    page = min(key.get() or 1, pages)
-    shown = tiles(
-        page_of(rows, page=page, size=TILES_PER_PAGE),
-        set_id=image_set.set_id,
-        measure=measure,
-        ringed_id=OPENED.get(),
-    )
-    event = show_gallery(
-        shown,
-        key=gallery_of(image_set.set_id, side),
-        empty="No pictures on this side.",
-        columns=2,
-        handle=partial(handle_gallery_event, image_set),
-    )
-    if pages > 1:
-        st.pagination(pages, key=key, max_visible_pages=5)
+    with one_page(rows, partial(page_of_gallery, side), size=TILES_PER_PAGE) as page:
+        event = show_gallery(
+            tiles(page, set_id=image_set.set_id, measure=measure, ringed_id=OPENED.get()),
+            key=gallery_of(image_set.set_id, side),
+            empty="No pictures on this side.",
+            columns=2,
+            handle=partial(handle_gallery_event, image_set),
+        )
     return event.clicked_id
 
 
@@ -169,14 +158,12 @@ def _show_exports(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame) 
         _downloads("All pictures", table, f"{image_set.root.name}-all", key="all")
         if len(rows) != len(table):
             _downloads("Shown pictures", rows, f"{image_set.root.name}-selection", key="rows")
-        st.download_button(
+        download(
             "List of paths",
-            data=lambda: _paths(image_set, rows),
+            lambda: _paths(image_set, rows),
             file_name=f"{image_set.root.name}-paths.txt",
-            mime="text/plain",
-            on_click="ignore",
             key="download.paths",
-            help="Of the shown pictures, one per line (separated by NUL if a name contains a line break)",
+            help_text="Of the shown pictures, one per line (separated by NUL if a name contains a line break)",
         )
         st.markdown(f"**Share** ({len(rows):,} of {len(table):,})")
         show_export_buttons(image_set, rows)
@@ -198,13 +185,12 @@ def show_failures(image_set: ImageSet) -> None:
     count = "1 file" if len(failures) == 1 else f"{len(failures):,} files"
     with st.expander(f"{escape(count)} could not be read", icon=":material/broken_image:"):
         st.dataframe(failures, hide_index=True, width="stretch")
-        st.download_button(
+        download_table(
             "Download the list (CSV)",
-            data=lambda: table_bytes(failures, ".csv"),
+            failures,
             file_name=f"{image_set.root.name}-failures.csv",
-            mime="text/csv",
-            on_click="ignore",
             key="download.failures",
+            is_quiet=False,
         )
 
 
@@ -218,15 +204,8 @@ def _downloads(title: str, rows: pd.DataFrame, name: str, *, key: str) -> None:
     plain = rows.drop(columns=["rank_percentile"], errors="ignore")
     st.markdown(f"**{escape(title)}** ({len(rows):,})")
     with st.container(horizontal=True):
-        for kind, mime in ((".csv", "text/csv"), (".parquet", "application/vnd.apache.parquet")):
-            st.download_button(
-                "CSV" if kind == ".csv" else "Parquet",
-                data=lambda kind=kind: table_bytes(plain, kind),  # type: ignore[misc]
-                file_name=f"{name}{kind}",
-                mime=mime,
-                on_click="ignore",
-                key=f"download.{key}{kind}",
-            )
+        for kind, words in ((".csv", "CSV"), (".parquet", "Parquet")):
+            download_table(words, plain, file_name=f"{name}{kind}", key=f"download.{key}{kind}", is_quiet=False)
 
 
 def _clear(key: str, part: str) -> None:

@@ -1,6 +1,5 @@
 """Parts of the Check labels page: headline, filters, the gallery of suspects, and confused classes."""
 
-import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +13,6 @@ from url_viz.analysis.label_issues import ALONE, AMBIGUOUS, COLUMNS, CONFLICTING
 from url_viz.analysis.measures import AMBIGUITY
 from url_viz.analysis.review import SUSPECTS, ReviewSpec
 from url_viz.analysis.scope import Scope
-from url_viz.export.tables import table_bytes
 from url_viz.image_set import ImageSet
 from url_viz.ui.auth import user_name
 from url_viz.ui.http import thumbnail_url
@@ -22,9 +20,11 @@ from url_viz.ui.review.address import go_to_review
 from url_viz.ui.session import SUSPECT_CLASS, SUSPECT_KIND, confused_pairs, page_of_suspects, suspects_of
 from url_viz.ui.text import errors_shown, escape
 from url_viz.ui.widgets.decide import handle_gallery_event, show_undo
+from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.filters import set_filter
 from url_viz.ui.widgets.gallery import Tile, show_gallery
 from url_viz.ui.widgets.reading import set_name
+from url_viz.ui.widgets.tiles import one_page
 
 TILES_PER_PAGE = 18
 ALL_CLASSES = "All classes"
@@ -202,18 +202,13 @@ def show_suspects(
         _show_accept(image_set, rows, key="labels.accept")
         show_undo(image_set, key="labels")
         _download(rows, f"{image_set.root.name}-suspects")
-    pages = max(1, math.ceil(len(rows) / TILES_PER_PAGE))
-    key = page_of_suspects(pages, len(rows))
-    page = min(key.get() or 1, pages)
-    shown = rows.iloc[(page - 1) * TILES_PER_PAGE : page * TILES_PER_PAGE]
-    event = show_gallery(
-        tiles(with_decisions(shown, image_set), set_id=image_set.set_id),
-        key=suspects_of(image_set.set_id),
-        empty=_nothing(check),
-        handle=partial(handle_gallery_event, image_set),
-    )
-    if pages > 1:
-        st.pagination(pages, key=key, max_visible_pages=5)
+    with one_page(rows, partial(page_of_suspects, suspects=len(rows)), size=TILES_PER_PAGE) as page:
+        event = show_gallery(
+            tiles(with_decisions(page, image_set), set_id=image_set.set_id),
+            key=suspects_of(image_set.set_id),
+            empty=_nothing(check),
+            handle=partial(handle_gallery_event, image_set),
+        )
     return event.clicked_id
 
 
@@ -281,14 +276,4 @@ def _tile(row: Mapping[Hashable, Any], set_id: str) -> Tile:
 
 
 def _download(rows: pd.DataFrame, name: str) -> None:
-    st.download_button(
-        "Relabel list (CSV)",
-        data=lambda: table_bytes(rows, ".csv"),
-        file_name=f"{name}.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        type="tertiary",
-        on_click="ignore",
-        key="labels.csv",
-        disabled=rows.empty,
-    )
+    download_table("Relabel list (CSV)", rows, file_name=f"{name}.csv", key="labels.csv")

@@ -15,6 +15,7 @@ from url_viz.ui.session import Choice
 from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.upload.page import SortedUploads
+from url_viz.ui.widgets.download import download
 from url_viz.ui.widgets.reading import open_folder
 
 FOLDER_NAME = "uploads"
@@ -23,23 +24,19 @@ FOLDER_NAME = "uploads"
 def show_exports(batch: UploadBatch, done: SortedUploads, now: Choice, image_set: ImageSet | None) -> None:
     """Two downloads, created on request, and a popover that adds the pictures to a folder."""
     with st.container(horizontal=True, gap="small"):
-        st.download_button(
+        download(
             "Ranking (CSV)",
-            data=lambda: ranking_csv(done),
+            lambda: ranking_csv(done),
             file_name="uploads-ranking.csv",
-            mime="text/csv",
-            icon=":material/table:",
-            on_click="ignore",
             key="upload.csv",
+            icon=":material/table:",
         )
-        st.download_button(
+        download(
             "Sorted zip",
-            data=lambda: zip_of(batch, done),
+            lambda: zip_of(batch, done),
             file_name="uploads-sorted.zip",
-            mime="application/zip",
-            icon=":material/folder_zip:",
-            on_click="ignore",
             key="upload.zip",
+            icon=":material/folder_zip:",
         )
         with st.popover("Add to a folder", icon=":material/create_new_folder:"):
             _show_add(batch, done, now, image_set)

@@ -1,9 +1,9 @@
 """Parts of the Sort uploads page: file drop, order and threshold, both galleries, and the map."""
 
-import math
 from base64 import b64encode
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ from url_viz.ui.widgets.gallery import Tile, show_gallery
 from url_viz.ui.widgets.measures import choose_measure, with_first
 from url_viz.ui.widgets.paste import show_paste
 from url_viz.ui.widgets.reading import set_name
-from url_viz.ui.widgets.tiles import page_of, value_text
+from url_viz.ui.widgets.tiles import one_page, value_text
 
 TILES_PER_PAGE = 12
 THRESHOLD = 80
@@ -191,23 +191,19 @@ def _gallery(
     batch: UploadBatch, rows: pd.DataFrame, title: str, copies: Collection[int], *, measure: str, columns: int
 ) -> int | None:
     st.markdown(f"**{escape(title)}** · {len(rows):,}")
-    pages = max(1, math.ceil(len(rows) / TILES_PER_PAGE))
-    key = page_of_uploads(title, pages)
-    page = min(key.get() or 1, pages)
-    shown = tuple(
-        Tile(
-            id=int(row["id"]),
-            name=str(row["path"]),
-            thumbnail=data_url(batch.scored[int(row["id"])].thumbnail),
-            value=value_text(float(row[measure]), float(row["rank_percentile"])),
-            label=classes_in_words(row, is_clear=title == "Clear"),
-            mark=_mark(row["twin_of"], is_copy=row["id"] in copies),
+    with one_page(rows, partial(page_of_uploads, title), size=TILES_PER_PAGE) as page:
+        shown = tuple(
+            Tile(
+                id=int(row["id"]),
+                name=str(row["path"]),
+                thumbnail=data_url(batch.scored[int(row["id"])].thumbnail),
+                value=value_text(float(row[measure]), float(row["rank_percentile"])),
+                label=classes_in_words(row, is_clear=title == "Clear"),
+                mark=_mark(row["twin_of"], is_copy=row["id"] in copies),
+            )
+            for row in page.to_dict("records")
         )
-        for row in page_of(rows, page=page, size=TILES_PER_PAGE).to_dict("records")
-    )
-    event = show_gallery(shown, key=f"upload.gallery.{title}", empty="No pictures on this side.", columns=columns)
-    if pages > 1:
-        st.pagination(pages, key=key, max_visible_pages=5)
+        event = show_gallery(shown, key=f"upload.gallery.{title}", empty="No pictures on this side.", columns=columns)
     return event.clicked_id
 
 

@@ -16,7 +16,7 @@ from url_viz.export.hugging_face import write_image_folder
 from url_viz.export.report import report_html
 from url_viz.image_set import ImageSet
 from url_viz.models.names import DEFAULT
-from url_viz.ui.text import escape
+from url_viz.ui.widgets.download import download
 
 MOST_ZIPPED = 500
 """Pictures in a download at most; for more, the page shows the command, which writes links and needs no memory."""
@@ -32,16 +32,14 @@ def show_export_buttons(image_set: ImageSet, rows: pd.DataFrame) -> None:
     ids = rows["id"].tolist()
     selected = None if len(ids) == len(image_set) else ids
     with st.container(horizontal=True, gap="small"):
-        st.download_button(
+        download(
             "Report",
-            data=lambda: report_html(image_set, ids=selected).encode("utf-8"),
+            lambda: report_html(image_set, ids=selected).encode("utf-8"),
             file_name=f"{image_set.root.name}-report.html",
-            mime="text/html",
-            icon=":material/description:",
-            on_click="ignore",
-            disabled=not ids,
-            help="One HTML file with map, galleries and figures; opens in any browser, also offline",
             key="share.report",
+            icon=":material/description:",
+            disabled=not ids,
+            help_text="One HTML file with map, galleries and figures; opens in any browser, also offline",
         )
         if 0 < len(ids) <= MOST_ZIPPED:
             for kind, (title, _) in _KINDS.items():
@@ -52,15 +50,13 @@ def show_export_buttons(image_set: ImageSet, rows: pd.DataFrame) -> None:
 
 
 def _show_zip(image_set: ImageSet, ids: list[int], kind: str, title: str) -> None:
-    st.download_button(
-        escape(title),
-        data=lambda: zip_of(image_set, ids, kind=kind),
+    download(
+        title,
+        lambda: zip_of(image_set, ids, kind=kind),
         file_name=f"{image_set.root.name}-{kind}.zip",
-        mime="application/zip",
-        icon=":material/folder_zip:",
-        on_click="ignore",
-        help="A zip with the pictures and all their values",
         key=f"share.{kind}",
+        icon=":material/folder_zip:",
+        help_text="A zip with the pictures and all their values",
     )
 
 

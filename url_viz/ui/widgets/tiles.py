@@ -1,15 +1,19 @@
 """Gallery tiles from the rows of a table: measures, scope, sides of a threshold, and value texts."""
 
-from collections.abc import Hashable, Mapping
+import math
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import streamlit as st
 
 from url_viz.analysis.between import question_of
 from url_viz.analysis.ranking import ends
 from url_viz.ui.http import thumbnail_url
+from url_viz.ui.session import Key
 from url_viz.ui.widgets.gallery import Tile
 
 
@@ -32,6 +36,19 @@ def sides(rows: pd.DataFrame, *, measure: str, threshold_percentile: float | Non
     above = both.ambiguous["rank_percentile"] >= threshold_percentile
     below = both.clear["rank_percentile"] < threshold_percentile
     return Sides(both.ambiguous[above], both.clear[below])
+
+
+@contextmanager
+def one_page(rows: pd.DataFrame, key_of: Callable[[int], Key[int]], *, size: int) -> Iterator[pd.DataFrame]:
+    """The rows of the page that is chosen; after what is drawn of them, the pages to choose, if there are several.
+
+    `key_of` gives the key of the choice for so many pages.
+    """
+    pages = max(1, math.ceil(len(rows) / size))
+    key = key_of(pages)
+    yield page_of(rows, page=min(key.get() or 1, pages), size=size)
+    if pages > 1:
+        st.pagination(pages, key=key, max_visible_pages=5)
 
 
 def page_of(rows: pd.DataFrame, *, page: int, size: int) -> pd.DataFrame:
