@@ -14,9 +14,17 @@ from url_viz.analysis.metrics import Interval
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import start_job
 from url_viz.models.model import Model
-from url_viz.ui.evaluate.charts import coverage_figure, intervals_figure, with_interval
+from url_viz.ui.evaluate.charts import intervals_figure, with_interval
 from url_viz.ui.evaluate.crop import sample_of
-from url_viz.ui.evaluate.page import class_order, coverage_table, deciles_table, measures_shown, measures_table, verdict
+from url_viz.ui.evaluate.page import (
+    class_order,
+    coverage_table,
+    deciles_table,
+    drawn_coverage,
+    measures_shown,
+    measures_table,
+    verdict,
+)
 from url_viz.ui.evaluate.results import Lead, Results, results_of
 from url_viz.ui.widgets.reading import KIND
 from url_viz.workspace import Workspace
@@ -186,7 +194,7 @@ def test_figures_and_tables_hold_the_same_numbers(labelled: ImageSet) -> None:
     assert list(figure.data[0].x) == table["r_auroc"].tolist()
     assert (table["r_auroc_low"] <= table["r_auroc"]).all()
     curves = coverage_table(results.pictures, results.measures)
-    drawn = {trace.name: trace for trace in coverage_figure(results.pictures, results.measures).data}
+    drawn = {trace.name: trace for trace in drawn_coverage(results).data}
     assert list(drawn["Ambiguity"].y) == pytest.approx(100 * curves["ambiguity"])
     assert drawn["Ambiguity"].line.color == AMBIGUITY.colour
     assert list(drawn)[1:3] == ["Ambiguity", "Confusability"]

@@ -5,15 +5,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from url_viz.analysis.evaluation import DECILES, NEAREST, Counted, Deciles, Measured
+from url_viz.analysis.evaluation import DECILES, NEAREST, Deciles, Measured
 from url_viz.analysis.measures import is_baseline
 from url_viz.analysis.metrics import Interval
-from url_viz.ui.widgets.charts import curve_colour, plotly_title, quiet
+from url_viz.ui.widgets.charts import GREY, curve_colour, plotly_title, quiet
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-_GREY = "#8b95a5"
 _WHISKER = "#7a8494"
 
 
@@ -50,35 +49,10 @@ def intervals_figure(measures: Sequence[Measured]) -> "Figure":
         0.5,
         *(end for measure in measures for end in (measure.interval.low, measure.interval.high) if np.isfinite(end)),
     ]
-    figure.add_vline(x=0.5, line={"color": _GREY, "dash": "dot", "width": 1.4})
+    figure.add_vline(x=0.5, line={"color": GREY, "dash": "dot", "width": 1.4})
     figure.update_xaxes(title="R-AUROC (.5 is chance)", range=[min(ends) - 0.02, max(ends) + 0.02])
     figure.update_yaxes(autorange="reversed", ticksuffix="  ")
     return quiet(figure, height_px=350)
-
-
-def coverage_figure(pictures: Counted, measures: Sequence[Measured]) -> "Figure":
-    """Recall@1 of the kept queries, for each measure, an oracle, and a random order.
-
-    A click on a name in the legend shows or hides its curve; most baselines are hidden at first.
-    """
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
-    oracle = pictures.oracle
-    figure.add_scatter(x=100 * oracle.coverage, y=100 * oracle.recall, name="Oracle", line={"color": _GREY})
-    for measure in measures:
-        figure.add_scatter(
-            x=100 * measure.curve.coverage,
-            y=100 * measure.curve.recall,
-            name=plotly_title(measure.name),
-            line={"color": curve_colour(measure.name), "width": 2.6},
-            visible=True if shown_at_first(measure.name) else "legendonly",
-        )
-    figure.add_scatter(x=[0, 100], y=[100 * pictures.recall] * 2, name="Random", line={"color": _GREY, "dash": "dot"})
-    figure.update_traces(mode="lines", hovertemplate="%{y:.1f} % of %{x:.0f} % kept")
-    figure.update_xaxes(title="Queries kept, clearest first (%)", range=[0, 100])
-    figure.update_yaxes(title="Recall@1 (%)")
-    return quiet(figure, height_px=350, legend=True)
 
 
 def deciles_figure(tenths: Deciles, *, measure: str, recall: float) -> "Figure":
@@ -105,7 +79,7 @@ def deciles_figure(tenths: Deciles, *, measure: str, recall: float) -> "Figure":
             hovertemplate="%{y:.1f} % of %{customdata} pictures<extra></extra>",
         )
     )
-    figure.add_hline(y=100 * recall, line={"color": _GREY, "dash": "dot", "width": 1.4})
+    figure.add_hline(y=100 * recall, line={"color": GREY, "dash": "dot", "width": 1.4})
     figure.update_xaxes(title=f"{plotly_title(measure)}, percentile", range=[0, 100], dtick=20)
     figure.update_yaxes(title="Recall@1 (%)", range=[0, 102])
     return quiet(figure, height_px=330)

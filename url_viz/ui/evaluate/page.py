@@ -1,7 +1,7 @@
 """Parts of the Evaluate page: recall, the table of measures, coverage curves, deciles, and classes."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,14 +13,18 @@ from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, MEASURES, TUNED,
 from url_viz.analysis.metrics import spearman
 from url_viz.analysis.selective_retrieval import FEWEST_PICTURES
 from url_viz.image_set import ImageSet
-from url_viz.ui.evaluate.charts import coverage_figure, deciles_figure, intervals_figure, with_interval
+from url_viz.ui.evaluate.charts import deciles_figure, intervals_figure, shown_at_first, with_interval
 from url_viz.ui.evaluate.results import Lead, Results
 from url_viz.ui.http import thumbnail_url
 from url_viz.ui.text import Markdown, escape
+from url_viz.ui.widgets.charts import coverage_figure
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.gallery import Tile, show_gallery
 from url_viz.ui.widgets.reading import set_name
 from url_viz.ui.widgets.tiles import value_text
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
 
 MOST_TILES = 12
 _QUIET = {"displayModeBar": False}
@@ -182,11 +186,17 @@ def show_coverage(image_set: ImageSet, results: Results) -> None:
     """Recall@1 of the kept queries, with the least certain left out."""
     table = coverage_table(results.pictures, results.measures)
     _title("Leaving out the least certain", table, f"{image_set.root.name}-coverage", key="coverage")
-    figure = coverage_figure(results.pictures, results.measures)
-    st.plotly_chart(figure, width="stretch", key="evaluate.coverage", config=_QUIET)
+    st.plotly_chart(drawn_coverage(results), width="stretch", key="evaluate.coverage", config=_QUIET)
     st.caption(
         "Click a name to show or hide its curve. A good order stays near the oracle, a random one near the dotted line."
     )
+
+
+def drawn_coverage(results: Results) -> "Figure":
+    """The curves of all measures; most baselines are hidden at first."""
+    pictures, curves = results.pictures, {one.name: one.curve for one in results.measures}
+    hidden = [name for name in curves if not shown_at_first(name)]
+    return coverage_figure(curves, oracle=pictures.oracle, recall=pictures.recall, hidden=hidden, height_px=350)
 
 
 def coverage_table(pictures: Counted, measures: tuple[Measured, ...]) -> pd.DataFrame:

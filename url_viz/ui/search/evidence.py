@@ -76,7 +76,8 @@ def _show_curves(results: list[Evidence]) -> None:
     )
     if any(result.measure == AMBIGUITY.name for result in results):
         st.caption("Ambiguity knows these classes, though not the picture's own label; the others know none.")
-    figure = coverage_figure(results)
+    curves = {result.measure: result.curve for result in results}
+    figure = coverage_figure(curves, oracle=results[0].oracle, recall=results[0].recall)
     st.plotly_chart(figure, width="stretch", key="search.coverage", config=_QUIET)
 
 

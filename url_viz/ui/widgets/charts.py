@@ -1,7 +1,7 @@
 """Plotly figures in the map's colours: uploads on the map, recall by coverage, and recall with pictures left out."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from url_viz.analysis.measures import colour_of, title_of
-from url_viz.analysis.selective_retrieval import MODES, Evidence, Mode
+from url_viz.analysis.selective_retrieval import MODES, Curve, Evidence, Mode
 from url_viz.ui.widgets.tiles import ordinal
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ _RAMPS = {
     "dark": ("#435b85", "#7a529a", "#ac57a9", "#d070a6", "#e88f98", "#f8ad7f", "#ffca57"),
 }
 """The map's ramp, clear to ambiguous, in even steps."""
+GREY = "#8b95a5"
 _QUIET = "rgba(128, 136, 150, 0.34)"
 _BROUGHT = "#6f5bb5"
 _MODE_COLOURS: dict[Mode, str] = {"database": "#0072b2", "both": "#009e73", "queries": "#d55e00"}
@@ -55,24 +56,30 @@ def uploads_figure(uploads: pd.DataFrame, behind: NDArray[np.floating], *, thres
     return quiet(figure, height_px=640)
 
 
-def coverage_figure(evidence: Sequence[Evidence]) -> "Figure":
-    """Recall@1 of the kept queries, for each measure, an oracle, and a random order."""
+def coverage_figure(
+    curves: Mapping[str, Curve], *, oracle: Curve, recall: float, hidden: Collection[str] = (), height_px: int = 270
+) -> "Figure":
+    """Recall@1 of the kept queries: the curve of each measure, an oracle's, and a random order's, the `recall` of all.
+
+    A click on a name in the legend shows or hides its curve; those of `hidden` measures are hidden at first.
+    """
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    first = evidence[0]
-    figure.add_scatter(
-        x=100 * first.oracle.coverage, y=100 * first.oracle.recall, name="Oracle", line={"color": "#8b95a5"}
-    )
-    for result in evidence:
-        line = {"color": curve_colour(result.measure), "width": 2.6}
-        x, y = 100 * result.curve.coverage, 100 * result.curve.recall
-        figure.add_scatter(x=x, y=y, name=plotly_title(result.measure), line=line)
-    figure.add_scatter(x=[0, 100], y=[100 * first.recall] * 2, name="Random", line={"color": "#8b95a5", "dash": "dot"})
+    figure.add_scatter(x=100 * oracle.coverage, y=100 * oracle.recall, name="Oracle", line={"color": GREY})
+    for measure, curve in curves.items():
+        figure.add_scatter(
+            x=100 * curve.coverage,
+            y=100 * curve.recall,
+            name=plotly_title(measure),
+            line={"color": curve_colour(measure), "width": 2.6},
+            visible="legendonly" if measure in hidden else True,
+        )
+    figure.add_scatter(x=[0, 100], y=[100 * recall] * 2, name="Random", line={"color": GREY, "dash": "dot"})
     figure.update_traces(mode="lines", hovertemplate="%{y:.1f} % of %{x:.0f} % kept")
     figure.update_xaxes(title="Queries kept, clearest first (%)", range=[0, 100])
     figure.update_yaxes(title="Recall@1 (%)")
-    return quiet(figure, height_px=270, legend=True)
+    return quiet(figure, height_px=height_px, legend=True)
 
 
 def restriction_figure(evidence: Evidence) -> "Figure":
