@@ -1,5 +1,6 @@
 """Reading ahead: results in order, the next batch begun while one is worked on, an error where its batch is."""
 
+import os
 import threading
 from collections.abc import Iterator
 
@@ -23,7 +24,8 @@ def test_the_next_batch_is_read_while_one_is_worked_on() -> None:
     assert len(list(batches)) == 2
 
 
-def test_no_more_than_one_batch_is_begun_ahead() -> None:
+@pytest.mark.parametrize("ahead", [1, 3])
+def test_no_more_batches_are_begun_ahead_than_were_asked_for(ahead: int) -> None:
     begun: list[int] = []
 
     def batches() -> Iterator[list[int]]:
@@ -31,9 +33,26 @@ def test_no_more_than_one_batch_is_begun_ahead() -> None:
             begun.append(number)
             yield [number]
 
-    results = read_ahead(batches(), str)
+    results = read_ahead(batches(), str, ahead=ahead)
     next(results)
-    assert begun == [0, 1]
+    assert begun == list(range(1 + ahead))
+    assert [*results] == [[str(number)] for number in range(1, 5)]
+
+
+def test_closed_early_it_waits_only_for_what_is_being_read() -> None:
+    begun: list[int] = []
+    is_free = threading.Event()
+
+    def read(number: int) -> None:
+        begun.append(number)
+        if number:
+            is_free.wait(10)
+
+    results = read_ahead([[0], range(1, 1_000)], read)
+    next(results)
+    threading.Timer(0.1, is_free.set).start()
+    results.close()
+    assert len(begun) <= 1 + (os.cpu_count() or 1)
 
 
 def test_an_error_of_one_item_is_raised_at_its_batch() -> None:

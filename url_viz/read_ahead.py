@@ -1,7 +1,8 @@
-"""Reading by threads, a batch ahead of whoever works on the results."""
+"""Reading by threads, some batches ahead of whoever works on the results."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -9,17 +10,24 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def read_ahead(batches: Iterable[Iterable[Item]], read: Callable[[Item], Result]) -> Iterator[list[Result]]:
-    """The results of each batch, in its order; while one is worked on, the next is read."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        waiting: list[Future[Result]] | None = None
+def read_ahead(
+    batches: Iterable[Iterable[Item]], read: Callable[[Item], Result], *, ahead: int = 1
+) -> Generator[list[Result], None, None]:
+    """The results of each batch, in its order; while one is worked on, the next `ahead` are read.
+
+    Closed early, as after Ctrl-C, it waits only for what is being read, not for all that was asked for.
+    """
+    pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="read")
+    waiting: deque[list[Future[Result]]] = deque()
+    try:
         for batch in batches:
-            begun = [pool.submit(read, item) for item in batch]
-            if waiting is not None:
-                yield [future.result() for future in waiting]
-            waiting = begun
-        if waiting is not None:
-            yield [future.result() for future in waiting]
+            waiting.append([pool.submit(read, item) for item in batch])
+            if len(waiting) > ahead:
+                yield [future.result() for future in waiting.popleft()]
+        while waiting:
+            yield [future.result() for future in waiting.popleft()]
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def read_each(items: Iterable[Item], read: Callable[[Item], Result]) -> list[Result]:
