@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from url_viz.crash_guard import supervised
-
 ABOUT = (
     "Without a command: open the app in the browser. Options that come first are Streamlit's then, such as "
     "--server.port=8502 (`streamlit run --help` lists them)."
@@ -32,15 +30,10 @@ def _open_app(options: Sequence[str]) -> NoReturn:
 
 
 def _run(*, prog: str, description: str | None = None) -> int:
-    """Run the command that the arguments name; `embed` is started again if a picture crashes it."""
+    """Run the command that the arguments name."""
+    from url_viz.cli.main import main  # large, and the app's server begins without it
 
-    def work() -> int:
-        from url_viz.cli.main import main  # large: the parent process of `embed` does not need it
-
-        return main(prog=prog, description=description)
-
-    is_supervised = sys.argv[1:2] == ["embed"] and hasattr(os, "fork")
-    return supervised(work) if is_supervised else work()
+    return main(prog=prog, description=description)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A picture that crashes, hangs or takes too much memory where the app decodes it ends that picture alone."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -100,6 +101,26 @@ class TestOneByOne:
         with closing(Decoders(1)) as one:
             one.read(GOOD, SHEET)
             assert one.read(bad(SPOILED), SHEET).width == SPOILED[0]
+
+    def test_one_killed_for_the_memory_that_another_took_is_read_all_the_same(self) -> None:
+        with closing(Decoders(1)) as one, ThreadPoolExecutor(1) as other:
+            before = below()
+            reading = other.submit(one.read, bad(SLOW), SHEET)
+            eventually(lambda: len(below() - before) == 1)
+            [process] = map(psutil.Process, below() - before)
+            eventually(lambda: process.num_threads() > 1)
+            time.sleep(0.1)  # it reads by now
+            process.kill()
+            assert reading.result(timeout=30).width == SLOW[0]
+
+    def test_one_killed_as_it_starts_is_started_again(self) -> None:
+        with closing(Decoders(1)) as one, ThreadPoolExecutor(1) as other:
+            before = {child.pid for child in psutil.Process().children()}
+            reading = other.submit(one.read, GOOD, SHEET)
+            while not (started := {child.pid for child in psutil.Process().children()} - before):
+                pass
+            os.kill(started.pop(), signal.SIGKILL)
+            assert reading.result(timeout=30).width == 64
 
 
 class TestManyAtOnce:

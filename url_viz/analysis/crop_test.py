@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from url_viz.imaging.read import Failure, Picture
+from url_viz.imaging.read import Picture, Reading
 from url_viz.imaging.workers import read_apart
 from url_viz.models.model import BATCH, Model
 from url_viz.read_ahead import read_ahead
@@ -65,7 +65,7 @@ def crop_test(model: Model, subjects: Sequence[Subject], *, seed: int = 0) -> It
     tables: list[pd.DataFrame] = []
     unreadable = 0
 
-    def read(subject: Subject) -> tuple[Subject, Picture | Failure]:
+    def read(subject: Subject) -> tuple[Subject, Reading]:
         return subject, read_apart(os.fsencode(subject.file), model.space.preprocessing)
 
     done = 0

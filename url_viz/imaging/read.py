@@ -1,7 +1,7 @@
 """Single-pass reading of a picture: content key, size, crop for the backbone, and thumbnail."""
 
 import io
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,21 +45,6 @@ class Failure:
 Reading = Picture | Known | Failure
 
 
-def read_picture(path: bytes, preprocessing: Preprocessing, *, known: Container[int] = ()) -> Reading:
-    """Read the file at `path`; an unreadable file is a Failure, not an exception.
-
-    Content keys in `known` are not decoded again.
-    """
-    try:
-        data = read_file(path)
-        content = content_key(data)
-        if content in known:
-            return Known(content)
-        return picture_of(data, preprocessing, content=content)
-    except ImageError as error:
-        return Failure(str(error))
-
-
 def picture_of(data: bytes, preprocessing: Preprocessing, *, content: int) -> Picture:
     """The `Picture` from the bytes of a file; raises ImageError as `decode` does."""
     image, (width, height) = decode(data, short_side_px=preprocessing.resize_px)
@@ -67,6 +52,25 @@ def picture_of(data: bytes, preprocessing: Preprocessing, *, content: int) -> Pi
     crop = middle(small, preprocessing.size_px)
     whole = small if max(image.size) <= WIDEST_ASPECT * min(image.size) else image
     return Picture(content, width, height, crop, thumbnail(whole))
+
+
+def read_picture(
+    path: bytes,
+    preprocessing: Preprocessing,
+    *,
+    known: Container[int] = (),
+    decoded: Callable[..., Picture] = picture_of,
+) -> Reading:
+    """Read the file at `path`; an unreadable file is a Failure, not an exception.
+
+    Content keys in `known` are not decoded again; the bytes of all others go to `decoded`, as to `picture_of`.
+    """
+    try:
+        data = read_file(path)
+        content = content_key(data)
+        return Known(content) if content in known else decoded(data, preprocessing, content=content)
+    except ImageError as error:
+        return Failure(str(error))
 
 
 def thumbnail(image: Image.Image) -> bytes:

@@ -9,9 +9,9 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from io import BytesIO
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
@@ -23,15 +23,20 @@ from PIL import Image
 
 from url_viz.child_environment import child_variables
 from url_viz.errors import ImageError
-from url_viz.imaging.decode import decode, decode_large_in_turns, format_of, read_file
+from url_viz.imaging.decode import decode, decode_large_in_turns, format_of
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.preprocess import Preprocessing
-from url_viz.imaging.read import Failure, Picture, picture_of
+from url_viz.imaging.read import Picture, Reading, picture_of, read_picture
 
 MOST_S = 60.0
 MOST_MEMORY_BYTES = 6 << 30
 """Twice the memory of the largest accepted picture."""
 
+_VARIABLES = {
+    "OPENBLAS_NUM_THREADS": "1",  # no needless threads
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 20),  # glibc keeps the few MiB that one small picture after another needs, and
+    "MALLOC_TRIM_THRESHOLD_": str(4 << 20),  # does not ask the system for them each time: a tenth less time a picture
+}
 _READY = b"ready"
 _LARGE = b"large"
 """Message of a worker before it decodes a large picture; it continues when it gets an answer."""
@@ -51,12 +56,16 @@ class Decoders:
         self._bounds = (most_s, most_memory_bytes)
         self.forget()
 
-    def read(self, data: bytes, preprocessing: Preprocessing) -> Picture:
-        """The `Picture` from the bytes of a file; raises ImageError as `decode` does, or after a crash or timeout."""
+    def read(self, data: bytes, preprocessing: Preprocessing, *, content: int | None = None) -> Picture:
+        """The `Picture` from the bytes of a file, whose content key may be given.
+
+        Raises ImageError as `decode` does, or after a crash or timeout.
+        """
+        key = content_key(data) if content is None else content
         facts, body = self._ask("read", data, preprocessing=preprocessing.as_record())
         side = preprocessing.size_px
         crop = np.frombuffer(body, np.uint8, side * side * 3).reshape(side, side, 3)
-        return Picture(facts["content"], facts["width"], facts["height"], crop, body[crop.nbytes :])
+        return Picture(key, facts["width"], facts["height"], crop, body[crop.nbytes :])
 
     def shown(self, data: bytes, *, most_px: int, quality: int) -> bytes:
         """A JPEG of a picture, upright, at most `most_px` on its long side; raises ImageError like `read`."""
@@ -78,24 +87,31 @@ class Decoders:
     def forget(self) -> None:
         """Reset to no processes: at first, and in a fork of this process, which must not share them."""
         self._lock = threading.Lock()
-        self._large = threading.Lock()
+        self._large = threading.RLock()
         self._free = [_Slot(*self._bounds) for _ in range(self._most)]
         self._waiting: deque[Future[_Slot]] = deque()
 
     def _ask(self, what: str, data: bytes, **options: object) -> tuple[dict[str, Any], bytes]:
-        with self._slot() as slot:
+        question = json.dumps([what, options]).encode()
+        with self._slot() as slot, ExitStack() as alone:
+            was_killed = False
             while True:
                 was_new = slot.is_new
                 if was_new:
                     slot.start()
                 try:
-                    facts, body = slot.ask(json.dumps([what, options]).encode(), data, self._large)
+                    facts, body = slot.ask(question, data, self._large)
                     break
                 except (EOFError, OSError):
                     status = slot.end()
-                    # An earlier picture may have corrupted the memory of a used process: try once more in a new one.
-                    if was_new or status == -signal.SIGALRM:
+                    # Another picture may be the reason: an earlier one corrupted the memory of a used process, or one
+                    # beside it took what memory there is. Try once more, in a new process, in turn with large pictures.
+                    is_first_kill = status == -signal.SIGKILL and not was_killed
+                    if status == -signal.SIGALRM or (was_new and not is_first_kill):
                         raise ImageError(_why_it_ended(status, self._bounds[0])) from None
+                    if is_first_kill:
+                        was_killed = True
+                        alone.enter_context(self._large)
         if "reason" in facts:
             raise ImageError(facts["reason"])
         return facts, body
@@ -135,7 +151,7 @@ class _Slot:
         """Whether no process was started in this slot yet."""
         return self._process is None
 
-    def ask(self, question: bytes, data: bytes, large: threading.Lock) -> tuple[dict[str, Any], bytes]:
+    def ask(self, question: bytes, data: bytes, large: AbstractContextManager[object]) -> tuple[dict[str, Any], bytes]:
         """The answer as facts and bytes; raises EOFError or OSError if the process ended meanwhile."""
         there = self._connection
         there.send_bytes(question)
@@ -161,15 +177,15 @@ class _Slot:
         self._process = None
         return status
 
-    def start(self) -> None:
-        """Start the process; raises RuntimeError if it ends at once."""
+    def start(self, *, is_again: bool = False) -> None:
+        """Start the process, once more if it is killed meanwhile; raises RuntimeError if it ends at once."""
         self._connection, theirs = Pipe()
         with theirs:
             number = theirs.fileno()
             command = [sys.executable, "-m", "url_viz.imaging.workers", str(number), *self._bounds]
             self._process = subprocess.Popen(
                 command,
-                env={**os.environ, **child_variables(), "OPENBLAS_NUM_THREADS": "1"},  # no needless threads
+                env={**os.environ, **child_variables(), **_VARIABLES},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=(number,),
@@ -178,8 +194,11 @@ class _Slot:
         try:
             self._connection.recv_bytes()
         except (EOFError, OSError) as error:
+            status = self.end()
+            if status == -signal.SIGKILL and not is_again:
+                return self.start(is_again=True)
             raise RuntimeError(
-                f"Pictures cannot be read in a separate process: {command} ended with status {self.end()}. "
+                f"Pictures cannot be read in a separate process: {command} ended with status {status}. "
                 f"Its output is in the terminal."
             ) from error
 
@@ -190,12 +209,11 @@ atexit.register(decoders.close)
 os.register_at_fork(after_in_child=decoders.forget)
 
 
-def read_apart(path: bytes, preprocessing: Preprocessing, *, by: Decoders = decoders) -> Picture | Failure:
-    """Like `read_picture`, but in a separate process with limits on time and memory: a crash is a Failure too."""
-    try:
-        return by.read(read_file(path), preprocessing)
-    except ImageError as error:
-        return Failure(str(error))
+def read_apart(
+    path: bytes, preprocessing: Preprocessing, *, known: Container[int] = (), by: Decoders = decoders
+) -> Reading:
+    """Like `read_picture`, but decoded in a process with limits on time and memory: a crash is a Failure too."""
+    return read_picture(path, preprocessing, known=known, decoded=by.read)
 
 
 def _why_it_ended(status: int, most_s: float) -> str:
@@ -212,9 +230,8 @@ def _why_it_ended(status: int, most_s: float) -> str:
 
 def _read(data: bytes, preprocessing: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     means = {name: tuple(preprocessing[name]) for name in ("mean", "std")}
-    picture = picture_of(data, Preprocessing(**preprocessing | means), content=content_key(data))
-    facts = {"content": picture.content, "width": picture.width, "height": picture.height}
-    return facts, picture.crop.tobytes() + picture.thumbnail
+    picture = picture_of(data, Preprocessing(**preprocessing | means), content=0)  # known to the parent process
+    return {"width": picture.width, "height": picture.height}, picture.crop.tobytes() + picture.thumbnail
 
 
 def _shown(data: bytes, most_px: int, quality: int) -> tuple[dict[str, Any], bytes]:

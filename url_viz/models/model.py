@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
 from url_viz.imaging.preprocess import Preprocessing
-from url_viz.imaging.read import Failure, Picture
+from url_viz.imaging.read import Failure, Picture, Reading
 from url_viz.imaging.workers import read_apart
 from url_viz.models.head import Head, load_head
 from url_viz.models.names import (
@@ -200,7 +200,7 @@ class Model:
                 pieces.append(self.run(np.stack([picture.crop for _, picture in pictures])))
         return self._aligned(files, good, pieces, reasons)
 
-    def _read(self, files: Sequence[Path]) -> list[Picture | Failure]:
+    def _read(self, files: Sequence[Path]) -> list[Reading]:
         read = partial(read_apart, preprocessing=self.space.preprocessing)
         return read_each(map(os.fsencode, files), read)
 

@@ -1,29 +1,24 @@
 """The pipeline: read what is new in a folder, embed it, store it batch by batch, so that a killed run loses little."""
 
-import os
 import time
-from collections import deque
-from collections.abc import Container, Generator, Iterator, Mapping, Sequence, Set
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Container, Iterator, Mapping, Sequence, Set
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from url_viz.crash_guard import CRASHED_VARIABLE
-from url_viz.errors import ModelError, WorkspaceError
-from url_viz.imaging.read import Failure, Known, Picture, Reading, read_picture
+from url_viz.errors import ModelError
+from url_viz.imaging.read import Failure, Known, Picture, Reading
 from url_viz.imaging.scan import FoundFile, Scan, absolute
 from url_viz.imaging.workers import read_apart
 from url_viz.models.model import EmbeddingSpace, Model
 from url_viz.models.runtime import Outputs
 from url_viz.pipeline.external_embeddings import Given
-from url_viz.pipeline.in_flight import InHand, interrupted, notes_of
 from url_viz.pipeline.projection import PcaBasis, fit_pca
 from url_viz.progress import Clock, ProgressCallback
+from url_viz.read_ahead import read_ahead
 from url_viz.store.tables import IMAGES, PCA, Coordinates, Embeddings, positions_of
 from url_viz.store.writer import Writer
 
@@ -33,7 +28,8 @@ GPU_BATCH = 256
 FIRST_FLUSH_PICTURES = 64
 FLUSH_PICTURES = 1024
 FLUSH_S = 4.0
-IN_FLIGHT = 64
+READ_AHEAD = 96
+"""Pictures that are read ahead of the forward pass, which stands still while batches are stored."""
 READ_ORDER_SEED = 0
 
 _KNOWN_COLUMNS = ["id", "path", "size_bytes", "mtime_ns", "content", "width", "height", "failure"]
@@ -97,8 +93,8 @@ def embed(model: Model | Given, scan: Scan, writer: Writer, *, limit: int | None
 
     Embeddings that are given are stored as they are; pictures without one are not read.
 
-    Every file has one outcome: a row with an embedding, or a row with the reason of its failure. What a run that died
-    had in hand is read first, each in a process of its own, and stored before anything else is risked.
+    Every file has one outcome: a row with an embedding, or a row with the reason of its failure. Decoding overlaps the
+    forward pass, in processes of its own.
     """
     _refuse_unfinishable(writer, model)
     wanted = model.row if isinstance(model, Given) else None
@@ -107,13 +103,15 @@ def embed(model: Model | Given, scan: Scan, writer: Writer, *, limit: int | None
     run = _Run(model, writer)
     clock = Clock("read", total=len(plan.to_read))
     report(clock.at(0))
-    left, others = _parted(plan.to_read, interrupted(notes_of(writer.paths)))
+    size = _batch_size(model)
+    files = (plan.to_read[start : start + size] for start in range(0, len(plan.to_read), size))
+
+    def read(file: FoundFile) -> tuple[FoundFile, Reading]:
+        return file, read_apart(absolute(scan.root, file.path), model.space.preprocessing, known=run.known)
+
     with _noted(writer, model.space):
-        for file in left:
-            run.take([(file, read_apart(absolute(scan.root, file.path), model.space.preprocessing))])
-        run.flush()
-        with closing(_readings(others, scan, model, run)) as readings:
-            for batch in _batches(readings, _batch_size(model)):
+        with closing(read_ahead(files, read, ahead=max(2, READ_AHEAD // size))) as batches:
+            for batch in batches:
                 run.take(batch)
                 report(clock.at(run.done, failures=run.failed))
             run.flush()
@@ -145,21 +143,6 @@ def _refuse_unfinishable(writer: Writer, model: Model | Given) -> None:
         )
 
 
-def _parted(files: Sequence[FoundFile], in_hand: Container[int]) -> tuple[Sequence[FoundFile], Sequence[FoundFile]]:
-    """Files that a run had in hand as it died, and all others. Raises WorkspaceError if it died of something else.
-
-    A run that was started again without a picture to blame would only crash again, for ever.
-    """
-    left = [file for file in files if file.id in in_hand]
-    crash = os.environ.get(CRASHED_VARIABLE)
-    if crash and not left:
-        raise WorkspaceError(
-            f"The run before crashed ({crash}), and not while it read a picture. What was read is kept. Run the same "
-            f"command again; where it crashes again, try --device cpu or --precision exact, and report it."
-        )
-    return left, [file for file in files if file.id not in in_hand]
-
-
 def score_missing(writer: Writer, model: Model | Given) -> int:
     """Score stored embeddings that the model's head has not seen; returns how many."""
     if isinstance(model, Given) or model.head is None:
@@ -174,37 +157,6 @@ def score_missing(writer: Writer, model: Model | Given) -> int:
 
 def _batch_size(model: Model | Given) -> int:
     return GPU_BATCH if isinstance(model, Model) and model.runtime.device.startswith("cuda") else BATCH
-
-
-def _readings(
-    files: Sequence[FoundFile], scan: Scan, model: Model | Given, run: "_Run"
-) -> Generator[tuple[FoundFile, Reading], None, None]:
-    """Read files on all cores, a bounded number ahead, and give them in order: decoding overlaps the forward pass."""
-    threads = os.cpu_count() or 1
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="read")
-
-    def read(file: FoundFile) -> Reading:
-        with in_hand.holding(file.id):
-            return read_picture(absolute(scan.root, file.path), model.space.preprocessing, known=run.known)
-
-    def submitted(file: FoundFile) -> tuple[FoundFile, Future[Reading]]:
-        return file, pool.submit(read, file)
-
-    with InHand(notes_of(run.writer.paths), slots=threads) as in_hand:
-        try:
-            pending = iter(files)
-            ahead = deque(submitted(file) for file in islice(pending, IN_FLIGHT + 2 * _batch_size(model)))
-            while ahead:
-                file, reading = ahead.popleft()
-                yield file, reading.result()
-                ahead.extend(submitted(f) for f in islice(pending, 1))
-        finally:  # after Ctrl-C, only what is being read is waited for, not all that was asked for
-            pool.shutdown(cancel_futures=True)
-
-
-def _batches(readings: Iterator[tuple[FoundFile, Reading]], size: int) -> Iterator[list[tuple[FoundFile, Reading]]]:
-    while batch := list(islice(readings, size)):
-        yield batch
 
 
 @dataclass(frozen=True)
