@@ -136,7 +136,6 @@ class TestSignals:
     """However the command is stopped, no process that decodes is left; one of these that is killed costs nothing."""
 
     def started(self, crashing: Crashing) -> tuple["subprocess.Popen[str]", list[psutil.Process]]:
-        write_folder(crashing.folder, 300, start=GOOD)
         command = subprocess.Popen(
             crashing.command, cwd=ROOT, env=crashing.environment, stderr=subprocess.PIPE, text=True
         )
@@ -147,6 +146,7 @@ class TestSignals:
         [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM), (signal.SIGKILL, -signal.SIGKILL)],
     )
     def test_a_signal_ends_all(self, crashing: Crashing, number: signal.Signals, status: int) -> None:
+        write_folder(crashing.folder, 300, start=GOOD)
         command, below = self.started(crashing)
         command.send_signal(number)
         said = command.communicate(timeout=20)[1]
@@ -163,7 +163,7 @@ class TestSignals:
         below.kill()
         said = command.communicate(timeout=60)[1]
         assert command.returncode == 0, said
-        assert (len(crashing.image_set), crashing.failures) == (GOOD + 300 + 10, {})
+        assert (len(crashing.image_set), crashing.failures) == (GOOD + 10, {})
 
 
 def decoding_below(pid: int) -> list[psutil.Process]:
