@@ -2,12 +2,11 @@
 
 import re
 import shlex
-import subprocess
-import sys
-from functools import cache
 from pathlib import Path
 
 import pytest
+
+from tests.commands import help_of
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -59,14 +58,6 @@ def test_the_architecture_has_a_line_for_every_file() -> None:
         }
         there = {path.name for path in (ROOT / folder).glob("*.py")} - {"__init__.py"}
         assert described == there, f"{folder}: missing {there - described}, not there {described - there}"
-
-
-@cache
-def help_of(*words: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", *words, "--help"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
-    )
-    return done.stdout
 
 
 @pytest.mark.slow
