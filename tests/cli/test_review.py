@@ -104,7 +104,7 @@ class TestRelabel:
             (["dog", "--from", "no.txt"], "Cannot read the list 'no.txt'"),
             ([" ", "cat/0000.jpg"], "' ' cannot be a label"),
             (["a\nb", "cat/0000.jpg"], "cannot be a label"),
-            (["x" * 201, "cat/0000.jpg"], "Take 1 to 200 characters"),
+            (["x" * 256, "cat/0000.jpg"], "Take 1 to 255 characters"),
         ],
     )
     def test_what_cannot_be_meant(self, run: Run, image_set: ImageSet, arguments: list[str], message: str) -> None:

@@ -22,7 +22,7 @@ from tests.browser.fixtures import eventually
 from tests.hostile.crashing import ABORT, EXIT, HANG, KILLED, SEGFAULT, SLOW, SPOILED, crashing_environment
 from tests.imaging.pictures import encoded, noise, write_folder
 from url_viz.analysis.uploads import Refused, Scored, score
-from url_viz.errors import ImageError
+from url_viz.errors import ImageError, UrlVizError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.preprocess import Preprocessing
@@ -275,3 +275,10 @@ class TestTheProcessAbove:
 
     def environment(self, tmp_path: Path) -> dict[str, str]:
         return {**os.environ, "PYTHONPATH": os.fspath(tmp_path / "decoder")}
+
+
+def test_where_no_process_starts_a_sentence_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with closing(Decoders(1)) as pool, pytest.raises(UrlVizError, match=r"ended as it started \(status 1;") as told:
+        pool.read(GOOD, SHEET)
+    assert not isinstance(told.value, ImageError), "it is no picture's fault"

@@ -27,7 +27,7 @@ def labels(decisions: Decisions, source: str = "folders") -> list[str | None]:
 
 def test_by_hand(decisions: Decisions) -> None:
     assert labels(decisions) == [None] * 5
-    assert decisions.label({1: "kiwi", 2: " kiwi "}, source="folders").sentence == "Labelled 2 pictures “kiwi”"
+    assert decisions.label({1: "kiwi", 2: "kiwi"}, source="folders").sentence == "Labelled 2 pictures “kiwi”"
     assert decisions.label({2: "plum", 3: "fig"}, source="folders").sentence == "Labelled 2 pictures"
     assert labels(decisions) == ["kiwi", "plum", "fig", None, None]
     taken = decisions.label({1: None, 2: "fig", 4: None}, source="folders")
@@ -92,7 +92,7 @@ def test_a_label_stays_with_a_file_that_moves(decisions: Decisions, tmp_path: Pa
     assert labels(moved) == ["kiwi", None]
 
 
-@pytest.mark.parametrize("label", ["", "  ", "a\nb", "x" * 201, "\x1b[31m"])
+@pytest.mark.parametrize("label", ["", "  ", "a\nb", "x" * 256, "\x1b[31m"])
 def test_what_cannot_be_a_label(decisions: Decisions, label: str) -> None:
     with pytest.raises(DecisionError, match="cannot be a label"):
         decisions.label({1: label}, source="folders")
@@ -108,7 +108,8 @@ def test_the_text_of_a_label() -> None:
         None,
     )
     assert with_label(with_label(text, "folders", None), "level:2", None) == ""
-    assert checked_label("  Käse ") == "Käse"
+    assert checked_label("Käse ") == "Käse ", "the class of a folder of that name"
+    assert checked_label("x" * 255) == "x" * 255
 
 
 @pytest.mark.parametrize("text", ["kiwi", "[1]", '{"folders": 3}', '"a"'])

@@ -292,7 +292,7 @@ class TestReview:
         self.answered(
             at,
             {"sequence": 1, "id": "0", "decision": "drop", "label": None, "position": 0, "at": 1},
-            {"sequence": 2, "id": "1", "decision": None, "label": " kiwi ", "position": 1, "at": 2},
+            {"sequence": 2, "id": "1", "decision": None, "label": "kiwi", "position": 1, "at": 2},
             {"sequence": 3, "id": "2", "skip": True, "position": 2, "at": 3},
         )
         assert sorted((v.decision, v.label) for v in self.desk(at).verdicts.values() if v.label is None) == [

@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 from url_viz.child_environment import child_variables
-from url_viz.errors import ImageError
+from url_viz.errors import ImageError, UrlVizError
 from url_viz.imaging.decode import decode, decode_large_in_turns, format_of
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.preprocess import Preprocessing
@@ -178,7 +178,7 @@ class _Slot:
         return status
 
     def start(self, *, is_again: bool = False) -> None:
-        """Start the process, once more if it is killed meanwhile; raises RuntimeError if it ends at once."""
+        """Start the process, once more if it is killed meanwhile; raises UrlVizError if it ends at once."""
         self._connection, theirs = Pipe()
         with theirs:
             number = theirs.fileno()
@@ -197,9 +197,9 @@ class _Slot:
             status = self.end()
             if status == -signal.SIGKILL and not is_again:
                 return self.start(is_again=True)
-            raise RuntimeError(
-                f"Pictures cannot be read in a separate process: {command} ended with status {status}. "
-                f"Its output is in the terminal."
+            raise UrlVizError(
+                f"Pictures cannot be decoded: the process for it ended as it started (status {status}; its output is "
+                "in the terminal). Close other programs if memory is short, and start again: what was read is kept."
             ) from error
 
 

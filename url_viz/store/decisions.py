@@ -21,7 +21,8 @@ from url_viz.store.tables import positions_of
 Decision = Literal["keep", "drop", "look-again"]
 DECISIONS: tuple[Decision, ...] = get_args(Decision)
 LONGEST_TAG = 60
-LONGEST_LABEL = 200
+LONGEST_LABEL = 255
+"""As long as the name of a folder, which is a class too."""
 BETWEEN_TAGS = "; "
 
 _NAMES = np.array([None, *DECISIONS], object)
@@ -363,13 +364,12 @@ def _changes(files: FileKeys, stored: Stored, row: NDArray[np.int64], after: _St
 
 
 def checked_label(label: str) -> str:
-    """The label without space around it; raises DecisionError if it is not a valid class name."""
-    name = label.strip()
-    if not name or len(name) > LONGEST_LABEL or not name.isprintable():
+    """The label, as it is: the class of a folder may end in a space. Raises DecisionError for what cannot be one."""
+    if not label.strip() or len(label) > LONGEST_LABEL or not label.isprintable():
         raise DecisionError(
             f"{label[:80]!r} cannot be a label. Take 1 to {LONGEST_LABEL} characters, without a line break."
         )
-    return name
+    return label
 
 
 def label_of(text: str, source: str) -> str | None:

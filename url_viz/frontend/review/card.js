@@ -10,7 +10,7 @@ import { DECISIONS, newIcon } from "../shared/decisions.js";
  */
 
 const KEYS = [
-  ["1 2", "the first or the second class; of twins, the one to keep"],
+  ["1 2", "the first or the second; a class, or of twins the one to keep"],
   [DECISIONS.keep.key, "keep it as it is"],
   [DECISIONS.drop.key, "drop it"],
   [DECISIONS["look-again"].key, "look again later"],
@@ -31,9 +31,14 @@ function keycap(text) {
   return made("kbd", "", text);
 }
 
-/** @returns {HTMLElement[]} terms and descriptions */
-export function newKeys() {
-  return KEYS.flatMap(([keys, words]) => {
+/**
+ * The keys that answer a card: without classes none names one, and a group of twins is answered as a whole.
+ * @param {"classes" | "plain" | "twins"} kind
+ * @returns {HTMLElement[]} terms and descriptions
+ */
+export function newKeys(kind) {
+  const without = { classes: [], plain: ["1 2"], twins: ["c", "t"] }[kind];
+  return KEYS.filter(([keys]) => !without.includes(keys)).flatMap(([keys, words]) => {
     const term = made("dt", "");
     term.append(...keys.split(" ").flatMap((key) => [keycap(key), " "]));
     return [term, made("dd", "", words)];

@@ -22,7 +22,6 @@ class Desk {
     this.help = find(".help");
     this.said = find(".said");
     find(".answers").replaceChildren(...newAnswers());
-    find(".help dl").replaceChildren(...newKeys());
     this.typing = new TypeAhead(
       find(".typing"),
       (label) => this.name(label),
@@ -106,6 +105,7 @@ class Desk {
     const facts = card.facts.flatMap(([name, value]) => [made("dt", "", name), made("dd", "", value)]);
     this.element.querySelector(".facts").replaceChildren(...facts);
     this.element.querySelector(".answer.another").hidden = isTwins;
+    this.help.querySelector("dl").replaceChildren(...newKeys(card.kind));
     this.withTwins = false;
     this.element.querySelector(".answer.twins").hidden = !card.twins;
     this.element.querySelector(".answer.twins span").textContent = twinsInWords(card.twins);

@@ -20,7 +20,8 @@ def show_worth(image_set: ImageSet) -> None:
         now = f"{image_set.version}.{image_set.decisions.version}"
         st.caption(
             "A linear classifier on the stored embeddings is taught the set as given and as decided, and asked of "
-            "pictures it has not seen. It takes seconds; the network itself is not trained."
+            "pictures it has not seen. It takes seconds; the network itself is not trained. Suggestions that were "
+            "accepted without a look please it whatever is true: compare the last column."
         )
         st.button("Measure", icon=":material/speed:", key="review.worth", on_click=REVIEW_WORTH.set, args=(now,))
         if REVIEW_WORTH.get() != now:
