@@ -1,11 +1,11 @@
 """The linear probe: a logistic regression on whitened rows, asked only of pictures whose twins it has not seen."""
 
-from collections import deque
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
 
 from url_viz.analysis.votes import NONE, Codes, Doubles
 
@@ -15,20 +15,8 @@ PROBE_FOLDS = 5
 PROBE_STEPS = 500
 PROBE_SLOPE = 3e-5
 """The largest slope at which the fit ends; shares are then within .003 of those at the minimum itself."""
-_MEMORY = 10
-_LEAST_STEP = 1e-4
-_ROUNDING = 1e-7
-"""By so much a loss of float32 may seem to grow where it does not."""
 
 Floats = NDArray[np.float32]
-
-
-class _Step(NamedTuple):
-    """A step of the weights, the change of slopes that it made, both flat, and 1 / their product."""
-
-    moved: Doubles
-    turned: Doubles
-    scale: float
 
 
 @dataclass(frozen=True)
@@ -71,46 +59,20 @@ def fit_probe(inputs: Floats, label: NDArray[np.integer], *, start: Probe | None
         _, here, there = np.intersect1d(classes, start.classes, assume_unique=True, return_indices=True)
         weights[:, here] = start.weights[:, there]
     if len(classes) > 1:
-        weights = _descended(weights.ravel(), inputs, place).reshape(weights.shape)
+        weights = _fitted(weights.ravel(), inputs, place).reshape(weights.shape)
     return Probe(classes.astype(np.int32), weights.astype(np.float32))
 
 
-def _descended(weights: Doubles, inputs: Floats, place: NDArray[np.integer]) -> Doubles:
-    """The weights, flat, at which the loss is least, by L-BFGS.
+def _fitted(weights: Doubles, inputs: Floats, place: NDArray[np.integer]) -> Doubles:
+    """The weights, flat, at which the loss is least, by L-BFGS, on one thread.
 
-    Not SciPy's: it does its small sums on threads of its own, which wait for NumPy's, and that takes ten times as long.
+    SciPy and NumPy each have threads of their own for linear algebra, which wait for each other: with two cores that
+    takes six times as long.
     """
-    loss, slopes = _loss(weights, inputs, place)
-    steps: deque[_Step] = deque(maxlen=_MEMORY)
-    for _ in range(PROBE_STEPS):
-        if np.abs(slopes).max() <= PROBE_SLOPE:
-            break
-        way, length = _way(slopes, steps), 1.0
-        slope = float(slopes @ way)
-        new_loss, new_slopes = _loss(weights + way, inputs, place)
-        while new_loss > loss + 1e-4 * length * slope + _ROUNDING and length > _LEAST_STEP:
-            length /= 2
-            new_loss, new_slopes = _loss(weights + length * way, inputs, place)
-        moved, turned = length * way, new_slopes - slopes
-        product = float(moved @ turned)
-        if product > 0:
-            steps.append(_Step(moved, turned, 1 / product))
-        weights, loss, slopes = weights + moved, new_loss, new_slopes
-    return weights
-
-
-def _way(slopes: Doubles, steps: deque[_Step]) -> Doubles:
-    """The step to take from these slopes, by the curvature that the last `steps` met."""
-    way, parts = -slopes, []
-    for moved, turned, scale in reversed(steps):
-        parts.append(scale * (moved @ way))
-        way -= parts[-1] * turned
-    if not steps:
-        return way / max(1.0, float(np.linalg.norm(slopes)))
-    way /= steps[-1].scale * (steps[-1].turned @ steps[-1].turned)
-    for (moved, turned, scale), part in zip(steps, reversed(parts), strict=True):
-        way += (part - scale * (turned @ way)) * moved
-    return way
+    options = {"gtol": PROBE_SLOPE, "ftol": 0, "maxiter": PROBE_STEPS}
+    with threadpool_limits(1, user_api="blas"):
+        found: Doubles = minimize(_loss, weights, (inputs, place), method="L-BFGS-B", jac=True, options=options).x
+    return found
 
 
 def _loss(flat: Doubles, inputs: Floats, place: NDArray[np.integer]) -> tuple[float, Doubles]:
