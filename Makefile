@@ -1,11 +1,17 @@
 # Two commands are enough: `make app` sets up and runs the app, `make test` sets up and runs every check.
 
 PYTHON ?= python3
-# Tests run in so many processes, three for two cores, since many wait; those with a browser have the machine to themselves.
+# Tests run in so many processes, three for two cores, since many wait.
 WORKERS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 export MPLBACKEND := Agg
+unexport PYTHONDONTWRITEBYTECODE
+
+SIDE_BY_SIDE := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+# One thread in each of the processes beside each other: more would wait for one another.
+test quick lowest: export OMP_NUM_THREADS := 1
+test quick lowest: export OPENBLAS_NUM_THREADS := 1
 
 .PHONY: setup app quick test lowest fix browser screenshots bench torture heads clean
 
@@ -30,14 +36,13 @@ test: $(VENV)/.dev browser  ## run every check
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile -m "not torture and not browser"
-	$(BIN)/python -m pytest -m "browser and not torture"
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not torture"
 
 quick: $(VENV)/.dev  ## lint, types, and the tests that take no browser, no model and no seconds: about a minute
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not (slow or browser or torture or model)"
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not (slow or browser or torture or model)"
 
 LOWEST := build/lowest
 
@@ -45,7 +50,7 @@ lowest:  ## run the quick tests with the lowest versions that the requirements a
 	$(PYTHON) -m venv --clear $(LOWEST)
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
 	$(LOWEST)/bin/uv pip install --python $(LOWEST) --resolution lowest-direct --only-binary :all: -r requirements-dev.txt
-	nice $(LOWEST)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile -m "not slow and not browser and not torture"
+	nice $(LOWEST)/bin/python -m pytest $(SIDE_BY_SIDE) -m "not slow and not browser and not torture"
 
 fix: $(VENV)/.dev  ## let ruff mend format and lint
 	$(BIN)/ruff format .

@@ -1,10 +1,14 @@
 """What every test stands on: a home of its own, one prepared model for the whole run, and a head made of numbers."""
 
+import os
+import shutil
 import signal
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from tests.imaging.pictures import write_folder
 from tests.pipeline.reader import Reader
@@ -14,6 +18,8 @@ from url_viz.models.names import DEFAULT
 from url_viz.workspace import HOME_VARIABLE
 
 EMBEDDING_SIZE = 1280
+SECONDS = (("browser", 5.0), ("slow", 3.0), ("model", 0.5))
+"""About how long a test with each mark takes."""
 
 pytest_plugins = ["tests.browser.fixtures"]  # one browser for the whole run, also for the hostile tests
 
@@ -25,10 +31,17 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs the real backbone, whose preparation takes seconds: `make quick` leaves it out."""
+    """Mark what needs the real backbone, whose preparation takes seconds; put the files that take long first.
+
+    Processes take files in this order: they would wait for a long one that came last.
+    """
     for item in items:
         if "prepared" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.model)
+    seconds: Counter[Path] = Counter()
+    for item in items:
+        seconds[item.path] += next((cost for mark, cost in SECONDS if item.get_closest_marker(mark)), 0.02)
+    items.sort(key=lambda item: -seconds[item.path])
 
 
 @pytest.fixture(autouse=True)
@@ -48,10 +61,18 @@ def _no_real_home(
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace in which the default model is converted: once for the whole run."""
-    workspace = tmp_path_factory.mktemp("prepared")
-    loaded = load_model(DEFAULT, device="cpu", workspace=workspace)
-    assert "OpenVINO" in loaded.runtime.device
+    """A workspace in which the default model is converted: once for the whole run, and a copy for each process."""
+    of_all = tmp_path_factory.getbasetemp()
+    of_all = of_all.parent if "PYTEST_XDIST_WORKER" in os.environ else of_all
+    first = of_all / "prepared for all"
+    with FileLock(of_all / "prepared for all.lock"):
+        if not (first / "done").exists():
+            loaded = load_model(DEFAULT, device="cpu", workspace=first)
+            assert "OpenVINO" in loaded.runtime.device
+            (first / "done").touch()
+    workspace = tmp_path_factory.mktemp("prepared") / "workspace"
+    shutil.copytree(first, workspace)
+    (workspace / "done").unlink()
     return workspace
 
 

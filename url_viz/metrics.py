@@ -8,7 +8,6 @@ from url_viz.analysis.metrics import (
     bootstrap_interval,
     classification_auroc,
     human_alignment,
-    mid_ranks,
     mixed_r_auroc,
     nearest_others,
     ood_auroc,
@@ -17,6 +16,7 @@ from url_viz.analysis.metrics import (
     risk_coverage,
     spearman,
 )
+from url_viz.rows import mid_ranks
 
 __all__ = [
     "Interval",

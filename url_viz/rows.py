@@ -1,7 +1,7 @@
-"""L2 normalization of embeddings, and errors that name rows which are not finite."""
+"""L2 normalization of embeddings, mid-ranks, and errors that name rows which are not finite."""
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from url_viz.errors import RowsError
 
@@ -69,3 +69,15 @@ def _within_range(embedding: NDArray[np.floating]) -> tuple[Array, Array]:
     exact /= np.where(largest > 0, largest, 1)[:, None]
     lengths = np.linalg.norm(exact, axis=1)
     return exact.astype(np.float32), np.where(lengths > 0, lengths, 1).astype(np.float32)
+
+
+def mid_ranks(values: ArrayLike) -> NDArray[np.float64]:
+    """Ranks 1 to N of (N,) values; equal values share the mean of their ranks. Raises RowsError on nan."""
+    array = np.asarray(values)
+    if array.ndim != 1:
+        raise ValueError(f"Ranks are of one axis; got the shape {array.shape}.")
+    refuse_nan(array.astype(np.float64), "values are nan, and cannot be ranked")
+    _, inverse, counts = np.unique(array, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts).astype(np.float64)
+    ranks: NDArray[np.float64] = (last - (counts - 1) / 2)[inverse]
+    return ranks

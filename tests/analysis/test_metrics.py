@@ -14,7 +14,6 @@ from url_viz.analysis.metrics import (
     auroc_by_blocks,
     bootstrap_interval,
     classification_auroc,
-    mid_ranks,
     mixed_r_auroc,
     nearest_others,
     r_auroc,
@@ -25,7 +24,7 @@ from url_viz.analysis.metrics import (
 )
 from url_viz.analysis.selective_retrieval import labelled_set
 from url_viz.errors import RowsError
-from url_viz.rows import l2_normalize
+from url_viz.rows import l2_normalize, mid_ranks
 
 
 def naive_auroc(score: np.ndarray, is_positive: np.ndarray) -> float:

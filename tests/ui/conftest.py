@@ -1,10 +1,12 @@
 """What the tests of pages share: a workspace that the app runs on, and whose jobs end with the test."""
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from url_viz.jobs import cancel_job, list_jobs
@@ -20,6 +22,15 @@ def home(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace
     for job in list_jobs(opened):
         if job.status().is_live:
             cancel_job(job, grace_s=0.1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _installed_components_are_looked_for_once() -> Iterator[None]:
+    """Each AppTest has Streamlit read the metadata of every installed package anew, which takes .2 s."""
+    with pytest.MonkeyPatch.context() as patch:
+        once = functools.cache(manifest_scanner.scan_component_manifests)
+        patch.setattr(manifest_scanner, "scan_component_manifests", once)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from url_viz.analysis.left_out import Ridge, fit_ridge, with_constant
 from url_viz.analysis.votes import NONE, Codes, Doubles, vote_shares
@@ -196,6 +195,8 @@ def _log_softmax(value: Doubles) -> Doubles:
 
 def _temperature(ridge: Ridge, seed: int) -> float:
     """The factor of the ridge's values under which the labels are likeliest, on all or on a sample drawn by `seed`."""
+    from scipy.optimize import minimize_scalar  # slow to import, and few commands need it
+
     labelled = np.flatnonzero(ridge.label != NONE)
     most = min(SAMPLE_ROWS, max(1, SAMPLE_CELLS // ridge.classes))
     if len(labelled) > most:

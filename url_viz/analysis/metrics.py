@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from url_viz.errors import RowsError
-from url_viz.rows import l2_normalize, refuse, refuse_nan, refuse_not_finite
+from url_viz.rows import l2_normalize, mid_ranks, refuse, refuse_nan, refuse_not_finite
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -254,18 +254,6 @@ def human_alignment(uncertainty: ArrayLike, entropy_nats: ArrayLike) -> float:
     entropy = np.asarray(entropy_nats, dtype=np.float64)
     has_votes = ~np.isnan(entropy)
     return spearman(np.asarray(uncertainty)[has_votes], entropy[has_votes])
-
-
-def mid_ranks(values: ArrayLike) -> Floats:
-    """Ranks 1 to N of (N,) values; equal values share the mean of their ranks. Raises RowsError on nan."""
-    array = np.asarray(values)
-    if array.ndim != 1:
-        raise ValueError(f"Ranks are of one axis; got the shape {array.shape}.")
-    refuse_nan(array.astype(np.float64), "values are nan, and cannot be ranked")
-    _, inverse, counts = np.unique(array, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts).astype(np.float64)
-    ranks: Floats = (last - (counts - 1) / 2)[inverse]
-    return ranks
 
 
 def risk_coverage(uncertainty: ArrayLike, errors: ArrayLike) -> RiskCoverage:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
 from url_viz.analysis.votes import NONE, Codes, Doubles
@@ -69,6 +68,8 @@ def _fitted(weights: Doubles, inputs: Floats, place: NDArray[np.integer]) -> Dou
     SciPy and NumPy each have threads of their own for linear algebra, which wait for each other: with two cores that
     takes six times as long.
     """
+    from scipy.optimize import minimize  # slow to import, and few commands need it
+
     options = {"gtol": PROBE_SLOPE, "ftol": 0, "maxiter": PROBE_STEPS}
     with threadpool_limits(1, user_api="blas"):
         found: Doubles = minimize(_loss, weights, (inputs, place), method="L-BFGS-B", jac=True, options=options).x

@@ -15,13 +15,12 @@ from url_viz.analysis.metrics import (
     RiskCoverage,
     auroc_by_blocks,
     labels_of,
-    mid_ranks,
     nearest_others,
     risk_coverage,
 )
 from url_viz.analysis.ranking import percentile_of_each
 from url_viz.pipeline.twins import twin_groups
-from url_viz.rows import l2_normalize, refuse_nan
+from url_viz.rows import l2_normalize, mid_ranks, refuse_nan
 from url_viz.store.tables import Graph, positions_of
 
 

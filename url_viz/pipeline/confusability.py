@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
+
+from url_viz.rows import mid_ranks
 
 SHARED = (3, 5, 10)
 """Lengths of the lists whose common members are counted."""
@@ -71,9 +72,9 @@ def confusability(
     scale = crowd_scale(position[is_counted], similarity[is_counted])
     rows = np.flatnonzero((position[:, 0] >= 0) & is_counted)
     raw = _raw(position, similarity, rows, first, scale)
-    alone = np.mean([rankdata(counts) for counts in raw.shared], axis=0)
-    mean = np.mean([rankdata(alone), rankdata(raw.crowd), rankdata(raw.far)], axis=0)
-    order = rankdata(raw.far if len(rows) < FEW else mean)
+    alone = np.mean([mid_ranks(counts) for counts in raw.shared], axis=0)
+    mean = np.mean([mid_ranks(alone), mid_ranks(raw.crowd), mid_ranks(raw.far)], axis=0)
+    order = mid_ranks(raw.far if len(rows) < FEW else mean)
     values = np.full(len(position), np.nan, np.float32)
     values[rows] = (order - 0.5) / max(1, len(rows))
     quantities = Raw(np.sort(raw.shared, axis=1), np.sort(raw.crowd), np.sort(raw.far))

@@ -277,6 +277,7 @@ def test_an_image_set_is_forgotten_after_a_question(app: str, home: Path, contex
     set_id = embed_folder(folder, workspace=home / "workspace").set_id
     page = context.new_page()
     page.goto(f"{app}/sets?set={set_id}")
+    settled(page)
     page.get_by_role("button", name="Forget this image set").click(timeout=PATIENT_MS)
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text(str(folder))).to_be_visible(timeout=PATIENT_MS)
