@@ -4,12 +4,13 @@ import streamlit as st
 
 from url_viz.ui.compare import maps as compare_maps
 from url_viz.ui.compare import page as compare
+from url_viz.ui.widgets.heading import show_heading
 from url_viz.ui.widgets.picture import open_picture
 from url_viz.ui.widgets.sidebar import require_image_set
 
 first = require_image_set()
 
-compare.show_heading(first)
+show_heading("Compare models", first)
 second = compare.pick_second(first)
 if second is None:
     st.stop()

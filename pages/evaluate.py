@@ -5,6 +5,7 @@ import streamlit as st
 from url_viz.ui.evaluate import page as evaluate
 from url_viz.ui.evaluate.crop import show_crop_test
 from url_viz.ui.evaluate.results import results_of
+from url_viz.ui.widgets.heading import show_heading
 from url_viz.ui.widgets.measures import offered
 from url_viz.ui.widgets.picture import open_picture
 from url_viz.ui.widgets.reading import running
@@ -12,7 +13,7 @@ from url_viz.ui.widgets.sidebar import require_image_set
 
 image_set = require_image_set()
 
-evaluate.show_heading(image_set)
+show_heading("Evaluate", image_set, with_model=True)
 if running(image_set.set_id) is not None:
     st.caption("The figures appear once reading has finished. Until then they would change with every picture.")
     st.stop()

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from url_viz.ui.labels import page as labels
+from url_viz.ui.widgets.heading import show_heading
 from url_viz.ui.widgets.measures import offered
 from url_viz.ui.widgets.picture import open_picture
 from url_viz.ui.widgets.reading import running
@@ -10,7 +11,7 @@ from url_viz.ui.widgets.sidebar import require_image_set
 
 image_set = require_image_set()
 
-labels.show_heading(image_set)
+show_heading("Check labels", image_set, with_model=True)
 if running(image_set.set_id) is not None:
     st.caption("Labels are checked once reading has finished. Until then every new picture would change the result.")
     st.stop()

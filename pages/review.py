@@ -5,6 +5,7 @@ import streamlit as st
 from url_viz.ui.review import page as review
 from url_viz.ui.review.address import chosen_review
 from url_viz.ui.review.worth import show_worth
+from url_viz.ui.widgets.heading import show_heading
 from url_viz.ui.widgets.reading import running
 from url_viz.ui.widgets.sidebar import require_image_set
 
@@ -12,11 +13,11 @@ image_set = require_image_set()
 
 spec = chosen_review()
 if running(image_set.set_id) is not None:
-    review.show_heading(image_set)
+    show_heading("Review", image_set)
     st.caption("A review begins once reading has finished. Until then every new picture would change the order.")
     st.stop()
 if spec is None:
-    review.show_heading(image_set)
+    show_heading("Review", image_set)
     review.show_start(image_set)
     show_worth(image_set)
     review.show_history(image_set)
@@ -26,5 +27,5 @@ here = review.open_review(image_set, spec)
 if here is None:
     review.show_start(image_set)
     st.stop()
-review.show_heading(image_set, here.review)
+review.show_open_heading(image_set, here.review)
 review.show_desk(image_set, here)

@@ -5,17 +5,14 @@ import streamlit as st
 from url_viz.ui.search import page as search
 from url_viz.ui.search import query as search_query
 from url_viz.ui.search.evidence import known_evidence, show_evidence
-from url_viz.ui.text import escape
+from url_viz.ui.widgets.heading import show_heading
 from url_viz.ui.widgets.measures import offered
-from url_viz.ui.widgets.reading import set_name
 from url_viz.ui.widgets.sidebar import require_image_set
 
 image_set = require_image_set()
 
 table = image_set.table()
-with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-    st.subheader("Search safely", anchor=False, width="content")
-    st.caption(f"in {escape(set_name(image_set.root))} · {len(table):,} pictures", width="content")
+show_heading("Search safely", image_set)
 measures = offered(image_set)
 if not measures:
     st.info("No values to withhold by yet. They appear once the pictures are read.", icon=":material/hourglass_empty:")

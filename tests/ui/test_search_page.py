@@ -74,7 +74,7 @@ def test_without_a_query_the_page_says_how_to_choose_one(image_set: ImageSet) ->
     text = words(opened(image_set))
     assert "Choose a picture to see the most similar ones in this image set." in text
     assert "Most similar" not in text
-    assert f"in search0/zoo · {COUNT} pictures" in text
+    assert f"search0/zoo · {COUNT} pictures" in text
 
 
 def test_a_picture_of_the_set_finds_all_others_and_not_itself(image_set: ImageSet) -> None:

@@ -20,19 +20,12 @@ from url_viz.ui.text import Markdown, escape, show_error
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.gallery import Tile, show_gallery
 from url_viz.ui.widgets.measures import choose_measure, with_first
-from url_viz.ui.widgets.reading import running, set_name, start_reading
+from url_viz.ui.widgets.reading import running, start_reading
 from url_viz.ui.widgets.sidebar import user_models
 from url_viz.ui.widgets.tiles import ordinal
 from url_viz.workspace import Workspace
 
 TILES = 8
-
-
-def show_heading(image_set: ImageSet) -> None:
-    """The page's heading, with the image set."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.subheader("Compare models", anchor=False, width="content")
-        st.caption(f"{escape(set_name(image_set.root))} · {len(image_set):,} pictures", width="content")
 
 
 def pick_second(image_set: ImageSet) -> ImageSet | None:

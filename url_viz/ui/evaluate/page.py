@@ -20,7 +20,6 @@ from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.charts import coverage_figure
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.gallery import Tile, show_gallery
-from url_viz.ui.widgets.reading import set_name
 from url_viz.ui.widgets.tiles import value_text
 
 if TYPE_CHECKING:
@@ -28,14 +27,6 @@ if TYPE_CHECKING:
 
 MOST_TILES = 12
 _QUIET = {"displayModeBar": False}
-
-
-def show_heading(image_set: ImageSet) -> None:
-    """The page's heading, with the image set and the model."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.subheader("Evaluate", anchor=False, width="content")
-        facts = [set_name(image_set.root), f"{len(image_set):,} pictures", image_set.source.title]
-        st.caption(escape(" · ".join(facts)), width="content")
 
 
 def show_without_classes(image_set: ImageSet) -> None:

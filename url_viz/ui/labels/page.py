@@ -23,7 +23,6 @@ from url_viz.ui.widgets.decide import handle_gallery_event, show_undo
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.filters import set_filter
 from url_viz.ui.widgets.gallery import Tile, show_gallery
-from url_viz.ui.widgets.reading import set_name
 from url_viz.ui.widgets.tiles import one_page
 
 TILES_PER_PAGE = 18
@@ -43,14 +42,6 @@ class Pair:
 
     first: str
     second: str
-
-
-def show_heading(image_set: ImageSet) -> None:
-    """The page's heading, with the image set and the model."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.subheader("Check labels", anchor=False, width="content")
-        facts = [set_name(image_set.root), f"{len(image_set):,} pictures", image_set.source.title]
-        st.caption(escape(" · ".join(facts)), width="content")
 
 
 def show_why_not(image_set: ImageSet) -> None:

@@ -19,13 +19,10 @@ GO_ON = 4
 """So many reviews that were begun are offered to go on with."""
 
 
-def show_heading(image_set: ImageSet, review: Review | None = None) -> None:
-    """The page's heading: of which set, and which review is open, with the way to others."""
+def show_open_heading(image_set: ImageSet, review: Review) -> None:
+    """The page's heading while a review is open: which one, of which set, with the way to others."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.subheader("Review", anchor=False, width="content")
-        if review is None:
-            st.caption(f"{escape(set_name(image_set.root))} · {len(image_set):,} pictures", width="content")
-            return
         st.markdown(Markdown(f"**{escape(review.spec.title)}**"), width="content")
         begun = f"{review.begun:%d %b, %H:%M} UTC"
         st.caption(f"in {escape(set_name(image_set.root))}, in the order of {escape(begun)}")
