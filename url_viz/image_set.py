@@ -1,7 +1,7 @@
 """ImageSet: the pictures of one folder with their measures, map, neighbours and search; read a folder, or open one."""
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -21,12 +21,15 @@ from url_viz.analysis.measures import AMBIGUITY, TABLE_MEASURES, has_values, mea
 from url_viz.analysis.new_pictures import Reference
 from url_viz.analysis.occlusion import Heat, heat_of
 from url_viz.analysis.order import Order, leading_order
+from url_viz.analysis.pair_measures import ALONE
+from url_viz.analysis.pair_review import PairReview
 from url_viz.analysis.ranking import percentile_of, percentile_of_each
 from url_viz.analysis.reasons import ReasonedTable
 from url_viz.analysis.representatives import representatives
-from url_viz.analysis.review import LABELS, SUSPECTS, TWINS, Review, ReviewSpec, from_query
+from url_viz.analysis.review import LABELS, PAIRS, SUSPECTS, TWINS, Review, ReviewSpec, from_query
 from url_viz.analysis.selective_retrieval import near_in_graph, search
 from url_viz.analysis.table import DecidedTable, Frame, decisions_of, frame_of, graph_columns_of
+from url_viz.analysis.tuned import Tuned, TunedTable
 from url_viz.analysis.twins import one_of_each, twin_table
 from url_viz.analysis.uploads import values_of
 from url_viz.analysis.user_columns import Prepared, UserColumn, UserColumns
@@ -49,6 +52,7 @@ from url_viz.pipeline.whitening import whitened_for
 from url_viz.progress import Progress, ProgressCallback, silent
 from url_viz.rows import l2_normalize
 from url_viz.store.about import embed_command, find_set, read_before
+from url_viz.store.answers import Answers
 from url_viz.store.decisions import Action, Decisions, Verdict
 from url_viz.store.reader import Store
 from url_viz.store.reviews import list_reviews
@@ -229,14 +233,57 @@ class ImageSet:
         named = rows["suggested"].astype(str)
         return self.correct_labels(dict(zip(rows["id"].tolist(), named, strict=True)), who=who)
 
+    @cached_property
+    def answers(self) -> Answers:
+        """What was answered on pairs of pictures, by their contents."""
+        return Answers(self._store.paths.decisions)
+
+    def pairs_to_ask(self, n: int = 20, *, seed: int = 0) -> pd.DataFrame:
+        """Pairs to ask about next, at most n: id, neighbour_id, path, neighbour_path; a picture and its nearest.
+
+        Some are drawn from all alike, the others more often where measures disagree (`analysis.tuned`). Raises
+        ImageSetError before there is a graph in the whitened space.
+        """
+        rows = self._asking().pairs_to_ask(n, seed=seed)
+        table = self._joined.table[["id", "path"]]
+        first, second = (table.iloc[rows[:, side]].reset_index(drop=True) for side in (0, 1))
+        return first.assign(neighbour_id=second["id"], neighbour_path=second["path"])[
+            ["id", "neighbour_id", "path", "neighbour_path"]
+        ]
+
+    def answer(self, answers: Mapping[tuple[int, int], bool | None], *, who: str | None = None) -> Action:
+        """Say of pairs of pictures, by id, whether they are the same kind of thing; None takes an answer back.
+
+        A single action for undo. Kept by content: it stays whatever the graph becomes. From ten answers on, both kinds
+        among them, `table()` has `tuned`. Raises ImageSetError for an unknown id, DecisionError for copies of one file.
+        """
+        ids = np.array(list(answers), np.int64).reshape(-1, 2)
+        contents = self.contents[self.rows_of(ids.ravel())].reshape(-1, 2)
+        pairs = {(int(one), int(two)): value for (one, two), value in zip(contents, answers.values(), strict=True)}
+        return self.answers.answer(pairs, who=who)
+
+    def _asking(self) -> TunedTable:
+        if self._tuning is None:
+            raise ImageSetError(
+                f"{str(self.root)!r} has no neighbour graph yet. Read it again: {embed_command(self.root)}."
+            )
+        return self._tuning
+
+    def tuned(self) -> Tuned | None:
+        """What the answers made of the order, and how well it holds on them; None below ten, or without both kinds."""
+        return self._tuning.now() if self._tuning else None
+
     def review(self, spec: ReviewSpec, *, afresh: bool = False) -> Review:
         """A review of this set, picture after picture; one that was begun before goes on, unless `afresh`.
 
         Raises ImageSetError for an order that there is not, or doubtful labels where there are no labels to check.
         """
-        if spec.by not in (SUSPECTS, LABELS, TWINS):
+        if spec.by not in (SUSPECTS, LABELS, TWINS, PAIRS):
             self._gate(self._measured, spec.by)
-        return Review(
+        make: Callable[..., Review] = Review
+        if spec.by == PAIRS:
+            make = partial(PairReview, tuning=self._asking(), answers=self.answers, contents=self.contents)
+        return make(
             spec,
             self.table(),
             self._unit,
@@ -310,7 +357,7 @@ class ImageSet:
 
     def _leading_order(self, table: pd.DataFrame) -> Order:
         labels = self._classed.labels(table) if self._classed is not None else None
-        return leading_order(table, self.contents, self.graph_columns, labels)
+        return leading_order(table, self.contents, self.graph_columns, labels, tuned=self.tuned())
 
     def search(
         self,
@@ -643,7 +690,8 @@ class ImageSet:
     def _measured(self) -> pd.DataFrame:
         """The table before reasons and decisions are joined to it."""
         table = self.user_table.table()
-        return self._classed.joined(table) if self._classed else table
+        table = self._classed.joined(table) if self._classed else table
+        return self._tuning.joined(table) if self._tuning else table
 
     @cached_property
     def _classed(self) -> ClassedTable | None:
@@ -654,6 +702,19 @@ class ImageSet:
         folder = self._store.paths.class_shares
         source = ClassSource(columns, self._known_graph, self._whitened_of_graph, folder, self.space.key)
         return ClassedTable(self.contents, source)
+
+    @cached_property
+    def _tuning(self) -> TunedTable | None:
+        """None before there is a graph in the whitened space."""
+        if self._store.graph_columns(self.space.key) is None:
+            return None
+        return TunedTable(
+            self.contents,
+            self.answers,
+            alone=lambda: self._joined.table[list(ALONE)].to_numpy(np.float32),
+            graph=self._known_graph,
+            whitened=self._whitened_of_graph,
+        )
 
     def _known_graph(self) -> Graph:
         assert self.graph is not None

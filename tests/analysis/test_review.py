@@ -210,7 +210,12 @@ def test_ready_reviews_are_those_that_a_set_has() -> None:
     ]
     plain = table(twin_group=list(range(COUNT)), label=[None] * COUNT, decision=["look-again", *[None] * 7])
     titles = [spec.title for spec in ready_reviews(plain, "confusability", has_suspects=False)]
-    assert titles == ["Confusability · the first 200", "Confusability", "Confusability · Decision: look-again"]
+    assert titles == [
+        "The same kind or not",
+        "Confusability · the first 200",
+        "Confusability",
+        "Confusability · Decision: look-again",
+    ]
     assert ready_reviews(table(twin_group=list(range(COUNT))), None, has_suspects=False) == ()
 
 

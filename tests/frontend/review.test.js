@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ownWords } from "../../url_viz/frontend/review/card.js";
+import { notAnswering, ownWords } from "../../url_viz/frontend/review/card.js";
 import { WAITS, countsInWords, countsOf, endInWords, nextOpen, stateOf } from "../../url_viz/frontend/review/queue.js";
 import { offered } from "../../url_viz/frontend/review/type_ahead.js";
 
@@ -19,14 +19,36 @@ const queue = (cards, more = {}) => ({
 const answered = (id, more = {}) => ({ sequence: 1, id, decision: null, label: null, ...more });
 
 test("the state of a card is the server's, or that of the last answer that waits", () => {
-  const server = { decision: "drop", label: "kiwi", isDone: true, isSkipped: false };
+  const server = { decision: "drop", label: "kiwi", isDone: true, isSkipped: false, same: null };
   const done = card("a", { decision: "drop", given: "kiwi", is_done: true });
   assert.deepEqual(stateOf(done, [answered("b", { decision: "keep" })]), server);
   const two = [answered("a", { decision: "drop" }), answered("a", { label: "banana" })];
-  assert.deepEqual(stateOf(done, two), { decision: null, label: "banana", isDone: true, isSkipped: false, keep: undefined });
+  assert.deepEqual(stateOf(done, two), {
+    ...server,
+    decision: null,
+    label: "banana",
+    keep: undefined,
+  });
   assert.equal(stateOf(done, [answered("a")]).isDone, false, "taken back");
   assert.equal(stateOf(card("a"), [answered("a", { keep: [] })]).isDone, true, "twins, of which none is kept");
   assert.deepEqual(stateOf(done, [{ sequence: 1, id: "a", skip: true }]), { ...server, isSkipped: true });
+});
+
+test("a pair is done once it is answered, yes or no, and open again once that is taken back", () => {
+  const pair = card("a", { same: null });
+  assert.equal(stateOf(pair, []).isDone, false);
+  for (const same of [true, false]) {
+    const { isDone, same: now } = stateOf(pair, [answered("a", { same })]);
+    assert.deepEqual([isDone, now], [true, same]);
+  }
+  const done = card("a", { same: true, is_done: true });
+  assert.equal(stateOf(done, []).same, true);
+  assert.equal(stateOf(done, [answered("a", { same: null })]).isDone, false);
+});
+
+test("a pair has keys and buttons of its own", () => {
+  assert.deepEqual(notAnswering("pair"), ["keep", "drop", "look-again", "another", "twins"]);
+  assert.deepEqual(notAnswering("classes"), ["same", "other"]);
 });
 
 test("the next one is the first open after this, else the first of all", () => {

@@ -1,5 +1,6 @@
 """The Review page through app.py: what to begin with, answers as the browser sends them, links, errors, the end."""
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
-from url_viz.analysis.review import SUSPECTS, TWINS, ReviewSpec
+from url_viz.analysis.review import PAIRS, SUSPECTS, TWINS, ReviewSpec
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import start_job
 from url_viz.models.model import Model
@@ -173,6 +174,36 @@ class TestDesk:
         before = dict(review.known)
         state_of(image_set, review)
         assert all(review.known[one] is before[one] for one in before)
+
+    def test_pairs_are_answered_taken_back_and_told(self, unlabelled: ImageSet) -> None:
+        at = page(unlabelled, ReviewSpec(PAIRS))
+        assert here(at).review.spec == ReviewSpec(PAIRS)
+        state = state_of(unlabelled, here(at))
+        card = state.cards[0]
+        assert (card.kind, card.question, card.same) == ("pair", "the same kind of thing?", None)
+        assert len(card.panels[0].near) == 1
+        assert state.change is not None
+        assert state.change.words.startswith("0 answers, 0 the same kind.")
+        answer = {"sequence": 1, "id": card.id, "decision": None, "label": None, "same": False, "position": 0, "at": 1}
+        at.session_state[desk_key(unlabelled)] = {"actions": [answer]}
+        at.run()
+        pair = frozenset(
+            int(unlabelled.contents[unlabelled.row_of(int(i))]) for i in (card.id, card.panels[0].near[0].id)
+        )
+        assert {frozenset(key): same for key, same in unlabelled.answers.now().as_dict().items()} == {pair: False}
+        assert unlabelled.table()["decision"].isna().all()
+        after = state_of(unlabelled, here(at))
+        assert (after.cards[0].same, after.done) == (False, 1)
+        take_answers(here(at), [DeskAnswer(2, 0, int(card.id), 0)], who="anna")
+        assert state_of(unlabelled, here(at)).cards[0].same is None
+        assert unlabelled.decisions.history()["who"].tolist()[0] == "anna"
+
+    def test_pairs_come_first_where_no_classes_lead_and_are_offered_as_a_file(self, unlabelled: ImageSet) -> None:
+        at = page(unlabelled)
+        said = words(at)
+        assert said.index("The same kind or not") < said.index("Confusability")
+        assert "0 answers, 0 the same kind." in said
+        assert re.search(r"\d+ pairs", said)
 
     def test_without_classes_there_is_nothing_to_choose_among(self, unlabelled: ImageSet) -> None:
         state = state_of(unlabelled, opened(unlabelled.review(ReviewSpec("entropy"))))

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.ambiguity import LEAST_OF_A_CLASS
 from url_viz.analysis.classes import ContentLabels
-from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, UNCERTAINTY, has_values, title_of
+from url_viz.analysis.measures import AMBIGUITY, CONFUSABILITY, TUNED, UNCERTAINTY, has_values, title_of
 from url_viz.analysis.metrics import Figure, auroc_by_blocks, auroc_within_blocks, share_by_blocks
+from url_viz.analysis.tuned import FEW as FEW_ANSWERS
+from url_viz.analysis.tuned import Tuned
 from url_viz.analysis.votes import NONE, Codes
 from url_viz.pipeline.confusability import FEW
 from url_viz.store.tables import GraphColumns
@@ -23,10 +25,10 @@ FEWEST = 3
 class Order:
     """By which measure an image set is ordered, and why.
 
-    `measure` is a column of the table, None if nothing leads; `reason` a sentence. With classes, `evidence` is the
-    measure's R-AUROC on them, with an interval over classes; `within` the same within classes, where their difficulty
-    does not count; `others` R-AUROCs of measures that know no classes; `recall` how often the nearest picture has the
-    same class, `by_chance` how often under shuffled labels, `classes` how many there are.
+    `measure` is a column of the table, None if nothing leads; `reason` a sentence. `evidence` is the measure's R-AUROC
+    on classes, with an interval over them, or on answers, and `others` those of measures that know neither. With
+    classes, `within` is the same within classes, where their difficulty does not count; `recall` how often the nearest
+    picture has the same class, `by_chance` how often under shuffled labels, `classes` how many there are.
     """
 
     measure: str | None
@@ -49,12 +51,18 @@ class _Labelled:
 
 
 def leading_order(
-    table: pd.DataFrame, contents: NDArray[np.int64], columns: GraphColumns | None, labels: ContentLabels | None
+    table: pd.DataFrame,
+    contents: NDArray[np.int64],
+    columns: GraphColumns | None,
+    labels: ContentLabels | None,
+    *,
+    tuned: Tuned | None = None,
 ) -> Order:
     """The order of `ImageSet.table()`, with content keys (N,) in its order; `labels` are of the graph's contents.
 
     Ambiguity leads if the pictures bear the classes out: two or more with three pictures each, and the nearest picture
-    of the same class more often than under shuffled labels, by an interval. Else confusability, from three pictures on.
+    of the same class more often than under shuffled labels, by an interval. Else what answers made of it (`tuned`),
+    else confusability, from three pictures on.
     """
     known = int(np.isfinite(table[CONFUSABILITY.name].to_numpy(float)).sum())
     if columns is not None and labels is not None and has_values(table, AMBIGUITY.name):
@@ -63,6 +71,9 @@ def leading_order(
             return order
     if known < FEWEST:
         return Order(None, "Fewer than three pictures have a neighbour, so nothing orders them: they stand by name.")
+    if tuned is not None:
+        others = {} if tuned.before is None else {CONFUSABILITY.name: tuned.before}
+        return Order(TUNED.name, words_of(tuned), evidence=tuned.evidence, others=others)
     if labels is None:
         return Order(
             CONFUSABILITY.name,
@@ -128,6 +139,18 @@ def _words(classes: int, evidence: Figure, others: Mapping[str, Figure]) -> str:
         told = [f"{_name(name)} {_short(one.value)}" for name, one in others.items() if np.isfinite(one.value)]
         words += f"; without knowing them {', '.join(told)}" if told else ""
     return f"{words}."
+
+
+def words_of(tuned: Tuned) -> str:
+    """Which answers were taken in, and how well the order holds on those drawn from all alike."""
+    words = f"Ordered by confusability with {tuned.answers:,} answers taken in"
+    if tuned.evidence is None or tuned.before is None:
+        return f"{words}: too few of them to tell how well it holds."
+    few = "few answers: " if tuned.answers < FEW_ANSWERS else ""
+    return (
+        f"{words}: R-AUROC {in_brackets(tuned.evidence)} on {tuned.fair:,} drawn alike, each judged without itself "
+        f"({few}confusability {in_brackets(tuned.before)} on the same)."
+    )
 
 
 def _name(name: str) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.filters import OneOf, in_words
-from url_viz.analysis.measures import title_of
+from url_viz.analysis.measures import CONFUSABILITY, TUNED, title_of
 from url_viz.analysis.ranking import ends, first_of_each_class, with_percentile
 from url_viz.analysis.reasons import ReasonedTable
 from url_viz.analysis.scope import Scope, scope_as_query, scope_from_query, scoped
@@ -23,9 +23,14 @@ from url_viz.store.reviews import KeptReview, read_review, review_key, write_rev
 from url_viz.store.tables import positions_of
 from url_viz.workspace import SetPaths
 
-SUSPECTS, LABELS, TWINS = "suspects", "labels", "twins"
-"""Orders of a review besides the measures: doubtful labels; all labels, the doubtful first; groups of twins."""
-TITLES = {SUSPECTS: "Doubtful labels", LABELS: "All labels, doubtful first", TWINS: "Twins"}
+SUSPECTS, LABELS, TWINS, PAIRS = "suspects", "labels", "twins", "pairs"
+"""Orders of a review besides the measures: doubtful labels; all, the doubtful first; groups of twins; pairs to ask."""
+TITLES = {
+    SUSPECTS: "Doubtful labels",
+    LABELS: "All labels, doubtful first",
+    TWINS: "Twins",
+    PAIRS: "The same kind or not",
+}
 MOST = 10_000
 """A queue is never longer: more pictures than that are not looked at one by one."""
 NEAREST_OF_CLASS = 3
@@ -186,7 +191,8 @@ class Card:
 
     `row` is its row of the table, with decision and label as they are now. `near` are rows of the table beside each
     choice of the question; without choices there is one such table: the nearest pictures, or the group of twins with
-    their decisions as they are now (`is_group`). `twins` counts the others of its group.
+    their decisions as they are now (`is_group`), or its nearest alone, with what was answered (`is_pair`, `same`).
+    `twins` counts the others of its group.
     """
 
     row: Mapping[str, Any]
@@ -194,6 +200,8 @@ class Card:
     near: tuple[pd.DataFrame, ...]
     twins: int
     is_group: bool = False
+    is_pair: bool = False
+    same: bool | None = None
 
     @property
     def id(self) -> int:
@@ -416,9 +424,13 @@ class Review:
 
 
 def ready_reviews(table: pd.DataFrame, measure: str | None, *, has_suspects: bool) -> tuple[ReviewSpec, ...]:
-    """Reviews to begin with, for a set that `measure` leads; `table` is `ImageSet.table()`."""
+    """Reviews to begin with, for a set that `measure` leads; `table` is `ImageSet.table()`.
+
+    Where no classes lead, pairs come first: a few answers on them make the order of all others truer.
+    """
     has_classes, has_twins = bool(table["label"].notna().any()), bool(table["twin_group"].duplicated().any())
     specs = [ReviewSpec(SUSPECTS)] if has_suspects else []
+    specs += [ReviewSpec(PAIRS)] if measure in (CONFUSABILITY.name, TUNED.name) else []
     if measure is not None:
         specs += [ReviewSpec(measure, most=READY_MOST)]
         specs += [ReviewSpec(measure, within_class=True, per_class=READY_PER_CLASS)] if has_classes else []

@@ -22,8 +22,8 @@ from url_viz.errors import DamageError, WorkspaceError
 from url_viz.files import replaced
 from url_viz.store.decision_log_copy import DecisionLogBackup, Record, crc_of
 
-SCHEMA_VERSION = 2
-"""A file of schema 1, which had no labels and no names of users, is read as it is, and raised by the next action."""
+SCHEMA_VERSION = 3
+"""A file of schema 1, without labels and names of users, or 2, without answers, is raised by the next action."""
 BUSY_S = 30.0
 """How long an action waits for another writing process."""
 
@@ -35,6 +35,8 @@ ABSENT = -1
 Side = Literal["before", "after"]
 
 _CHANGE_OF_BATCH = "CREATE INDEX change_of_batch ON change (batch)"
+_VERSION = "CREATE TABLE version (number INTEGER NOT NULL, labels INTEGER NOT NULL)"
+_ANSWER_CHANGE_OF_BATCH = "CREATE INDEX answer_change_of_batch ON answer_change (batch)"
 _TABLES = (
     """CREATE TABLE decision (
         row INTEGER PRIMARY KEY, id INTEGER NOT NULL, content INTEGER NOT NULL,
@@ -47,30 +49,43 @@ _TABLES = (
         code_before INTEGER NOT NULL, tags_before TEXT NOT NULL, labels_before TEXT NOT NULL,
         code_after INTEGER NOT NULL, tags_after TEXT NOT NULL, labels_after TEXT NOT NULL)""",
     _CHANGE_OF_BATCH,
-    "CREATE TABLE version (number INTEGER NOT NULL, labels INTEGER NOT NULL)",
+    """CREATE TABLE answer (
+        row INTEGER PRIMARY KEY, first INTEGER NOT NULL, second INTEGER NOT NULL, same INTEGER NOT NULL,
+        UNIQUE (first, second))""",
+    """CREATE TABLE answer_change (
+        batch INTEGER NOT NULL, first INTEGER NOT NULL, second INTEGER NOT NULL,
+        same_before INTEGER NOT NULL, same_after INTEGER NOT NULL)""",
+    _ANSWER_CHANGE_OF_BATCH,
+    _VERSION,
 )
-_TABLES_1 = (
-    """CREATE TABLE decision (
+_OLDER_TABLES = {
+    1: (
+        """CREATE TABLE decision (
         row INTEGER PRIMARY KEY, id INTEGER NOT NULL, content INTEGER NOT NULL,
         code INTEGER NOT NULL, tags TEXT NOT NULL, UNIQUE (id, content))""",
-    """CREATE TABLE batch (
+        """CREATE TABLE batch (
         number INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, did TEXT NOT NULL, count INTEGER NOT NULL,
         state TEXT NOT NULL CHECK (state IN ('done', 'undone', 'dropped')))""",
-    """CREATE TABLE change (
+        """CREATE TABLE change (
         batch INTEGER NOT NULL, id INTEGER NOT NULL, content INTEGER NOT NULL,
         code_before INTEGER NOT NULL, tags_before TEXT NOT NULL,
         code_after INTEGER NOT NULL, tags_after TEXT NOT NULL)""",
-    _CHANGE_OF_BATCH,
-    "CREATE TABLE version (number INTEGER NOT NULL)",
-)
-"""Those of schema 1."""
-_RAISED = (
-    ("decision", "row, id, content, code, tags, ''"),
-    ("batch", "number, at, '', did, count, state"),
-    ("change", "batch, id, content, code_before, tags_before, '', code_after, tags_after, ''"),
-    ("version", "number, 0"),
-)
-"""The columns of schema 2, of the tables of schema 1."""
+        _CHANGE_OF_BATCH,
+        "CREATE TABLE version (number INTEGER NOT NULL)",
+    ),
+    2: (*_TABLES[:4], _VERSION),
+}
+"""The tables by older schema."""
+_RAISED = {
+    1: (
+        ("decision", "row, id, content, code, tags, ''"),
+        ("batch", "number, at, '', did, count, state"),
+        ("change", "batch, id, content, code_before, tags_before, '', code_after, tags_after, ''"),
+        ("version", "number, 0"),
+    ),
+    2: (),
+}
+"""By older schema, the tables that have other columns now, and what of the old ones goes into them."""
 
 
 def _allowed(tables: Sequence[str]) -> frozenset[str]:
@@ -118,8 +133,18 @@ class DecisionChange:
 
 
 @dataclass(frozen=True)
+class AnswerChange:
+    """The change of the answer on a pair of contents, the smaller `first`: 1 the same, 0 not, `ABSENT` for none."""
+
+    first: int
+    second: int
+    same_before: int
+    same_after: int
+
+
+@dataclass(frozen=True)
 class LoggedAction:
-    """One action in the log: what it did, in words, and how many pictures it changed; when (UTC), and who did it.
+    """One action in the log: what it did, in words, and how many pictures or pairs it changed; when (UTC), and who.
 
     `state` is "done", "undone", or "dropped" if it was undone before another action.
     """
@@ -203,6 +228,7 @@ class DecisionLog:
                 if transaction is not None:
                     transaction.verify_pages()
                     transaction.stored()
+                    transaction.answers()
         except DamageError:
             return False
         return True
@@ -370,15 +396,19 @@ class Transaction:
         self.identify()
 
     def raise_schema(self) -> None:
-        """Give tables of schema 1 the columns of this one."""
-        for name, _ in _RAISED:
-            self._connection.execute(f"ALTER TABLE {name} RENAME TO {name}_1")
-        self._connection.execute("DROP INDEX change_of_batch")
+        """Give tables of an older schema the columns of this one."""
+        raised = _RAISED[self.schema_version]
+        for name, _ in raised:
+            self._connection.execute(f"ALTER TABLE {name} RENAME TO older_{name}")
+            if name == "change":
+                self._connection.execute("DROP INDEX change_of_batch")
+        there = {_plain(sql) for (sql,) in self._connection.execute("SELECT sql FROM sqlite_master")}
         for table in _TABLES:
-            self._connection.execute(table)
-        for name, columns in _RAISED:
-            self._connection.execute(f"INSERT INTO {name} SELECT {columns} FROM {name}_1 ORDER BY rowid")
-            self._connection.execute(f"DROP TABLE {name}_1")
+            if _plain(table) not in there:
+                self._connection.execute(table)
+        for name, columns in raised:
+            self._connection.execute(f"INSERT INTO {name} SELECT {columns} FROM older_{name} ORDER BY rowid")
+            self._connection.execute(f"DROP TABLE older_{name}")
         self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def verify_tables(self) -> None:
@@ -389,7 +419,7 @@ class Transaction:
         rows = self._connection.execute(f"SELECT type, name, sql FROM sqlite_master LIMIT {_MOST_OBJECTS}").fetchall()
         if not rows:
             raise _NotOursError("is damaged: it holds no tables")
-        ours = _allowed(_TABLES_1 if self.schema_version == 1 else _TABLES)
+        ours = _allowed(_OLDER_TABLES.get(self.schema_version, _TABLES))
         unknown = [name for _, name, sql in rows if _plain(sql) not in ours]
         if unknown:
             raise _NotOursError(f"holds something that is not ours ({str(unknown[0])[:60]!r}) and may not be trusted")
@@ -430,6 +460,23 @@ class Transaction:
     def _has_labels(self) -> bool:
         return self.schema_version > 1
 
+    @property
+    def _has_answers(self) -> bool:
+        return self.schema_version > 2
+
+    def answers(self) -> NDArray[np.int64]:
+        """All answers (A, 3), oldest first: both contents of a pair, the smaller first, and 1 if they are the same."""
+        if not self._has_answers:
+            return np.zeros((0, 3), np.int64)
+        rows = self._connection.execute("SELECT first, second, same FROM answer ORDER BY row").fetchall()
+        try:
+            found = np.array(rows, np.int64).reshape(-1, 3)
+        except (ValueError, OverflowError, TypeError) as error:
+            raise _NotOursError("is damaged: answers that are not numbers") from error
+        if not np.isin(found[:, 2], (0, 1)).all():
+            raise _NotOursError("is damaged: there are answers of an unknown kind")
+        return found
+
     def stored(self) -> Stored:
         """All stored decisions. The numbers come as one text, which numpy reads several times faster than rows."""
         text, count = self._connection.execute(
@@ -456,15 +503,26 @@ class Transaction:
 
     def record(self, did: str, count: int, changes: Sequence[DecisionChange], *, who: str) -> None:
         """Store changes as one action of `who`. Actions undone before it can no longer be redone."""
+        number = self._new_batch(did, count, who)
+        rows = ((number, *astuple(change)) for change in changes)
+        self._connection.executemany("INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        self._store_side(number, "after")
+
+    def record_answers(self, did: str, changes: Sequence[AnswerChange], *, who: str) -> None:
+        """Store changes of answers as one action of `who`, like `record`."""
+        number = self._new_batch(did, len(changes), who)
+        rows = ((number, *astuple(change)) for change in changes)
+        self._connection.executemany("INSERT INTO answer_change VALUES (?, ?, ?, ?, ?)", rows)
+        self._store_side(number, "after")
+
+    def _new_batch(self, did: str, count: int, who: str) -> int:
         self._connection.execute("UPDATE batch SET state = 'dropped' WHERE state = 'undone'")
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         number = self._connection.execute(
             "INSERT INTO batch (at, who, did, count, state) VALUES (?, ?, ?, ?, 'done')", (now, who, did, count)
         ).lastrowid
         assert number is not None
-        rows = ((number, *astuple(change)) for change in changes)
-        self._connection.executemany("INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-        self._store_side(number, "after")
+        return number
 
     def undoable(self) -> LoggedAction | None:
         """The action that `undo` would undo."""
@@ -514,9 +572,25 @@ class Transaction:
             "DO UPDATE SET code = excluded.code, tags = excluded.tags, labels = excluded.labels",
             (number,),
         )
+        self._store_answers(number, side)
         self._connection.execute(
             "UPDATE version SET number = number + 1, labels = labels + "
             "EXISTS (SELECT 1 FROM change WHERE batch = ? AND labels_before <> labels_after)",
+            (number,),
+        )
+
+    def _store_answers(self, number: int, side: Side) -> None:
+        """Store one side of an action's changes of answers."""
+        self._connection.execute(
+            "DELETE FROM answer WHERE (first, second) IN "
+            f"(SELECT first, second FROM answer_change WHERE batch = ? AND same_{side} = {ABSENT})",
+            (number,),
+        )
+        self._connection.execute(
+            "INSERT INTO answer (first, second, same) "
+            f"SELECT first, second, same_{side} FROM answer_change "
+            f"WHERE batch = ? AND same_{side} <> {ABSENT} ORDER BY rowid "
+            "ON CONFLICT (first, second) DO UPDATE SET same = excluded.same",
             (number,),
         )
 

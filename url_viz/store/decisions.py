@@ -73,12 +73,16 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Action:
-    """What an action did: `did` in words ("dropped 47 pictures"), `count` pictures changed, `unchanged` others."""
+    """What an action did: `did` in words ("dropped 47 pictures"), `count` of them changed, `unchanged` others.
+
+    `of` says what was counted: pictures, or pairs of them.
+    """
 
     did: str
     count: int
     unchanged: int = 0
     how: Literal["done", "undone", "redone"] = "done"
+    of: Literal["picture", "pair"] = "picture"
 
     @property
     def sentence(self) -> str:
@@ -86,9 +90,10 @@ class Action:
         if self.how != "done":
             return f"{self.how.capitalize()}: {self.did}"
         if not self.count + self.unchanged:
-            return "No picture was chosen"
+            return f"No {self.of} was chosen"
         if not self.count:
-            return f"Nothing to change: that is so already of {_pictures(self.unchanged)}"
+            plural = "" if self.unchanged == 1 else "s"
+            return f"Nothing to change: that is so already of {self.unchanged:,} {self.of}{plural}"
         already = f" ({self.unchanged:,} {'was' if self.unchanged == 1 else 'were'} already)" if self.unchanged else ""
         return self.did[0].upper() + self.did[1:] + already
 
@@ -268,7 +273,7 @@ class Decisions:
         return Action(done, len(at), unchanged=len(rows) - len(at))
 
     def _named(self) -> str:
-        return self._who if self._who is not None else _user()
+        return self._who if self._who is not None else process_user()
 
     def _copies_of(self, files: FileKeys, matched: NDArray[np.int64]) -> list[DecisionChange]:
         """Changes that store undecided rows for other files with the same contents.
@@ -295,7 +300,7 @@ class Decisions:
 
 
 @lru_cache(maxsize=1)
-def _user() -> str:
+def process_user() -> str:
     """The name of the user of this process; empty if the system knows none."""
     try:
         return getpass.getuser()

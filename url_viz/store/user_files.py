@@ -128,10 +128,21 @@ def read_user_file(
     raise FolderError(f"{source.name!r} is not a table by its extension. Give a file that ends in one of: {known}.")
 
 
-def _of_csv(source: IncomingFile, path_column: str | None) -> UserFile:
+def read_csv(file: str | Path | IncomingFile) -> pd.DataFrame:
+    """All cells of a CSV file as text, by the names of its first line. Raises FolderError if it cannot be read."""
+    frame = _rows_of(opened(file))[0]
+    return frame.iloc[1:].set_axis(distinct_names(frame.iloc[0].tolist()), axis=1).reset_index(drop=True)
+
+
+def _rows_of(source: IncomingFile) -> tuple[pd.DataFrame, str]:
+    """All cells as text, the first line included, and what separates them."""
     text = _decoded(source)
     separator = _separator_of(text)
-    frame = _parsed(source.name, text, separator)
+    return _parsed(source.name, text, separator), separator
+
+
+def _of_csv(source: IncomingFile, path_column: str | None) -> UserFile:
+    frame, separator = _rows_of(source)
     names = distinct_names(frame.iloc[0].tolist())
     frame = frame.iloc[1:]
     if frame.empty:

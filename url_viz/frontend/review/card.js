@@ -10,6 +10,8 @@ import { DECISIONS, newIcon } from "../shared/decisions.js";
  */
 
 const KEYS = [
+  ["y", "yes, the same kind of thing"],
+  ["n", "no, not the same kind"],
   ["1 2", "the first or the second; a class, or of twins the one to keep"],
   [DECISIONS.keep.key, "keep it as it is"],
   [DECISIONS.drop.key, "drop it"],
@@ -32,17 +34,28 @@ function keycap(text) {
 }
 
 /**
- * The keys that answer a card: without classes none names one, and a group of twins is answered as a whole.
- * @param {"classes" | "plain" | "twins"} kind
+ * The keys that answer a card: without classes none names one, a group of twins is answered as a whole, a pair by yes or no.
+ * @param {"classes" | "plain" | "twins" | "pair"} kind
  * @returns {HTMLElement[]} terms and descriptions
  */
 export function newKeys(kind) {
-  const without = { classes: [], plain: ["1 2"], twins: ["c", "t"] }[kind];
+  const decisions = Object.values(DECISIONS).map(({ key }) => key);
+  const without = {
+    classes: ["y", "n"],
+    plain: ["y", "n", "1 2"],
+    twins: ["y", "n", "c", "t"],
+    pair: ["1 2", ...decisions, "c", "t"],
+  }[kind];
   return KEYS.filter(([keys]) => !without.includes(keys)).flatMap(([keys, words]) => {
     const term = made("dt", "");
     term.append(...keys.split(" ").flatMap((key) => [keycap(key), " "]));
     return [term, made("dd", "", words)];
   });
+}
+
+/** @param {string} kind of a card @returns {string[]} the buttons that do not answer it */
+export function notAnswering(kind) {
+  return kind === "pair" ? [...Object.keys(DECISIONS), "another", "twins"] : ["same", "other"];
 }
 
 /** @returns {HTMLElement[]} buttons */
@@ -53,6 +66,8 @@ export function newAnswers() {
     return Object.assign(button, { type: "button" });
   });
   const others = [
+    ["same", "Yes, the same kind", "y"],
+    ["other", "No", "n"],
     ["another", "Another class", "c"],
     ["twins", "", "t"],
     ["skip", "Skip", "Space"],

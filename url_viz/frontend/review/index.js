@@ -3,7 +3,7 @@
 
 import { Actions } from "../shared/actions.js";
 import { DECISIONS, DECISION_OF_KEY } from "../shared/decisions.js";
-import { made, newAnswers, newGroup, newKeys, newPanel, ownWords, twinsInWords } from "./card.js";
+import { made, newAnswers, newGroup, newKeys, newPanel, notAnswering, ownWords, twinsInWords } from "./card.js";
 import { WAITS, countsInWords, countsOf, endInWords, nextOpen, stateOf } from "./queue.js";
 import { TypeAhead } from "./type_ahead.js";
 
@@ -18,6 +18,7 @@ class Desk {
     const { signal } = this.stopper;
     const find = (selector) => element.querySelector(selector);
     this.large = find(".large");
+    this.beside = find(".beside");
     this.panels = find(".panels");
     this.help = find(".help");
     this.said = find(".said");
@@ -75,11 +76,22 @@ class Desk {
     this.element.querySelector(".card").hidden = !card;
     this.element.querySelector(".waiting").hidden = this.at !== WAITS;
     this.drawEnd(counts);
+    this.drawChange();
     if (!card) return;
     if (!this.bases.has(card.id)) this.bases.set(card.id, { decision: card.decision, label: card.given });
     if (this.shown !== card.id) this.drawCard(card);
     this.drawState(card);
     this.loadAhead();
+  }
+
+  // What answers on pairs have changed so far.
+  drawChange() {
+    const { change } = this.data;
+    const box = this.element.querySelector(".change");
+    box.hidden = !change;
+    if (!change) return;
+    box.querySelector("p").textContent = change.words;
+    box.querySelector("i").style.width = `${100 * change.share}%`;
   }
 
   drawEnd(counts) {
@@ -97,23 +109,38 @@ class Desk {
     this.element.querySelector("figcaption").textContent = card.name;
     this.element.querySelector(".question").textContent = card.question;
     const isTwins = card.kind === "twins";
-    this.panels.replaceChildren(
-      ...card.panels.map((panel, place) => (isTwins ? newGroup(panel) : newPanel(panel, place + 1))),
-    );
+    this.drawBeside(card);
+    const panels = card.kind === "pair" ? [] : card.panels;
+    this.panels.replaceChildren(...panels.map((panel, place) => (isTwins ? newGroup(panel) : newPanel(panel, place + 1))));
     const items = card.reasons.map(({ title, detail }) => Object.assign(made("li", "", title), { title: detail }));
     this.element.querySelector(".reasons").replaceChildren(...items);
     const facts = card.facts.flatMap(([name, value]) => [made("dt", "", name), made("dd", "", value)]);
     this.element.querySelector(".facts").replaceChildren(...facts);
-    this.element.querySelector(".answer.another").hidden = isTwins;
+    for (const button of this.element.querySelectorAll(".answer"))
+      button.hidden = notAnswering(card.kind).some((name) => button.classList.contains(name));
+    if (isTwins) this.element.querySelector(".answer.another").hidden = true;
     this.help.querySelector("dl").replaceChildren(...newKeys(card.kind));
     this.withTwins = false;
-    this.element.querySelector(".answer.twins").hidden = !card.twins;
+    if (!card.twins) this.element.querySelector(".answer.twins").hidden = true;
     this.element.querySelector(".answer.twins span").textContent = twinsInWords(card.twins);
     this.element.querySelector(".answer.back").disabled = !this.before;
   }
 
+  // Of a pair the other picture, as large as the first.
+  drawBeside(card) {
+    const isPair = card.kind === "pair";
+    this.element.querySelector(".card").classList.toggle("pair", isPair);
+    this.beside.hidden = !isPair;
+    if (!isPair) return;
+    const [{ name, picture }] = card.panels[0].near;
+    this.beside.querySelector("img").src = picture;
+    this.beside.querySelector("figcaption").textContent = name;
+  }
+
   drawState(card) {
-    const { decision, label, keep } = stateOf(card, this.actions.waiting);
+    const { decision, label, keep, same } = stateOf(card, this.actions.waiting);
+    this.element.querySelector(".answer.same").setAttribute("aria-pressed", String(same === true));
+    this.element.querySelector(".answer.other").setAttribute("aria-pressed", String(same === false));
     this.element.querySelector(".own").textContent = ownWords(card, label);
     for (const name of Object.keys(DECISIONS)) {
       const isPressed = card.kind !== "twins" && decision === name;
@@ -133,7 +160,8 @@ class Desk {
     const open = this.data.upcoming.filter((position) => position > this.at).slice(0, LOADED_AHEAD);
     for (const card of open.map((position) => this.cards.get(position)).filter(Boolean)) {
       new Image().src = card.picture;
-      for (const { near } of card.panels) for (const { thumbnail } of near) new Image().src = thumbnail;
+      for (const { near } of card.panels)
+        for (const { thumbnail, picture } of near) new Image().src = card.kind === "pair" ? picture : thumbnail;
     }
   }
 
@@ -168,6 +196,15 @@ class Desk {
       this.send({ id: card.id, decision: name, label: null, keep: name === "keep" ? ids : [] }, null);
       this.say(`${DECISIONS[name].word}: all`);
     } else this.answer({ decision: name, label: this.bases.get(card.id).label }, DECISIONS[name].word);
+  }
+
+  // Of a pair: whether both are the same kind of thing; the same answer again takes it back.
+  answerPair(same) {
+    const { card } = this;
+    const isAgain = stateOf(card, this.actions.waiting).same === same;
+    this.send({ id: card.id, decision: null, label: null, same: isAgain ? null : same }, isAgain ? this.at : null);
+    const words = same ? "The same kind" : "Not the same kind";
+    this.say(isAgain ? `Taken back: ${card.name}` : `${words}: ${card.name}`);
   }
 
   name(label) {
@@ -256,6 +293,7 @@ class Desk {
     else if (button.matches(".choose")) this.choose(Number(button.dataset.number));
     else if (button.matches(".another")) return this.typing.open(this.data.classes);
     else if (button.matches(".twins")) this.takeTwins();
+    else if (button.matches(".same, .other")) this.answerPair(button.matches(".same"));
     else if (button.matches(".skip")) this.skip();
     else if (button.matches(".back")) this.back();
     else for (const name of Object.keys(DECISIONS)) if (button.matches(`.answer.${name}`)) this.decide(name);
@@ -307,7 +345,10 @@ class Desk {
     else if (!this.card) return false;
     else if (key === "f") this.element.querySelector(".about").toggleAttribute("open");
     else if (key === " ") this.skip();
-    else if (key === "t") this.takeTwins();
+    else if (this.card.kind === "pair") {
+      if (key !== "y" && key !== "n") return false;
+      this.answerPair(key === "y");
+    } else if (key === "t") this.takeTwins();
     else if (key === "c" && this.card.kind !== "twins") this.typing.open(this.data.classes);
     else if (/^[1-9]$/.test(key)) this.choose(Number(key));
     else if (key in DECISION_OF_KEY) this.decide(DECISION_OF_KEY[key]);

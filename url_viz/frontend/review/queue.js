@@ -10,6 +10,7 @@
  * @property {string | null} given
  * @property {boolean} is_done
  * @property {boolean} is_skipped
+ * @property {boolean | null} [same] of a pair, what was answered
  *
  * @typedef {object} State
  * @property {string | null} decision
@@ -17,6 +18,7 @@
  * @property {boolean} isDone
  * @property {boolean} isSkipped
  * @property {string[]} [keep] ids of the twins to keep
+ * @property {boolean | null} same of a pair, whether both are the same kind
  *
  * @typedef {object} Queue
  * @property {number} total
@@ -38,11 +40,13 @@ export const WAITS = -1; // a position: the next one is not here yet
  */
 export function stateOf(card, waiting) {
   const answer = waiting.filter(({ id }) => id === card.id).at(-1);
-  const server = { decision: card.decision, label: card.given, isDone: card.is_done, isSkipped: card.is_skipped };
+  const { decision: decided, given, is_done: isDone, is_skipped: isSkipped } = card;
+  const server = { decision: decided, label: given, isDone, isSkipped, same: card.same ?? null };
   if (!answer) return server;
   if (answer.skip) return { ...server, isSkipped: true };
-  const { decision, label, keep } = answer;
-  return { decision, label, isDone: keep !== undefined || decision !== null || label !== null, isSkipped: false, keep };
+  const { decision, label, keep, same = null } = answer;
+  const isAnswered = keep !== undefined || decision !== null || label !== null || same !== null;
+  return { decision, label, isDone: isAnswered, isSkipped: false, keep, same };
 }
 
 /**

@@ -7,14 +7,16 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from url_viz.analysis.pair_review import PairReview
 from url_viz.analysis.review import TWINS, Card, Review, as_query
+from url_viz.analysis.tuned import change_in_words, moved_share
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.store.decisions import Decision, Verdict
 from url_viz.store.reviews import review_key
 from url_viz.ui.auth import user_name
 from url_viz.ui.http import picture_url, thumbnail_url
-from url_viz.ui.widgets.desk import DeskAnswer, DeskCard, DeskState, NearPicture, Panel, Refused, show_desk
+from url_viz.ui.widgets.desk import Change, DeskAnswer, DeskCard, DeskState, NearPicture, Panel, Refused, show_desk
 from url_viz.ui.widgets.picture import facts_of
 from url_viz.ui.widgets.reasons import title_of_reason
 
@@ -89,7 +91,14 @@ def state_of(image_set: ImageSet, here: OpenReview) -> DeskState:
         skipped=progress.skipped,
         classes=tuple(review.classes),
         refused=here.refused,
+        change=_change(image_set) if isinstance(review, PairReview) else None,
     )
+
+
+def _change(image_set: ImageSet) -> Change:
+    share = moved_share(image_set.table())
+    words = change_in_words(image_set.answers.now(), image_set.tuned(), moved=share)
+    return Change(words, 0.0 if math.isnan(share) else share)
 
 
 def _upcoming(waits: "np.ndarray[tuple[int], np.dtype[np.bool_]]", at: int) -> list[int]:
@@ -105,6 +114,8 @@ def _card(image_set: ImageSet, here: OpenReview, position: int) -> DeskCard:
     if image_id not in here.known:
         here.known[image_id] = _drawn(image_set, here.review, here.review.card(image_id), position)
     card = here.known[image_id]
+    if isinstance(here.review, PairReview):
+        return replace(card, same=here.review.same(image_id))
     return replace(card, kept=_kept(here.review, card)) if card.kind == "twins" else card
 
 
@@ -125,7 +136,7 @@ def _drawn(image_set: ImageSet, review: Review, card: Card, position: int) -> De
         name=str(row["path"]),
         picture=picture_url(image_set, card.id),
         question=card.question.text,
-        kind="twins" if card.is_group else "classes" if card.question.choices else "plain",
+        kind=_kind(card),
         panels=tuple(
             Panel(_pictures(image_set, near), label, None if math.isnan(share) else share)
             for near, (label, share) in zip(card.near, shares, strict=True)
@@ -140,6 +151,12 @@ def _drawn(image_set: ImageSet, review: Review, card: Card, position: int) -> De
             for r in review.reasons(card.id).itertuples()
         ),
     )
+
+
+def _kind(card: Card) -> str:
+    if card.is_group or card.is_pair:
+        return "twins" if card.is_group else "pair"
+    return "classes" if card.question.choices else "plain"
 
 
 def _pictures(image_set: ImageSet, near: pd.DataFrame) -> tuple[NearPicture, ...]:
@@ -181,6 +198,8 @@ def _store(here: OpenReview, answer: DeskAnswer, who: str | None) -> None:
         return
     elif answer.skip:
         review.skip(answer.id)
+    elif isinstance(review, PairReview):
+        review.answer(answer.id, answer.same, who=who)
     elif review.spec.by == TWINS and answer.keep is not None:
         decision: Decision = answer.decision or "drop"
         review.decide_group(answer.id, keep=answer.keep, others=decision, who=who)

@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.filters import Filter, OneOf
-from url_viz.analysis.review import LABELS, SUSPECTS, TITLES, TWINS, Review, ReviewSpec, ready_reviews
+from url_viz.analysis.review import LABELS, PAIRS, SUSPECTS, TITLES, TWINS, Review, ReviewSpec, ready_reviews
 from url_viz.analysis.scope import Scope
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
@@ -49,7 +49,7 @@ def show_start(image_set: ImageSet) -> None:
         st.markdown("**Begin**")
     for number, spec in enumerate(ready):
         count = len(image_set.review(spec))
-        unit = "group" if spec.by == TWINS else "picture"
+        unit = {TWINS: "group", PAIRS: "pair"}.get(spec.by, "picture")
         words = f"{count:,} {unit}{'' if count == 1 else 's'}" if count else "nothing left"
         _offer(spec, words, key=f"review.begin.{number}", is_first=not number)
     _show_own(image_set, table, has_suspects=has_suspects)
@@ -70,7 +70,7 @@ def _offer(spec: ReviewSpec, words: str, *, key: str, is_first: bool = False) ->
 
 def _show_own(image_set: ImageSet, table: pd.DataFrame, *, has_suspects: bool) -> None:
     """A review put together: an order, a class, a tag, and how many."""
-    orders = [*offered(image_set), *([SUSPECTS, LABELS] if has_suspects else []), TWINS]
+    orders = [*offered(image_set), *([SUSPECTS, LABELS] if has_suspects else []), TWINS, PAIRS]
     classes = sorted(table["label"].dropna().astype(str).unique())
     tags = image_set.decisions.tag_counts()
     with st.expander("Put one together", icon=":material/tune:"):

@@ -44,7 +44,8 @@ class Panel:
 class DeskCard:
     """One picture of the queue, at `position` from 0.
 
-    `kind` is "twins" if its panel is the group to choose from. `given` is the label that somebody gave, None if nobody
+    `kind` is "twins" if its panel is the group to choose from, "pair" if it is the one picture that is asked about
+    beside it; `same` is then what was answered. `given` is the label that somebody gave, None if nobody
     did; `label_given` that of before. `kept` are the ids of twins that are to be kept. `is_done` and `is_skipped` tell
     its state in the queue.
     """
@@ -63,6 +64,7 @@ class DeskCard:
     facts: tuple[tuple[str, str], ...]
     reasons: tuple[dict[str, str], ...]
     kept: tuple[str, ...] = ()
+    same: bool | None = None
     is_done: bool = False
     is_skipped: bool = False
 
@@ -77,10 +79,19 @@ class Refused:
 
 
 @dataclass(frozen=True)
+class Change:
+    """What answers on pairs have changed so far: in `words`, and as a `share` of the most ambiguous tenth (0 to 1)."""
+
+    words: str
+    share: float
+
+
+@dataclass(frozen=True)
 class DeskState:
     """What the component shows: `review` names the queue; a queue of another name begins at `place`.
 
     `cards` are some cards of the queue, `upcoming` the positions of those that wait for an answer, the next first.
+    `change` is told of a review of pairs.
     """
 
     review: str
@@ -92,14 +103,16 @@ class DeskState:
     skipped: int
     classes: tuple[str, ...]
     refused: tuple[Refused, ...] = ()
+    change: Change | None = None
 
 
 @dataclass(frozen=True)
 class DeskAnswer:
     """What somebody answered of the picture `id` at `position`; `at` is the position shown next (negative: none yet).
 
-    `twins`: the answer is for its twins too. `skip`: passed over. `keep`: ids of the twins to keep, of a group. Without
-    an `id` the user went to another picture, or wants to come back to what was skipped (`unskip`).
+    `twins`: the answer is for its twins too. `skip`: passed over. `keep`: ids of the twins to keep, of a group. `same`:
+    of a pair, whether both are the same kind, None to take that back. Without an `id` the user went to another picture,
+    or wants to come back to what was skipped (`unskip`).
     """
 
     sequence: int
@@ -111,6 +124,7 @@ class DeskAnswer:
     twins: bool = False
     skip: bool = False
     keep: tuple[int, ...] | None = None
+    same: bool | None = None
     unskip: bool = False
 
 
@@ -151,6 +165,7 @@ def answer_of(record: Record) -> DeskAnswer | None:
             label=label,
             twins=record.get("twins") is True,
             skip=record.get("skip") is True,
+            same=None if (same := record.get("same")) is None else same is True,
             keep=None if keep is None else tuple(int(one) for one in cast("Sequence[str]", keep)),
             unskip=record.get("command") == "unskip",
         )

@@ -1,0 +1,86 @@
+"""The command `answers`: what to ask, filled in and imported, told and exported; the order that follows."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.imaging.pictures import write_folder
+from url_viz.cli.main import main
+from url_viz.image_set import ImageSet, embed_folder
+
+Run = Callable[..., str]
+COUNT = 60
+
+
+@pytest.fixture
+def image_set(tmp_path: Path) -> ImageSet:
+    """Sixty pictures without classes, of twelve kinds."""
+    root = write_folder(tmp_path / "photos", COUNT)
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(12, 24))[np.arange(COUNT) % 12] + rng.normal(size=(COUNT, 24))
+    paths = [f"{number:04d}.jpg" for number in range(COUNT)]
+    np.savez(tmp_path / "given.npz", paths=np.array(paths), values=rows)
+    return embed_folder(root, embeddings=tmp_path / "given.npz", workspace=tmp_path / "home")
+
+
+@pytest.fixture
+def run(image_set: ImageSet, capsys: pytest.CaptureFixture[str]) -> Run:
+    def ran(command: str, *arguments: object, status: int = 0) -> str:
+        capsys.readouterr()
+        options = ["--workspace", str(image_set.workspace.root), "--model", image_set.source.name]
+        assert main([command, str(image_set.root), *map(str, arguments), *options]) == status
+        shown = capsys.readouterr()
+        return shown.err if status else shown.out
+
+    return ran
+
+
+def filled(file: Path) -> pd.DataFrame:
+    table = pd.read_csv(file, dtype=str, keep_default_na=False)
+    kinds = [table[name].str.slice(0, 4).astype(int) % 12 for name in ("path", "neighbour_path")]
+    table["same"] = np.where(kinds[0] == kinds[1], "yes", "no")
+    table.to_csv(file, index=False)
+    return table
+
+
+def test_asked_filled_in_imported_and_told(run: Run, image_set: ImageSet, tmp_path: Path) -> None:
+    assert run("answers") == (
+        "0 answers, 0 the same kind. The order changes from 10 answers on, both kinds among them: 10 more.\n"
+    )
+    file = tmp_path / "ask.csv"
+    assert run("answers", "ask", file, "--n", "24") == f"24 pairs to ask about in {file}.\n"
+    table = filled(file)
+    assert set(table["same"]) == {"yes", "no"}
+    assert run("answers", "import", file).startswith("Said of ")
+    assert image_set.order().measure == "tuned"
+    told = run("answers")
+    assert told.startswith(f"24 answers, {(table['same'] == 'yes').sum()} the same kind. Of the most ambiguous tenth ")
+    assert "… and 4 before (answers FOLDER export FILE.csv)" in told
+    assert run("answers", "export", tmp_path / "all.csv") == f"24 answers in {tmp_path / 'all.csv'}.\n"
+    assert len(pd.read_csv(tmp_path / "all.csv")) == 24
+    assert run("rank").startswith("Most ambiguous by tuned:")
+    assert run("undo").startswith("Undone: said of ")
+    assert image_set.order().measure == "confusability"
+
+
+def test_pairs_are_printed_and_another_seed_draws_others(run: Run) -> None:
+    first, again, other = run("answers", "ask"), run("answers", "ask"), run("answers", "ask", "--seed", "1")
+    assert first == again != other
+    assert first.splitlines()[0] == "path,neighbour_path,same,content,neighbour_content"
+    assert len(first.splitlines()) == 21
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("import",), "Say which file to import"),
+        (("import", "nowhere.csv"), "Cannot read 'nowhere.csv'"),
+        (("ask", "--n", "0"), "--n 0 is no number of pairs"),
+        (("export", "a.txt"), "ends neither in .csv nor in .parquet"),
+    ],
+)
+def test_what_cannot_be_done_is_told(run: Run, arguments: tuple[str, ...], says: str) -> None:
+    assert says in run("answers", *arguments, status=1)

@@ -1,0 +1,177 @@
+"""Answers on an image set from Python: asked, given, taken in, kept through everything, and the order that follows."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.imaging.pictures import noise, write_folder
+from url_viz.analysis.filters import OneOf
+from url_viz.analysis.pair_review import PairReview
+from url_viz.analysis.review import PAIRS, ReviewSpec
+from url_viz.analysis.scope import Scope
+from url_viz.errors import DecisionError, ImageSetError
+from url_viz.image_set import ImageSet, embed_folder, open_image_set
+
+COUNT, KINDS = 120, 30
+
+
+def kind_of(path: str) -> int:
+    return int(Path(path).stem) % KINDS
+
+
+def made(base: Path, *, count: int = COUNT, classes: tuple[str, ...] = ()) -> ImageSet:
+    """Pictures of thirty kinds as given embeddings, in which a style hides the kind."""
+    root = write_folder(base / "photos", count, classes=classes)
+    rng = np.random.default_rng(0)
+    rows = 1.2 * rng.normal(size=(KINDS, 32))[np.arange(count) % KINDS]
+    rows += 1.4 * rng.normal(size=(4, 32))[np.arange(count) // KINDS % 4] + 0.7 * rng.normal(size=(count, 32))
+    names = [f"{classes[n % len(classes)]}/{n:04d}.jpg" if classes else f"{n:04d}.jpg" for n in range(count)]
+    np.savez(base / "given.npz", paths=np.array(names), values=rows)
+    return embed_folder(root, embeddings=base / "given.npz", workspace=base / "home")
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
+    return made(tmp_path_factory.mktemp("answers"))
+
+
+@pytest.fixture
+def image_set(read: ImageSet) -> ImageSet:
+    """Nothing answered, no review begun."""
+    folder = read.workspace.root / "sets" / read.set_id
+    for path in folder.glob("decisions.*"):
+        path.unlink()
+    shutil.rmtree(folder / "reviews", ignore_errors=True)
+    return opened(read)
+
+
+def opened(image_set: ImageSet) -> ImageSet:
+    return open_image_set(image_set.root, model=image_set.source.name, workspace=image_set.workspace.root)
+
+
+def answer(image_set: ImageSet, count: int = 40) -> dict[tuple[int, int], bool]:
+    """The answers of somebody who knows the kinds."""
+    pairs = image_set.pairs_to_ask(count)
+    answers = {
+        (int(row.id), int(row.neighbour_id)): kind_of(str(row.path)) == kind_of(str(row.neighbour_path))
+        for row in pairs.itertuples()
+    }
+    image_set.answer(answers)
+    return answers
+
+
+def test_pairs_are_pictures_and_their_nearest(image_set: ImageSet) -> None:
+    pairs = image_set.pairs_to_ask()
+    assert pairs.columns.tolist() == ["id", "neighbour_id", "path", "neighbour_path"]
+    assert len(pairs) == 20
+    for row in pairs.itertuples():
+        assert image_set.neighbours(int(row.id), 1)["id"].tolist() == [row.neighbour_id]
+    assert not image_set.pairs_to_ask(seed=1).equals(pairs)
+
+
+def test_tuned_leads_from_ten_answers_on_and_is_a_measure_like_others(image_set: ImageSet) -> None:
+    assert image_set.order().measure == "confusability"
+    assert image_set.table()["tuned"].isna().all()
+    assert "tuned" not in image_set.measures()
+    answers = answer(image_set)
+    assert {True, False} == set(answers.values())
+    table, order, tuned = image_set.table(), image_set.order(), image_set.tuned()
+    assert tuned is not None
+    assert order.measure == "tuned"
+    assert order.evidence == tuned.evidence
+    assert order.reason.startswith("Ordered by confusability with 40 answers taken in: R-AUROC ")
+    assert "few answers" not in order.reason
+    assert order.others["confusability"] == tuned.before
+    assert table["tuned"].between(0, 1).all()
+    assert "tuned" in image_set.measures()
+    gated = image_set.search(int(table["id"].iloc[0]), k=5, by="tuned", max_percentile=30)
+    assert (gated["tuned"] <= table["tuned"].quantile(0.31)).all()
+    image_set.decisions.undo()
+    assert image_set.order().measure == "confusability"
+    assert image_set.table()["tuned"].isna().all()
+
+
+def test_few_answers_are_said_to_be_few(image_set: ImageSet) -> None:
+    answer(image_set, 16)
+    reason = image_set.order().reason
+    assert "few answers" in reason or "too few of them to tell" in reason
+
+
+def test_classes_that_pictures_bear_out_lead_all_the_same(tmp_path: Path) -> None:
+    image_set = made(tmp_path, classes=("cat", "dog"))
+    table = image_set.table()
+    kinds = np.array([kind_of(path) % 2 for path in table["path"]])
+    assert (table["label"].to_numpy() == np.array(["cat", "dog"])[kinds]).all()
+    answer(image_set)
+    assert image_set.tuned() is not None
+    assert image_set.order().measure in ("ambiguity", "tuned")
+    image_set.use_labels(None)
+    assert image_set.order().measure == "tuned"
+
+
+def test_answers_stay_by_content_whatever_becomes_of_files_and_graph(tmp_path: Path) -> None:
+    image_set = made(tmp_path)
+    answer(image_set)
+    before, known = image_set.table().set_index("path")["tuned"], image_set.answers.now().as_dict()
+    image_set.refit()
+    root = image_set.root
+    (root / "0001.jpg").rename(root / "moved.jpg")
+    noise(999).save(root / "0500.jpg")
+    given = dict(np.load(tmp_path / "given.npz"))
+    names = ["moved.jpg" if name == "0001.jpg" else name for name in given["paths"]]
+    rows = np.vstack([given["values"], np.random.default_rng(5).normal(size=(1, 32))])
+    np.savez(tmp_path / "given.npz", paths=np.array([*names, "0500.jpg"]), values=rows)
+    again = embed_folder(root, embeddings=tmp_path / "given.npz", workspace=tmp_path / "home")
+    assert again.answers.now().as_dict() == known
+    after = again.table().set_index("path")["tuned"].rename(index={"moved.jpg": "0001.jpg"})
+    assert len(after) == COUNT + 1
+    both = before.to_frame("before").join(after.rename("after"))
+    assert both["before"].corr(both["after"], method="spearman") > 0.9
+
+
+def test_what_cannot_be_answered_is_refused_and_nothing_stored(image_set: ImageSet) -> None:
+    first, second = (int(one) for one in image_set.ids[:2])
+    with pytest.raises(ImageSetError, match="no picture with id 77"):
+        image_set.answer({(first, second): True, (first, 77): False})
+    with pytest.raises(DecisionError, match="are one picture"):
+        image_set.answer({(first, first): True})
+    assert len(image_set.answers.now()) == 0
+
+
+class TestReview:
+    """Pairs one after the other."""
+
+    def test_a_queue_that_stays_and_goes_on(self, image_set: ImageSet) -> None:
+        review = image_set.review(ReviewSpec(PAIRS, most=12))
+        assert isinstance(review, PairReview)
+        first, second = (int(one) for one in review.ids[:2])
+        card = review.card(first)
+        assert (card.question.text, card.is_pair, card.same, card.twins) == ("the same kind of thing?", True, None, 0)
+        assert card.near[0]["id"].tolist() == image_set.neighbours(first, 1)["id"].tolist()
+        review.answer(first, True, who="anna")
+        review.skip(second)
+        again = opened(image_set).review(ReviewSpec(PAIRS, most=12))
+        assert np.array_equal(again.ids, review.ids)
+        progress = again.progress()
+        assert (progress.done, progress.skipped, again.place()) == (1, 1, 2)
+        assert again.card(first).same is True
+        again.answer(first, None)
+        assert again.progress().done == 0
+
+    def test_one_begun_anew_asks_others(self, image_set: ImageSet) -> None:
+        review = image_set.review(ReviewSpec(PAIRS, most=12))
+        for number, one in enumerate(review.ids.tolist()):
+            review.answer(one, number % 2 == 0)
+        assert image_set.tuned() is not None
+        anew = image_set.review(ReviewSpec(PAIRS, most=12), afresh=True)
+        assert len(anew) == 12
+        assert anew.progress().done == 0
+
+    def test_only_of_pictures_in_scope(self, image_set: ImageSet) -> None:
+        some = [int(one) for one in image_set.ids[:30]]
+        image_set.decisions.tag(some, "mine")
+        review = image_set.review(ReviewSpec(PAIRS, Scope(filters=(OneOf("tags", ("mine",)),))))
+        assert 0 < len(review) <= 30
+        assert set(review.ids.tolist()) <= set(some)

@@ -1,0 +1,163 @@
+"""Measures of pairs: what a set's graph says of how little two pictures are to be taken for the same kind of thing.
+
+They are the inputs of the order that answers tune (`url_viz.analysis.tuned`). Each is worked out in three spaces, the
+set's whitened space as it is kept (power ½), without and with full whitening (0 and 1), on the lists of 64 that the
+graph has, sorted again in each space. In a set whose drawings lie by style and not by kind, one space says another
+thing than the others, and a few answers tell which to believe.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from url_viz.pipeline.confusability import LEAST_SCALE
+from url_viz.rows import l2_normalize, mid_ranks
+from url_viz.store.tables import Graph
+from url_viz.store.whitening import WhitenedRows
+
+POWERS = (0.0, 0.5, 1.0)
+SHORT, LONG = (3, 5, 10), (20, 40)
+"""Lengths of the lists whose common members are counted."""
+OF_A_SPACE = ("far", "shared", "shared_long", "crowd", "back", "gap", "in_degree", "own_in_degree", "loneliness")
+"""The measures of a pair (a picture, another) in one space, higher = less the same kind.
+
+Minus their similarity; how few neighbours their lists share, short and long ones; how many of the picture's neighbours
+are about as near; its place in the other's list; how far the other is behind the eleventh; in how many short lists the
+other stands, and (minus) the picture itself; minus the similarity of the picture's 32nd neighbour.
+"""
+ALONE = ("entropy", "inverse_norm")
+"""Measures of the picture by itself."""
+NAMES = (*(f"{name}_{power:g}" for power in POWERS for name in OF_A_SPACE), *ALONE)
+PRIOR_NAMES = ("shared_0.5", "crowd_0.5", "far_0.5")
+"""Those that confusability is the mean of."""
+IN_DEGREE, ELEVENTH, LAST = 10, 10, 31
+BLOCK = 4096
+
+Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Lists:
+    """Of R pictures the lists of neighbours in one space, nearest first: `position` (R, K), −1 for none."""
+
+    position: NDArray[np.int32]
+    similarity: Floats
+
+
+@dataclass(frozen=True)
+class _Space:
+    """One space: `unit` rows (N, A) of length one, `degree` (N,) in short lists, `scale` of the crowd."""
+
+    unit: Floats
+    degree: NDArray[np.int64]
+    scale: float
+
+
+class PairMeasures:
+    """The measures of pairs of an image set, ranked among those of each picture and its nearest.
+
+    `rows` (R,) are the pictures that have a nearest, each twin group once, `nearest` (R,) theirs, and `ranks` (R, F)
+    the measures NAMES of these pairs, each a mid-rank within the set, 0 to 1.
+    """
+
+    def __init__(self, graph: Graph, whitened: WhitenedRows, alone: Floats, *, leader: Rows) -> None:
+        """`whitened` and `alone` (N, 2), entropy and 1 / norm, are in the order of the graph.
+
+        `leader` (N,) is the row that counts for each (`url_viz.pipeline.twins.leaders`).
+        """
+        self._graph, self._alone = graph, alone
+        self.leader = leader
+        is_counted = (graph.position[:, 0] >= 0) & (leader == np.arange(len(graph)))
+        self.rows = np.flatnonzero(is_counted)
+        self.nearest = graph.position[self.rows, 0].astype(np.int64)
+        self._spaces = tuple(self._space(whitened, power) for power in POWERS)
+        raw = self._raw(self.rows, self.nearest)
+        self._sorted = np.sort(raw, axis=0)
+        self.ranks = np.stack([(mid_ranks(column) - 0.5) / max(1, len(column)) for column in raw.T], axis=1)
+
+    def of(self, first: Rows, second: Rows) -> NDArray[np.float64]:
+        """The ranks (P, F) of other pairs of rows of the graph, where they would stand among `ranks`."""
+        raw, among = self._raw(first, second), self._sorted
+        below, not_above = (
+            np.stack([np.searchsorted(among[:, k], raw[:, k], side) for k in range(raw.shape[1])], axis=1)
+            for side in ("left", "right")
+        )
+        ranks: NDArray[np.float64] = (below + not_above) / (2 * max(1, len(among)))
+        return ranks
+
+    def _space(self, whitened: WhitenedRows, power: float) -> _Space:
+        scales = whitened.whitening.scales
+        factor = np.where(scales > 0, np.maximum(scales, 1e-12) ** (2 * power - 1), 0).astype(np.float32)
+        unit = l2_normalize(whitened.rows * factor)
+        degree = np.zeros(len(unit), np.int64)
+        gaps = []
+        for part in _blocks(len(unit)):
+            lists = self._lists(unit, part)
+            short = lists.position[:, :IN_DEGREE]
+            degree += np.bincount(short[short >= 0], minlength=len(unit))
+            last = lists.similarity[:, min(ELEVENTH, lists.similarity.shape[1] - 1)]
+            is_full = np.isfinite(last)
+            gaps.append(lists.similarity[is_full, 0] - last[is_full])
+        known = np.concatenate(gaps) if gaps else np.zeros(0)
+        return _Space(unit, degree, max(float(np.median(known)) / 3 if len(known) else 0.0, LEAST_SCALE))
+
+    def _lists(self, unit: Floats, rows: Rows) -> _Lists:
+        """The graph's lists of some rows, sorted by the cosine of `unit` rows."""
+        near = self._graph.position[rows]
+        similarity = np.einsum("ra,rka->rk", unit[rows], unit[near])
+        similarity[near < 0] = -np.inf
+        order = np.argsort(-similarity, axis=1, kind="stable")
+        return _Lists(np.take_along_axis(near, order, 1), np.take_along_axis(similarity, order, 1))
+
+    def _raw(self, first: Rows, second: Rows) -> NDArray[np.float64]:
+        """The measures (P, F) of pairs, not ranked."""
+        found = np.zeros((len(first), len(NAMES)))
+        for part in _blocks(len(first)):
+            one, other = first[part], second[part]
+            columns = [column for space in self._spaces for column in self._in_space(space, one, other)]
+            found[part] = np.stack([*columns, *self._alone[one].T], axis=1)
+        return found
+
+    def _in_space(self, space: _Space, one: Rows, other: Rows) -> list[NDArray[np.floating]]:
+        own, theirs = self._lists(space.unit, one), self._lists(space.unit, other)
+        cosine = np.einsum("pa,pa->p", space.unit[one], space.unit[other])
+        is_back = (theirs.position == one[:, None]) & (theirs.position >= 0)
+        last = own.similarity.shape[1] - 1
+        return [
+            -cosine,
+            _few_shared(own, theirs, SHORT),
+            _few_shared(own, theirs, LONG),
+            np.exp(np.minimum((own.similarity - cosine[:, None]) / space.scale, 50)).sum(axis=1),
+            np.where(is_back.any(axis=1), is_back.argmax(axis=1), is_back.shape[1]),
+            _finite(own.similarity[:, min(ELEVENTH, last)]) - cosine,
+            space.degree[other],
+            -space.degree[one],
+            -_finite(own.similarity[:, min(LAST, last)]),
+        ]
+
+
+def _few_shared(one: _Lists, other: _Lists, lengths: tuple[int, ...]) -> Floats:
+    """Minus the share of common members of the first so many of two lists, the mean over lengths, (P,)."""
+    most = max(lengths)
+    first, second = one.position[:, :most], other.position[:, :most]
+    # The place of each member of the first list in the second; `most` if it is not there.
+    place = np.full(first.shape, most)
+    for slot in range(second.shape[1]):
+        place[(first == second[:, slot, None]) & (first >= 0)] = slot
+    shared = np.stack([(place[:, :k] < k).mean(axis=1, dtype=np.float32) for k in lengths])
+    few: Floats = -shared.mean(axis=0)
+    return few
+
+
+def _finite(similarity: Floats) -> Floats:
+    """Similarities (P,), −1 where a list is shorter."""
+    finite: Floats = np.where(np.isfinite(similarity), similarity, np.float32(-1))
+    return finite
+
+
+def _blocks(count: int) -> Iterator[Rows]:
+    for start in range(0, count, BLOCK):
+        yield np.arange(start, min(start + BLOCK, count))

@@ -1,0 +1,325 @@
+"""The order that answers tune: confusability, with a person's words on some pairs taken in; and which pairs to ask."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.analysis.metrics import Figure, auroc_by_blocks
+from url_viz.analysis.pair_measures import NAMES, PRIOR_NAMES, PairMeasures
+from url_viz.latest import Latest
+from url_viz.pipeline.twins import leaders
+from url_viz.rows import mid_ranks
+from url_viz.store.answers import Answered, Answers
+from url_viz.store.tables import Graph, positions_of
+from url_viz.store.whitening import WhitenedRows
+
+FEWEST = 10
+"""Below so many answers, or without both kinds, nothing is tuned."""
+FEW = 30
+"""Below so many answers the evidence is said to be of few."""
+PENALTY, PRIOR = 3.0, 1.5
+"""Of the logistic regression on ranks; chosen on development sets (docs/order.md)."""
+FAIR_SHARE = 0.4
+"""Of the pairs to ask, the share that is drawn from all alike; evidence is told from those alone."""
+SPREAD_POWER = 4
+FOLDS = 10
+ASKED = 100
+"""Pairs of a review, if nothing else is said."""
+
+Doubles = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Of the F measures, (F,), and a constant; their sum is the log odds that a pair is not the same kind."""
+
+    constant: float
+    weights: Doubles
+
+    def __call__(self, ranks: Doubles) -> Doubles:
+        """The log odds (P,) of pairs with these ranks (P, F)."""
+        odds: Doubles = self.constant + ranks @ self.weights
+        return odds
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What answers made of the order of N contents.
+
+    `values` (N,) float32, 0 to 1, nan for one without a neighbour; `answers` that taught, so many of them `same`.
+    `evidence` is the R-AUROC on those drawn from all alike whose pair is nearest still (`fair` of them), each judged
+    without itself, and `before` that of confusability on the same; None if there are not both kinds among them.
+    """
+
+    values: NDArray[np.float32]
+    answers: int
+    same: int
+    fair: int
+    evidence: Figure | None
+    before: Figure | None
+
+
+@dataclass(frozen=True)
+class _Lessons:
+    """What A answers teach, each in one direction or both: `ranks` (L, F) of these, whose `answer` (L,), with `weight`.
+
+    `is_other` (A,) says which pairs are not the same kind, `is_nearest` (A,) which are a picture and its nearest,
+    `is_fair` (A,) which may be drawn from all alike. The weights of an answer sum to 1.
+    """
+
+    ranks: Doubles
+    weight: Doubles
+    answer: Rows
+    is_other: NDArray[np.bool_]
+    is_nearest: NDArray[np.bool_]
+    is_fair: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.is_other)
+
+
+def tune(measures: PairMeasures, content: NDArray[np.int64], answered: Answered) -> Tuned | None:
+    """The order of the contents (N,) of a graph with the answers taken in; None below FEWEST, or without both kinds.
+
+    A logistic regression on the ranks of NAMES that is drawn towards the three of confusability, each of equal weight.
+    Answered pictures have no value of their own: they are ordered by the weights like all others. An answer teaches
+    also after its pair is nearest no more.
+    """
+    lessons = _lessons(measures, content, answered)
+    if len(lessons) < FEWEST or lessons.is_other.all() or not lessons.is_other.any():
+        return None
+    every = np.ones(len(lessons), bool)
+    odds = _fitted(lessons, every)(measures.ranks)
+    values = np.full(len(content), np.nan, np.float32)
+    values[measures.rows] = (mid_ranks(odds) - 0.5) / len(odds)
+    fair = lessons.is_fair & lessons.is_nearest
+    evidence, before = _evidence(lessons, fair)
+    return Tuned(
+        values[measures.leader], len(lessons), int((~lessons.is_other).sum()), int(fair.sum()), evidence, before
+    )
+
+
+def pairs_to_ask(
+    measures: PairMeasures,
+    content: NDArray[np.int64],
+    answered: Answered,
+    *,
+    count: int,
+    seed: int = 0,
+    among: NDArray[np.bool_] | None = None,
+) -> NDArray[np.int64]:
+    """Rows (≤ count, 2) of pictures and their nearest to ask about next, drawn by `seed`; none that was answered.
+
+    FAIR_SHARE of them are drawn from all alike, the others more often the more the measures disagree. Which pairs may
+    be drawn alike is fixed by their contents, half of all: what is asked by disagreement is never among them, and so
+    the evidence told from them holds for all. `among` (N,), if given, are the contents whose pictures are asked about.
+    """
+    pairs = np.stack([measures.rows, measures.nearest], axis=1)
+    keys = np.sort(content[pairs], axis=1)
+    _, places = np.unique(keys, axis=0, return_index=True)
+    places = places[_is_new(keys[places], answered) & (True if among is None else among[measures.rows[places]])]
+    generator = np.random.default_rng(seed)
+    is_alike = drawn_alike(keys[places])
+    spread = measures.ranks[places].std(axis=1) ** SPREAD_POWER
+    alike = _drawn(generator, places[is_alike], None)
+    by_spread = _drawn(generator, places[~is_alike], spread[~is_alike])
+    queues = iter(alike.tolist()), iter(by_spread.tolist())
+    asked = []
+    for turn in _turns(count).tolist():
+        first, second = queues if turn else reversed(queues)
+        place = next(first, next(second, None))
+        if place is None:
+            break
+        asked.append(place)
+    return cast("NDArray[np.int64]", pairs[np.array(asked, np.int64)])
+
+
+def _is_new(keys: NDArray[np.int64], answered: Answered) -> NDArray[np.bool_]:
+    """Which pairs of contents (P, 2), the smaller first, nobody answered."""
+    known = answered.as_dict()
+    is_new = np.ones(len(keys), bool)
+    for place in np.flatnonzero(np.isin(keys[:, 0], answered.pairs[:, 0])).tolist():
+        is_new[place] = tuple(keys[place].tolist()) not in known
+    return is_new
+
+
+def drawn_alike(pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which pairs of contents (P, 2) may be drawn from all alike: by their keys, which are digests, half of all."""
+    is_alike: NDArray[np.bool_] = ((pairs[:, 0] ^ pairs[:, 1]) >> 1) & 1 == 0
+    return is_alike
+
+
+def _turns(count: int) -> NDArray[np.bool_]:
+    """Which of so many questions are drawn alike: FAIR_SHARE of each stretch, the first too."""
+    number = np.arange(count + 1) * FAIR_SHARE
+    turns: NDArray[np.bool_] = np.diff(np.ceil(number)) > 0
+    return turns
+
+
+def _drawn(generator: np.random.Generator, places: Rows, weight: Doubles | None) -> Rows:
+    """All places in an order drawn without replacement, by weight if there is one (Efraimidis and Spirakis 2006)."""
+    luck = generator.exponential(size=len(places))
+    return places[np.argsort(luck if weight is None else luck / np.maximum(weight, 1e-12), kind="stable")]
+
+
+def _lessons(measures: PairMeasures, content: NDArray[np.int64], answered: Answered) -> _Lessons:
+    """Each answer in the directions in which its pair is nearest, else in both; not those of contents that are gone."""
+    row = positions_of(answered.pairs.ravel(), content).reshape(-1, 2)
+    rows = np.where(row >= 0, measures.leader[row], -1)
+    is_pair: NDArray[np.bool_] = np.logical_and(rows.min(axis=1) >= 0, rows[:, 0] != rows[:, 1])  # not twins since
+    rows, pairs = rows[is_pair], answered.pairs[is_pair]
+    nearest = np.full(len(content), -1, np.int64)
+    nearest[measures.rows] = measures.leader[measures.nearest]
+    both = np.stack([nearest[rows[:, 0]] == rows[:, 1], nearest[rows[:, 1]] == rows[:, 0]], axis=1)
+    is_nearest = both[:, 0] | both[:, 1]
+    taught = both | ~is_nearest[:, None]
+    answer, side = np.nonzero(taught)
+    first, second = rows[answer, side], rows[answer, 1 - side]
+    return _Lessons(
+        measures.of(first, second),
+        1 / taught.sum(axis=1)[answer],
+        answer.astype(np.int64),
+        ~answered.is_same[is_pair],
+        is_nearest,
+        drawn_alike(pairs),
+    )
+
+
+def _fitted(lessons: _Lessons, is_taken: NDArray[np.bool_]) -> Weights:
+    """The weights by the answers `is_taken` (A,)."""
+    from scipy.optimize import minimize  # slow to import, and only answers need it
+
+    prior = np.zeros(1 + len(NAMES))
+    prior[[1 + NAMES.index(name) for name in PRIOR_NAMES]] = PRIOR
+    taken = is_taken[lessons.answer]
+    ranks = np.insert(lessons.ranks[taken], 0, 1.0, axis=1)
+    weight, is_other = lessons.weight[taken], lessons.is_other[lessons.answer[taken]].astype(float)
+    pull = np.full(len(prior), PENALTY)
+    pull[0] = PENALTY / 300  # the constant is all but free
+
+    def loss(theta: Doubles) -> tuple[float, Doubles]:
+        odds = ranks @ theta
+        away = theta - prior
+        value = (weight * (np.logaddexp(0, odds) - is_other * odds)).sum() + (pull * away**2).sum() / 2
+        share = 1 / (1 + np.exp(-odds))
+        return float(value), ranks.T @ (weight * (share - is_other)) + pull * away
+
+    found = minimize(loss, prior, jac=True, method="L-BFGS-B").x
+    return Weights(float(found[0]), found[1:])
+
+
+def _evidence(lessons: _Lessons, is_told: NDArray[np.bool_]) -> tuple[Figure | None, Figure | None]:
+    """The R-AUROC on the answers `is_told`, each judged by weights without its fold, and that of the prior."""
+    told = np.flatnonzero(is_told)
+    if not lessons.is_other[told].any() or lessons.is_other[told].all():
+        return None, None
+    fold = np.random.default_rng(0).permutation(len(lessons)) % FOLDS
+    odds, before = np.zeros((2, len(lessons)))
+    plain = lessons.ranks[:, [NAMES.index(name) for name in PRIOR_NAMES]].sum(axis=1)
+    np.add.at(before, lessons.answer, lessons.weight * plain)
+    for number in np.unique(fold[told]):
+        weights = _fitted(lessons, fold != number)
+        of_fold = fold[lessons.answer] == number
+        found = lessons.weight[of_fold] * (lessons.ranks[of_fold] @ weights.weights)  # constants differ between folds
+        np.add.at(odds, lessons.answer[of_fold], found)
+    figures = (auroc_by_blocks(order[told], lessons.is_other[told], np.arange(len(told))) for order in (odds, before))
+    return next(figures), next(figures)
+
+
+class TunedTable:
+    """Joins `tuned` to the table of a snapshot, again only if its answers are others; and asks about pairs of it."""
+
+    def __init__(
+        self,
+        contents: NDArray[np.int64],
+        answers: Answers,
+        *,
+        alone: Callable[[], NDArray[np.float32]],
+        graph: Callable[[], Graph],
+        whitened: Callable[[], WhitenedRows],
+    ) -> None:
+        """`contents` (N,) are those of the table's rows; `alone` gives their ALONE (N, 2)."""
+        self._contents, self._answers = contents, answers
+        self._alone, self._graph, self._whitened = alone, graph, whitened
+        self._tuned: Latest[Tuned | None] = Latest()
+        self._joined: Latest[pd.DataFrame] = Latest(same=lambda one, other: one[0] is other[0] and one[1] is other[1])
+
+    @cached_property
+    def measures(self) -> PairMeasures:
+        """The measures of the pairs of the graph, worked out when they are first needed."""
+        graph = self._graph()
+        row = positions_of(graph.content, self._contents)
+        alone = np.where((row >= 0)[:, None], np.nan_to_num(self._alone()[row]), 0)
+        return PairMeasures(
+            graph, self._whitened(), alone.astype(np.float32), leader=leaders(graph.twins).astype(np.int64)
+        )
+
+    def now(self) -> Tuned | None:
+        """What the answers make of the order, as of now; None below FEWEST, or without both kinds."""
+        answered = self._answers.now()
+        if len(answered) < FEWEST or answered.is_same.all() or not answered.is_same.any():
+            return None
+        return self._tuned.of(answered, lambda: tune(self.measures, self._graph().content, answered))
+
+    def joined(self, table: pd.DataFrame) -> pd.DataFrame:
+        """`table` with the column `tuned` filled in; as it is if nothing is tuned."""
+        tuned = self.now()
+        if tuned is None:
+            return table
+
+        def joined() -> pd.DataFrame:
+            row = positions_of(self._contents, self._graph().content)
+            return table.assign(tuned=np.where(row >= 0, tuned.values[row], np.float32(np.nan)))
+
+        return self._joined.of((table, tuned), joined)
+
+    def pairs_to_ask(self, count: int, *, seed: int, among: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+        """Rows (≤ count, 2) of the table to ask about next: pictures and their nearest; see `pairs_to_ask`.
+
+        `among` (N,), if given, are the pictures to ask about.
+        """
+        content = self._graph().content
+        wanted = None if among is None else np.isin(content, self._contents[among])
+        pairs = pairs_to_ask(self.measures, content, self._answers.now(), count=count, seed=seed, among=wanted)
+        rows = positions_of(content[pairs].ravel(), self._contents).reshape(-1, 2)
+        found: NDArray[np.int64] = rows[rows.min(axis=1) >= 0]
+        return found
+
+    def nearest(self) -> NDArray[np.int64]:
+        """The row (N,) of the table that is nearest to each, −1 for none; of twins that of the one that counts."""
+        content, measures = self._graph().content, self.measures
+        near = np.full(len(content) + 1, -1, np.int64)
+        near[measures.rows] = positions_of(content[measures.nearest], self._contents)
+        row = positions_of(self._contents, content)
+        return near[np.where(row >= 0, measures.leader[row], -1)]
+
+
+def moved_share(table: pd.DataFrame) -> float:
+    """The share of the most ambiguous tenth by `tuned` that is not in that by confusability; nan without `tuned`."""
+    known = table[["tuned", "confusability"]].dropna()
+    if known.empty:
+        return float("nan")
+    most = max(1, len(known) // 10)
+    tops = (set(known[name].nlargest(most).index) for name in known)
+    return 1 - len(set.intersection(*tops)) / most
+
+
+def change_in_words(answered: Answered, tuned: Tuned | None, *, moved: float) -> str:
+    """For people: how many answers there are, and what they have changed; `moved` is what `moved_share` gives."""
+    same = int(answered.is_same.sum())
+    words = f"{len(answered):,} {'answer' if len(answered) == 1 else 'answers'}, {same:,} the same kind"
+    if tuned is None:
+        missing = FEWEST - len(answered)
+        wanted = f"{missing} more" if missing > 0 else "some of the other kind"
+        return f"{words}. The order changes from {FEWEST} answers on, both kinds among them: {wanted}."
+    words += f". Of the most ambiguous tenth {moved:.0%} are other pictures than before".replace("%", " %")
+    if tuned.evidence is None or tuned.before is None:
+        return f"{words}."
+    few = ", of few answers" if tuned.answers < FEW else ""
+    return f"{words}; R-AUROC {tuned.before.value:.2f} → {tuned.evidence.value:.2f}{few}."
