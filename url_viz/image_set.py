@@ -21,7 +21,7 @@ from url_viz.analysis.measures import AMBIGUITY, TABLE_MEASURES, has_values, mea
 from url_viz.analysis.new_pictures import Reference
 from url_viz.analysis.occlusion import Heat, heat_of
 from url_viz.analysis.order import Order, leading_order
-from url_viz.analysis.pair_measures import ALONE
+from url_viz.analysis.pair_measures import ALONE, PairMeasures
 from url_viz.analysis.pair_review import PairReview
 from url_viz.analysis.ranking import percentile_of, percentile_of_each
 from url_viz.analysis.reasons import ReasonedTable
@@ -261,6 +261,11 @@ class ImageSet:
         contents = self.contents[self.rows_of(ids.ravel())].reshape(-1, 2)
         pairs = {(int(one), int(two)): value for (one, two), value in zip(contents, answers.values(), strict=True)}
         return self.answers.answer(pairs, who=who)
+
+    @property
+    def pair_measures(self) -> PairMeasures:
+        """What the graph says of pairs of pictures. Raises ImageSetError before there is one."""
+        return self._asking().measures
 
     def _asking(self) -> TunedTable:
         if self._tuning is None:

@@ -80,7 +80,7 @@ class TestTuned:
         """By Newton's steps on the same loss, written out."""
         measures, content, _ = drawings
         lessons = _lessons(measures, content, oracle(drawings, 40))
-        found = _fitted(lessons, np.ones(len(lessons), bool))
+        found = _fitted(lessons)
         prior = np.zeros(1 + len(NAMES))
         prior[[1 + NAMES.index(name) for name in PRIOR_NAMES]] = PRIOR
         pull = np.diag([PENALTY / 300, *[PENALTY] * len(NAMES)])
@@ -108,7 +108,7 @@ class TestTuned:
         """Two with equal ranks stand together, whatever was said of one."""
         measures, content, _ = drawings
         lessons = _lessons(measures, content, oracle(drawings, 60))
-        odds = _fitted(lessons, np.ones(len(lessons), bool))(measures.ranks)
+        odds = _fitted(lessons)(measures.ranks)
         found = tune(measures, content, oracle(drawings, 60))
         assert found is not None
         assert np.array_equal(np.argsort(found.values[measures.rows], kind="stable"), np.argsort(odds, kind="stable"))

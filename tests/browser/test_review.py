@@ -106,6 +106,38 @@ def test_by_keys_alone(app: str, image_set: ImageSet, open_page: OpenPage) -> No
     assert len(image_set.decisions.history()) == 6
 
 
+def test_pairs_by_keys_and_mouse(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
+    desk = opened(open_page, app, image_set, "review=pairs&most=8")
+    page, first = desk.page, desk.page.locator("figcaption").first
+    expect(page.locator(".question")).to_have_text("the same kind of thing?")
+    expect(page.locator("figure img")).to_have_count(2)
+    for image in page.locator("figure img").all():
+        eventually(lambda image=image: image.evaluate("image => image.complete && image.naturalWidth > 0"))
+    seen = [first.inner_text()]
+    for press in (
+        lambda: desk.press("y"),
+        lambda: page.get_by_role("button", name="No").click(),
+        lambda: desk.press("n"),
+        lambda: desk.press("Space"),
+    ):
+        press()
+        expect(first).not_to_have_text(seen[-1])
+        seen.append(first.inner_text())
+    expect(desk.counts).to_have_text("4 left · 3 done · 1 skipped of 8")
+    expect(page.locator(".change p")).to_contain_text("3 answers, 1 the same kind.")
+    desk.press("k", "1", "c")  # no answers to a pair
+    expect(first).to_have_text(seen[-1])
+    desk.press("Backspace", "Backspace")
+    expect(first).to_have_text(seen[2])
+    expect(page.get_by_role("button", name="No")).to_have_attribute("aria-pressed", "true")
+    desk.press("n")  # again: taken back
+    expect(page.locator(".change p")).to_contain_text("2 answers, 1 the same kind.")
+    answers = image_set.answers
+    eventually(lambda: sorted(answers.now().as_dict().values()) == [False, True])
+    assert image_set.table()["decision"].isna().all()
+    expect(page.get_by_role("button", name="Keep")).to_have_count(0)
+
+
 def test_by_mouse_alone(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
     desk = opened(open_page, app, image_set)
     page, caption = desk.page, desk.page.locator("figcaption")

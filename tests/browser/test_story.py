@@ -119,7 +119,7 @@ def test_the_most_ambiguous_asks_between_which_two_and_both_are_shown(app: str, 
     page.get_by_text("Within the set", exact=True).click()
     expect(page).to_have_url(re.compile("by=confusability"))
     page.get_by_role("button", name="Back to between classes").click()
-    expect(page.get_by_text("Ordered by ambiguity")).to_be_visible()
+    expect(page.get_by_text("Ordered by ambiguity").first).to_be_visible()
 
 
 def test_a_tile_opens_its_picture_and_neighbours_lead_on(app: str, open_page: OpenPage) -> None:

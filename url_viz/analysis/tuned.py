@@ -94,8 +94,7 @@ def tune(measures: PairMeasures, content: NDArray[np.int64], answered: Answered)
     lessons = _lessons(measures, content, answered)
     if len(lessons) < FEWEST or lessons.is_other.all() or not lessons.is_other.any():
         return None
-    every = np.ones(len(lessons), bool)
-    odds = _fitted(lessons, every)(measures.ranks)
+    odds = _fitted(lessons)(measures.ranks)
     values = np.full(len(content), np.nan, np.float32)
     values[measures.rows] = (mid_ranks(odds) - 0.5) / len(odds)
     fair = lessons.is_fair & lessons.is_nearest
@@ -103,6 +102,11 @@ def tune(measures: PairMeasures, content: NDArray[np.int64], answered: Answered)
     return Tuned(
         values[measures.leader], len(lessons), int((~lessons.is_other).sum()), int(fair.sum()), evidence, before
     )
+
+
+def fitted_weights(measures: PairMeasures, content: NDArray[np.int64], answered: Answered) -> Weights:
+    """The weights that any answers teach, also few of them or none: then those that confusability is made of."""
+    return _fitted(_lessons(measures, content, answered))
 
 
 def pairs_to_ask(
@@ -191,13 +195,13 @@ def _lessons(measures: PairMeasures, content: NDArray[np.int64], answered: Answe
     )
 
 
-def _fitted(lessons: _Lessons, is_taken: NDArray[np.bool_]) -> Weights:
-    """The weights by the answers `is_taken` (A,)."""
+def _fitted(lessons: _Lessons, is_taken: NDArray[np.bool_] | None = None) -> Weights:
+    """The weights by all answers, or by those `is_taken` (A,)."""
     from scipy.optimize import minimize  # slow to import, and only answers need it
 
     prior = np.zeros(1 + len(NAMES))
     prior[[1 + NAMES.index(name) for name in PRIOR_NAMES]] = PRIOR
-    taken = is_taken[lessons.answer]
+    taken = np.ones(len(lessons.answer), bool) if is_taken is None else is_taken[lessons.answer]
     ranks = np.insert(lessons.ranks[taken], 0, 1.0, axis=1)
     weight, is_other = lessons.weight[taken], lessons.is_other[lessons.answer[taken]].astype(float)
     pull = np.full(len(prior), PENALTY)

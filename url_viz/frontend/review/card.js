@@ -118,6 +118,13 @@ export function newGroup({ near }) {
   return panel;
 }
 
+/** @param {NearPicture} picture the other one of a pair @returns {HTMLElement} */
+export function newBeside({ name, picture }) {
+  const figure = made("figure", "large beside");
+  figure.append(Object.assign(document.createElement("img"), { alt: "", src: picture }), made("figcaption", "", name));
+  return figure;
+}
+
 /** @param {number} count of the other pictures of its group @returns {string} */
 export function twinsInWords(count) {
   return count === 1 ? "and its twin" : `and its ${count.toLocaleString("en")} twins`;

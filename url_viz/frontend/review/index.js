@@ -3,7 +3,7 @@
 
 import { Actions } from "../shared/actions.js";
 import { DECISIONS, DECISION_OF_KEY } from "../shared/decisions.js";
-import { made, newAnswers, newGroup, newKeys, newPanel, notAnswering, ownWords, twinsInWords } from "./card.js";
+import { made, newAnswers, newBeside, newGroup, newKeys, newPanel, notAnswering, ownWords, twinsInWords } from "./card.js";
 import { WAITS, countsInWords, countsOf, endInWords, nextOpen, stateOf } from "./queue.js";
 import { TypeAhead } from "./type_ahead.js";
 
@@ -18,7 +18,6 @@ class Desk {
     const { signal } = this.stopper;
     const find = (selector) => element.querySelector(selector);
     this.large = find(".large");
-    this.beside = find(".beside");
     this.panels = find(".panels");
     this.help = find(".help");
     this.said = find(".said");
@@ -130,11 +129,8 @@ class Desk {
   drawBeside(card) {
     const isPair = card.kind === "pair";
     this.element.querySelector(".card").classList.toggle("pair", isPair);
-    this.beside.hidden = !isPair;
-    if (!isPair) return;
-    const [{ name, picture }] = card.panels[0].near;
-    this.beside.querySelector("img").src = picture;
-    this.beside.querySelector("figcaption").textContent = name;
+    this.element.querySelector(".beside")?.remove();
+    if (isPair) this.large.after(newBeside(card.panels[0].near[0]));
   }
 
   drawState(card) {

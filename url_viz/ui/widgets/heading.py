@@ -12,5 +12,5 @@ def show_heading(title: str, image_set: ImageSet, *, with_model: bool = False) -
     facts = [set_name(image_set.root), f"{len(image_set):,} pictures"]
     facts += [image_set.source.title] if with_model else []
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.subheader(title, anchor=False, width="content")
+        st.subheader(escape(title), anchor=False, width="content")
         st.caption(escape(" · ".join(facts)), width="content")

@@ -1,0 +1,211 @@
+"""What answers on pairs gain: `python -m benchmarks.answers PHOTOS … [--json OUT] [--figure FIGURE.svg]`.
+
+Each PHOTOS folder holds class folders, by which an oracle answers whether a picture and its nearest are the same kind.
+For some draws of the pairs to ask, and some numbers of answers: by how much is the R-AUROC of the order with the
+answers taken in above that of confusability, about the nearest of all pictures, and of those alone that nobody was
+asked about? Pairs are drawn as the app draws them, or in one of four other ways; once more with one answer in ten
+wrong. *Told* is the evidence that the app would show, less the true figure.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benchmarks.answers_figure import figure
+from benchmarks.machine import machine
+from url_viz.analysis.metrics import auroc
+from url_viz.analysis.pair_measures import PairMeasures
+from url_viz.analysis.tuned import PENALTY, fitted_weights, pairs_to_ask, tune
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.models.model import load_model
+from url_viz.models.names import DEFAULT
+from url_viz.store.answers import NO_ANSWERS, Answered
+
+COUNTS = (10, 20, 50, 100)
+BATCH = 5
+"""So many pairs are asked before the weights are fitted again, by the ways that look at them."""
+NOISES = (0.0, 0.1)
+SHIPPED = "as the app draws"
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One set: its measures of pairs, contents (N,), the kind (N,) of each by its label, and confusability (N,)."""
+
+    name: str
+    measures: PairMeasures
+    content: Rows
+    kind: Rows
+    confusability: NDArray[np.float64]
+
+    @property
+    def is_wrong(self) -> NDArray[np.bool_]:
+        """Whether the nearest of each picture that has one is of another kind."""
+        wrong: NDArray[np.bool_] = self.kind[self.measures.rows] != self.kind[self.measures.nearest]
+        return wrong
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", nargs="+", type=Path)
+    parser.add_argument("--draws", type=int, default=10)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--figure", type=Path)
+    given = parser.parse_args()
+    found = measured(given.photos, given.draws)
+    print(f"{machine()} Draws: {given.draws}.\n\n{table_of(found)}")
+    if given.json is not None:
+        found.to_json(given.json, orient="records")
+    if given.figure is not None:
+        given.figure.write_text(figure(found))
+
+
+def measured(folders: Sequence[Path], draws: int) -> pd.DataFrame:
+    """One row per set, way, noise, draw and count: `base` (confusability), `gain`, `gain_unasked`, `told`."""
+    rows: list[dict[str, object]] = []
+    with tempfile.TemporaryDirectory() as place:
+        model = load_model(DEFAULT, workspace=Path(place))
+        for folder in folders:
+            asked = _asked(folder.name, embed_folder(folder, model=model, workspace=place))
+            for way, draw in WAYS.items():
+                for noise in NOISES:
+                    for seed in range(draws):
+                        found = _one(asked, draw, noise, seed)
+                        rows += [{"set": asked.name, "way": way, "noise": noise, "seed": seed, **one} for one in found]
+            print(f"{asked.name}: done", file=sys.stderr)
+    return pd.DataFrame(rows)
+
+
+def _asked(name: str, image_set: ImageSet) -> Asked:
+    graph, table = image_set.graph, image_set.table()
+    assert graph is not None
+    first = np.unique(image_set.contents, return_index=True)[1]
+    kind = pd.factorize(table["label"])[0][first].astype(np.int64)
+    assert (kind >= 0).all(), f"{name} has pictures without a class folder"
+    measures = image_set.pair_measures
+    return Asked(name, measures, graph.content, kind, table["confusability"].to_numpy(float)[first])
+
+
+def _one(asked: Asked, draw: "Draw", noise: float, seed: int) -> list[dict[str, float]]:
+    """The figures of one draw at COUNTS."""
+    rng, measures = np.random.default_rng(seed), asked.measures
+    flip = np.random.default_rng(900 + seed).random(len(asked.kind)) < noise
+    pairs, answered, rows = np.zeros((0, 2), np.int64), NO_ANSWERS, []
+    while len(pairs) < max(COUNTS):
+        more = draw(asked, answered, BATCH, rng)
+        if not len(more):
+            break
+        pairs = np.vstack([pairs, more])
+        same = (asked.kind[pairs[:, 0]] == asked.kind[pairs[:, 1]]) ^ flip[pairs[:, 0]]
+        answered = Answered(np.sort(asked.content[pairs], axis=1), same)
+        if len(pairs) in COUNTS:
+            rows.append({"count": len(pairs), **_figures(asked, answered, ~np.isin(measures.rows, pairs[:, 0]))})
+    return rows
+
+
+def _figures(asked: Asked, answered: Answered, is_unasked: NDArray[np.bool_]) -> dict[str, float]:
+    rows, wrong = asked.measures.rows, asked.is_wrong
+    before, tuned = asked.confusability[rows], tune(asked.measures, asked.content, answered)
+    after = before if tuned is None else tuned.values[rows].astype(float)
+    base, now = auroc(before, wrong), auroc(after, wrong)
+    parts = (auroc(order[is_unasked], wrong[is_unasked]) for order in (after, before))
+    told = float("nan") if tuned is None or tuned.evidence is None else tuned.evidence.value - now
+    return {"base": base, "gain": now - base, "gain_unasked": next(parts) - next(parts), "told": told}
+
+
+Draw = Callable[[Asked, Answered, int, np.random.Generator], Rows]
+
+
+def _every_pair(asked: Asked, answered: Answered) -> tuple[Rows, Rows]:
+    """The pairs (P, 2) that nobody answered, and their places among the measures' rows."""
+    count = len(asked.measures.rows)
+    pairs = pairs_to_ask(asked.measures, asked.content, answered, count=count)
+    return pairs, np.searchsorted(asked.measures.rows, pairs[:, 0])
+
+
+def _as_shipped(asked: Asked, answered: Answered, count: int, rng: np.random.Generator) -> Rows:
+    seed = int(rng.integers(2**31))
+    return pairs_to_ask(asked.measures, asked.content, answered, count=count, seed=seed)
+
+
+def _all_alike(asked: Asked, answered: Answered, count: int, rng: np.random.Generator) -> Rows:
+    pairs, _ = _every_pair(asked, answered)
+    return pairs[rng.permutation(len(pairs))[:count]]
+
+
+def _disagreement(asked: Asked, answered: Answered, count: int, rng: np.random.Generator) -> Rows:
+    """Those first on which the measures disagree most."""
+    pairs, place = _every_pair(asked, answered)
+    return pairs[np.lexsort((rng.random(len(pairs)), -asked.measures.ranks[place].std(axis=1)))[:count]]
+
+
+def _least_sure(asked: Asked, answered: Answered, count: int, rng: np.random.Generator) -> Rows:
+    """Those first whose odds are nearest to even, by the weights so far."""
+    pairs, place = _every_pair(asked, answered)
+    odds = fitted_weights(asked.measures, asked.content, answered)(asked.measures.ranks[place])
+    return pairs[np.lexsort((rng.random(len(pairs)), np.abs(odds)))[:count]]
+
+
+def _expected_gain(asked: Asked, answered: Answered, count: int, rng: np.random.Generator) -> Rows:
+    """Those first that would tell most of the weights: the largest variance of the odds, one after the other."""
+    pairs, place = _every_pair(asked, answered)
+    ranks = asked.measures.ranks[place] - asked.measures.ranks.mean(axis=0)
+    weights = fitted_weights(asked.measures, asked.content, answered)
+    share = 1 / (1 + np.exp(-weights(asked.measures.ranks[place])))
+    known = asked.measures.ranks[np.isin(asked.content[asked.measures.rows], answered.pairs)]
+    spread = np.linalg.inv(PENALTY * np.eye(ranks.shape[1]) + 0.2 * known.T @ known)
+    chosen: list[int] = []
+    for _ in range(min(count, len(pairs))):
+        told = np.einsum("pf,fg,pg->p", ranks, spread, ranks) * share * (1 - share) + 1e-9 * rng.random(len(pairs))
+        told[chosen] = -1
+        chosen.append(int(told.argmax()))
+        along, weight = spread @ ranks[chosen[-1]], share[chosen[-1]] * (1 - share[chosen[-1]])
+        spread -= weight * np.outer(along, along) / (1 + weight * ranks[chosen[-1]] @ along)
+    return pairs[chosen]
+
+
+WAYS: dict[str, Draw] = {
+    SHIPPED: _as_shipped,
+    "all alike": _all_alike,
+    "where measures disagree": _disagreement,
+    "least sure": _least_sure,
+    "expected gain": _expected_gain,
+}
+
+
+def table_of(found: pd.DataFrame) -> str:
+    """Two Markdown tables: gains by set as the app draws, and means over sets by way and noise."""
+    shipped = found[(found["way"] == SHIPPED) & (found["noise"] == 0)]
+    counts = " | ".join(f"{count} answers" for count in COUNTS)
+    lines = [f"| set | confusability | {counts} | told, less true, at {COUNTS[-1]} |"]
+    lines.append("|---|---|" + "---|" * (len(COUNTS) + 1))
+    for name, part in shipped.groupby("set", sort=False):
+        cells = [_signed(part[part["count"] == count]) for count in COUNTS]
+        told = part[part["count"] == COUNTS[-1]]["told"].mean()
+        lines.append(f"| {name} | {part['base'].mean():.3f} | {' | '.join(cells)} | {told:+.3f} |")
+    lines += ["", f"| way | one in ten wrong | {counts} |"]
+    lines.append("|---|---|" + "---|" * len(COUNTS))
+    for (way, noise), part in found.groupby(["way", "noise"], sort=False):
+        cells = [_signed(part[part["count"] == count]) for count in COUNTS]
+        lines.append(f"| {way} | {'yes' if noise else 'no'} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _signed(part: pd.DataFrame) -> str:
+    """The mean gain, and in brackets that on pictures nobody was asked about: over sets, of means over draws."""
+    by_set = part.groupby("set")[["gain", "gain_unasked"]].mean().mean()
+    return f"{by_set['gain']:+.3f} ({by_set['gain_unasked']:+.3f})".replace("0.", ".")
+
+
+if __name__ == "__main__":
+    main()
