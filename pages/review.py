@@ -5,6 +5,7 @@ import streamlit as st
 from url_viz.ui.review import page as review
 from url_viz.ui.review.address import chosen_review
 from url_viz.ui.review.answers import show_answers
+from url_viz.ui.review.names import show_names
 from url_viz.ui.review.worth import show_worth
 from url_viz.ui.widgets.heading import show_heading
 from url_viz.ui.widgets.reading import running
@@ -21,6 +22,7 @@ if spec is None:
     show_heading("Review", image_set)
     review.show_start(image_set)
     show_worth(image_set)
+    show_names(image_set)
     show_answers(image_set)
     review.show_history(image_set)
     st.stop()

@@ -18,6 +18,8 @@ from url_viz.analysis.label_choice import ClassLevels, stored_source
 from url_viz.analysis.label_issues import NO_CLASSES, LabelCheck, check_labels, confused_in
 from url_viz.analysis.map_figure import Style, map_figure
 from url_viz.analysis.measures import AMBIGUITY, TABLE_MEASURES, has_values, measures_of
+from url_viz.analysis.name_review import NameReview
+from url_viz.analysis.naming import names_first, names_of, suggestions_in
 from url_viz.analysis.new_pictures import Reference
 from url_viz.analysis.occlusion import Heat, heat_of
 from url_viz.analysis.order import Order, leading_order
@@ -26,7 +28,7 @@ from url_viz.analysis.pair_review import PairReview
 from url_viz.analysis.ranking import percentile_of, percentile_of_each
 from url_viz.analysis.reasons import ReasonedTable
 from url_viz.analysis.representatives import representatives
-from url_viz.analysis.review import LABELS, PAIRS, SUSPECTS, TWINS, Review, ReviewSpec, from_query
+from url_viz.analysis.review import LABELS, NAMES, PAIRS, SUSPECTS, TWINS, Review, ReviewSpec, from_query
 from url_viz.analysis.selective_retrieval import near_in_graph, search
 from url_viz.analysis.table import DecidedTable, Frame, decisions_of, frame_of, graph_columns_of
 from url_viz.analysis.tuned import Tuned, TunedTable
@@ -137,6 +139,8 @@ class ImageSet:
         self._checked: Latest[LabelCheck | None] = Latest(same=pd.DataFrame.equals)
         self._order: Latest[Order] = Latest()
         self._confused: Latest[pd.DataFrame] = Latest()
+        self._names: Latest[pd.Series[str]] = Latest(same=pd.Series.equals)
+        self._suggested_names: Latest[pd.DataFrame] = Latest()
         self._reference: Latest[Reference] = Latest()
         self._files = store.images(["id", "path", "content", "width", "height", "failure"])
 
@@ -262,6 +266,65 @@ class ImageSet:
         pairs = {(int(one), int(two)): value for (one, two), value in zip(contents, answers.values(), strict=True)}
         return self.answers.answer(pairs, who=who)
 
+    def names_to_give(self, n: int = 20) -> pd.DataFrame:
+        """Pictures without a name whose names would teach most, those first: id and path; see `analysis.naming`.
+
+        A name is a picture's first tag. Raises ImageSetError before there is a graph in the whitened space.
+        """
+        rows = self._rows_to_name(n, np.ones(len(self), bool))
+        return self._joined.table[["id", "path"]].iloc[rows].reset_index(drop=True)
+
+    def name(self, names: Mapping[int, str | None], *, who: str | None = None) -> Action:
+        """Give pictures a name, or another one; None takes it away. A single action for undo.
+
+        Names are tags, and labels once these are chosen: `use_labels("tags")`. Raises DecisionError for unknown ids, or
+        what cannot be a tag.
+        """
+        decided = dict(zip(self._frame["id"], self._frame["decision"], strict=True))
+        verdicts = {one: Verdict(decided.get(one), name) for one, name in names.items()}
+        return self._decisions_of(who).name(verdicts)
+
+    def name_suggestions(self) -> pd.DataFrame:
+        """What names suggest for pictures without one: id, path, name, share; the largest share first.
+
+        By neighbours and a classifier that know the names alone, whatever the labels are. Empty before there are two.
+        """
+        return self._suggested_names.of(self._named, lambda: suggestions_in(self._named_table()))
+
+    def accept_names(self, ids: Iterable[int], *, who: str | None = None) -> Action:
+        """Give pictures the name that is suggested for them; those without a suggestion stay. A single action."""
+        wanted = {int(one) for one in ids}
+        self.rows_of(wanted)  # refuses unknown ids
+        found = self.name_suggestions()
+        rows = found[found["id"].isin(wanted)]
+        return self.name(dict(zip(rows["id"].tolist(), rows["name"].tolist(), strict=True)), who=who)
+
+    @property
+    def _named(self) -> "pd.Series[str]":
+        """The name of each picture (N,), None for none; the same object until one changes."""
+        table = self._frame
+        return self._names.of(table["tags"], lambda: names_of(table))
+
+    def _named_table(self) -> pd.DataFrame:
+        table = self._joined.table.assign(label=self._named.to_numpy(object))
+        return self._classed_by_name.joined(table) if self._classed_by_name else table
+
+    def _rows_to_name(self, count: int, among: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """The rows of the table to name first, at most so many of those marked."""
+        if self.graph is None:
+            raise self._no_graph()
+        content = self.graph.content
+        named, wanted = self.contents[self._named.notna().to_numpy()], self.contents[among]
+        rows = names_first(
+            self.graph,
+            leader=leaders(self.graph.twins).astype(np.int64),
+            is_named=np.isin(content, named),
+            count=count,
+            among=np.isin(content, wanted),
+        )
+        found: NDArray[np.int64] = positions_of(content[rows], self.contents)
+        return found
+
     @property
     def pair_measures(self) -> PairMeasures:
         """What the graph says of pairs of pictures. Raises ImageSetError before there is one."""
@@ -269,10 +332,13 @@ class ImageSet:
 
     def _asking(self) -> TunedTable:
         if self._tuning is None:
-            raise ImageSetError(
-                f"{str(self.root)!r} has no neighbour graph yet. Read it again: {embed_command(self.root)}."
-            )
+            raise self._no_graph()
         return self._tuning
+
+    def _no_graph(self) -> ImageSetError:
+        return ImageSetError(
+            f"{str(self.root)!r} has no neighbour graph yet. Read it again: {embed_command(self.root)}."
+        )
 
     def tuned(self) -> Tuned | None:
         """What the answers made of the order, and how well it holds on them; None below ten, or without both kinds."""
@@ -283,11 +349,13 @@ class ImageSet:
 
         Raises ImageSetError for an order that there is not, or doubtful labels where there are no labels to check.
         """
-        if spec.by not in (SUSPECTS, LABELS, TWINS, PAIRS):
+        if spec.by not in (SUSPECTS, LABELS, TWINS, PAIRS, NAMES):
             self._gate(self._measured, spec.by)
         make: Callable[..., Review] = Review
         if spec.by == PAIRS:
             make = partial(PairReview, tuning=self._asking(), answers=self.answers, contents=self.contents)
+        if spec.by == NAMES:
+            make = partial(NameReview, first=self._rows_to_name, suggested=self.name_suggestions)
         return make(
             spec,
             self.table(),
@@ -707,6 +775,12 @@ class ImageSet:
         folder = self._store.paths.class_shares
         source = ClassSource(columns, self._known_graph, self._whitened_of_graph, folder, self.space.key)
         return ClassedTable(self.contents, source)
+
+    @cached_property
+    def _classed_by_name(self) -> ClassedTable | None:
+        """As `_classed`, for names beside the labels that are chosen."""
+        classed = self._classed
+        return None if classed is None else ClassedTable(self.contents, classed.source, least=1)
 
     @cached_property
     def _tuning(self) -> TunedTable | None:

@@ -212,6 +212,7 @@ def test_ready_reviews_are_those_that_a_set_has() -> None:
     titles = [spec.title for spec in ready_reviews(plain, "confusability", has_suspects=False)]
     assert titles == [
         "The same kind or not",
+        "Name these first",
         "Confusability · the first 200",
         "Confusability",
         "Confusability · Decision: look-again",

@@ -138,6 +138,34 @@ def test_pairs_by_keys_and_mouse(app: str, image_set: ImageSet, open_page: OpenP
     expect(page.get_by_role("button", name="Keep")).to_have_count(0)
 
 
+def test_pictures_are_named_by_typing_and_by_number(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
+    image_set.use_labels(None)
+    desk = opened(open_page, app, image_set, "review=names&most=10")
+    page, caption = desk.page, desk.page.locator("figcaption")
+    expect(page.locator(".question")).to_have_text("what is it?")
+    seen = [desk.name]
+    for name, opener in (("kiwi", "Enter"), ("pear", "c")):
+        desk.press(opener)
+        expect(page.get_by_role("combobox", name="Another name")).to_be_focused()
+        page.keyboard.type(name)
+        desk.press("Enter")
+        expect(caption).not_to_have_text(seen[-1])
+        seen.append(desk.name)
+    expect(page.locator(".names .choose")).to_have_count(2)
+    desk.press("2")
+    expect(caption).not_to_have_text(seen[-1])
+    seen.append(desk.name)
+    page.locator(".names .choose", has_text="kiwi").click()
+    expect(caption).not_to_have_text(seen[-1])
+    expect(desk.counts).to_have_text("6 left · 4 done of 10")
+    wanted = dict(zip(seen, ("kiwi", "pear", "pear", "kiwi"), strict=True))
+    eventually(lambda: image_set.table().set_index("path").loc[seen, "tags"].to_dict() == wanted)
+    desk.press("Backspace")
+    expect(caption).to_have_text(seen[-1])
+    expect(page.locator(".own")).to_have_text("named kiwi")
+    assert image_set.table()["label"].isna().all()
+
+
 def test_by_mouse_alone(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
     desk = opened(open_page, app, image_set)
     page, caption = desk.page, desk.page.locator("figcaption")

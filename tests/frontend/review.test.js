@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { notAnswering, ownWords } from "../../url_viz/frontend/review/card.js";
+import { namesToChoose, notAnswering, ownWords } from "../../url_viz/frontend/review/card.js";
 import { WAITS, countsInWords, countsOf, endInWords, nextOpen, stateOf } from "../../url_viz/frontend/review/queue.js";
 import { offered } from "../../url_viz/frontend/review/type_ahead.js";
 
@@ -49,6 +49,16 @@ test("a pair is done once it is answered, yes or no, and open again once that is
 test("a pair has keys and buttons of its own", () => {
   assert.deepEqual(notAnswering("pair"), ["keep", "drop", "look-again", "another", "twins"]);
   assert.deepEqual(notAnswering("classes"), ["same", "other"]);
+});
+
+test("number keys name what is suggested, then the latest names, nine at most", () => {
+  const plain = { panels: [{ near: [], label: null, share: null }] };
+  const suggested = { panels: [{ near: [], label: "kiwi", share: 0.8 }] };
+  assert.deepEqual(namesToChoose(plain, ["pear", "kiwi"]), ["pear", "kiwi"]);
+  assert.deepEqual(namesToChoose(suggested, ["pear", "kiwi"]), ["kiwi", "pear"]);
+  assert.equal(namesToChoose(suggested, [..."abcdefghij"]).length, 9);
+  assert.equal(ownWords({ label_given: "folder", twins: 0, question: "what is it?", kind: "names" }, "kiwi"), "named kiwi");
+  assert.equal(ownWords({ label_given: "folder", twins: 2, question: "what is it?", kind: "names" }, null), "+2 twins");
 });
 
 test("the next one is the first open after this, else the first of all", () => {

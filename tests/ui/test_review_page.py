@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
-from url_viz.analysis.review import PAIRS, SUSPECTS, TWINS, ReviewSpec
+from url_viz.analysis.review import NAMES, PAIRS, SUSPECTS, TWINS, ReviewSpec
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import start_job
 from url_viz.models.model import Model
@@ -197,6 +197,35 @@ class TestDesk:
         take_answers(here(at), [DeskAnswer(2, 0, int(card.id), 0)], who="anna")
         assert state_of(unlabelled, here(at)).cards[0].same is None
         assert unlabelled.decisions.history()["who"].tolist()[0] == "anna"
+
+    def test_pictures_are_named_and_what_the_names_suggest_is_accepted(self, unlabelled: ImageSet) -> None:
+        at = page(unlabelled, ReviewSpec(NAMES))
+        state = state_of(unlabelled, here(at))
+        first, second = (card.id for card in state.cards[:2])
+        assert (state.cards[0].kind, state.cards[0].question) == ("names", "what is it?")
+        actions = [
+            {"sequence": 1, "id": first, "decision": None, "label": "kiwi", "position": 0, "at": 1},
+            {"sequence": 2, "id": second, "decision": None, "label": "pear", "position": 1, "at": 2},
+        ]
+        at.session_state[desk_key(unlabelled)] = {"actions": actions}
+        at.run()
+        assert unlabelled.table().set_index("id").loc[[int(first), int(second)], "tags"].tolist() == ["kiwi", "pear"]
+        after = state_of(unlabelled, here(at))
+        assert (after.names, after.classes, after.cards[0].given) == (("kiwi", "pear"), ("kiwi", "pear"), "kiwi")
+        at.button(key="review.leave").click().run()
+        said = words(at)
+        assert "2 of 8 pictures have a name, of 2 names." in said
+        assert "From three pictures each of two names on" in said
+        at.slider(key="review.names.share").set_value(0.5).run()
+        accept = at.button(key="review.names.accept")
+        count = int(re.findall(r"\d+", accept.label)[0])
+        assert count == (unlabelled.name_suggestions()["share"] >= 0.5).sum() > 0
+        accept.click().run()
+        assert unlabelled.table()["tags"].ne("").sum() == 2 + count
+        named = unlabelled.table()["tags"]
+        if (named.value_counts() >= 3).sum() >= 2:
+            at.button(key="review.names.order").click().run()
+            assert unlabelled.user_table.label_source == "tags"
 
     def test_pairs_come_first_where_no_classes_lead_and_are_offered_as_a_file(self, unlabelled: ImageSet) -> None:
         at = page(unlabelled)

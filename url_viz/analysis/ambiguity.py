@@ -90,16 +90,17 @@ def classify(
     label: NDArray[np.integer],
     group: NDArray[np.integer],
     *,
+    least: int = LEAST_OF_A_CLASS,
     seed: int = 0,
 ) -> Classified | None:
     """Between which two classes each picture lies: the mean of its neighbours' votes and of a ridge classifier.
 
     `position`, `similarity` (N, K): the graph's lists, twins left out; `whitened` (N, A); `label` (N,) codes from 0,
-    NONE for no label; `group` (N,) ints, twins alike. Only labelled pictures vote and teach, and only classes with
-    LEAST_OF_A_CLASS of them; every picture gets shares. None if fewer than two such classes are left.
+    NONE for no label; `group` (N,) ints, twins alike. Only labelled pictures vote and teach, and only classes with at
+    `least` so many of them; every picture gets shares. None if fewer than two such classes are left.
     """
     count = np.bincount(label[label >= 0], minlength=1)
-    classes = np.flatnonzero(count >= LEAST_OF_A_CLASS).astype(np.int32)
+    classes = np.flatnonzero(count >= least).astype(np.int32)
     if len(classes) < 2:
         return None
     place = np.full(len(count) + 1, NONE, np.int32)  # the last for NONE

@@ -11,7 +11,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.ambiguity import AmbiguityModel, Classified, ClassShares, LabelEvidence, classify
+from url_viz.analysis.ambiguity import (
+    LEAST_OF_A_CLASS,
+    AmbiguityModel,
+    Classified,
+    ClassShares,
+    LabelEvidence,
+    classify,
+)
 from url_viz.analysis.ranking import percentile
 from url_viz.analysis.votes import NONE, Codes
 from url_viz.latest import Latest
@@ -76,10 +83,16 @@ VERSION = 1
 class ClassedTable:
     """Joins the class columns to the table of a snapshot, again only if its labels are others."""
 
-    def __init__(self, contents: NDArray[np.int64], source: ClassSource | None) -> None:
-        """`contents` (N,) are the content keys of the table's rows; `source` is None before there is a graph."""
+    def __init__(
+        self, contents: NDArray[np.int64], source: ClassSource | None, *, least: int = LEAST_OF_A_CLASS
+    ) -> None:
+        """`contents` (N,) are the content keys of the table's rows; `source` is None before there is a graph.
+
+        A class has at `least` so many labelled pictures.
+        """
         self._contents = contents
-        self._source = source
+        self._least = least
+        self.source = source
         self._joined: Latest[pd.DataFrame] = Latest()
         self._known: Latest[_Known] = Latest(same=pd.Series.equals)
 
@@ -123,11 +136,11 @@ class ClassedTable:
         return dict(zip(CLASS_COLUMNS, (*values, *shared), strict=True))
 
     def _of(self, table: pd.DataFrame) -> "_Known | None":
-        source, label = self._source, table["label"]
+        source, label = self.source, table["label"]
         if source is None:
             return None
         return self._known.of(
-            label, lambda: _Known(content_labels(label, self._contents, source.columns.content), source)
+            label, lambda: _Known(content_labels(label, self._contents, source.columns.content), source, self._least)
         )
 
 
@@ -137,6 +150,7 @@ class _Known:
 
     labels: ContentLabels
     source: ClassSource
+    least: int
 
     @cached_property
     def found(self) -> tuple[ClassShares, LabelEvidence] | None:
@@ -155,7 +169,9 @@ class _Known:
         is_same = np.array_equal(graph.content, self.source.columns.content)
         if not is_same or whitened.whitening.key != graph.whitening:
             return None
-        return classify(graph.position, graph.similarity, whitened.rows, self.labels.codes, twin_groups(graph.twins))
+        groups = twin_groups(graph.twins)
+        codes = self.labels.codes
+        return classify(graph.position, graph.similarity, whitened.rows, codes, groups, least=self.least)
 
     @property
     def model(self) -> AmbiguityModel | None:
@@ -172,7 +188,7 @@ class _Known:
     @cached_property
     def _key(self) -> str:
         """A digest of the pictures, where their graph puts them, and their labels."""
-        digest = hashlib.blake2b(str(VERSION).encode(), digest_size=12)
+        digest = hashlib.blake2b(f"{VERSION} {self.least}".encode(), digest_size=12)
         columns = self.source.columns
         for part in (columns.content, columns.nearest, columns.nearest_similarity, self.labels.codes):
             digest.update(np.ascontiguousarray(part).tobytes())

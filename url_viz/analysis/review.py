@@ -23,13 +23,17 @@ from url_viz.store.reviews import KeptReview, read_review, review_key, write_rev
 from url_viz.store.tables import positions_of
 from url_viz.workspace import SetPaths
 
-SUSPECTS, LABELS, TWINS, PAIRS = "suspects", "labels", "twins", "pairs"
-"""Orders of a review besides the measures: doubtful labels; all, the doubtful first; groups of twins; pairs to ask."""
+SUSPECTS, LABELS, TWINS, PAIRS, NAMES = "suspects", "labels", "twins", "pairs", "names"
+"""Orders of a review besides the measures.
+
+Doubtful labels; all labels, the doubtful first; groups of twins; pairs to ask about; pictures to name first.
+"""
 TITLES = {
     SUSPECTS: "Doubtful labels",
     LABELS: "All labels, doubtful first",
     TWINS: "Twins",
     PAIRS: "The same kind or not",
+    NAMES: "Name these first",
 }
 MOST = 10_000
 """A queue is never longer: more pictures than that are not looked at one by one."""
@@ -191,7 +195,8 @@ class Card:
 
     `row` is its row of the table, with decision and label as they are now. `near` are rows of the table beside each
     choice of the question; without choices there is one such table: the nearest pictures, or the group of twins with
-    their decisions as they are now (`is_group`), or its nearest alone, with what was answered (`is_pair`, `same`).
+    their decisions as they are now (`is_group`), or its nearest alone, with what was answered (`is_pair`, `same`);
+    `is_name`: a name is asked for.
     `twins` counts the others of its group.
     """
 
@@ -201,6 +206,7 @@ class Card:
     twins: int
     is_group: bool = False
     is_pair: bool = False
+    is_name: bool = False
     same: bool | None = None
 
     @property
@@ -426,11 +432,13 @@ class Review:
 def ready_reviews(table: pd.DataFrame, measure: str | None, *, has_suspects: bool) -> tuple[ReviewSpec, ...]:
     """Reviews to begin with, for a set that `measure` leads; `table` is `ImageSet.table()`.
 
-    Where no classes lead, pairs come first: a few answers on them make the order of all others truer.
+    Where no classes lead, pairs come first, and pictures to name where there are no labels: a few words on them tell
+    of all others.
     """
     has_classes, has_twins = bool(table["label"].notna().any()), bool(table["twin_group"].duplicated().any())
     specs = [ReviewSpec(SUSPECTS)] if has_suspects else []
     specs += [ReviewSpec(PAIRS)] if measure in (CONFUSABILITY.name, TUNED.name) else []
+    specs += [ReviewSpec(NAMES)] if measure in (CONFUSABILITY.name, TUNED.name) and not has_classes else []
     if measure is not None:
         specs += [ReviewSpec(measure, most=READY_MOST)]
         specs += [ReviewSpec(measure, within_class=True, per_class=READY_PER_CLASS)] if has_classes else []

@@ -189,6 +189,22 @@ class Decisions:
 
         return self._act(verdicts, lambda before: replace(before.with_labels(texts, source), code=codes), did)
 
+    def name(self, verdicts: Mapping[int, Verdict]) -> Action:
+        """Give pictures a name, their first tag in place of the one they had, and their decision; a single action.
+
+        The `label` of a verdict is the name, None for none. Raises DecisionError for what cannot be a tag.
+        """
+        codes = np.array([_code_of(verdict.decision) for verdict in verdicts.values()], np.int8)
+        names = [None if v.label is None else checked_tag(v.label) for v in verdicts.values()]
+
+        def did(before: "_States", after: "_States") -> str:
+            is_decided, is_named = after.code != before.code, after.tags != before.tags
+            parts = [_did_decide(before.rows_at(is_decided), after.rows_at(is_decided))] if is_decided.any() else []
+            parts += [_did_name(after.rows_at(is_named))] if is_named.any() else []
+            return ", and ".join(parts)
+
+        return self._act(verdicts, lambda before: replace(before.with_names(names), code=codes), did)
+
     def tag(self, ids: Iterable[int], tag: str) -> Action:
         """Give pictures a tag. Raises DecisionError for one that is empty, too long, or has , ; or a line break."""
         name = checked_tag(tag)
@@ -337,6 +353,14 @@ class _States:
         new = np.array([joined(change(tags_of(text))) for text in texts], object)
         return replace(self, tags=new[index] if len(index) else self.tags)
 
+    def with_names(self, names: Sequence[str | None]) -> "_States":
+        """The same with a first tag of each file, None for none, in place of the one it had."""
+        new = [
+            joined({*tags_of(text)[1:], *([] if name is None else [name])})
+            for text, name in zip(self.tags, names, strict=True)
+        ]
+        return replace(self, tags=np.array([*new, None], object)[:-1])
+
     def with_labels(self, given: Sequence[str | None], source: str) -> "_States":
         """The same with the label of each file (None: none) where labels are taken from `source`."""
         new = [with_label(text, source, label) for text, label in zip(self.labels, given, strict=True)]
@@ -434,6 +458,17 @@ def _did_label(after: _States, source: str) -> str:
     of = f" “{next(iter(names))}”" if len(names) == 1 else ""
     parts = [f"labelled {_pictures(len(given) - taken_back)}{of}"] if names else []
     parts += [f"took back the label of {_pictures(taken_back)}"] if taken_back else []
+    return " and ".join(parts)
+
+
+def _did_name(after: _States) -> str:
+    """ "named 12 pictures “kiwi” and took the name of 1 picture", from the tags that pictures have now."""
+    given = [next(iter(tags_of(text)), None) for text in after.tags]
+    names = {name for name in given if name is not None}
+    taken = given.count(None)
+    of = f" “{next(iter(names))}”" if len(names) == 1 else ""
+    parts = [f"named {_pictures(len(given) - taken)}{of}"] if names else []
+    parts += [f"took the name of {_pictures(taken)}"] if taken else []
     return " and ".join(parts)
 
 

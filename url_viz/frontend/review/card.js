@@ -16,13 +16,17 @@ const KEYS = [
   [DECISIONS.keep.key, "keep it as it is"],
   [DECISIONS.drop.key, "drop it"],
   [DECISIONS["look-again"].key, "look again later"],
+  ["1 … 9", "one of the latest names"],
   ["c", "another class, by typing"],
+  ["Enter", "another name, by typing"],
   ["Space", "skip it for now"],
   ["Backspace", "back to the one before"],
   ["t", "answer for its twins too, or not"],
   ["f", "facts and reasons"],
   ["?", "these keys"],
 ];
+
+const OF_NAMES = ["1 … 9", "Enter"];
 
 /** @param {string} tag @param {string} className @param {string} [text] @returns {HTMLElement} */
 export function made(tag, className, text = "") {
@@ -35,20 +39,21 @@ function keycap(text) {
 
 /**
  * The keys that answer a card: without classes none names one, a group of twins is answered as a whole, a pair by yes or no.
- * @param {"classes" | "plain" | "twins" | "pair"} kind
+ * @param {"classes" | "plain" | "twins" | "pair" | "names"} kind
  * @returns {HTMLElement[]} terms and descriptions
  */
 export function newKeys(kind) {
   const decisions = Object.values(DECISIONS).map(({ key }) => key);
   const without = {
-    classes: ["y", "n"],
-    plain: ["y", "n", "1 2"],
-    twins: ["y", "n", "c", "t"],
-    pair: ["1 2", ...decisions, "c", "t"],
+    classes: ["y", "n", ...OF_NAMES],
+    plain: ["y", "n", "1 2", ...OF_NAMES],
+    twins: ["y", "n", "c", "t", ...OF_NAMES],
+    pair: ["1 2", ...decisions, "c", "t", ...OF_NAMES],
+    names: ["y", "n", "1 2", "c"],
   }[kind];
   return KEYS.filter(([keys]) => !without.includes(keys)).flatMap(([keys, words]) => {
     const term = made("dt", "");
-    term.append(...keys.split(" ").flatMap((key) => [keycap(key), " "]));
+    term.append(...keys.split(" ").flatMap((key) => [key === "…" ? key : keycap(key), " "]));
     return [term, made("dd", "", words)];
   });
 }
@@ -118,6 +123,25 @@ export function newGroup({ near }) {
   return panel;
 }
 
+/**
+ * What number keys name: what is suggested, then the latest names.
+ * @param {{panels: Panel[]}} card
+ * @param {string[]} names
+ * @returns {string[]} at most nine
+ */
+export function namesToChoose({ panels }, names) {
+  const suggested = panels.map(({ label }) => label).filter((label) => label !== null);
+  return [...suggested, ...names.filter((name) => !suggested.includes(name))].slice(0, 9);
+}
+
+/** @param {string} name @param {number} number its key @returns {HTMLElement} */
+export function newName(name, number) {
+  const button = Object.assign(made("button", "choose"), { type: "button", title: name });
+  button.dataset.number = number;
+  button.append(keycap(String(number)), made("span", "name", name));
+  return button;
+}
+
 /** @param {NearPicture} picture the other one of a pair @returns {HTMLElement} */
 export function newBeside({ name, picture }) {
   const figure = made("figure", "large beside");
@@ -132,17 +156,18 @@ export function twinsInWords(count) {
 
 /**
  * What its label is now, and what it was given as.
- * @param {{label_given: string | null, twins: number, question: string}} card
+ * @param {{label_given: string | null, twins: number, question: string, kind: string}} card
  * @param {string | null} label that somebody gave
  * @returns {string}
  */
-export function ownWords({ label_given: given, twins, question }, label) {
+export function ownWords({ label_given: given, twins, question, kind }, label) {
+  const others = twins ? [`+${twins} ${twins === 1 ? "twin" : "twins"}`] : [];
+  if (kind === "names") return [...(label === null ? [] : [`named ${label}`]), ...others].join(" · ");
   const now = label ?? given;
   const words = [];
   const isCorrected = label !== null && label !== given;
   if (isCorrected) words.push(`labelled ${now}, given as ${given ?? "none"}`);
   else if (now !== null && !question.startsWith(`labelled ${now}`)) words.push(`labelled ${now}`);
   if (label !== null && label === given) words.push("confirmed");
-  if (twins) words.push(`+${twins} ${twins === 1 ? "twin" : "twins"}`);
-  return words.join(" · ");
+  return [...words, ...others].join(" · ");
 }

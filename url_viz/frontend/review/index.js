@@ -3,13 +3,28 @@
 
 import { Actions } from "../shared/actions.js";
 import { DECISIONS, DECISION_OF_KEY } from "../shared/decisions.js";
-import { made, newAnswers, newBeside, newGroup, newKeys, newPanel, notAnswering, ownWords, twinsInWords } from "./card.js";
+import {
+  made,
+  namesToChoose,
+  newAnswers,
+  newBeside,
+  newGroup,
+  newKeys,
+  newName,
+  newPanel,
+  notAnswering,
+  ownWords,
+  twinsInWords,
+} from "./card.js";
 import { WAITS, countsInWords, countsOf, endInWords, nextOpen, stateOf } from "./queue.js";
 import { TypeAhead } from "./type_ahead.js";
 
 /** @import { Queue } from "./queue.js" */
 
 const LOADED_AHEAD = 4;
+
+// What a card is drawn of: names that were given meanwhile may suggest one.
+const shownOf = ({ id, question }) => `${id} ${question}`;
 
 class Desk {
   constructor(element) {
@@ -78,7 +93,7 @@ class Desk {
     this.drawChange();
     if (!card) return;
     if (!this.bases.has(card.id)) this.bases.set(card.id, { decision: card.decision, label: card.given });
-    if (this.shown !== card.id) this.drawCard(card);
+    if (this.shown !== shownOf(card)) this.drawCard(card);
     this.drawState(card);
     this.loadAhead();
   }
@@ -103,7 +118,7 @@ class Desk {
   }
 
   drawCard(card) {
-    this.shown = card.id;
+    this.shown = shownOf(card);
     this.peek(null);
     this.element.querySelector("figcaption").textContent = card.name;
     this.element.querySelector(".question").textContent = card.question;
@@ -117,7 +132,9 @@ class Desk {
     this.element.querySelector(".facts").replaceChildren(...facts);
     for (const button of this.element.querySelectorAll(".answer"))
       button.hidden = notAnswering(card.kind).some((name) => button.classList.contains(name));
-    if (isTwins) this.element.querySelector(".answer.another").hidden = true;
+    const another = this.element.querySelector(".answer.another");
+    if (isTwins) another.hidden = true;
+    another.querySelector("span").textContent = card.kind === "names" ? "Type a name" : "Another class";
     this.help.querySelector("dl").replaceChildren(...newKeys(card.kind));
     this.withTwins = false;
     if (!card.twins) this.element.querySelector(".answer.twins").hidden = true;
@@ -143,13 +160,23 @@ class Desk {
       this.element.querySelector(`.answer.${name}`).setAttribute("aria-pressed", String(isPressed));
     }
     this.element.querySelector(".answer.twins").setAttribute("aria-pressed", String(this.withTwins));
-    for (const choose of this.panels.querySelectorAll(".choose"))
-      choose.setAttribute("aria-pressed", String(card.panels[choose.dataset.number - 1].label === label));
+    this.drawNames(card);
+    for (const choose of this.element.querySelectorAll(".choose"))
+      choose.setAttribute("aria-pressed", String(choose.title === label));
     if (card.kind !== "twins") return;
     this.panels.querySelectorAll(".member").forEach((member, place) => {
       const isKept = (keep ?? card.kept).includes(card.panels[0].near[place].id);
       member.setAttribute("aria-pressed", String(isKept));
     });
+  }
+
+  // The latest names with their keys; what is suggested has its button above its nearest pictures.
+  drawNames(card) {
+    const box = this.element.querySelector(".names");
+    box.hidden = card.kind !== "names";
+    const names = box.hidden ? [] : namesToChoose(card, this.data.names);
+    const suggested = card.panels.filter(({ label }) => label !== null).length;
+    box.replaceChildren(...names.slice(suggested).map((name, place) => newName(name, suggested + place + 1)));
   }
 
   loadAhead() {
@@ -216,6 +243,9 @@ class Desk {
       if (!kept) return;
       this.send({ id: card.id, decision: null, label: null, keep: [kept.id] }, null);
       this.say(`Kept: ${kept.name}`);
+    } else if (card.kind === "names") {
+      const name = namesToChoose(card, this.data.names)[number - 1];
+      if (name) this.name(name);
     } else if (card.panels[number - 1]?.label) this.name(card.panels[number - 1].label);
   }
 
@@ -274,6 +304,10 @@ class Desk {
     this.said.textContent = words;
   }
 
+  type() {
+    this.typing.open(this.data.classes, this.card.kind === "names" ? "name" : "class");
+  }
+
   stopTyping() {
     this.typing.hide();
     this.element.focus({ preventScroll: true });
@@ -287,7 +321,7 @@ class Desk {
     else if (button.matches(".unskip")) this.unskip();
     else if (member) this.clickPicture(member);
     else if (button.matches(".choose")) this.choose(Number(button.dataset.number));
-    else if (button.matches(".another")) return this.typing.open(this.data.classes);
+    else if (button.matches(".another")) return this.type();
     else if (button.matches(".twins")) this.takeTwins();
     else if (button.matches(".same, .other")) this.answerPair(button.matches(".same"));
     else if (button.matches(".skip")) this.skip();
@@ -345,7 +379,8 @@ class Desk {
       if (key !== "y" && key !== "n") return false;
       this.answerPair(key === "y");
     } else if (key === "t") this.takeTwins();
-    else if (key === "c" && this.card.kind !== "twins") this.typing.open(this.data.classes);
+    else if (key === "c" && this.card.kind !== "twins") this.type();
+    else if (key === "Enter" && this.card.kind === "names") this.type();
     else if (/^[1-9]$/.test(key)) this.choose(Number(key));
     else if (key in DECISION_OF_KEY) this.decide(DECISION_OF_KEY[key]);
     else return false;

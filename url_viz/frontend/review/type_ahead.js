@@ -37,8 +37,11 @@ export class TypeAhead {
   }
 
   /** @param {string[]} classes the known ones */
-  open(classes) {
+  open(classes, noun = "class") {
     this.classes = classes;
+    this.noun = noun;
+    this.input.placeholder = `Type a ${noun}`;
+    this.input.setAttribute("aria-label", `Another ${noun}`);
     this.element.hidden = false;
     this.input.value = "";
     this.fill(0);
@@ -57,7 +60,7 @@ export class TypeAhead {
         const item = Object.assign(document.createElement("li"), { id: `class-${place}` });
         item.setAttribute("role", "option");
         item.setAttribute("aria-selected", String(place === this.at));
-        item.textContent = isNew ? `New class “${name}”` : name;
+        item.textContent = isNew ? `New ${this.noun} “${name}”` : name;
         return item;
       }),
     );

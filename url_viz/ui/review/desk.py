@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from url_viz.analysis.name_review import NameReview
 from url_viz.analysis.pair_review import PairReview
 from url_viz.analysis.review import TWINS, Card, Review, as_query
 from url_viz.analysis.tuned import change_in_words, moved_share
@@ -92,6 +93,7 @@ def state_of(image_set: ImageSet, here: OpenReview) -> DeskState:
         classes=tuple(review.classes),
         refused=here.refused,
         change=_change(image_set) if isinstance(review, PairReview) else None,
+        names=review.latest_names() if isinstance(review, NameReview) else (),
     )
 
 
@@ -116,6 +118,11 @@ def _card(image_set: ImageSet, here: OpenReview, position: int) -> DeskCard:
     card = here.known[image_id]
     if isinstance(here.review, PairReview):
         return replace(card, same=here.review.same(image_id))
+    if isinstance(here.review, NameReview):
+        question = here.review.question(image_id)
+        label, share = next(((one.label, one.share) for one in question.choices), (None, None))
+        panels = tuple(replace(panel, label=label, share=share) for panel in card.panels)
+        return replace(card, question=question.text, panels=panels)
     return replace(card, kept=_kept(here.review, card)) if card.kind == "twins" else card
 
 
@@ -154,9 +161,8 @@ def _drawn(image_set: ImageSet, review: Review, card: Card, position: int) -> De
 
 
 def _kind(card: Card) -> str:
-    if card.is_group or card.is_pair:
-        return "twins" if card.is_group else "pair"
-    return "classes" if card.question.choices else "plain"
+    kinds = {"twins": card.is_group, "pair": card.is_pair, "names": card.is_name, "classes": card.question.choices}
+    return next((kind for kind, is_so in kinds.items() if is_so), "plain")
 
 
 def _pictures(image_set: ImageSet, near: pd.DataFrame) -> tuple[NearPicture, ...]:

@@ -44,10 +44,10 @@ class Panel:
 class DeskCard:
     """One picture of the queue, at `position` from 0.
 
-    `kind` is "twins" if its panel is the group to choose from, "pair" if it is the one picture that is asked about
-    beside it; `same` is then what was answered. `given` is the label that somebody gave, None if nobody
-    did; `label_given` that of before. `kept` are the ids of twins that are to be kept. `is_done` and `is_skipped` tell
-    its state in the queue.
+    `kind` is "twins" if its panel is the group to choose from; "pair" if it is the one picture that is asked about
+    beside it, and `same` what was answered; "names" if a name is asked for, which `given` then is. `given` is else the
+    label that somebody gave, None if nobody did; `label_given` that of before. `kept` are the ids of twins that are to
+    be kept. `is_done` and `is_skipped` tell its state in the queue.
     """
 
     position: int
@@ -91,7 +91,7 @@ class DeskState:
     """What the component shows: `review` names the queue; a queue of another name begins at `place`.
 
     `cards` are some cards of the queue, `upcoming` the positions of those that wait for an answer, the next first.
-    `change` is told of a review of pairs.
+    `change` is told of a review of pairs, `names` have a key in one that names pictures.
     """
 
     review: str
@@ -104,6 +104,7 @@ class DeskState:
     classes: tuple[str, ...]
     refused: tuple[Refused, ...] = ()
     change: Change | None = None
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

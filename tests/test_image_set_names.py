@@ -1,0 +1,152 @@
+"""Names on an image set: which first, given and taken back, suggested, accepted, ordered by; reviewed one at a time."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.test_image_set_answers import KINDS, kind_of, made, opened
+from url_viz.analysis.name_review import LATEST, NameReview
+from url_viz.analysis.review import NAMES, ReviewSpec, ready_reviews
+from url_viz.errors import DecisionError, ImageSetError
+from url_viz.image_set import ImageSet
+from url_viz.store.decisions import Verdict
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
+    return made(tmp_path_factory.mktemp("names"))
+
+
+@pytest.fixture
+def image_set(read: ImageSet) -> ImageSet:
+    """Nothing named, no review begun."""
+    folder = read.workspace.root / "sets" / read.set_id
+    for path in folder.glob("decisions.*"):
+        path.unlink()
+    shutil.rmtree(folder / "reviews", ignore_errors=True)
+    read.use_labels(None)
+    return opened(read)
+
+
+def name(image_set: ImageSet, count: int) -> pd.DataFrame:
+    """Name the first pictures by their kinds."""
+    rows = image_set.names_to_give(count)
+    image_set.name({int(row.id): f"kind {kind_of(str(row.path)):02d}" for row in rows.itertuples()})
+    return rows
+
+
+def test_the_first_are_of_many_kinds_and_named_ones_do_not_come_again(image_set: ImageSet) -> None:
+    first = name(image_set, 24)
+    assert len({kind_of(path) for path in first["path"]}) >= 15
+    again = image_set.names_to_give(200)
+    assert not set(again["id"]) & set(first["id"])
+    assert len(again) + len(first) == image_set.table()["twin_group"].nunique()
+
+
+def test_a_name_is_the_first_tag_in_place_of_the_one_before(image_set: ImageSet) -> None:
+    one = int(image_set.ids[0])
+    image_set.decisions.tag([one], "zoo")
+    assert image_set.name({one: "kiwi"}, who="anna").sentence == "Named 1 picture “kiwi”"
+    tags = image_set.table().set_index("id")["tags"]
+    assert tags[one] == "kiwi"
+    image_set.decisions.decide([one], "keep")
+    image_set.name({one: "apple"})
+    row = image_set.row(one)
+    assert (row["tags"], row["decision"]) == ("apple", "keep")
+    assert image_set.name({one: None}).sentence == "Took the name of 1 picture"
+    for _ in range(5):
+        image_set.decisions.undo()
+    assert image_set.row(one)["tags"] == ""
+    with pytest.raises(DecisionError, match="cannot be a tag"):
+        image_set.name({one: "a; b"})
+    with pytest.raises(DecisionError, match="no picture with id 77"):
+        image_set.name({77: "kiwi"})
+
+
+def test_names_suggest_names_and_are_none_until_accepted(image_set: ImageSet) -> None:
+    assert image_set.name_suggestions().empty
+    first = name(image_set, 60)
+    found = image_set.name_suggestions()
+    assert set(found["id"]) == set(image_set.ids.tolist()) - set(first["id"])
+    assert found["share"].is_monotonic_decreasing
+    right = np.array([f"kind {kind_of(path):02d}" for path in found["path"]]) == found["name"]
+    assert right.mean() > 4 / KINDS
+    assert right[: len(right) // 4].mean() >= right.mean()
+    table = image_set.table()
+    assert table["label"].isna().all()
+    assert table["tags"].ne("").sum() == 60
+    sure = found.head(10)
+    assert image_set.accept_names([*sure["id"], int(first["id"].iloc[0])]).count == 10
+    assert set(image_set.table().set_index("id").loc[sure["id"], "tags"]) == set(sure["name"])
+    assert not set(sure["id"]) & set(image_set.name_suggestions()["id"])
+    image_set.decisions.undo()
+    assert image_set.table()["tags"].ne("").sum() == 60
+    with pytest.raises(ImageSetError, match="no picture with id 77"):
+        image_set.accept_names([77])
+
+
+def test_a_single_picture_of_each_name_is_enough_to_suggest(image_set: ImageSet) -> None:
+    by_kind = {kind_of(path): int(one) for one, path in zip(image_set.ids, image_set.table()["path"], strict=True)}
+    image_set.name({one: f"kind {kind:02d}" for kind, one in by_kind.items()})
+    found = image_set.name_suggestions()
+    right = np.array([f"kind {kind_of(path):02d}" for path in found["path"]]) == found["name"]
+    assert right.mean() > 5 / KINDS
+
+
+def test_names_become_labels_when_they_are_chosen(image_set: ImageSet) -> None:
+    name(image_set, 100)
+    image_set.use_labels("tags")
+    table = image_set.table()
+    assert table["label"].notna().sum() == 100
+    assert table["ambiguity"].notna().any()
+
+
+class TestReview:
+    """One picture after the other."""
+
+    def test_names_skips_and_goes_on(self, image_set: ImageSet) -> None:
+        review = image_set.review(ReviewSpec(NAMES, most=12))
+        assert isinstance(review, NameReview)
+        assert review.ids.tolist() == image_set.names_to_give(12)["id"].tolist()
+        first, second, third = (int(one) for one in review.ids[:3])
+        card = review.card(first)
+        assert (card.question.text, card.is_name, len(card.near[0])) == ("what is it?", True, 6)
+        review.settle({first: Verdict(label="kiwi")}, who="anna")
+        review.settle({second: Verdict("drop")})
+        review.skip(third)
+        assert review.verdicts([first, second]) == [Verdict(label="kiwi"), Verdict("drop")]
+        assert review.classes == ["kiwi"]
+        again = opened(image_set).review(ReviewSpec(NAMES, most=12))
+        progress = again.progress()
+        assert (progress.done, progress.skipped, again.place()) == (2, 1, 3)
+        again.settle({first: Verdict()})
+        assert again.progress().done == 1
+
+    def test_asks_about_what_the_names_suggest(self, image_set: ImageSet) -> None:
+        review = image_set.review(ReviewSpec(NAMES, most=100))
+        paths = image_set.table().set_index("id")["path"]
+        asked = []
+        for one in review.ids.tolist():
+            question = review.card(one).question
+            asked += [question.text] if question.choices else []
+            review.settle({one: Verdict(label=f"kind {kind_of(paths[one]):02d}")})
+        assert asked
+        assert all(text.startswith("kind ") and text.endswith("?") for text in asked)
+
+    def test_nine_names_have_a_key_and_keep_it(self, image_set: ImageSet) -> None:
+        review = image_set.review(ReviewSpec(NAMES))
+        assert isinstance(review, NameReview)
+        for number, one in enumerate(review.ids[:LATEST].tolist()):
+            review.settle({one: Verdict(label=f"n{number}")})
+        assert review.latest_names() == tuple(f"n{number}" for number in range(LATEST))
+        review.settle({int(review.ids[9]): Verdict(label="n4")})
+        assert review.latest_names()[4] == "n4"
+        review.settle({int(review.ids[10]): Verdict(label="new")})
+        assert review.latest_names() == ("new", *(f"n{number}" for number in range(1, LATEST)))
+
+    def test_is_offered_where_there_are_no_labels(self, image_set: ImageSet) -> None:
+        table = image_set.table()
+        assert ReviewSpec(NAMES) in ready_reviews(table, "confusability", has_suspects=False)
+        assert ReviewSpec(NAMES) not in ready_reviews(table.assign(label="a"), "confusability", has_suspects=False)

@@ -1,0 +1,106 @@
+"""Naming pictures of a folder without classes: which to name first, and what the names suggest for the others."""
+
+import heapq
+
+import numpy as np
+import pandas as pd
+import scipy.sparse
+from numpy.typing import NDArray
+
+from url_viz.analysis.ambiguity import LEAST_OF_A_CLASS
+from url_viz.store.decisions import tags_of
+from url_viz.store.tables import Graph
+
+NEIGHBOURS = 16
+"""Of each list so many are looked at: more order no better (docs/order.md)."""
+SUGGESTED_FROM = 0.9
+"""The share from which suggestions are offered to be accepted together, at first."""
+
+Rows = NDArray[np.int64]
+
+
+def name_of(tags: str) -> str | None:
+    """The name of a picture with these tags, as the table has them: the first; None if it has none."""
+    return next(iter(tags_of(tags)), None)
+
+
+def names_of(table: pd.DataFrame) -> "pd.Series[str]":
+    """The name of each picture of `ImageSet.table()`, None for none."""
+    tags = table["tags"].fillna("")
+    known = {text: name_of(text) for text in tags.unique()}
+    return pd.Series([known[text] for text in tags], index=table.index, dtype=object)
+
+
+def can_order(names: "pd.Series[str]") -> bool:
+    """Whether pictures can be ordered by ambiguity between names: two of them, each of three pictures or more."""
+    return bool((names.value_counts() >= LEAST_OF_A_CLASS).sum() >= 2)
+
+
+def names_first(
+    graph: Graph, *, leader: Rows, is_named: NDArray[np.bool_], count: int, among: NDArray[np.bool_] | None = None
+) -> Rows:
+    """The rows (≤ count,) of a graph of N pictures to name next, those whose names teach most first.
+
+    Each next one is that which covers most of what the named ones, and those before it, do not: a picture covers
+    another by their similarity, if one is in the other's list, and itself wholly (facility location, chosen greedily;
+    Krause and Golovin 2014). An order, not a set: its beginning is as good whatever the count. Twins count once
+    (`leader` (N,)). `is_named` and `among` (N,): which have a name, which may be asked about (all if None).
+    """
+    covers = _covering(graph, leader)
+    named = np.unique(leader[is_named])
+    best = np.zeros(len(graph))
+    if len(named):
+        best = np.asarray(covers[:, named].max(axis=1).todense()).ravel()
+    is_open = (leader == np.arange(len(graph))) & ~np.isin(np.arange(len(graph)), named)
+    if among is not None:
+        is_open &= np.isin(np.arange(len(graph)), leader[among])
+    return _greedy(covers, best, np.flatnonzero(is_open), count)
+
+
+def _covering(graph: Graph, leader: Rows) -> scipy.sparse.csc_array:
+    """How well each picture (column) covers each (row), (N, N), from 0 to 1; nothing for twins that do not count."""
+    near, similarity = graph.position[:, :NEIGHBOURS], graph.similarity[:, :NEIGHBOURS]
+    is_counted = leader == np.arange(len(graph))
+    row, slot = np.nonzero((near >= 0) & is_counted[:, None])
+    value = np.maximum(similarity[row, slot].astype(np.float64), 0)
+    lists = scipy.sparse.csr_array((value, (row, near[row, slot])), shape=(len(graph), len(graph)))
+    itself = scipy.sparse.dia_array((is_counted.astype(float)[None], [0]), shape=lists.shape)
+    return scipy.sparse.csc_array(lists.maximum(lists.T) + itself)
+
+
+def _greedy(covers: scipy.sparse.csc_array, best: NDArray[np.float64], candidates: Rows, count: int) -> Rows:
+    """The columns that add most to `best` (N,), one after the other; a gain is worked out again only when it is first.
+
+    What a column adds can only shrink as others are chosen, so one whose gain of now is above the others' of before is
+    the largest (Minoux 1978).
+    """
+
+    def gain(column: int) -> float:
+        part = slice(covers.indptr[column], covers.indptr[column + 1])
+        return float(np.maximum(covers.data[part] - best[covers.indices[part]], 0).sum())
+
+    heap = [(-gain(column), column) for column in candidates.tolist()]
+    heapq.heapify(heap)
+    chosen: list[int] = []
+    while heap and len(chosen) < count:
+        column = heapq.heappop(heap)[1]
+        now = -gain(column)
+        if heap and now > heap[0][0]:
+            heapq.heappush(heap, (now, column))
+            continue
+        chosen.append(column)
+        part = slice(covers.indptr[column], covers.indptr[column + 1])
+        best[covers.indices[part]] = np.maximum(best[covers.indices[part]], covers.data[part])
+    return np.array(chosen, np.int64)
+
+
+def suggestions_in(table: pd.DataFrame) -> pd.DataFrame:
+    """What names suggest for pictures without one: id, path, name, share; the largest share first.
+
+    `table` is that of an image set whose `label` is the name, with its class columns. Of twins all are told.
+    """
+    rows = table[table["label"].isna() & table["first_class"].notna()]
+    found = rows[["id", "path", "first_class", "first_share"]].rename(
+        columns={"first_class": "name", "first_share": "share"}
+    )
+    return found.sort_values(["share", "path"], ascending=[False, True]).reset_index(drop=True)
