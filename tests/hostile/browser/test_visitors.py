@@ -24,7 +24,7 @@ from url_viz.store.sets import list_sets, rename
 
 pytestmark = pytest.mark.browser
 PATIENT_MS = 90_000
-PAGES = ("", "upload", "search", "labels", "finetune", "evaluate", "compare", "sets")
+PAGES = ("", "review", "upload", "search", "labels", "finetune", "evaluate", "compare", "sets")
 HOSTILE = '"><img src=x onerror=window.owned=1><script>window.owned=1<'
 """Closes an attribute, runs as HTML, and is a file name: it holds no slash."""
 TAG = '"><img src=x onerror=window.owned=1>'

@@ -61,6 +61,9 @@ def _show_suggestions(image_set: ImageSet, names: "pd.Series[str]") -> None:
         )
         st.button("One at a time", key="review.names.each", on_click=choose_review, args=(ReviewSpec(NAMES),))
         st.caption(f"of {len(found):,} pictures without a name; below, the least certain of them. Undo takes all back.")
+    st.caption(
+        "Accepted names agree with the neighbours that suggest them: what is told of an order by them is too good."
+    )
     least_certain = rows.iloc[::-1].head(SHOWN)
     show_gallery(
         _tiles(least_certain, image_set.set_id), key="review.names.tiles", empty="No suggestion is so certain."
