@@ -46,12 +46,16 @@ class _Lists:
     position: NDArray[np.int32]
     similarity: Floats
 
+    def at(self, rows: Rows) -> "_Lists":
+        """The lists of some of the pictures."""
+        return _Lists(self.position[rows], self.similarity[rows])
+
 
 @dataclass(frozen=True)
 class _Space:
-    """One space: `unit` rows (N, A) of length one, `degree` (N,) in short lists, `scale` of the crowd."""
+    """One space: `factor` (A,) of the whitened rows, `degree` (N,) in short lists, `scale` of the crowd."""
 
-    unit: Floats
+    factor: Floats
     degree: NDArray[np.int64]
     scale: float
 
@@ -68,13 +72,14 @@ class PairMeasures:
 
         `leader` (N,) is the row that counts for each (`url_viz.pipeline.twins.leaders`).
         """
-        self._graph, self._alone = graph, alone
+        self._graph, self._whitened, self._alone = graph, whitened, alone
         self.leader = leader
         is_counted = (graph.position[:, 0] >= 0) & (leader == np.arange(len(graph)))
         self.rows = np.flatnonzero(is_counted)
         self.nearest = graph.position[self.rows, 0].astype(np.int64)
-        self._spaces = tuple(self._space(whitened, power) for power in POWERS)
-        raw = self._raw(self.rows, self.nearest)
+        worked_out = [self._space(power) for power in POWERS]
+        self._spaces = tuple(space for space, _ in worked_out)
+        raw = np.hstack([*(columns for _, columns in worked_out), alone[self.rows]])
         self._sorted = np.sort(raw, axis=0)
         self.ranks = np.stack([(mid_ranks(column) - 0.5) / max(1, len(column)) for column in raw.T], axis=1)
 
@@ -88,55 +93,86 @@ class PairMeasures:
         ranks: NDArray[np.float64] = (below + not_above) / (2 * max(1, len(among)))
         return ranks
 
-    def _space(self, whitened: WhitenedRows, power: float) -> _Space:
-        scales = whitened.whitening.scales
-        factor = np.where(scales > 0, np.maximum(scales, 1e-12) ** (2 * power - 1), 0).astype(np.float32)
-        unit = l2_normalize(whitened.rows * factor)
-        degree = np.zeros(len(unit), np.int64)
-        gaps = []
-        for part in _blocks(len(unit)):
-            lists = self._lists(unit, part)
-            short = lists.position[:, :IN_DEGREE]
-            degree += np.bincount(short[short >= 0], minlength=len(unit))
-            last = lists.similarity[:, min(ELEVENTH, lists.similarity.shape[1] - 1)]
-            is_full = np.isfinite(last)
-            gaps.append(lists.similarity[is_full, 0] - last[is_full])
-        known = np.concatenate(gaps) if gaps else np.zeros(0)
-        return _Space(unit, degree, max(float(np.median(known)) / 3 if len(known) else 0.0, LEAST_SCALE))
+    def _space(self, power: float) -> tuple[_Space, NDArray[np.float64]]:
+        """A space, and the measures (R, 9) in it of each picture and its nearest.
 
-    def _lists(self, unit: Floats, rows: Rows) -> _Lists:
-        """The graph's lists of some rows, sorted by the cosine of `unit` rows."""
-        near = self._graph.position[rows]
-        similarity = np.einsum("ra,rka->rk", unit[rows], unit[near])
-        similarity[near < 0] = -np.inf
-        order = np.argsort(-similarity, axis=1, kind="stable")
-        return _Lists(np.take_along_axis(near, order, 1), np.take_along_axis(similarity, order, 1))
+        The lists of all pictures are sorted once for both, and not kept: they are as large as the graph.
+        """
+        scales = self._whitened.whitening.scales
+        factor = np.where(scales > 0, np.maximum(scales, 1e-12) ** (2 * power - 1), 0).astype(np.float32)
+        unit = l2_normalize(self._whitened.rows * factor)
+        near = self._graph.position
+        parts = [_sorted_lists(near[part], unit[part], unit[near[part]]) for part in _blocks(len(unit))]
+        lists = _Lists(
+            *(np.concatenate([getattr(part, name) for part in parts]) for name in ("position", "similarity"))
+        )
+        short = lists.position[:, :IN_DEGREE]
+        space = _Space(factor, np.bincount(short[short >= 0], minlength=len(unit)), _crowd_scale(lists))
+        columns = np.zeros((len(self.rows), len(OF_A_SPACE)))
+        for part in _blocks(len(self.rows)):
+            one, other = self.rows[part], self.nearest[part]
+            cosine = np.einsum("pa,pa->p", unit[one], unit[other])
+            columns[part] = _in_space(space, one, other, cosine, lists.at(one), lists.at(other))
+        return space, columns
 
     def _raw(self, first: Rows, second: Rows) -> NDArray[np.float64]:
         """The measures (P, F) of pairs, not ranked."""
         found = np.zeros((len(first), len(NAMES)))
         for part in _blocks(len(first)):
             one, other = first[part], second[part]
-            columns = [column for space in self._spaces for column in self._in_space(space, one, other)]
-            found[part] = np.stack([*columns, *self._alone[one].T], axis=1)
+            columns = [self._of_pairs(space, one, other) for space in self._spaces]
+            found[part] = np.hstack([*columns, self._alone[one]])
         return found
 
-    def _in_space(self, space: _Space, one: Rows, other: Rows) -> list[NDArray[np.floating]]:
-        own, theirs = self._lists(space.unit, one), self._lists(space.unit, other)
-        cosine = np.einsum("pa,pa->p", space.unit[one], space.unit[other])
-        is_back = (theirs.position == one[:, None]) & (theirs.position >= 0)
-        last = own.similarity.shape[1] - 1
-        return [
-            -cosine,
-            _few_shared(own, theirs, SHORT),
-            _few_shared(own, theirs, LONG),
-            np.exp(np.minimum((own.similarity - cosine[:, None]) / space.scale, 50)).sum(axis=1),
-            np.where(is_back.any(axis=1), is_back.argmax(axis=1), is_back.shape[1]),
-            _finite(own.similarity[:, min(ELEVENTH, last)]) - cosine,
-            space.degree[other],
-            -space.degree[one],
-            -_finite(own.similarity[:, min(LAST, last)]),
-        ]
+    def _of_pairs(self, space: _Space, one: Rows, other: Rows) -> NDArray[np.float64]:
+        near, unit = self._graph.position, self._units
+        own, theirs = unit(space, one), unit(space, other)
+        cosine = np.einsum("pa,pa->p", own, theirs)
+        lists = (
+            _sorted_lists(near[rows], units, unit(space, near[rows].ravel()).reshape(*near[rows].shape, -1))
+            for rows, units in ((one, own), (other, theirs))
+        )
+        return _in_space(space, one, other, cosine, *lists)
+
+    def _units(self, space: _Space, rows: NDArray[np.integer]) -> Floats:
+        """Some pictures in a space, (R, A), of length one."""
+        return l2_normalize(self._whitened.rows[rows] * space.factor)
+
+
+def _sorted_lists(near: NDArray[np.int32], unit: Floats, of_near: Floats) -> _Lists:
+    """Lists `near` (R, K) of pictures `unit` (R, A) sorted by the cosine to `of_near` (R, K, A)."""
+    similarity = np.einsum("ra,rka->rk", unit, of_near)
+    similarity[near < 0] = -np.inf
+    order = np.argsort(-similarity, axis=1, kind="stable")
+    return _Lists(np.take_along_axis(near, order, 1), np.take_along_axis(similarity, order, 1))
+
+
+def _crowd_scale(lists: _Lists) -> float:
+    """A third of the median gap from the nearest to the eleventh, or to the last of shorter lists."""
+    last = lists.similarity[:, min(ELEVENTH, lists.similarity.shape[1] - 1)]
+    is_full = np.isfinite(last)
+    gaps = lists.similarity[is_full, 0] - last[is_full]
+    return max(float(np.median(gaps)) / 3 if len(gaps) else 0.0, LEAST_SCALE)
+
+
+def _in_space(
+    space: _Space, one: Rows, other: Rows, cosine: Floats, own: _Lists, theirs: _Lists
+) -> NDArray[np.float64]:
+    """The measures (P, 9) of pairs in one space, in the order of OF_A_SPACE."""
+    is_back = (theirs.position == one[:, None]) & (theirs.position >= 0)
+    last = own.similarity.shape[1] - 1
+    columns = [
+        -cosine,
+        _few_shared(own, theirs, SHORT),
+        _few_shared(own, theirs, LONG),
+        np.exp(np.minimum((own.similarity - cosine[:, None]) / space.scale, 50)).sum(axis=1),
+        np.where(is_back.any(axis=1), is_back.argmax(axis=1), is_back.shape[1]),
+        _finite(own.similarity[:, min(ELEVENTH, last)]) - cosine,
+        space.degree[other],
+        -space.degree[one],
+        -_finite(own.similarity[:, min(LAST, last)]),
+    ]
+    return np.stack([column.astype(np.float64) for column in columns], axis=1)
 
 
 def _few_shared(one: _Lists, other: _Lists, lengths: tuple[int, ...]) -> Floats:
