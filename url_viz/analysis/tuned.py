@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import cast
 
 import numpy as np
@@ -137,7 +138,7 @@ def pairs_to_ask(
     asked = []
     for turn in _turns(count).tolist():
         first, second = queues if turn else reversed(queues)
-        place = next(first, next(second, None))
+        place = next(chain(first, second), None)
         if place is None:
             break
         asked.append(place)
