@@ -148,7 +148,7 @@ class TestReview:
         assert isinstance(review, PairReview)
         first, second = (int(one) for one in review.ids[:2])
         card = review.card(first)
-        assert (card.question.text, card.is_pair, card.same, card.twins) == ("the same kind of thing?", True, None, 0)
+        assert (card.question.text, card.kind, card.same) == ("the same kind of thing?", "pair", None)
         assert card.near[0]["id"].tolist() == image_set.neighbours(first, 1)["id"].tolist()
         review.answer(first, True, who="anna")
         review.skip(second)

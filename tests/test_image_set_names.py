@@ -112,7 +112,7 @@ class TestReview:
         assert review.ids.tolist() == image_set.names_to_give(12)["id"].tolist()
         first, second, third = (int(one) for one in review.ids[:3])
         card = review.card(first)
-        assert (card.question.text, card.is_name, len(card.near[0])) == ("what is it?", True, 6)
+        assert (card.question.text, card.kind, len(card.near[0])) == ("what is it?", "names", 6)
         review.settle({first: Verdict(label="kiwi")}, who="anna")
         review.settle({second: Verdict("drop")})
         review.skip(third)

@@ -9,6 +9,8 @@ import pytest
 
 from tests.imaging.pictures import write_folder
 from tests.pipeline.reader import Reader
+from url_viz.analysis.review import NAMES, PAIRS, ReviewSpec, ready_reviews
+from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.rows import l2_normalize
 from url_viz.store.tables import fixed_lists
@@ -109,3 +111,18 @@ def test_the_next_reading_raises_it_without_embedding_and_drops_the_old_graph(ol
     again = read()
     assert read.embedded == 0
     assert again.table()["confusability"].equals(raised.table()["confusability"])
+
+
+@pytest.mark.slow
+def test_no_pair_and_no_name_is_asked_for_before_it_is_read_again(old: ImageSet) -> None:
+    assert not old.has_graph
+    for ask in (old.pairs_to_ask, old.names_to_give, lambda: old.review(ReviewSpec(PAIRS))):
+        with pytest.raises(ImageSetError, match="has no neighbour graph yet"):
+            ask()
+    first, second = (int(one) for one in old.ids[:2])
+    old.name({first: "kiwi"})
+    old.answer({(first, second): False})
+    assert old.name_suggestions().empty
+    assert old.tuned() is None
+    offered = ready_reviews(old.table(), old.order().measure, has_suspects=False, has_graph=old.has_graph)
+    assert not {PAIRS, NAMES} & {spec.by for spec in offered}

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from url_viz.analysis.label_issues import NO_CLASSES, LabelCheck, check_labels, 
 from url_viz.analysis.map_figure import Style, map_figure
 from url_viz.analysis.measures import AMBIGUITY, TABLE_MEASURES, has_values, measures_of
 from url_viz.analysis.name_review import NameReview
-from url_viz.analysis.naming import names_first, names_of, suggestions_in
+from url_viz.analysis.naming import NamedTable, suggestions_in
 from url_viz.analysis.new_pictures import Reference
 from url_viz.analysis.occlusion import Heat, heat_of
 from url_viz.analysis.order import Order, leading_order
@@ -69,6 +69,8 @@ if TYPE_CHECKING:
 
     from url_viz.imaging.uploads import IncomingFile
 
+
+Table = TypeVar("Table", TunedTable, NamedTable)
 
 MANY = 5_000
 """From so many pictures on, class shares are worked out at the end of reading; of fewer when they are first shown."""
@@ -139,8 +141,6 @@ class ImageSet:
         self._checked: Latest[LabelCheck | None] = Latest(same=pd.DataFrame.equals)
         self._order: Latest[Order] = Latest()
         self._confused: Latest[pd.DataFrame] = Latest()
-        self._names: Latest[pd.Series[str]] = Latest(same=pd.Series.equals)
-        self._suggested_names: Latest[pd.DataFrame] = Latest()
         self._reference: Latest[Reference] = Latest()
         self._files = store.images(["id", "path", "content", "width", "height", "failure"])
 
@@ -242,13 +242,13 @@ class ImageSet:
         """What was answered on pairs of pictures, by their contents."""
         return Answers(self._store.paths.decisions)
 
-    def pairs_to_ask(self, n: int = 20, *, seed: int = 0) -> pd.DataFrame:
+    def pairs_to_ask(self, n: int = 20, seed: int = 0) -> pd.DataFrame:
         """Pairs to ask about next, at most n: id, neighbour_id, path, neighbour_path; a picture and its nearest.
 
         Some are drawn from all alike, the others more often where measures disagree (`analysis.tuned`). Raises
         ImageSetError before there is a graph in the whitened space.
         """
-        rows = self._asking().pairs_to_ask(n, seed=seed)
+        rows = self._of_graph(self._tuning).pairs_to_ask(n, seed=seed)
         table = self._joined.table[["id", "path"]]
         first, second = (table.iloc[rows[:, side]].reset_index(drop=True) for side in (0, 1))
         return first.assign(neighbour_id=second["id"], neighbour_path=second["path"])[
@@ -271,7 +271,7 @@ class ImageSet:
 
         A name is a picture's first tag. Raises ImageSetError before there is a graph in the whitened space.
         """
-        rows = self._rows_to_name(n, np.ones(len(self), bool))
+        rows = self._of_graph(self._naming).first(n)
         return self._joined.table[["id", "path"]].iloc[rows].reset_index(drop=True)
 
     def name(self, names: Mapping[int, str | None], *, who: str | None = None) -> Action:
@@ -289,7 +289,7 @@ class ImageSet:
 
         By neighbours and a classifier that know the names alone, whatever the labels are. Empty before there are two.
         """
-        return self._suggested_names.of(self._named, lambda: suggestions_in(self._named_table()))
+        return self._naming.suggestions() if self._naming else suggestions_in(self._joined.table)
 
     def accept_names(self, ids: Iterable[int], *, who: str | None = None) -> Action:
         """Give pictures the name that is suggested for them; those without a suggestion stay. A single action."""
@@ -300,45 +300,22 @@ class ImageSet:
         return self.name(dict(zip(rows["id"].tolist(), rows["name"].tolist(), strict=True)), who=who)
 
     @property
-    def _named(self) -> "pd.Series[str]":
-        """The name of each picture (N,), None for none; the same object until one changes."""
-        table = self._frame
-        return self._names.of(table["tags"], lambda: names_of(table))
-
-    def _named_table(self) -> pd.DataFrame:
-        table = self._joined.table.assign(label=self._named.to_numpy(object))
-        return self._classed_by_name.joined(table) if self._classed_by_name else table
-
-    def _rows_to_name(self, count: int, among: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """The rows of the table to name first, at most so many of those marked."""
-        if self.graph is None:
-            raise self._no_graph()
-        content = self.graph.content
-        named, wanted = self.contents[self._named.notna().to_numpy()], self.contents[among]
-        rows = names_first(
-            self.graph,
-            leader=leaders(self.graph.twins).astype(np.int64),
-            is_named=np.isin(content, named),
-            count=count,
-            among=np.isin(content, wanted),
-        )
-        found: NDArray[np.int64] = positions_of(content[rows], self.contents)
-        return found
-
-    @property
     def pair_measures(self) -> PairMeasures:
         """What the graph says of pairs of pictures. Raises ImageSetError before there is one."""
-        return self._asking().measures
+        return self._of_graph(self._tuning).measures
 
-    def _asking(self) -> TunedTable:
-        if self._tuning is None:
-            raise self._no_graph()
-        return self._tuning
+    @property
+    def has_graph(self) -> bool:
+        """Whether there is a graph in the whitened space: pairs and names can be asked for."""
+        return self._tuning is not None
 
-    def _no_graph(self) -> ImageSetError:
-        return ImageSetError(
-            f"{str(self.root)!r} has no neighbour graph yet. Read it again: {embed_command(self.root)}."
-        )
+    def _of_graph(self, table: Table | None) -> Table:
+        """What needs the graph; raises ImageSetError if there is none."""
+        if table is None:
+            raise ImageSetError(
+                f"{str(self.root)!r} has no neighbour graph yet. Read it again: {embed_command(self.root)}."
+            )
+        return table
 
     def tuned(self) -> Tuned | None:
         """What the answers made of the order, and how well it holds on them; None below ten, or without both kinds."""
@@ -353,9 +330,10 @@ class ImageSet:
             self._gate(self._measured, spec.by)
         make: Callable[..., Review] = Review
         if spec.by == PAIRS:
-            make = partial(PairReview, tuning=self._asking(), answers=self.answers, contents=self.contents)
+            tuning = self._of_graph(self._tuning)
+            make = partial(PairReview, tuning=tuning, answers=self.answers, contents=self.contents)
         if spec.by == NAMES:
-            make = partial(NameReview, first=self._rows_to_name, suggested=self.name_suggestions)
+            make = partial(NameReview, naming=self._of_graph(self._naming))
         return make(
             spec,
             self.table(),
@@ -777,10 +755,12 @@ class ImageSet:
         return ClassedTable(self.contents, source)
 
     @cached_property
-    def _classed_by_name(self) -> ClassedTable | None:
-        """As `_classed`, for names beside the labels that are chosen."""
-        classed = self._classed
-        return None if classed is None else ClassedTable(self.contents, classed.source, least=1)
+    def _naming(self) -> NamedTable | None:
+        """None before there is a graph in the whitened space."""
+        if self._classed is None or self._classed.source is None:
+            return None
+        tags, source = (lambda: self._frame["tags"]), self._classed.source
+        return NamedTable(self._joined.table, self.contents, tags=tags, graph=self._known_graph, source=source)
 
     @cached_property
     def _tuning(self) -> TunedTable | None:

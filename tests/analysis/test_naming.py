@@ -84,7 +84,7 @@ def test_of_twins_one_is_asked_and_none_once_another_has_a_name() -> None:
 
 def test_names_are_first_tags() -> None:
     assert [name_of(text) for text in ("", "kiwi", "apple; kiwi")] == [None, "kiwi", "apple"]
-    names = names_of(pd.DataFrame({"tags": ["a", "", "a; b", "b", "b", "b", "a", None]}))
+    names = names_of(pd.Series(["a", "", "a; b", "b", "b", "b", "a", None], dtype=object))
     assert names.tolist() == ["a", None, "a", "b", "b", "b", "a", None]
     assert can_order(names)
     assert not can_order(names.replace("b", "a"))

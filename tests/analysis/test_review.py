@@ -310,8 +310,8 @@ class TestReview:
     def test_a_group_of_twins(self, paths: SetPaths) -> None:
         review = opened(paths, ReviewSpec(TWINS), rows=table(twin_group=[0, 1, 2, 2, 2, 5, 6, 7]))
         card = review.card(102)
-        assert (card.is_group, card.question.text, card.near[0]["id"].tolist()) == (
-            True,
+        assert (card.kind, card.question.text, card.near[0]["id"].tolist()) == (
+            "twins",
             "keep which?",
             [102, 103, 104],
         )

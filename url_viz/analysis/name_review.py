@@ -1,23 +1,17 @@
 """The review that names pictures: those whose names teach most first, with what the names so far suggest."""
 
-import datetime
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.naming import name_of
-from url_viz.analysis.review import Card, Choice, Question, Review, ReviewSpec, as_query
-from url_viz.analysis.scope import scoped
+from url_viz.analysis.naming import NamedTable, name_of
+from url_viz.analysis.review import ASKED, NEAREST, CardKind, Choice, Question, Review, ReviewSpec
 from url_viz.store.decisions import Action, Verdict
-from url_viz.store.reviews import KeptReview
 from url_viz.store.tables import positions_of
 
-ASKED = 100
-"""Pictures of a review, if nothing else is said."""
 REFRESHED_AFTER = 5
 """After so many names the others' suggestions are worked out again: that takes longer than an answer."""
 ASKED_FROM = 0.5
@@ -35,22 +29,18 @@ class NameReview(Review):
         table: pd.DataFrame,
         unit: NDArray[np.float32],
         *,
-        first: Callable[[int, NDArray[np.bool_]], NDArray[np.int64]],
-        suggested: Callable[[], pd.DataFrame],
+        naming: NamedTable,
         **others: Any,
     ) -> None:
-        """`first` gives the rows to name first, so many of those marked; `suggested` is `ImageSet.name_suggestions`."""
-        self._first, self._suggestions = first, suggested
+        """The other arguments as of `Review`."""
+        self._naming = naming
         self._latest_names: list[str] = []
         self._oldest = 0
         self._told: tuple[int, dict[int, tuple[str, float]]] | None = None
         super().__init__(spec, table, unit, **others)
 
-    def _begun(self, suspects: pd.DataFrame | None) -> KeptReview:
-        among = np.isin(self._ids, scoped(self.table, self.spec.scope)["id"].to_numpy(np.int64))
-        rows = self._first(self.spec.most or ASKED, among)
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        return KeptReview(as_query(self.spec), self._ids[rows], now)
+    def _queue(self, suspects: pd.DataFrame | None) -> NDArray[np.int64]:
+        return self._ids[self._naming.first(self.spec.most or ASKED, self._in_scope())]
 
     def settled(self) -> NDArray[np.bool_]:
         """Which pictures of the queue (Q,) have a name or a decision, as of now."""
@@ -72,19 +62,20 @@ class NameReview(Review):
                 self._latest_names.append(name)
         return tuple(self._latest_names)
 
-    def card(self, image_id: int) -> Card:
-        """The picture, its nearest, and the names it may have. Raises ImageSetError if it is not in this set."""
-        card = super().card(image_id)
-        row = int(positions_of(np.array([image_id]), self._ids)[0])
-        group = self.table["twin_group"].to_numpy()
-        near = self._found(row, group == group[row], 6)
-        return replace(card, question=self.question(image_id), near=(near,), is_name=True)
+    def _question(self, image_id: int, row: Mapping[str, Any]) -> Question:
+        return self.question(image_id)
+
+    def _kind(self, question: Question) -> CardKind:
+        return "names"
+
+    def _near(self, at: int, question: Question) -> list[pd.DataFrame]:
+        return [self._found(at, self._is_twin(at), NEAREST)]
 
     def question(self, image_id: int) -> Question:
         """What is asked of a picture: whether it is what the names suggest, if they do; as of some names ago."""
         given = int((self._decisions.now().tags != "").sum())
         if self._told is None or abs(given - self._told[0]) >= REFRESHED_AFTER:
-            found = self._suggestions()
+            found = self._naming.suggestions()
             known = zip(found["name"].astype(str), found["share"].astype(float), strict=True)
             self._told = given, dict(zip(found["id"].tolist(), known, strict=True))
         choice = self._told[1].get(image_id)
@@ -92,7 +83,7 @@ class NameReview(Review):
             return Question("what is it?")
         return Question(f"{choice[0]}?", (Choice(*choice),))
 
-    def verdicts(self, ids: Any) -> list[Verdict]:
+    def verdicts(self, ids: Sequence[int]) -> list[Verdict]:
         """What is decided of pictures as of now, and their names."""
         now = self._now(self._file_rows[positions_of(np.array(ids, np.int64), self._ids)])
         return [Verdict(*both) for both in zip(now.decision, map(name_of, now.tags), strict=True)]

@@ -1,6 +1,8 @@
 """Naming pictures of a folder without classes: which to name first, and what the names suggest for the others."""
 
 import heapq
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,8 +10,11 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from url_viz.analysis.ambiguity import LEAST_OF_A_CLASS
+from url_viz.analysis.classes import ClassedTable, ClassSource
+from url_viz.latest import Latest
+from url_viz.pipeline.twins import leaders
 from url_viz.store.decisions import tags_of
-from url_viz.store.tables import Graph
+from url_viz.store.tables import Graph, positions_of
 
 NEIGHBOURS = 16
 """Of each list so many are looked at: more order no better (docs/order.md)."""
@@ -24,11 +29,11 @@ def name_of(tags: str) -> str | None:
     return next(iter(tags_of(tags)), None)
 
 
-def names_of(table: pd.DataFrame) -> "pd.Series[str]":
-    """The name of each picture of `ImageSet.table()`, None for none."""
-    tags = table["tags"].fillna("")
-    known = {text: name_of(text) for text in tags.unique()}
-    return pd.Series([known[text] for text in tags], index=table.index, dtype=object)
+def names_of(tags: "pd.Series[str]") -> "pd.Series[str]":
+    """The name of each picture, from the column `tags` of `ImageSet.table()`; None for none."""
+    texts = tags.fillna("")
+    known = {text: name_of(text) for text in texts.unique()}
+    return pd.Series([known[text] for text in texts], index=tags.index, dtype=object)
 
 
 def can_order(names: "pd.Series[str]") -> bool:
@@ -104,3 +109,52 @@ def suggestions_in(table: pd.DataFrame) -> pd.DataFrame:
         columns={"first_class": "name", "first_share": "share"}
     )
     return found.sort_values(["share", "path"], ascending=[False, True]).reset_index(drop=True)
+
+
+class NamedTable:
+    """The names of a snapshot's pictures: which to give next, and what they suggest, again only if one has changed."""
+
+    def __init__(
+        self,
+        table: pd.DataFrame,
+        contents: NDArray[np.int64],
+        *,
+        tags: Callable[[], "pd.Series[str]"],
+        graph: Callable[[], Graph],
+        source: ClassSource,
+    ) -> None:
+        """`table` has a row for each picture, no class columns filled in; `contents` (N,) and `tags` are in its order.
+
+        `graph` and `source` are those of the set; what names suggest is kept beside what its labels do.
+        """
+        self._table, self._contents, self._tags, self._graph = table, contents, tags, graph
+        source = replace(source, folder=source.folder / "names")
+        self._classed = ClassedTable(contents, source, least=1)
+        self._names: Latest[pd.Series[str]] = Latest(same=pd.Series.equals)
+        self._suggestions: Latest[pd.DataFrame] = Latest()
+
+    def names(self) -> "pd.Series[str]":
+        """The name of each picture (N,), None for none; the same object until one changes."""
+        tags = self._tags()
+        return self._names.of(tags, lambda: names_of(tags))
+
+    def suggestions(self) -> pd.DataFrame:
+        """What names suggest for pictures without one, as `suggestions_in`; a single picture makes a name."""
+        names = self.names()
+
+        def made() -> pd.DataFrame:
+            return suggestions_in(self._classed.joined(self._table.assign(label=names.to_numpy(object))))
+
+        return self._suggestions.of(names, made)
+
+    def first(self, count: int, among: NDArray[np.bool_] | None = None) -> Rows:
+        """The rows of the table to name first, at most so many of those marked (all if None); see `names_first`."""
+        graph, is_named = self._graph(), self.names().notna().to_numpy()
+        rows = names_first(
+            graph,
+            leader=leaders(graph.twins).astype(np.int64),
+            is_named=np.isin(graph.content, self._contents[is_named]),
+            count=count,
+            among=None if among is None else np.isin(graph.content, self._contents[among]),
+        )
+        return positions_of(graph.content[rows], self._contents)

@@ -1,15 +1,15 @@
 """The review of pairs: a picture beside its nearest, and whether both are the same kind of thing."""
 
-import datetime
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.review import Card, Question, Review, ReviewSpec, as_query
-from url_viz.analysis.scope import scoped
-from url_viz.analysis.tuned import ASKED, TunedTable
+from url_viz.analysis.review import ASKED, Card, CardKind, Question, Review, ReviewSpec
+from url_viz.analysis.tuned import TunedTable
 from url_viz.store.answers import Answers, ordered
 from url_viz.store.decisions import Action
 from url_viz.store.reviews import KeptReview
@@ -40,37 +40,53 @@ class PairReview(Review):
         self._nearest = tuning.nearest()
         super().__init__(spec, table, unit, **others)
 
-    def _begun(self, suspects: pd.DataFrame | None) -> KeptReview:
-        among = np.isin(self._ids, scoped(self.table, self.spec.scope)["id"].to_numpy(np.int64))
-        seed, count = len(self._answers.now()), self.spec.most or ASKED
-        rows = self._tuning.pairs_to_ask(count, seed=seed, among=among)
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        return KeptReview(as_query(self.spec), self._ids[rows[:, 0]], now)
+    def _queue(self, suspects: pd.DataFrame | None) -> NDArray[np.int64]:
+        seed = len(self._answers.now())
+        rows = self._tuning.pairs_to_ask(self.spec.most or ASKED, seed=seed, among=self._in_scope())
+        return self._ids[rows[:, 0]]
+
+    def _resumed(self) -> KeptReview | None:
+        """Without pictures that have no neighbour any more."""
+        kept = super()._resumed()
+        return None if kept is None else replace(kept, ids=kept.ids[self._nearest[self._rows(kept.ids)] >= 0])
 
     def settled(self) -> NDArray[np.bool_]:
         """Which pairs of the queue (Q,) are answered, as of now."""
-        known = self._answers.now().as_dict()
-        return np.array([known.get(pair) is not None for pair in map(self._pair, self.ids.tolist())], bool)
+        return np.array([same is not None for same in self._same(self.ids)], bool)
 
     def card(self, image_id: int) -> Card:
         """The picture and its nearest, and what was answered. Raises ImageSetError if it is not in this set."""
-        card = super().card(image_id)
-        beside = self.table.iloc[[self._nearest[self._row(image_id)]]]
-        return Card(card.row, SAME_KIND, (beside,), 0, is_pair=True, same=self.same(image_id))
+        return replace(super().card(image_id), same=self.same(image_id))
+
+    def _question(self, image_id: int, row: Mapping[str, Any]) -> Question:
+        return SAME_KIND
+
+    def _kind(self, question: Question) -> CardKind:
+        return "pair"
+
+    def _near(self, at: int, question: Question) -> list[pd.DataFrame]:
+        return [self.table.iloc[[self._nearest[at]]]]
 
     def same(self, image_id: int) -> bool | None:
         """What was answered of a picture and its nearest; None if nothing was."""
-        return self._answers.now().as_dict().get(self._pair(image_id))
+        return self._same(np.array([image_id], np.int64))[0]
 
     def answer(self, image_id: int, same: bool | None, *, who: str | None = None) -> Action:  # noqa: FBT001
         """Say whether a picture and its nearest are the same kind of thing; None takes it back."""
-        action = self._answers.answer({self._pair(image_id): same}, who=who)
+        [pair] = self._pairs(np.array([image_id], np.int64))
+        action = self._answers.answer({pair: same}, who=who)
         self._keep(skipped=self._latest().skipped - {image_id})
         return action
 
-    def _pair(self, image_id: int) -> tuple[int, int]:
-        row = self._row(image_id)
-        return ordered((int(self._contents[row]), int(self._contents[self._nearest[row]])))
+    def _same(self, ids: NDArray[np.int64]) -> list[bool | None]:
+        known = self._answers.now().as_dict()
+        return [known.get(pair) for pair in self._pairs(ids)]
 
-    def _row(self, image_id: int) -> int:
-        return int(positions_of(np.array([image_id]), self._ids)[0])
+    def _pairs(self, ids: NDArray[np.int64]) -> list[tuple[int, int]]:
+        """The contents of pictures and their nearest, as answers are kept."""
+        rows = self._rows(ids)
+        contents = np.stack([self._contents[rows], self._contents[self._nearest[rows]]], axis=1)
+        return [ordered((one, other)) for one, other in contents.tolist()]
+
+    def _rows(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        return positions_of(ids, self._ids)

@@ -4,7 +4,7 @@ import datetime
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -35,6 +35,8 @@ TITLES = {
     PAIRS: "The same kind or not",
     NAMES: "Name these first",
 }
+ASKED = 100
+"""How many pairs or names a review asks for, if nothing else is said."""
 MOST = 10_000
 """A queue is never longer: more pictures than that are not looked at one by one."""
 NEAREST_OF_CLASS = 3
@@ -189,14 +191,17 @@ def _choice(row: Mapping[str, Any], label: str) -> Choice:
     return Choice(label, math.nan if share is None else float(share))
 
 
+CardKind = Literal["classes", "plain", "twins", "pair", "names"]
+"""What a card asks for: one of its classes, a decision alone, which twin to keep, yes or no, a name."""
+
+
 @dataclass(frozen=True)
 class Card:
     """What is shown of one picture of a review.
 
     `row` is its row of the table, with decision and label as they are now. `near` are rows of the table beside each
     choice of the question; without choices there is one such table: the nearest pictures, or the group of twins with
-    their decisions as they are now (`is_group`), or its nearest alone, with what was answered (`is_pair`, `same`);
-    `is_name`: a name is asked for.
+    their decisions as they are now ("twins"), or its nearest alone, with what was answered as `same` ("pair").
     `twins` counts the others of its group.
     """
 
@@ -204,9 +209,7 @@ class Card:
     question: Question
     near: tuple[pd.DataFrame, ...]
     twins: int
-    is_group: bool = False
-    is_pair: bool = False
-    is_name: bool = False
+    kind: CardKind
     same: bool | None = None
 
     @property
@@ -305,7 +308,15 @@ class Review:
 
     def _begun(self, suspects: pd.DataFrame | None) -> KeptReview:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        return KeptReview(as_query(self.spec), queue_of(self.table, self.spec, suspects), now)
+        return KeptReview(as_query(self.spec), self._queue(suspects), now)
+
+    def _queue(self, suspects: pd.DataFrame | None) -> NDArray[np.int64]:
+        """The ids of a queue that begins now."""
+        return queue_of(self.table, self.spec, suspects)
+
+    def _in_scope(self) -> NDArray[np.bool_]:
+        """Which pictures (N,) the scope has."""
+        return np.isin(self._ids, scoped(self.table, self.spec.scope)["id"].to_numpy(np.int64))
 
     def settled(self) -> NDArray[np.bool_]:
         """Which pictures of the queue (Q,) are done, as of now."""
@@ -336,26 +347,43 @@ class Review:
 
     def card(self, image_id: int) -> Card:
         """What is shown of a picture. Raises ImageSetError if it is not in this set."""
-        at = int(positions_of(np.array([image_id]), self._ids)[0])
-        if at < 0:
-            raise ImageSetError(f"There is no picture with id {image_id} in this review. Open it again.")
+        at = self._row(image_id)
         row = {str(name): value for name, value in self.table.iloc[at].items()}
         now = self.verdicts([image_id])[0]
         state = {"decision": now.decision, "label_checked": now.label, "label": now.label or row["label_given"]}
+        question = self._question(image_id, row)
+        twins = int(self._is_twin(at).sum()) - 1
+        return Card(row | state, question, tuple(self._near(at, question)), twins, self._kind(question))
+
+    def _row(self, image_id: int) -> int:
+        """The row of a picture in the table. Raises ImageSetError if it is not in this set."""
+        at = int(positions_of(np.array([image_id]), self._ids)[0])
+        if at < 0:
+            raise ImageSetError(f"There is no picture with id {image_id} in this review. Open it again.")
+        return at
+
+    def _is_twin(self, at: int) -> NDArray[np.bool_]:
+        """Which pictures (N,) are in the group of twins of that at a row, itself too."""
+        group = self.table["twin_group"].to_numpy()
+        is_twin: NDArray[np.bool_] = group == group[at]
+        return is_twin
+
+    def _kind(self, question: Question) -> CardKind:
+        if self.spec.by == TWINS:
+            return "twins"
+        return "classes" if question.choices else "plain"
+
+    def _question(self, image_id: int, row: Mapping[str, Any]) -> Question:
         suggested = self._suggested.get(image_id)
         is_suspect_no_more = self.spec.by == SUSPECTS and image_id not in self._suggested
         by = "" if is_suspect_no_more else self.spec.by
-        question = asked_of(row, by=by, suggested=suggested if isinstance(suggested, str) else None)
-        group = self.table["twin_group"].to_numpy()
-        twins = int((group == group[at]).sum()) - 1
-        return Card(row | state, question, tuple(self._near(at, question)), twins, is_group=self.spec.by == TWINS)
+        return asked_of(row, by=by, suggested=suggested if isinstance(suggested, str) else None)
 
     def _near(self, at: int, question: Question) -> list[pd.DataFrame]:
         if self.spec.by == TWINS:
             members = self._members[int(self._ids[at])][:MEMBERS]
             return [self.table.iloc[members].assign(decision=self._now(self._file_rows[members]).decision)]
-        group = self.table["twin_group"].to_numpy()
-        is_out = group == group[at]
+        is_out = self._is_twin(at)
         labels = self.table["label"].to_numpy(object)
         if question.choices:
             return [self._found(at, is_out | (labels != one.label), NEAREST_OF_CLASS) for one in question.choices]
@@ -383,11 +411,10 @@ class Review:
         return action
 
     def _of_twins_too(self, verdicts: Mapping[int, Verdict]) -> dict[int, Verdict]:
-        group = self.table["twin_group"].to_numpy()
         found = dict(verdicts)
         for image_id, verdict in verdicts.items():
-            at = int(positions_of(np.array([image_id]), self._ids)[0])
-            twins = [int(one) for one in self._ids[group == group[at]] if at >= 0 and int(one) not in verdicts]
+            group = self._ids[self._is_twin(self._row(image_id))]
+            twins = [int(one) for one in group if int(one) not in verdicts]
             is_labelled = verdict.label != self.verdicts([image_id])[0].label
             for one, now in zip(twins, self.verdicts(twins), strict=True):
                 found[one] = Verdict(verdict.decision, verdict.label if is_labelled else now.label)
@@ -429,16 +456,18 @@ class Review:
         self._kept, self._is_kept = after, True
 
 
-def ready_reviews(table: pd.DataFrame, measure: str | None, *, has_suspects: bool) -> tuple[ReviewSpec, ...]:
+def ready_reviews(
+    table: pd.DataFrame, measure: str | None, *, has_suspects: bool, has_graph: bool = True
+) -> tuple[ReviewSpec, ...]:
     """Reviews to begin with, for a set that `measure` leads; `table` is `ImageSet.table()`.
 
-    Where no classes lead, pairs come first, and pictures to name where there are no labels: a few words on them tell
-    of all others.
+    Where no classes lead and there is a graph, pairs come first, and pictures to name where there are no labels: a few
+    words on them tell of all others.
     """
     has_classes, has_twins = bool(table["label"].notna().any()), bool(table["twin_group"].duplicated().any())
     specs = [ReviewSpec(SUSPECTS)] if has_suspects else []
-    specs += [ReviewSpec(PAIRS)] if measure in (CONFUSABILITY.name, TUNED.name) else []
-    specs += [ReviewSpec(NAMES)] if measure in (CONFUSABILITY.name, TUNED.name) and not has_classes else []
+    if has_graph and measure in (CONFUSABILITY.name, TUNED.name):
+        specs += [ReviewSpec(PAIRS)] if has_classes else [ReviewSpec(PAIRS), ReviewSpec(NAMES)]
     if measure is not None:
         specs += [ReviewSpec(measure, most=READY_MOST)]
         specs += [ReviewSpec(measure, within_class=True, per_class=READY_PER_CLASS)] if has_classes else []

@@ -143,7 +143,7 @@ def _drawn(image_set: ImageSet, review: Review, card: Card, position: int) -> De
         name=str(row["path"]),
         picture=picture_url(image_set, card.id),
         question=card.question.text,
-        kind=_kind(card),
+        kind=card.kind,
         panels=tuple(
             Panel(_pictures(image_set, near), label, None if math.isnan(share) else share)
             for near, (label, share) in zip(card.near, shares, strict=True)
@@ -151,18 +151,13 @@ def _drawn(image_set: ImageSet, review: Review, card: Card, position: int) -> De
         label_given=_text(row["label_given"]),
         given=None,
         decision=None,
-        twins=0 if card.is_group else card.twins,
+        twins=0 if card.kind == "twins" else card.twins,
         facts=tuple((str(fact), str(value)) for fact, value in facts_of(image_set, dict(row)).itertuples(index=False)),
         reasons=tuple(
             {"title": title_of_reason(str(r.reason), str(r.detail)), "detail": str(r.detail)}
             for r in review.reasons(card.id).itertuples()
         ),
     )
-
-
-def _kind(card: Card) -> str:
-    kinds = {"twins": card.is_group, "pair": card.is_pair, "names": card.is_name, "classes": card.question.choices}
-    return next((kind for kind, is_so in kinds.items() if is_so), "plain")
 
 
 def _pictures(image_set: ImageSet, near: pd.DataFrame) -> tuple[NearPicture, ...]:

@@ -18,7 +18,7 @@ SHOWN = 24
 
 def show_names(image_set: ImageSet) -> None:
     """How many pictures are named, what the names suggest, and the order by them; nothing before the first name."""
-    names = names_of(image_set.table())
+    names = names_of(image_set.table()["tags"])
     if names.isna().all():
         return
     with st.expander("Your names", icon=":material/sell:", expanded=True):

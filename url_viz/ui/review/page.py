@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.filters import Filter, OneOf
-from url_viz.analysis.review import LABELS, PAIRS, SUSPECTS, TITLES, TWINS, Review, ReviewSpec, ready_reviews
+from url_viz.analysis.review import LABELS, NAMES, PAIRS, SUSPECTS, TITLES, TWINS, Review, ReviewSpec, ready_reviews
 from url_viz.analysis.scope import Scope
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
@@ -12,6 +12,7 @@ from url_viz.ui.review.address import choose_review
 from url_viz.ui.review.desk import OpenReview, opened, show_open_review
 from url_viz.ui.session import OPEN_REVIEW, OWN_REVIEW
 from url_viz.ui.text import Markdown, escape, show_error
+from url_viz.ui.widgets.decide import show_undo
 from url_viz.ui.widgets.measures import choice_of_measure, offered
 from url_viz.ui.widgets.reading import set_name
 
@@ -42,9 +43,9 @@ def show_start(image_set: ImageSet) -> None:
     check = image_set.find_suspects()
     has_suspects = check is not None and not check.suspects.empty
     known = {review.spec for review in begun}
-    ready = [
-        spec for spec in ready_reviews(table, image_set.order().measure, has_suspects=has_suspects) if spec not in known
-    ]
+    measure, has_graph = image_set.order().measure, image_set.has_graph
+    every = ready_reviews(table, measure, has_suspects=has_suspects, has_graph=has_graph)
+    ready = [spec for spec in every if spec not in known]
     if ready:
         st.markdown("**Begin**")
     for number, spec in enumerate(ready):
@@ -70,7 +71,8 @@ def _offer(spec: ReviewSpec, words: str, *, key: str, is_first: bool = False) ->
 
 def _show_own(image_set: ImageSet, table: pd.DataFrame, *, has_suspects: bool) -> None:
     """A review put together: an order, a class, a tag, and how many."""
-    orders = [*offered(image_set), *([SUSPECTS, LABELS] if has_suspects else []), TWINS, PAIRS]
+    orders = [*offered(image_set), *([SUSPECTS, LABELS] if has_suspects else []), TWINS]
+    orders += [PAIRS, NAMES] if image_set.has_graph else []
     classes = sorted(table["label"].dropna().astype(str).unique())
     tags = image_set.decisions.tag_counts()
     with st.expander("Put one together", icon=":material/tune:"):
@@ -136,6 +138,8 @@ def show_history(image_set: ImageSet) -> None:
     """The latest actions: when, who, what; with undo and redo."""
     with st.expander("What was done", icon=":material/history:"):
         history = image_set.decisions.history(30)
+        with st.container(horizontal=True, gap="small"):
+            show_undo(image_set, key="review")
         if history.empty:
             st.caption("Nothing was decided yet.")
             return

@@ -7,6 +7,7 @@ from typing import cast
 
 import streamlit as st
 
+from url_viz.analysis.review import CardKind
 from url_viz.store.decisions import DECISIONS, Decision
 from url_viz.ui.session import state_of
 from url_viz.ui.widgets.actions import Record, handle_new, handled_before, sequence_of
@@ -55,7 +56,7 @@ class DeskCard:
     name: str
     picture: str
     question: str
-    kind: str
+    kind: CardKind
     panels: tuple[Panel, ...]
     label_given: str | None
     given: str | None
