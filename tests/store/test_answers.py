@@ -9,8 +9,8 @@ import pytest
 
 from url_viz.errors import DamageError, DecisionError
 from url_viz.store.answers import Answers, ordered
-from url_viz.store.decision_log import _OLDER_TABLES
 from url_viz.store.decision_matching import FileKeys
+from url_viz.store.decision_tables import OLDER_TABLES
 from url_viz.store.decisions import Decisions
 
 
@@ -95,7 +95,7 @@ def test_an_action_that_fails_stores_nothing(answers: Answers, path: Path) -> No
 
 def test_a_file_of_before_there_were_answers_is_read_and_raised(path: Path, tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection, connection:
-        for table in _OLDER_TABLES[2]:
+        for table in OLDER_TABLES[2]:
             connection.execute(table)
         connection.execute("INSERT INTO decision VALUES (4, 1, 101, 1, 'dark', '')")
         connection.execute("INSERT INTO batch VALUES (7, '2026-01-01', 'anna', 'kept 1 picture', 1, 'done')")

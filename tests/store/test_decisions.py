@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from url_viz.errors import DamageError, DecisionError, WorkspaceError
-from url_viz.store.decision_log import SCHEMA_VERSION, DecisionLog
+from url_viz.store.decision_log import DecisionLog
 from url_viz.store.decision_log_copy import DecisionLogBackup
 from url_viz.store.decision_matching import FileKeys, match_decisions
+from url_viz.store.decision_tables import SCHEMA_VERSION
 from url_viz.store.decisions import Decisions, checked_tag
 
 
@@ -388,6 +389,16 @@ class TestDamage:
         connection.close()
         with pytest.raises(WorkspaceError, match=r"newer version .* Update URL-Viz"):
             decisions.now()
+
+    def test_a_schema_that_there_never_was(self, decisions: Decisions, tmp_path: Path) -> None:
+        decisions.decide([1], "keep")
+        (tmp_path / "decisions.json").unlink()  # so that nothing but the content tells
+        with sqlite3.connect(tmp_path / "decisions.db") as connection:
+            connection.execute("PRAGMA user_version = 0")
+        connection.close()
+        for act in (decisions.now, lambda: decisions.decide([2], "drop")):
+            with pytest.raises(DamageError, match="no schema 0"):
+                act()
 
     def test_a_folder_that_is_gone(self, tmp_path: Path) -> None:
         decisions = Decisions(tmp_path / "gone" / "decisions.db", FILES)

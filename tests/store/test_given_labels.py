@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from url_viz.errors import DamageError, DecisionError
-from url_viz.store.decision_log import _OLDER_TABLES
 from url_viz.store.decision_matching import FileKeys
+from url_viz.store.decision_tables import OLDER_TABLES
 from url_viz.store.decisions import Decisions, Verdict, checked_label, label_of, with_label
 
 FILES = FileKeys(np.arange(1, 6), np.arange(101, 106))
@@ -130,7 +130,7 @@ class TestSchema1:
         """Two actions, of which the second, that dropped picture 2, was undone."""
         path = tmp_path / "decisions.db"
         with closing(sqlite3.connect(path)) as connection, connection:
-            for table in _OLDER_TABLES[1]:
+            for table in OLDER_TABLES[1]:
                 connection.execute(table)
             connection.execute("INSERT INTO decision VALUES (4, 1, 101, 1, 'dark')")
             connection.execute("INSERT INTO decision VALUES (5, 2, 102, 0, '')")

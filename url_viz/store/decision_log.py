@@ -21,9 +21,8 @@ from numpy.typing import NDArray
 from url_viz.errors import DamageError, WorkspaceError
 from url_viz.files import replaced
 from url_viz.store.decision_log_copy import DecisionLogBackup, Record, crc_of
+from url_viz.store.decision_tables import RAISED, SCHEMA_VERSION, TABLES, one_line, tables_of
 
-SCHEMA_VERSION = 3
-"""A file of schema 1, without labels and names of users, or 2, without answers, is raised by the next action."""
 BUSY_S = 30.0
 """How long an action waits for another writing process."""
 
@@ -33,65 +32,6 @@ ABSENT = -1
 """The code, in a change, of a file without a stored row; a row of code 0 is an undecided file."""
 
 Side = Literal["before", "after"]
-
-_CHANGE_OF_BATCH = "CREATE INDEX change_of_batch ON change (batch)"
-_VERSION = "CREATE TABLE version (number INTEGER NOT NULL, labels INTEGER NOT NULL)"
-_ANSWER_CHANGE_OF_BATCH = "CREATE INDEX answer_change_of_batch ON answer_change (batch)"
-_TABLES = (
-    """CREATE TABLE decision (
-        row INTEGER PRIMARY KEY, id INTEGER NOT NULL, content INTEGER NOT NULL,
-        code INTEGER NOT NULL, tags TEXT NOT NULL, labels TEXT NOT NULL, UNIQUE (id, content))""",
-    """CREATE TABLE batch (
-        number INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, who TEXT NOT NULL, did TEXT NOT NULL,
-        count INTEGER NOT NULL, state TEXT NOT NULL CHECK (state IN ('done', 'undone', 'dropped')))""",
-    """CREATE TABLE change (
-        batch INTEGER NOT NULL, id INTEGER NOT NULL, content INTEGER NOT NULL,
-        code_before INTEGER NOT NULL, tags_before TEXT NOT NULL, labels_before TEXT NOT NULL,
-        code_after INTEGER NOT NULL, tags_after TEXT NOT NULL, labels_after TEXT NOT NULL)""",
-    _CHANGE_OF_BATCH,
-    """CREATE TABLE answer (
-        row INTEGER PRIMARY KEY, first INTEGER NOT NULL, second INTEGER NOT NULL, same INTEGER NOT NULL,
-        UNIQUE (first, second))""",
-    """CREATE TABLE answer_change (
-        batch INTEGER NOT NULL, first INTEGER NOT NULL, second INTEGER NOT NULL,
-        same_before INTEGER NOT NULL, same_after INTEGER NOT NULL)""",
-    _ANSWER_CHANGE_OF_BATCH,
-    _VERSION,
-)
-_OLDER_TABLES = {
-    1: (
-        """CREATE TABLE decision (
-        row INTEGER PRIMARY KEY, id INTEGER NOT NULL, content INTEGER NOT NULL,
-        code INTEGER NOT NULL, tags TEXT NOT NULL, UNIQUE (id, content))""",
-        """CREATE TABLE batch (
-        number INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, did TEXT NOT NULL, count INTEGER NOT NULL,
-        state TEXT NOT NULL CHECK (state IN ('done', 'undone', 'dropped')))""",
-        """CREATE TABLE change (
-        batch INTEGER NOT NULL, id INTEGER NOT NULL, content INTEGER NOT NULL,
-        code_before INTEGER NOT NULL, tags_before TEXT NOT NULL,
-        code_after INTEGER NOT NULL, tags_after TEXT NOT NULL)""",
-        _CHANGE_OF_BATCH,
-        "CREATE TABLE version (number INTEGER NOT NULL)",
-    ),
-    2: (*_TABLES[:4], _VERSION),
-}
-"""The tables by older schema."""
-_RAISED = {
-    1: (
-        ("decision", "row, id, content, code, tags, ''"),
-        ("batch", "number, at, '', did, count, state"),
-        ("change", "batch, id, content, code_before, tags_before, '', code_after, tags_after, ''"),
-        ("version", "number, 0"),
-    ),
-    2: (),
-}
-"""By older schema, the tables that have other columns now, and what of the old ones goes into them."""
-
-
-def _allowed(tables: Sequence[str]) -> frozenset[str]:
-    """The SQL allowed in `sqlite_master`: our tables, and what SQLite adds."""
-    return frozenset({*map(_plain, tables), "CREATE TABLE sqlite_sequence(name,seq)", ""})
-
 
 _MOST_OBJECTS = 20
 
@@ -372,10 +312,6 @@ def _lay_out(path: Path) -> None:
         connection.execute("COMMIT")
 
 
-def _plain(sql: str | None) -> str:
-    return " ".join((sql or "").split())
-
-
 class Transaction:
     """One open transaction on the file; made by `DecisionLog`."""
 
@@ -389,7 +325,7 @@ class Transaction:
 
     def make_tables(self) -> None:
         """Create the tables; versions start at the current time, so that two files never share one."""
-        for table in _TABLES:
+        for table in TABLES:
             self._connection.execute(table)
         self._connection.execute("INSERT INTO version VALUES (?, 0)", (time.time_ns() // 1000,))
         self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -397,14 +333,14 @@ class Transaction:
 
     def raise_schema(self) -> None:
         """Give tables of an older schema the columns of this one."""
-        raised = _RAISED[self.schema_version]
+        raised = RAISED[self.schema_version]
         for name, _ in raised:
             self._connection.execute(f"ALTER TABLE {name} RENAME TO older_{name}")
             if name == "change":
                 self._connection.execute("DROP INDEX change_of_batch")
-        there = {_plain(sql) for (sql,) in self._connection.execute("SELECT sql FROM sqlite_master")}
-        for table in _TABLES:
-            if _plain(table) not in there:
+        there = {one_line(sql) for (sql,) in self._connection.execute("SELECT sql FROM sqlite_master")}
+        for table in TABLES:
+            if one_line(table) not in there:
                 self._connection.execute(table)
         for name, columns in raised:
             self._connection.execute(f"INSERT INTO {name} SELECT {columns} FROM older_{name} ORDER BY rowid")
@@ -419,11 +355,13 @@ class Transaction:
         rows = self._connection.execute(f"SELECT type, name, sql FROM sqlite_master LIMIT {_MOST_OBJECTS}").fetchall()
         if not rows:
             raise _NotOursError("is damaged: it holds no tables")
-        ours = _allowed(_OLDER_TABLES.get(self.schema_version, _TABLES))
-        unknown = [name for _, name, sql in rows if _plain(sql) not in ours]
+        ours = tables_of(self.schema_version)
+        if ours is None:
+            raise _NotOursError(f"is damaged: there is no schema {self.schema_version}")
+        unknown = [name for _, name, sql in rows if one_line(sql) not in ours]
         if unknown:
             raise _NotOursError(f"holds something that is not ours ({str(unknown[0])[:60]!r}) and may not be trusted")
-        if {_plain(sql) for _, _, sql in rows} < ours:
+        if {one_line(sql) for _, _, sql in rows} < ours:
             raise _NotOursError("is damaged: it lacks tables")
 
     def verify_pages(self) -> None:
