@@ -1,18 +1,18 @@
 """Answers on an image set from Python: asked, given, taken in, kept through everything, and the order that follows."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.imaging.pictures import noise, write_folder
+from tests.read_sets import opened_again, undecided
 from url_viz.analysis.filters import OneOf
 from url_viz.analysis.pair_review import PairReview
 from url_viz.analysis.review import PAIRS, ReviewSpec
 from url_viz.analysis.scope import Scope
 from url_viz.errors import DecisionError, ImageSetError
-from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.image_set import ImageSet, embed_folder
 
 COUNT, KINDS = 120, 30
 
@@ -40,15 +40,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
 @pytest.fixture
 def image_set(read: ImageSet) -> ImageSet:
     """Nothing answered, no review begun."""
-    folder = read.workspace.root / "sets" / read.set_id
-    for path in folder.glob("decisions.*"):
-        path.unlink()
-    shutil.rmtree(folder / "reviews", ignore_errors=True)
-    return opened(read)
-
-
-def opened(image_set: ImageSet) -> ImageSet:
-    return open_image_set(image_set.root, model=image_set.source.name, workspace=image_set.workspace.root)
+    return undecided(read)
 
 
 def answer(image_set: ImageSet, count: int = 40) -> dict[tuple[int, int], bool]:
@@ -152,7 +144,7 @@ class TestReview:
         assert card.near[0]["id"].tolist() == image_set.neighbours(first, 1)["id"].tolist()
         review.answer(first, True, who="anna")
         review.skip(second)
-        again = opened(image_set).review(ReviewSpec(PAIRS, most=12))
+        again = opened_again(image_set).review(ReviewSpec(PAIRS, most=12))
         assert np.array_equal(again.ids, review.ids)
         progress = again.progress()
         assert (progress.done, progress.skipped, again.place()) == (1, 1, 2)

@@ -1,12 +1,11 @@
 """Names on an image set: which first, given and taken back, suggested, accepted, ordered by; reviewed one at a time."""
 
-import shutil
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.test_image_set_answers import KINDS, kind_of, made, opened
+from tests.read_sets import opened_again, undecided
+from tests.test_image_set_answers import KINDS, kind_of, made
 from url_viz.analysis.name_review import LATEST, NameReview
 from url_viz.analysis.review import NAMES, ReviewSpec, ready_reviews
 from url_viz.errors import DecisionError, ImageSetError
@@ -22,12 +21,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
 @pytest.fixture
 def image_set(read: ImageSet) -> ImageSet:
     """Nothing named, no review begun."""
-    folder = read.workspace.root / "sets" / read.set_id
-    for path in folder.glob("decisions.*"):
-        path.unlink()
-    shutil.rmtree(folder / "reviews", ignore_errors=True)
-    read.use_labels(None)
-    return opened(read)
+    return undecided(read, labels=None)
 
 
 def name(image_set: ImageSet, count: int) -> pd.DataFrame:
@@ -118,7 +112,7 @@ class TestReview:
         review.skip(third)
         assert review.verdicts([first, second]) == [Verdict(label="kiwi"), Verdict("drop")]
         assert review.classes == ["kiwi"]
-        again = opened(image_set).review(ReviewSpec(NAMES, most=12))
+        again = opened_again(image_set).review(ReviewSpec(NAMES, most=12))
         progress = again.progress()
         assert (progress.done, progress.skipped, again.place()) == (2, 1, 3)
         again.settle({first: Verdict()})

@@ -1,15 +1,14 @@
 """A review of an image set from Python: suggestions taken, reviews that go on, what it was worth."""
 
-import shutil
-
 import pytest
 
+from tests.read_sets import opened_again, undecided
 from tests.wrong_labels import COUNT, WRONG, set_with_wrong_labels
 from url_viz.analysis.filters import OneOf
 from url_viz.analysis.review import SUSPECTS, TWINS, ReviewSpec
 from url_viz.analysis.scope import Scope
 from url_viz.errors import ImageSetError
-from url_viz.image_set import ImageSet, open_image_set
+from url_viz.image_set import ImageSet
 from url_viz.store.decisions import Verdict
 
 
@@ -21,16 +20,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
 @pytest.fixture
 def image_set(read: ImageSet) -> ImageSet:
     """Nothing decided, no review begun."""
-    folder = read.workspace.root / "sets" / read.set_id
-    for path in folder.glob("decisions.*"):
-        path.unlink()
-    shutil.rmtree(folder / "reviews", ignore_errors=True)
-    read.use_labels("folders")
-    return opened_again(read)
-
-
-def opened_again(image_set: ImageSet) -> ImageSet:
-    return open_image_set(image_set.root, model=image_set.source.name, workspace=image_set.workspace.root)
+    return undecided(read)
 
 
 def ids_of(image_set: ImageSet, *paths: str) -> list[int]:

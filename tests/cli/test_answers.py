@@ -1,17 +1,15 @@
 """The command `answers`: what to ask, filled in and imported, told and exported; the order that follows."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from tests.cli.conftest import Run
 from tests.imaging.pictures import write_folder
-from url_viz.cli.main import main
 from url_viz.image_set import ImageSet, embed_folder
 
-Run = Callable[..., str]
 COUNT = 60
 
 
@@ -24,18 +22,6 @@ def image_set(tmp_path: Path) -> ImageSet:
     paths = [f"{number:04d}.jpg" for number in range(COUNT)]
     np.savez(tmp_path / "given.npz", paths=np.array(paths), values=rows)
     return embed_folder(root, embeddings=tmp_path / "given.npz", workspace=tmp_path / "home")
-
-
-@pytest.fixture
-def run(image_set: ImageSet, capsys: pytest.CaptureFixture[str]) -> Run:
-    def ran(command: str, *arguments: object, status: int = 0) -> str:
-        capsys.readouterr()
-        options = ["--workspace", str(image_set.workspace.root), "--model", image_set.source.name]
-        assert main([command, str(image_set.root), *map(str, arguments), *options]) == status
-        shown = capsys.readouterr()
-        return shown.err if status else shown.out
-
-    return ran
 
 
 def filled(file: Path) -> pd.DataFrame:

@@ -3,19 +3,18 @@
 import io
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from tests.cli.conftest import Run
 from tests.imaging.pictures import write_folder
+from tests.read_sets import undecided
 from tests.wrong_labels import WRONG, set_with_wrong_labels
 from url_viz.cli.main import main
-from url_viz.image_set import ImageSet, embed_folder, open_image_set
-
-Run = Callable[..., str]
+from url_viz.image_set import ImageSet, embed_folder
 
 
 @pytest.fixture(scope="module")
@@ -26,25 +25,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
 @pytest.fixture
 def image_set(read: ImageSet) -> ImageSet:
     """Nothing decided, and the label that of the folders."""
-    for path in (read.workspace.root / "sets" / read.set_id).glob("decisions.*"):
-        path.unlink()
-    result = open_image_set(read.root, model=read.source.name, workspace=read.workspace.root)
-    result.use_labels("folders")
-    return result
-
-
-@pytest.fixture
-def run(image_set: ImageSet, capsys: pytest.CaptureFixture[str]) -> Run:
-    """`run("relabel", …)` runs a command on the folder, expects `status`, and gives what it printed."""
-
-    def ran(command: str, *arguments: object, status: int = 0) -> str:
-        capsys.readouterr()
-        options = ["--workspace", str(image_set.workspace.root), "--model", image_set.source.name]
-        assert main([command, str(image_set.root), *map(str, arguments), *options]) == status
-        shown = capsys.readouterr()
-        return shown.err if status else shown.out
-
-    return ran
+    return undecided(read)
 
 
 def labelled(image_set: ImageSet) -> dict[str, tuple[str | None, str | None]]:

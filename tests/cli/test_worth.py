@@ -1,21 +1,19 @@
 """The command `worth`, and `ImageSet.worth` below it: what was decided is what is measured."""
 
 import inspect
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from tests.cli.conftest import Run
 from tests.imaging.pictures import write_folder
 from url_viz.analysis.worth import SEEDS
-from url_viz.cli.main import main
 from url_viz.cli.worth import worth
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, embed_folder
 
-Run = Callable[..., str]
 COUNT = 24
 
 
@@ -30,20 +28,6 @@ def image_set(tmp_path: Path) -> ImageSet:
     paths = [f"{('cat', 'dog')[i % 2]}/{i:04d}.jpg" for i in range(COUNT)]
     np.savez(given, paths=np.array(paths), values=rows)
     return embed_folder(folder, embeddings=given, workspace=tmp_path / "home")
-
-
-@pytest.fixture
-def run(image_set: ImageSet, capsys: pytest.CaptureFixture[str]) -> Run:
-    """`run("--seeds", 2)` runs the command, expects `status`, and gives what it printed."""
-
-    def ran(*arguments: object, status: int = 0) -> str:
-        capsys.readouterr()
-        options = ["--workspace", str(image_set.workspace.root), "--model", image_set.source.name]
-        assert main(["worth", str(image_set.root), *map(str, arguments), *options]) == status
-        shown = capsys.readouterr()
-        return shown.err if status else shown.out
-
-    return ran
 
 
 def wrong_cats(image_set: ImageSet) -> list[int]:
@@ -69,7 +53,7 @@ def test_python_measures_what_was_decided(image_set: ImageSet) -> None:
 
 def test_the_command_says_it_and_writes_the_classes(image_set: ImageSet, run: Run, tmp_path: Path) -> None:
     image_set.decisions.decide(wrong_cats(image_set), "drop")
-    told = run("--seeds", 2, "--out", tmp_path / "classes.csv").splitlines()
+    told = run("worth", "--seeds", 2, "--out", tmp_path / "classes.csv").splitlines()
     found = image_set.worth(seeds=2)
     assert told[0] == found.words
     assert told[0].startswith("Of 24 labelled pictures 6 were dropped.")
@@ -84,9 +68,9 @@ def test_the_command_says_it_and_writes_the_classes(image_set: ImageSet, run: Ru
 
 
 def test_what_it_cannot_measure(image_set: ImageSet, run: Run) -> None:
-    assert "Give 2 or more" in run("--seeds", 1, status=1)
+    assert "Give 2 or more" in run("worth", "--seeds", 1, status=1)
     image_set.use_labels(None)
-    assert "two classes or more" in run(status=1)
+    assert "two classes or more" in run("worth", status=1)
     assert image_set.find_worth() is None
     with pytest.raises(ImageSetError, match="there are 0"):
         image_set.worth()

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.read_sets import undecided
 from tests.wrong_labels import set_with_wrong_labels
 from url_viz.errors import DecisionError, FolderError
 from url_viz.export.answers import COLUMNS, answers_table, import_answers, questions_table
@@ -23,9 +24,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
 @pytest.fixture
 def image_set(read: ImageSet) -> ImageSet:
     """Nothing answered."""
-    for path in (read.workspace.root / "sets" / read.set_id).glob("decisions.*"):
-        path.unlink()
-    return open_image_set(read.root, model=read.source.name, workspace=read.workspace.root)
+    return undecided(read)
 
 
 def answered(image_set: ImageSet, count: int = 6) -> pd.DataFrame:

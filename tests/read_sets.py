@@ -1,0 +1,20 @@
+"""Image sets that a test module reads once, as they were read, for each of its tests."""
+
+import shutil
+
+from url_viz.image_set import ImageSet, open_image_set
+
+
+def opened_again(image_set: ImageSet) -> ImageSet:
+    """A new snapshot of the same set."""
+    return open_image_set(image_set.root, model=image_set.source.name, workspace=image_set.workspace.root)
+
+
+def undecided(image_set: ImageSet, *, labels: str | None = "folders") -> ImageSet:
+    """The set with nothing decided, named or answered, no review begun, and the choice of `labels`."""
+    folder = image_set.workspace.root / "sets" / image_set.set_id
+    for path in folder.glob("decisions.*"):
+        path.unlink()
+    shutil.rmtree(folder / "reviews", ignore_errors=True)
+    image_set.use_labels(labels)
+    return opened_again(image_set)
