@@ -2,7 +2,8 @@
 
 Each PHOTOS folder holds class folders, which are the names that an oracle gives. First: with one or three names per
 class, to pictures that the app would ask about, to the medoids of as many k-means clusters, or to pictures drawn by
-dice, how many of all others does a linear probe name rightly? Then, with the pictures that the app asks about: after so
+dice, how many of all others does a linear probe name rightly? Once more with those named last that the names so far are
+least certain of. Then, with the pictures that the app asks about: after so
 many names, how many of the others have a suggestion from a share on, and how many of those are right?
 """
 
@@ -85,7 +86,27 @@ def _as_asked(image_set: ImageSet, count: int, seed: int) -> Rows:
     return image_set.rows_of(image_set.names_to_give(count)["id"])
 
 
-WAYS: dict[str, Pick] = {"by dice": _by_dice, "medoids of k-means": _medoids, "as the app asks": _as_asked}
+def _then_least_certain(image_set: ImageSet, count: int, seed: int) -> Rows:
+    """As many as there are classes as the app asks, then those whose suggestions are the least certain."""
+    label = dict(zip(image_set.ids.tolist(), pd.factorize(image_set.table()["label"])[0], strict=True))
+    classes = len(set(label.values()))
+    asked: list[int] = image_set.names_to_give(min(count, classes))["id"].tolist()
+    actions = 0
+    while len(asked) < count:
+        image_set.name({one: f"class {label[one]}" for one in asked})
+        actions += 1
+        asked += image_set.name_suggestions()["id"].tolist()[::-1][: min(classes, count - len(asked))]
+    for _ in range(actions):
+        image_set.decisions.undo()
+    return image_set.rows_of(asked)
+
+
+WAYS: dict[str, Pick] = {
+    "by dice": _by_dice,
+    "medoids of k-means": _medoids,
+    "as the app asks": _as_asked,
+    "then the least certain": _then_least_certain,
+}
 
 
 def suggestions_table(sets: list[ImageSet]) -> str:
