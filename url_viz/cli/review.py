@@ -18,7 +18,8 @@ def review(
     folder: Positional[Folder],
     *,
     by: Annotated[
-        str | None, arg(help="suspects, labels (all, doubtful first), twins, or a measure (default: what holds here)")
+        str | None,
+        arg(help="suspects, labels (all, doubtful first), twins, pairs, names, a measure (default: what holds here)"),
     ] = None,
     of_class: Annotated[str | None, arg(help="only pictures with this label")] = None,
     tag: Annotated[str | None, arg(help="only pictures with this tag")] = None,
@@ -52,6 +53,7 @@ def review(
     for number in found.ids[:top].tolist():
         card = found.card(number)
         label = card.row["label"] if isinstance(card.row["label"], str) else "no label"
-        print(f"{card.row['path']}  ({label})  {card.question.text}")
+        beside = f" as {card.near[0]['path'].iloc[0]}" if card.kind == "pair" else ""
+        print(f"{card.row['path']}  ({label})  {card.question.text.removesuffix('?')}{beside}?")
     if len(found) > top:
         print(f"… and {len(found) - top:,} more (--top)")
