@@ -1,14 +1,14 @@
 """The answers on pairs, on the Review page: what they have changed, and both ways to and from a file."""
 
 import streamlit as st
+from streamlit.typing import UploadedFile
 
 from url_viz.analysis.tuned import change_in_words, moved_share
-from url_viz.errors import UrlVizError
 from url_viz.export.answers import answers_table, import_answers
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploads import IncomingFile
 from url_viz.ui.auth import user_name
-from url_viz.ui.text import escape, show_error
+from url_viz.ui.text import errors_shown, escape
 from url_viz.ui.widgets.download import download_table
 
 
@@ -22,12 +22,11 @@ def show_answers(image_set: ImageSet) -> None:
         file = st.file_uploader(
             "Answers of another machine, or filled in by hand", type="csv", key="review.answers.file"
         )
-        if file is None or not st.button("Import these answers", key="review.answers.import"):
-            return
-        try:
-            done = import_answers(image_set, IncomingFile(file.name, file.getvalue()), who=user_name())
-        except UrlVizError as error:
-            show_error(error)
-        else:
-            st.toast(escape(done.words))
-            st.rerun()
+        if file is not None:
+            st.button("Import these answers", key="review.answers.import", on_click=_import, args=(image_set, file))
+
+
+def _import(image_set: ImageSet, file: UploadedFile) -> None:
+    with errors_shown():
+        done = import_answers(image_set, IncomingFile(file.name, file.getvalue()), who=user_name())
+        st.toast(escape(done.words))
