@@ -53,7 +53,7 @@ def review(
     for number in found.ids[:top].tolist():
         card = found.card(number)
         label = card.row["label"] if isinstance(card.row["label"], str) else "no label"
-        beside = f" as {card.near[0]['path'].iloc[0]}" if card.kind == "pair" else ""
-        print(f"{card.row['path']}  ({label})  {card.question.text.removesuffix('?')}{beside}?")
+        beside = f"  beside {card.near[0]['path'].iloc[0]}" if card.kind == "pair" else ""
+        print(f"{card.row['path']}  ({label})  {card.question.text}{beside}")
     if len(found) > top:
         print(f"… and {len(found) - top:,} more (--top)")
