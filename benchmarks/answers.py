@@ -59,10 +59,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", nargs="+", type=Path)
     parser.add_argument("--draws", type=int, default=10)
+    parser.add_argument("--also", help="a second model that reads the pictures too")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--figure", type=Path)
     given = parser.parse_args()
-    found = measured(given.photos, given.draws)
+    found = measured(given.photos, given.draws, also=given.also)
     print(f"{machine()} Draws: {given.draws}.\n\n{table_of(found)}")
     if given.json is not None:
         found.to_json(given.json, orient="records")
@@ -70,13 +71,13 @@ def main() -> None:
         given.figure.write_text(figure(found))
 
 
-def measured(folders: Sequence[Path], draws: int) -> pd.DataFrame:
+def measured(folders: Sequence[Path], draws: int, *, also: str | None = None) -> pd.DataFrame:
     """One row per set, way, noise, draw and count: `base` (confusability), `gain`, `gain_unasked`, `told`."""
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as place:
         model = load_model(DEFAULT, workspace=Path(place))
         for folder in folders:
-            asked = _asked(folder.name, embed_folder(folder, model=model, workspace=place))
+            asked = _asked(folder.name, embed_folder(folder, model=model, also=also, workspace=place))
             for way, draw in WAYS.items():
                 for noise in NOISES:
                     for seed in range(draws):

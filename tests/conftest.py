@@ -14,10 +14,11 @@ from tests.imaging.pictures import write_folder
 from tests.pipeline.reader import Reader
 from url_viz.models.head import Head, HeadProvenance, save_head
 from url_viz.models.model import Model, ModelSource, load_model, with_head
-from url_viz.models.names import DEFAULT
+from url_viz.models.names import DEFAULT, SECONDS
 from url_viz.workspace import HOME_VARIABLE
 
 EMBEDDING_SIZE = 1280
+SECOND = SECONDS[0]
 SECONDS = (("browser", 5.0), ("slow", 3.0), ("model", 0.5))
 """About how long a test with each mark takes."""
 
@@ -62,18 +63,22 @@ def _no_real_home(
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace in which the default model is converted: once for the whole run, and a copy for each process."""
+    workspace = tmp_path_factory.mktemp("prepared") / "workspace"
+    shutil.copytree(_prepared_for_all(DEFAULT, tmp_path_factory), workspace)
+    return workspace
+
+
+def _prepared_for_all(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace in which a model is converted, by the first process that asks for it."""
     of_all = tmp_path_factory.getbasetemp()
     of_all = of_all.parent if "PYTEST_XDIST_WORKER" in os.environ else of_all
-    first = of_all / "prepared for all"
-    with FileLock(of_all / "prepared for all.lock"):
-        if not (first / "done").exists():
-            loaded = load_model(DEFAULT, device="cpu", workspace=first)
+    first, done = of_all / f"{name} for all", of_all / f"{name}.done"
+    with FileLock(of_all / f"{name}.lock"):
+        if not done.exists():
+            loaded = load_model(name, device="cpu", workspace=first)
             assert "OpenVINO" in loaded.runtime.device
-            (first / "done").touch()
-    workspace = tmp_path_factory.mktemp("prepared") / "workspace"
-    shutil.copytree(first, workspace)
-    (workspace / "done").unlink()
-    return workspace
+            done.touch()
+    return first
 
 
 @pytest.fixture(scope="session")
@@ -99,6 +104,13 @@ def dice_head(seed: int = 0, *, size: int = EMBEDDING_SIZE, backbone: str = DEFA
 def model(prepared: Path, head_file: Path) -> Model:
     """The default backbone under the dice head, on the CPU."""
     return load_model(head_file, device="cpu", workspace=prepared)
+
+
+@pytest.fixture(scope="session")
+def second_model(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """A second backbone, on the CPU; prepared where the first one is."""
+    shutil.copytree(_prepared_for_all(SECOND, tmp_path_factory) / "models", prepared / "models", dirs_exist_ok=True)
+    return load_model(SECOND, device="cpu", workspace=prepared)
 
 
 @pytest.fixture(scope="session")

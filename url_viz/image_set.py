@@ -29,6 +29,7 @@ from url_viz.analysis.ranking import percentile_of, percentile_of_each
 from url_viz.analysis.reasons import ReasonedTable
 from url_viz.analysis.representatives import representatives
 from url_viz.analysis.review import LABELS, NAMES, PAIRS, SUSPECTS, TWINS, Review, ReviewSpec, from_query
+from url_viz.analysis.second_model import SecondModel, by_both, columns_by_both, find_second
 from url_viz.analysis.selective_retrieval import near_in_graph, search
 from url_viz.analysis.table import DecidedTable, Frame, decisions_of, frame_of, graph_columns_of
 from url_viz.analysis.tuned import Tuned, TunedTable
@@ -36,14 +37,14 @@ from url_viz.analysis.twins import one_of_each, twin_table
 from url_viz.analysis.uploads import values_of
 from url_viz.analysis.user_columns import Prepared, UserColumn, UserColumns
 from url_viz.analysis.worth import SEEDS, ReviewedLabels, Worth, reviewed_labels, worth
-from url_viz.errors import DamageError, ImageSetError, NoImagesError
+from url_viz.errors import DamageError, ImageSetError, ModelError, NoImagesError
 from url_viz.imaging.query import query_crop, read_query
 from url_viz.imaging.scan import Scan, absolute, display_name, scan
 from url_viz.latest import Latest
 from url_viz.models.head import Head
-from url_viz.models.model import EmbeddingSpace, Model, ModelSource, load_model, resolve
+from url_viz.models.model import EmbeddingSpace, Model, ModelSource, load_model, packaged_name, resolve
 from url_viz.models.names import DEFAULT
-from url_viz.pipeline.confusability import confusability
+from url_viz.pipeline.confusability import ConfusabilityReference, ReferenceOfBoth, confusability
 from url_viz.pipeline.embed import embed, score_missing
 from url_viz.pipeline.external_embeddings import Given, given_embeddings
 from url_viz.pipeline.graph import K
@@ -58,6 +59,7 @@ from url_viz.store.answers import Answers
 from url_viz.store.decisions import Action, Decisions, Verdict
 from url_viz.store.reader import Store
 from url_viz.store.reviews import list_reviews
+from url_viz.store.second_model import ask, is_asked, other_spaces, version_beside
 from url_viz.store.tables import PLACED, UMAP, Graph, GraphColumns, positions_of
 from url_viz.store.whitening import WhitenedRows
 from url_viz.store.writer import Writer
@@ -112,13 +114,14 @@ class SearchResult:
 class _Asked:
     """A query: its `vector` (A,) in the whitened space, and its `row` if it is a picture of the set, by id or content.
 
-    One from outside has its `embedding` (D,) and `entropy`.
+    One from outside has its `embedding` (D,) and `entropy`, and its embedding by the `second` model if that was asked.
     """
 
     vector: NDArray[np.float32]
     row: int | None
     embedding: NDArray[np.float32] | None = None
     entropy: float = float("nan")
+    second: NDArray[np.float32] | None = None
     is_of_file: bool = True
 
 
@@ -129,15 +132,19 @@ class ImageSet:
     opening the image set again; `version` tells whether there is anything new.
     """
 
-    def __init__(self, store: Store, space: EmbeddingSpace, source: ModelSource, workspace: Workspace) -> None:
+    def __init__(
+        self, store: Store, space: EmbeddingSpace, source: ModelSource, workspace: Workspace, *, alone: bool = False
+    ) -> None:
+        """With `alone`, no second model is asked, whatever was chosen."""
         about = store.about()
         self.root = about.root
         self.set_id = store.paths.folder.name
         self.space = space
         self.source = source
         self.workspace = workspace
-        self._read_at = store.version(space.key, source.head.digest if source.head else None)
         self._store = store
+        self.is_alone = alone
+        self._read_at = self._version_now()
         self._checked: Latest[LabelCheck | None] = Latest(same=pd.DataFrame.equals)
         self._order: Latest[Order] = Latest()
         self._confused: Latest[pd.DataFrame] = Latest()
@@ -163,7 +170,63 @@ class ImageSet:
 
     def is_current(self) -> bool:
         """Whether nothing was read since this snapshot was opened; the user's own columns are there at once."""
-        return self._read_at == self._store.version(self.space.key, self.head.digest if self.head else None)
+        return self._read_at == self._version_now()
+
+    def _version_now(self) -> str:
+        of_model = self._store.version(self.space.key, self.head.digest if self.head else None)
+        beside = "" if self.is_alone else version_beside(self._store, self.space)
+        return f"{of_model}.{beside}" if beside else of_model
+
+    @property
+    def second(self) -> EmbeddingSpace | None:
+        """The space of the second model that confusability and ambiguity are by; None if they are by one alone.
+
+        It is the one that read the set last, of other models that have read all of its pictures.
+        """
+        return None if self._second is None else self._second.space
+
+    def ask_second(self, *, is_asked: bool = True) -> None:
+        """Choose whether a second model is taken into account; nothing is read again. Seen by opening the set again."""
+        ask(self._store.paths, is_asked=is_asked)
+
+    @property
+    def second_at_hand(self) -> EmbeddingSpace | None:
+        """Like `second`, whether it is asked or not."""
+        return None if self._found_second is None else self._found_second.space
+
+    @property
+    def second_behind(self) -> EmbeddingSpace | None:
+        """The space of another model that has read the set, where none has read all of its pictures."""
+        return None if self._found_second else next(other_spaces(self._store, self.space), None)
+
+    def models_in_words(self) -> str:
+        """By which models confusability and ambiguity are, as a sentence, and what could be done about it."""
+        first, found, behind = self.source.title, self.second_at_hand, self.second_behind
+        if self.second is not None:
+            return f"Confusability and ambiguity are by two models: {first} and {self.second.backbone}."
+        if found is not None:
+            return f"Confusability and ambiguity are by {first} alone; {found.backbone} has read the pictures too."
+        words = f"Confusability and ambiguity are by {first} alone."
+        if behind is None:
+            return words
+        how = embed_command(self.root, "--model", self.source.name, "--also", behind.backbone)
+        return f"{words} {behind.backbone} has not read all of these pictures. Have it read the others: {how}."
+
+    @cached_property
+    def _second(self) -> SecondModel | None:
+        return None if self.is_alone or not is_asked(self._store.paths) else self._found_second
+
+    @cached_property
+    def _found_second(self) -> SecondModel | None:
+        columns = self._store.graph_columns(self.space.key)
+        return None if columns is None else find_second(self._store, self.space, columns.content)
+
+    @cached_property
+    def alone(self) -> "ImageSet":
+        """The same snapshot by its own model alone."""
+        if self.is_alone:
+            return self
+        return ImageSet(self._store, self.space, self.source, self.workspace, alone=True)
 
     def table(self) -> pd.DataFrame:
         """One row per picture, by path.
@@ -408,7 +471,8 @@ class ImageSet:
 
     def _leading_order(self, table: pd.DataFrame) -> Order:
         labels = self._classed.labels(table) if self._classed is not None else None
-        return leading_order(table, self.contents, self.graph_columns, labels, tuned=self.tuned())
+        second = None if self._second is None else self._second.title
+        return leading_order(table, self.contents, self.graph_columns, labels, tuned=self.tuned(), second=second)
 
     def search(
         self,
@@ -533,13 +597,14 @@ class ImageSet:
     def compare(self, other: "ImageSet") -> Comparison:
         """How another model's reading of the same folder differs from this one; see `url_viz.analysis.compare`.
 
+        Each by itself: no second model is asked.
         Raises ImageSetError if `other` is of another folder.
         """
         if other.set_id != self.set_id:
             raise ImageSetError(
                 f"{str(other.root)!r} and {str(self.root)!r} are two folders. Open the same one with two models."
             )
-        return compare(*(Read(one.table(), one.contents, one.graph) for one in (self, other)))
+        return compare(*(Read(one.table(), one.contents, one.graph) for one in (self.alone, other.alone)))
 
     def twins(self) -> pd.DataFrame:
         """Groups of twins, one row each, with the pair that is least alike and which to keep; see `twin_table`."""
@@ -556,8 +621,11 @@ class ImageSet:
 
     @cached_property
     def graph_columns(self) -> GraphColumns | None:
-        """What the graph says of each distinct content, without its lists."""
-        return graph_columns_of(self._store, self.space.key)
+        """What the graph says of each distinct content, without its lists; confusability by both models."""
+        columns = graph_columns_of(self._store, self.space.key)
+        if columns is None or self._second is None:
+            return columns
+        return columns_by_both(self._store, self.space, columns, self._second)
 
     @cached_property
     def whitened(self) -> WhitenedRows:
@@ -679,10 +747,28 @@ class ImageSet:
         if isinstance(query, (int, np.integer)):
             row = self.row_of(int(query))
             return _Asked(self._unit[row], row, is_of_file=False)
-        embedding, entropy, content = self._embedded_query(query)
+        if isinstance(query, np.ndarray):
+            return _Asked(self._whitened_vector(query), None, query.astype(np.float32))
+        crops, content = self._crops_of_query(query)
+        outputs = self.model.run(crops[0][None])
+        self.model.as_stored(outputs.embedding)  # refuses what is not finite
         rows = np.flatnonzero(self.contents == content)
-        vector = self.whitened.whitening.transform(embedding[None])[0].astype(np.float32)
-        return _Asked(vector, int(rows[0]) if len(rows) else None, embedding, entropy)
+        second = None if self.second_model is None else self.second_model.run(crops[1][None]).embedding[0]
+        known, embedding = int(rows[0]) if len(rows) else None, outputs.embedding[0]
+        return _Asked(self._whitened_vector(embedding), known, embedding, float(outputs.entropy[0]), second)
+
+    def _whitened_vector(self, embedding: NDArray[np.floating]) -> NDArray[np.float32]:
+        vector: NDArray[np.float32] = self.whitened.whitening.transform(embedding[None])[0].astype(np.float32)
+        return vector
+
+    def _crops_of_query(self, query: "Path | Image") -> tuple[tuple[NDArray[np.uint8], ...], int | None]:
+        """The crops of a query for each model that is asked, and the content key of a file."""
+        asked = [self.space, *([] if self.second_model is None else [self.second_model.space])]
+        sheet, *others = (space.preprocessing for space in asked)
+        if isinstance(query, (str, os.PathLike)):
+            picture = read_query(query, sheet, also=others)
+            return (picture.crop, *picture.also), picture.content
+        return tuple(query_crop(query, one) for one in (sheet, *others)), None
 
     def _standing(self, asked: "_Asked", measure: str | None, ranks: NDArray[np.float32]) -> tuple[float, float]:
         """A query's value of a measure, and its percentile in this set; nan if it has none.
@@ -695,12 +781,19 @@ class ImageSet:
             return float(self._frame[measure].iloc[asked.row]), float(ranks[asked.row])
         assert asked.embedding is not None
         embedding = asked.embedding.astype(np.float16)[None]
-        values = values_of(embedding, np.array([asked.entropy]), self.head, self.reference())
+        second = None if asked.second is None else asked.second.astype(np.float16)[None]
+        reference = self.reference() if second is not None else self.alone.reference()
+        values = values_of(embedding, np.array([asked.entropy]), self.head, reference, second=second)
         value = float(values[measure][0]) if measure in values else float("nan")
         return value, percentile_of(value, self._frame[measure].to_numpy(dtype=float))
 
     def reference(self) -> Reference:
-        """What pictures from outside are compared with: the distinct contents of this set."""
+        """What pictures from outside are compared with: the distinct contents of this set.
+
+        By both models only if the second can be loaded (`second_name`): each new picture must be read by it too.
+        """
+        if self._second is not None and self.second_name is None:
+            return self.alone.reference()
         table = self._measured
         return self._reference.of(table, lambda: self._made_reference(table))
 
@@ -716,10 +809,24 @@ class ImageSet:
         if graph is None or classed is None or labels is None or not is_here.all():
             return Reference(table.iloc[rows], whitened, embeddings, np.ones(len(rows), bool))
         leader = leaders(graph.twins)
-        among = confusability(graph.position, graph.similarity, leader=leader)[1]
         counts = leader == np.arange(len(graph))
+        among: ConfusabilityReference | ReferenceOfBoth
+        beside = self._second_reference(table.iloc[rows], graph)
+        if beside is None:
+            among, second = confusability(graph.position, graph.similarity, leader=leader)[1], None
+        else:
+            among, second = beside
         model = partial(classed.model, table)
-        return Reference(table.iloc[rows], whitened, embeddings, counts, among, model, labels.names)
+        return Reference(table.iloc[rows], whitened, embeddings, counts, among, model, labels.names, second)
+
+    def _second_reference(self, table: pd.DataFrame, graph: Graph) -> tuple[ReferenceOfBoth, Reference] | None:
+        """What new pictures are ranked among by both models, and what they are compared with by the second."""
+        second = self._second
+        if second is None or not second.is_whole:
+            return None
+        embeddings = self._store.embeddings(second.space.key, graph.content).embedding
+        counts = leaders(second.graph.twins) == np.arange(len(graph))
+        return by_both(graph, second)[1], Reference(table, second.whitened, embeddings, counts)
 
     def _with_similarity(self, rows: NDArray[np.int64], similarity: NDArray[np.float32]) -> pd.DataFrame:
         found = self._frame.iloc[rows].reset_index(drop=True)
@@ -751,7 +858,9 @@ class ImageSet:
         if columns is None:
             return None
         folder = self._store.paths.class_shares
-        source = ClassSource(columns, self._known_graph, self._whitened_of_graph, folder, self.space.key)
+        source = ClassSource(
+            columns, self._known_graph, self._whitened_of_graph, folder, self.space.key, second=self._second
+        )
         return ClassedTable(self.contents, source)
 
     @cached_property
@@ -773,6 +882,7 @@ class ImageSet:
             alone=lambda: self._joined.table[list(ALONE)].to_numpy(np.float32),
             graph=self._known_graph,
             whitened=self._whitened_of_graph,
+            second=self._second,
         )
 
     def _known_graph(self) -> Graph:
@@ -795,22 +905,22 @@ class ImageSet:
         head = self.head
         return frame_of(self._store, self._files, space_key=self.space.key, head=head, graph=self.graph_columns)
 
-    def _embedded_query(
-        self, query: "Path | Image | NDArray[np.floating]"
-    ) -> tuple[NDArray[np.float32], float, int | None]:
-        """Embedding (D,), entropy (nan for one that is an embedding) and content key (of a file) of a query."""
-        if isinstance(query, np.ndarray):
-            return query.astype(np.float32), float("nan"), None
-        picture = read_query(query, self.space.preprocessing) if isinstance(query, (str, os.PathLike)) else None
-        crop = query_crop(query, self.space.preprocessing) if picture is None else picture.crop
-        outputs = self.model.run(crop[None])
-        self.model.as_stored(outputs.embedding)  # refuses what is not finite
-        return outputs.embedding[0], float(outputs.entropy[0]), None if picture is None else picture.content
-
     @cached_property
     def model(self) -> Model:
         """The model that read this set, loaded when it is first asked for a new picture."""
         return load_model(self.source.name, precision=self.space.precision, workspace=self.workspace.root)
+
+    @property
+    def second_name(self) -> str | None:
+        """The name by which the second model can be loaded; None if there is none, or its weights are a user's file."""
+        return None if self.second is None else packaged_name(self.second)
+
+    @cached_property
+    def second_model(self) -> Model | None:
+        """The second model, loaded when it is first asked for a new picture; None if it has no name."""
+        if self.second is None or self.second_name is None:
+            return None
+        return load_model(self.second_name, precision=self.second.precision, workspace=self.workspace.root)
 
     def _found(self, rows: NDArray[np.int64], vector: NDArray[np.float32]) -> pd.DataFrame:
         cosine = self._unit[rows] @ (vector / max(float(np.linalg.norm(vector)), 1e-12))
@@ -821,6 +931,7 @@ def embed_folder(
     folder: str | Path,
     *,
     model: Model | str = DEFAULT,
+    also: Model | str | None = None,
     embeddings: "str | Path | IncomingFile | Given | None" = None,
     workspace: str | Path | None = None,
     limit: int | None = None,
@@ -831,6 +942,8 @@ def embed_folder(
     """Read a folder into an image set: only new and changed files, going on where an earlier run was stopped.
 
     `limit` bounds the number of pictures; `progress` is called with `Progress` records; `refit` makes the map again.
+    A second model `also` embeds the same pictures from the same reading of each file; confusability and ambiguity are
+    then by both (`ImageSet.second`).
     Nothing outside the folders `within` (real paths), where given, is read: links out of them are passed over.
     `embeddings`, a file of them by path or what `given_embeddings` made of one, take the place of a model's.
     Raises FolderError or NoImagesError if there is nothing to read, WorkspaceError where another process writes.
@@ -846,13 +959,17 @@ def embed_folder(
         chosen = embeddings if isinstance(embeddings, Given) else given_embeddings(embeddings, found)
     else:
         chosen = model if isinstance(model, Model) else load_model(model, workspace=home.root)
+    others = _second_model(also, chosen, home)
     paths = home.set_paths(find_set(root, home))
     if not found.files:  # also of a known set: an unmounted disk looks empty, and is no reason to drop its rows
         raise NoImagesError(found.why_empty)
     with Writer(paths, root) as writer:
-        embed(chosen, found, writer, limit=limit, report=report)
-        score_missing(writer, chosen)
-        finish(writer, chosen.space.key, report=report, refit=refit)
+        embed(chosen, found, writer, also=others, limit=limit, report=report)
+        for each in (chosen, *others):
+            score_missing(writer, each)
+            finish(writer, each.space.key, report=report, refit=refit)
+    if others:
+        ask(paths, is_asked=True)
     image_set = ImageSet(Store(paths), chosen.space, chosen.source, home)
     if not len(image_set):
         raise NoImagesError(_nothing_readable(found, image_set) if found.files else found.why_empty)
@@ -860,6 +977,18 @@ def embed_folder(
         with suppress(DamageError):  # of labels, which is told where they are shown
             image_set.order()  # works out the class shares and keeps them, so that the first page need not
     return image_set
+
+
+def _second_model(also: Model | str | None, first: Model | Given, home: Workspace) -> tuple[Model, ...]:
+    """The second model of a reading, if there is one. Raises ModelError if it is no other one."""
+    if also is None:
+        return ()
+    if isinstance(first, Given):
+        raise ModelError("A second model goes with a model, not with embeddings from a file. Leave one of them out.")
+    second = also if isinstance(also, Model) else load_model(also, precision=first.space.precision, workspace=home.root)
+    if (second.space.backbone, second.space.weights_digest) == (first.space.backbone, first.space.weights_digest):
+        raise ModelError(f"{second.name!r} is the model itself, and no second one. Choose another.")
+    return (second,)
 
 
 def open_image_set(folder: str | Path, *, model: str = DEFAULT, workspace: str | Path | None = None) -> ImageSet:

@@ -59,6 +59,10 @@ class SetPaths:
         return self.folder / "labels.json"
 
     @property
+    def second(self) -> Path:
+        return self.folder / "second.json"
+
+    @property
     def class_shares(self) -> Path:
         return self.folder / "class-shares"
 

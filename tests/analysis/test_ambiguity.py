@@ -11,6 +11,7 @@ from tests.analysis.test_left_out import refitted
 from tests.pipeline.whitened_examples import classes, graph_of, with_burst
 from url_viz.analysis import ambiguity, left_out
 from url_viz.analysis.ambiguity import Classified, classify, classify_new
+from url_viz.pipeline.nearest import Nearest
 from url_viz.pipeline.twins import twin_groups
 from url_viz.store.tables import Graph
 
@@ -210,3 +211,32 @@ def test_the_temperature_of_a_sample_is_near_that_of_all(monkeypatch: pytest.Mon
     assert first == same
     assert first != other
     assert first == pytest.approx(every.model.temperature, rel=0.2)
+
+
+def test_a_second_models_votes_count_as_much() -> None:
+    """By hand: the first model's only neighbour says one class, the second's the other; nobody votes for the last."""
+    whitened = np.array([[-1.0], [-0.9], [-0.1], [0.1], [0.9], [1.0]])
+    label = np.array([0, 0, 0, 1, 1, 1], np.int32)
+    first = np.array([[1], [0], [3], [2], [5], [-1]])
+    other = np.array([[1], [0], [1], [2], [2], [-1]], np.int32)
+    similarity = np.full((6, 1), 0.5, np.float32)
+    found = classify(first, similarity, whitened, label, np.arange(6), also=Nearest(other, similarity))
+    alone = classify(first, similarity, whitened, label, np.arange(6))
+    assert found is not None
+    assert alone is not None
+    assert found.evidence.own_votes.tolist() == [1, 1, 0.5, 0, 0.5, 0]
+    assert found.evidence.own_fit == pytest.approx(alone.evidence.own_fit)
+    new = classify_new(first, similarity, whitened, found.model, also=Nearest(other, similarity))
+    assert new.first_class.tolist() == [0, 0, 0, 0, 1, 1]
+
+
+def test_a_second_model_that_says_the_same_changes_no_share() -> None:
+    embeddings, label = classes(150, of=4, spread=1.2)
+    graph, whitened = graph_of(embeddings)
+    rows = position, similarity = graph.position, graph.similarity
+    found, alone = (
+        classify(position, similarity, whitened, label, np.arange(150), also=also) for also in (Nearest(*rows), None)
+    )
+    assert found is not None
+    assert alone is not None
+    assert found.shares.ambiguity == pytest.approx(alone.shares.ambiguity, abs=1e-6)

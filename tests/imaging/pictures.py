@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 
 def noise(seed: int = 0, *, width: int = 64, height: int = 48) -> Image.Image:
@@ -12,6 +12,23 @@ def noise(seed: int = 0, *, width: int = 64, height: int = 48) -> Image.Image:
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
     return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+
+
+SHAPES = ("ellipse", "rectangle", "line")
+
+
+def drawing(shape: str, seed: int = 0, *, size_px: int = 96) -> Image.Image:
+    """Some shapes of one kind on a ground of one colour: no two are alike enough to be twins."""
+    rng = np.random.default_rng(seed)
+    image = Image.new("RGB", (size_px, size_px), tuple(rng.integers(0, 256, 3).tolist()))
+    draw = ImageDraw.Draw(image)
+    for _ in range(int(rng.integers(2, 9))):
+        left, top = rng.integers(0, size_px - 16, 2).tolist()
+        width, height = rng.integers(8, size_px // 2, 2).tolist()
+        colour = tuple(rng.integers(0, 256, 3).tolist())
+        options = {"width": int(rng.integers(2, 9))} if shape == "line" else {}
+        getattr(draw, shape)((left, top, left + width, top + height), fill=colour, **options)
+    return image
 
 
 def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:

@@ -5,11 +5,14 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from tests.imaging.pictures import encoded, noise
+from url_viz.imaging import read as module
 from url_viz.imaging.preprocess import Preprocessing, normalised
-from url_viz.imaging.read import Failure, Known, Picture, read_picture
+from url_viz.imaging.read import Failure, Known, Picture, picture_of, read_picture
+from url_viz.imaging.workers import decoders
 
 PREPROCESSING = Preprocessing(size_px=32, crop_share=0.8)
 
@@ -65,3 +68,30 @@ def test_a_bad_file_is_an_outcome(tmp_path: Path) -> None:
     reading = read_picture(os.fsencode(path), PREPROCESSING)
     assert isinstance(reading, Failure)
     assert "HTML" in reading.reason
+
+
+LARGER = Preprocessing(size_px=48, crop_share=0.9)
+FILES = {
+    "PNG": (encoded(noise(1, width=90, height=60), "PNG"), 1),
+    "JPEG": (encoded(noise(2, width=300, height=150)), 1),
+    "a JPEG that both read at half its size": (encoded(noise(3, width=500, height=240)), 1),
+    "a JPEG that one reads at half its size": (encoded(noise(4, width=300, height=170)), 2),
+    "very wide": (encoded(noise(5, width=900, height=40), "PNG"), 1),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_crops_for_two_backbones_are_those_that_each_would_have_alone(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, decoded = FILES[name]
+    alone = [picture_of(data, sheet, content=7) for sheet in (PREPROCESSING, LARGER)]
+    calls = []
+    monkeypatch.setattr(module, "decode", lambda *a, decode=module.decode, **k: calls.append(a) or decode(*a, **k))
+    both = picture_of(data, PREPROCESSING, content=7, also=[LARGER])
+    assert len(calls) == decoded
+    apart = decoders.read(data, PREPROCESSING, content=7, also=[LARGER])
+    for picture in (both, apart):
+        assert np.array_equal(picture.crop, alone[0].crop)
+        assert picture.thumbnail == alone[0].thumbnail
+        assert [np.array_equal(crop, alone[1].crop) for crop in picture.also] == [True]

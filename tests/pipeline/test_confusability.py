@@ -5,10 +5,18 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from tests.pipeline.whitened_examples import classes, graph_of, with_burst
+from tests.pipeline.whitened_examples import classes, cosines, graph_of, with_burst
 from url_viz.pipeline import confusability as module
-from url_viz.pipeline.confusability import confusability, confusability_of_new, crowd_scale
+from url_viz.pipeline.confusability import (
+    SecondLists,
+    confusability,
+    confusability_by_both,
+    confusability_of_new,
+    confusability_of_new_by_both,
+    crowd_scale,
+)
 from url_viz.pipeline.twins import leaders
+from url_viz.store.tables import Graph
 
 
 def naive(position: NDArray[np.int32], similarity: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -131,3 +139,77 @@ def test_to_permute_the_pictures_permutes_the_values() -> None:
     values, _ = confusability(graph.position, graph.similarity)
     permuted, _ = confusability(place[graph.position[order]], graph.similarity[order])
     assert permuted == pytest.approx(values[order])
+
+
+def two_graphs(count: int) -> tuple[Graph, Graph, SecondLists, NDArray[np.float64]]:
+    """The graphs of two models of the same pictures, the second one's lists, and all its cosines (N, N)."""
+    embeddings = classes(count)[0]
+    other = embeddings[:, ::-1] + np.random.default_rng(3).normal(size=embeddings.shape)
+    first, _ = graph_of(embeddings)
+    second, whitened = graph_of(other.astype(np.float16))
+    cosine = cosines(whitened)
+    near = cosine[np.arange(count), first.position[:, 0]].astype(np.float32)
+    return first, second, SecondLists(second.position, second.similarity, near), cosine
+
+
+def naive_second(first: Graph, second: Graph, cosine: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """The three ranks by a second model of each picture and that which is nearest to the first."""
+    count = len(first)
+    nearest = first.position[:, 0]
+    shared = []
+    for k in (3, 5, 10):
+        lists = [set(row[:k].tolist()) for row in second.position]
+        shared.append(rankdata([-len(lists[i] & lists[nearest[i]]) / k for i in range(count)]))
+    scale = np.median([s[0] - s[10] for s in second.similarity.astype(float)]) / 3
+    crowd = [
+        sum(np.exp((cosine[i, j] - cosine[i, nearest[i]]) / scale) for j in second.position[i]) for i in range(count)
+    ]
+    return [
+        rankdata(np.mean(shared, axis=0)),
+        rankdata(crowd),
+        rankdata([-cosine[i, nearest[i]] for i in range(count)]),
+    ]
+
+
+def test_by_both_is_the_mean_of_both_models_ranks() -> None:
+    first, second, lists, cosine = two_graphs(160)
+    values, _ = confusability_by_both(first.position, first.similarity, lists)
+    shared = [
+        rankdata([-len(set(first.position[i, :k]) & set(first.position[first.position[i, 0], :k])) for i in range(160)])
+        for k in (3, 5, 10)
+    ]
+    scale = crowd_scale(first.position, first.similarity)
+    crowd = [sum(np.exp((s - row[0]) / scale) for s in row) for row in first.similarity.astype(float)]
+    of_first = [rankdata(np.mean(shared, axis=0)), rankdata(crowd), rankdata(-first.similarity[:, 0])]
+    mean = np.mean(of_first + naive_second(first, second, cosine), axis=0)
+    assert values == pytest.approx((rankdata(mean) - 0.5) / 160, abs=3 / 160)
+    assert np.mean(np.abs(values - (rankdata(mean) - 0.5) / 160) > 1e-6) < 0.1
+
+
+@pytest.mark.parametrize("count", [30, 160])
+def test_a_second_model_that_says_the_same_changes_nothing(count: int) -> None:
+    graph, _ = graph_of(classes(count)[0])
+    same = SecondLists(graph.position, graph.similarity, graph.similarity[:, 0])
+    values, _ = confusability_by_both(graph.position, graph.similarity, same)
+    assert values == pytest.approx(confusability(graph.position, graph.similarity)[0], abs=1e-6)
+
+
+@pytest.mark.parametrize("count", [30, 160])
+def test_a_picture_put_beside_a_set_by_both_has_its_own_value(count: int) -> None:
+    first, _, lists, _ = two_graphs(count)
+    values, reference = confusability_by_both(first.position, first.similarity, lists)
+    again = confusability_of_new_by_both(first.position, first.similarity, lists, reference)
+    assert again == pytest.approx(values, abs=1e-6)
+    nobody = SecondLists(np.full((1, 64), -1), np.full((1, 64), -1.0), np.full(1, -1, np.float32))
+    assert np.isnan(confusability_of_new_by_both(nobody.position, nobody.similarity, nobody, reference)).all()
+
+
+def test_of_a_burst_all_have_one_value_by_both() -> None:
+    embeddings = with_burst(100, 30)
+    first, _ = graph_of(embeddings)
+    second, whitened = graph_of(embeddings[:, ::-1] + np.float16(0.25))
+    near = cosines(whitened)[np.arange(len(first)), first.position[:, 0]].astype(np.float32)
+    lists = SecondLists(second.position, second.similarity, near)
+    values, _ = confusability_by_both(first.position, first.similarity, lists, leader=leaders(first.twins))
+    assert np.isfinite(values).all()
+    assert np.ptp(values[[0, *range(100, 129)]]) == 0

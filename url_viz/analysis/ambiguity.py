@@ -1,5 +1,6 @@
 """Ambiguity: between which two classes a picture lies, its own label and its twins' unseen; and what labels rest on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.left_out import Ridge, fit_ridge, with_constant
 from url_viz.analysis.votes import NONE, Codes, Doubles, vote_shares
+from url_viz.pipeline.nearest import Nearest
 
 LEAST_OF_A_CLASS = 3
 """A class with fewer labelled pictures teaches nothing; they count as unlabelled."""
@@ -90,6 +92,7 @@ def classify(
     label: NDArray[np.integer],
     group: NDArray[np.integer],
     *,
+    also: Nearest | None = None,
     least: int = LEAST_OF_A_CLASS,
     seed: int = 0,
 ) -> Classified | None:
@@ -97,7 +100,9 @@ def classify(
 
     `position`, `similarity` (N, K): the graph's lists, twins left out; `whitened` (N, A); `label` (N,) codes from 0,
     NONE for no label; `group` (N,) ints, twins alike. Only labelled pictures vote and teach, and only classes with at
-    `least` so many of them; every picture gets shares. None if fewer than two such classes are left.
+    `least` so many of them; every picture gets shares. None if fewer than two such classes are left. Where a second
+    model has read the set, `also` are its lists (N, K), whose votes count as much, and `whitened` has both models'
+    numbers side by side.
     """
     count = np.bincount(label[label >= 0], minlength=1)
     classes = np.flatnonzero(count >= least).astype(np.int32)
@@ -108,7 +113,7 @@ def classify(
     voter = place[label]
     ridge = fit_ridge(whitened, voter, group, len(classes))
     model = AmbiguityModel(classes, ridge.weights.astype(np.float32), _temperature(ridge, seed), voter)
-    return Classified(*_read_off(ridge, model, position, similarity), model)
+    return Classified(*_read_off(ridge, model, _lists(position, similarity, also)), model)
 
 
 def classify_new(
@@ -116,13 +121,19 @@ def classify_new(
     similarity: NDArray[np.floating],
     whitened: NDArray[np.floating],
     model: AmbiguityModel,
+    *,
+    also: Nearest | None = None,
 ) -> ClassShares:
-    """The class shares of Q pictures that are not of the set: `whitened` (Q, A), lists (Q, K) in it, twins left out."""
+    """The class shares of Q pictures that are not of the set: `whitened` (Q, A), lists (Q, K) in it, twins left out.
+
+    `also` and `whitened` are as for `classify`.
+    """
     code, share = _empty(len(whitened))
+    lists = _lists(position, similarity, also)
     for start in range(0, len(whitened), NEW_AT_ONCE):
         rows = np.arange(start, min(start + NEW_AT_ONCE, len(whitened)))
         value = with_constant(whitened[rows]) @ model.weights
-        votes, has_any = vote_shares(position[rows], similarity[rows], model.voter, len(model.classes))
+        votes, has_any = _votes(lists, rows, model)
         fit = np.exp(_log_softmax(value * model.temperature))
         code[:, rows], share[:, rows] = _first_two(_mean_share(fit, votes, has_any))
     return ClassShares(*model.classes[code], *share)
@@ -132,9 +143,24 @@ def _empty(count: int) -> tuple[Codes, Floats]:
     return np.zeros((2, count), np.int32), np.zeros((2, count), np.float32)
 
 
-def _read_off(
-    ridge: Ridge, model: AmbiguityModel, position: NDArray[np.integer], similarity: NDArray[np.floating]
-) -> tuple[ClassShares, LabelEvidence]:
+def _lists(
+    position: NDArray[np.integer], similarity: NDArray[np.floating], also: Nearest | None
+) -> tuple[Nearest, ...]:
+    """The lists of every model that has read the pictures."""
+    first = Nearest(position.astype(np.int32, copy=False), similarity.astype(np.float32, copy=False))
+    return (first,) if also is None else (first, also)
+
+
+def _votes(
+    lists: Sequence[Nearest], rows: NDArray[np.int64], model: AmbiguityModel
+) -> tuple[Doubles, NDArray[np.bool_]]:
+    """Each class's share of the votes (R, C), the mean over the lists that have a voter, and who has any (R,)."""
+    found = [vote_shares(one.position[rows], one.similarity[rows], model.voter, len(model.classes)) for one in lists]
+    votes, count = sum(votes for votes, _ in found), np.sum([has_any for _, has_any in found], axis=0)
+    return np.asarray(votes) / np.maximum(count, 1)[:, None], count > 0
+
+
+def _read_off(ridge: Ridge, model: AmbiguityModel, lists: Sequence[Nearest]) -> tuple[ClassShares, LabelEvidence]:
     """Shares and evidence of all pictures of the set, a block of groups at a time: (N, C) is never held."""
     count, classes = len(model.voter), model.classes
     code, share = _empty(count)
@@ -143,7 +169,7 @@ def _read_off(
     for rows, value in ridge.without_twins():
         log_fit = _log_softmax(value * model.temperature)
         fit = np.exp(log_fit)
-        votes, has_any = vote_shares(position[rows], similarity[rows], model.voter, len(classes))
+        votes, has_any = _votes(lists, rows, model)
         code[:, rows], share[:, rows] = _first_two(_mean_share(fit, votes, has_any))
         has_label = model.voter[rows] != NONE
         label, labelled = model.voter[rows][has_label], rows[has_label]

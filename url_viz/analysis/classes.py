@@ -20,6 +20,7 @@ from url_viz.analysis.ambiguity import (
     classify,
 )
 from url_viz.analysis.ranking import percentile
+from url_viz.analysis.second_model import SecondModel, side_by_side
 from url_viz.analysis.votes import NONE, Codes
 from url_viz.latest import Latest
 from url_viz.pipeline.twins import twin_groups
@@ -66,7 +67,7 @@ class ClassSource:
     """What class shares are worked out from, each read only when it is needed.
 
     `columns` tell of the M contents of the graph, `graph` and `whitened` give it and its rows in the whitened space,
-    all in one order; results are kept in `folder` under the name of the space.
+    all in one order; results are kept in `folder` under the name of the space. A `second` model has its say too.
     """
 
     columns: GraphColumns
@@ -74,6 +75,7 @@ class ClassSource:
     whitened: Callable[[], WhitenedRows]
     folder: Path
     space_key: str
+    second: SecondModel | None = None
 
 
 VERSION = 1
@@ -165,13 +167,20 @@ class _Known:
     @cached_property
     def classified(self) -> Classified | None:
         """None also if the store has moved on since the table was read: the snapshot is opened again soon."""
-        graph, whitened = self.source.graph(), self.source.whitened()
+        graph, whitened, second = self.source.graph(), self.source.whitened(), self.source.second
         is_same = np.array_equal(graph.content, self.source.columns.content)
-        if not is_same or whitened.whitening.key != graph.whitening:
+        if not is_same or whitened.whitening.key != graph.whitening or not (second is None or second.is_whole):
             return None
         groups = twin_groups(graph.twins)
-        codes = self.labels.codes
-        return classify(graph.position, graph.similarity, whitened.rows, codes, groups, least=self.least)
+        return classify(
+            graph.position,
+            graph.similarity,
+            whitened.rows if second is None else side_by_side(whitened.rows, second.whitened.rows),
+            self.labels.codes,
+            groups,
+            also=None if second is None else second.voters(groups),
+            least=self.least,
+        )
 
     @property
     def model(self) -> AmbiguityModel | None:
@@ -189,8 +198,9 @@ class _Known:
     def _key(self) -> str:
         """A digest of the pictures, where their graph puts them, and their labels."""
         digest = hashlib.blake2b(f"{VERSION} {self.least}".encode(), digest_size=12)
-        columns = self.source.columns
-        for part in (columns.content, columns.nearest, columns.nearest_similarity, self.labels.codes):
+        seen = [self.source.columns, *([self.source.second.columns] if self.source.second else [])]
+        parts = [part for one in seen for part in (one.content, one.nearest, one.nearest_similarity)]
+        for part in (*parts, self.labels.codes):
             digest.update(np.ascontiguousarray(part).tobytes())
         digest.update("\0".join(self.labels.names).encode("utf-8", "surrogatepass"))
         return digest.hexdigest()

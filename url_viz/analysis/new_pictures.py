@@ -8,7 +8,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.ambiguity import AmbiguityModel, ClassShares, classify_new
-from url_viz.pipeline.confusability import ConfusabilityReference, confusability_of_new
+from url_viz.analysis.second_model import cosines_of, side_by_side
+from url_viz.pipeline.confusability import (
+    ConfusabilityReference,
+    ReferenceOfBoth,
+    SecondLists,
+    confusability_of_new,
+    confusability_of_new_by_both,
+)
 from url_viz.pipeline.graph import K
 from url_viz.pipeline.nearest import NONE, Nearest, top_k
 from url_viz.pipeline.twins import TWIN_COSINE
@@ -27,19 +34,22 @@ class Reference:
 
     `table` has their rows of `ImageSet.table()`, `whitened` and `embedding` (M, D) their vectors; `counts` (M,) says
     which of them stand in lists: one per group of twins. `confusability` is None without a graph; `model` gives what
-    tells class shares, of `class_names`, and None without classes.
+    tells class shares, of `class_names`, and None without classes. Where a second model has its say, `second` has its
+    vectors of the same contents, and the others are by both.
     """
 
     table: pd.DataFrame
     whitened: WhitenedRows
     embedding: NDArray[np.floating]
     counts: NDArray[np.bool_]
-    confusability: ConfusabilityReference | None = None
+    confusability: ConfusabilityReference | ReferenceOfBoth | None = None
     model: Callable[[], AmbiguityModel | None] = lambda: None
     class_names: tuple[str, ...] = ()
+    second: "Reference | None" = None
 
     def __post_init__(self) -> None:
         assert len(self.table) == len(self.whitened) == len(self.embedding)
+        assert (self.second is not None) == isinstance(self.confusability, ReferenceOfBoth)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -75,15 +85,52 @@ class Beside:
     shares: ClassShares | None
 
 
-def beside(embeddings: NDArray[np.floating], content: NDArray[np.int64], reference: Reference) -> Beside:
-    """Put Q pictures beside a set: raw `embeddings` (Q, D), `content` (Q,) keys (−1 for one of no file)."""
+def beside(
+    embeddings: NDArray[np.floating],
+    content: NDArray[np.int64],
+    reference: Reference,
+    *,
+    second: NDArray[np.floating] | None = None,
+) -> Beside:
+    """Put Q pictures beside a set: raw `embeddings` (Q, D), `content` (Q,) keys (−1 for one of no file).
+
+    `second` (Q, E) are those of the second model, which a reference by both asks for.
+    """
     rows = reference.whitened.whitening.transform(embeddings)
     nearest, twin = nearest_without_twins(embeddings, content, reference, rows)
-    value = np.full(len(rows), np.nan, np.float32)
-    if reference.confusability is not None:
-        value = confusability_of_new(nearest.position, nearest.similarity, reference.confusability)
     model = reference.model()
+    if reference.second is not None:
+        assert second is not None, "a reference by both needs the embeddings of both models"
+        return _beside_both(nearest, twin, rows, second, content, reference)
+    value = np.full(len(rows), np.nan, np.float32)
+    if isinstance(reference.confusability, ConfusabilityReference):
+        value = confusability_of_new(nearest.position, nearest.similarity, reference.confusability)
     shares = None if model is None else classify_new(nearest.position, nearest.similarity, rows, model)
+    return Beside(nearest, twin, value, shares)
+
+
+def _beside_both(
+    nearest: Nearest,
+    twin: NDArray[np.int64],
+    rows: NDArray[np.floating],
+    second: NDArray[np.floating],
+    content: NDArray[np.int64],
+    reference: Reference,
+) -> Beside:
+    """Pictures whose lists and twins by the first model are known, with what the second says of them."""
+    among = reference.second
+    assert among is not None
+    assert isinstance(reference.confusability, ReferenceOfBoth)
+    other = among.whitened.whitening.transform(second)
+    lists, _ = nearest_without_twins(second, content, among, other)
+    cosine = cosines_of(other, among.whitened.rows, nearest.position[:, 0])
+    told = SecondLists(lists.position, lists.similarity, cosine)
+    value = confusability_of_new_by_both(nearest.position, nearest.similarity, told, reference.confusability)
+    model = reference.model()
+    if model is None:
+        return Beside(nearest, twin, value, None)
+    both = side_by_side(rows, other)
+    shares = classify_new(nearest.position, nearest.similarity, both, model, also=lists)
     return Beside(nearest, twin, value, shares)
 
 

@@ -57,23 +57,25 @@ def leading_order(
     labels: ContentLabels | None,
     *,
     tuned: Tuned | None = None,
+    second: str | None = None,
 ) -> Order:
     """The order of `ImageSet.table()`, with content keys (N,) in its order; `labels` are of the graph's contents.
 
     Ambiguity leads if the pictures bear the classes out: two or more with three pictures each, and the nearest picture
     of the same class more often than under shuffled labels, by an interval. Else what answers made of it (`tuned`),
-    else confusability, from three pictures on.
+    else confusability, from three pictures on. `second` names the second model by which these are too, if there is one.
     """
+    by = f", by two models (also {second})" if second else ""
     known = int(np.isfinite(table[CONFUSABILITY.name].to_numpy(float)).sum())
     if columns is not None and labels is not None and has_values(table, AMBIGUITY.name):
-        order = _by_classes(table, contents, columns, labels)
+        order = _by_classes(table, contents, columns, labels, by)
         if order is not None:
             return order
     if known < FEWEST:
         return Order(None, "Fewer than three pictures have a neighbour, so nothing orders them: they stand by name.")
     if tuned is not None:
         others = {} if tuned.before is None else {CONFUSABILITY.name: tuned.before}
-        return Order(TUNED.name, words_of(tuned), evidence=tuned.evidence, others=others)
+        return Order(TUNED.name, words_of(tuned, by), evidence=tuned.evidence, others=others)
     if labels is None:
         return Order(
             CONFUSABILITY.name,
@@ -81,15 +83,13 @@ def leading_order(
             "confusability and ambiguity; no picture is embedded again.",
         )
     if known < FEW:
-        reason = (
-            f"Fewer than {FEW} pictures: ordered by how far the nearest picture is. No classes tell how well it holds."
-        )
-        return Order(CONFUSABILITY.name, reason)
-    return Order(CONFUSABILITY.name, "Ordered by confusability within the set, which needs no classes.")
+        reason = f"Fewer than {FEW} pictures: ordered by how far the nearest picture is{by}."
+        return Order(CONFUSABILITY.name, f"{reason} No classes tell how well it holds.")
+    return Order(CONFUSABILITY.name, f"Ordered by confusability within the set{by}, which needs no classes.")
 
 
 def _by_classes(
-    table: pd.DataFrame, contents: NDArray[np.int64], columns: GraphColumns, labels: ContentLabels
+    table: pd.DataFrame, contents: NDArray[np.int64], columns: GraphColumns, labels: ContentLabels, by: str
 ) -> Order | None:
     """The order by ambiguity; None if the pictures do not bear the classes out."""
     count = np.bincount(labels.codes[labels.codes != NONE], minlength=1)
@@ -106,7 +106,7 @@ def _by_classes(
     others = {m.name: _figure(table, m.name, known) for m in (CONFUSABILITY, UNCERTAINTY) if has_values(table, m.name)}
     return Order(
         AMBIGUITY.name,
-        _words(classes, evidence, others),
+        _words(classes, evidence, others, by),
         evidence=evidence,
         within=_figure(table, AMBIGUITY.name, known, is_within=True),
         others=others,
@@ -132,8 +132,8 @@ def _figure(table: pd.DataFrame, name: str, known: _Labelled, *, is_within: bool
     return (auroc_within_blocks if is_within else auroc_by_blocks)(values, is_wrong, code)
 
 
-def _words(classes: int, evidence: Figure, others: Mapping[str, Figure]) -> str:
-    words = f"Ordered by ambiguity between your {classes:,} classes"
+def _words(classes: int, evidence: Figure, others: Mapping[str, Figure], by: str) -> str:
+    words = f"Ordered by ambiguity between your {classes:,} classes{by}"
     if np.isfinite(evidence.value):
         words += f": R-AUROC {in_brackets(evidence)}"
         told = [f"{_name(name)} {_short(one.value)}" for name, one in others.items() if np.isfinite(one.value)]
@@ -141,9 +141,9 @@ def _words(classes: int, evidence: Figure, others: Mapping[str, Figure]) -> str:
     return f"{words}."
 
 
-def words_of(tuned: Tuned) -> str:
-    """Which answers were taken in, and how well the order holds on those drawn from all alike."""
-    words = f"Ordered by confusability with {tuned.answers:,} answers taken in"
+def words_of(tuned: Tuned, by: str = "") -> str:
+    """Which answers were taken in, and how well the order holds on those drawn from all alike; `by` which models."""
+    words = f"Ordered by confusability{by}{',' if by else ''} with {tuned.answers:,} answers taken in"
     if tuned.evidence is None or tuned.before is None:
         return f"{words}: too few of them to tell how well it holds."
     few = "few answers: " if tuned.answers < FEW_ANSWERS else ""

@@ -3,7 +3,8 @@
 They are the inputs of the order that answers tune (`url_viz.analysis.tuned`). Each is worked out in three spaces, the
 set's whitened space as it is kept (power ½), without and with full whitening (0 and 1), on the lists of 64 that the
 graph has, sorted again in each space. In a set whose drawings lie by style and not by kind, one space says another
-thing than the others, and a few answers tell which to believe.
+thing than the others, and a few answers tell which to believe. Where a second model has read the set, the same of its
+graph in its whitened space stand beside them.
 """
 
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from url_viz.analysis.second_model import SecondModel
 from url_viz.pipeline.confusability import LEAST_SCALE
 from url_viz.rows import l2_normalize, mid_ranks
 from url_viz.store.tables import Graph
@@ -32,6 +34,9 @@ ALONE = ("entropy", "inverse_norm")
 NAMES = (*(f"{name}_{power:g}" for power in POWERS for name in OF_A_SPACE), *ALONE)
 PRIOR_NAMES = ("shared_0.5", "crowd_0.5", "far_0.5")
 """Those that confusability is the mean of."""
+SECOND_NAMES = tuple(f"{name}_second" for name in OF_A_SPACE)
+"""The measures by a second model, after the others."""
+SECOND_PRIOR_NAMES = ("shared_second", "crowd_second", "far_second")
 IN_DEGREE, ELEVENTH, LAST = 10, 10, 31
 BLOCK = 4096
 
@@ -53,33 +58,54 @@ class _Lists:
 
 @dataclass(frozen=True)
 class _Space:
-    """One space: `factor` (A,) of the whitened rows, `degree` (N,) in short lists, `scale` of the crowd."""
+    """One space of a model: the lists `near` (N, K) of its graph, its `whitened` rows (N, A), and their `factor` (A,).
 
+    `degree` (N,) in short lists, `scale` of the crowd.
+    """
+
+    near: NDArray[np.int32]
+    whitened: NDArray[np.float16]
     factor: Floats
     degree: NDArray[np.int64]
     scale: float
+
+    def units(self, rows: NDArray[np.integer]) -> Floats:
+        """Some pictures in the space, (R, A), of length one."""
+        return l2_normalize(self.whitened[rows] * self.factor)
 
 
 class PairMeasures:
     """The measures of pairs of an image set, ranked among those of each picture and its nearest.
 
     `rows` (R,) are the pictures that have a nearest, each twin group once, `nearest` (R,) theirs, and `ranks` (R, F)
-    the measures NAMES of these pairs, each a mid-rank within the set, 0 to 1.
+    the measures `names` of these pairs, each a mid-rank within the set, 0 to 1. `prior` (F,) are the weights of those
+    that confusability is the mean of, three in all.
     """
 
-    def __init__(self, graph: Graph, whitened: WhitenedRows, alone: Floats, *, leader: Rows) -> None:
-        """`whitened` and `alone` (N, 2), entropy and 1 / norm, are in the order of the graph.
+    def __init__(
+        self, graph: Graph, whitened: WhitenedRows, alone: Floats, *, leader: Rows, second: SecondModel | None = None
+    ) -> None:
+        """`whitened` and `alone` (N, 2), entropy and 1 / norm, are in the order of the graph, and so is `second`.
 
         `leader` (N,) is the row that counts for each (`url_viz.pipeline.twins.leaders`).
         """
-        self._graph, self._whitened, self._alone = graph, whitened, alone
+        self._alone = alone
         self.leader = leader
         is_counted = (graph.position[:, 0] >= 0) & (leader == np.arange(len(graph)))
         self.rows = np.flatnonzero(is_counted)
         self.nearest = graph.position[self.rows, 0].astype(np.int64)
-        worked_out = [self._space(power) for power in POWERS]
-        self._spaces = tuple(space for space, _ in worked_out)
-        raw = np.hstack([*(columns for _, columns in worked_out), alone[self.rows]])
+        self.names = NAMES if second is None else (*NAMES, *SECOND_NAMES)
+        mean_of = PRIOR_NAMES if second is None else (*PRIOR_NAMES, *SECOND_PRIOR_NAMES)
+        self.prior = np.isin(self.names, mean_of) * len(PRIOR_NAMES) / len(mean_of)
+        worked_out = [self._space(graph.position, whitened, power) for power in POWERS]
+        beside = [] if second is None else [self._space(second.graph.position, second.whitened, POWERS[1])]
+        self._spaces, self._beside = ([space for space, _ in found] for found in (worked_out, beside))
+        columns: list[NDArray[np.floating]] = [
+            *(part for _, part in worked_out),
+            alone[self.rows],
+            *(part for _, part in beside),
+        ]
+        raw: NDArray[np.float64] = np.hstack(columns)
         self._sorted = np.sort(raw, axis=0)
         self.ranks = np.stack([(mid_ranks(column) - 0.5) / max(1, len(column)) for column in raw.T], axis=1)
 
@@ -93,21 +119,23 @@ class PairMeasures:
         ranks: NDArray[np.float64] = (below + not_above) / (2 * max(1, len(among)))
         return ranks
 
-    def _space(self, power: float) -> tuple[_Space, NDArray[np.float64]]:
+    def _space(
+        self, near: NDArray[np.int32], whitened: WhitenedRows, power: float
+    ) -> tuple[_Space, NDArray[np.float64]]:
         """A space, and the measures (R, 9) in it of each picture and its nearest.
 
         The lists of all pictures are sorted once for both, and not kept: they are as large as the graph.
         """
-        scales = self._whitened.whitening.scales
+        scales = whitened.whitening.scales
         factor = np.where(scales > 0, np.maximum(scales, 1e-12) ** (2 * power - 1), 0).astype(np.float32)
-        unit = l2_normalize(self._whitened.rows * factor)
-        near = self._graph.position
+        unit = l2_normalize(whitened.rows * factor)
         parts = [_sorted_lists(near[part], unit[part], unit[near[part]]) for part in _blocks(len(unit))]
         lists = _Lists(
             *(np.concatenate([getattr(part, name) for part in parts]) for name in ("position", "similarity"))
         )
         short = lists.position[:, :IN_DEGREE]
-        space = _Space(factor, np.bincount(short[short >= 0], minlength=len(unit)), _crowd_scale(lists))
+        degree = np.bincount(short[short >= 0], minlength=len(unit))
+        space = _Space(near, whitened.rows, factor, degree, _crowd_scale(lists))
         columns = np.zeros((len(self.rows), len(OF_A_SPACE)))
         for part in _blocks(len(self.rows)):
             one, other = self.rows[part], self.nearest[part]
@@ -117,26 +145,25 @@ class PairMeasures:
 
     def _raw(self, first: Rows, second: Rows) -> NDArray[np.float64]:
         """The measures (P, F) of pairs, not ranked."""
-        found = np.zeros((len(first), len(NAMES)))
+        found = np.zeros((len(first), len(self.names)))
         for part in _blocks(len(first)):
             one, other = first[part], second[part]
-            columns = [self._of_pairs(space, one, other) for space in self._spaces]
-            found[part] = np.hstack([*columns, self._alone[one]])
+            columns, beside = (
+                [_of_pairs(space, one, other) for space in spaces] for spaces in (self._spaces, self._beside)
+            )
+            found[part] = np.hstack([*columns, self._alone[one], *beside])
         return found
 
-    def _of_pairs(self, space: _Space, one: Rows, other: Rows) -> NDArray[np.float64]:
-        near, unit = self._graph.position, self._units
-        own, theirs = unit(space, one), unit(space, other)
-        cosine = np.einsum("pa,pa->p", own, theirs)
-        lists = (
-            _sorted_lists(near[rows], units, unit(space, near[rows].ravel()).reshape(*near[rows].shape, -1))
-            for rows, units in ((one, own), (other, theirs))
-        )
-        return _in_space(space, one, other, cosine, *lists)
 
-    def _units(self, space: _Space, rows: NDArray[np.integer]) -> Floats:
-        """Some pictures in a space, (R, A), of length one."""
-        return l2_normalize(self._whitened.rows[rows] * space.factor)
+def _of_pairs(space: _Space, one: Rows, other: Rows) -> NDArray[np.float64]:
+    """The measures (P, 9) of pairs in one space."""
+    near, own, theirs = space.near, space.units(one), space.units(other)
+    cosine = np.einsum("pa,pa->p", own, theirs)
+    lists = (
+        _sorted_lists(near[rows], units, space.units(near[rows].ravel()).reshape(*near[rows].shape, -1))
+        for rows, units in ((one, own), (other, theirs))
+    )
+    return _in_space(space, one, other, cosine, *lists)
 
 
 def _sorted_lists(near: NDArray[np.int32], unit: Floats, of_near: Floats) -> _Lists:

@@ -11,7 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.metrics import Figure, auroc_by_blocks
-from url_viz.analysis.pair_measures import NAMES, PRIOR_NAMES, PairMeasures
+from url_viz.analysis.pair_measures import PairMeasures
+from url_viz.analysis.second_model import SecondModel
 from url_viz.latest import Latest
 from url_viz.pipeline.twins import leaders
 from url_viz.rows import mid_ranks
@@ -71,7 +72,8 @@ class _Lessons:
     """What A answers teach, each in one direction or both: `ranks` (L, F) of these, whose `answer` (L,), with `weight`.
 
     `is_other` (A,) says which pairs are not the same kind, `is_nearest` (A,) which are a picture and its nearest,
-    `is_fair` (A,) which may be drawn from all alike. The weights of an answer sum to 1.
+    `is_fair` (A,) which may be drawn from all alike. The weights of an answer sum to 1. `prior` (F,) is that of the
+    measures.
     """
 
     ranks: Doubles
@@ -80,6 +82,7 @@ class _Lessons:
     is_other: NDArray[np.bool_]
     is_nearest: NDArray[np.bool_]
     is_fair: NDArray[np.bool_]
+    prior: Doubles
 
     def __len__(self) -> int:
         return len(self.is_other)
@@ -88,7 +91,7 @@ class _Lessons:
 def tune(measures: PairMeasures, content: NDArray[np.int64], answered: Answered) -> Tuned | None:
     """The order of the contents (N,) of a graph with the answers taken in; None below FEWEST, or without both kinds.
 
-    A logistic regression on the ranks of NAMES that is drawn towards the three of confusability, each of equal weight.
+    A logistic regression on the ranks of the measures that is drawn towards those of confusability, of equal weight.
     Answered pictures have no value of their own: they are ordered by the weights like all others. An answer teaches
     also after its pair is nearest no more.
     """
@@ -193,6 +196,7 @@ def _lessons(measures: PairMeasures, content: NDArray[np.int64], answered: Answe
         ~answered.is_same[is_pair],
         is_nearest,
         drawn_alike(pairs),
+        measures.prior,
     )
 
 
@@ -200,8 +204,7 @@ def _fitted(lessons: _Lessons, is_taken: NDArray[np.bool_] | None = None) -> Wei
     """The weights by all answers, or by those `is_taken` (A,)."""
     from scipy.optimize import minimize  # slow to import, and only answers need it
 
-    prior = np.zeros(1 + len(NAMES))
-    prior[[1 + NAMES.index(name) for name in PRIOR_NAMES]] = PRIOR
+    prior = np.insert(PRIOR * lessons.prior, 0, 0.0)
     taken = np.ones(len(lessons.answer), bool) if is_taken is None else is_taken[lessons.answer]
     ranks = np.insert(lessons.ranks[taken], 0, 1.0, axis=1)
     weight, is_other = lessons.weight[taken], lessons.is_other[lessons.answer[taken]].astype(float)
@@ -226,7 +229,7 @@ def _evidence(lessons: _Lessons, is_told: NDArray[np.bool_]) -> tuple[Figure | N
         return None, None
     fold = np.random.default_rng(0).permutation(len(lessons)) % FOLDS
     odds, before = np.zeros((2, len(lessons)))
-    plain = lessons.ranks[:, [NAMES.index(name) for name in PRIOR_NAMES]].sum(axis=1)
+    plain = lessons.ranks @ lessons.prior
     np.add.at(before, lessons.answer, lessons.weight * plain)
     for number in np.unique(fold[told]):
         weights = _fitted(lessons, fold != number)
@@ -248,9 +251,10 @@ class TunedTable:
         alone: Callable[[], NDArray[np.float32]],
         graph: Callable[[], Graph],
         whitened: Callable[[], WhitenedRows],
+        second: SecondModel | None = None,
     ) -> None:
         """`contents` (N,) are those of the table's rows; `alone` gives their ALONE (N, 2)."""
-        self._contents, self._answers = contents, answers
+        self._contents, self._answers, self._second = contents, answers, second
         self._alone, self._graph, self._whitened = alone, graph, whitened
         self._tuned: Latest[Tuned | None] = Latest()
         self._joined: Latest[pd.DataFrame] = Latest(same=lambda one, other: one[0] is other[0] and one[1] is other[1])
@@ -262,7 +266,11 @@ class TunedTable:
         row = positions_of(graph.content, self._contents)
         alone = np.where((row >= 0)[:, None], np.nan_to_num(self._alone()[row]), 0)
         return PairMeasures(
-            graph, self._whitened(), alone.astype(np.float32), leader=leaders(graph.twins).astype(np.int64)
+            graph,
+            self._whitened(),
+            alone.astype(np.float32),
+            leader=leaders(graph.twins).astype(np.int64),
+            second=self._second if self._second is not None and self._second.is_whole else None,
         )
 
     def now(self) -> Tuned | None:

@@ -1,7 +1,7 @@
 """Pictures that come in from outside, scored in memory, ranked and placed beside an open image set."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -33,7 +33,10 @@ MEASURED = ("ambiguity", "confusability", "uncertainty", "entropy", "inverse_nor
 
 @dataclass(frozen=True)
 class Scored:
-    """One upload that was read: its size, thumbnail (JPEG), embedding (D,) float16, and values of it by itself."""
+    """One upload that was read: its size, thumbnail (JPEG), embedding (D,) float16, and values of it by itself.
+
+    `second` (E,) float16 is its embedding by a second model, if one was asked.
+    """
 
     name: str
     content: int
@@ -43,6 +46,7 @@ class Scored:
     embedding: NDArray[np.float16]
     uncertainty: float
     entropy: float
+    second: NDArray[np.float16] | None = None
 
 
 @dataclass(frozen=True)
@@ -53,22 +57,38 @@ class Refused:
     reason: str
 
 
-def read_all(files: Sequence[Incoming], preprocessing: Preprocessing) -> list[Picture | Refused]:
+def read_all(
+    files: Sequence[Incoming], preprocessing: Preprocessing, *, also: Sequence[Preprocessing] = ()
+) -> list[Picture | Refused]:
     """Read files in memory, in their order, in processes of their own; a bad file is `Refused`, never an exception."""
 
     def read(file: Incoming) -> Picture | Refused:
         try:
             data = file.read()
-            return decoders.read(data, preprocessing) if data else Refused(file.name, "is empty (0 bytes)")
+            return decoders.read(data, preprocessing, also=also) if data else Refused(file.name, "is empty (0 bytes)")
         except ImageError as error:
             return Refused(file.name, str(error))
 
     return read_each(files, read)
 
 
-def score(files: Sequence[Incoming], model: Model) -> list[Scored | Refused]:
-    """Read and score files in memory, in their order; see `read_all` and `score_read`."""
-    return score_read(files, read_all(files, model.space.preprocessing), model)
+def score(files: Sequence[Incoming], model: Model, *, second: Model | None = None) -> list[Scored | Refused]:
+    """Read and score files in memory, in their order; see `read_all`, `score_read` and `also_embedded`."""
+    others = [] if second is None else [second.space.preprocessing]
+    readings = read_all(files, model.space.preprocessing, also=others)
+    scored = score_read(files, readings, model)
+    return scored if second is None else also_embedded(scored, readings, second)
+
+
+def also_embedded(
+    scored: Sequence[Scored | Refused], readings: Sequence[Picture | Refused], second: Model
+) -> list[Scored | Refused]:
+    """Scored files with their embeddings by a second model, for which they were read too."""
+    pictures = [reading for reading in readings if isinstance(reading, Picture)]
+    if not pictures:
+        return list(scored)
+    rows = iter(second.as_stored(second.run(np.stack([picture.also[0] for picture in pictures])).embedding))
+    return [replace(one, second=next(rows)) if isinstance(one, Scored) else one for one in scored]
 
 
 def score_read(
@@ -172,7 +192,12 @@ def _within_batch(scored: Sequence[Scored]) -> dict[str, NDArray[np.generic]]:
 def _within(scored: Sequence[Scored], reference: Reference) -> dict[str, NDArray[np.generic]]:
     """What the reference says of the uploads: measures, nearest picture, classes, and their places on its map."""
     content = np.array([upload.content for upload in scored], np.int64)
-    found = beside(_embeddings(scored), content, reference)
+    second = (
+        None
+        if reference.second is None
+        else np.stack([upload.second for upload in scored if upload.second is not None])
+    )
+    found = beside(_embeddings(scored), content, reference, second=second)
     xy = placed(content, found.nearest, found.twin, reference)
     has_near = found.nearest.position[:, 0] >= 0
     return {
@@ -186,10 +211,18 @@ def _within(scored: Sequence[Scored], reference: Reference) -> dict[str, NDArray
 
 
 def values_of(
-    embeddings: NDArray[np.float16], entropy: NDArray[np.floating], head: Head | None, reference: Reference
+    embeddings: NDArray[np.float16],
+    entropy: NDArray[np.floating],
+    head: Head | None,
+    reference: Reference,
+    *,
+    second: NDArray[np.float16] | None = None,
 ) -> dict[str, NDArray[np.floating]]:
-    """The measures MEASURED of Q pictures from outside, from embeddings (Q, D) as stored and entropies (Q,)."""
-    found = beside(embeddings, np.full(len(embeddings), -1), reference)
+    """The measures MEASURED of Q pictures from outside, from embeddings (Q, D) as stored and entropies (Q,).
+
+    `second` (Q, E) are the embeddings by the second model, for a reference by both.
+    """
+    found = beside(embeddings, np.full(len(embeddings), -1), reference, second=second)
     nothing = np.full(len(embeddings), np.nan, np.float32)
     return {
         "ambiguity": nothing if found.shares is None else found.shares.ambiguity,

@@ -1,6 +1,6 @@
-"""The command that compares two models on the same pictures."""
+"""Commands on two models that have read the same pictures: compare them, or judge the pictures by both."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pandas as pd
 from tyro.conf import Positional, arg
@@ -11,8 +11,9 @@ from url_viz.errors import ImageSetError
 
 
 def register(app: PrintingApp) -> None:
-    """Add this command to the command line."""
+    """Add these commands to the command line."""
     app.command(name="compare")(compare)
+    app.command(name="second")(second)
 
 
 def compare(
@@ -43,6 +44,23 @@ def compare(
             if len(rows):
                 print(f"More ambiguous to the {title} model by {measure.measure}:")
                 print(_shown(rows))
+
+
+def second(
+    folder: Positional[Folder],
+    *,
+    ask: Annotated[Literal["yes", "no"] | None, arg(help="whether the second model is asked from now on")] = None,
+    model: ModelName = DEFAULT,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """Say whether a second model is asked too; choose whether it is (`embed --also NAME` makes one read a folder)."""
+    from url_viz.image_set import open_image_set
+
+    image_set = open_image_set(folder, model=model, workspace=workspace)
+    if ask is not None:
+        image_set.ask_second(is_asked=ask == "yes")
+        image_set = open_image_set(folder, model=model, workspace=workspace)
+    print(image_set.models_in_words())
 
 
 def _shown(rows: pd.DataFrame) -> str:

@@ -42,6 +42,10 @@ def embed(
     folder: Positional[Folder],
     *,
     model: ModelName = DEFAULT,
+    also: Annotated[
+        str | None,
+        arg(help="a second model that reads the same pictures: confusability and ambiguity are by both then"),
+    ] = None,
     workspace: WorkspaceDir = None,
     device: Literal["auto", "cuda", "cpu", "mps"] = "auto",
     precision: Literal["fast", "exact"] = "fast",
@@ -65,9 +69,11 @@ def embed(
     report(Progress("prepare", 0))
     given = None if embeddings is None else given_for(folder, embeddings, paths=paths, model=model)
     loaded = load_model(model, device=device, precision=precision, workspace=workspace) if given is None else None
+    second = None if also is None else load_model(also, device=device, precision=precision, workspace=workspace)
     image_set = embed_folder(
         folder,
         model=loaded or model,
+        also=second,
         embeddings=given,
         workspace=workspace,
         limit=limit,
@@ -78,7 +84,10 @@ def embed(
     if isinstance(report, TerminalReport):
         report.close()
     failures = image_set.failures()
+    if image_set.second_behind is not None:
+        print(image_set.models_in_words())
     how = f"read with {loaded.name} on {loaded.runtime.device}" if loaded else f"under {image_set.source.name!r}"
+    how += f", and with {second.name} beside it" if second else ""
     print(f"{len(image_set)} pictures in {image_set.root}, {how}.")
     if len(failures):
         print(f"{len(failures)} files could not be read:")

@@ -12,8 +12,8 @@ from url_viz.store.about import read_about
 class Provenance:
     """What is needed to reproduce exported values.
 
-    `folder` is the folder's name alone, or its whole path if asked for; `head_digest` is "" if the
-    model has no head. `made` is in UTC, to the minute.
+    `folder` is the folder's name alone, or its whole path if asked for; `head_digest` is "" if the model has no head,
+    `second_model` if none was asked. `made` is in UTC, to the minute.
     """
 
     name: str
@@ -22,6 +22,7 @@ class Provenance:
     model: str
     backbone: str
     weights_digest: str
+    second_model: str
     head_digest: str
     precision: str
     input_px: int
@@ -35,6 +36,7 @@ class Provenance:
             ("Pictures in the image set", f"{self.pictures:,}"),
             ("Model", self.model),
             ("Backbone", f"{self.backbone}, weights {self.weights_digest}"),
+            ("Second model", self.second_model or "none asked"),
             ("Uncertainty head", self.head_digest or "none for this model"),
             ("Precision, input", f"{self.precision}, {self.input_px} × {self.input_px} px"),
             ("Made with", f"URL-Viz {self.version}"),
@@ -49,7 +51,7 @@ class Provenance:
 def provenance(image_set: ImageSet, *, with_folder: bool = False, now: datetime.datetime | None = None) -> Provenance:
     """The provenance of an image set's values; `with_folder` includes the whole path of its folder."""
     moment = (now or datetime.datetime.now(datetime.UTC)).astimezone(datetime.UTC)
-    space, head = image_set.space, image_set.head
+    space, head, second = image_set.space, image_set.head, image_set.second
     return Provenance(
         name=name_of(image_set),
         folder=str(image_set.root) if with_folder else image_set.root.name,
@@ -57,6 +59,7 @@ def provenance(image_set: ImageSet, *, with_folder: bool = False, now: datetime.
         model=image_set.source.title,
         backbone=space.backbone,
         weights_digest=space.weights_digest,
+        second_model="" if second is None else f"{second.backbone}, weights {second.weights_digest}",
         head_digest="" if head is None else head.digest,
         precision=space.precision,
         input_px=space.preprocessing.size_px,

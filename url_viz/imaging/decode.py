@@ -16,6 +16,7 @@ from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 from url_viz.errors import ImageError
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
+JPEG_START = b"\xff\xd8"
 MOST_PIXELS = 300_000_000
 MOST_BYTES = 1 << 30
 DRAFT_MARGIN = 2
@@ -97,6 +98,15 @@ def decode(data: bytes, *, short_side_px: int | None = None) -> tuple[Image.Imag
         raise ImageError(_why_not_decoded(error)) from error
 
 
+def scaled_size(data: bytes, short_side_px: int) -> tuple[int, int] | None:
+    """The size at which `decode` would decode a file that is a JPEG; None for another, which is never scaled."""
+    if not data.startswith(JPEG_START):
+        return None
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        _draft(image, short_side_px)
+        return image.size
+
+
 def decode_large_in_turns(turns: AbstractContextManager[object]) -> None:
     """Decode large pictures while holding `turns` from now on; for one of several decoding processes."""
     global _large
@@ -131,14 +141,20 @@ def _decoded(data: bytes, short_side_px: int | None) -> tuple[Image.Image, tuple
     if width < 1 or height < 1:
         raise ImageError(f"has no pixels ({width} × {height})")
     if short_side_px is not None and image.format in ("JPEG", "MPO"):
-        scale = DRAFT_MARGIN * short_side_px / min(width, height)
-        image.draft(None, (round(width * scale), round(height * scale)))
+        _draft(image, short_side_px)
     is_large = image.width * image.height >= LARGE_PIXELS
     with _large if is_large else nullcontext():
         image.load()
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
         upright = _turned(_rgb(image), orientation)
     return upright, ((height, width) if orientation in (5, 6, 7, 8) else (width, height))
+
+
+def _draft(image: Image.Image, short_side_px: int) -> None:
+    """Have a JPEG decoded at a fraction of its size, if that is large enough."""
+    width, height = image.size
+    scale = DRAFT_MARGIN * short_side_px / min(width, height)
+    image.draft(None, (round(width * scale), round(height * scale)))
 
 
 _TURNS = {

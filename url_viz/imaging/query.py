@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,10 +28,10 @@ def query_crop(query: Path | Image.Image, preprocessing: Preprocessing) -> NDArr
     )
 
 
-def read_query(path: Path, preprocessing: Preprocessing) -> Picture:
+def read_query(path: Path, preprocessing: Preprocessing, *, also: Sequence[Preprocessing] = ()) -> Picture:
     """A file decoded in a separate process; raises ImageError also if that process crashes."""
     with _naming_the_file(path):
-        return decoders.read(read_file(os.fsencode(path)), preprocessing)
+        return decoders.read(read_file(os.fsencode(path)), preprocessing, also=also)
 
 
 def upright_query(query: Path | Image.Image, *, short_side_px: int) -> Image.Image:

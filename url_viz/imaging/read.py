@@ -1,7 +1,7 @@
 """Single-pass reading of a picture: content key, size, crop for the backbone, and thumbnail."""
 
 import io
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from url_viz.errors import ImageError
-from url_viz.imaging.decode import decode, read_file
+from url_viz.imaging.decode import decode, read_file, scaled_size
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.preprocess import WIDEST_ASPECT, Preprocessing, middle, resized
 
@@ -19,13 +19,17 @@ THUMBNAIL_QUALITY = 82
 
 @dataclass(frozen=True)
 class Picture:
-    """The data stored for one file: `crop` (S, S, 3) uint8 for the backbone, `thumbnail` a JPEG of at most 256 px."""
+    """The data of one file: `crop` (S, S, 3) uint8 for the backbone, `thumbnail` a JPEG of at most 256 px.
+
+    `also` are the crops for other backbones that were asked for.
+    """
 
     content: int
     width: int
     height: int
     crop: NDArray[np.uint8]
     thumbnail: bytes
+    also: tuple[NDArray[np.uint8], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,13 +49,27 @@ class Failure:
 Reading = Picture | Known | Failure
 
 
-def picture_of(data: bytes, preprocessing: Preprocessing, *, content: int) -> Picture:
-    """The `Picture` from the bytes of a file; raises ImageError as `decode` does."""
+def picture_of(
+    data: bytes, preprocessing: Preprocessing, *, content: int, also: Sequence[Preprocessing] = ()
+) -> Picture:
+    """The `Picture` from the bytes of a file; raises ImageError as `decode` does.
+
+    With crops for the backbones `also`, the same as each would have by itself: from one decoding, but for a large JPEG
+    that they need at different fractions of its size.
+    """
     image, (width, height) = decode(data, short_side_px=preprocessing.resize_px)
     small = resized(image, preprocessing)
     crop = middle(small, preprocessing.size_px)
     whole = small if max(image.size) <= WIDEST_ASPECT * min(image.size) else image
-    return Picture(content, width, height, crop, thumbnail(whole))
+    others = tuple(_other_crop(data, image, preprocessing, other) for other in also)
+    return Picture(content, width, height, crop, thumbnail(whole), others)
+
+
+def _other_crop(data: bytes, image: Image.Image, done: Preprocessing, other: Preprocessing) -> NDArray[np.uint8]:
+    """The crop for another backbone from a picture decoded for `done`, decoded again if it needs another scale."""
+    if scaled_size(data, other.resize_px) != scaled_size(data, done.resize_px):
+        image, _ = decode(data, short_side_px=other.resize_px)
+    return middle(resized(image, other), other.size_px)
 
 
 def read_picture(
@@ -59,6 +77,7 @@ def read_picture(
     preprocessing: Preprocessing,
     *,
     known: Container[int] = (),
+    also: Sequence[Preprocessing] = (),
     decoded: Callable[..., Picture] = picture_of,
 ) -> Reading:
     """Read the file at `path`; an unreadable file is a Failure, not an exception.
@@ -68,7 +87,7 @@ def read_picture(
     try:
         data = read_file(path)
         content = content_key(data)
-        return Known(content) if content in known else decoded(data, preprocessing, content=content)
+        return Known(content) if content in known else decoded(data, preprocessing, content=content, also=also)
     except ImageError as error:
         return Failure(str(error))
 

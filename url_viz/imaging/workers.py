@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from io import BytesIO
@@ -56,16 +56,26 @@ class Decoders:
         self._bounds = (most_s, most_memory_bytes)
         self.forget()
 
-    def read(self, data: bytes, preprocessing: Preprocessing, *, content: int | None = None) -> Picture:
-        """The `Picture` from the bytes of a file, whose content key may be given.
+    def read(
+        self,
+        data: bytes,
+        preprocessing: Preprocessing,
+        *,
+        content: int | None = None,
+        also: Sequence[Preprocessing] = (),
+    ) -> Picture:
+        """The `Picture` from the bytes of a file, whose content key may be given; `also` as for `picture_of`.
 
         Raises ImageError as `decode` does, or after a crash or timeout.
         """
         key = content_key(data) if content is None else content
-        facts, body = self._ask("read", data, preprocessing=preprocessing.as_record())
-        side = preprocessing.size_px
-        crop = np.frombuffer(body, np.uint8, side * side * 3).reshape(side, side, 3)
-        return Picture(key, facts["width"], facts["height"], crop, body[crop.nbytes :])
+        asked = (preprocessing, *also)
+        facts, body = self._ask("read", data, preprocessings=[one.as_record() for one in asked])
+        ends = np.cumsum([0, *(3 * one.size_px**2 for one in asked)]).tolist()
+        flat = np.frombuffer(body, np.uint8, ends[-1])
+        parts = zip(ends[:-1], ends[1:], asked, strict=True)
+        crop, *others = (flat[start:end].reshape(one.size_px, one.size_px, 3) for start, end, one in parts)
+        return Picture(key, facts["width"], facts["height"], crop, body[ends[-1] :], tuple(others))
 
     def shown(self, data: bytes, *, most_px: int, quality: int) -> bytes:
         """A JPEG of a picture, upright, at most `most_px` on its long side; raises ImageError like `read`."""
@@ -157,8 +167,9 @@ class _Slot:
         there.send_bytes(question)
         there.send_bytes(data)
         answer = there.recv_bytes()
-        if answer == _LARGE:
-            with large:
+        with ExitStack() as turn:
+            while answer == _LARGE:
+                turn.enter_context(large)
                 there.send_bytes(_LARGE)
                 answer = there.recv_bytes()
         return json.loads(answer), there.recv_bytes()
@@ -210,10 +221,15 @@ os.register_at_fork(after_in_child=decoders.forget)
 
 
 def read_apart(
-    path: bytes, preprocessing: Preprocessing, *, known: Container[int] = (), by: Decoders = decoders
+    path: bytes,
+    preprocessing: Preprocessing,
+    *,
+    known: Container[int] = (),
+    also: Sequence[Preprocessing] = (),
+    by: Decoders = decoders,
 ) -> Reading:
     """Like `read_picture`, but decoded in a process with limits on time and memory: a crash is a Failure too."""
-    return read_picture(path, preprocessing, known=known, decoded=by.read)
+    return read_picture(path, preprocessing, known=known, also=also, decoded=by.read)
 
 
 def _why_it_ended(status: int, most_s: float) -> str:
@@ -228,10 +244,11 @@ def _why_it_ended(status: int, most_s: float) -> str:
 # The rest of this module runs in the worker processes.
 
 
-def _read(data: bytes, preprocessing: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-    means = {name: tuple(preprocessing[name]) for name in ("mean", "std")}
-    picture = picture_of(data, Preprocessing(**preprocessing | means), content=0)  # known to the parent process
-    return {"width": picture.width, "height": picture.height}, picture.crop.tobytes() + picture.thumbnail
+def _read(data: bytes, preprocessings: list[dict[str, Any]]) -> tuple[dict[str, Any], bytes]:
+    asked = [Preprocessing(**one | {name: tuple(one[name]) for name in ("mean", "std")}) for one in preprocessings]
+    picture = picture_of(data, asked[0], content=0, also=asked[1:])  # the key is known to the parent process
+    crops = b"".join(crop.tobytes() for crop in (picture.crop, *picture.also))
+    return {"width": picture.width, "height": picture.height}, crops + picture.thumbnail
 
 
 def _shown(data: bytes, most_px: int, quality: int) -> tuple[dict[str, Any], bytes]:

@@ -249,6 +249,14 @@ def resolve(name: str | Path) -> ModelSource:
     return ModelSource(text, text, load_head(shipped) if shipped else None)
 
 
+def packaged_name(space: EmbeddingSpace) -> str | None:
+    """The name under which the model of a space is loaded, if its weights come in a package; else None."""
+    if space.backbone not in PACKAGED or space.is_finetuned:
+        return None
+    digest = resolve(space.backbone).weights_digest
+    return space.backbone if digest in (None, space.weights_digest) else None
+
+
 def _of_authors(file: AuthorsFile) -> ModelSource:
     from url_viz.models.checkpoints import head_of
 

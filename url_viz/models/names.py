@@ -71,6 +71,16 @@ PACKAGED = {
 }
 
 
+SECONDS = ("tf_efficientnet_lite2", "tf_efficientnet_lite0")
+"""Second models to ask, the first choice first; the other one of two that differ."""
+
+
+def packaged_second(backbone: str) -> PackagedBackbone | None:
+    """The model to ask beside one of this backbone: one that is installed, if there is any."""
+    others = [PACKAGED[name] for name in SECONDS if name in PACKAGED and name != backbone]
+    return next((model for model in others if model.is_installed), next(iter(others), None))
+
+
 def shipped_head(name: str) -> Path | None:
     """The head that comes with URL-Viz for the backbone `name`, if there is one."""
     path = HEADS / f"{name}.safetensors"

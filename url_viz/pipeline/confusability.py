@@ -14,6 +14,8 @@ SCALE_PLACE = 10
 FEW = 50
 """Below so many pictures only the similarity of the nearest counts."""
 LEAST_SCALE = 1e-6
+MOST_AHEAD = 50
+"""A neighbour so many scales nearer than the other picture weighs no more: its weight must fit in float32."""
 BLOCK = 8192
 
 Floats = NDArray[np.float32]
@@ -41,7 +43,7 @@ class ConfusabilityReference:
 
     Each sorted: their `quantities`; `alone` (M,), the mean of the three ranks of `shared`; `mean` (M,), the mean of the
     ranks of `alone`, `crowd` and `far`. `scale`, the τ of the crowd; `first` (N, 10) int32, the first of the lists of
-    all N pictures, −1 for none. Below FEW pictures `far` alone counts.
+    all N pictures, −1 for none. Below FEW pictures `far` alone counts, and `mean` is its rank.
     """
 
     quantities: Raw
@@ -55,6 +57,31 @@ class ConfusabilityReference:
         return len(self.alone) < FEW
 
 
+@dataclass(frozen=True)
+class ReferenceOfBoth:
+    """What a new picture is ranked among by two models: the `first` and the `second`, and their means (M,), sorted.
+
+    The quantities of the second are of each picture and that which is nearest to the first.
+    """
+
+    first: ConfusabilityReference
+    second: ConfusabilityReference
+    mean: Doubles
+
+
+@dataclass(frozen=True)
+class SecondLists:
+    """What a second model says of the N pictures of a graph: its own lists of them, and how near their nearest is.
+
+    `position`, `similarity` (N, K) are its graph's lists, in rows of the first one's; `cosine` (N,) is the similarity,
+    in its whitened space, of each picture and that which is nearest to the first model.
+    """
+
+    position: Places
+    similarity: NDArray[np.floating]
+    cosine: Floats
+
+
 def confusability(
     position: Places, similarity: NDArray[np.floating], *, leader: NDArray[np.integer] | None = None
 ) -> tuple[Floats, ConfusabilityReference]:
@@ -66,20 +93,65 @@ def confusability(
     With `leader` (N,), the row that counts for each (`url_viz.pipeline.twins.leaders`), only those are ranked, and all
     have the value of theirs.
     """
-    first = np.ascontiguousarray(position[:, : max(SHARED)], np.int32)
+    rows, leads = _counted(position, leader)
+    reference, mean = _ranked(position, similarity, rows, leads)
+    return _spread(mean, rows, leads), reference
+
+
+def confusability_by_both(
+    position: Places,
+    similarity: NDArray[np.floating],
+    second: SecondLists,
+    *,
+    leader: NDArray[np.integer] | None = None,
+) -> tuple[Floats, ReferenceOfBoth]:
+    """Confusability (N,) by two models: like `confusability`, of the mean of both models' three ranks.
+
+    Both are asked about the picture that is nearest to the first: the second by its own lists.
+    """
+    rows, leads = _counted(position, leader)
+    first, of_first = _ranked(position, similarity, rows, leads)
+    about = position[rows, 0], second.cosine[rows]
+    other, of_second = _ranked(second.position, second.similarity, rows, leads, about=about)
+    mean = (of_first + of_second) / 2
+    return _spread(mean, rows, leads), ReferenceOfBoth(first, other, np.sort(mean))
+
+
+def _counted(position: Places, leader: NDArray[np.integer] | None) -> tuple[NDArray[np.int64], NDArray[np.integer]]:
+    """The rows that are ranked: those with a neighbour that count; and the row that counts for each (N,)."""
     leads = np.arange(len(position)) if leader is None else leader
+    return np.flatnonzero((position[:, 0] >= 0) & (leads == np.arange(len(position)))), leads
+
+
+def _ranked(
+    position: Places,
+    similarity: NDArray[np.floating],
+    rows: NDArray[np.int64],
+    leads: NDArray[np.integer],
+    *,
+    about: tuple[Places, NDArray[np.floating]] | None = None,
+) -> tuple[ConfusabilityReference, Doubles]:
+    """What new pictures are ranked among, and the mean (R,) of the three ranks of the pictures `rows`.
+
+    Each with its nearest, or with another picture and its similarity, (R,) both, that are told in `about`.
+    """
+    first = np.ascontiguousarray(position[:, : max(SHARED)], np.int32)
     is_counted = leads == np.arange(len(position))
     scale = crowd_scale(position[is_counted], similarity[is_counted])
-    rows = np.flatnonzero((position[:, 0] >= 0) & is_counted)
-    raw = _raw(position, similarity, rows, first, scale)
+    raw = _raw(position, similarity, rows, first, scale, *(about or (position[rows, 0], similarity[rows, 0])))
     alone = np.mean([mid_ranks(counts) for counts in raw.shared], axis=0)
-    mean = np.mean([mid_ranks(alone), mid_ranks(raw.crowd), mid_ranks(raw.far)], axis=0)
-    order = mid_ranks(raw.far if len(rows) < FEW else mean)
-    values = np.full(len(position), np.nan, np.float32)
-    values[rows] = (order - 0.5) / max(1, len(rows))
+    far = mid_ranks(raw.far)
+    mean = far if len(rows) < FEW else np.mean([mid_ranks(alone), mid_ranks(raw.crowd), far], axis=0)
     quantities = Raw(np.sort(raw.shared, axis=1), np.sort(raw.crowd), np.sort(raw.far))
-    reference = ConfusabilityReference(quantities, np.sort(alone), np.sort(mean), scale, first)
-    return values[leads], reference
+    return ConfusabilityReference(quantities, np.sort(alone), np.sort(mean), scale, first), mean
+
+
+def _spread(mean: Doubles, rows: NDArray[np.int64], leads: NDArray[np.integer]) -> Floats:
+    """Mid-ranks of `mean` (R,), put to 0 … 1, at `rows` and those they lead; nan elsewhere."""
+    values = np.full(len(leads), np.nan, np.float32)
+    values[rows] = (mid_ranks(mean) - 0.5) / max(1, len(rows))
+    spread: Floats = values[leads]
+    return spread
 
 
 def confusability_of_new(
@@ -90,17 +162,48 @@ def confusability_of_new(
     `position` and `similarity` (Q, K) are their lists in the set, twins left out. Each quantity is ranked among the
     set's, and the mean of the ranks among the set's means, so that a copy of a picture of the set has its value.
     """
-    values = np.full(len(position), np.nan, np.float32)
-    if not len(reference.alone):
-        return values
     rows = np.flatnonzero(position[:, 0] >= 0)
-    raw, among = _raw(position, similarity, rows, reference.first, reference.scale), reference.quantities
+    mean = _among(position, similarity, rows, reference, position[rows, 0], similarity[rows, 0])
+    return _placed(mean, rows, reference.mean, len(position))
+
+
+def confusability_of_new_by_both(
+    position: Places, similarity: NDArray[np.floating], second: SecondLists, reference: ReferenceOfBoth
+) -> Floats:
+    """Like `confusability_of_new`, by two models, as `confusability_by_both`; `second` (Q, K) is of the new pictures.
+
+    Its `cosine` (Q,) is that of each and the picture of the set that is nearest to the first model.
+    """
+    rows = np.flatnonzero(position[:, 0] >= 0)
+    of_first = _among(position, similarity, rows, reference.first, position[rows, 0], similarity[rows, 0])
+    lists = second.position, second.similarity
+    of_second = _among(*lists, rows, reference.second, position[rows, 0], second.cosine[rows])
+    return _placed((of_first + of_second) / 2, rows, reference.mean, len(position))
+
+
+def _among(
+    position: Places,
+    similarity: NDArray[np.floating],
+    rows: NDArray[np.int64],
+    reference: ConfusabilityReference,
+    other: Places,
+    cosine: NDArray[np.floating],
+) -> Doubles:
+    """The mean (R,) of the ranks that the quantities of new pictures and `other` have among those of a set."""
+    raw, among = _raw(position, similarity, rows, reference.first, reference.scale, other, cosine), reference.quantities
+    far = _rank_among(raw.far, among.far)
     if reference.is_few:
-        values[rows] = _share_below(raw.far, among.far)
-    else:
-        alone = np.mean([_rank_among(*both) for both in zip(raw.shared, among.shared, strict=True)], axis=0)
-        quantities = (alone, reference.alone), (raw.crowd, among.crowd), (raw.far, among.far)
-        values[rows] = _share_below(np.mean([_rank_among(*both) for both in quantities], axis=0), reference.mean)
+        return far
+    alone = np.mean([_rank_among(*both) for both in zip(raw.shared, among.shared, strict=True)], axis=0)
+    mean: Doubles = np.mean([_rank_among(alone, reference.alone), _rank_among(raw.crowd, among.crowd), far], axis=0)
+    return mean
+
+
+def _placed(mean: Doubles, rows: NDArray[np.int64], among: Doubles, count: int) -> Floats:
+    """Values (count,) of new pictures at `rows`, by their means (R,) among the sorted means of a set; nan elsewhere."""
+    values = np.full(count, np.nan, np.float32)
+    if len(among):
+        values[rows] = _share_below(mean, among)
     return values
 
 
@@ -119,20 +222,29 @@ def crowd_scale(position: Places, similarity: NDArray[np.floating]) -> float:
 
 
 def _raw(
-    position: Places, similarity: NDArray[np.floating], rows: NDArray[np.int64], first: NDArray[np.int32], scale: float
+    position: Places,
+    similarity: NDArray[np.floating],
+    rows: NDArray[np.int64],
+    first: NDArray[np.int32],
+    scale: float,
+    other: Places,
+    cosine: NDArray[np.floating],
 ) -> Raw:
-    """The quantities of the lists at `rows`, each of which has a nearest; `first` (N, 10) are the set's lists."""
+    """The quantities of the pictures whose lists are at `rows`, and of `other` (R,), whose similarity is `cosine` (R,).
+
+    `first` (N, 10) are the set's lists.
+    """
     shared = np.zeros((len(SHARED), len(rows)), np.int8)
     crowd = np.zeros(len(rows), np.float32)
     for start in range(0, len(rows), BLOCK):
         part = slice(start, start + BLOCK)
         some = rows[part]
-        shared[:, part] = -_common(position[some, : max(SHARED)], first[position[some, 0]])
-        near = similarity[some].astype(np.float64)
-        weight = np.exp((near - near[:, :1]) / scale)
+        shared[:, part] = -_common(position[some, : max(SHARED)], first[other[part]])
+        ahead = (similarity[some].astype(np.float64) - cosine[part, None]) / scale
+        weight = np.exp(np.minimum(ahead, MOST_AHEAD))
         weight[position[some] < 0] = 0
         crowd[part] = weight.sum(axis=1)
-    return Raw(shared, crowd, -similarity[rows, 0].astype(np.float32))
+    return Raw(shared, crowd, -cosine.astype(np.float32))
 
 
 def _common(one: Places, other: Places) -> NDArray[np.int8]:

@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Container, Iterator, Mapping, Sequence, Set
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -55,17 +55,17 @@ class Outcome:
 
 
 def make_plan(
-    scan: Scan, writer: Writer, space_key: str, *, limit: int | None, wanted: Container[int] | None = None
+    scan: Scan, writer: Writer, *space_keys: str, limit: int | None, wanted: Container[int] | None = None
 ) -> Plan:
     """Compare the folder with the store: a file is read again only if its size or time changed.
 
-    Only ids in `wanted` are read, if it is given.
+    Or if it has no embedding yet in one of the spaces. Only ids in `wanted` are read, if it is given.
 
     Files are read in a fixed shuffled order, so that what is read so far is a fair sample of the whole; `limit` bounds
     how many pictures the image set has in the end (those read before count).
     """
     rows = writer.images(_KNOWN_COLUMNS)
-    embedded = set(writer.embedded(space_key).content.tolist())
+    embedded = set.intersection(*(_embedded(writer, key) for key in space_keys))
     known = {
         row["id"]: (row["size_bytes"], row["mtime_ns"], row["failure"] is not None or row["content"] in embedded)
         for row in rows.to_pylist()
@@ -88,28 +88,47 @@ def _out_of_sight(rows: pa.Table, scan: Scan) -> set[int]:
     return {i for i, path in pairs if hidden and path.startswith(hidden)}
 
 
-def embed(model: Model | Given, scan: Scan, writer: Writer, *, limit: int | None, report: ProgressCallback) -> Outcome:
+def _embedded(writer: Writer, space_key: str) -> set[int]:
+    """The contents that have an embedding in a space."""
+    return set(writer.embedded(space_key).content.tolist())
+
+
+def embed(
+    model: Model | Given,
+    scan: Scan,
+    writer: Writer,
+    *,
+    also: Sequence[Model] = (),
+    limit: int | None,
+    report: ProgressCallback,
+) -> Outcome:
     """Read, embed and store what is new in the scanned folder; drop what has left it.
 
-    Embeddings that are given are stored as they are; pictures without one are not read.
+    Embeddings that are given are stored as they are; pictures without one are not read. The models `also` embed the
+    same pictures, from the same reading of a file.
 
     Every file has one outcome: a row with an embedding, or a row with the reason of its failure. Decoding overlaps the
     forward pass, in processes of its own.
     """
-    _refuse_unfinishable(writer, model)
+    models = (model, *also)
+    for each in models:
+        _refuse_unfinishable(writer, each)
     wanted = model.row if isinstance(model, Given) else None
-    plan = make_plan(scan, writer, model.space.key, limit=limit, wanted=wanted)
+    plan = make_plan(scan, writer, *(each.space.key for each in models), limit=limit, wanted=wanted)
     writer.note_skipped(scan.other)
-    run = _Run(model, writer)
+    run = _Run(models, writer)
     clock = Clock("read", total=len(plan.to_read))
     report(clock.at(0))
     size = _batch_size(model)
     files = (plan.to_read[start : start + size] for start in range(0, len(plan.to_read), size))
+    sheet, others = model.space.preprocessing, [each.space.preprocessing for each in also]
 
     def read(file: FoundFile) -> tuple[FoundFile, Reading]:
-        return file, read_apart(absolute(scan.root, file.path), model.space.preprocessing, known=run.known)
+        return file, read_apart(absolute(scan.root, file.path), sheet, known=run.known, also=others)
 
-    with _noted(writer, model.space):
+    with ExitStack() as noted:
+        for each in reversed(models):  # the first one last: it is the latest that the set was read with
+            noted.enter_context(_noted(writer, each.space))
         with closing(read_ahead(files, read, ahead=max(2, READ_AHEAD // size))) as batches:
             for batch in batches:
                 run.take(batch)
@@ -174,79 +193,94 @@ class _Row:
     failure: str | None = None
 
 
-@dataclass
-class _Waiting:
-    """Rows that are read and not stored yet."""
+class _Embedding:
+    """What one model does in a run: which contents it has embedded, what waits to be stored, and its growing map."""
 
-    images: list[_Row] = field(default_factory=list)
-    content: list[int] = field(default_factory=list)
-    embedding: list[NDArray[np.float16]] = field(default_factory=list)
-    entropy: list[NDArray[np.float32]] = field(default_factory=list)
+    def __init__(self, model: Model | Given, writer: Writer, *, place: int) -> None:
+        """`place` is that of its crop in a reading: 0 the first model's, then those of the others."""
+        self.model = model
+        self.embedded = _embedded(writer, model.space.key)
+        self._writer = writer
+        self._place = place
+        self._waiting: list[Embeddings] = []
+        self._preview = _Preview(writer, model.space.key)
+
+    def take(self, pictures: Mapping[int, tuple[FoundFile, Picture | Known]]) -> None:
+        """Embed those of the pictures, by content, that the model has not yet."""
+        fresh = {content: one for content, one in pictures.items() if content not in self.embedded}
+        if not fresh:
+            return
+        outputs = self._of(list(fresh.values()))
+        stored = _as_stored(self.model, outputs)
+        self._waiting.append(Embeddings(np.array(list(fresh), np.int64), stored, outputs.entropy))
+        self.embedded |= set(fresh)
+
+    def _of(self, fresh: list[tuple[FoundFile, Picture | Known]]) -> Outputs:
+        """Outputs of contents that have none yet; known ones come up only if embeddings are given."""
+        if isinstance(self.model, Given):
+            return self.model.of(file for file, _ in fresh)
+        return self.model.run(
+            np.stack([(one.crop, *one.also)[self._place] for _, one in fresh if isinstance(one, Picture)])
+        )
+
+    def flush(self) -> int:
+        """Store what waits: embeddings, then scores; returns how many."""
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return 0
+        columns = zip(*((one.content, one.embedding, one.entropy) for one in waiting), strict=True)
+        rows = Embeddings(*map(np.concatenate, columns))
+        self._writer.add_embeddings(self.model.space.key, rows)
+        if isinstance(self.model, Model) and self.model.head is not None:
+            scores = self.model.uncertainty(rows.embedding)
+            self._writer.add_scores(self.model.space.key, self.model.head.digest, rows.content, scores)
+        self._preview.add(rows)
+        return len(rows)
 
 
 class _Run:
-    """One run's state: what is known, what waits to be stored, and the growing map."""
+    """One run's state: what is known, and what waits to be stored."""
 
-    def __init__(self, model: Model | Given, writer: Writer) -> None:
-        self.model = model
+    def __init__(self, models: Sequence[Model | Given], writer: Writer) -> None:
         self.writer = writer
         self.done = 0
         self.failed = 0
+        self._embeddings = [_Embedding(model, writer, place=place) for place, model in enumerate(models)]
         self._facts = _facts_by_content(writer)
         self._held = {holder: content for content, (_, _, holder) in self._facts.items()}
         self._rescued: dict[int, bytes] = {}
-        embedded = writer.embedded(model.space.key).content.tolist()
-        in_reach = self._facts if isinstance(model, Given) else embedded  # what need not be decoded
+        is_given = any(isinstance(model, Given) for model in models)
+        embedded = set.intersection(*(each.embedded for each in self._embeddings))
+        in_reach = self._facts if is_given else embedded  # what need not be decoded
         self.known = {content for content in in_reach if content in self._facts}
-        self._embedded = set(embedded)
-        self._waiting = _Waiting()
+        self._waiting: list[_Row] = []
         self._stored = 0
         self._last_flush = time.monotonic()
-        self._preview = _Preview(writer, model.space.key)
 
     def take(self, batch: list[tuple[FoundFile, Reading]]) -> None:
         """Embed one batch and store what waits, if it is time to."""
-        fresh = {r.content: (f, r) for f, r in batch if not isinstance(r, Failure) and r.content not in self._embedded}
-        if fresh:
-            outputs = self._outputs(list(fresh.values()))
-            embedding = _as_stored(self.model, outputs)
-            self._waiting.content += list(fresh)
-            self._waiting.embedding.append(embedding)
-            self._waiting.entropy.append(outputs.entropy)
-            self._embedded |= set(fresh)
+        pictures = {reading.content: (file, reading) for file, reading in batch if not isinstance(reading, Failure)}
+        for each in self._embeddings:
+            each.take(pictures)
         thumbnails = self._thumbnails({r.content for _, r in batch if isinstance(r, Known)})
-        self._waiting.images += [self._row(file, reading, thumbnails) for file, reading in batch]
+        self._waiting += [self._row(file, reading, thumbnails) for file, reading in batch]
         self.done += len(batch)
         self.failed += sum(isinstance(r, Failure) for _, r in batch)
         if self._is_time():
             self.flush()
 
-    def _outputs(self, fresh: list[tuple[FoundFile, Picture | Known]]) -> Outputs:
-        """Embeddings of contents that have none yet; known ones come up only if embeddings are given."""
-        if isinstance(self.model, Given):
-            return self.model.of(file for file, _ in fresh)
-        return self.model.run(np.stack([reading.crop for _, reading in fresh if isinstance(reading, Picture)]))
-
     def flush(self) -> None:
         """Store what waits: embeddings, then scores, then files, so that no file is there without its embedding."""
-        waiting, self._waiting = self._waiting, _Waiting()
+        waiting, self._waiting = self._waiting, []
         self._last_flush = time.monotonic()
-        if waiting.content:
-            content = np.array(waiting.content, np.int64)
-            rows = Embeddings(content, np.concatenate(waiting.embedding), np.concatenate(waiting.entropy))
-            self.writer.add_embeddings(self.model.space.key, rows)
-            if isinstance(self.model, Model) and self.model.head is not None:
-                scores = self.model.uncertainty(rows.embedding)
-                self.writer.add_scores(self.model.space.key, self.model.head.digest, content, scores)
-            self._stored += len(content)
-            self._preview.add(rows)
-        if waiting.images:
-            self._rescue_thumbnails(waiting.images)
-            columns = [pa.array([getattr(row, f.name) for row in waiting.images], f.type) for f in IMAGES]
+        self._stored += max(each.flush() for each in self._embeddings)
+        if waiting:
+            self._rescue_thumbnails(waiting)
+            columns = [pa.array([getattr(row, f.name) for row in waiting], f.type) for f in IMAGES]
             self.writer.add_images(pa.table(columns, schema=IMAGES))
 
     def _is_time(self) -> bool:
-        waiting = len(self._waiting.images)
+        waiting = len(self._waiting)
         is_first = self._stored == 0 and waiting >= FIRST_FLUSH_PICTURES
         return is_first or waiting >= FLUSH_PICTURES or time.monotonic() - self._last_flush > FLUSH_S
 

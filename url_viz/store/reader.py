@@ -76,6 +76,11 @@ class Store:
         tables = [self._table(name) for name in names]
         return ".".join("-" if table is None else str(table.version) for table in tables)
 
+    def graph_version(self, space_key: str) -> str:
+        """A short text that changes when the graph of a space does; "-" if there is none."""
+        table = self._table(f"graph-{space_key}")
+        return "-" if table is None else str(table.version)
+
     def images(self, columns: Sequence[str]) -> pa.Table:
         """Columns of the table of files; empty if nothing was read yet."""
         return self._columns("images", columns, IMAGES)

@@ -147,7 +147,8 @@ def points_url(
 
 def _query(image_set: ImageSet, **parameters: str | None) -> str:
     """The query of a URL: the model, what is given of `parameters`, and the version."""
-    query = {"model": image_set.source.name, **parameters, "v": image_set.version}
+    alone = "1" if image_set.is_alone else None
+    query = {"model": image_set.source.name, "alone": alone, **parameters, "v": image_set.version}
     return urlencode({name: value for name, value in query.items() if value})
 
 
@@ -366,4 +367,5 @@ def _mask(request: Request) -> Response:
 
 
 def _image_set(request: Request) -> ImageSet:
-    return open_sets().get(request.path_params["set_id"], request.query_params.get("model", DEFAULT))
+    image_set = open_sets().get(request.path_params["set_id"], request.query_params.get("model", DEFAULT))
+    return image_set.alone if request.query_params.get("alone") else image_set

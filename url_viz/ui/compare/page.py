@@ -29,7 +29,7 @@ TILES = 8
 
 
 def pick_second(image_set: ImageSet) -> ImageSet | None:
-    """The image set under the second model; None if it was not read with that model, after offering to do so."""
+    """The image set under the second model alone; None if it was not read with it, after offering to do so."""
     names = _other_names(image_set)
     ready = [name for name in names if _is_read(image_set.set_id, name)]
     options = [*ready, *(name for name in names if name not in ready)]
@@ -56,7 +56,7 @@ def pick_second(image_set: ImageSet) -> ImageSet | None:
     if second is None or not len(second):
         _offer_reading(image_set, picked)
         return None
-    return second
+    return second.alone
 
 
 def _other_names(image_set: ImageSet) -> list[str]:

@@ -6,6 +6,7 @@ import streamlit as st
 from url_viz.analysis.filters import OneOf
 from url_viz.analysis.measures import PERCENTILE_COLUMNS, is_measure, meaning_of, title_of
 from url_viz.image_set import ImageSet
+from url_viz.ui.explore.second import show_second
 from url_viz.ui.http import class_names_of
 from url_viz.ui.session import (
     BY_CLASS,
@@ -46,22 +47,27 @@ def pick_measure(image_set: ImageSet, table: pd.DataFrame) -> str:
 
 
 def show_order(image_set: ImageSet, measure: str) -> None:
-    """A line on the order: why it leads and how well it holds here; for another measure, the way back."""
+    """A line on the order: why it leads and how well it holds here; for another measure, the way back.
+
+    With a button for the second model.
+    """
     order = image_set.order()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if order.measure is None or measure == order.measure:
             st.caption(escape(order.reason), width="content")
-            return
-        st.caption(escape(f"Ordered by {choice_of_measure(measure).lower()}. {meaning_of(measure)}"), width="content")
-        st.button(
-            escape(f"Back to {choice_of_measure(order.measure).lower()}"),
-            type="tertiary",
-            icon=":material/undo:",
-            key="order.back",
-            on_click=_use_measure,
-            args=(order.measure,),
-            help=escape(order.reason),
-        )
+        else:
+            words = f"Ordered by {choice_of_measure(measure).lower()}. {meaning_of(measure)}"
+            st.caption(escape(words), width="content")
+            st.button(
+                escape(f"Back to {choice_of_measure(order.measure).lower()}"),
+                type="tertiary",
+                icon=":material/undo:",
+                key="order.back",
+                on_click=_use_measure,
+                args=(order.measure,),
+                help=escape(order.reason),
+            )
+        show_second(image_set)
 
 
 def _use_measure(measure: str) -> None:

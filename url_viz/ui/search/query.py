@@ -179,12 +179,13 @@ def shortened(value: float) -> str:
 
 def _scored(file: UploadedFile, image_set: ImageSet) -> Scored | Refused:
     """The outcome of scoring a file, cached for the same file and model."""
-    key = (file.file_id, image_set.space.key, image_set.head.digest if image_set.head else None)
+    second = image_set.second_name
+    key = (file.file_id, image_set.space.key, image_set.head.digest if image_set.head else None, second)
     known = QUERY_SCORED.get()
     if known is None or known[0] != key:
         incoming = IncomingFile(shown_name(file.name), file.getvalue())
         with st.spinner("Reading the picture"):
-            [outcome] = score_for_all([incoming], image_set.source.name, image_set.space.precision)
+            [outcome] = score_for_all([incoming], image_set.source.name, image_set.space.precision, second=second)
         known = (key, outcome)
         QUERY_SCORED.set(known)
     return known[1]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import streamlit as st
 from streamlit.typing import UploadedFile
 
-from url_viz.analysis.uploads import Refused, Scored, read_all, score_read
+from url_viz.analysis.uploads import Refused, Scored, also_embedded, read_all, score_read
 from url_viz.errors import FolderError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import display_name
@@ -55,14 +55,18 @@ def uploaded() -> tuple[UploadedFile, ...]:
 
 
 def scored_batch(files: Sequence[UploadedFile], now: Choice, image_set: ImageSet | None) -> UploadBatch:
-    """Score the files with the chosen model, with progress; files scored before are not scored again."""
+    """Score the files with the chosen model, with progress; files scored before are not scored again.
+
+    Also with the second model, where one has its say in the image set.
+    """
     items, refused = _unpacked(files)
     precision = image_set.space.precision if image_set is not None else "fast"
-    outcomes = _outcomes(items, now.model, precision)
+    second = image_set.second_name if image_set is not None else None
+    outcomes = _outcomes(items, now.model, precision, second)
     good = [(item.file, outcome) for item, outcome in zip(items, outcomes, strict=True) if isinstance(outcome, Scored)]
     bad = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
     return UploadBatch(
-        key="|".join([now.model, *(item.key for item in items)]),
+        key="|".join([now.model, second or "", *(item.key for item in items)]),
         files=tuple(file for file, _ in good),
         scored=tuple(outcome for _, outcome in good),
         refused=(*refused, *bad),
@@ -99,25 +103,34 @@ def shown_name(name: str) -> str:
     return display_name(name.encode("utf-8", "surrogateescape"))
 
 
-def score_for_all(files: Sequence[Incoming], model: str, precision: Precision) -> list[Outcome]:
-    """Score files with the model that all sessions share; it is free for others while files are read."""
+def score_for_all(
+    files: Sequence[Incoming], model: str, precision: Precision, *, second: str | None = None
+) -> list[Outcome]:
+    """Score files with the models that all sessions share; they are free for others while files are read."""
+    names = [model] if second is None else [model, second]
+    sheets = []
+    for name in names:
+        with running_model(name, precision=precision) as running:
+            sheets.append(running.space.preprocessing)
+    readings = read_all(files, sheets[0], also=sheets[1:])
     with running_model(model, precision=precision) as running:
-        preprocessing = running.space.preprocessing
-    readings = read_all(files, preprocessing)
-    with running_model(model, precision=precision) as running:
-        return score_read(files, readings, running)
+        scored = score_read(files, readings, running)
+    if second is None:
+        return scored
+    with running_model(second, precision=precision) as running:
+        return also_embedded(scored, readings, running)
 
 
-def _outcomes(items: Sequence[Item], model: str, precision: Precision) -> list[Outcome]:
+def _outcomes(items: Sequence[Item], model: str, precision: Precision, second: str | None) -> list[Outcome]:
     """One outcome per item; stored in the session after every batch, so that a rerun continues there."""
-    space = f"{model}|{precision}"
+    space = f"{model}|{second or ''}|{precision}"
     before = UPLOADS_SCORED.get() or {}
     known = {key: before[key] for key in ((space, item.key) for item in items) if key in before}
     waiting = [item for item in items if (space, item.key) not in known]
     bar = st.progress(0.0, text="Loading the model") if waiting else None
     for start in range(0, len(waiting), SCORED_AT_ONCE):
         part = waiting[start : start + SCORED_AT_ONCE]
-        scored = score_for_all([item.file for item in part], model, precision)
+        scored = score_for_all([item.file for item in part], model, precision, second=second)
         known = known | {(space, item.key): outcome for item, outcome in zip(part, scored, strict=True)}
         UPLOADS_SCORED.set(known)
         done = len(items) - len(waiting) + start + len(part)

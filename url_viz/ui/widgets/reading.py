@@ -27,12 +27,15 @@ _STAGES = {
 }
 
 
-def open_folder(folder: Path, *, model: str) -> None:
-    """Choose a folder's image set and start reading new pictures. Raises UrlVizError if it may not be read."""
+def open_folder(folder: Path, *, model: str, also: str | None = None) -> None:
+    """Choose a folder's image set and start reading new pictures, with a second model too if one is named.
+
+    Raises UrlVizError if it may not be read.
+    """
     root = readable(folder)
     set_id = find_set(root, Workspace.at())
     choose(set_id, model=allowed_model(model))
-    start_reading(root, set_id=set_id, model=model)
+    start_reading(root, set_id=set_id, model=model, also=also)
 
 
 def readable(folder: Path) -> Path:
@@ -44,19 +47,21 @@ def _demo() -> Path:
     return Workspace.at().demo.resolve()
 
 
-def start_reading(folder: Path, *, set_id: str, model: str) -> None:
+def start_reading(folder: Path, *, set_id: str, model: str, also: str | None = None) -> None:
     """Start reading new pictures in the folder of an image set, unless it is being read; the view does not change.
 
+    `also` is a second model that reads them too.
     Raises UrlVizError if the folder or the model may not be read: every reading of the app is started here.
     """
     workspace, root = Workspace.at(), readable(folder)
     if running(set_id) is None:
+        second = [] if also is None else ["--also", allowed_model(also)]
         start_job(
-            [*_embed(root), "--model", allowed_model(model), "--workspace", str(workspace.root)],
+            [*_embed(root), "--model", allowed_model(model), *second, "--workspace", str(workspace.root)],
             kind=KIND,
             title=f"Read {root.name}",
             workspace=workspace,
-            about={"set_id": set_id, "model": model, "folder": str(root)},
+            about={"set_id": set_id, "model": model, "also": also or "", "folder": str(root)},
         )
 
 
@@ -171,7 +176,7 @@ def _show_failed(job: Job) -> None:
     again, away, _ = st.columns([1, 1, 5])
     if again.button("Read again", key="read_again"):
         with errors_shown(st.error):
-            open_folder(Path(job.about["folder"]), model=job.about["model"])
+            open_folder(Path(job.about["folder"]), model=job.about["model"], also=job.about.get("also") or None)
             st.rerun()
     away.button("Dismiss", key="put_away", on_click=_dismiss, args=(job.id,))
     with st.expander("Log"):

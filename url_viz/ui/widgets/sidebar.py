@@ -132,10 +132,10 @@ def _offer_update(set_id: str) -> None:
     if choice().model.startswith(GIVEN):
         st.caption("New pictures need imported embeddings: `python -m url_viz embed FOLDER --embeddings FILE`.")
         return
-    root = open_sets().get(set_id, choice().model).root
+    image_set = open_sets().get(set_id, choice().model)
     if st.button("Look for new pictures", icon=":material/refresh:", width="stretch", key="update_set"):
         try:
-            open_folder(root, model=choice().model)
+            open_folder(image_set.root, model=choice().model, also=image_set.second_name)
         except UrlVizError as error:
             show_error(error)
         else:

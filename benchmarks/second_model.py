@@ -1,0 +1,244 @@
+"""What a second model is worth, and what it costs: `python -m benchmarks.second_model PHOTOS …`.
+
+Each PHOTOS folder holds class folders. Read by one model, by the other, and by both from one decoding of each file: the
+seconds, side by side. Then R-AUROC of confusability and ambiguity by one and by both, for N (the picture nearest to the
+first model has another class) and P (a linear probe on a third backbone, which neither order has seen, calls it wrong);
+how often the nearest is right to each model and in the space of both side by side; and confusability about the nearest
+there. With `--views`, the same of a space in which what varies between views of one picture counts less.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.stats import t as student
+
+from benchmarks.machine import machine
+from url_viz.analysis.metrics import auroc
+from url_viz.analysis.probe import out_of_fold_shares
+from url_viz.analysis.second_model import side_by_side
+from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.imaging.decode import decode, read_file
+from url_viz.imaging.preprocess import middle, resized
+from url_viz.models.model import Model, load_model
+from url_viz.models.names import DEFAULT, SECONDS
+from url_viz.pipeline.confusability import SecondLists, confusability, confusability_by_both
+from url_viz.pipeline.graph import build_graph
+from url_viz.pipeline.twins import leaders
+from url_viz.pipeline.whitening import whitened_rows
+from url_viz.rows import l2_normalize
+from url_viz.store.tables import Graph, positions_of
+
+MIXED_IN = 0.3
+"""Of the mean variance between views, added to each direction before it is divided by."""
+
+Floats = NDArray[np.floating]
+Bools = NDArray[np.bool_]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", nargs="+", type=Path)
+    parser.add_argument("--also", default=SECONDS[0])
+    parser.add_argument("--probe", default="tf_efficientnet_lite1", help="the third backbone, for P")
+    parser.add_argument("--limit", type=int, help="at most so many pictures of a folder")
+    parser.add_argument("--views", type=int, default=0, help="so many pictures are viewed three times more")
+    given = parser.parse_args()
+    print(f"{machine()}\n")
+    with tempfile.TemporaryDirectory() as place:
+        models = [load_model(name, workspace=place) for name in (DEFAULT, given.also, given.probe)]
+        with tempfile.TemporaryDirectory() as warm:  # the first map of a process compiles UMAP
+            embed_folder(given.photos[0], model=models[0], workspace=warm, limit=20)
+        costs, rows = [], []
+        for folder in given.photos:
+            costs.append(cost(folder, models, place, given.limit))
+            rows.append(figures(Case(folder, models, place, given.limit), given.views))
+        print(_markdown(pd.DataFrame(costs), digits=1))
+        print(_markdown(_with_means(pd.DataFrame(rows)), digits=3))
+
+
+def cost(folder: Path, models: list[Model], place: str, limit: int | None) -> dict[str, object]:
+    """Seconds to read a folder, graph and map with it; the last reading, by both, stays in `place`."""
+    first, second, _ = models
+
+    def seconds(model: Model, workspace: str, **options: object) -> float:
+        start = time.perf_counter()
+        embed_folder(folder, model=model, workspace=workspace, limit=limit, **options)  # type: ignore[arg-type]
+        return time.perf_counter() - start
+
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+        alone = seconds(first, one), seconds(second, other)
+    both = seconds(first, place, also=second)
+    names = first.name, second.name, "both at once", "of their sum"
+    return {"set": folder.name, **dict(zip(names, (*alone, both, f"{both / sum(alone):.2f}"), strict=True))}
+
+
+@dataclass
+class Case:
+    """One folder as both models have read it, and where a probe on the third is wrong."""
+
+    folder: Path
+    models: list[Model]
+    place: str
+    limit: int | None
+
+    @cached_property
+    def by_both(self) -> ImageSet:
+        return open_image_set(self.folder, model=self.models[0].name, workspace=self.place)
+
+    @cached_property
+    def by_second(self) -> ImageSet:
+        return open_image_set(self.folder, model=self.models[1].name, workspace=self.place).alone
+
+    @cached_property
+    def graph(self) -> Graph:
+        assert self.by_both.graph is not None
+        return self.by_both.graph
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The rows of `by_both.table()`, one a content, in the order of the graph."""
+        return self.of(self.by_both)
+
+    def of(self, image_set: ImageSet) -> pd.DataFrame:
+        """The rows of a table, one a content, in the order of the graph."""
+        return image_set.table().iloc[self.rows_of(image_set)]
+
+    @cached_property
+    def label(self) -> NDArray[np.int32]:
+        return pd.factorize(self.table["label"], sort=True)[0].astype(np.int32)
+
+    @cached_property
+    def is_probe_wrong(self) -> Bools:
+        with tempfile.TemporaryDirectory() as place:
+            third = embed_folder(self.folder, model=self.models[2], workspace=place, limit=self.limit)
+            rows = third.whitened.rows[self.rows_of(third)]
+        return out_of_fold_shares(rows, self.label, leaders(self.graph.twins), seed=0).argmax(axis=1) != self.label
+
+    def wrong(self, graph: Graph) -> Bools:
+        """Whether the nearest of each has another class."""
+        return self.label[graph.position[:, 0]] != self.label
+
+    def rows_of(self, image_set: ImageSet) -> NDArray[np.int64]:
+        """A row of an image set for each content of the graph."""
+        first, row = np.unique(image_set.contents, return_index=True)
+        return row[positions_of(self.graph.content, first)]
+
+
+def figures(case: Case, views: int) -> dict[str, object]:
+    """One row of the table of what is true."""
+    both, alone = case.table, case.of(case.by_both.alone)
+    found: dict[str, object] = {"set": case.folder.name, "pictures": len(case.table)}
+    outcomes = {"N": case.wrong(case.graph), "P": case.is_probe_wrong}
+    for measure in ("confusability", "ambiguity"):
+        for outcome, is_wrong in outcomes.items():
+            values = [auroc(table[measure].to_numpy(), is_wrong) for table in (alone, both)]
+            found |= {f"{measure}, {outcome}, one": values[0], f"{measure}, {outcome}, two": values[1]}
+    second = case.by_second
+    assert second.graph is not None
+    rows = [one.whitened.rows[case.rows_of(one)] for one in (case.by_both, second)]
+    joined = build_graph(side_by_side(*rows), case.by_both.embeddings()[case.rows_of(case.by_both)])
+    value = confusability(joined.position, joined.similarity, leader=leaders(joined.twins))[0]
+    found |= {
+        "recall@1, first": float(1 - case.wrong(case.graph).mean()),
+        "second": float(1 - case.wrong(second.graph).mean()),
+        "joined": float(1 - case.wrong(joined).mean()),
+        "joined confusability, its own N": auroc(value, case.wrong(joined)),
+        "joined confusability, P": auroc(value, case.is_probe_wrong),
+    }
+    return found | (of_views(case, views) if views else {})
+
+
+def of_views(case: Case, count: int) -> dict[str, object]:
+    """Confusability, by one and by both, in spaces in which what varies between views counts less."""
+    graphs, spaces = [], []
+    for image_set, model in ((case.by_both, case.models[0]), (case.by_second, case.models[1])):
+        raw = image_set.embeddings()[case.rows_of(image_set)]
+        rows = whitened_rows(case.graph.content, toned(raw, *viewed(image_set, model, case.graph.content, count))).rows
+        spaces.append(rows)
+        graphs.append(build_graph(rows, raw))
+    first, second = graphs
+    lead = leaders(first.twins)
+    one = confusability(first.position, first.similarity, leader=lead)[0]
+    near = np.einsum("ma,ma->m", spaces[1].astype(np.float32), spaces[1][first.position[:, 0]].astype(np.float32))
+    lists = SecondLists(second.position, second.similarity, near)
+    two = confusability_by_both(first.position, first.similarity, lists, leader=lead)[0]
+    is_wrong = case.wrong(first)
+    return {
+        "views: recall@1": float(1 - is_wrong.mean()),
+        "views: N, one": auroc(one, is_wrong),
+        "views: N, two": auroc(two, is_wrong),
+        "views: P, one": auroc(one, case.is_probe_wrong),
+        "views: P, two": auroc(two, case.is_probe_wrong),
+    }
+
+
+def viewed(
+    image_set: ImageSet, model: Model, content: NDArray[np.int64], count: int
+) -> tuple[NDArray[np.int64], Floats]:
+    """Rows (V,) of the graph drawn by dice, and embeddings (V, 3, D): mirrored, and two smaller squares."""
+    sheet, rng = model.space.preprocessing, np.random.default_rng(0)
+    rows = np.sort(rng.choice(len(content), min(count, len(content)), replace=False))
+    ids = dict(zip(image_set.contents.tolist(), image_set.ids.tolist(), strict=True))
+    found = []
+    for row in rows:
+        image, _ = decode(read_file(os.fsencode(image_set.file_of(ids[int(content[row])]))))
+        crops = [middle(resized(image, sheet), sheet.size_px)[:, ::-1]]
+        for _ in range(2):
+            side = np.sqrt(rng.uniform(0.5, 0.9)) * min(image.size)
+            left, top = (rng.uniform(0, length - side) for length in image.size)
+            box = (left, top, left + side, top + side)
+            crops.append(np.asarray(image.resize((sheet.size_px,) * 2, Image.Resampling.BICUBIC, box=box)))
+        found.append(model.run(np.ascontiguousarray(np.stack(crops))).embedding)
+    return rows, np.stack(found)
+
+
+def toned(raw: Floats, rows: NDArray[np.int64], views: Floats) -> Floats:
+    """Embeddings (M, D) less their mean, divided by the root of the variance between views of one picture."""
+    unit = l2_normalize(raw).astype(np.float64)
+    together = np.concatenate(
+        [unit[rows][:, None], l2_normalize(views.reshape(-1, views.shape[2])).reshape(views.shape)], axis=1
+    )
+    apart = (together - together.mean(axis=1, keepdims=True)).reshape(-1, unit.shape[1])
+    variance, axes = np.linalg.eigh(apart.T @ apart / len(apart))
+    variance = np.maximum(variance, 0)
+    divided = (unit - unit.mean(axis=0)) @ (axes * (variance + MIXED_IN * variance.mean()) ** -0.5) @ axes.T
+    return divided.astype(np.float32)
+
+
+def _with_means(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with a row of means, and one of the half width of the 95 % interval of each difference to the left."""
+    numbers = table.drop(columns=["set", "pictures"])
+    mean = {"set": "mean", "pictures": ""} | numbers.mean().to_dict()
+    if len(table) < 2:
+        return table
+    width = student.ppf(0.975, len(table) - 1) / np.sqrt(len(table))
+    gain = numbers.diff(axis=1)
+    is_second = [name.endswith(", two") for name in numbers]
+    spread = {name: width * gain[name].std() if told else np.nan for name, told in zip(numbers, is_second, strict=True)}
+    ends = {"set": "± of the gain", "pictures": ""} | spread
+    return pd.concat([table, pd.DataFrame([mean, ends])], ignore_index=True)
+
+
+def _markdown(table: pd.DataFrame, *, digits: int) -> str:
+    def cell(value: object) -> str:
+        if isinstance(value, float):
+            return "" if np.isnan(value) else f"{value:.{digits}f}"
+        return str(value)
+
+    lines = [" | ".join(map(str, table.columns)), "|".join(["---"] * len(table.columns))]
+    lines += [" | ".join(map(cell, row)) for row in table.itertuples(index=False)]
+    return "\n".join([*(f"|{line}|" if line.startswith("---") else f"| {line} |" for line in lines), ""])
+
+
+if __name__ == "__main__":
+    main()

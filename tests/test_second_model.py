@@ -1,0 +1,266 @@
+"""A second model reads a set from the same files, and has its say in confusability, ambiguity, answers and uploads."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.conftest import SECOND
+from tests.imaging.pictures import SHAPES, drawing, encoded, noise, write_folder
+from tests.pipeline.reader import Reader
+from tests.read_sets import opened_again
+from url_viz.analysis.pair_measures import NAMES, SECOND_NAMES
+from url_viz.analysis.uploads import MEASURED, Scored, rank, score
+from url_viz.errors import ModelError
+from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.imaging import workers
+from url_viz.imaging.quality import QUALITIES
+from url_viz.imaging.uploads import IncomingFile
+from url_viz.models.model import Model, with_head
+from url_viz.models.names import DEFAULT, packaged_second
+from url_viz.pipeline.external_embeddings import Given
+from url_viz.store.sets import drop_model
+
+COUNT = 120
+
+
+@pytest.fixture(scope="module")
+def read_by_both(tmp_path_factory: pytest.TempPathFactory, prepared: Path, model: Model, second_model: Model) -> Path:
+    """A workspace with a set of drawings that two models have read, of which nothing is changed."""
+    home = tmp_path_factory.mktemp("both")
+    folder = home / "pictures"
+    for number in range(COUNT):
+        path = folder / SHAPES[number % 3] / f"{number:04d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        drawing(SHAPES[number % 3], number).save(path)
+    (folder / "line" / "copy.png").write_bytes((folder / "line" / "0002.png").read_bytes())
+    (home / "workspace").mkdir()
+    (home / "workspace" / "models").symlink_to(prepared / "models")
+    embed_folder(folder, model=model, also=second_model, workspace=home / "workspace")
+    return home
+
+
+@pytest.fixture
+def image_set(read_by_both: Path, head_file: Path, tmp_path: Path) -> ImageSet:
+    """The set of `read_by_both`, in a workspace of the test's own."""
+    workspace = tmp_path / "own"
+    shutil.copytree(read_by_both / "workspace", workspace, symlinks=True)
+    return open_image_set(read_by_both / "pictures", model=str(head_file), workspace=workspace)
+
+
+@pytest.fixture
+def second(tmp_path: Path, workspace: Path, second_model: Model) -> Callable[[Path], ImageSet]:
+    """Reads a folder with the second model alone, into a workspace of its own."""
+
+    def reads(folder: Path) -> ImageSet:
+        other = tmp_path / "by the second"
+        other.mkdir(exist_ok=True)
+        if not (other / "models").exists():
+            (other / "models").symlink_to(workspace / "models")
+        return embed_folder(folder, model=second_model, workspace=other)
+
+    return reads
+
+
+class TestReading:
+    """One reading of a file serves both models, and each has what it would have alone."""
+
+    def test_each_has_what_it_would_have_alone(
+        self, read: Reader, second_model: Model, second: Callable[[Path], ImageSet], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write_folder(read.folder, 40, classes=("cat", "dog"))
+        first = read()
+        by_second = second(read.folder)
+        shutil.rmtree(read.workspace / "sets")
+        asked = []
+        ask = workers.Decoders.read
+        monkeypatch.setattr(workers.Decoders, "read", lambda *a, **k: asked.append(a) or ask(*a, **k))
+        both = read(also=second_model)
+        assert len(asked) == 40
+        assert np.array_equal(both.embeddings(), first.embeddings())
+        pd.testing.assert_frame_equal(both.alone.table(), first.table())
+        other = open_image_set(read.folder, model=SECOND, workspace=read.workspace)
+        assert np.array_equal(other.embeddings(), by_second.embeddings())
+        of_thumbnail = [*QUALITIES, "reasons"]  # which is made of what the first model sees
+        tables = (each.table().drop(columns=of_thumbnail) for each in (other.alone, by_second))
+        pd.testing.assert_frame_equal(*tables)
+        assert (both.second, other.second) == (other.space, both.space)
+
+    def test_a_second_one_later_reads_alone_and_new_pictures_are_read_by_both(
+        self, read: Reader, second_model: Model
+    ) -> None:
+        write_folder(read.folder, 8)
+        first = read()
+        assert (first.second, first.second_at_hand, first.second_behind) == (None, None, None)
+        both = read(also=second_model)
+        assert (read.opened, read.embedded) == (8, 0), "the first model ran again"
+        assert np.array_equal(both.embeddings(), first.embeddings())
+        write_folder(read.folder, 3, start=8)
+        assert read(also=second_model).second == second_model.space
+        assert (read.opened, read.embedded) == (3, 3)
+        read(also=second_model)
+        assert (read.opened, read.embedded) == (0, 0)
+
+    def test_one_that_has_not_read_all_has_no_say(self, read: Reader, second_model: Model) -> None:
+        write_folder(read.folder, 6)
+        read(also=second_model)
+        write_folder(read.folder, 2, start=6)
+        behind = read()
+        assert (behind.second, behind.second_at_hand, behind.second_behind) == (None, None, second_model.space)
+        assert f"{SECOND} has not read all" in behind.models_in_words()
+        pd.testing.assert_frame_equal(behind.table(), behind.alone.table())
+        assert opened_again(read(also=second_model)).second_behind is None
+
+    def test_two_readings_one_after_the_other_are_as_good(
+        self, read: Reader, second_model: Model, image_set: ImageSet
+    ) -> None:
+        shutil.copytree(image_set.root, read.folder, dirs_exist_ok=True)
+        read()
+        embed_folder(read.folder, model=second_model, workspace=read.workspace)
+        after = open_image_set(read.folder, model=read.model.name, workspace=read.workspace)
+        assert after.second == second_model.space
+        for name in ("confusability", "ambiguity"):
+            assert np.array_equal(after.table()[name], image_set.table()[name])
+
+    def test_a_limit_holds_for_both(self, read: Reader, second_model: Model) -> None:
+        write_folder(read.folder, 9)
+        both = read(also=second_model, limit=5)
+        assert len(both) == len(open_image_set(read.folder, model=SECOND, workspace=read.workspace)) == 5
+
+    def test_the_same_model_is_no_second_one(self, read: Reader, bare_model: Model, model: Model) -> None:
+        write_folder(read.folder, 2)
+        with pytest.raises(ModelError, match="no second one"):
+            read(also=with_head(model, bare_model.source))
+        given = Given(read.model.space, {}, np.zeros((0, 4), np.float16))
+        with pytest.raises(ModelError, match="Leave one of them out"):
+            embed_folder(read.folder, embeddings=given, also=model, workspace=read.workspace)
+
+
+class TestJudgement:
+    """What the second model changes, and what it leaves."""
+
+    def test_two_columns_change_and_nothing_else(self, image_set: ImageSet, second_model: Model) -> None:
+        assert image_set.second == second_model.space
+        both, alone = image_set.table(), image_set.alone.table()
+        changed = [name for name in both if not both[name].equals(alone[name])]
+        assert {"confusability", "ambiguity"} <= set(changed)
+        assert set(changed) <= {
+            *("confusability", "confusability_percentile", "ambiguity", "ambiguity_percentile"),
+            *("first_class", "second_class", "first_share", "second_share", "reasons"),
+        }
+        assert both["confusability"].between(0, 1).all()
+        row = both.set_index("path")
+        assert row.at["line/copy.png", "confusability"] == row.at["line/0002.png", "confusability"]
+        assert image_set.alone.second is None
+        assert image_set.alone.alone is image_set.alone
+
+    def test_is_kept_and_the_same_when_made_again(self, image_set: ImageSet) -> None:
+        before = image_set.table()
+        [kept] = (image_set.workspace.root / "sets" / image_set.set_id / "class-shares" / "second").glob("*.parquet")
+        kept.write_bytes(b"no parquet")
+        pd.testing.assert_frame_equal(opened_again(image_set).table(), before)
+
+    def test_can_be_left_out_and_taken_in_again(self, image_set: ImageSet) -> None:
+        version, before = image_set.version, image_set.table()
+        image_set.ask_second(is_asked=False)
+        assert not image_set.is_current()
+        one = opened_again(image_set)
+        assert one.second is None
+        assert one.second_at_hand is not None
+        assert "alone" in one.models_in_words()
+        pd.testing.assert_frame_equal(one.table(), image_set.alone.table())
+        one.ask_second()
+        two = opened_again(one)
+        assert two.version == version != one.version
+        pd.testing.assert_frame_equal(two.table(), before)
+        (two.workspace.root / "sets" / two.set_id / "second.json").write_text("{")
+        assert opened_again(two).second is not None, "a damaged choice is as none"
+
+    def test_the_line_says_so(self, image_set: ImageSet) -> None:
+        by_both = f"by two models (also {SECOND})"
+        assert by_both in image_set.order().reason
+        assert by_both not in image_set.alone.order().reason
+        image_set.use_labels(None)
+        assert image_set.order().reason.startswith(f"Ordered by confusability within the set, {by_both}")
+
+    def test_goes_with_its_embeddings(self, image_set: ImageSet) -> None:
+        drop_model(image_set.root, SECOND, workspace=image_set.workspace.root)
+        assert not image_set.is_current()
+        assert opened_again(image_set).second is None
+
+    def test_compare_is_of_each_alone(self, image_set: ImageSet) -> None:
+        other = open_image_set(image_set.root, model=SECOND, workspace=image_set.workspace.root)
+        found = image_set.compare(other).measures["confusability"]
+        alone = image_set.alone.compare(other.alone).measures["confusability"]
+        pd.testing.assert_frame_equal(found.change.table, alone.change.table)
+        assert found.rank_correlation < 1
+
+    def test_answers_are_taken_in_beside_both(self, image_set: ImageSet) -> None:
+        image_set.use_labels(None)
+        assert image_set.pair_measures.names == (*NAMES, *SECOND_NAMES)
+        asked = image_set.pairs_to_ask(20)
+        pairs = asked[["id", "neighbour_id"]].itertuples(index=False)
+        image_set.answer({tuple(pair): number % 2 == 0 for number, pair in enumerate(pairs)})
+        assert image_set.order().measure == "tuned"
+        assert f"Ordered by confusability, by two models (also {SECOND}), with 20 answers" in image_set.order().reason
+        prior = image_set.pair_measures.ranks @ image_set.pair_measures.prior
+        assert image_set.graph_columns is not None
+        known = image_set.graph_columns.confusability[image_set.pair_measures.rows]
+        assert np.corrcoef(np.argsort(np.argsort(prior)), np.argsort(np.argsort(known)))[0, 1] > 0.99
+
+
+class TestOutside:
+    """Uploads and queries are judged by both models too."""
+
+    def test_a_picture_of_the_set_has_its_own_values(
+        self, image_set: ImageSet, model: Model, second_model: Model
+    ) -> None:
+        table = image_set.table()
+        files = [IncomingFile(str(i), image_set.file_of(i).read_bytes()) for i in table["id"].head(30)]
+        outcomes = [one for one in score(files, model, second=second_model) if isinstance(one, Scored)]
+        known = rank(outcomes, image_set.reference())
+        for measure in MEASURED:
+            np.testing.assert_allclose(known[measure], table[measure].head(30), rtol=1e-6)
+        unknown = [Scored(**{**vars(one), "content": -1 - number}) for number, one in enumerate(outcomes)]
+        new = rank(unknown, image_set.reference())
+        assert np.corrcoef(new["confusability"], known["confusability"])[0, 1] > 0.9
+        assert (new["first_class"] == known["first_class"]).mean() > 0.7
+
+    def test_a_bad_upload_is_one_outcome(self, model: Model, second_model: Model) -> None:
+        files = [IncomingFile("a.png", encoded(noise(1), "PNG")), IncomingFile("b.png", b"no picture")]
+        good, bad = score(files, model, second=second_model)
+        assert isinstance(good, Scored)
+        assert good.second is not None
+        assert not isinstance(bad, Scored)
+
+    def test_a_query_stands_where_it_would_as_an_upload(
+        self, image_set: ImageSet, tmp_path: Path, model: Model, second_model: Model
+    ) -> None:
+        path = tmp_path / "new.png"
+        noise(1234).save(path)
+        found = image_set.find(path, by="confusability")
+        [outcome] = score([IncomingFile("new.png", path.read_bytes())], model, second=second_model)
+        assert isinstance(outcome, Scored)
+        row = rank([outcome], image_set.reference()).iloc[0]
+        assert found.query_value == pytest.approx(row["confusability"], abs=0.03)
+        by_first = image_set.find(outcome.embedding, by="confusability")  # nobody has the second one's embedding
+        assert by_first.query_value == image_set.alone.find(outcome.embedding, by="confusability").query_value
+
+    def test_without_the_weights_new_pictures_are_judged_by_the_first(
+        self, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch, model: Model
+    ) -> None:
+        monkeypatch.setattr(ImageSet, "second_name", None)
+        [outcome] = score([IncomingFile("new.png", encoded(noise(9), "PNG"))], model)
+        assert isinstance(outcome, Scored)
+        assert np.isfinite(rank([outcome], image_set.reference()).iloc[0]["confusability"])
+        assert image_set.second_model is None
+
+
+def test_which_model_is_asked_beside_another() -> None:
+    for name, wanted in ((DEFAULT, SECOND), (SECOND, DEFAULT), ("resnet18", SECOND)):
+        found = packaged_second(name)
+        assert found is not None
+        assert found.name == wanted

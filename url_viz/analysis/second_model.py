@@ -1,0 +1,123 @@
+"""A second model that has read the same pictures: asked how easily they are confused, and of which class they are."""
+
+import hashlib
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from url_viz.models.model import EmbeddingSpace, title_of
+from url_viz.pipeline.confusability import ReferenceOfBoth, SecondLists, confusability_by_both
+from url_viz.pipeline.nearest import NONE, Nearest
+from url_viz.pipeline.twins import leaders
+from url_viz.pipeline.whitening import whitened_for
+from url_viz.rows import l2_normalize
+from url_viz.store.class_shares import read_class_shares, write_class_shares
+from url_viz.store.reader import Store
+from url_viz.store.second_model import other_spaces
+from url_viz.store.tables import Graph, GraphColumns
+from url_viz.store.whitening import WhitenedRows
+
+VERSION = 1
+"""Of confusability by both: what another version kept is worked out again."""
+BLOCK = 4096
+
+
+class SecondModel:
+    """What a second model knows of the M contents of a first one's graph, all in the order of that graph.
+
+    Lists and rows are read when they are first needed. `columns` are those of its graph.
+    """
+
+    def __init__(self, store: Store, space: EmbeddingSpace, columns: GraphColumns) -> None:
+        self.space = space
+        self.columns = columns
+        self._store = store
+
+    @property
+    def title(self) -> str:
+        """Its name for people."""
+        return title_of(self.space.backbone)
+
+    @cached_property
+    def graph(self) -> Graph:
+        graph = self._store.graph(self.space.key)
+        assert graph is not None
+        return graph
+
+    @cached_property
+    def whitened(self) -> WhitenedRows:
+        return whitened_for(self._store, self.space.key, self.columns.content)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether lists and rows are of one time; not while another process writes: then it is asked again soon."""
+        is_same = np.array_equal(self.graph.content, self.columns.content)
+        return is_same and self.graph.whitening == self.whitened.whitening.key
+
+    def about(self, nearest: NDArray[np.integer]) -> SecondLists:
+        """Its lists, and how near that is to each which is `nearest` (M,) to the first model, −1 for none."""
+        rows = self.whitened.rows
+        return SecondLists(self.graph.position, self.graph.similarity, cosines_of(rows, rows, nearest))
+
+    def voters(self, group: NDArray[np.integer]) -> Nearest:
+        """Its lists without those who are twins to the first model (`group` (M,), twins alike): they have no vote."""
+        position = self.graph.position
+        is_twin = (position >= 0) & (group[position] == group[:, None])
+        return Nearest(np.where(is_twin, np.int32(NONE), position), self.graph.similarity)
+
+
+def find_second(store: Store, space: EmbeddingSpace, content: NDArray[np.int64]) -> SecondModel | None:
+    """The other model that read a set last, of those whose graph has just the contents (M,); None if there is none."""
+    for other in other_spaces(store, space):
+        known = store.graph_columns(other.key)
+        if known is not None and np.array_equal(known.content, content):
+            return SecondModel(store, other, known)
+    return None
+
+
+def cosines_of(
+    rows: NDArray[np.floating], among: NDArray[np.floating], other: NDArray[np.integer]
+) -> NDArray[np.float32]:
+    """The cosine (Q,) of each row (Q, A) and that at `other` (Q,) of `among` (M, A), all of length one; −1 for none."""
+    found = np.full(len(rows), -1, np.float32)
+    for start in range(0, len(rows), BLOCK):
+        part = np.arange(start, min(start + BLOCK, len(rows)))
+        part = part[other[part] >= 0]
+        found[part] = np.einsum("qa,qa->q", rows[part].astype(np.float32), among[other[part]].astype(np.float32))
+    return found
+
+
+def side_by_side(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.float32]:
+    """The rows of both models' whitened spaces as one (M, A + B), of length one."""
+    return l2_normalize(np.hstack([first, second]))
+
+
+def by_both(graph: Graph, second: SecondModel) -> tuple[NDArray[np.float32], ReferenceOfBoth]:
+    """Confusability (M,) by two models, and what new pictures are ranked among."""
+    about = second.about(graph.position[:, 0])
+    return confusability_by_both(graph.position, graph.similarity, about, leader=leaders(graph.twins))
+
+
+def columns_by_both(store: Store, space: EmbeddingSpace, columns: GraphColumns, second: SecondModel) -> GraphColumns:
+    """The columns of a graph with confusability by two models: as it was kept, else worked out and kept."""
+    folder, key = store.paths.class_shares / "second", _key(columns, second.columns)
+    kept = read_class_shares(folder, space.key, key)
+    if kept is not None and set(kept) == {"confusability"}:
+        return replace(columns, confusability=kept["confusability"].astype(np.float32))
+    graph = store.graph(space.key)
+    if graph is None or not np.array_equal(graph.content, columns.content) or not second.is_whole:
+        return columns
+    value, _ = by_both(graph, second)
+    write_class_shares(folder, space.key, key, {"confusability": value})
+    return replace(columns, confusability=value)
+
+
+def _key(*of: GraphColumns) -> str:
+    """A digest of where two models put the pictures."""
+    digest = hashlib.blake2b(str(VERSION).encode(), digest_size=12)
+    for columns in of:
+        for part in (columns.content, columns.nearest, columns.nearest_similarity, columns.confusability):
+            digest.update(np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,41 @@
+"""Which second model an image set is judged by, beside the one that is looked at."""
+
+import hashlib
+from collections.abc import Iterator
+
+from url_viz.files import replaced
+from url_viz.models.model import GIVEN, EmbeddingSpace
+from url_viz.sealed import sealed, unsealed
+from url_viz.store.reader import Store
+from url_viz.workspace import SetPaths
+
+
+def is_asked(paths: SetPaths) -> bool:
+    """Whether a second model is taken into account where there is one; it is, until somebody says otherwise."""
+    try:
+        return bool(unsealed(paths.second.read_bytes()).get("is_asked", True))
+    except (OSError, ValueError):  # never written, or damaged: then it is as at first
+        return True
+
+
+def ask(paths: SetPaths, *, is_asked: bool) -> None:
+    """Store whether a second model is taken into account."""
+    with replaced(paths.second) as temporary:
+        temporary.write_text(sealed({"is_asked": is_asked}))
+
+
+def other_spaces(store: Store, space: EmbeddingSpace) -> Iterator[EmbeddingSpace]:
+    """The spaces of other models that the set was read with, the latest first; not of a user's embeddings."""
+    for other in reversed(store.about().spaces):
+        is_other = (other.backbone, other.weights_digest) != (space.backbone, space.weights_digest)
+        if is_other and not any(one.backbone.startswith(GIVEN) for one in (space, other)):
+            yield other
+
+
+def version_beside(store: Store, space: EmbeddingSpace) -> str:
+    """A short text that changes when a second model comes, goes, reads more, or is not asked any more; "" for none."""
+    others = [f"{other.key} {store.graph_version(other.key)}" for other in other_spaces(store, space)]
+    if not others:
+        return ""
+    text = " ".join([*others, str(is_asked(store.paths))])
+    return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
