@@ -13,7 +13,7 @@ from url_viz.analysis.classes import CLASS_COLUMNS, ClassedTable, ClassSource, a
 from url_viz.analysis.ranking import percentile
 from url_viz.analysis.votes import NONE
 from url_viz.pipeline.twins import twin_groups
-from url_viz.store.class_shares import MOST_KEPT
+from url_viz.store.kept_columns import MOST_KEPT
 from url_viz.store.tables import positions_of
 
 VALUES = ["ambiguity", "first_share", "second_share"]

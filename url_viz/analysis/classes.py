@@ -24,7 +24,7 @@ from url_viz.analysis.second_model import SecondModel, side_by_side
 from url_viz.analysis.votes import NONE, Codes
 from url_viz.latest import Latest
 from url_viz.pipeline.twins import twin_groups
-from url_viz.store.class_shares import read_class_shares, write_class_shares
+from url_viz.store.kept_columns import read_kept, write_kept
 from url_viz.store.tables import Graph, GraphColumns, positions_of
 from url_viz.store.whitening import WhitenedRows
 
@@ -158,7 +158,7 @@ class _Known:
     def found(self) -> tuple[ClassShares, LabelEvidence] | None:
         if len(self.labels.names) < 2:
             return None
-        kept = read_class_shares(self.source.folder, self.source.space_key, self._key)
+        kept = read_kept(self.source.folder, self.source.space_key, self._key)
         if kept is None or set(kept) != set(_KEPT):
             return self._kept_on_disk()
         columns: dict[str, Any] = dict(kept)
@@ -191,7 +191,7 @@ class _Known:
             return None
         shares, evidence = self.classified.shares, self.classified.evidence
         columns = dict(zip(_KEPT, (*astuple(shares), *astuple(evidence)), strict=True))
-        write_class_shares(self.source.folder, self.source.space_key, self._key, columns)
+        write_kept(self.source.folder, self.source.space_key, self._key, columns)
         return shares, evidence
 
     @cached_property

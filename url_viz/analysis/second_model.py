@@ -13,7 +13,7 @@ from url_viz.pipeline.nearest import NONE, Nearest
 from url_viz.pipeline.twins import leaders
 from url_viz.pipeline.whitening import whitened_for
 from url_viz.rows import l2_normalize
-from url_viz.store.class_shares import read_class_shares, write_class_shares
+from url_viz.store.kept_columns import read_kept, write_kept
 from url_viz.store.reader import Store
 from url_viz.store.second_model import other_spaces
 from url_viz.store.tables import Graph, GraphColumns
@@ -103,14 +103,14 @@ def by_both(graph: Graph, second: SecondModel) -> tuple[NDArray[np.float32], Ref
 def columns_by_both(store: Store, space: EmbeddingSpace, columns: GraphColumns, second: SecondModel) -> GraphColumns:
     """The columns of a graph with confusability by two models: as it was kept, else worked out and kept."""
     folder, key = store.paths.class_shares / "second", _key(columns, second.columns)
-    kept = read_class_shares(folder, space.key, key)
+    kept = read_kept(folder, space.key, key)
     if kept is not None and set(kept) == {"confusability"}:
         return replace(columns, confusability=kept["confusability"].astype(np.float32))
     graph = store.graph(space.key)
     if graph is None or not np.array_equal(graph.content, columns.content) or not second.is_whole:
         return columns
     value, _ = by_both(graph, second)
-    write_class_shares(folder, space.key, key, {"confusability": value})
+    write_kept(folder, space.key, key, {"confusability": value})
     return replace(columns, confusability=value)
 
 
