@@ -19,7 +19,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60.0
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM_NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+"""The first starts a page with an eighth of the work: it draws no window around it."""
 CHROMIUM_ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
