@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import lancedb
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from url_viz.store.about import About, read_about
 from url_viz.store.checksums import ChecksumError, columns_to_read, verified
 from url_viz.store.damage import raising_damage_errors, was_written
 from url_viz.store.embedding_table import ROWS_AT_ONCE, read_embeddings
+from url_viz.store.lance import lancedb
 from url_viz.store.tables import (
     COORDINATES,
     IMAGES,

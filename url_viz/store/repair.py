@@ -4,13 +4,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import lancedb
-
 from url_viz.errors import DamageError
 from url_viz.store import versions
 from url_viz.store.about import About, label_is_whole, read_about, write_about
 from url_viz.store.damage import LANCE_ERRORS
 from url_viz.store.decision_log import DecisionLog
+from url_viz.store.lance import lancedb
 from url_viz.store.reader import verify_table
 from url_viz.store.writer import Writer
 from url_viz.workspace import SetPaths

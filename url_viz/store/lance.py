@@ -1,0 +1,37 @@
+"""LanceDB, imported without the web client of its namespaces: that takes a fifth of the start of every process."""
+
+import importlib.util
+import sys
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+_CLIENT = "lance_namespace_urllib3_client"
+
+
+class _Later(ModuleType):
+    """A package whose own code runs once somebody asks for what it defines; what is below it can be imported before."""
+
+    def __getattr__(self, name: str) -> Any:
+        spec = self.__spec__
+        if name.startswith("__") or spec is None or spec.loader is None:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        self.__class__ = ModuleType  # type: ignore[assignment]
+        spec.loader.exec_module(self)
+        return getattr(self, name)
+
+
+def _put_off(spec: ModuleSpec | None) -> None:
+    """Have a package that nobody has imported yet run its own code later."""
+    if spec is None or spec.submodule_search_locations is None or spec.name in sys.modules:
+        return
+    package = _Later(spec.name)
+    package.__spec__, package.__path__ = spec, list(spec.submodule_search_locations)
+    package.__file__ = spec.origin
+    sys.modules[spec.name] = package
+
+
+_put_off(importlib.util.find_spec(_CLIENT))
+import lancedb  # noqa: E402 - after its client was put off
+
+__all__ = ["lancedb"]
