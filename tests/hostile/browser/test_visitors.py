@@ -24,6 +24,11 @@ from url_viz.store.sets import list_sets, rename
 
 pytestmark = pytest.mark.browser
 PATIENT_MS = 90_000
+TITLES = (
+    *("Explore", "Review", "Sort uploads", "Search safely", "Check labels"),
+    *("Adapt and finetune", "Evaluate", "Compare models", "Image sets"),
+)
+"""Of all pages, as the sidebar names them."""
 PAGES = ("", "review", "upload", "search", "labels", "finetune", "evaluate", "compare", "sets")
 HOSTILE = '"><img src=x onerror=window.owned=1><script>window.owned=1<'
 """Closes an attribute, runs as HTML, and is a file name: it holds no slash."""
@@ -109,6 +114,17 @@ def settled(page: Page) -> None:
     page.wait_for_timeout(300)
 
 
+def through_all_pages(page: Page, address: str) -> Iterator[str]:
+    """Open the app, and go from page to page by the sidebar, as people do; gives the title of each that has settled."""
+    page.goto(address)
+    for title in TITLES:
+        link = page.get_by_role("link", name=title, exact=True)
+        link.click()
+        expect(link).to_have_attribute("aria-current", "page", timeout=PATIENT_MS)
+        settled(page)
+        yield title
+
+
 def is_inert(page: Page) -> bool:
     """Whether no script of a name ran, and nothing in the page comes from, or leads to, another host."""
     return page.evaluate(
@@ -132,10 +148,8 @@ def beacon_set(home: Path) -> ImageSet:
 
 def test_names_of_folders_ask_nobody(app: str, context: BrowserContext, beacon_set: ImageSet, asked: list[str]) -> None:
     page = context.new_page()
-    for name in PAGES:
-        page.goto(f"{app}/{name}?set={beacon_set.set_id}")
-        settled(page)
-        assert is_inert(page), name
+    for title in through_all_pages(page, f"{app}/?set={beacon_set.set_id}"):
+        assert is_inert(page), title
     assert asked == []
 
 
@@ -154,10 +168,8 @@ def test_what_visitors_may_name_asks_nobody(
     job = start_job(failing, kind="embed", title=FULL, workspace=beacon_set.workspace, about=about)
     eventually(lambda: not job.status().is_live, within_s=60)
     page = context.new_page()
-    for name in PAGES:
-        page.goto(f"{app}/{name}?set={beacon_set.set_id}")
-        settled(page)
-        assert is_inert(page), name
+    for title in through_all_pages(page, f"{app}/?set={beacon_set.set_id}"):
+        assert is_inert(page), title
     page.goto(f"{app}/?set={beacon_set.set_id}&by={quote(NAME)}&colour={quote(f'of {NAME}')}")
     settled(page)
     assert is_inert(page)
@@ -190,10 +202,8 @@ def test_addresses_ask_nobody(app: str, context: BrowserContext, beacon_set: Ima
 def test_hostile_names_are_inert_on_every_page(app: str, context: BrowserContext, image_sets: list[ImageSet]) -> None:
     page = context.new_page()
     page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
-    for name in PAGES:
-        page.goto(f"{app}/{name}?set={image_sets[0].set_id}")
-        settled(page)
-        assert is_inert(page), name
+    for title in through_all_pages(page, f"{app}/?set={image_sets[0].set_id}"):
+        assert is_inert(page), title
     page.goto(f"{app}/search?set={image_sets[0].set_id}&id={image_sets[0].table()['id'].iloc[-1]}")
     settled(page)
     assert is_inert(page)
@@ -258,9 +268,8 @@ def test_nothing_phones_home(app: str, home: Path, context: BrowserContext, aske
     expect(page.get_by_text("8 pictures").first).to_be_visible(timeout=PATIENT_MS)
     set_id = re.search(r"set=([0-9a-f]{16})", page.url)
     assert set_id is not None
-    for name in PAGES:
-        page.goto(f"{app}/{name}?set={set_id[1]}")
-        settled(page)
+    for _ in through_all_pages(page, f"{app}/?set={set_id[1]}"):
+        assert is_inert(page)
     page.goto(f"{app}/search?set={set_id[1]}")
     picture = {"name": "q.png", "mimeType": "image/png", "buffer": encoded(noise(3), "PNG")}
     page.locator("input[type=file]").first.set_input_files([picture])  # type: ignore[list-item]
