@@ -186,6 +186,20 @@ class TestJudgement:
         image_set.use_labels(None)
         assert image_set.order().reason.startswith(f"Ordered by confusability within the set, {by_both}")
 
+    @pytest.mark.parametrize("part", ["data", "_versions"])
+    @pytest.mark.parametrize("kind", ["graph", "whitened", "whitening", "embeddings"])
+    def test_damage_to_its_tables_costs_its_say_alone(self, image_set: ImageSet, kind: str, part: str) -> None:
+        assert image_set.second is not None
+        before, folder = image_set.alone.table(), image_set.workspace.root / "sets" / image_set.set_id
+        shutil.rmtree(folder / "class-shares")
+        for file in (folder / "tables" / f"{kind}-{image_set.second.key}.lance" / part).iterdir():
+            file.write_bytes(bytes(file.stat().st_size))
+        hurt = opened_again(image_set)
+        assert (hurt.second is None) == (kind != "embeddings")
+        if hurt.second is None:
+            assert f"also {SECOND}" not in hurt.order().reason
+            pd.testing.assert_frame_equal(hurt.table(), before)
+
     def test_goes_with_its_embeddings(self, image_set: ImageSet) -> None:
         drop_model(image_set.root, SECOND, workspace=image_set.workspace.root)
         assert not image_set.is_current()

@@ -212,9 +212,17 @@ class ImageSet:
         how = embed_command(self.root, "--model", self.source.name, "--also", behind.backbone)
         return f"{words} {behind.backbone} has not read all of these pictures. Have it read the others: {how}."
 
-    @cached_property
+    @property
     def _second(self) -> SecondModel | None:
-        return None if self.is_alone or not is_asked(self._store.paths) else self._found_second
+        return None if self._by_both is None else self._found_second
+
+    @cached_property
+    def _by_both(self) -> GraphColumns | None:
+        """The columns of the graph by two models; None if there is no second one, or it is not asked."""
+        columns, found = self._store.graph_columns(self.space.key), self._found_second
+        if self.is_alone or columns is None or found is None or not is_asked(self._store.paths):
+            return None
+        return columns_by_both(self._store, self.space, columns, found)
 
     @cached_property
     def _found_second(self) -> SecondModel | None:
@@ -622,10 +630,7 @@ class ImageSet:
     @cached_property
     def graph_columns(self) -> GraphColumns | None:
         """What the graph says of each distinct content, without its lists; confusability by both models."""
-        columns = graph_columns_of(self._store, self.space.key)
-        if columns is None or self._second is None:
-            return columns
-        return columns_by_both(self._store, self.space, columns, self._second)
+        return self._by_both or graph_columns_of(self._store, self.space.key)
 
     @cached_property
     def whitened(self) -> WhitenedRows:

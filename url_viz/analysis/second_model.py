@@ -1,12 +1,14 @@
 """A second model that has read the same pictures: asked how easily they are confused, and of which class they are."""
 
 import hashlib
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from url_viz.errors import DamageError
 from url_viz.models.model import EmbeddingSpace, title_of
 from url_viz.pipeline.confusability import ReferenceOfBoth, SecondLists, confusability_by_both
 from url_viz.pipeline.nearest import NONE, Nearest
@@ -43,7 +45,8 @@ class SecondModel:
     @cached_property
     def graph(self) -> Graph:
         graph = self._store.graph(self.space.key)
-        assert graph is not None
+        if graph is None:
+            raise DamageError(f"The graph of {self.title!r} is gone. Read the folder with this model again.")
         return graph
 
     @cached_property
@@ -52,9 +55,12 @@ class SecondModel:
 
     @property
     def is_whole(self) -> bool:
-        """Whether lists and rows are of one time; not while another process writes: then it is asked again soon."""
-        is_same = np.array_equal(self.graph.content, self.columns.content)
-        return is_same and self.graph.whitening == self.whitened.whitening.key
+        """Whether lists and rows can be read and are of one time; not while another process writes or drops them."""
+        try:
+            is_same = np.array_equal(self.graph.content, self.columns.content)
+            return is_same and self.graph.whitening == self.whitened.whitening.key
+        except DamageError:
+            return False
 
     def about(self, nearest: NDArray[np.integer]) -> SecondLists:
         """Its lists, and how near that is to each which is `nearest` (M,) to the first model, −1 for none."""
@@ -69,11 +75,15 @@ class SecondModel:
 
 
 def find_second(store: Store, space: EmbeddingSpace, content: NDArray[np.int64]) -> SecondModel | None:
-    """The other model that read a set last, of those whose graph has just the contents (M,); None if there is none."""
+    """The other model that read a set last, of those whose graph has just the contents (M,); None if there is none.
+
+    One whose tables are damaged has no say; that is told to who opens the set with it, and mended by `mend`.
+    """
     for other in other_spaces(store, space):
-        known = store.graph_columns(other.key)
-        if known is not None and np.array_equal(known.content, content):
-            return SecondModel(store, other, known)
+        with suppress(DamageError):
+            known = store.graph_columns(other.key)
+            if known is not None and np.array_equal(known.content, content):
+                return SecondModel(store, other, known)
     return None
 
 
@@ -100,15 +110,20 @@ def by_both(graph: Graph, second: SecondModel) -> tuple[NDArray[np.float32], Ref
     return confusability_by_both(graph.position, graph.similarity, about, leader=leaders(graph.twins))
 
 
-def columns_by_both(store: Store, space: EmbeddingSpace, columns: GraphColumns, second: SecondModel) -> GraphColumns:
-    """The columns of a graph with confusability by two models: as it was kept, else worked out and kept."""
+def columns_by_both(
+    store: Store, space: EmbeddingSpace, columns: GraphColumns, second: SecondModel
+) -> GraphColumns | None:
+    """The columns of a graph with confusability by two models: as it was kept, else worked out and kept.
+
+    None if what it is worked out from cannot be read, or is being written.
+    """
     folder, key = store.paths.class_shares / "second", _key(columns, second.columns)
     kept = read_kept(folder, space.key, key)
     if kept is not None and set(kept) == {"confusability"}:
         return replace(columns, confusability=kept["confusability"].astype(np.float32))
     graph = store.graph(space.key)
     if graph is None or not np.array_equal(graph.content, columns.content) or not second.is_whole:
-        return columns
+        return None
     value, _ = by_both(graph, second)
     write_kept(folder, space.key, key, {"confusability": value})
     return replace(columns, confusability=value)

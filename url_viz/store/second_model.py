@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 
+from url_viz.errors import DamageError
 from url_viz.files import replaced
 from url_viz.models.model import GIVEN, EmbeddingSpace
 from url_viz.sealed import sealed, unsealed
@@ -34,8 +35,15 @@ def other_spaces(store: Store, space: EmbeddingSpace) -> Iterator[EmbeddingSpace
 
 def version_beside(store: Store, space: EmbeddingSpace) -> str:
     """A short text that changes when a second model comes, goes, reads more, or is not asked any more; "" for none."""
-    others = [f"{other.key} {store.graph_version(other.key)}" for other in other_spaces(store, space)]
+    others = [f"{other.key} {_graph_version(store, other)}" for other in other_spaces(store, space)]
     if not others:
         return ""
     text = " ".join([*others, str(is_asked(store.paths))])
     return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+
+
+def _graph_version(store: Store, space: EmbeddingSpace) -> str:
+    try:
+        return store.graph_version(space.key)
+    except DamageError:  # told to who opens the set with this model
+        return "damaged"
