@@ -6,7 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.conftest import SECOND
-from tests.imaging.pictures import write_folder
+from tests.imaging.pictures import encoded, noise, write_folder
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import list_jobs
 from url_viz.models.model import Model
@@ -57,6 +57,23 @@ def test_by_both_or_by_one(image_set: ImageSet, model: Model, second_model: Mode
     assert not any(BY_BOTH in caption.value.replace("\\", "") for caption in at.caption)
     shown(at.button(key="second.switch").click().run())
     assert at.button(key="second.switch").label == "By one model"
+
+
+def test_uploads_name_the_models_that_scored_them(
+    image_set: ImageSet, model: Model, second_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embed_folder(image_set.root, model=model, also=second_model, workspace=image_set.workspace.root)
+    at = explore(image_set)
+    at.switch_page("pages/upload.py").run()
+    at.file_uploader[0].set_value([("a.png", encoded(noise(1), "PNG"), "image/png")]).run()
+    assert f"scored with dice and {SECOND}" in said(at)
+    monkeypatch.setattr(ImageSet, "second_name", None)
+    at.run()
+    assert f"scored with dice alone, since the weights of {SECOND} are in no package" in said(at)
+
+
+def said(at: AppTest) -> str:
+    return " ".join(caption.value.replace("\\", "") for caption in at.caption)
 
 
 def test_weights_that_are_not_installed_are_named(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:

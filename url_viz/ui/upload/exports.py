@@ -92,7 +92,10 @@ def add_to(typed: Path, files: Sequence[Incoming], now: Choice, image_set: Image
     folder = allowed(typed)
     is_inside = image_set is not None and folder.is_relative_to(image_set.root)
     copies = copy_into(folder, files)
-    open_folder(image_set.root if image_set is not None and is_inside else folder, model=now.model)
+    if image_set is not None and is_inside:
+        open_folder(image_set.root, model=now.model, also=image_set.second_name)
+    else:
+        open_folder(folder, model=now.model)
     return len(copies.written)
 
 

@@ -112,8 +112,9 @@ def show_heading(batch: UploadBatch, now: Choice, image_set: ImageSet | None) ->
         if image_set is not None
         else "compared with each other: no image set is open"
     )
-    second = image_set.second_name if image_set is not None else None
-    models = " and ".join([resolve(now.model).title, *([second] if second else [])])
+    second, named = (image_set.second, image_set.second_name) if image_set is not None else (None, None)
+    models = " and ".join([resolve(now.model).title, *([named] if named else [])])
+    models += f" alone, since the weights of {second.backbone} are in no package" if second and not named else ""
     left.caption(f"{len(batch.scored):,} pictures · scored with {escape(models)} · {escape(beside)}")
     right.button("Remove all", icon=":material/close:", key="upload.clear", on_click=remove_uploads, width="stretch")
 
