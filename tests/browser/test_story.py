@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.fixtures import OpenPage, Serve
+from tests.browser.fixtures import OpenPage, Serve, eventually
 from tests.conftest import SECOND
 from tests.imaging.pictures import noise, write_folder
 from url_viz.jobs import list_jobs
@@ -127,9 +127,14 @@ def test_the_most_ambiguous_asks_between_which_two_and_both_are_shown(app: str, 
     expect(page.get_by_text("Ordered by ambiguity").first).to_be_visible()
 
 
-def test_a_tile_opens_its_picture_and_neighbours_lead_on(app: str, open_page: OpenPage) -> None:
+def test_a_tile_opens_its_picture_and_neighbours_lead_on(app: str, open_page: OpenPage, home: Path) -> None:
     page = open_page(app)
     page.get_by_role("button", name="Try the demo pictures").click()
+    wait_until_read(page)
+    # The page is drawn anew once this reading ends, which closes what is opened before.
+    eventually(
+        lambda: not any(job.status().is_live for job in list_jobs(Workspace.at(home / "workspace"))), within_s=60
+    )
     wait_until_read(page)
     page.locator("button:has(img)").first.click()
     dialog = page.get_by_role("dialog")
