@@ -13,6 +13,7 @@ from tests.imaging.pictures import SHAPES, drawing, encoded, noise, write_folder
 from tests.pipeline.reader import Reader
 from tests.read_sets import opened_again
 from url_viz.analysis.pair_measures import NAMES, SECOND_NAMES
+from url_viz.analysis.second_model import Seconds
 from url_viz.analysis.uploads import MEASURED, Scored, rank, score
 from url_viz.errors import ModelError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
@@ -94,7 +95,7 @@ class TestReading:
     ) -> None:
         write_folder(read.folder, 8)
         first = read()
-        assert (first.second, first.second_at_hand, first.second_behind) == (None, None, None)
+        assert (first.second, first.seconds.at_hand, first.seconds.behind) == (None, None, None)
         both = read(also=second_model)
         assert (read.opened, read.embedded) == (8, 0), "the first model ran again"
         assert np.array_equal(both.embeddings(), first.embeddings())
@@ -109,10 +110,10 @@ class TestReading:
         read(also=second_model)
         write_folder(read.folder, 2, start=6)
         behind = read()
-        assert (behind.second, behind.second_at_hand, behind.second_behind) == (None, None, second_model.space)
-        assert f"{SECOND} has not read all" in behind.models_in_words()
+        assert (behind.second, behind.seconds.at_hand, behind.seconds.behind) == (None, None, second_model.space)
+        assert f"{SECOND} has not read all" in behind.seconds.in_words(behind.source)
         pd.testing.assert_frame_equal(behind.table(), behind.alone.table())
-        assert opened_again(read(also=second_model)).second_behind is None
+        assert opened_again(read(also=second_model)).seconds.behind is None
 
     def test_two_readings_one_after_the_other_are_as_good(
         self, read: Reader, second_model: Model, image_set: ImageSet
@@ -169,8 +170,8 @@ class TestJudgement:
         assert not image_set.is_current()
         one = opened_again(image_set)
         assert one.second is None
-        assert one.second_at_hand is not None
-        assert "alone" in one.models_in_words()
+        assert one.seconds.at_hand is not None
+        assert "alone" in one.seconds.in_words(one.source)
         pd.testing.assert_frame_equal(one.table(), image_set.alone.table())
         one.ask_second()
         two = opened_again(one)
@@ -266,7 +267,7 @@ class TestOutside:
     def test_without_the_weights_new_pictures_are_judged_by_the_first(
         self, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch, model: Model
     ) -> None:
-        monkeypatch.setattr(ImageSet, "second_name", None)
+        monkeypatch.setattr(Seconds, "name", None)
         [outcome] = score([IncomingFile("new.png", encoded(noise(9), "PNG"))], model)
         assert isinstance(outcome, Scored)
         assert np.isfinite(rank([outcome], image_set.reference()).iloc[0]["confusability"])

@@ -29,7 +29,7 @@ from url_viz.analysis.ranking import percentile_of, percentile_of_each
 from url_viz.analysis.reasons import ReasonedTable
 from url_viz.analysis.representatives import representatives
 from url_viz.analysis.review import LABELS, NAMES, PAIRS, SUSPECTS, TWINS, Review, ReviewSpec, from_query
-from url_viz.analysis.second_model import SecondModel, by_both, columns_by_both, find_second
+from url_viz.analysis.second_model import Seconds, by_both
 from url_viz.analysis.selective_retrieval import near_in_graph, search
 from url_viz.analysis.table import DecidedTable, Frame, decisions_of, frame_of, graph_columns_of
 from url_viz.analysis.tuned import Tuned, TunedTable
@@ -42,8 +42,9 @@ from url_viz.imaging.query import query_crop, read_query
 from url_viz.imaging.scan import Scan, absolute, display_name, scan
 from url_viz.latest import Latest
 from url_viz.models.head import Head
-from url_viz.models.model import EmbeddingSpace, Model, ModelSource, load_model, packaged_name, resolve
+from url_viz.models.model import EmbeddingSpace, Model, ModelSource, load_model, resolve
 from url_viz.models.names import DEFAULT
+from url_viz.models.runtime import Outputs
 from url_viz.pipeline.confusability import ConfusabilityReference, ReferenceOfBoth, confusability
 from url_viz.pipeline.embed import embed, score_missing
 from url_viz.pipeline.external_embeddings import Given, given_embeddings
@@ -59,7 +60,7 @@ from url_viz.store.answers import Answers
 from url_viz.store.decisions import Action, Decisions, Verdict
 from url_viz.store.reader import Store
 from url_viz.store.reviews import list_reviews
-from url_viz.store.second_model import ask, is_asked, other_spaces, version_beside
+from url_viz.store.second_model import ask, version_beside
 from url_viz.store.tables import PLACED, UMAP, Graph, GraphColumns, positions_of
 from url_viz.store.whitening import WhitenedRows
 from url_viz.store.writer import Writer
@@ -183,51 +184,19 @@ class ImageSet:
 
         It is the one that read the set last, of other models that have read all of its pictures.
         """
-        return None if self._second is None else self._second.space
+        return None if self.seconds.asked is None else self.seconds.asked.space
 
     def ask_second(self, *, is_asked: bool = True) -> None:
-        """Choose whether a second model is taken into account; nothing is read again. Seen by opening the set again."""
+        """Choose whether a second model is taken into account; nothing is read again. Seen by opening the set again.
+
+        Raises WorkspaceError if the disk is full or may only be read.
+        """
         ask(self._store.paths, is_asked=is_asked)
 
-    @property
-    def second_at_hand(self) -> EmbeddingSpace | None:
-        """Like `second`, whether it is asked or not."""
-        return None if self._found_second is None else self._found_second.space
-
-    @property
-    def second_behind(self) -> EmbeddingSpace | None:
-        """The space of another model that has read the set, where none has read all of its pictures."""
-        return None if self._found_second else next(other_spaces(self._store, self.space), None)
-
-    def models_in_words(self) -> str:
-        """By which models confusability and ambiguity are, as a sentence, and what could be done about it."""
-        first, found, behind = self.source.title, self.second_at_hand, self.second_behind
-        if self.second is not None:
-            return f"Confusability and ambiguity are by two models: {first} and {self.second.backbone}."
-        if found is not None:
-            return f"Confusability and ambiguity are by {first} alone; {found.backbone} has read the pictures too."
-        words = f"Confusability and ambiguity are by {first} alone."
-        if behind is None:
-            return words
-        how = embed_command(self.root, "--model", self.source.name, "--also", behind.backbone)
-        return f"{words} {behind.backbone} has not read all of these pictures. Have it read the others: {how}."
-
-    @property
-    def _second(self) -> SecondModel | None:
-        return None if self._by_both is None else self._found_second
-
     @cached_property
-    def _by_both(self) -> GraphColumns | None:
-        """The columns of the graph by two models; None if there is no second one, or it is not asked."""
-        columns, found = self._store.graph_columns(self.space.key), self._found_second
-        if self.is_alone or columns is None or found is None or not is_asked(self._store.paths):
-            return None
-        return columns_by_both(self._store, self.space, columns, found)
-
-    @cached_property
-    def _found_second(self) -> SecondModel | None:
-        columns = self._store.graph_columns(self.space.key)
-        return None if columns is None else find_second(self._store, self.space, columns.content)
+    def seconds(self) -> Seconds:
+        """Which second model is asked, and which could be."""
+        return Seconds(self._store, self.space, is_alone=self.is_alone)
 
     @cached_property
     def alone(self) -> "ImageSet":
@@ -479,7 +448,7 @@ class ImageSet:
 
     def _leading_order(self, table: pd.DataFrame) -> Order:
         labels = self._classed.labels(table) if self._classed is not None else None
-        second = None if self._second is None else self._second.title
+        second = None if self.seconds.asked is None else self.seconds.asked.title
         return leading_order(table, self.contents, self.graph_columns, labels, tuned=self.tuned(), second=second)
 
     def search(
@@ -630,7 +599,7 @@ class ImageSet:
     @cached_property
     def graph_columns(self) -> GraphColumns | None:
         """What the graph says of each distinct content, without its lists; confusability by both models."""
-        return self._by_both or graph_columns_of(self._store, self.space.key)
+        return self.seconds.columns or graph_columns_of(self._store, self.space.key)
 
     @cached_property
     def whitened(self) -> WhitenedRows:
@@ -755,12 +724,11 @@ class ImageSet:
         if isinstance(query, np.ndarray):
             return _Asked(self._whitened_vector(query), None, query.astype(np.float32))
         crops, content = self._crops_of_query(query)
-        outputs = self.model.run(crops[0][None])
-        self.model.as_stored(outputs.embedding)  # refuses what is not finite
-        rows = np.flatnonzero(self.contents == content)
-        second = None if self.second_model is None else self.second_model.run(crops[1][None]).embedding[0]
-        known, embedding = int(rows[0]) if len(rows) else None, outputs.embedding[0]
-        return _Asked(self._whitened_vector(embedding), known, embedding, float(outputs.entropy[0]), second)
+        outputs = _outputs(self.model, crops[0])
+        second = None if self.second_model is None else _outputs(self.second_model, crops[1]).embedding[0]
+        rows, embedding = np.flatnonzero(self.contents == content), outputs.embedding[0]
+        row_of_same = int(rows[0]) if len(rows) else None
+        return _Asked(self._whitened_vector(embedding), row_of_same, embedding, float(outputs.entropy[0]), second)
 
     def _whitened_vector(self, embedding: NDArray[np.floating]) -> NDArray[np.float32]:
         vector: NDArray[np.float32] = self.whitened.whitening.transform(embedding[None])[0].astype(np.float32)
@@ -795,9 +763,9 @@ class ImageSet:
     def reference(self) -> Reference:
         """What pictures from outside are compared with: the distinct contents of this set.
 
-        By both models only if the second can be loaded (`second_name`): each new picture must be read by it too.
+        By both models only if the second can be loaded (`Seconds.name`): each new picture must be read by it too.
         """
-        if self._second is not None and self.second_name is None:
+        if self.second is not None and self.seconds.name is None:
             return self.alone.reference()
         table = self._measured
         return self._reference.of(table, lambda: self._made_reference(table))
@@ -826,7 +794,7 @@ class ImageSet:
 
     def _second_reference(self, table: pd.DataFrame, graph: Graph) -> tuple[ReferenceOfBoth, Reference] | None:
         """What new pictures are ranked among by both models, and what they are compared with by the second."""
-        second = self._second
+        second = self.seconds.asked
         if second is None or not second.is_whole:
             return None
         embeddings = self._store.embeddings(second.space.key, graph.content).embedding
@@ -864,7 +832,7 @@ class ImageSet:
             return None
         folder = self._store.paths.class_shares
         source = ClassSource(
-            columns, self._known_graph, self._whitened_of_graph, folder, self.space.key, second=self._second
+            columns, self._known_graph, self._whitened_of_graph, folder, self.space.key, second=self.seconds.asked
         )
         return ClassedTable(self.contents, source)
 
@@ -887,7 +855,7 @@ class ImageSet:
             alone=lambda: self._joined.table[list(ALONE)].to_numpy(np.float32),
             graph=self._known_graph,
             whitened=self._whitened_of_graph,
-            second=self._second,
+            second=self.seconds.asked,
         )
 
     def _known_graph(self) -> Graph:
@@ -915,17 +883,11 @@ class ImageSet:
         """The model that read this set, loaded when it is first asked for a new picture."""
         return load_model(self.source.name, precision=self.space.precision, workspace=self.workspace.root)
 
-    @property
-    def second_name(self) -> str | None:
-        """The name by which the second model can be loaded; None if there is none, or its weights are a user's file."""
-        return None if self.second is None else packaged_name(self.second)
-
     @cached_property
     def second_model(self) -> Model | None:
         """The second model, loaded when it is first asked for a new picture; None if it has no name."""
-        if self.second is None or self.second_name is None:
-            return None
-        return load_model(self.second_name, precision=self.second.precision, workspace=self.workspace.root)
+        name, precision = self.seconds.name, self.space.precision
+        return None if name is None else load_model(name, precision=precision, workspace=self.workspace.root)
 
     def _found(self, rows: NDArray[np.int64], vector: NDArray[np.float32]) -> pd.DataFrame:
         cosine = self._unit[rows] @ (vector / max(float(np.linalg.norm(vector)), 1e-12))
@@ -973,8 +935,8 @@ def embed_folder(
         for each in (chosen, *others):
             score_missing(writer, each)
             finish(writer, each.space.key, report=report, refit=refit)
-    if others:
-        ask(paths, is_asked=True)
+        if others:
+            ask(paths, is_asked=True)
     image_set = ImageSet(Store(paths), chosen.space, chosen.source, home)
     if not len(image_set):
         raise NoImagesError(_nothing_readable(found, image_set) if found.files else found.why_empty)
@@ -982,6 +944,13 @@ def embed_folder(
         with suppress(DamageError):  # of labels, which is told where they are shown
             image_set.order()  # works out the class shares and keeps them, so that the first page need not
     return image_set
+
+
+def _outputs(model: Model, crop: NDArray[np.uint8]) -> Outputs:
+    """What a model gives of one crop (S, S, 3). Raises ModelError if that cannot be stored."""
+    outputs = model.run(crop[None])
+    model.as_stored(outputs.embedding)
+    return outputs
 
 
 def _second_model(also: Model | str | None, first: Model | Given, home: Workspace) -> tuple[Model, ...]:

@@ -11,6 +11,7 @@ from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import list_jobs
 from url_viz.models.model import Model
 from url_viz.models.names import PACKAGED, PackagedBackbone
+from url_viz.ui.cache import open_sets
 from url_viz.ui.widgets.reading import KIND
 from url_viz.workspace import Workspace
 
@@ -59,15 +60,13 @@ def test_by_both_or_by_one(image_set: ImageSet, model: Model, second_model: Mode
     assert at.button(key="second.switch").label == "By one model"
 
 
-def test_uploads_name_the_models_that_scored_them(
-    image_set: ImageSet, model: Model, second_model: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_uploads_name_the_models_that_scored_them(image_set: ImageSet, model: Model, second_model: Model) -> None:
     embed_folder(image_set.root, model=model, also=second_model, workspace=image_set.workspace.root)
     at = explore(image_set)
     at.switch_page("pages/upload.py").run()
     at.file_uploader[0].set_value([("a.png", encoded(noise(1), "PNG"), "image/png")]).run()
     assert f"scored with dice and {SECOND}" in said(at)
-    monkeypatch.setattr(ImageSet, "second_name", None)
+    vars(open_sets().get(image_set.set_id, image_set.source.name).seconds)["name"] = None
     at.run()
     assert f"scored with dice alone, since the weights of {SECOND} are in no package" in said(at)
 

@@ -9,15 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from url_viz.errors import DamageError
-from url_viz.models.model import EmbeddingSpace, title_of
+from url_viz.models.model import EmbeddingSpace, ModelSource, packaged_name, title_of
 from url_viz.pipeline.confusability import ReferenceOfBoth, SecondLists, confusability_by_both
 from url_viz.pipeline.nearest import NONE, Nearest
 from url_viz.pipeline.twins import leaders
 from url_viz.pipeline.whitening import whitened_for
 from url_viz.rows import l2_normalize
+from url_viz.store.about import embed_command
 from url_viz.store.kept_columns import read_kept, write_kept
 from url_viz.store.reader import Store
-from url_viz.store.second_model import other_spaces
+from url_viz.store.second_model import is_asked, other_spaces
 from url_viz.store.tables import Graph, GraphColumns
 from url_viz.store.whitening import WhitenedRows
 
@@ -85,6 +86,55 @@ def find_second(store: Store, space: EmbeddingSpace, content: NDArray[np.int64])
             if known is not None and np.array_equal(known.content, content):
                 return SecondModel(store, other, known)
     return None
+
+
+class Seconds:
+    """Which second model has its say in a snapshot that is looked at with the model of `space`, and which could."""
+
+    def __init__(self, store: Store, space: EmbeddingSpace, *, is_alone: bool) -> None:
+        self._store, self._space, self._is_alone = store, space, is_alone
+
+    @property
+    def asked(self) -> SecondModel | None:
+        """The one that has its say: `at_hand`, if it is asked and can be read."""
+        return None if self.columns is None else self.at_hand
+
+    @cached_property
+    def at_hand(self) -> SecondModel | None:
+        """The one that has read all of the pictures, whether it is asked or not."""
+        columns = self._store.graph_columns(self._space.key)
+        return None if columns is None else find_second(self._store, self._space, columns.content)
+
+    @property
+    def behind(self) -> EmbeddingSpace | None:
+        """The space of another model that has read the set, where none has read all of its pictures."""
+        return None if self.at_hand else next(other_spaces(self._store, self._space), None)
+
+    @cached_property
+    def columns(self) -> GraphColumns | None:
+        """The columns of the graph by two models; None if no second one is asked."""
+        known, found = self._store.graph_columns(self._space.key), self.at_hand
+        if self._is_alone or known is None or found is None or not is_asked(self._store.paths):
+            return None
+        return columns_by_both(self._store, self._space, known, found)
+
+    @cached_property
+    def name(self) -> str | None:
+        """The name by which the asked one is loaded; None if there is none, or its weights are in no package."""
+        return None if self.asked is None else packaged_name(self.asked.space)
+
+    def in_words(self, first: ModelSource) -> str:
+        """By which models confusability and ambiguity are, and what could be done about it; `first` is looked at."""
+        if self.asked is not None:
+            return f"Confusability and ambiguity are by two models: {first.title} and {self.asked.title}."
+        words = f"Confusability and ambiguity are by {first.title} alone"
+        if self.at_hand is not None:
+            return f"{words}; {self.at_hand.title} has read the pictures too."
+        if self.behind is None:
+            return f"{words}."
+        other = self.behind.backbone
+        how = embed_command(self._store.about().root, "--model", first.name, "--also", other)
+        return f"{words}. {other} has not read all of these pictures. Have it read the others: {how}."
 
 
 def cosines_of(

@@ -60,7 +60,7 @@ def second(
     if ask is not None:
         image_set.ask_second(is_asked=ask == "yes")
         image_set = open_image_set(folder, model=model, workspace=workspace)
-    print(image_set.models_in_words())
+    print(image_set.seconds.in_words(image_set.source))
 
 
 def _shown(rows: pd.DataFrame) -> str:

@@ -84,8 +84,8 @@ def embed(
     if isinstance(report, TerminalReport):
         report.close()
     failures = image_set.failures()
-    if image_set.second_behind is not None:
-        print(image_set.models_in_words())
+    if image_set.seconds.behind is not None:
+        print(image_set.seconds.in_words(image_set.source))
     how = f"read with {loaded.name} on {loaded.runtime.device}" if loaded else f"under {image_set.source.name!r}"
     how += f", and with {second.name} beside it" if second else ""
     print(f"{len(image_set)} pictures in {image_set.root}, {how}.")

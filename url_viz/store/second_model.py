@@ -7,6 +7,7 @@ from url_viz.errors import DamageError
 from url_viz.files import replaced
 from url_viz.models.model import GIVEN, EmbeddingSpace
 from url_viz.sealed import sealed, unsealed
+from url_viz.store.damage import raising_disk_errors
 from url_viz.store.reader import Store
 from url_viz.workspace import SetPaths
 
@@ -20,8 +21,8 @@ def is_asked(paths: SetPaths) -> bool:
 
 
 def ask(paths: SetPaths, *, is_asked: bool) -> None:
-    """Store whether a second model is taken into account."""
-    with replaced(paths.second) as temporary:
+    """Store whether a second model is taken into account. Raises WorkspaceError for a full or read-only disk."""
+    with raising_disk_errors(paths), replaced(paths.second) as temporary:
         temporary.write_text(sealed({"is_asked": is_asked}))
 
 

@@ -5,38 +5,57 @@ import streamlit as st
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.models.names import PackagedBackbone, packaged_second
-from url_viz.ui.text import escape, show_error
+from url_viz.ui.text import errors_shown, escape, show_error
 from url_viz.ui.widgets.reading import running, start_reading
 
 
 def show_second(image_set: ImageSet) -> None:
     """A button: ask a second model to read these pictures too; once one has, judge by both or by one."""
-    found, second = image_set.second_at_hand, packaged_second(image_set.space.backbone)
-    if image_set.source.is_given or (found is None and (second is None or running(image_set.set_id) is not None)):
+    if image_set.source.is_given:
         return
-    if found is not None:
-        is_asked = image_set.second is not None
-        st.button(
-            "By one model" if is_asked else "By two models",
-            type="tertiary",
-            icon=":material/person:" if is_asked else ":material/group:",
-            key="second.switch",
-            on_click=_switch,
-            args=(image_set, not is_asked),
-            help=escape(_on_switch(image_set, is_asked=is_asked)),
-        )
-    elif second is not None and st.button(
-        "Ask a second model",
+    if image_set.seconds.at_hand is not None:
+        _show_switch(image_set, image_set.seconds.at_hand.title)
+        return
+    second = packaged_second(image_set.space.backbone)
+    if second is not None and running(image_set.set_id) is None:
+        _offer(image_set, second)
+
+
+def _show_switch(image_set: ImageSet, second: str) -> None:
+    is_asked, first = image_set.second is not None, image_set.source.title
+    words = (
+        f"Order by {first} alone; what {second} has read is kept"
+        if is_asked
+        else f"Let {second}, which has read these pictures too, have its say"
+    )
+    st.button(
+        "By one model" if is_asked else "By two models",
         type="tertiary",
-        icon=":material/group_add:",
-        key="second.ask",
-        help=escape(_on_ask(image_set, second)),
+        icon=":material/person:" if is_asked else ":material/group:",
+        key="second.switch",
+        on_click=_switch,
+        args=(image_set,),
+        help=escape(words),
+    )
+
+
+def _switch(image_set: ImageSet) -> None:
+    with errors_shown():
+        image_set.ask_second(is_asked=image_set.second is None)
+
+
+def _offer(image_set: ImageSet, second: PackagedBackbone) -> None:
+    """A button that has a second model start reading; it says why not, if it cannot."""
+    behind = image_set.seconds.behind
+    beginning = "" if behind is None else f"{behind.backbone} has not read all of these pictures. "
+    words = (
+        f"{beginning}{second.name} reads the pictures too, which takes about as long as the first time. Confusability "
+        "and ambiguity are then by both models, and truer"
+    )
+    if not st.button(
+        "Ask a second model", type="tertiary", icon=":material/group_add:", key="second.ask", help=escape(words)
     ):
-        _ask(image_set, second)
-
-
-def _ask(image_set: ImageSet, second: PackagedBackbone) -> None:
-    """Start reading the set with a second model; says why not, if it cannot be."""
+        return
     try:
         second.weights()  # refuses one that is not installed, and says how to install it
         start_reading(image_set.root, set_id=image_set.set_id, model=image_set.source.name, also=second.name)
@@ -44,24 +63,3 @@ def _ask(image_set: ImageSet, second: PackagedBackbone) -> None:
         show_error(error)
     else:
         st.rerun()
-
-
-def _switch(image_set: ImageSet, is_asked: bool) -> None:  # noqa: FBT001 - Streamlit passes arguments by place
-    image_set.ask_second(is_asked=is_asked)
-
-
-def _on_switch(image_set: ImageSet, *, is_asked: bool) -> str:
-    found = image_set.second_at_hand
-    assert found is not None
-    if is_asked:
-        return f"Order by {image_set.source.title} alone; what {found.backbone} has read is kept"
-    return f"Let {found.backbone}, which has read these pictures too, have its say"
-
-
-def _on_ask(image_set: ImageSet, second: PackagedBackbone) -> str:
-    partial = image_set.second_behind
-    beginning = "" if partial is None else f"{partial.backbone} has not read all of these pictures. "
-    return (
-        f"{beginning}{second.name} reads the pictures too, which takes about as long as the first time. Confusability "
-        "and ambiguity are then by both models, and truer"
-    )

@@ -226,7 +226,7 @@ def use_head(job: Job, image_set: ImageSet) -> None:
     """Switch every page to the job's head; a job scores the set again from its stored embeddings."""
     HEAD_BEFORE.set(image_set.source.name)
     try:
-        open_folder(image_set.root, model=str(head_of(job)), also=image_set.second_name)
+        open_folder(image_set.root, model=str(head_of(job)), also=image_set.seconds.name)
     except UrlVizError as error:
         show_error(error)
     else:
