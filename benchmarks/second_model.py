@@ -172,13 +172,15 @@ def of_views(case: Case, count: int) -> dict[str, object]:
     near = np.einsum("ma,ma->m", spaces[1].astype(np.float32), spaces[1][first.position[:, 0]].astype(np.float32))
     lists = SecondLists(second.position, second.similarity, near)
     two = confusability_by_both(first.position, first.similarity, lists, leader=lead)[0]
-    is_wrong = case.wrong(first)
+    is_wrong, both = case.wrong(first), case.table["confusability"].to_numpy()
     return {
         "views: recall@1": float(1 - is_wrong.mean()),
         "views: N, one": auroc(one, is_wrong),
         "views: N, two": auroc(two, is_wrong),
         "views: P, one": auroc(one, case.is_probe_wrong),
         "views: P, two": auroc(two, case.is_probe_wrong),
+        "views: N, two, gain": auroc(two, is_wrong) - auroc(both, case.wrong(case.graph)),
+        "views: P, two, gain": auroc(two, case.is_probe_wrong) - auroc(both, case.is_probe_wrong),
     }
 
 
@@ -216,15 +218,17 @@ def toned(raw: Floats, rows: NDArray[np.int64], views: Floats) -> Floats:
 
 
 def _with_means(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with a row of means, and one of the half width of the 95 % interval of each difference to the left."""
+    """The table with a row of means, and one of the half widths of the 95 % intervals over sets.
+
+    Those of a gain, and of what a column "two" gains over the one before it.
+    """
     numbers = table.drop(columns=["set", "pictures"])
     mean = {"set": "mean", "pictures": ""} | numbers.mean().to_dict()
     if len(table) < 2:
         return table
     width = student.ppf(0.975, len(table) - 1) / np.sqrt(len(table))
-    gain = numbers.diff(axis=1)
-    is_second = [name.endswith(", two") for name in numbers]
-    spread = {name: width * gain[name].std() if told else np.nan for name, told in zip(numbers, is_second, strict=True)}
+    gain = numbers.diff(axis=1).filter(regex=", two$").join(numbers.filter(regex=", gain$"))
+    spread = {name: width * gain[name].std() if name in gain else np.nan for name in numbers}
     ends = {"set": "± of the gain", "pictures": ""} | spread
     return pd.concat([table, pd.DataFrame([mean, ends])], ignore_index=True)
 

@@ -192,12 +192,7 @@ def _within_batch(scored: Sequence[Scored]) -> dict[str, NDArray[np.generic]]:
 def _within(scored: Sequence[Scored], reference: Reference) -> dict[str, NDArray[np.generic]]:
     """What the reference says of the uploads: measures, nearest picture, classes, and their places on its map."""
     content = np.array([upload.content for upload in scored], np.int64)
-    second = (
-        None
-        if reference.second is None
-        else np.stack([upload.second for upload in scored if upload.second is not None])
-    )
-    found = beside(_embeddings(scored), content, reference, second=second)
+    found = beside(_embeddings(scored), content, reference, second=_second_embeddings(scored))
     xy = placed(content, found.nearest, found.twin, reference)
     has_near = found.nearest.position[:, 0] >= 0
     return {
@@ -297,6 +292,12 @@ def _column(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
 
 def _embeddings(scored: Sequence[Scored]) -> NDArray[np.float16]:
     return np.stack([upload.embedding for upload in scored]) if scored else np.zeros((0, 1), np.float16)
+
+
+def _second_embeddings(scored: Sequence[Scored]) -> NDArray[np.float16] | None:
+    """By the second model; None if it has not read all of them."""
+    rows = [upload.second for upload in scored if upload.second is not None]
+    return np.stack(rows) if rows and len(rows) == len(scored) else None
 
 
 def _inverse_norm(embeddings: NDArray[np.floating]) -> Array:

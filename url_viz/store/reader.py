@@ -73,12 +73,14 @@ class Store:
         names = ["images", QUALITY_TABLE, *of_space]
         if head_digest:
             names.append(f"scores-{space_key}-{head_digest}")
-        tables = [self._table(name) for name in names]
-        return ".".join("-" if table is None else str(table.version) for table in tables)
+        return ".".join(map(self._version_of, names))
 
     def graph_version(self, space_key: str) -> str:
         """A short text that changes when the graph of a space does; "-" if there is none."""
-        table = self._table(f"graph-{space_key}")
+        return self._version_of(f"graph-{space_key}")
+
+    def _version_of(self, name: str) -> str:
+        table = self._table(name)
         return "-" if table is None else str(table.version)
 
     def images(self, columns: Sequence[str]) -> pa.Table:
