@@ -141,7 +141,7 @@ class TestUntrustedFiles:
         [
             ({"format": "pt"}, "not a head"),
             ({"format": ""}, "not a head"),
-            ({"format_version": "2"}, "newer version"),
+            ({"format_version": "3"}, "newer version"),
             ({"format_version": "two"}, "damaged"),
             ({"backbone": ""}, "damaged"),
             ({"layer_norm": "maybe"}, "damaged"),

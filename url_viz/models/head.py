@@ -1,5 +1,7 @@
 """The uncertainty head (embedding to uncertainty) in numpy, and its safetensors file.
 
+It reads the embedding itself, or three functions of it (`classifier_functions`).
+
 METHOD: Pretrained Visual Uncertainties, arXiv 2402.16569: Linear, LeakyReLU (slope .01), …, Linear to one, Softplus,
 plus 1e-6, times a scaler. `head_module` has the torch version for training; a test compares the two.
 """
@@ -17,9 +19,11 @@ from numpy.typing import NDArray
 
 from url_viz.errors import CheckpointError, HeadMismatchError
 from url_viz.files import replaced
+from url_viz.models.classifier_functions import NAMES, ClassifierFunctions
 
 FORMAT = "url-viz head"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""1 reads embeddings, 2 their functions; a head that reads embeddings is still written as 1."""
 SLOPE = 0.01
 FLOOR = 1e-6
 NORM_EPS = 1e-5
@@ -47,7 +51,8 @@ class HeadProvenance:
 class Head:
     """Weights of a head: `weights[i]` (out, in), `biases[i]` (out,), float32; the last layer has one output.
 
-    `layer_norm` puts a LayerNorm without parameters in front. `scaler` multiplies the output (only the order of
+    The first layer reads the embedding, or with `functions` their values. `layer_norm` puts a LayerNorm without
+    parameters in front. `scaler` multiplies the output (only the order of
     uncertainties means anything; the authors' checkpoints carry a scaler that they do not save, and 1 is used there).
     """
 
@@ -56,6 +61,7 @@ class Head:
     provenance: HeadProvenance
     layer_norm: bool = False
     scaler: float = 1.0
+    functions: ClassifierFunctions | None = None
 
     def __post_init__(self) -> None:
         sizes = [(w.shape, b.shape) for w, b in zip(self.weights, self.biases, strict=True)]
@@ -64,19 +70,24 @@ class Head:
         )
         if not sizes or not fits or self.weights[-1].shape[0] != 1:
             raise CheckpointError(f"The layers of this head do not fit each other: {sizes}.")
+        if self.functions is not None and self.weights[0].shape[1] != len(NAMES):
+            raise CheckpointError(f"The first layer of this head does not read {len(NAMES)} functions: {sizes[0]}.")
 
     @property
     def embedding_size(self) -> int:
         """D, the size of the embeddings that this head reads."""
-        return int(self.weights[0].shape[1])
+        return int(self.weights[0].shape[1]) if self.functions is None else self.functions.embedding_size
 
     @cached_property
     def digest(self) -> str:
-        """16 hexadecimal digits that name this head's function: its weights, LayerNorm and scaler."""
+        """16 hexadecimal digits that name this head's function: weights, LayerNorm, scaler and what it reads."""
         state = hashlib.blake2b(f"{self.layer_norm} {self.scaler!r}".encode(), digest_size=8)
         for array in (*self.weights, *self.biases):
             state.update(str(array.shape).encode())
             state.update(np.ascontiguousarray(array, dtype=np.float32).tobytes())
+        if self.functions is not None:
+            for name, tensor in sorted(self.functions.tensors().items()):
+                state.update(f"{name} {tensor.shape}".encode() + np.ascontiguousarray(tensor).tobytes())
         return state.hexdigest()
 
     def __call__(self, embedding: NDArray[np.floating]) -> Array:
@@ -97,6 +108,8 @@ class Head:
 
     def _forward(self, embedding: NDArray[np.floating]) -> Array:
         x = embedding.astype(np.float16).astype(np.float32)
+        if self.functions is not None:
+            x = self.functions(x)
         if self.layer_norm:
             centred = x - x.mean(axis=1, keepdims=True)
             x = centred / np.sqrt((centred**2).mean(axis=1, keepdims=True) + NORM_EPS)
@@ -113,11 +126,15 @@ def save_head(head: Head, path: Path) -> None:
     """Write `head` to `path` as safetensors; the header carries provenance, LayerNorm and scaler as text."""
     from safetensors.numpy import save_file
 
-    tensors = {f"layers.{i}.weight": np.ascontiguousarray(w, np.float32) for i, w in enumerate(head.weights)}
+    tensors: dict[str, NDArray[np.generic]] = {
+        f"layers.{i}.weight": np.ascontiguousarray(w, np.float32) for i, w in enumerate(head.weights)
+    }
     tensors |= {f"layers.{i}.bias": np.ascontiguousarray(b, np.float32) for i, b in enumerate(head.biases)}
+    if head.functions is not None:
+        tensors |= {name: np.ascontiguousarray(tensor) for name, tensor in head.functions.tensors().items()}
     about = {
         "format": FORMAT,
-        "format_version": str(FORMAT_VERSION),
+        "format_version": str(FORMAT_VERSION if head.functions else 1),
         "backbone": head.provenance.backbone,
         "weights_digest": head.provenance.weights_digest,
         "preprocessing": json.dumps(dict(head.provenance.preprocessing)),
@@ -156,7 +173,7 @@ def _head_from(tensors: Mapping[str, Array], about: Mapping[str, str], path: Pat
         scaler = float(about.get("scaler", "1.0"))
         if not np.isfinite(scaler) or not all(np.isfinite(tensor).all() for tensor in tensors.values()):
             raise ValueError("weights that are not finite")
-        count = sum(name.endswith(".weight") for name in tensors)
+        count = sum(name.startswith("layers.") and name.endswith(".weight") for name in tensors)
         head = Head(
             weights=tuple(np.asarray(tensors[f"layers.{i}.weight"], np.float32) for i in range(count)),
             biases=tuple(np.asarray(tensors[f"layers.{i}.bias"], np.float32) for i in range(count)),
@@ -169,6 +186,7 @@ def _head_from(tensors: Mapping[str, Array], about: Mapping[str, str], path: Pat
             ),
             layer_norm=bool(json.loads(about.get("layer_norm", "false"))),
             scaler=scaler,
+            functions=ClassifierFunctions.from_tensors(tensors) if "classifier.weight" in tensors else None,
         )
         if about.get("digest", head.digest) != head.digest:  # older heads have none
             raise ValueError("its weights are not as they were written")

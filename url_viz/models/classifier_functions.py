@@ -1,0 +1,161 @@
+"""Three fixed functions of an embedding, from which a head can tell unclear pictures of classes that nobody knows.
+
+They are what transfers from the pictures a backbone knows to sets of other classes (docs/heads.md tells what was
+measured): a whole embedding teaches a head about the pictures it was trained on.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from url_viz.errors import CheckpointError
+
+NAMES = ("logit_gap", "cosine_gap", "distance")
+RIVALS = 5
+"""The largest logit is compared with the fifth: the picture's class may be none that the classifier knows."""
+FARTHEST = 5.0
+"""Standardised functions end here on both sides, so that no outlier leads."""
+LEAST = 1e-12
+NUMBERS_AT_ONCE = 1 << 23
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class NaturalPictures:
+    """How embeddings of natural pictures are spread, of unit length: a Gaussian of K axes and the same in all others.
+
+    `mean` (D,), `axes` (K, D) orthonormal, `variance` (K,) along them and `rest` along any other direction:
+    probabilistic principal components (Tipping and Bishop 1999).
+    """
+
+    mean: Array
+    axes: Array
+    variance: Array
+    rest: float
+
+    def distance(self, embedding: Array) -> Array:
+        """Mahalanobis distance (N,) from the mean, of embeddings (N, D): small for a picture like any other."""
+        length = np.maximum(np.linalg.norm(embedding, axis=1, keepdims=True), LEAST)
+        centred = embedding / length - self.mean
+        along = (centred @ self.axes.T) ** 2
+        beside = np.maximum((centred**2).sum(axis=1) - along.sum(axis=1), 0)
+        squared: Array = (along / self.variance).sum(axis=1) + beside / np.float32(self.rest)
+        distance: Array = np.sqrt(squared)
+        return distance
+
+
+@dataclass(frozen=True)
+class ClassifierFunctions:
+    """Embeddings (N, D) → (N, 3) float32, standardised; each is higher for a clearer picture.
+
+    - `logit_gap`: the classifier's largest logit less its fifth
+    - `cosine_gap`: the cosine to the class weight that is nearest, less that to the second
+    - `distance`: how far the picture is from the middle of all natural pictures
+
+    `weight` (C, D) float16 and `bias` (C,) are the classifier's; `centre` (3,) and `scale` (3,) standardise.
+    """
+
+    weight: NDArray[np.float16]
+    bias: Array
+    pictures: NaturalPictures
+    centre: Array
+    scale: Array
+
+    def __post_init__(self) -> None:
+        classes, size = self.weight.shape
+        of = self.pictures
+        shapes = [self.bias.shape, of.mean.shape, of.axes.shape, self.centre.shape, self.scale.shape]
+        if shapes != [(classes,), (size,), (len(of.variance), size), *[(len(NAMES),)] * 2] or classes < 2:
+            raise CheckpointError(f"The parts of this head do not fit a classifier of {self.weight.shape}: {shapes}.")
+
+    @property
+    def embedding_size(self) -> int:
+        """D."""
+        return int(self.weight.shape[1])
+
+    def __call__(self, embedding: Array) -> Array:
+        """The standardised functions (N, 3) of embeddings (N, D) float32."""
+        return self.standardised(self.values(embedding))
+
+    def standardised(self, values: Array) -> Array:
+        """Function values (N, 3) on the scale that the head was trained on."""
+        return np.clip((values - self.centre) / self.scale, -FARTHEST, FARTHEST).astype(np.float32)
+
+    def values(self, embedding: Array, *, unknown: NDArray[np.bool_] | None = None) -> Array:
+        """The functions (N, 3) as they are; classes that are `unknown` (N, C) to the classifier are left out."""
+        rows = max(1, NUMBERS_AT_ONCE // len(self.weight))
+        parts = [slice(start, start + rows) for start in range(0, len(embedding), rows)]
+        values = [self._values(embedding[part], None if unknown is None else unknown[part]) for part in parts]
+        return np.concatenate(values) if values else np.zeros((0, len(NAMES)), np.float32)
+
+    def _values(self, embedding: Array, unknown: NDArray[np.bool_] | None) -> Array:
+        products = embedding @ self._weight.T
+        length = np.maximum(np.linalg.norm(embedding, axis=1, keepdims=True), LEAST)
+        cosines = products / length / self._length
+        logits = products + self.bias
+        if unknown is not None:
+            logits[unknown], cosines[unknown] = -np.inf, -np.inf
+        return np.stack(
+            [
+                gap_to(logits, min(RIVALS, logits.shape[1])),
+                gap_to(cosines, 2),
+                self.pictures.distance(embedding),
+            ],
+            axis=1,
+        )
+
+    @cached_property
+    def _weight(self) -> Array:
+        return self.weight.astype(np.float32)
+
+    @cached_property
+    def _length(self) -> Array:
+        length: Array = np.maximum(np.linalg.norm(self._weight, axis=1), LEAST)
+        return length
+
+    def tensors(self) -> dict[str, NDArray[np.generic]]:
+        """Every number, as a head's file holds them."""
+        return {
+            "classifier.weight": self.weight,
+            "classifier.bias": self.bias,
+            "functions.centre": self.centre,
+            "functions.scale": self.scale,
+            **{
+                f"pictures.{field.name}": np.atleast_1d(np.float32(getattr(self.pictures, field.name)))
+                for field in fields(NaturalPictures)
+            },
+        }
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, NDArray[np.generic]]) -> "ClassifierFunctions":
+        """What `tensors` gave. Raises KeyError where one is missing, ValueError where a scale is none."""
+        as_float = {name: np.asarray(tensor, np.float32) for name, tensor in tensors.items()}
+        pictures = NaturalPictures(
+            as_float["pictures.mean"],
+            as_float["pictures.axes"],
+            as_float["pictures.variance"],
+            as_float["pictures.rest"].item(),
+        )
+        functions = cls(
+            np.asarray(tensors["classifier.weight"], np.float16),
+            as_float["classifier.bias"],
+            pictures,
+            as_float["functions.centre"],
+            as_float["functions.scale"],
+        )
+        if not ((functions.scale > 0).all() and (pictures.variance > 0).all() and pictures.rest > 0):
+            raise ValueError("scales that are not above zero")
+        return functions
+
+
+def gap_to(values: Array, place: int) -> Array:
+    """The largest of each row (N, C) less the one at `place` (2 = the second largest): (N,)."""
+    columns = values.shape[1]
+    places = [columns - place, columns - 1]
+    ends = np.partition(values, places, axis=1)[:, places]
+    gap: Array = ends[:, 1] - ends[:, 0]
+    return gap
