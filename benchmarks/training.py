@@ -143,8 +143,8 @@ def contenders_of(data: Made, source: Any, *, batch: int, steps: int) -> dict[st
     ways: dict[str, tuple[Take, int]] = {
         "authors' way: HDF5 rows + classifier": (theirs(source, data.classifier, rows.training), few),
         "our rows in memory + classifier": (in_memory(rows, data.classifier, labels), few),
-        "ours, memory-mapped": (replace(rows, resident=None).take, steps),
-        "ours, in memory": (rows.take, steps),
+        "ours, memory-mapped": (replace(rows, resident=None).batch_at, steps),
+        "ours, in memory": (rows.batch_at, steps),
     }
     return {name: (trains(take, count, batch=batch, steps=n), batch * n) for name, (take, n) in ways.items()}
 

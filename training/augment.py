@@ -1,5 +1,6 @@
 """Image augmentation as in the paper (random crop, flip, colour jitter), with optional degradations."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,14 @@ SHRINK = (2.0, 10.0)
 
 
 @dataclass(frozen=True)
+class View:
+    """A varied picture: `pixels` (S, S, 3) uint8, and by how many halvings, rounded, it was shrunk; 0 if not."""
+
+    pixels: NDArray[np.uint8]
+    resolution: int
+
+
+@dataclass(frozen=True)
 class Box:
     """A rectangle of a picture, in pixels."""
 
@@ -29,14 +38,23 @@ class Box:
 
 
 def view_of(image: Image.Image, augmentation: Augmentation, *, size_px: int, generator: Generator) -> NDArray[np.uint8]:
-    """One view of an RGB picture: (size_px, size_px, 3) uint8 (PVU 3.1: crop, flip, jitter; then our degradations)."""
+    """The pixels (size_px, size_px, 3) uint8 of `drawn_view`."""
+    return drawn_view(image, augmentation, size_px=size_px, generator=generator).pixels
+
+
+def drawn_view(image: Image.Image, augmentation: Augmentation, *, size_px: int, generator: Generator) -> View:
+    """One view of an RGB picture (PVU 3.1: crop, flip, jitter; then our degradations)."""
     box = random_box(image.width, image.height, augmentation.smallest_share, generator)
     interpolation = INTERPOLATIONS[generator.integers(len(INTERPOLATIONS))]
     view = image.resize((size_px, size_px), interpolation, box=(box.left, box.top, box.right, box.bottom))
     if generator.random() < augmentation.flip:
         view = view.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     view = _jittered(view, augmentation.jitter, generator)
-    return _degraded(view, augmentation, generator)
+    resolution = 0
+    if generator.random() < augmentation.downscale:
+        factor = float(generator.uniform(*SHRINK))
+        view, resolution = shrunk(view, factor), round(math.log2(factor))
+    return View(_degraded(view, augmentation, generator), resolution)
 
 
 def random_box(width: int, height: int, smallest_share: float, generator: Generator) -> Box:
@@ -65,8 +83,6 @@ def _jittered(image: Image.Image, strength: float, generator: Generator) -> Imag
 
 
 def _degraded(image: Image.Image, augmentation: Augmentation, generator: Generator) -> NDArray[np.uint8]:
-    if generator.random() < augmentation.downscale:
-        image = shrunk(image, float(generator.uniform(*SHRINK)))
     if generator.random() < augmentation.blur:
         image = image.filter(ImageFilter.GaussianBlur(float(generator.uniform(*BLUR_SIGMA_PX))))
     array = np.asarray(image, dtype=np.uint8)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training import store
-from training.augment import view_of
+from training.augment import drawn_view
 from training.blend import blended_losses, instance_losses
 from training.command import command
 from training.config import Augmentation, CacheConfig
@@ -31,6 +31,7 @@ from training.store import ROW, Cache, CachePaths, Manifest, Shard, open_cache
 from training.targets import classifier_loss, fitted_classifier_loss
 from url_viz.errors import CacheError, ImageError, NoImagesError
 from url_viz.imaging.decode import decode
+from url_viz.imaging.digest import content_key
 from url_viz.imaging.preprocess import Preprocessing, middle, resized
 from url_viz.models.model import Model, load_model, load_source, resolve
 from url_viz.progress import Clock, ProgressCallback, command_report
@@ -42,7 +43,10 @@ VIEW_RESOLUTION = 2
 
 @dataclass(frozen=True)
 class PictureViews:
-    """Crops of one picture (1 + V, S, S, 3) uint8, the clean one and then its views; or the reason for a failure."""
+    """Crops of one picture (1 + V, S, S, 3) uint8, the clean one and then its views; or the reason for a failure.
+
+    `resolution` (V,) is by how many halvings each view was shrunk.
+    """
 
     position: int
     id: int
@@ -50,6 +54,7 @@ class PictureViews:
     name: str
     crops: NDArray[np.uint8] | None
     reason: str = ""
+    resolution: tuple[int, ...] = ()
 
 
 def main(config: CacheConfig) -> None:
@@ -208,8 +213,10 @@ def _rows(pictures: Sequence[PictureViews], views: int) -> NDArray[np.void]:
         ("picture", [picture.position for picture in pictures]),
         ("id", [picture.id for picture in pictures]),
         ("label", [picture.label for picture in pictures]),
+        ("folder", [content_key(picture.name.rpartition("/")[0].encode()) & 0xFFFFFFFF for picture in pictures]),
     ):
         rows[name] = np.repeat(np.array(values, np.int64), views)
+    rows["resolution"] = [resolution for picture in pictures for resolution in picture.resolution]
     rows["view"] = np.tile(np.arange(views), len(pictures))
     rows["own_loss"] = np.nan
     return rows
@@ -226,11 +233,12 @@ def read_views(picture: Encoded, augmentation: Augmentation, seed: int, preproce
         return PictureViews(*about, None, str(error))
     generator = np.random.default_rng([seed, picture.id])
     varied = [
-        view_of(image, augmentation, size_px=preprocessing.size_px, generator=generator)
+        drawn_view(image, augmentation, size_px=preprocessing.size_px, generator=generator)
         for _ in range(augmentation.views)
     ]
     clean = middle(resized(as_it_is, preprocessing), preprocessing.size_px)
-    return PictureViews(*about, np.stack([clean, *varied]))
+    crops = np.stack([clean, *(view.pixels for view in varied)])
+    return PictureViews(*about, crops, resolution=tuple(view.resolution for view in varied))
 
 
 def classifier_classes(model: Model) -> int:

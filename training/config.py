@@ -19,6 +19,9 @@ Loss = Literal["ranking", "l2"]
 Pairing = Literal["adjacent", "random", "all"]
 Mode = Literal["instance", "labels", "full"]
 Precision = Literal["fast", "exact"]
+Share = Literal["equal", "rows"]
+PairWithin = Literal["source", "resolution"]
+Group = Literal["twins", "folder"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,9 @@ class CacheConfig:
     shard_rows: Annotated[int, Doc("Rows per shard: what a killed run can lose.")] = 4096
     seed: Annotated[int, Doc("Seed of the views.")] = 0
     limit: Annotated[int | None, Doc("Number of pictures to use, spread over the list.")] = None
+    group: Annotated[
+        Group, Doc("Pictures that are judged together by a classifier that saw none of them: twins, or a whole folder.")
+    ] = "twins"
 
 
 @dataclass(frozen=True)
@@ -116,14 +122,31 @@ PRESETS: Mapping[str, Recipe] = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class TrainConfig:
-    """Train an uncertainty head on a cache."""
+class Mixture:
+    """How rows of several caches are mixed, each cache a source; pairs are always within one source."""
 
-    cache: Annotated[Path, Doc("Folder written by training.cache, or an HDF5 file of the authors.")]
+    share: Annotated[
+        Share, Doc("Rows of each source in a batch: equal for all sources, or as the sources have rows.")
+    ] = "equal"
+    pair_within: Annotated[
+        PairWithin, Doc("Compare rows of one source, or only those that were also shrunk alike.")
+    ] = "source"
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Train an uncertainty head on one cache or several."""
+
+    cache: Annotated[
+        tuple[Path, ...],
+        Doc("Folder written by training.cache, or an HDF5 file of the authors. Give it again for more sources."),
+    ]
     out: Annotated[Path, Doc("Folder for head, history and metrics.")]
     preset: Annotated[Literal["laptop", "paper"], Doc("Recipe to start from; any option below changes it.")] = "laptop"
     backbone: Annotated[str | None, Doc("With an HDF5 file: the model that made it, by name.")] = None
     recipe: Annotated[Recipe, Doc("Hyper-parameters.")] = field(default_factory=Recipe)
+    mixture: Annotated[Mixture, Doc("How several caches are mixed.")] = field(default_factory=Mixture)
+    group: Annotated[Group, Doc("Pictures that are held out together: twins, or a whole folder.")] = "twins"
     seed: Annotated[int, Doc("Seed of weights, order and pairs.")] = 0
     device: Annotated[str, Doc("auto, cuda or cpu.")] = "auto"
 
@@ -250,4 +273,6 @@ def as_record(config: Any) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(inner) for inner in value]
     return str(value) if isinstance(value, Path) else value

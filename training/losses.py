@@ -39,18 +39,29 @@ def l2_loss(uncertainty: Tensor, task_loss: Tensor) -> Tensor:
     return F.mse_loss(uncertainty, task_loss.detach())
 
 
-def pairs_of(size: int, pairing: Pairing, *, pairings: int, generator: torch.Generator) -> Pairs:
-    """Pairs of a batch of `size` rows: `adjacent` (0,1), (2,3), …; `random`: `pairings` random ones; or `all`."""
-    if pairing == "adjacent":
-        return _halved(torch.arange(size)[None])
+def pairs_of(
+    size: int, pairing: Pairing, *, pairings: int, generator: torch.Generator, group: Tensor | None = None
+) -> Pairs:
+    """Pairs of a batch of `size` rows: `adjacent` (0,1), (2,3), …; `random`: `pairings` random ones; or `all`.
+
+    With `group` (size,) int64 both rows of a pair are of one group, and `adjacent` are neighbours within it.
+    """
+    group = torch.zeros(size, dtype=torch.int64) if group is None else group
     if pairing == "all":
         first, second = torch.triu_indices(size, size, offset=1)
-        return Pairs(first, second)
+        is_pair = group[first] == group[second]
+        return Pairs(first[is_pair], second[is_pair])
+    if pairing == "adjacent":
+        return _halved(torch.arange(size)[None], group)
     orders = torch.stack([torch.randperm(size, generator=generator) for _ in range(pairings)])
-    return _halved(orders)
+    return _halved(orders, group)
 
 
-def _halved(orders: Tensor) -> Pairs:
-    """Neighbours in each order as pairs; with an odd size the last row of each order has none."""
-    even = orders[:, : orders.shape[1] // 2 * 2]
-    return Pairs(even[:, 0::2].flatten(), even[:, 1::2].flatten())
+def _halved(orders: Tensor, group: Tensor) -> Pairs:
+    """Neighbours in each order (N, B), group by group, as pairs; the last row of a group of odd size has none."""
+    in_order, by_group = group[orders].sort(dim=1, stable=True)
+    orders = orders.gather(1, by_group)
+    _, sizes = torch.unique_consecutive(in_order[0], return_counts=True)  # the same in every order
+    place = torch.arange(orders.shape[1]) - (sizes.cumsum(0) - sizes).repeat_interleave(sizes)
+    first = torch.nonzero((place % 2 == 0) & (place + 1 < sizes.repeat_interleave(sizes)))[:, 0]
+    return Pairs(orders[:, first].flatten(), orders[:, first + 1].flatten())

@@ -1,4 +1,4 @@
-"""Training and held-out rows of a cache: split by picture, in memory if they fit, else memory-mapped."""
+"""Training and held-out rows of one cache or several: split by group of pictures, in memory if they fit."""
 
 from dataclasses import dataclass
 
@@ -7,39 +7,73 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.config import Recipe
+from training.config import Group, Mixture, Recipe
+from training.groups import groups_of
+from training.sources import Sources, end_to_end
 from training.store import Cache
 from url_viz.analysis.metrics import recall_at_1
 from url_viz.errors import CacheError
 
 MOST_BYTES_IN_MEMORY = 4 << 30
 SPLIT_PARTS = 10_000
+MOST_HELD_OUT = 36_890
+"""Pictures a source that are held out at most, and views of a source that are compared: as many as the authors have."""
+LARGEST_GROUP = 2
+"""A group larger than this many times the held-out share trains, or the choice would be by little else."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The held-out pictures of one source, by which the epoch is chosen.
+
+    `views` (H, D) float16 and their task `loss` (H,), `clean` (Q, D) of the unvaried pictures, and `is_correct` (Q,)
+    whether their nearest other among them has their label; empty if that is not known.
+    """
+
+    views: NDArray[np.float16]
+    loss: NDArray[np.float32]
+    clean: NDArray[np.float16]
+    is_correct: NDArray[np.bool_]
+
+    @property
+    def has_r_auroc(self) -> bool:
+        """Whether some pictures are right and some wrong."""
+        return bool(0 < self.is_correct.sum() < len(self.is_correct))
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Training and held-out rows of a cache; no picture is in both.
+    """Training and held-out rows; no group of pictures is in both.
 
-    `training` (T,) are rows of the cache. `held_out` (H, D) float16 and `held_out_loss` (H,) are of the held-out
-    pictures' views, `held_out_clean` (Q, D) of the unvaried pictures, `held_out_is_correct` (Q,) whether their
-    nearest other among them has their label. `criterion` names the figure that epochs are compared by.
+    `training` (T,) are rows of the sources, `task_loss` (T,) theirs, and `pair_group` (T,) says which of them are
+    compared; None if all are. `parts` are positions among the training rows: a batch takes as many of each part.
+    `choosing` are the held-out pictures of each source. `criterion` names the figure that epochs are compared by.
     """
 
-    cache: Cache
+    sources: Sources
     device: torch.device
     training: NDArray[np.int64]
     task_loss: Tensor
-    held_out: NDArray[np.float16]
-    held_out_loss: NDArray[np.float32]
-    held_out_clean: NDArray[np.float16]
-    held_out_is_correct: NDArray[np.bool_]
+    pair_group: Tensor | None
+    parts: tuple[NDArray[np.int64], ...]
+    choosing: tuple[HeldOut, ...]
     criterion: str
     resident: Tensor | None
 
     @property
     def embedding_size(self) -> int:
         """D."""
-        return self.cache.embedding_size
+        return self.sources.embedding_size
+
+    @property
+    def held_out(self) -> NDArray[np.float16]:
+        """Held-out views (H, D) of all sources."""
+        return end_to_end([held_out.views for held_out in self.choosing])
+
+    @property
+    def held_out_loss(self) -> NDArray[np.float32]:
+        """Task losses (H,) of `held_out`."""
+        return end_to_end([held_out.loss for held_out in self.choosing])
 
     def epoch_rows(self, recipe: Recipe) -> int:
         """Rows per epoch."""
@@ -47,52 +81,80 @@ class Rows:
 
     def batch_at(self, positions: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Embeddings (B, D) float32 and task losses (B,) of the training rows at `positions`, on the device."""
+        on_device = torch.from_numpy(positions).to(self.device)
         if self.resident is not None:
-            on_device = torch.from_numpy(positions).to(self.device)
             return self.resident[on_device].float(), self.task_loss[on_device]
-        in_order = np.sort(positions)  # a memory map is read in its own order; within a batch the order does not matter
-        embedding = torch.from_numpy(self.cache.embeddings(self.training[in_order]))
-        shuffled = torch.from_numpy(np.argsort(np.argsort(positions)))
-        return embedding[shuffled].to(self.device).float(), self.task_loss[torch.from_numpy(positions).to(self.device)]
+        embedding = torch.from_numpy(self.sources.embeddings(self.training[positions]))
+        return embedding.to(self.device).float(), self.task_loss[on_device]
+
+    def groups_at(self, positions: NDArray[np.int64]) -> Tensor | None:
+        """The groups (B,) of the training rows at `positions` whose rows are compared; None if all are."""
+        return None if self.pair_group is None else self.pair_group[torch.from_numpy(positions)]
 
 
-def rows_of(cache: Cache, *, held_out: float, device: torch.device) -> Rows:
-    """Split a cache by picture: a share `held_out`, chosen by id alone, selects the epoch; the others train.
+def rows_of(
+    caches: Cache | Sources,
+    *,
+    held_out: float,
+    device: torch.device,
+    group: Group = "twins",
+    mixture: Mixture | None = None,
+) -> Rows:
+    """Split the pictures: a share `held_out` of each source selects the epoch, the others train; see `are_held_out`.
 
-    Raises CacheError if there are too few pictures for both.
+    Raises CacheError if a source has too few pictures for both.
     """
-    loss = cache.loss()
-    is_choosing = is_held_out(cache, held_out)
+    sources, mixture = Sources.of(caches), mixture or Mixture()
+    loss = sources.loss()
+    is_choosing = _rows_held_out(sources, held_out, group)
     has_loss = np.isfinite(loss)
     training = np.flatnonzero(~is_choosing & has_loss)
-    choosing = np.flatnonzero(is_choosing & has_loss)
-    if len(training) < 2 or len(choosing) < 2:
-        raise CacheError(
-            f"{len(training)} rows to train and {len(choosing)} to choose by are too few. "
-            f"Give more pictures, or hold out another share than {held_out} (--held-out)."
-        )
-    pictures = np.unique(cache.clean_rows[choosing])
-    is_correct = _is_correct(cache, pictures)
+    starts = np.searchsorted(training, sources.row_starts)
+    choosing = tuple(
+        _held_out_of(cache, np.flatnonzero((is_choosing & has_loss)[first:end]), loss[first:end])
+        for cache, first, end in zip(sources.caches, sources.row_starts, sources.row_starts[1:], strict=False)
+    )
+    for name, rows, chosen in zip(sources.names, np.diff(starts), choosing, strict=True):
+        if rows < 2 or len(chosen.loss) < 2:
+            raise CacheError(
+                f"{rows} rows to train and {len(chosen.loss)} to choose by are too few in {name!r}. Give more "
+                f"pictures, or hold out another share than {held_out} (--held-out)."
+            )
     resident = None
-    if len(training) * cache.embedding_size * 2 <= MOST_BYTES_IN_MEMORY:
-        resident = torch.from_numpy(cache.embeddings(training)).to(device)
+    if len(training) * sources.embedding_size * 2 <= MOST_BYTES_IN_MEMORY:
+        resident = torch.from_numpy(sources.embeddings(training)).to(device)
+    places = np.arange(len(training))
     return Rows(
-        cache=cache,
+        sources=sources,
         device=device,
         training=training,
         task_loss=torch.from_numpy(loss[training]).to(device),
-        held_out=cache.embeddings(choosing),
-        held_out_loss=loss[choosing],
-        held_out_clean=cache.clean[pictures],
-        held_out_is_correct=is_correct,
-        criterion="R-AUROC" if 0 < is_correct.sum() < len(is_correct) else "rank agreement",
+        pair_group=_pair_groups(sources, training, mixture),
+        parts=tuple(np.split(places, starts[1:-1])) if mixture.share == "equal" else (places,),
+        choosing=choosing,
+        criterion="R-AUROC" if all(chosen.has_r_auroc for chosen in choosing) else "rank agreement",
         resident=resident,
     )
 
 
-def is_held_out(cache: Cache, share: float) -> NDArray[np.bool_]:
-    """Which rows (R,) are of held-out pictures: decided by the picture's id alone, so the same in every cache of it."""
-    return ids_held_out(cache.rows["id"], share)
+def is_held_out(cache: Cache, share: float, *, group: Group = "twins") -> NDArray[np.bool_]:
+    """Which rows (R,) are of held-out pictures; see `are_held_out`."""
+    return _rows_held_out(Sources.of(cache), share, group)
+
+
+def are_held_out(groups: NDArray[np.int64], share: float, *, most: int) -> NDArray[np.bool_]:
+    """Which pictures (P,) are held out, by their groups (P,), each named by the smallest id in it.
+
+    About `share` of them, whole groups, by their names alone: the same ones in every cache of the pictures. Of more
+    than `most` the first by name. Groups of more than twice the share train.
+    """
+    names, number, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    may = ids_held_out(names, share) & (sizes <= max(1, LARGEST_GROUP * share * len(groups)))
+    order = np.lexsort((names, names % SPLIT_PARTS))
+    order = order[may[order]]
+    chosen = np.zeros(len(names), bool)
+    chosen[order[np.cumsum(sizes[order]) <= most]] = True
+    return chosen[number]
 
 
 def ids_held_out(ids: NDArray[np.int64], share: float) -> NDArray[np.bool_]:
@@ -101,8 +163,32 @@ def ids_held_out(ids: NDArray[np.int64], share: float) -> NDArray[np.bool_]:
     return chosen
 
 
-def _is_correct(cache: Cache, pictures: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _rows_held_out(sources: Sources, share: float, group: Group) -> NDArray[np.bool_]:
+    pictures = are_held_out(groups_of(sources, group), share, most=MOST_HELD_OUT * len(sources.caches))
+    parts = np.split(pictures, sources.picture_starts[1:-1])
+    return end_to_end([part[cache.clean_rows] for part, cache in zip(parts, sources.caches, strict=True)])
+
+
+def _held_out_of(cache: Cache, rows: NDArray[np.int64], loss: NDArray[np.float32]) -> HeldOut:
+    """The held-out pictures of a cache, from their `rows`; of more views than `MOST_HELD_OUT` as many are drawn."""
+    pictures = np.unique(cache.clean_rows[rows])
+    if len(rows) > MOST_HELD_OUT:
+        rows = np.sort(np.random.default_rng(0).choice(rows, MOST_HELD_OUT, replace=False))
+    clean = cache.clean_of(pictures)
+    return HeldOut(cache.embeddings(rows), loss[rows], clean, _is_correct(cache, pictures, clean))
+
+
+def _is_correct(cache: Cache, pictures: NDArray[np.int64], clean: NDArray[np.float16]) -> NDArray[np.bool_]:
     """Recall@1 correctness among the held-out pictures; empty if the target is not `labels`, or of one picture."""
     if cache.about_loss["target"] != "labels" or len(pictures) < 2:
         return np.zeros(0, bool)
-    return recall_at_1(cache.clean[pictures], cache.labels[pictures])[1]
+    return recall_at_1(clean, cache.labels[pictures])[1]
+
+
+def _pair_groups(sources: Sources, training: NDArray[np.int64], mixture: Mixture) -> Tensor | None:
+    if len(sources.caches) == 1 and mixture.pair_within == "source":
+        return None
+    group = np.searchsorted(sources.row_starts, training, side="right") - 1
+    if mixture.pair_within == "resolution":
+        group = (group << 8) + sources.column("resolution")[training]
+    return torch.from_numpy(group)

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,8 +25,20 @@ from url_viz.files import replaced
 
 FORMAT_VERSION = 1
 LONGEST_VALUE = 200
-ROW = np.dtype([("id", "<i8"), ("picture", "<i4"), ("view", "<i2"), ("label", "<i4"), ("own_loss", "<f4")])
-"""A row: id, position in the picture list, view, label (−1 none), and loss of the backbone's classifier."""
+ROW = np.dtype(
+    [
+        ("id", "<i8"),
+        ("picture", "<i4"),
+        ("view", "<i2"),
+        ("label", "<i4"),
+        ("own_loss", "<f4"),
+        ("resolution", "<i1"),
+        ("folder", "<u4"),
+    ]
+)
+"""A row: id, position in the picture list, view, label (−1 none), loss of the backbone's classifier, by how many
+halvings the view was shrunk (0 not), and a number that names the folder of the file. Older caches lack the last two,
+which are 0 then."""
 
 
 @dataclass(frozen=True)
@@ -177,6 +190,32 @@ def write_loss(paths: CachePaths, loss: NDArray[np.float32], about: dict[str, An
         np.save(file, loss)
 
 
+class OnDisk:
+    """Memory-mapped arrays (·, D) as one, row after row."""
+
+    def __init__(self, parts: Sequence[NDArray[np.float16]]) -> None:
+        self._parts = parts
+        self._starts = np.cumsum([0, *map(len, parts)])
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    @property
+    def width(self) -> int:
+        """D."""
+        return int(self._parts[0].shape[1])
+
+    def taken(self, rows: NDArray[np.int64]) -> NDArray[np.float16]:
+        """The rows (B, D) at `rows` (B,); each part is read from front to back, whatever their order."""
+        taken = np.empty((len(rows), self.width), np.float16)
+        order = np.argsort(rows, kind="stable")
+        ends = np.searchsorted(rows, self._starts, sorter=order)
+        for part, start, first, end in zip(self._parts, self._starts, ends, ends[1:], strict=False):
+            here = order[first:end]
+            taken[here] = part[rows[here] - start]
+        return taken
+
+
 class Cache:
     """A complete cache, its embeddings memory-mapped. Opened by `open_cache`."""
 
@@ -184,10 +223,9 @@ class Cache:
         self.paths = paths
         self.manifest = manifest
         folders = [paths.shard(number) for number in range(manifest.shards)]
-        self._embeddings = [_read(folder / "embedding.npy", in_place=True) for folder in folders]
-        self._starts = np.cumsum([0, *(len(part) for part in self._embeddings)])
-        self.rows: NDArray[np.void] = np.concatenate([_read(folder / "rows.npy") for folder in folders])
-        self.clean: NDArray[np.float16] = np.concatenate([_read(folder / "clean.npy") for folder in folders])
+        self._embeddings = OnDisk([_read(folder / "embedding.npy", in_place=True) for folder in folders])
+        self._clean = OnDisk([_read(folder / "clean.npy", in_place=True) for folder in folders])
+        self.rows: NDArray[np.void] = _rows_of([folder / "rows.npy" for folder in folders], len(self._embeddings))
         self.pictures: NDArray[np.int64] = np.concatenate([_read(folder / "pictures.npy") for folder in folders])
 
     def __len__(self) -> int:
@@ -196,7 +234,12 @@ class Cache:
     @property
     def embedding_size(self) -> int:
         """D."""
-        return int(self.clean.shape[1])
+        return self._clean.width
+
+    @cached_property
+    def clean(self) -> NDArray[np.float16]:
+        """The clean embedding (P, D) of every picture, in memory; see `clean_of` for a few of them."""
+        return self.clean_of(np.arange(len(self.pictures)))
 
     @cached_property
     def clean_rows(self) -> NDArray[np.int64]:
@@ -206,18 +249,21 @@ class Cache:
     @cached_property
     def labels(self) -> NDArray[np.int32]:
         """The label (P,) of each picture of `clean`, −1 for none."""
-        labels = np.full(len(self.pictures), -1, np.int32)
-        labels[self.clean_rows] = self.rows["label"]
-        return labels
+        return self.of_pictures("label", without=-1)
+
+    def of_pictures(self, name: str, *, without: int) -> NDArray[Any]:
+        """A column of the rows as one value a picture (P,), `without` where a picture has no rows."""
+        values = np.full(len(self.pictures), without, self.rows.dtype[name])
+        values[self.clean_rows] = self.rows[name]
+        return values
 
     def embeddings(self, rows: NDArray[np.int64]) -> NDArray[np.float16]:
-        """Embeddings (B, D) of `rows` (B,), read from disk; fast if they are sorted."""
-        embeddings = np.empty((len(rows), self.embedding_size), np.float16)
-        shard = np.searchsorted(self._starts, rows, side="right") - 1
-        for number in np.unique(shard):
-            in_shard = shard == number
-            embeddings[in_shard] = self._embeddings[number][rows[in_shard] - self._starts[number]]
-        return embeddings
+        """Embeddings (B, D) of `rows` (B,), read from disk."""
+        return self._embeddings.taken(rows)
+
+    def clean_of(self, pictures: NDArray[np.int64]) -> NDArray[np.float16]:
+        """Clean embeddings (B, D) of `pictures` (B,), rows of `clean`, read from disk."""
+        return self._clean.taken(pictures)
 
     @property
     def about_loss(self) -> dict[str, Any]:
@@ -246,6 +292,20 @@ def _read(path: Path, *, in_place: bool = False) -> NDArray[Any]:
     except (OSError, ValueError, EOFError) as error:
         raise _damaged(path, error) from error
     return array
+
+
+def _rows_of(files: Sequence[Path], count: int) -> NDArray[np.void]:
+    """The rows of all shards (R,), of an older cache with 0 in the columns that it lacks."""
+    rows = np.zeros(count, ROW)
+    start = 0
+    for file in files:
+        part = _read(file)
+        if start + len(part) > count:
+            raise _damaged(file, ValueError(f"{len(part)} rows do not belong to its embeddings"))
+        for name in part.dtype.names or ():
+            rows[name][start : start + len(part)] = part[name]
+        start += len(part)
+    return rows
 
 
 def _damaged(path: Path, error: Exception) -> CacheError:

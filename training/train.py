@@ -1,6 +1,6 @@
 """Training of an uncertainty head on a cache of embeddings and task losses, without pictures or backbone.
 
-    python -m training.train --cache DIR|FILE.hdf5 --out DIR [--loss ranking|l2] [--seed 0] [--preset laptop|paper] …
+    python -m training.train --cache DIR|FILE.hdf5 [--cache …] --out DIR [--loss ranking|l2] [--preset laptop|paper] …
 
 Writes OUT/head.safetensors (recipe and metrics in its header), history.csv, config.json and metrics.json.
 """
@@ -10,7 +10,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.command import train_command
-from training.config import Recipe, TrainConfig, as_record
+from training.config import Mixture, Recipe, TrainConfig, as_record
 from training.hdf5 import HDF5_SUFFIXES, cache_of_hdf5
 from training.lock import alone_in
 from training.losses import l2_loss, pairs_of, ranking_loss
-from training.rows import Rows, rows_of
+from training.rows import HeldOut, Rows, rows_of
+from training.sources import Sources
 from training.store import Cache, open_cache
 from url_viz.analysis.metrics import r_auroc, spearman
 from url_viz.errors import CacheError
@@ -37,6 +38,7 @@ from url_viz.progress import Clock, ProgressCallback, command_report
 BATCH_OF_BASE_RATE = 256
 BETAS = (0.8, 0.95)
 FIRST_RATE = 1e-4
+ROWS_AT_ONCE = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -83,33 +85,42 @@ class RunPaths:
 
 
 def main(config: TrainConfig) -> None:
-    """Train on the cache of `config`, and save the head of the best epoch."""
+    """Train on the caches of `config`, and save the head of the best epoch."""
     with alone_in(config.out):
         _run(config)
 
 
 def _run(config: TrainConfig) -> None:
-    cache = cache_of(config)
-    device = torch.device(choose_device(config.device))
-    rows = rows_of(cache, held_out=config.recipe.held_out, device=device)
+    sources = sources_of(config)
+    rows = rows_of(
+        sources,
+        held_out=config.recipe.held_out,
+        device=torch.device(choose_device(config.device)),
+        group=config.group,
+        mixture=config.mixture,
+    )
     trained = train(rows, config.recipe, seed=config.seed, report=command_report())
     figures = final_figures(trained, rows)
-    save_run(
-        RunPaths(config.out), trained, as_record(config), provenance_of(cache, config.recipe, config.seed, figures)
-    )
+    provenance = provenance_of(sources, config.recipe, config.seed, figures, mixture=config.mixture)
+    save_run(RunPaths(config.out), trained, as_record(config), provenance)
     figures_text = ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
     print(f"{RunPaths(config.out).head}: best epoch {trained.best.epoch} of {config.recipe.epochs}; {figures_text}")
 
 
-def cache_of(config: TrainConfig) -> Cache:
-    """The cache of `config`; an HDF5 file of the authors is turned into one first, at OUT/cache."""
-    if config.cache.is_dir() or config.cache.suffix not in HDF5_SUFFIXES:
-        return open_cache(config.cache)
+def sources_of(config: TrainConfig) -> Sources:
+    """The caches of `config`; HDF5 files of the authors are turned into some first, at OUT/cache, OUT/cache-2, …."""
+    names = ["cache", *(f"cache-{number}" for number in range(2, len(config.cache) + 1))]
+    return Sources(tuple(_cache_of(path, config, name) for path, name in zip(config.cache, names, strict=False)))
+
+
+def _cache_of(path: Path, config: TrainConfig, name: str) -> Cache:
+    if path.is_dir() or path.suffix not in HDF5_SUFFIXES:
+        return open_cache(path)
     if config.backbone is None:
-        raise CacheError(f"{str(config.cache)!r} does not say which model made it. Give its name with --backbone.")
+        raise CacheError(f"{str(path)!r} does not say which model made it. Give its name with --backbone.")
     from url_viz.models.backbone import load_backbone
 
-    return cache_of_hdf5(config.cache, config.out / "cache", load_backbone(config.backbone))
+    return cache_of_hdf5(path, config.out / name, load_backbone(config.backbone))
 
 
 def train(
@@ -124,16 +135,17 @@ def train(
     module.to(rows.device)
     optimiser = torch.optim.AdamW(_groups(module, recipe.weight_decay), lr=FIRST_RATE, betas=BETAS)
     steps = steps_of(rows.epoch_rows(recipe), recipe.batch)
+    rings = [Ring(part, generator) for part in rows.parts]
     clock, history, best_state = Clock("train", recipe.epochs * steps), [], module.state_dict()
     best = -math.inf
     for epoch in range(1, recipe.epochs + 1):
         started, losses = time.monotonic(), []
-        for step, positions in enumerate(batches(len(rows.training), steps, recipe.batch, generator)):
+        for step, positions in enumerate(batches(rings, steps, recipe.batch)):
             rate = rate_at((epoch - 1) + step / steps, recipe)
             for group in optimiser.param_groups:
                 group["lr"] = rate
             embedding, task_loss = rows.batch_at(positions)
-            loss = loss_of(module(embedding), task_loss, recipe, generator)
+            loss = loss_of(module(embedding), task_loss, recipe, generator, group=rows.groups_at(positions))
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
@@ -156,11 +168,13 @@ def fresh(embedding_size: int, recipe: Recipe, seed: int) -> HeadModule:
         return HeadModule(embedding_size, width=recipe.width, depth=recipe.depth, layer_norm=recipe.layer_norm)
 
 
-def loss_of(uncertainty: Tensor, task_loss: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """The recipe's loss of a batch: uncertainty (B,), task loss (B,)."""
+def loss_of(
+    uncertainty: Tensor, task_loss: Tensor, recipe: Recipe, generator: torch.Generator, *, group: Tensor | None = None
+) -> Tensor:
+    """The recipe's loss of a batch: uncertainty (B,), task loss (B,); rows of one `group` (B,) are compared."""
     if recipe.loss == "l2":
         return l2_loss(uncertainty, task_loss)
-    pairs = pairs_of(len(task_loss), recipe.pairing, pairings=recipe.pairings, generator=generator)
+    pairs = pairs_of(len(task_loss), recipe.pairing, pairings=recipe.pairings, generator=generator, group=group)
     return ranking_loss(uncertainty, task_loss, pairs, margin=recipe.margin, leeway=recipe.leeway)
 
 
@@ -169,14 +183,27 @@ def steps_of(epoch_rows: int, batch: int) -> int:
     return max(1, math.ceil(epoch_rows / batch))
 
 
-def batches(count: int, steps: int, size: int, generator: torch.Generator) -> Iterator[NDArray[np.int64]]:
-    """`steps` batches of positions among `count` training rows, in random orders one after another."""
-    order = np.empty(0, np.int64)
+class Ring:
+    """Positions (T,) in random orders one after another, across epochs: each comes once before any comes again."""
+
+    def __init__(self, positions: NDArray[np.int64], generator: torch.Generator) -> None:
+        self._positions = positions
+        self._generator = generator
+        self._order = positions[:0]
+
+    def take(self, count: int) -> NDArray[np.int64]:
+        """The next `count` positions, or T if these are fewer."""
+        while len(self._order) < min(count, len(self._positions)):
+            order = torch.randperm(len(self._positions), generator=self._generator).numpy()
+            self._order = np.concatenate([self._order, self._positions[order]])
+        taken, self._order = self._order[:count], self._order[count:]
+        return taken
+
+
+def batches(rings: Sequence[Ring], steps: int, size: int) -> Iterator[NDArray[np.int64]]:
+    """`steps` batches of about `size` positions, of each ring as many, at least two."""
     for _ in range(steps):
-        while len(order) < min(size, count):
-            order = np.concatenate([order, torch.randperm(count, generator=generator).numpy()])
-        yield order[:size]
-        order = order[size:]
+        yield np.concatenate([ring.take(max(2, size // len(rings))) for ring in rings])
 
 
 def rate_at(epoch: float, recipe: Recipe) -> float:
@@ -197,48 +224,76 @@ def _groups(module: HeadModule, weight_decay: float) -> list[dict[str, object]]:
 
 
 def validate(module: HeadModule, rows: Rows) -> float:
-    """The criterion of the best epoch, on held-out pictures; higher is better.
+    """The criterion of the best epoch, inside each source on its held-out pictures, and their mean; higher is better.
 
     For the target `labels`, R-AUROC of their clean embeddings among each other (PVU 3.3). For `instance`, and if
-    R-AUROC is undefined (all right or all wrong), Spearman of uncertainty and task loss over their views.
+    R-AUROC is undefined in a source (all right or all wrong), Spearman of uncertainty and task loss over their views.
     """
-    if rows.criterion == "R-AUROC":
-        return r_auroc(uncertainty_of(module, rows.held_out_clean), rows.held_out_is_correct)
-    return spearman(uncertainty_of(module, rows.held_out), rows.held_out_loss)
+    return _mean([_figure(rows.criterion, module, held_out) for held_out in rows.choosing])
 
 
 def final_figures(trained: Trained, rows: Rows) -> Mapping[str, float]:
-    """Figures of the chosen epoch on held-out pictures, for the header and the printed summary."""
-    figures = {rows.criterion: trained.best.validation}
-    if rows.criterion == "R-AUROC":
-        figures["rank agreement"] = spearman(uncertainty_of(trained.module, rows.held_out), rows.held_out_loss)
+    """Figures of the chosen epoch on held-out pictures, for header and summary; of several sources also each one's."""
+    figures: dict[str, float] = {}
+    for name in dict.fromkeys((rows.criterion, "rank agreement")):
+        each = [_figure(name, trained.module, held_out) for held_out in rows.choosing]
+        figures[name] = _mean(each)
+        if len(each) > 1:
+            figures |= {f"{name} in {source}": value for source, value in zip(rows.sources.names, each, strict=True)}
     return figures
 
 
+def _figure(name: str, module: HeadModule, held_out: HeldOut) -> float:
+    if name == "R-AUROC":
+        return r_auroc(uncertainty_of(module, held_out.clean), held_out.is_correct)
+    return spearman(uncertainty_of(module, held_out.views), held_out.loss)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
 def uncertainty_of(module: HeadModule, embeddings: NDArray[np.float16]) -> NDArray[np.float32]:
-    """Uncertainty (N,) of stored embeddings (N, D)."""
+    """Uncertainty (N,) of stored embeddings (N, D), in bounded memory."""
     device = next(module.parameters()).device
+    parts = [embeddings[start : start + ROWS_AT_ONCE] for start in range(0, len(embeddings), ROWS_AT_ONCE)]
     with torch.inference_mode():
-        uncertainty: NDArray[np.float32] = module(torch.from_numpy(embeddings).to(device).float()).cpu().numpy()
-    return uncertainty
+        found = [module(torch.from_numpy(part).to(device).float()).cpu().numpy() for part in parts]
+    return np.concatenate(found) if found else np.zeros(0, np.float32)
 
 
-def provenance_of(cache: Cache, recipe: Recipe, seed: int, figures: Mapping[str, float]) -> HeadProvenance:
-    """Provenance of a head trained on `cache`, for its header."""
-    manifest = cache.manifest
-    recipe_record = {
-        "training": asdict(recipe),
-        "seed": seed,
-        "task_loss": cache.about_loss,
-        "augmentation": manifest.views,
-        "precision": manifest.precision,
-        "pictures": len(cache.pictures),
-        "pictures_digest": manifest.pictures_digest,
-        "rows": len(cache),
-    }
+def provenance_of(
+    caches: Cache | Sources,
+    recipe: Recipe,
+    seed: int,
+    figures: Mapping[str, float],
+    *,
+    mixture: Mixture | None = None,
+) -> HeadProvenance:
+    """Provenance of a head trained on one cache or several, for its header; several are told one by one."""
+    sources = Sources.of(caches)
+    manifest, records = sources.manifest, [_record_of(cache) for cache in sources.caches]
+    recipe_record: dict[str, object] = {"training": asdict(recipe), "seed": seed, "precision": manifest.precision}
+    if len(records) == 1:
+        recipe_record |= records[0]
+    else:
+        named = [{"source": name, **record} for name, record in zip(sources.names, records, strict=True)]
+        recipe_record |= {"rows": len(sources), "pictures": int(sources.picture_starts[-1]), "sources": named}
+    if mixture is not None and (len(records) > 1 or mixture != Mixture()):
+        recipe_record["mixture"] = asdict(mixture)
     return HeadProvenance(
         manifest.backbone, manifest.weights_digest, manifest.preprocessing, recipe_record, dict(figures)
     )
+
+
+def _record_of(cache: Cache) -> dict[str, object]:
+    return {
+        "task_loss": cache.about_loss,
+        "augmentation": cache.manifest.views,
+        "pictures": len(cache.pictures),
+        "pictures_digest": cache.manifest.pictures_digest,
+        "rows": len(cache),
+    }
 
 
 def save_run(paths: RunPaths, trained: Trained, config: Mapping[str, object], provenance: HeadProvenance) -> Head:

@@ -134,7 +134,7 @@ def test_a_killed_train_leaves_the_head_before_or_the_new_one(
     tmp_path: Path, pictures: Path, exact: Model, workspace: Path
 ) -> None:
     write_cache(cache_config(pictures, tmp_path / "cache"), exact, silent)
-    config = TrainConfig(cache=tmp_path / "cache", out=tmp_path / "run", recipe=RECIPE, device="cpu")
+    config = TrainConfig(cache=(tmp_path / "cache",), out=tmp_path / "run", recipe=RECIPE, device="cpu")
     train_main(config)
     before = (tmp_path / "run" / "head.safetensors").read_bytes()
     words = ["--cache", tmp_path / "cache", "--out", tmp_path / "run", "--epochs", 2, "--batch", 16, "--seed", 5]
@@ -154,7 +154,7 @@ class TestTwoAtOnce:
         with alone_in(tmp_path / "run"), pytest.raises(FolderError, match="choose another --out"):
             finetune_main(finetune_config(pictures, tmp_path / "run"))
         with alone_in(tmp_path / "run"), pytest.raises(FolderError, match="Another process writes"):
-            train_main(TrainConfig(cache=tmp_path / "none", out=tmp_path / "run"))
+            train_main(TrainConfig(cache=(tmp_path / "none",), out=tmp_path / "run"))
         with alone_in(tmp_path / "cache", part="process-0"), pytest.raises(FolderError, match="Another process writes"):
             write_cache(cache_config(pictures, tmp_path / "cache"), exact, silent)
 

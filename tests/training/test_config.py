@@ -12,7 +12,7 @@ from typing_extensions import Doc
 from tests.commands import help_of
 from training import config
 from training.command import command, train_command
-from training.config import CacheConfig, EvaluateConfig, FinetuneConfig, Recipe, TrainConfig, as_record
+from training.config import CacheConfig, EvaluateConfig, FinetuneConfig, Mixture, Recipe, TrainConfig, as_record
 from url_viz.errors import CacheError
 
 ROOT = Path(__file__).parent.parent.parent
@@ -62,9 +62,13 @@ def test_options_change_the_preset_that_is_named() -> None:
     assert train_command(found.append, arguments) == 0
     assert found[0].recipe.batch == 2048
     assert found[0].recipe.epochs == 460
-    assert (found[0].recipe.margin, found[0].recipe.loss, found[0].cache) == (0.2, "l2", Path("c"))
+    assert (found[0].recipe.margin, found[0].recipe.loss, found[0].cache) == (0.2, "l2", (Path("c"),))
     assert train_command(found.append, ["--cache", "c", "--out", "o"]) == 0
     assert found[1].recipe == Recipe()
+    several = ["--cache", "c", "--cache", "d e", "--out", "o", "--share", "rows", "--pair-within", "resolution"]
+    assert train_command(found.append, several) == 0
+    assert (found[2].cache, found[2].mixture) == ((Path("c"), Path("d e")), Mixture("rows", "resolution"))
+    assert as_record(found[2])["cache"] == ["c", "d e"]
 
 
 def test_the_papers_command_lines_parse() -> None:

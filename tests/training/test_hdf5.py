@@ -12,7 +12,7 @@ from training import hdf5
 from training.config import Recipe, TrainConfig
 from training.hdf5 import cache_of_hdf5
 from training.rows import rows_of
-from training.train import RunPaths, cache_of, main
+from training.train import RunPaths, main, sources_of
 from url_viz.errors import CacheError
 from url_viz.models.backbone import Loaded, as_backbone, create_network, preprocessing_of
 from url_viz.models.head import load_head
@@ -110,14 +110,14 @@ def test_what_is_no_such_cache_is_told(tmp_path: Path, loaded: Loaded) -> None:
         out.create_dataset("other", (2, 2), "f4")
     refused(tmp_path / "empty.hdf5", "Expected are embed")
     with pytest.raises(CacheError, match="--backbone"):
-        cache_of(TrainConfig(tmp_path / "half.hdf5", tmp_path / "out"))
+        sources_of(TrainConfig((tmp_path / "half.hdf5",), tmp_path / "out"))
 
 
 @pytest.mark.slow
 def test_the_command_trains_on_it(tmp_path: Path) -> None:
     file = write(tmp_path / "dataset.hdf5", np.random.default_rng(0).integers(1000, size=600), size=1280)
     recipe = Recipe(width=16, epochs=2, batch=64, held_out=0.2)
-    config = TrainConfig(file, tmp_path / "out", backbone="tf_efficientnet_lite0", recipe=recipe, device="cpu")
+    config = TrainConfig((file,), tmp_path / "out", backbone="tf_efficientnet_lite0", recipe=recipe, device="cpu")
     main(config)
     head = load_head(RunPaths(config.out).head)
     assert (head.provenance.backbone, head.embedding_size) == ("tf_efficientnet_lite0", 1280)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from training.config import Pairing
 from training.losses import Pairs, l2_loss, pairs_of, ranking_loss
 
 
@@ -98,3 +99,40 @@ def test_all_pairs_are_each_once() -> None:
     found = pairs_of(5, "all", pairings=1, generator=torch.Generator())
     both = set(zip(found.first.tolist(), found.second.tolist(), strict=True))
     assert both == {(a, b) for a in range(5) for b in range(a + 1, 5)}
+
+
+GROUPS = torch.tensor([2, 0, 2, 1, 0, 2, 0, 2, 2])
+
+
+@pytest.mark.parametrize("pairing", ["adjacent", "random", "all"])
+def test_pairs_are_of_one_group(pairing: Pairing) -> None:
+    generator = torch.Generator().manual_seed(3)
+    found = pairs_of(9, pairing, pairings=4, generator=generator, group=GROUPS)
+    assert torch.equal(GROUPS[found.first], GROUPS[found.second])
+    assert (found.first != found.second).all()
+
+
+def test_adjacent_pairs_of_groups_by_hand() -> None:
+    # Group 0 is rows 1, 4, 6; group 1 is row 3 alone; group 2 is rows 0, 2, 5, 7, 8. Odd ones out: 6, 3, 8.
+    found = pairs_of(9, "adjacent", pairings=1, generator=torch.Generator(), group=GROUPS)
+    assert (found.first.tolist(), found.second.tolist()) == ([1, 0, 5], [4, 2, 7])
+
+
+def test_random_pairings_of_groups_use_each_row_at_most_once_and_reach_every_pair() -> None:
+    found = pairs_of(9, "random", pairings=400, generator=torch.Generator().manual_seed(4), group=GROUPS)
+    first, second = found.first.reshape(400, 3), found.second.reshape(400, 3)
+    assert all(len(set(row)) == 6 for row in torch.cat([first, second], dim=1).tolist())
+    every = pairs_of(9, "all", pairings=1, generator=torch.Generator(), group=GROUPS)
+    sorted_pairs = {tuple(sorted(pair)) for pair in zip(found.first.tolist(), found.second.tolist(), strict=True)}
+    assert sorted_pairs == set(zip(every.first.tolist(), every.second.tolist(), strict=True))
+    assert len(sorted_pairs) == 3 + 10
+
+
+@pytest.mark.parametrize("pairing", ["adjacent", "random", "all"])
+def test_one_group_is_no_group(pairing: Pairing) -> None:
+    alone, grouped = (
+        pairs_of(11, pairing, pairings=3, generator=torch.Generator().manual_seed(5), group=group)
+        for group in (None, torch.full((11,), 7))
+    )
+    assert torch.equal(alone.first, grouped.first)
+    assert torch.equal(alone.second, grouped.second)

@@ -12,7 +12,7 @@ import torch
 
 from training import rows as rows_module
 from training.config import Recipe, TrainConfig
-from training.rows import Rows, rows_of
+from training.rows import Rows, is_held_out, rows_of
 from training.store import (
     ROW,
     Cache,
@@ -24,7 +24,18 @@ from training.store import (
     write_loss,
     write_shard,
 )
-from training.train import RunPaths, batches, main, provenance_of, rate_at, save_run, train, uncertainty_of
+from training.train import (
+    Ring,
+    RunPaths,
+    batches,
+    fresh,
+    main,
+    provenance_of,
+    rate_at,
+    save_run,
+    train,
+    uncertainty_of,
+)
 from url_viz.analysis.metrics import spearman
 from url_viz.errors import CacheError, ModelError
 from url_viz.models.head import load_head
@@ -127,7 +138,7 @@ def test_labels_choose_by_r_auroc(tmp_path: Path) -> None:
     cache = made_cache(tmp_path / "labels", target="labels")
     data = rows(cache)
     assert data.criterion == "R-AUROC"
-    assert len(data.held_out_is_correct) == len(data.held_out_clean)
+    assert len(data.choosing[0].is_correct) == len(data.choosing[0].clean)
     found = train(data, replace(SMALL, epochs=2), seed=0, report=silent)
     assert 0 <= found.best.validation <= 1
 
@@ -145,9 +156,47 @@ def test_a_cache_without_its_losses_is_refused(cache: Cache) -> None:
 
 
 def test_batches_go_through_every_row_before_any_again() -> None:
-    found = list(batches(10, 5, 4, torch.Generator().manual_seed(0)))
+    ring = Ring(np.arange(10), torch.Generator().manual_seed(0))
+    found = list(batches([ring], 5, 4))
     assert [len(batch) for batch in found] == [4] * 5
     assert sorted(np.concatenate(found)[:10].tolist()) == list(range(10))
+
+
+def test_the_order_goes_on_from_epoch_to_epoch(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Mini-epochs of 96 of about 640 rows: a ring that began anew with each would meet some rows thrice, others never.
+    met: list[int] = []
+    batch_at = Rows.batch_at
+
+    def noting(self: Rows, positions: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        met.extend(positions.tolist())
+        return batch_at(self, positions)
+
+    monkeypatch.setattr(Rows, "batch_at", noting)
+    data = rows(cache)
+    count = len(data.training)
+    train(data, replace(SMALL, epochs=14, epoch_rows=96, batch=32), seed=0, report=silent)
+    assert len(met) == 14 * 96 > 2 * count
+    assert sorted(met[:count]) == sorted(met[count : 2 * count]) == list(range(count))
+
+
+def test_held_out_pictures_and_views_are_capped(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(rows(cache).choosing[0].clean) > 40
+    monkeypatch.setattr(rows_module, "MOST_HELD_OUT", 20)
+    data = rows(cache)
+    assert len(data.choosing[0].clean) == len(data.held_out) == 20
+    assert len(data.training) == 2 * (400 - 20), "the others train"
+    assert is_held_out(cache, 0.2).sum() == 2 * 20
+
+
+def test_uncertainties_are_computed_in_parts(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = fresh(16, SMALL, 0)
+    whole = uncertainty_of(module, cache.clean)
+    monkeypatch.setattr("training.train.ROWS_AT_ONCE", 7)
+    seen: list[int] = []
+    module.register_forward_hook(lambda _, given, __: seen.append(len(given[0])))
+    assert uncertainty_of(module, cache.clean) == pytest.approx(whole, rel=1e-6)
+    assert max(seen) == 7
+    assert uncertainty_of(module, cache.clean[:0]).shape == (0,)
 
 
 def test_rates_are_the_papers() -> None:
@@ -180,7 +229,7 @@ def test_a_run_leaves_head_history_config_and_metrics(cache: Cache, tmp_path: Pa
 
 
 def test_the_command_trains_and_refuses_an_unknown_device(cache: Cache, tmp_path: Path) -> None:
-    config = TrainConfig(cache.paths.folder, tmp_path / "run", recipe=replace(SMALL, epochs=1), device="cpu")
+    config = TrainConfig((cache.paths.folder,), tmp_path / "run", recipe=replace(SMALL, epochs=1), device="cpu")
     main(config)
     assert json.loads(RunPaths(config.out).config.read_text())["recipe"]["epochs"] == 1
     with pytest.raises(ModelError, match="toaster"):

@@ -26,7 +26,6 @@ IMAGENET_1K_CLASSES = 1000
 IMAGENET_21K_CLASSES = 21_843
 MOST_BYTES = 256 << 20
 """A member larger than this is not read into memory."""
-HELD_OUT_PARTS = 10_000
 
 TAR_KINDS = ("*.tar", "*.tar.gz", "*.tgz")
 
@@ -112,14 +111,6 @@ def _of_range(pattern: str) -> tuple[Path, ...]:
     if missing or not named:
         raise FolderError(f"{len(missing)} of {len(named)} tar shards of {pattern!r} are missing: {missing[:1]}.")
     return tuple(map(Path, named))
-
-
-def is_held_out(sample_id: int, share: float) -> bool:
-    """Whether a picture is held out of training, decided by its id alone: there is no official split.
-
-    Training uses the same rule on a cache, so a cache of these samples splits the same way.
-    """
-    return sample_id % HELD_OUT_PARTS < share * HELD_OUT_PARTS
 
 
 def samples_of(shard: Path, labels: Mapping[str, int], *, is_strict: bool = True) -> Iterator[TarSample | BadSample]:

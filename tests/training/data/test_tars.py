@@ -16,11 +16,9 @@ from training.data.tars import (
     BadSample,
     TarSample,
     imagenet21k_labels,
-    is_held_out,
     samples_of,
     shards_of,
 )
-from training.rows import SPLIT_PARTS
 from url_viz.errors import FolderError
 from url_viz.imaging.digest import image_id
 
@@ -159,10 +157,3 @@ class TestShards:
     def test_none(self, tmp_path: Path) -> None:
         with pytest.raises(FolderError, match="no tar shards"):
             shards_of(tmp_path)
-
-
-def test_the_held_out_share_is_that_of_training() -> None:
-    ids = [image_id(f"n00000001_{i}".encode()) for i in range(20_000)]
-    chosen = [is_held_out(number, 0.1) for number in ids]
-    assert chosen == [number % SPLIT_PARTS < 0.1 * SPLIT_PARTS for number in ids]
-    assert sum(chosen) == pytest.approx(2000, rel=0.1)

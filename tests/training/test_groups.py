@@ -1,0 +1,86 @@
+"""Groups of pictures: twins, copies and folders are on one side of every split."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.training.caches import written
+from training import groups
+from training.groups import groups_of
+from training.rows import SPLIT_PARTS, are_held_out
+from training.sources import Sources
+from training.store import Cache
+from url_viz.errors import CacheError
+
+RIGHT_ANGLES = np.eye(6, 8)
+
+
+def grouped(*caches: Cache, by: groups.Group = "twins") -> list[set[int]]:
+    """The groups of more than one picture, as places among all pictures."""
+    found = groups_of(Sources(caches), by)
+    return [set(np.flatnonzero(found == group).tolist()) for group in np.unique(found) if (found == group).sum() > 1]
+
+
+def test_twins_and_their_twins_are_one_group_named_by_the_smallest_id(tmp_path: Path) -> None:
+    # 0°, 15°, 30°: cosines .966 of neighbours, .866 of the ends, which the middle one joins.
+    angles = np.deg2rad([0, 15, 30])
+    clean = RIGHT_ANGLES.copy()
+    clean[[1, 3, 4]] = 0
+    clean[[1, 3, 4], 6], clean[[1, 3, 4], 7] = np.cos(angles), np.sin(angles)
+    cache = written(tmp_path / "a", clean, ids=[60, 50, 40, 30, 20, 10])
+    assert grouped(cache) == [{1, 3, 4}]
+    assert groups_of(Sources.of(cache), "twins").tolist() == [60, 20, 40, 20, 20, 10]
+
+
+def test_twins_of_two_sources_are_one_group(tmp_path: Path) -> None:
+    one = written(tmp_path / "a", RIGHT_ANGLES, ids=range(10, 16))
+    other = written(tmp_path / "b", np.vstack([-RIGHT_ANGLES[:2], 3 * RIGHT_ANGLES[4:5]]), ids=[1, 2, 3])
+    assert grouped(one, other) == [{4, 8}]
+
+
+def test_equal_ids_are_one_group(tmp_path: Path) -> None:
+    one = written(tmp_path / "a", RIGHT_ANGLES, ids=range(10, 16))
+    other = written(tmp_path / "b", -RIGHT_ANGLES[:2], ids=[7, 12])
+    assert grouped(one, other) == [{2, 7}]
+
+
+def test_of_very_many_pictures_equal_embeddings_are_one_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groups, "EXACT_ROWS", 5)
+    monkeypatch.setattr(groups, "ROWS_AT_ONCE", 4)
+    clean = np.random.default_rng(0).normal(size=(60, 8))
+    clean[[17, 41]] = clean[3]
+    clean[5] = clean[6] * 1.01
+    assert grouped(written(tmp_path / "a", clean, ids=range(60))) == [{3, 17, 41}]
+
+
+def test_folders_are_groups_where_asked_and_those_of_two_sources_are_not_one(tmp_path: Path) -> None:
+    one = written(tmp_path / "a", RIGHT_ANGLES[:4], ids=range(4), folders=[8, 9, 8, 9])
+    other = written(tmp_path / "b", -RIGHT_ANGLES[:4], ids=range(4, 8), folders=[8, 8, 3, 4])
+    assert grouped(one, other) == []
+    assert grouped(one, other, by="folder") == [{0, 2}, {1, 3}, {4, 5}]
+    with pytest.raises(CacheError, match="--group folder"):
+        grouped(written(tmp_path / "c", RIGHT_ANGLES, ids=range(6)), by="folder")
+
+
+class TestHeldOut:
+    def test_single_pictures_are_held_out_by_their_id_alone(self) -> None:
+        ids = np.random.default_rng(0).integers(1 << 62, size=2000)
+        found = are_held_out(ids, 0.1, most=2000)
+        assert np.array_equal(found, ids % SPLIT_PARTS < 0.1 * SPLIT_PARTS)
+
+    def test_groups_are_whole_and_about_the_share_is_held_out(self) -> None:
+        generator = np.random.default_rng(1)
+        names = generator.integers(1 << 62, size=900)
+        found = are_held_out(named := names[generator.integers(900, size=3000)], 0.1, most=3000)
+        assert all(len(set(found[named == name])) == 1 for name in np.unique(named))
+        assert 0.07 < found.mean() < 0.13
+
+    def test_a_group_of_most_pictures_trains(self) -> None:
+        many = np.zeros(60, np.int64)  # 0 is below any share
+        assert not are_held_out(np.concatenate([many, np.arange(1, 41)]), 0.1, most=100)[:60].any()
+
+    def test_no_more_than_most_and_never_half_a_group(self) -> None:
+        found = are_held_out(np.repeat(np.arange(100), 3), 0.9, most=10)
+        assert found.sum() == 9
+        assert found[:9].all(), "the first by name"

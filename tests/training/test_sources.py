@@ -1,0 +1,168 @@
+"""Several caches in one run: one embedding space, pairs inside a source, equal shares, and every source named."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.training.caches import written
+from training import rows as rows_module
+from training import train as train_module
+from training.config import Mixture, Recipe, TrainConfig
+from training.losses import Pairs
+from training.rows import Rows, rows_of
+from training.sources import Sources
+from training.store import Cache
+from training.train import RunPaths, final_figures, main, train, uncertainty_of
+from url_viz.analysis.metrics import spearman
+from url_viz.errors import CacheError
+from url_viz.models.head import load_head
+from url_viz.models.head_module import HeadModule
+from url_viz.progress import silent
+
+CPU = torch.device("cpu")
+RECIPE = Recipe(width=32, epochs=12, batch=60, warm_up_epochs=1, base_rate=4e-3)
+SIZES = 300, 90
+
+
+def source(folder: Path, number: int, *, level: float = 0.0, **changes: object) -> Cache:
+    """A source with an order of its own inside, told by the first direction, and a level of loss, by the second."""
+    generator = np.random.default_rng(number)
+    clean = generator.normal(size=(SIZES[number], 12))
+    clean[:, 1] = level
+    loss = np.repeat(level + np.exp(clean[:, 0] / 2), 2).astype(np.float32)
+    ids = generator.permutation(10_000)[: SIZES[number]]
+    return written(folder, clean, ids=ids, loss=loss, views=2, **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> Sources:
+    # The second set is harder throughout: pairs across the sources would teach which set a picture is from.
+    return Sources((source(tmp_path / "easy", 0, level=-8), source(tmp_path / "hard", 1, level=8)))
+
+
+def rows(sources: Sources, **mixture: object) -> Rows:
+    return rows_of(sources, held_out=0.2, device=CPU, mixture=Mixture(**mixture))  # type: ignore[arg-type]
+
+
+def test_two_spaces_are_refused_with_both_named(tmp_path: Path) -> None:
+    one = source(tmp_path / "one", 0)
+    for name, value in {"backbone": "other", "weights_digest": "9" * 16, "preprocessing": {"size_px": 8}}.items():
+        other = source(tmp_path / name, 1, **{name: value})
+        with pytest.raises(CacheError, match=rf"one' and '.*{name}' are not of one model: {name} "):
+            Sources((one, other))
+    with pytest.raises(CacheError, match="Give one with --cache"):
+        Sources(())
+
+
+def test_rows_and_pictures_are_those_of_the_caches_one_after_another(both: Sources) -> None:
+    easy, hard = both.caches
+    assert len(both) == 780
+    places = np.array([700, 3, 599, 600, 3])
+    expected = np.stack([(easy if p < 600 else hard).embeddings(np.array([p % 600]))[0] for p in places])
+    assert np.array_equal(both.embeddings(places), expected)
+    assert np.array_equal(both.clean_of(np.array([300, 299])), np.stack([hard.clean[0], easy.clean[299]]))
+    assert np.array_equal(both.loss(), np.concatenate([easy.loss(), hard.loss()]))
+    assert both.names == ("easy", "hard")
+
+
+@pytest.mark.parametrize("share", ["equal", "rows"])
+def test_shares_of_a_batch_and_pairs_inside_a_source(
+    both: Sources, share: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[tuple[int, int]] = []
+    pairs_of = train_module.pairs_of
+
+    def noting(size: int, *words: object, group: torch.Tensor, **options: object) -> Pairs:
+        found = pairs_of(size, *words, group=group, **options)  # type: ignore[arg-type]
+        assert torch.equal(group[found.first], group[found.second])
+        counted.append(((group[found.first] == 0).sum().item(), (group[found.first] == 1).sum().item()))
+        return found
+
+    monkeypatch.setattr(train_module, "pairs_of", noting)
+    train(rows(both, share=share), replace(RECIPE, epochs=3), seed=0, report=silent)
+    easy, hard = np.sum(counted, axis=0)
+    assert easy == hard if share == "equal" else easy > 2.5 * hard
+
+
+def test_the_order_inside_each_source_is_learnt_and_not_which_source_it_is(both: Sources) -> None:
+    data = rows(both)
+    found = train(data, RECIPE, seed=0, report=silent)
+    inside = [spearman(uncertainty_of(found.module, held.views), held.loss) for held in data.choosing]
+    assert found.best.validation == pytest.approx(np.mean(inside))
+    assert min(inside) > 0.7
+    figures = final_figures(found, data)
+    assert figures["rank agreement in hard"] == pytest.approx(inside[1])
+    # Pairs across sources raise all of the hard source above the easy one; pairs inside leave the two where they are.
+    across = train(replace(data, pair_group=None), RECIPE, seed=0, report=silent)
+    assert share_above(across.module, data) > 0.99
+    assert 0.02 < share_above(found.module, data) < 0.98
+
+
+def share_above(module: HeadModule, data: Rows) -> float:
+    """How often a picture of the second source is more uncertain than one of the first."""
+    easy, hard = (uncertainty_of(module, held.views) for held in data.choosing)
+    return float((hard[:, None] > easy[None, :]).mean())
+
+
+def test_every_source_needs_pictures_of_both_kinds(tmp_path: Path) -> None:
+    few = written(tmp_path / "few", np.eye(12)[:3], ids=[9001, 9002, 9003])
+    with pytest.raises(CacheError, match="too few in 'few'"):
+        rows(Sources((source(tmp_path / "one", 0), few)))
+
+
+def test_pairs_within_a_resolution(tmp_path: Path) -> None:
+    generator = np.random.default_rng(5)
+    clean, resolution = generator.normal(size=(200, 12)), generator.integers(0, 4, 400)
+    cache = written(tmp_path / "a", clean, ids=range(0, 10_000, 50), views=2, resolution=resolution)
+    assert rows(Sources.of(cache)).groups_at(np.arange(3)) is None
+    data = rows(Sources.of(cache), pair_within="resolution")
+    places = np.array([7, 100, 2])
+    groups = data.groups_at(places)
+    assert groups is not None
+    assert groups.tolist() == resolution[data.training[places]].tolist()
+
+
+def test_twins_across_sources_do_not_straddle_the_split(tmp_path: Path) -> None:
+    one = source(tmp_path / "one", 0)
+    copies = written(tmp_path / "copies", one.clean, ids=np.random.default_rng(9).permutation(10_000)[:300])
+    sources = Sources((one, copies))
+    is_training = np.zeros(len(sources), bool)
+    is_training[rows(sources).training] = True
+    assert np.array_equal(is_training[:600:2], is_training[600:])
+
+
+def test_a_cache_of_before_resolutions_and_folders_opens_with_zeros(tmp_path: Path) -> None:
+    cache = source(tmp_path / "old", 0)
+    file = cache.paths.shard(0) / "rows.npy"
+    old = np.load(file)[["id", "picture", "view", "label", "own_loss"]]
+    np.save(file, np.rec.fromrecords(old.tolist(), dtype=[(n, cache.rows.dtype[n]) for n in old.dtype.names]))
+    again = Cache(cache.paths, cache.manifest)
+    assert np.array_equal(again.rows["id"], cache.rows["id"])
+    assert not again.rows["resolution"].any()
+    assert not again.rows["folder"].any()
+
+
+def test_the_command_names_every_source(tmp_path: Path, both: Sources) -> None:
+    folders = tuple(cache.paths.folder for cache in both.caches)
+    config = TrainConfig(folders, tmp_path / "run", recipe=replace(RECIPE, epochs=2), device="cpu")
+    main(config)
+    head = load_head(RunPaths(config.out).head)
+    recipe = head.provenance.recipe
+    assert [(named["source"], named["rows"]) for named in recipe["sources"]] == [("easy", 600), ("hard", 180)]  # type: ignore[attr-defined]
+    assert (recipe["rows"], recipe["mixture"]) == (780, {"share": "equal", "pair_within": "source"})
+    assert json.loads(RunPaths(config.out).config.read_text())["cache"] == [str(folder) for folder in folders]
+    assert {"rank agreement", "rank agreement in easy", "rank agreement in hard"} == set(head.provenance.metrics)
+
+
+def test_on_disk_rows_of_several_sources_are_the_resident_rows(both: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
+    resident = rows(both)
+    monkeypatch.setattr(rows_module, "MOST_BYTES_IN_MEMORY", 0)
+    on_disk = rows(both)
+    assert on_disk.resident is None
+    places = np.array([len(resident.training) - 1, 0, 500, 3])
+    for a, b in zip(resident.batch_at(places), on_disk.batch_at(places), strict=True):
+        assert torch.equal(a, b)

@@ -1,0 +1,73 @@
+"""Groups of pictures that no split takes apart: twins, copies and, where asked for, all of one folder."""
+
+from collections.abc import Callable
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
+
+from training.config import Group
+from training.sources import Sources
+from url_viz.errors import CacheError
+from url_viz.pipeline.twins import twin_pairs
+from url_viz.rows import EXACT_ROWS
+
+Integers = NDArray[np.int64]
+ROWS_AT_ONCE = 1 << 13
+
+
+def groups_of(sources: Sources, by: Group) -> Integers:
+    """The group (P,) of each picture of all sources: the smallest id of a picture in it.
+
+    Pictures with the same id, or whose clean embeddings have a cosine of at least `TWIN_COSINE`, are in one group, also
+    where a chain of others joins them; with `folder` also those of one folder of a source. Of more than `EXACT_ROWS`
+    pictures only equal embeddings are looked for, since all pairs would take hours. Raises CacheError with `folder` if
+    a cache does not say where its pictures lie.
+    """
+    ids = sources.of_pictures("id")
+    links = [_first_of(ids), _twins(sources, len(ids))]
+    if by == "folder":
+        links.append(_first_of(_folders(sources)))
+    left, right = (np.concatenate(ends) for ends in zip(*links, strict=True))
+    graph = scipy.sparse.coo_array((np.ones(len(left), bool), (left, right)), shape=(len(ids), len(ids)))
+    count, number = connected_components(graph, directed=False)
+    smallest = np.full(count, np.iinfo(np.int64).max)
+    np.minimum.at(smallest, number, ids)
+    groups: Integers = smallest[number]
+    return groups
+
+
+def _first_of(keys: NDArray[np.integer]) -> tuple[Integers, Integers]:
+    """Every row, and the first row with the same key."""
+    _, first, place = np.unique(keys, return_index=True, return_inverse=True)
+    return first[place], np.arange(len(keys))
+
+
+def _twins(sources: Sources, count: int) -> tuple[Integers, Integers]:
+    if count > EXACT_ROWS:
+        return _first_of(_fingerprints(sources.clean_of, sources.embedding_size, count))
+    pairs = twin_pairs(sources.clean_of(np.arange(count))).pair.astype(np.int64)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def _fingerprints(clean_of: Callable[[Integers], NDArray[np.float16]], size: int, count: int) -> NDArray[np.uint64]:
+    """A number (P,) for each embedding: equal for equal ones, and otherwise different but for a chance of 2⁻⁴⁸."""
+    factors = np.random.default_rng(0).integers(1 << 63, size=size, dtype=np.uint64) * 2 + 1
+    prints = np.zeros(count, np.uint64)
+    for start in range(0, count, ROWS_AT_ONCE):
+        rows = np.arange(start, min(start + ROWS_AT_ONCE, count))
+        prints[rows] = clean_of(rows).view(np.uint16).astype(np.uint64) @ factors
+    return prints
+
+
+def _folders(sources: Sources) -> Integers:
+    """A number (P,) for each folder of each source."""
+    for cache in sources.caches:
+        if not cache.rows["folder"].any():
+            raise CacheError(
+                f"The cache {str(cache.paths.folder)!r} does not say in which folders its pictures lie: it is of an "
+                f"HDF5 file or an older version. Write it again with training.cache, or leave out --group folder."
+            )
+    source = np.repeat(np.arange(len(sources.caches)), np.diff(sources.picture_starts))
+    return (source << 32) + sources.of_pictures("folder").astype(np.int64)
