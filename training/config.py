@@ -16,6 +16,8 @@ DEFAULT_MODEL = "tf_efficientnet_lite0"
 
 Target = Literal["instance", "labels", "blend"]
 Loss = Literal["ranking", "l2"]
+Reads = Literal["embedding", "functions"]
+PresetName = Literal["laptop", "paper", "functions"]
 Pairing = Literal["adjacent", "random", "all"]
 Mode = Literal["instance", "labels", "full"]
 Precision = Literal["fast", "exact"]
@@ -116,9 +118,13 @@ PRESETS: Mapping[str, Recipe] = MappingProxyType(
             batch=2048,
             warm_up_epochs=25,
         ),
+        "functions": Recipe(depth=0, layer_norm=False, epochs=10, base_rate=1e-2, warm_up_epochs=1),
     }
 )
-"""Recipes by name: `laptop` for a few thousand pictures, `paper` is PVU 3.1 (92 million rows of ImageNet-21k)."""
+"""Recipes by name: `laptop` for a few thousand pictures, `paper` is PVU 3.1 (92 million rows of ImageNet-21k).
+
+`functions` is for a head that reads these: three weights, fitted to the end.
+"""
 
 
 @dataclass(frozen=True)
@@ -142,7 +148,13 @@ class TrainConfig:
         Doc("Folder written by training.cache, or an HDF5 file of the authors. Give it again for more sources."),
     ]
     out: Annotated[Path, Doc("Folder for head, history and metrics.")]
-    preset: Annotated[Literal["laptop", "paper"], Doc("Recipe to start from; any option below changes it.")] = "laptop"
+    preset: Annotated[PresetName, Doc("Recipe to start from; any option below changes it.")] = "laptop"
+    reads: Annotated[
+        Reads,
+        Doc(
+            "What the head reads: the embedding, or three functions of it and the classifier (with --preset functions)."
+        ),
+    ] = "embedding"
     backbone: Annotated[str | None, Doc("With an HDF5 file: the model that made it, by name.")] = None
     recipe: Annotated[Recipe, Doc("Hyper-parameters.")] = field(default_factory=Recipe)
     mixture: Annotated[Mixture, Doc("How several caches are mixed.")] = field(default_factory=Mixture)

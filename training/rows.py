@@ -26,13 +26,14 @@ LARGEST_GROUP = 2
 class HeldOut:
     """The held-out pictures of one source, by which the epoch is chosen.
 
-    `views` (H, D) float16 and their task `loss` (H,), `clean` (Q, D) of the unvaried pictures, and `is_correct` (Q,)
-    whether their nearest other among them has their label; empty if that is not known.
+    `views` (H, D) and their task `loss` (H,), `clean` (Q, D) of the unvaried pictures: float16 embeddings, or float32
+    functions of these (H, 3). `is_correct` (Q,): whether the nearest other among them has their label; empty if that
+    is not known.
     """
 
-    views: NDArray[np.float16]
+    views: NDArray[np.floating]
     loss: NDArray[np.float32]
-    clean: NDArray[np.float16]
+    clean: NDArray[np.floating]
     is_correct: NDArray[np.bool_]
 
     @property
@@ -61,12 +62,12 @@ class Rows:
     resident: Tensor | None
 
     @property
-    def embedding_size(self) -> int:
-        """D."""
-        return self.sources.embedding_size
+    def input_size(self) -> int:
+        """How many numbers of a row the head reads: D, or the number of its functions."""
+        return self.sources.embedding_size if self.resident is None else self.resident.shape[1]
 
     @property
-    def held_out(self) -> NDArray[np.float16]:
+    def held_out(self) -> NDArray[np.floating]:
         """Held-out views (H, D) of all sources."""
         return end_to_end([held_out.views for held_out in self.choosing])
 

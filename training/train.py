@@ -11,8 +11,9 @@ import math
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from training.command import train_command
 from training.config import Mixture, Recipe, TrainConfig, as_record
+from training.functions import read_by_functions
 from training.hdf5 import HDF5_SUFFIXES, cache_of_hdf5
 from training.lock import alone_in
 from training.losses import l2_loss, pairs_of, ranking_loss
@@ -30,10 +32,15 @@ from training.store import Cache, open_cache
 from url_viz.analysis.metrics import r_auroc, spearman
 from url_viz.errors import CacheError
 from url_viz.files import replaced
+from url_viz.models.classifier_functions import ClassifierFunctions
 from url_viz.models.head import Head, HeadProvenance, save_head
 from url_viz.models.head_module import HeadModule
+from url_viz.models.model import load_source, resolve
 from url_viz.models.runtime import choose_device
 from url_viz.progress import Clock, ProgressCallback, command_report
+
+if TYPE_CHECKING:
+    from url_viz.models.backbone import Loaded
 
 BATCH_OF_BASE_RATE = 256
 BETAS = (0.8, 0.95)
@@ -99,10 +106,13 @@ def _run(config: TrainConfig) -> None:
         group=config.group,
         mixture=config.mixture,
     )
+    functions = None
+    if config.reads == "functions":
+        functions, rows = read_by_functions(rows, _backbone_of(sources), seed=config.seed)
     trained = train(rows, config.recipe, seed=config.seed, report=command_report())
     figures = final_figures(trained, rows)
     provenance = provenance_of(sources, config.recipe, config.seed, figures, mixture=config.mixture)
-    save_run(RunPaths(config.out), trained, as_record(config), provenance)
+    save_run(RunPaths(config.out), trained, as_record(config), provenance, functions=functions)
     figures_text = ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
     print(f"{RunPaths(config.out).head}: best epoch {trained.best.epoch} of {config.recipe.epochs}; {figures_text}")
 
@@ -123,6 +133,18 @@ def _cache_of(path: Path, config: TrainConfig, name: str) -> Cache:
     return cache_of_hdf5(path, config.out / name, load_backbone(config.backbone))
 
 
+def _backbone_of(sources: Sources) -> "Loaded":
+    """The backbone that wrote the caches; raises CacheError if the name means other weights now."""
+    manifest = sources.manifest
+    loaded = load_source(resolve(manifest.backbone))
+    if loaded.weights_digest != manifest.weights_digest:
+        raise CacheError(
+            f"{sources.names[0]!r} was written by weights {manifest.weights_digest} of {manifest.backbone!r}, and "
+            f"those here are {loaded.weights_digest}. Write the cache again, or use --reads embedding."
+        )
+    return loaded
+
+
 def train(
     rows: Rows, recipe: Recipe, *, seed: int, report: ProgressCallback, start: HeadModule | None = None
 ) -> Trained:
@@ -131,7 +153,7 @@ def train(
     PVU 3.1: AdamW(.8, .95), rate by the square root of the batch, linear warm-up inside the cosine.
     """
     generator = torch.Generator().manual_seed(seed)
-    module = start if start is not None else fresh(rows.embedding_size, recipe, seed)
+    module = start if start is not None else fresh(rows.input_size, recipe, seed)
     module.to(rows.device)
     optimiser = torch.optim.AdamW(_groups(module, recipe.weight_decay), lr=FIRST_RATE, betas=BETAS)
     steps = steps_of(rows.epoch_rows(recipe), recipe.batch)
@@ -253,7 +275,7 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def uncertainty_of(module: HeadModule, embeddings: NDArray[np.float16]) -> NDArray[np.float32]:
+def uncertainty_of(module: HeadModule, embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
     """Uncertainty (N,) of stored embeddings (N, D), in bounded memory."""
     device = next(module.parameters()).device
     parts = [embeddings[start : start + ROWS_AT_ONCE] for start in range(0, len(embeddings), ROWS_AT_ONCE)]
@@ -296,9 +318,16 @@ def _record_of(cache: Cache) -> dict[str, object]:
     }
 
 
-def save_run(paths: RunPaths, trained: Trained, config: Mapping[str, object], provenance: HeadProvenance) -> Head:
-    """Write head, history, config and metrics of a run; returns the head."""
-    head = trained.module.to_head(provenance)
+def save_run(
+    paths: RunPaths,
+    trained: Trained,
+    config: Mapping[str, object],
+    provenance: HeadProvenance,
+    *,
+    functions: ClassifierFunctions | None = None,
+) -> Head:
+    """Write head, history, config and metrics of a run; returns the head. `functions` are what it reads, if it does."""
+    head = replace(trained.module.to_head(provenance), functions=functions)
     save_head(head, paths.head)
     with replaced(paths.history) as temporary, temporary.open("w", newline="") as file:
         writer = csv.writer(file)

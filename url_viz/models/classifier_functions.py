@@ -83,7 +83,8 @@ class ClassifierFunctions:
 
     def standardised(self, values: Array) -> Array:
         """Function values (N, 3) on the scale that the head was trained on."""
-        return np.clip((values - self.centre) / self.scale, -FARTHEST, FARTHEST).astype(np.float32)
+        scaled: Array = np.clip((values - self.centre) / self.scale, -FARTHEST, FARTHEST).astype(np.float32)
+        return scaled
 
     def values(self, embedding: Array, *, unknown: NDArray[np.bool_] | None = None) -> Array:
         """The functions (N, 3) as they are; classes that are `unknown` (N, C) to the classifier are left out."""
