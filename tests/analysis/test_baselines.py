@@ -7,6 +7,7 @@ import pytest
 
 from url_viz.analysis.baselines import (
     all_baselines,
+    energy,
     inverse_norm,
     max_probability,
     nearest_dissimilarity,
@@ -32,6 +33,18 @@ def test_entropy_equals_the_naive_sum() -> None:
         assert found == pytest.approx(-(p * np.log(p)).sum())
 
 
+def test_a_temperature_divides_the_logits() -> None:
+    logits = np.random.default_rng(0).normal(scale=3, size=(6, 11))
+    assert softmax_entropy(logits, temperature=2.5) == pytest.approx(softmax_entropy(logits / 2.5))
+    assert (softmax_entropy(logits, temperature=9) > softmax_entropy(logits)).all()
+
+
+def test_energy_by_hand() -> None:
+    # −ln (3 + 1); so large that exponentials overflow: minus the logit itself; another constant, another energy.
+    logits = np.array([[math.log(3), 0.0], [1000.0, 0.0], [-1000.0, -1000.0]])
+    assert energy(logits) == pytest.approx([-math.log(4), -1000, 1000 - math.log(2)])
+
+
 def test_max_probability_by_hand_and_next_to_one() -> None:
     assert max_probability(np.array([[math.log(3), 0.0]])) == pytest.approx([0.25])
     sure = max_probability(np.array([[60.0, 0.0], [80.0, 0.0], [0.0, 70.0]]))
@@ -54,5 +67,5 @@ def test_neighbour_baselines_by_hand() -> None:
 def test_every_baseline_has_a_row_a_picture() -> None:
     generator = np.random.default_rng(1)
     found = all_baselines(generator.normal(size=(9, 5)), generator.normal(size=(9, 3)))
-    assert list(found) == ["entropy", "max_probability", "inverse_norm", "nearest_similarity", "nearest_gap"]
+    assert list(found) == ["entropy", "max_probability", "energy", "inverse_norm", "nearest_similarity", "nearest_gap"]
     assert all(values.shape == (9,) and values.dtype == np.float64 for values in found.values())

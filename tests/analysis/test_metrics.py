@@ -9,11 +9,18 @@ from hypothesis import strategies as st
 
 from url_viz.analysis import metrics
 from url_viz.analysis.metrics import (
+    Figure,
+    Interval,
     Scored,
+    ambiguity_auroc,
+    aurc_influence,
     auroc,
     auroc_by_blocks,
+    auroc_influence,
     bootstrap_interval,
     classification_auroc,
+    mean_by_t,
+    mean_influence,
     mixed_r_auroc,
     nearest_others,
     r_auroc,
@@ -246,6 +253,86 @@ class TestIntervalsOverBlocks:
         of_classes = auroc_by_blocks(score, positive, block).interval
         assert of_classes.high - of_classes.low > 1.15 * (singly.high - singly.low)
         assert shuffled.high - shuffled.low == pytest.approx(singly.high - singly.low, rel=0.25)
+
+
+class TestInfluences:
+    """What each picture weighs in a figure: the figure's slope by the picture's weight, which intervals are made of."""
+
+    def test_of_aurc_by_hand(self) -> None:
+        # Risks 0 and 1/2, AURC 1/4. The right one, first: (0 − 1/4 + (0 − 0) / 1 + (0 − 1/2) / 2) / 2; the wrong one,
+        # last: (1/2 − 1/4 + (1 − 1/2) / 2) / 2.
+        found = aurc_influence([1, 2], [False, True])
+        assert found.value == 0.25
+        assert found.influence == pytest.approx([-0.25, 0.25])
+
+    def test_of_aurc_is_its_slope_by_weights(self) -> None:
+        rng = np.random.default_rng(0)
+        uncertainty, errors = rng.normal(size=30), rng.random(30) < 0.4
+
+        def weighted(weight: np.ndarray) -> float:
+            order = np.argsort(uncertainty)
+            kept = np.cumsum(weight[order])
+            return float((weight[order] * np.cumsum(weight[order] * errors[order]) / kept).sum() / kept[-1])
+
+        found = aurc_influence(uncertainty, errors)
+        assert weighted(np.ones(30)) == pytest.approx(found.value)
+        for row, more in enumerate(1e-6 * np.eye(30)):
+            slope = (weighted(1 + more) - weighted(1 - more)) / 2e-6
+            assert found.influence[row] == pytest.approx(slope, abs=1e-6)
+
+    def test_of_aurc_equal_pictures_weigh_alike(self) -> None:
+        found = aurc_influence([2, 1, 2, 1, 2], [1, 0, 1, 0, 0])
+        assert found.influence[0] == found.influence[2] > found.influence[4]
+        assert found.influence[1] == found.influence[3]
+        assert found.influence.sum() == pytest.approx(0)
+
+    def test_intervals_are_what_a_bootstrap_over_classes_gives(self) -> None:
+        rng = np.random.default_rng(2)
+        block = np.repeat(np.arange(60), rng.integers(5, 25, 60))
+        hard = rng.normal(size=60)[block]
+        wrong = rng.random(len(block)) < 1 / (1 + np.exp(1 - 2 * hard))
+        one, other = (hard + rng.normal(0, spread, len(block)) for spread in (2, 3))
+        members = [np.flatnonzero(block == number) for number in range(60)]
+        drawn = [np.concatenate([members[b] for b in rng.integers(60, size=60)]) for _ in range(400)]
+        lead = auroc_influence(one, wrong) - auroc_influence(other, wrong)
+        for found, figures in (
+            (aurc_influence(one, wrong), [risk_coverage(one[rows], wrong[rows]).aurc for rows in drawn]),
+            (lead, [auroc(one[rows], wrong[rows]) - auroc(other[rows], wrong[rows]) for rows in drawn]),
+        ):
+            interval = found.by_blocks(block, least=-1).interval
+            assert interval.high - interval.low == pytest.approx(2 * 1.959964 * np.std(figures), rel=0.12)
+
+    def test_an_order_has_no_lead_over_itself(self) -> None:
+        wrong = np.array([True, False, False, True])
+        lead = auroc_influence([1, 2, 3, 4], wrong) - auroc_influence([10, 20, 30, 40], wrong)
+        assert lead.by_blocks(np.array([0, 0, 1, 1]), least=-1) == Figure(0, Interval(0, 0))
+
+    def test_of_some_pictures_the_others_have_none(self) -> None:
+        found = auroc_influence([1, 2], [False, True]).placed(np.array([3, 1]), 5)
+        assert (found.value, found.influence.shape) == (1, (5,))
+        assert (found.influence[[0, 2, 4]] == 0).all()
+
+    def test_means_of_draws_leave_out_those_without_a_figure(self) -> None:
+        draws = [auroc_influence(score, [False, True, False]) for score in ([1, 2, 3], [1, 3, 2])]
+        none = auroc_influence([1, 2, 3], [False] * 3)
+        found = mean_influence([*draws, none])
+        assert found.value == 0.75
+        assert found.influence == pytest.approx((draws[0].influence + draws[1].influence) / 2)
+        assert math.isnan(mean_influence([none]).value)
+
+    def test_means_of_sets_by_hand(self) -> None:
+        found = mean_by_t([0.4, math.nan, 0.5, 0.6])  # spread 0.1, and t of two degrees of freedom is 4.303
+        half = 4.302653 * 0.1 / 3**0.5
+        assert (found.value, found.interval.low, found.interval.high) == pytest.approx((0.5, 0.5 - half, 0.5 + half))
+        assert mean_by_t([0.9, 1.0]).interval.high == 1
+        assert math.isnan(mean_by_t([0.5]).interval.low)
+        assert math.isnan(mean_by_t([]).value)
+
+
+def test_ambiguity_auroc_by_hand() -> None:
+    # Ambiguous are 3 and 1, agreed on 2 and 0; the last has no votes. 3 beats both, 1 beats one: three pairs of four.
+    entropy = np.array([0.5, 0.1, 0.0, -0.0, np.nan])
+    assert ambiguity_auroc([3, 1, 2, 0, 9], entropy) == 0.75
 
 
 class TestRowsThatDoNotCount:

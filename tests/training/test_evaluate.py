@@ -88,7 +88,7 @@ def test_a_model_without_a_head_needs_baselines(folder: Path, model: Model) -> N
         evaluate(bare, pictures, embedded, config)
     found = evaluate(bare, pictures, embedded, replace(config, baselines=True))
     assert np.isnan(found.crop_test)
-    assert len(found.orders) == 5
+    assert len(found.orders) == 6
 
 
 @pytest.mark.slow

@@ -10,9 +10,12 @@ from url_viz.analysis.metrics import nearest_others
 Floats = NDArray[np.float64]
 
 
-def softmax_entropy(logits: NDArray[np.floating]) -> Floats:
-    """Entropy in nats of the softmax over logits (N, C): 0 if one class has it all, log C if all are equal."""
-    shifted = _shifted(logits)
+def softmax_entropy(logits: NDArray[np.floating], *, temperature: float = 1.0) -> Floats:
+    """Entropy in nats of the softmax over logits (N, C): 0 if one class has it all, log C if all are equal.
+
+    Logits are divided by `temperature` first.
+    """
+    shifted = _shifted(logits) / temperature
     total = np.exp(shifted).sum(axis=1)
     entropy: Floats = np.log(total) - (np.exp(shifted) * shifted).sum(axis=1) / total
     return np.maximum(entropy, 0)
@@ -35,6 +38,16 @@ def margin(logits: NDArray[np.floating]) -> Floats:
     first_two = np.exp(np.sort(shifted, axis=1)[:, -2:]) / np.exp(shifted).sum(axis=1, keepdims=True)
     result: Floats = 1 - (first_two[:, 1] - first_two[:, 0])
     return result
+
+
+def energy(logits: NDArray[np.floating]) -> Floats:
+    """Minus the log of the summed exponentials of logits (N, C): how little any class speaks for the picture.
+
+    Liu et al. 2020, arXiv 2010.03759, at temperature 1.
+    """
+    exact = logits.astype(np.float64)
+    summed: Floats = exact.max(axis=1) + np.log(np.exp(_shifted(logits)).sum(axis=1))
+    return -summed
 
 
 def inverse_norm(embeddings: NDArray[np.floating]) -> Floats:
@@ -60,6 +73,7 @@ def all_baselines(embeddings: NDArray[np.floating], logits: NDArray[np.floating]
     return {
         "entropy": softmax_entropy(logits),
         "max_probability": max_probability(logits),
+        "energy": energy(logits),
         "inverse_norm": inverse_norm(embeddings),
         "nearest_similarity": nearest_dissimilarity(embeddings),
         "nearest_gap": nearest_gap(embeddings),

@@ -5,7 +5,7 @@ that are not finite, or without a label, are never counted: they raise RowsError
 order itself infinity is the end, and nan alone is refused.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +54,38 @@ class Figure:
 
     value: float
     interval: Interval
+
+
+@dataclass(frozen=True)
+class Influenced:
+    """A figure of N pictures and each one's influence (N,) on it, from which intervals over blocks are told.
+
+    Influences of figures of the same pictures add up: two can be told apart although both vary with the same classes.
+    """
+
+    value: float
+    influence: Floats
+
+    def __sub__(self, other: "Influenced") -> "Influenced":
+        return Influenced(self.value - other.value, self.influence - other.influence)
+
+    def by_blocks(self, block: NDArray[np.integer], *, least: float = 0.0, most: float = 1.0) -> Figure:
+        """The figure with a 95 % interval over blocks (N,), such as classes; see `auroc_by_blocks`.
+
+        `least` and `most` are the figure's own bounds. The interval is nan if the figure is, or of fewer than two
+        blocks.
+        """
+        sums = np.bincount(np.unique(block, return_inverse=True)[1], self.influence)
+        if np.isnan(self.value) or len(sums) < 2:
+            return Figure(self.value, Interval(float("nan"), float("nan")))
+        half = _NORMAL_975 * float(np.sqrt((sums**2).sum() * len(sums) / (len(sums) - 1)))
+        return Figure(self.value, Interval(max(least, self.value - half), min(most, self.value + half)))
+
+    def placed(self, rows: NDArray[np.integer], count: int) -> "Influenced":
+        """The same of `count` pictures, of which those at `rows` (N,) were looked at."""
+        influence = np.zeros(count)
+        influence[rows] = self.influence
+        return Influenced(self.value, influence)
 
 
 @dataclass(frozen=True)
@@ -158,17 +190,22 @@ def auroc_by_blocks(score: ArrayLike, is_positive: ArrayLike, block: NDArray[np.
     on the figure, summed by block (DeLong et al. 1988, Obuchowski 1997). The figure and the interval are nan if one
     kind of outcome is missing, the interval also with fewer than two blocks.
     """
+    return auroc_influence(score, is_positive).by_blocks(block)
+
+
+def auroc_influence(score: ArrayLike, is_positive: ArrayLike) -> Influenced:
+    """`auroc` of (N,) and (N,) with each picture's influence on it; nan without influence if one kind is missing."""
     positive = _outcomes(is_positive)
     figure = auroc(score, positive)
     if np.isnan(figure):
-        return Figure(figure, Interval(float("nan"), float("nan")))
+        return Influenced(figure, np.zeros(len(positive)))
     values = np.asarray(score)
     above = (mid_ranks(values) - _ranks_within(values, positive)) / np.where(
         positive, (~positive).sum(), positive.sum()
     )
     influence = np.where(positive, above - figure, 1 - above - figure)
     influence /= np.where(positive, positive.sum(), (~positive).sum())
-    return Figure(figure, _interval_of_blocks(figure, influence, block))
+    return Influenced(figure, influence)
 
 
 def auroc_within_blocks(score: ArrayLike, is_positive: ArrayLike, block: NDArray[np.integer]) -> Figure:
@@ -176,6 +213,11 @@ def auroc_within_blocks(score: ArrayLike, is_positive: ArrayLike, block: NDArray
 
     The share of all such pairs that are in order, with a 95 % interval over blocks; nan if no block has both outcomes.
     """
+    return auroc_within_influence(score, is_positive, block).by_blocks(block)
+
+
+def auroc_within_influence(score: ArrayLike, is_positive: ArrayLike, block: NDArray[np.integer]) -> Influenced:
+    """`auroc_within_blocks` with each block's influence, in equal parts on its pictures (N,)."""
     positive, values = _outcomes(is_positive), np.asarray(score)
     number = np.unique(block, return_inverse=True)[1]
     order = np.lexsort((values, number))
@@ -187,15 +229,58 @@ def auroc_within_blocks(score: ArrayLike, is_positive: ArrayLike, block: NDArray
     wins = np.bincount(number, ranks * positive) - ahead * (ahead + 1) / 2
     pairs = ahead * (count - ahead)
     if not pairs.sum():
-        return Figure(float("nan"), Interval(float("nan"), float("nan")))
+        return Influenced(float("nan"), np.zeros(len(values)))
     figure = float(wins.sum() / pairs.sum())
-    return Figure(figure, _interval_of_blocks(figure, (wins - figure * pairs) / pairs.sum(), np.arange(len(pairs))))
+    return Influenced(figure, ((wins - figure * pairs) / pairs.sum() / count)[number])
 
 
 def share_by_blocks(is_true: NDArray[np.bool_], block: NDArray[np.integer]) -> Figure:
     """The share of (N,) that is true, with a 95 % interval over blocks (N,); see `auroc_by_blocks`."""
     share = float(is_true.mean()) if len(is_true) else float("nan")
-    return Figure(share, _interval_of_blocks(share, (is_true - share) / max(1, len(is_true)), block))
+    return Influenced(share, (is_true - share) / max(1, len(is_true))).by_blocks(block)
+
+
+def aurc_influence(uncertainty: ArrayLike, errors: ArrayLike) -> Influenced:
+    """`risk_coverage(…).aurc` of (N,) and (N,) with each picture's influence on it.
+
+    A picture weighs on the risk of every coverage at which it is kept, and its own coverage is one of those that are
+    averaged: its influence is (r − A) / N + the sum over k ≥ its place of (its error − r_k) / (k N).
+    """
+    curve, losses = risk_coverage(uncertainty, errors), np.asarray(errors, dtype=np.float64)
+    place = np.unique(mid_ranks(uncertainty), return_inverse=True)[1]
+    tied = np.bincount(place)
+    starts, count = np.cumsum(tied) - tied, len(losses)
+    share = 1 / np.arange(1, count + 1)
+    from_here_on = (np.cumsum(values[::-1])[::-1] for values in (share, curve.risk * share))
+    weight, risks, own = (
+        (np.add.reduceat(values, starts) / tied)[place] for values in (*from_here_on, curve.risk)
+    )  # of pictures of equal uncertainty the mean over their places
+    return Influenced(curve.aurc, (own - curve.aurc + losses * weight - risks) / count)
+
+
+def mean_influence(figures: Sequence[Influenced]) -> Influenced:
+    """The mean of figures of the same N pictures, as of some draws; those that are nan are left out, nan if all are."""
+    known = [figure for figure in figures if not np.isnan(figure.value)]
+    if not known:
+        return Influenced(float("nan"), np.zeros(len(figures[0].influence)))
+    influence: Floats = np.mean([figure.influence for figure in known], axis=0)
+    return Influenced(float(np.mean([figure.value for figure in known])), influence)
+
+
+def mean_by_t(values: Sequence[float], *, least: float = 0.0, most: float = 1.0) -> Figure:
+    """The mean of figures of K sets, or of differences on them, with Student's 95 % interval over the sets.
+
+    `least` and `most` are the figures' own bounds. Sets without a figure (nan) are left out; the interval is nan of
+    fewer than two.
+    """
+    from scipy.special import stdtrit  # slow to import, and few commands need it
+
+    known = np.array([value for value in values if not np.isnan(value)])
+    mean = float(known.mean()) if len(known) else float("nan")
+    if len(known) < 2:
+        return Figure(mean, Interval(float("nan"), float("nan")))
+    half = float(stdtrit(len(known) - 1, 0.975) * known.std(ddof=1) / np.sqrt(len(known)))
+    return Figure(mean, Interval(max(least, mean - half), min(most, mean + half)))
 
 
 def _ranks_within(values: NDArray[np.generic], positive: Bools) -> Floats:
@@ -204,14 +289,6 @@ def _ranks_within(values: NDArray[np.generic], positive: Bools) -> Floats:
     for kind in (positive, ~positive):
         ranks[kind] = mid_ranks(values[kind])
     return ranks
-
-
-def _interval_of_blocks(figure: float, influence: Floats, block: NDArray[np.integer]) -> Interval:
-    sums = np.bincount(np.unique(block, return_inverse=True)[1], influence)
-    if len(sums) < 2:
-        return Interval(float("nan"), float("nan"))
-    half = _NORMAL_975 * float(np.sqrt((sums**2).sum() * len(sums) / (len(sums) - 1)))
-    return Interval(max(0.0, figure - half), min(1.0, figure + half))
 
 
 def ood_auroc(
@@ -244,6 +321,17 @@ def _equally_many(first: int, second: int, most: int, seed: int) -> tuple[NDArra
     count = min(first, second, most)
     generator = np.random.default_rng(seed)
     return np.sort(generator.permutation(first)[:count]), np.sort(generator.permutation(second)[:count])
+
+
+def ambiguity_auroc(uncertainty: ArrayLike, entropy_nats: ArrayLike) -> float:
+    """Probability that a picture on which people disagree is more uncertain than one on which all agree.
+
+    Of uncertainty (N,) and the entropy (N,) of people's votes; pictures without votes (nan) drop. PVU, arXiv
+    2402.16569, ambiguous against Dirac labels.
+    """
+    entropy = np.asarray(entropy_nats, dtype=np.float64)
+    has_votes = ~np.isnan(entropy)
+    return auroc(np.asarray(uncertainty)[has_votes], entropy[has_votes] > 0)
 
 
 def human_alignment(uncertainty: ArrayLike, entropy_nats: ArrayLike) -> float:
