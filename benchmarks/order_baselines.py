@@ -24,17 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.machine import machine
-from training.benchmark import (
-    KNOWS,
-    Benchmark,
-    OrderFigures,
-    Outcomes,
-    SetFigures,
-    figures_of_order,
-    means_of,
-    means_table,
-    table,
-)
+from training.benchmark.labelled import Outcomes
+from training.benchmark.measured import figures_of_order, means_of
+from training.benchmark.orders import KNOWS
+from training.benchmark.records import Benchmark, OrderFigures, SetFigures
+from training.benchmark.table import means_table, set_table
 from training.evaluate import write_json
 from url_viz.analysis.ambiguity import classify
 from url_viz.analysis.metrics import share_by_blocks
@@ -86,8 +80,9 @@ def main() -> None:
         for known, found in zip(orders, theirs(cases, HERE / script, python), strict=True):
             known.update(found)
     sets = [figures(case, found) for case, found in zip(cases, orders, strict=True)]
-    benchmark = Benchmark(str(given.arrays), None, "", None, 0, tuple(sets), means_of(sets))
-    print("\n\n".join([machine(), *map(table, sets), means_table(benchmark)]))
+    probe = "another backbone" if any("is_probe_wrong" in case.arrays for case in cases) else None
+    benchmark = Benchmark(str(given.arrays), probe, "", None, 0, tuple(sets), means_of(sets))
+    print("\n\n".join([machine(), *map(set_table, sets), means_table(benchmark)]))
     if given.json is not None:
         write_json(benchmark, given.json)
 
@@ -149,7 +144,7 @@ def figures(case: Case, orders: dict[str, NDArray[np.floating]]) -> SetFigures:
         0,
         int((~counted).sum()),
         share_by_blocks(~is_wrong[counted], case.label[counted]),
-        float(1 - outcomes.is_paper_wrong.mean()),
+        share_by_blocks(~outcomes.is_paper_wrong, case.label),
         float("nan") if probe is None else float(1 - probe.mean()),
         tuple(found),
     )

@@ -266,15 +266,30 @@ class BenchmarkConfig:
     json: Annotated[Path | None, Doc("Write every figure to this file.")] = None
     probe: Annotated[bool, Doc("Measure also where a linear probe of another backbone errs.")] = True
     probe_model: Annotated[str | None, Doc("That backbone; by default another packaged one that is installed.")] = None
-    votes: Annotated[Path | None, Doc("People's votes on one of the sets: a .npy of counts, pictures by classes.")] = (
-        None
-    )
-    votes_order: Annotated[Path | None, Doc("The pictures that the votes are on: a text, CLASS/NAME a line.")] = None
+    choose: Annotated[
+        tuple[str, ...],
+        Doc("Sets to choose a temperature and a stack's weights on; by default the others of --data for each."),
+    ] = ()
+    upstream: Annotated[str | None, Doc("An in-distribution set, to compare each set's uncertainties with.")] = None
+    votes: Annotated[
+        tuple[Path, ...], Doc("People's votes: a .npy of counts, pictures by classes, or a .json of entropies by name.")
+    ] = ()
+    votes_order: Annotated[Path | None, Doc("The pictures that the counts are on: a text, CLASS/NAME a line.")] = None
+    pictures: Annotated[Path | None, Doc("Folder for what is known of each picture, one .parquet a set.")] = None
+    figures: Annotated[Path | None, Doc("Folder for density figures, HTML pages.")] = None
     arrays: Annotated[Path | None, Doc("Folder for embeddings, orders and outcomes, one .npz a set.")] = None
     precision: Annotated[Precision, Doc("fast (bf16) or exact (float32).")] = "fast"
     device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
-    limit: Annotated[int | None, Doc("Most pictures of a set; of a larger one as many are drawn.")] = None
-    seed: Annotated[int, Doc("Seed of that draw and of the probe's folds.")] = 0
+    limit: Annotated[int | None, Doc("Most pictures of a set; of a larger one whole classes are drawn.")] = None
+    seed: Annotated[int, Doc("Seed of that draw, of folds and of answers.")] = 0
+
+
+@dataclass(frozen=True)
+class BenchmarkTableConfig:
+    """Write the tables of a benchmark as Markdown, from the JSON of `training.benchmark`."""
+
+    json: Annotated[Path, Doc("The JSON.")]
+    out: Annotated[Path | None, Doc("Write to this file instead of printing.")] = None
 
 
 def as_record(config: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Plots of an evaluation: risk–coverage, recall@1 by tenths of uncertainty, the crop curve."""
+"""Plots of an evaluation: risk–coverage, recall@1 by tenths of uncertainty, the crop curve; pages of plots."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,11 +28,15 @@ def write_figures(evaluation: Evaluation, folder: Path) -> list[Path]:
         figures["crop-curve"] = crop_figure(evaluation)
     paths = []
     for name, figure in figures.items():
-        path = folder / f"{name}.html"
-        with replaced(path) as temporary:
-            temporary.write_text(figure.to_html(include_plotlyjs=True), "utf-8")
-        paths.append(path)
+        paths.append(write_page(figure, folder / f"{name}.html"))
     return paths
+
+
+def write_page(figure: "Figure", path: Path) -> Path:
+    """Write a figure as an offline HTML page, and return its path."""
+    with replaced(path) as temporary:
+        temporary.write_text(figure.to_html(include_plotlyjs=True), "utf-8")
+    return path
 
 
 def risk_coverage_figure(evaluation: Evaluation) -> "Figure":
@@ -75,9 +79,13 @@ def crop_figure(evaluation: Evaluation) -> "Figure":
 
 
 def _figure(evaluation: Evaluation, x: str, y: str) -> "Figure":
+    return blank(f"{evaluation.data}: {evaluation.pictures:,} pictures, recall@1 {evaluation.recall_at_1:.3f}", x, y)
+
+
+def blank(title: str, x: str, y: str) -> "Figure":
+    """A figure without lines, with a title and titles of its axes; y begins at zero."""
     import plotly.graph_objects as go
 
-    title = f"{evaluation.data}: {evaluation.pictures:,} pictures, recall@1 {evaluation.recall_at_1:.3f}"
     return go.Figure(
         layout={
             "title": {"text": title, "font": {"size": 15}},

@@ -1,0 +1,75 @@
+"""Labelled sets of embeddings about class centres, and what the definitions say of them one by one."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from training.benchmark.labelled import Case, LabelledSet, case_of
+from training.benchmark.people import People
+from training.data.pictures import PictureList
+
+
+def small_set(seed: int = 0, *, classes: int = 4, pictures: int = 72, width: int = 12) -> LabelledSet:
+    """Embeddings about class centres, so near each other that many go wrong; the first three are one burst."""
+    rng = np.random.default_rng(seed)
+    label = rng.permutation(np.arange(pictures) % classes).astype(np.int32)
+    centre = rng.normal(size=(classes, width))
+    embedding = centre[label] + 1.3 * rng.normal(size=(pictures, width)) + 1
+    embedding[1:3] = embedding[0] + 0.05 * rng.normal(size=(2, width))
+    other = centre[label] + rng.normal(size=(pictures, width))
+    logits = rng.normal(size=(pictures, 7)).astype(np.float32)
+    files = PictureList(
+        Path(f"/nowhere/{seed}"),
+        tuple(f"{code}/{row:03}.png".encode() for row, code in enumerate(label)),
+        np.arange(pictures),
+        label,
+        tuple(map(str, range(classes))),
+    )
+    return LabelledSet(
+        f"made {seed}", embedding.astype(np.float16), logits, label, other.astype(np.float16), pictures=files
+    )
+
+
+def small_case(seed: int = 0, **sizes: int) -> Case:
+    """A small set with its space and its outcomes."""
+    return case_of(small_set(seed, **sizes), seed=0)
+
+
+def with_people(case: Case, entropy: np.ndarray, **beside: np.ndarray) -> Case:
+    """The case with votes."""
+    return replace(case, labelled=replace(case.labelled, people=People(entropy, beside)))
+
+
+def naive_nearest(embedding: np.ndarray) -> list[int]:
+    """The nearest in the whitened space that is no twin, as it is defined, in float64 and one by one; a burst once."""
+    unit = embedding.astype(float) / np.linalg.norm(embedding.astype(float), axis=1, keepdims=True)
+    leading: list[int] = []
+    for i in range(len(unit)):
+        leading += [i] if all(unit[i] @ unit[j] < 0.96 for j in leading) else []
+    centred = unit - unit[leading].mean(axis=0)
+    variance, axes = np.linalg.eigh(np.cov(centred[leading].T))
+    is_spread = variance > 1e-9
+    rows = centred @ axes[:, is_spread] / variance[is_spread] ** 0.25
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    nearest = []
+    for i in range(len(rows)):
+        others = [j for j in leading if j != i and unit[i] @ unit[j] < 0.96]
+        nearest.append(max(others, key=lambda j: float(rows[i] @ rows[j])))
+    return nearest
+
+
+def naive_auroc(values: np.ndarray, is_wrong: np.ndarray) -> float:
+    """The share of pairs in order, one by one; nan values are left out."""
+    wins = [
+        1.0 if high > low else 0.5 if high == low else 0.0
+        for high in values[is_wrong & ~np.isnan(values)]
+        for low in values[~is_wrong & ~np.isnan(values)]
+    ]
+    return float(np.mean(wins))
+
+
+def naive_aurc(values: np.ndarray, is_wrong: np.ndarray) -> float:
+    """The mean over coverages of the share that is wrong among those kept, one by one; without ties."""
+    kept = [row for row in np.argsort(values) if not np.isnan(values[row])]
+    return float(np.mean([is_wrong[kept[: k + 1]].mean() for k in range(len(kept))]))

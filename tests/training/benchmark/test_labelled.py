@@ -1,0 +1,85 @@
+"""Sets are drawn by whole classes, read by both models, and refused where nothing can be measured on them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.training.benchmark.made import small_set
+from tests.training.conftest import draw
+from training.benchmark.__main__ import main
+from training.benchmark.labelled import drawn, embedded_set, share_files
+from training.benchmark.people import People
+from training.config import BenchmarkConfig
+from training.data.pictures import PictureList
+from training.data.spec import labelled_pictures_of
+from url_viz.errors import FolderError
+from url_viz.models.model import Model
+from url_viz.progress import silent
+
+
+def listed(*sizes: int) -> PictureList:
+    """A list with classes of these sizes."""
+    label = np.repeat(np.arange(len(sizes)), sizes).astype(np.int32)
+    paths = tuple(f"{code}/{row}.png".encode() for row, code in enumerate(label))
+    return PictureList(Path("set"), paths, np.arange(len(label)), label, tuple(map(str, range(len(sizes)))))
+
+
+def test_a_larger_set_is_drawn_by_whole_classes() -> None:
+    pictures = listed(*[5] * 20)
+    first, again = (drawn(pictures, limit=33, seed=0) for _ in range(2))
+    assert len(first) == 30
+    assert first.paths == again.paths
+    assert (np.unique(np.bincount(first.labels)[np.unique(first.labels)]) == 5).all()
+    assert first.paths != drawn(pictures, limit=33, seed=1).paths
+    for limit in (None, 100, 1000):
+        assert drawn(pictures, limit=limit, seed=0) is pictures
+
+
+def test_a_limit_below_two_whole_classes_is_an_error() -> None:
+    with pytest.raises(FolderError, match=r"--limit 1500 holds no two whole classes of 'set', .* 2000 pictures"):
+        drawn(listed(1000, 1000, 1000), limit=1500, seed=0)
+
+
+def test_sets_that_nothing_can_be_measured_on_are_errors(folder: Path, tmp_path: Path) -> None:
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for i in range(4):
+        draw(i).save(flat / f"{i}.png")
+    with pytest.raises(FolderError, match="no class folders"):
+        main(BenchmarkConfig((str(folder), str(flat)), "tf_efficientnet_lite0"))
+    one = tmp_path / "one"
+    for i in range(5):
+        (one / f"{i % 2}").mkdir(parents=True, exist_ok=True)
+        draw(i).save(one / f"{i % 2}" / f"{i}.png")
+    with pytest.raises(FolderError, match=r"one' has 1 of these"):
+        main(BenchmarkConfig((str(one),), "tf_efficientnet_lite0"))
+    with pytest.raises(FolderError, match="Give --data"):
+        main(BenchmarkConfig((), "tf_efficientnet_lite0"))
+
+
+def test_sets_share_files_wherever_their_roots_begin(tmp_path: Path) -> None:
+    pictures = listed(3, 3)
+    whole = replace(small_set(0), pictures=replace(pictures, root=tmp_path / "set"))
+    inner = replace(pictures.subset(np.array([0])), root=tmp_path / "set" / "0", paths=(b"0.png",))
+    assert share_files(whole, replace(whole, pictures=inner))
+    assert not share_files(whole, replace(whole, pictures=replace(pictures, root=tmp_path / "other")))
+    assert not share_files(whole, replace(whole, pictures=None))
+
+
+@pytest.mark.slow
+def test_both_models_read_the_same_pictures(folder: Path, model: Model) -> None:
+    (folder / "round" / "00.png").write_bytes(b"no")
+    pictures = labelled_pictures_of(str(folder))
+    people = People(np.arange(24.0), {"authors_uncertainty": -np.arange(24.0)})
+    labelled = embedded_set("here", pictures, model, model, people, report=silent)
+    assert labelled.unreadable == 1
+    assert labelled.people is not None
+    assert labelled.people.entropy.tolist() == list(range(1, 24))
+    assert labelled.people.beside["authors_uncertainty"].tolist() == list(range(-1, -24, -1))
+    assert labelled.pictures is not None
+    assert labelled.pictures.paths == pictures.paths[1:]
+    assert labelled.probe_embedding is not None
+    assert (labelled.probe_embedding == labelled.embedding).all()
+    assert labelled.label.tolist() == [0] * 11 + [1] * 12

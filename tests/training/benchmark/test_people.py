@@ -1,0 +1,58 @@
+"""Votes belong to pictures by their path or name, and what others' models say stands beside them."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training.benchmark.people import people_of
+from training.data.spec import labelled_pictures_of
+from url_viz.errors import FolderError
+
+
+def test_counts_belong_to_pictures_by_their_path(folder: Path, tmp_path: Path) -> None:
+    pictures = labelled_pictures_of(str(folder))
+    counts, order = tmp_path / "counts.npy", tmp_path / "order.txt"
+    np.save(counts, np.array([[5, 0], [1, 1], [2, 6]], np.int16))
+    order.write_text("round/02.png\nsquare/01.png\nround/none.png\n")
+    other = replace(pictures, paths=tuple(b"x/" + path for path in pictures.paths))
+    first, second = people_of([pictures, other], [counts], order)
+    assert second is None
+    assert first is not None
+    assert first.entropy[pictures.paths.index(b"round/02.png")] == 0
+    assert first.entropy[pictures.paths.index(b"square/01.png")] == pytest.approx(math.log(2))
+    assert np.isnan(first.entropy).sum() == 22
+    assert not first.beside
+
+    with pytest.raises(FolderError, match="--votes-order"):
+        people_of([pictures], [counts], None)
+    with pytest.raises(FolderError, match=r"No picture of the sets .*round/02\.png"):
+        people_of([other], [counts], order)
+    with pytest.raises(FolderError, match="cannot be read"):
+        people_of([pictures], [tmp_path / "gone.npy"], order)
+    order.write_text("round/02.png\n")
+    with pytest.raises(FolderError, match=r"shape \(3, 2\), and .* 1 lines"):
+        people_of([pictures], [counts], order)
+
+
+def test_entropies_belong_to_pictures_by_their_name(folder: Path, tmp_path: Path) -> None:
+    pictures = labelled_pictures_of(str(folder))
+    file = tmp_path / "votes.json"
+    rows = {"02": (0.5, 0.1, 1.0), "01": (None, 0.2, 2.0), "nobody": (0.0, 0.3, 3.0)}
+    keys = ("human_entropy", "authors_uncertainty", "authors_class_entropy")
+    file.write_text(json.dumps({name: dict(zip(keys, row, strict=True)) for name, row in rows.items()}))
+    (found,) = people_of([pictures], [file], None)
+    assert found is not None
+    place = pictures.paths.index(b"round/02.png")
+    assert found.entropy[place] == 0.5
+    assert np.isnan(found.entropy).sum() == 23
+    assert found.beside["authors_uncertainty"][place] == 0.1
+    assert found.beside["authors_class_entropy"][pictures.paths.index(b"square/01.png")] == 2
+    assert found.at(np.array([place])).entropy.tolist() == [0.5]
+    for text in ("[]", '{"02": {}}', "no", '{"02": 1}'):
+        file.write_text(text)
+        with pytest.raises(FolderError, match="cannot be read"):
+            people_of([pictures], [file], None)

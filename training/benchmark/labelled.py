@@ -1,0 +1,175 @@
+"""Labelled sets: drawn by whole classes, embedded by the model and the probe's, and whitened as image sets are."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.benchmark.people import People
+from training.data.pictures import PictureList
+from training.embed import EmbeddedPictures, embed_pictures
+from url_viz.analysis.ambiguity import LEAST_OF_A_CLASS
+from url_viz.analysis.metrics import recall_at_1
+from url_viz.analysis.probe import out_of_fold_shares
+from url_viz.errors import FolderError
+from url_viz.models.model import Model
+from url_viz.pipeline.graph import build_graph
+from url_viz.pipeline.twins import twin_groups
+from url_viz.pipeline.whitening import whitened_rows
+from url_viz.progress import ProgressCallback
+from url_viz.store.tables import Graph
+from url_viz.store.whitening import WhitenedRows
+
+Bools = NDArray[np.bool_]
+Codes = NDArray[np.int32]
+Values = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class LabelledSet:
+    """N embedded pictures with classes: `embedding` (N, D), `logits` (N, C), `label` (N,) codes; `data` is the SPEC.
+
+    `probe_embedding` (N, E) is of another backbone, None if P is left out; `people` None without votes; `pictures` are
+    the files, None of arrays alone.
+    """
+
+    data: str
+    embedding: Values
+    logits: Values
+    label: Codes
+    probe_embedding: Values | None = None
+    people: People | None = None
+    unreadable: int = 0
+    pictures: PictureList | None = None
+
+
+@dataclass(frozen=True)
+class Space:
+    """The whitened space of N embeddings: its rows, the graph without twins, and the group (N,) of each picture."""
+
+    whitened: WhitenedRows
+    graph: Graph
+    group: Codes
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What is to be foretold of N pictures: `is_counted`, those that have a nearest; `is_wrong` (N), of these alone.
+
+    `is_probe_wrong` (P), None if left out; `is_paper_wrong`, by raw cosine and with twins. All (N,).
+    """
+
+    is_counted: Bools
+    is_wrong: Bools
+    is_probe_wrong: Bools | None
+    is_paper_wrong: Bools
+
+    def by_name(self) -> dict[str, Bools]:
+        """Those that are there, by the names of `OUTCOMES`."""
+        probe = {} if self.is_probe_wrong is None else {"probe": self.is_probe_wrong}
+        return {"nearest": self.is_wrong, **probe, "paper": self.is_paper_wrong}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One set with its space and its outcomes: all that orders are made of and measured by."""
+
+    labelled: LabelledSet
+    space: Space
+    outcomes: Outcomes
+
+
+def drawn(pictures: PictureList, *, limit: int | None, seed: int) -> PictureList:
+    """The pictures of whole classes, drawn by the seed until the next would exceed `limit`; all without one.
+
+    Classes that are thinned have fewer of their own kind to be nearest to, so that other figures come out. Raises
+    FolderError unless two classes have three pictures each: without these there is nothing to measure against.
+    """
+    if limit is not None and limit < len(pictures):
+        size = np.bincount(pictures.labels)
+        order = np.random.default_rng(seed).permutation(len(size))
+        kept = order[np.cumsum(size[order]) <= limit]
+        if np.count_nonzero(size[kept]) < 2:
+            raise FolderError(
+                f"--limit {limit} holds no two whole classes of {str(pictures.root)!r}, whose largest have "
+                f"{np.sort(size)[-2:].sum()} pictures. Give --limit that many, or none."
+            )
+        pictures = pictures.subset(np.flatnonzero(np.isin(pictures.labels, kept)))
+    _refuse_few(pictures.labels, str(pictures.root))
+    return pictures
+
+
+def _refuse_few(label: Codes, name: str) -> None:
+    large = int((np.bincount(label, minlength=1) >= LEAST_OF_A_CLASS).sum())
+    if large < 2:
+        raise FolderError(
+            f"Orders are measured on two classes or more of {LEAST_OF_A_CLASS} or more readable pictures each, and "
+            f"{name!r} has {large} of these. Give a folder with more class folders (CLASS/picture.jpg)."
+        )
+
+
+def embedded_set(
+    spec: str,
+    pictures: PictureList,
+    model: Model,
+    other: Model | None,
+    people: People | None,
+    *,
+    report: ProgressCallback,
+) -> LabelledSet:
+    """Embed a list with the model and, for P, with the other one; pictures that either cannot read are left out."""
+    mine = embed_pictures(model, pictures, seed=0, report=report, with_crops=False)
+    positions, theirs = mine.positions, None
+    if other is not None:
+        theirs = embed_pictures(other, pictures, seed=0, report=report, with_crops=False)
+        positions = np.intersect1d(positions, theirs.positions)
+    _refuse_few(pictures.labels[positions], str(pictures.root))
+    return LabelledSet(
+        spec,
+        mine.embedding[_places(mine, positions)],
+        mine.logits[_places(mine, positions)],
+        pictures.labels[positions],
+        None if theirs is None else theirs.embedding[_places(theirs, positions)],
+        None if people is None else people.at(positions),
+        unreadable=len(pictures) - len(positions),
+        pictures=pictures.subset(positions),
+    )
+
+
+def _places(embedded: EmbeddedPictures, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.searchsorted(embedded.positions, positions)
+
+
+def share_files(one: LabelledSet, other: LabelledSet) -> bool:
+    """Whether any file is of both sets."""
+    return bool(_files(one) & _files(other))
+
+
+def _files(labelled: LabelledSet) -> set[Path]:
+    pictures = labelled.pictures
+    return set() if pictures is None else {pictures.root.resolve() / os.fsdecode(path) for path in pictures.paths}
+
+
+def case_of(labelled: LabelledSet, *, seed: int) -> Case:
+    """A set with its space, and its outcomes by folds that are drawn by `seed`."""
+    space = space_of(labelled.embedding)
+    return Case(labelled, space, outcomes_of(labelled, space, seed=seed))
+
+
+def space_of(embedding: Values) -> Space:
+    """The whitened space of a set's raw embeddings (N, D), as an image set keeps it."""
+    rows = whitened_rows(np.arange(len(embedding)), embedding)
+    graph = build_graph(rows.rows, embedding, key=rows.whitening.key)
+    return Space(rows, graph, twin_groups(graph.twins))
+
+
+def outcomes_of(labelled: LabelledSet, space: Space, *, seed: int) -> Outcomes:
+    """Both outcomes and the paper's; folds of the probe are drawn by `seed`."""
+    nearest, label = space.graph.position[:, 0], labelled.label
+    probe = None
+    if labelled.probe_embedding is not None:
+        theirs = whitened_rows(np.arange(len(label)), labelled.probe_embedding).rows
+        probe = out_of_fold_shares(theirs, label, space.group, seed=seed).argmax(axis=1) != label
+    return Outcomes(nearest >= 0, label[nearest] != label, probe, ~recall_at_1(labelled.embedding, label)[1])

@@ -1,0 +1,80 @@
+"""The orders that are measured: of a picture alone, of its set, of its classes, by answers, and those that cheat."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.benchmark.answered import ANSWERS, tuned_by_oracle
+from training.benchmark.ceilings import class_error, cross_fitted
+from training.benchmark.chosen import Choice, picture_features, stacked
+from training.benchmark.labelled import Case, LabelledSet
+from url_viz.analysis.ambiguity import classify
+from url_viz.models.head import Head
+from url_viz.pipeline.confusability import confusability
+from url_viz.pipeline.twins import leaders
+
+HEAD = "uncertainty"
+STACK, RANK_STACK = "stack", "rank_stack"
+TUNED = {f"tuned_{count}": count for count in ANSWERS}
+
+KNOWS = {
+    HEAD: "picture",
+    "entropy": "picture",
+    "tempered_entropy": "picture",
+    "max_probability": "picture",
+    "energy": "picture",
+    "inverse_norm": "picture",
+    STACK: "picture",
+    RANK_STACK: "set",
+    "nearest_similarity": "set",
+    "confusability": "set",
+    **dict.fromkeys(TUNED, "answers"),
+    "ambiguity": "classes",
+    "class_error": "outcomes",
+    "fitted_by_class": "outcomes",
+    "fitted_by_picture": "outcomes",
+    "authors_uncertainty": "another model",
+    "authors_class_entropy": "another model",
+}
+"""What each order has seen: the picture alone, its set, answers on it, its classes, or even the outcomes.
+
+What is chosen (a temperature, a stack's weights) was chosen by outcomes of other sets.
+"""
+
+Orders = Mapping[str, NDArray[np.floating]]
+"""By name (N,), or (draws, N) where an order has a draw: higher = less to be trusted, nan where it is not known."""
+
+
+def orders_of(case: Case, head: Head | None, choice: Choice | None, *, seed: int) -> Orders:
+    """Every order of a set, in the order of KNOWS; those that are `choice`'s only if there is one."""
+    labelled, space, outcomes = case.labelled, case.space, case.outcomes
+    graph, label = space.graph, labelled.label
+    classified = classify(graph.position, graph.similarity, space.whitened.rows, label, space.group)
+    assert classified is not None  # sets with too few classes were refused
+    confusable = confusability(graph.position, graph.similarity, leader=leaders(graph.twins))[0]
+    found: dict[str, NDArray[np.floating]] = {
+        **picture_orders(labelled, head, choice),
+        "nearest_similarity": np.where(outcomes.is_counted, -graph.similarity[:, 0], np.nan),
+        "confusability": confusable,
+        **tuned_by_oracle(case, confusable, seed=seed),
+        "ambiguity": classified.shares.ambiguity,
+        "class_error": class_error(label, outcomes),
+        "fitted_by_class": cross_fitted(case, label, seed=seed),
+        "fitted_by_picture": cross_fitted(case, space.group, seed=seed),
+        **({} if labelled.people is None else labelled.people.beside),
+    }
+    if choice is not None:
+        found[RANK_STACK] = stacked(labelled, choice, by_ranks=True)
+    return {name: found[name] for name in KNOWS if name in found}
+
+
+def picture_orders(labelled: LabelledSet, head: Head | None, choice: Choice | None) -> Orders:
+    """The orders (N,) that know each picture alone: these may be compared between sets."""
+    found: dict[str, NDArray[np.floating]] = {} if head is None else {HEAD: head(labelled.embedding)}
+    found |= picture_features(labelled, 1.0)
+    del found["tempered_entropy"]
+    if choice is not None:
+        found["tempered_entropy"] = picture_features(labelled, choice.temperature)["tempered_entropy"]
+        found[STACK] = stacked(labelled, choice, by_ranks=False)
+    return found
