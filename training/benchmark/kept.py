@@ -7,7 +7,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from training.benchmark.labelled import Case
-from training.benchmark.measured import mean_of_draws
 from training.benchmark.orders import Orders
 from url_viz.files import replaced
 from url_viz.imaging.scan import display_name
@@ -16,7 +15,7 @@ from url_viz.imaging.scan import display_name
 def write_pictures(case: Case, orders: Orders, path: Path) -> None:
     """One row a picture: path, class, outcomes (null where there is none), votes' entropy, and each order's value.
 
-    Of an order with draws it is the mean of those in which the picture has a value.
+    Of an order with draws each has a column, `tuned_20_draw_1` and so on.
     """
     labelled, outcomes = case.labelled, case.outcomes
     assert labelled.pictures is not None
@@ -28,7 +27,13 @@ def write_pictures(case: Case, orders: Orders, path: Path) -> None:
             "label": [pictures.classes[code] for code in labelled.label],
             **{name: pd.array(values, dtype="boolean") for name, values in wrong.items()},
             **({} if labelled.people is None else {"human_entropy": labelled.people.entropy}),
-            **{name: mean_of_draws(np.atleast_2d(values)) for name, values in orders.items()},
+            **{name: values for name, values in orders.items() if values.ndim == 1},
+            **{
+                f"{name}_draw_{number}": draw
+                for name, values in orders.items()
+                if values.ndim == 2
+                for number, draw in enumerate(values, 1)
+            },
         }
     )
     table.loc[~outcomes.is_counted, "nearest_wrong"] = pd.NA
@@ -37,7 +42,10 @@ def write_pictures(case: Case, orders: Orders, path: Path) -> None:
 
 
 def write_arrays(case: Case, orders: Orders, path: Path) -> None:
-    """What the figures of one set rest on, for other programs; orders as `order_NAME`, P and votes where they are."""
+    """What the figures of one set rest on, for other programs; P and votes where they are.
+
+    Orders are `order_NAME`, but for those that have draws.
+    """
     labelled, space, outcomes = case.labelled, case.space, case.outcomes
     arrays: dict[str, NDArray[np.generic]] = {
         "embedding": labelled.embedding,
@@ -48,7 +56,7 @@ def write_arrays(case: Case, orders: Orders, path: Path) -> None:
         "is_counted": outcomes.is_counted,
         "is_wrong": outcomes.is_wrong,
         "is_paper_wrong": outcomes.is_paper_wrong,
-        **{f"order_{name}": mean_of_draws(np.atleast_2d(values)) for name, values in orders.items()},
+        **{f"order_{name}": values for name, values in orders.items() if values.ndim == 1},
     }
     if outcomes.is_probe_wrong is not None:
         arrays["is_probe_wrong"] = outcomes.is_probe_wrong

@@ -21,6 +21,7 @@ from training.benchmark.records import (
 )
 from url_viz.analysis.metrics import (
     Figure,
+    Influenced,
     aurc_influence,
     auroc_by_blocks,
     auroc_influence,
@@ -108,29 +109,32 @@ def figures_of_outcome(values: Values, is_wrong: Bools, label: Codes) -> Outcome
 
 
 def figures_of_votes(values: Values, entropy: NDArray[np.float64], label: Codes) -> VotesFigures:
-    """Agreement of values (draws, N), the mean over draws, with the entropy (N,) of people's votes.
+    """Agreement of values (draws, N) with the entropy (N,) of people's votes, means over draws.
 
     Pictures without votes or a value (nan) are left out. The most ambiguous tenth are the pictures from the ninth
     decile of the entropy on, and above the least.
     """
-    value = mean_of_draws(values)
-    has = ~np.isnan(entropy) & ~np.isnan(value)
-    value, entropy, label = value[has], entropy[has], label[has]
-    if not len(value):
+    spearman, tenth, disagreed = [], [], []
+    for draw in values:
+        rows = np.flatnonzero(~np.isnan(entropy) & ~np.isnan(draw))
+        if not len(rows):
+            continue
+        value, votes = draw[rows], entropy[rows]
+        is_ambiguous = (votes >= np.quantile(votes, 1 - MOST_AMBIGUOUS)) & (votes > votes.min())
+        spearman.append(human_alignment(value, votes))
+        tenth.append(auroc_influence(value, is_ambiguous).placed(rows, len(label)))
+        disagreed.append(auroc_influence(value, votes > 0).placed(rows, len(label)))
+    if not spearman:
         return VotesFigures(math.nan, MISSING, MISSING)
-    is_ambiguous = (entropy >= np.quantile(entropy, 1 - MOST_AMBIGUOUS)) & (entropy > entropy.min())
+    voted = np.flatnonzero(~np.isnan(entropy))
     return VotesFigures(
-        human_alignment(value, entropy),
-        auroc_by_blocks(value, is_ambiguous, label),
-        auroc_by_blocks(value, entropy > 0, label),
+        float(np.mean(spearman)),
+        *(_at(mean_influence(one), voted).by_blocks(label[voted]) for one in (tenth, disagreed)),
     )
 
 
-def mean_of_draws(values: Values) -> NDArray[np.float64]:
-    """The mean (N,) of the draws (draws, N) that have a value, nan where none has."""
-    known = ~np.isnan(values)
-    total: NDArray[np.float64] = np.where(known, values, 0).sum(axis=0, dtype=np.float64)
-    return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)
+def _at(figure: Influenced, rows: NDArray[np.integer]) -> Influenced:
+    return Influenced(figure.value, figure.influence[rows])
 
 
 def beside_upstream(
