@@ -50,7 +50,7 @@ class Chooser:
     """Chooses on sets; what each set says of every temperature is worked out once."""
 
     def __init__(self) -> None:
-        self._told: dict[int, list[float]] = {}
+        self._told: dict[int, tuple[Case, list[float]]] = {}  # with its case, so that no other gets its id
 
     def choose(self, cases: Sequence[Case]) -> Choice | None:
         """The temperature with the best mean R-AUROC for N, and both stacks; None of sets that have no error or all.
@@ -80,8 +80,8 @@ class Chooser:
         if id(case) not in self._told:
             counted, logits = case.outcomes.is_counted, case.labelled.logits
             entropies = (softmax_entropy(logits[counted], temperature=one) for one in TEMPERATURES)
-            self._told[id(case)] = [auroc(entropy, _wrong(case)) for entropy in entropies]
-        return self._told[id(case)]
+            self._told[id(case)] = case, [auroc(entropy, _wrong(case)) for entropy in entropies]
+        return self._told[id(case)][1]
 
 
 def picture_features(labelled: LabelledSet, temperature: float) -> Mapping[str, Doubles]:

@@ -81,8 +81,7 @@ def test_nothing_is_chosen_on_the_set_itself(capsys: pytest.CaptureFixture[str])
     assert "Without other sets" in capsys.readouterr().out
 
 
-def test_a_set_of_its_own_files_with_other_outcomes_chooses_nothing_for_it() -> None:
-    """What is chosen for a set is the same whatever its own outcomes are."""
+def test_what_is_chosen_for_a_set_is_the_same_whatever_its_own_outcomes_are() -> None:
     cases = [small_case(seed) for seed in (0, 1, 2)]
     turned = replace(cases[0], outcomes=replace(cases[0].outcomes, is_wrong=~cases[0].outcomes.is_wrong))
     one, other = _choices(cases, [])[0], _choices([turned, *cases[1:]], [])[0]
