@@ -26,7 +26,9 @@ from training.data.pictures import NO_LABEL
 from training.data.source import Encoded, PictureSource, source_of
 from training.data.tars import BadSample, classes_of_size
 from training.distributed import ALONE, Process
+from training.groups import groups_of
 from training.lock import alone_in
+from training.sources import Sources
 from training.store import ROW, Cache, CachePaths, Manifest, Shard, open_cache
 from training.targets import classifier_loss, fitted_classifier_loss
 from url_viz.errors import CacheError, ImageError, NoImagesError
@@ -107,19 +109,22 @@ def write_shards(config: CacheConfig, model: Model, report: ProgressCallback, *,
 
 def write_task_loss(cache: Cache, config: CacheConfig) -> None:
     """Compute the task loss of every row for the target of `config`, unless it is stored already."""
-    about = {"target": config.target, **(asdict(config.instance) if config.target != "labels" else {})}
+    is_fitted = config.target == "labels" and not np.isfinite(cache.rows["own_loss"]).all()
+    about: dict[str, object] = {"target": config.target}
+    about |= asdict(config.instance) if config.target != "labels" else {"folds": config.group} if is_fitted else {}
     if cache.paths.loss.exists() and cache.paths.about_loss.exists() and cache.about_loss == about:
         return
     if config.target == "instance":
         loss = instance_losses(cache, config.instance, config.seed)
     elif config.target == "blend":
         loss = blended_losses(cache, config.instance, config.seed, loaded=load_source(resolve(config.model)))
-    elif np.isfinite(cache.rows["own_loss"]).all():
-        loss = cache.rows["own_loss"].astype(np.float32)
-    else:
+    elif is_fitted:
+        group = groups_of(Sources.of(cache), config.group)
         loss = fitted_classifier_loss(
-            cache.embeddings(np.arange(len(cache))), cache.clean_rows, cache.clean, cache.labels
+            cache.embeddings(np.arange(len(cache))), cache.clean_rows, cache.clean, cache.labels, group
         )
+    else:
+        loss = cache.rows["own_loss"].astype(np.float32)
     store.write_loss(cache.paths, loss, about)
 
 

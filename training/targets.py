@@ -9,15 +9,13 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from training.config import InstanceTarget
-from training.probe import descend
+from url_viz.analysis.probe import fit_probe, probe_inputs
 from url_viz.errors import CacheError
+from url_viz.pipeline.whitening import fit_whitening
 from url_viz.rows import l2_normalize
 
 ROWS_AT_ONCE = 1024
 FOLDS = 5
-FIT_STEPS = 150
-FIT_RATE = 0.05
-FIT_DECAY = 1e-3
 
 Losses = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -100,52 +98,49 @@ def classifier_loss(logits: NDArray[np.floating], labels: NDArray[np.integer]) -
 
 
 def fitted_classifier_loss(
-    views: NDArray[np.floating], clean_rows: Integers, clean: NDArray[np.floating], labels: NDArray[np.integer]
+    views: NDArray[np.floating],
+    clean_rows: Integers,
+    clean: NDArray[np.floating],
+    labels: NDArray[np.integer],
+    group: NDArray[np.integer],
 ) -> Losses:
-    """Cross-entropy (R,) of a linear classifier on the label, never one fitted on the row's own picture.
+    """Cross-entropy (R,) of the linear probe on the label, never one fitted on the row's own picture or its group.
 
-    `labels` (P,) are of the rows of `clean`. Five folds, stratified by class; each fold's views are scored by a
-    classifier fitted on the clean embeddings of the other folds. nan if the label is −1 or its class has one picture.
+    `labels` (P,) and `group` (P,), of ids in no order of the paths, are of the rows of `clean`. Five folds; each one's
+    views are scored by a probe fitted on the clean embeddings of the others, in the whitened space of all. nan if the
+    label is −1 or its class is in no other fold.
     """
-    fold = _folds(labels)
+    fold = _folds(labels, group)
     if not (fold >= 0).any():
-        raise CacheError("No class has two pictures, so nothing can be learnt from labels. Use --target instance.")
-    losses = np.full(len(clean_rows), np.nan, np.float32)
+        raise CacheError(
+            "No class has two pictures that are not twins (or of one folder, with --group folder), so nothing can be "
+            "learnt from labels. Use --target instance."
+        )
+    whitening = fit_whitening(clean)
+    known, losses = probe_inputs(whitening.transform(clean)), np.full(len(clean_rows), np.nan, np.float32)
     for number in range(FOLDS):
-        rows = np.flatnonzero(fold[clean_rows] == number)
-        if len(rows):
-            fits = (fold >= 0) & (fold != number)
-            classifier = fitted_classifier(clean[fits], labels[fits], int(labels.max()) + 1)
-            losses[rows] = classifier_loss(applied_classifier(classifier, views[rows]), labels[clean_rows[rows]])
+        fits = (fold >= 0) & (fold != number)
+        probe = fit_probe(known[fits], labels[fits])
+        asked = (fold == number) & np.isin(labels, probe.classes)
+        rows = np.flatnonzero(asked[clean_rows])
+        logits = probe_inputs(whitening.transform(views[rows])) @ probe.weights
+        losses[rows] = classifier_loss(logits, np.searchsorted(probe.classes, labels[clean_rows[rows]]))
     return losses
 
 
-def _folds(labels: NDArray[np.integer]) -> Integers:
-    """A fold per picture, −1 if its class has fewer than two."""
+def _folds(labels: NDArray[np.integer], group: NDArray[np.integer]) -> Integers:
+    """A fold (P,) per picture, −1 without a label or where all of its class are one group; a group is in one fold.
+
+    Groups are dealt class by class, by their numbers: ids, which are hashes, so that pictures that are neighbours by
+    path meet by chance alone.
+    """
     fold = np.full(len(labels), -1, np.int64)
-    for label in np.unique(labels[labels >= 0]):
-        members = np.flatnonzero(labels == label)
-        if len(members) > 1:
-            fold[members] = np.arange(len(members)) % FOLDS
+    labelled = np.flatnonzero(labels >= 0)
+    names, first, number = np.unique(group[labelled], return_index=True, return_inverse=True)
+    dealt = np.empty(len(names), np.int64)
+    dealt[np.lexsort((names, labels[labelled][first]))] = np.arange(len(names)) % FOLDS
+    fold[labelled] = dealt[number]
+    pairs = np.unique(np.stack([labels[labelled], fold[labelled]]), axis=1)
+    alone, folds = np.unique(pairs[0], return_counts=True)
+    fold[np.isin(labels, alone[folds == 1])] = -1
     return fold
-
-
-def fitted_classifier(embeddings: NDArray[np.floating], labels: NDArray[np.integer], n_classes: int) -> torch.nn.Linear:
-    """A linear classifier of `n_classes` fitted on standardised embeddings (N, D), labels (N,); deterministic."""
-    torch.manual_seed(0)
-    classifier = torch.nn.Linear(embeddings.shape[1], n_classes)
-    x, y = _standard(embeddings), torch.from_numpy(labels.astype(np.int64))
-    descend(classifier, x, y, steps=FIT_STEPS, rate=FIT_RATE, decay=FIT_DECAY)
-    return classifier
-
-
-def applied_classifier(classifier: torch.nn.Linear, embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Logits (N, C) of a fitted classifier on embeddings (N, D)."""
-    with torch.inference_mode():
-        logits: NDArray[np.float32] = classifier(_standard(embeddings)).numpy()
-    return logits
-
-
-def _standard(embeddings: NDArray[np.floating]) -> torch.Tensor:
-    x = torch.from_numpy(embeddings.astype(np.float32))
-    return F.layer_norm(x, x.shape[-1:])

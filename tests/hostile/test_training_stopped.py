@@ -19,7 +19,7 @@ from filelock import FileLock
 from tests.imaging.pictures import write_folder
 from training.cache import write_cache
 from training.command import command
-from training.config import Augmentation, CacheConfig, FinetuneConfig, Recipe, TrainConfig
+from training.config import Augmentation, CacheConfig, FinetuneConfig, Recipe, Target, TrainConfig
 from training.finetune import finetune
 from training.finetune import main as finetune_main
 from training.lock import alone_in
@@ -62,12 +62,12 @@ def pictures(tmp_path: Path) -> Path:
     return write_folder(tmp_path / "pictures", PICTURES, classes=("cat", "dog"))
 
 
-def cache_config(pictures: Path, out: Path) -> CacheConfig:
+def cache_config(pictures: Path, out: Path, target: Target = "instance") -> CacheConfig:
     views = 2
     return CacheConfig(
         data=str(pictures),
         out=out,
-        target="instance",
+        target=target,
         augmentation=Augmentation(views=views),
         shard_rows=views * PICTURES // SHARDS,
         precision="exact",
@@ -100,17 +100,19 @@ def same(a: Cache, b: Cache) -> bool:
 
 
 @pytest.mark.parametrize("after", [3, *(pytest.param(n, marks=pytest.mark.torture) for n in range(12) if n != 3)])
+@pytest.mark.parametrize(("target", "classes"), [("instance", ("cat", "dog")), ("labels", ("n01440764", "n01443537"))])
 def test_a_killed_cache_goes_on_and_ends_the_same(
-    tmp_path: Path, pictures: Path, exact: Model, workspace: Path, after: int
+    tmp_path: Path, exact: Model, workspace: Path, after: int, target: Target, classes: tuple[str, str]
 ) -> None:
-    undisturbed = write_cache(cache_config(pictures, tmp_path / "undisturbed"), exact, silent)
+    pictures = write_folder(tmp_path / "pictures", PICTURES, classes=classes)
+    undisturbed = write_cache(cache_config(pictures, tmp_path / "undisturbed", target), exact, silent)
     out = tmp_path / "cache"
-    words = ["--data", pictures, "--out", out, "--target", "instance", "--views", 2, "--precision", "exact"]
+    words = ["--data", pictures, "--out", out, "--target", target, "--views", 2, "--precision", "exact"]
     words += ["--shard-rows", 2 * PICTURES // SHARDS, "--device", "cpu"]
     killed("training.cache", words, after=after, where=out, workspace=workspace)
     there = [path for path in out.glob("shard-*") if (path / "pictures.npy").exists()]
     before = {path: path.stat().st_mtime_ns for path in there}
-    assert same(write_cache(cache_config(pictures, out), exact, silent), undisturbed)
+    assert same(write_cache(cache_config(pictures, out, target), exact, silent), undisturbed)
     assert {path: path.stat().st_mtime_ns for path in there} == before, "what was written is not written again"
 
 

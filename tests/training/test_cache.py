@@ -103,7 +103,7 @@ def test_another_target_uses_the_embeddings_that_are_there(folder: Path, tmp_pat
     shard = CachePaths(config.out).shard(0) / "embedding.npy"
     before = shard.stat().st_mtime_ns
     labels = write_cache(replace(config, target="labels"), model, silent)
-    assert labels.about_loss == {"target": "labels"}
+    assert labels.about_loss == {"target": "labels", "folds": "twins"}
     assert not np.array_equal(labels.loss(), first)
     colder = write_cache(replace(config, instance=InstanceTarget(temperature=0.03)), model, silent)
     assert colder.about_loss["temperature"] == 0.03

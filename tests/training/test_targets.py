@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from training.config import InstanceTarget
-from training.targets import classifier_loss, confusability_loss, fitted_classifier_loss, instance_loss
+from training.targets import FOLDS, _folds, classifier_loss, confusability_loss, fitted_classifier_loss, instance_loss
 from url_viz.errors import CacheError
 
 
@@ -78,30 +78,69 @@ def two_classes(seed: int) -> tuple[np.ndarray, np.ndarray]:
     return clean, labels
 
 
+def fitted_loss(clean: np.ndarray, labels: np.ndarray, group: np.ndarray | None = None) -> np.ndarray:
+    """The loss of each picture's one view, which is the clean one; each is a group of its own if none are given."""
+    alone = np.random.default_rng(0).permutation(len(clean)) if group is None else group
+    return fitted_classifier_loss(clean, np.arange(len(clean)), clean, labels, alone)
+
+
 def test_fitted_classifier_gives_mislabelled_pictures_the_most_loss() -> None:
     clean, labels = two_classes(0)
     wrong = labels.copy()
     wrong[[3, 30]] = 1 - wrong[[3, 30]]
-    found = fitted_classifier_loss(clean, np.arange(40), clean, wrong)
-    assert set(np.argsort(found)[-2:]) == {3, 30}
+    assert set(np.argsort(fitted_loss(clean, wrong))[-2:]) == {3, 30}
 
 
 def test_fitted_classifier_never_sees_the_rows_own_picture() -> None:
     # Pure noise: a classifier that had seen its rows would be sure of them; held-out folds are at chance or worse.
     generator = np.random.default_rng(2)
     clean, labels = generator.normal(size=(60, 100)), np.tile([0, 1], 30).astype(np.int32)
-    found = fitted_classifier_loss(clean, np.arange(60), clean, labels)
-    assert found.mean() > math.log(2)
+    assert fitted_loss(clean, labels).mean() > math.log(2)
+
+
+def test_fitted_classifier_never_sees_the_group() -> None:
+    # Noise in threes of nearly the same: one that had seen two of a burst would be sure of the third.
+    generator = np.random.default_rng(3)
+    burst = np.repeat(np.arange(40), 3)
+    clean = generator.normal(size=(40, 100))[burst] + 0.05 * generator.normal(size=(120, 100))
+    labels = (burst % 2).astype(np.int32)
+    assert fitted_loss(clean, labels).mean() < 0.5 * math.log(2), "bursts straddle the folds"
+    assert fitted_loss(clean, labels, burst).mean() > math.log(2)
 
 
 def test_pictures_without_a_class_mate_have_no_loss() -> None:
     clean, labels = two_classes(1)
     labels[0], labels[1] = -1, 2
-    found = fitted_classifier_loss(clean, np.arange(40), clean, labels)
+    found = fitted_loss(clean, labels)
     assert np.isnan(found[:2]).all()
     assert np.isfinite(found[2:]).all()
     with pytest.raises(CacheError, match="two pictures"):
-        fitted_classifier_loss(clean[:3], np.arange(3), clean[:3], np.array([0, 1, 2]))
+        fitted_loss(clean[:3], np.array([0, 1, 2]))
+    with pytest.raises(CacheError, match="two pictures"):
+        fitted_loss(clean[:4], np.array([0, 0, 1, 1]), np.array([5, 5, 9, 9]))
+
+
+class TestFolds:
+    def test_every_class_is_spread_over_the_folds(self) -> None:
+        generator = np.random.default_rng(0)
+        labels = np.repeat(np.arange(6), 50)
+        fold = _folds(labels, generator.permutation(10_000)[:300])
+        counts = np.array([np.bincount(fold[labels == label], minlength=FOLDS) for label in range(6)])
+        assert (counts == 10).all()
+
+    def test_whole_groups_also_of_several_classes(self) -> None:
+        generator = np.random.default_rng(1)
+        group, labels = generator.integers(60, size=200), generator.integers(-1, 4, size=200)
+        fold = _folds(labels, group)
+        assert ((fold == -1) == (labels == -1)).all()
+        for name in range(60):
+            assert len(set(fold[(group == name) & (labels >= 0)])) <= 1
+
+    def test_a_class_of_which_all_are_in_one_fold_has_none(self) -> None:
+        # Class 1 is in the groups 3 and 8, whose other pictures are of class 0: dealt in the order 0, 3, 4, 5, 6, 8.
+        labels, group = np.array([0, 0, 0, 0, 0, 0, 1, 1]), np.array([0, 3, 4, 5, 6, 8, 3, 8])
+        assert _folds(labels, group).tolist() == [0, 1, 2, 3, 4, 0, 1, 0]
+        assert _folds(labels, np.where(group == 8, 3, group))[-2:].tolist() == [-1, -1]
 
 
 def test_confusability_of_a_view_by_a_naive_loop() -> None:
