@@ -256,6 +256,18 @@ class EvaluateConfig:
 
 
 @dataclass(frozen=True)
+class OverlapConfig:
+    """Count the pictures of some sets that are also in others: by bytes, perceptual hash and embedding."""
+
+    upstream: Annotated[tuple[str, ...], Doc("Pictures that train: folder:PATH (or a bare path), again for more sets.")]
+    report: Annotated[tuple[str, ...], Doc("Pictures that are measured on, again for more sets.")]
+    model: Annotated[str, Doc("Backbone by zoo or timm name, or the path of a checkpoint.")] = DEFAULT_MODEL
+    json: Annotated[Path | None, Doc("Write the counts and every pair to this file.")] = None
+    precision: Annotated[Precision, Doc("fast (bf16) or exact (float32).")] = "fast"
+    device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
+
+
+@dataclass(frozen=True)
 class BenchmarkConfig:
     """Measure how truly each order ranks the pictures of labelled sets, against two outcomes and people's votes."""
 

@@ -17,7 +17,7 @@ from url_viz.errors import CacheError
 
 ROOT = Path(__file__).parent.parent.parent
 CONFIGS = [value for value in vars(config).values() if isinstance(value, type) and is_dataclass(value)]
-COMMANDS = ["cache", "train", "finetune", "evaluate", "benchmark", "gradient_conflict"]
+COMMANDS = ["cache", "train", "overlap", "finetune", "evaluate", "benchmark", "gradient_conflict"]
 
 
 @pytest.mark.parametrize("config_type", CONFIGS, ids=lambda c: c.__name__)
