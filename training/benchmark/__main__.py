@@ -76,6 +76,7 @@ def measure(
         means_of(found),
         verdicts_of(reported, all_orders),
         config.upstream,
+        None if head is None else head.digest,
     )
     print(f"{means_table(benchmark)}\n\n{verdicts_table(benchmark)}")
     if config.json is not None:

@@ -168,7 +168,10 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """The whole table, and how it was made; `probe_model` is None where P is left out, `upstream` without one."""
+    """The whole table, and how it was made; `probe_model` is None where P is left out, `upstream` without one.
+
+    `head` is the digest of the head that was measured, None without one.
+    """
 
     model: str
     probe_model: str | None
@@ -179,6 +182,7 @@ class Benchmark:
     means: tuple[Means, ...]
     verdicts: tuple[Verdict, ...] = ()
     upstream: str | None = None
+    head: str | None = None
 
 
 def read_benchmark(path: Path) -> Benchmark:

@@ -37,9 +37,10 @@ def document(benchmark: Benchmark) -> str:
     limit = "" if benchmark.limit is None else f", whole classes up to {benchmark.limit:,} pictures"
     upstream = "" if benchmark.upstream is None else f" *Unfamiliar*: beside `{benchmark.upstream}`."
     probe = f" P by a probe of {benchmark.probe_model}." if benchmark.probe_model else ""
+    head = f" (head `{benchmark.head}`)" if benchmark.head else ""
     about = (
-        f"{benchmark.model}, precision {benchmark.precision}, seed {benchmark.seed}{limit}.{probe}{upstream} R-AUROC "
-        f"with 95 % intervals: over sets for means, over classes for a set. [How to read it](benchmark.md)."
+        f"{benchmark.model}{head}, precision {benchmark.precision}, seed {benchmark.seed}{limit}.{probe}{upstream} "
+        f"R-AUROC with 95 % intervals: over sets for means, over classes for a set. [How to read it](benchmark.md)."
     )
     parts = [
         "# Figures of the benchmark",

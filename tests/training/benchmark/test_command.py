@@ -46,6 +46,7 @@ def test_the_command_prints_and_writes(
     assert "P is left out" in printed
     found = read_benchmark(out)
     assert (found.probe_model, found.upstream) == (None, str(other))
+    assert found.head == first_number_head().digest
     first, second = found.sets
     assert (first.data, first.pictures, first.classes) == (str(folder), 24, 2)
     assert {order.name: order.knows for order in first.orders} == {
