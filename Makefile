@@ -65,14 +65,22 @@ bench: $(VENV)/.dev  ## measure, and write docs/performance.md
 torture: $(VENV)/.dev browser  ## the many-seed runs that are too long for `make test`
 	$(BIN)/python -m pytest -m torture
 
-SHIP := $(BIN)/python -m tools.heads.ship --corpus build/corpus
-SMALLER := --limit 2000 --most-a-set 300 --seeds 3 --no-crop-test
+PHOTOS ?= build/photos
+# What each set is for is fixed: some train, on some choices were looked at, some are measured once.
+LEARN := imagenet-samples imagen nips2017 imagenette-train imagewoof-train tiny-imagenet
+DEVELOP := grocery trash scenes places
+REPORT := caltech101 flowers102 cifar10-test imagenet-val-1000
+PRETRAIN := $(BIN)/python -m training.pretrain $(LEARN:%=--data $(PHOTOS)/%) $(DEVELOP:%=--develop $(PHOTOS)/%) \
+	$(REPORT:%=--report $(PHOTOS)/%) --votes $(PHOTOS)/cifar10h-counts.npy --votes-order $(PHOTOS)/cifar10h-order.txt \
+	--votes $(PHOTOS)/imagenet-val-1000-votes.json
+HEADS := url_viz/models/heads
 
-heads: $(VENV)/.dev  ## collect the corpus anew and train the three shipped heads (4.7 GB of downloads)
-	$(BIN)/python -m tools.heads.corpus --out build/corpus
-	$(SHIP) --work build/heads/lite0 --report
-	$(SHIP) --work build/heads/lite1 --model tf_efficientnet_lite1 $(SMALLER) --report
-	$(SHIP) --work build/heads/lite2 --model tf_efficientnet_lite2 $(SMALLER) --report
+heads: $(VENV)/.dev  ## train and measure the three shipped heads on the labelled folders in PHOTOS
+	for name in lite0 lite1 lite2; do \
+		$(PRETRAIN) --model tf_efficientnet_$$name --out build/heads/$$name || exit 1; \
+		cp build/heads/$$name/head.safetensors $(HEADS)/tf_efficientnet_$$name.safetensors; \
+		cp build/heads/$$name/head.md $(HEADS)/tf_efficientnet_$$name.md; \
+	done
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -1,14 +1,14 @@
-"""Recall of planted label errors, beside cleanlab: `python -m benchmarks.suspects [FOLDER …] [--cleanlab PYTHON]`.
+"""Recall of planted label errors, beside cleanlab: `python -m benchmarks.suspects FOLDER … [--cleanlab PYTHON]`.
 
-Each FOLDER holds class folders; without any, the development sets of `tools.heads.corpus` are collected. A share of the
-labels is changed by dice, or to the most similar class, while a tenth of the pictures are blended half and half with a
-picture of another class and a tenth are blurred or cropped past recognition: their labels stay, and are no errors.
+Each FOLDER holds class folders. A share of the labels is changed by dice, or to the most similar class, while a tenth
+of the pictures are blended half and half with a picture of another class and a tenth are blurred or cropped past
+recognition: their labels stay, and are no errors.
 
 cleanlab (AGPL) is no part of this project and is never imported here: it runs in a Python of its own,
 
     python -m venv build/cleanlab
     build/cleanlab/bin/pip install "cleanlab[datalab]"
-    python -m benchmarks.suspects --cleanlab build/cleanlab/bin/python
+    python -m benchmarks.suspects FOLDER --cleanlab build/cleanlab/bin/python
 
 and is left out where it is not there. It gets the same embeddings, and the predictions of the same regression.
 """
@@ -104,12 +104,12 @@ class Planted:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="*", type=Path)
+    parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--cleanlab", type=Path, default=Path("build/cleanlab/bin/python"))
     parser.add_argument("--seeds", type=int, default=3)
     given = parser.parse_args()
     model = load_model(DEFAULT)
-    sets = [read(folder, model) for folder in given.folders or collected(Path("build/suspects"))]
+    sets = [read(folder, model) for folder in given.folders]
     cases = [plant(pictures, noise, seed) for pictures in sets for noise in NOISES for seed in range(given.seeds)]
     rows, judgements = ours(cases)
     if given.cleanlab.exists():
@@ -117,16 +117,6 @@ def main() -> None:
     print(f"{machine()} Seeds: {given.seeds}.\n")
     print(scores_table(pd.DataFrame(rows)))
     print(confusion_table(cases, judgements))
-
-
-def collected(out: Path) -> list[Path]:
-    """The development sets, collected from their packages where they are not there yet."""
-    from tools.heads.corpus import LABELLED
-
-    if not (out / "development").exists():
-        for part in LABELLED[:5]:
-            part(out / "downloads", out)
-    return sorted(folder for folder in (out / "development").iterdir() if folder.is_dir())
 
 
 def read(folder: Path, model: Model) -> Pictures:

@@ -25,10 +25,10 @@ ROOMS = [
 ]  # left to right
 BESIDE = {"demo": "image_set", "__init__": "image_set", "__main__": "cli", "metrics": "analysis"}
 """Files of url_viz that lie in no room, with the room whose rules they follow; all others are the ground."""
-APART = {"training": {*ROOMS[: ROOMS.index("analysis") + 1], "training"}, "tools": {*ROOMS, "training", "tools"}}
+APART = {"training": {*ROOMS[: ROOMS.index("analysis") + 1], "training"}}
 """Packages beside the app, with the rooms that they may import."""
 FILES = [
-    *(path for folder in ("url_viz", "training", "tools", "pages") for path in sorted((ROOT / folder).rglob("*.py"))),
+    *(path for folder in ("url_viz", "training", "pages") for path in sorted((ROOT / folder).rglob("*.py"))),
     ROOT / "app.py",
 ]
 MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in FILES}
@@ -47,7 +47,7 @@ def may_import(importer: str, imported: str) -> bool:
     """The rule: a room imports itself and rooms to its left; the app takes from training its configuration alone."""
     here, there = room_of(importer), room_of(imported)
     if imported == "training.config":
-        return here in ("ui", "training", "tools")
+        return here in ("ui", "training")
     if here in APART:
         return there in APART[here]
     is_left = there in ROOMS and ROOMS.index(there) <= ROOMS.index(here)

@@ -118,12 +118,12 @@ PRESETS: Mapping[str, Recipe] = MappingProxyType(
             batch=2048,
             warm_up_epochs=25,
         ),
-        "functions": Recipe(depth=0, layer_norm=False, epochs=10, base_rate=1e-2, warm_up_epochs=1),
+        "functions": Recipe(depth=0, layer_norm=False, epochs=30, batch=128, base_rate=1e-2, warm_up_epochs=1),
     }
 )
 """Recipes by name: `laptop` for a few thousand pictures, `paper` is PVU 3.1 (92 million rows of ImageNet-21k).
 
-`functions` is for a head that reads these: three weights, fitted to the end.
+`functions` is for a head that reads these: few weights, fitted to the end.
 """
 
 
@@ -152,7 +152,7 @@ class TrainConfig:
     reads: Annotated[
         Reads,
         Doc(
-            "What the head reads: the embedding, or three functions of it and the classifier (with --preset functions)."
+            "What the head reads: the embedding, or four functions of it and the classifier (with --preset functions)."
         ),
     ] = "embedding"
     backbone: Annotated[str | None, Doc("With an HDF5 file: the model that made it, by name.")] = None
@@ -161,6 +161,9 @@ class TrainConfig:
     group: Annotated[Group, Doc("Pictures that are held out together: twins, or a whole folder.")] = "twins"
     seed: Annotated[int, Doc("Seed of weights, order and pairs.")] = 0
     device: Annotated[str, Doc("auto, cuda or cpu.")] = "auto"
+
+    def __post_init__(self) -> None:
+        _refuse_layers(self.reads, self.recipe)
 
 
 @dataclass(frozen=True)
@@ -253,6 +256,44 @@ class EvaluateConfig:
     resamples: Annotated[int, Doc("Bootstrap resamples behind each interval.")] = 1000
     limit: Annotated[int | None, Doc("Number of pictures to use, spread over the list.")] = None
     seed: Annotated[int, Doc("Seed of crops and resamples.")] = 0
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """Make an uncertainty head from labelled pictures: cache, train, choose, measure, and write its card."""
+
+    data: Annotated[tuple[str, ...], Doc("Pictures to learn from: folder:PATH (or a bare path), again for more.")]
+    out: Annotated[Path, Doc("Folder for caches, runs, the head and its card; a run that was stopped goes on here.")]
+    model: Annotated[str, Doc("Backbone by zoo or timm name, or the path of a checkpoint.")] = DEFAULT_MODEL
+    develop: Annotated[
+        tuple[str, ...], Doc("Labelled sets that choices were looked at on: figures that are told as such.")
+    ] = ()
+    report: Annotated[tuple[str, ...], Doc("Labelled sets that take no part in any choice, measured once.")] = ()
+    reads: Annotated[Reads, Doc("What the head reads: functions of the classifier, or the embedding.")] = "functions"
+    target: Annotated[Target, Doc("What the head learns to order: labels needs class folders.")] = "labels"
+    augmentation: Annotated[Augmentation, Doc("How pictures are varied.")] = field(
+        default_factory=lambda: Augmentation(views=2, smallest_share=0.2, downscale=0.5)
+    )
+    instance: Annotated[InstanceTarget, Doc("The loss of the target instance.")] = field(default_factory=InstanceTarget)
+    recipe: Annotated[Recipe, Doc("Hyper-parameters.")] = field(default_factory=lambda: PRESETS["functions"])
+    mixture: Annotated[Mixture, Doc("How several folders are mixed.")] = field(default_factory=Mixture)
+    seeds: Annotated[int, Doc("Number of seeds to train; the best on held-out pictures is kept.")] = 3
+    votes: Annotated[tuple[Path, ...], Doc("People's votes on sets of --report; see training.benchmark.")] = ()
+    votes_order: Annotated[Path | None, Doc("The pictures that the counts are on: a text, CLASS/NAME a line.")] = None
+    precision: Annotated[Precision, Doc("fast (bf16) or exact (float32); use the one that the app uses.")] = "fast"
+    device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
+    limit: Annotated[int | None, Doc("Number of pictures of each folder to learn from, spread over it.")] = None
+
+    def __post_init__(self) -> None:
+        _refuse_layers(self.reads, self.recipe)
+
+
+def _refuse_layers(reads: Reads, recipe: Recipe) -> None:
+    if reads == "functions" and (recipe.depth or recipe.layer_norm):
+        raise ValueError(
+            f"A head on functions is one linear layer, and depth is {recipe.depth}, layer_norm {recipe.layer_norm}. "
+            f"Give --preset functions, or --depth 0 --no-layer-norm."
+        )
 
 
 @dataclass(frozen=True)

@@ -1,69 +1,71 @@
 """Functions of the classifier as what a head reads: fitted on caches, and their values for the rows of a run.
 
-Half of the training rows are seen as if the classifier did not know the picture's class and those most like it, since
-the sets that a head will order are of such classes. No picture is measured against a spread that its class helped to
-fit.
+What the classifier says is weighed by training, on pictures of classes that it knows. There the distance from the
+middle of all pictures teaches little; of pictures of other classes it tells most (docs/training.md). So it is left out
+of the training, and weighs a fixed share beside the rest.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from training.cache import classes_of_classifier
 from training.rows import HeldOut, Rows
 from training.sources import Sources, end_to_end
 from url_viz.errors import CacheError
 from url_viz.models.backbone import Loaded
 from url_viz.models.classifier_functions import NAMES, ClassifierFunctions, NaturalPictures
+from url_viz.models.head_module import HeadModule
 from url_viz.rows import l2_normalize
 
 AXES = 256
-FOLDS = 5
-UNKNOWN_ROWS = 0.5
-"""Share of the training rows whose class is hidden from the classifier."""
-UNKNOWN_CLASSES = 0.01
-"""Share of its classes that are hidden then: the picture's own and those whose weights are most like it."""
-ROWS_AT_ONCE = 4096
+DISTANCE = NAMES.index("distance")
+DISTANCE_WEIGHT = 0.6
+"""Weight of the distance, in units of the spread of the rest: chosen on development sets and left-out sources."""
+ROWS_AT_ONCE = 1 << 14
 LEAST_SPREAD = 1e-6
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Classes:
-    """The classes of the P pictures of all sources: `number` (P,), one for a class of one name, −1 without a label.
-
-    `known` (P,) is its place among the classifier's classes, −1 if it is none of them.
-    """
-
-    number: Integers
-    known: Integers
-
-
-def read_by_functions(rows: Rows, loaded: Loaded, *, seed: int) -> tuple[ClassifierFunctions, Rows]:
+def read_by_functions(rows: Rows, loaded: Loaded) -> tuple[ClassifierFunctions, Rows]:
     """The functions that fit the rows' sources, and the same rows with their values instead of embeddings.
 
     Raises CacheError if the backbone has no linear classifier.
     """
-    sources = rows.sources
     weight, bias = _classifier_of(loaded)
-    classes = _classes_of(sources, len(weight))
-    clean = end_to_end([cache.clean for cache in sources.caches])
-    pictures, none = fit_pictures(clean, classes.number), np.zeros(len(NAMES), np.float32)
+    clean = end_to_end([cache.clean for cache in rows.sources.caches])
+    pictures, none = fit_pictures(clean, _classes_of(rows.sources)), np.zeros(len(NAMES), np.float32)
     unfinished = ClassifierFunctions(weight, bias, pictures, none, none + 1)
-    picture = end_to_end(
-        [cache.clean_rows + first for cache, first in zip(sources.caches, sources.picture_starts, strict=False)]
-    )
-    values = _training_values(unfinished, sources, rows.training, picture[rows.training], classes, clean, seed=seed)
+    parts = np.split(rows.training, range(ROWS_AT_ONCE, len(rows.training), ROWS_AT_ONCE))
+    values = np.concatenate([unfinished.values(rows.sources.embeddings(part).astype(np.float32)) for part in parts])
     functions = replace(unfinished, centre=values.mean(axis=0), scale=np.maximum(values.std(axis=0), LEAST_SPREAD))
-    resident = torch.from_numpy(functions.standardised(values)).to(rows.device)
     return functions, replace(
-        rows, resident=resident, choosing=tuple(_held_out(functions, held_out) for held_out in rows.choosing)
+        rows,
+        resident=torch.from_numpy(functions.standardised(values)).to(rows.device),
+        choosing=tuple(_held_out(functions, held_out) for held_out in rows.choosing),
+        holds_functions=True,
     )
+
+
+def without_distance(rows: Rows) -> Rows:
+    """The same rows, in which the distance tells nothing."""
+    assert rows.resident is not None
+    kept = (np.arange(len(NAMES)) != DISTANCE).astype(np.float32)
+    choosing = tuple(replace(one, views=one.views * kept, clean=one.clean * kept) for one in rows.choosing)
+    return replace(rows, resident=rows.resident * torch.from_numpy(kept).to(rows.device), choosing=choosing)
+
+
+@torch.no_grad()
+def weigh_distance(module: HeadModule, rows: Rows, *, weight: float = DISTANCE_WEIGHT) -> None:
+    """Give the distance its `weight` in a linear head that was trained without it: farther is less uncertain."""
+    assert rows.resident is not None
+    weights = module.layers[0].weight[0]  # type: ignore[index]  # one linear layer
+    weights[DISTANCE] = 0
+    weights[DISTANCE] = -weight * (rows.resident @ weights).std()
 
 
 def fit_pictures(clean: NDArray[np.floating], number: Integers, *, axes: int = AXES) -> NaturalPictures:
@@ -85,46 +87,6 @@ def fit_pictures(clean: NDArray[np.floating], number: Integers, *, axes: int = A
     )
 
 
-def hidden_classes(weight: NDArray[np.floating], known: Integers) -> NDArray[np.bool_]:
-    """Which classes (N, C) are hidden of rows of `known` classes (N,): the own, and those most like it; none for −1."""
-    names, place = np.unique(known, return_inverse=True)
-    count = max(1, round(UNKNOWN_CLASSES * len(weight)))
-    directions = l2_normalize(weight.astype(np.float32) - weight.astype(np.float32).mean(axis=0))
-    nearest = np.argsort(-(directions[names] @ directions.T), axis=1)[:, :count]
-    hidden = np.zeros((len(names), len(weight)), bool)
-    np.put_along_axis(hidden, nearest, True, axis=1)
-    hidden[names < 0] = False
-    return hidden[place]
-
-
-def _training_values(
-    functions: ClassifierFunctions,
-    sources: Sources,
-    training: Integers,
-    picture: Integers,
-    classes: Classes,
-    clean: NDArray[np.float16],
-    *,
-    seed: int,
-) -> Floats:
-    """The functions (T, 3) of the `training` rows (T,), which are of pictures (T,)."""
-    generator = np.random.default_rng(seed)
-    is_hidden = generator.random(len(training)) < UNKNOWN_ROWS
-    fold = generator.integers(0, FOLDS, classes.number.max() + 2)[classes.number]
-    values = np.empty((len(training), len(NAMES)), np.float32)
-    for number in range(FOLDS):
-        others, mine = fold != number, np.flatnonzero(fold[picture] == number)
-        if not len(mine):
-            continue
-        fitted = functions.pictures if others.sum() < 2 else fit_pictures(clean[others], classes.number[others])
-        of_others = replace(functions, pictures=fitted)
-        for part in (mine[start : start + ROWS_AT_ONCE] for start in range(0, len(mine), ROWS_AT_ONCE)):
-            known = np.where(is_hidden[part], classes.known[picture[part]], -1)
-            embedding = sources.embeddings(training[part]).astype(np.float32)
-            values[part] = of_others.values(embedding, unknown=hidden_classes(functions.weight, known))
-    return values
-
-
 def _held_out(functions: ClassifierFunctions, held_out: HeldOut) -> HeldOut:
     return replace(
         held_out,
@@ -133,19 +95,13 @@ def _held_out(functions: ClassifierFunctions, held_out: HeldOut) -> HeldOut:
     )
 
 
-def _classes_of(sources: Sources, n_classes: int) -> Classes:
-    """A class that two sources name alike is one."""
-    names = sorted({name for cache in sources.caches for name in cache.manifest.classes})
-    known = classes_of_classifier(names, n_classes)
-    place = {name: number for number, name in enumerate(names)}
-    number = end_to_end(
-        [
-            np.array([*(place[name] for name in cache.manifest.classes), -1], np.int64)[cache.labels]
-            for cache in sources.caches
-        ]
-    )
-    lookup = np.full(len(names) + 1, -1) if known is None else np.append(known, -1)
-    return Classes(number, lookup[number])
+def _classes_of(sources: Sources) -> Integers:
+    """The class (P,) of every picture, −1 without a label; one that two sources name alike is one."""
+    place = {
+        name: number for number, name in enumerate(sorted({n for c in sources.caches for n in c.manifest.classes}))
+    }
+    numbers = [np.array([*(place[name] for name in cache.manifest.classes), -1], np.int64) for cache in sources.caches]
+    return end_to_end([number[cache.labels] for number, cache in zip(numbers, sources.caches, strict=True)])
 
 
 def _classifier_of(loaded: Loaded) -> tuple[NDArray[np.float16], Floats]:

@@ -1,167 +1,207 @@
-"""The model card of a shipped head: what it is, its training pictures, and its figures beside the baselines."""
+"""The model card of a head that `training.pretrain` made: written from the run's own files, and from nothing else."""
 
-import math
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import numpy as np
+from training.benchmark.orders import HEAD, STACK
+from training.benchmark.records import Benchmark, SetFigures, Verdict, read_benchmark
+from training.benchmark.table import markdown, with_ends
+from training.benchmark.verdicts import ALONE
+from url_viz.models.head import Head, load_head
 
-from training.evaluation import HEAD, Evaluation
-from url_viz.models.head import Head
-
-ALONE = (HEAD, "entropy", "max_probability", "inverse_norm")
-"""Orders of single pictures, as a head's."""
-NEIGHBOURS = ("nearest_similarity", "nearest_gap")
-"""Orders that use the other pictures of the set."""
-CHANCE = 0.5
+COLUMNS = (HEAD, *ALONE, STACK, "fitted_by_class", "confusability", "ambiguity")
+"""The orders on a card: of a picture alone, what a set's own errors teach, and what looks at the set."""
+OUTCOMES = {
+    "paper": "the nearest by raw cosine has another class (the paper's R-AUROC)",
+    "nearest": "the nearest in the set's whitened space, twins left out, has another class",
+    "probe": "a linear probe of another backbone is wrong",
+}
 
 
 @dataclass(frozen=True)
-class Card:
-    """Contents of a card. `seeds` holds each seed's R-AUROC on the development sets; `sources` is the corpus's list.
+class CardFiles:
+    """The files of a run in `folder`; figures and overlap may be missing."""
 
-    `command` makes the head again from the corpus. `note` is a free paragraph after the report sets.
-    """
+    folder: Path
 
-    name: str
-    head: Head
-    precision: str
-    seeds: tuple[tuple[float, ...], ...]
-    development: tuple[Evaluation, ...]
-    report: tuple[Evaluation, ...]
-    sources: tuple[Mapping[str, Any], ...]
-    command: str
-    note: str = ""
+    def head(self) -> Head:
+        """The head."""
+        return load_head(self.folder / "head.safetensors")
+
+    def config(self) -> Mapping[str, Any]:
+        """The options of the run."""
+        return self._json("config.json") or {}
+
+    def figures(self, use: str) -> Benchmark | None:
+        """The benchmark of a use, development or report."""
+        path = self.folder / f"{use}.json"
+        return read_benchmark(path) if path.is_file() else None
+
+    def overlap(self) -> Mapping[str, Any] | None:
+        """What the pictures that train share with those that are reported on."""
+        return self._json("overlap.json")
+
+    def _json(self, name: str) -> Mapping[str, Any] | None:
+        path = self.folder / name
+        record: Mapping[str, Any] | None = json.loads(path.read_text()) if path.is_file() else None
+        return record
 
 
-def card_text(card: Card) -> str:
+def card_text(files: CardFiles) -> str:
     """The card as Markdown."""
-    parts = [_about(card), _figures("Development sets", card.development), _seeds(card)]
-    if card.report:
-        parts += [_figures("Report sets (run once with this head)", card.report)]
-    parts += [card.note] if card.note else []
-    return "\n\n".join([*parts, _weak(card), _pictures(card), _limits()]) + "\n"
+    head, config = files.head(), files.config()
+    development, report = files.figures("development"), files.figures("report")
+    parts = [
+        _about(head, config),
+        _verdicts(report),
+        _figures("Sets that took no part in any choice, measured once", report),
+        _figures("Sets that choices were looked at on, so these figures flatter", development),
+        _people(report),
+        _recipe(head, config),
+        _sources(head),
+        _overlap(files.overlap()),
+        _limits(head),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _about(card: Card) -> str:
-    recipe = card.head.provenance.recipe
+def _about(head: Head, config: Mapping[str, Any]) -> str:
+    reads = (
+        f"the backbone's embedding ({head.embedding_size:,} numbers)"
+        if head.functions is None
+        else f"three functions of the backbone's embedding ({head.embedding_size:,} numbers) and its classifier"
+    )
+    return f"""# Uncertainty head for {head.provenance.backbone}
+
+Digest `{head.digest}`, backbone weights `{head.provenance.weights_digest}`, precision `{config["precision"]}`.
+Reads {reads} and gives one uncertainty: higher means less to be trusted, and only the order means anything. It is no
+probability."""
+
+
+def _verdicts(report: Benchmark | None) -> str:
+    """Whether it is ahead of its baselines, told only by intervals."""
+    if report is None:
+        return "**Measured on no set that took no part in choices.** Whether it holds on new pictures is not known."
+    verdicts = [one for one in report.verdicts if one.order == HEAD]
+    lines = [f"- {_in_words(verdict)}" for outcome in OUTCOMES for verdict in verdicts if verdict.outcome == outcome]
+    names = ", ".join(_set_name(one) for one in report.sets)
+    return "\n".join([f"On {len(report.sets)} sets that took no part ({names}), R-AUROC, chance .5:", "", *lines])
+
+
+def _in_words(verdict: Verdict) -> str:
+    least = min((one.lead.value for one in verdict.sets), default=float("nan"))
+    return (
+        f"**{verdict.verdict}** of {verdict.baseline}, {with_ends(verdict.lead, sign='+')} over sets, least "
+        f"{least:+.3f}: {OUTCOMES[verdict.outcome]}"
+        if verdict.verdict != "level"
+        else f"**level** with {verdict.baseline}, {with_ends(verdict.lead, sign='+')} over sets, least {least:+.3f}: "
+        f"{OUTCOMES[verdict.outcome]}"
+    )
+
+
+def _figures(title: str, benchmark: Benchmark | None) -> str:
+    if benchmark is None:
+        return ""
+    header = ["set", "pictures", "classes", "recall@1", *COLUMNS]
+    rows = [_row(one) for one in benchmark.sets]
+    means = {mean.name: mean for mean in benchmark.means}
+    last = [with_ends(means[name].paper.auroc) if name in means else "–" for name in COLUMNS]
+    table = markdown(header, [*rows, ["mean", "", "", "", *last]])
+    return (
+        f"## {title}\n\nThe paper's R-AUROC, 95 % intervals over classes, of the mean over sets. "
+        f"`fitted_by_class` was taught the set's own errors, `confusability` looks at the set, and `ambiguity` at its "
+        f"classes.\n\n{table}"
+    )
+
+
+def _row(one: SetFigures) -> list[str]:
+    orders = {order.name: order for order in one.orders}
+    cells = [with_ends(orders[name].paper.auroc) if name in orders else "–" for name in COLUMNS]
+    return [_set_name(one), f"{one.pictures:,}", f"{one.classes:,}", f"{one.paper_recall_at_1.value:.3f}", *cells]
+
+
+def _set_name(one: SetFigures) -> str:
+    return Path(one.data.removeprefix("folder:")).name
+
+
+def _people(report: Benchmark | None) -> str:
+    """Agreement with people's votes; nothing where there are none."""
+    voted = [(one, order) for one in report.sets for order in one.orders if order.votes] if report else []
+    if not voted:
+        return ""
+    rows = [
+        [_set_name(one), order.name, f"{order.votes.spearman:.3f}", with_ends(order.votes.tenth)]
+        for one, order in voted
+        if order.votes is not None
+    ]
+    table = markdown(["set", "order", "Spearman with people", "AUROC of the most ambiguous tenth"], rows)
+    return f"## What people found ambiguous\n\nThe entropy of people's votes on a picture.\n\n{table}"
+
+
+def _recipe(head: Head, config: Mapping[str, Any]) -> str:
+    recipe = head.provenance.recipe
     training: Mapping[str, Any] = recipe["training"]  # type: ignore[assignment]
-    loss: Mapping[str, Any] = recipe["task_loss"]  # type: ignore[assignment]
-    return f"""# Uncertainty head for {card.name}
-
-Digest `{card.head.digest}`, backbone weights `{card.head.provenance.weights_digest}`, precision `{card.precision}`.
-Reads the backbone's embedding ({card.head.embedding_size} numbers, rounded to float16) and gives one uncertainty:
-higher means less to be trusted, and only the order means anything. It is no probability, and it tells an ambiguous
-picture, not an unfamiliar one.
-
-{_verdict(card)}
-
-| recipe | |
-|---|---|
-| target | `{loss["target"]}` (no labels), temperature {loss["temperature"]} |
-| rows | {recipe["rows"]:,} views of {recipe["pictures"]:,} pictures |
-| views | {_listing(recipe["augmentation"])} |
-| loss | {training["loss"]}, margin {training["margin"]}, {training["pairing"]} pairs, {training["pairings"]} pairings |
-| head | {training["depth"]} hidden layers of {training["width"]}, LayerNorm {training["layer_norm"]} |
-| optimiser | {training["epochs"]} epochs, batches of {training["batch"]}, base rate {training["base_rate"]} |
-| seed | {recipe["seed"]} |
-
-Made by `python -m tools.heads.corpus` and `{card.command}`; the header holds the whole recipe."""
+    shape = f"{training['depth']} hidden layers of {training['width']}" if training["depth"] else "one linear layer"
+    rows = [
+        ["target", str(config["target"])],
+        ["views", _listing(config["augmentation"])],
+        ["loss", f"{training['loss']}, margin {training['margin']}, {training['pairing']} pairs"],
+        ["head", f"{shape}, LayerNorm {training['layer_norm']}"],
+        ["optimiser", f"{training['epochs']} epochs, batches of {training['batch']}, rate {training['base_rate']}"],
+        ["seed", f"{recipe['seed']}, the best of {config['seeds']} on held-out pictures that trained nothing"],
+        ["made by", f"`{command_of(config)}`"],
+    ]
+    return f"## Recipe\n\n{markdown(['', ''], rows)}"
 
 
-def _listing(values: object) -> str:
-    assert isinstance(values, Mapping)
+def command_of(config: Mapping[str, Any]) -> str:
+    """The command that makes this head again, folders by their last names; other options are in the head's header."""
+    words = ["python -m training.pretrain", f"--model {config['model']}"]
+    words += [f"--{name} {Path(one).name}" for name in ("data", "develop", "report") for one in config[name]]
+    words += [f"--{name} {config[name]}" for name in ("reads", "target", "seeds", "limit") if config[name] is not None]
+    return " ".join(words)
+
+
+def _listing(values: Mapping[str, object]) -> str:
     return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
-def _figures(title: str, evaluations: Sequence[Evaluation]) -> str:
-    names = [*ALONE, *NEIGHBOURS]
-    lines = [
-        f"## {title}: R-AUROC",
-        "",
-        "| set | pictures | classes | recall@1 | " + " | ".join(names) + " | crop test |",
-        "|---" * (5 + len(names)) + "|",
+def _sources(head: Head) -> str:
+    recipe, metrics = head.provenance.recipe, head.provenance.metrics
+    one = {"source": "", **recipe}
+    sources: Sequence[Mapping[str, Any]] = recipe.get("sources", [one])  # type: ignore[assignment]
+    rows = [[str(s["source"]), f"{s['pictures']:,}", f"{s['rows']:,}", f"`{s['pictures_digest']}`"] for s in sources]
+    held_out = ", ".join(f"{name} {float(value):.3f}" for name, value in metrics.items())  # type: ignore[arg-type]
+    table = markdown(["cache", "pictures", "views", "digest of the list"], rows)
+    return f"## Pictures that train\n\n{table}\n\nOn those of them that were held out: {held_out}."
+
+
+def _overlap(overlap: Mapping[str, Any] | None) -> str:
+    if overlap is None:
+        return ""
+    rows = [
+        [
+            Path(one["upstream"]).name,
+            Path(one["report"]).name,
+            *(str(one[name]) for name in ("pictures", "by_content", "by_hash", "by_embedding")),
+        ]
+        for one in overlap["overlaps"]
+        if one["by_any"]
     ]
-    for e in evaluations:
-        cells = [_or_dash(e.order(name).r_auroc) for name in names]
-        interval = e.order(HEAD).interval
-        if has_order(e):
-            cells[0] = f"**{cells[0]}** [{interval.low:.3f}, {interval.high:.3f}]"
-        about = f"{e.data.partition('/')[2]} | {e.pictures:,} | {e.classes} | {e.recall_at_1:.3f}"
-        lines.append(f"| {about} | {' | '.join(cells)} | {_or_dash(e.crop_test)} |")
-    means = [f"{mean_of(evaluations, name):.3f}" for name in names]
-    lines.append(f"| mean | | | | {' | '.join(means)} | |")
-    silent = [e.data.partition("/")[2] for e in evaluations if not has_order(e)]
-    if silent:
-        lines += ["", f"Of {', '.join(silent)} all or no nearest neighbours are right, so there is nothing to order."]
-    return "\n".join(lines)
+    if not rows:
+        return "## Pictures in two uses\n\nNone, by bytes, perceptual hash or embedding."
+    table = markdown(["trains", "reported", "pictures", "same bytes", "same hash", "cosine .97 or more"], rows)
+    note = "Pairs may be alike by chance; pairs of sets that share none are left out."
+    return f"## Pictures in two uses\n\n{note}\n\n{table}"
 
 
-def has_order(evaluation: Evaluation) -> bool:
-    """Whether a set has both right and wrong neighbours; otherwise no order can be measured on it."""
-    return not math.isnan(evaluation.order(HEAD).r_auroc)
+def _limits(head: Head) -> str:
+    unfamiliar = "" if head.functions is None else " A picture unlike all that is usual looks clear to it."
+    return f"""## Limits
 
-
-def _or_dash(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.3f}"
-
-
-def mean_of(evaluations: Sequence[Evaluation], name: str) -> float:
-    """Mean R-AUROC of an order over the sets with `has_order`, each counted once."""
-    return float(np.mean([evaluation.order(name).r_auroc for evaluation in evaluations if has_order(evaluation)]))
-
-
-def _seeds(card: Card) -> str:
-    means = [float(np.nanmean(seed)) for seed in card.seeds]
-    return (
-        f"Over {len(means)} seeds the development mean is {np.mean(means):.3f} (lowest {min(means):.3f}, highest "
-        f"{max(means):.3f}); the shipped seed was chosen by its held-out upstream figure, not by these sets."
-    )
-
-
-def _verdict(card: Card) -> str:
-    """The main result: its mean on the report sets against baselines that need no head."""
-    if not card.report:
-        return "**Not run on the report sets yet.** The figures below are on sets that were looked at while choosing."
-    head_mean = mean_of(card.report, HEAD)
-    gaps = {name: head_mean - mean_of(card.report, name) for name in ALONE[1:]}
-    gaps_text = ", ".join(f"{gap:+.3f} against {name}" for name, gap in gaps.items())
-    verdict = "is ahead of" if min(gaps.values()) > 0 else "does not beat"
-    return (
-        f"**Zero-shot it {verdict} the softmax and the norm on the mean of the report sets** "
-        f"(R-AUROC {head_mean:.3f}; {gaps_text}). Chance is .5."
-    )
-
-
-def _weak(card: Card) -> str:
-    weak = [e.data for e in (*card.development, *card.report) if e.order(HEAD).r_auroc < CHANCE]
-    names = ", ".join(f"`{name}`" for name in weak) if weak else "none"
-    return (
-        f"Sets on which it orders worse than chance: {names}. There, and wherever a neighbour baseline leads, look at "
-        "confusability (of a picture within its set), or finetune the head on your own pictures."
-    )
-
-
-def _pictures(card: Card) -> str:
-    lines = [
-        "## Pictures",
-        "",
-        "| use | set | packages | labelling | pictures | classes |",
-        "|---|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {s['use']} | {s['name']} | {', '.join(s['packages'])} | {s['labelling']} | {s['pictures']:,} | "
-        f"{s['classes'] or ''} |"
-        for s in card.sources
-    ]
-    return "\n".join(lines)
-
-
-def _limits() -> str:
-    return """## Limits
-
-The upstream corpus is small (thousands of pictures, most of them game art, textures and wallpapers), not ImageNet-21k:
-its figures are not comparable to the paper's. Choices were made on the development sets, so figures on these are
-flattered; those on the report sets are not. Intervals are bootstrap intervals over pictures and say nothing of other
-kinds of pictures."""
+What orders a set best looks at the set: confusability without classes, ambiguity with them (docs/order.md).{unfamiliar}
+Pictures of classes that the backbone's classifier knows are told best. The upstream pictures are some thousands, not
+ImageNet-21k: the figures are not comparable to the paper's."""

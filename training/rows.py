@@ -27,7 +27,7 @@ class HeldOut:
     """The held-out pictures of one source, by which the epoch is chosen.
 
     `views` (H, D) and their task `loss` (H,), `clean` (Q, D) of the unvaried pictures: float16 embeddings, or float32
-    functions of these (H, 3). `is_correct` (Q,): whether the nearest other among them has their label; empty if that
+    functions of these (H, 4). `is_correct` (Q,): whether the nearest other among them has their label; empty if that
     is not known.
     """
 
@@ -49,6 +49,8 @@ class Rows:
     `training` (T,) are rows of the sources, `task_loss` (T,) theirs, and `pair_group` (T,) says which of them are
     compared; None if all are. `parts` are positions among the training rows: a batch takes as many of each part.
     `choosing` are the held-out pictures of each source. `criterion` names the figure that epochs are compared by.
+    `resident` are the training rows in memory, None where they are read from disk; with `holds_functions` these and
+    the held-out ones are functions of embeddings.
     """
 
     sources: Sources
@@ -60,6 +62,7 @@ class Rows:
     choosing: tuple[HeldOut, ...]
     criterion: str
     resident: Tensor | None
+    holds_functions: bool = False
 
     @property
     def input_size(self) -> int:

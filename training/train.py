@@ -22,7 +22,7 @@ from torch import Tensor
 
 from training.command import train_command
 from training.config import Mixture, Recipe, TrainConfig, as_record
-from training.functions import read_by_functions
+from training.functions import read_by_functions, weigh_distance, without_distance
 from training.hdf5 import HDF5_SUFFIXES, cache_of_hdf5
 from training.lock import alone_in
 from training.losses import l2_loss, pairs_of, ranking_loss
@@ -108,7 +108,7 @@ def _run(config: TrainConfig) -> None:
     )
     functions = None
     if config.reads == "functions":
-        functions, rows = read_by_functions(rows, _backbone_of(sources), seed=config.seed)
+        functions, rows = read_by_functions(rows, _backbone_of(sources))
     trained = train(rows, config.recipe, seed=config.seed, report=command_report())
     figures = final_figures(trained, rows)
     provenance = provenance_of(sources, config.recipe, config.seed, figures, mixture=config.mixture)
@@ -150,8 +150,17 @@ def train(
 ) -> Trained:
     """Fit a head to the order of the task losses of `rows`, from scratch or from `start`; the best epoch is returned.
 
-    PVU 3.1: AdamW(.8, .95), rate by the square root of the batch, linear warm-up inside the cosine.
+    PVU 3.1: AdamW(.8, .95), rate by the square root of the batch, linear warm-up inside the cosine. Of rows that hold
+    functions of the classifier, the distance is weighed afterwards: see `training.functions`.
     """
+    if rows.holds_functions:
+        trained = _fitted(without_distance(rows), recipe, seed=seed, report=report, start=start)
+        weigh_distance(trained.module, rows)
+        return trained
+    return _fitted(rows, recipe, seed=seed, report=report, start=start)
+
+
+def _fitted(rows: Rows, recipe: Recipe, *, seed: int, report: ProgressCallback, start: HeadModule | None) -> Trained:
     generator = torch.Generator().manual_seed(seed)
     module = start if start is not None else fresh(rows.input_size, recipe, seed)
     module.to(rows.device)

@@ -14,7 +14,7 @@ from url_viz.models import classifier_functions
 from url_viz.models.classifier_functions import NAMES, ClassifierFunctions, NaturalPictures, gap_to
 from url_viz.models.head import Head, HeadProvenance, load_head, save_head
 
-CENTRE, SCALE = np.zeros(3, np.float32), np.ones(3, np.float32)
+CENTRE, SCALE = np.zeros(len(NAMES), np.float32), np.ones(len(NAMES), np.float32)
 
 
 def of_dice(seed: int = 0, *, classes: int = 9, size: int = 6, axes: int = 2) -> ClassifierFunctions:
@@ -31,7 +31,7 @@ def of_dice(seed: int = 0, *, classes: int = 9, size: int = 6, axes: int = 2) ->
 
 
 def head_of(functions: ClassifierFunctions) -> Head:
-    weight = np.array([[-0.5, -0.25, -0.125]], np.float32)
+    weight = np.array([[-0.5, -0.25, -0.125, -0.1]], np.float32)
     return Head((weight,), (np.zeros(1, np.float32),), HeadProvenance("none"), functions=functions)
 
 
@@ -43,13 +43,11 @@ def test_the_functions_by_hand() -> None:
     functions = ClassifierFunctions(weight, np.array([0, -1, 0], np.float32), pictures, CENTRE, SCALE)
     # e = (3, 4): logits 3, 7, −3 (three classes, so the fifth is the third); cosines .6, .8, −.6;
     # unit length (.6, .8): √(.6² / 4 + .8² / 1)
-    expected = [7 + 3, 0.8 - 0.6, np.sqrt(0.36 / 4 + 0.64)]
+    expected = [7 + 3, 0.8, 0.8 - 0.6, np.sqrt(0.36 / 4 + 0.64)]
     assert functions.values(np.array([[3, 4]], np.float32))[0] == pytest.approx(expected, rel=1e-5)
-    # without the second class: logits 3 and −3, and nothing is left for a third
-    unknown = np.array([[False, True, False]])
-    values = functions.values(np.array([[3, 4]], np.float32), unknown=unknown)[0]
-    assert values[1:] == pytest.approx([0.6 + 0.6, expected[2]], rel=1e-5)
-    assert functions.standardised(values[None])[0, 0] == classifier_functions.FARTHEST
+    scaled = replace(functions, centre=np.array([9, 0, 0, 0], np.float32), scale=np.array([0.1, 2, 1, 1], np.float32))
+    # (10 − 9) / .1 leaves the scale, .8 / 2 does not
+    assert scaled(np.array([[3, 4]], np.float32))[0, :2] == pytest.approx([classifier_functions.FARTHEST, 0.4])
 
 
 @given(st.integers(0, 1000), st.integers(2, 9))
@@ -65,6 +63,7 @@ def test_the_functions_by_a_loop(seed: int, classes: int) -> None:
         d = e / np.linalg.norm(e) - of.mean
         expected = [
             logits[0] - logits[min(5, classes) - 1],
+            cosines[0],
             cosines[0] - cosines[1],
             (d @ np.linalg.inv(full) @ d) ** 0.5,
         ]
@@ -101,7 +100,7 @@ def test_a_head_that_reads_functions_comes_back_and_keeps_its_signature(tmp_path
     # by hand: softplus of the layer over the functions of what the store keeps
     assert head.functions is not None
     stored = embedding.astype(np.float16).astype(np.float32)
-    layer = head.functions(stored) @ np.array([-0.5, -0.25, -0.125])
+    layer = head.functions(stored) @ np.array([-0.5, -0.25, -0.125, -0.1])
     assert back(embedding) == pytest.approx(np.log1p(np.exp(layer)) + 1e-6, rel=1e-5)
     with pytest.raises(HeadMismatchError, match="size 6"):
         head(np.zeros((1, 3), np.float32))
@@ -126,7 +125,7 @@ def test_the_digest_names_what_the_head_reads() -> None:
         ("pictures.variance", np.ones(5, np.float32)),
         ("pictures.variance", np.zeros(2, np.float32)),
         ("pictures.rest", np.float32([0, 1])),
-        ("functions.scale", np.zeros(3, np.float32)),
+        ("functions.scale", np.zeros(4, np.float32)),
         ("functions.scale", np.ones(2, np.float32)),
         ("layers.0.weight", np.ones((1, 6), np.float32)),
     ],

@@ -62,19 +62,19 @@ def set_table(figures: SetFigures) -> str:
             order.name,
             order.knows,
             *(cell for one in there for cell in _outcome_cells(order.of(one))),
-            *([_with_ends(order.unfamiliar)] if has_upstream else []),
+            *([with_ends(order.unfamiliar)] if has_upstream else []),
         ]
         for order in figures.orders
     ]
-    parts = [_about(figures), _table(header, rows), _people(figures.orders)]
+    parts = [_about(figures), markdown(header, rows), _people(figures.orders)]
     return "\n\n".join(part for part in parts if part)
 
 
 def _about(figures: SetFigures) -> str:
     lines = [
         f"{figures.data}: {figures.pictures:,} pictures, {figures.classes:,} classes, {figures.unreadable} unreadable. "
-        f"Recall@1 {_with_ends(figures.recall_at_1)}, by raw cosine with twins "
-        f"{_with_ends(figures.paper_recall_at_1)}; the probe is right on {_cell(figures.probe_accuracy)}."
+        f"Recall@1 {with_ends(figures.recall_at_1)}, by raw cosine with twins "
+        f"{with_ends(figures.paper_recall_at_1)}; the probe is right on {_cell(figures.probe_accuracy)}."
     ]
     if figures.published is not None:
         paper = figures.published
@@ -91,12 +91,12 @@ def _about(figures: SetFigures) -> str:
 def _people(orders: Sequence[OrderFigures]) -> str:
     """Agreement with people; nothing without votes."""
     rows = [
-        [order.name, order.knows, _cell(votes.spearman), _with_ends(votes.tenth), _with_ends(votes.disagreed)]
+        [order.name, order.knows, _cell(votes.spearman), with_ends(votes.tenth), with_ends(votes.disagreed)]
         for order in orders
         if (votes := order.votes) is not None
     ]
     header = ["order", "has seen", "Spearman with people", "most ambiguous tenth", "any disagreement"]
-    return _table(header, rows) if rows else ""
+    return markdown(header, rows) if rows else ""
 
 
 def means_table(benchmark: Benchmark) -> str:
@@ -106,7 +106,7 @@ def means_table(benchmark: Benchmark) -> str:
         [mean.name, mean.knows, str(mean.sets), *(cell for one in there for cell in _outcome_cells(mean.of(one)))]
         for mean in benchmark.means
     ]
-    return _table(["order", "has seen", "sets", *_outcome_columns(there)], rows)
+    return markdown(["order", "has seen", "sets", *_outcome_columns(there)], rows)
 
 
 def verdicts_table(benchmark: Benchmark) -> str:
@@ -116,7 +116,7 @@ def verdicts_table(benchmark: Benchmark) -> str:
             verdict.order,
             verdict.baseline,
             LETTER[verdict.outcome],
-            _with_ends(verdict.lead, sign="+"),
+            with_ends(verdict.lead, sign="+"),
             verdict.verdict,
             ", ".join(
                 EMPTY if math.isnan(one.lead.value) else f"{one.lead.value:+.3f} {one.verdict}" for one in verdict.sets
@@ -124,7 +124,7 @@ def verdicts_table(benchmark: Benchmark) -> str:
         ]
         for verdict in benchmark.verdicts
     ]
-    return _table(["order", "baseline", "on", "lead", "verdict", "by set"], rows)
+    return markdown(["order", "baseline", "on", "lead", "verdict", "by set"], rows)
 
 
 def _outcome_columns(outcomes: Sequence[str]) -> list[str]:
@@ -136,12 +136,13 @@ def _outcome_cells(found: OutcomeFigures | OutcomeMeans | None) -> list[str]:
     if found is None:
         return [EMPTY] * 3
     return [
-        _with_ends(found.auroc),
+        with_ends(found.auroc),
         *(_cell(one.value if isinstance(one, Figure) else one) for one in (found.by_class, found.aurc)),
     ]
 
 
-def _with_ends(figure: Figure, *, sign: str = "") -> str:
+def with_ends(figure: Figure, *, sign: str = "") -> str:
+    """A figure with the ends of its interval as text."""
     if math.isnan(figure.value):
         return EMPTY
     ends = figure.interval
@@ -153,7 +154,7 @@ def _cell(value: float) -> str:
     return EMPTY if math.isnan(value) else f"{value:.3f}"
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table whose columns stand below each other, also on a terminal."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = [header, ["-" * width for width in widths], *rows]

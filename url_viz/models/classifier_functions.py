@@ -1,6 +1,6 @@
-"""Three fixed functions of an embedding, from which a head can tell unclear pictures of classes that nobody knows.
+"""Four fixed functions of an embedding, from which a head can tell unclear pictures of classes that nobody knows.
 
-They are what transfers from the pictures a backbone knows to sets of other classes (docs/heads.md tells what was
+They are what transfers from the pictures a backbone knows to sets of other classes (docs/training.md tells what was
 measured): a whole embedding teaches a head about the pictures it was trained on.
 """
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from url_viz.errors import CheckpointError
 
-NAMES = ("logit_gap", "cosine_gap", "distance")
+NAMES = ("logit_gap", "cosine", "cosine_gap", "distance")
 RIVALS = 5
 """The largest logit is compared with the fifth: the picture's class may be none that the classifier knows."""
 FARTHEST = 5.0
@@ -50,13 +50,14 @@ class NaturalPictures:
 
 @dataclass(frozen=True)
 class ClassifierFunctions:
-    """Embeddings (N, D) → (N, 3) float32, standardised; each is higher for a clearer picture.
+    """Embeddings (N, D) → (N, 4) float32, standardised; each is higher for a clearer picture.
 
     - `logit_gap`: the classifier's largest logit less its fifth
-    - `cosine_gap`: the cosine to the class weight that is nearest, less that to the second
+    - `cosine`: the cosine to the class weight that is nearest
+    - `cosine_gap`: the same less the cosine to the second
     - `distance`: how far the picture is from the middle of all natural pictures
 
-    `weight` (C, D) float16 and `bias` (C,) are the classifier's; `centre` (3,) and `scale` (3,) standardise.
+    `weight` (C, D) float16 and `bias` (C,) are the classifier's; `centre` (4,) and `scale` (4,) standardise.
     """
 
     weight: NDArray[np.float16]
@@ -78,31 +79,28 @@ class ClassifierFunctions:
         return int(self.weight.shape[1])
 
     def __call__(self, embedding: Array) -> Array:
-        """The standardised functions (N, 3) of embeddings (N, D) float32."""
+        """The standardised functions (N, 4) of embeddings (N, D) float32."""
         return self.standardised(self.values(embedding))
 
     def standardised(self, values: Array) -> Array:
-        """Function values (N, 3) on the scale that the head was trained on."""
+        """Function values (N, 4) on the scale that the head was trained on."""
         scaled: Array = np.clip((values - self.centre) / self.scale, -FARTHEST, FARTHEST).astype(np.float32)
         return scaled
 
-    def values(self, embedding: Array, *, unknown: NDArray[np.bool_] | None = None) -> Array:
-        """The functions (N, 3) as they are; classes that are `unknown` (N, C) to the classifier are left out."""
+    def values(self, embedding: Array) -> Array:
+        """The functions (N, 4) of embeddings (N, D) as they are."""
         rows = max(1, NUMBERS_AT_ONCE // len(self.weight))
-        parts = [slice(start, start + rows) for start in range(0, len(embedding), rows)]
-        values = [self._values(embedding[part], None if unknown is None else unknown[part]) for part in parts]
+        values = [self._values(embedding[start : start + rows]) for start in range(0, len(embedding), rows)]
         return np.concatenate(values) if values else np.zeros((0, len(NAMES)), np.float32)
 
-    def _values(self, embedding: Array, unknown: NDArray[np.bool_] | None) -> Array:
+    def _values(self, embedding: Array) -> Array:
         products = embedding @ self._weight.T
         length = np.maximum(np.linalg.norm(embedding, axis=1, keepdims=True), LEAST)
         cosines = products / length / self._length
-        logits = products + self.bias
-        if unknown is not None:
-            logits[unknown], cosines[unknown] = -np.inf, -np.inf
         return np.stack(
             [
-                gap_to(logits, min(RIVALS, logits.shape[1])),
+                gap_to(products + self.bias, min(RIVALS, len(self.weight))),
+                cosines.max(axis=1),
                 gap_to(cosines, 2),
                 self.pictures.distance(embedding),
             ],

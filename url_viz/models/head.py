@@ -1,6 +1,6 @@
 """The uncertainty head (embedding to uncertainty) in numpy, and its safetensors file.
 
-It reads the embedding itself, or three functions of it (`classifier_functions`).
+It reads the embedding itself, or four functions of it (`classifier_functions`).
 
 METHOD: Pretrained Visual Uncertainties, arXiv 2402.16569: Linear, LeakyReLU (slope .01), …, Linear to one, Softplus,
 plus 1e-6, times a scaler. `head_module` has the torch version for training; a test compares the two.

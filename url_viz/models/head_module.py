@@ -12,7 +12,7 @@ from url_viz.models.head import FLOOR, NORM_EPS, SLOPE, Head, HeadProvenance
 class HeadModule(nn.Module):
     """Embedding (B, D) → uncertainty (B,), as in Pretrained Visual Uncertainties (two hidden layers of 512 by default).
 
-    In place of embeddings it takes their functions (B, 3), if that is what a head reads.
+    In place of embeddings it takes their functions (B, 4), if that is what a head reads.
 
     No gradient leaves it towards the backbone while `stop_gradient` is on.
     """

@@ -1,0 +1,108 @@
+"""The whole chain on pictures made in memory, from caches to the card, and going on after a stop."""
+
+import json
+import shlex
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import tyro
+
+from tests.training.conftest import draw
+from training import pretrain as pretrain_module
+from training.command import FLAT
+from training.config import PRESETS, Augmentation, PretrainConfig
+from training.model_card import command_of
+from training.pretrain import PretrainPaths, pretrain
+from url_viz.errors import FolderError
+from url_viz.models.head import load_head
+from url_viz.models.model import load_model
+from url_viz.models.names import DEFAULT, HEADS
+from url_viz.progress import silent
+from url_viz.workspace import HOME_VARIABLE
+
+ROOT = Path(__file__).parents[2]
+# Classes that the classifier knows train; the others are of nobody's.
+UPSTREAM, OTHERS = ("n01440764", "n01443537", "n01484850"), ("red", "green", "blue")
+
+
+@pytest.fixture
+def pictures(tmp_path: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(HOME_VARIABLE, str(prepared))
+    for number, name in enumerate(("learn", "more", "looked-at", "blind")):
+        classes = UPSTREAM if number < 2 else OTHERS
+        for seed in range(24):
+            path = tmp_path / name / classes[seed % 3] / f"{seed}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draw(100 * number + seed, blur_px=5.0 if seed % 4 == 0 else 0.0, size_px=64).save(path)
+    return tmp_path
+
+
+def config_of(root: Path) -> PretrainConfig:
+    return PretrainConfig(
+        (str(root / "learn"), str(root / "more")),
+        root / "out",
+        augmentation=Augmentation(views=1),
+        recipe=replace(PRESETS["functions"], epochs=2, batch=32, held_out=0.3),
+        seeds=2,
+        precision="exact",
+        device="cpu",
+    )
+
+
+@pytest.mark.slow
+def test_one_command_makes_head_and_card_and_goes_on_where_it_was_stopped(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, paths = config_of(pictures), PretrainPaths(pictures / "out")
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pretrain_module, "_best_seed", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            pretrain(config, report=silent)
+    assert not paths.head.exists()
+    before = {seed: paths.seed(seed).head.stat().st_mtime_ns for seed in (0, 1)}
+    head = pretrain(config, report=silent)
+    assert {seed: paths.seed(seed).head.stat().st_mtime_ns for seed in (0, 1)} == before
+    metrics = [json.loads(paths.seed(seed).metrics.read_text()) for seed in (0, 1)]
+    criterion = next(iter(metrics[0]))
+    best = max((0, 1), key=lambda seed: metrics[seed][criterion])
+    assert head.provenance.recipe["seed"] == best
+    assert head.functions is not None
+    card = paths.card.read_text()
+    assert head.digest in card
+    assert "Measured on no set that took no part in choices" in card
+
+    again = replace(config, develop=(str(pictures / "looked-at"),), report=(str(pictures / "blind"),))
+    assert pretrain(again, report=silent).digest == head.digest
+    card = paths.card.read_text()
+    assert "On 1 sets that took no part (blind)" in card
+    assert "| looked-at |" in card.replace("  ", "").replace("looked-at  ", "looked-at ")
+    assert "## Pictures in two uses" in card
+    assert load_model(paths.head, device="cpu", precision="exact").head is not None
+
+    with pytest.raises(FolderError, match="other seeds"):
+        pretrain(replace(config, seeds=3), report=silent)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in HEADS.glob("*.safetensors")))
+def test_the_card_of_a_shipped_head_is_of_that_head(name: str) -> None:
+    head = load_head(HEADS / f"{name}.safetensors")
+    card = (HEADS / f"{name}.md").read_text()
+    assert head.digest in card
+    assert head.provenance.weights_digest in card
+    assert head.provenance.backbone == name
+
+
+def test_make_heads_runs_the_command_on_each_card() -> None:
+    told = subprocess.run(["make", "-n", "heads"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    words = shlex.split(told.replace("\\\n", " ").replace("$name", DEFAULT.rpartition("_")[2]))
+    words = words[words.index("training.pretrain") + 1 :]
+    options = words[: words.index("||")]
+    config = tyro.cli(PretrainConfig, args=options, config=FLAT)
+    card = (HEADS / f"{DEFAULT}.md").read_text()
+    assert f"`{command_of(json.loads(json.dumps(pretrain_module.as_record(config))))}`" in card

@@ -1,1 +1,0 @@
-"""Tools that make the shipped heads: picture collection, training, choice of the seed, evaluation, model card."""

@@ -1,0 +1,173 @@
+"""A head from labelled pictures in one command: cache, train several seeds, choose, measure, and write its card.
+
+    python -m training.pretrain --data SPEC [--data SPEC …] --model NAME --out DIR [--develop SPEC …] [--report SPEC …]
+
+Each step leaves its files in OUT, and a run that was stopped goes on with the first that is missing:
+OUT/caches/, OUT/seed-0/ …, OUT/head.safetensors, OUT/overlap.json, OUT/development.json, OUT/report.json, OUT/head.md.
+"""
+
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from training import overlap
+from training.benchmark import __main__ as benchmark
+from training.cache import write_cache
+from training.command import command
+from training.config import BenchmarkConfig, CacheConfig, OverlapConfig, PretrainConfig, as_record
+from training.functions import read_by_functions
+from training.lock import alone_in
+from training.model_card import CardFiles, card_text
+from training.rows import rows_of
+from training.sources import Sources
+from training.train import RunPaths, final_figures, provenance_of, save_run, train
+from url_viz.errors import FolderError
+from url_viz.files import replaced
+from url_viz.models.head import Head, load_head
+from url_viz.models.model import Model, load_model, load_source
+from url_viz.models.runtime import choose_device
+from url_viz.progress import ProgressCallback, command_report
+
+MAY_CHANGE = ("out", "device", "develop", "report", "votes", "votes_order")
+"""Options that leave the head as it is, so that a run may go on with others."""
+
+
+@dataclass(frozen=True)
+class PretrainPaths:
+    """The files of a run, besides those that its steps keep for themselves."""
+
+    folder: Path
+
+    @property
+    def head(self) -> Path:
+        return RunPaths(self.folder).head
+
+    @property
+    def config(self) -> Path:
+        return RunPaths(self.folder).config
+
+    @property
+    def card(self) -> Path:
+        return self.folder / "head.md"
+
+    @property
+    def overlap(self) -> Path:
+        return self.folder / "overlap.json"
+
+    def figures(self, use: str) -> Path:
+        return self.folder / f"{use}.json"
+
+    def cache(self, number: int) -> Path:
+        return self.folder / "caches" / f"{number}"
+
+    def seed(self, seed: int) -> RunPaths:
+        return RunPaths(self.folder / f"seed-{seed}")
+
+
+def main(config: PretrainConfig) -> None:
+    """Make the head of `config`, and say where it is."""
+    with alone_in(config.out):
+        head = pretrain(config, report=command_report())
+    paths = PretrainPaths(config.out)
+    print(f"{paths.head}: head {head.digest}; its card is {paths.card}. Open it with --model {paths.head}.")
+
+
+def pretrain(config: PretrainConfig, *, report: ProgressCallback) -> Head:
+    """Do what is missing of a run, and return its head. Raises FolderError if OUT holds a run of other options."""
+    paths = PretrainPaths(config.out)
+    _refuse_another_run(config, paths)
+    if not paths.head.is_file():
+        model = load_model(config.model, device=config.device, precision=config.precision)
+        sources = _cached(config, model, paths, report)
+        _train_seeds(config, model, sources, paths, report)
+        shutil.copyfile(_best_seed(config, paths).head, paths.head)
+    _measure(config, paths)
+    with replaced(paths.card) as temporary:
+        temporary.write_text(card_text(CardFiles(paths.folder)), "utf-8")
+    return load_head(paths.head)
+
+
+def _refuse_another_run(config: PretrainConfig, paths: PretrainPaths) -> None:
+    record = json.loads(json.dumps(as_record(config)))
+    before = json.loads(paths.config.read_text()) if paths.config.is_file() else record
+    differ = [name for name, value in record.items() if before.get(name) != value and name not in MAY_CHANGE]
+    if differ:
+        raise FolderError(
+            f"{str(paths.folder)!r} holds a run with other {', '.join(differ)}. Give another --out, or the same "
+            f"options to go on with it."
+        )
+    with replaced(paths.config) as temporary:
+        temporary.write_text(json.dumps(record, indent=1))
+
+
+def _cached(config: PretrainConfig, model: Model, paths: PretrainPaths, report: ProgressCallback) -> Sources:
+    caches = []
+    for number, data in enumerate(config.data):
+        cache = CacheConfig(
+            data=data,
+            out=paths.cache(number),
+            model=config.model,
+            target=config.target,
+            augmentation=config.augmentation,
+            instance=config.instance,
+            precision=config.precision,
+            device=config.device,
+            limit=config.limit,
+        )
+        caches.append(write_cache(cache, model, report))
+    return Sources(tuple(caches))
+
+
+def _train_seeds(
+    config: PretrainConfig, model: Model, sources: Sources, paths: PretrainPaths, report: ProgressCallback
+) -> None:
+    rows, functions = None, None
+    for seed in range(config.seeds):
+        if paths.seed(seed).metrics.is_file():
+            continue
+        if rows is None:
+            device = torch.device(choose_device(config.device))
+            rows = rows_of(sources, held_out=config.recipe.held_out, device=device, mixture=config.mixture)
+            if config.reads == "functions":
+                functions, rows = read_by_functions(rows, load_source(model.source))
+        trained = train(rows, config.recipe, seed=seed, report=report)
+        figures = final_figures(trained, rows)
+        provenance = provenance_of(sources, config.recipe, seed, figures, mixture=config.mixture)
+        save_run(paths.seed(seed), trained, as_record(config), provenance, functions=functions)
+
+
+def _best_seed(config: PretrainConfig, paths: PretrainPaths) -> RunPaths:
+    """The seed with the best figure on upstream pictures that were held out; no labelled set takes part."""
+    seeds = [paths.seed(seed) for seed in range(config.seeds)]
+    return max(seeds, key=lambda seed: next(iter(json.loads(seed.metrics.read_text()).values())))
+
+
+def _measure(config: PretrainConfig, paths: PretrainPaths) -> None:
+    """What is missing of the figures: what upstream shares with labelled sets, and the benchmark of each use."""
+    for use, data in (("development", config.develop), ("report", config.report)):
+        if data and not paths.figures(use).is_file():
+            # What a baseline's temperature and a stack are chosen on has no part in the report.
+            choose: Sequence[str] = config.develop if use == "report" else ()
+            benchmark.main(
+                BenchmarkConfig(
+                    data=data,
+                    model=str(paths.head),
+                    json=paths.figures(use),
+                    choose=tuple(choose),
+                    votes=config.votes if use == "report" else (),
+                    votes_order=config.votes_order,
+                    precision=config.precision,
+                    device=config.device,
+                )
+            )
+    if config.report and not paths.overlap.is_file():
+        overlap.main(OverlapConfig(config.data, config.report, model=config.model, json=paths.overlap))
+
+
+if __name__ == "__main__":
+    sys.exit(command(PretrainConfig, main))
