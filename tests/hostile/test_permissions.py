@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.imaging.pictures import write_folder
-from url_viz.image_set import ImageSet, open_image_set
+from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.models.model import Model
 from url_viz.models.names import DEFAULT
 
 ROOT = Path(__file__).parents[2]
@@ -110,8 +111,8 @@ def test_a_workspace_that_may_not_be_written_to_is_told(reader: Reader) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_set_that_may_not_be_written_to_is_told(reader: Reader) -> None:
-    assert reader().returncode == 0
+def test_a_set_that_may_not_be_written_to_is_told(reader: Reader, bare_model: Model) -> None:
+    embed_folder(reader.folder, model=bare_model, workspace=reader.workspace)
     folder = reader.image_set._store.paths.folder
     (folder / "writer.lock").unlink(missing_ok=True)
     folder.chmod(0o555)

@@ -9,10 +9,13 @@ import pytest
 from tests.imaging.pictures import write_folder
 from url_viz.image_set import embed_folder, open_image_set
 from url_viz.models.model import Model
+from url_viz.pipeline.projection import FEWEST_FOR_UMAP
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
+COUNT = FEWEST_FOR_UMAP - 1
+"""The map has no part in this."""
 
 
 def begun(workspace: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -28,7 +31,7 @@ def ended_well(process: subprocess.Popen[str]) -> None:
 def test_two_folders_are_read_and_decided_on_at_once(workspace: Path, tmp_path: Path, bare_model: Model) -> None:
     known = write_folder(tmp_path / "known", 8)
     embed_folder(known, model=bare_model, workspace=workspace)
-    first, second = write_folder(tmp_path / "first", 30), write_folder(tmp_path / "second", 30, start=100)
+    first, second = write_folder(tmp_path / "first", COUNT), write_folder(tmp_path / "second", COUNT, start=100)
     running = [
         begun(workspace, "embed", str(first)),
         begun(workspace, "embed", str(second)),
@@ -36,7 +39,7 @@ def test_two_folders_are_read_and_decided_on_at_once(workspace: Path, tmp_path: 
     ]
     for process in running:
         ended_well(process)
-    for folder, count in ((first, 30), (second, 30), (known, 8)):
+    for folder, count in ((first, COUNT), (second, COUNT), (known, 8)):
         table = open_image_set(folder, workspace=workspace).table()
         assert len(table) == count
         assert table["id"].is_unique
