@@ -122,7 +122,17 @@ def bare_model(model: Model) -> Model:
 @pytest.fixture
 def workspace(tmp_path: Path, prepared: Path) -> Path:
     """A new workspace that has the prepared model already."""
-    root = tmp_path / "workspace"
+    return _workspace(tmp_path, prepared)
+
+
+@pytest.fixture(scope="module")
+def module_workspace(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
+    """The same for all tests of a module, for a set that they read once."""
+    return _workspace(tmp_path_factory.mktemp("module"), prepared)
+
+
+def _workspace(parent: Path, prepared: Path) -> Path:
+    root = parent / "workspace"
     root.mkdir()
     (root / "models").symlink_to(prepared / "models")
     return root

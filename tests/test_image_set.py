@@ -40,16 +40,8 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
-    root = tmp_path_factory.mktemp("home") / "workspace"
-    root.mkdir()
-    (root / "models").symlink_to(prepared / "models")
-    return root
-
-
-@pytest.fixture(scope="module")
-def image_set(pictures: Path, home: Path, model: Model) -> ImageSet:
-    return embed_folder(pictures, model=model, workspace=home)
+def image_set(pictures: Path, module_workspace: Path, model: Model) -> ImageSet:
+    return embed_folder(pictures, model=model, workspace=module_workspace)
 
 
 def id_of(image_set: ImageSet, path: str) -> int:
@@ -273,8 +265,8 @@ class TestSearch:
 class TestOpening:
     """An image set is opened by its folder, without reading it and without the model."""
 
-    def test_opened_is_what_embedding_gave(self, image_set: ImageSet, pictures: Path, home: Path) -> None:
-        opened = open_image_set(pictures, model=image_set.source.name, workspace=home)
+    def test_opened_is_what_embedding_gave(self, image_set: ImageSet, pictures: Path, module_workspace: Path) -> None:
+        opened = open_image_set(pictures, model=image_set.source.name, workspace=module_workspace)
         assert opened.table().equals(image_set.table())
         assert np.array_equal(opened.embeddings(), image_set.embeddings())
         assert opened.is_current()

@@ -20,16 +20,12 @@ Run = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
-def read(tmp_path_factory: pytest.TempPathFactory, prepared: Path, model: Model) -> tuple[Path, Path]:
+def read(module_workspace: Path, model: Model) -> tuple[Path, Path]:
     """Seven pictures, one of them a copy under another name, and the workspace they were read into."""
-    base = tmp_path_factory.mktemp("decide")
-    root = write_folder(base / "photos", 6, classes=("cat", "dog"))
+    root = write_folder(module_workspace.parent / "photos", 6, classes=("cat", "dog"))
     shutil.copy(root / "cat" / "0000.jpg", root / "dog" / "copy.jpg")
-    home = base / "workspace"
-    home.mkdir()
-    (home / "models").symlink_to(prepared / "models")
-    embed_folder(root, model=model, workspace=home)
-    return root, home
+    embed_folder(root, model=model, workspace=module_workspace)
+    return root, module_workspace
 
 
 @pytest.fixture

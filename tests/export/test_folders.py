@@ -17,16 +17,12 @@ ODD = b"cat/\xff odd; name.jpg"
 
 
 @pytest.fixture(scope="module")
-def prepared_set(tmp_path_factory: pytest.TempPathFactory, prepared: Path, model: Model) -> tuple[Path, Path]:
+def prepared_set(module_workspace: Path, model: Model) -> tuple[Path, Path]:
     """Eight pictures, one of an odd name, and the workspace they were read into; each test takes a copy."""
-    base = tmp_path_factory.mktemp("sorted")
-    root = write_folder(base / "pictures", 7, classes=("cat", "dog"))
+    root = write_folder(module_workspace.parent / "pictures", 7, classes=("cat", "dog"))
     noise(3).save(os.fsdecode(os.path.join(os.fsencode(root), ODD)), "JPEG")
-    home = base / "workspace"
-    home.mkdir()
-    (home / "models").symlink_to(prepared / "models")
-    embed_folder(root, model=model, workspace=home)
-    return root, home
+    embed_folder(root, model=model, workspace=module_workspace)
+    return root, module_workspace
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 
 from tests.hostile.zoo import LARGE, Case, Special, build, everything, oriented
 from tests.imaging.pictures import noise, write_folder
-from url_viz.cli.main import STRICT_STATUS
+from url_viz.cli.main import STRICT_STATUS, main
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging.digest import image_id
 from url_viz.imaging.scan import display_name
@@ -59,11 +59,8 @@ class Zoo:
 
 
 @pytest.fixture(scope="module")
-def zoo(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Zoo:
-    home = tmp_path_factory.mktemp("zoo")
-    (home / "workspace").mkdir()
-    (home / "workspace" / "models").symlink_to(prepared / "models")
-    return Zoo(home / "pictures", home / "workspace")
+def zoo(module_workspace: Path) -> Zoo:
+    return Zoo(module_workspace.parent / "pictures", module_workspace)
 
 
 def test_the_command_ends_well_in_bounded_memory(zoo: Zoo) -> None:
@@ -102,8 +99,7 @@ def test_strict_fails_and_reads_nothing_again(zoo: Zoo) -> None:
 def test_the_export_is_a_table_that_other_programs_read(zoo: Zoo, tmp_path: Path) -> None:
     """Names with newlines, quotes, escapes and bytes that are no text: one row each all the same."""
     out = tmp_path / "out.csv"
-    command = [sys.executable, "-m", "url_viz", "export", zoo.root, out, "--workspace", zoo.workspace]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    assert main(["export", str(zoo.root), str(out), "--workspace", str(zoo.workspace)]) == 0
     table = pd.read_csv(out)
     assert len(table) == len(zoo.good)
     assert set(table["id"]) == set(zoo.image_set.table()["id"])

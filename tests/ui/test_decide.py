@@ -13,21 +13,17 @@ from url_viz.ui.widgets.gallery import GalleryAction, GalleryEvent
 
 
 @pytest.fixture(scope="module")
-def read(tmp_path_factory: pytest.TempPathFactory, prepared: Path, model: Model) -> ImageSet:
-    base = tmp_path_factory.mktemp("bar")
-    folder = write_folder(base / "zoo", 8, classes=("cat", "dog"))
-    home = base / "workspace"
-    home.mkdir()
-    (home / "models").symlink_to(prepared / "models")
-    return embed_folder(folder, model=model, workspace=home)
+def read_set(module_workspace: Path, model: Model) -> ImageSet:
+    folder = write_folder(module_workspace.parent / "zoo", 8, classes=("cat", "dog"))
+    return embed_folder(folder, model=model, workspace=module_workspace)
 
 
 @pytest.fixture
-def image_set(read: ImageSet, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
-    monkeypatch.setenv("URL_VIZ_ROOTS", str(read.root.parent))
-    while read.decisions.undo() is not None:
+def image_set(read_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
+    monkeypatch.setenv("URL_VIZ_ROOTS", str(read_set.root.parent))
+    while read_set.decisions.undo() is not None:
         pass
-    return read
+    return read_set
 
 
 def page(image_set: "ImageSet", label: str) -> None:

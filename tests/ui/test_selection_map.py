@@ -26,13 +26,10 @@ PATIENCE_S = 60
 
 
 @pytest.fixture(scope="module")
-def image_set(tmp_path_factory: pytest.TempPathFactory, prepared: Path, model: Model) -> ImageSet:
+def image_set(module_workspace: Path, model: Model) -> ImageSet:
     """Eight pictures: their map is PCA's."""
-    place = tmp_path_factory.mktemp("subsets")
-    (place / "workspace").mkdir()
-    (place / "workspace" / "models").symlink_to(prepared / "models")
-    folder = write_folder(place / "pictures", 8, classes=("cat", "dog"))
-    return embed_folder(folder, model=model, workspace=place / "workspace")
+    folder = write_folder(module_workspace.parent / "pictures", 8, classes=("cat", "dog"))
+    return embed_folder(folder, model=model, workspace=module_workspace)
 
 
 @pytest.fixture
