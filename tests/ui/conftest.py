@@ -1,7 +1,9 @@
 """What the tests of pages share: a workspace that the app runs on, and whose jobs end with the test."""
 
 import functools
-from collections.abc import Iterator
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,13 @@ import pytest
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
+from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.jobs import cancel_job, list_jobs
-from url_viz.workspace import Workspace
+from url_viz.models.model import Model
+from url_viz.store.sets import repoint
+from url_viz.workspace import Workspace, set_id_of
+
+Read = Callable[[Path], ImageSet]
 
 
 @pytest.fixture
@@ -22,6 +29,38 @@ def home(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace
     for job in list_jobs(opened):
         if job.status().is_live:
             cancel_job(job, grace_s=0.1)
+
+
+@pytest.fixture(scope="session")
+def read_first(tmp_path_factory: pytest.TempPathFactory, model: Model) -> Read:
+    """Reads a copy of a folder; one that holds the same files was read before, and is not read again."""
+    known: dict[str, ImageSet] = {}
+
+    def read(folder: Path) -> ImageSet:
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        key = repr([(path.relative_to(folder), hashlib.sha256(path.read_bytes()).digest()) for path in files])
+        if key not in known:
+            kept = tmp_path_factory.mktemp("read")
+            shutil.copytree(folder, kept / "pictures")
+            known[key] = embed_folder(kept / "pictures", model=model, workspace=kept / "workspace")
+        return known[key]
+
+    return read
+
+
+@pytest.fixture
+def read_once(home: Workspace, read_first: Read) -> Read:
+    """Reads a folder into the test's own workspace: a copy of what was read of the same files, as if it were new."""
+
+    def copied(folder: Path) -> ImageSet:
+        first = read_first(folder)
+        shutil.copytree(first.root, folder, dirs_exist_ok=True)  # its files' times
+        kept = first.workspace.set_paths(first.set_id).folder
+        shutil.copytree(kept, home.set_paths(set_id_of(folder)).folder)
+        repoint(first.root, folder, workspace=home.root)
+        return open_image_set(folder, model=first.source.name, workspace=home.root)
+
+    return copied
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.conftest import dice_head
 from tests.imaging.pictures import write_folder
+from tests.ui.conftest import Read
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.jobs import list_jobs, start_job
 from url_viz.models.head import save_head
@@ -27,8 +28,8 @@ COUNT = 12
 
 
 @pytest.fixture
-def image_set(home: Workspace, tmp_path: Path, model: Model) -> ImageSet:
-    return embed_folder(write_folder(tmp_path / "zoo", COUNT, classes=("cat", "dog")), model=model, workspace=home.root)
+def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
+    return read_once(write_folder(tmp_path / "zoo", COUNT, classes=("cat", "dog")))
 
 
 @pytest.fixture

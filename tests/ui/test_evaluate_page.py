@@ -8,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
+from tests.ui.conftest import Read
 from url_viz.analysis.evaluation import Counted
 from url_viz.analysis.measures import AMBIGUITY
 from url_viz.analysis.metrics import Interval
@@ -34,15 +35,15 @@ COUNT = 40
 
 
 @pytest.fixture
-def labelled(home: Workspace, tmp_path: Path, model: Model) -> ImageSet:
+def labelled(tmp_path: Path, read_once: Read) -> ImageSet:
     folder = write_folder(tmp_path / "zoo", COUNT, classes=("cat", "dog"))
     shutil.copy(folder / "cat" / "0000.jpg", folder / "cat" / "again.jpg")
-    return embed_folder(folder, model=model, workspace=home.root)
+    return read_once(folder)
 
 
 @pytest.fixture
-def unlabelled(home: Workspace, tmp_path: Path, model: Model) -> ImageSet:
-    return embed_folder(write_folder(tmp_path / "flat", 25), model=model, workspace=home.root)
+def unlabelled(tmp_path: Path, read_once: Read) -> ImageSet:
+    return read_once(write_folder(tmp_path / "flat", 25))
 
 
 def opened(image_set: ImageSet | None) -> AppTest:

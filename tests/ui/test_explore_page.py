@@ -9,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import noise, write_folder
+from tests.ui.conftest import Read
 from url_viz.errors import NotAllowedError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import Job, list_jobs, start_job
@@ -21,10 +22,10 @@ APP = Path(__file__).parents[2] / "app.py"
 
 
 @pytest.fixture
-def image_set(home: Workspace, tmp_path: Path, model: Model) -> ImageSet:
+def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
     folder = write_folder(tmp_path / "zoo", 12, classes=("cat", "dog"))
     (folder / "cat" / "broken.jpg").write_bytes(b"<html>404</html>")
-    return embed_folder(folder, model=model, workspace=home.root)
+    return read_once(folder)
 
 
 def run(image_set: ImageSet | None = None, **state: object) -> AppTest:

@@ -8,15 +8,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
-from url_viz.image_set import ImageSet, embed_folder
-from url_viz.models.model import Model
+from tests.ui.conftest import Read
+from url_viz.image_set import ImageSet
 from url_viz.ui.widgets.export import command_for, zip_of
-from url_viz.workspace import Workspace
 
 
 @pytest.fixture
-def image_set(home: Workspace, tmp_path: Path, model: Model) -> ImageSet:
-    return embed_folder(write_folder(tmp_path / "a zoo", 6, classes=("cat", "dog")), model=model, workspace=home.root)
+def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
+    return read_once(write_folder(tmp_path / "a zoo", 6, classes=("cat", "dog")))
 
 
 @pytest.mark.parametrize(("kind", "holds"), [("fiftyone", "samples.json"), ("huggingface", "train/metadata.jsonl")])

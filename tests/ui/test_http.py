@@ -30,12 +30,17 @@ from url_viz.ui.http import (
 from url_viz.ui.points import decode_mask, decode_points
 
 
-@pytest.fixture
-def image_set(tmp_path: Path, workspace: Path, model: Model, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
-    monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
-    folder = write_folder(tmp_path / "pictures", 8, classes=("cat", "dog"))
+@pytest.fixture(scope="module")
+def read_set(module_workspace: Path, model: Model) -> ImageSet:
+    folder = write_folder(module_workspace.parent / "pictures", 8, classes=("cat", "dog"))
     noise(9, width=2000, height=1500).save(folder / "cat" / "<b>large.jpg")
-    return embed_folder(folder, model=model, workspace=workspace)
+    return embed_folder(folder, model=model, workspace=module_workspace)
+
+
+@pytest.fixture
+def image_set(read_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
+    monkeypatch.setenv("URL_VIZ_HOME", str(read_set.workspace.root))
+    return read_set
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
+from tests.ui.conftest import Read
 from url_viz.analysis.filters import OneOf, kept
 from url_viz.analysis.label_issues import LabelCheck
 from url_viz.cli.main import main
 from url_viz.errors import ImageSetError
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.jobs import start_job
-from url_viz.models.model import Model
 from url_viz.ui.labels.page import Pair, between_the_two, in_scope, of_pair, pair_at, tiles, with_decisions
 from url_viz.ui.widgets.reading import KIND
 from url_viz.workspace import Workspace
@@ -24,15 +24,15 @@ COUNT = 24
 
 
 @pytest.fixture
-def labelled(home: Workspace, tmp_path: Path, model: Model) -> ImageSet:
+def labelled(tmp_path: Path, read_once: Read) -> ImageSet:
     folder = write_folder(tmp_path / "zoo", COUNT, classes=("cat", "dog"))
     shutil.copy(folder / "cat" / "0000.jpg", folder / "dog" / "again.jpg")
-    return embed_folder(folder, model=model, workspace=home.root)
+    return read_once(folder)
 
 
 @pytest.fixture
-def unlabelled(home: Workspace, tmp_path: Path, model: Model) -> ImageSet:
-    return embed_folder(write_folder(tmp_path / "flat", 6), model=model, workspace=home.root)
+def unlabelled(tmp_path: Path, read_once: Read) -> ImageSet:
+    return read_once(write_folder(tmp_path / "flat", 6))
 
 
 def opened(image_set: ImageSet | None) -> AppTest:

@@ -7,16 +7,15 @@ from PIL import ImageFilter
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import noise
+from tests.ui.conftest import Read
 from tests.ui.test_explore_page import run, words
-from url_viz.image_set import ImageSet, embed_folder
-from url_viz.models.model import Model
+from url_viz.image_set import ImageSet
 from url_viz.ui.session import HEAT
 from url_viz.ui.widgets.occlusion import picture_html
-from url_viz.workspace import Workspace
 
 
 @pytest.fixture
-def image_set(home: Workspace, tmp_path: Path, model: Model) -> ImageSet:
+def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
     """Three sharp pictures, one blurred and one dark."""
     root = tmp_path / "zoo"
     root.mkdir()
@@ -25,7 +24,7 @@ def image_set(home: Workspace, tmp_path: Path, model: Model) -> ImageSet:
         sharp[number].save(root / f"{number}.png")
     sharp[3].filter(ImageFilter.GaussianBlur(4)).save(root / "blurred.png")
     sharp[3].point(lambda v: v // 12).save(root / "dark.png")
-    return embed_folder(root, model=model, workspace=home.root)
+    return read_once(root)
 
 
 def opened(image_set: ImageSet, path: str, **state: object) -> AppTest:

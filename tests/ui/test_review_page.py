@@ -9,31 +9,30 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
+from tests.ui.conftest import Read
 from url_viz.analysis.review import NAMES, PAIRS, SUSPECTS, TWINS, ReviewSpec
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.jobs import start_job
-from url_viz.models.model import Model
 from url_viz.store.decisions import Verdict
 from url_viz.ui.review.desk import OpenReview, opened, state_of, take_answers
 from url_viz.ui.widgets.desk import DeskAnswer, answer_of
 from url_viz.ui.widgets.reading import KIND
-from url_viz.workspace import Workspace
 
 APP = Path(__file__).parents[2] / "app.py"
 PAGE = "pages/review.py"
 
 
 @pytest.fixture
-def image_set(home: Workspace, tmp_path: Path, model: Model) -> ImageSet:
+def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
     """Twelve pictures of two classes, and a copy of the first in the other class."""
     folder = write_folder(tmp_path / "zoo", 12, classes=("cat", "dog"))
     shutil.copy(folder / "cat" / "0000.jpg", folder / "dog" / "again.jpg")
-    return embed_folder(folder, model=model, workspace=home.root)
+    return read_once(folder)
 
 
 @pytest.fixture
-def unlabelled(home: Workspace, tmp_path: Path, model: Model) -> ImageSet:
-    return embed_folder(write_folder(tmp_path / "flat", 8), model=model, workspace=home.root)
+def unlabelled(tmp_path: Path, read_once: Read) -> ImageSet:
+    return read_once(write_folder(tmp_path / "flat", 8))
 
 
 def app(image_set: ImageSet, **query: str | list[str]) -> AppTest:

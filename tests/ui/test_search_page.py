@@ -23,12 +23,9 @@ COUNT = 24
 
 
 @pytest.fixture(scope="module")
-def read_set(tmp_path_factory: pytest.TempPathFactory, prepared: Path, model: Model) -> ImageSet:
-    root = tmp_path_factory.mktemp("search")
-    (root / "workspace").mkdir()
-    (root / "workspace" / "models").symlink_to(prepared / "models")
-    folder = write_folder(root / "zoo", COUNT, classes=("cat", "dog"))
-    return embed_folder(folder, model=model, workspace=root / "workspace")
+def read_set(module_workspace: Path, model: Model) -> ImageSet:
+    folder = write_folder(module_workspace.parent / "zoo", COUNT, classes=("cat", "dog"))
+    return embed_folder(folder, model=model, workspace=module_workspace)
 
 
 @pytest.fixture
@@ -74,7 +71,7 @@ def test_without_a_query_the_page_says_how_to_choose_one(image_set: ImageSet) ->
     text = words(opened(image_set))
     assert "Choose a picture to see the most similar ones in this image set." in text
     assert "Most similar" not in text
-    assert f"search0/zoo · {COUNT} pictures" in text
+    assert f"{image_set.root.parent.name}/zoo · {COUNT} pictures" in text
 
 
 def test_a_picture_of_the_set_finds_all_others_and_not_itself(image_set: ImageSet) -> None:

@@ -7,21 +7,21 @@ from streamlit.testing.v1 import AppTest
 
 from tests.conftest import SECOND
 from tests.imaging.pictures import encoded, noise, write_folder
+from tests.ui.conftest import Read
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import list_jobs
 from url_viz.models.model import Model
 from url_viz.models.names import PACKAGED, PackagedBackbone
 from url_viz.ui.cache import open_sets
 from url_viz.ui.widgets.reading import KIND
-from url_viz.workspace import Workspace
 
 APP = Path(__file__).parents[2] / "app.py"
 BY_BOTH = f"by two models (also {SECOND})"
 
 
 @pytest.fixture
-def image_set(home: Workspace, tmp_path: Path, model: Model) -> ImageSet:
-    return embed_folder(write_folder(tmp_path / "zoo", 12), model=model, workspace=home.root)
+def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
+    return read_once(write_folder(tmp_path / "zoo", 12))
 
 
 def explore(image_set: ImageSet) -> AppTest:

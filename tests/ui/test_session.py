@@ -7,14 +7,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
+from tests.ui.conftest import Read
 from url_viz.analysis.filters import OneOf
-from url_viz.image_set import ImageSet, embed_folder
-from url_viz.models.model import Model
+from url_viz.image_set import ImageSet
 from url_viz.ui import session
 from url_viz.ui.explore.address import query_of
 from url_viz.ui.explore.selection_map import subsets
 from url_viz.ui.session import ALONE, VIEW, ExploreView, Key, map_of
-from url_viz.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 APP = ROOT / "app.py"
@@ -72,8 +71,8 @@ def test_a_key_of_the_session_keeps_none_and_forgets() -> None:
 
 
 @pytest.fixture
-def image_set(home: Workspace, tmp_path: Path, model: Model) -> ImageSet:
-    return embed_folder(write_folder(tmp_path / "zoo", 12, classes=("cat", "dog")), model=model, workspace=home.root)
+def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
+    return read_once(write_folder(tmp_path / "zoo", 12, classes=("cat", "dog")))
 
 
 def opened(image_set: ImageSet) -> AppTest:

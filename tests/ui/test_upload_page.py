@@ -14,6 +14,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import encoded, noise, write_folder
+from tests.ui.conftest import Read
 from url_viz.analysis.uploads import Scored, score
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging.uploads import IncomingFile
@@ -32,8 +33,8 @@ JPEG = "image/jpeg"
 
 
 @pytest.fixture
-def image_set(home: Workspace, tmp_path: Path, model: Model) -> ImageSet:
-    return embed_folder(write_folder(tmp_path / "zoo", 8), model=model, workspace=home.root)
+def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
+    return read_once(write_folder(tmp_path / "zoo", 8))
 
 
 def opened(model: Model, image_set: ImageSet | None = None) -> AppTest:
