@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +87,9 @@ def test_digits_are_parted_and_noisy_by_the_seed() -> None:
 
 
 @pytest.mark.slow
-def test_the_command_leaves_curves_figure_and_summary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_leaves_figure_summary_and_curves_that_its_seed_gives_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     config = ConflictConfig(tmp_path / "out", **SMALL)  # type: ignore[arg-type]
     main(config)
     assert "accuracy late" in capsys.readouterr().out
@@ -98,6 +101,7 @@ def test_the_command_leaves_curves_figure_and_summary(tmp_path: Path, capsys: py
         ("False", "1"),
         ("False", "2"),
     ]
+    assert lines == [{name: str(value) for name, value in asdict(p).items()} for p in conflict(config, silent)]
     assert "with stop-gradient" in (config.out / "figure.html").read_text()
     assert json.loads((config.out / "summary.json").read_text())["accuracy"]["mean"] == pytest.approx(
         float(lines[1]["accuracy"]) - float(lines[3]["accuracy"])
@@ -110,9 +114,3 @@ def test_the_figure_shows_every_seed_and_the_mean() -> None:
     thick = [trace for trace in figure.data if trace.line.width == 3]
     assert np.allclose(thick[0].y, [0.15, 0.4])
     assert [trace.name for trace in figure.data if trace.showlegend] == ["with stop-gradient", "without"]
-
-
-@pytest.mark.slow
-def test_a_seed_gives_the_same_curves() -> None:
-    config = ConflictConfig(Path("unused"), **SMALL)  # type: ignore[arg-type]
-    assert conflict(config, silent) == conflict(config, silent)
