@@ -1,49 +1,36 @@
 """Compare in a real browser: two maps, a lasso on one that dims the other, a picture opened and ringed on both."""
 
-import shutil
 from pathlib import Path
 from typing import Literal
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.fixtures import OpenPage, Serve
+from tests.browser.fixtures import OpenPage, settled
 from tests.conftest import dice_head
-from tests.imaging.pictures import write_folder
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet
 from url_viz.models.head import save_head
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-ROOT = Path(__file__).parents[2]
-PATIENT_MS = 60_000
 COUNT = 40
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
-    root = tmp_path_factory.mktemp("compare")
-    (root / "workspace" / "heads" / "zoo-1").mkdir(parents=True)
-    shutil.copytree(prepared / "models", root / "workspace" / "models")
-    save_head(dice_head(5), root / "workspace" / "heads" / "zoo-1" / "head.safetensors")
-    return root
-
-
-@pytest.fixture(scope="module")
-def image_set(home: Path) -> ImageSet:
-    return embed_folder(write_folder(home / "zoo", COUNT, classes=("cat", "dog")), workspace=home / "workspace")
-
-
-@pytest.fixture(scope="module")
-def app(serve: Serve, home: Path) -> str:
-    variables = {"URL_VIZ_HOME": str(home / "workspace"), "URL_VIZ_ROOTS": str(home), "HOME": str(home)}
-    return serve(ROOT / "app.py", environment=variables)
+def image_set(home: Path, zoo: ImageSet) -> ImageSet:
+    """And a second head to compare with."""
+    assert len(zoo) == COUNT
+    path = home / "workspace" / "heads" / "zoo-1" / "head.safetensors"
+    path.parent.mkdir(parents=True)
+    save_head(dice_head(5), path)
+    return zoo
 
 
 def compared(app: str, image_set: ImageSet, open_page: OpenPage, **options: object) -> Page:
     page = open_page(f"{app}/compare?set={image_set.set_id}", **options)  # type: ignore[arg-type]
-    expect(page.get_by_text("on the order by uncertainty: Spearman")).to_be_visible(timeout=PATIENT_MS)
-    expect(page.get_by_text(f"{COUNT} pictures", exact=True)).to_have_count(2, timeout=PATIENT_MS)
+    expect(page.get_by_text("on the order by uncertainty: Spearman")).to_be_visible()
+    expect(page.get_by_text(f"{COUNT} pictures", exact=True)).to_have_count(2)
+    settled(page)
     return page
 
 
@@ -61,16 +48,16 @@ def test_a_lasso_on_one_map_leaves_the_same_pictures_lit_on_the_other(
             page.mouse.down()
     page.mouse.up()
     page.keyboard.up("Shift")
-    expect(page.get_by_role("button", name="Selection")).to_be_visible(timeout=PATIENT_MS)
-    expect(page.get_by_text("pass the filters")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_role("button", name="Selection")).to_be_visible()
+    expect(page.get_by_text("pass the filters")).to_be_visible()
     page.get_by_role("button", name="Selection").click()
-    expect(page.get_by_text("Draw a lasso on one map")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_text("Draw a lasso on one map")).to_be_visible()
 
 
 def test_a_picture_of_a_gallery_is_opened(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
     page = compared(app, image_set, open_page, height=2200)
     page.locator(".tile").first.click()
-    expect(page.get_by_role("dialog").get_by_text("Nearest neighbours", exact=True)).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_role("dialog").get_by_text("Nearest neighbours", exact=True)).to_be_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -2,46 +2,30 @@
 
 import csv
 import io
-import shutil
 from pathlib import Path
 from typing import Literal
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.fixtures import OpenPage, Serve
-from tests.imaging.pictures import write_folder
-from url_viz.image_set import ImageSet, embed_folder
+from tests.browser.fixtures import OpenPage, settled
+from url_viz.image_set import ImageSet
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-ROOT = Path(__file__).parents[2]
-PATIENT_MS = 60_000
 COUNT = 40
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
-    root = tmp_path_factory.mktemp("evaluate")
-    (root / "workspace").mkdir()
-    shutil.copytree(prepared / "models", root / "workspace" / "models")
-    return root
-
-
-@pytest.fixture(scope="module")
-def image_set(home: Path) -> ImageSet:
-    return embed_folder(write_folder(home / "zoo", COUNT, classes=("cat", "dog")), workspace=home / "workspace")
-
-
-@pytest.fixture(scope="module")
-def app(serve: Serve, home: Path) -> str:
-    variables = {"URL_VIZ_HOME": str(home / "workspace"), "URL_VIZ_ROOTS": str(home), "HOME": str(home)}
-    return serve(ROOT / "app.py", environment=variables)
+def image_set(zoo: ImageSet) -> ImageSet:
+    assert len(zoo) == COUNT
+    return zoo
 
 
 def wait_for_figures(page: Page) -> None:
-    expect(page.get_by_text("Classes · 2")).to_be_visible(timeout=PATIENT_MS)
-    expect(page.locator(".js-plotly-plot")).to_have_count(3, timeout=PATIENT_MS)
+    expect(page.get_by_text("Classes · 2")).to_be_visible()
+    expect(page.locator(".js-plotly-plot")).to_have_count(3)
+    settled(page)
 
 
 def test_a_labelled_set_is_evaluated_and_its_numbers_are_taken_away(
@@ -72,17 +56,18 @@ def test_a_class_is_looked_into_and_a_picture_of_it_opened(app: str, image_set: 
     box = page.get_by_test_id("stDataFrame").last.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + 18, box["y"] + 38 + 18)  # the box at the left edge of the first row
-    expect(page.get_by_text("of 20 have a neighbour of another class")).to_be_visible(timeout=PATIENT_MS)
-    expect(page.locator(".tile")).to_have_count(12, timeout=PATIENT_MS)
+    expect(page.get_by_text("of 20 have a neighbour of another class")).to_be_visible()
+    expect(page.locator(".tile")).to_have_count(12)
+    settled(page)
     page.locator(".tile").first.click()
-    expect(page.get_by_role("dialog").get_by_text("Nearest neighbours", exact=True)).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_role("dialog").get_by_text("Nearest neighbours", exact=True)).to_be_visible()
 
 
 def test_the_crop_test_runs_with_progress_and_is_taken_away(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
     page = open_page(f"{app}/evaluate?set={image_set.set_id}", height=2400)
     wait_for_figures(page)
     page.get_by_role("button", name="Run the crop test").click()
-    expect(page.get_by_text("of 40 pictures (95 % interval").first).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_text("of 40 pictures (95 % interval").first).to_be_visible()
     expect(page.get_by_test_id("stProgress")).to_have_count(0)
     with page.expect_download() as download:
         page.get_by_role("button", name="Crop test (CSV)").click()

@@ -17,7 +17,6 @@ from url_viz.store.decisions import Decisions
 from url_viz.ui.widgets.gallery import GalleryAction, GalleryEvent, gallery_event
 
 HARNESS = Path(__file__).parent / "harness_gallery_decide.py"
-PATIENT_MS = 30_000
 COMPONENTS = Path(__file__).parent / "harness_components.py"
 
 
@@ -37,7 +36,7 @@ class Desk:
 
     def expect_decided(self, text: str) -> None:
         """What the server knows in the end: a letter a picture."""
-        expect(self.page.get_by_text(f"decided {text}", exact=True)).to_be_visible(timeout=PATIENT_MS)
+        expect(self.page.get_by_text(f"decided {text}", exact=True)).to_be_visible()
 
     def runs(self) -> int:
         return int(self.page.get_by_text("runs ").inner_text().removeprefix("runs "))
@@ -184,7 +183,7 @@ def test_two_windows_write_to_one_set(desk: Open, database: Path) -> None:
         other.page.keyboard.press("ArrowLeft")
     decisions = decisions_at(database, run)
     expected = [*["keep"] * 3, *[None] * 5, "drop", "drop", None, "drop"]
-    eventually(lambda: decisions.now().decision.tolist() == expected, within_s=PATIENT_MS / 1000)
+    eventually(lambda: decisions.now().decision.tolist() == expected)
     one.page.reload()
     one.tiles.first.wait_for()
     one.expect_decided("k,k,k,-,-,-,-,-,d,d,-,d")

@@ -1,46 +1,30 @@
 """Check labels in a real browser: a pair of classes clicked, its pictures shown, one of them opened."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.fixtures import OpenPage, Serve
+from tests.browser.fixtures import OpenPage, settled
 from tests.imaging.pictures import noise, write_folder
 from url_viz.image_set import ImageSet, embed_folder
+from url_viz.models.model import Model
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-ROOT = Path(__file__).parents[2]
-PATIENT_MS = 60_000
-
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
-    root = tmp_path_factory.mktemp("labels")
-    (root / "workspace").mkdir()
-    shutil.copytree(prepared / "models", root / "workspace" / "models")
-    return root
-
-
-@pytest.fixture(scope="module")
-def image_set(home: Path) -> ImageSet:
+def image_set(home: Path, shipped: Model) -> ImageSet:
     """Two classes by dice, which are taken for each other, and one picture in both."""
-    folder = write_folder(home / "zoo", 30, classes=("cat", "dog"))
+    folder = write_folder(home / "labels", 30, classes=("cat", "dog"))
     noise(0).save(folder / "dog" / "again.jpg", quality=90)
-    return embed_folder(folder, workspace=home / "workspace")
-
-
-@pytest.fixture(scope="module")
-def app(serve: Serve, home: Path) -> str:
-    variables = {"URL_VIZ_HOME": str(home / "workspace"), "URL_VIZ_ROOTS": str(home), "HOME": str(home)}
-    return serve(ROOT / "app.py", environment=variables)
+    return embed_folder(folder, model=shipped, workspace=home / "workspace")
 
 
 def wait_for_suspects(page: Page, image_set: ImageSet) -> None:
     count = len(image_set.suspects())
-    expect(page.get_by_text(f"{count} of {count} suspects")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_text(f"{count} of {count} suspects")).to_be_visible()
+    settled(page)
 
 
 def test_a_pair_is_clicked_and_its_pictures_are_shown(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
@@ -51,11 +35,12 @@ def test_a_pair_is_clicked_and_its_pictures_are_shown(app: str, image_set: Image
     assert box is not None
     page.mouse.click(box["x"] + 18, box["y"] + 38 + 18)  # the box at the left edge of the first row
     words = f"{pair['pictures']} pictures that look like the other class of the pair"
-    expect(page.get_by_text(words)).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_text(words)).to_be_visible()
     expect(page.get_by_text(f"{pair['class_a']} ↔ {pair['class_b']}")).to_be_visible()
-    expect(page.locator(".tile")).to_have_count(min(18, int(pair["pictures"])), timeout=PATIENT_MS)
+    expect(page.locator(".tile")).to_have_count(min(18, int(pair["pictures"])))
+    settled(page)
     page.locator(".tile").first.click()
-    expect(page.get_by_role("dialog").get_by_text("Nearest neighbours", exact=True)).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_role("dialog").get_by_text("Nearest neighbours", exact=True)).to_be_visible()
 
 
 def test_a_narrow_window_needs_no_sideways_scrolling(app: str, image_set: ImageSet, open_page: OpenPage) -> None:

@@ -1,6 +1,5 @@
 """The review in a real browser: by keys alone, by mouse alone, taken back where storing fails, gone on with later."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,38 +7,23 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.fixtures import OpenPage, Serve, eventually
+from tests.browser.fixtures import OpenPage, eventually
 from tests.imaging.pictures import write_folder
 from url_viz.image_set import ImageSet, embed_folder
+from url_viz.models.model import Model
 from url_viz.store.sets import forget
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-ROOT = Path(__file__).parents[2]
-PATIENT_MS = 60_000
 COUNT = 24
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
-    root = tmp_path_factory.mktemp("review")
-    (root / "workspace").mkdir()
-    shutil.copytree(prepared / "models", root / "workspace" / "models")
-    return root
-
-
 @pytest.fixture
-def image_set(home: Path, request: pytest.FixtureRequest) -> Iterator[ImageSet]:
+def image_set(home: Path, shipped: Model, request: pytest.FixtureRequest) -> Iterator[ImageSet]:
     """Two classes by dice; each test has its own."""
     folder = write_folder(home / request.node.name, COUNT, classes=("cat", "dog"))
-    yield embed_folder(folder, workspace=home / "workspace")
+    yield embed_folder(folder, model=shipped, workspace=home / "workspace")
     forget(folder, workspace=home / "workspace")
-
-
-@pytest.fixture(scope="module")
-def app(serve: Serve, home: Path) -> str:
-    variables = {"URL_VIZ_HOME": str(home / "workspace"), "URL_VIZ_ROOTS": str(home), "HOME": str(home)}
-    return serve(ROOT / "app.py", environment=variables)
 
 
 @dataclass(frozen=True)
@@ -63,7 +47,7 @@ class Desk:
 
 def opened(open_page: OpenPage, app: str, image_set: ImageSet, query: str = "review=confusability", **how: int) -> Desk:
     page = open_page(f"{app}/?set={image_set.set_id}&{query}", **how)  # type: ignore[arg-type]
-    page.locator(".question").wait_for(timeout=PATIENT_MS)
+    page.locator(".question").wait_for()
     return Desk(page)
 
 
@@ -230,7 +214,7 @@ def test_what_cannot_be_stored_is_taken_back_with_the_reason(
     folder = image_set.workspace.set_paths(image_set.set_id).folder
     folder.joinpath("decisions.db").write_bytes(b"not a database")
     desk.press("k")
-    expect(desk.page.get_by_role("alert").filter(has_text="decisions.db")).to_be_visible(timeout=PATIENT_MS)
+    expect(desk.page.get_by_role("alert").filter(has_text="decisions.db")).to_be_visible()
     assert desk.name == first
     folder.joinpath("decisions.db").unlink()
     desk.press("k")
@@ -246,15 +230,15 @@ def test_goes_on_another_day_and_ends(app: str, image_set: ImageSet, open_page: 
     expect(desk.counts).to_have_text("1 left · 1 done · 1 skipped of 3")
     third = desk.name
     later = opened(open_page, app, image_set, query)
-    expect(later.counts).to_have_text("1 left · 1 done · 1 skipped of 3", timeout=PATIENT_MS)
+    expect(later.counts).to_have_text("1 left · 1 done · 1 skipped of 3")
     assert later.name == third
     later.press("d")
     expect(later.page.get_by_text("2 done, 1 skipped.")).to_be_visible()
     later.page.get_by_role("button", name="Come back to what was skipped").click()
-    expect(later.counts).to_have_text("1 left · 2 done of 3", timeout=PATIENT_MS)
+    expect(later.counts).to_have_text("1 left · 2 done of 3")
     later.press("k")
-    expect(later.page.get_by_text("All 3 pictures are done.")).to_be_visible(timeout=PATIENT_MS)
-    expect(later.page.get_by_role("button", name="Begin again, as things stand now")).to_be_visible(timeout=PATIENT_MS)
+    expect(later.page.get_by_text("All 3 pictures are done.")).to_be_visible()
+    expect(later.page.get_by_role("button", name="Begin again, as things stand now")).to_be_visible()
 
 
 def test_a_narrow_window_needs_no_sideways_scrolling(app: str, image_set: ImageSet, open_page: OpenPage) -> None:

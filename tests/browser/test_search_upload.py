@@ -2,41 +2,26 @@
 
 import csv
 import io
-import shutil
 import zipfile
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.fixtures import OpenPage, Serve
+from tests.browser.fixtures import OpenPage, settled
 from tests.imaging.pictures import encoded, noise, write_folder
 from url_viz.image_set import ImageSet, embed_folder
+from url_viz.models.model import Model
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-ROOT = Path(__file__).parents[2]
-PATIENT_MS = 60_000
 HOSTILE = "<img src=x onerror=alert(1)>.png"
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
-    root = tmp_path_factory.mktemp("uploads")
-    (root / "workspace").mkdir()
-    shutil.copytree(prepared / "models", root / "workspace" / "models")
-    return root
-
-
-@pytest.fixture(scope="module")
-def image_set(home: Path) -> ImageSet:
-    return embed_folder(write_folder(home / "zoo", 24, classes=("cat", "dog")), workspace=home / "workspace")
-
-
-@pytest.fixture(scope="module")
-def app(serve: Serve, home: Path) -> str:
-    variables = {"URL_VIZ_HOME": str(home / "workspace"), "URL_VIZ_ROOTS": str(home), "HOME": str(home)}
-    return serve(ROOT / "app.py", environment=variables)
+def image_set(home: Path, shipped: Model) -> ImageSet:
+    folder = write_folder(home / "uploads", 24, classes=("cat", "dog"))
+    return embed_folder(folder, model=shipped, workspace=home / "workspace")
 
 
 @pytest.fixture
@@ -52,15 +37,14 @@ def files(tmp_path: Path) -> list[Path]:
 
 
 def upload(page: Page, files: list[Path]) -> None:
-    chooser = page.locator("input[type=file]")
-    expect(chooser).to_have_count(1)  # one that is being replaced stands beside its successor for a moment
-    chooser.set_input_files(files)
+    settled(page)  # a chooser that is being replaced stands beside its successor for a moment
+    page.locator("input[type=file]").set_input_files(files)
 
 
 def drag_to_start(page: Page, name: str) -> None:
     """Drag a slider's thumb to its left end, as a visitor does."""
-    thumb = page.get_by_role("slider", name=name)
-    thumb.press("Home")
+    settled(page)
+    page.get_by_role("slider", name=name).press("Home")
 
 
 def test_uploads_are_sorted_split_by_hand_and_taken_away(
@@ -68,15 +52,15 @@ def test_uploads_are_sorted_split_by_hand_and_taken_away(
 ) -> None:
     page = open_page(f"{app}/upload?set={image_set.set_id}")
     upload(page, files)
-    expect(page.get_by_text("5 pictures · scored with")).to_be_visible(timeout=PATIENT_MS)
-    expect(page.get_by_text("5 uploads among 24 pictures")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_text("5 pictures · scored with")).to_be_visible()
+    expect(page.get_by_text("5 uploads among 24 pictures")).to_be_visible()
     expect(page.get_by_text("2 files were not scored")).to_be_visible()
     expect(page.locator(".tile .name", has_text=HOSTILE)).to_have_count(1)
     expect(page.locator(".tile img")).to_have_count(5)
     assert page.evaluate("[...document.images].every(i => i.src !== 'x')")
 
     drag_to_start(page, "Ambiguous from this percentile on")
-    expect(page.get_by_text("Ambiguous · 5")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_text("Ambiguous · 5")).to_be_visible()
     expect(page.get_by_text("Clear · 0")).to_be_visible()
 
     with page.expect_download() as taken:
@@ -104,16 +88,16 @@ def test_an_upload_opens_large_with_its_nearest_pictures(
 ) -> None:
     page = open_page(f"{app}/upload?set={image_set.set_id}", width=420)
     upload(page, [files_named(files, "41.png")])
-    page.locator(".tile").first.click(timeout=PATIENT_MS)
+    page.locator(".tile").first.click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text("41.png")).to_be_visible(timeout=PATIENT_MS)
+    expect(dialog.get_by_text("41.png")).to_be_visible()
     expect(dialog.locator(".tile")).to_have_count(6)
     assert dialog.locator("img.url-viz-picture").evaluate("image => image.naturalWidth > 0")
 
 
 def test_a_pasted_picture_is_searched_with(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
     page = open_page(f"{app}/search?set={image_set.set_id}")
-    expect(page.get_by_text("or paste a picture")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_text("or paste a picture")).to_be_visible()
     page.evaluate(
         """bytes => {
             const clipboardData = new DataTransfer();
@@ -122,8 +106,8 @@ def test_a_pasted_picture_is_searched_with(app: str, image_set: ImageSet, open_p
         }""",
         list(encoded(noise(77), "PNG")),
     )
-    expect(page.get_by_text("Most similar · 24")).to_be_visible(timeout=PATIENT_MS)
-    expect(page.get_by_test_id("stCode").get_by_text("pasted-1.png")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_text("Most similar · 24")).to_be_visible()
+    expect(page.get_by_test_id("stCode").get_by_text("pasted-1.png")).to_be_visible()
 
 
 def test_a_search_withholds_what_is_ambiguous_shows_it_on_demand_and_goes_on_from_a_hit(
@@ -131,24 +115,24 @@ def test_a_search_withholds_what_is_ambiguous_shows_it_on_demand_and_goes_on_fro
 ) -> None:
     clearest = image_set.table().sort_values("uncertainty").iloc[0]
     page = open_page(f"{app}/search?set={image_set.set_id}&id={clearest['id']}")
-    expect(page.get_by_text("Most similar · 23")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_text("Most similar · 23")).to_be_visible()
     expect(page.get_by_text("Does withholding help here?")).to_be_visible()
-    expect(page.locator(".js-plotly-plot")).to_have_count(2, timeout=PATIENT_MS)
+    expect(page.locator(".js-plotly-plot")).to_have_count(2)
 
     page.get_by_role("radio", name="Pretrained head").click()
-    expect(page.get_by_text("Knows nothing of this set.").first).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_text("Knows nothing of this set.").first).to_be_visible()
     drag_to_start(page, "Withhold above percentile")
-    expect(page.get_by_text("23 nearer pictures withheld: show")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_text("23 nearer pictures withheld: show")).to_be_visible()
     expect(page.get_by_text("Every picture is above the threshold.")).to_be_visible()
     page.get_by_text("23 nearer pictures withheld: show").click()
     shown = page.locator(".st-key-search-withheld_box .tile")
-    expect(shown).to_have_count(23, timeout=PATIENT_MS)
+    expect(shown).to_have_count(23)
 
     next_name = shown.first.locator(".name").inner_text()
     shown.first.click()
-    expect(page.get_by_text("The threshold is the 0th.")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_text("The threshold is the 0th.")).to_be_visible()
     page.get_by_role("button", name="Search anyway").click()
-    expect(page.get_by_text("The query itself is above the threshold.")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_text("The query itself is above the threshold.")).to_be_visible()
     expect(page.get_by_test_id("stCode").get_by_text(next_name)).to_be_visible()
     assert f"id={clearest['id']}" not in page.url
 
@@ -156,9 +140,9 @@ def test_a_search_withholds_what_is_ambiguous_shows_it_on_demand_and_goes_on_fro
 def test_removed_uploads_do_not_come_back(app: str, open_page: OpenPage, files: list[Path]) -> None:
     page = open_page(f"{app}/upload")
     upload(page, files[:2])
-    expect(page.get_by_text("2 pictures · scored with")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_text("2 pictures · scored with")).to_be_visible()
     page.get_by_role("button", name="Remove all").click()
-    expect(page.get_by_text("Drop pictures, a folder or a zip.")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_text("Drop pictures, a folder or a zip.")).to_be_visible()
     expect(page.get_by_test_id("stFileChip")).to_have_count(0)
     upload(page, files[2:3])
-    expect(page.get_by_text("1 pictures · scored with")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_text("1 pictures · scored with")).to_be_visible()

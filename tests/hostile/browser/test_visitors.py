@@ -15,20 +15,22 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.fixtures import ROOT, Serve, eventually
+from tests.browser.fixtures import PATIENT_S, ROOT, Serve, eventually
+from tests.browser.fixtures import settled as drawn
 from tests.hostile.browser.offline import SOURCE
 from tests.imaging.pictures import encoded, noise, write_folder
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import start_job
+from url_viz.pipeline.projection import FEWEST_FOR_UMAP
 from url_viz.store.sets import list_sets, rename
 
 pytestmark = pytest.mark.browser
-PATIENT_MS = 90_000
 TITLES = (
     *("Explore", "Review", "Sort uploads", "Search safely", "Check labels"),
     *("Adapt and finetune", "Evaluate", "Compare models", "Image sets"),
 )
 """Of all pages, as the sidebar names them."""
+OF_LABELS = ("Explore", "Search safely", "Check labels", "Evaluate")
 PAGES = ("", "review", "upload", "search", "labels", "finetune", "evaluate", "compare", "sets")
 HOSTILE = '"><img src=x onerror=window.owned=1><script>window.owned=1<'
 """Closes an attribute, runs as HTML, and is a file name: it holds no slash."""
@@ -96,6 +98,7 @@ def asked() -> list[str]:
 def context(chromium: Browser, asked: list[str]) -> Iterator[BrowserContext]:
     with chromium.new_context(viewport={"width": 1400, "height": 1000}, service_workers="block") as opened:
         listen(opened, asked)
+        opened.set_default_timeout(1000 * PATIENT_S)
         yield opened
 
 
@@ -110,17 +113,18 @@ def listen(context: BrowserContext, asked: list[str]) -> None:
 
 
 def settled(page: Page) -> None:
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=PATIENT_MS)
+    """And what the page asks for has been asked for."""
+    drawn(page)
     page.wait_for_timeout(300)
 
 
-def through_all_pages(page: Page, address: str) -> Iterator[str]:
+def through_pages(page: Page, address: str, titles: tuple[str, ...] = TITLES) -> Iterator[str]:
     """Open the app, and go from page to page by the sidebar, as people do; gives the title of each that has settled."""
     page.goto(address)
-    for title in TITLES:
+    for title in titles:
         link = page.get_by_role("link", name=title, exact=True)
         link.click()
-        expect(link).to_have_attribute("aria-current", "page", timeout=PATIENT_MS)
+        expect(link).to_have_attribute("aria-current", "page")
         settled(page)
         yield title
 
@@ -141,14 +145,14 @@ def is_inert(page: Page) -> bool:
 @pytest.fixture(scope="module")
 def beacon_set(home: Path) -> ImageSet:
     """A set whose folders are named so that each, as Markdown, would ask another host; one file is no picture."""
-    folder = write_folder(home / ENTITIES / BEACON, 24, classes=(BEACON, ENTITIES))
+    folder = write_folder(home / ENTITIES / BEACON, FEWEST_FOR_UMAP - 1, classes=(BEACON, ENTITIES))
     (folder / BEACON / f"broken {BEACON}.jpg").write_bytes(b"no picture")
     return embed_folder(folder, workspace=home / "workspace")
 
 
 def test_names_of_folders_ask_nobody(app: str, context: BrowserContext, beacon_set: ImageSet, asked: list[str]) -> None:
     page = context.new_page()
-    for title in through_all_pages(page, f"{app}/?set={beacon_set.set_id}"):
+    for title in through_pages(page, f"{app}/?set={beacon_set.set_id}"):
         assert is_inert(page), title
     assert asked == []
 
@@ -166,9 +170,9 @@ def test_what_visitors_may_name_asks_nobody(
     about = {"set_id": beacon_set.set_id, "model": beacon_set.source.name, "folder": str(beacon_set.root)}
     failing = ["-c", f"import sys; print('error: ' + {FULL!r}); sys.exit(1)"]
     job = start_job(failing, kind="embed", title=FULL, workspace=beacon_set.workspace, about=about)
-    eventually(lambda: not job.status().is_live, within_s=60)
+    eventually(lambda: not job.status().is_live)
     page = context.new_page()
-    for title in through_all_pages(page, f"{app}/?set={beacon_set.set_id}"):
+    for title in through_pages(page, f"{app}/?set={beacon_set.set_id}"):
         assert is_inert(page), title
     page.goto(f"{app}/?set={beacon_set.set_id}&by={quote(NAME)}&colour={quote(f'of {NAME}')}")
     settled(page)
@@ -177,22 +181,22 @@ def test_what_visitors_may_name_asks_nobody(
     settled(page)
     page.keyboard.press("Escape")
     page.locator(".tile").first.click()
-    expect(page.get_by_role("dialog")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_role("dialog")).to_be_visible()
     settled(page)
     assert is_inert(page)
     beacon_set.use_labels(f"of {NAME}")
-    for name in ("", "search", "labels", "evaluate"):
-        page.goto(f"{app}/{name}?set={beacon_set.set_id}")
-        settled(page)
-        assert is_inert(page), name
+    for title in through_pages(page, f"{app}/?set={beacon_set.set_id}", OF_LABELS):
+        assert is_inert(page), title
     assert asked == []
 
 
 def test_addresses_ask_nobody(app: str, context: BrowserContext, beacon_set: ImageSet, asked: list[str]) -> None:
-    opened = f"set={beacon_set.set_id}&"
-    everywhere = [f"{name}?{words}" for name in PAGES[1:] for words in (f"{opened}{ADDRESSES[0]}", ADDRESSES[1])]
+    """A model goes along from page to page; a set that there is not is told by the page that is opened with it."""
+    opened, (model, no_set, *others) = f"set={beacon_set.set_id}", ADDRESSES
     page = context.new_page()
-    for address in [*everywhere, *(f"?{'' if 'set=' in words else opened}{words}" for words in ADDRESSES)]:
+    for title in through_pages(page, f"{app}/?{opened}&{model}"):
+        assert is_inert(page), title
+    for address in [*(f"{name}?{no_set}" for name in PAGES), *(f"?{opened}&{words}" for words in others)]:
         page.goto(f"{app}/{address}")
         settled(page)
         assert is_inert(page), address
@@ -202,7 +206,7 @@ def test_addresses_ask_nobody(app: str, context: BrowserContext, beacon_set: Ima
 def test_hostile_names_are_inert_on_every_page(app: str, context: BrowserContext, image_sets: list[ImageSet]) -> None:
     page = context.new_page()
     page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
-    for title in through_all_pages(page, f"{app}/?set={image_sets[0].set_id}"):
+    for title in through_pages(page, f"{app}/?set={image_sets[0].set_id}"):
         assert is_inert(page), title
     page.goto(f"{app}/search?set={image_sets[0].set_id}&id={image_sets[0].table()['id'].iloc[-1]}")
     settled(page)
@@ -247,13 +251,11 @@ def test_hostile_columns_values_and_tags_are_inert(
         assert is_inert(page), words
     page.locator(".tile").first.click()
     # The table of facts is drawn on a canvas: its cells are in the page for readers of the screen, and have no size.
-    expect(page.get_by_role("dialog").get_by_text(TAG, exact=False).first).to_be_attached(timeout=PATIENT_MS)
+    expect(page.get_by_role("dialog").get_by_text(TAG, exact=False).first).to_be_attached()
     assert is_inert(page)
     image_set.use_labels(HOSTILE)
-    for name in ("", "search", "labels", "evaluate"):
-        page.goto(f"{app}/{name}?set={image_set.set_id}")
-        settled(page)
-        assert is_inert(page), name
+    for title in through_pages(page, f"{app}/?set={image_set.set_id}", OF_LABELS):
+        assert is_inert(page), title
     image_set.use_labels("folders")
 
 
@@ -265,15 +267,16 @@ def test_nothing_phones_home(app: str, home: Path, context: BrowserContext, aske
     page.get_by_role("textbox", name="Folder").fill(str(folder))
     page.get_by_role("textbox", name="Folder").press("Enter")
     page.get_by_role("button", name="Read this folder").click()
-    expect(page.get_by_text("8 pictures").first).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_text("8 pictures").first).to_be_visible()
     set_id = re.search(r"set=([0-9a-f]{16})", page.url)
     assert set_id is not None
-    for _ in through_all_pages(page, f"{app}/?set={set_id[1]}"):
+    for _ in through_pages(page, f"{app}/?set={set_id[1]}"):
         assert is_inert(page)
     page.goto(f"{app}/search?set={set_id[1]}")
     picture = {"name": "q.png", "mimeType": "image/png", "buffer": encoded(noise(3), "PNG")}
-    page.locator("input[type=file]").first.set_input_files([picture])  # type: ignore[list-item]
-    expect(page.get_by_text("Most similar").first).to_be_visible(timeout=PATIENT_MS)
+    settled(page)
+    page.locator("input[type=file]").set_input_files([picture])  # type: ignore[list-item]
+    expect(page.get_by_text("Most similar").first).to_be_visible()
     assert asked == []
     guarded = (home / "tried.guarded").read_text()
     assert all(command in guarded for command in ("'streamlit', 'run'", "'url_viz', 'embed'")), guarded
@@ -287,14 +290,14 @@ def test_an_image_set_is_forgotten_after_a_question(app: str, home: Path, contex
     page = context.new_page()
     page.goto(f"{app}/sets?set={set_id}")
     settled(page)
-    page.get_by_role("button", name="Forget this image set").click(timeout=PATIENT_MS)
+    page.get_by_role("button", name="Forget this image set").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text(str(folder))).to_be_visible(timeout=PATIENT_MS)
+    expect(dialog.get_by_text(str(folder))).to_be_visible()
     dialog.get_by_role("button", name="Cancel").click()
     expect(dialog).to_have_count(0)
     page.get_by_role("button", name="Forget this image set").click()
     dialog.get_by_role("button", name="Forget").click()
-    expect(page.get_by_text("Its pictures were not touched")).to_be_visible(timeout=PATIENT_MS)
+    expect(page.get_by_text("Its pictures were not touched")).to_be_visible()
     assert str(folder) not in set(list_sets(home / "workspace")["folder"])
     assert len(list(folder.glob("*.jpg"))) == 5
 
@@ -325,7 +328,7 @@ def visit(pages: list[Page], app: str, image_sets: list[ImageSet], turn: int) ->
         sources = page.evaluate("[...document.images].map(image => image.getAttribute('src') || '')")
         shown = {part for source in sources for part in re.findall(r"/url-viz/\w+/([0-9a-f]{16})/", source)}
         assert shown <= {own.set_id}, "a picture of another visitor's image set"
-        expect(page.get_by_text(re.compile(rf"\b{len(own)} pictures")).first).to_be_visible(timeout=PATIENT_MS)
+        expect(page.get_by_text(re.compile(rf"\b{len(own)} pictures")).first).to_be_visible()
 
 
 @pytest.mark.parametrize("turns", [1, pytest.param(40, marks=[pytest.mark.torture, pytest.mark.timeout(1800)])])
@@ -336,7 +339,6 @@ def test_many_visitors_stay_apart_and_memory_stays_bounded(
     contexts = [chromium.new_context(service_workers="block") for _ in range(4)]
     pages = [context.new_page() for context in contexts]
     try:
-        visit(pages, app, image_sets, 0)
         curve = []
         for turn in range(turns):
             visit(pages, app, image_sets, turn)
@@ -360,7 +362,8 @@ def test_choices_of_two_sessions_stay_apart_while_others_embed(
     """One set, two visitors: each chooses another picture to search with, and goes on with it on the next page."""
     own = image_sets[2]
     paths = own.table()["path"].tolist()[:2]
-    folders = [write_folder(home / name, 40, start=1000 + 100 * len(name)) for name in ("some", "others")]
+    count = FEWEST_FOR_UMAP - 1
+    folders = [write_folder(home / name, count, start=1000 + 100 * len(name)) for name in ("some", "others")]
     running = [embedding(folder, home / "workspace") for folder in folders]
     with chromium.new_context() as first, chromium.new_context() as second:
         pages = [first.new_page(), second.new_page()]
@@ -370,16 +373,16 @@ def test_choices_of_two_sessions_stay_apart_while_others_embed(
             page.get_by_role("textbox", name="Or find one in the set").fill(path)
             page.get_by_role("textbox", name="Or find one in the set").press("Enter")
         for page, path in zip(pages, paths, strict=True):
-            expect(page.locator(".tile")).to_have_count(1, timeout=PATIENT_MS)
+            expect(page.locator(".tile")).to_have_count(1)
             page.locator(".tile").click()
-            expect(page.locator(".url-viz-picture")).to_be_visible(timeout=PATIENT_MS)
+            expect(page.locator(".url-viz-picture")).to_be_visible()
             expect(page.get_by_test_id("stCode").first).to_have_text(path)
         for page, path in reversed(list(zip(pages, paths, strict=True))):
             page.reload()
-            expect(page.get_by_test_id("stCode").first).to_have_text(path, timeout=PATIENT_MS)
+            expect(page.get_by_test_id("stCode").first).to_have_text(path)
     assert [process.wait(timeout=120) for process in running] == [0, 0]
     listed = list_sets(home / "workspace").set_index("folder")["pictures"]
-    assert [listed[str(folder)] for folder in folders] == [40, 40]
+    assert [listed[str(folder)] for folder in folders] == [count, count]
 
 
 def test_uploads_of_two_sessions_stay_apart(app: str, chromium: Browser, image_sets: list[ImageSet]) -> None:
@@ -391,8 +394,9 @@ def test_uploads_of_two_sessions_stay_apart(app: str, chromium: Browser, image_s
         for session, (page, names) in enumerate(zip(pages, theirs, strict=True)):
             pictures = [(name, encoded(noise(50 * session + i), "PNG")) for i, name in enumerate(names)]
             files = [{"name": name, "mimeType": "image/png", "buffer": data} for name, data in pictures]
-            page.locator("input[type=file]").first.set_input_files(files)  # type: ignore[arg-type]
+            settled(page)
+            page.locator("input[type=file]").set_input_files(files)  # type: ignore[arg-type]
         for page, names in zip(pages, theirs, strict=True):
-            expect(page.get_by_text(f"{len(names)} pictures · scored with")).to_be_visible(timeout=PATIENT_MS)
-            expect(page.locator(".tile .name")).to_have_count(len(names), timeout=PATIENT_MS)
+            expect(page.get_by_text(f"{len(names)} pictures · scored with")).to_be_visible()
+            expect(page.locator(".tile .name")).to_have_count(len(names))
             assert sorted(page.locator(".tile .name").all_inner_texts()) == names

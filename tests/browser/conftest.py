@@ -1,0 +1,38 @@
+"""One app on one workspace, and its model, for all tests of pages that bring image sets of their own."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.browser.fixtures import ROOT, Serve
+from tests.imaging.pictures import write_folder
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.models.model import Model, load_model
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
+    root = tmp_path_factory.mktemp("browser")
+    (root / "workspace").mkdir()
+    shutil.copytree(prepared / "models", root / "workspace" / "models")
+    return root
+
+
+@pytest.fixture(scope="session")
+def app(serve: Serve, home: Path) -> str:
+    variables = {"URL_VIZ_HOME": str(home / "workspace"), "URL_VIZ_ROOTS": str(home), "HOME": str(home)}
+    return serve(ROOT / "app.py", environment=variables)
+
+
+@pytest.fixture(scope="session")
+def shipped(home: Path) -> Model:
+    """The default model under the head that is shipped for it, as the app takes it."""
+    return load_model(workspace=home / "workspace")
+
+
+@pytest.fixture(scope="session")
+def zoo(home: Path, shipped: Model) -> ImageSet:
+    """Forty pictures of two classes by dice, for tests that change nothing of them."""
+    folder = write_folder(home / "zoo", 40, classes=("cat", "dog"))
+    return embed_folder(folder, model=shipped, workspace=home / "workspace")
