@@ -3,9 +3,8 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parent.parent
 ROOMS = [
@@ -54,6 +53,7 @@ def may_import(importer: str, imported: str) -> bool:
     return is_left and (there != "cli" or here == "cli")
 
 
+@cache
 def imported_modules(path: Path, *, at_run_time: bool = False) -> set[str]:
     """What a file imports, `from x import y` as x.y where that is a module of ours, else x; also within functions."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -81,21 +81,18 @@ def imported_late(path: Path) -> set[str]:
     return {node.module for node in inside if isinstance(node, ast.ImportFrom) and node.module}
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_imports_within_functions_keep_slow_libraries_away(module: str) -> None:
-    late = sorted(name for name in imported_late(MODULES[module]) if name in MODULES)
-    assert not late or module in LATE or room_of(module) in ("cli", "app"), f"{module} imports {late} in a function"
+def test_imports_within_functions_keep_slow_libraries_away() -> None:
+    others = [module for module in MODULES if module not in LATE and room_of(module) not in ("cli", "app")]
+    assert not {module: late for module in others if (late := imported_late(MODULES[module]) & MODULES.keys())}
 
 
-def ids(path: Path) -> str:
-    return str(path.relative_to(ROOT))
-
-
-@pytest.mark.parametrize("module", MODULES)
-def test_imports_run_one_way(module: str) -> None:
-    ours = {name for name in imported_modules(MODULES[module]) if name in MODULES}
-    wrong = sorted(name for name in ours if not may_import(module, name))
-    assert not wrong, f"{module} ({room_of(module)}) must not import {wrong}"
+def test_imports_run_one_way() -> None:
+    assert not [
+        f"{module} ({room_of(module)}) must not import {name}"
+        for module, path in MODULES.items()
+        for name in sorted(imported_modules(path) & MODULES.keys())
+        if not may_import(module, name)
+    ]
 
 
 def test_no_circle_stands_between_files() -> None:
@@ -105,17 +102,14 @@ def test_no_circle_stands_between_files() -> None:
     assert not imports, f"each of these imports another one of them: {sorted(imports)}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=ids)
-def test_only_the_interface_knows_streamlit(path: Path) -> None:
-    knows = any(module.split(".")[0] == "streamlit" for module in imported_modules(path))
-    room = room_of(".".join(path.relative_to(ROOT).with_suffix("").parts))
-    assert not knows or room in {"ui", "pages", "app"}
+def test_only_the_interface_knows_streamlit() -> None:
+    knowing = {m for m, path in MODULES.items() if any(n.split(".")[0] == "streamlit" for n in imported_modules(path))}
+    assert {room_of(module) for module in knowing} <= {"ui", "pages", "app"}, knowing
 
 
-@pytest.mark.parametrize("path", FILES, ids=ids)
-def test_every_module_says_in_one_sentence_what_it_is_for(path: Path) -> None:
-    sentence = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n\n")[0]
-    assert sentence.endswith((".", ":")), f"{path}: the first line says what the module is for"
+def test_every_module_says_in_one_sentence_what_it_is_for() -> None:
+    first = {m: (ast.get_docstring(ast.parse(p.read_text("utf-8"))) or "").split("\n\n")[0] for m, p in MODULES.items()}
+    assert not [module for module, sentence in first.items() if not sentence.endswith((".", ":"))]
 
 
 def test_the_package_imports_without_the_slow_libraries() -> None:
