@@ -72,7 +72,7 @@ DEVELOP := grocery trash scenes places
 REPORT := caltech101 flowers102 cifar10-test imagenet-val-1000
 PRETRAIN := $(BIN)/python -m training.pretrain $(LEARN:%=--data $(PHOTOS)/%) $(DEVELOP:%=--develop $(PHOTOS)/%) \
 	$(REPORT:%=--report $(PHOTOS)/%) --votes $(PHOTOS)/cifar10h-counts.npy --votes-order $(PHOTOS)/cifar10h-order.txt \
-	--votes $(PHOTOS)/imagenet-val-1000-votes.json
+	--votes $(PHOTOS)/imagenet-val-1000-votes.json --earlier experiments/heads/lite0-first-report.json
 HEADS := url_viz/models/heads
 
 heads: $(VENV)/.dev  ## train and measure the three shipped heads on the labelled folders in PHOTOS

@@ -269,6 +269,10 @@ class PretrainConfig:
         tuple[str, ...], Doc("Labelled sets that choices were looked at on: figures that are told as such.")
     ] = ()
     report: Annotated[tuple[str, ...], Doc("Labelled sets that take no part in any choice, measured once.")] = ()
+    earlier: Annotated[
+        tuple[Path, ...],
+        Doc("Reports (JSON) of earlier heads on the same sets: the card says that this is not the first."),
+    ] = ()
     reads: Annotated[Reads, Doc("What the head reads: functions of the classifier, or the embedding.")] = "functions"
     target: Annotated[Target, Doc("What the head learns to order: labels needs class folders.")] = "labels"
     augmentation: Annotated[Augmentation, Doc("How pictures are varied.")] = field(

@@ -14,6 +14,7 @@ from url_viz.models.head import Head, load_head
 
 COLUMNS = (HEAD, *ALONE, STACK, "fitted_by_class", "confusability", "ambiguity")
 """The orders on a card: of a picture alone, what a set's own errors teach, and what looks at the set."""
+AUTHORS = ("authors_uncertainty", "authors_class_entropy")
 OUTCOMES = {
     "paper": "the nearest by raw cosine has another class (the paper's R-AUROC)",
     "nearest": "the nearest in the set's whitened space, twins left out, has another class",
@@ -56,8 +57,8 @@ def card_text(files: CardFiles) -> str:
     development, report = files.figures("development"), files.figures("report")
     parts = [
         _about(head, config),
-        _verdicts(report),
-        _figures("Sets that took no part in any choice, measured once", report),
+        _verdicts(report, [read_benchmark(Path(path)) for path in config["earlier"]]),
+        _figures("Sets that took no part in any choice", report),
         _figures("Sets that choices were looked at on, so these figures flatter", development),
         _people(report),
         _recipe(head, config),
@@ -72,23 +73,31 @@ def _about(head: Head, config: Mapping[str, Any]) -> str:
     reads = (
         f"the backbone's embedding ({head.embedding_size:,} numbers)"
         if head.functions is None
-        else f"three functions of the backbone's embedding ({head.embedding_size:,} numbers) and its classifier"
+        else f"four functions of the backbone's embedding ({head.embedding_size:,} numbers) and its classifier"
     )
     return f"""# Uncertainty head for {head.provenance.backbone}
 
 Digest `{head.digest}`, backbone weights `{head.provenance.weights_digest}`, precision `{config["precision"]}`.
-Reads {reads} and gives one uncertainty: higher means less to be trusted, and only the order means anything. It is no
-probability."""
+Reads {reads} and gives one uncertainty: higher means less
+to be trusted, and only the order means anything. It is no probability."""
 
 
-def _verdicts(report: Benchmark | None) -> str:
-    """Whether it is ahead of its baselines, told only by intervals."""
+def _verdicts(report: Benchmark | None, earlier: Sequence[Benchmark]) -> str:
+    """Whether it is ahead of its baselines, told only by intervals; and heads that were measured there before."""
     if report is None:
         return "**Measured on no set that took no part in choices.** Whether it holds on new pictures is not known."
     verdicts = [one for one in report.verdicts if one.order == HEAD]
     lines = [f"- {_in_words(verdict)}" for outcome in OUTCOMES for verdict in verdicts if verdict.outcome == outcome]
     names = ", ".join(_set_name(one) for one in report.sets)
-    return "\n".join([f"On {len(report.sets)} sets that took no part ({names}), R-AUROC, chance .5:", "", *lines])
+    looks = [f"Not the first head that was measured on these sets. {_earlier(one)}" for one in earlier]
+    text = "\n".join([f"On {len(report.sets)} sets that took no part ({names}), R-AUROC, chance .5:", "", *lines])
+    return "\n\n".join([text, *looks])
+
+
+def _earlier(report: Benchmark) -> str:
+    """What an earlier head came to, by the paper's R-AUROC."""
+    verdict = next(one for one in report.verdicts if one.order == HEAD and one.outcome == "paper")
+    return f"Head `{report.head}` came before: {_in_words(verdict)}."
 
 
 def _in_words(verdict: Verdict) -> str:
@@ -135,7 +144,7 @@ def _people(report: Benchmark | None) -> str:
     rows = [
         [_set_name(one), order.name, f"{order.votes.spearman:.3f}", with_ends(order.votes.tenth)]
         for one, order in voted
-        if order.votes is not None
+        if order.votes is not None and order.name in (*COLUMNS, *AUTHORS)
     ]
     table = markdown(["set", "order", "Spearman with people", "AUROC of the most ambiguous tenth"], rows)
     return f"## What people found ambiguous\n\nThe entropy of people's votes on a picture.\n\n{table}"

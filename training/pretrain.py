@@ -33,7 +33,7 @@ from url_viz.models.model import Model, load_model, load_source
 from url_viz.models.runtime import choose_device
 from url_viz.progress import ProgressCallback, command_report
 
-MAY_CHANGE = ("out", "device", "develop", "report", "votes", "votes_order")
+MAY_CHANGE = ("out", "device", "develop", "report", "earlier", "votes", "votes_order")
 """Options that leave the head as it is, so that a run may go on with others."""
 
 
@@ -62,8 +62,9 @@ class PretrainPaths:
     def figures(self, use: str) -> Path:
         return self.folder / f"{use}.json"
 
-    def cache(self, number: int) -> Path:
-        return self.folder / "caches" / f"{number}"
+    def cache(self, number: int, data: str) -> Path:
+        name = "".join(c if c.isalnum() or c in "._-" else "_" for c in Path(data.rpartition(":")[2]).name)
+        return self.folder / "caches" / f"{number}-{name}"
 
     def seed(self, seed: int) -> RunPaths:
         return RunPaths(self.folder / f"seed-{seed}")
@@ -110,7 +111,7 @@ def _cached(config: PretrainConfig, model: Model, paths: PretrainPaths, report: 
     for number, data in enumerate(config.data):
         cache = CacheConfig(
             data=data,
-            out=paths.cache(number),
+            out=paths.cache(number, data),
             model=config.model,
             target=config.target,
             augmentation=config.augmentation,
