@@ -45,6 +45,7 @@ export class PointMap {
       focus: null,
       hovered: -1,
       data: {},
+      told: {},
       calls: 0,
     });
     this.raster = new Raster(element.querySelector(".raster"));
@@ -96,10 +97,22 @@ export class PointMap {
     if (before.points_url !== data.points_url) this.load(data.points_url);
   }
 
+  // Tell Python what the user chose; it comes back with the data of a later run.
+  tell(name) {
+    (this.told[name] ??= []).push(this[name]);
+    this.setStateValue(name, this[name]);
+  }
+
   // The page may also set the user's state (clear a selection). Only a change by the page is adopted, and is sent back,
-  // because the next run of the page gets the browser's copy of the state.
+  // because the next run of the page gets the browser's copy of the state. What the user told before is no such change:
+  // it comes back when the user may have gone on.
   adoptState(name, before, now) {
+    const told = this.told[name] ?? [];
+    if (same(now, this[name])) told.length = 0;
     if (same(before, now) || same(now, this[name])) return;
+    const place = told.findIndex((value) => same(value, now));
+    told.splice(0, place + 1);
+    if (place >= 0) return;
     this[name] = now ?? null;
     if (before !== undefined) this.setStateValue(name, this[name]);
   }
@@ -353,7 +366,7 @@ export class PointMap {
   select(polygon) {
     this.polygon = polygon;
     this.redrawOverlay();
-    this.setStateValue("polygon", polygon);
+    this.tell("polygon");
   }
 
   clear() {
@@ -366,14 +379,14 @@ export class PointMap {
     this.style = style;
     this.showFaces();
     this.recolour();
-    this.setStateValue("style", style);
+    this.tell("style");
   }
 
   toggleFaces() {
     if (!this.data.representatives_url) return;
     this.representatives = !this.representatives;
     this.showFaces();
-    this.setStateValue("representatives", this.representatives);
+    this.tell("representatives");
   }
 
   focusOn(focus) {
@@ -384,7 +397,7 @@ export class PointMap {
   moveThreshold(percentile, isFinal) {
     this.threshold = percentile || null;
     this.recolour();
-    if (isFinal) this.setStateValue("threshold", this.threshold);
+    if (isFinal) this.tell("threshold");
   }
 }
 
