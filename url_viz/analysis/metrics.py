@@ -378,12 +378,14 @@ def bootstrap_interval(
     share: float = 0.95,
     resamples: int = 1000,
     seed: int = 0,
+    block: NDArray[np.generic] | None = None,
 ) -> Interval:
     """The percentile interval of `statistic(*arrays)` over rows drawn with replacement, the same rows of each array.
 
-    What was computed for a row before (its neighbour, say) stays its own: the pictures vary, not the set they are
-    searched in. Resamples without a figure (nan) are left out. Raises ValueError if the arrays are not of one
-    length, RowsError where a row of one is not finite.
+    With `block` (N,), such as classes, whole blocks are drawn: pictures of one are not independent. What was computed
+    for a row before (its neighbour, say) stays its own: the pictures vary, not the set they are searched in. Resamples
+    without a figure (nan) are left out. Raises ValueError if the arrays are not of one length, RowsError where a row of
+    one is not finite.
     """
     count = len(arrays[0])
     if count == 0 or any(len(array) != count for array in arrays):
@@ -391,13 +393,27 @@ def bootstrap_interval(
     for array in arrays:
         refuse_not_finite(array, "rows are not finite")
     generator = np.random.default_rng(seed)
-    draws = (generator.integers(count, size=count) for _ in range(resamples))
+    members = None if block is None else _members(block)
+    draws = (_drawn(count, members, generator) for _ in range(resamples))
     figures = np.array([statistic(*(array[rows] for array in arrays)) for rows in draws])
     figures = figures[~np.isnan(figures)]
     if len(figures) == 0:
         return Interval(float("nan"), float("nan"))
     low, high = np.quantile(figures, [(1 - share) / 2, (1 + share) / 2])
     return Interval(float(low), float(high))
+
+
+def _members(block: NDArray[np.generic]) -> list[NDArray[np.int64]]:
+    """The rows of each block."""
+    number = np.unique(block, return_inverse=True)[1]
+    return np.split(np.argsort(number, kind="stable"), np.cumsum(np.bincount(number))[:-1])
+
+
+def _drawn(count: int, members: list[NDArray[np.int64]] | None, generator: np.random.Generator) -> NDArray[np.int64]:
+    """As many rows as there are, or the rows of as many blocks as there are, drawn with replacement."""
+    if members is None:
+        return generator.integers(count, size=count)
+    return np.concatenate([members[place] for place in generator.integers(len(members), size=len(members))])
 
 
 def labels_of(labels: ArrayLike, count: int) -> NDArray[np.generic]:

@@ -1,0 +1,190 @@
+"""What a finetuned head is told to be worth: figures of pictures that took no part in it, with intervals, in words."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from url_viz.analysis.metrics import Figure, Interval, bootstrap_interval
+
+AFTER, BEFORE = "after", "before"
+TITLES = {
+    "r_auroc": "R-AUROC",
+    "agreement": "Rank agreement with the task loss",
+    "accuracy": "Accuracy",
+    "recall_at_1": "Recall@1",
+    "classification_auroc": "AUROC of the classifier's errors",
+}
+"""What each measure is called, those that say most first."""
+NO_EFFECT = {"r_auroc": 0.5, "agreement": 0.0, "classification_auroc": 0.5}
+"""The figure that a random order has."""
+
+Arrays = tuple[NDArray[np.generic], ...]
+Statistic = Callable[..., float]
+
+
+@dataclass(frozen=True)
+class Told:
+    """One measure on `count` pictures that neither trained nor chose; a figure without an interval has nan ends.
+
+    `after` is of the new head, `before` of the one that the model had, None without one or if it cannot be computed.
+    `others` are of orders that need no job, by the names of their columns, and `gains` what `after` is ahead of each
+    of them and of `before`, on the same pictures.
+    """
+
+    measure: str
+    count: int
+    after: Figure | None
+    before: Figure | None = None
+    others: Mapping[str, Figure] = field(default_factory=dict)
+    gains: Mapping[str, Figure] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        return TITLES.get(self.measure, self.measure)
+
+    @property
+    def is_of_use(self) -> bool:
+        """Whether the new head orders these pictures better than chance, by the interval."""
+        return self.after is not None and self.after.interval.low > NO_EFFECT.get(self.measure, -np.inf)
+
+
+def told_of(
+    measure: str, orders: Mapping[str, Arrays], statistic: Statistic, block: NDArray[np.generic], *, count: int
+) -> Told:
+    """Measure `statistic(*arrays)` of each order, with 95 % intervals over blocks (M,), such as classes.
+
+    `orders` has AFTER, and BEFORE and others if there are any: arrays of M rows each, of the same pictures, of which
+    there are `count`.
+    """
+    figures = {name: _figure(statistic, arrays, block) for name, arrays in orders.items()}
+    gains = {
+        name: _figure(partial(_ahead, statistic, len(orders[AFTER])), (*orders[AFTER], *arrays), block)
+        for name, arrays in orders.items()
+        if name != AFTER
+    }
+    others = {name: one for name, one in figures.items() if name not in (AFTER, BEFORE) and one is not None}
+    known = {name: one for name, one in gains.items() if one is not None}
+    return Told(measure, count, figures[AFTER], figures.get(BEFORE), others, known)
+
+
+def _ahead(statistic: Statistic, size: int, *arrays: NDArray[np.generic]) -> float:
+    return statistic(*arrays[:size]) - statistic(*arrays[size:])
+
+
+def _figure(statistic: Statistic, arrays: Arrays, block: NDArray[np.generic]) -> Figure | None:
+    value = statistic(*arrays) if len(block) else float("nan")
+    if np.isnan(value):
+        return None
+    if len(np.unique(block)) < 2:
+        return Figure(float(value), Interval(float("nan"), float("nan")))
+    return Figure(float(value), bootstrap_interval(statistic, *arrays, block=block))
+
+
+def told_from(report: Mapping[str, Any]) -> tuple[Told, ...]:
+    """What a run's report tells, from its JSON; a report of an older version has figures without intervals."""
+    if "told" in report and isinstance(report["told"], list):
+        return tuple(_from_record(record) for record in report["told"])
+    after, before = report.get("after") or {}, report.get("before") or {}
+    names = [name for name in TITLES if after.get(name) is not None]
+    count = int(report.get("held_out", 0))
+    return tuple(Told(name, count, _bare(after[name]), _bare(before.get(name))) for name in names)
+
+
+def _from_record(record: Mapping[str, Any]) -> Told:
+    others, gains = (
+        {name: one for name, value in record[part].items() if (one := _read(value)) is not None}
+        for part in ("others", "gains")
+    )
+    return Told(record["measure"], record["count"], _read(record["after"]), _read(record["before"]), others, gains)
+
+
+def _read(record: Mapping[str, Any] | None) -> Figure | None:
+    if record is None or record["value"] is None:
+        return None
+    low, high = (float("nan") if end is None else end for end in record["interval"].values())
+    return Figure(record["value"], Interval(low, high))
+
+
+def _bare(value: float | None) -> Figure | None:
+    return None if value is None else Figure(value, Interval(float("nan"), float("nan")))
+
+
+def headline(told: Told) -> str:
+    """The new head's figure: "R-AUROC .71 (.64 to .77), 130 pictures"."""
+    return f"{told.title} {words_of(told.after)}, {told.count:,} picture{'s' * (told.count != 1)}"
+
+
+def details(told: Told) -> tuple[str, ...]:
+    """What stands below the headline: the comparisons, and what is to be known of a figure without an interval."""
+    return (*_comparisons(told), *_caution(told))
+
+
+def _comparisons(told: Told) -> tuple[str, ...]:
+    """Sentences that put the figure beside that of before, and of orders that need no job; each says what is sure."""
+    lines = []
+    if told.before is not None:
+        lines.append(f"Before: {words_of(told.before)}{_verdict(told.gains.get(BEFORE))}.")
+    for name, figure in told.others.items():
+        lines.append(f"{name.capitalize()}, without any job: {words_of(figure)}{_verdict(told.gains.get(name))}.")
+    return tuple(lines)
+
+
+def _caution(told: Told) -> tuple[str, ...]:
+    """What is to be known of a figure without an interval; nothing of others."""
+    if told.after is None:
+        return ("Too few pictures, or all of one outcome: nothing can be told.",)
+    if np.isnan(told.after.interval.low):
+        return ("No interval: of an older version, whose pictures also chose the epoch, or of too few pictures.",)
+    return ()
+
+
+def _verdict(gain: Figure | None) -> str:
+    """What the difference says: nothing, unless its interval leaves zero out."""
+    if gain is None or np.isnan(gain.interval.low):
+        return ""
+    if gain.interval.low <= 0 <= gain.interval.high:
+        return "; these pictures do not tell which is better"
+    which = "better" if gain.interval.low > 0 else "worse"
+    return f"; the new one is {which} ({words_of(gain, signed=True)})"
+
+
+def words_of(figure: Figure | None, *, signed: bool = False) -> str:
+    """A figure with its interval: ".71 (.64 to .77)"; "none" where there is none."""
+    if figure is None:
+        return "none"
+    if np.isnan(figure.interval.low):
+        return _short(figure.value, signed=signed)
+    value, low, high = (_short(one, signed=signed) for one in (figure.value, figure.interval.low, figure.interval.high))
+    return f"{value} ({low} to {high})"
+
+
+def _short(value: float, *, signed: bool) -> str:
+    digits = f"{abs(value):.2f}"
+    digits = digits.removeprefix("0") if abs(value) < 1 else digits
+    sign = "−" if round(value, 2) < 0 else "+" if signed and round(value, 2) > 0 else ""
+    return sign + digits
+
+
+def advice(told: Sequence[Told]) -> str:
+    """In one sentence whether to use the new head, by the first measure that could be computed."""
+    one = next((one for one in told if one.after is not None), None)
+    if one is None:
+        return "too few pictures to tell what the new head is worth: add pictures."
+    figure = f"{headline(one)} that neither trained nor chose"
+    if not one.is_of_use:
+        return f"of little use ({figure}): add pictures, or keep the head before."
+    gain = one.gains.get(BEFORE)
+    if gain is not None and gain.interval.high < 0:
+        return f"worse than the head before ({figure}; {words_of(gain, signed=True)}): keep that one."
+    if gain is not None and not gain.interval.low > 0:
+        return f"adapted, but not surely better than the head before ({figure}; {words_of(gain, signed=True)})."
+    return f"adapted ({figure})."
+
+
+def as_text(told: Sequence[Told]) -> str:
+    """Every figure with its comparisons, a line each, for a terminal."""
+    return "\n".join(line for one in told for line in (headline(one), *(f"  {line}" for line in details(one))))
