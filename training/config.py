@@ -20,6 +20,7 @@ Reads = Literal["embedding", "functions"]
 PresetName = Literal["laptop", "paper", "functions"]
 Pairing = Literal["adjacent", "random", "all"]
 Mode = Literal["instance", "labels", "full"]
+Unlabelled = Literal["confusability", "instance"]
 Precision = Literal["fast", "exact"]
 Share = Literal["equal", "rows"]
 PairWithin = Literal["source", "resolution"]
@@ -208,9 +209,14 @@ class FinetuneConfig:
     augmentation: Annotated[Augmentation, Doc("How pictures are varied.")] = field(
         default_factory=lambda: Augmentation(views=3)
     )
-    instance: Annotated[InstanceTarget, Doc("The loss of the mode instance.")] = field(
+    learns: Annotated[
+        Unlabelled,
+        Doc("Mode instance: learn each picture's confusability in the set, or whether a view is taken for another."),
+    ] = "confusability"
+    instance: Annotated[InstanceTarget, Doc("Mode instance: the loss, if it learns instance.")] = field(
         default_factory=lambda: InstanceTarget(temperature=0.15)
     )
+    told: Annotated[float, Doc("Share of pictures that neither train nor choose: the figures are of these.")] = 0.2
     recipe: Annotated[Recipe, Doc("Hyper-parameters.")] = field(default_factory=lambda: Recipe(epochs=20, batch=256))
     joint: Annotated[Joint, Doc("Training of the mode full.")] = field(default_factory=Joint)
     from_shipped: Annotated[bool, Doc("Start from the model's head if it has one, not from scratch.")] = False
@@ -218,6 +224,13 @@ class FinetuneConfig:
     device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
     seed: Annotated[int, Doc("Seed of views, weights and order.")] = 0
     limit: Annotated[int | None, Doc("Number of pictures to learn from, spread over the folder.")] = 5000
+
+    def __post_init__(self) -> None:
+        if not 0 < self.told < 1 - self.recipe.held_out:
+            raise ValueError(
+                f"told is {self.told} and held_out {self.recipe.held_out}; some pictures must train, so both are above "
+                f"0 and together below 1."
+            )
 
 
 @dataclass(frozen=True)

@@ -2,31 +2,35 @@
 
     python -m training.finetune --data FOLDER --model NAME --out DIR [--mode instance|labels|full] …
 
-Leaves OUT/head.safetensors, which load_model reads, and OUT/report.json with the self-check: on pictures that were held
-out, how well the uncertainties of the head before and after agree with the order of their task losses; and R-AUROC
-before and after if there are labels. OUT/cache keeps the embeddings, so that a second run starts at once. For
---mode full, see training.full.
+The pictures have three parts, twins never in two: most train, some choose the epoch, and of the others the figures are
+told. Leaves OUT/head.safetensors, which load_model reads, and OUT/report.json with what is told: how well the head
+agrees with the order of the task losses and, with classes, R-AUROC, each with an interval and beside the head before
+and the orders that need no job. OUT/cache keeps the embeddings, so that a second run starts at once. For --mode full,
+see training.full.
 """
 
-import json
 import shutil
 import sys
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from training.cache import write_cache
+from training.benchmark import space_of
+from training.cache import write_shards
 from training.command import command
 from training.config import CacheConfig, FinetuneConfig, Target, as_record
+from training.evaluate import write_json
 from training.full import REPORT_FILE, finetune_everything
 from training.lock import alone_in
-from training.rows import Rows, is_held_out, rows_of
-from training.store import Cache, read_failures
-from training.train import RunPaths, final_figures, provenance_of, save_run, train
-from url_viz.analysis.metrics import nearest_others, r_auroc, spearman
-from url_viz.errors import HeadMismatchError, ModelError
+from training.rows import Rows, rows_of
+from training.store import Cache, open_cache, read_failures, write_loss
+from training.targets import Integers, Losses, fitted_classifier_loss, instance_loss
+from training.told import ToldPictures, confusability_in, figures_of, heads_of, told_pictures
+from training.train import RunPaths, Trained, final_figures, provenance_of, save_run, train
+from url_viz.analysis.told import Told, advice, as_text
+from url_viz.errors import HeadMismatchError, ModelError, NoImagesError
 from url_viz.files import replaced
 from url_viz.models.backbone import save_backbone
 from url_viz.models.head import Head
@@ -35,37 +39,34 @@ from url_viz.models.model import Model, ModelSource, backbone_weights_of, load_m
 from url_viz.models.names import file_digest
 from url_viz.progress import ProgressCallback, command_report
 
-NEEDS_AGREEMENT = 0.2
-"""Below this rank agreement on held-out pictures the advice is that an adapted head is of little use."""
-
-
-@dataclass(frozen=True)
-class Figures:
-    """A head's figures on held-out pictures; None if they cannot be computed.
-
-    `agreement`: Spearman of uncertainty and task loss over their views, needs no labels. `r_auroc`: of their clean
-    embeddings, neighbours searched among all pictures of the folder; needs labels.
-    """
-
-    agreement: float | None
-    r_auroc: float | None
+ROWS_AT_ONCE = 1 << 16
+"""Rows of the instance loss at once: the views of a large cache do not fit into memory."""
 
 
 @dataclass(frozen=True)
 class FinetuneReport:
-    """Result of finetuning: figures of the head before (None without one) and after, and the advice."""
+    """Result of finetuning: how many pictures trained, chose the epoch and are told of; what is told; the advice."""
 
     mode: str
     pictures: int
     unreadable: int
-    held_out: int
-    before: Figures | None
-    after: Figures
+    trained: int
+    chose: int
+    told_pictures: int
+    told: tuple[Told, ...]
     advice: str
 
 
+@dataclass(frozen=True)
+class Adapted:
+    """A trained head and the rows that it was trained and chosen on."""
+
+    trained: Trained
+    rows: Rows
+
+
 def main(config: FinetuneConfig) -> None:
-    """Finetune as `config` says, and print the advice."""
+    """Finetune as `config` says, and print the advice and the figures."""
     with alone_in(config.out):
         _run(config)
 
@@ -74,36 +75,97 @@ def _run(config: FinetuneConfig) -> None:
     if config.mode == "full":
         source = resolve(config.model)
         full_report = finetune_everything(config, load_source(source), source.head, command_report())
-        print(f"{RunPaths(config.out).head}: {full_report.advice}")
+        print(f"{RunPaths(config.out).head}: {full_report.advice}\n{as_text(full_report.told)}")
         return
     model = load_model(config.model, device=config.device, precision=config.precision)
     report = finetune(config, model, command_report())
-    print(f"{RunPaths(config.out).head}: {report.advice}")
+    print(f"{RunPaths(config.out).head}: {report.advice}\n{as_text(report.told)}")
 
 
 def finetune(config: FinetuneConfig, model: Model, report: ProgressCallback) -> FinetuneReport:
-    """Cache views of the pictures, train a head on their task losses, check it on held-out ones, and save it.
+    """Cache views of the pictures, train a head on their task losses, save it, and tell what it is worth.
 
     Modes instance and labels; the backbone stays as it is; a finetuned backbone is copied into the run's folder.
 
     Raises the errors of training.cache and training.train, HeadMismatchError if `from_shipped` finds no head.
     """
-    target = config.mode
-    if target == "full":
-        raise ModelError("--mode full trains the backbone, too: see training.full.finetune_everything.")
-    cache = write_cache(_cache_config(config, target), model, report)
-    rows = rows_of(cache, held_out=config.recipe.held_out, device=torch.device("cpu"))
-    trained = train(rows, config.recipe, seed=config.seed, report=report, start=_start(config, model))
-    provenance = provenance_of(cache, config.recipe, config.seed, final_figures(trained, rows))
+    start = _start(config, model)
+    cache = cached(config, model, report)
+    told = told_pictures(cache, config.told)
+    adapted = adapt(config, told, report, start=start)
+    provenance = provenance_of(cache, config.recipe, config.seed, final_figures(adapted.trained, adapted.rows))
     carry_backbone(model.source, RunPaths(config.out))
     weights = backbone_weights_of(RunPaths(config.out).head)
     if weights.is_file():
         provenance = replace(provenance, weights_digest=file_digest(weights))
-    head = save_run(RunPaths(config.out), trained, as_record(config), provenance)
-    result = _report(config, cache, rows, model.head, head)
-    with replaced(config.out / REPORT_FILE) as temporary:
-        temporary.write_text(json.dumps(asdict(result), indent=1))
+    head = save_run(RunPaths(config.out), adapted.trained, as_record(config), provenance)
+    result = _report(config, told, adapted.rows, heads_of(head, model.head))
+    write_json(result, config.out / REPORT_FILE)
     return result
+
+
+def cached(config: FinetuneConfig, model: Model, report: ProgressCallback) -> Cache:
+    """The views of the pictures, embedded; raises NoImagesError if no picture could be read."""
+    cache_config = _cache_config(config, _target(config))
+    write_shards(cache_config, model, report)
+    cache = open_cache(cache_config.out)
+    if len(cache) == 0:
+        unreadable = len(read_failures(cache.paths))
+        raise NoImagesError(f"None of the {unreadable} pictures of {config.data!r} could be read.")
+    return cache
+
+
+def adapt(
+    config: FinetuneConfig, told: ToldPictures, report: ProgressCallback, *, start: HeadModule | None = None
+) -> Adapted:
+    """Train a head on the pictures that are not told of; their task losses are of these alone."""
+    about = {"target": config.mode if config.mode == "labels" else config.learns, "told": config.told}
+    write_loss(told.cache.paths, losses_to_learn(config, told), about | _options(config))
+    rows = rows_of(told.cache, held_out=config.recipe.held_out, device=torch.device("cpu"))
+    return Adapted(train(rows, config.recipe, seed=config.seed, report=report, start=start), rows)
+
+
+def losses_to_learn(config: FinetuneConfig, told: ToldPictures) -> Losses:
+    """The task loss (R,) of every row, as if the pictures that are told of were not there; nan for theirs."""
+    is_learnt = ~told.is_told
+    rows = np.flatnonzero(is_learnt[told.cache.clean_rows])
+    losses = np.full(len(told.cache), np.nan, np.float32)
+    losses[rows] = _losses_of(config, told, rows, np.flatnonzero(is_learnt))
+    return losses
+
+
+def losses_of_all(config: FinetuneConfig, told: ToldPictures) -> Losses:
+    """The task loss (R,) of every row, among all pictures."""
+    return _losses_of(config, told, np.arange(len(told.cache)), np.arange(len(told.cache.clean)))
+
+
+def _losses_of(config: FinetuneConfig, told: ToldPictures, rows: Integers, pictures: Integers) -> Losses:
+    """The task loss of `rows` in a set that has `pictures` (ascending) alone; each row is of one of these."""
+    cache, clean = told.cache, told.cache.clean[pictures]
+    place = np.searchsorted(pictures, cache.clean_rows[rows])
+    if config.mode == "labels":
+        own = cache.rows["own_loss"][rows]
+        if np.isfinite(own).all():
+            return own.astype(np.float32)
+        return fitted_classifier_loss(cache.embeddings(rows), place, clean, cache.labels[pictures])
+    if config.learns == "confusability":
+        space = told.space if len(pictures) == len(cache.clean) else space_of(clean)
+        return confusability_in(space)[place]
+    loss = partial(instance_loss, clean=clean, target=config.instance, seed=config.seed)
+    starts = range(0, len(rows), ROWS_AT_ONCE)
+    parts = [slice(start, start + ROWS_AT_ONCE) for start in starts]
+    return np.concatenate([loss(cache.embeddings(rows[part]), place[part]) for part in parts])
+
+
+def _target(config: FinetuneConfig) -> Target:
+    if config.mode == "full":
+        raise ModelError("--mode full trains the backbone, too: see training.full.finetune_everything.")
+    return config.mode
+
+
+def _options(config: FinetuneConfig) -> dict[str, object]:
+    """The options of the task loss, for its description."""
+    return asdict(config.instance) if config.mode == "instance" and config.learns == "instance" else {}
 
 
 def carry_backbone(source: ModelSource, paths: RunPaths) -> None:
@@ -145,58 +207,20 @@ def _start(config: FinetuneConfig, model: Model) -> HeadModule | None:
     return HeadModule.from_head(model.head)
 
 
-def _report(config: FinetuneConfig, cache: Cache, rows: Rows, before: Head | None, after: Head) -> FinetuneReport:
-    held_out = held_out_pictures(cache, config.recipe.held_out)
-    figures = [figures_of(head, cache, rows, held_out) if head else None for head in (before, after)]
-    assert figures[1] is not None
+def _report(config: FinetuneConfig, told: ToldPictures, rows: Rows, heads: dict[str, Head]) -> FinetuneReport:
+    figures = figures_of(heads, told, losses_of_all(config, told))
+    cache = told.cache
+    trained = len(np.unique(cache.clean_rows[rows.training]))
     return FinetuneReport(
         mode=config.mode,
         pictures=len(cache.pictures),
         unreadable=len(read_failures(cache.paths)),
-        held_out=len(held_out),
-        before=figures[0],
-        after=figures[1],
-        advice=advice(figures[0], figures[1]),
+        trained=trained,
+        chose=sum(len(one.clean) for one in rows.choosing),
+        told_pictures=told.count,
+        told=figures,
+        advice=advice(figures),
     )
-
-
-def held_out_pictures(cache: Cache, share: float) -> NDArray[np.int64]:
-    """The rows in `clean` of the pictures that training held out."""
-    return np.unique(cache.clean_rows[is_held_out(cache, share)])
-
-
-def figures_of(head: Head, cache: Cache, rows: Rows, held_out: NDArray[np.int64]) -> Figures:
-    """The figures of a head on the held-out pictures, `held_out` (H,) rows of `clean`."""
-    agreement = spearman(head(rows.held_out), rows.held_out_loss)
-    is_labelled = len(cache.manifest.classes) > 0 and len(cache.pictures) > 1
-    auroc = float("nan")
-    if is_labelled:
-        is_correct = cache.labels[nearest_others(cache.clean)[0][:, 0]] == cache.labels  # unlabelled pictures too
-        labelled = held_out[cache.labels[held_out] >= 0]
-        auroc = r_auroc(head(cache.clean[labelled]), is_correct[labelled])
-    return Figures(_or_none(agreement), _or_none(auroc))
-
-
-def _or_none(value: float) -> float | None:
-    return None if np.isnan(value) else value
-
-
-def advice(before: Figures | None, after: Figures) -> str:
-    """Advice on the adapted head, in one sentence with its figures."""
-    first = before or Figures(None, None)
-    figures = f"rank agreement with the task loss on held-out pictures {_figure(first.agreement)} before, "
-    figures += f"{_figure(after.agreement)} after"
-    if after.r_auroc is not None:
-        figures += f"; R-AUROC {_figure(first.r_auroc)} before, {_figure(after.r_auroc)} after"
-    if after.agreement is None or after.agreement < NEEDS_AGREEMENT:
-        return f"of little use ({figures}): add pictures, or keep the shipped head."
-    if first.agreement is not None and after.agreement <= first.agreement:
-        return f"no better than the head before ({figures}): keep that one."
-    return f"adapted ({figures})."
-
-
-def _figure(value: float | None) -> str:
-    return "none" if value is None else f"{value:.3f}"
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Full finetuning on class folders: backbone, new classifier and new head together (PVU 2.4).
 
 Run as `python -m training.finetune --mode full`. Leaves OUT/head.safetensors and OUT/head.backbone.safetensors,
-which load_model reads as one model, history.csv, config.json, metrics.json, and report.json with the figures before and
-after on held-out pictures.
+which load_model reads as one model, history.csv, config.json, metrics.json, and report.json with what is told of the
+pictures that did not train; none chooses, since the last epoch is kept.
 """
 
 import csv
@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.augment import view_of
+from training.benchmark import space_of
 from training.config import FinetuneConfig, as_record
 from training.data.pictures import PictureList
 from training.data.spec import labelled_pictures_of
+from training.evaluate import write_json
 from training.joint import (
     JointBatch,
     JointModel,
@@ -33,9 +35,10 @@ from training.joint import (
     train_jointly,
 )
 from training.probe import linear_probe
-from training.rows import ids_held_out
+from training.told import Nearest, are_told, orders_without_a_job, r_auroc_of
 from training.train import RunPaths
 from url_viz.analysis.metrics import classification_auroc, r_auroc, recall_at_1
+from url_viz.analysis.told import AFTER, BEFORE, Told, headline, told_of, words_of
 from url_viz.errors import FolderError, HeadMismatchError
 from url_viz.files import replaced
 from url_viz.imaging.decode import decode, read_file
@@ -47,6 +50,7 @@ from url_viz.models.head import Head, HeadProvenance, save_head
 from url_viz.models.model import backbone_weights_of
 from url_viz.models.names import file_digest
 from url_viz.models.runtime import choose_device
+from url_viz.pipeline.twins import twin_groups, twin_pairs
 from url_viz.progress import Clock, ProgressCallback
 from url_viz.read_ahead import read_ahead, read_each
 
@@ -58,10 +62,10 @@ EVALUATION_BATCH = 64
 
 @dataclass(frozen=True)
 class FullFigures:
-    """A model's figures on the held-out pictures, neighbours searched among them; None if not computable.
+    """The new model's figures on the held-out pictures, neighbours searched among them; None if not computable.
 
-    `accuracy`: top-1 of the classifier (before: of a linear classifier fitted on the embeddings of the training
-    pictures). `classification_auroc`: of uncertainty against the classifier's errors. `r_auroc`: against recall@1.
+    `accuracy`: top-1 of the classifier. `classification_auroc`: of uncertainty against the classifier's errors.
+    `r_auroc`: against recall@1.
     """
 
     accuracy: float
@@ -82,17 +86,30 @@ class FullEpoch:
 
 @dataclass(frozen=True)
 class FullReport:
-    """Result of full finetuning: figures before and after on `held_out` pictures, and the advice."""
+    """Result of full finetuning: how many pictures trained and are told of, what is told of these, and the advice."""
 
     mode: str
     pictures: int
     unreadable: int
-    held_out: int
+    trained: int
+    told_pictures: int
     classes: int
     stop_gradient: bool
-    before: FullFigures
-    after: FullFigures
+    told: tuple[Told, ...]
     advice: str
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a model says of all N pictures: `logits` (N, C), `embedding` (N, D), `uncertainty` (N,).
+
+    The last is None without a head. Before training the logits are of a linear classifier fitted on the embeddings of
+    the training pictures.
+    """
+
+    logits: NDArray[np.float32]
+    embedding: NDArray[np.float32]
+    uncertainty: NDArray[np.float32] | None
 
 
 @dataclass(frozen=True)
@@ -133,61 +150,116 @@ def finetune_everything(
     if config.from_shipped:
         raise HeadMismatchError("--mode full trains a fresh head with its backbone. Leave out --from-shipped.")
     pictures = labelled_pictures_of(config.data, limit=config.limit)
-    split = split_of(pictures, loaded.preprocessing, share=config.recipe.held_out)
     device = torch.device(choose_device(config.device))
     # twice as fast on processors; torch forgets the argument in its overloads
-    loaded.backbone.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    probe, before = probe_and_figures(loaded, head, split, device)
+    loaded.backbone.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    embed = partial(_embeddings, loaded.backbone, preprocessing=loaded.preprocessing, device=device)
+    split = split_of(pictures, loaded.preprocessing, share=config.told, embed=embed)
+    probe, before = probe_and_outputs(loaded, head, split, device)
     model, history = _trained(config, loaded, split, probe, device, report)
     paths = RunPaths(config.out)
     trained_head, after = _saved(config, loaded, model, split, paths)
+    told = told_of_models(before, after, split)
     result = FullReport(
         mode=config.mode,
         pictures=len(split.training) + len(split.held_out),
         unreadable=split.unreadable,
-        held_out=len(split.held_out),
+        trained=len(split.training),
+        told_pictures=len(split.held_out),
         classes=len(pictures.classes),
         stop_gradient=config.joint.stop_gradient,
-        before=before,
-        after=after,
-        advice=advice(before, after),
+        told=told,
+        advice=advice(told),
     )
     _write_records(config, paths, trained_head, history, result)
     return result
 
 
-def split_of(pictures: PictureList, preprocessing: Preprocessing, *, share: float) -> Split:
-    """Read every picture as the app would, and split the readable ones by their ids; raises FolderError if too few."""
+def split_of(
+    pictures: PictureList,
+    preprocessing: Preprocessing,
+    *,
+    share: float,
+    embed: Callable[[NDArray[np.uint8]], NDArray[np.float32]] | None = None,
+) -> Split:
+    """Read every picture as the app would, and hold a share of the readable ones out, by their ids alone.
+
+    With `embed`, crops to embeddings, whole groups of twins, unless these are whole classes, as to an untrained
+    backbone. Raises FolderError if too few are left.
+    """
     read = partial(read_picture, preprocessing=preprocessing)
     readings = read_each((absolute(pictures.root, path) for path in pictures.paths), read)
     clean = {position: one.crop for position, one in enumerate(readings) if isinstance(one, Picture)}
     positions = np.array(list(clean), np.int64)
-    is_held_out = ids_held_out(pictures.ids[positions], share) if len(positions) else np.zeros(0, bool)
+    ids = pictures.ids[positions]
+    is_held_out = are_told(ids, share)
+    if embed is not None and len(positions) > 1:
+        number = twin_groups(twin_pairs(embed(np.stack(list(clean.values())))))
+        by_twins, label = are_told(_first_id(ids, number), share), pictures.labels[positions]
+        if by_twins.any() and np.isin(label[by_twins], label[~by_twins]).all():
+            is_held_out = by_twins
     training, held_out = positions[~is_held_out], positions[is_held_out]
     if len(training) < 2 or len(held_out) < 2:
         raise FolderError(
-            f"{len(training)} readable pictures to train on and {len(held_out)} to hold out are too few in "
-            f"{str(pictures.root)!r}. Give more pictures, or another share than {share} (--held-out)."
+            f"{len(training)} readable pictures to train on and {len(held_out)} to tell figures of are too few in "
+            f"{str(pictures.root)!r}. Give more pictures, or another share than {share} (--told)."
         )
     crops = np.stack([clean[int(position)] for position in (*training, *held_out)])
     return Split(pictures, training, held_out, crops, len(pictures) - len(positions))
 
 
-def probe_and_figures(
+def _first_id(ids: NDArray[np.int64], number: NDArray[np.integer]) -> NDArray[np.int64]:
+    """The smallest id of each picture's group."""
+    smallest = np.full(int(number.max()) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(smallest, number, ids)
+    first: NDArray[np.int64] = smallest[number]
+    return first
+
+
+def probe_and_outputs(
     loaded: Loaded, head: Head | None, split: Split, device: torch.device
-) -> tuple[nn.Linear, FullFigures]:
-    """A linear classifier fitted on the training pictures' embeddings, and the held-out figures with it."""
-    embedding = _embeddings(loaded.backbone.eval(), split.clean, loaded.preprocessing, device)
-    train, held_out = embedding[: len(split.training)], embedding[len(split.training) :]
-    probe = linear_probe(train, split.training_labels, len(split.pictures.classes))
+) -> tuple[nn.Linear, Outputs]:
+    """A linear classifier fitted on the training pictures' embeddings, and what it and the head say of all pictures."""
+    embedding = _embeddings(loaded.backbone.eval(), split.clean, preprocessing=loaded.preprocessing, device=device)
+    probe = linear_probe(embedding[: len(split.training)], split.training_labels, len(split.pictures.classes))
     with torch.inference_mode():
-        logits = probe(torch.from_numpy(held_out)).numpy()
-    return probe, figures_of(logits, held_out, head(held_out) if head else None, split.held_out_labels)
+        logits = probe(torch.from_numpy(embedding)).numpy()
+    return probe, Outputs(logits, embedding, None if head is None else head(embedding))
+
+
+def told_of_models(before: Outputs, after: Outputs, split: Split) -> tuple[Told, ...]:
+    """Accuracy, recall@1 and R-AUROC on the held-out pictures, each in its own model's space among all pictures.
+
+    Beside R-AUROC stand the orders that the new space has without a head. Intervals are over classes.
+    """
+    label = np.concatenate([split.training_labels, split.held_out_labels])
+    is_told = np.arange(len(label)) >= len(split.training)
+    models, spaces = (
+        {AFTER: after, BEFORE: before},
+        {AFTER: space_of(after.embedding), BEFORE: space_of(before.embedding)},
+    )
+    nearest = {name: Nearest.of(space, label) for name, space in spaces.items()}
+    is_right = {name: ((model.logits.argmax(axis=1) == label)[is_told],) for name, model in models.items()}
+    known = is_told & nearest[AFTER].known & nearest[BEFORE].known
+    is_found = {name: (~one.is_wrong[known],) for name, one in nearest.items()}
+    orders = {
+        name: (model.uncertainty, nearest[name]) for name, model in models.items() if model.uncertainty is not None
+    }
+    others = {name: (values, nearest[AFTER]) for name, values in orders_without_a_job(spaces[AFTER], label).items()}
+    return (
+        told_of("accuracy", is_right, _share, label[is_told], count=int(is_told.sum())),
+        told_of("recall_at_1", is_found, _share, label[known], count=int(known.sum())),
+        r_auroc_of(orders | others, is_told, label),
+    )
+
+
+def _share(is_true: NDArray[np.bool_]) -> float:
+    return float(is_true.mean()) if len(is_true) else float("nan")
 
 
 @torch.inference_mode()
 def _embeddings(
-    backbone: Backbone, crops: NDArray[np.uint8], preprocessing: Preprocessing, device: torch.device
+    backbone: Backbone, crops: NDArray[np.uint8], *, preprocessing: Preprocessing, device: torch.device
 ) -> NDArray[np.float32]:
     parts = [backbone(pixels)[1].float().cpu().numpy() for pixels in _pixels(crops, preprocessing, device)]
     return np.concatenate(parts)
@@ -202,18 +274,15 @@ def _on(device: torch.device, pixels: NDArray[np.float32]) -> Tensor:
     return torch.from_numpy(pixels).to(device, memory_format=torch.channels_last)
 
 
-def figures_of(
-    logits: NDArray[np.float32],
-    embedding: NDArray[np.float32],
-    uncertainty: NDArray[np.float32] | None,
-    labels: NDArray[np.int64],
-) -> FullFigures:
-    """Figures of N held-out pictures: logits (N, C), embedding (N, D), uncertainty (N,) or None, labels (N,)."""
-    is_right = logits.argmax(axis=1) == labels
-    share, is_correct = recall_at_1(embedding, labels)
-    of_classes = None if uncertainty is None else classification_auroc(uncertainty, logits, labels)
-    of_neighbours = None if uncertainty is None else r_auroc(uncertainty, is_correct)
-    return FullFigures(float(is_right.mean()), _or_none(of_classes), share, _or_none(of_neighbours))
+def _figures_of(outputs: Outputs, split: Split) -> FullFigures:
+    """The figures of the held-out pictures for the head's header."""
+    held_out, labels = slice(len(split.training), None), split.held_out_labels
+    logits, uncertainty = outputs.logits[held_out], outputs.uncertainty
+    assert uncertainty is not None
+    share, is_correct = recall_at_1(outputs.embedding[held_out], labels)
+    of_classes = classification_auroc(uncertainty[held_out], logits, labels)
+    accuracy = float((logits.argmax(axis=1) == labels).mean())
+    return FullFigures(accuracy, _or_none(of_classes), share, _or_none(r_auroc(uncertainty[held_out], is_correct)))
 
 
 def _or_none(value: float | None) -> float | None:
@@ -256,7 +325,7 @@ def _trained(
     )
     if joint.refit:
         crops = split.clean[: len(split.training)]
-        embedding = _embeddings(model.backbone, crops, loaded.preprocessing, device)
+        embedding = _embeddings(model.backbone, crops, preprocessing=loaded.preprocessing, device=device)
         set_classifier(model, linear_probe(embedding, split.training_labels, n_classes))
     return model, history
 
@@ -301,15 +370,16 @@ def _view(
 
 def _saved(
     config: FinetuneConfig, loaded: Loaded, model: JointModel, split: Split, paths: RunPaths
-) -> tuple[Head, FullFigures]:
-    """Write backbone and head, and evaluate them as load_model will run them (the head on stored embeddings)."""
+) -> tuple[Head, Outputs]:
+    """Write backbone and head, and run them on all pictures as load_model will (the head on stored embeddings)."""
     device = next(model.parameters()).device
-    scores = _held_out_scores(model, split, loaded.preprocessing, device)
+    scores = scores_of(model, _pixels(split.clean, loaded.preprocessing, device))
     weights = backbone_weights_of(paths.head)
     save_backbone(model.backbone.network, weights, loaded.preprocessing)
     bare = model.head.to_head(HeadProvenance(loaded.name))
-    after = figures_of(scores.logits, scores.embedding, bare(scores.embedding), split.held_out_labels)
-    head = model.head.to_head(_provenance(config, loaded, split, file_digest(weights), after))
+    after = Outputs(scores.logits, scores.embedding, bare(scores.embedding))
+    figures = _figures_of(after, split)
+    head = model.head.to_head(_provenance(config, loaded, split, file_digest(weights), figures))
     # The head is written last: after a kill in between, an old head's digest does not match the new backbone.
     save_head(head, paths.head)
     return head, after
@@ -343,28 +413,20 @@ def _write_records(
     records = (
         (paths.config, as_record(config)),
         (paths.metrics, dict(head.provenance.metrics)),
-        (config.out / REPORT_FILE, asdict(report)),
     )
     for path, record in records:
         with replaced(path) as temporary:
             temporary.write_text(json.dumps(record, indent=1))
+    write_json(report, config.out / REPORT_FILE)
 
 
-def advice(before: FullFigures, after: FullFigures) -> str:
+def advice(told: Sequence[Told]) -> str:
     """Advice on the new model, in one sentence with its figures."""
-    figures = (
-        f"accuracy on held-out pictures {before.accuracy:.3f} (linear classifier on the backbone before), "
-        f"{after.accuracy:.3f} after; recall@1 {before.recall_at_1:.3f} before, {after.recall_at_1:.3f} after; "
-        f"R-AUROC {_figure(before.r_auroc)} before, {_figure(after.r_auroc)} after"
-    )
-    if after.accuracy < before.accuracy:
-        return f"worse than the backbone before ({figures}): train longer, add pictures, or use --mode labels."
-    if after.r_auroc is not None and after.r_auroc <= 0.5:
-        return (
-            f"the backbone fits, its uncertainties order nothing yet ({figures}): train longer, or use --mode labels."
-        )
+    accuracy, _, order = told
+    figures = "; ".join(f"{headline(one)}, {words_of(one.before)} before" for one in told)
+    gain = accuracy.gains.get(BEFORE)
+    if gain is not None and gain.interval.high < 0:
+        return f"worse than a linear classifier on the backbone before ({figures}): train longer, or use --mode labels."
+    if not order.is_of_use:
+        return f"the backbone is trained; that its uncertainties order anything is not sure ({figures}): add pictures."
     return f"trained ({figures})."
-
-
-def _figure(value: float | None) -> str:
-    return "none" if value is None else f"{value:.3f}"

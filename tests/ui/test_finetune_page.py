@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from streamlit.testing.v1 import AppTest
 from tests.conftest import dice_head
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
+from url_viz.analysis.metrics import Figure, Interval
+from url_viz.analysis.told import Told
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import Job, list_jobs, start_job
 from url_viz.models.head import save_head
@@ -106,13 +109,22 @@ def test_a_finished_run_shows_its_figures_and_its_head_is_put_to_use(home: Works
     wait_for_end(job)
     out = Path(job.about["out"])
     save_head(dice_head(seed=3), out / "head.safetensors")
-    figures = {"agreement": 0.41, "r_auroc": 0.77}
-    report = {"before": {"agreement": 0.2, "r_auroc": 0.62}, "after": figures, "advice": "adapted (as planned)."}
-    (out / "report.json").write_text(json.dumps(report))
+    told = Told(
+        "r_auroc",
+        130,
+        Figure(0.712, Interval(0.64, 0.77)),
+        Figure(0.6, Interval(0.52, 0.68)),
+        {"confusability": Figure(0.81, Interval(0.75, 0.87))},
+        {"before": Figure(0.11, Interval(-0.01, 0.2)), "confusability": Figure(-0.1, Interval(-0.16, -0.04))},
+    )
+    (out / "report.json").write_text(json.dumps({"told": [asdict(told)], "advice": "adapted (as planned)."}))
     at = run(image_set)
-    assert [m.value for m in at.metric] == ["0.410", "0.770"]
-    assert [m.delta for m in at.metric] == ["+0.210", "+0.150"]
-    assert "adapted (as planned)." in words(at)
+    text = words(at)
+    assert "**R-AUROC .71 (.64 to .77), 130 pictures**" in text
+    assert "Before: .60 (.52 to .68); these pictures do not tell which is better." in text
+    worse = "the new one is worse (−.10 (−.16 to −.04))"
+    assert f"Confusability, without any job: .81 (.75 to .87); {worse}." in text
+    assert "adapted (as planned)." in text
     at.button(key=f"use.{job.id}").click().run()
     assert at.session_state["chosen_model"] == str(out / "head.safetensors")
     text = words(at)
@@ -120,6 +132,22 @@ def test_a_finished_run_shows_its_figures_and_its_head_is_put_to_use(home: Works
     assert "What changed" in text
     assert "rank correlation" in text
     assert "**More ambiguous now**" in text
+
+
+def test_a_report_of_an_older_version_still_opens(home: Workspace, image_set: ImageSet) -> None:
+    job = a_run(home, image_set, "pass")
+    wait_for_end(job)
+    out = Path(job.about["out"])
+    save_head(dice_head(seed=3), out / "head.safetensors")
+    report = {"held_out": 30, "before": {"r_auroc": 0.532}, "after": {"r_auroc": 0.864}, "advice": "adapted."}
+    (out / "report.json").write_text(json.dumps(report))
+    text = words(run(image_set))
+    assert "**R-AUROC .86, 30 pictures**" in text
+    assert "No interval" in text
+
+
+def test_what_there_is_without_a_job_is_told_first(image_set: ImageSet) -> None:
+    assert f"What these pictures have without any job: {image_set.order().reason}" in words(run(image_set))
 
 
 def test_the_command_that_is_started_is_trainings_own(home: Workspace, image_set: ImageSet) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from training.config import FinetuneConfig
+from url_viz.analysis.told import details, headline, told_from
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.jobs import (
@@ -101,8 +102,10 @@ def show_adapt(image_set: ImageSet) -> None:
     config = default_config(image_set)
     st.markdown(
         "Adapt the head to these pictures: it learns which of them are easily confused with others, "
-        "**without labels**. The backbone does not change, and you can switch back to the previous head at any time."
+        "**without labels**, and tells it of any other picture, too. The backbone does not change, and you can switch "
+        "back to the previous head at any time."
     )
+    st.caption(escape(f"What these pictures have without any job: {image_set.order().reason}"))
     st.caption(escape(estimate(config, len(image_set))))
     show_target()
     if st.button("Adapt to these pictures", type="primary", icon=":material/model_training:", key="adapt"):
@@ -194,8 +197,8 @@ def _show_curves(job: Job) -> None:
 
 _NAMES = {
     "loss": "Training loss",
-    "rank agreement": "Held-out rank agreement (Spearman of uncertainty and task loss)",
-    "R-AUROC": "Held-out R-AUROC",
+    "rank agreement": "Rank agreement with the task loss (pictures that choose the epoch)",
+    "R-AUROC": "R-AUROC (pictures that choose the epoch)",
 }
 
 
@@ -204,15 +207,11 @@ def _show_result(job: Job, image_set: ImageSet) -> None:
     if report is None:
         st.warning("This run has no report; its folder may have been removed.")
         return
-    before, after = report.get("before") or {}, report["after"]
-    for column, (name, title) in zip(
-        st.columns(2),
-        (("agreement", "Rank agreement, held-out pictures"), ("r_auroc", "R-AUROC, held-out pictures")),
-        strict=True,
-    ):
-        value, earlier = after.get(name), before.get(name)
-        delta = None if value is None or earlier is None else f"{value - earlier:+.3f}"
-        column.metric(escape(title), "–" if value is None else f"{value:.3f}", delta)
+    for told in told_from(report):
+        with st.container(gap="small"):
+            st.markdown(f"**{escape(headline(told))}**")
+            for line in details(told):
+                st.caption(escape(line))
     st.caption(escape(report["advice"]))
     if report.get("mode") == "full":
         st.caption("This run also changed the backbone: using it reads every picture again. Existing results are kept.")
