@@ -1,0 +1,270 @@
+"""What a head that adapts to a folder without labels should learn: `python -m experiments.adapting --data SPEC …`.
+
+Each way is tried on labelled development sets: of each set a share of the pictures, whole groups of twins, takes no
+part, and R-AUROC of *N* (the nearest picture in the whitened space that is no twin has another class) is measured on
+these and on all pictures. Views are embedded once a set. Sets given as --report are run with the default alone, and
+chose nothing. The figures go to adapting.json; `--table` prints docs/training.md's table from it.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from typing_extensions import Doc
+
+from training.benchmark import space_of
+from training.cache import write_shards
+from training.command import command
+from training.config import Augmentation, CacheConfig, FinetuneConfig, InstanceTarget, Recipe, as_record
+from training.evaluate import write_json
+from training.finetune import losses_to_learn
+from training.groups import groups_of
+from training.rows import rows_of
+from training.sources import Sources
+from training.store import Cache, open_cache, write_loss
+from training.targets import Losses, instance_loss
+from training.told import Nearest, ToldPictures, orders_without_a_job
+from training.train import train, uncertainty_of
+from url_viz.analysis.metrics import Interval, auroc, bootstrap_interval
+from url_viz.errors import FolderError
+from url_viz.models.model import load_model
+from url_viz.pipeline.confusability import crowd_scale
+from url_viz.progress import command_report, silent
+from url_viz.rows import l2_normalize
+
+DEFAULT, BEFORE = "learns confusability", "learns instance, τ .15"
+USUAL = Recipe(epochs=20, batch=256)
+FIGURES = Path(__file__).with_suffix(".json")
+
+
+@dataclass(frozen=True)
+class AdaptingStudy:
+    """Try ways to adapt a head on labelled sets, and report the default on others."""
+
+    work: Annotated[Path, Doc("Folder for the embedded views.")] = Path("work/adapting")
+    data: Annotated[tuple[str, ...], Doc("Development sets: folders of class folders; give it again.")] = ()
+    report: Annotated[tuple[str, ...], Doc("Sets that chose nothing, run with the default alone; give it again.")] = ()
+    model: Annotated[str, Doc("Backbone.")] = "tf_efficientnet_lite0"
+    views: Annotated[int, Doc("Views of each picture.")] = 4
+    told: Annotated[float, Doc("Share of pictures that neither train nor choose.")] = 0.3
+    seeds: Annotated[int, Doc("Splits and first weights of each way.")] = 2
+    limit: Annotated[int | None, Doc("Most pictures of a set given as report.")] = 1000
+    json: Annotated[Path, Doc("The figures.")] = FIGURES
+    table: Annotated[bool, Doc("Only print the table of the figures that are there.")] = False
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to adapt: the task losses (R,) of a set whose told pictures are not looked at, recipe, and views used."""
+
+    losses: Callable[[ToldPictures], Losses]
+    recipe: Recipe = USUAL
+    views: int | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """R-AUROC of N by one order on one set under one split: of the told pictures, and of all."""
+
+    order: str
+    data: str
+    seed: int
+    told: float
+    all: float
+
+
+@dataclass(frozen=True)
+class Mean:
+    """An order's means over sets, and what it is ahead of the default before this study, with an interval over sets."""
+
+    order: str
+    told: float
+    all: float
+    ahead: float
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class Study:
+    """All figures, and how they came about."""
+
+    config: dict[str, object]
+    pictures: dict[str, int]
+    runs: tuple[Run, ...]
+    means: tuple[Mean, ...]
+    report_runs: tuple[Run, ...] = ()
+    report_means: tuple[Mean, ...] = field(default=())
+
+
+def ways() -> Mapping[str, Way]:
+    """Every way that is tried, by its name."""
+    learnt = Way(_usual(FinetuneConfig("", Path(), told=0.3)))
+    return {
+        BEFORE: Way(_instance(0.15)),
+        "learns instance, τ .05": Way(_instance(0.05)),
+        "learns instance, τ of the set": Way(_instance(None)),
+        "learns instance, τ of the set, whitened": Way(_instance(None, is_whitened=True)),
+        "learns instance, τ .15, mean of a picture's views": Way(_mean_of_views(_instance(0.15))),
+        DEFAULT: learnt,
+        "learns confusability, one view": replace(learnt, views=1),
+        "learns confusability, L2": replace(learnt, recipe=replace(USUAL, loss="l2")),
+        "learns confusability, width 128": replace(learnt, recipe=replace(USUAL, width=128)),
+        "learns confusability, 10 epochs": replace(learnt, recipe=replace(USUAL, epochs=10)),
+    }
+
+
+def main(config: AdaptingStudy) -> None:
+    """Measure, write the figures and print the table; or only print it."""
+    if not config.table:
+        write_json(study_of(config), config.json)
+    print(table(json.loads(config.json.read_text())))
+
+
+def study_of(config: AdaptingStudy) -> Study:
+    """Every way on every development set, the default on the others."""
+    if not config.data:
+        raise FolderError("No sets are named. Give --data FOLDER of class folders, again for each further set.")
+    caches = {Path(spec).name: _cache(config, spec, limit=None) for spec in config.data}
+    runs = [run for name, cache in caches.items() for run in runs_of(name, cache, ways(), config)]
+    others = {Path(spec).name: _cache(config, spec, limit=config.limit) for spec in config.report}
+    alone = {name: way for name, way in ways().items() if name in (DEFAULT, BEFORE)}
+    reported = [run for name, cache in others.items() for run in runs_of(name, cache, alone, config)]
+    sizes = {name: len(cache.pictures) for name, cache in (caches | others).items()}
+    record = {name: value for name, value in as_record(config).items() if name in ("model", "views", "told", "seeds")}
+    return Study(record, sizes, tuple(runs), means_of(runs), tuple(reported), means_of(reported))
+
+
+def _cache(config: AdaptingStudy, spec: str, *, limit: int | None) -> Cache:
+    out = config.work / Path(spec).name
+    cache = CacheConfig(spec, out, config.model, augmentation=Augmentation(views=config.views), limit=limit)
+    write_shards(cache, load_model(config.model), command_report())
+    return open_cache(out)
+
+
+def runs_of(name: str, cache: Cache, tried: Mapping[str, Way], config: AdaptingStudy) -> list[Run]:
+    """Every way on one set, and the orders that need no job."""
+    group, space = groups_of(Sources.of(cache), "twins"), space_of(cache.clean)
+    runs = []
+    for seed in range(config.seeds):
+        drawn = np.random.default_rng(seed).random(len(group)) < config.told
+        number = np.unique(group, return_inverse=True)[1]
+        told = ToldPictures(cache, drawn[number], group, space)
+        orders = orders_without_a_job(space, cache.labels) | {
+            one: _adapted(way, told, seed) for one, way in tried.items()
+        }
+        for order, values in orders.items():
+            runs.append(Run(order, name, seed, *_figures(values, told)))
+            print(runs[-1], flush=True)
+    return runs
+
+
+def _adapted(way: Way, told: ToldPictures, seed: int) -> NDArray[np.float32]:
+    losses = way.losses(told)
+    if way.views is not None:
+        losses = np.where(told.cache.rows["view"] < way.views, losses, np.float32(np.nan))
+    write_loss(told.cache.paths, losses, {"target": "study"})
+    rows = rows_of(told.cache, held_out=way.recipe.held_out, device=torch.device("cpu"))
+    return uncertainty_of(train(rows, way.recipe, seed=seed, report=silent).module, told.cache.clean)
+
+
+def _figures(values: NDArray[np.floating], told: ToldPictures) -> tuple[float, float]:
+    nearest = Nearest.of(told.space, told.cache.labels)
+    every = nearest.known & np.isfinite(values)
+    unseen = every & told.is_told
+    return auroc(values[unseen], nearest.is_wrong[unseen]), auroc(values[every], nearest.is_wrong[every])
+
+
+def _usual(config: FinetuneConfig) -> Callable[[ToldPictures], Losses]:
+    return lambda told: losses_to_learn(config, told)
+
+
+def _instance(temperature: float | None, *, is_whitened: bool = False) -> Callable[[ToldPictures], Losses]:
+    """The instance loss in the raw or whitened space of the pictures that learn; None: τ is the set's own scale there.
+
+    That scale is a third of the median of s₁ − s₁₁, as confusability has it.
+    """
+
+    def losses(told: ToldPictures) -> Losses:
+        cache, learnt = told.cache, np.flatnonzero(~told.is_told)
+        rows = np.flatnonzero(~told.is_told[cache.clean_rows])
+        clean, views = cache.clean[learnt], cache.embeddings(rows)
+        space = space_of(clean)
+        if is_whitened:
+            clean, views = space.whitened, _whitening(clean)(views)
+        tau = crowd_scale(*_lists(clean, space.graph.position)) if temperature is None else temperature
+        found = np.full(len(cache), np.nan, np.float32)
+        place = np.searchsorted(learnt, cache.clean_rows[rows])
+        found[rows] = instance_loss(views, place, clean, target=InstanceTarget(temperature=tau), seed=0)
+        return found
+
+    return losses
+
+
+def _whitening(clean: NDArray[np.float16]) -> Callable[[NDArray[np.float16]], NDArray[np.float16]]:
+    from url_viz.pipeline.whitening import fit_whitening
+
+    return fit_whitening(clean).transform
+
+
+def _lists(rows: NDArray[np.floating], position: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """The graph's lists with their cosines in the space of `rows`, nearest first."""
+    unit = l2_normalize(rows)
+    cosine = np.einsum("nd,nkd->nk", unit, unit[position])
+    cosine[position < 0] = -np.inf
+    order = np.argsort(-cosine, axis=1, kind="stable")
+    return np.take_along_axis(position, order, axis=1), np.take_along_axis(cosine, order, axis=1)
+
+
+def _mean_of_views(losses: Callable[[ToldPictures], Losses]) -> Callable[[ToldPictures], Losses]:
+    def mean(told: ToldPictures) -> Losses:
+        of_views, picture = losses(told), told.cache.clean_rows
+        mean_loss = np.bincount(picture, of_views) / np.bincount(picture)
+        return mean_loss[picture].astype(np.float32)
+
+    return mean
+
+
+def means_of(runs: list[Run]) -> tuple[Mean, ...]:
+    """The mean of each order over sets and seeds, and of what it is ahead of `BEFORE` on the told pictures."""
+    return tuple(_mean(order, runs) for order in dict.fromkeys(run.order for run in runs))
+
+
+def _mean(order: str, runs: list[Run]) -> Mean:
+    mine, before = ([run for run in runs if run.order == name] for name in (order, BEFORE))
+    ahead = np.array([one.told - other.told for one, other in zip(mine, before, strict=True)])
+    sets = np.unique([run.data for run in mine], return_inverse=True)[1]
+    interval = bootstrap_interval(lambda values: float(values.mean()), ahead, block=sets)
+    means = (float(np.mean([getattr(run, part) for run in mine])) for part in ("told", "all"))
+    return Mean(order, *means, float(ahead.mean()), interval)
+
+
+def table(study: dict[str, object]) -> str:
+    """The figures as Markdown, from their JSON."""
+    lines = []
+    for part, title in (("means", "Development sets"), ("report_means", "Report sets")):
+        means = study[part]
+        if not isinstance(means, list) or not means:
+            continue
+        sets = dict.fromkeys(run["data"] for run in study[part.replace("means", "runs")])  # type: ignore[index, attr-defined]
+        names = ", ".join(f"{name} ({study['pictures'][name]:,})" for name in sets)  # type: ignore[index]
+        lines += [f"{title}: {names}.", "", "| | not learnt from | all | ahead |", "|---|---|---|---|"]
+        lines += [_line(mean) for mean in means] + [""]
+    return "\n".join(lines)
+
+
+def _line(mean: dict[str, object]) -> str:
+    order, interval = str(mean["order"]), mean["interval"]
+    ends = f" ({interval['low']:+.3f} to {interval['high']:+.3f})"  # type: ignore[index]
+    name = f"**{order}** (default)" if order == DEFAULT else order
+    ahead = "" if order == BEFORE else f"{mean['ahead']:+.3f}{ends}"
+    return f"| {name} | {mean['told']:.3f} | {mean['all']:.3f} | {ahead} |".replace("0.", ".").replace("-", "−")
+
+
+if __name__ == "__main__":
+    sys.exit(command(AdaptingStudy, main))
