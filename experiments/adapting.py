@@ -11,14 +11,14 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from typing_extensions import Doc
 
-from training.benchmark import space_of
+from training.benchmark.labelled import space_of
 from training.cache import write_shards
 from training.command import command
 from training.config import Augmentation, CacheConfig, FinetuneConfig, InstanceTarget, Recipe, as_record
@@ -31,7 +31,7 @@ from training.store import Cache, open_cache, write_loss
 from training.targets import Losses, instance_loss
 from training.told import Nearest, ToldPictures, orders_without_a_job
 from training.train import train, uncertainty_of
-from url_viz.analysis.metrics import Interval, auroc, bootstrap_interval
+from url_viz.analysis.metrics import Figure, auroc, bootstrap_interval
 from url_viz.errors import FolderError
 from url_viz.models.model import load_model
 from url_viz.pipeline.confusability import crowd_scale
@@ -81,13 +81,13 @@ class Run:
 
 @dataclass(frozen=True)
 class Mean:
-    """An order's means over sets, and what it is ahead of the default before this study, with an interval over sets."""
+    """An order's means over sets and splits, and what they are ahead of `BEFORE`, with 95 % intervals over sets."""
 
     order: str
     told: float
     all: float
-    ahead: float
-    interval: Interval
+    told_ahead: Figure
+    all_ahead: Figure
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ def _instance(temperature: float | None, *, is_whitened: bool = False) -> Callab
         clean, views = cache.clean[learnt], cache.embeddings(rows)
         space = space_of(clean)
         if is_whitened:
-            clean, views = space.whitened, _whitening(clean)(views)
+            clean, views = space.whitened.rows, space.whitened.whitening.transform(views)
         tau = crowd_scale(*_lists(clean, space.graph.position)) if temperature is None else temperature
         found = np.full(len(cache), np.nan, np.float32)
         place = np.searchsorted(learnt, cache.clean_rows[rows])
@@ -204,12 +204,6 @@ def _instance(temperature: float | None, *, is_whitened: bool = False) -> Callab
         return found
 
     return losses
-
-
-def _whitening(clean: NDArray[np.float16]) -> Callable[[NDArray[np.float16]], NDArray[np.float16]]:
-    from url_viz.pipeline.whitening import fit_whitening
-
-    return fit_whitening(clean).transform
 
 
 def _lists(rows: NDArray[np.floating], position: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
@@ -237,33 +231,45 @@ def means_of(runs: list[Run]) -> tuple[Mean, ...]:
 
 def _mean(order: str, runs: list[Run]) -> Mean:
     mine, before = ([run for run in runs if run.order == name] for name in (order, BEFORE))
-    ahead = np.array([one.told - other.told for one, other in zip(mine, before, strict=True)])
     sets = np.unique([run.data for run in mine], return_inverse=True)[1]
-    interval = bootstrap_interval(lambda values: float(values.mean()), ahead, block=sets)
-    means = (float(np.mean([getattr(run, part) for run in mine])) for part in ("told", "all"))
-    return Mean(order, *means, float(ahead.mean()), interval)
+    told, every = (
+        np.array([[getattr(one, part), getattr(other, part)] for one, other in zip(mine, before, strict=True)])
+        for part in ("told", "all")
+    )
+    ahead = (_ahead(pairs[:, 0] - pairs[:, 1], sets) for pairs in (told, every))
+    return Mean(order, float(told[:, 0].mean()), float(every[:, 0].mean()), *ahead)
 
 
-def table(study: dict[str, object]) -> str:
+def _ahead(values: NDArray[np.float64], sets: NDArray[np.int64]) -> Figure:
+    interval = bootstrap_interval(lambda drawn: float(drawn.mean()), values, block=sets)
+    return Figure(float(values.mean()), interval)
+
+
+def table(study: dict[str, Any]) -> str:
     """The figures as Markdown, from their JSON."""
     lines = []
     for part, title in (("means", "Development sets"), ("report_means", "Report sets")):
         means = study[part]
-        if not isinstance(means, list) or not means:
+        if not means:
             continue
-        sets = dict.fromkeys(run["data"] for run in study[part.replace("means", "runs")])  # type: ignore[index, attr-defined]
-        names = ", ".join(f"{name} ({study['pictures'][name]:,})" for name in sets)  # type: ignore[index]
-        lines += [f"{title}: {names}.", "", "| | not learnt from | all | ahead |", "|---|---|---|---|"]
+        sets = dict.fromkeys(run["data"] for run in study[part.replace("means", "runs")])
+        names = ", ".join(f"{name} ({study['pictures'][name]:,})" for name in sets)
+        lines += [f"{title}: {names}.", "", "| | not learnt from | ahead | all | ahead |", "|---|---|---|---|---|"]
         lines += [_line(mean) for mean in means] + [""]
     return "\n".join(lines)
 
 
-def _line(mean: dict[str, object]) -> str:
-    order, interval = str(mean["order"]), mean["interval"]
-    ends = f" ({interval['low']:+.3f} to {interval['high']:+.3f})"  # type: ignore[index]
+def _line(mean: dict[str, Any]) -> str:
+    order = str(mean["order"])
     name = f"**{order}** (default)" if order == DEFAULT else order
-    ahead = "" if order == BEFORE else f"{mean['ahead']:+.3f}{ends}"
-    return f"| {name} | {mean['told']:.3f} | {mean['all']:.3f} | {ahead} |".replace("0.", ".").replace("-", "−")
+    ahead = ["" if order == BEFORE else _signed(mean[part]) for part in ("told_ahead", "all_ahead")]
+    cells = f"| {name} | {mean['told']:.3f} | {ahead[0]} | {mean['all']:.3f} | {ahead[1]} |"
+    return cells.replace("0.", ".").replace("-", "−")
+
+
+def _signed(figure: dict[str, Any]) -> str:
+    interval = figure["interval"]
+    return f"{figure['value']:+.3f} ({interval['low']:+.3f} to {interval['high']:+.3f})"
 
 
 if __name__ == "__main__":

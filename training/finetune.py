@@ -17,7 +17,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from training.benchmark import space_of
+from training.benchmark.labelled import space_of
 from training.cache import write_shards
 from training.command import command
 from training.config import CacheConfig, FinetuneConfig, Target, as_record
@@ -147,7 +147,8 @@ def _losses_of(config: FinetuneConfig, told: ToldPictures, rows: Integers, pictu
         own = cache.rows["own_loss"][rows]
         if np.isfinite(own).all():
             return own.astype(np.float32)
-        return fitted_classifier_loss(cache.embeddings(rows), place, clean, cache.labels[pictures])
+        label, group = cache.labels[pictures], told.group[pictures]
+        return fitted_classifier_loss(cache.embeddings(rows), place, clean, label, group)
     if config.learns == "confusability":
         space = told.space if len(pictures) == len(cache.clean) else space_of(clean)
         return confusability_in(space)[place]

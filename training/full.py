@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.augment import view_of
-from training.benchmark import space_of
+from training.benchmark.labelled import space_of
 from training.config import FinetuneConfig, as_record
 from training.data.pictures import PictureList
 from training.data.spec import labelled_pictures_of

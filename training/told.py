@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.benchmark import Space, space_of
+from training.benchmark.labelled import Space, space_of
 from training.groups import groups_of
 from training.rows import MOST_HELD_OUT, are_held_out
 from training.sources import Sources
@@ -108,7 +108,7 @@ def r_auroc_of(
 def orders_without_a_job(space: Space, label: NDArray[np.integer]) -> dict[str, NDArray[np.float32]]:
     """Confusability (P,) and, with classes, ambiguity (P,) of every picture, higher = less to be trusted."""
     graph = space.graph
-    classified = classify(graph.position, graph.similarity, space.whitened, label, space.group)
+    classified = classify(graph.position, graph.similarity, space.whitened.rows, label, space.group)
     orders = {"confusability": confusability_in(space)}
     return orders if classified is None else orders | {"ambiguity": classified.shares.ambiguity}
 

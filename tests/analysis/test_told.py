@@ -90,6 +90,14 @@ def test_advice_says_no_more_than_the_interval(gain: Figure | None, words: str) 
     assert "−.10 (−.20 to −.02)" in advice([told(figure(0.7, 0.6, 0.8), figure(-0.1, -0.2, -0.02))])
 
 
+def test_advice_names_the_orders_that_are_surely_better_without_a_job() -> None:
+    behind, alike = figure(-0.1, -0.2, -0.02), figure(-0.1, -0.2, 0.02)
+    others = {"confusability": figure(0.8, 0.7, 0.9), "ambiguity": figure(0.8, 0.7, 0.9)}
+    one = Told("r_auroc", 130, figure(0.7, 0.6, 0.8), None, others, {"confusability": behind, "ambiguity": alike})
+    assert advice([one]).endswith("For the pictures of this set confusability is a better order, without any job.")
+    assert "better order" not in advice([told(figure(0.7, 0.6, 0.8))])
+
+
 def test_a_report_is_read_as_it_was_written() -> None:
     is_wrong, good, block = outcomes()
     found = told_of("r_auroc", {"after": (good, is_wrong), "before": (-good, is_wrong)}, auroc, block, count=400)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from training.benchmark import space_of
+from training.benchmark.labelled import space_of
 from training.config import Augmentation, FinetuneConfig, Joint, Recipe
 from training.data.spec import labelled_pictures_of
 from training.finetune import carry_backbone, finetune, main

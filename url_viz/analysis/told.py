@@ -180,9 +180,12 @@ def advice(told: Sequence[Told]) -> str:
     gain = one.gains.get(BEFORE)
     if gain is not None and gain.interval.high < 0:
         return f"worse than the head before ({figure}; {words_of(gain, signed=True)}): keep that one."
-    if gain is not None and not gain.interval.low > 0:
-        return f"adapted, but not surely better than the head before ({figure}; {words_of(gain, signed=True)})."
-    return f"adapted ({figure})."
+    is_unsure = gain is not None and not gain.interval.low > 0
+    unsure = ", but not surely better than the head before" if is_unsure else ""
+    ahead = [name for name in one.others if name in one.gains and one.gains[name].interval.high < 0]
+    which = f"{' and '.join(ahead)} {'is a better order' if len(ahead) == 1 else 'are better orders'}"
+    stay = f" For the pictures of this set {which}, without any job." if ahead else ""
+    return f"adapted{unsure} ({figure}).{stay}"
 
 
 def as_text(told: Sequence[Told]) -> str:
