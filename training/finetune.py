@@ -205,6 +205,11 @@ def _start(config: FinetuneConfig, model: Model) -> HeadModule | None:
         return None
     if model.head is None:
         raise HeadMismatchError(f"{config.model!r} has no head to start from. Leave out --from-shipped.")
+    if model.head.functions is not None:
+        raise HeadMismatchError(
+            f"The head of {config.model!r} reads functions of the classifier, and this one reads embeddings, so it "
+            f"cannot start there. Leave out --from-shipped, or give a head that reads embeddings as --model."
+        )
     return HeadModule.from_head(model.head)
 
 

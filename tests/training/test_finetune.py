@@ -113,6 +113,10 @@ def test_nothing_to_start_from_is_told(many: Path, tmp_path: Path, model: Model)
     bare = with_head(model, ModelSource("bare", model.space.backbone, None))
     with pytest.raises(HeadMismatchError, match="no head to start from"):
         finetune(config_of(many, tmp_path / "out", from_shipped=True), bare, silent)
+    assert model.head is not None
+    assert model.head.functions is not None
+    with pytest.raises(HeadMismatchError, match="reads functions of the classifier"):
+        finetune(config_of(many, tmp_path / "out", from_shipped=True), model, silent)
 
 
 @pytest.mark.slow
