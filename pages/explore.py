@@ -6,6 +6,7 @@ from url_viz.ui.explore import controls, page
 from url_viz.ui.explore import map as explore_map
 from url_viz.ui.explore.address import current_view, keep_view
 from url_viz.ui.explore.between import show_between, show_pairs
+from url_viz.ui.explore.findings import show_findings
 from url_viz.ui.explore.refit import show_refit
 from url_viz.ui.explore.twins import show_twins_button
 from url_viz.ui.session import DECIDE
@@ -20,24 +21,26 @@ image_set = require_image_set()
 
 view = current_view(explore_map.map_key(image_set))
 table = image_set.table()
-heading = st.container()
-with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-    measure = controls.pick_measure(image_set, table)
-    containers = [st.container(width="content") for _ in range(4)]
-    with containers[3]:
-        controls.show_view_popover(image_set, table)
-    with containers[0]:
-        colour = controls.pick_colour(table, measure)
-    with containers[1]:
-        controls.pick_class(table)
-    with containers[2]:
-        show_filter_popover(table)
+above = st.container(key="explore_above", gap="small")
+with above:
+    heading = st.container()
+    found = st.container()
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        measure = controls.pick_measure(image_set, table)
+        containers = [st.container(width="content") for _ in range(4)]
+        with containers[3]:
+            controls.show_view_popover(image_set, table)
+        with containers[0]:
+            colour = controls.pick_colour(table, measure)
+        with containers[1]:
+            controls.pick_class(table)
+        with containers[2]:
+            show_filter_popover(table)
+    bar = st.container(key="explore_bar")
 
 table = explore_map.only_alone(image_set, table)
 rows = page.scoped_rows(table, view, measure)
 
-controls.show_order(image_set, measure)
-bar = st.container()
 left, right = st.columns(2, gap="medium")
 with left:
     note = "still reading" if running(image_set.set_id) else ""
@@ -45,7 +48,9 @@ with left:
     explore_map.show_alone_button(image_set, rows, total=len(table))
     show_refit(image_set)
 with right:
+    controls.show_order(image_set, measure)
     page.show_chips(image_set, table, view, measure=measure)
+    reasons = st.container()
     if view.pair is not None:
         clicked = show_between(image_set, table, view.pair)
     else:
@@ -56,11 +61,14 @@ with heading:
     page.show_heading(image_set, table, rows, page.review_of(lasting, measure))
 with bar:
     show_decide_bar(image_set, rows, key=DECIDE)
+with reasons:
     pick_reason(rows)
 show_pairs(image_set, table)
 show_twins_button(image_set, table, measure=measure)
 page.show_failures(image_set)
 keep_view(lasting)
+with found:
+    show_findings(image_set)
 
 opened = event.clicked_id if event.clicked_id is not None else clicked
 if opened is not None:

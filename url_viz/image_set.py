@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.classes import ClassedTable, ClassSource
 from url_viz.analysis.compare import Comparison, Read, compare
+from url_viz.analysis.findings import Finding, Seen, findings, mixed_up, small_classes, useless, wrong_labels
 from url_viz.analysis.label_choice import ClassLevels, stored_source
 from url_viz.analysis.label_issues import NO_CLASSES, LabelCheck, check_labels, confused_in
+from url_viz.analysis.leak_review import LeakReview
+from url_viz.analysis.leaks import Splits, find_splits, leaks_between_sets, leaks_between_splits
 from url_viz.analysis.map_figure import Style, map_figure
 from url_viz.analysis.measures import AMBIGUITY, TABLE_MEASURES, has_values, measures_of
 from url_viz.analysis.name_review import NameReview
@@ -28,7 +31,21 @@ from url_viz.analysis.pair_review import PairReview
 from url_viz.analysis.ranking import percentile_of, percentile_of_each
 from url_viz.analysis.reasons import ReasonedTable
 from url_viz.analysis.representatives import representatives
-from url_viz.analysis.review import LABELS, NAMES, PAIRS, SUSPECTS, TWINS, Review, ReviewSpec, from_query
+from url_viz.analysis.review import (
+    LABELS,
+    LEAKS,
+    MIXED,
+    NAMES,
+    PAIRS,
+    SMALL,
+    SUSPECTS,
+    TITLES,
+    USELESS,
+    WRONG,
+    Review,
+    ReviewSpec,
+    from_query,
+)
 from url_viz.analysis.second_model import Seconds, by_both
 from url_viz.analysis.selective_retrieval import near_in_graph, search
 from url_viz.analysis.table import DecidedTable, Frame, decisions_of, frame_of, graph_columns_of
@@ -51,7 +68,7 @@ from url_viz.pipeline.external_embeddings import Given, given_embeddings
 from url_viz.pipeline.graph import K
 from url_viz.pipeline.postprocess import finish
 from url_viz.pipeline.projection import project_alone
-from url_viz.pipeline.twins import leaders
+from url_viz.pipeline.twins import leaders, twins_across
 from url_viz.pipeline.whitening import whitened_for
 from url_viz.progress import Progress, ProgressCallback, silent
 from url_viz.rows import l2_normalize
@@ -61,7 +78,7 @@ from url_viz.store.decisions import Action, Decisions, Verdict
 from url_viz.store.reader import Store
 from url_viz.store.reviews import list_reviews
 from url_viz.store.second_model import ask, version_beside
-from url_viz.store.tables import PLACED, UMAP, Graph, GraphColumns, positions_of
+from url_viz.store.tables import PLACED, UMAP, Graph, GraphColumns, no_twins, positions_of
 from url_viz.store.whitening import WhitenedRows
 from url_viz.store.writer import Writer
 from url_viz.workspace import Workspace
@@ -149,6 +166,8 @@ class ImageSet:
         self._checked: Latest[LabelCheck | None] = Latest(same=pd.DataFrame.equals)
         self._order: Latest[Order] = Latest()
         self._confused: Latest[pd.DataFrame] = Latest()
+        self._leaks: Latest[pd.DataFrame | None] = Latest()
+        self._findings: Latest[tuple[Finding, ...]] = Latest()
         self._reference: Latest[Reference] = Latest()
         self._files = store.images(["id", "path", "content", "width", "height", "failure"])
 
@@ -364,9 +383,10 @@ class ImageSet:
     def review(self, spec: ReviewSpec, *, afresh: bool = False) -> Review:
         """A review of this set, picture after picture; one that was begun before goes on, unless `afresh`.
 
-        Raises ImageSetError for an order that there is not, or doubtful labels where there are no labels to check.
+        Raises ImageSetError for an order that there is not: doubtful labels where there are no labels to check, leaks
+        where there are no splits.
         """
-        if spec.by not in (SUSPECTS, LABELS, TWINS, PAIRS, NAMES):
+        if spec.by not in TITLES:
             self._gate(self._measured, spec.by)
         make: Callable[..., Review] = Review
         if spec.by == PAIRS:
@@ -374,16 +394,109 @@ class ImageSet:
             make = partial(PairReview, tuning=tuning, answers=self.answers, contents=self.contents)
         if spec.by == NAMES:
             make = partial(NameReview, naming=self._of_graph(self._naming))
+        if spec.by == LEAKS:
+            make = partial(LeakReview, splits=self._known_splits(), leaks=self.leaks)
         return make(
             spec,
             self.table(),
             self._unit,
-            suspects=self.suspects if spec.by == SUSPECTS else lambda: self.checked_labels().suspects_first,
+            listed=lambda: self._listed(spec.by),
             decisions=self.decisions,
             source=self.label_source,
             paths=self._store.paths,
             afresh=afresh,
         )
+
+    def _listed(self, by: str) -> pd.DataFrame:
+        """The pictures that a review of `analysis.review.LISTED` is of. Raises ImageSetError without labels."""
+        if by == USELESS:
+            return useless(self._frame, self._reasoned.found(self._measured))
+        if by == SMALL:
+            return small_classes(self._frame)
+        check = self.checked_labels()
+        of_labels = {SUSPECTS: lambda: check.suspects, LABELS: lambda: check.suspects_first}
+        return {**of_labels, WRONG: lambda: wrong_labels(check), MIXED: lambda: mixed_up(check)}[by]()
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What a careful colleague would say of this set first, what matters most first; see `analysis.findings`.
+
+        Leaked twins, likely wrong labels, classes mixed up, bursts, pictures that show nothing, files that cannot be
+        read, small classes: each with a count, a sentence, and the review of what is not decided on yet.
+        """
+        table = self._frame
+
+        def found() -> tuple[Finding, ...]:
+            reasons, failures = (
+                self._reasoned.found(self._measured),
+                len(self._files) - self._files["failure"].null_count,
+            )
+            return findings(Seen(table, reasons, self.find_suspects(), self.find_leaks(), failures))
+
+        return self._findings.of(table, found)
+
+    def leaks(self, against: "ImageSet | None" = None) -> pd.DataFrame:
+        """Pictures with a twin in another split: one row for each of the smaller split, with its most alike twin.
+
+        Twins are pictures with one content, or a raw cosine from .96. Columns: id, path, label, split, twin_id,
+        twin_path, twin_label, twin_split, cosine, kind ("exact", "near"). Splits are levels of folders such as train/
+        and test/, or a column of the user's named like one (`analysis.leaks.find_splits`). `against` another set, the
+        pictures of this one that have a twin there; the splits are then the names of the folders. Dropped pictures are
+        left out. Raises ImageSetError without splits, or for a set that another model has read.
+        """
+        if against is not None:
+            return self._leaks_against(against)
+        found = self.find_leaks()
+        if found is None:
+            raise ImageSetError(self._no_splits)
+        return found
+
+    def find_leaks(self) -> pd.DataFrame | None:
+        """Like `leaks`, None if there are no splits."""
+        table = self._frame
+        return self._leaks.of(table, self._leaks_between_splits)
+
+    def splits(self) -> Splits | None:
+        """The splits of the pictures, and what tells them; None if there are none."""
+        return find_splits(self._frame, [column.name for column in self.user_columns()])
+
+    def _known_splits(self) -> Splits:
+        found = self.splits()
+        if found is None:
+            raise ImageSetError(self._no_splits)
+        return found
+
+    @property
+    def _no_splits(self) -> str:
+        return (
+            f"{str(self.root)!r} has no splits to compare. Put its pictures below train/ and test/, bring a column "
+            "named split (`python -m url_viz columns FOLDER add FILE`), or compare it with another set "
+            "(`python -m url_viz leaks FOLDER --against OTHER`)."
+        )
+
+    def _leaks_between_splits(self) -> pd.DataFrame | None:
+        splits = self.splits()
+        if splits is None:
+            return None
+        graph = self.graph
+        twins = replace(no_twins(0), is_thinned=True) if graph is None else graph.twins
+        key = self.contents if graph is None else positions_of(self.contents, graph.content)
+        return leaks_between_splits(self._frame, self.contents, splits, key, twins)
+
+    def _leaks_against(self, other: "ImageSet") -> pd.DataFrame:
+        if other.space.key != self.space.key:
+            raise ImageSetError(
+                f"{str(other.root)!r} was read with {other.source.title}, and {str(self.root)!r} with "
+                f"{self.source.title}. Twins are told by one model: read both with the same."
+            )
+        keys = [np.unique(one.contents) for one in (self, other)]
+        mine, others = (
+            one._store.embeddings(one.space.key, content).embedding
+            for one, content in zip((self, other), keys, strict=True)
+        )
+        rows = positions_of(self.contents, keys[0]), len(keys[0]) + positions_of(other.contents, keys[1])
+        names = [np.full(len(one), one.root.name, object) for one in (self, other)]
+        sides = [(one._frame, one.contents, name) for one, name in zip((self, other), names, strict=True)]
+        return leaks_between_sets(sides[0], sides[1], twins_across(mine, others), rows)
 
     def reviews(self) -> list[Review]:
         """The reviews that were begun, the one that was worked on last first; those that cannot go on are left out."""

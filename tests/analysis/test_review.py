@@ -234,7 +234,7 @@ def opened(paths: SetPaths, spec: ReviewSpec | None = None, *, rows: pd.DataFram
         spec or ReviewSpec("ambiguity"),
         rows,
         unit,
-        suspects=lambda: SUSPECT_ROWS,
+        listed=lambda: SUSPECT_ROWS,
         decisions=Decisions(paths.decisions, FileKeys(ids, ids)),
         source="folders",
         paths=paths,

@@ -5,7 +5,7 @@ import pytest
 
 from tests.pipeline.whitened_examples import classes, cosines, with_burst
 from url_viz.pipeline import twins
-from url_viz.pipeline.twins import twin_groups, twin_pairs, twins_in_blocks
+from url_viz.pipeline.twins import twin_groups, twin_pairs, twins_across, twins_in_blocks
 from url_viz.store.tables import Twins
 
 
@@ -117,3 +117,13 @@ def test_in_one_block_of_all_they_are_all_pairs(monkeypatch: pytest.MonkeyPatch)
 
 def test_in_no_block_there_are_none() -> None:
     assert len(twins_in_blocks(np.ones((4, 3), np.float16), [])) == 0
+
+
+def test_pairs_across_two_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(twins, "TILE", (9, 70))
+    mine, others = (classes(count, spread=0.2, seed=seed)[0] for count, seed in ((40, 0), (130, 0)))
+    both = np.concatenate([mine, others])
+    expected = {(one, other) for one, other in naive(both) if one < 40 <= other}
+    assert pairs(twins_across(mine, others)).keys() == expected
+    assert len(expected) > 10
+    assert len(twins_across(mine[:0], others)) == 0

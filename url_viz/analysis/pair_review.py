@@ -40,7 +40,7 @@ class PairReview(Review):
         self._nearest = tuning.nearest()
         super().__init__(spec, table, unit, **others)
 
-    def _queue(self, suspects: pd.DataFrame | None) -> NDArray[np.int64]:
+    def _queue(self, listed: pd.DataFrame | None) -> NDArray[np.int64]:
         seed = len(self._answers.now())
         rows = self._tuning.pairs_to_ask(self.spec.most or ASKED, seed=seed, among=self._in_scope())
         return self._ids[rows[:, 0]]

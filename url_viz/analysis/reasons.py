@@ -224,6 +224,10 @@ class ReasonedTable:
         """`table` with one more column: the names of each picture's reasons, the strongest first, joined by "; "."""
         return self._of(table)[1]
 
+    def found(self, table: pd.DataFrame) -> Reasons:
+        """The reasons of a table, with their strengths."""
+        return self._of(table)[0]
+
     def reasons(self, table: pd.DataFrame, ids: Iterable[int] | None = None) -> pd.DataFrame:
         """As `reason_table`; of some pictures by `ids`, by default of all. Ids that are not there are left out."""
         rows = None

@@ -28,9 +28,24 @@ SUSPECTS, LABELS, TWINS, PAIRS, NAMES = "suspects", "labels", "twins", "pairs", 
 
 Doubtful labels; all labels, the doubtful first; groups of twins; pairs to ask about; pictures to name first.
 """
+LEAKS, WRONG, MIXED, BURSTS, USELESS, SMALL = "leaks", "wrong-labels", "mixed-up", "bursts", "useless", "small-classes"
+"""Orders that findings open: twins in two splits; likely wrong labels; pictures of one class that look like another;
+large groups of twins; pictures that show nothing; pictures of classes that have few."""
+GROUPS = (TWINS, BURSTS, LEAKS)
+"""Orders whose cards are groups of twins."""
+OF_LABELS = (SUSPECTS, LABELS, WRONG, MIXED)
+"""Orders that ask whether a label is right."""
+LISTED = (*OF_LABELS, USELESS, SMALL)
+"""Orders that are a list of pictures, each with what is suggested of it."""
 TITLES = {
     SUSPECTS: "Doubtful labels",
     LABELS: "All labels, doubtful first",
+    WRONG: "Likely wrong labels",
+    MIXED: "Classes mixed up",
+    LEAKS: "Twins in two splits",
+    BURSTS: "Bursts",
+    USELESS: "Pictures that show nothing",
+    SMALL: "Classes with too few pictures",
     TWINS: "Twins",
     PAIRS: "The same kind or not",
     NAMES: "Name these first",
@@ -43,6 +58,8 @@ NEAREST_OF_CLASS = 3
 NEAREST = 6
 MEMBERS = 9
 """How many pictures stand beside the one that is asked about: of each class, without classes, of a group of twins."""
+BURST = 4
+"""A group of so many twins is a burst."""
 TWINS_LOOKED_AT = 4
 """Times as many pictures are looked at, so that of twins one stands beside."""
 READY_MOST, READY_PER_CLASS = 200, 10
@@ -50,7 +67,7 @@ READY_MOST, READY_PER_CLASS = 200, 10
 
 @dataclass(frozen=True)
 class ReviewSpec:
-    """What a review is of: the order `by` (a measure, SUSPECTS, LABELS or TWINS), within a scope.
+    """What a review is of: the order `by` (a measure, or one of `TITLES`), within a scope.
 
     `within_class` takes each picture's rank in its class; `per_class` the first so many of each class, class after
     class; `most` so many in all.
@@ -100,19 +117,19 @@ def _number(values: Sequence[str] | None) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and 0 < len(text) <= 6 and int(text) else None
 
 
-def queue_of(table: pd.DataFrame, spec: ReviewSpec, suspects: pd.DataFrame | None = None) -> NDArray[np.int64]:
+def queue_of(table: pd.DataFrame, spec: ReviewSpec, listed: pd.DataFrame | None = None) -> NDArray[np.int64]:
     """Ids of the pictures of a review in their order, at most MOST; of twins one, of a group of them as of a picture.
 
-    `table` is `ImageSet.table()`, `suspects` the rows of `LabelCheck` that a review of labels is of. Decided and
+    `table` is `ImageSet.table()`, `listed` the pictures (id, suggested) that a review of LISTED is of. Decided and
     checked pictures are left out, unless the scope asks for decisions; pictures without the measure come last.
     """
     rows = with_percentile(table, spec.by, within_class=spec.within_class) if spec.by in table else table
     rows = scoped(rows, spec.scope)
-    if spec.by == TWINS:
+    if spec.by in GROUPS:
         ids = _groups(rows, table, spec)
     else:
         rows = rows if spec.is_of_decided else rows[~is_settled(rows)]
-        rows = _in_order(rows, spec, suspects).drop_duplicates("twin_group")
+        rows = _in_order(rows, spec, listed).drop_duplicates("twin_group")
         rows = rows if spec.per_class is None else first_of_each_class(rows, spec.per_class)
         ids = rows["id"].to_numpy(np.int64)
     return ids[: min(spec.most or MOST, MOST)]
@@ -124,9 +141,9 @@ def is_settled(table: pd.DataFrame) -> NDArray[np.bool_]:
     return settled
 
 
-def _in_order(rows: pd.DataFrame, spec: ReviewSpec, suspects: pd.DataFrame | None) -> pd.DataFrame:
-    if spec.by in (SUSPECTS, LABELS):
-        place = pd.Series(np.arange(len(suspects)), index=suspects["id"]) if suspects is not None else pd.Series()
+def _in_order(rows: pd.DataFrame, spec: ReviewSpec, listed: pd.DataFrame | None) -> pd.DataFrame:
+    if spec.by in LISTED:
+        place = pd.Series(np.arange(len(listed)), index=listed["id"]) if listed is not None else pd.Series()
         rows = rows.assign(place=rows["id"].map(place))
         in_order: pd.DataFrame = rows[rows["place"].notna()].sort_values("place")
         return in_order
@@ -137,7 +154,7 @@ def _in_order(rows: pd.DataFrame, spec: ReviewSpec, suspects: pd.DataFrame | Non
 
 def _groups(rows: pd.DataFrame, table: pd.DataFrame, spec: ReviewSpec) -> NDArray[np.int64]:
     """One id of each group of twins that has a picture in scope and is not settled: that of the one to keep."""
-    members = twin_members(table)
+    members = [of for of in twin_members(table) if spec.by != BURSTS or len(of) >= BURST]
     group, settled = table["twin_group"].to_numpy(), is_settled(table)
     wanted = set(rows["twin_group"])
     is_open = (of for of in members if group[of[0]] in wanted and (spec.is_of_decided or not settled[of].all()))
@@ -162,13 +179,18 @@ class Question:
 
 
 def asked_of(row: Mapping[str, Any], *, by: str, suggested: str | None = None) -> Question:
-    """The question that an order asks of a row of `ImageSet.table()`; `suggested` is the class to try, of a suspect."""
+    """The question that an order asks of a row of `ImageSet.table()`.
+
+    `suggested` is the class to try, of a suspect, or why a picture seems to be of no use.
+    """
     label, first, second = (row.get(name) for name in ("label", "first_class", "second_class"))
-    if by == TWINS:
+    if by in GROUPS:
         return Question("keep which?")
+    if by == USELESS:
+        return Question(f"{suggested or 'hardly anything to see'}: of any use?")
     if by == LABELS and suggested is None:
         suggested = first if first != label else second
-    if by in (SUSPECTS, LABELS) and isinstance(label, str):
+    if by in OF_LABELS and isinstance(label, str):
         return _of_label(row, label, suggested if isinstance(suggested, str) else None)
     if isinstance(first, str) and isinstance(second, str):
         return Question(f"{first} or {second}?", (_choice(row, first), _choice(row, second)))
@@ -244,7 +266,7 @@ class Review:
         table: pd.DataFrame,
         unit: NDArray[np.float32],
         *,
-        suspects: Callable[[], pd.DataFrame],
+        listed: Callable[[], pd.DataFrame],
         decisions: Decisions,
         source: str,
         paths: SetPaths,
@@ -252,8 +274,9 @@ class Review:
     ) -> None:
         """`table` is that of the image set, `unit` (N, A) its pictures in the whitened space, of length one.
 
-        `suspects` gives the doubtful labels when they are needed; `source` is what labels are taken from. A review that
-        was begun before goes on where it was left, unless it is to begin `afresh`.
+        `listed` gives the pictures of an order of LISTED when they are needed, with what is `suggested`; `source` is
+        what labels are taken from. A review that was begun before goes on where it was left, unless it is to begin
+        `afresh`.
         """
         self.spec = spec
         self.table = table
@@ -262,11 +285,11 @@ class Review:
         self._source = source
         self._paths = paths
         self._key = review_key(as_query(spec))
-        found = suspects() if spec.by in (SUSPECTS, LABELS) else None
+        found = listed() if spec.by in LISTED else None
         self._suggested = {} if found is None else dict(zip(found["id"], found["suggested"], strict=True))
         self._ids = table["id"].to_numpy(np.int64)
         self._file_rows = positions_of(self._ids, decisions.files.id)
-        self._members = {int(self._ids[of[0]]): of for of in twin_members(table)} if spec.by == TWINS else {}
+        self._by_lead = {int(self._ids[of[0]]): of for of in twin_members(table)} if spec.by in GROUPS else {}
         resumed = None if afresh else self._resumed()
         self._kept = self._begun(found) if resumed is None else resumed
         self._is_kept = resumed is not None
@@ -302,17 +325,26 @@ class Review:
         if kept is None:
             return None
         is_here = np.isin(kept.ids, self._ids)
-        if self.spec.by == TWINS:
-            is_here &= np.isin(kept.ids, list(self._members))
+        if self.spec.by in GROUPS:
+            is_here &= np.array([self._members(int(one)) is not None for one in kept.ids], bool)
         return replace(kept, ids=kept.ids[is_here])
 
-    def _begun(self, suspects: pd.DataFrame | None) -> KeptReview:
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        return KeptReview(as_query(self.spec), self._queue(suspects), now)
+    def _members(self, lead: int) -> NDArray[np.int64] | None:
+        """The rows of the group of twins that a picture stands for, that to keep first; None if there is none."""
+        return self._by_lead.get(lead)
 
-    def _queue(self, suspects: pd.DataFrame | None) -> NDArray[np.int64]:
+    def _group(self, lead: int) -> NDArray[np.int64]:
+        members = self._members(lead)
+        assert members is not None
+        return members
+
+    def _begun(self, listed: pd.DataFrame | None) -> KeptReview:
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        return KeptReview(as_query(self.spec), self._queue(listed), now)
+
+    def _queue(self, listed: pd.DataFrame | None) -> NDArray[np.int64]:
         """The ids of a queue that begins now."""
-        return queue_of(self.table, self.spec, suspects)
+        return queue_of(self.table, self.spec, listed)
 
     def _in_scope(self) -> NDArray[np.bool_]:
         """Which pictures (N,) the scope has."""
@@ -324,9 +356,9 @@ class Review:
             return np.isin(self.ids, list(self._kept.answered))
         now = self._now(self._file_rows)
         settled: NDArray[np.bool_] = (now.code > 0) | pd.notna(now.labels_of(self._source))
-        if self.spec.by != TWINS:
+        if self.spec.by not in GROUPS:
             return settled[positions_of(self.ids, self._ids)]
-        return np.array([settled[self._members[int(one)]].all() for one in self.ids], bool)
+        return np.array([settled[self._group(int(one))].all() for one in self.ids], bool)
 
     def _now(self, file_rows: NDArray[np.int64]) -> Decided:
         return self._decisions.now().rows_at(file_rows)
@@ -369,19 +401,19 @@ class Review:
         return is_twin
 
     def _kind(self, question: Question) -> CardKind:
-        if self.spec.by == TWINS:
+        if self.spec.by in GROUPS:
             return "twins"
         return "classes" if question.choices else "plain"
 
     def _question(self, image_id: int, row: Mapping[str, Any]) -> Question:
         suggested = self._suggested.get(image_id)
-        is_suspect_no_more = self.spec.by == SUSPECTS and image_id not in self._suggested
+        is_suspect_no_more = self.spec.by in (SUSPECTS, WRONG, MIXED) and image_id not in self._suggested
         by = "" if is_suspect_no_more else self.spec.by
         return asked_of(row, by=by, suggested=suggested if isinstance(suggested, str) else None)
 
     def _near(self, at: int, question: Question) -> list[pd.DataFrame]:
-        if self.spec.by == TWINS:
-            members = self._members[int(self._ids[at])][:MEMBERS]
+        if self.spec.by in GROUPS:
+            members = self._group(int(self._ids[at]))[:MEMBERS]
             return [self.table.iloc[members].assign(decision=self._now(self._file_rows[members]).decision)]
         is_out = self._is_twin(at)
         labels = self.table["label"].to_numpy(object)
@@ -422,7 +454,7 @@ class Review:
 
     def decide_group(self, image_id: int, *, keep: Collection[int], others: Decision, who: str | None = None) -> Action:
         """Keep some of the group of twins that a picture stands for, and decide on its other members; one action."""
-        members = self._ids[self._members[image_id]].tolist()
+        members = self._ids[self._group(image_id)].tolist()
         decisions = self._decisions if who is None else self._decisions.by(who)
         action = decisions.decide_each({one: "keep" if one in keep else others for one in members})
         self._keep(skipped=self._latest().skipped - {image_id}, answered=self._latest().answered | {image_id})
@@ -457,7 +489,7 @@ class Review:
 
 
 def ready_reviews(
-    table: pd.DataFrame, measure: str | None, *, has_suspects: bool, has_graph: bool = True
+    table: pd.DataFrame, measure: str | None, *, has_suspects: bool, has_graph: bool = True, has_leaks: bool = False
 ) -> tuple[ReviewSpec, ...]:
     """Reviews to begin with, for a set that `measure` leads; `table` is `ImageSet.table()`.
 
@@ -465,7 +497,8 @@ def ready_reviews(
     words on them tell of all others.
     """
     has_classes, has_twins = bool(table["label"].notna().any()), bool(table["twin_group"].duplicated().any())
-    specs = [ReviewSpec(SUSPECTS)] if has_suspects else []
+    specs = [ReviewSpec(LEAKS)] if has_leaks else []
+    specs += [ReviewSpec(SUSPECTS)] if has_suspects else []
     if has_graph and measure in (CONFUSABILITY.name, TUNED.name):
         specs += [ReviewSpec(PAIRS)] if has_classes else [ReviewSpec(PAIRS), ReviewSpec(NAMES)]
     if measure is not None:

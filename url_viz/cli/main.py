@@ -10,7 +10,20 @@ import numpy as np
 import pandas as pd
 from tyro.conf import Positional, arg
 
-from url_viz.cli import answers, compare, decide, export, labels, names, reasons, review, sets, user_columns, worth
+from url_viz.cli import (
+    answers,
+    compare,
+    decide,
+    export,
+    findings,
+    labels,
+    names,
+    reasons,
+    review,
+    sets,
+    user_columns,
+    worth,
+)
 from url_viz.cli import map as maps
 from url_viz.cli.arguments import Folder, ModelName, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
@@ -211,7 +224,21 @@ def demo(*, model: ModelName = DEFAULT, workspace: WorkspaceDir = None) -> None:
     print(measure(image_set.table(), columns=columns).round(2).to_string())
 
 
-for topic in (sets, decide, answers, names, export, user_columns, reasons, compare, maps, labels, review, worth):
+for topic in (
+    sets,
+    decide,
+    answers,
+    names,
+    export,
+    user_columns,
+    reasons,
+    compare,
+    maps,
+    labels,
+    findings,
+    review,
+    worth,
+):
     topic.register(app)
 
 

@@ -19,7 +19,10 @@ def review(
     *,
     by: Annotated[
         str | None,
-        arg(help="suspects, labels (all, doubtful first), twins, pairs, names, a measure (default: what holds here)"),
+        arg(
+            help="suspects, labels (all, doubtful first), twins, pairs, names, one of `findings`, a measure "
+            "(default: what holds here)"
+        ),
     ] = None,
     of_class: Annotated[str | None, arg(help="only pictures with this label")] = None,
     tag: Annotated[str | None, arg(help="only pictures with this tag")] = None,

@@ -81,6 +81,7 @@ def _page(image_set: ImageSet, facts: ReportFacts, points: MapPoints) -> str:
     small = inlined(image_set, of_classes, side_px=CLASS_PX)
     sections = (
         parts.header(facts),
+        parts.findings(facts),
         parts.map_section(facts, points),
         parts.galleries(facts, thumbnails),
         parts.meaning(facts),

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.evaluation import Counted, Measured, by_class, counted, measured
+from url_viz.analysis.findings import Finding
 from url_viz.analysis.measures import UNCERTAINTY, is_baseline, is_measure, title_of
 from url_viz.analysis.ranking import ends, with_percentile
 from url_viz.analysis.worth import Worth
@@ -39,7 +40,7 @@ class ReportFacts:
     `table` has the pictures of the report, with `rank_percentile` of `measure` within the whole image set (`whole`
     pictures); `reason` says why that measure leads. `ambiguous` and `clear` are its two ends, one per group of twins.
     `classes` are the largest of `class_count`. `reasons`, `decisions` and `failures` pair names with counts;
-    `evaluated` and `worth`, None if nothing was dropped or corrected, are of the whole image set.
+    `evaluated`, `findings` and `worth`, None if nothing was dropped or corrected, are of the whole image set.
     """
 
     title: str
@@ -60,6 +61,7 @@ class ReportFacts:
     evaluated: tuple[Measured, ...]
     pictures_evaluated: Counted | None
     worth: Worth | None
+    findings: tuple[Finding, ...]
 
     @property
     def is_selection(self) -> bool:
@@ -92,6 +94,7 @@ def facts_of(image_set: ImageSet, table: pd.DataFrame, *, title: str, source: Pr
         evaluated=() if pictures is None else measured(pictures),
         pictures_evaluated=pictures,
         worth=image_set.find_worth(),
+        findings=image_set.findings(),
     )
 
 

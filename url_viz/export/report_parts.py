@@ -54,6 +54,18 @@ def header(facts: ReportFacts) -> str:
     )
 
 
+def findings(facts: ReportFacts) -> str:
+    """What to look at first, each with its count and why it matters."""
+    if not facts.findings:
+        return ""
+    whole = ' <span class="quiet">These are of the whole image set.</span>' if facts.is_selection else ""
+    rows = "".join(
+        f'<li><b>{one.count:,}</b> {text(one.what)}. <span class="quiet">{text(one.why)}</span></li>'
+        for one in facts.findings
+    )
+    return f'<section><h2>What to look at first</h2>{whole}<ul class="findings">{rows}</ul></section>'
+
+
 def meaning(facts: ReportFacts) -> str:
     """The meaning of the values."""
     names = dict.fromkeys([facts.measure, AMBIGUITY.name, CONFUSABILITY.name, UNCERTAINTY.name])

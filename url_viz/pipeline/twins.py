@@ -72,6 +72,18 @@ def twins_in_blocks(
     return found.twins()
 
 
+def twins_across(mine: NDArray[np.floating], others: NDArray[np.floating], *, bound: float = TWIN_COSINE) -> Twins:
+    """All pairs of one of the raw embeddings (N, D) and one of the others (M, D) with a cosine of at least `bound`.
+
+    Of N + M rows: the others stand after the first. Every row with a pair keeps one where there are too many.
+    """
+    every = np.concatenate([mine, others])
+    among = np.arange(len(mine), len(every))
+    starts = range(0, len(mine), TILE[0])
+    blocks = ((np.arange(start, min(start + TILE[0], len(mine))), among) for start in starts)
+    return twins_in_blocks(every, blocks, bound=bound)
+
+
 def twin_groups(twins: Twins) -> Ids:
     """Group (N,) of each row, numbered from 0: rows that a chain of twins joins; alone if it has none."""
     ends = twins.pair[:, 0], twins.pair[:, 1]

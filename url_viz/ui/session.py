@@ -135,6 +135,11 @@ ALONE_IDS: "Key[NDArray[np.int64]]" = Key("view.alone.ids")
 DECIDE = "view.decide"
 
 
+def findings_asked(set_id: str) -> Key[bool]:
+    """Whether the findings of a large set are asked for."""
+    return Key(f"explore.findings.{set_id}")
+
+
 def filter_of(column: str, bound: str = "") -> Key[Any]:
     """The control of a filter on a column: a list of values, or a number for a `bound` (low, high)."""
     return Key(f"view.filter.{column}{bound and f'.{bound}'}")

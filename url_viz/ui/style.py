@@ -12,8 +12,26 @@ _RULES = """
 [data-testid="stMainBlockContainer"] { padding: 1.6rem 2rem 2rem; max-width: 2200px; }
 [data-testid="stSidebarHeader"] { height: 2.6rem; margin-bottom: 0; }
 [data-testid="stHeader"] { background: transparent; height: 1.6rem; }
+@media (max-width: 1200px) {
+  .st-key-explore_above, .st-key-explore_above [data-testid="stVerticalBlock"] { gap: .35rem; }
+  .st-key-explore_above [data-testid="stHorizontalBlock"] { row-gap: .3rem; }
+  .st-key-explore_above label[data-testid="stWidgetLabel"] { display: none; }
+  .st-key-explore_above button { min-height: 2.1rem; padding-block: 0; }
+  .st-key-explore_bar [data-testid="stHorizontalBlock"] { gap: .3rem; }
+  .st-key-explore_bar button { padding-inline: .6rem; }
+  .st-key-explore_bar button p { font-size: 0; }
+}
+.st-key-findings, .st-key-findings .st-key-findings_lines { gap: 0; }
+.st-key-findings_lines [data-testid="stHorizontalBlock"] { flex-wrap: nowrap; row-gap: 0; }
+.st-key-findings_lines [data-testid="stHorizontalBlock"] > :first-child { flex-shrink: 1; min-width: 0; }
+.st-key-findings_lines p { overflow: hidden; font-size: .9rem; text-overflow: ellipsis; white-space: nowrap; }
+.st-key-findings .st-key-findings_lines button { min-height: 1.4rem; padding-block: 0; line-height: 1.4rem; }
+.st-key-findings_fold { display: none; }
 .url-viz-picture { display: block; width: 100%; max-height: 58vh; object-fit: contain; border-radius: .5rem; }
-@media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 2.6rem .8rem 1rem; } }
+@media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 2.6rem .8rem 1rem; }
+  .st-key-findings_fold { display: block; }
+  .st-key-findings:not(:has(.st-key-findings_fold input:checked)) .st-key-findings_lines { display: none; }
+  .st-key-findings_lines p { white-space: normal; } }
 </style>
 """
 

@@ -5,7 +5,7 @@ import { DECISIONS, newIcon } from "../shared/decisions.js";
 /**
  * A picture beside the one that is asked about, and some of them, with a class to choose where there is a label
  * (`NearPicture` and `Panel` in url_viz/ui/widgets/desk.py).
- * @typedef {{id: string, name: string, thumbnail: string, picture: string, label: string | null}} NearPicture
+ * @typedef {{id: string, name: string, thumbnail: string, picture: string, label: string | null, mark: string | null}} NearPicture
  * @typedef {{near: NearPicture[], label: string | null, share: number | null}} Panel
  */
 
@@ -85,11 +85,12 @@ export function newAnswers() {
   return [...decided, ...others];
 }
 
-function newPicture({ name, thumbnail, label }, number) {
+function newPicture({ name, thumbnail, label, mark }, number) {
   const button = Object.assign(made("button", "member"), { type: "button", title: label ? `${name} · ${label}` : name });
   button.setAttribute("aria-label", `Show ${name}`);
   button.append(Object.assign(document.createElement("img"), { alt: "", src: thumbnail, decoding: "async" }));
   if (number) button.append(keycap(String(number)));
+  if (mark) button.append(made("span", "mark", mark));
   return button;
 }
 

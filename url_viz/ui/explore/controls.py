@@ -110,7 +110,7 @@ def pick_class(table: pd.DataFrame) -> None:
     now = filter_on("label")
     is_one = isinstance(now, OneOf) and len(now.values) == 1 and now.values[0] in names
     ONE_CLASS.set(now.values[0] if is_one and isinstance(now, OneOf) else ALL_CLASSES)
-    st.selectbox("Class", [ALL_CLASSES, *names], key=ONE_CLASS, width=200, on_change=_apply_class)
+    st.selectbox("Class", [ALL_CLASSES, *names], key=ONE_CLASS, width=180, on_change=_apply_class)
 
 
 def _apply_class() -> None:

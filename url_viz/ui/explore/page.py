@@ -184,14 +184,20 @@ def show_failures(image_set: ImageSet) -> None:
         return
     count = "1 file" if len(failures) == 1 else f"{len(failures):,} files"
     with st.expander(f"{escape(count)} could not be read", icon=":material/broken_image:"):
-        st.dataframe(failures, hide_index=True, width="stretch")
-        download_table(
-            "Download the list (CSV)",
-            failures,
-            file_name=f"{image_set.root.name}-failures.csv",
-            key="download.failures",
-            is_quiet=False,
-        )
+        show_failure_list(image_set)
+
+
+def show_failure_list(image_set: ImageSet, *, key: str = "failures") -> None:
+    """The files that could not be read, with reasons, and the download of the list."""
+    failures = image_set.failures()
+    st.dataframe(failures, hide_index=True, width="stretch")
+    download_table(
+        "Download the list (CSV)",
+        failures,
+        file_name=f"{image_set.root.name}-failures.csv",
+        key=f"download.{key}",
+        is_quiet=False,
+    )
 
 
 def scoped_rows(table: pd.DataFrame, view: ExploreView, measure: str) -> pd.DataFrame:

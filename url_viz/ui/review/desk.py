@@ -9,7 +9,7 @@ import pandas as pd
 
 from url_viz.analysis.name_review import NameReview
 from url_viz.analysis.pair_review import PairReview
-from url_viz.analysis.review import TWINS, Card, Review, as_query
+from url_viz.analysis.review import GROUPS, Card, Review, as_query
 from url_viz.analysis.tuned import change_in_words, moved_share
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
@@ -168,6 +168,7 @@ def _pictures(image_set: ImageSet, near: pd.DataFrame) -> tuple[NearPicture, ...
             thumbnail=thumbnail_url(image_set.set_id, int(row["id"])),
             picture=picture_url(image_set, int(row["id"])),
             label=_text(row["label"]),
+            mark=_text(row.get("mark")),
         )
         for row in near.to_dict("records")
     )
@@ -201,7 +202,7 @@ def _store(here: OpenReview, answer: DeskAnswer, who: str | None) -> None:
         review.skip(answer.id)
     elif isinstance(review, PairReview):
         review.answer(answer.id, answer.same, who=who)
-    elif review.spec.by == TWINS and answer.keep is not None:
+    elif review.spec.by in GROUPS and answer.keep is not None:
         decision: Decision = answer.decision or "drop"
         review.decide_group(answer.id, keep=answer.keep, others=decision, who=who)
     else:

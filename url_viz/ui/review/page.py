@@ -4,7 +4,18 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.filters import Filter, OneOf
-from url_viz.analysis.review import LABELS, NAMES, PAIRS, SUSPECTS, TITLES, TWINS, Review, ReviewSpec, ready_reviews
+from url_viz.analysis.review import (
+    GROUPS,
+    LABELS,
+    NAMES,
+    PAIRS,
+    SUSPECTS,
+    TITLES,
+    TWINS,
+    Review,
+    ReviewSpec,
+    ready_reviews,
+)
 from url_viz.analysis.scope import Scope
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
@@ -44,13 +55,15 @@ def show_start(image_set: ImageSet) -> None:
     has_suspects = check is not None and not check.suspects.empty
     known = {review.spec for review in begun}
     measure, has_graph = image_set.order().measure, image_set.has_graph
-    every = ready_reviews(table, measure, has_suspects=has_suspects, has_graph=has_graph)
+    leaks = image_set.find_leaks()
+    has_leaks = leaks is not None and not leaks.empty
+    every = ready_reviews(table, measure, has_suspects=has_suspects, has_graph=has_graph, has_leaks=has_leaks)
     ready = [spec for spec in every if spec not in known]
     if ready:
         st.markdown("**Begin**")
     for number, spec in enumerate(ready):
         count = len(image_set.review(spec))
-        unit = {TWINS: "group", PAIRS: "pair"}.get(spec.by, "picture")
+        unit = "group" if spec.by in GROUPS else "pair" if spec.by == PAIRS else "picture"
         words = f"{count:,} {unit}{'' if count == 1 else 's'}" if count else "nothing left"
         _offer(spec, words, key=f"review.begin.{number}", is_first=not number)
     _show_own(image_set, table, has_suspects=has_suspects)

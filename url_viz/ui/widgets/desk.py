@@ -23,13 +23,17 @@ _mount = st.components.v2.component(
 
 @dataclass(frozen=True)
 class NearPicture:
-    """A picture beside the one that is asked about: URLs of its `thumbnail` and of the whole `picture`."""
+    """A picture beside the one that is asked about: URLs of its `thumbnail` and of the whole `picture`.
+
+    Of a group of twins a `mark` stands on it: its split.
+    """
 
     id: str
     name: str
     thumbnail: str
     picture: str
     label: str | None
+    mark: str | None = None
 
 
 @dataclass(frozen=True)

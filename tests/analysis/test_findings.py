@@ -1,0 +1,203 @@
+"""Findings by their rules: told where the evidence is there, and not below it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from url_viz.analysis.findings import (
+    COMMON_SHARE,
+    FEW,
+    KNOWN_SHARE,
+    Finding,
+    Seen,
+    findings,
+    knows_classes,
+    mixed_pairs,
+    mixed_up,
+    small_classes,
+    useless,
+    wrong_labels,
+)
+from url_viz.analysis.label_issues import AMBIGUOUS, CONFLICTING, LABEL_ERROR, LabelCheck
+from url_viz.analysis.reasons import NAMES, Reasons
+from url_viz.analysis.review import BURST, ReviewSpec, queue_of
+
+COUNT = 40
+
+
+def table(**columns: object) -> pd.DataFrame:
+    """Forty pictures, twenty ants and twenty bees, none a twin, none decided on."""
+    base = {
+        "id": np.arange(COUNT) + 100,
+        "path": [f"{number}.jpg" for number in range(COUNT)],
+        "label": pd.Series(["ant"] * 20 + ["bee"] * 20, dtype=object),
+        "label_checked": pd.Series([None] * COUNT, dtype=object),
+        "decision": pd.Series([None] * COUNT, dtype=object),
+        "twin_group": np.arange(COUNT),
+        "uncertainty": 0.5,
+        "width": 10,
+        "height": 10,
+    }
+    values = {name: pd.Series(v, dtype=object) if isinstance(v, list) else v for name, v in columns.items()}
+    return pd.DataFrame({**base, **values})
+
+
+def strengths(**given: dict[int, float]) -> Reasons:
+    """Strengths by reason (`_` for a space or hyphen) and row."""
+    strength = np.zeros((COUNT, len(NAMES)), np.float32)
+    for name, rows in given.items():
+        column = next(n for n, known in enumerate(NAMES) if known.replace("-", "_").replace(" ", "_") == name)
+        for row, value in rows.items():
+            strength[row, column] = value
+    return Reasons(strength)
+
+
+def check(
+    rows: pd.DataFrame, *, taken: dict[int, str] | None = None, kinds: dict[int, str] | None = None
+) -> LabelCheck:
+    """What was found on the labels: pictures (by row) that are taken for another class, and that are of a kind."""
+    taken_for = [(taken or {}).get(row, label) for row, label in enumerate(rows["label"])]
+    kind = [(kinds or {}).get(row, "") for row in range(len(rows))]
+    pictures = rows[["id", "path", "label"]].assign(
+        suggested=taken_for, kind=kind, score=0.5, support=1, neighbours=2, spread=1.0, taken_for=taken_for
+    )
+    return LabelCheck(pictures, tuple(sorted(set(rows["label"]))), 0)
+
+
+def seen(rows: pd.DataFrame | None = None, **parts: object) -> Seen:
+    base = {"reasons": strengths(), "check": None, "leaks": None, "failures": 0}
+    return Seen(**{"table": table() if rows is None else rows, **base, **parts})  # type: ignore[arg-type]
+
+
+def told(found: tuple[Finding, ...]) -> dict[str, str]:
+    return {one.kind: one.words for one in found}
+
+
+def test_nothing_is_said_of_what_is_not_there() -> None:
+    assert findings(seen(check=check(table()))) == ()
+    leaks = pd.DataFrame({"id": [], "split": [], "twin_split": []})
+    assert findings(seen(leaks=leaks)) == ()
+
+
+class TestLeaks:
+    LEAKS = pd.DataFrame({"id": [101, 105], "split": "test", "twin_split": ["train", "val"]})
+    GROUPS = np.where(np.arange(COUNT) == 1, 0, np.where(np.arange(COUNT) == 5, 4, np.arange(COUNT)))
+
+    def test_the_pictures_that_leak(self) -> None:
+        found = findings(seen(table(twin_group=self.GROUPS), leaks=self.LEAKS))
+        assert told(found) == {"leaks": "2 pictures of test have a twin in train and val"}
+        assert found[0].opens == ReviewSpec("leaks")
+
+    def test_a_group_that_is_decided_as_a_whole_is_told_no_more(self) -> None:
+        decision = ["keep", "keep"] + [None] * (COUNT - 2)
+        found = findings(seen(table(twin_group=self.GROUPS, decision=decision), leaks=self.LEAKS))
+        assert told(found) == {"leaks": "1 picture of test has a twin in val"}
+
+
+class TestWrongLabels:
+    def test_of_two_kinds_and_only_open_ones(self) -> None:
+        decision = [None] * 3 + ["keep"] + [None] * (COUNT - 4)
+        kinds = {1: LABEL_ERROR, 2: CONFLICTING, 3: LABEL_ERROR, 4: AMBIGUOUS}
+        rows = table(decision=decision)
+        found = findings(seen(rows, check=check(rows, kinds=kinds)))
+        assert told(found) == {"wrong-labels": "2 labels look wrong"}
+
+    def test_where_the_model_does_not_know_the_classes_only_copies_count(self) -> None:
+        wrong = {row: "bee" if row < 20 else "ant" for row in range(int(COUNT * (1 - KNOWN_SHARE)) + 1)}
+        unknown = check(table(), taken=wrong, kinds={1: LABEL_ERROR, 2: CONFLICTING})
+        assert not knows_classes(unknown)
+        assert wrong_labels(unknown)["id"].tolist() == [102]
+        assert mixed_pairs(unknown).empty
+        assert mixed_up(unknown).empty
+
+
+class TestMixed:
+    @pytest.mark.parametrize(("taken", "pairs"), [(3, 0), (4, 1)])
+    def test_from_a_fifth_of_a_class_on(self, taken: int, pairs: int) -> None:
+        found = check(table(), taken=dict.fromkeys(range(taken), "bee"))
+        assert len(mixed_pairs(found)) == pairs
+        assert mixed_up(found)["id"].tolist() == [100, 101, 102, 103][: taken * pairs]
+
+    def test_both_ways_the_most_mixed_pair_first(self) -> None:
+        labels = ["ant"] * 20 + ["bee"] * 10 + ["cow"] * 10
+        rows = table(label=labels)
+        taken = {
+            0: "bee",
+            1: "bee",
+            20: "ant",
+            21: "ant",
+            22: "cow",
+            23: "cow",
+            30: "bee",
+            31: "bee",
+            32: "bee",
+            2: "cow",
+        }
+        found = check(rows, taken=taken)
+        assert mixed_up(found)["id"].tolist() == [122, 123, 130, 131, 132, 100, 101, 120, 121]
+        said = findings(seen(rows, check=found))
+        assert told(said) == {
+            "mixed-up": "9 pictures look like the other class of a pair: cow and bee and 1 other pair"
+        }
+
+
+class TestBursts:
+    def test_of_so_many_twins_until_all_are_decided(self) -> None:
+        sizes = [BURST, BURST + 1, BURST - 1]
+        group = np.arange(COUNT)
+        start = 0
+        for size in sizes:
+            group[start : start + size] = start
+            start += size
+        rows = table(twin_group=group)
+        found = findings(seen(rows))
+        assert told(found) == {"bursts": f"2 bursts of {BURST} twins and more: {2 * BURST + 1} pictures"}
+        assert len(queue_of(rows, ReviewSpec("bursts"))) == 2
+        decided = table(twin_group=group, decision=["keep"] + ["drop"] * (BURST - 1) + [None] * (COUNT - BURST))
+        assert told(findings(seen(decided))) == {"bursts": f"1 burst of {BURST} twins and more: {BURST + 1} pictures"}
+
+
+class TestUseless:
+    def test_the_surest_first_with_its_reason(self) -> None:
+        reasons = strengths(near_empty={3: 0.1}, blurred={5: 0.9, 6: 0.7}, dark={7: 0.8, 3: 0.05})
+        found = useless(table(), reasons)
+        assert found["id"].tolist() == [105, 107, 103]
+        assert found["suggested"].tolist() == ["blurred", "dark", "near-empty"]
+        said = findings(seen(reasons=reasons))
+        assert told(said)["useless"].startswith("3 pictures show hardly anything (")
+
+    def test_what_the_set_shares_is_none(self) -> None:
+        limit = int(COMMON_SHARE * COUNT)
+        reasons = strengths(dark=dict.fromkeys(range(limit + 1), 1.0), blurred={9: 1.0})
+        assert useless(table(), reasons)["id"].tolist() == [109]
+        assert len(useless(table(), strengths(dark=dict.fromkeys(range(limit), 1.0)))) == limit
+
+
+class TestSmallClasses:
+    def test_twins_count_once_and_dropped_ones_do_not(self) -> None:
+        labels = ["ant"] * 25 + ["bee"] * FEW + ["cow"] * FEW + ["dog"] * 5 + [None] * (COUNT - 30 - 2 * FEW + 5 - 5)
+        labels = (labels + [None] * COUNT)[:COUNT]
+        group = np.arange(COUNT)
+        group[26] = 25  # two bees are one
+        decision = [None] * COUNT
+        decision[25 + FEW] = "drop"
+        found = small_classes(table(label=labels, twin_group=group, decision=decision))
+        sizes = dict(zip(found["label"], found["size"], strict=True))
+        assert sizes == {"bee": FEW - 1, "cow": FEW - 1}
+
+    def test_names_the_smallest(self) -> None:
+        labels = ["ant"] * 30 + ["bee", "cow", "cow", "dog", "elk", "elk", "fox", "fox", "gnu", "gnu"]
+        said = findings(seen(table(label=labels)))
+        assert told(said) == {"small-classes": "6 classes have fewer than 5 pictures: bee, dog, cow and 3 others"}
+
+
+def test_unreadable_files_open_no_review() -> None:
+    [found] = findings(seen(failures=1))
+    assert (found.words, found.opens) == ("1 file could not be read", None)
+
+
+def test_what_matters_most_is_first() -> None:
+    rows = table(twin_group=np.where(np.arange(COUNT) < BURST, 0, np.arange(COUNT)))
+    leaks = pd.DataFrame({"id": [101], "split": "test", "twin_split": "train"})
+    found = findings(seen(rows, leaks=leaks, check=check(rows, kinds={30: LABEL_ERROR}), failures=2))
+    assert [one.kind for one in found] == ["leaks", "wrong-labels", "bursts", "unreadable"]

@@ -1,0 +1,123 @@
+"""Findings and leaks of an image set from Python: what is told is what its review asks, and goes once it is decided."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.imaging.pictures import noise, write_folder
+from tests.leaky import BLANK, COPY, LEAKS, NEAR, SMALL, WRONG, leaky_set
+from tests.read_sets import undecided
+from url_viz.analysis.review import ReviewSpec
+from url_viz.errors import ImageSetError
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.models.model import Model
+from url_viz.store.decisions import Verdict
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
+    return leaky_set(tmp_path_factory.mktemp("findings"))
+
+
+@pytest.fixture
+def image_set(read: ImageSet) -> ImageSet:
+    return undecided(read)
+
+
+def counts(image_set: ImageSet) -> dict[str, int]:
+    return {one.kind: one.count for one in image_set.findings()}
+
+
+def paths_of(image_set: ImageSet, ids: np.ndarray) -> list[str]:
+    return image_set.table().set_index("id").loc[ids.tolist(), "path"].tolist()
+
+
+def id_of(image_set: ImageSet, path: str) -> int:
+    return int(image_set.table().set_index("path").at[path, "id"])
+
+
+EVERYTHING = {"leaks": 2, "wrong-labels": 2, "bursts": 1, "useless": 1, "unreadable": 1, "small-classes": 1}
+
+
+def test_one_of_everything_each_with_its_queue(image_set: ImageSet) -> None:
+    found = image_set.findings()
+    assert {one.kind: one.count for one in found} == EVERYTHING
+    assert image_set.findings() is found, "worked out once"
+    queues = {one.kind: paths_of(image_set, image_set.review(one.opens).ids) for one in found if one.opens}
+    assert sorted(queues["leaks"]) == sorted(LEAKS)
+    assert sorted(queues["wrong-labels"]) == sorted(WRONG)
+    assert queues["useless"] == [BLANK]
+    assert sorted(queues["small-classes"]) == sorted(SMALL)
+    assert len(queues["bursts"]) == 1
+
+
+def test_leaks_are_led_by_the_smaller_split(image_set: ImageSet) -> None:
+    found = image_set.leaks()
+    assert dict(zip(found["path"], found["twin_path"], strict=True)) == LEAKS
+    assert found["kind"].tolist() == ["exact", "near"]
+    assert set(found["split"]) == {"test"}
+    assert set(found["twin_split"]) == {"train"}
+
+
+def test_the_review_of_leaks(image_set: ImageSet) -> None:
+    review = image_set.review(ReviewSpec("leaks"))
+    card = review.card(id_of(image_set, NEAR))
+    assert (card.kind, card.question.text) == ("twins", "in test and train: keep which?")
+    assert card.near[0]["path"].tolist() == [NEAR, LEAKS[NEAR]]
+    assert card.near[0]["mark"].tolist() == ["test", "train"]
+    review.decide_group(card.id, keep=[card.id], others="drop")
+    assert review.progress().done == 1
+    assert image_set.leaks()["path"].tolist() == [COPY]
+    assert counts(image_set)["leaks"] == 1
+    again = image_set.review(ReviewSpec("leaks"))
+    assert (len(again), again.place()) == (2, review.place())
+    assert image_set.review(ReviewSpec("leaks"), afresh=True).ids.tolist() == [id_of(image_set, COPY)]
+
+
+def test_what_is_decided_is_told_no_more(image_set: ImageSet) -> None:
+    for one in image_set.findings():
+        if one.opens is not None:
+            image_set.settle({int(number): Verdict("drop") for number in image_set.review(one.opens).ids})
+    rest = counts(image_set)
+    assert set(rest) <= {"bursts", "unreadable", "small-classes"}, "of a burst one was decided; emus are gone"
+    image_set.decisions.undo()
+
+
+def test_a_column_of_ones_own_tells_splits_too(image_set: ImageSet, tmp_path: Path) -> None:
+    table = image_set.table()
+    is_burst = table["path"].str.contains("burst")
+    folds = pd.DataFrame({"path": table["path"], "fold": np.where(is_burst, table.index % 2, 0)})
+    folds.to_csv(tmp_path / "folds.csv", index=False)
+    image_set.add_columns(tmp_path / "folds.csv")
+    try:
+        splits = image_set.splits()
+        assert splits is not None
+        assert splits.column == "split", "what the folders say comes first"
+    finally:
+        image_set.remove_columns("folds")
+
+
+def test_what_cannot_be_compared(image_set: ImageSet, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "others", 2)
+    np.savez(tmp_path / "given.npz", paths=np.array(["0000.jpg", "0001.jpg"]), values=np.eye(2))
+    other = embed_folder(folder, embeddings=tmp_path / "given.npz", workspace=image_set.workspace.root)
+    with pytest.raises(ImageSetError, match="Twins are told by one model"):
+        image_set.leaks(other)
+    with pytest.raises(ImageSetError, match=r"no splits to compare.*--against OTHER"):
+        other.leaks()
+    assert other.find_leaks() is None
+    with pytest.raises(ImageSetError, match="no splits"):
+        other.review(ReviewSpec("leaks"))
+
+
+def test_against_another_set(tmp_path: Path, workspace: Path, model: Model) -> None:
+    first, second = write_folder(tmp_path / "first", 3), write_folder(tmp_path / "second", 4, start=2)
+    noise(1).save(second / "again.jpg", quality=95)  # another encoding of the second
+    one, other = (embed_folder(folder, model=model, workspace=workspace) for folder in (first, second))
+    found = one.leaks(other)
+    assert found[["path", "twin_path", "kind", "split", "twin_split"]].to_numpy().tolist() == [
+        ["0002.jpg", "0002.jpg", "exact", "first", "second"],
+        ["0001.jpg", "again.jpg", "near", "first", "second"],
+    ]

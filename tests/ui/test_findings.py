@@ -1,0 +1,68 @@
+"""Findings on Explore, through app.py: lines with their counts, and the queue that a click opens."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.imaging.pictures import noise
+from tests.leaky import leaky_set
+from url_viz.analysis.review import ReviewSpec
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.models.model import Model
+from url_viz.ui.explore import findings
+from url_viz.workspace import Workspace
+
+APP = Path(__file__).parents[2] / "app.py"
+
+
+@pytest.fixture
+def image_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
+    monkeypatch.setenv("URL_VIZ_HOME", str(tmp_path / "home"))
+    return leaky_set(tmp_path)
+
+
+def run(image_set: ImageSet) -> AppTest:
+    at = AppTest.from_file(str(APP), default_timeout=30)
+    at.session_state["chosen_set"] = image_set.set_id
+    at.session_state["chosen_model"] = image_set.source.name
+    return at.run()
+
+
+def lines(at: AppTest) -> list[str]:
+    return [button.key for button in at.button if str(button.key).startswith("findings.")]
+
+
+def test_each_finding_has_a_line_and_its_queue(image_set: ImageSet) -> None:
+    at = run(image_set)
+    assert lines(at) == [f"findings.{one.kind}" for one in image_set.findings()]
+    said = [one.value for one in at.markdown]
+    for one in image_set.findings():
+        assert f"**{one.count}** {one.what}" in said
+    assert at.toggle(key="findings.fold").label == "6 findings"
+    at.button(key="findings.leaks").click().run()
+    assert at.session_state["view.review"] == ReviewSpec("leaks")
+
+
+def test_files_that_cannot_be_read_are_listed(image_set: ImageSet) -> None:
+    at = run(image_set)
+    at.button(key="findings.unreadable").click().run()
+    assert "is an HTML page, not a picture" in at.dataframe[-1].value["reason"].tolist()
+
+
+def test_a_large_set_is_asked_first(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(findings, "MANY", 10)
+    at = run(image_set)
+    assert lines(at) == ["findings.ask"]
+    at.button(key="findings.ask").click().run()
+    assert "findings.leaks" in lines(at)
+
+
+def test_where_nothing_is_found_nothing_is_drawn(home: Workspace, tmp_path: Path, model: Model) -> None:
+    folder = tmp_path / "one"
+    folder.mkdir()
+    noise(3, width=300, height=240).resize((150, 120)).save(folder / "a.png")
+    image_set = embed_folder(folder, model=model, workspace=home.root)
+    found = image_set.findings()
+    assert lines(run(image_set)) == [f"findings.{one.kind}" for one in found]
+    assert not {one.kind for one in found} & {"leaks", "wrong-labels", "bursts", "unreadable", "small-classes"}

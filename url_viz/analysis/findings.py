@@ -1,0 +1,237 @@
+"""Findings: what a careful colleague would say of an image set first, each with its count and the queue it opens."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.analysis.label_choice import in_words
+from url_viz.analysis.label_issues import CONFLICTING, LABEL_ERROR, LabelCheck
+from url_viz.analysis.leak_review import open_leaks
+from url_viz.analysis.reasons import NAMES, Reasons
+from url_viz.analysis.review import (
+    BURST,
+    BURSTS,
+    LEAKS,
+    MIXED,
+    SMALL,
+    USELESS,
+    WRONG,
+    ReviewSpec,
+    is_settled,
+    queue_of,
+)
+
+FindingKind = Literal["leaks", "wrong-labels", "mixed-up", "bursts", "useless", "unreadable", "small-classes"]
+"""What can be found, what matters most first; but for unreadable files, the name of the queue."""
+KNOWN_SHARE = 0.5
+"""Labels are doubted, and classes called mixed up, only where so many labels are what speaks most for their pictures:
+below, the model does not know these classes, and most doubts are its mistakes (docs/findings.md)."""
+MIXED_PICTURES, MIXED_SHARE = 3, 0.2
+"""Two classes are mixed up if so many pictures, and such a share of one of them, look like the other."""
+USELESS_FROM = {"near-empty": 0.0, "dark": 0.75, "blown out": 0.75, "blurred": 0.75}
+"""Reasons from which strength on a picture shows nothing; a near-empty one does whatever its strength."""
+COMMON_SHARE = 0.2
+"""What so many pictures share is how this set is, and no finding."""
+FEW = 5
+"""A class of fewer pictures, twins counted once, is too small to learn or to test."""
+NAMED = 3
+
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding: `count` and what it is of make a sentence, `why` tells why it matters.
+
+    `opens` is the review of what was found, None for files that no review can show.
+    """
+
+    kind: FindingKind
+    count: int
+    what: str
+    why: str
+    opens: ReviewSpec | None
+
+    @property
+    def words(self) -> str:
+        """The sentence, without a full stop: "10 pictures of test have a twin in train"."""
+        return f"{self.count:,} {self.what}"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What findings are told from: `table` of `ImageSet.table()` and the `reasons` of its rows.
+
+    `check` is None without labels to check, `leaks` without splits; `failures` counts files that are no picture.
+    """
+
+    table: pd.DataFrame
+    reasons: Reasons
+    check: LabelCheck | None
+    leaks: pd.DataFrame | None
+    failures: int
+
+
+def findings(seen: Seen) -> tuple[Finding, ...]:
+    """What was found, what matters most first; nothing that is not there, or is decided on already."""
+    found = (_leaks(seen), _wrong(seen), _mixed(seen), _bursts(seen), _useless(seen), _unreadable(seen), _small(seen))
+    return tuple(one for one in found if one is not None and one.count)
+
+
+def wrong_labels(check: LabelCheck) -> pd.DataFrame:
+    """Pictures whose label is likely wrong: `suspects` of two kinds, label error and conflicting copies."""
+    rows = check.suspects[check.suspects["kind"].isin([LABEL_ERROR, CONFLICTING])]
+    return rows if knows_classes(check) else rows[rows["kind"] == CONFLICTING]
+
+
+def knows_classes(check: LabelCheck) -> bool:
+    """Whether the model knows these classes: KNOWN_SHARE of the labels are what speaks most for their pictures."""
+    pictures = check.pictures
+    return len(pictures) > 0 and float((pictures["label"] == pictures["taken_for"]).mean()) >= KNOWN_SHARE
+
+
+def mixed_pairs(check: LabelCheck) -> pd.DataFrame:
+    """Pairs of classes that are mixed up, columns as of `confused_pairs`, the most first."""
+    pairs = check.confused
+    share = pairs[["a_as_b_share", "b_as_a_share"]].max(axis=1)
+    is_mixed = (pairs["pictures"] >= MIXED_PICTURES) & (share >= MIXED_SHARE)
+    mixed: pd.DataFrame = pairs[is_mixed & knows_classes(check)]
+    return mixed
+
+
+def mixed_up(check: LabelCheck) -> pd.DataFrame:
+    """Pictures of one of two mixed classes that look like the other: id and suggested, pair after pair."""
+    place = {}
+    for number, (a, b) in enumerate(mixed_pairs(check)[["class_a", "class_b"]].itertuples(index=False)):
+        place[a, b] = place[b, a] = number
+    pictures = check.pictures
+    pairs = zip(pictures["label"], pictures["taken_for"], strict=True)
+    rows = pictures.assign(suggested=pictures["taken_for"], place=[place.get(pair, -1) for pair in pairs])
+    found: pd.DataFrame = rows[rows["place"] >= 0].sort_values("place", kind="stable")
+    return found[["id", "suggested", "label", "place"]]
+
+
+def useless(table: pd.DataFrame, reasons: Reasons) -> pd.DataFrame:
+    """Pictures that show nothing: id and, as suggested, why; the surest first. A reason of many is left out."""
+    strength = np.zeros((len(table), len(USELESS_FROM)), np.float32)
+    for column, (name, least) in enumerate(USELESS_FROM.items()):
+        values = reasons.strength[:, NAMES.index(name)]
+        is_useless = values > least
+        if is_useless.sum() <= COMMON_SHARE * len(table):
+            strength[is_useless, column] = values[is_useless]
+    best = strength.max(axis=1)
+    rows = np.flatnonzero(best > 0)
+    rows = rows[np.argsort(-best[rows], kind="stable")]
+    why = np.array(list(USELESS_FROM), object)[strength.argmax(axis=1)]
+    return pd.DataFrame({"id": table["id"].to_numpy()[rows], "suggested": why[rows]})
+
+
+def small_classes(table: pd.DataFrame) -> pd.DataFrame:
+    """Pictures of classes with fewer than FEW, the smallest first: id, suggested (None), label, size.
+
+    Of twins one counts, dropped pictures do not.
+    """
+    is_in = table["label"].notna() & (table["decision"] != "drop")
+    rows = table.loc[is_in, ["id", "label", "twin_group"]]
+    size = rows.groupby("label")["twin_group"].nunique()
+    rows = rows.assign(size=rows["label"].map(size), suggested=None)
+    rows = rows[rows["size"] < FEW].sort_values(["size", "label"], kind="stable")
+    return rows[["id", "suggested", "label", "size"]]
+
+
+def _open(seen: Seen, by: FindingKind, listed: pd.DataFrame) -> int:
+    """How many of the listed pictures a review still asks about."""
+    return len(queue_of(seen.table, ReviewSpec(by), listed))
+
+
+def _leaks(seen: Seen) -> Finding | None:
+    if seen.leaks is None or seen.leaks.empty:
+        return None
+    rows = open_leaks(seen.leaks, seen.table)
+    splits, twins = (in_words(list(map(str, rows[name].unique()))) for name in ("split", "twin_split"))
+    what = f"{_pictures(len(rows))} of {splits} {_has(len(rows))} a twin in {twins}"
+    why = "What is trained on must not be tested on: a score on them is too good. Keep them on one side."
+    return Finding("leaks", len(rows), what, why, ReviewSpec(LEAKS))
+
+
+def _wrong(seen: Seen) -> Finding | None:
+    if seen.check is None:
+        return None
+    count = _open(seen, "wrong-labels", wrong_labels(seen.check))
+    what = f"{'label looks' if count == 1 else 'labels look'} wrong"
+    why = "Neighbours and a classifier, neither of which has seen the label, speak for another one."
+    return Finding("wrong-labels", count, what, why, ReviewSpec(WRONG))
+
+
+def _mixed(seen: Seen) -> Finding | None:
+    if seen.check is None:
+        return None
+    rows = mixed_up(seen.check)
+    count = _open(seen, "mixed-up", rows)
+    pairs = mixed_pairs(seen.check)[["class_a", "class_b"]].to_numpy()
+    if not count or not len(pairs):
+        return None
+    more = f" and {_others(len(pairs) - 1, 'pair')}" if len(pairs) > 1 else ""
+    what = f"{_pictures(count)} {_looks(count)} like the other class of a pair: {pairs[0][0]} and {pairs[0][1]}{more}"
+    why = "They hardly differ, or whoever labelled them did not keep them apart: merge them, or say what divides them."
+    return Finding("mixed-up", count, what, why, ReviewSpec(MIXED))
+
+
+def _bursts(seen: Seen) -> Finding:
+    group = seen.table["twin_group"].to_numpy(np.int64)
+    size = np.bincount(group, minlength=1)
+    is_open = np.bincount(group, weights=~is_settled(seen.table), minlength=1) > 0
+    sizes = size[(size >= BURST) & is_open]
+    what = f"{'burst' if len(sizes) == 1 else 'bursts'} of {BURST} twins and more: {int(sizes.sum()):,} pictures"
+    why = "One moment, or one file, counts many times: in training, and in every score."
+    return Finding("bursts", len(sizes), what, why, ReviewSpec(BURSTS))
+
+
+def _useless(seen: Seen) -> Finding:
+    rows = useless(seen.table, seen.reasons)
+    count = _open(seen, "useless", rows)
+    found = rows["suggested"].value_counts()
+    reasons = ", ".join(f"{name} {number:,}" for name, number in found.items())
+    what = f"{_pictures(count)} {'shows' if count == 1 else 'show'} hardly anything ({reasons})"
+    return Finding(
+        "useless", count, what, "Nobody can learn from them, and nobody can be right on them.", ReviewSpec(USELESS)
+    )
+
+
+def _unreadable(seen: Seen) -> Finding:
+    what = f"{'file' if seen.failures == 1 else 'files'} could not be read"
+    return Finding(
+        "unreadable", seen.failures, what, "They are no pictures, or damaged: training will stumble over them.", None
+    )
+
+
+def _small(seen: Seen) -> Finding | None:
+    rows = small_classes(seen.table)
+    names = list(dict.fromkeys(map(str, rows["label"])))
+    if not names or not _open(seen, "small-classes", rows):
+        return None
+    more = f" and {_others(len(names) - NAMED)}" if len(names) > NAMED else ""
+    shown = ", ".join(names[:NAMED]) if more else in_words(names)
+    what = f"{'class has' if len(names) == 1 else 'classes have'} fewer than {FEW} pictures: {shown}{more}"
+    why = "Too few to learn a class from, and to tell how well it is known: find more, merge, or leave it out."
+    return Finding("small-classes", len(names), what, why, ReviewSpec(SMALL))
+
+
+def _pictures(count: int) -> str:
+    return "picture" if count == 1 else "pictures"
+
+
+def _has(count: int) -> str:
+    return "has" if count == 1 else "have"
+
+
+def _looks(count: int) -> str:
+    return "looks" if count == 1 else "look"
+
+
+def _others(count: int, noun: str = "") -> str:
+    plural = "others" if not noun else f"other {noun}{'' if count == 1 else 's'}"
+    return f"{count:,} {plural if noun or count > 1 else 'other'}"
