@@ -95,10 +95,10 @@ def planted(kind: str, part: NDArray[np.uint8]) -> NDArray[np.uint8]:
 @pytest.mark.parametrize(
     ("name", "kind", "row", "column"),
     [
-        ("cell.png", "noise", 0, 0),
-        ("brick.png", "noise", 0, 1),
-        ("grass.png", "noise", 1, 0),
-        ("cell.png", "enlarged", 1, 1),
+        ("coffee.png", "noise", 0, 0),
+        ("horse.png", "noise", 0, 1),
+        ("grass.png", "enlarged", 1, 0),
+        ("coffee.png", "enlarged", 0, 1),
     ],
 )
 def test_a_planted_part_that_the_model_minds_is_the_maximum(

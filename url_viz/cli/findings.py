@@ -13,7 +13,7 @@ from url_viz.errors import UrlVizError
 def register(app: PrintingApp) -> None:
     """Add these commands to the command line."""
     app.command(name="findings")(findings)
-    app.command(name="leaks")(leaks)
+    app.command(name="leakage")(leakage)
 
 
 def findings(folder: Positional[Folder], *, model: ModelName = DEFAULT, workspace: WorkspaceDir = None) -> None:
@@ -28,7 +28,7 @@ def findings(folder: Positional[Folder], *, model: ModelName = DEFAULT, workspac
         print("Nothing that stands out.")
 
 
-def leaks(
+def leakage(
     folder: Positional[Folder],
     *,
     against: Annotated[Path | None, arg(help="another folder that was read with the same model")] = None,

@@ -1,0 +1,32 @@
+"""The table of the shipped heads in docs/training.md: `python -m experiments.shipped_heads`, from heads/*.json.
+
+Those are the benchmarks that `make heads` leaves: NAME-report.json of the sets that took no part in any choice.
+"""
+
+from pathlib import Path
+
+from training.benchmark.orders import HEAD
+from training.benchmark.records import read_benchmark
+from training.benchmark.table import markdown, with_ends
+
+FIGURES = Path(__file__).parent / "heads"
+ORDERS = (HEAD, "entropy", "max_probability", "stack", "fitted_by_class", "confusability", "ambiguity")
+OUTCOMES = {"paper": "the paper's R-AUROC", "nearest": "N", "probe": "P"}
+
+
+def main() -> None:
+    """Print the table."""
+    rows = []
+    for path in sorted(FIGURES.glob("lite?-report.json")):
+        report = read_benchmark(path)
+        means = {mean.name: mean for mean in report.means}
+        for outcome, title in OUTCOMES.items():
+            verdict = next(one for one in report.verdicts if (one.order, one.outcome) == (HEAD, outcome))
+            told = f"{verdict.verdict}: {with_ends(verdict.lead, sign='+')} of {verdict.baseline}"
+            figures = [f"{means[name].of(outcome).auroc.value:.3f}" for name in ORDERS]
+            rows.append([path.name.partition("-")[0], title, *figures, told])
+    print(markdown(["", "", *ORDERS, "head against the best baseline of a picture alone"], rows))
+
+
+if __name__ == "__main__":
+    main()
