@@ -67,4 +67,5 @@ def open_leaks(leaks: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     group = table["twin_group"].to_numpy(np.int64)
     is_open = np.bincount(group, weights=~is_settled(table), minlength=1) > 0
     of_leak = pd.Series(group, index=table["id"]).loc[leaks["id"]].to_numpy(np.int64)
-    return leaks.assign(group=of_leak)[is_open[of_leak]]
+    found: pd.DataFrame = leaks.assign(group=of_leak)[is_open[of_leak]]
+    return found

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -53,7 +54,7 @@ def find_splits(table: pd.DataFrame, brought: Iterable[str] = ()) -> Splits | No
     return None
 
 
-def _splits(column: str, values: "pd.Series[object]") -> Splits:
+def _splits(column: str, values: "pd.Series[Any]") -> Splits:
     codes, distinct = pd.factorize(values)
     counts = np.bincount(codes[codes >= 0], minlength=len(distinct))
     names = [_named(column, value) for value in distinct]
