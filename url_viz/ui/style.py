@@ -14,6 +14,7 @@ _RULES = """
 [data-testid="stHeader"] { background: transparent; height: 1.6rem; }
 @media (max-width: 1200px) {
   .st-key-explore_above, .st-key-explore_above [data-testid="stVerticalBlock"] { gap: .35rem; }
+  .st-key-explore_above { margin-top: -.5rem; }
   .st-key-explore_above [data-testid="stHorizontalBlock"] { row-gap: .3rem; }
   .st-key-explore_above label[data-testid="stWidgetLabel"] { display: none; }
   .st-key-explore_above button { min-height: 2.1rem; padding-block: 0; }
