@@ -15,7 +15,7 @@ from url_viz.ui.widgets.reading import running
 
 FIRST = 4
 """So many are shown before the others are unfolded."""
-MANY = 20_000
+MANY = 100_000
 """Of so many pictures and more, findings are looked for on request: every label is judged then."""
 
 
