@@ -48,6 +48,7 @@ def test_nothing_runs_nothing_is_asked_for_and_a_hover_answers(chromium: Browser
     expect(page.locator("svg .layer1")).to_be_visible()
     expect(page.locator("svg .layer0")).to_be_hidden()
     dot = re.search(r"M(\d+) (\d+)h0", page.locator("svg .layer1 path").first.get_attribute("d") or "")
+    page.locator("#map").scroll_into_view_if_needed()
     box = page.locator("#map").bounding_box()
     assert dot is not None
     assert box is not None

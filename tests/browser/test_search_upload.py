@@ -98,6 +98,7 @@ def test_an_upload_opens_large_with_its_nearest_pictures(
 def test_a_pasted_picture_is_searched_with(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
     page = open_page(f"{app}/search?set={image_set.set_id}")
     expect(page.get_by_text("or paste a picture")).to_be_visible()
+    settled(page)
     page.evaluate(
         """bytes => {
             const clipboardData = new DataTransfer();

@@ -163,7 +163,7 @@ def test_a_folder_is_typed_read_grown_and_read_again(app: str, open_page: OpenPa
     wait_until_read(page)
     expect(page.get_by_text("11 pictures · tf_efficientnet")).to_be_visible()
     expect(page.get_by_role("button", name="2 classes")).to_be_visible()
-    expect(page.get_by_text("1 file could not be read")).to_be_visible()
+    expect(page.get_by_text("1 file could not be read").first).to_be_visible()
     assert page.title() == "URL-Viz"
 
     page.get_by_role("button", name="Ask a second model").click()
