@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.fixtures import OpenPage, eventually
+from tests.browser.fixtures import OpenPage, eventually, settled
 from tests.imaging.pictures import write_folder
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
@@ -48,6 +48,7 @@ class Desk:
 def opened(open_page: OpenPage, app: str, image_set: ImageSet, query: str = "review=confusability", **how: int) -> Desk:
     page = open_page(f"{app}/?set={image_set.set_id}&{query}", **how)  # type: ignore[arg-type]
     page.locator(".question").wait_for()
+    settled(page)
     return Desk(page)
 
 
