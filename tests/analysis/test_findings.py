@@ -164,7 +164,7 @@ class TestUseless:
         assert found["id"].tolist() == [105, 107, 103]
         assert found["suggested"].tolist() == ["blurred", "dark", "near-empty"]
         said = findings(seen(reasons=reasons))
-        assert told(said)["useless"].startswith("3 pictures show hardly anything (")
+        assert told(said)["useless"].startswith("3 pictures show hardly anything (blurred, dark, near-empty)")
 
     def test_what_the_set_shares_is_none(self) -> None:
         limit = int(COMMON_SHARE * COUNT)

@@ -193,8 +193,7 @@ def _bursts(seen: Seen) -> Finding:
 def _useless(seen: Seen) -> Finding:
     rows = useless(seen.table, seen.reasons)
     count = _open(seen, "useless", rows)
-    found = rows["suggested"].value_counts()
-    reasons = ", ".join(f"{name} {number:,}" for name, number in found.items())
+    reasons = ", ".join(rows["suggested"].value_counts().index)
     what = f"{_pictures(count)} {'shows' if count == 1 else 'show'} hardly anything ({reasons})"
     return Finding(
         "useless", count, what, "Nobody can learn from them, and nobody can be right on them.", ReviewSpec(USELESS)
