@@ -1,6 +1,6 @@
 """The embedding cache of a frozen backbone: varied views of pictures, embedded once, with their task losses.
 
-    python -m training.cache --model NAME --data SPEC --out DIR [--views 4] [--target instance|labels|blend]
+    python -m training.cache --model NAME --data SPEC --out DIR [--views 4] [--target instance|labels]
 
 Writes a cache to DIR (see training.store). A stopped run continues where it was; at most the open shard is lost.
 Tar shards (WebDataset) are streamed with --data tar:DIR_OR_PATTERN, one shard of the cache per tar.
@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from training import store
 from training.augment import drawn_view
-from training.blend import blended_losses, instance_losses
 from training.command import command
 from training.config import Augmentation, CacheConfig
 from training.data.pictures import NO_LABEL
@@ -30,12 +29,12 @@ from training.groups import groups_of
 from training.lock import alone_in
 from training.sources import Sources
 from training.store import ROW, Cache, CachePaths, Manifest, Shard, open_cache
-from training.targets import classifier_loss, fitted_classifier_loss
+from training.targets import classifier_loss, fitted_classifier_loss, instance_losses
 from url_viz.errors import CacheError, ImageError, NoImagesError
 from url_viz.imaging.decode import decode
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.preprocess import Preprocessing, middle, resized
-from url_viz.models.model import Model, load_model, load_source, resolve
+from url_viz.models.model import Model, load_model
 from url_viz.progress import Clock, ProgressCallback, command_report
 from url_viz.read_ahead import read_ahead
 
@@ -115,9 +114,10 @@ def write_task_loss(cache: Cache, config: CacheConfig) -> None:
     if cache.paths.loss.exists() and cache.paths.about_loss.exists() and cache.about_loss == about:
         return
     if config.target == "instance":
-        loss = instance_losses(cache, config.instance, config.seed)
-    elif config.target == "blend":
-        loss = blended_losses(cache, config.instance, config.seed, loaded=load_source(resolve(config.model)))
+        every = np.arange(len(cache))
+        loss = instance_losses(
+            cache.embeddings, every, cache.clean_rows, cache.clean, target=config.instance, seed=config.seed
+        )
     elif is_fitted:
         group = groups_of(Sources.of(cache), config.group)
         loss = fitted_classifier_loss(

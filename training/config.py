@@ -14,7 +14,7 @@ from typing_extensions import Doc
 
 DEFAULT_MODEL = "tf_efficientnet_lite0"
 
-Target = Literal["instance", "labels", "blend"]
+Target = Literal["instance", "labels"]
 Loss = Literal["ranking", "l2"]
 Reads = Literal["embedding", "functions"]
 PresetName = Literal["laptop", "paper", "functions"]
@@ -65,9 +65,9 @@ class CacheConfig:
     data: Annotated[str, Doc("Pictures: folder:PATH (or a bare path), or tar:DIR_OR_PATTERN of WebDataset shards.")]
     out: Annotated[Path, Doc("Folder for the cache; a run that was stopped goes on here.")]
     model: Annotated[str, Doc("Backbone by zoo or timm name, or the path of a checkpoint.")] = DEFAULT_MODEL
-    target: Annotated[
-        Target, Doc("What the head learns to order: labels needs class folders, instance and blend need none.")
-    ] = "instance"
+    target: Annotated[Target, Doc("What the head learns to order: labels needs class folders, instance none.")] = (
+        "instance"
+    )
     augmentation: Annotated[Augmentation, Doc("How pictures are varied.")] = field(default_factory=Augmentation)
     instance: Annotated[InstanceTarget, Doc("The loss of the target instance.")] = field(default_factory=InstanceTarget)
     precision: Annotated[Precision, Doc("fast (bf16) or exact (float32); use the one that the app uses.")] = "fast"

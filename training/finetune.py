@@ -12,7 +12,6 @@ see training.full.
 import shutil
 import sys
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 
 import numpy as np
 import torch
@@ -26,7 +25,7 @@ from training.full import REPORT_FILE, finetune_everything
 from training.lock import alone_in
 from training.rows import Rows, rows_of
 from training.store import Cache, open_cache, read_failures, write_loss
-from training.targets import Integers, Losses, fitted_classifier_loss, instance_loss
+from training.targets import Integers, Losses, fitted_classifier_loss, instance_losses
 from training.told import ToldPictures, confusability_in, figures_of, heads_of, told_pictures
 from training.train import RunPaths, Trained, final_figures, provenance_of, save_run, train
 from url_viz.analysis.told import Told, advice, as_text
@@ -38,9 +37,6 @@ from url_viz.models.head_module import HeadModule
 from url_viz.models.model import Model, ModelSource, backbone_weights_of, load_model, load_source, resolve
 from url_viz.models.names import file_digest
 from url_viz.progress import ProgressCallback, command_report
-
-ROWS_AT_ONCE = 1 << 16
-"""Rows of the instance loss at once: the views of a large cache do not fit into memory."""
 
 
 @dataclass(frozen=True)
@@ -152,10 +148,7 @@ def _losses_of(config: FinetuneConfig, told: ToldPictures, rows: Integers, pictu
     if config.learns == "confusability":
         space = told.space if len(pictures) == len(cache.clean) else space_of(clean)
         return confusability_in(space)[place]
-    loss = partial(instance_loss, clean=clean, target=config.instance, seed=config.seed)
-    starts = range(0, len(rows), ROWS_AT_ONCE)
-    parts = [slice(start, start + ROWS_AT_ONCE) for start in starts]
-    return np.concatenate([loss(cache.embeddings(rows[part]), place[part]) for part in parts])
+    return instance_losses(cache.embeddings, rows, place, clean, target=config.instance, seed=config.seed)
 
 
 def _target(config: FinetuneConfig) -> Target:

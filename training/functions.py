@@ -42,7 +42,8 @@ def read_by_functions(rows: Rows, loaded: Loaded) -> tuple[ClassifierFunctions, 
     unfinished = ClassifierFunctions(weight, bias, pictures, none, none + 1)
     parts = np.split(rows.training, range(ROWS_AT_ONCE, len(rows.training), ROWS_AT_ONCE))
     values = np.concatenate([unfinished.values(rows.sources.embeddings(part).astype(np.float32)) for part in parts])
-    functions = replace(unfinished, centre=values.mean(axis=0), scale=np.maximum(values.std(axis=0), LEAST_SPREAD))
+    scale: Floats = np.maximum(values.std(axis=0), LEAST_SPREAD).astype(np.float32)
+    functions = replace(unfinished, centre=values.mean(axis=0, dtype=np.float32), scale=scale)
     return functions, replace(
         rows,
         resident=torch.from_numpy(functions.standardised(values)).to(rows.device),

@@ -9,7 +9,7 @@ from typing import Any
 from training.benchmark.orders import HEAD, STACK
 from training.benchmark.records import Benchmark, SetFigures, Verdict, read_benchmark
 from training.benchmark.table import markdown, with_ends
-from training.benchmark.verdicts import ALONE
+from training.benchmark.verdicts import ALONE, LEVEL
 from url_viz.models.head import Head, load_head
 
 COLUMNS = (HEAD, *ALONE, STACK, "fitted_by_class", "confusability", "ambiguity")
@@ -102,12 +102,10 @@ def _earlier(report: Benchmark) -> str:
 
 def _in_words(verdict: Verdict) -> str:
     least = min((one.lead.value for one in verdict.sets), default=float("nan"))
+    which = "with" if verdict.verdict == LEVEL else "of"
     return (
-        f"**{verdict.verdict}** of {verdict.baseline}, {with_ends(verdict.lead, sign='+')} over sets, least "
+        f"**{verdict.verdict}** {which} {verdict.baseline}, {with_ends(verdict.lead, sign='+')} over sets, least "
         f"{least:+.3f}: {OUTCOMES[verdict.outcome]}"
-        if verdict.verdict != "level"
-        else f"**level** with {verdict.baseline}, {with_ends(verdict.lead, sign='+')} over sets, least {least:+.3f}: "
-        f"{OUTCOMES[verdict.outcome]}"
     )
 
 

@@ -1,7 +1,6 @@
 """Task losses, which a head learns to order: against other pictures, or of a classifier on the label."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from url_viz.pipeline.whitening import fit_whitening
 from url_viz.rows import l2_normalize
 
 ROWS_AT_ONCE = 1024
+VIEWS_AT_ONCE = 1 << 16
 FOLDS = 5
 
 Losses = NDArray[np.float32]
@@ -30,50 +30,32 @@ def instance_loss(
     `most_others` others, drawn once for all rows, its twins left out. High if the view could be taken for another
     picture. Close to the alignment of InfoNCE.
     """
-    losses = np.empty(len(clean_rows), np.float32)
-    for part in _compared(views, clean_rows, clean, target=target, seed=seed):
-        ahead = (part.similarity - part.to_picture[:, None]).astype(np.float64) / target.temperature
-        losses[part.rows] = _log_one_plus_sum_exp(np.where(part.competes, ahead, -np.inf))
-    return losses
-
-
-def confusability_loss(
-    views: NDArray[np.floating], clean_rows: Integers, clean: NDArray[np.floating], *, target: InstanceTarget, seed: int
-) -> Losses:
-    """1 − the largest softmax share of one other picture: (R,), 0 if one stands out; arguments as `instance_loss`.
-
-    A view's own picture and its twins do not count. 0 if there are no other pictures.
-    """
-    losses = np.zeros(len(clean_rows), np.float32)
-    for part in _compared(views, clean_rows, clean, target=target, seed=seed):
-        scaled = np.where(part.competes, part.similarity.astype(np.float64) / target.temperature, -np.inf)
-        highest = scaled.max(axis=1, keepdims=True)
-        weight = np.exp(scaled - np.where(np.isfinite(highest), highest, 0)).sum(axis=1)
-        losses[part.rows] = 1 - 1 / np.maximum(weight, 1)
-    return losses
-
-
-@dataclass(frozen=True)
-class _Part:
-    """Some rows against M others: `similarity` (B, M), `to_picture` (B,) to their picture, which `competes` (B, M)."""
-
-    rows: slice
-    similarity: NDArray[np.float32]
-    to_picture: NDArray[np.float32]
-    competes: NDArray[np.bool_]
-
-
-def _compared(
-    views: NDArray[np.floating], clean_rows: Integers, clean: NDArray[np.floating], *, target: InstanceTarget, seed: int
-) -> Iterator[_Part]:
-    unit = l2_normalize(clean)
+    losses, unit = np.empty(len(clean_rows), np.float32), l2_normalize(clean)
     others = _drawn(len(unit), target.most_others, seed)
     for start in range(0, len(clean_rows), ROWS_AT_ONCE):
         rows = slice(start, start + ROWS_AT_ONCE)
-        pictures = clean_rows[rows]
-        view = l2_normalize(views[rows])
+        pictures, view = clean_rows[rows], l2_normalize(views[rows])
         competes = (unit[pictures] @ unit[others].T < target.twin_similarity) & (others[None, :] != pictures[:, None])
-        yield _Part(rows, view @ unit[others].T, (view * unit[pictures]).sum(axis=1), competes)
+        to_picture = (view * unit[pictures]).sum(axis=1)
+        ahead = (view @ unit[others].T - to_picture[:, None]).astype(np.float64) / target.temperature
+        losses[rows] = _log_one_plus_sum_exp(np.where(competes, ahead, -np.inf))
+    return losses
+
+
+def instance_losses(
+    read: Callable[[Integers], NDArray[np.floating]],
+    rows: Integers,
+    clean_rows: Integers,
+    clean: NDArray[np.floating],
+    *,
+    target: InstanceTarget,
+    seed: int,
+) -> Losses:
+    """`instance_loss` (R,) of rows (R,) of a cache whose views do not fit into memory: `read` gives some of them."""
+    parts = [slice(start, start + VIEWS_AT_ONCE) for start in range(0, len(rows), VIEWS_AT_ONCE)]
+    return np.concatenate(
+        [instance_loss(read(rows[part]), clean_rows[part], clean, target=target, seed=seed) for part in parts]
+    )
 
 
 def _log_one_plus_sum_exp(values: NDArray[np.float64]) -> NDArray[np.float64]:

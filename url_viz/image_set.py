@@ -470,7 +470,7 @@ class ImageSet:
         return (
             f"{str(self.root)!r} has no splits to compare. Put its pictures below train/ and test/, bring a column "
             "named split (`python -m url_viz columns FOLDER add FILE`), or compare it with another set "
-            "(`python -m url_viz leaks FOLDER --against OTHER`)."
+            "(`python -m url_viz leakage FOLDER --against OTHER`)."
         )
 
     def _leaks_between_splits(self) -> pd.DataFrame | None:

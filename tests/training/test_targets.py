@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from training.config import InstanceTarget
-from training.targets import FOLDS, _folds, classifier_loss, confusability_loss, fitted_classifier_loss, instance_loss
+from training.targets import FOLDS, _folds, classifier_loss, fitted_classifier_loss, instance_loss
 from url_viz.errors import CacheError
 
 
@@ -141,20 +141,3 @@ class TestFolds:
         labels, group = np.array([0, 0, 0, 0, 0, 0, 1, 1]), np.array([0, 3, 4, 5, 6, 8, 3, 8])
         assert _folds(labels, group).tolist() == [0, 1, 2, 3, 4, 0, 1, 0]
         assert _folds(labels, np.where(group == 8, 3, group))[-2:].tolist() == [-1, -1]
-
-
-def test_confusability_of_a_view_by_a_naive_loop() -> None:
-    generator = np.random.default_rng(3)
-    clean, views = generator.normal(size=(9, 5)), generator.normal(size=(12, 5))
-    clean[4] = clean[2] * 2  # twins
-    own = generator.integers(0, 9, 12)
-    target = InstanceTarget(temperature=0.1)
-    found = confusability_loss(views, own, clean, target=target, seed=0)
-
-    def cosine(a: np.ndarray, b: np.ndarray) -> float:
-        return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
-
-    for row, mine in enumerate(own):
-        others = [j for j in range(9) if j != mine and cosine(clean[mine], clean[j]) < target.twin_similarity]
-        weights = np.exp([cosine(views[row], clean[j]) / 0.1 for j in others])
-        assert found[row] == pytest.approx(1 - weights.max() / weights.sum(), abs=1e-5)

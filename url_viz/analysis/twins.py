@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.rows import l2_normalize
 from url_viz.store.decisions import Decision
 
 LARGEST_COMPARED = 512
@@ -126,8 +127,7 @@ def _worst(
     if len(distinct) == 1:
         first, second = np.sort(members)[:2].tolist()
         return first, second, 1.0, True
-    embeddings = embeddings_of(distinct).astype(np.float32)
-    pair = worst_pair(embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12))
+    pair = worst_pair(l2_normalize(embeddings_of(distinct)))
     return int(distinct[pair.first]), int(distinct[pair.second]), pair.cosine, pair.is_exact
 
 

@@ -111,8 +111,10 @@ class Head:
         if self.functions is not None:
             x = self.functions(x)
         if self.layer_norm:
-            centred = x - x.mean(axis=1, keepdims=True)
-            x = centred / np.sqrt((centred**2).mean(axis=1, keepdims=True) + NORM_EPS)
+            centred: Array = x - x.mean(axis=1, keepdims=True)
+            variance = np.square(centred).mean(axis=1, keepdims=True, dtype=np.float32)
+            deviation: Array = np.sqrt(variance + np.float32(NORM_EPS), dtype=np.float32)
+            x = np.divide(centred, deviation, dtype=np.float32)
         last = len(self.weights) - 1
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             x = x @ weight.T + bias

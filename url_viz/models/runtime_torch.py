@@ -19,7 +19,8 @@ class TorchRuntime:
         self._is_fast = precision == "fast"
         if not self._is_fast and self._device.type == "cuda":
             torch.backends.cudnn.allow_tf32 = False  # exact is float32, not TF32 with its ten bits
-        self._backbone = backbone.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # torch before 2.14 forgets the argument in its overloads
+        self._backbone = backbone.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload,unused-ignore]
         self._mean = torch.tensor(preprocessing.mean, device=self._device).view(1, 3, 1, 1) * 255
         self._std = torch.tensor(preprocessing.std, device=self._device).view(1, 3, 1, 1) * 255
 
