@@ -80,7 +80,9 @@ heads: $(VENV)/.dev  ## train and measure the three shipped heads on the labelle
 		$(PRETRAIN) --model tf_efficientnet_$$name --out build/heads/$$name || exit 1; \
 		cp build/heads/$$name/head.safetensors $(HEADS)/tf_efficientnet_$$name.safetensors; \
 		cp build/heads/$$name/head.md $(HEADS)/tf_efficientnet_$$name.md; \
+		$(BIN)/python -m json.tool --compact build/heads/$$name/report.json experiments/heads/$$name-report.json; \
 	done
+	$(BIN)/python -m json.tool --compact build/heads/lite0/development.json experiments/heads/lite0-development.json
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

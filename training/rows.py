@@ -74,11 +74,6 @@ class Rows:
         """Held-out views (H, D) of all sources."""
         return end_to_end([held_out.views for held_out in self.choosing])
 
-    @property
-    def held_out_loss(self) -> NDArray[np.float32]:
-        """Task losses (H,) of `held_out`."""
-        return end_to_end([held_out.loss for held_out in self.choosing])
-
     def epoch_rows(self, recipe: Recipe) -> int:
         """Rows per epoch."""
         return recipe.epoch_rows or len(self.training)

@@ -86,8 +86,8 @@ def test_l2_learns_the_loss_itself(cache: Cache) -> None:
     write_loss(cache.paths, 2 + np.log(cache.loss()), {"target": "instance"})
     data = rows(cache)
     found = train(data, replace(SMALL, loss="l2"), seed=0, report=silent)
-    error = uncertainty_of(found.module, data.held_out) - data.held_out_loss
-    assert (error**2).mean() < 0.5 * data.held_out_loss.var()
+    error = uncertainty_of(found.module, data.held_out) - data.choosing[0].loss
+    assert (error**2).mean() < 0.5 * data.choosing[0].loss.var()
 
 
 def test_the_order_comes_from_the_losses_and_nothing_else(cache: Cache) -> None:
@@ -118,7 +118,7 @@ def test_the_best_epoch_is_returned_not_the_last(cache: Cache) -> None:
     found = train(rows(cache), replace(SMALL, epochs=6), seed=0, report=silent)
     assert found.best.validation == max(line.validation for line in found.history)
     data = rows(cache)
-    assert spearman(uncertainty_of(found.module, data.held_out), data.held_out_loss) == found.best.validation
+    assert spearman(uncertainty_of(found.module, data.held_out), data.choosing[0].loss) == found.best.validation
 
 
 def test_on_disk_rows_are_the_resident_rows(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,21 @@
+"""The tables of docs/training.md are those that the studies print from their figures."""
+
+import json
+from pathlib import Path
+
+from experiments import head_functions, shipped_heads
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_docs_have_the_tables_of_the_figures() -> None:
+    told = (ROOT / "docs" / "training.md").read_text("utf-8")
+    assert head_functions.table(json.loads(head_functions.FIGURES.read_text())) in told
+    assert shipped_heads.table_of_reports() in told
+
+
+def test_the_cards_are_of_the_reports_that_are_kept() -> None:
+    for path in sorted(shipped_heads.FIGURES.glob("lite?-report.json")):
+        digest = json.loads(path.read_text())["head"]
+        card = ROOT / "url_viz" / "models" / "heads" / f"tf_efficientnet_{path.name[:5]}.md"
+        assert f"Digest `{digest}`" in card.read_text("utf-8")
