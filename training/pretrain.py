@@ -17,6 +17,7 @@ import torch
 
 from training import overlap
 from training.benchmark import __main__ as benchmark
+from training.benchmark.records import read_benchmark
 from training.cache import write_cache
 from training.command import command
 from training.config import BenchmarkConfig, CacheConfig, OverlapConfig, PretrainConfig, as_record
@@ -148,10 +149,15 @@ def _best_seed(config: PretrainConfig, paths: PretrainPaths) -> RunPaths:
     return max(seeds, key=lambda seed: next(iter(json.loads(seed.metrics.read_text()).values())))
 
 
+def _is_measured(head: Path, figures: Path) -> bool:
+    """Whether figures are there, and of this head: one that was trained anew may differ in the last digits."""
+    return figures.is_file() and read_benchmark(figures).head == load_head(head).digest
+
+
 def _measure(config: PretrainConfig, paths: PretrainPaths) -> None:
     """What is missing of the figures: what upstream shares with labelled sets, and the benchmark of each use."""
     for use, data in (("development", config.develop), ("report", config.report)):
-        if data and not paths.figures(use).is_file():
+        if data and not _is_measured(paths.head, paths.figures(use)):
             # What a baseline's temperature and a stack are chosen on has no part in the report.
             choose: Sequence[str] = config.develop if use == "report" else ()
             benchmark.main(

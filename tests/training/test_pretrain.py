@@ -85,6 +85,11 @@ def test_one_command_makes_head_and_card_and_goes_on_where_it_was_stopped(
     assert "## Pictures in two uses" in card
     assert load_model(paths.head, device="cpu", precision="exact").head is not None
 
+    figures = json.loads(paths.figures("report").read_text())
+    paths.figures("report").write_text(json.dumps(figures | {"head": "0" * 16}))
+    pretrain(again, report=silent)
+    assert json.loads(paths.figures("report").read_text()) == figures, "those of another head are measured anew"
+
     with pytest.raises(FolderError, match="other seeds"):
         pretrain(replace(config, seeds=3), report=silent)
 
