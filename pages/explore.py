@@ -2,16 +2,17 @@
 
 import streamlit as st
 
-from url_viz.ui.explore import controls, page
+from url_viz.ui.explore import controls, grid, page
 from url_viz.ui.explore import map as explore_map
 from url_viz.ui.explore.address import current_view, keep_view
 from url_viz.ui.explore.between import show_between, show_pairs
 from url_viz.ui.explore.findings import show_findings
 from url_viz.ui.explore.refit import show_refit
 from url_viz.ui.explore.twins import show_twins_button
-from url_viz.ui.session import DECIDE
+from url_viz.ui.session import DECIDE, grid_of
 from url_viz.ui.widgets.decide import show_decide_bar
 from url_viz.ui.widgets.filters import show_filter_popover
+from url_viz.ui.widgets.grid import GridEvent
 from url_viz.ui.widgets.picture import open_picture
 from url_viz.ui.widgets.reading import running
 from url_viz.ui.widgets.reasons import pick_reason
@@ -19,13 +20,15 @@ from url_viz.ui.widgets.sidebar import require_image_set
 
 image_set = require_image_set()
 
-view = current_view(explore_map.map_key(image_set))
+view = current_view(explore_map.map_key(image_set), grid_of(image_set.set_id))
 table = image_set.table()
 above = st.container(key="explore_above", gap="small")
 with above:
     heading = st.container()
     found = st.container()
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    with st.container(key="explore_fold"):
+        st.toggle("Order, colour and filters", key="explore.fold")
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="explore_controls"):
         measure = controls.pick_measure(image_set, table)
         containers = [st.container(width="content") for _ in range(4)]
         with containers[3]:
@@ -37,30 +40,33 @@ with above:
         with containers[2]:
             show_filter_popover(table)
     bar = st.container(key="explore_bar")
+    controls.show_order(image_set, measure)
 
 table = explore_map.only_alone(image_set, table)
 rows = page.scoped_rows(table, view, measure)
 
-left, right = st.columns(2, gap="medium")
+left, right = (st.container(), st.container()) if view.is_wide else st.columns([9, 11], gap="medium")
 with left:
-    note = "still reading" if running(image_set.set_id) else ""
-    event = explore_map.draw_map(image_set, table, view, measure=measure, colour=colour, note=note)
-    explore_map.show_alone_button(image_set, rows, total=len(table))
-    show_refit(image_set)
+    event = None
+    if not view.is_wide:
+        note = "still reading" if running(image_set.set_id) else ""
+        event = explore_map.draw_map(image_set, table, view, measure=measure, colour=colour, note=note)
+        explore_map.show_alone_button(image_set, rows, total=len(table))
+        show_refit(image_set)
 with right:
-    controls.show_order(image_set, measure)
-    page.show_chips(image_set, table, view, measure=measure)
-    reasons = st.container()
+    page.show_chips(image_set, view)
+    reasons = st.container(key="explore_reasons")
     if view.pair is not None:
-        clicked = show_between(image_set, table, view.pair)
+        shown = GridEvent(show_between(image_set, table, view.pair))
     else:
-        clicked = page.show_galleries(image_set, rows, view, measure=measure)
-# The map and the galleries are drawn first, wherever they are on the page: a lasso waits for them.
+        shown = grid.show_galleries(image_set, rows, view, measure=measure)
+# The map and the grid are drawn first, wherever they are on the page: a lasso waits for them.
+acted = grid.acted_on(rows, view, shown.chosen, measure=measure)
 lasting = page.lasting(view, image_set, measure=measure, colour=colour)
 with heading:
-    page.show_heading(image_set, table, rows, page.review_of(lasting, measure))
+    page.show_heading(image_set, table, acted.rows, grid.review_of(page.review_of(lasting, measure), acted))
 with bar:
-    show_decide_bar(image_set, rows, key=DECIDE)
+    show_decide_bar(image_set, acted.rows, key=DECIDE, which=acted.which)
 with reasons:
     pick_reason(rows)
 show_pairs(image_set, table)
@@ -70,6 +76,6 @@ keep_view(lasting)
 with found:
     show_findings(image_set)
 
-opened = event.clicked_id if event.clicked_id is not None else clicked
+opened = event.clicked_id if event is not None and event.clicked_id is not None else shown.clicked_id
 if opened is not None:
     open_picture(image_set, opened, measure=measure)

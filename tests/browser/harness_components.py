@@ -17,7 +17,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from url_viz.analysis.scope import inside
 from url_viz.ui.points import Points, encode_points
-from url_viz.ui.widgets.gallery import Tile, show_gallery
+from url_viz.ui.tiles import Tile
+from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.map import MapView, map_event, show_map
 
 FIRST_ID = 2**62 + 1

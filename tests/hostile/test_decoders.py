@@ -30,7 +30,8 @@ from url_viz.imaging.read import picture_of
 from url_viz.imaging.uploads import IncomingFile
 from url_viz.imaging.workers import Decoders, decoders
 from url_viz.models.model import Model
-from url_viz.ui.http import middleware, picture_url, routes
+from url_viz.ui.http import middleware, routes
+from url_viz.ui.urls import picture_url
 
 ROOT = Path(__file__).parents[2]
 SHEET = Preprocessing()

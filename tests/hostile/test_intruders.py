@@ -28,7 +28,8 @@ from url_viz.models.model import Model, resolve
 from url_viz.store.about import read_about
 from url_viz.store.sets import skipped
 from url_viz.ui.allowed_paths import allowed, allowed_model
-from url_viz.ui.http import middleware, picture_url, routes
+from url_viz.ui.http import middleware, routes
+from url_viz.ui.urls import picture_url
 from url_viz.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]

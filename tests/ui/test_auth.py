@@ -19,7 +19,8 @@ from url_viz.image_set import embed_folder
 from url_viz.models.model import Model
 from url_viz.ui import auth as access
 from url_viz.ui.auth import listens_to_others, may_enter, open_warning
-from url_viz.ui.http import middleware, routes, thumbnail_url
+from url_viz.ui.http import middleware, routes
+from url_viz.ui.urls import thumbnail_url
 
 APP = Path(__file__).parents[2] / "app.py"
 ORIGIN = "http://127.0.0.1:8501"

@@ -12,22 +12,14 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from streamlit import config
 
 from tests.imaging.pictures import noise, write_folder
-from url_viz.analysis.ranking import percentile
+from url_viz.analysis.ranking import ends, percentile, with_percentile
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
-from url_viz.ui.http import (
-    HeldMasks,
-    card_url,
-    held_masks,
-    map_points,
-    mask_url,
-    middleware,
-    picture_url,
-    points_url,
-    routes,
-    thumbnail_url,
-)
+from url_viz.ui.held import Held, held_masks, held_orders, ids_at, keep_order
+from url_viz.ui.http import map_points, mask_url, middleware, routes
 from url_viz.ui.points import decode_mask, decode_points
+from url_viz.ui.tiles import ordinal
+from url_viz.ui.urls import card_url, order_url, picture_url, points_url, thumbnail_url, tiles_url
 
 
 @pytest.fixture(scope="module")
@@ -179,9 +171,42 @@ def test_a_mask_follows_the_sample_of_a_crowd(monkeypatch: pytest.MonkeyPatch) -
         assert decode_mask(mask).tolist() == is_kept[points.ids].tolist()
 
 
+def test_an_order_is_served_in_parts_with_what_stands_on_its_tiles(image_set: ImageSet, client: TestClient) -> None:
+    table = image_set.table()
+    rows = ends(with_percentile(table, "uncertainty"), by="uncertainty").ambiguous
+    key = keep_order(rows)
+    assert np.frombuffer(client.get(order_url(key)).content, "<i8").tolist() == rows["id"].tolist()
+    image_set.decisions.decide([int(rows["id"].iloc[2])], "drop")
+    at = tiles_url(image_set, order=key, measure="uncertainty")
+    found = client.get(at.replace("{from}", "1").replace("{to}", "4")).json()
+    image_set.decisions.undo()
+    assert [tile["id"] for tile in found] == list(map(str, rows["id"].iloc[1:4]))
+    assert [tile["decision"] for tile in found] == [None, "drop", None]
+    assert found[0]["value"].endswith(f" · {ordinal(rows['rank_percentile'].iloc[1])}")
+    for places in (("-1", "4"), ("a", "4"), ("1", ""), ("9" * 10, "4")):
+        assert client.get(at.replace("{from}", places[0]).replace("{to}", places[1])).status_code == 404
+
+
+def test_an_order_skips_what_has_left_the_set() -> None:
+    rows = pd.DataFrame({"id": [5, 7, 9], "rank_percentile": [100.0, 50, 0], "twins": [0, 2, 0]})
+    order = held_orders.get(keep_order(rows))
+    assert order is not None
+    found = order.rows(rows[rows["id"] != 5], start=0, stop=2)
+    assert found["id"].tolist() == [7]
+    assert found["twins"].tolist() == [2]
+
+
+def test_ranges_of_an_order_are_its_pictures() -> None:
+    key = keep_order(pd.DataFrame({"id": [5, 7, 9, 11], "rank_percentile": np.zeros(4)}))
+    assert ids_at(key, [(0, 1), (2, 4)]).tolist() == [5, 9, 11]
+    assert ids_at(key, [(-3, 2), (3, 99)]).tolist() == [5, 7, 11]
+    assert ids_at(key, []).tolist() == []
+    assert ids_at("gone", [(0, 4)]).tolist() == []
+
+
 def test_masks_are_let_go_of() -> None:
-    masks = HeldMasks(most=2)
-    keys = [masks.keep(bytes([value])) for value in (1, 2, 1, 3)]
+    masks = Held[bytes](most=2)
+    keys = [masks.keep(value, value) for value in (b"\x01", b"\x02", b"\x01", b"\x03")]
     assert [masks.get(key) for key in keys] == [b"\x01", None, b"\x01", b"\x03"]
 
 
@@ -203,6 +228,8 @@ def test_masks_are_let_go_of() -> None:
         "/url-viz/points/{set}?measure=nothing&before=tf_efficientnet_lite0",
         "/url-viz/points/{set}?category=nothing",
         "/url-viz/mask/0123456789abcdef",
+        "/url-viz/order/0123456789abcdef",
+        "/url-viz/tiles/{set}?order=0123456789abcdef&measure=uncertainty&from=0&to=9",
         "/url-viz/points/{set}?model=/etc/passwd",
         "/url-viz/points/{set}?model=nothing-of-the-kind",
     ],

@@ -29,7 +29,7 @@ def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
 
 def opened(image_set: ImageSet, path: str, **state: object) -> AppTest:
     image_id = int(image_set.table().set_index("path").at[path, "id"])
-    return run(image_set, **{f"view.gallery.{image_set.set_id}.ambiguous": {"clicked": str(image_id)}}, **state)
+    return run(image_set, **{f"view.grid.{image_set.set_id}": {"clicked": str(image_id)}}, **state)
 
 
 def badges(at: AppTest) -> str:

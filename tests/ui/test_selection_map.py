@@ -18,8 +18,9 @@ from url_viz.models.model import Model
 from url_viz.store.tables import PLACED, UMAP, Coordinates
 from url_viz.store.writer import Writer
 from url_viz.ui.explore.selection_map import Subset, Subsets, subsets
-from url_viz.ui.http import points_url, representatives_url, routes
+from url_viz.ui.http import routes
 from url_viz.ui.points import decode_points
+from url_viz.ui.urls import points_url, representatives_url
 from url_viz.workspace import Workspace
 
 PATIENCE_S = 60

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from url_viz.analysis.ranking import with_percentile
-from url_viz.ui.widgets.tiles import ordinal, page_of, sides, tiles, value_text
+from url_viz.ui.tiles import ordinal, tiles, value_text
+from url_viz.ui.widgets.tiles import page_of, sides
 
 
 def table(count: int = 8) -> pd.DataFrame:

@@ -81,8 +81,10 @@ class ReviewSpec:
 
     @property
     def is_of_decided(self) -> bool:
-        """Whether the scope asks for decided pictures: else those are left out."""
-        return any(one.column in ("decision", "label_checked") for one in self.scope.filters)
+        """Whether the scope asks for decided pictures, or names its pictures: else decided ones are left out."""
+        return self.scope.ids is not None or any(
+            one.column in ("decision", "label_checked") for one in self.scope.filters
+        )
 
     @property
     def title(self) -> str:
@@ -92,6 +94,7 @@ class ReviewSpec:
         parts += [f"{self.per_class} a class"] if self.per_class else []
         parts += [f"the first {self.most:,}"] if self.most else []
         parts += ["inside a lasso"] if self.scope.polygon is not None else []
+        parts += [f"{len(self.scope.ids):,} chosen"] if self.scope.ids is not None else []
         return " · ".join([*parts, *map(in_words, self.scope.filters)])
 
 

@@ -14,7 +14,9 @@ from url_viz.analysis.filters import Filter, as_query, from_query, kept
 CELLS_AT_ONCE = 2_000_000
 MOST_CORNERS = 160
 """Of a lasso in an address."""
-LASSO = "lasso"
+MOST_IDS = 100
+"""Of chosen pictures in an address."""
+LASSO, CHOSEN = "lasso", "chosen"
 
 Floats = NDArray[np.float32]
 Polygon = tuple[tuple[float, float], ...]
@@ -22,10 +24,11 @@ Polygon = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True)
 class Scope:
-    """Which pictures the galleries show: inside a lasso (None: everywhere), and passing every filter."""
+    """Which pictures are looked at: inside a lasso, passing every filter, and among `ids`; None: all."""
 
     polygon: Polygon | None = None
     filters: tuple[Filter, ...] = ()
+    ids: tuple[int, ...] | None = None
 
 
 def scoped(table: pd.DataFrame, scope: Scope) -> pd.DataFrame:
@@ -33,6 +36,8 @@ def scoped(table: pd.DataFrame, scope: Scope) -> pd.DataFrame:
     keep = kept(table, scope.filters)
     if scope.polygon is not None:
         keep &= _inside(table, scope.polygon)
+    if scope.ids is not None:
+        keep &= np.isin(table["id"].to_numpy(np.int64), np.array(scope.ids, np.int64))
     return table[keep]
 
 
@@ -44,8 +49,10 @@ def thinned(polygon: Polygon | None) -> Polygon | None:
 
 
 def scope_as_query(scope: Scope) -> dict[str, list[str]]:
-    """A scope as parameters of an address; a lasso of too many corners is left out."""
+    """A scope as parameters of an address; a lasso of too many corners, or too many ids, are left out."""
     query = as_query(scope.filters)
+    if scope.ids is not None and len(scope.ids) <= MOST_IDS:
+        query[CHOSEN] = [" ".join(map(str, scope.ids))]
     if scope.polygon is not None and len(scope.polygon) <= MOST_CORNERS:
         query[LASSO] = [" ".join(f"{x:.5g},{y:.5g}" for x, y in scope.polygon)]
     return query
@@ -53,8 +60,8 @@ def scope_as_query(scope: Scope) -> dict[str, list[str]]:
 
 def scope_from_query(query: Mapping[str, Sequence[str]]) -> Scope:
     """The scope of an address; what is invalid is passed over."""
-    text = query.get(LASSO)
-    return Scope(_polygon(text[0] if text else None), from_query(query))
+    lasso, ids = (query.get(name) for name in (LASSO, CHOSEN))
+    return Scope(_polygon(lasso[0] if lasso else None), from_query(query), _ids(ids[0] if ids else ""))
 
 
 def inside(polygon: NDArray[np.floating], x: Floats, y: Floats) -> NDArray[np.bool_]:
@@ -102,3 +109,10 @@ def _polygon(text: str | None) -> Polygon | None:
     if not 3 <= len(corners) <= MOST_CORNERS or any(len(c) != 2 or not all(map(math.isfinite, c)) for c in corners):
         return None
     return tuple((x, y) for x, y in corners)
+
+
+def _ids(text: str) -> tuple[int, ...] | None:
+    words = text.split(" ")
+    if len(words) > MOST_IDS or not all(word.isascii() and word.isdigit() and len(word) < 19 for word in words):
+        return None
+    return tuple(map(int, words))

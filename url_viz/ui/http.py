@@ -3,11 +3,9 @@
 import hashlib
 import os
 import sys
-import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from functools import wraps
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
@@ -36,36 +34,10 @@ from url_viz.ui.auth import login, may_enter
 from url_viz.ui.cache import open_sets
 from url_viz.ui.card import card_of, number_of
 from url_viz.ui.explore.selection_map import Subset, subsets
+from url_viz.ui.held import held_masks, held_orders
 from url_viz.ui.points import Points, drawn_sample, encode_mask, encode_points
-
-MOST_HELD = 200
-
-
-class HeldMasks:
-    """Cache of the latest masks, keyed by content; the least recently used are dropped."""
-
-    def __init__(self, most: int = MOST_HELD) -> None:
-        self._most = most
-        self._lock = threading.Lock()
-        self._held: OrderedDict[str, bytes] = OrderedDict()
-
-    def keep(self, mask: bytes) -> str:
-        """Store a mask; returns its key, the same for the same mask."""
-        key = hashlib.blake2b(mask, digest_size=12).hexdigest()
-        with self._lock:
-            self._held[key] = mask
-            self._held.move_to_end(key)
-            while len(self._held) > self._most:
-                self._held.popitem(last=False)
-        return key
-
-    def get(self, key: str) -> bytes | None:
-        """The mask of a key; None if it was dropped."""
-        with self._lock:
-            return self._held.get(key)
-
-
-held_masks = HeldMasks()
+from url_viz.ui.tiles import tile_data, tiles
+from url_viz.ui.urls import BASE, thumbnail_url
 
 
 class SameOriginSockets:
@@ -99,57 +71,15 @@ def _is_same_origin(headers: Headers) -> bool:
     return bool(host) and host in {name.lower() for name in named}
 
 
-BASE = "/url-viz"
 MOST_DRAWN = 100_000
 PICTURE_PX = 1600
 MOST_IDS = 1 << 63
+MOST_TILES = 240
 _GONE = "Not found. Reload the page."
 _OUTSIDE = "This is outside the folders that the app may read."
 HOSTS_VARIABLE = "URL_VIZ_ALLOWED_HOSTS"
 
 Answer = Callable[[Request], Response]
-
-
-def thumbnail_url(set_id: str, image_id: int) -> str:
-    """The URL of a picture's thumbnail."""
-    return f"{BASE}/thumbnail/{set_id}/{image_id}.jpg"
-
-
-def picture_url(image_set: ImageSet, image_id: int) -> str:
-    """The URL of a picture, upright and at most 1,600 px."""
-    return f"{BASE}/picture/{image_set.set_id}/{image_id}.jpg?model={quote(image_set.source.name, safe='')}"
-
-
-def card_url(image_set: ImageSet, *, measure: str | None = None) -> str:
-    """The URL of a picture's card (JSON), with the placeholder `{id}` for its id; `measure` is the first on it."""
-    return f"{BASE}/card/{image_set.set_id}/{{id}}?{_query(image_set, measure=measure)}"
-
-
-def points_url(
-    image_set: ImageSet,
-    *,
-    measure: str | None = None,
-    category: str | None = None,
-    subset: str = "",
-    state: str = "",
-    before: str | None = None,
-) -> str:
-    """The URL of the map's points; another version has another URL, so that the points are fetched again.
-
-    Their value is the percentile of `measure`, any numeric column; with `before`, the name of another model, that of
-    its change since that model. Their category is that of `category`, any column of few values. None leaves either
-    out. `subset` is the key of a selection's own map (`selection_map`). `state` names anything else that may have
-    changed, such as the version of the decisions.
-    """
-    query = _query(image_set, measure=measure, category=category, subset=subset, state=state, before=before)
-    return f"{BASE}/points/{image_set.set_id}?{query}"
-
-
-def _query(image_set: ImageSet, **parameters: str | None) -> str:
-    """The query of a URL: the model, what is given of `parameters`, and the version."""
-    alone = "1" if image_set.is_alone else None
-    query = {"model": image_set.source.name, "alone": alone, **parameters, "v": image_set.version}
-    return urlencode({name: value for name, value in query.items() if value})
 
 
 class _Numbered(Route):
@@ -170,6 +100,8 @@ def routes() -> list[Route]:
         _Numbered(f"{BASE}/card/{{set_id}}/{{image_id:int}}", _answered(_card)),
         Route(f"{BASE}/points/{{set_id}}", _answered(_points)),
         Route(f"{BASE}/mask/{{key}}", _answered(_mask)),
+        Route(f"{BASE}/order/{{key}}", _answered(_order)),
+        Route(f"{BASE}/tiles/{{set_id}}", _answered(_tiles)),
         Route(f"{BASE}/representatives/{{set_id}}", _answered(_representatives)),
     ]
 
@@ -213,12 +145,8 @@ def mask_url(table: pd.DataFrame, is_kept: NDArray[np.bool_], *, measure: str | 
         return ""
     is_crowd = int(np.isfinite(table["x"].to_numpy(dtype=float)).sum()) > MOST_DRAWN
     rows, ids = _drawn_rows(table, _values(table, measure) if is_crowd else None), table["id"].to_numpy(np.int64)
-    return f"{BASE}/mask/{held_masks.keep(encode_mask(ids[rows], ids[is_kept]))}"
-
-
-def representatives_url(image_set: ImageSet, *, subset: str = "", state: str = "") -> str:
-    """The URL of the pictures that represent the map's regions; `subset` and `state` as for the points."""
-    return f"{BASE}/representatives/{image_set.set_id}?{_query(image_set, subset=subset, state=state)}"
+    mask = encode_mask(ids[rows], ids[is_kept])
+    return f"{BASE}/mask/{held_masks.keep(mask, mask)}"
 
 
 def _values(table: pd.DataFrame, measure: str | None) -> NDArray[np.float32]:
@@ -364,6 +292,30 @@ def _mask(request: Request) -> Response:
     if mask is None:
         return PlainTextResponse("This filter has expired. Reload the page.", status_code=404)
     return _bytes(request, mask)
+
+
+def _order(request: Request) -> Response:
+    order = held_orders.get(request.path_params["key"])
+    if order is None:
+        return PlainTextResponse("This order has expired. Reload the page.", status_code=404)
+    return _bytes(request, order.ids.astype("<i8").tobytes())
+
+
+def _tiles(request: Request) -> Response:
+    """Tiles of a held order as JSON, at most MOST_TILES, from the place `from` on."""
+    image_set, query = _image_set(request), request.query_params
+    order, measure, table = held_orders.get(query.get("order", "")), query.get("measure", ""), image_set.table()
+    places = [query.get(name, "") for name in ("from", "to")]
+    if order is None or measure not in table or not all(_is_place(place) for place in places):
+        return PlainTextResponse("This order has expired. Reload the page.", status_code=404)
+    start, stop = map(int, places)
+    rows = order.rows(table, start=start, stop=min(stop, start + MOST_TILES))
+    found = tiles(rows, set_id=image_set.set_id, measure=measure, ringed_id=None)
+    return JSONResponse(list(map(tile_data, found)), headers={"Cache-Control": "private, no-cache"})
+
+
+def _is_place(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 9
 
 
 def _image_set(request: Request) -> ImageSet:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from url_viz.ui.upload.review import UploadReview
     from url_viz.ui.widgets.actions import Handled
     from url_viz.ui.widgets.decide import BulkAction
+    from url_viz.ui.widgets.grid import Side
     from url_viz.ui.widgets.map import Style
 
 T = TypeVar("T")
@@ -150,14 +151,14 @@ def map_of(set_id: str, subset: str = "") -> Key[MutableMapping[str, object]]:
     return Key(f"view.map.{set_id}{subset and f'.{subset}'}")
 
 
-def gallery_of(set_id: str, side: str) -> str:
-    """A gallery of Explore: `ambiguous` or `clear`, `between` two classes, or a group of `twins`."""
-    return f"view.gallery.{set_id}.{side}"
+def grid_of(set_id: str) -> Key[MutableMapping[str, object]]:
+    """The grid of a set."""
+    return Key(f"view.grid.{set_id}")
 
 
-def page_of_gallery(side: str, pages: int) -> Key[int]:
-    """The page of a gallery of Explore that is shown."""
-    return Key(f"view.page.{side}.{pages}")
+def gallery_of(set_id: str, what: str) -> str:
+    """A gallery of Explore: `between` two classes, or a group of `twins`."""
+    return f"view.gallery.{set_id}.{what}"
 
 
 # Check labels
@@ -307,6 +308,8 @@ class ExploreView:
     within_class: bool = False
     class_by_class: bool = False
     representatives: bool = False
+    side: "Side" = "both"
+    is_wide: bool = False
     pair: tuple[str, str] | None = None
     threshold_percentile: float | None = None
     polygon: Polygon | None = None

@@ -1,6 +1,6 @@
 // The gallery component. Names and labels come from files, so they are set as text, never as HTML.
 
-import { Actions } from "../shared/actions.js";
+import { Decider } from "../shared/decider.js";
 import { DECISIONS, DECISION_OF_KEY } from "../shared/decisions.js";
 import { fill, newCell } from "./cell.js";
 
@@ -11,9 +11,7 @@ class Gallery {
     this.said = element.querySelector(".said");
     this.cells = new Map();
     this.tiles = [];
-    this.actions = new Actions();
-    this.decidedHere = []; // ids, so that undo can focus the picture
-    this.undoneHere = [];
+    this.decider = new Decider();
     this.stopper = new AbortController();
     const { signal } = this.stopper;
     this.grid.addEventListener("click", (event) => this.click(event), { signal });
@@ -35,7 +33,7 @@ class Gallery {
     this.setTriggerValue = setTriggerValue;
     this.setStateValue = setStateValue;
     this.canDecide = data.can_decide;
-    this.actions.taken(data.taken);
+    this.decider.taken(data.taken);
     this.tiles = data.tiles;
     const before = this.cells;
     this.cells = new Map(data.tiles.map((tile) => [tile.id, before.get(tile.id) ?? newCell(tile.id)]));
@@ -55,7 +53,7 @@ class Gallery {
 
   // The server's decision of each picture, overridden by unconfirmed actions.
   fillAll() {
-    const { decided } = this.actions;
+    const { decided } = this.decider;
     for (const tile of this.tiles) {
       const decision = decided.has(tile.id) ? decided.get(tile.id) : tile.decision;
       fill(this.cells.get(tile.id), { ...tile, decision }, this.canDecide);
@@ -127,26 +125,22 @@ class Gallery {
   decide(cell, name) {
     const { id } = cell.dataset;
     const decision = cell.dataset.decision === name ? null : name;
-    this.decidedHere.push(id);
-    this.undoneHere.length = 0;
-    this.send({ id, decision });
+    this.send(this.decider.decide([id], decision, { id }, id));
     const picture = this.tiles.find((tile) => tile.id === id).name;
     this.said.textContent = decision ? `${DECISIONS[name].word}: ${picture}` : `No decision: ${picture}`;
     return decision !== null;
   }
 
   command(command) {
-    const [from, to] = command === "undo" ? [this.decidedHere, this.undoneHere] : [this.undoneHere, this.decidedHere];
-    const id = from.pop();
-    if (id !== undefined) to.push(id);
-    this.send({ command });
+    const { actions, id } = this.decider.command(command);
+    this.send(actions);
     focusOn(this.cells.get(id));
     this.said.textContent = command === "undo" ? "Undone" : "Redone";
   }
 
   // The mark shows at once; the server's answer replaces it later.
-  send(action) {
-    this.setStateValue("actions", this.actions.add(action));
+  send(actions) {
+    this.setStateValue("actions", actions);
     this.fillAll();
   }
 }

@@ -13,6 +13,7 @@ import { colourOf, drawPoints, drawingOrder, listOf, sizeOf, strengthsOf } from 
 import { Raster, sizeAndOpacity } from "./raster.js";
 import { Representatives } from "./representatives.js";
 import { Shade } from "./shade.js";
+import { keepFitting } from "../shared/fit.js";
 import { View, placesOf } from "./view.js";
 import { hintOf, statusOf } from "./words.js";
 
@@ -83,6 +84,7 @@ export class PointMap {
   // Handle the data from Python, which is sent at every run of the page, mostly unchanged.
   update({ data, setStateValue, setTriggerValue }) {
     Object.assign(this, { setStateValue, setTriggerValue });
+    if (data.fits && !this.data.fits) keepFitting(this.element, { least: 380, share: 0.6, signal: this.stopper.signal });
     const before = this.data;
     this.data = data;
     this.theme = themeOf(this.element);

@@ -15,12 +15,20 @@ export class Actions {
   constructor() {
     /** @type {Action[]} */
     this.waiting = [];
+    /** @type {WeakMap<Action, string[]>} the pictures of an action, of which the server is told in fewer words */
+    this.idsOf = new WeakMap();
   }
 
-  /** @param {Omit<Action, "sequence">} action @returns {Action[]} all that wait, with this one as the last */
-  add(action) {
+  /**
+   * @param {Omit<Action, "sequence">} action
+   * @param {string[]} [ids] whose decision it is: that of the action, if nothing is said
+   * @returns {Action[]} all that wait, with this one as the last
+   */
+  add(action, ids) {
     lastSequence = Math.max(lastSequence + 1, Date.now());
-    this.waiting = [...this.waiting, { sequence: lastSequence, ...action }];
+    const added = { sequence: lastSequence, ...action };
+    this.waiting = [...this.waiting, added];
+    if (ids) this.idsOf.set(added, ids);
     return this.waiting;
   }
 
@@ -41,6 +49,7 @@ export class Actions {
         undone.length = 0;
       }
     }
-    return new Map(done.map(({ id, decision }) => [id, decision]));
+    const pairsOf = (action) => (this.idsOf.get(action) ?? [action.id]).map((id) => [id, action.decision]);
+    return new Map(done.flatMap(pairsOf));
   }
 }

@@ -13,9 +13,10 @@ from url_viz.analysis.compare import Compared
 from url_viz.analysis.measures import title_of
 from url_viz.analysis.scope import Polygon, Scope, scoped
 from url_viz.image_set import ImageSet
-from url_viz.ui.http import card_url, mask_url, points_url
+from url_viz.ui.http import mask_url
 from url_viz.ui.session import COMPARED_MAPS, LASSOS, OPENED, keys_under, state_of
 from url_viz.ui.text import escape
+from url_viz.ui.urls import card_url, points_url
 from url_viz.ui.widgets.charts import ramp_now
 from url_viz.ui.widgets.map import MapView, map_event, show_map
 

@@ -14,15 +14,15 @@ from url_viz.models.names import PACKAGED, workspace_heads
 from url_viz.store.about import About, known_sets
 from url_viz.ui.allowed_paths import allowed_model
 from url_viz.ui.cache import open_sets
-from url_viz.ui.http import thumbnail_url
 from url_viz.ui.session import COMPARED_GALLERY, COMPARED_MEASURE, OPENED, SECOND, choice
 from url_viz.ui.text import Markdown, escape, show_error
+from url_viz.ui.tiles import Tile, ordinal
+from url_viz.ui.urls import thumbnail_url
 from url_viz.ui.widgets.download import download_table
-from url_viz.ui.widgets.gallery import Tile, show_gallery
+from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.measures import choose_measure, with_first
 from url_viz.ui.widgets.reading import running, start_reading
 from url_viz.ui.widgets.sidebar import user_models
-from url_viz.ui.widgets.tiles import ordinal
 from url_viz.workspace import Workspace
 
 TILES = 8

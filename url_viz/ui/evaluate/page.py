@@ -15,12 +15,12 @@ from url_viz.analysis.selective_retrieval import FEWEST_PICTURES
 from url_viz.image_set import ImageSet
 from url_viz.ui.evaluate.charts import deciles_figure, intervals_figure, shown_at_first, with_interval
 from url_viz.ui.evaluate.results import Lead, Results
-from url_viz.ui.http import thumbnail_url
 from url_viz.ui.text import Markdown, escape
+from url_viz.ui.tiles import Tile, value_text
+from url_viz.ui.urls import thumbnail_url
 from url_viz.ui.widgets.charts import coverage_figure
 from url_viz.ui.widgets.download import download_table
-from url_viz.ui.widgets.gallery import Tile, show_gallery
-from url_viz.ui.widgets.tiles import value_text
+from url_viz.ui.widgets.gallery import show_gallery
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

@@ -18,6 +18,7 @@ from url_viz.ui.session import (
     queried,
     write_query,
 )
+from url_viz.ui.widgets.grid import SIDES, grid_state
 from url_viz.ui.widgets.map import STYLES, map_event
 
 _CONTROLS: dict[str, Key[Any]] = {
@@ -33,16 +34,17 @@ _SWITCHES = {
     "within": "within_class",
     "classwise": "class_by_class",
     "representatives": "representatives",
+    "wide": "is_wide",
 }
-_OURS = ("by", "colour", "twins", "style", *_SWITCHES, "between", "above", LASSO, "name")
+_OURS = ("by", "colour", "twins", "style", "side", *_SWITCHES, "between", "above", LASSO, "name")
 _PREFIXES = ("in.", "min.", "max.")
 
 
-def current_view(on_map: Key[MutableMapping[str, object]]) -> ExploreView:
-    """The view that was kept (at the first run of a session, that of the address), as controls and map have it now.
+def current_view(on_map: Key[MutableMapping[str, object]], on_grid: Key[MutableMapping[str, object]]) -> ExploreView:
+    """The view that was kept (at a session's first run, that of the address), as controls, map and grid have it now.
 
     What was not drawn in the last run, because another page was, begins with the kept values: call this before the
-    controls and the map are drawn.
+    controls, the map and the grid are drawn.
     """
     kept = VIEW.get_or(lambda: view_of(queried()))
     for field, key in _CONTROLS.items():
@@ -51,7 +53,7 @@ def current_view(on_map: Key[MutableMapping[str, object]]) -> ExploreView:
     if not on_map.is_set:
         on_map.set(_map_state(kept))
     chosen: dict[str, Any] = {field: key.get() for field, key in _CONTROLS.items()}
-    now = map_event(on_map.get() or {})
+    now, grid = map_event(on_map.get() or {}), grid_state(on_grid.get() or {})
     return replace(
         kept,
         **chosen,
@@ -59,6 +61,8 @@ def current_view(on_map: Key[MutableMapping[str, object]]) -> ExploreView:
         threshold_percentile=now.threshold_percentile,
         style=now.style or kept.style,
         representatives=bool(now.with_representatives),
+        side=grid.side or kept.side,
+        is_wide=kept.is_wide if grid.is_wide is None else grid.is_wide,
     )
 
 
@@ -84,6 +88,7 @@ def query_of(view: ExploreView) -> dict[str, list[str]]:
         "by": view.measure,
         "colour": None if view.colour == ExploreView.colour else view.colour,
         "style": None if view.style == ExploreView.style else view.style,
+        "side": None if view.side == ExploreView.side else view.side,
         "above": None if view.threshold_percentile is None else f"{view.threshold_percentile:g}",
         "twins": None if view.collapse_twins else "1",
         **{key: "1" if getattr(view, field) else None for key, field in _SWITCHES.items()},
@@ -107,6 +112,7 @@ def view_of(query: Mapping[str, Sequence[str]]) -> ExploreView:
         colour=first("colour") or ExploreView.colour,
         collapse_twins=first("twins") != "1",
         style=next((style for style in STYLES if style == first("style")), ExploreView.style),
+        side=next((side for side in SIDES if side == first("side")), ExploreView.side),
         **{field: first(key) == "1" for key, field in _SWITCHES.items()},
         pair=_pair(query.get("between")),
         threshold_percentile=_percentile(first("above")),

@@ -12,9 +12,9 @@ from url_viz.analysis.ranking import with_percentile
 from url_viz.image_set import ImageSet
 from url_viz.ui.session import OPENED, VIEW, gallery_of, view
 from url_viz.ui.text import Markdown, escape
+from url_viz.ui.tiles import tiles
 from url_viz.ui.widgets.decide import handle_gallery_event
 from url_viz.ui.widgets.gallery import show_gallery
-from url_viz.ui.widgets.tiles import tiles
 
 MOST_PAIRS = 12
 MOST_SHOWN = 24

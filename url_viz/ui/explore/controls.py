@@ -52,12 +52,12 @@ def show_order(image_set: ImageSet, measure: str) -> None:
     With a button for the second model.
     """
     order = image_set.order()
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="explore_order"):
         if order.measure is None or measure == order.measure:
-            st.caption(escape(order.reason), width="content")
+            st.caption(escape(order.reason), width="content", help=escape(order.reason))
         else:
             words = f"Ordered by {choice_of_measure(measure).lower()}. {meaning_of(measure)}"
-            st.caption(escape(words), width="content")
+            st.caption(escape(words), width="content", help=escape(words))
             st.button(
                 escape(f"Back to {choice_of_measure(order.measure).lower()}"),
                 type="tertiary",

@@ -14,12 +14,12 @@ from url_viz.analysis.measures import is_measure, title_of
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.controls import VALUE
 from url_viz.ui.explore.selection_map import Subset, show_subset, subsets
-from url_viz.ui.http import MOST_DRAWN, card_url, mask_url, points_url, representatives_url
+from url_viz.ui.http import MOST_DRAWN, mask_url
 from url_viz.ui.session import ALONE, ALONE_IDS, OPENED, VIEW, ExploreView, Key, map_of, view
+from url_viz.ui.urls import card_url, points_url, representatives_url
 from url_viz.ui.widgets.filters import title_of_column
 from url_viz.ui.widgets.map import MapEvent, MapView, show_map
 
-MAP_HEIGHT_PX = 640
 _DECIDED = ("decision", "tags")
 
 
@@ -99,7 +99,7 @@ def draw_map(
         size_by_value=now.size_by_value,
         with_representatives=now.representatives,
     )
-    return show_map(shown, key=map_key(image_set), height_px=MAP_HEIGHT_PX)
+    return show_map(shown, key=map_key(image_set))
 
 
 def _ends_of(image_set: ImageSet, measure: str) -> tuple[str, str]:

@@ -13,9 +13,9 @@ from url_viz.pipeline.twins import TWIN_COSINE
 from url_viz.ui.review.address import go_to_review
 from url_viz.ui.session import gallery_of
 from url_viz.ui.text import Markdown, errors_shown, escape
+from url_viz.ui.tiles import tiles
 from url_viz.ui.widgets.decide import handle_gallery_event
 from url_viz.ui.widgets.gallery import show_gallery
-from url_viz.ui.widgets.tiles import tiles
 
 MOST_SHOWN = 24
 MOST_LISTED = 1_000

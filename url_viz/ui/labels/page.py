@@ -15,14 +15,15 @@ from url_viz.analysis.review import SUSPECTS, ReviewSpec
 from url_viz.analysis.scope import Scope
 from url_viz.image_set import ImageSet
 from url_viz.ui.auth import user_name
-from url_viz.ui.http import thumbnail_url
 from url_viz.ui.review.address import go_to_review
 from url_viz.ui.session import SUSPECT_CLASS, SUSPECT_KIND, confused_pairs, page_of_suspects, suspects_of
 from url_viz.ui.text import errors_shown, escape
+from url_viz.ui.tiles import Tile
+from url_viz.ui.urls import thumbnail_url
 from url_viz.ui.widgets.decide import handle_gallery_event, show_undo
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.filters import set_filter
-from url_viz.ui.widgets.gallery import Tile, show_gallery
+from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.tiles import one_page
 
 TILES_PER_PAGE = 18

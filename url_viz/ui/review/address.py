@@ -8,7 +8,7 @@ from url_viz.ui.session import REVIEW, queried, write_query
 LINK = "review"
 """The parameter that opens a review, on any page."""
 PAGE = "pages/review.py"
-_OURS = (LINK, "within", "each", "most", "lasso", "name")
+_OURS = (LINK, "within", "each", "most", "lasso", "chosen", "name")
 _PREFIXES = ("in.", "min.", "max.")
 
 

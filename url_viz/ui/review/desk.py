@@ -16,7 +16,7 @@ from url_viz.image_set import ImageSet
 from url_viz.store.decisions import Decision, Verdict
 from url_viz.store.reviews import review_key
 from url_viz.ui.auth import user_name
-from url_viz.ui.http import picture_url, thumbnail_url
+from url_viz.ui.urls import picture_url, thumbnail_url
 from url_viz.ui.widgets.desk import Change, DeskAnswer, DeskCard, DeskState, NearPicture, Panel, Refused, show_desk
 from url_viz.ui.widgets.picture import facts_of
 from url_viz.ui.widgets.reasons import title_of_reason

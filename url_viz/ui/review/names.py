@@ -8,10 +8,11 @@ from url_viz.analysis.review import NAMES, ReviewSpec
 from url_viz.image_set import ImageSet
 from url_viz.store.user_columns import TAGS
 from url_viz.ui.auth import user_name
-from url_viz.ui.http import thumbnail_url
 from url_viz.ui.review.address import choose_review
 from url_viz.ui.text import errors_shown, escape
-from url_viz.ui.widgets.gallery import Tile, show_gallery
+from url_viz.ui.tiles import Tile
+from url_viz.ui.urls import thumbnail_url
+from url_viz.ui.widgets.gallery import show_gallery
 
 SHOWN = 24
 

@@ -15,9 +15,9 @@ from url_viz.ui.search.evidence import named
 from url_viz.ui.search.query import Query, search_with, shortened
 from url_viz.ui.session import SEARCH_ANYWAY, SEARCH_MEASURE
 from url_viz.ui.text import Markdown, escape
+from url_viz.ui.tiles import ordinal, tiles
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.measures import choose_measure
-from url_viz.ui.widgets.tiles import ordinal, tiles
 
 HITS = 24
 OFF = 100

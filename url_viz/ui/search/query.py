@@ -16,14 +16,14 @@ from url_viz.analysis.ranking import percentile_of_each, with_percentile
 from url_viz.analysis.uploads import MEASURED, Refused, Scored, rank
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploads import IncomingFile
-from url_viz.ui.http import picture_url
 from url_viz.ui.session import QUERY_DROP, QUERY_FILE, QUERY_ID, QUERY_SCORED
 from url_viz.ui.text import escape
+from url_viz.ui.tiles import tiles
 from url_viz.ui.upload.batch import score_for_all, shown_name
 from url_viz.ui.upload.page import data_url
+from url_viz.ui.urls import picture_url
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.paste import show_paste
-from url_viz.ui.widgets.tiles import tiles
 
 _ID_IN_ADDRESS = "id"
 

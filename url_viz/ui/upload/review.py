@@ -14,11 +14,11 @@ from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
 from url_viz.store.decisions import Verdict, checked_label
-from url_viz.ui.http import picture_url, thumbnail_url
 from url_viz.ui.session import UPLOADS_REVIEW
 from url_viz.ui.upload.batch import UploadBatch
 from url_viz.ui.upload.detail import facts_of_upload, similar_ids
 from url_viz.ui.upload.page import SortedUploads, data_url
+from url_viz.ui.urls import picture_url, thumbnail_url
 from url_viz.ui.widgets.desk import DeskAnswer, DeskCard, DeskState, NearPicture, Panel, Refused, show_desk
 
 LONG_SIDE_PX = 1200

@@ -16,8 +16,8 @@ from url_viz.ui.widgets.gallery import GalleryAction, GalleryEvent
 from url_viz.ui.widgets.sort import show_sort
 from url_viz.ui.wire import WIRE
 
-ASK_ABOVE = 1000
-"""Actions on more pictures than this need a confirmation."""
+ASK_ABOVE = 50
+"""Actions on more pictures than this, about what a window shows, need a confirmation."""
 
 _DECISIONS: dict[Decision, dict[str, str]] = WIRE["decisions"]
 CHOICES: dict[Decision | None, tuple[str, str]] = {
@@ -27,7 +27,8 @@ CHOICES: dict[Decision | None, tuple[str, str]] = {
     None: ("Clear", ":material/backspace:"),
 }
 KEYS = (
-    "The buttons decide on all pictures in scope. For one picture in a gallery, press "
+    "The buttons act on so many pictures: those that are chosen (Ctrl and click, Shift for a range, Space), else those "
+    "beyond the threshold, else all that are shown. For one picture, or those that are chosen, press "
     + ", ".join(f"**{said['key']}** to {said['word'].lower()}" for said in _DECISIONS.values())
     + " (the same key again clears), **u** to undo, **y** to redo; arrow keys move."
 )
@@ -56,35 +57,42 @@ def decisions_here(image_set: ImageSet) -> Decisions:
     return image_set.decisions if who is None else image_set.decisions.by(who)
 
 
-def handle_gallery_event(image_set: ImageSet, event: GalleryEvent) -> None:
+def handle_gallery_event(image_set: ImageSet, event: GalleryEvent, *, bar: str | None = None) -> None:
     """Carry out the actions of a gallery: pass this as its `handle`, with the image set bound.
 
     All of it is done before the first call of Streamlit, as `show_gallery` requires. Decisions show in the gallery;
-    undo, redo and errors are reported in toasts.
+    undo, redo and errors are reported in toasts. A decision on more than ASK_ABOVE pictures is asked about in `bar`.
     """
     sentences: list[str] = []
+    asked: BulkAction | None = None
     for action in event.actions:
+        if bar is not None and len(action.chosen) > ASK_ABOVE:
+            asked = _bulk(action.chosen, action.decision)
+            continue
         try:
             sentences += _done(image_set, action)
         except UrlVizError as error:
             sentences.append(str(error))
     for sentence in sentences:
         st.toast(escape(sentence))
+    if bar is not None and asked is not None:
+        wish_of(bar).set(asked)
 
 
-def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str) -> None:
+def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str, which: str = "") -> None:
     """Buttons and tags for all pictures of `rows` (of `image_set.table()`), undo, redo, and sorting into folders.
 
-    Each click is one action for undo (one per tag), reported in a toast. For an action on more than `ASK_ABOVE`
-    pictures, a confirmation replaces the buttons.
+    `which` says which pictures these are ("chosen"), if they are not all in scope. Each click is one action for undo
+    (one per tag), reported in a toast. For an action on more than `ASK_ABOVE` pictures, a confirmation replaces the
+    buttons.
     """
     ids = tuple(rows["id"].tolist())
     action = wish_of(key).get()
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{key}.bar"):
-        if action is not None and action.ids == ids:
+        if action is not None and set(action.ids) == set(ids):
             _ask(image_set, action, key=key)
             return
-        st.markdown(_counted(len(ids), len(image_set)), help=KEYS, width="content")
+        st.markdown(_counted(len(ids), len(image_set), which), help=KEYS, width="content")
         for decision, (word, icon) in CHOICES.items():
             st.button(
                 escape(word),
@@ -92,11 +100,7 @@ def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str) -> Non
                 key=f"{key}.{decision or 'clear'}",
                 disabled=not ids,
                 on_click=_request,
-                args=(
-                    image_set,
-                    BulkAction(word if decision else "Clear the decision on", ids, decision=decision),
-                    key,
-                ),
+                args=(image_set, _bulk(ids, decision), key),
             )
         _show_tags(image_set, ids, key=key)
         show_undo(image_set, key=key)
@@ -107,9 +111,15 @@ def _done(image_set: ImageSet, action: GalleryAction) -> list[str]:
     """Carry out one action of a gallery; return what to report beyond what the picture shows."""
     if action.command is not None:
         return [_step_history(image_set, action.command)]
+    if action.chosen:
+        return [decisions_here(image_set).decide(action.chosen, action.decision).sentence]
     if action.id is not None:
         decisions_here(image_set).decide([action.id], action.decision)
     return []
+
+
+def _bulk(ids: tuple[int, ...], decision: Decision | None) -> BulkAction:
+    return BulkAction(CHOICES[decision][0] if decision else "Clear the decision on", ids, decision=decision)
 
 
 def _step_history(image_set: ImageSet, command: Literal["undo", "redo"]) -> str:
@@ -209,5 +219,7 @@ def _on_step(image_set: ImageSet, command: Literal["undo", "redo"]) -> None:
     st.toast(escape(sentence))
 
 
-def _counted(shown: int, total: int) -> Markdown:
+def _counted(shown: int, total: int, which: str) -> Markdown:
+    if which:
+        return Markdown(f"**{shown:,}** {escape(which)}")
     return Markdown(f"**{shown:,}** of {total:,}" if shown != total else f"**{total:,}** pictures")

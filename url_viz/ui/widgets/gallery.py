@@ -1,14 +1,17 @@
 """The gallery component: a grid of thumbnails with values, which can be clicked and decided on."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal, cast
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from url_viz.store.decisions import DECISIONS, Decision
 from url_viz.ui.session import state_of
+from url_viz.ui.tiles import Tile, tile_data
 from url_viz.ui.widgets.actions import Record, handle_new, handled_before, new_records
 from url_viz.ui.widgets.assets import script_of, text_of
 
@@ -21,34 +24,13 @@ _mount = st.components.v2.component(
 
 
 @dataclass(frozen=True)
-class Tile:
-    """One picture of a gallery.
-
-    `thumbnail` is a URL. `value` is printed on the picture ("0.412 · 97th"), `name` (of a path, its last part) and
-    `label` under it. `twins` counts the hidden twins of this picture. `mark` is a short word in the corner.
-    `decision` is shown as a coloured sign; a dropped picture is faint. `question` ("cucumber or banana?") stands under
-    the label.
-    """
-
-    id: int
-    name: str
-    thumbnail: str
-    value: str
-    label: str | None = None
-    twins: int = 0
-    is_ringed: bool = False
-    mark: str | None = None
-    decision: str | None = None
-    question: str | None = None
-
-
-@dataclass(frozen=True)
 class GalleryAction:
-    """A decision on a picture (None clears it), or, without an `id`, a command."""
+    """A decision on a picture, or on those that are `chosen` (None clears it); or, without either, a command."""
 
     id: int | None = None
     decision: Decision | None = None
     command: Literal["undo", "redo"] | None = None
+    chosen: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,7 +56,7 @@ def show_gallery(
     The state is that of `key` in the session: `clicked`, for one run, and `actions`, numbered.
     """
     data = {
-        "tiles": [asdict(tile) | {"id": str(tile.id)} for tile in tiles],
+        "tiles": list(map(tile_data, tiles)),
         "columns": columns,
         "empty": empty,
         "can_decide": handle is not None,
@@ -90,7 +72,7 @@ def show_gallery(
 def gallery_event(state: Mapping[str, object], *, handled: int = 0) -> GalleryEvent:
     """The event in a gallery's state, with the actions numbered above `handled`."""
     clicked = cast(str | None, state.get("clicked"))
-    return GalleryEvent(None if clicked is None else int(clicked), _actions(new_records(state, handled)))
+    return GalleryEvent(None if clicked is None else int(clicked), actions_of(new_records(state, handled)))
 
 
 def _handle_from_session(key: str, handle: HandleEvent) -> None:
@@ -98,22 +80,28 @@ def _handle_from_session(key: str, handle: HandleEvent) -> None:
 
 
 def _handle(key: str, state: Mapping[str, object], handle: HandleEvent) -> None:
-    handle_new(key, state, lambda records: handle(GalleryEvent(None, _actions(records))))
+    handle_new(key, state, lambda records: handle(GalleryEvent(None, actions_of(records))))
 
 
-def _actions(records: Iterable[Record]) -> tuple[GalleryAction, ...]:
-    return tuple(action for action in map(_action, records) if action is not None)
+def actions_of(
+    records: Iterable[Record], chosen_ids: Callable[[object], NDArray[np.int64]] = lambda chosen: np.empty(0, np.int64)
+) -> tuple[GalleryAction, ...]:
+    """What the browser sent, without what is invalid; `chosen_ids` tells which pictures it calls chosen."""
+    return tuple(action for record in records if (action := _action(record, chosen_ids)) is not None)
 
 
-def _action(record: Record) -> GalleryAction | None:
+def _action(record: Record, chosen_ids: Callable[[object], NDArray[np.int64]]) -> GalleryAction | None:
     """An action sent by the browser; None if it is invalid."""
     command, decision = record.get("command"), record.get("decision")
     if command == "undo" or command == "redo":
         return GalleryAction(command=command)
     known_decision = next((known for known in DECISIONS if known == decision), None)
-    if "id" not in record or known_decision != decision:
+    if known_decision != decision:
         return None
-    return GalleryAction(int(cast(str, record["id"])), known_decision)
+    if "id" in record:
+        return GalleryAction(int(cast(str, record["id"])), known_decision)
+    chosen = tuple(chosen_ids(record.get("chosen")).tolist())
+    return GalleryAction(decision=known_decision, chosen=chosen) if chosen else None
 
 
 def _nothing() -> None:

@@ -79,8 +79,10 @@ class MapEvent:
     with_representatives: bool | None = None
 
 
-def show_map(view: MapView, *, key: str, height_px: int = 560) -> MapEvent:
-    """Draw the map with its legend, `height_px` high in all, and return what the user did on it.
+def show_map(view: MapView, *, key: str, height_px: int | None = None) -> MapEvent:
+    """Draw the map with its legend, and return what the user did on it.
+
+    It is `height_px` high in all, or as high as the window has room for below its top.
 
     The state is that of `key` in the session: `polygon`, `threshold`, `style`, `representatives`, and `clicked` for
     one run. A page may set all but the last before this call (to clear a selection); the map then follows `view`.
@@ -88,9 +90,9 @@ def show_map(view: MapView, *, key: str, height_px: int = 560) -> MapEvent:
     """
     result = _mount(
         key=key,
-        data=_data_of(view, key=key),
+        data=_data_of(view, key=key) | {"fits": height_px is None},
         default={"polygon": None, "threshold": None, "style": None, "representatives": None},
-        height=height_px,
+        height="content" if height_px is None else height_px,
         on_polygon_change=_nothing,
         on_threshold_change=_nothing,
         on_style_change=_nothing,

@@ -12,9 +12,9 @@ from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.query import read_query
 from url_viz.ui.cache import running_model
-from url_viz.ui.http import picture_url
 from url_viz.ui.session import HEAT
 from url_viz.ui.text import ERROR_ICON, escape
+from url_viz.ui.urls import picture_url
 
 MOST_KEPT = 256
 HOW = "Covers one part after another and runs the model again: if the value falls, that part had raised it."

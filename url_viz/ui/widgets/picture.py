@@ -15,11 +15,11 @@ from url_viz.ui.auth import user_name
 from url_viz.ui.search.query import search_with
 from url_viz.ui.session import OPENED, decision_of, label_of
 from url_viz.ui.text import errors_shown, escape
+from url_viz.ui.tiles import ordinal, tiles
 from url_viz.ui.widgets.decide import CHOICES, decisions_here, handle_gallery_event
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.occlusion import show_with_heat
 from url_viz.ui.widgets.reasons import show_reason_badges
-from url_viz.ui.widgets.tiles import ordinal, tiles
 
 NEIGHBOURS = 12
 NEAREST_OF_CLASS = 3

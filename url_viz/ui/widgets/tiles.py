@@ -1,20 +1,15 @@
-"""Gallery tiles from the rows of a table: measures, scope, sides of a threshold, and value texts."""
+"""Which rows of a table galleries show: both ends of an order, sides of a threshold, pages."""
 
 import math
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.between import question_of
 from url_viz.analysis.ranking import ends
-from url_viz.ui.http import thumbnail_url
 from url_viz.ui.session import Key
-from url_viz.ui.widgets.gallery import Tile
 
 
 @dataclass(frozen=True)
@@ -54,37 +49,3 @@ def one_page(rows: pd.DataFrame, key_of: Callable[[int], Key[int]], *, size: int
 def page_of(rows: pd.DataFrame, *, page: int, size: int) -> pd.DataFrame:
     """One page of rows; pages count from 1."""
     return rows.iloc[(page - 1) * size : page * size]
-
-
-def tiles(rows: pd.DataFrame, *, set_id: str, measure: str, ringed_id: int | None) -> tuple[Tile, ...]:
-    """Rows as tiles, with the measure's value and percentile printed on each."""
-    return tuple(_tile(row, set_id=set_id, measure=measure, ringed_id=ringed_id) for row in rows.to_dict("records"))
-
-
-def _tile(row: Mapping[Hashable, Any], *, set_id: str, measure: str, ringed_id: int | None) -> Tile:
-    image_id = int(row["id"])
-    return Tile(
-        id=image_id,
-        name=str(row["path"]),
-        thumbnail=thumbnail_url(set_id, image_id),
-        value=value_text(float(row[measure]), float(row["rank_percentile"])),
-        label=row["label"] if isinstance(row["label"], str) else None,
-        question=question_of({str(column): value for column, value in row.items()}),
-        twins=int(row.get("twins", 0)),
-        is_ringed=image_id == ringed_id,
-        decision=row.get("decision"),
-    )
-
-
-def value_text(value: float, rank: float) -> str:
-    """`0.412 · 97th`, or `–` for nan."""
-    if not np.isfinite(value):
-        return "–"
-    return f"{value:.3g}" if not np.isfinite(rank) else f"{value:.3g} · {ordinal(rank)}"
-
-
-def ordinal(rank: float) -> str:
-    """`97th`, `1st`, `22nd`: a percentile in words."""
-    number = round(rank)
-    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{ending}"

@@ -1,0 +1,113 @@
+"""An app with a grid of many pictures: `streamlit run tests/browser/harness_grid.py -- DECISIONS.db`.
+
+Query parameters: run (names the decisions), n, ask (decisions on more pictures are asked about).
+"""
+
+import sys
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from tests.browser.harness_components import FIRST_ID, answer_thumbnail, tile_of
+from url_viz.store.decision_matching import FileKeys
+from url_viz.store.decisions import Decisions
+from url_viz.ui.held import held_orders, keep_order
+from url_viz.ui.http import routes
+from url_viz.ui.tiles import Tile, tile_data
+from url_viz.ui.urls import order_url
+from url_viz.ui.widgets.decide import handle_gallery_event
+from url_viz.ui.widgets.gallery import GalleryEvent
+from url_viz.ui.widgets.grid import INLINE, Pane, Side, grid_state, show_grid
+
+KEY = "grid"
+
+
+@dataclass(frozen=True)
+class Holder:
+    """As much of an image set as deciding needs."""
+
+    decisions: Decisions
+
+
+def decisions_of(run: str, count: int) -> Decisions:
+    ids = FIRST_ID + np.arange(count, dtype=np.int64)
+    return Decisions(Path(sys.argv[-1]).parent / f"{run}.db", FileKeys(ids, ids))
+
+
+def tile_now(image_id: int, decision: str | None) -> Tile:
+    return replace(tile_of(image_id - FIRST_ID, with_label=True), decision=decision)
+
+
+def answer_tiles(request: Request) -> Response:
+    query = request.query_params
+    order, count = held_orders.get(query["order"]), int(query["n"])
+    assert order is not None
+    now = decisions_of(query["run"], count).now().decision
+    ids = order.ids[int(query["from"]) : int(query["to"])].tolist()
+    return JSONResponse([tile_data(tile_now(one, now[one - FIRST_ID])) for one in ids])
+
+
+def pane_of(title: str, rows: pd.DataFrame, decisions: Decisions, run: str) -> Pane:
+    order, now = keep_order(rows), decisions.now().decision
+    query = f"order={order}&n={len(rows)}&run={run}&state={decisions.version}"
+    return Pane(
+        title=title,
+        note=f"{len(rows):,}",
+        empty="Nothing.",
+        total=len(rows),
+        order=order,
+        order_url=order_url(order),
+        tiles_url=f"/harness/tiles?{query}&from={{from}}&to={{to}}",
+        thumbnail_url="/harness/thumbnail/{id}",
+        first=tuple(tile_now(one, now[one - FIRST_ID]) for one in rows["id"].head(INLINE)),
+    )
+
+
+def page() -> None:
+    query = st.query_params
+    count, run = int(query.get("n", 5000)), query["run"]
+    decisions = decisions_of(run, count)
+    state = grid_state(st.session_state.get(KEY) or {})
+    side: Side = state.side or "both"
+    rows = pd.DataFrame({"id": FIRST_ID + np.arange(count), "rank_percentile": np.linspace(100, 0, count)})
+    st.text(f"chosen {len(state.chosen)}")
+    decided = Counter(one for one in decisions.now().decision.tolist() if one is not None)
+    st.text(" ".join(["decided", *(f"{name}:{number}" for name, number in sorted(decided.items()))]))
+    panes = {"ambiguous": ("Most ambiguous", rows), "clear": ("Clearest", rows[::-1])}
+    shown = ("ambiguous", "clear") if side == "both" else (side,)
+
+    def handle(event: GalleryEvent) -> None:
+        handle_gallery_event(Holder(decisions), event)  # type: ignore[arg-type]
+
+    event = show_grid(
+        [pane_of(*panes[one], decisions, run) for one in shown],
+        key=KEY,
+        side=side,
+        is_wide=bool(state.is_wide),
+        ringed_id=None,
+        ask_above=int(query.get("ask", 50)),
+        handle=handle,
+    )
+    st.text(f"clicked {event.clicked_id}")
+
+
+if get_script_run_ctx(suppress_warning=True) is None:
+    app = st.App(
+        __file__,
+        routes=[
+            *routes(),
+            Route("/harness/tiles", answer_tiles),
+            Route("/harness/thumbnail/{id:int}", answer_thumbnail),
+        ],
+    )
+else:
+    st.set_page_config(layout="wide")
+    page()

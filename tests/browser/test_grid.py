@@ -1,0 +1,196 @@
+"""The grid in a real browser: thousands of pictures scrolled without pages, chosen in every way, and decided on."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.fixtures import OpenPage, Serve, eventually
+
+pytestmark = pytest.mark.browser
+
+HARNESS = Path(__file__).parent / "harness_grid.py"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A page with a grid."""
+
+    page: Page
+
+    @property
+    def panes(self) -> Locator:
+        return self.page.locator(".pane")
+
+    def tile(self, at: int, pane: int = 0) -> Locator:
+        """The tile at a place of a pane, if it is there."""
+        return self.panes.nth(pane).locator(f".cell[data-at='{at}'] .tile")
+
+    def says(self, words: str) -> None:
+        """The server says so, in a line of its own."""
+        expect(self.page.get_by_text(words, exact=True)).to_be_visible()
+
+    def scroll(self, px: int, pane: int = 0) -> None:
+        self.panes.nth(pane).locator(".scroller").evaluate("(scroller, px) => { scroller.scrollTop = px }", px)
+
+
+Open = Callable[..., Desk]
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("grid") / "decisions.db"
+
+
+@pytest.fixture
+def desk(serve: Serve, open_page: OpenPage, database: Path) -> Open:
+    def opened(query: str = "", *, width: int = 1400) -> Desk:
+        desk = Desk(open_page(f"{serve(HARNESS, str(database))}/?run={uuid4().hex}&{query}", width=width))
+        desk.tile(0).wait_for()
+        return desk
+
+    return opened
+
+
+def test_thousands_scroll_and_only_those_in_sight_exist(desk: Open) -> None:
+    at = desk()
+    expect(at.panes).to_have_count(2)
+    expect(at.panes.first.get_by_role("heading")).to_have_text("Most ambiguous · 5,000")
+    at.scroll(100_000)
+    eventually(lambda: at.panes.first.locator(".cell .name").first.text_content() not in ("", "IMG_00000.jpg"))
+    assert at.panes.first.locator(".cell").count() < 150
+    at.scroll(10_000_000)
+    last = at.tile(4999)
+    expect(last.locator(".name")).to_have_text("IMG_04999.jpg")
+    expect(at.tile(0)).to_have_count(0)
+    expect(at.tile(0, pane=1).locator(".name")).to_have_text("IMG_04999.jpg")
+
+
+def test_keys_move_through_all_of_them_and_the_focus_is_never_lost(desk: Open) -> None:
+    at = desk()
+    at.tile(0).focus()
+    at.page.keyboard.press("End")
+    expect(at.tile(4999)).to_be_focused()
+    at.page.keyboard.press("Home")
+    expect(at.tile(0)).to_be_focused()
+    at.scroll(50_000)
+    expect(at.tile(0)).to_be_focused()
+    at.page.keyboard.press("ArrowRight")
+    expect(at.tile(1)).to_be_focused()
+    expect(at.tile(1)).to_be_in_viewport()
+    at.page.keyboard.press("Enter")
+    at.says(f"clicked {2**62 + 2}")
+
+
+def test_a_choice_by_mouse_and_by_keys(desk: Open) -> None:
+    at = desk()
+    at.tile(1).click(modifiers=["Control"])
+    at.says("chosen 1")
+    at.tile(4).click(modifiers=["Shift"])
+    at.says("chosen 4")
+    at.tile(2).click(modifiers=["Control"])
+    at.says("chosen 3")
+    at.page.keyboard.press("ArrowLeft")
+    at.page.keyboard.press("Shift+ArrowLeft")  # from 2, which was toggled last, to 0
+    at.says("chosen 5")
+    at.page.keyboard.press("Space")  # and 0 no more
+    at.says("chosen 4")
+    at.panes.first.locator(".cell[data-at='5']").hover()
+    at.panes.first.locator(".cell[data-at='5'] .pick").click()
+    at.says("chosen 5")
+    expect(at.page.get_by_text("clicked None")).to_be_visible()
+    at.page.keyboard.press("Control+a")
+    at.says("chosen 5000")
+    at.page.get_by_role("button", name="5,000 chosen").click()
+    at.says("chosen 0")
+
+
+def test_a_key_decides_on_all_that_are_chosen_as_one_action(desk: Open) -> None:
+    at = desk()
+    at.tile(0).click(modifiers=["Control"])
+    at.tile(6).click(modifiers=["Shift"])
+    at.page.keyboard.press("d")
+    expect(at.page.locator(".pane").first.locator(".cell[data-decision='drop']")).to_have_count(7)
+    at.says("decided drop:7")
+    expect(at.page.get_by_text("Dropped 7 pictures")).to_be_visible()
+    at.page.keyboard.press("u")
+    at.says("decided")
+    expect(at.page.locator(".pane").first.locator(".cell[data-decision]")).to_have_count(0)
+    at.page.keyboard.press("Escape")
+    at.says("chosen 0")
+    at.tile(1).focus()
+    at.page.keyboard.press("k")
+    at.says("decided keep:1")
+    expect(at.tile(2)).to_be_focused()
+
+
+def test_a_decision_far_down_stays_when_the_server_has_it(desk: Open) -> None:
+    at = desk()
+    at.page.get_by_role("button", name="Ambiguous").click()
+    expect(at.panes).to_have_count(1)
+    at.tile(0).focus()
+    at.page.keyboard.press("End")
+    at.page.keyboard.press("d")
+    at.says("decided drop:1")
+    cell = at.panes.first.locator(".cell[data-at='4999']")
+    expect(cell).to_have_attribute("data-decision", "drop")
+    at.page.wait_for_timeout(400)
+    expect(cell).to_have_attribute("data-decision", "drop")
+    at.scroll(0)
+    at.scroll(10_000_000)
+    expect(cell).to_have_attribute("data-decision", "drop")
+
+
+def test_the_size_of_tiles_is_kept_and_the_first_picture_in_sight_stays(desk: Open) -> None:
+    at = desk()
+    at.page.get_by_role("button", name="Clear", exact=True).click()
+    expect(at.panes.first.get_by_role("heading")).to_have_text("Clearest · 5,000")
+    size = at.page.get_by_role("slider", name="Size of the pictures, in pixels")
+    widths = []
+    for px in ("60", "200"):
+        size.fill(px)
+        eventually(lambda: at.tile(0).bounding_box() is not None)
+        box = at.tile(0).bounding_box()
+        assert box is not None
+        widths.append(box["width"])
+    assert 60 <= widths[0] < 75
+    assert 200 <= widths[1] < 260
+    at.scroll(20_000)
+    first = at.panes.first.locator(".scroller").evaluate(
+        "scroller => scroller.scrollTop / scroller.querySelector('.tiles').offsetHeight"
+    )
+    size.fill("100")
+    after = at.panes.first.locator(".scroller").evaluate(
+        "scroller => scroller.scrollTop / scroller.querySelector('.tiles').offsetHeight"
+    )
+    assert abs(first - after) < 0.01
+    at.page.reload()
+    at.tile(0).wait_for()
+    expect(size).to_have_value("100")
+
+
+def test_the_grid_ends_with_the_window(desk: Open) -> None:
+    at = desk()
+    grid = at.page.locator(".grid-view")
+
+    def bottom() -> float:
+        box = grid.bounding_box()
+        assert box is not None
+        return box["y"] + box["height"]
+
+    for height in (900, 700, 1100):
+        at.page.set_viewport_size({"width": 1400, "height": height})
+        eventually(lambda height=height: height - 40 < bottom() < height)  # type: ignore[misc]
+
+
+def test_what_the_server_no_longer_knows_is_said(desk: Open) -> None:
+    at = desk()
+    refused = "This order has expired."
+    at.page.route(re.compile("/url-viz/order/"), lambda route: route.fulfill(status=404, body=refused))
+    at.page.reload()
+    expect(at.panes.first.get_by_text(refused)).to_be_visible()
+    expect(at.tile(0)).to_be_visible()

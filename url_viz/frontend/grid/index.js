@@ -1,0 +1,256 @@
+// The grid of Explore: one or both ends of an order, scrolled without pages, to look at, to choose from and decide on.
+
+import { Decider } from "../shared/decider.js";
+import { DECISIONS, DECISION_OF_KEY } from "../shared/decisions.js";
+import { keepFitting } from "../shared/fit.js";
+import { Choice } from "./choice.js";
+import { Pane } from "./pane.js";
+
+const SIZE_KEY = "url-viz.tile-px"; // in the browser's own storage: a matter of its screen
+const USUAL_PX = 110;
+const PATIENCE_MS = 150; // a choice that goes on is told once
+
+class Grid {
+  constructor(element) {
+    this.element = element;
+    this.decider = new Decider();
+    this.choice = new Choice();
+    this.panes = [];
+    this.data = { panes: [] };
+    this.stopper = new AbortController();
+    const { signal } = this.stopper;
+    this.part = (name) => element.querySelector(name);
+    this.size = this.part(".size input");
+    this.size.value = localStorage.getItem(SIZE_KEY) ?? USUAL_PX;
+    this.size.addEventListener("input", () => this.resize(), { signal });
+    this.part(".ends").addEventListener("click", (event) => this.turnTo(event.target.dataset.side), { signal });
+    this.part(".wide").addEventListener("click", () => this.setStateValue("is_wide", !this.data.is_wide), { signal });
+    this.part("button.chosen").addEventListener("click", () => this.letGo(), { signal });
+    const panes = this.part(".panes");
+    panes.addEventListener("click", (event) => this.click(event), { signal });
+    panes.addEventListener("keydown", (event) => this.key(event), { signal });
+    panes.addEventListener("focusin", (event) => this.enter(event.target.closest(".cell")), { signal });
+    keepFitting(element, { least: 380, share: 0.8, signal });
+  }
+
+  destroy() {
+    clearTimeout(this.patience);
+    this.stopper.abort();
+  }
+
+  get sizePx() {
+    return Number(this.size.value);
+  }
+
+  get canDecide() {
+    return true;
+  }
+
+  get ringed() {
+    return this.data.ringed;
+  }
+
+  decisionOf(id) {
+    return this.decided?.get(id);
+  }
+
+  update({ data, setTriggerValue, setStateValue }) {
+    Object.assign(this, { data, setTriggerValue, setStateValue });
+    this.confirm(data.taken);
+    while (this.panes.length > data.panes.length) this.panes.pop().stop();
+    while (this.panes.length < data.panes.length) {
+      this.panes.push(new Pane(this, this.stopper.signal));
+      this.part(".panes").append(this.panes.at(-1).element);
+    }
+    this.part(".panes").classList.toggle("two", data.panes.length > 1);
+    for (const button of this.part(".ends").children)
+      button.setAttribute("aria-pressed", String(button.dataset.side === data.side));
+    const wide = this.part(".wide");
+    wide.setAttribute("aria-pressed", String(data.is_wide));
+    this.panes.forEach((pane, i) => pane.update(data.panes[i]));
+    this.showChoice();
+  }
+
+  // Decisions that the server has confirmed are those of the tiles until they are fetched again.
+  confirm(upTo) {
+    for (const [id, decision] of this.decider.decided)
+      for (const { source } of this.panes) if (source.tiles.has(id)) source.tiles.get(id).decision = decision;
+    this.decider.taken(upTo);
+    this.decided = this.decider.decided;
+  }
+
+  turnTo(side) {
+    if (side && side !== this.data.side) this.setStateValue("side", side);
+  }
+
+  resize() {
+    localStorage.setItem(SIZE_KEY, this.size.value);
+    for (const pane of this.panes) pane.arrange();
+  }
+
+  // A pane's order has changed: what is no longer shown is no longer chosen.
+  pruned() {
+    if (!this.panes.every(({ source }) => source.isComplete)) return;
+    const isLess = this.choice.keepOnly(this.panes.map(({ ids }) => ids));
+    if (isLess || (this.choice.size && this.told !== this.orders())) this.tellChoice(); // places mean another order
+  }
+
+  orders() {
+    return this.panes.map(({ source }) => source.order).join(" ");
+  }
+
+  paneOf(cell) {
+    return this.panes.find(({ element }) => element.contains(cell));
+  }
+
+  enter(cell) {
+    if (cell) this.paneOf(cell).entered(cell);
+  }
+
+  click(event) {
+    const cell = event.target.closest(".cell");
+    if (!cell) return;
+    const pane = this.paneOf(cell);
+    const { id } = cell.dataset;
+    const decision = event.target.closest(".choice")?.dataset.decision;
+    if (decision) this.decide(pane, cell, decision);
+    else if (event.shiftKey) this.choose(() => this.choice.reach(pane.ids, id, pane.entry));
+    else if (event.ctrlKey || event.metaKey || event.target.closest(".pick")) this.choose(() => this.choice.toggle(id));
+    else if (event.target.closest(".tile")) return this.setTriggerValue("clicked", id);
+    return cell.querySelector(".tile").focus({ preventScroll: true });
+  }
+
+  key(event) {
+    const cell = event.target.closest(".cell");
+    const pane = cell && this.paneOf(cell);
+    if (!pane || event.altKey || !this.press(event, pane, cell)) return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  // Whether a key on a tile means anything; it is then done.
+  press(event, pane, cell) {
+    const { key } = event;
+    const [at, { id }] = [Number(cell.dataset.at), cell.dataset];
+    if (event.ctrlKey || event.metaKey) {
+      if (key.toLowerCase() !== "a") return false;
+      this.choose(() => this.choice.addAll(pane.ids));
+      return true;
+    }
+    const to = pane.stepOf(key, at);
+    if (to !== null) {
+      if (event.shiftKey) this.choose(() => this.choice.reach(pane.ids, pane.ids[to], id));
+      pane.focusOn(to);
+      return true;
+    }
+    if (key === " ") this.choose(() => this.choice.toggle(id));
+    else if (key === "Escape" && this.choice.size) this.letGo();
+    else return this.decideBy(event, pane, cell);
+    return true;
+  }
+
+  // A key that is held down decides once only.
+  decideBy(event, pane, cell) {
+    const key = event.key.toLowerCase();
+    if (key === "u" || key === "y") {
+      if (!event.repeat) this.command(key === "y" || event.shiftKey ? "redo" : "undo");
+    } else if (key in DECISION_OF_KEY && !event.shiftKey) {
+      if (!event.repeat && this.decide(pane, cell, DECISION_OF_KEY[key]) && !this.choice.size)
+        pane.focusOn(Number(cell.dataset.at) + 1);
+    } else return false;
+    return true;
+  }
+
+  // Decide on what is chosen, else on this picture; the same decision again clears it. Whether it is now decided on.
+  decide(pane, cell, name) {
+    const { id } = cell.dataset;
+    const decision = cell.dataset.decision === name ? null : name;
+    const many = this.choice.size > 0;
+    const ids = !many ? [id] : this.choice.size <= this.data.ask_above ? [...this.choice.ids] : [];
+    const what = many ? { chosen: this.chosen() } : { id };
+    const said = many ? `${this.choice.size.toLocaleString("en")} pictures` : this.nameOf(pane, id);
+    this.said(decision ? `${DECISIONS[name].word}: ${said}` : `No decision: ${said}`);
+    this.send(this.decider.decide(ids, decision, what, id));
+    return decision !== null;
+  }
+
+  nameOf({ source }, id) {
+    return source.tiles.get(id)?.name ?? "";
+  }
+
+  said(text) {
+    this.part(".said").textContent = text;
+  }
+
+  command(command) {
+    const { actions, id } = this.decider.command(command);
+    this.send(actions);
+    const pane = this.panes.find(({ ids }) => ids.includes(id));
+    pane?.focusOn(pane.ids.indexOf(id));
+    this.said(command === "undo" ? "Undone" : "Redone");
+  }
+
+  // The mark shows at once; the server's answer replaces it later.
+  send(actions) {
+    if (this.patience !== undefined) this.tellNow(); // or a second run would overtake that of the action
+    this.setStateValue("actions", actions);
+    this.decided = this.decider.decided;
+    for (const pane of this.panes) pane.draw();
+  }
+
+  choose(change) {
+    change();
+    for (const pane of this.panes) pane.draw();
+    this.tellChoice();
+  }
+
+  letGo() {
+    this.choose(() => this.choice.clear());
+  }
+
+  chosen() {
+    return this.panes.map(({ ids, source }) => ({ order: source.order, ranges: this.choice.rangesIn(ids) }));
+  }
+
+  showChoice() {
+    const button = this.part("button.chosen");
+    button.hidden = !this.choice.size;
+    button.textContent = `${this.choice.size.toLocaleString("en")} chosen ✕`;
+    button.title = "Choose none (Escape)";
+    this.element.classList.toggle("choosing", this.choice.size > 0);
+  }
+
+  tellChoice() {
+    this.showChoice();
+    clearTimeout(this.patience);
+    this.patience = setTimeout(() => this.tellNow(), PATIENCE_MS);
+  }
+
+  tellNow() {
+    clearTimeout(this.patience);
+    this.patience = undefined;
+    this.told = this.orders();
+    this.setStateValue("chosen", this.choice.size ? this.chosen() : null);
+  }
+}
+
+const grids = new WeakMap(); // Streamlit's root → its grid
+
+// Streamlit calls this at every change of data or theme, and the last returned function once the root leaves the page.
+export default function show(component) {
+  const root = component.parentElement;
+  const element = root.querySelector(".grid-view");
+  let grid = grids.get(root);
+  if (grid?.element !== element) {
+    grid?.destroy();
+    grid = new Grid(element);
+    grids.set(root, grid);
+  }
+  grid.update(component);
+  grid.latest = component;
+  return () => {
+    if (grid.latest !== component) return; // a later call still uses this grid
+    grid.destroy();
+    grids.delete(root);
+  };
+}

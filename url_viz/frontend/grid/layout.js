@@ -1,0 +1,90 @@
+// Where the tiles of a grid lie: columns, rows, and which of them can be seen.
+
+export const GAP = 12; // pixels between tiles
+const MOST_PX = 30_000_000; // browsers draw no higher elements
+const LINE_PX = 17.6;
+const LABEL_PX = 16.2;
+const ABOVE_TEXT_PX = 6;
+const WITH_TEXT_PX = 104; // narrower tiles have no room for words
+const WITH_VALUE_PX = 84;
+
+/**
+ * @typedef {object} Layout
+ * @property {number} columns
+ * @property {number} tilePx width and height of a picture
+ * @property {number} rowPx from one row to the next
+ * @property {number} count tiles that have room
+ * @property {number} heightPx of all rows
+ */
+
+/**
+ * What is written on a tile and below it, by its size.
+ * @param {number} tilePx
+ * @returns {"all" | "value" | "none"}
+ */
+export const detailOf = (tilePx) => (tilePx >= WITH_TEXT_PX ? "all" : tilePx >= WITH_VALUE_PX ? "value" : "none");
+
+/**
+ * @param {object} of
+ * @param {number} of.width of the grid, in pixels
+ * @param {number} of.sizePx the least size of a tile
+ * @param {number} of.count of tiles
+ * @param {boolean} of.hasQuestions whether tiles have a line "cucumber or banana?"
+ * @param {boolean} of.hasLabels
+ * @returns {Layout}
+ */
+export function layoutOf({ width, sizePx, count, hasQuestions, hasLabels }) {
+  const columns = Math.max(1, Math.floor((width + GAP) / (sizePx + GAP)));
+  const tilePx = Math.max(1, Math.floor((width - (columns - 1) * GAP) / columns));
+  const hasText = detailOf(tilePx) === "all";
+  const textPx = hasText ? ABOVE_TEXT_PX + LINE_PX * (hasQuestions ? 3 : 1) + (hasLabels ? LABEL_PX : 0) : 0;
+  const rowPx = Math.ceil(tilePx + textPx + GAP);
+  const rows = Math.min(Math.ceil(count / columns), Math.floor(MOST_PX / rowPx));
+  return { columns, tilePx, rowPx, count: Math.min(count, rows * columns), heightPx: Math.max(0, rows * rowPx - GAP) };
+}
+
+/**
+ * @param {Layout} layout
+ * @param {{top: number, height: number}} seen what is scrolled to, in pixels
+ * @param {number} extra rows above and below
+ * @returns {[number, number]} the first tile that can be seen, and that after the last
+ */
+export function seenOf({ columns, rowPx, count }, { top, height }, extra = 0) {
+  const first = Math.max(0, Math.floor(top / rowPx) - extra);
+  const last = Math.max(first, Math.ceil((top + height) / rowPx) + extra);
+  return [Math.min(count, first * columns), Math.min(count, last * columns)];
+}
+
+/**
+ * @param {Layout} layout
+ * @param {number} at place of a tile, from 0
+ * @returns {{x: number, y: number}} its place in pixels
+ */
+export const placeOf = ({ columns, tilePx, rowPx }, at) => ({
+  x: (at % columns) * (tilePx + GAP),
+  y: Math.floor(at / columns) * rowPx,
+});
+
+/**
+ * @param {string} key of the keyboard
+ * @param {number} at the tile that has the focus
+ * @param {Layout} layout
+ * @param {number} rowsSeen
+ * @returns {number | null} the tile that the key leads to; null for other keys
+ */
+export function stepOf(key, at, { columns, count }, rowsSeen) {
+  const steps = {
+    ArrowLeft: -1,
+    ArrowRight: 1,
+    ArrowUp: -columns,
+    ArrowDown: columns,
+    PageUp: -columns * Math.max(1, rowsSeen),
+    PageDown: columns * Math.max(1, rowsSeen),
+    Home: -at,
+    End: count - 1 - at,
+  };
+  if (!(key in steps)) return null;
+  const to = at + steps[key];
+  if (key === "PageUp" || key === "PageDown") return Math.max(0, Math.min(count - 1, to));
+  return to >= 0 && to < count ? to : at;
+}

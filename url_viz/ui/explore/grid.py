@@ -1,0 +1,113 @@
+"""The grid of Explore: both ends of the order, and which pictures the buttons above act on."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from url_viz.analysis.filters import Between
+from url_viz.analysis.ranking import first_of_each_class, value_at
+from url_viz.analysis.review import ReviewSpec
+from url_viz.analysis.scope import Scope
+from url_viz.image_set import ImageSet
+from url_viz.ui.explore.controls import PER_CLASS
+from url_viz.ui.held import MOST_IN_ORDER, keep_order
+from url_viz.ui.session import DECIDE, OPENED, ExploreView, grid_of
+from url_viz.ui.tiles import ordinal, tiles
+from url_viz.ui.urls import order_url, thumbnail_url, tiles_url
+from url_viz.ui.widgets.decide import ASK_ABOVE, handle_gallery_event
+from url_viz.ui.widgets.grid import INLINE, GridEvent, Pane, show_grid
+from url_viz.ui.widgets.tiles import Sides, sides
+
+
+def show_galleries(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, *, measure: str) -> GridEvent:
+    """The most ambiguous and the clearest pictures, side by side or one of them: what was clicked and is chosen."""
+    by = "rank_percentile" if view.within_class else measure
+    both = sides(rows, measure=by, threshold_percentile=view.threshold_percentile, collapse_twins=view.collapse_twins)
+    if view.class_by_class:
+        both = Sides(*(first_of_each_class(side, PER_CLASS) for side in (both.ambiguous, both.clear)))
+    shown = ("ambiguous", "clear") if view.side == "both" else (view.side,)
+    return show_grid(
+        [_pane(image_set, both, side, view, measure=measure) for side in shown],
+        key=grid_of(image_set.set_id),
+        side=view.side,
+        is_wide=view.is_wide,
+        ringed_id=OPENED.get(),
+        ask_above=ASK_ABOVE,
+        handle=partial(handle_gallery_event, image_set, bar=DECIDE),
+    )
+
+
+def _pane(image_set: ImageSet, both: Sides, side: str, view: ExploreView, *, measure: str) -> Pane:
+    rows = both.ambiguous if side == "ambiguous" else both.clear
+    title = "Most ambiguous" if side == "ambiguous" else "Clearest"
+    order = keep_order(rows)
+    return Pane(
+        title=f"{title} of each class" if view.class_by_class else title,
+        note=_note(rows, of=None if view.threshold_percentile is None else len(both.ambiguous) + len(both.clear)),
+        empty="No pictures on this side.",
+        total=min(len(rows), MOST_IN_ORDER),
+        order=order,
+        order_url=order_url(order),
+        tiles_url=tiles_url(image_set, order=order, measure=measure),
+        thumbnail_url=thumbnail_url(image_set.set_id, "{id}"),
+        first=tiles(rows.head(INLINE), set_id=image_set.set_id, measure=measure, ringed_id=None),
+    )
+
+
+def _note(rows: pd.DataFrame, *, of: int | None) -> str:
+    """How many pictures, `of` how many if a threshold parts them, with the twins that are not shown by themselves."""
+    twins = int(rows["twins"].sum())
+    count = f"{len(rows):,}" if of is None else f"{len(rows):,} of {of:,}"
+    first = f"the first {MOST_IN_ORDER:,} of " if len(rows) > MOST_IN_ORDER else ""
+    return f"{first}{count}" + (f", and {twins:,} {'twin' if twins == 1 else 'twins'}" if twins else "")
+
+
+@dataclass(frozen=True)
+class Acted:
+    """The pictures that the buttons act on: their `rows`, `which` they are, and the `scope` that a review has of them.
+
+    `which` is empty, and `scope` None, if they are all that is shown.
+    """
+
+    rows: pd.DataFrame
+    which: str = ""
+    scope: Scope | None = None
+
+
+def acted_on(rows: pd.DataFrame, view: ExploreView, chosen: NDArray[np.int64], *, measure: str) -> Acted:
+    """What is chosen, else what lies beyond the threshold, else all `rows` in scope.
+
+    With a threshold it is the ambiguous side, unless the clear one is shown alone.
+    """
+    is_chosen = np.isin(rows["id"].to_numpy(np.int64), chosen)
+    if is_chosen.any():
+        found = rows[is_chosen]
+        return Acted(found, "chosen", _of_ids(found))
+    threshold = view.threshold_percentile
+    if threshold is None or view.pair is not None:
+        return Acted(rows)
+    rank = rows["rank_percentile"].to_numpy()
+    is_above = view.side != "clear"
+    found = rows[rank >= threshold if is_above else rank < threshold]
+    which = f"{'from' if is_above else 'below'} the {ordinal(threshold)} percentile{' on' if is_above else ''}"
+    return Acted(found, which, _of_ids(found) if view.within_class else _of_side(rows, view, threshold, measure))
+
+
+def _of_ids(rows: pd.DataFrame) -> Scope:
+    return Scope(ids=tuple(rows["id"].tolist()))
+
+
+def _of_side(rows: pd.DataFrame, view: ExploreView, threshold: float, measure: str) -> Scope:
+    """The scope of what is shown, on one side of the threshold; bounds of a filter are inclusive."""
+    value = value_at(rows, measure, threshold)
+    below = float(np.nextafter(value, -np.inf))
+    bounds = Between(measure, None, below) if view.side == "clear" else Between(measure, value)
+    return Scope(view.polygon, (*view.filters, bounds))
+
+
+def review_of(spec: ReviewSpec, acted: Acted) -> ReviewSpec:
+    """The review of what the buttons act on: that of all that is shown, narrowed."""
+    return spec if acted.scope is None else replace(spec, scope=acted.scope)

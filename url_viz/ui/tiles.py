@@ -1,0 +1,72 @@
+"""Tiles, the pictures of galleries and grids: from rows of a table, and as data for the browser."""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from url_viz.analysis.between import question_of
+from url_viz.ui.urls import thumbnail_url
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One picture of a gallery.
+
+    `thumbnail` is a URL. `value` is printed on the picture ("0.412 · 97th"), `name` (of a path, its last part) and
+    `label` under it. `twins` counts the hidden twins of this picture. `mark` is a short word in the corner.
+    `decision` is shown as a coloured sign; a dropped picture is faint. `question` ("cucumber or banana?") stands under
+    the label.
+    """
+
+    id: int
+    name: str
+    thumbnail: str
+    value: str
+    label: str | None = None
+    twins: int = 0
+    is_ringed: bool = False
+    mark: str | None = None
+    decision: str | None = None
+    question: str | None = None
+
+
+def tile_data(tile: Tile) -> dict[str, object]:
+    """A tile for the browser; its id as text, because JavaScript's numbers hold 53 bits."""
+    return asdict(tile) | {"id": str(tile.id)}
+
+
+def tiles(rows: pd.DataFrame, *, set_id: str, measure: str, ringed_id: int | None) -> tuple[Tile, ...]:
+    """Rows as tiles, with the measure's value and percentile printed on each."""
+    return tuple(_tile(row, set_id=set_id, measure=measure, ringed_id=ringed_id) for row in rows.to_dict("records"))
+
+
+def _tile(row: Mapping[Hashable, Any], *, set_id: str, measure: str, ringed_id: int | None) -> Tile:
+    image_id = int(row["id"])
+    return Tile(
+        id=image_id,
+        name=str(row["path"]),
+        thumbnail=thumbnail_url(set_id, image_id),
+        value=value_text(float(row[measure]), float(row["rank_percentile"])),
+        label=row["label"] if isinstance(row["label"], str) else None,
+        question=question_of({str(column): value for column, value in row.items()}),
+        twins=int(row.get("twins", 0)),
+        is_ringed=image_id == ringed_id,
+        decision=row.get("decision"),
+    )
+
+
+def value_text(value: float, rank: float) -> str:
+    """`0.412 · 97th`, or `–` for nan."""
+    if not np.isfinite(value):
+        return "–"
+    return f"{value:.3g}" if not np.isfinite(rank) else f"{value:.3g} · {ordinal(rank)}"
+
+
+def ordinal(rank: float) -> str:
+    """`97th`, `1st`, `22nd`: a percentile in words."""
+    number = round(rank)
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"

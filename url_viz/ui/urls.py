@@ -1,0 +1,68 @@
+"""Addresses of what the app serves besides its pages: thumbnails, pictures, cards, points, orders and tiles."""
+
+from urllib.parse import quote, urlencode
+
+from url_viz.image_set import ImageSet
+
+BASE = "/url-viz"
+
+
+def thumbnail_url(set_id: str, image_id: int | str) -> str:
+    """The URL of a picture's thumbnail; with the id `"{id}"`, a pattern for those of a set."""
+    return f"{BASE}/thumbnail/{set_id}/{image_id}.jpg"
+
+
+def picture_url(image_set: ImageSet, image_id: int) -> str:
+    """The URL of a picture, upright and at most 1,600 px."""
+    return f"{BASE}/picture/{image_set.set_id}/{image_id}.jpg?model={quote(image_set.source.name, safe='')}"
+
+
+def card_url(image_set: ImageSet, *, measure: str | None = None) -> str:
+    """The URL of a picture's card (JSON), with the placeholder `{id}` for its id; `measure` is the first on it."""
+    return f"{BASE}/card/{image_set.set_id}/{{id}}?{_query(image_set, measure=measure)}"
+
+
+def points_url(
+    image_set: ImageSet,
+    *,
+    measure: str | None = None,
+    category: str | None = None,
+    subset: str = "",
+    state: str = "",
+    before: str | None = None,
+) -> str:
+    """The URL of the map's points; another version has another URL, so that the points are fetched again.
+
+    Their value is the percentile of `measure`, any numeric column; with `before`, the name of another model, that of
+    its change since that model. Their category is that of `category`, any column of few values. None leaves either
+    out. `subset` is the key of a selection's own map (`selection_map`). `state` names anything else that may have
+    changed, such as the version of the decisions.
+    """
+    query = _query(image_set, measure=measure, category=category, subset=subset, state=state, before=before)
+    return f"{BASE}/points/{image_set.set_id}?{query}"
+
+
+def representatives_url(image_set: ImageSet, *, subset: str = "", state: str = "") -> str:
+    """The URL of the pictures that represent the map's regions; `subset` and `state` as for the points."""
+    return f"{BASE}/representatives/{image_set.set_id}?{_query(image_set, subset=subset, state=state)}"
+
+
+def order_url(key: str) -> str:
+    """The URL of the ids of an order that is held (`url_viz.ui.held`)."""
+    return f"{BASE}/order/{key}"
+
+
+def tiles_url(image_set: ImageSet, *, order: str, measure: str) -> str:
+    """The URL of tiles of the held order `order`, with placeholders `{from}` and `{to}` for the places, from 0.
+
+    `measure` is printed on them. Another version of the decisions has another URL.
+    """
+    query = _query(image_set, measure=measure, order=order, state=str(image_set.decisions.version))
+    return f"{BASE}/tiles/{image_set.set_id}?{query}&from={{from}}&to={{to}}"
+
+
+def _query(image_set: ImageSet, **parameters: str | None) -> str:
+    """The query of a URL: the model, what is given of `parameters`, and the version."""
+    alone = "1" if image_set.is_alone else None
+    query = {"model": image_set.source.name, "alone": alone, **parameters, "v": image_set.version}
+    return urlencode({name: value for name, value in query.items() if value})

@@ -1,0 +1,149 @@
+"""The grid component: one or both ends of an order as pictures that scroll without pages, to choose and decide on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal, cast
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from url_viz.ui.held import ids_at
+from url_viz.ui.session import state_of
+from url_viz.ui.tiles import Tile, tile_data
+from url_viz.ui.widgets.actions import handle_new, handled_before
+from url_viz.ui.widgets.assets import script_of, text_of
+from url_viz.ui.widgets.gallery import GalleryEvent, HandleEvent, actions_of
+
+Side = Literal["both", "ambiguous", "clear"]
+SIDES: tuple[Side, ...] = ("both", "ambiguous", "clear")
+INLINE = 48
+"""So many tiles of an order come with the page, so that they are there at once; others when they are scrolled to."""
+
+_mount = st.components.v2.component(
+    "url_viz_grid",
+    html=text_of("grid", ".html"),
+    css=text_of("gallery", ".css") + text_of("grid", ".css"),
+    js=script_of("grid"),
+)
+
+
+@dataclass(frozen=True)
+class Pane:
+    """One order of `total` pictures, held by the key `order`; `first` are its first tiles, at most INLINE.
+
+    `note` follows the title, `empty` stands there if it has no pictures. `order_url`, `tiles_url` and `thumbnail_url`
+    give the others (`url_viz.ui.urls`).
+    """
+
+    title: str
+    note: str
+    empty: str
+    total: int
+    order: str
+    order_url: str
+    tiles_url: str
+    thumbnail_url: str
+    first: tuple[Tile, ...]
+
+
+@dataclass(frozen=True)
+class GridState:
+    """What the user set: which `side` is shown, whether the map is away (`is_wide`), and the ids `chosen` (M,)."""
+
+    side: Side | None
+    is_wide: bool | None
+    chosen: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class GridEvent:
+    """What the user did: `clicked_id` lasts for one run, the ids `chosen` (M,) until they are let go of."""
+
+    clicked_id: int | None
+    chosen: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+
+
+def show_grid(
+    panes: Sequence[Pane],
+    *,
+    key: str,
+    side: Side,
+    is_wide: bool,
+    ringed_id: int | None,
+    ask_above: int,
+    handle: HandleEvent,
+) -> GridEvent:
+    """Draw one pane, or two side by side, as high as the window; `ringed_id` is the picture that was opened last.
+
+    `handle` is that of `show_gallery`; a decision on more chosen pictures than `ask_above` shows no mark before the
+    server has answered. The state is that of `key` in the session: `side`, `is_wide`, `chosen` (ranges of held orders),
+    `actions`, and `clicked` for one run.
+    """
+    data = {
+        "panes": [_pane_data(pane) for pane in panes],
+        "side": side,
+        "is_wide": is_wide,
+        "ringed": None if ringed_id is None else str(ringed_id),
+        "ask_above": ask_above,
+        "taken": handled_before(key),
+    }
+    result = _mount(
+        key=key,
+        data=data,
+        default={"side": None, "is_wide": None, "chosen": None},
+        on_side_change=_nothing,
+        on_is_wide_change=_nothing,
+        on_chosen_change=_nothing,
+        on_clicked_change=_nothing,
+        on_actions_change=partial(_handle_from_session, key, handle),
+    )
+    _handle(key, result, handle)  # usually none are left, unless another run came between
+    clicked = cast(str | None, result.get("clicked"))
+    return GridEvent(None if clicked is None else int(clicked), grid_state(result).chosen)
+
+
+def grid_state(state: Mapping[str, object]) -> GridState:
+    """What the user set, in a grid's state; what was not set, or makes no sense, is None, and nothing is chosen."""
+    side, is_wide = state.get("side"), state.get("is_wide")
+    return GridState(
+        side=next((known for known in SIDES if known == side), None),
+        is_wide=is_wide if isinstance(is_wide, bool) else None,
+        chosen=chosen_ids(state.get("chosen")),
+    )
+
+
+def chosen_ids(chosen: object) -> NDArray[np.int64]:
+    """Ids (M,), each once, of what a browser calls chosen: for each order its key, and ranges of places in it."""
+    parts = [_of_order(part) for part in chosen] if isinstance(chosen, list) else []
+    return np.unique(np.concatenate([np.empty(0, np.int64), *parts]))
+
+
+def _of_order(part: Any) -> NDArray[np.int64]:
+    try:
+        ranges = [(int(start), int(stop)) for start, stop in part["ranges"]]
+        return ids_at(str(part["order"]), ranges)
+    except (KeyError, TypeError, ValueError):
+        return np.empty(0, np.int64)
+
+
+def _pane_data(pane: Pane) -> dict[str, object]:
+    return {
+        **{name: value for name, value in vars(pane).items() if name != "first"},
+        "first": list(map(tile_data, pane.first)),
+        "has_questions": any(tile.question for tile in pane.first),
+        "has_labels": any(tile.label is not None for tile in pane.first),
+    }
+
+
+def _handle_from_session(key: str, handle: HandleEvent) -> None:
+    _handle(key, state_of(key), handle)
+
+
+def _handle(key: str, state: Mapping[str, object], handle: HandleEvent) -> None:
+    handle_new(key, state, lambda records: handle(GalleryEvent(None, actions_of(records, chosen_ids))))
+
+
+def _nothing() -> None:
+    """A callback that does nothing; it makes Streamlit create each state, so that the page can read and set it."""
