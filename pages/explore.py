@@ -32,9 +32,9 @@ with above:
         measure = controls.pick_measure(image_set, table)
         containers = [st.container(width="content") for _ in range(4)]
         with containers[3]:
-            controls.show_view_popover(image_set, table)
+            controls.show_view_popover(image_set, table, measure)
         with containers[0]:
-            colour = controls.pick_colour(table, measure)
+            colour = controls.pick_colour(image_set, table, measure)
         with containers[1]:
             controls.pick_class(table)
         with containers[2]:

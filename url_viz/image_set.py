@@ -19,6 +19,7 @@ from url_viz.analysis.label_choice import ClassLevels, stored_source
 from url_viz.analysis.label_issues import NO_CLASSES, LabelCheck, check_labels, confused_in
 from url_viz.analysis.leak_review import LeakReview
 from url_viz.analysis.leaks import Splits, find_splits, leaks_between_sets, leaks_between_splits
+from url_viz.analysis.looks import NEAR, look_of
 from url_viz.analysis.map_figure import Style, map_figure
 from url_viz.analysis.measures import AMBIGUITY, TABLE_MEASURES, has_values, measures_of
 from url_viz.analysis.name_review import NameReview
@@ -59,6 +60,7 @@ from url_viz.imaging.query import query_crop, read_query
 from url_viz.imaging.scan import Scan, absolute, display_name, scan
 from url_viz.latest import Latest
 from url_viz.models.head import Head
+from url_viz.models.imagenet import class_names
 from url_viz.models.model import EmbeddingSpace, Model, ModelSource, load_model, resolve
 from url_viz.models.names import DEFAULT
 from url_viz.models.runtime import Outputs
@@ -722,14 +724,36 @@ class ImageSet:
     def representatives(self, count: int | None = None, *, on: Projection | None = None) -> pd.DataFrame:
         """Pictures that stand for the regions of the map: id, path, x, y, size, label, share; largest regions first.
 
-        `count` bounds their number; by default it follows that of the pictures (`url_viz.analysis.representatives`).
-        `on` is another map to look at: what `project` gave.
+        `looks_like` is the class of ImageNet that the backbone sees in a picture and its neighbours, with its
+        `like_share`; None without a head that knows the classifier, or where no class is clear. `count` bounds their
+        number; by default it follows that of the pictures (`url_viz.analysis.representatives`). `on` is another map to
+        look at: what `project` gave.
         """
         if on is None:
-            return representatives(self._frame, self.contents, self.graph, count=count, by=self.order().measure)
+            found = representatives(self._frame, self.contents, self.graph, count=count, by=self.order().measure)
+            return self._with_looks(found)
         rows = np.unique(self.rows_of(on.ids))
         table = self._frame.iloc[rows].assign(x=on.xy[:, 0], y=on.xy[:, 1])
-        return representatives(table, self.contents[rows], self.graph, count=count, by=self.order().measure)
+        found = representatives(table, self.contents[rows], self.graph, count=count, by=self.order().measure)
+        return self._with_looks(found)
+
+    def _with_looks(self, found: pd.DataFrame) -> pd.DataFrame:
+        names, functions = class_names(), self.head.functions if self.head is not None else None
+        if functions is None or len(functions.bias) != len(names):
+            return found.assign(looks_like=None, like_share=np.nan)
+        looks = [look_of(functions.shares(self._near_embeddings(int(one))), names) for one in found["id"]]
+        return found.assign(
+            looks_like=pd.Series([name for name, _ in looks], dtype=object, index=found.index),
+            like_share=np.array([share for _, share in looks], np.float32),
+        )
+
+    def _near_embeddings(self, image_id: int) -> NDArray[np.float32]:
+        """Embeddings (M, D) of a picture and its nearest in the graph, M at most NEAR + 1."""
+        row = self.row_of(image_id)
+        near = near_in_graph(row, self.contents, self.graph)
+        rows = [row] if near is None else [row, *near[0][:NEAR]]
+        contents = np.unique(self.contents[rows])
+        return self._store.embeddings(self.space.key, contents).embedding.astype(np.float32)
 
     def project(self, ids: Iterable[int]) -> Projection:
         """Some pictures on a map of their own: UMAP on the neighbours among them, PCA below 15; seeded.

@@ -6,7 +6,16 @@ import pytest
 from numpy.typing import NDArray
 
 from url_viz.analysis.filters import Between, OneOf
-from url_viz.analysis.scope import MOST_CORNERS, Scope, inside, scope_as_query, scope_from_query, scoped, thinned
+from url_viz.analysis.scope import (
+    MOST_CORNERS,
+    MOST_IDS,
+    Scope,
+    inside,
+    scope_as_query,
+    scope_from_query,
+    scoped,
+    thinned,
+)
 
 
 def table() -> pd.DataFrame:
@@ -37,6 +46,17 @@ def test_a_scope_comes_back_from_its_address() -> None:
     assert scope_from_query(query) == scope
     assert scope_as_query(Scope()) == {}
     assert "lasso" not in scope_as_query(Scope(square * MOST_CORNERS))
+
+
+def test_chosen_pictures_are_a_scope_and_come_back_from_an_address_if_they_are_few() -> None:
+    table = pd.DataFrame({"id": [3, 5, 2**62 + 1], "x": np.zeros(3), "y": np.zeros(3), "width": [1, 2, 3]})
+    scope = Scope(ids=(2**62 + 1, 3, 99), filters=(Between("width", 2, None),))
+    assert scoped(table, scope)["id"].tolist() == [2**62 + 1]
+    assert scope_from_query(scope_as_query(scope)) == scope
+    assert scoped(table, Scope(ids=())).empty
+    assert "chosen" not in scope_as_query(Scope(ids=tuple(range(MOST_IDS + 1))))
+    for nonsense in ("", "x", "1 -2", "1  2", "9" * 30, " ".join(["7"] * (MOST_IDS + 1))):
+        assert scope_from_query({"chosen": [nonsense]}).ids is None
 
 
 def test_a_lasso_of_many_corners_is_thinned_to_what_fits_into_an_address() -> None:

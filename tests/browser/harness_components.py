@@ -56,6 +56,7 @@ def synthetic_points(n: int, layout: str) -> Points:
         y=places[:, 1].astype(np.float32),
         value=ranks.astype(np.float32),
         category=label.astype(np.int32),
+        size=ranks.astype(np.float32),
     )
 
 
@@ -127,15 +128,22 @@ def map_page() -> None:
         ringed_id=FIRST_ID + int(query["ringed"]) if "ringed" in query else None,
         polygon=before.polygon,
         note=query.get("note", ""),
+        chosen=tuple(CLASSES.index(name) for name in st.session_state.get("picked", ())),
     )
     if buttons.toggle("Hide"):
         return
-    event = show_map(view, key="map", height_px=int(query.get("height", 560)))
+    height_px = int(query.get("height", 560))
+    event = show_map(view, key="map", height_px=height_px, on_pick=pick if "pick" in query else None)
     points = synthetic_points(n, layout)
     selected = 0 if event.polygon is None else int(inside(np.array(event.polygon), points.x, points.y).sum())
     st.text(f"selected {selected} of {n}")
     st.text(f"clicked {event.clicked_id}")
     st.text(f"threshold {event.threshold_percentile}")
+    st.text("picked " + (", ".join(st.session_state.get("picked", ())) or "nothing"))
+
+
+def pick(names: tuple[str, ...]) -> None:
+    st.session_state["picked"] = names
 
 
 def clear_selection() -> None:

@@ -70,7 +70,7 @@ def map_page() -> None:
         category_colours=category_colours(DECISIONS, "decision") if is_of_decisions else (),
         mask_url=f"/harness/mask?n={n}&wrong={query.get('wrong', 0)}" if is_filtered else "",
         style=style or before.style or query.get("style", "points"),
-        size_by_value=query.get("sized") == "1",
+        size_title="Ambiguity" if query.get("sized") == "1" else "",
         representatives_url=f"/harness/representatives?n={n}",
         with_representatives=query.get("faces") == "1"
         if before.with_representatives is None

@@ -313,22 +313,68 @@ def test_an_empty_image_set_is_said(serve: Serve, open_page: OpenPage) -> None:
 
 
 @pytest.mark.browser
-def test_a_class_is_brought_out_by_a_click_and_alone_by_two(serve: Serve, open_page: OpenPage) -> None:
-    page = open_page(f"{serve(HARNESS)}/?n=400&colour=category")
+def test_classes_are_found_and_chosen_in_the_legend(serve: Serve, open_page: OpenPage) -> None:
+    page = open_page(f"{serve(HARNESS)}/?n=400&colour=category&pick=1")
+    ready(page)
+    expect(page.locator(".classes button")).to_have_count(8)  # the largest
+    page.get_by_role("button", name="17 classes").click()
+    panel = page.get_by_role("dialog", name="Choose classes")
+    expect(panel.locator("button[data-index]")).to_have_count(17)
+    panel.get_by_role("searchbox").fill("terr")
+    expect(panel.locator("button[data-index]")).to_have_text(["wheaten terrier24", "Yorkshire terrier24"])
+    panel.locator("button[data-index]").nth(1).click()
+    page.get_by_text("picked Yorkshire terrier", exact=True).wait_for()
+    expect(panel.locator("button[data-index]").nth(1)).to_have_attribute("aria-pressed", "true")
+    panel.locator("button[data-index]").nth(0).click()
+    page.get_by_text("picked wheaten terrier, Yorkshire terrier", exact=True).wait_for()
+    expect(page.locator(".classes button[aria-pressed='true']")).to_have_text(["wheaten terrier", "Yorkshire terrier"])
+    panel.get_by_role("button", name="Show all again").click()
+    page.get_by_text("picked nothing", exact=True).wait_for()
+    panel.get_by_role("searchbox").fill("no such class")
+    expect(panel.get_by_text("None is called so.")).to_be_visible()
+    panel.get_by_role("searchbox").press("Escape")
+    expect(panel).to_be_hidden()
+    expect(page.get_by_role("button", name="17 classes")).to_be_focused()
+    page.locator(".classes button", has_text="Samoyed").click()
+    page.get_by_text("picked Samoyed", exact=True).wait_for()
+    page.locator(".classes button", has_text="Samoyed").click()
+    page.get_by_text("picked nothing", exact=True).wait_for()
+
+
+@pytest.mark.browser
+def test_names_are_written_on_the_map_and_choose_their_class(serve: Serve, open_page: OpenPage) -> None:
+    page = open_page(f"{serve(HARNESS)}/?n=400&colour=category&pick=1")
     stage = ready(page)
-    expect(page.locator(".classes .more")).to_have_text("+5 more")
-    everything = painted_pixels(page)
-    chip = page.locator(".classes button", has_text="Samoyed")
-    chip.click()
-    expect(chip).to_have_attribute("aria-pressed", "true")
-    assert painted_pixels(page) > everything / 2
-    chip.dblclick()
-    expect(chip).to_have_attribute("aria-pressed", "true")
-    eventually(lambda: 0 < painted_pixels(page) < everything / 5)  # the chip was pressed before the second click
-    hover(stage, 0, 400)
+    with_names = drawn_over(page)
+    assert with_names > 1000
     page.locator(".stage").focus()
-    page.keyboard.press("Escape")
-    expect(chip).to_have_attribute("aria-pressed", "false")
+    page.keyboard.press("n")
+    eventually(lambda: drawn_over(page) == 0)
+    expect(page.get_by_role("button", name="Names")).to_have_attribute("aria-pressed", "false")
+    page.get_by_role("button", name="Names").click()
+    eventually(lambda: drawn_over(page) == with_names)
+    left, top = page.locator("canvas.overlay").evaluate(PLACE_OF_A_NAME)
+    page.mouse.click(stage.left + left, stage.top + top)
+    page.get_by_text(re.compile("picked (?!nothing)")).wait_for()
+    expect(page.get_by_text("clicked None")).to_be_visible()
+
+
+PLACE_OF_A_NAME = """canvas => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  const first = data.findIndex((value, i) => i % 4 === 3 && value > 250) >> 2;
+  const density = canvas.width / canvas.clientWidth;
+  return [(first % canvas.width) / density, Math.floor(first / canvas.width) / density];
+}"""
+"""Where the first pixel of a name is, from the stage's corner."""
+
+
+def drawn_over(page: Page) -> int:
+    """How many pixels of the overlay are not empty."""
+    script = """canvas => {
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        return data.reduce((count, value, i) => count + (i % 4 === 3 && value > 0), 0);
+    }"""
+    return int(page.locator("canvas.overlay").evaluate(script))
 
 
 @pytest.mark.browser
@@ -363,4 +409,4 @@ def test_a_page_reads_a_map_state_that_a_test_sets() -> None:
     at.session_state["map"] = {"polygon": [[-50, -50], [50, -50], [50, 50], [-50, 50]], "threshold": 40}
     at.run(timeout=30)
     assert not at.exception
-    assert [text.value for text in at.text] == ["selected 1000 of 1000", "clicked None", "threshold 40.0"]
+    assert [text.value for text in at.text][:3] == ["selected 1000 of 1000", "clicked None", "threshold 40.0"]

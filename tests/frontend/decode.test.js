@@ -25,6 +25,7 @@ for (const { ids, x, y, value, category, points, mask, kept } of sets) {
       assert.equal(decoded.category[i], category[i] < 0 ? NO_CATEGORY : category[i]);
       if (value[i] === null) assert.equal(decoded.value[i], NO_VALUE);
       else assert.ok(near((decoded.value[i] * 100) / VALUE_STEPS, value[i], 100 / VALUE_STEPS));
+      assert.equal(decoded.size[i], decoded.value[n - 1 - i]);
     }
   });
 

@@ -50,17 +50,16 @@ test("a crowd is drawn in an order without regard to values, the most ambiguous 
   assert.deepEqual(order, ordered(points, full(points.n)));
 });
 
-test("filters, a category that is brought out and the threshold give each point its strength", () => {
+test("filters and the threshold give each point its strength", () => {
   const points = pointsOf([10, 200, NO_VALUE, 127]);
-  const of = (more) => [...strengthsOf({ points, data: { colour: "value" }, focus: null, threshold: null, kept: null, ...more })];
+  const of = (more) => [...strengthsOf({ points, data: { colour: "value" }, threshold: null, kept: null, ...more })];
   assert.deepEqual(of({}), [2, 2, 2, 2]);
   assert.deepEqual(of({ threshold: 50 }), [1, 2, 2, 2]); // 127 of 254 steps is the threshold itself
   assert.deepEqual(of({ threshold: 50.1 }), [1, 2, 2, 1]);
   assert.deepEqual(of({ threshold: 50, data: { colour: "category" } }), [2, 2, 2, 2]);
   assert.deepEqual(of({ kept: Uint8Array.of(1, 0, 0, 1) }), [2, -1, -1, 2]);
-  assert.deepEqual(of({ focus: { index: 0, isAlone: false } }), [2, -1, -1, 2]);
-  assert.deepEqual(of({ focus: { index: 0, isAlone: true }, kept: Uint8Array.of(1, 1, 0, 0) }), [2, 0, -1, -1]);
-  assert.deepEqual([2, 1, -1, 0].map(opacityOf), [1, 0.2, 0.55, 0]);
+  assert.deepEqual(of({ threshold: 50, data: { colour: "value", is_of_order: false } }), [2, 2, 2, 2]);
+  assert.deepEqual([2, 1, -1].map(opacityOf), [1, 0.2, 0.55]);
 });
 
 test("colours are of the value or the category, and what has none is grey", () => {

@@ -27,6 +27,7 @@ def written(n: int) -> dict[str, object]:
         y=random.normal(-70, 0.1, n).astype(np.float32),
         value=value,
         category=random.integers(-1, 400, n).astype(np.int32),
+        size=value[::-1],
     )
     is_kept = random.random(n) < 0.4
     return {

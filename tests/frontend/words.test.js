@@ -41,9 +41,9 @@ test("the status counts what is there, drawn and kept", () => {
 });
 
 test("sizes and shades have a meaning", () => {
-  const data = { title: "Ambiguity", colour: "value", size_by_value: false };
+  const data = { title: "Ambiguity", colour: "value", size_title: "" };
   assert.equal(hintOf("points", data), "");
-  assert.equal(hintOf(null, { ...data, size_by_value: true }), "Larger: higher ambiguity.");
+  assert.equal(hintOf(null, { ...data, size_title: "Width" }), "Larger: higher width.");
   assert.equal(hintOf("fog", data), "Small and crisp: low ambiguity. Large and faint: high.");
   assert.match(hintOf("density", data), /Colour: mean/);
   assert.match(hintOf("density", { ...data, colour: "category" }), /mixed by share/);

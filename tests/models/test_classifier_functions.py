@@ -85,6 +85,15 @@ def test_many_rows_are_as_few(monkeypatch: pytest.MonkeyPatch) -> None:
     assert functions.values(embedding[:0]).shape == (0, len(NAMES))
 
 
+def test_shares_are_the_softmax_of_the_logits() -> None:
+    weight = np.array([[1, 0], [0, 1], [0, 0]], np.float16)
+    of = NaturalPictures(np.zeros(2, np.float32), np.eye(1, 2, dtype=np.float32), np.ones(1, np.float32), 1.0)
+    four = np.ones(4, np.float32)
+    functions = ClassifierFunctions(weight, np.log(np.array([1, 2, 1], np.float32)), of, four, four)
+    shares = functions.shares(np.array([[0, 0], [1000, 0]], np.float32))
+    np.testing.assert_allclose(shares, [[0.25, 0.5, 0.25], [1, 0, 0]], atol=1e-6)
+
+
 def test_a_picture_of_nothing_has_finite_functions() -> None:
     assert np.isfinite(of_dice()(np.zeros((1, 6), np.float32))).all()
 

@@ -15,7 +15,8 @@ TRIANGLE = ((0.0, 0.0), (1.5, 0.0), (0.0, -2.25))
     [
         ExploreView(),
         ExploreView(measure="confusability", colour="decision", collapse_twins=False, style="fog"),
-        ExploreView(size_by_value=True),
+        ExploreView(size="value", colour="brightness"),
+        ExploreView(names=False, side="clear", is_wide=True),
         ExploreView(threshold_percentile=92.5, polygon=TRIANGLE),
         ExploreView(filters=(OneOf("label", ("cat", "dog & co")), Between("width", 100.0, None))),
     ],

@@ -12,11 +12,13 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import noise, write_folder
 from tests.ui.conftest import Read
+from url_viz.analysis.filters import OneOf
 from url_viz.errors import NotAllowedError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import Job, list_jobs, start_job
 from url_viz.models.model import Model
 from url_viz.ui.explore.selection_map import Subset, subsets
+from url_viz.ui.session import ExploreView
 from url_viz.ui.widgets.reading import KIND
 from url_viz.workspace import Workspace, set_id_of
 
@@ -62,6 +64,14 @@ def panes(at: AppTest) -> list[dict[str, Any]]:
     """What the grid shows, as the browser gets it."""
     grid = next(e for e in at.get("bidi_component") if e.proto.component_name == "url_viz_grid")
     found: list[dict[str, Any]] = json.loads(grid.proto.json)["panes"]
+    return found
+
+
+def map_data(at: AppTest) -> dict[str, Any]:
+    """What the map shows, as the browser gets it."""
+    found: dict[str, Any] = json.loads(
+        next(e for e in at.get("bidi_component") if e.proto.component_name == "url_viz_map").proto.json
+    )
     return found
 
 
@@ -345,9 +355,21 @@ def test_any_numeric_column_orders_and_any_category_colours(image_set: ImageSet)
     at.selectbox(key="view.colour").set_value("label").run()
     assert not at.exception
     assert at.query_params["colour"] == "label"
-    at.toggle(key="view.size").set_value(True).run()
-    assert not at.exception
-    assert at.query_params["size"] == "1"
+    at.selectbox(key="view.size").set_value("entropy").run()
+    assert at.query_params["size"] == "entropy"
+    assert map_data(at)["size_title"] == "Entropy"
+    at.selectbox(key="view.colour").set_value("uncertainty").run()
+    data = map_data(at)
+    assert (data["colour"], data["title"], data["is_of_order"]) == ("value", "Uncertainty percentile", False)
+
+
+def test_a_class_filter_is_what_the_map_s_legend_has_chosen(image_set: ImageSet) -> None:
+    at = run(image_set)
+    assert map_data(at)["categories"] == ["cat", "dog"]
+    at.session_state["view.explore"] = ExploreView(filters=(OneOf("label", ("dog",)),))
+    at.run()
+    assert map_data(at)["chosen"] == [1]
+    assert "**6** of 12" in words(at)
 
 
 class TestAlone:

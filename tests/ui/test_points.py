@@ -33,6 +33,7 @@ def points_of(n: int, *, seed: int = 0) -> Points:
         y=random.normal(-70, 0.1, n).astype(np.float32),
         value=(np.arange(n) * 100 / max(1, n - 1)).astype(np.float32),
         category=random.integers(-1, 40, n).astype(np.int32),
+        size=np.where(np.arange(n) % 3 == 1, np.nan, np.linspace(100, 0, n)).astype(np.float32),
     )
 
 
@@ -45,6 +46,7 @@ def test_points_come_back_within_half_a_step(n: int) -> None:
     np.testing.assert_array_equal(back.ids, points.ids)
     np.testing.assert_array_equal(back.category, points.category)
     np.testing.assert_allclose(back.value, points.value, atol=0.5 / 2.54 + 1e-4)
+    np.testing.assert_allclose(back.size, points.size, atol=0.5 / 2.54 + 1e-4)
     for axis in ("x", "y"):
         values = getattr(points, axis)
         step = np.ptp(values) / 65535 if n else 0
@@ -58,9 +60,10 @@ def test_the_bytes_are_the_ones_the_browser_reads() -> None:
         y=np.array([5, 5], dtype=np.float32),
         value=np.array([100, np.nan], dtype=np.float32),
         category=np.array([-1, 258], dtype=np.int32),
+        size=np.array([np.nan, 50], dtype=np.float32),
     )
-    header = b"UVM2" + struct.pack("<Iffff", 2, -1, 1, 5, 5) + bytes(8)
-    body = struct.pack("<qqHHHHHHBB", 7, 2**62 + 1, 0, 65535, 0, 0, 65535, 258, 254, 255)
+    header = b"UVM3" + struct.pack("<Iffff", 2, -1, 1, 5, 5) + bytes(8)
+    body = struct.pack("<qqHHHHHHBBBB", 7, 2**62 + 1, 0, 65535, 0, 0, 65535, 258, 254, 255, 255, 127)
     assert encode_points(two) == header + body
 
 
@@ -77,7 +80,7 @@ def test_what_both_sides_read_is_what_python_packs_and_knows() -> None:
     [
         (lambda d: d[:20], "do not start like"),
         (lambda d: b"PNG!" + d[4:], "b'PNG!'"),
-        (lambda d: d[:-1], "5 points take 107 bytes; these are 106"),
+        (lambda d: d[:-1], "5 points take 112 bytes; these are 111"),
     ],
 )
 def test_damaged_bytes_are_refused(change: Callable[[bytes], bytes], message: str) -> None:

@@ -113,6 +113,7 @@ def _polygon(text: str | None) -> Polygon | None:
 
 def _ids(text: str) -> tuple[int, ...] | None:
     words = text.split(" ")
-    if len(words) > MOST_IDS or not all(word.isascii() and word.isdigit() and len(word) < 19 for word in words):
+    if len(words) > MOST_IDS or not all(word.isascii() and word.isdigit() and len(word) < 20 for word in words):
         return None
-    return tuple(map(int, words))
+    ids = tuple(map(int, words))
+    return ids if max(ids) < 1 << 63 else None

@@ -76,6 +76,13 @@ class ClassifierFunctions:
         """D."""
         return int(self.weight.shape[1])
 
+    def shares(self, embedding: Array) -> Array:
+        """The classifier's softmax (N, C) of embeddings (N, D) float32."""
+        logits: Array = embedding @ self.weight.astype(np.float32).T + self.bias
+        shares: Array = np.exp(logits - logits.max(axis=1, keepdims=True))
+        shares /= shares.sum(axis=1, keepdims=True)
+        return shares
+
     def __call__(self, embedding: Array) -> Array:
         """The standardised functions (N, 4) of embeddings (N, D) float32."""
         return self.standardised(self.values(embedding))

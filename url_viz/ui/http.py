@@ -119,10 +119,13 @@ def middleware() -> list[Middleware]:
     ]
 
 
-def map_points(table: pd.DataFrame, *, measure: str | None = None, category: str | None = None) -> Points:
+def map_points(
+    table: pd.DataFrame, *, measure: str | None = None, category: str | None = None, size: str | None = None
+) -> Points:
     """What the map draws of a table: pictures with coordinates, at most 100,000, including the extremes of `measure`.
 
-    `measure` is a numeric column, `category` a column of few values (`url_viz.analysis.categories`); None for none.
+    `measure` and `size` are numeric columns, `category` a column of few values (`url_viz.analysis.categories`); None
+    for none.
     """
     values = _values(table, measure)
     rows = _drawn_rows(table, values)
@@ -133,6 +136,7 @@ def map_points(table: pd.DataFrame, *, measure: str | None = None, category: str
         y=table["y"].to_numpy(np.float32)[rows],
         value=values[rows],
         category=numbers[rows],
+        size=_values(table, size)[rows],
     )
 
 
@@ -226,16 +230,17 @@ def _card(request: Request) -> Response:
 def _points(request: Request) -> Response:
     image_set = _image_set(request)
     query = request.query_params
-    measure, category, before = (query.get(name) for name in ("measure", "category", "before"))
+    measure, category, size, before = (query.get(name) for name in ("measure", "category", "size", "before"))
     table = _requested_table(request, image_set)
-    if measure is not None and not (measure in table and pd.api.types.is_numeric_dtype(table[measure])):
-        return PlainTextResponse(f"Unknown measure {measure!r}.", status_code=404)
+    for column in (measure, size):
+        if column is not None and not (column in table and pd.api.types.is_numeric_dtype(table[column])):
+            return PlainTextResponse(f"Unknown column {column!r}.", status_code=404)
     if category is not None and not (category in table and len(category_names(table, category)) <= MOST_CATEGORIES):
         return PlainTextResponse(f"Unknown categories {category!r}.", status_code=404)
     if before is not None and measure is not None:
         earlier = open_sets().get(image_set.set_id, before)
         table, measure = change(earlier.table(), table, measure=measure).table, "change"
-    return _bytes(request, encode_points(map_points(table, measure=measure, category=category)))
+    return _bytes(request, encode_points(map_points(table, measure=measure, category=category, size=size)))
 
 
 def _requested_table(request: Request, image_set: ImageSet) -> pd.DataFrame:
@@ -271,6 +276,7 @@ def _representatives(request: Request) -> Response:
                 "size": int(row["size"]),
                 "label": row["label"],
                 "share": number_of(row["share"]),
+                "looks_like": row["looks_like"],
             }
             for row in rows
         ],

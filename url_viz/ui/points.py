@@ -1,14 +1,16 @@
 """Points of the map: binary format for the browser, sampling, and filter masks.
 
-One request returns all points as one block of bytes, little-endian, 15 bytes per point after a header of 32:
+One request returns all points as one block of bytes, little-endian, 16 bytes per point after a header of 32:
 
-    "UVM2"  uint32 n  float32 x_min x_max y_min y_max  8 bytes reserved
+    "UVM3"  uint32 n  float32 x_min x_max y_min y_max  8 bytes reserved
     int64 ids[n]  uint16 x[n]  uint16 y[n]  uint16 category[n]  uint8 value[n]
+    uint8 size[n]
 
-Every array starts at a multiple of its item size for every n, so that the browser reads it in place. x and y are
-steps of 1/65535 of their range. `value` is the percentile of a measure or any other numeric column, in steps of 1/254
-of 100, with 255 for a missing one; `category` is a number among the names of a categorical column, with 65535 for none.
-The constants are those that the browser's decoder reads too, `url_viz/frontend/map/decode.js`.
+Every array starts at a multiple of its item size for every n, so that the browser reads it in place. x and y are steps
+of 1/65535 of their range. `value` is the percentile of a measure or any other numeric column, in steps of 1/254 of 100,
+with 255 for a missing one, `size` that of a column that points are sized by; `category` is a number among the names of
+a categorical column, with 65535 for none. The constants are those that the browser's decoder reads too,
+`url_viz/frontend/map/decode.js`.
 
 A filter's mask has one bit per point (1: kept), in the order of the ids, the lowest bit first:
 
@@ -45,7 +47,8 @@ class Points:
     """What the map draws of N images, one row per image.
 
     `ids` (N,) int64; `x`, `y` (N,) float32, finite; `value` (N,) float32, a percentile of 0 to 100, nan if missing,
-    higher = less to be trusted if it is that of a measure; `category` (N,) int32, -1 for none.
+    higher = less to be trusted if it is that of a measure; `size` (N,) float32 likewise; `category` (N,) int32, -1 for
+    none.
     """
 
     ids: NDArray[np.int64]
@@ -53,6 +56,7 @@ class Points:
     y: Floats
     value: Floats
     category: NDArray[np.int32]
+    size: Floats
 
     def __post_init__(self) -> None:
         columns = {name: np.shape(column) for name, column in vars(self).items()}
@@ -77,6 +81,7 @@ def encode_points(points: Points) -> bytes:
         _quantised(points.y, y_min, y_max),
         _category_numbers(points.category),
         _value_steps(points.value),
+        _value_steps(points.size),
     )
     return HEADER.pack(MAGIC, len(points), x_min, x_max, y_min, y_max) + b"".join(block.tobytes() for block in blocks)
 
@@ -88,13 +93,14 @@ def decode_points(data: bytes) -> Points:
     _, n, x_min, x_max, y_min, y_max = HEADER.unpack_from(data)
     if len(data) != HEADER.size + BYTES_PER_POINT * n:
         raise ValueError(f"{n:,} points take {HEADER.size + BYTES_PER_POINT * n:,} bytes; these are {len(data):,}.")
-    ids, x, y, category, value = _blocks(data, n)
+    ids, x, y, category, value, size = _blocks(data, n)
     return Points(
         ids=ids.astype(np.int64),
         x=_restored(x, x_min, x_max),
         y=_restored(y, y_min, y_max),
-        value=np.where(value == NO_VALUE, np.nan, value * (100 / VALUE_STEPS)).astype(np.float32),
+        value=_percentiles(value),
         category=np.where(category == NO_CATEGORY, -1, category.astype(np.int32)).astype(np.int32),
+        size=_percentiles(size),
     )
 
 
@@ -160,6 +166,11 @@ def _value_steps(percentiles: Floats) -> NDArray[np.uint8]:
     return steps
 
 
+def _percentiles(steps: NDArray[np.uint8]) -> Floats:
+    percentiles: Floats = np.where(steps == NO_VALUE, np.nan, steps * (100 / VALUE_STEPS)).astype(np.float32)
+    return percentiles
+
+
 def _category_numbers(category: NDArray[np.int32]) -> NDArray[np.uint16]:
     if len(category) and (category.max() >= NO_CATEGORY or category.min() < -1):
         bounds = f"{category.min():,} to {category.max():,}"
@@ -169,9 +180,9 @@ def _category_numbers(category: NDArray[np.int32]) -> NDArray[np.uint16]:
 
 
 def _blocks(data: bytes, n: int) -> Iterator[NDArray[Any]]:
-    """The five arrays behind the header, in their order."""
+    """The six arrays behind the header, in their order."""
     offset = HEADER.size
-    for kind in ("<i8", "<u2", "<u2", "<u2", "u1"):
+    for kind in ("<i8", "<u2", "<u2", "<u2", "u1", "u1"):
         yield np.frombuffer(data, dtype=kind, count=n, offset=offset)
         offset += n * np.dtype(kind).itemsize
 

@@ -123,7 +123,7 @@ MEASURE: Key[str | None] = Key("view.measure")
 OTHER_MEASURE: Key[str | None] = Key("view.other_measure")
 COLOUR: Key[str] = Key("view.colour")
 COLLAPSE: Key[bool] = Key("view.collapse")
-SIZE: Key[bool] = Key("view.size")
+SIZE: Key[str] = Key("view.size")
 WITHIN: Key[bool] = Key("view.within")
 BY_CLASS: Key[bool] = Key("view.by_class")
 ONE_CLASS: Key[str] = Key("view.label")
@@ -295,6 +295,8 @@ def _choose(now: Choice) -> None:
 class ExploreView:
     """What Explore shows of an image set, and how; the defaults are those of a first visit.
 
+    `colour` and `size` are columns, or "value" for the measure; without a `size` all points are alike.
+
     One value, kept under VIEW while other pages are visited. `filters` and `pair` are nowhere else; all other fields
     have a control or are drawn on the map, whose values Streamlit keeps under keys of their own, and only as long as
     they are drawn: `url_viz.ui.explore.address` puts them into the view, once a run.
@@ -304,10 +306,11 @@ class ExploreView:
     colour: str = "value"
     collapse_twins: bool = True
     style: "Style" = "points"
-    size_by_value: bool = False
+    size: str = ""
     within_class: bool = False
     class_by_class: bool = False
     representatives: bool = False
+    names: bool = True
     side: "Side" = "both"
     is_wide: bool = False
     pair: tuple[str, str] | None = None

@@ -20,6 +20,10 @@ _RULES = """
   .st-key-explore_above button { min-height: 2.1rem; padding-block: 0; }
   .st-key-explore_bar [data-testid="stHorizontalBlock"] { gap: .3rem; }
   .st-key-explore_bar button, .st-key-explore_heading button { padding-inline: .6rem; }
+  .st-key-explore_heading, .st-key-explore_extras { gap: .4rem; }
+  .st-key-explore_heading [data-testid="stCaptionContainer"] p { font-size: .75rem; }
+  .st-key-explore_extras button { padding-inline: .45rem; }
+  .st-key-explore_reasons [role="radiogroup"] button { flex-shrink: 0; }
   .st-key-explore_heading h3 { font-size: 1.35rem; padding: 0; }
   .st-key-explore_reasons [role="radiogroup"] { flex-wrap: nowrap; overflow-x: auto; scrollbar-width: none; }
   .st-key-explore_bar button p, .st-key-explore_extras button p { font-size: 0; }
@@ -32,10 +36,12 @@ _RULES = """
 .st-key-findings_lines [data-testid="stHorizontalBlock"] > :first-child { flex-shrink: 1; min-width: 0; }
 .st-key-findings_lines p { overflow: hidden; font-size: .9rem; text-overflow: ellipsis; white-space: nowrap; }
 .st-key-findings .st-key-findings_lines button { min-height: 1.4rem; padding-block: 0; line-height: 1.4rem; }
-.st-key-findings_fold, .st-key-explore_fold { display: none; }
+.st-key-findings_fold, .st-key-explore_fold,
+[data-testid="stLayoutWrapper"]:has(> .st-key-explore_fold) { display: none; }
 .url-viz-picture { display: block; width: 100%; max-height: 58vh; object-fit: contain; border-radius: .5rem; }
 @media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 2.6rem .8rem 1rem; }
-  .st-key-findings_fold, .st-key-explore_fold { display: block; }
+  .st-key-findings_fold, .st-key-explore_fold,
+  [data-testid="stLayoutWrapper"]:has(> .st-key-explore_fold) { display: block; }
   .st-key-explore_above:not(:has(.st-key-explore_fold input:checked)) .st-key-explore_controls { display: none; }
   .st-key-findings:not(:has(.st-key-findings_fold input:checked)) .st-key-findings_lines { display: none; }
   .st-key-findings_lines p { white-space: normal; } }

@@ -27,6 +27,7 @@ def points_url(
     *,
     measure: str | None = None,
     category: str | None = None,
+    size: str | None = None,
     subset: str = "",
     state: str = "",
     before: str | None = None,
@@ -34,11 +35,11 @@ def points_url(
     """The URL of the map's points; another version has another URL, so that the points are fetched again.
 
     Their value is the percentile of `measure`, any numeric column; with `before`, the name of another model, that of
-    its change since that model. Their category is that of `category`, any column of few values. None leaves either
-    out. `subset` is the key of a selection's own map (`selection_map`). `state` names anything else that may have
-    changed, such as the version of the decisions.
+    its change since that model. Their category is that of `category`, any column of few values, their size the
+    percentile of `size`, any numeric column. None leaves these out. `subset` is the key of a selection's own map
+    (`selection_map`). `state` names anything else that may have changed, such as the version of the decisions.
     """
-    query = _query(image_set, measure=measure, category=category, subset=subset, state=state, before=before)
+    query = _query(image_set, measure=measure, category=category, size=size, subset=subset, state=state, before=before)
     return f"{BASE}/points/{image_set.set_id}?{query}"
 
 

@@ -139,10 +139,12 @@ function packedHex(text) {
  * @param {number} index of the category
  * @param {Pick<Theme, "isDark" | "ink" | "background">} theme
  * @param {string[]} [fixed] "#rrggbb" of each category, where colours have a meaning
+ * @param {number[]} [chosen] categories that are looked at: they have the first colours, in their order
  * @returns {Colour}
  */
-export function categoryColour(index, theme, fixed) {
+export function categoryColour(index, theme, fixed, chosen = []) {
   if (fixed?.[index]) return packedHex(fixed[index]);
+  if (chosen.length && chosen.length <= SEVEN.length + 1 && chosen.includes(index)) index = chosen.indexOf(index);
   const palette = theme.isDark ? PALETTES.dark : PALETTES.light;
   const base = packedHex(palette[index % palette.length]);
   const round = Math.floor(index / palette.length) % 3;

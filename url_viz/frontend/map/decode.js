@@ -11,6 +11,7 @@ import wire from "../shared/wire.json" with { type: "json" };
  * @property {Float32Array} y in map units, upwards
  * @property {Uint16Array} category a number among the names of the categories, or NO_CATEGORY
  * @property {Uint8Array} value the percentile of the measure in VALUE_STEPS steps, higher: less to be trusted, or NO_VALUE
+ * @property {Uint8Array} size the same of the column that points are sized by
  * @property {number[]} box [xMin, xMax, yMin, yMax]
  */
 
@@ -39,7 +40,8 @@ export function decodePoints(buffer) {
   const ids = block(BigInt64Array);
   const x = Float32Array.from(block(Uint16Array), (step) => xMin + (step * (xMax - xMin)) / COORDINATE_STEPS);
   const y = Float32Array.from(block(Uint16Array), (step) => yMin + (step * (yMax - yMin)) / COORDINATE_STEPS);
-  return { n, ids, x, y, category: block(Uint16Array), value: block(Uint8Array), box: [xMin, xMax, yMin, yMax] };
+  const [category, value, size] = [block(Uint16Array), block(Uint8Array), block(Uint8Array)];
+  return { n, ids, x, y, category, value, size, box: [xMin, xMax, yMin, yMax] };
 }
 
 /** @type {Points} */
@@ -50,6 +52,7 @@ export const NO_POINTS = {
   y: new Float32Array(),
   category: new Uint16Array(),
   value: new Uint8Array(),
+  size: new Uint8Array(),
   box: [0, 0, 0, 0],
 };
 

@@ -13,7 +13,7 @@ export class Gestures {
   /**
    * @param {HTMLElement} stage
    * @param {Pick<PointMap, "view" | "moveTo" | "glideBy" | "reset" | "hoverAt" | "clickAt" | "lassoed" | "clear" | "choose"
-   *   | "toggleFaces" | "redrawOverlay">} map
+   *   | "toggleFaces" | "toggleNames" | "redrawOverlay">} map
    * @param {AbortSignal} signal
    */
   constructor(stage, map, signal) {
@@ -43,17 +43,19 @@ export class Gestures {
     press("reset", () => map.reset());
     for (const style of wire.styles) press(style, () => map.choose(style));
     press("representatives", () => map.toggleFaces());
+    press("names", () => map.toggleNames());
   }
 
   /**
    * Set the pressed state of the toolbar's buttons.
-   * @param {{style: string | null, hasFaces: boolean, areFacesOn: boolean}} choices
+   * @param {{style: string | null, hasFaces: boolean, areFacesOn: boolean, areNamesOn: boolean}} choices
    */
-  showChoices({ style, hasFaces, areFacesOn }) {
+  showChoices({ style, hasFaces, areFacesOn, areNamesOn }) {
     const button = (name) => this.stage.querySelector(`.tools .${name}`);
     for (const name of wire.styles) button(name).setAttribute("aria-pressed", name === (style ?? "points"));
     button("representatives").hidden = !hasFaces;
     button("representatives").setAttribute("aria-pressed", areFacesOn);
+    button("names").setAttribute("aria-pressed", areNamesOn);
   }
 
   setLassoMode(isOn) {
@@ -153,6 +155,7 @@ export class Gestures {
       l: () => this.setLassoMode(!this.isLassoMode),
       ...Object.fromEntries(wire.styles.map((style, i) => [i + 1, () => map.choose(style)])), // keys 1, 2, 3
       r: () => map.toggleFaces(),
+      n: () => map.toggleNames(),
       Escape: () => this.escape(),
     };
     if (event.ctrlKey || event.metaKey || event.altKey || !(event.key in acts)) return;

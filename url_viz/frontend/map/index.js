@@ -1,12 +1,14 @@
 // The map component: one map on the page, and the function that Streamlit calls.
 
 import { Card } from "./card.js";
+import { Categories, toggled } from "./categories.js";
 import { themeOf } from "./colours.js";
 import { NO_POINTS, decodePoints } from "./decode.js";
 import { Gestures } from "./gestures.js";
 import { Legend } from "./legend.js";
 import { Mask } from "./mask.js";
 import { eased, prefersStillness } from "./motion.js";
+import { Names } from "./names.js";
 import { gridOf, nearestRow } from "./nearest.js";
 import { Overlay } from "./overlay.js";
 import { colourOf, drawPoints, drawingOrder, listOf, sizeOf, strengthsOf } from "./points.js";
@@ -43,7 +45,7 @@ export class PointMap {
       threshold: null,
       style: null,
       representatives: null,
-      focus: null,
+      names: true,
       hovered: -1,
       data: {},
       told: {},
@@ -61,9 +63,10 @@ export class PointMap {
     this.card = new Card(element.querySelector(".card"));
     this.legend = new Legend(element.querySelector(".foot"), {
       onThreshold: (percentile, isFinal) => this.moveThreshold(percentile, isFinal),
-      onFocus: (focus) => this.focusOn(focus),
       signal,
     });
+    this.categories = new Categories(element, { onPick: (chosen) => this.setTriggerValue("picked", chosen), signal });
+    this.labels = new Names(() => this.redraw());
     this.gestures = new Gestures(this.stage, this, signal);
     this.stage.querySelector(".retry").addEventListener("click", () => this.load(this.data.points_url), { signal });
     this.observer = new ResizeObserver(() => this.resize());
@@ -76,6 +79,7 @@ export class PointMap {
     this.loading?.abort();
     this.mask.loading?.abort();
     this.faces.loading?.abort();
+    this.labels.stop();
     this.card.hide();
     cancelAnimationFrame(this.frame);
     clearTimeout(this.patience);
@@ -88,9 +92,9 @@ export class PointMap {
     const before = this.data;
     this.data = data;
     this.theme = themeOf(this.element);
+    this.family = getComputedStyle(this.element).fontFamily;
     if (before.card_url !== data.card_url) this.card.forget();
-    if (data.colour !== "category" || !same(before.categories, data.categories)) this.focus = null;
-    for (const name of ["polygon", "threshold", "style", "representatives"])
+    for (const name of ["polygon", "threshold", "style", "representatives", "names"])
       this.adoptState(name, before[name], data[name]);
     this.resize();
     if (before.mask_url !== data.mask_url) this.mask.load(data.mask_url, () => this.points);
@@ -139,7 +143,7 @@ export class PointMap {
   showFaces() {
     const url = this.data.representatives_url;
     this.faces.show(this.representatives ? url : "");
-    this.gestures.showChoices({ style: this.style, hasFaces: Boolean(url), areFacesOn: this.faces.isOn });
+    this.gestures.showChoices({ style: this.style, hasFaces: Boolean(url), areFacesOn: this.faces.isOn, areNamesOn: this.names });
     this.redraw();
   }
 
@@ -199,23 +203,27 @@ export class PointMap {
 
   // Compute order, colours and opacities of the points; to be called when any of them may have changed.
   recolour() {
-    const { points, data, theme, focus, threshold } = this;
-    const strength = strengthsOf({ points, data, focus, threshold, kept: this.mask.kept });
-    const smallOnTop = this.style === "fog" || data.size_by_value;
-    const order = drawingOrder(points, strength, { smallOnTop });
+    const { points, data, theme, threshold } = this;
+    const strength = strengthsOf({ points, data, threshold, kept: this.mask.kept });
+    const isFog = this.style === "fog";
+    const sizes = isFog ? points.value : points.size;
+    const smallOnTop = isFog || Boolean(data.size_title);
+    const order = drawingOrder(points, strength, { smallOnTop, sizes });
     this.list = listOf(points.n);
     for (let at = 0; at < points.n; at++) {
       const i = order[at];
       this.list.strength[at] = strength[i];
       this.list.colour[at] = strength[i] < 0 ? theme.dimmed : colourOf(points, i, data, theme);
       this.list.value[at] = points.value[i];
-      this.list.size[at] = sizeOf(points.value[i], strength[i]);
+      this.list.size[at] = sizeOf(sizes[i], strength[i]);
       this.list.x[at] = points.x[i];
       this.list.y[at] = points.y[i];
     }
     Object.assign(this, { strength, order });
     this.shade.scale = 0; // weights may have changed: compute the strongest shade again
-    this.legend.show({ ...data, threshold, focus, status: this.status(), hint: hintOf(this.style, data) }, theme);
+    this.showNames();
+    this.categories.show(data, points, theme);
+    this.legend.show({ ...data, threshold, status: this.status(), hint: hintOf(this.style, data) }, theme);
     this.stage.setAttribute("aria-label", `Map of ${this.status()}`);
     this.redraw();
   }
@@ -276,6 +284,7 @@ export class PointMap {
     const ringed = placeOf(this.rowOfId(this.data.ringed));
     const hovered = this.hovered === this.rowOfId(this.data.ringed) ? null : placeOf(this.hovered);
     this.overlay.draw(view, theme, { lasso: this.gestures.lasso, polygon, ringed, hovered, radius });
+    if (this.names) this.labels.draw(this.overlay.context, view, theme, this.family);
     this.faces.draw(view, this.overlay.context, theme, this.list);
   }
 
@@ -330,8 +339,14 @@ export class PointMap {
     views.set(this.key, { x, y, zoom, moved, box, few });
   }
 
+  // The category whose name is at a place and would be picked there, or null.
+  namedAt(place) {
+    return place && this.names && this.data.can_pick ? this.labels.at(place) : null;
+  }
+
   hoverAt(place) {
-    const row = place ? this.rowAt(place) : -1;
+    const isName = this.namedAt(place) !== null;
+    const row = place && !isName ? this.rowAt(place) : -1;
     if (row >= 0)
       this.card.over(
         String(this.points.ids[row]),
@@ -339,7 +354,7 @@ export class PointMap {
         this.view.toStage(this.points.x[row], this.points.y[row]),
       );
     else this.card.leave();
-    this.stage.classList.toggle("picking", row >= 0);
+    this.stage.classList.toggle("picking", isName || row >= 0);
     if (row === this.hovered) return;
     this.hovered = row;
     this.redrawOverlay();
@@ -352,8 +367,11 @@ export class PointMap {
   }
 
   clickAt(place) {
+    const named = this.namedAt(place);
+    if (named !== null) return this.setTriggerValue("picked", toggled(this.data.chosen, named, false));
     const row = this.rowAt(place);
     if (row >= 0) this.setTriggerValue("clicked", String(this.points.ids[row]));
+    return undefined;
   }
 
   lassoed(places) {
@@ -373,7 +391,6 @@ export class PointMap {
 
   clear() {
     this.card.hide();
-    if (this.focus) this.focusOn(null);
     if (this.polygon) this.select(null);
   }
 
@@ -391,9 +408,19 @@ export class PointMap {
     this.tell("representatives");
   }
 
-  focusOn(focus) {
-    this.focus = focus;
-    this.recolour();
+  // Categories are named where there are some, else regions.
+  showNames() {
+    const { points, strength, data } = this;
+    if (!this.names) return;
+    if (data.categories.length) this.labels.ofCategories(points, strength, data.categories);
+    else this.labels.ofRegions(data.representatives_url);
+  }
+
+  toggleNames() {
+    this.names = !this.names;
+    this.showNames();
+    this.showFaces();
+    this.tell("names");
   }
 
   moveThreshold(percentile, isFinal) {

@@ -16,7 +16,9 @@ import { FULL, sizeAndOpacity } from "./raster.js";
  * @typedef {object} Data
  * @property {"value" | "category"} colour
  * @property {string[]} [category_colours] "#rrggbb" of each category
- * @property {boolean} [size_by_value]
+ * @property {string} [size_title] of the column that sizes the points, if there is one
+ * @property {boolean} [is_of_order] whether the threshold is one of the value
+ * @property {number[]} [chosen] categories that a filter asks for
  *
  * The points in the order in which they are drawn.
  * @typedef {object} List
@@ -26,7 +28,7 @@ import { FULL, sizeAndOpacity } from "./raster.js";
  * @property {Uint32Array} colour
  * @property {Uint8Array} value in steps, or NO_VALUE
  * @property {Uint8Array} size an index into radii
- * @property {Int8Array} strength 2 full, 1 on the clear side of the threshold, -1 dimmed (left out), 0 hidden
+ * @property {Int8Array} strength 2 full, 1 on the clear side of the threshold, -1 dimmed (left out)
  * @property {Uint16Array} alpha 0 to FULL
  */
 
@@ -56,29 +58,24 @@ export function listOf(n) {
  * @param {object} of
  * @param {Pick<Points, "value" | "category">} of.points
  * @param {Data} of.data
- * @param {{index: number, isAlone: boolean} | null} of.focus the category brought out, or shown alone
  * @param {number | null} of.threshold a percentile
  * @param {Uint8Array | null} of.kept 1 for what passes the filters; null if all do
- * @returns {Int8Array} the strength of each point: 2 full, 1 on the clear side of the threshold, -1 dimmed, 0 hidden
+ * @returns {Int8Array} the strength of each point: 2 full, 1 on the clear side of the threshold, -1 dimmed
  */
-export function strengthsOf({ points, data, focus, threshold, kept }) {
-  const others = focus?.isAlone ? 0 : -1;
-  const least = data.colour === "value" ? ((threshold ?? 0) * VALUE_STEPS) / 100 : 0;
-  return Int8Array.from(points.category, (category, i) => {
-    if (kept && !kept[i]) return -1;
-    if (focus && category !== focus.index) return others;
-    return points.value[i] < least ? 1 : 2;
-  });
+export function strengthsOf({ points, data, threshold, kept }) {
+  const isParted = data.colour === "value" && data.is_of_order !== false;
+  const least = isParted ? ((threshold ?? 0) * VALUE_STEPS) / 100 : 0;
+  return Int8Array.from(points.value, (value, i) => (kept && !kept[i] ? -1 : value < least ? 1 : 2));
 }
 
 /** @param {number} strength @returns {number} 0 to 1 */
-export const opacityOf = (strength) => (strength === 2 ? 1 : strength === 1 ? CLEAR_SIDE : strength === 0 ? 0 : 0.55);
+export const opacityOf = (strength) => (strength === 2 ? 1 : strength === 1 ? CLEAR_SIDE : 0.55);
 
 /** @param {Points} points @param {number} i a row @param {Data} data @param {Theme} theme @returns {Colour} */
 export function colourOf(points, i, data, theme) {
   const [value, category] = [points.value[i], points.category[i]];
   if (data.colour === "value") return value === NO_VALUE ? theme.missing : theme.ramp[value];
-  return category === NO_CATEGORY ? theme.missing : categoryColour(category, theme, data.category_colours);
+  return category === NO_CATEGORY ? theme.missing : categoryColour(category, theme, data.category_colours, data.chosen);
 }
 
 // Radius (CSS pixels), opacity and softness of each step of size. In the fog area and opacity follow the percentile v
@@ -120,16 +117,16 @@ export function sizeOf(value, strength) {
  * and only the most ambiguous hundredth lies on top. If points have sizes, the small lie on the large.
  * @param {Pick<Points, "n" | "ids" | "value">} points
  * @param {Int8Array} strength of each
- * @param {{smallOnTop: boolean}} options
+ * @param {{smallOnTop: boolean, sizes?: Uint8Array}} options the values that size the points, in steps
  * @returns {Uint32Array} rows in the order in which they are drawn
  */
-export function drawingOrder(points, strength, { smallOnTop }) {
+export function drawingOrder(points, strength, { smallOnTop, sizes = points.value }) {
   const { value } = points;
   const dice = new Uint32Array(points.ids.buffer, points.ids.byteOffset, 2 * points.n);
   const isTop = (i) => value[i] >= TOP_VALUE && value[i] !== NO_VALUE;
   const inCrowd = (i) => (isTop(i) ? 255 : 1 + (dice[2 * i] & 127));
   const inOrder = (i) => (value[i] === NO_VALUE ? 0 : value[i] + 1);
-  const bySize = (i) => (value[i] === NO_VALUE ? 1 + MIDDLE_VALUE : 1 + VALUE_STEPS - value[i]);
+  const bySize = (i) => (sizes[i] === NO_VALUE ? 1 + MIDDLE_VALUE : 1 + VALUE_STEPS - sizes[i]);
   const depthOf = smallOnTop ? bySize : points.n > CROWD ? inCrowd : inOrder;
   const layerOf = (i) => (strength[i] > 0 ? 256 : 0) + depthOf(i);
   const starts = new Uint32Array(513);
@@ -148,7 +145,7 @@ export function drawingOrder(points, strength, { smallOnTop }) {
  * @param {{style: Style | null, data: Data, theme: Theme, density: number}} options device pixels per CSS pixel
  */
 export function drawPoints(raster, list, view, { style, data, theme, density }) {
-  const looks = looksOf(style, data.size_by_value, sizeAndOpacity(list.n, view));
+  const looks = looksOf(style, Boolean(data.size_title), sizeAndOpacity(list.n, view));
   for (let at = 0; at < list.n; at++)
     list.alpha[at] = FULL * looks.opacities[list.size[at]] * opacityOf(list.strength[at]);
   raster.draw(list, view, {

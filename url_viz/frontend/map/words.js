@@ -51,12 +51,12 @@ export function statusOf({ total, note }, mask, { drawn, isReady }) {
 /**
  * The meaning of sizes and shades.
  * @param {string | null} style
- * @param {{title: string, colour: string, size_by_value: boolean}} data
+ * @param {{title: string, colour: string, size_title: string}} data
  * @returns {string} nothing if they have none
  */
-export function hintOf(style, { title, colour, size_by_value }) {
+export function hintOf(style, { title, colour, size_title }) {
   const measure = title.toLowerCase();
   if (style === "fog") return `Small and crisp: low ${measure}. Large and faint: high.`;
   if (style === "density") return `Stronger: more pictures. Colour: ${colour === "category" ? "mixed by share" : "mean"}.`;
-  return size_by_value ? `Larger: higher ${measure}.` : "";
+  return size_title ? `Larger: higher ${size_title.toLowerCase()}.` : "";
 }

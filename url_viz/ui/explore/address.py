@@ -25,18 +25,17 @@ _CONTROLS: dict[str, Key[Any]] = {
     "measure": MEASURE,
     "colour": COLOUR,
     "collapse_twins": COLLAPSE,
-    "size_by_value": SIZE,
+    "size": SIZE,
     "within_class": WITHIN,
     "class_by_class": BY_CLASS,
 }
 _SWITCHES = {
-    "size": "size_by_value",
     "within": "within_class",
     "classwise": "class_by_class",
     "representatives": "representatives",
     "wide": "is_wide",
 }
-_OURS = ("by", "colour", "twins", "style", "side", *_SWITCHES, "between", "above", LASSO, "name")
+_OURS = ("by", "colour", "twins", "style", "side", "size", "names", *_SWITCHES, "between", "above", LASSO, "name")
 _PREFIXES = ("in.", "min.", "max.")
 
 
@@ -61,6 +60,7 @@ def current_view(on_map: Key[MutableMapping[str, object]], on_grid: Key[MutableM
         threshold_percentile=now.threshold_percentile,
         style=now.style or kept.style,
         representatives=bool(now.with_representatives),
+        names=kept.names if now.with_names is None else now.with_names,
         side=grid.side or kept.side,
         is_wide=kept.is_wide if grid.is_wide is None else grid.is_wide,
     )
@@ -73,6 +73,7 @@ def _map_state(view: ExploreView) -> dict[str, object]:
         "threshold": view.threshold_percentile,
         "style": view.style,
         "representatives": view.representatives,
+        "names": view.names,
     }
 
 
@@ -89,6 +90,8 @@ def query_of(view: ExploreView) -> dict[str, list[str]]:
         "colour": None if view.colour == ExploreView.colour else view.colour,
         "style": None if view.style == ExploreView.style else view.style,
         "side": None if view.side == ExploreView.side else view.side,
+        "size": view.size or None,
+        "names": None if view.names else "0",
         "above": None if view.threshold_percentile is None else f"{view.threshold_percentile:g}",
         "twins": None if view.collapse_twins else "1",
         **{key: "1" if getattr(view, field) else None for key, field in _SWITCHES.items()},
@@ -113,6 +116,8 @@ def view_of(query: Mapping[str, Sequence[str]]) -> ExploreView:
         collapse_twins=first("twins") != "1",
         style=next((style for style in STYLES if style == first("style")), ExploreView.style),
         side=next((side for side in SIDES if side == first("side")), ExploreView.side),
+        size=ExploreView.colour if first("size") == "1" else first("size") or "",
+        names=first("names") != "0",
         **{field: first(key) == "1" for key, field in _SWITCHES.items()},
         pair=_pair(query.get("between")),
         threshold_percentile=_percentile(first("above")),

@@ -86,9 +86,10 @@ def other_measures(image_set: ImageSet, table: pd.DataFrame) -> list[str]:
     return [column for column in columns_of_kind(table, "numeric") if column not in hidden]
 
 
-def pick_colour(table: pd.DataFrame, measure: str) -> str:
-    """What the points are coloured by: `value` (the measure), or the name of a categorical column."""
-    options = [VALUE, *(column for column in columns_of_kind(table, "category") if table[column].notna().any())]
+def pick_colour(image_set: ImageSet, table: pd.DataFrame, measure: str) -> str:
+    """What the points are coloured by: `value` (the measure), or any other column that has values."""
+    categories = [column for column in columns_of_kind(table, "category") if table[column].notna().any()]
+    options = [VALUE, *categories, *_numbers(image_set, table, measure)]
     if len(options) == 1:
         return VALUE
     if COLOUR.get() not in options:
@@ -96,10 +97,15 @@ def pick_colour(table: pd.DataFrame, measure: str) -> str:
     return st.selectbox(
         "Colour",
         options,
-        format_func=lambda option: title_of_measure(measure) if option == VALUE else title_of_column(option),
+        format_func=lambda option: "The order" if option == VALUE else title_of_measure(option),
         key=COLOUR,
         width=180,
     )
+
+
+def _numbers(image_set: ImageSet, table: pd.DataFrame, measure: str) -> list[str]:
+    """Numeric columns besides the `measure`: the other measures, then any."""
+    return [name for name in (*image_set.measures(), *other_measures(image_set, table)) if name != measure]
 
 
 def pick_class(table: pd.DataFrame) -> None:
@@ -118,7 +124,7 @@ def _apply_class() -> None:
     set_filter("label", None if picked in (None, ALL_CLASSES) else OneOf("label", (picked,)))
 
 
-def show_view_popover(image_set: ImageSet, table: pd.DataFrame) -> None:
+def show_view_popover(image_set: ImageSet, table: pd.DataFrame, measure: str) -> None:
     """Display options: order by another column, twins, and point sizes."""
     with st.popover("View", icon=":material/tune:"):
         others = other_measures(image_set, table)
@@ -134,11 +140,22 @@ def show_view_popover(image_set: ImageSet, table: pd.DataFrame) -> None:
                 placeholder="none",
                 on_change=_apply_other,
             )
-        for key in (COLLAPSE, SIZE, WITHIN, BY_CLASS):
+        sizes = ["", VALUE, *_numbers(image_set, table, measure)]
+        if SIZE.get() not in sizes:
+            SIZE.set("")
+        st.selectbox(
+            "Size by",
+            sizes,
+            format_func=lambda option: (
+                "all alike" if not option else title_of_measure(measure if option == VALUE else option)
+            ),
+            key=SIZE,
+            help="Higher values are drawn larger. Fog always sizes by the order.",
+        )
+        for key in (COLLAPSE, WITHIN, BY_CLASS):
             # Set in every run: widgets in a popover exist only once it is opened, and would then start switched off.
             key.set(bool(key.get()))
         st.toggle("Show twins as one", key=COLLAPSE, help="Bursts and copies are shown once, marked +n")
-        st.toggle("Size by value", key=SIZE, help="Draw higher values larger (always on in fog)")
         if table["label"].notna().any():
             st.toggle(
                 "Rank within class",

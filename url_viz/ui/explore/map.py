@@ -2,6 +2,7 @@
 
 from collections.abc import MutableMapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -9,15 +10,15 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from url_viz.analysis.categories import MOST_CATEGORIES, category_colours, category_names
-from url_viz.analysis.filters import kept
-from url_viz.analysis.measures import is_measure, title_of
+from url_viz.analysis.filters import OneOf, kept, kind_of
+from url_viz.analysis.measures import is_measure
 from url_viz.image_set import ImageSet
-from url_viz.ui.explore.controls import VALUE
+from url_viz.ui.explore.controls import VALUE, title_of_measure
 from url_viz.ui.explore.selection_map import Subset, show_subset, subsets
 from url_viz.ui.http import MOST_DRAWN, mask_url
 from url_viz.ui.session import ALONE, ALONE_IDS, OPENED, VIEW, ExploreView, Key, map_of, view
 from url_viz.ui.urls import card_url, points_url, representatives_url
-from url_viz.ui.widgets.filters import title_of_column
+from url_viz.ui.widgets.filters import filter_on, set_filter, title_of_column
 from url_viz.ui.widgets.map import MapEvent, MapView, show_map
 
 _DECIDED = ("decision", "tags")
@@ -68,7 +69,9 @@ def draw_map(
     image_set: ImageSet, table: pd.DataFrame, now: ExploreView, *, measure: str, colour: str, note: str = ""
 ) -> MapEvent:
     """Draw the map of `table` with its selection; pictures outside the filters are dimmed."""
-    category = "label" if colour == VALUE else colour
+    is_category = colour != VALUE and kind_of(table[colour]) != "numeric"
+    category = colour if is_category else "label"
+    value = measure if colour == VALUE or is_category else colour
     names = category_names(table, category)
     subset = subset_shown(image_set)
     key, state = (subset.key, subset.state) if subset is not None else ("", "")
@@ -76,18 +79,20 @@ def draw_map(
     shown = MapView(
         points_url=points_url(
             image_set,
-            measure=measure,
+            measure=value,
             category=category if len(names) <= MOST_CATEGORIES else None,
+            size=measure if now.size == VALUE else now.size or None,
             subset=key,
             state=f"{state}{version}",
         ),
         card_url=card_url(image_set, measure=measure),
-        mask_url=mask_url(table, kept(table, now.filters), measure=measure),
+        mask_url=mask_url(table, kept(table, now.filters), measure=value),
         representatives_url=representatives_url(image_set, subset=key, state=state),
         total=len(table),
-        colour="value" if colour == VALUE else "category",
-        measure=title_of(measure),
-        ends=_ends_of(image_set, measure),
+        colour="category" if is_category else "value",
+        is_of_order=value == measure,
+        measure=title_of_measure(value),
+        ends=_ends_of(image_set, value),
         categories=names,
         category_title="" if category == "label" else title_of_column(category),
         category_colours=category_colours(names, category),
@@ -96,10 +101,24 @@ def draw_map(
         polygon=now.polygon,
         note=_note(table, note),
         style=now.style,
-        size_by_value=now.size_by_value,
+        size_title=title_of_measure(measure if now.size == VALUE else now.size) if now.size else "",
         with_representatives=now.representatives,
+        with_names=now.names,
+        chosen=_chosen(names, category),
     )
-    return show_map(shown, key=map_key(image_set))
+    can_pick = not pd.api.types.is_bool_dtype(table[category])
+    return show_map(shown, key=map_key(image_set), on_pick=partial(_pick, category) if can_pick else None)
+
+
+def _chosen(names: tuple[str, ...], column: str) -> tuple[int, ...]:
+    """The categories that the filter on their column asks for, by number."""
+    now = filter_on(column)
+    wanted = now.values if isinstance(now, OneOf) else ()
+    return tuple(number for number, name in enumerate(names) if name in wanted)
+
+
+def _pick(column: str, names: tuple[str, ...]) -> None:
+    set_filter(column, OneOf(column, names) if names else None)
 
 
 def _ends_of(image_set: ImageSet, measure: str) -> tuple[str, str]:

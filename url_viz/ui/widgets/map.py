@@ -1,19 +1,21 @@
 """The map component: pictures as points, fog or shades of density, with zoom, a lasso and a card on hover."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, cast
 
 import streamlit as st
 
 from url_viz.analysis.scope import Polygon
+from url_viz.ui.session import state_of
 from url_viz.ui.widgets.assets import script_of, text_of
 
 Colour = Literal["value", "category"]
 Style = Literal["points", "fog", "density"]
 
 STYLES: tuple[Style, ...] = ("points", "fog", "density")
-CATEGORIES_LISTED = 12
+CATEGORIES_LISTED = 1_000
 
 _mount = st.components.v2.component(
     "url_viz_map", html=text_of("map", ".html"), css=text_of("map", ".css"), js=script_of("map")
@@ -37,7 +39,10 @@ class MapView:
     `mask_url` returns a mask (`url_viz.ui.points`) of what the filters keep; what they leave out is dimmed.
     `representatives_url` returns the pictures that represent regions (`ImageSet.representatives`); the map offers to
     show them. `style` draws points; fog, with low values small and crisp and high ones large and faint; or shades of
-    density. `size_by_value` draws higher values larger.
+    density. With a `size_title` points with higher values of that column are larger. `with_names` writes the names of
+    categories at their places, else what regions look like. `chosen` are the numbers of the categories that a filter
+    asks for: they get the first colours, so that no two of up to eight look alike. `is_of_order` says that the value is
+    that of the order, which a threshold can part.
     """
 
     points_url: str
@@ -55,9 +60,12 @@ class MapView:
     note: str = ""
     mask_url: str = ""
     style: Style = "points"
-    size_by_value: bool = False
+    size_title: str = ""
     representatives_url: str = ""
     with_representatives: bool = False
+    with_names: bool = True
+    chosen: tuple[int, ...] = ()
+    is_of_order: bool = True
 
     @property
     def title(self) -> str:
@@ -69,7 +77,7 @@ class MapView:
 class MapEvent:
     """What the user did: everything lasts until changed, except `clicked_id`, which lasts for one run.
 
-    `style` and `with_representatives` are the choices of the map's buttons; None if they were not used.
+    `style`, `with_representatives` and `with_names` are the choices of the map's buttons; None if they were not used.
     """
 
     polygon: Polygon | None
@@ -77,26 +85,37 @@ class MapEvent:
     threshold_percentile: float | None
     style: Style | None = None
     with_representatives: bool | None = None
+    with_names: bool | None = None
 
 
-def show_map(view: MapView, *, key: str, height_px: int | None = None) -> MapEvent:
+def show_map(
+    view: MapView,
+    *,
+    key: str,
+    height_px: int | None = None,
+    on_pick: Callable[[tuple[str, ...]], None] | None = None,
+) -> MapEvent:
     """Draw the map with its legend, and return what the user did on it.
 
     It is `height_px` high in all, or as high as the window has room for below its top.
 
-    The state is that of `key` in the session: `polygon`, `threshold`, `style`, `representatives`, and `clicked` for
-    one run. A page may set all but the last before this call (to clear a selection); the map then follows `view`.
-    Zoom and position are kept per `key` while the browser's page is open: give each image set its own key.
+    `on_pick` is called with the names of the categories that the user wants to see, before the page runs again; none:
+    all. The state is that of `key` in the session: `polygon`, `threshold`, `style`, `representatives`, `names`, and
+    `clicked` and `picked` for one run. A page may set all but the last before this call (to clear a selection); the map
+    then follows `view`. Zoom and position are kept per `key` while the browser's page is open: give each image set its
+    own key.
     """
     result = _mount(
         key=key,
-        data=_data_of(view, key=key) | {"fits": height_px is None},
-        default={"polygon": None, "threshold": None, "style": None, "representatives": None},
+        data=_data_of(view, key=key) | {"fits": height_px is None, "can_pick": on_pick is not None},
+        default={"polygon": None, "threshold": None, "style": None, "representatives": None, "names": None},
         height="content" if height_px is None else height_px,
         on_polygon_change=_nothing,
         on_threshold_change=_nothing,
         on_style_change=_nothing,
         on_representatives_change=_nothing,
+        on_names_change=_nothing,
+        on_picked_change=partial(_pick, key, view.categories, on_pick or _ignore),
         on_clicked_change=_nothing,
     )
     return map_event(result)
@@ -107,14 +126,25 @@ def map_event(state: Mapping[str, object]) -> MapEvent:
     corners = cast(Sequence[tuple[float, float]], state.get("polygon") or ())
     clicked = cast(str | None, state.get("clicked"))
     threshold = cast(float | None, state.get("threshold"))
-    style, representatives = state.get("style"), state.get("representatives")
+    style, representatives, names = (state.get(part) for part in ("style", "representatives", "names"))
     return MapEvent(
         polygon=tuple((float(x), float(y)) for x, y in corners) if len(corners) >= 3 else None,
         clicked_id=None if clicked is None else int(clicked),
         threshold_percentile=None if threshold is None else float(threshold),
         style=style if style in STYLES else None,
         with_representatives=None if representatives is None else bool(representatives),
+        with_names=None if names is None else bool(names),
     )
+
+
+def _pick(key: str, names: tuple[str, ...], on_pick: Callable[[tuple[str, ...]], None]) -> None:
+    picked = state_of(key).get("picked")
+    if isinstance(picked, list):
+        on_pick(tuple(names[one] for one in picked if isinstance(one, int) and 0 <= one < len(names)))
+
+
+def _ignore(names: tuple[str, ...]) -> None:
+    """For a map whose categories no filter asks for."""
 
 
 def _nothing() -> None:
@@ -138,7 +168,10 @@ def _data_of(view: MapView, *, key: str) -> dict[str, object]:
         "categories": view.categories[:CATEGORIES_LISTED],
         "unlisted": max(0, len(view.categories) - CATEGORIES_LISTED),
         "style": view.style,
-        "size_by_value": view.size_by_value,
+        "size_title": view.size_title,
+        "names": view.with_names,
+        "chosen": view.chosen,
+        "is_of_order": view.is_of_order,
         "representatives": view.with_representatives,
         "threshold": view.threshold_percentile,
         "ringed": None if view.ringed_id is None else str(view.ringed_id),
