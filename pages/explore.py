@@ -13,7 +13,7 @@ from url_viz.ui.session import DECIDE, grid_of
 from url_viz.ui.widgets.decide import show_decide_bar
 from url_viz.ui.widgets.filters import show_filter_popover
 from url_viz.ui.widgets.grid import GridEvent
-from url_viz.ui.widgets.picture import open_picture
+from url_viz.ui.widgets.picture import linked_picture, open_picture
 from url_viz.ui.widgets.reading import running
 from url_viz.ui.widgets.reasons import pick_reason
 from url_viz.ui.widgets.sidebar import require_image_set
@@ -77,5 +77,6 @@ with found:
     show_findings(image_set)
 
 opened = event.clicked_id if event is not None and event.clicked_id is not None else shown.clicked_id
-if opened is not None:
+linked = linked_picture(image_set)
+if (opened := linked if opened is None else opened) is not None:
     open_picture(image_set, opened, measure=measure)

@@ -426,7 +426,8 @@ def advice(told: Sequence[Told]) -> str:
     figures = "; ".join(f"{headline(one)}, {words_of(one.before)} before" for one in told)
     gain = accuracy.gains.get(BEFORE)
     if gain is not None and gain.interval.high < 0:
-        return f"worse than a linear classifier on the backbone before ({figures}): train longer, or use --mode labels."
+        otherwise = "train longer, or adapt a head to the labels instead (mode labels)"
+        return f"worse than a linear classifier on the backbone before ({figures}): {otherwise}."
     if not order.is_of_use:
         return f"the backbone is trained; that its uncertainties order anything is not sure ({figures}): add pictures."
     return f"trained ({figures})."

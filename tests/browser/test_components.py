@@ -317,7 +317,7 @@ def test_classes_are_found_and_chosen_in_the_legend(serve: Serve, open_page: Ope
     page = open_page(f"{serve(HARNESS)}/?n=400&colour=category&pick=1")
     ready(page)
     expect(page.locator(".classes button")).to_have_count(8)  # the largest
-    page.get_by_role("button", name="17 classes").click()
+    page.get_by_role("button", name="Find a class").click()
     panel = page.get_by_role("dialog", name="Choose classes")
     expect(panel.locator("button[data-index]")).to_have_count(17)
     panel.get_by_role("searchbox").fill("terr")
@@ -334,7 +334,7 @@ def test_classes_are_found_and_chosen_in_the_legend(serve: Serve, open_page: Ope
     expect(panel.get_by_text("None is called so.")).to_be_visible()
     panel.get_by_role("searchbox").press("Escape")
     expect(panel).to_be_hidden()
-    expect(page.get_by_role("button", name="17 classes")).to_be_focused()
+    expect(page.get_by_role("button", name="Find a class")).to_be_focused()
     page.locator(".classes button", has_text="Samoyed").click()
     page.get_by_text("picked Samoyed", exact=True).wait_for()
     page.locator(".classes button", has_text="Samoyed").click()

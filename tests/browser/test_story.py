@@ -106,8 +106,9 @@ def test_the_demo_opens_with_one_click_and_is_explored(app: str, open_page: Open
     settled(page)
 
     page.get_by_role("button", name=re.compile(r"\bView\b")).click()  # not "Review"
-    page.get_by_text("Size by value").click()
-    expect(page).to_have_url(re.compile("size=1"))
+    page.get_by_role("combobox", name="Size by").click()
+    page.get_by_role("option", name="The order").click()
+    expect(page).to_have_url(re.compile("size=value"))
     expect(page.get_by_role("switch", name="Show twins as one")).to_be_checked()  # as before
 
 
@@ -147,8 +148,21 @@ def test_a_tile_opens_its_picture_and_neighbours_lead_on(app: str, open_page: Op
     expect(picture).to_be_visible()
     assert picture.evaluate("async image => { await image.decode(); return image.naturalWidth }") > 100
     first = dialog.locator("code").inner_text()
+    expect(page).to_have_url(re.compile("picture="))
+    page.keyboard.press("ArrowRight")
+    expect(dialog.locator("code")).not_to_have_text(first)
+    page.keyboard.press("d")
+    dropped = dialog.get_by_role("button", name="Drop").first
+    expect(dropped).to_have_attribute("data-testid", "stBaseButton-primary")
+    page.keyboard.press("d")
+    expect(dropped).to_have_attribute("data-testid", "stBaseButton-secondary")
+    page.keyboard.press("ArrowLeft")
+    expect(dialog.locator("code")).to_have_text(first)
     dialog.locator("button:has(img)").first.click()
     expect(dialog.locator("code")).not_to_have_text(first)
+    dialog.get_by_role("button", name="Close").click()
+    expect(dialog).to_have_count(0)
+    expect(page).not_to_have_url(re.compile("picture="))
 
 
 def test_a_folder_is_typed_read_grown_and_read_again(app: str, open_page: OpenPage, home: Path) -> None:

@@ -69,7 +69,7 @@ class TestRelabel:
         run("relabel", "dog", "cat/0000.jpg", "cat/0002.jpg", "cat/0004.jpg")
         assert run("relabel", "cat/0000.jpg", "cat/0002.jpg", "--back") == "Took back the label of 2 pictures.\n"
         assert labelled(image_set) == {"cat/0004.jpg": ("dog", "corrected")}
-        assert run("relabel", "cat/0000.jpg", "--back").startswith("Nothing to change: that is so already of 1 picture")
+        assert run("relabel", "cat/0000.jpg", "--back").startswith("Nothing to change: the picture is so already")
         run("undo")
         assert len(labelled(image_set)) == 3
         assert "1 of 2 paths are not pictures" in run("relabel", "dog", "cat/0002.jpg", "--back", status=1)

@@ -169,7 +169,7 @@ def test_a_bomb_inside_of_an_icon_is_refused() -> None:
 
 
 def test_no_other_program_is_started_for_postscript() -> None:
-    with pytest.raises(ImageError, match="not a picture that can be read"):
+    with pytest.raises(ImageError, match="in no format of pictures"):
         decode(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n")
 
 

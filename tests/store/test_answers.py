@@ -36,7 +36,7 @@ def test_a_pair_is_one_whichever_comes_first(answers: Answers) -> None:
         "Said of 1 pair that both are the same kind and said of 1 pair that they are not the same kind"
     )
     assert answers.now().as_dict() == {(3, 5): True, (-9, 7): False}
-    assert answers.answer({(3, 5): True}).sentence == "Nothing to change: that is so already of 1 pair"
+    assert answers.answer({(3, 5): True}).sentence == "Nothing to change: the pair is so already"
     assert answers.answer({(3, 5): False}).count == 1
     assert answers.answer({(7, -9): None, (1, 2): None}).sentence == "Took back 1 answer (1 was already)"
     assert answers.now().as_dict() == {(3, 5): False}

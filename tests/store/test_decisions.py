@@ -114,7 +114,7 @@ class TestActions:
         decisions.decide([1, 2], "drop")
         assert decisions.decide([2, 3, 3], "drop").sentence == "Dropped 1 picture (1 was already)"
         version = decisions.version
-        assert decisions.decide([1, 2, 3], "drop").sentence == "Nothing to change: that is so already of 3 pictures"
+        assert decisions.decide([1, 2, 3], "drop").sentence == "Nothing to change: all 3 pictures are so already"
         assert decisions.decide([], "drop").sentence == "No picture was chosen"
         assert decisions.version == version
         decisions.undo()

@@ -30,9 +30,8 @@ def said(callback: str, image_set: ImageSet, *more: object) -> str:
     def script(callback: str, set_id: str, arguments: tuple[object, ...]) -> None:
         from importlib import import_module
 
-        from url_viz.ui.session import classes_of, decision_of
+        from url_viz.ui.session import classes_of
 
-        decision_of(17).set("keep")
         classes_of(set_id).set("none")
         module, name = callback.split(":")
         getattr(import_module(f"url_viz.ui.{module}"), name)(*arguments)
@@ -48,7 +47,7 @@ def paths_of(image_set: ImageSet) -> SetPaths:
 
 
 def test_a_decision_on_a_picture_that_is_gone(image_set: ImageSet) -> None:
-    assert "no picture with id 17" in said("widgets.picture:_decide", image_set, 17)
+    assert "no picture with id 17" in said("widgets.picture:_decide", image_set, 17, "keep")
 
 
 def test_twins_say_what_was_done_and_what_was_not(image_set: ImageSet) -> None:

@@ -141,6 +141,37 @@ def test_a_clicked_picture_opens_with_its_facts_and_neighbours(image_set: ImageS
     assert "percentile" in facts["Uncertainty"]
 
 
+def test_a_link_opens_its_picture_once(image_set: ImageSet) -> None:
+    last = image_set.table().iloc[-1]
+    at = AppTest.from_file(str(APP), default_timeout=30)
+    at.query_params["set"], at.query_params["model"] = image_set.set_id, image_set.source.name
+    at.query_params["picture"] = str(last["id"])
+    at.run()
+    assert at.code[0].value == last["path"]
+    assert at.query_params["picture"] == str(last["id"])
+    at.run()
+    assert not at.code, "it was closed"
+    assert "picture" not in at.query_params
+
+
+@pytest.mark.parametrize("text", ["17", "x", "", "9" * 30])
+def test_a_link_to_no_picture_opens_none(image_set: ImageSet, text: str) -> None:
+    at = AppTest.from_file(str(APP), default_timeout=30)
+    at.query_params["set"], at.query_params["model"] = image_set.set_id, image_set.source.name
+    at.query_params["picture"] = text
+    at.run()
+    assert not at.code
+    assert "picture" not in at.query_params
+
+
+def test_what_was_decided_is_counted(image_set: ImageSet) -> None:
+    assert "to go" not in words(run(image_set))
+    ids = image_set.table()["id"].tolist()
+    image_set.decisions.decide(ids[:3], "drop")
+    image_set.decisions.decide(ids[3:4], "keep")
+    assert "1 kept · 3 dropped · 8 to go" in words(run(image_set))
+
+
 def test_a_backbone_without_a_head_says_so_and_offers_what_needs_none(
     home: Workspace, tmp_path: Path, bare_model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:

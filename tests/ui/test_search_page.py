@@ -214,7 +214,7 @@ def test_a_picture_from_outside_is_scored_and_searched_with(image_set: ImageSet)
 def test_a_file_that_is_no_picture_is_said_so(image_set: ImageSet) -> None:
     at = opened(image_set)
     at.file_uploader[0].set_value(("x.jpg", b"hello, I am text", "image/jpeg")).run()
-    assert "is not a picture that can be read" in at.error[0].value
+    assert "The picture is in no format of pictures that is known" in at.error[0].value
     assert "Most similar" not in words(at)
 
 

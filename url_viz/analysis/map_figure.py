@@ -157,7 +157,7 @@ def _hover(rows: pd.DataFrame, column: str | None, percentile: NDArray[np.float3
     if column is None:
         return {"hovertemplate": "<b>%{text}</b><extra></extra>"}
     value = rows[column].astype(object).where(rows[column].notna(), "none").map(_inert)
-    rank = " (%{customdata[1]:.0f}th percentile)" if percentile is not None else ""
+    rank = " (percentile %{customdata[1]:.0f})" if percentile is not None else ""
     columns = [value] if percentile is None else [value, percentile]
     return {
         "customdata": np.stack([np.asarray(c, object) for c in columns], axis=1),

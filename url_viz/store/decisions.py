@@ -92,8 +92,8 @@ class Action:
         if not self.count + self.unchanged:
             return f"No {self.of} was chosen"
         if not self.count:
-            plural = "" if self.unchanged == 1 else "s"
-            return f"Nothing to change: that is so already of {self.unchanged:,} {self.of}{plural}"
+            are = f"the {self.of} is" if self.unchanged == 1 else f"all {self.unchanged:,} {self.of}s are"
+            return f"Nothing to change: {are} so already"
         already = f" ({self.unchanged:,} {'was' if self.unchanged == 1 else 'were'} already)" if self.unchanged else ""
         return self.did[0].upper() + self.did[1:] + already
 

@@ -82,14 +82,11 @@ DISMISSED: Key[frozenset[str]] = Key("reading.put_away")
 """The ids of failed reading jobs whose message was dismissed."""
 OPENED: Key[int] = Key("view.opened")
 """The id of the picture that was opened last: in the dialog, and ringed on maps and in galleries."""
+LINK_FOLLOWED: Key[bool] = Key("view.link_followed")
+"""Whether the picture in the address of a new session was opened."""
 HEAT = "view.heat"
 HANDLED: "Key[Handled]" = Key("actions.handled")
 MATCHED_COLUMNS: "Key[tuple[tuple[object, ...], Prepared]]" = Key("own.matched")
-
-
-def decision_of(image_id: int) -> Key[Any]:
-    """The control of a picture's decision."""
-    return Key(f"view.decided.{image_id}")
 
 
 def label_of(image_id: int) -> Key[str | None]:

@@ -17,7 +17,8 @@ import { DECISIONS, DECISION_OF_KEY, newIcon } from "../shared/decisions.js";
  * @property {string | null} question
  */
 
-const PARTS = ["value", "twins", "mark", "question", "name", "label"];
+const PARTS = ["value", "twins", "mark", "question", "start", "end", "label"];
+const END = 10; // characters of a file's name that are never cut: mostly its number
 
 /** @param {string} id of the picture @returns {HTMLElement} an empty cell */
 export function newCell(id) {
@@ -28,7 +29,9 @@ export function newCell(id) {
   const picture = part("picture");
   picture.append(Object.assign(document.createElement("img"), { alt: "", loading: "lazy", decoding: "async" }));
   picture.append(part("value"), part("twins"), part("mark"), part("decision"));
-  tile.append(picture, part("question"), part("name"), part("label"));
+  const name = part("name");
+  name.append(part("start"), part("end"));
+  tile.append(picture, part("question"), name, part("label"));
   cell.append(tile, newChoices());
   return cell;
 }
@@ -60,7 +63,8 @@ export function fill(cell, content, canDecide) {
     twins: twins ? `+${twins} ${twins === 1 ? "twin" : "twins"}` : "",
     mark: mark ?? "",
     question: question ?? "",
-    name: baseName,
+    start: baseName.slice(0, -END),
+    end: baseName.slice(-END),
     label: label ?? "",
   };
   for (const part of PARTS) tile.querySelector(`.${part}`).textContent = texts[part];

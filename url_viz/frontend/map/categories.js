@@ -109,14 +109,13 @@ export class Categories {
   show(data, points, theme) {
     const { categories: names, category_title: title, category_colours: fixed, chosen, unlisted, can_pick: canPick } = data;
     const isByCategory = data.colour === "category";
-    const what = title || (names.length === 1 ? "class" : "classes");
     Object.assign(this, { names, fixed, chosen: chosen ?? [], theme, unlisted, canPick });
     this.counts = countsOf(points, names.length);
     this.chips.hidden = !isByCategory;
     this.chips.setAttribute("aria-label", title || "Classes");
     const first = isByCategory ? firstOf(this.counts, this.chosen) : [];
     this.opener.hidden = !names.length || (isByCategory && first.length === names.length && !unlisted);
-    this.opener.textContent = title ? `${title}: all ${names.length + unlisted}` : `${names.length + unlisted} ${what}`;
+    this.opener.textContent = title ? `Find in ${title.toLowerCase()}` : "Find a class";
     const signature = JSON.stringify([first, names, title, fixed, this.chosen, theme.isDark, canPick]);
     if (this.drawn !== signature) {
       this.chips.replaceChildren(...first.map((index) => this.button(index)));

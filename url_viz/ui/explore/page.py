@@ -19,6 +19,7 @@ from url_viz.ui.explore.map import map_key, subset_shown
 from url_viz.ui.review.address import go_to_review
 from url_viz.ui.session import ExploreView, state_of
 from url_viz.ui.text import escape
+from url_viz.ui.tiles import ordinal
 from url_viz.ui.widgets.class_choice import show_class_choice
 from url_viz.ui.widgets.download import download, download_table
 from url_viz.ui.widgets.export import show_export_buttons
@@ -66,7 +67,7 @@ def show_chips(image_set: ImageSet, view: ExploreView) -> None:
         show_filter_chips()
         if threshold is not None:
             st.button(
-                f"Threshold: {threshold:.0f}th percentile",
+                f"Threshold: {ordinal(threshold)} percentile",
                 icon=":material/close:",
                 key="chip.threshold",
                 on_click=_clear,

@@ -26,6 +26,7 @@ CHOICES: dict[Decision | None, tuple[str, str]] = {
     "look-again": (_DECISIONS["look-again"]["word"], ":material/question_mark:"),
     None: ("Clear", ":material/backspace:"),
 }
+_DONE = {"keep": "kept", "drop": "dropped", "look-again": "to look at again"}
 KEYS = (
     "The buttons act on so many pictures: those that are chosen (Ctrl and click, Shift for a range, Space), else those "
     "beyond the threshold, else all that are shown. For one picture, or those that are chosen, press "
@@ -105,6 +106,17 @@ def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str, which:
         _show_tags(image_set, ids, key=key)
         show_undo(image_set, key=key)
         show_sort(image_set, key=f"{key}.sort")
+        _show_counts(image_set)
+
+
+def _show_counts(image_set: ImageSet) -> None:
+    """How many pictures of the set are kept, dropped, to be looked at again, and left; nothing before any is."""
+    decided = image_set.table()["decision"].value_counts()
+    if decided.empty:
+        return
+    parts = [f"{int(decided[name]):,} {word}" for name, word in _DONE.items() if name in decided]
+    left = len(image_set) - int(decided.sum())
+    st.caption(f"{' · '.join(parts)} · {left:,} to go", width="content")
 
 
 def _done(image_set: ImageSet, action: GalleryAction) -> list[str]:

@@ -11,24 +11,41 @@ from url_viz.analysis.label_choice import CORRECTED
 from url_viz.analysis.measures import TABLE_MEASURES, percentile_column, title_of
 from url_viz.analysis.ranking import ends, with_percentile
 from url_viz.image_set import ImageSet
+from url_viz.store.decisions import Decision
 from url_viz.ui.auth import user_name
 from url_viz.ui.search.query import search_with
-from url_viz.ui.session import OPENED, decision_of, label_of
+from url_viz.ui.session import LINK_FOLLOWED, OPENED, label_of, queried, write_query
 from url_viz.ui.text import errors_shown, escape
 from url_viz.ui.tiles import ordinal, tiles
 from url_viz.ui.widgets.decide import CHOICES, decisions_here, handle_gallery_event
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.occlusion import show_with_heat
 from url_viz.ui.widgets.reasons import show_reason_badges
+from url_viz.ui.wire import WIRE
 
+LINK = "picture"
 NEIGHBOURS = 12
 NEAREST_OF_CLASS = 3
 
 
 def open_picture(image_set: ImageSet, image_id: int, *, measure: str) -> None:
-    """Open a picture in the dialog; it stays ringed on maps and in galleries."""
+    """Open a picture in the dialog; it stays ringed on maps and in galleries, and in the address while it is open."""
     OPENED.set(image_id)
     show_picture(image_set, measure=measure)
+
+
+def linked_picture(image_set: ImageSet) -> int | None:
+    """The picture that the address of a new session asks to open; None if it is not in this set, or was opened before.
+
+    What stands in the address else is of a picture that was closed, and goes.
+    """
+    text = (queried().get(LINK) or [""])[0]
+    write_query({}, among=lambda key: key == LINK)
+    if LINK_FOLLOWED.get():
+        return None
+    LINK_FOLLOWED.set(True)
+    image_id = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else -1
+    return image_id if (image_set.table()["id"] == image_id).any() else None
 
 
 @st.dialog("Picture", width="large", on_dismiss="rerun")  # so that the page shows the decisions made in it
@@ -36,6 +53,7 @@ def show_picture(image_set: ImageSet, *, measure: str) -> None:
     """The picture whose id is under OPENED; a click on a neighbour opens that one instead."""
     image_id = OPENED.get()
     assert image_id is not None
+    write_query({LINK: [str(image_id)]}, among=lambda key: key == LINK)
     row = image_set.row(image_id)
     left, right = st.columns([3, 2], gap="medium")
     with left:
@@ -91,18 +109,21 @@ def _open_clicked(clicked: int | None) -> None:
 
 
 def _show_decision(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
-    """Keep, drop or look again; a second click clears the decision."""
-    key = decision_of(image_id)
-    key.set(row["decision"])
-    st.segmented_control(
-        "Decision",
-        [decision for decision in CHOICES if decision is not None],
-        format_func=lambda decision: f"{CHOICES[decision][1]} {escape(CHOICES[decision][0])}",
-        key=key,
-        on_change=_decide,
-        args=(image_set, image_id),
-        label_visibility="collapsed",
-    )
+    """Keep, drop or look again, by buttons or their keys; a second time clears the decision."""
+    with st.container(horizontal=True, gap="small"):
+        for decision, (word, icon) in CHOICES.items():
+            if decision is None:
+                continue
+            is_it = row["decision"] == decision
+            st.button(
+                escape(word),
+                icon=icon,
+                key=f"view.decided.{image_id}.{decision}",
+                type="primary" if is_it else "secondary",
+                on_click=_decide,
+                args=(image_set, image_id, None if is_it else decision),
+                shortcut=WIRE["decisions"][decision]["key"],
+            )
 
 
 def _show_label(image_set: ImageSet, image_id: int, row: dict[str, object]) -> None:
@@ -130,9 +151,9 @@ def _label(image_set: ImageSet, image_id: int) -> None:
         image_set.correct_labels({image_id: label_of(image_id).get()}, who=user_name())
 
 
-def _decide(image_set: ImageSet, image_id: int) -> None:
+def _decide(image_set: ImageSet, image_id: int, decision: Decision | None) -> None:
     with errors_shown():
-        decisions_here(image_set).decide([image_id], decision_of(image_id).get())
+        decisions_here(image_set).decide([image_id], decision)
 
 
 def _show_steps(image_set: ImageSet, image_id: int, measure: str) -> None:
@@ -140,7 +161,10 @@ def _show_steps(image_set: ImageSet, image_id: int, measure: str) -> None:
     ids = _in_order(image_set, measure)
     position = ids.index(image_id) if image_id in ids else None
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        for step, icon, words in ((-1, "chevron_left", "More ambiguous"), (1, "chevron_right", "Clearer")):
+        for step, icon, words, arrow in (
+            (-1, "chevron_left", "More ambiguous", "Left"),
+            (1, "chevron_right", "Clearer", "Right"),
+        ):
             to = None if position is None or not 0 <= position + step < len(ids) else ids[position + step]
             st.button(
                 escape(words),
@@ -150,6 +174,7 @@ def _show_steps(image_set: ImageSet, image_id: int, measure: str) -> None:
                 on_click=_open,
                 args=(to,),
                 help=f"Next picture by {escape(title_of(measure).lower())}",
+                shortcut=arrow,
             )
 
 
