@@ -97,10 +97,14 @@ def pick_colour(image_set: ImageSet, table: pd.DataFrame, measure: str) -> str:
     return st.selectbox(
         "Colour",
         options,
-        format_func=lambda option: "The order" if option == VALUE else title_of_measure(option),
+        format_func=_title_of_option,
         key=COLOUR,
         width=180,
     )
+
+
+def _title_of_option(option: str) -> str:
+    return "The order" if option == VALUE else title_of_measure(option)
 
 
 def _numbers(image_set: ImageSet, table: pd.DataFrame, measure: str) -> list[str]:
@@ -146,9 +150,7 @@ def show_view_popover(image_set: ImageSet, table: pd.DataFrame, measure: str) ->
         st.selectbox(
             "Size by",
             sizes,
-            format_func=lambda option: (
-                "all alike" if not option else title_of_measure(measure if option == VALUE else option)
-            ),
+            format_func=lambda option: _title_of_option(option) if option else "all alike",
             key=SIZE,
             help="Higher values are drawn larger. Fog always sizes by the order.",
         )
