@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -69,7 +69,8 @@ from url_viz.pipeline.embed import embed, score_missing
 from url_viz.pipeline.external_embeddings import Given, given_embeddings
 from url_viz.pipeline.graph import K
 from url_viz.pipeline.postprocess import finish
-from url_viz.pipeline.projection import project_alone
+from url_viz.pipeline.projection import FEWEST_FOR_UMAP, project_alone
+from url_viz.pipeline.tsne import tsne_coordinates
 from url_viz.pipeline.twins import leaders, twins_across
 from url_viz.pipeline.whitening import whitened_for
 from url_viz.progress import Progress, ProgressCallback, silent
@@ -80,7 +81,7 @@ from url_viz.store.decisions import Action, Decisions, Verdict
 from url_viz.store.reader import Store
 from url_viz.store.reviews import list_reviews
 from url_viz.store.second_model import ask, version_beside
-from url_viz.store.tables import PLACED, UMAP, Graph, GraphColumns, no_twins, positions_of
+from url_viz.store.tables import PLACED, TSNE, UMAP, Graph, GraphColumns, no_twins, positions_of
 from url_viz.store.whitening import WhitenedRows
 from url_viz.store.writer import Writer
 from url_viz.workspace import Workspace
@@ -102,12 +103,12 @@ MANY = 5_000
 class Projection:
     """Pictures on a map of their own: `ids` (M,) int64 in the order of `table()`, `xy` (M, 2) float32.
 
-    `is_umap` is False where PCA alone made it, because they are few.
+    It is by UMAP or t-SNE, or by PCA alone, because they are few.
     """
 
     ids: NDArray[np.int64]
     xy: NDArray[np.float32]
-    is_umap: bool
+    by: Literal["UMAP", "t-SNE", "PCA"]
 
     def __post_init__(self) -> None:
         assert len(self.ids) == len(self.xy)
@@ -755,18 +756,25 @@ class ImageSet:
         contents = np.unique(self.contents[rows])
         return self._store.embeddings(self.space.key, contents).embedding.astype(np.float32)
 
-    def project(self, ids: Iterable[int]) -> Projection:
+    def project(self, ids: Iterable[int], *, method: Literal["umap", "tsne"] = "umap") -> Projection:
         """Some pictures on a map of their own: UMAP on the neighbours among them, PCA below 15; seeded.
 
-        Beyond 20,000 a sample is fitted and the others are placed. Raises ImageSetError for an id that is not in this
-        set.
+        Beyond 20,000 a sample is fitted and the others are placed. `tsne` is t-SNE of the raw embeddings, as in the
+        paper's figure; beyond 10,000 of a sample. Raises ImageSetError for an id that is not in this set.
         """
         rows = np.unique(self.rows_of(ids))
         contents = np.unique(self.contents[rows])
-        found = project_alone(whitened_for(self._store, self.space.key, contents), self.graph)
+        if method == "tsne" and len(contents) >= FEWEST_FOR_UMAP:
+            read = self._store.embeddings(self.space.key, contents)
+            found = tsne_coordinates(read.content, read.embedding, self.graph)
+        else:
+            found = project_alone(whitened_for(self._store, self.space.key, contents), self.graph)
         place = positions_of(self.contents[rows], found.content)
         all_ids = self._frame["id"].to_numpy(np.int64)
-        return Projection(all_ids[rows], found.xy[place], bool((found.method == UMAP).any()))
+        method_of: dict[int, Literal["t-SNE", "UMAP"]] = {TSNE: "t-SNE", UMAP: "UMAP"}
+        by: Literal["UMAP", "t-SNE", "PCA"] = "PCA"
+        by = next((name for code, name in method_of.items() if (found.method == code).any()), by)
+        return Projection(all_ids[rows], found.xy[place], by)
 
     def refit(self, progress: ProgressCallback | None = None) -> None:
         """Make the map of what was read again; everything moves. Seen by opening the set again.

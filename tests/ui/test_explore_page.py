@@ -423,7 +423,7 @@ class TestAlone:
         assert alone(at) is None
 
     def test_a_map_that_failed_is_tried_again_at_a_click(self, at: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
-        def broken(self: ImageSet, ids: object) -> None:
+        def broken(self: ImageSet, ids: object, method: str) -> None:
             raise OSError("no room")
 
         subsets.forget(made(at).key)

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
@@ -10,12 +10,15 @@ from url_viz.cli.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
 from url_viz.errors import FolderError
 
+Method = Annotated[Literal["umap", "tsne"], arg(help="UMAP, or t-SNE as in the paper's figure")]
+
 
 def register(app: PrintingApp) -> None:
     """Add these commands to the command line."""
     app.command(name="representatives")(representatives)
     app.command(name="project")(project)
     app.command(name="refit")(refit)
+    app.command(name="figure")(figure)
 
 
 def representatives(
@@ -43,6 +46,7 @@ def project(
     ids: Positional[Annotated[Path, arg(help="a file of picture ids, one per line; - reads them from standard input")]],
     out: Positional[Annotated[Path, arg(help="a .csv or .parquet file")]],
     *,
+    method: Method = "umap",
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
 ) -> None:
@@ -51,10 +55,34 @@ def project(
     from url_viz.image_set import open_image_set
 
     image_set = open_image_set(folder, model=model, workspace=workspace)
-    projection = image_set.project(_ids_in(ids))
+    projection = image_set.project(_ids_in(ids), method=method)
     table = image_set.table().set_index("id").loc[projection.ids, ["path"]].reset_index()
-    write_table(table.assign(x=projection.xy[:, 0], y=projection.xy[:, 1], is_umap=projection.is_umap), out)
-    print(f"{len(projection):,} pictures by {'UMAP' if projection.is_umap else 'PCA'} in {out}.")
+    write_table(table.assign(x=projection.xy[:, 0], y=projection.xy[:, 1], method=projection.by), out)
+    print(f"{len(projection):,} pictures by {projection.by} in {out}.")
+
+
+def figure(
+    folder: Positional[Folder],
+    out: Positional[Annotated[Path, arg(help="a .png file")]],
+    *,
+    method: Method = "tsne",
+    by: Annotated[str | None, arg(help="the measure (default: the order that holds on this set)")] = None,
+    classes: Annotated[tuple[str, ...], arg(help="only pictures of these classes")] = (),
+    gallery: Annotated[Path | None, arg(help="a .png file for the clearest and the most ambiguous pictures")] = None,
+    count: Annotated[int, arg(help="pictures in each line of the gallery")] = 8,
+    model: ModelName = DEFAULT,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """Draw the paper's figure of a set: clear pictures small and crisp, ambiguous ones large and faint."""
+    from url_viz.export.figure import write_figure, write_gallery
+    from url_viz.image_set import open_image_set
+
+    image_set = open_image_set(folder, model=model, workspace=workspace)
+    measure, shown = write_figure(image_set, out, by=by, classes=classes, method=method)
+    print(f"{shown:,} pictures by {measure} in {out}.")
+    if gallery is not None:
+        write_gallery(image_set, gallery, by=measure, classes=classes, count=count)
+        print(f"The clearest and the most ambiguous in {gallery}.")
 
 
 def refit(folder: Positional[Folder], *, model: ModelName = DEFAULT, workspace: WorkspaceDir = None) -> None:

@@ -189,8 +189,8 @@ class GraphColumns:
     twin_group: NDArray[np.int32]
 
 
-PCA, UMAP, PLACED = 0, 1, 2
-"""The source of a point's coordinates: PCA, the UMAP fit, or placement among its neighbours afterwards."""
+PCA, UMAP, PLACED, TSNE = 0, 1, 2, 3
+"""The source of a point's coordinates: PCA, the UMAP fit, placement among its neighbours afterwards, or t-SNE."""
 
 
 @dataclass(frozen=True)

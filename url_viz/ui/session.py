@@ -127,6 +127,7 @@ ONE_CLASS: Key[str] = Key("view.label")
 REASON: Key[str | None] = Key("view.reason")
 FILTER_COLUMN = "view.filter_column"
 FILTER_NAME: Key[str] = Key("view.filter_name")
+TSNE: Key[bool] = Key("view.tsne")
 ALONE: Key[str] = Key("view.alone")
 """The key of the pictures on a separate map, and their ids (M,)."""
 ALONE_IDS: "Key[NDArray[np.int64]]" = Key("view.alone.ids")
@@ -308,6 +309,7 @@ class ExploreView:
     class_by_class: bool = False
     representatives: bool = False
     names: bool = True
+    is_tsne: bool = False
     side: "Side" = "both"
     is_wide: bool = False
     pair: tuple[str, str] | None = None

@@ -11,6 +11,7 @@ from url_viz.ui.session import (
     COLOUR,
     MEASURE,
     SIZE,
+    TSNE,
     VIEW,
     WITHIN,
     ExploreView,
@@ -28,12 +29,14 @@ _CONTROLS: dict[str, Key[Any]] = {
     "size": SIZE,
     "within_class": WITHIN,
     "class_by_class": BY_CLASS,
+    "is_tsne": TSNE,
 }
 _SWITCHES = {
     "within": "within_class",
     "classwise": "class_by_class",
     "representatives": "representatives",
     "wide": "is_wide",
+    "tsne": "is_tsne",
 }
 _OURS = ("by", "colour", "twins", "style", "side", "size", "names", *_SWITCHES, "between", "above", LASSO, "name")
 _PREFIXES = ("in.", "min.", "max.")

@@ -16,6 +16,7 @@ from url_viz.ui.session import (
     ONE_CLASS,
     OTHER_MEASURE,
     SIZE,
+    TSNE,
     WITHIN,
     ExploreView,
 )
@@ -154,10 +155,13 @@ def show_view_popover(image_set: ImageSet, table: pd.DataFrame, measure: str) ->
             key=SIZE,
             help="Higher values are drawn larger. Fog always sizes by the order.",
         )
-        for key in (COLLAPSE, WITHIN, BY_CLASS):
+        for key in (COLLAPSE, WITHIN, BY_CLASS, TSNE):
             # Set in every run: widgets in a popover exist only once it is opened, and would then start switched off.
             key.set(bool(key.get()))
         st.toggle("Show twins as one", key=COLLAPSE, help="Bursts and copies are shown once, marked +n")
+        st.toggle(
+            "t-SNE map", key=TSNE, help="Of the raw embeddings, with the settings of the paper's figure; takes a while"
+        )
         if table["label"].notna().any():
             st.toggle(
                 "Rank within class",

@@ -16,7 +16,7 @@ from url_viz.image_set import ImageSet
 from url_viz.ui.explore.controls import VALUE, title_of_measure
 from url_viz.ui.explore.selection_map import Subset, show_subset, subsets
 from url_viz.ui.http import MOST_DRAWN, mask_url
-from url_viz.ui.session import ALONE, ALONE_IDS, OPENED, VIEW, ExploreView, Key, map_of, view
+from url_viz.ui.session import ALONE, ALONE_IDS, OPENED, TSNE, VIEW, ExploreView, Key, map_of, view
 from url_viz.ui.urls import card_url, points_url, representatives_url
 from url_viz.ui.widgets.filters import filter_on, set_filter, title_of_column
 from url_viz.ui.widgets.map import MapEvent, MapView, show_map
@@ -34,15 +34,19 @@ def subset_shown(image_set: ImageSet) -> Subset | None:
     """The pictures on a separate map, if any; a subset that the server has dropped is requested again."""
     key, ids = ALONE.get(), ALONE_IDS.get()
     if key is None or ids is None:
-        return None
+        return _whole_by_tsne(image_set) if TSNE.get() and len(image_set) else None
     if subsets.get(key) is None:
         _look_alone(image_set, ids)
     return subsets.get(ALONE.get() or "")
 
 
+def _whole_by_tsne(image_set: ImageSet) -> Subset:
+    return subsets.ask(image_set, image_set.table()["id"].to_numpy(np.int64), method="tsne")
+
+
 def show_alone_button(image_set: ImageSet, rows: pd.DataFrame, *, total: int) -> None:
     """Offer a separate map of the pictures in scope."""
-    if 2 < len(rows) < total and subset_shown(image_set) is None:
+    if 2 < len(rows) < total and ALONE.get() is None:
         ids = rows["id"].to_numpy(np.int64)
         st.button(
             "Separate map",
@@ -59,9 +63,7 @@ def only_alone(image_set: ImageSet, table: pd.DataFrame) -> pd.DataFrame:
     subset = subset_shown(image_set)
     if subset is None:
         return table
-    if show_subset(subset, total=len(table)):
-        _look_at_all()
-        st.rerun()
+    show_subset(subset, total=len(table), on_back=_look_at_all)
     return subset.table_of(table)
 
 
@@ -141,12 +143,14 @@ def _look_alone(image_set: ImageSet, ids: NDArray[np.int64]) -> None:
         _look_at_all()
         st.toast("The pictures of the separate map are no longer in this image set.", icon=":material/info:")
         return
-    asked = subsets.ask(image_set, present)
+    asked = subsets.ask(image_set, present, method="tsne" if TSNE.get() else "umap")
     VIEW.set(replace(view(), polygon=None))  # a lasso was drawn on the full map
     ALONE.set(asked.key)
     ALONE_IDS.set(asked.ids)
 
 
 def _look_at_all() -> None:
+    if ALONE.get() is None:
+        TSNE.set(False)
     ALONE.clear()
     ALONE_IDS.clear()

@@ -8,8 +8,11 @@ import sys
 import tempfile
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -19,15 +22,16 @@ from numpy.typing import NDArray
 from url_viz.child_environment import child_variables
 from url_viz.image_set import ImageSet, Projection
 from url_viz.pipeline.projection import FEWEST_FOR_UMAP
-from url_viz.ui.text import escape
+from url_viz.ui.text import Markdown, escape
 
+Method = Literal["umap", "tsne"]
 MOST_HELD = 32
 TICK_S = 0.5
 
 
 @dataclass(frozen=True)
 class Subset:
-    """Some pictures of an image set on a separate map: `ids` (M,), and the projection once it is computed.
+    """Some pictures of an image set on a separate map: `ids` (M,), and the projection by `method` once it is computed.
 
     `failure` says why it could not be computed.
     """
@@ -36,6 +40,7 @@ class Subset:
     ids: NDArray[np.int64]
     projection: Projection | None = None
     failure: str = ""
+    method: Method = "umap"
 
     @property
     def is_being_made(self) -> bool:
@@ -72,15 +77,15 @@ class Subsets:
         self._running: subprocess.Popen[bytes] | None = None
         atexit.register(self.stop)
 
-    def ask(self, image_set: ImageSet, ids: NDArray[np.int64]) -> Subset:
+    def ask(self, image_set: ImageSet, ids: NDArray[np.int64], *, method: Method = "umap") -> Subset:
         """The subset of these pictures; starts computing its map if there is none yet, without waiting for it."""
         wanted = np.unique(np.asarray(ids, np.int64))
-        name = f"{image_set.set_id} {image_set.space.key} {image_set.version}".encode()
+        name = f"{image_set.set_id} {image_set.space.key} {image_set.version} {method}".encode()
         key = hashlib.blake2b(name + wanted.tobytes(), digest_size=12).hexdigest()
         with self._lock:
             held = self._held.get(key)
             if held is None:
-                held = Subset(key, wanted)
+                held = Subset(key, wanted, method=method)
                 threading.Thread(target=self._make, args=(image_set, held), daemon=True).start()
             self._hold(held)
         return held
@@ -115,7 +120,8 @@ class Subsets:
                     return
             try:
                 few = len(subset.ids) < FEWEST_FOR_UMAP
-                projection = image_set.project(subset.ids) if few else self._project_in_subprocess(image_set, subset)
+                project = image_set.project if few else partial(self._project_in_subprocess, image_set)
+                projection = project(subset.ids, method=subset.method)
                 done = replace(subset, projection=projection)
             except Exception as error:  # noqa: BLE001 - the thread ends here; the page that waits for it says why
                 done = replace(subset, failure=str(error) or type(error).__name__)
@@ -123,12 +129,13 @@ class Subsets:
             if subset.key in self._held:
                 self._held[subset.key] = done
 
-    def _project_in_subprocess(self, image_set: ImageSet, subset: Subset) -> Projection:
+    def _project_in_subprocess(self, image_set: ImageSet, wanted: NDArray[np.int64], *, method: Method) -> Projection:
         with tempfile.TemporaryDirectory() as folder:
             ids, out = Path(folder) / "ids.txt", Path(folder) / "map.parquet"
-            ids.write_text("\n".join(map(str, subset.ids.tolist())), encoding="utf-8")
+            ids.write_text("\n".join(map(str, wanted.tolist())), encoding="utf-8")
             command = [sys.executable, "-m", "url_viz", "project", str(image_set.root), str(ids), str(out)]
-            command += ["--model", image_set.source.name, "--workspace", str(image_set.workspace.root)]
+            command += ["--method", method, "--model", image_set.source.name]
+            command += ["--workspace", str(image_set.workspace.root)]
             self._running = subprocess.Popen(
                 command,
                 stdout=subprocess.DEVNULL,
@@ -139,28 +146,30 @@ class Subsets:
             if self._running.returncode:
                 raise RuntimeError(complaint.splitlines()[-1] if complaint else "the process was ended")
             table = pd.read_parquet(out)
-        return Projection(
-            table["id"].to_numpy(np.int64), table[["x", "y"]].to_numpy(np.float32), bool(table["is_umap"].all())
-        )
+        ids_of, xy = table["id"].to_numpy(np.int64), table[["x", "y"]].to_numpy(np.float32)
+        return Projection(ids_of, xy, table["method"].iloc[0])
 
 
 subsets = Subsets()
 
 
-def show_subset(subset: Subset, *, total: int) -> bool:
-    """Say that the map shows only these pictures; return whether the user wants to go back to all.
+def show_subset(subset: Subset, *, total: int, on_back: Callable[[], None]) -> None:
+    """Say what this map shows, with a button that calls `on_back`.
 
     Until their map is computed they keep their coordinates on the full one; then the page runs again.
     """
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"This map shows only **{len(subset.ids):,}** of {total:,} pictures.", width="content")
-        wants_all = st.button("Back to all", icon=":material/zoom_out_map:", key="subset.back")
+        is_whole = len(subset.ids) == total
+        shown = "" if is_whole else f"This map shows only **{len(subset.ids):,}** of {total:,} pictures. "
+        by = "It is by t-SNE, as in the paper's figure." if subset.method == "tsne" else ""
+        st.markdown(Markdown(shown + (by.replace("It", "This map") if is_whole else by)), width="content")
+        words = "Back to UMAP" if is_whole else "Back to all"
+        st.button(escape(words), icon=":material/zoom_out_map:", key="subset.back", on_click=on_back)
     if subset.failure:
         st.error(f"The map of these pictures could not be computed: {escape(subset.failure)}", icon=":material/error:")
         st.button("Try again", key="subset.again", on_click=subsets.forget, args=(subset.key,))
     elif subset.is_being_made:
         st.fragment(_await, run_every=TICK_S)(subset.key)
-    return wants_all
 
 
 def _await(key: str) -> None:

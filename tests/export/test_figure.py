@@ -1,0 +1,90 @@
+"""The paper's figure: sizes and opacities by hand, where discs lie, and the files that are written."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from tests.imaging.pictures import noise
+from url_viz.errors import FolderError, ImageSetError
+from url_viz.export.figure import (
+    areas_of,
+    figure_picture,
+    gallery_picture,
+    opacities_of,
+    scaled,
+    write_figure,
+    write_gallery,
+)
+from url_viz.image_set import ImageSet
+
+
+def test_areas_and_opacities_are_those_of_the_authors_script() -> None:
+    """METHOD: v = 0 → .22 and 1; v = .5 → 43 and .38; v = 1 → 415 and .07."""
+    v = np.array([0, 0.5, 1])
+    np.testing.assert_allclose(areas_of(v), [0.22, 43, 415], rtol=0.02)
+    np.testing.assert_allclose(opacities_of(v), [1, 0.38, 0.07], rtol=0.01)
+
+
+def test_values_are_scaled_by_the_least_and_the_largest() -> None:
+    np.testing.assert_allclose(scaled(np.array([3.0, 5, 4])), [0, 1, 0.5])
+    np.testing.assert_allclose(scaled(np.array([2.0, 2])), [0.5, 0.5])
+
+
+def table_of(values: list[float], labels: list[str | None]) -> pd.DataFrame:
+    return pd.DataFrame({"id": np.arange(len(values)), "label": labels, "entropy": values})
+
+
+def test_a_clear_picture_is_a_small_dark_dot_and_an_ambiguous_one_a_large_faint_cloud() -> None:
+    xy = np.array([[0.0, 0], [1, 1]])
+    picture = np.asarray(figure_picture(table_of([0.0, 1.0], ["a", "b"]), xy, by="entropy")).astype(int)
+    high, wide, _ = picture.shape
+    painted = (picture < 250).any(axis=2)
+    below_left, above_right = painted[high // 2 :, : wide // 2], painted[: high // 2, wide // 2 :]
+    assert 0 < below_left.sum() < 200
+    assert above_right.sum() > 20 * below_left.sum()
+    assert picture[high // 2 :, : wide // 2].min() < 60
+    assert picture[: high // 2, wide // 2 :].min() > 200
+    assert not painted[: high // 2, : wide // 2].any()
+
+
+def test_what_has_no_value_is_not_drawn_and_nothing_is_a_white_picture() -> None:
+    xy = np.zeros((2, 2))
+    one = np.asarray(figure_picture(table_of([np.nan, 0.5], ["a", None]), xy, by="entropy"))
+    assert (one < 250).any()
+    none = np.asarray(figure_picture(table_of([np.nan, np.nan], ["a", None]), xy, by="entropy"))
+    assert (none == 255).all()
+
+
+def test_a_gallery_has_a_line_for_each_end_and_a_grey_tile_for_what_is_gone() -> None:
+    buffer = io.BytesIO()
+    noise(1, width=64, height=48).save(buffer, "PNG")
+    rows = table_of([0.1, 0.9], ["a" * 50, "\u4e2d"])
+    lines = {"clear": rows.head(1), "ambiguous": rows.tail(1)}
+    picture = gallery_picture(lines, {0: buffer.getvalue()}, by="entropy")
+    assert picture.width == 8 + 168
+    assert np.asarray(picture)[:80].std() > np.asarray(picture)[300:330, 20:150].std()
+
+
+def test_figures_of_a_set_are_written(shared_set: ImageSet, tmp_path: Path) -> None:
+    measure, count = write_figure(shared_set, tmp_path / "map.png", by="entropy", classes=(), method="umap")
+    assert (measure, count) == ("entropy", len(shared_set))
+    with Image.open(tmp_path / "map.png") as picture:
+        assert picture.size == (975, 960)
+    write_gallery(shared_set, tmp_path / "ends.png", by="entropy", classes=(), count=3)
+    with Image.open(tmp_path / "ends.png") as picture:
+        assert picture.width == 8 + 3 * 168
+
+
+def test_wrong_words_are_refused_by_name(shared_set: ImageSet, tmp_path: Path) -> None:
+    out = tmp_path / "map.png"
+    with pytest.raises(ImageSetError, match="no measure 'beauty'"):
+        write_figure(shared_set, out, by="beauty", classes=(), method="umap")
+    with pytest.raises(ImageSetError, match="no class 'unicorn'"):
+        write_figure(shared_set, out, by="entropy", classes=("unicorn",), method="umap")
+    with pytest.raises(FolderError, match=r"written as \.png"):
+        write_figure(shared_set, tmp_path / "map.jpg", by="entropy", classes=(), method="umap")
+    assert not list(tmp_path.iterdir())
