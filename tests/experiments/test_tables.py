@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from experiments import head_functions, shipped_heads
+from experiments import head_functions, safe_retrieval, shipped_heads
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,3 +19,10 @@ def test_the_cards_are_of_the_reports_that_are_kept() -> None:
         digest = json.loads(path.read_text())["head"]
         card = ROOT / "url_viz" / "models" / "heads" / f"tf_efficientnet_{path.name[:5]}.md"
         assert f"Digest `{digest}`" in card.read_text("utf-8")
+
+
+def test_what_the_gate_is_worth_is_told_and_drawn_from_its_figures() -> None:
+    figures = json.loads(safe_retrieval.FIGURES.read_text("utf-8"))
+    told = (ROOT / "docs" / "safe_retrieval.md").read_text("utf-8")
+    assert safe_retrieval.table(figures) in told
+    assert (ROOT / "docs" / "safe_retrieval.svg").read_text("utf-8") == safe_retrieval.drawing(figures)

@@ -373,8 +373,7 @@ def evidence(
     of the set's `graph`, and pictures that are not in it yet take no part; without a graph, neighbours are searched.
     `has_evidence` must hold.
     """
-    rows = _rows(table, contents, graph, measure)
-    pictures = _labelled(table["label"].to_numpy(dtype=str)[rows], embeddings[rows], contents[rows], graph)
+    rows, pictures = taking_part(table, embeddings, contents, graph=graph, measure=measure)
     uncertainty = table[measure].to_numpy(np.float64)[rows]
     classes, code = np.unique(pictures.labels, return_inverse=True)
     wrong = 1 - pictures.is_right
@@ -391,6 +390,19 @@ def evidence(
         percentile=percentile_of_each(table, measure)[rows],
         is_right=wrong == 0,
     )
+
+
+def taking_part(
+    table: pd.DataFrame,
+    embeddings: NDArray[np.floating],
+    contents: NDArray[np.int64],
+    *,
+    graph: Graph | None,
+    measure: str,
+) -> tuple[NDArray[np.int64], LabelledSet]:
+    """The rows (M,) of `table` that `evidence` is of, and those pictures with their neighbours; see there."""
+    rows = _rows(table, contents, graph, measure)
+    return rows, _labelled(table["label"].to_numpy(dtype=str)[rows], embeddings[rows], contents[rows], graph)
 
 
 def _rows(table: pd.DataFrame, contents: NDArray[np.int64], graph: Graph | None, measure: str) -> NDArray[np.int64]:
