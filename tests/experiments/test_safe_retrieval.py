@@ -25,7 +25,7 @@ def test_a_gate_that_leaves_out_the_wrong_query_gains_what_it_cost() -> None:
 def test_gains_are_those_of_the_study_and_none_if_the_gate_is_dice() -> None:
     random = np.random.default_rng(0)
     label = np.repeat(np.arange(12), 25)
-    rows = np.eye(12, 20)[label] + random.normal(0, 0.6, (300, 20))
+    rows = np.eye(12, 20)[label] + random.normal(0, 0.9, (300, 20))
     pictures = labelled_set(rows, label.astype(str))
     dice = random.permutation(np.arange(300) >= 30)
     found = gains(pictures, dice, at_random(pictures, dice, None), label)
