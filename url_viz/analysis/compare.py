@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.evaluation import resamples_for
 from url_viz.analysis.measures import TABLE_MEASURES, title_of
 from url_viz.analysis.metrics import Interval, bootstrap_interval, spearman
 from url_viz.analysis.ranking import percentile
@@ -39,6 +38,8 @@ def change(before: pd.DataFrame, after: pd.DataFrame, *, measure: str) -> Change
 
 
 TOP_SHARE = 0.1
+MOST_RESAMPLES, FEWEST_RESAMPLES = 1000, 200
+ROWS_RESAMPLED = 20_000_000
 NEIGHBOURS = 10
 FEWEST_PICTURES = 3
 
@@ -116,6 +117,11 @@ class Comparison:
     shared: int
     only_first: int
     only_second: int
+
+
+def resamples_for(count: int) -> int:
+    """How many bootstrap resamples `count` pictures get: 1,000, and fewer of very many, which need fewer."""
+    return min(MOST_RESAMPLES, max(FEWEST_RESAMPLES, ROWS_RESAMPLED // count))
 
 
 def compare(first: Read, second: Read, *, resamples: int | None = None, seed: int = 0) -> Comparison:

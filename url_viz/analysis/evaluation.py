@@ -12,11 +12,14 @@ from url_viz.analysis.measures import MEASURES, NEAREST_GAP, TABLE_MEASURES
 from url_viz.analysis.measures import NEAREST as NEAREST_MEASURE
 from url_viz.analysis.metrics import (
     MOST_SIMILARITIES,
+    Figure,
+    Influenced,
     Interval,
     RiskCoverage,
-    bootstrap_interval,
+    auroc_influence,
     r_auroc,
     risk_coverage,
+    share_by_blocks,
 )
 from url_viz.analysis.ranking import percentile
 from url_viz.analysis.selective_retrieval import FEWEST_PICTURES, MOST_CURVE_POINTS, Curve
@@ -28,9 +31,7 @@ NEAREST = NEAREST_MEASURE.name
 ALL = tuple(measure.name for measure in MEASURES)
 """All measures, each higher = less to be trusted; the last two are minus the nearest similarity, and minus the gap."""
 
-MOST_RESAMPLES, FEWEST_RESAMPLES = 1000, 200
 FEWEST_OF_USER = 0.5
-ROWS_RESAMPLED = 20_000_000
 DECILES = 10
 _NORMAL_975 = 1.959963984540054
 
@@ -73,13 +74,22 @@ class Counted:
 
     @property
     def recall_interval(self) -> Interval:
-        """Recall@1's 95 % interval."""
-        return share_interval(int(self.is_right.sum()), len(self))
+        """Recall@1's 95 % interval over classes."""
+        return share_by_blocks(self.is_right, self.code).interval
+
+    @cached_property
+    def code(self) -> NDArray[np.int64]:
+        """The number of each picture's class (M,)."""
+        return np.unique(self.labels, return_inverse=True)[1].astype(np.int64)
 
     @property
     def classes(self) -> int:
         """How many classes the counted pictures have."""
-        return len(np.unique(self.labels))
+        return int(self.code.max()) + 1
+
+    def auroc_of(self, name: str) -> Influenced:
+        """R-AUROC of a measure with each picture's influence on it."""
+        return auroc_influence(self.values[name], ~self.is_right)
 
     @property
     def oracle(self) -> Curve:
@@ -92,8 +102,9 @@ class Counted:
 class Measured:
     """How one measure orders the counted pictures.
 
-    `interval` is R-AUROC's 95 % bootstrap interval; `beyond_nearest` its lead over nearest similarity on the same
-    pictures, with an interval of the same resamples (nan for nearest similarity itself). AURC: lower is better.
+    `interval` is R-AUROC's of 95 % over classes (`auroc_by_blocks`); `beyond_nearest` its lead over nearest similarity
+    on the same pictures, with the interval of the difference (nan for nearest similarity itself). AURC: lower is
+    better.
     """
 
     name: str
@@ -156,57 +167,24 @@ def counted(
     )
 
 
-def measured(pictures: Counted, *, resamples: int | None = None, seed: int = 0) -> tuple[Measured, ...]:
+def measured(pictures: Counted) -> tuple[Measured, ...]:
     """Every measure's figures, in the order of ALL, the user's own last."""
-    return tuple(_measured(pictures, name, resamples=resamples, seed=seed) for name in pictures.values)
+    return tuple(_measured(pictures, name) for name in pictures.values)
 
 
-def resamples_for(count: int) -> int:
-    """How many bootstrap resamples `count` pictures get: 1,000, and fewer of very many, which need fewer."""
-    return min(MOST_RESAMPLES, max(FEWEST_RESAMPLES, ROWS_RESAMPLED // count))
+def _measured(pictures: Counted, name: str) -> Measured:
+    auroc = pictures.auroc_of(name).by_blocks(pictures.code)
+    nothing = Figure(float("nan"), Interval(float("nan"), float("nan")))
+    lead = nothing if name == NEAREST else lead_over(pictures, name, NEAREST)
+    curve = risk_coverage(pictures.values[name], ~pictures.is_right)
+    return Measured(name, auroc.value, auroc.interval, lead.value, lead.interval, curve.aurc, _curve(curve))
 
 
-def _measured(pictures: Counted, name: str, *, resamples: int | None, seed: int) -> Measured:
-    values, right = pictures.values[name], pictures.is_right
-    draws = resamples or resamples_for(len(pictures))
-    curve = risk_coverage(values, ~right)
-    lead, lead_interval = float("nan"), Interval(float("nan"), float("nan"))
-    if name != NEAREST:
-        lead, lead_interval = lead_over(pictures, name, NEAREST, resamples=draws, seed=seed)
-    return Measured(
-        name=name,
-        r_auroc=r_auroc(values, right),
-        interval=bootstrap_interval(auroc_of_codes, _codes(values), right, resamples=draws, seed=seed),
-        beyond_nearest=lead,
-        beyond_interval=lead_interval,
-        aurc=curve.aurc,
-        curve=_curve(curve),
-    )
-
-
-def lead_over(
-    pictures: Counted, name: str, other: str, *, resamples: int | None = None, seed: int = 0
-) -> tuple[float, Interval]:
-    """R-AUROC of one measure minus that of another, with the interval of the difference on the same resamples."""
-
-    def lead(codes: NDArray[np.integer], other_codes: NDArray[np.integer], is_right: NDArray[np.bool_]) -> float:
-        return auroc_of_codes(codes, is_right) - auroc_of_codes(other_codes, is_right)
-
-    arrays = _codes(pictures.values[name]), _codes(pictures.values[other]), pictures.is_right
-    draws = resamples or resamples_for(len(pictures))
-    return lead(*arrays), bootstrap_interval(lead, *arrays, resamples=draws, seed=seed)
-
-
-def auroc_of_codes(codes: NDArray[np.integer], is_right: NDArray[np.bool_]) -> float:
-    """`r_auroc` of values given by their rank among the distinct ones (M,), without sorting: for many resamples."""
-    size = int(codes.max()) + 1
-    right = np.bincount(codes[is_right], minlength=size)
-    wrong = np.bincount(codes[~is_right], minlength=size)
-    pairs = int(right.sum()) * int(wrong.sum())
-    if not pairs:
-        return float("nan")
-    below = np.cumsum(right) - right / 2
-    return float(wrong @ below / pairs)
+def lead_over(pictures: Counted, name: str, other: str) -> Figure:
+    """R-AUROC of one measure minus that of another on the same pictures, with the 95 % interval of the difference."""
+    one, beside = pictures.auroc_of(name), pictures.auroc_of(other)
+    difference = Influenced(one.value - beside.value, one.influence - beside.influence)
+    return difference.by_blocks(pictures.code, least=-1)
 
 
 def deciles(values: Floats, is_right: NDArray[np.bool_]) -> Deciles:
@@ -306,10 +284,6 @@ def _values(table: pd.DataFrame, similarity: Floats) -> dict[str, Floats]:
         NEAREST: -similarity[:, 0],
         NEAREST_GAP.name: similarity[:, 1] - similarity[:, 0],
     }
-
-
-def _codes(values: Floats) -> NDArray[np.int64]:
-    return np.unique(values, return_inverse=True)[1].astype(np.int64)
 
 
 def _curve(found: RiskCoverage) -> Curve:

@@ -115,7 +115,7 @@ def how_to_read(names: Sequence[str]) -> Markdown:
     """What the figures mean, what each measure knows, and which are baselines."""
     sentences = [
         "R-AUROC: how often a picture whose nearest is of another class ranks above one whose nearest is of the same. "
-        "AURC: mean error over all coverages; lower is better. Brackets: 95 % bootstrap intervals."
+        "AURC: mean error over all coverages; lower is better. Brackets: intervals of 95 % over classes."
     ]
     if AMBIGUITY.name in names:
         sentences.append(

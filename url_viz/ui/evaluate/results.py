@@ -50,5 +50,5 @@ def _results(image_set: ImageSet, version: str) -> Results | None:
 def _lead(pictures: Counted) -> Lead | None:
     if not {"uncertainty", "confusability"} <= pictures.values.keys():
         return None
-    by, interval = lead_over(pictures, "confusability", "uncertainty")
-    return Lead("confusability", "uncertainty", by, interval)
+    lead = lead_over(pictures, "confusability", "uncertainty")
+    return Lead("confusability", "uncertainty", lead.value, lead.interval)
