@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tests.pipeline.whitened_examples import classes, cosines
 from url_viz.pipeline import nearest
-from url_viz.pipeline.nearest import Exclude, Nearest, likely_blocks, top_k, top_k_of_all
+from url_viz.pipeline.nearest import Exclude, Nearest, top_k
 
 
 def holds(
@@ -97,67 +97,3 @@ def test_nobody_to_find() -> None:
 
 def itself(count: int) -> Exclude:
     return scipy.sparse.eye_array(count, dtype=bool, format="csr").__getitem__
-
-
-@pytest.mark.parametrize("count", [1, 7, 8, 9, 300, 2000])
-@pytest.mark.parametrize("probes", [1, 3, 64])
-def test_each_row_is_in_exactly_one_block_and_among_its_own_rows(count: int, probes: int) -> None:
-    rows, _ = classes(count, of=12, size=24)
-    blocks = likely_blocks(rows, probes=probes)
-    assert np.array_equal(np.sort(np.concatenate([asked for asked, _ in blocks])), np.arange(count))
-    for asked, among in blocks:
-        assert len(asked) > 0
-        assert (np.diff(among) > 0).all()
-        assert np.isin(asked, among).all()
-    if probes == 1:
-        assert sum(len(among) for _, among in blocks) == count
-    again = likely_blocks(rows, probes=probes)
-    assert all(
-        np.array_equal(a, b) for one, other in zip(blocks, again, strict=True) for a, b in zip(one, other, strict=True)
-    )
-
-
-@pytest.mark.parametrize("rows", [np.zeros((400, 8), np.float16), np.ones((400, 8), np.float16)])
-def test_rows_without_difference_have_blocks_too(rows: NDArray[np.floating]) -> None:
-    blocks = likely_blocks(rows)
-    assert np.array_equal(np.sort(np.concatenate([asked for asked, _ in blocks])), np.arange(400))
-
-
-def test_with_all_clusters_probed_blocks_find_the_exact_nearest() -> None:
-    rows, _ = classes(900, of=12, size=24)
-    blocked = np.random.default_rng(0).random((900, 900)) < 0.02
-    blocked |= np.eye(900, dtype=bool)
-    blocks = likely_blocks(rows, probes=900)
-    assert len(blocks) > 10
-    holds(
-        top_k_of_all(rows, 20, exclude=names(blocked), counts=np.ones(len(rows), bool), blocks=blocks),
-        rows,
-        rows,
-        blocked,
-    )
-
-
-def test_blocks_too_small_for_a_list_leave_the_rest_empty() -> None:
-    rows, _ = classes(30, size=12)
-    blocks = [(np.arange(10), np.arange(12)), (np.arange(10, 30), np.arange(10, 30))]
-    found = top_k_of_all(rows, 16, exclude=itself(30), counts=np.ones(30, bool), blocks=blocks)
-    assert (found.position[:10, 11:] == -1).all()
-    assert (found.similarity[:10, 11:] == -1).all()
-    assert np.array_equal(np.sort(found.position[:10, :11]), [np.delete(np.arange(12), row) for row in range(10)])
-    assert found.position[10:].min() >= 10
-
-
-def test_few_likely_rows_hold_most_of_the_nearest() -> None:
-    """Rows in heaps: comparing each with a sixth of all finds more than nine in ten of its nearest."""
-    rows, _ = classes(6000, of=60, size=32, spread=0.7)
-    done: list[int] = []
-    blocks = likely_blocks(rows, probes=8)
-    found = top_k_of_all(rows, 10, exclude=itself(6000), counts=np.ones(6000, bool), blocks=blocks, report=done.append)
-    exact = top_k_of_all(rows, 10, exclude=itself(6000), counts=np.ones(6000, bool))
-    compared = sum(len(asked) * len(among) for asked, among in blocks)
-    assert compared < 6000**2 / 5
-    shared = [np.isin(one, other).mean() for one, other in zip(exact.position, found.position, strict=True)]
-    assert np.mean(shared) > 0.9
-    assert np.mean(exact.position[:, 0] == found.position[:, 0]) > 0.9
-    assert done[-1] == 6000
-    assert (np.diff(done) > 0).all()

@@ -6,13 +6,16 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from url_viz.pipeline.nearest import NONE, Exclude, Floats, Nearest, Places, likely_blocks, top_k, top_k_of_all
-from url_viz.pipeline.twins import leaders, twin_groups, twin_pairs, twins_in_blocks
+from url_viz.pipeline.likely import likely_nearest, likely_rows, likely_twins
+from url_viz.pipeline.nearest import NONE, Exclude, Floats, Nearest, Places, top_k, top_k_of_all
+from url_viz.pipeline.twins import leaders, twin_groups, twin_pairs
 from url_viz.rows import EXACT_ROWS
 from url_viz.store.tables import Graph, Twins, no_twins, positions_of
 from url_viz.store.whitening import WhitenedRows
 
 K = 64
+MOSTLY = 0.95
+"""If fewer rows than this share stand for themselves, candidates are searched anew among those that do."""
 REBUILD_SHARE = 0.3
 """From this share of rows on that must be searched again, all are."""
 
@@ -54,17 +57,34 @@ def build_graph(
 
     Twins are found first. A list holds no twin of its row, and no two that are twins of each other: it is full
     however long a burst is, and of many pictures however many bursts are near. `content` (N,) are the rows' keys,
-    by default their numbers. Beyond EXACT_ROWS both are searched among likely rows alone.
+    by default their numbers. Beyond EXACT_ROWS both are searched among likely rows alone (`likely`).
     """
     _assert_same_rows(whitened, embeddings)
     keys = np.arange(len(whitened)) if content is None else content
-    blocks = likely_blocks(whitened) if len(whitened) > EXACT_ROWS else None
-    if twins is None:
-        twins = twin_pairs(embeddings) if blocks is None else twins_in_blocks(embeddings, blocks)
-    counts = counting(twins)
+    if len(whitened) > EXACT_ROWS:
+        return _likely_graph(whitened, embeddings, k, keys, key, twins, report)
+    twins = twin_pairs(embeddings) if twins is None else twins
     exclude = _not_of_own_group(twins) if twins.is_thinned else _not_neighbours(twins).__getitem__
-    nearest = top_k_of_all(whitened, k, exclude=exclude, counts=counts, blocks=blocks, report=report)
-    return Graph(keys, nearest.position, nearest.similarity, twins, key, is_approximate=blocks is not None)
+    nearest = top_k_of_all(whitened, k, exclude=exclude, counts=counting(twins), report=report)
+    return Graph(keys, nearest.position, nearest.similarity, twins, key)
+
+
+def _likely_graph(
+    whitened: NDArray[np.floating],
+    embeddings: NDArray[np.floating],
+    k: int,
+    keys: NDArray[np.int64],
+    key: int,
+    twins: Twins | None,
+    report: Done,
+) -> Graph:
+    likely = likely_rows(whitened, k, report=report)
+    twins = likely_twins(likely, embeddings) if twins is None else twins
+    counts = counting(twins)
+    if counts.mean() < MOSTLY:
+        likely = likely_rows(whitened, k, which=np.flatnonzero(counts), report=report)
+    nearest = likely_nearest(likely, k, twins=twins, counts=counts)
+    return Graph(keys, nearest.position, nearest.similarity, twins, key, is_approximate=True)
 
 
 def neighbours_among(whitened: NDArray[np.floating], *, k: int) -> Graph:

@@ -21,11 +21,6 @@ CELLS = 1 << 25
 """Similarities held at once (128 MiB of float32)."""
 CANDIDATES = 1.5
 """bf16 chooses so many times as many as are asked for, and float32 ranks them."""
-PROBED_SHARE = 0.1
-FEWEST_PROBED = 16
-SAMPLE_PER_CENTRE = 40
-ROUNDS = 6
-ROWS_AT_ONCE = 8192
 PRODUCTS = 256
 ROUNDING = 1e-4
 """More than float32 sums can be off, in bf16's products too."""
@@ -78,94 +73,20 @@ def top_k(
     return Nearest(position, similarity)
 
 
-Blocks = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
-"""Rows, each row in one block, and the rows among which their nearest are searched (sorted)."""
-
-
 def top_k_of_all(
     rows: NDArray[np.floating],
     k: int,
     *,
     exclude: Exclude,
     counts: NDArray[np.bool_],
-    blocks: Blocks | None = None,
     report: Callable[[int], None] = lambda _: None,
 ) -> Nearest:
-    """The `k` nearest of each row (N, A) among those of `counts` (N,): exact, or among the rows that `blocks` name."""
-    if blocks is None:
-        every = np.arange(len(rows))
-        return _of_block(rows, every, np.flatnonzero(counts), k, exclude, report)
-    position = np.full((len(rows), k), NONE, np.int32)
-    similarity = np.full((len(rows), k), NONE, np.float32)
-    done = 0
-    for asked, named in blocks:
-        nearest = _of_block(rows, asked, named[counts[named]], k, exclude, lambda _: None)
-        position[asked], similarity[asked] = nearest.position, nearest.similarity
-        done += len(asked)
-        report(done)
-    return Nearest(position, similarity)
-
-
-def _of_block(
-    rows: NDArray[np.floating],
-    asked: NDArray[np.int64],
-    among: NDArray[np.int64],
-    k: int,
-    exclude: Exclude,
-    report: Callable[[int], None],
-) -> Nearest:
-    """The `k` nearest of the rows `asked` among the rows `among`, by their numbers in `rows`."""
-    is_all = len(among) == len(rows)
-    columns = slice(None) if is_all else among
-    nearest = top_k(rows[asked], rows[among], k, exclude=lambda part: exclude(asked[part])[:, columns], report=report)
+    """The `k` nearest of each row (N, A) among those of `counts` (N,), what `exclude` names left out. Exact."""
+    among = np.flatnonzero(counts)
+    columns = slice(None) if len(among) == len(rows) else among
+    nearest = top_k(rows, rows[among], k, exclude=lambda part: exclude(part)[:, columns], report=report)
     position = np.append(among, NONE)[nearest.position].astype(np.int32)
     return Nearest(position, nearest.similarity)
-
-
-def likely_blocks(rows: NDArray[np.floating], *, probes: int | None = None, seed: int = 0) -> Blocks:
-    """Blocks of rows (N, A) that lie together, and for each the rows of the `probes` clusters nearest to it.
-
-    Clusters are of a spherical k-means on a sample, about √N of them, and by default a tenth is probed. How many of the
-    nearest are found depends on how the pictures cluster: docs/performance.md has figures.
-    """
-    count = max(1, min(len(rows) // 8, int(len(rows) ** 0.5)))
-    centres = _centres(rows, count, seed)
-    cluster = np.concatenate([_nearest_centre(rows[part], centres) for part in _parts(len(rows))])
-    order = np.argsort(cluster, kind="stable")
-    ends = np.searchsorted(cluster[order], np.arange(count + 1))
-    members = [order[ends[c] : ends[c + 1]] for c in range(count)]
-    near = top_k(centres, centres, min(probes or max(FEWEST_PROBED, int(PROBED_SHARE * count)), count)).position
-    return [
-        (members[c], np.sort(np.concatenate([members[other] for other in near[c]])))
-        for c in range(count)
-        if len(members[c])
-    ]
-
-
-def _centres(rows: NDArray[np.floating], count: int, seed: int) -> Floats:
-    """(count, A) of length one, of a few rounds of k-means on a sample."""
-    rng = np.random.default_rng(seed)
-    sample = l2_normalize(
-        rows[np.sort(rng.choice(len(rows), min(len(rows), SAMPLE_PER_CENTRE * count), replace=False))]
-    )
-    centres = sample[rng.choice(len(sample), count, replace=False)]
-    for _ in range(ROUNDS):
-        cluster = np.concatenate([_nearest_centre(sample[part], centres) for part in _parts(len(sample))])
-        ones = np.ones(len(sample), np.float32), (cluster, np.arange(len(sample)))
-        sums = scipy.sparse.coo_array(ones, shape=(count, len(sample))).tocsr() @ sample
-        is_empty = ~sums.any(axis=1)
-        sums[is_empty] = centres[is_empty]
-        centres = l2_normalize(sums)
-    return centres
-
-
-def _nearest_centre(rows: NDArray[np.floating], centres: Floats) -> NDArray[np.int64]:
-    nearest: NDArray[np.int64] = (rows.astype(np.float32) @ centres.T).argmax(axis=1)
-    return nearest
-
-
-def _parts(count: int) -> list[slice]:
-    return [slice(start, start + ROWS_AT_ONCE) for start in range(0, count, ROWS_AT_ONCE)]
 
 
 def _in_float32(

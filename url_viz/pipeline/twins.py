@@ -72,6 +72,16 @@ def twins_in_blocks(
     return found.twins()
 
 
+def twins_of(embeddings: NDArray[np.floating], pairs: NDArray[np.int64], *, bound: float = TWIN_COSINE) -> Twins:
+    """Those of some pairs (P, 2) of raw embeddings (N, D) that have a cosine of at least `bound`."""
+    found = _Found(len(embeddings))
+    left, right = pairs.T
+    cosine = _cosines(embeddings, left, right)
+    is_twin = cosine >= bound
+    found.add(left[is_twin], right[is_twin], cosine[is_twin])
+    return found.twins()
+
+
 def twins_across(mine: NDArray[np.floating], others: NDArray[np.floating], *, bound: float = TWIN_COSINE) -> Twins:
     """All pairs of one of the raw embeddings (N, D) and one of the others (M, D) with a cosine of at least `bound`.
 

@@ -1,0 +1,145 @@
+"""The likely nearest of very many rows: faiss finds candidates among 8-bit codes, full precision ranks them.
+
+An inverted file (Jégou et al. 2011): rows lie in lists by the nearest of some centres, and the lists of the centres
+nearest to a query are searched. docs/performance.md says how many of the nearest are found, and in what time.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from url_viz.pipeline.nearest import NONE, Nearest
+from url_viz.pipeline.twins import TWIN_COSINE, twins_of
+from url_viz.rows import l2_normalize
+from url_viz.store.tables import Twins
+
+LISTS = 4
+"""So many times the root of the number of rows are the lists."""
+FEWEST_IN_LIST = 40
+"""Of so many rows on average a centre is learnt; with fewer there are fewer lists."""
+PROBED = 64
+SPARE = 32
+"""So many more candidates are kept than are asked for: twins stand in no list."""
+REFINED = 2
+"""So many times as many are ranked by float16 as are kept."""
+ROWS_AT_ONCE = 16_384
+RANKED = 256
+LEAST_LENGTH = 1e-12
+LIKE_TWINS = 0.8
+"""Pairs below this cosine in the whitened space are not compared in full: twins had at least .945 there."""
+
+Ids = NDArray[np.int32]
+Floats = NDArray[np.float32]
+Done = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Likely:
+    """Candidates of N rows: `ids` (N, C) int32, nearest first, NONE if there are fewer, and their `cosine` (N, C)."""
+
+    ids: Ids
+    cosine: Floats
+
+
+def likely_rows(
+    rows: NDArray[np.floating], k: int, *, which: NDArray[np.int64] | None = None, report: Done = lambda _: None
+) -> Likely:
+    """At least `k` candidates for each row (N, A) among those of `which` (M,), itself left out, with exact cosines."""
+    among = np.arange(len(rows)) if which is None else which
+    search = _Index(rows, among)
+    length = np.concatenate([np.linalg.norm(rows[part].astype(np.float32), axis=1) for part in _parts(len(rows))])
+    width = min(k + SPARE, len(among))
+    ids, cosine = np.full((len(rows), width), NONE, np.int32), np.full((len(rows), width), NONE, np.float32)
+    for part in _parts(len(rows)):
+        own = np.arange(len(rows))[part]
+        queries = l2_normalize(rows[part])
+        found = search(queries, min(width + 1, len(among)))
+        cosines = np.where((found == NONE) | (found == own[:, None]), NONE, _cosines(queries, rows, length, found))
+        best = np.argsort(-cosines, axis=1, kind="stable")[:, :width]
+        cosine[part] = np.take_along_axis(cosines, best, 1)
+        ids[part] = np.where(cosine[part] > NONE, np.take_along_axis(found, best, 1), NONE)
+        report(int(own[-1]) + 1)
+    return Likely(ids, cosine)
+
+
+class _Index:
+    """Finds candidates of unit queries among rows (N, A) at `which` (M,)."""
+
+    def __init__(self, rows: NDArray[np.floating], which: NDArray[np.int64], *, seed: int = 0) -> None:
+        faiss: Any = import_module("faiss")  # only very large sets need it; its types differ from release to release
+        self._which = np.append(which, NONE)
+        count = max(1, min(int(LISTS * len(which) ** 0.5), len(which) // FEWEST_IN_LIST))
+        kind = f"IVF{count},SQ8,Refine(SQfp16)"
+        self._index = faiss.index_factory(rows.shape[1], kind, faiss.METRIC_INNER_PRODUCT)
+        probed = faiss.SearchParametersIVF(nprobe=min(PROBED, count))
+        self._how = faiss.IndexRefineSearchParameters(k_factor=REFINED, base_index_params=probed)
+        sample = np.random.default_rng(seed).permutation(len(which))[: FEWEST_IN_LIST * count]
+        self._index.train(l2_normalize(rows[which[np.sort(sample)]]))
+        for part in _parts(len(which)):
+            self._index.add(l2_normalize(rows[which[part]]))
+
+    def __call__(self, queries: Floats, count: int) -> NDArray[np.int64]:
+        """Row numbers (Q, count) near each query (Q, A); NONE where there are fewer."""
+        found: NDArray[np.int64] = self._index.search(queries, count, params=self._how)[1]
+        return self._which[found]
+
+
+def likely_twins(likely: Likely, embeddings: NDArray[np.floating]) -> Twins:
+    """Pairs of raw embeddings (N, D) that are twins, among the candidates of each row."""
+    row, place = np.nonzero(likely.cosine >= LIKE_TWINS)
+    return twins_of(embeddings, np.stack([row, likely.ids[row, place]], axis=1).astype(np.int64), bound=TWIN_COSINE)
+
+
+def likely_nearest(likely: Likely, k: int, *, twins: Twins, counts: NDArray[np.bool_]) -> Nearest:
+    """The `k` nearest candidates of each row, best first: of those of `counts` (N,), and none of its twins."""
+    position = np.full((len(likely.ids), k), NONE, np.int32)
+    similarity = np.full((len(likely.ids), k), NONE, np.float32)
+    is_twin = _TwinCells(twins)
+    for part in _parts(len(likely.ids)):
+        ids, cosine = likely.ids[part], likely.cosine[part]
+        is_out = ~counts[ids] | is_twin(np.arange(len(likely.ids))[part], ids)
+        first = np.argsort(is_out, axis=1, kind="stable")[:, :k]  # the order of the others stays
+        found = np.where(np.take_along_axis(is_out, first, 1), NONE, np.take_along_axis(cosine, first, 1))
+        similarity[part, : first.shape[1]] = found
+        position[part, : first.shape[1]] = np.where(found > NONE, np.take_along_axis(ids, first, 1), NONE)
+    return Nearest(position, similarity)
+
+
+class _TwinCells:
+    """Which of some pairs of rows are twins, by searching their sorted numbers."""
+
+    def __init__(self, twins: Twins) -> None:
+        self._rows = twins.rows
+        one, other = twins.pair.T.astype(np.int64)
+        self._pairs = np.sort(np.concatenate([one * twins.rows + other, other * twins.rows + one]))
+        self._has = np.zeros(twins.rows, bool)
+        self._has[twins.pair.ravel()] = True
+
+    def __call__(self, own: NDArray[np.int64], ids: Ids) -> NDArray[np.bool_]:
+        """(Q, C) for rows `own` (Q,) and others `ids` (Q, C)."""
+        found = np.zeros(ids.shape, bool)
+        asked = np.flatnonzero(self._has[own])
+        if len(asked):
+            cells = own[asked][:, None] * self._rows + ids[asked]
+            at = np.minimum(np.searchsorted(self._pairs, cells), len(self._pairs) - 1)
+            found[asked] = self._pairs[at] == cells
+        return found
+
+
+def _cosines(queries: Floats, rows: NDArray[np.floating], length: Floats, ids: NDArray[np.int64]) -> Floats:
+    """Cosines (Q, C) of unit queries (Q, A) and the rows at `ids` (Q, C), of `length` (N,); few at a time."""
+    found = np.empty(ids.shape, np.float32)
+    for start in range(0, len(ids), RANKED):
+        part = slice(start, start + RANKED)
+        near = rows[ids[part].ravel()].astype(np.float32).reshape(*ids[part].shape, -1)
+        found[part] = np.einsum("qca,qa->qc", near, queries[part])
+    found /= np.maximum(length, LEAST_LENGTH)[ids]
+    return found
+
+
+def _parts(count: int) -> list[slice]:
+    return [slice(start, start + ROWS_AT_ONCE) for start in range(0, count, ROWS_AT_ONCE)]
