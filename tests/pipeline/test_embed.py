@@ -12,7 +12,7 @@ from tests.imaging.pictures import noise, write_folder
 from tests.pipeline.reader import Reader, is_consistent, names
 from url_viz.errors import NoImagesError, WorkspaceError
 from url_viz.imaging.digest import image_id
-from url_viz.imaging.scan import Scan, _Walk, scan
+from url_viz.imaging.scan import Scan, Walk, scan
 from url_viz.models.model import Model
 from url_viz.pipeline.embed import make_plan
 from url_viz.store.tables import IMAGES
@@ -312,6 +312,6 @@ def test_pictures_in_a_folder_that_cannot_be_listed_are_not_gone(read: Reader) -
 def test_a_folder_that_cannot_be_listed_is_a_row_in_the_failure_list(tmp_path: Path) -> None:
     """A file in a folder's place cannot be listed either, and unlike permissions this holds for root too."""
     write_folder(tmp_path, 1)
-    walk = _Walk(os.fsencode(tmp_path))
+    walk = Walk(tmp_path)
     assert walk._entries(b"0000.jpg") == []
     assert walk.unreadable == [(b"0000.jpg", "Not a directory")]

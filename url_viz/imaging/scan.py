@@ -50,12 +50,17 @@ class Scan:
     @property
     def why_empty(self) -> str:
         """The message for a folder without pictures: which files were ignored, and what to give instead."""
-        passed_over = ", ".join(f"{count} {extension}" for extension, count in self.other[:5])
-        return (
-            f"There are no pictures in {str(self.root)!r}"
-            + (f" (passed over: {passed_over})" if passed_over else "")
-            + ". Give the folder that contains the pictures; subfolders are read too."
-        )
+        return why_empty(self.root, self.other)
+
+
+def why_empty(root: Path, passed_over: Sequence[tuple[str, int]]) -> str:
+    """The message for a folder without pictures, with the files that were `passed_over`, by extension."""
+    examples = ", ".join(f"{count} {extension}" for extension, count in passed_over[:5])
+    return (
+        f"There are no pictures in {str(root)!r}"
+        + (f" (passed over: {examples})" if examples else "")
+        + ". Give the folder that contains the pictures; subfolders are read too."
+    )
 
 
 def display_name(path: bytes) -> str:
@@ -75,17 +80,11 @@ def scan(root: Path, *, within: Sequence[Path] | None = None) -> Scan:
     out of all these folders, counted as LEADS_OUT. Raises FolderError if `root` cannot be read as a folder, or lies
     outside `within`.
     """
-    if within is not None:
-        _check_inside(root, within)
-    if not os.path.isdir(root):
-        what = "is a file, not a folder" if os.path.exists(root) else "does not exist"
-        raise FolderError(f"{str(root)!r} {what}. Give the folder that contains the pictures.")
-    walk = _Walk(os.fsencode(root), within)
+    walk = Walk.into(root, within=within)
     candidates = list(walk.files())
     candidates += [FoundFile(folder + b"/", 0, 0, is_plain=False) for folder, _ in walk.unreadable if folder]
     files = sorted(candidates, key=lambda file: file.path)
-    if any(path == b"" for path, _ in walk.unreadable):
-        raise FolderError(f"{str(root)!r} cannot be listed: {walk.unreadable[0][1]}. Check its permissions.")
+    walk.refuse_unlisted()
     return Scan(root, tuple(files), tuple(walk.other.most_common()), tuple(walk.unreadable))
 
 
@@ -101,20 +100,48 @@ def _check_inside(root: Path, within: Sequence[Path]) -> None:
         )
 
 
-class _Walk:
+class Walk:
     """One depth-first walk; remembers folders by device and inode, so that a loop of symlinks ends."""
 
-    def __init__(self, root: bytes, within: Sequence[Path] | None = None) -> None:
+    def __init__(self, root: Path, within: Sequence[Path] | None = None) -> None:
         self.root = root
+        self._root = os.fsencode(root)
         self._within = within
         self.other: Counter[str] = Counter()
         self.unreadable: list[tuple[bytes, str]] = []
         self._seen: set[tuple[int, int]] = set()
 
+    @classmethod
+    def into(cls, root: Path, *, within: Sequence[Path] | None = None) -> "Walk":
+        """A walk below `root`. Raises FolderError if that is no folder, or lies outside `within`."""
+        if within is not None:
+            _check_inside(root, within)
+        if not os.path.isdir(root):
+            what = "is a file, not a folder" if os.path.exists(root) else "does not exist"
+            raise FolderError(f"{str(root)!r} {what}. Give the folder that contains the pictures.")
+        return cls(root, within)
+
+    @property
+    def folders(self) -> int:
+        """How many folders below the root were entered so far."""
+        return max(0, len(self._seen) - 1)
+
+    def refuse_unlisted(self) -> None:
+        """Raise FolderError if the root itself could not be listed."""
+        why = next((reason for path, reason in self.unreadable if path == b""), None)
+        if why is not None:
+            raise FolderError(f"{str(self.root)!r} cannot be listed: {why}. Check its permissions.")
+
     def files(self) -> Iterator[FoundFile]:
+        """Every candidate file, as it is met; what is passed over is counted in `other`."""
+        return (file for file in self.steps() if file is not None)
+
+    def steps(self) -> Iterator[FoundFile | None]:
+        """The same, and None for every folder: a walk can be left where there are no candidates, too."""
         pending = [b""]
         while pending:
             folder = pending.pop()
+            yield None
             for entry in self._entries(folder):
                 relative = os.path.join(folder, entry.name)
                 if entry.name.startswith(b".") or entry.name in PASSED_OVER_FOLDERS:
@@ -127,7 +154,7 @@ class _Walk:
                     yield candidate
 
     def _entries(self, folder: bytes) -> list["os.DirEntry[bytes]"]:
-        path = os.path.join(self.root, folder)
+        path = os.path.join(self._root, folder)
         try:
             status = os.stat(path)
             if (status.st_dev, status.st_ino) in self._seen:

@@ -43,6 +43,11 @@ def readable(folder: Path) -> Path:
     return allowed(folder, also=(_demo(),))
 
 
+def may_read() -> tuple[Path, ...]:
+    """The folders that a reading of the app does not leave: its roots, and the demo's."""
+    return (*roots(), _demo())
+
+
 def _demo() -> Path:
     return Workspace.at().demo.resolve()
 
@@ -72,7 +77,7 @@ def open_demo(*, model: str) -> None:
 
 def _embed(root: Path) -> list[str]:
     """The command that reads a folder, restricted to the app's roots even if links change meanwhile."""
-    return ["-m", "url_viz", "embed", str(root), "--within", *map(str, (*roots(), _demo()))]
+    return ["-m", "url_viz", "embed", str(root), "--within", *map(str, may_read())]
 
 
 def set_name(root: Path) -> str:

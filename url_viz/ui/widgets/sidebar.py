@@ -1,4 +1,4 @@
-"""The sidebar with the pickers for image set and model, the folder dialog, and the start of every page."""
+"""The sidebar with the pickers for image set and model, and the start of every page."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ from url_viz.jobs import list_jobs
 from url_viz.models.model import GIVEN, title_of
 from url_viz.models.names import PACKAGED, FinetunedWeights, workspace_heads
 from url_viz.store.about import known_sets
-from url_viz.ui.allowed_paths import roots, subfolders
 from url_viz.ui.cache import open_sets
-from url_viz.ui.session import BROWSED, Choice, choice, choose
-from url_viz.ui.text import Markdown, escape, show_error
+from url_viz.ui.session import Choice, choice, choose
+from url_viz.ui.text import escape, show_error
+from url_viz.ui.widgets.open_folder import ask_for_folder
 from url_viz.ui.widgets.reading import KIND, latest, open_demo, open_folder, running, set_name, set_title, show_reading
 from url_viz.workspace import Workspace
 
@@ -28,47 +28,6 @@ def show_sidebar() -> None:
         set_id = choice().set_id
         if set_id is not None and running(set_id) is None and open_sets().find(set_id, choice().model) is not None:
             _offer_update(set_id)
-
-
-@st.dialog("Open a folder of pictures", width="medium")
-def ask_for_folder() -> None:
-    """Type a path, or browse inside the allowed roots."""
-    BROWSED.get_or(lambda: str(roots()[0] if roots() else Path.cwd()))
-    typed = Path(st.text_input("Folder", key=BROWSED, help=_help_on_roots())).expanduser()
-    if st.button("Read this folder", type="primary", key="read_folder"):
-        try:
-            open_folder(typed, model=choice().model)
-        except UrlVizError as error:
-            show_error(error)
-        else:
-            st.rerun()
-    _browse(typed if typed.is_dir() else typed.parent)
-
-
-def _browse(here: Path) -> None:
-    try:
-        inside = subfolders(here)
-    except UrlVizError as error:
-        st.caption(escape(error))
-        return
-    with st.container(height=280, border=True):
-        if any(here.parent.resolve().is_relative_to(root) for root in roots()):
-            _folder_button("Up", here.parent, icon=":material/arrow_upward:")
-        if not inside:
-            st.caption("No subfolders.")
-        for folder in inside:
-            _folder_button(folder.name, folder, icon=":material/folder:")
-
-
-def _folder_button(name: str, folder: Path, *, icon: str) -> None:
-    st.button(
-        escape(name), icon=icon, type="tertiary", key=f"browse_to_{folder}", on_click=BROWSED.set, args=(str(folder),)
-    )
-
-
-def _help_on_roots() -> Markdown:
-    inside = escape(", ".join(map(str, roots())))
-    return Markdown(f"Folders inside {inside} can be opened (\\$URL_VIZ_ROOTS).")
 
 
 def _pick_set() -> None:

@@ -1,0 +1,107 @@
+"""Opening a folder: what is there, or what is wrong, is said before a job is started."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.imaging.pictures import write_folder
+from url_viz.errors import FolderError
+from url_viz.imaging.glance import Glance
+from url_viz.jobs import list_jobs
+from url_viz.ui import glances
+from url_viz.ui.glances import Glances
+from url_viz.workspace import Workspace
+
+
+def dialog(typed: Path | str) -> AppTest:
+    """The dialog by itself, with a path typed into it."""
+
+    def script() -> None:
+        from url_viz.ui.widgets.open_folder import ask_for_folder
+
+        ask_for_folder()
+
+    at = AppTest.from_function(script, default_timeout=30).run()
+    return at.text_input[0].set_value(str(typed)).run()
+
+
+def test_a_folder_says_what_is_in_it_before_it_is_read(home: Workspace, tmp_path: Path) -> None:
+    at = dialog(write_folder(tmp_path / "zoo", 6, classes=("cat", "dog")))
+    assert any("6 pictures in 2 folders: 2 classes (cat, dog)" in one.value for one in at.markdown)
+    assert not at.error
+    assert not at.button(key="read_folder").disabled
+    assert not list_jobs(home), "looking is no reading"
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("does/not/exist", "does not exist"),
+        ("notes.txt", "is a file, not a folder"),
+        ("empty", "There are no pictures in"),
+        ("\0", "not a readable path"),
+    ],
+)
+def test_what_is_wrong_is_said_of_the_path_itself_and_no_job_can_start(
+    home: Workspace, tmp_path: Path, name: str, why: str
+) -> None:
+    (tmp_path / "notes.txt").write_text("words")
+    (tmp_path / "empty").mkdir()
+    at = dialog(f"{tmp_path}/{name}")
+    assert len(at.error) == 1
+    assert why in at.error[0].value
+    assert name.rpartition("/")[2] in at.error[0].value.replace("\\\\", "\\").replace("\\x00", "\0")
+    assert at.button(key="read_folder").disabled
+    assert not list_jobs(home)
+
+
+def test_below_a_folder_that_is_not_there_the_nearest_one_is_browsed(home: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    at = dialog(tmp_path / "not" / "there")
+    assert "here" in [button.label for button in at.button]
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """A disk that goes on with a count when the event is set."""
+    going_on = threading.Event()
+
+    def counted(root: Path, *, within: object) -> Iterator[Glance]:
+        yield Glance(3, 1)
+        going_on.wait(30)
+        yield Glance(7, 1, is_over=True, is_whole=True)
+
+    monkeypatch.setattr(glances, "glances", counted)
+    yield going_on
+    going_on.set()
+
+
+def test_a_slow_disk_keeps_nobody_waiting(slow: threading.Event, tmp_path: Path) -> None:
+    looks = Glances()
+    while not (first := looks.at(tmp_path, within=(), wait_s=0)).pictures:
+        time.sleep(0.01)
+    assert first == Glance(3, 1)
+    slow.set()
+    assert looks.at(tmp_path, within=(), wait_s=30) == Glance(7, 1, is_over=True, is_whole=True)
+
+
+def test_a_folder_that_is_still_counted_can_be_read(slow: threading.Event, home: Workspace, tmp_path: Path) -> None:
+    at = dialog(tmp_path / "still counted")
+    assert any("Counting: over 3 pictures".lower() in one.value.lower() for one in at.markdown)
+    assert not at.button(key="read_folder").disabled
+
+
+def test_a_count_is_told_again_for_a_while_and_then_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = Glances()
+    write_folder(tmp_path / "a", 2)
+    assert looks.at(tmp_path, within=(tmp_path,), wait_s=30).pictures == 2
+    write_folder(tmp_path / "b", 3)
+    assert looks.at(tmp_path, within=(tmp_path,), wait_s=30).pictures == 2
+    monkeypatch.setattr(glances, "FRESH_S", -1.0)
+    assert looks.at(tmp_path, within=(tmp_path,), wait_s=30).pictures == 5
+    with pytest.raises(FolderError, match="does not exist"):
+        looks.at(tmp_path / "gone", within=(tmp_path,), wait_s=30)

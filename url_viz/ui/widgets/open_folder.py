@@ -1,0 +1,86 @@
+"""Opening a folder: a path that is typed or browsed to, what is there or what is wrong with it, and reading it."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from url_viz.errors import UrlVizError
+from url_viz.imaging.glance import Glance
+from url_viz.ui.allowed_paths import roots, subfolders
+from url_viz.ui.glances import folder_glances
+from url_viz.ui.session import BROWSED, choice
+from url_viz.ui.text import Markdown, escape, show_error
+from url_viz.ui.widgets.reading import may_read, open_folder, readable
+
+TICK_S = 0.5
+LIST_HEIGHT_PX = 320
+
+
+@st.dialog("Open a folder of pictures", width="medium")
+def ask_for_folder() -> None:
+    """Type a path, or browse inside the allowed roots."""
+    BROWSED.get_or(lambda: str(roots()[0] if roots() else Path.cwd()))
+    typed = st.text_input("Folder", key=BROWSED, help=help_on_roots())
+    show_answer(typed, key="read_folder")
+    _browse(Path(typed).expanduser())
+
+
+def show_answer(typed: str, *, key: str) -> None:
+    """What is in the folder that was typed, or what is wrong with it, and the button that reads it."""
+    folder = Path(typed).expanduser()
+    found = _look(folder)
+    is_counting = isinstance(found, Glance) and not found.is_over
+    st.fragment(_answer, run_every=TICK_S if is_counting else None)(folder, key)
+
+
+def _look(folder: Path) -> Glance | UrlVizError:
+    """What is there so far; the error, if reading the folder would fail."""
+    try:
+        return folder_glances.at(readable(folder), within=may_read())
+    except UrlVizError as error:
+        return error
+
+
+def _answer(folder: Path, key: str) -> None:
+    found = _look(folder)
+    if isinstance(found, Glance):
+        counting = "" if found.is_over else "Counting: "
+        st.markdown(f":material/photo_library: {escape(counting + found.words)}")
+    else:
+        show_error(found)
+    is_ready = isinstance(found, Glance) and (found.is_over or found.pictures > 0)
+    if st.button("Read this folder", type="primary", key=key, disabled=not is_ready):
+        try:
+            open_folder(folder, model=choice().model)
+        except UrlVizError as error:
+            show_error(error)
+        else:
+            st.rerun()
+
+
+def _browse(here: Path) -> None:
+    """The folders in `here`, or, where that is none, in the nearest one above it."""
+    there = next((folder for folder in (here, *here.parents) if folder.is_dir()), here)
+    try:
+        inside = subfolders(there)
+    except UrlVizError:  # said above, of the folder that was typed
+        return
+    with st.container(height=LIST_HEIGHT_PX, border=True, gap=None):
+        if any(there.parent.resolve().is_relative_to(root) for root in roots()):
+            _folder_button("Up", there.parent, icon=":material/arrow_upward:")
+        if not inside:
+            st.caption("No subfolders.")
+        for folder in inside:
+            _folder_button(folder.name, folder, icon=":material/folder:")
+
+
+def _folder_button(name: str, folder: Path, *, icon: str) -> None:
+    st.button(
+        escape(name), icon=icon, type="tertiary", key=f"browse_to_{folder}", on_click=BROWSED.set, args=(str(folder),)
+    )
+
+
+def help_on_roots() -> Markdown:
+    """Which folders can be opened."""
+    inside = escape(", ".join(map(str, roots())))
+    return Markdown(f"Folders inside {inside} can be opened (\\$URL_VIZ_ROOTS).")
