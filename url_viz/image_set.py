@@ -208,6 +208,13 @@ class ImageSet:
         """
         return None if self.seconds.asked is None else self.seconds.asked.space
 
+    def files_begun(self) -> int | None:
+        """How many files a reading that has not come to its end was to leave, as of now; None if every one has.
+
+        It may still run. Until its end there may be no neighbours, no map but a rough one, and fewer pictures.
+        """
+        return self._store.about().files_begun(self.space.key)
+
     def ask_second(self, *, is_asked: bool = True) -> None:
         """Choose whether a second model is taken into account; nothing is read again. Seen by opening the set again.
 
@@ -1082,9 +1089,10 @@ def embed_folder(
             finish(writer, each.space.key, report=report, refit=refit)
         if others:
             ask(paths, is_asked=True)
-    image_set = ImageSet(Store(paths), chosen.space, chosen.source, home)
-    if not len(image_set):
-        raise NoImagesError(_nothing_readable(found, image_set) if found.files else found.why_empty)
+        writer.note_ended([each.space.key for each in (chosen, *others)])
+        image_set = ImageSet(Store(paths), chosen.space, chosen.source, home)
+        if not len(image_set):
+            raise NoImagesError(_nothing_readable(found, image_set))
     if len(image_set) >= MANY:
         with suppress(DamageError):  # of labels, which is told where they are shown
             image_set.order()  # works out the class shares and keeps them, so that the first page need not

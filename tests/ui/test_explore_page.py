@@ -13,10 +13,14 @@ from streamlit.testing.v1 import AppTest
 from tests.imaging.pictures import noise, write_folder
 from tests.ui.conftest import Read
 from url_viz.analysis.filters import OneOf
-from url_viz.errors import NotAllowedError
-from url_viz.image_set import ImageSet, embed_folder
-from url_viz.jobs import Job, list_jobs, start_job
+from url_viz.errors import NoImagesError, NotAllowedError
+from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.jobs import Job, cancel_job, list_jobs, start_job
 from url_viz.models.model import Model
+from url_viz.pipeline import embed as pipeline
+from url_viz.progress import Progress
+from url_viz.store.sets import list_sets
+from url_viz.store.writer import Writer
 from url_viz.ui.explore.selection_map import Subset, subsets
 from url_viz.ui.session import ExploreView
 from url_viz.ui.widgets.reading import KIND
@@ -228,9 +232,91 @@ def test_a_second_failure_shows_after_the_first_was_put_away(home: Workspace, tm
     folder = write_folder(tmp_path / "bad", 1)
     at = after_a_failure(home, folder)
     at.button(key="put_away").click().run()
+    assert at.session_state["chosen_set"] is None, "nothing of it is left in the session"
     wait_for_end(a_job(home, folder, FAILS))
+    at.session_state["chosen_set"] = set_id_of(folder.resolve())
     at.run()
     assert at.error[0].value == "Reading stopped. There are no pictures in it."
+
+
+def test_a_folder_whose_reading_failed_leaves_no_trace(home: Workspace, tmp_path: Path) -> None:
+    at = after_a_failure(home, write_folder(tmp_path / "bad", 1))
+    assert at.title[0].value == "Which of your pictures are ambiguous?", "the first page, with what went wrong above it"
+    assert not at.info
+    assert not [box for box in at.sidebar.selectbox if box.label == "Image set"]
+    assert "No pictures read yet." in words(at)
+    assert "set" not in at.query_params
+    assert list_sets(home.root).empty
+
+
+def test_a_folder_of_which_nothing_can_be_read_leaves_no_trace(home: Workspace, tmp_path: Path, model: Model) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "a.jpg").write_bytes(b"<html>404</html>")
+    with pytest.raises(NoImagesError, match="None of the 1 files"):
+        embed_folder(tmp_path / "broken", model=model, workspace=home.root)
+    assert list_sets(home.root).empty
+    assert not home.set_paths(set_id_of(tmp_path / "broken")).folder.exists()
+
+
+def test_a_set_that_is_not_here_is_said_to_be_so(home: Workspace) -> None:
+    at = AppTest.from_file(str(APP), default_timeout=30)
+    at.query_params["set"] = "0" * 16
+    at.run()
+    assert "not in this workspace" in at.info[0].value
+    assert "set" not in at.query_params
+
+
+def test_a_reading_that_was_stopped_before_its_first_picture_says_so(home: Workspace, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "slow", 3)
+    at = AppTest.from_file(str(APP), default_timeout=30)
+    at.session_state["chosen_set"] = set_id_of(folder.resolve())
+    cancel_job(a_job(home, folder, "import time; time.sleep(60)"), grace_s=0.1)
+    at.run()
+    assert "was stopped before anything of it was kept" in at.info[0].value
+    assert at.button(key="read_again")
+    at.button(key="put_away").click().run()
+    assert not at.info
+
+
+@pytest.fixture
+def partial(home: Workspace, tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
+    """Four pictures of twelve, read by a run that was killed then."""
+    folder = write_folder(tmp_path / "zoo", 12, classes=("cat", "dog"))
+    monkeypatch.setattr(pipeline, "BATCH", 4)
+    monkeypatch.setattr(pipeline, "FIRST_FLUSH_PICTURES", 1)
+
+    def killed(step: Progress) -> None:
+        if step.stage == "read" and step.done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        embed_folder(folder, model=model, workspace=home.root, progress=killed)
+    return open_image_set(folder, model=model.name, workspace=home.root)
+
+
+def test_a_set_that_is_not_whole_says_so_wherever_it_stands_and_goes_on(home: Workspace, partial: ImageSet) -> None:
+    at = run(partial)
+    assert "**4 of 12 pictures: reading was stopped**" in words(at)
+    assert [box.value for box in at.sidebar.selectbox if box.label == "Image set"] == [partial.set_id]
+    assert any("(4 of 12)" in option for option in at.sidebar.selectbox[0].options)
+    assert list_sets(home.root)["state"].tolist() == ["4 of 12 pictures: reading was stopped"]
+    at.button(key="continue_reading").click().run()
+    [job] = list_jobs(home)
+    assert job.about["folder"] == str(partial.root)
+    assert job.about["model"] == partial.source.name
+
+
+def test_a_set_that_was_read_to_its_end_is_whole_again(home: Workspace, partial: ImageSet, model: Model) -> None:
+    assert partial.files_begun() == 12
+    whole = embed_folder(partial.root, model=model, workspace=home.root)
+    assert (whole.files_begun(), len(whole)) == (None, 12)
+    assert list_sets(home.root)["state"].tolist() == [""]
+    assert "reading was stopped" not in words(run(whole))
+
+
+def test_nothing_is_said_to_be_stopped_while_it_is_read(home: Workspace, partial: ImageSet) -> None:
+    with Writer(home.set_paths(partial.set_id), partial.root):
+        assert list_sets(home.root)["state"].tolist() == [""]
 
 
 def test_a_folder_whose_reading_failed_is_read_again(home: Workspace, tmp_path: Path) -> None:

@@ -60,8 +60,8 @@ def wait_for_end(job: Job) -> None:
     assert not job.status().is_live
 
 
-def test_without_an_image_set_it_says_where_to_open_one(home: Workspace) -> None:
-    assert "Open an image set first" in words(run(None))
+def test_without_an_image_set_it_shows_the_ways_to_open_one(home: Workspace) -> None:
+    assert "Try the demo pictures" in words(run(None))
 
 
 def test_one_button_and_an_estimate_come_first(image_set: ImageSet) -> None:

@@ -30,7 +30,8 @@ def sets(
 
     if folder is None and not skipped:
         table = of.list_sets(workspace)
-        print(table.to_string(index=False) if len(table) else _NONE_YET)
+        shown = table if table["state"].any() else table.drop(columns="state")
+        print(shown.to_string(index=False) if len(table) else _NONE_YET)
         return
     folders = [str(folder)] if folder is not None else of.list_sets(workspace)["folder"].tolist()
     if not folders:

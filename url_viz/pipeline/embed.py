@@ -129,6 +129,7 @@ def embed(
     with ExitStack() as noted:
         for each in reversed(models):  # the first one last: it is the latest that the set was read with
             noted.enter_context(_noted(writer, each.space))
+        writer.note_begun([each.space.key for each in models], plan.unchanged + len(plan.to_read))
         with closing(read_ahead(files, read, ahead=max(2, READ_AHEAD // size))) as batches:
             for batch in batches:
                 run.take(batch)

@@ -13,6 +13,7 @@ from url_viz.files import replaced
 from url_viz.models.model import EmbeddingSpace
 from url_viz.records import read_plain
 from url_viz.sealed import sealed, unsealed
+from url_viz.store.damage import was_written
 from url_viz.workspace import SetPaths, Workspace, set_id_of
 
 
@@ -21,18 +22,26 @@ class About:
     """The metadata of an image set: the folder of its pictures, and the spaces it was embedded in.
 
     `name` is the user's name for it ("" for none); `skipped` counts, by extension, the files of the folder that the
-    last scan ignored.
+    last scan ignored. `read_at` is when a reading came to its end last, in Unix seconds (0.0: none did, or an older
+    version read it). `begun` are readings that have not come to their end, by the key of their space: how many files
+    the set has at that end.
     """
 
     root: Path
     spaces: tuple[EmbeddingSpace, ...]
     name: str = ""
     skipped: tuple[tuple[str, int], ...] = ()
+    read_at: float = 0.0
+    begun: tuple[tuple[str, int], ...] = ()
 
     @property
     def title(self) -> str:
         """Its name, else the last two parts of its folder's path."""
         return self.name or f"{self.root.parent.name}/{self.root.name}"
+
+    def files_begun(self, space_key: str) -> int | None:
+        """How many files a reading in this space that has not come to its end was to leave; None if it has."""
+        return dict(self.begun).get(space_key)
 
     def space(self, backbone: str, *, weights_digest: str | None = None) -> EmbeddingSpace | None:
         """The latest space of this backbone and these weights; without `weights_digest`, of any but finetuned ones."""
@@ -63,6 +72,16 @@ def known_sets(workspace: Workspace) -> list[tuple[str, About]]:
         with suppress(WorkspaceError, ImageSetError):  # a stray folder is not an image set
             sets.append((folder.name, read_about(workspace.set_paths(folder.name))))
     return sets
+
+
+def sets_with_pictures(workspace: Workspace) -> list[tuple[str, About]]:
+    """The image sets that anything is kept of, by id; not those whose first reading was ended before that."""
+    return [(set_id, about) for set_id, about in known_sets(workspace) if has_tables(workspace.set_paths(set_id))]
+
+
+def has_tables(paths: SetPaths) -> bool:
+    """Whether anything that was read is kept of an image set, without opening it."""
+    return paths.about.exists() and any(map(was_written, paths.tables.glob("*.lance")))
 
 
 def read_about(paths: SetPaths) -> About:

@@ -16,10 +16,11 @@ from url_viz.imaging.digest import content_key
 from url_viz.imaging.scan import absolute, display_name
 from url_viz.models.model import EmbeddingSpace
 from url_viz.store import repair
-from url_viz.store.about import About, find_set, known_sets, read_before, write_about
+from url_viz.store.about import About, find_set, known_sets, read_before, sets_with_pictures, write_about
 from url_viz.store.reader import Store
 from url_viz.store.repair import Mended
-from url_viz.store.writer import Writer
+from url_viz.store.tables import positions_of
+from url_viz.store.writer import Writer, is_being_written
 from url_viz.workspace import SetPaths, Workspace
 
 LONGEST_NAME = 80
@@ -38,18 +39,51 @@ class Agreement:
     example: str = ""
 
 
+@dataclass(frozen=True)
+class Unfinished:
+    """A reading that did not come to its end: how many of the `files` it was to leave are read."""
+
+    read: int
+    files: int
+
+    @property
+    def words(self) -> str:
+        """What is there: "256 of 3,656 pictures: reading was stopped"."""
+        if self.read < self.files:
+            return f"{self.read:,} of {self.files:,} pictures: reading was stopped"
+        return f"{self.read:,} pictures: reading was stopped before neighbours and map were made"
+
+
+def unfinished(set_id: str, workspace: Workspace) -> Unfinished | None:
+    """The latest reading of an image set that did not come to its end; None if all did, or one is at work."""
+    store = Store(workspace.set_paths(set_id))
+    begun = store.about().begun
+    if not begun or is_being_written(store.paths):
+        return None
+    key, count = begun[-1]
+    files = store.images(["content", "failure"])
+    content = files["content"].drop_null().to_numpy()
+    read = int((positions_of(content, store.embedded(key).content) >= 0).sum())
+    return Unfinished(min(count, read + len(files) - files["failure"].null_count), count)
+
+
 def list_sets(workspace: str | Path | None = None) -> pd.DataFrame:
-    """The image sets of a workspace: id, name, folder, pictures, failures, models, and megabytes on disk."""
+    """The image sets of a workspace: id, name, folder, pictures, failures, models, megabytes on disk, state.
+
+    `state` says of a set that is not whole how much was read of it; it is "" for others.
+    """
     home = Workspace.at(workspace)
     rows = []
-    for set_id, about in known_sets(home):
+    for set_id, about in sets_with_pictures(home):
         paths = home.set_paths(set_id)
         files = Store(paths).images(["failure"])
         failed = len(files) - files["failure"].null_count
         models = ", ".join(dict.fromkeys(space.backbone for space in about.spaces))
         size = _bytes_in(paths.folder) / 2**20
-        rows.append((set_id, about.title, str(about.root), len(files) - failed, failed, models, round(size, 1)))
-    columns = ["id", "name", "folder", "pictures", "failures", "models", "megabytes"]
+        partial = unfinished(set_id, home)
+        state = "" if partial is None else partial.words
+        rows.append((set_id, about.title, str(about.root), len(files) - failed, failed, models, round(size, 1), state))
+    columns = ["id", "name", "folder", "pictures", "failures", "models", "megabytes", "state"]
     table = pd.DataFrame(rows, columns=columns, dtype=object)  # pandas' own text is UTF-8, which names need not be
     return table.astype({"pictures": int, "failures": int, "megabytes": float})
 

@@ -2,6 +2,7 @@
 
 import datetime
 import shutil
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -43,6 +44,9 @@ from url_viz.workspace import SetPaths
 KEEP_VERSIONS = datetime.timedelta(minutes=10)
 """Older versions are removed after a run; readers that opened the set within this time can go on."""
 
+
+PATIENCE_S = 0.25
+"""How long a writer waits for the lock: `is_being_written` holds it for a moment."""
 
 MOST_EXTENSIONS = 500
 
@@ -94,7 +98,7 @@ class Writer(Store):
 
     def _acquire(self) -> None:
         try:
-            self._lock.acquire(timeout=0)
+            self._lock.acquire(timeout=PATIENCE_S)
         except Timeout as error:
             raise WorkspaceError(
                 f"Another process is reading {str(self._root)!r} into the workspace {self.paths.folder.parent.parent}. "
@@ -103,14 +107,18 @@ class Writer(Store):
 
     def _leave(self, *, is_failed: bool) -> None:
         """Release the lock; remove a new set that failed before it had a picture."""
-        if is_failed and self._is_new and not self._has_rows():
+        if is_failed and self._is_new and not self._has_pictures():
             shutil.rmtree(self.paths.folder, ignore_errors=True)  # leftovers do no harm
         self._lock.release()
 
-    def _has_rows(self) -> bool:
+    def _has_pictures(self) -> bool:
+        """Whether there is a file that could be read."""
+        return self._has_rows("failure IS NULL")
+
+    def _has_rows(self, condition: str | None = None) -> bool:
         try:
             table = self._table("images")
-            return table is not None and table.count_rows() > 0
+            return table is not None and table.count_rows(condition) > 0
         except (WorkspaceError, *LANCE_ERRORS):  # an unreadable table is repaired by `mend`
             return was_written(self.paths.tables / "images.lance")
 
@@ -129,10 +137,26 @@ class Writer(Store):
         if about.skipped != noted:
             write_about(self.paths, replace(about, skipped=noted))
 
+    def note_begun(self, space_keys: Sequence[str], files: int) -> None:
+        """Record that a reading in these spaces has begun, after which the set has so many files."""
+        self._note_begun(space_keys, tuple((key, files) for key in space_keys))
+
+    def note_ended(self, space_keys: Sequence[str]) -> None:
+        """Record that it has come to its end, now."""
+        self._note_begun(space_keys, ())
+        write_about(self.paths, replace(self.about(), read_at=time.time()))
+
+    def _note_begun(self, space_keys: Sequence[str], begun: tuple[tuple[str, int], ...]) -> None:
+        about = self.about()
+        others = tuple((key, files) for key, files in about.begun if key not in space_keys)
+        write_about(self.paths, replace(about, begun=(*others, *begun)))
+
     def drop_space(self, space: EmbeddingSpace) -> None:
         """Remove all data of one space. set.json changes first, so that a stopped run leaves only unnamed tables."""
         about = self.about()
-        write_about(self.paths, replace(about, spaces=tuple(s for s in about.spaces if s.key != space.key)))
+        spaces = tuple(s for s in about.spaces if s.key != space.key)
+        begun = tuple((key, files) for key, files in about.begun if key != space.key)
+        write_about(self.paths, replace(about, spaces=spaces, begun=begun))
         self.drop_unnamed_spaces()
 
     def drop_unnamed_spaces(self) -> None:
@@ -267,3 +291,16 @@ class Writer(Store):
     def _note(self, name: str) -> None:
         """Record the version of a table that was just written."""
         versions.note(self.paths.tables / f"{name}.lance", self._tables[name].version)
+
+
+def is_being_written(paths: SetPaths) -> bool:
+    """Whether some process holds an image set's lock now."""
+    if not paths.lock.exists():
+        return False
+    lock = FileLock(paths.lock)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False

@@ -80,6 +80,8 @@ BROWSED: Key[str] = Key("browse_path")
 READING_TICKS: Key[int] = Key("reading_ticks")
 DISMISSED: Key[frozenset[str]] = Key("reading.put_away")
 """The ids of failed reading jobs whose message was dismissed."""
+NOT_THERE: Key[str] = Key("not_there")
+"""The id of the job whose reading left nothing, "" for an image set that is not here: told on the first page."""
 OPENED: Key[int] = Key("view.opened")
 """The id of the picture that was opened last: in the dialog, and ringed on maps and in galleries."""
 LINK_FOLLOWED: Key[bool] = Key("view.link_followed")
@@ -271,6 +273,8 @@ def choose(set_id: str | None, *, model: str | None = None) -> None:
         for key in keys_under("view."):
             del st.session_state[key]
         VIEW.set(ExploreView())  # else the address, which still has the previous view, would be read
+    if set_id is not None:
+        NOT_THERE.clear()
     _choose(after)
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.errors import UrlVizError
-from url_viz.store.about import About, known_sets
+from url_viz.store.about import About, sets_with_pictures
 from url_viz.store.sets import compact, disk_use, drop_model, forget, list_sets, rename, repoint, skipped
 from url_viz.ui.allowed_paths import allowed
 from url_viz.ui.cache import open_sets
@@ -20,12 +20,15 @@ from url_viz.workspace import Workspace
 
 def show_sets() -> None:
     """The list of image sets, and below it the selected one."""
-    known = dict(known_sets(Workspace.at()))
+    known = dict(sets_with_pictures(Workspace.at()))
     if not known:
         st.info("No pictures have been read yet. Open a folder in the sidebar.", icon=":material/info:")
         return
     table = list_sets(Workspace.at().root)
     table["name"] = [set_title(known[set_id]) for set_id in table["id"]]
+    table["state"] = [
+        "being read" if running(set_id) else state for set_id, state in zip(table["id"], table["state"], strict=True)
+    ]
     set_id = _picked(table)
     _show_result()
     if set_id in known:
@@ -49,6 +52,7 @@ def _picked(table: pd.DataFrame) -> str:
             "failures": st.column_config.NumberColumn("Unreadable", format="localized"),
             "models": "Read with",
             "megabytes": st.column_config.NumberColumn("On disk", format="%.1f MB"),
+            "state": "State",
         },
     )
     rows = shown.selection.rows

@@ -7,10 +7,11 @@ import streamlit as st
 from url_viz.demo import build_demo
 from url_viz.jobs import Job, JobState, cancel_job, list_jobs, log_tail, progress, start_job
 from url_viz.progress import Progress
-from url_viz.store.about import About, find_set, known_sets
+from url_viz.store.about import About, find_set, known_sets, sets_with_pictures
+from url_viz.store.sets import Unfinished, unfinished
 from url_viz.ui.allowed_paths import allowed, allowed_model, roots
 from url_viz.ui.cache import open_sets
-from url_viz.ui.session import DISMISSED, READING_TICKS, choice, choose
+from url_viz.ui.session import DISMISSED, NOT_THERE, READING_TICKS, choice, choose
 from url_viz.ui.text import errors_shown, escape, show_error
 from url_viz.workspace import Workspace
 
@@ -34,8 +35,8 @@ def open_folder(folder: Path, *, model: str, also: str | None = None) -> None:
     """
     root = readable(folder)
     set_id = find_set(root, Workspace.at())
-    choose(set_id, model=allowed_model(model))
     start_reading(root, set_id=set_id, model=model, also=also)
+    choose(set_id, model=model)
 
 
 def readable(folder: Path) -> Path:
@@ -93,6 +94,16 @@ def set_title(about: About) -> str:
     return about.title
 
 
+def titles() -> dict[str, str]:
+    """The names of the image sets by id; of one that is not whole, with how much of it is read."""
+    return {set_id: _listed(set_id, about) for set_id, about in sets_with_pictures(Workspace.at())}
+
+
+def _listed(set_id: str, about: About) -> str:
+    partial = unfinished(set_id, Workspace.at()) if about.begun else None
+    return set_title(about) + ("" if partial is None else f" ({partial.read:,} of {partial.files:,})")
+
+
 def latest(set_id: str) -> Job | None:
     """The latest reading of an image set, in any state."""
     jobs = list_jobs(Workspace.at(), kind=KIND, about={"set_id": set_id})
@@ -106,15 +117,35 @@ def running(set_id: str) -> Job | None:
 
 
 def show_reading(set_id: str, *, shown_version: str | None) -> None:
-    """Show the progress of a reading, and rerun the page when there is more to show; for a failed one, the reason."""
+    """Show the progress of a reading, and rerun the page when there is more to show.
+
+    For one that failed, the reason, and for one that was stopped, how much was read; both with a way to go on.
+    """
     job = latest(set_id)
-    if job is None:
-        return
-    status = job.status()
-    if status.is_live:
+    status = None if job is None else job.status()
+    if job is not None and status is not None and status.is_live:
         st.fragment(_line, run_every=TICK_S)(job.id, set_id, shown_version)
-    elif status.state not in (JobState.SUCCEEDED, JobState.CANCELLED) and job.id not in _dismissed():
+    elif job is not None and _has_failed(job) and job.id not in _dismissed():
         _show_failed(job)
+    elif shown_version is not None and (partial := unfinished(set_id, Workspace.at())) is not None:
+        _show_stopped(set_id, partial, job)
+
+
+def _has_failed(job: Job) -> bool:
+    return job.status().state not in (JobState.SUCCEEDED, JobState.CANCELLED, JobState.QUEUED, JobState.RUNNING)
+
+
+def _show_stopped(set_id: str, partial: Unfinished, job: Job | None) -> None:
+    """How much of a set was read, and a button that reads the rest: with the same models as `job`, if it was one."""
+    about = dict(known_sets(Workspace.at()))[set_id]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="stopped"):
+        st.markdown(f":orange[:material/pause_circle:] **{escape(partial.words)}**", width="content")
+        if st.button("Continue", icon=":material/play_arrow:", key="continue_reading"):
+            model = job.about["model"] if job is not None else choice().model
+            also = job.about.get("also") if job is not None else None
+            with errors_shown(st.error):
+                open_folder(about.root, model=model, also=also or None)
+                st.rerun()
 
 
 def _line(job_id: str, set_id: str, shown_version: str | None) -> None:
@@ -174,10 +205,25 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
+def show_not_there() -> None:
+    """On the first page: why the set that was chosen is not there, until that is dismissed."""
+    job_id = NOT_THERE.get()
+    if job_id is None:
+        return
+    job = next((job for job in list_jobs(Workspace.at(), kind=KIND) if job.id == job_id), None)
+    if job is not None:
+        _show_failed(job)
+    elif job_id == "":
+        st.info(
+            "This image set is not in this workspace. Open its folder, or choose another one.", icon=":material/info:"
+        )
+
+
 def _show_failed(job: Job) -> None:
-    last = next((line for line in reversed(log_tail(job, 30).splitlines()) if line.startswith("error:")), "")
-    reason = last.removeprefix("error: ") or job.status().reason
-    show_error(f"Reading stopped. {reason}")
+    if job.state is JobState.CANCELLED:
+        st.info(f"Reading {escape(repr(job.about['folder']))} was stopped before anything of it was kept.")
+    else:
+        show_error(f"Reading stopped. {_reason(job)}")
     again, away, _ = st.columns([1, 1, 5])
     if again.button("Read again", key="read_again"):
         with errors_shown(st.error):
@@ -188,7 +234,13 @@ def _show_failed(job: Job) -> None:
         st.code(log_tail(job, 200) or "(empty)", language=None)
 
 
+def _reason(job: Job) -> str:
+    last = next((line for line in reversed(log_tail(job, 30).splitlines()) if line.startswith("error:")), "")
+    return last.removeprefix("error: ") or job.status().reason
+
+
 def _dismiss(job_id: str) -> None:
+    NOT_THERE.clear()
     DISMISSED.set(_dismissed() | {job_id})
 
 

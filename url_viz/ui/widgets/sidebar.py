@@ -9,12 +9,23 @@ from url_viz.image_set import ImageSet
 from url_viz.jobs import list_jobs
 from url_viz.models.model import GIVEN, title_of
 from url_viz.models.names import PACKAGED, FinetunedWeights, workspace_heads
-from url_viz.store.about import known_sets
+from url_viz.store.about import has_tables, known_sets
+from url_viz.store.writer import is_being_written
 from url_viz.ui.cache import open_sets
-from url_viz.ui.session import Choice, choice, choose
+from url_viz.ui.session import NOT_THERE, Choice, choice, choose
 from url_viz.ui.text import escape, show_error
 from url_viz.ui.widgets.open_folder import ask_for_folder
-from url_viz.ui.widgets.reading import KIND, latest, open_demo, open_folder, running, set_name, set_title, show_reading
+from url_viz.ui.widgets.reading import (
+    KIND,
+    latest,
+    open_demo,
+    open_folder,
+    running,
+    set_name,
+    show_not_there,
+    show_reading,
+    titles,
+)
 from url_viz.workspace import Workspace
 
 
@@ -31,11 +42,10 @@ def show_sidebar() -> None:
 
 
 def _pick_set() -> None:
-    names = {set_id: set_title(about) for set_id, about in known_sets(Workspace.at())}
+    names = titles()
     chosen = choice().set_id
-    if chosen is not None and chosen not in names:
-        job = latest(chosen)
-        names[chosen] = set_name(Path(job.about["folder"])) if job is not None else "(unknown)"
+    if chosen is not None and chosen not in names and (job := running(chosen)) is not None:
+        names[chosen] = set_name(Path(job.about["folder"]))
     if not names:
         st.caption("No pictures read yet.")
         return
@@ -103,6 +113,7 @@ def _offer_update(set_id: str) -> None:
 
 def show_welcome() -> None:
     """The first page of a new user: what the app does, and two ways to start."""
+    show_not_there()
     st.title("Which of your pictures are ambiguous?")
     st.markdown(
         "Point URL-Viz at a folder. A pretrained model reads every picture once and shows which ones it does not "
@@ -122,13 +133,11 @@ def show_welcome() -> None:
 
 
 def show_not_read(now: Choice) -> None:
-    """Why a set has nothing to show: it is being read, was not read with this model, or is unknown."""
-    if now.set_id is None or running(now.set_id) is not None:
-        st.caption("The map appears as soon as the first pictures are read.")
-        return
+    """Why a set has nothing to show: it is being read, or was not read with this model."""
+    assert now.set_id is not None
     about = dict(known_sets(Workspace.at())).get(now.set_id)
-    if about is None:
-        st.info("This image set is not in this workspace. Open its folder, or choose another one in the sidebar.")
+    if about is None or running(now.set_id) is not None:
+        st.caption("The map appears as soon as the first pictures are read.")
         return
     if now.model.startswith(GIVEN):
         st.info(
@@ -149,6 +158,7 @@ def require_image_set() -> ImageSet:
     if now.set_id is None:
         show_welcome()
         st.stop()
+    _leave_if_nothing_is_there(now.set_id)
     image_set = open_sets().find(now.set_id, now.model)
     shown = image_set if image_set is not None and len(image_set) else None
     with st.container():  # always present, so that widgets below keep their state when the line goes
@@ -157,3 +167,14 @@ def require_image_set() -> ImageSet:
         show_not_read(now)
         st.stop()
     return shown
+
+
+def _leave_if_nothing_is_there(set_id: str) -> None:
+    """Go to the first page, which says why, if nothing is kept of a set and no reading of it is at work."""
+    paths = Workspace.at().set_paths(set_id)
+    job = latest(set_id)
+    if has_tables(paths) or is_being_written(paths) or (job is not None and job.status().is_live):
+        return
+    NOT_THERE.set("" if job is None else job.id)
+    choose(None)
+    st.rerun()
