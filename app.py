@@ -29,6 +29,7 @@ def run_page() -> None:
         st.Page("pages/evaluate.py", title="Evaluate", icon=":material/monitoring:"),
         st.Page("pages/compare.py", title="Compare models", icon=":material/compare:"),
         st.Page("pages/sets.py", title="Image sets", icon=":material/folder_managed:"),
+        st.Page("pages/jobs.py", title="Jobs", icon=":material/pending_actions:"),
     ]
     page = st.navigation(pages)
     try:

@@ -305,7 +305,7 @@ def _trained(
     set_classifier(model, probe)
     freeze_first(model, joint.frozen_share)
     steps = steps_an_epoch(len(split.training), joint.joint_batch)
-    clock, history = Clock("train", joint.joint_epochs), []
+    clock, history = Clock("epochs", joint.joint_epochs), []
 
     def after_epoch(number: int, loss: float) -> None:
         scores = _held_out_scores(model, split, loaded.preprocessing, device)

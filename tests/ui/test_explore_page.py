@@ -560,7 +560,7 @@ def test_the_page_runs_again_for_what_the_model_shown_reads(
     def script(set_id: str) -> None:
         import streamlit as st
 
-        from url_viz.ui.widgets.reading import show_reading
+        from url_viz.ui.widgets.reading_line import show_reading
 
         st.session_state["runs"] = st.session_state.get("runs", 0) + 1
         show_reading(set_id, shown_version="an older one")

@@ -7,26 +7,31 @@ from url_viz.jobs.control import (
     find_job,
     jobs_ahead,
     list_jobs,
+    live_jobs,
     log_tail,
     progress,
     progress_history,
 )
 from url_viz.jobs.job import Job, JobState, Status
 from url_viz.jobs.start import run_again, start_job
+from url_viz.jobs.turn import Waiting, waiting_for
 
 __all__ = [
     "Job",
     "JobState",
     "Status",
     "TimedProgress",
+    "Waiting",
     "cancel_job",
     "delete_job",
     "find_job",
     "jobs_ahead",
     "list_jobs",
+    "live_jobs",
     "log_tail",
     "progress",
     "progress_history",
     "run_again",
     "start_job",
+    "waiting_for",
 ]

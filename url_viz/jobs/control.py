@@ -52,6 +52,14 @@ def jobs_in(jobs_folder: Path) -> list[Job]:
     return [read_job(JobPaths(jobs_folder / name)) for name in names]
 
 
+def live_jobs(workspace: Workspace) -> list[Job]:
+    """The jobs that wait or run, newest first; of those that have ended nothing is read but that they have."""
+    folder = workspace.jobs
+    names = [path.name for path in folder.iterdir() if is_job_id(path.name)] if folder.is_dir() else []
+    paths = [JobPaths(folder / name) for name in sorted(names, reverse=True)]
+    return [job for one in paths if not one.result.exists() and (job := read_job(one)).status().is_live]
+
+
 def queue_mates(job: Job) -> list[Job]:
     """The other jobs of this job's queue, newest first, including ended ones."""
     if job.config.queue is None:

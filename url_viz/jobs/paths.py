@@ -69,10 +69,10 @@ def is_job_id(name: str) -> bool:
     return ID_FORM.fullmatch(name) is not None
 
 
-def queue_lock(jobs_folder: Path, queue: str) -> Path:
-    """The lock file of a queue. Raises JobError if the name is not plain."""
+def queue_lock(jobs_folder: Path, queue: str, place: int = 0) -> Path:
+    """The lock file of a place in a queue, from 0. Raises JobError if the name is not plain."""
     if not QUEUE_FORM.fullmatch(queue):
         raise JobError(
             f"{queue!r} cannot name a queue. Use small letters, digits, - and _, at most 41, such as 'gpu-0'."
         )
-    return jobs_folder / f".queue-{queue}.lock"
+    return jobs_folder / f".queue-{queue}{f'.{place}' if place else ''}.lock"

@@ -9,15 +9,14 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from filelock import FileLock, Timeout
-
 from url_viz.errors import JobError
 from url_viz.jobs import slurm
 from url_viz.jobs.control import STOP_GRACE_S, end_processes, jobs_ahead, queue_mates
 from url_viz.jobs.job import Job, JobState, read_job
-from url_viz.jobs.paths import JobPaths, queue_lock
+from url_viz.jobs.paths import JobPaths
 from url_viz.jobs.process import ProcessMark, mark_of
 from url_viz.jobs.records import Processes, Result, StopRequest, find_record, write_record
+from url_viz.jobs.turn import Turn
 from url_viz.progress import PROGRESS_VARIABLE
 
 TICK_S = 0.25
@@ -59,41 +58,30 @@ def run(job: Job) -> Result:
     write_record(job.paths.processes, Processes(runner))
     if job.config.queue is None:
         return _finish(job, runner, stop_asked)
-    lock = FileLock(queue_lock(job.paths.folder.parent, job.config.queue))
+    turn = Turn(job)
     try:
-        wait_for_turn(job, lock, stop_asked)
+        wait_for_turn(job, turn, stop_asked)
         return _finish(job, runner, stop_asked)
     finally:
-        lock.release()
+        turn.leave()
 
 
-def wait_for_turn(job: Job, lock: FileLock, stop_asked: StopAsked) -> None:
-    """Return with the queue's lock held, or when the job is asked to stop.
-
-    The lock lets one job run at a time; waiting for older jobs keeps the order.
-    """
+def wait_for_turn(job: Job, turn: Turn, stop_asked: StopAsked) -> None:
+    """Return once the job has its turn, or is asked to stop."""
     ahead = jobs_ahead(job)
     if ahead:
         _say(f"waiting for {len(ahead)} before it in the queue {job.config.queue!r}")
     while not stop_asked():
         job.paths.heartbeat.touch()
         ahead = [other for other in ahead if other.status().is_live]
-        if not ahead and _has_lock(lock):
+        if turn.take(ahead):
             _end_leftovers(job)
             return
         time.sleep(TICK_S)
 
 
-def _has_lock(lock: FileLock) -> bool:
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        return False
-    return True
-
-
 def _end_leftovers(job: Job) -> None:
-    """End commands whose runner was killed: the runner's lock is free, but only one command of a queue may run."""
+    """End commands whose runner was killed: its place in the queue is free, but its command still runs."""
     for other in queue_mates(job):
         if other.status().has_leftover:
             _say(f"ending what the killed job {other.id} left running")

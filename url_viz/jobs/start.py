@@ -7,6 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from url_viz.child_environment import child_variables
@@ -33,15 +34,17 @@ def start_job(
     title: str,
     workspace: Workspace,
     queue: str | None = DEFAULT_QUEUE,
+    is_light: bool = False,
     about: Mapping[str, str] | None = None,
     env: Mapping[str, str] | None = None,
     on_slurm: SlurmRequest | None = None,
 ) -> Job:
     """Start `command`, arguments to this Python such as `["-m", "url_viz", "embed", FOLDER]`, as a job.
 
-    Jobs of one `queue` run one after another, in the order of their start; with None the job does not wait. `about`
-    ({"set_id": …}) is stored for `list_jobs`; `env` is added to the environment. The command runs in the caller's
-    current folder, with `$URL_VIZ_HOME` set to `workspace`. Returns once the runner has reported; with
+    Jobs of one `queue` run one after another, in the order of their start, but that two which are `is_light` run side
+    by side where the memory allows and they are of different image sets (url_viz/jobs/turn.py); with None the job does
+    not wait. `about` ({"set_id": …}) is stored for `list_jobs`; `env` is added to the environment. The command runs in
+    the caller's current folder, with `$URL_VIZ_HOME` set to `workspace`. Returns once the runner has reported; with
     `on_slurm` once SLURM has accepted the job, which then waits in SLURM's queue instead of ours. Raises JobError if
     it cannot start.
     """
@@ -54,6 +57,7 @@ def start_job(
         cwd=str(Path.cwd()),
         env={HOME_VARIABLE: str(workspace.root), **(env or {})},
         about=dict(about or {}),
+        is_light=is_light,
     )
     return _launch(config, workspace.jobs, on_slurm)
 
@@ -68,16 +72,7 @@ def run_again(job: Job) -> Job:
     status = job.status()
     if status.is_live or status.has_leftover:
         raise JobError(f"The job {job.id} ({job.title}) still runs. Cancel it, or wait for its end.")
-    repeated = JobConfig(
-        command=job.command,
-        kind=job.kind,
-        title=job.title,
-        created=time.time(),
-        queue=job.config.queue,
-        cwd=job.config.cwd,
-        env=job.config.env,
-        about=job.config.about,
-    )
+    repeated = replace(job.config, created=time.time())
     ticket = find_record(slurm.SlurmTicket, job.paths.slurm)
     return _launch(repeated, job.paths.folder.parent, None if ticket is None else ticket.request)
 

@@ -67,13 +67,14 @@ def choose_device(asked: str) -> str:
         if not _torch_has_mps():
             raise ModelError("No MPS device can be used here. Choose --device cpu.")
         return asked
-    has_cuda = _driver_has_device() and _torch_has_cuda()
+    has_cuda = has_gpu() and _torch_has_cuda()
     if asked == "cuda" and not has_cuda:
         raise ModelError("No CUDA device can be used here. Choose --device cpu, or install a CUDA build of torch.")
     return "cuda" if has_cuda else "cpu"
 
 
-def _driver_has_device() -> bool:
+def has_gpu() -> bool:
+    """Whether an NVIDIA driver is here and has a device; torch is not asked."""
     name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
     try:
         driver = ctypes.CDLL(name)

@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +17,18 @@ from url_viz.image_set import ImageSet
 from url_viz.jobs import (
     Job,
     JobState,
-    cancel_job,
-    delete_job,
     list_jobs,
-    log_tail,
-    progress,
     progress_history,
-    run_again,
     start_job,
 )
 from url_viz.jobs.job import Status
-from url_viz.progress import as_line
 from url_viz.store.user_columns import FOLDERS
 from url_viz.ui.finetune.slurm import chosen_request, show_target
 from url_viz.ui.session import HEAD_BEFORE
 from url_viz.ui.text import escape, show_error
 from url_viz.ui.widgets.form import arguments, show_form
-from url_viz.ui.widgets.reading import open_folder, set_name
+from url_viz.ui.widgets.jobs import show_job
+from url_viz.ui.widgets.reading import about_job, is_light, open_folder, set_name
 from url_viz.workspace import Workspace
 
 KIND = "finetune"
@@ -40,15 +36,6 @@ SECONDS_PER_VIEW = 1 / 90
 """To read, augment and embed one view on two CPU cores; an estimate."""
 BYTES_PER_VIEW = 2 * 1280 + 16
 TICK_S = 2.0
-_ICONS = {
-    JobState.QUEUED: ":material/hourglass_empty:",
-    JobState.RUNNING: ":material/play_arrow:",
-    JobState.SUCCEEDED: ":material/check_circle:",
-    JobState.FAILED: ":material/error:",
-    JobState.CANCELLED: ":material/cancel:",
-    JobState.LOST: ":material/heart_broken:",
-    JobState.DAMAGED: ":material/broken_image:",
-}
 
 
 def default_config(image_set: ImageSet) -> FinetuneConfig:
@@ -72,16 +59,31 @@ def estimate(config: FinetuneConfig, pictures: int) -> str:
     )
 
 
-def start(config: FinetuneConfig, image_set: ImageSet, *, title: str) -> Job:
+def start(config: FinetuneConfig, image_set: ImageSet) -> Job:
     """Start a finetune job on the set's pictures. Raises JobError if it cannot start."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
     out = config.out / f"{image_set.root.name}-{stamp}"
     with_out = replace(config, out=out)
     usual = FinetuneConfig(data=config.data, out=out)
     command = ["-m", "training.finetune", "--data", config.data, "--out", str(out), *arguments(with_out, default=usual)]
-    about = {"set_id": image_set.set_id, "model": image_set.source.name, "out": str(out), "folder": str(image_set.root)}
-    request = chosen_request()
-    return start_job(command, kind=KIND, title=title, workspace=Workspace.at(), about=about, on_slurm=request)
+    about = about_job(image_set.root, image_set.set_id, model=image_set.source.name, mode=config.mode, out=str(out))
+    return start_job(
+        command,
+        kind=KIND,
+        title=_title(config, image_set),
+        workspace=Workspace.at(),
+        is_light=config.mode != "full" and is_light(),
+        about=about,
+        on_slurm=chosen_request(),
+    )
+
+
+def _title(config: FinetuneConfig, image_set: ImageSet) -> str:
+    """What a run does, with which model, and to which set."""
+    model, name = image_set.source.title, set_name(image_set.root)
+    if config.mode == "full":
+        return f"Finetune {model} on {name}, backbone and head"
+    return f"Adapt {model} to {name}" + (", by its classes" if config.mode == "labels" else "")
 
 
 def head_of(job: Job) -> Path:
@@ -109,7 +111,7 @@ def show_adapt(image_set: ImageSet) -> None:
     st.caption(escape(estimate(config, len(image_set))))
     show_target()
     if st.button("Adapt to these pictures", type="primary", icon=":material/model_training:", key="adapt"):
-        _start_or_show_error(config, image_set, title=f"Adapt to {set_name(image_set.root)}")
+        _start_or_show_error(config, image_set)
 
 
 def show_options(image_set: ImageSet) -> None:
@@ -131,7 +133,7 @@ def show_options(image_set: ImageSet) -> None:
             st.warning(f"{escape(why)}, which the mode “labels” needs.")
         st.caption(escape(estimate(config, len(image_set))))
         if st.button("Start with these options", key="start_finetune"):
-            _start_or_show_error(config, image_set, title=f"Finetune on {set_name(image_set.root)} ({config.mode})")
+            _start_or_show_error(config, image_set)
 
 
 def show_jobs(image_set: ImageSet) -> None:
@@ -149,38 +151,16 @@ def show_jobs(image_set: ImageSet) -> None:
 
 def _show_list(job_ids: list[str], image_set: ImageSet, *, was_live: bool) -> None:
     jobs = [job for job in list_jobs(Workspace.at(), kind=KIND) if job.id in job_ids]
-    statuses = {job.id: job.status() for job in jobs}
-    if was_live and not any(status.is_live for status in statuses.values()):
+    if was_live and not any(job.status().is_live for job in jobs):
         st.rerun()
     for number, job in enumerate(jobs):
-        _show_job(job, statuses[job.id], image_set, is_open=number == 0)
+        show_job(job, is_open=number == 0, more=partial(_show_run, image_set))
 
 
-def _show_job(job: Job, status: Status, image_set: ImageSet, *, is_open: bool) -> None:
-    started = time.strftime("%d %b %H:%M", time.localtime(job.created))
-    with st.expander(
-        escape(f"{job.title} · {started} · {status.state.value}"), expanded=is_open, icon=_ICONS[status.state]
-    ):
-        step = progress(job)
-        if status.is_live and step is not None:
-            share = step.done / step.total if step.total else 0.0
-            st.progress(min(1.0, share), text=escape(as_line(step)))
-        elif status.is_live:
-            st.progress(0.0, text=escape(_waiting_text(status)))
-        elif status.reason:
-            st.caption(escape(status.reason))
-        _show_curves(job)
-        if status.state is JobState.SUCCEEDED:
-            _show_result(job, image_set)
-        _show_buttons(job, status)
-        with st.popover("Log"):
-            st.code(log_tail(job, 100) or "(empty)", language=None)
-
-
-def _waiting_text(status: Status) -> str:
-    if status.state is not JobState.QUEUED:
-        return "Starting"
-    return status.reason or "Waiting for another job"
+def _show_run(image_set: ImageSet, job: Job, status: Status) -> None:
+    _show_curves(job)
+    if status.state is JobState.SUCCEEDED:
+        _show_result(job, image_set)
 
 
 def _show_curves(job: Job) -> None:
@@ -232,25 +212,9 @@ def use_head(job: Job, image_set: ImageSet) -> None:
         st.rerun()
 
 
-def _show_buttons(job: Job, status: Status) -> None:
-    with st.container(horizontal=True):
-        try:
-            if status.is_live and st.button("Cancel", key=f"cancel.{job.id}"):
-                cancel_job(job, grace_s=3)
-                st.rerun()
-            if not status.is_live and st.button("Run again", key=f"again.{job.id}"):
-                run_again(job)
-                st.rerun()
-            if not status.is_live and st.button("Delete", key=f"delete.{job.id}"):
-                delete_job(job)
-                st.rerun()
-        except UrlVizError as error:
-            show_error(error)
-
-
-def _start_or_show_error(config: FinetuneConfig, image_set: ImageSet, *, title: str) -> None:
+def _start_or_show_error(config: FinetuneConfig, image_set: ImageSet) -> None:
     try:
-        start(config, image_set, title=title)
+        start(config, image_set)
     except UrlVizError as error:
         show_error(error)
     else:

@@ -14,6 +14,7 @@ from url_viz.store.writer import is_being_written
 from url_viz.ui.cache import open_sets
 from url_viz.ui.session import NOT_THERE, Choice, choice, choose
 from url_viz.ui.text import escape, show_error
+from url_viz.ui.widgets.jobs import show_running_jobs
 from url_viz.ui.widgets.open_folder import ask_for_folder
 from url_viz.ui.widgets.reading import (
     KIND,
@@ -22,16 +23,16 @@ from url_viz.ui.widgets.reading import (
     open_folder,
     running,
     set_name,
-    show_not_there,
-    show_reading,
     titles,
 )
+from url_viz.ui.widgets.reading_line import show_not_there, show_reading
 from url_viz.workspace import Workspace
 
 
 def show_sidebar() -> None:
     """Draw the pickers, which set the image set and model of every page."""
     with st.sidebar:
+        show_running_jobs()
         _pick_set()
         _pick_model()
         if st.button("Open a folder", icon=":material/folder_open:", width="stretch", key="open_folder"):

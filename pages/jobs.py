@@ -1,0 +1,12 @@
+"""The Jobs page: what runs, what waits and for what, and how the others ended."""
+
+import streamlit as st
+
+from url_viz.ui.jobs.page import show_jobs
+
+st.subheader("Jobs", anchor=False)
+st.caption(
+    "Reading and training go on when you close this page or stop the app. One heavy job runs at a time; two light ones "
+    "run side by side where the memory allows."
+)
+show_jobs()

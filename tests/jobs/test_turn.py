@@ -1,0 +1,99 @@
+"""Whose turn it is: heavy jobs alone, two light ones side by side where memory lasts; what a waiting one is told."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.jobs.conftest import LONG, ended, running, start
+from url_viz.jobs import Job, cancel_job, list_jobs, live_jobs, waiting_for
+from url_viz.jobs import memory as memory_of
+from url_viz.jobs.memory import available_mb
+from url_viz.jobs.turn import LIGHT_NEEDS_MB, Turn, goes_beside
+from url_viz.workspace import Workspace
+
+GIB = 2**30
+
+
+def light(workspace: Workspace, set_id: str = "", command: list[str] = LONG) -> Job:
+    return start(command, workspace=workspace, is_light=True, about={"set_id": set_id} if set_id else {})
+
+
+@pytest.mark.slow
+class TestRealJobs:
+    pytestmark = pytest.mark.skipif(available_mb() < LIGHT_NEEDS_MB, reason="too little memory for two jobs at once")
+
+    def test_two_light_jobs_run_side_by_side_and_a_third_waits(self, workspace: Workspace) -> None:
+        first, second = running(light(workspace, "a")), running(light(workspace, "b"))
+        third = light(workspace, "c")
+        assert third.state == "queued"
+        waiting = waiting_for(third)
+        assert waiting is not None
+        assert waiting.jobs == (first, second)
+        assert 0 <= waiting.seconds < 60
+        assert live_jobs(workspace) == [third, second, first]
+        cancel_job(first)
+        assert running(third).state == "running"
+        assert second.state == "running"
+        assert waiting_for(third) is None
+        assert live_jobs(workspace) == [third, second]
+        assert list_jobs(workspace) == [third, second, first]
+
+    def test_a_heavy_job_runs_alone_and_is_not_overtaken(self, workspace: Workspace) -> None:
+        first = running(light(workspace, "a"))
+        heavy = start(LONG, workspace=workspace)
+        late = light(workspace, "b")
+        assert [heavy.state, late.state] == ["queued", "queued"]
+        cancel_job(first)
+        assert running(heavy).state == "running"
+        assert late.state == "queued"
+        cancel_job(heavy)
+        assert running(late).state == "running"
+
+    def test_jobs_of_one_image_set_run_one_after_another(self, workspace: Workspace) -> None:
+        first = running(light(workspace, "a"))
+        second = light(workspace, "a", ["-c", "pass"])
+        assert second.state == "queued"
+        cancel_job(first)
+        assert ended(second).state == "succeeded"
+
+    def test_without_memory_a_light_job_waits_for_it(
+        self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        first = running(light(workspace, "a"))
+        second = ended(light(workspace, "b", ["-c", "pass"]))  # so that its own runner has left its place
+        assert goes_beside(second, [first])
+        turn = Turn(second)
+        monkeypatch.setattr(memory_of, "CGROUP", tmp_path / "none")
+        monkeypatch.setattr(memory_of, "MEMINFO", meminfo(tmp_path, kib=(LIGHT_NEEDS_MB - 1) * 1024))
+        assert not turn.take([first])
+        monkeypatch.setattr(memory_of, "MEMINFO", meminfo(tmp_path, kib=LIGHT_NEEDS_MB * 1024))
+        assert turn.take([first])
+        turn.leave()
+
+
+def meminfo(folder: Path, *, kib: int) -> Path:
+    path = folder / "meminfo"
+    path.write_text(f"MemTotal:       99999999 kB\nMemAvailable:   {kib} kB\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("limit", "used", "mb"),
+    [("max", str(GIB), 8192), (str(4 * GIB), str(GIB), 3072), (str(64 * GIB), "0", 8192), (str(GIB), str(2 * GIB), 0)],
+)
+def test_the_least_of_machine_and_container_is_available(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, used: str, mb: int
+) -> None:
+    (tmp_path / "memory.max").write_text(f"{limit}\n")
+    (tmp_path / "memory.current").write_text(f"{used}\n")
+    monkeypatch.setattr(memory_of, "MEMINFO", meminfo(tmp_path, kib=8 * 2**20))
+    monkeypatch.setattr(memory_of, "CGROUP", tmp_path)
+    assert available_mb() == mb
+
+
+def test_where_no_kernel_tells_half_of_all_memory_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = available_mb()
+    monkeypatch.setattr(memory_of, "MEMINFO", tmp_path / "none")
+    monkeypatch.setattr(memory_of, "CGROUP", tmp_path / "none")
+    assert available_mb() > 0
+    assert whole > 0

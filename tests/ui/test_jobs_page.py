@@ -1,0 +1,155 @@
+"""Jobs on pages: named by what they do, told what they wait for, seen from every page, and there when they end."""
+
+import time
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.imaging.pictures import write_folder
+from tests.ui.conftest import Read
+from url_viz.image_set import ImageSet
+from url_viz.jobs import Job, Waiting, list_jobs, start_job, waiting_for
+from url_viz.models.runtime import has_gpu
+from url_viz.progress import Progress
+from url_viz.store.sets import rename
+from url_viz.ui.finetune.page import KIND as FINETUNE
+from url_viz.ui.widgets.jobs import progress_of, step_in_words, title_of_job, waiting_in_words
+from url_viz.ui.widgets.reading import KIND, about_job, start_reading
+from url_viz.workspace import Workspace
+
+APP = Path(__file__).parents[2] / "app.py"
+LONG = ["-c", "import time; time.sleep(60)"]
+
+
+@pytest.fixture
+def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
+    return read_once(write_folder(tmp_path / "zoo", 8, classes=("cat", "dog")))
+
+
+def a_job(image_set: ImageSet, command: list[str], *, kind: str = KIND) -> Job:
+    about = about_job(image_set.root, image_set.set_id, model="m")
+    title = f"Read {about['set_name']} with m"
+    return start_job(command, kind=kind, title=title, workspace=image_set.workspace, about=about)
+
+
+def ended(job: Job) -> Job:
+    deadline = time.monotonic() + 20
+    while job.status().is_live:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return job
+
+
+def opened(page: str, **state: object) -> AppTest:
+    at = AppTest.from_file(str(APP), default_timeout=30)
+    for key, value in state.items():
+        at.session_state[key] = value
+    return at.switch_page(page).run()
+
+
+def headings(at: AppTest) -> list[str]:
+    return [one.label for one in at.expander]
+
+
+def test_a_reading_is_named_by_what_it_reads_and_with_which_models(home: Workspace, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "zoo", 2)
+    start_reading(folder, set_id="0" * 16, model="tf_efficientnet_lite0", also="tf_efficientnet_lite2")
+    title = f"Read {tmp_path.name}/zoo with tf_efficientnet_lite0 and tf_efficientnet_lite2"
+    assert any(name.replace("\\", "").startswith(title) for name in headings(opened("pages/jobs.py")))
+
+
+def test_renaming_a_set_renames_what_its_jobs_are_called(image_set: ImageSet) -> None:
+    job = ended(a_job(image_set, ["-c", "pass"]))
+    assert title_of_job(job).endswith("/zoo with m")
+    rename(image_set.root, "My zoo", workspace=image_set.workspace.root)
+    assert title_of_job(job) == "Read My zoo with m"
+    assert any(name.startswith("Read My zoo with m · ") for name in headings(opened("pages/jobs.py")))
+
+
+def test_a_waiting_job_says_what_for_and_since_when(image_set: ImageSet) -> None:
+    first, second = (a_job(image_set, LONG) for _ in range(2))
+    third = a_job(image_set, LONG)
+    words = progress_of(third).words
+    assert words.startswith(f"Waiting for “{title_of_job(first)}” and 1 more · for ")
+    assert progress_of(second).words.startswith(f"Waiting for “{title_of_job(first)}” · for ")
+    assert waiting_for(first) is None
+
+
+def test_the_time_left_of_the_job_ahead_is_told(image_set: ImageSet) -> None:
+    script = (
+        "import time; from url_viz.progress import Progress, command_report\n"
+        "command_report()(Progress('read', 1, 4, seconds_left=120)); time.sleep(60)"
+    )
+    first = a_job(image_set, ["-c", script])
+    second = a_job(image_set, LONG)
+    deadline = time.monotonic() + 20
+    while not first.paths.progress.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert f"“{title_of_job(first)}” (2 min left in this stage)" in progress_of(second).words
+
+
+def test_a_job_that_lacks_memory_says_how_much() -> None:
+    words = waiting_in_words(Waiting((), 100.0, 700))
+    assert words == "Waiting for memory: 700 of 2,048 MB are free · for 2 min so far"
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        (
+            Progress("cache", 1893, 5000, 2, 90.0, 35.0),
+            "Reading pictures, each in several views · 1,893 of 5,000 pictures · 90 per second · 35 s left · "
+            "2 unreadable",
+        ),
+        (Progress("map", 0), "Making the map"),
+        (Progress("map", 0, 1), "Making the map"),
+        (Progress("epochs", 2, 5), "Training backbone and head · 2 of 5 epochs"),
+        (Progress("of others", 2, 5), "of others"),
+    ],
+)
+def test_stages_are_told_in_plain_words(step: Progress, words: str) -> None:
+    assert step_in_words(step) == words
+
+
+def test_a_running_job_is_seen_beside_a_page(image_set: ImageSet) -> None:
+    """AppTest draws the sidebar beside the first page alone; tests/browser looks at the others."""
+    a_job(image_set, LONG, kind=FINETUNE)
+    [bar] = AppTest.from_file(str(APP), default_timeout=30).run().sidebar.get("progress")
+    assert "/zoo with m**" in bar.proto.text
+
+
+def test_nothing_is_said_of_jobs_where_none_runs(image_set: ImageSet) -> None:
+    ended(a_job(image_set, ["-c", "pass"]))
+    assert not AppTest.from_file(str(APP), default_timeout=30).run().sidebar.get("progress")
+    assert "Nothing runs now." in [one.value for one in opened("pages/jobs.py").caption]
+
+
+def test_the_page_stops_opens_repeats_and_deletes(image_set: ImageSet) -> None:
+    job = a_job(image_set, LONG)
+    at = opened("pages/jobs.py")
+    at.button(key=f"cancel.{job.id}").click().run()
+    assert job.state == "cancelled"
+    [heading] = headings(at)
+    assert "stopped after" in heading
+    at.button(key=f"again.{job.id}").click().run()
+    repeated, stopped = (name.split(" · ")[2] for name in headings(at))
+    assert repeated in ("waiting", "running")
+    assert stopped.startswith("stopped after")
+    at.button(key=f"delete.{job.id}").click().run()
+    assert len(headings(at)) == 1
+    at.button(key=next(str(b.key) for b in at.button if str(b.key).startswith("open."))).click().run()
+    assert at.session_state["chosen_set"] == image_set.set_id
+
+
+def test_a_failed_job_shows_why_and_its_log(image_set: ImageSet) -> None:
+    ended(a_job(image_set, ["-c", "import sys; print('no luck'); sys.exit(3)"]))
+    at = opened("pages/jobs.py")
+    assert any("exit status 3" in one.value for one in at.caption)
+    assert any("no luck" in block.value for block in at.code)
+
+
+def test_a_reading_is_light(home: Workspace, tmp_path: Path) -> None:
+    start_reading(write_folder(tmp_path / "zoo", 2), set_id="0" * 16, model="tf_efficientnet_lite0")
+    assert [job.config.is_light for job in list_jobs(home)] == [not has_gpu()]

@@ -1,0 +1,87 @@
+"""Whose turn it is in a queue: one heavy job alone, or two light ones side by side where the memory allows."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from filelock import FileLock, Timeout
+
+from url_viz.jobs.control import jobs_ahead
+from url_viz.jobs.job import Job, JobState
+from url_viz.jobs.memory import available_mb
+from url_viz.jobs.paths import queue_lock
+
+SIDE_BY_SIDE = 2
+LIGHT_NEEDS_MB = 2048
+"""What must be available for a light job to start beside another: more than twice what reading 1,818 photographs (500
+MiB; 700 with a second model) and training a head on 1,296 (900) were seen to take at most."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Why a job waits: for the end of `jobs`, of which the first runs; with none of them, for the memory of `mb`."""
+
+    jobs: tuple[Job, ...]
+    seconds: float
+    mb: int | None = None
+
+
+def waiting_for(job: Job) -> Waiting | None:
+    """What a job waits for, and for how long it has; None if it does not wait in a queue of ours."""
+    if job.config.queue is None or job.status().state is not JobState.QUEUED:
+        return None
+    ahead = jobs_ahead(job)
+    in_order = sorted(ahead, key=lambda other: other.id)
+    seconds = max(0.0, time.time() - job.created)
+    if ahead and goes_beside(job, ahead):
+        return Waiting((), seconds, available_mb())
+    return Waiting(tuple(in_order), seconds)
+
+
+def goes_beside(job: Job, ahead: Sequence[Job]) -> bool:
+    """Whether a job may run beside all jobs that are before it, if there is enough memory.
+
+    It and they are light, of different image sets, and none of them waits: whoever waits longer begins first.
+    """
+    if not job.config.is_light or len(ahead) >= SIDE_BY_SIDE:
+        return False
+    return all(_is_good_neighbour(job, other) for other in ahead)
+
+
+def _is_good_neighbour(job: Job, other: Job) -> bool:
+    is_of_same_set = "set_id" in job.about and job.about["set_id"] == other.about.get("set_id")
+    return other.config.is_light and not is_of_same_set and other.state is JobState.RUNNING
+
+
+class Turn:
+    """A place in the queue of a job: a light job holds one of its locks, a heavy one all of them."""
+
+    def __init__(self, job: Job) -> None:
+        assert job.config.queue is not None
+        self._job = job
+        folder, queue = job.paths.folder.parent, job.config.queue
+        self._locks = [FileLock(queue_lock(folder, queue, place)) for place in range(SIDE_BY_SIDE)]
+
+    def take(self, ahead: Sequence[Job]) -> bool:
+        """Take the turn if it has come, where the jobs `ahead` are still live; return whether it was taken."""
+        if ahead and not (goes_beside(self._job, ahead) and available_mb() >= LIGHT_NEEDS_MB):
+            return False
+        if self._job.config.is_light:
+            return any(map(_has, self._locks))
+        if all(map(_has, self._locks)):
+            return True
+        self.leave()
+        return False
+
+    def leave(self) -> None:
+        """Give back whatever is held."""
+        for lock in self._locks:
+            lock.release()
+
+
+def _has(lock: FileLock) -> bool:
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return False
+    return True

@@ -1,0 +1,45 @@
+"""Parts of the Jobs page: every job of the workspace, those at work first."""
+
+import streamlit as st
+
+from url_viz.jobs import Job, Status, list_jobs, live_jobs
+from url_viz.store.about import has_tables
+from url_viz.ui.session import choose
+from url_viz.ui.widgets.jobs import TICK_S, show_job
+from url_viz.workspace import Workspace
+
+MOST_SHOWN = 50
+
+
+def show_jobs() -> None:
+    """The jobs that wait or run, drawn again while there are any, and below them the latest that have ended."""
+    live = [job.id for job in live_jobs(Workspace.at())]
+    if live:
+        st.fragment(_show_live, run_every=TICK_S)(live)
+    else:
+        st.caption("Nothing runs now.")
+    ended = [job for job in list_jobs(Workspace.at()) if job.id not in live]
+    if ended:
+        st.markdown(f"**Ended** · {len(ended):,}")
+    for job in ended[:MOST_SHOWN]:
+        show_job(job, is_open=False, beside=_offer_set)
+    if len(ended) > MOST_SHOWN:
+        st.caption(f"The latest {MOST_SHOWN} are shown. Delete some to see those before.")
+
+
+def _show_live(shown: list[str]) -> None:
+    """The live jobs, the one that was started first above; one that has ended moves down with the next run."""
+    jobs = live_jobs(Workspace.at())
+    if [job.id for job in jobs] != shown:
+        st.rerun()
+    for job in reversed(jobs):
+        show_job(job, is_open=True, beside=_offer_set)
+
+
+def _offer_set(job: Job, status: Status) -> None:
+    set_id = job.about.get("set_id")
+    if set_id is None or not has_tables(Workspace.at().set_paths(set_id)):
+        return
+    if st.button("Open its image set", icon=":material/scatter_plot:", type="tertiary", key=f"open.{job.id}"):
+        choose(set_id)
+        st.switch_page("pages/explore.py")

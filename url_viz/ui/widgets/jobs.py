@@ -1,0 +1,202 @@
+"""Background jobs on pages: what each does, how far it is or what it waits for, and its log and buttons."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import streamlit as st
+
+from url_viz.errors import UrlVizError
+from url_viz.jobs import (
+    Job,
+    JobState,
+    Status,
+    Waiting,
+    cancel_job,
+    delete_job,
+    live_jobs,
+    log_tail,
+    progress,
+    run_again,
+    waiting_for,
+)
+from url_viz.jobs.turn import LIGHT_NEEDS_MB
+from url_viz.progress import Progress
+from url_viz.store.about import known_sets
+from url_viz.ui.text import escape, show_error
+from url_viz.ui.widgets.reading import SET_NAME, set_title
+from url_viz.workspace import Workspace
+
+TICK_S = 2.0
+CANCEL_GRACE_S = 3.0
+ICONS = {
+    JobState.QUEUED: ":material/hourglass_empty:",
+    JobState.RUNNING: ":material/play_arrow:",
+    JobState.SUCCEEDED: ":material/check_circle:",
+    JobState.FAILED: ":material/error:",
+    JobState.CANCELLED: ":material/cancel:",
+    JobState.LOST: ":material/heart_broken:",
+    JobState.DAMAGED: ":material/broken_image:",
+}
+STATES = {
+    JobState.QUEUED: "waiting",
+    JobState.RUNNING: "running",
+    JobState.SUCCEEDED: "done",
+    JobState.FAILED: "failed",
+    JobState.CANCELLED: "stopped",
+    JobState.LOST: "killed",
+    JobState.DAMAGED: "damaged",
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a stage of a job does, in words, and what it counts."""
+
+    words: str
+    counted: str = "pictures"
+
+
+STAGES = {
+    "prepare": Stage("Preparing the model (the first time takes some seconds)"),
+    "scan": Stage("Looking for pictures"),
+    "read": Stage("Reading pictures"),
+    "measure": Stage("Measuring brightness and sharpness"),
+    "neighbours": Stage("Finding neighbours"),
+    "map": Stage("Making the map", ""),
+    "cache": Stage("Reading pictures, each in several views"),
+    "train": Stage("Training the head", "steps"),
+    "epochs": Stage("Training backbone and head", "epochs"),
+}
+
+
+@dataclass(frozen=True)
+class Told:
+    """How far a job is: `share` from 0 to 1, and in words."""
+
+    share: float
+    words: str
+
+
+def title_of_job(job: Job) -> str:
+    """What a job does, with its image set under the name that it has now."""
+    then, set_id = job.about.get(SET_NAME), job.about.get("set_id", "")
+    about = dict(known_sets(Workspace.at())).get(set_id) if then else None
+    return job.title if then is None or about is None else job.title.replace(then, set_title(about), 1)
+
+
+def progress_of(job: Job) -> Told:
+    """How far a live job is, or what it waits for."""
+    status = job.status()
+    if status.state is JobState.QUEUED:
+        return Told(0.0, status.reason or waiting_in_words(waiting_for(job)))
+    step = progress(job)
+    share = step.done / step.total if step is not None and step.total else 0.0
+    return Told(min(1.0, share), "Starting" if step is None else step_in_words(step))
+
+
+def step_in_words(step: Progress) -> str:
+    """How far one stage is: "Reading pictures · 120 of 400 pictures · 35 per second · 8 s left"."""
+    stage = STAGES.get(step.stage, Stage(step.stage, ""))
+    parts = [stage.words]
+    if step.total and stage.counted:
+        parts.append(f"{step.done:,} of {step.total:,} {stage.counted}")
+    if step.rate_per_s:
+        parts.append(f"{step.rate_per_s:,.0f} per second")
+    if step.seconds_left is not None and step.total != step.done:
+        parts.append(f"{duration(step.seconds_left)} left")
+    if step.failures:
+        parts.append(f"{step.failures:,} unreadable")
+    return " · ".join(parts)
+
+
+def waiting_in_words(waiting: Waiting | None) -> str:
+    """What a job waits for: "Waiting for “Read zoo” (30 s left in this stage) and 1 more · for 12 s so far"."""
+    if waiting is None:
+        return "Starting"
+    if waiting.mb is not None:
+        what = f"memory: {waiting.mb:,} of {LIGHT_NEEDS_MB:,} MB are free"
+    elif waiting.jobs:
+        first = waiting.jobs[0]
+        more = len(waiting.jobs) - 1
+        what = f"“{title_of_job(first)}”{_time_left(first)}" + (f" and {more} more" if more else "")
+    else:
+        return "Starting"
+    return f"Waiting for {what} · for {duration(waiting.seconds)} so far"
+
+
+def _time_left(job: Job) -> str:
+    step = progress(job)
+    if step is None or step.seconds_left is None or step.total == step.done:
+        return ""
+    return f" ({duration(step.seconds_left)} left in this stage)"
+
+
+def duration(seconds: float) -> str:
+    """A time in words: "40 s", "3 min", "1.5 h"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def show_running_jobs() -> None:
+    """In the sidebar: the jobs that wait or run, whatever page is looked at; nothing without any."""
+    if live_jobs(Workspace.at()):
+        st.fragment(_running_jobs, run_every=TICK_S)()
+
+
+def _running_jobs() -> None:
+    for job in reversed(live_jobs(Workspace.at())):
+        now = progress_of(job)
+        st.progress(now.share, text=f"**{escape(title_of_job(job))}**  \n{escape(now.words)}")
+
+
+More = Callable[[Job, Status], None]
+
+
+def _nothing(job: Job, status: Status) -> None:
+    """Draw nothing more."""
+
+
+def show_job(job: Job, *, is_open: bool, more: More = _nothing, beside: More = _nothing) -> None:
+    """One job: what it does, how far it is or how it ended, `more` of it, its buttons with others `beside`, its log."""
+    status = job.status()
+    with st.expander(escape(_heading(job, status)), expanded=is_open, icon=ICONS[status.state]):
+        if status.is_live:
+            now = progress_of(job)
+            st.progress(now.share, text=escape(now.words))
+        elif status.reason:
+            st.caption(escape(status.reason))
+        more(job, status)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            _show_buttons(job, status)
+            with st.popover("Log"):
+                st.code(log_tail(job, 100) or "(empty)", language=None)
+            beside(job, status)
+
+
+def _heading(job: Job, status: Status) -> str:
+    """ "Read zoo with tf_efficientnet_lite0 · 26 Nov 12:30 · done in 40 s"."""
+    started = time.strftime("%d %b %H:%M", time.localtime(job.created))
+    took = None if status.started is None or status.finished is None else status.finished - status.started
+    ended = f"{STATES[status.state]}" + ("" if took is None else f" {_ended_after(status)} {duration(max(0.0, took))}")
+    return f"{title_of_job(job)} · {started} · {ended}"
+
+
+def _ended_after(status: Status) -> str:
+    return "in" if status.state is JobState.SUCCEEDED else "after"
+
+
+def _show_buttons(job: Job, status: Status) -> None:
+    try:
+        if status.is_live and st.button("Stop", key=f"cancel.{job.id}"):
+            cancel_job(job, grace_s=CANCEL_GRACE_S)
+            st.rerun()
+        if not status.is_live and not job.damage and st.button("Run again", key=f"again.{job.id}"):
+            run_again(job)
+            st.rerun()
+        if not status.is_live and st.button("Delete", key=f"delete.{job.id}"):
+            delete_job(job)
+            st.rerun()
+    except UrlVizError as error:
+        show_error(error)
