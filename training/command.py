@@ -9,7 +9,8 @@ from typing import TypeVar
 import tyro
 
 from training.config import PRESETS, Recipe, TrainConfig
-from url_viz.errors import UrlVizError
+from url_viz.errors import UrlVizError, UsageError
+from url_viz.options import numbers
 from url_viz.printed import printable
 
 Config = TypeVar("Config")
@@ -18,15 +19,27 @@ FLAT = (tyro.conf.OmitArgPrefixes, tyro.conf.UseAppendAction)
 
 
 def command(config_type: type[Config], run: Callable[[Config], None], argv: Sequence[str] | None = None) -> int:
-    """Parse `argv` into `config_type` and run it → exit status: 0 on success, 1 after a UrlVizError."""
-    return _status_of(lambda: run(tyro.cli(config_type, args=argv, config=FLAT)))
+    """Parse `argv` into `config_type` and run it → exit status: 0 on success, 1 after a UrlVizError.
+
+    2 where an option has a value that it cannot have.
+    """
+    return _status_of(lambda: run(_parsed(lambda: tyro.cli(config_type, args=argv, config=FLAT))))
 
 
 def train_command(run: Callable[[TrainConfig], None], argv: Sequence[str] | None = None) -> int:
     """Like `command`, for TrainConfig: the options change the recipe of the chosen preset."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     start = TrainConfig(tyro.MISSING, tyro.MISSING, recipe=_preset_named(arguments))
-    return _status_of(lambda: run(tyro.cli(TrainConfig, args=arguments, default=start, config=FLAT)))
+    return _status_of(lambda: run(_parsed(lambda: tyro.cli(TrainConfig, args=arguments, default=start, config=FLAT))))
+
+
+def _parsed(read: Callable[[], Config]) -> Config:
+    """What `read` makes of arguments; raises UsageError for fields that exclude each other, which newer tyro prints."""
+    try:
+        with numbers():
+            return read()
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 @dataclass(frozen=True)
@@ -43,7 +56,7 @@ def _status_of(work: Callable[[], None]) -> int:
     try:
         work()
     except UrlVizError as error:
-        return _failed(str(error))
+        return _failed(str(error), status=2 if isinstance(error, UsageError) else 1)
     except KeyboardInterrupt:
         print("\nStopped. The same command continues from what was written, or starts again.", file=sys.stderr)
         return 130
@@ -55,9 +68,9 @@ def _status_of(work: Callable[[], None]) -> int:
     return 0
 
 
-def _failed(words: str) -> int:
+def _failed(words: str, *, status: int = 1) -> int:
     print(f"error: {printable(words, allowed=chr(10))}", file=sys.stderr)
-    return 1
+    return status
 
 
 def _advice_on(error: Exception) -> str | None:

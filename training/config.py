@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 
 from typing_extensions import Doc
 
+from url_viz.options import AboveZero, Checked, Count, Fraction, OptionalCount, Seed, Within, ZeroOrMore
+
 DEFAULT_MODEL = "tf_efficientnet_lite0"
 
 Target = Literal["instance", "labels"]
@@ -26,40 +28,44 @@ Share = Literal["equal", "rows"]
 PairWithin = Literal["source", "resolution"]
 Group = Literal["twins", "folder"]
 
+Part = Annotated[float, Within(0, 1, is_above=True)]
+Views = Annotated[int, Within(1, 1_000)]
+Repeats = Annotated[int, Within(1, 1_000)]
+Batch = Annotated[int, Within(1, 10_000_000)]
+Paired = Annotated[int, Within(2, 10_000_000)]
+Epochs = Annotated[int, Within(1, 1_000_000)]
+Resamples = Annotated[int, Within(1, 1_000_000)]
+Width = Annotated[int, Within(1, 65_536)]
+Depth = Annotated[int, Within(0, 100)]
+
 
 @dataclass(frozen=True)
-class Augmentation:
+class Augmentation(Checked):
     """How a picture is varied before it is embedded (PVU 3.1; the degradations are ours and off by default)."""
 
-    views: Annotated[int, Doc("Varied views of each picture.")] = 4
-    smallest_share: Annotated[float, Doc("Smallest share of the picture's area that a view may show.")] = 0.08
-    flip: Annotated[float, Doc("Probability that a view is mirrored.")] = 0.5
-    jitter: Annotated[float, Doc("Strength of the change of brightness, contrast and saturation.")] = 0.4
-    blur: Annotated[float, Doc("Probability of a Gaussian blur.")] = 0.0
-    dark: Annotated[float, Doc("Probability of low light.")] = 0.0
-    noise: Annotated[float, Doc("Probability of sensor noise.")] = 0.0
-    downscale: Annotated[float, Doc("Probability that a view is made small and blown up again.")] = 0.0
-
-    def __post_init__(self) -> None:
-        shares = {name: value for name, value in asdict(self).items() if name not in ("views", "jitter")}
-        wrong = [f"{name} = {value}" for name, value in shares.items() if not 0 <= value <= 1]
-        if wrong or self.views < 1 or self.jitter < 0:
-            raise ValueError(f"Shares lie in 0 to 1, views are at least 1: {', '.join(wrong) or self}.")
+    views: Annotated[Views, Doc("Varied views of each picture.")] = 4
+    smallest_share: Annotated[Part, Doc("Smallest share of the picture's area that a view may show.")] = 0.08
+    flip: Annotated[Fraction, Doc("Probability that a view is mirrored.")] = 0.5
+    jitter: Annotated[ZeroOrMore, Doc("Strength of the change of brightness, contrast and saturation.")] = 0.4
+    blur: Annotated[Fraction, Doc("Probability of a Gaussian blur.")] = 0.0
+    dark: Annotated[Fraction, Doc("Probability of low light.")] = 0.0
+    noise: Annotated[Fraction, Doc("Probability of sensor noise.")] = 0.0
+    downscale: Annotated[Fraction, Doc("Probability that a view is made small and blown up again.")] = 0.0
 
 
 @dataclass(frozen=True)
-class InstanceTarget:
+class InstanceTarget(Checked):
     """The task loss without labels: −log softmax of a view's cosine to its own picture among others."""
 
-    temperature: Annotated[float, Doc("τ of the softmax over cosines; smaller looks at the nearest only.")] = 0.07
-    most_others: Annotated[int, Doc("Most other pictures that compete; the same for every row.")] = 16384
+    temperature: Annotated[AboveZero, Doc("τ of the softmax over cosines; smaller looks at the nearest only.")] = 0.07
+    most_others: Annotated[Count, Doc("Most other pictures that compete; the same for every row.")] = 16384
     twin_similarity: Annotated[
-        float, Doc("Others above this cosine to the picture are its twins and do not compete.")
+        ZeroOrMore, Doc("Others above this cosine to the picture are its twins and do not compete.")
     ] = 0.95
 
 
 @dataclass(frozen=True)
-class CacheConfig:
+class CacheConfig(Checked):
     """Embed varied views of pictures once, and store embeddings and task losses for training."""
 
     data: Annotated[str, Doc("Pictures: folder:PATH (or a bare path), or tar:DIR_OR_PATTERN of WebDataset shards.")]
@@ -72,40 +78,41 @@ class CacheConfig:
     instance: Annotated[InstanceTarget, Doc("The loss of the target instance.")] = field(default_factory=InstanceTarget)
     precision: Annotated[Precision, Doc("fast (bf16) or exact (float32); use the one that the app uses.")] = "fast"
     device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
-    batch: Annotated[int, Doc("Views embedded at once.")] = 64
-    shard_rows: Annotated[int, Doc("Rows per shard: what a killed run can lose.")] = 4096
-    seed: Annotated[int, Doc("Seed of the views.")] = 0
-    limit: Annotated[int | None, Doc("Number of pictures to use, spread over the list.")] = None
+    batch: Annotated[Batch, Doc("Views embedded at once.")] = 64
+    shard_rows: Annotated[Batch, Doc("Rows per shard: what a killed run can lose.")] = 4096
+    seed: Annotated[Seed, Doc("Seed of the views.")] = 0
+    limit: Annotated[OptionalCount, Doc("Number of pictures to use, spread over the list.")] = None
     group: Annotated[
         Group, Doc("Pictures that are judged together by a classifier that saw none of them: twins, or a whole folder.")
     ] = "twins"
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Checked):
     """The hyper-parameters of a head's training (PVU 3.1 names the paper's)."""
 
     loss: Annotated[Loss, Doc("ranking orders pairs of task losses; l2 predicts the loss itself.")] = "ranking"
-    margin: Annotated[float, Doc("How much larger the larger uncertainty of a pair must be.")] = 0.1
-    leeway: Annotated[float, Doc("Task losses closer than this are not a pair.")] = 0.0
+    margin: Annotated[ZeroOrMore, Doc("How much larger the larger uncertainty of a pair must be.")] = 0.1
+    leeway: Annotated[ZeroOrMore, Doc("Task losses closer than this are not a pair.")] = 0.0
     pairing: Annotated[Pairing, Doc("Which pairs of a batch count: adjacent rows, random ones, or all.")] = "random"
-    pairings: Annotated[int, Doc("With random: number of pairings of each batch.")] = 8
-    width: Annotated[int, Doc("Units of a hidden layer.")] = 512
-    depth: Annotated[int, Doc("Hidden layers.")] = 2
+    pairings: Annotated[Repeats, Doc("With random: number of pairings of each batch.")] = 8
+    width: Annotated[Width, Doc("Units of a hidden layer.")] = 512
+    depth: Annotated[Depth, Doc("Hidden layers.")] = 2
     layer_norm: Annotated[bool, Doc("Put a LayerNorm without parameters in front.")] = True
-    epochs: Annotated[int, Doc("Epochs; the rate falls to zero over them on a cosine.")] = 30
-    epoch_rows: Annotated[int | None, Doc("Rows per epoch; empty means every row once.")] = None
-    batch: Annotated[int, Doc("Rows of an optimiser step.")] = 512
-    base_rate: Annotated[float, Doc("Learning rate at a batch of 256; scaled by the square root of the batch.")] = 1e-3
-    warm_up_epochs: Annotated[float, Doc("Epochs over which the rate rises to the cosine.")] = 2
-    weight_decay: Annotated[float, Doc("AdamW's decay of the weight matrices; biases have none.")] = 1e-4
-    held_out: Annotated[float, Doc("Share of pictures held out of training, for choosing the best epoch.")] = 0.1
+    epochs: Annotated[Epochs, Doc("Epochs; the rate falls to zero over them on a cosine.")] = 30
+    epoch_rows: Annotated[OptionalCount, Doc("Rows per epoch; empty means every row once.")] = None
+    batch: Annotated[Paired, Doc("Rows of an optimiser step.")] = 512
+    base_rate: Annotated[AboveZero, Doc("Learning rate at a batch of 256; scaled by the square root of the batch.")] = (
+        1e-3
+    )
+    warm_up_epochs: Annotated[ZeroOrMore, Doc("Epochs over which the rate rises to the cosine.")] = 2
+    weight_decay: Annotated[ZeroOrMore, Doc("AdamW's decay of the weight matrices; biases have none.")] = 1e-4
+    held_out: Annotated[Fraction, Doc("Share of pictures held out of training, for choosing the best epoch.")] = 0.1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 < self.held_out < 1:
             raise ValueError(f"held_out is {self.held_out}; some pictures must train and some must choose: 0 to 1.")
-        if self.batch < 2 or self.epochs < 1:
-            raise ValueError(f"A batch of {self.batch} rows over {self.epochs} epochs has no pair to order.")
 
 
 PRESETS: Mapping[str, Recipe] = MappingProxyType(
@@ -141,7 +148,7 @@ class Mixture:
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(Checked):
     """Train an uncertainty head on one cache or several."""
 
     cache: Annotated[
@@ -160,44 +167,37 @@ class TrainConfig:
     recipe: Annotated[Recipe, Doc("Hyper-parameters.")] = field(default_factory=Recipe)
     mixture: Annotated[Mixture, Doc("How several caches are mixed.")] = field(default_factory=Mixture)
     group: Annotated[Group, Doc("Pictures that are held out together: twins, or a whole folder.")] = "twins"
-    seed: Annotated[int, Doc("Seed of weights, order and pairs.")] = 0
+    seed: Annotated[Seed, Doc("Seed of weights, order and pairs.")] = 0
     device: Annotated[str, Doc("auto, cuda or cpu.")] = "auto"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _refuse_layers(self.reads, self.recipe)
 
 
 @dataclass(frozen=True)
-class Joint:
+class Joint(Checked):
     """Training of backbone, classifier and a new head together (PVU 2.4), for the mode full.
 
     The defaults are for folders of a few hundred pictures.
     """
 
     stop_gradient: Annotated[bool, Doc("Keep the head's loss away from the backbone; without it they conflict.")] = True
-    uncertainty_weight: Annotated[float, Doc("Weight of the head's loss beside the classifier's.")] = 1.0
+    uncertainty_weight: Annotated[ZeroOrMore, Doc("Weight of the head's loss beside the classifier's.")] = 1.0
     freeze_norms: Annotated[bool, Doc("Mode full: keep the statistics of the backbone's batch norms.")] = True
-    frozen_share: Annotated[float, Doc("Mode full: share of the backbone's first tensors that stay as they are.")] = (
-        0.67
-    )
+    frozen_share: Annotated[
+        Fraction, Doc("Mode full: share of the backbone's first tensors that stay as they are.")
+    ] = 0.67
     refit: Annotated[bool, Doc("Mode full: fit the classifier again on the final embeddings.")] = True
-    joint_epochs: Annotated[int, Doc("Mode full: number of epochs.")] = 5
-    joint_batch: Annotated[int, Doc("Mode full: pictures of an optimiser step.")] = 32
-    backbone_rate: Annotated[float, Doc("Mode full: highest learning rate of the backbone.")] = 3e-5
-    classifier_rate: Annotated[float, Doc("Mode full: highest learning rate of the classifier.")] = 1e-5
-    fresh_rate: Annotated[float, Doc("Mode full: highest learning rate of the head.")] = 1e-3
-
-    def __post_init__(self) -> None:
-        if self.joint_batch < 2 or self.joint_epochs < 1:
-            raise ValueError(f"A batch of {self.joint_batch} over {self.joint_epochs} epochs has no pair to order.")
-        if min(self.uncertainty_weight, self.backbone_rate, self.classifier_rate, self.fresh_rate) < 0:
-            raise ValueError(f"Weights and learning rates are not negative: {self}.")
-        if not 0 <= self.frozen_share <= 1:
-            raise ValueError(f"frozen_share is {self.frozen_share}; a share lies in 0 to 1.")
+    joint_epochs: Annotated[Epochs, Doc("Mode full: number of epochs.")] = 5
+    joint_batch: Annotated[Paired, Doc("Mode full: pictures of an optimiser step.")] = 32
+    backbone_rate: Annotated[ZeroOrMore, Doc("Mode full: highest learning rate of the backbone.")] = 3e-5
+    classifier_rate: Annotated[ZeroOrMore, Doc("Mode full: highest learning rate of the classifier.")] = 1e-5
+    fresh_rate: Annotated[ZeroOrMore, Doc("Mode full: highest learning rate of the head.")] = 1e-3
 
 
 @dataclass(frozen=True)
-class FinetuneConfig:
+class FinetuneConfig(Checked):
     """Adapt an uncertainty head to a folder of pictures."""
 
     data: Annotated[str, Doc("Pictures: folder:PATH (or a bare path).")]
@@ -216,16 +216,17 @@ class FinetuneConfig:
     instance: Annotated[InstanceTarget, Doc("Mode instance: the loss, if it learns instance.")] = field(
         default_factory=lambda: InstanceTarget(temperature=0.15)
     )
-    told: Annotated[float, Doc("Share of pictures that neither train nor choose: the figures are of these.")] = 0.2
+    told: Annotated[Fraction, Doc("Share of pictures that neither train nor choose: the figures are of these.")] = 0.2
     recipe: Annotated[Recipe, Doc("Hyper-parameters.")] = field(default_factory=lambda: Recipe(epochs=20, batch=256))
     joint: Annotated[Joint, Doc("Training of the mode full.")] = field(default_factory=Joint)
     from_shipped: Annotated[bool, Doc("Start from the model's head if it has one, not from scratch.")] = False
     precision: Annotated[Precision, Doc("fast (bf16) or exact (float32); use the one that the app uses.")] = "fast"
     device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
-    seed: Annotated[int, Doc("Seed of views, weights and order.")] = 0
-    limit: Annotated[int | None, Doc("Number of pictures to learn from, spread over the folder.")] = 5000
+    seed: Annotated[Seed, Doc("Seed of views, weights and order.")] = 0
+    limit: Annotated[OptionalCount, Doc("Number of pictures to learn from, spread over the folder.")] = 5000
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 < self.told < 1 - self.recipe.held_out:
             raise ValueError(
                 f"told is {self.told} and held_out {self.recipe.held_out}; some pictures must train, so both are above "
@@ -234,27 +235,23 @@ class FinetuneConfig:
 
 
 @dataclass(frozen=True)
-class ConflictConfig:
+class ConflictConfig(Checked):
     """Train a small network on noisy digits with and without stop-gradient, and plot what that does (PVU 5.1)."""
 
     out: Annotated[Path, Doc("Folder for curves.csv, figure.html and summary.json.")]
     backbone: Annotated[str, Doc("timm network, trained from scratch.")] = "test_resnet"
-    noise: Annotated[float, Doc("Most noise of a picture, as a multiple of its contrast; drawn for each picture.")] = (
-        1.0
-    )
-    runs: Annotated[int, Doc("Seeds of each setting.")] = 3
-    uncertainty_weight: Annotated[float, Doc("Weight of the head's loss beside the classifier's.")] = 1.0
-    epochs: Annotated[int, Doc("Epochs of a run.")] = 20
-    batch: Annotated[int, Doc("Pictures of an optimiser step.")] = 64
-    rate: Annotated[float, Doc("Highest learning rate of everything.")] = 2e-3
-
-    def __post_init__(self) -> None:
-        if self.runs < 1 or self.noise < 0:
-            raise ValueError(f"runs is {self.runs} and noise {self.noise}; at least one run, noise from 0 up.")
+    noise: Annotated[
+        ZeroOrMore, Doc("Most noise of a picture, as a multiple of its contrast; drawn for each picture.")
+    ] = 1.0
+    runs: Annotated[Repeats, Doc("Seeds of each setting.")] = 3
+    uncertainty_weight: Annotated[ZeroOrMore, Doc("Weight of the head's loss beside the classifier's.")] = 1.0
+    epochs: Annotated[Epochs, Doc("Epochs of a run.")] = 20
+    batch: Annotated[Batch, Doc("Pictures of an optimiser step.")] = 64
+    rate: Annotated[AboveZero, Doc("Highest learning rate of everything.")] = 2e-3
 
 
 @dataclass(frozen=True)
-class EvaluateConfig:
+class EvaluateConfig(Checked):
     """Measure how well a model's uncertainty orders labelled pictures."""
 
     model: Annotated[str, Doc("Zoo or timm name, or the path of a head.")]
@@ -266,13 +263,13 @@ class EvaluateConfig:
     figures: Annotated[Path | None, Doc("Folder for plots: risk–coverage, recall by tenths, the crop curve.")] = None
     precision: Annotated[Precision, Doc("fast (bf16) or exact (float32).")] = "fast"
     device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
-    resamples: Annotated[int, Doc("Bootstrap resamples behind each interval.")] = 1000
-    limit: Annotated[int | None, Doc("Number of pictures to use, spread over the list.")] = None
-    seed: Annotated[int, Doc("Seed of crops and resamples.")] = 0
+    resamples: Annotated[Resamples, Doc("Bootstrap resamples behind each interval.")] = 1000
+    limit: Annotated[OptionalCount, Doc("Number of pictures to use, spread over the list.")] = None
+    seed: Annotated[Seed, Doc("Seed of crops and resamples.")] = 0
 
 
 @dataclass(frozen=True)
-class PretrainConfig:
+class PretrainConfig(Checked):
     """Make an uncertainty head from labelled pictures: cache, train, choose, measure, and write its card."""
 
     data: Annotated[tuple[str, ...], Doc("Pictures to learn from: folder:PATH (or a bare path), again for more.")]
@@ -294,14 +291,15 @@ class PretrainConfig:
     instance: Annotated[InstanceTarget, Doc("The loss of the target instance.")] = field(default_factory=InstanceTarget)
     recipe: Annotated[Recipe, Doc("Hyper-parameters.")] = field(default_factory=lambda: PRESETS["functions"])
     mixture: Annotated[Mixture, Doc("How several folders are mixed.")] = field(default_factory=Mixture)
-    seeds: Annotated[int, Doc("Number of seeds to train; the best on held-out pictures is kept.")] = 3
+    seeds: Annotated[Repeats, Doc("Number of seeds to train; the best on held-out pictures is kept.")] = 3
     votes: Annotated[tuple[Path, ...], Doc("People's votes on sets of --report; see training.benchmark.")] = ()
     votes_order: Annotated[Path | None, Doc("The pictures that the counts are on: a text, CLASS/NAME a line.")] = None
     precision: Annotated[Precision, Doc("fast (bf16) or exact (float32); use the one that the app uses.")] = "fast"
     device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
-    limit: Annotated[int | None, Doc("Number of pictures of each folder to learn from, spread over it.")] = None
+    limit: Annotated[OptionalCount, Doc("Number of pictures of each folder to learn from, spread over it.")] = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _refuse_layers(self.reads, self.recipe)
 
 
@@ -326,7 +324,7 @@ class OverlapConfig:
 
 
 @dataclass(frozen=True)
-class BenchmarkConfig:
+class BenchmarkConfig(Checked):
     """Measure how truly each order ranks the pictures of labelled sets, against two outcomes and people's votes."""
 
     data: Annotated[
@@ -350,8 +348,8 @@ class BenchmarkConfig:
     arrays: Annotated[Path | None, Doc("Folder for embeddings, orders and outcomes, one .npz a set.")] = None
     precision: Annotated[Precision, Doc("fast (bf16) or exact (float32).")] = "fast"
     device: Annotated[str, Doc("auto, cuda, cpu or mps.")] = "auto"
-    limit: Annotated[int | None, Doc("Most pictures of a set; of a larger one whole classes are drawn.")] = None
-    seed: Annotated[int, Doc("Seed of that draw, of folds and of answers.")] = 0
+    limit: Annotated[OptionalCount, Doc("Most pictures of a set; of a larger one whole classes are drawn.")] = None
+    seed: Annotated[Seed, Doc("Seed of that draw, of folds and of answers.")] = 0
 
 
 @dataclass(frozen=True)

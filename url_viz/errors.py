@@ -4,6 +4,7 @@ UrlVizError
 ├── FolderError            a folder or file that cannot be used as asked
 │   ├── NoImagesError      nothing readable in it
 │   └── NotAllowedError    outside the folders that the app may read
+├── UsageError             an option of a command with a value that it cannot have (a ValueError too)
 ├── RowsError              rows that a figure cannot use: not finite, or without a label (a ValueError too)
 ├── ImageError             one picture that cannot be read (a row in the failure list; the run goes on)
 ├── ModelError             a name, checkpoint or weights file without a model in it
@@ -33,6 +34,10 @@ class NoImagesError(FolderError):
 
 class NotAllowedError(FolderError):
     """A path outside the folders that the app may read."""
+
+
+class UsageError(UrlVizError, ValueError):
+    """An option of a command with a value that it cannot have; the command ends with status 2. Also a ValueError."""
 
 
 class RowsError(UrlVizError, ValueError):

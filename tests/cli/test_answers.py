@@ -72,7 +72,6 @@ def test_pairs_are_printed_and_another_seed_draws_others(run: Run) -> None:
     [
         (("import",), "Say which file to import"),
         (("import", "nowhere.csv"), "Cannot read 'nowhere.csv'"),
-        (("ask", "--n", "0"), "--n 0 is no number of pairs"),
         (("export", "a.txt"), "ends neither in .csv nor in .parquet"),
     ],
 )

@@ -93,7 +93,7 @@ class TestWhich:
         run("decide", "none", "--above", 0)
         assert decided(image_set) == {}
         first = table["path"].iloc[0]
-        run("decide", "keep", first, "--below", 101, "--by", "confusability")
+        run("decide", "keep", first, "--above", 0, "--by", "confusability")
         assert decided(image_set) == {first: "keep"}
 
     @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ class TestWhich:
             (["keep"], "Say which pictures"),
             (["keep", "cat/none.jpg"], "1 of 1 paths are not pictures of"),
             (["keep", "--above", "50", "--by", "path"], "no measure 'path'"),
-            (["keep", "--above", "101"], "None of the 7 pictures"),
+            (["keep", "--below", "0"], "None of the 7 pictures"),
             (["keep", "--from", "no.txt"], "Cannot read the list 'no.txt'"),
             (["leave", "cat/0000.jpg"], "nothing to do"),
             (["leave", "cat/0000.jpg", "--tag", "a,b"], "'a,b' cannot be a tag"),

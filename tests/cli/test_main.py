@@ -164,10 +164,6 @@ class TestRank:
         run("embed", tmp_path / "plain", "--device", "cpu")
         assert "no classes to rank within" in run("rank", tmp_path / "plain", "--within-class", status=1)
 
-    @pytest.mark.parametrize("top", [0, -3])
-    def test_a_number_that_is_none(self, run: Run, read: Path, top: int) -> None:
-        assert f"--top {top} is no number of pictures" in run("rank", read, "--top", top, status=1)
-
     @pytest.mark.parametrize("by", ["confusability", "entropy", "inverse_norm"])
     def test_by_other_values(self, run: Run, read: Path, by: str) -> None:
         assert f"Clearest by {by}:" in run("rank", read, "--by", by)
@@ -237,12 +233,6 @@ class TestSearch:
         gate = ("search", read, read / "dog" / "0003.jpg", "--max-percentile", "50")
         assert "withheld: above percentile 50 of ambiguity" in run(*gate)
         assert "'uncertainty' is not a measure of this set" in run(*gate, "--by", "uncertainty", status=1)
-
-    @pytest.mark.parametrize(
-        ("option", "says"), [(("--max-percentile", "300"), "is no percentile"), (("--k", "0"), "is no number of")]
-    )
-    def test_a_number_that_is_none(self, run: Run, read: Path, option: tuple[str, str], says: str) -> None:
-        assert says in run("search", read, read / "dog" / "0003.jpg", *option, status=1)
 
     def test_a_query_that_is_none(self, run: Run, read: Path, head_file: Path) -> None:
         assert "none.jpg" in run("search", read, "none.jpg", "--model", head_file, status=1)

@@ -46,7 +46,9 @@ def test_project_and_refit(image_set: ImageSet, tmp_path: Path, capsys: pytest.C
     assert "The map of 6 pictures" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("text", "told"), [("cat.jpg", "more than ids"), (None, "Cannot read ids")])
+@pytest.mark.parametrize(
+    ("text", "told"), [("cat.jpg", "more than ids"), ("9" * 30, "more than ids"), (None, "Cannot read ids")]
+)
 def test_what_are_no_ids_is_told(
     image_set: ImageSet, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, told: str
 ) -> None:

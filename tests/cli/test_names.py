@@ -26,4 +26,3 @@ def test_first_suggest_accept(run: Run, image_set: ImageSet) -> None:
     assert len(said) == 5
     assert run("names", "accept", "--share", "0").startswith(f"Named {len(image_set) - 40} pictures")
     assert run("names") == "Every picture has a name.\n"
-    assert "--share from 0 to 1" in run("names", "suggest", "--share", "2", status=1)

@@ -143,10 +143,6 @@ class TestDecisions:
         assert len(lines) == 3
         assert len(run("decisions", "--log", "--top", 1).splitlines()) == 2
 
-    @pytest.mark.parametrize("arguments", [("--top", 0), ("--top", -1, "--log")])
-    def test_no_number_of_pictures(self, run: Run, arguments: tuple[object, ...]) -> None:
-        assert "Give 1 or more" in run("decisions", *arguments, status=1)
-
 
 class TestReview:
     """The queue, with the question of each picture."""
@@ -210,9 +206,6 @@ class TestReview:
         [
             (["--by", "nope"], "'nope' is not a measure of this set. It has: ambiguity, confusability"),
             (["--by", "path"], "'path' is not a measure"),
-            (["--top", "0"], "not 0."),
-            (["--top", "-3"], "not -3."),
-            (["--per-class", "0"], "not 0."),
         ],
     )
     def test_what_cannot_be_meant(self, run: Run, arguments: list[str], message: str) -> None:

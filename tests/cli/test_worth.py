@@ -68,7 +68,6 @@ def test_the_command_says_it_and_writes_the_classes(image_set: ImageSet, run: Ru
 
 
 def test_what_it_cannot_measure(image_set: ImageSet, run: Run) -> None:
-    assert "Give 2 or more" in run("worth", "--seeds", 1, status=1)
     image_set.use_labels(None)
     assert "two classes or more" in run("worth", status=1)
     assert image_set.find_worth() is None

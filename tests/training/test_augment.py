@@ -77,7 +77,7 @@ def test_shrunk_loses_detail_darkened_loses_light_noised_gains_variance() -> Non
 
 
 def test_shares_out_of_bounds_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"flip = 1\.5"):
+    with pytest.raises(ValueError, match=r"flip is 1\.5; give a number from 0 to 1\."):
         Augmentation(flip=1.5)
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(ValueError, match="views is 0; give a whole number from 1 "):
         Augmentation(views=0)

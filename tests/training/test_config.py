@@ -16,7 +16,9 @@ from training.config import CacheConfig, EvaluateConfig, FinetuneConfig, Mixture
 from url_viz.errors import CacheError
 
 ROOT = Path(__file__).parent.parent.parent
-CONFIGS = [value for value in vars(config).values() if isinstance(value, type) and is_dataclass(value)]
+CONFIGS = [
+    one for one in vars(config).values() if is_dataclass(one) and getattr(one, "__module__", "") == config.__name__
+]
 COMMANDS = ["cache", "train", "overlap", "finetune", "evaluate", "benchmark", "gradient_conflict"]
 
 

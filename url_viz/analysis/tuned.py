@@ -139,7 +139,7 @@ def pairs_to_ask(
     by_spread = _drawn(generator, places[~is_alike], spread[~is_alike])
     queues = iter(alike.tolist()), iter(by_spread.tolist())
     asked = []
-    for turn in _turns(count).tolist():
+    for turn in _turns(min(count, len(places))).tolist():
         first, second = queues if turn else reversed(queues)
         place = next(chain(first, second), None)
         if place is None:

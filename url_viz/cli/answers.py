@@ -8,6 +8,7 @@ from tyro.conf import Positional, arg
 from url_viz.cli.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
 from url_viz.errors import UrlVizError
+from url_viz.options import Count, Seed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,8 +28,8 @@ def answers(
     action: Positional[Literal["list", "ask", "export", "import"]] = "list",
     file: Positional[Annotated[Path | None, arg(help="the CSV file to write (ask, export) or read (import)")]] = None,
     *,
-    count: Annotated[int, arg(name="n", help="how many pairs to ask about")] = LISTED,
-    seed: Annotated[int, arg(help="another one draws other pairs")] = 0,
+    n: Annotated[Count, arg(help="how many pairs to ask about")] = LISTED,
+    seed: Annotated[Seed, arg(help="another one draws other pairs")] = 0,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
 ) -> None:
@@ -40,13 +41,11 @@ def answers(
     from url_viz.export.answers import answers_table, import_answers, questions_table
     from url_viz.image_set import open_image_set
 
-    if count < 1:
-        raise UrlVizError(f"--n {count} is no number of pairs. Give 1 or more.")
     image_set = open_image_set(folder, model=model, workspace=workspace)
     if action == "list":
         _list(image_set)
     elif action == "ask":
-        _written(questions_table(image_set, count, seed=seed), file, "pairs to ask about")
+        _written(questions_table(image_set, n, seed=seed), file, "pairs to ask about")
     elif action == "export":
         _written(answers_table(image_set), file, "answers")
     elif file is None:

@@ -8,6 +8,7 @@ from tyro.conf import Positional, arg
 from url_viz.cli.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
 from url_viz.errors import ImageSetError
+from url_viz.options import Count
 
 
 def register(app: PrintingApp) -> None:
@@ -21,7 +22,7 @@ def compare(
     *,
     other: Annotated[str, arg(name="with", help="the second model; the folder was read with both")],
     model: ModelName = DEFAULT,
-    top: Annotated[int, arg(help="how many pictures to list that they disagree on, each way")] = 10,
+    top: Annotated[Count, arg(help="how many pictures to list that they disagree on, each way")] = 10,
     workspace: WorkspaceDir = None,
 ) -> None:
     """Compare two models or heads on a folder: order, most ambiguous tenth, neighbours, and where they disagree."""

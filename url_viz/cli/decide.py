@@ -9,6 +9,7 @@ from tyro.conf import Positional, UseAppendAction, arg
 from url_viz.cli.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
 from url_viz.errors import DecisionError
+from url_viz.options import Count, OptionalPercentile, Percentile
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
@@ -30,8 +31,8 @@ def decide(
     decision: Positional[Word],
     paths: Positional[Annotated[tuple[str, ...], arg(help="pictures: paths as seen from here, or in the folder")]] = (),
     *,
-    above: Annotated[float | None, arg(help="only pictures from this percentile on; alone: all of them")] = None,
-    below: Annotated[float | None, arg(help="only pictures below this percentile; alone: all of them")] = None,
+    above: Annotated[OptionalPercentile, arg(help="only pictures from this percentile on; alone: all of them")] = None,
+    below: Annotated[OptionalPercentile, arg(help="only pictures below this percentile; alone: all of them")] = None,
     by: By = None,
     listed: Annotated[
         Path | None, arg(name="from", help="a file of paths, by line or NUL; - is standard input")
@@ -101,14 +102,12 @@ def redo(folder: Positional[Folder], *, model: ModelName = DEFAULT, workspace: W
 def decisions(
     folder: Positional[Folder],
     *,
-    top: Annotated[int, arg(help="how many pictures to list; all of them: export --decision")] = 20,
+    top: Annotated[Count, arg(help="how many pictures to list; all of them: export --decision")] = 20,
     log: Annotated[bool, arg(help="list the latest actions instead: when, who, what")] = False,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
 ) -> None:
     """Count and list the decisions, tags and corrected labels of a folder."""
-    if top < 1:
-        raise DecisionError(f"--top {top} is no number of pictures. Give 1 or more.")
     image_set = _opened(folder, model, workspace)
     if log:
         print(_history(image_set, top))
@@ -140,7 +139,7 @@ def twins(
     folder: Positional[Folder],
     *,
     keep_one: Annotated[bool, arg(help="decide: keep one of each group, drop the others")] = False,
-    top: Annotated[int, arg(help="how many groups to list")] = 20,
+    top: Annotated[Count, arg(help="how many groups to list")] = 20,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
 ) -> None:
@@ -170,7 +169,9 @@ def sort(
     *,
     by: Annotated[str, arg(help="decision, label (as corrected), or a measure such as ambiguity")] = "decision",
     how: Annotated[Literal["link", "copy"], arg(help="links to the pictures, or copies of them")] = "link",
-    threshold: Annotated[float, arg(help="with a measure: the percentile from which a picture is ambiguous")] = 90.0,
+    threshold: Annotated[
+        Percentile, arg(help="with a measure: the percentile from which a picture is ambiguous")
+    ] = 90.0,
     undecided: Annotated[bool, arg(help="also make undecided/")] = False,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,

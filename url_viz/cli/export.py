@@ -9,6 +9,7 @@ from tyro.conf import Positional, arg
 from url_viz.cli.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
 from url_viz.errors import ImageSetError
+from url_viz.options import OptionalPercentile
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 Word = Annotated[
     Literal["keep", "drop", "look-again", "none"] | None, arg(help="only pictures with this decision (none: undecided)")
 ]
-Above = Annotated[float | None, arg(help="only pictures from this percentile on")]
-Below = Annotated[float | None, arg(help="only pictures below this percentile")]
+Above = Annotated[OptionalPercentile, arg(help="only pictures from this percentile on")]
+Below = Annotated[OptionalPercentile, arg(help="only pictures below this percentile")]
 By = Annotated[str | None, arg(help="the measure whose percentile is meant (default: the order that holds here)")]
 WithFolder = Annotated[bool, arg(help="include the whole path of the folder, not only its name")]
 

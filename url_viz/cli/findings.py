@@ -7,7 +7,7 @@ from tyro.conf import Positional, arg
 
 from url_viz.cli.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
-from url_viz.errors import UrlVizError
+from url_viz.options import Count
 
 
 def register(app: PrintingApp) -> None:
@@ -32,7 +32,7 @@ def leakage(
     folder: Positional[Folder],
     *,
     against: Annotated[Path | None, arg(help="another folder that was read with the same model")] = None,
-    top: Annotated[int, arg(help="how many to print")] = 20,
+    top: Annotated[Count, arg(help="how many to print")] = 20,
     out: Annotated[Path | None, arg(help="write a .csv or .parquet file instead of printing")] = None,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
@@ -41,8 +41,6 @@ def leakage(
     from url_viz.export.tables import write_table
     from url_viz.image_set import open_image_set
 
-    if top < 1:
-        raise UrlVizError(f"--top {top} is no number of pictures. Give 1 or more.")
     image_set = open_image_set(folder, model=model, workspace=workspace)
     other = None if against is None else open_image_set(against, model=model, workspace=workspace)
     rows = image_set.leaks(other)

@@ -7,10 +7,11 @@ from tyro.conf import Positional, arg
 
 from url_viz.cli.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
+from url_viz.options import Count
 
 KindName = Literal["label-error", "ambiguous", "conflicting-copies", "out-on-its-own"]
 Out = Annotated[Path | None, arg(help="write a .csv or .parquet file instead of printing")]
-Top = Annotated[int, arg(help="how many to print")]
+Top = Annotated[Count, arg(help="how many to print")]
 
 
 def register(app: PrintingApp) -> None:

@@ -27,8 +27,9 @@ from url_viz.cli import (
 from url_viz.cli import map as maps
 from url_viz.cli.arguments import Folder, ModelName, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
-from url_viz.errors import UrlVizError
+from url_viz.errors import UrlVizError, UsageError
 from url_viz.models.names import DEFAULT, PACKAGED, shipped_head
+from url_viz.options import Count, OptionalCount, OptionalPercentile
 from url_viz.printed import printable
 from url_viz.progress import Progress, TerminalReport, command_report
 
@@ -62,7 +63,7 @@ def embed(
     workspace: WorkspaceDir = None,
     device: Literal["auto", "cuda", "cpu", "mps"] = "auto",
     precision: Literal["fast", "exact"] = "fast",
-    limit: Annotated[int | None, arg(help="read at most this many pictures, spread over the folder")] = None,
+    limit: Annotated[OptionalCount, arg(help="read at most this many pictures, spread over the folder")] = None,
     refit: Annotated[bool, arg(help="make the map again")] = False,
     strict: Annotated[bool, arg(help="exit with status 3 if any file could not be read")] = False,
     within: Annotated[
@@ -115,7 +116,7 @@ def embed(
 def rank(
     folder: Positional[Folder],
     *,
-    top: Annotated[int, arg(help="how many pictures of each end")] = 20,
+    top: Annotated[Count, arg(help="how many pictures of each end")] = 20,
     by: Annotated[
         str | None, arg(help="a measure or any column of numbers (default: the order that holds on this set)")
     ] = None,
@@ -128,7 +129,6 @@ def rank(
     from url_viz.analysis.ranking import ends, with_percentile
     from url_viz.image_set import open_image_set
 
-    _refuse_below_one(top, "--top")
     image_set = open_image_set(folder, model=model, workspace=workspace)
     measure = _leading(image_set) if by is None else by
     table = _with_between(image_set.table())
@@ -154,9 +154,11 @@ def search(
     folder: Positional[Folder],
     query: Positional[Annotated[Path, arg(help="the picture to search with")]],
     *,
-    k: Annotated[int, arg(help="how many pictures to find")] = 24,
+    k: Annotated[Count, arg(help="how many pictures to find")] = 24,
     by: Annotated[str | None, arg(help="the measure to withhold by (default: the order that holds here)")] = None,
-    max_percentile: Annotated[float | None, arg(help="withhold pictures above this percentile of the measure")] = None,
+    max_percentile: Annotated[
+        OptionalPercentile, arg(help="withhold pictures above this percentile of the measure")
+    ] = None,
     without_dropped: Annotated[bool, arg(help="withhold pictures that were decided to be dropped")] = False,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
@@ -164,9 +166,6 @@ def search(
     """Find the pictures most similar to a file, with ambiguous ones withheld on request."""
     from url_viz.image_set import open_image_set
 
-    _refuse_below_one(k, "--k")
-    if max_percentile is not None and not 0 <= max_percentile <= 100:
-        raise UrlVizError(f"--max-percentile {max_percentile:g} is no percentile. Give a number from 0 to 100.")
     image_set = open_image_set(folder, model=model, workspace=workspace)
     result = image_set.find(query, k=k, by=by, max_percentile=max_percentile, without_dropped=without_dropped)
     if max_percentile is not None:
@@ -202,11 +201,6 @@ def _with_between(table: pd.DataFrame) -> pd.DataFrame:
     pairs = zip(table["first_class"], table["second_class"], strict=True)
     words = [(between(first, second) or "").removeprefix("between ") for first, second in pairs]
     return table.assign(between=pd.Series(words, index=table.index, dtype=object).replace("", None))
-
-
-def _refuse_below_one(count: int, option: str) -> None:
-    if count < 1:
-        raise UrlVizError(f"{option} {count} is no number of pictures. Give 1 or more.")
 
 
 @app.command(name="demo")
@@ -245,13 +239,13 @@ for topic in (
 def main(
     arguments: Sequence[str] | None = None, *, prog: str = "python -m url_viz", description: str | None = None
 ) -> int:
-    """Run the command line; users' errors are one line on stderr and status 1."""
+    """Run the command line; users' errors are one line on stderr and status 1, or 2 for a wrong option."""
     try:
         status = app.cli(prog=prog, args=arguments, description=description)
         sys.stdout.flush()
     except UrlVizError as error:
         print(f"error: {printable(' '.join(str(error).splitlines()))}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
         print("\nStopped. What was read is kept; the same command goes on from here.", file=sys.stderr)
         return 130

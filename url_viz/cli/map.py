@@ -4,11 +4,13 @@ import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 from tyro.conf import Positional, arg
 
 from url_viz.cli.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
 from url_viz.errors import FolderError
+from url_viz.options import OptionalCount
 
 Method = Annotated[Literal["umap", "tsne"], arg(help="UMAP, or t-SNE as in the paper's figure")]
 
@@ -24,7 +26,9 @@ def register(app: PrintingApp) -> None:
 def representatives(
     folder: Positional[Folder],
     *,
-    count: Annotated[int | None, arg(help="at most this many (default: by the number of pictures, at most 32)")] = None,
+    count: Annotated[
+        OptionalCount, arg(help="at most this many (default: by the number of pictures, at most 32)")
+    ] = None,
     out: Annotated[Path | None, arg(help="write a .csv or .parquet file instead of printing")] = None,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
@@ -106,6 +110,6 @@ def _ids_in(path: Path) -> list[int]:
             f"Cannot read ids from {str(path)!r}: {error}. Give a text file with one id per line."
         ) from error
     try:
-        return [int(line) for line in text.split()]
-    except ValueError as error:
+        return [int(np.int64(int(line))) for line in text.split()]
+    except (ValueError, OverflowError) as error:
         raise FolderError(f"{str(path)!r} holds more than ids: {error}. Take the column id of an export.") from error

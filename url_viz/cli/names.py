@@ -6,7 +6,7 @@ from tyro.conf import Positional, arg
 
 from url_viz.cli.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
-from url_viz.errors import UrlVizError
+from url_viz.options import Count, Fraction
 
 
 def register(app: PrintingApp) -> None:
@@ -18,8 +18,8 @@ def names(
     folder: Positional[Folder],
     action: Positional[Literal["first", "suggest", "accept"]] = "first",
     *,
-    top: Annotated[int, arg(help="how many pictures to list")] = 20,
-    share: Annotated[float, arg(help="suggest, accept: from this share on (0 to 1)")] = 0.9,
+    top: Annotated[Count, arg(help="how many pictures to list")] = 20,
+    share: Annotated[Fraction, arg(help="suggest, accept: from this share on (0 to 1)")] = 0.9,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
 ) -> None:
@@ -30,8 +30,6 @@ def names(
     """
     from url_viz.image_set import open_image_set
 
-    if top < 1 or not 0 <= share <= 1:
-        raise UrlVizError(f"--top is a number from 1 on and --share from 0 to 1, not {top} and {share}.")
     image_set = open_image_set(folder, model=model, workspace=workspace)
     if action == "first":
         print("\n".join(image_set.names_to_give(top)["path"]) or "Every picture has a name.")

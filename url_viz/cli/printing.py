@@ -1,13 +1,15 @@
-"""Commands whose output is escaped: names, paths and columns may come from others, e.g. in a packed image set."""
+"""Commands whose numbers are checked and whose output is escaped: names, paths and columns may come from others."""
 
+import inspect
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from functools import wraps
-from typing import Any, TextIO, TypeVar, cast
+from typing import Any, TextIO, TypeVar, cast, get_type_hints
 
 from tyro.extras import SubcommandApp
 
+from url_viz.options import check_number, numbers
 from url_viz.printed import printable
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -27,10 +29,14 @@ class _Printable:
 
 
 class PrintingApp:
-    """tyro's SubcommandApp whose commands print only printable text; its help keeps its colours."""
+    """tyro's SubcommandApp whose commands print only printable text; its help keeps its colours.
+
+    `commands` are the functions by name. A number that is out of the bounds of its annotation is refused first.
+    """
 
     def __init__(self) -> None:
         self._app = SubcommandApp()
+        self.commands: dict[str, Callable[..., Any]] = {}
 
     def command(self, *, name: str) -> Callable[[Command], Command]:
         """Register a function as a command."""
@@ -38,14 +44,23 @@ class PrintingApp:
         def registered(function: Command) -> Command:
             @wraps(function)
             def run(*values: Any, **named: Any) -> Any:
+                _check_numbers(function, *values, **named)
                 with redirect_stdout(cast(TextIO, _Printable(sys.stdout))):
                     return function(*values, **named)
 
             self._app.command(name=name)(run)
+            self.commands[name] = function
             return function
 
         return registered
 
     def cli(self, *, prog: str, args: Sequence[str] | None, description: str | None = None) -> Any:
         """Run the command that `args` name; `prog` and `description` are for the help."""
-        return self._app.cli(prog=prog, args=args, description=description)
+        with numbers():
+            return self._app.cli(prog=prog, args=args, description=description)
+
+
+def _check_numbers(function: Callable[..., Any], *values: Any, **named: Any) -> None:
+    hints = get_type_hints(function, include_extras=True)
+    for name, value in inspect.signature(function).bind(*values, **named).arguments.items():
+        check_number(f"--{name.replace('_', '-')}", hints[name], value)

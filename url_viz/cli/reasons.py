@@ -9,6 +9,7 @@ from tyro.conf import Positional, arg
 from url_viz.cli.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
 from url_viz.errors import FolderError
+from url_viz.options import Count
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
@@ -26,7 +27,7 @@ def reasons(
     folder: Positional[Folder],
     *,
     reason: Annotated[str | None, arg(help="list the pictures with this reason, the strongest first")] = None,
-    top: Annotated[int, arg(help="how many pictures to list")] = 40,
+    top: Annotated[Count, arg(help="how many pictures to list")] = 40,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
 ) -> None:

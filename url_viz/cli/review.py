@@ -7,6 +7,7 @@ from tyro.conf import Positional, arg
 from url_viz.cli.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
 from url_viz.errors import UrlVizError
+from url_viz.options import Count, OptionalCount
 
 
 def register(app: PrintingApp) -> None:
@@ -27,8 +28,8 @@ def review(
     of_class: Annotated[str | None, arg(help="only pictures with this label")] = None,
     tag: Annotated[str | None, arg(help="only pictures with this tag")] = None,
     within_class: Annotated[bool, arg(help="compare each picture with its own class only")] = False,
-    per_class: Annotated[int | None, arg(help="so many of each class")] = None,
-    top: Annotated[int, arg(help="how many pictures to list")] = 20,
+    per_class: Annotated[OptionalCount, arg(help="so many of each class")] = None,
+    top: Annotated[Count, arg(help="how many pictures to list")] = 20,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
 ) -> None:
@@ -38,9 +39,6 @@ def review(
     from url_viz.analysis.scope import Scope
     from url_viz.image_set import open_image_set
 
-    least = min(top, top if per_class is None else per_class)
-    if least < 1:
-        raise UrlVizError(f"--top and --per-class are numbers from 1 on, not {least}.")
     image_set = open_image_set(folder, model=model, workspace=workspace)
     order = by or image_set.order().measure
     if order is None:

@@ -7,9 +7,12 @@ from tyro.conf import Positional, arg
 
 from url_viz.cli.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
+from url_viz.options import Within
 
 if TYPE_CHECKING:
     from url_viz.analysis.metrics import Figure
+
+Seeds = Annotated[int, Within(2, 1000)]
 
 
 def register(app: PrintingApp) -> None:
@@ -20,7 +23,7 @@ def register(app: PrintingApp) -> None:
 def worth(
     folder: Positional[Folder],
     *,
-    seeds: Annotated[int, arg(help="how often folds and random drops are dealt, 2 or more")] = 5,
+    seeds: Annotated[Seeds, arg(help="how often folds and random drops are dealt, 2 or more")] = 5,
     out: Annotated[Path | None, arg(help="write the figures of each class to a .csv or .parquet file")] = None,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,

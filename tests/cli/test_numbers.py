@@ -1,0 +1,146 @@
+"""Every number that a command takes: what is none, or out of bounds, is refused with a sentence and status 2."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import numpy as np
+import pytest
+
+from tests.imaging.pictures import write_folder
+from training import config
+from training.command import command
+from url_viz.cli.main import app, main
+from url_viz.errors import UsageError
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.options import Within
+
+NO_NUMBERS = ("nan", "inf", "-7", "1e400", "9" * 40, "x", "")
+CONFIGS = [value for name, value in vars(config).items() if name.endswith("Config") and is_dataclass(value)]
+OTHERS = {
+    "compare": ("--with", "m"),
+    "decide": ("drop",),
+    "report": ("a.html",),
+    "search": ("a.jpg",),
+    "share": ("a", "--as", "fiftyone"),
+    "sort": ("a",),
+}
+"""What a command must have besides a folder."""
+
+
+def bounds_of(hint: Any) -> Within | None:
+    """The bounds of an annotation; asserts that each that takes numbers has some."""
+    kind, *extras = get_args(hint) or (hint,)
+    if not {int, float} & {kind, *get_args(kind)}:
+        return None
+    (bounds,) = [extra for extra in extras if isinstance(extra, Within)]
+    return bounds
+
+
+def of_commands() -> Iterator[tuple[str, str, Within]]:
+    """Name, option and bounds of each number that the functions of `python -m url_viz` take."""
+    for name, function in app.commands.items():
+        hints = get_type_hints(function, include_extras=True)
+        for option in hints.keys() - {"return"}:
+            bounds = bounds_of(hints[option])
+            if bounds is not None:
+                yield name, option, bounds
+
+
+def of_config(config_type: Any) -> Iterator[str]:
+    """Each number of a configuration of training, and of those nested in it."""
+    hints = get_type_hints(config_type, include_extras=True)
+    for field in fields(config_type):
+        kind = get_args(hints[field.name])[0]
+        if is_dataclass(kind):
+            yield from of_config(kind)
+        elif bounds_of(hints[field.name]) is not None:
+            yield field.name
+
+
+OF_COMMANDS = sorted(of_commands(), key=lambda one: one[:2])
+OF_TRAINING = [(kind, option) for kind in CONFIGS for option in of_config(kind)]
+
+
+def flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def refused(run: Callable[[str], int], name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each of NO_NUMBERS ends with status 2, and with a sentence that names the option and the kind of number."""
+    for wrong in NO_NUMBERS:
+        try:
+            status: object = run(f"{flag(name)}={wrong}")
+        except SystemExit as ended:
+            status = ended.code
+        told = " ".join(re.sub("[│─╭╮╰╯]", " ", capsys.readouterr().err).split())
+        assert status == 2, (wrong, told)
+        assert name in told.replace("-", "_")
+        assert re.search("give a (whole )?number", told), (wrong, told)
+
+
+def test_there_are_numbers_to_try() -> None:
+    assert len(OF_COMMANDS) > 20
+    assert len(OF_TRAINING) > 80
+
+
+@pytest.mark.parametrize(("command", "option", "bounds"), OF_COMMANDS, ids=str)
+def test_of_commands(command: str, option: str, bounds: Within, capsys: pytest.CaptureFixture[str]) -> None:
+    refused(lambda wrong: main([command, "nowhere", *OTHERS.get(command, ()), wrong]), option, capsys)
+
+
+@pytest.mark.parametrize(("config_type", "option"), OF_TRAINING, ids=str)
+def test_of_training(config_type: type, option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    must = [word for one in fields(config_type) if one.name in MUST for word in (flag(one.name), "a")]  # type: ignore[arg-type]
+    refused(lambda wrong: command(config_type, pytest.fail, [*must, wrong]), option, capsys)
+
+
+MUST = {"data", "out", "cache", "model"}
+
+
+@pytest.mark.parametrize("number", [0, -3, float("nan"), 2_000])
+def test_a_configuration_made_by_hand_is_held_to_the_same(number: float) -> None:
+    with pytest.raises(UsageError, match=r"views is .*; give a whole number from 1 to 1,000\."):
+        config.Augmentation(views=number)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def image_set(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
+    """Twelve pictures of two classes under given embeddings."""
+    base = tmp_path_factory.mktemp("numbers")
+    folder = write_folder(base / "photos", 12, classes=("cat", "dog"))
+    paths = [f"{('cat', 'dog')[i % 2]}/{i:04d}.jpg" for i in range(12)]
+    np.savez(base / "given.npz", paths=np.array(paths), values=np.random.default_rng(0).normal(size=(12, 8)))
+    return embed_folder(folder, embeddings=base / "given.npz", workspace=base / "home")
+
+
+ENDLESS = {"seeds"}
+"""Where the largest number is allowed, and only takes its time."""
+WITH_A_MODEL = {"embed", "search", "compare"}
+"""Commands that need a model or a second reading besides the set."""
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "bounds"),
+    [one for one in OF_COMMANDS if one[0] not in WITH_A_MODEL],
+    ids=str,
+)
+def test_both_ends_are_taken(
+    command: str,
+    option: str,
+    bounds: Within,
+    image_set: ImageSet,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """No number that is allowed is too much: the command does its work, or says why there is nothing to do."""
+    monkeypatch.chdir(tmp_path)
+    others = {"answers": ("ask",), "project": ("-", "a.csv")}.get(command, OTHERS.get(command, ()))
+    where = ("--workspace", str(image_set.workspace.root), "--model", image_set.source.name)
+    for number in (bounds.least,) if option in ENDLESS else (bounds.least, bounds.most):
+        status = main([command, str(image_set.root), *others, *where, f"{flag(option)}={number}"])
+        told = capsys.readouterr()
+        assert status == 0 or (status == 1 and told.err.startswith("error: ")), told
