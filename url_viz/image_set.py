@@ -698,13 +698,23 @@ class ImageSet:
         """How another model's reading of the same folder differs from this one; see `url_viz.analysis.compare`.
 
         Each by itself: no second model is asked.
-        Raises ImageSetError if `other` is of another folder.
+        Raises ImageSetError if `other` is of another folder, or by the same backbone and head.
         """
         if other.set_id != self.set_id:
             raise ImageSetError(
                 f"{str(other.root)!r} and {str(self.root)!r} are two folders. Open the same one with two models."
             )
+        if other.is_by_same_model(self):
+            raise ImageSetError(
+                f"{self.source.title!r} and {other.source.title!r} are one model, which agrees with itself on "
+                "everything. Give another model or head."
+            )
         return compare(*(Read(one.table(), one.contents, one.graph) for one in (self.alone, other.alone)))
+
+    def is_by_same_model(self, other: "ImageSet") -> bool:
+        """Whether both were read by one backbone under one head, whatever their files are called."""
+        mine, others = (one.head.digest if one.head else None for one in (self, other))
+        return self.space.key == other.space.key and mine == others
 
     def twins(self) -> pd.DataFrame:
         """Groups of twins, one row each, with the pair that is least alike and which to keep; see `twin_table`."""

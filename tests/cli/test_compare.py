@@ -1,5 +1,6 @@
 """`compare`, `report` and `share` on the command line."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,18 @@ def test_compare(folder_read_twice: tuple[Path, Path, Path], capsys: pytest.Capt
     assert "nearest of every picture are the same under both" in printed
     assert "More ambiguous to the second model by uncertainty:" in printed
     assert "was not read with" in run(capsys, "compare", folder, "--model", one, "--with", "resnet18", status=1)
+
+
+def test_a_model_is_not_compared_with_itself(
+    folder_read_twice: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder, one, _ = folder_read_twice
+    copied = tmp_path / "copied.safetensors"
+    shutil.copy(one, copied)
+    for same in (one, copied):
+        told = run(capsys, "compare", folder, "--model", one, "--with", same, status=1)
+        assert f"'dice' and {same.stem!r} are one model" in told
+        assert "Give another model or head." in told
 
 
 def test_report(folder_read_twice: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

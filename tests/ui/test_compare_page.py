@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import weakref
 from pathlib import Path
 
@@ -106,6 +107,13 @@ def _box(left: float, right: float, low: float, high: float) -> list[list[float]
     return [[left, low], [right, low], [right, high], [left, high]]
 
 
+def test_the_same_head_under_another_name_is_told(image_set: ImageSet, other_head: str) -> None:
+    shutil.copy(image_set.source.name, other_head)
+    said = words(opened(image_set, second=other_head))
+    assert "This is the same model under another name." in said
+    assert "Spearman" not in said
+
+
 def test_with_one_model_only_a_second_one_is_offered(
     home: Workspace, tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,10 +199,9 @@ def test_a_checkpoint_outside_the_roots_is_not_looked_at(
     assert "has not been read with outside" in said
 
 
-def test_the_scatter_lights_what_is_selected(image_set: ImageSet) -> None:
-    from url_viz.analysis.compare import Compared
-
-    found: Compared = image_set.compare(image_set).measures["uncertainty"]
+def test_the_scatter_lights_what_is_selected(image_set: ImageSet, other_head: str) -> None:
+    other = open_image_set(image_set.root, model=other_head, workspace=image_set.workspace.root)
+    found = image_set.compare(other).measures["entropy"]
     ids = found.change.table["id"].iloc[[2, 5]]
     figure = scatter_figure(found, names=("a", "b"), ids=ids)
     assert list(figure.data[0].selectedpoints) == [2, 5]

@@ -56,6 +56,9 @@ def pick_second(image_set: ImageSet) -> ImageSet | None:
     if second is None or not len(second):
         _offer_reading(image_set, picked)
         return None
+    if second.is_by_same_model(image_set):
+        st.info("This is the same model under another name. Choose another one.", icon=":material/info:")
+        return None
     return second.alone
 
 
