@@ -40,7 +40,7 @@ from url_viz.analysis.metrics import (
     risk_coverage,
 )
 from url_viz.errors import FolderError, HeadMismatchError
-from url_viz.files import replaced
+from url_viz.files import replaced, require_parent
 from url_viz.models.head import Head
 from url_viz.models.model import Model, load_model
 from url_viz.progress import command_report
@@ -54,6 +54,7 @@ TENTHS = 10
 
 def main(config: EvaluateConfig) -> None:
     """Evaluate as `config` says, print the table, and write the JSON if asked."""
+    require_parent(config.json)
     model = load_model(config.model, device=config.device, precision=config.precision)
     pictures = labelled_pictures_of(config.data, limit=config.limit)
     embedded = embed_pictures(model, pictures, seed=config.seed, report=command_report(), with_crops=config.crop_test)

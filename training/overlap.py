@@ -21,6 +21,7 @@ from training.data.spec import pictures_of
 from training.embed import embed_pictures
 from training.evaluate import write_json
 from url_viz.errors import ImageError
+from url_viz.files import require_parent
 from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.scan import absolute, display_name
@@ -80,6 +81,7 @@ class Overlap:
 
 def main(config: OverlapConfig) -> None:
     """Compare every upstream set with every report set, print a table, and write the pairs."""
+    require_parent(config.json)
     model, report = load_model(config.model, device=config.device, precision=config.precision), command_report()
     upstream, others = (
         {spec: fingerprints_of(model, pictures_of(spec), report) for spec in specs}

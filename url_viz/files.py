@@ -2,10 +2,13 @@
 
 import os
 import re
+import shlex
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from url_viz.errors import FolderError
 
 
 def _umask() -> int:
@@ -31,6 +34,18 @@ def replaced(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def require_parent(path: Path | None) -> None:
+    """Raise FolderError if the folder for a user's file, if there is one, is not there: nobody asked to make it."""
+    if path is None:
+        return
+    parent = path.expanduser().absolute().parent
+    if not os.path.lexists(parent):
+        raise FolderError(
+            f"There is no folder {str(parent)!r} to write {path.name!r} into. Make it first "
+            f"(mkdir -p {shlex.quote(str(parent))}), or choose another place."
+        )
 
 
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)

@@ -159,6 +159,7 @@ class TestNothingIsLost:
         (tmp_path / "out.jpg").write_bytes(b"x")
         monkeypatch.setattr("url_viz.export.folders.os.path.isfile", lambda _: True)
         monkeypatch.setattr(image_set, "paths_of", lambda ids: [path for _ in ids])
+        (tmp_path / "target").mkdir()
         done = sort_into_folders(image_set, tmp_path / "target" / "out")
         assert (done.created, len(done.blocked)) == ({"keep": 0}, 1)
         assert below(tmp_path) == ["out.jpg", f"target/out/{MARKER}"]

@@ -317,6 +317,7 @@ class TestPacking:
         self, here: Path, packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+        (tmp_path / "new").mkdir()
         pack(here / "pictures", tmp_path / "new" / "set.tar", workspace=here / "workspace")
         assert (tmp_path / "new" / "set.tar").read_bytes() == packed.read_bytes()
         assert os.listdir(tmp_path / "new") == ["set.tar"]

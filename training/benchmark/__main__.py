@@ -24,6 +24,7 @@ from training.data.spec import labelled_pictures_of, pictures_of
 from training.embed import embed_pictures
 from training.evaluate import write_json
 from url_viz.errors import FolderError
+from url_viz.files import require_parent
 from url_viz.models.head import Head
 from url_viz.models.model import Model, load_model
 from url_viz.models.names import PACKAGED
@@ -32,6 +33,7 @@ from url_viz.progress import command_report
 
 def main(config: BenchmarkConfig) -> None:
     """Read the pictures as `config` says, and measure."""
+    require_parent(config.json)
     if not config.data:
         raise FolderError("No pictures are named. Give --data FOLDER of class folders, again for each further set.")
     specs = (*config.data, *config.choose)

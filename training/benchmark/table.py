@@ -16,7 +16,7 @@ from training.benchmark.records import (
 from training.command import command
 from training.config import BenchmarkTableConfig
 from url_viz.analysis.metrics import Figure
-from url_viz.files import replaced
+from url_viz.files import replaced, require_parent
 
 LETTER = {"nearest": "N", "probe": "P", "paper": "paper"}
 EMPTY = "–"
@@ -24,6 +24,7 @@ EMPTY = "–"
 
 def main(config: BenchmarkTableConfig) -> None:
     """Print the tables, or write them."""
+    require_parent(config.out)
     text = document(read_benchmark(config.json))
     if config.out is None:
         print(text)

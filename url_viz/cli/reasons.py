@@ -9,6 +9,7 @@ from tyro.conf import Positional, arg
 from url_viz.cli.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
 from url_viz.errors import FolderError
+from url_viz.files import require_parent
 from url_viz.options import Count
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def _write_heat(image_set: "ImageSet", image_id: int, out: Path) -> None:
 
     if out.suffix.lower() != ".png":
         raise FolderError(f"{str(out)!r} is not a PNG file. Give a name that ends in .png.")
+    require_parent(out)
     heat = image_set.heat(image_id)
     picture = upright_query(image_set.file_of(image_id), short_side_px=PICTURE_PX)
     picture.thumbnail((PICTURE_PX, PICTURE_PX))

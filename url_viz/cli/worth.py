@@ -7,6 +7,7 @@ from tyro.conf import Positional, arg
 
 from url_viz.cli.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
+from url_viz.files import require_parent
 from url_viz.options import Within
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def worth(
     from url_viz.export.tables import write_table
     from url_viz.image_set import open_image_set
 
+    require_parent(out)
     found = open_image_set(folder, model=model, workspace=workspace).worth(seeds=seeds)
     print(found.words)
     print(f"{'accuracy':<28}{'labels as corrected':<28}labels as given")

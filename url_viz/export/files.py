@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from url_viz.errors import FolderError, ImageSetError
-from url_viz.files import is_device
+from url_viz.files import is_device, require_parent
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import absolute, display_name
 
@@ -140,7 +140,7 @@ def _without_split(folder: str) -> str:
 def new_folder(out: str | Path, image_set: ImageSet) -> Iterator[Path]:
     """A temporary folder that becomes `out` on success and is deleted on failure.
 
-    Raises FolderError if `out` is not new or empty, lies within the pictures, or cannot be written.
+    Raises FolderError if `out` is not new or empty, lies within the pictures or in no folder, or cannot be written.
     """
     target = Path(out).expanduser().absolute()
     real = Path(os.path.realpath(target))
@@ -151,8 +151,8 @@ def new_folder(out: str | Path, image_set: ImageSet) -> Iterator[Path]:
         )
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise FolderError(f"{str(target)!r} is there already and is not an empty folder. Choose a new one.")
+    require_parent(target)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as temporary:
             filled = Path(temporary) / target.name
             filled.mkdir()

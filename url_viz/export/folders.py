@@ -18,6 +18,7 @@ import pandas as pd
 from url_viz.analysis.ranking import with_percentile
 from url_viz.errors import FolderError, ImageSetError
 from url_viz.export.class_paths import chosen_level, corrected_paths
+from url_viz.files import require_parent
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import absolute, display_name
 from url_viz.store.decisions import DECISIONS
@@ -225,7 +226,8 @@ def _claim(target: Path, root: Path) -> None:
             f"{str(target)!r} is not empty, and no earlier sorting of {str(root)!r} made it (it has no {MARKER} that "
             "says so). Choose a new or empty folder."
         )
-    target.mkdir(parents=True, exist_ok=True)
+    require_parent(target)
+    target.mkdir(exist_ok=True)
     with marker.open("x", encoding="utf-8") as file:
         json.dump({"image_set": os.fspath(root)}, file)
 

@@ -14,7 +14,7 @@ from url_viz.export.provenance import provenance
 from url_viz.export.report_facts import ReportFacts, facts_of, ranked
 from url_viz.export.report_map import MapPoints, map_points, with_thumbnails
 from url_viz.export.report_thumbnails import inlined
-from url_viz.files import replaced
+from url_viz.files import replaced, require_parent
 from url_viz.image_set import ImageSet
 
 GALLERY_PX, CLASS_PX, HOVER_PX = 128, 72, 64
@@ -32,11 +32,13 @@ def write_report(
 ) -> Path:
     """Write `report_html` to a .html file, atomically; returns its path.
 
-    Raises FolderError for another extension or an unwritable path, ImageSetError if `ids` name no picture.
+    Raises FolderError for another extension, or a path that cannot be written or is in no folder; ImageSetError if
+    `ids` name no picture.
     """
     target = Path(path).expanduser().absolute()
     if target.suffix.lower() not in (".html", ".htm"):
         raise FolderError(f"{target.name!r} does not end in .html. Give the report a name that does.")
+    require_parent(target)
     page = report_html(image_set, ids=ids, title=title, with_folder=with_folder)
     try:
         with replaced(target) as temporary:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from url_viz.errors import FolderError
-from url_viz.files import replaced
+from url_viz.files import replaced, require_parent
 
 KINDS = (".csv", ".parquet")
 _FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
@@ -19,7 +19,8 @@ def write_table(table: pd.DataFrame, path: Path) -> Path:
 
 
 def write_bytes(data: bytes, path: Path) -> Path:
-    """Write a file atomically. Raises FolderError if it cannot be written."""
+    """Write a file atomically. Raises FolderError if it cannot be written, or its folder is not there."""
+    require_parent(path)
     try:
         with replaced(path.expanduser().absolute()) as temporary:
             temporary.write_bytes(data)

@@ -15,7 +15,7 @@ from typing import IO
 from filelock import FileLock, Timeout
 
 from url_viz.errors import FolderError, ImageSetError, WorkspaceError
-from url_viz.files import replaced
+from url_viz.files import replaced, require_parent
 from url_viz.imaging.scan import display_name
 from url_viz.store.about import find_set, known_sets, read_about, read_before, write_about
 from url_viz.store.damage import raising_disk_errors
@@ -46,6 +46,7 @@ def pack(folder: str | Path, out: str | Path, *, workspace: str | Path | None = 
     target = Path(out).expanduser()
     if target.exists():
         raise FolderError(f"{str(target)!r} exists already. Choose another name, or remove it first.")
+    require_parent(target)
     with Writer(paths, Store(paths).about().root):
         try:
             with _whole(target) as whole, tarfile.open(fileobj=whole, mode="w") as archive:
