@@ -25,6 +25,7 @@ from url_viz.jobs import (
     progress_history,
     run_again,
 )
+from url_viz.jobs.job import living
 from url_viz.jobs.process import ProcessMark, mark_of
 from url_viz.jobs.records import Result, find_record
 from url_viz.workspace import Workspace
@@ -40,6 +41,22 @@ def test_a_job_succeeds_and_says_so_under_any_folder_name(any_workspace: Workspa
     assert (job.state, status.exit_status, status.reason) == ("succeeded", 0, "")
     assert "schön" in log_tail(job).splitlines()
     assert find_job(any_workspace, job.id) == job
+
+
+def test_ctrl_c_while_a_job_starts_cancels_it(workspace: Workspace) -> None:
+    """Its caller never learns which job it was."""
+
+    def interrupt_once_it_is_started() -> None:
+        until(lambda: bool(list(workspace.root.glob("jobs/*/log.txt"))))
+        time.sleep(0.03)  # until it is waited for; no runner reports so early
+        signal.raise_signal(signal.SIGINT)
+
+    threading.Thread(target=interrupt_once_it_is_started).start()
+    with pytest.raises(KeyboardInterrupt):
+        start(LONG, workspace=workspace)
+    (job,) = list_jobs(workspace)
+    assert job.state == "cancelled"
+    assert not job.paths.processes.exists() or living(processes_of(job)) == []
 
 
 def test_a_job_fails_with_its_exit_status_and_its_log_says_why(workspace: Workspace) -> None:

@@ -15,9 +15,9 @@ from url_viz.analysis.metrics import Figure, Interval
 from url_viz.analysis.told import Told
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import Job, list_jobs, start_job
+from url_viz.jobs.adapting import KIND
 from url_viz.models.head import save_head
 from url_viz.models.model import Model
-from url_viz.ui.finetune.page import KIND
 from url_viz.workspace import Workspace
 
 APP = Path(__file__).parents[2] / "app.py"

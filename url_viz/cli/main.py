@@ -11,6 +11,7 @@ import pandas as pd
 from tyro.conf import Positional, arg
 
 from url_viz.cli import (
+    adapt,
     answers,
     compare,
     decide,
@@ -232,6 +233,7 @@ for topic in (
     findings,
     review,
     worth,
+    adapt,
 ):
     topic.register(app)
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from url_viz.child_environment import child_variables
 from url_viz.errors import JobError
 from url_viz.jobs import slurm
-from url_viz.jobs.control import log_tail
+from url_viz.jobs.control import STOP_GRACE_S, log_tail
 from url_viz.jobs.job import Job, JobState
 from url_viz.jobs.paths import JobPaths, new_job_id, queue_lock
-from url_viz.jobs.records import JobConfig, Result, find_record, write_record
+from url_viz.jobs.records import JobConfig, Result, StopRequest, find_record, write_record
 from url_viz.jobs.slurm import SlurmRequest
 from url_viz.workspace import HOME_VARIABLE, Workspace
 
@@ -139,14 +139,30 @@ def _submit(job: Job, request: SlurmRequest) -> None:
 
 
 def _await_report(runner: subprocess.Popen[bytes], job: Job) -> None:
-    """Wait for process.json, so that a returned job has a runner. Raises JobError if the runner ends before."""
+    """Wait for process.json, so that a returned job has a runner. Raises JobError if the runner ends before.
+
+    On Ctrl-C the job is cancelled: the caller would not know of it.
+    """
     deadline = time.monotonic() + START_TIMEOUT_S
-    while not job.paths.processes.exists():
-        if runner.poll() is not None or time.monotonic() > deadline:
-            runner.kill()
-            runner.wait()
-            raise _failed_start(job, f"The runner did not report (exit status {runner.returncode}).")
-        time.sleep(POLL_S)
+    try:
+        while not job.paths.processes.exists():
+            if runner.poll() is not None or time.monotonic() > deadline:
+                runner.kill()
+                runner.wait()
+                raise _failed_start(job, f"The runner did not report (exit status {runner.returncode}).")
+            time.sleep(POLL_S)
+    except KeyboardInterrupt:
+        _cancel_at_start(runner, job)
+        raise
+
+
+def _cancel_at_start(runner: subprocess.Popen[bytes], job: Job) -> None:
+    """End a runner that may not listen yet, else its command too; it then writes the result itself."""
+    write_record(job.paths.cancelled, StopRequest(STOP_GRACE_S))
+    runner.terminate()
+    runner.wait()
+    if not job.paths.result.exists():
+        write_record(job.paths.result, Result(JobState.CANCELLED, None, time.time(), "Stopped before it had begun."))
 
 
 def _failed_start(job: Job, reason: str) -> JobError:

@@ -1,11 +1,6 @@
 """Parts of the Adapt and finetune page: starting a job, its progress and results, and using its head."""
 
-import json
-import time
-from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -19,10 +14,9 @@ from url_viz.jobs import (
     JobState,
     list_jobs,
     progress_history,
-    start_job,
 )
+from url_viz.jobs.adapting import KIND, data_of, head_of, model_to_adapt, report_of, start_adapting, why_no_classes
 from url_viz.jobs.job import Status
-from url_viz.store.user_columns import FOLDERS
 from url_viz.ui.finetune.slurm import chosen_request, show_target
 from url_viz.ui.session import HEAD_BEFORE
 from url_viz.ui.text import escape, show_error
@@ -31,7 +25,6 @@ from url_viz.ui.widgets.jobs import show_job
 from url_viz.ui.widgets.reading import about_job, is_light, open_folder, set_name
 from url_viz.workspace import Workspace
 
-KIND = "finetune"
 SECONDS_PER_VIEW = 1 / 90
 """To read, augment and embed one view on two CPU cores; an estimate."""
 BYTES_PER_VIEW = 2 * 1280 + 16
@@ -41,9 +34,9 @@ TICK_S = 2.0
 def default_config(image_set: ImageSet) -> FinetuneConfig:
     """The config of the one-click adaptation: without labels, with the set's backbone and precision."""
     return FinetuneConfig(
-        data=f"folder:{image_set.root}",
+        data=data_of(image_set),
         out=Workspace.at().heads,
-        model=image_set.source.name if image_set.source.finetuned is not None else image_set.space.backbone,
+        model=model_to_adapt(image_set),
         precision=image_set.space.precision,
     )
 
@@ -61,17 +54,11 @@ def estimate(config: FinetuneConfig, pictures: int) -> str:
 
 def start(config: FinetuneConfig, image_set: ImageSet) -> Job:
     """Start a finetune job on the set's pictures. Raises JobError if it cannot start."""
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    out = config.out / f"{image_set.root.name}-{stamp}"
-    with_out = replace(config, out=out)
-    usual = FinetuneConfig(data=config.data, out=out)
-    command = ["-m", "training.finetune", "--data", config.data, "--out", str(out), *arguments(with_out, default=usual)]
-    about = about_job(image_set.root, image_set.set_id, model=image_set.source.name, mode=config.mode, out=str(out))
-    return start_job(
-        command,
-        kind=KIND,
+    about = about_job(image_set.root, image_set.set_id, model=image_set.source.name, mode=config.mode)
+    return start_adapting(
+        image_set,
+        arguments(config, default=FinetuneConfig(data=config.data, out=config.out)),
         title=_title(config, image_set),
-        workspace=Workspace.at(),
         is_light=config.mode != "full" and is_light(),
         about=about,
         on_slurm=chosen_request(),
@@ -84,19 +71,6 @@ def _title(config: FinetuneConfig, image_set: ImageSet) -> str:
     if config.mode == "full":
         return f"Finetune {model} on {name}, backbone and head"
     return f"Adapt {model} to {name}" + (", by its classes" if config.mode == "labels" else "")
-
-
-def head_of(job: Job) -> Path:
-    """The path of a finished job's head."""
-    return Path(job.about["out"]) / "head.safetensors"
-
-
-def report_of(job: Job) -> dict[str, Any] | None:
-    """The run's report; None if there is none."""
-    try:
-        return dict(json.loads((Path(job.about["out"]) / "report.json").read_text()))
-    except (OSError, ValueError):
-        return None
 
 
 def show_adapt(image_set: ImageSet) -> None:
@@ -116,21 +90,15 @@ def show_adapt(image_set: ImageSet) -> None:
 
 def show_options(image_set: ImageSet) -> None:
     """The same with every option, generated from the command's config."""
-    has_labels = image_set.user_table.label_source == FOLDERS and bool(image_set.table()["label"].notna().any())
     with st.expander("All options", icon=":material/tune:"):
         try:
             config = show_form(default_config(image_set), key="finetune", leave_out=("data", "out", "model"))
         except ValueError as error:
             show_error(f"These options cannot be combined: {error}")
             return
-        if config.mode == "labels" and not has_labels:
-            is_chosen = image_set.user_table.label_source != FOLDERS
-            why = (
-                "The labels of this set are not the class folders as found"
-                if is_chosen
-                else "This set has no class folders"
-            )
-            st.warning(f"{escape(why)}, which the mode “labels” needs.")
+        why = why_no_classes(image_set) if config.mode != "instance" else None
+        if why is not None:
+            st.warning(escape(f"{why}, which the mode “{config.mode}” needs."))
         st.caption(escape(estimate(config, len(image_set))))
         if st.button("Start with these options", key="start_finetune"):
             _start_or_show_error(config, image_set)

@@ -1,0 +1,119 @@
+"""The command `adapt`: the job of the app's page, watched to its end, left alone, or cancelled by Ctrl-C."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.imaging.pictures import write_folder
+from tests.jobs.conftest import processes_of, until
+from url_viz.analysis.told import as_text, told_from
+from url_viz.cli.main import main
+from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.jobs import Job, JobState, cancel_job, list_jobs, start_job
+from url_viz.jobs.adapting import KIND, head_of, report_of
+from url_viz.jobs.job import living
+from url_viz.models.model import Model
+from url_viz.models.names import DEFAULT
+from url_viz.workspace import HOME_VARIABLE, Workspace
+
+ROOT = Path(__file__).parents[2]
+COUNT = 24
+PATIENCE_S = 60
+
+
+@pytest.fixture
+def image_set(
+    tmp_path: Path, workspace: Path, bare_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ImageSet]:
+    """Pictures in two class folders, in a workspace whose jobs end with the test."""
+    monkeypatch.setenv(HOME_VARIABLE, str(workspace))
+    yield embed_folder(write_folder(tmp_path / "zoo", COUNT, classes=("cat", "dog")), model=bare_model)
+    for job in list_jobs(Workspace.at(workspace)):
+        if job.status().is_live:
+            cancel_job(job, grace_s=0.1)
+
+
+def the_job(image_set: ImageSet) -> Job:
+    (job,) = list_jobs(image_set.workspace, kind=KIND, about={"set_id": image_set.set_id})
+    return job
+
+
+@pytest.mark.slow
+def test_it_waits_tells_what_the_head_is_worth_and_what_to_do_with_it(
+    image_set: ImageSet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs = image_set.workspace.jobs
+    nap = f"import os, time\nwhile sum(name[0] != '.' for name in os.listdir({str(jobs)!r})) < 2: time.sleep(.1)"
+    before = start_job(["-c", f"{nap}\ntime.sleep(2)"], kind="nap", title="A nap", workspace=image_set.workspace)
+    assert main(["adapt", str(image_set.root), "--limit", "20", "--seed", "3", "--device", "cpu"]) == 0
+    shown = capsys.readouterr()
+    job = the_job(image_set)
+    assert before.state is JobState.SUCCEEDED
+    assert "Waiting for 'A nap' to end." in shown.err
+    assert "cache " in shown.err
+    assert "train " in shown.err
+    report, head = report_of(job), head_of(job)
+    assert report is not None
+    assert report["pictures"] == 20
+    assert head.is_file()
+    lines = shown.out.splitlines()
+    assert lines[0] == f"{head}: {report['advice']}"
+    assert as_text(told_from(report)) in shown.out
+    commands = [line.split() for line in lines if line.startswith("    python -m url_viz ")]
+    assert [words[3] for words in commands] == ["embed", "rank"]
+    for words in commands:
+        assert main(words[3:]) == 0
+    assert "Most ambiguous by uncertainty:" in capsys.readouterr().out
+    assert open_image_set(image_set.root, model=str(head)).table()["uncertainty"].notna().all()
+    config = json.loads((head.parent / "config.json").read_text())
+    assert (config["mode"], config["seed"], config["precision"], config["model"]) == ("instance", 3, "fast", DEFAULT)
+
+
+def test_in_the_background_it_returns_at_once(image_set: ImageSet, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["adapt", str(image_set.root), "--background", "--mode", "labels"]) == 0
+    job = the_job(image_set)
+    assert job.status().is_live
+    assert job.title == "Adapt to zoo"
+    assert job.command[job.command.index("--mode") + 1] == "labels"
+    told = capsys.readouterr().out
+    assert job.id in told
+    assert str(job.paths.log) in told
+    assert str(head_of(job)) in told
+
+
+def test_a_run_that_fails_says_what_its_command_said(image_set: ImageSet, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(image_set.root)
+    assert main(["adapt", str(image_set.root)]) == 1
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told.startswith("error: 'Adapt to zoo' has failed. ")
+    assert "does not exist. Give the folder that contains the pictures." in told
+    assert str(the_job(image_set).paths.log) in told
+
+
+def test_classes_are_needed_where_they_teach(image_set: ImageSet, capsys: pytest.CaptureFixture[str]) -> None:
+    image_set.use_labels(None)
+    assert main(["adapt", str(image_set.root), "--mode", "labels"]) == 1
+    assert "not the class folders as found, which --mode labels needs." in capsys.readouterr().err
+    assert list_jobs(image_set.workspace) == []
+
+
+@pytest.mark.slow
+def test_ctrl_c_cancels_it_and_leaves_nothing_running(image_set: ImageSet, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "url_viz", "adapt", str(image_set.root)]
+    with (tmp_path / "told").open("w+") as told:
+        ours = subprocess.Popen(command, cwd=ROOT, stdout=told, stderr=told)
+        until(lambda: bool(list_jobs(image_set.workspace)) and the_job(image_set).state is JobState.RUNNING, PATIENCE_S)
+        ours.send_signal(signal.SIGINT)
+        assert ours.wait(PATIENCE_S) == 130
+    job = the_job(image_set)
+    assert job.state is JobState.CANCELLED
+    assert "Cancelled; no head was made." in (tmp_path / "told").read_text()
+    assert "Traceback" not in (tmp_path / "told").read_text()
+    assert not head_of(job).exists()
+    assert living(processes_of(job)) == []

@@ -1,0 +1,77 @@
+"""Adapting a head to an image set as a job: what the app's page and the command line start, and what it leaves."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from url_viz.image_set import ImageSet
+from url_viz.jobs.job import Job
+from url_viz.jobs.slurm import SlurmRequest
+from url_viz.jobs.start import start_job
+from url_viz.store.user_columns import FOLDERS
+
+KIND = "finetune"
+
+
+def data_of(image_set: ImageSet) -> str:
+    """The pictures of a set as the commands of training name them."""
+    return f"folder:{image_set.root}"
+
+
+def model_to_adapt(image_set: ImageSet) -> str:
+    """The model whose head is adapted: the backbone that read the set, by its file if the user finetuned it."""
+    return image_set.source.name if image_set.source.finetuned is not None else image_set.space.backbone
+
+
+def why_no_classes(image_set: ImageSet) -> str | None:
+    """Why the modes that learn from class folders cannot; None if they can."""
+    if image_set.user_table.label_source != FOLDERS:
+        return "The labels of this set are not the class folders as found"
+    return None if image_set.table()["label"].notna().any() else "This set has no class folders"
+
+
+def start_adapting(
+    image_set: ImageSet,
+    options: Sequence[str],
+    *,
+    title: str,
+    is_light: bool = False,
+    about: Mapping[str, str] | None = None,
+    on_slurm: SlurmRequest | None = None,
+) -> Job:
+    """Start `training.finetune` with these options on a set's pictures; its head goes into the workspace.
+
+    `is_light` is that of `start_job`; `about` is kept with the job besides the set, the model and its folder.
+    Raises JobError if it cannot start.
+    """
+    out = image_set.workspace.heads / f"{image_set.root.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    return start_job(
+        ["-m", "training.finetune", "--data", data_of(image_set), "--out", str(out), *options],
+        kind=KIND,
+        title=title,
+        workspace=image_set.workspace,
+        is_light=is_light,
+        about={
+            "set_id": image_set.set_id,
+            "model": image_set.source.name,
+            "out": str(out),
+            "folder": str(image_set.root),
+            **(about or {}),
+        },
+        on_slurm=on_slurm,
+    )
+
+
+def head_of(job: Job) -> Path:
+    """The path of a finished job's head."""
+    return Path(job.about["out"]) / "head.safetensors"
+
+
+def report_of(job: Job) -> dict[str, Any] | None:
+    """The run's report; None if there is none."""
+    try:
+        return dict(json.loads((Path(job.about["out"]) / "report.json").read_text()))
+    except (OSError, ValueError):
+        return None
