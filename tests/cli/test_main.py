@@ -263,7 +263,7 @@ def test_sets_and_forget(run: Run, read: Path) -> None:
     listed = run("sets")
     assert str(read) in listed
     assert DEFAULT in listed
-    assert f"Forgot {read}" in run("forget", read)
+    assert f"Forgot {read}" in run("forget", read, "--yes")
     assert "No image sets yet" in run("sets")
     assert (read / "cat" / "0000.jpg").exists()
 

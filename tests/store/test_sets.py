@@ -461,7 +461,7 @@ def test_the_commands_say_what_they_did(here: Path, capsys: pytest.CaptureFixtur
     shutil.copytree(folder, tmp_path / "copy")
     assert "12 of 12" in run("repoint", folder, str(tmp_path / "copy"))
     assert "12 of 12" in run("unpack", str(tmp_path / "set.tar"), "--root", folder)
-    assert "Forgot" in run("forget", folder)
+    assert "Forgot" in run("forget", folder, "--yes")
     assert main(["drop-model", str(tmp_path / "copy"), "nothing", *where]) == 1
     assert "was not read with 'nothing'" in capsys.readouterr().err
     assert np.array_equal(list_sets(here / "workspace")["name"], ["Mine"])

@@ -7,9 +7,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
+from tests.jobs.conftest import LONG, running
 from url_viz.image_set import embed_folder
+from url_viz.jobs import start_job
 from url_viz.models.model import Model
 from url_viz.store.sets import list_sets
+from url_viz.ui.widgets.reading import KIND
 from url_viz.workspace import Workspace
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -81,3 +84,12 @@ def test_forgetting_asks_first(at: AppTest, zoo: Path, home: Workspace) -> None:
     assert any("The pictures themselves are not touched" in words.value for words in at.markdown)
     assert "Forget" in [button.label for button in at.button]
     assert len(list(zoo.rglob("*.jpg"))) == 6
+
+
+def test_before_forgetting_it_says_which_jobs_are_stopped(at: AppTest, zoo: Path, home: Workspace) -> None:
+    about = {"set_id": list_sets(home.root)["id"].iloc[0]}
+    running(start_job(LONG, kind=KIND, title="Read zoo", workspace=home, about=about))
+    pressed(at, "Forget this image set")
+    assert "The job 'Read zoo' is running, works on it, and is stopped." in "\n".join(
+        words.value for words in at.markdown
+    )

@@ -1,6 +1,7 @@
 """Commands for image sets: list, rename, relocate, compact, repair, pack, unpack and forget."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +9,7 @@ from tyro.conf import Positional, arg
 
 from url_viz.cli.arguments import Folder, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
-from url_viz.errors import ImageSetError
+from url_viz.errors import ImageSetError, UsageError
 
 Known = Annotated[Path, arg(help="folder of an image set, as `sets` lists it")]
 
@@ -99,11 +100,35 @@ def mend(folder: Positional[Known], *, workspace: WorkspaceDir = None) -> None:
     print(f"Read it again: python -m url_viz embed {str(folder)!r}" if mended else "Everything can be read.")
 
 
-def forget(folder: Positional[Folder], *, workspace: WorkspaceDir = None) -> None:
-    """Remove everything stored for a folder; the pictures themselves are not touched."""
-    from url_viz.store.sets import forget
+def forget(
+    folder: Positional[Folder],
+    *,
+    yes: Annotated[bool, arg(help="do not ask: needed where there is no terminal, as in a script")] = False,
+    workspace: WorkspaceDir = None,
+) -> int:
+    """Remove everything stored for a folder, after a question; the pictures themselves are not touched."""
+    from url_viz.jobs.forgetting import forget_set, leaving
 
-    print(f"Forgot {forget(folder, workspace=workspace)}. Its pictures are where they were.")
+    words = leaving(folder, workspace=workspace).words
+    if not yes and not _is_sure(folder, words):
+        print("Nothing was removed.")
+        return 1
+    print(f"Forgot {forget_set(folder, workspace=workspace)}. Its pictures are where they were.")
+    return 0
+
+
+def _is_sure(folder: Path, words: Sequence[str]) -> bool:
+    """Ask on the terminal. Raises UsageError if there is none."""
+    if not sys.stdin.isatty():
+        raise UsageError(
+            f"There is no terminal to ask on whether to forget {str(folder)!r}, decisions included. "
+            "If you are sure, give --yes."
+        )
+    print("\n".join((str(folder), *words)))
+    try:
+        return input("Forget it? [y/N] ").strip().casefold() in ("y", "yes")
+    except EOFError:
+        return False
 
 
 def pack(
@@ -135,7 +160,7 @@ def unpack(
 
 
 _NONE_YET = "No image sets yet. Read one: python -m url_viz embed FOLDER"
-_COMMANDS: dict[str, Callable[..., None]] = {
+_COMMANDS: dict[str, Callable[..., int | None]] = {
     "sets": sets,
     "rename": rename,
     "repoint": repoint,

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from url_viz.errors import FolderError, ImageError, ImageSetError
+from url_viz.errors import FolderError, ImageError, ImageSetError, WorkspaceError
 from url_viz.imaging.decode import read_file
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.scan import absolute, display_name
 from url_viz.models.model import EmbeddingSpace
 from url_viz.store import repair
 from url_viz.store.about import About, find_set, known_sets, read_before, sets_with_pictures, write_about
+from url_viz.store.decision_log import DecisionLog
 from url_viz.store.reader import Store
 from url_viz.store.repair import Mended
 from url_viz.store.tables import positions_of
@@ -65,6 +66,17 @@ def unfinished(set_id: str, workspace: Workspace) -> Unfinished | None:
     content = files["content"].drop_null().to_numpy()
     read = int((positions_of(content, store.embedded(key).content) >= 0).sum())
     return Unfinished(min(count, read + len(files) - files["failure"].null_count), count)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is stored of a folder: megabytes, and how many pictures are decided on, tagged or have a label corrected.
+
+    `judged` is None where the log of decisions is damaged.
+    """
+
+    megabytes: float
+    judged: int | None
 
 
 def list_sets(workspace: str | Path | None = None) -> pd.DataFrame:
@@ -172,6 +184,18 @@ def mend(folder: str | Path, *, workspace: str | Path | None = None) -> tuple[Me
     root = Path(folder).expanduser().resolve()  # not from set.json, which may be damaged
     with Writer(home.set_paths(read_before(folder, home)), root) as writer:
         return repair.mend(writer, root)
+
+
+def kept(folder: str | Path, *, workspace: str | Path | None = None) -> Kept:
+    """What `forget` would remove, also of a set that is damaged. Raises ImageSetError if the folder was never read."""
+    home = Workspace.at(workspace)
+    paths = home.set_paths(read_before(folder, home))
+    try:
+        with DecisionLog(paths.decisions).reading() as log:
+            judged = 0 if log is None else len(log.stored())
+    except WorkspaceError:
+        judged = None
+    return Kept(_bytes_in(paths.folder) / 2**20, judged)
 
 
 def forget(folder: str | Path, *, workspace: str | Path | None = None) -> Path:

@@ -8,12 +8,13 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.errors import UrlVizError
+from url_viz.jobs.forgetting import forget_set, leaving
 from url_viz.store.about import About, sets_with_pictures
-from url_viz.store.sets import compact, disk_use, drop_model, forget, list_sets, rename, repoint, skipped
+from url_viz.store.sets import compact, disk_use, drop_model, list_sets, rename, repoint, skipped
 from url_viz.ui.allowed_paths import allowed
 from url_viz.ui.cache import open_sets
 from url_viz.ui.session import SETS_RESULT, choice, choose
-from url_viz.ui.text import escape
+from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.reading import running, set_title
 from url_viz.workspace import Workspace
 
@@ -137,12 +138,8 @@ def _moved(old: Path, new: str) -> str:
 @st.dialog("Forget this image set?")
 def _ask_forget(set_id: str, about: About) -> None:
     """Ask before forgetting an image set, and say what is deleted."""
-    parts = disk_use(about.root, workspace=Workspace.at().root)
     st.code(str(about.root), language=None, wrap_lines=True)
-    st.markdown(
-        f"This deletes **{parts['megabytes'].sum():,.1f} MB** of thumbnails, embeddings and maps, including "
-        f"**your decisions and tags** for this set. The pictures themselves are not touched."
-    )
+    st.markdown(Markdown("\n\n".join(map(escape, leaving(about.root, workspace=Workspace.at().root).words))))
     yes, no = st.columns(2)
     if yes.button("Forget", type="primary", icon=":material/delete:", width="stretch", key="sets.forget_yes"):
         _do(set_id, lambda: _forgotten(set_id, about))
@@ -151,7 +148,7 @@ def _ask_forget(set_id: str, about: About) -> None:
 
 
 def _forgotten(set_id: str, about: About) -> str:
-    forget(about.root, workspace=Workspace.at().root)
+    forget_set(about.root, workspace=Workspace.at().root)
     if choice().set_id == set_id:
         choose(None)
     return f"Forgot {about.root}. Its pictures were not touched."

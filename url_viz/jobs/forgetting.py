@@ -1,0 +1,78 @@
+"""Forgetting an image set: what goes and what stays, and what becomes of its heads and its jobs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from url_viz.jobs.adapting import KIND as ADAPTING
+from url_viz.jobs.adapting import head_of
+from url_viz.jobs.control import cancel_job, list_jobs
+from url_viz.jobs.job import Job
+from url_viz.store.about import read_before
+from url_viz.store.sets import Kept, forget, kept
+from url_viz.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """What forgetting an image set would do: `kept` goes, `heads` adapted to it stay.
+
+    Of its jobs that wait or run, `stopped` work on what goes; `going_on` read the pictures alone.
+    """
+
+    kept: Kept
+    heads: int
+    stopped: tuple[Job, ...]
+    going_on: tuple[Job, ...]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The same in sentences."""
+        told = [
+            f"This removes {self.kept.megabytes:,.1f} MB: thumbnails, embeddings and maps, columns that you added, "
+            f"answers and reviews, and {_judged(self.kept.judged)}. The pictures themselves are not touched."
+        ]
+        if self.heads:
+            one = self.heads == 1
+            told.append(
+                f"{'The head' if one else f'The {self.heads:,} heads'} that {'was' if one else 'were'} adapted to it "
+                f"{'stays' if one else 'stay'}, and can be used on any set."
+            )
+        told += [f"The job {job.title!r} is {job.state.value}, works on it, and is stopped." for job in self.stopped]
+        told += [
+            f"The job {job.title!r} goes on: it reads the pictures alone, and its head is kept."
+            for job in self.going_on
+        ]
+        return tuple(told)
+
+
+def leaving(folder: str | Path, *, workspace: str | Path | None = None) -> Leaving:
+    """What `forget_set` would do. Raises ImageSetError if the folder was never read."""
+    home = Workspace.at(workspace)
+    jobs = list_jobs(home, about={"set_id": read_before(folder, home)})
+    live = [job for job in jobs if job.status().is_live]
+    return Leaving(
+        kept(folder, workspace=home.root),
+        heads=len({head_of(job) for job in jobs if job.kind == ADAPTING and head_of(job).exists()}),
+        stopped=tuple(job for job in live if job.kind != ADAPTING),
+        going_on=tuple(job for job in live if job.kind == ADAPTING),
+    )
+
+
+def forget_set(folder: str | Path, *, workspace: str | Path | None = None) -> Path:
+    """Stop the jobs that work on an image set, and remove all that is stored of it; returns the folder's path.
+
+    Raises ImageSetError if it was never read, JobError if a job does not stop, WorkspaceError while another process
+    reads it.
+    """
+    for job in leaving(folder, workspace=workspace).stopped:
+        cancel_job(job)
+    return forget(folder, workspace=workspace)
+
+
+def _judged(count: int | None) -> str:
+    """What was decided; None where that cannot be read."""
+    if count is None:
+        return "what was decided, tagged or corrected"
+    if count == 0:
+        return "the log of decisions, in which nothing stands"
+    return f"what was decided, tagged or corrected of {count:,} {'picture' if count == 1 else 'pictures'}"
