@@ -41,6 +41,7 @@ from benchmarks.review_planting import USELESS, WRONG, Photos, lay_out, wrong_la
 from training.evaluate import write_json
 from url_viz.analysis.probe import fit_probe, out_of_fold_shares, probe_folds, probe_inputs
 from url_viz.analysis.review import SUSPECTS, ReviewSpec
+from url_viz.analysis.twins import group_codes
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model, load_model
 from url_viz.models.names import DEFAULT
@@ -183,7 +184,7 @@ def _cleanlab(image_set: ImageSet, python: Path, seed: int) -> dict[str, Ids]:
     """All pictures in cleanlab's orders, the most doubtful label first, worked out by another Python."""
     table = image_set.table()
     label = pd.factorize(table["label"], sort=True)[0].astype(np.int32)
-    predicted = out_of_fold_shares(image_set.whitened.rows, label, table["twin_group"].to_numpy(), seed=seed)
+    predicted = out_of_fold_shares(image_set.whitened.rows, label, group_codes(table), seed=seed)
     with tempfile.TemporaryDirectory() as place:
         np.savez(Path(place) / "case-set.npz", label=label, predicted=predicted)
         subprocess.run([python, CLEANLAB_SCRIPT, place], check=True)
@@ -201,7 +202,7 @@ def found(queue: Ids, planted: Ids, looked: NDArray[np.int64]) -> NDArray[np.flo
 
 def found_with_twins(queue: Ids, planted: Ids, looked: NDArray[np.int64], table: pd.DataFrame) -> NDArray[np.float64]:
     """Like `found`, where a picture also counts once a twin of it was looked at; `table` has id and twin_group."""
-    group = pd.Series(table["twin_group"].to_numpy(), index=table["id"])
+    group = pd.Series(group_codes(table), index=table["id"])
     place = {of: number for number, of in reversed(list(enumerate(group[queue.tolist()])))}  # the first of each stays
     seen_at = np.sort([place.get(of, np.inf) for of in group[planted.tolist()]])
     share: NDArray[np.float64] = np.searchsorted(seen_at, looked, side="left") / len(planted)
@@ -275,7 +276,7 @@ def _worth_in_draw(photos: Photos, model: Model, seed: int) -> WorthOfReview:
         "dropped at random": np.where(at_random, -1, given),
         "no wrong label": true,
     }
-    fold = probe_folds(table["twin_group"].to_numpy(), seed=seed)
+    fold = probe_folds(group_codes(table), seed=seed)
     accuracy = accuracies(whitened, taught, true, fold)
     is_wrong = (truth["fault"] == WRONG).to_numpy(dtype=bool)
     return WorthOfReview(photos.name, accuracy, float(is_looked[is_wrong].mean()), float(is_looked.mean()))

@@ -13,7 +13,9 @@ from PIL import ExifTags, Image
 from tests.conftest import dice_head
 from tests.imaging.pictures import encoded, noise, write_folder
 from url_viz.analysis.ranking import percentile
+from url_viz.analysis.twins import group_codes
 from url_viz.errors import FolderError, ImageError, ImageSetError, WorkspaceError
+from url_viz.export.tables import write_table
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging.quality import QUALITIES
 from url_viz.models.head import save_head
@@ -72,12 +74,16 @@ class TestTable:
             assert table[name].to_numpy() == pytest.approx(percentile(table[column].to_numpy()), nan_ok=True)
         assert table["percentile"].max() > 90
 
-    def test_copies_are_twins_and_the_group_is_a_row(self, image_set: ImageSet) -> None:
+    def test_copies_are_twins_and_no_others_have_a_group(self, image_set: ImageSet, tmp_path: Path) -> None:
         table = image_set.table()
         first, copy = (table["path"].tolist().index(p) for p in ("cat/0000.jpg", "dog/copy.jpg"))
-        group = table["twin_group"].to_numpy()
-        assert group[first] == group[copy]
-        assert np.array_equal(group[group], group)
+        group = table["twin_group"]
+        assert group.dtype == "Int64"
+        assert group[first] == group[copy] == first
+        assert group.value_counts().to_dict() == dict(image_set.twins()[["group", "size"]].to_numpy())
+        written = pd.read_csv(write_table(table, tmp_path / "out.csv"), dtype={"twin_group": str})["twin_group"]
+        assert written.dropna().tolist() == [str(one) for one in group.dropna()]
+        assert pd.read_parquet(write_table(table, tmp_path / "out.parquet"))["twin_group"].equals(group)
         assert table.loc[first, COLUMNS[5:]].equals(table.loc[copy, COLUMNS[5:]])
 
     def test_the_table_is_the_callers_own(self, image_set: ImageSet) -> None:
@@ -157,15 +163,16 @@ class TestSearch:
 
     @pytest.mark.parametrize("k", [1, 3, 12])
     def test_neighbours_are_an_ungated_search_without_twins(self, image_set: ImageSet, k: int) -> None:
-        group = image_set.table().set_index("id")["twin_group"]
+        table = image_set.table()
+        group = pd.Series(group_codes(table), index=table["id"])
         graph = image_set.graph
         assert graph is not None
         counting = graph.content[np.unique(leaders(graph.twins))]
         counts = image_set.table().loc[np.isin(image_set.contents, counting), "id"]
         for image in image_set.table()["id"]:
             found, every = image_set.neighbours(image, k), image_set.search(image, 100)
-            expected = every[(every["twin_group"] != group[image]) & every["id"].isin(counts)].head(k)
-            assert not (found["twin_group"] == group[image]).any()
+            expected = every[(group[every["id"]] != group[image]).to_numpy() & every["id"].isin(counts)].head(k)
+            assert not (group[found["id"]] == group[image]).any()
             assert found["similarity"].to_numpy() == pytest.approx(expected["similarity"].to_numpy(), abs=1e-5)
             assert image not in found["id"].tolist()
             assert found["id"].is_unique

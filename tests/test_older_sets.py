@@ -10,6 +10,7 @@ import pytest
 from tests.imaging.pictures import write_folder
 from tests.pipeline.reader import Reader
 from url_viz.analysis.review import NAMES, PAIRS, ReviewSpec, ready_reviews
+from url_viz.analysis.twins import group_codes
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.rows import l2_normalize
@@ -76,7 +77,7 @@ def test_it_opens_by_the_nearest_and_says_why(old: ImageSet) -> None:
     assert np.array_equal(np.argsort(table["confusability"], kind="stable"), np.argsort(-nearest, kind="stable"))
     assert table["confusability"].between(0, 1).all()
     assert table["ambiguity"].isna().all()
-    group = table.set_index("path")["twin_group"]
+    group = dict(zip(table["path"], group_codes(table), strict=True))
     assert group["cat/0000.jpg"] == group["cat/copy.jpg"]
     assert group["cat/0000.jpg"] != group["cat/0002.jpg"]
 

@@ -51,7 +51,7 @@ from url_viz.analysis.second_model import Seconds, by_both
 from url_viz.analysis.selective_retrieval import near_in_graph, search
 from url_viz.analysis.table import DecidedTable, Frame, decisions_of, frame_of, graph_columns_of
 from url_viz.analysis.tuned import Tuned, TunedTable
-from url_viz.analysis.twins import one_of_each, twin_table
+from url_viz.analysis.twins import group_codes, one_of_each, twin_table
 from url_viz.analysis.uploads import values_of
 from url_viz.analysis.user_columns import Prepared, UserColumn, UserColumns
 from url_viz.analysis.worth import SEEDS, ReviewedLabels, Worth, reviewed_labels, worth
@@ -241,7 +241,8 @@ class ImageSet:
         label_given (before any correction), label_checked ("corrected", "confirmed", or None), split and date where
         folders tell them, width, height,
         uncertainty and its percentile, confusability and its percentile, entropy (nats) and inverse_norm (baselines),
-        nearest_similarity, twin_group, what `url_viz.imaging.quality` measures, x, y; the user's own columns; reasons;
+        nearest_similarity, twin_group (Int64: one number a group, none without twins), what `url_viz.imaging.quality`
+        measures, x, y; the user's own columns; reasons;
         decision and tags. All values of ours are higher = more ambiguous, but for nearest_similarity and the
         qualities; nan if there is none.
         """
@@ -624,7 +625,7 @@ class ImageSet:
         row = self.row_of(image_id)
         near = near_in_graph(row, self.contents, self.graph)
         if near is None or (len(near[0]) < k and k > K):
-            group = self._frame["twin_group"].to_numpy()
+            group = group_codes(self._frame)
             hits = search(self._unit[row], self._unit, k=k, exclude=group == group[row])
             near = hits.rows, hits.similarity
         return self._with_similarity(near[0][:k], near[1][:k])
@@ -633,7 +634,7 @@ class ImageSet:
         """The k pictures of a class that are nearest to one of this set and no twins of it: columns as of `search`."""
         row = self.row_of(image_id)
         table = self._frame
-        group = table["twin_group"].to_numpy()
+        group = group_codes(table)
         is_out = (table["label"] != label).to_numpy(dtype=bool) | (group == group[row])
         hits = search(self._unit[row], self._unit, k=k, exclude=is_out)
         return self._with_similarity(hits.rows, hits.similarity)
@@ -852,7 +853,7 @@ class ImageSet:
         `.words` says it; `.given`, `.decided` and `.random` have the figures, `.by_class` those of each class. Seconds
         of work, more seeds take longer. Raises ImageSetError below two classes or two seeds.
         """
-        group = self._frame["twin_group"].to_numpy()
+        group = group_codes(self._frame)
         return worth(self.whitened.rows, self._reviewed_labels, group=group, seeds=seeds)
 
     def find_worth(self, *, seeds: int = SEEDS) -> Worth | None:

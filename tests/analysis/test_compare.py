@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.twin_groups import twin_column
 from url_viz.analysis.compare import (
     Read,
     compare,
@@ -29,7 +30,7 @@ def table_of(ids: list[int], uncertainty: list[float], confusability: list[float
         "uncertainty": uncertainty,
         "confusability": confusability or [NAN] * len(ids),
     }
-    about = {"id": ids, "path": [f"{i}.jpg" for i in ids], "label": None, "twin_group": range(len(ids))}
+    about = {"id": ids, "path": [f"{i}.jpg" for i in ids], "label": None, "twin_group": twin_column(range(len(ids)))}
     return pd.DataFrame(about | measures)
 
 
@@ -74,8 +75,8 @@ def test_two_small_orders_by_hand() -> None:
 
 
 def test_twins_are_listed_once() -> None:
-    first = table_of([1, 2, 3, 4], [1, 1, 3, 4]).assign(twin_group=[0, 0, 2, 3])
-    second = table_of([1, 2, 3, 4], [4, 4, 2, 1]).assign(twin_group=[0, 0, 2, 3])
+    first = table_of([1, 2, 3, 4], [1, 1, 3, 4]).assign(twin_group=twin_column([0, 0, 2, 3]))
+    second = table_of([1, 2, 3, 4], [4, 4, 2, 1]).assign(twin_group=twin_column([0, 0, 2, 3]))
     more, _ = disagreements(compare(read_of(first), read_of(second)).measures["uncertainty"], most=5)
     assert more["id"].tolist() == [1]
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.twin_groups import twin_column
 from url_viz.analysis.findings import (
     COMMON_SHARE,
     FEW,
@@ -39,7 +40,8 @@ def table(**columns: object) -> pd.DataFrame:
         "height": 10,
     }
     values = {name: pd.Series(v, dtype=object) if isinstance(v, list) else v for name, v in columns.items()}
-    return pd.DataFrame({**base, **values})
+    made = pd.DataFrame({**base, **values})
+    return made.assign(twin_group=twin_column(made["twin_group"].astype(int)))
 
 
 def strengths(**given: dict[int, float]) -> Reasons:

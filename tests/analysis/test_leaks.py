@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.pipeline.whitened_examples import classes
+from tests.twin_groups import twin_column
 from url_viz.analysis.leaks import (
     MOST_SPLITS,
     Splits,
@@ -129,6 +130,7 @@ def pictures(split: list[str], **columns: list[object]) -> tuple[pd.DataFrame, S
         "split": split,
     }
     table = pd.DataFrame({**base, **columns})
+    table["twin_group"] = twin_column(table["twin_group"])
     found = find_splits(table)
     assert found is not None
     return table, found

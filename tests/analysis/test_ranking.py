@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.twin_groups import twin_column
 from url_viz.analysis.ranking import ends, percentile, value_at, with_percentile
 
 
@@ -42,7 +43,7 @@ def table() -> pd.DataFrame:
         {
             "id": [10, 11, 12, 13, 14, 15],
             "uncertainty": np.array([0.5, 0.9, 0.1, np.nan, 0.9, 0.3], np.float32),
-            "twin_group": [0, 1, 0, 3, 4, 1],
+            "twin_group": twin_column([0, 1, 0, 3, 4, 1]),
         }
     )
 

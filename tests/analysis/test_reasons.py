@@ -8,6 +8,7 @@ import pytest
 from PIL import ImageFilter
 
 from tests.imaging.pictures import noise
+from tests.twin_groups import twin_column
 from url_viz.analysis.filters import OneOf, kept
 from url_viz.analysis.reasons import NAMES, Ramp, reason_counts, reason_table, reasons_of
 from url_viz.image_set import ImageSet, embed_folder
@@ -36,7 +37,9 @@ FINE = {
 def table_of(*rows: dict[str, object]) -> pd.DataFrame:
     """Rows that differ from a fine picture in what is given; each its own twin group where none is."""
     whole = [FINE | {"id": 100 + i, "twin_group": i} | row for i, row in enumerate(rows)]
-    return pd.DataFrame(whole).astype({"label": object, "first_class": object, "second_class": object})
+    made = pd.DataFrame(whole)
+    made["twin_group"] = twin_column(made["twin_group"])
+    return made.astype({"label": object, "first_class": object, "second_class": object})
 
 
 def named(table: pd.DataFrame) -> list[str]:

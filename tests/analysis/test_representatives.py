@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from tests.pipeline.examples import graph_of
+from tests.twin_groups import twin_column
 from url_viz.analysis.representatives import centrality, count_for, regions_of, representatives
 from url_viz.store.tables import Embeddings
 
@@ -108,7 +109,7 @@ def set_of(sizes: list[int]) -> tuple[pd.DataFrame, Embeddings]:
             "x": xy[:, 0].astype(np.float32),
             "y": xy[:, 1].astype(np.float32),
             "percentile": rng.permutation(n) * 100 / n,
-            "twin_group": np.arange(n),
+            "twin_group": twin_column(np.arange(n)),
         }
     )
     return table, Embeddings(np.arange(n) * 7, vectors.astype(np.float16), np.zeros(n, np.float32))

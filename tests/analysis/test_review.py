@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.twin_groups import twin_column
 from url_viz.analysis.filters import Between, OneOf
 from url_viz.analysis.review import (
     LABELS,
@@ -26,6 +27,7 @@ from url_viz.analysis.review import (
     ready_reviews,
 )
 from url_viz.analysis.scope import Scope
+from url_viz.analysis.twins import group_codes
 from url_viz.errors import DecisionError, ImageSetError
 from url_viz.rows import l2_normalize
 from url_viz.store.decision_matching import FileKeys
@@ -60,7 +62,8 @@ def table(**columns: object) -> pd.DataFrame:
         "y": np.zeros(COUNT),
     }
     values = {name: pd.Series(v, dtype=object) if isinstance(v, list) else v for name, v in columns.items()}
-    return pd.DataFrame({**base, **values})
+    made = pd.DataFrame({**base, **values})
+    return made.assign(twin_group=twin_column(made["twin_group"].astype(int)))
 
 
 SUSPECT_ROWS = pd.DataFrame({"id": [105, 101, 103, 102], "suggested": ["cat", None, "ant", "bee"]})
@@ -111,7 +114,7 @@ class TestQueue:
 
     def test_is_bounded(self) -> None:
         many = pd.concat([table()] * 2000, ignore_index=True)
-        many["id"], many["twin_group"] = np.arange(len(many)), np.arange(len(many))
+        many["id"], many["twin_group"] = np.arange(len(many)), twin_column(np.arange(len(many)))
         assert len(queue_of(many, ReviewSpec("ambiguity"))) == MOST
 
     @settings(max_examples=60, deadline=None)
@@ -127,7 +130,7 @@ class TestQueue:
         expected: list[int] = []
         seen = set()
         for number in waiting:
-            group = rows["twin_group"].iloc[number]
+            group = group_codes(rows)[number]
             if group not in seen:
                 expected.append(100 + number)
             seen.add(group)
@@ -342,9 +345,9 @@ class TestReview:
             groups: list[int] = []
             expected = []
             for number in of_class:
-                if rows["twin_group"].iloc[number] not in groups:
+                if group_codes(rows)[number] not in groups:
                     expected.append(100 + int(number))
-                groups.append(rows["twin_group"].iloc[number])
+                groups.append(group_codes(rows)[number])
             assert near["id"].tolist() == expected[:3]
         assert 103 not in review.card(102).near[1]["id"].tolist()  # its twin
         assert review.card(102).twins == 1

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.twin_groups import twin_column
 from url_viz.analysis import twins
-from url_viz.analysis.twins import best_first, one_of_each, twin_table, worst_pair
+from url_viz.analysis.twins import best_first, first_of_each, group_codes, one_of_each, twin_table, worst_pair
 from url_viz.pipeline.twins import TWIN_COSINE, twin_groups, twin_pairs
 
 
@@ -17,7 +18,7 @@ def table_of(group: list[int], **columns: list[object]) -> pd.DataFrame:
     plain: dict[str, object] = {
         "id": np.arange(1000, 1000 + n),
         "path": [f"{i:04d}.jpg" for i in range(n)],
-        "twin_group": group,
+        "twin_group": twin_column(group),
         "width": [10] * n,
         "height": [10] * n,
         "uncertainty": [0.5] * n,
@@ -30,6 +31,27 @@ def table_of(group: list[int], **columns: list[object]) -> pd.DataFrame:
 def at_angles(degrees: np.ndarray) -> np.ndarray:
     radians = np.radians(degrees)
     return np.stack([np.cos(radians), np.sin(radians)], axis=1).astype(np.float32)
+
+
+class TestGroups:
+    """Each picture's group, and one of each."""
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.lists(st.integers(0, 9), max_size=12))
+    def test_without_twins_a_picture_is_a_group_of_its_own(self, numbers: list[int]) -> None:
+        table = table_of(numbers)
+        assert table["twin_group"].isna().tolist() == [numbers.count(number) == 1 for number in numbers]
+        codes = group_codes(table)
+        assert [[one == other for other in codes] for one in codes] == [[a == b for b in numbers] for a in numbers]
+        assert sorted(set(codes.tolist())) == list(range(len(set(numbers))))
+        first = [row for row, number in enumerate(numbers) if number not in numbers[:row]]
+        assert first_of_each(table).index.tolist() == first
+
+    def test_of_a_part_of_a_table(self) -> None:
+        """A twin whose other is not there keeps its number, and is a group of its own as well."""
+        part = table_of([3, 5, 3, 7]).iloc[1:]
+        assert part["twin_group"].isna().tolist() == [True, False, True]
+        assert len(set(group_codes(part).tolist())) == len(first_of_each(part)) == 3
 
 
 class TestTable:

@@ -13,6 +13,8 @@ from benchmarks.review import Curve, accuracies, curves_of, found, found_with_tw
 from benchmarks.review_figure import figure
 from benchmarks.review_planting import BLANK, BLURRED, FOREIGN, NEAR, USELESS, WRONG, Photos, lay_out, wrong_labels
 from tests.imaging.pictures import write_folder
+from tests.twin_groups import twin_column
+from url_viz.analysis.twins import group_codes
 from url_viz.rows import l2_normalize
 
 LOOKED = np.array([0, 1, 2, 4, 10])
@@ -24,7 +26,7 @@ def test_found_is_the_share_of_the_planted_among_the_first_and_level_beyond_the_
 
 
 def test_a_twin_that_was_looked_at_counts_for_the_planted_ones_of_its_group() -> None:
-    table = pd.DataFrame({"id": [1, 3, 5, 7, 9, 11], "twin_group": [0, 1, 2, 1, 3, 1]})
+    table = pd.DataFrame({"id": [1, 3, 5, 7, 9, 11], "twin_group": twin_column([0, 1, 2, 1, 3, 1])})
     queue, planted = np.array([5, 3, 9, 1]), np.array([1, 7, 11])  # 3 stands for 7 and 11
     assert found(queue, planted, LOOKED).tolist() == pytest.approx([0, 0, 0, 1 / 3, 1 / 3])
     assert found_with_twins(queue, planted, LOOKED, table).tolist() == pytest.approx([0, 0, 2 / 3, 1, 1])
@@ -33,9 +35,9 @@ def test_a_twin_that_was_looked_at_counts_for_the_planted_ones_of_its_group() ->
 @pytest.mark.parametrize("seed", range(5))
 def test_found_agrees_with_a_plain_count(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    table = pd.DataFrame({"id": np.arange(40), "twin_group": rng.integers(0, 25, 40)})
+    table = pd.DataFrame({"id": np.arange(40), "twin_group": twin_column(rng.integers(0, 25, 40))})
     queue, planted = rng.permutation(40)[:30], rng.permutation(40)[:8]
-    group = dict(zip(table["id"], table["twin_group"], strict=True))
+    group = dict(zip(table["id"], group_codes(table), strict=True))
     looked = np.arange(41)
     alone = [sum(one in queue[:k] for one in planted) / 8 for k in looked]
     twins = [sum(group[one] in {group[seen] for seen in queue[:k]} for one in planted) / 8 for k in looked]

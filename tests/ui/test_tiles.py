@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.twin_groups import twin_column
 from url_viz.analysis.ranking import with_percentile
 from url_viz.ui.tiles import ordinal, tiles, value_text
 from url_viz.ui.widgets.tiles import page_of, sides
@@ -22,7 +23,7 @@ def table(count: int = 8) -> pd.DataFrame:
             "confusability_percentile": 100 * steps[::-1] / (count - 1),
             "entropy": steps,
             "inverse_norm": steps,
-            "twin_group": [0, 0, 2, 3, 4, 5, 6, 6],
+            "twin_group": twin_column([0, 0, 2, 3, 4, 5, 6, 6]),
             "x": steps,
             "y": np.zeros(count),
         }

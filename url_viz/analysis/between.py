@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.analysis.twins import first_of_each
+
 OPEN_QUESTION = 0.2
 """From this ambiguity on a picture's second class is named."""
 
@@ -32,8 +34,8 @@ def between_classes(table: pd.DataFrame, one: str, other: str, *, most: int = 24
     balance = _share_of(table, one) - _share_of(table, other)
     rows = table.assign(balance=balance.astype(np.float32))
     is_between = rows["first_class"].isin([one, other]) & rows["second_class"].isin([one, other])
-    middle = rows[is_between].sort_values(["ambiguity", "id"], ascending=[False, True]).drop_duplicates("twin_group")
-    middle = middle.head(most // 2).sort_values(["balance", "id"], ascending=[False, True])
+    middle = rows[is_between].sort_values(["ambiguity", "id"], ascending=[False, True])
+    middle = first_of_each(middle).head(most // 2).sort_values(["balance", "id"], ascending=[False, True])
     ends = [_clearest(rows[~rows["id"].isin(middle["id"])], name, most // 4) for name in (one, other)]
     return pd.concat([ends[0], middle, ends[1].iloc[::-1]], ignore_index=True)
 
@@ -47,6 +49,4 @@ def _share_of(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
 
 def _clearest(rows: pd.DataFrame, name: str, count: int) -> pd.DataFrame:
     of_class = rows[(rows["first_class"] == name) & (rows["label"] == name)]
-    of_class = of_class.sort_values(["ambiguity", "id"]).drop_duplicates("twin_group")
-    clearest: pd.DataFrame = of_class.head(count)
-    return clearest
+    return first_of_each(of_class.sort_values(["ambiguity", "id"])).head(count)

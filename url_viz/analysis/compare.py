@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from url_viz.analysis.measures import TABLE_MEASURES, title_of
 from url_viz.analysis.metrics import Interval, bootstrap_interval, spearman
 from url_viz.analysis.ranking import percentile
+from url_viz.analysis.twins import first_of_each
 from url_viz.store.tables import Graph, positions_of
 
 
@@ -258,6 +259,6 @@ def _short(value: float) -> str:
 def disagreements(one: Compared, *, most: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The pictures that are most more ambiguous to the second model, and to the first; twins are counted once."""
     rows = one.change.table
-    up = rows.sort_values(["change", "id"], ascending=[False, True]).drop_duplicates("twin_group")
-    down = rows.sort_values(["change", "id"], ascending=[True, True]).drop_duplicates("twin_group")
+    up = first_of_each(rows.sort_values(["change", "id"], ascending=[False, True]))
+    down = first_of_each(rows.sort_values(["change", "id"], ascending=[True, True]))
     return up[up["change"] > 0].head(most), down[down["change"] < 0].head(most)

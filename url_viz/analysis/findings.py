@@ -23,6 +23,7 @@ from url_viz.analysis.review import (
     is_settled,
     queue_of,
 )
+from url_viz.analysis.twins import group_codes
 
 FindingKind = Literal["leaks", "wrong-labels", "mixed-up", "bursts", "useless", "unreadable", "small-classes"]
 """What can be found, what matters most first; but for unreadable files, the name of the queue."""
@@ -135,8 +136,8 @@ def small_classes(table: pd.DataFrame) -> pd.DataFrame:
     Of twins one counts, dropped pictures do not.
     """
     is_in = table["label"].notna() & (table["decision"] != "drop")
-    rows = table.loc[is_in, ["id", "label", "twin_group"]]
-    size = rows.groupby("label")["twin_group"].nunique()
+    rows = table[["id", "label"]].assign(group=group_codes(table))[is_in]
+    size = rows.groupby("label")["group"].nunique()
     rows = rows.assign(size=rows["label"].map(size), suggested=None)
     rows = rows[rows["size"] < FEW].sort_values(["size", "label"], kind="stable")
     return rows[["id", "suggested", "label", "size"]]
@@ -181,7 +182,7 @@ def _mixed(seen: Seen) -> Finding | None:
 
 
 def _bursts(seen: Seen) -> Finding:
-    group = seen.table["twin_group"].to_numpy(np.int64)
+    group = group_codes(seen.table)
     size = np.bincount(group, minlength=1)
     is_open = np.bincount(group, weights=~is_settled(seen.table), minlength=1) > 0
     sizes = size[(size >= BURST) & is_open]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from url_viz.analysis.label_choice import in_words
 from url_viz.analysis.leaks import Splits
 from url_viz.analysis.review import MEMBERS, MOST, Question, Review, ReviewSpec, is_settled
+from url_viz.analysis.twins import group_codes
 from url_viz.analysis.votes import NONE
 
 
@@ -64,7 +65,7 @@ def open_leaks(leaks: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
 
     A group is settled once all of its pictures are decided, be it that all are kept.
     """
-    group = table["twin_group"].to_numpy(np.int64)
+    group = group_codes(table)
     is_open = np.bincount(group, weights=~is_settled(table), minlength=1) > 0
     of_leak = pd.Series(group, index=table["id"]).loc[leaks["id"]].to_numpy(np.int64)
     found: pd.DataFrame = leaks.assign(group=of_leak)[is_open[of_leak]]

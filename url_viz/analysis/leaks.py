@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.analysis.twins import group_codes
 from url_viz.analysis.votes import NONE, Codes
 from url_viz.imaging.folder_classes import SPLIT
 from url_viz.store.tables import Twins, no_twins
@@ -123,7 +124,7 @@ def leaks_between_splits(table: pd.DataFrame, contents: Rows, splits: Splits, ke
     """
     is_out = (table["decision"] == "drop").to_numpy(dtype=bool)
     if twins.is_thinned:
-        key = table["twin_group"].to_numpy(np.int64)
+        key = group_codes(table)
         twins = no_twins(int(key.max(initial=-1)) + 1)
     codes = np.where(is_out | (key < 0), NONE, splits.codes).astype(np.int32)
     found = leaked(codes, np.maximum(key, 0), twins)

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.measures import percentile_column
+from url_viz.analysis.twins import group_codes
 from url_viz.analysis.votes import NONE
 
 
@@ -93,7 +94,7 @@ def ends(table: pd.DataFrame, *, by: str, collapse_twins: bool = True) -> Ends:
     down = by_id[np.argsort(-values[by_id], kind="stable")]
     if not collapse_twins:
         return Ends(table.iloc[down].assign(twins=0), table.iloc[up].assign(twins=0))
-    group = table["twin_group"].to_numpy()
+    group = group_codes(table)
     return Ends(_one_a_group(table, down, group), _one_a_group(table, up, group))
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.filters import SEPARATOR
+from url_viz.analysis.twins import group_codes
 from url_viz.errors import ImageSetError
 from url_viz.latest import Latest
 from url_viz.pipeline.confusability import FEW
@@ -160,7 +161,7 @@ def _strengths(table: pd.DataFrame) -> Mapping[str, Values]:
     dark = DARK(_column(table, "highlights"))
     empty = NEAR_EMPTY(_column(table, "flat_share"))
     flat = np.where((dark > 0) | (empty > 0), 0, LOW_CONTRAST(_column(table, "contrast")))
-    group = table["twin_group"].to_numpy()
+    group = group_codes(table)
     first, second = np.nan_to_num(_column(table, "first_share")), np.nan_to_num(_column(table, "second_share"))
     return {
         "blurred": np.where(empty > 0, 0, BLURRED(_column(table, "sharpness"))),

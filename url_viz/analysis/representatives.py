@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.categories import categories_of
 from url_viz.analysis.ranking import percentile_of_each
+from url_viz.analysis.twins import group_codes
 from url_viz.store.tables import Graph, positions_of
 
 CELLS = 160
@@ -114,7 +115,7 @@ def _centrality_of_rows(
     has = place >= 0
     of_graph, twin = np.full(len(graph), -1, np.int32), -1 - np.arange(len(graph))
     of_graph[place[has]] = region[has]
-    twin[place[has]] = table["twin_group"].to_numpy(np.int64)[rows][has]
+    twin[place[has]] = group_codes(table)[rows][has]
     result[has] = centrality(graph.position, graph.similarity, of_graph, twin)[place[has]]
     return result
 

@@ -16,7 +16,7 @@ from url_viz.analysis.ranking import ends, first_of_each_class, with_percentile
 from url_viz.analysis.reasons import ReasonedTable
 from url_viz.analysis.scope import Scope, scope_as_query, scope_from_query, scoped
 from url_viz.analysis.selective_retrieval import search
-from url_viz.analysis.twins import twin_members
+from url_viz.analysis.twins import first_of_each, group_codes, twin_members
 from url_viz.errors import ImageSetError
 from url_viz.store.decisions import Action, Decided, Decision, Decisions, Verdict
 from url_viz.store.reviews import KeptReview, read_review, review_key, write_review
@@ -132,7 +132,7 @@ def queue_of(table: pd.DataFrame, spec: ReviewSpec, listed: pd.DataFrame | None 
         ids = _groups(rows, table, spec)
     else:
         rows = rows if spec.is_of_decided else rows[~is_settled(rows)]
-        rows = _in_order(rows, spec, listed).drop_duplicates("twin_group")
+        rows = first_of_each(_in_order(rows, spec, listed))
         rows = rows if spec.per_class is None else first_of_each_class(rows, spec.per_class)
         ids = rows["id"].to_numpy(np.int64)
     return ids[: min(spec.most or MOST, MOST)]
@@ -158,9 +158,8 @@ def _in_order(rows: pd.DataFrame, spec: ReviewSpec, listed: pd.DataFrame | None)
 def _groups(rows: pd.DataFrame, table: pd.DataFrame, spec: ReviewSpec) -> NDArray[np.int64]:
     """One id of each group of twins that has a picture in scope and is not settled: that of the one to keep."""
     members = [of for of in twin_members(table) if spec.by != BURSTS or len(of) >= BURST]
-    group, settled = table["twin_group"].to_numpy(), is_settled(table)
-    wanted = set(rows["twin_group"])
-    is_open = (of for of in members if group[of[0]] in wanted and (spec.is_of_decided or not settled[of].all()))
+    is_wanted, settled = table["id"].isin(rows["id"]).to_numpy(), is_settled(table)
+    is_open = (of for of in members if is_wanted[of].any() and (spec.is_of_decided or not settled[of].all()))
     largest = sorted(is_open, key=len, reverse=True)
     return table["id"].to_numpy(np.int64)[[of[0] for of in largest]]
 
@@ -399,7 +398,7 @@ class Review:
 
     def _is_twin(self, at: int) -> NDArray[np.bool_]:
         """Which pictures (N,) are in the group of twins of that at a row, itself too."""
-        group = self.table["twin_group"].to_numpy()
+        group = group_codes(self.table)
         is_twin: NDArray[np.bool_] = group == group[at]
         return is_twin
 
@@ -426,8 +425,7 @@ class Review:
 
     def _found(self, at: int, exclude: NDArray[np.bool_], k: int) -> pd.DataFrame:
         rows = self.table.iloc[search(self._unit[at], self._unit, k=k * TWINS_LOOKED_AT, exclude=exclude).rows]
-        found: pd.DataFrame = rows.drop_duplicates("twin_group").head(k)
-        return found
+        return first_of_each(rows).head(k)
 
     def verdicts(self, ids: Sequence[int]) -> list[Verdict]:
         """What is decided of pictures as of now, and the labels that somebody gave them."""
@@ -499,7 +497,7 @@ def ready_reviews(
     Where no classes lead and there is a graph, pairs come first, and pictures to name where there are no labels: a few
     words on them tell of all others.
     """
-    has_classes, has_twins = bool(table["label"].notna().any()), bool(table["twin_group"].duplicated().any())
+    has_classes, has_twins = bool(table["label"].notna().any()), bool(twin_members(table))
     specs = [ReviewSpec(LEAKS)] if has_leaks else []
     specs += [ReviewSpec(SUSPECTS)] if has_suspects else []
     if has_graph and measure in (CONFUSABILITY.name, TUNED.name):

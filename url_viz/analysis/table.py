@@ -94,7 +94,7 @@ def _uncertainty(store: Store, contents: NDArray[np.int64], space_key: str, head
     return result
 
 
-def _from_graph(contents: NDArray[np.int64], graph: GraphColumns | None) -> dict[str, NDArray[Any]]:
+def _from_graph(contents: NDArray[np.int64], graph: GraphColumns | None) -> dict[str, Any]:
     keys = contents
     value, nearest = (np.full(len(contents), np.nan, np.float32) for _ in range(2))
     if graph is not None and len(graph.content):
@@ -103,12 +103,12 @@ def _from_graph(contents: NDArray[np.int64], graph: GraphColumns | None) -> dict
         value[has], nearest[has] = graph.confusability[row[has]], graph.nearest_similarity[row[has]]
         first_of_group = np.unique(graph.twin_group, return_index=True)[1]
         keys = np.where(has, graph.content[first_of_group[graph.twin_group[row]]], contents)
-    _, first, group = np.unique(keys, return_index=True, return_inverse=True)
+    _, first, group, size = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
     return {
         "confusability": value,
         "confusability_percentile": percentile(value),
         "nearest_similarity": nearest,
-        "twin_group": first[group],
+        "twin_group": pd.arrays.IntegerArray(first[group].astype(np.int64), size[group] == 1),
     }
 
 

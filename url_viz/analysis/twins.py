@@ -27,6 +27,21 @@ class WorstPair:
     is_exact: bool
 
 
+def group_codes(table: pd.DataFrame) -> NDArray[np.int64]:
+    """Each picture's group of twins (N,), numbered from 0 within this table; without twins, one of its own."""
+    codes = pd.factorize(table["twin_group"])[0].astype(np.int64)
+    is_alone = codes < 0
+    codes[is_alone] = codes.max(initial=-1) + 1 + np.arange(is_alone.sum())
+    return codes
+
+
+def first_of_each(rows: pd.DataFrame) -> pd.DataFrame:
+    """The first row of each group of twins, and every picture without twins, in the order of `rows`."""
+    group = rows["twin_group"]
+    found: pd.DataFrame = rows[(group.isna() | ~group.duplicated()).to_numpy(dtype=bool)]
+    return found
+
+
 def twin_table(table: pd.DataFrame, contents: NDArray[np.int64], embeddings_of: EmbeddingsOf) -> pd.DataFrame:
     """One row per group of two or more twins, the largest group first.
 
@@ -42,7 +57,7 @@ def twin_table(table: pd.DataFrame, contents: NDArray[np.int64], embeddings_of: 
     first, second = (np.array([pair[place] for pair in worst], np.int64) for place in (0, 1))
     found = pd.DataFrame(
         {
-            "group": table["twin_group"].to_numpy()[keep],
+            "group": table["twin_group"].iloc[keep].to_numpy(np.int64),
             "size": [len(members) for members in groups],
             "kind": ["exact" if len(np.unique(contents[members])) == 1 else "near" for members in groups],
             "first": ids[first],
@@ -81,7 +96,7 @@ def best_first(table: pd.DataFrame) -> NDArray[np.int64]:
     if not np.isfinite(value).any():
         value = table["entropy"].to_numpy(dtype=float)
     pixels = table["width"].to_numpy(dtype=np.int64) * table["height"].to_numpy(dtype=np.int64)
-    return np.lexsort((np.arange(len(table)), value, -pixels, table["twin_group"].to_numpy()))
+    return np.lexsort((np.arange(len(table)), value, -pixels, group_codes(table)))
 
 
 def worst_pair(unit: NDArray[np.float32]) -> WorstPair:
@@ -108,7 +123,7 @@ def worst_pair(unit: NDArray[np.float32]) -> WorstPair:
 def twin_members(table: pd.DataFrame) -> list[NDArray[np.int64]]:
     """Rows of each group of two or more, the one to keep first."""
     order = best_first(table)
-    group = table["twin_group"].to_numpy()[order]
+    group = group_codes(table)[order]
     starts = np.flatnonzero(np.concatenate([[True], group[1:] != group[:-1]])) if len(group) else np.zeros(0, int)
     return [members for members in np.split(order, starts[1:]) if len(members) > 1]
 

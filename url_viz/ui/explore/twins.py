@@ -23,7 +23,7 @@ MOST_LISTED = 1_000
 
 def show_twins_button(image_set: ImageSet, table: pd.DataFrame, *, measure: str) -> None:
     """A button with the number of twins that opens the dialog; nothing if there are none."""
-    sizes = np.unique(table["twin_group"].to_numpy(), return_counts=True)[1]
+    sizes = table["twin_group"].value_counts().to_numpy()
     sizes = sizes[sizes > 1]
     if not len(sizes):
         return
