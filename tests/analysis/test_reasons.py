@@ -28,10 +28,15 @@ FINE = {
     "highlights": 0.8,
     "contrast": 0.7,
     "sharpness": 0.6,
+    "least_sharpness": 0.55,
+    "sharpness_across": 0.6,
     "flat_share": 0.1,
     "white_share": 0.0,
     "white_border": 0.0,
 }
+
+BLURRED: dict[str, object] = {"sharpness": 0.22, "least_sharpness": 0.2, "sharpness_across": 0.2}
+SMEARED: dict[str, object] = {"sharpness": 0.5, "least_sharpness": 0.3, "sharpness_across": 0.45}
 
 
 def table_of(*rows: dict[str, object]) -> pd.DataFrame:
@@ -56,8 +61,11 @@ def test_a_ramp_is_straight_between_its_ends_and_nothing_is_known_of_nan() -> No
     ("row", "reasons"),
     [
         ({}, ""),
-        ({"sharpness": 0.2}, "blurred"),
-        ({"sharpness": np.nan}, ""),
+        (BLURRED, "blurred"),
+        (BLURRED | {"sharpness_across": np.nan}, "blurred"),
+        (SMEARED, "motion blur"),
+        (SMEARED | {"sharpness_across": 0.31}, ""),
+        ({"sharpness": np.nan, "least_sharpness": np.nan, "sharpness_across": np.nan}, ""),
         ({"highlights": 0.1}, "dark"),
         ({"white_share": 0.6}, "blown out"),
         ({"white_share": 0.6, "white_border": 0.95}, ""),
@@ -79,7 +87,7 @@ def test_a_rank_among_few_is_no_reason() -> None:
 
 def test_what_explains_the_low_contrast_takes_its_place() -> None:
     assert named(table_of({"contrast": 0.1, "highlights": 0.1})) == ["dark"]
-    assert named(table_of({"contrast": 0.01, "flat_share": 1.0, "sharpness": 0.1})) == ["near-empty"]
+    assert named(table_of(BLURRED | {"contrast": 0.01, "flat_share": 1.0})) == ["near-empty"]
 
 
 def test_white_tells_nothing_in_a_set_of_drawings_on_paper() -> None:
@@ -124,7 +132,11 @@ def test_between_two_classes() -> None:
 
 
 def test_the_strongest_comes_first_and_filters_and_counts_find_each() -> None:
-    table = table_of({"sharpness": 0.28, "highlights": 0.05, "width": 40, "height": 40}, {"sharpness": 0.1}, {})
+    table = table_of(
+        BLURRED | {"least_sharpness": 0.42, "sharpness": 0.44, "highlights": 0.05, "width": 40, "height": 40},
+        BLURRED,
+        {},
+    )
     table["reasons"] = named(table)
     assert table["reasons"].tolist() == ["dark; tiny; blurred", "blurred", ""]
     assert reason_counts(table["reasons"]) == {"blurred": 2, "dark": 1, "tiny": 1}
@@ -136,7 +148,9 @@ def test_texts_by_a_naive_loop(seed: int) -> None:
     rng = np.random.default_rng(seed)
     rows = [
         {
-            "sharpness": rng.uniform(0.1, 0.5),
+            "sharpness": rng.uniform(0.3, 0.5),
+            "least_sharpness": rng.uniform(0.2, 0.5),
+            "sharpness_across": rng.uniform(0.2, 0.5),
             "highlights": rng.uniform(0, 0.5),
             "width": int(rng.integers(10, 300)),
             "twin_group": int(rng.integers(0, 40)),
@@ -168,7 +182,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory, prepared: Path, model: Mod
     sharp.point(lambda v: v // 12).save(root / "dark.png")
     sharp.point(lambda v: 120 + v // 16).save(root / "low contrast.png")
     sharp.point(lambda v: min(255, v * 4)).save(root / "blown out.png")
-    noise(5, width=30, height=20).save(root / "tiny.png")
+    noise(5, width=8, height=6).resize((32, 24), 0).save(root / "tiny.png")
     workspace = tmp_path_factory.mktemp("home")
     (workspace / "models").symlink_to(prepared / "models")
     return embed_folder(root, model=model, workspace=workspace)

@@ -39,7 +39,7 @@ def test_an_unknown_reason_is_told_with_those_there_are(
     pictures: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["reasons", *pictures, "--reason", "ugly"]) == 1
-    assert "no reason 'ugly'. There are: blurred, dark," in capsys.readouterr().err
+    assert "no reason 'ugly'. There are: motion blur, blurred, dark," in capsys.readouterr().err
 
 
 def test_why_one_picture_and_where(pictures: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -9,7 +10,23 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from tests.imaging.pictures import encoded, noise
-from url_viz.imaging.quality import EDGE_QUANTILE, QUALITIES, grey_thumbnail, quality_of_image, sharpness
+from url_viz.imaging.quality import (
+    DIRECTION_SHARE,
+    DIRECTIONS,
+    EDGE_SHARE,
+    FEWEST_EDGES,
+    HIGH_QUANTILE,
+    INNER_PX,
+    LEAST_EDGE,
+    QUALITIES,
+    SHARPEST,
+    STRIDE_PX,
+    Sharpness,
+    grey_thumbnail,
+    quality_of_image,
+    sharpness_by_direction,
+    sharpness_of,
+)
 
 
 def grey(values: NDArray[np.generic]) -> Image.Image:
@@ -68,54 +85,120 @@ class TestTones:
         assert shares[-1] > 0.8
 
 
-class TestSharpness:
-    def test_a_step_is_one(self) -> None:
-        assert sharpness(np.asarray(step())) == 1
+def discs(seed: int = 0) -> Image.Image:
+    """Discs of random grey, size and place: hard edges in all directions."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:192, :256]
+    values = np.full((192, 256), 128)
+    for _ in range(80):
+        inside = np.hypot(y - rng.uniform(0, 192), x - rng.uniform(0, 256)) < rng.uniform(8, 30)
+        values[inside] = rng.integers(0, 256)
+    return grey(values)
 
-    @pytest.mark.parametrize("ramp_px", [1, 2, 4])
-    def test_a_ramp_of_w_steps_is_one_over_w(self, ramp_px: int) -> None:
-        result = sharpness(np.asarray(step(low=20, high=220, ramp_px=ramp_px)))
-        assert result == pytest.approx(1 / (ramp_px + 1), rel=0.02)
+
+def of(picture: Image.Image) -> Sharpness:
+    return sharpness_of(np.asarray(picture))
+
+
+def smeared(picture: Image.Image, *, px: int, down: int, right: int) -> Image.Image:
+    """The mean of a picture and itself shifted, as a camera that moves in a straight line makes it."""
+    values = np.asarray(picture, float)
+    shifted = [np.roll(values, (k * down, k * right), (0, 1)) for k in range(px)]
+    return grey(np.mean(shifted, axis=0).round())
+
+
+class TestSharpness:
+    def test_a_step_is_one_in_the_only_direction_that_has_an_edge(self) -> None:
+        assert (of(step()).least, of(step()).most) == (1, 1)
+        assert math.isnan(of(step()).across)
+        along, *others = sharpness_by_direction(np.asarray(step()))
+        assert along == 1
+        assert all(math.isnan(other) for other in others)
+
+    @pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 6])
+    def test_a_ramp_of_w_steps_by_how_much_of_it_is_seen(self, steps: int) -> None:
+        """All of its w steps, or no more than make an edge, four tenths of the height."""
+        sharp = of(step(low=0, high=240, ramp_px=steps - 1)).least
+        assert 1 / steps <= sharp <= 1 / math.ceil(0.4 * steps)
 
     def test_contrast_makes_no_difference(self) -> None:
         pictures = [drawing().filter(ImageFilter.GaussianBlur(1.5)).point(lambda v, k=k: v * k) for k in (1, 0.5, 0.25)]
-        values = [sharpness(np.asarray(picture)) for picture in pictures]
+        values = [of(picture).least for picture in pictures]
         assert max(values) - min(values) < 0.04
 
     @pytest.mark.parametrize("seed", range(3))
-    def test_it_falls_with_every_step_of_blur(self, seed: int) -> None:
-        values = [sharpness(np.asarray(drawing(seed).filter(ImageFilter.GaussianBlur(r)))) for r in (0, 0.7, 1.5, 3, 5)]
-        assert values == sorted(values, reverse=True)
-        assert len(set(values)) == 5
-        assert values[-1] < 0.2
+    def test_it_falls_in_all_directions_with_every_step_of_blur(self, seed: int) -> None:
+        found = [of(discs(seed).filter(ImageFilter.GaussianBlur(radius))) for radius in (0.7, 1.5, 3, 5)]
+        for values in ([one.least for one in found], [one.most for one in found]):
+            assert values == sorted(values, reverse=True)
+            assert len(set(values)) == 4
+            assert values[-1] < 0.35
+        assert all(one.across < 1.2 * one.least for one in found[1:])
 
-    def test_one_sharp_thing_before_a_soft_background_is_sharp(self) -> None:
+    @pytest.mark.parametrize(("down", "right", "direction"), [(0, 1, 0), (1, 1, 1), (1, 0, 2), (1, -1, 3)])
+    @pytest.mark.parametrize("length_px", [5, 9])
+    def test_motion_spreads_the_edges_along_itself(self, down: int, right: int, direction: int, length_px: int) -> None:
+        px = round(length_px / np.hypot(down, right))
+        picture = smeared(discs(), px=px, down=down, right=right)
+        by_direction = sharpness_by_direction(np.asarray(picture))
+        assert int(np.nanargmin(by_direction)) == direction
+        assert of(picture).least < 0.45
+        assert of(picture).across > 1.2 * of(picture).least
+
+    def test_one_sharp_thing_before_a_soft_background_is_sharp_and_not_smeared(self) -> None:
         picture = drawing().filter(ImageFilter.GaussianBlur(6))
         picture.paste(255, (90, 60, 140, 110))
-        assert sharpness(np.asarray(picture)) > 0.5
+        assert of(picture).most > 0.7
+        assert of(picture).across < 1.2 * of(picture).least
 
-    def test_too_small_to_tell(self) -> None:
-        assert math.isnan(sharpness(np.asarray(step().crop((0, 0, 64, 15)))))
+    def test_what_hardly_rises_beside_a_horizon_is_no_edge(self) -> None:
+        fading = np.linspace(90, 130, 256)[None].repeat(96, 0)
+        picture = np.concatenate([fading, np.full((96, 256), 20)])
+        found = sharpness_by_direction(picture.round().astype(np.uint8))
+        assert math.isnan(found[0])
+        assert found[2] == 1
 
-    def test_by_sorting_all_pairs(self) -> None:
-        values = np.random.default_rng(5).integers(0, 256, (30, 20)).astype(np.uint8)
+    def test_too_small_or_too_faint_to_tell(self) -> None:
+        assert math.isnan(of(step().crop((0, 0, 64, 15))).least)
+        assert math.isnan(of(step(low=100, high=100 + LEAST_EDGE - 1)).least)
 
-        def edge(distance: int) -> int:
-            whole = values.astype(int)
-            pairs = [abs(whole[i, j] - whole[i, j - distance]) for i in range(30) for j in range(distance, 20)]
-            pairs += [abs(whole[i, j] - whole[i - distance, j]) for i in range(distance, 30) for j in range(20)]
-            return sorted(pairs)[math.ceil(EDGE_QUANTILE * len(pairs)) - 1]
+    @pytest.mark.parametrize("seed", range(4))
+    def test_by_a_naive_loop(self, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        picture = noise(seed, width=62, height=51).convert("L").filter(ImageFilter.GaussianBlur(rng.uniform(0, 2)))
+        values = np.asarray(picture)
+        assert sharpness_by_direction(values) == pytest.approx(naive(values.astype(int)), rel=1e-6, nan_ok=True)
 
-        assert sharpness(values) == edge(1) / edge(8)
+
+def naive(values: NDArray[np.int64]) -> list[float]:
+    """Window after window: its highest difference, the direction of that, and the steepest step in it."""
+    found: list[tuple[int, int, float]] = []
+    rows, columns = (range(INNER_PX, size - INNER_PX, STRIDE_PX) for size in values.shape)
+    for y in rows:
+        for x in columns:
+            lines = [[values[y + k * down, x + k * right] for k in range(-n, n + 1)] for down, right, n in DIRECTIONS]
+            heights = [abs(line[-1] - line[0]) for line in lines]
+            steepest = [max(abs(b - a) for a, b in pairwise(line)) for line in lines]
+            which = heights.index(max(heights))
+            length = math.hypot(*DIRECTIONS[which][:2])
+            found.append((heights[which], which, min(1, steepest[which] / max(1, heights[which])) / length))
+    high = sorted(height for height, _, _ in found)[math.ceil(HIGH_QUANTILE * len(found)) - 1]
+    edges = [one for one in found if one[0] >= max(LEAST_EDGE, math.ceil(EDGE_SHARE * high))]
+    result = []
+    for direction in range(len(DIRECTIONS)):
+        shares = sorted(share for _, which, share in edges if which == direction)
+        is_told = len(shares) >= max(FEWEST_EDGES, DIRECTION_SHARE * len(edges))
+        result.append(shares[math.ceil(SHARPEST * len(shares)) - 1] if is_told else math.nan)
+    return result
 
 
 class TestThumbnails:
     def test_an_enlarged_thumbnail_is_brought_back_to_the_picture_s_own_size(self) -> None:
         enlarged = drawing().crop((0, 0, 64, 48)).resize((256, 192), Image.Resampling.BICUBIC)
-        assert sharpness(np.asarray(enlarged)) < 0.6
+        assert of(enlarged).least < 0.5
         small = grey_thumbnail(encoded(enlarged, quality=82), width=64, height=48)
         assert (small.size, small.mode) == ((64, 48), "L")
-        assert quality_of_image(small).sharpness > 0.7
+        assert quality_of_image(small).least_sharpness > 0.5
 
     def test_a_large_picture_s_thumbnail_stays(self) -> None:
         jpeg = encoded(noise(2, width=256, height=192))
@@ -125,4 +208,8 @@ class TestThumbnails:
 
     def test_a_line_of_pixels_has_measures(self) -> None:
         result = quality_of_image(grey_thumbnail(encoded(noise(2, width=200, height=1)), width=200, height=1))
-        assert {name for name in QUALITIES if math.isnan(getattr(result, name))} == {"sharpness"}
+        assert {name for name in QUALITIES if math.isnan(getattr(result, name))} == {
+            "sharpness",
+            "least_sharpness",
+            "sharpness_across",
+        }

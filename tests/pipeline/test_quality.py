@@ -3,16 +3,18 @@
 import shutil
 from pathlib import Path
 
+import lancedb
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from tests.imaging.pictures import encoded, noise, write_folder
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.imaging.quality import QUALITIES, Quality, quality_of_image
 from url_viz.models.model import Model
 from url_viz.pipeline import quality as stage
 from url_viz.progress import Progress
-from url_viz.store.reader import Store
+from url_viz.store.reader import QUALITY_TABLE, Store
 
 
 def quality_of(image_set: ImageSet) -> dict[int, Quality]:
@@ -53,6 +55,24 @@ def test_a_set_read_before_there_were_measures_gets_them(folder: Path, workspace
     assert quality_of(image_set) == before
 
 
+def test_a_set_measured_by_an_older_version_opens_and_is_measured_anew(
+    folder: Path, workspace: Path, model: Model
+) -> None:
+    image_set, _ = embed(folder, workspace, model)
+    before, tables = quality_of(image_set), image_set._store.paths.tables
+    shutil.rmtree(tables / f"{QUALITY_TABLE}.lance")
+    older = pa.table({"content": image_set.contents, "sharpness": np.full(6, 0.1, np.float32)})
+    lancedb.connect(tables).create_table("measures-1", data=older)
+    opened = open_image_set(folder, model=model.name, workspace=workspace)
+    table = opened.table()
+    assert table[list(QUALITIES)].isna().all(axis=None)
+    assert not table["reasons"].str.contains("blur").any(), "by the formula of before all of them are blurred"
+    image_set, said = embed(folder, workspace, model)
+    assert said == [0, 6]
+    assert quality_of(image_set) == before
+    assert not list(tables.glob("measures-1*"))
+
+
 def test_a_stopped_run_goes_on_where_it_was(
     folder: Path, workspace: Path, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,4 +98,4 @@ def test_what_is_stored_is_what_the_picture_measures(tmp_path: Path, workspace: 
     own = quality_of_image(picture.resize((256, 205)))
     for name in QUALITIES:
         assert getattr(stored, name) == pytest.approx(getattr(own, name), abs=0.03), name
-    assert np.isfinite(stored.sharpness)
+    assert np.isfinite(stored.least_sharpness)

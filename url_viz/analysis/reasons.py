@@ -42,8 +42,12 @@ LOW_CONTRAST = Ramp(0.19, 0.05)
 """The distance of the 2nd and the 98th percentile of grey."""
 NEAR_EMPTY = Ramp(0.92, 0.99)
 """The share within nine grey levels."""
-BLURRED = Ramp(0.30, 0.15)
-"""Sharpness: the steepest edges take three pixels of a thumbnail, or seven."""
+SOFT = Ramp(0.47, 0.25)
+"""Sharpness in the least sharp direction: blurred or smeared …"""
+SMEARED = 1.2
+"""… smeared by motion if it is that much higher at right angles to that …"""
+ALIKE = 1.3
+"""… blurred if it is nowhere higher than that; else some things are sharp, and have edges in some directions only."""
 TINY = Ramp(64, 16)
 """The short side in pixels; a backbone enlarges it to two hundred and more."""
 EXTREME_ASPECT = Ramp(2.5, 6)
@@ -61,6 +65,7 @@ FEWEST_FOR_FENCES = 20
 BETWEEN_CLASSES = "between classes"
 
 NAMES = (
+    "motion blur",
     "blurred",
     "dark",
     "blown out",
@@ -110,8 +115,13 @@ class Reasons:
 
 def reasons_of(table: pd.DataFrame) -> Reasons:
     """The reasons of each picture of a table (columns as of `ImageSet.table`)."""
+    return Reasons(strengths_of(table))
+
+
+def strengths_of(table: pd.DataFrame) -> Values:
+    """How strong each reason of NAMES is of each picture of a table (N, len(NAMES)), 0 to 1, 0 if it is not given."""
     strength = _strengths(table)
-    return Reasons(np.stack([strength[name] for name in NAMES], axis=1))
+    return np.stack([strength[name] for name in NAMES], axis=1)
 
 
 def reason_table(table: pd.DataFrame, found: Reasons, *, rows: NDArray[np.integer] | None = None) -> pd.DataFrame:
@@ -162,9 +172,11 @@ def _strengths(table: pd.DataFrame) -> Mapping[str, Values]:
     empty = NEAR_EMPTY(_column(table, "flat_share"))
     flat = np.where((dark > 0) | (empty > 0), 0, LOW_CONTRAST(_column(table, "contrast")))
     group = group_codes(table)
+    motion, blurred = _soft(table, where=empty == 0)
     first, second = np.nan_to_num(_column(table, "first_share")), np.nan_to_num(_column(table, "second_share"))
     return {
-        "blurred": np.where(empty > 0, 0, BLURRED(_column(table, "sharpness"))),
+        "motion blur": motion,
+        "blurred": blurred,
         "dark": dark,
         "blown out": _blown_out(_column(table, "white_share"), _column(table, "white_border")),
         "low contrast": flat,
@@ -180,6 +192,14 @@ def _strengths(table: pd.DataFrame) -> Mapping[str, Values]:
 
 def _column(table: pd.DataFrame, name: str) -> Values:
     return table[name].to_numpy(np.float32)
+
+
+def _soft(table: pd.DataFrame, *, where: NDArray[np.bool_]) -> tuple[Values, Values]:
+    """How much each picture is smeared by motion, and how much blurred otherwise: one of the two, or neither."""
+    least, most, across = (_column(table, name) for name in ("least_sharpness", "sharpness", "sharpness_across"))
+    strength = np.where(where, SOFT(least), 0)
+    is_smeared = across >= SMEARED * least
+    return np.where(is_smeared, strength, 0), np.where(~is_smeared & (most < ALIKE * least), strength, 0)
 
 
 def _blown_out(white_share: Values, white_border: Values) -> Values:
@@ -255,10 +275,12 @@ def _shares(column: str, text: str) -> Callable[[pd.DataFrame], Sequence[str]]:
     return told
 
 
-def _blurred(rows: pd.DataFrame) -> list[str]:
-    widths = 1 / np.maximum(_numbers(rows, "sharpness"), 1 / 8)
+def _smeared(rows: pd.DataFrame) -> list[str]:
+    pairs = zip(_numbers(rows, "least_sharpness"), _numbers(rows, "sharpness_across"), strict=True)
     return [
-        f"its sharpest edges spread over {width:.0f} pixels of the thumbnail: blurred, or enlarged" for width in widths
+        f"in one direction its sharpest edges rise {least:.0%} of their height in a pixel of the thumbnail, across it "
+        f"{across:.0%}"
+        for least, across in pairs
     ]
 
 
@@ -295,7 +317,8 @@ def _twins(rows: pd.DataFrame) -> list[str]:
 
 
 DETAILS: Mapping[str, Callable[[pd.DataFrame], Sequence[str]]] = {
-    "blurred": _blurred,
+    "motion blur": _smeared,
+    "blurred": _shares("sharpness", "its sharpest edges rise {} of their height in a pixel of the thumbnail"),
     "dark": _shares("highlights", "nine tenths of it are darker than {} grey"),
     "blown out": _shares("white_share", "{} of it are white"),
     "low contrast": _shares("contrast", "its greys span {} of the scale"),

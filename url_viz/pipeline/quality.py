@@ -28,6 +28,7 @@ def assess_missing(writer: Writer, report: ProgressCallback) -> int:
         for start in range(0, len(rows), BATCH):
             writer.add_quality(_measured(writer, rows.slice(start, BATCH), pool))
             report(clock.at(min(start + BATCH, len(rows))))
+    writer.drop_older_quality()
     return len(rows)
 
 

@@ -204,6 +204,12 @@ class Writer(Store):
         """Add measures (QUALITY columns) of contents that have none yet."""
         self._add(QUALITY_TABLE, rows)
 
+    def drop_older_quality(self) -> None:
+        """Remove the measures of older versions, once those of this one are there."""
+        for table in self.paths.tables.glob(f"{QUALITY_TABLE.partition('-')[0]}-*.lance"):
+            if table.stem != QUALITY_TABLE:
+                self._drop(table.stem)
+
     def put_whitened(self, space_key: str, whitened: WhitenedRows) -> None:
         """Replace the whitened space and the rows in it; a reader between the two writes finds none."""
         whitening = whitened.whitening
