@@ -32,7 +32,8 @@ from training.benchmark.table import markdown
 from training.command import command
 from training.evaluate import write_json
 from url_viz.analysis.metrics import Figure, auroc, auroc_by_blocks
-from url_viz.analysis.reasons import NAMES, strengths_of
+from url_viz.analysis.reason_rules import BLURRED, MOTION_BLUR, NAMES, without_contradictions
+from url_viz.analysis.reasons import measured_strengths
 from url_viz.errors import FolderError
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.quality import Quality, grey_thumbnail, quality_of_image, sharpness_of
@@ -41,9 +42,9 @@ from url_viz.imaging.scan import scan
 
 FIGURES = Path(__file__).with_suffix(".json")
 JUDGED = Path(__file__).with_name("blurred_pictures.csv")
-BLURRED = ("motion", "focus")
+UNSHARP = ("motion", "focus")
 KINDS = ("motion", "focus", "slight", "subject", "sharp")
-SOFT = ("motion blur", "blurred")
+SOFT = (MOTION_BLUR, BLURRED)
 SPOILED = ("motion", "out of focus")
 FIRST, SECOND = "in each direction, of edges that rise along it", "before: highest thousandth, rows and columns"
 
@@ -205,7 +206,7 @@ def compare(
     name: str, by_kind: Mapping[str, Sequence[Seen]], others: Sequence[Seen], spoiled: Sequence[Seen]
 ) -> Compared:
     """One measure on all pictures; where it cannot be measured, a picture counts as sharp."""
-    blurred = np.concatenate([_values(name, by_kind[kind]) for kind in BLURRED])
+    blurred = np.concatenate([_values(name, by_kind[kind]) for kind in UNSHARP])
     slight, sharp = (_values(name, by_kind[kind]) for kind in ("slight", "sharp"))
     bound = float(np.median(blurred))
     score, is_blurred = -np.concatenate([blurred, sharp]), np.arange(len(blurred) + len(sharp)) < len(blurred)
@@ -225,7 +226,8 @@ def _values(name: str, seen: Sequence[Seen]) -> NDArray[np.float64]:
 
 
 def _named(data: str, kind: str, strength: float | None, seen: Sequence[Seen]) -> Named:
-    given = strengths_of(table_of([one.quality for one in seen], [one.size for one in seen]))
+    measured = measured_strengths(table_of([one.quality for one in seen], [one.size for one in seen]))
+    given = without_contradictions(measured)
     smeared, blurred = (int((given[:, NAMES.index(name)] > 0).sum()) for name in SOFT)
     return Named(data, kind, strength, len(seen), smeared, blurred)
 

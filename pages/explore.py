@@ -68,7 +68,7 @@ with heading:
 with bar:
     show_decide_bar(image_set, acted.rows, key=DECIDE, which=acted.which)
 with reasons:
-    pick_reason(rows)
+    pick_reason(image_set, rows)
 show_pairs(image_set, table)
 show_twins_button(image_set, table, measure=measure)
 page.show_failures(image_set)

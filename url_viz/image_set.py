@@ -30,6 +30,7 @@ from url_viz.analysis.order import Order, leading_order
 from url_viz.analysis.pair_measures import ALONE, PairMeasures
 from url_viz.analysis.pair_review import PairReview
 from url_viz.analysis.ranking import percentile_of, percentile_of_each
+from url_viz.analysis.reason_rules import Shared
 from url_viz.analysis.reasons import ReasonedTable
 from url_viz.analysis.representatives import representatives
 from url_viz.analysis.review import (
@@ -415,6 +416,7 @@ class ImageSet:
             decisions=self.decisions,
             source=self.label_source,
             paths=self._store.paths,
+            leading=self.order().measure,
             afresh=afresh,
         )
 
@@ -531,8 +533,19 @@ class ImageSet:
         return self.user_table.class_levels()
 
     def reasons(self, ids: Iterable[int] | None = None) -> pd.DataFrame:
-        """Why pictures (default: all) are ambiguous, one row per reason: id, reason, strength (0 to 1), detail."""
+        """Why pictures (default: all) are ambiguous, one row per reason: id, reason, strength (0 to 1), detail.
+
+        What explains most of a picture comes first: its strength, times how much it goes with the leading order.
+        """
         return self._reasoned.reasons(self._measured, ids)
+
+    def reason_names(self) -> tuple[str, ...]:
+        """The reasons that pictures of this set have, what explains most of its leading order first."""
+        return self._reasoned.found(self._measured).order()
+
+    def shared_reasons(self) -> tuple[Shared, ...]:
+        """The reasons that nearly all pictures have, which are told once, of the set, and given to none."""
+        return self._reasoned.found(self._measured).shared
 
     def heat(self, image_id: int) -> Heat:
         """Which part of a picture its uncertainty comes from (entropy, without a head): 37 forward passes."""
@@ -1030,7 +1043,7 @@ class ImageSet:
 
     @cached_property
     def _reasoned(self) -> ReasonedTable:
-        return ReasonedTable()
+        return ReasonedTable(lambda: self.order().measure)
 
     @cached_property
     def _decided(self) -> DecidedTable:

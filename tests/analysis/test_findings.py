@@ -20,7 +20,8 @@ from url_viz.analysis.findings import (
     wrong_labels,
 )
 from url_viz.analysis.label_issues import AMBIGUOUS, CONFLICTING, LABEL_ERROR, LabelCheck
-from url_viz.analysis.reasons import NAMES, Reasons
+from url_viz.analysis.reason_rules import NAMES
+from url_viz.analysis.reasons import Reasons
 from url_viz.analysis.review import BURST, ReviewSpec, queue_of
 
 COUNT = 40
@@ -51,7 +52,7 @@ def strengths(**given: dict[int, float]) -> Reasons:
         column = next(n for n, known in enumerate(NAMES) if known.replace("-", "_").replace(" ", "_") == name)
         for row, value in rows.items():
             strength[row, column] = value
-    return Reasons(strength)
+    return Reasons(strength, np.ones(len(NAMES), np.float32))
 
 
 def check(

@@ -10,7 +10,8 @@ from PIL import ImageFilter
 from tests.imaging.pictures import noise
 from tests.twin_groups import twin_column
 from url_viz.analysis.filters import OneOf, kept
-from url_viz.analysis.reasons import NAMES, Ramp, reason_counts, reason_table, reasons_of
+from url_viz.analysis.reason_rules import NAMES
+from url_viz.analysis.reasons import Ramp, reason_counts, reason_table, reasons_of
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
 
@@ -47,8 +48,8 @@ def table_of(*rows: dict[str, object]) -> pd.DataFrame:
     return made.astype({"label": object, "first_class": object, "second_class": object})
 
 
-def named(table: pd.DataFrame) -> list[str]:
-    return reasons_of(table).texts().tolist()
+def named(table: pd.DataFrame, leading: str | None = None) -> list[str]:
+    return reasons_of(table, leading=leading).texts().tolist()
 
 
 def test_a_ramp_is_straight_between_its_ends_and_nothing_is_known_of_nan() -> None:
@@ -105,6 +106,47 @@ def test_alone_is_meant_within_the_set() -> None:
     assert found["strength"].iloc[0] == pytest.approx(0.5, abs=0.1)
     assert "0.78" in found["detail"].iloc[0]
     assert named(table.head(19)) == [""] * 19
+
+
+def test_what_nearly_all_pictures_share_is_told_once_and_of_none() -> None:
+    """More than four fifths of twenty and more; of the others it is told, and so is what it would exclude."""
+    dark: dict[str, object] = {"highlights": 0.1, "contrast": 0.1}
+    found = reasons_of(table_of(*[dark] * 17, *[{}] * 3))
+    assert [shared.words for shared in found.shared] == [
+        "17 of 20 pictures are dark.",
+        "17 of 20 pictures have little contrast.",
+    ]
+    assert found.texts().tolist() == [""] * 20
+    assert named(table_of(*[dark] * 16, *[{}] * 4)) == ["dark"] * 16 + [""] * 4
+    assert named(table_of(*[dark] * 19)) == ["dark"] * 19
+
+
+def test_how_small_pictures_of_a_tiny_set_are_is_told() -> None:
+    same = [{"width": 32, "height": 32}] * 30
+    assert [one.words for one in reasons_of(table_of(*same)).shared] == ["All 30 pictures are tiny (32 px)."]
+    mixed = reasons_of(table_of(*same, {"width": 50, "height": 48}, {"width": 300, "height": 300}))
+    assert [one.words for one in mixed.shared] == ["31 of 32 pictures are tiny (32 to 48 px)."]
+
+
+def test_what_goes_with_the_order_comes_before_what_is_stronger() -> None:
+    """Of 100 pictures the 10 dark ones are the most ambiguous, 10 blurred ones lie anywhere."""
+    rows: list[dict[str, object]] = [{"ambiguity": place / 100} for place in range(100)]
+    for place in range(90, 100):
+        rows[place] |= {"highlights": 0.17}
+    for place in (*range(4, 90, 10), 99):
+        rows[place] |= BLURRED
+    found = reasons_of(table_of(*rows), leading="ambiguity")
+    assert found.explains[NAMES.index("dark")] == pytest.approx(2 * (10 * 94.5 / 99 + 5) / 20 - 1, abs=1e-5)
+    assert found.texts()[99] == "dark; blurred", "half as strong"
+    assert found.order() == ("dark", "blurred")
+    assert named(table_of(*rows))[99] == "blurred; dark", "by strength alone, without an order"
+
+
+def test_what_is_the_order_itself_explains_nothing_of_it() -> None:
+    rows: list[dict[str, object]] = [{"confusability": place / 99, "ambiguity": place / 99} for place in range(100)]
+    rows[99] |= {"highlights": 0.2}
+    assert named(table_of(*rows), "confusability")[99] == "dark; easily confused"
+    assert named(table_of(*rows), "ambiguity")[99] == "easily confused; dark"
 
 
 def test_twins_say_so_and_more_of_them_louder() -> None:

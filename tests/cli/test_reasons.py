@@ -35,6 +35,20 @@ def test_counts_and_a_list(pictures: list[str], capsys: pytest.CaptureFixture[st
     assert "dark.png  nine tenths of it are darker than" in printed
 
 
+def test_what_nearly_all_pictures_share_is_told_below(
+    tmp_path: Path, workspace: Path, model: Model, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "small"
+    root.mkdir()
+    for number in range(20):
+        noise(number, width=40, height=30).save(root / f"{number}.png")
+    embed_folder(root, model=model, workspace=workspace)
+    assert main(["reasons", str(root), "--model", model.name, "--workspace", str(workspace)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "All 20 pictures are tiny (30 px)." in lines
+    assert not any(line.split()[1:] == ["tiny"] for line in lines)
+
+
 def test_an_unknown_reason_is_told_with_those_there_are(
     pictures: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,7 +14,7 @@ from tests.export.sets import HOSTILE, hostile_set
 from url_viz.analysis.measures import meaning_of
 from url_viz.errors import FolderError, ImageSetError
 from url_viz.export.report import report_html, write_report
-from url_viz.export.report_facts import decision_counts, reason_counts
+from url_viz.export.report_facts import decision_counts
 from url_viz.export.report_map import (
     HEIGHT,
     MOST_POINTS,
@@ -124,10 +124,7 @@ def test_what_cannot_be_reported_is_told(shared_set: ImageSet, tmp_path: Path) -
 
 
 def test_counts() -> None:
-    table = pd.DataFrame({"reasons": ["dark; blurred", "dark", "", None], "decision": ["keep", None, "drop", "keep"]})
-    assert reason_counts(table) == (("dark", 2), ("blurred", 1))
-    assert decision_counts(table) == (("keep", 2), ("drop", 1))
-    assert reason_counts(table[["decision"]]) == ()
+    assert decision_counts(pd.DataFrame({"decision": ["keep", None, "drop", "keep"]})) == (("keep", 2), ("drop", 1))
 
 
 def dice_table(count: int, seed: int = 0) -> pd.DataFrame:

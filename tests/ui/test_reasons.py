@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from tests.imaging.pictures import noise
 from tests.ui.conftest import Read
 from tests.ui.test_explore_page import run, words
+from url_viz.analysis.reasons import reason_counts
 from url_viz.image_set import ImageSet
 from url_viz.ui.session import HEAT
 from url_viz.ui.widgets.occlusion import picture_html
@@ -44,20 +45,35 @@ def page_of_reasons() -> None:
     from url_viz.ui.widgets.reasons import pick_reason
 
     image_set = open_sets().get(st.session_state["set"], st.session_state["model"])
-    st.write(f"picked: {pick_reason(image_set.table())}, filters: {len(view().filters)}")
+    st.write(f"picked: {pick_reason(image_set, image_set.table())}, filters: {len(view().filters)}")
 
 
 def test_a_reason_that_is_picked_is_a_filter_and_picked_again_it_is_off(image_set: ImageSet) -> None:
     at = AppTest.from_function(page_of_reasons, default_timeout=30)
     at.session_state["set"], at.session_state["model"] = image_set.set_id, image_set.source.name
     at.run()
-    assert [str(option) for option in at.pills[0].options] == ["blurred 1", "dark 1"] + [
-        str(option) for option in at.pills[0].options[2:]
-    ]
+    options = [str(option) for option in at.pills[0].options]
+    counts = reason_counts(image_set.table()["reasons"])
+    assert options == [f"{name} {counts[name]}" for name in image_set.reason_names()]
+    assert {"blurred 1", "dark 1"} <= set(options)
     at.pills[0].set_value("dark").run()
     assert at.markdown[0].value == "picked: dark, filters: 1"
     at.pills[0].set_value(None).run()
     assert at.markdown[0].value == "picked: None, filters: 0"
+
+
+def test_what_nearly_all_share_is_told_once(tmp_path: Path, read_once: Read) -> None:
+    root = tmp_path / "small"
+    root.mkdir()
+    for number in range(20):
+        noise(number, width=32, height=24).save(root / f"{number}.png")
+    image_set = read_once(root)
+    assert not image_set.table()["reasons"].str.contains("tiny").any()
+    at = AppTest.from_function(page_of_reasons, default_timeout=30)
+    at.session_state["set"], at.session_state["model"] = image_set.set_id, image_set.source.name
+    at.run()
+    assert not at.exception
+    assert "All 20 pictures are tiny (24 px)." in [caption.value for caption in at.caption]
 
 
 def test_an_opened_picture_names_its_reasons(image_set: ImageSet) -> None:

@@ -11,7 +11,7 @@ MOST_CATEGORIES = 65_534
 """As many as fit two bytes beside the mark for none (`url_viz.ui.points`)."""
 
 SEVERAL = ("tags", "reasons")
-"""Columns that hold several values, joined by `; `: the first one is the category (the strongest of the reasons)."""
+"""Columns that hold several values, joined by `; `: the first is the category (of the reasons, what explains most)."""
 
 DECISIONS = ("keep", "drop", "look-again")
 DECISION_COLOURS = {"keep": "#009e73", "drop": "#d55e00", "look-again": "#0072b2"}

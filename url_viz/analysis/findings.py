@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from url_viz.analysis.label_choice import in_words
 from url_viz.analysis.label_issues import CONFLICTING, LABEL_ERROR, LabelCheck
 from url_viz.analysis.leak_review import open_leaks
-from url_viz.analysis.reasons import NAMES, Reasons
+from url_viz.analysis.reason_rules import BLOWN_OUT, BLURRED, DARK, NAMES, NEAR_EMPTY
+from url_viz.analysis.reasons import Reasons
 from url_viz.analysis.review import (
     BURST,
     BURSTS,
@@ -32,7 +33,7 @@ KNOWN_SHARE = 0.5
 below, the model does not know these classes, and most doubts are its mistakes (docs/findings.md)."""
 MIXED_PICTURES, MIXED_SHARE = 3, 0.2
 """Two classes are mixed up if so many pictures, and such a share of one of them, look like the other."""
-USELESS_FROM = {"near-empty": 0.0, "dark": 0.75, "blown out": 0.75, "blurred": 0.75}
+USELESS_FROM = {NEAR_EMPTY: 0.0, DARK: 0.75, BLOWN_OUT: 0.75, BLURRED: 0.75}
 """Reasons from which strength on a picture shows nothing; a near-empty one does whatever its strength."""
 COMMON_SHARE = 0.2
 """What so many pictures share is how this set is, and no finding."""

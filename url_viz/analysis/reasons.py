@@ -1,13 +1,34 @@
 """Why a picture is ambiguous: named reasons, each with a strength and a sentence, from quality and neighbours."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.filters import SEPARATOR
+from url_viz.analysis.ranking import percentile_of_each
+from url_viz.analysis.reason_rules import (
+    ALONE,
+    BETWEEN_CLASSES,
+    BLOWN_OUT,
+    BLURRED,
+    CONFUSED,
+    DARK,
+    EXTREME_ASPECT,
+    LOW_CONTRAST,
+    MOTION_BLUR,
+    NAMES,
+    NEAR_EMPTY,
+    TINY,
+    TWIN,
+    Shared,
+    explained,
+    shared_by_most,
+    without,
+    without_contradictions,
+)
 from url_viz.analysis.twins import group_codes
 from url_viz.errors import ImageSetError
 from url_viz.latest import Latest
@@ -30,78 +51,76 @@ class Ramp:
 
 
 # Chosen on the views of the demo set and on development pictures (docs/reasons.md has the figures).
-DARK = Ramp(0.28, 0.06)
+DARK_RAMP = Ramp(0.28, 0.06)
 """The 90th percentile of grey: nine tenths of the picture are darker."""
-BLOWN_OUT = Ramp(0.30, 0.80)
+BLOWN_OUT_RAMP = Ramp(0.30, 0.80)
 """The share that is white, in a picture that does not lie on white paper."""
 WHITE_PAPER = 0.9
 """From this share of white along its border on, a picture is a drawing or a cut-out on white …"""
 PAPER_SET = 0.25
 """… and a set with so many pictures whose border is half white is one of these: white tells nothing there."""
-LOW_CONTRAST = Ramp(0.19, 0.05)
+LOW_CONTRAST_RAMP = Ramp(0.19, 0.05)
 """The distance of the 2nd and the 98th percentile of grey."""
-NEAR_EMPTY = Ramp(0.92, 0.99)
+NEAR_EMPTY_RAMP = Ramp(0.92, 0.99)
 """The share within nine grey levels."""
-SOFT = Ramp(0.47, 0.25)
+SOFT_RAMP = Ramp(0.47, 0.25)
 """Sharpness in the least sharp direction: blurred or smeared …"""
 SMEARED = 1.2
 """… smeared by motion if it is that much higher at right angles to that …"""
 ALIKE = 1.3
 """… blurred if it is nowhere higher than that; else some things are sharp, and have edges in some directions only."""
-TINY = Ramp(64, 16)
+TINY_RAMP = Ramp(64, 16)
 """The short side in pixels; a backbone enlarges it to two hundred and more."""
-EXTREME_ASPECT = Ramp(2.5, 6)
+EXTREME_ASPECT_RAMP = Ramp(2.5, 6)
 """Long side over short side; a backbone sees no more than the middle square, 40 % of the area at 2.5."""
-BETWEEN = Ramp(0.6, 1)
+BETWEEN_RAMP = Ramp(0.6, 1)
 """The second class's share over the first's …"""
 BETWEEN_TOGETHER = 0.4
 """… if both together have this share."""
-CONFUSED = Ramp(0.90, 0.99)
+CONFUSED_RAMP = Ramp(0.90, 0.99)
 """Confusability, a rank: the last tenth of a set that is not small."""
 ALONE_FENCES = (1.0, 2.0)
 """Nearest similarity, in distances of the quartiles below the lower one."""
 FEWEST_FOR_FENCES = 20
 
-BETWEEN_CLASSES = "between classes"
-
-NAMES = (
-    "motion blur",
-    "blurred",
-    "dark",
-    "blown out",
-    "low contrast",
-    "near-empty",
-    "tiny",
-    "extreme aspect",
-    BETWEEN_CLASSES,
-    "easily confused",
-    "out on its own",
-    "twin",
-)
-"""Every reason, by name; if two are equally strong, the earlier comes first."""
-
 _FINEST = 2**20
-"""Steps of strength that tell which of two reasons comes first."""
+"""Steps of strength times what is explained that tell which of two reasons comes first."""
 
 
 @dataclass(frozen=True)
 class Reasons:
-    """The reasons of N pictures: `strength` (N, len(NAMES)) float32, 0 if a reason is not given."""
+    """The reasons of N pictures: `strength` (N, len(NAMES)) float32, 0 if a reason is not given.
+
+    `explains` (len(NAMES),) is how much each goes with the leading order of the set; `shared` are those that nearly all
+    pictures have, which are given to none.
+    """
 
     strength: Values
+    explains: Values
+    shared: tuple[Shared, ...] = ()
 
     def __post_init__(self) -> None:
-        assert self.strength.shape[1] == len(NAMES)
+        assert self.strength.shape[1] == len(self.explains) == len(NAMES)
+
+    def order(self) -> tuple[str, ...]:
+        """The names of the reasons that some pictures have, what explains most of these first."""
+        count = np.count_nonzero(self.strength, axis=0)
+        mean = self.strength.sum(axis=0) / np.maximum(count, 1)
+        order = np.argsort(-mean * self.explains, kind="stable")
+        return tuple(NAMES[place] for place in order if count[place])
 
     def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Rows and numbers of the reasons that are given, row by row, the strongest first."""
+        """Rows and numbers of the reasons that are given, row by row, what explains most first.
+
+        That is the one whose strength, times how much it goes with the leading order of the set, is highest.
+        """
         rows, which = np.nonzero(self.strength)
-        weakness = ((1 - self.strength[rows, which]) * _FINEST).astype(np.int64)
+        weakness = ((1 - self.strength[rows, which] * self.explains[which]) * _FINEST).astype(np.int64)
         key = np.sort((rows * (_FINEST + 1) + weakness) * len(NAMES) + which)  # sorting one number is far faster
         return key // len(NAMES) // (_FINEST + 1), key % len(NAMES)
 
     def texts(self) -> NDArray[np.object_]:
-        """The names of each picture's reasons (N,), the strongest first, joined by "; "; "" if there is none."""
+        """The names of each picture's reasons (N,), what explains most first, joined by "; "; "" if there is none."""
         rows, which = self.pairs()
         start = np.searchsorted(rows, np.arange(len(self.strength) + 1))
         place = np.arange(len(rows)) - start[rows]
@@ -113,24 +132,33 @@ class Reasons:
         return np.array([_spelled(code) for code in distinct.tolist()], object)[inverse]
 
 
-def reasons_of(table: pd.DataFrame) -> Reasons:
-    """The reasons of each picture of a table (columns as of `ImageSet.table`)."""
-    return Reasons(strengths_of(table))
+def reasons_of(table: pd.DataFrame, *, leading: str | None = None) -> Reasons:
+    """The reasons of each picture of a table (columns as of `ImageSet.table`).
+
+    `leading` is the measure by which the set is ordered; without one all reasons explain as much.
+    """
+    measured = measured_strengths(table)
+    common = shared_by_most(measured)
+    shared = tuple(_shared(name, table, measured) for name in common)
+    strength = without_contradictions(without(measured, common))
+    if leading is None:
+        return Reasons(strength, np.ones(len(NAMES), np.float32), shared)
+    return Reasons(strength, explained(strength, percentile_of_each(table, leading), leading), shared)
 
 
-def strengths_of(table: pd.DataFrame) -> Values:
-    """How strong each reason of NAMES is of each picture of a table (N, len(NAMES)), 0 to 1, 0 if it is not given."""
+def measured_strengths(table: pd.DataFrame) -> Values:
+    """How strong each reason of NAMES is of each picture (N, len(NAMES)), 0 to 1, whatever else it or the set has."""
     strength = _strengths(table)
     return np.stack([strength[name] for name in NAMES], axis=1)
 
 
 def reason_table(table: pd.DataFrame, found: Reasons, *, rows: NDArray[np.integer] | None = None) -> pd.DataFrame:
-    """One row per reason of a picture, in the table's order, the strongest first: id, reason, strength, detail.
+    """One row per reason of a picture, in the table's order, what explains most first: id, reason, strength, detail.
 
     `rows` are those of the table that are asked for, by default all.
     """
     if rows is not None:
-        table, found = table.iloc[rows], Reasons(found.strength[rows])
+        table, found = table.iloc[rows], replace(found, strength=found.strength[rows])
     rows, which = found.pairs()
     detail = np.full(len(rows), "", object)
     for number, name in enumerate(NAMES):
@@ -155,10 +183,10 @@ def with_reason(found: pd.DataFrame, name: str) -> pd.DataFrame:
     return rows.sort_values("strength", ascending=False, kind="stable")
 
 
-def reason_counts(texts: "pd.Series[str]") -> dict[str, int]:
-    """How many pictures have each reason, of a column `reasons`; those that nobody has are left out."""
+def reason_counts(texts: "pd.Series[str]", names: Sequence[str] = NAMES) -> dict[str, int]:
+    """How many pictures have each reason, of a column `reasons`, in the order of `names`; without those of nobody."""
     codes, distinct = pd.factorize(texts)
-    totals = dict.fromkeys(NAMES, 0)
+    totals = dict.fromkeys(names, 0)
     for text, count in zip(distinct, np.bincount(codes, minlength=len(distinct)), strict=True):
         for name in text.split(SEPARATOR) if text else ():
             totals[name] += int(count)
@@ -166,50 +194,61 @@ def reason_counts(texts: "pd.Series[str]") -> dict[str, int]:
 
 
 def _strengths(table: pd.DataFrame) -> Mapping[str, Values]:
-    sides = table[["width", "height"]].to_numpy(np.float32)
-    short, long = sides.min(axis=1), sides.max(axis=1)
-    dark = DARK(_column(table, "highlights"))
-    empty = NEAR_EMPTY(_column(table, "flat_share"))
-    flat = np.where((dark > 0) | (empty > 0), 0, LOW_CONTRAST(_column(table, "contrast")))
+    short, long = _sides(table)
     group = group_codes(table)
-    motion, blurred = _soft(table, where=empty == 0)
+    motion, blurred = _soft(table)
     first, second = np.nan_to_num(_column(table, "first_share")), np.nan_to_num(_column(table, "second_share"))
+    is_between = first + second >= BETWEEN_TOGETHER
     return {
-        "motion blur": motion,
-        "blurred": blurred,
-        "dark": dark,
-        "blown out": _blown_out(_column(table, "white_share"), _column(table, "white_border")),
-        "low contrast": flat,
-        "near-empty": empty,
-        "tiny": TINY(short),
-        "extreme aspect": EXTREME_ASPECT(long / np.maximum(short, 1)),
-        BETWEEN_CLASSES: np.where(first + second >= BETWEEN_TOGETHER, BETWEEN(second / np.maximum(first, 1e-9)), 0),
-        "easily confused": _confused(_column(table, "confusability")),
-        "out on its own": _alone(_column(table, "nearest_similarity")),
-        "twin": (1 - 1 / np.bincount(group)[group]).astype(np.float32),
+        MOTION_BLUR: motion,
+        BLURRED: blurred,
+        DARK: DARK_RAMP(_column(table, "highlights")),
+        BLOWN_OUT: _blown_out(_column(table, "white_share"), _column(table, "white_border")),
+        LOW_CONTRAST: LOW_CONTRAST_RAMP(_column(table, "contrast")),
+        NEAR_EMPTY: NEAR_EMPTY_RAMP(_column(table, "flat_share")),
+        TINY: TINY_RAMP(short),
+        EXTREME_ASPECT: EXTREME_ASPECT_RAMP(long / np.maximum(short, 1)),
+        BETWEEN_CLASSES: np.where(is_between, BETWEEN_RAMP(second / np.maximum(first, 1e-9)), 0).astype(np.float32),
+        CONFUSED: _confused(_column(table, "confusability")),
+        ALONE: _alone(_column(table, "nearest_similarity")),
+        TWIN: (1 - 1 / np.bincount(group)[group]).astype(np.float32),
     }
+
+
+def _sides(table: pd.DataFrame) -> tuple[Values, Values]:
+    sides = table[["width", "height"]].to_numpy(np.float32)
+    return sides.min(axis=1), sides.max(axis=1)
+
+
+def _shared(name: str, table: pd.DataFrame, measured: Values) -> Shared:
+    has = measured[:, NAMES.index(name)] > 0
+    return Shared(name, int(has.sum()), len(table), _pixels(_sides(table)[0][has]) if name == TINY else "")
+
+
+def _pixels(short: Values) -> str:
+    low, high = int(short.min()), int(short.max())
+    return f"{low} px" if low == high else f"{low} to {high} px"
 
 
 def _column(table: pd.DataFrame, name: str) -> Values:
     return table[name].to_numpy(np.float32)
 
 
-def _soft(table: pd.DataFrame, *, where: NDArray[np.bool_]) -> tuple[Values, Values]:
-    """How much each picture is smeared by motion, and how much blurred otherwise: one of the two, or neither."""
+def _soft(table: pd.DataFrame) -> tuple[Values, Values]:
+    """How much each picture is smeared by motion, and how much blurred otherwise."""
     least, most, across = (_column(table, name) for name in ("least_sharpness", "sharpness", "sharpness_across"))
-    strength = np.where(where, SOFT(least), 0)
-    is_smeared = across >= SMEARED * least
-    return np.where(is_smeared, strength, 0), np.where(~is_smeared & (most < ALIKE * least), strength, 0)
+    soft = SOFT_RAMP(least)
+    return np.where(across >= SMEARED * least, soft, 0), np.where(most < ALIKE * least, soft, 0)
 
 
 def _blown_out(white_share: Values, white_border: Values) -> Values:
     is_paper_set = len(white_border) > 0 and float(np.mean(white_border >= 0.5)) >= PAPER_SET
-    return np.where((white_border >= WHITE_PAPER) | is_paper_set, 0, BLOWN_OUT(white_share))
+    return np.where((white_border >= WHITE_PAPER) | is_paper_set, 0, BLOWN_OUT_RAMP(white_share))
 
 
 def _confused(confusability: Values) -> Values:
     is_ranked = np.isfinite(confusability).sum() >= FEW
-    return CONFUSED(confusability) if is_ranked else np.zeros_like(confusability)
+    return CONFUSED_RAMP(confusability) if is_ranked else np.zeros_like(confusability)
 
 
 def _alone(similarity: Values) -> Values:
@@ -238,11 +277,13 @@ def _spelled(code: int) -> str:
 class ReasonedTable:
     """Joins `reasons` to the table of a snapshot, again only if the table itself is another one."""
 
-    def __init__(self) -> None:
+    def __init__(self, leading: Callable[[], str | None]) -> None:
+        """`leading` tells by which measure the set of the table is ordered."""
+        self._leading = leading
         self._known: Latest[tuple[Reasons, pd.DataFrame]] = Latest()
 
     def joined(self, table: pd.DataFrame) -> pd.DataFrame:
-        """`table` with one more column: the names of each picture's reasons, the strongest first, joined by "; "."""
+        """`table` with one more column: the names of each picture's reasons, what explains most first, by "; "."""
         return self._of(table)[1]
 
     def found(self, table: pd.DataFrame) -> Reasons:
@@ -258,7 +299,7 @@ class ReasonedTable:
 
     def _of(self, table: pd.DataFrame) -> tuple[Reasons, pd.DataFrame]:
         def joined() -> tuple[Reasons, pd.DataFrame]:
-            reasons = reasons_of(table)
+            reasons = reasons_of(table, leading=self._leading())
             return reasons, table.assign(reasons=pd.Series(reasons.texts(), index=table.index, dtype=object))
 
         return self._known.of(table, joined)
@@ -307,7 +348,7 @@ def _confused_detail(rows: pd.DataFrame) -> list[str]:
 
 def _alone_detail(rows: pd.DataFrame) -> list[str]:
     return [
-        f"its nearest picture has a similarity of {value:.2f}, low for this set"
+        f"the nearest picture that is no twin of it has a similarity of {value:.2f}, low for this set"
         for value in _numbers(rows, "nearest_similarity")
     ]
 
@@ -317,16 +358,16 @@ def _twins(rows: pd.DataFrame) -> list[str]:
 
 
 DETAILS: Mapping[str, Callable[[pd.DataFrame], Sequence[str]]] = {
-    "motion blur": _smeared,
-    "blurred": _shares("sharpness", "its sharpest edges rise {} of their height in a pixel of the thumbnail"),
-    "dark": _shares("highlights", "nine tenths of it are darker than {} grey"),
-    "blown out": _shares("white_share", "{} of it are white"),
-    "low contrast": _shares("contrast", "its greys span {} of the scale"),
-    "near-empty": _shares("flat_share", "{} of it are one tone"),
-    "tiny": _sizes,
-    "extreme aspect": _aspects,
-    "between classes": _between,
-    "easily confused": _confused_detail,
-    "out on its own": _alone_detail,
-    "twin": _twins,
+    MOTION_BLUR: _smeared,
+    BLURRED: _shares("sharpness", "its sharpest edges rise {} of their height in a pixel of the thumbnail"),
+    DARK: _shares("highlights", "nine tenths of it are darker than {} grey"),
+    BLOWN_OUT: _shares("white_share", "{} of it are white"),
+    LOW_CONTRAST: _shares("contrast", "its greys span {} of the scale"),
+    NEAR_EMPTY: _shares("flat_share", "{} of it are one tone"),
+    TINY: _sizes,
+    EXTREME_ASPECT: _aspects,
+    BETWEEN_CLASSES: _between,
+    CONFUSED: _confused_detail,
+    ALONE: _alone_detail,
+    TWIN: _twins,
 }

@@ -272,13 +272,14 @@ class Review:
         decisions: Decisions,
         source: str,
         paths: SetPaths,
+        leading: str | None = None,
         afresh: bool = False,
     ) -> None:
         """`table` is that of the image set, `unit` (N, A) its pictures in the whitened space, of length one.
 
         `listed` gives the pictures of an order of LISTED when they are needed, with what is `suggested`; `source` is
-        what labels are taken from. A review that was begun before goes on where it was left, unless it is to begin
-        `afresh`.
+        what labels are taken from, `leading` the measure that orders the set. A review that was begun before goes on
+        where it was left, unless it is to begin `afresh`.
         """
         self.spec = spec
         self.table = table
@@ -295,7 +296,7 @@ class Review:
         resumed = None if afresh else self._resumed()
         self._kept = self._begun(found) if resumed is None else resumed
         self._is_kept = resumed is not None
-        self._reasoned = ReasonedTable()
+        self._reasoned = ReasonedTable(lambda: leading)
         self._classes = frozenset(table["label"].dropna().astype(str).unique())
 
     def __len__(self) -> int:

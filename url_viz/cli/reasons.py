@@ -44,9 +44,11 @@ def reasons(
             print(f"  {row.strength:.2f}  {row.path}  {row.detail}")
         return
     table = image_set.table()
-    for name, count in reason_counts(table["reasons"]).items():
+    for name, count in reason_counts(table["reasons"], image_set.reason_names()).items():
         print(f"{count:8,}  {name}")
     print(f"{int((table['reasons'] == '').sum()):8,}  none of these")
+    for shared in image_set.shared_reasons():
+        print(shared.words)
 
 
 def why(

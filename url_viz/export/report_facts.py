@@ -12,6 +12,7 @@ from url_viz.analysis.evaluation import Counted, Measured, by_class, counted, me
 from url_viz.analysis.findings import Finding
 from url_viz.analysis.measures import UNCERTAINTY, is_baseline, is_measure, title_of
 from url_viz.analysis.ranking import ends, with_percentile
+from url_viz.analysis.reasons import reason_counts
 from url_viz.analysis.worth import Worth
 from url_viz.export.provenance import Provenance
 from url_viz.image_set import ImageSet
@@ -39,7 +40,8 @@ class ReportFacts:
 
     `table` has the pictures of the report, with `rank_percentile` of `measure` within the whole image set (`whole`
     pictures); `reason` says why that measure leads. `ambiguous` and `clear` are its two ends, one per group of twins.
-    `classes` are the largest of `class_count`. `reasons`, `decisions` and `failures` pair names with counts;
+    `classes` are the largest of `class_count`. `reasons` (what explains most first), `decisions` and
+    `failures` pair names with counts; `shared_reasons` are sentences on what nearly all pictures of the set share;
     `evaluated`, `findings` and `worth`, None if nothing was dropped or corrected, are of the whole image set.
     """
 
@@ -56,6 +58,7 @@ class ReportFacts:
     twin_groups: int
     twins: int
     reasons: tuple[tuple[str, int], ...]
+    shared_reasons: tuple[str, ...]
     decisions: tuple[tuple[str, int], ...]
     failures: tuple[tuple[str, int], ...]
     evaluated: tuple[Measured, ...]
@@ -88,7 +91,8 @@ def facts_of(image_set: ImageSet, table: pd.DataFrame, *, title: str, source: Pr
         class_count=int(table["label"].nunique()),
         twin_groups=groups,
         twins=members,
-        reasons=reason_counts(table),
+        reasons=tuple(reason_counts(table["reasons"], image_set.reason_names()).items()),
+        shared_reasons=tuple(shared.words for shared in image_set.shared_reasons()),
         decisions=decision_counts(table),
         failures=failure_counts(image_set.failures()),
         evaluated=() if pictures is None else measured(pictures),
@@ -113,13 +117,6 @@ def titled(measure: str) -> str:
     if not is_measure(measure):
         return measure
     return f"{title_of(measure).lower()}{' (baseline)' if is_baseline(measure) else ''}"
-
-
-def reason_counts(table: pd.DataFrame) -> tuple[tuple[str, int], ...]:
-    """Number of pictures by reason in the column `reasons` ("a; b"), most frequent first; empty without it."""
-    if "reasons" not in table:
-        return ()
-    return _counts(part for text in table["reasons"].dropna() for part in str(text).split("; ") if part)
 
 
 def decision_counts(table: pd.DataFrame) -> tuple[tuple[str, int], ...]:

@@ -278,7 +278,7 @@ def _capital(words: str) -> str:
 def counts(facts: ReportFacts) -> str:
     """Reasons, decisions, twins and failures, each if there are any."""
     blocks = [
-        _counted_list("Why: likely reasons", facts.reasons[:12], len(facts.table), "A picture can have several."),
+        _counted_list("Why: likely reasons", facts.reasons[:12], len(facts.table), _of_reasons(facts)),
         _counted_list("Decisions", facts.decisions, len(facts.table), ""),
         _twins(facts),
         _counted_list(
@@ -290,6 +290,10 @@ def counts(facts: ReportFacts) -> str:
     ]
     shown = "".join(block for block in blocks if block)
     return f'<section class="blocks">{shown}</section>' if shown else ""
+
+
+def _of_reasons(facts: ReportFacts) -> str:
+    return " ".join(("A picture can have several.", *facts.shared_reasons))
 
 
 def _counted_list(title: str, pairs: Sequence[tuple[str, int]], of: int, note: str) -> str:

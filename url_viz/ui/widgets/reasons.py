@@ -4,15 +4,22 @@ import pandas as pd
 import streamlit as st
 
 from url_viz.analysis.filters import OneOf
-from url_viz.analysis.reasons import BETWEEN_CLASSES, reason_counts
+from url_viz.analysis.reason_rules import BETWEEN_CLASSES
+from url_viz.analysis.reasons import reason_counts
+from url_viz.image_set import ImageSet
 from url_viz.ui.session import REASON
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.filters import filter_on, set_filter
 
 
-def pick_reason(table: pd.DataFrame) -> str | None:
-    """The reasons in `table` as pills with counts; the picked one filters the view."""
-    counts = reason_counts(table["reasons"])
+def pick_reason(image_set: ImageSet, table: pd.DataFrame) -> str | None:
+    """The reasons in `table`, rows of the set's, as pills with counts; the picked one filters the view.
+
+    What explains most of the set's order comes first; what nearly all of its pictures share is told above, once.
+    """
+    for shared in image_set.shared_reasons():
+        st.caption(escape(shared.words))
+    counts = reason_counts(table["reasons"], image_set.reason_names())
     picked = picked_reason()
     if picked is not None:
         counts.setdefault(picked, 0)
@@ -37,7 +44,7 @@ def picked_reason() -> str | None:
 
 
 def show_reason_badges(reasons: pd.DataFrame) -> None:
-    """The reasons of one picture (rows of `ImageSet.reasons()`), the strongest first, with details on hover."""
+    """The reasons of one picture (rows of `ImageSet.reasons()`), what explains most first, with details on hover."""
     with st.container(horizontal=True, gap="small"):
         for row in reasons.itertuples():
             detail = str(row.detail)
