@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from tests.twin_groups import twin_column
 from url_viz.analysis import twins
-from url_viz.analysis.twins import best_first, first_of_each, group_codes, one_of_each, twin_table, worst_pair
+from url_viz.analysis.twins import (
+    best_first,
+    first_of_each,
+    group_codes,
+    one_of_each,
+    twin_table,
+    with_twins_of,
+    worst_pair,
+)
 from url_viz.pipeline.twins import TWIN_COSINE, twin_groups, twin_pairs
 
 
@@ -159,3 +167,10 @@ class TestWhichToKeep:
         for group in {g for g, _ in rows}:
             own = [(a, b) for (g, _), a, b in zip(rows, after, before, strict=True) if g == group]
             assert any(a != "drop" for a, _ in own) or all(b == "drop" for _, b in own)
+
+
+def test_what_is_chosen_takes_its_twins_along() -> None:
+    table = pd.DataFrame({"twin_group": pd.array([1, None, 1, 2, None, 2], "Int64")})
+    chosen = np.array([True, True, False, False, False, False])
+    assert with_twins_of(table, chosen).tolist() == [True, True, True, False, False, False]
+    assert with_twins_of(table, np.zeros(6, bool)).tolist() == [False] * 6

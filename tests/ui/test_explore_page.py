@@ -671,3 +671,47 @@ def test_what_nobody_chose_follows_the_leading_order_and_what_somebody_chose_sta
     at = run(image_set, **{"view.measure": "uncertainty", "view.measure.default": leading})
     assert at.segmented_control[0].value == "uncertainty"
     assert at.query_params["by"] == "uncertainty"
+
+
+def test_a_question_is_gone_with_the_choice_it_was_of(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("url_viz.ui.widgets.decide.ASK_ABOVE", 3)
+    at = run(image_set)
+    chosen = [{"order": panes(at)[0]["order"], "ranges": [[0, 5]]}]
+    grid = f"view.grid.{image_set.set_id}"
+    at.session_state[grid] = {"chosen": chosen}
+    at.run()
+    at.button(key="view.decide.drop").click().run()
+    assert "**Drop " in words(at)
+    at.session_state[grid] = {"chosen": None}
+    at.run()
+    at.session_state[grid] = {"chosen": chosen}
+    at.run()
+    assert "**Drop " not in words(at)
+    assert image_set.table()["decision"].isna().all()
+
+
+def test_a_stack_is_decided_on_with_its_twins(image_set: ImageSet) -> None:
+    at = run(image_set)
+    stack = next(place for place, tile in enumerate(panes(at)[0]["first"]) if tile["twins"])
+    members = 1 + panes(at)[0]["first"][stack]["twins"]
+    chosen = [{"order": panes(at)[0]["order"], "ranges": [[stack, stack + 1]]}]
+    at.session_state[f"view.grid.{image_set.set_id}"] = {"chosen": chosen}
+    at.run()
+    assert f"**{members}** chosen, {members - 1} of them twins of others" in words(at)
+    at.button(key="view.decide.drop").click().run()
+    assert (image_set.table()["decision"] == "drop").sum() == members
+    tile = panes(at)[0]["first"][stack]["id"]
+    action = {"sequence": 1, "id": tile, "decision": "keep"}
+    at.session_state[f"view.grid.{image_set.set_id}"] = {"actions": [action]}
+    at.run()
+    assert (image_set.table()["decision"] == "keep").sum() == members
+
+
+def test_where_nothing_is_left_it_says_why(image_set: ImageSet) -> None:
+    table = image_set.table()
+    cat = table[table["label"] == "cat"].iloc[0]
+    x, y = float(cat["x"]), float(cat["y"])
+    around = [[x - 1e-3, y - 1e-3], [x + 1e-3, y - 1e-3], [x + 1e-3, y + 1e-3], [x - 1e-3, y + 1e-3]]
+    view = ExploreView(filters=(OneOf("label", ("dog",)),))
+    at = run(image_set, **{f"view.map.{image_set.set_id}": {"polygon": around}, "view.explore": view})
+    assert all("Take one of the chips above away" in pane["empty"] for pane in panes(at))

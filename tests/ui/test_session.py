@@ -87,7 +87,7 @@ def around_the_first(image_set: ImageSet) -> tuple[tuple[float, float], ...]:
 
 
 def count_shown(at: AppTest) -> str:
-    return next(one.value for one in at.markdown if one.value.endswith(" of 12"))
+    return next(one.value for one in at.markdown if one.value.startswith("**1** from"))
 
 
 def test_the_view_comes_back_from_other_pages_as_it_was_left(image_set: ImageSet) -> None:
@@ -99,7 +99,7 @@ def test_the_view_comes_back_from_other_pages_as_it_was_left(image_set: ImageSet
     at.toggle(key="view.within").set_value(True)
     at.selectbox(key="view.label").set_value("cat")
     at.selectbox(key="view.colour").set_value("label").run()
-    assert count_shown(at) == "**1** of 12"
+    assert count_shown(at) == "**1** from the 0th percentile on"
     left = at.session_state[VIEW]
     assert left == ExploreView(
         colour="label",
@@ -115,7 +115,7 @@ def test_the_view_comes_back_from_other_pages_as_it_was_left(image_set: ImageSet
     at.query_params.clear()  # as a browser's next page does
     at.run()
     at.switch_page("pages/explore.py").run()
-    assert count_shown(at) == "**1** of 12"
+    assert count_shown(at) == "**1** from the 0th percentile on"
     assert at.session_state[VIEW] == left
     assert {key: at.query_params[key] for key in query_of(left)} == {key: one for key, [one] in query_of(left).items()}
 
@@ -152,12 +152,12 @@ def test_another_set_begins_with_a_view_of_its_own() -> None:
         import streamlit as st
 
         from url_viz.ui.explore.address import current_view
-        from url_viz.ui.session import ExploreView, choose, map_of
+        from url_viz.ui.session import ExploreView, choose, grid_of, map_of
 
         choose("a set", model="a model")
-        st.text(repr(current_view(map_of("a set")) == ExploreView()))
+        st.text(repr(current_view(map_of("a set"), grid_of("a set")) == ExploreView()))
         choose("another set")
-        st.text(repr(current_view(map_of("another set")) == ExploreView()))
+        st.text(repr(current_view(map_of("another set"), grid_of("another set")) == ExploreView()))
 
     at = AppTest.from_function(script)
     at.query_params["by"] = "entropy"

@@ -64,3 +64,7 @@ def test_ordinals(number: float, word: str) -> None:
 
 def test_a_missing_value_is_a_dash() -> None:
     assert value_text(float("nan"), 3.0) == "–"
+
+
+def test_only_the_ends_are_the_100th_and_the_0th() -> None:
+    assert [ordinal(rank) for rank in (99.6, 100.0, 0.3, 0.0)] == ["99th", "100th", "1st", "0th"]

@@ -134,12 +134,12 @@ def useless(table: pd.DataFrame, reasons: Reasons) -> pd.DataFrame:
 def small_classes(table: pd.DataFrame) -> pd.DataFrame:
     """Pictures of classes with fewer than FEW, the smallest first: id, suggested (None), label, size.
 
-    Of twins one counts, dropped pictures do not.
+    Of twins one counts, dropped pictures do not: a class of which all are dropped has none.
     """
-    is_in = table["label"].notna() & (table["decision"] != "drop")
-    rows = table[["id", "label"]].assign(group=group_codes(table))[is_in]
-    size = rows.groupby("label")["group"].nunique()
-    rows = rows.assign(size=rows["label"].map(size), suggested=None)
+    rows = table[["id", "label"]].assign(group=group_codes(table))[table["label"].notna()]
+    is_kept = (table["decision"] != "drop").loc[rows.index]
+    size = rows[is_kept].groupby("label")["group"].nunique()
+    rows = rows.assign(size=rows["label"].map(size).fillna(0).astype(int), suggested=None)
     rows = rows[rows["size"] < FEW].sort_values(["size", "label"], kind="stable")
     return rows[["id", "suggested", "label", "size"]]
 

@@ -35,6 +35,13 @@ def group_codes(table: pd.DataFrame) -> NDArray[np.int64]:
     return codes
 
 
+def with_twins_of(table: pd.DataFrame, is_chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The chosen rows (N,) of a table and those of their twins."""
+    group = table["twin_group"]
+    is_twin = group.isin(group[is_chosen].dropna().unique())
+    return is_chosen | is_twin.to_numpy(dtype=bool)
+
+
 def first_of_each(rows: pd.DataFrame) -> pd.DataFrame:
     """The first row of each group of twins, and every picture without twins, in the order of `rows`."""
     group = rows["twin_group"]

@@ -91,6 +91,11 @@ HANDLED: "Key[Handled]" = Key("actions.handled")
 MATCHED_COLUMNS: "Key[tuple[tuple[object, ...], Prepared]]" = Key("own.matched")
 
 
+def decision_of(image_id: int, decision: str) -> Key[bool]:
+    """The button of a decision on a picture."""
+    return Key(f"view.decided.{image_id}.{decision}")
+
+
 def label_of(image_id: int) -> Key[str | None]:
     """The control of a picture's label."""
     return Key(f"view.labelled.{image_id}")
@@ -339,8 +344,8 @@ def queried() -> dict[str, list[str]]:
 
 def write_query(wanted: Mapping[str, Sequence[str]], *, among: Callable[[str], bool]) -> None:
     """Write parameters into the address, and remove others `among` the writer's; the same ones are left alone."""
-    for key in [key for key in st.query_params if among(key) and key not in wanted]:
-        del st.query_params[key]
-    for key, values in wanted.items():
-        if st.query_params.get_all(key) != list(values):
-            st.query_params[key] = list(values)
+    now = queried()
+    others = {key: values for key, values in now.items() if not among(key) and key not in wanted}
+    changed = others | {key: list(values) for key, values in wanted.items()}
+    if changed != now:
+        st.query_params.from_dict(changed)  # at once: each change is a step of the browser's history

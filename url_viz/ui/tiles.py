@@ -66,7 +66,7 @@ def value_text(value: float, rank: float) -> str:
 
 
 def ordinal(rank: float) -> str:
-    """`97th`, `1st`, `22nd`: a percentile in words."""
-    number = round(rank)
+    """`97th`, `1st`, `22nd`: a percentile in words. Only the last is the 100th, and only the first the 0th."""
+    number = round(rank) if rank in (0, 100) else min(99, max(1, round(rank)))
     ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{ending}"

@@ -30,6 +30,7 @@ class Grid {
     panes.addEventListener("click", (event) => this.click(event), { signal });
     panes.addEventListener("keydown", (event) => this.key(event), { signal });
     panes.addEventListener("focusin", (event) => this.enter(event.target.closest(".cell")), { signal });
+    document.addEventListener("focusin", (event) => this.left(event.target), { signal });
     keepFitting(element, { least: 380, share: 0.8, signal });
   }
 
@@ -68,6 +69,7 @@ class Grid {
     const wide = this.part(".wide");
     wide.setAttribute("aria-pressed", String(data.is_wide));
     this.panes.forEach((pane, i) => pane.update(data.panes[i]));
+    this.regain();
     this.showChoice();
   }
 
@@ -104,7 +106,20 @@ class Grid {
   }
 
   enter(cell) {
-    if (cell) this.paneOf(cell).entered(cell);
+    if (cell) this.lastPane = this.paneOf(cell);
+    if (cell) this.lastPane.entered(cell);
+  }
+
+  // Whether the focus went elsewhere on the page, other than into a dialog, which gives it back.
+  left(target) {
+    const host = this.element.getRootNode().host ?? this.element;
+    if (target !== host && !host.contains(target) && !target.closest?.('[role="dialog"]')) this.lastPane = null;
+  }
+
+  // A dialog that closes, or a button that is gone, leaves the focus nowhere: it comes back to the tile that had it.
+  regain() {
+    const isNowhere = document.activeElement === document.body && !document.querySelector('[role="dialog"]');
+    if (isNowhere && this.panes.includes(this.lastPane)) this.lastPane.refocus();
   }
 
   click(event) {

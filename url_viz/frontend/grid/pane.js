@@ -178,6 +178,11 @@ export class Pane {
     this.cells.get(this.ids[at])?.querySelector(".tile").focus({ preventScroll: true });
   }
 
+  /** Give the focus back to the tile that had it last, if it is there. */
+  refocus() {
+    this.cells.get(this.entry)?.querySelector(".tile").focus({ preventScroll: true });
+  }
+
   /** The place that a key leads to from a tile; null for other keys. @param {string} key @param {number} at */
   stepOf(key, at) {
     const rows = Math.floor(this.scroller.clientHeight / this.layout.rowPx);

@@ -88,6 +88,7 @@ export class Categories {
 
   key(event) {
     event.stopPropagation(); // the map has other uses for letters
+    if (event.key === "Enter" && event.target === this.search) this.list.querySelector("button")?.click();
     if (event.key !== "Escape") return;
     this.open(false);
     this.opener.focus();

@@ -27,7 +27,7 @@ export function figure(value) {
 
 /** @param {number} percentile @returns {string} 1st, 22nd, 93rd, 12th */
 export function ordinal(percentile) {
-  const n = Math.round(percentile);
+  const n = [0, 100].includes(percentile) ? percentile : Math.min(99, Math.max(1, Math.round(percentile)));
   const ending = n % 100 >= 11 && n % 100 <= 13 ? "th" : (["th", "st", "nd", "rd"][n % 10] ?? "th");
   return `${n}${ending}`;
 }

@@ -27,7 +27,8 @@ def show_pairs(image_set: ImageSet, table: pd.DataFrame) -> None:
     pairs = image_set.confused_classes().head(MOST_PAIRS)
     if pairs.empty:
         return
-    with st.expander(f"Most confused classes · {len(pairs):d}", icon=":material/compare_arrows:"):
+    first = f"the first {len(pairs):d}" if len(pairs) == MOST_PAIRS else f"{len(pairs):d}"
+    with st.expander(f"Most confused classes · {escape(first)}", icon=":material/compare_arrows:"):
         st.caption("How many pictures of one class are likelier the other, judged without their own label.")
         with st.container(horizontal=True, gap="small"):
             for number, row in enumerate(pairs.itertuples()):

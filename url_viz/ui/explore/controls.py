@@ -21,6 +21,7 @@ from url_viz.ui.session import (
     ExploreView,
 )
 from url_viz.ui.text import escape
+from url_viz.ui.widgets.decide import show_counts
 from url_viz.ui.widgets.filters import columns_of_kind, filter_on, set_filter, title_of_column
 from url_viz.ui.widgets.measures import choice_of_measure, choose_measure
 
@@ -69,6 +70,7 @@ def show_order(image_set: ImageSet, measure: str) -> None:
                 help=escape(order.reason),
             )
         show_second(image_set)
+        show_counts(image_set)
 
 
 def _use_measure(measure: str) -> None:

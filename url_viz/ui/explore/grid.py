@@ -11,6 +11,7 @@ from url_viz.analysis.filters import Between
 from url_viz.analysis.ranking import first_of_each_class, value_at
 from url_viz.analysis.review import ReviewSpec
 from url_viz.analysis.scope import Scope
+from url_viz.analysis.twins import with_twins_of
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.controls import PER_CLASS
 from url_viz.ui.held import MOST_IN_ORDER, keep_order
@@ -20,6 +21,8 @@ from url_viz.ui.urls import order_url, thumbnail_url, tiles_url
 from url_viz.ui.widgets.decide import ASK_ABOVE, handle_gallery_event
 from url_viz.ui.widgets.grid import INLINE, GridEvent, Pane, show_grid
 from url_viz.ui.widgets.tiles import Sides, sides
+
+NOTHING = "No picture is inside the lasso and passes all filters. Take one of the chips above away."
 
 
 def show_galleries(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, *, measure: str) -> GridEvent:
@@ -36,7 +39,7 @@ def show_galleries(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, *
         is_wide=view.is_wide,
         ringed_id=OPENED.get(),
         ask_above=ASK_ABOVE,
-        handle=partial(handle_gallery_event, image_set, bar=DECIDE),
+        handle=partial(handle_gallery_event, image_set, bar=DECIDE, stacks=rows if view.collapse_twins else None),
     )
 
 
@@ -47,7 +50,7 @@ def _pane(image_set: ImageSet, both: Sides, side: str, view: ExploreView, *, mea
     return Pane(
         title=f"{title} of each class" if view.class_by_class else title,
         note=_note(rows, of=None if view.threshold_percentile is None else len(both.ambiguous) + len(both.clear)),
-        empty="No pictures on this side.",
+        empty="No pictures on this side." if len(both.ambiguous) + len(both.clear) else NOTHING,
         total=min(len(rows), MOST_IN_ORDER),
         order=order,
         order_url=order_url(order),
@@ -78,14 +81,17 @@ class Acted:
 
 
 def acted_on(rows: pd.DataFrame, view: ExploreView, chosen: NDArray[np.int64], *, measure: str) -> Acted:
-    """What is chosen, else what lies beyond the threshold, else all `rows` in scope.
+    """What is chosen (with the twins that its tiles stand for), else what lies beyond the threshold, else all `rows`.
 
     With a threshold it is the ambiguous side, unless the clear one is shown alone.
     """
     is_chosen = np.isin(rows["id"].to_numpy(np.int64), chosen)
     if is_chosen.any():
-        found = rows[is_chosen]
-        return Acted(found, "chosen", _of_ids(found))
+        count = int(is_chosen.sum())
+        found = rows[with_twins_of(rows, is_chosen) if view.collapse_twins else is_chosen]
+        twins = len(found) - count
+        which = f"chosen, {twins:,} of them twins of others" if twins else "chosen"
+        return Acted(found, which, _of_ids(found))
     threshold = view.threshold_percentile
     if threshold is None or view.pair is not None:
         return Acted(rows)

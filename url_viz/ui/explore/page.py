@@ -42,7 +42,7 @@ def show_heading(image_set: ImageSet, table: pd.DataFrame, rows: pd.DataFrame, r
         st.caption(escape(" · ".join(facts)), width="content")
         show_class_choice(image_set)
         st.space("stretch")
-        _show_review_button(review, len(rows))
+        _show_review_button(review, len(rows), is_all=len(rows) == len(image_set))
         with st.container(horizontal=True, width="content", gap="small", key="explore_extras"):
             show_user_columns(image_set)
             _show_exports(image_set, table, rows)
@@ -87,9 +87,9 @@ def review_of(view: ExploreView, measure: str) -> ReviewSpec:
     )
 
 
-def _show_review_button(review: ReviewSpec, count: int) -> None:
+def _show_review_button(review: ReviewSpec, count: int, *, is_all: bool) -> None:
     if st.button(
-        f"Review these {count:,}" if review.scope.ids is not None else "Review",
+        "Review" if is_all else f"Review these {count:,}",
         type="primary",
         icon=":material/rate_review:",
         key="explore.review",

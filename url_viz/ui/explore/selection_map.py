@@ -7,9 +7,10 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -41,6 +42,7 @@ class Subset:
     projection: Projection | None = None
     failure: str = ""
     method: Method = "umap"
+    began_s: float = field(default_factory=time.monotonic)
 
     @property
     def is_being_made(self) -> bool:
@@ -153,6 +155,10 @@ class Subsets:
 subsets = Subsets()
 
 
+_TSNE = "This map is by t-SNE, as in the paper's figure."
+_NOT_YET = "t-SNE is being computed; until then this is the map by UMAP."
+
+
 def show_subset(subset: Subset, *, total: int, on_back: Callable[[], None]) -> None:
     """Say what this map shows, with a button that calls `on_back`.
 
@@ -161,8 +167,9 @@ def show_subset(subset: Subset, *, total: int, on_back: Callable[[], None]) -> N
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         is_whole = len(subset.ids) == total
         shown = "" if is_whole else f"This map shows only **{len(subset.ids):,}** of {total:,} pictures. "
-        by = "It is by t-SNE, as in the paper's figure." if subset.method == "tsne" else ""
-        st.markdown(Markdown(shown + (by.replace("It", "This map") if is_whole else by)), width="content")
+        by = _TSNE if subset.method == "tsne" else ""
+        by = _NOT_YET if by and subset.is_being_made else by
+        st.markdown(Markdown(shown + by), width="content")
         words = "Back to UMAP" if is_whole else "Back to all"
         st.button(escape(words), icon=":material/zoom_out_map:", key="subset.back", on_click=on_back)
     if subset.failure:
@@ -177,6 +184,6 @@ def _await(key: str) -> None:
     if held is None or not held.is_being_made:
         st.rerun()
     st.caption(
-        ":material/hourglass_top: Computing the map of these pictures. "
-        "The first one takes half a minute, later ones seconds."
+        f":material/hourglass_top: Computing the map of these pictures, for {time.monotonic() - held.began_s:.0f} s. "
+        "UMAP takes seconds to half a minute, t-SNE of thousands of pictures minutes."
     )

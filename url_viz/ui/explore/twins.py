@@ -27,7 +27,8 @@ def show_twins_button(image_set: ImageSet, table: pd.DataFrame, *, measure: str)
     sizes = sizes[sizes > 1]
     if not len(sizes):
         return
-    words = f"{int(sizes.sum()):,} pictures in {len(sizes):,} groups of twins"
+    groups = "one group" if len(sizes) == 1 else f"{len(sizes):,} groups"
+    words = f"{int(sizes.sum()):,} pictures in {groups} of twins"
     if st.button(words, icon=":material/content_copy:", key="twins.open", help="Copies, bursts and re-saved files"):
         twins_dialog(image_set, measure)
 

@@ -1,11 +1,14 @@
 """Decisions on pages: events of a gallery, and the bar that decides on all pictures in scope."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
+from url_viz.analysis.twins import with_twins_of
 from url_viz.errors import DecisionError, UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.store.decisions import Decision, Decisions, checked_tag
@@ -58,15 +61,18 @@ def decisions_here(image_set: ImageSet) -> Decisions:
     return image_set.decisions if who is None else image_set.decisions.by(who)
 
 
-def handle_gallery_event(image_set: ImageSet, event: GalleryEvent, *, bar: str | None = None) -> None:
+def handle_gallery_event(
+    image_set: ImageSet, event: GalleryEvent, *, bar: str | None = None, stacks: pd.DataFrame | None = None
+) -> None:
     """Carry out the actions of a gallery: pass this as its `handle`, with the image set bound.
 
     All of it is done before the first call of Streamlit, as `show_gallery` requires. Decisions show in the gallery;
     undo, redo and errors are reported in toasts. A decision on more than ASK_ABOVE pictures is asked about in `bar`.
+    `stacks` are the rows of `image_set.table()` of which one tile stands for a picture and its twins.
     """
     sentences: list[str] = []
     asked: BulkAction | None = None
-    for action in event.actions:
+    for action in event.actions if stacks is None else map(partial(_with_twins, stacks), event.actions):
         if bar is not None and len(action.chosen) > ASK_ABOVE:
             asked = _bulk(action.chosen, action.decision)
             continue
@@ -78,6 +84,7 @@ def handle_gallery_event(image_set: ImageSet, event: GalleryEvent, *, bar: str |
         st.toast(escape(sentence))
     if bar is not None and asked is not None:
         wish_of(bar).set(asked)
+        st.toast(f"Above the map you are asked: {asked.question}", icon=":material/arrow_upward:")
 
 
 def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str, which: str = "") -> None:
@@ -93,6 +100,7 @@ def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str, which:
         if action is not None and set(action.ids) == set(ids):
             _ask(image_set, action, key=key)
             return
+        wish_of(key).clear()  # what was asked is of other pictures
         st.markdown(_counted(len(ids), len(image_set), which), help=KEYS, width="content")
         for decision, (word, icon) in CHOICES.items():
             st.button(
@@ -106,10 +114,19 @@ def show_decide_bar(image_set: ImageSet, rows: pd.DataFrame, *, key: str, which:
         _show_tags(image_set, ids, key=key)
         show_undo(image_set, key=key)
         show_sort(image_set, key=f"{key}.sort")
-        _show_counts(image_set)
 
 
-def _show_counts(image_set: ImageSet) -> None:
+def _with_twins(table: pd.DataFrame, action: GalleryAction) -> GalleryAction:
+    """The action on the twins, among these rows, of its pictures too; on a single picture without twins as it was."""
+    if action.id is None and not action.chosen:
+        return action
+    ids = action.chosen or (action.id,)
+    rows = with_twins_of(table, table["id"].isin(ids).to_numpy(dtype=bool))
+    found = tuple(table["id"].to_numpy(np.int64)[rows].tolist())
+    return action if len(found) <= 1 else replace(action, id=None, chosen=found)
+
+
+def show_counts(image_set: ImageSet) -> None:
     """How many pictures of the set are kept, dropped, to be looked at again, and left; nothing before any is."""
     decided = image_set.table()["decision"].value_counts()
     if decided.empty:
@@ -173,6 +190,7 @@ def _ask(image_set: ImageSet, action: BulkAction, *, key: str) -> None:
 
 def _show_tags(image_set: ImageSet, ids: tuple[int, ...], *, key: str) -> None:
     with st.popover("Tag", icon=":material/label:"):
+        buttons = st.container(horizontal=True)  # above the list that opens below
         known = image_set.decisions.tag_counts()
         tags = tuple(
             st.multiselect(
@@ -187,7 +205,7 @@ def _show_tags(image_set: ImageSet, ids: tuple[int, ...], *, key: str) -> None:
         problem = _problem_of(tags)
         if problem:
             show_error(problem)
-        with st.container(horizontal=True):
+        with buttons:
             for what, word in (("tag", "Tag"), ("untag", "Untag")):
                 st.button(
                     f"{escape(word)} {len(ids):,} pictures",

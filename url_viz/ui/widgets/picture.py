@@ -14,7 +14,7 @@ from url_viz.image_set import ImageSet
 from url_viz.store.decisions import Decision
 from url_viz.ui.auth import user_name
 from url_viz.ui.search.query import search_with
-from url_viz.ui.session import LINK_FOLLOWED, OPENED, label_of, queried, write_query
+from url_viz.ui.session import LINK_FOLLOWED, OPENED, decision_of, label_of, queried, write_query
 from url_viz.ui.text import errors_shown, escape
 from url_viz.ui.tiles import ordinal, tiles
 from url_viz.ui.widgets.decide import CHOICES, decisions_here, handle_gallery_event
@@ -118,7 +118,7 @@ def _show_decision(image_set: ImageSet, image_id: int, row: dict[str, object]) -
             st.button(
                 escape(word),
                 icon=icon,
-                key=f"view.decided.{image_id}.{decision}",
+                key=decision_of(image_id, decision),
                 type="primary" if is_it else "secondary",
                 on_click=_decide,
                 args=(image_set, image_id, None if is_it else decision),

@@ -20,7 +20,7 @@ MOST_COPIED = 2000
 
 def show_sort(image_set: ImageSet, *, key: str) -> None:
     """A popover with the criterion, links or copies, the target folder, and a button that sorts."""
-    with st.popover("Sort into folders", icon=":material/drive_file_move:"):
+    with st.popover("Sort the set into folders", icon=":material/drive_file_move:"):
         table = image_set.table()
         by = st.selectbox(
             "By",
