@@ -30,6 +30,7 @@ WRITERS = [
     ("answers", "export", "{out}.csv"),
     ("worth", "--seeds", "2", "--out", "{out}.csv"),
     ("why", "cat/0000.jpg", "--heat", "{out}.png"),
+    ("evaluate", "--json", "{out}.json"),
     ("pack", "{out}.tar"),
 ]
 NO_MODEL = {"pack"}

@@ -9,24 +9,17 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
+from url_viz.analysis.evaluated import Evaluated, Lead, deciles_table, with_interval
 from url_viz.analysis.evaluation import Counted
 from url_viz.analysis.measures import AMBIGUITY
 from url_viz.analysis.metrics import Interval
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import start_job
 from url_viz.models.model import Model
-from url_viz.ui.evaluate.charts import intervals_figure, with_interval
+from url_viz.ui.evaluate.charts import intervals_figure
 from url_viz.ui.evaluate.crop import sample_of
-from url_viz.ui.evaluate.page import (
-    class_order,
-    coverage_table,
-    deciles_table,
-    drawn_coverage,
-    measures_shown,
-    measures_table,
-    verdict,
-)
-from url_viz.ui.evaluate.results import Lead, Results, results_of
+from url_viz.ui.evaluate.page import class_order, coverage_table, drawn_coverage
+from url_viz.ui.evaluate.results import results_of
 from url_viz.ui.widgets.reading import KIND
 from url_viz.workspace import Workspace
 
@@ -62,7 +55,7 @@ def words(at: AppTest) -> str:
     return "\n".join([*(e.value for kind in kinds for e in kind), *(b.label for b in at.button)])
 
 
-def found_of(image_set: ImageSet) -> Results:
+def found_of(image_set: ImageSet) -> Evaluated:
     found = results_of(image_set)
     assert found is not None
     return found
@@ -76,7 +69,7 @@ def test_a_labelled_set_shows_recall_measures_and_classes_with_what_they_are_cou
     at = opened(labelled)
     text, results = words(at), found_of(labelled)
     assert at.metric[0].value == f"{100 * results.pictures.recall:.1f} %"
-    assert f"counted on **{COUNT}** pictures of **2** classes; 1 left out (copies," in text
+    assert f"counted on {COUNT} pictures of 2 classes; 1 left out (copies," in text
     assert "nearest similarity is its own baseline" in text
     shown = at.dataframe[0].value
     assert dict(zip(shown["Measure"], shown["Knows"], strict=True)) == {
@@ -174,24 +167,24 @@ def test_the_verdict_names_more_or_less_only_where_its_interval_says_so() -> Non
         rows = np.arange(4)
         names = np.array(["a"] * 4)
         pictures = Counted(rows, rows, names, np.array(["a", "b", "a", "b"]), {}, left_out=0)
-        return verdict(Results(pictures, (), Lead("confusability", "uncertainty", by, Interval(low, high))))
+        return Evaluated(pictures, (), Lead("confusability", "uncertainty", by, Interval(low, high))).verdict
 
-    assert "Of those that know no classes, confusability predicts errors **better**" in said(0.1, 0.02, 0.2)
-    assert "confusability predicts errors **worse**" in said(-0.1, -0.2, -0.02)
-    assert "**do not differ clearly**" in said(0.1, -0.02, 0.2)
+    assert "Of those that know no classes, confusability predicts errors better" in said(0.1, 0.02, 0.2)
+    assert "confusability predicts errors worse" in said(-0.1, -0.2, -0.02)
+    assert "do not differ clearly" in said(0.1, -0.02, 0.2)
     assert "+0.100 (−0.020 to +0.200)" in said(0.1, -0.02, 0.2)
 
 
 def test_where_all_are_right_there_is_nothing_to_tell_apart() -> None:
     rows, names = np.arange(3), np.array(["a", "a", "a"])
     pictures = Counted(rows, rows, names, names, {}, left_out=0)
-    assert "Every nearest neighbour is right" in verdict(Results(pictures, (), None))
+    assert "Every nearest neighbour is right" in Evaluated(pictures, (), None).verdict
 
 
 def test_figures_and_tables_hold_the_same_numbers(labelled: ImageSet) -> None:
     results = found_of(labelled)
     figure = intervals_figure(results.measures)
-    table = measures_table(results.measures)
+    table = results.table()
     assert list(figure.data[0].x) == table["r_auroc"].tolist()
     assert (table["r_auroc_low"] <= table["r_auroc"]).all()
     curves = coverage_table(results.pictures, results.measures)
@@ -201,7 +194,7 @@ def test_figures_and_tables_hold_the_same_numbers(labelled: ImageSet) -> None:
     assert list(drawn)[1:3] == ["Ambiguity", "Confusability"]
     assert list(drawn["Oracle"].x) == pytest.approx(100 * curves["coverage"])
     assert drawn["Entropy"].visible == "legendonly"
-    assert measures_shown(results.measures)["Lead over nearest similarity"].tolist()[5] == "–"
+    assert results.shown()["Lead over nearest similarity"].tolist()[5] == "–"
 
 
 def test_tenths_as_a_table_count_every_picture(labelled: ImageSet) -> None:

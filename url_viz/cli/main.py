@@ -15,6 +15,7 @@ from url_viz.cli import (
     answers,
     compare,
     decide,
+    evaluate,
     export,
     findings,
     labels,
@@ -233,6 +234,7 @@ for topic in (
     findings,
     review,
     worth,
+    evaluate,
     adapt,
 ):
     topic.register(app)

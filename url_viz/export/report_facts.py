@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.evaluation import Counted, Measured, by_class, counted, measured
+from url_viz.analysis.evaluation import Counted, Measured, by_class
 from url_viz.analysis.findings import Finding
 from url_viz.analysis.measures import UNCERTAINTY, is_baseline, is_measure, title_of
 from url_viz.analysis.ranking import ends, with_percentile
@@ -76,7 +76,8 @@ def facts_of(image_set: ImageSet, table: pd.DataFrame, *, title: str, source: Pr
     """The facts of the pictures of `table`, rows of `image_set.table()` with `rank_percentile`."""
     measure = measure_of(image_set)
     both = ends(table, by=measure)
-    pictures = _counted(image_set)
+    found = image_set.evaluate()
+    pictures = None if found is None else found.pictures
     groups, members = _twins(table)
     return ReportFacts(
         title=title,
@@ -95,7 +96,7 @@ def facts_of(image_set: ImageSet, table: pd.DataFrame, *, title: str, source: Pr
         shared_reasons=tuple(shared.words for shared in image_set.shared_reasons()),
         decisions=decision_counts(table),
         failures=failure_counts(image_set.failures()),
-        evaluated=() if pictures is None else measured(pictures),
+        evaluated=() if found is None else found.measures,
         pictures_evaluated=pictures,
         worth=image_set.find_worth(),
         findings=image_set.findings(),
@@ -138,17 +139,6 @@ def _twins(table: pd.DataFrame) -> tuple[int, int]:
     """Number of groups of twins, and of pictures in them."""
     sizes = table["twin_group"].value_counts().to_numpy()
     return int((sizes > 1).sum()), int(sizes[sizes > 1].sum())
-
-
-def _counted(image_set: ImageSet) -> Counted | None:
-    if image_set.graph is None:
-        return None
-    return counted(
-        image_set.table(),
-        image_set.contents,
-        graph=image_set.graph,
-        embeddings=lambda: image_set.whitened.rows,
-    )
 
 
 def _classes(

@@ -7,7 +7,6 @@ import numpy as np
 
 from url_viz.analysis.evaluation import DECILES, NEAREST, Deciles, Measured
 from url_viz.analysis.measures import is_baseline
-from url_viz.analysis.metrics import Interval
 from url_viz.ui.widgets.charts import GREY, curve_colour, plotly_title, quiet
 
 if TYPE_CHECKING:
@@ -83,12 +82,3 @@ def deciles_figure(tenths: Deciles, *, measure: str, recall: float) -> "Figure":
     figure.update_xaxes(title=f"{plotly_title(measure)}, percentile", range=[0, 100], dtick=20)
     figure.update_yaxes(title="Recall@1 (%)", range=[0, 102])
     return quiet(figure, height_px=330)
-
-
-def with_interval(value: float, interval: Interval, *, signed: bool = False) -> str:
-    """`0.803 (0.689 to 0.892)`, or `–` for nan; `signed` is for differences."""
-    if not np.isfinite(value):
-        return "–"
-    sign = "+" if signed else ""
-    ends = f" ({interval.low:{sign}.3f} to {interval.high:{sign}.3f})" if np.isfinite(interval.low) else ""
-    return f"{value:{sign}.3f}{ends}".replace("-", "−")

@@ -1,0 +1,93 @@
+"""The command `evaluate`: the figures of the page, printed and as JSON, and what it needs."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.cli.conftest import Run
+from tests.imaging.pictures import write_folder
+from url_viz.analysis.evaluation import by_class, counted, lead_over, measured
+from url_viz.image_set import ImageSet, embed_folder
+
+COUNT = 40
+
+
+@pytest.fixture(scope="module")
+def image_set(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
+    """Cats and dogs under given embeddings, a few of them where the others are, with an own measure of most."""
+    base, number = tmp_path_factory.mktemp("evaluate"), np.arange(COUNT)
+    folder = write_folder(base / "photos", COUNT, classes=("cat", "dog"))
+    values = np.random.default_rng(0).normal(size=(COUNT, 8))
+    values[:, 0] += np.where((number % 2 == 0) ^ (number % 9 == 0), 2, -2)
+    paths = [f"{('cat', 'dog')[i % 2]}/{i:04d}.jpg" for i in number]
+    np.savez(base / "given.npz", paths=np.array(paths), values=values)
+    found = embed_folder(folder, embeddings=base / "given.npz", workspace=base / "home")
+    rows = "\n".join(f"{path},{i}" for i, path in enumerate(paths[:-4]))
+    (base / "own.csv").write_text(f"path,doubt\n{rows}\n")
+    found.add_columns(base / "own.csv", uncertainties=["doubt"])
+    return found
+
+
+def test_what_it_prints_is_what_the_functions_of_python_give(image_set: ImageSet, run: Run) -> None:
+    graph = image_set.graph
+    assert graph is not None
+    pictures = counted(
+        image_set.table(),
+        image_set.contents,
+        graph=graph,
+        embeddings=lambda: image_set.whitened.rows,
+        user_measures=["doubt"],
+    )
+    assert pictures is not None
+    lines = run("evaluate").splitlines()
+    low, high = pictures.recall_interval.low, pictures.recall_interval.high
+    assert lines[0] == (
+        f"Recall@1 {100 * pictures.recall:.1f} %, 95 % interval {100 * low:.1f} to {100 * high:.1f} %, counted on 36 "
+        f"pictures of 2 classes; 4 left out (copies, and pictures without a class, neighbours or a value)."
+    )
+    assert lines[1].split()[:3] == ["Measure", "Knows", "R-AUROC"]
+    figures = {one.name: one for one in measured(pictures)}
+    assert {"ambiguity", "confusability", "uncertainty", "inverse_norm", "doubt"} < set(figures)
+    assert list(figures)[-3:] == ["nearest_similarity", "nearest_gap", "doubt"]
+    for line, one in zip(lines[2 : 2 + len(figures)], figures.values(), strict=True):
+        assert f"{one.r_auroc:.3f} ({one.interval.low:.3f} to {one.interval.high:.3f}) {one.aurc:.3f}" in line
+    assert lines[2 + len(figures)].startswith("Of those that know no classes, confusability ")
+    assert "1 / norm, nearest similarity and nearest gap are baselines." in lines[-1]
+
+
+def test_the_json_holds_the_same_and_what_it_is_of(image_set: ImageSet, run: Run, tmp_path: Path) -> None:
+    assert f"Every figure is in {tmp_path / 'e.json'}." in run("evaluate", "--json", tmp_path / "e.json")
+    told, found = json.loads((tmp_path / "e.json").read_text()), image_set.evaluate()
+    assert found is not None
+    assert (told["pictures"], told["classes"], told["left_out"]) == (36, 2, 4)
+    assert told["recall_at_1"] == found.pictures.recall
+    assert told["recall_at_1_low"] < told["recall_at_1"] < told["recall_at_1_high"]
+    assert told["set"]["folder"] == "photos"
+    assert str(image_set.root) not in (tmp_path / "e.json").read_text()
+    by_name = {one["measure"]: one for one in told["measures"]}
+    for one in found.measures:
+        figures = by_name[one.name]
+        assert (figures["r_auroc"], figures["r_auroc_low"]) == (one.r_auroc, one.interval.low)
+        assert sum(tenth["pictures"] for tenth in figures["tenths"]) == 36
+    assert by_name["nearest_similarity"]["lead_over_nearest_similarity"] is None
+    baselines = [name for name, one in by_name.items() if one["is_baseline"]]
+    assert baselines == ["inverse_norm", "nearest_similarity", "nearest_gap"]
+    assert by_name["doubt"]["knows"] == "–"
+    lead = lead_over(found.pictures, "confusability", "uncertainty")
+    assert (told["lead"]["by"], told["lead"]["low"], told["lead"]["high"]) == (lead[0], lead[1].low, lead[1].high)
+    classes = by_class(found.pictures, told["classes_by"])
+    assert [row["label"] for row in told["by_class"]] == classes["label"].tolist() == ["cat", "dog"]
+    assert [row["recall"] for row in told["by_class"]] == classes["recall"].tolist()
+
+
+def test_without_classes_it_says_what_it_needs(image_set: ImageSet, run: Run, tmp_path: Path) -> None:
+    image_set.use_labels(None)
+    try:
+        told = run("evaluate", "--json", tmp_path / "e.json", status=1)
+    finally:
+        image_set.use_labels("folders")
+    assert "at least 20 pictures in two or more class folders" in told
+    assert f"`python -m url_viz labels {image_set.root}`" in told
+    assert not (tmp_path / "e.json").exists()

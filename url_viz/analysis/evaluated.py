@@ -1,0 +1,176 @@
+"""An evaluation of a labelled image set: what is counted, every measure's figures, and both in words and tables."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from url_viz.analysis.evaluation import NEAREST, Counted, Deciles, Measured, lead_over, measured
+from url_viz.analysis.measures import (
+    AMBIGUITY,
+    CONFUSABILITY,
+    MEASURES,
+    TUNED,
+    UNCERTAINTY,
+    is_measure,
+    title_of,
+)
+from url_viz.analysis.metrics import Interval
+from url_viz.analysis.selective_retrieval import FEWEST_PICTURES
+
+NEEDED = (
+    f"Evaluation needs classes: at least {FEWEST_PICTURES:d} pictures in two or more class folders, with neighbours."
+)
+
+
+@dataclass(frozen=True)
+class Lead:
+    """How far the R-AUROC of one measure is ahead of another's, with the 95 % interval of the difference."""
+
+    ahead: str
+    behind: str
+    by: float
+    interval: Interval
+
+    @property
+    def words(self) -> str:
+        """Which of the two predicts errors better, decided by the interval."""
+        first, second = title_of(self.ahead).lower(), title_of(self.behind).lower()
+        by = f"difference in R-AUROC {with_interval(self.by, self.interval, signed=True)}"
+        if self.interval.low > 0 or self.interval.high < 0:
+            better = "better" if self.by > 0 else "worse"
+            return f"Of those that know no classes, {first} predicts errors {better} than {second}: {by}."
+        return f"Of those that know no classes, {first} and {second} do not differ clearly on these pictures: {by}."
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The counted pictures of a set, every measure's figures, and the lead of confusability over uncertainty."""
+
+    pictures: Counted
+    measures: tuple[Measured, ...]
+    lead: Lead | None
+
+    @property
+    def recall_words(self) -> str:
+        """The interval of recall@1, and what it is counted on."""
+        pictures, interval = self.pictures, self.pictures.recall_interval
+        left_out = (
+            f"; {pictures.left_out:,} left out (copies, and pictures without a class, neighbours or a value)"
+            if pictures.left_out
+            else ""
+        )
+        return (
+            f"95 % interval {100 * interval.low:.1f} to {100 * interval.high:.1f} %, counted on {len(pictures):,} "
+            f"pictures of {pictures.classes:,} classes{left_out}."
+        )
+
+    @property
+    def verdict(self) -> str:
+        """Which of uncertainty and confusability predicts errors better; "" where one of them is not there."""
+        right = int(self.pictures.is_right.sum())
+        if right in (0, len(self.pictures)):
+            return f"Every nearest neighbour is {'right' if right else 'wrong'}, so there is no R-AUROC."
+        return "" if self.lead is None else self.lead.words
+
+    @property
+    def how_to_read(self) -> str:
+        """What the figures mean, what each measure knows, and which are baselines."""
+        return how_to_read([measure.name for measure in self.measures])
+
+    def table(self) -> pd.DataFrame:
+        """One row a measure, figures with the ends of their intervals, for other programs."""
+        return pd.DataFrame(
+            {
+                "measure": [measure.name for measure in self.measures],
+                "r_auroc": [measure.r_auroc for measure in self.measures],
+                "r_auroc_low": [measure.interval.low for measure in self.measures],
+                "r_auroc_high": [measure.interval.high for measure in self.measures],
+                "aurc": [measure.aurc for measure in self.measures],
+                "lead_over_nearest_similarity": [measure.beyond_nearest for measure in self.measures],
+                "lead_low": [measure.beyond_interval.low for measure in self.measures],
+                "lead_high": [measure.beyond_interval.high for measure in self.measures],
+            }
+        )
+
+    def shown(self) -> pd.DataFrame:
+        """The same for people: one row a measure, figures with their intervals as text."""
+        return pd.DataFrame(
+            {
+                "Measure": [title_of(measure.name) for measure in self.measures],
+                "Knows": [known_to(measure.name) for measure in self.measures],
+                "R-AUROC": [with_interval(measure.r_auroc, measure.interval) for measure in self.measures],
+                "AURC": [f"{measure.aurc:.3f}" for measure in self.measures],
+                "Lead over nearest similarity": [
+                    with_interval(measure.beyond_nearest, measure.beyond_interval, signed=True)
+                    for measure in self.measures
+                ],
+            }
+        )
+
+
+def evaluated(pictures: Counted) -> Evaluated:
+    """Work out every measure's figures on the pictures, with intervals: seconds for 100,000."""
+    return Evaluated(pictures, measured(pictures), _lead(pictures))
+
+
+def _lead(pictures: Counted) -> Lead | None:
+    first, second = CONFUSABILITY.name, UNCERTAINTY.name
+    if not {first, second} <= pictures.values.keys():
+        return None
+    lead = lead_over(pictures, first, second)
+    return Lead(first, second, lead.value, lead.interval)
+
+
+def deciles_table(tenths: Deciles) -> pd.DataFrame:
+    """Deciles with recall@1, its interval, and the number of pictures, for other programs."""
+    return pd.DataFrame(
+        {
+            "percentile_from": np.arange(len(tenths.recall)) * 10,
+            "pictures": tenths.pictures,
+            "recall": tenths.recall,
+            "recall_low": tenths.low,
+            "recall_high": tenths.high,
+        }
+    )
+
+
+def how_to_read(names: Sequence[str]) -> str:
+    """What the figures of these measures mean, what each knows, and which are baselines."""
+    sentences = [
+        "R-AUROC: how often a picture whose nearest is of another class ranks above one whose nearest is of the same. "
+        "AURC: mean error over all coverages; lower is better. Brackets: intervals of 95 % over classes."
+    ]
+    if AMBIGUITY.name in names:
+        sentences.append(
+            "Ambiguity knows the classes that it is judged by, though never a picture's own label or its twins': its "
+            "figure says how well it orders this set, and nothing of sets without classes. The others know no classes."
+        )
+    baselines = [measure.title.lower() for measure in MEASURES if measure.is_baseline and measure.name in names]
+    if len(baselines) > 1:
+        sentences.append(f"{', '.join(baselines[:-1]).capitalize()} and {baselines[-1]} are baselines.")
+    if {CONFUSABILITY.name, NEAREST} <= set(names):
+        sentences.append(
+            "Confusability is computed from the same neighbours whose correctness it predicts: nearest similarity is "
+            "its own baseline, and the last column is the lead over it on the same pictures."
+        )
+    return " ".join(sentences)
+
+
+def known_to(measure: str) -> str:
+    """What a measure knows of the classes that it is judged by."""
+    if measure == AMBIGUITY.name:
+        return "your classes"
+    if measure == TUNED.name:
+        return "your answers"
+    return "no classes" if is_measure(measure) else "–"
+
+
+def with_interval(value: float, interval: Interval, *, signed: bool = False) -> str:
+    """`0.803 (0.689 to 0.892)`, or `–` for nan; `signed` is for differences."""
+    if not np.isfinite(value):
+        return "–"
+    sign = "+" if signed else ""
+    ends = f" ({interval.low:{sign}.3f} to {interval.high:{sign}.3f})" if np.isfinite(interval.low) else ""
+    return f"{value:{sign}.3f}{ends}".replace("-", "−")
