@@ -76,7 +76,11 @@ def test_the_json_holds_the_same_and_what_it_is_of(image_set: ImageSet, run: Run
     assert baselines == ["inverse_norm", "nearest_similarity", "nearest_gap"]
     assert by_name["doubt"]["knows"] == "–"
     lead = lead_over(found.pictures, "confusability", "uncertainty")
-    assert (told["lead"]["by"], told["lead"]["low"], told["lead"]["high"]) == (lead[0], lead[1].low, lead[1].high)
+    assert (told["lead"]["by"], told["lead"]["low"], told["lead"]["high"]) == (
+        lead.value,
+        lead.interval.low,
+        lead.interval.high,
+    )
     classes = by_class(found.pictures, told["classes_by"])
     assert [row["label"] for row in told["by_class"]] == classes["label"].tolist() == ["cat", "dog"]
     assert [row["recall"] for row in told["by_class"]] == classes["recall"].tolist()

@@ -67,7 +67,7 @@ def show_chips(image_set: ImageSet, view: ExploreView) -> None:
         show_filter_chips()
         if threshold is not None:
             st.button(
-                f"Threshold: {ordinal(threshold)} percentile",
+                f"Threshold: {escape(ordinal(threshold))} percentile",
                 icon=":material/close:",
                 key="chip.threshold",
                 on_click=_clear,

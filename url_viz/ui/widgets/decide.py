@@ -133,7 +133,7 @@ def show_counts(image_set: ImageSet) -> None:
         return
     parts = [f"{int(decided[name]):,} {word}" for name, word in _DONE.items() if name in decided]
     left = len(image_set) - int(decided.sum())
-    st.caption(f"{' · '.join(parts)} · {left:,} to go", width="content")
+    st.caption(escape(f"{' · '.join(parts)} · {left:,} to go"), width="content")
 
 
 def _done(image_set: ImageSet, action: GalleryAction) -> list[str]:
