@@ -10,7 +10,7 @@ from tyro.conf import Positional, arg
 from url_viz.cli.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
 from url_viz.errors import FolderError
-from url_viz.options import OptionalCount
+from url_viz.options import OptionalCount, Within
 
 Method = Annotated[Literal["umap", "tsne"], arg(help="UMAP, or t-SNE as in the paper's figure")]
 
@@ -73,7 +73,7 @@ def figure(
     by: Annotated[str | None, arg(help="the measure (default: the order that holds on this set)")] = None,
     classes: Annotated[tuple[str, ...], arg(help="only pictures of these classes")] = (),
     gallery: Annotated[Path | None, arg(help="a .png file for the clearest and the most ambiguous pictures")] = None,
-    count: Annotated[int, arg(help="pictures in each line of the gallery")] = 8,
+    count: Annotated[int, Within(1, 100), arg(help="pictures in each line of the gallery")] = 8,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
 ) -> None:
