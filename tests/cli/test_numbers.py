@@ -20,6 +20,7 @@ from url_viz.options import Within
 NO_NUMBERS = ("nan", "inf", "-7", "1e400", "9" * 40, "x", "")
 CONFIGS = [value for name, value in vars(config).items() if name.endswith("Config") and is_dataclass(value)]
 OTHERS = {
+    "figure": ("a.png",),
     "compare": ("--with", "m"),
     "decide": ("drop",),
     "report": ("a.html",),
