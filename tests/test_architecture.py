@@ -22,7 +22,13 @@ ROOMS = [
     "pages",
     "app",
 ]  # left to right
-BESIDE = {"demo": "image_set", "__init__": "image_set", "__main__": "cli", "metrics": "analysis"}
+BESIDE = {
+    "demo": "image_set",
+    "recent_sets": "image_set",
+    "__init__": "image_set",
+    "__main__": "cli",
+    "metrics": "analysis",
+}
 """Files of url_viz that lie in no room, with the room whose rules they follow; all others are the ground."""
 APART = {"training": {*ROOMS[: ROOMS.index("analysis") + 1], "training"}}
 """Packages beside the app, with the rooms that they may import."""

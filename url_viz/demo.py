@@ -62,6 +62,25 @@ def build_demo(workspace: Workspace) -> Path:
     return root
 
 
+def demo_view(path: str) -> Image.Image:
+    """One picture of the demo set by its path there, "coins/blur-4.jpg", made without the others being written.
+
+    Raises FolderError if there is none.
+    """
+    stem, _, file_name = path.partition("/")
+    for photograph in _photographs():
+        if photograph.stem == stem:
+            for view in views(_opened(photograph), seed=_seed(photograph)):
+                if view.file_name == file_name:
+                    return view.image
+    raise FolderError(f"There is no demo picture {path!r}. Give PHOTOGRAPH/KIND-LEVEL.jpg, such as coins/blur-4.jpg.")
+
+
+def photograph_names() -> list[str]:
+    """The names of the photographs that are there, by name: the classes of the demo set."""
+    return sorted(photograph.stem for photograph in _photographs())
+
+
 def views(image: Image.Image, *, seed: int) -> Iterator[View]:
     """The views of one photograph: whole, and six levels each of crop, blur and low light."""
     rng = np.random.default_rng(seed)

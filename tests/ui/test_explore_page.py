@@ -83,8 +83,8 @@ def test_a_newcomer_is_told_what_this_is_and_offered_two_ways_in(home: Workspace
     at = run()
     assert at.title[0].value == "Which of your pictures are ambiguous?"
     assert [b.label for b in at.button if b.key in ("demo", "open_folder_welcome")] == [
+        "Browse",
         "Try the demo pictures",
-        "Open a folder",
     ]
     assert "No pictures read yet." in words(at)
 

@@ -13,6 +13,7 @@ from url_viz.image_set import ImageSet, open_set
 from url_viz.models.model import Model, load_model, resolve, with_head
 from url_viz.models.names import DEFAULT
 from url_viz.models.runtime import Precision
+from url_viz.recent_sets import RecentSets
 from url_viz.store.reader import Store
 from url_viz.ui.allowed_paths import allowed_model
 from url_viz.workspace import Workspace
@@ -72,6 +73,16 @@ def _open_sets_of(root: Path) -> OpenSets:
 def open_sets() -> OpenSets:
     """The cache of the workspace that the app runs on; one for all sessions."""
     return _open_sets_of(Workspace.at().root)
+
+
+@cache
+def _recent_sets_of(root: Path) -> RecentSets:
+    return RecentSets(Workspace.at(root))
+
+
+def recent_sets() -> RecentSets:
+    """What lists of the image sets show of each; one for all sessions."""
+    return _recent_sets_of(Workspace.at().root)
 
 
 MOST_LOADED = 2

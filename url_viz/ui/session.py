@@ -77,6 +77,8 @@ def keys_under(beginning: str) -> list[str]:
 CHOSEN_SET: Key[str | None] = Key("chosen_set")
 CHOSEN_MODEL: Key[str] = Key("chosen_model")
 BROWSED: Key[str] = Key("browse_path")
+TYPED: Key[str] = Key("first.typed")
+"""The path that was typed on the first page."""
 READING_TICKS: Key[int] = Key("reading_ticks")
 DISMISSED: Key[frozenset[str]] = Key("reading.put_away")
 """The ids of failed reading jobs whose message was dismissed."""

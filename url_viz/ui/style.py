@@ -39,6 +39,11 @@ _RULES = """
 .st-key-findings_fold, .st-key-explore_fold,
 [data-testid="stLayoutWrapper"]:has(> .st-key-explore_fold) { display: none; }
 .url-viz-picture { display: block; width: 100%; max-height: 58vh; object-fit: contain; border-radius: .5rem; }
+.url-viz-strip { display: grid; grid-template-columns: repeat(var(--columns), minmax(0, 1fr)); gap: .35rem; }
+.url-viz-strip figure { margin: 0; min-width: 0; }
+.url-viz-strip img { display: block; width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: .35rem;
+  outline: 1px solid rgb(128 128 128 / .25); outline-offset: -1px; }
+.url-viz-strip figcaption { margin-top: .15rem; font-size: .8rem; line-height: 1.2; overflow-wrap: anywhere; }
 @media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 2.6rem .8rem 1rem; }
   .st-key-findings_fold, .st-key-explore_fold,
   [data-testid="stLayoutWrapper"]:has(> .st-key-explore_fold) { display: block; }

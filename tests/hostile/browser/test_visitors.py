@@ -27,11 +27,11 @@ from url_viz.store.sets import list_sets, rename
 pytestmark = pytest.mark.browser
 TITLES = (
     *("Explore", "Review", "Sort uploads", "Search safely", "Check labels"),
-    *("Adapt and finetune", "Evaluate", "Compare models", "Image sets"),
+    *("Adapt and finetune", "Evaluate", "Compare models", "Image sets", "Jobs"),
 )
 """Of all pages, as the sidebar names them."""
 OF_LABELS = ("Explore", "Search safely", "Check labels", "Evaluate")
-PAGES = ("", "review", "upload", "search", "labels", "finetune", "evaluate", "compare", "sets")
+PAGES = ("", "review", "upload", "search", "labels", "finetune", "evaluate", "compare", "sets", "jobs")
 HOSTILE = '"><img src=x onerror=window.owned=1><script>window.owned=1<'
 """Closes an attribute, runs as HTML, and is a file name: it holds no slash."""
 TAG = '"><img src=x onerror=window.owned=1>'
@@ -264,8 +264,9 @@ def test_nothing_phones_home(app: str, home: Path, context: BrowserContext, aske
     page = context.new_page()
     page.goto(app)
     page.get_by_role("button", name="Open a folder").last.click()
-    page.get_by_role("textbox", name="Folder").fill(str(folder))
-    page.get_by_role("textbox", name="Folder").press("Enter")
+    field = page.get_by_role("dialog").get_by_role("textbox", name="Folder of pictures")
+    field.fill(str(folder))
+    field.press("Enter")
     page.get_by_role("button", name="Read this folder").click()
     expect(page.get_by_text("8 pictures").first).to_be_visible()
     set_id = re.search(r"set=([0-9a-f]{16})", page.url)

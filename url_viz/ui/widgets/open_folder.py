@@ -1,28 +1,44 @@
 """Opening a folder: a path that is typed or browsed to, what is there or what is wrong with it, and reading it."""
 
 from pathlib import Path
+from typing import Literal
 
 import streamlit as st
 
 from url_viz.errors import UrlVizError
 from url_viz.imaging.glance import Glance
 from url_viz.ui.allowed_paths import roots, subfolders
+from url_viz.ui.cache import recent_sets
 from url_viz.ui.glances import folder_glances
-from url_viz.ui.session import BROWSED, choice
-from url_viz.ui.text import Markdown, escape, show_error
-from url_viz.ui.widgets.reading import may_read, open_folder, readable
+from url_viz.ui.session import BROWSED, Key, choice
+from url_viz.ui.text import escape, show_error
+from url_viz.ui.widgets.reading import may_read, open_folder, readable, set_title
 
 TICK_S = 0.5
 LIST_HEIGHT_PX = 320
+MOST_RECENT = 4
 
 
 @st.dialog("Open a folder of pictures", width="medium")
 def ask_for_folder() -> None:
     """Type a path, or browse inside the allowed roots."""
     BROWSED.get_or(lambda: str(roots()[0] if roots() else Path.cwd()))
-    typed = st.text_input("Folder", key=BROWSED, help=help_on_roots())
+    typed = folder_input(BROWSED)
     show_answer(typed, key="read_folder")
+    _offer_recent()
     _browse(Path(typed).expanduser())
+
+
+def folder_input(key: Key[str], *, width: int | Literal["stretch"] = "stretch") -> str:
+    """A field for a path; its help says which folders can be opened."""
+    inside = escape(", ".join(map(str, roots())))
+    return st.text_input(
+        "Folder of pictures",
+        key=key,
+        placeholder="/home/me/pictures",
+        help=f"Folders inside {inside} can be opened (\\$URL_VIZ_ROOTS).",
+        width=width,
+    )
 
 
 def show_answer(typed: str, *, key: str) -> None:
@@ -58,6 +74,17 @@ def _answer(folder: Path, key: str) -> None:
             st.rerun()
 
 
+def _offer_recent() -> None:
+    """The folders that were read last, to be opened again or gone on from."""
+    recent = recent_sets().latest(MOST_RECENT)
+    if not recent:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption("Recent", width="content")
+        for one in recent:
+            _folder_button(set_title(one.about), one.about.root, icon=":material/history:", key=f"recent.{one.set_id}")
+
+
 def _browse(here: Path) -> None:
     """The folders in `here`, or, where that is none, in the nearest one above it."""
     there = next((folder for folder in (here, *here.parents) if folder.is_dir()), here)
@@ -74,13 +101,12 @@ def _browse(here: Path) -> None:
             _folder_button(folder.name, folder, icon=":material/folder:")
 
 
-def _folder_button(name: str, folder: Path, *, icon: str) -> None:
+def _folder_button(name: str, folder: Path, *, icon: str, key: str = "") -> None:
     st.button(
-        escape(name), icon=icon, type="tertiary", key=f"browse_to_{folder}", on_click=BROWSED.set, args=(str(folder),)
+        escape(name),
+        icon=icon,
+        type="tertiary",
+        key=key or f"browse_to_{folder}",
+        on_click=BROWSED.set,
+        args=(str(folder),),
     )
-
-
-def help_on_roots() -> Markdown:
-    """Which folders can be opened."""
-    inside = escape(", ".join(map(str, roots())))
-    return Markdown(f"Folders inside {inside} can be opened (\\$URL_VIZ_ROOTS).")

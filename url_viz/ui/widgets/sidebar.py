@@ -12,6 +12,7 @@ from url_viz.models.names import PACKAGED, FinetunedWeights, workspace_heads
 from url_viz.store.about import has_tables, known_sets
 from url_viz.store.writer import is_being_written
 from url_viz.ui.cache import open_sets
+from url_viz.ui.first.page import show_first_page
 from url_viz.ui.session import NOT_THERE, Choice, choice, choose
 from url_viz.ui.text import escape, show_error
 from url_viz.ui.widgets.jobs import show_running_jobs
@@ -19,13 +20,12 @@ from url_viz.ui.widgets.open_folder import ask_for_folder
 from url_viz.ui.widgets.reading import (
     KIND,
     latest,
-    open_demo,
     open_folder,
     running,
     set_name,
     titles,
 )
-from url_viz.ui.widgets.reading_line import show_not_there, show_reading
+from url_viz.ui.widgets.reading_line import show_reading
 from url_viz.workspace import Workspace
 
 
@@ -35,6 +35,11 @@ def show_sidebar() -> None:
         show_running_jobs()
         _pick_set()
         _pick_model()
+        if choice().set_id is not None and st.button(
+            "Start page", icon=":material/home:", width="stretch", key="start_page", help="Recent image sets"
+        ):
+            choose(None)
+            st.switch_page("pages/explore.py")
         if st.button("Open a folder", icon=":material/folder_open:", width="stretch", key="open_folder"):
             ask_for_folder()
         set_id = choice().set_id
@@ -112,27 +117,6 @@ def _offer_update(set_id: str) -> None:
             st.rerun()
 
 
-def show_welcome() -> None:
-    """The first page of a new user: what the app does, and two ways to start."""
-    show_not_there()
-    st.title("Which of your pictures are ambiguous?")
-    st.markdown(
-        "Point URL-Viz at a folder. A pretrained model reads every picture once and shows which ones it does not "
-        "trust, on a map and in galleries, **before you train on them**. Nothing leaves this machine."
-    )
-    demo, folder, _ = st.columns([1, 1, 2])
-    if demo.button("Try the demo pictures", type="primary", icon=":material/play_arrow:", width="stretch", key="demo"):
-        with st.spinner("Creating the demo pictures"):
-            open_demo(model=choice().model)
-        st.rerun()
-    if folder.button("Open a folder", icon=":material/folder_open:", width="stretch", key="open_folder_welcome"):
-        ask_for_folder()
-    st.caption(
-        "The demo contains 19 photographs in 19 views each: cropped, blurred or darkened by a known amount. "
-        "Uncertainty is a ranking, not a probability: higher means less to be trusted."
-    )
-
-
 def show_not_read(now: Choice) -> None:
     """Why a set has nothing to show: it is being read, or was not read with this model."""
     assert now.set_id is not None
@@ -157,7 +141,7 @@ def require_image_set() -> ImageSet:
     """The chosen image set, after a progress line of its reading; stops the page if there are no pictures to show."""
     now = choice()
     if now.set_id is None:
-        show_welcome()
+        show_first_page()
         st.stop()
     _leave_if_nothing_is_there(now.set_id)
     image_set = open_sets().find(now.set_id, now.model)

@@ -1,0 +1,73 @@
+"""Lists of image sets: the latest first, counted as they are, and counted again only once they have changed."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.imaging.pictures import noise, write_folder
+from url_viz.image_set import embed_folder, open_image_set
+from url_viz.models.model import Model
+from url_viz.recent_sets import THUMBNAILS, RecentSets, _spread
+from url_viz.store.about import read_about, write_about
+from url_viz.store.sets import forget, rename
+from url_viz.workspace import Workspace, set_id_of
+
+
+@pytest.fixture
+def two(tmp_path: Path, workspace: Path, model: Model) -> list[Path]:
+    """Two folders, read one after the other."""
+    folders = [write_folder(tmp_path / "zoo", 8, classes=("cat", "dog")), write_folder(tmp_path / "flat", 3, start=50)]
+    (folders[0] / "cat" / "broken.jpg").write_bytes(b"no picture")
+    for folder in folders:
+        embed_folder(folder, model=model, workspace=workspace)
+    return folders
+
+
+def test_the_latest_comes_first_with_what_is_in_it(two: list[Path], workspace: Path) -> None:
+    flat, zoo = RecentSets(Workspace.at(workspace)).latest(9)
+    assert [one.about.root for one in (flat, zoo)] == two[::-1]
+    assert (zoo.pictures, zoo.classes, zoo.models) == (8, 2, ("tf_efficientnet_lite0",))
+    assert (flat.pictures, flat.classes, flat.unfinished) == (3, 0, None)
+    assert flat.read_at > zoo.read_at > 0
+    assert (len(zoo.thumbnails), len(flat.thumbnails)) == (THUMBNAILS, 3)
+    image_set = open_image_set(two[1], model="tf_efficientnet_lite0", workspace=workspace)
+    kept = image_set.thumbnails(image_set.ids)
+    assert flat.thumbnails == tuple(kept[int(image_id)] for image_id in image_set.table()["id"])
+    assert [one.set_id for one in RecentSets(Workspace.at(workspace)).latest(1)] == [flat.set_id]
+
+
+def test_a_change_is_counted_and_a_new_name_told(two: list[Path], workspace: Path, model: Model) -> None:
+    recent = RecentSets(Workspace.at(workspace))
+    before = recent.latest(9)[1]
+    assert recent.latest(9)[1].thumbnails is before.thumbnails, "nothing is counted again"
+    noise(99).save(two[0] / "cat" / "new.jpg")
+    embed_folder(two[0], model=model, workspace=workspace)
+    rename(two[0], "My zoo", workspace=workspace)
+    first, second = recent.latest(9)
+    assert (first.pictures, first.about.name) == (9, "My zoo")
+    open_image_set(two[0], model="tf_efficientnet_lite0", workspace=workspace).use_labels(None)
+    assert recent.latest(1)[0].classes == 0
+    forget(two[1], workspace=workspace)
+    assert [one.set_id for one in recent.latest(9)] == [first.set_id] != [second.set_id]
+
+
+def test_a_set_of_an_older_version_stands_at_the_time_of_its_label(two: list[Path], workspace: Path) -> None:
+    paths = Workspace.at(workspace).set_paths(set_id_of(two[1]))
+    about = read_about(paths)
+    write_about(paths, type(about)(about.root, about.spaces))
+    os.utime(paths.about, (1000.0, 1000.0))
+    assert [one.read_at for one in RecentSets(Workspace.at(workspace)).latest(9)][1] == 1000.0
+
+
+@pytest.mark.parametrize("count", [0, 1, THUMBNAILS, THUMBNAILS + 1, 1000])
+def test_the_pictures_shown_are_spread_over_the_set(count: int) -> None:
+    paths = [b"%04d" % number for number in range(count)]
+    ids = np.arange(count, dtype=np.int64)
+    shuffled = np.random.default_rng(0).permutation(count)
+    shown = _spread(ids[shuffled], [paths[row] for row in shuffled])
+    assert len(shown) == min(count, THUMBNAILS) == len(set(shown))
+    assert list(shown) == sorted(shown)
+    if count > 1:
+        assert (shown[0], shown[-1]) == (0, count - 1)

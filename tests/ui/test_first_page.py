@@ -1,0 +1,150 @@
+"""The first page: ways in, image sets that were read lately, what runs, and what one gets, on real pictures."""
+
+import time
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.imaging.pictures import noise, write_folder
+from tests.ui.conftest import Read
+from url_viz.analysis.between import question_of
+from url_viz.analysis.ranking import with_percentile
+from url_viz.demo import build_demo, demo_view, photograph_names
+from url_viz.errors import FolderError
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.imaging.decode import decode, read_file
+from url_viz.jobs import list_jobs, start_job
+from url_viz.models.model import Model
+from url_viz.ui.first.example import DEMO_AMBIGUOUS, DEMO_CLEAR, SHOWN
+from url_viz.ui.first.page import DAY_S, when
+from url_viz.workspace import Workspace
+
+STRIP = '<div class="url-viz-strip"'
+APP = Path(__file__).parents[2] / "app.py"
+
+
+@pytest.fixture
+def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
+    return read_once(write_folder(tmp_path / "zoo", 12, classes=("cat", "dog")))
+
+
+def opened() -> AppTest:
+    return AppTest.from_file(str(APP), default_timeout=60).run()
+
+
+def words(at: AppTest) -> str:
+    said = [e.value for kind in (at.title, at.markdown, at.caption, at.info, at.error) for e in kind]
+    return "\n".join([*said, *(button.label for button in at.button)])
+
+
+def pictures(at: AppTest) -> list[int]:
+    """How many pictures each strip of the page holds."""
+    return [strip.proto.body.count("<img") for strip in at.get("html") if STRIP in strip.proto.body]
+
+
+def test_a_newcomer_sees_what_the_demo_gives(home: Workspace) -> None:
+    at = opened()
+    assert "**What you get** · the demo pictures" in words(at)
+    assert pictures(at) == [SHOWN] * 3
+    bodies = [strip.proto.body for strip in at.get("html")]
+    assert any("coins or cell?" in body for body in bodies)
+    assert "Image sets, the latest first" not in words(at)
+    assert not home.demo.exists(), "nothing is built, read or fetched for it"
+
+
+def test_recent_sets_stand_there_with_counts_and_pictures_and_open(image_set: ImageSet) -> None:
+    at = opened()
+    text = words(at)
+    assert "12 pictures · 2 classes · read just now" in text
+    assert pictures(at)[0] == 5
+    assert "**What you get**" in text
+    assert image_set.root.name in text
+    at.button(key=f"first.open.{image_set.set_id}").click().run()
+    assert at.session_state["chosen_set"] == image_set.set_id
+
+
+def test_the_users_own_latest_set_shows_what_one_gets(image_set: ImageSet) -> None:
+    at = opened()
+    assert pictures(at) == [5, SHOWN, SHOWN, SHOWN]
+    assert any(one.value.startswith("**What you get** · ") and "zoo" in one.value for one in at.markdown)
+
+
+def test_a_path_is_typed_told_and_read(home: Workspace, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "zoo", 3)
+    at = opened()
+    at.text_input(key="first.typed").set_value(str(tmp_path / "none")).run()
+    assert "does not exist" in at.error[0].value
+    assert at.button(key="read_typed").disabled
+    at.text_input(key="first.typed").set_value(str(folder)).run()
+    assert "3 pictures, no class folders" in words(at)
+    at.button(key="read_typed").click().run()
+    assert [job.about["folder"] for job in list_jobs(home)] == [str(folder)]
+    assert at.session_state["chosen_set"] is not None
+
+
+def test_what_runs_stands_there(home: Workspace) -> None:
+    start_job(["-c", "import time; time.sleep(60)"], kind="x", title="Count sheep", workspace=home)
+    at = opened()
+    assert any(bar.proto.text.startswith("**Count sheep** · ") for bar in at.main.get("progress"))
+
+
+def test_a_folder_that_is_gone_says_so(home: Workspace, tmp_path: Path, model: Model) -> None:
+    folder = write_folder(tmp_path / "zoo", 3)
+    embed_folder(folder, model=model, workspace=home.root)
+    folder.rename(tmp_path / "moved")
+    assert "The folder is not there now" in words(opened())
+
+
+def test_names_are_shown_as_they_are(home: Workspace, tmp_path: Path, model: Model) -> None:
+    folder = tmp_path / "<b>zoo</b>"
+    for name in ('<img src=x onerror="alert(1)">', "dog"):
+        (folder / name).mkdir(parents=True)
+        for seed in range(4):
+            noise(seed).save(folder / name / f"{seed}.jpg")
+    embed_folder(folder, model=model, workspace=home.root)
+    at = opened()
+    bodies = [strip.proto.body for strip in at.get("html") if STRIP in strip.proto.body]
+    assert any("&lt;img src=x" in body for body in bodies)
+    assert not any("<img src=x" in body for body in bodies)
+    assert not any("<b>" in one.value for one in at.markdown)
+
+
+@pytest.mark.parametrize(
+    ("ago_s", "said"),
+    [
+        (0, "read just now"),
+        (300, "read 5 min ago"),
+        (5 * 3600, "read 5 h ago"),
+        (3 * DAY_S, "read 3 days ago"),
+        (-50, "read just now"),
+    ],
+)
+def test_times_are_told_in_words(ago_s: float, said: str) -> None:
+    assert when(time.time() - ago_s) == said
+
+
+def test_a_time_long_ago_is_a_date() -> None:
+    assert when(time.mktime((2020, 5, 2, 12, 0, 0, 0, 0, -1))) == "read on 2 May 2020"
+
+
+def test_one_picture_of_the_demo_is_made_as_the_whole_set_has_it(home: Workspace) -> None:
+    root = build_demo(home)
+    assert photograph_names() == sorted(path.name for path in root.iterdir() if path.is_dir())
+    made = demo_view("coins/blur-4.jpg")
+    assert made.size == decode(read_file(bytes(root / "coins" / "blur-4.jpg")))[0].size
+    with pytest.raises(FolderError, match="no demo picture"):
+        demo_view("coins/blur-9.jpg")
+
+
+@pytest.mark.slow
+def test_the_demo_that_is_shown_is_what_its_own_order_says(home: Workspace) -> None:
+    """The pictures are the ends of the order that leads on the demo, with the questions that it asks."""
+    demo = embed_folder(build_demo(home), workspace=home.root)
+    measure = demo.order().measure
+    assert measure == "ambiguity"
+    table = with_percentile(demo.table(), measure).set_index("path")
+    questions = {path: question_of(dict(table.loc[path])) for path in DEMO_AMBIGUOUS}
+    assert questions == DEMO_AMBIGUOUS
+    assert table.loc[list(DEMO_AMBIGUOUS), "rank_percentile"].min() > 95
+    assert table.loc[list(DEMO_CLEAR), "rank_percentile"].max() < 15

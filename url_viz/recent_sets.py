@@ -1,0 +1,103 @@
+"""The image sets of a workspace, the one that was read last first, each with what a list of them shows."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from url_viz.image_set import ImageSet
+from url_viz.models.model import ModelSource
+from url_viz.store.about import About, sets_with_pictures
+from url_viz.store.reader import Store
+from url_viz.store.sets import Unfinished, unfinished
+from url_viz.store.user_columns import version_of
+from url_viz.workspace import SetPaths, Workspace
+
+THUMBNAILS = 5
+
+
+@dataclass(frozen=True)
+class RecentSet:
+    """An image set in a list: how many pictures and classes, when it was read last (Unix seconds), and with what.
+
+    `thumbnails` (JPEG) are of some of its pictures, spread over it by path. `unfinished` is a reading that was stopped.
+    """
+
+    set_id: str
+    about: About
+    pictures: int
+    classes: int
+    read_at: float
+    models: tuple[str, ...]
+    thumbnails: tuple[bytes, ...]
+    unfinished: Unfinished | None
+
+
+class RecentSets:
+    """The lists of one workspace. What was counted of a set is kept until its store says that it has changed."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._lock = threading.Lock()
+        self._known: dict[str, tuple[tuple[object, ...], RecentSet]] = {}
+        self._stores: dict[str, Store] = {}
+
+    def latest(self, most: int) -> list[RecentSet]:
+        """At most so many image sets, the one that was read last first. Raises DamageError for a damaged one."""
+        paths = self._workspace.set_paths
+        sets = [
+            (_read_at(about, paths(set_id)), set_id, about) for set_id, about in sets_with_pictures(self._workspace)
+        ]
+        latest = sorted(sets, key=lambda one: (-one[0], one[1]))[:most]
+        return [self._told(set_id, about, read_at) for read_at, set_id, about in latest]
+
+    def _told(self, set_id: str, about: About, read_at: float) -> RecentSet:
+        partial = unfinished(set_id, self._workspace) if about.begun else None
+        with self._lock:
+            store = self._stores.setdefault(set_id, Store(self._workspace.set_paths(set_id)))
+            key = _version(store, about)
+            if self._known.get(set_id, (None, None))[0] != key:
+                self._known[set_id] = (key, _counted(store, about, self._workspace))
+            told = self._known[set_id][1]
+        return replace(told, about=about, read_at=read_at, unfinished=partial)
+
+
+def _read_at(about: About, paths: SetPaths) -> float:
+    """When a set was read last; of one that never came to an end, or was read by an older version, its label's time."""
+    return about.read_at or paths.about.stat().st_mtime
+
+
+def _version(store: Store, about: About) -> tuple[object, ...]:
+    space = about.spaces[-1].key if about.spaces else ""
+    return (store.paths.folder, space, store.version(space, None), version_of(store.paths))
+
+
+def _counted(store: Store, about: About, workspace: Workspace) -> RecentSet:
+    files = store.images(["id", "path", "failure"])
+    is_picture = files["failure"].is_null().to_numpy()
+    ids = np.asarray(files["id"].to_numpy())[is_picture]
+    paths = [path for path, is_one in zip(files["path"].to_pylist(), is_picture, strict=True) if is_one]
+    models = tuple(dict.fromkeys(space.backbone for space in reversed(about.spaces)))
+    classes = _classes(store, about, workspace)
+    shown = _spread(ids, paths)
+    found = store.thumbnails(shown)
+    small = tuple(found[one] for one in shown if one in found)
+    return RecentSet(store.paths.folder.name, about, len(ids), classes, 0.0, models, small, None)
+
+
+def _spread(ids: "np.ndarray[tuple[int], np.dtype[np.int64]]", paths: Sequence[bytes]) -> tuple[int, ...]:
+    """The ids of some pictures, evenly spread over all in the order of their paths."""
+    order = sorted(range(len(paths)), key=paths.__getitem__)
+    if len(order) > THUMBNAILS:
+        order = [order[int(place)] for place in np.linspace(0, len(order) - 1, THUMBNAILS).round()]
+    return tuple(int(ids[row]) for row in order)
+
+
+def _classes(store: Store, about: About, workspace: Workspace) -> int:
+    """How many classes the set has, by whatever its label is; 0 before it has an embedding."""
+    if not about.spaces:
+        return 0
+    space = about.spaces[-1]
+    source = ModelSource(space.backbone, space.backbone, None)  # a table of no model's values needs no model
+    return ImageSet(store, space, source, workspace, alone=True).class_levels().classes

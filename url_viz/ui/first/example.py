@@ -1,0 +1,115 @@
+"""What the tool gives, on real pictures: a folder as it lies there, and its most ambiguous and clearest pictures."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from io import BytesIO
+
+import pandas as pd
+import streamlit as st
+
+from url_viz.analysis.between import question_of
+from url_viz.analysis.ranking import ends
+from url_viz.demo import demo_view, photograph_names
+from url_viz.export.report_thumbnails import data_url, inlined, shrunk
+from url_viz.image_set import ImageSet
+from url_viz.ui.text import escape
+from url_viz.ui.widgets.reading import set_name
+from url_viz.ui.widgets.strip import Small, show_strip
+
+SHOWN = 6
+MOST_PICTURES = 20_000
+"""An order of a larger set is worked out on its own page, not here."""
+EDGE_PX = 160
+DEMO_AMBIGUOUS = {
+    "coins/blur-4.jpg": "coins or cell?",
+    "grass/blur-5.jpg": "gravel or moon?",
+    "camera/blur-6.jpg": "camera or moon?",
+    "astronaut/crop-5.jpg": "brick or page?",
+    "cell/crop-5.jpg": "brick or cell?",
+    "motorcycle_left/crop-5.jpg": "brick or astronaut?",
+}
+DEMO_CLEAR = (
+    *("coffee/dark-3.jpg", "chelsea/dark-3.jpg", "moon/dark-2.jpg"),
+    *("retina/dark-2.jpg", "page/dark-1.jpg", "flower/dark-3.jpg"),
+)
+"""The first of each photograph at both ends of the demo set's own order, with its questions. Not read anew to be shown:
+a test reads the demo and holds them to it."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """Pictures of a set in the order of their paths, and at both ends of its own order, by whose name it is said."""
+
+    of: str
+    by_name: tuple[Small, ...]
+    ambiguous: tuple[Small, ...]
+    clear: tuple[Small, ...]
+
+
+def show_example(example: Example) -> None:
+    """Draw the three rows beside each other."""
+    st.markdown(f"**What you get** · {escape(example.of)}")
+    before, ambiguous, clear = st.columns(3, gap="medium")
+    for column, title, pictures in (
+        (before, "Before: the folder, by name", example.by_name),
+        (ambiguous, "After: most ambiguous first", example.ambiguous),
+        (clear, "After: clearest first", example.clear),
+    ):
+        with column:
+            st.caption(escape(title))
+            show_strip(pictures, columns=3)
+
+
+@cache
+def demo_example() -> Example:
+    """The demo's photographs, made here and now from the files that come with it; nothing of it is read."""
+    names = [f"{name}/whole-0.jpg" for name in photograph_names()[:SHOWN]]
+    ambiguous = tuple(Small(_demo_picture(path), question) for path, question in DEMO_AMBIGUOUS.items())
+    return Example(
+        "the demo pictures",
+        tuple(Small(_demo_picture(path), path.partition("/")[0]) for path in names),
+        ambiguous,
+        tuple(Small(_demo_picture(path), path.partition("/")[0]) for path in DEMO_CLEAR),
+    )
+
+
+def _demo_picture(path: str) -> str:
+    jpeg = BytesIO()
+    demo_view(path).convert("RGB").save(jpeg, "JPEG", quality=90)
+    return data_url(shrunk(jpeg.getvalue(), EDGE_PX))
+
+
+def example_of(image_set: ImageSet) -> Example | None:
+    """Both ends of a set's own order; None for a set that is too large, or has no order."""
+    return _example_of(image_set, image_set.version, set_name(image_set.root))
+
+
+@lru_cache(maxsize=1)
+def _example_of(image_set: ImageSet, version: str, name: str) -> Example | None:
+    measure = image_set.order().measure if SHOWN < len(image_set) <= MOST_PICTURES else None
+    if measure is None:
+        return None
+    table = image_set.table()
+    both = ends(table, by=measure, collapse_twins=True)
+    by_name = table.head(SHOWN)
+    return Example(
+        name,
+        _small(image_set, by_name, _class_of),
+        _small(image_set, both.ambiguous.head(SHOWN), question_of),
+        _small(image_set, both.clear.head(SHOWN), _class_of),
+    )
+
+
+Words = Callable[[dict[str, object]], str | None]
+
+
+def _small(image_set: ImageSet, rows: pd.DataFrame, words: Words) -> tuple[Small, ...]:
+    """Rows as small pictures, each with what `words` says of its row."""
+    found = inlined(image_set, rows["id"], side_px=EDGE_PX)
+    records = [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
+    return tuple(Small(found[int(row["id"])], words(row) or "") for row in records if int(row["id"]) in found)
+
+
+def _class_of(row: dict[str, object]) -> str | None:
+    return row["label"] if isinstance(row["label"], str) else None

@@ -1,0 +1,144 @@
+"""The first page: open a folder, image sets that were read lately, what runs, and what one gets."""
+
+import time
+from collections.abc import Sequence
+from functools import lru_cache
+
+import streamlit as st
+
+from url_viz.export.report_thumbnails import data_url, shrunk
+from url_viz.jobs import live_jobs
+from url_viz.recent_sets import THUMBNAILS, RecentSet
+from url_viz.ui.cache import open_sets, recent_sets
+from url_viz.ui.first.example import Example, demo_example, example_of, show_example
+from url_viz.ui.session import BROWSED, TYPED, choice, choose
+from url_viz.ui.text import errors_shown, escape
+from url_viz.ui.widgets.jobs import TICK_S, progress_of, title_of_job
+from url_viz.ui.widgets.open_folder import ask_for_folder, folder_input, show_answer
+from url_viz.ui.widgets.reading import open_demo, open_folder, running, set_title
+from url_viz.ui.widgets.reading_line import show_not_there
+from url_viz.ui.widgets.strip import Small, show_strip
+from url_viz.workspace import Workspace
+
+MOST_RECENT = 6
+IN_A_ROW = 3
+THUMBNAIL_PX = 120
+DAY_S = 86_400
+
+
+def show_first_page() -> None:
+    """What stands where no image set is chosen."""
+    show_not_there()
+    st.title("Which of your pictures are ambiguous?", anchor=False)
+    st.markdown(
+        "Point URL-Viz at a folder. A pretrained model reads every picture once and shows which ones could be mistaken "
+        "for something else, on a map and in galleries, **before you train on them**. Nothing leaves this machine."
+    )
+    _show_ways_in()
+    recent = recent_sets().latest(MOST_RECENT + 1)
+    _show_running()
+    _show_recent(recent[:MOST_RECENT])
+    if len(recent) > MOST_RECENT:
+        st.page_link("pages/sets.py", label="All image sets", icon=":material/folder_managed:")
+    show_example(_example(recent[:MOST_RECENT]))
+
+
+def _show_ways_in() -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="first_open"):
+        typed = folder_input(TYPED, width=460)
+        if st.button("Browse", icon=":material/folder_open:", key="open_folder_welcome"):
+            if typed:
+                BROWSED.set(typed)
+            ask_for_folder()
+        if st.button("Try the demo pictures", icon=":material/play_arrow:", key="demo"):
+            with st.spinner("Creating the demo pictures"):
+                open_demo(model=choice().model)
+            st.rerun()
+    if typed.strip():
+        show_answer(typed.strip(), key="read_typed")
+    else:
+        st.caption("The demo: 19 photographs in 19 views each, cropped, blurred or darkened by a known amount.")
+
+
+def _show_running() -> None:
+    if live_jobs(Workspace.at()):
+        st.markdown("**Running**")
+        st.fragment(_running, run_every=TICK_S)()
+
+
+def _running() -> None:
+    for job in reversed(live_jobs(Workspace.at())):
+        now = progress_of(job)
+        st.progress(now.share, text=f"**{escape(title_of_job(job))}** · {escape(now.words)}")
+
+
+def _show_recent(recent: Sequence[RecentSet]) -> None:
+    if not recent:
+        return
+    st.markdown("**Image sets, the latest first**")
+    for start in range(0, len(recent), IN_A_ROW):
+        for column, one in zip(st.columns(IN_A_ROW, gap="medium"), recent[start : start + IN_A_ROW], strict=False):
+            with column:
+                _show_card(one)
+
+
+def _show_card(one: RecentSet) -> None:
+    with st.container(border=True, gap="xsmall"):
+        show_strip([Small(_address(jpeg)) for jpeg in one.thumbnails], columns=THUMBNAILS)
+        st.markdown(f"**{escape(set_title(one.about))}**")
+        classes = f" · {one.classes:,} classes" if one.classes else ""
+        st.caption(
+            f"{one.pictures:,} pictures{classes} · {escape(when(one.read_at))} · {escape(', '.join(one.models))}"
+        )
+        job = running(one.set_id)
+        if job is not None:
+            st.caption(f":material/hourglass_top: {escape(progress_of(job).words)}")
+        elif one.unfinished is not None:
+            st.markdown(f":orange[:material/pause_circle:] {escape(one.unfinished.words)}")
+        if not one.about.root.is_dir():
+            st.caption(":material/link_off: The folder is not there now; what was read of it is.")
+        _show_buttons(one, is_running=job is not None)
+
+
+@lru_cache(maxsize=MOST_RECENT * THUMBNAILS)
+def _address(jpeg: bytes) -> str:
+    return data_url(shrunk(jpeg, THUMBNAIL_PX))
+
+
+def _show_buttons(one: RecentSet, *, is_running: bool) -> None:
+    with st.container(horizontal=True, gap="small"):
+        if st.button("Open", icon=":material/scatter_plot:", key=f"first.open.{one.set_id}"):
+            choose(one.set_id)
+            st.rerun()
+        is_whole = one.unfinished is None or is_running
+        if not is_whole and st.button("Continue", icon=":material/play_arrow:", key=f"first.continue.{one.set_id}"):
+            with errors_shown(st.error):
+                open_folder(one.about.root, model=choice().model)
+                st.rerun()
+
+
+def when(seconds: float) -> str:
+    """A time in the past (Unix seconds), in words: "read 5 min ago", "read 3 days ago", "read on 2 May 2026"."""
+    ago = max(0.0, time.time() - seconds)
+    if ago < 90:
+        return "read just now"
+    if ago < 90 * 60:
+        return f"read {ago / 60:.0f} min ago"
+    if ago < 2 * DAY_S:
+        return f"read {ago / 3600:.0f} h ago"
+    if ago < 30 * DAY_S:
+        return f"read {ago / DAY_S:.0f} days ago"
+    then = time.localtime(seconds)
+    return f"read on {then.tm_mday} {time.strftime('%b %Y', then)}"
+
+
+def _example(recent: Sequence[RecentSet]) -> Example:
+    """Of the user's latest set that is whole and has an order; else of the demo."""
+    for one in recent:
+        is_demo = one.about.root.is_relative_to(Workspace.at().demo)
+        if one.unfinished is None and running(one.set_id) is None and not is_demo:
+            image_set = open_sets().find(one.set_id, choice().model)
+            example = None if image_set is None else example_of(image_set)
+            if example is not None:
+                return example
+    return demo_example()
