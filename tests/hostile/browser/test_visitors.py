@@ -268,7 +268,8 @@ def test_nothing_phones_home(app: str, home: Path, context: BrowserContext, aske
     field.fill(str(folder))
     field.press("Enter")
     page.get_by_role("button", name="Read this folder").click()
-    expect(page.get_by_text("8 pictures").first).to_be_visible()
+    expect(page).to_have_url(re.compile("set=[0-9a-f]{16}"))  # the dialog told the number before
+    expect(page.get_by_text("8 pictures · tf_efficientnet")).to_be_visible()
     set_id = re.search(r"set=([0-9a-f]{16})", page.url)
     assert set_id is not None
     for _ in through_pages(page, f"{app}/?set={set_id[1]}"):
