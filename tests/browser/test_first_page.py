@@ -45,6 +45,8 @@ def test_a_folder_of_which_nothing_can_be_read_leaves_no_trace(app: str, open_pa
     (home / "broken" / "a.jpg").write_bytes(b"<html>404</html>")
     page = open_page(app)
     typed(page, home / "broken")
+    expect(page.get_by_text("1 picture, no class folders")).to_be_visible()
+    settled(page)
     page.get_by_role("button", name="Read this folder").click()
     expect(page.get_by_text("None of the 1 files")).to_be_visible()
     expect(page.get_by_role("heading", name="Which of your pictures")).to_be_visible()

@@ -56,7 +56,6 @@ def test_it_waits_tells_what_the_head_is_worth_and_what_to_do_with_it(
     job = the_job(image_set)
     assert before.state is JobState.SUCCEEDED
     assert "Waiting for 'A nap' to end." in shown.err
-    assert "cache " in shown.err
     assert "train " in shown.err
     report, head = report_of(job), head_of(job)
     assert report is not None

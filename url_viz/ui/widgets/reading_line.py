@@ -1,6 +1,8 @@
 """The line above a page on the reading of its image set: how far it is, why it failed, or how much is missing."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import streamlit as st
 
@@ -16,25 +18,37 @@ from url_viz.workspace import Workspace
 
 TICK_S = 1.0
 REFRESH_S = 3.0
+_ENDED_WELL = (JobState.SUCCEEDED, JobState.CANCELLED)
 
 
-def show_reading(set_id: str, *, shown_version: str | None) -> None:
+@dataclass(frozen=True)
+class Reading:
+    """The latest reading of a set as it stood when the page began: seen before the set is opened, never after.
+
+    What a reading stored before it ended is then shown, or the page still waits for it.
+    """
+
+    job: Job | None
+    state: JobState | None
+
+    @classmethod
+    def of(cls, set_id: str) -> Self:
+        job = latest(set_id)
+        return cls(job, None if job is None else job.status().state)
+
+
+def show_reading(set_id: str, reading: Reading, *, shown_version: str | None) -> None:
     """Show the progress of a reading, and rerun the page when there is more to show.
 
     For one that failed, the reason, and for one that was stopped, how much was read; both with a way to go on.
     """
-    job = latest(set_id)
-    status = None if job is None else job.status()
-    if job is not None and status is not None and status.is_live:
+    job, state = reading.job, reading.state
+    if job is not None and state in (JobState.QUEUED, JobState.RUNNING):
         st.fragment(_line, run_every=TICK_S)(job.id, set_id, shown_version)
-    elif job is not None and _has_failed(job) and job.id not in _dismissed():
+    elif job is not None and state not in _ENDED_WELL and job.id not in _dismissed():
         _show_failed(job)
     elif shown_version is not None and (partial := unfinished(set_id, Workspace.at())) is not None:
         _show_stopped(set_id, partial, job)
-
-
-def _has_failed(job: Job) -> bool:
-    return job.status().state not in (JobState.SUCCEEDED, JobState.CANCELLED, JobState.QUEUED, JobState.RUNNING)
 
 
 def _show_stopped(set_id: str, partial: Unfinished, job: Job | None) -> None:

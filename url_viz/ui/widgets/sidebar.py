@@ -25,7 +25,7 @@ from url_viz.ui.widgets.reading import (
     set_name,
     titles,
 )
-from url_viz.ui.widgets.reading_line import show_reading
+from url_viz.ui.widgets.reading_line import Reading, show_reading
 from url_viz.workspace import Workspace
 
 
@@ -144,10 +144,11 @@ def require_image_set() -> ImageSet:
         show_first_page()
         st.stop()
     _leave_if_nothing_is_there(now.set_id)
+    reading = Reading.of(now.set_id)
     image_set = open_sets().find(now.set_id, now.model)
     shown = image_set if image_set is not None and len(image_set) else None
     with st.container():  # always present, so that widgets below keep their state when the line goes
-        show_reading(now.set_id, shown_version=shown.version if shown is not None else None)
+        show_reading(now.set_id, reading, shown_version=shown.version if shown is not None else None)
     if shown is None:
         show_not_read(now)
         st.stop()
