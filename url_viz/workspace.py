@@ -144,6 +144,10 @@ class Workspace:
         return self.root / "jobs"
 
     @property
+    def exports(self) -> Path:
+        return self.root / "exports"
+
+    @property
     def demo(self) -> Path:
         return self.root / "demo"
 

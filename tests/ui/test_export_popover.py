@@ -1,6 +1,8 @@
-"""What the popover of exports offers: by how many pictures, and files that are whole."""
+"""What the popover of exports offers: by how many pictures, files that are whole, and jobs for the many."""
 
 import io
+import json
+import time
 import zipfile
 from pathlib import Path
 
@@ -9,8 +11,15 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
+from url_viz.export.data_sets import Program
 from url_viz.image_set import ImageSet
-from url_viz.ui.widgets.export import command_for, zip_of
+from url_viz.jobs import JobState, log_tail
+from url_viz.jobs.sharing import latest_sharing, out_of
+from url_viz.ui.widgets import export
+from url_viz.ui.widgets.export import zip_of
+from url_viz.ui.widgets.reading import set_name
+
+PATIENCE_S = 60.0
 
 
 @pytest.fixture
@@ -18,37 +27,65 @@ def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
     return read_once(write_folder(tmp_path / "a zoo", 6, classes=("cat", "dog")))
 
 
-@pytest.mark.parametrize(("kind", "holds"), [("fiftyone", "samples.json"), ("huggingface", "train/metadata.jsonl")])
-def test_a_zip_holds_one_data_set_of_the_pictures_asked_for(image_set: ImageSet, kind: str, holds: str) -> None:
+def popover(set_id: str, model: str, count: int) -> None:
+    from url_viz.ui.cache import open_sets
+    from url_viz.ui.widgets.export import show_export_buttons
+
+    found = open_sets().get(set_id, model)
+    show_export_buttons(found, found.table().head(count))
+
+
+def popover_of(image_set: ImageSet, count: int = 6) -> AppTest:
+    arguments = (image_set.set_id, image_set.source.name, count)
+    return looked_at(AppTest.from_function(popover, args=arguments, default_timeout=60).run())
+
+
+def looked_at(at: AppTest) -> AppTest:
+    assert not at.exception
+    assert at.get("download_button")
+    return at
+
+
+@pytest.mark.parametrize(("program", "holds"), [("fiftyone", "samples.json"), ("huggingface", "train/metadata.jsonl")])
+def test_a_zip_holds_one_data_set_of_the_pictures_asked_for(image_set: ImageSet, program: Program, holds: str) -> None:
     ids = image_set.table()["id"].tolist()[:2]
-    with zipfile.ZipFile(io.BytesIO(zip_of(image_set, ids, kind=kind))) as packed:
+    with zipfile.ZipFile(io.BytesIO(zip_of(image_set, ids, program=program))) as packed:
         names = packed.namelist()
-        assert f"{kind}/{holds}" in names
+        assert f"{program}/{holds}" in names
         assert sum(name.endswith(".jpg") for name in names) == 2
         assert packed.testzip() is None
 
 
-def test_the_command_can_be_pasted(image_set: ImageSet) -> None:
-    assert f"share '{image_set.root}' OUT --as fiftyone --model " in command_for(image_set)
-
-
 @pytest.mark.parametrize(("most", "has_zip"), [(6, True), (5, False)])
-def test_many_pictures_are_shared_by_command(
+def test_many_pictures_are_written_by_a_job(
     image_set: ImageSet, most: int, has_zip: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from url_viz.ui.widgets import export as share
-
-    monkeypatch.setattr(share, "MOST_ZIPPED", most)
-
-    def page(set_id: str, model: str) -> None:
-        from url_viz.ui.cache import open_sets
-        from url_viz.ui.widgets.export import show_export_buttons
-
-        found = open_sets().get(set_id, model)
-        show_export_buttons(found, found.table())
-
-    at = AppTest.from_function(page, args=(image_set.set_id, image_set.source.name), default_timeout=60).run()
-    assert not at.exception
+    monkeypatch.setattr(export, "MOST_ZIPPED", most)
+    at = popover_of(image_set)
     labels = [button.proto.label for button in at.get("download_button")]
     assert labels == (["Report", "FiftyOne", "Hugging Face"] if has_zip else ["Report"])
-    assert bool(at.code) != has_zip
+    assert [button.label for button in at.button] == ([] if has_zip else ["FiftyOne", "Hugging Face"])
+
+
+@pytest.mark.slow
+def test_the_job_writes_what_was_chosen_and_says_how_it_is_opened(
+    image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "MOST_ZIPPED", 1)
+    at = popover_of(image_set, 4)
+    looked_at(at.checkbox(key="share.copy").check().run())
+    looked_at(at.button(key="share.huggingface.job").click().run())
+    job = latest_sharing(image_set)
+    assert job is not None
+    assert job.title == f"Write 4 pictures of {set_name(image_set.root)} for Hugging Face"
+    deadline = time.monotonic() + PATIENCE_S
+    while job.status().is_live and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert job.state is JobState.SUCCEEDED, log_tail(job, 20)
+    out = out_of(job)
+    assert out.parent == image_set.workspace.exports
+    rows = [json.loads(line) for line in (out / "train" / "metadata.jsonl").read_text().splitlines()]
+    assert [row["path"] for row in rows] == image_set.table()["path"].tolist()[:4]
+    assert all(not (out / "train" / row["file_name"]).is_symlink() for row in rows)
+    told = looked_at(at.run())
+    assert f'datasets.load_dataset("imagefolder", data_dir={str(out)!r})' in [block.value for block in told.code]

@@ -1,5 +1,6 @@
 """Command-line arguments shared by several commands."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,5 +11,16 @@ from url_viz.models.names import DEFAULT
 Folder = Annotated[Path, arg(help="folder of pictures")]
 ModelName = Annotated[str, arg(help="zoo or timm name, or the path of a checkpoint")]
 WorkspaceDir = Annotated[Path | None, arg(help="where results are kept (default: $URL_VIZ_HOME, else ~/.url_viz)")]
+ListFile = Annotated[Path | None, arg(name="from", help="a file of paths, by line or NUL; - is standard input")]
 
-__all__ = ["DEFAULT", "Folder", "ModelName", "WorkspaceDir"]
+
+def paths_listed(file: Path | None) -> list[str]:
+    """The paths that a `ListFile` lists; none without one. Raises FolderError if it cannot be read."""
+    from url_viz.export.selection import paths_in, read_list
+
+    if file is None:
+        return []
+    return paths_in(sys.stdin.buffer.read()) if str(file) == "-" else read_list(file)
+
+
+__all__ = ["DEFAULT", "Folder", "ListFile", "ModelName", "WorkspaceDir", "paths_listed"]

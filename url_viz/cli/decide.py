@@ -1,12 +1,11 @@
 """Commands for decisions: decide, undo, redo, list, keep one picture of each group of twins, sort into folders."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from url_viz.cli.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
+from url_viz.cli.arguments import DEFAULT, Folder, ListFile, ModelName, WorkspaceDir, paths_listed
 from url_viz.cli.printing import PrintingApp
 from url_viz.errors import DecisionError
 from url_viz.options import Count, OptionalPercentile, Percentile
@@ -34,9 +33,7 @@ def decide(
     above: Annotated[OptionalPercentile, arg(help="only pictures from this percentile on; alone: all of them")] = None,
     below: Annotated[OptionalPercentile, arg(help="only pictures below this percentile; alone: all of them")] = None,
     by: By = None,
-    listed: Annotated[
-        Path | None, arg(name="from", help="a file of paths, by line or NUL; - is standard input")
-    ] = None,
+    listed: ListFile = None,
     tag: Annotated[Tags, arg(help="give this tag; may be repeated")] = (),
     untag: Annotated[Tags, arg(help="remove this tag; may be repeated")] = (),
     model: ModelName = DEFAULT,
@@ -48,7 +45,7 @@ def decide(
     if decision == "leave" and not tag and not untag:
         raise DecisionError("There is nothing to do: 'leave' changes only tags, so give --tag or --untag.")
     image_set = _opened(folder, model, workspace)
-    named = [*paths, *_listed(listed)] if paths or listed is not None else None
+    named = [*paths, *paths_listed(listed)] if paths or listed is not None else None
     ids = chosen_ids(image_set, paths=named, above=above, below=below, by=by).tolist()
     log = image_set.decisions
     done = [] if decision == "leave" else [log.decide(ids, _decision(decision))]
@@ -63,9 +60,7 @@ def relabel(
     label: Positional[Annotated[str | None, arg(help="the class they are of; with --back the first picture")]] = None,
     paths: Positional[Annotated[tuple[str, ...], arg(help="pictures: paths as seen from here, or in the folder")]] = (),
     *,
-    listed: Annotated[
-        Path | None, arg(name="from", help="a file of paths, by line or NUL; - is standard input")
-    ] = None,
+    listed: ListFile = None,
     back: Annotated[bool, arg(help="take corrected labels back: the label as given counts again")] = False,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
@@ -74,7 +69,7 @@ def relabel(
     from url_viz.export.selection import chosen_ids
 
     image_set = _opened(folder, model, workspace)
-    named = [*([label] if back and label is not None else []), *paths, *_listed(listed)]
+    named = [*([label] if back and label is not None else []), *paths, *paths_listed(listed)]
     if not named or (label is None and not back):
         raise DecisionError("Say which class, then which pictures: by paths, or a list (--from).")
     ids = chosen_ids(image_set, paths=named).tolist()
@@ -188,14 +183,6 @@ def _opened(folder: Path, model: str, workspace: Path | None) -> "ImageSet":
     from url_viz.image_set import open_image_set
 
     return open_image_set(folder, model=model, workspace=workspace)
-
-
-def _listed(file: Path | None) -> list[str]:
-    from url_viz.export.selection import paths_in, read_list
-
-    if file is None:
-        return []
-    return paths_in(sys.stdin.buffer.read()) if str(file) == "-" else read_list(file)
 
 
 def _decision(word: str) -> "Decision | None":

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from tyro.conf import Positional, arg
 
-from url_viz.cli.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
+from url_viz.cli.arguments import DEFAULT, Folder, ListFile, ModelName, WorkspaceDir, paths_listed
 from url_viz.cli.printing import PrintingApp
 from url_viz.errors import ImageSetError
 from url_viz.options import OptionalPercentile
+from url_viz.progress import TerminalReport, command_report
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
@@ -90,6 +91,7 @@ def share(
     *,
     kind: Annotated[Literal["fiftyone", "huggingface"], arg(name="as", help="for which program")],
     how: Annotated[Literal["link", "copy"], arg(help="links to the pictures, or copies that may be moved")] = "link",
+    listed: ListFile = None,
     decision: Word = None,
     above: Above = None,
     below: Below = None,
@@ -99,31 +101,34 @@ def share(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Write pictures with all their values as a data set that FiftyOne or Hugging Face `datasets` opens."""
-    from url_viz.export.fiftyone import write_fiftyone
-    from url_viz.export.hugging_face import write_image_folder
+    from url_viz.export.data_sets import DATA_SETS
     from url_viz.image_set import open_image_set
 
-    write = write_fiftyone if kind == "fiftyone" else write_image_folder
     image_set = open_image_set(folder, model=model, workspace=workspace)
-    ids = _chosen(image_set, decision=decision, above=above, below=below, by=by)
-    done = write(image_set, out, ids=ids, how=how, with_folder=with_folder)
+    ids = _chosen(image_set, listed=listed, decision=decision, above=above, below=below, by=by)
+    report = command_report()
+    done = DATA_SETS[kind].write(image_set, out, ids=ids, how=how, with_folder=with_folder, progress=report)
+    if isinstance(report, TerminalReport):
+        report.close()
     print("\n".join(done.words))
-    print(_HOW_TO_OPEN[kind].format(out=str(done.out)))
-
-
-_HOW_TO_OPEN = {
-    "fiftyone": "Open it: fiftyone.Dataset.from_dir({out!r}, dataset_type=fiftyone.types.FiftyOneDataset)",
-    "huggingface": 'Open it: datasets.load_dataset("imagefolder", data_dir={out!r})',
-}
+    print(f"Open it: {DATA_SETS[kind].opening(done.out)}")
 
 
 def _chosen(
-    image_set: "ImageSet", *, decision: str | None, above: float | None, below: float | None, by: str | None
+    image_set: "ImageSet",
+    *,
+    listed: Path | None = None,
+    decision: str | None,
+    above: float | None,
+    below: float | None,
+    by: str | None,
 ) -> list[int] | None:
     """Ids of the selected pictures; None for all."""
     from url_viz.export.selection import chosen_ids
 
-    ids = None if above is None and below is None else chosen_ids(image_set, above=above, below=below, by=by)
+    paths = None if listed is None else paths_listed(listed)
+    is_all = paths is None and above is None and below is None
+    ids = None if is_all else chosen_ids(image_set, paths=paths, above=above, below=below, by=by)
     if decision is None:
         return None if ids is None else ids.tolist()
     table = image_set.table()

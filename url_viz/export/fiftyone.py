@@ -13,10 +13,11 @@ from typing import Any
 
 import pandas as pd
 
-from url_viz.export.files import Chosen, Exported, How, chosen, link_or_copy, new_folder, safe_names
+from url_viz.export.files import Chosen, Exported, How, chosen, counted, link_or_copy, new_folder, safe_names
 from url_viz.export.json_values import as_json, column_names, known_columns, plain_value
 from url_viz.export.provenance import Provenance, provenance
 from url_viz.image_set import ImageSet
+from url_viz.progress import ProgressCallback, silent
 
 FORMAT_VERSION = "1.0.0"
 MEDIA = "data"
@@ -44,6 +45,7 @@ def write_fiftyone(
     ids: Iterable[int] | None = None,
     how: How = "link",
     with_folder: bool = False,
+    progress: ProgressCallback = silent,
 ) -> Exported:
     """Write pictures (all, or those in `ids`) to the new folder `out`, for `fiftyone.Dataset.from_dir`.
 
@@ -54,7 +56,7 @@ def write_fiftyone(
     """
     picked = chosen(image_set, ids)
     with new_folder(out, image_set) as folder:
-        file_paths = _file_paths(picked, folder, how=how)
+        file_paths = _file_paths(picked, folder, how=how, progress=progress)
         table = known_columns(picked.table.drop(columns=[c for c in _ELSEWHERE if c in picked.table]))
         names = column_names(list(table.columns), reserved=RESERVED)
         source = provenance(image_set, with_folder=with_folder)
@@ -69,10 +71,12 @@ def write_fiftyone(
     return Exported(Path(out).expanduser().absolute(), len(file_paths), picked.missing)
 
 
-def _file_paths(picked: Chosen, folder: Path, *, how: How) -> list[str]:
+def _file_paths(picked: Chosen, folder: Path, *, how: How, progress: ProgressCallback) -> list[str]:
     """The path of each picture: absolute, or relative to `folder` after it was linked or copied there."""
     result = []
-    for source, name in zip(picked.sources, safe_names(picked.paths, picked.table["id"]), strict=True):
+    for source, name in zip(
+        counted(picked.sources, progress), safe_names(picked.paths, picked.table["id"]), strict=True
+    ):
         if how == "link" and _is_text(source):
             result.append(os.fsdecode(source))
         else:

@@ -7,7 +7,7 @@ import re
 import shutil
 import tempfile
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from url_viz.errors import FolderError, ImageSetError
 from url_viz.files import is_device, require_parent
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import absolute, display_name
+from url_viz.progress import Clock, ProgressCallback
 
 How = Literal["link", "copy"]
 
@@ -160,6 +161,14 @@ def new_folder(out: str | Path, image_set: ImageSet) -> Iterator[Path]:
             os.replace(filled, target)
     except OSError as error:
         raise FolderError(_advice_on(target, error)) from error
+
+
+def counted(sources: Sequence[bytes], progress: ProgressCallback) -> Iterator[bytes]:
+    """Each of the files, telling how many are done."""
+    clock = Clock("share", len(sources))
+    for done, source in enumerate(sources, start=1):
+        yield source
+        progress(clock.at(done))
 
 
 def link_or_copy(source: bytes, at: Path, *, how: How) -> None:

@@ -9,10 +9,11 @@ import pandas as pd
 from url_viz.analysis.measures import MEASURES, UNCERTAINTY, has_values, percentile_column
 from url_viz.analysis.order import Order
 from url_viz.export.class_paths import chosen_level, corrected_paths
-from url_viz.export.files import Exported, How, chosen, link_or_copy, new_folder, safe_names
+from url_viz.export.files import Exported, How, chosen, counted, link_or_copy, new_folder, safe_names
 from url_viz.export.json_values import as_json, column_names, known_columns, plain_value
 from url_viz.export.provenance import Provenance, provenance
 from url_viz.image_set import ImageSet
+from url_viz.progress import ProgressCallback, silent
 
 SPLIT = "train"
 RESERVED = ("file_name", "file_names", "image", "images")
@@ -26,6 +27,7 @@ def write_image_folder(
     ids: Iterable[int] | None = None,
     how: How = "link",
     with_folder: bool = False,
+    progress: ProgressCallback = silent,
 ) -> Exported:
     """Write pictures (all, or those in `ids`) to the new folder `out`, as `load_dataset("imagefolder")` expects.
 
@@ -38,7 +40,7 @@ def write_image_folder(
     places = corrected_paths(picked.table, picked.paths, level=chosen_level(image_set))
     names = safe_names(places, picked.table["id"])
     with new_folder(out, image_set) as folder:
-        for source, name in zip(picked.sources, names, strict=True):
+        for source, name in zip(counted(picked.sources, progress), names, strict=True):
             link_or_copy(source, folder / SPLIT / name, how=how)
         (folder / SPLIT / "metadata.jsonl").write_text(metadata_lines(picked.table, names), encoding="utf-8")
         origin, order = provenance(image_set, with_folder=with_folder), image_set.order()

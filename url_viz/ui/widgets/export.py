@@ -1,30 +1,26 @@
-"""Export buttons: an HTML report, and data sets for FiftyOne and Hugging Face."""
+"""Export buttons: an HTML report, and data sets for FiftyOne and Hugging Face, zipped or written by a job."""
 
 import io
-import shlex
 import tempfile
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
-from url_viz.export.fiftyone import write_fiftyone
-from url_viz.export.files import Exported
-from url_viz.export.hugging_face import write_image_folder
+from url_viz.export.data_sets import DATA_SETS, Program
 from url_viz.export.report import report_html
 from url_viz.image_set import ImageSet
-from url_viz.models.names import DEFAULT
+from url_viz.jobs import Job, JobState, Status
+from url_viz.jobs.sharing import latest_sharing, out_of, program_of, start_sharing
+from url_viz.ui.text import errors_shown, escape
 from url_viz.ui.widgets.download import download
+from url_viz.ui.widgets.jobs import progress_of
+from url_viz.ui.widgets.reading import set_name
 
 MOST_ZIPPED = 500
-"""Pictures in a download at most; for more, the page shows the command, which writes links and needs no memory."""
-
-_KINDS: dict[str, tuple[str, Callable[..., Exported]]] = {
-    "fiftyone": ("FiftyOne", write_fiftyone),
-    "huggingface": ("Hugging Face", write_image_folder),
-}
+"""Pictures in a download at most, which is made in memory; more are written to a folder, by a job."""
+TICK_S = 1.0
 
 
 def show_export_buttons(image_set: ImageSet, rows: pd.DataFrame) -> None:
@@ -42,31 +38,29 @@ def show_export_buttons(image_set: ImageSet, rows: pd.DataFrame) -> None:
             help_text="One HTML file with map, galleries and figures; opens in any browser, also offline",
         )
         if 0 < len(ids) <= MOST_ZIPPED:
-            for kind, (title, _) in _KINDS.items():
-                _show_zip(image_set, ids, kind, title)
+            for program in DATA_SETS:
+                _show_zip(image_set, ids, program)
     if len(ids) > MOST_ZIPPED:
-        st.caption(f"To export more than {MOST_ZIPPED:,} pictures for FiftyOne or Hugging Face, use the command line:")
-        st.code(command_for(image_set), language="bash", wrap_lines=True)
+        _show_jobs(image_set, ids, selected)
 
 
-def _show_zip(image_set: ImageSet, ids: list[int], kind: str, title: str) -> None:
+def _show_zip(image_set: ImageSet, ids: list[int], program: Program) -> None:
     download(
-        title,
-        lambda: zip_of(image_set, ids, kind=kind),
-        file_name=f"{image_set.root.name}-{kind}.zip",
-        key=f"share.{kind}",
+        DATA_SETS[program].title,
+        lambda: zip_of(image_set, ids, program=program),
+        file_name=f"{image_set.root.name}-{program}.zip",
+        key=f"share.{program}",
         icon=":material/folder_zip:",
         help_text="A zip with the pictures and all their values",
     )
 
 
-def zip_of(image_set: ImageSet, ids: list[int], *, kind: str) -> bytes:
-    """A data set of these pictures for "fiftyone" or "huggingface", as a zip with one folder."""
-    _, write = _KINDS[kind]
+def zip_of(image_set: ImageSet, ids: list[int], *, program: Program) -> bytes:
+    """A data set of these pictures for a program, as a zip with one folder."""
     file = io.BytesIO()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / kind
-        write(image_set, folder, ids=ids, how="copy")
+        folder = Path(temporary) / program
+        DATA_SETS[program].write(image_set, folder, ids=ids, how="copy")
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, strict_timestamps=False) as packed:
             for path in sorted(folder.rglob("*")):
                 if path.is_file():
@@ -74,9 +68,50 @@ def zip_of(image_set: ImageSet, ids: list[int], *, kind: str) -> bytes:
     return file.getvalue()
 
 
-def command_for(image_set: ImageSet) -> str:
-    """The command that exports an image set, ready to be pasted."""
-    words = ["python", "-m", "url_viz", "share", str(image_set.root), "OUT", "--as", "fiftyone"]
-    if image_set.source.name != DEFAULT:
-        words += ["--model", image_set.source.name]
-    return shlex.join(words)
+def _show_jobs(image_set: ImageSet, ids: list[int], selected: list[int] | None) -> None:
+    """Buttons that write a data set to a folder of this machine, and how far the latest is."""
+    st.caption(f"More than {MOST_ZIPPED:,} pictures are written to a new folder on the machine that runs URL-Viz.")
+    is_copied = st.checkbox(
+        "Copy the pictures", key="share.copy", help="A folder of copies may be moved; without, it holds links or paths"
+    )
+    with st.container(horizontal=True, gap="small"):
+        for program, data_set in DATA_SETS.items():
+            if st.button(escape(data_set.title), icon=":material/drive_folder_upload:", key=f"share.{program}.job"):
+                name = set_name(image_set.root)
+                with errors_shown(st.error):
+                    start_sharing(
+                        image_set,
+                        program=program,
+                        ids=selected,
+                        how="copy" if is_copied else "link",
+                        title=f"Write {len(ids):,} pictures of {name} for {data_set.title}",
+                        name=name,
+                    )
+    if (job := latest_sharing(image_set)) is not None:
+        is_live = job.status().is_live
+        st.fragment(_show_latest, run_every=TICK_S if is_live else None)(job, was_live=is_live)
+
+
+def _show_latest(job: Job, *, was_live: bool) -> None:
+    status = job.status()
+    if status.is_live:
+        now = progress_of(job)
+        st.progress(now.share, text=escape(now.words))
+        return
+    if was_live:
+        st.rerun()  # what asks every second ends with this run of the page
+    if status.state is JobState.SUCCEEDED:
+        show_written(job, status)
+    else:
+        st.caption(f"{escape(job.title)}: {escape(status.reason or status.state)}. Its log is on the page Jobs.")
+
+
+def show_written(job: Job, status: Status) -> None:
+    """Where the data set of a finished job is, and how it is opened; nothing for another job."""
+    if status.state is not JobState.SUCCEEDED or "program" not in job.about:
+        return
+    if not out_of(job).is_dir():
+        st.caption(f"{escape(str(out_of(job)))} is not there any more.")
+        return
+    st.caption(f"{escape(job.title)}: done. Open it in Python:")
+    st.code(program_of(job).opening(out_of(job)), language="python", wrap_lines=True)

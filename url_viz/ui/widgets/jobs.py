@@ -66,6 +66,7 @@ STAGES = {
     "map": Stage("Making the map", ""),
     "cache": Stage("Reading pictures, each in several views"),
     "train": Stage("Training the head", "steps"),
+    "share": Stage("Writing the data set"),
     "epochs": Stage("Training backbone and head", "epochs"),
 }
 
