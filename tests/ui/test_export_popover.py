@@ -68,24 +68,26 @@ def test_many_pictures_are_written_by_a_job(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("count", [4, 6])
 def test_the_job_writes_what_was_chosen_and_says_how_it_is_opened(
-    image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
+    image_set: ImageSet, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(export, "MOST_ZIPPED", 1)
-    at = popover_of(image_set, 4)
+    at = popover_of(image_set, count)
     looked_at(at.checkbox(key="share.copy").check().run())
     looked_at(at.button(key="share.huggingface.job").click().run())
     job = latest_sharing(image_set)
     assert job is not None
-    assert job.title == f"Write 4 pictures of {set_name(image_set.root)} for Hugging Face"
+    assert job.title == f"Write {count} pictures of {set_name(image_set.root)} for Hugging Face"
     deadline = time.monotonic() + PATIENCE_S
     while job.status().is_live and time.monotonic() < deadline:
         time.sleep(0.05)
     assert job.state is JobState.SUCCEEDED, log_tail(job, 20)
     out = out_of(job)
     assert out.parent == image_set.workspace.exports
+    assert (out.with_name(f"{out.name}.paths")).exists() == (count < 6), "all pictures need no list"
     rows = [json.loads(line) for line in (out / "train" / "metadata.jsonl").read_text().splitlines()]
-    assert [row["path"] for row in rows] == image_set.table()["path"].tolist()[:4]
+    assert [row["path"] for row in rows] == image_set.table()["path"].tolist()[:count]
     assert all(not (out / "train" / row["file_name"]).is_symlink() for row in rows)
     told = looked_at(at.run())
     assert f'datasets.load_dataset("imagefolder", data_dir={str(out)!r})' in [block.value for block in told.code]

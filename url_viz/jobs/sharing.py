@@ -28,7 +28,11 @@ def start_sharing(
     what is read now is a snapshot. Raises JobError if it cannot start.
     """
     out = image_set.workspace.exports / f"{_plain(name)}-{program}-{time.strftime('%Y%m%d-%H%M%S')}"
-    listed = [] if ids is None else ["--from", str(_list_of(image_set, ids, out))]
+    try:
+        out.parent.mkdir(exist_ok=True)
+        listed = [] if ids is None else ["--from", str(_list_of(image_set, ids, out))]
+    except OSError as error:
+        raise JobError(f"Cannot write to {str(out.parent)!r} ({error.strerror}). Is the disk full?") from error
     return start_job(
         [
             *("-m", "url_viz", "share", str(image_set.root), str(out), "--as", program, "--how", how, *listed),
@@ -61,12 +65,8 @@ def program_of(job: Job) -> DataSet:
 def _list_of(image_set: ImageSet, ids: Iterable[int], out: Path) -> Path:
     """A file of the pictures' paths, each ended by NUL: as bytes, since a job's command holds only text."""
     path = out.with_name(f"{out.name}.paths")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replaced(path) as temporary:
-            temporary.write_bytes(paths_text(image_set, ids, nul=True))
-    except OSError as error:
-        raise JobError(f"Cannot write to {str(path.parent)!r} ({error.strerror}). Is the disk full?") from error
+    with replaced(path) as temporary:
+        temporary.write_bytes(paths_text(image_set, ids, nul=True))
     return path
 
 

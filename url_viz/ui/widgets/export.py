@@ -13,9 +13,9 @@ from url_viz.export.report import report_html
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, JobState, Status
 from url_viz.jobs.sharing import latest_sharing, out_of, program_of, start_sharing
-from url_viz.ui.text import errors_shown, escape
+from url_viz.ui.text import errors_shown, escape, show_error
 from url_viz.ui.widgets.download import download
-from url_viz.ui.widgets.jobs import progress_of
+from url_viz.ui.widgets.jobs import progress_of, why_it_failed
 from url_viz.ui.widgets.reading import set_name
 
 MOST_ZIPPED = 500
@@ -103,7 +103,7 @@ def _show_latest(job: Job, *, was_live: bool) -> None:
     if status.state is JobState.SUCCEEDED:
         show_written(job, status)
     else:
-        st.caption(f"{escape(job.title)}: {escape(status.reason or status.state)}. Its log is on the page Jobs.")
+        show_error(f"Nothing was written. {why_it_failed(job)}")
 
 
 def show_written(job: Job, status: Status) -> None:

@@ -152,6 +152,12 @@ def _running_jobs() -> None:
         st.progress(now.share, text=f"**{escape(title_of_job(job))}**  \n{escape(now.words)}")
 
 
+def why_it_failed(job: Job) -> str:
+    """The last error that the command of a job told, else how it ended."""
+    last = next((line for line in reversed(log_tail(job, 30).splitlines()) if line.startswith("error:")), "")
+    return last.removeprefix("error: ") or job.status().reason
+
+
 More = Callable[[Job, Status], None]
 
 

@@ -12,7 +12,7 @@ from url_viz.store.sets import Unfinished, unfinished
 from url_viz.ui.cache import open_sets
 from url_viz.ui.session import DISMISSED, NOT_THERE, READING_TICKS, choice
 from url_viz.ui.text import errors_shown, escape, show_error
-from url_viz.ui.widgets.jobs import progress_of
+from url_viz.ui.widgets.jobs import progress_of, why_it_failed
 from url_viz.ui.widgets.reading import KIND, latest, open_folder
 from url_viz.workspace import Workspace
 
@@ -115,7 +115,7 @@ def _show_failed(job: Job) -> None:
     if job.state is JobState.CANCELLED:
         st.info(f"Reading {escape(repr(job.about['folder']))} was stopped before anything of it was kept.")
     else:
-        show_error(f"Reading stopped. {_reason(job)}")
+        show_error(f"Reading stopped. {why_it_failed(job)}")
     again, away, _ = st.columns([1, 1, 5])
     if again.button("Read again", key="read_again"):
         with errors_shown(st.error):
@@ -124,11 +124,6 @@ def _show_failed(job: Job) -> None:
     away.button("Dismiss", key="put_away", on_click=_dismiss, args=(job.id,))
     with st.expander("Log"):
         st.code(log_tail(job, 200) or "(empty)", language=None)
-
-
-def _reason(job: Job) -> str:
-    last = next((line for line in reversed(log_tail(job, 30).splitlines()) if line.startswith("error:")), "")
-    return last.removeprefix("error: ") or job.status().reason
 
 
 def _dismiss(job_id: str) -> None:
