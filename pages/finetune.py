@@ -20,6 +20,5 @@ if image_set.source.is_given:
     )
     st.stop()
 finetune.show_adapt(image_set)
-finetune.show_options(image_set)
 finetune.show_jobs(image_set)
 show_change(image_set)

@@ -196,6 +196,10 @@ class Joint(Checked):
     fresh_rate: Annotated[ZeroOrMore, Doc("Mode full: highest learning rate of the head.")] = 1e-3
 
 
+_OF_HEADS_ALONE = ("epochs", "epoch_rows", "batch", "base_rate", "warm_up_epochs", "held_out")
+"""Of a recipe, what only counts where a head is trained on stored embeddings: `Joint` has its own."""
+
+
 @dataclass(frozen=True)
 class FinetuneConfig(Checked):
     """Adapt an uncertainty head to a folder of pictures."""
@@ -232,6 +236,15 @@ class FinetuneConfig(Checked):
                 f"told is {self.told} and held_out {self.recipe.held_out}; some pictures must train, so both are above "
                 f"0 and together below 1."
             )
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """Options that a run of this mode does not read: names, and GROUP.NAME of one in a group."""
+        if self.mode == "full":
+            return frozenset(("learns", "instance", "from_shipped", *(f"recipe.{name}" for name in _OF_HEADS_ALONE)))
+        of_instance = () if self.mode == "instance" else ("learns",)
+        is_own_target = self.mode == "instance" and self.learns == "instance"
+        return frozenset(("joint", *of_instance, *(() if is_own_target else ("instance",))))
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ from url_viz.pipeline.twins import leaders, twins_across
 from url_viz.pipeline.whitening import whitened_for
 from url_viz.progress import Progress, ProgressCallback, silent
 from url_viz.rows import l2_normalize
-from url_viz.store.about import embed_command, find_set, read_before
+from url_viz.store.about import embed_command, find_set, has_tables, read_before
 from url_viz.store.answers import Answers
 from url_viz.store.decisions import Action, Decisions, Verdict
 from url_viz.store.reader import Store
@@ -1186,7 +1186,14 @@ def open_set(set_id: str, *, model: str, workspace: Workspace) -> ImageSet:
             f"{str(about.root)!r} was not read with {model!r} (but with {read_with}). "
             f"Read it: {embed_command(about.root, '--model', model)}."
         )
-    return ImageSet(Store(paths), space, source, workspace)
+    try:
+        return ImageSet(Store(paths), space, source, workspace)
+    except DamageError as error:
+        if has_tables(paths):
+            raise
+        raise ImageSetError(
+            f"Nothing that was read of {str(about.root)!r} is kept any more. Read it: {embed_command(about.root)}."
+        ) from error
 
 
 def _nothing_readable(found: Scan, image_set: ImageSet) -> str:

@@ -48,7 +48,7 @@ def test_a_folder_of_which_nothing_can_be_read_leaves_no_trace(app: str, open_pa
     expect(page.get_by_text("1 picture, no class folders")).to_be_visible()
     settled(page)
     page.get_by_role("button", name="Read this folder").click()
-    expect(page.get_by_text("None of the 1 files")).to_be_visible()
+    expect(page.get_by_text("None of the 1 files").first).to_be_visible()
     expect(page.get_by_role("heading", name="Which of your pictures")).to_be_visible()
     expect(page.get_by_test_id("stSidebar").get_by_text("broken")).to_have_count(0)
     expect(page.get_by_text("not in this workspace")).to_have_count(0)

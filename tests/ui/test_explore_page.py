@@ -228,6 +228,14 @@ def test_a_reading_that_failed_says_why_and_is_put_away(home: Workspace, tmp_pat
     assert not at.error, "it stays away"
 
 
+def test_a_reading_that_failed_says_why_beside_other_sets(home: Workspace, tmp_path: Path, image_set: ImageSet) -> None:
+    """The list of sets has none to show as chosen then, which is no choice of the user."""
+    at = after_a_failure(home, write_folder(tmp_path / "bad", 1))
+    assert at.session_state["chosen_set"] is None
+    boxes = [box for box in at.sidebar.selectbox if box.label == "Image set"]
+    assert [box.value for box in boxes] == [None]
+
+
 def test_a_second_failure_shows_after_the_first_was_put_away(home: Workspace, tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "bad", 1)
     at = after_a_failure(home, folder)
@@ -560,10 +568,10 @@ def test_the_page_runs_again_for_what_the_model_shown_reads(
     def script(set_id: str) -> None:
         import streamlit as st
 
-        from url_viz.ui.widgets.reading_line import show_reading
+        from url_viz.ui.widgets.reading_line import Reading, show_reading
 
         st.session_state["runs"] = st.session_state.get("runs", 0) + 1
-        show_reading(set_id, shown_version="an older one")
+        show_reading(set_id, Reading.of(set_id), shown_version="an older one")
 
     at = AppTest.from_function(script, args=(image_set.set_id,))
     at.session_state["chosen_set"], at.session_state["chosen_model"] = image_set.set_id, name

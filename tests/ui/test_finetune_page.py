@@ -2,7 +2,7 @@
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from url_viz.jobs import Job, list_jobs, start_job
 from url_viz.jobs.adapting import KIND
 from url_viz.models.head import save_head
 from url_viz.models.model import Model
+from url_viz.ui.finetune.page import default_config, estimate
 from url_viz.workspace import Workspace
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -75,8 +76,47 @@ def test_one_button_and_an_estimate_come_first(image_set: ImageSet) -> None:
 def test_labels_are_asked_for_where_there_are_none(home: Workspace, tmp_path: Path, model: Model) -> None:
     unlabelled = embed_folder(write_folder(tmp_path / "flat", 4), model=model, workspace=home.root)
     at = run(unlabelled)
-    at.selectbox(key="finetune.mode").set_value("labels").run()
-    assert "which the mode “labels” needs" in words(at)
+    at.radio(key="finetune.mode").set_value("labels").run()
+    assert "This set has no class folders, and this learns from them." in words(at)
+    assert at.button(key="adapt").disabled
+
+
+@pytest.mark.parametrize(
+    ("mode", "shown", "hidden"),
+    [
+        ("instance", {"recipe.epochs", "limit", "learns", "recipe.batch"}, {"joint.joint_epochs", "instance.folds"}),
+        (
+            "labels",
+            {"recipe.epochs", "limit", "from_shipped"},
+            {"learns", "joint.joint_epochs", "instance.temperature"},
+        ),
+        (
+            "full",
+            {"joint.joint_epochs", "joint.backbone_rate", "recipe.width"},
+            {"recipe.epochs", "recipe.batch", "learns", "from_shipped"},
+        ),
+    ],
+)
+def test_only_the_options_that_a_mode_reads_are_asked_for(
+    image_set: ImageSet, mode: str, shown: set[str], hidden: set[str]
+) -> None:
+    at = run(image_set)
+    at.radio(key="finetune.mode").set_value(mode).run()
+    assert not at.exception
+    assert words(at)
+    keys = {
+        widget.key.removeprefix("finetune.") for widget in (*at.number_input, *at.selectbox, *at.toggle) if widget.key
+    }
+    assert shown <= keys
+    assert not hidden & keys
+    expected = {"instance": "Adapt to these pictures", "labels": "Adapt to these classes"}
+    assert at.button(key="adapt").label == expected.get(mode, "Finetune backbone and head")
+
+
+def test_a_run_of_both_costs_more_than_one_of_the_head_and_says_so(image_set: ImageSet) -> None:
+    config = default_config(image_set)
+    assert "about 1 min" in estimate(config, 1000)
+    assert "about 9 min" in estimate(replace(config, mode="full"), 1000)
 
 
 def test_options_that_do_not_go_together_are_told(image_set: ImageSet) -> None:
@@ -153,7 +193,7 @@ def test_what_there_is_without_a_job_is_told_first(image_set: ImageSet) -> None:
 def test_the_command_that_is_started_is_trainings_own(home: Workspace, image_set: ImageSet) -> None:
     at = run(image_set)
     at.number_input(key="finetune.recipe.epochs").set_value(2).run()
-    at.button(key="start_finetune").click().run()
+    at.button(key="adapt").click().run()
     command = list_jobs(home, kind=KIND)[0].command
     assert command[:2] == ("-m", "training.finetune")
     assert command[command.index("--epochs") : command.index("--epochs") + 2] == ("--epochs", "2")

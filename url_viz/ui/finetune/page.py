@@ -1,11 +1,12 @@
 """Parts of the Adapt and finetune page: starting a job, its progress and results, and using its head."""
 
+from dataclasses import dataclass, replace
 from functools import partial
 
 import pandas as pd
 import streamlit as st
 
-from training.config import FinetuneConfig
+from training.config import FinetuneConfig, Mode
 from url_viz.analysis.told import details, headline, told_from
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
@@ -20,13 +21,78 @@ from url_viz.jobs.job import Status
 from url_viz.ui.finetune.slurm import chosen_request, show_target
 from url_viz.ui.session import HEAD_BEFORE
 from url_viz.ui.text import escape, show_error
-from url_viz.ui.widgets.form import arguments, show_form
+from url_viz.ui.widgets.form import arguments, show_field, show_form
 from url_viz.ui.widgets.jobs import show_job
 from url_viz.ui.widgets.reading import about_job, is_light, open_folder, set_name
 from url_viz.workspace import Workspace
 
+
+@dataclass(frozen=True)
+class ModeWords:
+    """A mode of the command in words: its `title`, what it does, its button, and the options that are shown first."""
+
+    title: str
+    about: str
+    button: str
+    main: tuple[str, ...]
+
+
+MODES: dict[Mode, ModeWords] = {
+    "instance": ModeWords(
+        "Which of these pictures are easily confused, without labels",
+        (
+            "The head learns which pictures are easily confused with others here, without labels, and tells it of "
+            "any other picture, too. The backbone does not change, and you can switch back to the previous head at any "
+            "time."
+        ),
+        "Adapt to these pictures",
+        ("limit", "recipe.epochs"),
+    ),
+    "labels": ModeWords(
+        "Which pictures are hard to put into your classes",
+        (
+            "The head learns which pictures a classifier of your class folders gets wrong. The backbone does not "
+            "change, and you can switch back to the previous head at any time."
+        ),
+        "Adapt to these classes",
+        ("limit", "recipe.epochs"),
+    ),
+    "full": ModeWords(
+        "Backbone and head together, on your classes (slow)",
+        (
+            "The backbone learns your class folders, with a new head beside it. What was read stays; using the "
+            "result reads every picture again. On two CPU cores this takes minutes for hundreds of pictures."
+        ),
+        "Finetune backbone and head",
+        ("limit", "joint.joint_epochs", "joint.backbone_rate"),
+    ),
+}
+NOT_ASKED = ("data", "out", "model", "mode")
+TITLES = {
+    "limit": "Learn from at most so many pictures",
+    "epochs": "Epochs",
+    "joint_epochs": "Epochs",
+    "joint_batch": "Batch",
+    "backbone_rate": "Learning rate of the backbone",
+    "classifier_rate": "Learning rate of the classifier",
+    "fresh_rate": "Learning rate of the head",
+    "learns": "What is easily confused: with others, or with its own crops",
+    "told": "Share of pictures kept for the figures",
+    "held_out": "Share of pictures that choose the epoch",
+    "from_shipped": "Start from the present head",
+    "margin": "Margin of a pair",
+    "leeway": "Task losses this close are no pair",
+    "pairings": "Pairings of a batch",
+    "frozen_share": "Share of the backbone that stays",
+    "refit": "Fit the classifier again at the end",
+    "freeze_norms": "Keep the batch norms",
+}
+"""What an option is called on the page, by its name in the command, where that is not plain."""
+
 SECONDS_PER_VIEW = 1 / 90
 """To read, augment and embed one view on two CPU cores; an estimate."""
+SECONDS_PER_TRAINED = 1 / 10
+"""To train the backbone on one picture, once, on two CPU cores; an estimate."""
 BYTES_PER_VIEW = 2 * 1280 + 16
 TICK_S = 2.0
 
@@ -44,8 +110,11 @@ def default_config(image_set: ImageSet) -> FinetuneConfig:
 def estimate(config: FinetuneConfig, pictures: int) -> str:
     """A rough estimate of a run's time and disk use, in words."""
     used = min(pictures, config.limit or pictures)
-    views = used * (config.augmentation.views + 1)
-    seconds = 15 + views * SECONDS_PER_VIEW + views * config.recipe.epochs / 60_000
+    views = used * (1 if config.mode == "full" else config.augmentation.views + 1)
+    epochs = config.recipe.epochs * views / 60_000
+    if config.mode == "full":
+        epochs = config.joint.joint_epochs * used * SECONDS_PER_TRAINED
+    seconds = 15 + views * SECONDS_PER_VIEW + epochs
     minutes = "under a minute" if seconds < 55 else f"about {max(1, round(seconds / 60))} min"
     return (
         f"{used:,} pictures · {minutes} on two CPU cores · {max(1, round(views * BYTES_PER_VIEW / 2**20))} MB on disk"
@@ -74,34 +143,40 @@ def _title(config: FinetuneConfig, image_set: ImageSet) -> str:
 
 
 def show_adapt(image_set: ImageSet) -> None:
-    """The one-click adaptation, without labels."""
-    config = default_config(image_set)
-    st.markdown(
-        "Adapt the head to these pictures: it learns which of them are easily confused with others, "
-        "**without labels**, and tells it of any other picture, too. The backbone does not change, and you can switch "
-        "back to the previous head at any time."
-    )
+    """What is learnt, its few main options, the others folded, and the button that starts it."""
     st.caption(escape(f"What these pictures have without any job: {image_set.order().reason}"))
+    mode = st.radio(
+        "What to learn", list(MODES), format_func=lambda name: escape(MODES[name].title), key="finetune.mode"
+    )
+    st.markdown(escape(MODES[mode].about))
+    why = why_no_classes(image_set) if mode != "instance" else None
+    if why is not None:
+        st.warning(escape(f"{why}, and this learns from them."), icon=":material/info:")
+    try:
+        config = _options(replace(default_config(image_set), mode=mode))
+    except ValueError as error:
+        show_error(f"These options cannot be combined: {error}")
+        return
     st.caption(escape(estimate(config, len(image_set))))
     show_target()
-    if st.button("Adapt to these pictures", type="primary", icon=":material/model_training:", key="adapt"):
+    if st.button(
+        escape(MODES[mode].button),
+        type="primary",
+        icon=":material/model_training:",
+        key="adapt",
+        disabled=why is not None,
+    ):
         _start_or_show_error(config, image_set)
 
 
-def show_options(image_set: ImageSet) -> None:
-    """The same with every option, generated from the command's config."""
-    with st.expander("All options", icon=":material/tune:"):
-        try:
-            config = show_form(default_config(image_set), key="finetune", leave_out=("data", "out", "model"))
-        except ValueError as error:
-            show_error(f"These options cannot be combined: {error}")
-            return
-        why = why_no_classes(image_set) if config.mode != "instance" else None
-        if why is not None:
-            st.warning(escape(f"{why}, which the mode “{config.mode}” needs."))
-        st.caption(escape(estimate(config, len(image_set))))
-        if st.button("Start with these options", key="start_finetune"):
-            _start_or_show_error(config, image_set)
+def _options(config: FinetuneConfig) -> FinetuneConfig:
+    """Widgets for the options that the mode reads: the main ones, and the others folded."""
+    main = MODES[config.mode].main
+    for column, name in zip(st.columns(3), main, strict=False):
+        with column:
+            config = show_field(config, name, key="finetune", title=TITLES[name.rpartition(".")[-1]])
+    with st.expander("More options", icon=":material/tune:"):
+        return show_form(config, key="finetune", leave_out={*NOT_ASKED, *main, *config.unread}, titles=TITLES)
 
 
 def show_jobs(image_set: ImageSet) -> None:

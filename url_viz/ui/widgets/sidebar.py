@@ -64,7 +64,7 @@ def _pick_set() -> None:
         placeholder="Choose one",
         key=f"pick_set_{chosen}",
     )
-    if picked != chosen:
+    if picked is not None and picked != chosen:  # none is picked where the chosen one is gone: the page says why
         choose(picked)
         st.rerun()
 
