@@ -59,6 +59,13 @@ class TestThePicture:
         strong, faint = (np.asarray(overlay(heat([[0, v], [0, 0]])))[..., 3].max() for v in (0.5, 0.01))
         assert faint < strong / 5
 
+    def test_weak_effects_are_no_veil_over_the_rest(self) -> None:
+        values = np.full((6, 6), 0.3)
+        values[1, 1] = 1
+        layer = np.asarray(overlay(heat(values.tolist()), size_px=60))[..., 3]
+        assert layer[15, 15] > 150
+        assert not layer[35:, 35:].any()
+
     def test_only_the_part_that_is_seen_is_coloured(self) -> None:
         picture = over(Image.new("RGB", (200, 100), "white"), heat([[1.0]], box=(0.25, 0, 0.75, 1)))
         assert picture.getpixel((10, 50)) == (255, 255, 255)
@@ -67,7 +74,8 @@ class TestThePicture:
     def test_words(self) -> None:
         assert "up to 20% (at the bottom right)" in in_words(heat([[0, 0], [0, 0.2]]))
         assert "(in the middle)" in in_words(heat([[0, 0, 0], [0, 0.2, 0], [0, 0, 0]]))
-        assert "whole picture" in in_words(heat([[-1, 0], [0, 0.001]]))
+        assert in_words(heat([[-1, 0], [0, 0.001]])).endswith("It comes from the whole picture. Blue parts lower it.")
+        assert "Blue" not in in_words(heat([[0, 0], [0, 0.2]]))
 
 
 @pytest.fixture(scope="module")

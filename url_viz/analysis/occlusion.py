@@ -93,16 +93,22 @@ MOST_OPAQUE = 0.7
 OVERLAY_PX = 256
 FAINT = 0.1
 """Share of the value: a part that changes it by less is drawn the fainter, the less it does."""
+DRAWN_FROM = 0.4
+"""Share of the strongest effect: weaker ones are not drawn."""
 LITTLE = 0.02
 """Share of the value: below it, no part can be said to matter."""
 
 
 def overlay(heat: Heat, *, size_px: int = OVERLAY_PX) -> Image.Image:
-    """RGBA of the part that the model sees (`heat.box`): the stronger the effect, the less transparent."""
+    """RGBA of the part that the model sees (`heat.box`): the stronger the effect, the less transparent.
+
+    Effects below `DRAWN_FROM` are left out: a veil over most of a picture would not say where.
+    """
     smooth = Image.fromarray(_scaled(heat)).resize((size_px, size_px), Image.Resampling.BICUBIC)
     values = np.clip(np.asarray(smooth), -1, 1)
     colours = np.where((values > 0)[..., None], RAISES, LOWERS)
-    alpha = np.abs(values)[..., None] * (255 * MOST_OPAQUE)
+    drawn = np.clip((np.abs(values)[..., None] - DRAWN_FROM) / (1 - DRAWN_FROM), 0, 1)
+    alpha = drawn * (255 * MOST_OPAQUE)
     return Image.fromarray(np.concatenate([colours, alpha], axis=2).round().astype(np.uint8))
 
 
@@ -120,14 +126,13 @@ def over(picture: Image.Image, heat: Heat) -> Image.Image:
 def in_words(heat: Heat) -> str:
     """What the map means, and where it is strongest, in two sentences."""
     fall = float(heat.values.max()) / heat.base if heat.base > 0 else 0.0
+    rise = -float(heat.values.min()) / heat.base if heat.base > 0 else 0.0
+    lowers = " Blue parts lower it." if rise >= LITTLE else ""
     if fall < LITTLE:
-        return (
-            f"No one part of it: whatever is covered, the {heat.measure} hardly falls. It comes from the whole picture."
-        )
-    return (
-        f"Orange parts raise the {heat.measure}: where one is covered it falls, by up to {fall:.0%} "
-        f"({_place(heat)}). Blue parts lower it."
-    )
+        whole = f"No one part of it: whatever is covered, the {heat.measure} hardly falls."
+        return f"{whole} It comes from the whole picture.{lowers}"
+    falls = f"where one is covered it falls, by up to {fall:.0%} ({_place(heat)})"
+    return f"Orange parts raise the {heat.measure}: {falls}.{lowers}"
 
 
 def _scaled(heat: Heat) -> NDArray[np.float32]:

@@ -125,20 +125,20 @@ def pick_pair(image_set: ImageSet, check: LabelCheck) -> Pair | None:
     if confused.empty:
         st.caption("No classes are confused with each other.")
         return None
-    shares = {name: 100 * confused[name] for name in ("a_as_b_share", "b_as_a_share")}
     event = st.dataframe(
-        confused.assign(**shares).drop(columns="pictures"),
+        _as_shown(confused),
         hide_index=True,
         width="stretch",
         height=min(560, 38 + 35 * len(confused)),
         on_select="rerun",
         selection_mode="single-row",
-        column_config=_columns(),
+        column_config={"pictures": st.column_config.NumberColumn("", format="localized", width=40)},
         key=confused_pairs(image_set.version),
     )
     st.caption("Click the left edge of a row to see the pictures of that pair; click again for all suspects.")
     pair = pair_at(confused, event["selection"]["rows"])
     if pair is not None:
+        st.caption(escape(f"{each_way(confused, pair)}."))
         _show_open_button(pair)
     return pair
 
@@ -163,16 +163,17 @@ def pair_at(confused: pd.DataFrame, rows: Sequence[int]) -> Pair | None:
     return Pair(str(row["class_a"]), str(row["class_b"]))
 
 
-def _columns() -> dict[str, Any]:
-    column = st.column_config
-    return {
-        "class_a": column.TextColumn("Class A"),
-        "class_b": column.TextColumn("Class B"),
-        "a_as_b": column.NumberColumn("A as B", format="localized", help="Pictures of A that look like B"),
-        "a_as_b_share": column.NumberColumn("of A", format="%.0f %%"),
-        "b_as_a": column.NumberColumn("B as A", format="localized", help="Pictures of B that look like A"),
-        "b_as_a_share": column.NumberColumn("of B", format="%.0f %%"),
-    }
+def _as_shown(confused: pd.DataFrame) -> pd.DataFrame:
+    """One row a pair, narrow enough to stand beside a gallery: its number of pictures first."""
+    names = [f"{first} ↔ {second}" for first, second in zip(confused["class_a"], confused["class_b"], strict=True)]
+    return pd.DataFrame({"pictures": confused["pictures"].to_numpy(), "Classes": names})
+
+
+def each_way(confused: pd.DataFrame, pair: Pair) -> str:
+    """How many of each class look like the other: "6 (50%) of orange look like lime, 1 (8%) the other way"."""
+    row = confused[(confused["class_a"] == pair.first) & (confused["class_b"] == pair.second)].iloc[0]
+    there, back = (f"{row[name]:,} ({row[f'{name}_share']:.0%})" for name in ("a_as_b", "b_as_a"))
+    return f"{there} of {pair.first} look like {pair.second}, {back} the other way"
 
 
 def show_suspects(
