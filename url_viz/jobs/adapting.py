@@ -21,8 +21,8 @@ def data_of(image_set: ImageSet) -> str:
 
 
 def model_to_adapt(image_set: ImageSet) -> str:
-    """The model whose head is adapted: the backbone that read the set, by its file if the user finetuned it."""
-    return image_set.source.name if image_set.source.finetuned is not None else image_set.space.backbone
+    """The model whose head is adapted: the backbone that read the set, by its file if its weights are in one."""
+    return image_set.source.name if image_set.source.weights is not None else image_set.space.backbone
 
 
 def why_no_classes(image_set: ImageSet) -> str | None:
