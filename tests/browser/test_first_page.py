@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 OTHER_PAGES = (
     *("Explore", "Review", "Sort uploads", "Search safely", "Check labels", "Adapt and finetune"),
-    *("Evaluate", "Compare models", "Image sets", "Jobs"),
+    *("Evaluate", "Compare models", "Models", "Image sets", "Jobs"),
 )
 
 

@@ -1,6 +1,7 @@
 """Figures of a head as its model card tells them: on the sets that took no part in any choice."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 REPORTED = "## Sets that took no part in any choice"
@@ -21,8 +22,7 @@ class CardFigure:
     @property
     def in_words(self) -> str:
         """The figure and its interval, to two places: ".65 (.45 to .85)"."""
-        value, low, high = (f"{one:.2f}".removeprefix("0") for one in (self.value, self.low, self.high))
-        return f"{value} ({low} to {high})"
+        return f"{_short(self.value)} ({_short(self.low)} to {_short(self.high)})"
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,23 @@ class CardRow:
     head: CardFigure
     baseline: str
     best: CardFigure
+
+
+def in_words(rows: Sequence[CardRow]) -> str:
+    """What a card's rows tell, in two sentences; "" of none."""
+    if not rows:
+        return ""
+    *sets, mean = rows
+    by_set = ", ".join(f"{row.set_name} {_short(row.head.value)}" for row in sets)
+    return (
+        f"R-AUROC of the head on {len(sets)} sets that took no part: {mean.head.in_words}, beside "
+        f"{mean.best.in_words} of {mean.baseline.replace('_', ' ')}, the best baseline that knows one picture alone. "
+        f"By set: {by_set}."
+    )
+
+
+def _short(value: float) -> str:
+    return f"{value:.2f}".removeprefix("0")
 
 
 def card_rows(text: str) -> tuple[CardRow, ...]:

@@ -4,6 +4,7 @@ import ctypes
 import re
 import sys
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal, Protocol
 
 import numpy as np
@@ -82,6 +83,7 @@ def choose_device(asked: str) -> str:
     return asked if asked != "auto" else "cuda" if names else "cpu"
 
 
+@cache
 def gpus() -> dict[str, str]:
     """The GPUs that torch can use, `cuda:0` and so on, with their names; without one torch is not imported."""
     if not (has_gpu() and _torch_has_cuda()):
@@ -106,6 +108,12 @@ def _torch_has_cuda() -> bool:
     import torch
 
     return torch.cuda.is_available()
+
+
+def devices() -> dict[str, str]:
+    """What this machine can run a model on, by what `--device` calls it: the CPU, then each GPU by its name."""
+    has_mps = sys.platform == "darwin" and _torch_has_mps()
+    return {"cpu": "CPU", **gpus(), **({"mps": "GPU of this Mac"} if has_mps else {})}
 
 
 def _torch_has_mps() -> bool:

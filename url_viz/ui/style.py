@@ -34,7 +34,7 @@ _RULES = """
   .st-key-explore_heading > :nth-child(2) p { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 }
 .st-key-explore_order { flex-wrap: nowrap; }
-.st-key-explore_order button { min-height: 1.4rem; padding-block: 0; line-height: 1.4rem; }
+.st-key-explore_order button, .st-key-foreign_head button { min-height: 1.4rem; padding-block: 0; line-height: 1.4rem; }
 .st-key-explore_order > :first-child { flex-shrink: 1; min-width: 0; }
 .st-key-explore_order p { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .st-key-findings, .st-key-findings .st-key-findings_lines { gap: 0; }

@@ -27,7 +27,7 @@ from url_viz.store.sets import list_sets, rename
 pytestmark = pytest.mark.browser
 TITLES = (
     *("Explore", "Review", "Sort uploads", "Search safely", "Check labels"),
-    *("Adapt and finetune", "Evaluate", "Compare models", "Image sets", "Jobs"),
+    *("Adapt and finetune", "Evaluate", "Compare models", "Models", "Image sets", "Jobs"),
 )
 """Of all pages, as the sidebar names them."""
 OF_LABELS = ("Explore", "Search safely", "Check labels", "Evaluate")
