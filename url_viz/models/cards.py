@@ -42,9 +42,9 @@ def in_words(rows: Sequence[CardRow]) -> str:
     *sets, mean = rows
     by_set = ", ".join(f"{row.set_name} {_short(row.head.value)}" for row in sets)
     return (
-        f"R-AUROC of the head on {len(sets)} sets that took no part: {mean.head.in_words}, beside "
-        f"{mean.best.in_words} of {mean.baseline.replace('_', ' ')}, the best baseline that knows one picture alone. "
-        f"By set: {by_set}."
+        f"How well the head orders {len(sets)} sets that took no part in its making (R-AUROC, .5 is chance): "
+        f"{mean.head.in_words}, beside {mean.best.in_words} of {mean.baseline.replace('_', ' ')}, the best baseline "
+        f"that knows one picture alone. By set: {by_set}."
     )
 
 

@@ -127,7 +127,7 @@ def _packaged(model: PackagedBackbone) -> KnownModel:
     head = shipped_head(model.name)
     return KnownModel(
         model.name,
-        model.about.partition(",")[0],
+        model.name,
         "shipped",
         model.name,
         state="ready" if model.is_installed else "not installed",
@@ -155,7 +155,7 @@ def _trained(path: Path) -> KnownModel:
         embedding_size=head.embedding_size,
         input_px=_size_px(head),
         file=path,
-        card=_existing(path.with_name("card.md")),
+        card=_existing(path.with_suffix(".md")),
         report=_existing(path.with_name("report.json")),
         made_for=adapted_to(path),
     )
@@ -207,12 +207,11 @@ def _others(found: Iterable[Found], workspace: Workspace) -> Iterable[KnownModel
 
 
 def _other(one: Found) -> KnownModel:
-    file = one.path.name
     if one.is_what is None:
-        return KnownModel(str(one.path), file, "own", "", "cannot be read", one.why, file=one.path)
+        return KnownModel(str(one.path), one.path.name, "own", "", "cannot be read", one.why, file=one.path)
     return KnownModel(
         one.is_what.name,
-        file,
+        title_of(one.is_what.name),
         one.is_what.kind,
         one.is_what.backbone,
         has_head=one.is_what.has_head,

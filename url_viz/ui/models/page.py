@@ -3,6 +3,7 @@
 import streamlit as st
 
 from url_viz.analysis.told import headline, told_at
+from url_viz.jobs.adapting import adapted_to_another
 from url_viz.models.cards import card_rows, in_words
 from url_viz.models.catalogue import KINDS, WITHOUT_ANY, KnownModel, known_models
 from url_viz.models.names import paper_named
@@ -25,7 +26,7 @@ def show_models() -> None:
             st.caption(escape(WITHOUT_ANY[kind]))
         for start in range(0, len(models), COLUMNS):
             for column, model in zip(st.columns(COLUMNS), models[start : start + COLUMNS], strict=False):
-                with column, st.container(border=True):
+                with column, st.container(border=True, gap="xsmall"):
                     _show_one(model)
     _show_folder()
 
@@ -37,14 +38,21 @@ def _show_folder() -> None:
 
 def _show_one(model: KnownModel) -> None:
     _show_title(model)
-    st.caption(escape(" · ".join(model.facts)) if model.facts else escape(model.name))
+    if model.facts:
+        st.caption(escape(" · ".join(model.facts)))
     if model.why:
         st.caption(escape(model.why))
     for line in _figures(model):
         st.caption(line)
-    if model.is_ready:
-        _show_use(model)
-    _show_more(model)
+    set_id = choice().set_id
+    if model.is_ready and set_id is not None:
+        st.caption(escape(_meaning(model.name, set_id)))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if model.is_ready:
+            _show_use(model)
+        _show_card_button(model)
+        with st.popover("Details", icon=":material/info:", type="tertiary"):
+            _show_details(model)
 
 
 def _show_title(model: KnownModel) -> None:
@@ -68,14 +76,10 @@ def _figures(model: KnownModel) -> list[Markdown]:
 
 
 def _show_use(model: KnownModel) -> None:
-    """The button that chooses a model, and what that means for the image set that is open."""
     now = choice()
-    if now.set_id is not None:
-        st.caption(escape(_meaning(model.name, now.set_id)))
     st.button(
         "Use this model",
         key=f"models.use.{model.name}",
-        icon=":material/check:",
         disabled=now.model == model.name,
         on_click=choose,
         args=(now.set_id,),
@@ -86,39 +90,47 @@ def _show_use(model: KnownModel) -> None:
 def _meaning(name: str, set_id: str) -> str:
     """Whether an image set was read with a model, and what happens if it is chosen."""
     about = dict(known_sets(Workspace.at())).get(set_id)
-    title = "The image set that is open" if about is None else set_title(about)
-    space = space_read(set_id, name)
+    if about is None:
+        return "The image set that is open would be read with it."
+    title, space = set_title(about), space_read(set_id, name)
+    other = adapted_to_another(name, set_id=set_id, root=about.root, workspace=Workspace.at())
     if space is None:
         return f"{title} has not been read with it: every picture would be read once. What is there is kept."
     if precision_for(set_id, name) != space.precision:
         return (
             f"{title} has been read with it, {space.precision}: the next reading, in another precision, reads it anew."
         )
+    if other is not None:
+        return f"{title} has been read with its backbone, {space.precision}; the head was adapted to other pictures."
     return f"{title} has been read with it, {space.precision}."
 
 
-def _show_more(model: KnownModel) -> None:
-    """Its card, its name for commands, its file and the file's digest."""
-    with st.expander("Details"):
-        st.caption("Name, for the command line and Python")
-        st.code(model.name, language=None, wrap_lines=True)
-        if (paper := paper_named(model.name)) is not None:
-            st.caption(escape(paper[0].about))
-        if model.file is not None:
-            st.caption(escape(f"File, digest {model.digest or 'unknown'}"))
-            st.code(str(model.file), language=None, wrap_lines=True)
-        if not model.licence and model.state != "cannot be read":
-            st.caption("Its licence is not known here.")
-    if model.card is not None and st.button(
-        "Model card", type="tertiary", icon=":material/description:", key=f"models.card.{model.name}"
-    ):
+def _show_card_button(model: KnownModel) -> None:
+    if model.card is None:
+        return
+    if st.button("Model card", type="tertiary", icon=":material/description:", key=f"models.card.{model.name}"):
         _show_card(model)
+
+
+def _show_details(model: KnownModel) -> None:
+    """Its name for commands, its file, and the file's digest."""
+    st.caption("Name, for the command line and Python")
+    st.code(model.name, language=None, wrap_lines=True)
+    if (paper := paper_named(model.name)) is not None:
+        st.caption(escape(paper[0].about))
+    if model.file is not None:
+        st.caption(escape(f"Its file has the digest {model.digest or 'unknown'}"))
+        if str(model.file) != model.name:
+            st.code(str(model.file), language=None, wrap_lines=True)
+    if not model.licence and model.kind == "authors":
+        st.caption("Its licence is not known here.")
 
 
 @st.dialog("Model card", width="large")
 def _show_card(model: KnownModel) -> None:
     assert model.card is not None
     if model.kind == "shipped":
-        st.markdown(shipped_text(model.card))
+        with st.container(key="model_card"):
+            st.markdown(shipped_text(model.card))
     else:
         st.code(model.card.read_text("utf-8", errors="replace"), language="markdown", wrap_lines=True)

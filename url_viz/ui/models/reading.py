@@ -40,20 +40,21 @@ def _pick_device() -> None:
 
 
 def _pick_precision() -> None:
-    options: list[Precision | None] = [None, *PRECISIONS]
+    options = [AS_READ, *PRECISIONS]
     picked = st.selectbox(
         "Precision",
         options,
-        index=options.index(PRECISION.get()),
-        format_func=lambda one: AS_READ.capitalize() if one is None else one.capitalize(),
+        index=options.index(PRECISION.get() or AS_READ),
+        format_func=str.capitalize,
         key="models.pick_precision",
         help=escape(
             "Numbers of one precision are compared with each other only. A set that was read in one is read anew in "
             "the other, into a place of its own; the one that was read last is shown. Image sets removes what is there."
         ),
     )
-    PRECISION.set(picked)
-    st.caption(escape(_meaning(picked)))
+    chosen = next((one for one in PRECISIONS if one == picked), None)
+    PRECISION.set(chosen)
+    st.caption(escape(_meaning(chosen)))
 
 
 def _meaning(picked: Precision | None) -> str:
