@@ -12,6 +12,7 @@ from tests.conftest import dice_head
 from tests.imaging.pictures import write_folder
 from tests.models.test_authors_checkpoints import VIT, tensors_of, write
 from tests.ui.conftest import Read
+from url_viz.errors import NotAllowedError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import list_jobs, start_job
 from url_viz.jobs.adapting import KIND as ADAPTING
@@ -20,6 +21,7 @@ from url_viz.models.head import save_head
 from url_viz.models.model import load_model
 from url_viz.models.names import DEFAULT
 from url_viz.models.runtime import devices
+from url_viz.ui.allowed_paths import allowed_model
 from url_viz.ui.session import DEVICE, PRECISION
 from url_viz.ui.widgets.reading import precision_for
 from url_viz.workspace import Workspace
@@ -153,6 +155,20 @@ def test_a_head_of_this_set_from_before_it_was_moved_is_known_by_its_job(
     about = {"set_id": image_set.set_id, "out": str(head.parent)}
     start_job(["-c", "pass"], kind=ADAPTING, title="Adapt", workspace=home, about=about)
     assert adapted_to_another(str(head), **where) is None
+
+
+def test_the_app_opens_what_lies_in_the_folder_of_checkpoints_wherever_that_is(
+    home: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("URL_VIZ_ROOTS", str(tmp_path / "elsewhere"))
+    inside, outside = home.checkpoints / "a.pth.tar", tmp_path / "b.pth.tar"
+    assert allowed_model(str(inside)) == str(inside)
+    with pytest.raises(NotAllowedError):
+        allowed_model(str(outside))
+    home.checkpoints.mkdir()
+    inside.symlink_to(outside)
+    with pytest.raises(NotAllowedError):
+        allowed_model(str(inside))
 
 
 def test_a_broken_report_or_head_costs_only_its_figures(home: Workspace, adapted: Callable[[Path], Path]) -> None:

@@ -1,14 +1,14 @@
 """Every model that this machine knows, ready or not: packaged ones, heads trained here, the paper's, other files."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 from url_viz.errors import ModelError
-from url_viz.models.checkpoint_folder import Found, checkpoint_names, found_checkpoints
+from url_viz.models.checkpoint_folder import Found, found_checkpoints, papers_in
 from url_viz.models.head import Head, load_head
 from url_viz.models.model import title_of
 from url_viz.models.names import (
@@ -97,11 +97,12 @@ class KnownModel:
 def known_models(workspace: Workspace) -> tuple[KnownModel, ...]:
     """Every model that this machine knows, by kind; a file that cannot be read is one that says why."""
     found = found_checkpoints(workspace)
+    papers = papers_in(found)
     return (
         *map(_packaged, PACKAGED.values()),
         *map(_trained, workspace_heads(workspace)),
-        *_papers(found, workspace),
-        *_others(found, workspace),
+        *(_paper(model, papers.get(name), workspace) for name, model in PAPERS.items()),
+        *_others(found),
     )
 
 
@@ -175,34 +176,25 @@ def _existing(path: Path) -> Path | None:
     return path if path.is_file() else None
 
 
-def _papers(found: Iterable[Found], workspace: Workspace) -> Iterable[KnownModel]:
-    """The paper's four, each by its file if one is there."""
-    files: dict[str, Found] = {}
-    for one in found:
-        if one.is_what is not None and one.is_what.paper:
-            files.setdefault(one.is_what.paper, one)
-    return [_paper(model, files.get(model.name), workspace) for model in PAPERS.values()]
-
-
-def _paper(model: PaperModel, found: Found | None, workspace: Workspace) -> KnownModel:
+def _paper(model: PaperModel, file: Path | None, workspace: Workspace) -> KnownModel:
     return KnownModel(
         model.name,
         model.title,
         "authors",
         model.backbone,
-        state="not here" if found is None else "ready",
-        why=model.how_to_get(workspace.checkpoints) if found is None else "",
+        state="not here" if file is None else "ready",
+        why=model.how_to_get(workspace.checkpoints) if file is None else "",
         has_head=True,
         embedding_size=model.embedding_size,
         input_px=224,
-        file=None if found is None else found.path,
+        file=file,
     )
 
 
-def _others(found: Iterable[Found], workspace: Workspace) -> Iterable[KnownModel]:
-    """The other files of the folder of checkpoints, those of the authors first."""
-    names = set(checkpoint_names(workspace))
-    listed = [_other(one) for one in found if one.is_what is None or one.is_what.name in names]
+def _others(found: Sequence[Found]) -> Iterable[KnownModel]:
+    """The files that are not behind a short name, those of the authors first."""
+    papers = papers_in(found).values()
+    listed = [_other(one) for one in found if one.path not in papers]
     return sorted(listed, key=lambda model: list(KINDS).index(model.kind))
 
 

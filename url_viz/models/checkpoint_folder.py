@@ -1,5 +1,6 @@
 """The folder of checkpoints in a workspace: its files, what each of them is, and which are the paper's models."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -31,10 +32,21 @@ def found_checkpoints(workspace: Workspace) -> tuple[Found, ...]:
 
 
 def checkpoint_names(workspace: Workspace) -> list[str]:
-    """The names that open what lies in the folder of checkpoints; the paper's models by their short names."""
-    names = {paper: None for paper in PAPERS if _file_of(paper, workspace) is not None}
-    others = (one.is_what for one in found_checkpoints(workspace) if _is_of_its_own(one, workspace))
-    return [*names, *(what.name for what in others if what is not None)]
+    """The names that open what lies in the folder of checkpoints."""
+    return names_in(found_checkpoints(workspace))
+
+
+def papers_in(found: Sequence[Found]) -> dict[str, Path]:
+    """The file of each of the paper's models, by its short name: the first by its path, where there are several."""
+    files = {one.is_what.paper: one.path for one in reversed(found) if one.is_what is not None}
+    return {paper: files[paper] for paper in PAPERS if paper in files}
+
+
+def names_in(found: Sequence[Found]) -> list[str]:
+    """The names that open these files; the paper's models by their short names."""
+    papers = papers_in(found)
+    others = (one.is_what for one in found if one.path not in papers.values())
+    return [*papers, *(what.name for what in others if what is not None)]
 
 
 def opened_by(name: str, workspace: Workspace) -> str:
@@ -46,23 +58,12 @@ def opened_by(name: str, workspace: Workspace) -> str:
     if named is None:
         return name
     paper, more = named
-    path = _file_of(paper.name, workspace)
+    path = papers_in(found_checkpoints(workspace)).get(paper.name)
     if path is None:
         raise WeightsUnavailableError(
             f"{name!r} is not on this machine. {paper.how_to_get(workspace.checkpoints)} {paper.about}."
         )
     return f"{path}{more}"
-
-
-def _is_of_its_own(one: Found, workspace: Workspace) -> bool:
-    """Whether a file opens by its path, and is not the one behind a short name."""
-    return one.is_what is not None and one.path != _file_of(one.is_what.paper, workspace)
-
-
-def _file_of(paper: str, workspace: Workspace) -> Path | None:
-    """The file of a paper's model: the first by its path, where there are several."""
-    found = (one.path for one in found_checkpoints(workspace) if one.is_what is not None and one.is_what.paper == paper)
-    return next(found, None) if paper else None
 
 
 def _files(folder: Path) -> list[Path]:
