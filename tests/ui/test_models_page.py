@@ -85,6 +85,9 @@ def test_using_a_model_chooses_it_and_says_what_that_means(image_set: ImageSet, 
     at.button(key="models.use.authors/vit-tiny").click().run()
     assert at.session_state["chosen_model"] == "authors/vit-tiny"
     assert at.session_state["chosen_set"] == image_set.set_id
+    at.button(key="models.read").click().run()
+    assert [job.about["model"] for job in list_jobs(home)] == ["authors/vit-tiny"]
+    assert "Being read" in words(at)
 
 
 def test_a_shipped_card_opens(home: Workspace) -> None:

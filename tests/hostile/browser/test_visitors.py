@@ -31,7 +31,7 @@ TITLES = (
 )
 """Of all pages, as the sidebar names them."""
 OF_LABELS = ("Explore", "Search safely", "Check labels", "Evaluate")
-PAGES = ("", "review", "upload", "search", "labels", "finetune", "evaluate", "compare", "sets", "jobs")
+PAGES = ("", "review", "upload", "search", "labels", "finetune", "evaluate", "compare", "models", "sets", "jobs")
 HOSTILE = '"><img src=x onerror=window.owned=1><script>window.owned=1<'
 """Closes an attribute, runs as HTML, and is a file name: it holds no slash."""
 TAG = '"><img src=x onerror=window.owned=1>'

@@ -9,8 +9,8 @@ from url_viz.models.catalogue import KINDS, WITHOUT_ANY, KnownModel, known_model
 from url_viz.models.names import paper_named
 from url_viz.store.about import known_sets
 from url_viz.ui.session import choice, choose
-from url_viz.ui.text import Markdown, escape, shipped_text
-from url_viz.ui.widgets.reading import precision_for, set_title, space_read
+from url_viz.ui.text import Markdown, errors_shown, escape, shipped_text
+from url_viz.ui.widgets.reading import open_folder, precision_for, running, set_title, space_read
 from url_viz.workspace import Workspace
 
 COLUMNS = 2
@@ -77,14 +77,29 @@ def _figures(model: KnownModel) -> list[Markdown]:
 
 def _show_use(model: KnownModel) -> None:
     now = choice()
+    is_in_use = now.model == model.name
+    if is_in_use and now.set_id is not None and space_read(now.set_id, model.name) is None:
+        _offer_reading(model.name, now.set_id)
+        return
     st.button(
         "Use this model",
         key=f"models.use.{model.name}",
-        disabled=now.model == model.name,
+        disabled=is_in_use,
         on_click=choose,
         args=(now.set_id,),
         kwargs={"model": model.name},
     )
+
+
+def _offer_reading(name: str, set_id: str) -> None:
+    """A button that has the open set read with the model in use."""
+    about = dict(known_sets(Workspace.at())).get(set_id)
+    if about is None or running(set_id) is not None:
+        st.caption("Being read")
+    elif st.button("Read with this model", type="primary", key="models.read"):
+        with errors_shown(st.error):
+            open_folder(about.root, model=name)
+            st.rerun()
 
 
 def _meaning(name: str, set_id: str) -> str:

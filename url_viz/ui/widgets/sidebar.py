@@ -135,7 +135,11 @@ def show_not_read(now: Choice) -> None:
             icon=":material/info:",
         )
         return
-    st.info(f"{escape(set_name(about.root))} has not been read with {escape(now.model)} yet.", icon=":material/info:")
+    show_foreign_head(now, about.root)
+    st.info(
+        f"{escape(set_name(about.root))} has not been read with {escape(title_of(now.model))} yet.",
+        icon=":material/info:",
+    )
     if st.button("Read with this model", type="primary", key="read_with_model"):
         open_folder(about.root, model=now.model)
         st.rerun()
