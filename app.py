@@ -28,6 +28,7 @@ def run_page() -> None:
         st.Page("pages/finetune.py", title="Adapt and finetune", icon=":material/model_training:"),
         st.Page("pages/evaluate.py", title="Evaluate", icon=":material/monitoring:"),
         st.Page("pages/compare.py", title="Compare models", icon=":material/compare:"),
+        st.Page("pages/models.py", title="Models", icon=":material/deployed_code:"),
         st.Page("pages/sets.py", title="Image sets", icon=":material/folder_managed:"),
         st.Page("pages/jobs.py", title="Jobs", icon=":material/pending_actions:"),
     ]

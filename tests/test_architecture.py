@@ -76,7 +76,9 @@ def imported_modules(path: Path, *, at_run_time: bool = False) -> set[str]:
     return result
 
 
-LATE = {"url_viz", "url_viz.__main__", "url_viz.models.model", "training.train"}
+LATE = {
+    *("url_viz", "url_viz.__main__", "url_viz.models.model", "url_viz.models.checkpoint_folder", "training.train"),
+}
 """Besides commands, the files that import others of ours within a function: only these keep torch and LanceDB away."""
 
 

@@ -1174,7 +1174,7 @@ def open_image_set(folder: str | Path, *, model: str = DEFAULT, workspace: str |
 def open_set(set_id: str, *, model: str, workspace: Workspace) -> ImageSet:
     """Open an image set by its id; like `open_image_set`."""
     paths = workspace.set_paths(set_id)
-    source = resolve(model)
+    source = resolve(model, workspace=workspace)
     about = Store(paths).about()
     space = about.space(source.backbone, weights_digest=source.weights_digest)
     if space is None:

@@ -140,6 +140,11 @@ class Workspace:
         return self.root / "heads"
 
     @property
+    def checkpoints(self) -> Path:
+        """The folder that a user puts files of models into; it may not exist."""
+        return self.root / "checkpoints"
+
+    @property
     def jobs(self) -> Path:
         return self.root / "jobs"
 

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 OTHER_PAGES = (
     *("Explore", "Review", "Sort uploads", "Search safely", "Check labels", "Adapt and finetune"),
-    *("Evaluate", "Compare models", "Image sets", "Jobs"),
+    *("Evaluate", "Compare models", "Models", "Image sets", "Jobs"),
 )
 
 
@@ -83,7 +83,7 @@ def test_a_set_is_opened_kept_on_every_page_and_left_again_and_a_job_is_seen_fro
         page.goto(f"{app}/?set={zoo.set_id}")
         expect(page.get_by_text("Most ambiguous").first).to_be_visible()
         settled(page)
-        page.get_by_role("link", name=name).click()
+        page.get_by_role("link", name=name, exact=True).click()
         expect(page).to_have_url(re.compile(f"set={zoo.set_id}"))
         expect(page.get_by_test_id("stSidebar").get_by_text("Count sheep")).to_be_visible()
         expect(page.get_by_role("combobox", name="Image set")).to_have_value(f"{zoo.root.parent.name}/zoo")

@@ -18,7 +18,7 @@ from url_viz.imaging.preprocess import Preprocessing, middle, normalised, resize
 from url_viz.models.backbone import Backbone, Loaded, load_backbone
 from url_viz.models.model import load_model
 from url_viz.models.names import DEFAULT
-from url_viz.models.runtime import Outputs, choose_device, joined
+from url_viz.models.runtime import Outputs, choose_device, devices, gpus, joined
 from url_viz.models.runtime_openvino import OpenVinoRuntime, _without_altered, convert, converted
 from url_viz.models.runtime_torch import TorchRuntime
 
@@ -238,8 +238,18 @@ class TestDevices:
     @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
     def test_cuda_where_there_is_none(self) -> None:
         assert choose_device("auto") == "cpu"
-        with pytest.raises(ModelError, match="--device cpu"):
-            choose_device("cuda")
+        for name in ("cuda", "cuda:1"):
+            with pytest.raises(ModelError, match="--device cpu"):
+                choose_device(name)
+        assert "cpu" in devices()
+        assert not gpus()
+
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
+    def test_one_of_several_gpus_is_named(self) -> None:
+        assert choose_device("cuda:0") == "cuda:0"
+        assert devices()["cuda:0"] == torch.cuda.get_device_name(0)
+        with pytest.raises(ModelError, match="cuda:0"):
+            choose_device("cuda:99")
 
     @pytest.mark.skipif(torch.backends.mps.is_available(), reason="there is an MPS device here")
     def test_mps_where_there_is_none(self) -> None:

@@ -12,8 +12,11 @@ DRAWS_MARKDOWN = {
 """Functions of Streamlit that read their first text, and these keywords, as Markdown."""
 MARKDOWN_KEYWORDS = {"label", "body", "text", "help", "title"}
 OPTIONS_IN_MARKDOWN = {"pills", "segmented_control", "radio"}
-ESCAPED = {"escape", "Markdown"}
-"""`Markdown(...)` marks text that we put together ourselves: what it is made of is looked at too."""
+ESCAPED = {"escape", "Markdown", "shipped_text"}
+"""`Markdown(...)` marks text that we put together ourselves: what it is made of is looked at too.
+
+`shipped_text(...)` is of a file of the package.
+"""
 
 Scope = dict[str, list[ast.expr]]
 """The expressions that a name may stand for; a function of ours that returns Markdown stands under `name()`."""

@@ -1,8 +1,10 @@
 """What a finetuned head is told to be worth: figures of pictures that took no part in it, with intervals, in words."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -92,6 +94,14 @@ def told_from(report: Mapping[str, Any]) -> tuple[Told, ...]:
     names = [name for name in TITLES if after.get(name) is not None]
     count = int(report.get("held_out", 0))
     return tuple(Told(name, count, _bare(after[name]), _bare(before.get(name))) for name in names)
+
+
+def told_at(path: Path) -> tuple[Told, ...]:
+    """What the report of a run at `path` tells; nothing if it cannot be read."""
+    try:
+        return told_from(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return ()
 
 
 def _from_record(record: Mapping[str, Any]) -> Told:

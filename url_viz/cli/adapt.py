@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from url_viz.cli.arguments import DEFAULT, Folder, ModelName, WorkspaceDir
+from url_viz.cli.arguments import DEFAULT, DeviceName, Folder, ModelName, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
 from url_viz.errors import ImageSetError, JobError
 from url_viz.options import OptionalCount, Seed
@@ -37,7 +37,7 @@ def adapt(
     ] = "instance",
     limit: Annotated[OptionalCount, arg(help="learn from at most this many pictures (default: 5,000)")] = None,
     seed: Annotated[Seed, arg(help="another one draws other views and weights")] = 0,
-    device: Literal["auto", "cuda", "cpu", "mps"] = "auto",
+    device: DeviceName = "auto",
     background: Annotated[bool, arg(help="start it, and return at once; it goes on by itself")] = False,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,

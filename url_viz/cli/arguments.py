@@ -9,7 +9,10 @@ from tyro.conf import arg
 from url_viz.models.names import DEFAULT
 
 Folder = Annotated[Path, arg(help="folder of pictures")]
-ModelName = Annotated[str, arg(help="zoo or timm name, or the path of a checkpoint")]
+ModelName = Annotated[
+    str, arg(help="zoo or timm name, a paper's model (authors/vit-tiny), or the path of a checkpoint; see models")
+]
+DeviceName = Annotated[str, arg(help="auto, cpu, mps, cuda, or one of several GPUs: cuda:1")]
 WorkspaceDir = Annotated[Path | None, arg(help="where results are kept (default: $URL_VIZ_HOME, else ~/.url_viz)")]
 ListFile = Annotated[Path | None, arg(name="from", help="a file of paths, by line or NUL; - is standard input")]
 
@@ -23,4 +26,4 @@ def paths_listed(file: Path | None) -> list[str]:
     return paths_in(sys.stdin.buffer.read()) if str(file) == "-" else read_list(file)
 
 
-__all__ = ["DEFAULT", "Folder", "ListFile", "ModelName", "WorkspaceDir", "paths_listed"]
+__all__ = ["DEFAULT", "DeviceName", "Folder", "ListFile", "ModelName", "WorkspaceDir", "paths_listed"]

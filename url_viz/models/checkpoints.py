@@ -84,16 +84,54 @@ def load_authors(file: AuthorsFile) -> Loaded:
     HeadMismatchError if the head in the file reads embeddings of another size.
     """
     contents = read(file.path)
+    network = _fitting(file, contents, head_of(file))
+    network.load_state_dict(dict(contents.tensors))
+    return Loaded(contents.backbone, as_backbone(network), file.digest, _preprocessing(file, contents, network))
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a file of weights would be as a model: its backbone, D, the pixels of a side, and how many blocks it has.
+
+    `blocks` is 0 of a network that has none, such as a convolutional one.
+    """
+
+    backbone: str
+    embedding_size: int
+    input_px: int
+    blocks: int
+
+
+def outline_authors(file: AuthorsFile) -> Outline:
+    """What a checkpoint of the authors is, without making its network; raises what `load_authors` raises."""
+    contents, head = read(file.path), head_of(file)
+    with torch.device("meta"):  # shapes without numbers
+        network = _fitting(file, contents, head)
+    return _outline(contents.backbone, network, _preprocessing(file, contents, network))
+
+
+def outline_finetuned(weights: FinetunedWeights, state: "State") -> Outline:
+    """What a user's weights are, by their tensors, without making their network; raises what `load_finetuned` does."""
+    with torch.device("meta"):
+        network, _ = _network_of_state(weights, state)
+    return _outline(weights.backbone, network, _sheet(weights, network))
+
+
+def _outline(backbone: str, network: Any, preprocessing: Preprocessing) -> Outline:
+    return Outline(backbone, int(network.num_features), preprocessing.size_px, len(getattr(network, "blocks", ())))
+
+
+def _fitting(file: AuthorsFile, contents: Contents, head: Head) -> Any:
+    """The network of a checkpoint, which its tensors and its head fit."""
     network = _network(contents, file.path)
-    reads, gives = head_of(file).embedding_size, int(network.num_features)
+    reads, gives = head.embedding_size, int(network.num_features)
     if reads != gives:
         raise HeadMismatchError(
             f"The head in {str(file.path)!r} reads embeddings of size {reads}; {contents.backbone!r} gives {gives}. "
             f"Give the file that this head was trained in."
         )
     _check_names(contents.tensors, network.state_dict(), file.path)
-    network.load_state_dict(dict(contents.tensors))
-    return Loaded(contents.backbone, as_backbone(network), file.digest, _preprocessing(file, contents, network))
+    return network
 
 
 def read(path: Path) -> Contents:
@@ -212,7 +250,13 @@ def load_finetuned(weights: FinetunedWeights) -> Loaded:
     Raises CheckpointError if the file is damaged, or tensors are missing, left over or of another shape, with their
     names and count; ModelError for a name that timm does not know.
     """
-    state = read_state(weights.path)
+    network, state = _network_of_state(weights, read_state(weights.path))
+    network.load_state_dict(dict(state))
+    return Loaded(weights.backbone, as_backbone(network), weights.digest, _sheet(weights, network))
+
+
+def _network_of_state(weights: FinetunedWeights, state: "State") -> tuple[Any, "State"]:
+    """The network that a state fits, and the state by the network's own names."""
     classifier = create_network(weights.backbone).pretrained_cfg.get("classifier")
     if not isinstance(classifier, str):
         raise ModelError(
@@ -223,17 +267,28 @@ def load_finetuned(weights: FinetunedWeights) -> Loaded:
     weight = state.get(f"{classifier}.weight")
     network = create_network(weights.backbone, num_classes=0 if weight is None else len(weight))
     _check(state, network.state_dict(), weights)
-    network.load_state_dict(dict(state))
-    sheet = preprocessing_of(network, weights.backbone)
-    if weights.preset == "authors":
-        sheet = Preprocessing(sheet.size_px, AUTHORS.crop_share, AUTHORS.interpolation, AUTHORS.mean, AUTHORS.std)
-    return Loaded(weights.backbone, as_backbone(network), weights.digest, sheet)
+    return network, state
+
+
+def _sheet(weights: FinetunedWeights, network: nn.Module) -> Preprocessing:
+    timms = preprocessing_of(network, weights.backbone)
+    if weights.preset == "timm":
+        return timms
+    return Preprocessing(timms.size_px, AUTHORS.crop_share, AUTHORS.interpolation, AUTHORS.mean, AUTHORS.std)
 
 
 def read_state(path: Path) -> State:
     """The tensors of a checkpoint by name. Raises CheckpointError if it is not one, or would execute code."""
+    return read_named(path)[1]
+
+
+def read_named(path: Path) -> tuple[str, State]:
+    """The name of the network that a checkpoint says it is of ("" if it says none), and its tensors by name.
+
+    Raises CheckpointError if it is not one, or would execute code.
+    """
     if path.suffix == ".safetensors":
-        return _of_safetensors(path)
+        return "", _of_safetensors(path)
     try:
         with torch.serialization.safe_globals(HARMLESS):
             checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
@@ -249,7 +304,13 @@ def read_state(path: Path) -> State:
     tensors = {str(name): value for name, value in state.items() if torch.is_tensor(value)}
     if not tensors:
         raise CheckpointError(f"{str(path)!r} holds no tensors by name. Save the model's state_dict(), not the model.")
-    return tensors
+    arch = record.get("arch")
+    return (arch if isinstance(arch, str) else ""), tensors
+
+
+def has_authors_head(state: State) -> bool:
+    """Whether a head in the authors' layout is among the tensors of a checkpoint."""
+    return any(name.removeprefix(WRAPPED).startswith(HEAD) for name in state)
 
 
 def _of_safetensors(path: Path) -> State:

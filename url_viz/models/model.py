@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import Failure, Picture, Reading
 from url_viz.imaging.workers import read_apart
+from url_viz.models.checkpoint_folder import opened_by
 from url_viz.models.head import Head, load_head
 from url_viz.models.names import (
     DEFAULT,
@@ -27,6 +28,7 @@ from url_viz.models.names import (
     FinetunedWeights,
     Preset,
     file_digest,
+    paper_named,
     shipped_head,
 )
 from url_viz.models.runtime import PRECISIONS, Outputs, Precision, Runtime, choose_device
@@ -81,6 +83,9 @@ def title_of(name: str) -> str:
     """A model's name for people: `…/cats-20260101/head.safetensors` is `cats-20260101`."""
     if name.startswith(GIVEN):
         return f"{name.removeprefix(GIVEN)} (your embeddings)"
+    paper = paper_named(name)
+    if paper is not None:
+        return paper[0].title + paper[1].replace("@", ", preprocessing of ")
     finetuned = FinetunedWeights.named(name)
     if finetuned is not None:
         return f"{finetuned.path.name} ({finetuned.backbone})"
@@ -224,9 +229,14 @@ class Model:
         return Prediction(embedding, uncertainty, entropy, ok, failures)
 
 
-def resolve(name: str | Path) -> ModelSource:
-    """Resolve a model's name (zoo or timm) or the path of its checkpoint to its parts, without loading it."""
+def resolve(name: str | Path, *, workspace: Workspace | None = None) -> ModelSource:
+    """Resolve a model's name (zoo, timm or a paper's) or the path of its checkpoint to its parts, without loading it.
+
+    The files of the paper's models are in the folder of checkpoints of `workspace`.
+    """
     text = str(name)
+    if paper_named(text) is not None:
+        return replace(resolve(opened_by(text, workspace or Workspace.at())), name=text)
     finetuned = FinetunedWeights.named(text)
     if finetuned is not None:
         if not finetuned.path.is_file():
@@ -277,16 +287,19 @@ def load_model(
     workspace: str | Path | None = None,
     preprocessing: Preset | None = None,
 ) -> Model:
-    """Load a model by zoo or timm name, or by the path of a checkpoint: a head of ours, or the authors' `*.pth.tar`.
+    """Load a model by zoo, timm or paper's name (`authors/vit-tiny`), or by the path of a head or checkpoint.
 
-    `device`: auto, cuda, cpu (OpenVINO) or mps; `precision`: fast (bf16) or exact (float32). A backbone prepared
-    once for a CPU is kept in the workspace and opens without torch. `preprocessing` is for the authors' files alone:
-    authors (what their heads saw, the default) or timm; a name that ends in `@timm` says the same.
+    `device`: auto, cuda (or one of several: cuda:1), cpu (OpenVINO) or mps; `precision`: fast (bf16) or exact
+    (float32). A backbone prepared once for a CPU is kept in the workspace and opens without torch. `preprocessing` is
+    for the authors' files alone: authors (what their heads saw, the default) or timm; a name that ends in `@timm` says
+    the same.
     Raises ModelError or a subclass.
     """
     if precision not in PRECISIONS:
         raise ModelError(f"No precision {precision!r}. Choose one of: {', '.join(PRECISIONS)}.")
-    source = resolve(name if preprocessing is None else _prepared_as(str(name), preprocessing))
+    source = resolve(
+        name if preprocessing is None else _prepared_as(str(name), preprocessing), workspace=Workspace.at(workspace)
+    )
     if source.is_given:
         raise ModelError(
             f"{source.name!r} are embeddings from a file: there is no model to embed a new picture. "
@@ -300,6 +313,9 @@ def load_model(
 
 
 def _prepared_as(name: str, preset: Preset) -> str:
+    paper = paper_named(name)
+    if paper is not None:
+        return paper[0].name + ("" if preset == "authors" else f"@{preset}")
     file = AuthorsFile.named(name)
     if file is None:
         raise ModelError(f"{name!r} brings its own preprocessing; only the authors' *.pth.tar leave a choice.")

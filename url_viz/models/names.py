@@ -30,6 +30,8 @@ class PackagedBackbone:
     file: str
     preprocessing: Preprocessing
     about: str
+    embedding_size: int = 1280
+    licence: str = "Apache-2.0"
 
     def weights(self) -> Path:
         """The weights file; raises WeightsUnavailableError naming the package if it is not installed."""
@@ -69,6 +71,59 @@ PACKAGED = {
         _lite(2, "efficientnet-lite2-9656183e.pth", 260, 0.890),
     )
 }
+
+
+@dataclass(frozen=True)
+class PaperModel:
+    """A model of the paper: a ViT pretrained on ImageNet-21k with the authors' head, which no package brings.
+
+    Its file is told from others by its tensors: `embedding_size` numbers a picture, and `depth` blocks.
+    """
+
+    name: str
+    title: str
+    backbone: str
+    embedding_size: int
+    depth: int
+
+    @property
+    def about(self) -> str:
+        """Which file it is, and how it lies in it."""
+        return (
+            f"Its file is a checkpoint of their trainer (*.pth.tar): `arch` {self.backbone}, and in `state_dict` the "
+            f"backbone as model.…, {self.embedding_size:,} numbers a picture from {self.depth} blocks, and the head as "
+            f"unc_module.unc_module.…"
+        )
+
+    def how_to_get(self, folder: Path) -> str:
+        """What to download from where, and where to put it."""
+        return (
+            f"Download the file of {self.title} from the authors' release, which the README of their repository "
+            f"mkirchhof/url names, and put it into {folder} under any name that ends in .pth.tar."
+        )
+
+
+def _vit(size: str, embedding_size: int, depth: int) -> PaperModel:
+    return PaperModel(
+        name=f"authors/vit-{size}",
+        title=f"ViT-{size.capitalize()} of the paper",
+        backbone=f"vit_{size}_patch16_224.augreg_in21k",
+        embedding_size=embedding_size,
+        depth=depth,
+    )
+
+
+PAPERS = {
+    model.name: model
+    for model in (_vit("tiny", 192, 12), _vit("small", 384, 12), _vit("base", 768, 12), _vit("large", 1024, 24))
+}
+"""The paper's models by the names under which they open once their file is in the folder of checkpoints."""
+
+
+def paper_named(name: str) -> tuple[PaperModel, str] | None:
+    """A model of the paper and what follows its name ("" or "@timm"); None for any other name."""
+    plain, mark, preset = name.partition("@")
+    return (PAPERS[plain], mark + preset) if plain in PAPERS else None
 
 
 SECONDS = ("tf_efficientnet_lite2", "tf_efficientnet_lite0")

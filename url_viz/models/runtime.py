@@ -1,8 +1,10 @@
 """The runtime interface of a backbone (OpenVINO or torch, CPU or GPU), and the choice of device."""
 
 import ctypes
+import re
 import sys
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal, Protocol
 
 import numpy as np
@@ -13,6 +15,12 @@ from url_viz.errors import ModelError
 Precision = Literal["fast", "exact"]
 PRECISIONS: tuple[Precision, ...] = ("fast", "exact")
 DEVICES = ("auto", "cuda", "cpu", "mps")
+_ONE_GPU = re.compile(r"cuda:\d{1,3}")
+PRECISION_MEANS: dict[Precision, str] = {
+    "fast": "bf16, numbers of sixteen bits: the default, and up to about twice as fast.",
+    "exact": "float32, numbers of 32 bits: slower, for numbers that are to be compared with another program's.",
+}
+"""What each precision means, in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -59,18 +67,30 @@ def choose_device(asked: str) -> str:
 
     A CPU-only machine is recognised by its driver, so that torch need not be imported.
     """
-    if asked not in DEVICES:
-        raise ModelError(f"No device {asked!r}. Choose one of: {', '.join(DEVICES)}.")
+    if asked not in DEVICES and _ONE_GPU.fullmatch(asked) is None:
+        raise ModelError(f"No device {asked!r}. Choose one of: {', '.join(DEVICES)}, or one of several GPUs: cuda:1.")
     if asked == "cpu":
         return asked
     if asked == "mps":
         if not _torch_has_mps():
             raise ModelError("No MPS device can be used here. Choose --device cpu.")
         return asked
-    has_cuda = has_gpu() and _torch_has_cuda()
-    if asked == "cuda" and not has_cuda:
+    names = gpus()
+    if asked != "auto" and not names:
         raise ModelError("No CUDA device can be used here. Choose --device cpu, or install a CUDA build of torch.")
-    return "cuda" if has_cuda else "cpu"
+    if asked not in ("auto", "cuda", *names):
+        raise ModelError(f"There is no GPU {asked!r}. Choose one of: {', '.join(names)}.")
+    return asked if asked != "auto" else "cuda" if names else "cpu"
+
+
+@cache
+def gpus() -> dict[str, str]:
+    """The GPUs that torch can use, `cuda:0` and so on, with their names; without one torch is not imported."""
+    if not (has_gpu() and _torch_has_cuda()):
+        return {}
+    import torch
+
+    return {f"cuda:{i}": torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())}
 
 
 def has_gpu() -> bool:
@@ -88,6 +108,12 @@ def _torch_has_cuda() -> bool:
     import torch
 
     return torch.cuda.is_available()
+
+
+def devices() -> dict[str, str]:
+    """What this machine can run a model on, by what `--device` calls it: the CPU, then each GPU by its name."""
+    has_mps = sys.platform == "darwin" and _torch_has_mps()
+    return {"cpu": "CPU", **gpus(), **({"mps": "GPU of this Mac"} if has_mps else {})}
 
 
 def _torch_has_mps() -> bool:

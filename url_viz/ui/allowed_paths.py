@@ -46,7 +46,7 @@ def allowed_model(name: str) -> str:
     path = _file_in(name)
     if path is not None:
         workspace = Workspace.at()
-        allowed(path, also=(workspace.heads.resolve(), workspace.jobs.resolve()))
+        allowed(path, also=tuple(map(Path.resolve, (workspace.heads, workspace.jobs, workspace.checkpoints))))
     return name
 
 

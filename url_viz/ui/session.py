@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from url_viz.analysis.uploads import Refused, Scored
     from url_viz.analysis.user_columns import Prepared
     from url_viz.image_set import ImageSet
+    from url_viz.models.runtime import Precision
     from url_viz.ui.review.desk import OpenReview
     from url_viz.ui.upload.review import UploadReview
     from url_viz.ui.widgets.actions import Handled
@@ -212,6 +213,12 @@ def slurm_number(name: str, partition: str) -> Key[int]:
     """A number of a SLURM request; one per partition, so that it is never outside another partition's bounds."""
     return Key(f"finetune.slurm.{name}.{partition}")
 
+
+# Models
+DEVICE: Key[str] = Key("models.device")
+"""Where readings that the app starts run; none chosen is auto."""
+PRECISION: "Key[Precision | None]" = Key("models.precision")
+"""In which precision they read; None is the one in which a set was read."""
 
 # Evaluate, Image sets
 CROP_TEST: "Key[tuple[ImageSet, CropTest]]" = Key("evaluate.crop.result")

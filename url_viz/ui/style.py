@@ -33,10 +33,11 @@ _RULES = """
   .st-key-explore_heading > :nth-child(2) { flex-shrink: 1; min-width: 0; }
   .st-key-explore_heading > :nth-child(2) p { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 }
-.st-key-explore_order { flex-wrap: nowrap; }
-.st-key-explore_order button { min-height: 1.4rem; padding-block: 0; line-height: 1.4rem; }
-.st-key-explore_order > :first-child { flex-shrink: 1; min-width: 0; }
-.st-key-explore_order p { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.st-key-explore_order, .st-key-foreign_head { flex-wrap: nowrap; }
+.st-key-explore_order button, .st-key-foreign_head button { min-height: 1.4rem; padding-block: 0; line-height: 1.4rem; }
+.st-key-explore_order > :first-child, .st-key-foreign_head > :first-child { flex-shrink: 1; min-width: 0; }
+.st-key-explore_order p, .st-key-foreign_head p { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.st-key-model_card table { display: block; font-size: .8rem; overflow-x: auto; }
 .st-key-findings, .st-key-findings .st-key-findings_lines { gap: 0; }
 .st-key-findings_lines [data-testid="stHorizontalBlock"] { flex-wrap: nowrap; row-gap: 0; }
 .st-key-findings_lines [data-testid="stHorizontalBlock"] > :first-child { flex-shrink: 1; min-width: 0; }
@@ -55,7 +56,7 @@ _RULES = """
   [data-testid="stLayoutWrapper"]:has(> .st-key-explore_fold) { display: block; }
   .st-key-explore_above:not(:has(.st-key-explore_fold input:checked)) .st-key-explore_controls { display: none; }
   .st-key-findings:not(:has(.st-key-findings_fold input:checked)) .st-key-findings_lines { display: none; }
-  .st-key-findings_lines p { white-space: normal; } }
+  .st-key-findings_lines p, .st-key-foreign_head p { white-space: normal; } }
 </style>
 """
 

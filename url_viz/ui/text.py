@@ -7,6 +7,7 @@ Streamlit reads nearly all text as Markdown, in which a name can become a link o
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NewType
 
 import streamlit as st
@@ -16,6 +17,7 @@ from url_viz.errors import UrlVizError
 Markdown = NewType("Markdown", str)
 """Markdown written in our source, with all other text in it escaped."""
 
+PACKAGE = Path(__file__).resolve().parents[1]
 ERROR_ICON = ":material/error:"
 
 _SPACE = re.compile(r"\s+")
@@ -31,6 +33,12 @@ def escape(text: object) -> Markdown:
     line = _SPACE.sub(" ", str(text)).strip()
     parted = _LINK_PART.sub(rf"\g<0>{_WORD_JOINER}", line)
     return Markdown(_BLOCK_START.sub(r"\1\\\2", _SIGN.sub(r"\\\g<0>", parted)))
+
+
+def shipped_text(path: Path) -> Markdown:
+    """The text of a Markdown file that comes with URL-Viz; of any other file, escaped."""
+    text = path.read_text(encoding="utf-8")
+    return Markdown(text) if path.resolve().is_relative_to(PACKAGE) else escape(text)
 
 
 def show_error(error: UrlVizError | str) -> None:

@@ -27,11 +27,11 @@ from url_viz.store.sets import list_sets, rename
 pytestmark = pytest.mark.browser
 TITLES = (
     *("Explore", "Review", "Sort uploads", "Search safely", "Check labels"),
-    *("Adapt and finetune", "Evaluate", "Compare models", "Image sets", "Jobs"),
+    *("Adapt and finetune", "Evaluate", "Compare models", "Models", "Image sets", "Jobs"),
 )
 """Of all pages, as the sidebar names them."""
 OF_LABELS = ("Explore", "Search safely", "Check labels", "Evaluate")
-PAGES = ("", "review", "upload", "search", "labels", "finetune", "evaluate", "compare", "sets", "jobs")
+PAGES = ("", "review", "upload", "search", "labels", "finetune", "evaluate", "compare", "models", "sets", "jobs")
 HOSTILE = '"><img src=x onerror=window.owned=1><script>window.owned=1<'
 """Closes an attribute, runs as HTML, and is a file name: it holds no slash."""
 TAG = '"><img src=x onerror=window.owned=1>'

@@ -9,10 +9,10 @@ from url_viz.analysis.compare import Compared, Comparison, disagreements, in_wor
 from url_viz.analysis.measures import MEASURES
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
-from url_viz.models.model import resolve, title_of
+from url_viz.models.checkpoint_folder import checkpoint_names
+from url_viz.models.model import title_of
 from url_viz.models.names import PACKAGED, workspace_heads
 from url_viz.store.about import About, known_sets
-from url_viz.ui.allowed_paths import allowed_model
 from url_viz.ui.cache import open_sets
 from url_viz.ui.session import COMPARED_GALLERY, COMPARED_MEASURE, OPENED, SECOND, choice
 from url_viz.ui.text import Markdown, escape, show_error
@@ -21,7 +21,7 @@ from url_viz.ui.urls import thumbnail_url
 from url_viz.ui.widgets.download import download_table
 from url_viz.ui.widgets.gallery import show_gallery
 from url_viz.ui.widgets.measures import choose_measure, with_first
-from url_viz.ui.widgets.reading import running, start_reading
+from url_viz.ui.widgets.reading import running, space_read, start_reading
 from url_viz.ui.widgets.sidebar import user_models
 from url_viz.workspace import Workspace
 
@@ -31,7 +31,7 @@ TILES = 8
 def pick_second(image_set: ImageSet) -> ImageSet | None:
     """The image set under the second model alone; None if it was not read with it, after offering to do so."""
     names = _other_names(image_set)
-    ready = [name for name in names if _is_read(image_set.set_id, name)]
+    ready = [name for name in names if space_read(image_set.set_id, name) is not None]
     options = [*ready, *(name for name in names if name not in ready)]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{escape(image_set.source.title)}** against", width="content")
@@ -52,7 +52,7 @@ def pick_second(image_set: ImageSet) -> ImageSet | None:
     if picked == image_set.source.name:
         st.info("This is the same model. Choose another one.", icon=":material/info:")
         return None
-    second = open_sets().find(image_set.set_id, picked) if _is_read(image_set.set_id, picked) else None
+    second = open_sets().find(image_set.set_id, picked) if space_read(image_set.set_id, picked) is not None else None
     if second is None or not len(second):
         _offer_reading(image_set, picked)
         return None
@@ -66,22 +66,13 @@ def _other_names(image_set: ImageSet) -> list[str]:
     """Available models other than the current one: packaged, adapted heads, and those this set was read with."""
     at_hand = [name for name, model in PACKAGED.items() if model.is_installed]
     spaces = [space.backbone for space in _about(image_set.set_id).spaces]
-    heads = map(str, workspace_heads(Workspace.at()))
+    heads = [*map(str, workspace_heads(Workspace.at())), *checkpoint_names(Workspace.at())]
     names = dict.fromkeys([*at_hand, *heads, *spaces, *user_models(image_set.set_id)])
     return [name for name in names if name != image_set.source.name]
 
 
 def _about(set_id: str) -> About:
     return dict(known_sets(Workspace.at()))[set_id]
-
-
-def _is_read(set_id: str, name: str) -> bool:
-    """Whether a set was read with a model's backbone: a head alone is applied to the stored embeddings."""
-    try:
-        source = resolve(allowed_model(name))
-    except UrlVizError:
-        return False
-    return _about(set_id).space(source.backbone, weights_digest=source.weights_digest) is not None
 
 
 def _show_only_one(image_set: ImageSet) -> None:

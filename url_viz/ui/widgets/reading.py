@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from url_viz.demo import build_demo
+from url_viz.errors import UrlVizError
 from url_viz.jobs import Job, list_jobs, start_job
-from url_viz.models.model import title_of
-from url_viz.models.runtime import has_gpu
+from url_viz.models.model import EmbeddingSpace, resolve, title_of
+from url_viz.models.runtime import Precision, has_gpu
 from url_viz.store.about import About, find_set, known_sets, sets_with_pictures
 from url_viz.store.sets import unfinished
 from url_viz.ui.allowed_paths import allowed, allowed_model, roots
-from url_viz.ui.session import choose
+from url_viz.ui.session import DEVICE, PRECISION, choose
 from url_viz.workspace import Workspace
 
 KIND = "embed"
@@ -53,13 +54,35 @@ def start_reading(folder: Path, *, set_id: str, model: str, also: str | None = N
         second = [] if also is None else ["--also", allowed_model(also)]
         with_both = title_of(model) + ("" if also is None else f" and {title_of(also)}")
         start_job(
-            [*_embed(root), "--model", allowed_model(model), *second, "--workspace", str(workspace.root)],
+            [*_embed(root), "--model", allowed_model(model), *second, *how_to_read(set_id, model)],
             kind=KIND,
             title=f"Read {set_name(root)} with {with_both}",
             workspace=workspace,
             is_light=is_light(),
             about=about_job(root, set_id, model=model, also=also or ""),
         )
+
+
+def how_to_read(set_id: str, model: str) -> list[str]:
+    """The options of a reading that the app starts: its workspace, and the device and precision of this session."""
+    device, precision = DEVICE.get() or "auto", precision_for(set_id, model)
+    return ["--workspace", str(Workspace.at().root), "--device", device, "--precision", precision]
+
+
+def precision_for(set_id: str, model: str) -> Precision:
+    """The precision chosen in this session, else the one in which a set was read with a model, else fast."""
+    space = space_read(set_id, model)
+    return PRECISION.get() or ("fast" if space is None else space.precision)
+
+
+def space_read(set_id: str, model: str) -> EmbeddingSpace | None:
+    """The space in which an image set was read last with a model, a head's with its backbone; None if in none."""
+    about = dict(known_sets(Workspace.at())).get(set_id)
+    try:
+        source = resolve(allowed_model(model), workspace=Workspace.at())
+    except UrlVizError:
+        return None
+    return None if about is None else about.space(source.backbone, weights_digest=source.weights_digest)
 
 
 def about_job(root: Path, set_id: str, *, model: str, **more: str) -> dict[str, str]:

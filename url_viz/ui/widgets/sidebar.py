@@ -7,6 +7,7 @@ import streamlit as st
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.jobs import list_jobs
+from url_viz.models.checkpoint_folder import checkpoint_names
 from url_viz.models.model import GIVEN, title_of
 from url_viz.models.names import PACKAGED, FinetunedWeights, workspace_heads
 from url_viz.store.about import has_tables, known_sets
@@ -15,6 +16,7 @@ from url_viz.ui.cache import open_sets
 from url_viz.ui.first.page import show_first_page
 from url_viz.ui.session import NOT_THERE, Choice, choice, choose
 from url_viz.ui.text import escape, show_error
+from url_viz.ui.widgets.foreign_head import show_foreign_head
 from url_viz.ui.widgets.jobs import show_running_jobs
 from url_viz.ui.widgets.open_folder import ask_for_folder
 from url_viz.ui.widgets.reading import (
@@ -72,7 +74,9 @@ def _pick_set() -> None:
 def _pick_model() -> None:
     at_hand = [name for name, model in PACKAGED.items() if model.is_installed]
     from_user = user_models(choice().set_id)
-    names = list(dict.fromkeys([*at_hand, *map(str, workspace_heads(Workspace.at())), *from_user, choice().model]))
+    workspace = Workspace.at()
+    in_folders = [*map(str, workspace_heads(workspace)), *checkpoint_names(workspace)]
+    names = list(dict.fromkeys([*at_hand, *in_folders, *from_user, choice().model]))
     picked = st.selectbox(
         "Model",
         names,
@@ -131,7 +135,11 @@ def show_not_read(now: Choice) -> None:
             icon=":material/info:",
         )
         return
-    st.info(f"{escape(set_name(about.root))} has not been read with {escape(now.model)} yet.", icon=":material/info:")
+    show_foreign_head(now, about.root)
+    st.info(
+        f"{escape(set_name(about.root))} has not been read with {escape(title_of(now.model))} yet.",
+        icon=":material/info:",
+    )
     if st.button("Read with this model", type="primary", key="read_with_model"):
         open_folder(about.root, model=now.model)
         st.rerun()
@@ -148,6 +156,8 @@ def require_image_set() -> ImageSet:
     image_set = open_sets().find(now.set_id, now.model)
     shown = image_set if image_set is not None and len(image_set) else None
     with st.container():  # always present, so that widgets below keep their state when the line goes
+        if shown is not None:
+            show_foreign_head(now, shown.root)
         show_reading(now.set_id, reading, shown_version=shown.version if shown is not None else None)
     if shown is None:
         show_not_read(now)

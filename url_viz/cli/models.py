@@ -1,0 +1,47 @@
+"""The command that lists the models of this machine."""
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+from tyro.conf import arg
+
+from url_viz.cli.arguments import DEFAULT, WorkspaceDir
+from url_viz.cli.printing import PrintingApp
+
+if TYPE_CHECKING:
+    from url_viz.models.catalogue import KnownModel
+
+
+def register(app: PrintingApp) -> None:
+    """Add this command to the command line."""
+    app.command(name="models")(models)
+
+
+def models(
+    *,
+    as_json: Annotated[bool, arg(name="json", help="as JSON, with the digest of each file")] = False,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """List the models that this machine knows: shipped ones, heads trained here, the paper's, and other checkpoints.
+
+    Any other timm name is downloaded from the hub when online.
+    """
+    from url_viz.models.catalogue import KINDS, WITHOUT_ANY, known_models
+    from url_viz.workspace import Workspace
+
+    known = known_models(Workspace.at(workspace))
+    if as_json:
+        print(json.dumps([model.as_record() for model in known], indent=1))
+        return
+    for kind, title in KINDS.items():
+        lines = [line for model in known if model.kind == kind for line in _lines(model)]
+        print("\n".join([f"{title}:", *(lines or [f"  {WITHOUT_ANY[kind]}"]), ""]))
+    print(f"The folder of checkpoints is {Workspace.at(workspace).checkpoints}")
+    print("Any other timm name works too, without a head: entropy and 1/norm serve as baselines.")
+
+
+def _lines(model: "KnownModel") -> list[str]:
+    """A model in a line, and in a second one what is to be done before it opens."""
+    default = " (default)" if model.name == DEFAULT else ""
+    line = f"{model.name}{default}: {model.state}, {', '.join(model.facts)}".removesuffix(", ")
+    return [line, *([f"  {model.why}"] if model.why else [])]

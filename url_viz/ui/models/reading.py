@@ -1,0 +1,63 @@
+"""On the Models page: the device and the precision of readings that the app starts."""
+
+import streamlit as st
+
+from url_viz.models.runtime import PRECISION_MEANS, PRECISIONS, Precision, devices
+from url_viz.ui.session import DEVICE, PRECISION
+from url_viz.ui.text import escape
+
+AUTO = "auto"
+AS_READ = "as read before"
+
+
+def show_how_to_read() -> None:
+    """Two controls, kept for the session, and what a change of them means."""
+    with st.container(border=True):
+        left, right = st.columns(2, gap="large")
+        with left:
+            _pick_device()
+        with right:
+            _pick_precision()
+
+
+def _pick_device() -> None:
+    known = {AUTO: "Automatic", **devices()}
+    names = list(known)
+    now = DEVICE.get() or AUTO
+    picked = st.selectbox(
+        "Read on",
+        names,
+        index=names.index(now) if now in names else 0,
+        format_func=lambda name: known[name] if name in (AUTO, "cpu") else f"{known[name]} ({name})",
+        key="models.pick_device",
+        help="Of readings that this app starts, as long as this page is open in your browser.",
+    )
+    DEVICE.set(picked)
+    if len(known) == 2:
+        st.caption("No GPU can be used on this machine, so pictures are read on the CPU.")
+    elif picked == AUTO:
+        st.caption("The first GPU, as long as it can be used.")
+
+
+def _pick_precision() -> None:
+    options = [AS_READ, *PRECISIONS]
+    picked = st.selectbox(
+        "Precision",
+        options,
+        index=options.index(PRECISION.get() or AS_READ),
+        format_func=str.capitalize,
+        key="models.pick_precision",
+        help=escape(
+            "Numbers of one precision are compared with each other only. A set that was read in one is read anew in "
+            "the other, into a place of its own; the one that was read last is shown. Image sets removes what is there."
+        ),
+    )
+    chosen = next((one for one in PRECISIONS if one == picked), None)
+    PRECISION.set(chosen)
+    st.caption(escape(_meaning(chosen)))
+
+
+def _meaning(picked: Precision | None) -> str:
+    if picked is None:
+        return f"A set goes on as it was read; a new one is read fast: {PRECISION_MEANS['fast']}"
+    return f"{PRECISION_MEANS[picked]} A set that was read in the other precision is read anew, beside what is there."
