@@ -166,6 +166,29 @@ def test_a_tile_opens_its_picture_and_neighbours_lead_on(app: str, open_page: Op
     expect(page).not_to_have_url(re.compile("picture="))
 
 
+def test_what_is_chosen_stays_so_while_another_page_is_looked_at(app: str, open_page: OpenPage, demo: ImageSet) -> None:
+    page = open_page(f"{app}/?set={demo.set_id}")
+    wait_until_read(page)
+    tiles = page.locator("button:has(img)")
+    for place in (0, 2):
+        tiles.nth(place).click(modifiers=["Control"])
+    expect(page.get_by_role("button", name="Review these 2")).to_be_visible()
+    page.get_by_role("link", name="Jobs").click()
+    expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+    page.get_by_role("link", name="Explore").click()
+    chosen = page.get_by_role("button", name="2 chosen")
+    expect(chosen).to_be_visible()
+    expect(page.get_by_role("button", name="Review these 2")).to_be_visible()
+    chosen.click()
+    expect(page.get_by_role("button", name="Review these")).to_have_count(0)
+    page.get_by_role("link", name="Jobs").click()
+    expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+    page.get_by_role("link", name="Explore").click()
+    expect(page.get_by_text("Most ambiguous")).to_be_visible()
+    settled(page)
+    expect(chosen).to_have_count(0)
+
+
 def test_a_folder_is_typed_read_grown_and_read_again(app: str, open_page: OpenPage, home: Path) -> None:
     folder = write_folder(home / "photos", 10, classes=("cat", "dog"))
     (folder / "cat" / "broken.jpg").write_bytes(b"<html></html>")

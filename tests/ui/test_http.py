@@ -15,7 +15,7 @@ from tests.imaging.pictures import noise, write_folder
 from url_viz.analysis.ranking import ends, percentile, with_percentile
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
-from url_viz.ui.held import Held, held_masks, held_orders, ids_at, keep_order
+from url_viz.ui.held import Held, held_masks, held_orders, ids_at, keep_order, places_of
 from url_viz.ui.http import map_points, mask_url, middleware, routes
 from url_viz.ui.points import decode_mask, decode_points
 from url_viz.ui.tiles import ordinal
@@ -201,6 +201,8 @@ def test_ranges_of_an_order_are_its_pictures() -> None:
     assert ids_at(key, [(0, 1), (2, 4)]).tolist() == [5, 9, 11]
     assert ids_at(key, [(-3, 2), (3, 99)]).tolist() == [5, 7, 11]
     assert ids_at(key, []).tolist() == []
+    assert places_of(key, np.array([11, 5, 9, 4])) == [(0, 1), (2, 4)]
+    assert places_of(key, np.array([], np.int64)) == places_of("gone", np.array([5])) == []
     assert ids_at("gone", [(0, 4)]).tolist() == []
 
 

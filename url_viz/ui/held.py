@@ -71,6 +71,14 @@ def keep_order(rows: pd.DataFrame) -> str:
     return held_orders.keep(order, b"".join(part.tobytes() for part in (order.ids, order.rank, order.twins)))
 
 
+def places_of(key: str, ids: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Places of `ids` in a held order, as ranges (from, to) in their order; none if it was dropped."""
+    order = held_orders.get(key)
+    is_there = np.zeros(0, bool) if order is None else np.isin(order.ids, ids)
+    edges = np.flatnonzero(np.diff(is_there.astype(np.int8), prepend=0, append=0))
+    return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
+
+
 def ids_at(key: str, ranges: list[tuple[int, int]]) -> NDArray[np.int64]:
     """Ids of the pictures at some `ranges` (from, to) of a held order; none if it was dropped."""
     order = held_orders.get(key)

@@ -164,6 +164,11 @@ def grid_of(set_id: str) -> Key[MutableMapping[str, object]]:
     return Key(f"view.grid.{set_id}")
 
 
+def kept_choice(grid: str) -> "Key[NDArray[np.int64]]":
+    """Ids (M,) that were chosen in a grid, which forgets them while another page is shown."""
+    return Key(f"{grid}.kept")
+
+
 def gallery_of(set_id: str, what: str) -> str:
     """A gallery of Explore: `between` two classes, or a group of `twins`."""
     return f"view.gallery.{set_id}.{what}"

@@ -57,6 +57,7 @@ class Grid {
 
   update({ data, setTriggerValue, setStateValue }) {
     Object.assign(this, { data, setTriggerValue, setStateValue });
+    if (this.kept === undefined) this.kept = data.kept;
     this.confirm(data.taken);
     while (this.panes.length > data.panes.length) this.panes.pop().stop();
     while (this.panes.length < data.panes.length) {
@@ -93,8 +94,17 @@ class Grid {
   // A pane's order has changed: what is no longer shown is no longer chosen.
   pruned() {
     if (!this.panes.every(({ source }) => source.isComplete)) return;
+    this.restore();
     const isLess = this.choice.keepOnly(this.panes.map(({ ids }) => ids));
     if (isLess || (this.choice.size && this.told !== this.orders())) this.tellChoice(); // places mean another order
+  }
+
+  // Choose again what was chosen when the page was left.
+  restore() {
+    this.kept?.forEach((ranges, i) => {
+      for (const [from, to] of ranges) this.choice.addAll(this.panes[i].ids.slice(from, to));
+    });
+    this.kept = null;
   }
 
   orders() {

@@ -9,8 +9,8 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from url_viz.ui.held import ids_at
-from url_viz.ui.session import state_of
+from url_viz.ui.held import ids_at, places_of
+from url_viz.ui.session import Key, kept_choice, state_of
 from url_viz.ui.tiles import Tile, tile_data
 from url_viz.ui.widgets.actions import handle_new, handled_before
 from url_viz.ui.widgets.assets import script_of, text_of
@@ -79,8 +79,10 @@ def show_grid(
 
     `handle` is that of `show_gallery`; a decision on more chosen pictures than `ask_above` shows no mark before the
     server has answered. The state is that of `key` in the session: `side`, `is_wide`, `chosen` (ranges of held orders),
-    `actions`, and `clicked` for one run.
+    `actions`, and `clicked` for one run. What was chosen when the page was left is chosen again.
     """
+    kept = kept_choice(key)
+    again = np.empty(0, np.int64) if Key[object](key).is_set else kept.get_or(lambda: np.empty(0, np.int64))
     data = {
         "panes": [_pane_data(pane) for pane in panes],
         "side": side,
@@ -88,6 +90,7 @@ def show_grid(
         "ringed": None if ringed_id is None else str(ringed_id),
         "ask_above": ask_above,
         "taken": handled_before(key),
+        "kept": [places_of(pane.order, again) for pane in panes] if len(again) else None,
     }
     result = _mount(
         key=key,
@@ -101,7 +104,9 @@ def show_grid(
     )
     _handle(key, result, handle)  # usually none are left, unless another run came between
     clicked = cast(str | None, result.get("clicked"))
-    return GridEvent(None if clicked is None else int(clicked), grid_state(result).chosen)
+    chosen = again if len(again) else grid_state(result).chosen
+    kept.set(chosen)
+    return GridEvent(None if clicked is None else int(clicked), chosen)
 
 
 def grid_state(state: Mapping[str, object]) -> GridState:
