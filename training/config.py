@@ -31,6 +31,7 @@ Group = Literal["twins", "folder"]
 Part = Annotated[float, Within(0, 1, is_above=True)]
 Views = Annotated[int, Within(1, 1_000)]
 Repeats = Annotated[int, Within(1, 1_000)]
+Side = Annotated[int, Within(32, 1_024)]
 Batch = Annotated[int, Within(1, 10_000_000)]
 Paired = Annotated[int, Within(2, 10_000_000)]
 Epochs = Annotated[int, Within(1, 1_000_000)]
@@ -249,18 +250,22 @@ class FinetuneConfig(Checked):
 
 @dataclass(frozen=True)
 class ConflictConfig(Checked):
-    """Train a small network on noisy digits with and without stop-gradient, and plot what that does (PVU 5.1)."""
+    """Train a small network with and without stop-gradient, and plot what that does (PVU 5.1)."""
 
     out: Annotated[Path, Doc("Folder for curves.csv, figure.html and summary.json.")]
     backbone: Annotated[str, Doc("timm network, trained from scratch.")] = "test_resnet"
+    data: Annotated[str | None, Doc("Photographs in class folders: folder:PATH. Without: noisy digits.")] = None
+    classes: Annotated[Count, Doc("With photographs: so many classes, the first by name.")] = 20
+    size_px: Annotated[Side, Doc("With photographs: side of the square that the network sees.")] = 64
     noise: Annotated[
-        ZeroOrMore, Doc("Most noise of a picture, as a multiple of its contrast; drawn for each picture.")
+        ZeroOrMore, Doc("Of digits: most noise, as a multiple of their contrast; drawn for each picture.")
     ] = 1.0
     runs: Annotated[Repeats, Doc("Seeds of each setting.")] = 3
     uncertainty_weight: Annotated[ZeroOrMore, Doc("Weight of the head's loss beside the classifier's.")] = 1.0
     epochs: Annotated[Epochs, Doc("Epochs of a run.")] = 20
     batch: Annotated[Batch, Doc("Pictures of an optimiser step.")] = 64
     rate: Annotated[AboveZero, Doc("Highest learning rate of everything.")] = 2e-3
+    beside: Annotated[Path | None, Doc("Folder with the authors' curves, to be drawn beside.")] = None
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,17 @@
 """The gradient-conflict experiment: accuracy and AUROC over epochs, with and without stop-gradient.
 
-    python -m training.gradient_conflict --out DIR [--uncertainty-weight 1] [--runs 3] …
+    python -m training.gradient_conflict --out DIR [--data SPEC] [--uncertainty-weight 1] [--runs 3] …
 
 PVU 5.1 at a size two cores can run: a small network from scratch on scikit-learn's digits, with a noise level drawn for
-each, so that some are ambiguous. A seed gives both settings the same weights, pictures and order. Writes curves.csv,
-figure.html and summary.json, and prints whether there is an effect.
+each, so that some are ambiguous, or on small photographs of a few classes. A seed gives both settings the same weights,
+pictures and order. Writes curves.csv, figure.html and summary.json, and prints whether there is an effect.
 """
 
 import csv
 import json
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,8 @@ import torch
 from numpy.typing import NDArray
 
 from training.command import command
-from training.config import ConflictConfig, Joint, Recipe
+from training.config import ConflictConfig, Joint, Recipe, as_record
+from training.conflict_data import AuthorsCurve, Pictures, authors_curves, source_of
 from training.joint import JointBatch, JointModel, joint_model, order_of_epoch, scores_of, steps_an_epoch, train_jointly
 from url_viz.analysis.metrics import classification_auroc
 from url_viz.files import replaced
@@ -31,13 +32,9 @@ from url_viz.progress import Clock, ProgressCallback, command_report
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-DIGITS = 10
-TRAINING_PICTURES = 900
-SCALE = 4
-"""Digits are 8 × 8 pixels; each becomes a square of this many."""
 HEAD = Recipe(width=64, layer_norm=False)
 LATE_SHARE = 0.2
-STANDARD_ERRORS = 2.0
+CONFIDENCE = 0.95
 COLOURS = {True: "#0072b2", False: "#d55e00"}
 
 
@@ -54,18 +51,19 @@ class Point:
 
 @dataclass(frozen=True)
 class Effect:
-    """With stop-gradient minus without, of the mean over the late epochs: mean and standard error over the seeds.
+    """With stop-gradient minus without, of the mean over the late epochs: over the seeds, mean and 95 % t interval.
 
-    The error is nan with one seed, and then `shows` is False.
+    The interval's ends `low` and `high` are nan with one seed, and then `shows` is False.
     """
 
     mean: float
-    standard_error: float
+    low: float
+    high: float
 
     @property
     def shows(self) -> bool:
-        """Whether stop-gradient is ahead by more than two standard errors."""
-        return self.mean > STANDARD_ERRORS * self.standard_error
+        """Whether stop-gradient is ahead, by an interval without zero."""
+        return self.low > 0
 
 
 @dataclass(frozen=True)
@@ -79,63 +77,39 @@ class Summary:
     late_auroc: dict[str, float]
 
 
-@dataclass(frozen=True)
-class Digits:
-    """Noisy digits: `training` and `test` pixels (N, 3, S, S) float32 with labels (N,) int64."""
-
-    training: JointBatch
-    test: JointBatch
-
-
 def main(config: ConflictConfig) -> None:
     """Run both settings for every seed, write curves and figure, and print the summary."""
+    authors = {} if config.beside is None else authors_curves(config.beside)
     points = conflict(config, command_report())
     summary = summary_of(points)
     write_curves(points, config.out / "curves.csv")
     with replaced(config.out / "figure.html") as temporary:
-        figure_of(points).write_html(temporary, include_plotlyjs=True)
+        figure_of(points, authors).write_html(temporary, include_plotlyjs=True)
     with replaced(config.out / "summary.json") as temporary:
-        temporary.write_text(
-            json.dumps({"config": asdict(config) | {"out": str(config.out)}} | asdict(summary), indent=1)
-        )
+        temporary.write_text(json.dumps({"config": as_record(config)} | asdict(summary), indent=1))
     print(summary_text(summary))
 
 
 def conflict(config: ConflictConfig, report: ProgressCallback) -> list[Point]:
     """The curves of both settings for each seed."""
     clock, points = Clock("train", 2 * config.runs), []
+    source = source_of(config)
     for seed in range(config.runs):
-        digits = noisy_digits(config.noise, seed)
+        pictures = source(seed)
         for stop_gradient in (True, False):
-            points += run(digits, config, stop_gradient=stop_gradient, seed=seed)
+            points += run(pictures, config, stop_gradient=stop_gradient, seed=seed)
             report(clock.at(2 * seed + 1 + (not stop_gradient), metrics={"accuracy": points[-1].accuracy}))
     return points
 
 
-def noisy_digits(noise: float, seed: int) -> Digits:
-    """scikit-learn's digits in a random order, with Gaussian noise of a strength drawn for each, 0 to `noise`."""
-    from sklearn.datasets import load_digits
-
-    dataset = load_digits()
-    generator = np.random.default_rng(seed)
-    order = generator.permutation(len(dataset.target))
-    pictures = np.asarray(dataset.images, np.float64)[order] / 8 - 1
-    strength = generator.uniform(0, noise, (len(pictures), 1, 1))
-    large = (pictures + strength * generator.normal(size=pictures.shape)).repeat(SCALE, 1).repeat(SCALE, 2)
-    pixels = torch.from_numpy(large.astype(np.float32))[:, None].repeat(1, 3, 1, 1)
-    labels = torch.from_numpy(np.asarray(dataset.target, np.int64)[order])
-    first, rest = slice(None, TRAINING_PICTURES), slice(TRAINING_PICTURES, None)
-    return Digits(JointBatch(pixels[first], labels[first]), JointBatch(pixels[rest], labels[rest]))
-
-
-def run(digits: Digits, config: ConflictConfig, *, stop_gradient: bool, seed: int) -> list[Point]:
+def run(pictures: Pictures, config: ConflictConfig, *, stop_gradient: bool, seed: int) -> list[Point]:
     """One training from scratch; a point after each epoch."""
-    model = fresh_model(config.backbone, stop_gradient=stop_gradient, seed=seed)
+    model = fresh_model(config.backbone, pictures.n_classes, stop_gradient=stop_gradient, seed=seed)
     points: list[Point] = []
-    labels = digits.test.labels.numpy()
+    labels = pictures.test.labels.numpy()
 
     def after_epoch(number: int, _: float) -> None:
-        scores = scores_of(model, torch.split(digits.test.pixels, 256))
+        scores = scores_of(model, torch.split(pictures.test.pixels, 256))
         accuracy = float((scores.logits.argmax(axis=1) == labels).mean())
         auroc = classification_auroc(scores.uncertainty, scores.logits, labels)
         points.append(Point(stop_gradient, seed, number, accuracy, auroc))
@@ -151,29 +125,29 @@ def run(digits: Digits, config: ConflictConfig, *, stop_gradient: bool, seed: in
     )
     train_jointly(
         model,
-        _epochs(digits.training, config, seed),
+        _epochs(pictures, config, seed),
         recipe=HEAD,
         joint=joint,
-        steps=config.epochs * steps_an_epoch(len(digits.training.labels), config.batch),
+        steps=config.epochs * steps_an_epoch(len(pictures.training.labels), config.batch),
         seed=seed,
         after_epoch=after_epoch,
     )
     return points
 
 
-def fresh_model(backbone: str, *, stop_gradient: bool, seed: int) -> JointModel:
-    """An untrained network with a classifier of ten digits and a head, all initialised from `seed`."""
+def fresh_model(backbone: str, n_classes: int, *, stop_gradient: bool, seed: int) -> JointModel:
+    """An untrained network with a classifier and a head, all initialised from `seed`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = create_network(backbone)
-    return joint_model(Backbone(network), DIGITS, recipe=HEAD, stop_gradient=stop_gradient, seed=seed)
+    return joint_model(Backbone(network), n_classes, recipe=HEAD, stop_gradient=stop_gradient, seed=seed)
 
 
-def _epochs(training: JointBatch, config: ConflictConfig, seed: int) -> Iterator[Iterator[JointBatch]]:
+def _epochs(pictures: Pictures, config: ConflictConfig, seed: int) -> Iterator[Iterator[JointBatch]]:
     generator = torch.Generator().manual_seed(seed)
     for _ in range(config.epochs):
-        orders = order_of_epoch(len(training.labels), config.batch, generator)
-        yield (JointBatch(training.pixels[batch], training.labels[batch]) for batch in orders)
+        orders = order_of_epoch(len(pictures.training.labels), config.batch, generator)
+        yield (pictures.batch(batch, generator) for batch in orders)
 
 
 def summary_of(points: Sequence[Point]) -> Summary:
@@ -204,9 +178,13 @@ def _curves(points: Sequence[Point], name: str, *, stop_gradient: bool) -> NDArr
 
 
 def _effect(differences: NDArray[np.float64]) -> Effect:
-    count = len(differences)
-    error = float(differences.std(ddof=1) / math.sqrt(count)) if count > 1 else float("nan")
-    return Effect(float(differences.mean()), error)
+    from scipy.stats import t as student  # slow to import
+
+    count, mean = len(differences), float(differences.mean())
+    if count < 2:
+        return Effect(mean, math.nan, math.nan)
+    half = float(student.ppf((1 + CONFIDENCE) / 2, count - 1) * differences.std(ddof=1) / math.sqrt(count))
+    return Effect(mean, mean - half, mean + half)
 
 
 def _name(*, stop_gradient: bool) -> str:
@@ -224,7 +202,7 @@ def summary_text(summary: Summary) -> str:
         lines.append(
             f"{what} late: {late[_name(stop_gradient=True)]:.4f} with stop-gradient, "
             f"{late[_name(stop_gradient=False)]:.4f} without, "
-            f"difference {effect.mean:+.4f} ± {effect.standard_error:.4f}: {verdict}."
+            f"difference {effect.mean:+.4f} ({effect.low:+.4f} to {effect.high:+.4f}): {verdict}."
         )
     return "\n".join(lines)
 
@@ -238,26 +216,37 @@ def write_curves(points: Sequence[Point], path: Path) -> None:
         writer.writerows([[getattr(point, name) for name in names] for point in points])
 
 
-def figure_of(points: Sequence[Point]) -> "Figure":
-    """Two panels as in the paper's figure: each seed thin, the mean thick; axes are not cropped."""
-    import plotly.graph_objects as go
+def figure_of(points: Sequence[Point], authors: Mapping[tuple[str, bool], AuthorsCurve]) -> "Figure":
+    """Two panels as in the paper's figure: each seed thin, the mean thick; axes are not cropped.
+
+    Below them the authors' own curves, if they are given.
+    """
     from plotly.subplots import make_subplots
 
-    figure = make_subplots(rows=1, cols=2, subplot_titles=["Top-1 accuracy", "Classification AUROC"])
-    for column, name in enumerate(("accuracy", "auroc"), 1):
+    titles = ["Top-1 accuracy", "Classification AUROC"]
+    titles += [f"{title}, the authors on ImageNet-1k" for title in titles] if authors else []
+    rows = 2 if authors else 1
+    figure = make_subplots(rows=rows, cols=2, subplot_titles=titles)
+    for column, (name, lowest) in enumerate((("accuracy", 0), ("auroc", 0.4)), 1):
         for stop in (True, False):
-            curves = _curves(points, name, stop_gradient=stop)
-            epochs = list(range(1, curves.shape[1] + 1))
-            for row in (*curves, curves.mean(axis=0)):
-                figure.add_trace(go.Scatter(x=epochs, y=row, line={"color": COLOURS[stop], "width": 1}), 1, column)
-                figure.data[-1].update(opacity=0.4, showlegend=False, hoverinfo="skip")
-            figure.data[-1].update(
-                opacity=1, line_width=3, name=_name(stop_gradient=stop), hoverinfo="all", showlegend=column == 1
-            )
+            _draw_seeds(figure, _curves(points, name, stop_gradient=stop), column, stop=stop)
+            if authors:
+                curve = authors[name, stop]
+                line = {"color": COLOURS[stop], "width": 3}
+                figure.add_scatter(x=curve.epochs, y=curve.values, line=line, showlegend=False, row=2, col=column)
+        figure.update_yaxes(range=[lowest, 1.02], row=1, col=column)
     figure.update_xaxes(title="epoch")
-    figure.update_yaxes(range=[0, 1.02], col=1)
-    figure.update_yaxes(range=[0.4, 1.02], col=2)
     return figure
+
+
+def _draw_seeds(figure: "Figure", curves: NDArray[np.float64], column: int, *, stop: bool) -> None:
+    epochs = list(range(1, curves.shape[1] + 1))
+    for row in (*curves, curves.mean(axis=0)):
+        figure.add_scatter(x=epochs, y=row, line={"color": COLOURS[stop], "width": 1}, row=1, col=column)
+        figure.data[-1].update(opacity=0.4, showlegend=False, hoverinfo="skip")
+    figure.data[-1].update(
+        opacity=1, line_width=3, name=_name(stop_gradient=stop), hoverinfo="all", showlegend=column == 1
+    )
 
 
 if __name__ == "__main__":

@@ -2,14 +2,17 @@
 
 import csv
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from tests.imaging.pictures import write_folder
 from training.config import ConflictConfig
+from training.conflict_data import authors_curves, noisy_digits, parted, photographs, source_of, varied
+from training.data.spec import labelled_pictures_of
 from training.gradient_conflict import (
     Effect,
     Point,
@@ -17,11 +20,11 @@ from training.gradient_conflict import (
     figure_of,
     fresh_model,
     main,
-    noisy_digits,
     run,
     summary_of,
     summary_text,
 )
+from url_viz.errors import FolderError
 from url_viz.progress import silent
 
 SMALL = {"runs": 1, "epochs": 2, "batch": 128}
@@ -38,11 +41,11 @@ def curves(with_stop: list[list[float]], without: list[list[float]]) -> list[Poi
 
 
 def test_the_summary_by_hand() -> None:
-    # Five epochs: the last alone is late. Differences .4 and .2: mean .3, standard error .1.
-    points = curves([[0, 0, 0, 0, 0.9], [0, 0, 0, 0, 0.8]], [[0, 0.7, 0, 0, 0.5], [0, 0.9, 0, 0, 0.6]])
+    # Five epochs: the last alone is late. Differences .31 and .29: mean .3, standard error .01, t of one degree 12.706.
+    points = curves([[0, 0, 0, 0, 0.81], [0, 0, 0, 0, 0.89]], [[0, 0.7, 0, 0, 0.5], [0, 0.9, 0, 0, 0.6]])
     found = summary_of(points)
     assert found.accuracy.mean == pytest.approx(0.3)
-    assert found.accuracy.standard_error == pytest.approx(0.1)
+    assert (found.accuracy.low, found.accuracy.high) == pytest.approx((0.3 - 0.12706, 0.3 + 0.12706), abs=1e-4)
     assert found.auroc.mean == pytest.approx(0.15)
     assert found.best_accuracy["without"] == pytest.approx(0.8)
     assert found.late_accuracy["without"] == pytest.approx(0.55)
@@ -50,15 +53,15 @@ def test_the_summary_by_hand() -> None:
 
 
 def test_no_effect_is_claimed_within_the_spread_or_from_one_seed() -> None:
-    assert not Effect(0.3, 0.2).shows
-    assert not Effect(0.3, float("nan")).shows
-    assert not Effect(-0.3, 0.1).shows
+    assert not Effect(0.3, -0.1, 0.7).shows
+    assert not Effect(0.3, float("nan"), float("nan")).shows
+    assert not Effect(-0.3, -0.4, -0.2).shows
     assert "no effect" in summary_text(summary_of(curves([[0.9], [0.5]], [[0.5], [0.9]])))
     assert "no effect" in summary_text(summary_of(curves([[0.9]], [[0.5]])))
 
 
 def test_both_settings_start_from_the_same_weights() -> None:
-    one, two = (fresh_model("test_resnet", stop_gradient=stop, seed=3) for stop in (True, False))
+    one, two = (fresh_model("test_resnet", 10, stop_gradient=stop, seed=3) for stop in (True, False))
     assert (one.head.stop_gradient, two.head.stop_gradient) == (True, False)
     for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True):
         assert torch.equal(a, b)
@@ -109,8 +112,78 @@ def test_the_command_leaves_figure_summary_and_curves_that_its_seed_gives_again(
 
 
 def test_the_figure_shows_every_seed_and_the_mean() -> None:
-    figure = figure_of(curves([[0.1, 0.3], [0.2, 0.5]], [[0.1, 0.2], [0.2, 0.2]]))
+    figure = figure_of(curves([[0.1, 0.3], [0.2, 0.5]], [[0.1, 0.2], [0.2, 0.2]]), {})
     assert len(figure.data) == 2 * 2 * 3
     thick = [trace for trace in figure.data if trace.line.width == 3]
     assert np.allclose(thick[0].y, [0.15, 0.4])
     assert [trace.name for trace in figure.data if trace.showlegend] == ["with stop-gradient", "without"]
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> ConflictConfig:
+    folder = write_folder(tmp_path / "photos", 24, classes=("cat", "dog", "emu"))
+    return ConflictConfig(tmp_path / "out", data=f"folder:{folder}", classes=2, size_px=32, **SMALL)  # type: ignore[arg-type]
+
+
+def test_photographs_are_of_the_first_classes_and_each_class_is_parted(photos: ConflictConfig) -> None:
+    assert photos.data is not None
+    every = photographs(labelled_pictures_of(photos.data), photos)
+    assert every.pixels.shape == (16, 3, 32, 32)
+    assert np.bincount(every.labels.numpy()).tolist() == [8, 8]
+    one, again, other = parted(every, 1), parted(every, 1), parted(every, 2)
+    for picked in (one, other):
+        assert np.bincount(picked.training.labels.numpy()).tolist() == [6, 6]
+        both = torch.cat([picked.training.pixels, picked.test.pixels])
+        assert torch.equal(both.sum((1, 2, 3)).sort().values, every.pixels.sum((1, 2, 3)).sort().values)
+    assert torch.equal(one.training.pixels, again.training.pixels)
+    assert not torch.equal(one.training.pixels, other.training.pixels)
+
+
+def test_more_classes_than_there_are_is_an_error_that_says_so(photos: ConflictConfig) -> None:
+    with pytest.raises(FolderError, match="3 class folders, and 5 are asked for"):
+        source_of(replace(photos, classes=5))
+
+
+def test_a_varied_picture_is_flipped_or_not_and_moved_with_mirrored_edges() -> None:
+    pixels = torch.arange(2 * 3 * 8 * 8, dtype=torch.float32).reshape(2, 3, 8, 8)
+    assert varied(pixels, shift_px=0, generator=torch.Generator()) is pixels
+    seen = set()
+    for seed in range(200):
+        one = varied(pixels, shift_px=1, generator=torch.Generator().manual_seed(seed))[0, 0].numpy()
+        places = {
+            (flip, y, x)
+            for flip in (False, True)
+            for y in range(3)
+            for x in range(3)
+            if np.array_equal(
+                one,
+                np.pad(pixels[0, 0].numpy()[:, :: -1 if flip else 1], 1, mode="reflect")[y : y + 8, x : x + 8],
+            )
+        }
+        assert len(places) == 1
+        seen |= places
+    assert len(seen) == 18, "every flip and move comes about"
+
+
+@pytest.mark.slow
+def test_photographs_are_learnt_in_both_settings_from_the_same_pictures(photos: ConflictConfig) -> None:
+    points = conflict(replace(photos, batch=8), silent)
+    assert [(point.stop_gradient, point.epoch) for point in points] == [(True, 1), (True, 2), (False, 1), (False, 2)]
+    assert points == conflict(replace(photos, batch=8), silent)
+
+
+def test_the_authors_curves_are_drawn_below_and_a_missing_one_is_named(tmp_path: Path) -> None:
+    for stop in ("", "_stopgrad"):
+        for end, value in (("r1", "79.5"), ("auroc", "0.8236")):
+            path = tmp_path / f"authors-gradient_conflict_losspred{stop}_1k_{end}.csv"
+            path.write_text(f"Step,run,run__MIN,run__MAX\n0,{value},{value},{value}\n")
+    curves_of_authors = authors_curves(tmp_path)
+    assert curves_of_authors["accuracy", True].values == [pytest.approx(0.795)]
+    assert curves_of_authors["auroc", False].epochs == [1]
+    assert len(figure_of(curves([[0.1]], [[0.1]]), curves_of_authors).data) == 2 * 2 * 2 + 4
+    path.write_text("Step,run\n0,none\n")
+    with pytest.raises(FolderError, match="is no curve"):
+        authors_curves(tmp_path)
+    path.unlink()
+    with pytest.raises(FolderError, match=r"_stopgrad_1k_auroc\.csv"):
+        authors_curves(tmp_path)
