@@ -1,4 +1,4 @@
-"""Recall of planted label errors, beside cleanlab: `python -m benchmarks.suspects FOLDER … [--cleanlab PYTHON]`.
+"""Recall of planted label errors, beside cleanlab: `python -m experiments.wrong_labels FOLDER … [--cleanlab PYTHON]`.
 
 Each FOLDER holds class folders. A share of the labels is changed by dice, or to the most similar class, while a tenth
 of the pictures are blended half and half with a picture of another class and a tenth are blurred or cropped past
@@ -8,7 +8,7 @@ cleanlab (AGPL) is no part of this project and is never imported here: it runs i
 
     python -m venv build/cleanlab
     build/cleanlab/bin/pip install "cleanlab[datalab]"
-    python -m benchmarks.suspects FOLDER --cleanlab build/cleanlab/bin/python
+    python -m experiments.wrong_labels FOLDER --cleanlab build/cleanlab/bin/python
 
 and is left out where it is not there. It gets the same embeddings, and the predictions of the same regression.
 """
@@ -47,7 +47,7 @@ from url_viz.store.tables import Graph
 FINE, ERROR, BLEND, DEGRADED = range(4)
 TRUTHS = ("fine", "label error", "blend", "degraded")
 AMBIGUOUS_SHARE = 0.1
-CLEANLAB = Path(__file__).with_name("suspects_cleanlab.py")
+CLEANLAB = Path(__file__).with_name("wrong_labels_cleanlab.py")
 Noise = tuple[Literal["any class", "similar class"], float]
 NOISES: tuple[Noise, ...] = (("any class", 0.05), ("any class", 0.1), ("any class", 0.2), ("similar class", 0.1))
 

@@ -1,4 +1,4 @@
-"""cleanlab's Datalab on cases written by `benchmarks.suspects`, run by the Python that has cleanlab.
+"""cleanlab's Datalab on cases written by `experiments.wrong_labels`, run by the Python that has cleanlab.
 
 Reads FOLDER/case-N.npz, writes FOLDER/found-N.npz: scores (higher = more to be doubted), what is found, seconds.
 """
