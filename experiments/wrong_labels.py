@@ -1,26 +1,28 @@
-"""Recall of planted label errors, beside cleanlab: `python -m experiments.wrong_labels FOLDER … [--cleanlab PYTHON]`.
+"""How many planted label errors are found: `python -m experiments.wrong_labels --data FOLDER … --report FOLDER …`.
 
 Each FOLDER holds class folders. A share of the labels is changed by dice, or to the most similar class, while a tenth
 of the pictures are blended half and half with a picture of another class and a tenth are blurred or cropped past
-recognition: their labels stay, and are no errors.
+recognition: their labels stay, and are no errors. The constants of the check were chosen on sets given as --data; those
+given as --report chose nothing. Mistakes that a set has by itself count against every method, since only planted ones
+are known. The figures go to wrong_labels.json; `--table` prints the tables of docs/labels.md from it.
 
 cleanlab (AGPL) is no part of this project and is never imported here: it runs in a Python of its own,
 
     python -m venv build/cleanlab
     build/cleanlab/bin/pip install "cleanlab[datalab]"
-    python -m experiments.wrong_labels FOLDER --cleanlab build/cleanlab/bin/python
 
-and is left out where it is not there. It gets the same embeddings, and the predictions of the same regression.
+and is left out where it is not there. It gets the same embeddings, and the predictions of the same classifier.
 """
 
-import argparse
+import json
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -28,11 +30,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from scipy.special import softmax
 from sklearn.metrics import average_precision_score
+from typing_extensions import Doc
 
-from benchmarks.machine import machine
+from training.benchmark.table import markdown
+from training.command import command
 from url_viz.analysis.ambiguity import Classified, classify
 from url_viz.analysis.label_issues import AMBIGUOUS, LABEL_ERROR, Judged, judge
 from url_viz.analysis.left_out import fit_ridge
+from url_viz.errors import FolderError
 from url_viz.imaging.preprocess import middle, resized
 from url_viz.imaging.query import upright_query
 from url_viz.imaging.scan import scan
@@ -47,6 +52,9 @@ from url_viz.store.tables import Graph
 FINE, ERROR, BLEND, DEGRADED = range(4)
 TRUTHS = ("fine", "label error", "blend", "degraded")
 AMBIGUOUS_SHARE = 0.1
+FIGURES = Path(__file__).with_suffix(".json")
+VOTES, OURS = "neighbours alone", "URL-Viz"
+SCORES = ("average precision", "precision at planted", "recall of found", "precision of found")
 CLEANLAB = Path(__file__).with_name("wrong_labels_cleanlab.py")
 Noise = tuple[Literal["any class", "similar class"], float]
 NOISES: tuple[Noise, ...] = (("any class", 0.05), ("any class", 0.1), ("any class", 0.2), ("similar class", 0.1))
@@ -101,22 +109,40 @@ class Planted:
         return changed
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("--cleanlab", type=Path, default=Path("build/cleanlab/bin/python"))
-    parser.add_argument("--seeds", type=int, default=3)
-    given = parser.parse_args()
-    model = load_model(DEFAULT)
-    sets = [read(folder, model) for folder in given.folders]
-    cases = [plant(pictures, noise, seed) for pictures in sets for noise in NOISES for seed in range(given.seeds)]
+@dataclass(frozen=True)
+class WrongLabelsStudy:
+    """Plant label errors in labelled sets, and see which are found."""
+
+    data: Annotated[tuple[Path, ...], Doc("Sets on which the constants were chosen; give it again.")] = ()
+    report: Annotated[tuple[Path, ...], Doc("Sets that chose nothing; give it again.")] = ()
+    cleanlab: Annotated[Path, Doc("The Python that has cleanlab.")] = Path("build/cleanlab/bin/python")
+    seeds: Annotated[int, Doc("Draws of each noise.")] = 3
+    json: Annotated[Path, Doc("The figures.")] = FIGURES
+    table: Annotated[bool, Doc("Only print the tables of the figures that are there.")] = False
+
+
+def main(study: WrongLabelsStudy) -> None:
+    """Measure, write the figures, and print the tables; or print them again."""
+    if not study.table:
+        if not study.data and not study.report:
+            raise FolderError("No set is given to plant errors in. Give --data FOLDER or --report FOLDER, or --table.")
+        model = load_model(DEFAULT)
+        uses = (("development", study.data), ("report", study.report))
+        figures = {use: figures_of(folders, study, model) for use, folders in uses if folders}
+        config = {"seeds": study.seeds, "noises": NOISES, "ambiguous share": AMBIGUOUS_SHARE, "model": DEFAULT}
+        study.json.write_text(json.dumps({"config": config, **figures}, indent=1) + "\n", encoding="utf-8")
+    print(tables(json.loads(study.json.read_text("utf-8"))))
+
+
+def figures_of(folders: Sequence[Path], study: WrongLabelsStudy, model: Model) -> dict[str, object]:
+    """Means over the draws: the scores of each set, noise and method, and what became of the pictures of each set."""
+    sets = [read(folder, model) for folder in folders]
+    cases = [plant(pictures, noise, seed) for pictures in sets for noise in NOISES for seed in range(study.seeds)]
     rows, judgements = ours(cases)
-    if given.cleanlab.exists():
-        rows += theirs(cases, given.cleanlab)
-    print(f"{machine()} Seeds: {given.seeds}.\n")
-    print(scores_table(pd.DataFrame(rows)))
-    print(confusion_table(cases, judgements))
+    if study.cleanlab.exists():
+        rows += theirs(cases, study.cleanlab)
+    means = pd.DataFrame(rows).groupby(["set", "noise", "method"], sort=False).mean(numeric_only=True).reset_index()
+    return {"scores": means.round(4).to_dict("records"), "became": what_became(cases, judgements)}
 
 
 def read(folder: Path, model: Model) -> Pictures:
@@ -204,8 +230,8 @@ def ours(cases: list[Planted]) -> tuple[list[dict[str, object]], list[Judged]]:
         judged = judge(np.arange(len(case.label)), case.label, graph=case.graph, voter=case.label, evidence=evidence)
         seconds = time.perf_counter() - started
         lead = np.nan_to_num(evidence.other_votes - evidence.own_votes, nan=-1)
-        rows.append(_row(case, "neighbours alone", lead, lead > 0, float("nan")))
-        rows.append(_row(case, "URL-Viz", judged.opinion.score, judged.kind == LABEL_ERROR, seconds))
+        rows.append(_row(case, VOTES, lead, lead > 0, float("nan")))
+        rows.append(_row(case, OURS, judged.opinion.score, judged.kind == LABEL_ERROR, seconds))
         judgements.append(judged)
     return rows, judgements
 
@@ -260,34 +286,73 @@ def _left_out_shares(case: Planted) -> NDArray[np.float64]:
     return shares
 
 
-def scores_table(rows: pd.DataFrame) -> str:
-    """Means over seeds as Markdown: one line a set, noise and method, then over everything."""
-    every = rows.assign(set="all", noise="all")
-    by = ["set", "noise", "method"]
-    means = pd.concat([rows, every]).groupby(by, sort=False).mean(numeric_only=True)
-    lines = ["| set | planted | method | " + " | ".join(means.columns) + " |", "|" + "---|" * (3 + means.shape[1])]
-    for key, values in means.iterrows():
-        assert isinstance(key, tuple)
-        lines.append("| " + " | ".join([*map(str, key), *(f"{value:.3f}" for value in values)]) + " |")
-    return "\n".join(lines) + "\n"
+def what_became(cases: Sequence[Planted], judgements: Sequence[Judged]) -> list[dict[str, object]]:
+    """Of fine pictures, errors, blends and degraded ones, at a tenth of labels by dice: the share called what."""
+    rows = [
+        {
+            "set": case.pictures.name,
+            "truth": truth,
+            "label error": float((judged.kind[case.truth == code] == LABEL_ERROR).mean()),
+            "ambiguous": float((judged.kind[case.truth == code] == AMBIGUOUS).mean()),
+        }
+        for case, judged in zip(cases, judgements, strict=True)
+        if case.noise == NOISES[1]
+        for code, truth in enumerate(TRUTHS)
+    ]
+    means = pd.DataFrame(rows).groupby(["set", "truth"], sort=False).mean().reset_index()
+    return [{str(name): value for name, value in row.items()} for row in means.round(4).to_dict("records")]
 
 
-def confusion_table(cases: list[Planted], judgements: list[Judged]) -> str:
-    """What became of fine pictures, errors, blends and degraded ones, in percent, at a tenth of labels by dice."""
-    counts: dict[tuple[str, str], list[list[float]]] = {}
-    for case, judged in zip(cases, judgements, strict=True):
-        if case.noise != NOISES[1]:
-            continue
-        for code, truth in enumerate(TRUTHS):
-            kinds = judged.kind[case.truth == code]
-            shares = [float((kinds == LABEL_ERROR).mean()), float((kinds == AMBIGUOUS).mean())]
-            counts.setdefault((case.pictures.name, truth), []).append([*shares, 1 - sum(shares)])
-    lines = ["| set | it is | called label error | called ambiguous | called neither |", "|---|---|---|---|---|"]
-    for (name, truth), called in counts.items():
-        cells = " | ".join(f"{100 * value:.0f} %" for value in np.mean(called, axis=0))
-        lines.append(f"| {name} | {truth} | {cells} |")
-    return "\n".join(lines) + "\n"
+def tables(figures: Mapping[str, Any]) -> str:
+    """What docs/labels.md has: of development and report sets, the scores by set and by noise, and what became."""
+    parts = []
+    for use, words in (("development", "Development sets"), ("report", "Report sets, which chose nothing")):
+        if use in figures:
+            parts += [f"**{words}**", _by_set(figures[use]), _by_noise(figures[use]), _became(figures[use])]
+    return "\n\n".join(parts)
+
+
+def _by_set(figures: Mapping[str, Any]) -> str:
+    """Average precision by set, then the means of all scores over sets."""
+    scores = pd.DataFrame(figures["scores"])
+    by_set = scores.groupby(["method", "set"], sort=False)["average precision"].mean().unstack(sort=False)
+    means = scores.groupby("method", sort=False)[list(SCORES)].mean()
+    lines = [
+        [_title(str(method)), *map(_figure, by_set.loc[method]), *map(_figure, means.loc[method])]
+        for method in means.index
+    ]
+    return markdown(["average precision by set; means", *map(str, by_set.columns), *SCORES], lines)
+
+
+def _by_noise(figures: Mapping[str, Any]) -> str:
+    scores = pd.DataFrame(figures["scores"])
+    by_noise = scores.groupby(["method", "noise"], sort=False)["average precision"].mean().unstack(sort=False)
+    lines = [[_title(str(method)), *map(_figure, by_noise.loc[method])] for method in by_noise.index]
+    return markdown(["average precision by what was planted", *map(str, by_noise.columns)], lines)
+
+
+def _became(figures: Mapping[str, Any]) -> str:
+    became = pd.DataFrame(figures["became"])
+    sets = list(dict.fromkeys(became["set"]))
+    lines = []
+    for truth in TRUTHS:
+        of_truth = became[became["truth"] == truth].set_index("set")
+        lines.append([truth, *(_three(of_truth.loc[name]) for name in sets)])
+    return markdown(["called label error / ambiguous / neither, %", *sets], lines)
+
+
+def _three(row: "pd.Series[float]") -> str:
+    error, ambiguous = float(row["label error"]), float(row["ambiguous"])
+    return " / ".join(f"{100 * share:.0f}" for share in (error, ambiguous, 1 - error - ambiguous))
+
+
+def _title(method: str) -> str:
+    return f"**{method}**" if method == OURS else method
+
+
+def _figure(value: float) -> str:
+    return f"{value:.3f}".replace("0.", ".", 1)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(command(WrongLabelsStudy, main))

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from experiments import head_functions, safe_retrieval, shipped_heads
+from experiments import head_functions, safe_retrieval, shipped_heads, wrong_labels
 
 ROOT = Path(__file__).parents[2]
 
@@ -12,6 +12,11 @@ def test_the_docs_have_the_tables_of_the_figures() -> None:
     told = (ROOT / "docs" / "training.md").read_text("utf-8")
     assert head_functions.table(json.loads(head_functions.FIGURES.read_text())) in told
     assert shipped_heads.table_of_reports() in told
+
+
+def test_what_becomes_of_planted_label_errors_is_told_from_its_figures() -> None:
+    figures = json.loads(wrong_labels.FIGURES.read_text("utf-8"))
+    assert wrong_labels.tables(figures) in (ROOT / "docs" / "labels.md").read_text("utf-8")
 
 
 def test_the_cards_are_of_the_reports_that_are_kept() -> None:
