@@ -13,7 +13,7 @@ SIDE_BY_SIDE := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 test quick lowest: export OMP_NUM_THREADS := 1
 test quick lowest: export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: setup app quick test lowest fix browser screenshots bench torture heads clean
+.PHONY: setup app quick test lowest fix browser screenshots bench cuda torture heads clean
 
 setup: $(VENV)/.dev  ## make .venv with everything the app and its checks need
 
@@ -61,6 +61,10 @@ screenshots: $(VENV)/.dev browser  ## redraw docs/screenshots from the demo imag
 
 bench: $(VENV)/.dev  ## measure, and write docs/performance.md
 	$(BIN)/python -m benchmarks
+
+cuda: $(VENV)/.dev  ## the tests that need an NVIDIA GPU, and embedding on it timed
+	$(BIN)/python -m pytest -m cuda
+	$(BIN)/python -m benchmarks.embedding --device cuda
 
 torture: $(VENV)/.dev browser  ## the many-seed runs that are too long for `make test`
 	$(BIN)/python -m pytest -m torture

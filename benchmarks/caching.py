@@ -25,7 +25,7 @@ from training.cache import write_cache
 from training.config import Augmentation, CacheConfig
 from url_viz.models.model import Model, load_model
 from url_viz.models.names import DEFAULT
-from url_viz.pipeline.embed import BATCH as FORWARD_BATCH
+from url_viz.models.runtime import CPU_BATCH as FORWARD_BATCH
 from url_viz.progress import silent
 
 BATCH = 128

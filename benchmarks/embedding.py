@@ -1,9 +1,11 @@
 """Embedding speed against a plain loop (timm, DataLoader, float32) and the best tuned torch loop.
 
-    python -m benchmarks.embedding [--pictures 1992] [--large 96] [--rounds 3] [--fastdup VENV/bin/python]
+    python -m benchmarks.embedding [--pictures 1992] [--large 96] [--rounds 3] [--device cuda]
+                                   [--fastdup VENV/bin/python]
 
 Every contender reads the same JPEGs, of 500 × 375 and then of 4000 × 3000, in turn within a round; figures are medians
-over rounds. Ours also makes thumbnails and writes the store; the loops do not. fastdup, where the Python of an
+over rounds. With --device, the loops and ours run there, and the bounds are the forward pass there and decoding on all
+cores. Ours also makes thumbnails and writes the store; the loops do not. fastdup, where the Python of an
 environment that has it is told (`pip install fastdup`), runs its own small network, makes no thumbnails, and looks for
 duplicates; its import is not counted. Printed with the machine and versions.
 """
@@ -14,6 +16,7 @@ import statistics
 import subprocess
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +33,7 @@ from url_viz.imaging.read import read_picture
 from url_viz.models.backbone import load_backbone
 from url_viz.models.model import load_model
 from url_viz.models.names import DEFAULT
+from url_viz.models.runtime import Wait, devices
 from url_viz.workspace import Workspace
 
 SMALL = (500, 375)
@@ -60,9 +64,11 @@ class Files(Dataset[torch.Tensor]):
         return torch.from_numpy(normalised(crop[None], self.sheet)[0])
 
 
-def torch_loop(files: list[Path], *, channels_last: bool, workers: int, batch: int) -> Callable[[], None]:
-    """A loop of timm's model over a DataLoader, float32."""
-    backbone = load_backbone(DEFAULT).backbone
+def torch_loop(
+    files: list[Path], *, channels_last: bool, workers: int, batch: int, device: str = "cpu"
+) -> Callable[[], None]:
+    """A loop of timm's model over a DataLoader, float32; it ends when the device has done its work."""
+    backbone = load_backbone(DEFAULT).backbone.to(device)
     layout = torch.channels_last if channels_last else torch.contiguous_format
     backbone = backbone.to(memory_format=layout)  # type: ignore[call-overload]
     dataset = Files(files)
@@ -70,14 +76,14 @@ def torch_loop(files: list[Path], *, channels_last: bool, workers: int, batch: i
     @torch.inference_mode()
     def run() -> None:
         for pixels in DataLoader(dataset, batch_size=batch, num_workers=workers):
-            backbone(pixels.contiguous(memory_format=layout))
+            backbone(pixels.to(device).contiguous(memory_format=layout))[1].cpu()
 
     return run
 
 
-def ours(folder: Path, workspace: Path, precision: str) -> Callable[[], None]:
+def ours(folder: Path, workspace: Path, precision: str, device: str) -> Callable[[], None]:
     """Our pipeline into a fresh store: embeddings, scores and thumbnails written; graph and map are not counted."""
-    model = load_model(DEFAULT, precision=precision, device="cpu", workspace=workspace)  # type: ignore[arg-type]
+    model = load_model(DEFAULT, precision=precision, device=device, workspace=workspace)  # type: ignore[arg-type]
 
     def run() -> None:
         from url_viz.imaging.scan import scan
@@ -93,15 +99,21 @@ def ours(folder: Path, workspace: Path, precision: str) -> Callable[[], None]:
     return run
 
 
-def forward_only(folder: Path, files: list[Path], workspace: Path) -> Callable[[], None]:
-    """The bare forward pass on crops that are in memory already."""
-    model = load_model(DEFAULT, device="cpu", workspace=workspace)
+def forward_only(files: list[Path], workspace: Path, device: str) -> Callable[[], None]:
+    """The bare forward pass on crops that are in memory already, as many under way as the pipeline has."""
+    model = load_model(DEFAULT, device=device, workspace=workspace)
     reading = read_picture(bytes(files[0]), model.space.preprocessing)
-    crops = np.repeat(reading.crop[None], 16, axis=0)  # type: ignore[union-attr]
+    size = min(model.runtime.batch, len(files))
+    crops = np.repeat(reading.crop[None], size, axis=0)  # type: ignore[union-attr]
 
     def run() -> None:
-        for _ in range(len(files) // 16):
-            model.run(crops)
+        under_way: deque[Wait] = deque()
+        for _ in range(len(files) // size):
+            under_way.append(model.start(crops))
+            while len(under_way) > model.runtime.ahead:
+                under_way.popleft()()
+        for wait in under_way:
+            wait()
 
     return run
 
@@ -167,18 +179,18 @@ def measure(contenders: dict[str, Callable[[], float | None]], count: int, round
 
 
 def contenders_of(
-    folder: Path, files: list[Path], workspace: Path, fastdup: Path | None
+    folder: Path, files: list[Path], workspace: Path, fastdup: Path | None, device: str
 ) -> dict[str, Callable[[], float | None]]:
     """Who runs, by name; the first two are the loops, then ours, then the two bounds."""
     cores = os.cpu_count() or 1
-    plain = torch_loop(files, channels_last=False, workers=0, batch=32)
-    tuned = torch_loop(files, channels_last=True, workers=cores, batch=16)
+    plain = torch_loop(files, channels_last=False, workers=0, batch=32, device=device)
+    tuned = torch_loop(files, channels_last=True, workers=cores, batch=16 if device == "cpu" else 256, device=device)
     found: dict[str, Callable[[], float | None]] = {
         "plain loop (timm, DataLoader, float32)": plain,
         f"tuned torch loop (channels_last, {cores} workers)": tuned,
-        "URL-Viz exact (float32)": ours(folder, workspace, "exact"),
-        "URL-Viz fast (bf16)": ours(folder, workspace, "fast"),
-        "bound: forward alone (bf16)": forward_only(folder, files, workspace),
+        "URL-Viz exact (float32)": ours(folder, workspace, "exact", device),
+        "URL-Viz fast (bf16)": ours(folder, workspace, "fast", device),
+        "bound: forward alone (bf16)": forward_only(files, workspace, device),
         "bound: decode and thumbnail, one core": decode_only(files, workspace),
     }
     if fastdup is not None:
@@ -192,14 +204,17 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=1992)
     parser.add_argument("--large", type=int, default=96)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--fastdup", type=Path, default=None)
     options = parser.parse_args()
-    print(f"## Embedding on a CPU\n\n{machine()}\n")
+    print(f"## Embedding on {devices().get(options.device, options.device)}\n\n{machine()}\n")
     for size, count in ((SMALL, options.pictures), (LARGE, options.large)):
         with tempfile.TemporaryDirectory() as place:
             folder, workspace = Path(place) / "pictures", Path(place) / "workspace"
             files = write_pictures(folder, count, size)
-            rows = measure(contenders_of(folder, files, workspace, options.fastdup), count, options.rounds)
+            rows = measure(
+                contenders_of(folder, files, workspace, options.fastdup, options.device), count, options.rounds
+            )
         report(rows, f"{count:,} JPEGs of {size[0]} × {size[1]}")
 
 

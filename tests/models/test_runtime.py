@@ -20,7 +20,8 @@ from url_viz.models.model import load_model
 from url_viz.models.names import DEFAULT
 from url_viz.models.runtime import Outputs, choose_device, devices, gpus, joined
 from url_viz.models.runtime_openvino import OpenVinoRuntime, _without_altered, convert, converted
-from url_viz.models.runtime_torch import TorchRuntime
+from url_viz.models.runtime_several import SeveralRuntimes
+from url_viz.models.runtime_torch import TorchRuntime, batch_for
 
 ROOT = Path(__file__).parents[2]
 
@@ -199,6 +200,13 @@ class TestOutOfMemory:
         assert np.array_equal(result.logits, expected.logits)
         assert sum(size for size in network.asked if size <= most) == count, "every picture ran once"
 
+    def test_what_did_not_fit_once_is_not_tried_again(self) -> None:
+        network = Forgetful(4)
+        runtime = self.runtime(network)
+        for _ in range(2):
+            runtime.run(np.zeros((9, 8, 8, 3), np.uint8))
+        assert network.asked == [9, 4, 4, 1, 4, 4, 1]
+
     def test_one_picture_that_does_not_fit_is_an_error_with_a_way_out(self) -> None:
         with pytest.raises(ModelError, match="--device cpu"):
             self.runtime(Forgetful(0)).run(np.zeros((4, 8, 8, 3), np.uint8))
@@ -206,6 +214,45 @@ class TestOutOfMemory:
     def test_pixels_are_halved_too(self) -> None:
         pixels = np.random.default_rng(0).normal(size=(5, 3, 8, 8)).astype(np.float32)
         assert self.runtime(Forgetful(2)).run_pixels(pixels).embedding == pytest.approx(pixels.mean((2, 3)), abs=1e-6)
+
+
+class TestAhead:
+    """Batches that are under way beside each other."""
+
+    def runtimes(self, count: int, *, ahead: int = 1) -> tuple[list[Forgetful], list[TorchRuntime]]:
+        networks = [Forgetful(99) for _ in range(count)]
+        return networks, [
+            TorchRuntime(network, Preprocessing(), device="cpu", precision="exact", ahead=ahead)  # type: ignore[arg-type]
+            for network in networks
+        ]
+
+    def test_outputs_are_of_the_batch_that_was_started(self) -> None:
+        _, [runtime] = self.runtimes(1)
+        batches = np.random.default_rng(0).integers(0, 256, (3, 2, 8, 8, 3), dtype=np.uint8)
+        waits = [runtime.start(batch) for batch in batches]
+        for wait, batch in reversed(list(zip(waits, batches, strict=True))):
+            assert np.array_equal(wait().embedding, runtime.run(batch).embedding)
+            assert np.array_equal(wait().embedding, runtime.run(batch).embedding), "however often it is asked"
+
+    def test_several_devices_take_batches_in_turn(self) -> None:
+        networks, runtimes = self.runtimes(3)
+        several = SeveralRuntimes(runtimes)
+        batches = np.random.default_rng(0).integers(0, 256, (7, 2, 8, 8, 3), dtype=np.uint8)
+        found = [wait().embedding for wait in [several.start(batch) for batch in batches]]
+        assert [len(network.asked) for network in networks] == [3, 2, 2]
+        assert np.array_equal(found, [runtimes[0].run(batch).embedding for batch in batches])
+        assert (several.ahead, several.batch) == (5, runtimes[0].batch)
+        assert several.device == "cpu and cpu and cpu"
+        pixels = np.zeros((2, 3, 8, 8), np.float32)
+        assert np.array_equal(several.run_pixels(pixels).embedding, np.zeros((2, 3)))
+        assert np.array_equal(several.run(batches[0]).embedding, found[0])
+
+    def test_a_batch_by_memory(self) -> None:
+        mib = 2**20
+        assert batch_for(8 * 1024 * mib, 10 * mib, under_way=2) == 128  # 204 fit half of it twice
+        assert batch_for(8 * 1024 * mib, 10 * mib, under_way=1) == 256
+        assert batch_for(10 * mib, 10 * mib, under_way=2) == 16, "at least; what does not fit is halved"
+        assert batch_for(1e12, 0.0, under_way=2) == 512
 
 
 class TestOutputs:

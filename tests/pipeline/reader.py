@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.digest import image_id
 from url_viz.models.model import Model
-from url_viz.models.runtime import Outputs, Runtime
+from url_viz.models.runtime import Outputs, Runtime, Wait
 from url_viz.progress import Progress
 from url_viz.store.reader import Store
 from url_viz.store.writer import Writer
@@ -27,9 +27,20 @@ class Counting:
     def device(self) -> str:
         return self.runtime.device
 
-    def run(self, crops: NDArray[np.uint8]) -> Outputs:
+    @property
+    def batch(self) -> int:
+        return self.runtime.batch
+
+    @property
+    def ahead(self) -> int:
+        return self.runtime.ahead
+
+    def start(self, crops: NDArray[np.uint8]) -> Wait:
         self.pictures += len(crops)
-        return self.runtime.run(crops)
+        return self.runtime.start(crops)
+
+    def run(self, crops: NDArray[np.uint8]) -> Outputs:
+        return self.start(crops)()
 
     def run_pixels(self, pixels: NDArray[np.float32]) -> Outputs:
         return self.runtime.run_pixels(pixels)

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -13,7 +14,9 @@ from tests.pipeline.reader import Reader, is_consistent, names
 from url_viz.errors import NoImagesError, WorkspaceError
 from url_viz.imaging.digest import image_id
 from url_viz.imaging.scan import Scan, Walk, scan
+from url_viz.models.backbone import load_backbone
 from url_viz.models.model import Model
+from url_viz.models.runtime_torch import TorchRuntime
 from url_viz.pipeline.embed import make_plan
 from url_viz.store.tables import IMAGES
 from url_viz.store.writer import Writer
@@ -34,6 +37,29 @@ class TestWhatIsRead:
     def test_more_than_a_handful(self, read: Reader, count: int) -> None:
         write_folder(read.folder, count)
         is_consistent(read(), read.model)
+
+    @pytest.mark.slow
+    def test_batches_under_way_beside_each_other_change_nothing(self, read: Reader, tmp_path: Path) -> None:
+        files = sorted(write_folder(read.folder, 53).rglob("*.jpg"))
+        for number in (0, 20, 52):
+            shutil.copy(files[number], read.folder / f"copy-{number}.jpg")
+        (read.folder / "broken.jpg").write_bytes(b"none")
+        loaded = load_backbone(read.model.space.backbone)
+        tables = {}
+        for ahead in (0, 3):
+            runtime = TorchRuntime(
+                loaded.backbone, loaded.preprocessing, device="cpu", precision=read.model.space.precision, ahead=ahead
+            )
+            model = Model(read.model.source, read.model.space, runtime)
+            beside = Reader(read.folder, tmp_path / f"home-{ahead}", model)
+            image_set = beside()
+            assert beside.embedded == 53, "copies are embedded once, also while the first is under way"
+            told = [step for step in beside.progress if step.stage == "read"]
+            assert (told[-1].done, told[-1].total, told[-1].failures) == (57, 57, 1)
+            assert len(image_set.failures()) == 1
+            is_consistent(image_set, model)
+            tables[ahead] = image_set.table()[["id", "path", "uncertainty", "entropy", "confusability"]]
+        pd.testing.assert_frame_equal(tables[0], tables[3], rtol=1e-3)
 
     def test_a_second_run_opens_nothing_and_changes_nothing(self, read: Reader) -> None:
         write_folder(read.folder, 5)

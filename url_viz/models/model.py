@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -31,7 +32,7 @@ from url_viz.models.names import (
     paper_named,
     shipped_head,
 )
-from url_viz.models.runtime import PRECISIONS, Outputs, Precision, Runtime, choose_device
+from url_viz.models.runtime import PRECISIONS, Outputs, Precision, Runtime, Wait, choose_device, gpus
 from url_viz.read_ahead import read_each
 from url_viz.workspace import Workspace
 
@@ -162,6 +163,10 @@ class Model:
     def run(self, crops: NDArray[np.uint8]) -> Outputs:
         """Run crops (B, S, S, 3) uint8, as `read_picture` cuts them."""
         return self.runtime.run(crops)
+
+    def start(self, crops: NDArray[np.uint8]) -> Wait:
+        """Begin to run crops; a GPU computes until the outputs are waited for."""
+        return self.runtime.start(crops)
 
     def uncertainty(self, embedding: NDArray[np.floating]) -> NDArray[np.float32]:
         """Uncertainty (N,) of embeddings (N, D), higher = less to be trusted; nan if the model has no head."""
@@ -344,10 +349,16 @@ def load_source(source: ModelSource) -> "Loaded":
 
 
 def _on_torch(source: ModelSource, loaded: "Loaded", device: str, precision: Precision) -> Model:
+    from url_viz.models.runtime_several import SeveralRuntimes
     from url_viz.models.runtime_torch import TorchRuntime
 
     space = EmbeddingSpace(source.backbone, loaded.weights_digest, loaded.preprocessing, precision)
-    return Model(source, space, TorchRuntime(loaded.backbone, loaded.preprocessing, device=device, precision=precision))
+    names = list(gpus()) if device == "cuda" else [device]
+    runtimes = [
+        TorchRuntime(deepcopy(loaded.backbone), loaded.preprocessing, device=name, precision=precision)
+        for name in names
+    ]
+    return Model(source, space, runtimes[0] if len(runtimes) == 1 else SeveralRuntimes(runtimes))
 
 
 def _on_cpu(source: ModelSource, precision: Precision, workspace: Workspace) -> Model:

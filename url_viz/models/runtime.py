@@ -3,6 +3,7 @@
 import ctypes
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal, Protocol
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 from url_viz.errors import ModelError
 
+CPU_BATCH = 16
+"""A small batch stays in a CPU's caches, and is the fastest."""
 Precision = Literal["fast", "exact"]
 PRECISIONS: tuple[Precision, ...] = ("fast", "exact")
 DEVICES = ("auto", "cuda", "cpu", "mps")
@@ -43,12 +46,27 @@ class Outputs:
         return np.asarray(-(np.exp(shifted - log_sum) * (shifted - log_sum)).sum(axis=1), np.float32)
 
 
+Wait = Callable[[], Outputs]
+"""Waits for the outputs of a batch that was started."""
+
+
 class Runtime(Protocol):
     """Runs one backbone. `crops` are (B, H, W, 3) uint8, `pixels` (B, 3, H, W) float32 normalised."""
 
     @property
     def device(self) -> str:
         """The device in words, for the user."""
+
+    @property
+    def batch(self) -> int:
+        """How many pictures a forward pass takes at best."""
+
+    @property
+    def ahead(self) -> int:
+        """How many batches are started before the outputs of the first are waited for: 0 on a CPU."""
+
+    def start(self, crops: NDArray[np.uint8]) -> Wait:
+        """Begin to run a batch of crops; outputs are in the order of the crops."""
 
     def run(self, crops: NDArray[np.uint8]) -> Outputs:
         """Normalise and run a batch of crops."""

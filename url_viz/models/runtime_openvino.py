@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from url_viz.files import replaced
 from url_viz.imaging.preprocess import Preprocessing
-from url_viz.models.runtime import Outputs, Precision
+from url_viz.models.runtime import CPU_BATCH, Outputs, Precision, Wait
 from url_viz.records import read_plain
 from url_viz.sealed import sealed, unsealed
 
@@ -126,6 +126,14 @@ class OpenVinoRuntime:
     def device(self) -> str:
         """The device in words."""
         return "cpu (OpenVINO)"
+
+    batch = CPU_BATCH
+    ahead = 0
+
+    def start(self, crops: NDArray[np.uint8]) -> Wait:
+        """Run a batch of crops at once."""
+        outputs = self.run(crops)
+        return lambda: outputs
 
     def run(self, crops: NDArray[np.uint8]) -> Outputs:
         """Normalise and run a batch of crops."""

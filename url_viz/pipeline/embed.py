@@ -1,7 +1,8 @@
 """The pipeline: read what is new in a folder, embed it, store it batch by batch, so that a killed run loses little."""
 
 import time
-from collections.abc import Container, Iterator, Mapping, Sequence, Set
+from collections import deque
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from url_viz.imaging.read import Failure, Known, Picture, Reading
 from url_viz.imaging.scan import FoundFile, Scan, absolute
 from url_viz.imaging.workers import read_apart
 from url_viz.models.model import EmbeddingSpace, Model
-from url_viz.models.runtime import Outputs
+from url_viz.models.runtime import CPU_BATCH, Outputs, Wait
 from url_viz.pipeline.external_embeddings import Given
 from url_viz.pipeline.projection import PcaBasis, fit_pca
 from url_viz.progress import Clock, ProgressCallback
@@ -22,9 +23,6 @@ from url_viz.read_ahead import read_ahead
 from url_viz.store.tables import IMAGES, PCA, Coordinates, Embeddings, positions_of
 from url_viz.store.writer import Writer
 
-BATCH = 16
-"""Pictures a forward pass: on a CPU a small batch stays in its caches, and is the fastest."""
-GPU_BATCH = 256
 FIRST_FLUSH_PICTURES = 64
 FLUSH_PICTURES = 1024
 FLUSH_S = 4.0
@@ -119,7 +117,7 @@ def embed(
     run = _Run(models, writer)
     clock = Clock("read", total=len(plan.to_read))
     report(clock.at(0))
-    size = _batch_size(model)
+    size = _batch_size(models)
     files = (plan.to_read[start : start + size] for start in range(0, len(plan.to_read), size))
     sheet, others = model.space.preprocessing, [each.space.preprocessing for each in also]
 
@@ -135,6 +133,8 @@ def embed(
                 run.take(batch)
                 report(clock.at(run.done, failures=run.failed))
             run.flush()
+            if run.ahead:
+                report(clock.at(run.done, failures=run.failed))
         writer.drop_images(plan.gone)
     return Outcome(run.done - run.failed, run.failed, plan.unchanged, len(plan.gone))
 
@@ -175,8 +175,9 @@ def score_missing(writer: Writer, model: Model | Given) -> int:
     return len(rest)
 
 
-def _batch_size(model: Model | Given) -> int:
-    return GPU_BATCH if isinstance(model, Model) and model.runtime.device.startswith("cuda") else BATCH
+def _batch_size(models: Sequence[Model | Given]) -> int:
+    """Pictures a forward pass: what the device with the least memory takes."""
+    return min((model.runtime.batch for model in models if isinstance(model, Model)), default=CPU_BATCH)
 
 
 @dataclass(frozen=True)
@@ -206,21 +207,27 @@ class _Embedding:
         self._waiting: list[Embeddings] = []
         self._preview = _Preview(writer, model.space.key)
 
-    def take(self, pictures: Mapping[int, tuple[FoundFile, Picture | Known]]) -> None:
-        """Embed those of the pictures, by content, that the model has not yet."""
+    def begin(self, pictures: Mapping[int, tuple[FoundFile, Picture | Known]]) -> Callable[[], None]:
+        """Begin to embed those of the pictures, by content, that the model has not yet; the call waits for the end."""
         fresh = {content: one for content, one in pictures.items() if content not in self.embedded}
         if not fresh:
-            return
-        outputs = self._of(list(fresh.values()))
-        stored = _as_stored(self.model, outputs)
-        self._waiting.append(Embeddings(np.array(list(fresh), np.int64), stored, outputs.entropy))
+            return _nothing
+        wait = self._started(list(fresh.values()))
         self.embedded |= set(fresh)
 
-    def _of(self, fresh: list[tuple[FoundFile, Picture | Known]]) -> Outputs:
+        def finish() -> None:
+            outputs = wait()
+            stored = _as_stored(self.model, outputs)
+            self._waiting.append(Embeddings(np.array(list(fresh), np.int64), stored, outputs.entropy))
+
+        return finish
+
+    def _started(self, fresh: list[tuple[FoundFile, Picture | Known]]) -> Wait:
         """Outputs of contents that have none yet; known ones come up only if embeddings are given."""
         if isinstance(self.model, Given):
-            return self.model.of(file for file, _ in fresh)
-        return self.model.run(
+            outputs = self.model.of(file for file, _ in fresh)
+            return lambda: outputs
+        return self.model.start(
             np.stack([(one.crop, *one.also)[self._place] for _, one in fresh if isinstance(one, Picture)])
         )
 
@@ -239,8 +246,20 @@ class _Embedding:
         return len(rows)
 
 
+def _nothing() -> None:
+    """There is nothing to wait for."""
+
+
+@dataclass(frozen=True)
+class _UnderWay:
+    """A batch whose outputs are being computed, and what waits for those of each model."""
+
+    batch: list[tuple[FoundFile, Reading]]
+    finish: list[Callable[[], None]]
+
+
 class _Run:
-    """One run's state: what is known, and what waits to be stored."""
+    """One run's state: what is known, what is under way, and what waits to be stored."""
 
     def __init__(self, models: Sequence[Model | Given], writer: Writer) -> None:
         self.writer = writer
@@ -254,23 +273,38 @@ class _Run:
         embedded = set.intersection(*(each.embedded for each in self._embeddings))
         in_reach = self._facts if is_given else embedded  # what need not be decoded
         self.known = {content for content in in_reach if content in self._facts}
+        self.ahead = max((model.runtime.ahead for model in models if isinstance(model, Model)), default=0)
+        self._under_way: deque[_UnderWay] = deque()
         self._waiting: list[_Row] = []
         self._stored = 0
         self._last_flush = time.monotonic()
 
     def take(self, batch: list[tuple[FoundFile, Reading]]) -> None:
-        """Embed one batch and store what waits, if it is time to."""
+        """Begin to embed one batch, finish those before it but `ahead`, and store what waits, if it is time to."""
         pictures = {reading.content: (file, reading) for file, reading in batch if not isinstance(reading, Failure)}
-        for each in self._embeddings:
-            each.take(pictures)
+        self._under_way.append(_UnderWay(batch, [each.begin(pictures) for each in self._embeddings]))
+        while len(self._under_way) > self.ahead:
+            self._finish(self._under_way.popleft())
+        if self._is_time():
+            self._store()
+
+    def _finish(self, one: _UnderWay) -> None:
+        """Wait for a batch's outputs; its rows then wait to be stored."""
+        for finish in one.finish:
+            finish()
+        batch = one.batch
         thumbnails = self._thumbnails({r.content for _, r in batch if isinstance(r, Known)})
         self._waiting += [self._row(file, reading, thumbnails) for file, reading in batch]
         self.done += len(batch)
         self.failed += sum(isinstance(r, Failure) for _, r in batch)
-        if self._is_time():
-            self.flush()
 
     def flush(self) -> None:
+        """Finish what is under way, and store it."""
+        while self._under_way:
+            self._finish(self._under_way.popleft())
+        self._store()
+
+    def _store(self) -> None:
         """Store what waits: embeddings, then scores, then files, so that no file is there without its embedding."""
         waiting, self._waiting = self._waiting, []
         self._last_flush = time.monotonic()
