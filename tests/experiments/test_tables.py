@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from experiments import head_functions, safe_retrieval, shipped_heads, wrong_labels
+from experiments import head_functions, safe_retrieval, shipped_heads, unfamiliar, wrong_labels
 
 ROOT = Path(__file__).parents[2]
 
@@ -17,6 +17,11 @@ def test_the_docs_have_the_tables_of_the_figures() -> None:
 def test_what_becomes_of_planted_label_errors_is_told_from_its_figures() -> None:
     figures = json.loads(wrong_labels.FIGURES.read_text("utf-8"))
     assert wrong_labels.tables(figures) in (ROOT / "docs" / "labels.md").read_text("utf-8")
+
+
+def test_what_the_head_says_of_the_unfamiliar_is_told_from_its_figures() -> None:
+    figures = json.loads(unfamiliar.FIGURES.read_text("utf-8"))
+    assert unfamiliar.table(figures) in (ROOT / "docs" / "benchmark.md").read_text("utf-8")
 
 
 def test_the_cards_are_of_the_reports_that_are_kept() -> None:

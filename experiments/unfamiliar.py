@@ -1,0 +1,102 @@
+"""Whether uncertainty tells what is unfamiliar: `python -m experiments.unfamiliar --known FOLDER --data FOLDER …`.
+
+KNOWN holds pictures of the classes that the classifier was trained on, each other folder pictures of other classes. The
+figure is the chance that a picture of these stands above one of the known: .5 where nothing is told, and its sign is
+never turned. A head that is aleatoric has no reason to be above .5. The figures go to unfamiliar.json; `--table` prints
+the table of docs/benchmark.md from it.
+"""
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import Doc
+
+from training.benchmark.table import markdown
+from training.command import command
+from training.data.spec import labelled_pictures_of
+from training.embed import embed_pictures
+from url_viz.analysis.baselines import all_baselines
+from url_viz.analysis.metrics import auroc_by_blocks
+from url_viz.errors import FolderError
+from url_viz.models.model import Model, load_model
+from url_viz.models.names import DEFAULT
+from url_viz.progress import command_report
+
+FIGURES = Path(__file__).with_suffix(".json")
+HEAD = "uncertainty"
+ALONE = ("entropy", "max_probability", "energy", "inverse_norm")
+"""Baselines of a picture by itself: those that look at its neighbours are of its set, and say nothing between two."""
+
+
+@dataclass(frozen=True)
+class UnfamiliarStudy:
+    """Compare pictures of other classes with pictures of the classifier's own."""
+
+    known: Annotated[Path | None, Doc("Pictures of classes that the classifier knows.")] = None
+    data: Annotated[tuple[Path, ...], Doc("Sets of other classes; give it again.")] = ()
+    limit: Annotated[int, Doc("Most pictures of a set, spread over it.")] = 1000
+    json: Annotated[Path, Doc("The figures.")] = FIGURES
+    table: Annotated[bool, Doc("Only print the table of the figures that are there.")] = False
+
+
+@dataclass(frozen=True)
+class Read:
+    """What a set's pictures got: orders (N,) by name, and their classes (N,)."""
+
+    orders: dict[str, NDArray[np.floating[Any]]]
+    label: NDArray[np.int64]
+
+
+def main(study: UnfamiliarStudy) -> None:
+    """Measure, write the figures, and print the table; or print it again."""
+    if not study.table:
+        if study.known is None or not study.data:
+            raise FolderError("Two sets are needed. Give --known FOLDER and --data FOLDER, or --table.")
+        model = load_model(DEFAULT)
+        known = read(study.known, model, study.limit)
+        figures = {folder.name: figures_of(known, read(folder, model, study.limit)) for folder in study.data}
+        config = {"known": study.known.name, "limit": study.limit, "model": DEFAULT}
+        study.json.write_text(json.dumps({"config": config, "sets": figures}, indent=1) + "\n", encoding="utf-8")
+    print(table(json.loads(study.json.read_text("utf-8"))))
+
+
+def read(folder: Path, model: Model, limit: int) -> Read:
+    """The orders of a picture alone: the head's, and what the classifier's outputs give without one."""
+    pictures = labelled_pictures_of(str(folder), limit=limit)
+    embedded = embed_pictures(model, pictures, seed=0, report=command_report(), with_crops=False)
+    baselines = all_baselines(embedded.embedding, embedded.logits)
+    orders = {name: np.minimum(baselines[name], np.finfo(np.float64).max) for name in ALONE}
+    head = {} if model.head is None else {HEAD: model.head(embedded.embedding)}
+    return Read({**head, **orders}, pictures.labels[embedded.positions].astype(np.int64))
+
+
+def figures_of(known: Read, other: Read) -> dict[str, dict[str, object]]:
+    """The chance that one of `other` stands above one of `known`, by each order; intervals over the classes of both."""
+    is_other = np.repeat([False, True], [len(known.label), len(other.label)])
+    block = np.concatenate([known.label, other.label + known.label.max() + 1])
+    return {
+        name: asdict(auroc_by_blocks(np.concatenate([known.orders[name], other.orders[name]]), is_other, block))
+        for name in known.orders
+    }
+
+
+def table(figures: dict[str, Any]) -> str:
+    """One line a set, one column an order."""
+    sets: dict[str, dict[str, Any]] = figures["sets"]
+    names = list(next(iter(sets.values())))
+    rows = [[name, *(_cell(of_set[order]) for order in names)] for name, of_set in sets.items()]
+    return markdown([f"above a picture of {figures['config']['known']}", *names], rows)
+
+
+def _cell(figure: dict[str, Any]) -> str:
+    interval = figure["interval"]
+    return f"{figure['value']:.2f} ({interval['low']:.2f} to {interval['high']:.2f})".replace("0.", ".")
+
+
+if __name__ == "__main__":
+    sys.exit(command(UnfamiliarStudy, main))
