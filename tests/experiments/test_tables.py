@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from experiments import head_functions, safe_retrieval, shipped_heads
+from experiments import few_labels, head_functions, safe_retrieval, shipped_heads
+from training.benchmark.records import read_benchmark
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,3 +27,11 @@ def test_what_the_gate_is_worth_is_told_and_drawn_from_its_figures() -> None:
     told = (ROOT / "docs" / "safe_retrieval.md").read_text("utf-8")
     assert safe_retrieval.table(figures) in told
     assert (ROOT / "docs" / "safe_retrieval.svg").read_text("utf-8") == safe_retrieval.drawing(figures)
+
+
+def test_what_few_labels_reach_is_told_from_its_figures() -> None:
+    benchmark = read_benchmark(few_labels.FIGURES)
+    told = (ROOT / "docs" / "order.md").read_text("utf-8")
+    assert few_labels.kept(benchmark) == benchmark
+    assert few_labels.table_by_set(benchmark) in told
+    assert few_labels.table_of_leads(benchmark) in told
