@@ -3,7 +3,16 @@
 import json
 from pathlib import Path
 
-from experiments import head_functions, safe_retrieval, shipped_heads, unfamiliar, wrong_labels
+from experiments import (
+    deterioration,
+    few_labels,
+    head_functions,
+    safe_retrieval,
+    shipped_heads,
+    unfamiliar,
+    wrong_labels,
+)
+from training.benchmark.records import read_benchmark
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,3 +45,19 @@ def test_what_the_gate_is_worth_is_told_and_drawn_from_its_figures() -> None:
     told = (ROOT / "docs" / "safe_retrieval.md").read_text("utf-8")
     assert safe_retrieval.table(figures) in told
     assert (ROOT / "docs" / "safe_retrieval.svg").read_text("utf-8") == safe_retrieval.drawing(figures)
+
+
+def test_what_few_labels_reach_is_told_from_its_figures() -> None:
+    benchmark = read_benchmark(few_labels.FIGURES)
+    told = (ROOT / "docs" / "order.md").read_text("utf-8")
+    assert few_labels.kept(benchmark) == benchmark
+    assert few_labels.table_by_set(benchmark) in told
+    assert few_labels.table_of_leads(benchmark) in told
+
+
+def test_how_spoiled_photographs_stand_is_told_and_drawn_from_its_figures() -> None:
+    figures = json.loads(deterioration.FIGURES.read_text("utf-8"))
+    told = (ROOT / "docs" / "deterioration.md").read_text("utf-8")
+    assert deterioration.table(figures) in told
+    assert deterioration.table_by_set(figures) in told
+    assert deterioration.DRAWING.read_text("utf-8") == deterioration.drawing(figures)

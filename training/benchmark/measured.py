@@ -163,7 +163,7 @@ def _mean(orders: Sequence[OrderFigures]) -> Means:
     return Means(
         orders[0].name,
         orders[0].knows,
-        len(orders),
+        sum(not math.isnan(order.nearest.auroc.value) for order in orders),
         _of_outcome([order.nearest for order in orders]),
         _of_outcome([order.probe for order in orders if order.probe is not None]),
         _of_outcome([order.paper for order in orders]),

@@ -1,4 +1,4 @@
-"""The orders that are measured: of a picture alone, of its set, of its classes, by answers, and those that cheat."""
+"""The orders that are measured: of a picture alone, of its set, of its classes, by answers, by labels, by cheating."""
 
 from collections.abc import Mapping
 
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from training.benchmark.answered import ANSWERS, tuned_by_oracle
 from training.benchmark.ceilings import class_error, cross_fitted
 from training.benchmark.chosen import Choice, picture_features, stacked
+from training.benchmark.few_labels import HALF, SHOTS, taught_by_labels
 from training.benchmark.labelled import Case, LabelledSet
 from url_viz.analysis.ambiguity import classify
 from url_viz.models.head import Head
@@ -17,6 +18,7 @@ from url_viz.pipeline.twins import leaders
 HEAD = "uncertainty"
 STACK, RANK_STACK = "stack", "rank_stack"
 TUNED = {f"tuned_{count}": count for count in ANSWERS}
+BY_LABELS = (*(f"labels_{count}" for count in SHOTS), HALF)
 
 KNOWS = {
     HEAD: "picture",
@@ -31,13 +33,14 @@ KNOWS = {
     "confusability": "set",
     **dict.fromkeys(TUNED, "answers"),
     "ambiguity": "classes",
+    **dict.fromkeys(BY_LABELS, "labels"),
     "class_error": "outcomes",
     "fitted_by_class": "outcomes",
     "fitted_by_picture": "outcomes",
     "authors_uncertainty": "another model",
     "authors_class_entropy": "another model",
 }
-"""What each order has seen: the picture alone, its set, answers on it, its classes, or even the outcomes.
+"""What each order has seen: the picture alone, its set, answers on it, its classes, labels, or even the outcomes.
 
 What is chosen (a temperature, a stack's weights) was chosen by outcomes of other sets.
 """
@@ -59,6 +62,7 @@ def orders_of(case: Case, head: Head | None, choice: Choice | None, *, seed: int
         "confusability": confusable,
         **tuned_by_oracle(case, confusable, seed=seed),
         "ambiguity": classified.shares.ambiguity,
+        **taught_by_labels(case, seed=seed),
         "class_error": class_error(label, outcomes),
         "fitted_by_class": cross_fitted(case, label, seed=seed),
         "fitted_by_picture": cross_fitted(case, space.group, seed=seed),

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.benchmark.labelled import Bools, Case
-from training.benchmark.orders import HEAD, RANK_STACK, STACK, TUNED, Orders
+from training.benchmark.orders import BY_LABELS, HEAD, RANK_STACK, STACK, TUNED, Orders
 from training.benchmark.records import OUTCOMES, SetLead, Verdict
 from url_viz.analysis.metrics import Figure, Influenced, auroc, auroc_influence, mean_by_t, mean_influence
 
@@ -20,6 +20,7 @@ RIVALS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "confusability": (OF_A_SET,),
     **dict.fromkeys(TUNED, (OF_A_SET, ("confusability",))),
     "ambiguity": (OF_A_SET,),
+    **dict.fromkeys(BY_LABELS, ((HEAD,), ("confusability",), ("ambiguity",))),
 }
 """Of each order the baselines that it is compared with: the best of each group."""
 AHEAD, BEHIND, LEVEL, UNKNOWN = "ahead", "behind", "level", "unknown"

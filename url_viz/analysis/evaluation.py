@@ -222,8 +222,8 @@ def by_class(pictures: Counted, measure: str) -> pd.DataFrame:
     )
 
 
-def share_interval(hits: int, count: int) -> Interval:
-    """Wilson's 95 % interval of a share of `count`; nan if there is nothing to count."""
+def share_interval(hits: float, count: int) -> Interval:
+    """Wilson's 95 % interval of a share of `count`, ties among the hits as halves; nan if there is nothing to count."""
     if count == 0:
         return Interval(float("nan"), float("nan"))
     z, share = _NORMAL_975, hits / count

@@ -26,7 +26,7 @@ from training.benchmark.measured import (
     figures_of_votes,
     means_of,
 )
-from training.benchmark.orders import KNOWS, TUNED, orders_of
+from training.benchmark.orders import BY_LABELS, KNOWS, TUNED, orders_of
 from training.benchmark.records import OrderFigures, SetFigures
 from url_viz.analysis.metrics import auroc, auroc_within_blocks
 
@@ -133,7 +133,8 @@ def test_orders_are_those_of_known_knowledge() -> None:
     case = with_people(case, np.zeros(72), authors_uncertainty=np.arange(72.0))
     full = orders_of(case, first_number_head(12), choice, seed=0)
     assert list(full) == [name for name in KNOWS if name != "authors_class_entropy"]
-    assert all(values.shape == ((5, 72) if name in TUNED else (72,)) for name, values in full.items())
+    drawn = {*TUNED, *BY_LABELS} - {"labels_half"}
+    assert all(values.shape == ((5, 72) if name in drawn else (72,)) for name, values in full.items())
     assert (full["uncertainty"] == first_number_head(12)(case.labelled.embedding)).all()
 
 

@@ -1,0 +1,61 @@
+"""What labels teach: even pictures by hand, nothing of the pictures that are asked, and more labels help."""
+
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+
+from tests.training.benchmark.made import small_case
+from training.benchmark.few_labels import HALF, SHOTS, even_of_class, taught_by_labels
+from url_viz.analysis.metrics import auroc
+
+
+def test_even_are_every_other_picture_of_a_class() -> None:
+    label = np.array([1, 0, 0, 1, 0, 1, 2, 0], np.int32)
+    assert even_of_class(label).tolist() == [True, True, False, False, True, True, True, False]
+
+
+def swapped(label: np.ndarray) -> np.ndarray:
+    """The labels with those of two odd pictures of different classes exchanged, even and odd staying what they were."""
+    is_even = even_of_class(label)
+    for first, second in combinations(np.flatnonzero(~is_even), 2):
+        other = label.copy()
+        other[[first, second]] = label[[second, first]]
+        if label[first] != label[second] and (even_of_class(other) == is_even).all():
+            return other
+    raise AssertionError("no two can be exchanged")
+
+
+def test_the_labels_of_the_pictures_that_are_asked_and_of_their_twins_are_not_seen() -> None:
+    case = small_case(0, pictures=96)
+    label, group, is_even = case.labelled.label, case.space.group, even_of_class(case.labelled.label)
+    found = taught_by_labels(case, seed=0)
+    other = taught_by_labels(replace(case, labelled=replace(case.labelled, label=swapped(label))), seed=0)
+    for name, values in found.items():
+        assert np.array_equal(values, other[name], equal_nan=True), name
+    is_asked = ~np.isnan(found[HALF])
+    assert not (is_asked & is_even).any()
+    assert not np.isin(group[is_asked], group[is_even]).any()
+    assert is_asked.sum() >= len(label) / 2 - 3
+
+
+def test_a_class_gives_no_more_than_it_has_and_few_pictures_are_told_nothing() -> None:
+    small = taught_by_labels(small_case(0, pictures=32), seed=0)  # four even pictures of each of four classes
+    for shots in SHOTS:
+        assert small[f"labels_{shots}"].shape == (5, 32)
+        assert np.isnan(small[f"labels_{shots}"]).all() == (shots > 4)
+    assert 0 <= np.nanmin(small[HALF]) <= np.nanmax(small[HALF]) <= 1
+
+
+def test_the_more_labels_the_truer() -> None:
+    reached = []
+    for seed in range(3):
+        case = small_case(seed, pictures=480, classes=6)
+        found, wrong = taught_by_labels(case, seed=0), case.outcomes.is_wrong
+        draws = [found[f"labels_{shots}"] for shots in SHOTS] + [found[HALF][None]]
+        is_asked = ~np.isnan(found[HALF])
+        reached.append([np.mean([auroc(draw[is_asked], wrong[is_asked]) for draw in of]) for of in draws])
+    mean = np.mean(reached, axis=0)
+    assert (np.diff(mean) > 0).all(), mean
+    assert mean[-1] > mean[0] + 0.05
+    assert mean[0] > 0.5
