@@ -34,9 +34,11 @@ def kept(benchmark: Benchmark) -> Benchmark:
 
 
 def table_by_set(benchmark: Benchmark) -> str:
-    """R-AUROC of N on each set, by the number of labels."""
+    """R-AUROC of N on each set and the mean of those that have one, by the number of labels."""
     sets = {name_of(one): {order.name: order for order in one.orders} for one in benchmark.sets}
     rows = [[name, *(with_ends(sets[name][order].nearest.auroc) for order in BY_LABELS)] for name in SETS]
+    means = {mean.name: mean.nearest.auroc for mean in benchmark.means}
+    rows.append(["**mean** of those", *(with_ends(means[order]) for order in BY_LABELS)])
     return markdown(["set", *BY_LABELS], rows)
 
 
