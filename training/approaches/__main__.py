@@ -46,7 +46,7 @@ def main(config: ApproachesConfig) -> None:
         about = _about(config, cache, lists)
         clock, found = Clock("approaches", len(names)), []
         for done, name in enumerate(names, 1):
-            found.append(_kept(name, upstream, sets, config, about))
+            found.append(_kept(name, upstream, sets, config, f"{APPROACHES[name].settings} {about}"))
             command_report()(clock.at(done))
         comparison = compared(config, cache.manifest, upstream, sets, found)
         write_json(comparison, config.out / "approaches.json")
@@ -118,7 +118,7 @@ def runs_path(out: Path, name: str) -> Path:
 
 
 def _about(config: ApproachesConfig, cache: Cache, lists: Sequence[PictureList]) -> str:
-    """All that the runs of an approach depend on, as text."""
+    """All that the runs of every approach depend on, as text."""
     numbers = (config.epochs, config.batch, config.seeds, config.held_out)
     manifest = cache.manifest
     of_cache = (manifest.weights_digest, manifest.precision, manifest.pictures_digest, manifest.views, manifest.seed)

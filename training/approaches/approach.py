@@ -73,7 +73,8 @@ class Concentrated(Projected):
 
     def concentration(self, x: Tensor) -> Tensor:
         """κ (B,) of embeddings (B, D)."""
-        return OWN_SIZE / self.uncertainty(x, np.random.default_rng(0))
+        uncertainty: Tensor = self.head(x)
+        return OWN_SIZE / uncertainty
 
     def uncertainty(self, x: Tensor, generator: np.random.Generator) -> Tensor:
         """The head's output (B,): 128 / κ."""

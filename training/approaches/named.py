@@ -62,11 +62,13 @@ APPROACHES: Mapping[str, Named] = MappingProxyType(
             rate=RATE_OF_FEATURES,
         ),
         "InfoNCE norm": _of("1/τ", (8, 16, 32), lambda size, classes, s: InfoNce(size, inverse_temperature=s)),
-        "MCInfoNCE": _of("1/τ", (8, 16, 32), lambda size, classes, s: MonteCarloInfoNce(size, inverse_temperature=s)),
+        "MCInfoNCE": _of("1/τ", (16, 32, 64), lambda size, classes, s: MonteCarloInfoNce(size, inverse_temperature=s)),
         "HIB": _of("scale", (8, 16, 32), lambda size, classes, s: Hedged(size, scale=s)),
-        "nivMF": _of("1/τ", (16, 32, 64), lambda size, classes, s: NonIsotropic(size, classes, inverse_temperature=s)),
+        "nivMF": _of(
+            "1/τ", (64, 128, 256), lambda size, classes, s: NonIsotropic(size, classes, inverse_temperature=s)
+        ),
         "ELK": _of(
-            "1/τ", (16, 32, 64), lambda size, classes, s: ExpectedLikelihood(size, classes, inverse_temperature=s)
+            "1/τ", (64, 128, 256), lambda size, classes, s: ExpectedLikelihood(size, classes, inverse_temperature=s)
         ),
         "L2 loss prediction": _of_rate(lambda size, classes: LossPrediction(size)),
         OURS: _of_rate(lambda size, classes: Ranking(size)),
