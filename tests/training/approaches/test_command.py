@@ -1,0 +1,181 @@
+"""The command on small pictures, and each of its parts on embeddings made in memory."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.training.caches import written
+from tests.training.conftest import draw
+from training.approaches.__main__ import main, runs_path
+from training.approaches.figure import figure, recall_of
+from training.approaches.fit import Measured, Upstream, batch_at, fitted, uncertainty_of, upstream_of
+from training.approaches.measured import figures_of, read_runs, runs_of, write_runs
+from training.approaches.named import APPROACHES, OURS
+from training.approaches.records import read_comparison
+from training.approaches.table import number, short, table
+from training.cache import write_cache
+from training.command import command
+from training.config import ApproachesConfig, Augmentation, CacheConfig
+from training.store import Cache, open_cache, write_loss
+from url_viz.analysis.metrics import r_auroc
+from url_viz.errors import CacheError
+from url_viz.models.model import load_model
+from url_viz.progress import silent
+from url_viz.workspace import HOME_VARIABLE
+
+CONFIG = ApproachesConfig(Path("cache"), ("set",), Path("out"), epochs=3, batch=32, seeds=2)
+
+
+def set_of(seed: int, *, pictures: int = 200, size: int = 12) -> Measured:
+    """Pictures of four classes; the first number says how far one is blurred into the others."""
+    generator = np.random.default_rng(seed)
+    label = np.arange(pictures) % 4
+    blur = generator.uniform(0, 3, pictures)
+    values = np.eye(4)[label] * 6 + generator.normal(size=(pictures, 4)) * blur[:, None]
+    embedding = np.concatenate([values, blur[:, None] * 2, generator.normal(size=(pictures, size - 5))], axis=1)
+    return Measured.of(f"folder:/made/{seed}", embedding.astype(np.float16), label)
+
+
+def made_upstream() -> Upstream:
+    part = set_of(0, pictures=400)
+    views = torch.from_numpy(np.stack([part.embedding, part.embedding + np.float16(0.1)], axis=1))
+    task_loss = torch.from_numpy(np.stack([~part.is_correct, ~part.is_correct], axis=1).astype(np.float32))
+    return Upstream(views, task_loss, torch.from_numpy(part.label), 4, set_of(1))
+
+
+def labelled(folder: Path, *, views: int = 2, pictures: int = 120) -> Cache:
+    part = set_of(2, pictures=pictures)
+    cache = written(folder, part.embedding, ids=[i * 83 for i in range(pictures)], views=views)
+    rows = np.load(folder / "shard-00000" / "rows.npy")
+    rows["label"] = np.repeat(part.label, views)
+    np.save(folder / "shard-00000" / "rows.npy", rows)
+    write_loss(cache.paths, np.arange(len(rows), dtype=np.float32), {"target": "labels"})
+    return open_cache(folder)
+
+
+def test_a_cache_is_split_and_keeps_what_belongs_together(tmp_path: Path) -> None:
+    cache = labelled(tmp_path / "cache")
+    upstream = upstream_of(cache, held_out=0.4)
+    assert len(upstream.label) + len(upstream.held_out.label) == 120
+    assert (upstream.classes, upstream.size) == (4, 12)
+    for place in range(len(upstream.label)):
+        first, second = upstream.task_loss[place].int().tolist()
+        assert (second, first % 2) == (first + 1, 0)
+        assert int(upstream.label[place]) == cache.labels[first // 2]
+        assert np.array_equal(upstream.views[place, 0].numpy(), cache.clean[first // 2])
+
+
+def test_a_batch_has_two_different_views() -> None:
+    upstream = made_upstream()
+    found = batch_at(upstream, np.arange(50), np.random.default_rng(0))
+    assert found.first.shape == found.second.shape == (50, 12)
+    assert not torch.equal(found.first, found.second)
+    assert torch.equal(found.label, upstream.label[:50])
+
+
+def test_what_a_cache_lacks_is_said(tmp_path: Path) -> None:
+    with pytest.raises(CacheError, match="views 2"):
+        upstream_of(labelled(tmp_path / "one", views=1), held_out=0.4)
+    cache = labelled(tmp_path / "two")
+    write_loss(cache.paths, np.zeros(len(cache), np.float32), {"target": "instance"})
+    with pytest.raises(CacheError, match="target labels"):
+        upstream_of(cache, held_out=0.4)
+    with pytest.raises(CacheError, match="too few"):
+        upstream_of(labelled(tmp_path / "few"), held_out=0.0001)
+
+
+def test_ours_learns_an_order_that_can_be_learnt() -> None:
+    upstream = made_upstream()
+    setting = APPROACHES[OURS].settings[2]
+    approach = fitted(OURS, upstream, setting=setting, seed=0, epochs=20, batch=64)
+    found = uncertainty_of(approach, upstream.held_out.embedding, seed=0)
+    assert r_auroc(found, upstream.held_out.is_correct) > 0.7
+
+
+def test_figures_by_hand_and_the_best_setting_is_chosen() -> None:
+    sets = [set_of(3), set_of(4)]
+    every = [runs_of(name, made_upstream(), sets, CONFIG) for name in (OURS, "InfoNCE norm")]
+    for runs in every:
+        assert len(runs.tried) == 3
+        assert runs.chosen.held_out_r_auroc == max(one.held_out_r_auroc for one in runs.tried)
+    figures = {one.name: one for one in figures_of(every, sets)}
+    for runs in every:
+        one = figures[runs.name]
+        by_hand = [[r_auroc(u, part.is_correct) for u in runs.uncertainty[i]] for i, part in enumerate(sets)]
+        assert [list(part.seeds) for part in one.sets] == by_hand
+        assert one.mean == pytest.approx(np.mean(by_hand))
+        assert (one.least, one.most) == pytest.approx(sorted(np.mean(by_hand, axis=0)))
+        assert one.sets[0].r_auroc.interval.low <= one.sets[0].r_auroc.value <= one.sets[0].r_auroc.interval.high
+    beside = figures["InfoNCE norm"].sets[0].beside_ours
+    ours = figures[OURS].sets[0]
+    assert beside.value == pytest.approx(figures["InfoNCE norm"].sets[0].r_auroc.value - ours.r_auroc.value)
+    assert np.isnan(ours.beside_ours.value)
+    assert np.isnan(ours.own_recall_at_1)
+    assert 0 <= figures["InfoNCE norm"].own_recall_at_1 <= 1
+
+
+def test_runs_are_kept_and_only_of_the_same(tmp_path: Path) -> None:
+    runs = runs_of("ELK", made_upstream(), [set_of(3)], replace(CONFIG, epochs=1))
+    assert read_runs("ELK", tmp_path / "a.npz", about="this") is None
+    write_runs(runs, tmp_path / "a.npz", about="this")
+    found = read_runs("ELK", tmp_path / "a.npz", about="this")
+    assert found is not None
+    assert (found.tried, found.chosen) == (runs.tried, runs.chosen)
+    assert np.array_equal(found.uncertainty[0], runs.uncertainty[0])
+    assert read_runs("ELK", tmp_path / "a.npz", about="that") is None
+
+
+def test_words_of_the_table() -> None:
+    assert (short("folder:/a/b/"), short("cub:/x"), short("c")) == ("b", "x", "c")
+    assert (number(0.5), number(1.0), number(-0.25), number(float("nan"))) == (".500", "1.000", "-.250", "–")
+
+
+@pytest.mark.slow
+def test_the_command_writes_json_table_and_drawing_and_goes_on(
+    tmp_path: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(HOME_VARIABLE, str(prepared))
+    for number_, name in enumerate(("learn", "blind")):
+        for seed in range(60):
+            path = tmp_path / name / f"class-{seed % 3}" / f"{seed}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draw(100 * number_ + seed, blur_px=seed % 5, size_px=64).save(path)
+    cache = CacheConfig(
+        str(tmp_path / "learn"),
+        tmp_path / "cache",
+        target="labels",
+        augmentation=Augmentation(views=2),
+        precision="exact",
+        device="cpu",
+    )
+    write_cache(cache, load_model(precision="exact", device="cpu", workspace=prepared), silent)
+    words = ["--cache", str(tmp_path / "cache"), "--data", str(tmp_path / "blind"), "--out", str(tmp_path / "out")]
+    words += ["--epochs", "1", "--batch", "16", "--seeds", "2", "--held-out", "0.5", "--device", "cpu"]
+    words += ["--approach", OURS, "--approach", "HIB", "--approach", "cross-entropy"]
+    assert command(ApproachesConfig, main, words) == 0
+    printed = capsys.readouterr().out
+    comparison = read_comparison(tmp_path / "out" / "approaches.json")
+    assert {one.name for one in comparison.approaches} == {OURS, "HIB", "cross-entropy"}
+    assert table(comparison) in printed
+    assert (tmp_path / "out" / "table.md").read_text() == table(comparison) + "\n"
+    drawn = (tmp_path / "out" / "scatter.svg").read_text()
+    assert drawn == figure(comparison)
+    assert drawn.count("<circle") == 3
+    assert recall_of(comparison.approaches[0], comparison) >= 0
+    assert comparison.recall_at_1 == comparison.sets[0].recall_at_1
+
+    made = runs_path(tmp_path / "out", OURS).stat().st_mtime_ns
+    (tmp_path / "out" / "approaches.json").unlink()
+    assert command(ApproachesConfig, main, words) == 0
+    assert runs_path(tmp_path / "out", OURS).stat().st_mtime_ns == made
+    assert json.loads((tmp_path / "out" / "approaches.json").read_text())["seeds"] == 2
+
+
+def test_an_unknown_approach_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--cache", str(tmp_path), "--data", "x", "--out", str(tmp_path / "out"), "--approach", "magic"]
+    assert command(ApproachesConfig, main, words) == 2
+    assert "There are: cross-entropy, MC-Dropout" in capsys.readouterr().err

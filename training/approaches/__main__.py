@@ -1,0 +1,133 @@
+"""URL's approaches and ours side by side on the cached embeddings of a frozen backbone.
+
+    python -m training.approaches --cache DIR --data SPEC [--data SPEC …] --out DIR
+
+Each trains a small head on the same pictures of the cache, by their labels, views or task losses. Three settings of
+each are tried; the best by R-AUROC on held-out pictures of the cache runs with every seed, and is measured on each
+--data set against the same outcome: whether the backbone's own nearest neighbour has the same label. Writes
+OUT/approaches.json, table.md and scatter.svg; runs that are done are kept in OUT/runs, and not made again.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from training.approaches.figure import figure
+from training.approaches.fit import Measured, Upstream, upstream_of
+from training.approaches.measured import Runs, figures_of, read_runs, runs_of, write_runs
+from training.approaches.named import APPROACHES
+from training.approaches.records import Comparison, SetAbout
+from training.approaches.table import table
+from training.command import command
+from training.config import ApproachesConfig
+from training.data.pictures import PictureList
+from training.data.spec import labelled_pictures_of
+from training.embed import embed_pictures
+from training.evaluate import write_json
+from training.lock import alone_in
+from training.store import Cache, Manifest, open_cache
+from url_viz.errors import CacheError, FolderError, UsageError
+from url_viz.files import replaced
+from url_viz.models.model import Model, load_model
+from url_viz.progress import Clock, command_report
+
+
+def main(config: ApproachesConfig) -> None:
+    """Train and measure as `config` says; print the table."""
+    names = _names(config)
+    lists = [labelled_pictures_of(spec, limit=config.limit) for spec in config.data]
+    cache = open_cache(config.cache)
+    upstream = upstream_of(cache, held_out=config.held_out)
+    with alone_in(config.out):
+        sets = _embedded(config, cache.manifest, lists)
+        about = _about(config, cache, lists)
+        clock, found = Clock("approaches", len(names)), []
+        for done, name in enumerate(names, 1):
+            found.append(_kept(name, upstream, sets, config, f"{APPROACHES[name].settings} {about}"))
+            command_report()(clock.at(done))
+        comparison = compared(config, cache.manifest, upstream, sets, found)
+        write_json(comparison, config.out / "approaches.json")
+        for file, text in (("table.md", table(comparison) + "\n"), ("scatter.svg", figure(comparison))):
+            with replaced(config.out / file) as temporary:
+                temporary.write_text(text, "utf-8")
+    print(table(comparison))
+
+
+def compared(
+    config: ApproachesConfig, manifest: Manifest, upstream: Upstream, sets: Sequence[Measured], found: Sequence[Runs]
+) -> Comparison:
+    """The comparison of runs that are done."""
+    return Comparison(
+        manifest.backbone,
+        manifest.precision,
+        config.epochs,
+        config.batch,
+        config.seeds,
+        len(upstream.label),
+        upstream.classes,
+        _set_about(upstream.held_out),
+        tuple(map(_set_about, sets)),
+        figures_of(found, sets),
+    )
+
+
+def _names(config: ApproachesConfig) -> tuple[str, ...]:
+    """The approaches that are asked for; raises UsageError for one that is none, or for no sets."""
+    if not config.data:
+        raise UsageError("No pictures are named. Give --data FOLDER of class folders, again for each further set.")
+    unknown = [name for name in config.approach if name not in APPROACHES]
+    if unknown:
+        raise UsageError(f"{unknown[0]!r} is no approach. There are: {', '.join(APPROACHES)}.")
+    return config.approach or tuple(APPROACHES)
+
+
+def _embedded(config: ApproachesConfig, manifest: Manifest, lists: Sequence[PictureList]) -> list[Measured]:
+    """The sets, embedded with the backbone that wrote the cache; raises CacheError if it is another one now."""
+    model = load_model(manifest.backbone, device=config.device, precision=manifest.precision)  # type: ignore[arg-type]
+    if model.space.weights_digest != manifest.weights_digest:
+        raise CacheError(
+            f"{config.cache} was written by weights {manifest.weights_digest} of {manifest.backbone!r}, and those here "
+            f"are {model.space.weights_digest}. Write the cache again."
+        )
+    return [_measured(spec, pictures, model) for spec, pictures in zip(config.data, lists, strict=True)]
+
+
+def _measured(spec: str, pictures: PictureList, model: Model) -> Measured:
+    embedded = embed_pictures(model, pictures, seed=0, report=command_report(), with_crops=False)
+    if len(embedded.positions) < 3:
+        raise FolderError(f"{len(embedded.positions)} readable pictures in {spec!r} are too few to measure on.")
+    return Measured.of(spec, embedded.embedding, pictures.labels[embedded.positions])
+
+
+def _kept(name: str, upstream: Upstream, sets: Sequence[Measured], config: ApproachesConfig, about: str) -> Runs:
+    """An approach's runs, those of an earlier command where they are of the same."""
+    path = runs_path(config.out, name)
+    found = read_runs(name, path, about=about)
+    if found is None:
+        found = runs_of(name, upstream, sets, config)
+        write_runs(found, path, about=about)
+    return found
+
+
+def runs_path(out: Path, name: str) -> Path:
+    """Where the runs of an approach are kept."""
+    return out / "runs" / f"{''.join(letter if letter.isalnum() else '-' for letter in name)}.npz"
+
+
+def _about(config: ApproachesConfig, cache: Cache, lists: Sequence[PictureList]) -> str:
+    """All that the runs of every approach depend on, as text."""
+    numbers = (config.epochs, config.batch, config.seeds, config.held_out)
+    manifest = cache.manifest
+    of_cache = (manifest.weights_digest, manifest.precision, manifest.pictures_digest, manifest.views, manifest.seed)
+    return json.dumps([numbers, of_cache, cache.about_loss, [pictures.digest for pictures in lists]], sort_keys=True)
+
+
+def _set_about(part: Measured) -> SetAbout:
+    return SetAbout(part.name, len(part.label), len(np.unique(part.label)), float(part.is_correct.mean()))
+
+
+if __name__ == "__main__":
+    sys.exit(command(ApproachesConfig, main))

@@ -1,0 +1,160 @@
+"""Training of an approach on the two-view pictures of a cache, and its uncertainty on others."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from training.approaches.approach import Approach, Batch
+from training.approaches.named import Setting, fresh
+from training.groups import groups_of
+from training.rows import MOST_HELD_OUT, are_held_out
+from training.sources import Sources
+from training.store import Cache
+from training.train import Ring, steps_of
+from url_viz.analysis.metrics import recall_at_1
+from url_viz.errors import CacheError
+from url_viz.models.head import NORM_EPS
+
+DECAY = 1e-4
+ROWS_AT_ONCE = 1024
+LEAST_VIEWS = 2
+
+
+@dataclass(frozen=True)
+class Measured:
+    """N pictures that an order is measured on: `embedding` (N, D), `label` and `is_correct` (N,) by recall@1."""
+
+    name: str
+    embedding: NDArray[np.floating]
+    label: NDArray[np.integer]
+    is_correct: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, name: str, embedding: NDArray[np.floating], label: NDArray[np.integer]) -> "Measured":
+        """Whether each picture's nearest by the backbone's own embedding has its label is looked up here."""
+        return cls(name, embedding, label, recall_at_1(embedding, label)[1])
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """What all approaches learn from: `views` (P, V, D) float16, `task_loss` (P, V) and `label` (P,) of 0 to C − 1.
+
+    `held_out` are other pictures, by which settings are chosen.
+    """
+
+    views: Tensor
+    task_loss: Tensor
+    label: Tensor
+    classes: int
+    held_out: Measured
+
+    @property
+    def size(self) -> int:
+        """D."""
+        return int(self.views.shape[2])
+
+
+def upstream_of(cache: Cache, *, held_out: float) -> Upstream:
+    """Split the labelled pictures of a cache: whole groups of twins train or are held out; see `are_held_out`.
+
+    Raises CacheError without labels, with fewer than two views, or if held-out pictures are all right or all wrong.
+    """
+    if cache.about_loss["target"] != "labels":
+        raise CacheError(f"The cache {cache.paths.folder} is not of labels. Write it with --target labels.")
+    views = len(cache) // max(1, len(cache.pictures))
+    if views < LEAST_VIEWS:
+        raise CacheError(f"The cache {cache.paths.folder} has one view a picture. Write it with --views 2 or more.")
+    rows = np.argsort(cache.clean_rows, kind="stable").reshape(-1, views)
+    loss = cache.loss()[rows]
+    is_usable = (cache.labels >= 0) & np.isfinite(loss).all(axis=1)
+    is_choosing = are_held_out(groups_of(Sources.of(cache), "twins"), held_out, most=MOST_HELD_OUT)
+    training, choosing = np.flatnonzero(is_usable & ~is_choosing), np.flatnonzero(is_usable & is_choosing)
+    if min(len(training), len(choosing)) < 2:
+        raise CacheError(
+            f"{len(training)} pictures to train and {len(choosing)} to choose by are too few in {cache.paths.folder}. "
+            f"Give more pictures, or another --held-out than {held_out}."
+        )
+    names, label = np.unique(cache.labels[training], return_inverse=True)
+    embeddings = cache.embeddings(rows[training].ravel()).reshape(len(training), views, -1)
+    return Upstream(
+        torch.from_numpy(embeddings),
+        torch.from_numpy(loss[training]),
+        torch.from_numpy(label.astype(np.int64)),
+        len(names),
+        _judged(Measured.of("held-out", cache.clean_of(choosing), cache.labels[choosing]), cache),
+    )
+
+
+def _judged(held_out: Measured, cache: Cache) -> Measured:
+    if held_out.is_correct.all() or not held_out.is_correct.any():
+        raise CacheError(
+            f"The nearest of {len(held_out.label)} held-out pictures of {cache.paths.folder} are all right or all "
+            f"wrong, so nothing can be chosen by them. Give more pictures, or hold out more of them (--held-out)."
+        )
+    return held_out
+
+
+def fitted(name: str, upstream: Upstream, *, setting: Setting, seed: int, epochs: int, batch: int) -> Approach:
+    """An approach trained for `epochs`, in each of which every picture counts once; the last step's weights.
+
+    AdamW, the rate falling to zero on a cosine. Weights, order, views and samples are drawn by `seed`.
+    """
+    approach = fresh(name, upstream.size, upstream.classes, setting=setting, seed=seed)
+    optimiser = torch.optim.AdamW(approach.parameters(), lr=setting.rate, weight_decay=DECAY)
+    generator = np.random.default_rng(seed)
+    pictures = len(upstream.label)
+    ring = Ring(np.arange(pictures), torch.Generator().manual_seed(seed))
+    steps = epochs * steps_of(pictures, batch)
+    for step in range(steps):
+        optimiser.param_groups[0]["lr"] = setting.rate / 2 * (1 + math.cos(math.pi * step / steps))
+        optimiser.zero_grad()
+        loss = approach.loss(batch_at(upstream, ring.take(batch), generator), generator)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    with torch.no_grad():
+        approach.settle(normalised(upstream.views[:, 0]))
+    return approach
+
+
+def batch_at(upstream: Upstream, positions: NDArray[np.int64], generator: np.random.Generator) -> Batch:
+    """The pictures at `positions` (B,), with two different views of each drawn at random."""
+    count = upstream.views.shape[1]
+    first = generator.integers(count, size=len(positions))
+    second = (first + generator.integers(1, count, size=len(positions))) % count
+    return Batch(
+        normalised(upstream.views[positions, first]),
+        normalised(upstream.views[positions, second]),
+        upstream.label[positions],
+        upstream.task_loss[positions, first],
+    )
+
+
+def normalised(embedding: Tensor) -> Tensor:
+    """Embeddings (B, D) float32 of mean 0 and spread 1 each: what every approach reads."""
+    return F.layer_norm(embedding.float(), embedding.shape[-1:], eps=NORM_EPS)
+
+
+def uncertainty_of(approach: Approach, embedding: NDArray[np.floating], *, seed: int) -> NDArray[np.float32]:
+    """Uncertainty (N,) of a backbone's embeddings (N, D), in bounded memory; sampling by `seed`."""
+    generator = np.random.default_rng(seed)
+    with torch.no_grad():
+        found = [approach.uncertainty(part, generator).numpy() for part in _parts(embedding)]
+    return np.concatenate(found)
+
+
+def own_embedding_of(approach: Approach, embedding: NDArray[np.floating]) -> NDArray[np.float32] | None:
+    """The approach's own embedding (N, E) of a backbone's (N, D); None if it has none."""
+    with torch.no_grad():
+        found = [approach.embedding(part) for part in _parts(embedding)]
+    own = [part.numpy() for part in found if part is not None]
+    return np.concatenate(own) if own else None
+
+
+def _parts(embedding: NDArray[np.floating]) -> list[Tensor]:
+    starts = range(0, len(embedding), ROWS_AT_ONCE)
+    return [normalised(torch.from_numpy(embedding[start : start + ROWS_AT_ONCE])) for start in starts]
