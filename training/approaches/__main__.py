@@ -122,7 +122,8 @@ def _about(config: ApproachesConfig, cache: Cache, lists: Sequence[PictureList])
     numbers = (config.epochs, config.batch, config.seeds, config.held_out)
     manifest = cache.manifest
     of_cache = (manifest.weights_digest, manifest.precision, manifest.pictures_digest, manifest.views, manifest.seed)
-    return json.dumps([numbers, of_cache, cache.about_loss, [pictures.digest for pictures in lists]], sort_keys=True)
+    of_sets = [(str(pictures.root.absolute()), pictures.digest) for pictures in lists]
+    return json.dumps([numbers, of_cache, cache.about_loss, of_sets], sort_keys=True)
 
 
 def _set_about(part: Measured) -> SetAbout:

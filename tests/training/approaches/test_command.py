@@ -174,6 +174,11 @@ def test_the_command_writes_json_table_and_drawing_and_goes_on(
     assert runs_path(tmp_path / "out", OURS).stat().st_mtime_ns == made
     assert json.loads((tmp_path / "out" / "approaches.json").read_text())["seeds"] == 2
 
+    (tmp_path / "blind").rename(tmp_path / "other")  # as a spoilt copy of a set: the same names, other pictures
+    words[3] = str(tmp_path / "other")
+    assert command(ApproachesConfig, main, words) == 0
+    assert runs_path(tmp_path / "out", OURS).stat().st_mtime_ns > made
+
 
 def test_an_unknown_approach_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--cache", str(tmp_path), "--data", "x", "--out", str(tmp_path / "out"), "--approach", "magic"]
