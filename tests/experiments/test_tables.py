@@ -6,6 +6,7 @@ from pathlib import Path
 from experiments import (
     deterioration,
     few_labels,
+    gradient_conflict,
     head_functions,
     safe_retrieval,
     shipped_heads,
@@ -31,6 +32,12 @@ def test_what_becomes_of_planted_label_errors_is_told_from_its_figures() -> None
 def test_what_the_head_says_of_the_unfamiliar_is_told_from_its_figures() -> None:
     figures = json.loads(unfamiliar.FIGURES.read_text("utf-8"))
     assert unfamiliar.table(figures) in (ROOT / "docs" / "benchmark.md").read_text("utf-8")
+
+
+def test_the_gradient_conflict_is_told_from_its_figures() -> None:
+    summaries = gradient_conflict.kept()
+    assert {one["config"]["runs"] for one in summaries} == {5}
+    assert gradient_conflict.table(summaries) in (ROOT / "docs" / "training.md").read_text("utf-8")
 
 
 def test_the_cards_are_of_the_reports_that_are_kept() -> None:

@@ -27,6 +27,7 @@ from url_viz.models.model import load_model
 from url_viz.progress import silent
 from url_viz.workspace import HOME_VARIABLE
 
+ROOT = Path(__file__).parents[3]
 CONFIG = ApproachesConfig(Path("cache"), ("set",), Path("out"), epochs=3, batch=32, seeds=2)
 
 
@@ -184,3 +185,10 @@ def test_an_unknown_approach_is_refused(tmp_path: Path, capsys: pytest.CaptureFi
     words = ["--cache", str(tmp_path), "--data", "x", "--out", str(tmp_path / "out"), "--approach", "magic"]
     assert command(ApproachesConfig, main, words) == 2
     assert "There are: cross-entropy, MC-Dropout" in capsys.readouterr().err
+
+
+def test_the_documents_have_the_kept_figures() -> None:
+    comparison = read_comparison(ROOT / "experiments" / "approaches.json")
+    assert {one.name for one in comparison.approaches} == set(APPROACHES)
+    assert table(comparison) in (ROOT / "docs" / "approaches.md").read_text("utf-8")
+    assert figure(comparison) == (ROOT / "docs" / "approaches.svg").read_text("utf-8")
