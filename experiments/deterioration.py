@@ -6,8 +6,6 @@ itself and its twins are no part (METHOD 5.4 c). .5 is what a value says that is
 here.
 """
 
-import argparse
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from experiments.kept import measured_or_kept
 from experiments.spoiling import SPOILINGS
 from training.benchmark.table import markdown
 from url_viz.analysis.evaluation import share_interval
 from url_viz.analysis.metrics import Figure
 from url_viz.analysis.new_pictures import Reference, beside
-from url_viz.image_set import ImageSet, open_image_set
+from url_viz.image_set import ImageSet
 from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.preprocess import Preprocessing, middle, resized
 from url_viz.models.model import BATCH, Model
@@ -209,21 +208,7 @@ def _points(x: Sequence[float], share: Sequence[float], high: float) -> str:
 
 def main() -> None:
     """Measure the sets in PHOTOS that have been read, write the figures, and print the tables; or print them again."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "photos", type=Path, nargs="?", help="the folders of the sets; without it the kept figures are told"
-    )
-    parser.add_argument("--workspace", type=Path, help="where they were read")
-    options = parser.parse_args()
-    if options.photos is not None:
-        figures = {
-            use: {
-                name: figures_of(open_image_set(options.photos / name, workspace=options.workspace)) for name in names
-            }
-            for use, names in SETS.items()
-        }
-        FIGURES.write_text(json.dumps(figures, separators=(",", ":")), encoding="utf-8")
-    kept = json.loads(FIGURES.read_text(encoding="utf-8"))
+    kept = measured_or_kept(__doc__, FIGURES, sets=SETS, of=figures_of)
     print(f"{table(kept)}\n\n{table_by_set(kept)}")
     DRAWING.write_text(drawing(kept), encoding="utf-8")
 

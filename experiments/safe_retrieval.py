@@ -6,14 +6,13 @@ do not find each other, a query never finds itself. Intervals are over classes. 
 head was chosen on (development) and those that took no part (report); nothing is chosen here.
 """
 
-import argparse
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.kept import measured_or_kept
 from training.benchmark.table import markdown
 from url_viz.analysis.metrics import Figure, Influenced, Interval
 from url_viz.analysis.selective_retrieval import (
@@ -24,7 +23,7 @@ from url_viz.analysis.selective_retrieval import (
     keep_overall,
     taking_part,
 )
-from url_viz.image_set import ImageSet, open_image_set
+from url_viz.image_set import ImageSet
 
 FIGURES = Path(__file__).parent / "safe_retrieval.json"
 SETS = {
@@ -206,21 +205,7 @@ def drawing(figures: dict[str, dict[str, dict[str, object]]]) -> str:
 
 def main() -> None:
     """Measure the sets in PHOTOS that have been read, write the figures, and print the table; or print it again."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "photos", type=Path, nargs="?", help="the folders of the sets; without it the kept figures are told"
-    )
-    parser.add_argument("--workspace", type=Path, help="where they were read")
-    options = parser.parse_args()
-    if options.photos is not None:
-        figures = {
-            use: {
-                name: figures_of(open_image_set(options.photos / name, workspace=options.workspace)) for name in names
-            }
-            for use, names in SETS.items()
-        }
-        FIGURES.write_text(json.dumps(figures, separators=(",", ":")), encoding="utf-8")
-    kept = json.loads(FIGURES.read_text(encoding="utf-8"))
+    kept = measured_or_kept(__doc__, FIGURES, sets=SETS, of=figures_of)
     print(table(kept))
     (FIGURES.parents[1] / "docs" / "safe_retrieval.svg").write_text(drawing(kept), encoding="utf-8")
 

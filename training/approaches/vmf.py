@@ -1,4 +1,4 @@
-"""The von-Mises–Fisher distribution on the unit sphere in D dimensions: its normaliser, its mean length, samples."""
+"""The von-Mises–Fisher distribution on the unit sphere in D dimensions: its normaliser, and samples."""
 
 import math
 from functools import cache
@@ -29,13 +29,6 @@ def log_normaliser(concentration: Tensor, size: int) -> Tensor:
     kappa = concentration.double().clamp_min(LEAST_CONCENTRATION)
     order = size / 2 - 1
     return (-size / 2 * math.log(2 * math.pi) - _log_bessel_by_power(kappa, order)).to(concentration.dtype)
-
-
-def mean_length(concentration: Tensor, size: int) -> Tensor:
-    """E[μᵀz] = I_{D/2}(κ) / I_{D/2−1}(κ) of concentrations κ (…): 0 at κ = 0, 1 at infinity."""
-    kappa = concentration.double().clamp_min(LEAST_CONCENTRATION)
-    upper, lower = (_log_bessel_by_power(kappa, size / 2 - less) for less in (0, 1))
-    return (kappa.log() + upper - lower).exp().to(concentration.dtype)
 
 
 def _log_bessel_by_power(kappa: Tensor, order: float) -> Tensor:

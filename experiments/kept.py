@@ -1,0 +1,31 @@
+"""Figures of studies on image sets that have been read: measured anew, or those that are kept."""
+
+import argparse
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from url_viz.image_set import ImageSet, open_image_set
+
+
+def measured_or_kept(
+    about: str | None, figures: Path, *, sets: Mapping[str, Sequence[str]], of: Callable[[ImageSet], Any]
+) -> Any:
+    """The figures of `sets` (names by their use) as JSON in the file `figures`, for a command that `about` describes.
+
+    Where the command line names the folder of the sets, they are measured by `of` and written first.
+    """
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument(
+        "photos", type=Path, nargs="?", help="the folders of the sets; without it the kept figures are told"
+    )
+    parser.add_argument("--workspace", type=Path, help="where they were read")
+    options = parser.parse_args()
+    if options.photos is not None:
+        found = {
+            use: {name: of(open_image_set(options.photos / name, workspace=options.workspace)) for name in names}
+            for use, names in sets.items()
+        }
+        figures.write_text(json.dumps(found, separators=(",", ":")), encoding="utf-8")
+    return json.loads(figures.read_text(encoding="utf-8"))
