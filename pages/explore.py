@@ -21,6 +21,7 @@ from url_viz.ui.widgets.sidebar import require_image_set
 image_set = require_image_set()
 
 view = current_view(explore_map.map_key(image_set), grid_of(image_set.set_id))
+view = explore_map.without_stale_lasso(image_set, view)
 table = image_set.table()
 above = st.container(key="explore_above", gap="small")
 with above:

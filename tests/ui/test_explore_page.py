@@ -113,6 +113,31 @@ def test_a_lasso_narrows_everything_and_its_chip_takes_it_back(image_set: ImageS
     assert at.button(key="chip.selection").label == "Selection"
 
 
+def test_a_lasso_ends_where_the_map_is_made_anew(home: Workspace, tmp_path: Path, model: Model) -> None:
+    folder = write_folder(tmp_path / "grows", 8)
+    image_set = embed_folder(folder, model=model, workspace=home.root)
+    x, y = image_set.table()["x"], image_set.table()["y"]
+    right = [
+        [x.median(), y.min() - 1],
+        [x.max() + 1, y.min() - 1],
+        [x.max() + 1, y.max() + 1],
+        [x.median(), y.max() + 1],
+    ]
+    at = run(image_set, **{f"view.map.{image_set.set_id}": {"polygon": right}})
+    assert "**4** of 8" in words(at)
+    at.run()
+    assert "**4** of 8" in words(at), "as long as nothing moves"
+    write_folder(folder, 20, start=8)
+    grown = embed_folder(folder, model=model, workspace=home.root).table()
+    assert not np.allclose(grown["x"].head(8), x)
+    at.run()
+    assert not at.exception
+    assert "**28** pictures" in words(at)
+    assert [toast.value for toast in at.toast] == ["The map was made anew, so the selection on it has ended."]
+    at.run()
+    assert not at.toast
+
+
 def test_a_class_narrows_the_galleries(image_set: ImageSet) -> None:
     at = run(image_set)
     at.selectbox(key="view.label").set_value("cat").run()

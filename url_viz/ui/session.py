@@ -126,6 +126,8 @@ def state_of(component: str) -> MutableMapping[str, object]:
 
 # Explore
 VIEW: "Key[ExploreView]" = Key("view.explore")
+PLACES: "Key[pd.DataFrame]" = Key("view.places")
+"""Some pictures (id, x, y) as they lay on the map when it was drawn last."""
 MEASURE: Key[str | None] = Key("view.measure")
 OTHER_MEASURE: Key[str | None] = Key("view.other_measure")
 COLOUR: Key[str] = Key("view.colour")

@@ -16,12 +16,14 @@ from url_viz.image_set import ImageSet
 from url_viz.ui.explore.controls import VALUE, title_of_measure
 from url_viz.ui.explore.selection_map import Subset, show_subset, subsets
 from url_viz.ui.http import MOST_DRAWN, mask_url
-from url_viz.ui.session import ALONE, ALONE_IDS, OPENED, TSNE, VIEW, ExploreView, Key, map_of, view
+from url_viz.ui.session import ALONE, ALONE_IDS, OPENED, PLACES, TSNE, VIEW, ExploreView, Key, map_of, state_of, view
 from url_viz.ui.urls import card_url, points_url, representatives_url
 from url_viz.ui.widgets.filters import filter_on, set_filter, title_of_column
 from url_viz.ui.widgets.map import MapEvent, MapView, show_map
 
 _DECIDED = ("decision", "tags")
+PROBED = 8
+"""Pictures by which a map that was made anew is told: all of them move."""
 
 
 def map_key(image_set: ImageSet) -> Key[MutableMapping[str, object]]:
@@ -65,6 +67,21 @@ def only_alone(image_set: ImageSet, table: pd.DataFrame) -> pd.DataFrame:
         return table
     show_subset(subset, total=len(table), on_back=_look_at_all)
     return subset.table_of(table)
+
+
+def without_stale_lasso(image_set: ImageSet, now: ExploreView) -> ExploreView:
+    """The view without its lasso if the map was made anew since it was drawn last: there it holds other pictures."""
+    places = image_set.table()[["id", "x", "y"]]
+    before, seen = PLACES.get(), places.head(PROBED)
+    PLACES.set(seen)
+    if before is None or now.polygon is None:
+        return now
+    both = before.merge(places, on="id", suffixes=("_before", ""))
+    if np.allclose(both[["x_before", "y_before"]].to_numpy(), both[["x", "y"]].to_numpy(), equal_nan=True):
+        return now
+    state_of(map_key(image_set))["polygon"] = None
+    st.toast("The map was made anew, so the selection on it has ended.", icon=":material/info:")
+    return replace(now, polygon=None)
 
 
 def draw_map(
