@@ -12,7 +12,7 @@ Folder = Annotated[Path, arg(help="folder of pictures")]
 ModelName = Annotated[
     str, arg(help="zoo or timm name, a paper's model (authors/vit-tiny), or the path of a checkpoint; see models")
 ]
-DeviceName = Annotated[str, arg(help="auto, cpu, mps, cuda, or one of several GPUs: cuda:1")]
+DeviceName = Annotated[str, arg(help="auto, cpu, mps, cuda (all GPUs, in turn), or one of them: cuda:1")]
 WorkspaceDir = Annotated[Path | None, arg(help="where results are kept (default: $URL_VIZ_HOME, else ~/.url_viz)")]
 ListFile = Annotated[Path | None, arg(name="from", help="a file of paths, by line or NUL; - is standard input")]
 

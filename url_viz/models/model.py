@@ -354,9 +354,10 @@ def _on_torch(source: ModelSource, loaded: "Loaded", device: str, precision: Pre
 
     space = EmbeddingSpace(source.backbone, loaded.weights_digest, loaded.preprocessing, precision)
     names = list(gpus()) if device == "cuda" else [device]
+    backbones = [loaded.backbone, *(deepcopy(loaded.backbone) for _ in names[1:])]
     runtimes = [
-        TorchRuntime(deepcopy(loaded.backbone), loaded.preprocessing, device=name, precision=precision)
-        for name in names
+        TorchRuntime(backbone, loaded.preprocessing, device=name, precision=precision)
+        for name, backbone in zip(names, backbones, strict=True)
     ]
     return Model(source, space, runtimes[0] if len(runtimes) == 1 else SeveralRuntimes(runtimes))
 

@@ -36,7 +36,7 @@ def _pick_device() -> None:
     if len(known) == 2:
         st.caption("No GPU can be used on this machine, so pictures are read on the CPU.")
     elif picked == AUTO:
-        st.caption("The first GPU, as long as it can be used.")
+        st.caption("All GPUs that can be used, in turn.")
 
 
 def _pick_precision() -> None:
