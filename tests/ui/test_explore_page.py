@@ -315,7 +315,7 @@ def test_a_reading_that_was_stopped_before_its_first_picture_says_so(home: Works
 def partial(home: Workspace, tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
     """Four pictures of twelve, read by a run that was killed then."""
     folder = write_folder(tmp_path / "zoo", 12, classes=("cat", "dog"))
-    monkeypatch.setattr(pipeline, "BATCH", 4)
+    monkeypatch.setattr(type(model.runtime), "batch", 4)
     monkeypatch.setattr(pipeline, "FIRST_FLUSH_PICTURES", 1)
 
     def killed(step: Progress) -> None:

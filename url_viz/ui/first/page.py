@@ -55,7 +55,7 @@ def _show_ways_in() -> None:
                 open_demo(model=choice().model)
             st.rerun()
     if typed.strip():
-        show_answer(typed.strip(), key="read_typed")
+        show_answer(TYPED, key="read_typed")
     else:
         st.caption("The demo: 19 photographs in 19 views each, cropped, blurred or darkened by a known amount.")
 

@@ -24,7 +24,7 @@ def ask_for_folder() -> None:
     """Type a path, or browse inside the allowed roots."""
     BROWSED.get_or(lambda: str(roots()[0] if roots() else Path.cwd()))
     typed = folder_input(BROWSED)
-    show_answer(typed, key="read_folder")
+    show_answer(BROWSED, key="read_folder")
     _offer_recent()
     _browse(Path(typed).expanduser())
 
@@ -41,12 +41,15 @@ def folder_input(key: Key[str], *, width: int | Literal["stretch"] = "stretch") 
     )
 
 
-def show_answer(typed: str, *, key: str) -> None:
+def show_answer(field: Key[str], *, key: str) -> None:
     """What is in the folder that was typed, or what is wrong with it, and the button that reads it."""
-    folder = Path(typed).expanduser()
-    found = _look(folder)
+    found = _look(_typed(field))
     is_counting = isinstance(found, Glance) and not found.is_over
-    st.fragment(_answer, run_every=TICK_S if is_counting else None)(folder, key)
+    st.fragment(_answer, run_every=TICK_S if is_counting else None)(field, key)
+
+
+def _typed(field: Key[str]) -> Path:
+    return Path((field.get() or "").strip()).expanduser()
 
 
 def _look(folder: Path) -> Glance | UrlVizError:
@@ -57,7 +60,9 @@ def _look(folder: Path) -> Glance | UrlVizError:
         return error
 
 
-def _answer(folder: Path, key: str) -> None:
+def _answer(field: Key[str], key: str) -> None:
+    # Read here: a click may come before the run of the page that a newly typed path asks for.
+    folder = _typed(field)
     found = _look(folder)
     if isinstance(found, Glance):
         counting = "" if found.is_over else "Counting: "
@@ -65,7 +70,7 @@ def _answer(folder: Path, key: str) -> None:
     else:
         show_error(found)
     is_ready = isinstance(found, Glance) and (found.is_over or found.pictures > 0)
-    if st.button("Read this folder", type="primary", key=key, disabled=not is_ready):
+    if st.button("Read this folder", type="primary", key=key, disabled=not is_ready) and is_ready:
         try:
             open_folder(folder, model=choice().model)
         except UrlVizError as error:
