@@ -11,7 +11,7 @@ from tests.browser.fixtures import OpenPage, settled
 from tests.imaging.pictures import write_folder
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, cancel_job, start_job
-from url_viz.workspace import Workspace, set_id_of
+from url_viz.workspace import Workspace
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -59,19 +59,6 @@ def test_a_folder_of_which_nothing_can_be_read_leaves_no_trace(app: str, open_pa
     page.get_by_role("link", name="Image sets").click()
     expect(page.get_by_role("heading", name="Image sets")).to_be_visible()
     expect(page.get_by_text("broken")).to_have_count(0)
-
-
-def test_the_folder_in_the_field_is_read_also_where_another_was_shown_last(
-    app: str, open_page: OpenPage, home: Path
-) -> None:
-    shown, other = (write_folder(home / name, 5) for name in ("shown", "other"))
-    page = open_page(app)
-    typed(page, shown)
-    expect(page.get_by_text("5 pictures, no class folders")).to_be_visible()
-    settled(page)
-    page.get_by_role("textbox", name="Folder of pictures").fill(str(other))
-    page.get_by_role("button", name="Read this folder").click()
-    expect(page).to_have_url(re.compile(f"set={set_id_of(other.resolve())}"))
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def _look(folder: Path) -> Glance | UrlVizError:
 
 
 def _answer(field: Key[str], key: str) -> None:
-    # Read here: a click may come before the run of the page that a newly typed path asks for.
+    # Read here: Streamlit runs a click before the newly typed path where a tick of this fragment was waiting.
     folder = _typed(field)
     found = _look(folder)
     if isinstance(found, Glance):
