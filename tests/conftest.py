@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 
 from tests.imaging.pictures import write_folder
 from tests.pipeline.reader import Reader
@@ -26,9 +27,14 @@ pytest_plugins = ["tests.browser.fixtures"]  # one browser for the whole run, al
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C reach what the tests start: a shell that runs them in the background has it ignored by all below."""
+    """Let Ctrl-C reach what the tests start, and properties take their time.
+
+    A shell that runs the tests in the background has Ctrl-C ignored by all below.
+    """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    settings.register_profile("patient", deadline=None)  # the machine that tests may be busy
+    settings.load_profile("patient")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

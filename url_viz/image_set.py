@@ -52,7 +52,7 @@ from url_viz.analysis.review import (
 )
 from url_viz.analysis.second_model import Seconds, by_both
 from url_viz.analysis.selective_retrieval import near_in_graph, search
-from url_viz.analysis.table import DecidedTable, Frame, decisions_of, frame_of, graph_columns_of
+from url_viz.analysis.table import DecidedTable, Frame, columns_of_raw_graph, decisions_of, frame_of
 from url_viz.analysis.tuned import Tuned, TunedTable
 from url_viz.analysis.twins import group_codes, one_of_each, twin_table
 from url_viz.analysis.uploads import values_of
@@ -228,7 +228,7 @@ class ImageSet:
     @cached_property
     def seconds(self) -> Seconds:
         """Which second model is asked, and which could be."""
-        return Seconds(self._store, self.space, is_alone=self.is_alone)
+        return Seconds(self._store, self.space, own=self._own_columns, is_alone=self.is_alone)
 
     @cached_property
     def alone(self) -> "ImageSet":
@@ -693,7 +693,7 @@ class ImageSet:
     def file_of(self, image_id: int) -> Path:
         """The file of a picture. Raises ImageSetError if it is not there any more."""
         row = self.row_of(image_id)
-        path = Path(os.fsdecode(absolute(self.root, self._joined.paths[row])))
+        path = Path(os.fsdecode(absolute(self.root, self._joined.paths[row].as_py())))
         if not path.is_file():
             raise ImageSetError(
                 f"{self._frame['path'].iloc[row]!r} is not in {str(self.root)!r} any more. "
@@ -703,7 +703,8 @@ class ImageSet:
 
     def paths_of(self, ids: Iterable[int]) -> list[bytes]:
         """Root-relative paths of pictures, as the file system has them, in the order of `ids`."""
-        return [self._joined.paths[row] for row in self.rows_of(ids).tolist()]
+        paths: list[bytes] = self._joined.paths.take(self.rows_of(ids)).to_pylist()
+        return paths
 
     @cached_property
     def decisions(self) -> Decisions:
@@ -766,7 +767,12 @@ class ImageSet:
     @cached_property
     def graph_columns(self) -> GraphColumns | None:
         """What the graph says of each distinct content, without its lists; confusability by both models."""
-        return self.seconds.columns or graph_columns_of(self._store, self.space.key)
+        return self.seconds.columns or self._own_columns or columns_of_raw_graph(self._store, self.space.key)
+
+    @cached_property
+    def _own_columns(self) -> GraphColumns | None:
+        """What the graph of this model alone says; None before there is a graph in the whitened space."""
+        return self._store.graph_columns(self.space.key)
 
     @cached_property
     def whitened(self) -> WhitenedRows:
@@ -1023,7 +1029,7 @@ class ImageSet:
     @cached_property
     def _classed(self) -> ClassedTable | None:
         """None before there is a graph in the whitened space."""
-        columns = self._store.graph_columns(self.space.key)
+        columns = self._own_columns
         if columns is None:
             return None
         folder = self._store.paths.class_shares
@@ -1043,7 +1049,7 @@ class ImageSet:
     @cached_property
     def _tuning(self) -> TunedTable | None:
         """None before there is a graph in the whitened space."""
-        if self._store.graph_columns(self.space.key) is None:
+        if self._own_columns is None:
             return None
         return TunedTable(
             self.contents,

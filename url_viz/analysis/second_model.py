@@ -91,8 +91,9 @@ def find_second(store: Store, space: EmbeddingSpace, content: NDArray[np.int64])
 class Seconds:
     """Which second model has its say in a snapshot that is looked at with the model of `space`, and which could."""
 
-    def __init__(self, store: Store, space: EmbeddingSpace, *, is_alone: bool) -> None:
-        self._store, self._space, self._is_alone = store, space, is_alone
+    def __init__(self, store: Store, space: EmbeddingSpace, *, own: GraphColumns | None, is_alone: bool) -> None:
+        """`own` is what the graph of the model of `space` says."""
+        self._store, self._space, self._own, self._is_alone = store, space, own, is_alone
 
     @property
     def asked(self) -> SecondModel | None:
@@ -102,8 +103,7 @@ class Seconds:
     @cached_property
     def at_hand(self) -> SecondModel | None:
         """The one that has read all of the pictures, whether it is asked or not."""
-        columns = self._store.graph_columns(self._space.key)
-        return None if columns is None else find_second(self._store, self._space, columns.content)
+        return None if self._own is None else find_second(self._store, self._space, self._own.content)
 
     @property
     def behind(self) -> EmbeddingSpace | None:
@@ -113,7 +113,7 @@ class Seconds:
     @cached_property
     def columns(self) -> GraphColumns | None:
         """The columns of the graph by two models; None if no second one is asked."""
-        known, found = self._store.graph_columns(self._space.key), self.at_hand
+        known, found = self._own, self.at_hand
         if self._is_alone or known is None or found is None or not is_asked(self._store.paths):
             return None
         return columns_by_both(self._store, self._space, known, found)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from url_viz.analysis.ranking import percentile
@@ -21,17 +22,19 @@ from url_viz.store.decisions import Decided, Decisions
 from url_viz.store.reader import Store
 from url_viz.store.tables import GraphColumns, Twins, positions_of
 
+_PLAIN = rb"\A[\x20-\x7e]*\z"
+
 
 @dataclass(frozen=True)
 class Frame:
-    """`table` has one row per picture, by path; `contents` (N,) int64 and `paths` (N) bytes are in the same order.
+    """`table` has one row per picture, by path; `contents` (N,) int64 and `paths` (N) binary are in the same order.
 
     `found` are the levels of folders of these paths.
     """
 
     table: pd.DataFrame
     contents: NDArray[np.int64]
-    paths: list[bytes]
+    paths: pa.ChunkedArray
     found: FolderClasses
 
     def __post_init__(self) -> None:
@@ -49,13 +52,13 @@ def frame_of(store: Store, files: pa.Table, *, space_key: str, head: Head | None
     contents = np.asarray(files["content"].to_numpy(), np.int64)
     row = positions_of(contents, embedded.content)
     files, contents, row = files.filter(row >= 0), contents[row >= 0], row[row >= 0]
-    paths = files["path"].to_pylist()
+    paths = files["path"]
     found = find_classes(paths)
     uncertainty = _uncertainty(store, contents, space_key, head)
     table = pd.DataFrame(
         {
             "id": np.asarray(files["id"].to_numpy(), np.int64),
-            "path": [display_name(path) for path in paths],
+            "path": pd.array(_names(paths), dtype="str"),
             "label": pd.Series(found.class_names, dtype=object),
             "label_given": pd.Series(found.class_names, dtype=object),
             "label_checked": np.full(len(paths), None, object),
@@ -79,6 +82,13 @@ def frame_of(store: Store, files: pa.Table, *, space_key: str, head: Head | None
         }
     )
     return Frame(table, contents, paths, found)
+
+
+def _names(paths: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Paths (N) binary for people, as by `display_name`; where all are of plain letters, no object is made of any."""
+    if pc.all(pc.match_substring_regex(paths, pattern=_PLAIN)).as_py() is not False:
+        return paths.cast(pa.large_string())
+    return pa.chunked_array([map(display_name, paths.to_pylist())], pa.large_string())
 
 
 def _uncertainty(store: Store, contents: NDArray[np.int64], space_key: str, head: Head | None) -> NDArray[np.float32]:
@@ -112,14 +122,13 @@ def _from_graph(contents: NDArray[np.int64], graph: GraphColumns | None) -> dict
     }
 
 
-def graph_columns_of(store: Store, space_key: str) -> GraphColumns | None:
-    """What the graph says of each content, for the table; of a set read before there was a whitened space, by raw ones.
+def columns_of_raw_graph(store: Store, space_key: str) -> GraphColumns | None:
+    """What the graph says of each content of a set that was read before there was a whitened space; None without one.
 
-    Its confusability is then the rank of minus the nearest similarity alone, until the folder is read again.
+    Its confusability is the rank of minus the nearest similarity alone, until the folder is read again.
     """
-    columns = store.graph_columns(space_key)
-    raw = None if columns is not None else store.raw_neighbours(space_key)
-    return columns if raw is None else _of_raw(*raw)
+    raw = store.raw_neighbours(space_key)
+    return None if raw is None else _of_raw(*raw)
 
 
 def _of_raw(content: NDArray[np.int64], position: NDArray[np.int32], cosine: NDArray[np.float32]) -> GraphColumns:

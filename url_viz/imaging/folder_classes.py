@@ -7,6 +7,8 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from url_viz.imaging.scan import display_name
@@ -17,6 +19,8 @@ SPLIT, DATE = "split", "date"
 COLUMN_OF: dict[Kind, str] = {"splits": SPLIT, "dates": DATE}
 """The column of the table that levels of a kind become."""
 
+_NAME = rb"(?s)/?[^/]*$"
+"""What follows the folder in a path."""
 _SPLIT = re.compile(r"train(ing)?|val(id|idation)?|dev|test(ing)?|holdout|fold[-_. ]?\d+", re.IGNORECASE)
 _GAP = r"[-_. ]"
 _YEAR, _MONTH, _DAY = r"(19|20)\d\d", r"(0?[1-9]|1[0-2])", r"(0?[1-9]|[12]\d|3[01])"
@@ -92,11 +96,14 @@ def _joined(names: tuple[str, ...], numbers: Sequence[int]) -> str | None:
     return "/".join(names[number - 1] for number in numbers if number <= len(names)) or None
 
 
-def find_classes(paths: Sequence[bytes]) -> FolderClasses:
-    """The levels of folders of root-relative paths (N), and which of them are classes."""
-    numbers: dict[bytes, int] = {}
-    folder = np.array([numbers.setdefault(path.rpartition(b"/")[0], len(numbers)) for path in paths], np.int64)
-    folders = tuple(tuple(map(display_name, name.split(b"/"))) if name else () for name in numbers)
+def find_classes(paths: Sequence[bytes] | pa.ChunkedArray) -> FolderClasses:
+    """The levels of folders of root-relative paths (N) in bytes, and which of them are classes."""
+    column = paths if isinstance(paths, pa.ChunkedArray) else pa.chunked_array([paths], pa.binary())
+    parents = pc.replace_substring_regex(column, pattern=_NAME, replacement=b"").combine_chunks().dictionary_encode()
+    folder = parents.indices.to_numpy().astype(np.int64)
+    folders = tuple(
+        tuple(map(display_name, name.split(b"/"))) if name else () for name in parents.dictionary.to_pylist()
+    )
     return FolderClasses(_levels(folders, np.bincount(folder, minlength=len(folders))), folders, folder)
 
 
