@@ -55,7 +55,8 @@ def _rows(opened: Callable[[], ImageSet]) -> dict[str, str]:
     allowed = table["confusability"].to_numpy() < table["confusability"].median()
     mask_s = _median(lambda: mask_url(table, allowed, measure="confusability"))
     mask_kb = len(encode_mask(map_points(table).ids, table["id"].to_numpy()[allowed])) / 1e3
-    numpy_s = _median(lambda: _numpy_search(unit, allowed))
+    rows = unit[np.arange(len(unit))]
+    numpy_s = _median(lambda: _numpy_search(rows, allowed))
     ours_s = _median(lambda: search(unit[0], unit, k=24, is_allowed=allowed))
     return {
         "open and make the table": _ms(_median(lambda: opened().table())),

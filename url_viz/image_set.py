@@ -52,7 +52,16 @@ from url_viz.analysis.review import (
 )
 from url_viz.analysis.second_model import Seconds, by_both
 from url_viz.analysis.selective_retrieval import near_in_graph, search
-from url_viz.analysis.table import DecidedTable, Frame, columns_of_raw_graph, decisions_of, frame_of
+from url_viz.analysis.stored_rows import (
+    FILES,
+    StoredRows,
+    columns_of_raw_graph,
+    graph_columns,
+    keep_rows,
+    kept_rows,
+    stored_rows,
+)
+from url_viz.analysis.table import DecidedTable, Frame, frame_of, keys_of
 from url_viz.analysis.tuned import Tuned, TunedTable
 from url_viz.analysis.twins import group_codes, one_of_each, twin_table
 from url_viz.analysis.uploads import values_of
@@ -75,13 +84,13 @@ from url_viz.pipeline.postprocess import finish
 from url_viz.pipeline.projection import FEWEST_FOR_UMAP, project_alone
 from url_viz.pipeline.tsne import tsne_coordinates
 from url_viz.pipeline.twins import leaders, twins_across
+from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.pipeline.whitening import whitened_for
 from url_viz.progress import Progress, ProgressCallback, silent
-from url_viz.rows import l2_normalize
 from url_viz.store.about import embed_command, find_set, has_tables, read_before
 from url_viz.store.answers import Answers
 from url_viz.store.decisions import Action, Decisions, Verdict
-from url_viz.store.reader import Store
+from url_viz.store.reader import Store, shown_tables
 from url_viz.store.reviews import list_reviews
 from url_viz.store.second_model import ask, version_beside
 from url_viz.store.tables import PLACED, TSNE, UMAP, Graph, GraphColumns, no_twins, positions_of
@@ -90,6 +99,7 @@ from url_viz.store.writer import Writer
 from url_viz.workspace import Workspace
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from PIL.Image import Image
     from plotly.graph_objects import Figure
 
@@ -175,7 +185,10 @@ class ImageSet:
         self._leaks: Latest[pd.DataFrame | None] = Latest()
         self._findings: Latest[tuple[Finding, ...]] = Latest()
         self._reference: Latest[Reference] = Latest()
-        self._files = store.images(["id", "path", "content", "width", "height", "failure"])
+        self._rows_key = self._rows_key_now()
+        self._kept = kept_rows(store.paths.kept, space.key, self._rows_key)
+        if self._kept is None:
+            len(self._files)  # so that damage is told at once
 
     def __repr__(self) -> str:
         return f"ImageSet({str(self.root)!r}, {len(self)} pictures, model={self.source.name!r})"
@@ -441,11 +454,8 @@ class ImageSet:
         table = self._frame
 
         def found() -> tuple[Finding, ...]:
-            reasons, failures = (
-                self._reasoned.found(self._measured),
-                len(self._files) - self._files["failure"].null_count,
-            )
-            return findings(Seen(table, reasons, self.find_suspects(), self.find_leaks(), failures))
+            reasons = self._reasoned.found(self._measured)
+            return findings(Seen(table, reasons, self.find_suspects(), self.find_leaks(), self._rows.failed))
 
         return self._findings.of(table, found)
 
@@ -557,7 +567,9 @@ class ImageSet:
     def user_table(self) -> UserColumns:
         """The table with what the user brought, and the ways to bring it."""
         stands_in = self.source.is_given
-        return UserColumns(self._joined, self._files, self._store, self.decisions, root=self.root, stands_in=stands_in)
+        return UserColumns(
+            self._joined, lambda: self._files, self._store, self.decisions, root=self.root, stands_in=stands_in
+        )
 
     def embeddings(self) -> NDArray[np.float32]:
         """Embeddings (N, D) float32, rows in the order of `table()`."""
@@ -709,7 +721,8 @@ class ImageSet:
     @cached_property
     def decisions(self) -> Decisions:
         """Decide on pictures, tag them, and take it back; `table()` shows it at once."""
-        return decisions_of(self._store.paths.decisions, self._files)
+        files = self._rows.columns if self._rows.is_every_file else self._files
+        return Decisions(self._store.paths.decisions, keys_of(files))
 
     def compare(self, other: "ImageSet") -> Comparison:
         """How another model's reading of the same folder differs from this one; see `url_viz.analysis.compare`.
@@ -772,7 +785,7 @@ class ImageSet:
     @cached_property
     def _own_columns(self) -> GraphColumns | None:
         """What the graph of this model alone says; None before there is a graph in the whitened space."""
-        return self._store.graph_columns(self.space.key)
+        return graph_columns(self._store, self.space.key)
 
     @cached_property
     def whitened(self) -> WhitenedRows:
@@ -1009,8 +1022,8 @@ class ImageSet:
         return found
 
     @cached_property
-    def _unit(self) -> NDArray[np.float32]:
-        return l2_normalize(self.whitened.rows)
+    def _unit(self) -> UnitRows:
+        return UnitRows(self.whitened.rows)
 
     def _stored_embeddings(self) -> NDArray[np.float16]:
         return self._store.embeddings(self.space.key, self.contents).embedding
@@ -1077,8 +1090,26 @@ class ImageSet:
 
     @cached_property
     def _joined(self) -> Frame:
-        head = self.head
-        return frame_of(self._store, self._files, space_key=self.space.key, head=head, graph=self.graph_columns)
+        return frame_of(self._rows)
+
+    @cached_property
+    def _files(self) -> "pa.Table":
+        return self._store.images(FILES)
+
+    @cached_property
+    def _rows(self) -> StoredRows:
+        if self._kept is not None:
+            return self._kept
+        rows = stored_rows(self._store, self._files, space_key=self.space.key, head=self.head, graph=self.graph_columns)
+        if self.seconds.is_settled and self._rows_key_now() == self._rows_key:  # no writer came between
+            keep_rows(rows, self._store.paths.kept, self.space.key, self._rows_key)
+        return rows
+
+    def _rows_key_now(self) -> str:
+        """A digest of all that joined rows hang on."""
+        tables = shown_tables(self.space.key, self.head.digest if self.head else None)
+        beside = "" if self.is_alone else version_beside(self._store, self.space)
+        return self._store.digest_of(tables, beside)
 
     @cached_property
     def model(self) -> Model:

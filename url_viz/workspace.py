@@ -67,6 +67,11 @@ class SetPaths:
         return self.folder / "class-shares"
 
     @property
+    def kept(self) -> Path:
+        """Rows of a large set as they were joined last."""
+        return self.folder / "kept"
+
+    @property
     def decisions(self) -> Path:
         return self.folder / "decisions.db"
 

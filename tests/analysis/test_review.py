@@ -29,6 +29,7 @@ from url_viz.analysis.review import (
 from url_viz.analysis.scope import Scope
 from url_viz.analysis.twins import group_codes
 from url_viz.errors import DecisionError, ImageSetError
+from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.rows import l2_normalize
 from url_viz.store.decision_matching import FileKeys
 from url_viz.store.decisions import Decisions, Verdict
@@ -232,7 +233,7 @@ def paths(tmp_path: Path) -> SetPaths:
 def opened(paths: SetPaths, spec: ReviewSpec | None = None, *, rows: pd.DataFrame | None = None, **how: bool) -> Review:
     rows = table() if rows is None else rows
     ids = rows["id"].to_numpy(np.int64)
-    unit = l2_normalize(np.random.default_rng(0).normal(size=(len(rows), 4)).astype(np.float32))
+    unit = UnitRows(np.random.default_rng(0).normal(size=(len(rows), 4)).astype(np.float16))
     return Review(
         spec or ReviewSpec("ambiguity"),
         rows,
@@ -336,7 +337,7 @@ class TestReview:
     def test_beside_a_picture_stand_the_nearest_of_each_class_and_of_twins_one(self, paths: SetPaths) -> None:
         rows = table(second_class=["bee"] * COUNT)
         review = opened(paths, rows=rows)
-        unit = l2_normalize(np.random.default_rng(0).normal(size=(COUNT, 4)).astype(np.float32))
+        unit = l2_normalize(np.random.default_rng(0).normal(size=(COUNT, 4)).astype(np.float16))
         card = review.card(100)
         assert [choice.label for choice in card.question.choices] == ["ant", "bee"]
         nearness = unit @ unit[0]

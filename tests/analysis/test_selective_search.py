@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from url_viz.analysis.selective_retrieval import search
+from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.rows import l2_normalize
 
 
@@ -25,7 +26,7 @@ def test_a_loop_over_all_rows_finds_the_same(
     rows, query = l2_normalize(rng.normal(size=(count, 5))), rng.normal(size=5) * 7
     is_allowed, exclude = rng.random(count) < allowed_share, np.arange(count) < excluded
     cosine = rows.astype(np.float64) @ (query / np.linalg.norm(query))
-    found = search(query, rows, k=k, is_allowed=is_allowed, exclude=exclude)
+    found = search(query, UnitRows(rows), k=k, is_allowed=is_allowed, exclude=exclude)
     order = [i for i in np.argsort(-cosine) if not exclude[i]]
     expected = [i for i in order if is_allowed[i]][:k]
     floor = cosine[expected[-1]] if len(expected) == k and expected else (np.inf if k == 0 else -np.inf)
@@ -42,7 +43,7 @@ def circle() -> NDArray[np.float32]:
 
 
 def test_without_a_gate_nothing_is_withheld(circle: NDArray[np.float32]) -> None:
-    found = search(np.array([1.0, 0.1]), circle, k=3)
+    found = search(np.array([1.0, 0.1]), UnitRows(circle), k=3)
     assert found.rows.tolist() == [0, 1, 7]
     assert len(found.withheld) == 0
 
@@ -50,15 +51,15 @@ def test_without_a_gate_nothing_is_withheld(circle: NDArray[np.float32]) -> None
 def test_equals_of_the_last_hit_are_withheld_too(circle: NDArray[np.float32]) -> None:
     twice = np.concatenate([circle, circle])
     is_allowed = np.arange(16) < 8
-    found = search(np.array([1.0, 0.0]), twice, k=1, is_allowed=is_allowed)
+    found = search(np.array([1.0, 0.0]), UnitRows(twice), k=1, is_allowed=is_allowed)
     assert (found.rows.tolist(), found.withheld.tolist()) == ([0], [8])
 
 
 def test_the_length_of_the_query_does_not_matter(circle: NDArray[np.float32]) -> None:
-    short, long = (search(np.array([scale, 0.2 * scale]), circle, k=4) for scale in (1e-3, 1e3))
+    short, long = (search(np.array([scale, 0.2 * scale]), UnitRows(circle), k=4) for scale in (1e-3, 1e3))
     assert short.rows.tolist() == long.rows.tolist()
     assert short.similarity == pytest.approx(long.similarity, abs=1e-6)
 
 
 def test_a_query_of_zeros_is_like_nothing(circle: NDArray[np.float32]) -> None:
-    assert search(np.zeros(2), circle, k=2).similarity.tolist() == [0, 0]
+    assert search(np.zeros(2), UnitRows(circle), k=2).similarity.tolist() == [0, 0]

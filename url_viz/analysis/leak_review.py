@@ -12,6 +12,7 @@ from url_viz.analysis.leaks import Splits
 from url_viz.analysis.review import MEMBERS, MOST, Question, Review, ReviewSpec, is_settled
 from url_viz.analysis.twins import group_codes
 from url_viz.analysis.votes import NONE
+from url_viz.pipeline.unit_rows import UnitRows
 
 
 class LeakReview(Review):
@@ -21,7 +22,7 @@ class LeakReview(Review):
         self,
         spec: ReviewSpec,
         table: pd.DataFrame,
-        unit: NDArray[np.float32],
+        unit: UnitRows,
         *,
         splits: Splits,
         leaks: Callable[[], pd.DataFrame],

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.naming import NamedTable, name_of
 from url_viz.analysis.review import ASKED, NEAREST, CardKind, Choice, Question, Review, ReviewSpec
+from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.store.decisions import Action, Verdict
 from url_viz.store.tables import positions_of
 
@@ -27,7 +28,7 @@ class NameReview(Review):
         self,
         spec: ReviewSpec,
         table: pd.DataFrame,
-        unit: NDArray[np.float32],
+        unit: UnitRows,
         *,
         naming: NamedTable,
         **others: Any,

@@ -15,7 +15,7 @@ from url_viz.analysis.tuned import FEW as FEW_ANSWERS
 from url_viz.analysis.tuned import Tuned
 from url_viz.analysis.votes import NONE, Codes
 from url_viz.pipeline.confusability import FEW
-from url_viz.store.tables import GraphColumns
+from url_viz.store.tables import GraphColumns, positions_of
 
 FEWEST = 3
 """Below so many pictures with a neighbour nothing leads."""
@@ -119,10 +119,9 @@ def _by_classes(
 def _labelled(contents: NDArray[np.int64], columns: GraphColumns, labels: ContentLabels) -> _Labelled:
     theirs = np.where(columns.nearest >= 0, labels.codes[columns.nearest], NONE)
     is_known = (labels.codes != NONE) & (theirs != NONE)
-    first, where = np.unique(contents, return_index=True)
-    place = np.minimum(np.searchsorted(first, columns.content), len(first) - 1)
-    is_known &= first[place] == columns.content
-    return _Labelled(where[place[is_known]], labels.codes[is_known], (theirs != labels.codes)[is_known])
+    row = positions_of(columns.content, contents)
+    is_known &= row >= 0
+    return _Labelled(row[is_known], labels.codes[is_known], (theirs != labels.codes)[is_known])
 
 
 def _figure(table: pd.DataFrame, name: str, known: _Labelled, *, is_within: bool = False) -> Figure:

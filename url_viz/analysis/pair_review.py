@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.review import ASKED, Card, CardKind, Question, Review, ReviewSpec
 from url_viz.analysis.tuned import TunedTable
+from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.store.answers import Answers, ordered
 from url_viz.store.decisions import Action
 from url_viz.store.reviews import KeptReview
@@ -28,7 +29,7 @@ class PairReview(Review):
         self,
         spec: ReviewSpec,
         table: pd.DataFrame,
-        unit: NDArray[np.float32],
+        unit: UnitRows,
         *,
         tuning: TunedTable,
         answers: Answers,

@@ -89,7 +89,7 @@ def shared_by_most(strength: Values) -> tuple[str, ...]:
 
 def without(strength: Values, names: tuple[str, ...]) -> Values:
     """Strengths (N, len(NAMES)) with those of some reasons taken away."""
-    return np.where(np.isin(NAMES, names), np.float32(0), strength)
+    return np.where(np.isin(NAMES, names), np.float32(0), strength) if names else strength
 
 
 def without_contradictions(strength: Values) -> Values:

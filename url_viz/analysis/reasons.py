@@ -128,7 +128,7 @@ class Reasons:
         for digit in range(int(place.max(initial=-1)) + 1):
             here = place == digit
             codes[rows[here]] += (which[here] + 1) * (len(NAMES) + 1) ** digit
-        distinct, inverse = np.unique(codes, return_inverse=True)
+        inverse, distinct = pd.factorize(codes)
         return np.array([_spelled(code) for code in distinct.tolist()], object)[inverse]
 
 

@@ -18,6 +18,7 @@ from url_viz.analysis.scope import Scope, scope_as_query, scope_from_query, scop
 from url_viz.analysis.selective_retrieval import search
 from url_viz.analysis.twins import first_of_each, group_codes, twin_members
 from url_viz.errors import ImageSetError
+from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.store.decisions import Action, Decided, Decision, Decisions, Verdict
 from url_viz.store.reviews import KeptReview, read_review, review_key, write_review
 from url_viz.store.tables import positions_of
@@ -266,7 +267,7 @@ class Review:
         self,
         spec: ReviewSpec,
         table: pd.DataFrame,
-        unit: NDArray[np.float32],
+        unit: UnitRows,
         *,
         listed: Callable[[], pd.DataFrame],
         decisions: Decisions,
@@ -275,7 +276,7 @@ class Review:
         leading: str | None = None,
         afresh: bool = False,
     ) -> None:
-        """`table` is that of the image set, `unit` (N, A) its pictures in the whitened space, of length one.
+        """`table` is that of the image set, `unit` (N, A) its pictures in the whitened space.
 
         `listed` gives the pictures of an order of LISTED when they are needed, with what is `suggested`; `source` is
         what labels are taken from, `leading` the measure that orders the set. A review that was begun before goes on

@@ -1,6 +1,7 @@
 """A second model that has read the same pictures: asked how easily they are confused, and of which class they are."""
 
 import hashlib
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
@@ -108,7 +109,7 @@ class Seconds:
     @property
     def behind(self) -> EmbeddingSpace | None:
         """The space of another model that has read the set, where none has read all of its pictures."""
-        return None if self.at_hand else next(other_spaces(self._store, self._space), None)
+        return None if self.at_hand else next(self._others, None)
 
     @cached_property
     def columns(self) -> GraphColumns | None:
@@ -117,6 +118,16 @@ class Seconds:
         if self._is_alone or known is None or found is None or not is_asked(self._store.paths):
             return None
         return columns_by_both(self._store, self._space, known, found)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether what has its say stays so until a table changes: not while what a second model read is written."""
+        is_none = self._is_alone or not is_asked(self._store.paths) or next(self._others, None) is None
+        return is_none or self.columns is not None
+
+    @property
+    def _others(self) -> Iterator[EmbeddingSpace]:
+        return other_spaces(self._store, self._space)
 
     @cached_property
     def name(self) -> str | None:

@@ -20,6 +20,7 @@ from url_viz.analysis.metrics import (
 )
 from url_viz.analysis.ranking import percentile_of_each
 from url_viz.pipeline.twins import twin_groups
+from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.rows import l2_normalize, mid_ranks, refuse_nan
 from url_viz.store.tables import Graph, positions_of
 
@@ -38,19 +39,18 @@ class Hits:
 
 def search(
     query: NDArray[np.floating],
-    unit_rows: NDArray[np.floating],
+    rows_searched: UnitRows,
     *,
     k: int,
     is_allowed: NDArray[np.bool_] | None = None,
     exclude: NDArray[np.bool_] | None = None,
 ) -> Hits:
-    """The k nearest allowed rows of `unit_rows` (N, D; of length one) to `query` (D,), exact.
+    """The k nearest allowed rows of `rows_searched` (N, D) to `query` (D,), exact.
 
     Rows of `exclude` are not looked at (the query itself). Rows that are not allowed but would have been among the hits
     are `withheld`.
     """
-    unit = query.astype(np.float32) / max(float(np.linalg.norm(query.astype(np.float32))), 1e-12)
-    similarity = np.asarray(unit_rows @ unit.astype(unit_rows.dtype), np.float32)
+    similarity = rows_searched.cosines(query)
     if exclude is not None:
         similarity = np.where(exclude, -np.inf, similarity)
     allowed = np.ones(len(similarity), bool) if is_allowed is None else is_allowed

@@ -1,6 +1,6 @@
 """The user's own columns: matched to pictures, made into measures if they are logits, joined to the table."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -242,14 +242,22 @@ class UserColumns:
     """The table of a snapshot with the user's columns at its end, joined again only when they change."""
 
     def __init__(
-        self, base: Frame, files: pa.Table, store: Store, decisions: Decisions, *, root: Path, stands_in: bool
+        self,
+        base: Frame,
+        files: Callable[[], pa.Table],
+        store: Store,
+        decisions: Decisions,
+        *,
+        root: Path,
+        stands_in: bool,
     ) -> None:
-        """`files` are id, path, content of all files; `stands_in` puts the first own uncertainty into `uncertainty`.
+        """`files` gives id, path, content of all files, which only imports need.
 
-        That is for embeddings of the user's own, which no head of ours reads. `decisions` have the tags.
+        `stands_in` puts the first own uncertainty into `uncertainty`: that is for embeddings of the user's own, which
+        no head of ours reads. `decisions` have the tags.
         """
         self._base = base
-        self._files = files
+        self._files_of_folder = files
         self._store = store
         self._decisions = decisions
         self._paths = store.paths
@@ -311,7 +319,8 @@ class UserColumns:
     @cached_property
     def _pictures(self) -> Pictures:
         """All readable pictures of the folder, whatever model read them."""
-        files = self._files.filter(self._files["content"].is_valid())
+        files = self._files_of_folder()
+        files = files.filter(files["content"].is_valid())
         return Pictures(
             root=self._root,
             ids=np.asarray(files["id"].to_numpy(), np.int64),
@@ -321,7 +330,7 @@ class UserColumns:
 
     @cached_property
     def _present(self) -> NDArray[np.int64]:
-        return np.asarray(self._files["id"].to_numpy(), np.int64)
+        return np.asarray(self._files_of_folder()["id"].to_numpy(), np.int64)
 
     @property
     def version(self) -> str:

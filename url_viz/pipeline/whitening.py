@@ -90,12 +90,12 @@ def whitened_for(store: Store, space_key: str, content: NDArray[np.int64]) -> Wh
 
     A set that was read before there were whitened spaces, or is being read, has none, or not all rows, on disk.
     """
-    known = store.whitened(space_key)
-    row = np.full(len(content), -1) if known is None else positions_of(content, known.content)
-    if known is not None and (row >= 0).all():
-        return WhitenedRows(known.whitening, content, known.rows[row])
+    found = store.whitened_of(space_key, content)
+    if found is not None:
+        return found
     distinct, number = np.unique(content, return_inverse=True)
-    made = whitened_rows(distinct, store.embeddings(space_key, distinct).embedding, known=known)
+    embedding = store.embeddings(space_key, distinct).embedding
+    made = whitened_rows(distinct, embedding, known=store.whitened(space_key))
     return WhitenedRows(made.whitening, content, made.rows[number])
 
 

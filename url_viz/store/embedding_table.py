@@ -1,9 +1,10 @@
-"""Streaming reads of the embedding table, which need no second array of its size."""
+"""Streaming reads of the tables of embeddings and whitened rows, which need no second array of their size."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -27,18 +28,36 @@ def parts_of(table: Any, contents: NDArray[np.int64]) -> Iterator[tuple[NDArray[
     The entropy is not verified here but in `Store.embedded`: that needs two more columns. Raises
     ChecksumError if rows are missing or damaged.
     """
-    order = np.argsort(contents, kind="stable")
+    rows_with = _finder(contents)
+    for data in _batches(table, _VERIFIED, ["entropy"]):
+        content, entropy = (np.asarray(data[name].to_numpy()) for name in ("content", "entropy"))
+        part = Embeddings(content, matrix(data["embedding"]).astype(np.float16, copy=False), entropy)
+        positions, rows = rows_with(content)
+        yield rows, part if np.array_equal(positions, np.arange(len(part))) else part.rows_at(positions)
+
+
+def read_whitened(table: Any, contents: NDArray[np.int64], key: int) -> NDArray[np.float16] | None:
+    """The whitened rows (M, A) of `contents` (M,), which may repeat; None if one has none, or a row is not of `key`."""
+    rows_with = _finder(contents)
+    whitened = np.zeros((len(contents), table.schema.field("whitened").type.list_size), np.float16)
+    is_there = np.zeros(len(contents), bool)
+    for data in _batches(table, ("content", "whitened", "key"), ()):
+        if not (np.asarray(data["key"].to_numpy()) == key).all():
+            return None
+        positions, rows = rows_with(np.asarray(data["content"].to_numpy()))
+        whitened[rows], is_there[rows] = matrix(data["whitened"])[positions], True
+    return whitened if is_there.all() else None
+
+
+def _batches(table: Any, names: Sequence[str], also: Sequence[str]) -> Iterator[pa.Table]:
+    """The columns `names`, verified, and `also`, not verified, some rows at a time."""
     count = table.count_rows()
-    columns = [*columns_to_read(table.schema, _VERIFIED), "entropy"]
+    columns = [*columns_to_read(table.schema, names), *also]
     for batch in table.search().select(columns).limit(max(1, count)).to_batches(batch_size=ROWS_AT_ONCE):
         read = pa.Table.from_batches([batch])
-        data = verified(read, _VERIFIED)
-        count -= len(data)
-        content = np.asarray(data["content"].to_numpy())
-        entropy = np.asarray(read["entropy"].to_numpy())
-        part = Embeddings(content, matrix(data["embedding"]).astype(np.float16, copy=False), entropy)
-        positions, rows = _rows_with(content, contents, order)
-        yield rows, part if np.array_equal(positions, np.arange(len(part))) else part.rows_at(positions)
+        verified(read, names)
+        count -= len(read)
+        yield read
     if count:
         raise ChecksumError(f"{count:,} rows are missing")
 
@@ -51,6 +70,21 @@ def read_embeddings(table: Any, contents: NDArray[np.int64]) -> Embeddings:
         embedding[rows], entropy[rows], is_there[rows] = part.embedding, part.entropy, True
     embeddings = Embeddings(contents, embedding, entropy)
     return embeddings if is_there.all() else embeddings.rows_at(np.flatnonzero(is_there))
+
+
+def _finder(contents: NDArray[np.int64]) -> Callable[[NDArray[np.int64]], Pairs]:
+    """Takes contents (P,) of a part and gives the equal pairs: positions in the part, and rows of `contents` (M,)."""
+    index = pd.Index(contents)
+    if not index.is_unique:
+        order = np.argsort(contents, kind="stable")
+        return lambda part: _rows_with(part, contents, order)
+
+    def rows_with(part: NDArray[np.int64]) -> Pairs:
+        rows = index.get_indexer(pd.Index(part)).astype(np.int64, copy=False)
+        positions = np.flatnonzero(rows >= 0)
+        return positions, rows[positions]
+
+    return rows_with
 
 
 def _rows_with(part: NDArray[np.int64], contents: NDArray[np.int64], order: NDArray[np.int64]) -> Pairs:

@@ -1,6 +1,7 @@
 """Read access to the LanceDB tables of an image set."""
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +17,7 @@ from url_viz.store import versions
 from url_viz.store.about import About, read_about
 from url_viz.store.checksums import ChecksumError, columns_to_read, verified
 from url_viz.store.damage import raising_damage_errors, was_written
-from url_viz.store.embedding_table import ROWS_AT_ONCE, read_embeddings
+from url_viz.store.embedding_table import ROWS_AT_ONCE, read_embeddings, read_whitened
 from url_viz.store.lance import lancedb
 from url_viz.store.tables import (
     COORDINATES,
@@ -49,6 +50,12 @@ class EmbeddedContents:
     norm: NDArray[np.float32]
 
 
+def shown_tables(space_key: str, head_digest: str | None) -> list[str]:
+    """The names of the tables that what is shown of a space is read from."""
+    of_space = [f"{kind}-{space_key}" for kind in ("embeddings", "graph", "coordinates")]
+    return ["images", QUALITY_TABLE, *of_space, *([f"scores-{space_key}-{head_digest}"] if head_digest else [])]
+
+
 class Store:
     """Reads an image set's tables; each call sees the latest whole state, also while another process writes."""
 
@@ -69,15 +76,19 @@ class Store:
 
     def version(self, space_key: str, head_digest: str | None) -> str:
         """A short text that changes when anything shown of this space changes."""
-        of_space = [f"{kind}-{space_key}" for kind in ("embeddings", "graph", "coordinates")]
-        names = ["images", QUALITY_TABLE, *of_space]
-        if head_digest:
-            names.append(f"scores-{space_key}-{head_digest}")
-        return ".".join(map(self._version_of, names))
+        return ".".join(map(self._version_of, shown_tables(space_key, head_digest)))
 
-    def graph_version(self, space_key: str) -> str:
-        """A short text that changes when the graph of a space does; "-" if there is none."""
-        return self._version_of(f"graph-{space_key}")
+    def digest_of(self, tables: Iterable[str], *also: str) -> str:
+        """A digest of the state of `tables`, which no other state of them has, and of what `also` is said."""
+        digest = hashlib.blake2b("\0".join(also).encode(), digest_size=12)
+        for name in tables:
+            of_table = self._table(name)
+            version = 0 if of_table is None else of_table.version
+            digest.update(f"\0{name}\0{version}\0{versions.manifest_digest(self._folder(name), version)}".encode())
+        return digest.hexdigest()
+
+    def _folder(self, name: str) -> Path:
+        return self.paths.tables / f"{name}.lance"
 
     def _version_of(self, name: str) -> str:
         table = self._table(name)
@@ -115,15 +126,27 @@ class Store:
 
     def whitened(self, space_key: str) -> WhitenedRows | None:
         """The whitened space and the rows in it; None if there is none, or a writer is replacing it."""
-        kept, rows = (self._table(f"{kind}-{space_key}") for kind in ("whitening", "whitened"))
-        if kept is None or rows is None:
+        whitening, rows = self._whitening(space_key), self._table(f"whitened-{space_key}")
+        if whitening is None or rows is None:
             return None
-        whitening = self._read(f"whitening-{space_key}", lambda: _whitening_of(_whole(kept, whitening_schema(1).names)))
         data = self._read(f"whitened-{space_key}", lambda: _whole(rows, whitened_schema(1).names))
         if len(data) and not (_numbers(data["key"]) == whitening.key).all():
             return None
         whitened = matrix(data["whitened"]).astype(np.float16, copy=False)
         return WhitenedRows(whitening, _numbers(data["content"]), whitened)
+
+    def whitened_of(self, space_key: str, contents: NDArray[np.int64]) -> WhitenedRows | None:
+        """Contents (M,), which may repeat, in the whitened space; None if one is not in it, or as for `whitened`."""
+        whitening, table = self._whitening(space_key), self._table(f"whitened-{space_key}")
+        if whitening is None or table is None:
+            return None
+        rows = self._read(f"whitened-{space_key}", lambda: read_whitened(table, contents, whitening.key))
+        return None if rows is None else WhitenedRows(whitening, contents, rows)
+
+    def _whitening(self, space_key: str) -> Whitening | None:
+        name, names = f"whitening-{space_key}", whitening_schema(1).names
+        table = self._table(name)
+        return None if table is None else self._read(name, lambda: _whitening_of(_whole(table, names)))
 
     def graph(self, space_key: str) -> Graph | None:
         """The neighbour graph of a space, once it was made."""
@@ -172,22 +195,22 @@ class Store:
 
     def _table(self, name: str) -> Any:
         """The table, at its latest version; None if it was never written."""
-        if not (self.paths.tables / f"{name}.lance").is_dir():  # never written, or dropped since
+        if not self._folder(name).is_dir():  # never written, or dropped since
             self._tables.pop(name, None)
             return None
         if name not in self._tables:
-            if not was_written(self.paths.tables / f"{name}.lance"):  # its first write is not finished
+            if not was_written(self._folder(name)):  # its first write is not finished
                 return None
             self._tables[name] = self._read(name, lambda: self._database.open_table(name))
         table = self._tables[name]
         self._read(name, table.checkout_latest)
         if self._checked.get(name) != table.version:
-            self._read(name, lambda: _check_version(table, self.paths.tables / f"{name}.lance"))
+            self._read(name, lambda: _check_version(table, self._folder(name)))
             self._checked[name] = table.version
         return table
 
     def _read(self, name: str, reading: Callable[[], Any]) -> Any:
-        with raising_damage_errors(self.paths.tables / f"{name}.lance"):
+        with raising_damage_errors(self._folder(name)):
             return reading()
 
     def _columns(self, name: str, columns: Sequence[str], schema: pa.Schema) -> pa.Table:

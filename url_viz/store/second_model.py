@@ -36,15 +36,15 @@ def other_spaces(store: Store, space: EmbeddingSpace) -> Iterator[EmbeddingSpace
 
 def version_beside(store: Store, space: EmbeddingSpace) -> str:
     """A short text that changes when a second model comes, goes, reads more, or is not asked any more; "" for none."""
-    others = [f"{other.key} {_graph_version(store, other)}" for other in other_spaces(store, space)]
+    others = [f"{other.key} {_state_of_graph(store, other)}" for other in other_spaces(store, space)]
     if not others:
         return ""
     text = " ".join([*others, str(is_asked(store.paths))])
     return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
 
 
-def _graph_version(store: Store, space: EmbeddingSpace) -> str:
+def _state_of_graph(store: Store, space: EmbeddingSpace) -> str:
     try:
-        return store.graph_version(space.key)
+        return store.digest_of([f"graph-{space.key}"])
     except DamageError:  # told to who opens the set with this model
         return "damaged"

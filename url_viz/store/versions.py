@@ -67,6 +67,14 @@ def check(table: Path, version: int, known: Noted) -> None:
                 raise ChecksumError(f"{path.name} is not as it was written")
 
 
+def manifest_digest(table: Path, version: int) -> str:
+    """A digest of the manifest of a version, which names all of its files; "" where it was cleaned up meanwhile."""
+    manifest = _manifest(table, version)
+    with suppress(FileNotFoundError):
+        return "" if manifest is None else _digest(manifest)
+    return ""
+
+
 def forget(table: Path) -> None:
     """Remove the record, for a table that goes back to an older version on purpose."""
     (table / RECORD).unlink(missing_ok=True)

@@ -1,0 +1,119 @@
+"""Joined rows that were kept are as those joined anew, and are let go of as soon as anything below them changes."""
+
+import io
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.imaging.pictures import noise, write_folder
+from url_viz.analysis import stored_rows
+from url_viz.image_set import ImageSet, embed_folder, open_set
+from url_viz.imaging.scan import display_name
+from url_viz.imaging.uploads import IncomingFile
+from url_viz.models.model import Model
+from url_viz.store.reader import Store
+
+NAMES = ["cat/a.jpg", "cat/b.jpg", "dog/\udcff\n.jpg", "dog/c.jpg", "dog/ä.jpg", "x.jpg"]
+
+
+@pytest.fixture(autouse=True)
+def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored_rows, "KEPT_FROM", 1)
+
+
+def read(root: Path, home: Path, *, names: list[str] = NAMES, copies: bool = True) -> ImageSet:
+    """Pictures, the first two copies of each other, and a file that is none; random embeddings in a model's place."""
+    for number, name in enumerate(names):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        noise(0 if number == 1 and copies else number).save(root / name)
+    (root / "broken.jpg").write_bytes(b"no picture")
+    file = io.BytesIO()
+    paths = [display_name(os.fsencode(name)) for name in names]
+    np.savez(file, paths=np.array(paths), values=np.random.default_rng(0).normal(size=(len(names), 8)))
+    return embed_folder(root, embeddings=IncomingFile("given.npz", file.getvalue()), workspace=home)
+
+
+def kept_files(image_set: ImageSet) -> list[Path]:
+    return sorted((image_set.workspace.root / "sets" / image_set.set_id / "kept").rglob("*.parquet"))
+
+
+def again(image_set: ImageSet) -> ImageSet:
+    return open_set(image_set.set_id, model=image_set.source.name, workspace=image_set.workspace)
+
+
+def joined_anew(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
+    with monkeypatch.context() as patch:
+        patch.setattr("url_viz.image_set.kept_rows", lambda *_: None)
+        return again(image_set)
+
+
+def without_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let any reading of columns from the store fail."""
+
+    def read(*_: object) -> None:
+        pytest.fail("the store was read")
+
+    monkeypatch.setattr(Store, "_columns", read)
+
+
+def test_a_set_opened_from_kept_rows_is_the_same_and_reads_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = read(tmp_path / "zoo", tmp_path / "home")
+    first.decisions.decide(first.ids[:2], "drop")
+    expected = joined_anew(first, monkeypatch)
+    table, failures, paths = expected.table(), expected.failures(), expected.paths_of(expected.ids)
+    assert len(kept_files(first)) == 2
+    opened = again(first)
+    pd.testing.assert_frame_equal(opened.failures(), failures)
+    with monkeypatch.context() as patch:
+        without_reading(patch)
+        opened = again(first)
+        pd.testing.assert_frame_equal(opened.table(), table)
+        assert opened.paths_of(opened.ids) == paths
+        assert [finding.kind for finding in opened.findings()] == [finding.kind for finding in expected.findings()]
+    own = opened.table()
+    own.loc[0, "entropy"] = 7.0  # a copy of its own: what others see stays
+    assert not (opened.table()["entropy"] == 7.0).any()
+
+
+def test_new_pictures_are_there_and_a_damaged_file_is_made_again(tmp_path: Path) -> None:
+    first = read(tmp_path / "zoo", tmp_path / "home")
+    more = read(tmp_path / "zoo", tmp_path / "home", names=[*NAMES, "dog/new.jpg"])
+    assert (len(again(first)), len(more)) == (7, 7)
+    before = again(first).table()
+    for path in kept_files(first):
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    pd.testing.assert_frame_equal(again(first).table(), before)
+
+
+def test_rows_of_another_model_that_left_are_not_taken_for_those_read_anew(tmp_path: Path) -> None:
+    first = read(tmp_path / "zoo", tmp_path / "home")
+    kept = tmp_path / "kept"
+    shutil.copytree(first.workspace.root / "sets" / first.set_id / "kept", kept)
+    before = again(first).table()["nearest_similarity"].to_numpy()
+    shutil.rmtree(first.workspace.root)
+    anew = read(tmp_path / "zoo", tmp_path / "home", copies=False)
+    shutil.copytree(kept, anew.workspace.root / "sets" / anew.set_id / "kept", dirs_exist_ok=True)
+    after = again(anew).table()
+    assert len(after) == len(before)
+    assert after["twin_group"].isna().all()  # the first picture is no copy of the second any more
+
+
+def test_whether_a_second_model_is_asked_is_seen(
+    tmp_path: Path, model: Model, second_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_folder(tmp_path / "zoo", 12, classes=("cat", "dog"))
+    both = embed_folder(folder, model=model, also=second_model, workspace=tmp_path / "home")
+    by_both = joined_anew(both, monkeypatch).table()["confusability"]
+    pd.testing.assert_series_equal(again(both).table()["confusability"], by_both)
+    both.ask_second(is_asked=False)
+    alone = again(both).table()["confusability"]
+    pd.testing.assert_series_equal(alone, joined_anew(both, monkeypatch).table()["confusability"])
+    assert not alone.equals(by_both)
+    both.ask_second()
+    pd.testing.assert_series_equal(again(both).table()["confusability"], by_both)

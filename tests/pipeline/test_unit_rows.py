@@ -1,0 +1,33 @@
+"""Rows of length one: what is read of them and their cosines are as by a plain definition, few or many."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from url_viz.pipeline import unit_rows
+from url_viz.pipeline.unit_rows import UnitRows
+
+
+@pytest.mark.parametrize("held", [0, 100_000], ids=["in half precision", "held in float32"])
+@given(count=st.integers(0, 40), seed=st.integers(0, 10**6), scale=st.sampled_from([1e-3, 1.0, 30.0]))
+def test_cosines_are_those_of_a_loop(held: int, count: int, seed: int, scale: float) -> None:
+    rng = np.random.default_rng(seed)
+    rows, query = rng.normal(size=(count, 6)).astype(np.float16), scale * rng.normal(size=6)
+    rows[rng.random(count) < 0.1] = 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unit_rows, "HELD", held)
+        patch.setattr(unit_rows, "BLOCK", 7)
+        found = UnitRows(rows).cosines(query)
+    assert found.dtype == np.float32
+    exact = rows.astype(np.float64)
+    lengths = [np.linalg.norm(row) * np.linalg.norm(query) for row in exact]
+    expected = [row @ query / length if length else 0.0 for row, length in zip(exact, lengths, strict=True)]
+    assert found == pytest.approx(expected, abs=1e-5)
+
+
+def test_rows_are_read_one_and_several_at_a_time_of_length_one() -> None:
+    rows = UnitRows(np.array([[3, 4], [0, 0], [0, 2]], np.float16))
+    assert len(rows) == 3
+    assert rows[0].tolist() == pytest.approx([0.6, 0.8])
+    assert rows[np.array([2, 1])].tolist() == [[0, 1], [0, 0]]

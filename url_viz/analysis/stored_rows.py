@@ -1,0 +1,171 @@
+"""What is stored of the pictures of a set, joined to a row for each; of many pictures it is kept, to open them fast."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from url_viz.analysis.ranking import percentile
+from url_viz.imaging.quality import QUALITIES
+from url_viz.models.head import Head
+from url_viz.pipeline.twins import TWIN_COSINE, twin_groups
+from url_viz.store.kept_columns import read_kept, read_kept_table, write_kept, write_kept_table
+from url_viz.store.reader import Store
+from url_viz.store.tables import GraphColumns, Twins, positions_of
+
+KEPT_FROM = 50_000
+"""Of so many pictures on, the joined rows are kept: reading and joining them takes longer than reading one file."""
+VERSION = 1
+"""Of the columns of joined rows: what another version kept is made again."""
+FILES = ("id", "path", "content", "width", "height", "failure")
+"""The columns of the table of files that rows are made of."""
+
+Numbers = dict[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class StoredRows:
+    """What is stored of the N pictures that have an embedding in a space: `columns` (N rows), by path.
+
+    id, path (binary), content, width, height, and as numbers what the store measures of each (`ImageSet.table`), nan
+    for none; `twin_group` is −1 for none. In the folder are as many `readable` files, whatever model has read them, and
+    `failed` ones.
+    """
+
+    columns: pa.Table
+    readable: int
+    failed: int
+
+    def numbers(self, name: str) -> NDArray[np.generic]:
+        """A column of numbers (N,)."""
+        return np.asarray(self.columns[name].to_numpy())
+
+    @property
+    def is_every_file(self) -> bool:
+        """Whether every readable file has a row."""
+        return len(self.columns) == self.readable
+
+
+def stored_rows(
+    store: Store, files: pa.Table, *, space_key: str, head: Head | None, graph: GraphColumns | None
+) -> StoredRows:
+    """Join what is stored of the pictures that have an embedding in a space; `files` has the columns FILES."""
+    readable = files.filter(files["content"].is_valid())
+    embedded = store.embedded(space_key)
+    row = positions_of(np.asarray(readable["content"].to_numpy(), np.int64), embedded.content)
+    by_path = readable.drop_columns(["failure"]).append_column("row", pa.array(row)).filter(row >= 0).sort_by("path")
+    contents, row = (np.asarray(by_path[name].to_numpy(), np.int64) for name in ("content", "row"))
+    uncertainty = _uncertainty(store, contents, space_key, head)
+    numbers = {
+        "uncertainty": uncertainty,
+        "percentile": percentile(uncertainty),
+        **_from_graph(contents, graph),
+        "entropy": embedded.entropy[row],
+        "inverse_norm": 1 / np.maximum(embedded.norm[row], 1e-12),
+        **_qualities(store, contents),
+        **_coordinates(store, contents, space_key),
+    }
+    columns = by_path.drop_columns(["row"])
+    for name, values in numbers.items():
+        columns = columns.append_column(name, pa.array(values))
+    return StoredRows(columns, len(readable), len(files) - files["failure"].null_count)
+
+
+def kept_rows(folder: Path, space_key: str, key: str) -> StoredRows | None:
+    """The rows that were kept under `key`, which tells what they hang on; None if there are none."""
+    found = read_kept_table(folder, space_key, f"{VERSION}-{key}")
+    if found is None:
+        return None
+    counts = found.schema.metadata or {}
+    return StoredRows(found, int(counts[b"readable"]), int(counts[b"failed"]))
+
+
+def keep_rows(rows: StoredRows, folder: Path, space_key: str, key: str) -> None:
+    """Keep the rows of a large set for `kept_rows`."""
+    if len(rows.columns) >= KEPT_FROM:
+        counts = {"readable": str(rows.readable), "failed": str(rows.failed)}
+        write_kept_table(folder, space_key, f"{VERSION}-{key}", rows.columns.replace_schema_metadata(counts))
+
+
+def _uncertainty(store: Store, contents: NDArray[np.int64], space_key: str, head: Head | None) -> NDArray[np.float32]:
+    """By content; pictures that this head has not scored on disk yet are scored now, from the stored embedding."""
+    result = np.full(len(contents), np.nan, np.float32)
+    if head is None:
+        return result
+    scored, values = store.scores(space_key, head.digest)
+    row = positions_of(contents, scored)
+    result[row >= 0] = values[row[row >= 0]]
+    if (row < 0).any():
+        result[row < 0] = head(store.embeddings(space_key, contents[row < 0]).embedding)
+    return result
+
+
+def _from_graph(contents: NDArray[np.int64], graph: GraphColumns | None) -> dict[str, NDArray[np.generic]]:
+    keys = contents
+    value, nearest = (np.full(len(contents), np.nan, np.float32) for _ in range(2))
+    if graph is not None and len(graph.content):
+        row = positions_of(contents, graph.content)
+        has = row >= 0
+        value[has], nearest[has] = graph.confusability[row[has]], graph.nearest_similarity[row[has]]
+        first_of_group = np.unique(graph.twin_group, return_index=True)[1]
+        keys = np.where(has, graph.content[first_of_group[graph.twin_group[row]]], contents)
+    _, first, group, size = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+    return {
+        "confusability": value,
+        "confusability_percentile": percentile(value),
+        "nearest_similarity": nearest,
+        "twin_group": np.where(size[group] == 1, -1, first[group]),
+    }
+
+
+def graph_columns(store: Store, space_key: str) -> GraphColumns | None:
+    """As `Store.graph_columns`; those of a large graph are kept, and read from there."""
+    folder, key = store.paths.kept / "graph", store.digest_of([f"graph-{space_key}"])
+    kept: dict[str, Any] | None = read_kept(folder, space_key, key)
+    if kept is not None:
+        return GraphColumns(**kept)
+    columns = store.graph_columns(space_key)
+    if columns is not None and len(columns.content) >= KEPT_FROM and store.digest_of([f"graph-{space_key}"]) == key:
+        write_kept(folder, space_key, key, {field.name: getattr(columns, field.name) for field in fields(columns)})
+    return columns
+
+
+def columns_of_raw_graph(store: Store, space_key: str) -> GraphColumns | None:
+    """What the graph says of each content of a set that was read before there was a whitened space; None without one.
+
+    Its confusability is the rank of minus the nearest similarity alone, until the folder is read again.
+    """
+    raw = store.raw_neighbours(space_key)
+    return None if raw is None else _of_raw(*raw)
+
+
+def _of_raw(content: NDArray[np.int64], position: NDArray[np.int32], cosine: NDArray[np.float32]) -> GraphColumns:
+    is_there = position >= 0
+    row, slot = np.nonzero(is_there & (cosine >= TWIN_COSINE))
+    pair = np.stack([row, position[row, slot]], axis=1).astype(np.int32)
+    group = twin_groups(Twins(len(content), pair, cosine[row, slot]))
+    is_other = is_there & (cosine < TWIN_COSINE)
+    slot, every = is_other.argmax(axis=1), np.arange(len(content))
+    has = is_other[every, slot]
+    nearest = np.where(has, position[every, slot], -1).astype(np.int32)
+    similarity = np.where(has, cosine[every, slot], np.nan).astype(np.float32)
+    return GraphColumns(content, nearest, similarity, (percentile(-similarity) / 100).astype(np.float32), group)
+
+
+def _qualities(store: Store, contents: NDArray[np.int64]) -> Numbers:
+    """Quality by content; nan for those that an older version read, until the folder is read again."""
+    rows = store.quality()
+    row = positions_of(contents, np.asarray(rows["content"].to_numpy(), np.int64))
+    return {name: np.append(rows[name].to_numpy(), np.float32(np.nan))[row] for name in QUALITIES}
+
+
+def _coordinates(store: Store, contents: NDArray[np.int64], space_key: str) -> Numbers:
+    xy = np.full((len(contents), 2), np.nan, np.float32)
+    known = store.coordinates(space_key)
+    if known is not None and len(known):
+        row = positions_of(contents, known.content)
+        xy[row >= 0] = known.xy[row[row >= 0]]
+    return {"x": xy[:, 0], "y": xy[:, 1]}
