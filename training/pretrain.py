@@ -10,7 +10,7 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -32,7 +32,7 @@ from url_viz.files import replaced
 from url_viz.models.head import Head, load_head
 from url_viz.models.model import Model, load_model, load_source
 from url_viz.models.runtime import choose_device
-from url_viz.progress import ProgressCallback, command_report
+from url_viz.progress import Progress, ProgressCallback, command_report
 
 MAY_CHANGE = ("out", "device", "develop", "report", "earlier", "votes", "votes_order")
 """Options that leave the head as it is, so that a run may go on with others."""
@@ -121,8 +121,17 @@ def _cached(config: PretrainConfig, model: Model, paths: PretrainPaths, report: 
             device=config.device,
             limit=config.limit,
         )
-        caches.append(write_cache(cache, model, report))
+        caches.append(write_cache(cache, model, _told(report, "set", number, len(config.data))))
     return Sources(tuple(caches))
+
+
+def _told(report: ProgressCallback, what: str, number: int, count: int) -> ProgressCallback:
+    """A callback whose stages say which of several it is: "train, seed 2 of 3"."""
+
+    def told(progress: Progress) -> None:
+        report(replace(progress, stage=f"{progress.stage}, {what} {number + 1} of {count}"))
+
+    return report if count == 1 else told
 
 
 def _train_seeds(
@@ -137,7 +146,7 @@ def _train_seeds(
             rows = rows_of(sources, held_out=config.recipe.held_out, device=device, mixture=config.mixture)
             if config.reads == "functions":
                 functions, rows = read_by_functions(rows, load_source(model.source))
-        trained = train(rows, config.recipe, seed=seed, report=report)
+        trained = train(rows, config.recipe, seed=seed, report=_told(report, "seed", seed, config.seeds))
         figures = final_figures(trained, rows)
         provenance = provenance_of(sources, config.recipe, seed, figures, mixture=config.mixture)
         save_run(paths.seed(seed), trained, as_record(config), provenance, functions=functions)
