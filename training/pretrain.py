@@ -37,6 +37,9 @@ from url_viz.progress import Progress, ProgressCallback, command_report
 MAY_CHANGE = ("out", "device", "develop", "report", "earlier", "votes", "votes_order")
 """Options that leave the head as it is, so that a run may go on with others."""
 
+PREPARING = Progress("prepare", 0)
+"""The step before pictures are read: a model is loaded, and converted if it is the first time."""
+
 
 @dataclass(frozen=True)
 class PretrainPaths:
@@ -84,11 +87,12 @@ def pretrain(config: PretrainConfig, *, report: ProgressCallback) -> Head:
     paths = PretrainPaths(config.out)
     _refuse_another_run(config, paths)
     if not paths.head.is_file():
+        report(PREPARING)
         model = load_model(config.model, device=config.device, precision=config.precision)
         sources = _cached(config, model, paths, report)
         _train_seeds(config, model, sources, paths, report)
         shutil.copyfile(_best_seed(config, paths).head, paths.head)
-    _measure(config, paths)
+    _measure(config, paths, report)
     with replaced(paths.card) as temporary:
         temporary.write_text(card_text(CardFiles(paths.folder)), "utf-8")
     return load_head(paths.head)
@@ -163,11 +167,12 @@ def _is_measured(head: Path, figures: Path) -> bool:
     return figures.is_file() and read_benchmark(figures).head == load_head(head).digest
 
 
-def _measure(config: PretrainConfig, paths: PretrainPaths) -> None:
+def _measure(config: PretrainConfig, paths: PretrainPaths, report: ProgressCallback) -> None:
     """What is missing of the figures: what upstream shares with labelled sets, and the benchmark of each use."""
     for use, data in (("development", config.develop), ("report", config.report)):
         if data and not _is_measured(paths.head, paths.figures(use)):
             # What a baseline's temperature and a stack are chosen on has no part in the report.
+            report(PREPARING)
             choose: Sequence[str] = config.develop if use == "report" else ()
             benchmark.main(
                 BenchmarkConfig(
@@ -182,6 +187,7 @@ def _measure(config: PretrainConfig, paths: PretrainPaths) -> None:
                 )
             )
     if config.report and not paths.overlap.is_file():
+        report(PREPARING)
         overlap.main(OverlapConfig(config.data, config.report, model=config.model, json=paths.overlap))
 
 

@@ -14,11 +14,12 @@ from training.command import FLAT
 from training.config import PretrainConfig
 from url_viz.errors import JobError
 from url_viz.image_set import ImageSet, embed_folder
-from url_viz.jobs import Job, JobState, list_jobs, log_tail, progress_history
+from url_viz.jobs import Job, JobState, cancel_job, list_jobs, log_tail, progress_history
 from url_viz.jobs.adapting import head_of
 from url_viz.jobs.pretraining import KIND, start_pretraining
 from url_viz.models.catalogue import known_models
 from url_viz.models.model import Model
+from url_viz.progress import Progress
 from url_viz.ui.cache import recent_sets
 from url_viz.ui.finetune.pretrain import (
     NONE_TEACHES,
@@ -30,7 +31,9 @@ from url_viz.ui.finetune.pretrain import (
     pretrain_config,
     with_its_recipe,
 )
+from url_viz.ui.finetune.runs import GOES_ON
 from url_viz.ui.session import pretrain_sets
+from url_viz.ui.widgets.jobs import step_in_words
 from url_viz.workspace import Workspace
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -133,7 +136,7 @@ def test_what_is_measured_costs_time_too(image_set: ImageSet, other: ImageSet) -
     config = pretrain_config(image_set, many)
     assert estimate_pretraining(config, many).startswith("9,000 pictures · about 6 min")
     measured = replace(many, measured=(replace(many.teach[0], pictures=9_000),))
-    assert "about 14 min" in estimate_pretraining(config, measured)
+    assert "about 15 min" in estimate_pretraining(config, measured)
     assert "100 pictures · under a minute" in estimate_pretraining(replace(config, limit=100), many)
 
 
@@ -143,6 +146,23 @@ def test_a_set_cannot_both_teach_and_measure(image_set: ImageSet) -> None:
         start_pretraining([root], [], model="m", title="t", workspace=home, report=[root])
     with pytest.raises(JobError, match="Choose one with class folders"):
         start_pretraining([], [], model="m", title="t", workspace=home)
+
+
+def test_a_step_that_comes_several_times_says_which_it_is() -> None:
+    assert step_in_words(Progress("train, seed 2 of 3", 3, 60)) == "Training the head · seed 2 of 3 · 3 of 60 steps"
+
+
+def test_a_stopped_run_is_listed_for_every_set_of_its_backbone_and_goes_on(
+    home: Workspace, image_set: ImageSet, other: ImageSet
+) -> None:
+    root, backbone = image_set.root, image_set.space.backbone
+    job = start_pretraining([root], [], model=backbone, title="Make a head", workspace=home)
+    cancel_job(job, grace_s=0.1)
+    at = opened(other)
+    assert GOES_ON in words(at)
+    at.button(key=f"again.{job.id}").click().run()
+    again, _ = list_jobs(home, kind=KIND)
+    assert again.command == job.command, "the folder is the same, so that it goes on"
 
 
 @pytest.mark.slow

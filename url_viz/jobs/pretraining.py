@@ -9,6 +9,7 @@ from url_viz.image_set import ImageSet
 from url_viz.jobs.job import Job
 from url_viz.jobs.slurm import SlurmRequest
 from url_viz.jobs.start import start_job
+from url_viz.models.model import resolve
 from url_viz.workspace import Workspace
 
 KIND = "pretrain"
@@ -17,6 +18,15 @@ KIND = "pretrain"
 def has_classifier(image_set: ImageSet) -> bool:
     """Whether the backbone that read a set has a classifier, of which a head can read functions."""
     return bool(image_set.table()["entropy"].notna().any())
+
+
+def backbone_of(model: str, workspace: Workspace) -> str:
+    """The backbone of a model by the name that training takes: its file if its weights are in one.
+
+    Raises ModelError and its subclasses for a name that means no model.
+    """
+    source = resolve(model, workspace=workspace)
+    return source.name if source.weights is not None else source.backbone
 
 
 def start_pretraining(

@@ -10,6 +10,10 @@ REPORTED = "## Sets that took no part in any choice"
 HEAD = "uncertainty"
 OF_ONE_PICTURE = ("entropy", "tempered_entropy", "max_probability", "energy", "inverse_norm", "stack")
 """The columns of baselines that, as the head, know one picture at a time."""
+NOT_MEASURED = (
+    "Measured on no set that took no part in its making: how well it orders new pictures is not known. The figures of "
+    "its training are in its card."
+)
 _FIGURE = re.compile(r"(-?[\d.]+)(?: \((-?[\d.]+) to (-?[\d.]+)\))?")
 
 
@@ -44,12 +48,18 @@ def in_words(rows: Sequence[CardRow]) -> str:
     if not rows:
         return ""
     *sets, mean = rows
+    whole = sets[0] if len(sets) == 1 else mean
     by_set = ", ".join(f"{row.set_name} {_short(row.head.value)}" for row in sets)
     return (
         f"How well the head orders {_counted(len(sets))} that took no part in its making (R-AUROC, .5 is chance): "
-        f"{mean.head.in_words}, beside {mean.best.in_words} of {mean.baseline.replace('_', ' ')}, the best baseline "
+        f"{whole.head.in_words}, beside {whole.best.in_words} of {whole.baseline.replace('_', ' ')}, the best baseline "
         f"that knows one picture alone. By set: {by_set}."
     )
+
+
+def worth_in_words(card: str) -> str:
+    """What the text of a card tells of a head's worth; where it was measured on no set, that."""
+    return in_words(card_rows(card)) or NOT_MEASURED
 
 
 def _counted(sets: int) -> str:

@@ -40,6 +40,8 @@ NOT_ASKED = (
     *("develop", "earlier", "votes", "votes_order"),  # of studies
     *("target", "instance"),  # of pictures without classes
 )
+PREPARING_S = 30
+"""To load a second backbone and to draw the intervals of the figures; an estimate."""
 LAYERS = ("recipe.width", "recipe.depth", "recipe.layer_norm")
 """Of a recipe, what only a head on the embedding has."""
 READS_TITLE = "What the head reads"
@@ -112,7 +114,7 @@ def _measuring_s(chosen: Chosen) -> float:
     if not chosen.measured:
         return 0.0
     measured, taught = (sum(one.pictures for one in sets) for sets in (chosen.measured, chosen.teach))
-    return (4 * measured + taught) * SECONDS_PER_VIEW
+    return PREPARING_S + (4 * measured + taught) * SECONDS_PER_VIEW
 
 
 def show_pretrain(image_set: ImageSet) -> None:

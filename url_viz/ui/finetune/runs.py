@@ -13,7 +13,7 @@ from url_viz.jobs.adapting import KIND, head_of, model_to_adapt, report_of
 from url_viz.jobs.job import Status
 from url_viz.jobs.pretraining import KIND as PRETRAINING
 from url_viz.jobs.pretraining import card_of
-from url_viz.models.cards import card_rows, in_words
+from url_viz.models.cards import worth_in_words
 from url_viz.ui.session import HEAD_BEFORE
 from url_viz.ui.text import escape, show_error
 from url_viz.ui.widgets.jobs import show_job
@@ -22,10 +22,7 @@ from url_viz.workspace import Workspace
 
 TICK_S = 2.0
 RUN = "training"
-NOT_MEASURED = (
-    "Measured on no set that took no part in its making: how well it orders new pictures is not known. The figures of "
-    "its training are in the card."
-)
+GOES_ON = "Run again goes on where this stopped: what was read and trained is kept."
 
 
 def show_jobs(image_set: ImageSet) -> None:
@@ -61,6 +58,8 @@ def _show_run(image_set: ImageSet, job: Job, status: Status) -> None:
     if status.state is JobState.SUCCEEDED:
         show = _show_pretrained if job.kind == PRETRAINING else _show_result
         show(job, image_set)
+    elif job.kind == PRETRAINING and status.state in (JobState.CANCELLED, JobState.LOST):
+        st.caption(GOES_ON)
 
 
 def _show_curves(job: Job) -> None:
@@ -70,11 +69,11 @@ def _show_curves(job: Job) -> None:
         return
     names = list(records[-1].metrics)
     lines = pd.DataFrame([{"step": r.done, RUN: r.stage.partition(", ")[2], **r.metrics} for r in records])
-    run = RUN if lines[RUN].nunique() > 1 else None
+    run, height = (RUN, 220) if lines[RUN].nunique() > 1 else (None, 150)  # a legend takes room
     for column, name in zip(st.columns(len(names)), names, strict=True):
         with column:
             st.caption(escape(_NAMES.get(name, name)))
-            st.line_chart(lines, x="step", y=name, color=run, x_label="", y_label="", height=150, width="stretch")
+            st.line_chart(lines, x="step", y=name, color=run, x_label="", y_label="", height=height, width="stretch")
 
 
 _NAMES = {
@@ -106,7 +105,7 @@ def _show_pretrained(job: Job, image_set: ImageSet) -> None:
     if card is None:
         st.warning("This run has no card; its folder may have been removed.")
         return
-    st.markdown(escape(in_words(card_rows(card)) or NOT_MEASURED))
+    st.markdown(escape(worth_in_words(card)))
     _offer_head(job, image_set)
 
 
