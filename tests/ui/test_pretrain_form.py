@@ -4,6 +4,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tyro
 from streamlit.testing.v1 import AppTest
@@ -11,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
 from training.command import FLAT
-from training.config import PretrainConfig
+from training.config import PRESETS, PretrainConfig
 from url_viz.errors import JobError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import Job, JobState, cancel_job, list_jobs, log_tail, progress_history
@@ -128,6 +129,15 @@ def test_the_command_reads_back_what_the_form_says(image_set: ImageSet, other: I
         line = [*sets, "--model", asked.model, "--out", str(asked.out), *options_of(asked)]
         assert tyro.cli(PretrainConfig, args=line, config=FLAT) == asked
     assert options_of(usual) == []
+
+
+def test_without_a_classifier_the_head_reads_the_embedding(home: Workspace, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "given", 4, classes=("cat", "dog"))
+    paths = np.array([str(path.relative_to(folder)) for path in sorted(folder.rglob("*.jpg"))])
+    np.savez(tmp_path / "given.npz", paths=paths, values=np.random.default_rng(0).normal(size=(len(paths), 8)))
+    given = embed_folder(folder, embeddings=tmp_path / "given.npz", workspace=home.root)
+    config = with_its_recipe(pretrain_config(given, chosen_of(given)))
+    assert (config.reads, config.recipe) == ("embedding", PRESETS["laptop"])
 
 
 def test_what_is_measured_costs_time_too(image_set: ImageSet, other: ImageSet) -> None:

@@ -62,6 +62,14 @@ def worth_in_words(card: str) -> str:
     return in_words(card_rows(card)) or NOT_MEASURED
 
 
+def worth_at(card: Path) -> str:
+    """What the card in a file tells of its head's worth; "" if it cannot be read."""
+    try:
+        return worth_in_words(card.read_text("utf-8"))
+    except (OSError, ValueError):
+        return ""
+
+
 def _counted(sets: int) -> str:
     return "1 set" if sets == 1 else f"{sets:,} sets"
 
@@ -79,14 +87,6 @@ def card_rows(text: str) -> tuple[CardRow, ...]:
     header = _cells(lines[0])
     rows = [_row(dict(zip(header, _cells(line), strict=False))) for line in lines[2:]]
     return tuple(row for row in rows if row is not None)
-
-
-def rows_at(card: Path) -> tuple[CardRow, ...]:
-    """The rows of the card in a file; none if it cannot be read."""
-    try:
-        return card_rows(card.read_text("utf-8"))
-    except (OSError, ValueError):
-        return ()
 
 
 def _cells(line: str) -> list[str]:

@@ -140,13 +140,10 @@ def show_pretrain(image_set: ImageSet) -> None:
 def _choose_sets(image_set: ImageSet, sets: Sequence[RecentSet]) -> Chosen:
     """Two lists of sets; one that teaches cannot be measured on."""
     known = {one.set_id: one for one in sets}
-    left, right = st.columns(2)
-    with left:
-        usual = [image_set.set_id] if image_set.set_id in known else []
-        teach = _sets_picked(image_set, "teach", "Sets that teach", known, usual=usual)
-    with right:
-        others = {set_id: one for set_id, one in known.items() if set_id not in teach}
-        measured = _sets_picked(image_set, "measure", "Sets that it is measured on", others)
+    usual = [image_set.set_id] if image_set.set_id in known else []
+    teach = _sets_picked(image_set, "teach", "Sets that teach", known, usual=usual)
+    others = {set_id: one for set_id, one in known.items() if set_id not in teach}
+    measured = _sets_picked(image_set, "measure", "Sets that it is measured on", others)
     return Chosen(tuple(map(known.__getitem__, teach)), tuple(map(known.__getitem__, measured)))
 
 
