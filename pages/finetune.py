@@ -3,7 +3,8 @@
 import streamlit as st
 
 from url_viz.ui.compare.changed import show_change
-from url_viz.ui.finetune import page as finetune
+from url_viz.ui.finetune.page import show_adapt
+from url_viz.ui.finetune.runs import show_jobs
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.reading import set_name
 from url_viz.ui.widgets.sidebar import require_image_set
@@ -19,6 +20,6 @@ if image_set.source.is_given:
         icon=":material/info:",
     )
     st.stop()
-finetune.show_adapt(image_set)
-finetune.show_jobs(image_set)
+show_adapt(image_set)
+show_jobs(image_set)
 show_change(image_set)

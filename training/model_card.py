@@ -9,7 +9,7 @@ from typing import Any
 from training.benchmark.orders import HEAD, STACK
 from training.benchmark.records import Benchmark, SetFigures, Verdict, read_benchmark
 from training.benchmark.table import markdown, with_ends
-from training.benchmark.verdicts import ALONE, LEVEL
+from training.benchmark.verdicts import ALONE, LEVEL, UNKNOWN
 from url_viz.models.head import Head, load_head
 
 COLUMNS = (HEAD, *ALONE, STACK, "fitted_by_class", "confusability", "ambiguity")
@@ -89,8 +89,9 @@ def _verdicts(report: Benchmark | None, earlier: Sequence[Benchmark]) -> str:
     verdicts = [one for one in report.verdicts if one.order == HEAD]
     lines = [f"- {_in_words(verdict)}" for outcome in OUTCOMES for verdict in verdicts if verdict.outcome == outcome]
     names = ", ".join(_set_name(one) for one in report.sets)
+    count = f"{len(report.sets)} set" + "s" * (len(report.sets) != 1)
     looks = [f"Not the first head that was measured on these sets. {_earlier(one)}" for one in earlier]
-    text = "\n".join([f"On {len(report.sets)} sets that took no part ({names}), R-AUROC, chance .5:", "", *lines])
+    text = "\n".join([f"On {count} that took no part ({names}), R-AUROC, chance .5:", "", *lines])
     return "\n\n".join([text, *looks])
 
 
@@ -102,7 +103,7 @@ def _earlier(report: Benchmark) -> str:
 
 def _in_words(verdict: Verdict) -> str:
     least = min((one.lead.value for one in verdict.sets), default=float("nan"))
-    which = "with" if verdict.verdict == LEVEL else "of"
+    which = {LEVEL: "with", UNKNOWN: "beside"}.get(verdict.verdict, "of")
     return (
         f"**{verdict.verdict}** {which} {verdict.baseline}, {with_ends(verdict.lead, sign='+')} over sets, least "
         f"{least:+.3f}: {OUTCOMES[verdict.outcome]}"

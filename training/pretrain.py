@@ -10,7 +10,7 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -32,10 +32,13 @@ from url_viz.files import replaced
 from url_viz.models.head import Head, load_head
 from url_viz.models.model import Model, load_model, load_source
 from url_viz.models.runtime import choose_device
-from url_viz.progress import ProgressCallback, command_report
+from url_viz.progress import Progress, ProgressCallback, command_report
 
 MAY_CHANGE = ("out", "device", "develop", "report", "earlier", "votes", "votes_order")
 """Options that leave the head as it is, so that a run may go on with others."""
+
+PREPARING = Progress("prepare", 0)
+"""The step before pictures are read: a model is loaded, and converted if it is the first time."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +87,12 @@ def pretrain(config: PretrainConfig, *, report: ProgressCallback) -> Head:
     paths = PretrainPaths(config.out)
     _refuse_another_run(config, paths)
     if not paths.head.is_file():
+        report(PREPARING)
         model = load_model(config.model, device=config.device, precision=config.precision)
         sources = _cached(config, model, paths, report)
         _train_seeds(config, model, sources, paths, report)
         shutil.copyfile(_best_seed(config, paths).head, paths.head)
-    _measure(config, paths)
+    _measure(config, paths, report)
     with replaced(paths.card) as temporary:
         temporary.write_text(card_text(CardFiles(paths.folder)), "utf-8")
     return load_head(paths.head)
@@ -121,8 +125,17 @@ def _cached(config: PretrainConfig, model: Model, paths: PretrainPaths, report: 
             device=config.device,
             limit=config.limit,
         )
-        caches.append(write_cache(cache, model, report))
+        caches.append(write_cache(cache, model, _told(report, "set", number, len(config.data))))
     return Sources(tuple(caches))
+
+
+def _told(report: ProgressCallback, what: str, number: int, count: int) -> ProgressCallback:
+    """A callback whose stages say which of several it is: "train, seed 2 of 3"."""
+
+    def told(progress: Progress) -> None:
+        report(replace(progress, stage=f"{progress.stage}, {what} {number + 1} of {count}"))
+
+    return report if count == 1 else told
 
 
 def _train_seeds(
@@ -137,7 +150,7 @@ def _train_seeds(
             rows = rows_of(sources, held_out=config.recipe.held_out, device=device, mixture=config.mixture)
             if config.reads == "functions":
                 functions, rows = read_by_functions(rows, load_source(model.source))
-        trained = train(rows, config.recipe, seed=seed, report=report)
+        trained = train(rows, config.recipe, seed=seed, report=_told(report, "seed", seed, config.seeds))
         figures = final_figures(trained, rows)
         provenance = provenance_of(sources, config.recipe, seed, figures, mixture=config.mixture)
         save_run(paths.seed(seed), trained, as_record(config), provenance, functions=functions)
@@ -154,11 +167,12 @@ def _is_measured(head: Path, figures: Path) -> bool:
     return figures.is_file() and read_benchmark(figures).head == load_head(head).digest
 
 
-def _measure(config: PretrainConfig, paths: PretrainPaths) -> None:
+def _measure(config: PretrainConfig, paths: PretrainPaths, report: ProgressCallback) -> None:
     """What is missing of the figures: what upstream shares with labelled sets, and the benchmark of each use."""
     for use, data in (("development", config.develop), ("report", config.report)):
         if data and not _is_measured(paths.head, paths.figures(use)):
             # What a baseline's temperature and a stack are chosen on has no part in the report.
+            report(PREPARING)
             choose: Sequence[str] = config.develop if use == "report" else ()
             benchmark.main(
                 BenchmarkConfig(
@@ -173,6 +187,7 @@ def _measure(config: PretrainConfig, paths: PretrainPaths) -> None:
                 )
             )
     if config.report and not paths.overlap.is_file():
+        report(PREPARING)
         overlap.main(OverlapConfig(config.data, config.report, model=config.model, json=paths.overlap))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from url_viz.image_set import ImageSet
+from url_viz.imaging.folder_classes import find_classes
 from url_viz.models.model import ModelSource
 from url_viz.store.about import About, sets_with_pictures
 from url_viz.store.reader import Store
@@ -21,6 +22,7 @@ THUMBNAILS = 5
 class RecentSet:
     """An image set in a list: how many pictures and classes, when it was read last (Unix seconds), and with what.
 
+    `classes` are those of its label, `folder_classes` those of its folders as they are found, whatever the label is.
     `thumbnails` (JPEG) are of some of its pictures, spread over it by path. `unfinished` is a reading that was stopped.
     """
 
@@ -28,6 +30,7 @@ class RecentSet:
     about: About
     pictures: int
     classes: int
+    folder_classes: int
     read_at: float
     models: tuple[str, ...]
     thumbnails: tuple[bytes, ...]
@@ -83,7 +86,8 @@ def _counted(store: Store, about: About, workspace: Workspace) -> RecentSet:
     shown = _spread(ids, paths)
     found = store.thumbnails(shown)
     small = tuple(found[one] for one in shown if one in found)
-    return RecentSet(store.paths.folder.name, about, len(ids), classes, 0.0, models, small, None)
+    found_classes = len(set(find_classes(paths).class_names) - {None})
+    return RecentSet(store.paths.folder.name, about, len(ids), classes, found_classes, 0.0, models, small, None)
 
 
 def _spread(ids: "np.ndarray[tuple[int], np.dtype[np.int64]]", paths: Sequence[bytes]) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, cancel_job, list_jobs, start_job
 from url_viz.jobs.adapting import KIND, head_of
 from url_viz.jobs.forgetting import leaving
+from url_viz.jobs.pretraining import KIND as PRETRAINING
 from url_viz.store.sets import kept, list_sets
 
 Answer = Callable[[str], int]
@@ -27,6 +28,12 @@ def image_set(tmp_path: Path) -> Iterator[ImageSet]:
     for job in list_jobs(found.workspace):
         if job.status().is_live:
             cancel_job(job, grace_s=0.1)
+
+
+def test_a_head_that_is_being_made_from_it_goes_on(image_set: ImageSet) -> None:
+    making = job_on(image_set, PRETRAINING, "Make a head from zoo")
+    found = leaving(image_set.root, workspace=image_set.workspace.root)
+    assert (found.stopped, [job.id for job in found.going_on]) == ((), [making.id])
 
 
 @pytest.fixture

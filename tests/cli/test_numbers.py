@@ -119,7 +119,7 @@ def image_set(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
 
 ENDLESS = {"seeds"}
 """Where the largest number is allowed, and only takes its time."""
-WITH_A_MODEL = {"adapt", "compare", "embed", "search"}
+WITH_A_MODEL = {"adapt", "compare", "embed", "pretrain", "search"}
 """Commands that need a model or a second reading besides the set."""
 
 

@@ -80,7 +80,7 @@ def test_one_command_makes_head_and_card_and_goes_on_where_it_was_stopped(
     again = replace(config, develop=(str(pictures / "looked-at"),), report=(str(pictures / "blind"),))
     assert pretrain(again, report=silent).digest == head.digest
     card = paths.card.read_text()
-    assert "On 1 sets that took no part (blind)" in card
+    assert "On 1 set that took no part (blind)" in card
     assert "| looked-at |" in card.replace("  ", "").replace("looked-at  ", "looked-at ")
     assert "## Pictures in two uses" in card
     assert load_model(paths.head, device="cpu", precision="exact").head is not None

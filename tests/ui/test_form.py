@@ -1,6 +1,6 @@
 """A form is a config: what its widgets say is what the command gets."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from typing_extensions import Doc
 
-from training.config import FinetuneConfig, Recipe
+from training.config import FinetuneConfig, PretrainConfig, Recipe
 from url_viz.ui.widgets.form import arguments
 
 
@@ -34,6 +34,11 @@ def test_only_what_differs_is_on_the_command_line() -> None:
     changed = Outer(kind="b", limit=3, inner=Inner(rate=0.25, is_loud=False))
     assert arguments(changed, default=Outer()) == ["--kind", "b", "--limit", "3", "--rate", "0.25", "--no-is-loud"]
     assert arguments(Outer(), default=Outer(limit=3)) == ["--limit", "None"]
+
+
+def test_an_option_with_several_values_is_given_again_for_each() -> None:
+    usual = PretrainConfig(("a",), Path("out"))
+    assert arguments(replace(usual, report=("b", "c")), default=usual) == ["--report", "b", "--report", "c"]
 
 
 def test_the_command_reads_back_what_the_form_wrote() -> None:

@@ -10,10 +10,10 @@ from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
 from url_viz.image_set import ImageSet
 from url_viz.jobs import Job, Waiting, list_jobs, start_job, waiting_for
+from url_viz.jobs.adapting import KIND as FINETUNE
 from url_viz.models.runtime import has_gpu
 from url_viz.progress import Progress
 from url_viz.store.sets import rename
-from url_viz.ui.finetune.page import KIND as FINETUNE
 from url_viz.ui.widgets.jobs import progress_of, step_in_words, title_of_job, waiting_in_words
 from url_viz.ui.widgets.reading import KIND, about_job, start_reading
 from url_viz.workspace import Workspace

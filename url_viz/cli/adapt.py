@@ -1,8 +1,6 @@
 """The command that adapts a head to an image set: a job, as the app's page starts it, watched to its end."""
 
 import shlex
-import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,17 +8,14 @@ from tyro.conf import Positional, arg
 
 from url_viz.cli.arguments import DEFAULT, DeviceName, Folder, ModelName, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
+from url_viz.cli.watching import cancelled, left_alone, refuse_failed, watched
 from url_viz.errors import ImageSetError, JobError
 from url_viz.options import OptionalCount, Seed
-from url_viz.progress import Progress, ProgressCallback, TerminalReport, command_report
+from url_viz.progress import command_report
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
     from url_viz.jobs import Job
-    from url_viz.jobs.job import Status
-
-TICK_S = 0.2
-STOPPED_STATUS = 130
 
 
 def register(app: PrintingApp) -> None:
@@ -49,7 +44,7 @@ def adapt(
     """
     from url_viz.export.provenance import name_of
     from url_viz.image_set import open_image_set
-    from url_viz.jobs.adapting import head_of, model_to_adapt, start_adapting, why_no_classes
+    from url_viz.jobs.adapting import model_to_adapt, start_adapting, why_no_classes
 
     image_set = open_image_set(folder, model=model, workspace=workspace)
     why = None if mode == "instance" else why_no_classes(image_set)
@@ -61,57 +56,12 @@ def adapt(
     try:
         job = start_adapting(image_set, options, title=f"Adapt to {name_of(image_set)}")
         if background:
-            print(f"Started {job.title!r}, the job {job.id}. Its log: {job.paths.log}")
-            print(f"The head will be {head_of(job)}")
-            return 0
-        _refuse_failed(job, _watched(job, command_report()))
+            return left_alone(job)
+        refuse_failed(job, watched(job, command_report()))
     except KeyboardInterrupt:
-        return _cancelled(job)
+        return cancelled(job)
     _tell(job, image_set, workspace)
     return 0
-
-
-def _watched(job: "Job", report: ProgressCallback) -> "Status":
-    """Show the progress of a job until it ends."""
-    from url_viz.jobs import jobs_ahead, progress
-
-    ahead = [repr(other.title) for other in jobs_ahead(job)]
-    if ahead:
-        print(f"Waiting for {', '.join(ahead)} to end.", file=sys.stderr)
-    shown: Progress | None = None
-    while True:
-        status, step = job.status(), progress(job)
-        if step is not None and step != shown:
-            report(step)
-            shown = step
-        if not status.is_live:
-            break
-        time.sleep(TICK_S)
-    if isinstance(report, TerminalReport):
-        report.close()
-    return status
-
-
-def _refuse_failed(job: "Job", status: "Status") -> None:
-    """Raise JobError if a job did not succeed, with what its command said last."""
-    from url_viz.jobs import JobState, log_tail
-
-    if status.state is JobState.SUCCEEDED:
-        return
-    errors = [line for line in log_tail(job).splitlines() if line.startswith("error: ")]
-    said = errors[-1].removeprefix("error: ") if errors else status.reason
-    raise JobError(f"{job.title!r} has {status.state.value}. {said} All of its log: {job.paths.log}")
-
-
-def _cancelled(job: "Job | None") -> int:
-    """Cancel the job; None if it was cancelled while it started."""
-    from url_viz.jobs import cancel_job
-
-    print("\nStopping.", file=sys.stderr)
-    if job is not None:
-        cancel_job(job)
-    print("Cancelled; no head was made. The app's page Adapt and finetune can run it again.", file=sys.stderr)
-    return STOPPED_STATUS
 
 
 def _tell(job: "Job", image_set: "ImageSet", workspace: Path | None) -> None:

@@ -21,6 +21,7 @@ from url_viz.cli import (
     labels,
     models,
     names,
+    pretrain,
     reasons,
     review,
     sets,
@@ -227,6 +228,7 @@ for topic in (
     worth,
     evaluate,
     adapt,
+    pretrain,
 ):
     topic.register(app)
 

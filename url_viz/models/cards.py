@@ -1,19 +1,25 @@
 """Figures of a head as its model card tells them: on the sets that took no part in any choice."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 REPORTED = "## Sets that took no part in any choice"
 HEAD = "uncertainty"
 OF_ONE_PICTURE = ("entropy", "tempered_entropy", "max_probability", "energy", "inverse_norm", "stack")
 """The columns of baselines that, as the head, know one picture at a time."""
-_FIGURE = re.compile(r"(-?[\d.]+) \((-?[\d.]+) to (-?[\d.]+)\)")
+NOT_MEASURED = (
+    "Measured on no set that took no part in its making: how well it orders new pictures is not known. The figures of "
+    "its training are in its card."
+)
+_FIGURE = re.compile(r"(-?[\d.]+)(?: \((-?[\d.]+) to (-?[\d.]+)\))?")
 
 
 @dataclass(frozen=True)
 class CardFigure:
-    """A figure of a card, with the ends of its 95 % interval."""
+    """A figure of a card, with the ends of its 95 % interval; nan where there is none, as of the mean of one set."""
 
     value: float
     low: float
@@ -21,7 +27,9 @@ class CardFigure:
 
     @property
     def in_words(self) -> str:
-        """The figure and its interval, to two places: ".65 (.45 to .85)"."""
+        """The figure and its interval, to two places: ".65 (.45 to .85)"; without an interval ".65"."""
+        if math.isnan(self.low):
+            return _short(self.value)
         return f"{_short(self.value)} ({_short(self.low)} to {_short(self.high)})"
 
 
@@ -40,12 +48,30 @@ def in_words(rows: Sequence[CardRow]) -> str:
     if not rows:
         return ""
     *sets, mean = rows
+    whole = sets[0] if len(sets) == 1 else mean
     by_set = ", ".join(f"{row.set_name} {_short(row.head.value)}" for row in sets)
     return (
-        f"How well the head orders {len(sets)} sets that took no part in its making (R-AUROC, .5 is chance): "
-        f"{mean.head.in_words}, beside {mean.best.in_words} of {mean.baseline.replace('_', ' ')}, the best baseline "
+        f"How well the head orders {_counted(len(sets))} that took no part in its making (R-AUROC, .5 is chance): "
+        f"{whole.head.in_words}, beside {whole.best.in_words} of {whole.baseline.replace('_', ' ')}, the best baseline "
         f"that knows one picture alone. By set: {by_set}."
     )
+
+
+def worth_in_words(card: str) -> str:
+    """What the text of a card tells of a head's worth; where it was measured on no set, that."""
+    return in_words(card_rows(card)) or NOT_MEASURED
+
+
+def worth_at(card: Path) -> str:
+    """What the card in a file tells of its head's worth; "" if it cannot be read."""
+    try:
+        return worth_in_words(card.read_text("utf-8"))
+    except (OSError, ValueError):
+        return ""
+
+
+def _counted(sets: int) -> str:
+    return "1 set" if sets == 1 else f"{sets:,} sets"
 
 
 def _short(value: float) -> str:
@@ -78,4 +104,4 @@ def _row(cells: dict[str, str]) -> CardRow | None:
 
 def _figure(cell: str) -> CardFigure | None:
     match = _FIGURE.fullmatch(cell)
-    return None if match is None else CardFigure(*map(float, match.groups()))
+    return None if match is None else CardFigure(*map(float, match.groups(default="nan")))

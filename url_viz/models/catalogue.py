@@ -31,7 +31,7 @@ KINDS: dict[Kind, str] = {
 }
 """The kinds of models and their titles, in the order in which they are listed."""
 WITHOUT_ANY: dict[Kind, str] = {
-    "trained": "None yet. A head that is adapted to an image set is listed here.",
+    "trained": "None yet. A head that is adapted to an image set, or learnt from several, is listed here.",
     "own": "None. A file of weights in the folder of checkpoints is listed here.",
 }
 """What to say of a kind of which there are no models; there are always some of the others."""

@@ -221,6 +221,11 @@ def slurm_number(name: str, partition: str) -> Key[int]:
     return Key(f"finetune.slurm.{name}.{partition}")
 
 
+def pretrain_sets(use: str, set_id: str) -> Key[list[str]]:
+    """The ids of the image sets that teach a head, or that it is measured on; asked while the set `set_id` is open."""
+    return Key(f"pretrain.{use}.{set_id}")
+
+
 # Models
 DEVICE: Key[str] = Key("models.device")
 """Where readings that the app starts run; none chosen is auto."""

@@ -4,7 +4,7 @@ import streamlit as st
 
 from url_viz.analysis.told import headline, told_at
 from url_viz.jobs.adapting import adapted_to_another
-from url_viz.models.cards import card_rows, in_words
+from url_viz.models.cards import worth_at
 from url_viz.models.catalogue import KINDS, WITHOUT_ANY, KnownModel, known_models
 from url_viz.models.names import paper_named
 from url_viz.store.about import known_sets
@@ -68,11 +68,10 @@ def _show_title(model: KnownModel) -> None:
 
 def _figures(model: KnownModel) -> list[Markdown]:
     """What a head is worth: by its card, or by the run that adapted it."""
-    if model.kind == "shipped" and model.card is not None:
-        words = in_words(card_rows(model.card.read_text("utf-8")))
-        return [escape(words)] if words else []
     told = told_at(model.report) if model.report is not None else ()
-    return [escape(f"{headline(one)} that neither trained nor chose") for one in told if one.after is not None]
+    lines = [f"{headline(one)} that neither trained nor chose" for one in told if one.after is not None]
+    worth = worth_at(model.card) if model.card is not None else ""
+    return [escape(line) for line in lines or filter(None, [worth])]
 
 
 def _show_use(model: KnownModel) -> None:

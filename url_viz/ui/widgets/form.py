@@ -55,7 +55,10 @@ def show_field(config: Config, name: str, *, key: str, title: str) -> Config:
 
 
 def arguments(config: object, *, default: object) -> list[str]:
-    """The command-line options in which `config` differs from `default`; groups have no prefix, as in training."""
+    """The command-line options in which `config` differs from `default`, as the commands of training take them.
+
+    Groups have no prefix, and an option with several values is given again for each.
+    """
     options: list[str] = []
     for entry in fields(config):  # type: ignore[arg-type]
         now, usual = getattr(config, entry.name), getattr(default, entry.name)
@@ -70,6 +73,8 @@ def _option(name: str, value: object) -> list[str]:
     dashed = name.replace("_", "-")
     if isinstance(value, bool):
         return [f"--{dashed}" if value else f"--no-{dashed}"]
+    if isinstance(value, tuple):
+        return [word for one in value for word in (f"--{dashed}", str(one))]
     return [f"--{dashed}", str(value)]
 
 

@@ -66,6 +66,7 @@ STAGES = {
     "map": Stage("Making the map", ""),
     "cache": Stage("Reading pictures, each in several views"),
     "train": Stage("Training the head", "steps"),
+    "embed": Stage("Reading pictures for the figures"),
     "share": Stage("Writing the data set"),
     "epochs": Stage("Training backbone and head", "epochs"),
 }
@@ -97,9 +98,13 @@ def progress_of(job: Job) -> Told:
 
 
 def step_in_words(step: Progress) -> str:
-    """How far one stage is: "Reading pictures · 120 of 400 pictures · 35 per second · 8 s left"."""
-    stage = STAGES.get(step.stage, Stage(step.stage, ""))
-    parts = [stage.words]
+    """How far one stage is: "Reading pictures · 120 of 400 pictures · 35 per second · 8 s left".
+
+    A stage that comes several times says which it is behind a comma: "train, seed 2 of 3".
+    """
+    name, _, which = step.stage.partition(", ")
+    stage = STAGES.get(name, Stage(name, ""))
+    parts = [stage.words, *([which] if which else [])]
     if step.total and stage.counted:
         parts.append(f"{step.done:,} of {step.total:,} {stage.counted}")
     if step.rate_per_s:

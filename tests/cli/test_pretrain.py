@@ -1,0 +1,72 @@
+"""The command `pretrain`: the job of the app's page, watched to its end or left alone."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.imaging.pictures import write_folder
+from url_viz.cli.main import main
+from url_viz.jobs import cancel_job, list_jobs
+from url_viz.jobs.adapting import head_of
+from url_viz.jobs.pretraining import KIND
+from url_viz.models.cards import NOT_MEASURED
+from url_viz.models.names import DEFAULT
+from url_viz.workspace import HOME_VARIABLE, Workspace
+
+
+@pytest.fixture
+def home(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    """A workspace whose jobs end with the test."""
+    monkeypatch.setenv(HOME_VARIABLE, str(workspace))
+    opened = Workspace.at(workspace)
+    yield opened
+    for job in list_jobs(opened):
+        if job.status().is_live:
+            cancel_job(job, grace_s=0.1)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> list[str]:
+    return [str(write_folder(tmp_path / name, 40, classes=("cat", "dog"))) for name in ("zoo", "farm")]
+
+
+def test_in_the_background_it_returns_at_once(
+    home: Workspace, folders: list[str], head_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    zoo, farm = folders
+    command = ["pretrain", zoo, "--report", farm, "--seeds", "1", "--background", "--model", str(head_file)]
+    assert main(command) == 0
+    (job,) = list_jobs(home, kind=KIND, about={"backbone": DEFAULT})
+    assert job.title == f"Make a head for {DEFAULT} from zoo"
+    words = list(job.command)
+    assert words[words.index("--data") + 1] == f"folder:{zoo}"
+    assert words[words.index("--report") + 1] == f"folder:{farm}"
+    assert words[words.index("--model") + 1] == DEFAULT
+    told = capsys.readouterr().out
+    assert job.id in told
+    assert str(head_of(job)) in told
+
+
+def test_a_folder_that_is_not_there_starts_nothing(
+    home: Workspace, folders: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["pretrain", folders[0], "--report", "/no/such"]) == 1
+    assert "'/no/such' does not exist. Give the folder" in capsys.readouterr().err
+    assert main(["pretrain", folders[0], "--report", folders[0]]) == 1
+    assert "both teaches the head and measures it" in capsys.readouterr().err
+    assert list_jobs(home) == []
+
+
+@pytest.mark.slow
+def test_it_waits_and_tells_what_the_head_is_worth(
+    home: Workspace, folders: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["pretrain", *folders, "--seeds", "1", "--device", "cpu"]) == 0
+    (job,) = list_jobs(home, kind=KIND)
+    head, told = head_of(job), capsys.readouterr()
+    assert head.is_file()
+    assert head.parent.name.startswith("pretrained-on-zoo-and-1-more-")
+    assert f"{head}: {NOT_MEASURED}" in told.out
+    assert "cache, set 2 of 2" in told.err
+    assert f"--model {head}" in told.out

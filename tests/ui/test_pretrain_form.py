@@ -1,0 +1,207 @@
+"""On the Finetune page: a head from labelled image sets, its options, its job, its card and its use."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tyro
+from streamlit.testing.v1 import AppTest
+
+from tests.imaging.pictures import write_folder
+from tests.ui.conftest import Read
+from training.command import FLAT
+from training.config import PRESETS, PretrainConfig
+from url_viz.errors import JobError
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.jobs import Job, JobState, cancel_job, list_jobs, log_tail, progress_history
+from url_viz.jobs.adapting import head_of
+from url_viz.jobs.pretraining import KIND, start_pretraining
+from url_viz.models.catalogue import known_models
+from url_viz.models.model import Model
+from url_viz.progress import Progress
+from url_viz.ui.cache import recent_sets
+from url_viz.ui.finetune.pretrain import (
+    NONE_TEACHES,
+    WITHOUT_SETS,
+    Chosen,
+    estimate_pretraining,
+    labelled_sets,
+    options_of,
+    pretrain_config,
+    with_its_recipe,
+)
+from url_viz.ui.finetune.runs import GOES_ON
+from url_viz.ui.session import pretrain_sets
+from url_viz.ui.widgets.jobs import step_in_words
+from url_viz.workspace import Workspace
+
+APP = Path(__file__).parents[2] / "app.py"
+PATIENCE_S = 120
+
+
+@pytest.fixture
+def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
+    return read_once(write_folder(tmp_path / "zoo", 24, classes=("cat", "dog")))
+
+
+@pytest.fixture
+def other(tmp_path: Path, read_once: Read) -> ImageSet:
+    return read_once(write_folder(tmp_path / "farm", 20, classes=("cow", "hen")))
+
+
+def opened(image_set: ImageSet) -> AppTest:
+    at = AppTest.from_file(str(APP), default_timeout=60)
+    at.session_state["chosen_set"] = image_set.set_id
+    at.session_state["chosen_model"] = image_set.source.name
+    at.session_state["finetune.mode"] = "pretrain"
+    return at.switch_page("pages/finetune.py").run()
+
+
+def words(at: AppTest) -> str:
+    kinds = (at.markdown, at.caption, at.info, at.error, at.warning, at.success)
+    return "\n".join(str(one.value).replace("\\", "") for kind in kinds for one in kind)
+
+
+def chosen_of(teach: ImageSet, *measured: ImageSet) -> Chosen:
+    known = {one.set_id: one for one in labelled_sets()}
+    return Chosen((known[teach.set_id],), tuple(known[one.set_id] for one in measured))
+
+
+def ended(job: Job) -> Job:
+    deadline = time.monotonic() + PATIENCE_S
+    while job.status().is_live and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return job
+
+
+def test_the_open_set_teaches_at_first_and_cannot_measure_then(image_set: ImageSet, other: ImageSet) -> None:
+    at = opened(image_set)
+    teach, measure = (pretrain_sets(use, image_set.set_id) for use in ("teach", "measure"))
+    assert at.multiselect(key=teach).value == [image_set.set_id]
+    assert [option.partition(" · ")[2] for option in at.multiselect(key=measure).options] == ["20 pictures, 2 classes"]
+    at.multiselect(key=measure).select(other.set_id).run()
+    assert not at.exception
+    at.multiselect(key=teach).select(other.set_id).run()
+    assert at.multiselect(key=measure).value == []
+    assert "44 pictures · under a minute" in words(at)
+    at.multiselect(key=teach).set_value([]).run()
+    assert NONE_TEACHES in words(at)
+    assert at.button(key="pretrain").disabled
+
+
+def test_without_class_folders_nothing_teaches(home: Workspace, tmp_path: Path, model: Model) -> None:
+    at = opened(embed_folder(write_folder(tmp_path / "flat", 4), model=model, workspace=home.root))
+    assert WITHOUT_SETS in words(at)
+    assert not [one for one in at.button if one.key == "pretrain"]
+
+
+def test_a_set_whose_label_is_another_column_teaches_by_its_folders(home: Workspace, image_set: ImageSet) -> None:
+    image_set.use_labels(None)
+    (told,) = recent_sets().latest(5)
+    assert (told.classes, told.folder_classes) == (0, 2)
+    assert labelled_sets() == (told,)
+
+
+def test_only_options_that_make_sense_are_asked_for(image_set: ImageSet, other: ImageSet) -> None:
+    at = opened(image_set)
+    start = f"pretrain.{image_set.set_id}."
+
+    def asked() -> set[str]:
+        found = {str(one.key) for one in (*at.number_input, *at.selectbox, *at.toggle, *at.text_input)}
+        return {key.removeprefix(start).partition(".")[2] for key in found if key.startswith(start)}
+
+    assert {"seeds", "recipe.epochs", "limit", "device", "augmentation.views", "recipe.margin"} <= asked()
+    assert not {"recipe.depth", "precision", "target", "instance.temperature", "mixture.share"} & asked()
+    at.multiselect(key=pretrain_sets("teach", image_set.set_id)).select(other.set_id)
+    at.selectbox(key=f"{start}reads").set_value("embedding").run()
+    assert not at.exception
+    assert {"recipe.depth", "recipe.width", "mixture.share"} <= asked()
+    assert at.number_input(key=f"{start}embedding.recipe.depth").value == 2
+
+
+def test_the_command_reads_back_what_the_form_says(image_set: ImageSet, other: ImageSet) -> None:
+    usual = pretrain_config(image_set, chosen_of(image_set, other))
+    assert (usual.reads, usual.precision) == ("functions", image_set.space.precision)
+    for asked in (usual, with_its_recipe(replace(usual, reads="embedding", seeds=1, limit=9))):
+        sets = ["--data", *asked.data, "--report", *asked.report]
+        line = [*sets, "--model", asked.model, "--out", str(asked.out), *options_of(asked)]
+        assert tyro.cli(PretrainConfig, args=line, config=FLAT) == asked
+    assert options_of(usual) == []
+
+
+def test_without_a_classifier_the_head_reads_the_embedding(home: Workspace, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "given", 4, classes=("cat", "dog"))
+    paths = np.array([str(path.relative_to(folder)) for path in sorted(folder.rglob("*.jpg"))])
+    np.savez(tmp_path / "given.npz", paths=paths, values=np.random.default_rng(0).normal(size=(len(paths), 8)))
+    given = embed_folder(folder, embeddings=tmp_path / "given.npz", workspace=home.root)
+    config = with_its_recipe(pretrain_config(given, chosen_of(given)))
+    assert (config.reads, config.recipe) == ("embedding", PRESETS["laptop"])
+
+
+def test_what_is_measured_costs_time_too(image_set: ImageSet, other: ImageSet) -> None:
+    chosen = chosen_of(image_set)
+    many = Chosen((replace(chosen.teach[0], pictures=9_000),))
+    config = pretrain_config(image_set, many)
+    assert estimate_pretraining(config, many).startswith("9,000 pictures · about 6 min")
+    measured = replace(many, measured=(replace(many.teach[0], pictures=9_000),))
+    assert "about 15 min" in estimate_pretraining(config, measured)
+    assert "100 pictures · under a minute" in estimate_pretraining(replace(config, limit=100), many)
+
+
+def test_a_set_cannot_both_teach_and_measure(image_set: ImageSet) -> None:
+    root, home = image_set.root, image_set.workspace
+    with pytest.raises(JobError, match="both teaches the head and measures it"):
+        start_pretraining([root], [], model="m", title="t", workspace=home, report=[root])
+    with pytest.raises(JobError, match="Choose one with class folders"):
+        start_pretraining([], [], model="m", title="t", workspace=home)
+
+
+def test_a_step_that_comes_several_times_says_which_it_is() -> None:
+    assert step_in_words(Progress("train, seed 2 of 3", 3, 60)) == "Training the head · seed 2 of 3 · 3 of 60 steps"
+
+
+def test_a_stopped_run_is_listed_for_every_set_of_its_backbone_and_goes_on(
+    home: Workspace, image_set: ImageSet, other: ImageSet
+) -> None:
+    root, backbone = image_set.root, image_set.space.backbone
+    job = start_pretraining([root], [], model=backbone, title="Make a head", workspace=home)
+    cancel_job(job, grace_s=0.1)
+    at = opened(other)
+    assert GOES_ON in words(at)
+    at.button(key=f"again.{job.id}").click().run()
+    again, _ = list_jobs(home, kind=KIND)
+    assert again.command == job.command, "the folder is the same, so that it goes on"
+
+
+@pytest.mark.slow
+def test_a_head_is_made_measured_listed_and_used(home: Workspace, image_set: ImageSet, other: ImageSet) -> None:
+    at = opened(image_set)
+    at.multiselect(key=pretrain_sets("measure", image_set.set_id)).select(other.set_id).run()
+    start = f"pretrain.{image_set.set_id}.functions"
+    at.number_input(key=f"{start}.seeds").set_value(2)
+    at.number_input(key=f"{start}.recipe.epochs").set_value(2)
+    at.number_input(key=f"{start}.recipe.held_out").set_value(0.3)
+    at.number_input(key=f"{start}.augmentation.views").set_value(1).run()
+    at.button(key="pretrain").click().run()
+    (job,) = list_jobs(home, kind=KIND)
+    assert ended(job).status().state is JobState.SUCCEEDED, log_tail(job)
+    assert {"train, seed 1 of 2", "train, seed 2 of 2", "embed"} <= {
+        record.progress.stage for record in progress_history(job)
+    }
+    at = opened(image_set)
+    text = words(at)
+    assert "How well the head orders 1 set that took no part in its making" in text
+    assert any("# Uncertainty head for" in one.value for one in at.code)
+    at.button(key=f"use.{job.id}").click().run()
+    assert not at.exception
+    assert at.session_state["chosen_model"] == str(head_of(job))
+    assert "This head is in use." in words(at)
+
+    (listed,) = [one for one in known_models(home) if one.kind == "trained"]
+    assert listed.file == head_of(job)
+    assert listed.card is not None
+    assert listed.made_for is None
+    at = at.switch_page("pages/models.py").run()
+    assert "How well the head orders 1 set that took no part in its making" in words(at)
