@@ -124,6 +124,11 @@ def state_of(component: str) -> MutableMapping[str, object]:
     return Key[MutableMapping[str, object]](component).get() or {}
 
 
+def has_state(component: str) -> bool:
+    """Whether there is a state of one of our components: not where the last run did not draw it."""
+    return component in st.session_state
+
+
 # Explore
 VIEW: "Key[ExploreView]" = Key("view.explore")
 PLACES: "Key[pd.DataFrame]" = Key("view.places")

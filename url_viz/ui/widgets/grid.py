@@ -10,7 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from url_viz.ui.held import ids_at, places_of
-from url_viz.ui.session import Key, kept_choice, state_of
+from url_viz.ui.session import has_state, kept_choice, state_of
 from url_viz.ui.tiles import Tile, tile_data
 from url_viz.ui.widgets.actions import handle_new, handled_before
 from url_viz.ui.widgets.assets import script_of, text_of
@@ -82,7 +82,7 @@ def show_grid(
     `actions`, and `clicked` for one run. What was chosen when the page was left is chosen again.
     """
     kept = kept_choice(key)
-    again = np.empty(0, np.int64) if Key[object](key).is_set else kept.get_or(lambda: np.empty(0, np.int64))
+    again = np.empty(0, np.int64) if has_state(key) else kept.get_or(lambda: np.empty(0, np.int64))
     data = {
         "panes": [_pane_data(pane) for pane in panes],
         "side": side,
