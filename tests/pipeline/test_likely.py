@@ -10,6 +10,7 @@ from url_viz.pipeline.graph import build_graph, counting
 from url_viz.pipeline.likely import likely_nearest, likely_rows, likely_twins
 from url_viz.pipeline.nearest import top_k_of_all
 from url_viz.pipeline.twins import twin_pairs
+from url_viz.rows import l2_normalize
 from url_viz.store.tables import no_twins
 
 
@@ -18,12 +19,17 @@ def _few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(likely, "ROWS_AT_ONCE", 500)
 
 
+def of_length_one(rows: np.ndarray) -> np.ndarray:
+    """As whitened rows are, up to half precision."""
+    return l2_normalize(rows).astype(np.float16)
+
+
 def every(count: int) -> np.ndarray:
     return np.ones(count, bool)
 
 
 def test_most_of_the_nearest_are_found_and_what_is_found_is_ranked_exactly() -> None:
-    rows, _ = classes(6000, of=60, size=32, spread=0.7)
+    rows = of_length_one(classes(6000, of=60, size=32, spread=0.7)[0])
     found = likely_nearest(likely_rows(rows, 10), 10, twins=no_twins(6000), counts=every(6000))
     exact = top_k_of_all(rows, 10, exclude=itself(6000), counts=every(6000))
     shared = [np.isin(one, other).mean() for one, other in zip(exact.position, found.position, strict=True)]
@@ -36,7 +42,7 @@ def test_most_of_the_nearest_are_found_and_what_is_found_is_ranked_exactly() -> 
 
 
 def test_with_all_lists_probed_and_all_rows_candidates_it_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows, _ = classes(180, of=6, size=24)
+    rows = of_length_one(classes(180, of=6, size=24)[0])
     monkeypatch.setattr(likely, "PROBED", 10_000)
     found = likely_nearest(likely_rows(rows, 180), 12, twins=no_twins(180), counts=every(180))
     exact = top_k_of_all(rows, 12, exclude=itself(180), counts=every(180))
@@ -45,7 +51,7 @@ def test_with_all_lists_probed_and_all_rows_candidates_it_is_exact(monkeypatch: 
 
 @pytest.mark.parametrize("count", [1, 2, 30, 300])
 def test_few_rows_and_rows_without_difference_have_lists_too(count: int) -> None:
-    rows = np.ones((count, 8), np.float16)
+    rows = of_length_one(np.ones((count, 8)))
     found = likely_nearest(likely_rows(rows, 5), 5, twins=no_twins(count), counts=every(count))
     has = (found.position >= 0).sum(axis=1)
     assert (has == min(5, count - 1)).all()
@@ -57,7 +63,7 @@ def test_twins_are_those_of_the_exact_search_and_stand_in_no_list() -> None:
     random = np.random.default_rng(3)
     copies = rows[random.choice(2000, 60, replace=False)] + random.normal(0, 1e-3, (60, 32)).astype(rows.dtype)
     rows = np.concatenate([rows, copies, rows[:1], rows[:1]])
-    candidates = likely_rows(rows, 10)
+    candidates = likely_rows(of_length_one(rows), 10)
     found = likely_twins(candidates, rows)
     exact = twin_pairs(rows)
     pairs = {tuple(pair) for pair in found.pair.tolist()}
@@ -74,9 +80,9 @@ def test_a_large_graph_is_marked_and_full_though_half_of_its_rows_are_copies(mon
     monkeypatch.setattr(graph_module, "EXACT_ROWS", 1000)
     rows, _ = classes(1000, of=10, size=32, spread=0.7)
     both = np.concatenate([rows, rows])
-    graph = build_graph(both, both, k=20)
+    graph = build_graph(of_length_one(both), both, k=20)
     assert graph.is_approximate
     assert (graph.position >= 0).all()
     assert counting(graph.twins).sum() == 1000
-    again = build_graph(both, both, k=20)
+    again = build_graph(of_length_one(both), both, k=20)
     np.testing.assert_array_equal(graph.position, again.position)

@@ -27,7 +27,6 @@ SPARE = 32
 REFINED = 2
 """So many times as many are ranked by float16 as are kept."""
 ROWS_AT_ONCE = 16_384
-RANKED = 256
 LEAST_LENGTH = 1e-12
 LIKE_TWINS = 0.8
 """Pairs below this cosine in the whitened space are not compared in full: twins had at least .945 there."""
@@ -48,17 +47,20 @@ class Likely:
 def likely_rows(
     rows: NDArray[np.floating], k: int, *, which: NDArray[np.int64] | None = None, report: Done = lambda _: None
 ) -> Likely:
-    """At least `k` candidates for each row (N, A) among those of `which` (M,), itself left out, with exact cosines."""
+    """At least `k` candidates for each row (N, A) among those of `which` (M,), itself left out, with exact cosines.
+
+    Rows are of about length one, as whitened ones are, in half precision: what ranks the candidates is exact then.
+    """
     among = np.arange(len(rows)) if which is None else which
     search = _Index(rows, among)
     length = np.concatenate([np.linalg.norm(rows[part].astype(np.float32), axis=1) for part in _parts(len(rows))])
+    length = np.maximum(length, LEAST_LENGTH)
     width = min(k + SPARE, len(among))
     ids, cosine = np.full((len(rows), width), NONE, np.int32), np.full((len(rows), width), NONE, np.float32)
     for part in _parts(len(rows)):
         own = np.arange(len(rows))[part]
-        queries = l2_normalize(rows[part])
-        found = search(queries, min(width + 1, len(among)))
-        cosines = np.where((found == NONE) | (found == own[:, None]), NONE, _cosines(queries, rows, length, found))
+        found, product = search(l2_normalize(rows[part]), min(width + 1, len(among)))
+        cosines = np.where((found == NONE) | (found == own[:, None]), NONE, product / length[found])
         best = np.argsort(-cosines, axis=1, kind="stable")[:, :width]
         cosine[part] = np.take_along_axis(cosines, best, 1)
         ids[part] = np.where(cosine[part] > NONE, np.take_along_axis(found, best, 1), NONE)
@@ -80,12 +82,12 @@ class _Index:
         sample = np.random.default_rng(seed).permutation(len(which))[: FEWEST_IN_LIST * count]
         self._index.train(l2_normalize(rows[which[np.sort(sample)]]))
         for part in _parts(len(which)):
-            self._index.add(l2_normalize(rows[which[part]]))
+            self._index.add(rows[which[part]].astype(np.float32))  # not of length one: so half precision is exact
 
-    def __call__(self, queries: Floats, count: int) -> NDArray[np.int64]:
-        """Row numbers (Q, count) near each query (Q, A); NONE where there are fewer."""
-        found: NDArray[np.int64] = self._index.search(queries, count, params=self._how)[1]
-        return self._which[found]
+    def __call__(self, queries: Floats, count: int) -> tuple[NDArray[np.int64], Floats]:
+        """Row numbers (Q, count) near each query (Q, A), NONE where there are fewer, and their inner products."""
+        product, found = self._index.search(queries, count, params=self._how)
+        return self._which[found], product
 
 
 def likely_twins(likely: Likely, embeddings: NDArray[np.floating]) -> Twins:
@@ -128,17 +130,6 @@ class _TwinCells:
             at = np.minimum(np.searchsorted(self._pairs, cells), len(self._pairs) - 1)
             found[asked] = self._pairs[at] == cells
         return found
-
-
-def _cosines(queries: Floats, rows: NDArray[np.floating], length: Floats, ids: NDArray[np.int64]) -> Floats:
-    """Cosines (Q, C) of unit queries (Q, A) and the rows at `ids` (Q, C), of `length` (N,); few at a time."""
-    found = np.empty(ids.shape, np.float32)
-    for start in range(0, len(ids), RANKED):
-        part = slice(start, start + RANKED)
-        near = rows[ids[part].ravel()].astype(np.float32).reshape(*ids[part].shape, -1)
-        found[part] = np.einsum("qca,qa->qc", near, queries[part])
-    found /= np.maximum(length, LEAST_LENGTH)[ids]
-    return found
 
 
 def _parts(count: int) -> list[slice]:

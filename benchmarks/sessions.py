@@ -1,0 +1,123 @@
+"""Many visitors at once: `python -m benchmarks.sessions [--visitors 30] [--count 20000] [--pause 0]`.
+
+Each is a websocket client without a browser: it opens pages of one image set in turn, and waits for each to be drawn to
+its end, then pauses. Told are seconds a page, by page, and the server's resident memory before and after.
+"""
+
+import argparse
+import asyncio
+import statistics
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.asyncio.client import ClientConnection, connect
+
+from benchmarks.machine import machine
+from benchmarks.served import served
+from benchmarks.synthetic import write_synthetic_set
+from url_viz.workspace import Workspace
+
+PAGES = ("", "review", "search", "labels", "evaluate", "upload", "sets", "models")
+"""Those that a visitor opens in turn, each beginning at another."""
+ROUNDS = 8
+
+Visits = dict[str, list[float]]
+
+
+def main() -> None:
+    """Write a set, serve it, let the visitors in, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--visitors", type=int, default=30)
+    parser.add_argument("--count", type=int, default=20_000)
+    parser.add_argument("--pause", type=float, default=0.0, help="Seconds between two pages of a visitor.")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        workspace = Workspace.at(Path(place) / "workspace")
+        set_id = write_synthetic_set(workspace, Path(place) / "pictures", options.count)
+        with served(workspace.root) as url:
+            server = _server_at(url)
+            asyncio.run(_visits(url, set_id, visitors=1, pause_s=0.0))  # what is worked out once is worked out
+            before = _memory_mib(server)
+            started = time.perf_counter()
+            visits, errors = asyncio.run(_visits(url, set_id, visitors=options.visitors, pause_s=options.pause))
+            took = time.perf_counter() - started
+            _print(options, visits, errors, took_s=took, memory=(before, _memory_mib(server)))
+
+
+def _server_at(url: str) -> psutil.Process:
+    port = url.rpartition(":")[2]
+    found = (process for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"])
+    return next(process for process in found if f"--server.port={port}" in process.info["cmdline"])
+
+
+def _memory_mib(process: psutil.Process) -> float:
+    return float(process.memory_info().rss / 2**20)
+
+
+async def _visits(url: str, set_id: str, *, visitors: int, pause_s: float) -> tuple[Visits, Counter[str]]:
+    """Seconds of each visit by page, and pages that ended otherwise than well."""
+    visits: Visits = defaultdict(list)
+    errors: Counter[str] = Counter()
+    address = f"ws{url.removeprefix('http')}/_stcore/stream"
+
+    async def visitor(number: int) -> None:
+        async with connect(address, subprotocols=["streamlit"], max_size=None) as socket:  # type: ignore[list-item]
+            for turn in range(ROUNDS):
+                page = PAGES[(number + turn) % len(PAGES)]
+                started = time.perf_counter()
+                is_well = await _opened(socket, page, set_id)
+                visits[page].append(time.perf_counter() - started)
+                errors[page] += not is_well
+                await asyncio.sleep(pause_s)
+
+    await asyncio.gather(*map(visitor, range(visitors)))
+    return visits, +errors
+
+
+async def _opened(socket: ClientConnection, page: str, set_id: str) -> bool:
+    """Open a page and wait until its script has come to an end; whether it drew no exception."""
+    asked = BackMsg()
+    asked.rerun_script.query_string = f"set={set_id}"
+    asked.rerun_script.page_name = page
+    await socket.send(asked.SerializeToString())
+    is_well = True
+    while True:
+        told = ForwardMsg.FromString(await socket.recv())  # type: ignore[arg-type]
+        if told.WhichOneof("type") == "delta":
+            is_well &= told.delta.new_element.WhichOneof("type") != "exception"
+        is_end = told.WhichOneof("type") == "script_finished"
+        if is_end and told.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
+            return is_well
+
+
+def _print(
+    options: argparse.Namespace,
+    visits: Visits,
+    errors: Counter[str],
+    *,
+    took_s: float,
+    memory: tuple[float, float],
+) -> None:
+    every = [seconds for of_page in visits.values() for seconds in of_page]
+    print(f"## {options.visitors} visitors on {options.count:,} pictures\n\n{machine()}\n")
+    paused = f"Pause between two pages: {options.pause:g} s. {len(every)} pages in {took_s:.0f} s"
+    print(f"{paused}, {errors.total()} with an error;")
+    print(f"memory of the server {memory[0]:.0f} MiB before, {memory[1]:.0f} after.\n")
+    print("| page | median s | nine in ten s |\n|---|---|---|")
+    for page in PAGES:
+        print(_row(page or "explore", visits[page]))
+    print(_row("**all**", every))
+
+
+def _row(name: str, seconds: Sequence[float]) -> str:
+    return f"| {name} | {statistics.median(seconds):.2f} | {statistics.quantiles(seconds, n=10)[-1]:.2f} |"
+
+
+if __name__ == "__main__":
+    main()
