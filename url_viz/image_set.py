@@ -92,7 +92,7 @@ from url_viz.store.answers import Answers
 from url_viz.store.decisions import Action, Decisions, Verdict
 from url_viz.store.reader import Store, shown_tables
 from url_viz.store.reviews import list_reviews
-from url_viz.store.second_model import ask, version_beside
+from url_viz.store.second_model import ask, other_spaces, version_beside
 from url_viz.store.tables import PLACED, TSNE, UMAP, Graph, GraphColumns, no_twins, positions_of
 from url_viz.store.whitening import WhitenedRows
 from url_viz.store.writer import Writer
@@ -178,6 +178,8 @@ class ImageSet:
         self.workspace = workspace
         self._store = store
         self.is_alone = alone
+        others = [other.key for other in other_spaces(store, space)]
+        self._watch = store.watch(space.key, source.head.digest if source.head else None, others=others)
         self._read_at = self._version_now()
         self._checked: Latest[LabelCheck | None] = Latest(same=pd.DataFrame.equals)
         self._order: Latest[Order] = Latest()
@@ -209,7 +211,13 @@ class ImageSet:
 
     def is_current(self) -> bool:
         """Whether nothing was read since this snapshot was opened; the user's own columns are there at once."""
-        return self._read_at == self._version_now()
+        now = self._watch.look()
+        if self._watch.is_as_seen(now):
+            return True
+        is_current = self._read_at == self._version_now()
+        if is_current:
+            self._watch.see(now)
+        return is_current
 
     def _version_now(self) -> str:
         of_model = self._store.version(self.space.key, self.head.digest if self.head else None)

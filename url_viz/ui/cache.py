@@ -19,6 +19,7 @@ from url_viz.ui.allowed_paths import allowed_model
 from url_viz.workspace import Workspace
 
 MOST_OPEN = 4
+OPENED_BESIDE = 16
 
 
 class OpenSets:
@@ -27,21 +28,27 @@ class OpenSets:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self._lock = threading.Lock()
+        self._opening = tuple(threading.Lock() for _ in range(OPENED_BESIDE))
         self._stores: dict[str, Store] = {}
         self._open: OrderedDict[tuple[str, str], ImageSet] = OrderedDict()
 
     def get(self, set_id: str, model: str = DEFAULT) -> ImageSet:
         """The latest snapshot of an image set under a model. Raises ImageSetError if there is none."""
         allowed_model(model)
-        with self._lock:
-            held = self._open.get((set_id, model))
+        key = set_id, model
+        with self._opening[hash(key) % OPENED_BESIDE]:  # opened once, and nobody waits for another set
+            held = self._open.get(key)
             if held is None or not held.is_current():
                 held = open_set(set_id, model=model, workspace=self.workspace)
-            self._open[set_id, model] = held
-            self._open.move_to_end((set_id, model))
+            self._hold(key, held)
+            return held
+
+    def _hold(self, key: tuple[str, str], held: ImageSet) -> None:
+        with self._lock:
+            self._open[key] = held
+            self._open.move_to_end(key)
             while len(self._open) > MOST_OPEN:
                 self._open.popitem(last=False)
-            return held
 
     def find(self, set_id: str, model: str = DEFAULT) -> ImageSet | None:
         """Like `get`, but None if the set has not been read with this model yet."""
