@@ -26,7 +26,7 @@ def main(folder: Path) -> None:
 
 
 def _issues(case: "dict[str, np.ndarray]", name: str) -> "tuple[np.ndarray, np.ndarray]":
-    from cleanlab import Datalab  # type: ignore[import-not-found]
+    from cleanlab import Datalab
     from scipy.sparse import csr_matrix
 
     count, k = case["position"].shape
