@@ -12,6 +12,7 @@ from tests.conftest import SECOND
 from tests.imaging.pictures import SHAPES, drawing, encoded, noise, write_folder
 from tests.pipeline.reader import Reader
 from tests.read_sets import opened_again
+from url_viz.analysis import stored_rows
 from url_viz.analysis.pair_measures import NAMES, SECOND_NAMES
 from url_viz.analysis.second_model import Seconds
 from url_viz.analysis.uploads import MEASURED, Scored, rank, score
@@ -187,9 +188,14 @@ class TestJudgement:
         image_set.use_labels(None)
         assert image_set.order().reason.startswith(f"Ordered by confusability within the set, {by_both}")
 
+    @pytest.mark.parametrize("kept_from", [1, stored_rows.KEPT_FROM], ids=["rows are kept", "few rows"])
     @pytest.mark.parametrize("part", ["data", "_versions"])
     @pytest.mark.parametrize("kind", ["graph", "whitened", "whitening", "embeddings"])
-    def test_damage_to_its_tables_costs_its_say_alone(self, image_set: ImageSet, kind: str, part: str) -> None:
+    def test_damage_to_its_tables_costs_its_say_alone(
+        self, image_set: ImageSet, kind: str, part: str, kept_from: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(stored_rows, "KEPT_FROM", kept_from)
+        assert opened_again(image_set).table()["confusability"].notna().all()  # rows by both are kept now
         assert image_set.second is not None
         before, folder = image_set.alone.table(), image_set.workspace.root / "sets" / image_set.set_id
         shutil.rmtree(folder / "class-shares")

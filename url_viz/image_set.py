@@ -1106,9 +1106,17 @@ class ImageSet:
 
     @cached_property
     def _rows(self) -> StoredRows:
-        if self._kept is not None:
+        by_both = self.seconds.columns is not None
+        if self._kept is not None and self._kept.by_both == by_both:  # a second model's tables may be damaged by now
             return self._kept
-        rows = stored_rows(self._store, self._files, space_key=self.space.key, head=self.head, graph=self.graph_columns)
+        rows = stored_rows(
+            self._store,
+            self._files,
+            space_key=self.space.key,
+            head=self.head,
+            graph=self.graph_columns,
+            by_both=by_both,
+        )
         if self.seconds.is_settled and self._rows_key_now() == self._rows_key:  # no writer came between
             keep_rows(rows, self._store.paths.kept, self.space.key, self._rows_key)
         return rows

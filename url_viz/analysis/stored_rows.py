@@ -18,7 +18,7 @@ from url_viz.store.tables import GraphColumns, Twins, positions_of
 
 KEPT_FROM = 50_000
 """Of so many pictures on, the joined rows are kept: reading and joining them takes longer than reading one file."""
-VERSION = 1
+VERSION = 2
 """Of the columns of joined rows: what another version kept is made again."""
 FILES = ("id", "path", "content", "width", "height", "failure")
 """The columns of the table of files that rows are made of."""
@@ -32,12 +32,13 @@ class StoredRows:
 
     id, path (binary), content, width, height, and as numbers what the store measures of each (`ImageSet.table`), nan
     for none; `twin_group` is −1 for none. In the folder are as many `readable` files, whatever model has read them, and
-    `failed` ones.
+    `failed` ones. `by_both` is whether a second model had its say in confusability.
     """
 
     columns: pa.Table
     readable: int
     failed: int
+    by_both: bool
 
     def numbers(self, name: str) -> NDArray[np.generic]:
         """A column of numbers (N,)."""
@@ -50,9 +51,12 @@ class StoredRows:
 
 
 def stored_rows(
-    store: Store, files: pa.Table, *, space_key: str, head: Head | None, graph: GraphColumns | None
+    store: Store, files: pa.Table, *, space_key: str, head: Head | None, graph: GraphColumns | None, by_both: bool
 ) -> StoredRows:
-    """Join what is stored of the pictures that have an embedding in a space; `files` has the columns FILES."""
+    """Join what is stored of the pictures that have an embedding in a space; `files` has the columns FILES.
+
+    `by_both` is whether the confusability of `graph` is by two models.
+    """
     readable = files.filter(files["content"].is_valid())
     embedded = store.embedded(space_key)
     row = positions_of(np.asarray(readable["content"].to_numpy(), np.int64), embedded.content)
@@ -71,7 +75,7 @@ def stored_rows(
     columns = by_path.drop_columns(["row"])
     for name, values in numbers.items():
         columns = columns.append_column(name, pa.array(values))
-    return StoredRows(columns, len(readable), len(files) - files["failure"].null_count)
+    return StoredRows(columns, len(readable), len(files) - files["failure"].null_count, by_both)
 
 
 def kept_rows(folder: Path, space_key: str, key: str) -> StoredRows | None:
@@ -79,15 +83,15 @@ def kept_rows(folder: Path, space_key: str, key: str) -> StoredRows | None:
     found = read_kept_table(folder, space_key, f"{VERSION}-{key}")
     if found is None:
         return None
-    counts = found.schema.metadata or {}
-    return StoredRows(found, int(counts[b"readable"]), int(counts[b"failed"]))
+    about = found.schema.metadata
+    return StoredRows(found, int(about[b"readable"]), int(about[b"failed"]), about[b"by_both"] == b"True")
 
 
 def keep_rows(rows: StoredRows, folder: Path, space_key: str, key: str) -> None:
     """Keep the rows of a large set for `kept_rows`."""
     if len(rows.columns) >= KEPT_FROM:
-        counts = {"readable": str(rows.readable), "failed": str(rows.failed)}
-        write_kept_table(folder, space_key, f"{VERSION}-{key}", rows.columns.replace_schema_metadata(counts))
+        about = {name: str(getattr(rows, name)) for name in ("readable", "failed", "by_both")}
+        write_kept_table(folder, space_key, f"{VERSION}-{key}", rows.columns.replace_schema_metadata(about))
 
 
 def _uncertainty(store: Store, contents: NDArray[np.int64], space_key: str, head: Head | None) -> NDArray[np.float32]:
