@@ -35,6 +35,7 @@ from url_viz.store.tables import (
     whitened_schema,
     whitening_schema,
 )
+from url_viz.store.watch import Watch
 from url_viz.store.whitening import WhitenedRows, Whitening
 from url_viz.workspace import SetPaths
 
@@ -78,11 +79,11 @@ class Store:
         """A short text that changes when anything shown of this space changes."""
         return ".".join(map(self._version_of, shown_tables(space_key, head_digest)))
 
-    def watch(self, space_key: str, head_digest: str | None, *, others: Iterable[str] = ()) -> versions.Watch:
+    def watch(self, space_key: str, head_digest: str | None, *, others: Iterable[str] = ()) -> Watch:
         """What changes whenever `version` does, or the graph of one of the `others`, by the keys of their spaces."""
         names = [*shown_tables(space_key, head_digest), *(f"graph-{other}" for other in others)]
         folders = (versions.version_folder(self._folder(name)) for name in names)
-        return versions.Watch([*folders, self.paths.about, self.paths.second])
+        return Watch([*folders, self.paths.about, self.paths.second])
 
     def digest_of(self, tables: Iterable[str], *also: str) -> str:
         """A digest of the state of `tables`, which no other state of them has, and of what `also` is said."""

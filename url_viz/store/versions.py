@@ -6,9 +6,6 @@ writer that was stopped in between or from before digests existed, is accepted.
 """
 
 import hashlib
-import os
-import time
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,8 +19,6 @@ RECORD = "checksums.json"
 MOST_VERSIONS = 8
 """How many of the newest versions are recorded: a reader may have opened one before the last few commits."""
 _LAST = 2**64 - 1
-CLOCK_S = 2
-"""How coarse the clock of a file system may be."""
 
 
 @dataclass(frozen=True)
@@ -80,43 +75,9 @@ def manifest_digest(table: Path, version: int) -> str:
     return ""
 
 
-Stamps = tuple[int, ...]
-
-
-class Watch:
-    """Tells cheaply that files or folders have not changed since they were seen: by their times, as git does.
-
-    A time that is no older than CLOCK_S when it is seen may stand for two changes, and vouches for nothing.
-    """
-
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self._paths = tuple(paths)
-        self._seen: Stamps | None = None
-
-    def look(self) -> Stamps:
-        """The times of change now, −1 for what is not there."""
-        return tuple(map(_changed_ns, self._paths))
-
-    def is_as_seen(self, now: Stamps) -> bool:
-        """Whether nothing has changed since what `see` was told."""
-        return now == self._seen
-
-    def see(self, stamps: Stamps) -> None:
-        """Note that all is known as it was at `stamps`, which were looked at before it was read."""
-        if max(stamps, default=0) < time.time_ns() - CLOCK_S * 1_000_000_000:
-            self._seen = stamps
-
-
 def version_folder(table: Path) -> Path:
     """The folder that a table's manifests lie in: another version is another file there."""
     return table / "_versions"
-
-
-def _changed_ns(path: Path) -> int:
-    try:
-        return os.stat(path).st_mtime_ns
-    except OSError:
-        return -1
 
 
 def forget(table: Path) -> None:

@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from url_viz.store.versions import CLOCK_S, Watch
+from url_viz.store.watch import CLOCK_S, Look, Watch
 
 LONG_AGO_NS = time.time_ns() - 1_000_000_000 * (CLOCK_S + 60)
 
@@ -39,6 +39,14 @@ def test_what_was_seen_stays_until_it_changes_goes_or_comes(tmp_path: Path) -> N
 def test_what_changed_just_now_may_change_again_at_the_same_time_and_vouches_for_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert not is_same(seen(tmp_path / "file"))
+
+
+def test_a_look_counts_from_when_it_was_not_from_when_the_reading_ended(tmp_path: Path) -> None:
+    watch, now_ns = Watch([tmp_path]), time.time_ns()
+    watch.see(Look(now_ns - 9_000_000_000, (now_ns - 10_000_000_000,)))
+    assert not watch.is_as_seen(Look(now_ns, (now_ns - 10_000_000_000,)))
+    watch.see(Look(now_ns, (now_ns - 10_000_000_000,)))
+    assert watch.is_as_seen(Look(now_ns, (now_ns - 10_000_000_000,)))
 
 
 def test_before_anything_was_seen_nothing_is_known(tmp_path: Path) -> None:
