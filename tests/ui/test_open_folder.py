@@ -95,6 +95,43 @@ def test_a_folder_that_is_still_counted_can_be_read(slow: threading.Event, home:
     assert not at.button(key="read_folder").disabled
 
 
+@pytest.fixture
+def late(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """A disk that begins a count when the event is set."""
+    going_on, really = threading.Event(), glances.glances
+
+    def counted(root: Path, *, within: list[Path]) -> Iterator[Glance]:
+        going_on.wait(30)
+        yield from really(root, within=within)
+
+    monkeypatch.setattr(glances, "glances", counted)
+    return going_on
+
+
+def test_a_click_before_the_first_picture_is_met_is_not_lost(
+    late: threading.Event, home: Workspace, tmp_path: Path
+) -> None:
+    """Seen in CI: typed, Enter, clicked at once; the page waited for a second click."""
+    folder = write_folder(tmp_path / "zoo", 3)
+    at = dialog(folder)
+    assert any("Counting: Over 0 pictures" in one.value for one in at.markdown)
+    threading.Timer(0.7, late.set).start()
+    at.button(key="read_folder").click().run()
+    assert not at.exception
+    assert [job.about["folder"] for job in list_jobs(home)] == [str(folder)]
+
+
+def test_a_click_on_a_folder_that_turns_out_empty_says_so_and_starts_nothing(
+    late: threading.Event, home: Workspace, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    at = dialog(tmp_path / "empty")
+    threading.Timer(0.7, late.set).start()
+    at.button(key="read_folder").click().run()
+    assert any("There are no pictures in" in one.value for one in at.error)
+    assert not list_jobs(home)
+
+
 def test_a_count_is_told_again_for_a_while_and_then_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looks = Glances()
     write_folder(tmp_path / "a", 2)

@@ -13,6 +13,8 @@ WAIT_S = 0.3
 """How long a page waits for the count to end; most folders take less."""
 FRESH_S = 5.0
 """For how long a count that has ended is told again."""
+MOST_WAIT_S = 10.0
+"""How long a click on "Read this folder" waits for the first picture to be met."""
 MOST_HELD = 32
 
 
@@ -24,15 +26,15 @@ class _Look:
         self._latest = Glance(0, 0)
         self._error: UrlVizError | None = None
         self._ended_at: float | None = None
-        self._over = threading.Event()
+        self._over, self._has_some = threading.Event(), threading.Event()
         threading.Thread(target=self._count, name=f"look into {folder}", daemon=True).start()
 
     @property
     def is_stale(self) -> bool:
         return self._ended_at is not None and time.monotonic() - self._ended_at > FRESH_S
 
-    def told(self, wait_s: float) -> Glance:
-        self._over.wait(wait_s)
+    def told(self, wait_s: float, *, till_some: bool) -> Glance:
+        (self._has_some if till_some else self._over).wait(wait_s)
         if self._error is not None:
             raise self._error
         return self._latest
@@ -41,11 +43,14 @@ class _Look:
         try:
             for glance in glances(self._folder, within=self._within):
                 self._latest = glance
+                if glance.pictures:
+                    self._has_some.set()
         except UrlVizError as error:  # told to whoever asks, as if the count had run there
             self._error = error
         finally:
             self._ended_at = time.monotonic()
             self._over.set()
+            self._has_some.set()
 
 
 class Glances:
@@ -60,6 +65,13 @@ class Glances:
 
         Raises FolderError if a reading of it would fail at once.
         """
+        return self._look(folder, within).told(wait_s, till_some=False)
+
+    def refuse_empty(self, folder: Path, *, within: Sequence[Path]) -> None:
+        """Wait until a picture was met, or the count has ended. Raises FolderError, NoImagesError as the count did."""
+        self._look(folder, within).told(MOST_WAIT_S, till_some=True)
+
+    def _look(self, folder: Path, within: Sequence[Path]) -> _Look:
         with self._lock:
             look = self._held.get(folder)
             if look is None or look.is_stale:
@@ -67,7 +79,7 @@ class Glances:
             self._held.move_to_end(folder)
             while len(self._held) > MOST_HELD:
                 self._held.popitem(last=False)
-        return look.told(wait_s)
+        return look
 
 
 folder_glances = Glances()

@@ -69,9 +69,10 @@ def _answer(field: Key[str], key: str) -> None:
         st.markdown(f":material/photo_library: {escape(counting + found.words)}")
     else:
         show_error(found)
-    is_ready = isinstance(found, Glance) and (found.is_over or found.pictures > 0)
-    if st.button("Read this folder", type="primary", key=key, disabled=not is_ready) and is_ready:
+    # Enabled while it is being counted, or a click that follows the typing at once would be lost.
+    if st.button("Read this folder", type="primary", key=key, disabled=not isinstance(found, Glance)):
         try:
+            folder_glances.refuse_empty(readable(folder), within=may_read())
             open_folder(folder, model=choice().model)
         except UrlVizError as error:
             show_error(error)
