@@ -4,6 +4,7 @@ import streamlit as st
 
 from url_viz.ui.compare import maps as compare_maps
 from url_viz.ui.compare import page as compare
+from url_viz.ui.page_end import end_page
 from url_viz.ui.widgets.heading import show_heading
 from url_viz.ui.widgets.picture import open_picture
 from url_viz.ui.widgets.sidebar import require_image_set
@@ -13,16 +14,16 @@ first = require_image_set().alone
 show_heading("Compare models", first)
 second = compare.pick_second(first)
 if second is None:
-    st.stop()
+    end_page()
 if compare.is_being_read():
     st.caption("The comparison appears once reading has finished. Until then it would change with every picture.")
-    st.stop()
+    end_page()
 
 with st.spinner(f"Comparing {len(first):,} pictures"):
     comparison = compare.comparison_of(first, second)
 compare.show_agreement(comparison, second)
 if not compare.offered(comparison):
-    st.stop()
+    end_page()
 
 measure = compare.pick_measure(comparison, first.order().measure)
 compared = comparison.measures[measure]

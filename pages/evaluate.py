@@ -5,6 +5,7 @@ import streamlit as st
 from url_viz.ui.evaluate import page as evaluate
 from url_viz.ui.evaluate.crop import show_crop_test
 from url_viz.ui.evaluate.results import results_of
+from url_viz.ui.page_end import end_page
 from url_viz.ui.widgets.heading import show_heading
 from url_viz.ui.widgets.measures import offered
 from url_viz.ui.widgets.picture import open_picture
@@ -16,14 +17,14 @@ image_set = require_image_set()
 show_heading("Evaluate", image_set, with_model=True)
 if running(image_set.set_id) is not None:
     st.caption("The figures appear once reading has finished. Until then they would change with every picture.")
-    st.stop()
+    end_page()
 
 with st.spinner(f"Computing intervals on {len(image_set):,} pictures"):
     results = results_of(image_set)
 if results is None:
     evaluate.show_without_classes(image_set)
     show_crop_test(image_set)
-    st.stop()
+    end_page()
 
 evaluate.show_recall(results)
 left, right = st.columns(2, gap="large")

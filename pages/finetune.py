@@ -5,6 +5,7 @@ import streamlit as st
 from url_viz.ui.compare.changed import show_change
 from url_viz.ui.finetune.page import show_adapt
 from url_viz.ui.finetune.runs import show_jobs
+from url_viz.ui.page_end import end_page
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.reading import set_name
 from url_viz.ui.widgets.sidebar import require_image_set
@@ -19,7 +20,7 @@ if image_set.source.is_given:
         "enter the backbone that you finetuned as BACKBONE:PATH.",
         icon=":material/info:",
     )
-    st.stop()
+    end_page()
 show_adapt(image_set)
 show_jobs(image_set)
 show_change(image_set)

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from url_viz.ui.labels import page as labels
+from url_viz.ui.page_end import end_page
 from url_viz.ui.widgets.heading import show_heading
 from url_viz.ui.widgets.measures import offered
 from url_viz.ui.widgets.picture import open_picture
@@ -14,13 +15,13 @@ image_set = require_image_set()
 show_heading("Check labels", image_set, with_model=True)
 if running(image_set.set_id) is not None:
     st.caption("Labels are checked once reading has finished. Until then every new picture would change the result.")
-    st.stop()
+    end_page()
 
 with st.spinner(f"Checking the labels of {len(image_set):,} pictures"):
     check = image_set.find_suspects()
 if check is None:
     labels.show_why_not(image_set)
-    st.stop()
+    end_page()
 
 labels.show_headline(check)
 left, right = st.columns([3, 2], gap="medium")

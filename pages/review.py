@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from url_viz.ui.page_end import end_page
 from url_viz.ui.review import page as review
 from url_viz.ui.review.address import chosen_review
 from url_viz.ui.review.answers import show_answers
@@ -17,7 +18,7 @@ spec = chosen_review()
 if running(image_set.set_id) is not None:
     show_heading("Review", image_set)
     st.caption("A review begins once reading has finished. Until then every new picture would change the order.")
-    st.stop()
+    end_page()
 if spec is None:
     show_heading("Review", image_set)
     review.show_start(image_set)
@@ -25,11 +26,11 @@ if spec is None:
     show_names(image_set)
     show_answers(image_set)
     review.show_history(image_set)
-    st.stop()
+    end_page()
 
 here = review.open_review(image_set, spec)
 if here is None:
     review.show_start(image_set)
-    st.stop()
+    end_page()
 review.show_open_heading(image_set, here.review)
 review.show_desk(image_set, here)

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from url_viz.ui.page_end import end_page
 from url_viz.ui.search import page as search
 from url_viz.ui.search import query as search_query
 from url_viz.ui.search.evidence import known_evidence, show_evidence
@@ -16,7 +17,7 @@ show_heading("Search safely", image_set)
 measures = offered(image_set)
 if not measures:
     st.info("No values to withhold by yet. They appear once the pictures are read.", icon=":material/hourglass_empty:")
-    st.stop()
+    end_page()
 
 query = search_query.query_of(image_set)
 if query is None:
@@ -26,7 +27,7 @@ if query is None:
         search_query.pick_query(image_set, measure=measures[0], columns=6)
     with right:
         show_evidence(image_set, measures, measure=measures[0])
-    st.stop()
+    end_page()
 
 left, middle, right = st.columns([5, 9, 6], gap="medium")
 with left:

@@ -4,6 +4,7 @@ import streamlit as st
 
 from url_viz.models.model import GIVEN
 from url_viz.ui.cache import open_sets
+from url_viz.ui.page_end import end_page
 from url_viz.ui.session import choice
 from url_viz.ui.text import escape
 from url_viz.ui.upload import page as upload
@@ -19,25 +20,25 @@ if image_set is not None and not len(image_set):
 
 if now.model.startswith(GIVEN):
     upload.show_cannot_embed(now)
-    st.stop()
+    end_page()
 
 upload.show_drop()
 if not uploaded():
     upload.show_empty(now, image_set)
-    st.stop()
+    end_page()
 
 batch = scored_batch(uploaded(), now, image_set)
 if not batch.scored:
     st.info("None of these files can be read as a picture.", icon=":material/info:")
     upload.show_refused(batch)
-    st.stop()
+    end_page()
 
 table = upload.ranked(batch, image_set)
 upload.show_heading(batch, now, image_set)
 order = upload.pick_order(table, image_set)
 if order is None:
     st.info(f"{escape(now.model)} has no measure to sort these pictures by.", icon=":material/info:")
-    st.stop()
+    end_page()
 measure, threshold = order
 done = upload.sort(with_verdicts(table, batch), measure=measure, threshold=threshold)
 with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
@@ -47,7 +48,7 @@ with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
 if is_review:
     show_upload_review(batch, done, image_set, measure=measure)
     upload.show_refused(batch)
-    st.stop()
+    end_page()
 if image_set is not None and table["x"].notna().any():
     left, right = st.columns([11, 9], gap="medium")
     with left:

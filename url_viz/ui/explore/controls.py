@@ -8,6 +8,7 @@ from url_viz.analysis.measures import PERCENTILE_COLUMNS, is_measure, meaning_of
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.second import show_second
 from url_viz.ui.http import class_names_of
+from url_viz.ui.page_end import end_page
 from url_viz.ui.session import (
     BY_CLASS,
     COLLAPSE,
@@ -41,7 +42,7 @@ def pick_measure(image_set: ImageSet, table: pd.DataFrame) -> str:
     default = default_measure(image_set)
     if default is None:
         st.info("No values yet. They appear as pictures are read.", icon=":material/hourglass_empty:")
-        st.stop()
+        end_page()
     chosen = OTHER_MEASURE.get() or MEASURE.get()
     if chosen is not None and chosen in other_measures(image_set, table):
         options.append(chosen)

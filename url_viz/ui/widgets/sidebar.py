@@ -14,6 +14,7 @@ from url_viz.store.about import has_tables, known_sets
 from url_viz.store.writer import is_being_written
 from url_viz.ui.cache import open_sets
 from url_viz.ui.first.page import show_first_page
+from url_viz.ui.page_end import end_page
 from url_viz.ui.session import NOT_THERE, Choice, choice, choose
 from url_viz.ui.text import escape, show_error
 from url_viz.ui.widgets.foreign_head import show_foreign_head
@@ -150,7 +151,7 @@ def require_image_set() -> ImageSet:
     now = choice()
     if now.set_id is None:
         show_first_page()
-        st.stop()
+        end_page()
     _leave_if_nothing_is_there(now.set_id)
     reading = Reading.of(now.set_id)
     image_set = open_sets().find(now.set_id, now.model)
@@ -161,7 +162,7 @@ def require_image_set() -> ImageSet:
         show_reading(now.set_id, reading, shown_version=shown.version if shown is not None else None)
     if shown is None:
         show_not_read(now)
-        st.stop()
+        end_page()
     return shown
 
 
