@@ -9,7 +9,6 @@ def run_page() -> None:
     """One run of a browser session's script: sidebar, then the page."""
     from url_viz.errors import UrlVizError
     from url_viz.ui.auth import show_gate
-    from url_viz.ui.page_end import PageEnd
     from url_viz.ui.review.address import follow_link
     from url_viz.ui.session import show_in_address
     from url_viz.ui.style import ICON, apply_style
@@ -40,8 +39,6 @@ def run_page() -> None:
         if page is not pages[1] and follow_link():
             st.switch_page(pages[1])
         page.run()
-    except PageEnd:
-        pass
     except UrlVizError as error:
         show_error(error)
 

@@ -4,7 +4,7 @@ import streamlit as st
 
 from url_viz.ui.compare import maps as compare_maps
 from url_viz.ui.compare import page as compare
-from url_viz.ui.page_end import end_page
+from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.widgets.heading import show_heading
 from url_viz.ui.widgets.picture import open_picture
 from url_viz.ui.widgets.sidebar import require_image_set

@@ -5,7 +5,7 @@ import streamlit as st
 from url_viz.ui.evaluate import page as evaluate
 from url_viz.ui.evaluate.crop import show_crop_test
 from url_viz.ui.evaluate.results import results_of
-from url_viz.ui.page_end import end_page
+from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.widgets.heading import show_heading
 from url_viz.ui.widgets.measures import offered
 from url_viz.ui.widgets.picture import open_picture

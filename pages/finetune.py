@@ -5,7 +5,7 @@ import streamlit as st
 from url_viz.ui.compare.changed import show_change
 from url_viz.ui.finetune.page import show_adapt
 from url_viz.ui.finetune.runs import show_jobs
-from url_viz.ui.page_end import end_page
+from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.reading import set_name
 from url_viz.ui.widgets.sidebar import require_image_set

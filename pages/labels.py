@@ -3,7 +3,7 @@
 import streamlit as st
 
 from url_viz.ui.labels import page as labels
-from url_viz.ui.page_end import end_page
+from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.widgets.heading import show_heading
 from url_viz.ui.widgets.measures import offered
 from url_viz.ui.widgets.picture import open_picture

@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from url_viz.ui.page_end import end_page
 from url_viz.ui.review import page as review
 from url_viz.ui.review.address import chosen_review
 from url_viz.ui.review.answers import show_answers
 from url_viz.ui.review.names import show_names
 from url_viz.ui.review.worth import show_worth
+from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.widgets.heading import show_heading
 from url_viz.ui.widgets.reading import running
 from url_viz.ui.widgets.sidebar import require_image_set

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from url_viz.ui.page_end import end_page
 from url_viz.ui.search import page as search
 from url_viz.ui.search import query as search_query
 from url_viz.ui.search.evidence import known_evidence, show_evidence
+from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.widgets.heading import show_heading
 from url_viz.ui.widgets.measures import offered
 from url_viz.ui.widgets.sidebar import require_image_set

@@ -4,8 +4,8 @@ import streamlit as st
 
 from url_viz.models.model import GIVEN
 from url_viz.ui.cache import open_sets
-from url_viz.ui.page_end import end_page
 from url_viz.ui.session import choice
+from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import escape
 from url_viz.ui.upload import page as upload
 from url_viz.ui.upload.batch import scored_batch, uploaded

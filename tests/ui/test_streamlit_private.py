@@ -93,13 +93,11 @@ def test_what_is_done_while_a_page_is_drawn_is_not_forgotten_at_its_end(ending: 
     """A dialog over a page that had not ended yet forgot the path typed into it, and the click after that."""
 
     def script(ending: str) -> None:
-        import contextlib
-
         import streamlit as st
         from streamlit.runtime.scriptrunner import get_script_run_ctx
         from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 
-        from url_viz.ui.page_end import PageEnd, end_page
+        from url_viz.ui.streamlit_private import end_page
 
         @st.fragment
         def part() -> None:
@@ -112,18 +110,19 @@ def test_what_is_done_while_a_page_is_drawn_is_not_forgotten_at_its_end(ending: 
         assert context.script_requests is not None
         (fragment_id,) = context.fragment_storage._fragments  # type: ignore[attr-defined]
         context.script_requests.request_rerun(RerunData(fragment_id=fragment_id))  # as a click in it does
-        with contextlib.suppress(PageEnd):
-            end_page() if ending == "end_page" else st.stop()
+        end_page() if ending == "end_page" else st.stop()
 
     at = AppTest.from_function(script, kwargs={"ending": ending}).run()
     assert not at.exception
-    assert at.session_state["times"] == times, "If st.stop forgets nothing any more, url_viz/ui/page_end.py can go."
+    assert at.session_state["times"] == times, "If st.stop forgets nothing any more, end_page can go."
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_pages_end_in_one_way(path: Path) -> None:
     calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
-    assert not [call.lineno for call in calls if ast.unparse(call.func) == "st.stop"], "see url_viz/ui/page_end.py"
+    assert not [call.lineno for call in calls if ast.unparse(call.func) == "st.stop"], (
+        "see end_page in url_viz/ui/streamlit_private.py"
+    )
 
 
 def test_everything_that_is_used_is_still_there() -> None:

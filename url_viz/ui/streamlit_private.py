@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
+from streamlit.runtime.scriptrunner import StopException
 
 
 def run_app_for_every_page() -> None:
@@ -14,6 +15,15 @@ def run_app_for_every_page() -> None:
     Else a link to a page, opened first, would run that page's file alone: without login, sidebar and chosen set.
     """
     PagesManager.uses_pages_directory = False
+
+
+def end_page() -> NoReturn:
+    """Draw nothing more of this page.
+
+    In place of `st.stop()`, which also drops what was asked for while the page was being drawn: a path typed into an
+    open dialog, and the click after it, had no effect and no error.
+    """
+    raise StopException
 
 
 def load_secrets() -> bool:

@@ -8,7 +8,6 @@ from url_viz.analysis.measures import PERCENTILE_COLUMNS, is_measure, meaning_of
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.second import show_second
 from url_viz.ui.http import class_names_of
-from url_viz.ui.page_end import end_page
 from url_viz.ui.session import (
     BY_CLASS,
     COLLAPSE,
@@ -21,6 +20,7 @@ from url_viz.ui.session import (
     WITHIN,
     ExploreView,
 )
+from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import escape
 from url_viz.ui.widgets.decide import show_counts
 from url_viz.ui.widgets.filters import columns_of_kind, filter_on, set_filter, title_of_column

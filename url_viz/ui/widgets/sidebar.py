@@ -14,8 +14,8 @@ from url_viz.store.about import has_tables, known_sets
 from url_viz.store.writer import is_being_written
 from url_viz.ui.cache import open_sets
 from url_viz.ui.first.page import show_first_page
-from url_viz.ui.page_end import end_page
 from url_viz.ui.session import NOT_THERE, Choice, choice, choose
+from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.text import escape, show_error
 from url_viz.ui.widgets.foreign_head import show_foreign_head
 from url_viz.ui.widgets.jobs import show_running_jobs
