@@ -5,6 +5,8 @@ For some draws of the pairs to ask, and some numbers of answers: by how much is 
 answers taken in above that of confusability, about the nearest of all pictures, and of those alone that nobody was
 asked about? Pairs are drawn as the app draws them, or in one of four other ways; once more with one answer in ten
 wrong. *Told* is the evidence that the app would show, less the true figure.
+
+The figures go to experiments/answers.json; without a folder the tables of docs/order.md are printed from it.
 """
 
 import argparse
@@ -13,13 +15,18 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from benchmarks.answers_figure import figure
 from benchmarks.machine import machine
+from experiments.kept import keep, kept
+from experiments.safe_retrieval import SETS
+from training.benchmark.table import markdown
 from url_viz.analysis.metrics import auroc
 from url_viz.analysis.pair_measures import PairMeasures
 from url_viz.analysis.tuned import PENALTY, fitted_weights, pairs_to_ask, tune
@@ -28,11 +35,18 @@ from url_viz.models.model import load_model
 from url_viz.models.names import DEFAULT
 from url_viz.store.answers import NO_ANSWERS, Answered
 
+FIGURES = Path(__file__).parents[1] / "experiments" / "answers.json"
 COUNTS = (10, 20, 50, 100)
 BATCH = 5
 """So many pairs are asked before the weights are fitted again, by the ways that look at them."""
 NOISES = (0.0, 0.1)
 SHIPPED = "as the app draws"
+EMOJI = "emoji"
+"""The folder of `benchmarks.emoji_set`: a set whose style is stronger than its kind, told beside the photographs."""
+DRAWN = (EMOJI, "places", "scenes", "flowers102")
+"""The sets of the figure."""
+FOUND = ("gain", "gain_unasked", "told")
+DIGITS = 4
 
 Rows = NDArray[np.int64]
 
@@ -55,20 +69,22 @@ class Asked:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print, or print again."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("photos", nargs="+", type=Path)
+    parser.add_argument("photos", nargs="*", type=Path)
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--also", help="a second model that reads the pictures too")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, default=FIGURES)
     parser.add_argument("--figure", type=Path)
     given = parser.parse_args()
-    found = measured(given.photos, given.draws, also=given.also)
-    print(f"{machine()} Draws: {given.draws}.\n\n{table_of(found)}")
-    if given.json is not None:
-        found.to_json(given.json, orient="records")
+    if given.photos:
+        found = measured(given.photos, given.draws, also=given.also)
+        keep(figures_of(found, also=given.also), given.json, digits=DIGITS)
+        print(f"{machine()}\n")
+    found = frame_of(kept(given.json))
+    print(f"{table_by_set(found)}\n\n{table_by_way(found)}")
     if given.figure is not None:
-        given.figure.write_text(figure(found))
+        given.figure.write_text(figure(drawn(found)))
 
 
 def measured(folders: Sequence[Path], draws: int, *, also: str | None = None) -> pd.DataFrame:
@@ -184,28 +200,89 @@ WAYS: dict[str, Draw] = {
 }
 
 
-def table_of(found: pd.DataFrame) -> str:
-    """Two Markdown tables: gains by set as the app draws, and means over sets by way and noise."""
+def figures_of(found: pd.DataFrame, *, also: str | None = None) -> dict[str, Any]:
+    """The rows that `measured` gave by set, way and noise, each figure by draw and count; and how they were taken."""
+    sets: dict[str, Any] = {}
+    for (name, way, noise), part in found.groupby(["set", "way", "noise"], sort=False):
+        one = sets.setdefault(name, {"confusability": float(part["base"].iloc[0]), "ways": {}})
+        by_draw = part.pivot_table(index="seed", columns="count", values=list(FOUND), dropna=False)
+        figures = {what: by_draw[what].reindex(columns=COUNTS).to_numpy().tolist() for what in FOUND}
+        one["ways"].setdefault(way, {})[f"{noise:g}"] = figures
+    seeds = sorted(found["seed"].unique().tolist())
+    return {"config": {"model": DEFAULT, "also": also, "seeds": seeds, "counts": COUNTS, "batch": BATCH}, "sets": sets}
+
+
+def frame_of(figures: dict[str, Any]) -> pd.DataFrame:
+    """The rows of which `figures_of` told."""
+    config = figures["config"]
+    return pd.DataFrame(
+        {"set": name, "base": one["confusability"], "way": way, "noise": float(noise), "seed": seed, "count": count}
+        | {what: values[what][draw][place] for what in FOUND}
+        for name, one in figures["sets"].items()
+        for way, by_noise in one["ways"].items()
+        for noise, values in by_noise.items()
+        for draw, seed in enumerate(config["seeds"])
+        for place, count in enumerate(config["counts"])
+    )
+
+
+def table_by_set(found: pd.DataFrame) -> str:
+    """Gains by set as the app draws; the mean of the development sets, and half of its 95 % interval over them."""
     shipped = found[(found["way"] == SHIPPED) & (found["noise"] == 0)]
-    counts = " | ".join(f"{count} answers" for count in COUNTS)
-    lines = [f"| set | confusability | {counts} | told, less true, at {COUNTS[-1]} |"]
-    lines.append("|---|---|" + "---|" * (len(COUNTS) + 1))
-    for name, part in shipped.groupby("set", sort=False):
-        cells = [_signed(part[part["count"] == count]) for count in COUNTS]
-        told = part[part["count"] == COUNTS[-1]]["told"].mean()
-        lines.append(f"| {name} | {part['base'].mean():.3f} | {' | '.join(cells)} | {told:+.3f} |")
-    lines += ["", f"| way | one in ten wrong | {counts} |"]
-    lines.append("|---|---|" + "---|" * len(COUNTS))
+    names = [name for name in shipped["set"].unique() if name not in SETS["report"]]
+    reports = [name for name in SETS["report"] if name in set(shipped["set"])]
+    developing = shipped[shipped["set"].isin(SETS["development"])]
+    rows = [_row(name, shipped[shipped["set"] == name]) for name in names]
+    if developing["set"].nunique() > 1:
+        mean = ["**mean**, development", *_row("", developing)[1:]]
+        rows += [mean, ["± half of its interval", "", *(_half(developing, count) for count in COUNTS), ""]]
+    rows += [_row(f"{name} (report)", shipped[shipped["set"] == name]) for name in reports]
+    told = f"told, less true, at {COUNTS[-1]}"
+    return markdown(["set", "confusability", *(f"{count} answers" for count in COUNTS), told], rows)
+
+
+def _row(name: str, part: pd.DataFrame) -> list[str]:
+    told = part[part["count"] == COUNTS[-1]].groupby("set")["told"].mean().mean()
+    cells = [_signed(part[part["count"] == count]) for count in COUNTS]
+    return [name, _short(f"{part.groupby('set')['base'].mean().mean():.3f}"), *cells, _short(f"{told:+.3f}")]
+
+
+def _half(part: pd.DataFrame, count: int) -> str:
+    """Half of Student's 95 % interval of the mean over sets: of the gain, and in brackets of that on the unasked."""
+    by_set = part[part["count"] == count].groupby("set")[["gain", "gain_unasked"]].mean()
+    half = stdtrit(len(by_set) - 1, 0.975) * by_set.std() / np.sqrt(len(by_set))
+    return _short(f"{half['gain']:.3f} ({half['gain_unasked']:.3f})")
+
+
+def table_by_way(found: pd.DataFrame) -> str:
+    """The means over the development sets by way and noise, and the emoji after twenty."""
+    counts = COUNTS[1:]
+    rows = []
     for (way, noise), part in found.groupby(["way", "noise"], sort=False):
-        cells = [_signed(part[part["count"] == count]) for count in COUNTS]
-        lines.append(f"| {way} | {'yes' if noise else 'no'} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        developing, emoji = part[part["set"].isin(SETS["development"])], part[part["set"] == EMOJI]
+        cells = [_signed(developing[developing["count"] == count]) for count in counts]
+        cells.append(_signed(emoji[emoji["count"] == counts[0]]))
+        rows.append([f"**{way}**" if way == SHIPPED else way, "yes" if noise else "no", *cells])
+    head = ["pairs drawn", "one in ten wrong", *(f"{count} answers" for count in counts), f"{EMOJI}, {counts[0]}"]
+    return markdown(head, rows)
 
 
 def _signed(part: pd.DataFrame) -> str:
     """The mean gain, and in brackets that on pictures nobody was asked about: over sets, of means over draws."""
+    if part.empty:
+        return "–"
     by_set = part.groupby("set")[["gain", "gain_unasked"]].mean().mean()
-    return f"{by_set['gain']:+.3f} ({by_set['gain_unasked']:+.3f})".replace("0.", ".")
+    return _short(f"{by_set['gain']:+.3f} ({by_set['gain_unasked']:+.3f})")
+
+
+def _short(text: str) -> str:
+    return text.replace("0.", ".")
+
+
+def drawn(found: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the sets of the figure, in its order; all where none of them was measured."""
+    parts = [found[found["set"] == name] for name in DRAWN if name in set(found["set"])]
+    return pd.concat(parts) if parts else found
 
 
 if __name__ == "__main__":

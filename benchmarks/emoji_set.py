@@ -12,12 +12,13 @@ Drawings are scaled by Chromium, on white. They are their vendors' and are no pa
 import argparse
 import random
 import re
-import shutil
 import tarfile
 from base64 import b64encode
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
+
+from benchmarks.served import CHROMIUM_ARGUMENTS, chromium
 
 SIGNS, SIZE_PX, SEED = 320, 160, 7
 VENDORS = {
@@ -43,9 +44,8 @@ def main() -> None:
             f"{given.packages} lacks packages: of {', '.join(v for v, found in drawings.items() if not found)}"
         )
     signs = sorted(random.Random(SEED).sample(common, min(SIGNS, len(common))))
-    chromium = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGUMENTS)
         page = browser.new_page(viewport={"width": SIZE_PX, "height": SIZE_PX})
         for sign in signs:
             (given.out / sign).mkdir(parents=True, exist_ok=True)

@@ -5,69 +5,91 @@ class, to pictures that the app would ask about, to the medoids of as many k-mea
 dice, how many of all others does a linear probe name rightly? Once more with those named last that the names so far are
 least certain of. Then, with the pictures that the app asks about: after so
 many names, how many of the others have a suggestion from a share on, and how many of those are right?
+
+The figures go to experiments/naming.json; without a folder the tables of docs/order.md are printed from it.
 """
 
 import argparse
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 from sklearn.cluster import KMeans
 
 from benchmarks.machine import machine
+from experiments.kept import keep, kept
+from experiments.safe_retrieval import SETS
+from training.benchmark.table import markdown
 from url_viz.analysis.probe import fit_probe, probe_inputs
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import load_model
 from url_viz.models.names import DEFAULT
 from url_viz.rows import l2_normalize
 
+FIGURES = Path(__file__).parents[1] / "experiments" / "naming.json"
 DRAWS = 5
 MULTIPLES = (1, 3)
 COUNTS = (100, 200, 300)
 SHARES = (0.5, 0.7, 0.9)
+DIGITS = 4
 
 Rows = NDArray[np.int64]
 Pick = Callable[[ImageSet, int, int], Rows]
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print, or print again."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("photos", nargs="+", type=Path)
+    parser.add_argument("photos", nargs="*", type=Path)
+    parser.add_argument("--json", type=Path, default=FIGURES)
     given = parser.parse_args()
-    print(f"{machine()}\n")
+    if given.photos:
+        keep(measured(given.photos), given.json, digits=DIGITS)
+        print(f"{machine()}\n")
+    figures = kept(given.json)
+    print(f"{ways_table(figures)}\n\n{suggestions_table(figures)}")
+
+
+def measured(folders: Sequence[Path]) -> dict[str, Any]:
+    """The figures of the folders' image sets by their names, and how they were taken."""
+    config = {"model": DEFAULT, "seeds": list(range(DRAWS)), "multiples": MULTIPLES, "counts": COUNTS, "shares": SHARES}
+    sets = {}
     with tempfile.TemporaryDirectory() as place:
         model = load_model(DEFAULT, workspace=Path(place))
-        sets = [embed_folder(folder, model=model, workspace=place) for folder in given.photos]
-        print(ways_table(sets))
-        print(suggestions_table(sets))
+        for folder in folders:
+            sets[folder.name] = figures_of(embed_folder(folder, model=model, workspace=place))
+            print(f"{folder.name}: done", file=sys.stderr)
+    return {"config": config, "sets": sets}
 
 
-def ways_table(sets: list[ImageSet]) -> str:
-    """A Markdown table: how many of all others a probe names rightly, by set, budget and way."""
-    lines = ["| set | names | " + " | ".join(WAYS) + " |", "|---|---|" + "---|" * len(WAYS)]
-    for image_set in sets:
-        code = pd.factorize(image_set.table()["label"], sort=True)[0].astype(np.int32)
-        for multiple in MULTIPLES:
-            count = multiple * (int(code.max()) + 1)
-            shares = [_right(image_set, code, pick, count) for pick in WAYS.values()]
-            lines.append(f"| {image_set.root.name} | {count} | {' | '.join(f'{one:.3f}' for one in shares)} |")
-    return "\n".join([*lines, ""])
+def figures_of(image_set: ImageSet) -> dict[str, Any]:
+    """`ways`: the share that a probe names rightly, by way, budget and draw; `suggestions` after COUNTS names."""
+    code = pd.factorize(image_set.table()["label"], sort=True)[0].astype(np.int32)
+    classes = int(code.max()) + 1
+    ways = {
+        name: [_right(image_set, code, pick, multiple * classes) for multiple in MULTIPLES]
+        for name, pick in WAYS.items()
+    }
+    suggestions = [_suggested(image_set, count) for count in COUNTS]
+    return {"pictures": len(code), "classes": classes, "ways": ways, "suggestions": suggestions}
 
 
-def _right(image_set: ImageSet, code: NDArray[np.int32], pick: Pick, count: int) -> float:
-    """The share of the pictures without a name that a probe taught by the names is right about, over draws."""
+def _right(image_set: ImageSet, code: NDArray[np.int32], pick: Pick, count: int) -> list[float]:
+    """The share of the pictures without a name that a probe taught by the names is right about, by draw."""
     inputs = probe_inputs(image_set.whitened.rows)
     found = []
-    for seed in range(DRAWS):
+    for seed in range(DRAWS if pick in BY_SEED else 1):
         rows = pick(image_set, count, seed)
         others = np.setdiff1d(np.arange(len(code)), rows)
         probe = fit_probe(inputs[rows], code[rows])
         found.append((probe.classes[(inputs[others] @ probe.weights).argmax(axis=1)] == code[others]).mean())
-    return float(np.mean(found))
+    return list(map(float, found))
 
 
 def _by_dice(image_set: ImageSet, count: int, seed: int) -> Rows:
@@ -95,43 +117,92 @@ def _then_least_certain(image_set: ImageSet, count: int, seed: int) -> Rows:
     while len(asked) < count:
         image_set.name({one: f"class {label[one]}" for one in asked})
         actions += 1
-        asked += image_set.name_suggestions()["id"].tolist()[::-1][: min(classes, count - len(asked))]
+        more = image_set.name_suggestions()["id"].tolist()[::-1][: min(classes, count - len(asked))]
+        if not more:  # a single class was named so far: nothing is suggested
+            break
+        asked += more
     for _ in range(actions):
         image_set.decisions.undo()
     return image_set.rows_of(asked)
 
 
+MEDOIDS, AS_ASKED = "medoids of k-means", "as the app asks"
 WAYS: dict[str, Pick] = {
     "by dice": _by_dice,
-    "medoids of k-means": _medoids,
-    "as the app asks": _as_asked,
+    MEDOIDS: _medoids,
+    AS_ASKED: _as_asked,
     "then the least certain": _then_least_certain,
 }
+BY_SEED = (_by_dice, _medoids)
+"""The ways that a draw changes; the others are the same each time."""
 
 
-def suggestions_table(sets: list[ImageSet]) -> str:
-    """A Markdown table: after so many names, all suggestions and those from a share on: how many, how many right."""
-    lines = [
-        "| set | names | classes found | all suggestions right | "
-        + " | ".join(f"from share {share}" for share in SHARES)
-        + " |",
-        "|---|---|---|---|" + "---|" * len(SHARES),
+def _suggested(image_set: ImageSet, count: int) -> dict[str, Any]:
+    """What is suggested after `count` names in all: how much is right, and from SHARES on how many and how much."""
+    kind = dict(zip(image_set.ids.tolist(), pd.factorize(image_set.table()["label"], sort=True)[0], strict=True))
+    named = (image_set.table()["tags"] != "").sum()
+    more = image_set.names_to_give(count - int(named))["id"].tolist()
+    image_set.name({one: f"class {kind[one]}" for one in more})
+    found = image_set.name_suggestions()
+    right = np.array([f"class {kind[one]}" for one in found["id"]]) == found["name"].to_numpy()
+    parts = [found["share"].to_numpy() >= share for share in SHARES]
+    return {
+        "classes": int(image_set.table()["tags"].replace("", None).nunique()),
+        "right": float(right.mean()),
+        "from": [[int(part.sum()), int(right[part].sum())] for part in parts],
+    }
+
+
+def ways_table(figures: dict[str, Any]) -> str:
+    """The share of all others that a probe names rightly, by set and way, at each budget; and the means over sets.
+
+    With half of Student's 95 % interval over all sets of the lead over the medoids.
+    """
+    by_set = {
+        name: {way: [float(np.mean(draws)) for draws in budgets] for way, budgets in one["ways"].items()}
+        for name, one in figures["sets"].items()
+    }
+    multiples = figures["config"]["multiples"]
+    rows = [
+        [_of_use(name), " / ".join(f"{multiple * figures['sets'][name]['classes']}" for multiple in multiples)]
+        + [_shares(shares) for shares in ways.values()]
+        for name, ways in by_set.items()
     ]
-    for image_set in sets:
-        kind = dict(zip(image_set.ids.tolist(), pd.factorize(image_set.table()["label"], sort=True)[0], strict=True))
-        for count in COUNTS:
-            named = (image_set.table()["tags"] != "").sum()
-            more = image_set.names_to_give(count - int(named))["id"].tolist()
-            image_set.name({one: f"class {kind[one]}" for one in more})
-            found = image_set.name_suggestions()
-            right = np.array([f"class {kind[one]}" for one in found["id"]]) == found["name"].to_numpy()
-            parts = [found["share"].to_numpy() >= share for share in SHARES]
-            told = " | ".join(
-                f"{part.sum():,}, {right[part].mean():.1%} right" if part.any() else "none" for part in parts
-            )
-            classes = f"{image_set.table()['tags'].replace('', None).nunique()} of {len(set(kind.values()))}"
-            lines.append(f"| {image_set.root.name} | {count} | {classes} | {right.mean():.3f} | {told} |")
-    return "\n".join([*lines, ""])
+    for what, names in (("development", SETS["development"]), ("report", SETS["report"]), ("all", tuple(by_set))):
+        found = [by_set[name] for name in names if name in by_set]
+        if found:
+            means = [_shares(np.mean([ways[way] for ways in found], axis=0)) for way in WAYS]
+            rows.append([f"**mean**, {what}", "", *means])
+    if len(by_set) > 1:
+        leads = np.array([np.subtract(ways[AS_ASKED], ways[MEDOIDS]) for ways in by_set.values()])
+        half = stdtrit(len(leads) - 1, 0.975) * leads.std(axis=0, ddof=1) / np.sqrt(len(leads))
+        told = " / ".join(f"{lead:+.3f} ± {width:.3f}" for lead, width in zip(leads.mean(axis=0), half, strict=True))
+        rows.append(["lead over the medoids", "", "", "", told.replace("0.", "."), ""])
+    return markdown(["set", "names", *(f"**{way}**" if way == AS_ASKED else way for way in WAYS)], rows)
+
+
+def suggestions_table(figures: dict[str, Any]) -> str:
+    """After so many names: all suggestions, and those from a share on: how many, how many right."""
+    rows = []
+    for name, one in figures["sets"].items():
+        for count, found in zip(figures["config"]["counts"], one["suggestions"], strict=True):
+            told = [f"{many:,}, {right / many:.1%}" if many else "none" for many, right in found["from"]]
+            classes = f"{found['classes']} of {one['classes']}"
+            rows.append([_of_use(name), str(count), classes, f"{found['right']:.1%}", *told])
+    shares = (f"from {_short(share)}" for share in figures["config"]["shares"])
+    return markdown(["set", "names", "classes found", "all: right", *shares], rows)
+
+
+def _of_use(name: str) -> str:
+    return f"{name} (report)" if name in SETS["report"] else name
+
+
+def _shares(values: Sequence[float]) -> str:
+    return " / ".join(f"{value:.3f}" for value in values).replace("0.", ".")
+
+
+def _short(share: float) -> str:
+    return f"{share:g}".removeprefix("0")
 
 
 if __name__ == "__main__":

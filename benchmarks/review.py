@@ -1,4 +1,4 @@
-"""What a review's queues find: `python -m benchmarks.review PHOTOS PHOTOS … [--json OUT] [--figure FIGURE.svg]`.
+"""What a review's queues find: `python -m benchmarks.review PHOTOS PHOTOS … [--figure FIGURE.svg]`.
 
 Each PHOTOS folder holds class folders; two or more are needed, since each lends the next its pictures as strangers. For
 some seeded draws of each, 3 % of the labels are planted wrong (the class of one of the 29 nearest pictures of other
@@ -20,15 +20,19 @@ and is left out where it is not there. It gets the probabilities of the same pro
 its label quality scores: self-confidence, its default, and the normalized margin.
 
 *Label doubt* is no queue of the review: every label in the order of the suspects, also what nothing seems wrong with.
+
+The figures go to experiments/review.json, after each draw; without a folder the tables of docs/review.md are printed
+from it.
 """
 
 import argparse
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,9 +40,11 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from benchmarks.machine import machine
+from benchmarks.remembered import remembering
 from benchmarks.review_figure import figure
 from benchmarks.review_planting import USELESS, WRONG, Photos, lay_out, wrong_labels
-from training.evaluate import write_json
+from experiments.kept import keep, kept
+from training.benchmark.table import markdown
 from url_viz.analysis.probe import fit_probe, out_of_fold_shares, probe_folds, probe_inputs
 from url_viz.analysis.review import SUSPECTS, ReviewSpec
 from url_viz.analysis.twins import group_codes
@@ -47,17 +53,21 @@ from url_viz.models.model import Model, load_model
 from url_viz.models.names import DEFAULT
 from url_viz.store.decisions import Verdict
 
+FIGURES = Path(__file__).parents[1] / "experiments" / "review.json"
+DIGITS = 4
 CLEANLAB_SCRIPT = Path(__file__).with_name("order_cleanlab.py")
 CLEANLAB = {"cleanlab": "self_confidence", "cleanlab, margin": "normalized_margin"}
 RANDOM, DOUBT = "random", "label doubt"
 QUEUES = (SUSPECTS, "ambiguity", "confusability", "entropy")
-NOISES = {"near class": 0.0, "half at random": 0.5}
+NEAR_CLASS, AT_RANDOM = "near class", "half at random"
+NOISES = {NEAR_CLASS: 0.0, AT_RANDOM: 0.5}
 """What share of the wrong labels is any other class; the others are of a near one."""
 WRONG_SHARE, USELESS_SHARE = 0.03, 0.03
 WORTH_WRONG_SHARE, WORTH_LOOKED = 0.06, 0.08
 LOOKED = tuple(step / 200 for step in range(61))
 """Shares of the pictures that are looked at: every half percent up to thirty."""
 TOLD = (0.02, 0.05, 0.08, 0.1, 0.2)
+TOLD_USELESS = (0.02, 0.05, 0.1, 0.2)
 ARMS = ("as given", "mended", "dropped", "dropped at random", "no wrong label")
 
 Ids = NDArray[np.int64]
@@ -66,18 +76,18 @@ Codes = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Curve:
-    """What one queue finds of one fault: `found` (L,) at LOOKED, the mean over sets and draws, with 95 % intervals.
+    """What one queue finds of one fault: `found` (L,) at LOOKED, the mean over sets and draws.
 
-    `with_twins` (L,) counts a picture also when a twin of it was looked at, whose card tells of it. `by_set` is `found`
-    of each set. `length` is the queue's, as a share of the pictures.
+    `half` (L,) is half of its 95 % interval. `with_twins` (L,) counts a picture also when a twin of it was looked at,
+    whose card tells of it. `by_set` is `found` of each set at TOLD. `length` is the queue's, as a share of the
+    pictures.
     """
 
     noise: str
     queue: str
     fault: str
     found: tuple[float, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
+    half: tuple[float, ...]
     with_twins: tuple[float, ...]
     by_set: dict[str, tuple[float, ...]]
     length: float
@@ -95,51 +105,71 @@ class WorthOfReview:
 
 @dataclass(frozen=True)
 class Findings:
-    """All that was measured, and how."""
+    """All that was measured."""
 
-    draws: int
-    looked: tuple[float, ...]
     curves: tuple[Curve, ...]
     worth: tuple[WorthOfReview, ...]
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print, or print again."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("photos", nargs="+", type=Path)
+    parser.add_argument("photos", nargs="*", type=Path)
+    parser.add_argument("--worth", nargs="*", type=Path, default=[], help="sets of which only the worth is measured")
     parser.add_argument("--cleanlab", type=Path, default=Path("build/cleanlab/bin/python"))
     parser.add_argument("--draws", type=int, default=5)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, default=FIGURES)
     parser.add_argument("--figure", type=Path)
     given = parser.parse_args()
-    if len(given.photos) < 2 or given.draws < 2:
-        parser.error("two folders and two draws at least: strangers are of another set, intervals over draws")
-    if not given.cleanlab.exists():
-        print(f"{given.cleanlab} is not there: cleanlab is left out.", file=sys.stderr)
-    findings = measured(given.photos, given.draws, given.cleanlab if given.cleanlab.exists() else None)
-    print(f"{machine()} Draws: {given.draws}.\n\n{found_table(findings)}\n{worth_table(findings)}")
-    if given.json is not None:
-        write_json(findings, given.json)
+    if given.photos:
+        if len(given.photos) < 2:
+            parser.error("two folders at least: strangers are of another set")
+        _measure(given)
+        print(f"{machine()}\n")
+    config, findings = read_findings(given.json)
+    print(f"{found_table(findings)}\n\n{table_by_set(findings)}\n\n{worth_table(findings)}")
     if given.figure is not None:
-        given.figure.write_text(figure(findings.curves, findings.looked))
+        given.figure.write_text(figure(findings.curves, config["looked"]))
 
 
-def measured(folders: Sequence[Path], draws: int, cleanlab: Path | None) -> Findings:
-    """Every draw of every set, and what it was worth to review the suspects."""
+def _measure(given: argparse.Namespace) -> None:
+    """Measure, and keep what there is after each draw."""
+    cleanlab = given.cleanlab if given.cleanlab.exists() else None
+    if cleanlab is None:
+        print(f"{given.cleanlab} is not there: cleanlab is left out.", file=sys.stderr)
+    config = {"model": DEFAULT, "cleanlab": cleanlab is not None, "looked": LOOKED, "told": TOLD}
+    shares = {"wrong": WRONG_SHARE, "useless": USELESS_SHARE, "worth_wrong": WORTH_WRONG_SHARE}
+    for seed, findings in enumerate(measured(given.photos, given.draws, cleanlab, worth=given.worth)):
+        config |= {"shares": shares | {"worth_looked": WORTH_LOOKED}, "seeds": list(range(seed + 1))}
+        keep({"config": config, **asdict(findings)}, given.json, digits=DIGITS)
+
+
+def read_findings(figures: Path) -> tuple[dict[str, Any], Findings]:
+    """What is kept: how it was measured, and the findings."""
+    read = kept(figures)
+    curves = tuple(Curve(**curve) for curve in read["curves"])
+    return read["config"], Findings(curves, tuple(WorthOfReview(**one) for one in read["worth"]))
+
+
+def measured(
+    folders: Sequence[Path], draws: int, cleanlab: Path | None, *, worth: Sequence[Path] = ()
+) -> Iterator[Findings]:
+    """After each draw of every set what was found so far; of the folders `worth` only what a review was worth."""
     rows: list[dict[str, object]] = []
-    worth = []
+    drawn: list[WorthOfReview] = []
     with tempfile.TemporaryDirectory() as place:
         home = Path(place)
-        model = load_model(DEFAULT, workspace=home / "workspace")
-        sets = [_read(folder, model, home / "workspace") for folder in folders]
-        for number, photos in enumerate(sets):
-            strangers = sets[(number + 1) % len(sets)].files
-            for noise in NOISES:
-                for seed in range(draws):
-                    rows += _found_in_draw(photos, strangers, noise, seed, model, cleanlab)
-            worth.append(_worth_of(photos, model, draws))
-            print(f"{photos.name}: done", file=sys.stderr)
-    return Findings(draws, LOOKED, curves_of(pd.DataFrame(rows)), tuple(worth))
+        model = remembering(load_model(DEFAULT, workspace=home / "workspace"))
+        sets = [_read(folder, model, home / "workspace") for folder in (*folders, *worth)]
+        for seed in range(draws):
+            for number, photos in enumerate(sets):
+                if number < len(folders):
+                    strangers = sets[(number + 1) % len(folders)].files
+                    for noise in NOISES:
+                        rows += _found_in_draw(photos, strangers, noise, seed, model, cleanlab)
+                drawn.append(_worth_in_draw(photos, model, seed))
+                print(f"draw {seed + 1}, {photos.name}: done", file=sys.stderr)
+            yield Findings(curves_of(pd.DataFrame(rows)), mean_worth(drawn))
 
 
 def _read(folder: Path, model: Model, workspace: Path) -> Photos:
@@ -211,7 +241,7 @@ def found_with_twins(queue: Ids, planted: Ids, looked: NDArray[np.int64], table:
 
 def curves_of(rows: pd.DataFrame) -> tuple[Curve, ...]:
     """The curves of `_found_in_draw`'s rows, means over sets and draws."""
-    curves = []
+    curves, at = [], [LOOKED.index(share) for share in TOLD]
     for about, part in rows.groupby(["noise", "queue", "fault"], sort=False):
         assert isinstance(about, tuple)
         noise, queue, fault = map(str, about)
@@ -221,11 +251,10 @@ def curves_of(rows: pd.DataFrame) -> tuple[Curve, ...]:
             queue,
             fault,
             found=_floats(mean),
-            low=_floats(mean - half),
-            high=_floats(mean + half),
+            half=_floats(half),
             with_twins=_floats(np.stack(part["with_twins"].tolist()).mean(axis=0)),
             by_set={
-                str(name): _floats(np.stack(of["found"].tolist()).mean(axis=0))
+                str(name): _floats(np.stack(of["found"].tolist()).mean(axis=0)[at])
                 for name, of in part.groupby("photos", sort=False)
             },
             length=float(part["length"].mean()),
@@ -245,11 +274,15 @@ def mean_and_half_width(values: NDArray[np.floating]) -> tuple[NDArray[np.floati
     return values.mean(axis=0), stdtrit(draws - 1, 0.975) * spread
 
 
-def _worth_of(photos: Photos, model: Model, draws: int) -> WorthOfReview:
-    drawn = [_worth_in_draw(photos, model, seed) for seed in range(draws)]
-    accuracy = {arm: float(np.mean([one.accuracy[arm] for one in drawn])) for arm in ARMS}
-    found_share, looked = (float(np.mean([getattr(one, name) for one in drawn])) for name in ("found", "looked"))
-    return WorthOfReview(photos.name, accuracy, found_share, looked)
+def mean_worth(drawn: Sequence[WorthOfReview]) -> tuple[WorthOfReview, ...]:
+    """The means of a set's draws, by set."""
+    means = []
+    for name in dict.fromkeys(one.photos for one in drawn):
+        of = [one for one in drawn if one.photos == name]
+        accuracy = {arm: float(np.mean([one.accuracy[arm] for one in of])) for arm in ARMS}
+        found_share, looked = (float(np.mean([getattr(one, what) for one in of])) for what in ("found", "looked"))
+        means.append(WorthOfReview(name, accuracy, found_share, looked))
+    return tuple(means)
 
 
 def _worth_in_draw(photos: Photos, model: Model, seed: int) -> WorthOfReview:
@@ -305,29 +338,58 @@ def accuracies(
 
 
 def found_table(findings: Findings) -> str:
-    """What each queue finds, as Markdown: means over sets and draws in percent, ± half the interval."""
-    head = " | ".join(f"{share:.0%} looked at" for share in TOLD)
-    at = [findings.looked.index(share) for share in TOLD]
-    lines = [f"| planted | queue | fault | {head} | with twins, at {TOLD[-1]:.0%} |", "|" + "---|" * (4 + len(TOLD))]
+    """What each queue finds where wrong labels are of near classes: means over sets and draws in percent.
+
+    Wrong labels with half of the interval, useless pictures with those whose twin was looked at.
+    """
+    rows = []
+    for queue, curves in _by_queue(findings, NEAR_CLASS).items():
+        found, half = (_percent(values, TOLD) for values in (curves[WRONG].found, curves[WRONG].half))
+        wrong = [f"{value} ± {width}" for value, width in zip(found, half, strict=True)]
+        useless = [" / ".join(_percent(curves[fault].with_twins, TOLD_USELESS)) for fault in USELESS]
+        rows.append([f"**{queue}**" if queue == SUSPECTS else queue, *wrong, *useless])
+    first, *others = (f"{share:.0%}" for share in TOLD)
+    shares = " / ".join(f"{100 * share:.0f}" for share in TOLD_USELESS)
+    head = ["queue", f"wrong labels, {first} looked at", *others, f"{USELESS[0]}, {shares} %", *USELESS[1:]]
+    return markdown(head, rows)
+
+
+def _percent(found: Sequence[float], shares: Sequence[float]) -> list[str]:
+    """What a curve has at some shares of LOOKED."""
+    return [f"{100 * found[LOOKED.index(share)]:.0f}" for share in shares]
+
+
+def table_by_set(findings: Findings) -> str:
+    """What each queue finds after 5 %, by set in percent; with half of the wrong labels of any class as well."""
+    half_random = _by_queue(findings, AT_RANDOM)
+    rows = []
+    for queue, curves in _by_queue(findings, NEAR_CLASS).items():
+        (anywhere,) = _percent(half_random[queue][WRONG].found, TOLD[1:2])
+        by_set = [
+            " / ".join(f"{100 * values[1]:.0f}" for values in curves[fault].by_set.values())
+            for fault in (WRONG, *USELESS)
+        ]
+        rows.append([queue, f"{curves[WRONG].length:.0%}", by_set[0], anywhere, *by_set[1:]])
+    sets = " / ".join(findings.curves[0].by_set)
+    return markdown(["queue", "length", f"wrong labels, {sets}", "half of any class, mean", *USELESS], rows)
+
+
+def _by_queue(findings: Findings, noise: str) -> dict[str, dict[str, Curve]]:
+    """The curves of one way of planting, by queue and fault."""
+    found: dict[str, dict[str, Curve]] = {}
     for curve in findings.curves:
-        cells = [f"{100 * curve.found[i]:.0f} ± {100 * (curve.high[i] - curve.found[i]):.0f}" for i in at]
-        cells.append(f"{100 * curve.with_twins[at[-1]]:.0f}")
-        lines.append("| " + " | ".join([curve.noise, curve.queue, curve.fault, *cells]) + " |")
-    lines += ["", "| planted | queue | fault | set | " + head + " |", "|" + "---|" * (4 + len(TOLD))]
-    for curve in findings.curves:
-        for name, values in curve.by_set.items():
-            cells = [f"{100 * values[i]:.0f}" for i in at]
-            lines.append("| " + " | ".join([curve.noise, curve.queue, curve.fault, name, *cells]) + " |")
-    return "\n".join(lines) + "\n"
+        if curve.noise == noise:
+            found.setdefault(curve.queue, {})[curve.fault] = curve
+    return found
 
 
 def worth_table(findings: Findings) -> str:
-    """What a review of the suspects was worth, as Markdown: one line a set."""
-    lines = ["| set | " + " | ".join(ARMS) + " | wrong labels found | looked at |", "|" + "---|" * (3 + len(ARMS))]
-    for one in findings.worth:
-        values = [f"{one.accuracy[arm]:.3f}" for arm in ARMS]
-        lines.append("| " + " | ".join([one.photos, *values, f"{one.found:.2f}", f"{one.looked:.1%}"]) + " |")
-    return "\n".join(lines) + "\n"
+    """What a review of the suspects was worth: one line a set."""
+    rows = [
+        [one.photos, *(f"{one.accuracy[arm]:.3f}" for arm in ARMS), f"{one.found:.2f}", f"{one.looked:.1%}"]
+        for one in findings.worth
+    ]
+    return markdown(["set", *ARMS, "wrong labels found", "looked at"], rows)
 
 
 if __name__ == "__main__":

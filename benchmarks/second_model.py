@@ -1,19 +1,25 @@
 """What a second model is worth, and what it costs: `python -m benchmarks.second_model PHOTOS …`.
 
-Each PHOTOS folder holds class folders. Read by one model, by the other, and by both from one decoding of each file: the
-seconds, side by side. Then R-AUROC of confusability and ambiguity by one and by both, for N (the picture nearest to the
-first model has another class) and P (a linear probe on a third backbone, which neither order has seen, calls it wrong);
-how often the nearest is right to each model and in the space of both side by side; and confusability about the nearest
-there. With `--views`, the same of a space in which what varies between views of one picture counts less.
+Each PHOTOS folder holds class folders, read by both models from one decoding of each file. R-AUROC of confusability and
+ambiguity by one and by both, for N (the picture nearest to the first model has another class) and P (a linear probe on
+a third backbone, which neither order has seen, calls it wrong); how often the nearest is right to each model and in the
+space of both side by side; and confusability about the nearest there. With `--views`, the same of a space in which what
+varies between views of one picture counts less. With `--cost`, the seconds of reading by one model, by the other, and
+by both, side by side.
+
+The figures go to experiments/second_model.json; without a folder the tables of docs/order.md are printed from it.
 """
 
 import argparse
 import os
+import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +28,9 @@ from PIL import Image
 from scipy.stats import t as student
 
 from benchmarks.machine import machine
+from experiments.kept import keep, kept
+from experiments.safe_retrieval import SETS
+from training.benchmark.table import markdown
 from url_viz.analysis.metrics import auroc
 from url_viz.analysis.probe import out_of_fold_shares
 from url_viz.analysis.second_model import side_by_side
@@ -37,6 +46,30 @@ from url_viz.pipeline.whitening import whitened_rows
 from url_viz.rows import l2_normalize
 from url_viz.store.tables import Graph, positions_of
 
+FIGURES = Path(__file__).parents[1] / "experiments" / "second_model.json"
+SEED, DIGITS = 0, 4
+ORDERS, OUTCOMES = ("confusability", "ambiguity"), ("N", "P")
+SPACES = {
+    "recall@1, first": "nearest is right, first",
+    "second": "second",
+    "joined": "side by side",
+    "joined confusability, its own N": "confusability there, N",
+    "joined confusability, P": "P",
+}
+VIEWS = {
+    "views: recall@1": "views: nearest is right",
+    "views: N, two, gain": "confusability gains, N",
+    "views: P, two, gain": "P",
+}
+"""Columns of the table of spaces, as they are told."""
+OVER = {
+    "second": "recall@1, first",
+    "joined": "recall@1, first",
+    "views: recall@1": "recall@1, first",
+    "joined confusability, its own N": "confusability, N, two",
+    "joined confusability, P": "confusability, P, two",
+}
+"""What a column of them gains, over which other one."""
 MIXED_IN = 0.3
 """Of the mean variance between views, added to each direction before it is divided by."""
 
@@ -45,28 +78,49 @@ Bools = NDArray[np.bool_]
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print, or print again."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("photos", nargs="+", type=Path)
+    parser.add_argument("photos", nargs="*", type=Path)
     parser.add_argument("--also", default=SECONDS[0])
     parser.add_argument("--probe", default="tf_efficientnet_lite1", help="the third backbone, for P")
     parser.add_argument("--limit", type=int, help="at most so many pictures of a folder")
     parser.add_argument("--views", type=int, default=0, help="so many pictures are viewed three times more")
+    parser.add_argument("--cost", action="store_true", help="also take the time of reading")
+    parser.add_argument("--json", type=Path, default=FIGURES)
     given = parser.parse_args()
-    print(f"{machine()}\n")
+    if given.photos:
+        config = {"model": DEFAULT, "also": given.also, "probe": given.probe, "limit": given.limit}
+        keep(
+            {"config": config | {"views": given.views, "seed": SEED}, "sets": measured(given)},
+            given.json,
+            digits=DIGITS,
+        )
+    found = kept(given.json)
+    print(f"{table_of_orders(found)}\n\n{table_of_spaces(found)}")
+
+
+def measured(given: argparse.Namespace) -> dict[str, dict[str, object]]:
+    """The figures of each folder by its name; what reading costs is printed."""
+    costs, found = [], {}
     with tempfile.TemporaryDirectory() as place:
         models = [load_model(name, workspace=place) for name in (DEFAULT, given.also, given.probe)]
-        with tempfile.TemporaryDirectory() as warm:  # the first map of a process compiles UMAP
-            embed_folder(given.photos[0], model=models[0], workspace=warm, limit=20)
-        costs, rows = [], []
+        if given.cost:
+            with tempfile.TemporaryDirectory() as warm:  # the first map of a process compiles UMAP
+                embed_folder(given.photos[0], model=models[0], workspace=warm, limit=20)
         for folder in given.photos:
-            costs.append(cost(folder, models, place, given.limit))
-            rows.append(figures(Case(folder, models, place, given.limit), given.views))
-        print(_markdown(pd.DataFrame(costs), digits=1))
-        print(_markdown(_with_means(pd.DataFrame(rows)), digits=3))
+            if given.cost:
+                costs.append(cost(folder, models, place, given.limit))
+            else:
+                embed_folder(folder, model=models[0], also=models[1], workspace=place, limit=given.limit)
+            found[folder.name] = figures(Case(folder, models, place, given.limit), given.views)
+            print(f"{folder.name}: done", file=sys.stderr)
+    if costs:
+        rows = [list(map(str, one.values())) for one in costs]
+        print(f"{machine()}\n\n{markdown(list(costs[0]), rows)}\n")
+    return found
 
 
-def cost(folder: Path, models: list[Model], place: str, limit: int | None) -> dict[str, object]:
+def cost(folder: Path, models: list[Model], place: str, limit: int | None) -> dict[str, str]:
     """Seconds to read a folder, graph and map with it; the last reading, by both, stays in `place`."""
     first, second, _ = models
 
@@ -79,7 +133,8 @@ def cost(folder: Path, models: list[Model], place: str, limit: int | None) -> di
         alone = seconds(first, one), seconds(second, other)
     both = seconds(first, place, also=second)
     names = first.name, second.name, "both at once", "of their sum"
-    return {"set": folder.name, **dict(zip(names, (*alone, both, f"{both / sum(alone):.2f}"), strict=True))}
+    times = (*(f"{each:.1f}" for each in (*alone, both)), f"{both / sum(alone):.2f}")
+    return {"set": folder.name, **dict(zip(names, times, strict=True))}
 
 
 @dataclass
@@ -122,7 +177,7 @@ class Case:
         with tempfile.TemporaryDirectory() as place:
             third = embed_folder(self.folder, model=self.models[2], workspace=place, limit=self.limit)
             rows = third.whitened.rows[self.rows_of(third)]
-        return out_of_fold_shares(rows, self.label, leaders(self.graph.twins), seed=0).argmax(axis=1) != self.label
+        return out_of_fold_shares(rows, self.label, leaders(self.graph.twins), seed=SEED).argmax(axis=1) != self.label
 
     def wrong(self, graph: Graph) -> Bools:
         """Whether the nearest of each has another class."""
@@ -135,9 +190,9 @@ class Case:
 
 
 def figures(case: Case, views: int) -> dict[str, object]:
-    """One row of the table of what is true."""
+    """What is true of one set."""
     both, alone = case.table, case.of(case.by_both.alone)
-    found: dict[str, object] = {"set": case.folder.name, "pictures": len(case.table)}
+    found: dict[str, object] = {"pictures": len(case.table)}
     outcomes = {"N": case.wrong(case.graph), "P": case.is_probe_wrong}
     for measure in ("confusability", "ambiguity"):
         for outcome, is_wrong in outcomes.items():
@@ -188,7 +243,7 @@ def viewed(
     image_set: ImageSet, model: Model, content: NDArray[np.int64], count: int
 ) -> tuple[NDArray[np.int64], Floats]:
     """Rows (V,) of the graph drawn by dice, and embeddings (V, 3, D): mirrored, and two smaller squares."""
-    sheet, rng = model.space.preprocessing, np.random.default_rng(0)
+    sheet, rng = model.space.preprocessing, np.random.default_rng(SEED)
     rows = np.sort(rng.choice(len(content), min(count, len(content)), replace=False))
     ids = dict(zip(image_set.contents.tolist(), image_set.ids.tolist(), strict=True))
     found = []
@@ -217,31 +272,45 @@ def toned(raw: Floats, rows: NDArray[np.int64], views: Floats) -> Floats:
     return divided.astype(np.float32)
 
 
-def _with_means(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with a row of means, and one of the half widths of the 95 % intervals over sets.
+def table_of_orders(found: dict[str, Any]) -> str:
+    """R-AUROC of confusability and ambiguity, N and P, by one model and by two."""
+    columns = [f"{measure}, {outcome}, {by}" for measure in ORDERS for outcome in OUTCOMES for by in ("one", "two")]
+    head = [name if name.endswith(", one") else "two" for name in columns]
+    gains = {name: name.removesuffix("two") + "one" for name in columns if name.endswith(", two")}
+    return markdown(["set", *head], _rows(found, columns, gains))
 
-    Those of a gain, and of what a column "two" gains over the one before it.
+
+def table_of_spaces(found: dict[str, Any]) -> str:
+    """How often the nearest is right to each model and in other spaces, and confusability about the nearest there."""
+    told = {**SPACES, **VIEWS} if found["config"]["views"] else SPACES
+    gains = {name: OVER.get(name) for name in told if name in OVER or name.endswith(", gain")}
+    return markdown(["set", *told.values()], _rows(found, list(told), gains))
+
+
+def _rows(found: dict[str, Any], columns: Sequence[str], gains: Mapping[str, str | None]) -> list[list[str]]:
+    """A row a set, one of means, and one of half the width of the 95 % intervals of gains over the sets.
+
+    `gains` has by column what its gain is over: another column, or nothing where it is a gain itself.
     """
-    numbers = table.drop(columns=["set", "pictures"])
-    mean = {"set": "mean", "pictures": ""} | numbers.mean().to_dict()
+    table = pd.DataFrame(found["sets"]).T.drop(columns="pictures").astype(float)
+    rows = [[_named(name, found), *(_cell(table.loc[name, one], one) for one in columns)] for name in table.index]
     if len(table) < 2:
-        return table
+        return rows
     width = student.ppf(0.975, len(table) - 1) / np.sqrt(len(table))
-    gain = numbers.diff(axis=1).filter(regex=", two$").join(numbers.filter(regex=", gain$"))
-    spread = {name: width * gain[name].std() if name in gain else np.nan for name in numbers}
-    ends = {"set": "± of the gain", "pictures": ""} | spread
-    return pd.concat([table, pd.DataFrame([mean, ends])], ignore_index=True)
+    halves = {one: width * (table[one] - (table[over] if over else 0)).std() for one, over in gains.items()}
+    means = [_cell(table[one].mean(), one) for one in columns]
+    ends = [f"{halves[one]:.3f}".replace("0.", ".") if one in halves else "" for one in columns]
+    return [*rows, ["**mean**", *means], ["± of the gain", *ends]]
 
 
-def _markdown(table: pd.DataFrame, *, digits: int) -> str:
-    def cell(value: object) -> str:
-        if isinstance(value, float):
-            return "" if np.isnan(value) else f"{value:.{digits}f}"
-        return str(value)
+def _named(name: str, found: dict[str, Any]) -> str:
+    count = found["sets"][name]["pictures"]
+    shown = f"{name}, {count:,}" if count == found["config"]["limit"] else name
+    return f"{shown} (report)" if name in SETS["report"] else shown
 
-    lines = [" | ".join(map(str, table.columns)), "|".join(["---"] * len(table.columns))]
-    lines += [" | ".join(map(cell, row)) for row in table.itertuples(index=False)]
-    return "\n".join([*(f"|{line}|" if line.startswith("---") else f"| {line} |" for line in lines), ""])
+
+def _cell(value: float, name: str) -> str:
+    return (f"{value:+.3f}" if name.endswith(", gain") else f"{value:.3f}").replace("0.", ".")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,5 +28,26 @@ def measured_or_kept(
             use: {name: of(open_image_set(options.photos / name, workspace=options.workspace)) for name in names}
             for use, names in sets.items()
         }
-        figures.write_text(json.dumps(found, separators=(",", ":")), encoding="utf-8")
+        keep(found, figures)
+    return kept(figures)
+
+
+def keep(found: Mapping[str, Any], figures: Path, *, digits: int | None = None) -> None:
+    """Write figures as compact JSON, rounded to so many `digits` where these are given; a missing one (nan) is null."""
+    text = json.dumps(_plain(found, digits), separators=(",", ":"), allow_nan=False)
+    figures.write_text(text + "\n", encoding="utf-8")
+
+
+def kept(figures: Path) -> Any:
+    """What `keep` wrote."""
     return json.loads(figures.read_text(encoding="utf-8"))
+
+
+def _plain(value: Any, digits: int | None) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _plain(inner, digits) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner, digits) for inner in value]
+    if isinstance(value, float):
+        return None if math.isnan(value) else value if digits is None else round(value, digits)
+    return value

@@ -1,13 +1,15 @@
 """The benchmark of answers: its ways draw what they say, and its table and figure hold what was measured."""
 
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.answers import COUNTS, SHIPPED, WAYS, Asked, table_of
+from benchmarks.answers import COUNTS, SHIPPED, WAYS, Asked, drawn, figures_of, frame_of, table_by_set, table_by_way
 from benchmarks.answers_figure import figure
+from experiments.kept import keep, kept
 from tests.analysis.test_pair_measures import made
 from tests.pipeline.whitened_examples import classes
 from url_viz.analysis.tuned import fitted_weights
@@ -48,21 +50,29 @@ def test_the_ways_draw_what_they_say(asked: Asked) -> None:
     assert odds[place["least sure"]].mean() < odds.mean() / 2
 
 
-def test_the_table_and_the_figure() -> None:
+def test_the_tables_and_the_figure(tmp_path: Path) -> None:
     rows = [
         {"set": name, "way": way, "noise": noise, "seed": seed, "count": count, "base": 0.5, "told": 0.01}
-        | {"gain": count / 1000 + seed / 100, "gain_unasked": -0.002}
-        for name in ("a", "b <")
+        | {"gain": count / 1000 + seed / 100 + (name == "places") / 100, "gain_unasked": -0.002}
+        for name in ("b <", "scenes", "places", "flowers102")
         for way in WAYS
         for noise in (0.0, 0.1)
         for seed in (0, 1)
         for count in COUNTS
     ]
-    found = pd.DataFrame(rows)
-    text = table_of(found)
-    assert "| a | 0.500 | +.015 (-.002) | +.025 (-.002) | +.055 (-.002) | +.105 (-.002) | +0.010 |" in text
-    assert text.count(f"| {SHIPPED} |") == 2
+    keep(figures_of(pd.DataFrame(rows)), tmp_path / "figures.json", digits=4)
+    found = frame_of(kept(tmp_path / "figures.json"))
+    pd.testing.assert_frame_equal(found, pd.DataFrame(rows)[list(found)], check_exact=False)
+    told = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table_by_set(found).splitlines()]
+    gains = ["+.015 (-.002)", "+.025 (-.002)", "+.055 (-.002)", "+.105 (-.002)"]
+    assert told[2] == ["b <", ".500", *gains, "+.010"]
+    means = ["+.020 (-.002)", "+.030 (-.002)", "+.060 (-.002)", "+.110 (-.002)"]
+    assert told[5] == ["**mean**, development", ".500", *means, "+.010"]
+    assert told[6][2] == ".064 (.000)"  # two sets .01 apart: 12.706 of Student's for one degree, times .005
+    assert told[7] == ["flowers102 (report)", ".500", *gains, "+.010"]
+    assert table_by_way(found).count(f"**{SHIPPED}**") == 2
     svg = ET.fromstring(figure(found))
     space = "{http://www.w3.org/2000/svg}"
-    assert len(svg.findall(f"{space}polyline")) == 2 * 4
+    assert len(svg.findall(f"{space}polyline")) == 4 * 4
     assert "b <" in [one.text for one in svg.findall(f"{space}text")]
+    assert drawn(found)["set"].unique().tolist() == ["places", "scenes", "flowers102"]

@@ -1,7 +1,7 @@
 """The benchmark of the review: faults are planted as said, and what a queue finds of them is counted as by hand."""
 
 import xml.etree.ElementTree as ET
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +9,33 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from benchmarks.review import Curve, accuracies, curves_of, found, found_with_twins, mean_and_half_width
+from benchmarks.remembered import Remembered
+from benchmarks.review import (
+    ARMS,
+    NOISES,
+    TOLD,
+    Curve,
+    Findings,
+    WorthOfReview,
+    accuracies,
+    curves_of,
+    found,
+    found_table,
+    found_with_twins,
+    mean_and_half_width,
+    mean_worth,
+    read_findings,
+    table_by_set,
+    worth_table,
+)
+from benchmarks.review import LOOKED as LOOKED_AT
 from benchmarks.review_figure import figure
 from benchmarks.review_planting import BLANK, BLURRED, FOREIGN, NEAR, USELESS, WRONG, Photos, lay_out, wrong_labels
+from experiments.kept import keep
 from tests.imaging.pictures import write_folder
 from tests.twin_groups import twin_column
 from url_viz.analysis.twins import group_codes
+from url_viz.models.runtime import Outputs, Wait
 from url_viz.rows import l2_normalize
 
 LOOKED = np.array([0, 1, 2, 4, 10])
@@ -136,13 +157,16 @@ def test_probes_are_asked_for_the_true_labels_whatever_they_were_taught() -> Non
 
 
 def two_draws() -> tuple[Curve, ...]:
-    drawn = [([0.0, 0.2], 0.5), ([0.0, 0.6], 1.0)]
+    """Of two sets: .2 and .6 found in the end, evenly on the way."""
+    drawn = [(0.2, 0.5), (0.6, 1.0)]
+    way = np.array(LOOKED_AT) / LOOKED_AT[-1]
     rows = [
-        {"photos": name, "noise": "near", "queue": queue, "fault": fault}
-        | {"found": np.array(values), "with_twins": np.array(values), "length": length}
+        {"photos": name, "noise": noise, "queue": queue, "fault": fault}
+        | {"found": most * way, "with_twins": most * way, "length": length}
+        for noise in NOISES
         for queue in ("suspects", "entropy")
         for fault in (WRONG, *USELESS)
-        for name, (values, length) in zip("ab", drawn, strict=True)
+        for name, (most, length) in zip("ab", drawn, strict=True)
     ]
     return curves_of(pd.DataFrame(rows))
 
@@ -150,15 +174,62 @@ def two_draws() -> tuple[Curve, ...]:
 def test_a_curve_is_the_mean_over_sets_and_draws() -> None:
     curve = two_draws()[0]
     assert (curve.queue, curve.fault, curve.length) == ("suspects", WRONG, 0.75)
-    assert curve.found == pytest.approx((0, 0.4))
-    assert curve.high[1] - curve.found[1] == pytest.approx(12.7062 * 0.2, rel=1e-4)
-    assert {name: values[1] for name, values in curve.by_set.items()} == {"a": 0.2, "b": 0.6}
+    assert (curve.found[0], curve.found[-1]) == pytest.approx((0, 0.4))
+    assert curve.half[-1] == pytest.approx(12.7062 * 0.2, rel=1e-4)
+    at_ten = TOLD.index(0.1)
+    assert {name: values[at_ten] for name, values in curve.by_set.items()} == pytest.approx({"a": 0.2 / 3, "b": 0.2})
 
 
 def test_the_figure_has_a_panel_a_fault_and_a_line_a_queue() -> None:
-    root = ET.fromstring(figure(two_draws(), (0.0, 0.3)))
+    root = ET.fromstring(figure(two_draws(), LOOKED_AT))
     named = [text.text for text in root.iter("{http://www.w3.org/2000/svg}text")]
     assert {*(fault.capitalize() for fault in (WRONG, *USELESS)), "suspects", "entropy"} <= set(named)
     lines = [line.get("points", "") for line in root.iter("{http://www.w3.org/2000/svg}polyline")]
     assert len(lines) == 4 * 2 * 2  # panels, queues, alone and with twins
-    assert lines[0] == "60.0,302.0 360.0,226.0"  # from 0 at the left end to .4 at the right end of the first panel
+    places = lines[0].split()  # from 0 at the left end to .4 at the right end of the first panel
+    assert (places[0], places[-1]) == ("60.0,302.0", "360.0,226.0")
+
+
+def test_what_is_kept_is_told_again_in_tables(tmp_path: Path) -> None:
+    arms = dict.fromkeys(ARMS, 0.8)
+    drawn = [WorthOfReview("a", arms, 0.5, 0.08), WorthOfReview("a", arms | {"mended": 0.9}, 0.7, 0.08)]
+    findings = Findings(two_draws(), mean_worth(drawn))
+    keep({"config": {"seeds": [0, 1]}, **asdict(findings)}, tmp_path / "review.json", digits=4)
+    config, read = read_findings(tmp_path / "review.json")
+    assert config == {"seeds": [0, 1]}
+    told = [[cell.strip() for cell in line.split("|")[1:-1]] for line in found_table(read).splitlines()]
+    assert told[2][:4] == ["**suspects**", "3 ± 17", "7 ± 42", "11 ± 68"]
+    assert told[3][0] == "entropy"
+    assert told[2][-1] == "3 / 7 / 13 / 27"
+    by_set = [cell.strip() for cell in table_by_set(read).splitlines()[2].split("|")[1:-1]]
+    assert by_set == ["suspects", "75%", "3 / 10", "7", "3 / 10", "3 / 10", "3 / 10"]
+    assert "| 0.800    | 0.850  | 0.800   |" in worth_table(read)
+
+
+class Doubling:
+    """A runtime whose outputs are the first level of a crop, twice; it counts what it ran."""
+
+    device, batch, ahead = "made", 4, 0
+    ran = 0
+
+    def run(self, crops: np.ndarray) -> Outputs:
+        self.ran += len(crops)
+        first = 2.0 * crops[:, 0, 0, :1].astype(np.float32)
+        return Outputs(first, first + 1)
+
+    def start(self, crops: np.ndarray) -> Wait:
+        return lambda: self.run(crops)
+
+    def run_pixels(self, pixels: np.ndarray) -> Outputs:
+        raise NotImplementedError
+
+
+def test_a_picture_is_run_once() -> None:
+    runtime = Doubling()
+    remembered = Remembered(runtime)
+    crops = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
+    remembered.run(crops[[0, 1]])
+    outputs = remembered.start(crops[[3, 1, 0, 2]])()
+    assert runtime.ran == 4
+    assert outputs.logits[:, 0].tolist() == [6, 2, 0, 4]
+    assert outputs.embedding[:, 0].tolist() == [7, 3, 1, 5]

@@ -1,8 +1,9 @@
-"""The tables of docs/training.md are those that the studies print from their figures."""
+"""The tables of the docs are those that studies and benchmarks print from their figures."""
 
 import json
 from pathlib import Path
 
+from benchmarks import naming
 from experiments import (
     deterioration,
     few_labels,
@@ -13,6 +14,7 @@ from experiments import (
     unfamiliar,
     wrong_labels,
 )
+from experiments.kept import kept
 from training.benchmark.records import read_benchmark
 
 ROOT = Path(__file__).parents[2]
@@ -68,3 +70,10 @@ def test_how_spoiled_photographs_stand_is_told_and_drawn_from_its_figures() -> N
     assert deterioration.table(figures) in told
     assert deterioration.table_by_set(figures) in told
     assert deterioration.DRAWING.read_text("utf-8") == deterioration.drawing(figures)
+
+
+def test_what_names_teach_is_told_from_its_figures() -> None:
+    figures = kept(naming.FIGURES)
+    told = (ROOT / "docs" / "order.md").read_text("utf-8")
+    assert naming.ways_table(figures) in told
+    assert naming.suggestions_table(figures) in told
