@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from benchmarks import naming
+from benchmarks import answers, naming
+from benchmarks.answers_figure import figure
 from experiments import (
     deterioration,
     few_labels,
@@ -77,3 +78,12 @@ def test_what_names_teach_is_told_from_its_figures() -> None:
     told = (ROOT / "docs" / "order.md").read_text("utf-8")
     assert naming.ways_table(figures) in told
     assert naming.suggestions_table(figures) in told
+
+
+def test_what_answers_gain_is_told_and_drawn_from_its_figures() -> None:
+    found = answers.frame_of(kept(answers.FIGURES))
+    told = (ROOT / "docs" / "order.md").read_text("utf-8")
+    assert answers.table_by_set(found) in told
+    assert answers.table_by_way(found) in told
+    drawn = (ROOT / "docs" / "screenshots" / "answers.svg").read_text("utf-8")
+    assert figure(answers.drawn(found)) == drawn
