@@ -164,7 +164,7 @@ def measured(
         for seed in range(draws):
             for number, photos in enumerate(sets):
                 if number < len(folders):
-                    strangers = sets[(number + 1) % len(folders)].files
+                    strangers = tuple(sorted(sets[(number + 1) % len(folders)].files))
                     for noise in NOISES:
                         rows += _found_in_draw(photos, strangers, noise, seed, model, cleanlab)
                 drawn.append(_worth_in_draw(photos, model, seed))

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from benchmarks import answers, naming
+from benchmarks import answers, naming, review, review_figure, second_model
 from benchmarks.answers_figure import figure
 from experiments import (
     deterioration,
@@ -87,3 +87,20 @@ def test_what_answers_gain_is_told_and_drawn_from_its_figures() -> None:
     assert answers.table_by_way(found) in told
     drawn = (ROOT / "docs" / "screenshots" / "answers.svg").read_text("utf-8")
     assert figure(answers.drawn(found)) == drawn
+
+
+def test_what_a_second_model_is_worth_is_told_from_its_figures() -> None:
+    figures = kept(second_model.FIGURES)
+    told = (ROOT / "docs" / "order.md").read_text("utf-8")
+    assert second_model.table_of_orders(figures) in told
+    assert second_model.table_of_spaces(figures) in told
+
+
+def test_what_a_review_finds_is_told_and_drawn_from_its_figures() -> None:
+    config, findings = review.read_findings(review.FIGURES)
+    told = (ROOT / "docs" / "review.md").read_text("utf-8")
+    assert review.found_table(findings) in told
+    assert review.table_by_set(findings) in told
+    assert review.worth_table(findings) in told
+    drawn = (ROOT / "docs" / "screenshots" / "review-queues.svg").read_text("utf-8")
+    assert review_figure.figure(findings.curves, config["looked"]) == drawn
