@@ -69,7 +69,8 @@ from url_viz.analysis.user_columns import Prepared, UserColumn, UserColumns
 from url_viz.analysis.worth import SEEDS, ReviewedLabels, Worth, reviewed_labels, worth
 from url_viz.errors import DamageError, ImageSetError, ModelError, NoImagesError
 from url_viz.imaging.query import query_crop, read_query
-from url_viz.imaging.scan import Scan, absolute, display_name, scan
+from url_viz.imaging.scan import Scan, absolute, display_name
+from url_viz.imaging.source import source_of
 from url_viz.latest import Latest
 from url_viz.models.head import Head
 from url_viz.models.imagenet import class_names
@@ -1168,7 +1169,7 @@ def embed_folder(
     home = Workspace.at(workspace)
     root = Path(folder).expanduser()
     report(Progress("scan", 0))
-    found = scan(root.resolve() if os.path.exists(root) else root, within=within)
+    found = source_of(root.resolve() if os.path.exists(root) else root, within=within).list()
     report(Progress("scan", len(found.files), len(found.files)))
     chosen: Model | Given
     if embeddings is not None:

@@ -11,13 +11,19 @@ Result = TypeVar("Result")
 
 
 def read_ahead(
-    batches: Iterable[Iterable[Item]], read: Callable[[Item], Result], *, ahead: int = 1
+    batches: Iterable[Iterable[Item]],
+    read: Callable[[Item], Result],
+    *,
+    ahead: int = 1,
+    at_a_time: int | None = None,
 ) -> Generator[list[Result], None, None]:
     """The results of each batch, in its order; while one is worked on, the next `ahead` are read.
 
+    So many items are read beside each other as `at_a_time` says, by default one a core.
+
     Closed early, as after Ctrl-C, it waits only for what is being read, not for all that was asked for.
     """
-    pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="read")
+    pool = ThreadPoolExecutor(at_a_time or os.cpu_count(), thread_name_prefix="read")
     waiting: deque[list[Future[Result]]] = deque()
     try:
         for batch in batches:

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,14 +79,25 @@ def read_picture(
     *,
     known: Container[int] = (),
     also: Sequence[Preprocessing] = (),
+) -> Reading:
+    """Read the file at `path`; an unreadable file is a Failure, not an exception."""
+    return reading_of(partial(read_file, path), preprocessing, known=known, also=also)
+
+
+def reading_of(
+    fetch: Callable[[], bytes],
+    preprocessing: Preprocessing,
+    *,
+    known: Container[int] = (),
+    also: Sequence[Preprocessing] = (),
     decoded: Callable[..., Picture] = picture_of,
 ) -> Reading:
-    """Read the file at `path`; an unreadable file is a Failure, not an exception.
+    """Read the bytes that `fetch` brings; an ImageError of it, or of decoding, is a Failure.
 
     Content keys in `known` are not decoded again; the bytes of all others go to `decoded`, as to `picture_of`.
     """
     try:
-        data = read_file(path)
+        data = fetch()
         content = content_key(data)
         return Known(content) if content in known else decoded(data, preprocessing, content=content, also=also)
     except ImageError as error:

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from functools import partial
 from io import BytesIO
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
@@ -23,10 +24,10 @@ from PIL import Image
 
 from url_viz.child_environment import child_variables
 from url_viz.errors import ImageError, UrlVizError
-from url_viz.imaging.decode import decode, decode_large_in_turns, format_of
+from url_viz.imaging.decode import decode, decode_large_in_turns, format_of, read_file
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.preprocess import Preprocessing
-from url_viz.imaging.read import Picture, Reading, picture_of, read_picture
+from url_viz.imaging.read import Picture, Reading, picture_of, reading_of
 
 MOST_S = 60.0
 MOST_MEMORY_BYTES = 6 << 30
@@ -229,7 +230,19 @@ def read_apart(
     by: Decoders = decoders,
 ) -> Reading:
     """Like `read_picture`, but decoded in a process with limits on time and memory: a crash is a Failure too."""
-    return read_picture(path, preprocessing, known=known, also=also, decoded=by.read)
+    return fetched_apart(partial(read_file, path), preprocessing, known=known, also=also, by=by)
+
+
+def fetched_apart(
+    fetch: Callable[[], bytes],
+    preprocessing: Preprocessing,
+    *,
+    known: Container[int] = (),
+    also: Sequence[Preprocessing] = (),
+    by: Decoders = decoders,
+) -> Reading:
+    """The same of the bytes that `fetch` brings."""
+    return reading_of(fetch, preprocessing, known=known, also=also, decoded=by.read)
 
 
 def _why_it_ended(status: int, most_s: float) -> str:

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 
 from url_viz.errors import ModelError
 from url_viz.imaging.read import Failure, Known, Picture, Reading
-from url_viz.imaging.scan import FoundFile, Scan, absolute
-from url_viz.imaging.workers import read_apart
+from url_viz.imaging.scan import FoundFile, Scan
+from url_viz.imaging.source import source_of
+from url_viz.imaging.workers import fetched_apart
 from url_viz.models.model import EmbeddingSpace, Model
 from url_viz.models.runtime import CPU_BATCH, Outputs, Wait
 from url_viz.pipeline.external_embeddings import Given
@@ -121,14 +123,17 @@ def embed(
     files = (plan.to_read[start : start + size] for start in range(0, len(plan.to_read), size))
     sheet, others = model.space.preprocessing, [each.space.preprocessing for each in also]
 
+    source = source_of(scan.root)
+
     def read(file: FoundFile) -> tuple[FoundFile, Reading]:
-        return file, read_apart(absolute(scan.root, file.path), sheet, known=run.known, also=others)
+        return file, fetched_apart(partial(source.read, file), sheet, known=run.known, also=others)
 
     with ExitStack() as noted:
         for each in reversed(models):  # the first one last: it is the latest that the set was read with
             noted.enter_context(_noted(writer, each.space))
         writer.note_begun([each.space.key for each in models], plan.unchanged + len(plan.to_read))
-        with closing(read_ahead(files, read, ahead=max(2, READ_AHEAD // size))) as batches:
+        ahead = max(2, READ_AHEAD // size)
+        with closing(read_ahead(files, read, ahead=ahead, at_a_time=source.at_a_time)) as batches:
             for batch in batches:
                 run.take(batch)
                 report(clock.at(run.done, failures=run.failed))

@@ -1,0 +1,49 @@
+"""Where pictures are read from: what lies there, and the bytes of each file; a folder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from url_viz.imaging.decode import read_file
+from url_viz.imaging.scan import FoundFile, Scan, absolute, scan
+
+
+class Source(Protocol):
+    """A place of pictures."""
+
+    @property
+    def at_a_time(self) -> int | None:
+        """How many files are read beside each other; None for one a core."""
+
+    def list(self) -> Scan:
+        """Every candidate file by path, with its size and time. Raises FolderError if they cannot be listed."""
+
+    def read(self, file: FoundFile) -> bytes:
+        """The bytes of a file. Raises ImageError, with the reason, where the fault is the file's own."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder; with `within`, nothing outside these folders is listed."""
+
+    root: Path
+    within: Sequence[Path] | None = None
+
+    @property
+    def at_a_time(self) -> int | None:
+        """One a core: a disk answers sooner than a picture is decoded."""
+        return None
+
+    def list(self) -> Scan:
+        """See `url_viz.imaging.scan.scan`."""
+        return scan(self.root, within=self.within)
+
+    def read(self, file: FoundFile) -> bytes:
+        """See `url_viz.imaging.decode.read_file`."""
+        return read_file(absolute(self.root, file.path))
+
+
+def source_of(root: Path, *, within: Sequence[Path] | None = None) -> Source:
+    """The pictures that lie at `root`, of which nothing outside `within` is read."""
+    return Folder(root, within)
