@@ -12,6 +12,7 @@ from training.config import PRESETS, Recipe, TrainConfig
 from url_viz.errors import UrlVizError, UsageError
 from url_viz.options import numbers
 from url_viz.printed import printable
+from url_viz.roots import refuse_credentials
 
 Config = TypeVar("Config")
 FLAT = (tyro.conf.OmitArgPrefixes, tyro.conf.UseAppendAction)
@@ -23,18 +24,25 @@ def command(config_type: type[Config], run: Callable[[Config], None], argv: Sequ
 
     2 where an option has a value that it cannot have.
     """
-    return _status_of(lambda: run(_parsed(lambda: tyro.cli(config_type, args=argv, config=FLAT))))
+    words = sys.argv[1:] if argv is None else argv
+    return _status_of(lambda: run(_parsed(words, lambda: tyro.cli(config_type, args=argv, config=FLAT))))
 
 
 def train_command(run: Callable[[TrainConfig], None], argv: Sequence[str] | None = None) -> int:
     """Like `command`, for TrainConfig: the options change the recipe of the chosen preset."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    start = TrainConfig(tyro.MISSING, tyro.MISSING, recipe=_preset_named(arguments))
-    return _status_of(lambda: run(_parsed(lambda: tyro.cli(TrainConfig, args=arguments, default=start, config=FLAT))))
+    words = list(sys.argv[1:] if argv is None else argv)
+    start = TrainConfig(tyro.MISSING, tyro.MISSING, recipe=_preset_named(words))
+    return _status_of(
+        lambda: run(_parsed(words, lambda: tyro.cli(TrainConfig, args=words, default=start, config=FLAT)))
+    )
 
 
-def _parsed(read: Callable[[], Config]) -> Config:
-    """What `read` makes of arguments; raises UsageError for fields that exclude each other, which newer tyro prints."""
+def _parsed(words: Sequence[str], read: Callable[[], Config]) -> Config:
+    """What `read` makes of the arguments `words`.
+
+    Raises UsageError for fields that exclude each other, which newer tyro prints, BucketError for credentials in one.
+    """
+    refuse_credentials(words)
     try:
         with numbers():
             return read()

@@ -3,7 +3,8 @@
 UrlVizError
 ├── FolderError            a folder or file that cannot be used as asked
 │   ├── NoImagesError      nothing readable in it
-│   └── NotAllowedError    outside the folders that the app may read
+│   ├── NotAllowedError    outside the folders that the app may read
+│   └── BucketError        object storage that cannot be read as asked: no picture's fault
 ├── UsageError             an option of a command with a value that it cannot have (a ValueError too)
 ├── RowsError              rows that a figure cannot use: not finite, or without a label (a ValueError too)
 ├── ImageError             one picture that cannot be read (a row in the failure list; the run goes on)
@@ -34,6 +35,10 @@ class NoImagesError(FolderError):
 
 class NotAllowedError(FolderError):
     """A path outside the folders that the app may read."""
+
+
+class BucketError(FolderError):
+    """Object storage that cannot be read as asked, or does not answer; never a picture's fault."""
 
 
 class UsageError(UrlVizError, ValueError):

@@ -67,7 +67,7 @@ from url_viz.analysis.twins import group_codes, one_of_each, twin_table
 from url_viz.analysis.uploads import values_of
 from url_viz.analysis.user_columns import Prepared, UserColumn, UserColumns
 from url_viz.analysis.worth import SEEDS, ReviewedLabels, Worth, reviewed_labels, worth
-from url_viz.errors import DamageError, ImageSetError, ModelError, NoImagesError
+from url_viz.errors import BucketError, DamageError, ImageSetError, ModelError, NoImagesError
 from url_viz.imaging.query import query_crop, read_query
 from url_viz.imaging.scan import Scan, absolute, display_name
 from url_viz.imaging.source import source_of
@@ -88,6 +88,7 @@ from url_viz.pipeline.twins import leaders, twins_across
 from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.pipeline.whitening import whitened_for
 from url_viz.progress import Progress, ProgressCallback, silent
+from url_viz.roots import address_in
 from url_viz.store.about import embed_command, find_set, has_tables, read_before
 from url_viz.store.answers import Answers
 from url_viz.store.decisions import Action, Decisions, Verdict
@@ -1156,18 +1157,20 @@ def embed_folder(
     refit: bool = False,
     within: Sequence[Path] | None = None,
 ) -> ImageSet:
-    """Read a folder into an image set: only new and changed files, going on where an earlier run was stopped.
+    """Read a folder (or an address in object storage) into an image set: only new and changed files.
 
-    `limit` bounds the number of pictures; `progress` is called with `Progress` records; `refit` makes the map again.
+    It goes on where an earlier run was stopped. `limit` bounds the number of pictures; `progress` is called with
+    `Progress` records; `refit` makes the map again.
     A second model `also` embeds the same pictures from the same reading of each file; confusability and ambiguity are
     then by both (`ImageSet.second`).
     Nothing outside the folders `within` (real paths), where given, is read: links out of them are passed over.
     `embeddings`, a file of them by path or what `given_embeddings` made of one, take the place of a model's.
-    Raises FolderError or NoImagesError if there is nothing to read, WorkspaceError where another process writes.
+    Raises FolderError or NoImagesError if there is nothing to read, WorkspaceError where another process writes,
+    BucketError where object storage does not give what it listed: what it gave is kept, and the next call goes on.
     """
     report = progress or silent
     home = Workspace.at(workspace)
-    root = Path(folder).expanduser()
+    root = address_in(folder) or Path(folder).expanduser()
     report(Progress("scan", 0))
     found = source_of(root.resolve() if os.path.exists(root) else root, within=within).list()
     report(Progress("scan", len(found.files), len(found.files)))
@@ -1181,12 +1184,16 @@ def embed_folder(
     if not found.files:  # also of a known set: an unmounted disk looks empty, and is no reason to drop its rows
         raise NoImagesError(found.why_empty)
     with Writer(paths, root) as writer:
-        embed(chosen, found, writer, also=others, limit=limit, report=report)
+        outcome = embed(chosen, found, writer, also=others, limit=limit, report=report)
+        if outcome.is_cut_off:
+            raise BucketError(outcome.words_of_unfetched)
         for each in (chosen, *others):
             score_missing(writer, each)
             finish(writer, each.space.key, report=report, refit=refit)
         if others:
             ask(paths, is_asked=True)
+        if outcome.unfetched:
+            raise BucketError(outcome.words_of_unfetched)
         writer.note_ended([each.space.key for each in (chosen, *others)])
         image_set = ImageSet(Store(paths), chosen.space, chosen.source, home)
         if not len(image_set):

@@ -1,9 +1,11 @@
-"""Reading by threads, some batches ahead of whoever works on the results."""
+"""Reading by threads, some batches ahead of whoever works on the results, and within a bound of memory."""
 
 import os
+import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -34,6 +36,28 @@ def read_ahead(
             yield [future.result() for future in waiting.popleft()]
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+class Room:
+    """So many bytes that threads may hold together; one alone may hold more, so that none waits for ever."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most = most_bytes
+        self._held = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def of(self, size_bytes: int) -> Iterator[None]:
+        """Hold so many bytes; waits until there is room for them."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._held or self._held + size_bytes <= self._most)
+            self._held += size_bytes
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._held -= size_bytes
+                self._changed.notify_all()
 
 
 def read_each(items: Iterable[Item], read: Callable[[Item], Result]) -> list[Result]:

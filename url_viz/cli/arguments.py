@@ -8,7 +8,7 @@ from tyro.conf import arg
 
 from url_viz.models.names import DEFAULT
 
-Folder = Annotated[Path, arg(help="folder of pictures")]
+Folder = Annotated[Path, arg(help="folder of pictures, or their address in object storage (s3://bucket/folder)")]
 ModelName = Annotated[
     str, arg(help="zoo or timm name, a paper's model (authors/vit-tiny), or the path of a checkpoint; see models")
 ]

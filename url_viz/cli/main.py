@@ -36,6 +36,7 @@ from url_viz.models.names import DEFAULT
 from url_viz.options import Count, OptionalCount, OptionalPercentile
 from url_viz.printed import printable
 from url_viz.progress import Progress, TerminalReport, command_report
+from url_viz.roots import refuse_credentials
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet, SearchResult
@@ -238,6 +239,7 @@ def main(
 ) -> int:
     """Run the command line; users' errors are one line on stderr and status 1, or 2 for a wrong option."""
     try:
+        refuse_credentials(sys.argv[1:] if arguments is None else arguments)
         status = app.cli(prog=prog, args=arguments, description=description)
         sys.stdout.flush()
     except UrlVizError as error:

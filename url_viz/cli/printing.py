@@ -5,12 +5,14 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from functools import wraps
+from pathlib import Path
 from typing import Any, TextIO, TypeVar, cast, get_type_hints
 
 from tyro.extras import SubcommandApp
 
 from url_viz.options import check_number, numbers
 from url_viz.printed import printable
+from url_viz.roots import address_in
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -44,6 +46,7 @@ class PrintingApp:
         def registered(function: Command) -> Command:
             @wraps(function)
             def run(*values: Any, **named: Any) -> Any:
+                values, named = tuple(map(_addressed, values)), {name: _addressed(one) for name, one in named.items()}
                 _check_numbers(function, *values, **named)
                 with redirect_stdout(cast(TextIO, _Printable(sys.stdout))):
                     return function(*values, **named)
@@ -58,6 +61,13 @@ class PrintingApp:
         """Run the command that `args` name; `prog` and `description` are for the help."""
         with numbers():
             return self._app.cli(prog=prog, args=args, description=description)
+
+
+def _addressed(value: Any) -> Any:
+    """The same value, a path that is an address in object storage (or several) as such: a Path takes one slash away."""
+    if isinstance(value, tuple):
+        return tuple(map(_addressed, value))
+    return (address_in(value) or value) if isinstance(value, Path) else value
 
 
 def _check_numbers(function: Callable[..., Any], *values: Any, **named: Any) -> None:

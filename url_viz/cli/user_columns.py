@@ -8,6 +8,7 @@ from tyro.conf import Positional, arg
 from url_viz.cli.arguments import Folder, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
 from url_viz.errors import ImageSetError, UrlVizError
+from url_viz.roots import root_of
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
@@ -60,12 +61,12 @@ def columns(
 
 def given_for(folder: Path, embeddings: Path, *, paths: Path | None, model: str) -> "Given":
     """The user's embeddings of a folder's pictures; prints what was matched. A model `own:NAME` names them."""
-    from url_viz.imaging.scan import scan
+    from url_viz.imaging.source import source_of
     from url_viz.models.model import GIVEN
     from url_viz.pipeline.external_embeddings import given_embeddings
 
     name = model if model.startswith(GIVEN) else None
-    given = given_embeddings(embeddings, scan(folder.expanduser().resolve()), paths=paths, name=name)
+    given = given_embeddings(embeddings, source_of(root_of(folder)).list(), paths=paths, name=name)
     print("\n".join(given.words))
     return given
 

@@ -19,6 +19,8 @@ PNG_START = b"\x89PNG\r\n\x1a\n"
 JPEG_START = b"\xff\xd8"
 MOST_PIXELS = 300_000_000
 MOST_BYTES = 1 << 30
+EMPTY = "is empty (0 bytes)"
+VANISHED = "vanished while the folder was being read"
 DRAFT_MARGIN = 2
 """A big JPEG is decoded at a fraction of its size if that is still this many times the requested size."""
 STRIP_PIXELS = 1 << 22
@@ -64,15 +66,20 @@ def read_file(path: bytes) -> bytes:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise ImageError("is not a plain file (a pipe, socket or device)")
-        if status.st_size > MOST_BYTES:
-            raise ImageError(f"is {status.st_size / 2**20:,.0f} MiB; files over {MOST_BYTES / 2**20:,.0f} are not read")
+        refuse_large(status.st_size)
         try:
             data = file.read(MOST_BYTES + 1)
         except OSError as error:
             raise ImageError(f"cannot be read: {error.strerror}") from error
     if not data:
-        raise ImageError("is empty (0 bytes)")
+        raise ImageError(EMPTY)
     return data
+
+
+def refuse_large(size_bytes: int) -> None:
+    """Raise ImageError for a file of more bytes than are read."""
+    if size_bytes > MOST_BYTES:
+        raise ImageError(f"is {size_bytes / 2**20:,.0f} MiB; files over {MOST_BYTES / 2**20:,.0f} are not read")
 
 
 def decode(data: bytes, *, short_side_px: int | None = None) -> tuple[Image.Image, tuple[int, int]]:
@@ -265,7 +272,7 @@ _MARKS = {
 
 def _why_not_opened(path: bytes, error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
-        return "is a symlink to nothing" if os.path.islink(path) else "vanished while the folder was being read"
+        return "is a symlink to nothing" if os.path.islink(path) else VANISHED
     if isinstance(error, PermissionError):
         return "cannot be opened: permission denied"
     return f"cannot be opened: {error.strerror or error}"

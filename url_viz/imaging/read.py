@@ -50,6 +50,13 @@ class Failure:
 Reading = Picture | Known | Failure
 
 
+@dataclass(frozen=True)
+class Unfetched:
+    """A file that its store did not give just now, and why: nothing is known of it, and it stays to be read."""
+
+    reason: str
+
+
 def picture_of(
     data: bytes, preprocessing: Preprocessing, *, content: int, also: Sequence[Preprocessing] = ()
 ) -> Picture:

@@ -10,6 +10,7 @@ from pathlib import Path
 from url_viz.errors import FolderError
 from url_viz.imaging.digest import image_id
 from url_viz.printed import printable
+from url_viz.roots import address_in, is_in_bucket
 
 EXTENSIONS = frozenset(
     b".jpg .jpeg .jpe .jfif .png .webp .gif .bmp .dib .tif .tiff .ppm .pgm .pbm .pnm .heic .heif .avif .tga .jp2 .j2k "
@@ -69,8 +70,18 @@ def display_name(path: bytes) -> str:
 
 
 def absolute(root: Path, relative: bytes) -> bytes:
-    """The file-system path (bytes) of a root-relative path."""
+    """The file-system path (bytes) of a root-relative path. Raises FolderError for pictures in object storage."""
+    refuse_bucket(root)
     return os.path.join(os.fsencode(root), relative)
+
+
+def refuse_bucket(root: Path) -> None:
+    """Raise FolderError where the pictures lie in object storage and files of a folder are needed."""
+    if is_in_bucket(root):
+        raise FolderError(
+            f"The pictures of {str(root)!r} lie in object storage, and this works on files in a folder only. Copy them "
+            "into one, and read that: what is embedded is not embedded again once the set is moved there (`repoint`)."
+        )
 
 
 def scan(root: Path, *, within: Sequence[Path] | None = None) -> Scan:
@@ -114,6 +125,7 @@ class Walk:
     @classmethod
     def into(cls, root: Path, *, within: Sequence[Path] | None = None) -> "Walk":
         """A walk below `root`. Raises FolderError if that is no folder, or lies outside `within`."""
+        refuse_bucket(address_in(root) or root)
         if within is not None:
             _check_inside(root, within)
         if not os.path.isdir(root):
@@ -144,7 +156,7 @@ class Walk:
             yield None
             for entry in self._entries(folder):
                 relative = os.path.join(folder, entry.name)
-                if entry.name.startswith(b".") or entry.name in PASSED_OVER_FOLDERS:
+                if is_hidden(entry.name):
                     continue
                 if self._leads_out(entry):
                     self.other[LEADS_OUT] += 1
@@ -176,15 +188,26 @@ class Walk:
         return not any(target.is_relative_to(folder) for folder in self._within)
 
     def _candidate(self, entry: "os.DirEntry[bytes]", relative: bytes) -> FoundFile | None:
-        extension = os.path.splitext(entry.name)[1].lower()
-        if extension not in EXTENSIONS:
-            self.other[display_name(extension) or "no extension"] += 1
+        other = other_kind(entry.name)
+        if other is not None:
+            self.other[other] += 1
             return None
         try:
             status = entry.stat()
         except OSError:  # a dangling symlink, or gone since: reading it later gives the reason
             return FoundFile(relative, 0, 0)
         return FoundFile(relative, status.st_size, status.st_mtime_ns, stat.S_ISREG(status.st_mode))
+
+
+def is_hidden(name: bytes) -> bool:
+    """Whether a file or folder of this name is passed over, and not counted."""
+    return name.startswith(b".") or name in PASSED_OVER_FOLDERS
+
+
+def other_kind(name: bytes) -> str | None:
+    """The extension of a file that is no picture by it, as it is counted; None for a picture."""
+    extension = os.path.splitext(name)[1].lower()
+    return None if extension in EXTENSIONS else display_name(extension) or "no extension"
 
 
 def _is_folder(entry: "os.DirEntry[bytes]") -> bool:

@@ -1,12 +1,14 @@
-"""Where pictures are read from: what lies there, and the bytes of each file; a folder."""
+"""Where pictures are read from: what lies there, and the bytes of each file; a folder, or object storage."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from url_viz.imaging.bucket import Bucket, refuse_outside
 from url_viz.imaging.decode import read_file
 from url_viz.imaging.scan import FoundFile, Scan, absolute, scan
+from url_viz.roots import is_in_bucket
 
 
 class Source(Protocol):
@@ -20,7 +22,10 @@ class Source(Protocol):
         """Every candidate file by path, with its size and time. Raises FolderError if they cannot be listed."""
 
     def read(self, file: FoundFile) -> bytes:
-        """The bytes of a file. Raises ImageError, with the reason, where the fault is the file's own."""
+        """The bytes of a file. Raises ImageError, with the reason, where the fault is the file's own.
+
+        BucketError where it is that of the store.
+        """
 
 
 @dataclass(frozen=True)
@@ -45,5 +50,12 @@ class Folder:
 
 
 def source_of(root: Path, *, within: Sequence[Path] | None = None) -> Source:
-    """The pictures that lie at `root`, of which nothing outside `within` is read."""
-    return Folder(root, within)
+    """The pictures that lie at `root` (of `root_of`), of which nothing outside `within` is read.
+
+    Raises FolderError for an address in object storage outside `within`, BucketError if it cannot be read here.
+    """
+    if not is_in_bucket(root):
+        return Folder(root, within)
+    if within is not None:
+        refuse_outside(root, within)
+    return Bucket(root)

@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence, Set
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from url_viz.errors import ModelError
-from url_viz.imaging.read import Failure, Known, Picture, Reading
+from url_viz.errors import BucketError, ModelError
+from url_viz.imaging.read import Failure, Known, Picture, Reading, Unfetched
 from url_viz.imaging.scan import FoundFile, Scan
 from url_viz.imaging.source import source_of
 from url_viz.imaging.workers import fetched_apart
@@ -21,7 +21,7 @@ from url_viz.models.runtime import CPU_BATCH, Outputs, Wait
 from url_viz.pipeline.external_embeddings import Given
 from url_viz.pipeline.projection import PcaBasis, fit_pca
 from url_viz.progress import Clock, ProgressCallback
-from url_viz.read_ahead import read_ahead
+from url_viz.read_ahead import Room, read_ahead
 from url_viz.store.tables import IMAGES, PCA, Coordinates, Embeddings, positions_of
 from url_viz.store.writer import Writer
 
@@ -31,6 +31,10 @@ FLUSH_S = 4.0
 READ_AHEAD = 96
 """Pictures that are read ahead of the forward pass, which stands still while batches are stored."""
 READ_ORDER_SEED = 0
+MOST_HELD_BYTES = 1 << 30
+"""Bytes of files that are in memory to be decoded, where many are fetched at a time."""
+MOST_UNFETCHED = 64
+"""So many files in a row that their store does not give end the run."""
 
 _KNOWN_COLUMNS = ["id", "path", "size_bytes", "mtime_ns", "content", "width", "height", "failure"]
 
@@ -46,12 +50,26 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run did: pictures read, files passed over with a reason, pictures that have left."""
+    """What a run did: pictures read, files passed over with a reason, pictures that have left.
+
+    `unfetched` files were not given by their store, the first for the reason `why`; they stay to be read.
+    """
 
     read: int
     failed: int
     unchanged: int
     gone: int
+    unfetched: int = 0
+    why: str = ""
+    is_cut_off: bool = False
+
+    @property
+    def words_of_unfetched(self) -> str:
+        """Why files stay to be read, for an error; "" if none do."""
+        if not self.unfetched:
+            return ""
+        over = "at least " if self.is_cut_off else ""
+        return f"{self.why} Left to be read: {over}{self.unfetched:,} of {self.read + self.failed + self.unfetched:,}."
 
 
 def make_plan(
@@ -108,7 +126,8 @@ def embed(
     same pictures, from the same reading of a file.
 
     Every file has one outcome: a row with an embedding, or a row with the reason of its failure. Decoding overlaps the
-    forward pass, in processes of its own.
+    forward pass, in processes of its own. A file that object storage does not give has none, and stays to be read; many
+    of these in a row end the run (`Outcome.is_cut_off`).
     """
     models = (model, *also)
     for each in models:
@@ -123,10 +142,14 @@ def embed(
     files = (plan.to_read[start : start + size] for start in range(0, len(plan.to_read), size))
     sheet, others = model.space.preprocessing, [each.space.preprocessing for each in also]
 
-    source = source_of(scan.root)
+    source, room = source_of(scan.root), Room(MOST_HELD_BYTES)
 
-    def read(file: FoundFile) -> tuple[FoundFile, Reading]:
-        return file, fetched_apart(partial(source.read, file), sheet, known=run.known, also=others)
+    def read(file: FoundFile) -> tuple[FoundFile, Reading | Unfetched]:
+        with room.of(file.size_bytes) if source.at_a_time else nullcontext():
+            try:
+                return file, fetched_apart(partial(source.read, file), sheet, known=run.known, also=others)
+            except BucketError as error:
+                return file, Unfetched(str(error))
 
     with ExitStack() as noted:
         for each in reversed(models):  # the first one last: it is the latest that the set was read with
@@ -137,11 +160,13 @@ def embed(
             for batch in batches:
                 run.take(batch)
                 report(clock.at(run.done, failures=run.failed))
+                if run.unfetched.is_too_many:
+                    break
             run.flush()
             if run.ahead:
                 report(clock.at(run.done, failures=run.failed))
         writer.drop_images(plan.gone)
-    return Outcome(run.done - run.failed, run.failed, plan.unchanged, len(plan.gone))
+    return run.outcome(plan)
 
 
 @contextmanager
@@ -263,6 +288,30 @@ class _UnderWay:
     finish: list[Callable[[], None]]
 
 
+class _Unfetched:
+    """The files that their store did not give."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.why = ""
+        self.is_too_many = False
+        self._in_a_row = 0
+
+    def without(self, batch: list[tuple[FoundFile, Reading | Unfetched]]) -> list[tuple[FoundFile, Reading]]:
+        """A batch without those of its files, which are counted."""
+        read: list[tuple[FoundFile, Reading]] = []
+        for file, reading in batch:
+            if isinstance(reading, Unfetched):
+                self.count += 1
+                self._in_a_row += 1
+                self.why = self.why or reading.reason
+                self.is_too_many |= self._in_a_row >= MOST_UNFETCHED
+            else:
+                self._in_a_row = 0
+                read.append((file, reading))
+        return read
+
+
 class _Run:
     """One run's state: what is known, what is under way, and what waits to be stored."""
 
@@ -270,6 +319,7 @@ class _Run:
         self.writer = writer
         self.done = 0
         self.failed = 0
+        self.unfetched = _Unfetched()
         self._embeddings = [_Embedding(model, writer, place=place) for place, model in enumerate(models)]
         self._facts = _facts_by_content(writer)
         self._held = {holder: content for content, (_, _, holder) in self._facts.items()}
@@ -284,14 +334,22 @@ class _Run:
         self._stored = 0
         self._last_flush = time.monotonic()
 
-    def take(self, batch: list[tuple[FoundFile, Reading]]) -> None:
+    def take(self, arrived: list[tuple[FoundFile, Reading | Unfetched]]) -> None:
         """Begin to embed one batch, finish those before it but `ahead`, and store what waits, if it is time to."""
+        batch = self.unfetched.without(arrived)
         pictures = {reading.content: (file, reading) for file, reading in batch if not isinstance(reading, Failure)}
         self._under_way.append(_UnderWay(batch, [each.begin(pictures) for each in self._embeddings]))
         while len(self._under_way) > self.ahead:
             self._finish(self._under_way.popleft())
         if self._is_time():
             self._store()
+
+    def outcome(self, plan: Plan) -> Outcome:
+        """What the run did of its plan."""
+        left = self.unfetched
+        is_cut_off = left.is_too_many or (left.count > 0 and not self.done)
+        counts = (self.done - self.failed, self.failed, plan.unchanged, len(plan.gone))
+        return Outcome(*counts, left.count, left.why, is_cut_off)
 
     def _finish(self, one: _UnderWay) -> None:
         """Wait for a batch's outputs; its rows then wait to be stored."""

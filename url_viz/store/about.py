@@ -3,15 +3,16 @@
 import os
 import shlex
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
 
-from url_viz.errors import DamageError, ImageSetError, WorkspaceError
+from url_viz.errors import BucketError, DamageError, ImageSetError, WorkspaceError
 from url_viz.files import replaced
 from url_viz.models.model import EmbeddingSpace
 from url_viz.records import read_plain
+from url_viz.roots import address_in, root_of
 from url_viz.sealed import sealed, unsealed
 from url_viz.store.damage import was_written
 from url_viz.workspace import SetPaths, Workspace, set_id_of
@@ -19,7 +20,7 @@ from url_viz.workspace import SetPaths, Workspace, set_id_of
 
 @dataclass(frozen=True)
 class About:
-    """The metadata of an image set: the folder of its pictures, and the spaces it was embedded in.
+    """The metadata of an image set: the folder (or address) of its pictures, and the spaces it was embedded in.
 
     `name` is the user's name for it ("" for none); `skipped` counts, by extension, the files of the folder that the
     last scan ignored. `read_at` is when a reading came to its end last, in Unix seconds (0.0: none did, or an older
@@ -53,10 +54,8 @@ class About:
 
 
 def find_set(root: Path, workspace: Workspace) -> str:
-    """The id of the image set of the folder `root`: of a known one, else the id for a new one."""
-    resolved = Path(
-        os.path.realpath(root.expanduser())
-    )  # unlike Path.resolve, it raises nothing for loops and endless names
+    """The id of the image set of the folder or address `root`: of a known one, else the id for a new one."""
+    resolved = root_of(root)
     known = dict(known_sets(workspace))
     for set_id, about in known.items():
         if about.root == resolved:
@@ -113,8 +112,9 @@ def label_is_whole(paths: SetPaths) -> bool:
 def _about_in(path: Path) -> About:
     try:
         record = unsealed(path.read_bytes())
-        return read_plain(About, record)
-    except (ValueError, RecursionError) as error:
+        about = read_plain(About, record)
+        return replace(about, root=address_in(about.root) or about.root)
+    except (ValueError, RecursionError, BucketError) as error:
         raise DamageError(
             f"{path} is damaged ({error}). Run `python -m url_viz mend FOLDER` on the folder of pictures, then read "
             f"that again: pictures, decisions and columns stay as they are."

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from url_viz.errors import FolderError, ImageSetError, WorkspaceError
 from url_viz.files import replaced, require_parent
 from url_viz.imaging.scan import display_name
+from url_viz.roots import root_of
 from url_viz.store.about import find_set, known_sets, read_about, read_before, write_about
 from url_viz.store.damage import raising_disk_errors
 from url_viz.store.decision_log import DecisionLog
@@ -68,7 +69,7 @@ def unpack(file: str | Path, *, root: str | Path, workspace: str | Path | None =
     already, or its stored data are damaged; WorkspaceError while it is being read.
     """
     home = Workspace.at(workspace)
-    here = Path(root).expanduser().resolve()
+    here = root_of(root)
     with _unpacking(home) as temporary:
         _refuse_kept(here, home)
         paths = SetPaths(temporary / "set")

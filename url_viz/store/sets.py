@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from url_viz.errors import FolderError, ImageError, ImageSetError, WorkspaceError
-from url_viz.imaging.decode import read_file
 from url_viz.imaging.digest import content_key
-from url_viz.imaging.scan import absolute, display_name
+from url_viz.imaging.scan import FoundFile, display_name
+from url_viz.imaging.source import Source, source_of
 from url_viz.models.model import EmbeddingSpace
+from url_viz.roots import is_in_bucket, root_of
 from url_viz.store import repair
 from url_viz.store.about import About, find_set, known_sets, read_before, sets_with_pictures, write_about
 from url_viz.store.decision_log import DecisionLog
@@ -146,7 +147,7 @@ def repoint(old: str | Path, new: str | Path, *, workspace: str | Path | None = 
     `new` was, WorkspaceError while the folder is read.
     """
     home = Workspace.at(workspace)
-    root = Path(new).expanduser().resolve()
+    root = root_of(new)
     _refuse_known(root, home)
     with _labelled(old, workspace) as writer:
         agreement = check_agreement(writer, root)
@@ -181,7 +182,7 @@ def compact(folder: str | Path, *, workspace: str | Path | None = None) -> float
 def mend(folder: str | Path, *, workspace: str | Path | None = None) -> tuple[Mended, ...]:
     """Repair damaged files: go back to intact versions; reading the folder again makes the rest."""
     home = Workspace.at(workspace)
-    root = Path(folder).expanduser().resolve()  # not from set.json, which may be damaged
+    root = root_of(folder)  # not from set.json, which may be damaged
     with Writer(home.set_paths(read_before(folder, home)), root) as writer:
         return repair.mend(writer, root)
 
@@ -202,7 +203,7 @@ def forget(folder: str | Path, *, workspace: str | Path | None = None) -> Path:
     """Remove all stored data of a folder; the pictures are not touched. Returns the folder's path."""
     home = Workspace.at(workspace)
     paths = home.set_paths(read_before(folder, home))
-    root = Path(folder).expanduser().resolve()  # not from set.json, which may be damaged
+    root = root_of(folder)  # not from set.json, which may be damaged
     with Writer(paths, root):
         paths.about.unlink()
     shutil.rmtree(paths.folder)
@@ -211,7 +212,7 @@ def forget(folder: str | Path, *, workspace: str | Path | None = None) -> Path:
 
 def check_agreement(store: Store, root: Path) -> Agreement:
     """Compare a sample of the stored contents with the files below `root`; raises FolderError if too few agree."""
-    if not root.is_dir():
+    if not is_in_bucket(root) and not root.is_dir():
         raise FolderError(
             f"{str(root)!r} is not a folder that can be read. Give the folder where the pictures lie now."
         )
@@ -230,15 +231,16 @@ def _compared(store: Store, root: Path) -> Agreement:
     rows = rows.filter(rows["content"].is_valid())
     chosen = np.random.default_rng(0).permutation(len(rows))[:SAMPLE]
     sample = rows.take(chosen).to_pylist()
-    differ = [row["path"] for row in sample if _content_at(root, row["path"]) != row["content"]]
+    source = source_of(root)
+    differ = [row["path"] for row in sample if _content_at(source, row["path"]) != row["content"]]
     example = display_name(differ[0]) if differ else ""
     return Agreement(len(chosen), len(chosen) - len(differ), example)
 
 
-def _content_at(root: Path, path: bytes) -> int | None:
+def _content_at(source: Source, path: bytes) -> int | None:
     """The content key of a file; None if it cannot be read, which counts as different here."""
     try:
-        return content_key(read_file(absolute(root, path)))
+        return content_key(source.read(FoundFile(path, 0, 0)))
     except ImageError:
         return None
 

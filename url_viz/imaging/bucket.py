@@ -1,0 +1,187 @@
+"""Pictures in object storage (S3, Google Cloud Storage, Azure), listed and fetched by obstore, an extra.
+
+Credentials come from the environment alone. What obstore says of an error is not passed on: it holds what a server
+answered, which may name the key it was asked with.
+"""
+
+import datetime
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from url_viz.errors import BucketError, FolderError, ImageError
+from url_viz.imaging.decode import EMPTY, VANISHED, refuse_large
+from url_viz.imaging.scan import FoundFile, Scan, is_hidden, other_kind
+from url_viz.roots import BucketAddress, is_in_bucket
+
+AT_A_TIME = 64
+FETCH_S = 300.0
+CONNECT_S = 10.0
+RETRIES = 4
+RETRY_S = 30.0
+"""A request is made again for at most so long; what it asks for then stays to be read."""
+LIST_CHUNK = 1_000
+_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT", "GOOGLE_BASE_URL", "AZURE_STORAGE_ENDPOINT")
+_START = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_MICROSECOND = datetime.timedelta(microseconds=1)
+
+
+class Bucket:
+    """The objects whose keys begin with an address, as if they were files in a folder. Thread-safe.
+
+    A failure of the store itself (no answer, no access, no such bucket) is a BucketError: no picture's fault. Raises
+    it at once where obstore is missing.
+    """
+
+    def __init__(self, root: Path, *, store: Any = None, fetch_s: float = FETCH_S, retry_s: float = RETRY_S) -> None:
+        """`store`, if it is given, is the obstore store to read; `fetch_s` and `retry_s` bound one request."""
+        self.root = root
+        self._store = store if store is not None else _opened(root, fetch_s=fetch_s, retry_s=retry_s)
+
+    @property
+    def at_a_time(self) -> int | None:
+        """Many: each is waited for."""
+        return AT_A_TIME
+
+    def list(self) -> Scan:
+        """Every picture by its key, with size and last change. Raises BucketError if the store does not list them."""
+        found: list[FoundFile] = []
+        other: Counter[str] = Counter()
+        for key, size, changed in self._objects():
+            *folders, name = key.split(b"/")
+            if any(map(is_hidden, (*folders, name))) or (size == 0 and b"." not in name):  # a folder, as some tools do
+                continue
+            kind = other_kind(name)
+            if kind is not None:
+                other[kind] += 1
+            else:
+                found.append(FoundFile(key, size, _nanoseconds(changed)))
+        found.sort(key=lambda file: file.path)
+        return Scan(self.root, tuple(found), tuple(other.most_common()))
+
+    def read(self, file: FoundFile) -> bytes:
+        """The bytes of an object. Raises ImageError if it is empty, too large or gone, BucketError if the store fails.
+
+        An object that is too large is not fetched.
+        """
+        refuse_large(file.size_bytes)
+        data = self._fetched(file.path.decode())
+        if not data:
+            raise ImageError(EMPTY)
+        return data
+
+    def _fetched(self, key: str) -> bytes:
+        try:
+            answer = self._store.get(key)
+            refuse_large(answer.meta["size"])  # it may have changed since it was listed
+            return bytes(answer.bytes())
+        except FileNotFoundError:
+            self._refuse_unlisted()
+            raise ImageError(VANISHED) from None
+        except _errors() as error:
+            raise _told(self.root, error) from None
+
+    def _refuse_unlisted(self) -> None:
+        """Raise BucketError if it is the bucket itself that is not there."""
+        next(self._objects(), None)
+
+    def _objects(self) -> Iterator[tuple[bytes, int, datetime.datetime]]:
+        """Key (below the address), size and last change of every object, as they come."""
+        try:
+            for chunk in self._store.list(chunk_size=LIST_CHUNK):
+                yield from ((one["path"].encode(), one["size"], one["last_modified"]) for one in chunk)
+        except _errors() as error:  # one that is not found is an OSError
+            raise _told(self.root, error) from None
+
+
+def refuse_outside(root: Path, within: Sequence[Path]) -> None:
+    """Raise FolderError if an address lies in none of those `within`."""
+    buckets = [one for one in within if is_in_bucket(one)]
+    if not any(root.is_relative_to(one) for one in buckets):
+        named = ", ".join(map(str, buckets)) or "none"
+        raise FolderError(f"{str(root)!r} is outside the buckets that may be read ({named}). Give an address in them.")
+
+
+def require_obstore() -> None:
+    """Raise BucketError if obstore, which only those with pictures in object storage need, is not installed."""
+    if find_spec("obstore") is None:
+        raise BucketError(
+            f"Pictures in object storage take obstore, which {sys.executable} lacks. Run `pip install "
+            "'url-viz[bucket]'`, or `pip install obstore`."
+        )
+
+
+def _opened(root: Path, *, fetch_s: float, retry_s: float) -> Any:
+    """obstore's store of an address, with what the environment says of endpoint and credentials."""
+    require_obstore()
+    from obstore.store import from_url
+
+    assert isinstance(root, BucketAddress)
+    limits = {
+        "timeout": datetime.timedelta(seconds=fetch_s),
+        "connect_timeout": datetime.timedelta(seconds=CONNECT_S),
+        "allow_http": _is_plain_http(os.environ),
+    }
+    retries = {"max_retries": RETRIES, "retry_timeout": datetime.timedelta(seconds=retry_s)}
+    try:
+        return from_url(str(root), client_options=limits, retry_config=retries)
+    except _errors() as error:
+        raise _told(root, error) from None
+
+
+def _is_plain_http(environment: Mapping[str, str]) -> bool:
+    """Whether the user named an endpoint without TLS, as a server of one's own may be."""
+    return any(environment.get(name, "").startswith("http://") for name in _ENDPOINTS) or any(
+        environment.get(name, "").lower() in ("1", "true") for name in ("AWS_ALLOW_HTTP", "AZURE_ALLOW_HTTP")
+    )
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """What obstore raises of a store."""
+    from obstore.exceptions import BaseError
+
+    return (BaseError, OSError, ValueError, NotImplementedError)
+
+
+def _nanoseconds(moment: datetime.datetime) -> int:
+    return (moment - _START) // _MICROSECOND * 1_000
+
+
+_KEPT = "It is no picture's fault: what was read is kept, and the same command goes on from here."
+
+
+def _told(root: Path, error: Exception) -> BucketError:
+    """What is wrong with a store, in words of ours."""
+    why, step = _why(str(error))
+    return BucketError(f"{str(root)!r} {why}. {step} {_KEPT}")
+
+
+def _why(text: str) -> tuple[str, str]:
+    """What is wrong, and what to do, by the text of obstore's error."""
+    status = re.search(r"status code: (\d{3})", text)
+    code = int(status[1]) if status else 0
+    if "invalid path" in text:
+        return (
+            "holds a key with '//' or a part that is '.' or '..', which obstore does not read",
+            "Rename it, or give a folder beside it.",
+        )
+    if "169.254.169.254" in text or "oken request" in text or "Account must be specified" in text:
+        return "cannot be read without credentials, and the environment has none", _SET_THEM
+    if code in (400, 401, 403) or "Unauthenticated" in text or "PermissionDenied" in text:
+        said = f" ({code})" if code else ""
+        return f"refuses the credentials of the environment{said}", _SET_THEM
+    if code == 404:
+        return "is not there: the store knows no such bucket (404)", "Check its name, region and endpoint."
+    if code:
+        return f"does not answer as it should ({code}, after {RETRIES} more tries)", "Try again later."
+    if "timed out" in text or "TimedOut" in text or "deadline" in text:
+        return "does not answer in time", "Check the network, and the endpoint in the environment."
+    return "cannot be reached", "Check the network, and the endpoint in the environment."
+
+
+_SET_THEM = "Set them as the store's own tools have them, such as $AWS_ACCESS_KEY_ID (docs/scale.md)."
