@@ -68,9 +68,12 @@ from url_viz.analysis.uploads import values_of
 from url_viz.analysis.user_columns import Prepared, UserColumn, UserColumns
 from url_viz.analysis.worth import SEEDS, ReviewedLabels, Worth, reviewed_labels, worth
 from url_viz.errors import BucketError, DamageError, ImageSetError, ModelError, NoImagesError
+from url_viz.imaging.bucket import Bucket
+from url_viz.imaging.decode import read_file
 from url_viz.imaging.query import query_crop, read_query
-from url_viz.imaging.scan import Scan, absolute, display_name
+from url_viz.imaging.scan import FoundFile, Scan, absolute, display_name
 from url_viz.imaging.source import source_of
+from url_viz.imaging.workers import decoders
 from url_viz.latest import Latest
 from url_viz.models.head import Head
 from url_viz.models.imagenet import class_names
@@ -88,7 +91,7 @@ from url_viz.pipeline.twins import leaders, twins_across
 from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.pipeline.whitening import whitened_for
 from url_viz.progress import Progress, ProgressCallback, silent
-from url_viz.roots import address_in
+from url_viz.roots import address_in, is_in_bucket
 from url_viz.store.about import embed_command, find_set, has_tables, read_before
 from url_viz.store.answers import Answers
 from url_viz.store.decisions import Action, Decisions, Verdict
@@ -105,11 +108,14 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from plotly.graph_objects import Figure
 
+    from url_viz.imaging.read import Picture
     from url_viz.imaging.uploads import IncomingFile
 
 
 Table = TypeVar("Table", TunedTable, NamedTable)
 
+SHOWN_S = 20.0
+"""How long object storage may take to give one picture that somebody waits for."""
 MANY = 5_000
 """From so many pictures on, class shares are worked out at the end of reading; of fewer when they are first shown."""
 
@@ -571,7 +577,7 @@ class ImageSet:
 
     def heat(self, image_id: int) -> Heat:
         """Which part of a picture its uncertainty comes from (entropy, without a head): 37 forward passes."""
-        return heat_of(self.model, read_query(self.file_of(image_id), self.space.preprocessing))
+        return heat_of(self.model, self.read_again(image_id))
 
     @cached_property
     def user_table(self) -> UserColumns:
@@ -713,7 +719,7 @@ class ImageSet:
         return self._store.thumbnails(ids)
 
     def file_of(self, image_id: int) -> Path:
-        """The file of a picture. Raises ImageSetError if it is not there any more."""
+        """The file of a picture. Raises ImageSetError if it is not there any more, FolderError in object storage."""
         row = self.row_of(image_id)
         path = Path(os.fsdecode(absolute(self.root, self._joined.paths[row].as_py())))
         if not path.is_file():
@@ -722,6 +728,26 @@ class ImageSet:
                 f"Read the folder again: {embed_command(self.root)}."
             )
         return path
+
+    def data_of(self, image_id: int) -> bytes:
+        """The bytes of a picture's file, from its folder or from object storage.
+
+        Raises ImageSetError or ImageError if it is not there or cannot be read, BucketError if its store does not
+        answer within `SHOWN_S`.
+        """
+        if not is_in_bucket(self.root):
+            return read_file(bytes(self.file_of(image_id)))
+        return self._bucket.read(FoundFile(self.paths_of([image_id])[0], 0, 0))
+
+    def read_again(self, image_id: int) -> "Picture":
+        """A picture read anew for the model of this set, in a process of its own; raises as `data_of` does."""
+        if is_in_bucket(self.root):
+            return decoders.read(self.data_of(image_id), self.space.preprocessing)
+        return read_query(self.file_of(image_id), self.space.preprocessing)
+
+    @cached_property
+    def _bucket(self) -> Bucket:
+        return Bucket(self.root, fetch_s=SHOWN_S, retry_s=SHOWN_S / 4)
 
     def paths_of(self, ids: Iterable[int]) -> list[bytes]:
         """Root-relative paths of pictures, as the file system has them, in the order of `ids`."""

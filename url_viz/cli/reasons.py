@@ -90,13 +90,13 @@ def _value(row: dict[str, Any], leading: str | None) -> str:
 
 def _write_heat(image_set: "ImageSet", image_id: int, out: Path) -> None:
     from url_viz.analysis.occlusion import in_words, over
-    from url_viz.imaging.query import upright_query
+    from url_viz.imaging.decode import decode
 
     if out.suffix.lower() != ".png":
         raise FolderError(f"{str(out)!r} is not a PNG file. Give a name that ends in .png.")
     require_parent(out)
     heat = image_set.heat(image_id)
-    picture = upright_query(image_set.file_of(image_id), short_side_px=PICTURE_PX)
+    picture, _ = decode(image_set.data_of(image_id), short_side_px=PICTURE_PX)
     picture.thumbnail((PICTURE_PX, PICTURE_PX))
     try:
         over(picture, heat).save(out, "PNG")

@@ -20,7 +20,7 @@ from url_viz.errors import FolderError, ImageSetError
 from url_viz.export.class_paths import chosen_level, corrected_paths
 from url_viz.files import require_parent
 from url_viz.image_set import ImageSet
-from url_viz.imaging.scan import absolute, display_name
+from url_viz.imaging.scan import absolute, display_name, located, refuse_bucket
 from url_viz.store.decisions import DECISIONS
 
 How = Literal["link", "copy"]
@@ -102,6 +102,7 @@ def sort_into_folders(
     Raises FolderError if `out` lies within the pictures, is not empty and not from an earlier sorting of this set
     (which has the file `MARKER`), or cannot be written; ImageSetError if nothing is decided or has the value.
     """
+    refuse_bucket(image_set.root)
     table = image_set.table()
     folders = _folders(table, by, threshold_percentile, with_undecided=with_undecided)
     target = Path(out).expanduser().absolute()
@@ -129,12 +130,12 @@ def sort_into_folders(
 
 
 def paths_text(image_set: ImageSet, ids: Iterable[int], *, nul: bool = False) -> bytes:
-    """The files of pictures as a list for other programs: absolute paths, as bytes, each ended by a line break.
+    """The files of pictures as a list for other programs: absolute paths, or addresses, each ended by a line break.
 
     With `nul` each is ended by a NUL instead (for `xargs -0`). Without it, raises FolderError for a line break in a
     path.
     """
-    paths = [absolute(image_set.root, path) for path in image_set.paths_of(ids)]
+    paths = [located(image_set.root, path) for path in image_set.paths_of(ids)]
     if not nul and (odd := next((path for path in paths if b"\n" in path or b"\r" in path), None)) is not None:
         raise FolderError(
             f"{display_name(odd)!r} has a line break in its name, so a list with one path a line cannot hold it. "

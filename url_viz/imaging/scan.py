@@ -72,6 +72,11 @@ def display_name(path: bytes) -> str:
 def absolute(root: Path, relative: bytes) -> bytes:
     """The file-system path (bytes) of a root-relative path. Raises FolderError for pictures in object storage."""
     refuse_bucket(root)
+    return located(root, relative)
+
+
+def located(root: Path, relative: bytes) -> bytes:
+    """Where a picture lies, for lists: its file-system path, or its address in object storage."""
     return os.path.join(os.fsencode(root), relative)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from url_viz.image_set import ImageSet
+from url_viz.imaging.scan import refuse_bucket
 from url_viz.jobs.control import list_jobs
 from url_viz.jobs.job import Job
 from url_viz.jobs.slurm import SlurmRequest
@@ -74,8 +75,9 @@ def start_adapting(
     """Start `training.finetune` with these options on a set's pictures; its head goes into the workspace.
 
     `is_light` is that of `start_job`; `about` is kept with the job besides the set, the model and its folder.
-    Raises JobError if it cannot start.
+    Raises JobError if it cannot start, FolderError for pictures in object storage.
     """
+    refuse_bucket(image_set.root)
     out = image_set.workspace.heads / f"{image_set.root.name}-{time.strftime('%Y%m%d-%H%M%S')}"
     return start_job(
         ["-m", "training.finetune", "--data", data_of(image_set), "--out", str(out), *options],

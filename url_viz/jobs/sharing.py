@@ -12,6 +12,7 @@ from url_viz.export.files import How
 from url_viz.export.folders import paths_text
 from url_viz.files import replaced
 from url_viz.image_set import ImageSet
+from url_viz.imaging.scan import refuse_bucket
 from url_viz.jobs.control import list_jobs
 from url_viz.jobs.job import Job
 from url_viz.jobs.start import start_job
@@ -25,8 +26,10 @@ def start_sharing(
     """Start to write pictures (None: all) for a program, to a new folder below `Workspace.exports`.
 
     The folder is called by `name`, program and time; beside it lies the list of the pictures. Nothing is waited for:
-    what is read now is a snapshot. Raises JobError if it cannot start.
+    what is read now is a snapshot. Raises JobError if it cannot start, FolderError for pictures in
+    object storage.
     """
+    refuse_bucket(image_set.root)
     out = image_set.workspace.exports / f"{_plain(name)}-{program}-{time.strftime('%Y%m%d-%H%M%S')}"
     try:
         out.parent.mkdir(exist_ok=True)

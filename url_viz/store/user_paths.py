@@ -34,12 +34,13 @@ class Matched:
 def match(paths: Sequence[str], pictures: Sequence[bytes], *, root: Path) -> Matched:
     """The picture (index into `pictures`, root-relative paths) that each path means.
 
-    A path may be relative to `root`, absolute, relative to a folder above or below it, or a base name, with or without
-    its extension, if only one picture has it. Backslashes, `./` and case are ignored if the result is one picture.
+    A path may be relative to `root`, absolute (an address in object storage, too), relative to a folder above or below
+    it, or a base name, with or without its extension, if only one picture has it. Backslashes, `./` and case are
+    ignored if the result is one picture.
     Raises FolderError, with the paths, if two rows mean the same picture.
     """
     names = _Names(pictures)
-    above = os.fspath(root).replace("\\", "/").rstrip("/") + "/"
+    above = _SLASHES.sub("/", os.fspath(root).replace("\\", "/")).rstrip("/") + "/"
     row = np.fromiter((names.find(path, above) for path in paths), np.int64, len(paths))
     _refuse_doubles(row, paths)
     missing = np.flatnonzero(row < 0)[:EXAMPLES]

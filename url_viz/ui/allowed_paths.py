@@ -1,28 +1,47 @@
-"""Folders that the app may read: `$URL_VIZ_ROOTS`, by default the home folder and the working directory."""
+"""What the app may read: `$URL_VIZ_ROOTS`, by default the home folder and the working directory, and no bucket."""
 
 import os
+import re
+import shlex
 from contextlib import suppress
 from pathlib import Path
 
 from url_viz.errors import FolderError, NotAllowedError
 from url_viz.models.names import AuthorsFile, FinetunedWeights
+from url_viz.roots import SCHEMES, address_in
 from url_viz.workspace import Workspace
 
 ROOTS_VARIABLE = "URL_VIZ_ROOTS"
 MOST_LISTED = 500
+_PART = re.compile(rf"(?:(?:{'|'.join(SCHEMES)}):(?=//))?[^{os.pathsep}]+")
 
 
 def roots() -> tuple[Path, ...]:
     """The folders that the app may read, resolved; those that do not exist are left out."""
     named = os.environ.get(ROOTS_VARIABLE)
-    chosen = (
-        [Path(part).expanduser() for part in named.split(os.pathsep) if part] if named else [Path.home(), Path.cwd()]
-    )
+    chosen = [Path(part).expanduser() for part in _parts(named)] if named else [Path.home(), Path.cwd()]
     return tuple(dict.fromkeys(path.resolve() for path in chosen if path.is_dir()))
 
 
+def bucket_roots() -> tuple[Path, ...]:
+    """The addresses in object storage that the app may read: those that `$URL_VIZ_ROOTS` names, else none."""
+    addresses = (address_in(part) for part in _parts(os.environ.get(ROOTS_VARIABLE, "")))
+    return tuple(dict.fromkeys(address for address in addresses if address is not None))
+
+
+def _parts(named: str) -> list[str]:
+    """The folders and addresses of a list like that of $PATH; the colon of an address does not end it."""
+    return _PART.findall(named)
+
+
 def allowed(path: Path, *, also: tuple[Path, ...] = ()) -> Path:
-    """`path` with symlinks resolved. Raises NotAllowedError if it lies outside every root and `also`."""
+    """`path` with symlinks resolved. Raises NotAllowedError if it lies outside every root and `also`.
+
+    An address in object storage is given back as it is. Raises BucketError if it holds credentials.
+    """
+    address = address_in(path)
+    if address is not None:
+        return _allowed_address(address, also)
     try:
         resolved = path.expanduser().resolve()
         with suppress(FileNotFoundError, NotADirectoryError):
@@ -36,6 +55,15 @@ def allowed(path: Path, *, also: tuple[Path, ...] = ()) -> Path:
             f"Choose a folder inside them, or start the app with ${ROOTS_VARIABLE} set."
         )
     return resolved
+
+
+def _allowed_address(address: Path, also: tuple[Path, ...]) -> Path:
+    if not any(address.is_relative_to(root) for root in (*bucket_roots(), *also)):
+        raise NotAllowedError(
+            f"This app may not read {str(address)!r}: it opens no bucket that ${ROOTS_VARIABLE} does not name. Read it "
+            f"on the command line (python -m url_viz embed {shlex.quote(str(address))}), and it is shown here."
+        )
+    return address
 
 
 def allowed_model(name: str) -> str:

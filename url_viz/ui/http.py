@@ -23,12 +23,13 @@ from starlette.websockets import WebSocketClose
 from url_viz.analysis.categories import MOST_CATEGORIES, categories_of, category_names
 from url_viz.analysis.compare import change
 from url_viz.analysis.ranking import percentile_of_each
-from url_viz.errors import ImageSetError, NotAllowedError, UrlVizError
+from url_viz.errors import BucketError, ImageSetError, NotAllowedError, UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.imaging.decode import read_file
 from url_viz.imaging.workers import decoders
 from url_viz.models.names import DEFAULT
 from url_viz.printed import printable
+from url_viz.roots import is_in_bucket
 from url_viz.ui.allowed_paths import allowed
 from url_viz.ui.auth import login, may_enter
 from url_viz.ui.cache import open_sets
@@ -76,6 +77,12 @@ PICTURE_PX = 1600
 MOST_IDS = 1 << 63
 MOST_TILES = 240
 _GONE = "Not found. Reload the page."
+_UNFETCHED = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 320 200"><rect width="320" height="200" fill="#8883"/>'
+    '<text x="160" y="96" font-family="sans-serif" font-size="15" fill="#888" text-anchor="middle">The store of this '
+    'picture does not give it now.<tspan x="160" dy="24">Its thumbnail and values are kept.</tspan></text></svg>'
+)
+"""What stands in the place of a large view that object storage does not give; browsers show it whatever the status."""
 _OUTSIDE = "This is outside the folders that the app may read."
 HOSTS_VARIABLE = "URL_VIZ_ALLOWED_HOSTS"
 
@@ -216,9 +223,21 @@ def _thumbnail(request: Request) -> Response:
 
 def _picture(request: Request) -> Response:
     image_set = _image_set(request)
-    path = allowed(image_set.file_of(request.path_params["image_id"]), also=(image_set.root,))
-    shown = decoders.shown(read_file(bytes(path)), most_px=PICTURE_PX, quality=90)
-    return Response(shown, media_type="image/jpeg", headers={"Cache-Control": "private, no-cache"})
+    headers = {"Cache-Control": "private, no-cache"}
+    try:
+        data = _data_of(image_set, request.path_params["image_id"])
+    except BucketError as error:
+        print(f"{request.url.path}: {printable(str(error))}", file=sys.stderr)
+        return Response(_UNFETCHED, status_code=502, media_type="image/svg+xml", headers=headers)
+    shown = decoders.shown(data, most_px=PICTURE_PX, quality=90)
+    return Response(shown, media_type="image/jpeg", headers=headers)
+
+
+def _data_of(image_set: ImageSet, image_id: int) -> bytes:
+    """The bytes of a picture: a file inside the set's folder or the app's roots, or an object of the set's bucket."""
+    if is_in_bucket(image_set.root):
+        return image_set.data_of(image_id)
+    return read_file(bytes(allowed(image_set.file_of(image_id), also=(image_set.root,))))
 
 
 def _card(request: Request) -> Response:

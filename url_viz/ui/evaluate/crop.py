@@ -11,6 +11,7 @@ from url_viz.analysis.evaluation import share_interval
 from url_viz.analysis.measures import title_of
 from url_viz.errors import ImageSetError, UrlVizError
 from url_viz.image_set import ImageSet
+from url_viz.roots import is_in_bucket
 from url_viz.ui.cache import running_model
 from url_viz.ui.session import CROP_TEST
 from url_viz.ui.text import Markdown, escape, show_error
@@ -35,6 +36,9 @@ def show_crop_test(image_set: ImageSet) -> None:
         "Compares each picture with its own centre crop (10 to 75 % of its side, scaled back up). A crop shows less "
         "than the whole picture, so a good uncertainty is higher on the crop. 50 % is chance. No classes are needed."
     )
+    if is_in_bucket(image_set.root):
+        st.caption("It reads files in a folder, and the pictures of this set lie in object storage.")
+        return
     size = _pick_size(len(image_set))
     if st.button("Run the crop test", icon=":material/crop:", key="evaluate.crop.run"):
         _run(image_set, size)

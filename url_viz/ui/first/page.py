@@ -9,6 +9,7 @@ import streamlit as st
 from url_viz.export.report_thumbnails import data_url, shrunk
 from url_viz.jobs import live_jobs
 from url_viz.recent_sets import THUMBNAILS, RecentSet
+from url_viz.roots import is_in_bucket
 from url_viz.ui.cache import open_sets, recent_sets
 from url_viz.ui.first.example import Example, demo_example, example_of, show_example
 from url_viz.ui.session import BROWSED, TYPED, choice, choose
@@ -95,7 +96,7 @@ def _show_card(one: RecentSet) -> None:
             st.caption(f":material/hourglass_top: {escape(progress_of(job).words)}")
         elif one.unfinished is not None:
             st.markdown(f":orange[:material/pause_circle:] {escape(one.unfinished.words)}")
-        if not one.about.root.is_dir():
+        if not is_in_bucket(one.about.root) and not one.about.root.is_dir():
             st.caption(":material/link_off: The folder is not there now; what was read of it is.")
         _show_buttons(one, is_running=job is not None)
 

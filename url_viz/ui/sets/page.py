@@ -9,6 +9,7 @@ import streamlit as st
 
 from url_viz.errors import UrlVizError
 from url_viz.jobs.forgetting import forget_set, leaving
+from url_viz.roots import is_in_bucket
 from url_viz.store.about import About, sets_with_pictures
 from url_viz.store.sets import compact, disk_use, drop_model, list_sets, rename, repoint, skipped
 from url_viz.ui.allowed_paths import allowed
@@ -67,7 +68,7 @@ def _picked(table: pd.DataFrame) -> str:
 def _show_one(set_id: str, about: About) -> None:
     st.markdown(f"#### {escape(set_title(about))}")
     st.code(str(about.root), language=None, wrap_lines=True)
-    if not about.root.is_dir():
+    if not is_in_bucket(about.root) and not about.root.is_dir():
         st.warning("This folder no longer exists. If it was moved, enter its new location.", icon=":material/move:")
     if running(set_id) is not None:
         st.info("This image set is being read. You can change it afterwards.", icon=":material/hourglass_top:")

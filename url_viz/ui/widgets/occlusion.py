@@ -10,7 +10,6 @@ import streamlit as st
 from url_viz.analysis.occlusion import heat_of, in_words, overlay
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
-from url_viz.imaging.query import read_query
 from url_viz.ui.cache import running_model
 from url_viz.ui.session import HEAT
 from url_viz.ui.text import ERROR_ICON, escape
@@ -79,7 +78,7 @@ def _key(image_set: ImageSet, image_id: int) -> str:
 @st.cache_data(max_entries=MOST_KEPT, show_spinner=False)
 def _layer(key: str, _image_set: ImageSet, _image_id: int) -> Layer:
     """`key` says what the map depends on; Streamlit's cache does not hash the other arguments."""
-    picture = read_query(_image_set.file_of(_image_id), _image_set.space.preprocessing)
+    picture = _image_set.read_again(_image_id)
     with running_model(_image_set.source.name, precision=_image_set.space.precision) as model:
         heat = heat_of(model, picture)
     file = io.BytesIO()

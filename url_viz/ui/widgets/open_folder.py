@@ -7,6 +7,7 @@ import streamlit as st
 
 from url_viz.errors import UrlVizError
 from url_viz.imaging.glance import Glance
+from url_viz.roots import is_in_bucket
 from url_viz.ui.allowed_paths import roots, subfolders
 from url_viz.ui.cache import recent_sets
 from url_viz.ui.glances import folder_glances
@@ -17,6 +18,7 @@ from url_viz.ui.widgets.reading import may_read, open_folder, readable, set_titl
 TICK_S = 0.5
 LIST_HEIGHT_PX = 320
 MOST_RECENT = 4
+_UNCOUNTED = Glance(0, 0, is_over=True)
 
 
 @st.dialog("Open a folder of pictures", width="medium")
@@ -53,9 +55,10 @@ def _typed(field: Key[str]) -> Path:
 
 
 def _look(folder: Path) -> Glance | UrlVizError:
-    """What is there so far; the error, if reading the folder would fail."""
+    """What is there so far (a bucket is not looked into); the error, if reading the folder would fail."""
     try:
-        return folder_glances.at(readable(folder), within=may_read())
+        root = readable(folder)
+        return _UNCOUNTED if is_in_bucket(root) else folder_glances.at(root, within=may_read())
     except UrlVizError as error:
         return error
 
@@ -66,13 +69,15 @@ def _answer(field: Key[str], key: str) -> None:
     found = _look(folder)
     if isinstance(found, Glance):
         counting = "" if found.is_over else "Counting: "
-        st.markdown(f":material/photo_library: {escape(counting + found.words)}")
+        words = "Object storage: it is listed when it is read." if found is _UNCOUNTED else counting + found.words
+        st.markdown(f":material/photo_library: {escape(words)}")
     else:
         show_error(found)
     # Enabled while it is being counted, or a click that follows the typing at once would be lost.
     if st.button("Read this folder", type="primary", key=key, disabled=not isinstance(found, Glance)):
         try:
-            folder_glances.refuse_empty(readable(folder), within=may_read())
+            if found is not _UNCOUNTED:
+                folder_glances.refuse_empty(readable(folder), within=may_read())
             open_folder(folder, model=choice().model)
         except UrlVizError as error:
             show_error(error)

@@ -9,7 +9,7 @@ from url_viz.models.model import EmbeddingSpace, resolve, title_of
 from url_viz.models.runtime import Precision, has_gpu
 from url_viz.store.about import About, find_set, known_sets, sets_with_pictures
 from url_viz.store.sets import unfinished
-from url_viz.ui.allowed_paths import allowed, allowed_model, roots
+from url_viz.ui.allowed_paths import allowed, allowed_model, bucket_roots, roots
 from url_viz.ui.session import DEVICE, PRECISION, choose
 from url_viz.workspace import Workspace
 
@@ -35,8 +35,8 @@ def readable(folder: Path) -> Path:
 
 
 def may_read() -> tuple[Path, ...]:
-    """The folders that a reading of the app does not leave: its roots, and the demo's."""
-    return (*roots(), _demo())
+    """What a reading of the app does not leave: its roots, folders and addresses, and the demo's."""
+    return (*roots(), *bucket_roots(), _demo())
 
 
 def _demo() -> Path:

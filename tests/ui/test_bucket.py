@@ -1,0 +1,168 @@
+"""A set in object storage on the pages: shown as any other, its large views fetched, no bucket opened unasked."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+from streamlit.testing.v1 import AppTest
+
+from tests.imaging.pictures import encoded, noise
+from tests.object_store import BUCKET, KEY, ObjectStore, let_in, object_store
+from url_viz.errors import BucketError, FolderError, NotAllowedError
+from url_viz.export.folders import paths_text, sort_into_folders
+from url_viz.export.selection import listed
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.imaging import bucket as of_bucket
+from url_viz.jobs import list_jobs
+from url_viz.jobs.adapting import start_adapting
+from url_viz.jobs.sharing import start_sharing
+from url_viz.models.model import Model
+from url_viz.roots import root_of
+from url_viz.ui.allowed_paths import allowed, bucket_roots, roots
+from url_viz.ui.http import routes
+from url_viz.ui.urls import picture_url, thumbnail_url
+from url_viz.ui.widgets.reading import start_reading
+from url_viz.workspace import Workspace
+
+APP = Path(__file__).parents[2] / "app.py"
+ADDRESS = f"s3://{BUCKET}/zoo"
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[ObjectStore]:
+    with object_store() as store:
+        for number in range(6):
+            store.put(f"zoo/{'cat' if number % 2 else 'dog'}/{number}.png", encoded(noise(number), "PNG"))
+        store.put("zoo/large.png", encoded(noise(9, width=2000, height=1500), "PNG"))
+        store.put("zoo/broken.png", b"<html>")
+        yield store
+
+
+@pytest.fixture(scope="module")
+def read_set(running: ObjectStore, module_workspace: Path, model: Model) -> ImageSet:
+    with pytest.MonkeyPatch.context() as patch:
+        let_in(running, patch)
+        return embed_folder(ADDRESS, model=model, workspace=module_workspace)
+
+
+@pytest.fixture
+def image_set(read_set: ImageSet, running: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
+    monkeypatch.setenv("URL_VIZ_HOME", str(read_set.workspace.root))
+    monkeypatch.setattr(of_bucket, "RETRIES", 0)
+    let_in(running, monkeypatch)
+    running.failing = lambda path: None
+    running.asked.clear()
+    return ImageSet(read_set._store, read_set.space, read_set.source, read_set.workspace)
+
+
+@pytest.fixture
+def client() -> TestClient:
+    return TestClient(Starlette(routes=routes()), base_url="http://127.0.0.1")
+
+
+def large(image_set: ImageSet) -> int:
+    return int(image_set.table().set_index("path").loc["large.png", "id"])
+
+
+def test_thumbnails_are_kept_and_large_views_fetched(
+    image_set: ImageSet, running: ObjectStore, client: TestClient
+) -> None:
+    assert client.get(thumbnail_url(image_set.set_id, large(image_set))).status_code == 200
+    assert running.asked == []
+    answer = client.get(picture_url(image_set, large(image_set)))
+    assert running.asked == [f"/{BUCKET}/zoo/large.png"]
+    assert Image.open(io.BytesIO(answer.content)).size == (1600, 1200)
+
+
+@pytest.mark.parametrize("status", [403, 503])
+def test_a_store_that_does_not_give_a_picture_is_said_in_its_place(
+    image_set: ImageSet, running: ObjectStore, client: TestClient, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    running.failing = lambda path: status
+    answer = client.get(picture_url(image_set, large(image_set)))
+    assert answer.status_code == 502
+    assert answer.headers["content-type"].startswith("image/svg+xml")
+    assert "does not give it now" in answer.text
+    assert KEY not in answer.text + "".join(capsys.readouterr())
+    running.failing = lambda path: 404
+    with pytest.raises(BucketError):
+        image_set.data_of(large(image_set))
+
+
+def test_a_picture_that_is_gone_is_not_found(image_set: ImageSet, running: ObjectStore, client: TestClient) -> None:
+    running.failing = lambda path: 404 if path.endswith(".png") else None
+    assert client.get(picture_url(image_set, large(image_set))).status_code == 404
+
+
+def test_a_heat_map_is_made_of_what_the_store_gives(image_set: ImageSet) -> None:
+    assert (image_set.read_again(large(image_set)).width, image_set.read_again(large(image_set)).height) == (2000, 1500)
+
+
+@pytest.mark.parametrize("page", ["explore", "search", "sets", "evaluate", "labels", "finetune", "compare", "models"])
+def test_every_page_shows_the_set(image_set: ImageSet, page: str) -> None:
+    at = AppTest.from_file(str(APP), default_timeout=60)
+    at.session_state["chosen_set"] = image_set.set_id
+    at.session_state["chosen_model"] = image_set.source.name
+    at.run()
+    at.switch_page(f"pages/{page}.py").run()
+    assert not any("no longer exists" in one.value for one in at.warning)
+
+
+def test_the_app_opens_no_bucket_that_is_not_named(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert bucket_roots() == ()
+    for named in (None, "/", f"/:s3://{BUCKET}/zoo/cat:gs://{BUCKET}", "s3://pic"):
+        if named is not None:
+            monkeypatch.setenv("URL_VIZ_ROOTS", named)
+        with pytest.raises(NotAllowedError, match="embed s3://pics/zoo"):
+            allowed(Path(ADDRESS))
+        with pytest.raises(NotAllowedError):
+            start_reading(image_set.root, set_id=image_set.set_id, model=image_set.source.name)
+    monkeypatch.setenv("URL_VIZ_ROOTS", f"/tmp:s3://{BUCKET}:/")
+    assert bucket_roots() == (root_of(f"s3://{BUCKET}"),)
+    assert roots() == (Path("/tmp").resolve(), Path("/"))
+    assert allowed(Path(ADDRESS)) == image_set.root
+    with pytest.raises(BucketError) as refused:
+        allowed(Path("s3://a:opensesame@pics/zoo"))
+    assert "sesame" not in str(refused.value)
+
+
+def test_an_address_typed_is_read_only_where_it_is_allowed(home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def script() -> None:
+        from url_viz.ui.widgets.open_folder import ask_for_folder
+
+        ask_for_folder()
+
+    at = AppTest.from_function(script, default_timeout=30).run()
+    at.text_input[0].set_value(ADDRESS).run()
+    assert "opens no bucket" in at.error[0].value
+    assert at.button(key="read_folder").disabled
+    at.text_input[0].set_value("s3://a:opensesame@pics/zoo").run()
+    assert "sesame" not in "".join(one.value for one in (*at.error, *at.markdown, *at.caption))
+    monkeypatch.setenv("URL_VIZ_ROOTS", f"s3://{BUCKET}")
+    at.text_input[0].set_value(ADDRESS).run()
+    assert not at.error
+    assert not at.button(key="read_folder").disabled
+    assert not list_jobs(home)
+
+
+def test_what_takes_files_is_refused_before_a_job_starts(image_set: ImageSet, tmp_path: Path) -> None:
+    for call in (
+        lambda: start_adapting(image_set, [], title="Adapt"),
+        lambda: start_sharing(image_set, program="fiftyone", ids=None, how="copy", title="Share", name="zoo"),
+        lambda: sort_into_folders(image_set, tmp_path / "out", by="label", how="copy"),
+        lambda: image_set.file_of(large(image_set)),
+    ):
+        with pytest.raises(FolderError, match="lie in object storage"):
+            call()
+    assert not list_jobs(image_set.workspace)
+    assert not (tmp_path / "out").exists()
+
+
+def test_pictures_are_named_by_their_addresses(image_set: ImageSet) -> None:
+    lines = paths_text(image_set, image_set.ids).decode().splitlines()
+    assert f"{ADDRESS}/large.png" in lines
+    assert listed(image_set, [f"{ADDRESS}/large.png"]).tolist() == [large(image_set)]
