@@ -2,11 +2,12 @@
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from url_viz.read_ahead import read_ahead, read_each
+from url_viz.read_ahead import Room, read_ahead, read_each
 
 
 def test_results_come_in_order_a_batch_at_a_time() -> None:
@@ -60,3 +61,42 @@ def test_an_error_of_one_item_is_raised_at_its_batch() -> None:
     assert next(results) == [1]
     with pytest.raises(ZeroDivisionError):
         next(results)
+
+
+def test_as_many_are_read_beside_each_other_as_is_asked() -> None:
+    meet = threading.Barrier(7)
+    assert list(read_ahead([range(7)], lambda _: meet.wait(10) >= 0, at_a_time=7)) == [[True] * 7]
+
+
+def test_threads_hold_no_more_bytes_together_than_there_is_room_for() -> None:
+    room, held, most, lock = Room(100), [0], [0], threading.Lock()
+
+    def hold(size: int) -> int:
+        with room.of(size):
+            with lock:
+                held[0] += size
+                most[0] = max(most[0], held[0])
+            time.sleep(0.001)
+            with lock:
+                held[0] -= size
+        return size
+
+    sizes = [30, 40, 30, 50, 60, 10, 100, 5] * 5
+    assert list(read_ahead([sizes], hold, at_a_time=16)) == [sizes]
+    assert 40 < most[0] <= 100
+
+
+def test_what_is_larger_than_the_room_is_held_alone() -> None:
+    room = Room(10)
+    with room.of(1_000):
+        began = threading.Event()
+
+        def wait() -> None:
+            with room.of(1):
+                began.set()
+
+        other = threading.Thread(target=wait)
+        other.start()
+        assert not began.wait(0.05)
+    other.join(10)
+    assert began.is_set()

@@ -2,8 +2,10 @@
 
 import datetime
 import os
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -125,6 +127,7 @@ def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.Monkey
         ("Server returned non-2xx status code: 404 Not Found: SESAME", "knows no such bucket"),
         ("Error performing PUT http://169.254.169.254/latest/api/token SESAME", "the environment has none"),
         ("Generic MicrosoftAzure error: Account must be specified SESAME", "the environment has none"),
+        ("Received redirect without LOCATION, incorrectly configured region SESAME", "another region"),
         ("operation timed out SESAME", "in time"),
         ("HTTP error: error sending request SESAME", "cannot be reached"),
     ],
@@ -134,3 +137,15 @@ def test_what_a_store_says_is_told_in_our_words(text: str, told: str) -> None:
     assert told in said
     assert "SESAME" not in said
     assert "no picture's fault" in said
+
+
+def test_a_store_that_never_answers_is_waited_for_no_longer_than_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "SESAME")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "SESAME")
+        monkeypatch.setattr(of_bucket, "RETRIES", 0)
+        began = time.monotonic()
+        with pytest.raises(BucketError, match="does not answer in time"):
+            Bucket(ROOT, fetch_s=0.5, retry_s=0.5).read(FoundFile(b"a.png", 5, 0))
+        assert time.monotonic() - began < 5

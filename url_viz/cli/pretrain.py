@@ -11,6 +11,7 @@ from url_viz.cli.arguments import DEFAULT, DeviceName, ModelName, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
 from url_viz.cli.watching import cancelled, left_alone, refuse_failed, watched
 from url_viz.errors import FolderError, JobError
+from url_viz.imaging.scan import refuse_bucket
 from url_viz.options import Count, OptionalCount
 from url_viz.progress import command_report
 
@@ -69,7 +70,9 @@ def pretrain(
 
 
 def _found(folders: Sequence[Path]) -> list[Path]:
-    """The folders with symlinks resolved. Raises FolderError for one that does not exist."""
+    """The folders with symlinks resolved. Raises FolderError for one that does not exist, and for an address."""
+    for folder in folders:
+        refuse_bucket(folder)
     missing = [folder for folder in folders if not folder.expanduser().is_dir()]
     if missing:
         raise FolderError(f"{str(missing[0])!r} does not exist. Give the folder that contains the pictures.")

@@ -172,6 +172,8 @@ def _why(text: str) -> tuple[str, str]:
         )
     if "169.254.169.254" in text or "oken request" in text or "Account must be specified" in text:
         return "cannot be read without credentials, and the environment has none", _SET_THEM
+    if "Received redirect" in text:
+        return "lies in another region than the environment says", "Set $AWS_REGION."
     if code in (400, 401, 403) or "Unauthenticated" in text or "PermissionDenied" in text:
         said = f" ({code})" if code else ""
         return f"refuses the credentials of the environment{said}", _SET_THEM
@@ -184,4 +186,4 @@ def _why(text: str) -> tuple[str, str]:
     return "cannot be reached", "Check the network, and the endpoint in the environment."
 
 
-_SET_THEM = "Set them as the store's own tools have them, such as $AWS_ACCESS_KEY_ID (docs/scale.md)."
+_SET_THEM = "Set them, and the region, as the store's own tools have them, such as $AWS_ACCESS_KEY_ID (docs/scale.md)."
