@@ -22,8 +22,8 @@ class BucketAddress(PosixPath):
     """
 
     def __str__(self) -> str:
-        scheme, *rest = self.parts
-        return f"{scheme}//{'/'.join(rest)}"
+        scheme, *rest = self.parts or (".",)  # the last of its parents is empty, as of every relative path
+        return f"{scheme}//{'/'.join(rest)}" if rest else scheme
 
     def __fspath__(self) -> str:
         return str(self)
@@ -39,21 +39,6 @@ class BucketAddress(PosixPath):
 
     def stat(self, **_: Any) -> os.stat_result:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self))
-
-    @property
-    def scheme(self) -> str:
-        """ "s3", "gs" or "az"."""
-        return self.parts[0].rstrip(":")
-
-    @property
-    def bucket(self) -> str:
-        """The bucket's name (of Azure, the container's)."""
-        return self.parts[1]
-
-    @property
-    def prefix(self) -> str:
-        """What all keys begin with, without a slash at its end; "" for the whole bucket."""
-        return "/".join(self.parts[2:])
 
 
 def root_of(named: str | Path) -> Path:

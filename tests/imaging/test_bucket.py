@@ -68,10 +68,13 @@ def test_bytes_are_those_of_the_file(tmp_path: Path) -> None:
             assert bucket.read(file) == folder.read(file) == read_file(bytes(tmp_path) + b"/" + file.path)
 
 
+WRONG = {b"empty.png": 0, b"gone.png": 5, b"odd \xff.png": 5, b"huge.png": MOST_BYTES + 1}
+
+
 @pytest.mark.parametrize(
     "file",
-    [FoundFile(b"empty.png", 0, 0), FoundFile(b"gone.png", 5, 0), FoundFile(b"huge.png", MOST_BYTES + 1, 0)],
-    ids=lambda file: file.path.decode(),
+    [FoundFile(name, size, 0) for name, size in WRONG.items()],
+    ids=list(map(repr, WRONG)),
 )
 def test_a_picture_s_own_fault_has_the_words_of_a_folder(tmp_path: Path, file: FoundFile) -> None:
     (tmp_path / "empty.png").touch()

@@ -1,6 +1,7 @@
 """A set in object storage on the pages: shown as any other, its large views fetched, no bucket opened unasked."""
 
 import io
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import encoded, noise
-from tests.object_store import BUCKET, KEY, ObjectStore, let_in, object_store
+from tests.object_store import BUCKET, KEY, SECRET, ObjectStore, let_in, object_store
 from url_viz.errors import BucketError, FolderError, NotAllowedError
 from url_viz.export.folders import paths_text, sort_into_folders
 from url_viz.export.selection import listed
@@ -21,6 +22,7 @@ from url_viz.jobs import list_jobs
 from url_viz.jobs.adapting import start_adapting
 from url_viz.jobs.sharing import start_sharing
 from url_viz.models.model import Model
+from url_viz.models.names import DEFAULT
 from url_viz.roots import root_of
 from url_viz.ui.allowed_paths import allowed, bucket_roots, roots
 from url_viz.ui.http import routes
@@ -149,7 +151,26 @@ def test_an_address_typed_is_read_only_where_it_is_allowed(home: Workspace, monk
     assert not list_jobs(home)
 
 
+@pytest.mark.slow
+def test_a_reading_of_the_app_keeps_no_secret(
+    image_set: ImageSet, running: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("URL_VIZ_ROOTS", f"s3://{BUCKET}/zoo")
+    running.put("zoo/new.png", encoded(noise(77), "PNG"))
+    start_reading(image_set.root, set_id=image_set.set_id, model=DEFAULT)
+    [job] = list_jobs(image_set.workspace)
+    while job.status().is_live:
+        time.sleep(0.1)
+    assert job.status().state == "succeeded", job.paths.log.read_text()
+    assert f"/{BUCKET}/zoo/new.png" in running.asked
+    kept = b"".join(path.read_bytes() for path in image_set.workspace.root.rglob("*") if path.is_file())
+    for secret in (KEY, SECRET):
+        assert secret.encode() not in kept
+    running.delete("zoo/new.png")
+
+
 def test_what_takes_files_is_refused_before_a_job_starts(image_set: ImageSet, tmp_path: Path) -> None:
+    before = len(list_jobs(image_set.workspace))
     for call in (
         lambda: start_adapting(image_set, [], title="Adapt"),
         lambda: start_sharing(image_set, program="fiftyone", ids=None, how="copy", title="Share", name="zoo"),
@@ -158,7 +179,7 @@ def test_what_takes_files_is_refused_before_a_job_starts(image_set: ImageSet, tm
     ):
         with pytest.raises(FolderError, match="lie in object storage"):
             call()
-    assert not list_jobs(image_set.workspace)
+    assert len(list_jobs(image_set.workspace)) == before
     assert not (tmp_path / "out").exists()
 
 

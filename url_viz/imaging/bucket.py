@@ -70,7 +70,10 @@ class Bucket:
         An object that is too large is not fetched.
         """
         refuse_large(file.size_bytes)
-        data = self._fetched(file.path.decode())
+        try:
+            data = self._fetched(file.path.decode())
+        except UnicodeDecodeError:  # no key: of a set that was moved here from a folder
+            raise ImageError(VANISHED) from None
         if not data:
             raise ImageError(EMPTY)
         return data
