@@ -73,7 +73,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     store: ObjectStore
 
     def do_GET(self) -> None:
-        status, headers, body = self.store.answered(self.path, self.headers["Authorization"])
+        status, headers, body = self.store.answered(self.path, self.headers.get("Authorization", _OF_THE_TESTS))
         self.send_response(status)
         for name, value in headers.items():
             if name.lower() not in ("connection", "content-length", "transfer-encoding", "date", "server"):

@@ -137,3 +137,12 @@ def test_others_may_read_what_is_written_as_far_as_the_umask_lets_them(tmp_path:
     with replaced(tmp_path / "replaced") as temporary:
         temporary.write_text("x")
     assert (tmp_path / "replaced").stat().st_mode == plain.stat().st_mode
+
+
+def test_a_workspace_lies_in_no_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("URL_VIZ_HOME", "s3://pics/home")
+    for named in (None, "s3://pics/home", Path("s3://pics/home")):
+        with pytest.raises(WorkspaceError, match="an address in object storage"):
+            Workspace.at(named)
+    assert not list(tmp_path.iterdir())

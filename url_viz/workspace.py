@@ -7,6 +7,7 @@ from pathlib import Path
 
 from url_viz.errors import WorkspaceError
 from url_viz.files import replaced
+from url_viz.roots import address_in
 from url_viz.sealed import sealed, unsealed
 
 SCHEMA_VERSION = 1
@@ -90,9 +91,16 @@ class Workspace:
     def at(cls, root: str | Path | None = None) -> "Workspace":
         """Open the workspace at `root` (by default `$URL_VIZ_HOME`, else `~/.url_viz`), creating it if it is new.
 
-        Raises WorkspaceError if it cannot be made, was written by a newer version, or LanceDB cannot open its path.
+        Raises WorkspaceError if it cannot be made, is an address in object storage, was written by a newer version, or
+        LanceDB cannot open its path.
         """
-        workspace = cls(Path(root or default_workspace()).expanduser().absolute())
+        named = root or default_workspace()
+        if address_in(named) is not None:
+            raise WorkspaceError(
+                f"{str(named)!r} is an address in object storage, and the workspace lies in a folder of this machine. "
+                f"Choose one with ${HOME_VARIABLE} or --workspace; pictures may lie in object storage."
+            )
+        workspace = cls(Path(named).expanduser().absolute())
         if any(c < " " or c == "\x7f" or "\ud800" <= c <= "\udfff" for c in str(workspace.root)):
             raise WorkspaceError(
                 f"The path of the workspace, {str(workspace.root)!r}, holds a line break, another control character or "
