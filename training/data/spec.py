@@ -9,6 +9,7 @@ from training.data.zero_shot import SETS, is_named, named_pictures
 from url_viz.errors import FolderError, NoImagesError
 from url_viz.imaging.folder_classes import class_names
 from url_viz.imaging.scan import scan
+from url_viz.roots import address_in
 
 KINDS = ("folder",)
 TAR = "tar:"
@@ -38,7 +39,7 @@ def _all_pictures_of(spec: str) -> PictureList:
         return named_pictures(kind, Path(rest).expanduser())
     if rest and kind in KINDS:
         return _in_folder(Path(rest).expanduser())
-    if not rest or Path(spec).exists():
+    if not rest or Path(spec).exists() or address_in(spec) is not None:  # which is refused as a folder
         return _in_folder(Path(spec).expanduser())
     raise FolderError(
         f"{spec!r} names the kind {kind!r}, and known are {', '.join((*KINDS, 'tar', *SETS))}. Give folder:PATH."
