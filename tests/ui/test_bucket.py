@@ -104,7 +104,7 @@ def test_a_heat_map_is_made_of_what_the_store_gives(image_set: ImageSet) -> None
     assert (image_set.read_again(large(image_set)).width, image_set.read_again(large(image_set)).height) == (2000, 1500)
 
 
-@pytest.mark.parametrize("page", ["explore", "search", "sets", "evaluate", "labels", "finetune", "compare", "models"])
+@pytest.mark.parametrize("page", ["explore", "sets", "labels", "finetune", "compare", "models"])
 def test_every_page_shows_the_set(image_set: ImageSet, page: str) -> None:
     at = AppTest.from_file(str(APP), default_timeout=60)
     at.session_state["chosen_set"] = image_set.set_id
@@ -112,6 +112,18 @@ def test_every_page_shows_the_set(image_set: ImageSet, page: str) -> None:
     at.run()
     at.switch_page(f"pages/{page}.py").run()
     assert not any("no longer exists" in one.value for one in at.warning)
+
+
+def test_the_crop_test_says_that_it_takes_files(image_set: ImageSet) -> None:
+    def script(set_id: str, model: str) -> None:
+        from url_viz.ui.cache import open_sets
+        from url_viz.ui.evaluate.crop import show_crop_test
+
+        show_crop_test(open_sets().get(set_id, model))
+
+    at = AppTest.from_function(script, kwargs={"set_id": image_set.set_id, "model": image_set.source.name}).run()
+    assert "lie in object storage" in at.caption[-1].value
+    assert not at.button
 
 
 def test_the_app_opens_no_bucket_that_is_not_named(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
