@@ -104,7 +104,7 @@ def test_a_heat_map_is_made_of_what_the_store_gives(image_set: ImageSet) -> None
     assert (image_set.read_again(large(image_set)).width, image_set.read_again(large(image_set)).height) == (2000, 1500)
 
 
-@pytest.mark.parametrize("page", ["explore", "sets", "labels", "finetune", "compare", "models"])
+@pytest.mark.parametrize("page", ["explore", "search", "sets", "labels", "evaluate", "finetune", "compare", "models"])
 def test_every_page_shows_the_set(image_set: ImageSet, page: str) -> None:
     at = AppTest.from_file(str(APP), default_timeout=60)
     at.session_state["chosen_set"] = image_set.set_id
