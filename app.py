@@ -9,12 +9,14 @@ def run_page() -> None:
     """One run of a browser session's script: sidebar, then the page."""
     from url_viz.errors import UrlVizError
     from url_viz.ui.auth import show_gate
+    from url_viz.ui.garbage import collect_soon
     from url_viz.ui.review.address import follow_link
     from url_viz.ui.session import show_in_address
     from url_viz.ui.style import ICON, apply_style
     from url_viz.ui.text import show_error
     from url_viz.ui.widgets.sidebar import show_sidebar
 
+    collect_soon()
     st.set_page_config(page_title="URL-Viz", page_icon=ICON, layout="wide")
     apply_style()
     if not show_gate():

@@ -1,7 +1,8 @@
 """Many visitors at once: `python -m benchmarks.sessions [--visitors 30] [--count 20000] [--pause 0]`.
 
 Each is a websocket client without a browser: it opens pages of one image set in turn, and waits for each to be drawn to
-its end, then pauses. Told are seconds a page, by page, and the server's resident memory before and after.
+its end, then pauses. Told are seconds a page, by page, and the server's resident memory before and after. Before that,
+one visitor alone: CPU seconds of the server a page, which other work on the machine hardly disturbs.
 """
 
 import argparse
@@ -26,6 +27,9 @@ from url_viz.workspace import Workspace
 PAGES = ("", "review", "search", "labels", "evaluate", "upload", "sets", "models")
 """Those that a visitor opens in turn, each beginning at another."""
 ROUNDS = 8
+ALONE_ROUNDS = 10
+SETTLED_S = 0.2
+"""After a page the server is left to finish it, before its CPU time is read."""
 
 Visits = dict[str, list[float]]
 
@@ -43,11 +47,13 @@ def main() -> None:
         with served(workspace.root) as url:
             server = _server_at(url)
             asyncio.run(_visits(url, set_id, visitors=1, pause_s=0.0))  # what is worked out once is worked out
+            asyncio.run(_visits(url, set_id, visitors=1, pause_s=0.0))
+            cpu = asyncio.run(_cpu_of_one(url, set_id, server))
             before = _memory_mib(server)
             started = time.perf_counter()
             visits, errors = asyncio.run(_visits(url, set_id, visitors=options.visitors, pause_s=options.pause))
             took = time.perf_counter() - started
-            _print(options, visits, errors, took_s=took, memory=(before, _memory_mib(server)))
+            _print(options, visits, errors, cpu=cpu, took_s=took, memory=(before, _memory_mib(server)))
 
 
 def _server_at(url: str) -> psutil.Process:
@@ -60,14 +66,35 @@ def _memory_mib(process: psutil.Process) -> float:
     return float(process.memory_info().rss / 2**20)
 
 
+async def _cpu_of_one(url: str, set_id: str, server: psutil.Process) -> Visits:
+    """CPU seconds of the server for each visit by page, of one visitor who opens every page ten times."""
+    used: Visits = defaultdict(list)
+    async with _connected(url) as socket:
+        for page in PAGES * ALONE_ROUNDS:
+            before = _cpu_s(server)
+            await _opened(socket, page, set_id)
+            await asyncio.sleep(SETTLED_S)
+            used[page].append(_cpu_s(server) - before)
+    return used
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _connected(url: str) -> connect:
+    address = f"ws{url.removeprefix('http')}/_stcore/stream"
+    return connect(address, subprotocols=["streamlit"], max_size=None)  # type: ignore[list-item]
+
+
 async def _visits(url: str, set_id: str, *, visitors: int, pause_s: float) -> tuple[Visits, Counter[str]]:
     """Seconds of each visit by page, and pages that ended otherwise than well."""
     visits: Visits = defaultdict(list)
     errors: Counter[str] = Counter()
-    address = f"ws{url.removeprefix('http')}/_stcore/stream"
 
     async def visitor(number: int) -> None:
-        async with connect(address, subprotocols=["streamlit"], max_size=None) as socket:  # type: ignore[list-item]
+        async with _connected(url) as socket:
             for turn in range(ROUNDS):
                 page = PAGES[(number + turn) % len(PAGES)]
                 started = time.perf_counter()
@@ -101,6 +128,7 @@ def _print(
     visits: Visits,
     errors: Counter[str],
     *,
+    cpu: Visits,
     took_s: float,
     memory: tuple[float, float],
 ) -> None:
@@ -109,14 +137,16 @@ def _print(
     paused = f"Pause between two pages: {options.pause:g} s. {len(every)} pages in {took_s:.0f} s"
     print(f"{paused}, {errors.total()} with an error;")
     print(f"memory of the server {memory[0]:.0f} MiB before, {memory[1]:.0f} after.\n")
-    print("| page | median s | nine in ten s |\n|---|---|---|")
+    print("| page | median s | nine in ten s | one visitor, CPU s |\n|---|---|---|---|")
     for page in PAGES:
-        print(_row(page or "explore", visits[page]))
-    print(_row("**all**", every))
+        print(_row(page or "explore", visits[page], cpu[page]))
+    print(_row("**all**", every, [seconds for of_page in cpu.values() for seconds in of_page]))
 
 
-def _row(name: str, seconds: Sequence[float]) -> str:
-    return f"| {name} | {statistics.median(seconds):.2f} | {_nine_in_ten(seconds):.2f} |"
+def _row(name: str, seconds: Sequence[float], cpu: Sequence[float]) -> str:
+    """CPU time is told as a mean: it is counted in hundredths of a second."""
+    times = f"{statistics.median(seconds):.2f} | {_nine_in_ten(seconds):.2f} | {statistics.mean(cpu):.3f}"
+    return f"| {name} | {times} |"
 
 
 def _nine_in_ten(seconds: Sequence[float]) -> float:
