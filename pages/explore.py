@@ -30,16 +30,16 @@ with above:
     with st.container(key="explore_fold"):
         st.toggle("Order, colour and filters", key="explore.fold")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="explore_controls"):
-        measure = controls.pick_measure(image_set, table)
+        measure = controls.pick_measure(image_set)
         containers = [st.container(width="content") for _ in range(4)]
         with containers[3]:
-            controls.show_view_popover(image_set, table, measure)
+            controls.show_view_popover(image_set, measure)
         with containers[0]:
-            colour = controls.pick_colour(image_set, table, measure)
+            colour = controls.pick_colour(image_set, measure)
         with containers[1]:
-            controls.pick_class(table)
+            controls.pick_class(image_set)
         with containers[2]:
-            show_filter_popover(table)
+            show_filter_popover(image_set)
     bar = st.container(key="explore_bar")
     controls.show_order(image_set, measure)
 

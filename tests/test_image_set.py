@@ -54,6 +54,33 @@ def id_of(image_set: ImageSet, path: str) -> int:
 class TestTable:
     """One row a picture, by path, and everything else in the same order."""
 
+    def test_what_hangs_on_the_table_is_made_anew_once_it_has_changed(self, image_set: ImageSet) -> None:
+        made: list[str] = []
+
+        def first(table: pd.DataFrame, column: str, *, place: int = 0) -> object:
+            made.append(column)
+            return table[column].iloc[place]
+
+        one = int(image_set.ids[1])
+        for _ in range(3):
+            assert image_set.of_table(first, "decision", place=1) is None
+            assert image_set.of_table(first, "id") == image_set.ids[0]
+        assert made == ["decision", "id"]
+        image_set.decisions.decide([one], "drop")
+        assert image_set.of_table(first, "decision", place=1) == "drop"
+        image_set.decisions.undo()
+        assert image_set.of_table(first, "decision", place=1) is None
+        assert made == ["decision", "id", "decision", "decision"]
+
+    def test_who_makes_something_of_the_table_cannot_change_it(self, image_set: ImageSet) -> None:
+        def spoil(table: pd.DataFrame) -> None:
+            table["path"] = "spoilt"
+            table.loc[table.index[0], "width"] = -1
+
+        before = image_set.table()
+        image_set.of_table(spoil)
+        assert image_set.table().equals(before)
+
     def test_columns_and_rows(self, image_set: ImageSet) -> None:
         table = image_set.table()
         assert list(table.columns) == COLUMNS

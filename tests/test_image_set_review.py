@@ -5,7 +5,7 @@ import pytest
 from tests.read_sets import opened_again, undecided
 from tests.wrong_labels import COUNT, WRONG, set_with_wrong_labels
 from url_viz.analysis.filters import OneOf
-from url_viz.analysis.review import SUSPECTS, TWINS, ReviewSpec
+from url_viz.analysis.review import PAIRS, SUSPECTS, TWINS, ReviewSpec
 from url_viz.analysis.scope import Scope
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet
@@ -74,6 +74,21 @@ class TestReview:
             assert table.loc[found.ids.tolist(), measure].is_monotonic_decreasing
         assert image_set.review(ReviewSpec(SUSPECTS)).ids.tolist() == image_set.suspects()["id"].tolist()
         assert image_set.review(ReviewSpec(TWINS)).ids.tolist() == ids_of(image_set, "cat/0000.jpg")
+
+    def test_a_queue_that_was_asked_for_before_is_still_of_now(self, image_set: ImageSet) -> None:
+        spec, pairs = ReviewSpec("confusability"), ReviewSpec(PAIRS)
+        for _ in range(2):
+            before = image_set.review(spec).ids
+            image_set.decisions.decide([int(before[0])], "keep")
+            assert image_set.review(spec).ids.tolist() == before[1:].tolist()
+            image_set.decisions.undo()
+            assert image_set.review(spec).ids.tolist() == before.tolist()
+        asked = image_set.pairs_to_ask(1).iloc[0]
+        first = (int(asked["id"]), int(asked["neighbour_id"]))
+        image_set.review(pairs)
+        image_set.answer({first: True})
+        opened = opened_again(image_set)
+        assert image_set.review(pairs).ids.tolist() == opened.review(pairs).ids.tolist()
 
     def test_the_question_of_a_suspect_tells_what_to_try(self, image_set: ImageSet) -> None:
         review = image_set.review(ReviewSpec(SUSPECTS))

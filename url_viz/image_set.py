@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -74,7 +74,7 @@ from url_viz.imaging.query import query_crop, read_query
 from url_viz.imaging.scan import FoundFile, Scan, absolute, display_name
 from url_viz.imaging.source import source_of
 from url_viz.imaging.workers import decoders
-from url_viz.latest import Latest
+from url_viz.latest import Latest, LatestByKey
 from url_viz.models.head import Head
 from url_viz.models.imagenet import class_names
 from url_viz.models.model import EmbeddingSpace, Model, ModelSource, load_model, resolve
@@ -113,9 +113,13 @@ if TYPE_CHECKING:
 
 
 Table = TypeVar("Table", TunedTable, NamedTable)
+Result = TypeVar("Result")
+Options = ParamSpec("Options")
 
 SHOWN_S = 20.0
 """How long object storage may take to give one picture that somebody waits for."""
+MOST_KNOWN = 64
+"""So many results that hang on the table alone are kept."""
 MANY = 5_000
 """From so many pictures on, class shares are worked out at the end of reading; of fewer when they are first shown."""
 
@@ -195,6 +199,7 @@ class ImageSet:
         self._leaks: Latest[pd.DataFrame | None] = Latest()
         self._findings: Latest[tuple[Finding, ...]] = Latest()
         self._reference: Latest[Reference] = Latest()
+        self._of_table = LatestByKey(most=MOST_KNOWN)
         self._rows_key = self._rows_key_now()
         self._kept = kept_rows(store.paths.kept, space.key, self._rows_key)
         if self._kept is None:
@@ -279,6 +284,17 @@ class ImageSet:
         qualities; nan if there is none.
         """
         return self._frame.copy(deep=False)  # pandas copies a column once somebody writes to it
+
+    def of_table(
+        self, make: Callable[Concatenate[pd.DataFrame, Options], Result], *args: Options.args, **named: Options.kwargs
+    ) -> Result:
+        """What `make` gives of `table()` and hashable arguments, made anew only if the table is another since.
+
+        The result is shared, and not to be changed. `make` is a function of a module: one made anew would never be met
+        again.
+        """
+        key = make, args, tuple(sorted(named.items()))
+        return self._of_table.of(self._frame, key, lambda: make(self.table(), *args, **named))
 
     def add_columns(
         self,
@@ -449,6 +465,7 @@ class ImageSet:
             paths=self._store.paths,
             leading=self.order().measure,
             afresh=afresh,
+            known=lambda queue: self._of_table.of(self._frame, ("queue", spec), queue),
         )
 
     def _listed(self, by: str) -> pd.DataFrame:
@@ -955,9 +972,7 @@ class ImageSet:
 
     @property
     def _reviewed_labels(self) -> ReviewedLabels:
-        table = self._frame
-        given, label = (table[name].to_numpy(dtype=object) for name in ("label_given", "label"))
-        return reviewed_labels(given, label, (table["decision"] == "drop").to_numpy(dtype=bool))
+        return self.of_table(_reviewed_in)
 
     def _gate(self, table: pd.DataFrame, by: str | None) -> str | None:
         """The measure to gate by: the one asked for, else the leading one."""
@@ -1228,6 +1243,11 @@ def embed_folder(
         with suppress(DamageError):  # of labels, which is told where they are shown
             image_set.order()  # works out the class shares and keeps them, so that the first page need not
     return image_set
+
+
+def _reviewed_in(table: pd.DataFrame) -> ReviewedLabels:
+    given, label = (table[name].to_numpy(dtype=object) for name in ("label_given", "label"))
+    return reviewed_labels(given, label, (table["decision"] == "drop").to_numpy(dtype=bool))
 
 
 def _outputs(model: Model, crop: NDArray[np.uint8]) -> Outputs:

@@ -44,7 +44,7 @@ class Lead:
         return f"Of those that know no classes, {first} and {second} do not differ clearly on these pictures: {by}."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one is like no other: what pages draw of it is kept by it
 class Evaluated:
     """The counted pictures of a set, every measure's figures, and the lead of confusability over uncertainty."""
 

@@ -38,7 +38,7 @@ _NORMAL_975 = 1.959963984540054
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # as `Evaluated`
 class Counted:
     """The M pictures that are counted: distinct, with a class, with neighbours, with a value of every measure.
 

@@ -32,7 +32,7 @@ class LeakReview(Review):
         self._splits, self._leaks = splits, leaks
         super().__init__(spec, table, unit, **others)
 
-    def _queue(self, listed: pd.DataFrame | None) -> NDArray[np.int64]:
+    def _queue(self) -> NDArray[np.int64]:
         ids = np.array(open_leaks(self._leaks(), self.table).drop_duplicates("group")["id"], np.int64)
         ids = ids[np.isin(ids, self._ids[self._in_scope()])]
         return ids[: min(self.spec.most or MOST, MOST)]

@@ -40,7 +40,7 @@ class NameReview(Review):
         self._told: tuple[int, dict[int, tuple[str, float]]] | None = None
         super().__init__(spec, table, unit, **others)
 
-    def _queue(self, listed: pd.DataFrame | None) -> NDArray[np.int64]:
+    def _queue(self) -> NDArray[np.int64]:
         return self._ids[self._naming.first(self.spec.most or ASKED, self._in_scope())]
 
     def settled(self) -> NDArray[np.bool_]:

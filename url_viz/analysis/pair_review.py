@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -38,10 +39,13 @@ class PairReview(Review):
     ) -> None:
         """`contents` (N,) are those of the rows of `table`; the other arguments as of `Review`."""
         self._tuning, self._answers, self._contents = tuning, answers, contents
-        self._nearest = tuning.nearest()
         super().__init__(spec, table, unit, **others)
 
-    def _queue(self, listed: pd.DataFrame | None) -> NDArray[np.int64]:
+    @cached_property
+    def _nearest(self) -> NDArray[np.int64]:
+        return self._tuning.nearest()
+
+    def _queue(self) -> NDArray[np.int64]:
         seed = len(self._answers.now())
         rows = self._tuning.pairs_to_ask(self.spec.most or ASKED, seed=seed, among=self._in_scope())
         return self._ids[rows[:, 0]]

@@ -4,6 +4,7 @@ import datetime
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -132,11 +133,16 @@ def queue_of(table: pd.DataFrame, spec: ReviewSpec, listed: pd.DataFrame | None 
     if spec.by in GROUPS:
         ids = _groups(rows, table, spec)
     else:
+        rows = rows.filter(list(dict.fromkeys([*_OF_QUEUE, spec.by])))  # taking rows of all columns is most of the work
         rows = rows if spec.is_of_decided else rows[~is_settled(rows)]
         rows = first_of_each(_in_order(rows, spec, listed))
         rows = rows if spec.per_class is None else first_of_each_class(rows, spec.per_class)
         ids = rows["id"].to_numpy(np.int64)
     return ids[: min(spec.most or MOST, MOST)]
+
+
+_OF_QUEUE = ("id", "label", "twin_group", "decision", "label_checked", "rank_percentile")
+"""The columns that a queue is made of, besides its measure."""
 
 
 def is_settled(table: pd.DataFrame) -> NDArray[np.bool_]:
@@ -275,12 +281,14 @@ class Review:
         paths: SetPaths,
         leading: str | None = None,
         afresh: bool = False,
+        known: Callable[[Callable[[], NDArray[np.int64]]], NDArray[np.int64]] | None = None,
     ) -> None:
         """`table` is that of the image set, `unit` (N, A) its pictures in the whitened space.
 
         `listed` gives the pictures of an order of LISTED when they are needed, with what is `suggested`; `source` is
         what labels are taken from, `leading` the measure that orders the set. A review that was begun before goes on
-        where it was left, unless it is to begin `afresh`.
+        where it was left, unless it is to begin `afresh`. `known` gives the queue of a review that begins, if it was
+        made before for this table and these answers, else what it is handed makes.
         """
         self.spec = spec
         self.table = table
@@ -289,16 +297,28 @@ class Review:
         self._source = source
         self._paths = paths
         self._key = review_key(as_query(spec))
-        found = listed() if spec.by in LISTED else None
-        self._suggested = {} if found is None else dict(zip(found["id"], found["suggested"], strict=True))
+        self._listed = listed() if spec.by in LISTED else None
+        self._known = known
         self._ids = table["id"].to_numpy(np.int64)
         self._file_rows = positions_of(self._ids, decisions.files.id)
-        self._by_lead = {int(self._ids[of[0]]): of for of in twin_members(table)} if spec.by in GROUPS else {}
         resumed = None if afresh else self._resumed()
-        self._kept = self._begun(found) if resumed is None else resumed
+        self._kept = self._begun() if resumed is None else resumed
         self._is_kept = resumed is not None
         self._reasoned = ReasonedTable(lambda: leading)
-        self._classes = frozenset(table["label"].dropna().astype(str).unique())
+
+    # What only an open review needs; many are made to be counted.
+    @cached_property
+    def _suggested(self) -> dict[int, Any]:
+        found = self._listed
+        return {} if found is None else dict(zip(found["id"], found["suggested"], strict=True))
+
+    @cached_property
+    def _by_lead(self) -> dict[int, NDArray[np.int64]]:
+        return {int(self._ids[of[0]]): of for of in twin_members(self.table)} if self.spec.by in GROUPS else {}
+
+    @cached_property
+    def _classes(self) -> frozenset[str]:
+        return frozenset(self.table["label"].dropna().astype(str).unique())
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -342,13 +362,14 @@ class Review:
         assert members is not None
         return members
 
-    def _begun(self, listed: pd.DataFrame | None) -> KeptReview:
+    def _begun(self) -> KeptReview:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        return KeptReview(as_query(self.spec), self._queue(listed), now)
+        ids = self._queue() if self._known is None else self._known(self._queue)
+        return KeptReview(as_query(self.spec), ids, now)
 
-    def _queue(self, listed: pd.DataFrame | None) -> NDArray[np.int64]:
+    def _queue(self) -> NDArray[np.int64]:
         """The ids of a queue that begins now."""
-        return queue_of(self.table, self.spec, listed)
+        return queue_of(self.table, self.spec, self._listed)
 
     def _in_scope(self) -> NDArray[np.bool_]:
         """Which pictures (N,) the scope has."""
@@ -499,7 +520,7 @@ def ready_reviews(
     Where no classes lead and there is a graph, pairs come first, and pictures to name where there are no labels: a few
     words on them tell of all others.
     """
-    has_classes, has_twins = bool(table["label"].notna().any()), bool(twin_members(table))
+    has_classes, has_twins = bool(table["label"].notna().any()), bool(table["twin_group"].dropna().duplicated().any())
     specs = [ReviewSpec(LEAKS)] if has_leaks else []
     specs += [ReviewSpec(SUSPECTS)] if has_suspects else []
     if has_graph and measure in (CONFUSABILITY.name, TUNED.name):

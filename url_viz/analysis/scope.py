@@ -31,8 +31,13 @@ class Scope:
     ids: tuple[int, ...] | None = None
 
 
+EVERYTHING = Scope()
+
+
 def scoped(table: pd.DataFrame, scope: Scope) -> pd.DataFrame:
     """The rows in scope."""
+    if scope == EVERYTHING:
+        return table.copy(deep=False)
     keep = kept(table, scope.filters)
     if scope.polygon is not None:
         keep &= _inside(table, scope.polygon)

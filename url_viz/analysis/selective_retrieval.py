@@ -315,7 +315,7 @@ class Curve:
     recall: NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one is like no other: what pages draw of it is kept by it
 class Evidence:
     """What labels say of one measure on `pictures` distinct pictures of `classes` classes.
 

@@ -132,7 +132,9 @@ def twin_members(table: pd.DataFrame) -> list[NDArray[np.int64]]:
     order = best_first(table)
     group = group_codes(table)[order]
     starts = np.flatnonzero(np.concatenate([[True], group[1:] != group[:-1]])) if len(group) else np.zeros(0, int)
-    return [members for members in np.split(order, starts[1:]) if len(members) > 1]
+    sizes = np.diff(starts, append=len(group))
+    both = zip(starts[sizes > 1].tolist(), sizes[sizes > 1].tolist(), strict=True)
+    return [order[start : start + size] for start, size in both]
 
 
 def _distinct(members: NDArray[np.int64], contents: NDArray[np.int64]) -> NDArray[np.int64]:

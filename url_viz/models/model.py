@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -261,7 +261,13 @@ def resolve(name: str | Path, *, workspace: Workspace | None = None) -> ModelSou
     if (authors := AuthorsFile.named(text)) is not None:
         return _of_authors(authors)
     shipped = shipped_head(text)
-    return ModelSource(text, text, load_head(shipped) if shipped else None)
+    return ModelSource(text, text, _shipped(shipped) if shipped else None)
+
+
+@cache
+def _shipped(path: Path) -> Head:
+    """A head that comes with the package: its file stays as it is while this process runs."""
+    return load_head(path)
 
 
 def packaged_name(space: EmbeddingSpace) -> str | None:

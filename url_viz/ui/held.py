@@ -65,7 +65,7 @@ held_orders: Held[Order] = Held(MOST_ORDERS)
 
 def keep_order(rows: pd.DataFrame) -> str:
     """Hold the order of `rows` (id, rank_percentile and, if known, twins), the first MOST_IN_ORDER; returns its key."""
-    rows = rows.head(MOST_IN_ORDER)
+    rows = rows[[name for name in ("id", "rank_percentile", "twins") if name in rows]].head(MOST_IN_ORDER)
     twins = rows["twins"] if "twins" in rows else pd.Series(0, index=rows.index)
     order = Order(rows["id"].to_numpy(np.int64), rows["rank_percentile"].to_numpy(np.float32), twins.to_numpy(np.int32))
     return held_orders.keep(order, b"".join(part.tobytes() for part in (order.ids, order.rank, order.twins)))

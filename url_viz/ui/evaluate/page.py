@@ -1,6 +1,7 @@
 """Parts of the Evaluate page: recall, the table of measures, coverage curves, deciles, and classes."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from url_viz.analysis.evaluated import NEEDED, Evaluated, deciles_table
-from url_viz.analysis.evaluation import Counted, Measured, by_class, deciles
+from url_viz.analysis.evaluation import Counted, Deciles, Measured, by_class, deciles
 from url_viz.analysis.measures import title_of
 from url_viz.analysis.metrics import spearman
 from url_viz.image_set import ImageSet
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 MOST_TILES = 12
+MOST_DRAWN = 16
+"""So many figures and tables of results are kept, each of a set as it is and a measure."""
 _QUIET = {"displayModeBar": False}
 
 
@@ -62,9 +65,15 @@ def show_intervals(image_set: ImageSet, results: Evaluated) -> None:
     name = f"{image_set.root.name}-measures"
     _title("How well each measure predicts errors", results.table(), name, key="measures")
     if any(np.isfinite(measure.r_auroc) for measure in results.measures):
-        st.plotly_chart(intervals_figure(results.measures), width="stretch", key="evaluate.intervals", config=_QUIET)
+        st.plotly_chart(drawn_intervals(results), width="stretch", key="evaluate.intervals", config=_QUIET)
     else:
         st.caption("No measure has an R-AUROC here.")
+
+
+@lru_cache(maxsize=MOST_DRAWN)
+def drawn_intervals(results: Evaluated) -> "Figure":
+    """The intervals of all measures."""
+    return intervals_figure(results.measures)
 
 
 def show_measures(results: Evaluated) -> None:
@@ -83,6 +92,7 @@ def show_coverage(image_set: ImageSet, results: Evaluated) -> None:
     )
 
 
+@lru_cache(maxsize=MOST_DRAWN)
 def drawn_coverage(results: Evaluated) -> "Figure":
     """The curves of all measures; most baselines are hidden at first."""
     pictures, curves = results.pictures, {one.name: one.curve for one in results.measures}
@@ -113,17 +123,22 @@ def pick_measure(results: Evaluated) -> str:
 
 def show_deciles(image_set: ImageSet, pictures: Counted, *, measure: str) -> None:
     """Recall@1 by deciles of a measure."""
-    tenths = deciles(pictures.values[measure], pictures.is_right)
+    tenths, figure = drawn_deciles(pictures, measure)
     _title("From clear to ambiguous", deciles_table(tenths), f"{image_set.root.name}-tenths-{measure}", key="deciles")
-    figure = deciles_figure(tenths, measure=measure, recall=pictures.recall)
     st.plotly_chart(figure, width="stretch", key="evaluate.deciles", config=_QUIET)
     st.caption("With a good measure, recall falls from left to right. Dotted: all pictures.")
 
 
+@lru_cache(maxsize=MOST_DRAWN)
+def drawn_deciles(pictures: Counted, measure: str) -> "tuple[Deciles, Figure]":
+    """The deciles of a measure, and their figure."""
+    tenths = deciles(pictures.values[measure], pictures.is_right)
+    return tenths, deciles_figure(tenths, measure=measure, recall=pictures.recall)
+
+
 def show_classes(image_set: ImageSet, pictures: Counted, *, measure: str) -> int | None:
     """The table of classes, and the pictures of the selected class; return the id of a picture that was clicked."""
-    table = by_class(pictures, measure)
-    table = table.sort_values(["recall", "pictures", "label"], ascending=[True, False, True], ignore_index=True)
+    table = classes_by(pictures, measure)
     _title(f"Classes · {len(table):,}", table, f"{image_set.root.name}-classes-{measure}", key="classes")
     event = st.dataframe(
         table.assign(recall=100 * table["recall"]),
@@ -141,6 +156,13 @@ def show_classes(image_set: ImageSet, pictures: Counted, *, measure: str) -> int
         st.caption("Click a heading to sort, or the left edge of a row to see the pictures of that class.")
         return None
     return show_class(image_set, pictures, label=str(table["label"].iloc[rows[0]]), measure=measure)
+
+
+@lru_cache(maxsize=MOST_DRAWN)
+def classes_by(pictures: Counted, measure: str) -> pd.DataFrame:
+    """The table of classes, that with the lowest recall first."""
+    table = by_class(pictures, measure)
+    return table.sort_values(["recall", "pictures", "label"], ascending=[True, False, True], ignore_index=True)
 
 
 def _columns(measure: str) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def default_measure(image_set: ImageSet) -> str | None:
     return image_set.order().measure or next(iter(image_set.measures()), None)
 
 
-def pick_measure(image_set: ImageSet, table: pd.DataFrame) -> str:
+def pick_measure(image_set: ImageSet) -> str:
     """The measure that orders and colours everything, or another numeric column chosen under *View*."""
     options = list(image_set.measures())
     default = default_measure(image_set)
@@ -44,7 +44,7 @@ def pick_measure(image_set: ImageSet, table: pd.DataFrame) -> str:
         st.info("No values yet. They appear as pictures are read.", icon=":material/hourglass_empty:")
         end_page()
     chosen = OTHER_MEASURE.get() or MEASURE.get()
-    if chosen is not None and chosen in other_measures(image_set, table):
+    if chosen is not None and chosen in other_measures(image_set):
         options.append(chosen)
     return choose_measure(options, key=MEASURE, default=default)
 
@@ -84,16 +84,17 @@ def title_of_measure(measure: str) -> str:
     return title_of(measure) if is_measure(measure) else title_of_column(measure)
 
 
-def other_measures(image_set: ImageSet, table: pd.DataFrame) -> list[str]:
+def other_measures(image_set: ImageSet) -> list[str]:
     """Numeric columns other than the measures that are always offered."""
     hidden = {*image_set.measures(), *PERCENTILE_COLUMNS}
-    return [column for column in columns_of_kind(table, "numeric") if column not in hidden]
+    return [column for column in columns_of_kind(image_set, "numeric") if column not in hidden]
 
 
-def pick_colour(image_set: ImageSet, table: pd.DataFrame, measure: str) -> str:
+def pick_colour(image_set: ImageSet, measure: str) -> str:
     """What the points are coloured by: `value` (the measure), or any other column that has values."""
-    categories = [column for column in columns_of_kind(table, "category") if table[column].notna().any()]
-    options = [VALUE, *categories, *_numbers(image_set, table, measure)]
+    there = image_set.of_table(_with_values)
+    categories = [column for column in columns_of_kind(image_set, "category") if column in there]
+    options = [VALUE, *categories, *_numbers(image_set, measure)]
     if len(options) == 1:
         return VALUE
     if COLOUR.get() not in options:
@@ -107,18 +108,23 @@ def pick_colour(image_set: ImageSet, table: pd.DataFrame, measure: str) -> str:
     )
 
 
+def _with_values(table: pd.DataFrame) -> frozenset[str]:
+    """The columns in which any picture has a value."""
+    return frozenset(str(column) for column in table if table[column].notna().any())
+
+
 def _title_of_option(option: str) -> str:
     return "The order" if option == VALUE else title_of_measure(option)
 
 
-def _numbers(image_set: ImageSet, table: pd.DataFrame, measure: str) -> list[str]:
+def _numbers(image_set: ImageSet, measure: str) -> list[str]:
     """Numeric columns besides the `measure`: the other measures, then any."""
-    return [name for name in (*image_set.measures(), *other_measures(image_set, table)) if name != measure]
+    return [name for name in (*image_set.measures(), *other_measures(image_set)) if name != measure]
 
 
-def pick_class(table: pd.DataFrame) -> None:
+def pick_class(image_set: ImageSet) -> None:
     """One class, or all: a shortcut for the filter on the class."""
-    names = class_names_of(table)
+    names = image_set.of_table(class_names_of)
     if not names:
         return
     now = filter_on("label")
@@ -132,10 +138,10 @@ def _apply_class() -> None:
     set_filter("label", None if picked in (None, ALL_CLASSES) else OneOf("label", (picked,)))
 
 
-def show_view_popover(image_set: ImageSet, table: pd.DataFrame, measure: str) -> None:
+def show_view_popover(image_set: ImageSet, measure: str) -> None:
     """Display options: order by another column, twins, and point sizes."""
     with st.popover("View", icon=":material/tune:"):
-        others = other_measures(image_set, table)
+        others = other_measures(image_set)
         if others:
             if MEASURE.get() in others:
                 OTHER_MEASURE.set(MEASURE.get())
@@ -148,7 +154,7 @@ def show_view_popover(image_set: ImageSet, table: pd.DataFrame, measure: str) ->
                 placeholder="none",
                 on_change=_apply_other,
             )
-        sizes = ["", VALUE, *_numbers(image_set, table, measure)]
+        sizes = ["", VALUE, *_numbers(image_set, measure)]
         if SIZE.get() not in sizes:
             SIZE.set("")
         st.selectbox(
@@ -165,7 +171,7 @@ def show_view_popover(image_set: ImageSet, table: pd.DataFrame, measure: str) ->
         st.toggle(
             "t-SNE map", key=TSNE, help="Of the raw embeddings, with the settings of the paper's figure; takes a while"
         )
-        if table["label"].notna().any():
+        if "label" in image_set.of_table(_with_values):
             st.toggle(
                 "Rank within class",
                 key=WITHIN,

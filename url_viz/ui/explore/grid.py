@@ -25,15 +25,20 @@ from url_viz.ui.widgets.tiles import Sides, sides
 NOTHING = "No picture is inside the lasso and passes all filters. Take one of the chips above away."
 
 
+_OF_ORDER = ("id", "label", "twin_group", "rank_percentile")
+"""The columns that both ends of an order are made of, besides that which orders."""
+
+
 def show_galleries(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, *, measure: str) -> GridEvent:
     """The most ambiguous and the clearest pictures, side by side or one of them: what was clicked and is chosen."""
     by = "rank_percentile" if view.within_class else measure
-    both = sides(rows, measure=by, threshold_percentile=view.threshold_percentile, collapse_twins=view.collapse_twins)
+    narrow = rows.filter(list(dict.fromkeys([*_OF_ORDER, by])))  # taking rows of all columns is most of the work
+    both = sides(narrow, measure=by, threshold_percentile=view.threshold_percentile, collapse_twins=view.collapse_twins)
     if view.class_by_class:
         both = Sides(*(first_of_each_class(side, PER_CLASS) for side in (both.ambiguous, both.clear)))
     shown = ("ambiguous", "clear") if view.side == "both" else (view.side,)
     return show_grid(
-        [_pane(image_set, both, side, view, measure=measure) for side in shown],
+        [_pane(image_set, rows, both, side, view, measure=measure) for side in shown],
         key=grid_of(image_set.set_id),
         side=view.side,
         is_wide=view.is_wide,
@@ -43,8 +48,10 @@ def show_galleries(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, *
     )
 
 
-def _pane(image_set: ImageSet, both: Sides, side: str, view: ExploreView, *, measure: str) -> Pane:
+def _pane(image_set: ImageSet, table: pd.DataFrame, both: Sides, side: str, view: ExploreView, *, measure: str) -> Pane:
+    """One side of the grid, whose first tiles are made of rows of `table`."""
     rows = both.ambiguous if side == "ambiguous" else both.clear
+    inline = rows.head(INLINE)
     title = "Most ambiguous" if side == "ambiguous" else "Clearest"
     order = keep_order(rows)
     return Pane(
@@ -56,7 +63,12 @@ def _pane(image_set: ImageSet, both: Sides, side: str, view: ExploreView, *, mea
         order_url=order_url(order),
         tiles_url=tiles_url(image_set, order=order, measure=measure),
         thumbnail_url=thumbnail_url(image_set.set_id, "{id}"),
-        first=tiles(rows.head(INLINE), set_id=image_set.set_id, measure=measure, ringed_id=None),
+        first=tiles(
+            table.loc[inline.index].assign(twins=inline["twins"]),
+            set_id=image_set.set_id,
+            measure=measure,
+            ringed_id=None,
+        ),
     )
 
 

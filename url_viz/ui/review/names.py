@@ -19,7 +19,7 @@ SHOWN = 24
 
 def show_names(image_set: ImageSet) -> None:
     """How many pictures are named, what the names suggest, and the order by them; nothing before the first name."""
-    names = names_of(image_set.table()["tags"])
+    names = image_set.of_table(_names_in)
     if names.isna().all():
         return
     with st.expander("Your names", icon=":material/sell:", expanded=True):
@@ -36,6 +36,10 @@ def show_names(image_set: ImageSet) -> None:
                 help="Names are then the labels, as under Classes on Explore; another click there takes it back.",
             )
         _show_suggestions(image_set, names)
+
+
+def _names_in(table: pd.DataFrame) -> "pd.Series[str]":
+    return names_of(table["tags"])
 
 
 def _order_by_names(image_set: ImageSet) -> None:

@@ -44,7 +44,6 @@ def show_open_heading(image_set: ImageSet, review: Review) -> None:
 
 def show_start(image_set: ImageSet) -> None:
     """Reviews to go on with, ready ones, and one of one's own."""
-    table = image_set.table()
     begun = image_set.reviews()[:GO_ON]
     if begun:
         st.markdown("**Go on**")
@@ -57,7 +56,8 @@ def show_start(image_set: ImageSet) -> None:
     measure, has_graph = image_set.order().measure, image_set.has_graph
     leaks = image_set.find_leaks()
     has_leaks = leaks is not None and not leaks.empty
-    every = ready_reviews(table, measure, has_suspects=has_suspects, has_graph=has_graph, has_leaks=has_leaks)
+    there = {"has_suspects": has_suspects, "has_graph": has_graph, "has_leaks": has_leaks}
+    every = image_set.of_table(ready_reviews, measure, **there)
     ready = [spec for spec in every if spec not in known]
     if ready:
         st.markdown("**Begin**")
@@ -66,7 +66,7 @@ def show_start(image_set: ImageSet) -> None:
         unit = "group" if spec.by in GROUPS else "pair" if spec.by == PAIRS else "picture"
         words = f"{count:,} {unit}{'' if count == 1 else 's'}" if count else "nothing left"
         _offer(spec, words, key=f"review.begin.{number}", is_first=not number)
-    _show_own(image_set, table, has_suspects=has_suspects)
+    _show_own(image_set, has_suspects=has_suspects)
 
 
 def _offer(spec: ReviewSpec, words: str, *, key: str, is_first: bool = False) -> None:
@@ -82,11 +82,11 @@ def _offer(spec: ReviewSpec, words: str, *, key: str, is_first: bool = False) ->
         st.caption(escape(words), width="content")
 
 
-def _show_own(image_set: ImageSet, table: pd.DataFrame, *, has_suspects: bool) -> None:
+def _show_own(image_set: ImageSet, *, has_suspects: bool) -> None:
     """A review put together: an order, a class, a tag, and how many."""
     orders = [*offered(image_set), *([SUSPECTS, LABELS] if has_suspects else []), TWINS]
     orders += [PAIRS, NAMES] if image_set.has_graph else []
-    classes = sorted(table["label"].dropna().astype(str).unique())
+    classes = image_set.of_table(_classes)
     tags = image_set.decisions.tag_counts()
     with st.expander("Put one together", icon=":material/tune:"):
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -99,6 +99,10 @@ def _show_own(image_set: ImageSet, table: pd.DataFrame, *, has_suspects: bool) -
         filters += [OneOf("tags", (tag,))] if tag is not None else []
         spec = ReviewSpec(str(by), Scope(filters=tuple(filters)), within_class=bool(within), most=int(most))
         st.button("Begin this review", key="review.own", on_click=choose_review, args=(spec,))
+
+
+def _classes(table: pd.DataFrame) -> list[str]:
+    return sorted(table["label"].dropna().astype(str).unique())
 
 
 def _order_title(name: str) -> str:

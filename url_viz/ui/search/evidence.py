@@ -1,5 +1,8 @@
 """Evidence shown with a search: whether withholding uncertain pictures improves retrieval on this image set."""
 
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -13,7 +16,11 @@ from url_viz.ui.session import evidence_asked
 from url_viz.ui.text import Markdown, escape
 from url_viz.ui.widgets.charts import MODE_NAMES, coverage_figure, restriction_figure
 
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
 _QUIET = {"displayModeBar": False}
+MOST_DRAWN = 8
 
 
 def known_evidence(image_set: ImageSet, measure: str) -> Evidence | None:
@@ -76,14 +83,23 @@ def _show_curves(results: list[Evidence]) -> None:
     )
     if any(result.measure == AMBIGUITY.name for result in results):
         st.caption("Ambiguity knows these classes, though not the picture's own label; the others know none.")
+    st.plotly_chart(_drawn_curves(tuple(results)), width="stretch", key="search.coverage", config=_QUIET)
+
+
+@lru_cache(maxsize=MOST_DRAWN)
+def _drawn_curves(results: tuple[Evidence, ...]) -> "Figure":
     curves = {result.measure: result.curve for result in results}
-    figure = coverage_figure(curves, oracle=results[0].oracle, recall=results[0].recall)
-    st.plotly_chart(figure, width="stretch", key="search.coverage", config=_QUIET)
+    return coverage_figure(curves, oracle=results[0].oracle, recall=results[0].recall)
+
+
+@lru_cache(maxsize=MOST_DRAWN)
+def _drawn_restriction(evidence: Evidence) -> "Figure":
+    return restriction_figure(evidence)
 
 
 def _show_modes(evidence: Evidence) -> None:
     st.markdown(f"**Leaving out by {escape(named(evidence.measure))}**")
-    st.plotly_chart(restriction_figure(evidence), width="stretch", key="search.restriction", config=_QUIET)
+    st.plotly_chart(_drawn_restriction(evidence), width="stretch", key="search.restriction", config=_QUIET)
     st.caption("Dotted: the same number of pictures left out at random. A picture is never its own hit.")
     st.table(modes_table(evidence))
     st.caption(

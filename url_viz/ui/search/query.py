@@ -122,6 +122,8 @@ def spread(rows: pd.DataFrame, count: int) -> pd.DataFrame:
 
 def matches(table: pd.DataFrame, typed: str) -> pd.DataFrame:
     """The rows whose path or class contains each typed word, ignoring case; all rows if nothing was typed."""
+    if not typed.split():
+        return table
     text = (table["path"] + " " + table["label"].fillna("").astype(str)).str.casefold()
     is_match = np.ones(len(table), bool)
     for word in typed.casefold().split():

@@ -1,5 +1,6 @@
 """Filters of a view: a popover that sets one per column, and a chip for each active filter."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pandas as pd
@@ -16,6 +17,7 @@ from url_viz.analysis.filters import (
     replaced_in,
     values_of,
 )
+from url_viz.image_set import ImageSet
 from url_viz.ui.session import FILTER_COLUMN, FILTER_NAME, VIEW, filter_of, view
 from url_viz.ui.text import escape
 
@@ -32,18 +34,18 @@ def filter_on(column: str) -> Filter | None:
     return next((active for active in view().filters if active.column == column), None)
 
 
-def show_filter_popover(table: pd.DataFrame) -> None:
+def show_filter_popover(image_set: ImageSet) -> None:
     """Set filters: by name, or by the values of a column."""
-    kinds = filterable(table)
+    kinds = image_set.of_table(filterable)
     with st.popover("Filter", icon=":material/filter_list:"):
         _pick_name()
         if not kinds:
             return
         column = st.selectbox("Column", list(kinds), format_func=title_of_column, key=FILTER_COLUMN)
         if kinds[column] == "numeric":
-            _pick_range(table[column], column)
+            _pick_range(image_set.table()[column], column)
         else:
-            _pick_values(table[column], column)
+            _pick_values(image_set.of_table(_counts_in, column), column)
 
 
 def show_filter_chips() -> None:
@@ -59,9 +61,9 @@ def title_of_column(column: str) -> str:
     return _TITLES.get(column, column.replace("_", " ").capitalize())
 
 
-def columns_of_kind(table: pd.DataFrame, kind: Kind) -> list[str]:
+def columns_of_kind(image_set: ImageSet, kind: Kind) -> list[str]:
     """The columns of one kind that can be filtered."""
-    return [column for column, column_kind in filterable(table).items() if column_kind == kind]
+    return [column for column, column_kind in image_set.of_table(filterable).items() if column_kind == kind]
 
 
 def _pick_name() -> None:
@@ -75,8 +77,11 @@ def _apply_name() -> None:
     set_filter("path", Named(text) if text else None)
 
 
-def _pick_values(values: "pd.Series[str]", column: str) -> None:
-    counts = values_of(values)
+def _counts_in(table: pd.DataFrame, column: str) -> dict[str, int]:
+    return values_of(table[column])
+
+
+def _pick_values(counts: Mapping[str, int], column: str) -> None:
     now = filter_on(column)
     key = filter_of(column)
     key.set([v for v in now.values if v in counts] if isinstance(now, OneOf) else [])
