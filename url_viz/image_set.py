@@ -610,6 +610,10 @@ class ImageSet:
 
     def failures(self) -> pd.DataFrame:
         """Files that are no readable picture: path and reason."""
+        return self._failures.copy(deep=False)
+
+    @cached_property
+    def _failures(self) -> pd.DataFrame:
         rows = self._files.filter(self._files["failure"].is_valid()).select(["path", "failure"]).to_pandas()
         return pd.DataFrame({"path": [display_name(p) for p in rows["path"]], "reason": rows["failure"].to_list()})
 

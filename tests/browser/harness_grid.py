@@ -19,7 +19,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from tests.browser.harness_components import FIRST_ID, answer_thumbnail, tile_of
 from url_viz.store.decision_matching import FileKeys
 from url_viz.store.decisions import Decisions
-from url_viz.ui.held import held_orders, keep_order
+from url_viz.ui.held import held_orders, keep_order, order_of
 from url_viz.ui.http import routes
 from url_viz.ui.tiles import Tile, tile_data
 from url_viz.ui.urls import order_url
@@ -56,7 +56,7 @@ def answer_tiles(request: Request) -> Response:
 
 
 def pane_of(title: str, rows: pd.DataFrame, decisions: Decisions, run: str) -> Pane:
-    order, now = keep_order(rows), decisions.now().decision
+    order, now = keep_order(order_of(rows)), decisions.now().decision
     query = f"order={order}&n={len(rows)}&run={run}&state={decisions.version}"
     return Pane(
         title=title,

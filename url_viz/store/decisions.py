@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.errors import DecisionError
+from url_viz.latest import Latest
 from url_viz.store.decision_log import ABSENT, NOTHING_STORED, DecisionChange, DecisionLog, LoggedAction, Stored
 from url_viz.store.decision_matching import FileKeys, match_decisions
 from url_viz.store.tables import positions_of
@@ -111,6 +112,7 @@ class Decisions:
         self.files = files
         self._log = DecisionLog(path)
         self._known: Decided | None = None
+        self._tags: Latest[dict[str, int]] = Latest()
         self._who: str | None = None
 
     def by(self, who: str) -> "Decisions":
@@ -256,11 +258,8 @@ class Decisions:
 
     def tag_counts(self) -> dict[str, int]:
         """How many pictures have each tag, by name."""
-        total: dict[str, int] = {}
-        for text, count in pd.Series(self.now().tags, dtype=object).value_counts().items():
-            for tag in tags_of(str(text)):
-                total[tag] = total.get(tag, 0) + int(count)
-        return dict(sorted(total.items()))
+        now = self.now()
+        return dict(self._tags.of(now, lambda: _tag_counts(now)))
 
     def _matches(self, stored: Stored) -> NDArray[np.int64]:
         is_empty = (stored.code == 0) & (stored.tags == "") & (stored.labels == "")
@@ -365,6 +364,14 @@ class _States:
         """The same with the label of each file (None: none) where labels are taken from `source`."""
         new = [with_label(text, source, label) for text, label in zip(self.labels, given, strict=True)]
         return replace(self, labels=np.array([*new, None], object)[:-1])
+
+
+def _tag_counts(decided: Decided) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for text, count in pd.Series(decided.tags, dtype=object).value_counts().items():
+        for tag in tags_of(str(text)):
+            total[tag] = total.get(tag, 0) + int(count)
+    return dict(sorted(total.items()))
 
 
 def _of_files(row: NDArray[np.int64], stored: Stored, version: int) -> Decided:

@@ -4,6 +4,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -26,18 +27,27 @@ class Held(Generic[T]):
 
     def keep(self, value: T, content: bytes) -> str:
         """Store a value; returns its key, the same for the same content."""
-        key = hashlib.blake2b(content, digest_size=12).hexdigest()
+        key = key_of(content)
+        self.hold(key, value)
+        return key
+
+    def hold(self, key: str, value: T) -> None:
+        """Store a value whose key is known."""
         with self._lock:
             self._held[key] = value
             self._held.move_to_end(key)
             while len(self._held) > self._most:
                 self._held.popitem(last=False)
-        return key
 
     def get(self, key: str) -> T | None:
         """The value of a key; None if it was dropped."""
         with self._lock:
             return self._held.get(key)
+
+
+def key_of(content: bytes) -> str:
+    """The key of a content."""
+    return hashlib.blake2b(content, digest_size=12).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,11 @@ class Order:
     ids: NDArray[np.int64]
     rank: NDArray[np.float32]
     twins: NDArray[np.integer]
+
+    @cached_property
+    def key(self) -> str:
+        """Under which it is held."""
+        return key_of(b"".join(part.tobytes() for part in (self.ids, self.rank, self.twins)))
 
     def rows(self, table: pd.DataFrame, *, start: int, stop: int) -> pd.DataFrame:
         """The rows of `table` at places `start` to `stop`, with `rank_percentile` and `twins`.
@@ -63,12 +78,17 @@ held_masks: Held[bytes] = Held(MOST_MASKS)
 held_orders: Held[Order] = Held(MOST_ORDERS)
 
 
-def keep_order(rows: pd.DataFrame) -> str:
-    """Hold the order of `rows` (id, rank_percentile and, if known, twins), the first MOST_IN_ORDER; returns its key."""
+def order_of(rows: pd.DataFrame) -> Order:
+    """The order of `rows` (id, rank_percentile and, if known, twins), the first MOST_IN_ORDER."""
     rows = rows[[name for name in ("id", "rank_percentile", "twins") if name in rows]].head(MOST_IN_ORDER)
     twins = rows["twins"] if "twins" in rows else pd.Series(0, index=rows.index)
-    order = Order(rows["id"].to_numpy(np.int64), rows["rank_percentile"].to_numpy(np.float32), twins.to_numpy(np.int32))
-    return held_orders.keep(order, b"".join(part.tobytes() for part in (order.ids, order.rank, order.twins)))
+    return Order(rows["id"].to_numpy(np.int64), rows["rank_percentile"].to_numpy(np.float32), twins.to_numpy(np.int32))
+
+
+def keep_order(order: Order) -> str:
+    """Hold an order; returns its key."""
+    held_orders.hold(order.key, order)
+    return order.key
 
 
 def places_of(key: str, ids: NDArray[np.int64]) -> list[tuple[int, int]]:

@@ -1,5 +1,6 @@
 """The grid of Explore: both ends of the order, and which pictures the buttons above act on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -10,17 +11,18 @@ from numpy.typing import NDArray
 from url_viz.analysis.filters import Between
 from url_viz.analysis.ranking import first_of_each_class, value_at
 from url_viz.analysis.review import ReviewSpec
-from url_viz.analysis.scope import Scope
+from url_viz.analysis.scope import EVERYTHING, Scope
 from url_viz.analysis.twins import with_twins_of
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.controls import PER_CLASS
-from url_viz.ui.held import MOST_IN_ORDER, keep_order
+from url_viz.ui.explore.page import scoped_rows
+from url_viz.ui.held import MOST_IN_ORDER, Order, keep_order, order_of
 from url_viz.ui.session import DECIDE, OPENED, ExploreView, grid_of
-from url_viz.ui.tiles import ordinal, tiles
+from url_viz.ui.tiles import Tile, ordinal, tiles
 from url_viz.ui.urls import order_url, thumbnail_url, tiles_url
 from url_viz.ui.widgets.decide import ASK_ABOVE, handle_gallery_event
 from url_viz.ui.widgets.grid import INLINE, GridEvent, Pane, show_grid
-from url_viz.ui.widgets.tiles import Sides, sides
+from url_viz.ui.widgets.tiles import sides
 
 NOTHING = "No picture is inside the lasso and passes all filters. Take one of the chips above away."
 
@@ -29,16 +31,22 @@ _OF_ORDER = ("id", "label", "twin_group", "rank_percentile")
 """The columns that both ends of an order are made of, besides that which orders."""
 
 
+@dataclass(frozen=True)
+class _End:
+    """One end of an order: so many `pictures`, for so many `twins` too, and the `first` tiles."""
+
+    order: Order
+    pictures: int
+    twins: int
+    first: tuple[Tile, ...]
+
+
 def show_galleries(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, *, measure: str) -> GridEvent:
     """The most ambiguous and the clearest pictures, side by side or one of them: what was clicked and is chosen."""
-    by = "rank_percentile" if view.within_class else measure
-    narrow = rows.filter(list(dict.fromkeys([*_OF_ORDER, by])))  # taking rows of all columns is most of the work
-    both = sides(narrow, measure=by, threshold_percentile=view.threshold_percentile, collapse_twins=view.collapse_twins)
-    if view.class_by_class:
-        both = Sides(*(first_of_each_class(side, PER_CLASS) for side in (both.ambiguous, both.clear)))
+    both = _both_ends(image_set, rows, view, measure)
     shown = ("ambiguous", "clear") if view.side == "both" else (view.side,)
     return show_grid(
-        [_pane(image_set, rows, both, side, view, measure=measure) for side in shown],
+        [_pane(image_set, both, side, view, measure=measure) for side in shown],
         key=grid_of(image_set.set_id),
         side=view.side,
         is_wide=view.is_wide,
@@ -48,35 +56,61 @@ def show_galleries(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, *
     )
 
 
-def _pane(image_set: ImageSet, table: pd.DataFrame, both: Sides, side: str, view: ExploreView, *, measure: str) -> Pane:
-    """One side of the grid, whose first tiles are made of rows of `table`."""
-    rows = both.ambiguous if side == "ambiguous" else both.clear
-    inline = rows.head(INLINE)
+def _both_ends(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, measure: str) -> dict[str, _End]:
+    """Both ends of the order of `rows`; those of all pictures, which everybody meets first, are made once."""
+    is_all = len(rows) == len(image_set) and view.scope == EVERYTHING and view.threshold_percentile is None
+    if not is_all:
+        return _ends_of(rows, view, measure, image_set.set_id)
+    alike = ExploreView(
+        within_class=view.within_class, collapse_twins=view.collapse_twins, class_by_class=view.class_by_class
+    )
+    return image_set.of_table(_ends_of_all, alike, measure, image_set.set_id)
+
+
+def _ends_of_all(table: pd.DataFrame, view: ExploreView, measure: str, set_id: str) -> dict[str, _End]:
+    return _ends_of(scoped_rows(table, view, measure), view, measure, set_id)
+
+
+def _ends_of(rows: pd.DataFrame, view: ExploreView, measure: str, set_id: str) -> dict[str, _End]:
+    by = "rank_percentile" if view.within_class else measure
+    narrow = rows.filter(list(dict.fromkeys([*_OF_ORDER, by])))  # taking rows of all columns is most of the work
+    both = sides(narrow, measure=by, threshold_percentile=view.threshold_percentile, collapse_twins=view.collapse_twins)
+    found = {"ambiguous": both.ambiguous, "clear": both.clear}
+    if view.class_by_class:
+        found = {side: first_of_each_class(of_side, PER_CLASS) for side, of_side in found.items()}
+    return {side: _end(of_side, rows, measure, set_id) for side, of_side in found.items()}
+
+
+def _end(of_side: pd.DataFrame, rows: pd.DataFrame, measure: str, set_id: str) -> _End:
+    """One end, whose first tiles are made of `rows`, with all columns."""
+    inline = of_side.head(INLINE)
+    full = rows.loc[inline.index].assign(twins=inline["twins"])
+    first = tiles(full, set_id=set_id, measure=measure, ringed_id=None)
+    return _End(order_of(of_side), len(of_side), int(of_side["twins"].sum()), first)
+
+
+def _pane(image_set: ImageSet, both: Mapping[str, _End], side: str, view: ExploreView, *, measure: str) -> Pane:
+    end, total = both[side], sum(one.pictures for one in both.values())
     title = "Most ambiguous" if side == "ambiguous" else "Clearest"
-    order = keep_order(rows)
+    order = keep_order(end.order)
     return Pane(
         title=f"{title} of each class" if view.class_by_class else title,
-        note=_note(rows, of=None if view.threshold_percentile is None else len(both.ambiguous) + len(both.clear)),
-        empty="No pictures on this side." if len(both.ambiguous) + len(both.clear) else NOTHING,
-        total=min(len(rows), MOST_IN_ORDER),
+        note=_note(end, of=None if view.threshold_percentile is None else total),
+        empty="No pictures on this side." if total else NOTHING,
+        total=min(end.pictures, MOST_IN_ORDER),
         order=order,
         order_url=order_url(order),
         tiles_url=tiles_url(image_set, order=order, measure=measure),
         thumbnail_url=thumbnail_url(image_set.set_id, "{id}"),
-        first=tiles(
-            table.loc[inline.index].assign(twins=inline["twins"]),
-            set_id=image_set.set_id,
-            measure=measure,
-            ringed_id=None,
-        ),
+        first=end.first,
     )
 
 
-def _note(rows: pd.DataFrame, *, of: int | None) -> str:
+def _note(end: _End, *, of: int | None) -> str:
     """How many pictures, `of` how many if a threshold parts them, with the twins that are not shown by themselves."""
-    twins = int(rows["twins"].sum())
-    count = f"{len(rows):,}" if of is None else f"{len(rows):,} of {of:,}"
-    first = f"the first {MOST_IN_ORDER:,} of " if len(rows) > MOST_IN_ORDER else ""
+    twins = end.twins
+    count = f"{end.pictures:,}" if of is None else f"{end.pictures:,} of {of:,}"
+    first = f"the first {MOST_IN_ORDER:,} of " if end.pictures > MOST_IN_ORDER else ""
     return f"{first}{count}" + (f", and {twins:,} {'twin' if twins == 1 else 'twins'}" if twins else "")
 
 

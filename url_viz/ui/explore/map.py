@@ -71,11 +71,12 @@ def only_alone(image_set: ImageSet, table: pd.DataFrame) -> pd.DataFrame:
 
 def without_stale_lasso(image_set: ImageSet, now: ExploreView) -> ExploreView:
     """The view without its lasso if the map was made anew since it was drawn last: there it holds other pictures."""
-    places = image_set.table()[["id", "x", "y"]]
-    before, seen = PLACES.get(), places.head(PROBED)
-    PLACES.set(seen)
+    table, columns = image_set.table(), ["id", "x", "y"]
+    before = PLACES.get()
+    PLACES.set(table.head(PROBED)[columns])
     if before is None or now.polygon is None:
         return now
+    places = table[columns]
     both = before.merge(places, on="id", suffixes=("_before", ""))
     if np.allclose(both[["x_before", "y_before"]].to_numpy(), both[["x", "y"]].to_numpy(), equal_nan=True):
         return now

@@ -25,23 +25,23 @@ TICK_S = 1.0
 
 def show_export_buttons(image_set: ImageSet, rows: pd.DataFrame) -> None:
     """Downloads of the pictures in `rows` (rows of the set's table), each created on request."""
-    ids = rows["id"].tolist()
-    selected = None if len(ids) == len(image_set) else ids
+    count = len(rows)
+    is_all = count == len(image_set)
     with st.container(horizontal=True, gap="small"):
         download(
             "Report",
-            lambda: report_html(image_set, ids=selected).encode("utf-8"),
+            lambda: report_html(image_set, ids=None if is_all else rows["id"].tolist()).encode("utf-8"),
             file_name=f"{image_set.root.name}-report.html",
             key="share.report",
             icon=":material/description:",
-            disabled=not ids,
+            disabled=not count,
             help_text="One HTML file with map, galleries and figures; opens in any browser, also offline",
         )
-        if 0 < len(ids) <= MOST_ZIPPED:
+        if 0 < count <= MOST_ZIPPED:
             for program in DATA_SETS:
-                _show_zip(image_set, ids, program)
-    if len(ids) > MOST_ZIPPED:
-        _show_jobs(image_set, ids, selected)
+                _show_zip(image_set, rows["id"].tolist(), program)
+    if count > MOST_ZIPPED:
+        _show_jobs(image_set, rows, is_all=is_all)
 
 
 def _show_zip(image_set: ImageSet, ids: list[int], program: Program) -> None:
@@ -68,7 +68,7 @@ def zip_of(image_set: ImageSet, ids: list[int], *, program: Program) -> bytes:
     return file.getvalue()
 
 
-def _show_jobs(image_set: ImageSet, ids: list[int], selected: list[int] | None) -> None:
+def _show_jobs(image_set: ImageSet, rows: pd.DataFrame, *, is_all: bool) -> None:
     """Buttons that write a data set to a folder of this machine, and how far the latest is."""
     st.caption(f"More than {MOST_ZIPPED:,} pictures are written to a new folder on the machine that runs URL-Viz.")
     is_copied = st.checkbox(
@@ -82,9 +82,9 @@ def _show_jobs(image_set: ImageSet, ids: list[int], selected: list[int] | None) 
                     start_sharing(
                         image_set,
                         program=program,
-                        ids=selected,
+                        ids=None if is_all else rows["id"].tolist(),
                         how="copy" if is_copied else "link",
-                        title=f"Write {len(ids):,} pictures of {name} for {data_set.title}",
+                        title=f"Write {len(rows):,} pictures of {name} for {data_set.title}",
                         name=name,
                     )
     if (job := latest_sharing(image_set)) is not None:
