@@ -50,9 +50,10 @@ if __name__ == "__main__":  # as Streamlit runs a session's script; the server i
 else:
     from url_viz.ui.auth import open_warning
     from url_viz.ui.http import middleware, routes
+    from url_viz.ui.sockets import sending_at_once
     from url_viz.ui.streamlit_private import run_app_for_every_page
 
     if (warning := open_warning()) is not None:
         print(f"warning: {warning}", file=sys.stderr)
     run_app_for_every_page()
-    app = st.App(__file__, routes=routes(), middleware=middleware())
+    app = st.App(__file__, routes=routes(), middleware=middleware(), lifespan=sending_at_once)
