@@ -36,6 +36,7 @@ from url_viz.ui.cache import open_sets
 from url_viz.ui.card import card_of, number_of
 from url_viz.ui.explore.selection_map import Subset, subsets
 from url_viz.ui.held import held_masks, held_orders
+from url_viz.ui.kept_files import KeptFiles
 from url_viz.ui.points import Points, drawn_sample, encode_mask, encode_points
 from url_viz.ui.tiles import tile_data, tiles
 from url_viz.ui.urls import BASE, thumbnail_url
@@ -123,6 +124,7 @@ def middleware() -> list[Middleware]:
     return [
         Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
         Middleware(SameOriginSockets),
+        Middleware(KeptFiles),
     ]
 
 
