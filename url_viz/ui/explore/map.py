@@ -76,7 +76,7 @@ def without_stale_lasso(image_set: ImageSet, now: ExploreView) -> ExploreView:
     PLACES.set(table.head(PROBED)[columns])
     if before is None or now.polygon is None:
         return now
-    places = table[columns]
+    places = table[np.isin(table["id"].to_numpy(np.int64), before["id"].to_numpy(np.int64))][columns]
     both = before.merge(places, on="id", suffixes=("_before", ""))
     if np.allclose(both[["x_before", "y_before"]].to_numpy(), both[["x", "y"]].to_numpy(), equal_nan=True):
         return now
