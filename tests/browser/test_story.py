@@ -159,6 +159,7 @@ def test_a_tile_opens_its_picture_and_neighbours_lead_on(app: str, open_page: Op
     expect(dropped).to_have_attribute("data-testid", "stBaseButton-secondary")
     page.keyboard.press("ArrowLeft")
     expect(dialog.locator("code")).to_have_text(first)
+    settled(page)  # below the name there are the neighbours of the picture before, until all is drawn
     dialog.locator("button:has(img)").first.click()
     expect(dialog.locator("code")).not_to_have_text(first)
     dialog.get_by_role("button", name="Close").click()
