@@ -81,7 +81,7 @@ def main() -> None:
             known.update(found)
     sets = [figures(case, found) for case, found in zip(cases, orders, strict=True)]
     probe = "another backbone" if any("is_probe_wrong" in case.arrays for case in cases) else None
-    benchmark = Benchmark(str(given.arrays), probe, "", None, 0, tuple(sets), means_of(sets))
+    benchmark = Benchmark(given.arrays.name, probe, "", None, 0, tuple(sets), means_of(sets))
     print("\n\n".join([machine(), *map(set_table, sets), means_table(benchmark)]))
     if given.json is not None:
         write_json(benchmark, given.json)

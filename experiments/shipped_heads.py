@@ -1,12 +1,10 @@
-"""The figures of the shipped heads in docs/training.md and docs/order.md: `python -m experiments.shipped_heads`.
+"""The figures of the shipped heads in docs/training.md: `python -m experiments.shipped_heads`.
 
 From heads/*.json, the benchmarks that `make heads` leaves: NAME-report.json of the sets that took no part in any
 choice, and lite0-development.json of those that choices were looked at on.
 """
 
 from pathlib import Path
-
-import numpy as np
 
 from training.benchmark.orders import HEAD
 from training.benchmark.records import SetFigures, read_benchmark
@@ -19,8 +17,8 @@ OUTCOMES = {"paper": "the paper's R-AUROC", "nearest": "N", "probe": "P"}
 
 
 def main() -> None:
-    """Print what docs/training.md has of all three, and what docs/order.md has of the first."""
-    print(f"{table_of_reports()}\n\n{rows_of_sets()}")
+    """Print the table."""
+    print(table_of_reports())
 
 
 def table_of_reports() -> str:
@@ -35,18 +33,6 @@ def table_of_reports() -> str:
             figures = [f"{means[name].of(outcome).auroc.value:.3f}" for name in ORDERS]
             rows.append([path.name.partition("-")[0], title, *figures, told])
     return markdown(["", "", *ORDERS, "head against the best baseline of a picture alone"], rows)
-
-
-def rows_of_sets() -> str:
-    """The head of lite0 on the seven sets of docs/order.md: N and P set by set, and means."""
-    uses = ("development", "report")
-    sets = {name_of(one): one for use in uses for one in read_benchmark(FIGURES / f"lite0-{use}.json").sets}
-    heads = [order for name in SETS for order in sets[name].orders if order.name == HEAD]
-    by_set = [[title, *(with_ends(one.of(what).auroc) for one in heads)] for what, title in OUTCOMES.items()]  # type: ignore[union-attr]
-    within = [np.mean([getattr(one.nearest, name).value for one in heads]) for name in ("within", "by_class")]
-    means = [np.mean([one.of(what).auroc.value for one in heads]) for what in ("nearest", "probe", "paper")]  # type: ignore[union-attr]
-    told = ", ".join(f"{value:.3f}" for value in (means[0], *within, *means[1:]))
-    return f"{markdown(['', *SETS], by_set)}\n\nMeans: N, within class (a) and (b), P, paper: {told}"
 
 
 def name_of(one: SetFigures) -> str:

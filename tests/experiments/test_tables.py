@@ -8,8 +8,11 @@ from benchmarks.answers_figure import figure
 from experiments import (
     deterioration,
     few_labels,
+    few_pictures,
+    finetuning,
     gradient_conflict,
     head_functions,
+    orders,
     safe_retrieval,
     shipped_heads,
     unfamiliar,
@@ -71,6 +74,23 @@ def test_how_spoiled_photographs_stand_is_told_and_drawn_from_its_figures() -> N
     assert deterioration.table(figures) in told
     assert deterioration.table_by_set(figures) in told
     assert deterioration.DRAWING.read_text("utf-8") == deterioration.drawing(figures)
+
+
+def test_what_orders_pictures_is_told_from_its_figures() -> None:
+    figures = read_benchmark(orders.FIGURES)
+    told = (ROOT / "docs" / "order.md").read_text("utf-8")
+    assert orders.sets_table(figures) in told
+    assert orders.means_table(figures) in told
+    assert orders.by_set(figures, "nearest", within=orders.WITHIN) in told
+    assert orders.by_set(figures, "probe") in told
+    assert orders.people_table(figures) in told
+    assert orders.emoji_table(figures) in told
+    assert few_pictures.table(kept(few_pictures.FIGURES)) in told
+
+
+def test_what_finetuning_gains_is_told_from_its_figures() -> None:
+    told = (ROOT / "docs" / "training.md").read_text("utf-8")
+    assert finetuning.table(kept(finetuning.FIGURES)) in told
 
 
 def test_what_names_teach_is_told_from_its_figures() -> None:

@@ -1,0 +1,76 @@
+"""Orders of sets with few pictures a class, as docs/order.md tells them: `python -m experiments.few_pictures [ARRAYS]`.
+
+ARRAYS is the folder that `python -m training.benchmark … --arrays ARRAYS` leaves. Without it the table is printed from
+few_pictures.json. Each set is cut to 4 or 8 pictures a class, drawn by SEED.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.kept import keep, kept
+from training.benchmark.labelled import LabelledSet, case_of
+from training.benchmark.measured import figures_of_set
+from training.benchmark.orders import orders_of
+from training.benchmark.table import markdown, with_ends
+from url_viz.analysis.metrics import Figure, Interval
+
+FIGURES = Path(__file__).with_suffix(".json")
+SETS = ("grocery", "places", "caltech101", "flowers102")
+MOST = 16
+COUNTS = (4, 8, MOST)
+ORDERS = ("ambiguity", "confusability")
+SEED = 0
+DIGITS = 4
+
+
+def main() -> None:
+    """Measure if there is a folder, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("arrays", type=Path, nargs="?")
+    given = parser.parse_args()
+    if given.arrays is not None:
+        sets = {name: _measured(next(given.arrays.glob(f"*-{name}.npz"))) for name in SETS}
+        keep({"config": {"seed": SEED, "counts": COUNTS}, "sets": sets}, FIGURES, digits=DIGITS)
+    print(table(kept(FIGURES)))
+
+
+def _measured(path: Path) -> dict[str, dict[str, list[float]]]:
+    with np.load(path, allow_pickle=False) as archive:
+        embedding, logits, label = (archive[name] for name in ("embedding", "logits", "label"))
+    found: dict[str, dict[str, list[float]]] = {}
+    for count in COUNTS:
+        rows = few_of_each(label, count, seed=SEED)
+        code = np.unique(label[rows], return_inverse=True)[1].astype(np.int32)
+        case = case_of(LabelledSet(path.stem, embedding[rows], logits[rows], code), seed=SEED)
+        orders = {name: values for name, values in orders_of(case, None, None, seed=SEED).items() if name in ORDERS}
+        for order in figures_of_set(case, orders).orders:
+            auroc = order.nearest.auroc
+            found.setdefault(order.name, {})[str(count)] = [auroc.value, auroc.interval.low, auroc.interval.high]
+    return found
+
+
+def few_of_each(label: NDArray[np.integer], count: int, *, seed: int) -> NDArray[np.int64]:
+    """Rows (R,), ascending: at most `count` of each class of `label` (N,), drawn by `seed`."""
+    shuffled = np.random.default_rng(seed).permutation(len(label))
+    kept_of = [shuffled[label[shuffled] == one][:count] for one in np.unique(label)]
+    return np.sort(np.concatenate(kept_of))
+
+
+def table(figures: dict[str, Any]) -> str:
+    """R-AUROC of N by order and pictures a class, on each set with intervals over classes, and the mean."""
+    rows = []
+    for order in ORDERS:
+        for count in figures["config"]["counts"]:
+            found = [figures["sets"][name][order][str(count)] for name in SETS]
+            cells = [with_ends(Figure(value, Interval(low, high))) for value, low, high in found]
+            told = f"up to {count}" if count == MOST else f"{count}"
+            rows.append([f"{order}, {told} a class", *cells, f"{np.mean([value for value, *_ in found]):.3f}"])
+    return markdown(["", *SETS, "mean"], rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""What finetuning the whole model gains by its defaults: `python -m experiments.finetuning [RUN …]`.
+
+Each RUN is the folder that `python -m training.finetune --mode full --data SET --out RUN` left, named like its set.
+Without one the table of docs/training.md is printed from finetuning.json.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments.kept import keep, kept
+from training.benchmark.table import EMPTY, markdown, with_ends
+from training.full import REPORT_FILE
+from url_viz.analysis.told import BEFORE, TITLES, told_from
+
+FIGURES = Path(__file__).with_suffix(".json")
+MEASURES = ("accuracy", "recall_at_1", "r_auroc")
+OF_CONFIG = ("model", "seed", "limit", "told")
+DIGITS = 4
+
+
+def main() -> None:
+    """Keep the reports of runs if there are any, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("runs", type=Path, nargs="*")
+    given = parser.parse_args()
+    if given.runs:
+        keep(of_runs(given.runs), FIGURES, digits=DIGITS)
+    print(table(kept(FIGURES)))
+
+
+def of_runs(runs: Sequence[Path]) -> dict[str, Any]:
+    """The report and what was asked for of each run, by its name."""
+    found = {}
+    for run in runs:
+        config = json.loads((run / "config.json").read_text("utf-8"))
+        report = json.loads((run / REPORT_FILE).read_text("utf-8"))
+        found[run.name] = {"config": {name: config[name] for name in OF_CONFIG}, "report": report}
+    return found
+
+
+def table(figures: dict[str, Any]) -> str:
+    """By set: how many pictures trained and are told of, and each measure before, after, and the gain."""
+    rows = []
+    for name, run in figures.items():
+        told = {one.measure: one for one in told_from(run["report"])}
+        cells = [name, f"{run['report']['trained']:,}", f"{run['report']['told_pictures']:,}"]
+        for measure in MEASURES:
+            one = told[measure]
+            before = EMPTY if one.before is None else f"{one.before.value:.3f}"
+            after = EMPTY if one.after is None else f"{one.after.value:.3f}"
+            gain = with_ends(one.gains[BEFORE], sign="+") if BEFORE in one.gains else EMPTY
+            cells += [f"{before} → {after}", gain]
+        rows.append(cells)
+    titles = [part for measure in MEASURES for part in (TITLES[measure], "gain")]
+    return markdown(["set", "trained", "told of", *titles], rows)
+
+
+if __name__ == "__main__":
+    main()

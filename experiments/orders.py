@@ -1,0 +1,163 @@
+"""What orders pictures, ours and other tools', as docs/order.md tells it: `python -m experiments.orders [FIGURES]`.
+
+FIGURES is what the last of three commands leaves (other tools run in Pythons of their own, see there); what the tables
+need of it is kept in orders.json, from which they are printed without it:
+
+    python -m training.benchmark --data grocery --data … --data cifar10-test --model tf_efficientnet_lite0 \\
+        --votes cifar10h-counts.npy --votes-order cifar10h-order.txt --arrays ARRAYS
+    python -m training.benchmark --data emoji --model tf_efficientnet_lite0 --arrays ARRAYS
+    python -m benchmarks.order_baselines ARRAYS --json FIGURES
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from experiments.safe_retrieval import SETS
+from training.benchmark.records import Benchmark, OrderFigures, SetFigures, read_benchmark
+from training.benchmark.table import markdown, with_ends
+from training.evaluate import write_json
+
+FIGURES = Path(__file__).with_suffix(".json")
+NAMES = tuple(name for names in SETS.values() for name in names)
+TITLES = {
+    "ambiguity": "**ambiguity**",
+    "margin of folds": "logistic regression in folds, margin",
+    "hardness of folds": "FiftyOne hardness, of the same regression",
+    "confusability": "**confusability**",
+    "nearest_similarity": "nearest similarity",
+    "uniqueness": "FiftyOne uniqueness",
+    "entropy": "entropy (= FiftyOne hardness, of the network)",
+    "max_probability": "max-probability",
+    "uncertainty": "pretrained head",
+    "inverse_norm": "1/norm",
+    "class_error": "error rate of its class",
+    "label doubt": "*label doubt* (ours, for [checking labels](labels.md))",
+    "self_confidence": "*cleanlab, self confidence*",
+    "normalized_margin": "*cleanlab, normalized margin*",
+    "confidence_weighted_entropy": "*cleanlab, confidence-weighted entropy*",
+}
+"""The orders that are told, by the names of the benchmark. Those in italics look at the picture's own label."""
+WITHIN = ("ambiguity", "confusability")
+"""The orders of which the figure within classes is told set by set too."""
+PEOPLE = "cifar10-test"
+EMOJI = "emoji"
+"""Of `benchmarks.emoji_set`, a class a sign; no part of any mean."""
+OF_EMOJI = ("ambiguity", "confusability", "entropy", "nearest_similarity", "class_error")
+
+
+def main() -> None:
+    """Keep what is needed of figures if there are any, and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("figures", type=Path, nargs="?")
+    given = parser.parse_args()
+    if given.figures is not None:
+        write_json(kept(read_benchmark(given.figures)), FIGURES)
+    figures = read_benchmark(FIGURES)
+    tables = [sets_table(figures), means_table(figures)]
+    tables += [by_set(figures, "nearest", within=WITHIN), by_set(figures, "probe"), people_table(figures)]
+    tables.append(emoji_table(figures))
+    print("\n\n".join(tables))
+
+
+def kept(benchmark: Benchmark) -> Benchmark:
+    """The orders that are told, without means and verdicts."""
+    sets = [replace(one, orders=tuple(_orders([one], name)[0] for name in TITLES)) for one in benchmark.sets]
+    return replace(benchmark, sets=tuple(sets), means=(), verdicts=())
+
+
+def name_of(one: SetFigures) -> str:
+    """The name of a set, whose arrays were numbered: "01-grocery"."""
+    return Path(one.data).name.partition("-")[2]
+
+
+def _sets(figures: Benchmark) -> list[SetFigures]:
+    return [_set(figures, name) for name in NAMES]
+
+
+def _set(figures: Benchmark, name: str) -> SetFigures:
+    return next(one for one in figures.sets if name_of(one) == name)
+
+
+def _orders(sets: Sequence[SetFigures], name: str) -> list[OrderFigures]:
+    return [next(order for order in one.orders if order.name == name) for one in sets]
+
+
+def sets_table(figures: Benchmark) -> str:
+    """What was measured: each set, its use, and how often the nearest and the probe are right."""
+    uses = {name: use for use, names in SETS.items() for name in names}
+    rows = [
+        [
+            name_of(one),
+            uses[name_of(one)],
+            f"{one.pictures:,}",
+            f"{one.classes}",
+            with_ends(one.recall_at_1),
+            f"{one.paper_recall_at_1.value:.3f}",
+            f"{one.probe_accuracy:.3f}",
+        ]
+        for one in _sets(figures)
+    ]
+    return markdown(
+        ["set", "use", "pictures", "classes", "recall@1, nearest", "recall@1, paper", "probe right"],
+        rows,
+    )
+
+
+def means_table(figures: Benchmark) -> str:
+    """Means over the seven sets of R-AUROC by N, within classes, by P, and as the paper has it."""
+    sets = _sets(figures)
+    rows = []
+    for name, title in TITLES.items():
+        orders = _orders(sets, name)
+        nearest, probe = [one.nearest for one in orders], [one.probe for one in orders if one.probe is not None]
+        found = [
+            [one.auroc.value for one in nearest],
+            [one.by_class.value for one in nearest],
+            [one.within.value for one in nearest],
+            [one.auroc.value for one in probe],
+            [one.paper.auroc.value for one in orders],
+        ]
+        rows.append([title, orders[0].knows, *(f"{np.mean(values):.3f}" for values in found)])
+    return markdown(["order", "has seen", "N", "N within class (a)", "(b)", "P", "paper"], rows)
+
+
+def by_set(figures: Benchmark, outcome: str, *, within: Sequence[str] = ()) -> str:
+    """R-AUROC of one outcome on each set, with intervals over classes; of `within` the figure within classes too."""
+    sets, rows = _sets(figures), []
+    for name, title in TITLES.items():
+        found = [one.of(outcome) for one in _orders(sets, name)]
+        rows.append([title, *(with_ends(one.auroc) for one in found if one is not None)])
+        if name in within:
+            rows.append(["within class (a)", *(f"{one.by_class.value:.3f}" for one in found if one is not None)])
+    return markdown(["order", *NAMES], rows)
+
+
+def people_table(figures: Benchmark) -> str:
+    """Agreement with people's votes on CIFAR-10, the truest first in each of what an order has seen."""
+    cifar = _set(figures, PEOPLE)
+    rows = []
+    for name, title in TITLES.items():
+        (order,) = _orders([cifar], name)
+        assert order.votes is not None, "measured with votes"
+        figure = with_ends(order.nearest.auroc)
+        rows.append([title, order.knows, f"{order.votes.spearman:.3f}", with_ends(order.votes.tenth), figure])
+    return markdown(["order", "has seen", "Spearman", "most ambiguous tenth", "N there"], rows)
+
+
+def emoji_table(figures: Benchmark) -> str:
+    """The set whose style is stronger than its kind."""
+    rows = []
+    for name in OF_EMOJI:
+        (order,) = _orders([_set(figures, EMOJI)], name)
+        assert order.probe is not None
+        cells = [with_ends(order.nearest.auroc), f"{order.nearest.by_class.value:.3f}", with_ends(order.probe.auroc)]
+        rows.append([TITLES[name], order.knows, *cells])
+    return markdown(["order", "has seen", "N", "N within class (a)", "P"], rows)
+
+
+if __name__ == "__main__":
+    main()
