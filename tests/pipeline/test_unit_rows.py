@@ -18,6 +18,7 @@ def test_cosines_are_those_of_a_loop(held: int, count: int, seed: int, scale: fl
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(unit_rows, "HELD", held)
         patch.setattr(unit_rows, "BLOCK", 7)
+        patch.setattr(unit_rows, "BLOCKS_A_TASK", 2)
         found = UnitRows(rows).cosines(query)
     assert found.dtype == np.float32
     exact = rows.astype(np.float64)

@@ -33,7 +33,7 @@ def parts_of(table: Any, contents: NDArray[np.int64]) -> Iterator[tuple[NDArray[
         content, entropy = (np.asarray(data[name].to_numpy()) for name in ("content", "entropy"))
         part = Embeddings(content, matrix(data["embedding"]).astype(np.float16, copy=False), entropy)
         positions, rows = rows_with(content)
-        yield rows, part if np.array_equal(positions, np.arange(len(part))) else part.rows_at(positions)
+        yield rows, part if _are_all(positions, len(part)) else part.rows_at(positions)
 
 
 def read_whitened(table: Any, contents: NDArray[np.int64], key: int) -> NDArray[np.float16] | None:
@@ -45,7 +45,9 @@ def read_whitened(table: Any, contents: NDArray[np.int64], key: int) -> NDArray[
         if not (np.asarray(data["key"].to_numpy()) == key).all():
             return None
         positions, rows = rows_with(np.asarray(data["content"].to_numpy()))
-        whitened[rows], is_there[rows] = matrix(data["whitened"])[positions], True
+        part = matrix(data["whitened"])
+        whitened[rows] = part if _are_all(positions, len(part)) else part[positions]
+        is_there[rows] = True
     return whitened if is_there.all() else None
 
 
@@ -70,6 +72,11 @@ def read_embeddings(table: Any, contents: NDArray[np.int64]) -> Embeddings:
         embedding[rows], entropy[rows], is_there[rows] = part.embedding, part.entropy, True
     embeddings = Embeddings(contents, embedding, entropy)
     return embeddings if is_there.all() else embeddings.rows_at(np.flatnonzero(is_there))
+
+
+def _are_all(positions: NDArray[np.int64], count: int) -> bool:
+    """Whether they are all of `count`, in order: what is taken at them need not be copied."""
+    return len(positions) == count and np.array_equal(positions, np.arange(count))
 
 
 def _finder(contents: NDArray[np.int64]) -> Callable[[NDArray[np.int64]], Pairs]:
