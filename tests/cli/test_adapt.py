@@ -7,9 +7,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import url_viz.jobs.adapting
 from tests.imaging.pictures import write_folder
 from tests.jobs.conftest import processes_of, until
 from url_viz.analysis.told import as_text, told_from
@@ -116,3 +118,23 @@ def test_ctrl_c_cancels_it_and_leaves_nothing_running(image_set: ImageSet, tmp_p
     assert "Traceback" not in (tmp_path / "told").read_text()
     assert not head_of(job).exists()
     assert living(processes_of(job)) == []
+
+
+@pytest.mark.parametrize("when", ["before it starts", "once it has started, before it is known"])
+def test_ctrl_c_while_it_starts_cancels_it_too(
+    when: str, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = url_viz.jobs.adapting.start_adapting
+
+    def interrupted(*arguments: Any, **options: Any) -> Job:
+        if when == "before it starts":
+            signal.raise_signal(signal.SIGINT)
+        job = start(*arguments, **options)
+        signal.raise_signal(signal.SIGINT)
+        return job
+
+    monkeypatch.setattr(url_viz.jobs.adapting, "start_adapting", interrupted)
+    assert main(["adapt", str(image_set.root)]) == 130
+    assert the_job(image_set).state is JobState.CANCELLED
+    assert "Cancelled; no head was made." in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -8,7 +8,7 @@ from tyro.conf import Positional, arg
 
 from url_viz.cli.arguments import DEFAULT, DeviceName, Folder, ModelName, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
-from url_viz.cli.watching import cancelled, left_alone, refuse_failed, watched
+from url_viz.cli.watching import cancelled, ctrl_c_waits, left_alone, refuse_failed, watched
 from url_viz.errors import ImageSetError, JobError
 from url_viz.options import OptionalCount, Seed
 from url_viz.progress import command_report
@@ -54,7 +54,8 @@ def adapt(
     options += ["--seed", str(seed), "--device", device, *([] if limit is None else ["--limit", str(limit)])]
     job: Job | None = None
     try:
-        job = start_adapting(image_set, options, title=f"Adapt to {name_of(image_set)}")
+        with ctrl_c_waits():
+            job = start_adapting(image_set, options, title=f"Adapt to {name_of(image_set)}")
         if background:
             return left_alone(job)
         refuse_failed(job, watched(job, command_report()))

@@ -9,7 +9,7 @@ from tyro.conf import Positional, UseAppendAction, arg
 
 from url_viz.cli.arguments import DEFAULT, DeviceName, ModelName, WorkspaceDir
 from url_viz.cli.printing import PrintingApp
-from url_viz.cli.watching import cancelled, left_alone, refuse_failed, watched
+from url_viz.cli.watching import cancelled, ctrl_c_waits, left_alone, refuse_failed, watched
 from url_viz.errors import FolderError, JobError
 from url_viz.imaging.scan import refuse_bucket
 from url_viz.options import Count, OptionalCount
@@ -52,14 +52,15 @@ def pretrain(
     options = ["--seeds", str(seeds), "--device", device, *([] if limit is None else ["--limit", str(limit)])]
     job: Job | None = None
     try:
-        job = start_pretraining(
-            roots,
-            options,
-            model=backbone,
-            title=f"Make a head for {title_of(backbone)} from {', '.join(root.name for root in roots)}",
-            workspace=home,
-            report=measured,
-        )
+        with ctrl_c_waits():
+            job = start_pretraining(
+                roots,
+                options,
+                model=backbone,
+                title=f"Make a head for {title_of(backbone)} from {', '.join(root.name for root in roots)}",
+                workspace=home,
+                report=measured,
+            )
         if background:
             return left_alone(job)
         refuse_failed(job, watched(job, command_report()))

@@ -1,7 +1,10 @@
 """Jobs that a command starts: watched to their end, left alone, or cancelled by Ctrl-C."""
 
+import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from url_viz.errors import JobError
@@ -13,6 +16,20 @@ if TYPE_CHECKING:
 
 TICK_S = 0.2
 STOPPED_STATUS = 130
+
+
+@contextmanager
+def ctrl_c_waits() -> Iterator[None]:
+    """Hold Ctrl-C back until the block is over, so that the job it starts is known to whoever cancels it."""
+    heard: list[int] = []
+    handler = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    if heard:
+        signal.raise_signal(signal.SIGINT)  # as if pressed now; a handler that ignores it still does
 
 
 def left_alone(job: "Job") -> int:
@@ -57,7 +74,7 @@ def refuse_failed(job: "Job", status: "Status") -> None:
 
 
 def cancelled(job: "Job | None") -> int:
-    """Cancel the job; None if it was cancelled while it started."""
+    """Cancel the job; None if there is none yet."""
     from url_viz.jobs import cancel_job
 
     print("\nStopping.", file=sys.stderr)
