@@ -8,7 +8,8 @@ BIN := $(VENV)/bin
 export MPLBACKEND := Agg
 unexport PYTHONDONTWRITEBYTECODE
 
-SIDE_BY_SIDE := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+# A process that crashes ends the run: with another in its place the tests it had left would be waited for without end.
+SIDE_BY_SIDE := --numprocesses $(WORKERS) --max-worker-restart 0 --dist loadfile --no-loadscope-reorder
 # One thread in each of the processes beside each other: more would wait for one another.
 test quick lowest: export OMP_NUM_THREADS := 1
 test quick lowest: export OPENBLAS_NUM_THREADS := 1

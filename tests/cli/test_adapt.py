@@ -41,6 +41,14 @@ def image_set(
             cancel_job(job, grace_s=0.1)
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt as in a terminal, whatever an earlier test left of the handler."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def the_job(image_set: ImageSet) -> Job:
     (job,) = list_jobs(image_set.workspace, kind=KIND, about={"set_id": image_set.set_id})
     return job
@@ -120,6 +128,7 @@ def test_ctrl_c_cancels_it_and_leaves_nothing_running(image_set: ImageSet, tmp_p
     assert living(processes_of(job)) == []
 
 
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("when", ["before it starts", "once it has started, before it is known"])
 def test_ctrl_c_while_it_starts_cancels_it_too(
     when: str, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

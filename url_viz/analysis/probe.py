@@ -1,10 +1,11 @@
 """The linear probe: a logistic regression on whitened rows, asked only of pictures whose twins it has not seen."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from url_viz.analysis.votes import NONE, Codes, Doubles
 
@@ -71,9 +72,15 @@ def _fitted(weights: Doubles, inputs: Floats, place: NDArray[np.integer]) -> Dou
     from scipy.optimize import minimize  # slow to import, and few commands need it
 
     options = {"gtol": PROBE_SLOPE, "ftol": 0, "maxiter": PROBE_STEPS}
-    with threadpool_limits(1, user_api="blas"):
+    with _thread_pools().limit(limits=1, user_api="blas"):
         found: Doubles = minimize(_loss, weights, (inputs, place), method="L-BFGS-B", jac=True, options=options).x
     return found
+
+
+@cache
+def _thread_pools() -> ThreadpoolController:
+    """The threads of the libraries in this process: finding them takes as long as many a fit."""
+    return ThreadpoolController()
 
 
 def _loss(flat: Doubles, inputs: Floats, place: NDArray[np.integer]) -> tuple[float, Doubles]:
