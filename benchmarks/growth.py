@@ -133,6 +133,7 @@ def _search(place: Path, count: int) -> Taken:
 def _grow(place: Path, count: int) -> Taken:
     """Ten pictures more: everything read, the ten matched with all, and placed on the map."""
     from url_viz.pipeline.graph import updated_graph
+    from url_viz.pipeline.postprocess import raw_embeddings
     from url_viz.pipeline.projection import place as placed
     from url_viz.pipeline.whitening import whitened_rows
     from url_viz.rows import EXACT_ROWS
@@ -146,25 +147,27 @@ def _grow(place: Path, count: int) -> Taken:
         assert known is not None
         writer.add_embeddings(key, ten)
         with _timed(taken, "ten more"):
-            current = writer.embeddings(key, np.sort(np.append(graph.content, ten.content)))
-            whitened = whitened_rows(current.content, current.embedding, known=writer.whitened(key))
-            before = replace(graph, is_approximate=len(current) > EXACT_ROWS)
-            placed(updated_graph(before, whitened, current.embedding), known)
+            content = np.sort(np.append(graph.content, ten.content))
+            raw = raw_embeddings(writer, key, content)
+            whitened = whitened_rows(content, raw, known=writer.whitened(key))
+            before = replace(graph, is_approximate=len(content) > EXACT_ROWS)
+            placed(updated_graph(before, whitened, raw), known)
     return taken
 
 
 def _graph(place: Path, count: int) -> Taken:
     from url_viz.pipeline.graph import updated_graph
-    from url_viz.pipeline.postprocess import columns_of
+    from url_viz.pipeline.postprocess import columns_of, current_contents, raw_embeddings
     from url_viz.pipeline.whitening import whitened_rows
 
     taken: Taken = {}
     with _writer(place) as (writer, key):
-        current = writer.embeddings(key, np.sort(writer.embedded(key).content))
+        content = current_contents(writer, key)
+        raw = raw_embeddings(writer, key, content)
         with _timed(taken, "whitened"):
-            whitened = whitened_rows(current.content, current.embedding)
+            whitened = whitened_rows(content, raw)
         with _timed(taken, "graph"):
-            graph = updated_graph(None, whitened, current.embedding)
+            graph = updated_graph(None, whitened, raw)
             told = columns_of(graph)
         writer.put_whitened(key, whitened)
         writer.put_graph(key, graph, told)

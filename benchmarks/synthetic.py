@@ -12,7 +12,7 @@ from url_viz.imaging.preprocess import Preprocessing
 from url_viz.models.model import EmbeddingSpace, resolve
 from url_viz.models.names import DEFAULT
 from url_viz.pipeline.graph import K
-from url_viz.pipeline.postprocess import columns_of, current_embeddings
+from url_viz.pipeline.postprocess import columns_of, current_contents, raw_embeddings
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.store.tables import IMAGES, UMAP, Coordinates, Embeddings, Graph, no_twins
 from url_viz.store.writer import Writer
@@ -40,13 +40,13 @@ def write_synthetic_set(workspace: Workspace, root: Path, count: int, *, size: i
             _write_rows(writer, space.key, head.digest if head else "", content[rows], cluster[rows], centres, rng)
         xy = (middles[cluster] + rng.normal(0, 1, (count, 2))).astype(np.float32)
         writer.put_coordinates(space.key, Coordinates(content, xy, np.full(count, UMAP, np.int8)))
-        stored = current_embeddings(writer, space.key)
-        whitened = whitened_rows(stored.content, stored.embedding)
+        stored = current_contents(writer, space.key)
+        whitened = whitened_rows(stored, raw_embeddings(writer, space.key, stored))
         writer.put_whitened(space.key, whitened)
         similarity = -np.sort(-rng.uniform(0.4, 0.9, (count, K)).astype(np.float32), axis=1)
         position = rng.integers(0, count, (count, K)).astype(np.int32)
         lists = position, similarity, no_twins(count), whitened.whitening.key
-        graph = Graph(stored.content, *lists, is_approximate=True)
+        graph = Graph(stored, *lists, is_approximate=True)
         writer.put_graph(space.key, graph, columns_of(graph))
         writer.compact()
     return set_id

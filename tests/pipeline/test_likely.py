@@ -41,6 +41,14 @@ def test_most_of_the_nearest_are_found_and_what_is_found_is_ranked_exactly() -> 
     assert (np.diff(found.similarity, axis=1) <= 1e-6).all()
 
 
+@pytest.mark.parametrize("size", [1, 2, 7, 31])
+def test_rows_of_few_and_of_odd_numbers_have_full_lists(size: int) -> None:
+    rows = of_length_one(np.random.default_rng(size).normal(size=(1500, size)))
+    found = likely_rows(rows, 10)
+    assert (found.ids >= 0).all()
+    assert (np.diff(found.cosine, axis=1) <= 0).all()
+
+
 def test_with_all_lists_probed_and_all_rows_candidates_it_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = of_length_one(classes(180, of=6, size=24)[0])
     monkeypatch.setattr(likely, "PROBED", 10_000)
@@ -49,7 +57,7 @@ def test_with_all_lists_probed_and_all_rows_candidates_it_is_exact(monkeypatch: 
     np.testing.assert_allclose(found.similarity, exact.similarity, atol=1e-5)
 
 
-@pytest.mark.parametrize("count", [1, 2, 30, 300])
+@pytest.mark.parametrize("count", [1, 2, 30, 300, 1200])
 def test_few_rows_and_rows_without_difference_have_lists_too(count: int) -> None:
     rows = of_length_one(np.ones((count, 8)))
     found = likely_nearest(likely_rows(rows, 5), 5, twins=no_twins(count), counts=every(count))
@@ -64,7 +72,7 @@ def test_twins_are_those_of_the_exact_search_and_stand_in_no_list() -> None:
     copies = rows[random.choice(2000, 60, replace=False)] + random.normal(0, 1e-3, (60, 32)).astype(rows.dtype)
     rows = np.concatenate([rows, copies, rows[:1], rows[:1]])
     candidates = likely_rows(of_length_one(rows), 10)
-    found = likely_twins(candidates, rows)
+    found = likely_twins(np.arange(len(rows)), candidates, rows)
     exact = twin_pairs(rows)
     pairs = {tuple(pair) for pair in found.pair.tolist()}
     assert pairs == {tuple(pair) for pair in exact.pair.tolist()}

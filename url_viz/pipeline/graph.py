@@ -6,10 +6,11 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from url_viz.pipeline.likely import likely_nearest, likely_rows, likely_twins
+from url_viz.pipeline.likely import SPARE, Likely, likely_nearest, likely_rows, likely_twins
 from url_viz.pipeline.nearest import NONE, Exclude, Floats, Nearest, Places, top_k, top_k_of_all
 from url_viz.pipeline.twins import leaders, twin_groups, twin_pairs
 from url_viz.rows import EXACT_ROWS
+from url_viz.store.raw_rows import Raw, RawRows
 from url_viz.store.tables import Graph, Twins, no_twins, positions_of
 from url_viz.store.whitening import WhitenedRows
 
@@ -25,7 +26,7 @@ Done = Callable[[int], None]
 def updated_graph(
     previous: Graph | None,
     whitened: WhitenedRows,
-    embeddings: NDArray[np.floating],
+    embeddings: Raw,
     *,
     twins: Twins | None = None,
     report: Done = lambda _: None,
@@ -33,7 +34,8 @@ def updated_graph(
     """The graph of the rows of `whitened`, whose raw embeddings are (M, D), from the graph of before if that serves.
 
     It serves if it is of the same whitened space, and as exact as a new one would be. `twins` are those of all rows, if
-    they are known already. `report` is called with the number of rows that are done.
+    they are known already. Of embeddings on disk the graph is approximate. `report` is called with the number of rows
+    that are done.
     """
     key = whitened.whitening.key
     is_large = len(whitened) > EXACT_ROWS
@@ -45,7 +47,7 @@ def updated_graph(
 
 def build_graph(
     whitened: NDArray[np.floating],
-    embeddings: NDArray[np.floating],
+    embeddings: Raw,
     *,
     k: int = K,
     content: NDArray[np.int64] | None = None,
@@ -61,7 +63,7 @@ def build_graph(
     """
     _assert_same_rows(whitened, embeddings)
     keys = np.arange(len(whitened)) if content is None else content
-    if len(whitened) > EXACT_ROWS:
+    if len(whitened) > EXACT_ROWS or isinstance(embeddings, RawRows):
         return _likely_graph(whitened, embeddings, k, keys, key, twins, report)
     twins = twin_pairs(embeddings) if twins is None else twins
     exclude = _not_of_own_group(twins) if twins.is_thinned else _not_neighbours(twins).__getitem__
@@ -71,7 +73,7 @@ def build_graph(
 
 def _likely_graph(
     whitened: NDArray[np.floating],
-    embeddings: NDArray[np.floating],
+    embeddings: Raw,
     k: int,
     keys: NDArray[np.int64],
     key: int,
@@ -79,7 +81,7 @@ def _likely_graph(
     report: Done,
 ) -> Graph:
     likely = likely_rows(whitened, k, report=report)
-    twins = likely_twins(likely, embeddings) if twins is None else twins
+    twins = likely_twins(np.arange(len(whitened)), likely, embeddings) if twins is None else twins
     counts = counting(twins)
     if counts.mean() < MOSTLY:
         likely = likely_rows(whitened, k, which=np.flatnonzero(counts), report=report)
@@ -99,7 +101,7 @@ def extended(
     graph: Graph,
     came_from: NDArray[np.integer],
     whitened: NDArray[np.floating],
-    embeddings: NDArray[np.floating],
+    embeddings: Raw,
     *,
     content: NDArray[np.int64] | None = None,
     report: Done = lambda _: None,
@@ -118,7 +120,7 @@ def extended(
     row_now[came_from[is_known]] = np.flatnonzero(is_known)
     new = np.flatnonzero(~is_known)
     is_much = len(new) > REBUILD_SHARE * len(came_from)
-    twins = None if is_much else _twins_now(graph.twins, row_now, embeddings, new)
+    twins = None if is_much else _twins_now(graph, row_now, whitened, embeddings, new)
     if twins is None:
         return build_graph(whitened, embeddings, k=k, content=keys, key=graph.whitening, report=report)
     counted, counts = np.zeros(len(came_from), bool), counting(twins)
@@ -142,7 +144,7 @@ def counting(twins: Twins) -> NDArray[np.bool_]:
     return is_counting
 
 
-def _assert_same_rows(whitened: NDArray[np.floating], embeddings: NDArray[np.floating]) -> None:
+def _assert_same_rows(whitened: NDArray[np.floating], embeddings: Raw) -> None:
     if len(whitened) != len(embeddings):
         raise ValueError(f"{len(whitened)} whitened rows and {len(embeddings)} embeddings are not of one set.")
 
@@ -182,16 +184,24 @@ def _carried(
 
 
 def _twins_now(
-    twins: Twins, row_now: Places, embeddings: NDArray[np.floating], fresh: NDArray[np.int64]
+    graph: Graph, row_now: Places, whitened: NDArray[np.floating], embeddings: Raw, fresh: NDArray[np.int64]
 ) -> Twins | None:
     """The pairs that are left and those of new rows; None if thinned pairs do not tell which are left."""
-    new = twin_pairs(embeddings, of=fresh)
+    twins, new = graph.twins, _twins_of_some(fresh, whitened, embeddings, k=graph.position.shape[1])
     if twins.is_thinned or new.is_thinned:
         return None
     pair = row_now[twins.pair]
     is_left = (pair != NONE).all(axis=1)
     pairs = np.concatenate([np.sort(pair[is_left], axis=1), new.pair])
     return Twins(len(embeddings), pairs, np.concatenate([twins.cosine[is_left], new.cosine]))
+
+
+def _twins_of_some(rows: NDArray[np.int64], whitened: NDArray[np.floating], embeddings: Raw, *, k: int) -> Twins:
+    """Pairs of twins with one of `rows`: exactly, but of embeddings on disk those among the likely alone."""
+    if not isinstance(embeddings, RawRows):
+        return twin_pairs(embeddings, of=rows)
+    near = top_k(whitened[rows], whitened, k + SPARE + 1)  # one of them is the row itself
+    return likely_twins(rows, Likely(near.position, near.similarity), embeddings)
 
 
 def _merged(had: Nearest, new: Nearest, fresh: NDArray[np.int64]) -> tuple[Places, Floats]:

@@ -1,7 +1,8 @@
-"""The likely nearest of very many rows: faiss finds candidates among 8-bit codes, full precision ranks them.
+"""The likely nearest of very many rows: faiss finds candidates among short codes, full precision ranks them.
 
-An inverted file (Jégou et al. 2011): rows lie in lists by the nearest of some centres, and the lists of the centres
-nearest to a query are searched. docs/performance.md says how many of the nearest are found, and in what time.
+An inverted file with product quantization (Jégou et al. 2011): rows lie in lists by the nearest of some centres, as
+codes of four bits for each two numbers, and the lists of the centres nearest to a query are searched.
+docs/performance.md says how many of the nearest are found, and in what time.
 """
 
 from collections.abc import Callable
@@ -15,21 +16,23 @@ from numpy.typing import NDArray
 from url_viz.pipeline.nearest import NONE, Nearest
 from url_viz.pipeline.twins import TWIN_COSINE, twins_of
 from url_viz.rows import l2_normalize
+from url_viz.store.raw_rows import Raw
 from url_viz.store.tables import Twins
 
 LISTS = 4
 """So many times the root of the number of rows are the lists."""
 FEWEST_IN_LIST = 40
 """Of so many rows on average a centre is learnt; with fewer there are fewer lists."""
-PROBED = 64
+FEWEST_CODED = 1000
+PROBED = 128
 SPARE = 32
 """So many more candidates are kept than are asked for: twins stand in no list."""
-REFINED = 2
+REFINED = 4
 """So many times as many are ranked by float16 as are kept."""
 ROWS_AT_ONCE = 16_384
 LEAST_LENGTH = 1e-12
-LIKE_TWINS = 0.8
-"""Pairs below this cosine in the whitened space are not compared in full: twins had at least .945 there."""
+LIKE_TWINS = 0.88
+"""Pairs below this cosine in the whitened space are not compared in full: docs/performance.md has what twins had."""
 
 Ids = NDArray[np.int32]
 Floats = NDArray[np.float32]
@@ -38,7 +41,7 @@ Done = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Likely:
-    """Candidates of N rows: `ids` (N, C) int32, nearest first, NONE if there are fewer, and their `cosine` (N, C)."""
+    """Candidates of some rows: `ids` (N, C) int32, nearest first, NONE if there are fewer; their `cosine` (N, C)."""
 
     ids: Ids
     cosine: Floats
@@ -75,12 +78,13 @@ class _Index:
         faiss: Any = import_module("faiss")  # only very large sets need it; its types differ from release to release
         self._which = np.append(which, NONE)
         count = max(1, min(int(LISTS * len(which) ** 0.5), len(which) // FEWEST_IN_LIST))
-        kind = f"IVF{count},SQ8,Refine(SQfp16)"
+        drawn = np.random.default_rng(seed).permutation(len(which))[: FEWEST_IN_LIST * count]
+        sample = l2_normalize(rows[which[np.sort(drawn)]])
+        kind = f"IVF{count},{_codes(sample)},Refine(SQfp16)"
         self._index = faiss.index_factory(rows.shape[1], kind, faiss.METRIC_INNER_PRODUCT)
         probed = faiss.SearchParametersIVF(nprobe=min(PROBED, count))
         self._how = faiss.IndexRefineSearchParameters(k_factor=REFINED, base_index_params=probed)
-        sample = np.random.default_rng(seed).permutation(len(which))[: FEWEST_IN_LIST * count]
-        self._index.train(l2_normalize(rows[which[np.sort(sample)]]))
+        self._index.train(sample)
         for part in _parts(len(which)):
             self._index.add(rows[which[part]].astype(np.float32))  # not of length one: so half precision is exact
 
@@ -90,10 +94,25 @@ class _Index:
         return self._which[found], product
 
 
-def likely_twins(likely: Likely, embeddings: NDArray[np.floating]) -> Twins:
-    """Pairs of raw embeddings (N, D) that are twins, among the candidates of each row."""
-    row, place = np.nonzero(likely.cosine >= LIKE_TWINS)
-    return twins_of(embeddings, np.stack([row, likely.ids[row, place]], axis=1).astype(np.int64), bound=TWIN_COSINE)
+def _codes(sample: Floats) -> str:
+    """What faiss calls the codes of rows like these (S, A): four bits for two numbers, or eight for one.
+
+    The short ones are learnt, from enough rows, and tell none of rows that are all the same.
+    """
+    width = sample.shape[1]
+    is_learnt = len(sample) >= FEWEST_CODED and np.ptp(sample, axis=0).any()
+    return f"PQ{width // 2 if width % 2 == 0 else width}x4fs" if is_learnt else "SQ8"
+
+
+def likely_twins(own: NDArray[np.integer], likely: Likely, embeddings: Raw) -> Twins:
+    """Pairs of raw embeddings (N, D) that are twins, among the candidates of the rows `own` (Q,)."""
+
+    def alike(part: slice) -> NDArray[np.integer]:
+        ids = likely.ids[part]
+        row, place = np.nonzero((likely.cosine[part] >= LIKE_TWINS) & (ids != own[part][:, None]))
+        return np.stack([own[part][row], ids[row, place]], axis=1)
+
+    return twins_of(embeddings, map(alike, _parts(len(own))), bound=TWIN_COSINE)
 
 
 def likely_nearest(likely: Likely, k: int, *, twins: Twins, counts: NDArray[np.bool_]) -> Nearest:

@@ -11,47 +11,55 @@ from url_viz.pipeline.twins import leaders, twin_groups, twin_pairs
 from url_viz.pipeline.whitening import VERSION, serves, whitened_rows
 from url_viz.progress import Clock, Progress, ProgressCallback
 from url_viz.rows import EXACT_ROWS
-from url_viz.store.tables import UMAP, Coordinates, Embeddings, Graph, GraphColumns, Twins, positions_of
+from url_viz.store.raw_rows import Raw, RawRows
+from url_viz.store.tables import UMAP, Coordinates, Graph, GraphColumns, Twins, positions_of
 from url_viz.store.whitening import WhitenedRows
 from url_viz.store.writer import Writer
+
+Contents = NDArray[np.int64]
 
 
 def finish(writer: Writer, space_key: str, *, report: ProgressCallback, refit: bool = False) -> None:
     """Update quality, whitened space, graph and map for the pictures in the folder; nothing if all is up to date."""
     assess_missing(writer, report)
-    current = current_embeddings(writer, space_key)
-    if len(current):
-        _finish_space(writer, space_key, current, report, refit=refit)
+    content = current_contents(writer, space_key)
+    if len(content):
+        _finish_space(writer, space_key, content, report, refit=refit)
     writer.compact()
 
 
-def _finish_space(
-    writer: Writer, space_key: str, current: Embeddings, report: ProgressCallback, *, refit: bool
-) -> None:
-    whitened, twins = _finish_whitened(writer, space_key, current)
-    _finish_graph(writer, space_key, whitened, current, twins, report)
+def _finish_space(writer: Writer, space_key: str, content: Contents, report: ProgressCallback, *, refit: bool) -> None:
+    raw = raw_embeddings(writer, space_key, content)
+    whitened, twins = _finish_whitened(writer, space_key, content, raw)
+    _finish_graph(writer, space_key, whitened, raw, twins, report)
+    del raw
     _finish_map(writer, space_key, whitened, report, refit=refit)
 
 
-def current_embeddings(writer: Writer, space_key: str) -> Embeddings:
-    """Embeddings of the distinct contents that are in the folder now, sorted by content."""
-    rows = writer.images(["content"])
-    present = np.unique(np.asarray(rows["content"].drop_null().to_numpy(), np.int64))
-    return writer.embeddings(space_key, present)
+def current_contents(writer: Writer, space_key: str) -> Contents:
+    """The distinct contents (M,) that are in the folder now and have an embedding, sorted."""
+    present = np.asarray(writer.images(["content"])["content"].drop_null().to_numpy(), np.int64)
+    return np.intersect1d(present, writer.embedded(space_key).content)
 
 
-def _finish_whitened(writer: Writer, space_key: str, current: Embeddings) -> tuple[WhitenedRows, Twins | None]:
-    """The rows of `current` in the set's whitened space, which is fitted again once the set has doubled.
+def raw_embeddings(writer: Writer, space_key: str, content: Contents) -> Raw:
+    """The embeddings of contents that all have one: in memory up to EXACT_ROWS, of more on disk."""
+    on_disk = RawRows(writer, space_key, content)
+    return on_disk if len(content) > EXACT_ROWS else on_disk[:]
+
+
+def _finish_whitened(writer: Writer, space_key: str, content: Contents, raw: Raw) -> tuple[WhitenedRows, Twins | None]:
+    """Contents (M,) with raw embeddings (M, D) in the set's whitened space, fitted again once the set has doubled.
 
     With the twins of all rows if they were found for that.
     """
     known = writer.whitened(space_key)
-    is_same = known is not None and np.array_equal(known.content, current.content)
+    is_same = known is not None and np.array_equal(known.content, content)
     if known is not None and is_same and known.whitening.version == VERSION:
         return known, None
-    is_fitted = known is not None and serves(known, len(current))
-    twins = twin_pairs(current.embedding) if not is_fitted and len(current) <= EXACT_ROWS else None
-    whitened = whitened_rows(current.content, current.embedding, known=known, twins=twins)
+    is_fitted = known is not None and serves(known, len(content))
+    twins = None if is_fitted or isinstance(raw, RawRows) else twin_pairs(raw)
+    whitened = whitened_rows(content, raw, known=known, twins=twins)
     writer.put_whitened(space_key, whitened)
     return whitened, twins
 
@@ -60,21 +68,19 @@ def _finish_graph(
     writer: Writer,
     space_key: str,
     whitened: WhitenedRows,
-    current: Embeddings,
+    raw: Raw,
     twins: Twins | None,
     report: ProgressCallback,
 ) -> None:
     previous = writer.graph(space_key)
     key = whitened.whitening.key
-    if previous is not None and previous.whitening == key and np.array_equal(previous.content, current.content):
+    if previous is not None and previous.whitening == key and np.array_equal(previous.content, whitened.content):
         return
-    clock = Clock("neighbours", total=len(current))
+    clock = Clock("neighbours", total=len(whitened))
     report(clock.at(0))
-    graph = updated_graph(
-        previous, whitened, current.embedding, twins=twins, report=lambda done: report(clock.at(done))
-    )
+    graph = updated_graph(previous, whitened, raw, twins=twins, report=lambda done: report(clock.at(done)))
     writer.put_graph(space_key, graph, columns_of(graph))
-    report(clock.at(len(current)))
+    report(clock.at(len(whitened)))
 
 
 def columns_of(graph: Graph) -> GraphColumns:

@@ -1,6 +1,6 @@
 """Twins: pairs of pictures so alike that they count as one (bursts, copies, re-saved files), found exactly."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import scipy.linalg
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
 from url_viz.rows import l2_normalize
+from url_viz.store.raw_rows import Raw
 from url_viz.store.tables import Twins
 
 TWIN_COSINE = 0.96
@@ -23,6 +24,10 @@ SKETCH_CELLS = 100_000_000
 ROUNDING = 1e-5
 TILE = 1024, 2048
 ROWS_AT_ONCE = 8192
+ROWS_HELD = 75_000
+"""From so many rows on that pairs name they are looked up."""
+PRODUCTS = 256
+"""So many pairs are multiplied at a time: their rows stay within caches."""
 DENSE = 0.02
 """From this share of a tile on, one product of all its rows is faster than its pairs one by one."""
 
@@ -72,14 +77,30 @@ def twins_in_blocks(
     return found.twins()
 
 
-def twins_of(embeddings: NDArray[np.floating], pairs: NDArray[np.int64], *, bound: float = TWIN_COSINE) -> Twins:
-    """Those of some pairs (P, 2) of raw embeddings (N, D) that have a cosine of at least `bound`."""
+def twins_of(embeddings: Raw, pairs: Iterable[NDArray[np.integer]], *, bound: float = TWIN_COSINE) -> Twins:
+    """Those of some pairs, in parts (P, 2), of raw embeddings (N, D) that have a cosine of at least `bound`."""
     found = _Found(len(embeddings))
-    left, right = pairs.T
-    cosine = _cosines(embeddings, left, right)
-    is_twin = cosine >= bound
-    found.add(left[is_twin], right[is_twin], cosine[is_twin])
+    for some in _of_few_rows(pairs, len(embeddings)):
+        rows, place = np.unique(some, return_inverse=True)
+        left, right = place.reshape(some.shape).T
+        cosine = _products(l2_normalize(embeddings[rows]), left, right)
+        is_twin = cosine >= bound
+        found.add(some[is_twin, 0], some[is_twin, 1], cosine[is_twin])
     return found.twins()
+
+
+def _of_few_rows(pairs: Iterable[NDArray[np.integer]], rows: int) -> Iterator[NDArray[np.integer]]:
+    """The same parts, joined as long as they name few rows: embeddings on disk are gone through for each of these."""
+    joined: list[NDArray[np.integer]] = []
+    is_named = np.zeros(rows, bool)
+    for part in pairs:
+        joined.append(part)
+        is_named[part] = True
+        if is_named.sum() > ROWS_HELD or sum(map(len, joined)) > MOST_PAIRS:
+            yield np.concatenate(joined)
+            joined, is_named[:] = [], False
+    if joined:
+        yield np.concatenate(joined)
 
 
 def twins_across(mine: NDArray[np.floating], others: NDArray[np.floating], *, bound: float = TWIN_COSINE) -> Twins:
@@ -189,6 +210,15 @@ def _cosines(embeddings: NDArray[np.floating], left: NDArray[np.int64], right: N
         part = slice(start, start + ROWS_AT_ONCE)
         one, other = l2_normalize(embeddings[left[part]]), l2_normalize(embeddings[right[part]])
         cosine[part] = np.einsum("pd,pd->p", one, other)
+    return cosine
+
+
+def _products(unit: Floats, left: NDArray[np.int64], right: NDArray[np.int64]) -> Floats:
+    """The cosines (P,) of pairs of rows of length one (N, D); few at a time, within caches."""
+    cosine = np.zeros(len(left), np.float32)
+    for start in range(0, len(left), PRODUCTS):
+        part = slice(start, start + PRODUCTS)
+        np.einsum("pd,pd->p", unit[left[part]], unit[right[part]], out=cosine[part])
     return cosine
 
 

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from url_viz.pipeline.twins import leaders, twin_pairs
 from url_viz.rows import l2_normalize
+from url_viz.store.raw_rows import Raw, in_parts
 from url_viz.store.reader import Store
 from url_viz.store.tables import Twins, positions_of
 from url_viz.store.whitening import BLOCK, Floats, WhitenedRows, Whitening
@@ -23,7 +24,7 @@ LEAST_VARIANCE = 1e-9
 
 
 def fit_whitening(
-    embeddings: NDArray[np.floating],
+    embeddings: Raw,
     *,
     twins: Twins | None = None,
     axes: int = AXES,
@@ -39,9 +40,9 @@ def fit_whitening(
     kept, and all rows whiten to zeros.
     """
     drawn = _drawn(np.arange(len(embeddings)) if twins is None else np.unique(leaders(twins)), sample, seed)
-    if twins is None:
-        drawn = drawn[np.unique(leaders(twin_pairs(embeddings[drawn])))]
     unit = l2_normalize(embeddings[drawn])
+    if twins is None:
+        unit = unit[np.unique(leaders(twin_pairs(unit)))]
     unit = unit[unit.any(axis=1)]
     mean = unit.mean(axis=0, dtype=np.float64) if len(unit) else np.zeros(embeddings.shape[1])
     unit -= mean.astype(np.float32)
@@ -60,7 +61,7 @@ def fit_whitening(
 
 def whitened_rows(
     content: NDArray[np.int64],
-    embeddings: NDArray[np.floating],
+    embeddings: Raw,
     *,
     known: WhitenedRows | None = None,
     twins: Twins | None = None,
@@ -72,12 +73,19 @@ def whitened_rows(
     """
     if known is None or not serves(known, len(content)):
         whitening = fit_whitening(embeddings, twins=twins)
-        return WhitenedRows(whitening, content, whitening.transform(embeddings))
+        return WhitenedRows(whitening, content, _transformed(whitening, embeddings))
     row = positions_of(content, known.content)
     rows = np.zeros((len(content), known.rows.shape[1]), np.float16)
     rows[row >= 0] = known.rows[row[row >= 0]]
-    rows[row < 0] = known.whitening.transform(embeddings[row < 0])
+    rows[row < 0] = known.whitening.transform(embeddings[np.flatnonzero(row < 0)])
     return WhitenedRows(known.whitening, content, rows)
+
+
+def _transformed(whitening: Whitening, embeddings: Raw) -> NDArray[np.float16]:
+    whitened = np.zeros((len(embeddings), len(whitening.scales)), np.float16)
+    for rows, part in in_parts(embeddings):
+        whitened[rows] = whitening.transform(part)
+    return whitened
 
 
 def serves(known: WhitenedRows, count: int) -> bool:

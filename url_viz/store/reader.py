@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from url_viz.store import versions
 from url_viz.store.about import About, read_about
 from url_viz.store.checksums import ChecksumError, columns_to_read, verified
 from url_viz.store.damage import raising_damage_errors, was_written
-from url_viz.store.embedding_table import ROWS_AT_ONCE, read_embeddings, read_whitened
+from url_viz.store.embedding_table import ROWS_AT_ONCE, parts_of, read_embeddings, read_whitened, size_of
 from url_viz.store.lance import lancedb
 from url_viz.store.tables import (
     COORDINATES,
@@ -116,6 +116,21 @@ class Store:
         wanted = self.embedded(space_key).content if contents is None else contents
         embeddings: Embeddings = self._read(f"embeddings-{space_key}", lambda: read_embeddings(table, wanted))
         return embeddings
+
+    def embedding_parts(
+        self, space_key: str, contents: NDArray[np.int64]
+    ) -> Iterator[tuple[NDArray[np.int64], Embeddings]]:
+        """As `embeddings`, some at a time: rows of `contents`, and their embeddings."""
+        name = f"embeddings-{space_key}"
+        table = self._table(name)
+        if table is not None:
+            with raising_damage_errors(self._folder(name)):
+                yield from parts_of(table, contents)
+
+    def embedding_size(self, space_key: str) -> int:
+        """The embedding size D; 0 if nothing was embedded yet."""
+        table = self._table(f"embeddings-{space_key}")
+        return 0 if table is None else size_of(table)
 
     def embedded(self, space_key: str) -> EmbeddedContents:
         """Contents that have an embedding in a space, with entropy and norm, without reading the embeddings."""

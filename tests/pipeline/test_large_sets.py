@@ -1,0 +1,137 @@
+"""Sets too large to be held: embeddings stay on disk, and rows, twins and lists are those of sets in memory."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from tests.imaging.pictures import write_folder
+from tests.pipeline.whitened_examples import classes
+from url_viz.image_set import embed_folder
+from url_viz.models.model import Model
+from url_viz.pipeline import graph as graph_module
+from url_viz.pipeline import likely, postprocess, twins
+from url_viz.pipeline.graph import build_graph, extended
+from url_viz.pipeline.twins import twin_pairs, twins_of
+from url_viz.pipeline.whitening import fit_whitening, whitened_rows
+from url_viz.store.raw_rows import RawRows, in_parts
+from url_viz.store.tables import Embeddings, Twins
+from url_viz.store.writer import Writer
+from url_viz.workspace import Workspace
+
+KEY = "0" * 16
+COUNT = 1200
+
+
+@pytest.fixture(scope="module")
+def embeddings() -> NDArray[np.float16]:
+    """Pictures of a few kinds, every tenth of them there twice."""
+    rows = classes(COUNT - COUNT // 10, size=32)[0]
+    copies = rows[:: len(rows) // (COUNT // 10)][: COUNT // 10].astype(np.float32)
+    noise = np.random.default_rng(1).normal(0, 0.01, copies.shape)
+    return np.concatenate([rows, copies + noise]).astype(np.float16)
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> Iterator[Writer]:
+    with Writer(Workspace.at(tmp_path / "workspace").set_paths("0" * 16), tmp_path) as opened:
+        yield opened
+
+
+def on_disk(writer: Writer, embeddings: NDArray[np.float16]) -> RawRows:
+    """Written in another order than the one they are asked for in."""
+    content = np.arange(len(embeddings)) * 7 + 1
+    shuffled = np.random.default_rng(0).permutation(len(embeddings))
+    for part in np.array_split(shuffled, 3):
+        writer.add_embeddings(KEY, Embeddings(content[part], embeddings[part], np.zeros(len(part), np.float32)))
+    return RawRows(writer, KEY, content)
+
+
+def pairs_of(found: Twins) -> set[tuple[int, ...]]:
+    return {tuple(pair) for pair in found.pair.tolist()}
+
+
+def test_rows_are_taken_as_from_an_array(writer: Writer, embeddings: NDArray[np.float16]) -> None:
+    rows = on_disk(writer, embeddings)
+    assert rows.shape == embeddings.shape
+    assert len(rows) == COUNT
+    some = np.array([5, 0, 5, COUNT - 1])
+    np.testing.assert_array_equal(rows[some], embeddings[some])
+    np.testing.assert_array_equal(rows[:], embeddings)
+    for kind in (rows, embeddings):
+        back = np.zeros_like(embeddings)
+        for position, part in in_parts(kind):
+            back[position] = part
+        np.testing.assert_array_equal(back, embeddings)
+
+
+def test_the_whitened_space_is_the_one_of_rows_in_memory(writer: Writer, embeddings: NDArray[np.float16]) -> None:
+    keys = np.arange(COUNT)
+    one, other = (whitened_rows(keys, rows) for rows in (embeddings, on_disk(writer, embeddings)))
+    assert one.whitening.key == other.whitening.key
+    np.testing.assert_allclose(one.rows.astype(np.float32), other.rows.astype(np.float32), atol=5e-4)
+
+
+@pytest.mark.parametrize("held", [1, 100, 10**6])
+def test_pairs_are_looked_up_few_rows_at_a_time(
+    held: int, writer: Writer, embeddings: NDArray[np.float16], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(twins, "ROWS_HELD", held)
+    every = np.stack(np.triu_indices(COUNT, 1), axis=1)
+    some = np.random.default_rng(2).permutation(every)[:4000]
+    asked = np.concatenate([twin_pairs(embeddings).pair, some])
+    found = twins_of(on_disk(writer, embeddings), np.array_split(asked, 9))
+    assert pairs_of(found) == pairs_of(twin_pairs(embeddings))
+    assert len(found) >= COUNT // 10
+
+
+def test_a_graph_of_rows_on_disk_is_that_of_rows_in_memory(
+    writer: Writer, embeddings: NDArray[np.float16], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whitened = fit_whitening(embeddings).transform(embeddings)
+    on = build_graph(whitened, on_disk(writer, embeddings), k=10)
+    monkeypatch.setattr(graph_module, "EXACT_ROWS", 1000)
+    held = build_graph(whitened, embeddings, k=10)
+    assert on.is_approximate
+    np.testing.assert_array_equal(on.position, held.position)
+    assert pairs_of(on.twins) == pairs_of(held.twins) == pairs_of(twin_pairs(embeddings))
+
+
+def test_new_rows_find_their_twins_and_their_places(writer: Writer, embeddings: NDArray[np.float16]) -> None:
+    rows = on_disk(writer, embeddings)
+    whitened = fit_whitening(embeddings).transform(embeddings)
+    before = np.setdiff1d(np.arange(COUNT), np.arange(COUNT - 60, COUNT))
+    first = build_graph(whitened[before], RawRows(writer, KEY, before * 7 + 1), k=10)
+    came_from = np.full(COUNT, -1)
+    came_from[before] = np.arange(len(before))
+    grown = extended(first, came_from, whitened, rows)
+    assert grown.is_approximate
+    assert pairs_of(grown.twins) == pairs_of(twin_pairs(embeddings))
+    new = np.arange(COUNT - 60, COUNT)
+    exact = build_graph(whitened, embeddings, k=10)
+    np.testing.assert_array_equal(grown.position[new], exact.position[new])
+
+
+@pytest.mark.slow
+def test_a_folder_beyond_the_bound_is_read_and_grows_as_one_below(
+    bare_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(name: str) -> pd.DataFrame:
+        workspace, root = tmp_path / "workspace", tmp_path / name
+        write_folder(root, 30)
+        embed_folder(root, model=bare_model, workspace=workspace)
+        write_folder(root, 36)
+        table = embed_folder(root, model=bare_model, workspace=workspace).table()
+        return table.sort_values("path").reset_index(drop=True)
+
+    held = read("held")
+    for module in (graph_module, postprocess):
+        monkeypatch.setattr(module, "EXACT_ROWS", 10)
+    monkeypatch.setattr(likely, "LIKE_TWINS", 0)  # 36 pictures made by dice are all alike, and far apart once whitened
+    large = read("large")
+    assert len(large) == 36
+    told = ["path", "nearest_similarity", "confusability", "twin_group"]
+    pd.testing.assert_frame_equal(large[told], held[told], check_exact=False, atol=1e-5)
