@@ -21,7 +21,7 @@ from url_viz.image_set import ImageSet, open_image_set
 from url_viz.imaging import bucket as of_bucket
 from url_viz.imaging.bucket import Bucket
 from url_viz.models.model import Model
-from url_viz.pipeline import embed as of_embed
+from url_viz.pipeline import embedded as of_embedded
 from url_viz.roots import root_of
 from url_viz.store.reader import Store
 from url_viz.store.sets import list_sets, repoint
@@ -132,7 +132,7 @@ def test_what_the_store_does_not_give_stays_to_be_read(store: ObjectStore, of: R
 
 
 def test_a_store_that_goes_down_ends_the_run(store: ObjectStore, of: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(of_embed, "MOST_UNFETCHED", 8)
+    monkeypatch.setattr(of_embedded, "MOST_UNFETCHED", 8)
     for number in range(48):
         store.put(f"{prefix(of)}/{number:02}.png", png(number))
     store.failing = lambda path: 500 if len(store.asked) > 20 and path.endswith(".png") else None

@@ -1,0 +1,214 @@
+"""From files to rows and embeddings, some at a time: the same on one machine and on each of many; nothing is stored."""
+
+from collections import deque
+from collections.abc import Callable, Container, Generator, Mapping, Sequence
+from contextlib import closing, nullcontext
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from url_viz.errors import BucketError
+from url_viz.imaging.read import Failure, Known, Picture, Reading, Unfetched
+from url_viz.imaging.scan import FoundFile
+from url_viz.imaging.source import Source
+from url_viz.imaging.workers import Decoders, decoders, fetched_apart
+from url_viz.models.model import Model
+from url_viz.models.runtime import CPU_BATCH, Outputs, Wait
+from url_viz.pipeline.external_embeddings import Given
+from url_viz.read_ahead import Room, read_ahead
+from url_viz.store.tables import Embeddings
+
+READ_AHEAD = 96
+"""Pictures that are read ahead of the forward pass, which stands still while batches are stored."""
+MOST_HELD_BYTES = 1 << 30
+"""Bytes of files that are in memory to be decoded, where many are fetched at a time."""
+MOST_UNFETCHED = 64
+"""So many files in a row that their store does not give end the reading."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table of files; see IMAGES. One with a content and no width is of a content that was known."""
+
+    id: int
+    path: bytes
+    size_bytes: int
+    mtime_ns: int
+    content: int | None = None
+    width: int | None = None
+    height: int | None = None
+    thumbnail: bytes | None = None
+    failure: str | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the file was not decoded, because its content was known."""
+        return self.content is not None and self.width is None
+
+
+@dataclass(frozen=True)
+class EmbeddedFiles:
+    """What became of some files: a row each, and what each model gives of contents that it had not embedded yet.
+
+    `unfetched` are the reasons why others have no row: their store did not give them. `is_cut_off` if that were so many
+    in a row that no more files are read.
+    """
+
+    rows: tuple[Row, ...]
+    embeddings: tuple[Embeddings | None, ...]
+    unfetched: tuple[str, ...] = ()
+    is_cut_off: bool = False
+
+    @property
+    def failed(self) -> int:
+        """How many files could not be read as a picture."""
+        return sum(row.failure is not None for row in self.rows)
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """What it takes to embed files: models, where the files lie, and what need not be done again.
+
+    Contents in `known` are not decoded; those in `embedded`, a set a model, which grows, are not embedded.
+    """
+
+    models: Sequence[Model | Given]
+    source: Source
+    known: Container[int]
+    embedded: Sequence[set[int]]
+
+
+Embed = Callable[[Embedding, Sequence[FoundFile]], Generator[EmbeddedFiles, None, None]]
+"""A way to embed files: `embed_files` on this machine, or one that has others do it."""
+
+
+def row_of(file: FoundFile, reading: Reading) -> Row:
+    """The row of a file that was read."""
+    start = (file.id, file.path, file.size_bytes, file.mtime_ns)
+    if isinstance(reading, Failure):
+        return Row(*start, failure=reading.reason)
+    if isinstance(reading, Known):
+        return Row(*start, reading.content)
+    return Row(*start, reading.content, reading.width, reading.height, reading.thumbnail)
+
+
+def embed_files(
+    embedding: Embedding, files: Sequence[FoundFile], *, by: Decoders = decoders, at_a_time: int | None = None
+) -> Generator[EmbeddedFiles, None, None]:
+    """Read and embed files, batch by batch, in their order.
+
+    Every file has one outcome: a row, or a reason why its store did not give it. Decoding overlaps the forward pass, in
+    processes of its own (`by`). `at_a_time` files of a folder are read beside each other, by default one a core.
+    """
+    size = _batch_size(embedding.models)
+    batches = (files[start : start + size] for start in range(0, len(files), size))
+    read, at_once = _reader(embedding, by=by), embedding.source.at_a_time or at_a_time
+    each = [_OfModel(*pair, place) for place, pair in enumerate(zip(embedding.models, embedding.embedded, strict=True))]
+    ahead = max((model.runtime.ahead for model in embedding.models if isinstance(model, Model)), default=0)
+    under_way: deque[Callable[[], EmbeddedFiles]] = deque()
+    in_a_row = _UnfetchedInARow()
+    with closing(read_ahead(batches, read, ahead=max(2, READ_AHEAD // size), at_a_time=at_once)) as arriving:
+        for batch in arriving:
+            under_way.append(_begun(batch, each))
+            while len(under_way) > ahead:
+                yield under_way.popleft()()
+            if in_a_row.are_too_many_with(batch):
+                break
+        while under_way:
+            yield under_way.popleft()()
+        if in_a_row.are_too_many:
+            yield EmbeddedFiles((), tuple(None for _ in each), is_cut_off=True)
+
+
+_Read = tuple[FoundFile, Reading | Unfetched]
+
+
+def _reader(embedding: Embedding, *, by: Decoders) -> Callable[[FoundFile], _Read]:
+    """How one file is read."""
+    source, room = embedding.source, Room(MOST_HELD_BYTES)
+    sheet, *others = (model.space.preprocessing for model in embedding.models)
+
+    def read(file: FoundFile) -> _Read:
+        with room.of(file.size_bytes) if source.at_a_time else nullcontext():
+            try:
+                fetch = partial(source.read, file)
+                return file, fetched_apart(fetch, sheet, known=embedding.known, also=others, by=by)
+            except BucketError as error:
+                return file, Unfetched(str(error))
+
+    return read
+
+
+def _batch_size(models: Sequence[Model | Given]) -> int:
+    """Pictures a forward pass: what the device with the least memory takes."""
+    return min((model.runtime.batch for model in models if isinstance(model, Model)), default=CPU_BATCH)
+
+
+def _begun(batch: Sequence[_Read], models: Sequence["_OfModel"]) -> Callable[[], EmbeddedFiles]:
+    """Begin to embed what was read; the call waits for the end."""
+    read = [(file, reading) for file, reading in batch if not isinstance(reading, Unfetched)]
+    pictures = {reading.content: (file, reading) for file, reading in read if not isinstance(reading, Failure)}
+    waits = [model.begin(pictures) for model in models]
+    rows = tuple(row_of(file, reading) for file, reading in read)
+    unfetched = tuple(reading.reason for _, reading in batch if isinstance(reading, Unfetched))
+    return lambda: EmbeddedFiles(rows, tuple(wait() for wait in waits), unfetched)
+
+
+class _OfModel:
+    """What one model does: it embeds the contents that it has not `embedded` yet, and adds them there."""
+
+    def __init__(self, model: Model | Given, embedded: set[int], place: int) -> None:
+        """`place` is that of its crop in a reading: 0 the first model's, then those of the others."""
+        self._model = model
+        self._embedded = embedded
+        self._place = place
+
+    def begin(self, pictures: Mapping[int, tuple[FoundFile, Picture | Known]]) -> Callable[[], Embeddings | None]:
+        """Begin to embed those of the pictures, by content, that it has not yet; the call waits for the end."""
+        fresh = {content: one for content, one in pictures.items() if content not in self._embedded}
+        if not fresh:
+            return _nothing
+        wait = self._started(list(fresh.values()))
+        self._embedded |= set(fresh)
+
+        def finish() -> Embeddings:
+            outputs = wait()
+            stored = _as_stored(self._model, outputs)
+            return Embeddings(np.array(list(fresh), np.int64), stored, outputs.entropy)
+
+        return finish
+
+    def _started(self, fresh: list[tuple[FoundFile, Picture | Known]]) -> Wait:
+        """Outputs of contents that have none yet; known ones come up only if embeddings are given."""
+        if isinstance(self._model, Given):
+            outputs = self._model.of(file for file, _ in fresh)
+            return lambda: outputs
+        return self._model.start(
+            np.stack([(one.crop, *one.also)[self._place] for _, one in fresh if isinstance(one, Picture)])
+        )
+
+
+def _nothing() -> None:
+    """There is nothing to wait for."""
+
+
+def _as_stored(model: Model | Given, outputs: Outputs) -> NDArray[np.float16]:
+    """Embeddings (B, D) as they are stored; those that were given fit already. Raises ModelError for a model's."""
+    return outputs.embedding.astype(np.float16) if isinstance(model, Given) else model.as_stored(outputs.embedding)
+
+
+class _UnfetchedInARow:
+    """How many files in a row their store did not give."""
+
+    def __init__(self) -> None:
+        self._now = 0
+        self.are_too_many = False
+
+    def are_too_many_with(self, batch: Sequence[_Read]) -> bool:
+        """Whether there were MOST_UNFETCHED in a row, with those of the next batch."""
+        for _, reading in batch:
+            self._now = self._now + 1 if isinstance(reading, Unfetched) else 0
+            self.are_too_many |= self._now >= MOST_UNFETCHED
+        return self.are_too_many
