@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,17 +10,22 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from tests.conftest import EMBEDDING_SIZE
 from tests.imaging.pictures import noise, write_folder
 from tests.pipeline.reader import Reader, is_consistent, names
 from url_viz.errors import NoImagesError, WorkspaceError
 from url_viz.imaging.digest import image_id
-from url_viz.imaging.scan import Scan, Walk, scan
+from url_viz.imaging.scan import FoundFile, Scan, Walk, scan
 from url_viz.models.backbone import load_backbone
 from url_viz.models.model import Model
 from url_viz.models.runtime_torch import TorchRuntime
-from url_viz.pipeline.embed import make_plan
-from url_viz.store.tables import IMAGES
+from url_viz.pipeline import embed as of_embed
+from url_viz.pipeline.embed import embed, make_plan
+from url_viz.pipeline.embedded import EmbeddedFiles, Embedding, Row
+from url_viz.progress import silent
+from url_viz.store.tables import IMAGES, Embeddings
 from url_viz.store.writer import Writer
+from url_viz.workspace import Workspace
 
 
 class TestWhatIsRead:
@@ -341,3 +347,32 @@ def test_a_folder_that_cannot_be_listed_is_a_row_in_the_failure_list(tmp_path: P
     walk = Walk(tmp_path)
     assert walk._entries(b"0000.jpg") == []
     assert walk.unreadable == [(b"0000.jpg", "Not a directory")]
+
+
+def test_the_growing_map_has_every_picture_where_its_embedding_belongs(
+    tmp_path: Path, bare_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same embeddings come again and again, between others, while the map is fitted and once it is not any more."""
+    monkeypatch.setattr(of_embed, "FLUSH_PICTURES", 64)
+    monkeypatch.setattr(of_embed, "ENOUGH_FOR_PREVIEW", 200)
+    rng = np.random.default_rng(0)
+    same = rng.normal(0, 1, (64, EMBEDDING_SIZE)).astype(np.float16)
+
+    def again_and_again(_: Embedding, files: Sequence[FoundFile]) -> Generator[EmbeddedFiles, None, None]:
+        for start in range(0, len(files), 64):
+            some = files[start : start + 64]
+            content = np.array([file.id for file in some])
+            values = same if start % 128 == 0 else rng.normal(start, 1, same.shape).astype(np.float16)
+            rows = tuple(Row(f.id, f.path, f.size_bytes, f.mtime_ns, f.id, 1, 1, b"") for f in some)
+            yield EmbeddedFiles(rows, (Embeddings(content, values, np.zeros(64, np.float32)),))
+
+    found = Scan(tmp_path, tuple(FoundFile(b"%04d.jpg" % number, 1, 1) for number in range(64 * 8)))
+    with Writer(Workspace.at(tmp_path / "home").set_paths("0" * 16), tmp_path) as writer:
+        embed(bare_model, found, writer, limit=None, report=silent, embed_by=again_and_again)
+        placed = writer.coordinates(bare_model.space.key)
+        content = writer.embedded(bare_model.space.key).content
+    assert placed is not None
+    assert sorted(placed.content) == sorted(content) == sorted(file.id for file in found.files)
+    assert np.ptp(placed.xy[:64, 0]) > 0.1
+    for start in range(128, 64 * 8, 128):
+        assert placed.xy[start : start + 64] == pytest.approx(placed.xy[:64], abs=1e-4)

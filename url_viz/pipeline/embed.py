@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from url_viz.errors import ModelError
 from url_viz.imaging.scan import FoundFile, Scan
@@ -23,6 +24,8 @@ FIRST_FLUSH_PICTURES = 64
 FLUSH_PICTURES = 1024
 FLUSH_S = 4.0
 READ_ORDER_SEED = 0
+ENOUGH_FOR_PREVIEW = 20_000
+"""The map of what is read so far is fitted on about so many; files come in a shuffled order, so more add nothing."""
 
 _KNOWN_COLUMNS = ["id", "path", "size_bytes", "mtime_ns", "content", "width", "height", "failure"]
 
@@ -291,13 +294,15 @@ def _facts_by_content(writer: Writer) -> dict[int, tuple[int, int, int]]:
 
 
 class _Preview:
-    """A map of what is read so far, by PCA, until the real one is made; fitted again as the set doubles."""
+    """A map of what is read so far, by PCA, until the real one is made; while there are few, fitted as they double."""
 
     def __init__(self, writer: Writer, space_key: str) -> None:
         self._writer = writer
         self._space_key = space_key
         self._basis: PcaBasis | None = None
-        self._rows: list[Embeddings] = []
+        self._to_fit: list[NDArray[np.float16]] = []
+        self._content: list[NDArray[np.int64]] = []
+        self._xy: list[NDArray[np.float32]] = []
         self._fitted_on = 0
         self._is_wanted = writer.coordinates(space_key) is None
 
@@ -305,11 +310,21 @@ class _Preview:
         """Put new rows on the map."""
         if not self._is_wanted:
             return
-        self._rows.append(rows)
-        count = sum(map(len, self._rows))
-        if self._basis is None or count >= 2 * self._fitted_on:
-            self._basis = fit_pca(np.concatenate([r.embedding for r in self._rows]))
-            self._fitted_on = count
-        xy = np.concatenate([self._basis(r.embedding) for r in self._rows])
-        content = np.concatenate([r.content for r in self._rows])
-        self._writer.put_coordinates(self._space_key, Coordinates(content, xy, np.full(count, PCA, np.int8)))
+        self._content.append(rows.content)
+        content = np.concatenate(self._content)
+        if self._basis is None or self._fitted_on < ENOUGH_FOR_PREVIEW:
+            self._to_fit.append(rows.embedding)
+        if self._basis is None or (self._to_fit and len(content) >= 2 * self._fitted_on):
+            self._fit(len(content))
+        else:
+            self._xy.append(self._basis(rows.embedding))
+        xy, method = np.concatenate(self._xy), np.full(len(content), PCA, np.int8)
+        self._writer.put_coordinates(self._space_key, Coordinates(content, xy, method))
+
+    def _fit(self, count: int) -> None:
+        """Fit the map, and place all rows anew."""
+        basis = self._basis = fit_pca(np.concatenate(self._to_fit))
+        self._fitted_on = count
+        self._xy = [basis(rows) for rows in self._to_fit]
+        if count >= ENOUGH_FOR_PREVIEW:
+            self._to_fit = []
