@@ -13,6 +13,7 @@ ROOMS = [
     "models",
     "store",
     "pipeline",
+    "cluster",
     "analysis",
     "image_set",
     "export",
@@ -115,13 +116,18 @@ def test_only_the_interface_knows_streamlit() -> None:
     assert {room_of(module) for module in knowing} <= {"ui", "pages", "app"}, knowing
 
 
+def test_only_the_cluster_knows_ray() -> None:
+    knowing = {m for m, path in MODULES.items() if any(n.split(".")[0] == "ray" for n in imported_modules(path))}
+    assert knowing == {"url_viz.cluster.on_ray"}
+
+
 def test_every_module_says_in_one_sentence_what_it_is_for() -> None:
     first = {m: (ast.get_docstring(ast.parse(p.read_text("utf-8"))) or "").split("\n\n")[0] for m, p in MODULES.items()}
     assert not [module for module, sentence in first.items() if not sentence.endswith((".", ":"))]
 
 
 def test_the_package_imports_without_the_slow_libraries() -> None:
-    slow = "torch timm umap openvino lancedb streamlit sklearn skimage"
+    slow = "torch timm umap openvino lancedb streamlit sklearn skimage ray"
     script = f"import sys, url_viz; print([m for m in {slow.split()!r} if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

@@ -27,8 +27,8 @@ from url_viz.models.names import DEFAULT
 from url_viz.workspace import HOME_VARIABLE, Workspace
 
 ROOT = Path(__file__).parent.parent
-EXTRAS = ("h5py", "submitit", "obstore")
-"""What only the extras `train`, `slurm` and `bucket` bring."""
+EXTRAS = ("h5py", "submitit", "obstore", "ray")
+"""What only the extras `train`, `slurm`, `bucket` and `ray` bring."""
 
 PACKAGE_ANSWERS = """
 import url_viz, url_viz.metrics
@@ -70,7 +70,7 @@ def test_requirements_say_what_the_package_says() -> None:
     project = configuration("project")
     extras = project["optional-dependencies"]
     assert requirements("requirements.txt") == sorted([*project["dependencies"], *extras["slurm"]])
-    needed = {*extras["train"], *extras["bucket"], *configuration("build-system")["requires"]}
+    needed = {*extras["train"], *extras["bucket"], *extras["ray"], *configuration("build-system")["requires"]}
     assert needed <= set(requirements("requirements-dev.txt"))
 
 

@@ -17,7 +17,8 @@ UrlVizError
 ├── WorkspaceError         a workspace that is locked, damaged, or written by a newer version
 │   └── DamageError        something kept in it that is not as it was written
 ├── CacheError             a cache of embeddings that does not fit what is asked of it
-└── JobError               a job that cannot be started, found or stopped
+├── JobError               a job that cannot be started, found or stopped
+└── ClusterError           a Ray cluster that cannot be joined as asked, or does not go on
 """
 
 
@@ -91,3 +92,7 @@ class CacheError(UrlVizError):
 
 class JobError(UrlVizError):
     """A job that cannot be started, found or stopped."""
+
+
+class ClusterError(UrlVizError):
+    """A Ray cluster that cannot be started or joined as asked, or whose workers cannot go on."""

@@ -67,6 +67,7 @@ from url_viz.analysis.twins import group_codes, one_of_each, twin_table
 from url_viz.analysis.uploads import values_of
 from url_viz.analysis.user_columns import Prepared, UserColumn, UserColumns
 from url_viz.analysis.worth import SEEDS, ReviewedLabels, Worth, reviewed_labels, worth
+from url_viz.cluster.on_ray import OnRay
 from url_viz.errors import BucketError, DamageError, ImageSetError, ModelError, NoImagesError
 from url_viz.imaging.bucket import Bucket
 from url_viz.imaging.decode import read_file
@@ -79,9 +80,10 @@ from url_viz.models.head import Head
 from url_viz.models.imagenet import class_names
 from url_viz.models.model import EmbeddingSpace, Model, ModelSource, load_model, resolve
 from url_viz.models.names import DEFAULT
-from url_viz.models.runtime import Outputs
+from url_viz.models.runtime import Outputs, Precision
 from url_viz.pipeline.confusability import ConfusabilityReference, ReferenceOfBoth, confusability
 from url_viz.pipeline.embed import embed, score_missing
+from url_viz.pipeline.embedded import embed_files
 from url_viz.pipeline.external_embeddings import Given, given_embeddings
 from url_viz.pipeline.graph import K
 from url_viz.pipeline.postprocess import finish
@@ -1201,6 +1203,7 @@ def embed_folder(
     progress: ProgressCallback | None = None,
     refit: bool = False,
     within: Sequence[Path] | None = None,
+    ray: OnRay | None = None,
 ) -> ImageSet:
     """Read a folder (or an address in object storage) into an image set: only new and changed files.
 
@@ -1210,10 +1213,14 @@ def embed_folder(
     then by both (`ImageSet.second`).
     Nothing outside the folders `within` (real paths), where given, is read: links out of them are passed over.
     `embeddings`, a file of them by path or what `given_embeddings` made of one, take the place of a model's.
+    With `ray`, workers of Ray read and embed (`OnRay("local", workers=2)`); this process stores what they answer.
     Raises FolderError or NoImagesError if there is nothing to read, WorkspaceError where another process writes,
-    BucketError where object storage does not give what it listed: what it gave is kept, and the next call goes on.
+    BucketError where object storage does not give what it listed: what it gave is kept, and the next call goes on;
+    ClusterError where Ray does not start, or cannot be joined.
     """
     report = progress or silent
+    if ray is not None:
+        ray.check(is_given=embeddings is not None)
     home = Workspace.at(workspace)
     root = address_in(folder) or Path(folder).expanduser()
     report(Progress("scan", 0))
@@ -1223,13 +1230,14 @@ def embed_folder(
     if embeddings is not None:
         chosen = embeddings if isinstance(embeddings, Given) else given_embeddings(embeddings, found)
     else:
-        chosen = model if isinstance(model, Model) else load_model(model, workspace=home.root)
-    others = _second_model(also, chosen, home)
+        chosen = model if isinstance(model, Model) else _loaded(model, home, ray)
+    others = _second_model(also, chosen, home, ray)
     paths = home.set_paths(find_set(root, home))
     if not found.files:  # also of a known set: an unmounted disk looks empty, and is no reason to drop its rows
         raise NoImagesError(found.why_empty)
     with Writer(paths, root) as writer:
-        outcome = embed(chosen, found, writer, also=others, limit=limit, report=report)
+        embed_by = embed_files if ray is None else ray.embed_by(home)
+        outcome = embed(chosen, found, writer, also=others, limit=limit, report=report, embed_by=embed_by)
         if outcome.is_cut_off:
             raise BucketError(outcome.words_of_unfetched)
         for each in (chosen, *others):
@@ -1261,13 +1269,20 @@ def _outputs(model: Model, crop: NDArray[np.uint8]) -> Outputs:
     return outputs
 
 
-def _second_model(also: Model | str | None, first: Model | Given, home: Workspace) -> tuple[Model, ...]:
+def _loaded(name: str, home: Workspace, ray: OnRay | None, *, precision: Precision = "fast") -> Model:
+    """A model of a reading; where workers have their own, on the CPU, for what is stored with their embeddings."""
+    return load_model(name, device="auto" if ray is None else "cpu", precision=precision, workspace=home.root)
+
+
+def _second_model(
+    also: Model | str | None, first: Model | Given, home: Workspace, ray: OnRay | None
+) -> tuple[Model, ...]:
     """The second model of a reading, if there is one. Raises ModelError if it is no other one."""
     if also is None:
         return ()
     if isinstance(first, Given):
         raise ModelError("A second model goes with a model, not with embeddings from a file. Leave one of them out.")
-    second = also if isinstance(also, Model) else load_model(also, precision=first.space.precision, workspace=home.root)
+    second = also if isinstance(also, Model) else _loaded(also, home, ray, precision=first.space.precision)
     if (second.space.backbone, second.space.weights_digest) == (first.space.backbone, first.space.weights_digest):
         raise ModelError(f"{second.name!r} is the model itself, and no second one. Choose another.")
     return (second,)

@@ -39,6 +39,7 @@ from url_viz.progress import Progress, TerminalReport, command_report
 from url_viz.roots import refuse_credentials
 
 if TYPE_CHECKING:
+    from url_viz.cluster.on_ray import OnRay
     from url_viz.image_set import ImageSet, SearchResult
 
 app = PrintingApp()
@@ -67,17 +68,24 @@ def embed(
         Path | None, arg(help="your embeddings as .npy, .npz or .parquet; no model runs then")
     ] = None,
     paths: Annotated[Path | None, arg(help="the paths of the rows of --embeddings, one per line or a table")] = None,
+    ray: Annotated[
+        Literal["auto", "local"] | None,
+        arg(help="have workers of Ray read: of the cluster that this machine is of, or of one for this run alone"),
+    ] = None,
+    workers: Annotated[OptionalCount, arg(help="with --ray: how many (default: one a GPU, else one a machine)")] = None,
 ) -> int:
     """Embed the new and changed pictures of a folder; continues an earlier run that was stopped."""
     from url_viz.cli.user_columns import given_for
     from url_viz.image_set import embed_folder
     from url_viz.models.model import load_model
 
+    on_ray = _on_ray(ray, workers, device, is_given=embeddings is not None)
+    own_device = device if on_ray is None else "cpu"  # what the workers have is theirs
     report = command_report()
     report(Progress("prepare", 0))
     given = None if embeddings is None else given_for(folder, embeddings, paths=paths, model=model)
-    loaded = load_model(model, device=device, precision=precision, workspace=workspace) if given is None else None
-    second = None if also is None else load_model(also, device=device, precision=precision, workspace=workspace)
+    loaded = load_model(model, device=own_device, precision=precision, workspace=workspace) if given is None else None
+    second = None if also is None else load_model(also, device=own_device, precision=precision, workspace=workspace)
     image_set = embed_folder(
         folder,
         model=loaded or model,
@@ -88,13 +96,15 @@ def embed(
         progress=report,
         refit=refit,
         within=[path.absolute() for path in within] or None,
+        ray=on_ray,
     )
     if isinstance(report, TerminalReport):
         report.close()
     failures = image_set.failures()
     if image_set.seconds.behind is not None:
         print(image_set.seconds.in_words(image_set.source))
-    how = f"read with {loaded.name} on {loaded.runtime.device}" if loaded else f"under {image_set.source.name!r}"
+    where = f"Ray ({on_ray.where})" if on_ray else loaded.runtime.device if loaded else ""
+    how = f"read with {loaded.name} on {where}" if loaded else f"under {image_set.source.name!r}"
     how += f", and with {second.name} beside it" if second else ""
     print(f"{len(image_set)} pictures in {image_set.root}, {how}.")
     if len(failures):
@@ -104,6 +114,21 @@ def embed(
         if len(failures) > 20:
             print(f"  … and {len(failures) - 20} more (python -m url_viz export --failures)")
     return STRICT_STATUS if strict and len(failures) else 0
+
+
+def _on_ray(
+    where: Literal["auto", "local"] | None, workers: int | None, device: str, *, is_given: bool
+) -> "OnRay | None":
+    """The workers that were asked for. Raises ClusterError or UsageError for what can be seen before a model loads."""
+    from url_viz.cluster.on_ray import OnRay
+
+    if where is None:
+        if workers is not None:
+            raise UsageError(f"--workers is {workers}, of Ray's workers. Give --ray local or --ray auto too.")
+        return None
+    on_ray = OnRay(where, workers, device)
+    on_ray.check(is_given=is_given)
+    return on_ray
 
 
 @app.command(name="rank")

@@ -15,6 +15,10 @@ class Source(Protocol):
     """A place of pictures."""
 
     @property
+    def root(self) -> Path:
+        """The folder, or the address."""
+
+    @property
     def at_a_time(self) -> int | None:
         """How many files are read beside each other; None for one a core."""
 

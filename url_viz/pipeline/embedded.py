@@ -1,9 +1,9 @@
 """From files to rows and embeddings, some at a time: the same on one machine and on each of many; nothing is stored."""
 
 from collections import deque
-from collections.abc import Callable, Container, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence, Set
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -76,7 +76,7 @@ class Embedding:
 
     models: Sequence[Model | Given]
     source: Source
-    known: Container[int]
+    known: Set[int]
     embedded: Sequence[set[int]]
 
 
@@ -120,6 +120,29 @@ def embed_files(
             yield under_way.popleft()()
         if in_a_row.are_too_many:
             yield EmbeddedFiles((), tuple(None for _ in each), is_cut_off=True)
+
+
+def read_without_model(embedding: Embedding, file: FoundFile, *, why: str) -> EmbeddedFiles:
+    """One file that is not to reach a model: it is read and decoded, and fails for the reason `why` if it is sound."""
+    _, reading = _reader(embedding, by=decoders)(file)
+    read = [(file, Failure(why) if isinstance(reading, Picture) else reading)]
+    return replace(_begun(read, ())(), embeddings=tuple(None for _ in embedding.models))
+
+
+def joined(parts: Sequence[EmbeddedFiles]) -> EmbeddedFiles:
+    """What became of several files after each other as one; there is at least one part."""
+    return EmbeddedFiles(
+        tuple(row for part in parts for row in part.rows),
+        tuple(map(_joined, zip(*(part.embeddings for part in parts), strict=True))),
+        tuple(why for part in parts for why in part.unfetched),
+        any(part.is_cut_off for part in parts),
+    )
+
+
+def _joined(parts: Sequence[Embeddings | None]) -> Embeddings | None:
+    there = [part for part in parts if part is not None]
+    columns = zip(*((part.content, part.embedding, part.entropy) for part in there), strict=True)
+    return Embeddings(*map(np.concatenate, columns)) if there else None
 
 
 _Read = tuple[FoundFile, Reading | Unfetched]

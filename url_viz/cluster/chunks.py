@@ -1,0 +1,218 @@
+"""Which worker reads which files, and what becomes of files whose worker died: every file once, whoever dies."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from url_viz.errors import ClusterError
+from url_viz.imaging.scan import FoundFile
+from url_viz.pipeline.embedded import EmbeddedFiles
+from url_viz.store.tables import Embeddings
+
+MOST_FILES = 512
+"""Files of a chunk: with their thumbnails and embeddings about 10 MB on their way back."""
+FEWEST_FILES = 16
+CHUNKS_A_WORKER = 4
+"""Where files are few, chunks are smaller, so that every worker has some."""
+IN_HAND = 2
+"""Chunks that a worker has at a time: the next one is there when it is done with one."""
+KILLS = 2
+"""So many workers have to die at a chunk before it is suspected; one may have died of anything."""
+WITHOUT_WORKERS_S = 600.0
+"""So long may there be no worker at all that is ready."""
+TICK_S = 5.0
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A worker that may be given files."""
+
+    worker: int
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of the files that a worker was given first of those it has."""
+
+    worker: int
+    files: EmbeddedFiles
+
+
+@dataclass(frozen=True)
+class Died:
+    """A worker that is gone, ready or not, with all it was given; and why, in words of others."""
+
+    worker: int
+    why: str
+
+
+class Crew(Protocol):
+    """Workers on some machines, by number. They do what they are given in its order."""
+
+    def start(self) -> None:
+        """Ask for one more worker; it may take its time, or never come."""
+
+    def give(self, worker: int, files: Sequence[FoundFile]) -> None:
+        """Give a worker files to read."""
+
+    def next(self, within_s: float) -> Ready | Done | Died | None:
+        """What happens next; None if nothing does for so long. Raises UrlVizError if a worker cannot go on."""
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Files that are read together; `kills` workers died while they read these, or a chunk that these are a part of."""
+
+    files: tuple[FoundFile, ...]
+    kills: int = 0
+
+    def parts(self) -> list["_Chunk"]:
+        """What to try next after a worker died: the same once more; then, as it is suspected, its halves."""
+        middle = len(self.files) // 2
+        if self.kills < KILLS:
+            return [self]
+        return [replace(self, files=files) for files in (self.files[:middle], self.files[middle:])]
+
+
+def embedded_by(
+    crew: Crew,
+    files: Sequence[FoundFile],
+    *,
+    workers: int,
+    without_model: Callable[[FoundFile], EmbeddedFiles],
+    patience_s: float = WITHOUT_WORKERS_S,
+) -> Generator[EmbeddedFiles, None, None]:
+    """What becomes of files by a crew of so many workers, in no order; each file is in one of the results.
+
+    Files whose worker died go back to the others. A file at which workers die, again and again, is read by
+    `without_model` in the end. Raises ClusterError if workers do nothing but die, or if there is none for `patience_s`.
+    """
+    size = chunk_size(len(files), workers)
+    chunks = (tuple(files[start : start + size]) for start in range(0, len(files), size))
+    shift = _Shift(crew, deque(map(_Chunk, chunks)), workers, patience_s)
+    while shift.has_work:
+        yield from map(without_model, shift.take_given_up())
+        done = shift.step()
+        if done is not None:
+            yield done
+
+
+def chunk_size(files: int, workers: int) -> int:
+    """How many files make a chunk: a multiple of the fewest, so that batches are those of one machine."""
+    fair = -(-files // (CHUNKS_A_WORKER * workers))
+    return min(MOST_FILES, -(-max(fair, 1) // FEWEST_FILES) * FEWEST_FILES)
+
+
+class _Shift:
+    """The chunks that wait, those that workers have in hand, and the files that were given up."""
+
+    def __init__(self, crew: Crew, waiting: deque[_Chunk], workers: int, patience_s: float) -> None:
+        self._crew = crew
+        self._waiting = waiting
+        self._most = workers
+        self._most_deaths = 3 * workers + 9  # one machine with many workers may go at once
+        self._patience_s = patience_s
+        self._in_hand: dict[int, deque[_Chunk]] = {}
+        self._starting = 0
+        self._given_up: list[FoundFile] = []
+        self._deaths = 0
+        self._last_ready = time.monotonic()
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a file has no outcome yet."""
+        return bool(self._waiting or self._given_up or any(self._in_hand.values()))
+
+    def take_given_up(self) -> list[FoundFile]:
+        """The files that no worker is to be given again; each once."""
+        files, self._given_up = self._given_up, []
+        return files
+
+    def step(self) -> EmbeddedFiles | None:
+        """Start workers, give out chunks, and wait for what happens next."""
+        if not self.has_work:
+            return None
+        self._staff()
+        self._deal()
+        match self._crew.next(min(TICK_S, self._patience_s)):
+            case Ready(worker):
+                self._starting -= 1
+                self._in_hand[worker] = deque()
+            case Done(worker, files):
+                self._in_hand[worker].popleft()
+                self._deaths = 0
+                return files
+            case Died(worker, why):
+                self._bury(worker, why)
+            case None:
+                self._check_patience()
+        return None
+
+    def _staff(self) -> None:
+        """Ask for as many workers as there is work for, also in the place of those that died."""
+        chunks = len(self._waiting) + sum(map(len, self._in_hand.values()))
+        while self._starting + len(self._in_hand) < min(self._most, chunks):
+            self._crew.start()
+            self._starting += 1
+
+    def _deal(self) -> None:
+        """Give out chunks: one to each worker, before any has a second."""
+        for chunks in range(IN_HAND):
+            for worker, in_hand in self._in_hand.items():
+                if self._waiting and len(in_hand) == chunks:
+                    in_hand.append(self._waiting.popleft())
+                    self._crew.give(worker, in_hand[-1].files)
+
+    def _bury(self, worker: int, why: str) -> None:
+        """Put back what a worker had in hand; what it was at goes to the end of the queue, for it may be the reason."""
+        self._deaths += 1
+        if self._deaths > self._most_deaths:
+            raise ClusterError(
+                f"{self._deaths} workers of Ray died one after the other. Of the last one it says: {why}"
+            )
+        if worker not in self._in_hand:  # it was never ready
+            self._starting -= 1
+            return
+        chunks = self._in_hand.pop(worker)
+        self._last_ready = time.monotonic()
+        if not chunks:
+            return
+        at = chunks.popleft()
+        self._waiting.extendleft(reversed(chunks))
+        at = replace(at, kills=at.kills + 1)
+        if at.kills >= KILLS and len(at.files) == 1:
+            self._given_up.append(at.files[0])
+            self._deaths = 0
+        else:
+            self._waiting.extend(at.parts())
+
+    def _check_patience(self) -> None:
+        if self._in_hand:
+            self._last_ready = time.monotonic()
+        elif time.monotonic() - self._last_ready > self._patience_s:
+            raise ClusterError(
+                f"No worker of Ray was ready for {self._patience_s:g} s: machines are gone, or busy with other work "
+                "(`ray status`). What was read is kept, and the same command goes on from here."
+            )
+
+
+def first_of_each(arriving: Iterator[EmbeddedFiles], embedded: Sequence[set[int]]) -> Iterator[EmbeddedFiles]:
+    """The same without embeddings of contents that are `embedded`, a set a model, which grows.
+
+    Workers do not know of each other: a content that two of them met is embedded by both.
+    """
+    for files in arriving:
+        pairs = zip(files.embeddings, embedded, strict=True)
+        yield replace(files, embeddings=tuple(_new(rows, known) for rows, known in pairs))
+
+
+def _new(rows: Embeddings | None, known: set[int]) -> Embeddings | None:
+    if rows is None:
+        return None
+    new = np.flatnonzero([content not in known for content in rows.content.tolist()])
+    known |= set(rows.content.tolist())
+    return rows.rows_at(new) if len(new) else None

@@ -1,0 +1,295 @@
+"""A Ray cluster, started on this machine for one run or joined, and its actors as workers."""
+
+import logging
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import warnings
+from collections import deque
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+import numpy as np
+
+from url_viz.cluster.chunks import Died, Done, Ready, embedded_by, first_of_each
+from url_viz.cluster.worker import Orders, Worker
+from url_viz.errors import ClusterError, UrlVizError, UsageError
+from url_viz.imaging.scan import FoundFile
+from url_viz.models.model import Model
+from url_viz.pipeline.embedded import Embed, EmbeddedFiles, Embedding, read_without_model
+from url_viz.workspace import Workspace
+
+Where = Literal["auto", "local"]
+AUTH_MODE, TOKEN, TOKEN_PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
+_BEFORE_RAY = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is reported to anybody
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else Ray prints a warning of what a later version will do
+}
+STORE_BYTES_A_WORKER = 64 << 20
+"""Of the memory in which answers wait for the driver: some times what a worker has on its way."""
+ASKING_S = 30.0
+KILLS_WORKERS = "ends every process that reads and embeds it: the model may need more memory for it than there is"
+
+
+@dataclass(frozen=True)
+class Share:
+    """How many workers, and what each has: cores, and a GPU or none."""
+
+    workers: int
+    cores: int
+    gpus: int = 0
+
+
+@dataclass(frozen=True)
+class OnRay:
+    """Have Ray's workers read and embed: of a Ray that is started on this machine for the run, or of a cluster.
+
+    `where` is "local", or "auto" for the cluster of $RAY_ADDRESS, else that of this machine. `workers`: by default one
+    a GPU, or, where there is none, one a machine. `device`: auto, cuda or cpu.
+    """
+
+    where: Where
+    workers: int | None = None
+    device: str = "auto"
+
+    def check(self, *, is_given: bool = False) -> None:
+        """Raise ClusterError or UsageError for what can be seen before anything is started.
+
+        `is_given` says that embeddings come from a file.
+        """
+        if is_given:
+            raise UsageError("Embeddings from a file need no model, and so no workers of Ray. Leave out one of them.")
+        if self.device not in ("auto", "cuda", "cpu"):
+            raise UsageError(f"--device is {self.device!r}, and Ray hands out the GPUs. Give auto, cuda or cpu.")
+        if find_spec("ray") is None:
+            raise ClusterError(f'--ray takes Ray, which {sys.executable} lacks. Run `pip install "url-viz[ray]"`.')
+        if self.where == "auto":
+            _refuse_without_token(os.environ)
+
+    def embed_by(self, workspace: Workspace) -> Embed:
+        """A way to embed files for the pipeline: by these workers, which are there until all files are read."""
+        return partial(_embed, self, workspace)
+
+
+def _embed(
+    on: OnRay, workspace: Workspace, embedding: Embedding, files: Sequence[FoundFile]
+) -> Generator[EmbeddedFiles, None, None]:
+    if not files:
+        return
+    with ExitStack() as running:
+        ray = running.enter_context(_started(on.workers or 1) if on.where == "local" else _joined(os.environ))
+        share = share_of([node["Resources"] for node in ray.nodes() if node["Alive"]], on)
+        crew = running.enter_context(closing(_Crew(ray, _orders(embedding, workspace, share), embedding, share)))
+        without_model = partial(read_without_model, embedding, why=KILLS_WORKERS)
+        arriving = embedded_by(crew, files, workers=share.workers, without_model=without_model)
+        yield from first_of_each(arriving, embedding.embedded)
+
+
+def share_of(nodes: Sequence[Mapping[str, float]], on: OnRay) -> Share:
+    """What each worker gets of the machines of a cluster, whose resources are given. Raises ClusterError if nothing."""
+    with_gpus = [node for node in nodes if node.get("GPU", 0) >= 1]
+    if with_gpus and on.device != "cpu":
+        workers = on.workers or sum(int(node["GPU"]) for node in with_gpus)
+        return Share(workers, max(1, min(int(node.get("CPU", 0) // node["GPU"]) for node in with_gpus)), 1)
+    with_cores = [int(node["CPU"]) for node in nodes if node.get("CPU", 0) >= 1]
+    if on.device == "cuda" or not with_cores:
+        needed = "GPU" if on.device == "cuda" else "CPU"
+        raise ClusterError(
+            f"The cluster has no {needed} for a worker (`ray status`). Wait until its machines are up"
+            + (", or leave out --device cuda." if on.device == "cuda" else ".")
+        )
+    workers = on.workers or len(with_cores)
+    return Share(workers, max(1, min(with_cores) // -(-workers // len(with_cores))))
+
+
+def _orders(embedding: Embedding, workspace: Workspace, share: Share) -> Orders:
+    models = [model for model in embedding.models if isinstance(model, Model)]
+    return Orders(
+        tuple((_named(model.name), model.space.key) for model in models),
+        models[0].space.precision,
+        "cuda" if share.gpus else "cpu",
+        workspace.root,
+        embedding.source.root,
+        share.cores,
+    )
+
+
+def _named(model: str) -> str:
+    """A model's name; that of a file by its whole path, for a worker is at home in another folder."""
+    return os.path.abspath(model) if Path(model).is_file() else model
+
+
+# What follows is Ray's.
+
+
+def _ray() -> ModuleType:
+    """Ray, which is told first to report nothing."""
+    os.environ.update(_BEFORE_RAY)
+    import ray
+
+    if ray.is_initialized():
+        raise ClusterError("Ray runs in this Python process already. End that first: `ray.shutdown()`.")
+    module: ModuleType = ray
+    return module
+
+
+@contextmanager
+def _started(workers: int) -> Iterator[ModuleType]:
+    """A Ray of this machine alone, until the end of the context. Only who has its token, made now, is let in."""
+    os.environ[AUTH_MODE] = "token"
+    os.environ.setdefault(TOKEN, secrets.token_hex(32))
+    ray = _ray()
+    own = {
+        "address": "local",
+        "num_cpus": max(os.cpu_count() or 1, workers),
+        "include_dashboard": False,
+        "object_store_memory": max(4, workers) * STORE_BYTES_A_WORKER,
+    }
+    with _connected(ray, own, "Ray does not start on this machine"):
+        yield ray
+
+
+@contextmanager
+def _joined(environment: Mapping[str, str]) -> Iterator[ModuleType]:
+    """The cluster of $RAY_ADDRESS, or of this machine. Raises ClusterError if it lets in who has no token."""
+    ray, address = _ray(), environment.get("RAY_ADDRESS", "auto")
+    _check_cluster(address, environment)
+    with _connected(ray, {"address": address}, f"The Ray cluster {address!r} cannot be joined"):
+        yield ray
+
+
+@contextmanager
+def _connected(ray: ModuleType, how: Mapping[str, object], what_fails: str) -> Iterator[None]:
+    at_sigterm = signal.getsignal(signal.SIGTERM)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ray.init(**how, log_to_driver=False, logging_level=logging.ERROR)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, at_sigterm)  # Ray's would end the command with other words and status
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        raise ClusterError(f"{what_fails}: {_first_line(error)}") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _refuse_without_token(environment: Mapping[str, str]) -> None:
+    address = environment.get("RAY_ADDRESS", "auto")
+    if "://" in address:
+        raise ClusterError(
+            f"$RAY_ADDRESS is {address!r}. Run the command on a machine of the cluster, with the address of its head "
+            "as HOST:PORT (often port 6379)."
+        )
+    if environment.get(AUTH_MODE, "").lower() != "token":
+        raise ClusterError(
+            f"--ray auto joins a cluster that asks for a token, and ${AUTH_MODE} is not 'token' here: without one, "
+            f"whoever reaches the cluster runs what they like on it. Set {AUTH_MODE}=token, and the same token, on all "
+            "of its machines before `ray start` (docs/scale.md), and where this command runs."
+        )
+    file = Path(environment.get(TOKEN_PATH) or Path.home() / ".ray" / "auth_token")
+    if not environment.get(TOKEN) and not file.is_file():
+        raise ClusterError(
+            f"There is no token to join a cluster with: ${TOKEN} is not set, and there is no file {str(file)!r}. "
+            "Give the cluster's own; for a new cluster `ray get-auth-token --generate` makes one."
+        )
+
+
+def _check_cluster(address: str, environment: Mapping[str, str]) -> None:
+    """Raise ClusterError for a cluster that does not let us in, or that lets in somebody without a token too."""
+    refusal = _refusal(address, environment)
+    if refusal:
+        raise ClusterError(f"The Ray cluster {address!r} cannot be joined: {refusal}")
+    stranger = {name: value for name, value in environment.items() if not name.startswith(TOKEN)}
+    refusal = _refusal(address, {**stranger, AUTH_MODE: "disabled"})
+    if not refusal:
+        raise ClusterError(
+            f"The Ray cluster {address!r} lets in whoever reaches it, without a token. Start it again with "
+            f"{AUTH_MODE}=token set on all of its machines (docs/scale.md)."
+        )
+    if "uthentication" not in refusal:
+        raise ClusterError(f"Whether the Ray cluster {address!r} asks for a token cannot be told. Try again: {refusal}")
+
+
+def _refusal(address: str, environment: Mapping[str, str]) -> str:
+    """What a cluster says to a process with this environment that asks how it is; "" if it answers."""
+    words = [sys.executable, "-m", "ray.scripts.scripts", "status"]
+    asking = {**environment, "RAY_ADDRESS": address}
+    try:
+        done = subprocess.run(words, env=asking, capture_output=True, text=True, check=False, timeout=ASKING_S)
+    except subprocess.TimeoutExpired:
+        return f"it does not answer within {ASKING_S:g} s"
+    return (done.stderr.strip().splitlines() or ["it says nothing"])[-1] if done.returncode else ""
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+class _Crew:
+    """Actors of Ray as workers; see `url_viz.cluster.chunks.Crew`. Ray itself starts and repeats nothing again."""
+
+    def __init__(self, ray: ModuleType, orders: Orders, embedding: Embedding, share: Share) -> None:
+        self._ray = ray
+        self._actor = ray.remote(max_restarts=0, max_task_retries=0)(Worker).options(
+            num_cpus=share.cores, num_gpus=share.gpus, scheduling_strategy="SPREAD"
+        )
+        contents = [np.fromiter(one, np.int64) for one in (embedding.known, *embedding.embedded)]
+        self._first = (orders, *map(ray.put, contents))
+        self._actors: dict[int, Any] = {}
+        self._asked: dict[int, deque[Any]] = {}
+        self._opening: set[int] = set()
+        self._number = 0
+
+    def start(self) -> None:
+        """Ask for one more actor."""
+        self._number += 1
+        actor = self._actors[self._number] = self._actor.remote()
+        self._asked[self._number] = deque([actor.open.remote(*self._first)])
+        self._opening.add(self._number)
+
+    def give(self, worker: int, files: Sequence[FoundFile]) -> None:
+        """Have an actor read files."""
+        self._asked[worker].append(self._actors[worker].embed.remote(files))
+
+    def next(self, within_s: float) -> Ready | Done | Died | None:
+        """What happens next. An actor answers in order: where a later answer is lost, so is its earlier one."""
+        first = {asked[0]: worker for worker, asked in self._asked.items() if asked}
+        ready, _ = self._ray.wait(list(first), num_returns=1, timeout=within_s)
+        return self._happened(first[ready[0]]) if ready else None
+
+    def _happened(self, worker: int) -> Ready | Done | Died:
+        try:
+            answer = self._ray.get(self._asked[worker].popleft())
+        except self._ray.exceptions.RayTaskError as error:
+            raise ClusterError(f"A worker of Ray failed: {_first_line(error.cause)}") from error
+        except self._ray.exceptions.RayError as error:
+            self._end(worker)
+            return Died(worker, _first_line(error))
+        if isinstance(answer, UrlVizError):
+            raise answer
+        if worker in self._opening:
+            self._opening.remove(worker)
+            return Ready(worker)
+        return Done(worker, answer)
+
+    def _end(self, worker: int) -> None:
+        """End an actor, if it is not dead: its answers may be lost alone."""
+        self._asked.pop(worker, None)
+        self._opening.discard(worker)
+        self._ray.kill(self._actors.pop(worker))
+
+    def close(self) -> None:
+        """End all actors."""
+        for worker in list(self._actors):
+            self._end(worker)

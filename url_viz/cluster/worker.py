@@ -1,0 +1,78 @@
+"""What one worker does: it loads the models once, then reads and embeds the files that it is given."""
+
+import importlib
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from url_viz.errors import ClusterError, UrlVizError
+from url_viz.imaging.scan import FoundFile
+from url_viz.imaging.source import source_of
+from url_viz.imaging.workers import Decoders
+from url_viz.models.model import Model, load_model
+from url_viz.models.runtime import Precision
+from url_viz.pipeline.embedded import EmbeddedFiles, Embedding, embed_files, joined
+
+VERSION: str = importlib.import_module("url_viz").__version__
+"""Of this machine's URL-Viz."""
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What a worker is told at first: `models` by name with the keys of their spaces, and the `root` of the pictures.
+
+    `cores` are those that are its own. There are no secrets: what a bucket takes is in each machine's environment.
+    """
+
+    models: tuple[tuple[str, str], ...]
+    precision: Precision
+    device: str
+    workspace: Path
+    root: Path
+    cores: int
+    version: str = VERSION
+
+
+class Worker:
+    """Runs in a process of its own, perhaps on another machine. An error of ours is an answer: it ends the run."""
+
+    def open(self, orders: Orders, known: NDArray[np.int64], *embedded: NDArray[np.int64]) -> UrlVizError | None:
+        """Load the models; with the contents that need not be decoded, and those embedded already, by model."""
+        try:
+            self._embedding = _opened(orders, known, embedded)
+        except UrlVizError as error:
+            return ClusterError(f"A worker on {socket.gethostname()!r} cannot start: {error}")
+        self._cores = orders.cores
+        self._decoders = Decoders(max(2, orders.cores))  # two: one that hangs does not block the others
+        return None
+
+    def embed(self, files: Sequence[FoundFile]) -> EmbeddedFiles | UrlVizError:
+        """What becomes of files."""
+        try:
+            return joined(list(embed_files(self._embedding, files, by=self._decoders, at_a_time=self._cores)))
+        except UrlVizError as error:
+            return error
+
+
+def _opened(orders: Orders, known: NDArray[np.int64], embedded: Sequence[NDArray[np.int64]]) -> Embedding:
+    if orders.version != VERSION:
+        raise ClusterError(
+            f"it has URL-Viz {VERSION}, and the command is of {orders.version}. Install the same on all."
+        )
+    models = [_loaded(name, key, orders) for name, key in orders.models]
+    contents = [set(one.tolist()) for one in embedded]
+    return Embedding(models, source_of(orders.root), set(known.tolist()), contents)
+
+
+def _loaded(name: str, space_key: str, orders: Orders) -> Model:
+    model = load_model(name, device=orders.device, precision=orders.precision, workspace=orders.workspace)
+    if model.space.key != space_key:
+        raise ClusterError(
+            f"its weights of {name!r} are others than where the command runs. Give both the same file, or the same "
+            "package of weights."
+        )
+    return model
