@@ -114,6 +114,24 @@ def test_device_and_precision_are_kept_for_the_session_and_reach_readings(home: 
     assert " ".join(command).endswith("--device cpu --precision exact")
 
 
+def test_a_ray_cluster_is_offered_where_one_is_named(
+    home: Workspace, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    at = opened(chosen_set=image_set.set_id)
+    assert not any("Ray" in name for name in at.selectbox(key="models.pick_device").options)
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    monkeypatch.setattr("url_viz.cluster.on_ray.find_spec", lambda name: object())
+    at = opened(chosen_set=image_set.set_id, chosen_model="tf_efficientnet_lite2")
+    assert at.selectbox(key="models.pick_device").options[-1] == "Ray cluster 10.0.0.1:6379"
+    at.selectbox(key="models.pick_device").set_value("ray").run()
+    assert "Its workers read the pictures" in words(at)
+    start_page = opened("pages/explore.py", chosen_set=image_set.set_id, chosen_model="tf_efficientnet_lite2")
+    start_page.session_state[DEVICE] = at.session_state[DEVICE]
+    start_page.button(key="read_with_model").click().run()
+    assert " ".join(list_jobs(home)[0].config.command).endswith("--device auto --ray auto --precision fast")
+
+
 def test_a_reading_goes_on_in_the_precision_of_its_set(home: Workspace, tmp_path: Path) -> None:
     exact = load_model(DEFAULT, device="cpu", precision="exact", workspace=home.root)
     image_set = embed_folder(write_folder(tmp_path / "exact", 4), model=exact, workspace=home.root)

@@ -94,6 +94,11 @@ def _embed(
         yield from first_of_each(arriving, embedding.embedded)
 
 
+def cluster_named(environment: Mapping[str, str] = os.environ) -> str | None:
+    """The address of the cluster that $RAY_ADDRESS names, if Ray is installed; None if there is none to be offered."""
+    return environment.get("RAY_ADDRESS") if find_spec("ray") else None
+
+
 def share_of(nodes: Sequence[Mapping[str, float]], on: OnRay) -> Share:
     """What each worker gets of the machines of a cluster, whose resources are given. Raises ClusterError if nothing."""
     with_gpus = [node for node in nodes if node.get("GPU", 0) >= 1]

@@ -234,6 +234,8 @@ def pretrain_sets(use: str, set_id: str) -> Key[list[str]]:
 # Models
 DEVICE: Key[str] = Key("models.device")
 """Where readings that the app starts run; none chosen is auto."""
+ON_RAY = "ray"
+"""In the place of a device: on the cluster that $RAY_ADDRESS names."""
 PRECISION: "Key[Precision | None]" = Key("models.precision")
 """In which precision they read; None is the one in which a set was read."""
 

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
+from url_viz.cluster.on_ray import cluster_named
 from url_viz.models.runtime import PRECISION_MEANS, PRECISIONS, Precision, devices
-from url_viz.ui.session import DEVICE, PRECISION
+from url_viz.ui.session import DEVICE, ON_RAY, PRECISION
 from url_viz.ui.text import escape
 
 AUTO = "auto"
@@ -21,19 +22,23 @@ def show_how_to_read() -> None:
 
 
 def _pick_device() -> None:
-    known = {AUTO: "Automatic", **devices()}
+    here = {AUTO: "Automatic", **devices()}
+    cluster = cluster_named()
+    known = here if cluster is None else {**here, ON_RAY: f"Ray cluster {cluster}"}
     names = list(known)
     now = DEVICE.get() or AUTO
     picked = st.selectbox(
         "Read on",
         names,
         index=names.index(now) if now in names else 0,
-        format_func=lambda name: known[name] if name in (AUTO, "cpu") else f"{known[name]} ({name})",
+        format_func=lambda name: known[name] if name in (AUTO, "cpu", ON_RAY) else f"{known[name]} ({name})",
         key="models.pick_device",
         help="Of readings that this app starts, as long as this page is open in your browser.",
     )
     DEVICE.set(picked)
-    if len(known) == 2:
+    if picked == ON_RAY:
+        st.caption("Its workers read the pictures; this machine stores what they answer, and makes the map.")
+    elif len(here) == 2:
         st.caption("No GPU can be used on this machine, so pictures are read on the CPU.")
     elif picked == AUTO:
         st.caption("All GPUs that can be used, in turn.")

@@ -10,7 +10,7 @@ from url_viz.models.runtime import Precision, has_gpu
 from url_viz.store.about import About, find_set, known_sets, sets_with_pictures
 from url_viz.store.sets import unfinished
 from url_viz.ui.allowed_paths import allowed, allowed_model, bucket_roots, roots
-from url_viz.ui.session import DEVICE, PRECISION, choose
+from url_viz.ui.session import DEVICE, ON_RAY, PRECISION, choose
 from url_viz.workspace import Workspace
 
 KIND = "embed"
@@ -65,8 +65,9 @@ def start_reading(folder: Path, *, set_id: str, model: str, also: str | None = N
 
 def how_to_read(set_id: str, model: str) -> list[str]:
     """The options of a reading that the app starts: its workspace, and the device and precision of this session."""
-    device, precision = DEVICE.get() or "auto", precision_for(set_id, model)
-    return ["--workspace", str(Workspace.at().root), "--device", device, "--precision", precision]
+    where, precision = DEVICE.get() or "auto", precision_for(set_id, model)
+    device = ["--device", "auto", "--ray", "auto"] if where == ON_RAY else ["--device", where]
+    return ["--workspace", str(Workspace.at().root), *device, "--precision", precision]
 
 
 def precision_for(set_id: str, model: str) -> Precision:
