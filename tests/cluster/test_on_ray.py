@@ -1,6 +1,7 @@
 """Ray's workers, real ones of this machine, make the rows that one process makes; who is killed loses nothing."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -134,7 +135,12 @@ class TestACluster:
 
     @pytest.mark.usefixtures("joined")
     def test_a_killed_worker_costs_nothing(
-        self, pictures: Path, workspace: Path, bare_model: Model, by_one_process: ImageSet
+        self,
+        pictures: Path,
+        workspace: Path,
+        bare_model: Model,
+        by_one_process: ImageSet,
+        capfd: pytest.CaptureFixture[str],
     ) -> None:
         killed: set[int] = set()
         seen: set[int] = set()
@@ -152,6 +158,7 @@ class TestACluster:
         )
         assert len(killed) == 2
         assert seen - killed, "others took their places"
+        assert "died" not in "".join(capfd.readouterr()), "Ray's own words stay in its logs"
         is_the_same(image_set, by_one_process)
         assert image_set.failures()["path"].tolist() == ["cut.jpg", "empty.jpg"]
 
@@ -320,3 +327,41 @@ def test_a_killed_machine_costs_nothing(
         is_the_same(image_set, by_one_process)
     finally:
         machines.shutdown()
+
+
+DEADLY = """
+import hashlib, os, signal
+digest = hashlib.blake2b
+def deadly(data=b"", **options):
+    with open("/proc/self/cmdline", "rb") as file:
+        if data[-6:] == b"POISON" and file.read().startswith(b"ray::Worker"):
+            os.kill(os.getpid(), signal.SIGKILL)
+    return digest(data, **options)
+hashlib.blake2b = deadly
+"""
+"""Makes a worker, and no other process, die at a file that ends so."""
+
+
+@pytest.mark.torture
+@needs_ray
+def test_a_picture_at_which_every_worker_dies_is_a_row_with_that_reason(
+    pictures: Path, workspace: Path, tmp_path: Path, by_one_process: ImageSet
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(DEADLY)
+    folder = shutil.copytree(pictures, tmp_path / "pictures")
+    (folder / "poison.jpg").write_bytes((folder / "0005.jpg").read_bytes() + b"POISON")
+    command = ["embed", str(folder), "--workspace", str(workspace), "--ray", "local", "--workers", "2", "--strict"]
+    done = subprocess.run(
+        [sys.executable, "-m", "url_viz", *command],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3, done.stderr
+    image_set = open_image_set(folder, model=DEFAULT, workspace=workspace)
+    failures = dict(image_set.failures().itertuples(index=False))
+    assert set(failures) == {"cut.jpg", "empty.jpg", "poison.jpg"}
+    assert failures["poison.jpg"] == on_ray.KILLS_WORKERS
+    assert np.array_equal(image_set.embeddings(), by_one_process.embeddings())

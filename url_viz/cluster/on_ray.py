@@ -33,6 +33,7 @@ AUTH_MODE, TOKEN, TOKEN_PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKE
 _BEFORE_RAY = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is reported to anybody
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else Ray prints a warning of what a later version will do
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # prints no paragraph for each worker that dies: its log has it
 }
 STORE_BYTES_A_WORKER = 64 << 20
 """Of the memory in which answers wait for the driver: some times what a worker has on its way."""
