@@ -28,15 +28,16 @@ pytest_plugins = ["tests.browser.fixtures"]  # one browser for the whole run, al
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C reach what the tests start, and properties take their time.
-
-    A shell that runs the tests in the background has Ctrl-C ignored by all below.
-    """
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Let properties take their time."""
     settings.register_profile("patient", deadline=None)  # the machine that tests may be busy
     settings.load_profile("patient")
     gc.disable()  # nothing that importing the tests makes is given up
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Let Ctrl-C raise KeyboardInterrupt, whatever an earlier test or a library left of the handler."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:
