@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from filelock import FileLock
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from tests.imaging.pictures import write_folder
 from tests.pipeline.reader import Reader
@@ -23,6 +25,13 @@ EMBEDDING_SIZE = 1280
 SECOND = SECONDS[0]
 SECONDS = (("browser", 5.0), ("slow", 3.0), ("model", 0.5))
 """About how long a test with each mark takes."""
+ON_ONE_SERVER = {
+    **dict.fromkeys(("components", "gallery", "gallery_decide", "grid", "map_styles"), "components in the browser"),
+    **dict.fromkeys(
+        ("compare", "evaluate", "first_page", "labels", "models", "review", "search_upload"), "app in the browser"
+    ),
+}
+"""Files of tests/browser whose tests share a server and, with it, what its browser has compiled."""
 
 pytest_plugins = ["tests.browser.fixtures"]  # one browser for the whole run, also for the hostile tests
 
@@ -54,10 +63,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "prepared" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.model)
-    seconds: Counter[Path] = Counter()
+    seconds: Counter[str] = Counter()
     for item in items:
-        seconds[item.path] += next((cost for mark, cost in SECONDS if item.get_closest_marker(mark)), 0.02)
-    items.sort(key=lambda item: -seconds[item.path])
+        seconds[in_one_process(item.nodeid)] += next(
+            (cost for mark, cost in SECONDS if item.get_closest_marker(mark)), 0.02
+        )
+    items.sort(key=lambda item: -seconds[in_one_process(item.nodeid)])
+
+
+def in_one_process(nodeid: str) -> str:
+    """The name of what one process runs: a file, or the files of browser tests on one server."""
+    file = nodeid.split("::", 1)[0]
+    return ON_ONE_SERVER.get(file.removeprefix("tests/browser/test_").removesuffix(".py"), file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    """With `--dist loadfile`, files on one server go to one process, so that it is started once."""
+    return ByServer(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+class ByServer(LoadFileScheduling):
+    """Gives a process a file at a time, or the files of browser tests on one server."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return in_one_process(nodeid)
 
 
 @pytest.fixture(autouse=True)
