@@ -26,7 +26,9 @@ SECOND = SECONDS[0]
 SECONDS = (("browser", 5.0), ("slow", 3.0), ("model", 0.5))
 """About how long a test with each mark takes."""
 ON_ONE_SERVER = {
-    **dict.fromkeys(("components", "gallery", "gallery_decide", "grid", "map_styles"), "components in the browser"),
+    **dict.fromkeys(
+        ("components", "gallery", "gallery_decide", "grid", "map_styles", "tabs"), "components in the browser"
+    ),
     **dict.fromkeys(
         ("compare", "evaluate", "first_page", "labels", "models", "review", "search_upload"), "app in the browser"
     ),
