@@ -7,11 +7,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-import url_viz.jobs.adapting
 from tests.imaging.pictures import write_folder
 from tests.jobs.conftest import processes_of, until
 from url_viz.analysis.told import as_text, told_from
@@ -27,6 +25,24 @@ from url_viz.workspace import HOME_VARIABLE, Workspace
 ROOT = Path(__file__).parents[2]
 COUNT = 24
 PATIENCE_S = 60
+INTERRUPTED = """
+import signal, sys
+import url_viz.jobs.adapting
+from url_viz.cli.main import main
+
+start = url_viz.jobs.adapting.start_adapting
+
+def interrupted(*arguments, **options):
+    signal.raise_signal(signal.SIGINT)
+    job = start(*arguments, **options)
+    signal.raise_signal(signal.SIGINT)
+    return job
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background has it ignored
+url_viz.jobs.adapting.start_adapting = interrupted
+sys.exit(main(["adapt", sys.argv[1]]))
+"""
+"""Adapts to a folder, and presses Ctrl-C as its job starts, and as it has started."""
 
 
 @pytest.fixture
@@ -39,14 +55,6 @@ def image_set(
     for job in list_jobs(Workspace.at(workspace)):
         if job.status().is_live:
             cancel_job(job, grace_s=0.1)
-
-
-@pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    """Ctrl-C raises KeyboardInterrupt as in a terminal, whatever an earlier test left of the handler."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 def the_job(image_set: ImageSet) -> Job:
@@ -128,22 +136,11 @@ def test_ctrl_c_cancels_it_and_leaves_nothing_running(image_set: ImageSet, tmp_p
     assert living(processes_of(job)) == []
 
 
-@pytest.mark.usefixtures("ctrl_c")
-@pytest.mark.parametrize("when", ["before it starts", "once it has started, before it is known"])
-def test_ctrl_c_while_it_starts_cancels_it_too(
-    when: str, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    start = url_viz.jobs.adapting.start_adapting
-
-    def interrupted(*arguments: Any, **options: Any) -> Job:
-        if when == "before it starts":
-            signal.raise_signal(signal.SIGINT)
-        job = start(*arguments, **options)
-        signal.raise_signal(signal.SIGINT)
-        return job
-
-    monkeypatch.setattr(url_viz.jobs.adapting, "start_adapting", interrupted)
-    assert main(["adapt", str(image_set.root)]) == 130
+@pytest.mark.slow
+def test_ctrl_c_before_its_start_is_known_cancels_it_too(image_set: ImageSet) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, str(image_set.root)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 130, done.stderr
     assert the_job(image_set).state is JobState.CANCELLED
-    assert "Cancelled; no head was made." in capsys.readouterr().err
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert "Cancelled; no head was made." in done.stderr
