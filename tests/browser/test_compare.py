@@ -38,6 +38,7 @@ def test_a_lasso_on_one_map_leaves_the_same_pictures_lit_on_the_other(
     app: str, image_set: ImageSet, open_page: OpenPage
 ) -> None:
     page = compared(app, image_set, open_page, height=2200)
+    expect(page.locator(".stage[data-state=ready][data-gliding=false]").first).to_be_visible()  # points lie still
     box = page.locator("canvas").first.bounding_box()
     assert box is not None
     page.keyboard.down("Shift")

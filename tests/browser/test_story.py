@@ -55,6 +55,7 @@ def wait_until_read(page: Page) -> None:
 
 
 def lasso_everything_on_the_right(page: Page) -> None:
+    expect(page.locator(".stage[data-state=ready][data-gliding=false]").first).to_be_visible()  # points lie still
     box = page.locator("canvas").first.bounding_box()
     assert box is not None
     corners = [(0.5, 0.02), (0.9, 0.02), (0.9, 0.98), (0.5, 0.98), (0.5, 0.02)]
