@@ -20,6 +20,7 @@ from url_viz.store import versions
 from url_viz.store.about import About, write_about
 from url_viz.store.checksums import summed, with_checksums
 from url_viz.store.damage import LANCE_ERRORS, disk_error_of, raising_disk_errors, was_written
+from url_viz.store.embedding_table import ROWS_AT_ONCE
 from url_viz.store.reader import QUALITY_TABLE, Store
 from url_viz.store.tables import (
     COORDINATES,
@@ -291,7 +292,8 @@ class Writer(Store):
     def _put(self, name: str, data: pa.Table, *, apart: Sequence[str] = ()) -> None:
         mode = "create" if self._table(name) is None else "overwrite"
         stored = summed(data, with_checksums(data.schema, apart=apart))
-        self._tables[name] = self._database.create_table(name, data=stored, mode=mode)
+        batches = stored.to_reader(max_chunksize=ROWS_AT_ONCE)  # of a whole table Lance makes four copies
+        self._tables[name] = self._database.create_table(name, data=batches, mode=mode)
         self._note(name)
 
     def _drop(self, name: str) -> None:
