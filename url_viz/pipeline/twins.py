@@ -81,11 +81,10 @@ def twins_of(embeddings: Raw, pairs: Iterable[NDArray[np.integer]], *, bound: fl
     """Those of some pairs, in parts (P, 2), of raw embeddings (N, D) that have a cosine of at least `bound`."""
     found = _Found(len(embeddings))
     for some in _of_few_rows(pairs, len(embeddings)):
-        rows, place = np.unique(some, return_inverse=True)
-        left, right = place.reshape(some.shape).T
-        cosine = _products(l2_normalize(embeddings[rows]), left, right)
+        left, right = some.T
+        cosine = _cosines(embeddings, left, right)
         is_twin = cosine >= bound
-        found.add(some[is_twin, 0], some[is_twin, 1], cosine[is_twin])
+        found.add(left[is_twin], right[is_twin], cosine[is_twin])
     return found.twins()
 
 
@@ -204,21 +203,15 @@ def _at_least(values: Floats, bound: float) -> tuple[NDArray[np.int64], NDArray[
     return row, column
 
 
-def _cosines(embeddings: NDArray[np.floating], left: NDArray[np.int64], right: NDArray[np.int64]) -> Floats:
-    cosine = np.zeros(len(left), np.float32)
-    for start in range(0, len(left), ROWS_AT_ONCE):
-        part = slice(start, start + ROWS_AT_ONCE)
-        one, other = l2_normalize(embeddings[left[part]]), l2_normalize(embeddings[right[part]])
-        cosine[part] = np.einsum("pd,pd->p", one, other)
-    return cosine
-
-
-def _products(unit: Floats, left: NDArray[np.int64], right: NDArray[np.int64]) -> Floats:
-    """The cosines (P,) of pairs of rows of length one (N, D); few at a time, within caches."""
+def _cosines(embeddings: Raw, left: NDArray[np.integer], right: NDArray[np.integer]) -> Floats:
+    """The cosines (P,) of pairs of rows, each of which is looked up and brought to length one once."""
+    rows, place = np.unique(np.concatenate([left, right]), return_inverse=True)
+    unit = l2_normalize(embeddings[rows])
+    one, other = place[: len(left)], place[len(left) :]
     cosine = np.zeros(len(left), np.float32)
     for start in range(0, len(left), PRODUCTS):
         part = slice(start, start + PRODUCTS)
-        np.einsum("pd,pd->p", unit[left[part]], unit[right[part]], out=cosine[part])
+        np.einsum("pd,pd->p", unit[one[part]], unit[other[part]], out=cosine[part])
     return cosine
 
 
