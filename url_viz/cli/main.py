@@ -100,20 +100,25 @@ def embed(
     )
     if isinstance(report, TerminalReport):
         report.close()
-    failures = image_set.failures()
     if image_set.seconds.behind is not None:
         print(image_set.seconds.in_words(image_set.source))
     where = f"Ray ({on_ray.where})" if on_ray else loaded.runtime.device if loaded else ""
     how = f"read with {loaded.name} on {where}" if loaded else f"under {image_set.source.name!r}"
     how += f", and with {second.name} beside it" if second else ""
     print(f"{len(image_set)} pictures in {image_set.root}, {how}.")
+    return STRICT_STATUS if _tell_failures(image_set) and strict else 0
+
+
+def _tell_failures(image_set: "ImageSet") -> int:
+    """Print the files that could not be read, and give how many they are."""
+    failures = image_set.failures()
     if len(failures):
         print(f"{len(failures)} files could not be read:")
         for path, reason in failures.head(20).itertuples(index=False):
             print(f"  {path} {reason}")
         if len(failures) > 20:
             print(f"  … and {len(failures) - 20} more (python -m url_viz export --failures)")
-    return STRICT_STATUS if strict and len(failures) else 0
+    return len(failures)
 
 
 def _on_ray(
