@@ -161,8 +161,8 @@ class TestJudgement:
 
     def test_is_kept_and_the_same_when_made_again(self, image_set: ImageSet) -> None:
         before = image_set.table()
-        [kept] = (image_set.workspace.root / "sets" / image_set.set_id / "class-shares" / "second").glob("*.parquet")
-        kept.write_bytes(b"no parquet")
+        [kept] = (image_set.workspace.root / "sets" / image_set.set_id / "class-shares" / "second").glob("*.arrow")
+        kept.write_bytes(b"no table")
         pd.testing.assert_frame_equal(opened_again(image_set).table(), before)
 
     def test_can_be_left_out_and_taken_in_again(self, image_set: ImageSet) -> None:

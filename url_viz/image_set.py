@@ -28,7 +28,7 @@ from url_viz.analysis.name_review import NameReview
 from url_viz.analysis.naming import NamedTable, suggestions_in
 from url_viz.analysis.new_pictures import Reference
 from url_viz.analysis.occlusion import Heat, heat_of
-from url_viz.analysis.order import Order, leading_order
+from url_viz.analysis.order import Order, kept_order, key_of_order, leading_order
 from url_viz.analysis.pair_measures import ALONE, PairMeasures
 from url_viz.analysis.pair_review import PairReview
 from url_viz.analysis.ranking import percentile_of, percentile_of_each
@@ -91,9 +91,10 @@ from url_viz.pipeline.projection import FEWEST_FOR_UMAP, project_alone
 from url_viz.pipeline.tsne import tsne_coordinates
 from url_viz.pipeline.twins import leaders, twins_across
 from url_viz.pipeline.unit_rows import UnitRows
-from url_viz.pipeline.whitening import whitened_for
+from url_viz.pipeline.whitening import ordered_whitened, whitened_for
 from url_viz.progress import Progress, ProgressCallback, silent
 from url_viz.roots import address_in, is_in_bucket
+from url_viz.rows import KEPT_FROM
 from url_viz.store.about import embed_command, find_set, has_tables, read_before
 from url_viz.store.answers import Answers
 from url_viz.store.decisions import Action, Decisions, Verdict
@@ -637,9 +638,17 @@ class ImageSet:
         return self._order.of(table, lambda: self._leading_order(table))
 
     def _leading_order(self, table: pd.DataFrame) -> Order:
-        labels = self._classed.labels(table) if self._classed is not None else None
         second = None if self.seconds.asked is None else self.seconds.asked.title
-        return leading_order(table, self.contents, self.graph_columns, labels, tuned=self.tuned(), second=second)
+        of_classes = None if self._classed is None else self._classed.key(table)
+
+        def found() -> Order:
+            labels = self._classed.labels(table) if self._classed is not None else None
+            return leading_order(table, self.contents, self.graph_columns, labels, tuned=self.tuned(), second=second)
+
+        if len(table) < KEPT_FROM or of_classes is None or self.tuned() is not None:
+            return found()
+        key = key_of_order(table, of_classes, second)
+        return kept_order(self._store.paths.kept / "order", self.space.key, key, found)
 
     def search(
         self,
@@ -849,7 +858,7 @@ class ImageSet:
     @cached_property
     def whitened(self) -> WhitenedRows:
         """The pictures in the set's whitened space, rows in the order of `table()`."""
-        return whitened_for(self._store, self.space.key, self.contents)
+        return ordered_whitened(self._store, self.space.key, self.contents)
 
     def representatives(self, count: int | None = None, *, on: Projection | None = None) -> pd.DataFrame:
         """Pictures that stand for the regions of the map: id, path, x, y, size, label, share; largest regions first.

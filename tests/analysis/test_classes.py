@@ -9,7 +9,14 @@ import pytest
 
 from tests.analysis.classed import labelled_numbers
 from url_viz.analysis.ambiguity import classify
-from url_viz.analysis.classes import CLASS_COLUMNS, ClassedTable, ClassSource, agreed_label, content_labels
+from url_viz.analysis.classes import (
+    CLASS_COLUMNS,
+    ClassedTable,
+    ClassSource,
+    agreed_label,
+    content_labels,
+    picture_labels,
+)
 from url_viz.analysis.ranking import percentile
 from url_viz.analysis.votes import NONE
 from url_viz.pipeline.twins import twin_groups
@@ -20,7 +27,7 @@ VALUES = ["ambiguity", "first_share", "second_share"]
 
 
 def kept(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.parquet"))
+    return sorted(folder.glob("*.arrow"))
 
 
 def test_labels_of_contents_by_hand() -> None:
@@ -28,16 +35,16 @@ def test_labels_of_contents_by_hand() -> None:
     label = pd.Series(["dog", "cat", None, "dog", "cat", None, "cat"], dtype=object)
     contents = np.array([5, 8, 5, 5, 7, 6, 8])
     contents[6], label.iloc[6] = 8, "ant"
-    found = content_labels(label, contents, np.array([5, 6, 7, 8, 9]))
+    found = content_labels(picture_labels(label), contents - 5, 5)
     assert found.names == ("ant", "cat", "dog")
     assert found.codes.tolist() == [2, NONE, 1, NONE, NONE]
     assert len(found) == 5
 
 
 def test_pictures_that_are_not_in_the_graph_have_no_say() -> None:
-    found = content_labels(pd.Series(["a", "b", "a"], dtype=object), np.array([1, 2, 3]), np.array([2]))
+    found = content_labels(picture_labels(pd.Series(["a", "b", "a"], dtype=object)), np.array([-1, 0, -1]), 1)
     assert (found.names, found.codes.tolist()) == (("a", "b"), [1])
-    nothing = content_labels(pd.Series([], dtype=object), np.zeros(0, np.int64), np.array([2, 3]))
+    nothing = content_labels(picture_labels(pd.Series([], dtype=object)), np.zeros(0, np.int64), 2)
     assert (nothing.names, nothing.codes.tolist()) == ((), [NONE, NONE])
 
 
@@ -117,7 +124,7 @@ def test_what_is_damaged_on_disk_is_made_again(tmp_path: Path, damage: str) -> N
     whole = bytearray(file.read_bytes())
     bad = bytearray(whole)
     bad[len(bad) // 3] ^= 4
-    file.write_bytes({"flipped": bytes(bad), "short": bytes(whole[:-50]), "empty": b"", "text": b"no parquet"}[damage])
+    file.write_bytes({"flipped": bytes(bad), "short": bytes(whole[:-50]), "empty": b"", "text": b"no table"}[damage])
     pd.testing.assert_frame_equal(numbers.classed().joined(table), first)
     assert numbers.times_read == 2
     assert kept(tmp_path)[0].read_bytes() == bytes(whole), "and kept again"

@@ -7,7 +7,7 @@ import pytest
 from tests.pipeline import examples
 from tests.pipeline.examples import embeddings_of
 from url_viz.analysis.ambiguity import LabelEvidence, classify
-from url_viz.analysis.classes import agreed_label, content_labels
+from url_viz.analysis.classes import agreed_label, content_labels, picture_labels
 from url_viz.analysis.label_issues import (
     ALONE,
     AMBIGUOUS,
@@ -62,10 +62,10 @@ def judged(embedding: np.ndarray, label: np.ndarray, *, row: np.ndarray | None =
 
 
 def check(table: pd.DataFrame, contents: np.ndarray, graph: Graph, embedding: np.ndarray) -> LabelCheck:
-    labels = content_labels(table["label"], contents, graph.content)
+    row = positions_of(contents, graph.content)
+    labels = content_labels(picture_labels(table["label"]), row, len(graph))
     classified = classify(graph.position, graph.similarity, embedding, labels.codes, twin_groups(graph.twins))
     names = np.array([*labels.names, None], object)
-    row = positions_of(contents, graph.content)
     first = np.full(len(contents), NONE) if classified is None else classified.shares.first_class[row]
     table = table.assign(first_class=names[np.where(row >= 0, first, NONE)])
     return check_labels(table, contents, graph, labels, evidence_of(embedding, labels.codes, graph))

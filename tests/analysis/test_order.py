@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.analysis.classed import LabelledNumbers, labelled_numbers
-from url_viz.analysis.classes import content_labels
+from url_viz.analysis.classes import content_labels, picture_labels
 from url_viz.analysis.metrics import Figure, Interval, auroc, auroc_by_blocks, share_by_blocks
 from url_viz.analysis.order import in_brackets, leading_order
 from url_viz.store.tables import positions_of
@@ -130,7 +130,7 @@ def test_pictures_that_left_the_folder_take_no_part(tmp_path: Path) -> None:
     rows = table[kept].reset_index(drop=True)
     classed = LabelledNumbers(tmp_path, numbers.embeddings, numbers.label, numbers.contents).classed()
     joined = classed.joined(table)[kept].reset_index(drop=True)
-    labels = content_labels(rows["label"], left, numbers.columns.content)
+    labels = content_labels(picture_labels(rows["label"]), numbers.columns.rows_of(left), len(numbers.columns.content))
     order = leading_order(joined, left, numbers.columns, labels)
     assert order.measure == "ambiguity"
     assert order.recall is not None

@@ -38,7 +38,7 @@ def read(root: Path, home: Path, *, names: list[str] = NAMES, copies: bool = Tru
 
 
 def kept_files(image_set: ImageSet) -> list[Path]:
-    return sorted((image_set.workspace.root / "sets" / image_set.set_id / "kept").rglob("*.parquet"))
+    return sorted((image_set.workspace.root / "sets" / image_set.set_id / "kept").rglob("*.arrow"))
 
 
 def again(image_set: ImageSet) -> ImageSet:

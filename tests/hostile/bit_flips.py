@@ -40,7 +40,7 @@ FILES = (
     *(f"{_SET}{name}" for name in ("decisions.db", "decisions.db", "decisions.json", "decisions.copy.db")),
     *(
         f"{_SET}{name}"
-        for name in ("class-shares/*.parquet", "columns/*.parquet", "labels.json", "set.json", "set.copy.json")
+        for name in ("class-shares/*.arrow", "columns/*.parquet", "labels.json", "set.json", "set.copy.json")
     ),
     *(f"{_MODEL}{name}" for name in ("graph.xml", "graph.bin", "about.json", "compiled-*/*", "compiled-*.json")),
     *("workspace/workspace.json", "workspace/heads/*.safetensors"),

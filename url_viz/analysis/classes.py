@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import astuple, dataclass, fields
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,9 @@ from url_viz.analysis.second_model import SecondModel, side_by_side
 from url_viz.analysis.votes import NONE, Codes
 from url_viz.latest import Latest
 from url_viz.pipeline.twins import twin_groups
+from url_viz.rows import KEPT_FROM
 from url_viz.store.kept_columns import read_kept, write_kept
-from url_viz.store.tables import Graph, GraphColumns, positions_of
+from url_viz.store.tables import Graph, GraphColumns
 from url_viz.store.whitening import WhitenedRows
 
 CLASS_COLUMNS = ("ambiguity", "ambiguity_percentile", "first_class", "second_class", "first_share", "second_share")
@@ -45,12 +46,24 @@ class ContentLabels:
         return len(self.codes)
 
 
-def content_labels(label: "pd.Series[str]", contents: NDArray[np.int64], keys: NDArray[np.int64]) -> ContentLabels:
-    """The labels of the contents `keys` (M,), from those of pictures (N,), None for none, with contents (N,)."""
+@dataclass(frozen=True)
+class PictureLabels:
+    """The labels of N pictures: `codes` (N,) int32 among the sorted `names`, NONE for none."""
+
+    names: tuple[str, ...]
+    codes: Codes
+
+
+def picture_labels(label: "pd.Series[str]") -> PictureLabels:
+    """The labels of pictures (N,), None for none."""
     codes, names = pd.factorize(label, sort=True)
-    row = positions_of(contents, keys)
-    usable = (codes >= 0) & (row >= 0)
-    return ContentLabels(tuple(map(str, names)), agreed_label(row[usable], codes[usable].astype(np.int32), len(keys)))
+    return PictureLabels(tuple(map(str, names)), codes.astype(np.int32))
+
+
+def content_labels(labels: PictureLabels, row: NDArray[np.integer], contents: int) -> ContentLabels:
+    """The labels of so many `contents`; `row` (N,) is the content of each picture, −1 for none of them."""
+    usable = (labels.codes >= 0) & (row >= 0)
+    return ContentLabels(labels.names, agreed_label(row[usable], labels.codes[usable], contents))
 
 
 def agreed_label(row: NDArray[np.integer], label: Codes, contents: int) -> Codes:
@@ -122,43 +135,66 @@ class ClassedTable:
         known = self._of(table)
         return None if known is None or known.found is None else known.model
 
+    def key(self, table: pd.DataFrame) -> str | None:
+        """A digest of all that the class columns hang on; None before there is a graph."""
+        known = self._of(table)
+        return None if known is None else known.key
+
     def _columns(self, table: pd.DataFrame) -> dict[str, Any] | None:
         known = self._of(table)
-        if known is None or known.found is None:
+        columns = None if known is None else known.of_pictures
+        if known is None or columns is None:
             return None
-        shares = known.found[0]
-        row = positions_of(self._contents, known.source.columns.content)
-        has = row >= 0
-        ambiguity = _spread(shares.ambiguity, row, has)
-        names = np.array([*known.labels.names, None], object)
-        classes = (np.where(has, codes[row], NONE) for codes in (shares.first_class, shares.second_class))
-        first, second = (pd.Series(names[codes], index=table.index, dtype=object) for codes in classes)
-        values = ambiguity, percentile(ambiguity), first, second
-        shared = (_spread(share, row, has) for share in (shares.first_share, shares.second_share))
-        return dict(zip(CLASS_COLUMNS, (*values, *shared), strict=True))
+        names = np.array([*known.pictures.names, None], object)
+        spelled = partial(pd.Series, index=table.index, dtype=object, copy=False)
+        return {**columns, **{name: spelled(names[columns[name]]) for name in ("first_class", "second_class")}}
 
     def _of(self, table: pd.DataFrame) -> "_Known | None":
         source, label = self.source, table["label"]
         if source is None:
             return None
-        return self._known.of(
-            label, lambda: _Known(content_labels(label, self._contents, source.columns.content), source, self._least)
-        )
+        return self._known.of(label, lambda: _Known(picture_labels(label), self._contents, source, self._least))
 
 
 @dataclass(frozen=True)
 class _Known:
     """What follows from one choice of labels, each worked out when it is first asked for."""
 
-    labels: ContentLabels
+    pictures: PictureLabels
+    contents: NDArray[np.int64]
     source: ClassSource
     least: int
+
+    @cached_property
+    def labels(self) -> ContentLabels:
+        columns = self.source.columns
+        return content_labels(self.pictures, columns.rows_of(self.contents), len(columns.content))
+
+    @cached_property
+    def of_pictures(self) -> dict[str, NDArray[Any]] | None:
+        """CLASS_COLUMNS of the pictures (N,), classes as codes; of many they are kept."""
+        folder, is_kept = self.source.folder / "pictures", len(self.contents) >= KEPT_FROM
+        kept = read_kept(folder, self.source.space_key, self.key) if is_kept else None
+        if kept is not None and set(kept) == set(CLASS_COLUMNS):
+            return kept
+        made = None if self.found is None else self._of_pictures(self.found[0])
+        if made is not None and is_kept:
+            write_kept(folder, self.source.space_key, self.key, made)
+        return made
+
+    def _of_pictures(self, shares: ClassShares) -> dict[str, NDArray[Any]]:
+        row = self.source.columns.rows_of(self.contents)
+        has = row >= 0
+        ambiguity = _spread(shares.ambiguity, row, has)
+        classes = (np.where(has, codes[row], NONE) for codes in (shares.first_class, shares.second_class))
+        shared = (_spread(share, row, has) for share in (shares.first_share, shares.second_share))
+        return dict(zip(CLASS_COLUMNS, (ambiguity, percentile(ambiguity), *classes, *shared), strict=True))
 
     @cached_property
     def found(self) -> tuple[ClassShares, LabelEvidence] | None:
         if len(self.labels.names) < 2:
             return None
-        kept = read_kept(self.source.folder, self.source.space_key, self._key)
+        kept = read_kept(self.source.folder, self.source.space_key, self._key_of_shares)
         if kept is None or set(kept) != set(_KEPT):
             return self._kept_on_disk()
         columns: dict[str, Any] = dict(kept)
@@ -191,18 +227,26 @@ class _Known:
             return None
         shares, evidence = self.classified.shares, self.classified.evidence
         columns = dict(zip(_KEPT, (*astuple(shares), *astuple(evidence)), strict=True))
-        write_kept(self.source.folder, self.source.space_key, self._key, columns)
+        write_kept(self.source.folder, self.source.space_key, self._key_of_shares, columns)
         return shares, evidence
 
     @cached_property
-    def _key(self) -> str:
-        """A digest of the pictures, where their graph puts them, and their labels."""
+    def key(self) -> str:
+        """A digest of the contents and their graph, and of the pictures and their labels."""
+        return self._digest(self.contents, self.pictures.codes)
+
+    @property
+    def _key_of_shares(self) -> str:
+        """A digest of the contents, where their graph puts them, and their labels."""
+        return self._digest(self.labels.codes)
+
+    def _digest(self, *also: NDArray[np.integer]) -> str:
         digest = hashlib.blake2b(f"{VERSION} {self.least}".encode(), digest_size=12)
         seen = [self.source.columns, *([self.source.second.columns] if self.source.second else [])]
         parts = [part for one in seen for part in (one.content, one.nearest, one.nearest_similarity)]
-        for part in (*parts, self.labels.codes):
-            digest.update(np.ascontiguousarray(part).tobytes())
-        digest.update("\0".join(self.labels.names).encode("utf-8", "surrogatepass"))
+        for part in (*parts, *also):
+            digest.update(np.ascontiguousarray(part).data)
+        digest.update("\0".join(self.pictures.names).encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
 
 

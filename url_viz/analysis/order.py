@@ -1,10 +1,13 @@
 """The leading order: by which measure an image set is ordered when it is opened, why, and how well that order holds."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from url_viz.analysis.ambiguity import LEAST_OF_A_CLASS
@@ -15,10 +18,17 @@ from url_viz.analysis.tuned import FEW as FEW_ANSWERS
 from url_viz.analysis.tuned import Tuned
 from url_viz.analysis.votes import NONE, Codes
 from url_viz.pipeline.confusability import FEW
-from url_viz.store.tables import GraphColumns, positions_of
+from url_viz.records import as_json, read_json
+from url_viz.store.kept_columns import read_kept_table, write_kept_table
+from url_viz.store.tables import GraphColumns
 
+VERSION = 1
+"""Of what an order says: what another version kept is made again."""
 FEWEST = 3
 """Below so many pictures with a neighbour nothing leads."""
+
+
+_KEPT = b"order"
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,24 @@ def leading_order(
     return Order(CONFUSABILITY.name, f"Ordered by confusability within the set{by}, which needs no classes.")
 
 
+def kept_order(folder: Path, space_key: str, key: str, make: Callable[[], Order]) -> Order:
+    """The order that was kept under `key`, which tells all that it hangs on, else the one that `make` gives."""
+    found = read_kept_table(folder, space_key, key)
+    if found is not None:
+        return read_json(Order, found.schema.metadata[_KEPT])
+    order = make()
+    write_kept_table(folder, space_key, key, pa.table({}).replace_schema_metadata({_KEPT: as_json(order)}))
+    return order
+
+
+def key_of_order(table: pd.DataFrame, of_classes: str, second: str | None) -> str:
+    """A digest of what `leading_order` hangs on where nothing was answered; `of_classes` as `ClassedTable.key`."""
+    digest = hashlib.blake2b(f"{VERSION}\0{of_classes}\0{second}".encode(), digest_size=12)
+    for measure in (AMBIGUITY, CONFUSABILITY, UNCERTAINTY):
+        digest.update(table[measure.name].to_numpy(np.float32).tobytes())
+    return digest.hexdigest()
+
+
 def _by_classes(
     table: pd.DataFrame, contents: NDArray[np.int64], columns: GraphColumns, labels: ContentLabels, by: str
 ) -> Order | None:
@@ -119,7 +147,9 @@ def _by_classes(
 def _labelled(contents: NDArray[np.int64], columns: GraphColumns, labels: ContentLabels) -> _Labelled:
     theirs = np.where(columns.nearest >= 0, labels.codes[columns.nearest], NONE)
     is_known = (labels.codes != NONE) & (theirs != NONE)
-    row = positions_of(columns.content, contents)
+    picture = np.arange(len(contents))[::-1]  # of copies the first one, which is put there last
+    of_content, row = columns.rows_of(contents)[::-1], np.full(len(columns.content), -1)
+    row[of_content[of_content >= 0]] = picture[of_content >= 0]
     is_known &= row >= 0
     return _Labelled(row[is_known], labels.codes[is_known], (theirs != labels.codes)[is_known])
 

@@ -107,8 +107,9 @@ def explained(strength: Values, percentile: NDArray[np.floating], leading: str) 
     m is the mean place in the order, 0 to 1, of the pictures that have the reason, by their `percentile` (N,), 0 to 100
     (nan counts as the middle), and of PRIOR in the middle.
     """
-    has = (strength > 0).astype(np.float64)
-    place = np.nan_to_num(np.asarray(percentile, np.float64) / 100, nan=0.5)
-    mean = (place @ has + PRIOR / 2) / (has.sum(axis=0) + PRIOR)
+    rows, which = np.nonzero(strength > 0)
+    place = np.nan_to_num(np.asarray(percentile[rows], np.float64) / 100, nan=0.5)
+    total, count = (np.bincount(which, weights, len(NAMES)) for weights in (place, None))
+    mean = (total + PRIOR / 2) / (count + PRIOR)
     restates = np.array([leading in RESTATES.get(name, ()) for name in NAMES])
     return np.where(restates, LEAST, np.maximum(LEAST, 2 * mean - 1)).astype(np.float32)

@@ -46,8 +46,8 @@ class Ramp:
 
     def __call__(self, values: NDArray[np.floating]) -> Values:
         """Strengths (N,) of values (N,); a missing value has none."""
-        strength = np.clip((values - self.start) / (self.full - self.start), 0, 1)
-        return np.asarray(np.nan_to_num(strength, nan=0), np.float32)
+        strength = (values - self.start) / (self.full - self.start)
+        return np.asarray(np.fmin(np.fmax(strength, 0), 1), np.float32)
 
 
 # Chosen on the views of the demo set and on development pictures (docs/reasons.md has the figures).
@@ -300,7 +300,8 @@ class ReasonedTable:
     def _of(self, table: pd.DataFrame) -> tuple[Reasons, pd.DataFrame]:
         def joined() -> tuple[Reasons, pd.DataFrame]:
             reasons = reasons_of(table, leading=self._leading())
-            return reasons, table.assign(reasons=pd.Series(reasons.texts(), index=table.index, dtype=object))
+            texts = reasons.texts()
+            return reasons, table.assign(reasons=pd.Series(texts, index=table.index, dtype=object, copy=False))
 
         return self._known.of(table, joined)
 

@@ -300,7 +300,7 @@ class Review:
         self._listed = listed() if spec.by in LISTED else None
         self._known = known
         self._ids = table["id"].to_numpy(np.int64)
-        self._file_rows = positions_of(self._ids, decisions.files.id)
+        self._file_rows = decisions.files.rows_of(self._ids)
         resumed = None if afresh else self._resumed()
         self._kept = self._begun() if resumed is None else resumed
         self._is_kept = resumed is not None

@@ -6,20 +6,23 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from url_viz.analysis.ranking import percentile
+from url_viz.imaging.folder_classes import folder_of_each
 from url_viz.imaging.quality import QUALITIES
+from url_viz.imaging.scan import display_name
 from url_viz.models.head import Head
 from url_viz.pipeline.twins import TWIN_COSINE, twin_groups
+from url_viz.rows import KEPT_FROM
 from url_viz.store.kept_columns import read_kept, read_kept_table, write_kept, write_kept_table
 from url_viz.store.reader import Store
-from url_viz.store.tables import GraphColumns, Twins, positions_of
+from url_viz.store.tables import GraphColumns, Twins, numbers_of, positions_of
 
-KEPT_FROM = 50_000
-"""Of so many pictures on, the joined rows are kept: reading and joining them takes longer than reading one file."""
-VERSION = 2
+VERSION = 3
 """Of the columns of joined rows: what another version kept is made again."""
+_PLAIN = rb"\A[\x20-\x7e]*\z"
 FILES = ("id", "path", "content", "width", "height", "failure")
 """The columns of the table of files that rows are made of."""
 
@@ -30,9 +33,10 @@ Numbers = dict[str, NDArray[np.float32]]
 class StoredRows:
     """What is stored of the N pictures that have an embedding in a space: `columns` (N rows), by path.
 
-    id, path (binary), content, width, height, and as numbers what the store measures of each (`ImageSet.table`), nan
-    for none; `twin_group` is −1 for none. In the folder are as many `readable` files, whatever model has read them, and
-    `failed` ones. `by_both` is whether a second model had its say in confusability.
+    id, path (binary), name (the path for people, left out where all are plain), folder (a dictionary of binary),
+    content, width, height, and as numbers what the store measures of each (`ImageSet.table`), nan for none;
+    `twin_group` is −1 for none. In the folder are as many `readable` files, whatever model has read them, and `failed`
+    ones. `by_both` is whether a second model had its say in confusability.
     """
 
     columns: pa.Table
@@ -42,7 +46,14 @@ class StoredRows:
 
     def numbers(self, name: str) -> NDArray[np.generic]:
         """A column of numbers (N,)."""
-        return np.asarray(self.columns[name].to_numpy())
+        return numbers_of(self.columns[name])
+
+    @property
+    def names(self) -> pa.ChunkedArray:
+        """The paths (N) for people, as by `display_name`."""
+        if "name" in self.columns.column_names:
+            return self.columns["name"]
+        return self.columns["path"].cast(pa.large_string())
 
     @property
     def is_every_file(self) -> bool:
@@ -73,9 +84,18 @@ def stored_rows(
         **_coordinates(store, contents, space_key),
     }
     columns = by_path.drop_columns(["row"])
+    columns = columns.append_column("folder", folder_of_each(columns["path"]))
+    if not _are_plain(columns["path"]):
+        names = map(display_name, columns["path"].to_pylist())
+        columns = columns.append_column("name", pa.chunked_array([names], pa.large_string()))
     for name, values in numbers.items():
         columns = columns.append_column(name, pa.array(values))
     return StoredRows(columns, len(readable), len(files) - files["failure"].null_count, by_both)
+
+
+def _are_plain(paths: pa.ChunkedArray) -> bool:
+    """Whether paths (N) binary are of plain letters, and so their own names for people: no object is made of any."""
+    return bool(pc.all(pc.match_substring_regex(paths, pattern=_PLAIN)).as_py() is not False)
 
 
 def kept_rows(folder: Path, space_key: str, key: str) -> StoredRows | None:

@@ -1,23 +1,19 @@
 """The table of an image set: one row per picture, from what is stored of it, with the decisions as they are now."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from url_viz.analysis.stored_rows import StoredRows
-from url_viz.imaging.folder_classes import FolderClasses, find_classes
+from url_viz.imaging.folder_classes import FolderClasses, classes_of
 from url_viz.imaging.quality import QUALITIES
-from url_viz.imaging.scan import display_name
 from url_viz.latest import Latest
 from url_viz.store.decision_matching import FileKeys
 from url_viz.store.decisions import Decided, Decisions
-from url_viz.store.tables import positions_of
-
-_PLAIN = rb"\A[\x20-\x7e]*\z"
 
 
 @dataclass(frozen=True)
@@ -39,18 +35,19 @@ class Frame:
 def frame_of(rows: StoredRows) -> Frame:
     """The table of what is stored of N pictures. Columns as told in `ImageSet.table`."""
     paths = rows.columns["path"]
-    found = find_classes(paths)
+    found = classes_of(rows.columns["folder"])
+    label = pd.Series(found.class_names, dtype=object, copy=False)
     nothing = np.full(len(paths), np.nan, np.float32)
     nobody = np.full(len(paths), None, object)
     group = np.asarray(rows.numbers("twin_group"), np.int64)
     table = pd.DataFrame(
         {
             "id": rows.numbers("id"),
-            "path": pd.array(_names(paths), dtype="str"),
-            "label": pd.Series(found.class_names, dtype=object),
-            "label_given": pd.Series(found.class_names, dtype=object),
+            "path": pd.array(rows.names, dtype="str"),
+            "label": label,
+            "label_given": label,
             "label_checked": nobody,
-            **{name: pd.Series(values, dtype=object) for name, values in found.columns.items()},
+            **{name: pd.Series(values, dtype=object, copy=False) for name, values in found.columns.items()},
             **{name: rows.numbers(name) for name in ("width", "height", "uncertainty", "percentile")},
             "ambiguity": nothing,
             "ambiguity_percentile": nothing,
@@ -67,13 +64,6 @@ def frame_of(rows: StoredRows) -> Frame:
         copy=False,
     )
     return Frame(table, np.asarray(rows.numbers("content"), np.int64), paths, found)
-
-
-def _names(paths: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Paths (N) binary for people, as by `display_name`; where all are of plain letters, no object is made of any."""
-    if pc.all(pc.match_substring_regex(paths, pattern=_PLAIN)).as_py() is not False:
-        return paths.cast(pa.large_string())
-    return pa.chunked_array([map(display_name, paths.to_pylist())], pa.large_string())
 
 
 def keys_of(files: pa.Table) -> FileKeys:
@@ -97,10 +87,10 @@ class DecidedTable:
     def joined(self, table: pd.DataFrame) -> pd.DataFrame:
         """`table` (with `id`) and two more columns: decision (None, keep, drop, look-again) and tags ("a; b")."""
         now = self._decisions.now()
-        rows = self._rows.of(table, lambda: positions_of(table["id"].to_numpy(), self._decisions.files.id))
+        rows = self._rows.of(table, lambda: self._decisions.files.rows_of(table["id"].to_numpy()))
         return self._joined.of((table, now.version), lambda: _with_decisions(table, now.rows_at(rows)))
 
 
 def _with_decisions(table: pd.DataFrame, decided: Decided) -> pd.DataFrame:
-    values = {"decision": decided.decision, "tags": decided.tags}
-    return table.assign(**{name: pd.Series(v, index=table.index, dtype=object) for name, v in values.items()})
+    of_pictures = partial(pd.Series, index=table.index, dtype=object, copy=False)
+    return table.assign(decision=of_pictures(decided.decision), tags=of_pictures(decided.tags))

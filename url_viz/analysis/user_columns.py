@@ -34,7 +34,6 @@ from url_viz.store import user_columns as kept
 from url_viz.store.damage import raising_disk_errors
 from url_viz.store.decisions import Decided, Decisions, tags_of
 from url_viz.store.reader import Store
-from url_viz.store.tables import positions_of
 from url_viz.store.user_cells import Kind, Values
 from url_viz.store.user_columns import FIRST_FOLDERS, FOLDERS, TAGS, Column, Import
 from url_viz.store.user_files import ARRAY, Matrix, UserFile, opened, read_user_file
@@ -383,6 +382,8 @@ class UserColumns:
 
     def _labels(self, source: str | None, added: Mapping[str, Column]) -> dict[str, Column]:
         """The columns of labels that are not those of the base: as given, as somebody corrected or confirmed them."""
+        if source == FOLDERS and not self._decisions.labels_version:  # nobody ever gave one
+            return {}
         given: NDArray[np.object_] = self._base.table["label"].to_numpy(object)
         if source != FOLDERS:
             given = labels_of(source, self._base.found, added, self._first_tags)
@@ -398,9 +399,8 @@ class UserColumns:
     @property
     def _decided(self) -> Decided:
         """The decisions on the pictures of the table (N,)."""
-        return self._decisions.now().rows_at(
-            positions_of(self._base.table["id"].to_numpy(np.int64), self._decisions.files.id)
-        )
+        ids = self._base.table["id"].to_numpy(np.int64)
+        return self._decisions.now().rows_at(self._decisions.files.rows_of(ids))
 
     def _first_tags(self) -> NDArray[np.object_]:
         """The first tag of each picture (N,), None for none."""

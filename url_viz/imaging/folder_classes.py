@@ -98,8 +98,19 @@ def _joined(names: tuple[str, ...], numbers: Sequence[int]) -> str | None:
 
 def find_classes(paths: Sequence[bytes] | pa.ChunkedArray) -> FolderClasses:
     """The levels of folders of root-relative paths (N) in bytes, and which of them are classes."""
+    return classes_of(folder_of_each(paths))
+
+
+def folder_of_each(paths: Sequence[bytes] | pa.ChunkedArray) -> pa.ChunkedArray:
+    """The folder of each path (N), "" for the root: a dictionary of distinct ones, in one piece."""
     column = paths if isinstance(paths, pa.ChunkedArray) else pa.chunked_array([paths], pa.binary())
-    parents = pc.replace_substring_regex(column, pattern=_NAME, replacement=b"").combine_chunks().dictionary_encode()
+    parents = pc.replace_substring_regex(column, pattern=_NAME, replacement=b"")
+    return pa.chunked_array([parents.combine_chunks().dictionary_encode()])
+
+
+def classes_of(folder_of_each: pa.ChunkedArray) -> FolderClasses:
+    """As `find_classes`, from what `folder_of_each` gave."""
+    parents = folder_of_each.chunk(0)
     folder = parents.indices.to_numpy().astype(np.int64)
     folders = tuple(
         tuple(map(display_name, name.split(b"/"))) if name else () for name in parents.dictionary.to_pylist()

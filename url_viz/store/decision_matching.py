@@ -21,6 +21,10 @@ class FileKeys:
     def __len__(self) -> int:
         return len(self.id)
 
+    def rows_of(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The row of each of `ids` (M,); −1 if it is missing. Those of all files in their order cost no search."""
+        return np.arange(len(ids)) if np.array_equal(ids, self.id) else positions_of(ids, self.id)
+
 
 def match_decisions(
     files: FileKeys,

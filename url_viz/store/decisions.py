@@ -17,7 +17,6 @@ from url_viz.errors import DecisionError
 from url_viz.latest import Latest
 from url_viz.store.decision_log import ABSENT, NOTHING_STORED, DecisionChange, DecisionLog, LoggedAction, Stored
 from url_viz.store.decision_matching import FileKeys, match_decisions
-from url_viz.store.tables import positions_of
 
 Decision = Literal["keep", "drop", "look-again"]
 DECISIONS: tuple[Decision, ...] = get_args(Decision)
@@ -55,7 +54,9 @@ class Decided:
         return cast("NDArray[np.object_]", _NAMES[self.code])
 
     def rows_at(self, rows: NDArray[np.integer]) -> "Decided":
-        """The decisions on the files at `rows`."""
+        """The decisions on the files at `rows`; of all in their order nothing is copied."""
+        if np.array_equal(rows, np.arange(len(self.code))):
+            return self
         return Decided(self.version, self.code[rows], self.tags[rows], self.labels[rows])
 
     def labels_of(self, source: str) -> NDArray[np.object_]:
@@ -306,7 +307,7 @@ class Decisions:
 
     def _rows_of(self, ids: Iterable[int]) -> NDArray[np.int64]:
         wanted = np.fromiter((int(i) for i in ids), np.int64)
-        rows = positions_of(wanted, self.files.id)
+        rows = self.files.rows_of(wanted)
         if (rows < 0).any():
             raise DecisionError(
                 f"There is no picture with id {wanted[rows < 0][0]} in this image set. Ids are in its table()."

@@ -1,45 +1,110 @@
-"""Columns that were worked out, kept on disk beside the tables: class shares by labels, joined rows of large sets."""
+"""Columns that were worked out, kept on disk beside the tables: class shares by labels, rows of large sets.
 
-from collections.abc import Mapping
+A file is an Arrow table of one piece, the checksums of its parts, and its length: it is read in one go, and its numbers
+are those of the file, without a copy. What cannot be read, or is not as it was written, is made again.
+"""
+
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from url_viz.files import replaced
+from url_viz.store.tables import matrix, numbers_of
 
 MOST_KEPT = 4
 """Of one space; with another choice of labels, or another second model, the oldest goes."""
+CHECKED_AT_ONCE = 16 * 2**20
+"""So many bytes have a checksum of their own: cores verify them beside each other."""
+_CRC, _LENGTH = 4, 8
+_ROWS = "rows"
+
+Bytes = NDArray[np.uint8]
 
 
 def read_kept_table(folder: Path, space_key: str, key: str) -> pa.Table | None:
     """The table that was kept under `key`, verified; None if there is none that can be read: it can be made."""
     try:
-        return pq.read_table(folder / f"{space_key}-{key}.parquet", page_checksum_verification=True)
-    except (OSError, pa.ArrowException):
+        data = _verified(_file(folder, space_key, key))
+    except OSError:
         return None
+    return None if data is None else pa.ipc.open_file(pa.py_buffer(data)).read_all()
 
 
-def write_kept_table(folder: Path, space_key: str, key: str, table: pa.Table) -> None:
-    """Keep a table under `key`; on a full or read-only disk nothing is kept, and it is made again next time."""
-    whole = max(1, len(table))  # one piece: numbers of it need no copy when they are read
+def write_kept_table(folder: Path, space_key: str, key: str, table: pa.Table, *, most: int = MOST_KEPT) -> None:
+    """Keep a table under `key`, and `most` of its space; on a full or read-only disk none is, and it is made again."""
     with suppress(OSError):
-        with replaced(folder / f"{space_key}-{key}.parquet") as temporary:
-            pq.write_table(table, temporary, row_group_size=whole, use_dictionary=False, write_page_checksum=True)
-        kept = sorted(folder.glob(f"{space_key}-*.parquet"), key=lambda path: path.stat().st_mtime)
-        for path in kept[:-MOST_KEPT]:
+        with replaced(_file(folder, space_key, key)) as temporary:
+            with pa.ipc.new_file(str(temporary), table.schema) as sink:
+                sink.write_table(table.combine_chunks())
+            length = temporary.stat().st_size
+            part = np.empty(CHECKED_AT_ONCE, np.uint8).data
+            starts = range(0, length, CHECKED_AT_ONCE)
+            checksums = [_read(temporary, start, part[: length - start]) for start in starts]
+            with temporary.open("ab") as file:
+                file.write(b"".join(checksums) + length.to_bytes(_LENGTH, "little"))
+        kept = sorted(folder.glob(f"{space_key}-*"), key=lambda path: path.stat().st_mtime)
+        for path in kept[:-most]:
             path.unlink()
 
 
 def read_kept(folder: Path, space_key: str, key: str) -> dict[str, NDArray[np.generic]] | None:
     """Columns (M,) of numbers as `read_kept_table` finds them, by name."""
     table = read_kept_table(folder, space_key, key)
-    return None if table is None else {name: np.asarray(table[name].to_numpy()) for name in table.column_names}
+    return None if table is None else {name: numbers_of(table[name]) for name in table.column_names}
 
 
 def write_kept(folder: Path, space_key: str, key: str, columns: Mapping[str, NDArray[np.generic]]) -> None:
     """Keep columns (M,) of numbers as `write_kept_table` does."""
     write_kept_table(folder, space_key, key, pa.table(dict(columns)))
+
+
+def read_kept_rows(folder: Path, space_key: str, key: str) -> NDArray[np.float16] | None:
+    """Rows (N, A) as `read_kept_table` finds them."""
+    table = read_kept_table(folder, space_key, key)
+    return None if table is None else matrix(table[_ROWS]).astype(np.float16, copy=False)
+
+
+def write_kept_rows(folder: Path, space_key: str, key: str, rows: NDArray[np.float16]) -> None:
+    """Keep rows (N, A) as `write_kept_table` does, in place of others of this space."""
+    column = pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), rows.shape[1])
+    write_kept_table(folder, space_key, key, pa.table({_ROWS: column}), most=1)
+
+
+def _file(folder: Path, space_key: str, key: str) -> Path:
+    return folder / f"{space_key}-{key}.arrow"
+
+
+def _verified(path: Path) -> Bytes | None:
+    """The table in a file; None if it is not as it was written."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _LENGTH))
+        length = int.from_bytes(file.read(), "little")
+        if not 0 < length < file.tell():
+            return None
+        file.seek(length)
+        checksums = file.read()[:-_LENGTH]
+    data = np.empty(length, np.uint8)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = list(pool.map(partial(_read, path), *zip(*_parts(data), strict=True)))
+    return data if checksums == b"".join(found) else None
+
+
+def _read(path: Path, start: int, part: memoryview) -> bytes:
+    """Read the bytes of a file from `start` on into `part`, and give their CRC."""
+    with path.open("rb") as file:
+        file.seek(start)
+        file.readinto(part)
+    return zlib.crc32(part).to_bytes(_CRC, "little")
+
+
+def _parts(data: Bytes) -> Iterator[tuple[int, memoryview]]:
+    for start in range(0, len(data), CHECKED_AT_ONCE):
+        yield start, data[start : start + CHECKED_AT_ONCE].data

@@ -31,6 +31,7 @@ from url_viz.store.tables import (
     embeddings_schema,
     graph_schema,
     matrix,
+    numbers_of,
     twins_of_cells,
     whitened_schema,
     whitening_schema,
@@ -135,12 +136,12 @@ class Store:
     def embedded(self, space_key: str) -> EmbeddedContents:
         """Contents that have an embedding in a space, with entropy and norm, without reading the embeddings."""
         data = self._columns(f"embeddings-{space_key}", ["content", "entropy", "norm"], embeddings_schema(1))
-        return EmbeddedContents(_numbers(data["content"]), _numbers(data["entropy"]), _numbers(data["norm"]))
+        return EmbeddedContents(numbers_of(data["content"]), numbers_of(data["entropy"]), numbers_of(data["norm"]))
 
     def scores(self, space_key: str, head_digest: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Contents scored by a head, and their uncertainty."""
         data = self._columns(f"scores-{space_key}-{head_digest}", ["content", "uncertainty"], SCORES)
-        return _numbers(data["content"]), _numbers(data["uncertainty"])
+        return numbers_of(data["content"]), numbers_of(data["uncertainty"])
 
     def quality(self, columns: Sequence[str] = QUALITY.names) -> pa.Table:
         """Columns of QUALITY for every content that was measured."""
@@ -148,24 +149,25 @@ class Store:
 
     def whitened(self, space_key: str) -> WhitenedRows | None:
         """The whitened space and the rows in it; None if there is none, or a writer is replacing it."""
-        whitening, rows = self._whitening(space_key), self._table(f"whitened-{space_key}")
+        whitening, rows = self.whitening(space_key), self._table(f"whitened-{space_key}")
         if whitening is None or rows is None:
             return None
         data = self._read(f"whitened-{space_key}", lambda: _whole(rows, whitened_schema(1).names))
-        if len(data) and not (_numbers(data["key"]) == whitening.key).all():
+        if len(data) and not (numbers_of(data["key"]) == whitening.key).all():
             return None
         whitened = matrix(data["whitened"]).astype(np.float16, copy=False)
-        return WhitenedRows(whitening, _numbers(data["content"]), whitened)
+        return WhitenedRows(whitening, numbers_of(data["content"]), whitened)
 
     def whitened_of(self, space_key: str, contents: NDArray[np.int64]) -> WhitenedRows | None:
         """Contents (M,), which may repeat, in the whitened space; None if one is not in it, or as for `whitened`."""
-        whitening, table = self._whitening(space_key), self._table(f"whitened-{space_key}")
+        whitening, table = self.whitening(space_key), self._table(f"whitened-{space_key}")
         if whitening is None or table is None:
             return None
         rows = self._read(f"whitened-{space_key}", lambda: read_whitened(table, contents, whitening.key))
         return None if rows is None else WhitenedRows(whitening, contents, rows)
 
-    def _whitening(self, space_key: str) -> Whitening | None:
+    def whitening(self, space_key: str) -> Whitening | None:
+        """The whitened space; None if there is none."""
         name, names = f"whitening-{space_key}", whitening_schema(1).names
         table = self._table(name)
         return None if table is None else self._read(name, lambda: _whitening_of(_whole(table, names)))
@@ -184,7 +186,7 @@ class Store:
             return None
         names = [field.name for field in dataclasses.fields(GraphColumns)]
         data = self._columns(f"graph-{space_key}", names, graph_schema(1))
-        return GraphColumns(*(_numbers(data[name]) for name in names))
+        return GraphColumns(*(numbers_of(data[name]) for name in names))
 
     def raw_neighbours(self, space_key: str) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]] | None:
         """The graph of a set that was read before there was a whitened space: contents, positions, raw cosines."""
@@ -193,15 +195,15 @@ class Store:
             return None
         data = self._read(f"neighbours-{space_key}", lambda: _whole(table, ["content", "position", "similarity"]))
         position, similarity = matrix(data["position"]), matrix(data["similarity"])
-        return _numbers(data["content"]), position.astype(np.int32), similarity.astype(np.float32)
+        return numbers_of(data["content"]), position.astype(np.int32), similarity.astype(np.float32)
 
     def coordinates(self, space_key: str) -> Coordinates | None:
         """The map of a space; None before it was made."""
         if self._table(f"coordinates-{space_key}") is None:
             return None
         data = self._columns(f"coordinates-{space_key}", COORDINATES.names, COORDINATES)
-        xy = np.stack([_numbers(data["x"]), _numbers(data["y"])], axis=1)
-        return Coordinates(_numbers(data["content"]), xy, _numbers(data["method"]))
+        xy = np.stack([numbers_of(data["x"]), numbers_of(data["y"])], axis=1)
+        return Coordinates(numbers_of(data["content"]), xy, numbers_of(data["method"]))
 
     def thumbnails(self, ids: Iterable[int]) -> dict[int, bytes]:
         """Thumbnails (JPEG) by image id; ids without one are left out."""
@@ -282,26 +284,22 @@ def _whole(table: Any, columns: Sequence[str]) -> pa.Table:
 def _graph_of(data: pa.Table) -> Graph:
     """The graph in the rows of its table. Raises ChecksumError if a position is out of range."""
     position = matrix(data["position"]).astype(np.int32, copy=False)
-    twins = twins_of_cells(data["twins"], is_thinned=bool(_numbers(data["is_thinned"]).any()))
+    twins = twins_of_cells(data["twins"], is_thinned=bool(numbers_of(data["is_thinned"]).any()))
     for rows in (position, twins.pair):
         if rows.size and not (rows.min() >= -1 and rows.max() < len(position)):
             raise ChecksumError("positions that are of no row")
     return Graph(
-        _numbers(data["content"]),
+        numbers_of(data["content"]),
         position,
         matrix(data["similarity"]).astype(np.float32, copy=False),
         twins,
         int(data["whitening"][0].as_py()) if len(data) else 0,
-        is_approximate=bool(_numbers(data["is_approximate"]).any()),
+        is_approximate=bool(numbers_of(data["is_approximate"]).any()),
     )
 
 
 def _whitening_of(data: pa.Table) -> Whitening:
     """The space in the rows of its table; the first is the mean."""
-    direction, scale = matrix(data["direction"]).astype(np.float32), _numbers(data["scale"])
+    direction, scale = matrix(data["direction"]).astype(np.float32), numbers_of(data["scale"])
     fitted_on, version = (int(data[name][0].as_py()) for name in ("fitted_on", "version"))
     return Whitening(direction[0], np.ascontiguousarray(direction[1:].T), scale[1:], fitted_on, version)
-
-
-def _numbers(column: pa.ChunkedArray) -> NDArray[Any]:
-    return np.asarray(column.to_numpy())

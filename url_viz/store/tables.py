@@ -1,6 +1,8 @@
 """Schemas of the tables of an image set, and the records they are read into."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,6 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from url_viz.imaging.quality import QUALITIES
+from url_viz.latest import Latest
 
 IMAGES = pa.schema(
     [
@@ -189,6 +192,14 @@ class GraphColumns:
     confusability: NDArray[np.float32]
     twin_group: NDArray[np.int32]
 
+    def rows_of(self, contents: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The row of each of `contents` (N,), −1 if it is missing; of the array that was asked for last it is known."""
+        return self._rows.of(contents, lambda: positions_of(contents, self.content))
+
+    @cached_property
+    def _rows(self) -> Latest[NDArray[np.int64]]:
+        return Latest()
+
 
 PCA, UMAP, PLACED, TSNE = 0, 1, 2, 3
 """The source of a point's coordinates: PCA, the UMAP fit, placement among its neighbours afterwards, or t-SNE."""
@@ -247,6 +258,13 @@ def matrix(column: pa.ChunkedArray) -> NDArray[np.generic]:
         parts = [matrix(pa.chunked_array([chunk])) for chunk in lists.chunks]
         return np.concatenate(parts) if parts else np.empty((0, size), column.type.value_type.to_pandas_dtype())
     return np.asarray(lists.flatten().to_numpy(zero_copy_only=False)).reshape(-1, size)
+
+
+def numbers_of(column: pa.ChunkedArray) -> NDArray[Any]:
+    """An Arrow column of numbers (N,), without a copy where it is in one piece and has no nulls."""
+    if column.num_chunks == 1:
+        return np.asarray(column.chunk(0).to_numpy(zero_copy_only=False))
+    return np.asarray(column.to_numpy())
 
 
 def positions_of(wanted: NDArray[np.int64], among: NDArray[np.int64]) -> NDArray[np.int64]:

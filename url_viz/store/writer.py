@@ -169,7 +169,7 @@ class Writer(Store):
                 self._tables.pop(folder.stem, None)
                 shutil.rmtree(folder)
         for place in (self.paths.kept, self.paths.class_shares):
-            for file in place.rglob("*.parquet"):
+            for file in (*place.rglob("*.arrow"), *place.rglob("*.parquet")):  # the latter of older versions
                 if file.name.partition("-")[0] not in named:
                     file.unlink()
 
