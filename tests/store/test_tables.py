@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from url_viz.store.tables import Embeddings, Graph, fixed_lists, matrix, no_twins, positions_of
+from url_viz.store.tables import FEW_WANTED, Embeddings, Graph, fixed_lists, matrix, no_twins, positions_of
 
 
-@given(st.lists(st.integers(-5, 20)), st.lists(st.integers(-5, 20)))
+@given(st.lists(st.integers(-5, 20), max_size=2 * FEW_WANTED), st.lists(st.integers(-5, 20)))
 def test_positions_are_those_of_a_naive_search(wanted: list[int], among: list[int]) -> None:
     positions = positions_of(np.array(wanted, np.int64), np.array(among, np.int64))
     assert positions.tolist() == [among.index(w) if w in among else -1 for w in wanted]

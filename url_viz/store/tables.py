@@ -252,7 +252,7 @@ def fixed_lists(array: NDArray[np.generic]) -> pa.FixedSizeListArray:
 
 def matrix(column: pa.ChunkedArray) -> NDArray[np.generic]:
     """An Arrow column of fixed-size lists as a 2-D array."""
-    lists = column.combine_chunks()
+    lists = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()  # which copies
     size = column.type.list_size
     if isinstance(lists, pa.ChunkedArray):
         parts = [matrix(pa.chunked_array([chunk])) for chunk in lists.chunks]
@@ -267,8 +267,15 @@ def numbers_of(column: pa.ChunkedArray) -> NDArray[Any]:
     return np.asarray(column.to_numpy())
 
 
+FEW_WANTED = 8
+"""So many keys are looked for one by one: that is faster than to prepare for many."""
+
+
 def positions_of(wanted: NDArray[np.int64], among: NDArray[np.int64]) -> NDArray[np.int64]:
     """The position in `among` of each of `wanted`, the first where it repeats; −1 if it is missing."""
+    if len(wanted) <= FEW_WANTED:
+        found = (np.flatnonzero(among == one) for one in wanted)
+        return np.fromiter((rows[0] if len(rows) else -1 for rows in found), np.int64, len(wanted))
     index = pd.Index(among)
     if not index.is_unique:
         first = np.flatnonzero(~index.duplicated())
