@@ -617,6 +617,8 @@ class ImageSet:
 
     @cached_property
     def _failures(self) -> pd.DataFrame:
+        if not self._rows.failed:  # the table of files need not be read
+            return pd.DataFrame({"path": [], "reason": []}, dtype=object)
         rows = self._files.filter(self._files["failure"].is_valid()).select(["path", "failure"]).to_pandas()
         return pd.DataFrame({"path": [display_name(p) for p in rows["path"]], "reason": rows["failure"].to_list()})
 

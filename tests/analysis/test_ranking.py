@@ -75,6 +75,24 @@ class TestEnds:
             assert (len(both.ambiguous), len(both.clear)) == (0, 0)
             assert "twins" in both.ambiguous
 
+    @given(
+        values=st.lists(st.sampled_from([np.nan, 0.0, 0.25, 0.5, 1.0]) | st.floats(0, 1), max_size=40),
+        most=st.integers(1, 12),
+        seed=st.integers(0, 10**6),
+        collapse=st.booleans(),
+    )
+    def test_the_first_of_each_end_are_those_of_the_whole_order(
+        self, values: list[float], most: int, seed: int, collapse: bool
+    ) -> None:
+        rng, count = np.random.default_rng(seed), len(values)
+        group = twin_column(rng.integers(0, max(1, count), count).tolist())
+        rows = pd.DataFrame({"id": rng.permutation(count), "uncertainty": values, "twin_group": group})
+        whole = ends(rows, by="uncertainty", collapse_twins=collapse)
+        first = ends(rows, by="uncertainty", collapse_twins=collapse, most=most)
+        pd.testing.assert_frame_equal(first.ambiguous, whole.ambiguous.head(most))
+        pd.testing.assert_frame_equal(first.clear, whole.clear.head(most))
+        assert (first.pictures, first.twins) == (len(whole.clear), whole.clear["twins"].sum())
+
     def test_the_table_is_left_as_it_was(self, table: pd.DataFrame) -> None:
         before = table.copy()
         ends(table, by="uncertainty")

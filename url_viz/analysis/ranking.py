@@ -75,27 +75,48 @@ def percentile_of(value: float, values: NDArray[np.floating]) -> float:
 
 @dataclass(frozen=True)
 class Ends:
-    """The two ends of an order: tables with the columns of `ImageSet.table()` plus `twins`, most telling first."""
+    """The two ends of an order: tables with the columns of `ImageSet.table()` plus `twins`, most telling first.
+
+    All that are ordered are so many `pictures`, and `twins` that these stand for.
+    """
 
     ambiguous: pd.DataFrame
     clear: pd.DataFrame
+    pictures: int
+    twins: int
 
 
-def ends(table: pd.DataFrame, *, by: str, collapse_twins: bool = True) -> Ends:
+def ends(table: pd.DataFrame, *, by: str, collapse_twins: bool = True, most: int | None = None) -> Ends:
     """Pictures from most to least ambiguous, and the other way round; pictures without the value are left out.
 
     With `collapse_twins`, each twin group is represented by its most ambiguous (or clearest) member, and `twins`
-    says how many others it stands for.
+    says how many others it stands for. With `most`, each end has so many pictures at most.
     """
     values = table[by].to_numpy(dtype=float)
     finite = np.flatnonzero(np.isfinite(values))
-    by_id = finite[np.argsort(table["id"].to_numpy()[finite], kind="stable")]  # equal values: by id, at both ends
-    up = by_id[np.argsort(values[by_id], kind="stable")]
-    down = by_id[np.argsort(-values[by_id], kind="stable")]
-    if not collapse_twins:
-        return Ends(table.iloc[down].assign(twins=0), table.iloc[up].assign(twins=0))
-    group = group_codes(table)
-    return Ends(_one_a_group(table, down, group), _one_a_group(table, up, group))
+    group = group_codes(table) if collapse_twins else np.arange(len(table))
+    size = np.bincount(group[finite], minlength=len(table))
+    others, pictures = size[group] - 1, int(np.count_nonzero(size))
+    looked_at = None if most is None else most + int(np.count_nonzero(others[finite] > 0))  # twins may fill the end
+
+    def end(upwards: NDArray[np.float64]) -> pd.DataFrame:
+        rows = _lowest(upwards, finite, looked_at)
+        by_id = rows[np.argsort(table["id"].to_numpy()[rows], kind="stable")]  # equal values: by id, at both ends
+        order = by_id[np.argsort(upwards[by_id], kind="stable")]
+        order = order[~pd.Series(group[order]).duplicated().to_numpy()][:most]
+        found: pd.DataFrame = table.iloc[order].assign(twins=others[order])
+        return found
+
+    return Ends(end(-values), end(values), pictures, len(finite) - pictures)
+
+
+def _lowest(values: NDArray[np.float64], rows: NDArray[np.int64], count: int | None) -> NDArray[np.int64]:
+    """Those of `rows` that have the `count` lowest of their `values`, and all that are as low as the last of them."""
+    if count is None or count >= len(rows):
+        return rows
+    of_rows = values[rows]
+    is_low: NDArray[np.bool_] = of_rows <= np.partition(of_rows, count - 1)[count - 1]
+    return rows[is_low]
 
 
 def first_of_each_class(rows: pd.DataFrame, count: int) -> pd.DataFrame:
@@ -104,11 +125,3 @@ def first_of_each_class(rows: pd.DataFrame, count: int) -> pd.DataFrame:
     firsts = labelled[labelled.groupby("label", sort=False).cumcount() < count]
     sorted_rows: pd.DataFrame = firsts.sort_values("label", kind="stable")
     return sorted_rows
-
-
-def _one_a_group(table: pd.DataFrame, order: NDArray[np.int64], group: NDArray[np.integer]) -> pd.DataFrame:
-    """The first row of each group in `order`, with the number of others in `twins`."""
-    groups = pd.Series(group[order])
-    number, _ = pd.factorize(groups)  # counted by appearance, so the sizes come in the order of the first rows
-    rows: pd.DataFrame = table.iloc[order[~groups.duplicated().to_numpy()]]
-    return rows.assign(twins=np.bincount(number) - 1)

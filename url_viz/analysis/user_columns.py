@@ -357,7 +357,7 @@ class UserColumns:
     def class_levels(self) -> ClassLevels:
         """The levels of folders, and what was taken of them."""
         now = self._now()
-        return class_levels(self._base.found, now.label_source, classes=now.table["label"].nunique())
+        return class_levels(self._base.found, now.label_source, classes=now.classes)
 
     def _now(self) -> "_Joined":
         version = self.version
@@ -437,3 +437,8 @@ class _Joined:
     table: pd.DataFrame
     columns: tuple[UserColumn, ...]
     label_source: str | None
+
+    @cached_property
+    def classes(self) -> int:
+        """How many different labels there are."""
+        return int(self.table["label"].nunique())

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from url_viz.analysis.filters import Between
-from url_viz.analysis.ranking import first_of_each_class, value_at
+from url_viz.analysis.ranking import ends, first_of_each_class, value_at
 from url_viz.analysis.review import ReviewSpec
 from url_viz.analysis.scope import EVERYTHING, Scope
 from url_viz.analysis.twins import with_twins_of
@@ -74,19 +74,24 @@ def _ends_of_all(table: pd.DataFrame, view: ExploreView, measure: str, set_id: s
 def _ends_of(rows: pd.DataFrame, view: ExploreView, measure: str, set_id: str) -> dict[str, _End]:
     by = "rank_percentile" if view.within_class else measure
     narrow = rows.filter(list(dict.fromkeys([*_OF_ORDER, by])))  # taking rows of all columns is most of the work
+    of_one = partial(_end, rows=rows, measure=measure, set_id=set_id)
+    if view.threshold_percentile is None and not view.class_by_class:
+        all_of = ends(narrow, by=by, collapse_twins=view.collapse_twins, most=MOST_IN_ORDER)
+        found = {"ambiguous": all_of.ambiguous, "clear": all_of.clear}
+        return {side: of_one(rows_of, all_of.pictures, all_of.twins) for side, rows_of in found.items()}
     both = sides(narrow, measure=by, threshold_percentile=view.threshold_percentile, collapse_twins=view.collapse_twins)
     found = {"ambiguous": both.ambiguous, "clear": both.clear}
     if view.class_by_class:
-        found = {side: first_of_each_class(of_side, PER_CLASS) for side, of_side in found.items()}
-    return {side: _end(of_side, rows, measure, set_id) for side, of_side in found.items()}
+        found = {side: first_of_each_class(rows_of, PER_CLASS) for side, rows_of in found.items()}
+    return {side: of_one(rows_of, len(rows_of), int(rows_of["twins"].sum())) for side, rows_of in found.items()}
 
 
-def _end(of_side: pd.DataFrame, rows: pd.DataFrame, measure: str, set_id: str) -> _End:
-    """One end, whose first tiles are made of `rows`, with all columns."""
+def _end(of_side: pd.DataFrame, pictures: int, twins: int, *, rows: pd.DataFrame, measure: str, set_id: str) -> _End:
+    """One end of so many pictures and twins, whose first tiles are made of `rows`, with all columns."""
     inline = of_side.head(INLINE)
     full = rows.loc[inline.index].assign(twins=inline["twins"])
     first = tiles(full, set_id=set_id, measure=measure, ringed_id=None)
-    return _End(order_of(of_side), len(of_side), int(of_side["twins"].sum()), first)
+    return _End(order_of(of_side), pictures, twins, first)
 
 
 def _pane(image_set: ImageSet, both: Mapping[str, _End], side: str, view: ExploreView, *, measure: str) -> Pane:
