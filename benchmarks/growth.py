@@ -1,8 +1,9 @@
 """Time and memory against the number of pictures: `python -m benchmarks.growth [--most 100000] [--map]`.
 
-Synthetic image sets of 1,280 numbers a picture, in steps of ten. Each phase runs in a process of its own, whose peak of
-resident memory is told. Scanning is timed on real, empty files. With `--map`, the graph and the map are made too
-(beyond 150,000 rows the graph is approximate, and the map is fitted on 100,000 and the others placed).
+Synthetic image sets of 1,280 numbers a picture (beyond a million: 128), in steps of ten. Each phase runs in a process
+of its own, whose peak of resident memory is told. Scanning is timed on real, empty files. With `--map`, the graph and
+the map are made too (beyond 150,000 rows the graph is approximate, and the map is fitted on 100,000 and the others
+placed).
 """
 
 import argparse
@@ -23,6 +24,8 @@ import numpy as np
 from benchmarks.machine import machine
 
 MOST_SCANNED = 100_000
+MOST_OF_FULL_SIZE = 1_000_000
+"""Beyond it embeddings have 128 numbers and thumbnails 64 pixels, to fit a disk: ten million take 17 GB."""
 Taken = dict[str, float]
 
 
@@ -97,8 +100,9 @@ def _store(place: Path, count: int) -> Taken:
     from url_viz.workspace import Workspace
 
     taken: Taken = {}
+    options = {"size": 128, "thumbnail_px": 64} if count > MOST_OF_FULL_SIZE else {}
     with _timed(taken, "store"):
-        write_synthetic_set(Workspace.at(place / "workspace"), place / "pictures", count)
+        write_synthetic_set(Workspace.at(place / "workspace"), place / "pictures", count, **options)
     return taken
 
 

@@ -21,11 +21,16 @@ from url_viz.workspace import Workspace, set_id_of
 CLUSTERS = 200
 NOISE = 1.0
 """With this the nearest are as near in the whitened space as those of photographs: .8."""
-ROWS_AT_ONCE = 20_000
+NUMBERS_AT_ONCE = 25_600_000
 
 
-def write_synthetic_set(workspace: Workspace, root: Path, count: int, *, size: int = 1280, seed: int = 0) -> str:
-    """Write an image set of `count` pictures that need not exist; returns its id. Thumbnails of 6 kB each."""
+def write_synthetic_set(
+    workspace: Workspace, root: Path, count: int, *, size: int = 1280, seed: int = 0, thumbnail_px: int = 256
+) -> str:
+    """Write an image set of `count` pictures that need not exist; returns its id.
+
+    Thumbnails are of 6 kB each, those of 64 px of 1 kB.
+    """
     rng = np.random.default_rng(seed)
     root.mkdir(parents=True, exist_ok=True)
     set_id = set_id_of(root.resolve())
@@ -35,11 +40,15 @@ def write_synthetic_set(workspace: Workspace, root: Path, count: int, *, size: i
     middles = rng.normal(0, 12, (CLUSTERS, 2))
     cluster = rng.integers(0, CLUSTERS, count)
     content = np.sort(rng.choice(2**62, count, replace=False)).astype(np.int64)
+    thumbnail, at_once = _thumbnail(thumbnail_px), NUMBERS_AT_ONCE // size
     with Writer(workspace.set_paths(set_id), root) as writer:
         writer.add_space(space)
-        for start in range(0, count, ROWS_AT_ONCE):
-            rows = slice(start, min(start + ROWS_AT_ONCE, count))
-            _write_rows(writer, space.key, head.digest if head else "", content[rows], cluster[rows], centres, rng)
+        for start in range(0, count, at_once):
+            rows = slice(start, min(start + at_once, count))
+            _write_embeddings(
+                writer, space.key, head.digest if head else "", content[rows], centres[cluster[rows]], rng
+            )
+            _write_files(writer, content[rows], cluster[rows], thumbnail)
         xy = (middles[cluster] + rng.normal(0, 1, (count, 2))).astype(np.float32)
         writer.put_coordinates(space.key, Coordinates(content, xy, np.full(count, UMAP, np.int8)))
         stored = current_contents(writer, space.key)
@@ -54,13 +63,16 @@ def write_synthetic_set(workspace: Workspace, root: Path, count: int, *, size: i
     return set_id
 
 
-def _write_rows(writer, space_key, head_digest, content, cluster, centres, rng) -> None:  # type: ignore[no-untyped-def]
-    noise = rng.normal(0, NOISE, (len(content), centres.shape[1])).astype(np.float32)
-    embedding = (centres[cluster] + noise).astype(np.float16)
+def _write_embeddings(writer, space_key, head_digest, content, centre, rng) -> None:  # type: ignore[no-untyped-def]
+    noise = rng.normal(0, NOISE, centre.shape).astype(np.float32)
+    embedding = (centre + noise).astype(np.float16)
     entropy = rng.gamma(2, 1, len(content)).astype(np.float32)
     writer.add_embeddings(space_key, Embeddings(content, embedding, entropy))
     if head_digest:
         writer.add_scores(space_key, head_digest, content, rng.gamma(2, 0.2, len(content)).astype(np.float32))
+
+
+def _write_files(writer, content, cluster, thumbnail) -> None:  # type: ignore[no-untyped-def]
     paths = [f"class-{c:03d}/{k:016x}.jpg".encode() for c, k in zip(cluster, content, strict=True)]
     columns = {
         "id": [image_id(path) for path in paths],
@@ -70,14 +82,14 @@ def _write_rows(writer, space_key, head_digest, content, cluster, centres, rng) 
         "content": content,
         "width": [500] * len(paths),
         "height": [375] * len(paths),
-        "thumbnail": [_thumbnail()] * len(paths),
+        "thumbnail": [thumbnail] * len(paths),
         "failure": [None] * len(paths),
     }
     writer.add_images(pa.table([pa.array(columns[f.name], f.type) for f in IMAGES], schema=IMAGES))
 
 
-def _thumbnail() -> bytes:
+def _thumbnail(width: int) -> bytes:
     noise = np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8)
     file = io.BytesIO()
-    Image.fromarray(noise).resize((256, 192)).save(file, "JPEG", quality=70)
+    Image.fromarray(noise).resize((width, width * 3 // 4)).save(file, "JPEG", quality=70)
     return file.getvalue()

@@ -652,6 +652,13 @@ class ImageSet:
         key = key_of_order(table, of_classes, second)
         return kept_order(self._store.paths.kept / "order", self.space.key, key, found)
 
+    def prepare(self) -> None:
+        """Work out and keep class shares, and rows to search among if there are many, so that no visitor waits."""
+        with suppress(DamageError):  # of labels, which is told where they are shown
+            self.order()
+        if len(self) >= KEPT_FROM:
+            _ = self.whitened
+
     def search(
         self,
         query: "Path | Image | int",
@@ -1263,8 +1270,7 @@ def embed_folder(
         if not len(image_set):
             raise NoImagesError(_nothing_readable(found, image_set))
     if len(image_set) >= MANY:
-        with suppress(DamageError):  # of labels, which is told where they are shown
-            image_set.order()  # works out the class shares and keeps them, so that the first page need not
+        image_set.prepare()
     return image_set
 
 
