@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.analysis.classed import labelled_numbers
+from url_viz.analysis import classes
 from url_viz.analysis.ambiguity import classify
 from url_viz.analysis.classes import (
     CLASS_COLUMNS,
@@ -202,3 +203,16 @@ def test_a_store_that_has_moved_on_since_gives_no_classes_and_keeps_none(tmp_pat
     table = ClassedTable(numbers.contents, source).joined(numbers.plain_table())
     assert table["ambiguity"].isna().all()
     assert not kept(tmp_path)
+
+
+def test_of_many_pictures_the_columns_themselves_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(classes, "KEPT_FROM", 1)
+    numbers = labelled_numbers(tmp_path, 120)
+    table = numbers.plain_table()
+    first = numbers.classed().joined(table)
+    (of_contents,) = kept(tmp_path)
+    of_contents.unlink()
+    pd.testing.assert_frame_equal(numbers.classed().joined(table), first)
+    assert numbers.times_read == 1, "neither graph nor rows were read"
+    numbers.classed().joined(table.assign(label=np.roll(table["label"].to_numpy(), 1)))
+    assert numbers.times_read == 2, "with other labels they are others"

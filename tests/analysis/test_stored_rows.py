@@ -4,17 +4,21 @@ import io
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from tests.imaging.pictures import noise, write_folder
-from url_viz.analysis import stored_rows
+from url_viz import image_set as image_set_module
+from url_viz.analysis import classes, stored_rows
+from url_viz.analysis.order import Order, leading_order
 from url_viz.image_set import ImageSet, embed_folder, open_set
 from url_viz.imaging.scan import display_name
 from url_viz.imaging.uploads import IncomingFile
 from url_viz.models.model import Model
+from url_viz.pipeline import whitening
 from url_viz.store.reader import Store
 
 NAMES = ["cat/a.jpg", "cat/b.jpg", "dog/\udcff\n.jpg", "dog/c.jpg", "dog/ä.jpg", "x.jpg"]
@@ -22,7 +26,8 @@ NAMES = ["cat/a.jpg", "cat/b.jpg", "dog/\udcff\n.jpg", "dog/c.jpg", "dog/ä.jpg"
 
 @pytest.fixture(autouse=True)
 def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stored_rows, "KEPT_FROM", 1)
+    for module in (stored_rows, classes, whitening, image_set_module):
+        monkeypatch.setattr(module, "KEPT_FROM", 1)
 
 
 def read(root: Path, home: Path, *, names: list[str] = NAMES, copies: bool = True) -> ImageSet:
@@ -51,13 +56,14 @@ def joined_anew(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> ImageSe
         return again(image_set)
 
 
-def without_reading(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let any reading of columns from the store fail."""
+def without_reading(monkeypatch: pytest.MonkeyPatch, *also: str) -> None:
+    """Let any reading of columns from the store fail, and what else of it is named."""
 
     def read(*_: object) -> None:
         pytest.fail("the store was read")
 
-    monkeypatch.setattr(Store, "_columns", read)
+    for name in ("_columns", *also):
+        monkeypatch.setattr(Store, name, read)
 
 
 def test_a_set_opened_from_kept_rows_is_the_same_and_reads_nothing_else(
@@ -67,7 +73,7 @@ def test_a_set_opened_from_kept_rows_is_the_same_and_reads_nothing_else(
     first.decisions.decide(first.ids[:2], "drop")
     expected = joined_anew(first, monkeypatch)
     table, failures, paths = expected.table(), expected.failures(), expected.paths_of(expected.ids)
-    assert len(kept_files(first)) == 2
+    assert {file.parent.name for file in kept_files(first)} == {"kept", "graph", "order"}
     opened = again(first)
     pd.testing.assert_frame_equal(opened.failures(), failures)
     with monkeypatch.context() as patch:
@@ -89,6 +95,36 @@ def test_new_pictures_are_there_and_a_damaged_file_is_made_again(tmp_path: Path)
     for path in kept_files(first):
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     pd.testing.assert_frame_equal(again(first).table(), before)
+
+
+def test_what_is_searched_among_and_what_leads_are_kept_until_something_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [*NAMES, "cat/c.jpg", "cat/d.jpg"]
+    first = read(tmp_path / "zoo", tmp_path / "home", names=names)
+    found, order = first.search(int(first.ids[0])), first.order()
+    counted: list[Order] = []
+
+    def leading(*values: Any, **named: Any) -> Order:
+        counted.append(leading_order(*values, **named))
+        return counted[-1]
+
+    monkeypatch.setattr(image_set_module, "leading_order", leading)
+    opened = again(first)
+    with monkeypatch.context() as patch:
+        without_reading(patch, "whitened_of", "graph")
+        pd.testing.assert_frame_equal(opened.search(int(first.ids[0])), found)
+        assert (repr(opened.order()), counted) == (repr(order), [])
+    opened.correct_labels({int(first.ids[0]): "dog"})
+    assert repr(opened.order()) == repr(counted[0])
+    more = read(tmp_path / "zoo", tmp_path / "home", names=[*names, "dog/new.jpg"])
+    assert sorted(more.search(int(more.ids[0]), k=99)["id"]) == sorted(more.ids[1:])
+
+
+def test_a_large_set_is_prepared_by_its_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_set_module, "MANY", 1)
+    first = read(tmp_path / "zoo", tmp_path / "home")
+    assert {file.parent.name for file in kept_files(first)} == {"kept", "graph", "order", "whitened"}
 
 
 def test_rows_of_another_model_that_left_are_not_taken_for_those_read_anew(tmp_path: Path) -> None:

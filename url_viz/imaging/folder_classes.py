@@ -110,7 +110,8 @@ def folder_of_each(paths: Sequence[bytes] | pa.ChunkedArray) -> pa.ChunkedArray:
 
 def classes_of(folder_of_each: pa.ChunkedArray) -> FolderClasses:
     """As `find_classes`, from what `folder_of_each` gave."""
-    parents = folder_of_each.chunk(0)
+    is_whole = folder_of_each.num_chunks == 1
+    parents = folder_of_each.chunk(0) if is_whole else folder_of_each.combine_chunks()
     folder = parents.indices.to_numpy().astype(np.int64)
     folders = tuple(
         tuple(map(display_name, name.split(b"/"))) if name else () for name in parents.dictionary.to_pylist()
