@@ -172,6 +172,14 @@ def workspace(tmp_path: Path, prepared: Path) -> Path:
     return _workspace(tmp_path, prepared)
 
 
+@pytest.fixture
+def prepared_home(_no_real_home: None, prepared: Path) -> None:
+    """The default workspace has the prepared model already, for commands that take no other."""
+    home = Path(os.environ[HOME_VARIABLE])
+    home.mkdir(parents=True)
+    (home / "models").symlink_to(prepared / "models")
+
+
 @pytest.fixture(scope="module")
 def module_workspace(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
     """The same for all tests of a module, for a set that they read once."""

@@ -35,10 +35,10 @@ def test_the_tables() -> None:
     assert cells(suggestions_table(found))[2] == ["trash", "100", "4 of 5", "50.0%", "1,200, 50.0%", "none"]
 
 
-def test_a_small_folder_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_small_folder_is_measured(tmp_path: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(naming, "COUNTS", (4,))
     folder = write_folder(tmp_path / "photos", 40, classes=("cat", "dog"))
-    found = naming.figures_of(embed_folder(folder, workspace=tmp_path / "workspace"))
+    found = naming.figures_of(embed_folder(folder, workspace=workspace))
     assert {name: [len(draws) for draws in budgets] for name, budgets in found["ways"].items()} == {
         "by dice": [5, 5],
         "medoids of k-means": [5, 5],

@@ -175,6 +175,7 @@ def test_votes_are_joined_by_picture_whatever_the_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("prepared_home")
 def test_the_command_measures_beside_votes_and_an_upstream_set(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

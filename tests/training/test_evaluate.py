@@ -92,6 +92,7 @@ def test_a_model_without_a_head_needs_baselines(folder: Path, model: Model) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("prepared_home")
 def test_the_command_prints_and_writes(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_head(first_number_head(), tmp_path / "head.safetensors")
     main(

@@ -98,6 +98,7 @@ def test_hashes_equal_the_naive_loop(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("prepared_home")
 def test_the_command_finds_copies_of_every_kind(
     tmp_path: Path, prepared: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

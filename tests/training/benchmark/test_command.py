@@ -20,6 +20,7 @@ from url_viz.models.names import PACKAGED
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("prepared_home")
 def test_the_command_prints_and_writes(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
