@@ -110,7 +110,8 @@ def kept_order(folder: Path, space_key: str, key: str, make: Callable[[], Order]
 
 def key_of_order(table: pd.DataFrame, of_classes: str, second: str | None) -> str:
     """A digest of what `leading_order` hangs on where nothing was answered; `of_classes` as `ClassedTable.key`."""
-    digest = hashlib.blake2b(f"{VERSION}\0{of_classes}\0{second}".encode(), digest_size=12)
+    told = f"{VERSION}\0{of_classes}\0{second}".encode("utf-8", "surrogatepass")  # a model's name may be a path
+    digest = hashlib.blake2b(told, digest_size=12)
     for measure in (AMBIGUITY, CONFUSABILITY, UNCERTAINTY):
         digest.update(table[measure.name].to_numpy(np.float32).tobytes())
     return digest.hexdigest()

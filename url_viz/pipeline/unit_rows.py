@@ -72,7 +72,7 @@ class UnitRows:
 
 
 def widen(half: NDArray[np.float16], into: Floats) -> None:
-    """Write finite numbers (R, A) as float32, bit by bit: exact, and six times as fast as NumPy's conversion.
+    """Write finite numbers (R, A) as float32, bit by bit: exact, where NumPy's conversion takes most of a search.
 
     Sign, exponent and fraction are moved to their places in float32, whose exponents count from another number.
     """

@@ -89,8 +89,8 @@ def _show_use(about: About) -> None:
         column_config={"part": "Part", "megabytes": st.column_config.NumberColumn("MB", format="%.2f")},
     )
     passed_over = skipped(about.root, workspace=Workspace.at().root)
-    st.markdown(f"**Skipped** · {passed_over['files'].sum():,} files that are not pictures (unknown extension)")
     if len(passed_over):
+        st.markdown(f"**Skipped** · {passed_over['files'].sum():,} files that are not pictures (unknown extension)")
         st.dataframe(
             passed_over, hide_index=True, width="stretch", column_config={"extension": "Extension", "files": "Files"}
         )
