@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,15 @@ from xdist.scheduler import LoadFileScheduling
 from tests.imaging.pictures import write_folder
 from tests.pipeline.reader import Reader
 from url_viz.models.head import Head, HeadProvenance, save_head
-from url_viz.models.model import Model, ModelSource, load_model, with_head
+from url_viz.models.model import Model, ModelSource, load_model, load_source, prepared_folder, resolve, with_head
 from url_viz.models.names import DEFAULT, SECONDS
-from url_viz.workspace import HOME_VARIABLE
+from url_viz.models.runtime_openvino import convert
+from url_viz.workspace import HOME_VARIABLE, Workspace
 
 EMBEDDING_SIZE = 1280
+SHIPPED_PX = 224
+SIDE_PX = 112
+"""The side of what the models see in tests: a quarter of the work of the side that they are shipped with."""
 SECOND = SECONDS[0]
 SECONDS = (("browser", 5.0), ("slow", 3.0), ("model", 0.5))
 """About how long a test with each mark takes."""
@@ -109,21 +114,35 @@ def _no_real_home(
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace in which the default model is converted: once for the whole run, and a copy for each process."""
+    """A workspace in which the default model is converted: once for the whole run, and a copy for each process.
+
+    It looks at pictures of SIDE_PX; `prepared_as_shipped` is for what hangs on the size it is shipped with.
+    """
     workspace = tmp_path_factory.mktemp("prepared") / "workspace"
-    shutil.copytree(_prepared_for_all(DEFAULT, tmp_path_factory), workspace)
+    shutil.copytree(_prepared_for_all(DEFAULT, tmp_path_factory, size_px=SIDE_PX), workspace)
     return workspace
 
 
-def _prepared_for_all(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace in which a model is converted, by the first process that asks for it."""
+@pytest.fixture(scope="session")
+def prepared_as_shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace in which the default model is converted at the size that it was trained with."""
+    return _prepared_for_all(DEFAULT, tmp_path_factory, size_px=SHIPPED_PX)
+
+
+def _prepared_for_all(name: str, tmp_path_factory: pytest.TempPathFactory, *, size_px: int) -> Path:
+    """A workspace in which a model is converted for pictures of one size, by the first process that asks for it."""
     of_all = tmp_path_factory.getbasetemp()
     of_all = of_all.parent if "PYTEST_XDIST_WORKER" in os.environ else of_all
-    first, done = of_all / f"{name} for all", of_all / f"{name}.done"
-    with FileLock(of_all / f"{name}.lock"):
+    first, done = of_all / f"{name} at {size_px}", of_all / f"{name} at {size_px}.done"
+    with FileLock(of_all / f"{name} at {size_px}.lock"):
         if not done.exists():
+            source = resolve(name)
+            shipped = load_source(source)
+            sized = replace(shipped, preprocessing=replace(shipped.preprocessing, size_px=size_px))
+            convert(sized, prepared_folder(source, Workspace.at(first)))
             loaded = load_model(name, device="cpu", workspace=first)
             assert "OpenVINO" in loaded.runtime.device
+            assert loaded.space.preprocessing == sized.preprocessing
             done.touch()
     return first
 
@@ -156,7 +175,8 @@ def model(prepared: Path, head_file: Path) -> Model:
 @pytest.fixture(scope="session")
 def second_model(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Model:
     """A second backbone, on the CPU; prepared where the first one is."""
-    shutil.copytree(_prepared_for_all(SECOND, tmp_path_factory) / "models", prepared / "models", dirs_exist_ok=True)
+    second = _prepared_for_all(SECOND, tmp_path_factory, size_px=SIDE_PX)
+    shutil.copytree(second / "models", prepared / "models", dirs_exist_ok=True)
     return load_model(SECOND, device="cpu", workspace=prepared)
 
 

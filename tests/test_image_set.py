@@ -142,8 +142,8 @@ class TestTable:
         assert set(found) == set(ids)
         with Image.open(io.BytesIO(found[ids[0]])) as image:
             assert image.format == "JPEG"
-            assert max(image.size) == 256
             assert image.width * 3 == pytest.approx(image.height * 4, abs=4)
+            assert image.height == image_set.space.preprocessing.resize_px, "no larger than it was read"
 
     def test_file_of_is_the_file_or_says_that_it_is_gone(self, image_set: ImageSet, pictures: Path) -> None:
         image = id_of(image_set, "cat/0002.jpg")

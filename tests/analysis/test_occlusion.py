@@ -7,25 +7,26 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.conftest import SIDE_PX
 from tests.imaging.pictures import encoded, noise
 from url_viz.analysis.occlusion import GRID, RAISES, Heat, heat_of, in_words, over, overlay, seen_box
 from url_viz.errors import ImageSetError
 from url_viz.image_set import embed_folder
 from url_viz.imaging.decode import decode, read_file
-from url_viz.imaging.preprocess import Preprocessing, middle, resized
+from url_viz.imaging.preprocess import AUTHORS, Preprocessing, middle, resized
 from url_viz.imaging.read import Picture, picture_of
 from url_viz.models.model import Model, load_model
 from url_viz.models.names import DEFAULT
 
-SHEET = Preprocessing()
+SHEET = Preprocessing(size_px=SIDE_PX)
 
 
 def heat(values: list[list[float]], *, base: float = 1, box: tuple[float, float, float, float] = (0, 0, 1, 1)) -> Heat:
     return Heat(np.array(values, np.float32), base, "uncertainty", box)
 
 
-def read(image: Image.Image) -> Picture:
-    return picture_of(encoded(image, "PNG"), SHEET, content=0)
+def read(image: Image.Image, sheet: Preprocessing = SHEET) -> Picture:
+    return picture_of(encoded(image, "PNG"), sheet, content=0)
 
 
 class TestTheBox:
@@ -43,8 +44,8 @@ class TestTheBox:
         image = Image.fromarray(ramp).convert("RGB")
         left, top, right, bottom = seen_box(image.size, SHEET)
         box = (left * size[0], top * size[1], right * size[0], bottom * size[1])
-        cut = np.asarray(image.resize((224, 224), Image.Resampling.BICUBIC, box=box), int)
-        assert np.abs(cut - middle(resized(image, SHEET), 224).astype(int)).max() <= 4
+        cut = np.asarray(image.resize((SIDE_PX, SIDE_PX), Image.Resampling.BICUBIC, box=box), int)
+        assert np.abs(cut - middle(resized(image, SHEET), SIDE_PX).astype(int)).max() <= 4
 
 
 class TestThePicture:
@@ -79,9 +80,9 @@ class TestThePicture:
 
 
 @pytest.fixture(scope="module")
-def shipped(prepared: Path) -> Model:
+def shipped(prepared_as_shipped: Path) -> Model:
     """The default backbone under the head that is shipped for it."""
-    return load_model(DEFAULT, device="cpu", workspace=prepared)
+    return load_model(DEFAULT, device="cpu", workspace=prepared_as_shipped)
 
 
 def crop_of(name: str) -> NDArray[np.uint8]:
@@ -89,7 +90,7 @@ def crop_of(name: str) -> NDArray[np.uint8]:
     import skimage
 
     path = Path(skimage.__file__).parent / "data" / name
-    return middle(resized(decode(read_file(bytes(path)))[0], SHEET), 224)
+    return middle(resized(decode(read_file(bytes(path)))[0], AUTHORS), AUTHORS.size_px)
 
 
 def planted(kind: str, part: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -117,7 +118,7 @@ def test_a_planted_part_that_the_model_minds_is_the_maximum(
     part = slice(112 * row, 112 * (row + 1)), slice(112 * column, 112 * (column + 1))
     crop[part] = planted(kind, crop[part])
     whole = Image.fromarray(np.pad(crop, ((16, 16), (16, 16), (0, 0)), mode="edge"))  # the margin is not seen
-    found = heat_of(shipped, read(whole))
+    found = heat_of(shipped, read(whole, AUTHORS))
     assert found.base > before
     assert found.values.max() > 0
     assert (found.highest[0] // (GRID // 2), found.highest[1] // (GRID // 2)) == (row, column)
@@ -125,13 +126,14 @@ def test_a_planted_part_that_the_model_minds_is_the_maximum(
 
 def test_without_a_head_it_is_of_the_entropy(bare_model: Model) -> None:
     found = heat_of(bare_model, read(noise(2, width=256, height=256)), grid=2)
-    crop = middle(resized(noise(2, width=256, height=256), SHEET), 224)
+    crop = middle(resized(noise(2, width=256, height=256), SHEET), SIDE_PX)
     assert (found.measure, found.values.shape) == ("entropy", (2, 2))
     assert found.base == pytest.approx(float(bare_model.run(crop[None]).entropy[0]), rel=1e-3)
 
 
 def test_a_flat_picture_has_no_part_that_matters(shipped: Model) -> None:
-    assert np.abs(heat_of(shipped, read(Image.new("RGB", (256, 256), (90, 120, 60))), grid=2).values).max() < 1e-6
+    flat = read(Image.new("RGB", (256, 256), (90, 120, 60)), AUTHORS)
+    assert np.abs(heat_of(shipped, flat, grid=2).values).max() < 1e-6
 
 
 def test_of_an_image_set(folder: Path, workspace: Path, model: Model) -> None:

@@ -208,7 +208,8 @@ class TestSearch:
     def test_a_query_above_the_bound_is_said_to_be(
         self, run: Run, read: Path, head_file: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        query = str(read / "dog" / "0003.jpg")
+        ranked = run("rank", read, "--model", head_file, "--by", "uncertainty")
+        query = str(read / next(word for word in ranked.split() if word.endswith(".jpg")))
         command = ["search", str(read), query, "--model", str(head_file), "--by", "uncertainty"]
         assert main([*command, "--max-percentile", "0"]) == 0
         shown = capsys.readouterr()

@@ -14,10 +14,13 @@ MOST_SILENT = 0.01
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> tuple[Path, Shown]:
-    """A workspace with a small image set and all that can be kept of it, and what is shown of it."""
+def whole(tmp_path_factory: pytest.TempPathFactory, prepared_as_shipped: Path) -> tuple[Path, Shown]:
+    """A workspace with a small image set and all that can be kept of it, and what is shown of it.
+
+    A model that is damaged is prepared again, as it is shipped.
+    """
     here = tmp_path_factory.mktemp("whole")
-    make(here, prepared / "models")
+    make(here, prepared_as_shipped / "models")
     shown = look(here, with_model=True)
     assert len(shown["id"]) == COUNT
     assert not differing(shown, look(here, with_model=True))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import dice_head
+from tests.conftest import SIDE_PX, dice_head
 from tests.imaging.pictures import noise, write_folder
 from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
 from url_viz.imaging.preprocess import normalised
@@ -18,7 +18,7 @@ from url_viz.models.names import DEFAULT, PACKAGED, PackagedBackbone, file_diges
 
 @pytest.fixture(scope="module")
 def pixels() -> np.ndarray:
-    return np.random.default_rng(0).normal(0, 0.5, (3, 3, 224, 224)).astype(np.float32)
+    return np.random.default_rng(0).normal(0, 0.5, (3, 3, SIDE_PX, SIDE_PX)).astype(np.float32)
 
 
 class TestCall:
@@ -194,7 +194,7 @@ def test_the_space_names_all_that_changes_an_embedding(model: Model) -> None:
 
 
 def test_pixels_are_the_crops_normalised(model: Model) -> None:
-    crops = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
+    crops = np.random.default_rng(0).integers(0, 256, (2, SIDE_PX, SIDE_PX, 3), dtype=np.uint8)
     _, _, embedding = model(normalised(crops, model.space.preprocessing))
     ours = model.run(crops).embedding
     cosine = (embedding * ours).sum(axis=1) / np.linalg.norm(embedding, axis=1) / np.linalg.norm(ours, axis=1)

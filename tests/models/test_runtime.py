@@ -12,6 +12,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from tests.conftest import SIDE_PX
 from url_viz.analysis.metrics import spearman
 from url_viz.errors import ModelError
 from url_viz.imaging.preprocess import Preprocessing, middle, normalised, resized
@@ -51,23 +52,25 @@ def exact_in_torch(crops: np.ndarray) -> Outputs:
 class TestOpenVino:
     """The fast way on a CPU gives what torch gives."""
 
-    def test_exact_is_torch_in_float32(self, prepared: Path, crops: np.ndarray, exact_in_torch: Outputs) -> None:
-        result = load_model(DEFAULT, device="cpu", precision="exact", workspace=prepared).run(crops)
+    def test_exact_is_torch_in_float32(
+        self, prepared_as_shipped: Path, crops: np.ndarray, exact_in_torch: Outputs
+    ) -> None:
+        result = load_model(DEFAULT, device="cpu", precision="exact", workspace=prepared_as_shipped).run(crops)
         for ours, theirs in ((result.logits, exact_in_torch.logits), (result.embedding, exact_in_torch.embedding)):
             assert np.abs(ours - theirs).max() < 1e-3 * np.abs(theirs).max()
         assert result.entropy == pytest.approx(exact_in_torch.entropy, rel=1e-3, abs=1e-3)
 
-    def test_fast_keeps_the_order(self, prepared: Path, crops: np.ndarray, exact_in_torch: Outputs) -> None:
-        result = load_model(DEFAULT, device="cpu", precision="fast", workspace=prepared).run(crops)
+    def test_fast_keeps_the_order(self, prepared_as_shipped: Path, crops: np.ndarray, exact_in_torch: Outputs) -> None:
+        result = load_model(DEFAULT, device="cpu", precision="fast", workspace=prepared_as_shipped).run(crops)
         assert spearman(result.entropy, exact_in_torch.entropy) > 0.98
 
-    def test_pixels_and_crops_are_two_ways_to_the_same(self, prepared: Path, crops: np.ndarray) -> None:
-        model = load_model(DEFAULT, device="cpu", precision="exact", workspace=prepared)
+    def test_pixels_and_crops_are_two_ways_to_the_same(self, prepared_as_shipped: Path, crops: np.ndarray) -> None:
+        model = load_model(DEFAULT, device="cpu", precision="exact", workspace=prepared_as_shipped)
         by_pixels = model.runtime.run_pixels(normalised(crops[:3], model.space.preprocessing))
         assert by_pixels.embedding == pytest.approx(model.run(crops[:3]).embedding, rel=1e-3, abs=1e-3)
 
-    def test_a_picture_does_not_depend_on_its_batch(self, prepared: Path, crops: np.ndarray) -> None:
-        model = load_model(DEFAULT, device="cpu", precision="exact", workspace=prepared)
+    def test_a_picture_does_not_depend_on_its_batch(self, prepared_as_shipped: Path, crops: np.ndarray) -> None:
+        model = load_model(DEFAULT, device="cpu", precision="exact", workspace=prepared_as_shipped)
         alone = np.concatenate([model.run(crop[None]).embedding for crop in crops[:3]])
         assert model.run(crops[:3]).embedding == pytest.approx(alone, rel=1e-4, abs=1e-4)
 
@@ -155,7 +158,7 @@ import numpy as np
 from pathlib import Path
 from url_viz.models.model import load_model
 model = load_model(device="cpu", workspace=Path({str(prepared)!r}))
-outputs = model.run(np.zeros((2, 224, 224, 3), np.uint8))
+outputs = model.run(np.zeros((2, {SIDE_PX}, {SIDE_PX}, 3), np.uint8))
 assert outputs.embedding.shape == (2, 1280)
 assert sys.modules["openvino_telemetry"] is None
 assert not phoned, phoned

@@ -28,7 +28,7 @@ def test_a_killed_run_goes_on_without_loss_and_without_doubles(read: Reader, bar
     (read.folder / "bad.jpg").touch()
     moment, stored = random.Random(seed), 0
     for _ in range(2):
-        stored = _killed_once_more_is_stored(read, stored, moment.uniform(0, 0.5))
+        stored = _killed_once_more_is_stored(read, stored, moment.uniform(0, 0.1))
     rest = Reader(read.folder, read.workspace, bare_model)
     image_set = rest()
     assert 64 <= stored < 401

@@ -44,10 +44,10 @@ def coloured(tmp_path: Path) -> Path:
 
 
 def tiny() -> Loaded:
-    """A small network with random weights, the same each time."""
+    """A small network for small pictures with random weights, the same each time."""
     torch.manual_seed(0)
     network = create_network(NAME)
-    return Loaded(NAME, as_backbone(network), "0" * 16, preprocessing_of(network, NAME))
+    return Loaded(NAME, as_backbone(network), "0" * 16, replace(preprocessing_of(network, NAME), size_px=64))
 
 
 def config_of(data: Path, out: Path, **joint: object) -> FinetuneConfig:

@@ -24,6 +24,7 @@ from training.gradient_conflict import (
     summary_of,
     summary_text,
 )
+from training.joint import JointBatch
 from url_viz.errors import FolderError
 from url_viz.progress import silent
 
@@ -70,9 +71,11 @@ def test_both_settings_start_from_the_same_weights() -> None:
 @pytest.mark.slow
 def test_without_weight_both_settings_are_the_same_run_and_with_it_they_part() -> None:
     # What is left between the settings is the head's gradient in the backbone, and nothing else.
-    digits = noisy_digits(1.0, 0)
+    whole = noisy_digits(1.0, 0)
+    training, test = (JointBatch(part.pixels[:256], part.labels[:256]) for part in (whole.training, whole.test))
+    digits = replace(whole, training=training, test=test)
     for weight, are_alike in ((0.0, True), (20.0, False)):
-        config = ConflictConfig(Path("unused"), uncertainty_weight=weight, **SMALL)  # type: ignore[arg-type]
+        config = ConflictConfig(Path("unused"), uncertainty_weight=weight, runs=1, epochs=1, batch=16)
         one, two = ([p.accuracy for p in run(digits, config, stop_gradient=s, seed=0)] for s in (True, False))
         assert (one == two) is are_alike
 
@@ -93,21 +96,16 @@ def test_digits_are_parted_and_noisy_by_the_seed() -> None:
 def test_the_command_leaves_figure_summary_and_curves_that_its_seed_gives_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = ConflictConfig(tmp_path / "out", **SMALL)  # type: ignore[arg-type]
+    config = ConflictConfig(tmp_path / "out", runs=1, epochs=1, batch=128)
     main(config)
     assert "accuracy late" in capsys.readouterr().out
     with (config.out / "curves.csv").open() as file:
         lines = list(csv.DictReader(file))
-    assert [(line["stop_gradient"], line["epoch"]) for line in lines] == [
-        ("True", "1"),
-        ("True", "2"),
-        ("False", "1"),
-        ("False", "2"),
-    ]
+    assert [(line["stop_gradient"], line["epoch"]) for line in lines] == [("True", "1"), ("False", "1")]
     assert lines == [{name: str(value) for name, value in asdict(p).items()} for p in conflict(config, silent)]
     assert "with stop-gradient" in (config.out / "figure.html").read_text()
     assert json.loads((config.out / "summary.json").read_text())["accuracy"]["mean"] == pytest.approx(
-        float(lines[1]["accuracy"]) - float(lines[3]["accuracy"])
+        float(lines[0]["accuracy"]) - float(lines[1]["accuracy"])
     )
 
 

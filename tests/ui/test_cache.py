@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import dice_head
+from tests.conftest import SIDE_PX, dice_head
 from url_viz.errors import CheckpointError
 from url_viz.models.head import save_head
 from url_viz.models.model import Model
@@ -40,7 +40,7 @@ def test_one_caller_at_a_time(model: Model) -> None:
         with running_model(model.name) as running:
             inside += 1
             most = max(most, inside)
-            running.run(np.zeros((1, 224, 224, 3), np.uint8))
+            running.run(np.zeros((1, SIDE_PX, SIDE_PX, 3), np.uint8))
             inside -= 1
 
     threads = [threading.Thread(target=use) for _ in range(6)]

@@ -36,6 +36,15 @@ def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
     return read_once(folder)
 
 
+@pytest.fixture
+def with_twins(tmp_path: Path, read_once: Read) -> ImageSet:
+    """Nine pictures, and three of them once more, in other files."""
+    folder = write_folder(tmp_path / "twins", 9, classes=("cat", "dog"))
+    for number in range(3):
+        noise(number).save(folder / "cat" / f"again {number}.jpg", quality=95)
+    return read_once(folder)
+
+
 def run(image_set: ImageSet | None = None, **state: object) -> AppTest:
     at = AppTest.from_file(str(APP), default_timeout=30)
     if image_set is not None:
@@ -97,11 +106,16 @@ def test_a_loaded_set_shows_both_ends_counts_and_failures(image_set: ImageSet) -
     assert at.radio(key=f"classes.{image_set.set_id}").value == "folders"
     assert "1 unreadable" in text
     assert [(pane["title"], pane["note"], len(pane["first"])) for pane in panes(at)] == [
-        ("Most ambiguous", "9, and 3 twins", 9),
-        ("Clearest", "9, and 3 twins", 9),
+        ("Most ambiguous", "12", 12),
+        ("Clearest", "12", 12),
     ]
     assert "1 file could not be read" in text
     assert at.dataframe[0].value["reason"].tolist() == ["is an HTML page, not a picture"]
+
+
+def test_twins_stand_as_one(with_twins: ImageSet) -> None:
+    found = [(pane["note"], len(pane["first"])) for pane in panes(run(with_twins))]
+    assert found == [("9, and 3 twins", 9)] * 2
 
 
 def test_a_lasso_narrows_everything_and_its_chip_takes_it_back(image_set: ImageSet) -> None:
@@ -723,21 +737,21 @@ def test_a_question_is_gone_with_the_choice_it_was_of(image_set: ImageSet, monke
     assert image_set.table()["decision"].isna().all()
 
 
-def test_a_stack_is_decided_on_with_its_twins(image_set: ImageSet) -> None:
-    at = run(image_set)
+def test_a_stack_is_decided_on_with_its_twins(with_twins: ImageSet) -> None:
+    at = run(with_twins)
     stack = next(place for place, tile in enumerate(panes(at)[0]["first"]) if tile["twins"])
     members = 1 + panes(at)[0]["first"][stack]["twins"]
     chosen = [{"order": panes(at)[0]["order"], "ranges": [[stack, stack + 1]]}]
-    at.session_state[f"view.grid.{image_set.set_id}"] = {"chosen": chosen}
+    at.session_state[f"view.grid.{with_twins.set_id}"] = {"chosen": chosen}
     at.run()
     assert f"**{members}** chosen, {members - 1} of them twins of others" in words(at)
     at.button(key="view.decide.drop").click().run()
-    assert (image_set.table()["decision"] == "drop").sum() == members
+    assert (with_twins.table()["decision"] == "drop").sum() == members
     tile = panes(at)[0]["first"][stack]["id"]
     action = {"sequence": 1, "id": tile, "decision": "keep"}
-    at.session_state[f"view.grid.{image_set.set_id}"] = {"actions": [action]}
+    at.session_state[f"view.grid.{with_twins.set_id}"] = {"actions": [action]}
     at.run()
-    assert (image_set.table()["decision"] == "keep").sum() == members
+    assert (with_twins.table()["decision"] == "keep").sum() == members
 
 
 def test_where_nothing_is_left_it_says_why(image_set: ImageSet) -> None:

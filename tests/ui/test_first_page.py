@@ -138,8 +138,10 @@ def test_one_picture_of_the_demo_is_made_as_the_whole_set_has_it(home: Workspace
 
 
 @pytest.mark.slow
-def test_the_demo_that_is_shown_is_what_its_own_order_says(home: Workspace) -> None:
+def test_the_demo_that_is_shown_is_what_its_own_order_says(tmp_path: Path, prepared_as_shipped: Path) -> None:
     """The pictures are the ends of the order that leads on the demo, with the questions that it asks."""
+    home = Workspace.at(tmp_path / "home")
+    home.models.symlink_to(prepared_as_shipped / "models")
     demo = embed_folder(build_demo(home), workspace=home.root)
     measure = demo.order().measure
     assert measure == "ambiguity"

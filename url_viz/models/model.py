@@ -371,7 +371,7 @@ def _on_torch(source: ModelSource, loaded: "Loaded", device: str, precision: Pre
 def _on_cpu(source: ModelSource, precision: Precision, workspace: Workspace) -> Model:
     from url_viz.models.runtime_openvino import OpenVinoRuntime, convert, converted
 
-    folder = workspace.models / _prepared_name(source)
+    folder = prepared_folder(source, workspace)
     prepared = converted(folder)
     if prepared is not None:
         try:
@@ -390,8 +390,12 @@ def _on_cpu(source: ModelSource, precision: Precision, workspace: Workspace) -> 
     return Model(source, space, OpenVinoRuntime(folder, space.preprocessing, precision=precision))
 
 
+def prepared_folder(source: ModelSource, workspace: Workspace) -> Path:
+    """Where a backbone is prepared for a CPU: named after it and, if there is one, the digest of its weights file."""
+    return workspace.models / _prepared_name(source)
+
+
 def _prepared_name(source: ModelSource) -> str:
-    """The folder of a prepared backbone: its name, and the digest of its weights file if there is one."""
     safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in source.backbone)
     if source.authors is not None:
         return f"{safe}-{source.authors.digest}"
