@@ -12,7 +12,7 @@ from typing import Any
 
 from experiments.kept import keep, kept
 from training.benchmark.table import EMPTY, markdown, with_ends
-from training.full import REPORT_FILE
+from training.train import RunPaths
 from url_viz.analysis.told import BEFORE, TITLES, told_from
 
 FIGURES = Path(__file__).with_suffix(".json")
@@ -36,7 +36,7 @@ def of_runs(runs: Sequence[Path]) -> dict[str, Any]:
     found = {}
     for run in runs:
         config = json.loads((run / "config.json").read_text("utf-8"))
-        report = json.loads((run / REPORT_FILE).read_text("utf-8"))
+        report = json.loads((RunPaths(run).report).read_text("utf-8"))
         found[run.name] = {"config": {name: config[name] for name in OF_CONFIG}, "report": report}
     return found
 

@@ -6,6 +6,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 ROOMS = [
     "ground",
@@ -78,9 +80,10 @@ def imported_modules(path: Path, *, at_run_time: bool = False) -> set[str]:
 
 
 LATE = {
-    *("url_viz", "url_viz.__main__", "url_viz.models.model", "url_viz.models.checkpoint_folder", "training.train"),
+    *("url_viz", "url_viz.__main__", "url_viz.models.model", "url_viz.models.checkpoint_folder"),
+    *("training.finetune", "training.train"),
 }
-"""Besides commands, the files that import others of ours within a function: only these keep torch and LanceDB away."""
+"""Besides commands, the files that import others of ours within a function: only these keep slow libraries away."""
 
 
 def imported_late(path: Path) -> set[str]:
@@ -126,8 +129,16 @@ def test_every_module_says_in_one_sentence_what_it_is_for() -> None:
     assert not [module for module, sentence in first.items() if not sentence.endswith((".", ":"))]
 
 
-def test_the_package_imports_without_the_slow_libraries() -> None:
-    slow = "torch timm umap openvino lancedb streamlit sklearn skimage ray"
-    script = f"import sys, url_viz; print([m for m in {slow.split()!r} if m in sys.modules])"
+@pytest.mark.parametrize(
+    ("module", "slow"),
+    [
+        ("url_viz", "torch timm umap openvino lancedb streamlit sklearn skimage ray"),
+        ("url_viz.image_set", "torch timm umap openvino lancedb streamlit sklearn skimage ray"),
+        ("training.finetune", "timm torchvision umap openvino lancedb streamlit sklearn skimage ray"),
+        ("training.pretrain", "timm torchvision umap openvino lancedb streamlit sklearn skimage ray"),
+    ],
+)
+def test_a_module_imports_without_what_is_slow_and_seldom_needed(module: str, slow: str) -> None:
+    script = f"import sys, {module}; print([m for m in {slow.split()!r} if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

@@ -21,7 +21,6 @@ from training.cache import write_shards
 from training.command import command
 from training.config import CacheConfig, FinetuneConfig, Target, as_record
 from training.evaluate import write_json
-from training.full import REPORT_FILE, finetune_everything
 from training.lock import alone_in
 from training.rows import Rows, rows_of
 from training.store import Cache, open_cache, read_failures, write_loss
@@ -31,7 +30,6 @@ from training.train import RunPaths, Trained, final_figures, provenance_of, save
 from url_viz.analysis.told import Told, advice, as_text
 from url_viz.errors import HeadMismatchError, ModelError, NoImagesError
 from url_viz.files import replaced
-from url_viz.models.backbone import save_backbone
 from url_viz.models.head import Head
 from url_viz.models.head_module import HeadModule
 from url_viz.models.model import Model, ModelSource, backbone_weights_of, load_model, load_source, resolve
@@ -69,6 +67,8 @@ def main(config: FinetuneConfig) -> None:
 
 def _run(config: FinetuneConfig) -> None:
     if config.mode == "full":
+        from training.full import finetune_everything  # timm, which a head does not need
+
         source = resolve(config.model)
         full_report = finetune_everything(config, load_source(source), source.head, command_report())
         print(f"{RunPaths(config.out).head}: {full_report.advice}\n{as_text(full_report.told)}")
@@ -96,7 +96,7 @@ def finetune(config: FinetuneConfig, model: Model, report: ProgressCallback) -> 
         provenance = replace(provenance, weights_digest=file_digest(weights))
     head = save_run(RunPaths(config.out), adapted.trained, as_record(config), provenance)
     result = _report(config, told, adapted.rows, heads_of(head, model.head))
-    write_json(result, config.out / REPORT_FILE)
+    write_json(result, RunPaths(config.out).report)
     return result
 
 
@@ -171,6 +171,8 @@ def carry_backbone(source: ModelSource, paths: RunPaths) -> None:
     if source.weights is None:
         copy.unlink(missing_ok=True)
     elif source.authors is not None or source.finetuned is not None:
+        from url_viz.models.backbone import save_backbone  # timm
+
         loaded = load_source(source)
         save_backbone(loaded.backbone.network, copy, loaded.preprocessing)
     elif source.weights.resolve() != copy.resolve():

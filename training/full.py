@@ -56,7 +56,6 @@ from url_viz.read_ahead import read_ahead, read_each
 
 VIEW_RESOLUTION = 2
 """Pictures are decoded at this multiple of the backbone's short side, since a view may show a small part."""
-REPORT_FILE = "report.json"
 EVALUATION_BATCH = 64
 
 
@@ -417,7 +416,7 @@ def _write_records(
     for path, record in records:
         with replaced(path) as temporary:
             temporary.write_text(json.dumps(record, indent=1))
-    write_json(report, config.out / REPORT_FILE)
+    write_json(report, RunPaths(config.out).report)
 
 
 def advice(told: Sequence[Told]) -> str:

@@ -7,7 +7,7 @@ sides.
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -26,8 +26,10 @@ from training.store import (
 )
 from training.targets import classifier_loss
 from url_viz.errors import CacheError
-from url_viz.models.backbone import Loaded
 from url_viz.progress import Clock, ProgressCallback, command_report
+
+if TYPE_CHECKING:
+    from url_viz.models.backbone import Loaded
 
 HDF5_SUFFIXES = (".hdf5", ".h5")
 SHARD_ROWS = 1 << 16
@@ -35,7 +37,7 @@ ABOUT = {"target": "classifier"}
 """Not `labels`: nearest others would be views of the same picture, so epochs are compared by rank agreement."""
 
 
-def cache_of_hdf5(file: Path, folder: Path, loaded: Loaded, report: ProgressCallback | None = None) -> Cache:
+def cache_of_hdf5(file: Path, folder: Path, loaded: "Loaded", report: ProgressCallback | None = None) -> Cache:
     """The cache in `folder` with every row of `file`, written if it is missing; a stopped run continues.
 
     `loaded` is the backbone that made the file. Raises CacheError if h5py is missing, the file is not such a cache, or
@@ -76,7 +78,7 @@ def _labels(source: Any, file: Path) -> NDArray[np.int64]:
     return labels.astype(np.int64)
 
 
-def _classifier(source: Any, file: Path, loaded: Loaded, labels: NDArray[np.int64]) -> torch.nn.Module:
+def _classifier(source: Any, file: Path, loaded: "Loaded", labels: NDArray[np.int64]) -> torch.nn.Module:
     classifier: torch.nn.Module = loaded.backbone.network.get_classifier()
     reads, tells = getattr(classifier, "in_features", 0), getattr(classifier, "out_features", 0)
     size, highest = source["embed"].shape[1], int(labels.max())
@@ -88,7 +90,7 @@ def _classifier(source: Any, file: Path, loaded: Loaded, labels: NDArray[np.int6
     return classifier
 
 
-def _manifest(file: Path, source: Any, loaded: Loaded, labels: NDArray[np.int64]) -> Manifest:
+def _manifest(file: Path, source: Any, loaded: "Loaded", labels: NDArray[np.int64]) -> Manifest:
     # Labels and a few embeddings tell two files apart; hashing 70 GB to continue a run would take minutes.
     state = hashlib.blake2b(labels.tobytes(), digest_size=8)
     for row in np.linspace(0, len(labels) - 1, 16).astype(int):

@@ -90,6 +90,11 @@ class RunPaths:
     def metrics(self) -> Path:
         return self.folder / "metrics.json"
 
+    @property
+    def report(self) -> Path:
+        """What is told of a finetuned model."""
+        return self.folder / "report.json"
+
 
 def main(config: TrainConfig) -> None:
     """Train on the caches of `config`, and save the head of the best epoch."""

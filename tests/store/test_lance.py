@@ -1,13 +1,16 @@
-"""LanceDB's web client is not imported, and is there for whoever asks for it."""
+"""LanceDB is imported once a database is opened, its web client for whoever asks for it."""
 
 import subprocess
 import sys
+from pathlib import Path
 
 ASKED = """
 import sys
-from url_viz.store.lance import lancedb
+import url_viz.image_set
+from url_viz.store.lance import connect
 CLIENT = "lance_namespace_urllib3_client"
-assert callable(lancedb.connect)
+assert "lancedb" not in sys.modules, "nothing was opened yet"
+assert connect(sys.argv[1]).table_names() == []
 assert f"{CLIENT}.api" not in sys.modules, "what was put off was imported"
 import lance_namespace_urllib3_client as client
 assert not hasattr(client, "__nothing__")
@@ -26,12 +29,13 @@ else:
 BEFORE = """
 import sys
 import lance_namespace_urllib3_client as client
-from url_viz.store.lance import lancedb
+from url_viz.store.lance import connect
+assert connect(sys.argv[1]).table_names() == []
 assert sys.modules["lance_namespace_urllib3_client"] is client
 """
 
 
-def test_the_client_is_imported_once_it_is_asked_for() -> None:
+def test_the_client_is_imported_once_it_is_asked_for(tmp_path: Path) -> None:
     for script in (ASKED, BEFORE):
-        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+        done = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr

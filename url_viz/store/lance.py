@@ -1,8 +1,9 @@
-"""LanceDB, imported without the web client of its namespaces: that takes a fifth of the start of every process."""
+"""LanceDB, imported once a database is opened, and without the web client of its namespaces: both take long."""
 
 import importlib.util
 import sys
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -31,7 +32,9 @@ def _put_off(spec: ModuleSpec | None) -> None:
     sys.modules[spec.name] = package
 
 
-_put_off(importlib.util.find_spec(_CLIENT))
-import lancedb  # noqa: E402 - after its client was put off
+def connect(folder: Path) -> Any:
+    """The LanceDB database in a folder."""
+    _put_off(importlib.util.find_spec(_CLIENT))
+    import lancedb
 
-__all__ = ["lancedb"]
+    return lancedb.connect(folder)

@@ -18,7 +18,7 @@ from url_viz.store.about import About, read_about
 from url_viz.store.checksums import ChecksumError, columns_to_read, verified
 from url_viz.store.damage import raising_damage_errors, was_written
 from url_viz.store.embedding_table import ROWS_AT_ONCE, parts_of, read_embeddings, read_whitened, size_of
-from url_viz.store.lance import lancedb
+from url_viz.store.lance import connect
 from url_viz.store.tables import (
     COORDINATES,
     IMAGES,
@@ -70,7 +70,7 @@ class Store:
     @cached_property
     def _database(self) -> Any:
         self.paths.tables.mkdir(parents=True, exist_ok=True)
-        return lancedb.connect(self.paths.tables)
+        return connect(self.paths.tables)
 
     def about(self) -> About:
         """The set's metadata from set.json."""

@@ -9,7 +9,7 @@ from url_viz.store import versions
 from url_viz.store.about import About, label_is_whole, read_about, write_about
 from url_viz.store.damage import LANCE_ERRORS
 from url_viz.store.decision_log import DecisionLog
-from url_viz.store.lance import lancedb
+from url_viz.store.lance import connect
 from url_viz.store.reader import verify_table
 from url_viz.store.writer import Writer
 from url_viz.workspace import SetPaths
@@ -90,7 +90,7 @@ def _go_back(paths: SetPaths, folder: Path) -> int | None:
 def _is_whole(folder: Path, *, is_newest: bool) -> bool:
     """Whether a table can be read as it was written, and, if `is_newest`, is at the version written last."""
     try:
-        verify_table(lancedb.connect(folder.parent).open_table(folder.stem), folder, is_newest=is_newest)
+        verify_table(connect(folder.parent).open_table(folder.stem), folder, is_newest=is_newest)
     except LANCE_ERRORS:
         return False
     return True
