@@ -35,7 +35,8 @@ ON_ONE_SERVER = {
         ("components", "gallery", "gallery_decide", "grid", "map_styles", "tabs"), "components in the browser"
     ),
     **dict.fromkeys(
-        ("compare", "evaluate", "first_page", "labels", "models", "review", "search_upload"), "app in the browser"
+        ("compare", "evaluate", "findings", "first_page", "labels", "models", "review", "search_upload"),
+        "app in the browser",
     ),
 }
 """Files of tests/browser whose tests share a server and, with it, what its browser has compiled."""

@@ -1,6 +1,5 @@
 """One app on one workspace, and its model, for all tests of pages that bring image sets of their own."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from url_viz.models.model import Model, load_model
 def home(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
     root = tmp_path_factory.mktemp("browser")
     (root / "workspace").mkdir()
-    shutil.copytree(prepared / "models", root / "workspace" / "models")
+    (root / "workspace" / "models").symlink_to(prepared / "models")
     return root
 
 

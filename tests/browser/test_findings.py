@@ -6,30 +6,21 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.fixtures import OpenPage, Serve, eventually
+from tests.browser.fixtures import OpenPage, eventually
 from tests.imaging.pictures import drawing
 from url_viz.image_set import ImageSet, embed_folder
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-ROOT = Path(__file__).parents[2]
 PATIENT_MS = 60_000
 SHARE = 0.45
 """Of the height that controls may take above the map, on 1024 × 768."""
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
-    root = tmp_path_factory.mktemp("findings")
-    (root / "workspace").mkdir()
-    shutil.copytree(prepared / "models", root / "workspace" / "models")
-    return root
-
-
-@pytest.fixture(scope="module")
 def image_set(home: Path) -> ImageSet:
     """Drawings in train/ and test/: a copy across them, a burst, a blank, a file that is none, and a small class."""
-    root = home / "photos"
+    root = home / "drawings"
     for number in range(24):
         shape = ("ellipse", "rectangle")[number % 2]
         file = root / ("test" if number >= 18 else "train") / shape / f"{number:04d}.png"
@@ -43,12 +34,6 @@ def image_set(home: Path) -> ImageSet:
     drawing("line", 5, size_px=160).save(root / "train" / "line" / "1.png")
     (root / "train" / "line" / "broken.png").write_bytes(b"<html>404</html>")
     return embed_folder(root, workspace=home / "workspace")
-
-
-@pytest.fixture(scope="module")
-def app(serve: Serve, home: Path) -> str:
-    variables = {"URL_VIZ_HOME": str(home / "workspace"), "URL_VIZ_ROOTS": str(home), "HOME": str(home)}
-    return serve(ROOT / "app.py", environment=variables)
 
 
 def opened(open_page: OpenPage, app: str, image_set: ImageSet, **how: int) -> Page:

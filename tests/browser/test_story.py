@@ -3,7 +3,6 @@
 import csv
 import io
 import re
-import shutil
 from pathlib import Path
 from typing import Literal
 
@@ -30,7 +29,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, prepared: Path, second_model:
     assert second_model.name == SECOND, "which is prepared with the first"
     root = tmp_path_factory.mktemp("story")
     (root / "workspace").mkdir()
-    shutil.copytree(prepared / "models", root / "workspace" / "models")
+    (root / "workspace" / "models").symlink_to(prepared / "models")
     return root
 
 

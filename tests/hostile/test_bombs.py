@@ -38,7 +38,7 @@ def zeros_of(shape: tuple[int, ...], kind: str, path: Path) -> None:
     """An .npz of zeros, written a piece at a time."""
     head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
     with (
-        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as archive,
         archive.open("values.npy", "w", force_zip64=True) as file,
     ):
         file.write(b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head)
@@ -48,7 +48,7 @@ def zeros_of(shape: tuple[int, ...], kind: str, path: Path) -> None:
 
 
 def wide_array(folder: Path) -> Path:
-    zeros_of((PICTURES, 1_000_000), "<f4", folder / "wide.npz")
+    zeros_of((PICTURES, 600_000), "<f4", folder / "wide.npz")
     return folder / "wide.npz"
 
 
@@ -86,7 +86,8 @@ def one_long_text_many_times(folder: Path) -> Path:
 
 def lists_of_zeros(folder: Path) -> Path:
     cells = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(240 * 500_000, np.float32)), 500_000)
-    pq.write_table(pa.table({"path": [f"{i}.jpg" for i in range(240)], "e": cells}), folder / "lists.parquet")
+    table = pa.table({"path": [f"{i}.jpg" for i in range(240)], "e": cells})
+    pq.write_table(table, folder / "lists.parquet", use_dictionary=False, compression="zstd")
     return folder / "lists.parquet"
 
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -56,7 +55,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
     (root / "empty").mkdir()
     (root / "guard").mkdir()
     (root / "guard" / "sitecustomize.py").write_text(SOURCE)
-    shutil.copytree(prepared / "models", root / "workspace" / "models")
+    (root / "workspace" / "models").symlink_to(prepared / "models")
     return root
 
 
