@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.fixtures import OpenPage, Serve, eventually
+from tests.browser.fixtures import OpenPage, Serve, eventually, settled
 
 pytestmark = pytest.mark.browser
 
@@ -51,6 +51,7 @@ def desk(serve: Serve, open_page: OpenPage, database: Path) -> Open:
     def opened(query: str = "", *, width: int = 1400) -> Desk:
         desk = Desk(open_page(f"{serve(HARNESS, str(database))}/?run={uuid4().hex}&{query}", width=width))
         desk.tile(0).wait_for()
+        settled(desk.page)
         return desk
 
     return opened

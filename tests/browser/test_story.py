@@ -92,6 +92,7 @@ def test_the_demo_opens_with_one_click_and_is_explored(app: str, open_page: Open
     expect(chip).to_be_visible()
     expect(narrowed).to_have_text(f"{shown} of 361")
     expect(page).to_have_url(re.compile("lasso="))
+    settled(page)
 
     page.get_by_role("button", name="Export").click()
     with page.expect_download() as download:
