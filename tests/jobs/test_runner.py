@@ -25,6 +25,7 @@ from url_viz.jobs import (
     progress_history,
     run_again,
 )
+from url_viz.jobs import start as start_module
 from url_viz.jobs.job import living
 from url_viz.jobs.process import ProcessMark, mark_of
 from url_viz.jobs.records import Result, find_record
@@ -57,6 +58,26 @@ def test_ctrl_c_while_a_job_starts_cancels_it(workspace: Workspace) -> None:
     (job,) = list_jobs(workspace)
     assert job.state == "cancelled"
     assert not job.paths.processes.exists() or living(processes_of(job)) == []
+
+
+def test_ctrl_c_within_the_start_of_the_runner_cancels_it_before_anything_runs(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process is there, and its caller has no hold of it."""
+    spawn, runners = start_module._spawn_runner, list[subprocess.Popen[bytes]]()
+
+    def interrupted(job: Job) -> None:
+        runners.append(spawn(job))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(start_module, "_spawn_runner", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        start(LONG, workspace=workspace)
+    (job,) = list_jobs(workspace)
+    assert job.state == "cancelled"
+    runners[0].wait(timeout=60)
+    assert job.state == "cancelled"
+    assert "running python" not in job.paths.log.read_text()
 
 
 def test_a_job_fails_with_its_exit_status_and_its_log_says_why(workspace: Workspace) -> None:
@@ -145,7 +166,7 @@ def test_a_command_may_tidy_up_when_it_is_cancelled(workspace: Workspace) -> Non
     script = (
         "import signal, sys, time\n"
         "signal.signal(signal.SIGTERM, lambda *_: (print('saved', flush=True), sys.exit(0)))\n"
-        "print('ready', flush=True)\ntime.sleep(60)"
+        "print('ready\\n', end='')\ntime.sleep(60)"
     )
     job = start(["-c", script], workspace=workspace)
     until(lambda: "ready" in log_tail(job).splitlines())

@@ -94,8 +94,13 @@ def _launch(config: JobConfig, jobs_folder: Path, on_slurm: SlurmRequest | None)
     if on_slurm is not None:
         _submit(job, on_slurm)
         return job
-    runner = _spawn_runner(job)
-    _await_report(runner, job)
+    runner = None
+    try:
+        runner = _spawn_runner(job)
+        _await_report(runner, job)
+    except KeyboardInterrupt:  # the caller would not know of the job
+        _cancel_at_start(runner, job)
+        raise
     _reap_when_over(runner, job)
     return job
 
@@ -139,28 +144,25 @@ def _submit(job: Job, request: SlurmRequest) -> None:
 
 
 def _await_report(runner: subprocess.Popen[bytes], job: Job) -> None:
-    """Wait for process.json, so that a returned job has a runner. Raises JobError if the runner ends before.
-
-    On Ctrl-C the job is cancelled: the caller would not know of it.
-    """
+    """Wait for process.json, so that a returned job has a runner. Raises JobError if the runner ends before."""
     deadline = time.monotonic() + START_TIMEOUT_S
-    try:
-        while not job.paths.processes.exists():
-            if runner.poll() is not None or time.monotonic() > deadline:
-                runner.kill()
-                runner.wait()
-                raise _failed_start(job, f"The runner did not report (exit status {runner.returncode}).")
-            time.sleep(POLL_S)
-    except KeyboardInterrupt:
-        _cancel_at_start(runner, job)
-        raise
+    while not job.paths.processes.exists():
+        if runner.poll() is not None or time.monotonic() > deadline:
+            runner.kill()
+            runner.wait()
+            raise _failed_start(job, f"The runner did not report (exit status {runner.returncode}).")
+        time.sleep(POLL_S)
 
 
-def _cancel_at_start(runner: subprocess.Popen[bytes], job: Job) -> None:
-    """End a runner that may not listen yet, else its command too; it then writes the result itself."""
+def _cancel_at_start(runner: subprocess.Popen[bytes] | None, job: Job) -> None:
+    """End a runner that may not listen yet, else its command too; it then writes the result itself.
+
+    None: it was interrupted while it started. If there is one, it sees the request before it runs anything.
+    """
     write_record(job.paths.cancelled, StopRequest(STOP_GRACE_S))
-    runner.terminate()
-    runner.wait()
+    if runner is not None:
+        runner.terminate()
+        runner.wait()
     if not job.paths.result.exists():
         write_record(job.paths.result, Result(JobState.CANCELLED, None, time.time(), "Stopped before it had begun."))
 
