@@ -36,7 +36,7 @@ def of_runs(runs: Sequence[Path]) -> dict[str, Any]:
     found = {}
     for run in runs:
         config = json.loads((run / "config.json").read_text("utf-8"))
-        report = json.loads((RunPaths(run).report).read_text("utf-8"))
+        report = json.loads(RunPaths(run).report.read_text("utf-8"))
         found[run.name] = {"config": {name: config[name] for name in OF_CONFIG}, "report": report}
     return found
 

@@ -89,6 +89,21 @@ def graph(loaded: Loaded, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+class Untraceable(nn.Module):
+    """A network that goes another way than a tracer can follow."""
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        raise ValueError("looks at its values")
+
+
+def test_what_cannot_be_traced_is_a_runtime_error_and_leaves_nothing(tmp_path: Path) -> None:
+    """Of any kind: `load_model` then has torch run the network."""
+    loaded = Loaded("odd", Untraceable(), "0" * 16, Preprocessing(size_px=32))  # type: ignore[arg-type]
+    with pytest.raises(RuntimeError, match="looks at its values"):
+        convert(loaded, tmp_path / "models" / "graph")
+    assert list((tmp_path / "models").iterdir()) == []
+
+
 class TestDamagedGraph:
     """A graph that is not whole counts as none, and is made again in its place; with timm's smallest network."""
 

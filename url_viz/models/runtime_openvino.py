@@ -40,13 +40,15 @@ def convert(loaded: "Loaded", folder: Path) -> None:
     import torch
 
     ov = openvino()
+    ts_decoder = importlib.import_module("openvino.frontend.pytorch.ts_decoder")
     folder.parent.mkdir(parents=True, exist_ok=True)
     size_px = loaded.preprocessing.size_px
     example = torch.zeros(2, 3, size_px, size_px)
-    with warnings.catch_warnings(), torch.no_grad():  # warnings of the tracer do not concern the user
+    with warnings.catch_warnings():  # warnings of OpenVINO's tracer do not concern the user
         warnings.simplefilter("ignore")
-        # OpenVINO would trace it too, and compare three more runs on zeros: half of the time, and they say little.
-        traced = torch.jit.trace(loaded.backbone, example, strict=False, check_trace=False)  # type: ignore[no-untyped-call]
+        # Left to itself it would check the trace by three more runs on zeros: half of the time, and they say little.
+        unchecked = {"check_trace": False}
+        traced = ts_decoder.TorchScriptPythonDecoder(loaded.backbone, example_input=example, trace_kwargs=unchecked)
         graph = ov.convert_model(traced, example_input=example)
     graph.reshape([-1, 3, size_px, size_px])
     temporary = Path(tempfile.mkdtemp(prefix=".graph.", dir=folder.parent))
