@@ -382,10 +382,25 @@ def bootstrap_interval(
 ) -> Interval:
     """The percentile interval of `statistic(*arrays)` over rows drawn with replacement, the same rows of each array.
 
-    With `block` (N,), such as classes, whole blocks are drawn: pictures of one are not independent. What was computed
-    for a row before (its neighbour, say) stays its own: the pictures vary, not the set they are searched in. Resamples
-    without a figure (nan) are left out. Raises ValueError if the arrays are not of one length, RowsError where a row of
-    one is not finite.
+    See `bootstrap_figures`. Resamples without a figure (nan) are left out.
+    """
+    figures = bootstrap_figures(statistic, *arrays, resamples=resamples, seed=seed, block=block)
+    return percentile_interval(figures, share=share)
+
+
+def bootstrap_figures(
+    statistic: Callable[..., ArrayLike],
+    *arrays: NDArray[np.generic],
+    resamples: int = 1000,
+    seed: int = 0,
+    block: NDArray[np.generic] | None = None,
+) -> NDArray[np.float64]:
+    """`statistic(*arrays)`, one figure or F of them, of each of R resamples: (R,) or (R, F).
+
+    Rows are drawn with replacement, the same of each array (N, …). With `block` (N,), such as classes, whole blocks are
+    drawn: pictures of one are not independent. What was computed for a row before (its neighbour, say) stays its own:
+    the pictures vary, not the set they are searched in. Raises ValueError if the arrays are not of one length,
+    RowsError where a row of one is not finite.
     """
     count = len(arrays[0])
     if count == 0 or any(len(array) != count for array in arrays):
@@ -395,11 +410,15 @@ def bootstrap_interval(
     generator = np.random.default_rng(seed)
     members = None if block is None else _members(block)
     draws = (_drawn(count, members, generator) for _ in range(resamples))
-    figures = np.array([statistic(*(array[rows] for array in arrays)) for rows in draws])
-    figures = figures[~np.isnan(figures)]
-    if len(figures) == 0:
+    return np.array([statistic(*(array[rows] for array in arrays)) for rows in draws], np.float64)
+
+
+def percentile_interval(figures: NDArray[np.float64], *, share: float = 0.95) -> Interval:
+    """The ends of the middle `share` of figures (R,), nan left out; nan if none is left."""
+    known = figures[~np.isnan(figures)]
+    if len(known) == 0:
         return Interval(float("nan"), float("nan"))
-    low, high = np.quantile(figures, [(1 - share) / 2, (1 + share) / 2])
+    low, high = np.quantile(known, [(1 - share) / 2, (1 + share) / 2])
     return Interval(float(low), float(high))
 
 

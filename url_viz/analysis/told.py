@@ -3,14 +3,13 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from url_viz.analysis.metrics import Figure, Interval, bootstrap_interval
+from url_viz.analysis.metrics import Figure, Interval, bootstrap_figures, percentile_interval
 
 AFTER, BEFORE = "after", "before"
 TITLES = {
@@ -62,28 +61,32 @@ def told_of(
     `orders` has AFTER, and BEFORE and others if there are any: arrays of M rows each, of the same pictures, of which
     there are `count`.
     """
-    figures = {name: _figure(statistic, arrays, block) for name, arrays in orders.items()}
+    values = {name: statistic(*arrays) if len(block) else float("nan") for name, arrays in orders.items()}
+    drawn = _drawn({name: orders[name] for name, value in values.items() if not np.isnan(value)}, statistic, block)
+    figures = {name: Figure(float(values[name]), percentile_interval(of_one)) for name, of_one in drawn.items()}
     gains = {
-        name: _figure(partial(_ahead, statistic, len(orders[AFTER])), (*orders[AFTER], *arrays), block)
-        for name, arrays in orders.items()
-        if name != AFTER
+        name: Figure(float(values[AFTER] - values[name]), percentile_interval(drawn[AFTER] - of_one))
+        for name, of_one in drawn.items()
+        if name != AFTER and AFTER in drawn
     }
-    others = {name: one for name, one in figures.items() if name not in (AFTER, BEFORE) and one is not None}
-    known = {name: one for name, one in gains.items() if one is not None}
-    return Told(measure, count, figures[AFTER], figures.get(BEFORE), others, known)
+    others = {name: one for name, one in figures.items() if name not in (AFTER, BEFORE)}
+    return Told(measure, count, figures.get(AFTER), figures.get(BEFORE), others, gains)
 
 
-def _ahead(statistic: Statistic, size: int, *arrays: NDArray[np.generic]) -> float:
-    return statistic(*arrays[:size]) - statistic(*arrays[size:])
+def _drawn(
+    orders: Mapping[str, Arrays], statistic: Statistic, block: NDArray[np.generic]
+) -> dict[str, NDArray[np.float64]]:
+    """The statistic of each order in each of R resamples (R,), the same pictures of all orders; nan of a lone block."""
+    if len(np.unique(block)) < 2 or not orders:
+        return dict.fromkeys(orders, np.full(1, np.nan))
+    ends = np.cumsum([len(arrays) for arrays in orders.values()]).tolist()
+    parts = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
+    def of_each(*arrays: NDArray[np.generic]) -> list[float]:
+        return [statistic(*arrays[part]) for part in parts]
 
-def _figure(statistic: Statistic, arrays: Arrays, block: NDArray[np.generic]) -> Figure | None:
-    value = statistic(*arrays) if len(block) else float("nan")
-    if np.isnan(value):
-        return None
-    if len(np.unique(block)) < 2:
-        return Figure(float(value), Interval(float("nan"), float("nan")))
-    return Figure(float(value), bootstrap_interval(statistic, *arrays, block=block))
+    figures = bootstrap_figures(of_each, *(array for arrays in orders.values() for array in arrays), block=block)
+    return dict(zip(orders, figures.T, strict=True))
 
 
 def told_from(report: Mapping[str, Any]) -> tuple[Told, ...]:
