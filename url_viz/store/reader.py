@@ -65,7 +65,10 @@ class Store:
         self.paths = paths
         self._tables: dict[str, Any] = {}
         self._checked: dict[str, int] = {}
-        """By table name, the version whose manifest was last compared with its digest."""
+        """By table name, the version that it is at, whose manifest was compared with its digest.
+
+        Asking LanceDB for it takes as long as asking whether there is a newer one.
+        """
 
     @cached_property
     def _database(self) -> Any:
@@ -90,8 +93,7 @@ class Store:
         """A digest of the state of `tables`, which no other state of them has, and of what `also` is said."""
         digest = hashlib.blake2b("\0".join(also).encode(), digest_size=12)
         for name in tables:
-            of_table = self._table(name)
-            version = 0 if of_table is None else of_table.version
+            version = 0 if self._table(name) is None else self._checked[name]
             digest.update(f"\0{name}\0{version}\0{versions.manifest_digest(self._folder(name), version)}".encode())
         return digest.hexdigest()
 
@@ -99,8 +101,7 @@ class Store:
         return self.paths.tables / f"{name}.lance"
 
     def _version_of(self, name: str) -> str:
-        table = self._table(name)
-        return "-" if table is None else str(table.version)
+        return "-" if self._table(name) is None else str(self._checked[name])
 
     def images(self, columns: Sequence[str]) -> pa.Table:
         """Columns of the table of files; empty if nothing was read yet."""
@@ -228,9 +229,9 @@ class Store:
             self._tables[name] = self._read(name, lambda: self._database.open_table(name))
         table = self._tables[name]
         self._read(name, table.checkout_latest)
-        if self._checked.get(name) != table.version:
-            self._read(name, lambda: _check_version(table, self._folder(name)))
-            self._checked[name] = table.version
+        version = table.version
+        if self._checked.get(name) != version:
+            self._checked[name] = self._read(name, lambda: _checked_version(table, version, self._folder(name)))
         return table
 
     def _read(self, name: str, reading: Callable[[], Any]) -> Any:
@@ -249,7 +250,7 @@ def verify_table(table: Any, folder: Path, *, is_newest: bool = True) -> None:
 
     With `is_newest` it must be at the version written last.
     """
-    _check_version(table, folder, is_newest=is_newest)
+    _checked_version(table, table.version, folder, is_newest=is_newest)
     count = table.count_rows()
     for batch in table.search().limit(max(1, count)).to_batches(batch_size=ROWS_AT_ONCE):
         rows = verified(pa.Table.from_batches([batch]), batch.schema.names)
@@ -260,21 +261,27 @@ def verify_table(table: Any, folder: Path, *, is_newest: bool = True) -> None:
         _graph_of(_whole(table, graph_schema(1).names))
 
 
-def _check_version(table: Any, folder: Path, *, is_newest: bool = True) -> None:
-    """Raise ChecksumError if a table's newest version is lost, or its manifest is not as it was written."""
+def _checked_version(table: Any, version: int, folder: Path, *, is_newest: bool = True) -> int:
+    """The version that a table, which is at `version`, is read at.
+
+    Raises ChecksumError if its newest version is lost, or its manifest is not as it was written.
+    """
     known = versions.noted(folder)
-    if is_newest and table.version < known.newest:  # another process may have written since
+    if is_newest and version < known.newest:  # another process may have written since
         table.checkout_latest()
-    if is_newest and table.version < known.newest:
+        version = table.version
+    if is_newest and version < known.newest:
         raise ChecksumError(f"version {known.newest} is lost")
-    versions.check(folder, table.version, known)
+    versions.check(folder, version, known)
+    return version
 
 
 def _whole(table: Any, columns: Sequence[str]) -> pa.Table:
     """Columns of all rows of a stored table, verified. Raises ChecksumError if rows are missing or damaged."""
     count = table.count_rows()
-    needed = columns_to_read(table.schema, columns)
-    wants_all = set(needed) == set(table.schema.names)  # then to_arrow is faster
+    schema = table.schema
+    needed = columns_to_read(schema, columns)
+    wants_all = set(needed) == set(schema.names)  # then to_arrow is faster
     data = table.to_arrow() if wants_all else table.search().select(needed).limit(max(1, count)).to_arrow()
     if len(data) != count:
         raise ChecksumError(f"{len(data):,} of {count:,} rows are there")
