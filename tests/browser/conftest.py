@@ -1,10 +1,10 @@
-"""One app on one workspace, and its model, for all tests of pages that bring image sets of their own."""
+"""One app on one workspace and its model, for tests of pages with image sets of their own; one of our parts alone."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.browser.fixtures import ROOT, Serve
+from tests.browser.fixtures import HARNESS, ROOT, Serve
 from tests.imaging.pictures import write_folder
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model, load_model
@@ -22,6 +22,17 @@ def home(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
 def app(serve: Serve, home: Path) -> str:
     variables = {"URL_VIZ_HOME": str(home / "workspace"), "URL_VIZ_ROOTS": str(home), "HOME": str(home)}
     return serve(ROOT / "app.py", environment=variables)
+
+
+@pytest.fixture(scope="session")
+def decisions_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the harness keeps decisions: a file for each `run` that a page is opened with."""
+    return tmp_path_factory.mktemp("decisions")
+
+
+@pytest.fixture(scope="session")
+def harness(serve: Serve, decisions_folder: Path) -> str:
+    return serve(HARNESS, str(decisions_folder))
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ import pytest
 from playwright.sync_api import Browser, CDPSession, ConsoleMessage, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
+HARNESS = Path(__file__).parent / "harness.py"
 START_SECONDS = 60.0
 HEALTH = "/_stcore/health"
 PATIENT_S = 120
@@ -35,6 +36,7 @@ CHROMIUM_ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
     "--disable-features=BackForwardCache",  # a process a page left behind
+    "--js-flags=--no-opt --no-maglev",  # optimised code is hardly run before its page is left: a tenth of the work
 )
 
 

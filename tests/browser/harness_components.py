@@ -1,6 +1,6 @@
-"""An app that shows the map and the gallery on synthetic points: `streamlit run tests/browser/harness_components.py`.
+"""The map and the gallery on synthetic points.
 
-Query parameters: show=map|gallery, n, colour, note, fail (times the points fail first), columns, labels=0.
+Query parameters: n, colour, note, fail (times the points fail first), columns, labels=0.
 """
 
 import hashlib
@@ -12,8 +12,6 @@ import streamlit as st
 from PIL import Image, ImageDraw
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from url_viz.analysis.scope import inside
 from url_viz.ui.points import Points, encode_points
@@ -169,20 +167,3 @@ def tile_of(row: int, *, with_label: bool) -> Tile:
         is_ringed=row == 3,
         mark="kept" if row == 1 else None,
     )
-
-
-if get_script_run_ctx(suppress_warning=True) is None:
-    app = st.App(
-        __file__,
-        routes=[
-            Route("/harness/points", answer_points),
-            Route("/harness/card/{id:int}", answer_card),
-            Route("/harness/thumbnail/{id:int}", answer_thumbnail),
-        ],
-    )
-else:
-    st.set_page_config(layout="wide")
-    if st.query_params.get("show") == "gallery":
-        gallery_page()
-    else:
-        map_page()

@@ -1,4 +1,4 @@
-"""An app with a gallery to decide in: `streamlit run tests/browser/harness_gallery_decide.py -- DECISIONS.db`.
+"""A gallery to decide in.
 
 Query parameters: n, slow (seconds that a run takes), only (show only pictures without a decision), columns.
 """
@@ -10,10 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import streamlit as st
-from starlette.routing import Route
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from tests.browser.harness_components import FIRST_ID, answer_thumbnail, tile_of
+from tests.browser.harness_components import FIRST_ID, tile_of
 from url_viz.store.decision_matching import FileKeys
 from url_viz.store.decisions import Decisions
 from url_viz.ui.widgets.decide import handle_gallery_event
@@ -27,11 +25,11 @@ class Holder:
     decisions: Decisions
 
 
-def page() -> None:
+def decide_page() -> None:
     query = st.query_params
     count = int(query.get("n", 12))
     ids = np.arange(FIRST_ID, FIRST_ID + count, dtype=np.int64)
-    holder = Holder(Decisions(Path(sys.argv[1]).parent / f"{query['run']}.db", FileKeys(ids, ids)))
+    holder = Holder(Decisions(Path(sys.argv[-1]) / f"{query['run']}.db", FileKeys(ids, ids)))
 
     def handle(event: GalleryEvent) -> None:
         handle_gallery_event(holder, event)  # type: ignore[arg-type]
@@ -46,10 +44,3 @@ def page() -> None:
     st.text("decided " + ",".join("-" if d is None else d[0] for d in now))
     st.session_state["runs"] = st.session_state.get("runs", 0) + 1
     st.text(f"runs {st.session_state['runs']}")
-
-
-if get_script_run_ctx(suppress_warning=True) is None:
-    app = st.App(__file__, routes=[Route("/harness/thumbnail/{id:int}", answer_thumbnail)])
-else:
-    st.set_page_config(layout="wide")
-    page()

@@ -1,4 +1,4 @@
-"""An app with a grid of many pictures: `streamlit run tests/browser/harness_grid.py -- DECISIONS.db`.
+"""A grid of many pictures.
 
 Query parameters: run (names the decisions), n, ask (decisions on more pictures are asked about).
 """
@@ -13,14 +13,11 @@ import pandas as pd
 import streamlit as st
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from tests.browser.harness_components import FIRST_ID, answer_thumbnail, tile_of
+from tests.browser.harness_components import FIRST_ID, tile_of
 from url_viz.store.decision_matching import FileKeys
 from url_viz.store.decisions import Decisions
 from url_viz.ui.held import held_orders, keep_order, order_of
-from url_viz.ui.http import routes
 from url_viz.ui.tiles import Tile, tile_data
 from url_viz.ui.urls import order_url
 from url_viz.ui.widgets.decide import handle_gallery_event
@@ -39,7 +36,7 @@ class Holder:
 
 def decisions_of(run: str, count: int) -> Decisions:
     ids = FIRST_ID + np.arange(count, dtype=np.int64)
-    return Decisions(Path(sys.argv[-1]).parent / f"{run}.db", FileKeys(ids, ids))
+    return Decisions(Path(sys.argv[-1]) / f"{run}.db", FileKeys(ids, ids))
 
 
 def tile_now(image_id: int, decision: str | None) -> Tile:
@@ -71,7 +68,7 @@ def pane_of(title: str, rows: pd.DataFrame, decisions: Decisions, run: str) -> P
     )
 
 
-def page() -> None:
+def grid_page() -> None:
     query = st.query_params
     count, run = int(query.get("n", 5000)), query["run"]
     decisions = decisions_of(run, count)
@@ -97,17 +94,3 @@ def page() -> None:
         handle=handle,
     )
     st.text(f"clicked {event.clicked_id}")
-
-
-if get_script_run_ctx(suppress_warning=True) is None:
-    app = st.App(
-        __file__,
-        routes=[
-            *routes(),
-            Route("/harness/tiles", answer_tiles),
-            Route("/harness/thumbnail/{id:int}", answer_thumbnail),
-        ],
-    )
-else:
-    st.set_page_config(layout="wide")
-    page()

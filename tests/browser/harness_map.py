@@ -1,4 +1,4 @@
-"""An app that shows the map's styles, masks and representatives on synthetic points: `streamlit run` this file.
+"""The map's styles, masks and representatives on synthetic points.
 
 Query parameters: n, style, colour, sized=1, mask=half, faces=1, decisions=1, ends=LOW,HIGH.
 """
@@ -7,15 +7,10 @@ import numpy as np
 import streamlit as st
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from tests.browser.harness_components import (
     CLASSES,
     FIRST_ID,
-    answer_card,
-    answer_points,
-    answer_thumbnail,
     synthetic_points,
 )
 from url_viz.analysis.categories import DECISIONS, category_colours
@@ -51,7 +46,7 @@ def answer_representatives(request: Request) -> Response:
     return JSONResponse(found)
 
 
-def map_page() -> None:
+def styles_page() -> None:
     query = st.query_params
     n = int(query.get("n", 1000))
     before = map_event(st.session_state.get("map") or {})
@@ -82,19 +77,3 @@ def map_page() -> None:
     st.text(f"style {event.style}")
     st.text(f"representatives {event.with_representatives}")
     st.text(f"clicked {event.clicked_id}")
-
-
-if get_script_run_ctx(suppress_warning=True) is None:
-    app = st.App(
-        __file__,
-        routes=[
-            Route("/harness/points", answer_points),
-            Route("/harness/card/{id:int}", answer_card),
-            Route("/harness/thumbnail/{id:int}", answer_thumbnail),
-            Route("/harness/mask", answer_mask),
-            Route("/harness/representatives", answer_representatives),
-        ],
-    )
-else:
-    st.set_page_config(layout="wide")
-    map_page()

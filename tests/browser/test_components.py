@@ -2,18 +2,16 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
 from playwright.sync_api import FloatRect, Locator, Page, expect
 from streamlit.testing.v1 import AppTest
 
-from tests.browser.fixtures import OpenPage, Serve, eventually
+from tests.browser.fixtures import HARNESS, OpenPage, eventually
 from tests.browser.harness_components import FIRST_ID, HOSTILE_NAME, synthetic_points
 from url_viz.ui.points import decode_points, encode_points
 
-HARNESS = Path(__file__).parent / "harness_components.py"
 LASSO_SLACK_PX = 4.0
 
 
@@ -116,8 +114,8 @@ def corner_colour(page: Page) -> list[int]:
 
 
 @pytest.mark.browser
-def test_hovering_shows_the_card_with_the_name_as_text(serve: Serve, open_page: OpenPage) -> None:
-    page = open_page(f"{serve(HARNESS)}/?n=10")
+def test_hovering_shows_the_card_with_the_name_as_text(harness: str, open_page: OpenPage) -> None:
+    page = open_page(f"{harness}/?n=10")
     stage = ready(page)
     hover(stage, 6, 10)
     card = page.locator(".card")
@@ -142,8 +140,8 @@ def test_hovering_shows_the_card_with_the_name_as_text(serve: Serve, open_page: 
 
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [1400, 420])
-def test_the_card_never_leaves_the_map(serve: Serve, open_page: OpenPage, width: int) -> None:
-    page = open_page(f"{serve(HARNESS)}/?n=60&height=420", width=width)
+def test_the_card_never_leaves_the_map(harness: str, open_page: OpenPage, width: int) -> None:
+    page = open_page(f"{harness}/?n=60&height=420", width=width)
     stage = ready(page)
     places = shown_points(60)
     for row in {int(i) for i in (*places.argmax(axis=0), *places.argmin(axis=0))}:
@@ -158,8 +156,8 @@ def test_the_card_never_leaves_the_map(serve: Serve, open_page: OpenPage, width:
 
 
 @pytest.mark.browser
-def test_a_lasso_comes_back_as_a_polygon_and_escape_clears_it(serve: Serve, open_page: OpenPage) -> None:
-    page = open_page(f"{serve(HARNESS)}/?n=1000")
+def test_a_lasso_comes_back_as_a_polygon_and_escape_clears_it(harness: str, open_page: OpenPage) -> None:
+    page = open_page(f"{harness}/?n=1000")
     stage = ready(page)
     corners = middle_rectangle(stage)
     page.keyboard.down("Shift")
@@ -174,8 +172,8 @@ def test_a_lasso_comes_back_as_a_polygon_and_escape_clears_it(serve: Serve, open
 
 
 @pytest.mark.browser
-def test_a_selection_that_the_page_clears_stays_cleared(serve: Serve, open_page: OpenPage) -> None:
-    page = open_page(f"{serve(HARNESS)}/?n=1000")
+def test_a_selection_that_the_page_clears_stays_cleared(harness: str, open_page: OpenPage) -> None:
+    page = open_page(f"{harness}/?n=1000")
     stage = ready(page)
     page.get_by_role("button", name="Lasso").click()
     drag_around(page, middle_rectangle(stage))
@@ -187,8 +185,8 @@ def test_a_selection_that_the_page_clears_stays_cleared(serve: Serve, open_page:
 
 
 @pytest.mark.browser
-def test_a_click_gives_the_id_for_one_run(serve: Serve, open_page: OpenPage) -> None:
-    page = open_page(f"{serve(HARNESS)}/?n=10")
+def test_a_click_gives_the_id_for_one_run(harness: str, open_page: OpenPage) -> None:
+    page = open_page(f"{harness}/?n=10")
     page.mouse.click(*ready(page).place_of(*shown_points(10)[4]))
     expect(page.get_by_text(f"clicked {FIRST_ID + 4}")).to_be_visible()
     page.get_by_role("button", name="Run again").click()
@@ -197,9 +195,9 @@ def test_a_click_gives_the_id_for_one_run(serve: Serve, open_page: OpenPage) -> 
 
 @pytest.mark.browser
 def test_the_wheel_zooms_about_the_pointer_and_the_view_stays_when_the_set_grows(
-    serve: Serve, open_page: OpenPage
+    harness: str, open_page: OpenPage
 ) -> None:
-    page = open_page(f"{serve(HARNESS)}/?n=1000")
+    page = open_page(f"{harness}/?n=1000")
     before = ready(page)
     pointer = (620.0, 300.0)
     place = before.map_at(*pointer)
@@ -216,8 +214,8 @@ def test_the_wheel_zooms_about_the_pointer_and_the_view_stays_when_the_set_grows
 
 
 @pytest.mark.browser
-def test_the_view_is_there_again_when_the_map_comes_back(serve: Serve, open_page: OpenPage) -> None:
-    page = open_page(f"{serve(HARNESS)}/?n=500")
+def test_the_view_is_there_again_when_the_map_comes_back(harness: str, open_page: OpenPage) -> None:
+    page = open_page(f"{harness}/?n=500")
     start = ready(page)
     page.mouse.move(start.left + 300, start.top + 200)
     page.mouse.wheel(0, -500)
@@ -232,8 +230,8 @@ def test_the_view_is_there_again_when_the_map_comes_back(serve: Serve, open_page
 
 
 @pytest.mark.browser
-def test_a_view_nobody_moved_fits_every_new_layout(serve: Serve, open_page: OpenPage) -> None:
-    page = open_page(f"{serve(HARNESS)}/?n=300")
+def test_a_view_nobody_moved_fits_every_new_layout(harness: str, open_page: OpenPage) -> None:
+    page = open_page(f"{harness}/?n=300")
     before = ready(page)
     page.get_by_role("button", name="Other layout").click()
     expect(page.locator(".stage")).to_have_attribute("data-gliding", "true")
@@ -245,8 +243,8 @@ def test_a_view_nobody_moved_fits_every_new_layout(serve: Serve, open_page: Open
 
 
 @pytest.mark.browser
-def test_a_drag_pans_keys_move_and_zero_shows_everything(serve: Serve, open_page: OpenPage) -> None:
-    page = open_page(f"{serve(HARNESS)}/?n=300")
+def test_a_drag_pans_keys_move_and_zero_shows_everything(harness: str, open_page: OpenPage) -> None:
+    page = open_page(f"{harness}/?n=300")
     start = ready(page)
     page.mouse.move(start.left + 200, start.top + 200)
     page.mouse.down()
@@ -266,8 +264,8 @@ def test_a_drag_pans_keys_move_and_zero_shows_everything(serve: Serve, open_page
 
 
 @pytest.mark.browser
-def test_the_threshold_is_dragged_and_moved_by_keys(serve: Serve, open_page: OpenPage) -> None:
-    page = open_page(f"{serve(HARNESS)}/?n=1000")
+def test_the_threshold_is_dragged_and_moved_by_keys(harness: str, open_page: OpenPage) -> None:
+    page = open_page(f"{harness}/?n=1000")
     ready(page)
     bar = rect_of(page.locator(".bar"))
     page.mouse.move(bar["x"] + 1, bar["y"] + 6)
@@ -284,8 +282,8 @@ def test_the_threshold_is_dragged_and_moved_by_keys(serve: Serve, open_page: Ope
 
 
 @pytest.mark.browser
-def test_points_on_the_clear_side_of_the_threshold_are_fainter(serve: Serve, open_page: OpenPage) -> None:
-    page = open_page(f"{serve(HARNESS)}/?n=10")
+def test_points_on_the_clear_side_of_the_threshold_are_fainter(harness: str, open_page: OpenPage) -> None:
+    page = open_page(f"{harness}/?n=10")
     stage = ready(page)
     place = stage.place_of(*shown_points(10)[int(np.argmin(synthetic_points(10, "umap").value))])
     at = [int(place[0] - stage.left), int(place[1] - stage.top)]
@@ -297,8 +295,8 @@ def test_points_on_the_clear_side_of_the_threshold_are_fainter(serve: Serve, ope
 
 
 @pytest.mark.browser
-def test_a_failed_fetch_is_said_and_can_be_tried_again(serve: Serve, open_page: OpenPage) -> None:
-    page = open_page(f"{serve(HARNESS)}/?n=50&fail=1&run=retry")
+def test_a_failed_fetch_is_said_and_can_be_tried_again(harness: str, open_page: OpenPage) -> None:
+    page = open_page(f"{harness}/?n=50&fail=1&run=retry")
     expect(page.get_by_text("The map's points cannot be read: the server answered 503.")).to_be_visible()
     page.get_by_role("button", name="Try again").click()
     ready(page)
@@ -306,15 +304,15 @@ def test_a_failed_fetch_is_said_and_can_be_tried_again(serve: Serve, open_page: 
 
 
 @pytest.mark.browser
-def test_an_empty_image_set_is_said(serve: Serve, open_page: OpenPage) -> None:
-    page = open_page(f"{serve(HARNESS)}/?n=0")
+def test_an_empty_image_set_is_said(harness: str, open_page: OpenPage) -> None:
+    page = open_page(f"{harness}/?n=0")
     expect(page.get_by_text("No pictures to show yet.")).to_be_visible()
     expect(page.locator(".status")).to_have_text("0 pictures")
 
 
 @pytest.mark.browser
-def test_classes_are_found_and_chosen_in_the_legend(serve: Serve, open_page: OpenPage) -> None:
-    page = open_page(f"{serve(HARNESS)}/?n=400&colour=category&pick=1")
+def test_classes_are_found_and_chosen_in_the_legend(harness: str, open_page: OpenPage) -> None:
+    page = open_page(f"{harness}/?n=400&colour=category&pick=1")
     ready(page)
     expect(page.locator(".classes button")).to_have_count(8)  # the largest
     page.get_by_role("button", name="Find a class").click()
@@ -342,8 +340,8 @@ def test_classes_are_found_and_chosen_in_the_legend(serve: Serve, open_page: Ope
 
 
 @pytest.mark.browser
-def test_names_are_written_on_the_map_and_choose_their_class(serve: Serve, open_page: OpenPage) -> None:
-    page = open_page(f"{serve(HARNESS)}/?n=400&colour=category&pick=1")
+def test_names_are_written_on_the_map_and_choose_their_class(harness: str, open_page: OpenPage) -> None:
+    page = open_page(f"{harness}/?n=400&colour=category&pick=1")
     stage = ready(page)
     with_names = drawn_over(page)
     assert with_names > 1000
@@ -378,8 +376,8 @@ def drawn_over(page: Page) -> int:
 
 
 @pytest.mark.browser
-def test_the_theme_is_followed_while_the_page_is_open(serve: Serve, open_page: OpenPage) -> None:
-    page = open_page(f"{serve(HARNESS)}/?n=100")
+def test_the_theme_is_followed_while_the_page_is_open(harness: str, open_page: OpenPage) -> None:
+    page = open_page(f"{harness}/?n=100")
     ready(page)
     assert corner_colour(page) == [255, 255, 255]
     page.emulate_media(color_scheme="dark")
@@ -394,8 +392,8 @@ def test_the_theme_is_followed_while_the_page_is_open(serve: Serve, open_page: O
 
 @pytest.mark.browser
 @pytest.mark.parametrize("show", ["map", "gallery"])
-def test_a_narrow_page_does_not_scroll_sideways(serve: Serve, open_page: OpenPage, show: str) -> None:
-    page = open_page(f"{serve(HARNESS)}/?show={show}&n=30", width=420)
+def test_a_narrow_page_does_not_scroll_sideways(harness: str, open_page: OpenPage, show: str) -> None:
+    page = open_page(f"{harness}/?show={show}&n=30", width=420)
     page.locator(".stage[data-state=ready], .tile").first.wait_for()
     box = rect_of(page.locator(".map, .gallery"))
     assert box["x"] >= 0

@@ -6,14 +6,13 @@ import pytest
 from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 
-from tests.browser.fixtures import OpenPage, Serve
+from tests.browser.fixtures import HARNESS, OpenPage
 from tests.browser.harness_components import FIRST_ID, HOSTILE_NAME
-from tests.browser.test_components import HARNESS
 
 
 @pytest.mark.browser
-def test_a_tile_is_a_button_that_gives_its_id(serve: Serve, open_page: OpenPage) -> None:
-    page = open_page(f"{serve(HARNESS)}/?show=gallery&n=24")
+def test_a_tile_is_a_button_that_gives_its_id(harness: str, open_page: OpenPage) -> None:
+    page = open_page(f"{harness}/?show=gallery&n=24")
     page.get_by_role("button", name="IMG_00005.jpg").click()
     expect(page.get_by_text(f"clicked {FIRST_ID + 5}")).to_be_visible()
     expect(page.locator(".tile").nth(2).locator(".name")).to_have_text(HOSTILE_NAME)
@@ -24,8 +23,8 @@ def test_a_tile_is_a_button_that_gives_its_id(serve: Serve, open_page: OpenPage)
 
 
 @pytest.mark.browser
-def test_arrows_move_through_the_gallery(serve: Serve, open_page: OpenPage) -> None:
-    page = open_page(f"{serve(HARNESS)}/?show=gallery&n=12&columns=4")
+def test_arrows_move_through_the_gallery(harness: str, open_page: OpenPage) -> None:
+    page = open_page(f"{harness}/?show=gallery&n=12&columns=4")
     tiles = page.locator(".tile")
     tiles.first.focus()
     for key, at in (
@@ -44,8 +43,8 @@ def test_arrows_move_through_the_gallery(serve: Serve, open_page: OpenPage) -> N
 
 
 @pytest.mark.browser
-def test_an_empty_gallery_says_why(serve: Serve, open_page: OpenPage) -> None:
-    page = open_page(f"{serve(HARNESS)}/?show=gallery&n=0")
+def test_an_empty_gallery_says_why(harness: str, open_page: OpenPage) -> None:
+    page = open_page(f"{harness}/?show=gallery&n=0")
     expect(page.get_by_text("Nothing is this ambiguous here.")).to_be_visible()
 
 

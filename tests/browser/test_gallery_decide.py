@@ -10,14 +10,11 @@ import pytest
 from playwright.sync_api import FloatRect, Locator, Page, expect
 from streamlit.testing.v1 import AppTest
 
-from tests.browser.fixtures import OpenPage, Serve, eventually
+from tests.browser.fixtures import HARNESS, OpenPage, eventually
 from tests.browser.harness_components import FIRST_ID
 from url_viz.store.decision_matching import FileKeys
 from url_viz.store.decisions import Decisions
 from url_viz.ui.widgets.gallery import GalleryAction, GalleryEvent, gallery_event
-
-HARNESS = Path(__file__).parent / "harness_gallery_decide.py"
-COMPONENTS = Path(__file__).parent / "harness_components.py"
 
 
 @dataclass(frozen=True)
@@ -45,15 +42,10 @@ class Desk:
 Open = Callable[..., Desk]
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("gallery") / "decisions.db"
-
-
 @pytest.fixture
-def desk(serve: Serve, open_page: OpenPage, database: Path) -> Open:
+def desk(harness: str, open_page: OpenPage, decisions_folder: Path) -> Open:
     def opened(query: str = "", *, run: str | None = None, width: int = 1400) -> Desk:
-        address = f"{serve(HARNESS, str(database))}/?run={run or uuid4().hex}&{query}"
+        address = f"{harness}/?show=decide&run={run or uuid4().hex}&{query}"
         desk = Desk(open_page(address, width=width))
         desk.tiles.first.wait_for()
         return desk
@@ -61,10 +53,10 @@ def desk(serve: Serve, open_page: OpenPage, database: Path) -> Open:
     return opened
 
 
-def decisions_at(database: Path, run: str) -> Decisions:
+def decisions_at(decisions_folder: Path, run: str) -> Decisions:
     """What a page writes to."""
     ids = np.arange(FIRST_ID, FIRST_ID + 12, dtype=np.int64)
-    return Decisions(database.parent / f"{run}.db", FileKeys(ids, ids))
+    return Decisions(decisions_folder / f"{run}.db", FileKeys(ids, ids))
 
 
 def rect_of(locator: Locator) -> FloatRect:
@@ -113,7 +105,9 @@ def test_undo_and_redo_lead_back_to_the_picture(desk: Open) -> None:
 
 
 @pytest.mark.browser
-def test_the_mark_is_there_before_the_server_answers_and_nothing_typed_is_lost(desk: Open, database: Path) -> None:
+def test_the_mark_is_there_before_the_server_answers_and_nothing_typed_is_lost(
+    desk: Open, decisions_folder: Path
+) -> None:
     """Runs take .4 s, and keys come faster: they overtake each other. Each key is one action nevertheless."""
     run = uuid4().hex
     at = desk("slow=0.4", run=run)
@@ -133,7 +127,7 @@ def test_the_mark_is_there_before_the_server_answers_and_nothing_typed_is_lost(d
         at.page.keyboard.press("u")
         at.page.wait_for_timeout(90)
     at.expect_decided("k,d,l,k,l,k" + ",-" * 6)
-    decisions = decisions_at(database, run)
+    decisions = decisions_at(decisions_folder, run)
     for _ in range(6):
         assert decisions.undo() is not None
     assert not decisions.can_undo
@@ -171,7 +165,7 @@ def test_the_focus_goes_on_where_decided_pictures_leave(desk: Open) -> None:
 
 
 @pytest.mark.browser
-def test_two_windows_write_to_one_set(desk: Open, database: Path) -> None:
+def test_two_windows_write_to_one_set(desk: Open, decisions_folder: Path) -> None:
     run = uuid4().hex
     one, other = desk(run=run), desk(run=run)
     one.tiles.first.focus()
@@ -181,7 +175,7 @@ def test_two_windows_write_to_one_set(desk: Open, database: Path) -> None:
         other.page.keyboard.press("d")
         other.page.keyboard.press("ArrowLeft")
         other.page.keyboard.press("ArrowLeft")
-    decisions = decisions_at(database, run)
+    decisions = decisions_at(decisions_folder, run)
     expected = [*["keep"] * 3, *[None] * 5, "drop", "drop", None, "drop"]
     eventually(lambda: decisions.now().decision.tolist() == expected)
     one.page.reload()
@@ -190,8 +184,8 @@ def test_two_windows_write_to_one_set(desk: Open, database: Path) -> None:
 
 
 @pytest.mark.browser
-def test_a_gallery_that_is_not_for_deciding_shows_no_sign_of_it(serve: Serve, open_page: OpenPage) -> None:
-    page = open_page(f"{serve(COMPONENTS)}/?show=gallery&n=4")
+def test_a_gallery_that_is_not_for_deciding_shows_no_sign_of_it(harness: str, open_page: OpenPage) -> None:
+    page = open_page(f"{harness}/?show=gallery&n=4")
     page.locator(".tile").first.focus()
     page.keyboard.press("k")
     page.locator(".cell").first.hover()
@@ -217,9 +211,10 @@ def test_actions_are_read_in_order_and_only_new_ones() -> None:
     assert gallery_event({}) == GalleryEvent(None)
 
 
-def test_a_page_takes_each_action_once(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["harness", str(database)])
+def test_a_page_takes_each_action_once(decisions_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["harness", str(decisions_folder)])
     at = AppTest.from_file(str(HARNESS), default_timeout=30)
+    at.query_params["show"] = "decide"
     at.query_params["run"] = uuid4().hex
     at.session_state["gallery"] = {"actions": [{"sequence": 1, "id": str(FIRST_ID), "decision": "drop"}]}
     at.run()

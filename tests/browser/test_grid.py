@@ -9,11 +9,9 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.fixtures import OpenPage, Serve, eventually, settled
+from tests.browser.fixtures import OpenPage, eventually, settled
 
 pytestmark = pytest.mark.browser
-
-HARNESS = Path(__file__).parent / "harness_grid.py"
 
 
 @dataclass(frozen=True)
@@ -41,15 +39,10 @@ class Desk:
 Open = Callable[..., Desk]
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("grid") / "decisions.db"
-
-
 @pytest.fixture
-def desk(serve: Serve, open_page: OpenPage, database: Path) -> Open:
+def desk(harness: str, open_page: OpenPage, decisions_folder: Path) -> Open:
     def opened(query: str = "", *, width: int = 1400) -> Desk:
-        desk = Desk(open_page(f"{serve(HARNESS, str(database))}/?run={uuid4().hex}&{query}", width=width))
+        desk = Desk(open_page(f"{harness}/?show=grid&run={uuid4().hex}&{query}", width=width))
         desk.tile(0).wait_for()
         settled(desk.page)
         return desk

@@ -1,18 +1,15 @@
 """The map's styles, masks, fixed colours and representatives in a real browser."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from benchmarks.browser import MOVED
-from tests.browser.fixtures import OpenPage, Serve, eventually
+from tests.browser.fixtures import OpenPage, eventually
 from tests.browser.harness_components import CLASSES, FIRST_ID, synthetic_points
 from tests.browser.test_components import drag_around, painted_pixels, ready, rect_of, shown_points
-
-HARNESS = Path(__file__).parent / "harness_map.py"
 
 
 def pixel(page: Page, left: float, top: float) -> list[int]:
@@ -29,8 +26,8 @@ def tool(page: Page, name: str) -> Locator:
 
 
 @pytest.mark.browser
-def test_the_toolbar_draws_other_styles_and_the_page_hears_of_it(serve: Serve, open_page: OpenPage) -> None:
-    page = open_page(f"{serve(HARNESS)}/?n=2000")
+def test_the_toolbar_draws_other_styles_and_the_page_hears_of_it(harness: str, open_page: OpenPage) -> None:
+    page = open_page(f"{harness}/?show=styles&n=2000")
     ready(page)
     assert tool(page, "Points").get_attribute("aria-pressed") == "true"
     painted = {"points": painted_pixels(page)}
@@ -53,8 +50,8 @@ def test_the_toolbar_draws_other_styles_and_the_page_hears_of_it(serve: Serve, o
 
 
 @pytest.mark.browser
-def test_the_page_sets_the_style_too(serve: Serve, open_page: OpenPage) -> None:
-    page = open_page(f"{serve(HARNESS)}/?n=300&style=fog")
+def test_the_page_sets_the_style_too(harness: str, open_page: OpenPage) -> None:
+    page = open_page(f"{harness}/?show=styles&n=300&style=fog")
     ready(page)
     expect(page.locator(".stage[data-style=fog]")).to_be_visible()
     page.get_by_test_id("stButtonGroup").get_by_text("density").click()
@@ -63,8 +60,8 @@ def test_the_page_sets_the_style_too(serve: Serve, open_page: OpenPage) -> None:
 
 
 @pytest.mark.browser
-def test_in_fog_the_clear_are_crisp_and_the_ambiguous_faint(serve: Serve, open_page: OpenPage) -> None:
-    page = open_page(f"{serve(HARNESS)}/?n=10&style=fog")
+def test_in_fog_the_clear_are_crisp_and_the_ambiguous_faint(harness: str, open_page: OpenPage) -> None:
+    page = open_page(f"{harness}/?show=styles&n=10&style=fog")
     stage = ready(page)
     ranks, places = synthetic_points(10, "umap").value, shown_points(10)
     clear, ambiguous = (stage.place_of(*places[int(i)]) for i in (np.argmin(ranks), np.argmax(ranks)))
@@ -76,8 +73,8 @@ def test_in_fog_the_clear_are_crisp_and_the_ambiguous_faint(serve: Serve, open_p
 
 
 @pytest.mark.browser
-def test_a_mask_dims_what_filters_leave_out(serve: Serve, open_page: OpenPage) -> None:
-    page = open_page(f"{serve(HARNESS)}/?n=40")
+def test_a_mask_dims_what_filters_leave_out(harness: str, open_page: OpenPage) -> None:
+    page = open_page(f"{harness}/?show=styles&n=40")
     stage = ready(page)
     places = shown_points(40)
     before = pixel(page, *stage.place_of(*places[7]))
@@ -96,25 +93,25 @@ def test_a_mask_dims_what_filters_leave_out(serve: Serve, open_page: OpenPage) -
 
 
 @pytest.mark.browser
-def test_a_mask_of_other_points_changes_nothing(serve: Serve, open_page: OpenPage) -> None:
-    page = open_page(f"{serve(HARNESS)}/?n=40&mask=1&wrong=1")
+def test_a_mask_of_other_points_changes_nothing(harness: str, open_page: OpenPage) -> None:
+    page = open_page(f"{harness}/?show=styles&n=40&mask=1&wrong=1")
     ready(page)
     expect(page.locator(".status")).to_have_text("40 pictures")
 
 
 @pytest.mark.browser
-def test_the_ends_of_the_colours_are_named(serve: Serve, open_page: OpenPage) -> None:
-    page = open_page(f"{serve(HARNESS)}/?n=34&ends=low,high")
+def test_the_ends_of_the_colours_are_named(harness: str, open_page: OpenPage) -> None:
+    page = open_page(f"{harness}/?show=styles&n=34&ends=low,high")
     ready(page)
     expect(page.locator(".scale .title")).to_have_text("Ambiguity percentile")
     expect(page.locator(".scale .end")).to_have_text(["low", "high"])
 
 
 @pytest.mark.browser
-def test_a_point_has_the_colour_of_its_value_in_both_themes(serve: Serve, open_page: OpenPage) -> None:
+def test_a_point_has_the_colour_of_its_value_in_both_themes(harness: str, open_page: OpenPage) -> None:
     """Of the ramp's ends the low one is blue, the high one orange, and the high one is the lighter."""
     ranks, places = synthetic_points(10, "umap").value, shown_points(10)
-    url = f"{serve(HARNESS)}/?n=10"
+    url = f"{harness}/?show=styles&n=10"
     for page in (open_page(url), open_page(url, scheme="dark")):
         stage = ready(page)
         low, high = (pixel(page, *stage.place_of(*places[int(i)])) for i in (np.argmin(ranks), np.argmax(ranks)))
@@ -124,8 +121,8 @@ def test_a_point_has_the_colour_of_its_value_in_both_themes(serve: Serve, open_p
 
 
 @pytest.mark.browser
-def test_categories_are_named_and_keep_their_fixed_colours(serve: Serve, open_page: OpenPage) -> None:
-    page = open_page(f"{serve(HARNESS)}/?n=34&colour=category&decisions=1")
+def test_categories_are_named_and_keep_their_fixed_colours(harness: str, open_page: OpenPage) -> None:
+    page = open_page(f"{harness}/?show=styles&n=34&colour=category&decisions=1")
     stage = ready(page)
     expect(page.locator(".classes .title")).to_have_text("Decision")
     expect(page.locator(".classes button")).to_have_text(["keep", "drop", "look-again"])
@@ -136,9 +133,9 @@ def test_categories_are_named_and_keep_their_fixed_colours(serve: Serve, open_pa
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [1400, 420])
 def test_representatives_cover_neither_each_other_nor_leave_the_map(
-    serve: Serve, open_page: OpenPage, width: int
+    harness: str, open_page: OpenPage, width: int
 ) -> None:
-    page = open_page(f"{serve(HARNESS)}/?n=800", width=width)
+    page = open_page(f"{harness}/?show=styles&n=800", width=width)
     stage = ready(page)
     faces = page.locator(".faces button:visible")
     assert faces.count() == 0
@@ -154,8 +151,8 @@ def test_representatives_cover_neither_each_other_nor_leave_the_map(
 
 
 @pytest.mark.browser
-def test_a_representative_opens_its_picture_goes_along_and_fades_when_zoomed(serve: Serve, open_page: OpenPage) -> None:
-    page = open_page(f"{serve(HARNESS)}/?n=400&faces=1")
+def test_a_representative_opens_its_picture_goes_along_and_fades_when_zoomed(harness: str, open_page: OpenPage) -> None:
+    page = open_page(f"{harness}/?show=styles&n=400&faces=1")
     stage = ready(page)
     faces = page.locator(".faces button:visible")
     eventually(lambda: faces.count() >= 12)
@@ -176,8 +173,8 @@ def test_a_representative_opens_its_picture_goes_along_and_fades_when_zoomed(ser
 
 @pytest.mark.browser
 @pytest.mark.parametrize("style", ["points", "fog", "density"])
-def test_a_hundred_thousand_points_pan_fluently_in_every_style(serve: Serve, open_page: OpenPage, style: str) -> None:
-    page = open_page(f"{serve(HARNESS)}/?n=100000&style={style}&faces=1")
+def test_a_hundred_thousand_points_pan_fluently_in_every_style(harness: str, open_page: OpenPage, style: str) -> None:
+    page = open_page(f"{harness}/?show=styles&n=100000&style={style}&faces=1")
     ready(page)
     milliseconds = sorted(page.locator(".stage").evaluate(MOVED, True))
     middle, p95 = (milliseconds[int(share * len(milliseconds))] for share in (0.5, 0.95))

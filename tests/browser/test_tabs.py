@@ -3,8 +3,7 @@
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser.fixtures import HEALTH, Serve, new_tab
-from tests.browser.test_components import HARNESS
+from tests.browser.fixtures import HEALTH, new_tab
 
 pytestmark = pytest.mark.browser
 
@@ -21,8 +20,8 @@ def state(page: Page) -> list[object]:
     return list(page.evaluate(STATE))
 
 
-def test_nothing_stays_of_what_was_stored_held_or_shown(serve: Serve, chromium: Browser) -> None:
-    url = f"{serve(HARNESS)}{HEALTH}"
+def test_nothing_stays_of_what_was_stored_held_or_shown(harness: str, chromium: Browser) -> None:
+    url = f"{harness}{HEALTH}"
     tab = new_tab(chromium)
     tab.look_as(420, 900, "dark")
     tab.page.goto(url)

@@ -18,8 +18,9 @@ from tests.browser.fixtures import PATIENT_S, ROOT, Serve, eventually
 from tests.browser.fixtures import settled as drawn
 from tests.hostile.browser.offline import SOURCE
 from tests.imaging.pictures import encoded, noise, write_folder
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.jobs import start_job
+from url_viz.models.names import DEFAULT
 from url_viz.pipeline.projection import FEWEST_FOR_UMAP
 from url_viz.store.sets import list_sets, rename
 
@@ -34,6 +35,8 @@ PAGES = ("", "review", "upload", "search", "labels", "finetune", "evaluate", "co
 HOSTILE = '"><img src=x onerror=window.owned=1><script>window.owned=1<'
 """Closes an attribute, runs as HTML, and is a file name: it holds no slash."""
 TAG = '"><img src=x onerror=window.owned=1>'
+NAME_OF_SET = f"![n](//b.example) https://b.example {TAG}"  # as much as a name may hold
+TAG_OF_A_BEACON = "![t](https:beacon.example) www.beacon.example"
 MARKDOWN = "[x](javascript:window.owned=1) :red[y] $z$"
 BEACON = "![x](https:beacon.example) www.beacon.example a@beacon.example"
 """A picture, two links and an address of others as Markdown makes them; a file name too."""
@@ -41,6 +44,8 @@ ENTITIES = "![y](https:&#47;&#47;beacon.example&#47;a.png) https:&#47;&#47;beaco
 NAME = "![n](https://beacon.example/n.png) https://beacon.example"
 FULL = f"{NAME} <https://beacon.example> [l](//beacon.example)"
 """For what may hold slashes: names of sets, columns, tags, addresses."""
+PICTURES = FEWEST_FOR_UMAP - 1
+CLASSES = (HOSTILE, BEACON, ENTITIES, "=1+1")
 ADDRESSES = (
     *(f"{key}={quote(FULL)}" for key in ("model", "set", "by", "colour", "in.label", "id", "name")),
     *(f"model={quote(name)}" for name in (f"/x/{BEACON}.safetensors", f"resnet18:/x/{FULL}", f"own:{FULL}")),
@@ -60,20 +65,31 @@ def home(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def image_sets(home: Path) -> list[ImageSet]:
-    """Three: one whose every name is hostile, and two plain ones of other sizes."""
-    hostile = write_folder(home / HOSTILE / MARKDOWN, 12, classes=(HOSTILE, "=1+1"))
-    noise(99).save(hostile / HOSTILE / f"{HOSTILE}.png")
-    (hostile / f"broken {HOSTILE}.jpg").write_bytes(b"no picture")
-    (hostile / f"other.{HOSTILE}").write_bytes(b"")
-    folders = [hostile, *(write_folder(home / name, count) for name, count in (("seven", 7), ("nine", 9)))]
-    found = [embed_folder(folder, workspace=home / "workspace") for folder in folders]
-    rename(hostile, HOSTILE, workspace=home / "workspace")
-    return found
+def odd_folder(home: Path) -> Path:
+    """Pictures whose every name is hostile: as HTML, or as Markdown that would ask another host."""
+    folder = write_folder(home / HOSTILE / MARKDOWN / ENTITIES / BEACON, PICTURES - 2, classes=CLASSES)
+    noise(99).save(folder / HOSTILE / f"{HOSTILE}.png")
+    noise(98).save(folder / BEACON / f"{BEACON}.png")
+    (folder / f"broken {HOSTILE}.jpg").write_bytes(b"no picture")
+    (folder / BEACON / f"broken {BEACON}.jpg").write_bytes(b"no picture")
+    (folder / f"other.{HOSTILE}").write_bytes(b"")
+    return folder
 
 
 @pytest.fixture(scope="module")
-def app(serve: Serve, home: Path, image_sets: list[ImageSet]) -> str:
+def odd_set(home: Path, odd_folder: Path) -> ImageSet:
+    return embed_folder(odd_folder, workspace=home / "workspace")
+
+
+@pytest.fixture(scope="module")
+def image_sets(home: Path, odd_set: ImageSet) -> list[ImageSet]:
+    """Three: the odd one, and two plain ones of other sizes."""
+    folders = [write_folder(home / name, count) for name, count in (("seven", 7), ("nine", 9))]
+    return [odd_set, *(embed_folder(folder, workspace=home / "workspace") for folder in folders)]
+
+
+@pytest.fixture(scope="module")
+def app(serve: Serve, home: Path) -> str:
     """The app with an empty HOME, without $CI, and with a guard on every way off this machine."""
     variables = {
         "URL_VIZ_HOME": str(home / "workspace"),
@@ -141,148 +157,107 @@ def is_inert(page: Page) -> bool:
     )
 
 
-@pytest.fixture(scope="module")
-def beacon_set(home: Path) -> ImageSet:
-    """A set whose folders are named so that each, as Markdown, would ask another host; one file is no picture."""
-    folder = write_folder(home / ENTITIES / BEACON, FEWEST_FOR_UMAP - 1, classes=(BEACON, ENTITIES))
-    (folder / BEACON / f"broken {BEACON}.jpg").write_bytes(b"no picture")
-    return embed_folder(folder, workspace=home / "workspace")
-
-
-def test_names_of_folders_ask_nobody(app: str, context: BrowserContext, beacon_set: ImageSet, asked: list[str]) -> None:
-    page = context.new_page()
-    for title in through_pages(page, f"{app}/?set={beacon_set.set_id}"):
-        assert is_inert(page), title
-    assert asked == []
-
-
-def test_what_visitors_may_name_asks_nobody(
-    app: str, home: Path, context: BrowserContext, beacon_set: ImageSet, asked: list[str], tmp_path: Path
+def test_names_of_folders_are_inert_and_nothing_phones_home(
+    app: str, home: Path, context: BrowserContext, odd_folder: Path, asked: list[str]
 ) -> None:
-    """The set's name, a column, its values, a tag, a reading that failed; every page again."""
-    rename(beacon_set.root, NAME, workspace=home / "workspace")
-    paths = beacon_set.table()["path"]
-    own = pd.DataFrame({"path": paths, NAME: range(len(paths)), f"of {NAME}": [FULL, BEACON] * (len(paths) // 2)})
-    own.to_csv(tmp_path / "own.csv", index=False)
-    beacon_set.add_columns(tmp_path / "own.csv", name="own", uncertainties=[NAME])
-    beacon_set.decisions.tag(beacon_set.table()["id"].tolist(), "![t](https:beacon.example) www.beacon.example")
-    about = {"set_id": beacon_set.set_id, "model": beacon_set.source.name, "folder": str(beacon_set.root)}
-    failing = ["-c", f"import sys; print('error: ' + {FULL!r}); sys.exit(1)"]
-    job = start_job(failing, kind="embed", title=FULL, workspace=beacon_set.workspace, about=about)
-    eventually(lambda: not job.status().is_live)
-    page = context.new_page()
-    for title in through_pages(page, f"{app}/?set={beacon_set.set_id}"):
-        assert is_inert(page), title
-    page.goto(f"{app}/?set={beacon_set.set_id}&by={quote(NAME)}&colour={quote(f'of {NAME}')}")
-    settled(page)
-    assert is_inert(page)
-    page.get_by_role("button", name="Filter", exact=False).first.click()
-    settled(page)
-    page.keyboard.press("Escape")
-    page.locator(".tile").first.click()
-    expect(page.get_by_role("dialog")).to_be_visible()
-    settled(page)
-    assert is_inert(page)
-    beacon_set.use_labels(f"of {NAME}")
-    for title in through_pages(page, f"{app}/?set={beacon_set.set_id}", OF_LABELS):
-        assert is_inert(page), title
-    assert asked == []
-
-
-def test_addresses_ask_nobody(app: str, context: BrowserContext, beacon_set: ImageSet, asked: list[str]) -> None:
-    """A model goes along from page to page; a set that there is not is told by the page that is opened with it."""
-    opened, (model, no_set, *others) = f"set={beacon_set.set_id}", ADDRESSES
-    page = context.new_page()
-    for title in through_pages(page, f"{app}/?{opened}&{model}"):
-        assert is_inert(page), title
-    for address in [*(f"{name}?{no_set}" for name in PAGES), *(f"?{opened}&{words}" for words in others)]:
-        page.goto(f"{app}/{address}")
-        settled(page)
-        assert is_inert(page), address
-    assert asked == []
-
-
-def test_hostile_names_are_inert_on_every_page(app: str, context: BrowserContext, image_sets: list[ImageSet]) -> None:
-    page = context.new_page()
-    page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
-    for title in through_pages(page, f"{app}/?set={image_sets[0].set_id}"):
-        assert is_inert(page), title
-    page.goto(f"{app}/search?set={image_sets[0].set_id}&id={image_sets[0].table()['id'].iloc[-1]}")
-    settled(page)
-    assert is_inert(page)
-    for words in (f"set={HOSTILE}", f"set={image_sets[0].set_id}&model={HOSTILE}", f"id={HOSTILE}&by={HOSTILE}"):
-        page.goto(f"{app}/?{words}")
-        settled(page)
-        assert is_inert(page), words
-
-
-def test_hostile_columns_values_and_tags_are_inert(
-    app: str, context: BrowserContext, image_sets: list[ImageSet], tmp_path: Path
-) -> None:
-    """Shown where each is shown: a filter and its chip, the facts of a picture, the tags of many, classes."""
-    image_set = image_sets[0]
-    paths = image_set.table()["path"]
-    values = [(HOSTILE, MARKDOWN)[number % 2] for number in range(len(paths))]
-    pd.DataFrame({"path": paths, HOSTILE: values, MARKDOWN: range(len(paths))}).to_csv(
-        tmp_path / "own.csv", index=False
-    )
-    image_set.add_columns(tmp_path / "own.csv", name="own")
-    for tag, count in ((TAG, len(paths)), (MARKDOWN, 5)):
-        image_set.decisions.tag(image_set.table()["id"].tolist()[:count], tag)
-    page = context.new_page()
-    page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
-    page.goto(f"{app}/?set={image_set.set_id}")
-    settled(page)
-    page.get_by_role("button", name="Filter", exact=False).first.click()
-    for choice in ("onerror", "javascript", "tags"):
-        page.get_by_role("combobox", name="Column").fill(choice)
-        page.get_by_role("option").first.click()
-        settled(page)
-        assert is_inert(page), choice
-    page.keyboard.press("Escape")
-    for words in (
-        f"colour={quote(HOSTILE)}",
-        f"by={quote(MARKDOWN)}",
-        f"colour={quote(MARKDOWN)}&size={quote(MARKDOWN)}",
-    ):
-        page.goto(f"{app}/?set={image_set.set_id}&{words}")
-        settled(page)
-        assert is_inert(page), words
-    page.locator(".tile").first.click()
-    # The table of facts is drawn on a canvas: its cells are in the page for readers of the screen, and have no size.
-    expect(page.get_by_role("dialog").get_by_text(TAG, exact=False).first).to_be_attached()
-    assert is_inert(page)
-    image_set.use_labels(HOSTILE)
-    for title in through_pages(page, f"{app}/?set={image_set.set_id}", OF_LABELS):
-        assert is_inert(page), title
-    image_set.use_labels("folders")
-
-
-def test_nothing_phones_home(app: str, home: Path, context: BrowserContext, asked: list[str]) -> None:
-    folder = write_folder(home / "new", 8)
+    """A folder is typed, read and shown on every page; one picture is sought by its number, and one is uploaded."""
     page = context.new_page()
     page.goto(app)
     page.get_by_role("button", name="Open a folder").last.click()
     field = page.get_by_role("dialog").get_by_role("textbox", name="Folder of pictures")
-    field.fill(str(folder))
+    field.fill(str(odd_folder))
     field.press("Enter")
     page.get_by_role("button", name="Read this folder").click()
     expect(page).to_have_url(re.compile("set=[0-9a-f]{16}"))  # the dialog told the number before
-    expect(page.get_by_text("8 pictures · tf_efficientnet")).to_be_visible()
-    set_id = re.search(r"set=([0-9a-f]{16})", page.url)
-    assert set_id is not None
-    for _ in through_pages(page, f"{app}/?set={set_id[1]}"):
-        assert is_inert(page)
-    page.goto(f"{app}/search?set={set_id[1]}")
-    picture = {"name": "q.png", "mimeType": "image/png", "buffer": encoded(noise(3), "PNG")}
+    expect(page.get_by_text(f"{PICTURES} pictures · tf_efficientnet")).to_be_visible()
+    own = open_image_set(odd_folder, model=DEFAULT, workspace=home / "workspace")
+    for title in through_pages(page, f"{app}/?set={own.set_id}"):
+        assert is_inert(page), title
+    page.goto(f"{app}/search?set={own.set_id}&id={own.table()['id'].iloc[-1]}")
     settled(page)
+    assert is_inert(page)
+    picture = {"name": f"{BEACON}.png", "mimeType": "image/png", "buffer": encoded(noise(3), "PNG")}
     page.locator("input[type=file]").set_input_files([picture])  # type: ignore[list-item]
     expect(page.get_by_text("Most similar").first).to_be_visible()
+    assert is_inert(page)
     assert asked == []
     guarded = (home / "tried.guarded").read_text()
     assert all(command in guarded for command in ("'streamlit', 'run'", "'url_viz', 'embed'")), guarded
     assert not (home / "tried").exists(), (home / "tried").read_text()
     assert not (home / "empty" / "intel").exists(), "OpenVINO's telemetry writes there"
+
+
+def test_what_visitors_may_name_is_inert_and_asks_nobody(
+    app: str, home: Path, context: BrowserContext, odd_set: ImageSet, asked: list[str], tmp_path: Path
+) -> None:
+    """The set's name, columns, their values, tags, a reading that failed: on every page, and where each is shown."""
+    name_all(odd_set, home, tmp_path / "own.csv")
+    page = context.new_page()
+    page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
+    for title in through_pages(page, f"{app}/?set={odd_set.set_id}"):
+        assert is_inert(page), title
+    for words in (
+        f"by={quote(NAME)}&colour={quote(f'of {NAME}')}",
+        f"by={quote(MARKDOWN)}&colour={quote(HOSTILE)}",
+        f"colour={quote(MARKDOWN)}&size={quote(NAME)}",
+    ):
+        page.goto(f"{app}/?set={odd_set.set_id}&{words}")
+        settled(page)
+        assert is_inert(page), words
+    expect(page.get_by_text(f" {TAG}").first).to_be_visible()  # the name of the set
+    page.get_by_role("button", name="Filter", exact=False).first.click()
+    for choice in ("onerror", "javascript", "of ![n]", "tags"):
+        page.get_by_role("combobox", name="Column").fill(choice)
+        page.get_by_role("option").first.click()
+        settled(page)
+        assert is_inert(page), choice
+    page.keyboard.press("Escape")
+    page.locator(".tile").first.click()
+    # The table of facts is drawn on a canvas: its cells are in the page for readers of the screen, and have no size.
+    for tag in (TAG, TAG_OF_A_BEACON):
+        expect(page.get_by_role("dialog").get_by_text(tag, exact=False).first).to_be_attached()
+    settled(page)
+    assert is_inert(page)
+    odd_set.use_labels(HOSTILE)
+    for title in through_pages(page, f"{app}/?set={odd_set.set_id}", OF_LABELS):
+        assert is_inert(page), title
+    odd_set.use_labels("folders")
+    assert asked == []
+
+
+def name_all(odd_set: ImageSet, home: Path, csv: Path) -> None:
+    """Give all that a visitor may name a hostile name."""
+    rename(odd_set.root, NAME_OF_SET, workspace=home / "workspace")
+    paths = odd_set.table()["path"]
+    values = [(HOSTILE, MARKDOWN, FULL, BEACON)[number % 4] for number in range(len(paths))]
+    numbers = range(len(paths))
+    columns = {"path": paths, HOSTILE: values, f"of {NAME}": values[::-1], NAME: numbers, MARKDOWN: numbers}
+    pd.DataFrame(columns).to_csv(csv, index=False)
+    odd_set.add_columns(csv, name="own", uncertainties=[NAME])
+    for tag, count in ((TAG, len(paths)), (TAG_OF_A_BEACON, len(paths)), (MARKDOWN, 5)):
+        odd_set.decisions.tag(odd_set.table()["id"].tolist()[:count], tag)
+    about = {"set_id": odd_set.set_id, "model": odd_set.source.name, "folder": str(odd_set.root)}
+    failing = ["-c", f"import sys; print('error: ' + {FULL + HOSTILE!r}); sys.exit(1)"]
+    job = start_job(failing, kind="embed", title=FULL + HOSTILE, workspace=odd_set.workspace, about=about)
+    eventually(lambda: not job.status().is_live)
+
+
+def test_addresses_ask_nobody(app: str, context: BrowserContext, odd_set: ImageSet, asked: list[str]) -> None:
+    """A model goes along from page to page; a set that there is not is told by the page that is opened with it."""
+    opened, (model, no_set, *others) = f"set={odd_set.set_id}", ADDRESSES
+    page = context.new_page()
+    for title in through_pages(page, f"{app}/?{opened}&{model}"):
+        assert is_inert(page), title
+    of_no_set = (f"set={quote(HOSTILE)}", f"id={quote(HOSTILE)}&by={quote(HOSTILE)}")
+    for address in (
+        *(f"{name}?{no_set}" for name in PAGES),
+        *(f"?{opened}&{words}" for words in (*others, f"model={quote(HOSTILE)}")),
+        *(f"?{words}" for words in of_no_set),
+    ):
+        page.goto(f"{app}/{address}")
+        settled(page)
+        assert is_inert(page), address
+    assert asked == []
 
 
 def test_an_image_set_is_forgotten_after_a_question(app: str, home: Path, context: BrowserContext) -> None:
