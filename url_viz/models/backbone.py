@@ -15,6 +15,7 @@ import timm
 import torch
 from timm.data import resolve_model_data_config
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from url_viz.errors import CheckpointError, ModelError, WeightsUnavailableError
 from url_viz.files import replaced
@@ -24,6 +25,8 @@ from url_viz.records import read_json
 
 HUB = ("huggingface.co", 443)
 HUB_TIMEOUT_S = 3.0
+DRAWN = frozenset({Tensor.normal_, Tensor.uniform_, Tensor.erfinv_})
+"""What weights are drawn with; `erfinv_` makes a truncated normal of a uniform one."""
 
 
 class Backbone(nn.Module):
@@ -111,7 +114,7 @@ def _from_file(name: str, weights: Path) -> Loaded:
     n_classes = next(
         (len(t) for key, t in reversed(state.items()) if key.endswith(("classifier.bias", "head.bias", "fc.bias"))), 0
     )
-    network = create_network(name, num_classes=n_classes)
+    network = undrawn_network(name, num_classes=n_classes)
     try:
         network.load_state_dict(state)
         saved = _preprocessing_in(about)
@@ -143,13 +146,14 @@ def _preprocessing_in(about: dict[str, str]) -> Preprocessing | None:
 def _from_hub(name: str) -> Loaded:
     try:
         with _hub_asked_once():  # a name such as `hf-hub:…` needs the hub even for the architecture
-            network = create_network(name)
+            network = undrawn_network(name)
             config: dict[str, Any] = network.pretrained_cfg
             if not config.get("hf_hub_id") and not config.get("url"):
                 raise WeightsUnavailableError(
                     f"timm knows {name!r} but has no pretrained weights for it. `python -m url_viz models` lists some."
                 )
-            network = timm.create_model(name, pretrained=True)
+            with _Undrawn():
+                network = timm.create_model(name, pretrained=True)
     except (OSError, RuntimeError, ValueError) as error:
         raise WeightsUnavailableError(_unavailable(name, str(error).partition("\n")[0])) from error
     digest = hashlib.blake2b(digest_size=8)
@@ -168,6 +172,22 @@ def create_network(name: str, **options: int) -> Any:
         raise ModelError(
             f"timm does not know a model {name!r}.{hint} `python -m url_viz models` lists those on this machine."
         ) from error
+
+
+def undrawn_network(name: str, **options: int) -> Any:
+    """As `create_network`, but its weights are whatever lies in memory: for one whose weights are all loaded next.
+
+    Drawing them takes most of the time that a large network takes.
+    """
+    with _Undrawn():
+        return create_network(name, **options)
+
+
+class _Undrawn(TorchFunctionMode):
+    """Within it, what would be drawn at random stays as it is."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return args[0] if func in DRAWN else func(*args, **(kwargs or {}))
 
 
 @contextmanager

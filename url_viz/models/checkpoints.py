@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
 from url_viz.imaging.preprocess import AUTHORS, Preprocessing
-from url_viz.models.backbone import Loaded, as_backbone, create_network, preprocessing_of
+from url_viz.models.backbone import Loaded, as_backbone, preprocessing_of, undrawn_network
 from url_viz.models.head import Head, HeadProvenance
 from url_viz.models.names import AuthorsFile, FinetunedWeights
 
@@ -222,12 +222,12 @@ def _some(names: Iterable[str]) -> str:
 
 
 def _network(contents: Contents, path: Path) -> Any:
-    """The timm network with random weights, its classifier as wide as the one in the file."""
-    classifier = create_network(contents.backbone).pretrained_cfg.get("classifier")
+    """The timm network, its weights not drawn yet, its classifier as wide as the one in the file."""
+    classifier = undrawn_network(contents.backbone).pretrained_cfg.get("classifier")
     if not isinstance(classifier, str):
         raise ModelError(f"{contents.backbone!r} in {str(path)!r} has no single classifier, and one is needed here.")
     bias = contents.tensors.get(f"{classifier}.bias")
-    return create_network(contents.backbone, num_classes=len(bias) if bias is not None else 0)
+    return undrawn_network(contents.backbone, num_classes=len(bias) if bias is not None else 0)
 
 
 def _preprocessing(file: AuthorsFile, contents: Contents, network: nn.Module) -> Preprocessing:
@@ -257,15 +257,15 @@ def load_finetuned(weights: FinetunedWeights) -> Loaded:
 
 def _network_of_state(weights: FinetunedWeights, state: "State") -> tuple[Any, "State"]:
     """The network that a state fits, and the state by the network's own names."""
-    classifier = create_network(weights.backbone).pretrained_cfg.get("classifier")
+    bare = undrawn_network(weights.backbone, num_classes=0)
+    classifier = bare.pretrained_cfg.get("classifier")
     if not isinstance(classifier, str):
         raise ModelError(
             f"{weights.backbone!r} has no single classifier, and only such backbones are read from a file."
         )
-    bare = create_network(weights.backbone, num_classes=0).state_dict()
-    state = unwrapped(state, bare)
+    state = unwrapped(state, bare.state_dict())
     weight = state.get(f"{classifier}.weight")
-    network = create_network(weights.backbone, num_classes=0 if weight is None else len(weight))
+    network = undrawn_network(weights.backbone, num_classes=0 if weight is None else len(weight))
     _check(state, network.state_dict(), weights)
     return network, state
 
