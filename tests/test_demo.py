@@ -10,9 +10,15 @@ import pytest
 from PIL import Image
 
 from tests.imaging.pictures import noise
-from url_viz.demo import build_demo, degradations, measure, views
+from url_viz.analysis.between import question_of
+from url_viz.analysis.ranking import with_percentile
+from url_viz.demo import build_demo, degradations, demo_view, measure, photograph_names, views
+from url_viz.errors import FolderError
+from url_viz.image_set import embed_folder
+from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.folder_classes import class_names
 from url_viz.imaging.scan import scan
+from url_viz.ui.first.example import DEMO_AMBIGUOUS, DEMO_CLEAR
 from url_viz.workspace import Workspace
 
 pytestmark = pytest.mark.slow
@@ -122,3 +128,25 @@ def test_the_pictures_are_jpegs_of_the_stated_size(demo: Path) -> None:
     with Image.open(next(iter(sorted(demo.rglob("whole-0.jpg"))))) as image:
         assert image.format == "JPEG"
         assert max(image.size) == 384
+
+
+def test_one_picture_of_the_demo_is_made_as_the_whole_set_has_it(demo: Path) -> None:
+    assert photograph_names() == sorted(path.name for path in demo.iterdir() if path.is_dir())
+    made = demo_view("coins/blur-4.jpg")
+    assert made.size == decode(read_file(bytes(demo / "coins" / "blur-4.jpg")))[0].size
+    with pytest.raises(FolderError, match="no demo picture"):
+        demo_view("coins/blur-9.jpg")
+
+
+def test_the_demo_that_is_shown_is_what_its_own_order_says(demo: Path, prepared_as_shipped: Path) -> None:
+    """The pictures on the first page are the ends of the order that leads on the demo, with its questions."""
+    home = Workspace.at(demo.parent.parent)
+    home.models.symlink_to(prepared_as_shipped / "models")
+    image_set = embed_folder(demo, workspace=home.root)
+    measure = image_set.order().measure
+    assert measure == "ambiguity"
+    table = with_percentile(image_set.table(), measure).set_index("path")
+    questions = {path: question_of(dict(table.loc[path])) for path in DEMO_AMBIGUOUS}
+    assert questions == DEMO_AMBIGUOUS
+    assert table.loc[list(DEMO_AMBIGUOUS), "rank_percentile"].min() > 95
+    assert table.loc[list(DEMO_CLEAR), "rank_percentile"].max() < 15

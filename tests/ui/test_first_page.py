@@ -8,15 +8,10 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import noise, write_folder
 from tests.ui.conftest import Read
-from url_viz.analysis.between import question_of
-from url_viz.analysis.ranking import with_percentile
-from url_viz.demo import build_demo, demo_view, photograph_names
-from url_viz.errors import FolderError
 from url_viz.image_set import ImageSet, embed_folder
-from url_viz.imaging.decode import decode, read_file
 from url_viz.jobs import list_jobs, start_job
 from url_viz.models.model import Model
-from url_viz.ui.first.example import DEMO_AMBIGUOUS, DEMO_CLEAR, SHOWN
+from url_viz.ui.first.example import SHOWN
 from url_viz.ui.first.page import DAY_S, when
 from url_viz.workspace import Workspace
 
@@ -126,27 +121,3 @@ def test_times_are_told_in_words(ago_s: float, said: str) -> None:
 
 def test_a_time_long_ago_is_a_date() -> None:
     assert when(time.mktime((2020, 5, 2, 12, 0, 0, 0, 0, -1))) == "read on 2 May 2020"
-
-
-def test_one_picture_of_the_demo_is_made_as_the_whole_set_has_it(home: Workspace) -> None:
-    root = build_demo(home)
-    assert photograph_names() == sorted(path.name for path in root.iterdir() if path.is_dir())
-    made = demo_view("coins/blur-4.jpg")
-    assert made.size == decode(read_file(bytes(root / "coins" / "blur-4.jpg")))[0].size
-    with pytest.raises(FolderError, match="no demo picture"):
-        demo_view("coins/blur-9.jpg")
-
-
-@pytest.mark.slow
-def test_the_demo_that_is_shown_is_what_its_own_order_says(tmp_path: Path, prepared_as_shipped: Path) -> None:
-    """The pictures are the ends of the order that leads on the demo, with the questions that it asks."""
-    home = Workspace.at(tmp_path / "home")
-    home.models.symlink_to(prepared_as_shipped / "models")
-    demo = embed_folder(build_demo(home), workspace=home.root)
-    measure = demo.order().measure
-    assert measure == "ambiguity"
-    table = with_percentile(demo.table(), measure).set_index("path")
-    questions = {path: question_of(dict(table.loc[path])) for path in DEMO_AMBIGUOUS}
-    assert questions == DEMO_AMBIGUOUS
-    assert table.loc[list(DEMO_AMBIGUOUS), "rank_percentile"].min() > 95
-    assert table.loc[list(DEMO_CLEAR), "rank_percentile"].max() < 15

@@ -6,7 +6,6 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from url_viz.analysis.metrics import Figure, Interval
 from url_viz.analysis.probe import Floats, Probe, fit_probe, probe_folds, probe_inputs
@@ -328,6 +327,8 @@ def over_seeds(values: Doubles) -> Figure:
     mean = float(values.mean())
     if len(values) == 1:
         return Figure(mean, Interval(float("nan"), float("nan")))
+    from scipy.special import stdtrit  # slow to import, and few commands need it
+
     half = float(stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / np.sqrt(len(values)))
     return Figure(mean, Interval(mean - half, mean + half))
 
