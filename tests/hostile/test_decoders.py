@@ -24,11 +24,12 @@ from tests.imaging.pictures import encoded, noise, write_folder
 from url_viz.analysis.uploads import Refused, Scored, score
 from url_viz.errors import ImageError, UrlVizError
 from url_viz.image_set import ImageSet, embed_folder
+from url_viz.imaging import workers
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import picture_of
 from url_viz.imaging.uploads import IncomingFile
-from url_viz.imaging.workers import Decoders, decoders
+from url_viz.imaging.workers import PICTURES_A_START, Decoders, decoders
 from url_viz.models.model import Model
 from url_viz.ui.http import middleware, routes
 from url_viz.ui.urls import picture_url
@@ -139,6 +140,21 @@ class TestManyAtOnce:
             assert [one.content for one in found] == [content_key(data) for data in pictures]
         assert below() == before
 
+    def test_a_few_share_a_process_and_one_that_never_ends_holds_up_no_other(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = below()
+        pictures = [encoded(noise(seed)) for seed in range(PICTURES_A_START - 2)]
+        with closing(Decoders(2, most_s=4)) as two, ThreadPoolExecutor(4) as threads:
+            with monkeypatch.context() as patient:
+                patient.setattr(workers, "PATIENCE_S", 60.0)
+                assert all(threads.map(lambda data: two.read(data, SHEET), pictures))
+            assert len(below() - before) == 1
+            endless = threads.submit(two.read, bad(HANG), SHEET)
+            assert two.read(GOOD, SHEET).width == 64
+            assert not endless.done()
+            assert len(below() - before) == 2
+
     def test_who_came_first_is_served_first(self) -> None:
         order: list[int] = []
 
@@ -157,11 +173,11 @@ class TestManyAtOnce:
 
     def test_large_pictures_take_turns_and_the_clock_stands_still_meanwhile(self) -> None:
         large = encoded(Image.new("1", (8_000, 7_000)), "PNG")
-        with closing(Decoders(2, most_s=6)) as two, ThreadPoolExecutor(1) as other:
+        with closing(Decoders(2, most_s=3)) as two, ThreadPoolExecutor(1) as other:
             with two._large:  # as if another one were being decoded
                 waiting = other.submit(two.read, large, SHEET)
                 assert two.read(GOOD, SHEET).width == 64
-                time.sleep(6.5)
+                time.sleep(3.2)
                 assert not waiting.done()
             assert waiting.result(timeout=30).width == 8_000
 

@@ -32,6 +32,10 @@ from url_viz.imaging.read import Picture, Reading, picture_of, reading_of
 MOST_S = 60.0
 MOST_MEMORY_BYTES = 6 << 30
 """Twice the memory of the largest accepted picture."""
+PICTURES_A_START = 16
+"""About as many pictures are decoded in the time that a process takes to start."""
+PATIENCE_S = 0.3
+"""How long a picture waits for a running process, where few were asked for, before it has another one started."""
 
 _VARIABLES = {
     "OPENBLAS_NUM_THREADS": "1",  # no needless threads
@@ -46,8 +50,9 @@ _LARGE = b"large"
 class Decoders:
     """A pool of at most `most` decoding processes, started on demand, reused, and ended with this process.
 
-    Thread-safe; threads are served in the order of their requests. A picture that crashes its decoder
-    or takes more than `most_s` raises ImageError; one that needs more than `most_memory_bytes` is refused that memory.
+    A few pictures share one, unless it takes long: a second would start while they are decoded. Thread-safe; threads
+    are served in the order of their requests. A picture that crashes its decoder or takes more than `most_s` raises
+    ImageError; one that needs more than `most_memory_bytes` is refused that memory.
     """
 
     def __init__(
@@ -101,6 +106,7 @@ class Decoders:
         self._large = threading.RLock()
         self._free = [_Slot(*self._bounds) for _ in range(self._most)]
         self._waiting: deque[Future[_Slot]] = deque()
+        self._asked = 0
 
     def _ask(self, what: str, data: bytes, **options: object) -> tuple[dict[str, Any], bytes]:
         question = json.dumps([what, options]).encode()
@@ -130,13 +136,12 @@ class Decoders:
     @contextmanager
     def _slot(self) -> Iterator["_Slot"]:
         """A slot for this thread alone, preferably with a running process; threads wait in order."""
+        turn: Future[_Slot] = Future()
         with self._lock:
-            turn: Future[_Slot] = Future()
-            if self._free:
-                turn.set_result(self._free.pop())
-            else:
-                self._waiting.append(turn)
-        slot = turn.result()
+            self._asked += 1
+            self._waiting.append(turn)
+            self._hand_out()
+        slot = self._patiently(turn)
         try:
             yield slot
         except BaseException:  # a late answer of its process would be read as the answer to the next question
@@ -144,10 +149,28 @@ class Decoders:
             raise
         finally:
             with self._lock:
-                if self._waiting:
-                    self._waiting.popleft().set_result(slot)
-                else:
-                    self._free.insert(0 if slot.is_new else len(self._free), slot)
+                self._free.insert(0 if slot.is_new else len(self._free), slot)
+                self._hand_out()
+
+    def _hand_out(self) -> None:
+        """Give slots to those who wait, but none to start a process in while the running ones are enough."""
+        while self._waiting and self._free and not (self._free[-1].is_new and self._is_early_to_start()):
+            self._waiting.popleft().set_result(self._free.pop())
+
+    def _is_early_to_start(self) -> bool:
+        """Whether the running processes, all of them in use, are enough for the pictures that were asked for so far."""
+        running = self._most - sum(slot.is_new for slot in self._free)
+        return running > 0 and self._asked <= running * PICTURES_A_START
+
+    def _patiently(self, turn: "Future[_Slot]") -> "_Slot":
+        """The slot that comes to a thread in its turn, or a new one once that takes long."""
+        while True:
+            with suppress(TimeoutError):
+                return turn.result(PATIENCE_S)
+            with self._lock:
+                if not turn.done() and self._free:
+                    self._waiting.remove(turn)
+                    turn.set_result(self._free.pop())
 
 
 class _Slot:
