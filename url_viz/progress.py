@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tqdm import tqdm
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 PROGRESS_VARIABLE = "URL_VIZ_PROGRESS"
 """Environment variable naming the file to which a command appends its progress as JSON lines."""
@@ -78,6 +80,8 @@ class TerminalReport:
 
     def _draw(self, progress: Progress) -> None:
         if self._bar is None or progress.stage != self._stage:
+            from tqdm import tqdm  # most processes, the runner of each job among them, draw no bar
+
             self.close()
             self._bar = tqdm(total=progress.total, desc=progress.stage, dynamic_ncols=True)
         self._bar.total = progress.total

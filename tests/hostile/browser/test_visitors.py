@@ -45,6 +45,15 @@ NAME = "![n](https://beacon.example/n.png) https://beacon.example"
 FULL = f"{NAME} <https://beacon.example> [l](//beacon.example)"
 """For what may hold slashes: names of sets, columns, tags, addresses."""
 PICTURES = FEWEST_FOR_UMAP - 1
+UNTIL_STILL = """() => new Promise((resolve) => {
+    setTimeout(resolve, 5000);  // whatever moves without end
+    let timer = setTimeout(resolve, 100);
+    const changes = new MutationObserver(() => {
+        clearTimeout(timer);
+        timer = setTimeout(resolve, 100);
+    });
+    changes.observe(document, { attributes: true, characterData: true, childList: true, subtree: true });
+})"""
 CLASSES = (HOSTILE, BEACON, ENTITIES, "=1+1")
 ADDRESSES = (
     *(f"{key}={quote(FULL)}" for key in ("model", "set", "by", "colour", "in.label", "id", "name")),
@@ -128,9 +137,9 @@ def listen(context: BrowserContext, asked: list[str]) -> None:
 
 
 def settled(page: Page) -> None:
-    """And what the page asks for has been asked for."""
+    """And the page has not changed for a tenth of a second: what it asks for has been asked for."""
     drawn(page)
-    page.wait_for_timeout(300)
+    page.evaluate(UNTIL_STILL)
 
 
 def through_pages(page: Page, address: str, titles: tuple[str, ...] = TITLES) -> Iterator[str]:
