@@ -265,6 +265,22 @@ class TestReaders:
         writer.compact()
         assert len(reader.coordinates(KEY) or ()) == 5
 
+    def test_lancedb_is_asked_for_a_newer_version_only_where_there_is_one(
+        self, writer: Writer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked = []
+        latest = lancedb.table.LanceTable.checkout_latest
+        monkeypatch.setattr(lancedb.table.LanceTable, "checkout_latest", lambda t: (asked.append(t.name), latest(t))[1])
+        writer.add_images(files([1]))
+        reader = Store(writer.paths)
+        assert [ids_of(reader) for _ in range(3)] == [[1]] * 3
+        assert asked == [], "what was just opened is at its latest version"
+        for count in (2, 3):
+            writer.add_images(files([count]))
+            asked.clear()
+            assert [ids_of(reader) for _ in range(3)] == [list(range(1, count + 1))] * 3
+            assert asked == ["images"]
+
     def test_reading_while_another_thread_writes(self, writer: Writer) -> None:
         stop, counts = threading.Event(), []
 

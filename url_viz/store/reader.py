@@ -69,6 +69,8 @@ class Store:
 
         Asking LanceDB for it takes as long as asking whether there is a newer one.
         """
+        self._states: dict[str, versions.State | None] = {}
+        """By table name, in what state its folder was when it was found to be at its latest version."""
 
     @cached_property
     def _database(self) -> Any:
@@ -220,18 +222,23 @@ class Store:
 
     def _table(self, name: str) -> Any:
         """The table, at its latest version; None if it was never written."""
-        if not self._folder(name).is_dir():  # never written, or dropped since
+        folder, table = self._folder(name), self._tables.get(name)
+        state = versions.state_of(folder)  # before it is read: what is written meanwhile is another state
+        if table is not None and state is not None and self._states.get(name) == state:
+            return table
+        if not folder.is_dir():  # never written, or dropped since
             self._tables.pop(name, None)
             return None
-        if name not in self._tables:
-            if not was_written(self._folder(name)):  # its first write is not finished
-                return None
-            self._tables[name] = self._read(name, lambda: self._database.open_table(name))
-        table = self._tables[name]
-        self._read(name, table.checkout_latest)
+        if table is not None:
+            self._read(name, table.checkout_latest)
+        elif was_written(folder):
+            table = self._tables[name] = self._read(name, lambda: self._database.open_table(name))
+        else:  # its first write is not finished
+            return None
         version = table.version
         if self._checked.get(name) != version:
-            self._checked[name] = self._read(name, lambda: _checked_version(table, version, self._folder(name)))
+            self._checked[name] = self._read(name, lambda: _checked_version(table, version, folder))
+        self._states[name] = state if versions.is_newest(version, state) else None
         return table
 
     def _read(self, name: str, reading: Callable[[], Any]) -> Any:

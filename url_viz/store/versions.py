@@ -6,6 +6,7 @@ writer that was stopped in between or from before digests existed, is accepted.
 """
 
 import hashlib
+import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ RECORD = "checksums.json"
 MOST_VERSIONS = 8
 """How many of the newest versions are recorded: a reader may have opened one before the last few commits."""
 _LAST = 2**64 - 1
+State = tuple[tuple[str, ...], int, int]
+"""The names of a table's manifests, and the inode and time of the first of them."""
 
 
 @dataclass(frozen=True)
@@ -80,17 +83,37 @@ def version_folder(table: Path) -> Path:
     return table / "_versions"
 
 
+def state_of(table: Path) -> State | None:
+    """What another version of a table, or another table in its place, has otherwise; None without any version.
+
+    Takes a fiftieth of the time in which LanceDB tells its latest version.
+    """
+    folder = version_folder(table)
+    try:
+        names = sorted(os.listdir(folder))
+        status = os.stat(folder / names[0])
+    except (OSError, IndexError):
+        return None
+    return tuple(names), status.st_ino, status.st_mtime_ns
+
+
+def is_newest(version: int, state: State | None) -> bool:
+    """Whether a version is the newest of a state; False too where an older Lance named the manifests."""
+    return state is not None and state[0][0] == _names(version)[0]
+
+
 def forget(table: Path) -> None:
     """Remove the record, for a table that goes back to an older version on purpose."""
     (table / RECORD).unlink(missing_ok=True)
 
 
 def _manifest(table: Path, version: int) -> Path | None:
-    names = (
-        f"{_LAST - version:020d}.manifest",
-        f"{version}.manifest",
-    )  # Lance numbers manifests downwards, older versions of Lance upwards
-    return next((path for name in names if (path := version_folder(table) / name).is_file()), None)
+    return next((path for name in _names(version) if (path := version_folder(table) / name).is_file()), None)
+
+
+def _names(version: int) -> tuple[str, str]:
+    """Lance numbers manifests downwards, older versions of Lance upwards."""
+    return f"{_LAST - version:020d}.manifest", f"{version}.manifest"
 
 
 def _deletions(table: Path) -> list[Path]:

@@ -265,6 +265,7 @@ class Writer(Store):
         """Close open tables, after their files were changed outside this class."""
         self._tables.clear()
         self._checked.clear()
+        self._states.clear()
 
     def compact(self) -> None:
         """Merge the fragments of many small writes, and remove versions that no reader needs any more."""
