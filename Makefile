@@ -1,8 +1,8 @@
 # Two commands are enough: `make app` sets up and runs the app, `make test` sets up and runs every check.
 
 PYTHON ?= python3
-# Tests run in so many processes, three for two cores, since many wait.
-WORKERS ?= 3
+# Tests run in so many processes, one for each of two cores: a third costs as much in imports as it fills of their waits.
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 export MPLBACKEND := Agg

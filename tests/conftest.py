@@ -69,7 +69,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Processes take files in this order: they would wait for a long one that came last.
     """
     for item in items:
-        if "prepared" in getattr(item, "fixturenames", ()):
+        if {"prepared", "prepared_as_shipped"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.model)
     seconds: Counter[str] = Counter()
     for item in items:

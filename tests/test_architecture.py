@@ -129,6 +129,7 @@ def test_every_module_says_in_one_sentence_what_it_is_for() -> None:
     assert not [module for module, sentence in first.items() if not sentence.endswith((".", ":"))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("modules", "slow"),
     [

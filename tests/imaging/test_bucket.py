@@ -110,6 +110,7 @@ def test_nothing_outside_the_buckets_that_may_be_read_is_opened() -> None:
             source_of(ROOT, within=within)
 
 
+@pytest.mark.slow
 def test_nothing_is_imported_until_a_bucket_is_opened() -> None:
     code = "import sys, url_viz.image_set, url_viz.cli.main, url_viz.imaging.bucket; print('obstore' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -119,6 +119,7 @@ class TestFiles:
         row = by_name(home)[str(home.checkpoints / "mine.safetensors")]
         assert (row.kind, row.backbone, row.has_head) == ("own", DEFAULT, True)
 
+    @pytest.mark.slow
     def test_every_broken_file_is_a_row_that_says_why(self, home: Workspace, tiny: Path) -> None:
         (home.checkpoints / "cut.pth.tar").write_bytes(tiny.read_bytes()[:50_000])
         (home.checkpoints / "page.safetensors").write_text("<html>404</html>")

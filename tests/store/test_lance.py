@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ASKED = """
 import sys
 import url_viz.image_set
@@ -35,6 +37,7 @@ assert sys.modules["lance_namespace_urllib3_client"] is client
 """
 
 
+@pytest.mark.slow
 def test_the_client_is_imported_once_it_is_asked_for(tmp_path: Path) -> None:
     for script in (ASKED, BEFORE):
         done = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=False)
