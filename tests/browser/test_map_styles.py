@@ -176,7 +176,7 @@ def test_a_representative_opens_its_picture_goes_along_and_fades_when_zoomed(har
 def test_a_hundred_thousand_points_pan_fluently_in_every_style(harness: str, open_page: OpenPage, style: str) -> None:
     page = open_page(f"{harness}/?show=styles&n=100000&style={style}&faces=1")
     ready(page)
-    milliseconds = sorted(page.locator(".stage").evaluate(MOVED, True))
+    milliseconds = sorted(page.locator(".stage").evaluate(MOVED, [True, 15]))
     middle, p95 = (milliseconds[int(share * len(milliseconds))] for share in (0.5, 0.95))
     print(f"a frame of {style} at 100,000 points: median {middle:.1f} ms, p95 {p95:.1f} ms")
-    assert len(milliseconds) == 55
+    assert len(milliseconds) == 10
