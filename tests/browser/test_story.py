@@ -153,6 +153,7 @@ def test_a_tile_opens_its_picture_and_neighbours_lead_on(app: str, open_page: Op
     expect(page).to_have_url(re.compile("picture="))
     page.keyboard.press("ArrowRight")
     expect(dialog.locator("code")).not_to_have_text(first)
+    settled(page)  # the buttons are drawn after the name
     page.keyboard.press("d")
     dropped = dialog.get_by_role("button", name="Drop").first
     expect(dropped).to_have_attribute("data-testid", "stBaseButton-primary")
