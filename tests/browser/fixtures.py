@@ -39,6 +39,16 @@ CHROMIUM_ARGUMENTS = (
     "--js-flags=--no-opt --no-maglev",  # optimised code is hardly run before its page is left: a tenth of the work
 )
 
+UNTIL_STILL = """(quietMs) => new Promise((resolve) => {
+    setTimeout(resolve, 5000);
+    let timer = setTimeout(resolve, quietMs);
+    const changes = new MutationObserver(() => {
+        clearTimeout(timer);
+        timer = setTimeout(resolve, quietMs);
+    });
+    changes.observe(document, { attributes: true, characterData: true, childList: true, subtree: true });
+})"""
+
 
 class Serve(Protocol):
     """Serves a Streamlit script until the tests end, and gives its address; the same call gives the same server."""
@@ -174,6 +184,11 @@ def running_app(script: Path, arguments: tuple[str, ...], environment: Mapping[s
 def settled(page: Page) -> None:
     """Return once no run of the app's script draws the page: what is clicked before may be replaced below the click."""
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def still(page: Page, *, quiet_ms: int = 100) -> None:
+    """Return once nothing in the page has changed for so long, or after five seconds if something moves without end."""
+    page.evaluate(UNTIL_STILL, quiet_ms)
 
 
 def eventually(holds: Callable[[], bool], *, within_s: float = PATIENT_S) -> None:

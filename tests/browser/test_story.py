@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.fixtures import OpenPage, Serve, settled
+from tests.browser.fixtures import OpenPage, Serve, settled, still
 from tests.conftest import SECOND
 from tests.imaging.pictures import noise, write_folder
 from url_viz.demo import build_demo
@@ -54,6 +54,7 @@ def wait_until_read(page: Page) -> None:
 
 
 def lasso_everything_on_the_right(page: Page) -> None:
+    still(page, quiet_ms=500)  # the points of the map that was just made are there
     expect(page.locator(".stage[data-state=ready][data-gliding=false]").first).to_be_visible()  # points lie still
     box = page.locator("canvas").first.bounding_box()
     assert box is not None

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.fixtures import PATIENT_S, ROOT, Serve, eventually
+from tests.browser.fixtures import PATIENT_S, ROOT, Serve, eventually, still
 from tests.browser.fixtures import settled as drawn
 from tests.hostile.browser.offline import SOURCE
 from tests.imaging.pictures import encoded, noise, write_folder
@@ -45,15 +45,6 @@ NAME = "![n](https://beacon.example/n.png) https://beacon.example"
 FULL = f"{NAME} <https://beacon.example> [l](//beacon.example)"
 """For what may hold slashes: names of sets, columns, tags, addresses."""
 PICTURES = FEWEST_FOR_UMAP - 1
-UNTIL_STILL = """() => new Promise((resolve) => {
-    setTimeout(resolve, 5000);  // whatever moves without end
-    let timer = setTimeout(resolve, 100);
-    const changes = new MutationObserver(() => {
-        clearTimeout(timer);
-        timer = setTimeout(resolve, 100);
-    });
-    changes.observe(document, { attributes: true, characterData: true, childList: true, subtree: true });
-})"""
 CLASSES = (HOSTILE, BEACON, ENTITIES, "=1+1")
 ADDRESSES = (
     *(f"{key}={quote(FULL)}" for key in ("model", "set", "by", "colour", "in.label", "id", "name")),
@@ -139,7 +130,7 @@ def listen(context: BrowserContext, asked: list[str]) -> None:
 def settled(page: Page) -> None:
     """And the page has not changed for a tenth of a second: what it asks for has been asked for."""
     drawn(page)
-    page.evaluate(UNTIL_STILL)
+    still(page)
 
 
 def through_pages(page: Page, address: str, titles: tuple[str, ...] = TITLES) -> Iterator[str]:
