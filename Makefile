@@ -39,7 +39,7 @@ test: $(VENV)/.dev browser  ## run every check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not torture"
 
-quick: $(VENV)/.dev  ## lint, types, and the tests that take no browser, no model and no seconds: about a minute
+quick: $(VENV)/.dev  ## lint, types, and the tests that take no browser, no model and no seconds: a minute and a half on two cores
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
