@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from url_viz.errors import CheckpointError, ModelError, WeightsUnavailableError
-from url_viz.models.backbone import Backbone, by_position, load_backbone, preprocessing_of
+from url_viz.models.backbone import Backbone, by_position, load_backbone, preprocessing_of, undrawn_network
 from url_viz.models.names import DEFAULT, PACKAGED, file_digest
 
 TINY = "test_resnet.r160_in1k"
@@ -39,6 +39,19 @@ def test_logits_are_timms_own_bit_for_bit_and_the_classifier_reads_the_embedding
     assert torch.equal(logits, expected)
     assert torch.equal(again, expected)
     assert embedding.shape == (2, network.get_classifier().in_features)
+
+
+@pytest.mark.parametrize("name", [TINY, "test_vit", "test_efficientnet", "test_convnext"])
+def test_an_undrawn_network_draws_nothing_and_is_the_same_once_its_weights_are_loaded(name: str) -> None:
+    drawn = timm.create_model(name, pretrained=False).eval()
+    before = torch.get_rng_state()
+    undrawn = undrawn_network(name).eval()
+    assert torch.equal(torch.get_rng_state(), before)
+    undrawn.load_state_dict(drawn.state_dict())
+    pixels = pixels_of(drawn.pretrained_cfg["input_size"][1])
+    with torch.inference_mode():
+        assert torch.equal(undrawn(pixels), drawn(pixels))
+    assert not torch.equal(timm.create_model(name).eval()(pixels), drawn(pixels)), "others are drawn as ever"
 
 
 def test_a_network_without_classifier_has_no_logits_and_keeps_its_embedding() -> None:

@@ -25,8 +25,10 @@ from url_viz.records import read_json
 
 HUB = ("huggingface.co", 443)
 HUB_TIMEOUT_S = 3.0
-DRAWN = frozenset({Tensor.normal_, Tensor.uniform_, Tensor.erfinv_})
-"""What weights are drawn with; `erfinv_` makes a truncated normal of a uniform one."""
+DRAWN = frozenset(
+    {nn.init.kaiming_uniform_, nn.init.uniform_, nn.init.normal_, Tensor.normal_, Tensor.uniform_, Tensor.erfinv_}
+)
+"""What weights are drawn with, as torch tells of it; `erfinv_` makes a truncated normal of a uniform one."""
 
 
 class Backbone(nn.Module):
@@ -152,8 +154,7 @@ def _from_hub(name: str) -> Loaded:
                 raise WeightsUnavailableError(
                     f"timm knows {name!r} but has no pretrained weights for it. `python -m url_viz models` lists some."
                 )
-            with _Undrawn():
-                network = timm.create_model(name, pretrained=True)
+            network = timm.create_model(name, pretrained=True)  # which may not load all: what it leaves out is drawn
     except (OSError, RuntimeError, ValueError) as error:
         raise WeightsUnavailableError(_unavailable(name, str(error).partition("\n")[0])) from error
     digest = hashlib.blake2b(digest_size=8)
@@ -175,7 +176,7 @@ def create_network(name: str, **options: int) -> Any:
 
 
 def undrawn_network(name: str, **options: int) -> Any:
-    """As `create_network`, but its weights are whatever lies in memory: for one whose weights are all loaded next.
+    """As `create_network`, but with zeros for random weights: for a network whose weights are all loaded next.
 
     Drawing them takes most of the time that a large network takes.
     """
@@ -184,10 +185,14 @@ def undrawn_network(name: str, **options: int) -> Any:
 
 
 class _Undrawn(TorchFunctionMode):
-    """Within it, what would be drawn at random stays as it is."""
+    """Within it, what would be drawn at random is zero: what lay in memory before may be slow to reckon with."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return args[0] if func in DRAWN else func(*args, **(kwargs or {}))
+        named = kwargs or {}
+        if func not in DRAWN:
+            return func(*args, **named)
+        with torch.no_grad():
+            return (args[0] if args else named["tensor"]).zero_()
 
 
 @contextmanager
