@@ -49,6 +49,28 @@ def test_figures_and_gains_are_of_the_same_pictures() -> None:
     assert "Confusability, without any job:" in as_text([found])
 
 
+def test_each_interval_is_that_of_its_order_drawn_alone() -> None:
+    """All orders share what is drawn: one by one, with the same seed, they give the same to the last bit."""
+    is_wrong, good, block = outcomes()
+    noise = np.random.default_rng(1).normal(size=400)
+    orders = {"after": (good, is_wrong), "before": (noise, is_wrong), "confusability": (good + noise, is_wrong)}
+    found = told_of("r_auroc", orders, auroc, block, count=400)
+
+    def ahead(a: np.ndarray, b: np.ndarray, wrong: np.ndarray) -> float:
+        return auroc(a, wrong) - auroc(b, wrong)
+
+    for name, one in (
+        ("after", found.after),
+        ("before", found.before),
+        ("confusability", found.others["confusability"]),
+    ):
+        assert one is not None
+        assert one.interval == bootstrap_interval(auroc, *orders[name], block=block)
+        if name != "after":
+            gain = bootstrap_interval(ahead, good, orders[name][0], is_wrong, block=block)
+            assert found.gains[name].interval == gain
+
+
 def test_whole_blocks_are_drawn() -> None:
     # Twenty blocks of equal pictures: by pictures the mean of 400 looks four times as sure as by blocks.
     values = np.repeat(np.random.default_rng(0).normal(size=20), 20)

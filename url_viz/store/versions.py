@@ -86,7 +86,7 @@ def version_folder(table: Path) -> Path:
 def state_of(table: Path) -> State | None:
     """What another version of a table, or another table in its place, has otherwise; None without any version.
 
-    Takes a fiftieth of the time in which LanceDB tells its latest version.
+    A look at a folder takes a small part of the time in which LanceDB tells its latest version.
     """
     folder = version_folder(table)
     try:

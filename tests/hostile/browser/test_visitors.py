@@ -162,6 +162,7 @@ def test_names_of_folders_are_inert_and_nothing_phones_home(
 ) -> None:
     """A folder is typed, read and shown on every page; one picture is sought by its number, and one is uploaded."""
     page = context.new_page()
+    page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
     page.goto(app)
     page.get_by_role("button", name="Open a folder").last.click()
     field = page.get_by_role("dialog").get_by_role("textbox", name="Folder of pictures")
@@ -219,6 +220,7 @@ def test_what_visitors_may_name_is_inert_and_asks_nobody(
     settled(page)
     assert is_inert(page)
     odd_set.use_labels(HOSTILE)
+    rename(odd_set.root, HOSTILE, workspace=home / "workspace")
     for title in through_pages(page, f"{app}/?set={odd_set.set_id}", OF_LABELS):
         assert is_inert(page), title
     odd_set.use_labels("folders")
