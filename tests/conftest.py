@@ -1,7 +1,9 @@
 """What every test stands on: a home of its own, one prepared model for the whole run, and a head made of numbers."""
 
 import gc
+import itertools
 import os
+import re
 import shutil
 import signal
 from collections import Counter
@@ -40,6 +42,8 @@ ON_ONE_SERVER = {
     ),
 }
 """Files of tests/browser whose tests share a server and, with it, what its browser has compiled."""
+
+FOLDERS = itertools.count()
 
 pytest_plugins = ["tests.browser.fixtures"]  # one browser for the whole run, also for the hostile tests
 
@@ -98,6 +102,13 @@ class ByServer(LoadFileScheduling):
         return in_one_process(nodeid)
 
 
+@pytest.fixture
+def tmp_path(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """A folder for a test alone, numbered by us: pytest would look through those of thousands of earlier tests."""
+    name = re.sub(r"\W", "_", request.node.name)[:30]
+    return tmp_path_factory.mktemp(f"{next(FOLDERS)}-{name}", numbered=False)
+
+
 @pytest.fixture(autouse=True)
 def _no_real_home(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
@@ -106,7 +117,7 @@ def _no_real_home(
 
     The app may read the tests' own folders, wherever each made its pictures and heads.
     """
-    home = tmp_path_factory.mktemp("home")
+    home = tmp_path_factory.mktemp(f"{next(FOLDERS)}-home", numbered=False)
     monkeypatch.setenv("URL_VIZ_ROOTS", str(tmp_path_factory.getbasetemp()))
     monkeypatch.setenv(HOME_VARIABLE, str(home / "url_viz"))
     if "browser" not in request.path.parts:

@@ -2,7 +2,6 @@
 
 import shutil
 
-import lancedb
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -14,6 +13,7 @@ from url_viz.analysis.twins import group_codes
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, open_image_set
 from url_viz.rows import l2_normalize
+from url_viz.store.lance import connect
 from url_viz.store.tables import fixed_lists
 
 COUNT, K = 60, 32
@@ -45,7 +45,7 @@ def made_old(image_set: ImageSet) -> None:
     ]
     approximate = pa.array(np.zeros(len(stored), bool))
     columns = [pa.array(stored.content), fixed_lists(position), fixed_lists(similarity), approximate]
-    lancedb.connect(paths.tables).create_table(f"neighbours-{key}", data=pa.table(columns, schema=pa.schema(fields)))
+    connect(paths.tables).create_table(f"neighbours-{key}", data=pa.table(columns, schema=pa.schema(fields)))
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import shutil
 from pathlib import Path
 
-import lancedb
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -14,6 +13,7 @@ from url_viz.imaging.quality import QUALITIES, Quality, quality_of_image
 from url_viz.models.model import Model
 from url_viz.pipeline import quality as stage
 from url_viz.progress import Progress
+from url_viz.store.lance import connect
 from url_viz.store.reader import QUALITY_TABLE, Store
 
 
@@ -62,7 +62,7 @@ def test_a_set_measured_by_an_older_version_opens_and_is_measured_anew(
     before, tables = quality_of(image_set), image_set._store.paths.tables
     shutil.rmtree(tables / f"{QUALITY_TABLE}.lance")
     older = pa.table({"content": image_set.contents, "sharpness": np.full(6, 0.1, np.float32)})
-    lancedb.connect(tables).create_table("measures-1", data=older)
+    connect(tables).create_table("measures-1", data=older)
     opened = open_image_set(folder, model=model.name, workspace=workspace)
     table = opened.table()
     assert table[list(QUALITIES)].isna().all(axis=None)

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import lancedb
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -25,6 +24,7 @@ from url_viz.pipeline.postprocess import columns_of
 from url_viz.pipeline.projection import pca_coordinates
 from url_viz.pipeline.whitening import whitened_rows
 from url_viz.store.about import About, find_set, known_sets, read_about
+from url_viz.store.lance import connect
 from url_viz.store.reader import Store
 from url_viz.store.repair import mend
 from url_viz.store.tables import IMAGES, Coordinates, Graph, embeddings_schema, fixed_lists
@@ -269,9 +269,10 @@ class TestReaders:
         self, writer: Writer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         asked = []
-        latest = lancedb.table.LanceTable.checkout_latest
-        monkeypatch.setattr(lancedb.table.LanceTable, "checkout_latest", lambda t: (asked.append(t.name), latest(t))[1])
         writer.add_images(files([1]))
+        table = type(connect(writer.paths.tables).open_table("images"))
+        latest = table.checkout_latest
+        monkeypatch.setattr(table, "checkout_latest", lambda t: (asked.append(t.name), latest(t))[1])
         reader = Store(writer.paths)
         assert [ids_of(reader) for _ in range(3)] == [[1]] * 3
         assert asked == [], "what was just opened is at its latest version"
@@ -440,7 +441,7 @@ class TestDamage:
         assert ids_of(Store(filled.paths)) == [1, 2, 3, 4]
 
     def test_a_set_of_before_is_read_and_grows(self, paths: SetPaths, tmp_path: Path) -> None:
-        database = lancedb.connect(paths.tables)
+        database = connect(paths.tables)
         database.create_table("images", data=files([1, 2]))
         size = 16
         rows = dice(3)
