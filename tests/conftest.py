@@ -27,8 +27,8 @@ from url_viz.workspace import HOME_VARIABLE, Workspace
 
 EMBEDDING_SIZE = 1280
 SHIPPED_PX = 224
-SIDE_PX = 112
-"""The side of what the models see in tests: a quarter of the work of the side that they are shipped with."""
+SIDE_PX = 64
+"""The side of what the models see in tests: a tenth of the work of the side that they are shipped with."""
 SECOND = SECONDS[0]
 SECONDS = (("browser", 5.0), ("slow", 3.0), ("model", 0.5))
 """About how long a test with each mark takes."""

@@ -217,9 +217,9 @@ def test_an_empty_table_has_no_reasons() -> None:
 def planted(tmp_path_factory: pytest.TempPathFactory, prepared: Path, model: Model) -> ImageSet:
     """Pictures with hard edges, one of each kind spoiled."""
     root = tmp_path_factory.mktemp("planted")
-    sharp = noise(1, width=32, height=24).resize((256, 192), 0)
+    sharp = noise(1, width=16, height=12).resize((256, 192), 0)
     for number in range(3):
-        noise(number, width=32, height=24).resize((256, 192), 0).save(root / f"fine-{number}.png")
+        noise(number, width=16, height=12).resize((256, 192), 0).save(root / f"fine-{number}.png")
     sharp.filter(ImageFilter.GaussianBlur(6)).save(root / "blurred.png")
     sharp.point(lambda v: v // 12).save(root / "dark.png")
     sharp.point(lambda v: 120 + v // 16).save(root / "low contrast.png")

@@ -9,6 +9,7 @@ import pytest
 
 from tests.imaging.pictures import encoded, noise, write_folder
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.imaging.preprocess import resized
 from url_viz.imaging.quality import QUALITIES, Quality, quality_of_image
 from url_viz.models.model import Model
 from url_viz.pipeline import quality as stage
@@ -95,7 +96,7 @@ def test_what_is_stored_is_what_the_picture_measures(tmp_path: Path, workspace: 
     (tmp_path / "one" / "a.png").write_bytes(encoded(picture, "PNG"))
     image_set, _ = embed(tmp_path / "one", workspace, model)
     (stored,) = quality_of(image_set).values()
-    own = quality_of_image(picture.resize((256, 205)))
+    own = quality_of_image(resized(picture, model.space.preprocessing))
     for name in QUALITIES:
         assert getattr(stored, name) == pytest.approx(getattr(own, name), abs=0.03), name
     assert np.isfinite(stored.least_sharpness)

@@ -47,14 +47,18 @@ def value_of(report: FinetuneReport, measure: str, which: str = "after") -> floa
 
 @pytest.mark.slow
 def test_without_labels_it_learns_which_pictures_are_mistaken(
-    many: Path, tmp_path: Path, model: Model, prepared: Path
+    many: Path, tmp_path: Path, head_file: Path, prepared_as_shipped: Path
 ) -> None:
+    """From pictures of the size that the backbone is shipped with: it sees more of them than in other tests."""
+    model = load_model(head_file, device="cpu", workspace=prepared_as_shipped)
     config = config_of(many, tmp_path / "out", told=0.3)
     found = finetune(config, model, silent)
     assert value_of(found, "agreement") > 0.2
     assert found.trained + found.chose + found.told_pictures == found.pictures == 60
     assert min(found.trained, found.chose, found.told_pictures) > 2
-    adapted = load_model(RunPaths(tmp_path / "out").head, precision="exact", device="cpu", workspace=prepared)
+    adapted = load_model(
+        RunPaths(tmp_path / "out").head, precision="exact", device="cpu", workspace=prepared_as_shipped
+    )
     uncertainty = adapted.predict(sorted(many.rglob("*.png"))).uncertainty
     told = told_pictures(open_cache(tmp_path / "out" / "cache"), config.told)
     assert spearman(uncertainty, confusability_in(told.space)) > 0.3

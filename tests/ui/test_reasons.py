@@ -20,7 +20,7 @@ def image_set(tmp_path: Path, read_once: Read) -> ImageSet:
     """Three sharp pictures, one blurred and one dark."""
     root = tmp_path / "zoo"
     root.mkdir()
-    sharp = [noise(number, width=32, height=24).resize((128, 96), 0) for number in range(4)]
+    sharp = [noise(number, width=16, height=12).resize((128, 96), 0) for number in range(4)]
     for number in range(3):
         sharp[number].save(root / f"{number}.png")
     sharp[3].filter(ImageFilter.GaussianBlur(4)).save(root / "blurred.png")

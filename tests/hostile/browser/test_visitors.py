@@ -12,9 +12,9 @@ from urllib.parse import quote, urlsplit
 import pandas as pd
 import psutil
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Dialog, Page, Request, WebSocket, expect
 
-from tests.browser.fixtures import PATIENT_S, ROOT, Serve, eventually, still
+from tests.browser.fixtures import HEALTH, ROOT, OpenPage, Serve, eventually, still
 from tests.browser.fixtures import settled as drawn
 from tests.hostile.browser.offline import SOURCE
 from tests.imaging.pictures import encoded, noise, write_folder
@@ -110,21 +110,25 @@ def asked() -> list[str]:
 
 
 @pytest.fixture
-def context(chromium: Browser, asked: list[str]) -> Iterator[BrowserContext]:
-    with chromium.new_context(viewport={"width": 1400, "height": 1000}, service_workers="block") as opened:
-        listen(opened, asked)
-        opened.set_default_timeout(1000 * PATIENT_S)
-        yield opened
+def page(app: str, open_page: OpenPage, asked: list[str]) -> Iterator[Page]:
+    """A page that will go to the app; what it asks is noted, and no script may open a dialog."""
+    opened = open_page(f"{app}{HEALTH}", height=1000)
 
-
-def listen(context: BrowserContext, asked: list[str]) -> None:
-    def note(url: str) -> None:
-        parts = urlsplit(url)
+    def note(sent: Request | WebSocket) -> None:
+        parts = urlsplit(sent.url)
         if parts.scheme in ("http", "https", "ws", "wss") and parts.hostname not in ("127.0.0.1", "localhost"):
-            asked.append(url)
+            asked.append(sent.url)
 
-    context.on("request", lambda request: note(request.url))
-    context.on("page", lambda page: page.on("websocket", lambda socket: note(socket.url)))
+    def fail(dialog: Dialog) -> None:
+        pytest.fail(f"a script ran: {dialog.message}")
+
+    opened.context.on("request", note)
+    opened.on("websocket", note)
+    opened.on("dialog", fail)
+    yield opened
+    opened.context.remove_listener("request", note)
+    opened.remove_listener("websocket", note)
+    opened.remove_listener("dialog", fail)
 
 
 def settled(page: Page) -> None:
@@ -158,11 +162,9 @@ def is_inert(page: Page) -> bool:
 
 
 def test_names_of_folders_are_inert_and_nothing_phones_home(
-    app: str, home: Path, context: BrowserContext, odd_folder: Path, asked: list[str]
+    app: str, home: Path, page: Page, odd_folder: Path, asked: list[str]
 ) -> None:
     """A folder is typed, read and shown on every page; one picture is sought by its number, and one is uploaded."""
-    page = context.new_page()
-    page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
     page.goto(app)
     page.get_by_role("button", name="Open a folder").last.click()
     field = page.get_by_role("dialog").get_by_role("textbox", name="Folder of pictures")
@@ -189,12 +191,10 @@ def test_names_of_folders_are_inert_and_nothing_phones_home(
 
 
 def test_what_visitors_may_name_is_inert_and_asks_nobody(
-    app: str, home: Path, context: BrowserContext, odd_set: ImageSet, asked: list[str], tmp_path: Path
+    app: str, home: Path, page: Page, odd_set: ImageSet, asked: list[str], tmp_path: Path
 ) -> None:
     """The set's name, columns, their values, tags, a reading that failed: on every page, and where each is shown."""
     name_all(odd_set, home, tmp_path / "own.csv")
-    page = context.new_page()
-    page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
     for title in through_pages(page, f"{app}/?set={odd_set.set_id}"):
         assert is_inert(page), title
     for words in (
@@ -244,10 +244,9 @@ def name_all(odd_set: ImageSet, home: Path, csv: Path) -> None:
     eventually(lambda: not job.status().is_live)
 
 
-def test_addresses_ask_nobody(app: str, context: BrowserContext, odd_set: ImageSet, asked: list[str]) -> None:
+def test_addresses_ask_nobody(app: str, page: Page, odd_set: ImageSet, asked: list[str]) -> None:
     """A model goes along from page to page; a set that there is not is told by the page that is opened with it."""
     opened, (model, no_set, *others) = f"set={odd_set.set_id}", ADDRESSES
-    page = context.new_page()
     for title in through_pages(page, f"{app}/?{opened}&{model}"):
         assert is_inert(page), title
     of_no_set = (f"set={quote(HOSTILE)}", f"id={quote(HOSTILE)}&by={quote(HOSTILE)}")
@@ -262,10 +261,9 @@ def test_addresses_ask_nobody(app: str, context: BrowserContext, odd_set: ImageS
     assert asked == []
 
 
-def test_an_image_set_is_forgotten_after_a_question(app: str, home: Path, context: BrowserContext) -> None:
+def test_an_image_set_is_forgotten_after_a_question(app: str, home: Path, page: Page) -> None:
     folder = write_folder(home / "gone", 5)
     set_id = embed_folder(folder, workspace=home / "workspace").set_id
-    page = context.new_page()
     page.goto(f"{app}/sets?set={set_id}")
     settled(page)
     page.get_by_role("button", name="Forget this image set").click()
@@ -311,19 +309,14 @@ def visit(pages: list[Page], app: str, image_sets: list[ImageSet], turn: int) ->
 
 @pytest.mark.parametrize("turns", [1, pytest.param(40, marks=[pytest.mark.torture, pytest.mark.timeout(1800)])])
 def test_many_visitors_stay_apart_and_memory_stays_bounded(
-    app: str, chromium: Browser, image_sets: list[ImageSet], turns: int
+    app: str, open_page: OpenPage, image_sets: list[ImageSet], turns: int
 ) -> None:
     server = server_of(app)
-    contexts = [chromium.new_context(service_workers="block") for _ in range(4)]
-    pages = [context.new_page() for context in contexts]
-    try:
-        curve = []
-        for turn in range(turns):
-            visit(pages, app, image_sets, turn)
-            curve.append((time.monotonic(), server.memory_info().rss / 2**20))
-    finally:
-        for context in contexts:
-            context.close()
+    pages = [open_page(f"{app}{HEALTH}") for _ in range(4)]
+    curve = []
+    for turn in range(turns):
+        visit(pages, app, image_sets, turn)
+        curve.append((time.monotonic(), server.memory_info().rss / 2**20))
     print("RSS of the server, MiB, a turn of four visitors each:", [round(mib) for _, mib in curve])
     settled_at = curve[min(len(curve) - 1, 5)][1]
     assert curve[-1][1] < settled_at + 150
@@ -335,7 +328,7 @@ def embedding(folder: Path, workspace: Path) -> "subprocess.Popen[bytes]":
 
 
 def test_choices_of_two_sessions_stay_apart_while_others_embed(
-    app: str, home: Path, chromium: Browser, image_sets: list[ImageSet]
+    app: str, home: Path, open_page: OpenPage, image_sets: list[ImageSet]
 ) -> None:
     """One set, two visitors: each chooses another picture to search with, and goes on with it on the next page."""
     own = image_sets[2]
@@ -343,38 +336,32 @@ def test_choices_of_two_sessions_stay_apart_while_others_embed(
     count = FEWEST_FOR_UMAP - 1
     folders = [write_folder(home / name, count, start=1000 + 100 * len(name)) for name in ("some", "others")]
     running = [embedding(folder, home / "workspace") for folder in folders]
-    with chromium.new_context() as first, chromium.new_context() as second:
-        pages = [first.new_page(), second.new_page()]
-        for page in pages:
-            page.goto(f"{app}/search?set={own.set_id}")
-        for page, path in zip(pages, paths, strict=True):
-            page.get_by_role("textbox", name="Or find one in the set").fill(path)
-            page.get_by_role("textbox", name="Or find one in the set").press("Enter")
-        for page, path in zip(pages, paths, strict=True):
-            expect(page.locator(".tile")).to_have_count(1)
-            page.locator(".tile").click()
-            expect(page.locator(".url-viz-picture")).to_be_visible()
-            expect(page.get_by_test_id("stCode").first).to_have_text(path)
-        for page, path in reversed(list(zip(pages, paths, strict=True))):
-            page.reload()
-            expect(page.get_by_test_id("stCode").first).to_have_text(path)
+    pages = [open_page(f"{app}/search?set={own.set_id}") for _ in paths]
+    for page, path in zip(pages, paths, strict=True):
+        page.get_by_role("textbox", name="Or find one in the set").fill(path)
+        page.get_by_role("textbox", name="Or find one in the set").press("Enter")
+    for page, path in zip(pages, paths, strict=True):
+        expect(page.locator(".tile")).to_have_count(1)
+        page.locator(".tile").click()
+        expect(page.locator(".url-viz-picture")).to_be_visible()
+        expect(page.get_by_test_id("stCode").first).to_have_text(path)
+    for page, path in reversed(list(zip(pages, paths, strict=True))):
+        page.reload()
+        expect(page.get_by_test_id("stCode").first).to_have_text(path)
     assert [process.wait(timeout=120) for process in running] == [0, 0]
     listed = list_sets(home / "workspace").set_index("folder")["pictures"]
     assert [listed[str(folder)] for folder in folders] == [count, count]
 
 
-def test_uploads_of_two_sessions_stay_apart(app: str, chromium: Browser, image_sets: list[ImageSet]) -> None:
+def test_uploads_of_two_sessions_stay_apart(app: str, open_page: OpenPage, image_sets: list[ImageSet]) -> None:
     theirs = [[f"{session}-{number}.png" for number in range(2 + session)] for session in range(2)]
-    with chromium.new_context() as first, chromium.new_context() as second:
-        pages = [first.new_page(), second.new_page()]
-        for page in pages:
-            page.goto(f"{app}/upload?set={image_sets[1].set_id}")
-        for session, (page, names) in enumerate(zip(pages, theirs, strict=True)):
-            pictures = [(name, encoded(noise(50 * session + i), "PNG")) for i, name in enumerate(names)]
-            files = [{"name": name, "mimeType": "image/png", "buffer": data} for name, data in pictures]
-            settled(page)
-            page.locator("input[type=file]").set_input_files(files)  # type: ignore[arg-type]
-        for page, names in zip(pages, theirs, strict=True):
-            expect(page.get_by_text(f"{len(names)} pictures · scored with")).to_be_visible()
-            expect(page.locator(".tile .name")).to_have_count(len(names))
-            assert sorted(page.locator(".tile .name").all_inner_texts()) == names
+    pages = [open_page(f"{app}/upload?set={image_sets[1].set_id}") for _ in theirs]
+    for session, (page, names) in enumerate(zip(pages, theirs, strict=True)):
+        pictures = [(name, encoded(noise(50 * session + i), "PNG")) for i, name in enumerate(names)]
+        files = [{"name": name, "mimeType": "image/png", "buffer": data} for name, data in pictures]
+        settled(page)
+        page.locator("input[type=file]").set_input_files(files)  # type: ignore[arg-type]
+    for page, names in zip(pages, theirs, strict=True):
+        expect(page.get_by_text(f"{len(names)} pictures · scored with")).to_be_visible()
+        expect(page.locator(".tile .name")).to_have_count(len(names))
+        assert sorted(page.locator(".tile .name").all_inner_texts()) == names
