@@ -1,7 +1,10 @@
 """URL-Viz shows which of your pictures are ambiguous, before you train on them."""
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
+
+from url_viz.garbage import search_rarely
 
 if TYPE_CHECKING:
     from url_viz.image_set import ImageSet, embed_folder, open_image_set
@@ -17,6 +20,10 @@ _HOMES = {
     "load_model": "url_viz.models.model",
     "open_image_set": "url_viz.image_set",
 }
+
+
+if sys.argv[:1] == ["-m"]:  # as Python has it while it looks for the module of `python -m url_viz…`
+    search_rarely()
 
 
 def __getattr__(name: str) -> Any:

@@ -1,11 +1,12 @@
 """Entry point of the command line: `python -m url_viz …`, and `url-viz`, which opens the app if no command is given."""
 
-import gc
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
+
+from url_viz.garbage import search_rarely
 
 ABOUT = (
     "Without a command: open the app in the browser. Options that come first are Streamlit's then, such as "
@@ -32,7 +33,7 @@ def _open_app(options: Sequence[str]) -> NoReturn:
 
 def _run(*, prog: str, description: str | None = None) -> int:
     """Run the command that the arguments name."""
-    gc.set_threshold(10_000)  # imports give up nothing, and at Python's 700 a tenth of `embed` went into looking
+    search_rarely()
     from url_viz.cli.main import main  # large, and the app's server begins without it
 
     return main(prog=prog, description=description)
