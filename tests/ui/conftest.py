@@ -15,6 +15,7 @@ from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.jobs import cancel_job, list_jobs
 from url_viz.models.model import Model
 from url_viz.store.sets import repoint
+from url_viz.ui import garbage
 from url_viz.workspace import Workspace, set_id_of
 
 Read = Callable[[Path], ImageSet]
@@ -84,6 +85,14 @@ def _the_end_of_a_run_is_waited_for() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(local_script_runner, "require_widgets_deltas", waited)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cycles_are_collected_seldom() -> Iterator[None]:
+    """Pages of tests follow one another without end: each ten seconds they would be collected, .15 s each time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(garbage, "_collector", garbage.Collector(wait_s=60))
         yield
 
 
