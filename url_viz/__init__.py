@@ -22,7 +22,7 @@ _HOMES = {
 }
 
 
-if sys.argv[:1] == ["-m"]:  # as Python has it while it looks for the module of `python -m url_viz…`
+if sys.argv[:1] == ["-m"]:  # as Python has it while it looks for the module of a `python -m url_viz…` or `training…`
     search_rarely()
 
 
