@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from playwright.sync_api import FloatRect, Locator, Page, expect
+from playwright.sync_api import FloatRect, Locator, Page, Route, expect
 from streamlit.testing.v1 import AppTest
 
-from tests.browser.fixtures import HARNESS, OpenPage, eventually
+from tests.browser.fixtures import HARNESS, OpenPage, eventually, settled
 from tests.browser.harness_components import FIRST_ID, HOSTILE_NAME, synthetic_points
 from url_viz.ui.points import decode_points, encode_points
 
@@ -182,6 +182,31 @@ def test_a_selection_that_the_page_clears_stays_cleared(harness: str, open_page:
         page.get_by_role("button", name=button).click()
         expect(page.get_by_text(re.compile("^selected 0 of"))).to_be_visible()
     expect(page.get_by_text("selected 0 of 1500")).to_be_visible()
+
+
+@pytest.mark.browser
+def test_a_lasso_drawn_while_another_layout_is_on_its_way_ends_with_it(harness: str, open_page: OpenPage) -> None:
+    page, held = open_page(f"{harness}/?n=1000"), list[Route]()
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    stage = ready(page)
+    page.route("**/harness/points**layout=pca**", hold)
+    page.get_by_role("button", name="Other layout").click()
+    expect(page.locator(".stage")).to_have_attribute("data-state", "loading")
+    settled(page)
+    page.get_by_role("button", name="Lasso").click()
+    drag_around(page, middle_rectangle(stage))
+    settled(page)
+    held[0].continue_()
+    expect(page.locator(".stage")).to_have_attribute("data-gliding", "true")
+    ready(page)
+    page.get_by_role("button", name="Other layout").click()  # where the lasso would hold some of the pictures
+    expect(page.locator(".stage")).to_have_attribute("data-gliding", "true")
+    ready(page)
+    settled(page)
+    expect(page.get_by_text("selected 0 of 1000")).to_be_visible()
 
 
 @pytest.mark.browser

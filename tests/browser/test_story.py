@@ -48,6 +48,7 @@ def demo(home: Path) -> ImageSet:
 
 def wait_until_read(page: Page) -> None:
     expect(page.get_by_text("Most ambiguous")).to_be_visible()
+    expect(page.locator(".stage[data-state=ready]").first).to_be_visible()  # its legend says what is still being done
     expect(page.get_by_text("still reading")).to_have_count(0)  # the progress goes before the map is drawn anew
     expect(page.get_by_test_id("stProgress")).to_have_count(0)
     settled(page)  # the last run of the script takes the progress away first

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LEAST_ZOOM, MOST_ZOOM, View, placesOf } from "../../url_viz/frontend/map/view.js";
+import { LEAST_ZOOM, MOST_ZOOM, View, haveMoved, placesOf } from "../../url_viz/frontend/map/view.js";
 
 function viewOf(box, { width = 800, height = 600, n = 100 } = {}) {
   const view = new View().adopt({ n, box });
@@ -82,4 +82,15 @@ test("places are those of the stage, by id", () => {
   const view = viewOf([0, 10, 0, 10]);
   const points = { n: 2, ids: BigInt64Array.of(7n, -1n), x: [5, 0], y: [5, 10] };
   assert.deepEqual([...placesOf(points, view)], [[7n, [400, 300]], [-1n, view.toStage(0, 10)]]);
+});
+
+test("a map made anew is told by points that moved, not by more points, a box that grew, or strangers", () => {
+  const of = (ids, x, y, box = [0, 10, 0, 10]) => ({ ids: BigInt64Array.from(ids), x, y, box });
+  const before = of([7n, 8n], [5, 0], [5, 10]);
+  const step = 20 / 65535;
+  assert.ok(!haveMoved(before, before));
+  assert.ok(!haveMoved(before, of([9n, 8n, 7n], [1, step, 5 - step], [1, 10, 5], [0, 20, 0, 10])));
+  assert.ok(!haveMoved(before, of([9n], [1], [1])));
+  assert.ok(!haveMoved(of([], [], []), before));
+  assert.ok(haveMoved(before, of([8n, 7n], [0, 5], [10, 5.01])));
 });

@@ -16,7 +16,7 @@ import { Raster, sizeAndOpacity } from "./raster.js";
 import { Representatives } from "./representatives.js";
 import { Shade } from "./shade.js";
 import { keepFitting } from "../shared/fit.js";
-import { View, placesOf } from "./view.js";
+import { View, haveMoved, placesOf } from "./view.js";
 import { hintOf, statusOf } from "./words.js";
 
 const PICK_REACH = 14; // CSS pixels
@@ -42,6 +42,7 @@ export class PointMap {
     Object.assign(this, {
       list: listOf(0),
       polygon: null,
+      drawnOn: null, // the points that the polygon was drawn on; null for one that the page set, which is on those to come
       threshold: null,
       style: null,
       representatives: null,
@@ -120,6 +121,7 @@ export class PointMap {
     told.splice(0, place + 1);
     if (place >= 0) return;
     this[name] = now ?? null;
+    if (name === "polygon") this.drawnOn = null;
     if (before !== undefined) this.setStateValue(name, this[name]);
   }
 
@@ -172,6 +174,14 @@ export class PointMap {
     this.say(points.n ? "" : "No pictures to show yet.");
     this.recolour();
     this.glidePoints(shown);
+    this.dropStaleLasso();
+  }
+
+  // A lasso that was drawn while a map made anew was on its way holds other pictures there.
+  dropStaleLasso() {
+    if (!this.polygon || !this.drawnOn) return;
+    if (haveMoved(this.drawnOn, this.points)) this.select(null);
+    else this.drawnOn = this.points;
   }
 
   // Known points glide from their old position to the new one; new points appear at once.
@@ -384,7 +394,7 @@ export class PointMap {
   }
 
   select(polygon) {
-    this.polygon = polygon;
+    Object.assign(this, { polygon, drawnOn: polygon && this.points });
     this.redrawOverlay();
     this.tell("polygon");
   }

@@ -1,5 +1,7 @@
 // The view: pan, zoom and map-to-stage coordinates. One scale for both axes, y upwards.
 
+import wire from "../shared/wire.json" with { type: "json" };
+
 /**
  * @import { Points } from "./decode.js"
  *
@@ -11,6 +13,7 @@ export const MOST_ZOOM = 60; // beyond it the quantisation of coordinates would 
 export const LEAST_ZOOM = 0.5;
 export const NARROW = 520; // CSS pixels: on a narrower stage the toolbar would cover points
 const TOOLBAR = 46;
+const PROBED = 8; // points by which a map that was made anew is told: all of them move
 
 /** A framing, the stage's width and height in CSS pixels, the points' box, and whether the user has moved it. */
 export class View {
@@ -117,4 +120,22 @@ export function placesOf({ n, ids, x, y }, view) {
   const places = new Map();
   for (let i = 0; i < n; i++) places.set(ids[i], view.toStage(x[i], y[i]));
   return places;
+}
+
+/**
+ * @param {Points} before
+ * @param {Points} after
+ * @returns {boolean} whether the map was made anew: points of both do not lie where they lay
+ */
+export function haveMoved(before, after) {
+  const slack = 2 * Math.max(stepOf(before.box), stepOf(after.box));
+  return [...before.ids.subarray(0, PROBED)].some((id, i) => {
+    const row = after.ids.indexOf(id);
+    return row >= 0 && Math.hypot(after.x[row] - before.x[i], after.y[row] - before.y[i]) > slack;
+  });
+}
+
+// The step in which coordinates come, which changes a little with the box.
+function stepOf([xMin, xMax, yMin, yMax]) {
+  return Math.max(xMax - xMin, yMax - yMin) / wire.points.coordinate_steps;
 }
