@@ -7,6 +7,8 @@ import re
 import shutil
 import signal
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -132,20 +134,31 @@ def _no_real_home(
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A workspace in which the default model is converted: once for the whole run, and a copy for each process.
 
     It looks at pictures of SIDE_PX; `prepared_as_shipped` is for what hangs on the size it is shipped with.
     """
     workspace = tmp_path_factory.mktemp("prepared") / "workspace"
     shutil.copytree(_prepared_for_all(DEFAULT, tmp_path_factory, size_px=SIDE_PX), workspace)
-    return workspace
+    with _held(workspace):
+        yield workspace
 
 
 @pytest.fixture(scope="session")
-def prepared_as_shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def prepared_as_shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A workspace in which the default model is converted at the size that it was trained with."""
-    return _prepared_for_all(DEFAULT, tmp_path_factory, size_px=SHIPPED_PX)
+    workspace = _prepared_for_all(DEFAULT, tmp_path_factory, size_px=SHIPPED_PX)
+    with _held(workspace):
+        yield workspace
+
+
+@contextmanager
+def _held(workspace: Path) -> Iterator[None]:
+    """Hold the default model of a workspace, so that what opens it meanwhile need not compile it."""
+    model = load_model(DEFAULT, device="cpu", workspace=workspace)
+    yield
+    del model
 
 
 def _prepared_for_all(name: str, tmp_path_factory: pytest.TempPathFactory, *, size_px: int) -> Path:

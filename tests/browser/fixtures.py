@@ -105,6 +105,7 @@ class Tab:
         """Leave the page, and all that was stored by it, for a line of text of the same server that runs no script."""
         at = urlsplit(self.page.url)
         origin = f"{at.scheme}://{at.netloc}"
+        self.page.unroute_all()
         self.page.goto(f"{origin}{HEALTH}")
         self.devtools.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
         self.page.evaluate("sessionStorage.clear()")

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -153,6 +154,36 @@ class TestDamagedGraph:
         runtime = OpenVinoRuntime(graph, loaded.preprocessing, precision="exact")
         assert runtime.run(crop).logits.shape == (1, 1000)
         assert [p.name for p in graph.parent.iterdir()] == ["graph"]
+
+
+class TestTwoRuntimes:
+    def test_of_the_same_files_are_compiled_once_while_one_is_there(self, graph: Path, tmp_path: Path) -> None:
+        folder = Path(shutil.copytree(graph, tmp_path / "graph"))
+        kept = folder / "compiled-exact"
+        first = OpenVinoRuntime(folder, Preprocessing(size_px=160), precision="exact")
+        assert list(kept.glob("*.blob"))
+        shutil.rmtree(kept)
+        second = OpenVinoRuntime(folder, Preprocessing(size_px=160), precision="exact")
+        assert not kept.exists()
+        OpenVinoRuntime(folder, Preprocessing(size_px=160, mean=(0.0, 0.0, 0.0)), precision="exact")
+        assert list(kept.glob("*.blob")), "another network"
+        shutil.rmtree(kept)
+        del first, second
+        OpenVinoRuntime(folder, Preprocessing(size_px=160), precision="exact")
+        assert list(kept.glob("*.blob"))
+
+    def test_run_at_the_same_time_as_each_runs_alone(self, graph: Path) -> None:
+        runtimes = [OpenVinoRuntime(graph, Preprocessing(size_px=160), precision="exact") for _ in range(2)]
+        random = np.random.default_rng(0)
+        crops = [random.integers(0, 255, (1 + i % 3, 160, 160, 3)).astype(np.uint8) for i in range(8)]
+
+        def run_all(runtime: OpenVinoRuntime) -> np.ndarray:
+            return np.concatenate([runtime.run(crop).embedding for crop in crops * 3])
+
+        alone = run_all(runtimes[0])
+        with ThreadPoolExecutor(2) as pool:
+            for together in pool.map(run_all, runtimes):
+                np.testing.assert_array_equal(together, alone)
 
 
 @pytest.mark.slow

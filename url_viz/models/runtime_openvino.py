@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 GRAPH = "graph.xml"
 WEIGHTS = "graph.bin"
 ABOUT = "about.json"
+_in_use: "WeakValueDictionary[tuple[object, ...], Any]" = WeakValueDictionary()
+"""The compiled networks of this process while a runtime holds them: a second runtime of the same compiles nothing."""
 
 
 def openvino() -> ModuleType:
@@ -124,8 +127,8 @@ class OpenVinoRuntime:
         self._folder = folder
         self._preprocessing = preprocessing
         self._precision = precision
-        self._on_crops = self._compiled(takes_crops=True)
-        self._on_pixels: Any = None
+        self._on_crops = _Request(self._compiled(takes_crops=True))
+        self._on_pixels: _Request | None = None
 
     @property
     def device(self) -> str:
@@ -142,15 +145,25 @@ class OpenVinoRuntime:
 
     def run(self, crops: NDArray[np.uint8]) -> Outputs:
         """Normalise and run a batch of crops."""
-        return _outputs(self._on_crops(crops))
+        return self._on_crops(crops)
 
     def run_pixels(self, pixels: NDArray[np.float32]) -> Outputs:
         """Run a batch that is normalised already."""
         if self._on_pixels is None:
-            self._on_pixels = self._compiled(takes_crops=False)
-        return _outputs(self._on_pixels(pixels))
+            self._on_pixels = _Request(self._compiled(takes_crops=False))
+        return self._on_pixels(pixels)
 
     def _compiled(self, *, takes_crops: bool) -> Any:
+        """The compiled network: the one in use in this process, if another runtime has compiled the same files."""
+        files = (os.stat(self._folder / name) for name in (GRAPH, WEIGHTS))
+        written = tuple((file.st_dev, file.st_ino, file.st_size, file.st_mtime_ns) for file in files)
+        key = (written, self._precision, takes_crops, self._preprocessing)
+        compiled = _in_use.get(key)
+        if compiled is None:
+            compiled = _in_use[key] = self._compile(takes_crops=takes_crops)
+        return compiled
+
+    def _compile(self, *, takes_crops: bool) -> Any:
         ov = openvino()
         core = ov.Core()
         graph = core.read_model(self._folder / GRAPH)
@@ -176,6 +189,17 @@ class OpenVinoRuntime:
         steps = source.preprocess().convert_element_type(ov.Type.f32)
         steps.mean([255 * m for m in self._preprocessing.mean]).scale([255 * s for s in self._preprocessing.std])
         return prepared.build()
+
+
+class _Request:
+    """Runs a compiled network, which others may run meanwhile: of the two a request alone is one caller's."""
+
+    def __init__(self, compiled: Any) -> None:
+        self._compiled = compiled
+        self._request = compiled.create_infer_request()
+
+    def __call__(self, pictures: NDArray[np.generic]) -> Outputs:
+        return _outputs(self._request.infer(pictures, share_inputs=True))
 
 
 def _outputs(result: Any) -> Outputs:

@@ -196,7 +196,7 @@ export class PointMap {
       }
       this.from = { x, y, start: performance.now() };
     }
-    this.redraw();
+    this.drawNow(performance.now()); // at once: what the stage says of itself is true of these points
   }
 
   resize() {
