@@ -156,7 +156,7 @@ class OpenVinoRuntime:
     def _compiled(self, *, takes_crops: bool) -> Any:
         """The compiled network: the one in use in this process, if another runtime has compiled the same files."""
         files = (os.stat(self._folder / name) for name in (GRAPH, WEIGHTS))
-        written = tuple((file.st_dev, file.st_ino, file.st_size, file.st_mtime_ns) for file in files)
+        written = tuple((file.st_dev, file.st_ino, file.st_size, file.st_ctime_ns) for file in files)
         key = (written, self._precision, takes_crops, self._preprocessing)
         compiled = _in_use.get(key)
         if compiled is None:
