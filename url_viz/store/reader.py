@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from url_viz.store.checksums import ChecksumError, columns_to_read, verified
 from url_viz.store.damage import raising_damage_errors, was_written
 from url_viz.store.embedding_table import ROWS_AT_ONCE, parts_of, read_embeddings, read_whitened, size_of
 from url_viz.store.lance import connect
+from url_viz.store.recent_rows import RecentRows
 from url_viz.store.tables import (
     COORDINATES,
     IMAGES,
@@ -41,6 +42,7 @@ from url_viz.store.whitening import WhitenedRows, Whitening
 from url_viz.workspace import SetPaths
 
 QUALITY_TABLE = f"measures-{QUALITY_VERSION}"
+_recent = RecentRows()
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ class Store:
         whitening, rows = self.whitening(space_key), self._table(f"whitened-{space_key}")
         if whitening is None or rows is None:
             return None
-        data = self._read(f"whitened-{space_key}", lambda: _whole(rows, whitened_schema(1).names))
+        data = self._rows(f"whitened-{space_key}", rows, whitened_schema(1).names)
         if len(data) and not (numbers_of(data["key"]) == whitening.key).all():
             return None
         whitened = matrix(data["whitened"]).astype(np.float16, copy=False)
@@ -173,14 +175,15 @@ class Store:
         """The whitened space; None if there is none."""
         name, names = f"whitening-{space_key}", whitening_schema(1).names
         table = self._table(name)
-        return None if table is None else self._read(name, lambda: _whitening_of(_whole(table, names)))
+        return None if table is None else self._read(name, lambda: _whitening_of(self._rows(name, table, names)))
 
     def graph(self, space_key: str) -> Graph | None:
         """The neighbour graph of a space, once it was made."""
-        table = self._table(f"graph-{space_key}")
+        name, names = f"graph-{space_key}", graph_schema(1).names
+        table = self._table(name)
         if table is None:
             return None
-        graph: Graph = self._read(f"graph-{space_key}", lambda: _graph_of(_whole(table, graph_schema(1).names)))
+        graph: Graph = self._read(name, lambda: _graph_of(self._rows(name, table, names)))
         return graph
 
     def graph_columns(self, space_key: str) -> GraphColumns | None:
@@ -196,7 +199,7 @@ class Store:
         table = self._table(f"neighbours-{space_key}")
         if table is None:
             return None
-        data = self._read(f"neighbours-{space_key}", lambda: _whole(table, ["content", "position", "similarity"]))
+        data = self._rows(f"neighbours-{space_key}", table, ["content", "position", "similarity"])
         position, similarity = matrix(data["position"]), matrix(data["similarity"])
         return numbers_of(data["content"]), position.astype(np.int32), similarity.astype(np.float32)
 
@@ -249,7 +252,12 @@ class Store:
         table = self._table(name)
         if table is None:
             return pa.schema([schema.field(c) for c in columns]).empty_table()
-        return self._read(name, lambda: _whole(table, columns))
+        return self._rows(name, table, columns)
+
+    def _rows(self, name: str, table: Any, columns: Sequence[str]) -> pa.Table:
+        """Columns of all rows of a table that is open, at its latest version."""
+        reading = partial(_whole, table, columns)
+        return self._read(name, lambda: _recent.of(self._folder(name), self._states.get(name), columns, reading))
 
 
 def verify_table(table: Any, folder: Path, *, is_newest: bool = True) -> None:
