@@ -211,6 +211,22 @@ class TestRows:
         assert np.array_equal(before[1].position, after[1].position)
         assert ids_of(Store(writer.paths)) == list(range(12))
 
+    def test_compaction_merges_many_files_and_leaves_one_alone(self, writer: Writer) -> None:
+        def parts(name: str) -> list[str]:
+            return sorted(str(file) for file in (writer.paths.tables / f"{name}.lance").rglob("*"))
+
+        writer.add_images(files([1, 2]))
+        writer.put_coordinates(KEY, pca_coordinates(as_whitened(dice(5))))
+        names = ("images", f"coordinates-{KEY}")
+        before = {name: parts(name) for name in names}
+        writer.compact()
+        assert {name: parts(name) for name in names} == before
+        writer.add_images(files([3]))
+        writer.compact()
+        database = connect(writer.paths.tables)
+        assert database.open_table("images").stats()["fragment_stats"]["num_fragments"] == 1
+        assert ids_of(Store(writer.paths)) == [1, 2, 3]
+
 
 class TestOneWriter:
     """Two writers would double rows silently, so there is one."""

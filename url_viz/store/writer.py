@@ -270,7 +270,7 @@ class Writer(Store):
     def compact(self) -> None:
         """Merge the fragments of many small writes, and remove versions that no reader needs any more."""
         for folder in sorted(self.paths.tables.glob("*.lance")):
-            table = self._table(folder.stem)
+            table = None if _is_compact(folder) else self._table(folder.stem)
             if table is not None:
                 table.optimize(cleanup_older_than=KEEP_VERSIONS)
                 self._note(folder.stem)
@@ -304,6 +304,12 @@ class Writer(Store):
     def _note(self, name: str) -> None:
         """Record the version of a table that was just written."""
         versions.note(self.paths.tables / f"{name}.lance", self._tables[name].version)
+
+
+def _is_compact(table: Path) -> bool:
+    """Whether a table is as it was written first, in one file: there is nothing to merge or to remove."""
+    versions_and_files = (sum(1 for _ in (table / part).glob("*")) for part in ("_versions", "data"))
+    return all(count <= most for count, most in zip(versions_and_files, (2, 1), strict=True))
 
 
 def is_being_written(paths: SetPaths) -> bool:
