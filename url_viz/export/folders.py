@@ -312,8 +312,8 @@ def _upwards(folder: bytes) -> Iterator[bytes]:
 
 
 def _is_plain(path: bytes) -> bool:
-    """Whether a relative path stays inside the folder."""
-    return bool(path) and not path.startswith(b"/") and not {b"..", b"."} & set(path.split(b"/")) and b"\0" not in path
+    """Whether a relative path names a file inside the folder."""
+    return not {b"", b".", b".."} & set(path.split(b"/")) and b"\0" not in path
 
 
 def _link(source: bytes, destination: bytes) -> None:
