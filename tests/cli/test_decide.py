@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from tests.imaging.pictures import write_folder
+from tests.read_sets import undecided
 from url_viz.cli.main import main
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.models.model import Model
 
 Run = Callable[..., str]
@@ -31,10 +32,7 @@ def read(module_workspace: Path, model: Model) -> tuple[Path, Path]:
 @pytest.fixture
 def image_set(read: tuple[Path, Path], model: Model) -> ImageSet:
     root, home = read
-    result = embed_folder(root, model=model, workspace=home)
-    for path in (home / "sets" / result.set_id).glob("decisions.*"):
-        path.unlink()
-    return result
+    return undecided(open_image_set(root, model=model.name, workspace=home))
 
 
 @pytest.fixture

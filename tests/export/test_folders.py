@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from tests.imaging.pictures import noise, write_folder
+from tests.read_sets import undecided
 from url_viz.errors import FolderError, ImageSetError
 from url_viz.export.folders import MARKER, paths_text, sort_into_folders
-from url_viz.image_set import ImageSet, embed_folder
+from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.models.model import Model
 
 ODD = b"cat/\xff odd; name.jpg"
@@ -29,10 +30,7 @@ def prepared_set(module_workspace: Path, model: Model) -> tuple[Path, Path]:
 def image_set(prepared_set: tuple[Path, Path], model: Model) -> ImageSet:
     """Nothing decided."""
     root, home = prepared_set
-    image_set = embed_folder(root, model=model, workspace=home)
-    for path in (home / "sets" / image_set.set_id).glob("decisions.*"):
-        path.unlink()
-    return image_set
+    return undecided(open_image_set(root, model=model.name, workspace=home))
 
 
 def decide(image_set: ImageSet, **decisions: list[int]) -> None:
