@@ -7,7 +7,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.fixtures import OpenPage, eventually, settled
 
@@ -78,6 +78,25 @@ def test_keys_move_through_all_of_them_and_the_focus_is_never_lost(desk: Open) -
     expect(at.tile(1)).to_be_in_viewport()
     at.page.keyboard.press("Enter")
     at.says(f"clicked {2**62 + 2}")
+
+
+def test_a_key_leads_to_a_tile_that_is_not_known_yet(desk: Open) -> None:
+    at, held = desk(), list[Route]()
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    at.page.route(re.compile("/url-viz/order/"), hold)
+    at.page.reload()
+    at.tile(0).wait_for()
+    eventually(lambda: bool(held))
+    at.tile(0).focus()
+    at.page.keyboard.press("End")
+    expect(at.tile(0)).to_be_focused()
+    for route in held:
+        route.continue_()
+    expect(at.tile(4999)).to_be_focused()
+    expect(at.tile(4999)).to_be_in_viewport()
 
 
 def test_a_choice_by_mouse_and_by_keys(desk: Open) -> None:

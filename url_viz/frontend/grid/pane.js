@@ -35,6 +35,7 @@ export class Pane {
     this.cells = new Map();
     this.source = new Source(() => this.changed());
     this.entry = ""; // the picture that Tab leads to
+    this.awaited = null; // the place that gets the focus once its picture is known
     this.scroller.addEventListener("scroll", () => this.draw(), { signal, passive: true });
     // Image events do not bubble, but can be captured.
     for (const [name, isBroken] of [["error", true], ["load", false]])
@@ -76,6 +77,7 @@ export class Pane {
     this.scroller.hidden = !this.ids.length;
     this.owner.pruned(this);
     this.arrange();
+    if (this.ids[this.awaited] !== undefined && this.focused()) this.focusOn(this.awaited);
   }
 
   // Compute the layout: after a change of width, size, number or kind of tiles.
@@ -162,6 +164,7 @@ export class Pane {
   }
 
   entered(cell) {
+    this.awaited = null;
     this.entry = cell.dataset.id;
     for (const other of this.cells.values()) other.querySelector(".tile").tabIndex = other === cell ? 0 : -1;
   }
@@ -175,6 +178,7 @@ export class Pane {
     else if (y + layout.rowPx > scroller.scrollTop + scroller.clientHeight)
       scroller.scrollTop = y + layout.rowPx - scroller.clientHeight;
     this.draw();
+    this.awaited = this.ids[at] === undefined ? at : null;
     this.cells.get(this.ids[at])?.querySelector(".tile").focus({ preventScroll: true });
   }
 
