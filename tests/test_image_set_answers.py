@@ -14,6 +14,8 @@ from url_viz.analysis.scope import Scope
 from url_viz.errors import DecisionError, ImageSetError
 from url_viz.image_set import ImageSet, embed_folder
 
+pytestmark = pytest.mark.slow
+
 COUNT, KINDS = 120, 30
 
 

@@ -13,6 +13,8 @@ from url_viz.errors import DecisionError, ImageSetError
 from url_viz.image_set import ImageSet
 from url_viz.store.decisions import Verdict
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def read(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:

@@ -100,6 +100,7 @@ def test_the_interval_by_hand() -> None:
     assert np.isnan(over_seeds(np.zeros(0)).value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_accuracies_are_those_of_a_naive_loop(seed: int) -> None:
     true = classes(90, "abc")
@@ -124,6 +125,7 @@ def test_accuracies_are_those_of_a_naive_loop(seed: int) -> None:
     assert (by_class["difference"].to_numpy() == np.sort(by_class["difference"])[::-1]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_wrong_labels_mended_or_dropped_are_worth_more_than_random_drops(seed: int) -> None:
     true = classes(240)
@@ -171,6 +173,7 @@ def test_dropped_pictures_are_asked_all_the_same() -> None:
     assert everything.decided.accuracy.value == everything.random.accuracy.value == 0, "as many drops by dice are all"
 
 
+@pytest.mark.slow
 def test_twins_do_not_teach_each_other() -> None:
     """Labels by dice cannot be learnt, except from a copy of the picture."""
     rng = np.random.default_rng(0)
@@ -217,6 +220,7 @@ def test_what_cannot_be_measured_is_told_with_the_next_step() -> None:
         measured(np.eye(9), classes(9), classes(9), seeds=1)
 
 
+@pytest.mark.slow
 def test_each_seed_deals_other_folds_and_drops() -> None:
     given = planted(classes(120), 0.2)
     found = measured(rows_of(classes(120)), given, given, np.arange(120) % 6 == 0, seeds=4)

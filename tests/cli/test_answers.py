@@ -10,6 +10,8 @@ from tests.cli.conftest import Run
 from tests.imaging.pictures import write_folder
 from url_viz.image_set import ImageSet, embed_folder
 
+pytestmark = pytest.mark.slow
+
 COUNT = 60
 
 

@@ -10,6 +10,8 @@ from tests.leaky import LEAKS, leaky_set
 from url_viz.export.report import report_html
 from url_viz.image_set import ImageSet
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def image_set(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:

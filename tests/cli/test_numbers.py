@@ -123,6 +123,7 @@ WITH_A_MODEL = {"adapt", "compare", "embed", "pretrain", "search"}
 """Commands that need a model or a second reading besides the set."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "option", "bounds"),
     [one for one in OF_COMMANDS if one[0] not in WITH_A_MODEL],

@@ -144,6 +144,7 @@ class TestDecisions:
         assert len(run("decisions", "--log", "--top", 1).splitlines()) == 2
 
 
+@pytest.mark.slow
 class TestReview:
     """The queue, with the question of each picture."""
 

@@ -14,6 +14,8 @@ from url_viz.cli.worth import worth
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, embed_folder
 
+pytestmark = pytest.mark.slow
+
 COUNT = 24
 
 

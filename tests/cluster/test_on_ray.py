@@ -281,6 +281,7 @@ class TestRefusals:
             assert main(["embed", "nowhere", *words]) == 2
             assert why in capsys.readouterr().err
 
+    @pytest.mark.slow
     def test_embeddings_from_a_file(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="need no model"):
             embed_folder(tmp_path, embeddings=tmp_path / "a.npy", ray=OnRay("local"))

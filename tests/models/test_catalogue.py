@@ -70,6 +70,7 @@ class TestWithoutFiles:
         assert PAPERS[name].backbone in str(error.value)
 
 
+@pytest.mark.slow
 class TestFiles:
     def test_a_papers_model_is_told_by_its_tensors_under_any_name(self, home: Workspace, tiny: Path) -> None:
         (home.checkpoints / "seed-1").mkdir()

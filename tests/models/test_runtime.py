@@ -105,6 +105,7 @@ def test_what_cannot_be_traced_is_a_runtime_error_and_leaves_nothing(tmp_path: P
     assert list((tmp_path / "models").iterdir()) == []
 
 
+@pytest.mark.slow
 class TestDamagedGraph:
     """A graph that is not whole counts as none, and is made again in its place; with timm's smallest network."""
 
@@ -156,6 +157,7 @@ class TestDamagedGraph:
         assert [p.name for p in graph.parent.iterdir()] == ["graph"]
 
 
+@pytest.mark.slow
 class TestTwoRuntimes:
     def test_of_the_same_files_are_compiled_once_while_one_is_there(self, graph: Path, tmp_path: Path) -> None:
         folder = Path(shutil.copytree(graph, tmp_path / "graph"))

@@ -74,6 +74,7 @@ def rows(cache: Cache) -> Rows:
     return rows_of(cache, held_out=0.2, device=CPU)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pairing", ["adjacent", "random", "all"])
 def test_the_ranking_loss_learns_the_order(cache: Cache, pairing: str) -> None:
     found = train(rows(cache), replace(SMALL, pairing=pairing), seed=0, report=silent)  # type: ignore[arg-type]

@@ -13,6 +13,8 @@ from url_viz.models.model import Model
 from url_viz.ui.explore import findings
 from url_viz.workspace import Workspace
 
+pytestmark = pytest.mark.slow
+
 APP = Path(__file__).parents[2] / "app.py"
 
 

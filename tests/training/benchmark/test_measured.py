@@ -30,6 +30,8 @@ from training.benchmark.orders import BY_LABELS, KNOWS, TUNED, orders_of
 from training.benchmark.records import OrderFigures, SetFigures
 from url_viz.analysis.metrics import auroc, auroc_within_blocks
 
+pytestmark = pytest.mark.slow
+
 
 def order_named(figures: SetFigures, name: str) -> OrderFigures:
     return next(order for order in figures.orders if order.name == name)
