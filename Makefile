@@ -1,18 +1,20 @@
 # Two commands are enough: `make app` sets up and runs the app, `make test` sets up and runs every check.
 
 PYTHON ?= python3
-# Tests run in so many processes, one for each of two cores: a third costs as much in imports as it fills of their waits.
-WORKERS ?= 2
+# Tests run in so many processes on two cores: while one waits for a browser or a job, two others work.
+WORKERS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 export MPLBACKEND := Agg
 unexport PYTHONDONTWRITEBYTECODE
 
 # A process that crashes ends the run: with another in its place the tests it had left would be waited for without end.
-SIDE_BY_SIDE := --numprocesses $(WORKERS) --max-worker-restart 0 --dist loadfile --no-loadscope-reorder
+SIDE_BY_SIDE = --numprocesses $(WORKERS) --max-worker-restart 0 --dist loadfile --no-loadscope-reorder
 # One thread in each of the processes beside each other: more would wait for one another.
 test quick lowest: export OMP_NUM_THREADS := 1
 test quick lowest: export OPENBLAS_NUM_THREADS := 1
+# Quick tests wait for nothing.
+quick lowest: WORKERS := 2
 
 .PHONY: setup app quick test lowest fix browser screenshots bench cuda torture heads clean
 
@@ -39,7 +41,7 @@ test: $(VENV)/.dev browser  ## run every check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not torture"
 
-quick: $(VENV)/.dev  ## lint, types, and the tests that take no browser, no model and no seconds: a minute and a half on two cores
+quick: $(VENV)/.dev  ## lint, types, and the tests that take no browser, no model and no seconds: a minute on two cores
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

@@ -41,6 +41,7 @@ def id_of(image_set: ImageSet, path: str) -> int:
 EVERYTHING = {"leaks": 2, "wrong-labels": 2, "bursts": 1, "useless": 1, "unreadable": 1, "small-classes": 1}
 
 
+@pytest.mark.slow
 def test_one_of_everything_each_with_its_queue(image_set: ImageSet) -> None:
     found = image_set.findings()
     assert {one.kind: one.count for one in found} == EVERYTHING

@@ -75,6 +75,7 @@ class TestEnds:
             assert (len(both.ambiguous), len(both.clear)) == (0, 0)
             assert "twins" in both.ambiguous
 
+    @pytest.mark.slow
     @given(
         values=st.lists(st.sampled_from([np.nan, 0.0, 0.25, 0.5, 1.0]) | st.floats(0, 1), max_size=40),
         most=st.integers(1, 12),

@@ -49,6 +49,7 @@ def test_no_picture_has_two_reasons_that_exclude_each_other(seed: int, count: in
         assert not both.any(), (name, other)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(SEEDS, st.integers(1, 80))
 def test_a_reason_is_taken_away_only_by_one_that_stays_or_as_shared(seed: int, count: int) -> None:

@@ -118,6 +118,7 @@ class TestQueue:
         many["id"], many["twin_group"] = np.arange(len(many)), twin_column(np.arange(len(many)))
         assert len(queue_of(many, ReviewSpec("ambiguity"))) == MOST
 
+    @pytest.mark.slow
     @settings(max_examples=60, deadline=None)
     @given(
         st.lists(st.sampled_from([None, "keep", "drop"]), min_size=COUNT, max_size=COUNT),

@@ -87,6 +87,7 @@ def test_a_set_opened_from_kept_rows_is_the_same_and_reads_nothing_else(
     assert not (opened.table()["entropy"] == 7.0).any()
 
 
+@pytest.mark.slow
 def test_new_pictures_are_there_and_a_damaged_file_is_made_again(tmp_path: Path) -> None:
     first = read(tmp_path / "zoo", tmp_path / "home")
     more = read(tmp_path / "zoo", tmp_path / "home", names=[*NAMES, "dog/new.jpg"])
@@ -97,6 +98,7 @@ def test_new_pictures_are_there_and_a_damaged_file_is_made_again(tmp_path: Path)
     pd.testing.assert_frame_equal(again(first).table(), before)
 
 
+@pytest.mark.slow
 def test_what_is_searched_among_and_what_leads_are_kept_until_something_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,6 +129,7 @@ def test_a_large_set_is_prepared_by_its_reading(tmp_path: Path, monkeypatch: pyt
     assert {file.parent.name for file in kept_files(first)} == {"kept", "graph", "order", "whitened"}
 
 
+@pytest.mark.slow
 def test_rows_of_another_model_that_left_are_not_taken_for_those_read_anew(tmp_path: Path) -> None:
     first = read(tmp_path / "zoo", tmp_path / "home")
     kept = tmp_path / "kept"

@@ -49,6 +49,7 @@ def test_figures_and_gains_are_of_the_same_pictures() -> None:
     assert "Confusability, without any job:" in as_text([found])
 
 
+@pytest.mark.slow
 def test_each_interval_is_that_of_its_order_drawn_alone() -> None:
     """All orders share what is drawn: one by one, with the same seed, they give the same to the last bit."""
     is_wrong, good, block = outcomes()

@@ -112,6 +112,7 @@ def test_what_goes_is_counted(image_set: ImageSet) -> None:
     assert "and what was decided, tagged or corrected. " in leaving(folder, workspace=home).words[0]
 
 
+@pytest.mark.slow
 def test_jobs_on_it_are_stopped_and_heads_are_kept(
     answer: Answer, image_set: ImageSet, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,6 +14,7 @@ def image_set(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
     return made(tmp_path_factory.mktemp("names"))
 
 
+@pytest.mark.slow
 def test_first_suggest_accept(run: Run, image_set: ImageSet) -> None:
     first = run("names", "--top", "40").splitlines()
     assert len(first) == 40

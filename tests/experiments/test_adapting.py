@@ -23,6 +23,7 @@ def test_means_are_over_sets_and_what_is_ahead_is_of_the_same_splits() -> None:
     assert (interval.low, interval.high) == (pytest.approx(-0.1), pytest.approx(0.2))
 
 
+@pytest.mark.slow
 def test_the_kept_means_are_those_of_the_kept_runs() -> None:
     kept = json.loads(FIGURES.read_text())
     for runs, means in (("runs", "means"), ("report_runs", "report_means")):

@@ -134,6 +134,7 @@ def rows_of_a_set(draw: st.DrawFn) -> list[Row]:
     return rows
 
 
+@pytest.mark.slow
 @given(rows_of_a_set(), st.sampled_from([None, 1, 2]), st.booleans())
 def test_paths_are_different_stay_inside_and_stay_where_nothing_changed(
     rows: Sequence[Row], level: int | None, make_folder: bool

@@ -198,6 +198,7 @@ class TestCorrectedLabels:
         image_set.correct_labels(dict.fromkeys(ids_of(image_set, "kiwi/2.png", "plum/2.png"), "plum"))
         return image_set
 
+    @pytest.mark.slow
     def test_hugging_face_has_them_in_their_new_folder(self, image_set: ImageSet, tmp_path: Path) -> None:
         write_image_folder(image_set, tmp_path / "out")
         lines = lines_of(tmp_path / "out")

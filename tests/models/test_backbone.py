@@ -27,6 +27,7 @@ def pixels_of(size_px: int, count: int = 2) -> Tensor:
     return torch.randn(count, 3, size_px, size_px, generator=torch.Generator().manual_seed(0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [TINY, "test_vit", "test_efficientnet", "test_convnext"])
 def test_logits_are_timms_own_bit_for_bit_and_the_classifier_reads_the_embedding(name: str) -> None:
     torch.manual_seed(0)
@@ -41,6 +42,7 @@ def test_logits_are_timms_own_bit_for_bit_and_the_classifier_reads_the_embedding
     assert embedding.shape == (2, network.get_classifier().in_features)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [TINY, "test_vit", "test_efficientnet", "test_convnext"])
 def test_an_undrawn_network_draws_nothing_and_is_the_same_once_its_weights_are_loaded(name: str) -> None:
     drawn = timm.create_model(name, pretrained=False).eval()
@@ -64,6 +66,7 @@ def test_a_network_without_classifier_has_no_logits_and_keeps_its_embedding() ->
     assert torch.equal(embedding, expected)
 
 
+@pytest.mark.slow
 def test_the_embedded_weights_are_timms_network_and_know_a_cat(cat: Tensor) -> None:
     loaded = load_backbone(DEFAULT)
     with torch.inference_mode():

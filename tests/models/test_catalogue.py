@@ -179,6 +179,7 @@ def test_a_card_without_the_table_tells_nothing() -> None:
     assert card_rows("# A head\n\n| set | uncertainty |\n") == ()
 
 
+@pytest.mark.slow
 def test_the_command_lists_the_same(home: Workspace, tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copy(tiny, home.checkpoints)
     (home.checkpoints / "cut.pt").write_bytes(b"half")

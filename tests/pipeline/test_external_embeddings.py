@@ -139,6 +139,7 @@ class TestFiles:
             given_embeddings(saved(tmp_path / "e.npz", np.eye(2), ["x", "y"]), scan(folder))
 
 
+@pytest.mark.slow
 def test_the_command_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Embeddings, columns, labels: each told, each with status 1 and a sentence where it cannot be done."""
     file = str(saved(tmp_path / "clip.npz", np.eye(COUNT)))

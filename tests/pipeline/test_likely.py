@@ -28,6 +28,7 @@ def every(count: int) -> np.ndarray:
     return np.ones(count, bool)
 
 
+@pytest.mark.slow
 def test_most_of_the_nearest_are_found_and_what_is_found_is_ranked_exactly() -> None:
     rows = of_length_one(classes(6000, of=60, size=32, spread=0.7)[0])
     found = likely_nearest(likely_rows(rows, 10), 10, twins=no_twins(6000), counts=every(6000))
@@ -84,6 +85,7 @@ def test_twins_are_those_of_the_exact_search_and_stand_in_no_list() -> None:
     assert not listed & pairs
 
 
+@pytest.mark.slow
 def test_a_large_graph_is_marked_and_full_though_half_of_its_rows_are_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graph_module, "EXACT_ROWS", 1000)
     rows, _ = classes(1000, of=10, size=32, spread=0.7)

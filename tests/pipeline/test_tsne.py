@@ -15,6 +15,7 @@ def heaps(count: int, each: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]
     return (5 * np.eye(count, 16)[label] + random.normal(0, 0.3, (count * each, 16))).astype(np.float32), label
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "each"), [(2, 8), (4, 40)])
 def test_what_is_alike_lies_together_and_the_same_every_time(count: int, each: int) -> None:
     rows, label = heaps(count, each)

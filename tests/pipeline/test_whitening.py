@@ -26,6 +26,7 @@ def by_definition(embeddings: np.ndarray, axes: int, power: float) -> np.ndarray
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [12, 40, 300])  # fewer rows than numbers, and more
 @pytest.mark.parametrize("power", [0.25, 0.5, 1])
 def test_cosines_are_the_definitions(count: int, power: float) -> None:

@@ -52,6 +52,7 @@ def test_sums_by_hand() -> None:
     assert len(set(_constants("a", 300).tolist())) == 300
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(STORED.schema.names), st.integers(0, 2), st.data())
 def test_any_flipped_bit_is_found(column: str, row: int, data: st.DataObject) -> None:

@@ -196,6 +196,7 @@ MODEL = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.lists(MODEL, max_size=10))
 def test_any_history_is_that_of_a_stack_of_states(

@@ -239,6 +239,7 @@ class TestOneWriter:
         with Writer(paths, tmp_path) as second:
             second.add_images(files([1]))
 
+    @pytest.mark.slow
     def test_another_process_is_refused_and_a_killed_one_leaves_no_lock(self, paths: SetPaths, tmp_path: Path) -> None:
         script = """
 import sys
@@ -298,6 +299,7 @@ class TestReaders:
             assert [ids_of(reader) for _ in range(3)] == [list(range(1, count + 1))] * 3
             assert asked == ["images"]
 
+    @pytest.mark.slow
     def test_reading_while_another_thread_writes(self, writer: Writer) -> None:
         stop, counts = threading.Event(), []
 

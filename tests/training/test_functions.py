@@ -91,6 +91,7 @@ def sources(folder: Path, *, count: int = 240) -> Sources:
     return Sources(tuple(caches))
 
 
+@pytest.mark.slow
 def test_rows_hold_the_functions_of_the_rows_and_a_head_learns_from_them(tmp_path: Path) -> None:
     rows = rows_of(sources(tmp_path), held_out=0.2, device=CPU)
     functions, read = read_by_functions(rows, loaded(linear()))
@@ -109,6 +110,7 @@ def test_rows_hold_the_functions_of_the_rows_and_a_head_learns_from_them(tmp_pat
     assert spearman(uncertainty_of(trained.module, held_out.views), held_out.loss) > 0.9
 
 
+@pytest.mark.slow
 def test_the_distance_weighs_its_share_of_the_spread_of_the_rest_and_teaches_nothing(tmp_path: Path) -> None:
     rows = rows_of(sources(tmp_path), held_out=0.2, device=CPU)
     _, read = read_by_functions(rows, loaded(linear()))

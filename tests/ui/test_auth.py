@@ -197,6 +197,7 @@ class TestSecretsThatCannotBeRead:
         assert may_enter({}, origin=ORIGIN)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("address", "is_open"),
     [("127.0.0.1", False), ("::1", False), ("localhost", False), ("0.0.0.0", True), ("", True), ("192.168.1.5", True)],

@@ -97,6 +97,7 @@ def test_ours_learns_an_order_that_can_be_learnt() -> None:
     assert r_auroc(found, upstream.held_out.is_correct) > 0.7
 
 
+@pytest.mark.slow
 def test_figures_by_hand_and_the_best_setting_is_chosen() -> None:
     sets = [set_of(3), set_of(4)]
     every = [runs_of(name, made_upstream(), sets, CONFIG) for name in (OURS, "InfoNCE norm")]
@@ -119,6 +120,7 @@ def test_figures_by_hand_and_the_best_setting_is_chosen() -> None:
     assert 0 <= figures["InfoNCE norm"].own_recall_at_1 <= 1
 
 
+@pytest.mark.slow
 def test_runs_are_kept_and_only_of_the_same(tmp_path: Path) -> None:
     runs = runs_of("ELK", made_upstream(), [set_of(3)], replace(CONFIG, epochs=1))
     assert read_runs("ELK", tmp_path / "a.npz", about="this") is None

@@ -32,6 +32,7 @@ def test_as_many_pictures_leave_as_were_asked_about(case: Case) -> None:
     assert (np.isnan(found["tuned_20"][0]) != np.isnan(found["tuned_20"][1])).any()
 
 
+@pytest.mark.slow
 def test_a_seed_draws_the_same(case: Case) -> None:
     confusable = np.linspace(0, 1, 400)
     one, again, other = (tuned_by_oracle(case, confusable, seed=seed)["tuned_20"] for seed in (0, 0, 9))

@@ -33,6 +33,7 @@ def benchmark() -> Benchmark:
     return Benchmark("m", "p", "fast", None, 0, tuple(sets), means_of(sets), verdicts_of(cases, orders))
 
 
+@pytest.mark.slow
 def test_the_json_is_read_as_it_was_written(benchmark: Benchmark, tmp_path: Path) -> None:
     path = tmp_path / "out.json"
     write_json(benchmark, path)
