@@ -1,8 +1,11 @@
 """Image sets that a test module reads once, as they were read, for each of its tests."""
 
 import shutil
+from pathlib import Path
 
 from url_viz.image_set import ImageSet, open_image_set
+from url_viz.store.sets import repoint
+from url_viz.workspace import Workspace, set_id_of
 
 
 def opened_again(image_set: ImageSet) -> ImageSet:
@@ -18,3 +21,12 @@ def undecided(image_set: ImageSet, *, labels: str | None = "folders") -> ImageSe
     shutil.rmtree(folder / "reviews", ignore_errors=True)
     image_set.use_labels(labels)
     return opened_again(image_set)
+
+
+def copied(image_set: ImageSet, folder: Path, *, home: Path) -> ImageSet:
+    """The set in another folder and workspace, as if it had been read there."""
+    shutil.copytree(image_set.root, folder, dirs_exist_ok=True)  # its files' times
+    kept = image_set.workspace.set_paths(image_set.set_id).folder
+    shutil.copytree(kept, Workspace.at(home).set_paths(set_id_of(folder)).folder)
+    repoint(image_set.root, folder, workspace=home)
+    return open_image_set(folder, model=image_set.source.name, workspace=home)

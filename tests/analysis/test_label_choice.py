@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.imaging.pictures import noise
+from tests.read_sets import copied
 from url_viz.analysis.filters import OneOf, filterable, kept
 from url_viz.analysis.label_choice import in_words
 from url_viz.errors import ImageSetError
@@ -31,9 +32,15 @@ def read(root: Path, names: list[str], *, home: Path) -> ImageSet:
     return embed_folder(root, embeddings=IncomingFile("given.npz", file.getvalue()), workspace=home)
 
 
+@pytest.fixture(scope="module")
+def read_once(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
+    here = tmp_path_factory.mktemp("read")
+    return read(here / "zoo", SPLIT_NAMES, home=here / "home")
+
+
 @pytest.fixture
-def image_set(tmp_path: Path) -> ImageSet:
-    return read(tmp_path / "zoo", SPLIT_NAMES, home=tmp_path / "home")
+def image_set(read_once: ImageSet, tmp_path: Path) -> ImageSet:
+    return copied(read_once, tmp_path / "zoo", home=tmp_path / "home")
 
 
 def as_read_before(image_set: ImageSet, *, chosen: bool = False) -> None:

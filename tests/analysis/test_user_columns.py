@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.imaging.pictures import write_folder
+from tests.read_sets import copied
 from url_viz.analysis.baselines import margin
 from url_viz.errors import FolderError, ImageSetError, WorkspaceError
 from url_viz.image_set import ImageSet, embed_folder
@@ -28,9 +29,15 @@ def given(folder: Path, *, names: list[str] = NAMES, seed: int = 0, home: Path) 
     return embed_folder(folder, embeddings=IncomingFile("dice.npz", file.getvalue()), workspace=home)
 
 
+@pytest.fixture(scope="module")
+def read_once(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
+    here = tmp_path_factory.mktemp("read")
+    return given(write_folder(here / "zoo", 6, classes=("cat", "dog")), home=here / "home")
+
+
 @pytest.fixture
-def image_set(tmp_path: Path) -> ImageSet:
-    return given(write_folder(tmp_path / "zoo", 6, classes=("cat", "dog")), home=tmp_path / "home")
+def image_set(read_once: ImageSet, tmp_path: Path) -> ImageSet:
+    return copied(read_once, tmp_path / "zoo", home=tmp_path / "home")
 
 
 def table_of(**columns: list[object]) -> IncomingFile:

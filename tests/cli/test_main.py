@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 
 from tests.imaging.pictures import write_folder
+from tests.read_sets import copied
 from url_viz.analysis.twins import first_of_each
 from url_viz.cli.main import STRICT_STATUS, main
-from url_viz.image_set import open_image_set
+from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.models.model import Model
 from url_viz.models.names import DEFAULT, PACKAGED
 
 ROOT = Path(__file__).parents[2]
@@ -38,11 +40,16 @@ def run(workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     return ran
 
 
+@pytest.fixture(scope="module")
+def read_once(module_workspace: Path, model: Model) -> ImageSet:
+    six = write_folder(module_workspace.parent / "pictures", 6, classes=("cat", "dog"))
+    return embed_folder(six, model=model, workspace=module_workspace)
+
+
 @pytest.fixture
-def read(run: Run, folder: Path, head_file: Path) -> Path:
+def read(run: Run, folder: Path, read_once: ImageSet, workspace: Path) -> Path:
     """A folder of six that was read under the dice head."""
-    run("embed", folder, "--model", head_file, "--device", "cpu")
-    return folder
+    return copied(read_once, folder, home=workspace).root
 
 
 class TestHelp:

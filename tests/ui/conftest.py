@@ -11,12 +11,12 @@ import pytest
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest, local_script_runner
 
-from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from tests.read_sets import copied
+from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import cancel_job, list_jobs
 from url_viz.models.model import Model
-from url_viz.store.sets import repoint
 from url_viz.ui import garbage
-from url_viz.workspace import Workspace, set_id_of
+from url_viz.workspace import Workspace
 
 Read = Callable[[Path], ImageSet]
 
@@ -53,15 +53,7 @@ def read_first(tmp_path_factory: pytest.TempPathFactory, model: Model) -> Read:
 def read_once(home: Workspace, read_first: Read) -> Read:
     """Reads a folder into the test's own workspace: a copy of what was read of the same files, as if it were new."""
 
-    def copied(folder: Path) -> ImageSet:
-        first = read_first(folder)
-        shutil.copytree(first.root, folder, dirs_exist_ok=True)  # its files' times
-        kept = first.workspace.set_paths(first.set_id).folder
-        shutil.copytree(kept, home.set_paths(set_id_of(folder)).folder)
-        repoint(first.root, folder, workspace=home.root)
-        return open_image_set(folder, model=first.source.name, workspace=home.root)
-
-    return copied
+    return lambda folder: copied(read_first(folder), folder, home=home.root)
 
 
 @pytest.fixture(scope="session", autouse=True)
