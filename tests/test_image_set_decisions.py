@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.imaging.pictures import noise, write_folder
+from tests.read_sets import copied
 from url_viz.errors import DecisionError, ImageSetError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.models.model import Model
@@ -15,12 +16,17 @@ from url_viz.store.decisions import Verdict
 from url_viz.store.sets import forget
 
 
-@pytest.fixture
-def image_set(tmp_path: Path, workspace: Path, model: Model) -> ImageSet:
+@pytest.fixture(scope="module")
+def read_once(module_workspace: Path, model: Model) -> ImageSet:
     """Six pictures, and a copy of the first."""
-    folder = write_folder(tmp_path / "pictures", 6, classes=("cat", "dog"))
+    folder = write_folder(module_workspace.parent / "pictures", 6, classes=("cat", "dog"))
     shutil.copy(folder / "cat" / "0000.jpg", folder / "dog" / "copy.jpg")
-    return embed_folder(folder, model=model, workspace=workspace)
+    return embed_folder(folder, model=model, workspace=module_workspace)
+
+
+@pytest.fixture
+def image_set(read_once: ImageSet, tmp_path: Path, workspace: Path) -> ImageSet:
+    return copied(read_once, tmp_path / "pictures", home=workspace)
 
 
 def decided(image_set: ImageSet) -> dict[str, str]:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.imaging.pictures import write_folder
+from tests.read_sets import copied
 from url_viz.image_set import ImageSet, embed_folder
 
 pytestmark = pytest.mark.slow
@@ -15,15 +16,21 @@ pytestmark = pytest.mark.slow
 COUNT = 60
 
 
-@pytest.fixture
-def image_set(tmp_path: Path) -> ImageSet:
+@pytest.fixture(scope="module")
+def read_once(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
     """Sixty pictures without classes, of twelve kinds."""
-    root = write_folder(tmp_path / "photos", COUNT)
+    here = tmp_path_factory.mktemp("read")
+    root = write_folder(here / "photos", COUNT)
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(12, 24))[np.arange(COUNT) % 12] + rng.normal(size=(COUNT, 24))
     paths = [f"{number:04d}.jpg" for number in range(COUNT)]
-    np.savez(tmp_path / "given.npz", paths=np.array(paths), values=rows)
-    return embed_folder(root, embeddings=tmp_path / "given.npz", workspace=tmp_path / "home")
+    np.savez(here / "given.npz", paths=np.array(paths), values=rows)
+    return embed_folder(root, embeddings=here / "given.npz", workspace=here / "home")
+
+
+@pytest.fixture
+def image_set(read_once: ImageSet, tmp_path: Path) -> ImageSet:
+    return copied(read_once, tmp_path / "photos", home=tmp_path / "home")
 
 
 def filled(file: Path) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.export.sets import ids_of, set_of
+from tests.read_sets import copied
 from url_viz.errors import ImageSetError
 from url_viz.export.folders import MARKER, SortedFolders, sort_into_folders
 from url_viz.image_set import ImageSet
@@ -13,9 +14,14 @@ from url_viz.image_set import ImageSet
 PATHS = ("apple/1.png", "kiwi/1.png", "kiwi/2.png", "plum/1.png")
 
 
+@pytest.fixture(scope="module")
+def read_once(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
+    return set_of(tmp_path_factory.mktemp("read"), PATHS)
+
+
 @pytest.fixture
-def image_set(tmp_path: Path) -> ImageSet:
-    return set_of(tmp_path, PATHS)
+def image_set(read_once: ImageSet, tmp_path: Path) -> ImageSet:
+    return copied(read_once, tmp_path / read_once.root.name, home=tmp_path / "home")
 
 
 def correct(image_set: ImageSet, **labels: str | None) -> None:
@@ -137,7 +143,7 @@ def test_labels_from_tags_make_folders_above_the_path(image_set: ImageSet, tmp_p
     (bright,) = [path.name for path in done.out.iterdir() if path.name.startswith(".._bright-")]
     assert lying(done, image_set) == {"dark/kiwi/1.png": "kiwi/1.png", f"{bright}/plum/1.png": "plum/1.png"}
     assert done.created == {"dark": 1, "../bright": 1}
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["given.npz", "home", "out", "pictures"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "out", "pictures"]
 
 
 def test_labels_of_a_level_change_that_level(tmp_path: Path) -> None:

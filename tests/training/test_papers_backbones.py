@@ -38,7 +38,7 @@ def test_from_the_hubs_cache_to_the_app(
     hub: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("URL_VIZ_HOME", str(tmp_path / "home"))
-    folder = write_folder(tmp_path / "zoo", 24, classes=("cat", "dog", "owl"))
+    folder = write_folder(tmp_path / "zoo", 12, classes=("cat", "dog", "owl"))
     cached = CacheConfig(
         data=str(folder), out=tmp_path / "cache", model=TINY.backbone, target="labels", augmentation=Augmentation(2)
     )
@@ -58,4 +58,4 @@ def test_from_the_hubs_cache_to_the_app(
     at.run()
     assert not at.exception
     assert not at.error
-    assert any("24 pictures" in one.value for one in at.caption)
+    assert any("12 pictures" in one.value for one in at.caption)

@@ -8,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
+from tests.read_sets import copied
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.uploads import IncomingFile
 from url_viz.ui.widgets.sidebar import user_models
@@ -17,13 +18,19 @@ APP = Path(__file__).parents[2] / "app.py"
 CSV = "text/csv"
 
 
-@pytest.fixture
-def image_set(home: Workspace, tmp_path: Path) -> ImageSet:
+@pytest.fixture(scope="module")
+def read_once(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
     """Four pictures in two classes, under embeddings of the user's own: no model runs."""
-    folder = write_folder(tmp_path / "zoo", 4, classes=("cat", "dog"))
+    here = tmp_path_factory.mktemp("read")
+    folder = write_folder(here / "zoo", 4, classes=("cat", "dog"))
     file = io.BytesIO()
     np.savez(file, paths=np.array([f"{i:04d}.jpg" for i in range(4)]), values=np.eye(4))
-    return embed_folder(folder, embeddings=IncomingFile("mine.npz", file.getvalue()), workspace=home.root)
+    return embed_folder(folder, embeddings=IncomingFile("mine.npz", file.getvalue()), workspace=here / "home")
+
+
+@pytest.fixture
+def image_set(read_once: ImageSet, home: Workspace, tmp_path: Path) -> ImageSet:
+    return copied(read_once, tmp_path / "zoo", home=home.root)
 
 
 def dialog(image_set: ImageSet) -> AppTest:
