@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.fixtures import OpenPage, eventually, settled
 from tests.imaging.pictures import write_folder
+from tests.read_sets import copied
 from url_viz.analysis.twins import first_of_each
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.models.model import Model
@@ -19,11 +20,20 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 COUNT = 24
 
 
+@pytest.fixture(scope="module")
+def read_once(tmp_path_factory: pytest.TempPathFactory, shipped: Model) -> ImageSet:
+    """Two classes by dice."""
+    here = tmp_path_factory.mktemp("read")
+    return embed_folder(
+        write_folder(here / "zoo", COUNT, classes=("cat", "dog")), model=shipped, workspace=here / "home"
+    )
+
+
 @pytest.fixture
-def image_set(home: Path, shipped: Model, request: pytest.FixtureRequest) -> Iterator[ImageSet]:
-    """Two classes by dice; each test has its own."""
-    folder = write_folder(home / request.node.name, COUNT, classes=("cat", "dog"))
-    yield embed_folder(folder, model=shipped, workspace=home / "workspace")
+def image_set(read_once: ImageSet, home: Path, request: pytest.FixtureRequest) -> Iterator[ImageSet]:
+    """A copy of it for each test."""
+    folder = home / request.node.name
+    yield copied(read_once, folder, home=home / "workspace")
     forget(folder, workspace=home / "workspace")
 
 
