@@ -156,6 +156,23 @@ class TestDamagedGraph:
         assert runtime.run(crop).logits.shape == (1, 1000)
         assert [p.name for p in graph.parent.iterdir()] == ["graph"]
 
+    def test_one_that_goes_as_it_is_opened_is_made_again(
+        self, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As where another process prepares the same model at the same time."""
+        shutil.copytree(prepared, tmp_path / "workspace")
+
+        def then_gone(folder: Path) -> tuple[str, Preprocessing] | None:
+            found = converted(folder)
+            assert found is not None
+            (folder / "graph.bin").unlink()
+            return found
+
+        monkeypatch.setattr("url_viz.models.runtime_openvino.converted", then_gone)
+        opened = load_model(DEFAULT, device="cpu", workspace=tmp_path / "workspace")
+        assert opened.run(np.zeros((1, 224, 224, 3), np.uint8)).embedding.shape == (1, 1280)
+        assert list((tmp_path / "workspace").glob("models/*/graph.bin"))
+
 
 @pytest.mark.slow
 class TestTwoRuntimes:

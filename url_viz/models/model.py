@@ -377,7 +377,8 @@ def _on_cpu(source: ModelSource, precision: Precision, workspace: Workspace) -> 
         try:
             runtime = OpenVinoRuntime(folder, prepared[1], precision=precision)
             return Model(source, EmbeddingSpace(source.backbone, *prepared, precision), runtime)
-        except RuntimeError:  # damage in the prepared graph that only OpenVINO detects: prepare it again
+        except (RuntimeError, OSError):
+            # Damage that only OpenVINO detects, or a file that has gone meanwhile: prepare it again.
             shutil.rmtree(folder, ignore_errors=True)
     loaded = load_source(source)
     try:

@@ -192,7 +192,7 @@ class OpenVinoRuntime:
 
 
 class _Request:
-    """Runs a compiled network, which others may run meanwhile: of the two a request alone is one caller's."""
+    """One runtime's way to run a compiled network that several may share: OpenVINO runs a request once at a time."""
 
     def __init__(self, compiled: Any) -> None:
         self._compiled = compiled
