@@ -19,19 +19,21 @@ from url_viz.store.user_files import UserFile, read_user_file
 ROOT = Path(__file__).parents[2]
 PICTURES = 240
 READ = """
-import json, sys, time
+import json, os, sys, time
+import pyarrow.parquet
 from url_viz.errors import FolderError
 from url_viz.store.user_files import read_user_file
-start, said = time.perf_counter(), ""
+start, said, before = time.perf_counter(), "", len(os.listdir("/proc/self/task"))
 try:
     read_user_file(sys.argv[1], pictures=int(sys.argv[2]))
 except FolderError as error:
     said = str(error)
 seconds = time.perf_counter() - start
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
-print(json.dumps([said, seconds, int(peak.split()[1]) / 1024]))
+print(json.dumps([said, seconds, int(peak.split()[1]) / 1024, len(os.listdir("/proc/self/task")) - before]))
 """
-"""What a process of its own says: the sentence, seconds, and its peak in MiB; getrusage would count its parent's."""
+"""What a process of its own says: the sentence, seconds, its peak in MiB (getrusage would count its parent's), and
+how many threads it has more than before."""
 
 
 def zeros_of(shape: tuple[int, ...], kind: str, path: Path) -> None:
@@ -111,11 +113,12 @@ def test_is_refused_within_bounds(bomb: Callable[[Path], Path], tmp_path: Path) 
     done = subprocess.run(
         [sys.executable, "-c", READ, str(file), str(PICTURES)], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    said, seconds, peak_mib = json.loads(done.stdout)
+    said, seconds, peak_mib, threads = json.loads(done.stdout)
     assert repr(file.name) in said
     assert "at most" in said
     assert seconds < 2
     assert peak_mib < 500
+    assert threads == 0, "one that starts as the process ends aborts it"
 
 
 def parquet(**columns: object) -> UserFile:

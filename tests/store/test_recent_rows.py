@@ -1,7 +1,6 @@
 """Rows that are held are those of the files as they are: a change of any of these has them read and verified again."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,19 +12,13 @@ from url_viz.store.reader import Store
 from url_viz.store.recent_rows import HELD, MOST_BYTES, MOST_FILES, RecentRows
 from url_viz.store.versions import State, state_of
 from url_viz.store.writer import Writer
-from url_viz.workspace import SetPaths, Workspace
 
 
 @pytest.fixture
-def paths(tmp_path: Path) -> SetPaths:
-    return Workspace.at(tmp_path / "workspace").set_paths("0" * 16)
-
-
-@pytest.fixture
-def writer(paths: SetPaths, tmp_path: Path) -> Iterator[Writer]:
-    with Writer(paths, tmp_path) as opened:
-        opened.add_images(files([1, 2, 3]))
-        yield opened
+def writer(writer: Writer) -> Writer:
+    """Of a set of three files."""
+    writer.add_images(files([1, 2, 3]))
+    return writer
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -34,17 +33,6 @@ from url_viz.workspace import SetPaths, Workspace
 ROOT = Path(__file__).parents[2]
 SPACE = EmbeddingSpace("a_backbone", "0" * 16, Preprocessing(), "fast")
 KEY = SPACE.key
-
-
-@pytest.fixture
-def paths(tmp_path: Path) -> SetPaths:
-    return Workspace.at(tmp_path / "workspace").set_paths("0" * 16)
-
-
-@pytest.fixture
-def writer(paths: SetPaths, tmp_path: Path) -> Iterator[Writer]:
-    with Writer(paths, tmp_path) as opened:
-        yield opened
 
 
 def files(ids: list[int], *, content: int = 0, thumbnail: bytes | None = b"jpeg") -> pa.Table:

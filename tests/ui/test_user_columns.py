@@ -19,7 +19,7 @@ CSV = "text/csv"
 
 
 @pytest.fixture(scope="module")
-def read_once(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
+def four(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
     """Four pictures in two classes, under embeddings of the user's own: no model runs."""
     here = tmp_path_factory.mktemp("read")
     folder = write_folder(here / "zoo", 4, classes=("cat", "dog"))
@@ -29,8 +29,8 @@ def read_once(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
 
 
 @pytest.fixture
-def image_set(read_once: ImageSet, home: Workspace, tmp_path: Path) -> ImageSet:
-    return copied(read_once, tmp_path / "zoo", home=home.root)
+def image_set(four: ImageSet, home: Workspace, tmp_path: Path) -> ImageSet:
+    return copied(four, tmp_path / "zoo", home=home.root)
 
 
 def dialog(image_set: ImageSet) -> AppTest:

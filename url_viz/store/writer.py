@@ -307,9 +307,9 @@ class Writer(Store):
 
 
 def _is_compact(table: Path) -> bool:
-    """Whether a table is as it was written first, in one file: there is nothing to merge or to remove."""
-    versions_and_files = (sum(1 for _ in (table / part).glob("*")) for part in ("_versions", "data"))
-    return all(count <= most for count, most in zip(versions_and_files, (2, 1), strict=True))
+    """Whether a table lies in one file, as made and filled: there is nothing to merge, and nothing old to remove."""
+    versions, files = (len(list((table / part).glob("*"))) for part in ("_versions", "data"))
+    return versions <= 2 and files <= 1
 
 
 def is_being_written(paths: SetPaths) -> bool:
