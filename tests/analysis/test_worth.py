@@ -1,7 +1,5 @@
 """What a review was worth: by hand, against naive loops, and that it says so plainly where it was worth nothing."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -227,7 +225,7 @@ def test_each_seed_deals_other_folds_and_drops() -> None:
     for figure in (found.given.accuracy, found.random.accuracy, found.over_given):
         assert figure.interval.low < figure.value < figure.interval.high
     again = measured(rows_of(classes(120)), given, given, np.arange(120) % 6 == 0, seeds=4)
-    assert replace(again, by_class=found.by_class) == found, "and the same each time"
+    assert vars(again) | {"by_class": None} == vars(found) | {"by_class": None}, "and the same each time"
     assert again.by_class.equals(found.by_class)
 
 

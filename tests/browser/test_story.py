@@ -4,7 +4,6 @@ import csv
 import io
 import re
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -70,8 +69,14 @@ def lasso_everything_on_the_right(page: Page) -> None:
     page.keyboard.up("Shift")
 
 
-def test_the_demo_opens_with_one_click_and_is_explored(app: str, open_page: OpenPage) -> None:
-    page = open_page(app)
+def test_the_demo_opens_with_one_click_and_is_explored_and_no_other_machine_is_asked(
+    app: str, open_page: OpenPage
+) -> None:
+    asked: list[str] = []
+    page = open_page("about:blank")
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(app)
+    expect(page.get_by_role("heading", name="Which of your pictures are ambiguous?")).to_be_visible()
     page.get_by_role("button", name="Try the demo pictures").click()
     wait_until_read(page)
     expect(page.get_by_text("361 pictures · tf_efficientnet")).to_be_visible()
@@ -115,6 +120,8 @@ def test_the_demo_opens_with_one_click_and_is_explored(app: str, open_page: Open
     page.get_by_role("option", name="The order").click()
     expect(page).to_have_url(re.compile("size=value"))
     expect(page.get_by_role("switch", name="Show twins as one")).to_be_checked()  # as before
+    strangers = [url for url in asked if not url.startswith((app, "data:", "blob:", app.replace("http", "ws")))]
+    assert strangers == []
 
 
 def test_the_most_ambiguous_asks_between_which_two_and_both_are_shown(
@@ -233,26 +240,14 @@ def test_a_folder_is_typed_read_grown_and_read_again(app: str, open_page: OpenPa
     expect(again.get_by_text("14 pictures · tf_efficientnet")).to_be_visible()
 
 
-def test_nothing_is_asked_of_any_other_machine(app: str, open_page: OpenPage) -> None:
-    asked: list[str] = []
-    page = open_page("about:blank")
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(app)
-    expect(page.get_by_role("heading", name="Which of your pictures are ambiguous?")).to_be_visible()
-    page.get_by_role("button", name="Try the demo pictures").click()
-    wait_until_read(page)
-    strangers = [url for url in asked if not url.startswith((app, "data:", "blob:", app.replace("http", "ws")))]
-    assert strangers == []
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_narrow_window_needs_no_sideways_scrolling(
-    app: str, open_page: OpenPage, demo: ImageSet, scheme: Literal["light", "dark"]
-) -> None:
-    page = open_page(f"{app}/?set={demo.set_id}", width=420, height=850, scheme=scheme)
+def test_a_narrow_window_needs_no_sideways_scrolling(app: str, open_page: OpenPage, demo: ImageSet) -> None:
+    page = open_page(f"{app}/?set={demo.set_id}", width=420, height=850)
     wait_until_read(page)
     main = page.get_by_test_id("stMain")
-    assert main.evaluate("element => element.scrollWidth <= element.clientWidth")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        still(page)
+        assert main.evaluate("element => element.scrollWidth <= element.clientWidth"), scheme
 
 
 def test_a_head_is_adapted_used_and_compared(app: str, open_page: OpenPage, home: Path) -> None:

@@ -8,7 +8,6 @@ import pytest
 
 ASKED = """
 import sys
-import url_viz.image_set
 from url_viz.store.lance import connect
 CLIENT = "lance_namespace_urllib3_client"
 assert "lancedb" not in sys.modules, "nothing was opened yet"

@@ -96,21 +96,16 @@ def test_digits_are_parted_and_noisy_by_the_seed() -> None:
 def test_the_command_leaves_figure_summary_and_curves_that_its_seed_gives_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = ConflictConfig(tmp_path / "out", **SMALL)  # type: ignore[arg-type]
+    config = ConflictConfig(tmp_path / "out", **{**SMALL, "epochs": 1})  # type: ignore[arg-type]
     main(config)
     assert "accuracy late" in capsys.readouterr().out
     with (config.out / "curves.csv").open() as file:
         lines = list(csv.DictReader(file))
-    assert [(line["stop_gradient"], line["epoch"]) for line in lines] == [
-        ("True", "1"),
-        ("True", "2"),
-        ("False", "1"),
-        ("False", "2"),
-    ]
+    assert [(line["stop_gradient"], line["epoch"]) for line in lines] == [("True", "1"), ("False", "1")]
     assert lines == [{name: str(value) for name, value in asdict(p).items()} for p in conflict(config, silent)]
     assert "with stop-gradient" in (config.out / "figure.html").read_text()
     assert json.loads((config.out / "summary.json").read_text())["accuracy"]["mean"] == pytest.approx(
-        float(lines[1]["accuracy"]) - float(lines[3]["accuracy"])
+        float(lines[0]["accuracy"]) - float(lines[1]["accuracy"])
     )
 
 
