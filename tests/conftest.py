@@ -114,8 +114,14 @@ class ByServer(LoadFileScheduling):
 @pytest.fixture
 def tmp_path(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     """A folder for a test alone, numbered by us: pytest would look through those of thousands of earlier tests."""
-    name = re.sub(r"\W", "_", request.node.name)[:30]
-    return tmp_path_factory.mktemp(f"{next(FOLDERS)}-{name}", numbered=False)
+    return _new_folder(tmp_path_factory, re.sub(r"\W", "_", request.node.name)[:30])
+
+
+def _new_folder(tmp_path_factory: pytest.TempPathFactory, name: str) -> Path:
+    """A folder as `mktemp` makes it, which would follow every link on the way to it each time."""
+    folder = tmp_path_factory.getbasetemp() / f"{next(FOLDERS)}-{name}"
+    folder.mkdir(mode=0o700)
+    return folder
 
 
 @pytest.fixture(autouse=True)
@@ -126,7 +132,7 @@ def _no_real_home(
 
     The app may read the tests' own folders, wherever each made its pictures and heads.
     """
-    home = tmp_path_factory.mktemp(f"{next(FOLDERS)}-home", numbered=False)
+    home = _new_folder(tmp_path_factory, "home")
     monkeypatch.setenv("URL_VIZ_ROOTS", str(tmp_path_factory.getbasetemp()))
     monkeypatch.setenv(HOME_VARIABLE, str(home / "url_viz"))
     if "browser" not in request.path.parts:
