@@ -13,8 +13,8 @@ from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
 from url_viz.export.data_sets import Program
 from url_viz.image_set import ImageSet
-from url_viz.jobs import JobState, log_tail
-from url_viz.jobs.sharing import latest_sharing, out_of
+from url_viz.jobs import JobState, cancel_job, log_tail
+from url_viz.jobs.sharing import latest_sharing, out_of, start_sharing
 from url_viz.ui.widgets import export
 from url_viz.ui.widgets.export import zip_of
 from url_viz.ui.widgets.reading import set_name
@@ -65,6 +65,20 @@ def test_many_pictures_are_written_by_a_job(
     labels = [button.proto.label for button in at.get("download_button")]
     assert labels == (["Report", "FiftyOne", "Hugging Face"] if has_zip else ["Report"])
     assert [button.label for button in at.button] == ([] if has_zip else ["FiftyOne", "Hugging Face"])
+
+
+@pytest.mark.slow
+def test_two_jobs_of_one_moment_write_each_its_own(image_set: ImageSet) -> None:
+    """As two people do who look at one set."""
+    ids = image_set.table()["id"].tolist()
+    started = [
+        start_sharing(image_set, program="fiftyone", ids=[chosen], how="link", title="Share", name="zoo")
+        for chosen in ids[:2]
+    ]
+    lists = [out_of(job).with_name(f"{out_of(job).name}.paths").read_bytes() for job in started]
+    assert lists == [bytes(image_set.root / path) + b"\0" for path in image_set.table()["path"][:2]]
+    for job in started:
+        cancel_job(job, grace_s=0.1)
 
 
 @pytest.mark.slow

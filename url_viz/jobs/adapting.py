@@ -1,7 +1,6 @@
 """Adapting a head to an image set as a job: what the app's page and the command line start, and what it leaves."""
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import refuse_bucket
 from url_viz.jobs.control import list_jobs
 from url_viz.jobs.job import Job
+from url_viz.jobs.paths import new_place
 from url_viz.jobs.slurm import SlurmRequest
 from url_viz.jobs.start import start_job
 from url_viz.models.catalogue import adapted_to
@@ -78,7 +78,7 @@ def start_adapting(
     Raises JobError if it cannot start, FolderError for pictures in object storage.
     """
     refuse_bucket(image_set.root)
-    out = image_set.workspace.heads / f"{image_set.root.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    out = new_place(image_set.workspace.heads, image_set.root.name)
     return start_job(
         ["-m", "training.finetune", "--data", data_of(image_set), "--out", str(out), *options],
         kind=KIND,

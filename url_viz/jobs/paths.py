@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,6 +63,11 @@ class JobPaths:
 def new_job_id() -> str:
     """A new id, UTC time first, so that ids sort by time: `20261124-152249-123456-ab12cd`."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{secrets.token_hex(3)}"
+
+
+def new_place(parent: Path, name: str) -> Path:
+    """A path below `parent` for what a job will make: by name and time, and by dice, as two may start at one moment."""
+    return parent / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
 
 
 def is_job_id(name: str) -> bool:

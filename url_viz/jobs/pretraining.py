@@ -1,12 +1,12 @@
 """Making a head from labelled image sets as a job: what the page and the command line start, and what it leaves."""
 
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from url_viz.errors import JobError
 from url_viz.image_set import ImageSet
 from url_viz.jobs.job import Job
+from url_viz.jobs.paths import new_place
 from url_viz.jobs.slurm import SlurmRequest
 from url_viz.jobs.start import start_job
 from url_viz.models.model import resolve
@@ -47,7 +47,7 @@ def start_pretraining(
     with the job besides its backbone and its folder. Raises JobError if it cannot start.
     """
     _refuse(teachers, report)
-    out = workspace.heads / f"{_name(teachers)}-{time.strftime('%Y%m%d-%H%M%S')}"
+    out = new_place(workspace.heads, _name(teachers))
     sets = [("--data", root) for root in teachers] + [("--report", root) for root in report]
     words = [word for option, root in sets for word in (option, f"folder:{root}")]
     return start_job(

@@ -1,7 +1,6 @@
 """Writing a data set for another program as a job: what the app's page starts, and where it lands."""
 
 import re
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
@@ -15,6 +14,7 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import refuse_bucket
 from url_viz.jobs.control import list_jobs
 from url_viz.jobs.job import Job
+from url_viz.jobs.paths import new_place
 from url_viz.jobs.start import start_job
 
 KIND = "share"
@@ -30,7 +30,7 @@ def start_sharing(
     object storage.
     """
     refuse_bucket(image_set.root)
-    out = image_set.workspace.exports / f"{_plain(name)}-{program}-{time.strftime('%Y%m%d-%H%M%S')}"
+    out = new_place(image_set.workspace.exports, f"{_plain(name)}-{program}")
     try:
         out.parent.mkdir(exist_ok=True)
         listed = [] if ids is None else ["--from", str(_list_of(image_set, ids, out))]
