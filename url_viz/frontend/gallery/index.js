@@ -2,6 +2,7 @@
 
 import { Decider } from "../shared/decider.js";
 import { DECISIONS, DECISION_OF_KEY } from "../shared/decisions.js";
+import { newMounts } from "../shared/mounts.js";
 import { fill, newCell } from "./cell.js";
 
 class Gallery {
@@ -149,23 +150,15 @@ function focusOn(cell) {
   cell?.querySelector(".tile").focus();
 }
 
-const galleries = new WeakMap(); // Streamlit's root → its gallery
+const mounts = newMounts(
+  ".gallery",
+  (element) => new Gallery(element),
+  (gallery) => gallery.stopper.abort(),
+);
 
-// Streamlit calls this at every change of data or theme, and the last returned function once the root leaves the page.
+// Streamlit calls this at every change of data or theme.
 export default function show(component) {
-  const root = component.parentElement;
-  const element = root.querySelector(".gallery");
-  let gallery = galleries.get(root);
-  if (gallery?.element !== element) {
-    gallery?.stopper.abort();
-    gallery = new Gallery(element);
-    galleries.set(root, gallery);
-  }
-  gallery.update(component);
-  gallery.latest = component;
-  return () => {
-    if (gallery.latest !== component) return; // a later call still uses this gallery
-    gallery.stopper.abort();
-    galleries.delete(root);
-  };
+  const { drawn, leave } = mounts(component);
+  drawn.update(component);
+  return leave;
 }

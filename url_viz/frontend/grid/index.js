@@ -3,6 +3,7 @@
 import { Decider } from "../shared/decider.js";
 import { DECISIONS, DECISION_OF_KEY } from "../shared/decisions.js";
 import { keepFitting } from "../shared/fit.js";
+import { newMounts } from "../shared/mounts.js";
 import { Choice } from "./choice.js";
 import { Pane } from "./pane.js";
 
@@ -259,23 +260,15 @@ class Grid {
   }
 }
 
-const grids = new WeakMap(); // Streamlit's root → its grid
+const mounts = newMounts(
+  ".grid-view",
+  (element) => new Grid(element),
+  (grid) => grid.destroy(),
+);
 
-// Streamlit calls this at every change of data or theme, and the last returned function once the root leaves the page.
+// Streamlit calls this at every change of data or theme.
 export default function show(component) {
-  const root = component.parentElement;
-  const element = root.querySelector(".grid-view");
-  let grid = grids.get(root);
-  if (grid?.element !== element) {
-    grid?.destroy();
-    grid = new Grid(element);
-    grids.set(root, grid);
-  }
-  grid.update(component);
-  grid.latest = component;
-  return () => {
-    if (grid.latest !== component) return; // a later call still uses this grid
-    grid.destroy();
-    grids.delete(root);
-  };
+  const { drawn, leave } = mounts(component);
+  drawn.update(component);
+  return leave;
 }

@@ -16,6 +16,7 @@ import { Raster, sizeAndOpacity } from "./raster.js";
 import { Representatives } from "./representatives.js";
 import { Shade } from "./shade.js";
 import { keepFitting } from "../shared/fit.js";
+import { newMounts } from "../shared/mounts.js";
 import { View, haveMoved, placesOf } from "./view.js";
 import { hintOf, statusOf } from "./words.js";
 
@@ -50,7 +51,6 @@ export class PointMap {
       hovered: -1,
       data: {},
       told: {},
-      calls: 0,
     });
     this.raster = new Raster(element.querySelector(".raster"));
     this.shade = new Shade();
@@ -440,24 +440,15 @@ export class PointMap {
   }
 }
 
-const maps = new WeakMap(); // Streamlit's root → its map
+const mounts = newMounts(
+  ".map",
+  (element, component) => new PointMap(element, component.data.key),
+  (map) => map.destroy(),
+);
 
-// Streamlit calls this at every change of data or theme, and the last returned function once the root leaves the page
-// (that of an overtaken call at once: it must not destroy a map that a later call uses).
+// Streamlit calls this at every change of data or theme.
 export default function show(component) {
-  const root = component.parentElement;
-  const element = root.querySelector(".map");
-  let map = maps.get(root);
-  if (map?.element !== element) {
-    map?.destroy();
-    map = new PointMap(element, component.data.key);
-    maps.set(root, map);
-  }
-  const call = ++map.calls;
-  map.update(component);
-  return () => {
-    if (map.calls !== call) return;
-    map.destroy();
-    maps.delete(root);
-  };
+  const { drawn, leave } = mounts(component);
+  drawn.update(component);
+  return leave;
 }

@@ -20,9 +20,14 @@ function onPaste(event) {
   input.dispatchEvent(new Event("change", { bubbles: true }));
 }
 
-// Streamlit calls this at every change of data or theme, and the last returned function once the root leaves the page.
+let calls = 0;
+
+// Streamlit calls this at every change of data or theme, and what it gets back once the root has left the page (that of a
+// call that was overtaken at once: the next one still listens).
 export default function listen() {
-  document.removeEventListener("paste", onPaste);
+  const call = ++calls;
   document.addEventListener("paste", onPaste);
-  return () => document.removeEventListener("paste", onPaste);
+  return () => {
+    if (call === calls) document.removeEventListener("paste", onPaste);
+  };
 }

@@ -3,6 +3,7 @@
 
 import { Actions } from "../shared/actions.js";
 import { DECISIONS, DECISION_OF_KEY } from "../shared/decisions.js";
+import { newMounts } from "../shared/mounts.js";
 import {
   made,
   namesToChoose,
@@ -388,24 +389,16 @@ class Desk {
   }
 }
 
-const desks = new WeakMap(); // Streamlit's root → its desk
+const mounts = newMounts(
+  ".desk",
+  (element) => new Desk(element),
+  (desk) => desk.stopper.abort(),
+);
 
-// Streamlit calls this at every change of data or theme, and the last returned function once the root leaves the page.
+// Streamlit calls this at every change of data or theme.
 export default function show(component) {
-  const root = component.parentElement;
-  const element = root.querySelector(".desk");
-  let desk = desks.get(root);
-  if (desk?.element !== element) {
-    desk?.stopper.abort();
-    desk = new Desk(element);
-    desks.set(root, desk);
-    desk.update(component);
-    element.focus({ preventScroll: true });
-  } else desk.update(component);
-  desk.latest = component;
-  return () => {
-    if (desk.latest !== component) return; // a later call still uses this desk
-    desk.stopper.abort();
-    desks.delete(root);
-  };
+  const { drawn: desk, isNew, leave } = mounts(component);
+  desk.update(component);
+  if (isNew) desk.element.focus({ preventScroll: true });
+  return leave;
 }
