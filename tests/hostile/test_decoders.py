@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import psutil
@@ -48,8 +48,9 @@ def below() -> set[int]:
     """The processes that decode below this one."""
     found = set()
     for process in psutil.Process().children():
-        if "url_viz.imaging.workers" in process.cmdline():
-            found.add(process.pid)
+        with suppress(psutil.NoSuchProcess):  # one of another test that has ended
+            if "url_viz.imaging.workers" in process.cmdline():
+                found.add(process.pid)
     return found
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.browser.fixtures import eventually
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
 from url_viz.export.data_sets import Program
@@ -79,6 +80,7 @@ def test_two_jobs_of_one_moment_write_each_its_own(image_set: ImageSet) -> None:
     assert lists == [bytes(image_set.root / path) + b"\0" for path in image_set.table()["path"][:2]]
     for job in started:
         cancel_job(job, grace_s=0.1)
+    eventually(lambda: not any(job.status().is_live for job in started))
 
 
 @pytest.mark.slow
