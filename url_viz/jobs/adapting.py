@@ -10,7 +10,7 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import refuse_bucket
 from url_viz.jobs.control import list_jobs
 from url_viz.jobs.job import Job
-from url_viz.jobs.paths import new_place
+from url_viz.jobs.paths import new_output_folder
 from url_viz.jobs.slurm import SlurmRequest
 from url_viz.jobs.start import start_job
 from url_viz.models.catalogue import adapted_to
@@ -78,7 +78,7 @@ def start_adapting(
     Raises JobError if it cannot start, FolderError for pictures in object storage.
     """
     refuse_bucket(image_set.root)
-    out = new_place(image_set.workspace.heads, image_set.root.name)
+    out = new_output_folder(image_set.workspace.heads, image_set.root.name)
     return start_job(
         ["-m", "training.finetune", "--data", data_of(image_set), "--out", str(out), *options],
         kind=KIND,

@@ -65,8 +65,8 @@ def new_job_id() -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{secrets.token_hex(3)}"
 
 
-def new_place(parent: Path, name: str) -> Path:
-    """A path below `parent` for what a job will make: by name and time, and by dice, as two may start at one moment."""
+def new_output_folder(parent: Path, name: str) -> Path:
+    """A new path below `parent` for what a job will write, by name, time and chance: two may start at one moment."""
     return parent / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
 
 

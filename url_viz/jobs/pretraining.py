@@ -6,7 +6,7 @@ from pathlib import Path
 from url_viz.errors import JobError
 from url_viz.image_set import ImageSet
 from url_viz.jobs.job import Job
-from url_viz.jobs.paths import new_place
+from url_viz.jobs.paths import new_output_folder
 from url_viz.jobs.slurm import SlurmRequest
 from url_viz.jobs.start import start_job
 from url_viz.models.model import resolve
@@ -47,7 +47,7 @@ def start_pretraining(
     with the job besides its backbone and its folder. Raises JobError if it cannot start.
     """
     _refuse(teachers, report)
-    out = new_place(workspace.heads, _name(teachers))
+    out = new_output_folder(workspace.heads, _name(teachers))
     sets = [("--data", root) for root in teachers] + [("--report", root) for root in report]
     words = [word for option, root in sets for word in (option, f"folder:{root}")]
     return start_job(

@@ -14,7 +14,7 @@ from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import refuse_bucket
 from url_viz.jobs.control import list_jobs
 from url_viz.jobs.job import Job
-from url_viz.jobs.paths import new_place
+from url_viz.jobs.paths import new_output_folder
 from url_viz.jobs.start import start_job
 
 KIND = "share"
@@ -30,7 +30,7 @@ def start_sharing(
     object storage.
     """
     refuse_bucket(image_set.root)
-    out = new_place(image_set.workspace.exports, f"{_plain(name)}-{program}")
+    out = new_output_folder(image_set.workspace.exports, f"{_plain(name)}-{program}")
     try:
         out.parent.mkdir(exist_ok=True)
         listed = [] if ids is None else ["--from", str(_list_of(image_set, ids, out))]
