@@ -62,7 +62,7 @@ fix: $(VENV)/.dev  ## let ruff mend format and lint
 screenshots: $(VENV)/.dev browser  ## redraw docs/screenshots from the demo image set
 	$(BIN)/python -m tests.browser.screenshots docs/screenshots
 
-bench: $(VENV)/.dev  ## measure, and write docs/performance.md
+bench: $(VENV)/.dev  ## measure, and write build/performance.md
 	$(BIN)/python -m benchmarks
 
 cuda: $(VENV)/.dev  ## the tests that need an NVIDIA GPU, and embedding on it timed

@@ -1,4 +1,4 @@
-"""The command that runs every benchmark and writes docs/performance.md: `python -m benchmarks`, or `make bench`."""
+"""The command that runs every benchmark and writes build/performance.md: `python -m benchmarks`, or `make bench`."""
 
 import datetime
 import subprocess
@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 SCRIPTS = ("embedding", "scaled_decoding", "opening", "browser", "growth", "projection", "training", "caching", "start")
-OUT = Path(__file__).parent.parent / "docs" / "performance.md"
+OUT = Path(__file__).parent.parent / "build" / "performance.md"
 HEAD = """# Performance
 
 Written by `make bench` on {date}. Every ratio is taken side by side in one run, medians of several; absolute figures
@@ -27,6 +27,7 @@ def main() -> int:
             return 1
         print(done.stdout)
         parts.append(done.stdout)
+    OUT.parent.mkdir(exist_ok=True)
     OUT.write_text("".join(parts))
     return 0
 

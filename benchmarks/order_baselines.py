@@ -1,8 +1,8 @@
 """Orders of other tools beside ours, on the same embeddings: `python -m benchmarks.order_baselines ARRAYS …`.
 
 ARRAYS is the folder that `python -m training.benchmark … --arrays ARRAYS` leaves. FiftyOne (uniqueness, hardness) and
-cleanlab (label quality scores) are no part of this project and are never imported here: each runs in a Python of its
-own, and is left out where that is not there,
+cleanlab (label quality scores) are no dependencies of the app: each runs in a Python of its own, and is left out where
+that is not there,
 
     python -m venv build/fiftyone && build/fiftyone/bin/pip install fiftyone
     python -m venv build/cleanlab && build/cleanlab/bin/pip install cleanlab

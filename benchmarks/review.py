@@ -10,7 +10,7 @@ Then, what that is worth: 6 % of the labels are planted wrong, the oracle answer
 linear probe in five folds is asked for the true labels. It is taught the labels as given, as mended, without what was
 looked at, without as many pictures at random, or as they truly are.
 
-cleanlab (AGPL) is no part of this project and is never imported here: it runs in a Python of its own,
+cleanlab (Apache-2.0 since December 2025) is no dependency of the app: it runs in a Python of its own,
 
     python -m venv build/cleanlab
     build/cleanlab/bin/pip install cleanlab

@@ -6,7 +6,7 @@ recognition: their labels stay, and are no errors. The constants of the check we
 given as --report chose nothing. Mistakes that a set has by itself count against every method, since only planted ones
 are known. The figures go to wrong_labels.json; `--table` prints the tables of docs/labels.md from it.
 
-cleanlab (AGPL) is no part of this project and is never imported here: it runs in a Python of its own,
+cleanlab (Apache-2.0 since December 2025) is no dependency of the app: it runs in a Python of its own,
 
     python -m venv build/cleanlab
     build/cleanlab/bin/pip install "cleanlab[datalab]"

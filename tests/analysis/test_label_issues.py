@@ -3,6 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from cleanlab.filter import find_label_issues
+from cleanlab.rank import get_label_quality_scores
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
+from sklearn.model_selection import cross_val_predict
 
 from tests.pipeline import examples
 from tests.pipeline.examples import embeddings_of
@@ -81,6 +86,43 @@ def test_a_changed_label_is_found_with_the_class_it_had_and_who_says_so() -> Non
     assert (found.support[[0, 30]] >= 16).all()
     assert (found.voters == VOTERS).all()
     assert (found.suggested[found.kind == ""] == NONE).all()
+
+
+def planted(classes: int, spread: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Clusters with one label in twelve wrong: embeddings, labels, and which labels are wrong."""
+    embedding, label = clusters(per_class=40, classes=classes, seed=seed, spread=spread)
+    rng = np.random.default_rng(seed)
+    wrong = rng.permutation(len(label))[: len(label) // 12]
+    label[wrong] = (label[wrong] + rng.integers(1, classes, len(wrong))) % classes
+    return embedding, label, np.isin(np.arange(len(label)), wrong)
+
+
+def out_of_fold(embedding: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """The probabilities that cleanlab asks for: of a classifier that has not seen the picture."""
+    found: np.ndarray = cross_val_predict(LogisticRegression(), embedding, label, cv=5, method="predict_proba")
+    return found
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_where_classes_lie_apart_ours_and_cleanlab_call_wrong_labels_alone_and_suggest_one_class(seed: int) -> None:
+    embedding, label, is_wrong = planted(classes=4, spread=0.3, seed=seed)
+    probability = out_of_fold(embedding, label)
+    theirs = find_label_issues(label, probability, n_jobs=1)
+    ours = judged(embedding, label)
+    called = ours.kind == LABEL_ERROR
+    assert not (theirs & ~is_wrong).any()
+    assert not (called & ~is_wrong).any()
+    assert (theirs & called).sum() >= 7
+    assert np.array_equal(ours.suggested[called], probability[called].argmax(axis=1))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_where_classes_overlap_the_doubt_orders_no_worse_than_cleanlab(seed: int) -> None:
+    embedding, label, is_wrong = planted(classes=8, spread=0.75, seed=seed)
+    theirs = 1 - get_label_quality_scores(label, out_of_fold(embedding, label), method="self_confidence")
+    ours = judged(embedding, label).opinion.score
+    assert 0.4 < average_precision_score(is_wrong, theirs) < 1
+    assert average_precision_score(is_wrong, ours) > average_precision_score(is_wrong, theirs) - 0.05
 
 
 def test_spread_and_votes_as_a_naive_loop_counts_them() -> None:
