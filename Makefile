@@ -10,13 +10,15 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # A process that crashes ends the run: with another in its place the tests it had left would be waited for without end.
 SIDE_BY_SIDE = --numprocesses $(WORKERS) --max-worker-restart 0 --dist loadfile --no-loadscope-reorder
+# Studies have tests of their own: `make experiments`.
+PRODUCT = --ignore tests/experiments
 # One thread in each of the processes beside each other: more would wait for one another.
 test quick lowest: export OMP_NUM_THREADS := 1
 test quick lowest: export OPENBLAS_NUM_THREADS := 1
 # Quick tests wait for nothing.
 quick lowest: WORKERS := 2
 
-.PHONY: setup app quick test lowest fix browser screenshots bench cuda torture heads clean
+.PHONY: setup app quick test experiments lowest fix browser screenshots bench cuda torture heads clean
 
 setup: $(VENV)/.dev  ## make .venv with everything the app and its checks need
 
@@ -39,13 +41,17 @@ test: $(VENV)/.dev browser  ## run every check
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not torture"
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(PRODUCT) -m "not torture"
 
 quick: $(VENV)/.dev  ## lint, types, and the tests that take no browser, no model and no seconds: a minute on two cores
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not (slow or browser or torture or model)"
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(PRODUCT) -m "not (slow or browser or torture or model)"
+
+experiments: $(VENV)/.dev  ## the tests of studies and benchmarks, which no product hangs on
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r experiments/requirements.txt
+	$(BIN)/python -m pytest tests/experiments
 
 LOWEST := build/lowest
 
@@ -53,7 +59,7 @@ lowest:  ## run the quick tests with the lowest versions that the requirements a
 	$(PYTHON) -m venv --clear $(LOWEST)
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
 	$(LOWEST)/bin/uv pip install --python $(LOWEST) --resolution lowest-direct --only-binary :all: -r requirements-dev.txt
-	nice $(LOWEST)/bin/python -m pytest $(SIDE_BY_SIDE) -m "not slow and not browser and not torture"
+	nice $(LOWEST)/bin/python -m pytest $(SIDE_BY_SIDE) $(PRODUCT) -m "not slow and not browser and not torture"
 
 fix: $(VENV)/.dev  ## let ruff mend format and lint
 	$(BIN)/ruff format .

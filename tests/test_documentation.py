@@ -15,12 +15,12 @@ PAGES = [
     ROOT / "examples" / "README.md",
 ]
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
-OURS = re.compile(r"`((?:url_viz|training|tools|pages|tests|benchmarks|docs|examples)/[\w./]*)`")
+OURS = re.compile(r"`((?:url_viz|training|tools|pages|tests|benchmarks|experiments|docs|examples)/[\w./]*)`")
 NAME = re.compile(r"`([\w.]+)`")
 IN_FILE = re.compile(r"`([\w/]+/\w+\.(?:py|js))`: ((?:`[\w.]+`(?:, | and )?)+)")
 """A file, a colon, and names of what is in it."""
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
-COMMAND = re.compile(r"^ {4}python -m ((?:url_viz|training|tools)\b.*)$", re.MULTILINE)
+COMMAND = re.compile(r"^ {4}python -m ((?:url_viz|training|tools|experiments)\b.*)$", re.MULTILINE)
 
 
 def commands() -> list[str]:

@@ -31,7 +31,6 @@ Group = Literal["twins", "folder"]
 Part = Annotated[float, Within(0, 1, is_above=True)]
 Views = Annotated[int, Within(1, 1_000)]
 Repeats = Annotated[int, Within(1, 1_000)]
-Side = Annotated[int, Within(32, 1_024)]
 Batch = Annotated[int, Within(1, 10_000_000)]
 Paired = Annotated[int, Within(2, 10_000_000)]
 Epochs = Annotated[int, Within(1, 1_000_000)]
@@ -249,26 +248,6 @@ class FinetuneConfig(Checked):
 
 
 @dataclass(frozen=True)
-class ConflictConfig(Checked):
-    """Train a small network with and without stop-gradient, and plot what that does (PVU 5.1)."""
-
-    out: Annotated[Path, Doc("Folder for curves.csv, figure.html and summary.json.")]
-    backbone: Annotated[str, Doc("timm network, trained from scratch.")] = "test_resnet"
-    data: Annotated[str | None, Doc("Photographs in class folders: folder:PATH. Without: noisy digits.")] = None
-    classes: Annotated[Count, Doc("With photographs: so many classes, the first by name.")] = 20
-    size_px: Annotated[Side, Doc("With photographs: side of the square that the network sees.")] = 64
-    noise: Annotated[
-        ZeroOrMore, Doc("Of digits: most noise, as a multiple of their contrast; drawn for each picture.")
-    ] = 1.0
-    runs: Annotated[Repeats, Doc("Seeds of each setting.")] = 3
-    uncertainty_weight: Annotated[ZeroOrMore, Doc("Weight of the head's loss beside the classifier's.")] = 1.0
-    epochs: Annotated[Epochs, Doc("Epochs of a run.")] = 20
-    batch: Annotated[Batch, Doc("Pictures of an optimiser step.")] = 64
-    rate: Annotated[AboveZero, Doc("Highest learning rate of everything.")] = 2e-3
-    beside: Annotated[Path | None, Doc("Folder with the authors' curves, to be drawn beside.")] = None
-
-
-@dataclass(frozen=True)
 class EvaluateConfig(Checked):
     """Measure how well a model's uncertainty orders labelled pictures."""
 
@@ -376,24 +355,6 @@ class BenchmarkTableConfig:
 
     json: Annotated[Path, Doc("The JSON.")]
     out: Annotated[Path | None, Doc("Write to this file instead of printing.")] = None
-
-
-@dataclass(frozen=True)
-class ApproachesConfig(Checked):
-    """Train URL's approaches and ours on one cache, and measure how truly each orders labelled sets."""
-
-    cache: Annotated[Path, Doc("Folder written by training.cache with --target labels and --views 2 or more.")]
-    data: Annotated[
-        tuple[str, ...], Doc("Labelled pictures to measure on: folder:PATH (or a bare path), again for more sets.")
-    ]
-    out: Annotated[Path, Doc("Folder for figures, table and drawing; a run that was stopped goes on here.")]
-    approach: Annotated[tuple[str, ...], Doc("Only these approaches, by name; empty means all.")] = ()
-    epochs: Annotated[Epochs, Doc("Epochs of every training.")] = 10
-    batch: Annotated[Paired, Doc("Pictures of an optimiser step.")] = 128
-    seeds: Annotated[Repeats, Doc("Seeds with the setting that was chosen.")] = 3
-    held_out: Annotated[Part, Doc("Share of pictures held out of training, for choosing the setting.")] = 0.2
-    device: Annotated[str, Doc("Where the backbone runs: auto, cuda, cpu or mps.")] = "auto"
-    limit: Annotated[OptionalCount, Doc("Number of pictures of each set to measure on, spread over it.")] = None
 
 
 def as_record(config: Any) -> dict[str, Any]:

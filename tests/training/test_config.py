@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent.parent
 CONFIGS = [
     one for one in vars(config).values() if is_dataclass(one) and getattr(one, "__module__", "") == config.__name__
 ]
-COMMANDS = ["cache", "train", "overlap", "finetune", "evaluate", "benchmark", "gradient_conflict"]
+COMMANDS = ["cache", "train", "overlap", "finetune", "evaluate", "benchmark"]
 
 
 @pytest.mark.parametrize("config_type", CONFIGS, ids=lambda c: c.__name__)

@@ -9,8 +9,8 @@ from scipy.integrate import quad
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.approaches.class_densities import elk_logits, nivmf_logits
-from training.approaches.class_probabilities import (
+from experiments.approaches.class_densities import elk_logits, nivmf_logits
+from experiments.approaches.class_probabilities import (
     ensemble_loss,
     entropy,
     feature_variance,
@@ -19,8 +19,8 @@ from training.approaches.class_probabilities import (
     mean_field_logits,
     mean_log_probabilities,
 )
-from training.approaches.pairs import hib_loss, info_nce, mc_info_nce
-from training.approaches.vmf import log_normaliser, samples
+from experiments.approaches.pairs import hib_loss, info_nce, mc_info_nce
+from experiments.approaches.vmf import log_normaliser, samples
 
 LN2 = math.log(2)
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from benchmarks import answers, naming, review, review_figure, second_model
 from benchmarks.answers_figure import figure
 from experiments import (
+    conflict_table,
     deterioration,
     few_labels,
     few_pictures,
     finetuning,
-    gradient_conflict,
     head_functions,
     orders,
     safe_retrieval,
@@ -21,7 +21,7 @@ from experiments import (
 from experiments.kept import kept
 from training.benchmark.records import read_benchmark
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parent.parent
 
 
 def test_the_docs_have_the_tables_of_the_figures() -> None:
@@ -41,9 +41,9 @@ def test_what_the_head_says_of_the_unfamiliar_is_told_from_its_figures() -> None
 
 
 def test_the_gradient_conflict_is_told_from_its_figures() -> None:
-    summaries = gradient_conflict.kept()
+    summaries = conflict_table.kept()
     assert {one["config"]["runs"] for one in summaries} == {5}
-    assert gradient_conflict.table(summaries) in (ROOT / "docs" / "training.md").read_text("utf-8")
+    assert conflict_table.table(summaries) in (ROOT / "docs" / "training.md").read_text("utf-8")
 
 
 def test_the_cards_are_of_the_reports_that_are_kept() -> None:

@@ -8,18 +8,19 @@ import numpy as np
 import pytest
 import torch
 
+from experiments.approaches.__main__ import main, runs_path
+from experiments.approaches.config import ApproachesConfig
+from experiments.approaches.figure import figure, recall_of
+from experiments.approaches.fit import Measured, Upstream, batch_at, fitted, uncertainty_of, upstream_of
+from experiments.approaches.measured import figures_of, read_runs, runs_of, write_runs
+from experiments.approaches.named import APPROACHES, OURS
+from experiments.approaches.records import read_comparison
+from experiments.approaches.table import number, short, table
 from tests.training.caches import written
 from tests.training.conftest import draw
-from training.approaches.__main__ import main, runs_path
-from training.approaches.figure import figure, recall_of
-from training.approaches.fit import Measured, Upstream, batch_at, fitted, uncertainty_of, upstream_of
-from training.approaches.measured import figures_of, read_runs, runs_of, write_runs
-from training.approaches.named import APPROACHES, OURS
-from training.approaches.records import read_comparison
-from training.approaches.table import number, short, table
 from training.cache import write_cache
 from training.command import command
-from training.config import ApproachesConfig, Augmentation, CacheConfig
+from training.config import Augmentation, CacheConfig
 from training.store import Cache, open_cache, write_loss
 from url_viz.analysis.metrics import r_auroc
 from url_viz.errors import CacheError

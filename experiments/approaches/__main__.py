@@ -1,6 +1,6 @@
 """URL's approaches and ours side by side on the cached embeddings of a frozen backbone.
 
-    python -m training.approaches --cache DIR --data SPEC [--data SPEC …] --out DIR
+    python -m experiments.approaches --cache DIR --data SPEC [--data SPEC …] --out DIR
 
 Each trains a small head on the same pictures of the cache, by their labels, views or task losses. Three settings of
 each are tried; the best by R-AUROC on held-out pictures of the cache runs with every seed, and is measured on each
@@ -15,14 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from training.approaches.figure import figure
-from training.approaches.fit import Measured, Upstream, upstream_of
-from training.approaches.measured import Runs, figures_of, read_runs, runs_of, write_runs
-from training.approaches.named import APPROACHES
-from training.approaches.records import Comparison, SetAbout
-from training.approaches.table import table
+from experiments.approaches.config import ApproachesConfig
+from experiments.approaches.figure import figure
+from experiments.approaches.fit import Measured, Upstream, upstream_of
+from experiments.approaches.measured import Runs, figures_of, read_runs, runs_of, write_runs
+from experiments.approaches.named import APPROACHES
+from experiments.approaches.records import Comparison, SetAbout
+from experiments.approaches.table import table
 from training.command import command
-from training.config import ApproachesConfig
 from training.data.pictures import PictureList
 from training.data.spec import labelled_pictures_of
 from training.embed import embed_pictures

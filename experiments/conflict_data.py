@@ -5,14 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
+from typing_extensions import Doc
 
-from training.config import ConflictConfig
+from training.config import Batch, Epochs, Repeats
 from training.data.pictures import PictureList
 from training.data.spec import labelled_pictures_of
 from training.joint import JointBatch
@@ -20,6 +22,7 @@ from url_viz.errors import FolderError
 from url_viz.imaging.decode import decode, read_file
 from url_viz.imaging.preprocess import Preprocessing, middle, normalised, resized
 from url_viz.imaging.scan import absolute
+from url_viz.options import AboveZero, Checked, Count, Within, ZeroOrMore
 
 DIGITS = 10
 TRAINING_DIGITS = 900
@@ -30,6 +33,26 @@ TRAINING_SHARE = 2 / 3
 SHIFT_PX = 4
 """Photographs to train on are moved by at most so many pixels, and flipped, anew in each epoch."""
 _HALF = (0.5, 0.5, 0.5)
+
+
+@dataclass(frozen=True)
+class ConflictConfig(Checked):
+    """Train a small network with and without stop-gradient, and plot what that does (PVU 5.1)."""
+
+    out: Annotated[Path, Doc("Folder for curves.csv, figure.html and summary.json.")]
+    backbone: Annotated[str, Doc("timm network, trained from scratch.")] = "test_resnet"
+    data: Annotated[str | None, Doc("Photographs in class folders: folder:PATH. Without: noisy digits.")] = None
+    classes: Annotated[Count, Doc("With photographs: so many classes, the first by name.")] = 20
+    size_px: Annotated[int, Within(32, 1_024), Doc("With photographs: side of the square that the network sees.")] = 64
+    noise: Annotated[
+        ZeroOrMore, Doc("Of digits: most noise, as a multiple of their contrast; drawn for each picture.")
+    ] = 1.0
+    runs: Annotated[Repeats, Doc("Seeds of each setting.")] = 3
+    uncertainty_weight: Annotated[ZeroOrMore, Doc("Weight of the head's loss beside the classifier's.")] = 1.0
+    epochs: Annotated[Epochs, Doc("Epochs of a run.")] = 20
+    batch: Annotated[Batch, Doc("Pictures of an optimiser step.")] = 64
+    rate: Annotated[AboveZero, Doc("Highest learning rate of everything.")] = 2e-3
+    beside: Annotated[Path | None, Doc("Folder with the authors' curves, to be drawn beside.")] = None
 
 
 @dataclass(frozen=True)

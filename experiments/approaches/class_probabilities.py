@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.approaches.approach import OWN_SIZE, Approach, Batch, normal_numbers
+from experiments.approaches.approach import OWN_SIZE, Approach, Batch, normal_numbers
 
 PASSES = 10
 MEMBERS = 10

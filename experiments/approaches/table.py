@@ -2,7 +2,7 @@
 
 import math
 
-from training.approaches.records import ApproachFigures, Comparison
+from experiments.approaches.records import ApproachFigures, Comparison
 from url_viz.analysis.metrics import Figure
 
 EMPTY = "–"

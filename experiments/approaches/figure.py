@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from training.approaches.named import OURS
-from training.approaches.records import ApproachFigures, Comparison
+from experiments.approaches.named import OURS
+from experiments.approaches.records import ApproachFigures, Comparison
 
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 760, 460, 64, 56, 190, 52
 ROW = 16

@@ -6,11 +6,11 @@ from types import MappingProxyType
 
 import torch
 
-from training.approaches.approach import Approach
-from training.approaches.class_densities import ExpectedLikelihood, NonIsotropic
-from training.approaches.class_probabilities import CrossEntropy, Dropout, Ensemble, Heteroscedastic, RandomFeatures
-from training.approaches.pairs import Hedged, InfoNce, MonteCarloInfoNce
-from training.approaches.task_losses import LossPrediction, Ranking
+from experiments.approaches.approach import Approach
+from experiments.approaches.class_densities import ExpectedLikelihood, NonIsotropic
+from experiments.approaches.class_probabilities import CrossEntropy, Dropout, Ensemble, Heteroscedastic, RandomFeatures
+from experiments.approaches.pairs import Hedged, InfoNce, MonteCarloInfoNce
+from experiments.approaches.task_losses import LossPrediction, Ranking
 
 OURS = "ranking (ours)"
 RATE = 1e-3

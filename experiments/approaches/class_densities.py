@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.approaches.approach import OWN_SIZE, Batch, Concentrated
-from training.approaches.vmf import log_normaliser, samples
+from experiments.approaches.approach import OWN_SIZE, Batch, Concentrated
+from experiments.approaches.vmf import log_normaliser, samples
 
 SAMPLES = 16
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.approaches.approach import Approach
-from training.approaches.fit import Measured, Upstream, fitted, own_embedding_of, uncertainty_of
-from training.approaches.named import APPROACHES, OURS, Setting
-from training.approaches.records import ApproachFigures, OnSet, Tried
-from training.config import ApproachesConfig
+from experiments.approaches.approach import Approach
+from experiments.approaches.config import ApproachesConfig
+from experiments.approaches.fit import Measured, Upstream, fitted, own_embedding_of, uncertainty_of
+from experiments.approaches.named import APPROACHES, OURS, Setting
+from experiments.approaches.records import ApproachFigures, OnSet, Tried
 from url_viz.analysis.metrics import Figure, Influenced, Interval, auroc_influence, mean_influence, r_auroc, recall_at_1
 from url_viz.files import replaced
 

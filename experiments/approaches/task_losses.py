@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.approaches.approach import HEAD_WIDTH, Approach, Batch
+from experiments.approaches.approach import HEAD_WIDTH, Approach, Batch
 from training.losses import l2_loss, pairs_of, ranking_loss
 from url_viz.models.head_module import HeadModule
 

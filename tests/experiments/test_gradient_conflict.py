@@ -9,11 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from tests.imaging.pictures import write_folder
-from training.config import ConflictConfig
-from training.conflict_data import authors_curves, noisy_digits, parted, photographs, source_of, varied
-from training.data.spec import labelled_pictures_of
-from training.gradient_conflict import (
+from experiments.conflict_data import (
+    ConflictConfig,
+    authors_curves,
+    noisy_digits,
+    parted,
+    photographs,
+    source_of,
+    varied,
+)
+from experiments.gradient_conflict import (
     Effect,
     Point,
     conflict,
@@ -24,6 +29,8 @@ from training.gradient_conflict import (
     summary_of,
     summary_text,
 )
+from tests.imaging.pictures import write_folder
+from training.data.spec import labelled_pictures_of
 from training.joint import JointBatch
 from url_viz.errors import FolderError
 from url_viz.progress import silent

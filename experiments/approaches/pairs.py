@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.approaches.approach import Batch, Concentrated, Projected
-from training.approaches.vmf import samples
+from experiments.approaches.approach import Batch, Concentrated, Projected
+from experiments.approaches.vmf import samples
 
 SAMPLES = 16
 

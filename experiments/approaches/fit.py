@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.approaches.approach import Approach, Batch
-from training.approaches.named import Setting, fresh
+from experiments.approaches.approach import Approach, Batch
+from experiments.approaches.named import Setting, fresh
 from training.groups import groups_of
 from training.rows import MOST_HELD_OUT, are_held_out
 from training.sources import Sources

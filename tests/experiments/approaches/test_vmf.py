@@ -8,7 +8,7 @@ import torch
 from scipy.special import gammaln, ive
 from torch.nn import functional as F
 
-from training.approaches.vmf import log_normaliser, samples
+from experiments.approaches.vmf import log_normaliser, samples
 
 
 def of_scipy(kappa: float, size: int) -> float:

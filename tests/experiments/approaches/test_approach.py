@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from training.approaches.approach import Batch
-from training.approaches.named import APPROACHES, fresh
+from experiments.approaches.approach import Batch
+from experiments.approaches.named import APPROACHES, fresh
 
 
 def batch(*, pictures: int = 24, size: int = 10) -> Batch:

@@ -1,0 +1,70 @@
+"""The tables of docs/training.md on the gradient conflict: `python -m experiments.conflict_table [SUMMARY …]`.
+
+Each SUMMARY is a summary.json of `python -m experiments.gradient_conflict`, of five seeds; it is kept in conflict/
+under a name that its configuration gives. Without any the table of those that are kept is printed.
+"""
+
+import argparse
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from training.benchmark.table import markdown
+
+FIGURES = Path(__file__).with_name("conflict")
+DIGITS, PHOTOGRAPHS = "noisy digits", "photographs"
+KEPT = ("backbone", "classes", "size_px", "noise", "runs", "uncertainty_weight", "epochs", "batch", "rate")
+"""What is kept of a configuration: paths are of the machine that ran it."""
+
+
+def main() -> None:
+    """Keep the summaries that are named, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("summaries", nargs="*", type=Path)
+    for path in parser.parse_args().summaries:
+        keep(json.loads(path.read_text("utf-8")))
+    print(table(kept()))
+
+
+def keep(summary: Mapping[str, Any]) -> None:
+    """Keep a summary with what its run was of, and the settings that are not of one machine."""
+    config = summary["config"]
+    pictures = DIGITS if config["data"] is None else PHOTOGRAPHS
+    record = {**summary, "config": {"pictures": pictures, **{name: config[name] for name in KEPT}}}
+    path = FIGURES / f"{pictures.rpartition(' ')[2]}-{config['uncertainty_weight']:g}.json"
+    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def kept() -> list[dict[str, Any]]:
+    """The summaries that are kept: digits before photographs, lighter weights first."""
+    found = [json.loads(path.read_text("utf-8")) for path in FIGURES.glob("*.json")]
+    return sorted(found, key=lambda one: (one["config"]["pictures"], one["config"]["uncertainty_weight"]))
+
+
+def table(summaries: Iterable[Mapping[str, Any]]) -> str:
+    """One line a run: late accuracy and AUROC with and without stop-gradient, and the difference."""
+    header = ["pictures", "weight of the head's loss", "accuracy with / without", "difference"]
+    return markdown([*header, "AUROC with / without", "difference "], [_row(one) for one in summaries])
+
+
+def _row(summary: Mapping[str, Any]) -> list[str]:
+    cells = [summary["config"]["pictures"], f"{summary['config']['uncertainty_weight']:g}"]
+    for name in ("accuracy", "auroc"):
+        late, effect = summary[f"late_{name}"], summary[name]
+        cells.append(f"{_plain(late['with stop-gradient'])} / {_plain(late['without'])}")
+        told = f"{_signed(effect['mean'])} ({_signed(effect['low'])} to {_signed(effect['high'])})"
+        cells.append(f"**{told}**" if effect["low"] > 0 else told)
+    return cells
+
+
+def _plain(value: float) -> str:
+    return f"{value:.3f}".replace("0.", ".", 1)
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("0.", ".", 1).replace("-", "−")
+
+
+if __name__ == "__main__":
+    main()
