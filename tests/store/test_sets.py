@@ -297,7 +297,7 @@ class TestPacking:
     @pytest.mark.slow
     @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="what a process has open is read from /proc")
     def test_killed_halfway_it_leaves_nothing_beside_its_target(self, here: Path, tmp_path: Path) -> None:
-        large = paths_of(here).folder / "large"
+        large = paths_of(here).folder / "tables" / "images.lance" / "data" / "large.lance"
         with large.open("wb") as file:
             file.truncate(4 << 30)  # a hole: seconds to pack, nothing to keep
         out = tmp_path / "out"

@@ -2,14 +2,14 @@
 
 import errno
 import io
-import json
 import os
+import re
 import shutil
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import IO
 
 from filelock import FileLock, Timeout
@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from url_viz.errors import FolderError, ImageSetError, WorkspaceError
 from url_viz.files import replaced, require_parent
 from url_viz.imaging.scan import display_name
+from url_viz.records import as_json, read_json
 from url_viz.roots import root_of
 from url_viz.store.about import find_set, known_sets, read_about, read_before, write_about
 from url_viz.store.damage import raising_disk_errors
@@ -30,10 +31,30 @@ LABEL = "url-viz-image-set.json"
 FORMAT = "url-viz image set"
 FORMAT_VERSION = 1
 MOST_FILES = 200_000
-_LEFT_OUT = (".lock", "-wal", "-shm", "-journal")
-"""Locks mean nothing elsewhere; SQLite's journals are already part of the packed copy of the database."""
-_MADE_HERE = ("decisions.json", "decisions.copy.db")
-"""Record and copy of the decisions are made again on the other machine."""
+_WORD = r"[0-9A-Za-z_-]{1,100}"
+_LANCE = "|".join(
+    (
+        r"checksums\.json",
+        rf"_versions/{_WORD}\.(manifest|json)",
+        rf"(data|_transactions|_deletions)/{_WORD}\.(lance|txn|arrow|bin)",
+    )
+)
+_PACKED = re.compile(
+    r"(set|set\.copy|labels|second)\.json|decisions\.db|reviews/[0-9a-f]{1,40}\.json"
+    rf"|columns/[\w-][\w. -]{{0,59}}\.parquet|tables/{_WORD}\.lance/({_LANCE})"
+)
+"""The names of all files that are packed, and taken in: nothing that SQLite or Arrow would read unasked is one."""
+_MADE_AGAIN = re.compile(r"(kept|class-shares|damaged)/.*|decisions\.(json|copy\.db|schema-\d+\.db)")
+"""What the other machine makes itself: older versions packed it, and it is passed over."""
+
+
+@dataclass(frozen=True)
+class _Label:
+    """The first file of an archive: what it is, and by which version it can be read."""
+
+    format: str = FORMAT
+    format_version: int = FORMAT_VERSION
+    schema_version: int = SCHEMA_VERSION
 
 
 def pack(folder: str | Path, out: str | Path, *, workspace: str | Path | None = None) -> int:
@@ -51,9 +72,9 @@ def pack(folder: str | Path, out: str | Path, *, workspace: str | Path | None = 
     with Writer(paths, Store(paths).about().root):
         try:
             with _whole(target) as whole, tarfile.open(fileobj=whole, mode="w") as archive:
-                _add_bytes_file(archive, LABEL, _label())
-                for file in _files_of(paths):
-                    _add(archive, file, file.relative_to(paths.folder).as_posix())
+                _add_bytes_file(archive, LABEL, as_json(_Label()).encode())
+                for path, name in _files_of(paths):
+                    _add(archive, path, name)
         except OSError as error:
             raise FolderError(
                 f"Cannot write {str(target)!r}: {error.strerror or error}. Choose another place."
@@ -149,15 +170,12 @@ def _nameless_in(folder: Path) -> int | None:
         return None
 
 
-def _label() -> bytes:
-    record = {"format": FORMAT, "format_version": FORMAT_VERSION, "schema_version": SCHEMA_VERSION}
-    return json.dumps(record).encode()
-
-
-def _files_of(paths: SetPaths) -> list[Path]:
-    plain = (path for path in sorted(paths.folder.rglob("*")) if path.is_file() and not path.is_symlink())
-    packed = (path for path in plain if not path.name.endswith(_LEFT_OUT) and not path.name.startswith("."))
-    return [path for path in packed if path.name not in _MADE_HERE]
+def _files_of(paths: SetPaths) -> Iterator[tuple[Path, str]]:
+    """The files that are packed, and their names in the archive."""
+    for path in sorted(paths.folder.rglob("*")):
+        name = path.relative_to(paths.folder).as_posix()
+        if _PACKED.fullmatch(name) and path.is_file() and not path.is_symlink():
+            yield path, name
 
 
 def _add(archive: tarfile.TarFile, file: Path, name: str) -> None:
@@ -195,54 +213,67 @@ def _unpacking(home: Workspace) -> Iterator[Path]:
 
 
 def _extract(file: Path, target: Path) -> None:
-    """Write the plain files of the archive below `target`. Raises FolderError for any other kind of member or path."""
+    """Write the files of the archive that an image set has below `target`. Raises FolderError for any other member."""
     target.mkdir()
     try:
-        with tarfile.open(file, "r:") as archive:
+        with _opened(file) as raw, tarfile.open(fileobj=raw, mode="r:") as archive:
             _check_label(archive, file)
             for number, member in enumerate(archive):
                 if number > MOST_FILES:
                     raise FolderError(f"{str(file)!r} holds more than {MOST_FILES:,} files: that is not an image set.")
-                if not member.isdir():
-                    _write(archive, member, target / _safe(member, file))
-    except FileNotFoundError as error:
-        raise FolderError(f"There is no file {str(file)!r}. Give one that `python -m url_viz pack` wrote.") from error
-    except (tarfile.TarError, EOFError, UnicodeError) as error:
+                if not member.isdir() and _is_taken(member, file):
+                    _write(archive, member, target / member.name)
+    except FileExistsError as error:
+        raise _distrusted(file, "one name twice") from error
+    except _NO_ARCHIVE as error:
         raise FolderError(f"{str(file)!r} is damaged or not a tar file ({error}). Pack the image set again.") from error
     if not (target / "set.json").is_file():
         raise FolderError(f"{str(file)!r} is incomplete: it has no set.json. Pack the image set again.")
+
+
+_NO_ARCHIVE = (tarfile.TarError, EOFError, ValueError, OverflowError, RecursionError)
+"""What tarfile raises for what is no archive, or a damaged one."""
+
+
+def _opened(file: Path) -> IO[bytes]:
+    try:
+        return file.open("rb")
+    except OSError as error:
+        raise FolderError(
+            f"Cannot read {str(file)!r} ({error.strerror}). Give a file that `python -m url_viz pack` wrote."
+        ) from error
 
 
 def _check_label(archive: tarfile.TarFile, file: Path) -> None:
     first = archive.next()
     label = archive.extractfile(first) if first is not None and first.isreg() and first.name == LABEL else None
     try:
-        record = json.loads(label.read(4096)) if label is not None else {}
-        version, schema = int(record["format_version"]), int(record["schema_version"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        record = read_json(_Label, label.read(4096) if label is not None else b"")
+    except ValueError as error:
         raise FolderError(f"{str(file)!r} is not a packed image set. Give a file that `pack` wrote.") from error
-    if record.get("format") != FORMAT or version > FORMAT_VERSION or schema > SCHEMA_VERSION:
+    version, schema = record.format_version, record.schema_version
+    if record.format != FORMAT or version > FORMAT_VERSION or schema > SCHEMA_VERSION:
         raise WorkspaceError(
             f"{str(file)!r} was packed by a newer version (format {version}, schema {schema}). Update URL-Viz."
         )
 
 
-def _safe(member: tarfile.TarInfo, file: Path) -> Path:
-    path = PurePosixPath(member.name)
+def _is_taken(member: tarfile.TarInfo, file: Path) -> bool:
+    """Whether a member is a file of an image set, and not one that is made again. Raises FolderError for all others."""
     is_plain = member.isreg() and not member.issparse()
-    is_inside = not path.is_absolute() and ".." not in path.parts and path.parts and "\\" not in member.name
-    if not is_plain or not is_inside or "\0" in member.name or len(path.parts) > 8:
-        shown = display_name(member.name.encode("utf-8", "surrogateescape"))
-        raise FolderError(
-            f"{str(file)!r} holds {shown!r}, a name or a kind of file that no image set has. "
-            f"Nothing was taken in; do not trust this file."
-        )
-    return Path(*path.parts)
+    if is_plain and _PACKED.fullmatch(member.name):
+        return True
+    if is_plain and (member.name == LABEL or _MADE_AGAIN.fullmatch(member.name)):
+        return False
+    shown = display_name(member.name[:200].encode("utf-8", "surrogateescape"))
+    raise _distrusted(file, f"{shown!r}, a name or a kind of file that no image set has")
+
+
+def _distrusted(file: Path, what: str) -> FolderError:
+    return FolderError(f"{str(file)!r} holds {what}. Nothing was taken in; do not trust this file.")
 
 
 def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
-    if path.name == LABEL:
-        return
     source = archive.extractfile(member)
     assert source is not None
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -254,8 +285,6 @@ def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> Non
 
 def _verify_decisions(paths: SetPaths) -> None:
     """Verify and record the unpacked decisions. Raises DamageError if their file is not valid, or holds more."""
-    for name in _MADE_HERE:
-        (paths.folder / name).unlink(missing_ok=True)
     log = DecisionLog(paths.decisions)
     with log.reading() as transaction:
         if transaction is None:

@@ -22,6 +22,7 @@ from url_viz.errors import DamageError, WorkspaceError
 from url_viz.files import replaced
 from url_viz.store.decision_log_copy import DecisionLogBackup, Record, crc_of
 from url_viz.store.decision_tables import RAISED, SCHEMA_VERSION, TABLES, one_line, tables_of
+from url_viz.store.journals import has_log_ahead, strange_journals
 
 BUSY_S = 30.0
 """How long an action waits for another writing process."""
@@ -108,6 +109,11 @@ class DecisionLog:
         self.path = path
         self._backup = DecisionLogBackup(path)
         self._verified: int | None = None
+
+    @property
+    def databases(self) -> tuple[Path, Path]:
+        """The file, and its copy."""
+        return self.path, self._backup.copy_path
 
     @contextmanager
     def reading(self) -> Iterator["Transaction | None"]:
@@ -233,6 +239,7 @@ class DecisionLog:
     def _transaction(self, begin: str, *, mode: str) -> Iterator["Transaction"]:
         connection: sqlite3.Connection | None = None
         try:
+            self._check_journals()
             connection = sqlite3.connect(self._address(mode), uri=True, timeout=BUSY_S, isolation_level=None)
             connection.execute(begin)
             transaction = Transaction(connection)
@@ -247,6 +254,14 @@ class DecisionLog:
         finally:
             if connection is not None:
                 connection.close()  # rolls back what was not committed
+
+    def _check_journals(self) -> None:
+        """Raise _NotOursError before SQLite would act on a journal that is not ours."""
+        strange = strange_journals(self.path)
+        if strange:
+            raise _NotOursError(f"lies beside {strange[0].name!r}, which is not ours and may not be trusted")
+        if has_log_ahead(self.path):
+            raise _NotOursError("is written by a write-ahead log, which none of ours is")
 
     def _address(self, mode: str) -> str:
         return f"file:{quote(os.fsencode(self.path.absolute()))}?mode={mode}"

@@ -9,6 +9,7 @@ from url_viz.store import versions
 from url_viz.store.about import About, label_is_whole, read_about, write_about
 from url_viz.store.damage import LANCE_ERRORS
 from url_viz.store.decision_log import DecisionLog
+from url_viz.store.journals import strange_journals
 from url_viz.store.lance import connect
 from url_viz.store.reader import verify_table
 from url_viz.store.writer import Writer
@@ -50,8 +51,11 @@ def _mended_label(paths: SetPaths, root: Path) -> Mended | None:
 
 def _mended_decisions(paths: SetPaths) -> Mended | None:
     log = DecisionLog(paths.decisions)
+    strange = [one for path in log.databases for one in strange_journals(path)]
+    for path in strange:
+        _lay_aside(paths, path)
     if log.is_whole():
-        return None
+        return Mended(", ".join(path.name for path in strange), "was laid aside") if strange else None
     for path in (paths.decisions, paths.decisions.with_name(f"{paths.decisions.name}-journal")):
         if path.exists():
             _lay_aside(paths, path)

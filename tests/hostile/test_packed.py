@@ -1,0 +1,194 @@
+"""Packed image sets of an attacker: nothing outside is touched, and a sentence says what is wrong."""
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.hostile.packed import Member, deleting_journal, members_of, write_packed
+from tests.imaging.pictures import write_folder
+from url_viz.errors import FolderError, WorkspaceError
+from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.models.model import Model
+from url_viz.store.about import find_set
+from url_viz.store.bundle import pack, unpack
+from url_viz.store.sets import mend, repoint
+from url_viz.workspace import SetPaths, Workspace
+
+COUNT = 9
+
+
+@pytest.fixture(scope="module")
+def read_once(tmp_path_factory: pytest.TempPathFactory, bare_model: Model) -> Path:
+    """The folder `pictures` with classes and three decisions, its workspace, and `set.tar`."""
+    here = tmp_path_factory.mktemp("packed")
+    folder = write_folder(here / "pictures", COUNT, classes=("cat", "dog"))
+    image_set = embed_folder(folder, model=bare_model, workspace=here / "workspace")
+    image_set.decisions.decide(image_set.table()["id"].head(3), "keep")
+    image_set.order()
+    pack(folder, here / "set.tar", workspace=here / "workspace")
+    return here
+
+
+@pytest.fixture
+def here(read_once: Path, tmp_path: Path) -> Path:
+    """A copy of it, with a file `thesis.tex` in the working directory that is nobody's business."""
+    shutil.copytree(read_once, tmp_path / "here")
+    repoint(read_once / "pictures", tmp_path / "here" / "pictures", workspace=tmp_path / "here" / "workspace")
+    return tmp_path / "here"
+
+
+@pytest.fixture
+def thesis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of the user's in the working directory."""
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    (tmp_path / "work" / "thesis.tex").write_text("years")
+    return tmp_path / "work" / "thesis.tex"
+
+
+def paths_of(here: Path) -> SetPaths:
+    home = Workspace.at(here / "workspace")
+    return home.set_paths(find_set(here / "pictures", home))
+
+
+def opened(here: Path) -> ImageSet:
+    return open_image_set(here / "pictures", model="tf_efficientnet_lite0", workspace=here / "workspace")
+
+
+def kept_count(here: Path) -> int:
+    return int(opened(here).table()["decision"].eq("keep").sum())
+
+
+def refused(here: Path, members: list[Member], *, match: str) -> None:
+    """Unpacking these raises a FolderError, and leaves nothing."""
+    archive = write_packed(here / "hostile.tar", members)
+    with pytest.raises(FolderError, match=match):
+        unpack(archive, root=here / "pictures", workspace=here / "other")
+    assert not list((here / "other" / "sets").iterdir())
+    assert not (here / "other" / "unpacking").exists()
+
+
+class TestJournals:
+    """A rollback journal may name a file that SQLite deletes when it opens the database beside it."""
+
+    @pytest.mark.parametrize("victim", ["{}/thesis.tex", "thesis.tex", "/proc/self/cwd/thesis.tex"])
+    @pytest.mark.parametrize("of", ["decisions.db", "decisions.copy.db"])
+    def test_none_is_taken_in(self, here: Path, thesis: Path, victim: str, of: str) -> None:
+        members = members_of(here / "set.tar")
+        database = dict(members)["decisions.db"]
+        journal = deleting_journal(database, victim.format(thesis.parent))
+        others = [member for member in members if member[0] != of]
+        refused(here, [*others, (of, database), (f"{of}-journal", journal)], match="do not trust")
+        assert thesis.read_text() == "years"
+
+    @pytest.mark.parametrize("victim", ["{}/thesis.tex", "thesis.tex"])
+    def test_one_in_a_workspace_deletes_nothing_and_mend_lays_it_aside(
+        self, here: Path, thesis: Path, victim: str
+    ) -> None:
+        paths = paths_of(here)
+        journal = deleting_journal(paths.decisions.read_bytes(), victim.format(thesis.parent))
+        paths.decisions.with_name("decisions.db-journal").write_bytes(journal)
+        with pytest.raises(WorkspaceError, match=r"decisions\.db-journal.*not ours.*mend FOLDER"):
+            opened(here).table()
+        with pytest.raises(WorkspaceError, match="not ours"):
+            pack(here / "pictures", here / "again.tar", workspace=here / "workspace")
+        assert [one.part for one in mend(here / "pictures", workspace=here / "workspace")] == ["decisions.db-journal"]
+        assert kept_count(here) == 3
+        assert thesis.read_text() == "years"
+
+    def test_one_beside_the_copy_deletes_nothing_when_that_is_put_back(self, here: Path, thesis: Path) -> None:
+        paths = paths_of(here)
+        copy = paths.decisions.with_name("decisions.copy.db")
+        copy.with_name("decisions.copy.db-journal").write_bytes(deleting_journal(copy.read_bytes(), str(thesis)))
+        paths.decisions.write_bytes(b"")
+        (mended,) = mend(here / "pictures", workspace=here / "workspace")
+        assert mended.done == "was put back from its copy"
+        assert kept_count(here) == 3
+        assert thesis.read_text() == "years"
+
+    def test_a_journal_of_ours_is_rolled_back(self, here: Path) -> None:
+        """What a killed action leaves: pages as they were before it."""
+        paths = paths_of(here)
+        with closing(sqlite3.connect(paths.decisions, isolation_level=None)) as connection:
+            connection.execute("PRAGMA cache_spill = 1")
+            connection.execute("PRAGMA cache_size = 1")
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("UPDATE decision SET code = 2")
+            many = [(number, number) for number in range(3000)]
+            connection.executemany("INSERT INTO decision VALUES (NULL, ?, ?, 1, '', '')", many)
+            for name in ("decisions.db", "decisions.db-journal"):
+                shutil.copy(paths.folder / name, here / name)
+            connection.execute("ROLLBACK")
+        for name in ("decisions.db", "decisions.db-journal"):
+            shutil.copy(here / name, paths.folder / name)
+        assert kept_count(here) == 3
+
+    @pytest.mark.parametrize("ending", ["-wal", "-shm"])
+    def test_a_write_ahead_log_is_never_ours(self, here: Path, ending: str) -> None:
+        log = paths_of(here).decisions.with_name(f"decisions.db{ending}")
+        log.write_bytes(b"")
+        with pytest.raises(WorkspaceError, match=f"decisions.db{ending}.*not ours"):
+            opened(here).table()
+        mend(here / "pictures", workspace=here / "workspace")
+        assert kept_count(here) == 3
+        assert not log.exists()
+
+    def test_a_database_that_would_get_one_is_refused(self, here: Path) -> None:
+        paths = paths_of(here)
+        with closing(sqlite3.connect(paths.decisions)) as connection:
+            connection.execute("PRAGMA journal_mode = wal")
+        with pytest.raises(WorkspaceError, match="write-ahead log"):
+            opened(here).table()
+        assert not paths.decisions.with_name("decisions.db-wal").exists()
+
+
+class TestNames:
+    """Only names that an image set has are taken in."""
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            *("notes.exe", ".hidden/x", "decisions.db-wal", "set.json/x", "tables/x", "x" * 300, "columns/.x.parquet"),
+            *("columns/" + "x" * 300 + ".parquet", "reviews/../set.json", "reviews/ABC.json", "set.json\n"),
+            *("tables/images.lance/data/x.exe", "tables/a/b.lance/data/x.lance", "tables/images.lance", "SET.JSON"),
+        ],
+        ids=lambda name: repr(name)[:24],
+    )
+    def test_others_refuse_the_whole(self, here: Path, name: str) -> None:
+        refused(here, [*members_of(here / "set.tar"), (name, b"x")], match="do not trust")
+
+    def test_one_name_twice_is_told(self, here: Path) -> None:
+        members = members_of(here / "set.tar")
+        refused(here, [*members, ("set.json", dict(members)["set.json"])], match="one name twice")
+
+    @pytest.mark.parametrize(
+        "name", ["kept/x.arrow", "class-shares/second/x.arrow", "damaged/y", "decisions.json", "decisions.schema-2.db"]
+    )
+    def test_what_is_made_again_is_passed_over(self, here: Path, name: str) -> None:
+        archive = write_packed(here / "older.tar", [*members_of(here / "set.tar"), (name, b"x")])
+        shutil.rmtree(here / "workspace")
+        unpack(archive, root=here / "pictures", workspace=here / "workspace")
+        made = paths_of(here).folder / name
+        assert not made.exists() or made.read_bytes() != b"x"
+        assert kept_count(here) == 3
+
+    def test_nothing_that_is_made_again_is_packed(self, here: Path) -> None:
+        (paths_of(here).folder / "notes.txt").write_text("mine")
+        names = [name for name, _ in members_of(here / "set.tar")]
+        assert list(paths_of(here).class_shares.iterdir())
+        assert not [name for name in names if name.startswith(("class-shares", "kept", "damaged", "notes"))]
+
+    def test_every_other_file_is_packed(self, here: Path) -> None:
+        paths = paths_of(here)
+        names = {path.relative_to(paths.folder).as_posix() for path in paths.folder.rglob("*") if path.is_file()}
+        left_out = {name for name in names if name.startswith(("class-shares/", "kept/"))}
+        left_out |= {"writer.lock", "decisions.json", "decisions.copy.db", "decisions.lock"}
+        assert {name for name, _ in members_of(here / "set.tar")} - {"url-viz-image-set.json"} == names - left_out
+
+    def test_what_cannot_be_read_is_told(self, here: Path) -> None:
+        for place in (here, here / "nowhere"):
+            with pytest.raises(FolderError, match="Cannot read"):
+                unpack(place, root=here / "pictures", workspace=here / "other")
