@@ -1,25 +1,23 @@
 """The HTML report of an image set or of a selection: one self-contained file that loads nothing from the network."""
 
-import base64
 import datetime
-import hashlib
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from url_viz.errors import FolderError, ImageSetError
-from url_viz.export import report_parts as parts
 from url_viz.export.provenance import provenance
 from url_viz.export.report_facts import ReportFacts, facts_of, ranked
 from url_viz.export.report_map import MapPoints, map_points, with_thumbnails
+from url_viz.export.report_page import page_of
 from url_viz.export.report_thumbnails import inlined
 from url_viz.files import replaced, require_parent
 from url_viz.image_set import ImageSet
 
 GALLERY_PX, CLASS_PX, HOVER_PX = 128, 72, 64
 MOST_HOVER_BYTES = 1_300_000
-_PAGE = Path(__file__).parent / "page"
 
 
 def write_report(
@@ -72,29 +70,14 @@ def report_html(
 
 
 def _page(image_set: ImageSet, facts: ReportFacts, points: MapPoints) -> str:
-    in_galleries = [*facts.ambiguous["id"], *facts.clear["id"]]
-    thumbnails = inlined(image_set, in_galleries, side_px=GALLERY_PX)
-    of_classes = [
-        image_id
-        for class_facts in facts.classes
-        for rows in (class_facts.ambiguous, class_facts.clear)
-        for image_id in rows["id"]
-    ]
-    small = inlined(image_set, of_classes, side_px=CLASS_PX)
-    sections = (
-        parts.header(facts),
-        parts.findings(facts),
-        parts.map_section(facts, points),
-        parts.galleries(facts, thumbnails),
-        parts.meaning(facts),
-        parts.counts(facts),
-        parts.worth(facts),
-        parts.classes(facts, small),
-        parts.evaluated(facts),
-        parts.provenance_section(facts),
+    ends = [rows["id"] for one in facts.classes for rows in (one.ambiguous, one.clear)]
+    return page_of(
+        facts,
+        points,
+        large=inlined(image_set, [*facts.ambiguous["id"], *facts.clear["id"]], side_px=GALLERY_PX),
+        small=inlined(image_set, chain.from_iterable(ends), side_px=CLASS_PX),
+        hover=_hover_thumbnails(image_set, facts, points),
     )
-    data = parts.hover_data(facts, points, _hover_thumbnails(image_set, facts, points))
-    return _document(facts.title, "".join(sections), data)
 
 
 def _hover_thumbnails(image_set: ImageSet, facts: ReportFacts, points: MapPoints) -> dict[int, str]:
@@ -105,22 +88,3 @@ def _hover_thumbnails(image_set: ImageSet, facts: ReportFacts, points: MapPoints
     while sum(map(len, thumbnails.values())) > MOST_HOVER_BYTES:  # noise compresses badly: drop every other one
         thumbnails = dict(list(thumbnails.items())[::2])
     return {int(p): thumbnails[int(i)] for p, i in zip(positions, ids, strict=True) if int(i) in thumbnails}
-
-
-def _document(title: str, body: str, data: str) -> str:
-    """The whole page; its policy allows one script, named by digest, and no loading."""
-    style, script = ((_PAGE / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
-    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
-    policy = (
-        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark"><meta name="robots" content="noindex">'
-        f"<title>{parts.text(title)} · URL-Viz report</title><style>{style}</style></head>"
-        f'<body><main>{body}</main><div id="card" hidden><img alt=""><div></div></div>'
-        f'<script type="application/json" id="points">{data}</script><script>{script}</script></body></html>\n'
-    )
