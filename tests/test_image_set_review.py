@@ -1,15 +1,19 @@
 """A review of an image set from Python: suggestions taken, reviews that go on, what it was worth."""
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import pytest
 
-from tests.read_sets import opened_again, undecided
+from tests.read_sets import copied, opened_again, undecided
 from tests.wrong_labels import COUNT, WRONG, set_with_wrong_labels
 from url_viz.analysis.filters import OneOf
 from url_viz.analysis.review import PAIRS, SUSPECTS, TWINS, ReviewSpec
 from url_viz.analysis.scope import Scope
-from url_viz.errors import ImageSetError
+from url_viz.errors import ImageSetError, WorkspaceError
 from url_viz.image_set import ImageSet
 from url_viz.store.decisions import Verdict
+from url_viz.store.sets import forget
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +154,40 @@ class TestReview:
             review = image_set.review(spec)
             review.skip(int(review.ids[review.place()]))
         assert [review.spec.by for review in image_set.reviews()] == ["confusability", TWINS, "ambiguity"]
+
+    def test_no_more_are_made_than_are_asked_for(self, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+        for by in ("ambiguity", "confusability", TWINS):
+            review = image_set.review(ReviewSpec(by))
+            review.skip(int(review.ids[0]))
+        made: list[str] = []
+        make = ImageSet.review
+        monkeypatch.setattr(ImageSet, "review", lambda self, spec: made.append(spec.by) or make(self, spec))
+        assert len(image_set.reviews(2)) == 2
+        assert made == [TWINS, "confusability"]
+
+    @pytest.mark.parametrize("is_begun", [True, False])
+    def test_two_windows_that_skip_at_once_lose_none(self, image_set: ImageSet, is_begun: bool) -> None:
+        spec = ReviewSpec("confusability")
+        ids = image_set.review(spec).ids.tolist()
+        if is_begun:
+            image_set.review(spec).skip(ids[0])
+        windows = [image_set.review(spec), opened_again(image_set).review(spec)]
+        with ThreadPoolExecutor(2) as pool:
+            skipping = [
+                pool.submit(lambda mine, of: [mine.skip(one) for one in of], *both)
+                for both in zip(windows, (ids[::2], ids[1::2]), strict=True)
+            ]
+        for each in skipping:
+            each.result()
+        assert opened_again(image_set).review(spec).skipped().tolist() == [True] * len(ids)
+        assert len(ids) >= 20
+
+    def test_skipping_in_a_set_that_was_forgotten_is_told(self, image_set: ImageSet, tmp_path: Path) -> None:
+        theirs = copied(image_set, tmp_path / "pictures", home=tmp_path / "home")
+        review = theirs.review(ReviewSpec("confusability"))
+        forget(theirs.root, workspace=tmp_path / "home")
+        with pytest.raises(WorkspaceError, match="was forgotten meanwhile"):
+            review.skip(int(review.ids[0]))
 
     def test_those_whose_order_is_gone_are_left_out_until_it_is_back(self, image_set: ImageSet) -> None:
         for by in ("ambiguity", SUSPECTS, TWINS):

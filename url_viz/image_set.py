@@ -1,10 +1,11 @@
 """ImageSet: the pictures of one folder with their measures, map, neighbours and search; read a folder, or open one."""
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
@@ -559,14 +560,18 @@ class ImageSet:
         sides = [(one._frame, one.contents, name) for one, name in zip((self, other), names, strict=True)]
         return leaks_between_sets(sides[0], sides[1], twins_across(mine, others), rows)
 
-    def reviews(self) -> list[Review]:
-        """The reviews that were begun, the one that was worked on last first; those that cannot go on are left out."""
-        begun = (from_query(kept.query) for kept in list_reviews(self._store.paths))
-        found = []
-        for spec in begun:
+    def reviews(self, most: int | None = None) -> list[Review]:
+        """The reviews that were begun, the one that was worked on last first, at most so many.
+
+        Those that cannot go on are left out.
+        """
+        return list(islice(self._begun_reviews(), most))
+
+    def _begun_reviews(self) -> Iterator[Review]:
+        for spec in (from_query(kept.query) for kept in list_reviews(self._store.paths)):
             with suppress(ImageSetError):  # of an order that there is no more
-                found += [self.review(spec)] if spec is not None else []
-        return found
+                if spec is not None:
+                    yield self.review(spec)
 
     @property
     def label_source(self) -> str:

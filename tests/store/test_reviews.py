@@ -1,19 +1,28 @@
 """Kept reviews: come back as written, the oldest go, damaged ones count as none."""
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from url_viz.errors import WorkspaceError
-from url_viz.store.reviews import MOST_KEPT, KeptReview, list_reviews, read_review, review_key, write_review
+from url_viz.store.reviews import (
+    MOST_KEPT,
+    KeptReview,
+    list_reviews,
+    locked_reviews,
+    read_review,
+    review_key,
+    write_review,
+)
 from url_viz.workspace import SetPaths
 
 
 @pytest.fixture
 def paths(tmp_path: Path) -> SetPaths:
-    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "reviews").mkdir(parents=True)
     return SetPaths(tmp_path / "set")
 
 
@@ -51,7 +60,7 @@ def test_those_not_touched_for_longest_go(paths: SetPaths) -> None:
     assert len(numbers) == MOST_KEPT
     assert 0 not in numbers
     write_review(paths, review(5))
-    assert list_reviews(paths)[0].query["most"] == ["5"]
+    assert next(list_reviews(paths)).query["most"] == ["5"]
 
 
 @pytest.mark.parametrize("spoil", [b"", b"[]", b'{"ids": [1]}', b'{"ids": ["x"], "query": {}}', b'{"query": 3}'])
@@ -60,7 +69,7 @@ def test_damaged_ones_count_as_none(paths: SetPaths, spoil: bytes) -> None:
     file = paths.reviews / f"{review_key(review().query)}.json"
     file.write_bytes(spoil)
     assert read_review(paths, file.stem) is None
-    assert list_reviews(paths) == []
+    assert list(list_reviews(paths)) == []
 
 
 def test_a_flipped_digit_is_noticed(paths: SetPaths) -> None:
@@ -72,7 +81,13 @@ def test_a_flipped_digit_is_noticed(paths: SetPaths) -> None:
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_may_not_be_written_to(paths: SetPaths) -> None:
-    paths.reviews.mkdir()
     paths.reviews.chmod(0o500)
-    with pytest.raises(WorkspaceError, match="may not be written"):
+    with pytest.raises(WorkspaceError, match="may not be written"), locked_reviews(paths):
         write_review(paths, review())
+
+
+def test_a_set_that_was_forgotten_meanwhile(paths: SetPaths) -> None:
+    shutil.rmtree(paths.folder)
+    with pytest.raises(WorkspaceError, match=r"was forgotten meanwhile.*Read its folder again"), locked_reviews(paths):
+        pass
+    assert not paths.folder.exists()

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -472,6 +473,31 @@ def test_forgetting_takes_all_that_lies_there(here: Path) -> None:
     (folder / "decisions.db").write_bytes(b"")
     forget(here / "pictures", workspace=here / "workspace")
     assert not folder.exists()
+
+
+def test_reading_again_while_a_large_set_is_forgotten_keeps_what_is_read(here: Path) -> None:
+    paths = paths_of(here)
+    many = paths.folder / "kept"
+    many.mkdir(exist_ok=True)
+    for number in range(4000):
+        (many / f"{number}.arrow").touch()
+    with ThreadPoolExecutor(1) as pool:
+        forgetting = pool.submit(forget, here / "pictures", workspace=here / "workspace")
+        while paths.about.exists():
+            time.sleep(0.0005)
+        with Writer(paths, here / "pictures") as writer:
+            again = writer.about()
+        forgetting.result()
+    assert Store(paths).about() == again
+    assert not many.exists()
+    assert [path.name for path in (here / "workspace").glob("forgotten-*")] == []
+
+
+def test_what_cannot_be_removed_is_told(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)  # as where a file of it may not be removed
+    with pytest.raises(WorkspaceError, match=r"is forgotten, but not all .* Remove '.*forgotten-"):
+        forget(here / "pictures", workspace=here / "workspace")
+    assert list_sets(here / "workspace").empty
 
 
 def test_what_anybody_may_have_named_is_printed_without_its_escapes(

@@ -96,7 +96,7 @@ class NameReview(Review):
         action = decisions.name(verdicts)
         for name in {verdict.label for verdict in verdicts.values() if verdict.label is not None}:
             self._note(name)
-        self._keep(skipped=self._latest().skipped - set(verdicts))
+        self._keep_answered(verdicts)
         return action
 
     def _note(self, name: str) -> None:

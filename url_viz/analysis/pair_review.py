@@ -80,7 +80,7 @@ class PairReview(Review):
         """Say whether a picture and its nearest are the same kind of thing; None takes it back."""
         [pair] = self._pairs(np.array([image_id], np.int64))
         action = self._answers.answer({pair: same}, who=who)
-        self._keep(skipped=self._latest().skipped - {image_id})
+        self._keep_answered([image_id])
         return action
 
     def _same(self, ids: NDArray[np.int64]) -> list[bool | None]:

@@ -21,7 +21,7 @@ from url_viz.analysis.twins import first_of_each, group_codes, twin_members
 from url_viz.errors import ImageSetError
 from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.store.decisions import Action, Decided, Decision, Decisions, Verdict
-from url_viz.store.reviews import KeptReview, read_review, review_key, write_review
+from url_viz.store.reviews import KeptReview, locked_reviews, read_review, review_key, write_review
 from url_viz.store.tables import positions_of
 from url_viz.workspace import SetPaths
 
@@ -301,6 +301,7 @@ class Review:
         self._known = known
         self._ids = table["id"].to_numpy(np.int64)
         self._file_rows = decisions.files.rows_of(self._ids)
+        self._is_afresh = afresh
         resumed = None if afresh else self._resumed()
         self._kept = self._begun() if resumed is None else resumed
         self._is_kept = resumed is not None
@@ -463,7 +464,7 @@ class Review:
         verdicts = self._of_twins_too(verdicts) if with_twins else verdicts
         decisions = self._decisions if who is None else self._decisions.by(who)
         action = decisions.settle(verdicts, source=self._source)
-        self._keep(skipped=self._latest().skipped - set(verdicts), answered=self._latest().answered | set(verdicts))
+        self._keep_answered(verdicts)
         return action
 
     def _of_twins_too(self, verdicts: Mapping[int, Verdict]) -> dict[int, Verdict]:
@@ -481,7 +482,7 @@ class Review:
         members = self._ids[self._group(image_id)].tolist()
         decisions = self._decisions if who is None else self._decisions.by(who)
         action = decisions.decide_each({one: "keep" if one in keep else others for one in members})
-        self._keep(skipped=self._latest().skipped - {image_id}, answered=self._latest().answered | {image_id})
+        self._keep_answered([image_id])
         return action
 
     def reasons(self, image_id: int) -> pd.DataFrame:
@@ -490,25 +491,33 @@ class Review:
 
     def skip(self, image_id: int) -> None:
         """Pass over a picture: it comes again once all others are done."""
-        self._keep(skipped=self._latest().skipped | {image_id})
+        self._keep(lambda kept: replace(kept, skipped=kept.skipped | {image_id}))
 
     def unskip(self) -> None:
         """Come back to all that was skipped."""
-        self._keep(skipped=frozenset())
+        self._keep(lambda kept: replace(kept, skipped=frozenset()))
+
+    def _keep_answered(self, ids: Collection[int]) -> None:
+        """Pictures that were answered are not skipped any more; noted only where decided ones are asked about."""
+        noted = frozenset(ids) if self.spec.is_of_decided else frozenset()
+        self._keep(lambda kept: replace(kept, skipped=kept.skipped - set(ids), answered=kept.answered | noted))
 
     def _latest(self) -> KeptReview:
-        """What is kept now: the same review may be open in another window."""
-        kept = read_review(self._paths, self._key) if self._is_kept else None
-        return self._kept if kept is None or kept.begun != self._kept.begun else kept
+        """What is kept now, by this window or by another one in which the same review is open."""
+        kept = read_review(self._paths, self._key)
+        if kept is None:
+            return self._kept
+        if self._is_kept:
+            return kept if kept.begun == self._kept.begun else self._kept
+        return self._kept if self._is_afresh else replace(self._kept, skipped=kept.skipped, answered=kept.answered)
 
-    def _keep(self, *, skipped: frozenset[int], answered: frozenset[int] | None = None) -> None:
-        """Keep the queue with what was skipped; ids of answers only where decided pictures are asked about."""
-        before = self._latest()
-        after = replace(before, ids=self.ids, skipped=skipped)
-        if answered is not None and self.spec.is_of_decided:
-            after = replace(after, answered=answered)
-        if not self._is_kept or (after.skipped, after.answered) != (before.skipped, before.answered):
-            write_review(self._paths, after)
+    def _keep(self, change: Callable[[KeptReview], KeptReview]) -> None:
+        """Keep the queue, with a change to what is kept of it."""
+        with locked_reviews(self._paths):
+            before = self._latest()
+            after = change(replace(before, ids=self.ids))
+            if not self._is_kept or (after.skipped, after.answered) != (before.skipped, before.answered):
+                write_review(self._paths, after)
         self._kept, self._is_kept = after, True
 
 

@@ -2,14 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from url_viz.errors import WorkspaceError
 from url_viz.files import replaced
 from url_viz.sealed import sealed, unsealed
 from url_viz.store.damage import raising_disk_errors
@@ -18,6 +21,7 @@ from url_viz.workspace import SetPaths
 MOST_KEPT = 50
 """Reviews of one image set; the one that was not touched for longest goes."""
 _ENDING = ".json"
+LOCK_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -56,19 +60,47 @@ def read_review(paths: SetPaths, key: str) -> KeptReview | None:
         return None
 
 
-def list_reviews(paths: SetPaths) -> list[KeptReview]:
-    """The reviews that are kept, the one that was worked on last first; damaged ones are left out."""
+def list_reviews(paths: SetPaths) -> Iterator[KeptReview]:
+    """The reviews that are kept, the one that was worked on last first, each read when it is reached.
+
+    Damaged ones are left out.
+    """
     files = sorted(paths.reviews.glob(f"*{_ENDING}"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
-    return [review for review in (read_review(paths, file.stem) for file in files) if review is not None]
+    return (review for review in (read_review(paths, file.stem) for file in files) if review is not None)
+
+
+@contextmanager
+def locked_reviews(paths: SetPaths) -> Iterator[None]:
+    """The lock under which a review is read, changed and written: the same one may be open in several windows.
+
+    Raises WorkspaceError if the image set was forgotten meanwhile, or the disk is full or cannot be written.
+    """
+    lock = FileLock(paths.reviews / "reviews.lock", timeout=LOCK_S)
+    try:
+        with raising_disk_errors(paths):
+            paths.reviews.mkdir(exist_ok=True)
+            lock.acquire()
+    except FileNotFoundError as error:
+        raise WorkspaceError(
+            f"The image set {paths.folder.name!r} was forgotten meanwhile, and its reviews with it. Read its folder "
+            "again, or choose another image set."
+        ) from error
+    except Timeout as error:
+        raise WorkspaceError(
+            f"Another process has been writing to {str(paths.reviews)!r} for {LOCK_S:.0f} s. Try again when it is done."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_review(paths: SetPaths, review: KeptReview) -> None:
-    """Keep a review. Raises WorkspaceError if the disk is full or cannot be written."""
+    """Keep a review, under the lock of reviews. Raises WorkspaceError if the disk is full or cannot be written."""
     record: dict[str, Any] = {"query": {name: list(values) for name, values in review.query.items()}}
     record |= {"ids": review.ids.tolist(), "begun": review.begun}
     record |= {"skipped": sorted(review.skipped), "answered": sorted(review.answered)}
     with raising_disk_errors(paths):
-        paths.reviews.mkdir(exist_ok=True)
         with replaced(_file(paths, review_key(review.query))) as temporary:
             temporary.write_text(sealed(record))
         kept = sorted(paths.reviews.glob(f"*{_ENDING}"), key=lambda file: file.stat().st_mtime_ns)

@@ -1,6 +1,7 @@
 """Management of the image sets of a workspace: list, disk use, rename, relocate, compact, repair and remove."""
 
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ LONGEST_NAME = 80
 SAMPLE = 50
 """How many pictures are compared before a folder is accepted as one that was moved."""
 MUST_AGREE = 0.9
+_FORGOTTEN = "forgotten-"
+"""The name of a folder of the workspace that is being removed begins so."""
 PER_MODEL = ("embeddings", "scores", "whitening", "whitened", "graph", "neighbours")
 
 
@@ -200,13 +203,23 @@ def kept(folder: str | Path, *, workspace: str | Path | None = None) -> Kept:
 
 
 def forget(folder: str | Path, *, workspace: str | Path | None = None) -> Path:
-    """Remove all stored data of a folder; the pictures are not touched. Returns the folder's path."""
+    """Remove all stored data of a folder; the pictures are not touched. Returns the folder's path.
+
+    Raises ImageSetError if it was never read, WorkspaceError while it is read, or if its files cannot be removed.
+    """
     home = Workspace.at(workspace)
     paths = home.set_paths(read_before(folder, home))
     root = root_of(folder)  # not from set.json, which may be damaged
-    with Writer(paths, root):
-        paths.about.unlink()
-    shutil.rmtree(paths.folder)
+    aside = home.root / f"{_FORGOTTEN}{secrets.token_hex(8)}"
+    with Writer(paths, root):  # in one step, under the lock: who reads the folder again begins in one of its own
+        os.rename(paths.folder, aside)
+    for folder_aside in home.root.glob(f"{_FORGOTTEN}*"):  # also what one that was killed has left
+        shutil.rmtree(folder_aside, ignore_errors=True)
+    if aside.exists():
+        raise WorkspaceError(
+            f"{str(root)!r} is forgotten, but not all of its stored data could be removed. Remove "
+            f"{str(aside)!r} by hand."
+        )
     return root
 
 

@@ -72,7 +72,6 @@ class Writer(Store):
     def __enter__(self) -> "Writer":
         with raising_disk_errors(self.paths):
             self._is_new = not self.paths.folder.exists()
-            self.paths.folder.mkdir(parents=True, exist_ok=True)
             self._acquire()
             try:
                 if not self.paths.about.exists():
@@ -98,8 +97,14 @@ class Writer(Store):
             write_label_choice(self.paths, FOLDERS)
 
     def _acquire(self) -> None:
+        """Take the lock of the folder that is there: one that was forgotten meanwhile is made anew."""
         try:
+            self.paths.folder.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=PATIENCE_S)
+            while not self.paths.lock.exists():
+                self._lock.release()
+                self.paths.folder.mkdir(parents=True, exist_ok=True)
+                self._lock.acquire(timeout=PATIENCE_S)
         except Timeout as error:
             raise WorkspaceError(
                 f"Another process is reading {str(self._root)!r} into the workspace {self.paths.folder.parent.parent}. "

@@ -44,7 +44,7 @@ def show_open_heading(image_set: ImageSet, review: Review) -> None:
 
 def show_start(image_set: ImageSet) -> None:
     """Reviews to go on with, ready ones, and one of one's own."""
-    begun = image_set.reviews()[:GO_ON]
+    begun = image_set.reviews(GO_ON)
     if begun:
         st.markdown("**Go on**")
         for number, review in enumerate(begun):
