@@ -10,7 +10,8 @@ from tests.conftest import SIDE_PX, dice_head
 from url_viz.errors import CheckpointError
 from url_viz.models.head import save_head
 from url_viz.models.model import Model
-from url_viz.ui.cache import running_model
+from url_viz.ui.cache import OpenSets, running_model
+from url_viz.workspace import Workspace
 
 
 @pytest.fixture(autouse=True)
@@ -56,3 +57,9 @@ def test_errors_let_go_of_the_lock(tmp_path: Path, model: Model) -> None:
         pass
     with running_model(model.name) as running:
         assert running.head is not None
+
+
+def test_made_up_ids_leave_nothing_behind(workspace: Path) -> None:
+    sets = OpenSets(Workspace.at(workspace))
+    assert all(sets.thumbnail(f"{number:016x}", 1) is None for number in range(50))
+    assert not sets._stores

@@ -185,6 +185,11 @@ def test_an_order_is_served_in_parts_with_what_stands_on_its_tiles(image_set: Im
     assert found[0]["value"].endswith(f" · {ordinal(rows['rank_percentile'].iloc[1])}")
     for places in (("-1", "4"), ("a", "4"), ("1", ""), ("9" * 10, "4")):
         assert client.get(at.replace("{from}", places[0]).replace("{to}", places[1])).status_code == 404
+    words = [column for column in table if not pd.api.types.is_numeric_dtype(table[column])]
+    assert {"path", "label", "decision", "tags", "reasons"} <= set(words)
+    at = at.replace("{from}", "0").replace("{to}", "9")
+    for column in words:
+        assert client.get(at.replace("measure=uncertainty", f"measure={column}")).status_code == 404, column
 
 
 def test_an_order_skips_what_has_left_the_set() -> None:

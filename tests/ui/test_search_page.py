@@ -91,6 +91,13 @@ def test_a_link_with_an_id_searches_with_that_picture(image_set: ImageSet) -> No
     assert f"**Most similar** · {COUNT - 1}" in words(at)
 
 
+@pytest.mark.parametrize("text", ["9" * 5000, "9" * 19, "-1", "x", ""])
+def test_a_link_with_no_id_searches_with_none(image_set: ImageSet, text: str) -> None:
+    at = opened(image_set)
+    at.query_params["id"] = text
+    assert "Most similar" not in words(at.run())
+
+
 @pytest.mark.parametrize("asked", [1, 2**62])
 def test_a_picture_that_is_not_there_is_said_so(image_set: ImageSet, asked: int) -> None:
     text = words(opened(image_set, search__query_id=asked))

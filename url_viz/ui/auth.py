@@ -21,7 +21,11 @@ from url_viz.ui.streamlit_private import load_secrets, signed_in_user
 from url_viz.ui.text import escape
 
 USERS_VARIABLE = "URL_VIZ_ALLOWED_USERS"
-"""Comma-separated e-mail addresses of the users who may enter after a login; unset: everybody who can log in."""
+"""Comma-separated e-mail addresses of the users who may enter after a login; unset: everybody who can log in.
+
+Only an address that the provider says it verified counts (`email_verified` is true): with many providers, anybody can
+write any address into an account.
+"""
 
 OPEN_TO_OTHERS = (
     "This app accepts connections from other machines ({address}) and has no login: anyone who can reach this port can "
@@ -31,6 +35,10 @@ OPEN_TO_OTHERS = (
 UNREADABLE = (
     "The login settings of this app cannot be read, so nobody is let in. Administrators: correct `[auth]` in "
     ".streamlit/secrets.toml. To run the app without a login, remove that file and restart the app."
+)
+NOT_LISTED = (
+    "This account has no access to this app. Ask its administrator to add you to $URL_VIZ_ALLOWED_USERS. Only an "
+    "address that your login says it has verified counts."
 )
 Login = Literal["none", "asked", "unreadable"]
 
@@ -95,7 +103,7 @@ def show_gate() -> bool:
         return True
     st.title("URL-Viz")
     if st.user.is_logged_in:
-        st.error("This account has no access to this app. Ask its administrator to add you to $URL_VIZ_ALLOWED_USERS.")
+        st.error(NOT_LISTED)
         st.button("Log out", on_click=st.logout, key="log_out")
     else:
         st.markdown("Log in to see the pictures on this machine.")
@@ -137,4 +145,4 @@ def _origins(origin: str) -> set[str]:
 
 def _is_listed(user: Mapping[str, Any]) -> bool:
     listed = {part.strip().casefold() for part in os.environ.get(USERS_VARIABLE, "").split(",") if part.strip()}
-    return not listed or (user.get("email_verified") is not False and str(user.get("email", "")).casefold() in listed)
+    return not listed or (user.get("email_verified") is True and str(user.get("email", "")).casefold() in listed)

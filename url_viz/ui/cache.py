@@ -59,10 +59,12 @@ class OpenSets:
 
     def thumbnail(self, set_id: str, image_id: int) -> bytes | None:
         """The thumbnail of a picture (the same for all models); None if there is none."""
+        paths = self.workspace.set_paths(set_id)
         with self._lock:
-            if set_id not in self._stores:
-                self._stores[set_id] = Store(self.workspace.set_paths(set_id))
-        return self._stores[set_id].thumbnails([image_id]).get(image_id)
+            store = self._stores.get(set_id) or Store(paths)
+            if paths.folder.is_dir():  # an id that somebody made up leaves nothing behind
+                self._stores[set_id] = store
+        return store.thumbnails([image_id]).get(image_id)
 
     def forget(self, set_id: str) -> None:
         """Drop an image set from the cache."""

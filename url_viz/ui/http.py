@@ -254,7 +254,7 @@ def _points(request: Request) -> Response:
     measure, category, size, before = (query.get(name) for name in ("measure", "category", "size", "before"))
     table = _requested_table(request, image_set)
     for column in (measure, size):
-        if column is not None and not (column in table and pd.api.types.is_numeric_dtype(table[column])):
+        if column is not None and not _is_of_numbers(table, column):
             return PlainTextResponse(f"Unknown column {column!r}.", status_code=404)
     if category is not None and not (category in table and len(category_names(table, category)) <= MOST_CATEGORIES):
         return PlainTextResponse(f"Unknown categories {category!r}.", status_code=404)
@@ -262,6 +262,10 @@ def _points(request: Request) -> Response:
         earlier = open_sets().get(image_set.set_id, before)
         table, measure = change(earlier.table(), table, measure=measure).table, "change"
     return _bytes(request, encode_points(map_points(table, measure=measure, category=category, size=size)))
+
+
+def _is_of_numbers(table: pd.DataFrame, column: str) -> bool:
+    return column in table and pd.api.types.is_numeric_dtype(table[column])
 
 
 def _requested_table(request: Request, image_set: ImageSet) -> pd.DataFrame:
@@ -333,7 +337,7 @@ def _tiles(request: Request) -> Response:
     image_set, query = _image_set(request), request.query_params
     order, measure, table = held_orders.get(query.get("order", "")), query.get("measure", ""), image_set.table()
     places = [query.get(name, "") for name in ("from", "to")]
-    if order is None or measure not in table or not all(_is_place(place) for place in places):
+    if order is None or not _is_of_numbers(table, measure) or not all(_is_place(place) for place in places):
         return PlainTextResponse("This order has expired. Reload the page.", status_code=404)
     start, stop = map(int, places)
     rows = order.rows(table, start=start, stop=min(stop, start + MOST_TILES))

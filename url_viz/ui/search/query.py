@@ -13,6 +13,7 @@ from streamlit.typing import UploadedFile
 
 from url_viz.analysis.between import between
 from url_viz.analysis.ranking import percentile_of_each, with_percentile
+from url_viz.analysis.scope import id_in
 from url_viz.analysis.uploads import MEASURED, Refused, Scored, rank
 from url_viz.image_set import ImageSet
 from url_viz.imaging.uploads import IncomingFile
@@ -199,5 +200,4 @@ def _store_file() -> None:
 
 
 def _in_address() -> int | None:
-    text = st.query_params.get(_ID_IN_ADDRESS, "")
-    return int(text) if text.isascii() and text.isdigit() else None
+    return id_in(st.query_params.get(_ID_IN_ADDRESS, ""))

@@ -10,6 +10,7 @@ from url_viz.analysis.between import question_of
 from url_viz.analysis.label_choice import CORRECTED
 from url_viz.analysis.measures import TABLE_MEASURES, percentile_column, title_of
 from url_viz.analysis.ranking import ends, with_percentile
+from url_viz.analysis.scope import id_in
 from url_viz.image_set import ImageSet
 from url_viz.store.decisions import Decision
 from url_viz.ui.auth import user_name
@@ -39,13 +40,12 @@ def linked_picture(image_set: ImageSet) -> int | None:
 
     What stands in the address else is of a picture that was closed, and goes.
     """
-    text = (queried().get(LINK) or [""])[0]
+    image_id = id_in((queried().get(LINK) or [""])[0])
     write_query({}, among=lambda key: key == LINK)
     if LINK_FOLLOWED.get():
         return None
     LINK_FOLLOWED.set(True)
-    image_id = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else -1
-    return image_id if (image_set.table()["id"] == image_id).any() else None
+    return image_id if image_id is not None and (image_set.table()["id"] == image_id).any() else None
 
 
 @st.dialog("Picture", width="large", on_dismiss="rerun")  # so that the page shows the decisions made in it
