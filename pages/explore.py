@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from url_viz.analysis.scope import scoped
 from url_viz.ui.explore import controls, grid, page
 from url_viz.ui.explore import map as explore_map
 from url_viz.ui.explore.address import current_view, keep_view
@@ -22,7 +23,6 @@ image_set = require_image_set()
 
 view = current_view(explore_map.map_key(image_set), grid_of(image_set.set_id))
 view = explore_map.without_stale_lasso(image_set, view)
-table = image_set.table()
 above = st.container(key="explore_above", gap="small")
 with above:
     heading = st.container()
@@ -43,8 +43,8 @@ with above:
     bar = st.container(key="explore_bar")
     controls.show_order(image_set, measure)
 
-table = explore_map.only_alone(image_set, table)
-rows = page.scoped_rows(table, view, measure)
+table = explore_map.only_alone(image_set, page.ranked_by(image_set.table(), view, measure))
+rows = scoped(table, view.scope)
 
 left, right = (st.container(), st.container()) if view.is_wide else st.columns([9, 11], gap="medium")
 with left:

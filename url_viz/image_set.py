@@ -32,7 +32,7 @@ from url_viz.analysis.occlusion import Heat, heat_of
 from url_viz.analysis.order import Order, kept_order, key_of_order, leading_order
 from url_viz.analysis.pair_measures import ALONE, PairMeasures
 from url_viz.analysis.pair_review import PairReview
-from url_viz.analysis.ranking import percentile_of, percentile_of_each
+from url_viz.analysis.ranking import percentile, percentile_of_each
 from url_viz.analysis.reason_rules import Shared
 from url_viz.analysis.reasons import ReasonedTable
 from url_viz.analysis.representatives import representatives
@@ -1052,8 +1052,10 @@ class ImageSet:
         second = None if asked.second is None else asked.second.astype(np.float16)[None]
         reference = self.reference() if second is not None else self.alone.reference()
         values = values_of(embedding, np.array([asked.entropy]), self.head, reference, second=second)
-        value = float(values[measure][0]) if measure in values else float("nan")
-        return value, percentile_of(value, self._frame[measure].to_numpy(dtype=float))
+        if measure not in values:
+            return float("nan"), float("nan")
+        rank = percentile(values[measure], among=reference.pictures[measure].to_numpy(dtype=float))
+        return float(values[measure][0]), float(rank[0])
 
     def reference(self) -> Reference:
         """What pictures from outside are compared with: the distinct contents of this set.
@@ -1075,26 +1077,28 @@ class ImageSet:
         embeddings = self._stored_embeddings()[rows]
         classed, labels = self._classed, self._classed.labels(table) if self._classed else None
         if graph is None or classed is None or labels is None or not is_here.all():
-            return Reference(table.iloc[rows], whitened, embeddings, np.ones(len(rows), bool))
+            return Reference(table, table.iloc[rows], whitened, embeddings, np.ones(len(rows), bool))
         leader = leaders(graph.twins)
         counts = leader == np.arange(len(graph))
         among: ConfusabilityReference | ReferenceOfBoth
-        beside = self._second_reference(table.iloc[rows], graph)
+        beside = self._second_reference(table, table.iloc[rows], graph)
         if beside is None:
             among, second = confusability(graph.position, graph.similarity, leader=leader)[1], None
         else:
             among, second = beside
         model = partial(classed.model, table)
-        return Reference(table.iloc[rows], whitened, embeddings, counts, among, model, labels.names, second)
+        return Reference(table, table.iloc[rows], whitened, embeddings, counts, among, model, labels.names, second)
 
-    def _second_reference(self, table: pd.DataFrame, graph: Graph) -> tuple[ReferenceOfBoth, Reference] | None:
+    def _second_reference(
+        self, pictures: pd.DataFrame, table: pd.DataFrame, graph: Graph
+    ) -> tuple[ReferenceOfBoth, Reference] | None:
         """What new pictures are ranked among by both models, and what they are compared with by the second."""
         second = self.seconds.asked
         if second is None or not second.is_whole:
             return None
         embeddings = self._store.embeddings(second.space.key, graph.content).embedding
         counts = leaders(second.graph.twins) == np.arange(len(graph))
-        return by_both(graph, second)[1], Reference(table, second.whitened, embeddings, counts)
+        return by_both(graph, second)[1], Reference(pictures, table, second.whitened, embeddings, counts)
 
     def _with_similarity(self, rows: NDArray[np.int64], similarity: NDArray[np.float32]) -> pd.DataFrame:
         found = self._frame.iloc[rows].reset_index(drop=True)

@@ -100,11 +100,41 @@ class TestEnds:
         assert table.equals(before)
 
 
-def test_the_value_at_a_percentile_splits_as_the_percentiles_do() -> None:
+class TestAmong:
+    """Values of outside get the percentile that they would find in the set, by the same ruler."""
+
+    def test_by_hand(self) -> None:
+        """Among 1, 2, 2, 4 at 0, 50, 50, 100 3 is between the third and the fourth, at 2.5 of 3 steps; ends are cut."""
+        found = percentile(np.array([1, 2, 3, 4, 9, 0, np.nan]), among=np.array([2.0, 4, 1, 2, np.nan]))
+        np.testing.assert_allclose(found, [0, 50, 250 / 3, 100, 100, 0, np.nan], rtol=1e-6)
+        assert percentile(np.array([1.0, 7.0]), among=np.array([1.0])).tolist() == [50, 50]
+        for nothing in (np.array([np.nan]), np.zeros(0)):
+            assert np.isnan(percentile(np.array([1.0]), among=nothing)).all()
+
+    def test_copies_count_each(self) -> None:
+        """Nine pictures at .1 and one at .2: the nine share the places 1 to 9, the fifth of ten is 4 of 9 steps up."""
+        values = np.array([0.1] * 9 + [0.2], np.float32)
+        expected = [100 * 4 / 9] * 9 + [100]
+        assert percentile(values) == pytest.approx(expected)
+        assert percentile(np.unique(values), among=values) == pytest.approx([100 * 4 / 9, 100])
+
+    @given(st.lists(st.sampled_from([np.nan, np.inf, 0.0, -0.0, 1.0, 2.0]) | st.floats(-3, 3), max_size=30))
+    def test_a_value_has_the_percentile_that_pandas_ranks_it_at(self, values: list[float]) -> None:
+        numbers = np.array(values, float)
+        finite = pd.Series(numbers[np.isfinite(numbers)])
+        steps = max(1, len(finite) - 1)
+        expected = (100 * (finite.rank() - 1) / steps).to_numpy() if len(finite) != 1 else np.array([50.0])
+        assert percentile(numbers)[np.isfinite(numbers)] == pytest.approx(expected)
+        assert np.isnan(percentile(numbers)[~np.isfinite(numbers)]).all()
+        assert np.array_equal(percentile(numbers[:3], among=numbers), percentile(numbers)[:3], equal_nan=True)
+
+
+def test_the_value_at_a_percentile_splits_any_rows_as_the_percentiles_of_the_set_do() -> None:
     rng = np.random.default_rng(0)
     table = pd.DataFrame({"id": np.arange(50), "entropy": rng.integers(0, 20, 50).astype(float)})
-    ranked = with_percentile(table, "entropy")["rank_percentile"].to_numpy()
-    for bound in (0, 13.5, 50, 99, 100):
-        above = table["entropy"].to_numpy() >= value_at(table, "entropy", bound)
-        assert np.array_equal(above, ranked >= bound)
-    assert value_at(table.assign(entropy=np.nan), "entropy", 50) == np.inf
+    ranked = with_percentile(table, "entropy")
+    for rows in (ranked, ranked[ranked["entropy"] > 12], ranked.head(3)):
+        for bound in (0, 13.5, 50, 99, 100):
+            above = rows["entropy"].to_numpy() >= value_at(rows, "entropy", bound)
+            assert np.array_equal(above, rows["rank_percentile"] >= bound)
+    assert value_at(ranked.assign(rank_percentile=np.nan), "entropy", 50) == np.inf

@@ -11,8 +11,7 @@ from PIL import Image
 
 from tests.imaging.pictures import encoded, noise, write_folder
 from url_viz.analysis.new_pictures import Reference, beside, nearest_without_twins
-from url_viz.analysis.ranking import percentile
-from url_viz.analysis.uploads import MEASURED, Refused, Scored, percentile_among, rank, score
+from url_viz.analysis.uploads import MEASURED, Refused, Scored, rank, score
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.uploads import IncomingFile
@@ -141,19 +140,6 @@ def test_a_thumbnail_is_small_and_carries_no_metadata(model: Model) -> None:
     assert b"secret place" not in upload.thumbnail
 
 
-def test_percentiles_by_hand() -> None:
-    """Among 1, 2, 2, 4 at 0, 50, 50, 100: 3 lies between the third and the fourth, at 2.5 of 3 steps; ends are cut."""
-    found = percentile_among(np.array([1, 2, 3, 4, 9, 0, np.nan]), np.array([2.0, 4, 1, 2, np.nan]))
-    np.testing.assert_allclose(found, [0, 50, 250 / 3, 100, 100, 0, np.nan], rtol=1e-6)
-    assert percentile_among(np.array([1.0, 7.0]), np.array([1.0])).tolist() == [50, 50]
-    assert np.isnan(percentile_among(np.array([1.0]), np.array([np.nan]))).all()
-
-
-def test_a_member_has_the_percentile_that_the_set_gives_it() -> None:
-    members = np.random.default_rng(0).integers(0, 30, 200).astype(float)
-    np.testing.assert_allclose(percentile_among(members, members), percentile(members), rtol=1e-5)
-
-
 def reference_of(rows: np.ndarray) -> Reference:
     """A set of these embeddings, with its confusability."""
     content = np.arange(len(rows), dtype=np.int64)
@@ -162,7 +148,7 @@ def reference_of(rows: np.ndarray) -> Reference:
     leader = leaders(graph.twins)
     values, among = confusability(graph.position, graph.similarity, leader=leader)
     table = pd.DataFrame({"id": content + 500, "x": np.nan, "y": np.nan, "confusability": values})
-    return Reference(table, whitened, rows, leader == np.arange(len(rows)), among)
+    return Reference(table, table, whitened, rows, leader == np.arange(len(rows)), among)
 
 
 def test_the_nearest_are_those_of_a_loop_however_many_are_twins() -> None:
@@ -203,5 +189,5 @@ def test_a_set_without_a_map_places_nothing(model: Model) -> None:
     nothing = {"x": np.nan, "y": np.nan, "first_class": None, "second_class": None}
     nothing |= {"first_share": np.nan, "second_share": np.nan}
     table = pd.DataFrame({"id": np.arange(4), **{m: np.arange(4.0) for m in MEASURED}}).assign(**nothing)
-    reference = Reference(table, whitened, embeddings, np.ones(4, bool))
+    reference = Reference(table, table, whitened, embeddings, np.ones(4, bool))
     assert rank(found, reference)[["x", "y"]].isna().all().all()

@@ -1,5 +1,6 @@
 """The command `answers`: what to ask, filled in and imported, told and exported; the order that follows."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,8 @@ def test_asked_filled_in_imported_and_told(run: Run, image_set: ImageSet, tmp_pa
     assert run("answers", "export", tmp_path / "all.csv") == f"24 answers in {tmp_path / 'all.csv'}.\n"
     assert len(pd.read_csv(tmp_path / "all.csv")) == 24
     assert run("rank").startswith("Most ambiguous by tuned:")
+    first = image_set.table().nlargest(1, "tuned")["path"].iloc[0]
+    assert re.match(rf"{re.escape(first)}: tuned .+, above 100 % of this set", run("why", first))
     assert run("undo").startswith("Undone: said of ")
     assert image_set.order().measure == "confusability"
 

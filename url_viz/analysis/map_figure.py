@@ -50,11 +50,16 @@ def map_figure(
     _check(table, colour, style, size_by)
     shown = table[np.isfinite(table["x"].to_numpy(dtype=float))]
     is_number = colour is not None and kind_of(table[colour]) == "numeric"
+    size_by = size_by or ((colour if is_number else by) if style == "fog" else None)
+
+    def ranks(column: str | None) -> NDArray[np.float32] | None:
+        return None if column is None else percentile_of_each(shown, column, within=table)
+
     if style == "density":
         figure = go.Figure(_shades(shown))
     else:
-        marker = _marker(shown, size_by or ((colour if is_number else by) if style == "fog" else None), style=style)
-        figure = go.Figure(_layers(shown, colour, marker, is_number=is_number))
+        marker = _marker(shown, ranks(size_by), style=style)
+        figure = go.Figure(_layers(shown, colour, marker, ranks(colour if is_number else None)))
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False, scaleanchor="x")
     figure.update_layout(
@@ -84,12 +89,11 @@ def _check(table: pd.DataFrame, colour: str | None, style: str, size_by: str | N
         raise ValueError(f"style is {style!r}; choose one of: {', '.join(STYLES)}")
 
 
-def _marker(shown: pd.DataFrame, size_by: str | None, *, style: Style) -> pd.DataFrame:
-    """Size (px), opacity and percentile of each point, one row per point."""
+def _marker(shown: pd.DataFrame, percentile: NDArray[np.float32] | None, *, style: Style) -> pd.DataFrame:
+    """Size (px) and opacity of each point by a `percentile` (N,), one row per point."""
     plain = 4.0 if len(shown) > 5000 else 7.0
-    if size_by is None:
+    if percentile is None:
         return pd.DataFrame({"size": plain, "opacity": 0.9}, index=shown.index)
-    percentile = percentile_of_each(shown, size_by)
     if style == "fog":
         largest = LARGEST_PX * min(1.0, (600 / max(1, len(shown))) ** 0.5) + plain
         size, opacity = fog_looks(percentile, largest_px=largest)
@@ -98,14 +102,14 @@ def _marker(shown: pd.DataFrame, size_by: str | None, *, style: Style) -> pd.Dat
     return pd.DataFrame({"size": size, "opacity": opacity}, index=shown.index)
 
 
-def _layers(shown: pd.DataFrame, column: str | None, marker: pd.DataFrame, *, is_number: bool) -> "list[Scattergl]":
+def _layers(
+    shown: pd.DataFrame, column: str | None, marker: pd.DataFrame, percentile: NDArray[np.float32] | None
+) -> "list[Scattergl]":
+    """The points by a column: of numbers with a `percentile` (N,), else by category."""
     if column is None:
         return [_points(shown, marker, None, {"color": NO_CATEGORY})]
-    return _by_number(shown, column, marker) if is_number else _by_category(shown, column, marker)
-
-
-def _by_number(shown: pd.DataFrame, column: str, marker: pd.DataFrame) -> "list[Scattergl]":
-    percentile = percentile_of_each(shown, column)
+    if percentile is None:
+        return _by_category(shown, column, marker)
     bar = {"title": f"{_inert(title_of(column))}<br>percentile", "thickness": 12}
     colouring = {"color": percentile, "cmin": 0, "cmax": 100, "colorscale": RAMP, "colorbar": bar}
     return [_points(shown, marker, column, colouring, percentile)]

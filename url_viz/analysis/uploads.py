@@ -129,24 +129,15 @@ def rank(scored: Sequence[Scored], reference: Reference | None) -> pd.DataFrame:
     )
     if reference is None or not len(reference):
         found = base.assign(**_within_batch(scored))
-        return found.assign(**{f"{measure}_percentile": percentile(_column(found, measure)) for measure in MEASURED})
+        return _with_percentiles(found, found)
     found = _as_known(base.assign(**_within(scored, reference)), scored, reference)
-    ranks = {m: percentile_among(_column(found, m), _column(reference.table, m)) for m in MEASURED}
+    return _with_percentiles(found, reference.pictures)
+
+
+def _with_percentiles(found: pd.DataFrame, among: pd.DataFrame) -> pd.DataFrame:
+    """The table of uploads with the percentile of each of MEASURED among those of the table `among`."""
+    ranks = {m: percentile(_column(found, m), among=_column(among, m)) for m in MEASURED}
     return found.assign(**{f"{measure}_percentile": rank for measure, rank in ranks.items()})
-
-
-def percentile_among(values: NDArray[np.floating], reference: NDArray[np.floating]) -> Array:
-    """Percentile 0 to 100 of each value (M,) among the finite ones of `reference` (N,), on the scale of `percentile`.
-
-    A value that is in the reference has the percentile it has there; one between two of them lies halfway; nan if
-    the value or the whole reference is.
-    """
-    known = np.sort(reference[np.isfinite(reference)])
-    if not len(known):
-        return np.full(len(values), np.nan, np.float32)
-    rank = (np.searchsorted(known, values, side="left") + np.searchsorted(known, values, side="right") - 1) / 2
-    share = np.clip(rank / (len(known) - 1), 0, 1) if len(known) > 1 else np.full(len(values), 0.5)
-    return np.where(np.isfinite(values), 100 * share, np.nan).astype(np.float32)
 
 
 def _values(pictures: Sequence[Picture], model: Model) -> list[tuple[NDArray[np.float16], float, float]]:

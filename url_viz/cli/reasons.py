@@ -66,7 +66,7 @@ def why(
     image_set = open_image_set(folder, model=model, workspace=workspace)
     image_id = int(listed(image_set, [str(picture)])[0])
     row = image_set.row(image_id)
-    print(f"{row['path']}: {_value(row, image_set.order().measure)}")
+    print(f"{row['path']}: {_value(image_set, row)}")
     for reason in image_set.reasons([image_id]).itertuples():
         print(f"  {reason.strength:.2f}  {reason.reason}: {reason.detail}")
     if not row["reasons"]:
@@ -75,16 +75,18 @@ def why(
         _write_heat(image_set, image_id, heat)
 
 
-def _value(row: dict[str, Any], leading: str | None) -> str:
+def _value(image_set: "ImageSet", row: dict[str, Any]) -> str:
     """The leading measure of a picture, else the pretrained head's; with classes, between which two it lies."""
     from url_viz.analysis.between import between
-    from url_viz.analysis.measures import UNCERTAINTY, percentile_column
+    from url_viz.analysis.measures import UNCERTAINTY
+    from url_viz.analysis.ranking import percentile_of_each
 
-    name = leading or UNCERTAINTY.name
+    name = image_set.order().measure or UNCERTAINTY.name
     if not math.isfinite(row[name]):
         return "no value yet"
     lies = between(row["first_class"], row["second_class"])
-    value = f"{name} {row[name]:.4g}, above {row[str(percentile_column(name))]:.0f} % of this set"
+    rank = percentile_of_each(image_set.table(), name)[image_set.row_of(row["id"])]
+    value = f"{name} {row[name]:.4g}, above {rank:.0f} % of this set"
     return f"{value}, {lies}" if lies else value
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from url_viz.analysis.measures import MEASURES, percentile_column, title_of
+from url_viz.analysis.measures import MEASURES, title_of
 from url_viz.analysis.ranking import percentile_of_each
 from url_viz.image_set import ImageSet
 
@@ -53,7 +53,4 @@ def _measures(image_set: ImageSet, row: Mapping[str, Any], first: str | None) ->
 
 
 def _percentile(image_set: ImageSet, row: Mapping[str, Any], name: str) -> float | None:
-    column = percentile_column(name)
-    if column is not None:
-        return number_of(row[column])
     return number_of(percentile_of_each(image_set.table(), name)[image_set.row_of(int(row["id"]))])

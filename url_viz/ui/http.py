@@ -129,14 +129,19 @@ def middleware() -> list[Middleware]:
 
 
 def map_points(
-    table: pd.DataFrame, *, measure: str | None = None, category: str | None = None, size: str | None = None
+    table: pd.DataFrame,
+    *,
+    measure: str | None = None,
+    category: str | None = None,
+    size: str | None = None,
+    within: pd.DataFrame | None = None,
 ) -> Points:
     """What the map draws of a table: pictures with coordinates, at most 100,000, including the extremes of `measure`.
 
     `measure` and `size` are numeric columns, `category` a column of few values (`url_viz.analysis.categories`); None
-    for none.
+    for none. `within` is the whole table of the set, if `table` is a part of it.
     """
-    values = _values(table, measure)
+    values = _values(table, measure, within)
     rows = _drawn_rows(table, values)
     numbers = np.full(len(table), -1, np.int32) if category is None else categories_of(table, category).numbers
     return Points(
@@ -145,26 +150,33 @@ def map_points(
         y=table["y"].to_numpy(np.float32)[rows],
         value=values[rows],
         category=numbers[rows],
-        size=_values(table, size)[rows],
+        size=_values(table, size, within)[rows],
     )
 
 
-def mask_url(table: pd.DataFrame, is_kept: NDArray[np.bool_], *, measure: str | None = None) -> str:
+def mask_url(
+    table: pd.DataFrame, is_kept: NDArray[np.bool_], *, measure: str | None = None, within: pd.DataFrame | None = None
+) -> str:
     """The URL of a filter's mask: `is_kept` (N,) for the rows of `table`.
 
-    `table` and `measure` are those of the points. Empty if all are kept: then there is nothing to fetch.
+    `table`, `measure` and `within` are those of the points. Empty if all are kept: then there is nothing to fetch.
     """
     if is_kept.all():
         return ""
     is_crowd = int(np.isfinite(table["x"].to_numpy(dtype=float)).sum()) > MOST_DRAWN
-    rows, ids = _drawn_rows(table, _values(table, measure) if is_crowd else None), table["id"].to_numpy(np.int64)
+    rows, ids = (
+        _drawn_rows(table, _values(table, measure, within) if is_crowd else None),
+        table["id"].to_numpy(np.int64),
+    )
     mask = encode_mask(ids[rows], ids[is_kept])
     return f"{BASE}/mask/{held_masks.keep(mask, mask)}"
 
 
-def _values(table: pd.DataFrame, measure: str | None) -> NDArray[np.float32]:
+def _values(table: pd.DataFrame, measure: str | None, within: pd.DataFrame | None) -> NDArray[np.float32]:
     """The percentile (N,) of each row by a measure; nan without one."""
-    return np.full(len(table), np.nan, np.float32) if measure is None else percentile_of_each(table, measure)
+    if measure is None:
+        return np.full(len(table), np.nan, np.float32)
+    return percentile_of_each(table, measure, within=within)
 
 
 def _drawn_rows(table: pd.DataFrame, percentiles: NDArray[np.float32] | None) -> NDArray[np.int64]:
@@ -252,7 +264,7 @@ def _points(request: Request) -> Response:
     image_set = _image_set(request)
     query = request.query_params
     measure, category, size, before = (query.get(name) for name in ("measure", "category", "size", "before"))
-    table = _requested_table(request, image_set)
+    table, within = _requested_table(request, image_set), image_set.table()
     for column in (measure, size):
         if column is not None and not _is_of_numbers(table, column):
             return PlainTextResponse(f"Unknown column {column!r}.", status_code=404)
@@ -260,8 +272,10 @@ def _points(request: Request) -> Response:
         return PlainTextResponse(f"Unknown categories {category!r}.", status_code=404)
     if before is not None and measure is not None:
         earlier = open_sets().get(image_set.set_id, before)
-        table, measure = change(earlier.table(), table, measure=measure).table, "change"
-    return _bytes(request, encode_points(map_points(table, measure=measure, category=category, size=size)))
+        table = within = change(earlier.table(), table, measure=measure).table
+        measure = "change"
+    points = map_points(table, measure=measure, category=category, size=size, within=within)
+    return _bytes(request, encode_points(points))
 
 
 def _is_of_numbers(table: pd.DataFrame, column: str) -> bool:

@@ -15,7 +15,7 @@ from url_viz.analysis.scope import EVERYTHING, Scope
 from url_viz.analysis.twins import with_twins_of
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.controls import PER_CLASS
-from url_viz.ui.explore.page import scoped_rows
+from url_viz.ui.explore.page import ranked_by
 from url_viz.ui.held import MOST_IN_ORDER, Order, keep_order, order_of
 from url_viz.ui.session import DECIDE, OPENED, ExploreView, grid_of
 from url_viz.ui.tiles import Tile, ordinal, tiles
@@ -68,7 +68,7 @@ def _both_ends(image_set: ImageSet, rows: pd.DataFrame, view: ExploreView, measu
 
 
 def _ends_of_all(table: pd.DataFrame, view: ExploreView, measure: str, set_id: str) -> dict[str, _End]:
-    return _ends_of(scoped_rows(table, view, measure), view, measure, set_id)
+    return _ends_of(ranked_by(table, view, measure), view, measure, set_id)
 
 
 def _ends_of(rows: pd.DataFrame, view: ExploreView, measure: str, set_id: str) -> dict[str, _End]:

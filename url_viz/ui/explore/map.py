@@ -106,7 +106,7 @@ def draw_map(
             state=f"{state}{version}",
         ),
         card_url=card_url(image_set, measure=measure),
-        mask_url=mask_url(table, kept(table, now.filters), measure=value),
+        mask_url=mask_url(table, kept(table, now.filters), measure=value, within=image_set.table()),
         representatives_url=representatives_url(image_set, subset=key, state=state),
         total=len(table),
         colour="category" if is_category else "value",

@@ -10,7 +10,7 @@ from url_viz.analysis.measures import AMBIGUITY
 from url_viz.analysis.ranking import with_percentile
 from url_viz.analysis.review import READY_PER_CLASS as REVIEWED_PER_CLASS
 from url_viz.analysis.review import ReviewSpec
-from url_viz.analysis.scope import Scope, scoped, thinned
+from url_viz.analysis.scope import Scope, thinned
 from url_viz.errors import FolderError
 from url_viz.export.folders import paths_text
 from url_viz.image_set import ImageSet
@@ -149,10 +149,10 @@ def show_failure_list(image_set: ImageSet, *, key: str = "failures") -> None:
     )
 
 
-def scoped_rows(table: pd.DataFrame, view: ExploreView, measure: str) -> pd.DataFrame:
-    """Rows in scope, with the measure's percentile over the whole set or its class: what galleries and exports show."""
+def ranked_by(table: pd.DataFrame, view: ExploreView, measure: str) -> pd.DataFrame:
+    """The whole table with the measure's percentile in the set, or in the class: what galleries and exports show."""
     within_class = view.within_class and bool(table["label"].notna().any())
-    return scoped(with_percentile(table, measure, within_class=within_class), view.scope)
+    return with_percentile(table, measure, within_class=within_class)
 
 
 def _downloads(title: str, rows: pd.DataFrame, name: str, *, key: str) -> None:

@@ -88,8 +88,8 @@ def pick_query(image_set: ImageSet, *, measure: str, columns: int) -> None:
         key="search.filter",
         icon=":material/search:",
     )
-    rows = matches(image_set.table(), typed)
-    shown = with_percentile(spread(rows, 2 * columns), measure)
+    rows = matches(with_percentile(image_set.table(), measure), typed)
+    shown = spread(rows, 2 * columns)
     clicked = show_gallery(
         tiles(shown, set_id=image_set.set_id, measure=measure, ringed_id=QUERY_ID.get()),
         key="search.matches",

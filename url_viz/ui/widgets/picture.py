@@ -70,7 +70,7 @@ def show_picture(image_set: ImageSet, *, measure: str) -> None:
             st.switch_page("pages/search.py")
     _show_between(image_set, image_id, row)
     st.markdown("**Nearest neighbours**")
-    near = with_percentile(image_set.neighbours(image_id, NEIGHBOURS), measure) if len(image_set) > 1 else None
+    near = image_set.neighbours(image_id, NEIGHBOURS) if len(image_set) > 1 else None
     if near is None:
         st.caption("This image set has no other pictures.")
         return
