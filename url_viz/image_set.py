@@ -205,7 +205,7 @@ class ImageSet:
         self._reference: Latest[Reference] = Latest()
         self._of_table = LatestByKey(most=MOST_KNOWN)
         self._rows_key = self._rows_key_now()
-        self._kept = kept_rows(store.paths.kept, space.key, self._rows_key)
+        self._kept = kept_rows(store.paths.kept, space.key, self._rows_key, store.count("images"))
         if self._kept is None:
             len(self._files)  # so that damage is told at once
 

@@ -3,13 +3,16 @@
 import io
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
+from tests.hostile.packed import table_bytes
 from tests.imaging.pictures import noise, write_folder
 from url_viz import image_set as image_set_module
 from url_viz.analysis import classes, stored_rows
@@ -19,6 +22,7 @@ from url_viz.imaging.scan import display_name
 from url_viz.imaging.uploads import IncomingFile
 from url_viz.models.model import Model
 from url_viz.pipeline import whitening
+from url_viz.store.kept_columns import write_kept_table
 from url_viz.store.reader import Store
 
 NAMES = ["cat/a.jpg", "cat/b.jpg", "dog/\udcff\n.jpg", "dog/c.jpg", "dog/ä.jpg", "x.jpg"]
@@ -156,3 +160,48 @@ def test_whether_a_second_model_is_asked_is_seen(
     assert not alone.equals(by_both)
     both.ask_second()
     pd.testing.assert_series_equal(again(both).table()["confusability"], by_both)
+
+
+def shown(image_set: ImageSet) -> str:
+    """All that is read from kept files."""
+    near = image_set.search(int(image_set.ids[0]))
+    return repr((image_set.table().to_dict(), near.to_dict(), image_set.order(), image_set.failures().to_dict()))
+
+
+def other_tables(table: pa.Table) -> Iterator[pa.Table]:
+    """Tables that are as valid as this one, and not what it is read for."""
+    yield table.replace_schema_metadata(None)
+    for name, said in (table.schema.metadata or {}).items():
+        for other in (b"x", b"", b"-1", b"9999999", b"[" * 5000, said.replace(b"confusability", b"path")):
+            if other != said:
+                yield table.replace_schema_metadata({**table.schema.metadata, name: other})
+    if "path" not in table.column_names:  # how many of the readable files have an embedding nothing else states
+        yield table.slice(1)
+    yield pa.concat_tables([table, table])
+    for number, field in enumerate(table.schema):
+        yield table.remove_column(number)
+        if field.name not in ("width", "height"):
+            yield table.set_column(number, field.name, pa.nulls(len(table), field.type))
+        if number % 3 == 0:
+            yield table.set_column(number, field.name, pa.nulls(len(table), pa.string()))
+        if pa.types.is_integer(field.type) and field.name in ("nearest", "twin_group", "first_class"):
+            yield table.set_column(number, field, pa.array([2**31 - 1] * len(table), field.type))
+
+
+@pytest.mark.slow
+def test_a_kept_file_of_somebody_else_is_made_again(tmp_path: Path) -> None:
+    first = read(tmp_path / "zoo", tmp_path / "home", names=[*NAMES, "cat/c.jpg", "cat/d.jpg"])
+    expected = shown(first)
+    assert shown(again(first)) == expected
+    files = [*kept_files(first), *first._store.paths.class_shares.rglob("*.arrow")]
+    assert len(files) >= 5
+    tried = 0
+    for file in files:
+        whole = file.read_bytes()
+        space, _, key = file.stem.partition("-")
+        for table in other_tables(pa.ipc.open_file(pa.py_buffer(table_bytes(whole))).read_all()):
+            write_kept_table(file.parent, space, key, table)
+            assert shown(again(first)) == expected, (file, table.schema)
+            tried += 1
+        file.write_bytes(whole)
+    assert tried > 100

@@ -3,6 +3,7 @@
 import io
 import struct
 import tarfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -35,3 +36,18 @@ def deleting_journal(database: bytes, victim: str) -> bytes:
     lock_page = 2**30 // PAGE + 1
     name_record = struct.pack(">I", lock_page) + name + struct.pack(">II", len(name), sum(name)) + JOURNAL
     return header.ljust(SECTOR, b"\0") + name_record
+
+
+def table_bytes(cached: bytes) -> bytes:
+    """The Arrow table in a file of `store/kept_columns.py`, without checksums and length."""
+    return cached[: int.from_bytes(cached[-8:], "little")]
+
+
+def with_checksums(table: bytes) -> bytes:
+    """A file of `store/kept_columns.py` around the bytes of a small Arrow table, its checksums right."""
+    return table + zlib.crc32(table).to_bytes(4, "little") + len(table).to_bytes(8, "little")
+
+
+def with_rows(cached: bytes, before: int, after: int) -> bytes:
+    """Such a file that states another number of rows than `before`, which it has."""
+    return with_checksums(table_bytes(cached).replace(struct.pack("<q", before), struct.pack("<q", after)))

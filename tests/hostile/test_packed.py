@@ -2,6 +2,8 @@
 
 import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -192,3 +194,28 @@ class TestNames:
         for place in (here, here / "nowhere"):
             with pytest.raises(FolderError, match="Cannot read"):
                 unpack(place, root=here / "pictures", workspace=here / "other")
+
+
+ORDER_OF_LIES = """
+import sys
+from pathlib import Path
+from tests.hostile.packed import with_rows
+from tests.hostile.test_packed import COUNT, opened, paths_of
+here = Path(sys.argv[1])
+(file,) = paths_of(here).class_shares.glob("*.arrow")
+whole = file.read_bytes()
+for count in (COUNT, 2**26, 2**40, -1, COUNT + 1):
+    file.write_bytes(with_rows(whole, COUNT, count))
+    print(opened(here).order(), opened(here).table()["ambiguity"].tolist())
+    assert file.read_bytes() == whole
+"""
+
+
+@pytest.mark.slow
+def test_class_shares_that_state_other_rows_than_they_have_are_made_again(here: Path) -> None:
+    """In a process of its own, which they crashed."""
+    line = [sys.executable, "-c", ORDER_OF_LIES, str(here)]
+    found = subprocess.run(line, check=False, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert found.returncode == 0, found.stderr
+    assert len(found.stdout.splitlines()) == 5
+    assert len(set(found.stdout.splitlines())) == 1

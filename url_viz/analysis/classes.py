@@ -1,7 +1,7 @@
 """Class columns of the table: between which two classes each picture lies, kept until labels or pictures change."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, fields
 from functools import cached_property, partial
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from url_viz.analysis.ambiguity import (
@@ -174,8 +175,8 @@ class _Known:
     def of_pictures(self) -> dict[str, NDArray[Any]] | None:
         """CLASS_COLUMNS of the pictures (N,), classes as codes; of many they are kept."""
         folder, is_kept = self.source.folder / "pictures", len(self.contents) >= KEPT_FROM
-        kept = read_kept(folder, self.source.space_key, self.key) if is_kept else None
-        if kept is not None and set(kept) == set(CLASS_COLUMNS):
+        kept = self._read(folder, self.key, CLASS_COLUMNS, len(self.contents)) if is_kept else None
+        if kept is not None:
             return kept
         made = None if self.found is None else self._of_pictures(self.found[0])
         if made is not None and is_kept:
@@ -194,11 +195,16 @@ class _Known:
     def found(self) -> tuple[ClassShares, LabelEvidence] | None:
         if len(self.labels.names) < 2:
             return None
-        kept = read_kept(self.source.folder, self.source.space_key, self._key_of_shares)
-        if kept is None or set(kept) != set(_KEPT):
+        columns = self._read(self.source.folder, self._key_of_shares, _KEPT, len(self.labels))
+        if columns is None:
             return self._kept_on_disk()
-        columns: dict[str, Any] = dict(kept)
         return ClassShares(*_values(ClassShares, columns)), LabelEvidence(*_values(LabelEvidence, columns))
+
+    def _read(self, folder: Path, key: str, names: Sequence[str], rows: int) -> dict[str, Any] | None:
+        """Columns of shares, and of codes of classes, as they were kept."""
+        codes = {name: len(self.pictures.names) for name in names if name.endswith("_class")}
+        schema = pa.schema([(name, pa.int32() if name in codes else pa.float32()) for name in names])
+        return read_kept(folder, self.source.space_key, key, schema, rows, codes=codes)
 
     @cached_property
     def classified(self) -> Classified | None:

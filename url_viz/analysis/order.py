@@ -19,15 +19,15 @@ from url_viz.analysis.tuned import Tuned
 from url_viz.analysis.votes import NONE, Codes
 from url_viz.pipeline.confusability import FEW
 from url_viz.records import as_json, read_json
-from url_viz.store.kept_columns import read_kept_table, write_kept_table
+from url_viz.store.kept_columns import read_kept_table, require, write_kept_table
 from url_viz.store.tables import GraphColumns
 
 VERSION = 1
 """Of what an order says: what another version kept is made again."""
 FEWEST = 3
 """Below so many pictures with a neighbour nothing leads."""
-
-
+LEADING = (AMBIGUITY.name, TUNED.name, CONFUSABILITY.name, UNCERTAINTY.name)
+"""The measures that an order may be by, or compare with."""
 _KEPT = b"order"
 
 
@@ -100,11 +100,17 @@ def leading_order(
 
 def kept_order(folder: Path, space_key: str, key: str, make: Callable[[], Order]) -> Order:
     """The order that was kept under `key`, which tells all that it hangs on, else the one that `make` gives."""
-    found = read_kept_table(folder, space_key, key)
+    found = read_kept_table(folder, space_key, key, _order_in)
     if found is not None:
-        return read_json(Order, found.schema.metadata[_KEPT])
+        return found
     order = make()
     write_kept_table(folder, space_key, key, pa.table({}).replace_schema_metadata({_KEPT: as_json(order)}))
+    return order
+
+
+def _order_in(table: pa.Table) -> Order:
+    order = read_json(Order, table.schema.metadata[_KEPT])
+    require({order.measure, *order.others} <= {None, *LEADING})
     return order
 
 

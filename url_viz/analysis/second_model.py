@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from url_viz.errors import DamageError
@@ -26,6 +27,7 @@ from url_viz.store.whitening import WhitenedRows
 VERSION = 1
 """Of confusability by both: what another version kept is worked out again."""
 BLOCK = 4096
+_KEPT = pa.schema([("confusability", pa.float32())])
 
 
 class SecondModel:
@@ -179,9 +181,9 @@ def columns_by_both(
     None if what it is worked out from cannot be read, or is being written.
     """
     folder, key = store.paths.class_shares / "second", _key(columns, second.columns)
-    kept = read_kept(folder, space.key, key)
-    if kept is not None and set(kept) == {"confusability"}:
-        return replace(columns, confusability=kept["confusability"].astype(np.float32))
+    kept = read_kept(folder, space.key, key, _KEPT, len(columns.content))
+    if kept is not None:
+        return replace(columns, confusability=kept["confusability"].astype(np.float32, copy=False))
     graph = store.graph(space.key)
     if graph is None or not np.array_equal(graph.content, columns.content) or not second.is_whole:
         return None

@@ -1,6 +1,7 @@
 """What is stored of the pictures of a set, joined to a row for each; of many pictures it is kept, to open them fast."""
 
 from dataclasses import dataclass, fields
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,29 @@ from url_viz.imaging.scan import display_name
 from url_viz.models.head import Head
 from url_viz.pipeline.twins import TWIN_COSINE, twin_groups
 from url_viz.rows import KEPT_FROM
-from url_viz.store.kept_columns import read_kept, read_kept_table, write_kept, write_kept_table
+from url_viz.store.kept_columns import read_kept, read_kept_table, require, require_codes, write_kept, write_kept_table
 from url_viz.store.reader import Store
-from url_viz.store.tables import GraphColumns, Twins, numbers_of, positions_of
+from url_viz.store.tables import IMAGES, GraphColumns, Twins, graph_schema, numbers_of, positions_of
 
 VERSION = 3
 """Of the columns of joined rows: what another version kept is made again."""
 _PLAIN = rb"\A[\x20-\x7e]*\z"
 FILES = ("id", "path", "content", "width", "height", "failure")
 """The columns of the table of files that rows are made of."""
+
+_NUMBERS = (
+    *("uncertainty", "percentile", "confusability", "confusability_percentile", "nearest_similarity", "twin_group"),
+    *("entropy", "inverse_norm", *QUALITIES, "x", "y"),
+)
+_ROWS = pa.schema(
+    [
+        *(IMAGES.field(name) for name in FILES[:-1]),
+        ("folder", pa.dictionary(pa.int32(), pa.binary())),
+        *((name, pa.int64() if name == "twin_group" else pa.float32()) for name in _NUMBERS),
+    ]
+)
+_NAME = pa.field("name", pa.large_string())
+_GRAPH = pa.schema([(field.name, graph_schema(1).field(field.name).type) for field in fields(GraphColumns)])
 
 Numbers = dict[str, NDArray[np.float32]]
 
@@ -48,7 +63,7 @@ class StoredRows:
         """A column of numbers (N,)."""
         return numbers_of(self.columns[name])
 
-    @property
+    @cached_property
     def names(self) -> pa.ChunkedArray:
         """The paths (N) for people, as by `display_name`."""
         if "name" in self.columns.column_names:
@@ -85,11 +100,11 @@ def stored_rows(
     }
     columns = by_path.drop_columns(["row"])
     columns = columns.append_column("folder", folder_of_each(columns["path"]))
+    for name in _NUMBERS:
+        columns = columns.append_column(name, pa.array(numbers[name]))
     if not _are_plain(columns["path"]):
         names = map(display_name, columns["path"].to_pylist())
-        columns = columns.append_column("name", pa.chunked_array([names], pa.large_string()))
-    for name, values in numbers.items():
-        columns = columns.append_column(name, pa.array(values))
+        columns = columns.append_column(_NAME, pa.chunked_array([names], _NAME.type))
     return StoredRows(columns, len(readable), len(files) - files["failure"].null_count, by_both)
 
 
@@ -98,13 +113,20 @@ def _are_plain(paths: pa.ChunkedArray) -> bool:
     return bool(pc.all(pc.match_substring_regex(paths, pattern=_PLAIN)).as_py() is not False)
 
 
-def kept_rows(folder: Path, space_key: str, key: str) -> StoredRows | None:
-    """The rows that were kept under `key`, which tells what they hang on; None if there are none."""
-    found = read_kept_table(folder, space_key, f"{VERSION}-{key}")
-    if found is None:
-        return None
-    about = found.schema.metadata
-    return StoredRows(found, int(about[b"readable"]), int(about[b"failed"]), about[b"by_both"] == b"True")
+def kept_rows(folder: Path, space_key: str, key: str, files: int) -> StoredRows | None:
+    """The rows that were kept under `key`, which tells what they hang on, of a set of so many files; None for none."""
+    return read_kept_table(folder, space_key, f"{VERSION}-{key}", partial(_rows_in, files=files))
+
+
+def _rows_in(table: pa.Table, *, files: int) -> StoredRows:
+    about = table.schema.metadata
+    rows = StoredRows(table, int(about[b"readable"]), int(about[b"failed"]), about[b"by_both"] == b"True")
+    columns = table.schema.remove_metadata()
+    require(columns.equals(_ROWS) or columns.equals(_ROWS.append(_NAME)), len(rows.names) == len(table))
+    require(not any(table[name].null_count for name in columns.names if name not in ("width", "height")))
+    require(len(table) <= rows.readable <= files, 0 <= rows.failed <= files)
+    require_codes(rows.numbers("twin_group"), len(table))
+    return rows
 
 
 def keep_rows(rows: StoredRows, folder: Path, space_key: str, key: str) -> None:
@@ -148,7 +170,10 @@ def _from_graph(contents: NDArray[np.int64], graph: GraphColumns | None) -> dict
 def graph_columns(store: Store, space_key: str) -> GraphColumns | None:
     """As `Store.graph_columns`; those of a large graph are kept, and read from there."""
     folder, key = store.paths.kept / "graph", store.digest_of([f"graph-{space_key}"])
-    kept: dict[str, Any] | None = read_kept(folder, space_key, key)
+    rows = store.count(f"graph-{space_key}")
+    kept: dict[str, Any] | None = read_kept(
+        folder, space_key, key, _GRAPH, rows, codes={"nearest": rows, "twin_group": rows}
+    )
     if kept is not None:
         return GraphColumns(**kept)
     columns = store.graph_columns(space_key)

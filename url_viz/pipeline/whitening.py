@@ -115,9 +115,10 @@ def ordered_whitened(store: Store, space_key: str, content: NDArray[np.int64]) -
     tables = [f"{kind}-{space_key}" for kind in ("whitening", "whitened")]
     folder, order = store.paths.kept / "whitened", hashlib.blake2b(content.tobytes()).hexdigest()
     whitening, key = store.whitening(space_key), store.digest_of(tables, order)
-    kept = None if whitening is None or len(content) < KEPT_FROM else read_kept_rows(folder, space_key, key)
-    if whitening is not None and kept is not None:
-        return WhitenedRows(whitening, content, kept)
+    if whitening is not None and len(content) >= KEPT_FROM:
+        kept = read_kept_rows(folder, space_key, key, (len(content), len(whitening.scales)))
+        if kept is not None:
+            return WhitenedRows(whitening, content, kept)
     found = whitened_for(store, space_key, content)
     if len(content) >= KEPT_FROM and store.digest_of(tables, order) == key:  # no writer came between
         write_kept_rows(folder, space_key, key, found.rows)

@@ -1,16 +1,18 @@
 """Columns that were worked out, kept on disk beside the tables: class shares by labels, rows of large sets.
 
 A file is an Arrow table of one piece, the checksums of its parts, and its length: it is read in one go, and its numbers
-are those of the file, without a copy. What cannot be read, or is not as it was written, is made again.
+are those of the file, without a copy. What cannot be read, is not as it was written, or is not what it is read for, is
+made again: whoever alters a file can alter its checksums too.
 """
 
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -27,15 +29,33 @@ _CRC, _LENGTH = 4, 8
 _ROWS = "rows"
 
 Bytes = NDArray[np.uint8]
+Columns = dict[str, NDArray[np.generic]]
+Made = TypeVar("Made")
+_UNUSABLE = (
+    *(OSError, pa.ArrowException, LookupError, TypeError, ValueError, AttributeError, ArithmeticError),
+    *(MemoryError, RecursionError),
+)
+"""What Arrow, and those who take something from its tables, raise for a file that somebody else wrote."""
 
 
-def read_kept_table(folder: Path, space_key: str, key: str) -> pa.Table | None:
-    """The table that was kept under `key`, verified; None if there is none that can be read: it can be made."""
+def read_kept_table(folder: Path, space_key: str, key: str, make: Callable[[pa.Table], Made]) -> Made | None:
+    """What `make` makes of the table that was kept under `key`; None if there is none, or `make` refuses it."""
     try:
         data = _verified(_file(folder, space_key, key))
-    except OSError:
+        return None if data is None else make(_table_in(data))
+    except _UNUSABLE:
         return None
-    return None if data is None else pa.ipc.open_file(pa.py_buffer(data)).read_all()
+
+
+def _table_in(data: Bytes) -> pa.Table:
+    """The table in a file.
+
+    Arrow takes the number of rows that a file states as it is, and would read past the end of its columns: they are
+    compared first.
+    """
+    table = pa.ipc.open_file(pa.py_buffer(data)).read_all()
+    table.validate(full=True)
+    return table
 
 
 def write_kept_table(folder: Path, space_key: str, key: str, table: pa.Table, *, most: int = MOST_KEPT) -> None:
@@ -55,10 +75,33 @@ def write_kept_table(folder: Path, space_key: str, key: str, table: pa.Table, *,
             path.unlink()
 
 
-def read_kept(folder: Path, space_key: str, key: str) -> dict[str, NDArray[np.generic]] | None:
-    """Columns (M,) of numbers as `read_kept_table` finds them, by name."""
-    table = read_kept_table(folder, space_key, key)
-    return None if table is None else {name: numbers_of(table[name]) for name in table.column_names}
+def read_kept(
+    folder: Path, space_key: str, key: str, schema: pa.Schema, rows: int, *, codes: Mapping[str, int] | None = None
+) -> Columns | None:
+    """Columns (M,) of numbers as `read_kept_table` finds them, by name: just those of `schema`, of so many `rows`.
+
+    Columns in `codes` are of −1, or places among so many.
+    """
+
+    def columns_of(table: pa.Table) -> Columns:
+        require(table.schema.equals(schema), len(table) == rows, not any(column.null_count for column in table.columns))
+        columns = {name: numbers_of(table[name]) for name in table.column_names}
+        for name, count in (codes or {}).items():
+            require_codes(columns[name], count)
+        return columns
+
+    return read_kept_table(folder, space_key, key, columns_of)
+
+
+def require(*facts: bool) -> None:
+    """Raise ValueError unless all these hold of a kept table."""
+    if not all(facts):
+        raise ValueError("it is not of this set")
+
+
+def require_codes(values: NDArray[np.generic], count: int) -> None:
+    """Raise ValueError unless all values are −1, or places among so many."""
+    require(not len(values) or bool(values.min() >= -1 and values.max() < count))
 
 
 def write_kept(folder: Path, space_key: str, key: str, columns: Mapping[str, NDArray[np.generic]]) -> None:
@@ -66,10 +109,15 @@ def write_kept(folder: Path, space_key: str, key: str, columns: Mapping[str, NDA
     write_kept_table(folder, space_key, key, pa.table(dict(columns)))
 
 
-def read_kept_rows(folder: Path, space_key: str, key: str) -> NDArray[np.float16] | None:
-    """Rows (N, A) as `read_kept_table` finds them."""
-    table = read_kept_table(folder, space_key, key)
-    return None if table is None else matrix(table[_ROWS]).astype(np.float16, copy=False)
+def read_kept_rows(folder: Path, space_key: str, key: str, shape: tuple[int, int]) -> NDArray[np.float16] | None:
+    """Rows (N, A), of this shape, as `read_kept_table` finds them."""
+
+    def rows_of(table: pa.Table) -> NDArray[np.float16]:
+        rows = matrix(table[_ROWS]).astype(np.float16, copy=False)
+        require(rows.shape == shape)
+        return rows
+
+    return read_kept_table(folder, space_key, key, rows_of)
 
 
 def write_kept_rows(folder: Path, space_key: str, key: str, rows: NDArray[np.float16]) -> None:

@@ -107,6 +107,11 @@ class Store:
     def _version_of(self, name: str) -> str:
         return "-" if self._table(name) is None else str(self._checked[name])
 
+    def count(self, name: str) -> int:
+        """How many rows a table has, without reading them."""
+        table = self._table(name)
+        return 0 if table is None else int(self._read(name, table.count_rows))
+
     def images(self, columns: Sequence[str]) -> pa.Table:
         """Columns of the table of files; empty if nothing was read yet."""
         return self._columns("images", columns, IMAGES)
