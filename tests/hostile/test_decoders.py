@@ -21,15 +21,16 @@ from streamlit.testing.v1 import AppTest
 from tests.browser.fixtures import eventually
 from tests.hostile.crashing import ABORT, EXIT, HANG, KILLED, SEGFAULT, SLOW, SPOILED, crashing_environment
 from tests.imaging.pictures import encoded, noise, write_folder
+from url_viz import limited_processes
 from url_viz.analysis.uploads import Refused, Scored, score
 from url_viz.errors import ImageError, UrlVizError
 from url_viz.image_set import ImageSet, embed_folder
-from url_viz.imaging import workers
 from url_viz.imaging.digest import content_key
 from url_viz.imaging.preprocess import Preprocessing
 from url_viz.imaging.read import picture_of
 from url_viz.imaging.uploads import IncomingFile
-from url_viz.imaging.workers import PICTURES_A_START, Decoders, decoders
+from url_viz.imaging.workers import Decoders, decoders
+from url_viz.limited_processes import FILES_A_START
 from url_viz.models.model import Model
 from url_viz.ui.http import middleware, routes
 from url_viz.ui.urls import picture_url
@@ -145,10 +146,10 @@ class TestManyAtOnce:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         before = below()
-        pictures = [encoded(noise(seed)) for seed in range(PICTURES_A_START - 2)]
+        pictures = [encoded(noise(seed)) for seed in range(FILES_A_START - 2)]
         with closing(Decoders(2, most_s=4)) as two, ThreadPoolExecutor(4) as threads:
             with monkeypatch.context() as patient:
-                patient.setattr(workers, "PATIENCE_S", 60.0)
+                patient.setattr(limited_processes, "PATIENCE_S", 60.0)
                 assert all(threads.map(lambda data: two.read(data, SHEET), pictures))
             assert len(below() - before) == 1
             endless = threads.submit(two.read, bad(HANG), SHEET)
@@ -294,6 +295,19 @@ class TestTheProcessAbove:
 
     def environment(self, tmp_path: Path) -> dict[str, str]:
         return {**os.environ, "PYTHONPATH": os.fspath(tmp_path / "decoder")}
+
+
+def test_below_are_no_keys_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = ("AWS_SECRET_ACCESS_KEY", "GOOGLE_APPLICATION_CREDENTIALS", "RAY_AUTH_TOKEN", "HF_TOKEN", "URL_VIZ_OTHER")
+    for name in keys:
+        monkeypatch.setenv(name, "a secret")
+    before = below()
+    with closing(Decoders(1)) as one:
+        one.read(GOOD, SHEET)
+        [process] = map(psutil.Process, below() - before)
+        variables = process.environ()
+    assert not [name for name, value in variables.items() if "secret" in value]
+    assert variables["PATH"] == os.environ["PATH"]
 
 
 def test_where_no_process_starts_a_sentence_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

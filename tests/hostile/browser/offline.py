@@ -3,8 +3,10 @@
 SOURCE = """
 import os, socket, sys
 
+TRIED = os.environ.get("URL_VIZ_TEST_TRIED") or os.path.dirname(os.path.dirname(__file__)) + "/tried"
+
 def _note(what):
-    with open(os.environ["URL_VIZ_TEST_TRIED"], "a") as file:
+    with open(TRIED, "a") as file:
         file.write(f"{what} by {sys.argv[:4]}\\n")
 
 def _is_here(address):
@@ -25,6 +27,6 @@ def _guard(event, arguments):
         raise OSError(-2, "Name or service not known")
 
 sys.addaudithook(_guard)
-with open(os.environ["URL_VIZ_TEST_TRIED"] + ".guarded", "a") as file:
+with open(TRIED + ".guarded", "a") as file:
     file.write(f"{sys.orig_argv}\\n")
 """
