@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -10,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, Protocol
@@ -190,6 +191,14 @@ def settled(page: Page) -> None:
 def still(page: Page, *, quiet_ms: int = 100) -> None:
     """Return once nothing in the page has changed for so long, or after five seconds if something moves without end."""
     page.evaluate(UNTIL_STILL, quiet_ms)
+
+
+@contextmanager
+def written_elsewhere(log: Path) -> Iterator[None]:
+    """Another process has begun to write to a log of decisions: it can be read, and not written to."""
+    with closing(sqlite3.connect(log, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
 
 
 def eventually(holds: Callable[[], bool], *, within_s: float = PATIENT_S) -> None:

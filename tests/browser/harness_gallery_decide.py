@@ -1,6 +1,7 @@
 """A gallery to decide in.
 
-Query parameters: n, slow (seconds that a run takes), only (show only pictures without a decision), columns.
+Query parameters: n, slow (seconds that a run takes), only (show only pictures without a decision), columns, busy (how
+many seconds an action waits for another process that writes).
 """
 
 import sys
@@ -12,6 +13,7 @@ import numpy as np
 import streamlit as st
 
 from tests.browser.harness_components import FIRST_ID, tile_of
+from url_viz.store import decision_log
 from url_viz.store.decision_matching import FileKeys
 from url_viz.store.decisions import Decisions
 from url_viz.ui.widgets.decide import handle_gallery_event
@@ -30,6 +32,8 @@ def decide_page() -> None:
     count = int(query.get("n", 12))
     ids = np.arange(FIRST_ID, FIRST_ID + count, dtype=np.int64)
     holder = Holder(Decisions(Path(sys.argv[-1]) / f"{query['run']}.db", FileKeys(ids, ids)))
+
+    decision_log.BUSY_S = float(query.get("busy", 30))
 
     def handle(event: GalleryEvent) -> None:
         handle_gallery_event(holder, event)  # type: ignore[arg-type]

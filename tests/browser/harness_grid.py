@@ -1,6 +1,7 @@
 """A grid of many pictures.
 
-Query parameters: run (names the decisions), n, ask (decisions on more pictures are asked about).
+Query parameters: run (names the decisions), n, ask (decisions on more pictures are asked about), busy (how many seconds
+an action waits for another process that writes).
 """
 
 import sys
@@ -15,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tests.browser.harness_components import FIRST_ID, tile_of
+from url_viz.store import decision_log
 from url_viz.store.decision_matching import FileKeys
 from url_viz.store.decisions import Decisions
 from url_viz.ui.held import held_orders, keep_order, order_of
@@ -72,6 +74,7 @@ def grid_page() -> None:
     query = st.query_params
     count, run = int(query.get("n", 5000)), query["run"]
     decisions = decisions_of(run, count)
+    decision_log.BUSY_S = float(query.get("busy", 30))
     state = grid_state(st.session_state.get(KEY) or {})
     side: Side = state.side or "both"
     rows = pd.DataFrame({"id": FIRST_ID + np.arange(count), "rank_percentile": np.linspace(100, 0, count)})

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import FloatRect, Locator, Page, expect
 from streamlit.testing.v1 import AppTest
 
-from tests.browser.fixtures import HARNESS, OpenPage, eventually
+from tests.browser.fixtures import HARNESS, OpenPage, eventually, written_elsewhere
 from tests.browser.harness_components import FIRST_ID
 from url_viz.store.decision_matching import FileKeys
 from url_viz.store.decisions import Decisions
@@ -131,6 +131,20 @@ def test_the_mark_is_there_before_the_server_answers_and_nothing_typed_is_lost(
     for _ in range(6):
         assert decisions.undo() is not None
     assert not decisions.can_undo
+
+
+@pytest.mark.browser
+def test_a_refused_decision_is_undrawn(desk: Open, decisions_folder: Path) -> None:
+    run = uuid4().hex
+    at = desk("busy=0.2", run=run)
+    at.tiles.first.focus()
+    at.page.keyboard.press("k")
+    at.expect_decided("k" + ",-" * 11)
+    with written_elsewhere(decisions_folder / f"{run}.db"):
+        at.page.keyboard.press("d")
+        expect(at.page.get_by_text("Another process has been writing")).to_be_visible()
+        expect(at.page.locator(".cell[data-decision='drop']")).to_have_count(0)
+    at.expect_decided("k" + ",-" * 11)
 
 
 @pytest.mark.browser

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browser.fixtures import OpenPage, eventually, settled
+from tests.browser.fixtures import OpenPage, eventually, settled, written_elsewhere
 
 pytestmark = pytest.mark.browser
 
@@ -41,8 +41,8 @@ Open = Callable[..., Desk]
 
 @pytest.fixture
 def desk(harness: str, open_page: OpenPage, decisions_folder: Path) -> Open:
-    def opened(query: str = "", *, width: int = 1400) -> Desk:
-        desk = Desk(open_page(f"{harness}/?show=grid&run={uuid4().hex}&{query}", width=width))
+    def opened(query: str = "", *, run: str | None = None, width: int = 1400) -> Desk:
+        desk = Desk(open_page(f"{harness}/?show=grid&run={run or uuid4().hex}&{query}", width=width))
         desk.tile(0).wait_for()
         settled(desk.page)
         return desk
@@ -156,6 +156,29 @@ def test_a_decision_far_down_stays_when_the_server_has_it(desk: Open) -> None:
     at.scroll(0)
     at.scroll(10_000_000)
     expect(cell).to_have_attribute("data-decision", "drop")
+
+
+@pytest.mark.parametrize(("key", "place"), [("Home", 0), ("End", 4999)])
+def test_a_refused_decision_is_undrawn_wherever_its_tile_lies(
+    desk: Open, decisions_folder: Path, key: str, place: int
+) -> None:
+    run = uuid4().hex
+    at = desk("busy=0.2", run=run)
+    at.page.get_by_role("button", name="Ambiguous").click()
+    expect(at.panes).to_have_count(1)
+    at.tile(1).focus()
+    at.page.keyboard.press("k")
+    at.says("decided keep:1")
+    at.page.keyboard.press(key)
+    expect(at.tile(place)).to_be_focused()
+    expect(at.tile(place).locator(".name")).to_have_text(f"IMG_{place:05}.jpg")
+    with written_elsewhere(decisions_folder / f"{run}.db"):
+        at.page.keyboard.press("d")
+        expect(at.page.get_by_text("Another process has been writing")).to_be_visible()
+        expect(at.panes.first.locator(".cell[data-decision='drop']")).to_have_count(0, timeout=5000)
+    at.says("decided keep:1")
+    at.page.keyboard.press("Home")
+    expect(at.panes.first.locator(".cell[data-at='1']")).to_have_attribute("data-decision", "keep")
 
 
 def test_the_size_of_tiles_is_kept_and_the_first_picture_in_sight_stays(desk: Open) -> None:

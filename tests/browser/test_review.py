@@ -212,6 +212,26 @@ def test_the_same_answer_again_takes_it_back(app: str, image_set: ImageSet, open
     assert state(image_set, first) == (None, None)
 
 
+def test_an_answer_of_yesterday_is_taken_back_by_its_key(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
+    query = "review=confusability&most=4"
+    desk = opened(open_page, app, image_set, query)
+    names, caption = [desk.name], desk.page.locator("figcaption")
+    for key in ("d", "1"):
+        desk.press(key)
+        expect(caption).not_to_have_text(names[-1])
+        names.append(desk.name)
+    eventually(lambda: len(image_set.decisions.history()) == 2)
+    later = opened(open_page, app, image_set, query)
+    assert later.name == names[2]
+    for name, key in ((names[1], "1"), (names[0], "d")):
+        later.press("Backspace")
+        expect(later.page.locator("figcaption")).to_have_text(name)
+        later.press(key)
+        expect(later.page.locator(".said")).to_have_text(f"Taken back: {name}")
+    expect(later.page.get_by_role("button", name="Drop")).to_have_attribute("aria-pressed", "false")
+    eventually(lambda: [state(image_set, name) for name in names[:2]] == [(None, None)] * 2)
+
+
 def test_answers_typed_without_a_pause_are_all_stored(app: str, image_set: ImageSet, open_page: OpenPage) -> None:
     desk = opened(open_page, app, image_set)
     desk.press(*"kdkdkdkdkd")
@@ -228,6 +248,7 @@ def test_what_cannot_be_stored_is_taken_back_with_the_reason(
     desk.press("k")
     expect(desk.page.get_by_role("alert").filter(has_text="decisions.db")).to_be_visible()
     assert desk.name == first
+    expect(desk.page.get_by_role("button", name="Keep")).to_have_attribute("aria-pressed", "false")
     folder.joinpath("decisions.db").unlink()
     desk.press("k")
     expect(desk.page.locator("figcaption")).not_to_have_text(first)

@@ -42,6 +42,15 @@ test("the last decision on a picture holds", () => {
   assert.deepEqual(decidedAfter(["a", "keep"], ["b", "drop"], ["a", null]), { a: null, b: "drop" });
 });
 
+test("what the server has handled is told once, without what waits still", () => {
+  const actions = new Actions();
+  for (const id of ["a", "b", "c"]) actions.add({ id, decision: "drop" });
+  const [, second] = numbers(actions.waiting);
+  assert.deepEqual(Object.fromEntries(actions.taken(second)), { a: "drop", b: "drop" });
+  assert.deepEqual(Object.fromEntries(actions.taken(second)), {});
+  assert.deepEqual(Object.fromEntries(actions.decided), { c: "drop" });
+});
+
 test("undo and redo are those of a list of what was done", () => {
   assert.deepEqual(decidedAfter(["a", "keep"], ["a", "drop"], "undo"), { a: "keep" });
   assert.deepEqual(decidedAfter(["a", "keep"], ["b", "drop"], "undo", "undo", "redo"), { a: "keep" });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { namesToChoose, notAnswering, ownWords } from "../../url_viz/frontend/review/card.js";
-import { WAITS, countsInWords, countsOf, endInWords, nextOpen, stateOf } from "../../url_viz/frontend/review/queue.js";
+import { WAITS, countsInWords, countsOf, endInWords, nextOpen, stateOf, takenBack } from "../../url_viz/frontend/review/queue.js";
 import { offered } from "../../url_viz/frontend/review/type_ahead.js";
 
 const card = (id, more = {}) => ({ id, decision: null, given: null, is_done: false, is_skipped: false, ...more });
@@ -32,6 +32,19 @@ test("the state of a card is the server's, or that of the last answer that waits
   assert.equal(stateOf(done, [answered("a")]).isDone, false, "taken back");
   assert.equal(stateOf(card("a"), [answered("a", { keep: [] })]).isDone, true, "twins, of which none is kept");
   assert.deepEqual(stateOf(done, [{ sequence: 1, id: "a", skip: true }]), { ...server, isSkipped: true });
+});
+
+test("an answer that is taken back leaves what stood before, and a repeated one leaves nothing of itself", () => {
+  const said = (decision, label) => ({ decision, label });
+  const takings = [
+    [said("drop", null), said(null, null), said(null, null)],
+    [said("drop", null), said("keep", null), said("keep", null)],
+    [said("drop", null), said("drop", null), said(null, null)],
+    [said("drop", "kiwi"), said("drop", "kiwi"), said(null, "kiwi")],
+    [said(null, "kiwi"), said(null, "kiwi"), said(null, null)],
+    [said(null, "pear"), said("drop", "kiwi"), said("drop", "kiwi")],
+  ];
+  for (const [answer, before, left] of takings) assert.deepEqual(takenBack(answer, before), left);
 });
 
 test("a pair is done once it is answered, yes or no, and open again once that is taken back", () => {

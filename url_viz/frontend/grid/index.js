@@ -59,7 +59,7 @@ class Grid {
   update({ data, setTriggerValue, setStateValue }) {
     Object.assign(this, { data, setTriggerValue, setStateValue });
     if (this.kept === undefined) this.kept = data.kept;
-    this.confirm(data.taken);
+    this.confirm(data);
     while (this.panes.length > data.panes.length) this.panes.pop().stop();
     while (this.panes.length < data.panes.length) {
       this.panes.push(new Pane(this, this.stopper.signal));
@@ -75,11 +75,11 @@ class Grid {
     this.showChoice();
   }
 
-  // Decisions that the server has confirmed are those of the tiles until they are fetched again.
-  confirm(upTo) {
-    for (const [id, decision] of this.decider.decided)
-      for (const { source } of this.panes) if (source.tiles.has(id)) source.tiles.get(id).decision = decision;
-    this.decider.taken(upTo);
+  // Decisions that the server has stored are those of the tiles until they are fetched again, by the address of another
+  // version; where that is the same nothing was stored, and the tiles stand as they are.
+  confirm({ taken, panes }) {
+    const decided = this.decider.taken(taken);
+    this.panes.forEach(({ source }, i) => source.tilesUrl !== panes[i]?.tiles_url && source.decide(decided));
     this.decided = this.decider.decided;
   }
 

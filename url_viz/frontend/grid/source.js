@@ -21,6 +21,11 @@ export class Source {
     this.stopper?.abort();
   }
 
+  /** @param {Map<string, string | null>} decided decisions by id, for the tiles that are here */
+  decide(decided) {
+    for (const [id, decision] of decided) if (this.tiles.has(id)) this.tiles.get(id).decision = decision;
+  }
+
   /** @param {{order: string, order_url: string, tiles_url: string, total: number, first: Tile[]}} pane */
   update({ order, order_url: orderUrl, tiles_url: tilesUrl, total, first }) {
     if (tilesUrl !== this.tilesUrl) {

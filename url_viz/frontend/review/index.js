@@ -17,7 +17,7 @@ import {
   ownWords,
   twinsInWords,
 } from "./card.js";
-import { WAITS, countsInWords, countsOf, endInWords, nextOpen, stateOf } from "./queue.js";
+import { WAITS, countsInWords, countsOf, endInWords, nextOpen, stateOf, takenBack } from "./queue.js";
 import { TypeAhead } from "./type_ahead.js";
 
 /** @import { Queue } from "./queue.js" */
@@ -202,7 +202,7 @@ class Desk {
     const { card } = this;
     const now = stateOf(card, this.actions.waiting);
     const isAgain = change.decision === now.decision && change.label === now.label && now.isDone;
-    const state = isAgain ? { ...this.bases.get(card.id) } : change;
+    const state = isAgain ? takenBack(change, this.bases.get(card.id)) : change;
     this.send({ id: card.id, ...state, twins: this.withTwins }, isAgain ? this.at : null);
     this.say(isAgain ? `Taken back: ${card.name}` : `${words}: ${card.name}`);
   }

@@ -50,6 +50,18 @@ export function stateOf(card, waiting) {
 }
 
 /**
+ * @typedef {{decision: string | null, label: string | null}} Verdict
+ *
+ * @param {Verdict} answer
+ * @param {Verdict} before what stood on the picture when the review first showed it
+ * @returns {Verdict} what stands once the answer is taken back: what stood before, or less by what the answer only repeats
+ */
+export function takenBack(answer, before) {
+  if (answer.decision !== before.decision || answer.label !== before.label) return { ...before };
+  return { decision: null, label: answer.decision === null ? null : answer.label };
+}
+
+/**
  * @param {Queue} queue
  * @param {number} from a position
  * @returns {number} the first position after it that waits for an answer, else the first of all; `total` if there is none,

@@ -32,16 +32,26 @@ export class Actions {
     return this.waiting;
   }
 
-  /** @param {number} upTo the number up to which the server confirmed */
+  /**
+   * @param {number} upTo the number up to which the server handled them
+   * @returns {Map<string, string | null>} what these decided, by picture id
+   */
   taken(upTo) {
+    const decided = this.decidedUpTo(upTo);
     this.waiting = this.waiting.filter(({ sequence }) => sequence > upTo);
+    return decided;
   }
 
   /** @returns {Map<string, string | null>} the decisions of the waiting actions by picture id, with undo and redo applied */
   get decided() {
+    return this.decidedUpTo(Infinity);
+  }
+
+  /** @param {number} upTo the number of an action: those after it count for nothing */
+  decidedUpTo(upTo) {
     const done = [];
     const undone = [];
-    for (const action of this.waiting) {
+    for (const action of this.waiting.filter(({ sequence }) => sequence <= upTo)) {
       if (action.command === "undo") undone.push(...done.splice(-1));
       else if (action.command === "redo") done.push(...undone.splice(-1));
       else {

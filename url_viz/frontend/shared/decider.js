@@ -16,9 +16,9 @@ export class Decider {
     return this.actions.decided;
   }
 
-  /** @param {number} upTo the number up to which the server confirmed */
+  /** As `Actions.taken`. @param {number} upTo @returns {Map<string, string | null>} */
   taken(upTo) {
-    this.actions.taken(upTo);
+    return this.actions.taken(upTo);
   }
 
   /**
