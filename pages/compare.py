@@ -34,7 +34,13 @@ compare_maps.show_selected(linked, total=len(compared))
 left, right = st.columns([2, 3], gap="large")
 with left:
     figure = compare_maps.scatter_figure(compared, names=(first.source.title, second.source.title), ids=linked.ids)
-    st.plotly_chart(figure, width="stretch", key="compare.scatter", config={"displayModeBar": False})
+    st.plotly_chart(
+        figure,
+        width="stretch",
+        key="compare.scatter",
+        config={"displayModeBar": False},
+        alt="Each picture by its percentile under both models",
+    )
     compare.show_download(first, compared)
 with right:
     in_gallery = compare.show_disagreements(first, second, compared, selected=linked.ids)

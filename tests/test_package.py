@@ -1,5 +1,6 @@
 """The package: its wheel holds what it needs, and installed elsewhere it reads pictures, adapts and opens the app."""
 
+import email
 import os
 import re
 import subprocess
@@ -72,6 +73,20 @@ def test_requirements_say_what_the_package_says() -> None:
     assert requirements("requirements.txt") == sorted([*project["dependencies"], *extras["slurm"]])
     needed = {*extras["train"], *extras["bucket"], *extras["ray"], *configuration("build-system")["requires"]}
     assert needed <= set(requirements("requirements-dev.txt"))
+
+
+def test_native_windows_is_refused_at_the_first_import_with_what_to_do() -> None:
+    for package in ("url_viz", "url_viz.jobs", "training"):
+        told = subprocess.run(
+            [sys.executable, "-c", f"import sys; sys.platform = 'win32'; import {package}"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stderr.splitlines()[-1]
+        assert told == (
+            "ImportError: URL-Viz does not run on native Windows: install and run it in WSL 2, which is a Linux."
+        )
 
 
 def test_a_checkout_leads_its_processes_to_itself_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,6 +177,22 @@ class TestInstalled:
         app = {f"url_viz/_app/pages/{path.name}" for path in (ROOT / "pages").glob("*.py")}
         app |= {"url_viz/_app/app.py", "url_viz/_app/.streamlit/config.toml"}
         assert {name for name in names if ".dist-info/" not in name} == ours | app
+
+    def test_its_metadata_says_what_it_is(self, installed: Installed) -> None:
+        wheel = zipfile.ZipFile(installed.wheel)
+        info = f"url_viz-{url_viz.__version__}.dist-info"
+        metadata = email.message_from_bytes(wheel.read(f"{info}/METADATA"))
+        assert {"url_viz/py.typed", "training/py.typed", f"{info}/licenses/LICENSE"} <= set(wheel.namelist())
+        assert "Typing :: Typed" in metadata.get_all("Classifier", [])
+        assert (metadata["License-Expression"], metadata["License-File"]) == ("Apache-2.0", "LICENSE")
+        assert "label errors" in metadata["Keywords"]
+        assert metadata["Description-Content-Type"] == "text/markdown"
+        readme = metadata.get_payload(decode=True).decode()
+        assert readme.startswith("# URL-Viz\n")
+        assert len(readme) > 0.8 * len((ROOT / "README.md").read_text(encoding="utf-8"))
+        leads_to = re.findall(r"\]\(([^)]*)\)", readme)
+        assert leads_to
+        assert all(one.startswith(("https://", "#")) for one in leads_to)
 
     def test_it_is_imported_from_any_folder(self, installed: Installed) -> None:
         version, figure, file = installed.run("python", "-P", "-c", PACKAGE_ANSWERS).split()

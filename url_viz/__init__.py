@@ -22,6 +22,9 @@ _HOMES = {
 }
 
 
+if sys.platform == "win32":
+    raise ImportError("URL-Viz does not run on native Windows: install and run it in WSL 2, which is a Linux.")
+
 if sys.argv[:1] == ["-m"]:  # as Python has it while it looks for the module of a `python -m url_viz…` or `training…`
     search_rarely()
 

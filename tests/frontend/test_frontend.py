@@ -56,7 +56,14 @@ def _written(tmp_path_factory: pytest.TempPathFactory) -> None:
 def test_node_passes(path: Path) -> None:
     told = run_node("--test", "--test-reporter=tap", str(path))
     assert "\n# fail 0\n" in told
+    assert "\n# skipped 0\n" in told
     assert "\n# tests 0\n" not in told
+
+
+def test_by_hand_the_decoder_is_skipped_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("URL_VIZ_WRITTEN")
+    told = run_node("--test", "--test-reporter=tap", str(Path(__file__).parent / "decode.test.js"))
+    assert "# SKIP Python has written nothing to read: run `pytest tests/frontend`" in told
 
 
 @pytest.mark.parametrize("name", COMPONENTS)

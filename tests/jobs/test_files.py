@@ -306,12 +306,6 @@ def test_a_runner_that_does_not_start_is_an_error_and_a_failed_job(
     assert [job.state for job in list_jobs(workspace)] == ["failed", "failed"]
 
 
-def test_without_process_groups_a_job_is_refused(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(os, "killpg")
-    with pytest.raises(JobError, match="Windows"):
-        start(["-c", "pass"], workspace=workspace)
-
-
 def test_a_half_written_progress_line_is_passed_over(done: Job) -> None:
     assert progress(done) is None
     assert progress_history(done) == []

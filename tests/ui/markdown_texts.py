@@ -18,6 +18,12 @@ ESCAPED = {"escape", "Markdown", "shipped_text"}
 `shipped_text(...)` is of a file of the package.
 """
 
+CHARTS_AND_TABLES = {
+    *("plotly_chart", "dataframe", "table", "data_editor"),
+    *("line_chart", "bar_chart", "area_chart", "scatter_chart", "altair_chart", "vega_lite_chart", "pyplot"),
+}
+"""Functions of Streamlit that draw one, with `alt` for who does not see it."""
+
 Scope = dict[str, list[ast.expr]]
 """The expressions that a name may stand for; a function of ours that returns Markdown stands under `name()`."""
 
@@ -26,6 +32,19 @@ def foreign_texts(source: str) -> list[str]:
     """The expressions, with their lines, that are drawn as Markdown and are not ours to the last part."""
     return [
         f"{text.lineno}: {ast.unparse(text)}" for text, scope in _drawn(ast.parse(source)) if not _ours(text, scope)
+    ]
+
+
+def drawn_without_alt(source: str) -> list[str]:
+    """The charts and tables, with their lines, that are drawn of something and have no words in `alt`."""
+    return [
+        f"{node.lineno}: {ast.unparse(node.func)}"
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in CHARTS_AND_TABLES
+        and node.args
+        and not any(word.arg == "alt" and getattr(word.value, "value", True) for word in node.keywords)
     ]
 
 

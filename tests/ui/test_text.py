@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.ui.markdown_texts import foreign_texts
+from tests.ui.markdown_texts import drawn_without_alt, foreign_texts
 from url_viz.ui.text import escape
 
 ROOT = Path(__file__).parents[2]
@@ -61,6 +61,25 @@ def test_no_page_draws_text_of_others_as_markdown(path: Path) -> None:
     """Every text that Streamlit draws is written there, a number, escaped, or put together of these."""
     found = foreign_texts(path.read_text(encoding="utf-8"))
     assert not found, "\n".join(["Use url_viz.ui.text.escape:", *found])
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_chart_and_table_says_what_it_is(path: Path) -> None:
+    """Who does not see it hears `alt` instead."""
+    found = drawn_without_alt(path.read_text(encoding="utf-8"))
+    assert not found, "\n".join(["Say what it shows by alt=:", *found])
+
+
+def test_the_check_finds_charts_and_tables_without_a_description() -> None:
+    bad = (
+        "st.dataframe(rows)",
+        "st.plotly_chart(figure, alt='')",
+        "column.table(rows)",
+        "st.line_chart(rows, alt=None)",
+    )
+    assert all(map(drawn_without_alt, bad))
+    good = ("st.dataframe(rows, alt='The rows')", "st.line_chart(rows, alt=f'{name} by step')", "image_set.table()")
+    assert not any(map(drawn_without_alt, good))
 
 
 def test_the_check_finds_other_ways() -> None:

@@ -86,8 +86,6 @@ def _checked(command: Sequence[str]) -> tuple[str, ...]:
 
 
 def _launch(config: JobConfig, jobs_folder: Path, on_slurm: SlurmRequest | None) -> Job:
-    if not hasattr(os, "killpg"):
-        raise JobError("Jobs need process groups, which Windows lacks. Run the command in a terminal, or use WSL.")
     if config.queue is not None:
         queue_lock(jobs_folder, config.queue)  # raises for a bad name
     job = Job(_new_folder(config, jobs_folder), config)

@@ -65,7 +65,13 @@ def show_intervals(image_set: ImageSet, results: Evaluated) -> None:
     name = f"{image_set.root.name}-measures"
     _title("How well each measure predicts errors", results.table(), name, key="measures")
     if any(np.isfinite(measure.r_auroc) for measure in results.measures):
-        st.plotly_chart(drawn_intervals(results), width="stretch", key="evaluate.intervals", config=_QUIET)
+        st.plotly_chart(
+            drawn_intervals(results),
+            width="stretch",
+            key="evaluate.intervals",
+            config=_QUIET,
+            alt="R-AUROC of each measure with its interval; the table below has the numbers",
+        )
     else:
         st.caption("No measure has an R-AUROC here.")
 
@@ -78,7 +84,7 @@ def drawn_intervals(results: Evaluated) -> "Figure":
 
 def show_measures(results: Evaluated) -> None:
     """Every measure's figures with intervals, as a table, and how to read them."""
-    st.dataframe(results.shown(), hide_index=True, width="stretch")
+    st.dataframe(results.shown(), hide_index=True, width="stretch", alt="The figures of each measure")
     st.caption(escape(results.how_to_read))
 
 
@@ -86,7 +92,13 @@ def show_coverage(image_set: ImageSet, results: Evaluated) -> None:
     """Recall@1 of the kept queries, with the least certain left out."""
     table = coverage_table(results.pictures, results.measures)
     _title("Leaving out the least certain", table, f"{image_set.root.name}-coverage", key="coverage")
-    st.plotly_chart(drawn_coverage(results), width="stretch", key="evaluate.coverage", config=_QUIET)
+    st.plotly_chart(
+        drawn_coverage(results),
+        width="stretch",
+        key="evaluate.coverage",
+        config=_QUIET,
+        alt="Recall@1 of the pictures that are kept as the least certain are left out, a curve for each measure",
+    )
     st.caption(
         "Click a name to show or hide its curve. A good order stays near the oracle, a random one near the dotted line."
     )
@@ -125,7 +137,13 @@ def show_deciles(image_set: ImageSet, pictures: Counted, *, measure: str) -> Non
     """Recall@1 by deciles of a measure."""
     tenths, figure = drawn_deciles(pictures, measure)
     _title("From clear to ambiguous", deciles_table(tenths), f"{image_set.root.name}-tenths-{measure}", key="deciles")
-    st.plotly_chart(figure, width="stretch", key="evaluate.deciles", config=_QUIET)
+    st.plotly_chart(
+        figure,
+        width="stretch",
+        key="evaluate.deciles",
+        config=_QUIET,
+        alt="Recall@1 of each tenth of the pictures, from the clearest to the most ambiguous",
+    )
     st.caption("With a good measure, recall falls from left to right. Dotted: all pictures.")
 
 
@@ -150,6 +168,7 @@ def show_classes(image_set: ImageSet, pictures: Counted, *, measure: str) -> int
         placeholder="–",
         column_config=_columns(measure),
         key=f"evaluate.classes.{measure}",
+        alt="Each class with its pictures and recall@1",
     )
     rows = event["selection"]["rows"]
     if not rows:

@@ -139,7 +139,7 @@ def show_failures(image_set: ImageSet) -> None:
 def show_failure_list(image_set: ImageSet, *, key: str = "failures") -> None:
     """The files that could not be read, with reasons, and the download of the list."""
     failures = image_set.failures()
-    st.dataframe(failures, hide_index=True, width="stretch")
+    st.dataframe(failures, hide_index=True, width="stretch", alt="Files that could not be read, with reasons")
     download_table(
         "Download the list (CSV)",
         failures,

@@ -62,6 +62,7 @@ def twins_dialog(image_set: ImageSet, measure: str) -> None:
         on_select="rerun",
         selection_mode="single-row",
         key="twins.table",
+        alt="Groups of twins, with the number of pictures",
     )
     chosen = picked["selection"]["rows"]
     _show_group(image_set, int(groups["group"].iloc[chosen[0] if chosen else 0]), measure)

@@ -73,7 +73,17 @@ def _show_curves(job: Job) -> None:
     for column, name in zip(st.columns(len(names)), names, strict=True):
         with column:
             st.caption(escape(_NAMES.get(name, name)))
-            st.line_chart(lines, x="step", y=name, color=run, x_label="", y_label="", height=height, width="stretch")
+            st.line_chart(
+                lines,
+                x="step",
+                y=name,
+                color=run,
+                x_label="",
+                y_label="",
+                height=height,
+                width="stretch",
+                alt=f"{_NAMES.get(name, name)} at each step of the training",
+            )
 
 
 _NAMES = {

@@ -134,6 +134,7 @@ def pick_pair(image_set: ImageSet, check: LabelCheck) -> Pair | None:
         selection_mode="single-row",
         column_config={"pictures": st.column_config.NumberColumn("", format="localized", width=40)},
         key=confused_pairs(image_set.version),
+        alt="Pairs of classes that are confused, with the number of pictures",
     )
     st.caption("Click the left edge of a row to see the pictures of that pair; click again for all suspects.")
     pair = pair_at(confused, event["selection"]["rows"])

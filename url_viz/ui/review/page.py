@@ -168,4 +168,4 @@ def show_history(image_set: ImageSet) -> None:
                 "State": history["state"],
             }
         )
-        st.dataframe(shown, hide_index=True, width="stretch", height=260)
+        st.dataframe(shown, hide_index=True, width="stretch", height=260, alt="What was decided, the latest first")

@@ -54,10 +54,18 @@ def _show(found: Worth) -> None:
             "Right, under the labels as given": [_percent(one.value) for _, _, one in rows],
         }
     )
-    st.dataframe(table, hide_index=True, width="content")
+    st.dataframe(
+        table, hide_index=True, width="content", alt="What a classifier gets right, with and without the review"
+    )
     if len(found.differing):
         st.markdown("**Classes where it made a difference**")
-        st.dataframe(_classes(found.differing), hide_index=True, width="content", height="auto")
+        st.dataframe(
+            _classes(found.differing),
+            hide_index=True,
+            width="content",
+            height="auto",
+            alt="Classes where the review made a difference",
+        )
 
 
 def _classes(rows: pd.DataFrame) -> pd.DataFrame:

@@ -83,7 +83,13 @@ def _show_curves(results: list[Evidence]) -> None:
     )
     if any(result.measure == AMBIGUITY.name for result in results):
         st.caption("Ambiguity knows these classes, though not the picture's own label; the others know none.")
-    st.plotly_chart(_drawn_curves(tuple(results)), width="stretch", key="search.coverage", config=_QUIET)
+    st.plotly_chart(
+        _drawn_curves(tuple(results)),
+        width="stretch",
+        key="search.coverage",
+        config=_QUIET,
+        alt="Recall@1 of the pictures that are kept as the least certain are left out, a curve for each measure",
+    )
 
 
 @lru_cache(maxsize=MOST_DRAWN)
@@ -99,9 +105,15 @@ def _drawn_restriction(evidence: Evidence) -> "Figure":
 
 def _show_modes(evidence: Evidence) -> None:
     st.markdown(f"**Leaving out by {escape(named(evidence.measure))}**")
-    st.plotly_chart(_drawn_restriction(evidence), width="stretch", key="search.restriction", config=_QUIET)
+    st.plotly_chart(
+        _drawn_restriction(evidence),
+        width="stretch",
+        key="search.restriction",
+        config=_QUIET,
+        alt="Recall@1 where queries, hits or both are left out; the table below has the numbers",
+    )
     st.caption("Dotted: the same number of pictures left out at random. A picture is never its own hit.")
-    st.table(modes_table(evidence))
+    st.table(modes_table(evidence), alt="Recall@1 where queries, hits or both are left out")
     st.caption(
         "Recall@1, and in brackets the gain over random. “By class” leaves out the most uncertain 10 % of each class, "
         "which needs classes; “Overall” leaves out the most uncertain 10 % of the set, which does not."

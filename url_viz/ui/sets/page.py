@@ -47,6 +47,7 @@ def _picked(table: pd.DataFrame) -> str:
         on_select="rerun",
         selection_mode="single-row",
         key="sets.list",
+        alt="Image sets, with their folders and sizes",
         column_config={
             "name": "Image set",
             "folder": "Folder",
@@ -87,12 +88,17 @@ def _show_use(about: About) -> None:
         hide_index=True,
         width="stretch",
         column_config={"part": "Part", "megabytes": st.column_config.NumberColumn("MB", format="%.2f")},
+        alt="What the image set takes on disk",
     )
     passed_over = skipped(about.root, workspace=Workspace.at().root)
     if len(passed_over):
         st.markdown(f"**Skipped** · {passed_over['files'].sum():,} files that are not pictures (unknown extension)")
         st.dataframe(
-            passed_over, hide_index=True, width="stretch", column_config={"extension": "Extension", "files": "Files"}
+            passed_over,
+            hide_index=True,
+            width="stretch",
+            column_config={"extension": "Extension", "files": "Files"},
+            alt="Files that are not pictures, by extension",
         )
 
 

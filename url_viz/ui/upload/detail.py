@@ -37,7 +37,7 @@ def show_upload(
     with right:
         st.markdown("**File**")
         st.code(str(row["path"]), language=None, wrap_lines=True)
-        st.dataframe(facts_of_upload(row), hide_index=True, width="stretch")
+        st.dataframe(facts_of_upload(row), hide_index=True, width="stretch", alt="Facts of the picture")
     if image_set is not None:
         _show_twin(batch, row, number, image_set)
         st.markdown("**Similar pictures in the set**")

@@ -173,7 +173,13 @@ def show_on_map(table: pd.DataFrame, done: SortedUploads, image_set: ImageSet, *
     rows = pd.concat([done.clear, done.ambiguous])
     behind = behind_of(image_set.reference().xy)
     figure = uploads_figure(rows, behind, threshold=threshold, title=f"{title_of(measure)} percentile")
-    st.plotly_chart(figure, width="stretch", key="upload.map", config={"displayModeBar": False, "scrollZoom": False})
+    st.plotly_chart(
+        figure,
+        width="stretch",
+        key="upload.map",
+        config={"displayModeBar": False, "scrollZoom": False},
+        alt="The uploads on the map of the image set, each beside its neighbours",
+    )
     known = int((table["twin_of"] >= 0).sum())
     parts = [f"{len(table):,} uploads among {len(image_set):,} pictures, each placed by its neighbours"]
     if known:
@@ -231,7 +237,7 @@ def show_refused(batch: UploadBatch) -> None:
     table = pd.DataFrame([(r.name, r.reason) for r in batch.refused], columns=["file", "reason"])
     count = "1 file was" if len(table) == 1 else f"{len(table):,} files were"
     with st.expander(f"{escape(count)} not scored", icon=":material/broken_image:", expanded=not batch.scored):
-        st.dataframe(table, hide_index=True, width="stretch")
+        st.dataframe(table, hide_index=True, width="stretch", alt="Files that were not scored, with reasons")
 
 
 def data_url(jpeg: bytes) -> str:

@@ -64,7 +64,7 @@ def show_picture(image_set: ImageSet, *, measure: str) -> None:
         _show_decision(image_set, image_id, row)
         _show_label(image_set, image_id, row)
         show_reason_badges(image_set.reasons([image_id]))
-        st.dataframe(facts_of(image_set, row), hide_index=True, width="stretch")
+        st.dataframe(facts_of(image_set, row), hide_index=True, width="stretch", alt="Facts of the picture")
         if st.button("Search with this picture", icon=":material/image_search:", key="search_with"):
             search_with(image_id)
             st.switch_page("pages/search.py")

@@ -93,7 +93,13 @@ def _show_matched(prepared: Prepared) -> None:
     for sentence in more:
         st.caption(escape(sentence))
     columns = {name: column.values[:ROWS_SHOWN] for name, column in prepared.content.columns.items()}
-    st.dataframe(pd.DataFrame(columns), hide_index=True, width="stretch", height="content")
+    st.dataframe(
+        pd.DataFrame(columns),
+        hide_index=True,
+        width="stretch",
+        height="content",
+        alt="The first rows of the new columns",
+    )
 
 
 def _pick_label(image_set: ImageSet) -> None:
