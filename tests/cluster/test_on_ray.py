@@ -26,6 +26,7 @@ from url_viz.errors import ClusterError, UsageError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.models.model import Model
 from url_viz.models.names import DEFAULT
+from url_viz.models.runtime import has_gpu
 from url_viz.progress import Progress
 from url_viz.store.reader import Store
 from url_viz.store.tables import IMAGES
@@ -179,7 +180,7 @@ class TestACluster:
     @pytest.mark.usefixtures("joined")
     def test_a_wrong_token_is_refused(self, pictures: Path, workspace: Path) -> None:
         command = ["embed", str(pictures), "--workspace", str(workspace), "--ray", "auto"]
-        wrong = {**os.environ, "RAY_AUTH_TOKEN": "f" * 64}  # Ray keeps the first one for as long as a process lives
+        wrong = {**os.environ, "RAY_AUTH_TOKEN": "f" * 64}
         done = subprocess.run(
             [sys.executable, "-m", "url_viz", *command],
             cwd=ROOT,
@@ -212,6 +213,32 @@ class TestACluster:
                 monkeypatch.setenv(name, value)
             with pytest.raises(ClusterError, match="lets in whoever reaches it"):
                 embed_folder(pictures, model=bare_model, workspace=workspace, ray=OnRay("auto"))
+
+
+@pytest.mark.slow
+@needs_ray
+def test_a_process_that_had_a_ray_of_its_own_joins_a_cluster_later(
+    cluster: str, tmp_path: Path, workspace: Path, bare_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "one.jpg").write_bytes(encoded(noise(1, width=60, height=40)))
+    before = dict(os.environ)
+    embed_folder(tmp_path, model=bare_model, workspace=workspace, ray=OnRay("local", 1))
+    assert dict(os.environ) == before
+    for name, value in {**TOKEN, "RAY_ADDRESS": cluster}.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "two.jpg").write_bytes(encoded(noise(2, width=60, height=40)))
+    assert len(embed_folder(tmp_path, model=bare_model, workspace=workspace, ray=OnRay("auto"))) == 2
+
+
+@pytest.mark.slow
+@needs_ray
+@pytest.mark.skipif(has_gpu(), reason="a machine without a GPU refuses")
+def test_a_run_that_fails_leaves_the_environment_as_it_was(tmp_path: Path, workspace: Path, bare_model: Model) -> None:
+    (tmp_path / "one.jpg").write_bytes(encoded(noise(1, width=60, height=40)))
+    before = dict(os.environ)
+    with pytest.raises(ClusterError, match="no GPU for a worker"):
+        embed_folder(tmp_path, model=bare_model, workspace=workspace, ray=OnRay("local", 1, device="cuda"))
+    assert dict(os.environ) == before
 
 
 @pytest.mark.slow

@@ -35,6 +35,7 @@ _BEFORE_RAY = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else Ray prints a warning of what a later version will do
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # prints no paragraph for each worker that dies: its log has it
 }
+BREAKPOINT = "PYTHONBREAKPOINT"  # which Ray sets for its own debugger
 STORE_BYTES_A_WORKER = 64 << 20
 """Of the memory in which answers wait for the driver: some times what a worker has on its way."""
 ASKING_S = 30.0
@@ -87,6 +88,7 @@ def _embed(
     if not files:
         return
     with ExitStack() as running:
+        running.enter_context(_environment_restored())
         ray = running.enter_context(_started(on.workers or 1) if on.where == "local" else _joined(os.environ))
         share = share_of([node["Resources"] for node in ray.nodes() if node["Alive"]], on)
         crew = running.enter_context(closing(_Crew(ray, _orders(embedding, workspace, share), embedding, share)))
@@ -137,6 +139,22 @@ def _named(model: str) -> str:
 # What follows is Ray's.
 
 
+@contextmanager
+def _environment_restored() -> Iterator[None]:
+    """At the end the variables that we and Ray set are as they were: this process may join another cluster later."""
+
+    def of_ray() -> dict[str, str]:
+        return {name: value for name, value in os.environ.items() if name.startswith("RAY_") or name == BREAKPOINT}
+
+    before = of_ray()
+    try:
+        yield
+    finally:
+        for name in of_ray():
+            del os.environ[name]
+        os.environ.update(before)
+
+
 def _ray() -> ModuleType:
     """Ray, which is told first to report nothing."""
     os.environ.update(_BEFORE_RAY)
@@ -176,6 +194,7 @@ def _joined(environment: Mapping[str, str]) -> Iterator[ModuleType]:
 @contextmanager
 def _connected(ray: ModuleType, how: Mapping[str, object], what_fails: str) -> Iterator[None]:
     at_sigterm = signal.getsignal(signal.SIGTERM)
+    ray._raylet.AuthenticationTokenLoader.instance().reset_cache()  # else a process shows its first one to all
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
