@@ -48,13 +48,21 @@ def run_page() -> None:
 if __name__ == "__main__":  # as Streamlit runs a session's script; the server imports this file
     run_page()
 else:
+    from pathlib import Path
+
+    from url_viz.errors import UrlVizError
     from url_viz.garbage import search_rarely
     from url_viz.ui.auth import open_warning
     from url_viz.ui.http import middleware, routes
+    from url_viz.ui.server import guard_settings
     from url_viz.ui.sockets import sending_at_once
     from url_viz.ui.streamlit_private import run_app_for_every_page
 
     search_rarely()
+    try:
+        guard_settings(Path(__file__))
+    except UrlVizError as error:
+        sys.exit(f"error: {error}")
     if (warning := open_warning()) is not None:
         print(f"warning: {warning}", file=sys.stderr)
     run_app_for_every_page()

@@ -23,12 +23,12 @@ def url_viz() -> int:
 
 
 def _open_app(options: Sequence[str]) -> NoReturn:
-    """Become the app's server; Streamlit finds its settings in the .streamlit folder beside its script."""
+    """Become the app's server, with the settings in the .streamlit folder beside its script."""
     here = Path(__file__).resolve().parent
     scripts = (here / "_app" / "app.py", here.parent / "app.py")  # in the wheel, in a checkout
     script = next(path for path in scripts if path.exists())
     # -P: Python modules in the current folder are the user's, not what Streamlit imports.
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "streamlit", "run", str(script), *options])
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "url_viz.ui.server", str(script), *options])
 
 
 def _run(*, prog: str, description: str | None = None) -> int:

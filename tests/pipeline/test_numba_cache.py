@@ -1,5 +1,6 @@
 """What numba compiles for the map in one process is kept for the next one."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from tests.pipeline.examples import as_whitened, dice, graph_of
 from url_viz.pipeline.numba_cache import keep_compiled
 from url_viz.pipeline.projection import fit_map
 
+ROOT = Path(__file__).parents[2]
 DOUBLED = "import numba\n\n\n@numba.njit()\ndef doubled(x):\n    return 2 * x\n"
 CALL = (
     "import heavy; from url_viz.pipeline.numba_cache import keep_compiled; "
@@ -33,6 +35,25 @@ def test_the_second_process_compiles_nothing(tmp_path: Path) -> None:
     (tmp_path / "heavy.py").write_text(DOUBLED)
     assert called(tmp_path) == ("6", 1)
     assert called(tmp_path) == ("6", 0)
+
+
+@pytest.mark.slow
+def test_a_file_of_the_working_folder_does_not_say_where_compiled_code_lies(tmp_path: Path) -> None:
+    """numba unpickles what lies there; the folder that one works in may be a stranger's."""
+    (tmp_path / ".numba_config.yaml").write_text("CACHE_DIR: stranger\nCACHE_LOCATOR_CLASSES: stranger.Locator\n")
+    code = (
+        "import url_viz.pipeline.projection, numba; print([numba.config.CACHE_DIR, numba.config.CACHE_LOCATOR_CLASSES])"
+    )
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**variables, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split("\n")[0] == "['', '']"
 
 
 def test_a_function_that_cannot_be_kept_is_compiled_as_before() -> None:

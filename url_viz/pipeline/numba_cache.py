@@ -1,6 +1,12 @@
 """Keeps on disk what numba compiles for UMAP, so that only the first process of a machine waits for it."""
 
+import os
 from types import ModuleType
+
+# Before numba is imported: else `.numba_config.yaml` of the working folder, which may be a stranger's, says where
+# compiled code lies, and numba unpickles what it finds there. An empty variable wins, and means the usual places.
+for _variable in ("NUMBA_CACHE_DIR", "NUMBA_CACHE_LOCATOR_CLASSES"):
+    os.environ.setdefault(_variable, "")
 
 
 def keep_compiled(*modules: ModuleType) -> None:

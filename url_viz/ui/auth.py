@@ -1,6 +1,6 @@
 """Access control by Streamlit's login, for the pages and for our own HTTP routes; without a login, a warning.
 
-A login is set up in `.streamlit/secrets.toml` under `[auth]` (OIDC, https://docs.streamlit.io/develop/concepts/connections/authentication).
+A login is set up in `secrets.toml` under `[auth]` (OIDC, https://docs.streamlit.io/develop/concepts/connections/authentication).
 Pages ask `st.user`. Our own routes have no session: they verify the cookie that Streamlit signs at the login, with
 Streamlit's own functions, and refuse every request if a Streamlit release has moved these functions.
 
@@ -34,7 +34,7 @@ OPEN_TO_OTHERS = (
 )
 UNREADABLE = (
     "The login settings of this app cannot be read, so nobody is let in. Administrators: correct `[auth]` in "
-    ".streamlit/secrets.toml. To run the app without a login, remove that file and restart the app."
+    "secrets.toml. To run the app without a login, remove that file and restart the app."
 )
 NOT_LISTED = (
     "This account has no access to this app. Ask its administrator to add you to $URL_VIZ_ALLOWED_USERS. Only an "

@@ -1,10 +1,12 @@
 """All that we use of Streamlit beyond its documented API; `tests/ui/test_streamlit_private.py` says what breaks."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import streamlit as st
+from streamlit import config, file_util
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import StopException
 
@@ -15,6 +17,37 @@ def run_app_for_every_page() -> None:
     Else a link to a page, opened first, would run that page's file alone: without login, sidebar and chosen set.
     """
     PagesManager.uses_pages_directory = False
+
+
+def read_settings_beside(script: Path) -> None:
+    """Let Streamlit look for settings and secrets in the home folder and beside the app's script, and nowhere else.
+
+    It would also look in the working folder, at the start and whenever a file there changes.
+    """
+
+    def files(file_name: str) -> list[str]:
+        beside = file_util.get_main_script_streamlit_file_path(str(script.absolute()), file_name)
+        return [file_util.get_streamlit_file_path(file_name), beside]
+
+    config.get_config_files = files
+
+
+def settings_files(name: str) -> list[str]:
+    """Where Streamlit looks for its `config.toml` or `secrets.toml`; what comes later wins."""
+    return config.get_config_files(name)
+
+
+def files_read() -> set[str]:
+    """The files of settings of which at least one is in force."""
+    places = {option.where_defined for option in config.get_config_options().values()}
+    return {place for place in places if place.endswith(".toml")}
+
+
+def run_streamlit(arguments: Sequence[str]) -> None:
+    """What the command `streamlit` does with these arguments."""
+    from streamlit.web.cli import main
+
+    main(arguments, prog_name="streamlit")
 
 
 def end_page() -> NoReturn:
