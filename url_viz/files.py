@@ -22,8 +22,12 @@ _UMASK = _umask()
 
 
 @contextmanager
-def replaced(path: Path) -> Iterator[Path]:
-    """Yield a temporary path in the same folder to write to; on success it replaces `path` in one step."""
+def replaced(path: Path, *, is_flushed: bool = True) -> Iterator[Path]:
+    """Yield a temporary path in the same folder to write to; on success it replaces `path` in one step.
+
+    It lies on the disk before it gets its name, or after a power cut there may be a file of that name without contents;
+    not if `is_flushed` is false, for what is verified as it is read, and can be made again.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     os.close(handle)
@@ -31,9 +35,16 @@ def replaced(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o666 & ~_UMASK)  # mkstemp's is for secrets; others of a shared workspace read this
+        if is_flushed:
+            _flush(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def require_parent(path: Path | None) -> None:

@@ -156,6 +156,7 @@ def _whole(target: Path) -> Iterator[IO[bytes]]:
     with os.fdopen(nameless, "wb") as file:
         yield file
         file.flush()
+        os.fsync(nameless)
         link = f"/proc/self/fd/{nameless}"
         os.link(link, target, src_dir_fd=nameless, follow_symlinks=True)  # given a folder, Python follows the link
 

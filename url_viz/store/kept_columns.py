@@ -61,7 +61,7 @@ def _table_in(data: Bytes) -> pa.Table:
 def write_kept_table(folder: Path, space_key: str, key: str, table: pa.Table, *, most: int = MOST_KEPT) -> None:
     """Keep a table under `key`, and `most` of its space; on a full or read-only disk none is, and it is made again."""
     with suppress(OSError):
-        with replaced(_file(folder, space_key, key)) as temporary:
+        with replaced(_file(folder, space_key, key), is_flushed=False) as temporary:
             with pa.ipc.new_file(str(temporary), table.schema) as sink:
                 sink.write_table(table.combine_chunks())
             length = temporary.stat().st_size

@@ -55,7 +55,7 @@ def note(table: Path, version: int) -> None:
     manifests[version] = _digest(manifest)
     files = _deletions(table)
     deletions = {path.name: before.deletions.get(path.name) or _digest(path) for path in files}
-    with replaced(table / RECORD) as temporary:
+    with replaced(table / RECORD, is_flushed=False) as temporary:
         temporary.write_text(sealed({"manifests": manifests, "deletions": deletions}))
 
 
