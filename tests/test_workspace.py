@@ -94,7 +94,11 @@ class TestOpening:
             Workspace.at(tmp_path)
 
     @pytest.mark.parametrize(
-        "text", ["", "{", "[]", "null", "{}", '{"schema_version": "x"}', '{"schema_version": null}']
+        "text",
+        [
+            *("", "{", "[]", "null", "{}", '{"schema_version": "x"}', '{"schema_version": null}'),
+            *('{"schema_version": Infinity}', '{"schema_version": 1e999}'),
+        ],
     )
     def test_a_damaged_label_says_how_to_mend_it(self, tmp_path: Path, text: str) -> None:
         Workspace.at(tmp_path).about.write_text(text)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from url_viz.sealed import record_in
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -15,7 +17,7 @@ Record = TypeVar("Record")
 
 def read_json(kind: type[Record], text: str | bytes) -> Record:
     """The dataclass `kind` from JSON; raises ValueError as `read_plain` does, and for text that is not JSON."""
-    return read_plain(kind, json.loads(text))  # not pydantic's parser: it refuses names that are not UTF-8
+    return read_plain(kind, record_in(text))  # not pydantic's parser: it refuses names that are not UTF-8
 
 
 def read_plain(kind: type[Record], values: object) -> Record:

@@ -19,13 +19,26 @@ def unsealed(text: str | bytes) -> dict[str, Any]:
 
     Raises ValueError if the text is not a JSON object, or its digest does not match.
     """
-    record = json.loads(text)
-    if not isinstance(record, dict):
-        raise ValueError("no record")
+    record = record_in(text)
     if SEAL in record and record.pop(SEAL) != _digest(record):
         raise ValueError("it is not as it was written")
     return record
 
 
+def record_in(text: str | bytes) -> dict[str, Any]:
+    """The object in a JSON text of anybody's. Raises ValueError if it is none, or nested deeper than Python goes."""
+    try:
+        record = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not isinstance(record, dict):
+        raise ValueError(f"{text[:40]!s} instead of a record")
+    return record
+
+
 def _digest(record: Mapping[str, Any]) -> str:
-    return hashlib.blake2b(json.dumps(record, sort_keys=True).encode(), digest_size=8).hexdigest()
+    try:
+        text = json.dumps(record, sort_keys=True)
+    except RecursionError as error:  # it could be read, by a little
+        raise ValueError("it is nested too deeply") from error
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -122,10 +122,12 @@ class Workspace:
     def check_version(self) -> None:
         """Raises WorkspaceError for a workspace of a newer version, or if its label is damaged."""
         try:
-            version = int(unsealed(self.about.read_bytes())["schema_version"])
+            version = unsealed(self.about.read_bytes())["schema_version"]
+            if not isinstance(version, int):
+                raise ValueError(f"{version!r} is no version")
         except OSError as error:
             raise WorkspaceError(f"Cannot read {self.about}: {error.strerror}. Check its permissions.") from error
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError) as error:
             raise WorkspaceError(
                 f"{self.about} is damaged. If this folder is a workspace, write "
                 f'{{"schema_version": {SCHEMA_VERSION}}} into it; else choose another folder with ${HOME_VARIABLE}.'

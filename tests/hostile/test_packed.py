@@ -1,5 +1,6 @@
 """Packed image sets of an attacker: nothing outside is touched, and a sentence says what is wrong."""
 
+import json
 import shutil
 import sqlite3
 import subprocess
@@ -16,6 +17,7 @@ from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.models.model import Model
 from url_viz.store.about import find_set
 from url_viz.store.bundle import pack, unpack
+from url_viz.store.reviews import review_key
 from url_viz.store.sets import mend, repoint
 from url_viz.workspace import SetPaths, Workspace
 
@@ -194,6 +196,42 @@ class TestNames:
         for place in (here, here / "nowhere"):
             with pytest.raises(FolderError, match="Cannot read"):
                 unpack(place, root=here / "pictures", workspace=here / "other")
+
+
+NESTED = b"[" * 200_000
+
+
+class TestRecords:
+    """JSON of a packed set that no reader of ours expects."""
+
+    def unpacked(self, here: Path, name: str, data: bytes) -> ImageSet:
+        others = [member for member in members_of(here / "set.tar") if member[0] != name]
+        shutil.rmtree(here / "workspace")
+        archive = write_packed(here / "hostile.tar", [*others, (name, data)])
+        unpack(archive, root=here / "pictures", workspace=here / "workspace")
+        return opened(here)
+
+    def test_a_nested_choice_of_the_second_model_is_none(self, here: Path) -> None:
+        assert len(self.unpacked(here, "second.json", NESTED).table()) == COUNT
+
+    @pytest.mark.parametrize("data", [NESTED, b'{"label": 1e999}', b'{"label": ["x"]}', b'{"label": ' + b"[" * 990])
+    def test_a_nested_choice_of_labels_is_told(self, here: Path, data: bytes) -> None:
+        with pytest.raises(WorkspaceError, match=r"labels\.json is damaged.*labels FOLDER folders"):
+            self.unpacked(here, "labels.json", data).table()
+
+    @pytest.mark.parametrize("data", [NESTED, b"{}", b'{"root": "/x", "spaces": ' + b"[" * 990])
+    def test_a_nested_label_of_the_set_is_told(self, here: Path, data: bytes) -> None:
+        members = [(name, data if name.startswith("set.") else one) for name, one in members_of(here / "set.tar")]
+        with pytest.raises(WorkspaceError, match=r"set\.json is damaged"):
+            unpack(write_packed(here / "hostile.tar", members), root=here / "pictures", workspace=here / "other")
+        assert not list((here / "other" / "sets").iterdir())
+
+    @pytest.mark.parametrize("said", [{}, {"begun": "yesterday"}, {"begun": 5}, {"ids": [1e999]}, {"query": "x"}])
+    def test_a_review_that_cannot_be_read_is_left_out(self, here: Path, said: dict[str, object]) -> None:
+        query = {"review": ["confusability"]}
+        record = {"query": query, "ids": [], "begun": "2026-11-25T10:00:00+00:00", "skipped": [], "answered": []}
+        data = json.dumps(record | said).encode() if said else NESTED
+        assert self.unpacked(here, f"reviews/{review_key(query)}.json", data).reviews() == []
 
 
 ORDER_OF_LIES = """

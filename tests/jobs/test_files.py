@@ -169,7 +169,9 @@ def test_a_process_with_brackets_and_spaces_in_its_name_is_read_right(tmp_path: 
         process.wait()
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[]", '{"command": 3}', '{"command": ["a"], "kind": 7}', "\x00"])
+@pytest.mark.parametrize(
+    "damage", ["", "{", "[]", '{"command": 3}', '{"command": ["a"], "kind": 7}', "\x00", "[" * 200_000]
+)
 def test_a_damaged_job_is_listed_and_can_be_deleted(workspace: Workspace, done: Job, damage: str) -> None:
     done.paths.config.write_text(damage)
     (listed,) = list_jobs(workspace)

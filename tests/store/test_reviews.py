@@ -63,7 +63,9 @@ def test_those_not_touched_for_longest_go(paths: SetPaths) -> None:
     assert next(list_reviews(paths)).query["most"] == ["5"]
 
 
-@pytest.mark.parametrize("spoil", [b"", b"[]", b'{"ids": [1]}', b'{"ids": ["x"], "query": {}}', b'{"query": 3}'])
+@pytest.mark.parametrize(
+    "spoil", [b"", b"[]", b'{"ids": [1]}', b'{"ids": ["x"], "query": {}}', b'{"query": 3}', b"[" * 200_000]
+)
 def test_damaged_ones_count_as_none(paths: SetPaths, spoil: bytes) -> None:
     write_review(paths, review())
     file = paths.reviews / f"{review_key(review().query)}.json"

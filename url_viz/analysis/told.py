@@ -1,6 +1,5 @@
 """What a finetuned head is told to be worth: figures of pictures that took no part in it, with intervals, in words."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from url_viz.analysis.metrics import Figure, Interval, bootstrap_figures, percentile_interval
+from url_viz.sealed import record_in
 
 AFTER, BEFORE = "after", "before"
 TITLES = {
@@ -102,8 +102,8 @@ def told_from(report: Mapping[str, Any]) -> tuple[Told, ...]:
 def told_at(path: Path) -> tuple[Told, ...]:
     """What the report of a run at `path` tells; nothing if it cannot be read."""
     try:
-        return told_from(json.loads(path.read_text("utf-8")))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return told_from(record_in(path.read_bytes()))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return ()
 
 

@@ -21,6 +21,7 @@ from url_viz.export.class_paths import chosen_level, corrected_paths
 from url_viz.files import require_parent
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import absolute, display_name, located, refuse_bucket
+from url_viz.sealed import record_in
 from url_viz.store.decisions import DECISIONS
 
 How = Literal["link", "copy"]
@@ -238,10 +239,10 @@ def _sorted_before(marker: Path) -> str | None:
     if marker.is_symlink() or not marker.is_file():
         return None
     try:
-        record = json.loads(marker.read_text(encoding="utf-8"))
+        record = record_in(marker.read_bytes())
     except ValueError:
         return None
-    return str(record["image_set"]) if isinstance(record, dict) and "image_set" in record else None
+    return str(record["image_set"]) if "image_set" in record else None
 
 
 class _TargetFolder:

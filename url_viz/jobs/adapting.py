@@ -1,6 +1,5 @@
 """Adapting a head to an image set as a job: what the app's page and the command line start, and what it leaves."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from url_viz.jobs.start import start_job
 from url_viz.models.catalogue import adapted_to
 from url_viz.models.model import resolve
 from url_viz.models.names import DEFAULT, FinetunedWeights
+from url_viz.sealed import record_in
 from url_viz.store.user_columns import FOLDERS
 from url_viz.workspace import Workspace
 
@@ -104,6 +104,6 @@ def head_of(job: Job) -> Path:
 def report_of(job: Job) -> dict[str, Any] | None:
     """The run's report; None if there is none."""
     try:
-        return dict(json.loads((Path(job.about["out"]) / "report.json").read_text()))
+        return record_in((Path(job.about["out"]) / "report.json").read_bytes())
     except (OSError, ValueError):
         return None

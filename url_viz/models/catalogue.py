@@ -1,6 +1,5 @@
 """Every model that this machine knows, ready or not: packaged ones, heads trained here, the paper's, other files."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,6 +19,7 @@ from url_viz.models.names import (
     shipped_head,
     workspace_heads,
 )
+from url_viz.sealed import record_in
 from url_viz.workspace import Workspace
 
 Kind = Literal["shipped", "trained", "authors", "own"]
@@ -117,8 +117,8 @@ def adapted_to(head: Path) -> Path | None:
 @lru_cache(maxsize=256)
 def _adapted_to(config: Path, written_ns: int) -> Path | None:
     try:
-        data = json.loads(config.read_text("utf-8"))["data"]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        data = record_in(config.read_bytes())["data"]
+    except (OSError, ValueError, KeyError):
         return None
     is_folder = isinstance(data, str) and data.removeprefix("folder:").startswith("/")
     return Path(data.removeprefix("folder:")) if is_folder else None

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from url_viz.errors import CheckpointError, HeadMismatchError
 from url_viz.files import replaced
 from url_viz.models.classifier_functions import NAMES, ClassifierFunctions
+from url_viz.sealed import record_in
 
 FORMAT = "url-viz head"
 FORMAT_VERSION = 2
@@ -182,23 +183,16 @@ def _head_from(tensors: Mapping[str, Array], about: Mapping[str, str], path: Pat
             provenance=HeadProvenance(
                 about["backbone"],
                 about.get("weights_digest", ""),
-                _record(about.get("preprocessing", "{}")),
-                _record(about.get("recipe", "{}")),
-                _record(about.get("metrics", "{}")),
+                record_in(about.get("preprocessing", "{}")),
+                record_in(about.get("recipe", "{}")),
+                record_in(about.get("metrics", "{}")),
             ),
-            layer_norm=bool(json.loads(about.get("layer_norm", "false"))),
+            layer_norm=about.get("layer_norm") == "true",
             scaler=scaler,
             functions=ClassifierFunctions.from_tensors(tensors) if "classifier.weight" in tensors else None,
         )
         if about.get("digest", head.digest) != head.digest:  # older heads have none
             raise ValueError("its weights are not as they were written")
         return head
-    except (KeyError, ValueError, IndexError, RecursionError) as error:
+    except (KeyError, ValueError, IndexError) as error:
         raise CheckpointError(f"The head {path} is damaged ({error!r}). Train or download it again.") from error
-
-
-def _record(text: str) -> dict[str, object]:
-    record = json.loads(text)
-    if not isinstance(record, dict):
-        raise ValueError(f"{text[:40]!r} instead of a record")
-    return record

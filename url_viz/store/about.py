@@ -114,7 +114,7 @@ def _about_in(path: Path) -> About:
         record = unsealed(path.read_bytes())
         about = read_plain(About, record)
         return replace(about, root=address_in(about.root) or about.root)
-    except (ValueError, RecursionError, BucketError) as error:
+    except (ValueError, BucketError) as error:
         raise DamageError(
             f"{path} is damaged ({error}). Run `python -m url_viz mend FOLDER` on the folder of pictures, then read "
             f"that again: pictures, decisions and columns stay as they are."

@@ -2,7 +2,6 @@
 
 import datetime
 import errno
-import json
 import os
 import secrets
 import sqlite3
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from url_viz.errors import DamageError, WorkspaceError
 from url_viz.files import replaced
+from url_viz.sealed import record_in
 from url_viz.store.decision_log_copy import DecisionLogBackup, Record, crc_of
 from url_viz.store.decision_tables import RAISED, SCHEMA_VERSION, TABLES, one_line, tables_of
 from url_viz.store.journals import has_log_ahead, strange_journals
@@ -557,10 +557,10 @@ class Transaction:
 def _are_labels(text: str) -> bool:
     """Whether a stored text holds labels as `decisions.with_label` writes them."""
     try:
-        labels = json.loads(text) if text else {}
+        labels = record_in(text) if text else {}
     except ValueError:
         return False
-    return isinstance(labels, dict) and all(isinstance(label, str) for label in labels.values())
+    return all(isinstance(label, str) for label in labels.values())
 
 
 def _numbers_in(text: str, count: int) -> NDArray[np.int64]:

@@ -1,5 +1,6 @@
 """What is kept of a review with its image set: the queue in its order, when it was begun, and what was skipped."""
 
+import datetime
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,7 +56,8 @@ def read_review(paths: SetPaths, key: str) -> KeptReview | None:
         ids = np.array([int(one) for one in record["ids"]], np.int64)
         skipped, answered = (frozenset(int(one) for one in record[name]) for name in ("skipped", "answered"))
         query = {str(name): [str(one) for one in values] for name, values in record["query"].items()}
-        return KeptReview(query, ids, str(record["begun"]), skipped, answered)
+        begun = datetime.datetime.fromisoformat(record["begun"])
+        return KeptReview(query, ids, begun.isoformat(), skipped, answered)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None
 

@@ -182,15 +182,17 @@ def read_label_choice(paths: SetPaths) -> str | None:
     try:
         record = unsealed(paths.labels.read_bytes())
         chosen = record["label"]
+        if not isinstance(chosen, str | None):
+            raise ValueError(f"{chosen!r} is no choice")
     except FileNotFoundError:
         return FIRST_FOLDERS
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError) as error:
         raise DamageError(
             f"{paths.labels} is damaged. Choose the labels again: `python -m url_viz labels FOLDER folders`."
         ) from error
     if chosen == FOLDERS and record.get("rule") != _RULE:
         return FIRST_FOLDERS
-    return None if chosen is None else str(chosen)
+    return chosen
 
 
 def write_label_choice(paths: SetPaths, chosen: str | None) -> None:
