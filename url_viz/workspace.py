@@ -73,6 +73,11 @@ class SetPaths:
         return self.folder / "kept"
 
     @property
+    def maps(self) -> Path:
+        """Maps of some pictures only."""
+        return self.folder / "maps"
+
+    @property
     def decisions(self) -> Path:
         return self.folder / "decisions.db"
 

@@ -21,7 +21,6 @@ from url_viz.pipeline import embed as pipeline
 from url_viz.progress import Progress
 from url_viz.store.sets import list_sets
 from url_viz.store.writer import Writer
-from url_viz.ui.explore.selection_map import Subset, subsets
 from url_viz.ui.session import ExploreView
 from url_viz.ui.widgets.reading import KIND
 from url_viz.workspace import Workspace, set_id_of
@@ -537,7 +536,7 @@ def test_a_class_filter_is_what_the_map_s_legend_has_chosen(image_set: ImageSet)
 
 
 class TestAlone:
-    """Pictures on a map of their own, whatever the server has let go of meanwhile."""
+    """Pictures on a map of their own, whatever has become of it meanwhile."""
 
     @pytest.fixture
     def at(self, image_set: ImageSet) -> AppTest:
@@ -547,37 +546,38 @@ class TestAlone:
         assert alone(at) is not None
         return at
 
-    def test_the_page_stays_with_them(self, at: AppTest) -> None:
-        subsets.forget(made(at).key)
+    def test_the_page_stays_with_them(self, at: AppTest, image_set: ImageSet) -> None:
+        shutil.rmtree(maps_of(image_set))
         at.run()
         assert alone(at) == "This map shows only **6** of 12 pictures."
-        assert made(at).failure == ""
+        assert len(list(maps_of(image_set).glob("*.parquet"))) == 1
         at.button(key="subset.back").click().run()
         assert alone(at) is None
 
-    def test_a_map_that_failed_is_tried_again_at_a_click(self, at: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
-        def broken(self: ImageSet, ids: object, method: str) -> None:
-            raise OSError("no room")
-
-        subsets.forget(made(at).key)
-        with monkeypatch.context() as breaking:
-            breaking.setattr(ImageSet, "project", broken)
-            at.run()
-            assert made(at).failure == "no room"
-        at.run()
-        assert "The map of these pictures could not be computed: no room" in words(at)
-        at.button(key="subset.again").click().run()
-        assert alone(at) is not None
-        assert made(at).failure == ""
-        assert not at.run().error
-
-    def test_where_none_is_in_the_set_any_more_all_are_shown(self, at: AppTest) -> None:
-        subsets.forget(made(at).key)
+    def test_where_none_is_in_the_set_any_more_all_are_shown(self, at: AppTest, image_set: ImageSet) -> None:
+        shutil.rmtree(maps_of(image_set))
         at.session_state["view.alone.ids"] = np.array([5])
         at.run()
         assert not at.exception
         assert alone(at) is None
         assert "no longer in this image set" in at.toast[0].value
+
+    @pytest.mark.slow
+    def test_a_map_that_takes_long_is_stopped_and_tried_again_at_a_click(
+        self, home: Workspace, tmp_path: Path, model: Model
+    ) -> None:
+        image_set = embed_folder(write_folder(tmp_path / "many", 20), model=model, workspace=home.root)
+        at = run(image_set, **{"view.tsne": True})
+        assert "t-SNE is being computed; until then this is the map by UMAP." in words(at)
+        at.button(key="subset.stop").click().run()
+        assert not at.exception
+        assert [error.value for error in at.error] == ["The map of these pictures was stopped."]
+        at.button(key="subset.again").click().run()
+        while "subset.stop" in [button.key for button in at.button]:
+            time.sleep(0.2)
+            at.run()
+        assert "This map is by t-SNE, as in the paper's figure." in words(at)
+        assert not at.error
 
 
 def alone(at: AppTest) -> str | None:
@@ -585,14 +585,8 @@ def alone(at: AppTest) -> str | None:
     return next((e.value for e in at.markdown if e.value.startswith("This map shows")), None)
 
 
-def made(at: AppTest) -> Subset:
-    """The pictures looked at alone, once their map is made or has failed."""
-    deadline = time.monotonic() + 30
-    while (found := subsets.get(at.session_state["view.alone"])) is not None and found.is_being_made:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    assert found is not None
-    return found
+def maps_of(image_set: ImageSet) -> Path:
+    return image_set.workspace.set_paths(image_set.set_id).maps
 
 
 @pytest.mark.parametrize(("is_the_model_shown", "runs"), [(True, 2), (False, 1)])

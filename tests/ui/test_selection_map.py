@@ -1,11 +1,12 @@
-"""A selection gets a map of its own from a process beside the server, and the last few are held."""
+"""A selection gets a map of its own from a job, which holds up no other, and the last few stay on disk."""
 
 import time
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
@@ -13,14 +14,15 @@ from streamlit.testing.v1 import AppTest
 from tests.imaging.pictures import write_folder
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
-from url_viz.jobs import list_jobs
+from url_viz.jobs import cancel_job, list_jobs
+from url_viz.jobs.mapping import KIND, Method, Subset, find_map, start_map
 from url_viz.models.model import Model
 from url_viz.store.tables import PLACED, UMAP, Coordinates
 from url_viz.store.writer import Writer
-from url_viz.ui.explore.selection_map import Subset, Subsets, subsets
 from url_viz.ui.http import routes
 from url_viz.ui.points import decode_points
 from url_viz.ui.urls import points_url, representatives_url
+from url_viz.ui.widgets.jobs import why_it_failed
 from url_viz.workspace import Workspace
 
 PATIENCE_S = 60
@@ -28,93 +30,127 @@ PATIENCE_S = 60
 
 @pytest.fixture(scope="module")
 def image_set(module_workspace: Path, model: Model) -> ImageSet:
-    """Eight pictures: their map is PCA's."""
-    folder = write_folder(module_workspace.parent / "pictures", 8, classes=("cat", "dog"))
+    """Twenty pictures: more than PCA alone would be for."""
+    folder = write_folder(module_workspace.parent / "pictures", 20, classes=("cat", "dog"))
     return embed_folder(folder, model=model, workspace=module_workspace)
 
 
-@pytest.fixture
-def held() -> Iterator[Subsets]:
-    made = Subsets(most=2)
-    yield made
-    made.stop()
+def ids_of(image_set: ImageSet, count: int) -> NDArray[np.int64]:
+    return image_set.table()["id"].to_numpy(np.int64)[:count]
 
 
-def made(held: Subsets, subset: Subset) -> Subset:
-    """The subset once its map is there, or has failed."""
+def found(image_set: ImageSet, key: str) -> Subset:
+    subset = find_map(image_set, key)
+    assert subset is not None
+    return subset
+
+
+def made(image_set: ImageSet, key: str) -> Subset:
+    """The subset once its map is there, or its job has ended without one."""
     deadline = time.monotonic() + PATIENCE_S
-    while (found := held.get(subset.key)) is not None and found.is_being_made:
+    while found(image_set, key).is_being_made:
         assert time.monotonic() < deadline
-        time.sleep(0.02)
-    assert found is not None
-    return found
+        time.sleep(0.05)
+    return found(image_set, key)
 
 
-def test_a_selection_is_shown_where_it_is_until_its_own_map_is_made(image_set: ImageSet, held: Subsets) -> None:
+def start(image_set: ImageSet, ids: NDArray[np.int64], *, method: Method = "umap", again: bool = False) -> str:
+    return start_map(image_set, ids, method=method, title="A map", again=again)
+
+
+@pytest.fixture
+def sleeping(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Jobs whose map takes ten minutes."""
+    (tmp_path / "sitecustomize.py").write_text("import sys, time\nif 'project' in sys.orig_argv: time.sleep(600)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+
+def test_few_pictures_have_their_map_at_once(image_set: ImageSet) -> None:
     table = image_set.table()
     ids = table["id"].to_numpy()[[6, 1, 3]]
-    asked = held.ask(image_set, ids)
-    before = Subset(asked.key, asked.ids).table_of(table)
-    assert before.equals(table.iloc[[1, 3, 6]])
-    found = made(held, asked)
-    assert found.state != Subset(asked.key, asked.ids).state
-    after = found.table_of(table)
-    assert after["id"].tolist() == before["id"].tolist()
+    key = start(image_set, ids)
+    subset = found(image_set, key)
+    assert (subset.job, subset.is_being_made, subset.method) == (None, False, "umap")
+    before = replace(subset, projection=None)
+    assert before.state != subset.state
+    assert before.table_of(table).equals(table.iloc[[1, 3, 6]])
+    after = subset.table_of(table)
+    assert after["id"].tolist() == before.table_of(table)["id"].tolist()
     own = image_set.project(ids)
     assert after[["x", "y"]].to_numpy() == pytest.approx(own.xy)
     assert own.by == "PCA"
-    assert held.ask(image_set, ids[::-1]) is found
+    assert start(image_set, ids[::-1]) == key
 
 
-def test_a_process_beside_makes_the_same_map(
-    image_set: ImageSet, held: Subsets, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("url_viz.ui.explore.selection_map.FEWEST_FOR_UMAP", 2)
-    ids = image_set.table()["id"].to_numpy()[:5]
-    found = made(held, held.ask(image_set, ids))
-    assert found.failure == ""
-    assert found.projection is not None
-    own = image_set.project(ids)
-    assert found.projection.ids.tolist() == own.ids.tolist()
-    assert found.projection.xy == pytest.approx(own.xy)
+@pytest.mark.slow
+def test_a_job_makes_the_same_map_and_is_not_run_twice(image_set: ImageSet) -> None:
+    ids = ids_of(image_set, 16)
+    key = start(image_set, ids, method="tsne")
+    first = found(image_set, key)
+    assert first.is_being_made
+    assert first.job is not None
+    assert (first.job.title, first.job.about["set_id"], first.job.config.queue) == ("A map", image_set.set_id, None)
+    subset = made(image_set, key)
+    assert subset.projection is not None
+    own = image_set.project(ids, method="tsne")
+    assert subset.projection.ids.tolist() == own.ids.tolist()
+    assert subset.projection.xy == pytest.approx(own.xy)
+    assert (subset.projection.by, subset.method) == ("t-SNE", "tsne")
+    jobs = len(list_jobs(image_set.workspace, kind=KIND))
+    assert start(image_set, ids, method="tsne", again=True) == key
+    assert start(image_set, ids[::-1], method="tsne") == key
+    assert len(list_jobs(image_set.workspace, kind=KIND)) == jobs
 
 
-def test_what_went_wrong_is_said_and_tried_again_only_when_asked(
-    image_set: ImageSet, held: Subsets, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ids = image_set.table()["id"].to_numpy()[:5]
-    with monkeypatch.context() as broken:
-        broken.setattr("url_viz.ui.explore.selection_map.FEWEST_FOR_UMAP", 2)
-        broken.setattr("sys.executable", "/bin/false")
-        failed = made(held, held.ask(image_set, ids))
-        assert failed.failure == "the process was ended"
-    assert held.ask(image_set, ids) is failed
-    held.forget(failed.key)
-    assert made(held, held.ask(image_set, ids)).failure == ""
+@pytest.mark.slow
+@pytest.mark.usefixtures("sleeping")
+def test_a_long_map_holds_up_no_other_and_is_cancelled(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = start(image_set, ids_of(image_set, 17), method="tsne")
+    monkeypatch.undo()
+    other = start(image_set, ids_of(image_set, 18))
+    assert made(image_set, other).projection is not None
+    subset = found(image_set, long)
+    assert subset.is_being_made
+    assert subset.job is not None
+    cancel_job(subset.job, grace_s=0.1)
+    stopped = made(image_set, long)
+    assert (stopped.projection, subset.job.state) == (None, "cancelled")
+    assert start(image_set, stopped.ids, method="tsne") == long, "not by itself"
+    assert not found(image_set, long).is_being_made
+    start(image_set, stopped.ids, method="tsne", again=True)
+    assert made(image_set, long).projection is not None
 
 
-def test_only_the_last_few_are_held(image_set: ImageSet, held: Subsets) -> None:
-    ids = image_set.table()["id"].to_numpy()
-    keys = [made(held, held.ask(image_set, ids[:count])).key for count in (2, 3, 4)]
-    assert [held.get(key) is None for key in keys] == [True, False, False]
+@pytest.mark.slow
+def test_a_map_that_failed_says_why(image_set: ImageSet) -> None:
+    subset = made(image_set, start(image_set, np.arange(16)))
+    assert subset.projection is None
+    assert subset.job is not None
+    assert "no picture with id 0" in why_it_failed(subset.job)
 
 
-def test_what_is_looked_at_is_held_for_longer(image_set: ImageSet, held: Subsets) -> None:
-    ids = image_set.table()["id"].to_numpy()
-    first, second = (made(held, held.ask(image_set, ids[:count])).key for count in (2, 3))
-    assert held.get(first) is not None
-    held.ask(image_set, ids[:4])
-    assert [held.get(key) is None for key in (first, second)] == [False, True]
+def test_only_those_looked_at_last_stay_on_disk(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("url_viz.jobs.mapping.MOST", 2)
+    first, second = (start(image_set, ids_of(image_set, count)) for count in (4, 5))
+    assert find_map(image_set, first) is not None
+    third = start(image_set, ids_of(image_set, 6))
+    assert [find_map(image_set, key) is None for key in (first, second, third)] == [False, True, False]
+    files = list(image_set.workspace.set_paths(image_set.set_id).maps.iterdir())
+    assert len({path.stem for path in files}) == 2
 
 
-def test_an_error_that_nobody_expected_is_said_too(
-    image_set: ImageSet, held: Subsets, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(self: ImageSet, ids: object, method: str) -> None:
-        raise MemoryError
+@pytest.mark.parametrize("key", ["", "umap-0", "../set", "tsne-" + "0" * 24, "umap-" + "g" * 24])
+def test_what_is_no_key_is_no_map(image_set: ImageSet, key: str) -> None:
+    assert find_map(image_set, key) is None
 
-    monkeypatch.setattr(ImageSet, "project", broken)
-    assert made(held, held.ask(image_set, image_set.table()["id"].to_numpy()[:4])).failure == "MemoryError"
+
+def test_a_damaged_map_is_made_again_when_that_is_wanted(image_set: ImageSet) -> None:
+    key = start(image_set, ids_of(image_set, 7))
+    path = image_set.workspace.set_paths(image_set.set_id).maps / f"{key}.parquet"
+    path.write_bytes(path.read_bytes()[:100])
+    assert found(image_set, key).projection is None
+    start(image_set, ids_of(image_set, 7), again=True)
+    assert found(image_set, key).projection is not None
 
 
 def test_ids_of_no_picture_are_refused(image_set: ImageSet) -> None:
@@ -125,40 +161,20 @@ def test_ids_of_no_picture_are_refused(image_set: ImageSet) -> None:
 def test_the_routes_serve_its_points_and_representatives(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("URL_VIZ_HOME", str(image_set.workspace.root))
     client = TestClient(Starlette(routes=routes()), base_url="http://127.0.0.1")
-    ids = np.sort(image_set.table()["id"].to_numpy()[:4])
-    subset = made(subsets, subsets.ask(image_set, ids))
-    key, state = subset.key, subset.state
-    points = decode_points(client.get(points_url(image_set, subset=key, state=state)).content)
+    ids = np.sort(ids_of(image_set, 4))
+    key = start(image_set, ids)
+    subset = found(image_set, key)
+    points = decode_points(client.get(points_url(image_set, subset=key, state=subset.state)).content)
     assert sorted(points.ids) == ids.tolist()
     assert subset.projection is not None
     own = dict(zip(subset.projection.ids.tolist(), subset.projection.xy[:, 0].tolist(), strict=True))
     assert points.x == pytest.approx([own[i] for i in points.ids.tolist()], abs=1e-3)
-    alone = client.get(representatives_url(image_set, subset=key, state=state)).json()
+    alone = client.get(representatives_url(image_set, subset=key, state=subset.state)).json()
     whole = client.get(representatives_url(image_set)).json()
     assert {row["id"] for row in alone} <= {str(i) for i in ids}
-    assert sum(row["size"] for row in whole) <= 8
+    assert sum(row["size"] for row in whole) <= 20
     assert set(whole[0]) == {"id", "name", "thumbnail", "x", "y", "size", "label", "share", "looks_like"}
     assert client.get(points_url(image_set, subset="nothing")).status_code == 404
-
-
-def test_the_line_tells_what_is_shown_and_leads_back(image_set: ImageSet) -> None:
-    def script() -> None:
-        import numpy as np
-        import streamlit as st
-
-        from url_viz.ui.explore.selection_map import Subset, show_subset
-
-        def back() -> None:
-            st.session_state["back"] = True
-
-        show_subset(Subset("key", np.arange(412), failure="no room"), total=5000, on_back=back)
-
-    at = AppTest.from_function(script).run()
-    assert at.markdown[0].value == "This map shows only **412** of 5,000 pictures."
-    assert at.error[0].value == "The map of these pictures could not be computed: no room"
-    assert "back" not in at.session_state
-    at.button(key="subset.back").click().run()
-    assert at.session_state["back"]
 
 
 class TestRefit:

@@ -10,9 +10,9 @@ from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
 from url_viz.analysis.filters import OneOf
 from url_viz.image_set import ImageSet
+from url_viz.jobs.mapping import find_map
 from url_viz.ui import session
 from url_viz.ui.explore.address import query_of
-from url_viz.ui.explore.selection_map import subsets
 from url_viz.ui.session import ALONE, VIEW, ExploreView, Key, map_of
 
 ROOT = Path(__file__).parents[2]
@@ -142,7 +142,7 @@ def test_a_lasso_does_not_go_along_to_a_separate_map(image_set: ImageSet) -> Non
     }
     at.run()
     at.button(key="alone").click().run()
-    assert subsets.get(at.session_state[ALONE]) is not None
+    assert find_map(image_set, at.session_state[ALONE]) is not None
     assert not [button for button in at.button if button.key == "chip.selection"]
     assert at.session_state[VIEW] == ExploreView(style="fog"), "the style goes along"
 

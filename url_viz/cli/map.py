@@ -55,13 +55,17 @@ def project(
     workspace: WorkspaceDir = None,
 ) -> None:
     """Compute a map of some pictures only, and write their ids, paths and coordinates."""
-    from url_viz.export.tables import write_table
     from url_viz.image_set import open_image_set
+    from url_viz.jobs.mapping import write_map
+    from url_viz.progress import Progress, TerminalReport, command_report
 
+    wanted = _ids_in(ids)
     image_set = open_image_set(folder, model=model, workspace=workspace)
-    projection = image_set.project(_ids_in(ids), method=method)
-    table = image_set.table().set_index("id").loc[projection.ids, ["path"]].reset_index()
-    write_table(table.assign(x=projection.xy[:, 0], y=projection.xy[:, 1], method=projection.by), out)
+    report = command_report()
+    report(Progress("map", 0))
+    projection = write_map(image_set, wanted, out, method=method)
+    if isinstance(report, TerminalReport):
+        report.close()
     print(f"{len(projection):,} pictures by {projection.by} in {out}.")
 
 

@@ -27,6 +27,7 @@ from url_viz.errors import BucketError, ImageSetError, NotAllowedError, UrlVizEr
 from url_viz.image_set import ImageSet
 from url_viz.imaging.decode import read_file
 from url_viz.imaging.workers import decoders
+from url_viz.jobs.mapping import Subset, find_map
 from url_viz.models.names import DEFAULT
 from url_viz.printed import printable
 from url_viz.roots import is_in_bucket
@@ -34,7 +35,6 @@ from url_viz.ui.allowed_paths import allowed
 from url_viz.ui.auth import login, may_enter
 from url_viz.ui.cache import open_sets
 from url_viz.ui.card import card_of, number_of
-from url_viz.ui.explore.selection_map import Subset, subsets
 from url_viz.ui.held import held_masks, held_orders
 from url_viz.ui.kept_files import KeptFiles
 from url_viz.ui.points import Points, drawn_sample, encode_mask, encode_points
@@ -284,20 +284,21 @@ def _is_of_numbers(table: pd.DataFrame, column: str) -> bool:
 
 def _requested_table(request: Request, image_set: ImageSet) -> pd.DataFrame:
     """The table of the image set, or of the requested subset."""
-    subset = _requested_subset(request)
+    subset = _requested_subset(request, image_set)
     return image_set.table() if subset is None else subset.table_of(image_set.table())
 
 
-def _requested_subset(request: Request) -> Subset | None:
+def _requested_subset(request: Request, image_set: ImageSet) -> Subset | None:
     key = request.query_params.get("subset")
-    subset = subsets.get(key) if key else None
+    subset = find_map(image_set, key) if key else None
     if key and subset is None:
         raise ImageSetError("This selection has expired. Select the pictures again.")
     return subset
 
 
 def _representatives(request: Request) -> Response:
-    image_set, subset = _image_set(request), _requested_subset(request)
+    image_set = _image_set(request)
+    subset = _requested_subset(request, image_set)
     if subset is not None and subset.projection is None:
         return JSONResponse([])  # its map is still being computed
     representatives = image_set.representatives(on=subset.projection if subset is not None else None)

@@ -13,13 +13,16 @@ from url_viz.analysis.categories import MOST_CATEGORIES, category_colours, categ
 from url_viz.analysis.filters import OneOf, kept, kind_of
 from url_viz.analysis.measures import is_measure
 from url_viz.image_set import ImageSet
+from url_viz.jobs.mapping import Subset, find_map, start_map
 from url_viz.ui.explore.controls import VALUE, title_of_measure
-from url_viz.ui.explore.selection_map import Subset, show_subset, subsets
+from url_viz.ui.explore.selection_map import show_subset
 from url_viz.ui.http import MOST_DRAWN, mask_url
 from url_viz.ui.session import ALONE, ALONE_IDS, OPENED, PLACES, TSNE, VIEW, ExploreView, Key, map_of, state_of, view
+from url_viz.ui.text import errors_shown
 from url_viz.ui.urls import card_url, points_url, representatives_url
 from url_viz.ui.widgets.filters import filter_on, set_filter, title_of_column
 from url_viz.ui.widgets.map import MapEvent, MapView, show_map
+from url_viz.ui.widgets.reading import set_name
 
 _DECIDED = ("decision", "tags")
 PROBED = 8
@@ -33,17 +36,28 @@ def map_key(image_set: ImageSet) -> Key[MutableMapping[str, object]]:
 
 
 def subset_shown(image_set: ImageSet) -> Subset | None:
-    """The pictures on a separate map, if any; a subset that the server has dropped is requested again."""
+    """The pictures on a separate map, if any; a map that was dropped meanwhile is started again."""
     key, ids = ALONE.get(), ALONE_IDS.get()
     if key is None or ids is None:
         return _whole_by_tsne(image_set) if TSNE.get() and len(image_set) else None
-    if subsets.get(key) is None:
+    found = find_map(image_set, key)
+    if found is None:
         _look_alone(image_set, ids)
-    return subsets.get(ALONE.get() or "")
+        found = find_map(image_set, ALONE.get() or "")
+    return found
 
 
-def _whole_by_tsne(image_set: ImageSet) -> Subset:
-    return subsets.ask(image_set, image_set.table()["id"].to_numpy(np.int64), method="tsne")
+def _whole_by_tsne(image_set: ImageSet) -> Subset | None:
+    key = ""
+    with errors_shown():
+        key = _start_map(image_set, image_set.table()["id"].to_numpy(np.int64))
+    return find_map(image_set, key)
+
+
+def _start_map(image_set: ImageSet, ids: NDArray[np.int64], *, again: bool = False) -> str:
+    is_tsne, name = TSNE.get(), set_name(image_set.root)
+    title = f"{'t-SNE map' if is_tsne else 'Map'} of {len(ids):,} pictures of {name}"
+    return start_map(image_set, ids, method="tsne" if is_tsne else "umap", title=title, again=again)
 
 
 def show_alone_button(image_set: ImageSet, rows: pd.DataFrame, *, total: int) -> None:
@@ -65,7 +79,7 @@ def only_alone(image_set: ImageSet, table: pd.DataFrame) -> pd.DataFrame:
     subset = subset_shown(image_set)
     if subset is None:
         return table
-    show_subset(subset, total=len(table), on_back=_look_at_all)
+    show_subset(image_set, subset, on_back=_look_at_all, on_again=partial(_try_again, image_set, subset.ids))
     return subset.table_of(table)
 
 
@@ -161,10 +175,16 @@ def _look_alone(image_set: ImageSet, ids: NDArray[np.int64]) -> None:
         _look_at_all()
         st.toast("The pictures of the separate map are no longer in this image set.", icon=":material/info:")
         return
-    asked = subsets.ask(image_set, present, method="tsne" if TSNE.get() else "umap")
-    VIEW.set(replace(view(), polygon=None))  # a lasso was drawn on the full map
-    ALONE.set(asked.key)
-    ALONE_IDS.set(asked.ids)
+    with errors_shown():
+        key = _start_map(image_set, present)
+        VIEW.set(replace(view(), polygon=None))  # a lasso was drawn on the full map
+        ALONE.set(key)
+        ALONE_IDS.set(present)
+
+
+def _try_again(image_set: ImageSet, ids: NDArray[np.int64]) -> None:
+    with errors_shown():
+        _start_map(image_set, ids, again=True)
 
 
 def _look_at_all() -> None:
