@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Concatenate, Literal, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -69,9 +69,10 @@ from url_viz.analysis.uploads import values_of
 from url_viz.analysis.user_columns import Prepared, UserColumn, UserColumns
 from url_viz.analysis.worth import SEEDS, ReviewedLabels, Worth, reviewed_labels, worth
 from url_viz.cluster.on_ray import OnRay
-from url_viz.errors import BucketError, DamageError, ImageSetError, ModelError, NoImagesError
+from url_viz.errors import BucketError, DamageError, ImageError, ImageSetError, ModelError, NoImagesError
 from url_viz.imaging.bucket import Bucket
 from url_viz.imaging.decode import read_file
+from url_viz.imaging.opened import opened
 from url_viz.imaging.query import query_crop, read_query
 from url_viz.imaging.scan import FoundFile, Scan, absolute, display_name
 from url_viz.imaging.source import source_of
@@ -183,15 +184,23 @@ class ImageSet:
     """
 
     def __init__(
-        self, store: Store, space: EmbeddingSpace, source: ModelSource, workspace: Workspace, *, alone: bool = False
+        self,
+        store: Store,
+        space: EmbeddingSpace,
+        source: ModelSource,
+        workspace: Workspace,
+        *,
+        alone: bool = False,
+        within: Sequence[Path] | None = None,
     ) -> None:
-        """With `alone`, no second model is asked, whatever was chosen."""
+        """With `alone`, no second model is asked, whatever was chosen; `within` as for `open_image_set`."""
         about = store.about()
         self.root = about.root
         self.set_id = store.paths.folder.name
         self.space = space
         self.source = source
         self.workspace = workspace
+        self.within = None if within is None else tuple(dict.fromkeys((*within, self.root)))
         self._store = store
         self.is_alone = alone
         others = [other.key for other in other_spaces(store, space)]
@@ -273,7 +282,7 @@ class ImageSet:
         """The same snapshot by its own model alone."""
         if self.is_alone:
             return self
-        return ImageSet(self._store, self.space, self.source, self.workspace, alone=True)
+        return ImageSet(self._store, self.space, self.source, self.workspace, alone=True, within=self.within)
 
     def table(self) -> pd.DataFrame:
         """One row per picture, by path.
@@ -775,21 +784,40 @@ class ImageSet:
             )
         return path
 
+    def open_file(self, path: bytes) -> AbstractContextManager[BinaryIO]:
+        """A picture's file by its root-relative path, open for reading; every file of a set is opened here.
+
+        Raises ImageError as `url_viz.imaging.opened` does, for one that leads out of `within` too; FolderError for
+        pictures in object storage.
+        """
+        return opened(absolute(self.root, path), within=self.within)
+
     def data_of(self, image_id: int) -> bytes:
         """The bytes of a picture's file, from its folder or from object storage.
 
-        Raises ImageSetError or ImageError if it is not there or cannot be read, BucketError if its store does not
-        answer within `SHOWN_S`.
+        Raises ImageError if it is not there, cannot be read or leads out of `within`, BucketError if its store does
+        not answer within `SHOWN_S`.
         """
-        if not is_in_bucket(self.root):
-            return read_file(bytes(self.file_of(image_id)))
-        return self._bucket.read(FoundFile(self.paths_of([image_id])[0], 0, 0))
+        path = self.paths_of([image_id])[0]
+        with self._said_of(path):
+            if is_in_bucket(self.root):
+                return self._bucket.read(FoundFile(path, 0, 0))
+            return read_file(absolute(self.root, path), within=self.within)
 
     def read_again(self, image_id: int) -> "Picture":
         """A picture read anew for the model of this set, in a process of its own; raises as `data_of` does."""
-        if is_in_bucket(self.root):
-            return decoders.read(self.data_of(image_id), self.space.preprocessing)
-        return read_query(self.file_of(image_id), self.space.preprocessing)
+        data = self.data_of(image_id)
+        with self._said_of(self.paths_of([image_id])[0]):
+            return decoders.read(data, self.space.preprocessing)
+
+    @contextmanager
+    def _said_of(self, path: bytes) -> Iterator[None]:
+        """Say of which picture an ImageError is, and what to do."""
+        try:
+            yield
+        except ImageError as error:
+            name = f"{display_name(path)!r} of {str(self.root)!r}"
+            raise ImageError(f"{name} {error}. Read the folder again: {embed_command(self.root)}.") from error
 
     @cached_property
     def _bucket(self) -> Bucket:
@@ -1275,7 +1303,7 @@ def embed_folder(
         if outcome.unfetched:
             raise BucketError(outcome.words_of_unfetched)
         writer.note_ended([each.space.key for each in (chosen, *others)])
-        image_set = ImageSet(Store(paths), chosen.space, chosen.source, home)
+        image_set = ImageSet(Store(paths), chosen.space, chosen.source, home, within=within)
         if not len(image_set):
             raise NoImagesError(_nothing_readable(found, image_set))
     if len(image_set) >= MANY:
@@ -1314,16 +1342,23 @@ def _second_model(
     return (second,)
 
 
-def open_image_set(folder: str | Path, *, model: str = DEFAULT, workspace: str | Path | None = None) -> ImageSet:
+def open_image_set(
+    folder: str | Path,
+    *,
+    model: str = DEFAULT,
+    workspace: str | Path | None = None,
+    within: Sequence[Path] | None = None,
+) -> ImageSet:
     """Open what was read of a folder with a model, without scanning it and without loading the model.
 
+    No file outside the folder and those of `within` (real paths), where given, is opened later: not through links.
     Raises ImageSetError if the folder was never read, or not with this model.
     """
     home = Workspace.at(workspace)
-    return open_set(read_before(folder, home), model=model, workspace=home)
+    return open_set(read_before(folder, home), model=model, workspace=home, within=within)
 
 
-def open_set(set_id: str, *, model: str, workspace: Workspace) -> ImageSet:
+def open_set(set_id: str, *, model: str, workspace: Workspace, within: Sequence[Path] | None = None) -> ImageSet:
     """Open an image set by its id; like `open_image_set`."""
     paths = workspace.set_paths(set_id)
     source = resolve(model, workspace=workspace)
@@ -1339,7 +1374,7 @@ def open_set(set_id: str, *, model: str, workspace: Workspace) -> ImageSet:
             f"Read it: {embed_command(about.root, '--model', model)}."
         )
     try:
-        return ImageSet(Store(paths), space, source, workspace)
+        return ImageSet(Store(paths), space, source, workspace, within=within)
     except DamageError as error:
         if has_tables(paths):
             raise

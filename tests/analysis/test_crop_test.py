@@ -1,5 +1,6 @@
 """The crop test: a factor of its own for each picture, strict comparison, and files that are gone are counted."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,16 @@ import pytest
 
 from tests.imaging.pictures import noise, write_folder
 from url_viz.analysis.crop_test import CROP_SHARES, CropTest, Subject, crop_share, crop_test, middle_of
+from url_viz.imaging.decode import read_file
 from url_viz.models.model import Model
 
 
 def subjects(folder: Path) -> list[Subject]:
-    return [Subject(i + 1, path.name, path) for i, path in enumerate(sorted(folder.rglob("*.jpg")))]
+    return [Subject(i, path.name, partial(read_file, bytes(path))) for i, path in enumerate(files_in(folder), start=1)]
+
+
+def files_in(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.jpg"))
 
 
 def test_a_factor_belongs_to_a_picture_and_a_seed() -> None:
@@ -44,12 +50,13 @@ def test_a_tie_is_no_win_and_pictures_without_a_value_do_not_count() -> None:
 
 @pytest.mark.slow
 def test_values_are_those_of_the_model_and_the_sample_does_not_matter(tmp_path: Path, model: Model) -> None:
-    sample = subjects(write_folder(tmp_path / "pictures", 70))
+    folder = write_folder(tmp_path / "pictures", 70)
+    sample = subjects(folder)
     steps = list(crop_test(model, sample))
     assert [done for done, _ in steps] == [64, 70]
     whole = steps[-1][1].table
     assert whole["id"].tolist() == [subject.id for subject in sample]
-    expected = model.predict([subject.file for subject in sample])
+    expected = model.predict(files_in(folder))
     assert whole["entropy"].to_numpy(float) == pytest.approx(expected.entropy, rel=0.02, abs=0.02)
     assert whole["uncertainty"].to_numpy(float) == pytest.approx(expected.uncertainty, rel=0.02, abs=0.02)
     assert (whole["uncertainty_of_crop"] != whole["uncertainty"]).all()
@@ -59,13 +66,13 @@ def test_values_are_those_of_the_model_and_the_sample_does_not_matter(tmp_path: 
 
 @pytest.mark.slow
 def test_files_that_are_gone_or_broken_are_counted(tmp_path: Path, model: Model) -> None:
-    sample = subjects(write_folder(tmp_path / "pictures", 3))
-    sample[0].file.unlink()
-    sample[1].file.write_bytes(b"<html>")
+    sample, files = subjects(write_folder(tmp_path / "pictures", 3)), files_in(tmp_path / "pictures")
+    files[0].unlink()
+    files[1].write_bytes(b"<html>")
     found = list(crop_test(model, sample))[-1][1]
     assert (found.unreadable, found.table["path"].tolist()) == (2, ["0002.jpg"])
-    for subject in sample:
-        subject.file.unlink(missing_ok=True)
+    for file in files:
+        file.unlink(missing_ok=True)
     assert list(crop_test(model, sample))[-1][1].wins("uncertainty") == (0, 0)
 
 

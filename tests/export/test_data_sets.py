@@ -18,6 +18,7 @@ from url_viz.export.hugging_face import write_image_folder
 from url_viz.export.json_values import as_json, column_names, known_columns, plain_value
 from url_viz.export.tables import write_table
 from url_viz.image_set import ImageSet, embed_folder
+from url_viz.imaging.opened import VANISHED
 from url_viz.models.model import Model
 
 
@@ -77,8 +78,8 @@ class TestImageFolder:
         ids = image_set.table()["id"].tolist()
         (tmp_path / "p" / "0001.jpg").unlink()
         done = write_image_folder(image_set, tmp_path / "out", ids=ids[:3])
-        assert (done.pictures, done.missing) == (2, ("0001.jpg",))
-        assert "1 are not in their folder any more" in done.words[1]
+        assert (done.pictures, done.left_out) == (2, (("0001.jpg", VANISHED),))
+        assert done.words[1] == f"1 left out, which {VANISHED}: 0001.jpg."
         shutil.rmtree(tmp_path / "p")
         with pytest.raises(ImageSetError, match="None of 4 pictures"):
             write_image_folder(image_set, tmp_path / "again")

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from tests.export.sets import ODD
 from url_viz.errors import FolderError, ImageSetError
-from url_viz.export.files import chosen, link_or_copy, new_folder, safe_names
+from url_viz.export.files import chosen, lay_out, new_folder, safe_names
 from url_viz.image_set import ImageSet
+from url_viz.progress import silent
 
 PART = st.binary(min_size=1, max_size=40).filter(lambda b: b not in (b".", b"..") and not {0, 47} & set(b))
 PATHS = st.lists(st.lists(PART, min_size=1, max_size=3).map(b"/".join), unique=True, max_size=12)
@@ -55,8 +56,7 @@ def test_the_names_of_a_hostile_set_can_be_made_on_disk(shared_set: ImageSet, tm
     picked = chosen(shared_set, None)
     assert {path for path in picked.paths if path in ODD} == set(ODD)
     names = safe_names(picked.paths, picked.table["id"])
-    for source, name in zip(picked.sources, names, strict=True):
-        link_or_copy(source, tmp_path / name, how="link")
+    lay_out(shared_set, picked.paths, [tmp_path / name for name in names], how="link", progress=silent)
     assert sum(1 for p in tmp_path.rglob("*") if p.is_file()) == len(shared_set)
 
 
@@ -93,4 +93,4 @@ def test_ids_that_are_not_there_are_told(shared_set: ImageSet) -> None:
     with pytest.raises(ImageSetError, match="no picture with id 5"):
         chosen(shared_set, [5])
     with pytest.raises(ImageSetError, match="None of 0 pictures"):
-        chosen(shared_set, [])
+        lay_out(shared_set, [], [], how="link", progress=silent)

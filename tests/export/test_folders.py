@@ -12,6 +12,7 @@ from tests.read_sets import undecided
 from url_viz.errors import FolderError, ImageSetError
 from url_viz.export.folders import MARKER, paths_text, sort_into_folders
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.imaging.opened import VANISHED
 from url_viz.models.model import Model
 
 ODD = b"cat/\xff odd; name.jpg"
@@ -155,7 +156,6 @@ class TestNothingIsLost:
         """A scan finds no such name; a store that somebody tampered with might."""
         decide(image_set, keep=[0])
         (tmp_path / "out.jpg").write_bytes(b"x")
-        monkeypatch.setattr("url_viz.export.folders.os.path.isfile", lambda _: True)
         monkeypatch.setattr(image_set, "paths_of", lambda ids: [path for _ in ids])
         (tmp_path / "target").mkdir()
         done = sort_into_folders(image_set, tmp_path / "target" / "out")
@@ -170,8 +170,8 @@ class TestNothingIsLost:
             done = sort_into_folders(image_set, tmp_path / "out")
         finally:
             shutil.move(tmp_path / "away.jpg", path)
-        assert (done.created, done.missing) == ({"keep": 1}, (image_set.table()["path"].iloc[0],))
-        assert any("not in their folder any more" in sentence for sentence in done.words)
+        assert (done.created, done.left_out) == ({"keep": 1}, ((image_set.table()["path"].iloc[0], VANISHED),))
+        assert any("which is not there any more" in sentence for sentence in done.words)
 
     def test_a_place_that_cannot_be_written_is_told(self, image_set: ImageSet, tmp_path: Path) -> None:
         decide(image_set, keep=[0])

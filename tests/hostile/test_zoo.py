@@ -148,7 +148,7 @@ class TestWhileItIsRead:
 
         first = embed_folder(root, model=model, workspace=workspace, progress=meddle)
         reasons = dict(first.failures().itertuples(index=False))
-        assert "vanished" in reasons.pop("0003.jpg")
+        assert "not there any more" in reasons.pop("0003.jpg")
         assert "cut short" in reasons.pop("0005.jpg")
         assert not reasons
         assert first.table().set_index("path").loc["0004.jpg", "width"] == 80

@@ -144,7 +144,7 @@ def test_files_that_cannot_be_opened_say_why(tmp_path) -> None:
         (empty, "empty"),
         (pipe, "plain file"),
         (nowhere, "symlink to nothing"),
-        (tmp_path / "gone.png", "vanished"),
+        (tmp_path / "gone.png", "is not there any more"),
     ]:
         with pytest.raises(ImageError, match=reason):
             read_file(os.fsencode(path))

@@ -185,7 +185,7 @@ def test_a_picture_that_went_meanwhile_is_one_failure(store: ObjectStore, of: Re
     for number in range(3):
         store.put(f"{prefix(of)}/{number}.png", png(number))
     store.failing = lambda path: 404 if path.endswith("/1.png") else None
-    assert of().failures()["reason"].tolist() == ["vanished while the folder was being read"]
+    assert of().failures()["reason"].tolist() == ["is not there any more"]
 
 
 def test_a_bucket_that_goes_meanwhile_is_no_picture_s_fault(store: ObjectStore, of: Reader) -> None:

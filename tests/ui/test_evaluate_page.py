@@ -128,7 +128,7 @@ def test_when_no_file_is_left_the_crop_test_says_so(labelled: ImageSet) -> None:
     shutil.rmtree(labelled.root)
     at.button(key="evaluate.crop.run").click().run()
     assert not at.exception
-    assert f"None of the {COUNT} sampled files exists any more" in at.error[0].value
+    assert "None of the files could be read." in words(at)
 
 
 def test_a_backbone_without_a_head_is_evaluated_by_the_rest(
@@ -216,10 +216,10 @@ def test_a_class_shows_its_mistaken_pictures_first_the_most_ambiguous_ahead() ->
 
 def test_a_sample_holds_no_copies_and_is_the_same_again(labelled: ImageSet) -> None:
     whole = sample_of(labelled, 1000)
-    assert len(whole.subjects) == COUNT
+    assert len(whole) == COUNT
     some = sample_of(labelled, 10)
-    assert len({subject.id for subject in some.subjects}) == 10
-    assert some == sample_of(labelled, 10)
+    assert len({subject.id for subject in some}) == 10
+    assert [subject.id for subject in some] == [subject.id for subject in sample_of(labelled, 10)]
 
 
 def test_a_figure_that_is_not_there_is_a_dash() -> None:

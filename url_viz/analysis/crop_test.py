@@ -1,9 +1,7 @@
 """The crop test, which needs no labels: how often a picture's middle, blown up, is more uncertain than the whole."""
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from url_viz.imaging.read import Picture, Reading
-from url_viz.imaging.workers import read_apart
+from url_viz.imaging.workers import fetched_apart
 from url_viz.models.model import BATCH, Model
 from url_viz.read_ahead import read_ahead
 
@@ -21,11 +19,11 @@ CROP_SHARES = (0.1, 0.75)
 
 @dataclass(frozen=True)
 class Subject:
-    """A picture to crop: its id in the image set, its name for people, and its file."""
+    """A picture to crop: its id in the image set, its name for people, and what fetches the bytes of its file."""
 
     id: int
     name: str
-    file: Path
+    fetch: Callable[[], bytes]
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ def crop_test(model: Model, subjects: Sequence[Subject], *, seed: int = 0) -> It
     unreadable = 0
 
     def read(subject: Subject) -> tuple[Subject, Reading]:
-        return subject, read_apart(os.fsencode(subject.file), model.space.preprocessing)
+        return subject, fetched_apart(subject.fetch, model.space.preprocessing)
 
     done = 0
     for batch in read_ahead((subjects[start : start + BATCH] for start in range(0, len(subjects), BATCH)), read):

@@ -14,7 +14,13 @@ ModelName = Annotated[
 ]
 DeviceName = Annotated[str, arg(help="auto, cpu, mps, cuda (all GPUs, in turn), or one of them: cuda:1")]
 WorkspaceDir = Annotated[Path | None, arg(help="where results are kept (default: $URL_VIZ_HOME, else ~/.url_viz)")]
+Within = Annotated[tuple[Path, ...], arg(help="read no picture outside these folders: links that lead out are ignored")]
 ListFile = Annotated[Path | None, arg(name="from", help="a file of paths, by line or NUL; - is standard input")]
+
+
+def bound(within: tuple[Path, ...]) -> list[Path] | None:
+    """The folders of `Within`, absolute; None without any. A link stays one, which then leads nowhere."""
+    return [path.absolute() for path in within] or None
 
 
 def paths_listed(file: Path | None) -> list[str]:
@@ -26,4 +32,14 @@ def paths_listed(file: Path | None) -> list[str]:
     return paths_in(sys.stdin.buffer.read()) if str(file) == "-" else read_list(file)
 
 
-__all__ = ["DEFAULT", "DeviceName", "Folder", "ListFile", "ModelName", "WorkspaceDir", "paths_listed"]
+__all__ = [
+    "DEFAULT",
+    "DeviceName",
+    "Folder",
+    "ListFile",
+    "ModelName",
+    "Within",
+    "WorkspaceDir",
+    "bound",
+    "paths_listed",
+]

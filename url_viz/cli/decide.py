@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from url_viz.cli.arguments import DEFAULT, Folder, ListFile, ModelName, WorkspaceDir, paths_listed
+from url_viz.cli.arguments import DEFAULT, Folder, ListFile, ModelName, Within, WorkspaceDir, bound, paths_listed
 from url_viz.cli.printing import PrintingApp
 from url_viz.errors import DecisionError
 from url_viz.options import Count, OptionalPercentile, Percentile
@@ -168,21 +168,22 @@ def sort(
         Percentile, arg(help="with a measure: the percentile from which a picture is ambiguous")
     ] = 90.0,
     undecided: Annotated[bool, arg(help="also make undecided/")] = False,
+    within: Within = (),
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
 ) -> None:
     """Sort pictures by decision, by label as corrected, or in ambiguous/ and clear/; overwrites and removes nothing."""
     from url_viz.export.folders import sort_into_folders
 
-    image_set = _opened(folder, model, workspace)
+    image_set = _opened(folder, model, workspace, within)
     done = sort_into_folders(image_set, out, by=by, how=how, threshold_percentile=threshold, with_undecided=undecided)
     print("\n".join(done.words))
 
 
-def _opened(folder: Path, model: str, workspace: Path | None) -> "ImageSet":
+def _opened(folder: Path, model: str, workspace: Path | None, within: tuple[Path, ...] = ()) -> "ImageSet":
     from url_viz.image_set import open_image_set
 
-    return open_image_set(folder, model=model, workspace=workspace)
+    return open_image_set(folder, model=model, workspace=workspace, within=bound(within))
 
 
 def _decision(word: str) -> "Decision | None":

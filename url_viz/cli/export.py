@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from tyro.conf import Positional, arg
 
-from url_viz.cli.arguments import DEFAULT, Folder, ListFile, ModelName, WorkspaceDir, paths_listed
+from url_viz.cli.arguments import DEFAULT, Folder, ListFile, ModelName, Within, WorkspaceDir, bound, paths_listed
 from url_viz.cli.printing import PrintingApp
 from url_viz.errors import ImageSetError
 from url_viz.options import OptionalPercentile
@@ -97,6 +97,7 @@ def share(
     below: Below = None,
     by: By = None,
     with_folder: WithFolder = False,
+    within: Within = (),
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
 ) -> None:
@@ -104,7 +105,7 @@ def share(
     from url_viz.export.data_sets import DATA_SETS
     from url_viz.image_set import open_image_set
 
-    image_set = open_image_set(folder, model=model, workspace=workspace)
+    image_set = open_image_set(folder, model=model, workspace=workspace, within=bound(within))
     ids = _chosen(image_set, listed=listed, decision=decision, above=above, below=below, by=by)
     report = command_report()
     done = DATA_SETS[kind].write(image_set, out, ids=ids, how=how, with_folder=with_folder, progress=report)

@@ -29,7 +29,7 @@ from url_viz.cli import (
     worth,
 )
 from url_viz.cli import map as maps
-from url_viz.cli.arguments import DeviceName, Folder, ModelName, WorkspaceDir
+from url_viz.cli.arguments import DeviceName, Folder, ModelName, Within, WorkspaceDir, bound
 from url_viz.cli.printing import PrintingApp
 from url_viz.errors import UrlVizError, UsageError
 from url_viz.models.names import DEFAULT
@@ -61,9 +61,7 @@ def embed(
     limit: Annotated[OptionalCount, arg(help="read at most this many pictures, spread over the folder")] = None,
     refit: Annotated[bool, arg(help="make the map again")] = False,
     strict: Annotated[bool, arg(help="exit with status 3 if any file could not be read")] = False,
-    within: Annotated[
-        tuple[Path, ...], arg(help="read nothing outside these folders: links that lead out are ignored")
-    ] = (),
+    within: Within = (),
     embeddings: Annotated[
         Path | None, arg(help="your embeddings as .npy, .npz or .parquet; no model runs then")
     ] = None,
@@ -95,7 +93,7 @@ def embed(
         limit=limit,
         progress=report,
         refit=refit,
-        within=[path.absolute() for path in within] or None,
+        within=bound(within),
         ray=on_ray,
     )
     if isinstance(report, TerminalReport):

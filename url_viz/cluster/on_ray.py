@@ -127,6 +127,7 @@ def _orders(embedding: Embedding, workspace: Workspace, share: Share) -> Orders:
         "cuda" if share.gpus else "cpu",
         workspace.root,
         embedding.source.root,
+        embedding.source.within,
         share.cores,
     )
 

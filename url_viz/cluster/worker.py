@@ -25,7 +25,8 @@ VERSION: str = importlib.import_module("url_viz").__version__
 class Orders:
     """What a worker is told at first: `models` by name with the keys of their spaces, and the `root` of the pictures.
 
-    `cores` are those that are its own. There are no secrets: what a bucket takes is in each machine's environment.
+    Nothing outside the folders `within`, where given, is read. `cores` are those that are its own. There are no
+    secrets: what a bucket takes is in each machine's environment.
     """
 
     models: tuple[tuple[str, str], ...]
@@ -33,6 +34,7 @@ class Orders:
     device: str
     workspace: Path
     root: Path
+    within: Sequence[Path] | None
     cores: int
     version: str = VERSION
 
@@ -65,7 +67,7 @@ def _opened(orders: Orders, known: NDArray[np.int64], embedded: Sequence[NDArray
         )
     models = [_loaded(name, key, orders) for name, key in orders.models]
     contents = [set(one.tolist()) for one in embedded]
-    return Embedding(models, source_of(orders.root), set(known.tolist()), contents)
+    return Embedding(models, source_of(orders.root, within=orders.within), set(known.tolist()), contents)
 
 
 def _loaded(name: str, space_key: str, orders: Orders) -> Model:

@@ -13,10 +13,11 @@ from typing import Any
 
 import pandas as pd
 
-from url_viz.export.files import Chosen, Exported, How, chosen, counted, link_or_copy, new_folder, safe_names
+from url_viz.export.files import Chosen, Exported, How, chosen, lay_out, new_folder, safe_names
 from url_viz.export.json_values import as_json, column_names, known_columns, plain_value
 from url_viz.export.provenance import Provenance, provenance
 from url_viz.image_set import ImageSet
+from url_viz.imaging.scan import absolute
 from url_viz.progress import ProgressCallback, silent
 
 FORMAT_VERSION = "1.0.0"
@@ -52,12 +53,17 @@ def write_fiftyone(
     With `how` "link" the samples name the original files (a link in `out/data` if a path is not UTF-8); with "copy"
     the files are copied to `out/data`, and the folder may be moved. Every sample has its class as `ground_truth`, its
     tags and decision as tags, its size, and a field for every other column of `table()` in which a picture has a value.
+    Pictures whose file cannot be opened are left out, and told.
     Raises FolderError if `out` is not new or empty or cannot be written, ImageSetError if nothing is to be exported.
     """
     picked = chosen(image_set, ids)
     with new_folder(out, image_set) as folder:
-        file_paths = _file_paths(picked, folder, how=how, progress=progress)
-        table = known_columns(picked.table.drop(columns=[c for c in _ELSEWHERE if c in picked.table]))
+        inside = _paths_inside(image_set, picked, how=how)
+        places = [None if path is None else folder / path for path in inside]
+        there = lay_out(image_set, picked.paths, places, how=how, progress=progress)
+        rows = picked.table.iloc[there.rows]
+        file_paths = [inside[row] or os.fsdecode(absolute(image_set.root, picked.paths[row])) for row in there.rows]
+        table = known_columns(rows.drop(columns=[c for c in _ELSEWHERE if c in rows]))
         names = column_names(list(table.columns), reserved=RESERVED)
         source = provenance(image_set, with_folder=with_folder)
         (folder / "metadata.json").write_text(
@@ -65,24 +71,19 @@ def write_fiftyone(
         )
         with (folder / "samples.json").open("w", encoding="utf-8") as file:
             file.write('{"samples": [')
-            for number, sample in enumerate(samples_of(picked.table, table.rename(columns=names), file_paths)):
+            for number, sample in enumerate(samples_of(rows, table.rename(columns=names), file_paths)):
                 file.write((",\n" if number else "\n") + as_json(sample))
             file.write("\n]}\n")
-    return Exported(Path(out).expanduser().absolute(), len(file_paths), picked.missing)
+    return Exported(Path(out).expanduser().absolute(), len(file_paths), there.left_out)
 
 
-def _file_paths(picked: Chosen, folder: Path, *, how: How, progress: ProgressCallback) -> list[str]:
-    """The path of each picture: absolute, or relative to `folder` after it was linked or copied there."""
-    result = []
-    for source, name in zip(
-        counted(picked.sources, progress), safe_names(picked.paths, picked.table["id"]), strict=True
-    ):
-        if how == "link" and _is_text(source):
-            result.append(os.fsdecode(source))
-        else:
-            link_or_copy(source, folder / MEDIA / name, how=how)
-            result.append(f"{MEDIA}/{name}")
-    return result
+def _paths_inside(image_set: ImageSet, picked: Chosen, *, how: How) -> list[str | None]:
+    """Where each picture lies in the data set's folder; None for one that its sample names where it is."""
+    names = safe_names(picked.paths, picked.table["id"])
+    return [
+        None if how == "link" and _is_text(absolute(image_set.root, path)) else f"{MEDIA}/{name}"
+        for path, name in zip(picked.paths, names, strict=True)
+    ]
 
 
 def _is_text(path: bytes) -> bool:

@@ -5,82 +5,115 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 import tempfile
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
 import pandas as pd
 
-from url_viz.errors import FolderError, ImageSetError
+from url_viz.errors import FolderError, ImageError, ImageSetError
 from url_viz.files import is_device, require_parent
 from url_viz.image_set import ImageSet
-from url_viz.imaging.scan import absolute, display_name
+from url_viz.imaging.scan import absolute, display_name, refuse_bucket
 from url_viz.progress import Clock, ProgressCallback
 
 How = Literal["link", "copy"]
 
 LONGEST_PART = 80
+COPIED_BYTES = 1 << 20
 _PLAIN = re.compile(r"\w[\w .,+()@=-]*(?<![ .])")
 _SPLIT = re.compile(r"(?<![a-zA-Z])(train|training|validation|valid|dev|val|test|testing|eval|evaluation)(?![a-zA-Z])")
 
 
+LeftOut = tuple[tuple[str, str], ...]
+"""Pictures that were left out, by path, each with the reason."""
+
+
 @dataclass(frozen=True)
 class Exported:
-    """Result of an export to `out`: the number of `pictures`, and those left out because their file is `missing`."""
+    """Result of an export to `out`: the number of `pictures`, and those whose file could not be opened."""
 
     out: Path
     pictures: int
-    missing: tuple[str, ...] = ()
+    left_out: LeftOut = ()
 
     @property
     def words(self) -> tuple[str, ...]:
         """The result as sentences."""
-        sentences = [f"{self.pictures:,} pictures in {str(self.out)!r}."]
-        if self.missing:
-            examples = ", ".join(self.missing[:3]) + (", …" if len(self.missing) > 3 else "")
-            sentences.append(f"{len(self.missing):,} are not in their folder any more and were left out: {examples}.")
-        return tuple(sentences)
+        return (f"{self.pictures:,} pictures in {str(self.out)!r}.", *words_of(self.left_out))
+
+
+def words_of(left_out: LeftOut) -> list[str]:
+    """A sentence for each reason why pictures were left out."""
+    by_reason: dict[str, list[str]] = {}
+    for path, reason in left_out:
+        by_reason.setdefault(reason, []).append(path)
+    return [
+        f"{len(paths):,} left out, {'which' if len(paths) == 1 else 'each of which'} {reason}: "
+        f"{', '.join(paths[:3])}{', …' if len(paths) > 3 else ''}."
+        for reason, paths in by_reason.items()
+    ]
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """The pictures to export: `table` has their rows of `ImageSet.table()`, `sources` (N) their files as bytes."""
+    """Pictures to export: `table` has their rows of `ImageSet.table()`, `paths` (N) are relative to its root."""
 
     table: pd.DataFrame
     paths: list[bytes]
-    sources: list[bytes]
-    missing: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        assert len(self.table) == len(self.paths) == len(self.sources)
+        assert len(self.table) == len(self.paths)
 
 
 def chosen(image_set: ImageSet, ids: Iterable[int] | None) -> Chosen:
-    """The pictures with these ids (None: all) whose files exist, in the order of `table()`.
-
-    Raises ImageSetError for an id that is not in the set, or if no picture is left.
-    """
+    """The pictures with these ids (None: all), in the order of `table()`. Raises ImageSetError for an unknown id."""
+    refuse_bucket(image_set.root)
     table = image_set.table()
     if ids is not None:
         table = table.iloc[np.unique(image_set.rows_of(ids))]
-    paths = image_set.paths_of(table["id"])
-    sources = [absolute(image_set.root, path) for path in paths]
-    is_there = np.array([os.path.isfile(source) for source in sources], bool)
-    if not is_there.any():
+    return Chosen(table.reset_index(drop=True), image_set.paths_of(table["id"]))
+
+
+@dataclass(frozen=True)
+class LaidOut:
+    """What became of pictures: the `rows` (M,) of those whose file could be opened, and the others."""
+
+    rows: list[int]
+    left_out: LeftOut
+
+
+def lay_out(
+    image_set: ImageSet, paths: Sequence[bytes], places: Sequence[Path | None], *, how: How, progress: ProgressCallback
+) -> LaidOut:
+    """Put each picture at its place, as a link or a copy; None for one that is named where it is.
+
+    Raises ImageSetError if not one of them can be opened.
+    """
+    clock, rows, left_out = Clock("share", len(paths)), [], []
+    for row, (path, at) in enumerate(zip(paths, places, strict=True)):
+        try:
+            with image_set.open_file(path) as file:
+                if at is not None:
+                    at.parent.mkdir(parents=True, exist_ok=True)
+                    link_or_copy(file, absolute(image_set.root, path), os.fsencode(at), how=how)
+            rows.append(row)
+        except ImageError as error:
+            left_out.append((display_name(path), str(error)))
+        progress(clock.at(row + 1))
+    if not rows:
+        reason = f" {words_of(tuple(left_out))[0]}" if left_out else ""
         raise ImageSetError(
-            f"None of {len(paths):,} pictures of {str(image_set.root)!r} is there to be shared. "
-            "Choose others, or read the folder again."
+            f"None of {len(paths):,} pictures of {str(image_set.root)!r} can be shared.{reason} Choose others, or read "
+            "the folder again."
         )
-    there = np.flatnonzero(is_there).tolist()
-    missing = tuple(display_name(paths[row]) for row in np.flatnonzero(~is_there))
-    return Chosen(
-        table.iloc[there].reset_index(drop=True), [paths[n] for n in there], [sources[n] for n in there], missing
-    )
+    return LaidOut(rows, tuple(left_out))
 
 
 def safe_names(paths: list[bytes], ids: Iterable[int]) -> list[str]:
@@ -163,21 +196,16 @@ def new_folder(out: str | Path, image_set: ImageSet) -> Iterator[Path]:
         raise FolderError(_advice_on(target, error)) from error
 
 
-def counted(sources: Sequence[bytes], progress: ProgressCallback) -> Iterator[bytes]:
-    """Each of the files, telling how many are done."""
-    clock = Clock("share", len(sources))
-    for done, source in enumerate(sources, start=1):
-        yield source
-        progress(clock.at(done))
-
-
-def link_or_copy(source: bytes, at: Path, *, how: How) -> None:
-    """Create the file `at` as an absolute link to a picture, or as a copy."""
-    at.parent.mkdir(parents=True, exist_ok=True)
+def link_or_copy(file: BinaryIO, source: bytes, at: bytes, *, how: How) -> None:
+    """Create `at` as an absolute link to a picture, or as a copy of what is open, with its times and permissions."""
     if how == "link":
-        os.symlink(source, os.fsencode(at))
-    else:
-        shutil.copy2(source, os.fsencode(at))
+        os.symlink(source, at)
+        return
+    with open(at, "xb") as copy:
+        shutil.copyfileobj(file, copy, COPIED_BYTES)
+    status = os.fstat(file.fileno())
+    os.chmod(at, stat.S_IMODE(status.st_mode) & 0o777)
+    os.utime(at, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def _advice_on(target: Path, error: OSError) -> str:

@@ -4,27 +4,26 @@ import errno
 import json
 import os
 import secrets
-import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
 
 from url_viz.analysis.ranking import with_percentile
-from url_viz.errors import FolderError, ImageSetError
+from url_viz.errors import FolderError, ImageError, ImageSetError
 from url_viz.export.class_paths import chosen_level, corrected_paths
+from url_viz.export.files import How, LeftOut, link_or_copy, words_of
 from url_viz.files import require_parent
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import absolute, display_name, located, refuse_bucket
 from url_viz.sealed import record_in
 from url_viz.store.decisions import DECISIONS
 
-How = Literal["link", "copy"]
 MARKER = ".url-viz-sorted.json"
 """The file in every sorted folder that names the image set: only such a folder may be sorted into again."""
 
@@ -38,16 +37,16 @@ MOST_NAMED = 6
 class SortedFolders:
     """Result of sorting into `out`.
 
-    `created` counts the links or copies made now, by folder, `present` those of earlier runs. `missing` are pictures
-    whose file is gone; `blocked` ones whose path is occupied by another file, or whose name would lead out of `out`;
-    `elsewhere` ones that an earlier sorting put into another of the folders, where they remain; by label also dropped
-    ones. Nothing is ever overwritten or removed.
+    `created` counts the links or copies made now, by folder, `present` those of earlier runs. `left_out` are pictures
+    whose file cannot be opened, with the reason; `blocked` ones whose path is occupied by another file, or whose name
+    would lead out of `out`; `elsewhere` ones that an earlier sorting put into another of the folders, where they
+    remain; by label also dropped ones. Nothing is ever overwritten or removed.
     """
 
     out: Path
     created: dict[str, int]
     present: int = 0
-    missing: tuple[str, ...] = ()
+    left_out: LeftOut = ()
     blocked: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
 
@@ -60,8 +59,8 @@ class SortedFolders:
         sentences = [f"{sum(self.created.values()):,} pictures sorted into {str(self.out)!r} ({counted})."]
         if self.present:
             sentences.append(f"{self.present:,} were there already.")
+        sentences += words_of(self.left_out)
         for paths, what in (
-            (self.missing, "are not in their folder any more"),
             (self.blocked, "were left out: something else has their place, or their name leads out of the folder"),
             (
                 self.elsewhere,
@@ -79,7 +78,7 @@ class _Tally:
 
     created: dict[str, int]
     present: int = 0
-    missing: list[str] = field(default_factory=list)
+    left_out: list[tuple[str, str]] = field(default_factory=list)
     blocked: list[str] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
 
@@ -113,7 +112,7 @@ def sort_into_folders(
     sorted_paths = [paths[row] for row in folders.index]
     try:
         _claim(target, image_set.root)
-        target_folder = _TargetFolder(target, image_set.root, how=how)
+        target_folder = _TargetFolder(target, image_set, how=how)
         if by == BY_LABEL:
             of_all = corrected_paths(table, paths, level=chosen_level(image_set), make_folder=True)
             at = dict(zip(sorted_paths, (of_all[row] for row in folders.index), strict=True))
@@ -126,7 +125,7 @@ def sort_into_folders(
     except OSError as error:
         raise FolderError(_advice_on(target, error, how)) from error
     return SortedFolders(
-        target, tally.created, tally.present, tuple(tally.missing), tuple(tally.blocked), tuple(tally.elsewhere)
+        target, tally.created, tally.present, tuple(tally.left_out), tuple(tally.blocked), tuple(tally.elsewhere)
     )
 
 
@@ -248,28 +247,34 @@ def _sorted_before(marker: Path) -> str | None:
 class _TargetFolder:
     """The folder that pictures are sorted into; checks that its subfolders are really inside it."""
 
-    def __init__(self, target: Path, root: Path, *, how: How) -> None:
+    def __init__(self, target: Path, image_set: ImageSet, *, how: How) -> None:
         self._target = os.path.realpath(os.fsencode(target))
-        self._root = root
+        self._image_set = image_set
         self._how = how
         self._is_inside: dict[bytes, bool] = {}
 
     def put(self, path: bytes, folder: str, place: _Place, *, tally: _Tally) -> None:
         """Put one picture (root-relative `path`) into its place, counted under `folder`, or record why not."""
-        source = absolute(self._root, path)
-        if not os.path.isfile(source):
-            tally.missing.append(display_name(path))
-            return
-        if not _is_plain(place.at) or not self._has_folder(os.path.dirname(place.at)):
+        if not _is_plain(place.at):
             tally.blocked.append(display_name(path))
             return
-        destination = os.path.join(self._target, place.at)
+        try:
+            with self._image_set.open_file(path) as file:
+                self._put(file, path, folder, place, tally)
+        except ImageError as error:
+            tally.left_out.append((display_name(path), str(error)))
+
+    def _put(self, file: BinaryIO, path: bytes, folder: str, place: _Place, tally: _Tally) -> None:
+        source, destination = absolute(self._image_set.root, path), os.path.join(self._target, place.at)
+        if not self._has_folder(os.path.dirname(place.at)):
+            tally.blocked.append(display_name(path))
+            return
         if any(os.path.lexists(os.path.join(self._target, other)) for other in place.others):
             tally.elsewhere.append(display_name(path))
         if not os.path.lexists(destination):
-            _link(source, destination) if self._how == "link" else _copy(source, destination)
+            _create(file, source, destination, how=self._how)
             tally.created[folder] += 1
-        elif _is_same(source, destination):
+        elif _is_same(source, os.fstat(file.fileno()), destination):
             tally.present += 1
         else:
             tally.blocked.append(display_name(path))
@@ -287,9 +292,14 @@ class _TargetFolder:
         return [display_name(path) for path in paths if lying and self._lies(path, lying)]
 
     def _lies(self, path: bytes, lying: Mapping[bytes, Sequence[bytes]]) -> bool:
-        source = absolute(self._root, path)
-        copies = lying.get(os.path.basename(path), ())
-        return source in lying or (os.path.isfile(source) and any(_is_same(source, copy) for copy in copies))
+        source, copies = absolute(self._image_set.root, path), lying.get(os.path.basename(path), ())
+        if source in lying or not copies:
+            return source in lying
+        try:
+            with self._image_set.open_file(path) as file:
+                return any(_is_same(source, os.fstat(file.fileno()), copy) for copy in copies)
+        except ImageError:
+            return False
 
     def _has_folder(self, folder: bytes) -> bool:
         """Create a subfolder; False if another file has its name, or a link in it leads elsewhere."""
@@ -317,15 +327,14 @@ def _is_plain(path: bytes) -> bool:
     return not {b"", b".", b".."} & set(path.split(b"/")) and b"\0" not in path
 
 
-def _link(source: bytes, destination: bytes) -> None:
-    os.symlink(source, destination)
-
-
-def _copy(source: bytes, destination: bytes) -> None:
-    """Copy a file atomically, and never over another."""
+def _create(file: BinaryIO, source: bytes, destination: bytes, *, how: How) -> None:
+    """Link or copy a picture, a copy atomically and never over another file."""
+    if how == "link":
+        link_or_copy(file, source, destination, how=how)
+        return
     part = os.path.join(os.path.dirname(destination), b".url-viz-" + secrets.token_hex(8).encode())
     try:
-        shutil.copy2(source, part)
+        link_or_copy(file, source, part, how=how)
         try:
             os.link(part, destination)
         except OSError as error:
@@ -338,13 +347,13 @@ def _copy(source: bytes, destination: bytes) -> None:
             os.unlink(part)
 
 
-def _is_same(source: bytes, destination: bytes) -> bool:
-    """Whether an earlier sorting put the same picture there: a link to it, or a copy with its size and time."""
+def _is_same(source: bytes, first: os.stat_result, destination: bytes) -> bool:
+    """Whether an earlier sorting put the same picture there: a link to it, or a copy of the size and time `first`."""
     if os.path.islink(destination):
         return os.readlink(destination) == source
     if not os.path.isfile(destination):
         return False
-    first, second = os.stat(source), os.stat(destination)
+    second = os.stat(destination)
     return first.st_size == second.st_size and abs(first.st_mtime - second.st_mtime) < 2  # FAT counts in steps of 2 s
 
 

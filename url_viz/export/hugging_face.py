@@ -9,7 +9,7 @@ import pandas as pd
 from url_viz.analysis.measures import MEASURES, UNCERTAINTY, has_values, percentile_column
 from url_viz.analysis.order import Order
 from url_viz.export.class_paths import chosen_level, corrected_paths
-from url_viz.export.files import Exported, How, chosen, counted, link_or_copy, new_folder, safe_names
+from url_viz.export.files import Exported, How, chosen, lay_out, new_folder, safe_names
 from url_viz.export.json_values import as_json, column_names, known_columns, plain_value
 from url_viz.export.provenance import Provenance, provenance
 from url_viz.image_set import ImageSet
@@ -33,20 +33,20 @@ def write_image_folder(
 
     `out/train` holds links or copies in their class folders, as corrected, and `metadata.jsonl` with file_name, the id
     as text, and all columns in which any picture has a value; a missing value is null. `out/README.md` is a data set
-    card.
+    card. Pictures whose file cannot be opened are left out, and told.
     Raises FolderError if `out` is not new or empty or cannot be written, ImageSetError if nothing is to be exported.
     """
     picked = chosen(image_set, ids)
     places = corrected_paths(picked.table, picked.paths, level=chosen_level(image_set))
     names = safe_names(places, picked.table["id"])
     with new_folder(out, image_set) as folder:
-        for source, name in zip(counted(picked.sources, progress), names, strict=True):
-            link_or_copy(source, folder / SPLIT / name, how=how)
-        (folder / SPLIT / "metadata.jsonl").write_text(metadata_lines(picked.table, names), encoding="utf-8")
+        there = lay_out(image_set, picked.paths, [folder / SPLIT / name for name in names], how=how, progress=progress)
+        table, names = picked.table.iloc[there.rows], [names[row] for row in there.rows]
+        (folder / SPLIT / "metadata.jsonl").write_text(metadata_lines(table, names), encoding="utf-8")
         origin, order = provenance(image_set, with_folder=with_folder), image_set.order()
-        card = dataset_card(origin, order, pictures=len(names), table=picked.table)
+        card = dataset_card(origin, order, pictures=len(names), table=table)
         (folder / "README.md").write_text(card, encoding="utf-8")
-    return Exported(Path(out).expanduser().absolute(), len(names), picked.missing)
+    return Exported(Path(out).expanduser().absolute(), len(names), there.left_out)
 
 
 def metadata_lines(table: pd.DataFrame, names: list[str]) -> str:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from url_viz.errors import BucketError, FolderError, ImageError
-from url_viz.imaging.decode import EMPTY, VANISHED, refuse_large
+from url_viz.imaging.decode import EMPTY, refuse_large
+from url_viz.imaging.opened import VANISHED
 from url_viz.imaging.scan import FoundFile, Scan, is_hidden, other_kind
 from url_viz.roots import BucketAddress, is_in_bucket
 
@@ -37,6 +38,8 @@ class Bucket:
     A failure of the store itself (no answer, no access, no such bucket) is a BucketError: no picture's fault. Raises
     it at once where obstore is missing.
     """
+
+    within = None
 
     def __init__(self, root: Path, *, store: Any = None, fetch_s: float = FETCH_S, retry_s: float = RETRY_S) -> None:
         """`store`, if it is given, is the obstore store to read; `fetch_s` and `retry_s` bound one request."""

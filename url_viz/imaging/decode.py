@@ -2,25 +2,25 @@
 
 import io
 import os
-import stat
 import struct
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from url_viz.errors import ImageError
+from url_viz.imaging.opened import opened
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 JPEG_START = b"\xff\xd8"
 MOST_PIXELS = 300_000_000
 MOST_BYTES = 1 << 30
 EMPTY = "is empty (0 bytes)"
-VANISHED = "vanished while the folder was being read"
 DRAFT_MARGIN = 2
 """A big JPEG is decoded at a fraction of its size if that is still this many times the requested size."""
 STRIP_PIXELS = 1 << 22
@@ -56,17 +56,13 @@ _is_heif_ready = False
 _large: AbstractContextManager[object] = threading.Lock()
 
 
-def read_file(path: bytes) -> bytes:
-    """The bytes of a plain file; raises ImageError if it is not a plain file, empty, too large or gone."""
-    try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
-    except OSError as error:
-        raise ImageError(_why_not_opened(path, error)) from error
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise ImageError("is not a plain file (a pipe, socket or device)")
-        refuse_large(status.st_size)
+def read_file(path: bytes, *, within: Sequence[Path] | None = None) -> bytes:
+    """The bytes of a plain file, with `within` of one in these folders; raises ImageError as `opened` does.
+
+    Also if it is empty or too large.
+    """
+    with opened(path, within=within) as file:
+        refuse_large(os.fstat(file.fileno()).st_size)
         try:
             data = file.read(MOST_BYTES + 1)
         except OSError as error:
@@ -268,14 +264,6 @@ _MARKS = {
     "big-endian TIFF": (0, b"MM\0*"),
 }
 """Offset and magic bytes of each format."""
-
-
-def _why_not_opened(path: bytes, error: OSError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "is a symlink to nothing" if os.path.islink(path) else VANISHED
-    if isinstance(error, PermissionError):
-        return "cannot be opened: permission denied"
-    return f"cannot be opened: {error.strerror or error}"
 
 
 def _what_it_is_instead(data: bytes) -> str:

@@ -40,13 +40,15 @@ class Scan:
     """What lies in a folder. `files` are sorted by path; `other` counts passed-over files by extension.
 
     `unreadable_folders` pairs root-relative folder paths with the reason they could not be listed; each is also in
-    `files`, with a slash at its end, so that reading it adds a row to the failure list.
+    `files`, with a slash at its end, so that reading it adds a row to the failure list. Nothing outside `within` was
+    listed, and none of it is to be read.
     """
 
     root: Path
     files: tuple[FoundFile, ...]
     other: tuple[tuple[str, int], ...] = ()
     unreadable_folders: tuple[tuple[bytes, str], ...] = ()
+    within: Sequence[Path] | None = None
 
     @property
     def why_empty(self) -> str:
@@ -101,7 +103,7 @@ def scan(root: Path, *, within: Sequence[Path] | None = None) -> Scan:
     candidates += [FoundFile(folder + b"/", 0, 0, is_plain=False) for folder, _ in walk.unreadable if folder]
     files = sorted(candidates, key=lambda file: file.path)
     walk.refuse_unlisted()
-    return Scan(root, tuple(files), tuple(walk.other.most_common()), tuple(walk.unreadable))
+    return Scan(root, tuple(files), tuple(walk.other.most_common()), tuple(walk.unreadable), within)
 
 
 def _check_inside(root: Path, within: Sequence[Path]) -> None:

@@ -19,6 +19,10 @@ class Source(Protocol):
         """The folder, or the address."""
 
     @property
+    def within(self) -> Sequence[Path] | None:
+        """The folders outside of which nothing is read; None without such a bound, and in object storage."""
+
+    @property
     def at_a_time(self) -> int | None:
         """How many files are read beside each other; None for one a core."""
 
@@ -34,7 +38,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder; with `within`, nothing outside these folders is listed."""
+    """A folder; with `within`, nothing outside these folders is listed or read."""
 
     root: Path
     within: Sequence[Path] | None = None
@@ -50,7 +54,7 @@ class Folder:
 
     def read(self, file: FoundFile) -> bytes:
         """See `url_viz.imaging.decode.read_file`."""
-        return read_file(absolute(self.root, file.path))
+        return read_file(absolute(self.root, file.path), within=self.within)
 
 
 def source_of(root: Path, *, within: Sequence[Path] | None = None) -> Source:

@@ -15,7 +15,7 @@ from url_viz.imaging.scan import refuse_bucket
 from url_viz.jobs.control import list_jobs
 from url_viz.jobs.job import Job
 from url_viz.jobs.paths import new_output_folder
-from url_viz.jobs.start import start_job
+from url_viz.jobs.start import start_job, within_option
 
 KIND = "share"
 
@@ -39,6 +39,7 @@ def start_sharing(
     return start_job(
         [
             *("-m", "url_viz", "share", str(image_set.root), str(out), "--as", program, "--how", how, *listed),
+            *within_option(image_set.within),
             *("--model", image_set.source.name, "--workspace", str(image_set.workspace.root)),
         ],
         kind=KIND,

@@ -129,7 +129,7 @@ def embed(
     run = _Run(models, writer)
     clock = Clock("read", total=len(plan.to_read))
     report(clock.at(0))
-    embedding = Embedding(models, source_of(scan.root), run.known, run.embedded)
+    embedding = Embedding(models, source_of(scan.root, within=scan.within), run.known, run.embedded)
     with ExitStack() as noted:
         for each in reversed(models):  # the first one last: it is the latest that the set was read with
             noted.enter_context(_noted(writer, each.space))

@@ -29,6 +29,16 @@ def bucket_roots() -> tuple[Path, ...]:
     return tuple(dict.fromkeys(address for address in addresses if address is not None))
 
 
+def may_read() -> tuple[Path, ...]:
+    """What the app does not leave as it reads pictures: its roots, folders and addresses, and the demo's."""
+    return (*roots(), *bucket_roots(), demo())
+
+
+def demo() -> Path:
+    """The folder of the demo pictures, resolved."""
+    return Workspace.at().demo.resolve()
+
+
 def _parts(named: str) -> list[str]:
     """The folders and addresses of a list like that of $PATH; the colon of an address does not end it."""
     return _PART.findall(named)

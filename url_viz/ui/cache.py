@@ -15,7 +15,7 @@ from url_viz.models.names import DEFAULT
 from url_viz.models.runtime import Precision
 from url_viz.recent_sets import RecentSets
 from url_viz.store.reader import Store
-from url_viz.ui.allowed_paths import allowed_model
+from url_viz.ui.allowed_paths import allowed_model, may_read
 from url_viz.workspace import Workspace
 
 MOST_OPEN = 4
@@ -23,7 +23,10 @@ OPENED_BESIDE = 16
 
 
 class OpenSets:
-    """Cache of the open image sets of one workspace; beyond `MOST_OPEN`, the least recently used is closed."""
+    """Cache of the open image sets of one workspace; beyond `MOST_OPEN`, the least recently used is closed.
+
+    Each holds to its own folder and to what the app may read, whatever opens its pictures.
+    """
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
@@ -39,7 +42,7 @@ class OpenSets:
         with self._opening[hash(key) % OPENED_BESIDE]:  # opened once, and nobody waits for another set
             held = self._open.get(key)
             if held is None or not held.is_current():
-                held = open_set(set_id, model=model, workspace=self.workspace)
+                held = open_set(set_id, model=model, workspace=self.workspace, within=may_read())
             self._hold(key, held)
             return held
 

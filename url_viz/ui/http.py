@@ -25,13 +25,10 @@ from url_viz.analysis.compare import change
 from url_viz.analysis.ranking import percentile_of_each
 from url_viz.errors import BucketError, ImageSetError, NotAllowedError, UrlVizError
 from url_viz.image_set import ImageSet
-from url_viz.imaging.decode import read_file
 from url_viz.imaging.workers import decoders
 from url_viz.jobs.mapping import Subset, find_map
 from url_viz.models.names import DEFAULT
 from url_viz.printed import printable
-from url_viz.roots import is_in_bucket
-from url_viz.ui.allowed_paths import allowed
 from url_viz.ui.auth import login, may_enter
 from url_viz.ui.cache import open_sets
 from url_viz.ui.card import card_of, number_of
@@ -239,19 +236,12 @@ def _picture(request: Request) -> Response:
     image_set = _image_set(request)
     headers = {"Cache-Control": "private, no-cache"}
     try:
-        data = _data_of(image_set, request.path_params["image_id"])
+        data = image_set.data_of(request.path_params["image_id"])
     except BucketError as error:
         print(f"{request.url.path}: {printable(str(error))}", file=sys.stderr)
         return Response(_UNFETCHED, status_code=502, media_type="image/svg+xml", headers=headers)
     shown = decoders.shown(data, most_px=PICTURE_PX, quality=90)
     return Response(shown, media_type="image/jpeg", headers=headers)
-
-
-def _data_of(image_set: ImageSet, image_id: int) -> bytes:
-    """The bytes of a picture: a file inside the set's folder or the app's roots, or an object of the set's bucket."""
-    if is_in_bucket(image_set.root):
-        return image_set.data_of(image_id)
-    return read_file(bytes(allowed(image_set.file_of(image_id), also=(image_set.root,))))
 
 
 def _card(request: Request) -> Response:

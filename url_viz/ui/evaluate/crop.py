@@ -1,6 +1,7 @@
 """The crop test on the Evaluate page: uncertainty of whole pictures against their crops; it needs no labels."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import streamlit as st
 from url_viz.analysis.crop_test import CropTest, Subject, crop_test
 from url_viz.analysis.evaluation import share_interval
 from url_viz.analysis.measures import title_of
-from url_viz.errors import ImageSetError, UrlVizError
+from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.roots import is_in_bucket
 from url_viz.ui.cache import running_model
@@ -19,14 +20,6 @@ from url_viz.ui.widgets.download import download_table
 
 SIZES = (100, 200, 500, 1000)
 SEED = 0
-
-
-@dataclass(frozen=True)
-class CropSample:
-    """Sampled pictures to test, and how many sampled pictures have no file any more."""
-
-    subjects: tuple[Subject, ...]
-    gone: int
 
 
 def show_crop_test(image_set: ImageSet) -> None:
@@ -47,17 +40,12 @@ def show_crop_test(image_set: ImageSet) -> None:
         _show_result(image_set, stored[1])
 
 
-def sample_of(image_set: ImageSet, size: int, *, seed: int = SEED) -> CropSample:
+def sample_of(image_set: ImageSet, size: int, *, seed: int = SEED) -> list[Subject]:
     """At most `size` distinct pictures, sampled with a seed, ordered by path."""
     first = np.unique(image_set.contents, return_index=True)[1]
     rows = np.sort(np.random.default_rng(seed).permutation(np.sort(first))[:size])
-    subjects = []
-    for image_id, name in image_set.table().iloc[rows][["id", "path"]].itertuples(index=False):
-        try:
-            subjects.append(Subject(int(image_id), str(name), image_set.file_of(int(image_id))))
-        except ImageSetError:
-            continue  # counted as gone
-    return CropSample(tuple(subjects), gone=len(rows) - len(subjects))
+    ids, names = (image_set.table()[column].iloc[rows].tolist() for column in ("id", "path"))
+    return [Subject(one, name, partial(image_set.data_of, one)) for one, name in zip(ids, names, strict=True)]
 
 
 def _pick_size(pictures: int) -> int:
@@ -75,13 +63,9 @@ def _pick_size(pictures: int) -> int:
 
 
 def _run(image_set: ImageSet, size: int) -> None:
-    sample = sample_of(image_set, size)
-    if not sample.subjects:
-        st.error(f"None of the {sample.gone:,} sampled files exists any more. Look for new pictures in the sidebar.")
-        return
     bar = st.progress(0.0, text="Loading the model")
     try:
-        test = _tested(image_set, sample, bar)
+        test = _tested(image_set, sample_of(image_set, size), bar)
     except UrlVizError as error:
         show_error(error)
     else:
@@ -90,15 +74,14 @@ def _run(image_set: ImageSet, size: int) -> None:
         bar.empty()
 
 
-def _tested(image_set: ImageSet, sample: CropSample, bar: st.delta_generator.DeltaGenerator) -> CropTest:
-    """The crop test of a sample, with progress on `bar`; files that are gone count as unreadable."""
-    total = len(sample.subjects)
+def _tested(image_set: ImageSet, sample: Sequence[Subject], bar: st.delta_generator.DeltaGenerator) -> CropTest:
+    """The crop test of a sample, with progress on `bar`."""
     test = CropTest(pd.DataFrame(), 0)
     with running_model(image_set.source.name, precision=image_set.space.precision) as model:
-        for done, so_far in crop_test(model, sample.subjects, seed=SEED):
+        for done, so_far in crop_test(model, sample, seed=SEED):
             test = so_far
-            bar.progress(done / total, text=f"Reading and cropping · {done:,} of {total:,}")
-    return replace(test, unreadable=test.unreadable + sample.gone)
+            bar.progress(done / len(sample), text=f"Reading and cropping · {done:,} of {len(sample):,}")
+    return test
 
 
 def _show_result(image_set: ImageSet, test: CropTest) -> None:

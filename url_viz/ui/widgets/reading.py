@@ -5,11 +5,12 @@ from pathlib import Path
 from url_viz.demo import build_demo
 from url_viz.errors import UrlVizError
 from url_viz.jobs import Job, list_jobs, start_job
+from url_viz.jobs.start import within_option
 from url_viz.models.model import EmbeddingSpace, resolve, title_of
 from url_viz.models.runtime import Precision, has_gpu
 from url_viz.store.about import About, find_set, known_sets, sets_with_pictures
 from url_viz.store.sets import unfinished
-from url_viz.ui.allowed_paths import allowed, allowed_model, bucket_roots, roots
+from url_viz.ui.allowed_paths import allowed, allowed_model, demo, may_read
 from url_viz.ui.session import DEVICE, ON_RAY, PRECISION, choose
 from url_viz.workspace import Workspace
 
@@ -31,16 +32,7 @@ def open_folder(folder: Path, *, model: str, also: str | None = None) -> None:
 
 def readable(folder: Path) -> Path:
     """`folder`, resolved. Raises NotAllowedError if it is outside the app's roots and not the demo's."""
-    return allowed(folder, also=(_demo(),))
-
-
-def may_read() -> tuple[Path, ...]:
-    """What a reading of the app does not leave: its roots, folders and addresses, and the demo's."""
-    return (*roots(), *bucket_roots(), _demo())
-
-
-def _demo() -> Path:
-    return Workspace.at().demo.resolve()
+    return allowed(folder, also=(demo(),))
 
 
 def start_reading(folder: Path, *, set_id: str, model: str, also: str | None = None) -> None:
@@ -103,7 +95,7 @@ def open_demo(*, model: str) -> None:
 
 def _embed(root: Path) -> list[str]:
     """The command that reads a folder, restricted to the app's roots even if links change meanwhile."""
-    return ["-m", "url_viz", "embed", str(root), "--within", *map(str, may_read())]
+    return ["-m", "url_viz", "embed", str(root), *within_option(may_read())]
 
 
 def set_name(root: Path) -> str:

@@ -1,0 +1,295 @@
+"""Pictures exchanged for links to a private file, before or while the app reads them: no byte of it leaves."""
+
+import io
+import os
+import random
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from tests.browser.fixtures import eventually
+from tests.export.sets import set_of
+from tests.imaging.pictures import noise, write_folder
+from url_viz.errors import ImageError, ImageSetError
+from url_viz.export.data_sets import DATA_SETS, Program
+from url_viz.export.files import How
+from url_viz.export.folders import sort_into_folders
+from url_viz.image_set import ImageSet, embed_folder
+from url_viz.imaging.opened import OUTSIDE
+from url_viz.jobs import JobState, log_tail
+from url_viz.jobs.sharing import out_of, start_sharing
+from url_viz.models.model import Model
+from url_viz.progress import Progress
+from url_viz.ui.cache import open_sets
+from url_viz.ui.evaluate.crop import sample_of
+from url_viz.ui.http import routes
+from url_viz.ui.urls import picture_url
+from url_viz.ui.widgets.export import zip_of
+
+PRIVATE = b"-----BEGIN PRIVATE KEY-----"
+PATHS = tuple(f"{name}/{number}.png" for name in ("cat", "dog") for number in range(4))
+EXCHANGED = "cat/1.png"
+PROGRAMS: tuple[Program, ...] = ("fiftyone", "huggingface")
+WAYS = ("chain", "relative", "magic", "pipe")
+HOWS: tuple[How, ...] = ("link", "copy")
+
+Write = Callable[[ImageSet, Path], object]
+
+
+@pytest.fixture
+def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that the app may read, its workspace in it; beside it lies a picture that ends with a private key."""
+    allowed = tmp_path / "allowed"
+    for number in range(4):
+        noise(70 + number).save(folder_of_secrets(allowed) / f"{number}.png")
+        with (folder_of_secrets(allowed) / f"{number}.png").open("ab") as file:
+            file.write(PRIVATE)
+    monkeypatch.setenv("URL_VIZ_ROOTS", str(allowed))
+    monkeypatch.setenv("URL_VIZ_HOME", str(allowed / "home"))
+    return allowed
+
+
+def folder_of_secrets(base: Path) -> Path:
+    folder = base.parent / "private"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def in_the_app(base: Path) -> ImageSet:
+    """The pictures `PATHS`, all decided on, as the app has them open."""
+    image_set = set_of(base, PATHS)
+    image_set.decisions.decide(image_set.ids.tolist(), "keep")
+    return open_sets().get(image_set.set_id, image_set.source.name)
+
+
+def exchange(base: Path, path: str = EXCHANGED) -> None:
+    """Put a link to a private file in the place of a picture, in one step."""
+    link = base / "exchanging"
+    link.symlink_to(folder_of_secrets(base) / "1.png")
+    os.replace(link, base / "pictures" / path)
+
+
+def data_set(program: Program, how: How) -> Write:
+    return lambda image_set, out: DATA_SETS[program].write(image_set, out, how=how)
+
+
+def zipped(program: Program) -> Write:
+    def write(image_set: ImageSet, out: Path) -> None:
+        out.mkdir()
+        with zipfile.ZipFile(io.BytesIO(zip_of(image_set, image_set.ids.tolist(), program=program))) as packed:
+            packed.extractall(out)
+
+    return write
+
+
+def sorted_by(by: str, how: How) -> Write:
+    return lambda image_set, out: sort_into_folders(image_set, out, by=by, how=how)
+
+
+EXPORTS: dict[str, Write] = {
+    **{f"{program}, {how}": data_set(program, how) for program in PROGRAMS for how in HOWS},
+    **{f"{program}, zip": zipped(program) for program in PROGRAMS},
+    **{f"sort by {by}, {how}": sorted_by(by, how) for by in ("decision", "label") for how in HOWS},
+}
+
+
+def leaked(out: Path) -> list[str]:
+    """Files in which there is a private byte; what is only named or linked is not in them."""
+    files = (path for path in out.rglob("*") if path.is_file() and not path.is_symlink())
+    return [str(path.relative_to(out)) for path in files if PRIVATE in path.read_bytes()]
+
+
+def pictures_in(out: Path) -> int:
+    return sum(path.suffix == ".png" for path in out.rglob("*"))
+
+
+@pytest.mark.parametrize("export", EXPORTS)
+def test_an_export_leaves_out_what_became_a_link(in_the_app: ImageSet, base: Path, tmp_path: Path, export: str) -> None:
+    exchange(base)
+    EXPORTS[export](in_the_app, tmp_path / "out")
+    assert leaked(tmp_path / "out") == []
+    if export != "fiftyone, link":  # which names them
+        assert pictures_in(tmp_path / "out") == len(PATHS) - 1
+    else:
+        assert EXCHANGED not in (tmp_path / "out" / "samples.json").read_text()
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_it_is_told_and_a_link_inside_is_followed(
+    in_the_app: ImageSet, base: Path, tmp_path: Path, program: Program
+) -> None:
+    exchange(base)
+    (base / "pictures" / "dog" / "0.png").unlink()
+    (base / "pictures" / "dog" / "0.png").symlink_to(base / "pictures" / "cat" / "0.png")
+    done = DATA_SETS[program].write(in_the_app, tmp_path / "out", how="copy")
+    assert (done.pictures, done.left_out) == (len(PATHS) - 1, ((EXCHANGED, OUTSIDE),))
+    assert done.words[1] == f"1 left out, which {OUTSIDE}: {EXCHANGED}."
+
+
+@pytest.mark.parametrize("by", ["decision", "label"])
+def test_sorting_tells_it_too(in_the_app: ImageSet, base: Path, tmp_path: Path, by: str) -> None:
+    exchange(base)
+    done = sort_into_folders(in_the_app, tmp_path / "out", by=by, how="copy")
+    assert done.left_out == ((EXCHANGED, OUTSIDE),)
+    assert any(EXCHANGED in sentence for sentence in done.words)
+    again = sort_into_folders(in_the_app, tmp_path / "out", by=by, how="copy")
+    assert (again.present, again.left_out) == (len(PATHS) - 1, done.left_out)
+
+
+def test_a_folder_that_became_a_link_leaves_nothing_to_export(in_the_app: ImageSet, base: Path, tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        os.rename(base / "pictures" / name, base / name)
+        (base / "pictures" / name).symlink_to(folder_of_secrets(base))
+    for program in PROGRAMS:
+        with pytest.raises(ImageSetError, match=OUTSIDE):
+            DATA_SETS[program].write(in_the_app, tmp_path / "out", how="copy")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_one_exchanged_while_others_are_copied_is_left_out(
+    in_the_app: ImageSet, base: Path, tmp_path: Path, program: Program
+) -> None:
+    def progress(now: Progress) -> None:
+        if now.done == 1:
+            exchange(base)
+
+    done = DATA_SETS[program].write(in_the_app, tmp_path / "out", how="copy", progress=progress)
+    assert done.left_out == ((EXCHANGED, OUTSIDE),)
+    assert leaked(tmp_path / "out") == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_job_that_shares_holds_to_what_the_app_may_read(in_the_app: ImageSet, base: Path, program: Program) -> None:
+    exchange(base)
+    job = start_sharing(in_the_app, program=program, ids=None, how="copy", title="Share", name="zoo")
+    eventually(lambda: not job.status().is_live)
+    assert job.state is JobState.SUCCEEDED, log_tail(job, 20)
+    assert OUTSIDE in log_tail(job, 20)
+    assert leaked(out_of(job)) == []
+
+
+def test_on_the_command_line_links_are_followed_unless_it_is_asked(base: Path, tmp_path: Path) -> None:
+    image_set = set_of(base, PATHS)
+    exchange(base)
+    done = DATA_SETS["huggingface"].write(image_set, tmp_path / "out", how="copy")
+    assert done.left_out == ()
+    assert leaked(tmp_path / "out") == [f"train/{EXCHANGED}"]
+
+
+class TestReading:
+    """A picture's bytes within the app, and as a folder is read."""
+
+    def test_nothing_in_the_app_reads_it(self, in_the_app: ImageSet, base: Path) -> None:
+        exchange(base)
+        image_id = int(in_the_app.table().set_index("path").loc[EXCHANGED, "id"])
+        client = TestClient(Starlette(routes=routes()), base_url="http://127.0.0.1")
+        assert client.get(picture_url(in_the_app, image_id)).status_code == 404
+        fetch = {subject.id: subject.fetch for subject in sample_of(in_the_app, 100)}[image_id]
+        for read in (in_the_app.data_of, in_the_app.read_again, lambda _: fetch(), in_the_app.alone.data_of):
+            with pytest.raises(ImageError, match=OUTSIDE):
+                read(image_id)
+
+    def test_nor_one_exchanged_between_listing_and_reading(
+        self, base: Path, workspace: Path, bare_model: Model
+    ) -> None:
+        folder = write_folder(base / "pictures", 3)
+
+        def progress(now: Progress) -> None:
+            if now.stage == "scan" and now.done and not (folder / "0001.jpg").is_symlink():
+                exchange(base, "0001.jpg")
+
+        image_set = embed_folder(folder, model=bare_model, workspace=workspace, within=(base,), progress=progress)
+        assert image_set.table()["path"].tolist() == ["0000.jpg", "0002.jpg"]
+        assert image_set.failures().to_numpy().tolist() == [["0001.jpg", OUTSIDE]]
+
+    @pytest.mark.parametrize("way", WAYS)
+    def test_no_other_kind_of_link_leads_out(self, in_the_app: ImageSet, base: Path, way: str) -> None:
+        place = base / "pictures" / EXCHANGED
+        place.unlink()
+        link(place, way, base)
+        with pytest.raises(ImageError, match=OUTSIDE):
+            in_the_app.data_of(int(in_the_app.table().set_index("path").loc[EXCHANGED, "id"]))
+
+
+def link(place: Path, way: str, base: Path) -> None:
+    """Make `place` a link of some kind to what is private."""
+    secret = folder_of_secrets(base) / "1.png"
+    if way == "chain":
+        between = place.with_name(f"{random.random()}.link")
+        between.symlink_to(secret)
+        place.symlink_to(between)
+    elif way == "relative":
+        place.symlink_to(os.path.relpath(secret, place.parent))
+    elif way == "magic":
+        place.symlink_to(f"/proc/self/root{secret}")
+    else:
+        pipe = secret.with_suffix(".pipe")
+        if not pipe.exists():
+            os.mkfifo(pipe)
+        place.symlink_to(pipe)
+
+
+@contextmanager
+def exchanging(base: Path, seed: int) -> Iterator[None]:
+    """Exchange pictures and folders for links and back, again and again, until the end."""
+    is_over = threading.Event()
+    thread = threading.Thread(target=exchange_all, args=(base, random.Random(seed), is_over))
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def exchange_all(base: Path, draw: random.Random, is_over: threading.Event) -> None:
+    while not is_over.is_set():
+        exchange_one(base, draw)
+
+
+def exchange_one(base: Path, draw: random.Random) -> None:
+    """Exchange one picture or one folder for a link, or put it back."""
+    name = draw.choice([*PATHS, "cat", "dog"])
+    place, away = base / "pictures" / name, base / name.replace("/", "-")
+    if place.parent.is_symlink():
+        return
+    if place.is_symlink():
+        place.unlink()
+        os.rename(away, place)
+        return
+    os.rename(place, away)
+    if place.suffix:
+        link(place, draw.choice(WAYS), base)
+    else:
+        place.symlink_to(folder_of_secrets(base))
+
+
+def tried(image_set: ImageSet, base: Path, seed: int, export: str) -> None:
+    """One export while pictures are exchanged; what it gives must hold nothing private."""
+    draw, out = random.Random(seed), base.parent / f"out-{seed}"
+    for _ in range(draw.randrange(6)):
+        exchange_one(base, draw)
+    with exchanging(base, seed), suppress(ImageSetError):  # where not one is left
+        EXPORTS[export](image_set, out)
+    assert not out.exists() or leaked(out) == []
+
+
+@pytest.mark.parametrize("export", EXPORTS)
+def test_nothing_private_leaves_while_pictures_are_exchanged(in_the_app: ImageSet, base: Path, export: str) -> None:
+    tried(in_the_app, base, 0, export)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("export", EXPORTS)
+def test_nor_however_they_are_exchanged(in_the_app: ImageSet, base: Path, export: str) -> None:
+    for seed in range(150):
+        tried(in_the_app, base, seed, export)

@@ -1,0 +1,64 @@
+"""The one way to open a picture's file: a plain file that, as it is open, lies where pictures may be read from."""
+
+import fcntl
+import os
+import stat
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from url_viz.errors import ImageError
+
+VANISHED = "is not there any more"
+OUTSIDE = "leads out of the folders that may be read"
+_LONGEST_PATH = 1024
+"""Bytes of a path on macOS (MAXPATHLEN)."""
+
+
+@contextmanager
+def opened(path: bytes, *, within: Sequence[Path] | None = None) -> Iterator[BinaryIO]:
+    """The file at `path`, open for reading; with `within` (real paths) only if it lies in one of these folders.
+
+    Where it lies is asked of the open file and not of its path: whatever is exchanged for a link meanwhile, what was
+    checked is what is read. Raises ImageError if it is gone, cannot be opened, lies outside, or is no plain file.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    except OSError as error:
+        raise ImageError(_why_not_opened(path, error)) from error
+    try:
+        _refuse(handle, within)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            yield file
+    finally:
+        os.close(handle)
+
+
+def _refuse(handle: int, within: Sequence[Path] | None) -> None:
+    """Raise ImageError for an open file that lies outside `within`, or is no plain file."""
+    if within is not None:
+        real = _real_path(handle)
+        if not any(real.is_relative_to(folder) for folder in within):
+            raise ImageError(OUTSIDE)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        raise ImageError("is not a plain file (a pipe, socket or device)")
+
+
+def _real_path(handle: int) -> Path:
+    """Where an open file lies, all links followed, by what the system knows of it."""
+    try:
+        if sys.platform == "darwin":
+            return Path(os.fsdecode(fcntl.fcntl(handle, fcntl.F_GETPATH, bytes(_LONGEST_PATH)).rstrip(b"\0")))
+        return Path(os.readlink(f"/proc/self/fd/{handle}"))
+    except OSError as error:
+        raise ImageError(f"cannot be said to lie in a folder that may be read: {error.strerror}") from error
+
+
+def _why_not_opened(path: bytes, error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "is a symlink to nothing" if os.path.islink(path) else VANISHED
+    if isinstance(error, PermissionError):
+        return "cannot be opened: permission denied"
+    return f"cannot be opened: {error.strerror or error}"
