@@ -19,9 +19,8 @@ from training.data.pictures import PictureList
 from training.data.spec import labelled_pictures_of
 from training.joint import JointBatch
 from url_viz.errors import FolderError
-from url_viz.imaging.decode import decode, read_file
+from url_viz.imaging.decode import decode
 from url_viz.imaging.preprocess import Preprocessing, middle, normalised, resized
-from url_viz.imaging.scan import absolute
 from url_viz.options import AboveZero, Checked, Count, Within, ZeroOrMore
 
 DIGITS = 10
@@ -108,10 +107,7 @@ def photographs(pictures: PictureList, config: ConflictConfig) -> JointBatch:
         )
     chosen = pictures.subset(np.flatnonzero(pictures.labels < config.classes))
     sheet = Preprocessing(config.size_px, crop_share=1.0, mean=_HALF, std=_HALF)
-    crops = [
-        middle(resized(decode(read_file(absolute(chosen.root, path)))[0], sheet), config.size_px)
-        for path in chosen.paths
-    ]
+    crops = [middle(resized(decode(chosen.read(path))[0], sheet), config.size_px) for path in chosen.paths]
     pixels = torch.from_numpy(normalised(np.stack(crops), sheet))
     return JointBatch(pixels, torch.from_numpy(chosen.labels.astype(np.int64)))
 

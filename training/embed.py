@@ -1,6 +1,7 @@
 """Embeddings and logits of a picture list for evaluation, with the embeddings of crops."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,8 +9,8 @@ from numpy.typing import NDArray
 from training.data.pictures import PictureList
 from url_viz.analysis.crop_test import CROP_SHARES, middle_of
 from url_viz.errors import NoImagesError
-from url_viz.imaging.read import Picture, Reading, read_picture
-from url_viz.imaging.scan import absolute, display_name
+from url_viz.imaging.read import Picture, Reading, reading_of
+from url_viz.imaging.scan import display_name
 from url_viz.models.model import Model
 from url_viz.progress import Clock, ProgressCallback
 from url_viz.read_ahead import read_ahead
@@ -47,7 +48,7 @@ def embed_pictures(
     parts: list[tuple[NDArray[np.float16], NDArray[np.float32], NDArray[np.float16]]] = []
 
     def read(position: int) -> tuple[int, Reading]:
-        return position, read_picture(absolute(pictures.root, pictures.paths[position]), model.space.preprocessing)
+        return position, reading_of(partial(pictures.read, pictures.paths[position]), model.space.preprocessing)
 
     starts = range(0, len(pictures), BATCH)
     for readings in read_ahead((range(start, min(start + BATCH, len(pictures))) for start in starts), read):

@@ -41,10 +41,9 @@ from url_viz.analysis.metrics import classification_auroc, r_auroc, recall_at_1
 from url_viz.analysis.told import AFTER, BEFORE, Told, headline, told_of, words_of
 from url_viz.errors import FolderError, HeadMismatchError
 from url_viz.files import replaced
-from url_viz.imaging.decode import decode, read_file
+from url_viz.imaging.decode import decode
 from url_viz.imaging.preprocess import Preprocessing, normalised
-from url_viz.imaging.read import Picture, read_picture
-from url_viz.imaging.scan import absolute
+from url_viz.imaging.read import Picture, reading_of
 from url_viz.models.backbone import Backbone, Loaded, save_backbone
 from url_viz.models.head import Head, HeadProvenance, save_head
 from url_viz.models.model import backbone_weights_of
@@ -186,8 +185,7 @@ def split_of(
     With `embed`, crops to embeddings, whole groups of twins, unless these are whole classes, as to an untrained
     backbone. Raises FolderError if too few are left.
     """
-    read = partial(read_picture, preprocessing=preprocessing)
-    readings = read_each((absolute(pictures.root, path) for path in pictures.paths), read)
+    readings = read_each(pictures.paths, lambda path: reading_of(partial(pictures.read, path), preprocessing))
     clean = {position: one.crop for position, one in enumerate(readings) if isinstance(one, Picture)}
     positions = np.array(list(clean), np.int64)
     ids = pictures.ids[positions]
@@ -361,7 +359,7 @@ def _batches(
 def _view(
     pictures: PictureList, preprocessing: Preprocessing, config: FinetuneConfig, epoch: int, position: int
 ) -> NDArray[np.uint8]:
-    data = read_file(absolute(pictures.root, pictures.paths[position]))
+    data = pictures.read(pictures.paths[position])
     image, _ = decode(data, short_side_px=VIEW_RESOLUTION * preprocessing.resize_px)
     generator = np.random.default_rng([config.seed, epoch, int(pictures.ids[position])])
     return view_of(image, config.augmentation, size_px=preprocessing.size_px, generator=generator)

@@ -9,6 +9,7 @@ pair proves a leak: of plain pictures the hash is alike by chance, and embedding
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +23,9 @@ from training.embed import embed_pictures
 from training.evaluate import write_json
 from url_viz.errors import ImageError
 from url_viz.files import require_parent
-from url_viz.imaging.decode import decode, read_file
+from url_viz.imaging.decode import decode
 from url_viz.imaging.digest import content_key
-from url_viz.imaging.scan import absolute, display_name
+from url_viz.imaging.scan import display_name
 from url_viz.models.model import Model, load_model
 from url_viz.pipeline.twins import twin_pairs
 from url_viz.progress import ProgressCallback, command_report
@@ -118,7 +119,7 @@ def fingerprints_of(model: Model, pictures: PictureList, report: ProgressCallbac
     """Fingerprints of the readable pictures of a list; raises NoImagesError if there are none."""
     embedded = embed_pictures(model, pictures, seed=0, report=report, with_crops=False)
     paths = [pictures.paths[position] for position in embedded.positions.tolist()]
-    marks = list(read_each((absolute(pictures.root, path) for path in paths), _marks))
+    marks = read_each(paths, partial(_marks, pictures))
     is_read = np.array([mark is not None for mark in marks])
     both = [mark for mark in marks if mark is not None]
     return Fingerprints(
@@ -129,10 +130,10 @@ def fingerprints_of(model: Model, pictures: PictureList, report: ProgressCallbac
     )
 
 
-def _marks(path: bytes) -> tuple[int, int] | None:
+def _marks(pictures: PictureList, path: bytes) -> tuple[int, int] | None:
     """Content key and dHash of a file; None if it vanished since it was embedded."""
     try:
-        data = read_file(path)
+        data = pictures.read(path)
         return content_key(data), difference_hash(decode(data, short_side_px=DECODED_PX)[0])
     except ImageError:
         return None

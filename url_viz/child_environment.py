@@ -1,9 +1,14 @@
-"""Environment variables with which child Python processes import this package and no other of the same name."""
+"""Environment variables of child Python processes: they import this package, and read within the same folders."""
 
+import json
 import os
 import site
+from collections.abc import Sequence
 from pathlib import Path
 
+from url_viz.roots import is_in_bucket
+
+WITHIN_VARIABLE = "URL_VIZ_WITHIN"
 _NEEDED = ("HOME", "LANG", "LANGUAGE", "PATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_LIBRARY_PATH", "TMPDIR", "TZ")
 _NEEDED_BEGIN = ("LC_", "PYTHON", "OMP_", "MKL_")
 
@@ -30,3 +35,16 @@ def needed_variables() -> dict[str, str]:
     """
     needed = {name: os.environ[name] for name in os.environ if name in _NEEDED or name.startswith(_NEEDED_BEGIN)}
     return needed | child_variables()
+
+
+def within_variable(within: Sequence[Path] | None) -> dict[str, str]:
+    """The variable by which a command of training reads no picture outside these folders; none without such a bound."""
+    if within is None:
+        return {}
+    return {WITHIN_VARIABLE: json.dumps([str(folder) for folder in within if not is_in_bucket(folder)])}
+
+
+def within_of_environment() -> tuple[Path, ...] | None:
+    """What `within_variable` says in this process; None without."""
+    named = os.environ.get(WITHIN_VARIABLE)
+    return None if named is None else tuple(map(Path, json.loads(named)))

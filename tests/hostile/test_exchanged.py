@@ -1,6 +1,7 @@
 """Pictures exchanged for links to a private file, before or while the app reads them: no byte of it leaves."""
 
 import io
+import json
 import os
 import random
 import threading
@@ -16,13 +17,20 @@ from starlette.testclient import TestClient
 from tests.browser.fixtures import eventually
 from tests.export.sets import set_of
 from tests.imaging.pictures import noise, write_folder
+from training.data.source import FileSource
+from training.data.spec import pictures_of
+from training.full import split_of
+from url_viz.child_environment import within_variable
 from url_viz.errors import ImageError, ImageSetError
 from url_viz.export.data_sets import DATA_SETS, Program
 from url_viz.export.files import How
 from url_viz.export.folders import sort_into_folders
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.imaging.opened import OUTSIDE
+from url_viz.imaging.preprocess import Preprocessing
 from url_viz.jobs import JobState, log_tail
+from url_viz.jobs.adapting import start_adapting
+from url_viz.jobs.pretraining import start_pretraining
 from url_viz.jobs.sharing import out_of, start_sharing
 from url_viz.models.model import Model
 from url_viz.progress import Progress
@@ -293,3 +301,38 @@ def test_nothing_private_leaves_while_pictures_are_exchanged(in_the_app: ImageSe
 def test_nor_however_they_are_exchanged(in_the_app: ImageSet, base: Path, export: str) -> None:
     for seed in range(150):
         tried(in_the_app, base, seed, export)
+
+
+class TestTraining:
+    """Jobs that adapt and make heads, as pages start them, read the folder itself."""
+
+    def test_what_leads_out_is_neither_listed_nor_read(
+        self, in_the_app: ImageSet, base: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name, value in within_variable(in_the_app.within).items():
+            monkeypatch.setenv(name, value)
+        exchange(base)
+        found = pictures_of(f"folder:{in_the_app.root}")
+        assert [path.decode() for path in found.paths] == [path for path in PATHS if path != EXCHANGED]
+        exchange(base, "dog/1.png")
+        with pytest.raises(ImageError, match=OUTSIDE):
+            FileSource(found, 8).picture(found.paths.index(b"dog/1.png")).load()
+        assert split_of(found, Preprocessing(), share=0.4).unreadable == 1
+
+    @pytest.mark.slow
+    def test_a_job_that_adapts_holds_to_what_the_app_may_read(
+        self, base: Path, workspace: Path, bare_model: Model, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
+        read = embed_folder(write_folder(base / "pictures", 3), model=bare_model, workspace=workspace)
+        for number in range(3):
+            exchange(base, f"{number:04d}.jpg")
+        job = start_adapting(open_sets().get(read.set_id, read.source.name), ["--device", "cpu"], title="Adapt")
+        eventually(lambda: not job.status().is_live)
+        assert "No pictures in" in log_tail(job, 20)
+
+    def test_so_does_one_that_makes_a_head(self, in_the_app: ImageSet, base: Path) -> None:
+        job = start_pretraining(
+            [in_the_app.root], ["--help"], model="resnet18", title="Make", workspace=in_the_app.workspace, within=[base]
+        )
+        assert json.loads(job.config.env["URL_VIZ_WITHIN"]) == [str(base)]

@@ -13,6 +13,7 @@ from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
 from url_viz.analysis.metrics import Figure, Interval
 from url_viz.analysis.told import Told
+from url_viz.child_environment import WITHIN_VARIABLE
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import Job, list_jobs, start_job
 from url_viz.jobs.adapting import KIND
@@ -194,7 +195,9 @@ def test_the_command_that_is_started_is_trainings_own(home: Workspace, image_set
     at = run(image_set)
     at.number_input(key="finetune.recipe.epochs").set_value(2).run()
     at.button(key="adapt").click().run()
-    command = list_jobs(home, kind=KIND)[0].command
+    job = list_jobs(home, kind=KIND)[0]
+    command = job.command
+    assert json.loads(job.config.env[WITHIN_VARIABLE])[-1] == str(image_set.root), "and it reads nothing outside"
     assert command[:2] == ("-m", "training.finetune")
     assert command[command.index("--epochs") : command.index("--epochs") + 2] == ("--epochs", "2")
     assert sys.executable not in command

@@ -13,6 +13,7 @@ from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
 from training.command import FLAT
 from training.config import PRESETS, PretrainConfig
+from url_viz.child_environment import within_variable
 from url_viz.errors import JobError
 from url_viz.image_set import ImageSet, embed_folder
 from url_viz.jobs import Job, JobState, cancel_job, list_jobs, log_tail, progress_history
@@ -21,6 +22,7 @@ from url_viz.jobs.pretraining import KIND, start_pretraining
 from url_viz.models.catalogue import known_models
 from url_viz.models.model import Model
 from url_viz.progress import Progress
+from url_viz.ui.allowed_paths import may_read
 from url_viz.ui.cache import recent_sets
 from url_viz.ui.finetune.pretrain import (
     NONE_TEACHES,
@@ -186,6 +188,7 @@ def test_a_head_is_made_measured_listed_and_used(home: Workspace, image_set: Ima
     at.number_input(key=f"{start}.augmentation.views").set_value(1).run()
     at.button(key="pretrain").click().run()
     (job,) = list_jobs(home, kind=KIND)
+    assert job.config.env == {"URL_VIZ_HOME": str(home.root), **within_variable(may_read())}
     assert ended(job).status().state is JobState.SUCCEEDED, log_tail(job)
     assert {"train, seed 1 of 2", "train, seed 2 of 2", "embed"} <= {
         record.progress.stage for record in progress_history(job)

@@ -1,24 +1,32 @@
 """Lists of picture files with ids and labels."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from url_viz.imaging.decode import read_file
+from url_viz.imaging.scan import absolute
+
 NO_LABEL = -1
 
 
 @dataclass(frozen=True)
 class PictureList:
-    """N files below `root`. `ids` (N,) int64, `labels` (N,) int32 into `classes`, −1 for none."""
+    """N files below `root`. `ids` (N,) int64, `labels` (N,) int32 into `classes`, −1 for none.
+
+    With `within`, no file outside these folders is read.
+    """
 
     root: Path
     paths: tuple[bytes, ...]
     ids: NDArray[np.int64]
     labels: NDArray[np.int32]
     classes: tuple[str, ...]
+    within: Sequence[Path] | None = None
 
     def __post_init__(self) -> None:
         assert len(self.paths) == len(self.ids) == len(self.labels)
@@ -37,6 +45,10 @@ class PictureList:
         state = hashlib.blake2b(b"\0".join(self.paths), digest_size=8)
         state.update(self.labels.tobytes())
         return state.hexdigest()
+
+    def read(self, path: bytes) -> bytes:
+        """The bytes of one of the files. Raises ImageError, with the reason, if it cannot be read."""
+        return read_file(absolute(self.root, path), within=self.within)
 
     def subset(self, positions: NDArray[np.int64]) -> "PictureList":
         """The files at `positions`, in that order."""

@@ -13,8 +13,7 @@ from training.data.pictures import PictureList
 from training.data.spec import is_tar, labelled_pictures_of, pictures_of, tar_path
 from training.data.tars import BadSample, classes_of_size, samples_of, shards_of
 from url_viz.errors import FolderError
-from url_viz.imaging.decode import read_file
-from url_viz.imaging.scan import absolute, display_name
+from url_viz.imaging.scan import display_name
 
 MOST_POSITIONS = 2**31 - 1
 """Positions are stored as int32."""
@@ -100,7 +99,7 @@ class FileSource:
     def picture(self, position: int) -> Encoded:
         """The picture at a position in the list."""
         path = self.listed.paths[position]
-        load = partial(read_file, absolute(self.listed.root, path))
+        load = partial(self.listed.read, path)
         return Encoded(
             position, int(self.listed.ids[position]), int(self.listed.labels[position]), display_name(path), load
         )

@@ -6,6 +6,7 @@ import numpy as np
 
 from training.data.pictures import NO_LABEL, PictureList
 from training.data.zero_shot import SETS, is_named, named_pictures
+from url_viz.child_environment import within_of_environment
 from url_viz.errors import FolderError, NoImagesError
 from url_viz.imaging.folder_classes import class_names
 from url_viz.imaging.scan import scan
@@ -67,7 +68,8 @@ def labelled_pictures_of(spec: str, *, limit: int | None = None) -> PictureList:
 
 
 def _in_folder(root: Path) -> PictureList:
-    files = scan(root).files
+    within = within_of_environment()
+    files = scan(root, within=within).files
     if not files:
         raise NoImagesError(f"No pictures in {str(root)!r}. Give the folder that contains them.")
     names = class_names([file.path for file in files])
@@ -75,4 +77,4 @@ def _in_folder(root: Path) -> PictureList:
     number = {name: i for i, name in enumerate(classes)}
     labels = [NO_LABEL if name is None else number[name] for name in names]
     ids = np.array([file.id for file in files], np.int64)
-    return PictureList(root, tuple(file.path for file in files), ids, np.array(labels, np.int32), classes)
+    return PictureList(root, tuple(file.path for file in files), ids, np.array(labels, np.int32), classes, within)

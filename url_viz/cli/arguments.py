@@ -14,12 +14,14 @@ ModelName = Annotated[
 ]
 DeviceName = Annotated[str, arg(help="auto, cpu, mps, cuda (all GPUs, in turn), or one of them: cuda:1")]
 WorkspaceDir = Annotated[Path | None, arg(help="where results are kept (default: $URL_VIZ_HOME, else ~/.url_viz)")]
-Within = Annotated[tuple[Path, ...], arg(help="read no picture outside these folders: links that lead out are ignored")]
+AllowedFolders = Annotated[
+    tuple[Path, ...], arg(help="read no picture outside these folders: links that lead out are ignored")
+]
 ListFile = Annotated[Path | None, arg(name="from", help="a file of paths, by line or NUL; - is standard input")]
 
 
 def bound(within: tuple[Path, ...]) -> list[Path] | None:
-    """The folders of `Within`, absolute; None without any. A link stays one, which then leads nowhere."""
+    """The folders of `AllowedFolders`, absolute; None without any. A link stays one, which then leads nowhere."""
     return [path.absolute() for path in within] or None
 
 
@@ -34,11 +36,11 @@ def paths_listed(file: Path | None) -> list[str]:
 
 __all__ = [
     "DEFAULT",
+    "AllowedFolders",
     "DeviceName",
     "Folder",
     "ListFile",
     "ModelName",
-    "Within",
     "WorkspaceDir",
     "bound",
     "paths_listed",

@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from url_viz.cli.arguments import DEFAULT, Folder, ListFile, ModelName, Within, WorkspaceDir, bound, paths_listed
+from url_viz.cli.arguments import (
+    DEFAULT,
+    AllowedFolders,
+    Folder,
+    ListFile,
+    ModelName,
+    WorkspaceDir,
+    bound,
+    paths_listed,
+)
 from url_viz.cli.printing import PrintingApp
 from url_viz.errors import DecisionError
 from url_viz.options import Count, OptionalPercentile, Percentile
@@ -168,7 +177,7 @@ def sort(
         Percentile, arg(help="with a measure: the percentile from which a picture is ambiguous")
     ] = 90.0,
     undecided: Annotated[bool, arg(help="also make undecided/")] = False,
-    within: Within = (),
+    within: AllowedFolders = (),
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
 ) -> None:

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from tyro.conf import Positional, arg
 
-from url_viz.cli.arguments import DEFAULT, Folder, ListFile, ModelName, Within, WorkspaceDir, bound, paths_listed
+from url_viz.cli.arguments import (
+    DEFAULT,
+    AllowedFolders,
+    Folder,
+    ListFile,
+    ModelName,
+    WorkspaceDir,
+    bound,
+    paths_listed,
+)
 from url_viz.cli.printing import PrintingApp
 from url_viz.errors import ImageSetError
 from url_viz.options import OptionalPercentile
@@ -97,7 +106,7 @@ def share(
     below: Below = None,
     by: By = None,
     with_folder: WithFolder = False,
-    within: Within = (),
+    within: AllowedFolders = (),
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
 ) -> None:

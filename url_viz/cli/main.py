@@ -29,7 +29,7 @@ from url_viz.cli import (
     worth,
 )
 from url_viz.cli import map as maps
-from url_viz.cli.arguments import DeviceName, Folder, ModelName, Within, WorkspaceDir, bound
+from url_viz.cli.arguments import AllowedFolders, DeviceName, Folder, ModelName, WorkspaceDir, bound
 from url_viz.cli.printing import PrintingApp
 from url_viz.errors import UrlVizError, UsageError
 from url_viz.models.names import DEFAULT
@@ -61,7 +61,7 @@ def embed(
     limit: Annotated[OptionalCount, arg(help="read at most this many pictures, spread over the folder")] = None,
     refit: Annotated[bool, arg(help="make the map again")] = False,
     strict: Annotated[bool, arg(help="exit with status 3 if any file could not be read")] = False,
-    within: Within = (),
+    within: AllowedFolders = (),
     embeddings: Annotated[
         Path | None, arg(help="your embeddings as .npy, .npz or .parquet; no model runs then")
     ] = None,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from url_viz.child_environment import within_variable
 from url_viz.image_set import ImageSet
 from url_viz.imaging.scan import refuse_bucket
 from url_viz.jobs.control import list_jobs
@@ -92,6 +93,7 @@ def start_adapting(
             "folder": str(image_set.root),
             **(about or {}),
         },
+        env=within_variable(image_set.within),
         on_slurm=on_slurm,
     )
 

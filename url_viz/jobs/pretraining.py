@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from url_viz.child_environment import within_variable
 from url_viz.errors import JobError
 from url_viz.image_set import ImageSet
 from url_viz.jobs.job import Job
@@ -38,13 +39,15 @@ def start_pretraining(
     workspace: Workspace,
     report: Sequence[Path] = (),
     is_light: bool = False,
+    within: Sequence[Path] | None = None,
     about: Mapping[str, str] | None = None,
     on_slurm: SlurmRequest | None = None,
 ) -> Job:
     """Start `training.pretrain` on folders of labelled pictures, measured on those of `report`.
 
-    Its head, for the backbone `model`, goes into the workspace. `is_light` is that of `start_job`; `about` is kept
-    with the job besides its backbone and its folder. Raises JobError if it cannot start.
+    Its head, for the backbone `model`, goes into the workspace. `is_light` is that of `start_job`; with `within`, no
+    picture outside these folders is read; `about` is kept with the job besides its backbone and its folder. Raises
+    JobError if it cannot start.
     """
     _refuse(teachers, report)
     out = new_output_folder(workspace.heads, _name(teachers))
@@ -57,6 +60,7 @@ def start_pretraining(
         workspace=workspace,
         is_light=is_light,
         about={"backbone": model, "out": str(out), **(about or {})},
+        env=within_variable(within),
         on_slurm=on_slurm,
     )
 

@@ -13,6 +13,7 @@ from url_viz.jobs.adapting import model_to_adapt
 from url_viz.jobs.pretraining import has_classifier, start_pretraining
 from url_viz.models.model import title_of
 from url_viz.recent_sets import RecentSet
+from url_viz.ui.allowed_paths import may_read
 from url_viz.ui.cache import recent_sets
 from url_viz.ui.finetune.estimate import SECONDS_PER_ROW, SECONDS_PER_VIEW, cost_in_words
 from url_viz.ui.finetune.slurm import chosen_request, show_target
@@ -204,6 +205,7 @@ def start(config: PretrainConfig, chosen: Chosen, image_set: ImageSet) -> Job:
         workspace=image_set.workspace,
         report=[readable(one.about.root) for one in chosen.measured],
         is_light=is_light(),
+        within=may_read(),
         about=about_job(image_set.root, image_set.set_id, model=image_set.source.name, mode="pretrain"),
         on_slurm=chosen_request(),
     )
