@@ -47,6 +47,23 @@ def image_set(pictures: Path, module_workspace: Path, model: Model) -> ImageSet:
     return embed_folder(pictures, model=model, workspace=module_workspace)
 
 
+def test_an_open_set_stays_as_it_was_opened_also_in_what_is_read_later(
+    tmp_path: Path, workspace: Path, model: Model
+) -> None:
+    folder = write_folder(tmp_path / "pictures", 6)
+    embed_folder(folder, model=model, workspace=workspace)
+    before = open_image_set(folder, model=model.name, workspace=workspace)
+    (folder / "0000.jpg").unlink()
+    after = embed_folder(write_folder(folder, 5, start=6), model=model, workspace=workspace)
+    assert (before.is_current(), after.is_current()) == (False, True)
+    for image_set, count in ((before, 6), (after, 10)):
+        graph = image_set.graph
+        assert graph is not None
+        assert len(graph) == len(image_set) == len(image_set.embeddings()) == len(image_set.whitened) == count
+        assert len(image_set.thumbnails(image_set.ids.tolist())) == count
+        assert len(image_set.reference()) == count
+
+
 def id_of(image_set: ImageSet, path: str) -> int:
     return int(image_set.table().set_index("path").at[path, "id"])
 

@@ -15,7 +15,8 @@ UrlVizError
 ├── ImageSetError          an image set that is unknown, empty, or not read with this model yet
 ├── DecisionError          a decision or tag that cannot be made as asked
 ├── WorkspaceError         a workspace that is locked, damaged, or written by a newer version
-│   └── DamageError        something kept in it that is not as it was written
+│   ├── DamageError        something kept in it that is not as it was written
+│   └── SupersededError    what was opened of an image set is no longer there, since it was written anew
 ├── CacheError             a cache of embeddings that does not fit what is asked of it
 ├── JobError               a job that cannot be started, found or stopped
 └── ClusterError           a Ray cluster that cannot be joined as asked, or does not go on
@@ -84,6 +85,10 @@ class WorkspaceError(UrlVizError):
 
 class DamageError(WorkspaceError):
     """Something kept in a workspace that is not as it was written: cut off, lost, exchanged, or with a bit flipped."""
+
+
+class SupersededError(WorkspaceError):
+    """What was opened of an image set is no longer there, since it was written anew: it is to be opened again."""
 
 
 class CacheError(UrlVizError):

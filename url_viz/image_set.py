@@ -179,8 +179,9 @@ class _Asked:
 class ImageSet:
     """A snapshot of one folder's pictures as read by one model. Made by `embed_folder` and `open_image_set`.
 
-    Rows keep their order between `table()` and `embeddings()`: by path. What another process writes later is seen by
-    opening the image set again; `version` tells whether there is anything new.
+    Rows keep their order between `table()` and `embeddings()`: by path. Every table is read as it was at the opening:
+    what another process reads of the folder later is seen by opening the image set again, and `is_current` tells
+    whether there is anything. Decisions, labels and columns of the user's are seen at once.
     """
 
     def __init__(
@@ -201,11 +202,11 @@ class ImageSet:
         self.source = source
         self.workspace = workspace
         self.within = None if within is None else tuple(dict.fromkeys((*within, self.root)))
-        self._store = store
+        self._store = store.pinned()
         self.is_alone = alone
         others = [other.key for other in other_spaces(store, space)]
         self._watch = store.watch(space.key, source.head.digest if source.head else None, others=others)
-        self._read_at = self._version_now()
+        self._read_at = self._version_in(self._store)
         self._checked: Latest[LabelCheck | None] = Latest(same=pd.DataFrame.equals)
         self._order: Latest[Order] = Latest()
         self._confused: Latest[pd.DataFrame] = Latest()
@@ -213,8 +214,8 @@ class ImageSet:
         self._findings: Latest[tuple[Finding, ...]] = Latest()
         self._reference: Latest[Reference] = Latest()
         self._of_table = LatestByKey(most=MOST_KNOWN)
-        self._rows_key = self._rows_key_now()
-        self._kept = kept_rows(store.paths.kept, space.key, self._rows_key, store.count("images"))
+        self._rows_key = self._key_of_rows()
+        self._kept = kept_rows(store.paths.kept, space.key, self._rows_key, self._store.count("images"))
         if self._kept is None:
             len(self._files)  # so that damage is told at once
 
@@ -240,14 +241,14 @@ class ImageSet:
         now = self._watch.look()
         if self._watch.is_as_seen(now):
             return True
-        is_current = self._read_at == self._version_now()
+        is_current = self._read_at == self._version_in(self._store.latest)
         if is_current:
             self._watch.see(now)
         return is_current
 
-    def _version_now(self) -> str:
-        of_model = self._store.version(self.space.key, self.head.digest if self.head else None)
-        beside = "" if self.is_alone else version_beside(self._store, self.space)
+    def _version_in(self, store: Store) -> str:
+        of_model = store.version(self.space.key, self.head.digest if self.head else None)
+        beside = "" if self.is_alone else version_beside(store, self.space)
         return f"{of_model}.{beside}" if beside else of_model
 
     @property
@@ -1221,11 +1222,11 @@ class ImageSet:
             graph=self.graph_columns,
             by_both=by_both,
         )
-        if self.seconds.is_settled and self._rows_key_now() == self._rows_key:  # no writer came between
+        if self.seconds.is_settled:
             keep_rows(rows, self._store.paths.kept, self.space.key, self._rows_key)
         return rows
 
-    def _rows_key_now(self) -> str:
+    def _key_of_rows(self) -> str:
         """A digest of all that joined rows hang on."""
         tables = shown_tables(self.space.key, self.head.digest if self.head else None)
         beside = "" if self.is_alone else version_beside(self._store, self.space)

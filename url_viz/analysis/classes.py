@@ -208,10 +208,9 @@ class _Known:
 
     @cached_property
     def classified(self) -> Classified | None:
-        """None also if the store has moved on since the table was read: the snapshot is opened again soon."""
+        """None also while a writer fits the whitened space anew, until it has made the graph in it."""
         graph, whitened, second = self.source.graph(), self.source.whitened(), self.source.second
-        is_same = np.array_equal(graph.content, self.source.columns.content)
-        if not is_same or whitened.whitening.key != graph.whitening or not (second is None or second.is_whole):
+        if whitened.whitening.key != graph.whitening or not (second is None or second.is_whole):
             return None
         groups = twin_groups(graph.twins)
         return classify(

@@ -59,10 +59,9 @@ class SecondModel:
 
     @property
     def is_whole(self) -> bool:
-        """Whether lists and rows can be read and are of one time; not while another process writes or drops them."""
+        """Whether lists and rows can be read, and are in one space; not while a writer fits that anew."""
         try:
-            is_same = np.array_equal(self.graph.content, self.columns.content)
-            return is_same and self.graph.whitening == self.whitened.whitening.key
+            return self.graph.whitening == self.whitened.whitening.key
         except DamageError:
             return False
 
@@ -185,7 +184,7 @@ def columns_by_both(
     if kept is not None:
         return replace(columns, confusability=kept["confusability"].astype(np.float32, copy=False))
     graph = store.graph(space.key)
-    if graph is None or not np.array_equal(graph.content, columns.content) or not second.is_whole:
+    if graph is None or not second.is_whole:
         return None
     value, _ = by_both(graph, second)
     write_kept(folder, space.key, key, {"confusability": value})

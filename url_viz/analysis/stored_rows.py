@@ -18,7 +18,7 @@ from url_viz.models.head import Head
 from url_viz.pipeline.twins import TWIN_COSINE, twin_groups
 from url_viz.rows import KEPT_FROM
 from url_viz.store.kept_columns import read_kept, read_kept_table, require, require_codes, write_kept, write_kept_table
-from url_viz.store.reader import Store
+from url_viz.store.reader import Snapshot, Store
 from url_viz.store.tables import IMAGES, GraphColumns, Twins, graph_schema, numbers_of, positions_of
 
 VERSION = 3
@@ -167,7 +167,7 @@ def _from_graph(contents: NDArray[np.int64], graph: GraphColumns | None) -> dict
     }
 
 
-def graph_columns(store: Store, space_key: str) -> GraphColumns | None:
+def graph_columns(store: Snapshot, space_key: str) -> GraphColumns | None:
     """As `Store.graph_columns`; those of a large graph are kept, and read from there."""
     folder, key = store.paths.kept / "graph", store.digest_of([f"graph-{space_key}"])
     rows = store.count(f"graph-{space_key}")
@@ -177,7 +177,7 @@ def graph_columns(store: Store, space_key: str) -> GraphColumns | None:
     if kept is not None:
         return GraphColumns(**kept)
     columns = store.graph_columns(space_key)
-    if columns is not None and len(columns.content) >= KEPT_FROM and store.digest_of([f"graph-{space_key}"]) == key:
+    if columns is not None and len(columns.content) >= KEPT_FROM:
         write_kept(folder, space_key, key, {field.name: getattr(columns, field.name) for field in fields(columns)})
     return columns
 

@@ -10,7 +10,7 @@ from url_viz.pipeline.twins import leaders, twin_pairs
 from url_viz.rows import KEPT_FROM, l2_normalize
 from url_viz.store.kept_columns import read_kept_rows, write_kept_rows
 from url_viz.store.raw_rows import Raw, in_parts
-from url_viz.store.reader import Store
+from url_viz.store.reader import Snapshot, Store
 from url_viz.store.tables import Twins, positions_of
 from url_viz.store.whitening import BLOCK, Floats, WhitenedRows, Whitening
 
@@ -110,7 +110,7 @@ def whitened_for(store: Store, space_key: str, content: NDArray[np.int64]) -> Wh
     return WhitenedRows(made.whitening, content, made.rows[number])
 
 
-def ordered_whitened(store: Store, space_key: str, content: NDArray[np.int64]) -> WhitenedRows:
+def ordered_whitened(store: Snapshot, space_key: str, content: NDArray[np.int64]) -> WhitenedRows:
     """As `whitened_for`; rows of many contents are kept in this order, and read in one go."""
     tables = [f"{kind}-{space_key}" for kind in ("whitening", "whitened")]
     folder, order = store.paths.kept / "whitened", hashlib.blake2b(content.tobytes()).hexdigest()
@@ -120,7 +120,7 @@ def ordered_whitened(store: Store, space_key: str, content: NDArray[np.int64]) -
         if kept is not None:
             return WhitenedRows(whitening, content, kept)
     found = whitened_for(store, space_key, content)
-    if len(content) >= KEPT_FROM and store.digest_of(tables, order) == key:  # no writer came between
+    if len(content) >= KEPT_FROM and whitening is not None and found.whitening.key == whitening.key:
         write_kept_rows(folder, space_key, key, found.rows)
     return found
 

@@ -3,20 +3,22 @@
 import dataclasses
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from url_viz.errors import DamageError, SupersededError
 from url_viz.imaging.quality import VERSION as QUALITY_VERSION
 from url_viz.store import versions
 from url_viz.store.about import About, read_about
 from url_viz.store.checksums import ChecksumError, columns_to_read, verified
-from url_viz.store.damage import raising_damage_errors, was_written
+from url_viz.store.damage import raising_damage_errors
 from url_viz.store.embedding_table import ROWS_AT_ONCE, parts_of, read_embeddings, read_whitened, size_of
 from url_viz.store.lance import connect
 from url_viz.store.recent_rows import RecentRows
@@ -42,6 +44,8 @@ from url_viz.store.whitening import WhitenedRows, Whitening
 from url_viz.workspace import SetPaths
 
 QUALITY_TABLE = f"measures-{QUALITY_VERSION}"
+Made = TypeVar("Made")
+RawNeighbours = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]
 _recent = RecentRows()
 
 
@@ -60,24 +64,30 @@ def shown_tables(space_key: str, head_digest: str | None) -> list[str]:
     return ["images", QUALITY_TABLE, *of_space, *([f"scores-{space_key}-{head_digest}"] if head_digest else [])]
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """A table of LanceDB at the newest version of a `state`: it is never moved to another, so threads may share it."""
+
+    name: str
+    table: Any
+    state: versions.State
+
+
 class Store:
     """Reads an image set's tables; each call sees the latest whole state, also while another process writes."""
 
     def __init__(self, paths: SetPaths) -> None:
         self.paths = paths
-        self._tables: dict[str, Any] = {}
-        self._checked: dict[str, int] = {}
-        """By table name, the version that it is at, whose manifest was compared with its digest.
-
-        Asking LanceDB for it takes as long as asking whether there is a newer one.
-        """
-        self._states: dict[str, versions.State | None] = {}
-        """By table name, in what state its folder was when it was found to be at its latest version."""
+        self._opened: dict[str, _Opened] = {}
 
     @cached_property
     def _database(self) -> Any:
         self.paths.tables.mkdir(parents=True, exist_ok=True)
         return connect(self.paths.tables)
+
+    def pinned(self) -> "Snapshot":
+        """All tables as they are now, whatever is written later."""
+        return Snapshot(self)
 
     def about(self) -> About:
         """The set's metadata from set.json."""
@@ -85,7 +95,8 @@ class Store:
 
     def version(self, space_key: str, head_digest: str | None) -> str:
         """A short text that changes when anything shown of this space changes."""
-        return ".".join(map(self._version_of, shown_tables(space_key, head_digest)))
+        states = map(self._state, shown_tables(space_key, head_digest))
+        return ".".join("-" if state is None else str(versions.newest(state)) for state in states)
 
     def watch(self, space_key: str, head_digest: str | None, *, others: Iterable[str] = ()) -> Watch:
         """What changes whenever `version` does, or the graph of one of the `others`, by the keys of their spaces."""
@@ -97,20 +108,21 @@ class Store:
         """A digest of the state of `tables`, which no other state of them has, and of what `also` is said."""
         digest = hashlib.blake2b("\0".join(also).encode(), digest_size=12)
         for name in tables:
-            version = 0 if self._table(name) is None else self._checked[name]
+            state = self._state(name)
+            version = 0 if state is None else versions.newest(state)
             digest.update(f"\0{name}\0{version}\0{versions.manifest_digest(self._folder(name), version)}".encode())
         return digest.hexdigest()
 
     def _folder(self, name: str) -> Path:
         return self.paths.tables / f"{name}.lance"
 
-    def _version_of(self, name: str) -> str:
-        return "-" if self._table(name) is None else str(self._checked[name])
-
     def count(self, name: str) -> int:
         """How many rows a table has, without reading them."""
-        table = self._table(name)
-        return 0 if table is None else int(self._read(name, table.count_rows))
+        opened = self._open(name)
+        if opened is None:
+            return 0
+        with self._reading(name, opened.state):
+            return int(opened.table.count_rows())
 
     def images(self, columns: Sequence[str]) -> pa.Table:
         """Columns of the table of files; empty if nothing was read yet."""
@@ -121,27 +133,26 @@ class Store:
 
         With `contents` (M,), which may repeat, those rows alone and in that order; contents without one are left out.
         """
-        table = self._table(f"embeddings-{space_key}")
-        if table is None:
+        opened = self._open(f"embeddings-{space_key}")
+        if opened is None:
             return Embeddings(np.zeros(0, np.int64), np.zeros((0, 0), np.float16), np.zeros(0, np.float32))
         wanted = self.embedded(space_key).content if contents is None else contents
-        embeddings: Embeddings = self._read(f"embeddings-{space_key}", lambda: read_embeddings(table, wanted))
-        return embeddings
+        with self._reading(opened.name, opened.state):
+            return read_embeddings(opened.table, wanted)
 
     def embedding_parts(
         self, space_key: str, contents: NDArray[np.int64]
     ) -> Iterator[tuple[NDArray[np.int64], Embeddings]]:
         """As `embeddings`, some at a time: rows of `contents`, and their embeddings."""
-        name = f"embeddings-{space_key}"
-        table = self._table(name)
-        if table is not None:
-            with raising_damage_errors(self._folder(name)):
-                yield from parts_of(table, contents)
+        opened = self._open(f"embeddings-{space_key}")
+        if opened is not None:
+            with self._reading(opened.name, opened.state):
+                yield from parts_of(opened.table, contents)
 
     def embedding_size(self, space_key: str) -> int:
         """The embedding size D; 0 if nothing was embedded yet."""
-        table = self._table(f"embeddings-{space_key}")
-        return 0 if table is None else size_of(table)
+        opened = self._open(f"embeddings-{space_key}")
+        return 0 if opened is None else size_of(opened.table)
 
     def embedded(self, space_key: str) -> EmbeddedContents:
         """Contents that have an embedding in a space, with entropy and norm, without reading the embeddings."""
@@ -159,110 +170,135 @@ class Store:
 
     def whitened(self, space_key: str) -> WhitenedRows | None:
         """The whitened space and the rows in it; None if there is none, or a writer is replacing it."""
-        whitening, rows = self.whitening(space_key), self._table(f"whitened-{space_key}")
-        if whitening is None or rows is None:
+        whitening = self.whitening(space_key)
+        if whitening is None:
             return None
-        data = self._rows(f"whitened-{space_key}", rows, whitened_schema(1).names)
-        if len(data) and not (numbers_of(data["key"]) == whitening.key).all():
-            return None
-        whitened = matrix(data["whitened"]).astype(np.float16, copy=False)
-        return WhitenedRows(whitening, numbers_of(data["content"]), whitened)
+        return self._made(f"whitened-{space_key}", whitened_schema(1).names, partial(_whitened_of, whitening))
 
     def whitened_of(self, space_key: str, contents: NDArray[np.int64]) -> WhitenedRows | None:
         """Contents (M,), which may repeat, in the whitened space; None if one is not in it, or as for `whitened`."""
-        whitening, table = self.whitening(space_key), self._table(f"whitened-{space_key}")
-        if whitening is None or table is None:
+        whitening, opened = self.whitening(space_key), self._open(f"whitened-{space_key}")
+        if whitening is None or opened is None:
             return None
-        rows = self._read(f"whitened-{space_key}", lambda: read_whitened(table, contents, whitening.key))
+        with self._reading(opened.name, opened.state):
+            rows = read_whitened(opened.table, contents, whitening.key)
         return None if rows is None else WhitenedRows(whitening, contents, rows)
 
     def whitening(self, space_key: str) -> Whitening | None:
         """The whitened space; None if there is none."""
-        name, names = f"whitening-{space_key}", whitening_schema(1).names
-        table = self._table(name)
-        return None if table is None else self._read(name, lambda: _whitening_of(self._rows(name, table, names)))
+        return self._made(f"whitening-{space_key}", whitening_schema(1).names, _whitening_of)
 
     def graph(self, space_key: str) -> Graph | None:
         """The neighbour graph of a space, once it was made."""
-        name, names = f"graph-{space_key}", graph_schema(1).names
-        table = self._table(name)
-        if table is None:
-            return None
-        graph: Graph = self._read(name, lambda: _graph_of(self._rows(name, table, names)))
-        return graph
+        return self._made(f"graph-{space_key}", graph_schema(1).names, _graph_of)
 
     def graph_columns(self, space_key: str) -> GraphColumns | None:
         """What the graph says of each content, without its lists; None if there is no graph yet."""
-        if self._table(f"graph-{space_key}") is None:
-            return None
         names = [field.name for field in dataclasses.fields(GraphColumns)]
-        data = self._columns(f"graph-{space_key}", names, graph_schema(1))
-        return GraphColumns(*(numbers_of(data[name]) for name in names))
+        return self._made(
+            f"graph-{space_key}", names, lambda data: GraphColumns(*(numbers_of(data[name]) for name in names))
+        )
 
-    def raw_neighbours(self, space_key: str) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]] | None:
+    def raw_neighbours(self, space_key: str) -> RawNeighbours | None:
         """The graph of a set that was read before there was a whitened space: contents, positions, raw cosines."""
-        table = self._table(f"neighbours-{space_key}")
-        if table is None:
-            return None
-        data = self._rows(f"neighbours-{space_key}", table, ["content", "position", "similarity"])
-        position, similarity = matrix(data["position"]), matrix(data["similarity"])
-        return numbers_of(data["content"]), position.astype(np.int32), similarity.astype(np.float32)
+        return self._made(f"neighbours-{space_key}", ["content", "position", "similarity"], _raw_neighbours_of)
 
     def coordinates(self, space_key: str) -> Coordinates | None:
         """The map of a space; None before it was made."""
-        if self._table(f"coordinates-{space_key}") is None:
-            return None
-        data = self._columns(f"coordinates-{space_key}", COORDINATES.names, COORDINATES)
-        xy = np.stack([numbers_of(data["x"]), numbers_of(data["y"])], axis=1)
-        return Coordinates(numbers_of(data["content"]), xy, numbers_of(data["method"]))
+        return self._made(f"coordinates-{space_key}", COORDINATES.names, _coordinates_of)
 
     def thumbnails(self, ids: Iterable[int]) -> dict[int, bytes]:
         """Thumbnails (JPEG) by image id; ids without one are left out."""
         wanted = [int(i) for i in ids]
-        table = self._table("images")
-        if table is None or not wanted:
+        opened = self._open("images")
+        if opened is None or not wanted:
             return {}
         condition = f"id IN ({', '.join(map(str, wanted))}) AND thumbnail IS NOT NULL"
         columns = ["id", "thumbnail"]
-        query = table.search().where(condition).select(columns_to_read(table.schema, columns)).limit(len(wanted))
-        rows = self._read("images", lambda: verified(query.to_arrow(), columns))
+        with self._reading(opened.name, opened.state):
+            needed = columns_to_read(opened.table.schema, columns)
+            query = opened.table.search().where(condition).select(needed).limit(len(wanted))
+            rows = verified(query.to_arrow(), columns)
         return dict(zip(rows["id"].to_pylist(), rows["thumbnail"].to_pylist(), strict=True))
 
-    def _table(self, name: str) -> Any:
-        """The table, at its latest version; None if it was never written."""
-        folder, table = self._folder(name), self._tables.get(name)
-        state = versions.state_of(folder)  # before it is read: what is written meanwhile is another state
-        if table is not None and state is not None and self._states.get(name) == state:
-            return table
-        if not folder.is_dir():  # never written, or dropped since
-            self._tables.pop(name, None)
+    def _state(self, name: str) -> versions.State | None:
+        """The state of a table that is read; None if it was never written."""
+        return versions.state_of(self._folder(name))
+
+    def _open(self, name: str) -> _Opened | None:
+        """The table at the version that is read; None if it was never written."""
+        state, opened = self._state(name), self._opened.get(name)
+        if state is None:
             return None
-        if table is not None:
-            self._read(name, table.checkout_latest)
-        elif was_written(folder):
-            table = self._tables[name] = self._read(name, lambda: self._database.open_table(name))
-        else:  # its first write is not finished
-            return None
-        version = table.version
-        if self._checked.get(name) != version:
-            self._checked[name] = self._read(name, lambda: _checked_version(table, version, folder))
-        self._states[name] = state if versions.is_newest(version, state) else None
+        if opened is None or opened.state != state:
+            with self._reading(name, state):
+                self._opened[name] = opened = _Opened(name, self._at(name, versions.newest(state)), state)
+        return opened
+
+    def _at(self, name: str, version: int) -> Any:
+        """A table at a version, whose manifest is as it was written."""
+        table = self._database.open_table(name)
+        if table.version != version:
+            table.checkout(version)
+        versions.check(self._folder(name), version)
         return table
 
-    def _read(self, name: str, reading: Callable[[], Any]) -> Any:
-        with raising_damage_errors(self._folder(name)):
-            return reading()
+    @contextmanager
+    def _reading(self, name: str, state: versions.State) -> Iterator[None]:
+        """Raise a DamageError for what cannot be read of a table, but a SupersededError if it has changed since."""
+        folder = self._folder(name)
+        try:
+            with raising_damage_errors(folder):
+                yield
+        except DamageError as error:
+            if versions.state_of(folder) == state:
+                raise
+            raise SupersededError(
+                f"What was opened of {folder} is no longer there, since it was written anew. Open the image set again "
+                "(in the app, reload the page)."
+            ) from error
 
     def _columns(self, name: str, columns: Sequence[str], schema: pa.Schema) -> pa.Table:
-        table = self._table(name)
-        if table is None:
-            return pa.schema([schema.field(c) for c in columns]).empty_table()
-        return self._rows(name, table, columns)
+        """Columns of all rows of a table; without rows if it was never written."""
+        data = self._made(name, columns, lambda data: data)
+        return pa.schema([schema.field(c) for c in columns]).empty_table() if data is None else data
 
-    def _rows(self, name: str, table: Any, columns: Sequence[str]) -> pa.Table:
-        """Columns of all rows of a table that is open, at its latest version."""
-        reading = partial(_whole, table, columns)
-        return self._read(name, lambda: _recent.of(self._folder(name), self._states.get(name), columns, reading))
+    def _made(self, name: str, columns: Sequence[str], make: Callable[[pa.Table], Made]) -> Made | None:
+        """What is made of columns of all rows of a table; None if it was never written."""
+        opened = self._open(name)
+        if opened is None:
+            return None
+        with self._reading(name, opened.state):
+            read = partial(_whole, opened.table, columns)
+            return make(_recent.of(self._folder(name), opened.state, columns, read))
+
+
+class Snapshot(Store):
+    """Reads every table at the version that was the newest as this was made, whatever is written since.
+
+    A version stays for `url_viz.store.writer.KEEP_VERSIONS` after a newer one. After that it may be removed by a writer
+    that tidies up; then what was not read before raises SupersededError.
+    """
+
+    def __init__(self, latest: Store) -> None:
+        super().__init__(latest.paths)
+        self.latest = latest
+        self._opened = dict(latest._opened)
+        names = sorted({path.stem for path in latest.paths.tables.glob("*.lance")} - {"images"})
+        # Files are written after their embeddings, and a graph after its whitened rows: looked at the other way round,
+        # each finds what it refers to.
+        self._pins = {name: versions.state_of(self._folder(name)) for name in ("images", *names)}
+
+    @property
+    def _database(self) -> Any:
+        return self.latest._database
+
+    def pinned(self) -> "Snapshot":
+        """This."""
+        return self
+
+    def _state(self, name: str) -> versions.State | None:
+        return self._pins.get(name)
 
 
 def verify_table(table: Any, folder: Path, *, is_newest: bool = True) -> None:
@@ -270,7 +306,7 @@ def verify_table(table: Any, folder: Path, *, is_newest: bool = True) -> None:
 
     With `is_newest` it must be at the version written last.
     """
-    _checked_version(table, table.version, folder, is_newest=is_newest)
+    versions.check(folder, table.version, is_newest=is_newest)
     count = table.count_rows()
     for batch in table.search().limit(max(1, count)).to_batches(batch_size=ROWS_AT_ONCE):
         rows = verified(pa.Table.from_batches([batch]), batch.schema.names)
@@ -279,21 +315,6 @@ def verify_table(table: Any, folder: Path, *, is_newest: bool = True) -> None:
         raise ChecksumError(f"{count:,} rows are missing")
     if "twins" in table.schema.names:
         _graph_of(_whole(table, graph_schema(1).names))
-
-
-def _checked_version(table: Any, version: int, folder: Path, *, is_newest: bool = True) -> int:
-    """The version that a table, which is at `version`, is read at.
-
-    Raises ChecksumError if its newest version is lost, or its manifest is not as it was written.
-    """
-    known = versions.noted(folder)
-    if is_newest and version < known.newest:  # another process may have written since
-        table.checkout_latest()
-        version = table.version
-    if is_newest and version < known.newest:
-        raise ChecksumError(f"version {known.newest} is lost")
-    versions.check(folder, version, known)
-    return version
 
 
 def _whole(table: Any, columns: Sequence[str]) -> pa.Table:
@@ -323,6 +344,24 @@ def _graph_of(data: pa.Table) -> Graph:
         int(data["whitening"][0].as_py()) if len(data) else 0,
         is_approximate=bool(numbers_of(data["is_approximate"]).any()),
     )
+
+
+def _whitened_of(whitening: Whitening, data: pa.Table) -> WhitenedRows | None:
+    """The rows of a table in a whitened space; None if they are in another one."""
+    if len(data) and not (numbers_of(data["key"]) == whitening.key).all():
+        return None
+    whitened = matrix(data["whitened"]).astype(np.float16, copy=False)
+    return WhitenedRows(whitening, numbers_of(data["content"]), whitened)
+
+
+def _raw_neighbours_of(data: pa.Table) -> RawNeighbours:
+    position, similarity = matrix(data["position"]), matrix(data["similarity"])
+    return numbers_of(data["content"]), position.astype(np.int32), similarity.astype(np.float32)
+
+
+def _coordinates_of(data: pa.Table) -> Coordinates:
+    xy = np.stack([numbers_of(data["x"]), numbers_of(data["y"])], axis=1)
+    return Coordinates(numbers_of(data["content"]), xy, numbers_of(data["method"]))
 
 
 def _whitening_of(data: pa.Table) -> Whitening:

@@ -71,7 +71,6 @@ def _mended_tables(writer: Writer) -> list[Mended]:
             mended.append(Mended(folder.stem, "was laid aside"))
         elif back:
             mended.append(Mended(folder.stem, f"went back {back} {'version' if back == 1 else 'versions'}"))
-    writer.reopen()
     return mended
 
 

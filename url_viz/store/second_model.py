@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterator
 
-from url_viz.errors import DamageError
 from url_viz.files import replaced
 from url_viz.models.model import GIVEN, EmbeddingSpace
 from url_viz.sealed import sealed, unsealed
@@ -36,15 +35,8 @@ def other_spaces(store: Store, space: EmbeddingSpace) -> Iterator[EmbeddingSpace
 
 def version_beside(store: Store, space: EmbeddingSpace) -> str:
     """A short text that changes when a second model comes, goes, reads more, or is not asked any more; "" for none."""
-    others = [f"{other.key} {_state_of_graph(store, other)}" for other in other_spaces(store, space)]
+    others = [f"{other.key} {store.digest_of([f'graph-{other.key}'])}" for other in other_spaces(store, space)]
     if not others:
         return ""
     text = " ".join([*others, str(is_asked(store.paths))])
     return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
-
-
-def _state_of_graph(store: Store, space: EmbeddingSpace) -> str:
-    try:
-        return store.digest_of([f"graph-{space.key}"])
-    except DamageError:  # told to who opens the set with this model
-        return "damaged"

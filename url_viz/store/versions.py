@@ -20,6 +20,7 @@ RECORD = "checksums.json"
 MOST_VERSIONS = 8
 """How many of the newest versions are recorded: a reader may have opened one before the last few commits."""
 _LAST = 2**64 - 1
+_MANIFEST = ".manifest"
 State = tuple[tuple[str, ...], int, int]
 """The names of a table's manifests, and the inode and time of the first of them."""
 
@@ -59,8 +60,14 @@ def note(table: Path, version: int) -> None:
         temporary.write_text(sealed({"manifests": manifests, "deletions": deletions}))
 
 
-def check(table: Path, version: int, known: Noted) -> None:
-    """Raise ChecksumError if the manifest of `version`, or a deletion file, is not as written."""
+def check(table: Path, version: int, *, is_newest: bool = True) -> None:
+    """Raise ChecksumError if the manifest of `version`, or a deletion file, is not as written.
+
+    If the version is to be the newest, also if a newer one was recorded, but is lost.
+    """
+    known = noted(table)
+    if is_newest and known.newest > version and _manifest(table, known.newest) is None:
+        raise ChecksumError(f"version {known.newest} is lost")
     manifest = _manifest(table, version)
     pairs = [(manifest, known.manifests.get(version))] if manifest is not None else []
     pairs += [(path, known.deletions.get(path.name)) for path in _deletions(table)]
@@ -90,16 +97,16 @@ def state_of(table: Path) -> State | None:
     """
     folder = version_folder(table)
     try:
-        names = sorted(os.listdir(folder))
+        names = sorted(name for name in os.listdir(folder) if name.removesuffix(_MANIFEST).isdigit())
         status = os.stat(folder / names[0])
     except (OSError, IndexError):
         return None
     return tuple(names), status.st_ino, status.st_mtime_ns
 
 
-def is_newest(version: int, state: State | None) -> bool:
-    """Whether a version is the newest of a state; False too where an older Lance named the manifests."""
-    return state is not None and state[0][0] == _names(version)[0]
+def newest(state: State) -> int:
+    """The newest version of a state."""
+    return max(map(_version_of, state[0]))
 
 
 def forget(table: Path) -> None:
@@ -113,7 +120,12 @@ def _manifest(table: Path, version: int) -> Path | None:
 
 def _names(version: int) -> tuple[str, str]:
     """Lance numbers manifests downwards, older versions of Lance upwards."""
-    return f"{_LAST - version:020d}.manifest", f"{version}.manifest"
+    return f"{_LAST - version:020d}{_MANIFEST}", f"{version}{_MANIFEST}"
+
+
+def _version_of(manifest: str) -> int:
+    number = manifest.removesuffix(_MANIFEST)
+    return _LAST - int(number) if len(number) == len(str(_LAST)) else int(number)
 
 
 def _deletions(table: Path) -> list[Path]:

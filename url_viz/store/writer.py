@@ -44,7 +44,8 @@ from url_viz.workspace import SetPaths
 
 KEEP_VERSIONS = datetime.timedelta(minutes=10)
 """Older versions are removed after a run; readers that opened the set within this time can go on."""
-
+CLEANED_UP_WITHIN = datetime.timedelta(seconds=10)
+"""So long after it was asked LanceDB looks how old versions are, at most."""
 
 PATIENCE_S = 0.25
 """How long a writer waits for the lock: `is_being_written` holds it for a moment."""
@@ -123,8 +124,8 @@ class Writer(Store):
 
     def _has_rows(self, condition: str | None = None) -> bool:
         try:
-            table = self._table("images")
-            return table is not None and table.count_rows(condition) > 0
+            opened = self._open("images")
+            return opened is not None and opened.table.count_rows(condition) > 0
         except (WorkspaceError, *LANCE_ERRORS):  # an unreadable table is repaired by `mend`
             return was_written(self.paths.tables / "images.lance")
 
@@ -171,7 +172,6 @@ class Writer(Store):
         for folder in self.paths.tables.glob("*.lance"):
             kind, _, rest = folder.stem.partition("-")
             if kind in SPACE_TABLES and rest.partition("-")[0] not in named:
-                self._tables.pop(folder.stem, None)
                 shutil.rmtree(folder)
         for place in (self.paths.kept, self.paths.class_shares):
             for file in (*place.rglob("*.arrow"), *place.rglob("*.parquet")):  # the latter of older versions
@@ -187,14 +187,16 @@ class Writer(Store):
         else:
             # One step for readers. Two handles merging at once would duplicate rows: the set's lock prevents that.
             table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all().execute(stored)
-        self._note("images")
+        self._note("images", table)
 
     def drop_images(self, ids: Sequence[int]) -> None:
         """Remove files that have left the folder; their embeddings stay, for when they come back."""
-        table = self._table("images")
+        opened = self._open("images")
+        if opened is None:
+            return
         for start in range(0, len(ids), 1000):
-            table.delete(f"id IN ({', '.join(str(i) for i in ids[start : start + 1000])})")
-            self._note("images")
+            opened.table.delete(f"id IN ({', '.join(str(i) for i in ids[start : start + 1000])})")
+            self._note("images", opened.table)
 
     def add_embeddings(self, space_key: str, rows: Embeddings) -> None:
         """Add embeddings of contents that have none yet in this space."""
@@ -266,49 +268,47 @@ class Writer(Store):
         columns = [pa.array(coordinates.content), pa.array(x), pa.array(y), pa.array(coordinates.method)]
         self._put(f"coordinates-{space_key}", pa.table(columns, schema=COORDINATES))
 
-    def reopen(self) -> None:
-        """Close open tables, after their files were changed outside this class."""
-        self._tables.clear()
-        self._checked.clear()
-        self._states.clear()
-
-    def compact(self) -> None:
+    def compact(self, *, keep: datetime.timedelta = KEEP_VERSIONS) -> None:
         """Merge the fragments of many small writes, and remove versions that no reader needs any more."""
         for folder in sorted(self.paths.tables.glob("*.lance")):
-            table = None if _is_compact(folder) else self._table(folder.stem)
-            if table is not None:
-                table.optimize(cleanup_older_than=KEEP_VERSIONS)
-                self._note(folder.stem)
+            opened = None if _is_compact(folder) else self._open(folder.stem)
+            if opened is not None:
+                opened.table.optimize(cleanup_older_than=_age_of_needed(opened.table, keep))
+                self._note(folder.stem, opened.table)
 
     def _has_any(self, table: Any, ids: Sequence[int]) -> bool:
         return bool(table.count_rows(f"id IN ({', '.join(map(str, ids))})")) if ids else False
 
     def _created(self, name: str, schema: pa.Schema) -> Any:
-        table = self._table(name)
-        if table is None:
-            table = self._tables[name] = self._database.create_table(name, schema=schema, exist_ok=True)
-        return table
+        opened = self._open(name)
+        return self._database.create_table(name, schema=schema, exist_ok=True) if opened is None else opened.table
 
     def _add(self, name: str, rows: pa.Table, *, apart: Sequence[str] = ()) -> None:
         """Add rows to a table, created if it is new; an older table without checksum columns gets none."""
         table = self._created(name, with_checksums(rows.schema, apart=apart))
         table.add(summed(rows, table.schema))
-        self._note(name)
+        self._note(name, table)
 
     def _put(self, name: str, data: pa.Table, *, apart: Sequence[str] = ()) -> None:
-        mode = "create" if self._table(name) is None else "overwrite"
+        mode = "create" if self._open(name) is None else "overwrite"
         stored = summed(data, with_checksums(data.schema, apart=apart))
         batches = stored.to_reader(max_chunksize=ROWS_AT_ONCE)  # of a whole table Lance makes four copies
-        self._tables[name] = self._database.create_table(name, data=batches, mode=mode)
-        self._note(name)
+        self._note(name, self._database.create_table(name, data=batches, mode=mode))
 
     def _drop(self, name: str) -> None:
-        self._tables.pop(name, None)
-        shutil.rmtree(self.paths.tables / f"{name}.lance", ignore_errors=True)
+        shutil.rmtree(self._folder(name), ignore_errors=True)
 
-    def _note(self, name: str) -> None:
-        """Record the version of a table that was just written."""
-        versions.note(self.paths.tables / f"{name}.lance", self._tables[name].version)
+    def _note(self, name: str, table: Any) -> None:
+        """Record the version of a table that was just written, which moved `table` from where it was opened."""
+        self._opened.pop(name, None)
+        versions.note(self._folder(name), table.version)
+
+
+def _age_of_needed(table: Any, keep: datetime.timedelta) -> datetime.timedelta:
+    """How old a version may be: the oldest that was the newest within the time `keep`, when it may have been opened."""
+    now = datetime.datetime.now(datetime.UTC)
+    ages = [now - one["timestamp"].astimezone() for one in table.list_versions()]  # given in local time
+    return min((age for age in ages if age >= keep), default=keep) + CLEANED_UP_WITHIN
 
 
 def _is_compact(table: Path) -> bool:
