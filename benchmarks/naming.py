@@ -140,14 +140,14 @@ BY_SEED = (_by_dice, _medoids)
 def _suggested(image_set: ImageSet, count: int) -> dict[str, Any]:
     """What is suggested after `count` names in all: how much is right, and from SHARES on how many and how much."""
     kind = dict(zip(image_set.ids.tolist(), pd.factorize(image_set.table()["label"], sort=True)[0], strict=True))
-    named = (image_set.table()["tags"] != "").sum()
+    named = image_set.table()["name"].notna().sum()
     more = image_set.names_to_give(count - int(named))["id"].tolist()
     image_set.name({one: f"class {kind[one]}" for one in more})
     found = image_set.name_suggestions()
     right = np.array([f"class {kind[one]}" for one in found["id"]]) == found["name"].to_numpy()
     parts = [found["share"].to_numpy() >= share for share in SHARES]
     return {
-        "classes": int(image_set.table()["tags"].replace("", None).nunique()),
+        "classes": int(image_set.table()["name"].nunique()),
         "right": float(right.mean()),
         "from": [[int(part.sum()), int(right[part].sum())] for part in parts],
     }

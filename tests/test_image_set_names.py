@@ -42,21 +42,27 @@ def test_the_first_are_of_many_kinds_and_named_ones_do_not_come_again(image_set:
     assert len(again) + len(first) == len(np.unique(group_codes(image_set.table())))
 
 
-def test_a_name_is_the_first_tag_in_place_of_the_one_before(image_set: ImageSet) -> None:
+def test_a_name_stands_in_place_of_the_one_before_and_leaves_decisions_and_tags(image_set: ImageSet) -> None:
     one = int(image_set.ids[0])
-    image_set.decisions.tag([one], "zoo")
+    for tag in ("blurry", "zoo"):
+        image_set.decisions.tag([one], tag)
     assert image_set.name({one: "kiwi"}, who="anna").sentence == "Named 1 picture “kiwi”"
-    tags = image_set.table().set_index("id")["tags"]
-    assert tags[one] == "kiwi"
     image_set.decisions.decide([one], "keep")
+    image_set.decisions.tag([one], "check")
+    assert [image_set.row(one)[column] for column in ("name", "tags", "decision")] == [
+        "kiwi",
+        "blurry; check; zoo",
+        "keep",
+    ]
     image_set.name({one: "apple"})
-    row = image_set.row(one)
-    assert (row["tags"], row["decision"]) == ("apple", "keep")
+    image_set.decisions.untag([one], "blurry")
+    assert [image_set.row(one)[column] for column in ("name", "tags")] == ["apple", "check; zoo"]
     assert image_set.name({one: None}).sentence == "Took the name of 1 picture"
-    for _ in range(5):
+    assert [image_set.row(one)[column] for column in ("name", "tags", "decision")] == [None, "check; zoo", "keep"]
+    for _ in range(8):
         image_set.decisions.undo()
-    assert image_set.row(one)["tags"] == ""
-    with pytest.raises(DecisionError, match="cannot be a tag"):
+    assert [image_set.row(one)[column] for column in ("name", "tags", "decision")] == [None, "", None]
+    with pytest.raises(DecisionError, match="cannot be a name"):
         image_set.name({one: "a; b"})
     with pytest.raises(DecisionError, match="no picture with id 77"):
         image_set.name({77: "kiwi"})
@@ -73,13 +79,14 @@ def test_names_suggest_names_and_are_none_until_accepted(image_set: ImageSet) ->
     assert right[: len(right) // 4].mean() >= right.mean()
     table = image_set.table()
     assert table["label"].isna().all()
-    assert table["tags"].ne("").sum() == 60
+    assert table["name"].notna().sum() == 60
+    assert table["tags"].eq("").all()
     sure = found.head(10)
     assert image_set.accept_names([*sure["id"], int(first["id"].iloc[0])]).count == 10
-    assert set(image_set.table().set_index("id").loc[sure["id"], "tags"]) == set(sure["name"])
+    assert set(image_set.table().set_index("id").loc[sure["id"], "name"]) == set(sure["name"])
     assert not set(sure["id"]) & set(image_set.name_suggestions()["id"])
     image_set.decisions.undo()
-    assert image_set.table()["tags"].ne("").sum() == 60
+    assert image_set.table()["name"].notna().sum() == 60
     with pytest.raises(ImageSetError, match="no picture with id 77"):
         image_set.accept_names([77])
 
@@ -94,10 +101,35 @@ def test_a_single_picture_of_each_name_is_enough_to_suggest(image_set: ImageSet)
 
 def test_names_become_labels_when_they_are_chosen(image_set: ImageSet) -> None:
     name(image_set, 100)
-    image_set.use_labels("tags")
+    image_set.decisions.tag(image_set.ids.tolist(), "check")
+    image_set.use_labels("names")
     table = image_set.table()
     assert table["label"].notna().sum() == 100
+    assert set(table["label"].dropna()) == set(table["name"].dropna())
     assert table["ambiguity"].notna().any()
+    other = int(table["id"][table["name"].isna()].iloc[0])
+    image_set.name({other: "new"})
+    assert image_set.row(other)["label"] == "new", "at once"
+
+
+def test_tags_as_labels_are_what_they_were_when_names_were_tags(image_set: ImageSet) -> None:
+    one, two, three = image_set.ids[:3].tolist()
+    image_set.name({one: "kiwi", two: "kiwi"})
+    image_set.decisions.tag([two, three], "check")
+    image_set.use_labels("tags")
+    assert [image_set.row(each)["label"] for each in (one, two, three)] == ["kiwi", "check", "check"]
+
+
+def test_a_tag_is_no_name_and_what_is_tagged_is_asked_for(image_set: ImageSet) -> None:
+    first = int(image_set.names_to_give(1)["id"].iloc[0])
+    image_set.decisions.tag([first], "check")
+    assert image_set.names_to_give(1)["id"].tolist() == [first]
+    review = image_set.review(ReviewSpec(NAMES, most=5))
+    assert isinstance(review, NameReview)
+    assert review.progress().done == 0
+    review.settle({first: Verdict(label="kiwi")})
+    assert review.verdicts([first]) == [Verdict(label="kiwi")]
+    assert (image_set.row(first)["tags"], review.classes) == ("check", ["kiwi"])
 
 
 class TestReview:

@@ -294,8 +294,8 @@ class ImageSet:
         uncertainty and its percentile, confusability and its percentile, entropy (nats) and inverse_norm (baselines),
         nearest_similarity, twin_group (Int64: one number a group, none without twins), what `url_viz.imaging.quality`
         measures, x, y; the user's own columns; reasons;
-        decision and tags. All values of ours are higher = more ambiguous, but for nearest_similarity and the
-        qualities; nan if there is none.
+        decision, tags and name (None for none). All values of ours are higher = more ambiguous, but for
+        nearest_similarity and the qualities; nan if there is none.
         """
         return self._frame.copy(deep=False)  # pandas copies a column once somebody writes to it
 
@@ -341,9 +341,10 @@ class ImageSet:
     def use_labels(self, chosen: str | None) -> None:
         """Choose what `label` is; nothing is read again.
 
-        "folders" (the class folders as found, as at first), "level:2" (the second folder from the root), "tags" (the
-        first tag; a picture without one has no label), one of the user's own columns, or None for no labels. Raises
-        ImageSetError for a column or level that there is not.
+        "folders" (the class folders as found, as at first), "level:2" (the second folder from the root), "names" (a
+        picture without one has no label), "tags" (the first tag by the alphabet, the name counted among them, as names
+        once were tags), one of the user's own columns, or None for no labels. Raises ImageSetError for a column or
+        level that there is not.
         """
         self.user_table.use_labels(chosen)
 
@@ -401,7 +402,7 @@ class ImageSet:
     def names_to_give(self, n: int = 20) -> pd.DataFrame:
         """Pictures without a name whose names would teach most, those first: id and path; see `analysis.naming`.
 
-        A name is a picture's first tag. Raises ImageSetError before there is a graph in the whitened space.
+        Raises ImageSetError before there is a graph in the whitened space.
         """
         rows = self._of_graph(self._naming).first(n)
         return self._joined.table[["id", "path"]].iloc[rows].reset_index(drop=True)
@@ -409,12 +410,10 @@ class ImageSet:
     def name(self, names: Mapping[int, str | None], *, who: str | None = None) -> Action:
         """Give pictures a name, or another one; None takes it away. A single action for undo.
 
-        Names are tags, and labels once these are chosen: `use_labels("tags")`. Raises DecisionError for unknown ids, or
-        what cannot be a tag.
+        Decisions and tags stay. Names are labels once they are chosen: `use_labels("names")`. Raises DecisionError for
+        unknown ids, or what cannot be a name: it has at most 60 characters, without comma or semicolon.
         """
-        decided = dict(zip(self._frame["id"], self._frame["decision"], strict=True))
-        verdicts = {one: Verdict(decided.get(one), name) for one, name in names.items()}
-        return self._decisions_of(who).name(verdicts)
+        return self._decisions_of(who).name_each(names)
 
     def name_suggestions(self) -> pd.DataFrame:
         """What names suggest for pictures without one: id, path, name, share; the largest share first.
@@ -1169,8 +1168,8 @@ class ImageSet:
         """None before there is a graph in the whitened space."""
         if self._classed is None or self._classed.source is None:
             return None
-        tags, source = (lambda: self._frame["tags"]), self._classed.source
-        return NamedTable(self._joined.table, self.contents, tags=tags, graph=self._known_graph, source=source)
+        names, source = (lambda: self._frame["name"]), self._classed.source
+        return NamedTable(self._joined.table, self.contents, names=names, graph=self._known_graph, source=source)
 
     @cached_property
     def _tuning(self) -> TunedTable | None:

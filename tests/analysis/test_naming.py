@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.pipeline.whitened_examples import classes, graph_of, with_burst
-from url_viz.analysis.naming import NEIGHBOURS, can_order, name_of, names_first, names_of, suggestions_in
+from url_viz.analysis.naming import NEIGHBOURS, can_order, names_first, suggestions_in
 from url_viz.pipeline.twins import leaders
 from url_viz.store.tables import Graph
 
@@ -82,10 +82,8 @@ def test_of_twins_one_is_asked_and_none_once_another_has_a_name() -> None:
     assert {int(of(graph)[one]) for one in (5, 9, 65)} == set(asked.tolist())
 
 
-def test_names_are_first_tags() -> None:
-    assert [name_of(text) for text in ("", "kiwi", "apple; kiwi")] == [None, "kiwi", "apple"]
-    names = names_of(pd.Series(["a", "", "a; b", "b", "b", "b", "a", None], dtype=object))
-    assert names.tolist() == ["a", None, "a", "b", "b", "b", "a", None]
+def test_two_names_of_three_pictures_each_can_order() -> None:
+    names = pd.Series(["a", None, "a", "b", "b", "b", "a", None], dtype=object)
     assert can_order(names)
     assert not can_order(names.replace("b", "a"))
     assert not can_order(names.iloc[:5])

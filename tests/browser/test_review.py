@@ -155,7 +155,7 @@ def test_pictures_are_named_by_typing_and_by_number(app: str, image_set: ImageSe
     expect(caption).not_to_have_text(seen[-1])
     expect(desk.counts).to_have_text("6 left · 4 done of 10")
     wanted = dict(zip(seen, ("kiwi", "pear", "pear", "kiwi"), strict=True))
-    eventually(lambda: image_set.table().set_index("path").loc[seen, "tags"].to_dict() == wanted)
+    eventually(lambda: image_set.table().set_index("path").loc[seen, "name"].to_dict() == wanted)
     desk.press("Backspace")
     expect(caption).to_have_text(seen[-1])
     expect(page.locator(".own")).to_have_text("named kiwi")

@@ -14,6 +14,7 @@ from url_viz.errors import DamageError, DecisionError, WorkspaceError
 from url_viz.store.decision_log import DecisionLog
 from url_viz.store.decision_log_copy import DecisionLogBackup
 from url_viz.store.decision_matching import FileKeys, match_decisions
+from url_viz.store.decision_rows import DecisionChanges, no_rows
 from url_viz.store.decision_tables import SCHEMA_VERSION
 from url_viz.store.decisions import Decisions, checked_tag
 
@@ -422,7 +423,7 @@ class TestDamage:
 
         def fail() -> None:
             with DecisionLog(tmp_path / "decisions.db").writing() as transaction:
-                transaction.record("dropped", 0, [], who="")
+                transaction.record("dropped", 0, DecisionChanges(no_rows(), no_rows()), who="")
                 raise KeyError
 
         with pytest.raises(KeyError):

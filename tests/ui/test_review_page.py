@@ -208,7 +208,7 @@ class TestDesk:
         ]
         at.session_state[desk_key(unlabelled)] = {"actions": actions}
         at.run()
-        assert unlabelled.table().set_index("id").loc[[int(first), int(second)], "tags"].tolist() == ["kiwi", "pear"]
+        assert unlabelled.table().set_index("id").loc[[int(first), int(second)], "name"].tolist() == ["kiwi", "pear"]
         after = state_of(unlabelled, here(at))
         assert (after.names, after.classes, after.cards[0].given) == (("kiwi", "pear"), ("kiwi", "pear"), "kiwi")
         at.button(key="review.leave").click().run()
@@ -220,11 +220,11 @@ class TestDesk:
         count = int(re.findall(r"\d+", accept.label)[0])
         assert count == (unlabelled.name_suggestions()["share"] >= 0.5).sum() > 0
         accept.click().run()
-        assert unlabelled.table()["tags"].ne("").sum() == 2 + count
-        named = unlabelled.table()["tags"]
+        named = unlabelled.table()["name"]
+        assert named.notna().sum() == 2 + count
         if (named.value_counts() >= 3).sum() >= 2:
             at.button(key="review.names.order").click().run()
-            assert unlabelled.user_table.label_source == "tags"
+            assert unlabelled.user_table.label_source == "names"
 
     def test_pairs_come_first_where_no_classes_lead_and_are_offered_as_a_file(self, unlabelled: ImageSet) -> None:
         at = page(unlabelled)

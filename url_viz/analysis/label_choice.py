@@ -1,4 +1,4 @@
-"""What the label of a picture is: its class folder as found, a level of folders, a tag, a user's column, or none."""
+"""What the label of a picture is: its class folder, a level of folders, its name, a tag, a user's column, or none."""
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from url_viz.errors import ImageSetError
 from url_viz.imaging.folder_classes import COLUMN_OF, FolderClasses, FolderLevel, Kind
+from url_viz.store.decisions import Decided
 from url_viz.store.user_cells import as_text
-from url_viz.store.user_columns import FIRST_FOLDERS, FOLDERS, TAGS, Column
+from url_viz.store.user_columns import FIRST_FOLDERS, FOLDERS, NAMES, TAGS, Column
 
 EXAMPLES = 3
 CONFIRMED, CORRECTED = "confirmed", "corrected"
@@ -91,8 +92,8 @@ def source_in_words(chosen: str | None) -> str:
     """A choice of the label within a sentence: "the class folder", "level 2 of the folders", "the column 'kind'"."""
     if chosen is None:
         return "nothing"
-    if chosen == TAGS:
-        return "the first tag"
+    if chosen in (TAGS, NAMES):
+        return "the first tag" if chosen == TAGS else "the name"
     number = level_of(chosen)
     if number is not None:
         return f"level {number} of the folders"
@@ -120,7 +121,7 @@ def level_of(chosen: str | None) -> int | None:
 
 def is_column(chosen: str | None) -> bool:
     """Whether a choice can only be a user's column."""
-    return chosen not in (None, FOLDERS, FIRST_FOLDERS, TAGS) and level_of(chosen) is None
+    return chosen not in (None, FOLDERS, FIRST_FOLDERS, TAGS, NAMES) and level_of(chosen) is None
 
 
 def class_levels(found: FolderClasses, chosen: str | None, *, classes: int) -> ClassLevels:
@@ -154,27 +155,27 @@ def _as_before(found: FolderClasses) -> str | None:
 
 
 def labels_of(
-    chosen: str | None, found: FolderClasses, columns: Mapping[str, Column], tags: Callable[[], NDArray[np.object_]]
+    chosen: str | None, found: FolderClasses, columns: Mapping[str, Column], decided: Callable[[], Decided]
 ) -> NDArray[np.object_]:
-    """The label of each picture (N,), None for none; `tags` gives the first tag of each."""
+    """The label of each picture (N,), None for none; `decided` gives the tags and names."""
     if chosen in columns and chosen is not None:
         values = np.asarray(columns[chosen])
         return values if values.dtype == object else np.array([as_text(float(one)) or None for one in values], object)
-    if chosen == TAGS:
-        return tags()
+    if chosen in (TAGS, NAMES):
+        return decided().first_tags if chosen == TAGS else decided().name
     return found.class_names if chosen == FOLDERS else found.names_at(level_of(chosen))
 
 
 def check_choice(chosen: str | None, levels: Sequence[FolderLevel], columns: Collection[str]) -> None:
     """Raise ImageSetError if `chosen` is no level of folders, no column of the user's, and none of the fixed words."""
     number = level_of(chosen)
-    if chosen in (None, FOLDERS, TAGS) or chosen in columns or (number is not None and number <= len(levels)):
+    if chosen in (None, FOLDERS, TAGS, NAMES) or chosen in columns or (number is not None and number <= len(levels)):
         return
     if number is not None:
         there = "; ".join(f"{choice_of_level(one.number)} ({shown(one.names, len(one.names))})" for one in levels)
         raise ImageSetError(f"There is no level {number} of folders in this set. There are: {there or 'no folders'}.")
     there = ", ".join(map(repr, columns)) or "none yet (add some: `python -m url_viz columns FOLDER add FILE`)"
     raise ImageSetError(
-        f"There is no column {chosen!r} of your own. There are: {there}. The label can also be `folders`, `tags` or a "
-        f"level of folders such as `level:1`."
+        f"There is no column {chosen!r} of your own. There are: {there}. The label can also be `folders`, `tags`, "
+        "`names` or a level of folders such as `level:1`."
     )

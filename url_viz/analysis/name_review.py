@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from url_viz.analysis.naming import NamedTable, name_of
+from url_viz.analysis.naming import NamedTable
 from url_viz.analysis.review import ASKED, NEAREST, CardKind, Choice, Question, Review, ReviewSpec
 from url_viz.pipeline.unit_rows import UnitRows
 from url_viz.store.decisions import Action, Verdict
@@ -22,7 +22,7 @@ LATEST = 9
 
 
 class NameReview(Review):
-    """Asks what pictures are. A name is the picture's first tag; what was suggested is a name only once it is taken."""
+    """Asks what pictures are. What was suggested is a name only once it is taken."""
 
     def __init__(
         self,
@@ -46,13 +46,13 @@ class NameReview(Review):
     def settled(self) -> NDArray[np.bool_]:
         """Which pictures of the queue (Q,) have a name or a decision, as of now."""
         now = self._now(self._file_rows[positions_of(self.ids, self._ids)])
-        settled: NDArray[np.bool_] = (now.code > 0) | (now.tags != "")
+        settled: NDArray[np.bool_] = (now.code > 0) | (now.names != "")
         return settled
 
     @property
     def classes(self) -> list[str]:
         """The names in use, in order."""
-        return sorted({name for text in set(self._decisions.now().tags) if (name := name_of(text)) is not None})
+        return sorted(set(self._decisions.now().names) - {""})
 
     def latest_names(self) -> tuple[str, ...]:
         """Names with a key, at most nine: the latest new ones, each in its place until nine others came."""
@@ -74,7 +74,7 @@ class NameReview(Review):
 
     def question(self, image_id: int) -> Question:
         """What is asked of a picture: whether it is what the names suggest, if they do; as of some names ago."""
-        given = int((self._decisions.now().tags != "").sum())
+        given = int((self._decisions.now().names != "").sum())
         if self._told is None or abs(given - self._told[0]) >= REFRESHED_AFTER:
             found = self._naming.suggestions()
             known = zip(found["name"].astype(str), found["share"].astype(float), strict=True)
@@ -87,7 +87,7 @@ class NameReview(Review):
     def verdicts(self, ids: Sequence[int]) -> list[Verdict]:
         """What is decided of pictures as of now, and their names."""
         now = self._now(self._file_rows[positions_of(np.array(ids, np.int64), self._ids)])
-        return [Verdict(*both) for both in zip(now.decision, map(name_of, now.tags), strict=True)]
+        return [Verdict(*both) for both in zip(now.decision, now.name, strict=True)]
 
     def settle(self, verdicts: Mapping[int, Verdict], *, with_twins: bool = False, who: str | None = None) -> Action:
         """Name pictures, or decide on them; a single action. `with_twins` names and decides on their twins too."""

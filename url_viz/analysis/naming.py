@@ -13,7 +13,6 @@ from url_viz.analysis.ambiguity import LEAST_OF_A_CLASS
 from url_viz.analysis.classes import ClassedTable, ClassSource
 from url_viz.latest import Latest
 from url_viz.pipeline.twins import leaders
-from url_viz.store.decisions import tags_of
 from url_viz.store.tables import Graph, positions_of
 
 NEIGHBOURS = 16
@@ -22,18 +21,6 @@ SUGGESTED_FROM = 0.9
 """The share from which suggestions are offered to be accepted together, at first."""
 
 Rows = NDArray[np.int64]
-
-
-def name_of(tags: str) -> str | None:
-    """The name of a picture with these tags, as the table has them: the first; None if it has none."""
-    return next(iter(tags_of(tags)), None)
-
-
-def names_of(tags: "pd.Series[str]") -> "pd.Series[str]":
-    """The name of each picture, from the column `tags` of `ImageSet.table()`; None for none."""
-    texts = tags.fillna("")
-    known = {text: name_of(text) for text in texts.unique()}
-    return pd.Series([known[text] for text in texts], index=tags.index, dtype=object)
 
 
 def can_order(names: "pd.Series[str]") -> bool:
@@ -119,15 +106,15 @@ class NamedTable:
         table: pd.DataFrame,
         contents: NDArray[np.int64],
         *,
-        tags: Callable[[], "pd.Series[str]"],
+        names: Callable[[], "pd.Series[str]"],
         graph: Callable[[], Graph],
         source: ClassSource,
     ) -> None:
-        """`table` has a row for each picture, no class columns filled in; `contents` (N,) and `tags` are in its order.
+        """`table` has a row for each picture, no class columns filled in; `contents` (N,) and `names` are in its order.
 
         `graph` and `source` are those of the set; what names suggest is kept beside what its labels do.
         """
-        self._table, self._contents, self._tags, self._graph = table, contents, tags, graph
+        self._table, self._contents, self._names_now, self._graph = table, contents, names, graph
         source = replace(source, folder=source.folder / "names")
         self._classed = ClassedTable(contents, source, least=1)
         self._names: Latest[pd.Series[str]] = Latest(same=pd.Series.equals)
@@ -135,8 +122,8 @@ class NamedTable:
 
     def names(self) -> "pd.Series[str]":
         """The name of each picture (N,), None for none; the same object until one changes."""
-        tags = self._tags()
-        return self._names.of(tags, lambda: names_of(tags))
+        now = self._names_now()
+        return self._names.of(now, lambda: now)
 
     def suggestions(self) -> pd.DataFrame:
         """What names suggest for pictures without one, as `suggestions_in`; a single picture makes a name."""

@@ -77,7 +77,7 @@ def keys_of(files: pa.Table) -> FileKeys:
 
 
 class DecidedTable:
-    """Joins `decision` and `tags` to a table, again only if either has changed."""
+    """Joins `decision`, `tags` and `name` to a table, again only if one of them has changed."""
 
     def __init__(self, decisions: Decisions) -> None:
         self._decisions = decisions
@@ -85,7 +85,7 @@ class DecidedTable:
         self._joined: Latest[pd.DataFrame] = Latest(same=lambda one, other: one[0] is other[0] and one[1] == other[1])
 
     def joined(self, table: pd.DataFrame) -> pd.DataFrame:
-        """`table` (with `id`) and two more columns: decision (None, keep, drop, look-again) and tags ("a; b")."""
+        """`table` (with `id`) and three more columns: decision (None, keep, drop, look-again), tags ("a; b"), name."""
         now = self._decisions.now()
         rows = self._rows.of(table, lambda: self._decisions.files.rows_of(table["id"].to_numpy()))
         return self._joined.of((table, now.version), lambda: _with_decisions(table, now.rows_at(rows)))
@@ -93,4 +93,6 @@ class DecidedTable:
 
 def _with_decisions(table: pd.DataFrame, decided: Decided) -> pd.DataFrame:
     of_pictures = partial(pd.Series, index=table.index, dtype=object, copy=False)
-    return table.assign(decision=of_pictures(decided.decision), tags=of_pictures(decided.tags))
+    return table.assign(
+        decision=of_pictures(decided.decision), tags=of_pictures(decided.tags), name=of_pictures(decided.name)
+    )

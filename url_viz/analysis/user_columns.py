@@ -32,20 +32,22 @@ from url_viz.imaging.scan import display_name
 from url_viz.imaging.uploads import IncomingFile
 from url_viz.store import user_columns as kept
 from url_viz.store.damage import raising_disk_errors
-from url_viz.store.decisions import Decided, Decisions, tags_of
+from url_viz.store.decisions import Decided, Decisions
 from url_viz.store.reader import Store
 from url_viz.store.user_cells import Kind, Values
-from url_viz.store.user_columns import FIRST_FOLDERS, FOLDERS, TAGS, Column, Import
+from url_viz.store.user_columns import FIRST_FOLDERS, FOLDERS, NAMES, TAGS, Column, Import
 from url_viz.store.user_files import ARRAY, Matrix, UserFile, opened, read_user_file
 from url_viz.store.user_paths import match
 
 MOST_KEPT = 200
 OF_LOGITS = {"own_entropy": softmax_entropy, "own_max_probability": max_probability, "own_margin": margin}
 """Made of logits, each higher = more ambiguous: nats; one minus the largest; one minus the lead of the largest."""
+NAME = "name"
+"""The column of the names that somebody gave."""
 RESERVED = frozenset(
     (
         *("similarity", "twins", "rank_percentile", "fusion", "nearest_gap", "change", "decision", "tags", "reasons"),
-        *("comment", "side", "none", FOLDERS, FIRST_FOLDERS),
+        *("comment", "side", "none", NAME, NAMES, FOLDERS, FIRST_FOLDERS),
     )
 )
 """Names that pages and commands give to columns of their own, or to a choice."""
@@ -336,8 +338,8 @@ class UserColumns:
         """A short text that changes with what the user brought and with the labels; cheap."""
         version = kept.version_of(self._paths)
         with suppress(DamageError):  # told where the table is shown
-            is_by_tags = kept.read_label_choice(self._paths) == TAGS
-            labels = self._decisions.version if is_by_tags else self._decisions.labels_version
+            is_by_words = kept.read_label_choice(self._paths) in (TAGS, NAMES)
+            labels = self._decisions.version if is_by_words else self._decisions.labels_version
             return f"{version}.{labels}" if labels else version
         return version
 
@@ -351,7 +353,7 @@ class UserColumns:
 
     @property
     def label_source(self) -> str | None:
-        """What the label is: `folders`, `level:2`, `tags`, None for none, or the name of a column."""
+        """What the label is: `folders`, `level:2`, `tags`, `names`, None for none, or the name of a column."""
         return self._now().label_source
 
     def class_levels(self) -> ClassLevels:
@@ -386,7 +388,7 @@ class UserColumns:
             return {}
         given: NDArray[np.object_] = self._base.table["label"].to_numpy(object)
         if source != FOLDERS:
-            given = labels_of(source, self._base.found, added, self._first_tags)
+            given = labels_of(source, self._base.found, added, lambda: self._decided)
         checked = self._decided.labels_of(stored_source(source))
         has = pd.notna(checked)
         if source == FOLDERS and not has.any():
@@ -402,11 +404,6 @@ class UserColumns:
         ids = self._base.table["id"].to_numpy(np.int64)
         return self._decisions.now().rows_at(self._decisions.files.rows_of(ids))
 
-    def _first_tags(self) -> NDArray[np.object_]:
-        """The first tag of each picture (N,), None for none."""
-        codes, texts = pd.factorize(self._decided.tags)
-        return np.array([*(next(iter(tags_of(text)), None) for text in texts), None], object)[codes]
-
     def _imported(self) -> tuple[dict[str, Column], list[UserColumn]]:
         base = self._base
         added: dict[str, Column] = {}
@@ -416,7 +413,7 @@ class UserColumns:
             row = one.rows_of(ids, base.contents, present=self._present)
             for column in _told(one):
                 values = kept.spread(one.columns[column.name], row)
-                name = _free(column.name, one.name, {*base.table.columns, *added} - {*COLUMN_OF.values()})
+                name = _free(column.name, one.name, {*base.table.columns, NAME, *added} - {*COLUMN_OF.values()})
                 added[name] = values
                 told.append(replace(column, name=name, known=int(pd.notna(values).sum())))
         return added, told

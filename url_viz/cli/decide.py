@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from url_viz.image_set import ImageSet
     from url_viz.store.decisions import Decision
 
-Word = Annotated[Literal["keep", "drop", "look-again", "none", "leave"], arg(help="leave changes only tags")]
+Word = Annotated[Literal["keep", "drop", "look-again", "none", "leave"], arg(help="leave changes only tags and names")]
 Tags = UseAppendAction[tuple[str, ...]]
 By = Annotated[str | None, arg(help="the measure whose percentile is meant (default: the order that holds here)")]
 
@@ -45,21 +45,23 @@ def decide(
     listed: ListFile = None,
     tag: Annotated[Tags, arg(help="give this tag; may be repeated")] = (),
     untag: Annotated[Tags, arg(help="remove this tag; may be repeated")] = (),
+    name: Annotated[str | None, arg(help="call them so, in place of the name they have; '' takes it away")] = None,
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
 ) -> None:
-    """Decide on pictures, or tag them; each decision and each tag is an action that `undo` takes back."""
+    """Decide on pictures, tag or name them; each decision, tag and name is an action that `undo` takes back."""
     from url_viz.export.selection import chosen_ids
 
-    if decision == "leave" and not tag and not untag:
-        raise DecisionError("There is nothing to do: 'leave' changes only tags, so give --tag or --untag.")
+    if decision == "leave" and not tag and not untag and name is None:
+        raise DecisionError("There is nothing to do: 'leave' decides nothing, so give --tag, --untag or --name.")
     image_set = _opened(folder, model, workspace)
     named = [*paths, *paths_listed(listed)] if paths or listed is not None else None
     ids = chosen_ids(image_set, paths=named, above=above, below=below, by=by).tolist()
     log = image_set.decisions
     done = [] if decision == "leave" else [log.decide(ids, _decision(decision))]
-    done += [log.tag(ids, name) for name in tag]
-    done += [log.untag(ids, name) for name in untag]
+    done += [log.tag(ids, each) for each in tag]
+    done += [log.untag(ids, each) for each in untag]
+    done += [] if name is None else [log.name_each(dict.fromkeys(ids, name or None))]
     for action in done:
         print(f"{action.sentence}.")
 
@@ -111,7 +113,7 @@ def decisions(
     model: ModelName = DEFAULT,
     workspace: WorkspaceDir = None,
 ) -> None:
-    """Count and list the decisions, tags and corrected labels of a folder."""
+    """Count and list the decisions, tags, names and corrected labels of a folder."""
     image_set = _opened(folder, model, workspace)
     if log:
         print(_history(image_set, top))
@@ -122,12 +124,21 @@ def decisions(
     print(f"{table['decision'].isna().sum():,} undecided")
     for tag, count in image_set.decisions.tag_counts().items():
         print(f"tag {tag!r}: {count:,}")
+    for name, count in table["name"].value_counts().sort_index().items():
+        print(f"name {name!r}: {count:,}")
     checked = table["label_checked"].value_counts()
     if len(checked):
         print(", ".join(f"{count:,} {'label' if count == 1 else 'labels'} {what}" for what, count in checked.items()))
-    decided = table[table["decision"].notna() | (table["tags"] != "") | table["label_checked"].notna()]
+    is_decided = table[["decision", "name", "label_checked"]].notna().any(axis=1) | (table["tags"] != "")
+    decided = table[is_decided]
     if len(decided):
-        columns = ["decision", "tags", *(["label", "label_given"] if len(checked) else []), "path"]
+        columns = [
+            "decision",
+            "tags",
+            *(["name"] if decided["name"].notna().any() else []),
+            *(["label", "label_given"] if len(checked) else []),
+            "path",
+        ]
         print(decided[columns].head(top).fillna("-").to_string(index=False))
     if len(decided) > top:
         print(f"… and {len(decided) - top:,} more (--top, or export --decision)")

@@ -25,8 +25,8 @@ def names(
 ) -> None:
     """List the pictures whose names teach most, or what the names so far suggest for the others; accept that.
 
-    A name is a tag: give one by `decide FOLDER leave a.jpg --tag kiwi`, or in the app under Review. From two names on
-    they suggest names for the others; `labels FOLDER tags` makes them labels.
+    Give a name by `decide FOLDER leave a.jpg --name kiwi`, or in the app under Review. From two names on they suggest
+    names for the others; `labels FOLDER names` makes them labels.
     """
     from url_viz.image_set import open_image_set
 

@@ -86,14 +86,15 @@ def _list(image_set: "ImageSet") -> None:
 def labels(
     folder: Positional[Folder],
     chosen: Positional[
-        Annotated[str | None, arg(help="`folders`, `level:2`, `tags`, one of your columns, or `none`")]
+        Annotated[str | None, arg(help="`folders`, `level:2`, `names`, `tags`, one of your columns, or `none`")]
     ] = None,
     *,
     workspace: WorkspaceDir = None,
 ) -> None:
     """Choose what the label of a picture is; without a choice, tell what it is and the levels of folders.
 
-    `folders` is the class folder as found, `level:1` the first folder from the root, `tags` the first tag.
+    `folders` is the class folder as found, `level:1` the first folder from the root, `names` what you
+    called a picture, `tags` its first tag by the alphabet, the name counted among them.
     """
     from url_viz.analysis.label_choice import source_in_words
 

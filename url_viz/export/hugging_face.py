@@ -98,7 +98,7 @@ Each is an order, not a probability: higher means less to be trusted.
 | `nearest_similarity` | cosine with the most similar other picture that is no twin, in the set's whitened space |
 | `twin_group` | pictures with the same number look the same to the model; empty where no other does |
 | `x`, `y` | place on the map |
-| `decision`, `tags` | what a person decided |
+| `decision`, `tags`, `name` | what a person decided, and called a picture |
 | `label_given`, `label_checked` | the label before any correction; whether a person corrected or confirmed it |
 
 A missing value is null; a column without any value is left out.

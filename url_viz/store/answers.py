@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from url_viz.errors import DecisionError
-from url_viz.store.decision_log import ABSENT, AnswerChange, DecisionLog
+from url_viz.store.decision_log import DecisionLog
+from url_viz.store.decision_rows import ABSENT, AnswerChanges
+from url_viz.store.decision_transaction import Transaction
 from url_viz.store.decisions import Action, process_user
 
 Pair = tuple[int, int]
@@ -43,20 +45,16 @@ class Answers:
 
     def __init__(self, path: Path) -> None:
         self._log = DecisionLog(path)
-        self._rows = np.zeros((0, 3), np.int64)
-        self._known = NO_ANSWERS
-        self._read_at = 0
+        self._latest = 0, NO_ANSWERS
 
     def now(self) -> Answered:
         """All answers; the same object as before if none has changed."""
         with self._log.reading() as transaction:
             version = transaction.version() if transaction else 0
-            if version != self._read_at:
-                rows = transaction.answers() if transaction else np.zeros((0, 3), np.int64)
-                if not np.array_equal(rows, self._rows):
-                    self._rows, self._known = rows, Answered(rows[:, :2].copy(), rows[:, 2] == 1)
-                self._read_at = version
-        return self._known
+            read_at, known = self._latest
+            if version != read_at:
+                self._latest = version, _after(known, read_at, transaction)
+        return self._latest[1]
 
     def answer(self, answers: Mapping[Pair, bool | None], *, who: str | None = None) -> Action:
         """Say of pairs of contents whether they are the same kind of thing; None takes an answer back.
@@ -65,16 +63,36 @@ class Answers:
         """
         wanted = {ordered(pair): answer for pair, answer in answers.items()}
         with self._log.writing() as transaction:
-            known = {(first, second): same for first, second, same in transaction.answers().tolist()}
-            changes = [
-                AnswerChange(*pair, known.get(pair, ABSENT), ABSENT if answer is None else int(answer))
+            rows = [
+                (*pair, transaction.answer_on(*pair), ABSENT if answer is None else int(answer))
                 for pair, answer in wanted.items()
             ]
-            changes = [change for change in changes if change.same_before != change.same_after]
-            did = _did(change.same_after for change in changes)
+            changes = [row for row in rows if row[2] != row[3]]
+            did = _did(row[3] for row in changes)
             if changes:
-                transaction.record_answers(did, changes, who=process_user() if who is None else who)
+                who = process_user() if who is None else who
+                transaction.record(did, len(changes), AnswerChanges(np.array(changes, np.int64)), who=who)
         return Action(did, len(changes), unchanged=len(wanted) - len(changes), of="pair")
+
+
+def _after(known: Answered, version: int, transaction: Transaction | None) -> Answered:
+    """The answers as of a transaction, from those of an earlier version."""
+    found = transaction.changes_since(version) if transaction else None
+    if transaction is None or found is None:
+        rows = transaction.answers if transaction else np.zeros((0, 3), np.int64)
+        is_same_as_before = np.array_equal(rows[:, :2], known.pairs) and np.array_equal(rows[:, 2] == 1, known.is_same)
+        return known if is_same_as_before else Answered(rows[:, :2].copy(), rows[:, 2] == 1)
+    for first, second, _, same in found[1].rows.tolist():
+        at = np.flatnonzero((known.pairs[:, 0] == first) & (known.pairs[:, 1] == second))
+        pairs, is_same = known.pairs, known.is_same.copy()
+        if len(at) and same != ABSENT:
+            is_same[at] = same == 1
+        elif len(at):
+            pairs, is_same = np.delete(pairs, at, axis=0), np.delete(is_same, at)
+        elif same != ABSENT:
+            pairs, is_same = np.append(pairs, [[first, second]], axis=0), np.append(is_same, same == 1)
+        known = Answered(pairs, is_same)
+    return known
 
 
 def ordered(pair: Pair) -> Pair:

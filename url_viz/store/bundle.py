@@ -290,8 +290,8 @@ def _verify_decisions(paths: SetPaths) -> None:
     with log.reading() as transaction:
         if transaction is None:
             return
-        transaction.verify_pages()
-        transaction.stored()
+        transaction.verify()
+        transaction.verify_actions()
     log.note()
 
 

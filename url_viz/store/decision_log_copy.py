@@ -1,18 +1,17 @@
-"""The integrity record and the backup copy of the decision log.
+"""The record and the copy of the decision log, by which damage and loss are told and repaired.
 
-Decisions cannot be computed again from the pictures. The record (`decisions.json`) holds the identity, the version and
-the CRC of the file of decisions; `mend` restores the copy (`decisions.copy.db`). Both are written after each action. A
-file without a record comes from an older version, or from an action that was stopped before it was recorded, and is
-accepted.
+Decisions cannot be computed again from the pictures. The record (`decisions.json`) holds the identity and the version
+of the file of decisions: a file that was lost, exchanged, or is older than the last action differs from it. What is in
+the file is checked by checksums of its own (`decision_rows`). The copy (`decisions.copy.db`) is a file of the same
+kind, in which each action is made again; `mend` restores it. A file without a record comes from an older version, or
+from an action that was stopped before it was recorded, and is accepted.
 """
 
 import zlib
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from url_viz.files import replaced
 from url_viz.records import read_plain
@@ -25,20 +24,18 @@ COPY_ENDING = ".copy.db"
 
 @dataclass(frozen=True)
 class Record:
-    """The recorded state of a file of decisions: its random number, its version, and the CRC of its bytes."""
+    """The recorded state of a file of decisions: its random number and its version.
+
+    `crc` is the CRC of its bytes where an older version recorded it, whose files have no checksums in them.
+    """
 
     identity: int
     version: int
-    crc: int
-
-    @classmethod
-    def of(cls, identity: int, version: int, data: bytes) -> "Record":
-        """The record of a file that holds `data`."""
-        return cls(identity, version, crc_of(data))
+    crc: int | None = None
 
 
 def crc_of(data: bytes) -> int:
-    """The CRC of a whole file: it detects any flipped bit, at a quarter of the cost of a digest."""
+    """The CRC of a whole file, as older versions recorded it."""
     return zlib.crc32(data)
 
 
@@ -66,20 +63,13 @@ class DecisionLogBackup:
         """The lock under which one process at a time creates the file, or writes record and copy."""
         return FileLock(self._lock_path, timeout=LOCK_S)
 
-    def write(self, now: Callable[[], tuple[int, int, bytes]]) -> None:
-        """Write copy and record of the file; `now` reads its identity, version and bytes.
+    def write_record(self, record: Record) -> None:
+        """Write the record. It is verified as it is read: none after a power cut is no damage."""
+        with replaced(self.record_path, is_flushed=False) as temporary:
+            temporary.write_text(sealed(asdict(record)))
 
-        A full disk, or a lock held by another process, is not an error, since the action is committed: the file is then
-        one version ahead of its record until the next action, which does not count as damage.
-        """
-        with suppress(OSError, Timeout), self.lock():
-            identity, version, data = now()
-            with replaced(self.copy_path) as temporary:
-                temporary.write_bytes(data)
-            with replaced(self.record_path) as temporary:
-                temporary.write_text(sealed(asdict(Record.of(identity, version, data))))
-
-    def clear(self) -> None:
-        """Remove record and copy."""
-        self.record_path.unlink(missing_ok=True)
-        self.copy_path.unlink(missing_ok=True)
+    def write_copy(self, data: bytes) -> None:
+        """Write the copy as a whole. A journal that an action left beside the one before is of no use then."""
+        with replaced(self.copy_path) as temporary:
+            temporary.write_bytes(data)
+            self.copy_path.with_name(f"{self.copy_path.name}-journal").unlink(missing_ok=True)

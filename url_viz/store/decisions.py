@@ -4,7 +4,7 @@ import copy
 import getpass
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, cast, get_args
@@ -15,19 +15,27 @@ from numpy.typing import NDArray
 
 from url_viz.errors import DecisionError
 from url_viz.latest import Latest
-from url_viz.store.decision_log import ABSENT, NOTHING_STORED, DecisionChange, DecisionLog, LoggedAction, Stored
+from url_viz.store.decision_log import DecisionLog
 from url_viz.store.decision_matching import FileKeys, match_decisions
+from url_viz.store.decision_names import BETWEEN_TAGS
+from url_viz.store.decision_rows import (
+    ABSENT,
+    CHECKSUM_MASK,
+    DecisionChanges,
+    DecisionRows,
+    no_rows,
+    texts_of,
+    total_of,
+)
+from url_viz.store.decision_transaction import InconsistentLogError, LoggedAction, Transaction
 
 Decision = Literal["keep", "drop", "look-again"]
 DECISIONS: tuple[Decision, ...] = get_args(Decision)
 LONGEST_TAG = 60
 LONGEST_LABEL = 255
 """As long as the name of a folder, which is a class too."""
-BETWEEN_TAGS = "; "
 
 _NAMES = np.array([None, *DECISIONS], object)
-_NO_ROW = (ABSENT, "", "")
-"""Code, tags and labels of a file without a stored row."""
 _DID: dict[Decision | None, str] = {
     "keep": "kept",
     "drop": "dropped",
@@ -40,13 +48,15 @@ _DID: dict[Decision | None, str] = {
 class Decided:
     """The decisions on N files at one version: `code` (N,) int8 into None, *DECISIONS, and `tags` (N,) texts.
 
-    `labels` (N,) are texts of the labels that somebody gave, by what the label was taken from (`label_of`).
+    `labels` (N,) are texts of the labels that somebody gave, by what the label was taken from (`label_of`); `names`
+    (N,) the names that somebody gave, "" for none.
     """
 
     version: int
     code: NDArray[np.int8]
     tags: NDArray[np.object_]
     labels: NDArray[np.object_]
+    names: NDArray[np.object_]
 
     @property
     def decision(self) -> NDArray[np.object_]:
@@ -57,7 +67,24 @@ class Decided:
         """The decisions on the files at `rows`; of all in their order nothing is copied."""
         if np.array_equal(rows, np.arange(len(self.code))):
             return self
-        return Decided(self.version, self.code[rows], self.tags[rows], self.labels[rows])
+        return Decided(self.version, self.code[rows], self.tags[rows], self.labels[rows], self.names[rows])
+
+    @property
+    def name(self) -> NDArray[np.object_]:
+        """The name of each (N,), None for none."""
+        return _or_none(self.names)
+
+    @property
+    def first_tags(self) -> NDArray[np.object_]:
+        """The first tag of each (N,) by the alphabet, its name counted among them, None for none.
+
+        It is what labels were taken from before names were a kind of their own.
+        """
+        codes, texts = pd.factorize(self.tags)
+        tags = np.array([*(next(iter(tags_of(text)), "") for text in texts), ""], object)[codes]
+        is_name = (self.names != "") & ((tags == "") | (self.names < tags))
+        first = np.where(is_name, self.names, tags)
+        return _or_none(first)
 
     def labels_of(self, source: str) -> NDArray[np.object_]:
         """The label that somebody gave each file (N,) where labels are taken from `source`; None if nobody did."""
@@ -112,7 +139,7 @@ class Decisions:
     def __init__(self, path: Path, files: FileKeys) -> None:
         self.files = files
         self._log = DecisionLog(path)
-        self._known: Decided | None = None
+        self._latest = _LatestAssignment()
         self._tags: Latest[dict[str, int]] = Latest()
         self._who: str | None = None
 
@@ -147,12 +174,29 @@ class Decisions:
     def now(self) -> Decided:
         """The decision on each file; read again only if something changed."""
         with self._log.reading() as transaction:
-            version = transaction.version() if transaction else 0
-            known = self._known
-            if known is None or known.version != version:
-                stored = transaction.stored() if transaction else NOTHING_STORED
-                known = self._known = _of_files(self._matches(stored), stored, version)
+            return self._known(transaction).decided
+
+    def _known(self, transaction: Transaction | None) -> "_Assignment":
+        """What is decided as of a transaction: what changed since the last look, or all if that is not known."""
+        known, version = self._latest.assignment, transaction.version() if transaction else 0
+        if known is None or known.decided.version != version:
+            known = self._latest.assignment = (known and self._followed(known, transaction)) or self._all(transaction)
         return known
+
+    def _followed(self, known: "_Assignment", transaction: Transaction | None) -> "_Assignment | None":
+        found = transaction.changes_since(known.decided.version) if transaction else None
+        if transaction is None or found is None:
+            return None
+        changes, answers = found
+        after = known.total + total_of(changes.sums()) + total_of(answers.sums())
+        if (after - transaction.total()) & CHECKSUM_MASK:
+            raise InconsistentLogError("is damaged: the changes of its actions are not as they were written")
+        return known.after(changes, self.files, version=transaction.version(), total=transaction.total())
+
+    def _all(self, transaction: Transaction | None) -> "_Assignment":
+        stored = transaction.stored if transaction else no_rows()
+        version, total = (transaction.version(), transaction.total()) if transaction else (0, 0)
+        return _Assignment.of(self.files, stored, version=version, total=total)
 
     def decide(self, ids: Iterable[int], decision: Decision | None) -> Action:
         """Decide on pictures; None clears their decision. Raises DecisionError for another word or unknown ids."""
@@ -193,20 +237,25 @@ class Decisions:
         return self._act(verdicts, lambda before: replace(before.with_labels(texts, source), code=codes), did)
 
     def name(self, verdicts: Mapping[int, Verdict]) -> Action:
-        """Give pictures a name, their first tag in place of the one they had, and their decision; a single action.
+        """Give pictures a name in place of the one they had, and their decision; a single action. Tags stay.
 
-        The `label` of a verdict is the name, None for none. Raises DecisionError for what cannot be a tag.
+        The `label` of a verdict is the name, None for none. Raises DecisionError for what cannot be a tag, or a name.
         """
         codes = np.array([_code_of(verdict.decision) for verdict in verdicts.values()], np.int8)
-        names = [None if v.label is None else checked_tag(v.label) for v in verdicts.values()]
+        names = texts_of(["" if v.label is None else checked_tag(v.label, what="name") for v in verdicts.values()])
 
         def did(before: "_States", after: "_States") -> str:
-            is_decided, is_named = after.code != before.code, after.tags != before.tags
+            is_decided, is_named = after.code != before.code, after.names != before.names
             parts = [_did_decide(before.rows_at(is_decided), after.rows_at(is_decided))] if is_decided.any() else []
             parts += [_did_name(after.rows_at(is_named))] if is_named.any() else []
             return ", and ".join(parts)
 
-        return self._act(verdicts, lambda before: replace(before.with_names(names), code=codes), did)
+        return self._act(verdicts, lambda before: replace(before, names=names, code=codes), did)
+
+    def name_each(self, names: Mapping[int, str | None]) -> Action:
+        """Give pictures a name, None takes it away; decisions and tags stay. A single action."""
+        texts = texts_of(["" if name is None else checked_tag(name, what="name") for name in names.values()])
+        return self._act(names, lambda before: replace(before, names=texts), lambda _, after: _did_name(after))
 
     def tag(self, ids: Iterable[int], tag: str) -> Action:
         """Give pictures a tag. Raises DecisionError for one that is empty, too long, or has , ; or a line break."""
@@ -262,10 +311,6 @@ class Decisions:
         now = self.now()
         return dict(self._tags.of(now, lambda: _tag_counts(now)))
 
-    def _matches(self, stored: Stored) -> NDArray[np.int64]:
-        is_empty = (stored.code == 0) & (stored.tags == "") & (stored.labels == "")
-        return match_decisions(self.files, stored_id=stored.id, stored_content=stored.content, is_empty=is_empty)
-
     def _act(
         self,
         ids: Iterable[int],
@@ -275,35 +320,18 @@ class Decisions:
         """Apply `new` to the states of some files as one action; `did` tells it of those that changed."""
         rows = self._rows_of(ids)
         with self._log.writing() as transaction:
-            stored = transaction.stored()
-            matched = self._matches(stored)
-            row = matched[rows]
-            before = _States.of(_of_files(row, stored, 0))
+            known = self._known(transaction)
+            before = _States.of(known.decided.rows_at(rows))
             after = new(before)
             at = np.flatnonzero(after.differs_from(before))
             done = did(before.rows_at(at), after.rows_at(at))
             if len(at):
-                files = FileKeys(self.files.id[rows[at]], self.files.content[rows[at]])
-                changes = _changes(files, stored, row[at], after.rows_at(at))
-                transaction.record(done, len(at), changes + self._copies_of(files, matched), who=self._named())
+                changes = known.changes(self.files, rows[at], after.rows_at(at))
+                transaction.record(done, len(at), changes, who=self._named())
         return Action(done, len(at), unchanged=len(rows) - len(at))
 
     def _named(self) -> str:
         return self._who if self._who is not None else process_user()
-
-    def _copies_of(self, files: FileKeys, matched: NDArray[np.int64]) -> list[DecisionChange]:
-        """Changes that store undecided rows for other files with the same contents.
-
-        They exist beside `files` now, so they must not get these decisions when `files` are moved.
-        """
-        is_copy = np.isin(self.files.content, files.content) & (matched < 0) & ~np.isin(self.files.id, files.id)
-        pairs = zip(self.files.id[is_copy].tolist(), self.files.content[is_copy].tolist(), strict=True)
-        return [
-            DecisionChange(
-                *pair, ABSENT, tags_before="", labels_before="", code_after=0, tags_after="", labels_after=""
-            )
-            for pair in pairs
-        ]
 
     def _rows_of(self, ids: Iterable[int]) -> NDArray[np.int64]:
         wanted = np.fromiter((int(i) for i in ids), np.int64)
@@ -331,20 +359,25 @@ class _States:
     code: NDArray[np.int8]
     tags: NDArray[np.object_]
     labels: NDArray[np.object_]
+    names: NDArray[np.object_]
 
     @classmethod
     def of(cls, decided: Decided) -> "_States":
-        return cls(decided.code, decided.tags, decided.labels)
+        return cls(decided.code, decided.tags, decided.labels, decided.names)
 
     def __len__(self) -> int:
         return len(self.code)
 
+    @property
+    def columns(self) -> tuple[NDArray[np.int8], NDArray[np.object_], NDArray[np.object_], NDArray[np.object_]]:
+        return self.code, self.tags, self.labels, self.names
+
     def rows_at(self, at: NDArray[np.int64] | NDArray[np.bool_]) -> "_States":
-        return _States(self.code[at], self.tags[at], self.labels[at])
+        return _States(self.code[at], self.tags[at], self.labels[at], self.names[at])
 
     def differs_from(self, other: "_States") -> NDArray[np.bool_]:
         differs: NDArray[np.bool_] = (self.tags != other.tags) | (self.labels != other.labels)
-        differs |= self.code != other.code
+        differs |= (self.code != other.code) | (self.names != other.names)
         return differs
 
     def with_tags(self, change: Callable[[Sequence[str]], set[str]]) -> "_States":
@@ -353,18 +386,16 @@ class _States:
         new = np.array([joined(change(tags_of(text))) for text in texts], object)
         return replace(self, tags=new[index] if len(index) else self.tags)
 
-    def with_names(self, names: Sequence[str | None]) -> "_States":
-        """The same with a first tag of each file, None for none, in place of the one it had."""
-        new = [
-            joined({*tags_of(text)[1:], *([] if name is None else [name])})
-            for text, name in zip(self.tags, names, strict=True)
-        ]
-        return replace(self, tags=np.array([*new, None], object)[:-1])
-
     def with_labels(self, given: Sequence[str | None], source: str) -> "_States":
         """The same with the label of each file (None: none) where labels are taken from `source`."""
         new = [with_label(text, source, label) for text, label in zip(self.labels, given, strict=True)]
         return replace(self, labels=np.array([*new, None], object)[:-1])
+
+
+def _or_none(texts: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Texts with None in place of empty ones."""
+    codes, known = pd.factorize(texts)
+    return np.array([*(text or None for text in known), None], object)[codes]
 
 
 def _tag_counts(decided: Decided) -> dict[str, int]:
@@ -375,29 +406,87 @@ def _tag_counts(decided: Decided) -> dict[str, int]:
     return dict(sorted(total.items()))
 
 
-def _of_files(row: NDArray[np.int64], stored: Stored, version: int) -> Decided:
-    """The decisions on files whose rows among the stored ones are `row` (−1: none)."""
-    code = np.zeros(len(row), np.int8)
-    tags, labels = (np.full(len(row), "", object) for _ in range(2))
-    has = row >= 0
-    code[has], tags[has], labels[has] = stored.code[row[has]], stored.tags[row[has]], stored.labels[row[has]]
-    return Decided(version, code, tags, labels)
+@dataclass(frozen=True)
+class _Assignment:
+    """What is decided on N files, and where it is stored.
+
+    `is_stored` (N,): whether there is a row of the file's own id and content. `moved` (N,) is the position in `free` of
+    the row that belongs to a file without one; −1 for none. `free` are the stored rows of files that are not there, or
+    have another content now. `total` is the checksum of the log at this version.
+    """
+
+    decided: Decided
+    is_stored: NDArray[np.bool_]
+    moved: NDArray[np.int64]
+    free: DecisionRows
+    total: int
+
+    @classmethod
+    def of(cls, files: FileKeys, stored: DecisionRows, *, version: int, total: int) -> "_Assignment":
+        """From all stored rows."""
+        is_empty = (stored.code == 0) & (stored.tags == "") & (stored.labels == "") & (stored.names == "")
+        row = match_decisions(files, stored_id=stored.id, stored_content=stored.content, is_empty=is_empty)
+        has = row >= 0
+        found, columns = stored.rows_at(row[has]), no_rows(len(files))
+        for column, values in zip(columns.columns[2:], found.columns[2:], strict=True):
+            column[has] = values
+        is_stored = has.copy()
+        is_stored[has] = (found.id == files.id[has]) & (found.content == files.content[has])
+        is_free = np.ones(len(stored), bool)
+        is_free[row[is_stored]] = False
+        moved = np.where(has & ~is_stored, (np.cumsum(is_free) - 1)[row] if len(stored) else -1, -1)
+        decided = Decided(version, *columns.columns[2:])
+        return cls(decided, is_stored, moved, stored.rows_at(is_free), total)
+
+    def after(self, changes: DecisionChanges, files: FileKeys, *, version: int, total: int) -> "_Assignment | None":
+        """The same after some changes; None if they may change which row belongs to which file."""
+        after = changes.after
+        row = files.rows_of(after.id)
+        goes = after.code == ABSENT
+        if (row < 0).any() or (files.content[row] != after.content).any() or (self.moved[row] >= 0).any():
+            return None
+        if np.isin(after.id[goes], self.free.id).any() or np.isin(after.content[goes], self.free.content).any():
+            return None
+        was = self.decided
+        states = _States(was.code.copy(), was.tags.copy(), was.labels.copy(), was.names.copy())
+        for column, values in zip(states.columns, after.columns[2:], strict=True):
+            column[row] = values
+        states.code[row[goes]] = 0
+        is_stored = self.is_stored.copy()
+        is_stored[row] = ~goes
+        decided = Decided(version, *states.columns)
+        return replace(self, decided=decided, is_stored=is_stored, total=total)
+
+    def changes(self, files: FileKeys, rows: NDArray[np.int64], after: "_States") -> DecisionChanges:
+        """The changes that give the files at `rows` (M,) a state, and remove their rows under an older id or content.
+
+        Other files with the same contents get undecided rows: they are there beside them now, and must not get these
+        decisions when the others are moved.
+        """
+        old = np.unique(self.moved[rows][self.moved[rows] >= 0])
+        is_copy = np.isin(files.content, files.content[rows]) & ~self.is_stored & (self.moved < 0)
+        is_copy[rows] = False
+        copies = np.flatnonzero(is_copy)
+        gone, chosen, beside = self.free.rows_at(old), self._stored_at(files, rows), self._stored_at(files, copies)
+        empty = replace(beside, code=np.zeros(len(copies), np.int8))
+        new = DecisionRows(chosen.id, chosen.content, *after.columns)
+        removed = replace(no_rows(len(old)), id=gone.id, content=gone.content, code=np.full(len(old), ABSENT, np.int8))
+        return DecisionChanges(DecisionRows.joined([gone, chosen, beside]), DecisionRows.joined([removed, new, empty]))
+
+    def _stored_at(self, files: FileKeys, rows: NDArray[np.int64]) -> DecisionRows:
+        """The stored rows of some files, of code ABSENT where there is none of their own."""
+        is_stored = self.is_stored[rows]
+        code, *texts = _States.of(self.decided.rows_at(rows)).columns
+        texts = [np.where(is_stored, column, "") for column in texts]
+        code = np.where(is_stored, code, ABSENT).astype(np.int8)
+        return DecisionRows(files.id[rows], files.content[rows], code, *texts)
 
 
-def _changes(files: FileKeys, stored: Stored, row: NDArray[np.int64], after: _States) -> list[DecisionChange]:
-    """The changes that give `files` the state `after`, and remove their rows under an older id or content."""
-    matched = np.maximum(row, 0) if len(stored) else row
-    is_own = np.zeros(len(row), bool)
-    if len(stored):
-        is_own = (row >= 0) & (stored.id[matched] == files.id) & (stored.content[matched] == files.content)
-    own = _of_files(np.where(is_own, row, -1), stored, 0)
-    old = np.unique(row[(row >= 0) & ~is_own])
-    was = (column[old].tolist() for column in (stored.id, stored.content, stored.code, stored.tags, stored.labels))
-    gone = [DecisionChange(*(*values, *_NO_ROW)) for values in zip(*was, strict=True)]
-    code_before = np.where(is_own, own.code, ABSENT)
-    before = (files.id, files.content, code_before, own.tags, own.labels)
-    columns = (*before, after.code, after.tags, after.labels)
-    return gone + [DecisionChange(*values) for values in zip(*(c.tolist() for c in columns), strict=True)]
+@dataclass
+class _LatestAssignment:
+    """What was known last, for all that act on the same decisions; threads may share it: each result is whole."""
+
+    assignment: _Assignment | None = field(default=None)
 
 
 def checked_label(label: str) -> str:
@@ -424,12 +513,13 @@ def with_label(text: str, source: str, label: str | None) -> str:
     return json.dumps(kept, sort_keys=True, ensure_ascii=False) if kept else ""
 
 
-def checked_tag(tag: str) -> str:
-    """The tag without space around it; raises DecisionError if it is not a valid tag."""
+def checked_tag(tag: str, *, what: str = "tag") -> str:
+    """The tag, or name, without space around it; raises DecisionError if it is not a valid one."""
     name = tag.strip()
     if not name or len(name) > LONGEST_TAG or any(c in ",;" or not c.isprintable() for c in name):
         raise DecisionError(
-            f"{tag[:80]!r} cannot be a tag. Take 1 to {LONGEST_TAG} characters, without comma, semicolon or line break."
+            f"{tag[:80]!r} cannot be a {what}. Take 1 to {LONGEST_TAG} characters, without comma, semicolon or line "
+            "break."
         )
     return name
 
@@ -470,10 +560,10 @@ def _did_label(after: _States, source: str) -> str:
 
 
 def _did_name(after: _States) -> str:
-    """ "named 12 pictures “kiwi” and took the name of 1 picture", from the tags that pictures have now."""
-    given = [next(iter(tags_of(text)), None) for text in after.tags]
-    names = {name for name in given if name is not None}
-    taken = given.count(None)
+    """ "named 12 pictures “kiwi” and took the name of 1 picture", from the names that pictures have now."""
+    given = after.names.tolist()
+    names = {name for name in given if name}
+    taken = given.count("")
     of = f" “{next(iter(names))}”" if len(names) == 1 else ""
     parts = [f"named {_pictures(len(given) - taken)}{of}"] if names else []
     parts += [f"took the name of {_pictures(taken)}"] if taken else []

@@ -196,7 +196,7 @@ def kept(folder: str | Path, *, workspace: str | Path | None = None) -> Kept:
     paths = home.set_paths(read_before(folder, home))
     try:
         with DecisionLog(paths.decisions).reading() as log:
-            judged = 0 if log is None else len(log.stored())
+            judged = 0 if log is None else len(log.stored)
     except WorkspaceError:
         judged = None
     return Kept(_bytes_in(paths.folder) / 2**20, judged)

@@ -24,7 +24,7 @@ from url_viz.ui.widgets.filters import filter_on, set_filter, title_of_column
 from url_viz.ui.widgets.map import MapEvent, MapView, show_map
 from url_viz.ui.widgets.reading import set_name
 
-_DECIDED = ("decision", "tags")
+_DECIDED = ("decision", "tags", "name")
 PROBED = 8
 """Pictures by which a map that was made anew is told: all of them move."""
 

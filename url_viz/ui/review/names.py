@@ -3,10 +3,10 @@
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.naming import SUGGESTED_FROM, can_order, names_of
+from url_viz.analysis.naming import SUGGESTED_FROM, can_order
 from url_viz.analysis.review import NAMES, ReviewSpec
 from url_viz.image_set import ImageSet
-from url_viz.store.user_columns import TAGS
+from url_viz.store.user_columns import NAMES as BY_NAMES
 from url_viz.ui.auth import user_name
 from url_viz.ui.review.address import choose_review
 from url_viz.ui.text import errors_shown, escape
@@ -26,7 +26,7 @@ def show_names(image_set: ImageSet) -> None:
         st.caption(f"{names.notna().sum():,} of {len(names):,} pictures have a name, of {names.nunique():,} names.")
         if not can_order(names):
             st.caption("From three pictures each of two names on, pictures can be ordered by ambiguity between them.")
-        elif image_set.user_table.label_source != TAGS:
+        elif image_set.user_table.label_source != BY_NAMES:
             st.button(
                 "Order by ambiguity between your names",
                 icon=":material/swap_vert:",
@@ -39,12 +39,12 @@ def show_names(image_set: ImageSet) -> None:
 
 
 def _names_in(table: pd.DataFrame) -> "pd.Series[str]":
-    return names_of(table["tags"])
+    return table["name"]
 
 
 def _order_by_names(image_set: ImageSet) -> None:
     with errors_shown():
-        image_set.use_labels(TAGS)
+        image_set.use_labels(BY_NAMES)
         st.toast("The names are the labels now. Explore is ordered by ambiguity between them.")
 
 

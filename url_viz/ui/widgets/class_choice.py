@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from url_viz.image_set import ImageSet
-from url_viz.store.user_columns import FOLDERS, TAGS
+from url_viz.store.user_columns import FOLDERS, NAMES, TAGS
 from url_viz.ui.session import classes_of
 from url_viz.ui.text import errors_shown, escape
 from url_viz.ui.widgets.filters import set_filter
@@ -30,7 +30,8 @@ def class_choices(image_set: ImageSet) -> dict[str, ClassChoice]:
     for level in now.levels:
         if level != found or now.chosen == level.choice:
             choices[level.choice] = ClassChoice(f"Level {level.number} of the folders", level.shown)
-    choices[TAGS] = ClassChoice("Tags", "the first tag of a picture")
+    choices[NAMES] = ClassChoice("Names", "what you called a picture")
+    choices[TAGS] = ClassChoice("Tags", "the first tag of a picture by the alphabet, its name among them")
     choices |= {one.name: ClassChoice(one.name, f"your column, from {one.source}") for one in image_set.user_columns()}
     if now.chosen is not None and now.chosen not in choices:  # another session may have brought it just now
         choices[now.chosen] = ClassChoice(now.chosen)

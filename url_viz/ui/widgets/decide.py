@@ -38,13 +38,18 @@ KEYS = (
 )
 
 
+NAMING = "What the pictures are, one name each; the review *Name these first* goes on with it. Tags stay"
+What = Literal["decide", "tag", "untag", "name"]
+_WORDS: dict[What, str] = {"tag": "Tag", "untag": "Untag", "name": "Name"}
+
+
 @dataclass(frozen=True)
 class BulkAction:
-    """An action on some pictures: a decision (None clears it), or tags added or removed; `word` names it."""
+    """An action on some pictures: a decision (None clears it), tags added or removed, or a name; `word` names it."""
 
     word: str
     ids: tuple[int, ...]
-    what: Literal["decide", "tag", "untag"] = "decide"
+    what: What = "decide"
     decision: Decision | None = None
     tags: tuple[str, ...] = ()
 
@@ -170,6 +175,8 @@ def _carry_out(image_set: ImageSet, action: BulkAction, key: str) -> None:
     try:
         if action.what == "decide":
             results = [decisions.decide(action.ids, action.decision)]
+        elif action.what == "name":
+            results = [decisions.name_each(dict.fromkeys(action.ids, name)) for name in action.tags]
         else:
             results = [
                 (decisions.tag if action.what == "tag" else decisions.untag)(action.ids, tag) for tag in action.tags
@@ -194,7 +201,7 @@ def _show_tags(image_set: ImageSet, ids: tuple[int, ...], *, key: str) -> None:
         known = image_set.decisions.tag_counts()
         tags = tuple(
             st.multiselect(
-                "Tags",
+                "Tags, or a name",
                 list(known),
                 format_func=lambda tag: f"{tag} ({known[tag]:,})" if tag in known else tag,
                 accept_new_options=True,
@@ -205,14 +212,16 @@ def _show_tags(image_set: ImageSet, ids: tuple[int, ...], *, key: str) -> None:
         problem = _problem_of(tags)
         if problem:
             show_error(problem)
+        is_ready = bool(ids and tags and problem is None)
         with buttons:
-            for what, word in (("tag", "Tag"), ("untag", "Untag")):
+            for what, word in _WORDS.items():
                 st.button(
                     f"{escape(word)} {len(ids):,} pictures",
                     key=f"{key}.{what}",
-                    disabled=not ids or not tags or problem is not None,
+                    disabled=not is_ready or (what == "name" and len(tags) > 1),
+                    help=NAMING if what == "name" else None,
                     on_click=_request,
-                    args=(image_set, BulkAction(word, ids, "tag" if what == "tag" else "untag", tags=tags), key),
+                    args=(image_set, BulkAction(word, ids, what, tags=tags), key),
                 )
 
 

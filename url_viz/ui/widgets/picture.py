@@ -205,6 +205,8 @@ def facts_of(image_set: ImageSet, row: dict[str, object]) -> pd.DataFrame:
     nearest = _number(row, "nearest_similarity")
     if np.isfinite(nearest):
         rows.append(("Nearest neighbour", f"similarity {nearest:.3f}"))
+    if isinstance(row["name"], str):
+        rows.append(("Name", row["name"]))
     if row["tags"]:
         rows.append(("Tags", str(row["tags"])))
     rows += [

@@ -1,0 +1,155 @@
+"""Names are a kind of their own beside tags; in older logs, where they were the first tags, the log tells which."""
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from url_viz.errors import DecisionError
+from url_viz.store.decision_matching import FileKeys
+from url_viz.store.decision_tables import OLDER_TABLES
+from url_viz.store.decisions import Decisions, Verdict
+
+FILES = FileKeys(np.arange(1, 6), np.arange(101, 106))
+
+
+@pytest.fixture
+def decisions(tmp_path: Path) -> Decisions:
+    return Decisions(tmp_path / "decisions.db", FILES)
+
+
+def shown(decisions: Decisions) -> list[tuple[str | None, str]]:
+    now = decisions.now()
+    return list(zip(now.name.tolist(), now.tags.tolist(), strict=True))
+
+
+class TestNames:
+    """Given, replaced, taken away and undone; tags and decisions stay."""
+
+    def test_naming_leaves_tags_and_tagging_leaves_names(self, decisions: Decisions) -> None:
+        for tag in ("blurry", "outdoor"):
+            decisions.tag([1], tag)
+        assert decisions.name({1: Verdict(label="kiwi")}).sentence == "Named 1 picture “kiwi”"
+        decisions.tag([1, 2], "check")
+        assert shown(decisions)[:2] == [("kiwi", "blurry; check; outdoor"), (None, "check")]
+        decisions.untag([1], "kiwi")
+        assert shown(decisions)[0][0] == "kiwi", "that is no tag"
+        assert decisions.tag_counts() == {"blurry": 1, "check": 2, "outdoor": 1}
+        for _ in range(2):
+            decisions.undo()
+        assert shown(decisions)[:2] == [(None, "blurry; outdoor"), (None, "")]
+        decisions.redo()
+        assert shown(decisions)[0] == ("kiwi", "blurry; outdoor")
+
+    def test_names_alone_leave_decisions(self, decisions: Decisions) -> None:
+        decisions.decide([1], "keep")
+        assert decisions.name_each({1: "kiwi", 2: "kiwi"}).sentence == "Named 2 pictures “kiwi”"
+        assert decisions.name_each({1: None, 2: "plum"}).did == "named 1 picture “plum” and took the name of 1 picture"
+        assert (decisions.now().decision[0], shown(decisions)[:2]) == ("keep", [(None, ""), ("plum", "")])
+        with pytest.raises(DecisionError, match="cannot be a name"):
+            decisions.name_each({1: "a; b"})
+
+    def test_a_name_stays_with_a_file_that_moves(self, decisions: Decisions, tmp_path: Path) -> None:
+        decisions.name_each({1: "kiwi"})
+        moved = Decisions(tmp_path / "decisions.db", FileKeys(np.array([9, 2]), np.array([101, 102])))
+        assert shown(moved) == [("kiwi", ""), (None, "")]
+
+    def test_the_first_tag_counts_the_name_as_it_did_when_names_were_tags(self, decisions: Decisions) -> None:
+        decisions.name_each({1: "kiwi", 2: "kiwi"})
+        decisions.tag([1, 3], "check")
+        decisions.tag([2], "small")
+        assert decisions.now().first_tags.tolist() == ["check", "kiwi", "check", None, None]
+
+
+def log_of_schema_3(path: Path, actions: list[tuple[str, str, Mapping[int, tuple[str, str]]]]) -> None:
+    """A log as older versions wrote it: what each action did, its state, and the tags of pictures before and after."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for table in OLDER_TABLES[3]:
+            connection.execute(table)
+        now: dict[int, str] = {}
+        for number, (did, state, changes) in enumerate(actions, start=1):
+            connection.execute("INSERT INTO batch VALUES (?, '2026-01-01', '', ?, 1, ?)", (number, did, state))
+            for one, (before, after) in changes.items():
+                code = 0 if one in now or before else -1
+                row = (number, one, 100 + one, code, before, "", 0, after, "")
+                connection.execute("INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+                if state == "done":
+                    now[one] = after
+        for one, tags in now.items():
+            connection.execute("INSERT INTO decision VALUES (?, ?, ?, 0, ?, '')", (one, one, 100 + one, tags))
+        connection.execute("INSERT INTO version VALUES (1000, 0)")
+        connection.execute("PRAGMA user_version = 3")
+
+
+class TestOlderLogs:
+    """Names that actions gave are names, what was tagged are tags; reading raises nothing."""
+
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        path = tmp_path / "decisions.db"
+        log_of_schema_3(
+            path,
+            [
+                ("tagged 2 pictures “outdoor”", "done", {1: ("", "outdoor"), 2: ("", "outdoor")}),
+                # the first tag gave way to a name: that is what naming did then
+                ("tagged 1 picture “blurry”", "done", {1: ("outdoor", "blurry; outdoor")}),
+                (
+                    "named 3 pictures “kiwi”",
+                    "done",
+                    {1: ("blurry; outdoor", "kiwi; outdoor"), 3: ("", "kiwi"), 4: ("", "kiwi")},
+                ),
+                ("tagged 1 picture “check”", "done", {3: ("kiwi", "check; kiwi")}),
+                ("kept 1 picture, and took the name of 1 picture", "dropped", {4: ("kiwi", "")}),
+                ("named 1 picture “plum”", "done", {4: ("kiwi", "plum")}),
+                ("took the tag “kiwi” from 1 picture", "undone", {1: ("kiwi; outdoor", "outdoor")}),
+            ],
+        )
+        return path
+
+    WAS = (("kiwi", "outdoor"), (None, "outdoor"), ("kiwi", "check"), ("plum", ""), (None, ""))
+
+    def test_are_read_as_they_meant_it_and_not_changed(self, path: Path) -> None:
+        before = path.read_bytes()
+        decisions = Decisions(path, FILES)
+        assert tuple(shown(decisions)) == self.WAS
+        assert decisions.now().first_tags.tolist() == ["kiwi", "outdoor", "check", "plum", None], "labels as they were"
+        assert decisions.version == 1000
+        assert path.read_bytes() == before
+
+    def test_are_raised_by_an_action_and_undone_to_the_beginning(self, path: Path) -> None:
+        decisions = Decisions(path, FILES)
+        decisions.redo()
+        assert shown(decisions)[0] == (None, "outdoor"), "who took the tag took the name"
+        decisions.undo()
+        assert tuple(shown(decisions)) == self.WAS
+        assert Decisions(path, FILES).now().names.tolist() == decisions.now().names.tolist()
+        said = []
+        while decisions.undo() is not None:
+            said.append(shown(decisions)[:4])
+        assert said[0][3] == ("kiwi", "")
+        assert said[1][2] == ("kiwi", "")
+        assert said[2] == [(None, "blurry; outdoor"), (None, "outdoor"), (None, ""), (None, "")]
+        assert shown(decisions) == [(None, "")] * 5
+        while decisions.redo() is not None:
+            pass
+        assert shown(decisions)[1:4] == list(self.WAS[1:4])
+
+    def test_a_moved_file_keeps_what_was_its_name(self, tmp_path: Path) -> None:
+        path = tmp_path / "decisions.db"
+        log_of_schema_3(path, [("named 1 picture “kiwi”", "done", {1: ("", "kiwi")})])
+        with closing(sqlite3.connect(path)) as connection, connection:  # moved to 9, and tagged there
+            connection.execute("INSERT INTO batch VALUES (2, '2026-01-02', '', 'tagged 1 picture “zoo”', 1, 'done')")
+            connection.execute("INSERT INTO change VALUES (2, 1, 101, 0, 'kiwi', '', -1, '', '')")
+            connection.execute("INSERT INTO change VALUES (2, 9, 101, -1, '', '', 0, 'kiwi; zoo', '')")
+            connection.execute("UPDATE decision SET id = 9, tags = 'kiwi; zoo'")
+        moved = Decisions(path, FileKeys(np.array([9]), np.array([101])))
+        assert shown(moved) == [("kiwi", "zoo")]
+
+    def test_words_of_labels_and_tags_name_nothing(self, tmp_path: Path) -> None:
+        path = tmp_path / "decisions.db"
+        words = "labelled 1 picture “a, and named 2 pictures”"
+        log_of_schema_3(path, [("tagged 1 picture “a”", "done", {1: ("", "a")}), (words, "done", {1: ("a", "a")})])
+        assert shown(Decisions(path, FILES))[0] == (None, "a")

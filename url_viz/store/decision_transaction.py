@@ -1,0 +1,455 @@
+"""One open transaction on a file of decisions: its tables read and checked, and actions recorded, undone, repeated."""
+
+import datetime
+import secrets
+import sqlite3
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from url_viz.sealed import record_in
+from url_viz.store.decision_names import NameChange, names_of_older
+from url_viz.store.decision_rows import (
+    ABSENT,
+    CHECKSUM_MASK,
+    CODES,
+    AnswerChanges,
+    DecisionChanges,
+    DecisionRows,
+    answer_sums,
+    no_rows,
+    total_of,
+)
+from url_viz.store.decision_tables import RAISED, SCHEMA_VERSION, TABLES, one_line, tables_of
+
+MOST_STEPS, MOST_CHANGES = 1000, 20_000
+"""From more steps or changes on, reading everything again is faster than following them."""
+
+Side = Literal["before", "after"]
+Read = TypeVar("Read")
+
+_MOST_OBJECTS = 20
+_BATCH = "number, at, who, did, count, state, total"
+_SEAL = f"seal({_BATCH})"
+_SEAL_DROPPED = _SEAL.replace("state", "'dropped'")
+
+
+class InconsistentLogError(Exception):
+    """The file holds foreign or inconsistent content."""
+
+
+@dataclass(frozen=True)
+class LoggedAction:
+    """One action in the log: what it did, in words, and how many pictures or pairs it changed; when (UTC), and who.
+
+    `state` is "done", "undone", or "dropped" if it was undone before another action. `total` is what it adds to the
+    checksum of all decisions and answers.
+    """
+
+    number: int
+    at: str
+    who: str
+    did: str
+    count: int
+    state: str
+    total: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """What made one version: one side of the changes of an action, by its number."""
+
+    version: int
+    number: int
+    side: Side
+
+
+class Transaction:
+    """One open transaction on the file; made by `DecisionLog`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        connection.create_function("seal", -1, _seal, deterministic=True)
+
+    @property
+    def schema_version(self) -> int:
+        """0 if the file has no tables yet."""
+        return self._number("PRAGMA user_version")
+
+    def make_tables(self) -> None:
+        """Create the tables; versions start at the current time, so that two files never share one."""
+        for table in TABLES:
+            self._connection.execute(table)
+        self._connection.execute("INSERT INTO version VALUES (?, 0, 0)", (time.time_ns() // 1000,))
+        self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        self.identify()
+
+    def raise_schema(self) -> None:
+        """Give tables of an older schema the columns of this one, with names and checksums in them."""
+        raised = RAISED[self.schema_version]
+        for name, _ in raised:
+            self._connection.execute(f"ALTER TABLE {name} RENAME TO older_{name}")
+            if name == "change":
+                self._connection.execute("DROP INDEX change_of_batch")
+        there = {one_line(sql) for (sql,) in self._connection.execute("SELECT sql FROM sqlite_master")}
+        for table in TABLES:
+            if one_line(table) not in there:
+                self._connection.execute(table)
+        for name, columns in raised:
+            self._connection.execute(f"INSERT INTO {name} SELECT {columns} FROM older_{name} ORDER BY rowid")
+            self._connection.execute(f"DROP TABLE older_{name}")
+        self._take_names_from_tags()
+        self._note_checksums()
+        self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _take_names_from_tags(self) -> None:
+        """Names were the first tags: those that actions gave as names become names, the others stay tags."""
+        rows = self._connection.execute(
+            "SELECT change.rowid, did, batch, id, content, code_before, tags_before, code_after, tags_after "
+            "FROM change JOIN batch ON number = batch ORDER BY change.rowid"
+        ).fetchall()
+        decided = self._connection.execute("SELECT row, id, content, tags FROM decision WHERE tags <> ''").fetchall()
+        changes, names = names_of_older([NameChange(*row) for row in rows], decided)
+        self._connection.executemany(
+            "UPDATE change SET tags_before = ?, name_before = ?, tags_after = ?, name_after = ? WHERE rowid = ?",
+            changes,
+        )
+        self._connection.executemany("UPDATE decision SET tags = ?, name = ? WHERE row = ?", names)
+
+    def _note_checksums(self) -> None:
+        totals = self._totals_of_actions()
+        self._connection.executemany("UPDATE batch SET total = ? WHERE number = ?", [(t, n) for n, t in totals.items()])
+        self._connection.execute(f"UPDATE batch SET seal = {_SEAL}")
+        self._connection.execute("UPDATE version SET total = ?", (self._counted,))
+
+    def verify_tables(self) -> None:
+        """Raise InconsistentLogError unless the file holds our tables and nothing else; must be called first.
+
+        A view or a trigger could execute anything.
+        """
+        rows = self._connection.execute(f"SELECT type, name, sql FROM sqlite_master LIMIT {_MOST_OBJECTS}").fetchall()
+        if not rows:
+            raise InconsistentLogError("is damaged: it holds no tables")
+        ours = tables_of(self.schema_version)
+        if ours is None:
+            raise InconsistentLogError(f"is damaged: there is no schema {self.schema_version}")
+        unknown = [name for _, name, sql in rows if one_line(sql) not in ours]
+        if unknown:
+            name = str(unknown[0])[:60]
+            raise InconsistentLogError(f"holds something that is not ours ({name!r}) and may not be trusted")
+        if {one_line(sql) for _, _, sql in rows} < ours:
+            raise InconsistentLogError("is damaged: it lacks tables")
+
+    def verify(self) -> None:
+        """Raise InconsistentLogError if decisions or answers are not as they were written."""
+        if self._counted != self.total():
+            raise InconsistentLogError("is damaged: its decisions are not as they were written")
+
+    def verify_actions(self) -> None:
+        """Raise InconsistentLogError if pages, or the log of all actions, are not as they were written."""
+        self.verify_pages()
+        actions = self.latest(None)
+        if self._totals_of_actions() != {action.number: action.total for action in actions if action.total}:
+            raise InconsistentLogError("is damaged: the changes of its actions are not as they were written")
+
+    def verify_pages(self) -> None:
+        """Raise InconsistentLogError if SQLite finds the pages of the file inconsistent."""
+        verdict = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise InconsistentLogError(f"is damaged ({verdict})")
+
+    @cached_property
+    def _counted(self) -> int:
+        """The checksum of the decisions and answers that are there."""
+        return (total_of(self.stored.sums()) + total_of(answer_sums(self.answers))) & CHECKSUM_MASK
+
+    def data(self) -> bytes:
+        """All bytes of the file, as this transaction sees them.
+
+        Through SQLite: closing a second handle would release the locks that this process holds.
+        """
+        return self._connection.serialize()
+
+    def identity(self) -> int:
+        """The random number of this file; 0 in a file of an older version."""
+        return self._number("PRAGMA application_id")
+
+    def identify(self) -> None:
+        """Give a file without a number a random one."""
+        if not self.identity():
+            self._connection.execute(f"PRAGMA application_id = {1 + secrets.randbelow(2**31 - 1)}")
+
+    def version(self) -> int:
+        """A number that every change raises."""
+        return self._number("SELECT number FROM version")
+
+    def labels_version(self) -> int:
+        """A number that every change of a label raises, from 0."""
+        return self._number("SELECT labels FROM version")
+
+    def total(self) -> int:
+        """The checksum of all decisions and answers, as the last action noted it."""
+        return self._number("SELECT total FROM version")
+
+    @cached_property
+    def answers(self) -> NDArray[np.int64]:
+        """All answers (A, 3), oldest first: both contents of a pair, the smaller first, and 1 if they are the same."""
+        rows = self._connection.execute("SELECT first, second, same FROM answer ORDER BY row").fetchall()
+        found = _read(lambda: np.array(rows, np.int64).reshape(-1, 3), "answers that are not numbers")
+        if not np.isin(found[:, 2], (0, 1)).all():
+            raise InconsistentLogError("is damaged: there are answers of an unknown kind")
+        return found
+
+    def answer_on(self, first: int, second: int) -> int:
+        """What was answered on a pair of contents; ABSENT for nothing."""
+        row = self._connection.execute("SELECT same FROM answer WHERE first = ? AND second = ?", (first, second))
+        return int(next(row, (ABSENT,))[0])
+
+    @cached_property
+    def stored(self) -> DecisionRows:
+        """All stored decisions, oldest first. The numbers come as one text, which numpy reads faster than rows."""
+        text, count = self._connection.execute(
+            "SELECT group_concat(row || ' ' || id || ' ' || content || ' ' || code, ' '), count(*) FROM decision"
+        ).fetchone()
+        if not count:
+            return no_rows()
+        numbers = _numbers_in(text, count)
+        numbers = numbers[np.argsort(numbers[:, 0], kind="stable")]
+        tags, labels, names = (self._texts(column, numbers[:, 0]) for column in ("tags", "labels", "name"))
+        if not all(map(_are_labels, set(labels))):
+            raise InconsistentLogError("is damaged: labels that cannot be read")
+        return DecisionRows(
+            numbers[:, 1].copy(), numbers[:, 2].copy(), numbers[:, 3].astype(np.int8), tags, labels, names
+        )
+
+    def _texts(self, column: str, row: NDArray[np.int64]) -> NDArray[np.object_]:
+        """A column of texts of all decisions, whose sorted numbers are `row` (S,); most are empty."""
+        texts = np.full(len(row), "", object)
+        found = self._connection.execute(f"SELECT row, {column} FROM decision WHERE {column} <> ''").fetchall()
+        if found:
+            rows, values = zip(*found, strict=True)
+            if not all(isinstance(value, str) for value in values):
+                raise InconsistentLogError(f"is damaged: {column} that cannot be read")
+            texts[np.searchsorted(row, np.array(rows, np.int64))] = values
+        return texts
+
+    def record(self, did: str, count: int, changes: DecisionChanges | AnswerChanges, *, who: str) -> None:
+        """Store changes as one action of `who`. Actions undone before it can no longer be redone."""
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        self._insert(LoggedAction(0, now, who, did, count, "done", total_of(changes.sums())), [changes])
+
+    def _insert(self, action: LoggedAction, changes: Sequence[DecisionChanges | AnswerChanges]) -> None:
+        """Store an action that is done now, with its changes; one of number 0 gets the next one."""
+        self._connection.execute(f"UPDATE batch SET state = 'dropped', seal = {_SEAL_DROPPED} WHERE state = 'undone'")
+        number = self._connection.execute(
+            f"INSERT INTO batch ({_BATCH}, seal) VALUES (?, ?, ?, ?, ?, 'done', ?, 0)",
+            (action.number or None, action.at, action.who, action.did, action.count, action.total),
+        ).lastrowid
+        assert number is not None
+        self._connection.execute(f"UPDATE batch SET seal = {_SEAL} WHERE number = ?", (number,))
+        for each in changes:
+            self._insert_changes(number, each)
+        self._store_side(number, "after", action.total)
+
+    def _insert_changes(self, number: int, changes: DecisionChanges | AnswerChanges) -> None:
+        if isinstance(changes, AnswerChanges):
+            rows = ((number, *row) for row in changes.rows.tolist())
+            self._connection.executemany("INSERT INTO answer_change VALUES (?, ?, ?, ?, ?)", rows)
+            return
+        columns = (*changes.before.columns, *changes.after.columns[2:])
+        lists = (column.tolist() for column in columns)
+        self._connection.executemany(
+            "INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            ((number, *row) for row in zip(*lists, strict=True)),
+        )
+
+    def repeat(self, step: Step, source: "Transaction") -> None:
+        """Make a step that was made in another file, of which this one is a copy."""
+        (action,) = source._actions("number = ?", step.number)
+        if self._actions("number = ?", step.number):
+            self._set_state(action, "done" if step.side == "after" else "undone", step.side)
+        else:
+            self._insert(action, [source.changes_of(step.number), source.answer_changes_of(step.number)])
+
+    def steps_since(self, version: int) -> list[Step] | None:
+        """What was done since a version; None if that is not known, or too much to follow."""
+        count = self.version() - version
+        if not 0 <= count <= MOST_STEPS:
+            return None
+        rows = self._connection.execute(
+            "SELECT version, batch, side FROM step WHERE version > ? ORDER BY version", (version,)
+        ).fetchall()
+        changes = sum(self._number("SELECT count FROM batch WHERE number = ?", number) for _, number, _ in rows)
+        return [Step(*row) for row in rows] if len(rows) == count and changes <= MOST_CHANGES else None
+
+    def changes_since(self, version: int) -> tuple[DecisionChanges, AnswerChanges] | None:
+        """The changes since a version, in order; None as of `steps_since`."""
+        steps = self.steps_since(version)
+        if steps is None:
+            return None
+        changes, answers = [DecisionChanges(no_rows(), no_rows())], [AnswerChanges(np.zeros((0, 4), np.int64))]
+        for step in steps:
+            each, answered = self.changes_of(step.number), self.answer_changes_of(step.number)
+            changes.append(each if step.side == "after" else each.reversed())
+            answers.append(answered if step.side == "after" else answered.reversed())
+        before, after = (DecisionRows.joined([getattr(one, side) for one in changes]) for side in ("before", "after"))
+        return DecisionChanges(before, after), AnswerChanges(np.concatenate([one.rows for one in answers]))
+
+    def changes_of(self, number: int | None) -> DecisionChanges:
+        """The changes of an action to decisions; of all actions if None."""
+        rows = self._connection.execute(
+            "SELECT id, content, code_before, tags_before, labels_before, name_before, "
+            "code_after, tags_after, labels_after, name_after FROM change "
+            f"{'' if number is None else 'WHERE batch = ?'} ORDER BY rowid",
+            () if number is None else (number,),
+        ).fetchall()
+        columns = list(zip(*rows, strict=True)) or [()] * 10
+
+        def read() -> DecisionChanges:
+            return DecisionChanges(DecisionRows.of(columns[:6]), DecisionRows.of([*columns[:2], *columns[6:]]))
+
+        return _read(read, "changes that cannot be read")
+
+    def answer_changes_of(self, number: int | None) -> AnswerChanges:
+        """The changes of an action to answers; of all actions if None."""
+        rows = self._connection.execute(
+            "SELECT first, second, same_before, same_after FROM answer_change "
+            f"{'' if number is None else 'WHERE batch = ?'} ORDER BY rowid",
+            () if number is None else (number,),
+        ).fetchall()
+        return _read(lambda: AnswerChanges(np.array(rows, np.int64).reshape(-1, 4)), "answers that are not numbers")
+
+    def _totals_of_actions(self) -> dict[int, int]:
+        """What each action adds to the checksum, by its changes; of those that add something."""
+        totals: dict[int, int] = {}
+        tables = (("change", self.changes_of(None).sums()), ("answer_change", self.answer_changes_of(None).sums()))
+        for table, sums in tables:
+            numbers = self._connection.execute(f"SELECT batch FROM {table} ORDER BY rowid").fetchall()
+            for (number,), value in zip(numbers, sums.tolist(), strict=True):
+                totals[number] = (totals.get(number, 0) + value) & CHECKSUM_MASK
+        return {number: total for number, total in totals.items() if total}
+
+    def undoable(self) -> LoggedAction | None:
+        """The action that `undo` would undo."""
+        return next(iter(self._actions("state = 'done' ORDER BY number DESC LIMIT 1")), None)
+
+    def redoable(self) -> LoggedAction | None:
+        """The action that `redo` would redo."""
+        return next(iter(self._actions("state = 'undone' ORDER BY number LIMIT 1")), None)
+
+    def latest(self, count: int | None) -> list[LoggedAction]:
+        """The latest actions (all if None), the last first, undone ones too."""
+        return self._actions("true ORDER BY number DESC LIMIT ?", -1 if count is None else count)
+
+    def _actions(self, condition: str, *values: int) -> list[LoggedAction]:
+        """The actions that meet a condition in SQL. Raises InconsistentLogError for one that is not as written."""
+        rows = self._connection.execute(f"SELECT {_BATCH}, seal FROM batch WHERE {condition}", values).fetchall()
+        if any(_seal(*row[:-1]) != row[-1] for row in rows):
+            raise InconsistentLogError("is damaged: an action is not as it was written")
+        return [LoggedAction(*row[:-1]) for row in rows]
+
+    def undo(self) -> LoggedAction | None:
+        """Undo the latest action; None if there is none."""
+        return self._set_state(self.undoable(), "undone", "before")
+
+    def redo(self) -> LoggedAction | None:
+        """Redo the action that was undone last; None if there is none."""
+        return self._set_state(self.redoable(), "done", "after")
+
+    def _set_state(self, action: LoggedAction | None, state: str, side: Side) -> LoggedAction | None:
+        if action is None:
+            return None
+        changes, answers = self.changes_of(action.number), self.answer_changes_of(action.number)
+        if (total_of(changes.sums()) + total_of(answers.sums())) & CHECKSUM_MASK != action.total:
+            raise InconsistentLogError("is damaged: the changes of an action are not as they were written")
+        self._connection.execute("UPDATE batch SET state = ? WHERE number = ?", (state, action.number))
+        self._connection.execute(f"UPDATE batch SET seal = {_SEAL} WHERE number = ?", (action.number,))
+        self._store_side(action.number, side, action.total)
+        return action
+
+    def _store_side(self, number: int, side: Side, total: int) -> None:
+        """Store one side (before or after) of an action's changes, as a new version."""
+        is_absent = f"code_{side} = {ABSENT}"
+        self._connection.execute(
+            "DELETE FROM decision WHERE (id, content) IN "
+            f"(SELECT id, content FROM change WHERE batch = ? AND {is_absent})",
+            (number,),
+        )
+        self._connection.execute(
+            "INSERT INTO decision (id, content, code, tags, labels, name) "
+            f"SELECT id, content, code_{side}, tags_{side}, labels_{side}, name_{side} "
+            f"FROM change WHERE batch = ? AND NOT {is_absent} ORDER BY rowid "
+            "ON CONFLICT (id, content) DO UPDATE "
+            "SET code = excluded.code, tags = excluded.tags, labels = excluded.labels, name = excluded.name",
+            (number,),
+        )
+        self._store_answers(number, side)
+        after = (self.total() + (total if side == "after" else -total)) & CHECKSUM_MASK
+        self._connection.execute(
+            "UPDATE version SET number = number + 1, total = ?, labels = labels + "
+            "EXISTS (SELECT 1 FROM change WHERE batch = ? AND labels_before <> labels_after)",
+            (after, number),
+        )
+        self._connection.execute("INSERT INTO step SELECT number, ?, ? FROM version", (number, side))
+        for name in ("stored", "answers", "_counted"):
+            self.__dict__.pop(name, None)
+
+    def _store_answers(self, number: int, side: Side) -> None:
+        """Store one side of an action's changes of answers."""
+        self._connection.execute(
+            "DELETE FROM answer WHERE (first, second) IN "
+            f"(SELECT first, second FROM answer_change WHERE batch = ? AND same_{side} = {ABSENT})",
+            (number,),
+        )
+        self._connection.execute(
+            "INSERT INTO answer (first, second, same) "
+            f"SELECT first, second, same_{side} FROM answer_change "
+            f"WHERE batch = ? AND same_{side} <> {ABSENT} ORDER BY rowid "
+            "ON CONFLICT (first, second) DO UPDATE SET same = excluded.same",
+            (number,),
+        )
+
+    def _number(self, query: str, *values: int) -> int:
+        row = self._connection.execute(query, values).fetchone()
+        if row is None or not isinstance(row[0], int):
+            raise InconsistentLogError("is damaged: it has no version")
+        return row[0]
+
+
+def _seal(*values: object) -> int:
+    """The checksum of the row of an action."""
+    return zlib.crc32(repr(values).encode("utf-8", "surrogatepass"))
+
+
+def _read(read: Callable[[], Read], what: str) -> Read:
+    """What is read of values from the file. Raises InconsistentLogError if they are of another kind."""
+    try:
+        return read()
+    except (ValueError, OverflowError, TypeError) as error:
+        raise InconsistentLogError(f"is damaged: {what}") from error
+
+
+def _are_labels(text: str) -> bool:
+    """Whether a stored text holds labels as `decisions.with_label` writes them."""
+    try:
+        labels = record_in(text) if text else {}
+    except ValueError:
+        return False
+    return all(isinstance(label, str) for label in labels.values())
+
+
+def _numbers_in(text: str, count: int) -> NDArray[np.int64]:
+    """row, id, content and code (count, 4) of all decisions. Raises InconsistentLogError if they are not valid."""
+    try:
+        numbers = np.fromstring(text or "", np.int64, sep=" ").reshape(count, 4)
+    except (ValueError, DeprecationWarning) as error:  # numpy warns of text that is not a number
+        raise InconsistentLogError("is damaged: decisions that are not numbers") from error
+    if not np.isin(numbers[:, 3], CODES).all():
+        raise InconsistentLogError("is damaged: there are decisions of an unknown kind")
+    return numbers
