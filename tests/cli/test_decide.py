@@ -126,6 +126,17 @@ def test_tags_undo_redo_and_the_list(run: Run, image_set: ImageSet) -> None:
     assert image_set.decisions.tag_counts() == {"dark": 1, "night out": 2}
 
 
+def test_names_are_given_and_taken_beside_tags(run: Run, image_set: ImageSet) -> None:
+    run("decide", "leave", "cat/0000.jpg", "dog/0001.jpg", "--tag", "dark")
+    assert run("decide", "leave", "cat/0000.jpg", "--name", "kiwi") == "Named 1 picture “kiwi”.\n"
+    shown = run("decisions")
+    assert "tag 'dark': 2\nname 'kiwi': 1\n" in shown
+    assert "dark kiwi cat/0000.jpg" in shown
+    assert run("decide", "leave", "cat/0000.jpg", "--name", "") == "Took the name of 1 picture.\n"
+    assert image_set.decisions.tag_counts() == {"dark": 2}
+    assert "--tag, --untag or --name" in run("decide", "leave", "cat/0000.jpg", status=1)
+
+
 def test_twins_are_listed_and_one_of_each_is_kept(run: Run, image_set: ImageSet) -> None:
     shown = run("twins")
     assert re.search(r"2 +exact +1\.0000 +cat/0000\.jpg +cat/0000\.jpg \| dog/copy\.jpg", shown)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from url_viz.errors import DamageError
@@ -35,8 +35,12 @@ STEP = st.one_of(
 )
 
 
+DROP, UNDO, REDO = ("decide", {1}, "drop"), ("undo",), ("redo",)
+
+
 @pytest.mark.slow
 @settings(max_examples=25, deadline=None)
+@example([(False, True, DROP), (False, False, UNDO), (False, True, REDO), (True, True, UNDO)])
 @given(st.lists(st.tuples(st.booleans(), st.booleans(), STEP), max_size=10))
 def test_what_is_followed_is_what_is_read_anew(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[bool, bool, tuple[object, ...]]]

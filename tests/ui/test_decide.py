@@ -100,6 +100,18 @@ def test_tags_are_given_and_taken_and_known_ones_offered(image_set: ImageSet) ->
     assert image_set.decisions.tag_counts() == {}
 
 
+def test_a_name_is_given_to_all_beside_their_tags(image_set: ImageSet) -> None:
+    image_set.decisions.tag(image_set.ids.tolist(), "night")
+    at = bar(image_set)
+    at.multiselect(key="view.decide.tags").set_value(["night", "kiwi"]).run()
+    assert at.button(key="view.decide.name").disabled, "a picture has one name"
+    at.multiselect(key="view.decide.tags").set_value(["kiwi"]).run()
+    at.button(key="view.decide.name").click().run()
+    assert toasts(at) == ["Named 4 pictures “kiwi”"]
+    assert image_set.table()["name"].notna().sum() == 4
+    assert image_set.decisions.tag_counts() == {"night": 8}
+
+
 def test_a_tag_that_cannot_be_one_is_told_before_it_is_given(image_set: ImageSet) -> None:
     at = bar(image_set)
     at.multiselect(key="view.decide.tags").set_value(["a;b"]).run()

@@ -449,9 +449,9 @@ class _Assignment:
             return None
         was = self.decided
         states = _States(was.code.copy(), was.tags.copy(), was.labels.copy(), was.names.copy())
-        for column, values in zip(states.columns, after.columns[2:], strict=True):
-            column[row] = values
-        states.code[row[goes]] = 0
+        columns = (np.maximum(after.code, 0), *after.columns[3:])
+        for column, values in zip(states.columns, columns, strict=True):
+            column[row] = values  # of several changes to one file the last counts
         is_stored = self.is_stored.copy()
         is_stored[row] = ~goes
         decided = Decided(version, *states.columns)
