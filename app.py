@@ -54,16 +54,16 @@ else:
     from url_viz.garbage import search_rarely
     from url_viz.ui.auth import open_warning
     from url_viz.ui.http import middleware, routes
-    from url_viz.ui.server import guard_settings
-    from url_viz.ui.sockets import sending_at_once
+    from url_viz.ui.server import guard_settings, serving
     from url_viz.ui.streamlit_private import run_app_for_every_page
 
     search_rarely()
     try:
         guard_settings(Path(__file__))
+        if (warning := open_warning()) is not None:
+            print(f"warning: {warning}", file=sys.stderr)
+        guards = middleware()
     except UrlVizError as error:
         sys.exit(f"error: {error}")
-    if (warning := open_warning()) is not None:
-        print(f"warning: {warning}", file=sys.stderr)
     run_app_for_every_page()
-    app = st.App(__file__, routes=routes(), middleware=middleware(), lifespan=sending_at_once)
+    app = st.App(__file__, routes=routes(), middleware=guards, lifespan=serving)

@@ -29,7 +29,7 @@ def served(workspace: Path) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}", "--server.headless=true"]
-    environment = {**os.environ, "URL_VIZ_HOME": str(workspace)}
+    environment = {**os.environ, "URL_VIZ_HOME": str(workspace), "URL_VIZ_TOKEN": "off"}
     server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _until_it_answers(f"http://127.0.0.1:{port}/_stcore/health")

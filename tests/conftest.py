@@ -55,6 +55,7 @@ def pytest_configure() -> None:
     settings.register_profile("patient", deadline=None)  # the machine that tests may be busy
     settings.load_profile("patient")
     gc.disable()  # nothing that importing the tests makes is given up
+    os.environ["URL_VIZ_TOKEN"] = "off"  # whoever has accounts on the machine that tests
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -2,6 +2,8 @@
 
 import json
 import os
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -133,6 +135,28 @@ class TestSets:
     def test_anything_but_a_plain_id_is_refused(self, tmp_path: Path, wrong: str) -> None:
         with pytest.raises(WorkspaceError, match="16 hexadecimal digits"):
             Workspace.at(tmp_path).set_paths(wrong)
+
+
+class TestForItsOwnerAlone:
+    """A workspace holds thumbnails and decisions, and other people may have accounts on this machine."""
+
+    @pytest.fixture(autouse=True)
+    def _usual_umask(self) -> Iterator[None]:
+        before = os.umask(0o022)
+        yield
+        os.umask(before)
+
+    def test_what_is_made_for_it_is(self, tmp_path: Path) -> None:
+        Workspace.at(tmp_path / "a" / "b" / "workspace")
+        for made in ("a", "a/b", "a/b/workspace"):
+            assert stat.S_IMODE((tmp_path / made).stat().st_mode) == 0o700
+
+    def test_what_is_there_stays_as_it_is(self, tmp_path: Path) -> None:
+        shared = tmp_path / "shared"
+        shared.mkdir()
+        shared.chmod(0o775)
+        Workspace.at(shared)
+        assert stat.S_IMODE(shared.stat().st_mode) == 0o775
 
 
 def test_others_may_read_what_is_written_as_far_as_the_umask_lets_them(tmp_path: Path) -> None:

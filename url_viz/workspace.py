@@ -29,6 +29,13 @@ def set_id_of(root: Path, number: int = 0) -> str:
     return hashlib.blake2b(os.fsencode(root) + salt, digest_size=8).hexdigest()
 
 
+def _make_private(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, for their owner alone; what is there stays as it is."""
+    for missing in reversed([place for place in (folder, *folder.parents) if not place.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(exist_ok=True)  # raises where it is a file
+
+
 @dataclass(frozen=True)
 class SetPaths:
     """The files of one image set."""
@@ -112,7 +119,7 @@ class Workspace:
                 f"bytes that are not UTF-8. Choose another folder with ${HOME_VARIABLE} or --workspace."
             )
         try:
-            workspace.root.mkdir(parents=True, exist_ok=True)
+            _make_private(workspace.root)
             if not workspace.about.exists():
                 with replaced(workspace.about) as temporary:
                     temporary.write_text(sealed({"schema_version": SCHEMA_VERSION}))

@@ -1,4 +1,4 @@
-"""Access control by Streamlit's login, for the pages and for our own HTTP routes; without a login, a warning.
+"""Access control by Streamlit's login, for the pages and for our own HTTP routes; without one, a token or a warning.
 
 A login is set up in `secrets.toml` under `[auth]` (OIDC, https://docs.streamlit.io/develop/concepts/connections/authentication).
 Pages ask `st.user`. Our own routes have no session: they verify the cookie that Streamlit signs at the login, with
@@ -10,13 +10,17 @@ is let in: a file that is half saved or has a typing error must not open the app
 
 import ipaddress
 import os
+import secrets
 import threading
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import streamlit as st
 
+from url_viz.errors import UsageError
+from url_viz.ui.accounts import others_have_accounts
 from url_viz.ui.streamlit_private import load_secrets, signed_in_user
 from url_viz.ui.text import escape
 
@@ -27,10 +31,14 @@ Only an address that the provider says it verified counts (`email_verified` is t
 write any address into an account.
 """
 
+TOKEN_VARIABLE = "URL_VIZ_TOKEN"
+"""Whether a token is asked for: `on`, `off`, or `auto` (if unset): where other people have accounts on this machine."""
+
 OPEN_TO_OTHERS = (
     "This app accepts connections from other machines ({address}) and has no login: anyone who can reach this port can "
     "see every picture in the allowed folders ($URL_VIZ_ROOTS) and in every image set of this workspace, and can "
-    "forget image sets. Set server.address to 127.0.0.1, or set up a login: docs/reliability.md, “Letting others in”."
+    "forget image sets. Set server.address to 127.0.0.1, ${variable} to on, or set up a login: docs/reliability.md, "
+    "“Letting others in”."
 )
 UNREADABLE = (
     "The login settings of this app cannot be read, so nobody is let in. Administrators: correct `[auth]` in "
@@ -70,6 +78,20 @@ def _secrets_are_broken() -> bool:
     return any(map(os.path.lexists, st.get_option("secrets.files")))
 
 
+@cache
+def access_token() -> str | None:
+    """The secret in the app's address, made once a process; None where none is asked for. Raises UsageError.
+
+    With a login there is none: its provider leads back from another site, where browsers send no such cookie.
+    """
+    chosen = os.environ.get(TOKEN_VARIABLE, "").strip().casefold() or "auto"
+    if chosen not in ("auto", "on", "off"):
+        raise UsageError(f"${TOKEN_VARIABLE} is {chosen!r}. Set it to auto, on or off.")
+    if login() != "none" or chosen == "off" or (chosen == "auto" and not others_have_accounts()):
+        return None
+    return secrets.token_urlsafe(32)
+
+
 def listens_to_others() -> bool:
     """Whether the server accepts connections from other machines."""
     address = st.get_option("server.address")
@@ -83,9 +105,9 @@ def listens_to_others() -> bool:
 
 def open_warning() -> str | None:
     """The warning for an app that is open to other machines without a login; None if it is not."""
-    if login() != "none" or not listens_to_others():  # `login` first: at the start of the app this call records it
+    if access_token() is not None or login() != "none" or not listens_to_others():
         return None
-    return OPEN_TO_OTHERS.format(address=st.get_option("server.address") or "all addresses")
+    return OPEN_TO_OTHERS.format(address=st.get_option("server.address") or "all addresses", variable=TOKEN_VARIABLE)
 
 
 def show_gate() -> bool:

@@ -29,13 +29,14 @@ from url_viz.imaging.workers import decoders
 from url_viz.jobs.mapping import Subset, find_map
 from url_viz.models.names import DEFAULT
 from url_viz.printed import printable
-from url_viz.ui.auth import login, may_enter
+from url_viz.ui.auth import access_token, login, may_enter
 from url_viz.ui.cache import open_sets
 from url_viz.ui.card import card_of, number_of
 from url_viz.ui.held import held_masks, held_orders
 from url_viz.ui.kept_files import KeptFiles
 from url_viz.ui.points import Points, drawn_sample, encode_mask, encode_points
 from url_viz.ui.tiles import tile_data, tiles
+from url_viz.ui.token import TokenGate
 from url_viz.ui.urls import BASE, thumbnail_url
 
 
@@ -114,13 +115,16 @@ def routes() -> list[Route]:
 def middleware() -> list[Middleware]:
     """Accept only requests with a Host of this machine or in `$URL_VIZ_ALLOWED_HOSTS` (against DNS rebinding).
 
-    The WebSocket opens only for the app's own pages, not for those of another port.
+    The WebSocket opens only for the app's own pages, not for those of another port. Where a token is asked for, all of
+    the app answers those alone who have it.
     """
+    token = access_token()
     named = [host for host in os.environ.get(HOSTS_VARIABLE, "").split(",") if host]
     hosts = ["localhost", "127.0.0.1", "[::1]", *named]
     return [
         Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
         Middleware(SameOriginSockets),
+        *([Middleware(TokenGate, token=token)] if token is not None else []),
         Middleware(KeptFiles),
     ]
 

@@ -4,16 +4,32 @@ Streamlit also reads `.streamlit/config.toml` and `secrets.toml` of the folder t
 downloaded data set, and its settings would say which web pages may drive the app, whose login counts, and more.
 """
 
+import shlex
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import streamlit as st
 
 from url_viz.errors import UsageError
 from url_viz.printed import printable
+from url_viz.ui.accounts import others_have_accounts, others_may_enter
+from url_viz.ui.auth import TOKEN_VARIABLE, access_token
+from url_viz.ui.sockets import sending_at_once
 from url_viz.ui.streamlit_private import files_read, read_settings_beside, run_streamlit, settings_files
+from url_viz.ui.token import IN_ADDRESS
+from url_viz.workspace import default_workspace
 
 CONFIG, SECRETS = "config.toml", "secrets.toml"
+FOR_YOU_ALONE = (
+    "Other people may reach it on this machine, so this address is for you alone: docs/reliability.md, "
+    f"“Other people on this machine”. ${TOKEN_VARIABLE}=off: no token."
+)
+OPEN_WORKSPACE = (
+    "Other people on this machine may read the workspace {0}: thumbnails, decisions, logs of jobs. If they should not, "
+    "chmod 700 {0}"
+)
 
 
 def main() -> None:
@@ -47,6 +63,29 @@ def left_out() -> list[Path]:
     read = {*settings_files(CONFIG), *st.get_option("secrets.files")}
     here = [Path.cwd() / ".streamlit" / name for name in (CONFIG, SECRETS)]
     return [path for path in here if path.exists() and str(path) not in read]
+
+
+@asynccontextmanager
+async def serving(app: object) -> AsyncIterator[None]:
+    """The lifespan of the server: once it listens, the terminal shows its address."""
+    async with sending_at_once(app):
+        print(f"\nURL-Viz is at {address()}", flush=True)
+        if access_token() is not None:
+            print(FOR_YOU_ALONE, flush=True)
+        workspace = default_workspace().absolute()
+        if others_may_enter(workspace) and others_have_accounts():
+            print(f"warning: {OPEN_WORKSPACE.format(shlex.quote(printable(str(workspace))))}", file=sys.stderr)
+        yield
+
+
+def address() -> str:
+    """Where browsers find the app, with the token if one is asked for."""
+    at, named = st.get_option("server.address"), st.get_option("browser.serverAddress")
+    host = named if named != "localhost" or at in (None, "", "0.0.0.0", "::") else at
+    scheme = "https" if st.get_option("server.sslCertFile") else "http"
+    base, token = str(st.get_option("server.baseUrlPath")).strip("/"), access_token()
+    place = f"{scheme}://{f'[{host}]' if ':' in host else host}:{st.get_option('browser.serverPort')}"
+    return place + (f"/{base}" if base else "") + (f"/?{IN_ADDRESS}={token}" if token is not None else "")
 
 
 if __name__ == "__main__":
