@@ -168,6 +168,10 @@ def load_head(path: Path) -> Head:
     return _head_from(tensors, about, path)
 
 
+_FLAGS = {"true": True, "false": False}
+"""JSON as it stands in a header."""
+
+
 def _head_from(tensors: Mapping[str, Array], about: Mapping[str, str], path: Path) -> Head:
     try:
         version = int(about.get("format_version", "0"))
@@ -187,7 +191,7 @@ def _head_from(tensors: Mapping[str, Array], about: Mapping[str, str], path: Pat
                 record_in(about.get("recipe", "{}")),
                 record_in(about.get("metrics", "{}")),
             ),
-            layer_norm=about.get("layer_norm") == "true",
+            layer_norm=_FLAGS[about.get("layer_norm", "false")],
             scaler=scaler,
             functions=ClassifierFunctions.from_tensors(tensors) if "classifier.weight" in tensors else None,
         )
