@@ -2,9 +2,9 @@
 
 import streamlit as st
 
+from url_viz.image_set import ImageSet
 from url_viz.ui.evaluate import page as evaluate
 from url_viz.ui.evaluate.crop import show_crop_test
-from url_viz.ui.evaluate.results import results_of
 from url_viz.ui.streamlit_private import end_page
 from url_viz.ui.widgets.heading import show_heading
 from url_viz.ui.widgets.measures import offered
@@ -20,7 +20,7 @@ if running(image_set.set_id) is not None:
     end_page()
 
 with st.spinner(f"Computing intervals on {len(image_set):,} pictures"):
-    results = results_of(image_set)
+    results = image_set.of_snapshot(ImageSet.evaluate)
 if results is None:
     evaluate.show_without_classes(image_set)
     show_crop_test(image_set)

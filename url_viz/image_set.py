@@ -214,6 +214,7 @@ class ImageSet:
         self._findings: Latest[tuple[Finding, ...]] = Latest()
         self._reference: Latest[Reference] = Latest()
         self._of_table = LatestByKey(most=MOST_KNOWN)
+        self._of_snapshot = LatestByKey(most=MOST_KNOWN)
         self._rows_key = self._key_of_rows()
         self._kept = kept_rows(store.paths.kept, space.key, self._rows_key, self._store.count("images"))
         if self._kept is None:
@@ -309,6 +310,16 @@ class ImageSet:
         """
         key = make, args, tuple(sorted(named.items()))
         return self._of_table.of(self._frame, key, lambda: make(self.table(), *args, **named))
+
+    def of_snapshot(
+        self, make: Callable[Concatenate["ImageSet", Options], Result], *args: Options.args, **named: Options.kwargs
+    ) -> Result:
+        """As `of_table`, what `make` gives of this set; it is made anew if labels, columns or answers are others since.
+
+        It hangs on this snapshot and goes with it, where a cache of functions would hold both.
+        """
+        key = make, args, tuple(sorted(named.items()))
+        return self._of_snapshot.of(self._measured, key, lambda: make(self, *args, **named))
 
     def add_columns(
         self,

@@ -19,7 +19,6 @@ from url_viz.models.model import Model
 from url_viz.ui.evaluate.charts import intervals_figure
 from url_viz.ui.evaluate.crop import sample_of
 from url_viz.ui.evaluate.page import class_order, coverage_table, drawn_coverage
-from url_viz.ui.evaluate.results import results_of
 from url_viz.ui.widgets.reading import KIND
 from url_viz.workspace import Workspace
 
@@ -56,7 +55,7 @@ def words(at: AppTest) -> str:
 
 
 def found_of(image_set: ImageSet) -> Evaluated:
-    found = results_of(image_set)
+    found = image_set.evaluate()
     assert found is not None
     return found
 
@@ -159,7 +158,7 @@ def test_while_the_set_is_read_no_figure_is_shown(labelled: ImageSet, home: Work
 
 
 def test_figures_are_worked_out_once_for_a_snapshot(labelled: ImageSet) -> None:
-    assert results_of(labelled) is results_of(labelled)
+    assert labelled.of_snapshot(ImageSet.evaluate) is labelled.of_snapshot(ImageSet.evaluate)
 
 
 def test_the_verdict_names_more_or_less_only_where_its_interval_says_so() -> None:

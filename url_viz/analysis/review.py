@@ -222,6 +222,8 @@ def _choice(row: Mapping[str, Any], label: str) -> Choice:
     return Choice(label, math.nan if share is None else float(share))
 
 
+QueueCache = Callable[[Callable[[], NDArray[np.int64]]], NDArray[np.int64]]
+"""Gives a queue that was made before, else the one that it is handed makes."""
 CardKind = Literal["classes", "plain", "twins", "pair", "names"]
 """What a card asks for: one of its classes, a decision alone, which twin to keep, yes or no, a name."""
 
@@ -281,7 +283,7 @@ class Review:
         paths: SetPaths,
         leading: str | None = None,
         afresh: bool = False,
-        known: Callable[[Callable[[], NDArray[np.int64]]], NDArray[np.int64]] | None = None,
+        known: QueueCache | None = None,
     ) -> None:
         """`table` is that of the image set, `unit` (N, A) its pictures in the whitened space.
 
@@ -298,12 +300,11 @@ class Review:
         self._paths = paths
         self._key = review_key(as_query(spec))
         self._listed = listed() if spec.by in LISTED else None
-        self._known = known
         self._ids = table["id"].to_numpy(np.int64)
         self._file_rows = decisions.files.rows_of(self._ids)
         self._is_afresh = afresh
         resumed = None if afresh else self._resumed()
-        self._kept = self._begun() if resumed is None else resumed
+        self._kept = self._begun(known) if resumed is None else resumed
         self._is_kept = resumed is not None
         self._reasoned = ReasonedTable(lambda: leading)
 
@@ -363,9 +364,9 @@ class Review:
         assert members is not None
         return members
 
-    def _begun(self) -> KeptReview:
+    def _begun(self, known: QueueCache | None) -> KeptReview:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        ids = self._queue() if self._known is None else self._known(self._queue)
+        ids = self._queue() if known is None else known(self._queue)
         return KeptReview(as_query(self.spec), ids, now)
 
     def _queue(self) -> NDArray[np.int64]:

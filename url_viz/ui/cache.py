@@ -122,12 +122,10 @@ MOST_AT_ONCE = 50_000
 
 def evidence_for(image_set: ImageSet, measure: str) -> Evidence | None:
     """Evidence for a measure from the classes of a snapshot; None if too few pictures have a class and neighbours."""
-    return _evidence(image_set, image_set.version, measure)
+    return image_set.of_snapshot(_evidence, measure)
 
 
-@lru_cache(maxsize=16)
-def _evidence(image_set: ImageSet, version: str, measure: str) -> Evidence | None:
-    """`version` is part of the key: user columns and labels change it for the same snapshot."""
+def _evidence(image_set: ImageSet, measure: str) -> Evidence | None:
     table, keys, graph = image_set.table(), image_set.contents, image_set.graph
     if graph is None or not has_evidence(table, keys, graph=graph, measure=measure):
         return None

@@ -15,6 +15,8 @@ from url_viz.analysis.scope import Polygon, Scope
 from url_viz.models.names import DEFAULT
 
 if TYPE_CHECKING:
+    from weakref import ReferenceType
+
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
@@ -240,7 +242,7 @@ PRECISION: "Key[Precision | None]" = Key("models.precision")
 """In which precision they read; None is the one in which a set was read."""
 
 # Evaluate, Image sets
-CROP_TEST: "Key[tuple[ImageSet, CropTest]]" = Key("evaluate.crop.result")
+CROP_TEST: "Key[tuple[ReferenceType[ImageSet], CropTest]]" = Key("evaluate.crop.result")
 SETS_RESULT: Key[tuple[bool, str]] = Key("sets.said")
 
 # Search safely

@@ -1,5 +1,6 @@
 """The crop test on the Evaluate page: uncertainty of whole pictures against their crops; it needs no labels."""
 
+import weakref
 from collections.abc import Sequence
 from functools import partial
 
@@ -36,7 +37,7 @@ def show_crop_test(image_set: ImageSet) -> None:
     if st.button("Run the crop test", icon=":material/crop:", key="evaluate.crop.run"):
         _run(image_set, size)
     stored = CROP_TEST.get()
-    if stored is not None and stored[0] is image_set:
+    if stored is not None and stored[0]() is image_set:
         _show_result(image_set, stored[1])
 
 
@@ -69,7 +70,7 @@ def _run(image_set: ImageSet, size: int) -> None:
     except UrlVizError as error:
         show_error(error)
     else:
-        CROP_TEST.set((image_set, test))
+        CROP_TEST.set((weakref.ref(image_set), test))
     finally:
         bar.empty()
 

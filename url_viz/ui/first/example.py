@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from io import BytesIO
 
 import pandas as pd
@@ -82,11 +82,10 @@ def _demo_picture(path: str) -> str:
 
 def example_of(image_set: ImageSet) -> Example | None:
     """Both ends of a set's own order; None for a set that is too large, or has no order."""
-    return _example_of(image_set, image_set.version, set_name(image_set.root))
+    return image_set.of_snapshot(_example_of, set_name(image_set.root))
 
 
-@lru_cache(maxsize=1)
-def _example_of(image_set: ImageSet, version: str, name: str) -> Example | None:
+def _example_of(image_set: ImageSet, name: str) -> Example | None:
     measure = image_set.order().measure if SHOWN < len(image_set) <= MOST_PICTURES else None
     if measure is None:
         return None

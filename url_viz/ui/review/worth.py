@@ -1,7 +1,5 @@
 """What the decisions were worth, on the Review page: accuracies of a linear probe, told plainly."""
 
-from functools import lru_cache
-
 import pandas as pd
 import streamlit as st
 
@@ -28,16 +26,15 @@ def show_worth(image_set: ImageSet) -> None:
             return
         try:
             with st.spinner("Teaching the probe, on five folds and with five seeds"):
-                found = _worth_at(image_set, now)
+                found = image_set.of_snapshot(_worth_at, now)
         except UrlVizError as error:
             show_error(error)
         else:
             _show(found)
 
 
-@lru_cache(maxsize=8)
 def _worth_at(image_set: ImageSet, version: str) -> Worth:
-    """`version` is part of the key: decisions change it for the same snapshot."""
+    """What decisions of this version were worth: they change it for the same snapshot."""
     return image_set.worth(seeds=SEEDS)
 
 
