@@ -1,6 +1,7 @@
 """Names that every program takes as plain, and folders that appear whole or not at all."""
 
 import errno
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -29,6 +30,37 @@ def test_names_that_differ_only_in_case_or_folder_are_kept_apart() -> None:
     assert names[0] == "cat/A.jpg"
     assert len({name.casefold() for name in names}) == 3
     assert len({Path(name).parent.as_posix().casefold() for name in names}) == 2
+
+
+def of_digest(path: bytes) -> bytes:
+    return b"%b-%b" % (path, hashlib.blake2b(path, digest_size=4).hexdigest().encode())
+
+
+LIKE = (b"a", b"A", b"a-%016x" % 1, b"A-%016x" % 2, b"a-%016x-2" % 1, of_digest(b"a"), of_digest(b"A"))
+LIKE_PATHS = st.lists(
+    st.lists(st.sampled_from(LIKE), min_size=1, max_size=3).map(b"/".join), unique=True, min_size=2, max_size=10
+)
+
+
+def test_a_name_that_is_taken_with_its_id_too_is_counted_on() -> None:
+    with_id = f"A-{3:016x}"
+    assert safe_names([b"a", b"A", with_id.encode()], [1, 3, 5]) == ["a", with_id, f"{with_id}-{5:016x}"]
+    assert safe_names([b"a", with_id.encode(), b"A"], [1, 5, 3]) == ["a", with_id, f"{with_id}-2"]
+
+
+def test_a_file_and_a_folder_that_differ_only_in_case_are_kept_apart() -> None:
+    names = safe_names([b"x.png", b"X.PNG/y.png"], [1, 2])
+    assert names == ["x.png", f"{of_digest(b'X.PNG').decode()}/y.png"]
+
+
+@given(LIKE_PATHS)
+def test_however_alike_they_can_all_be_made_on_a_disk_that_ignores_case(paths: list[bytes]) -> None:
+    names = [name.casefold() for name in safe_names(paths, range(len(paths)))]
+    folders = {str(folder) for name in names for folder in Path(name).parents}
+    assert len(set(names)) == len(names)
+    assert not folders & set(names)
+    spelled = {str(folder) for name in safe_names(paths, range(len(paths))) for folder in Path(name).parents}
+    assert len(spelled) == len(folders)
 
 
 def test_folders_that_a_loader_takes_for_a_split_get_a_capital() -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import itertools
 import os
 import re
 import shutil
@@ -123,32 +124,33 @@ def safe_names(paths: list[bytes], ids: Iterable[int]) -> list[str]:
     unique. Folders that a loader would take for a split ("test") get a capital letter. A name never starts with a dot,
     leads out of the folder, or is long.
     """
-    folders = _Names()
-    files = _Names()
+    used = _Names()
     result = []
     for path, image_id in zip(paths, ids, strict=True):
         *above, last = path.split(b"/")
         here = ""
         for depth, part in enumerate(above):
-            known = b"/".join(above[: depth + 1])
-            here = folders.name(known, f"{here}{_without_split(_plain(part))}") + "/"
+            folder = b"/".join(above[: depth + 1]) + b"/"
+            here = used.name(folder, f"{here}{_without_split(_plain(part))}") + "/"
         stem, extension = os.path.splitext(_plain(last))
-        result.append(files.name(path, f"{here}{stem}", end=extension, salt=f"{image_id & (1 << 64) - 1:016x}"))
+        result.append(used.name(path, f"{here}{stem}", end=extension, salt=f"{image_id & (1 << 64) - 1:016x}"))
     return result
 
 
 class _Names:
-    """A unique name for each path."""
+    """A unique name for each file, and for each folder, whose path ends in a slash."""
 
     def __init__(self) -> None:
         self._name_of: dict[bytes, str] = {}
         self._used: set[str] = set()
 
     def name(self, path: bytes, wanted: str, *, end: str = "", salt: str = "") -> str:
-        """`wanted` + `end`; with a digest of `path` between them if another path has that name."""
+        """`wanted` + `end`; with a digest of `path` between them if another has that name, and with a number then."""
         if path not in self._name_of:
-            digest = salt or hashlib.blake2b(path, digest_size=4).hexdigest()
-            name = next(n for n in (wanted + end, f"{wanted}-{digest}{end}") if n.casefold() not in self._used)
+            digest = salt or hashlib.blake2b(path.removesuffix(b"/"), digest_size=4).hexdigest()
+            numbered = (f"{wanted}-{digest}-{number}{end}" for number in itertools.count(2))
+            names = itertools.chain((wanted + end, f"{wanted}-{digest}{end}"), numbered)
+            name = next(name for name in names if name.casefold() not in self._used)
             self._name_of[path] = name
             self._used.add(name.casefold())
         return self._name_of[path]
