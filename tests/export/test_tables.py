@@ -6,9 +6,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.export.sets import set_of
 from url_viz.errors import FolderError
+from url_viz.export.answers import answers_table, import_answers
 from url_viz.export.tables import table_bytes, without_formulas, write_table
+from url_viz.imaging.uploads import IncomingFile
+from url_viz.store.user_files import read_user_file
+from url_viz.store.user_paths import match
 
 
 @pytest.fixture
@@ -34,6 +41,39 @@ def test_a_spreadsheet_runs_no_name_of_a_column_either() -> None:
     table = pd.DataFrame([["=1", 2, None]], columns=["=cmd|' /C calc'!A0", "\r@sum", "plain"])
     assert without_formulas(table).columns.tolist() == ["'=cmd|' /C calc'!A0", "'\r@sum", "plain"]
     assert without_formulas(table).iloc[0].tolist() == ["'=1", 2, None]
+
+
+PART = st.text(st.sampled_from("'=+-@＝－ab1.,\"; "), min_size=1, max_size=6).map(str.strip).filter(len)
+PATHS = st.lists(st.lists(PART, min_size=1, max_size=2).map("/".join), min_size=1, max_size=8, unique=True)
+
+
+@given(PATHS)
+def test_every_path_of_a_csv_finds_its_picture_again(paths: list[str]) -> None:
+    file = IncomingFile("table.csv", table_bytes(pd.DataFrame({"path": paths, "x": range(len(paths))}), ".csv"))
+    again = read_user_file(file)
+    found = match(again.paths, [path.encode() for path in paths], root=Path("/pictures"), is_csv=again.is_csv)
+    assert found.row.tolist() == list(range(len(paths)))
+
+
+def test_what_was_exported_is_read_back_as_columns_and_answers(tmp_path: Path) -> None:
+    paths = ("'=cmd/p0.png", "-5C/a.png", "=cmd/p0.png", "plain/b.png")
+    image_set = set_of(tmp_path, paths)
+    write_table(image_set.table()[["path", "width"]].rename(columns={"width": "wide"}), tmp_path / "table.csv")
+    image_set.add_columns(tmp_path / "table.csv", name="mine")
+    assert image_set.table()["wide"].notna().all()
+    pairs = {(int(image_set.contents[0]), int(image_set.contents[2])): True}
+    image_set.answers.answer(pairs)
+    write_table(answers_table(image_set)[["path", "neighbour_path", "same"]], tmp_path / "answers.csv")
+    image_set.decisions.undo()
+    assert not len(image_set.answers.now().pairs)
+    import_answers(image_set, tmp_path / "answers.csv")
+    assert image_set.answers.now().pairs.tolist() == [sorted(next(iter(pairs)))]
+
+
+def test_a_path_that_nobody_exported_keeps_its_apostrophe() -> None:
+    pictures = [b"'=a.png", b"sub/=a.png"]
+    for is_csv in (True, False):
+        assert match(["'=a.png"], pictures, root=Path("/pictures"), is_csv=is_csv).row.tolist() == [0]
 
 
 def test_csv_is_written_without_formulas_and_parquet_as_it_is() -> None:

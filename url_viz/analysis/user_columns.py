@@ -144,7 +144,7 @@ def prepare(
     source = opened(file)
     found = _with_measures(read_user_file(source, path_column=path_column, paths=paths, pictures=len(pictures)))
     called = kept.import_name(name if name is not None else Path(source.name).stem)
-    matched = match(found.paths, pictures.paths, root=pictures.root)
+    matched = match(found.paths, pictures.paths, root=pictures.root, is_csv=found.is_csv)
     if not matched.count:
         raise FolderError(_nothing_matches(found, pictures))
     _check_uncertainties(found, uncertainties)

@@ -101,7 +101,7 @@ def _side(image_set: ImageSet, rows: pd.DataFrame, path: str, content: str) -> N
         keys = np.array([_key(text) for text in rows[content]], np.int64)
         found = np.where(positions_of(keys, image_set.contents) >= 0, keys, 0)
     names, number = np.unique(rows[path].to_numpy(str), return_inverse=True)
-    row = match(names.tolist(), image_set.paths_of(image_set.ids), root=image_set.root).row
+    row = match(names.tolist(), image_set.paths_of(image_set.ids), root=image_set.root, is_csv=True).row
     by_path = np.where(row >= 0, image_set.contents[row], 0)[number]
     return np.where(found != 0, found, by_path)
 

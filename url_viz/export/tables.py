@@ -6,9 +6,9 @@ import pandas as pd
 
 from url_viz.errors import FolderError
 from url_viz.files import replaced, require_parent
+from url_viz.formulas import with_apostrophe
 
 KINDS = (".csv", ".parquet")
-_FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
 
 
 def write_table(table: pd.DataFrame, path: Path) -> Path:
@@ -48,4 +48,4 @@ def without_formulas(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _inert(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+    return with_apostrophe(value) if isinstance(value, str) else value

@@ -71,7 +71,7 @@ def given_embeddings(
     beside = None if paths is None else opened(paths)
     own = read_user_file(source, paths=beside, path_column=path_column, pictures=len(found.files))
     matrix = _matrix(own)
-    matched = match(own.paths, [one.path for one in found.files], root=found.root)
+    matched = match(own.paths, [one.path for one in found.files], root=found.root, is_csv=own.is_csv)
     if not matched.count:
         ours = ", ".join(repr(display_name(one.path)) for one in found.files[:3])
         raise FolderError(

@@ -7,7 +7,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ class UserFile:
     """The contents of a file on N pictures: `paths` (N) as written in it, and columns by name.
 
     `columns` are numbers or text; `lists` (N, C) are cells of C numbers each, among them the columns `logit_0…` joined
-    as `logits`; `left_out` pairs a refused column with the reason.
+    as `logits`; `left_out` pairs a refused column with the reason. `is_csv` is whether the paths stood in a CSV.
     """
 
     name: str
@@ -64,6 +64,7 @@ class UserFile:
     columns: Mapping[str, Values] = field(default_factory=dict)
     lists: Mapping[str, Matrix] = field(default_factory=dict)
     left_out: tuple[tuple[str, str], ...] = ()
+    is_csv: bool = False
 
     def __post_init__(self) -> None:
         assert all(len(cells.values) == len(self.paths) for cells in self.columns.values())
@@ -155,7 +156,7 @@ def _of_csv(source: IncomingFile, path_column: str | None) -> UserFile:
             columns.add(name, text_values(frame[index], decimal_comma=separator == ";"))
     if logits:
         _add_logits(columns, [names[index] for index in logits], [frame[index] for index in logits])
-    return _done(source.name, names[at], frame[at].str.strip().tolist(), columns)
+    return replace(_done(source.name, names[at], frame[at].str.strip().tolist(), columns), is_csv=True)
 
 
 def _decoded(source: IncomingFile) -> str:
@@ -397,7 +398,8 @@ def _of_arrays(source: IncomingFile, beside: IncomingFile | None, path_column: s
         raise FolderError(
             f"{source.name!r} has {len(matrix):,} rows and there are {len(paths):,} paths. Make them fit."
         )
-    return _done(source.name, "paths", paths, _SortedColumns(lists={ARRAY: matrix}))
+    done = _done(source.name, "paths", paths, _SortedColumns(lists={ARRAY: matrix}))
+    return replace(done, is_csv=beside is not None and Path(beside.name).suffix.lower() in (".csv", ".tsv"))
 
 
 def _arrays(source: IncomingFile, pictures: int) -> tuple[Matrix, list[str] | None]:

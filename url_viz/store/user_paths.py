@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from url_viz.errors import FolderError
+from url_viz.formulas import without_apostrophe
 from url_viz.imaging.scan import display_name
 
 EXAMPLES = 5
@@ -31,17 +32,18 @@ class Matched:
         return int((self.row >= 0).sum())
 
 
-def match(paths: Sequence[str], pictures: Sequence[bytes], *, root: Path) -> Matched:
+def match(paths: Sequence[str], pictures: Sequence[bytes], *, root: Path, is_csv: bool = False) -> Matched:
     """The picture (index into `pictures`, root-relative paths) that each path means.
 
     A path may be relative to `root`, absolute (an address in object storage, too), relative to a folder above or below
     it, or a base name, with or without its extension, if only one picture has it. Backslashes, `./` and case are
-    ignored if the result is one picture.
+    ignored if the result is one picture. One of a CSV (`is_csv`) may have the apostrophe that exports put before what
+    a spreadsheet would run.
     Raises FolderError, with the paths, if two rows mean the same picture.
     """
     names = _Names(pictures)
     above = _SLASHES.sub("/", os.fspath(root).replace("\\", "/")).rstrip("/") + "/"
-    row = np.fromiter((names.find(path, above) for path in paths), np.int64, len(paths))
+    row = np.fromiter((names.find(path, above, is_csv=is_csv) for path in paths), np.int64, len(paths))
     _refuse_doubles(row, paths)
     missing = np.flatnonzero(row < 0)[:EXAMPLES]
     return Matched(row, tuple(paths[index] for index in missing))
@@ -72,8 +74,15 @@ class _Names:
                 _note(self._ends, end, index)
                 _note(self._ends, os.path.splitext(end)[0], index)
 
-    def find(self, written: str, above: str) -> int:
+    def find(self, written: str, above: str, *, is_csv: bool) -> int:
         """The index of the picture, −1 if none or several match."""
+        before = without_apostrophe(written) if is_csv else written
+        if before in self._exact:
+            return self._exact[before]
+        index = self._meant(written, above)
+        return index if index >= 0 or before == written else self._meant(before, above)
+
+    def _meant(self, written: str, above: str) -> int:
         path = written if written in self._exact else _plain(written, above)  # a backslash may be part of a file name
         exact = self._exact.get(path)
         if exact is not None:
