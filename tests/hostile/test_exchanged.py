@@ -123,6 +123,9 @@ def test_an_export_leaves_out_what_became_a_link(in_the_app: ImageSet, base: Pat
     exchange(base)
     EXPORTS[export](in_the_app, tmp_path / "out")
     assert leaked(tmp_path / "out") == []
+    if "sort" not in export:
+        (told,) = (tmp_path / "out").rglob("left-out.txt")
+        assert told.read_text() == f"{EXCHANGED} {OUTSIDE}\n"
     if export != "fiftyone, link":  # which names them
         assert pictures_in(tmp_path / "out") == len(PATHS) - 1
     else:

@@ -61,6 +61,7 @@ def write_fiftyone(
         inside = _paths_inside(image_set, picked, how=how)
         places = [None if path is None else folder / path for path in inside]
         there = lay_out(image_set, picked.paths, places, how=how, progress=progress)
+        there.write_left_out(folder)
         rows = picked.table.iloc[there.rows]
         file_paths = [inside[row] or os.fsdecode(absolute(image_set.root, picked.paths[row])) for row in there.rows]
         table = known_columns(rows.drop(columns=[c for c in _ELSEWHERE if c in rows]))

@@ -28,6 +28,7 @@ How = Literal["link", "copy"]
 
 LONGEST_PART = 80
 COPIED_BYTES = 1 << 20
+LEFT_OUT = "left-out.txt"
 _PLAIN = re.compile(r"\w[\w .,+()@=-]*(?<![ .])")
 _SPLIT = re.compile(r"(?<![a-zA-Z])(train|training|validation|valid|dev|val|test|testing|eval|evaluation)(?![a-zA-Z])")
 
@@ -88,6 +89,12 @@ class LaidOut:
 
     rows: list[int]
     left_out: LeftOut
+
+    def write_left_out(self, folder: Path) -> None:
+        """Say in a data set which pictures are not in it, and why; a zip or a job has nobody else to tell."""
+        if self.left_out:
+            lines = [f"{path} {reason}\n" for path, reason in self.left_out]
+            (folder / LEFT_OUT).write_text("".join(lines), encoding="utf-8")
 
 
 def lay_out(

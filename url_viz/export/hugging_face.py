@@ -41,6 +41,7 @@ def write_image_folder(
     names = safe_names(places, picked.table["id"])
     with new_folder(out, image_set) as folder:
         there = lay_out(image_set, picked.paths, [folder / SPLIT / name for name in names], how=how, progress=progress)
+        there.write_left_out(folder)
         table, names = picked.table.iloc[there.rows], [names[row] for row in there.rows]
         (folder / SPLIT / "metadata.jsonl").write_text(metadata_lines(table, names), encoding="utf-8")
         origin, order = provenance(image_set, with_folder=with_folder), image_set.order()
