@@ -62,7 +62,7 @@ with right:
     else:
         shown = grid.show_galleries(image_set, rows, view, measure=measure)
 # The map and the grid are drawn first, wherever they are on the page: a lasso waits for them.
-acted = grid.acted_on(rows, view, shown.chosen, measure=measure)
+acted = grid.acted_on(rows, view, shown.chosen, measure=measure, on_separate_map=len(table) < len(image_set))
 lasting = page.lasting(view, image_set, measure=measure, colour=colour)
 with heading:
     page.show_heading(image_set, table, acted.rows, grid.review_of(page.review_of(lasting, measure), acted))

@@ -674,6 +674,82 @@ def test_what_is_chosen_is_acted_on_and_reviewed(image_set: ImageSet) -> None:
     assert "3 chosen" in words(at)
 
 
+@pytest.fixture(scope="module")
+def of_many(tmp_path_factory: pytest.TempPathFactory, model: Model) -> ImageSet:
+    """Forty pictures with answers and a column of the user's."""
+    here = tmp_path_factory.mktemp("many")
+    folder = write_folder(here / "zoo", 40, classes=("cat", "dog"))
+    image_set = embed_folder(folder, model=model, workspace=here / "home")
+    pairs = image_set.pairs_to_ask(6)[["id", "neighbour_id"]].itertuples(index=False)
+    image_set.answer({(one, other): number % 2 == 0 for number, (one, other) in enumerate(pairs)})
+    table = image_set.table()
+    table[["path"]].assign(mine=table["id"] % 1009).to_csv(here / "mine.csv", index=False)
+    image_set.add_columns(here / "mine.csv", uncertainties=["mine"])
+    assert not (table["twin_group"] >= 0).any()
+    return image_set
+
+
+class TestTheReviewIsOfAsManyAsTheButtonSays:
+    """Of measures with a percentile of the whole set and of others, where only a part of the set is shown."""
+
+    @pytest.fixture(autouse=True)
+    def _there(self, of_many: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("URL_VIZ_HOME", str(of_many.workspace.root))
+
+    def opened(self, of_many: ImageSet, **query: str | list[str]) -> AppTest:
+        at = AppTest.from_file(str(APP), default_timeout=30)
+        at.session_state["chosen_set"] = of_many.set_id
+        at.session_state["chosen_model"] = of_many.source.name
+        for name, value in query.items():
+            at.query_params[name] = value
+        return at.run()
+
+    def lasso(self, of_many: ImageSet) -> str:
+        """The left half of the map."""
+        x, y = of_many.table()["x"], of_many.table()["y"]
+        low, high = y.min() - 1, y.max() + 1
+        corners = [(x.min() - 1, low), (x.median(), low), (x.median(), high), (x.min() - 1, high)]
+        return " ".join(f"{one:.5g},{other:.5g}" for one, other in corners)
+
+    def reviewed(self, at: AppTest, of_many: ImageSet) -> int:
+        """How many pictures the review is of that the button opens, which says so."""
+        assert not at.exception
+        button = at.button(key="explore.review")
+        said = int(button.label.removeprefix("Review these "))
+        button.click().run()
+        assert len(of_many.review(at.session_state["view.review"]).ids) == said
+        return said
+
+    @pytest.mark.parametrize("side", ["ambiguous", "clear"])
+    @pytest.mark.parametrize("part", ["lasso", "filter", "separate"])
+    @pytest.mark.parametrize("measure", ["uncertainty", "tuned", "entropy", "mine"])
+    def test_beyond_a_threshold(self, of_many: ImageSet, measure: str, part: str, side: str) -> None:
+        within = {"in.label": "dog"} if part == "filter" else {"lasso": self.lasso(of_many)}
+        at = self.opened(of_many, by=measure, side=side, above="60", **within)
+        if part == "separate":
+            at.button(key="alone").click().run()
+        assert 0 < self.reviewed(at, of_many) < 20
+
+    def test_on_a_separate_map(self, of_many: ImageSet) -> None:
+        at = self.opened(of_many, lasso=self.lasso(of_many))
+        at.button(key="alone").click().run()
+        assert self.reviewed(at, of_many) == 20
+
+    def test_between_two_classes(self, of_many: ImageSet) -> None:
+        at = self.opened(of_many, lasso=self.lasso(of_many), between=["cat", "dog"])
+        assert 0 < self.reviewed(at, of_many) <= 20
+
+    def test_in_a_lasso_of_more_corners_than_an_address_holds(self, of_many: ImageSet) -> None:
+        x, y = (of_many.table()[axis].to_numpy() for axis in ("x", "y"))
+        turns = np.linspace(0, 2 * np.pi, 400, endpoint=False)
+        star = np.where(np.arange(400) % 2, 0.3, 1.2)
+        polygon = np.stack([x.mean() + star * x.std() * np.cos(turns), y.mean() + star * y.std() * np.sin(turns)], 1)
+        at = self.opened(of_many)
+        at.session_state[f"view.map.{of_many.set_id}"] = {"polygon": polygon.tolist()}
+        at.run()
+        assert 0 < self.reviewed(at, of_many) < 40
+
+
 def test_a_decision_by_key_on_many_chosen_is_asked_about(image_set: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("url_viz.ui.widgets.decide.ASK_ABOVE", 3)
     at = run(image_set)

@@ -9,13 +9,14 @@ from streamlit.testing.v1 import AppTest
 
 from tests.imaging.pictures import write_folder
 from tests.ui.conftest import Read
+from url_viz.analysis.between import between_filters
 from url_viz.analysis.filters import OneOf, kept
 from url_viz.analysis.label_issues import LabelCheck
 from url_viz.cli.main import main
 from url_viz.errors import ImageSetError
 from url_viz.image_set import ImageSet
 from url_viz.jobs import start_job
-from url_viz.ui.labels.page import Pair, between_the_two, each_way, in_scope, of_pair, pair_at, tiles, with_decisions
+from url_viz.ui.labels.page import Pair, each_way, in_scope, of_pair, pair_at, tiles, with_decisions
 from url_viz.ui.widgets.reading import KIND
 from url_viz.workspace import Workspace
 
@@ -166,11 +167,11 @@ def test_a_row_that_was_chosen_in_a_longer_table_is_no_pair() -> None:
 def test_a_pair_opens_explore_on_the_pictures_between_the_two(labelled: ImageSet) -> None:
     at = opened(labelled)
     assert not [button for button in at.button if button.key == "labels.explore"]
-    filters = between_the_two(Pair("cat", "dog"))
+    filters = between_filters(("cat", "dog"))
     table = labelled.table()
-    assert filters == {name: OneOf(name, ("cat", "dog")) for name in ("first_class", "second_class")}
-    assert kept(table, filters.values()).tolist() == table["first_class"].notna().tolist()
-    assert not kept(table, between_the_two(Pair("cat", "emu")).values()).any()
+    assert filters == tuple(OneOf(name, ("cat", "dog")) for name in ("first_class", "second_class"))
+    assert kept(table, filters).tolist() == table["first_class"].notna().tolist()
+    assert not kept(table, between_filters(("cat", "emu"))).any()
 
 
 def test_what_is_said_of_the_check_is_what_is_done(labelled: ImageSet) -> None:

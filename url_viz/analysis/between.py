@@ -6,10 +6,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.analysis.filters import OneOf
 from url_viz.analysis.twins import first_of_each
 
 OPEN_QUESTION = 0.2
 """From this ambiguity on a picture's second class is named."""
+
+
+def between_filters(pair: tuple[str, str]) -> tuple[OneOf, ...]:
+    """The filters that leave the pictures that lie between two classes, whatever their label."""
+    return tuple(OneOf(column, pair) for column in ("first_class", "second_class"))
 
 
 def question_of(row: Mapping[str, object]) -> str | None:

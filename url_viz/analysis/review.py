@@ -15,7 +15,7 @@ from url_viz.analysis.filters import OneOf, in_words
 from url_viz.analysis.measures import CONFUSABILITY, TUNED, title_of
 from url_viz.analysis.ranking import ends, first_of_each_class, with_percentile
 from url_viz.analysis.reasons import ReasonedTable
-from url_viz.analysis.scope import Scope, scope_as_query, scope_from_query, scoped
+from url_viz.analysis.scope import CHOSEN, Scope, scope_as_query, scope_from_query, scoped
 from url_viz.analysis.selective_retrieval import search
 from url_viz.analysis.twins import first_of_each, group_codes, twin_members
 from url_viz.errors import ImageSetError
@@ -108,13 +108,19 @@ def as_query(spec: ReviewSpec) -> dict[str, list[str]]:
 
 
 def from_query(query: Mapping[str, Sequence[str]]) -> ReviewSpec | None:
-    """The review of an address; None if it names none. Numbers that are none are passed over."""
+    """The review of an address; None if it names none, or more pictures than an address can.
+
+    Numbers that are none are passed over.
+    """
     by = query.get("review")
     if not by or not by[0]:
         return None
+    scope = scope_from_query(query)
+    if CHOSEN in query and scope.ids is None:
+        return None
     within = query.get("within") == ["1"]
     numbers = {name: _number(query.get(name)) for name in ("each", "most")}
-    return ReviewSpec(by[0], scope_from_query(query), within, numbers["each"], numbers["most"])
+    return ReviewSpec(by[0], scope, within, numbers["each"], numbers["most"])
 
 
 def _number(values: Sequence[str] | None) -> int | None:

@@ -1,5 +1,6 @@
 """The scope: which pictures are looked at, those inside a lasso on the map that pass every filter."""
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -54,10 +55,15 @@ def thinned(polygon: Polygon | None) -> Polygon | None:
 
 
 def scope_as_query(scope: Scope) -> dict[str, list[str]]:
-    """A scope as parameters of an address; a lasso of too many corners, or too many ids, are left out."""
+    """A scope as parameters of an address; a lasso of too many corners is left out.
+
+    Of too many ids it has a digest: that tells them from others, and cannot be read back.
+    """
     query = as_query(scope.filters)
-    if scope.ids is not None and len(scope.ids) <= MOST_IDS:
-        query[CHOSEN] = [" ".join(map(str, scope.ids))]
+    if scope.ids is not None:
+        text = " ".join(map(str, scope.ids))
+        is_short = len(scope.ids) <= MOST_IDS
+        query[CHOSEN] = [text if is_short else hashlib.blake2b(text.encode(), digest_size=12).hexdigest()]
     if scope.polygon is not None and len(scope.polygon) <= MOST_CORNERS:
         query[LASSO] = [" ".join(f"{x:.5g},{y:.5g}" for x, y in scope.polygon)]
     return query

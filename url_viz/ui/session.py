@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import streamlit as st
 
 from url_viz.analysis.filters import Filter
-from url_viz.analysis.scope import Polygon, Scope
+from url_viz.analysis.scope import Polygon, Scope, thinned
 from url_viz.models.names import DEFAULT
 
 if TYPE_CHECKING:
@@ -359,7 +359,7 @@ class ExploreView:
     @property
     def scope(self) -> Scope:
         """Which pictures are shown."""
-        return Scope(self.polygon, self.filters)
+        return Scope(thinned(self.polygon), self.filters)
 
 
 def view() -> ExploreView:

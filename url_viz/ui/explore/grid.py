@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from url_viz.analysis.between import between_filters
 from url_viz.analysis.filters import Between
 from url_viz.analysis.ranking import ends, first_of_each_class, value_at
 from url_viz.analysis.review import ReviewSpec
-from url_viz.analysis.scope import EVERYTHING, Scope
+from url_viz.analysis.scope import EVERYTHING, Scope, scoped
 from url_viz.analysis.twins import with_twins_of
 from url_viz.image_set import ImageSet
 from url_viz.ui.explore.controls import PER_CLASS
@@ -131,10 +132,13 @@ class Acted:
     scope: Scope | None = None
 
 
-def acted_on(rows: pd.DataFrame, view: ExploreView, chosen: NDArray[np.int64], *, measure: str) -> Acted:
+def acted_on(
+    rows: pd.DataFrame, view: ExploreView, chosen: NDArray[np.int64], *, measure: str, on_separate_map: bool
+) -> Acted:
     """What is chosen (with the twins that its tiles stand for), else what lies beyond the threshold, else all `rows`.
 
-    With a threshold it is the ambiguous side, unless the clear one is shown alone.
+    With a threshold it is the ambiguous side, unless the clear one is shown alone; of two classes, what lies between
+    them. On a separate map a review names its pictures: no lasso on the map of all tells them.
     """
     is_chosen = np.isin(rows["id"].to_numpy(np.int64), chosen)
     if is_chosen.any():
@@ -143,14 +147,17 @@ def acted_on(rows: pd.DataFrame, view: ExploreView, chosen: NDArray[np.int64], *
         twins = len(found) - count
         which = f"chosen, {twins:,} of them twins of others" if twins else "chosen"
         return Acted(found, which, _of_ids(found))
+    if view.pair is not None:
+        return Acted(scoped(rows, Scope(filters=between_filters(view.pair))))
     threshold = view.threshold_percentile
-    if threshold is None or view.pair is not None:
-        return Acted(rows)
+    if threshold is None:
+        return Acted(rows, scope=_of_ids(rows) if on_separate_map else None)
     rank = rows["rank_percentile"].to_numpy()
     is_above = view.side != "clear"
     found = rows[rank >= threshold if is_above else rank < threshold]
     which = f"{'from' if is_above else 'below'} the {ordinal(threshold)} percentile{' on' if is_above else ''}"
-    return Acted(found, which, _of_ids(found) if view.within_class else _of_side(rows, view, threshold, measure))
+    is_named = view.within_class or on_separate_map
+    return Acted(found, which, _of_ids(found) if is_named else _of_side(rows, view, threshold, measure))
 
 
 def _of_ids(rows: pd.DataFrame) -> Scope:
@@ -162,7 +169,7 @@ def _of_side(rows: pd.DataFrame, view: ExploreView, threshold: float, measure: s
     value = value_at(rows, measure, threshold)
     below = float(np.nextafter(value, -np.inf))
     bounds = Between(measure, None, below) if view.side == "clear" else Between(measure, value)
-    return Scope(view.polygon, (*view.filters, bounds))
+    return Scope(view.scope.polygon, (*view.filters, bounds))
 
 
 def review_of(spec: ReviewSpec, acted: Acted) -> ReviewSpec:

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from url_viz.analysis.filters import OneOf
+from url_viz.analysis.between import between_filters
 from url_viz.analysis.measures import AMBIGUITY
 from url_viz.analysis.ranking import with_percentile
 from url_viz.analysis.review import READY_PER_CLASS as REVIEWED_PER_CLASS
 from url_viz.analysis.review import ReviewSpec
-from url_viz.analysis.scope import Scope, thinned
+from url_viz.analysis.scope import Scope
 from url_viz.errors import FolderError
 from url_viz.export.folders import paths_text
 from url_viz.image_set import ImageSet
@@ -77,11 +77,10 @@ def show_chips(image_set: ImageSet, view: ExploreView) -> None:
 
 def review_of(view: ExploreView, measure: str) -> ReviewSpec:
     """The review of what Explore shows: its order, lasso, filters, and the two classes that are looked between."""
-    pair = view.pair
-    between = () if pair is None else tuple(OneOf(column, pair) for column in ("first_class", "second_class"))
+    between = () if view.pair is None else between_filters(view.pair)
     return ReviewSpec(
-        measure if pair is None else AMBIGUITY.name,
-        Scope(thinned(view.polygon), (*view.filters, *between)),
+        measure if view.pair is None else AMBIGUITY.name,
+        Scope(view.scope.polygon, (*view.filters, *between)),
         within_class=view.within_class,
         per_class=REVIEWED_PER_CLASS if view.class_by_class else None,
     )

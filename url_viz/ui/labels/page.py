@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from url_viz.analysis.between import between_filters
 from url_viz.analysis.filters import OneOf
 from url_viz.analysis.label_issues import ALONE, AMBIGUOUS, COLUMNS, CONFLICTING, KINDS, LABEL_ERROR, LabelCheck
 from url_viz.analysis.measures import AMBIGUITY
@@ -146,14 +147,9 @@ def pick_pair(image_set: ImageSet, check: LabelCheck) -> Pair | None:
 
 def _show_open_button(pair: Pair) -> None:
     if st.button("All pictures between the two, on Explore", icon=":material/map:", key="labels.explore"):
-        for column, chosen in between_the_two(pair).items():
-            set_filter(column, chosen)
+        for one in between_filters((pair.first, pair.second)):
+            set_filter(one.column, one)
         st.switch_page("pages/explore.py")
-
-
-def between_the_two(pair: Pair) -> dict[str, OneOf]:
-    """The filters that leave the pictures that lie between two classes, whatever their label."""
-    return {column: OneOf(column, (pair.first, pair.second)) for column in ("first_class", "second_class")}
 
 
 def pair_at(confused: pd.DataFrame, rows: Sequence[int]) -> Pair | None:
@@ -210,7 +206,7 @@ def _show_review_button(rows: pd.DataFrame, pair: Pair | None, label: str | None
     filters = () if label is None else (OneOf("label", (label,)),)
     spec = ReviewSpec(SUSPECTS, Scope(filters=filters))
     if pair is not None:
-        spec = ReviewSpec(AMBIGUITY.name, Scope(filters=tuple(between_the_two(pair).values())))
+        spec = ReviewSpec(AMBIGUITY.name, Scope(filters=between_filters((pair.first, pair.second))))
     if st.button("Review", type="primary", icon=":material/rate_review:", key="labels.review", disabled=rows.empty):
         go_to_review(spec)
 
