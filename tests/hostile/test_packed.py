@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import pytest
 
 from tests.hostile.packed import Member, deleting_journal, members_of, write_packed
 from tests.imaging.pictures import write_folder
-from url_viz.errors import FolderError, WorkspaceError
+from url_viz.analysis.review import ReviewSpec
+from url_viz.errors import DamageError, FolderError, WorkspaceError
 from url_viz.image_set import ImageSet, embed_folder, open_image_set
 from url_viz.models.model import Model
 from url_viz.store.about import find_set
@@ -122,10 +124,11 @@ class TestJournals:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("UPDATE decision SET code = 2")
             many = [(number, number) for number in range(3000)]
-            connection.executemany("INSERT INTO decision VALUES (NULL, ?, ?, 1, '', '')", many)
+            connection.executemany("INSERT INTO answer (first, second, same) VALUES (?, ?, 1)", many)
             for name in ("decisions.db", "decisions.db-journal"):
                 shutil.copy(paths.folder / name, here / name)
             connection.execute("ROLLBACK")
+        assert paths.decisions.read_bytes() != (here / "decisions.db").read_bytes()
         for name in ("decisions.db", "decisions.db-journal"):
             shutil.copy(here / name, paths.folder / name)
         assert kept_count(here) == 3
@@ -257,3 +260,66 @@ def test_class_shares_that_state_other_rows_than_they_have_are_made_again(here: 
     assert found.returncode == 0, found.stderr
     assert len(found.stdout.splitlines()) == 5
     assert len(set(found.stdout.splitlines())) == 1
+
+
+@pytest.mark.parametrize("table", ["images", "graph"])
+def test_a_manifest_at_which_native_code_panics_is_told_and_mended(here: Path, table: str) -> None:
+    (folder,) = paths_of(here).tables.glob(f"{table}*.lance")
+    newest = min((folder / "_versions").glob("*.manifest"))
+    newest.write_bytes(newest.read_bytes()[7:])  # its end names a place past it
+    with pytest.raises(DamageError, match="mend FOLDER"):
+        opened(here).table()
+    (mended,) = mend(here / "pictures", workspace=here / "workspace")
+    assert mended.part == folder.stem
+    opened(here).table()
+
+
+FEW, MANY, AT_ONCE = 24, 3000, 200
+
+
+@pytest.fixture(scope="module")
+def rich(read_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The set with columns, a choice of labels and a review that was begun, packed."""
+    here = tmp_path_factory.mktemp("rich")
+    shutil.copytree(read_once, here, dirs_exist_ok=True)
+    repoint(read_once / "pictures", here / "pictures", workspace=here / "workspace")
+    image_set = opened(here)
+    image_set.table()[["path"]].assign(score=1.5).to_csv(here / "own.csv", index=False)
+    image_set.add_columns(here / "own.csv")
+    image_set.use_labels("folders")
+    image_set.review(ReviewSpec("confusability")).skip(int(image_set.ids[0]))
+    (here / "set.tar").unlink()
+    pack(here / "pictures", here / "set.tar", workspace=here / "workspace")
+    shutil.rmtree(here / "workspace")
+    return here
+
+
+def tried(here: Path, first: int, count: int) -> Counter[str]:
+    """How many mutants were refused, told of, or shown, from a process that none of them may end."""
+    line = [sys.executable, "-m", "tests.hostile.packed_mutants", str(here), str(first), str(count)]
+    done = subprocess.run(line, check=False, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    said = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0, (said[-1], done.stderr[-2000:])
+    ends = [one for one in said if len(one) > 1]
+    bad = [one for one in ends if "raw" in one or one["touched"]]
+    assert (len(ends), bad) == (count, [])
+    return Counter(
+        "shown" if not one["found"] else "refused" if one["found"] == ["refused"] else "told" for one in ends
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_few_mutants_are_refused_told_of_or_shown(rich: Path) -> None:
+    counts = tried(rich, 0, FEW)
+    assert set(counts) == {"refused", "told", "shown"}
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(7200)
+def test_many_mutants(rich: Path) -> None:
+    counts: Counter[str] = Counter()
+    for first in range(0, MANY, AT_ONCE):
+        counts += tried(rich, first, AT_ONCE)
+    print(f"\n{MANY} mutants of a packed set: {dict(counts)}")
+    assert min(counts.values()) > MANY / 50

@@ -13,6 +13,8 @@ from url_viz.workspace import SetPaths
 
 LANCE_ERRORS = (RuntimeError, ValueError, OSError, OverflowError, KeyError, IndexError, pa.ArrowException)
 """What LanceDB and Arrow raise for unreadable or inconsistent data; there is no common class."""
+_PANIC = "pyo3"
+"""Where the classes of panics of native code are at home, one of them no Exception; they cannot be imported."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 
@@ -27,7 +29,9 @@ def raising_damage_errors(table: Path) -> Iterator[None]:
     """Raise a DamageError with the way to repair for whatever LanceDB raises while `table` is read."""
     try:
         yield
-    except LANCE_ERRORS as error:
+    except BaseException as error:
+        if not isinstance(error, LANCE_ERRORS) and not type(error).__module__.startswith(_PANIC):
+            raise
         why = str(error).partition("\n")[0][:200]
         raise DamageError(
             f"The table {table} cannot be read ({why}). Run `python -m url_viz mend FOLDER` on its folder of pictures, "

@@ -7,7 +7,7 @@ from pathlib import Path
 from url_viz.errors import DamageError
 from url_viz.store import versions
 from url_viz.store.about import About, label_is_whole, read_about, write_about
-from url_viz.store.damage import LANCE_ERRORS
+from url_viz.store.damage import raising_damage_errors
 from url_viz.store.decision_log import DecisionLog
 from url_viz.store.journals import strange_journals
 from url_viz.store.lance import connect
@@ -98,8 +98,9 @@ def _go_back(paths: SetPaths, folder: Path) -> int | None:
 def _is_whole(folder: Path, *, is_newest: bool) -> bool:
     """Whether a table can be read as it was written, and, if `is_newest`, is at the version written last."""
     try:
-        verify_table(connect(folder.parent).open_table(folder.stem), folder, is_newest=is_newest)
-    except LANCE_ERRORS:
+        with raising_damage_errors(folder):
+            verify_table(connect(folder.parent).open_table(folder.stem), folder, is_newest=is_newest)
+    except DamageError:
         return False
     return True
 
