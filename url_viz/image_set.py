@@ -519,7 +519,7 @@ class ImageSet:
     def leaks(self, against: "ImageSet | None" = None) -> pd.DataFrame:
         """Pictures with a twin in another split: one row for each of the smaller split, with its most alike twin.
 
-        Twins are pictures with one content, or a raw cosine from .96. Columns: id, path, label, split, twin_id,
+        Twins are as `url_viz.pipeline.twins` has them. Columns: id, path, label, split, twin_id,
         twin_path, twin_label, twin_split, cosine, kind ("exact", "near"). Splits are levels of folders such as train/
         and test/, or a column of the user's named like one (`analysis.leaks.find_splits`). `against` another set, the
         pictures of this one that have a twin there; the splits are then the names of the folders. Dropped pictures are
@@ -578,7 +578,8 @@ class ImageSet:
         rows = positions_of(self.contents, keys[0]), len(keys[0]) + positions_of(other.contents, keys[1])
         names = [np.full(len(one), one.root.name, object) for one in (self, other)]
         sides = [(one._frame, one.contents, name) for one, name in zip((self, other), names, strict=True)]
-        return leaks_between_sets(sides[0], sides[1], twins_across(mine, others), rows)
+        hashes = np.concatenate([one._store.hashes(content) for one, content in zip((self, other), keys, strict=True)])
+        return leaks_between_sets(sides[0], sides[1], twins_across(mine, others, hashes=hashes), rows)
 
     def reviews(self, most: int | None = None) -> list[Review]:
         """The reviews that were begun, the one that was worked on last first, at most so many.
@@ -1113,10 +1114,10 @@ class ImageSet:
         is_here = positions_of(keys, first) >= 0  # of the graph, too: a picture may have left since
         rows = row[positions_of(keys[is_here], first)]
         whitened = WhitenedRows(self.whitened.whitening, keys[is_here], self.whitened.rows[rows])
-        embeddings = self._stored_embeddings()[rows]
+        embeddings, hashes = self._stored_embeddings()[rows], self._store.hashes(keys[is_here])
         classed, labels = self._classed, self._classed.labels(table) if self._classed else None
         if graph is None or classed is None or labels is None or not is_here.all():
-            return Reference(table, table.iloc[rows], whitened, embeddings, np.ones(len(rows), bool))
+            return Reference(table, table.iloc[rows], whitened, embeddings, np.ones(len(rows), bool), hashes=hashes)
         leader = leaders(graph.twins)
         counts = leader == np.arange(len(graph))
         among: ConfusabilityReference | ReferenceOfBoth
@@ -1126,7 +1127,9 @@ class ImageSet:
         else:
             among, second = beside
         model = partial(classed.model, table)
-        return Reference(table, table.iloc[rows], whitened, embeddings, counts, among, model, labels.names, second)
+        return Reference(
+            table, table.iloc[rows], whitened, embeddings, counts, among, model, labels.names, second, hashes
+        )
 
     def _second_reference(
         self, pictures: pd.DataFrame, table: pd.DataFrame, graph: Graph
@@ -1137,7 +1140,8 @@ class ImageSet:
             return None
         embeddings = self._store.embeddings(second.space.key, graph.content).embedding
         counts = leaders(second.graph.twins) == np.arange(len(graph))
-        return by_both(graph, second)[1], Reference(pictures, table, second.whitened, embeddings, counts)
+        hashes = self._store.hashes(graph.content)
+        return by_both(graph, second)[1], Reference(pictures, table, second.whitened, embeddings, counts, hashes=hashes)
 
     def _with_similarity(self, rows: NDArray[np.int64], similarity: NDArray[np.float32]) -> pd.DataFrame:
         found = self._frame.iloc[rows].reset_index(drop=True)

@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.pipeline.whitened_examples import classes, cosines, graph_of, with_burst
+from url_viz.imaging.perceptual_hash import WORDS
 from url_viz.pipeline import twins
 from url_viz.pipeline.graph import build_graph, extended
 from url_viz.pipeline.whitening import fit_whitening
@@ -91,6 +92,27 @@ def test_an_extended_graph_is_the_one_made_at_once(seed: int, k: int) -> None:
     place[before] = np.arange(200)
     whitened, embeddings = rows[after], everything[after]
     holds(extended(graph, place[after], whitened, embeddings), whitened, embeddings)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_graph_with_the_second_witness_is_extended_as_it_is_made_at_once(seed: int) -> None:
+    """Near copies by their hashes come and go; lists and pairs are those of a new graph."""
+    rng = np.random.default_rng(seed)
+    everything, _ = classes(230, seed=seed)
+    hashes = rng.integers(0, 1 << 63, (80, WORDS), dtype=np.uint64)[rng.integers(0, 80, 230)]
+    rows = fit_whitening(everything).transform(everything)
+    before = np.sort(rng.permutation(230)[:205])
+    after = np.concatenate([before[2:], np.setdiff1d(np.arange(230), before)])
+    place = np.full(230, -1)
+    place[before] = np.arange(205)
+    first = build_graph(rows[before], everything[before], hashes=hashes[before], k=9)
+    assert len(first.twins) > len(build_graph(rows[before], everything[before], k=9).twins) + 10
+    grown = extended(first, place[after], rows[after], everything[after], hashes=hashes[after])
+    anew = build_graph(rows[after], everything[after], hashes=hashes[after], k=9)
+    assert sorted(map(tuple, grown.twins.pair)) == sorted(map(tuple, anew.twins.pair))
+    assert grown.similarity == pytest.approx(anew.similarity, abs=2e-6)
+    twin = {(int(a), int(b)) for pair in anew.twins.pair for a, b in (pair, pair[::-1])}
+    assert not {(row, int(one)) for row, ids in enumerate(grown.position) for one in ids} & twin
 
 
 @pytest.mark.parametrize("kept", [[], [0], [3, 1], list(range(40))])

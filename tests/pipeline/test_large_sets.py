@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tests.imaging.pictures import write_folder
 from tests.pipeline.whitened_examples import classes
 from url_viz.image_set import embed_folder
+from url_viz.imaging.perceptual_hash import WORDS
 from url_viz.models.model import Model
 from url_viz.pipeline import graph as graph_module
 from url_viz.pipeline import likely, postprocess, twins
@@ -138,3 +139,21 @@ def test_a_folder_beyond_the_bound_is_read_and_grows_as_one_below(
     ranked = held["twin_group"].isna().sum() + held["twin_group"].nunique()  # twins are one
     one_rank = 1 / ranked  # two nearest to each other are as similar, but for rounding
     np.testing.assert_allclose(large["confusability"], held["confusability"], atol=one_rank)
+
+
+@pytest.mark.slow
+def test_near_copies_by_their_hashes_are_all_found_on_disk(writer: Writer, embeddings: NDArray[np.float16]) -> None:
+    """Those whose embeddings are far apart too, which are among no candidates; made at once or bit by bit."""
+    rng = np.random.default_rng(3)
+    hashes = rng.integers(0, 1 << 63, (COUNT, WORDS), dtype=np.uint64)
+    hashes[:200] = hashes[1000:]
+    whitened = fit_whitening(embeddings).transform(embeddings)
+    expected = pairs_of(twin_pairs(embeddings, hashes=hashes))
+    assert len(expected) > len(twin_pairs(embeddings)) + 5
+    rows = on_disk(writer, embeddings)
+    assert pairs_of(build_graph(whitened, rows, k=10, hashes=hashes).twins) == expected
+    before = np.sort(rng.permutation(COUNT)[:1150])
+    came_from = np.full(COUNT, -1)
+    came_from[before] = np.arange(1150)
+    first = build_graph(whitened[before], RawRows(writer, KEY, before * 7 + 1), k=10, hashes=hashes[before])
+    assert pairs_of(extended(first, came_from, whitened, rows, hashes=hashes).twins) == expected

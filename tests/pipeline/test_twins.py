@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from tests.pipeline.whitened_examples import classes, cosines, with_burst
+from url_viz.imaging.perceptual_hash import WORDS, Hashes
 from url_viz.pipeline import twins
+from url_viz.pipeline.near_copies import COPY_COSINE, VIEW_COSINE, are_copies, are_views
 from url_viz.pipeline.twins import twin_groups, twin_pairs, twins_across, twins_in_blocks
 from url_viz.store.tables import Twins
 
@@ -117,6 +119,59 @@ def test_in_one_block_of_all_they_are_all_pairs(monkeypatch: pytest.MonkeyPatch)
 
 def test_in_no_block_there_are_none() -> None:
     assert len(twins_in_blocks(np.ones((4, 3), np.float16), [])) == 0
+
+
+def hashed(count: int, *, of: int, seed: int = 0) -> Hashes:
+    """Hashes of some originals and of copies that differ in a few or in many bits; the last has none."""
+    rng = np.random.default_rng(seed)
+    hashes = rng.integers(0, 1 << 63, (of, WORDS), dtype=np.uint64)[rng.integers(0, of, count)]
+    for row in range(count):
+        for bit in rng.choice(64 * WORDS, rng.integers(0, 120), replace=False):
+            hashes[row, bit // 64] ^= np.uint64(1 << int(bit % 64))
+    hashes[-1] = 0
+    return hashes
+
+
+def by_both(embeddings: np.ndarray, hashes: Hashes) -> set[tuple[int, int]]:
+    """By the definition: alike enough by cosine, or by hash and less alike by cosine."""
+    cosine, (left, right) = cosines(embeddings), np.triu_indices(len(embeddings), 1)
+    of_pairs = cosine[left, right]
+    is_copy, is_view = are_copies(hashes, left, right), are_views(hashes, left, right)
+    is_pair = (of_pairs >= 0.96) | is_copy & (of_pairs >= COPY_COSINE) | is_view & (of_pairs >= VIEW_COSINE)
+    return set(zip(left[is_pair].tolist(), right[is_pair].tolist(), strict=True))
+
+
+@pytest.mark.parametrize("sketched", [False, True])
+@pytest.mark.parametrize("most", [10**9, 40])
+def test_the_second_witness_has_its_say_in_every_search(
+    sketched: bool, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All pairs by both witnesses, those of some rows, those across two sets; a few too many are thinned."""
+    monkeypatch.setattr(twins, "TILE", (50, 70))
+    monkeypatch.setattr(twins, "SKETCH_CELLS", 0 if sketched else 10**9)
+    embeddings, hashes = classes(220, spread=0.35)[0], hashed(220, of=30)
+    expected, by_cosine = by_both(embeddings, hashes), naive(embeddings).keys()
+    assert len(by_cosine) < len(expected) - 50
+    monkeypatch.setattr(twins, "MOST_PAIRS", most)
+    found = twin_pairs(embeddings, hashes=hashes)
+    if most < len(expected):
+        assert found.is_thinned
+        whole = np.array(sorted(expected), np.int32)
+        assert np.array_equal(twin_groups(found), twin_groups(Twins(220, whole, np.ones(len(whole), np.float32))))
+        return
+    assert pairs(found).keys() == expected
+    cosine = cosines(embeddings)
+    assert [pairs(found)[pair] for pair in expected] == pytest.approx([cosine[pair] for pair in expected], abs=1e-6)
+    of = np.arange(3, 220, 17)
+    some = pairs(twin_pairs(embeddings, of=of, hashes=hashes))
+    assert some.keys() == {pair for pair in expected if set(pair) & set(of.tolist())}
+    across = pairs(twins_across(embeddings[:60], embeddings[60:], hashes=hashes))
+    assert across.keys() == {pair for pair in expected if pair[0] < 60 <= pair[1]}
+
+
+def test_one_who_has_no_hash_is_told_by_the_cosine_alone() -> None:
+    embeddings, _ = classes(200, spread=0.3)
+    assert pairs(twin_pairs(embeddings, hashes=np.zeros((200, WORDS), np.uint64))).keys() == naive(embeddings).keys()
 
 
 def test_pairs_across_two_sets(monkeypatch: pytest.MonkeyPatch) -> None:

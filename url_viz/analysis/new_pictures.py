@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from url_viz.analysis.ambiguity import AmbiguityModel, ClassShares, classify_new
 from url_viz.analysis.second_model import cosines_of, side_by_side
+from url_viz.imaging.perceptual_hash import Hashes
 from url_viz.pipeline.confusability import (
     ConfusabilityReference,
     ReferenceOfBoth,
@@ -17,8 +18,9 @@ from url_viz.pipeline.confusability import (
     confusability_of_new_by_both,
 )
 from url_viz.pipeline.graph import K
+from url_viz.pipeline.near_copies import COPY_COSINE, copies_of
 from url_viz.pipeline.nearest import NONE, Nearest, top_k
-from url_viz.pipeline.twins import TWIN_COSINE
+from url_viz.pipeline.twins import are_twins
 from url_viz.rows import l2_normalize
 from url_viz.store.whitening import WhitenedRows
 
@@ -36,7 +38,7 @@ class Reference:
     contents; `whitened` and `embedding` (M, D) are their vectors, and `counts` (M,) says which of them stand in lists:
     one per group of twins. `confusability` is None without a graph; `model` gives what
     tells class shares, of `class_names`, and None without classes. Where a second model has its say, `second` has its
-    vectors of the same contents, and the others are by both.
+    vectors of the same contents, and the others are by both. `hashes` (M, WORDS) are what copies are known by.
     """
 
     pictures: pd.DataFrame
@@ -48,6 +50,7 @@ class Reference:
     model: Callable[[], AmbiguityModel | None] = lambda: None
     class_names: tuple[str, ...] = ()
     second: "Reference | None" = None
+    hashes: Hashes | None = None
 
     def __post_init__(self) -> None:
         assert len(self.table) == len(self.whitened) == len(self.embedding)
@@ -93,17 +96,18 @@ def beside(
     reference: Reference,
     *,
     second: NDArray[np.floating] | None = None,
+    hashes: Hashes | None = None,
 ) -> Beside:
     """Put Q pictures beside a set: raw `embeddings` (Q, D), `content` (Q,) keys (−1 for one of no file).
 
-    `second` (Q, E) are those of the second model, which a reference by both asks for.
+    `second` (Q, E) are those of the second model, which a reference by both asks for; `hashes` (Q, WORDS) tell copies.
     """
     rows = reference.whitened.whitening.transform(embeddings)
-    nearest, twin = nearest_without_twins(embeddings, content, reference, rows)
+    nearest, twin = nearest_without_twins(embeddings, content, reference, rows, hashes=hashes)
     model = reference.model()
     if reference.second is not None:
         assert second is not None, "a reference by both needs the embeddings of both models"
-        return _beside_both(nearest, twin, rows, second, content, reference)
+        return _beside_both(nearest, twin, rows, second, content, reference, hashes)
     value = np.full(len(rows), np.nan, np.float32)
     if isinstance(reference.confusability, ConfusabilityReference):
         value = confusability_of_new(nearest.position, nearest.similarity, reference.confusability)
@@ -118,13 +122,14 @@ def _beside_both(
     second: NDArray[np.floating],
     content: NDArray[np.int64],
     reference: Reference,
+    hashes: Hashes | None,
 ) -> Beside:
     """Pictures whose lists and twins by the first model are known, with what the second says of them."""
     among = reference.second
     assert among is not None
     assert isinstance(reference.confusability, ReferenceOfBoth)
     other = among.whitened.whitening.transform(second)
-    lists, _ = nearest_without_twins(second, content, among, other)
+    lists, _ = nearest_without_twins(second, content, among, other, hashes=hashes)
     cosine = cosines_of(other, among.whitened.rows, nearest.position[:, 0])
     told = SecondLists(lists.position, lists.similarity, cosine)
     value = confusability_of_new_by_both(nearest.position, nearest.similarity, told, reference.confusability)
@@ -143,28 +148,50 @@ def nearest_without_twins(
     rows: NDArray[np.floating],
     *,
     k: int = K,
+    hashes: Hashes | None = None,
 ) -> tuple[Nearest, NDArray[np.int64]]:
     """The `k` nearest of each picture (whitened `rows` (Q, A)) in the reference that are no twins, and its twin (Q,).
 
-    Exact: the nearest are looked at until there are `k` that are no twins by raw cosine or content.
+    Exact: the nearest are looked at until there are `k` that are no twins by content, raw cosine or `hashes`
+    (Q, WORDS). A copy by its hash is a twin wherever it is.
     """
     count, look = len(reference), min(FIRST_LOOK, len(reference))
+    both = _both_hashes(hashes, reference)
     while True:
         found = top_k(rows, reference.whitened.rows, look)
         cosine = _raw_cosines(embeddings, reference.embedding, found.position)
         is_same = reference.content[found.position] == content[:, None]
-        is_twin = (found.position != NONE) & ((cosine >= TWIN_COSINE) | is_same)
+        asked = np.repeat(count + np.arange(len(rows)), found.position.shape[1])
+        is_alike = are_twins(cosine.ravel(), both, asked, found.position.ravel()).reshape(cosine.shape)
+        is_twin = (found.position != NONE) & (is_alike | is_same)
         is_out = is_twin | (found.position == NONE) | ~reference.counts[found.position]
         enough = (~is_out).sum(axis=1) >= k
         if look >= count or enough.all():
             break
         look = min(4 * look, count)
     twin = _most_alike(found.position, np.where(is_same, 2, cosine), is_twin)
+    if both is not None:
+        for number in np.flatnonzero(twin == NONE):
+            twin[number] = _copy_of(embeddings[number], both[count + number], reference)
     order = np.argsort(is_out, axis=1, kind="stable")[:, :k]
     is_left = np.take_along_axis(is_out, order, 1)
     position = np.where(is_left, NONE, np.take_along_axis(found.position, order, 1))
     similarity = np.where(is_left, NONE, np.take_along_axis(found.similarity, order, 1))
     return Nearest(position.astype(np.int32), similarity.astype(np.float32)), twin
+
+
+def _both_hashes(hashes: Hashes | None, reference: Reference) -> Hashes | None:
+    """The hashes of a reference, then those (Q, WORDS) of new pictures; None if one is not known."""
+    known = reference.hashes
+    return None if known is None or hashes is None else np.concatenate([known, hashes])
+
+
+def _copy_of(embedding: NDArray[np.floating], one: Hashes, reference: Reference) -> int:
+    """The row of the reference whose hash is that of a copy, the most alike; NONE if there is none."""
+    assert reference.hashes is not None
+    rows = copies_of(one, reference.hashes)
+    cosine = _raw_cosines(embedding[None], reference.embedding, rows[None])[0]
+    return int(rows[cosine.argmax()]) if (cosine >= COPY_COSINE).any() else NONE
 
 
 def _raw_cosines(one: NDArray[np.floating], others: NDArray[np.floating], position: NDArray[np.integer]) -> Floats:

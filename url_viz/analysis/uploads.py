@@ -11,7 +11,9 @@ from url_viz.analysis.ambiguity import ClassShares
 from url_viz.analysis.new_pictures import Reference, beside
 from url_viz.analysis.ranking import percentile
 from url_viz.errors import ImageError
+from url_viz.imaging.perceptual_hash import WORDS, Hashes, perceptual_hash
 from url_viz.imaging.preprocess import Preprocessing
+from url_viz.imaging.quality import grey_thumbnail
 from url_viz.imaging.read import Picture
 from url_viz.imaging.uploads import Incoming
 from url_viz.imaging.workers import decoders
@@ -168,7 +170,9 @@ def _within_batch(scored: Sequence[Scored]) -> dict[str, NDArray[np.generic]]:
     content = np.array([upload.content for upload in scored], np.int64)
     keys, first, row = np.unique(content, return_index=True, return_inverse=True)
     embeddings = _embeddings(scored)[first]
-    told = columns_of(updated_graph(None, whitened_rows(keys, embeddings), embeddings))
+    hashes = hashes_of(scored)[first]
+    whitened = whitened_rows(keys, embeddings, hashes=hashes)
+    told = columns_of(updated_graph(None, whitened, embeddings, hashes=hashes))
     nothing = np.full(len(scored), np.nan, np.float32)
     return {
         "confusability": told.confusability[row],
@@ -183,7 +187,8 @@ def _within_batch(scored: Sequence[Scored]) -> dict[str, NDArray[np.generic]]:
 def _within(scored: Sequence[Scored], reference: Reference) -> dict[str, NDArray[np.generic]]:
     """What the reference says of the uploads: measures, nearest picture, classes, and their places on its map."""
     content = np.array([upload.content for upload in scored], np.int64)
-    found = beside(_embeddings(scored), content, reference, second=_second_embeddings(scored))
+    second, hashes = _second_embeddings(scored), hashes_of(scored)
+    found = beside(_embeddings(scored), content, reference, second=second, hashes=hashes)
     xy = placed(content, found.nearest, found.twin, reference)
     has_near = found.nearest.position[:, 0] >= 0
     return {
@@ -283,6 +288,12 @@ def _column(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
 
 def _embeddings(scored: Sequence[Scored]) -> NDArray[np.float16]:
     return np.stack([upload.embedding for upload in scored]) if scored else np.zeros((0, 1), np.float16)
+
+
+def hashes_of(scored: Sequence[Scored]) -> Hashes:
+    """The perceptual hashes (Q, WORDS) of uploads, by their thumbnails, as those of a set are made."""
+    greys = [grey_thumbnail(upload.thumbnail, width=upload.width, height=upload.height) for upload in scored]
+    return np.stack([perceptual_hash(grey) for grey in greys]) if greys else np.zeros((0, WORDS), np.uint64)
 
 
 def _second_embeddings(scored: Sequence[Scored]) -> NDArray[np.float16] | None:

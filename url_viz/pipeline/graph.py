@@ -6,6 +6,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
+from url_viz.imaging.perceptual_hash import Hashes
 from url_viz.pipeline.likely import SPARE, Likely, likely_nearest, likely_rows, likely_twins
 from url_viz.pipeline.nearest import NONE, Exclude, Floats, Nearest, Places, top_k, top_k_of_all
 from url_viz.pipeline.twins import leaders, twin_groups, twin_pairs
@@ -29,20 +30,25 @@ def updated_graph(
     embeddings: Raw,
     *,
     twins: Twins | None = None,
+    hashes: Hashes | None = None,
     report: Done = lambda _: None,
 ) -> Graph:
     """The graph of the rows of `whitened`, whose raw embeddings are (M, D), from the graph of before if that serves.
 
     It serves if it is of the same whitened space, and as exact as a new one would be. `twins` are those of all rows, if
-    they are known already. Of embeddings on disk the graph is approximate. `report` is called with the number of rows
-    that are done.
+    they are known already; else they are looked for, with `hashes` (M, WORDS) by both witnesses. Of embeddings on disk
+    the graph is approximate. `report` is called with the number of rows that are done.
     """
     key = whitened.whitening.key
     is_large = len(whitened) > EXACT_ROWS
     if previous is None or previous.whitening != key or previous.is_approximate != is_large:
-        return build_graph(whitened.rows, embeddings, content=whitened.content, key=key, twins=twins, report=report)
+        return build_graph(
+            whitened.rows, embeddings, content=whitened.content, key=key, twins=twins, hashes=hashes, report=report
+        )
     came_from = positions_of(whitened.content, previous.content)
-    return extended(previous, came_from, whitened.rows, embeddings, content=whitened.content, report=report)
+    return extended(
+        previous, came_from, whitened.rows, embeddings, content=whitened.content, hashes=hashes, report=report
+    )
 
 
 def build_graph(
@@ -53,6 +59,7 @@ def build_graph(
     content: NDArray[np.int64] | None = None,
     key: int = 0,
     twins: Twins | None = None,
+    hashes: Hashes | None = None,
     report: Done = lambda _: None,
 ) -> Graph:
     """The graph of rows (N, A) in the whitened space `key` whose raw embeddings are (N, D); exact to EXACT_ROWS rows.
@@ -64,8 +71,8 @@ def build_graph(
     _assert_same_rows(whitened, embeddings)
     keys = np.arange(len(whitened)) if content is None else content
     if len(whitened) > EXACT_ROWS or isinstance(embeddings, RawRows):
-        return _likely_graph(whitened, embeddings, k, keys, key, twins, report)
-    twins = twin_pairs(embeddings) if twins is None else twins
+        return _likely_graph(whitened, embeddings, k, keys, key, twins, hashes, report)
+    twins = twin_pairs(embeddings, hashes=hashes) if twins is None else twins
     exclude = _not_of_own_group(twins) if twins.is_thinned else _not_neighbours(twins).__getitem__
     nearest = top_k_of_all(whitened, k, exclude=exclude, counts=counting(twins), report=report)
     return Graph(keys, nearest.position, nearest.similarity, twins, key)
@@ -78,10 +85,11 @@ def _likely_graph(
     keys: NDArray[np.int64],
     key: int,
     twins: Twins | None,
+    hashes: Hashes | None,
     report: Done,
 ) -> Graph:
     likely = likely_rows(whitened, k, report=report)
-    twins = likely_twins(np.arange(len(whitened)), likely, embeddings) if twins is None else twins
+    twins = likely_twins(np.arange(len(whitened)), likely, embeddings, hashes=hashes) if twins is None else twins
     counts = counting(twins)
     if counts.mean() < MOSTLY:
         likely = likely_rows(whitened, k, which=np.flatnonzero(counts), report=report)
@@ -104,6 +112,7 @@ def extended(
     embeddings: Raw,
     *,
     content: NDArray[np.int64] | None = None,
+    hashes: Hashes | None = None,
     report: Done = lambda _: None,
 ) -> Graph:
     """The graph of a set that has changed, as `build_graph` would make it, in the time that the change asks for.
@@ -120,15 +129,15 @@ def extended(
     row_now[came_from[is_known]] = np.flatnonzero(is_known)
     new = np.flatnonzero(~is_known)
     is_much = len(new) > REBUILD_SHARE * len(came_from)
-    twins = None if is_much else _twins_now(graph, row_now, whitened, embeddings, new)
+    twins = None if is_much else _twins_now(graph, row_now, whitened, embeddings, hashes, new)
     if twins is None:
-        return build_graph(whitened, embeddings, k=k, content=keys, key=graph.whitening, report=report)
+        return build_graph(whitened, embeddings, k=k, content=keys, key=graph.whitening, hashes=hashes, report=report)
     counted, counts = np.zeros(len(came_from), bool), counting(twins)
     counted[is_known] = counting(graph.twins)[came_from[is_known]]
     position, similarity, has_lost = _carried(graph, came_from, row_now, counts)
     again = np.flatnonzero(~is_known | has_lost)
     if len(again) > REBUILD_SHARE * len(came_from):
-        return build_graph(whitened, embeddings, k=k, content=keys, key=graph.whitening, report=report)
+        return build_graph(whitened, embeddings, k=k, content=keys, key=graph.whitening, hashes=hashes, report=report)
     blocked, among = _not_neighbours(twins), np.flatnonzero(counts)
     fresh, rest = np.flatnonzero(counts & ~counted), np.flatnonzero(is_known & ~has_lost)
     newest = top_k(whitened[rest], whitened[fresh], k, exclude=blocked[rest][:, fresh].__getitem__)
@@ -184,10 +193,15 @@ def _carried(
 
 
 def _twins_now(
-    graph: Graph, row_now: Places, whitened: NDArray[np.floating], embeddings: Raw, fresh: NDArray[np.int64]
+    graph: Graph,
+    row_now: Places,
+    whitened: NDArray[np.floating],
+    embeddings: Raw,
+    hashes: Hashes | None,
+    fresh: NDArray[np.int64],
 ) -> Twins | None:
     """The pairs that are left and those of new rows; None if thinned pairs do not tell which are left."""
-    twins, new = graph.twins, _twins_of_some(fresh, whitened, embeddings, k=graph.position.shape[1])
+    twins, new = graph.twins, _twins_of_some(fresh, whitened, embeddings, hashes, k=graph.position.shape[1])
     if twins.is_thinned or new.is_thinned:
         return None
     pair = row_now[twins.pair]
@@ -196,12 +210,14 @@ def _twins_now(
     return Twins(len(embeddings), pairs, np.concatenate([twins.cosine[is_left], new.cosine]))
 
 
-def _twins_of_some(rows: NDArray[np.int64], whitened: NDArray[np.floating], embeddings: Raw, *, k: int) -> Twins:
+def _twins_of_some(
+    rows: NDArray[np.int64], whitened: NDArray[np.floating], embeddings: Raw, hashes: Hashes | None, *, k: int
+) -> Twins:
     """Pairs of twins with one of `rows`: exactly, but of embeddings on disk those among the likely alone."""
     if not isinstance(embeddings, RawRows):
-        return twin_pairs(embeddings, of=rows)
+        return twin_pairs(embeddings, of=rows, hashes=hashes)
     near = top_k(whitened[rows], whitened, k + SPARE + 1)  # one of them is the row itself
-    return likely_twins(rows, Likely(near.position, near.similarity), embeddings)
+    return likely_twins(rows, Likely(near.position, near.similarity), embeddings, hashes=hashes)
 
 
 def _merged(had: Nearest, new: Nearest, fresh: NDArray[np.int64]) -> tuple[Places, Floats]:

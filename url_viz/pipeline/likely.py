@@ -8,13 +8,16 @@ docs/performance.md says how many of the nearest are found, and in what time.
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from url_viz.imaging.perceptual_hash import Hashes
+from url_viz.pipeline.near_copies import are_views, copies
 from url_viz.pipeline.nearest import NONE, Nearest
-from url_viz.pipeline.twins import TWIN_COSINE, twins_of
+from url_viz.pipeline.twins import twins_of
 from url_viz.rows import l2_normalize
 from url_viz.store.raw_rows import Raw
 from url_viz.store.tables import Twins
@@ -104,15 +107,23 @@ def _codes(sample: Floats) -> str:
     return f"PQ{width // 2 if width % 2 == 0 else width}x4fs" if is_learnt else "SQ8"
 
 
-def likely_twins(own: NDArray[np.integer], likely: Likely, embeddings: Raw) -> Twins:
-    """Pairs of raw embeddings (N, D) that are twins, among the candidates of the rows `own` (Q,)."""
+def likely_twins(own: NDArray[np.integer], likely: Likely, embeddings: Raw, *, hashes: Hashes | None = None) -> Twins:
+    """Pairs of raw embeddings (N, D) that are twins, among the candidates of the rows `own` (Q,).
+
+    With `hashes` (N, WORDS) also all pairs with one of these rows that are copies by these.
+    """
 
     def alike(part: slice) -> NDArray[np.integer]:
         ids = likely.ids[part]
-        row, place = np.nonzero((likely.cosine[part] >= LIKE_TWINS) & (ids != own[part][:, None]))
-        return np.stack([own[part][row], ids[row, place]], axis=1)
+        row, place = np.nonzero((ids != NONE) & (ids != own[part][:, None]))
+        left, right = own[part][row], ids[row, place]
+        is_alike = likely.cosine[part][row, place] >= LIKE_TWINS
+        if hashes is not None:
+            is_alike[~is_alike] = are_views(hashes, left[~is_alike], right[~is_alike])
+        return np.stack([left[is_alike], right[is_alike]], axis=1)
 
-    return twins_of(embeddings, map(alike, _parts(len(own))), bound=TWIN_COSINE)
+    by_hash = iter(()) if hashes is None else copies(hashes, of=own)
+    return twins_of(embeddings, chain(map(alike, _parts(len(own))), by_hash), hashes=hashes)
 
 
 def likely_nearest(likely: Likely, k: int, *, twins: Twins, counts: NDArray[np.bool_]) -> Nearest:

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from url_viz.imaging.perceptual_hash import Hashes
 from url_viz.pipeline.confusability import confusability
 from url_viz.pipeline.graph import updated_graph
 from url_viz.pipeline.projection import FEWEST_FOR_UMAP, SAMPLE_ROWS, fit_map, pca_coordinates, place
@@ -30,8 +31,9 @@ def finish(writer: Writer, space_key: str, *, report: ProgressCallback, refit: b
 
 def _finish_space(writer: Writer, space_key: str, content: Contents, report: ProgressCallback, *, refit: bool) -> None:
     raw = raw_embeddings(writer, space_key, content)
-    whitened, twins = _finish_whitened(writer, space_key, content, raw)
-    _finish_graph(writer, space_key, whitened, raw, twins, report)
+    hashes = writer.hashes(content)
+    whitened, twins = _finish_whitened(writer, space_key, content, raw, hashes)
+    _finish_graph(writer, space_key, whitened, raw, hashes, twins, report)
     del raw
     _finish_map(writer, space_key, whitened, report, refit=refit)
 
@@ -48,7 +50,9 @@ def raw_embeddings(writer: Writer, space_key: str, content: Contents) -> Raw:
     return on_disk if len(content) > EXACT_ROWS else on_disk[:]
 
 
-def _finish_whitened(writer: Writer, space_key: str, content: Contents, raw: Raw) -> tuple[WhitenedRows, Twins | None]:
+def _finish_whitened(
+    writer: Writer, space_key: str, content: Contents, raw: Raw, hashes: Hashes
+) -> tuple[WhitenedRows, Twins | None]:
     """Contents (M,) with raw embeddings (M, D) in the set's whitened space, fitted again once the set has doubled.
 
     With the twins of all rows if they were found for that.
@@ -58,8 +62,8 @@ def _finish_whitened(writer: Writer, space_key: str, content: Contents, raw: Raw
     if known is not None and is_same and known.whitening.version == VERSION:
         return known, None
     is_fitted = known is not None and serves(known, len(content))
-    twins = None if is_fitted or isinstance(raw, RawRows) else twin_pairs(raw)
-    whitened = whitened_rows(content, raw, known=known, twins=twins)
+    twins = None if is_fitted or isinstance(raw, RawRows) else twin_pairs(raw, hashes=hashes)
+    whitened = whitened_rows(content, raw, known=known, twins=twins, hashes=hashes)
     writer.put_whitened(space_key, whitened)
     return whitened, twins
 
@@ -69,6 +73,7 @@ def _finish_graph(
     space_key: str,
     whitened: WhitenedRows,
     raw: Raw,
+    hashes: Hashes,
     twins: Twins | None,
     report: ProgressCallback,
 ) -> None:
@@ -78,7 +83,9 @@ def _finish_graph(
         return
     clock = Clock("neighbours", total=len(whitened))
     report(clock.at(0))
-    graph = updated_graph(previous, whitened, raw, twins=twins, report=lambda done: report(clock.at(done)))
+    graph = updated_graph(
+        previous, whitened, raw, twins=twins, hashes=hashes, report=lambda done: report(clock.at(done))
+    )
     writer.put_graph(space_key, graph, columns_of(graph))
     report(clock.at(len(whitened)))
 

@@ -1,14 +1,16 @@
-"""Measure the pictures that were read and not measured yet, from their stored thumbnails."""
+"""Quality and perceptual hash of the pictures that were read and have none yet, from their stored thumbnails."""
 
 import os
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
+from PIL import Image
 
-from url_viz.imaging.quality import Quality, grey_thumbnail, quality_of_image
+from url_viz.imaging.perceptual_hash import perceptual_hash
+from url_viz.imaging.quality import grey_thumbnail, quality_of_image
 from url_viz.progress import Clock, ProgressCallback
 from url_viz.store.tables import QUALITY, positions_of
 from url_viz.store.writer import Writer
@@ -16,26 +18,32 @@ from url_viz.store.writer import Writer
 BATCH = 1024
 """Pictures that are stored at once: what a killed run loses at most."""
 
+Contents = NDArray[np.int64]
+
 
 def assess_missing(writer: Writer, report: ProgressCallback) -> int:
-    """Measure every distinct content that is in the folder and has no measures of this version; returns how many."""
-    rows = _without_measures(writer)
+    """Measure every distinct content that is in the folder and lacks quality or hash of this version; how many."""
+    measured, hashed = np.asarray(writer.quality(["content"])["content"].to_numpy(), np.int64), writer.hashed()
+    rows = _without(writer, np.intersect1d(measured, hashed))
     if not len(rows):
         return 0
     clock = Clock("measure", total=len(rows))
     report(clock.at(0))
     with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="measure") as pool:
         for start in range(0, len(rows), BATCH):
-            writer.add_quality(_measured(writer, rows.slice(start, BATCH), pool))
+            some = rows.slice(start, BATCH)
+            content, greys = np.asarray(some["content"].to_numpy(), np.int64), _greys(writer, some, pool)
+            for known, add in ((measured, _add_quality), (hashed, _add_hashes)):
+                lacking = np.flatnonzero(positions_of(content, known) < 0)
+                add(writer, content[lacking], [greys[row] for row in lacking], pool)
             report(clock.at(min(start + BATCH, len(rows))))
     writer.drop_older_quality()
     return len(rows)
 
 
-def _without_measures(writer: Writer) -> pa.Table:
-    """id, content, width and height of one file for each content that is to be measured."""
+def _without(writer: Writer, known: Contents) -> pa.Table:
+    """id, content, width and height of one file for each content that is not known."""
     contents = np.asarray(writer.images(["content"])["content"].drop_null().to_numpy(), np.int64)
-    known = np.asarray(writer.quality(["content"])["content"].to_numpy(), np.int64)
     if (positions_of(contents, known) >= 0).all():  # nothing is new: the other columns need not be read
         return pa.table({})
     files = writer.images(["id", "content", "width", "height"])
@@ -44,17 +52,23 @@ def _without_measures(writer: Writer) -> pa.Table:
     return files.take(pa.array(first[positions_of(contents, known) < 0]))
 
 
-def _measured(writer: Writer, rows: pa.Table, pool: ThreadPoolExecutor) -> pa.Table:
+def _greys(writer: Writer, rows: pa.Table, pool: ThreadPoolExecutor) -> list[Image.Image]:
     ids, widths, heights = (rows[name].to_pylist() for name in ("id", "width", "height"))
     thumbnails = writer.thumbnails(ids)
-    found = list(pool.map(_of_thumbnail, [thumbnails[i] for i in ids], widths, heights))
-    return pa.table([rows["content"], *_columns(found)], schema=QUALITY)
+    return list(pool.map(_grey, [thumbnails[i] for i in ids], widths, heights))
 
 
-def _of_thumbnail(jpeg: bytes, width: int, height: int) -> Quality:
-    return quality_of_image(grey_thumbnail(jpeg, width=width, height=height))
+def _grey(jpeg: bytes, width: int, height: int) -> Image.Image:
+    return grey_thumbnail(jpeg, width=width, height=height)
 
 
-def _columns(found: Sequence[Quality]) -> list[pa.Array]:
-    values = np.array([astuple(measures) for measures in found], np.float32)
-    return [pa.array(column) for column in values.T]
+def _add_quality(writer: Writer, content: Contents, greys: list[Image.Image], pool: ThreadPoolExecutor) -> None:
+    values = np.array([astuple(measures) for measures in pool.map(quality_of_image, greys)], np.float32)
+    if len(values):
+        writer.add_quality(pa.table([pa.array(content), *map(pa.array, values.T)], schema=QUALITY))
+
+
+def _add_hashes(writer: Writer, content: Contents, greys: list[Image.Image], pool: ThreadPoolExecutor) -> None:
+    hashes = list(pool.map(perceptual_hash, greys))
+    if hashes:
+        writer.add_hashes(content, np.stack(hashes))

@@ -1,4 +1,9 @@
-"""Twins: pairs of pictures so alike that they count as one (bursts, copies, re-saved files), found exactly."""
+"""Twins: pairs of pictures so alike that they count as one (bursts, copies, re-saved files), found exactly.
+
+There are two witnesses, and the word of one is enough: raw embeddings with a cosine of at least TWIN_COSINE, and
+perceptual hashes (`near_copies`), which see the copies that embeddings take for other pictures. Whoever asks for twins
+without hashes hears the first alone. What is a pair, a group and a leader is said here, and nowhere else.
+"""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,6 +13,8 @@ import scipy.sparse
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
+from url_viz.imaging.perceptual_hash import Hashes
+from url_viz.pipeline.near_copies import COPY_COSINE, VIEW_COSINE, are_copies, are_views, copies
 from url_viz.rows import l2_normalize
 from url_viz.store.raw_rows import Raw
 from url_viz.store.tables import Twins
@@ -35,13 +42,35 @@ Floats = NDArray[np.float32]
 Ids = NDArray[np.int32]
 
 
+def are_twins(
+    cosine: NDArray[np.floating],
+    hashes: Hashes | None,
+    left: NDArray[np.integer],
+    right: NDArray[np.integer],
+    *,
+    bound: float = TWIN_COSINE,
+) -> NDArray[np.bool_]:
+    """Which pairs of rows (P,) are twins, by their raw cosines (P,) and the `hashes` (N, WORDS) of all rows."""
+    is_twin: NDArray[np.bool_] = cosine >= bound
+    if hashes is not None:
+        for least, below, are_alike in ((VIEW_COSINE, bound, are_views), (COPY_COSINE, VIEW_COSINE, are_copies)):
+            some = np.flatnonzero((cosine >= least) & (cosine < below))
+            is_twin[some] |= are_alike(hashes, left[some], right[some])
+    return is_twin
+
+
 def twin_pairs(
-    embeddings: NDArray[np.floating], *, of: NDArray[np.integer] | None = None, bound: float = TWIN_COSINE
+    embeddings: NDArray[np.floating],
+    *,
+    of: NDArray[np.integer] | None = None,
+    hashes: Hashes | None = None,
+    bound: float = TWIN_COSINE,
 ) -> Twins:
     """All pairs of raw embeddings (N, D) with a cosine of at least `bound`; with `of`, those with one of these rows.
 
-    Exact. A unit vector u has a part p along some directions and a rest of length r, and the cosine of two is at most
-    p·p' + r·r'; only pairs for which that reaches the bound have their cosines worked out.
+    With `hashes` (N, WORDS) those of the second witness too. Exact. A unit vector u has a part p along some directions
+    and a rest of length r, and the cosine of two is at most p·p' + r·r'; only pairs for which that reaches the bound
+    have their cosines worked out.
     """
     count = len(embeddings)
     queries = np.arange(count) if of is None else np.unique(of)
@@ -53,9 +82,11 @@ def twin_pairs(
         rows = queries[start : start + TILE[0]]
         for first in range(int(rows[0]) if of is None else 0, count, TILE[1]):
             columns = np.arange(first, min(first + TILE[1], count))
-            left, right, cosine = _in_tile(embeddings, sketch, rows, columns, bound)
+            left, right, cosine = _in_tile(embeddings, sketch, hashes, rows, columns, bound)
             is_first = left < rank[right]
             found.add(left[is_first], right[is_first], cosine[is_first])
+    if hashes is not None:
+        _add_twins(found, embeddings, copies(hashes, of=of), hashes, bound)
     return found.twins()
 
 
@@ -63,29 +94,44 @@ def twins_in_blocks(
     embeddings: NDArray[np.floating],
     blocks: Iterable[tuple[NDArray[np.int64], NDArray[np.int64]]],
     *,
+    hashes: Hashes | None = None,
+    also: Iterable[NDArray[np.integer]] = (),
     bound: float = TWIN_COSINE,
 ) -> Twins:
-    """Pairs of raw embeddings (N, D) with a cosine of at least `bound` of a row and one that its block names for it."""
+    """Pairs of raw embeddings (N, D) that are twins, of a row and one that its block names for it, or of `also`."""
     sketch = _sketch(embeddings)
     found = _Found(len(embeddings))
     for rows, among in blocks:
         for first in range(0, len(among), TILE[1]):
             columns = among[first : first + TILE[1]]
-            left, right, cosine = _in_tile(embeddings, sketch, rows, columns, bound)
+            left, right, cosine = _in_tile(embeddings, sketch, hashes, rows, columns, bound)
             is_other = left != right
             found.add(left[is_other], right[is_other], cosine[is_other])
+    _add_twins(found, embeddings, also, hashes, bound)
     return found.twins()
 
 
-def twins_of(embeddings: Raw, pairs: Iterable[NDArray[np.integer]], *, bound: float = TWIN_COSINE) -> Twins:
-    """Those of some pairs, in parts (P, 2), of raw embeddings (N, D) that have a cosine of at least `bound`."""
+def twins_of(
+    embeddings: Raw,
+    pairs: Iterable[NDArray[np.integer]],
+    *,
+    hashes: Hashes | None = None,
+    bound: float = TWIN_COSINE,
+) -> Twins:
+    """Those of some pairs of rows, in parts (P, 2), that are twins by raw embeddings (N, D) and hashes (N, WORDS)."""
     found = _Found(len(embeddings))
-    for some in _of_few_rows(pairs, len(embeddings)):
+    _add_twins(found, embeddings, pairs, hashes, bound)
+    return found.twins()
+
+
+def _add_twins(
+    found: "_Found", embeddings: Raw, pairs: Iterable[NDArray[np.integer]], hashes: Hashes | None, bound: float
+) -> None:
+    for some in _of_few_rows(map(found.new, pairs), len(embeddings)):
         left, right = some.T
         cosine = _cosines(embeddings, left, right)
-        is_twin = cosine >= bound
+        is_twin = are_twins(cosine, hashes, left, right, bound=bound)
         found.add(left[is_twin], right[is_twin], cosine[is_twin])
-    return found.twins()
 
 
 def _of_few_rows(pairs: Iterable[NDArray[np.integer]], rows: int) -> Iterator[NDArray[np.integer]]:
@@ -102,16 +148,24 @@ def _of_few_rows(pairs: Iterable[NDArray[np.integer]], rows: int) -> Iterator[ND
         yield np.concatenate(joined)
 
 
-def twins_across(mine: NDArray[np.floating], others: NDArray[np.floating], *, bound: float = TWIN_COSINE) -> Twins:
-    """All pairs of one of the raw embeddings (N, D) and one of the others (M, D) with a cosine of at least `bound`.
+def twins_across(
+    mine: NDArray[np.floating],
+    others: NDArray[np.floating],
+    *,
+    hashes: Hashes | None = None,
+    bound: float = TWIN_COSINE,
+) -> Twins:
+    """All pairs of one of the raw embeddings (N, D) and one of the others (M, D) that are twins.
 
-    Of N + M rows: the others stand after the first. Every row with a pair keeps one where there are too many.
+    Of N + M rows, as `hashes` are: the others stand after the first. Every row with a pair keeps one where there are
+    too many.
     """
-    every = np.concatenate([mine, others])
-    among = np.arange(len(mine), len(every))
-    starts = range(0, len(mine), TILE[0])
-    blocks = ((np.arange(start, min(start + TILE[0], len(mine))), among) for start in starts)
-    return twins_in_blocks(every, blocks, bound=bound)
+    every, first = np.concatenate([mine, others]), len(mine)
+    starts = range(0, first, TILE[0])
+    blocks = ((np.arange(start, min(start + TILE[0], first)), np.arange(first, len(every))) for start in starts)
+    alike = iter(()) if hashes is None else copies(hashes, of=np.arange(first))
+    also = (pairs[pairs.max(axis=1) >= first] for pairs in alike)
+    return twins_in_blocks(every, blocks, hashes=hashes, also=also, bound=bound)
 
 
 def twin_groups(twins: Twins) -> Ids:
@@ -153,7 +207,11 @@ class _Found:
         self.cosine = [np.zeros(0, np.float32)]
         self.group: Ids | None = None
 
-    def add(self, left: NDArray[np.int64], right: NDArray[np.int64], cosine: Floats) -> None:
+    def new(self, pairs: NDArray[np.integer]) -> NDArray[np.integer]:
+        """Those pairs (P, 2) that may add something."""
+        return pairs if self.group is None else pairs[self.group[pairs[:, 0]] != self.group[pairs[:, 1]]]
+
+    def add(self, left: NDArray[np.integer], right: NDArray[np.integer], cosine: Floats) -> None:
         if self.group is not None:
             is_new = self.group[left] != self.group[right]
             left, right, cosine = left[is_new], right[is_new], cosine[is_new]
@@ -178,6 +236,21 @@ class _Found:
 
 
 def _in_tile(
+    embeddings: NDArray[np.floating],
+    sketch: Floats | None,
+    hashes: Hashes | None,
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    bound: float,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+    """The pairs of a row and a column that are twins, and their cosines; but for those that only `copies` finds."""
+    least = bound if hashes is None else min(bound, VIEW_COSINE)
+    left, right, cosine = _near_in_tile(embeddings, sketch, rows, columns, least)
+    is_twin = are_twins(cosine, hashes, left, right, bound=bound)
+    return left[is_twin], right[is_twin], cosine[is_twin]
+
+
+def _near_in_tile(
     embeddings: NDArray[np.floating],
     sketch: Floats | None,
     rows: NDArray[np.int64],

@@ -6,6 +6,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from url_viz.imaging.perceptual_hash import Hashes
 from url_viz.pipeline.twins import leaders, twin_pairs
 from url_viz.rows import KEPT_FROM, l2_normalize
 from url_viz.store.kept_columns import read_kept_rows, write_kept_rows
@@ -17,8 +18,8 @@ from url_viz.store.whitening import BLOCK, Floats, WhitenedRows, Whitening
 AXES = 256
 POWER = 0.5
 SAMPLE = 50_000
-VERSION = 1
-"""Of the definition below: a stored whitening of another version is fitted again."""
+VERSION = 2
+"""Of the definition below, and of what a twin is: a stored whitening of another version is fitted again."""
 
 EXACT_SIZE = 512
 """Of more numbers the axes are found in float32: twice as fast, and right to more than float16 keeps."""
@@ -30,6 +31,7 @@ def fit_whitening(
     embeddings: Raw,
     *,
     twins: Twins | None = None,
+    hashes: Hashes | None = None,
     axes: int = AXES,
     power: float = POWER,
     sample: int = SAMPLE,
@@ -37,7 +39,8 @@ def fit_whitening(
 ) -> Whitening:
     """Fit on raw embeddings (N, D), float16 or float32, finite; on `sample` rows drawn by `seed` if there are more.
 
-    Twins count once, so that a burst does not weigh; without `twins` of all rows they are looked for in the sample.
+    Twins count once, so that a burst does not weigh; without `twins` of all rows they are looked for in the sample,
+    with `hashes` (N, WORDS) by both witnesses.
     Rows of zeros are left out. At most `axes` are kept, and at most as many as rows less one; scales are the standard
     deviations along them to the power −`power`. Without any spread (no rows, one, all equal) one axis of scale 0 is
     kept, and all rows whiten to zeros.
@@ -45,7 +48,8 @@ def fit_whitening(
     drawn = _drawn(np.arange(len(embeddings)) if twins is None else np.unique(leaders(twins)), sample, seed)
     unit = l2_normalize(embeddings[drawn])
     if twins is None:
-        unit = unit[np.unique(leaders(twin_pairs(unit)))]
+        drawn_hashes = None if hashes is None else hashes[drawn]
+        unit = unit[np.unique(leaders(twin_pairs(unit, hashes=drawn_hashes)))]
     unit = unit[unit.any(axis=1)]
     mean = unit.mean(axis=0, dtype=np.float64) if len(unit) else np.zeros(embeddings.shape[1])
     unit -= mean.astype(np.float32)
@@ -68,6 +72,7 @@ def whitened_rows(
     *,
     known: WhitenedRows | None = None,
     twins: Twins | None = None,
+    hashes: Hashes | None = None,
 ) -> WhitenedRows:
     """Raw embeddings (M, D) of the contents (M,) in the set's whitened space, a new one if `known` serves no more.
 
@@ -75,7 +80,7 @@ def whitened_rows(
     they are known already.
     """
     if known is None or not serves(known, len(content)):
-        whitening = fit_whitening(embeddings, twins=twins)
+        whitening = fit_whitening(embeddings, twins=twins, hashes=hashes)
         return WhitenedRows(whitening, content, _transformed(whitening, embeddings))
     row = positions_of(content, known.content)
     rows = np.zeros((len(content), known.rows.shape[1]), np.float16)
@@ -106,7 +111,7 @@ def whitened_for(store: Store, space_key: str, content: NDArray[np.int64]) -> Wh
         return found
     distinct, number = np.unique(content, return_inverse=True)
     embedding = store.embeddings(space_key, distinct).embedding
-    made = whitened_rows(distinct, embedding, known=store.whitened(space_key))
+    made = whitened_rows(distinct, embedding, known=store.whitened(space_key), hashes=store.hashes(distinct))
     return WhitenedRows(made.whitening, content, made.rows[number])
 
 

@@ -14,6 +14,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from url_viz.errors import DamageError, SupersededError
+from url_viz.imaging.perceptual_hash import VERSION as HASH_VERSION
+from url_viz.imaging.perceptual_hash import WORDS, Hashes
 from url_viz.imaging.quality import VERSION as QUALITY_VERSION
 from url_viz.store import versions
 from url_viz.store.about import About, read_about
@@ -24,6 +26,7 @@ from url_viz.store.lance import connect
 from url_viz.store.recent_rows import RecentRows
 from url_viz.store.tables import (
     COORDINATES,
+    HASHES,
     IMAGES,
     QUALITY,
     SCORES,
@@ -35,6 +38,7 @@ from url_viz.store.tables import (
     graph_schema,
     matrix,
     numbers_of,
+    positions_of,
     twins_of_cells,
     whitened_schema,
     whitening_schema,
@@ -46,6 +50,7 @@ from url_viz.workspace import SetPaths
 QUALITY_TABLE = f"measures-{QUALITY_VERSION}"
 Made = TypeVar("Made")
 RawNeighbours = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]
+HASH_TABLE = f"hashes-{HASH_VERSION}"
 _recent = RecentRows()
 
 
@@ -167,6 +172,18 @@ class Store:
     def quality(self, columns: Sequence[str] = QUALITY.names) -> pa.Table:
         """Columns of QUALITY for every content that was measured."""
         return self._columns(QUALITY_TABLE, columns, QUALITY)
+
+    def hashed(self) -> NDArray[np.int64]:
+        """The contents (M,) that were looked at for a perceptual hash."""
+        return numbers_of(self._columns(HASH_TABLE, ["content"], HASHES)["content"])
+
+    def hashes(self, contents: NDArray[np.int64]) -> Hashes:
+        """The perceptual hashes (M, WORDS) of contents (M,); zeros for one that has none."""
+        rows = self._columns(HASH_TABLE, HASHES.names, HASHES)
+        known = matrix(rows["hash"]).astype(np.int64, copy=False).view(np.uint64)
+        every = np.concatenate([known, np.zeros((1, WORDS), np.uint64)])
+        found: Hashes = every[positions_of(contents, numbers_of(rows["content"]))]
+        return found
 
     def whitened(self, space_key: str) -> WhitenedRows | None:
         """The whitened space and the rows in it; None if there is none, or a writer is replacing it."""

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from url_viz.imaging.perceptual_hash import WORDS
 from url_viz.imaging.quality import QUALITIES
 from url_viz.latest import Latest
 
@@ -36,6 +37,11 @@ QUALITY = pa.schema(
     ]
 )
 """One row per distinct content: the fields of `url_viz.imaging.quality.Quality`."""
+
+HASHES = pa.schema(
+    [pa.field("content", pa.int64(), nullable=False), pa.field("hash", pa.list_(pa.int64(), WORDS), nullable=False)]
+)
+"""One row per distinct content: the words of `url_viz.imaging.perceptual_hash`, as signed numbers."""
 
 COORDINATES = pa.schema(
     [
@@ -132,7 +138,7 @@ class Embeddings:
 
 @dataclass(frozen=True)
 class Twins:
-    """Pairs of `rows` rows whose raw cosine is at least the bound: `pair` (P, 2) int32 and `cosine` (P,) float32.
+    """Pairs of `rows` rows that count as one (`pipeline.twins`): `pair` (P, 2) int32 and raw `cosine` (P,) float32.
 
     The lower row stands first, and no pair twice. If `is_thinned`, there were too many, and only so many are kept that
     groups stay whole; then all rows of one group count as each other's twins.
@@ -160,7 +166,7 @@ class Graph:
     """The nearest-neighbour graph of M distinct contents in the whitened space, twins left out.
 
     `position` (M, K) int32 are rows of this graph, nearest first, never the row itself nor its twins, −1 if there are
-    fewer than K others; `similarity` (M, K) float32 their cosines (−1 there). `twins` are pairs by raw cosine;
+    fewer than K others; `similarity` (M, K) float32 their cosines (−1 there). `twins` are pairs that count as one;
     `whitening` is the key of the space. `is_approximate` marks a graph that may miss some.
     """
 

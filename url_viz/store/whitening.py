@@ -39,6 +39,8 @@ class Whitening:
         digest = hashlib.blake2b(digest_size=8)
         for array in (self.mean, self.axes, self.scales):
             digest.update(np.ascontiguousarray(array).tobytes())
+        if self.version > 1:  # the keys of the first are without it
+            digest.update(self.version.to_bytes(4, "little"))
         return int.from_bytes(digest.digest(), "little") >> 1
 
     def transform(self, embeddings: NDArray[np.floating]) -> NDArray[np.float16]:

@@ -15,16 +15,18 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from url_viz.errors import DamageError, WorkspaceError
+from url_viz.imaging.perceptual_hash import Hashes
 from url_viz.models.model import EmbeddingSpace
 from url_viz.store import versions
 from url_viz.store.about import About, write_about
 from url_viz.store.checksums import summed, with_checksums
 from url_viz.store.damage import LANCE_ERRORS, disk_error_of, raising_disk_errors, was_written
 from url_viz.store.embedding_table import ROWS_AT_ONCE
-from url_viz.store.reader import QUALITY_TABLE, Store
+from url_viz.store.reader import HASH_TABLE, QUALITY_TABLE, Store
 from url_viz.store.tables import (
     COORDINATES,
     GRAPH_LISTS,
+    HASHES,
     IMAGES,
     SCORES,
     Coordinates,
@@ -215,6 +217,11 @@ class Writer(Store):
     def add_quality(self, rows: pa.Table) -> None:
         """Add measures (QUALITY columns) of contents that have none yet."""
         self._add(QUALITY_TABLE, rows)
+
+    def add_hashes(self, content: NDArray[np.int64], hashes: Hashes) -> None:
+        """Add the perceptual hashes (M, WORDS) of contents (M,) that were not looked at yet."""
+        words = fixed_lists(np.ascontiguousarray(hashes).view(np.int64))
+        self._add(HASH_TABLE, pa.table([pa.array(content), words], schema=HASHES))
 
     def drop_older_quality(self) -> None:
         """Remove the measures of older versions, once those of this one are there."""

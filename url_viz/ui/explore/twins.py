@@ -40,8 +40,9 @@ def twins_dialog(image_set: ImageSet, measure: str) -> None:
         groups = image_set.twins()
     exact = int((groups["kind"] == "exact").sum())
     st.caption(
-        f"{len(groups):,} groups: {exact:,} of exact copies, {len(groups) - exact:,} of near copies (cosine "
-        f"{TWIN_COSINE} or higher). *Keep* is the largest picture of a group; among equals, the clearest."
+        f"{len(groups):,} groups: {exact:,} of exact copies, {len(groups) - exact:,} of near copies (a cosine of "
+        f"{TWIN_COSINE} or higher, or perceptual hashes that are nearly the same). *Keep* is the largest picture of a "
+        "group; among equals, the clearest."
     )
     if st.button("Review them one by one", icon=":material/rate_review:", key="twins.review"):
         go_to_review(ReviewSpec(TWINS))

@@ -10,7 +10,7 @@ import streamlit as st
 from url_viz.analysis.measures import title_of
 from url_viz.analysis.new_pictures import nearest_without_twins
 from url_viz.analysis.ranking import with_percentile
-from url_viz.analysis.uploads import MEASURED, Scored
+from url_viz.analysis.uploads import MEASURED, Scored, hashes_of
 from url_viz.image_set import ImageSet
 from url_viz.imaging.workers import decoders
 from url_viz.ui.text import errors_shown, escape
@@ -73,7 +73,8 @@ def similar_ids(upload: Scored, image_set: ImageSet, *, of_class: str | None = N
         reference = replace(reference, counts=reference.counts & is_of_class)
     embedding, content = upload.embedding[None], np.array([upload.content], np.int64)
     whitened = reference.whitened.whitening.transform(embedding)
-    nearest, _ = nearest_without_twins(embedding, content, reference, whitened, k=NEIGHBOURS)
+    hashes = hashes_of([upload])
+    nearest, _ = nearest_without_twins(embedding, content, reference, whitened, k=NEIGHBOURS, hashes=hashes)
     position = nearest.position[0]
     return [int(i) for i in reference.ids[position[position >= 0]]]
 

@@ -1,0 +1,190 @@
+"""Copies that the embedding takes for other pictures are twins wherever pairs are read, and blank ones are not."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance
+
+from tests.imaging.pictures import encoded
+from tests.pipeline.reader import Reader
+from url_viz.analysis.uploads import Scored, rank, score
+from url_viz.demo import demo_view, photograph_names
+from url_viz.image_set import ImageSet, embed_folder, open_image_set
+from url_viz.imaging.uploads import IncomingFile
+from url_viz.models.model import Model
+from url_viz.pipeline.graph import build_graph
+from url_viz.pipeline.postprocess import columns_of
+from url_viz.pipeline.twins import TWIN_COSINE
+from url_viz.pipeline.whitening import whitened_rows
+from url_viz.store.reader import HASH_TABLE
+from url_viz.store.tables import Graph
+from url_viz.store.whitening import WhitenedRows
+
+pytestmark = pytest.mark.slow
+Change = Callable[[Image.Image], Image.Image]
+
+
+def resized(share: float) -> Change:
+    return lambda image: image.resize((round(share * image.width), round(share * image.height)))
+
+
+def cropped(image: Image.Image) -> Image.Image:
+    return image.crop((0, 0, round(0.95 * image.width), round(0.95 * image.height)))
+
+
+CHANGES: dict[str, tuple[Change, int]] = {
+    "half": (resized(1 / 2), 90),
+    "third": (resized(1 / 3), 90),
+    "saved": (lambda image: image, 30),
+    "brighter": (lambda image: ImageEnhance.Brightness(image).enhance(1.15), 90),
+    "cropped": (cropped, 90),
+    "mirrored": (lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT), 90),
+}
+
+
+def photographs() -> dict[str, Image.Image]:
+    """No two of which are alike."""
+    return {name: demo_view(f"{name}/whole-0.jpg") for name in photograph_names()}
+
+
+@pytest.fixture(scope="module")
+def copied(module_workspace: Path, model: Model) -> ImageSet:
+    """Photographs in train/, a copy of each kind of some of them in test/, and blank pictures in both."""
+    pytest.importorskip("skimage")
+    folder = module_workspace.parent / "pictures"
+    for part in ("train", "test"):
+        (folder / part).mkdir(parents=True)
+    for number, (name, image) in enumerate(photographs().items()):
+        (folder / "train" / f"{name}.jpg").write_bytes(encoded(image, quality=90))
+        kind = list(CHANGES)[number % len(CHANGES)]
+        change, quality = CHANGES[kind]
+        (folder / "test" / f"{name}-{kind}.jpg").write_bytes(encoded(change(image), quality=quality))
+    return embed_folder(folder, model=model, workspace=module_workspace)
+
+
+def pairs(image_set: ImageSet) -> dict[frozenset[str], float]:
+    """The names of twins, and their raw cosines."""
+    graph, path = image_set.graph, dict(zip(image_set.contents.tolist(), image_set.table()["path"], strict=True))
+    assert graph is not None
+    names = [path[content] for content in graph.content.tolist()]
+    both = zip(graph.twins.pair.tolist(), graph.twins.cosine.tolist(), strict=True)
+    return {frozenset((names[one], names[other])): cosine for (one, other), cosine in both}
+
+
+def planted(image_set: ImageSet) -> set[frozenset[str]]:
+    copies = [path for path in image_set.table()["path"] if path.startswith("test/")]
+    return {frozenset((path, f"train/{path[5:].rpartition('-')[0]}.jpg")) for path in copies}
+
+
+def test_each_planted_copy_is_a_pair_with_its_original_and_nothing_else_is(copied: ImageSet) -> None:
+    found = pairs(copied)
+    assert found.keys() == planted(copied)
+    assert sum(cosine < TWIN_COSINE for cosine in found.values()) >= 4, "which the embedding alone does not see"
+    group = copied.table().set_index("path")["twin_group"]
+    assert all(group[one] == group[other] for one, other in found)
+    assert group.nunique() == len(found)
+
+
+def test_what_reads_pairs_follows(copied: ImageSet) -> None:
+    """Leaks, the first of each, neighbours and confusability."""
+    leaks, expected = copied.leaks(), planted(copied)
+    assert {frozenset(row) for row in leaks[["path", "twin_path"]].itertuples(index=False)} == expected
+    assert (leaks["kind"] == "near").all()
+    assert len(copied.twins()) == len(expected)
+    table = copied.table().set_index("path")
+    for one, other in expected:
+        assert table["confusability"][one] == table["confusability"][other]
+        assert int(table["id"][other]) not in set(copied.neighbours(int(table["id"][one]), k=64)["id"])
+
+
+def test_two_sets_are_compared_by_both_witnesses(
+    copied: ImageSet, tmp_path: Path, workspace: Path, model: Model
+) -> None:
+    for part in ("train", "test"):
+        shutil.copytree(copied.root / part, tmp_path / part)
+    train, test = (embed_folder(tmp_path / part, model=model, workspace=workspace) for part in ("train", "test"))
+    leaks = test.leaks(train)
+    found = {frozenset((f"test/{a}", f"train/{b}")) for a, b in leaks[["path", "twin_path"]].itertuples(index=False)}
+    assert found == planted(copied)
+
+
+def test_an_upload_is_known_as_a_copy(copied: ImageSet, model: Model) -> None:
+    """Of the reference, and of one upload among others."""
+    table, name = copied.table().set_index("path"), photograph_names()[0]
+    worn = [encoded(resized(share)(photographs()[name]), quality=12) for share in (0.5, 0.25)]
+    scored = score([IncomingFile(f"{number}.jpg", data) for number, data in enumerate(worn)], model)
+    uploads = [one for one in scored if isinstance(one, Scored)]
+    original = int(table["id"][f"train/{name}.jpg"])
+    copies = {original, *table["id"][table["twin_group"] == table["twin_group"][f"train/{name}.jpg"]].tolist()}
+    reference = copied.reference()
+    assert set(rank(uploads, reference)["twin_of"]) <= copies
+    alone = rank(uploads, replace(reference, hashes=None))
+    assert (alone["twin_of"] == -1).any(), "which the embedding alone does not see"
+    among = rank(uploads, None)
+    assert among["nearest_similarity"].isna().all(), "both are one, and have nobody beside"
+
+
+def test_blank_pictures_are_no_group(tmp_path: Path, workspace: Path) -> None:
+    """Nor are plain ramps: with embeddings that say nothing of them, none is a twin of another."""
+    folder = tmp_path / "blank"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(20):
+        level = np.full((96, 128), 40 + 9 * number) + rng.integers(-1, 2, (96, 128))
+        ramp = np.linspace(0, 10 * number, 128)[None] + np.zeros((96, 1))
+        Image.fromarray((level if number % 2 else ramp).clip(0, 255).astype(np.uint8)).save(folder / f"{number}.png")
+    paths = np.array([f"{number}.png" for number in range(20)])
+    np.savez(tmp_path / "given.npz", paths=paths, values=rng.normal(size=(20, 32)) + 1)
+    image_set = embed_folder(folder, embeddings=tmp_path / "given.npz", workspace=workspace)
+    assert not pairs(image_set)
+    assert image_set.table()["twin_group"].isna().all()
+
+
+def as_before(reader: Reader, image_set: ImageSet) -> None:
+    """Make the set as it was left before there was a second witness: no hashes, twins by cosine alone."""
+    key = image_set.space.key
+    with reader.writer(image_set) as writer:
+        content = np.unique(image_set.contents)
+        raw = writer.embeddings(key, content).embedding
+        new = whitened_rows(content, raw)
+        old = WhitenedRows(replace(new.whitening, version=1), content, new.rows)
+        graph = build_graph(old.rows, raw, content=content, key=old.whitening.key)
+        writer.put_whitened(key, old)
+        writer.put_graph(key, graph, columns_of(graph))
+    shutil.rmtree(image_set._store.paths.tables / f"{HASH_TABLE}.lance")
+
+
+def test_a_set_of_before_opens_as_it_was_and_is_raised_without_embedding(copied: ImageSet, read: Reader) -> None:
+    shutil.copytree(copied.root, read.folder, dirs_exist_ok=True)
+    now = read()
+    expected, quality = pairs(now), now.table()["sharpness"]
+    as_before(read, now)
+    opened = open_image_set(read.folder, model=read.model.source.name, workspace=read.workspace)
+    seen = pairs(opened)
+    assert seen.keys() == {pair for pair, cosine in expected.items() if cosine >= TWIN_COSINE}
+    assert len(seen) < len(expected)
+    assert len(opened.leaks()) == len(seen)
+    raised = read()
+    assert (read.embedded, read.opened) == (0, 0)
+    assert pairs(raised).keys() == expected.keys()
+    assert raised.table()["sharpness"].equals(quality)
+    graph: Graph | None = raised.graph
+    assert graph is not None
+    assert graph.whitening == raised.whitened.whitening.key
+    read()
+    assert "neighbours" not in {progress.stage for progress in read.progress}, "once is enough"
+
+
+def test_a_picture_that_comes_later_is_matched_against_all(copied: ImageSet, read: Reader) -> None:
+    shutil.copytree(copied.root, read.folder, dirs_exist_ok=True)
+    late = read.folder / "test" / "late"
+    first = min(pairs(copied).items(), key=lambda item: item[1])[0]
+    (copy,) = (path for path in first if path.startswith("test/"))
+    shutil.move(read.folder / copy, late)
+    assert first not in pairs(read())
+    shutil.move(late, read.folder / copy)
+    assert pairs(read()).keys() == planted(copied)
