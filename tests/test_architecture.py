@@ -80,7 +80,7 @@ def imported_modules(path: Path, *, at_run_time: bool = False) -> set[str]:
 
 
 LATE = {
-    *("url_viz", "url_viz.__main__", "url_viz.models.model", "url_viz.models.checkpoint_folder"),
+    *("url_viz", "url_viz.__main__", "url_viz.models.model"),
     *("training.finetune", "training.train"),
 }
 """Besides commands, the files that import others of ours within a function: only these keep slow libraries away."""

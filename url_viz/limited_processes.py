@@ -241,6 +241,13 @@ def _bound_memory(most_bytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+def allow_memory(more_bytes: int) -> None:
+    """Limit this process to the memory that it has now, and `more_bytes`."""
+    with suppress(ValueError, OSError):  # macOS has no such limit
+        now_bytes = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (now_bytes + more_bytes, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
 def _listen(above: Connection, heard: "SimpleQueue[bytes]") -> None:
     """Queue the messages of the parent process, and exit as soon as the parent ends."""
     with suppress(EOFError, OSError):

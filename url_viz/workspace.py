@@ -36,6 +36,11 @@ def _make_private(folder: Path) -> None:
     folder.mkdir(exist_ok=True)  # raises where it is a file
 
 
+def has_control_characters(path: Path) -> bool:
+    """Whether a path holds line breaks, other control characters, or bytes that are not UTF-8."""
+    return any(c < " " or c == "\x7f" or "\ud800" <= c <= "\udfff" for c in str(path))
+
+
 @dataclass(frozen=True)
 class SetPaths:
     """The files of one image set."""
@@ -113,7 +118,7 @@ class Workspace:
                 f"Choose one with ${HOME_VARIABLE} or --workspace; pictures may lie in object storage."
             )
         workspace = cls(Path(named).expanduser().absolute())
-        if any(c < " " or c == "\x7f" or "\ud800" <= c <= "\udfff" for c in str(workspace.root)):
+        if has_control_characters(workspace.root):
             raise WorkspaceError(
                 f"The path of the workspace, {str(workspace.root)!r}, holds a line break, another control character or "
                 f"bytes that are not UTF-8. Choose another folder with ${HOME_VARIABLE} or --workspace."

@@ -25,10 +25,12 @@ from url_viz.imaging.uploads import IncomingFile, copy_into
 from url_viz.models.backbone import load_backbone
 from url_viz.models.head import load_head, save_head
 from url_viz.models.model import Model, resolve
+from url_viz.models.names import DEFAULT
 from url_viz.store.about import read_about
 from url_viz.store.sets import skipped
 from url_viz.ui.allowed_paths import allowed, allowed_model
 from url_viz.ui.http import middleware, routes
+from url_viz.ui.session import CHOSEN_MODEL
 from url_viz.ui.urls import picture_url
 from url_viz.workspace import Workspace
 
@@ -97,6 +99,21 @@ class TestPaths:
         answer = client.get("/url-viz/points/" + "0" * 16, params={"model": model})
         assert answer.status_code == 404
         assert "outside the folders" in answer.text
+
+    @pytest.mark.parametrize("name", ["a" * 300, f"hf-hub:{'a' * 300}", "é" * 200, "/a" * 3000, f"x/{'a' * 300}.pth"])
+    def test_an_endless_name_of_a_model_is_a_sentence(
+        self, roots: Path, client: TestClient, workspace: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        with pytest.raises(ModelError, match="too long for a model's name"):
+            resolve(name)
+        monkeypatch.setenv("URL_VIZ_HOME", str(workspace))
+        assert client.get(f"/url-viz/points/{'0' * 16}", params={"model": name}).status_code == 404
+        at = AppTest.from_file(str(APP), default_timeout=60)
+        at.query_params["model"], at.query_params["set"] = name, "0" * 16
+        at.run()
+        assert not at.exception
+        assert ["too long" in error.value for error in at.error] == [True]
+        assert at.session_state[CHOSEN_MODEL] == DEFAULT
 
     def test_heads_of_the_workspace_are_allowed(self, roots: Path, workspace: Path, client: TestClient) -> None:
         inside = workspace / "heads" / "mine" / "head.safetensors"

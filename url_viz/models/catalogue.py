@@ -19,6 +19,7 @@ from url_viz.models.names import (
     shipped_head,
     workspace_heads,
 )
+from url_viz.printed import printable
 from url_viz.sealed import record_in
 from url_viz.workspace import Workspace
 
@@ -35,7 +36,9 @@ WITHOUT_ANY: dict[Kind, str] = {
     "own": "None. A file of weights in the folder of checkpoints is listed here.",
 }
 """What to say of a kind of which there are no models; there are always some of the others."""
-State = Literal["ready", "not installed", "not here", "cannot be read"]
+State = Literal["ready", "not installed", "not here", "being read", "cannot be read"]
+UNKNOWN: tuple[State, ...] = ("being read", "cannot be read")
+"""States of files of which nothing more is known."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class KnownModel:
     def digest(self) -> str:
         """16 hexadecimal digits made from its file; "" without one, or if that cannot be read."""
         try:
-            return "" if self.file is None else file_digest(self.file)
+            return "" if self.file is None or self.state in UNKNOWN else file_digest(self.file)
         except OSError:
             return ""
 
@@ -86,7 +89,7 @@ class KnownModel:
             self.licence,
             f"adapted to {self.made_for}" if self.made_for is not None else "",
         ]
-        return tuple(filter(None, known if self.state != "cannot be read" else known[:1]))
+        return tuple(filter(None, known if self.state not in UNKNOWN else known[:1]))
 
     def as_record(self) -> dict[str, object]:
         """The fields and the digest as values of JSON."""
@@ -94,9 +97,12 @@ class KnownModel:
         return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
 
-def known_models(workspace: Workspace) -> tuple[KnownModel, ...]:
-    """Every model that this machine knows, by kind; a file that cannot be read is one that says why."""
-    found = found_checkpoints(workspace)
+def known_models(workspace: Workspace, *, patience_s: float | None = None) -> tuple[KnownModel, ...]:
+    """Every model that this machine knows, by kind; a file that cannot be read is one that says why.
+
+    `patience_s` is as for `found_checkpoints`.
+    """
+    found = found_checkpoints(workspace, patience_s=patience_s)
     papers = papers_in(found)
     return (
         *map(_packaged, PACKAGED.values()),
@@ -200,7 +206,8 @@ def _others(found: Sequence[Found]) -> Iterable[KnownModel]:
 
 def _other(one: Found) -> KnownModel:
     if one.is_what is None:
-        return KnownModel(str(one.path), one.path.name, "own", "", "cannot be read", one.why, file=one.path)
+        state: State = "being read" if one.is_being_read else "cannot be read"
+        return KnownModel(printable(str(one.path)), printable(one.path.name), "own", "", state, one.why, file=one.path)
     return KnownModel(
         one.is_what.name,
         title_of(one.is_what.name),

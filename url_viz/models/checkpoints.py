@@ -1,6 +1,7 @@
 """Checkpoints of the paper's authors and finetuned backbones, loaded without executing code."""
 
 import argparse
+import math
 import pickle
 import struct
 import zipfile
@@ -11,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import timm
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from url_viz.errors import CheckpointError, HeadMismatchError, ModelError
@@ -19,6 +23,7 @@ from url_viz.imaging.preprocess import AUTHORS, Preprocessing
 from url_viz.models.backbone import Loaded, as_backbone, preprocessing_of, undrawn_network
 from url_viz.models.head import Head, HeadProvenance
 from url_viz.models.names import AuthorsFile, FinetunedWeights
+from url_viz.printed import printable
 
 STATES = ("state_dict_ema", "model_ema", "state_dict", "model")
 """Where the weights are, in the order in which the authors' own loader looks."""
@@ -27,6 +32,11 @@ HEAD = "unc_module.unc_module."
 WRAPPED = "module."
 """What DataParallel puts before every name."""
 NAMED_AT_MOST = 5
+LETTERS_AT_MOST = 80
+"""Of a name that a file says."""
+MOST_HEAD_BYTES = 64 << 20
+"""Ten times the largest head that the authors' trainer makes: three hidden layers of 1,024 on 1,024 numbers."""
+MOST_SIDE_PX = 4096
 
 _scalar: Callable[..., Any] = np.float64(0).__reduce__()[0]  # type: ignore[assignment]
 HARMLESS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
@@ -39,10 +49,10 @@ HARMLESS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
 """Allowed types besides tensors and plain values: the run's arguments, and a metric as a numpy scalar."""
 
 DAMAGE = (
-    *(pickle.UnpicklingError, struct.error, OSError, EOFError),
-    *(RuntimeError, ValueError, TypeError, LookupError, AttributeError),
+    *(pickle.UnpicklingError, struct.error, zipfile.BadZipFile, SafetensorError, OSError, EOFError, MemoryError),
+    *(RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError, ArithmeticError),
 )
-"""What torch raises for a file that is cut off, damaged, of another kind, or that would execute code."""
+"""What is raised for a file that is cut off, damaged, of another kind, a bomb, or that would execute code."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +77,21 @@ def head_of(file: AuthorsFile) -> Head:
 
 @lru_cache(maxsize=8)
 def _head_at(file: AuthorsFile, written_ns: int) -> Head:
-    contents = read(file.path)
-    numbers = _layers(contents.head, file.path)
-    names = [f"{number}.{{}}" for number in numbers]
+    return _head(contents_of(read_record(file.path), file.path), file.path, digest=file.digest)
+
+
+def _head(contents: Contents, path: Path, *, digest: str) -> Head:
+    names = [f"{number}.{{}}" for number in _layers(contents.head, path)]
+    size_bytes = sum(4 * tensor.numel() for tensor in contents.head.values())
+    if size_bytes > MOST_HEAD_BYTES:
+        raise CheckpointError(
+            f"The head in {str(path)!r} has {size_bytes >> 20:,} MiB, and {MOST_HEAD_BYTES >> 20} are the most. "
+            f"Give a file whose head has fewer or narrower layers."
+        )
     return Head(
-        weights=tuple(_array(contents.head[name.format("weight")], file.path) for name in names),
-        biases=tuple(_array(contents.head[name.format("bias")], file.path) for name in names),
-        provenance=HeadProvenance(contents.backbone, file.digest, recipe={"from": "the authors' checkpoint"}),
+        weights=tuple(_array(contents.head[name.format("weight")], path) for name in names),
+        biases=tuple(_array(contents.head[name.format("bias")], path) for name in names),
+        provenance=HeadProvenance(contents.backbone, digest, recipe={"from": "the authors' checkpoint"}),
     )
 
 
@@ -83,8 +101,9 @@ def load_authors(file: AuthorsFile) -> Loaded:
     Raises CheckpointError if tensors are missing, left over or of another shape, naming some of them, and
     HeadMismatchError if the head in the file reads embeddings of another size.
     """
-    contents = read(file.path)
-    network = _fitting(file, contents, head_of(file))
+    contents = contents_of(read_record(file.path), file.path)
+    _fitting(file.path, contents, head_of(file))
+    network = undrawn_network(contents.backbone, num_classes=_classes(contents, file.path))
     network.load_state_dict(dict(contents.tensors))
     return Loaded(contents.backbone, as_backbone(network), file.digest, _preprocessing(file, contents, network))
 
@@ -102,18 +121,15 @@ class Outline:
     blocks: int
 
 
-def outline_authors(file: AuthorsFile) -> Outline:
+def outline_authors(file: AuthorsFile, contents: Contents) -> Outline:
     """What a checkpoint of the authors is, without making its network; raises what `load_authors` raises."""
-    contents, head = read(file.path), head_of(file)
-    with torch.device("meta"):  # shapes without numbers
-        network = _fitting(file, contents, head)
+    network = _fitting(file.path, contents, _head(contents, file.path, digest=""))
     return _outline(contents.backbone, network, _preprocessing(file, contents, network))
 
 
 def outline_finetuned(weights: FinetunedWeights, state: "State") -> Outline:
     """What a user's weights are, by their tensors, without making their network; raises what `load_finetuned` does."""
-    with torch.device("meta"):
-        network, _ = _network_of_state(weights, state)
+    network = _fitting_state(weights, state)[0]
     return _outline(weights.backbone, network, _sheet(weights, network))
 
 
@@ -121,36 +137,70 @@ def _outline(backbone: str, network: Any, preprocessing: Preprocessing) -> Outli
     return Outline(backbone, int(network.num_features), preprocessing.size_px, len(getattr(network, "blocks", ())))
 
 
-def _fitting(file: AuthorsFile, contents: Contents, head: Head) -> Any:
-    """The network of a checkpoint, which its tensors and its head fit."""
-    network = _network(contents, file.path)
+def _fitting(path: Path, contents: Contents, head: Head) -> Any:
+    """The network of a checkpoint as shapes without numbers, which its tensors and its head fit."""
+    with torch.device("meta"):  # no memory for what only the file says
+        network = undrawn_network(contents.backbone, num_classes=_classes(contents, path))
     reads, gives = head.embedding_size, int(network.num_features)
     if reads != gives:
         raise HeadMismatchError(
-            f"The head in {str(file.path)!r} reads embeddings of size {reads}; {contents.backbone!r} gives {gives}. "
+            f"The head in {str(path)!r} reads embeddings of size {reads}; {contents.backbone!r} gives {gives}. "
             f"Give the file that this head was trained in."
         )
-    _check_names(contents.tensors, network.state_dict(), file.path)
+    _check_names(contents.tensors, network.state_dict(), path)
     return network
 
 
-def read(path: Path) -> Contents:
-    """Read a checkpoint with torch's restricted unpickler: tensors, plain values and `HARMLESS` only."""
+def read_record(path: Path) -> dict[Any, Any]:
+    """What a checkpoint holds: tensors, plain values and `HARMLESS`; anything else raises CheckpointError.
+
+    Of safetensors, its tensors by name.
+    """
     try:
+        if path.suffix == ".safetensors":
+            return dict(load_file(path))
+        is_zip = zipfile.is_zipfile(path)
+        if is_zip:
+            _check_members(path)
         with torch.serialization.safe_globals(HARMLESS):
             # Memory-mapped: only the tensors that are used are read from a file of a gigabyte.
-            checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
     except DAMAGE as error:
-        why = str(error).partition("\n")[0]
+        is_code = isinstance(error, pickle.UnpicklingError)
+        why = "it holds Python objects, or is damaged" if is_code else _short(str(error).partition("\n")[0])
         raise CheckpointError(
-            f"{str(path)!r} cannot be read as a checkpoint of the authors ({why}). Download it again if it was cut "
-            f"off; nothing but tensors and plain values is read from such a file."
+            f"{str(path)!r} cannot be read as a checkpoint ({why}). Download it again if it was cut off; nothing but "
+            f"tensors and plain values is read: of a model of your own, save its state_dict(), best as .safetensors."
         ) from error
-    return _split(checkpoint, path)
+    return checkpoint if isinstance(checkpoint, dict) else {}
 
 
-def _split(checkpoint: object, path: Path) -> Contents:
-    record = checkpoint if isinstance(checkpoint, dict) else {}
+def _check_members(path: Path) -> None:
+    """Raise ValueError if a member of the archive is packed: torch packs none, and a small one may unfold to a lot."""
+    with zipfile.ZipFile(path) as archive:
+        if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+            raise ValueError("its archive is compressed, which no checkpoint is")
+
+
+def _check_bytes(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Raise CheckpointError for tensors that are not plain, or say more numbers than their bytes hold."""
+    wrong = [name for name, tensor in tensors.items() if not _is_plain(tensor)]
+    if wrong:
+        raise CheckpointError(
+            f"{str(path)!r} has {len(wrong):,} tensors that are not plain numbers in memory, one after another "
+            f"({_some(wrong)}). Save the model's state_dict() again, each tensor made contiguous()."
+        )
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    is_known = type(tensor) in (Tensor, nn.Parameter) and tensor.layout is torch.strided and not tensor.is_quantized
+    if not is_known or tensor.device.type != "cpu" or tensor.is_complex():
+        return False
+    return math.prod(tensor.shape) * tensor.element_size() <= tensor.untyped_storage().nbytes()
+
+
+def contents_of(record: Mapping[Any, Any], path: Path) -> Contents:
+    """The parts of a checkpoint of the authors. Raises CheckpointError if it is not one, or a bomb."""
     state = next((record[name] for name in STATES if isinstance(record.get(name), dict)), None)
     arch = record.get("arch")
     if state is None or not isinstance(arch, str):
@@ -158,7 +208,7 @@ def _split(checkpoint: object, path: Path) -> Contents:
             f"{str(path)!r} has no `arch` and `state_dict`, so it is not a checkpoint of the authors. "
             f"Give a file written by their train.py, a .safetensors head, or weights of your own as BACKBONE:PATH."
         )
-    tensors = {str(name).removeprefix(WRAPPED): value for name, value in state.items()}
+    tensors = {_name(name).removeprefix(WRAPPED): value for name, value in state.items()}
     unknown = [
         name for name, value in tensors.items() if not name.startswith((BACKBONE, HEAD)) or not torch.is_tensor(value)
     ]
@@ -167,16 +217,43 @@ def _split(checkpoint: object, path: Path) -> Contents:
             f"{str(path)!r} has {len(unknown)} tensors that belong to neither backbone nor head: {_some(unknown)}. "
             f"Only heads of linear layers on the embedding are read."
         )
-    return Contents(arch, _below(BACKBONE, tensors), _below(HEAD, tensors), _size_px(record.get("args")))
+    _check_bytes(tensors, path)
+    return Contents(_known(arch, path), _below(BACKBONE, tensors), _below(HEAD, tensors), _size_px(record, path))
+
+
+def _name(key: object) -> str:
+    return key if isinstance(key, str) else f"a key of type {type(key).__name__}"
+
+
+def _known(arch: str, path: Path) -> str:
+    """`arch`, the name of a network that timm brings: any other may lead to a hub or to a folder of this machine."""
+    if not is_known_to_timm(arch):
+        raise CheckpointError(
+            f"{str(path)!r} says that its network (`arch`) is {_short(arch)!r}, which timm does not know by that name. "
+            f"Update timm, or write the network's timm name into the file."
+        )
+    return arch
+
+
+def is_known_to_timm(name: str) -> bool:
+    """Whether timm brings a network of this bare name, without a hub, an address or a path."""
+    return not set(":/\\") & set(name) and timm.is_model(name)
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def _size_px(args: object) -> int | None:
-    asked = getattr(args, "img_size", None)
-    return asked if isinstance(asked, int) and asked > 0 else None
+def _size_px(record: Mapping[Any, Any], path: Path) -> int | None:
+    asked = getattr(record.get("args"), "img_size", None)
+    if not isinstance(asked, int) or asked <= 0:
+        return None
+    if asked > MOST_SIDE_PX:
+        raise CheckpointError(
+            f"{str(path)!r} wants pictures of more than {MOST_SIDE_PX:,} pixels a side (`args.img_size`). "
+            f"Download it again, or take another epoch's file."
+        )
+    return asked
 
 
 def _layers(tensors: Mapping[str, Tensor], path: Path) -> range:
@@ -189,7 +266,7 @@ def _layers(tensors: Mapping[str, Tensor], path: Path) -> range:
 
 
 def _array(tensor: Tensor, path: Path) -> np.ndarray[Any, np.dtype[np.float32]]:
-    array = tensor.float().numpy().copy()
+    array = tensor.detach().float().numpy().copy()
     if not np.isfinite(array).all():
         raise CheckpointError(f"The head in {str(path)!r} has weights that are not finite. Take another epoch's file.")
     return array
@@ -218,16 +295,25 @@ def _check_names(
 def _some(names: Iterable[str]) -> str:
     all_names = list(names)
     more = len(all_names) - NAMED_AT_MOST
-    return ", ".join(all_names[:NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(map(_short, all_names[:NAMED_AT_MOST])) + (f" and {more} more" if more > 0 else "")
 
 
-def _network(contents: Contents, path: Path) -> Any:
-    """The timm network, its weights not drawn yet, its classifier as wide as the one in the file."""
-    classifier = undrawn_network(contents.backbone).pretrained_cfg.get("classifier")
+def _short(text: str) -> str:
+    """What a file says, on one line for people, and not all of it if there is no end."""
+    return printable(text if len(text) <= LETTERS_AT_MOST else f"{text[:LETTERS_AT_MOST]}…")
+
+
+def _classes(contents: Contents, path: Path) -> int:
+    """How many classes the classifier in a checkpoint has; 0 without one."""
+    with torch.device("meta"):
+        classifier = undrawn_network(contents.backbone).pretrained_cfg.get("classifier")
     if not isinstance(classifier, str):
         raise ModelError(f"{contents.backbone!r} in {str(path)!r} has no single classifier, and one is needed here.")
-    bias = contents.tensors.get(f"{classifier}.bias")
-    return undrawn_network(contents.backbone, num_classes=len(bias) if bias is not None else 0)
+    return _rows(contents.tensors.get(f"{classifier}.bias"))
+
+
+def _rows(tensor: Tensor | None) -> int:
+    return len(tensor) if tensor is not None and tensor.ndim else 0
 
 
 def _preprocessing(file: AuthorsFile, contents: Contents, network: nn.Module) -> Preprocessing:
@@ -250,24 +336,27 @@ def load_finetuned(weights: FinetunedWeights) -> Loaded:
     Raises CheckpointError if the file is damaged, or tensors are missing, left over or of another shape, with their
     names and count; ModelError for a name that timm does not know.
     """
-    network, state = _network_of_state(weights, read_state(weights.path))
+    state, classes = _fitting_state(weights, read_state(weights.path))[1:]
+    network = undrawn_network(weights.backbone, num_classes=classes)
     network.load_state_dict(dict(state))
     return Loaded(weights.backbone, as_backbone(network), weights.digest, _sheet(weights, network))
 
 
-def _network_of_state(weights: FinetunedWeights, state: "State") -> tuple[Any, "State"]:
-    """The network that a state fits, and the state by the network's own names."""
-    bare = undrawn_network(weights.backbone, num_classes=0)
+def _fitting_state(weights: FinetunedWeights, state: "State") -> tuple[Any, "State", int]:
+    """The network that a state fits, as shapes without numbers, the state by its names, and its number of classes."""
+    with torch.device("meta"):  # no memory for what only the file says
+        bare = undrawn_network(weights.backbone, num_classes=0)
     classifier = bare.pretrained_cfg.get("classifier")
     if not isinstance(classifier, str):
         raise ModelError(
             f"{weights.backbone!r} has no single classifier, and only such backbones are read from a file."
         )
     state = unwrapped(state, bare.state_dict())
-    weight = state.get(f"{classifier}.weight")
-    network = undrawn_network(weights.backbone, num_classes=0 if weight is None else len(weight))
+    classes = _rows(state.get(f"{classifier}.weight"))
+    with torch.device("meta"):
+        network = undrawn_network(weights.backbone, num_classes=classes)
     _check(state, network.state_dict(), weights)
-    return network, state
+    return network, state, classes
 
 
 def _sheet(weights: FinetunedWeights, network: nn.Module) -> Preprocessing:
@@ -279,48 +368,22 @@ def _sheet(weights: FinetunedWeights, network: nn.Module) -> Preprocessing:
 
 def read_state(path: Path) -> State:
     """The tensors of a checkpoint by name. Raises CheckpointError if it is not one, or would execute code."""
-    return read_named(path)[1]
+    return state_of(read_record(path), path)
 
 
-def read_named(path: Path) -> tuple[str, State]:
-    """The name of the network that a checkpoint says it is of ("" if it says none), and its tensors by name.
-
-    Raises CheckpointError if it is not one, or would execute code.
-    """
-    if path.suffix == ".safetensors":
-        return "", _of_safetensors(path)
-    try:
-        with torch.serialization.safe_globals(HARMLESS):
-            checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except DAMAGE as error:
-        is_code = isinstance(error, pickle.UnpicklingError)
-        why = "it holds Python objects, or is damaged" if is_code else str(error).partition("\n")[0]
-        raise CheckpointError(
-            f"{str(path)!r} cannot be read as weights ({why}). Only tensors and plain values are read: save the "
-            f"model's state_dict(), best as .safetensors."
-        ) from error
-    record = checkpoint if isinstance(checkpoint, dict) else {}
+def state_of(record: Mapping[Any, Any], path: Path) -> State:
+    """The tensors by name in what a checkpoint holds. Raises CheckpointError if there are none, or for a bomb."""
     state: Any = next((record[name] for name in STATES if isinstance(record.get(name), dict)), record)
-    tensors = {str(name): value for name, value in state.items() if torch.is_tensor(value)}
+    tensors = {name: value for name, value in state.items() if isinstance(name, str) and torch.is_tensor(value)}
     if not tensors:
         raise CheckpointError(f"{str(path)!r} holds no tensors by name. Save the model's state_dict(), not the model.")
-    arch = record.get("arch")
-    return (arch if isinstance(arch, str) else ""), tensors
+    _check_bytes(tensors, path)
+    return tensors
 
 
 def has_authors_head(state: State) -> bool:
     """Whether a head in the authors' layout is among the tensors of a checkpoint."""
     return any(name.removeprefix(WRAPPED).startswith(HEAD) for name in state)
-
-
-def _of_safetensors(path: Path) -> State:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"Cannot read the weights {str(path)!r}: {error}. Save them again.") from error
 
 
 def unwrapped(state: State, expected: Mapping[str, Any]) -> State:

@@ -29,6 +29,8 @@ SLOPE = 0.01
 FLOOR = 1e-6
 NORM_EPS = 1e-5
 ROWS_AT_ONCE = 8192
+MOST_BYTES = 1 << 30
+"""Ten times a head that brings a classifier of 21,843 classes along."""
 
 Array = NDArray[np.float32]
 
@@ -156,6 +158,8 @@ def load_head(path: Path) -> Head:
     from safetensors import SafetensorError, safe_open
 
     try:
+        if not path.is_file() or path.stat().st_size > MOST_BYTES:
+            raise ValueError(f"it is no plain file of at most {MOST_BYTES >> 20:,} MiB")
         with safe_open(path, framework="numpy") as file:
             about = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)

@@ -28,6 +28,7 @@ from url_viz.models.names import (
     AuthorsFile,
     FinetunedWeights,
     Preset,
+    check_length,
     file_digest,
     paper_named,
     shipped_head,
@@ -240,6 +241,7 @@ def resolve(name: str | Path, *, workspace: Workspace | None = None) -> ModelSou
     The files of the paper's models are in the folder of checkpoints of `workspace`.
     """
     text = str(name)
+    check_length(text)
     if paper_named(text) is not None:
         return replace(resolve(opened_by(text, workspace or Workspace.at())), name=text)
     finetuned = FinetunedWeights.named(text)
@@ -257,7 +259,7 @@ def resolve(name: str | Path, *, workspace: Workspace | None = None) -> ModelSou
             )
         head = load_head(path)
         weights = backbone_weights_of(path)
-        return ModelSource(text, head.provenance.backbone, head, weights if weights.is_file() else None)
+        return ModelSource(text, head.provenance.backbone, head, weights if os.path.isfile(weights) else None)
     if (authors := AuthorsFile.named(text)) is not None:
         return _of_authors(authors)
     shipped = shipped_head(text)

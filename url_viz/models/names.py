@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import os
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -13,6 +14,8 @@ from url_viz.imaging.preprocess import Preprocessing
 from url_viz.workspace import Workspace
 
 DEFAULT = "tf_efficientnet_lite0"
+MOST_LETTERS, MOST_BYTES_A_PART = 4096, 255
+"""Of a path, and of a name in it, on every common file system."""
 HEADS = Path(__file__).parent / "heads"
 FINETUNED_MARK = "own-"
 """Prefix of the digest of weights that a user finetuned."""
@@ -136,10 +139,25 @@ def packaged_second(backbone: str) -> PackagedBackbone | None:
     return next((model for model in others if model.is_installed), next(iter(others), None))
 
 
+def is_endless(name: str) -> bool:
+    """Whether no file system takes a model's name as the name or the path of a file."""
+    longest = max(len(part.encode(errors="replace")) for part in name.split("/"))
+    return len(name) > MOST_LETTERS or longest > MOST_BYTES_A_PART
+
+
+def check_length(name: str) -> None:
+    """Raise ModelError for a model's name that is endless."""
+    if is_endless(name):
+        raise ModelError(
+            f"{name[:40] + '…'!r} is too long for a model's name: {len(name):,} letters. Choose a model that "
+            f"`python -m url_viz models` lists, or give the path of a file."
+        )
+
+
 def shipped_head(name: str) -> Path | None:
     """The head that comes with URL-Viz for the backbone `name`, if there is one."""
     path = HEADS / f"{name}.safetensors"
-    return path if path.is_file() else None
+    return path if path.parent == HEADS and os.path.isfile(path) else None
 
 
 def file_digest(path: Path) -> str:

@@ -12,7 +12,7 @@ import streamlit as st
 
 from url_viz.analysis.filters import Filter
 from url_viz.analysis.scope import Polygon, Scope, thinned
-from url_viz.models.names import DEFAULT
+from url_viz.models.names import DEFAULT, check_length, is_endless
 
 if TYPE_CHECKING:
     from weakref import ReferenceType
@@ -297,11 +297,16 @@ class Choice:
 def choice() -> Choice:
     """The current choice: the session's, else the one in the address."""
     set_id = CHOSEN_SET.get() if CHOSEN_SET.is_set else st.query_params.get(_SET)
-    return Choice(set_id, CHOSEN_MODEL.get() or st.query_params.get(_MODEL, DEFAULT))
+    named = st.query_params.get(_MODEL, DEFAULT)
+    return Choice(set_id, CHOSEN_MODEL.get() or (DEFAULT if is_endless(named) else named))
 
 
 def choose(set_id: str | None, *, model: str | None = None) -> None:
-    """Choose another image set or model; what is selected and shown of the previous one is cleared."""
+    """Choose another image set or model; what is selected and shown of the previous one is cleared.
+
+    Raises ModelError for an endless name.
+    """
+    check_length(model or "")
     before = choice()
     after = Choice(set_id, model or before.model)
     if after != before:
@@ -314,13 +319,17 @@ def choose(set_id: str | None, *, model: str | None = None) -> None:
 
 
 def show_in_address() -> None:
-    """Write the choice into the address, and store one that came from it: the next page's address starts empty."""
-    now = choice()
+    """Write the choice into the address, and store one that came from it: the next page's address starts empty.
+
+    Raises ModelError if the address had an endless name of a model, which is not stored.
+    """
+    named, now = st.query_params.get(_MODEL, ""), choice()
     _choose(now)
     wanted = {_SET: [now.set_id]} if now.set_id is not None else {}
     write_query(
         wanted | ({_MODEL: [now.model]} if now.model != DEFAULT else {}), among=lambda key: key in (_SET, _MODEL)
     )
+    check_length(named)
 
 
 def _choose(now: Choice) -> None:

@@ -6,7 +6,9 @@ from url_viz.analysis.told import headline, told_at
 from url_viz.jobs.adapting import adapted_to_another
 from url_viz.models.cards import worth_at
 from url_viz.models.catalogue import KINDS, WITHOUT_ANY, KnownModel, known_models
+from url_viz.models.checkpoint_folder import PATIENCE_S
 from url_viz.models.names import paper_named
+from url_viz.printed import printable
 from url_viz.store.about import known_sets
 from url_viz.ui.session import choice, choose
 from url_viz.ui.text import Markdown, errors_shown, escape, shipped_text
@@ -18,7 +20,7 @@ COLUMNS = 2
 
 def show_models() -> None:
     """Every model as a card, by kind."""
-    known = known_models(Workspace.at())
+    known = known_models(Workspace.at(), patience_s=PATIENCE_S)
     for kind, title in KINDS.items():
         st.markdown(f"**{escape(title)}**")
         models = [model for model in known if model.kind == kind]
@@ -134,8 +136,8 @@ def _show_details(model: KnownModel) -> None:
         st.caption(escape(paper[0].about))
     if model.file is not None:
         st.caption(escape(f"Its file has the digest {model.digest or 'unknown'}"))
-        if str(model.file) != model.name:
-            st.code(str(model.file), language=None, wrap_lines=True)
+        if printable(str(model.file)) != model.name:
+            st.code(printable(str(model.file)), language=None, wrap_lines=True)
     if not model.licence and model.kind == "authors":
         st.caption("Its licence is not known here.")
 

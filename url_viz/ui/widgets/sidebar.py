@@ -7,7 +7,7 @@ import streamlit as st
 from url_viz.errors import UrlVizError
 from url_viz.image_set import ImageSet
 from url_viz.jobs import list_jobs
-from url_viz.models.checkpoint_folder import checkpoint_names
+from url_viz.models.checkpoint_folder import PATIENCE_S, checkpoint_names
 from url_viz.models.model import GIVEN, title_of
 from url_viz.models.names import PACKAGED, FinetunedWeights, workspace_heads
 from url_viz.store.about import has_tables, known_sets
@@ -76,7 +76,7 @@ def _pick_model() -> None:
     at_hand = [name for name, model in PACKAGED.items() if model.is_installed]
     from_user = user_models(choice().set_id)
     workspace = Workspace.at()
-    in_folders = [*map(str, workspace_heads(workspace)), *checkpoint_names(workspace)]
+    in_folders = [*map(str, workspace_heads(workspace)), *checkpoint_names(workspace, patience_s=PATIENCE_S)]
     names = list(dict.fromkeys([*at_hand, *in_folders, *from_user, choice().model]))
     picked = st.selectbox(
         "Model",

@@ -1,0 +1,229 @@
+"""A hostile file in the folder of checkpoints costs itself alone: the real command, and the pages, with such files."""
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+
+from tests.conftest import dice_head
+from tests.hostile.bad_checkpoints import ODD_NAME, mutated, parents, wide, write_all
+from tests.hostile.browser.offline import SOURCE
+from tests.hostile.test_permissions import go_without_the_key
+from url_viz.errors import CheckpointError, UrlVizError
+from url_viz.limited_processes import LimitedProcesses
+from url_viz.models import checkpoint_folder
+from url_viz.models.catalogue import KnownModel, known_models
+from url_viz.models.checkpoint_folder import Recognised
+from url_viz.models.checkpoints import load_finetuned, read_state
+from url_viz.models.head import save_head
+from url_viz.models.names import DEFAULT, FinetunedWeights, shipped_head
+from url_viz.records import read_plain
+from url_viz.workspace import Workspace
+
+COUNT = 120
+"""Of mutants in a run."""
+NO_FILES = ("pipe.pth", "null.pth", "loop.pth")
+ROOT = Path(__file__).parents[2]
+MOST_MIB = 1_500
+NOT_UTF8 = os.fsdecode(b"\xff.pth")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    monkeypatch.setenv("URL_VIZ_HOME", str(tmp_path / "home"))
+    opened = Workspace.at()
+    opened.checkpoints.mkdir()
+    return opened
+
+
+class Listed:
+    """The real command on a folder of bad files, with a closed folder and a good file; no other machine answers."""
+
+    def __init__(self, folder: Path) -> None:
+        home = Workspace.at(folder / "home")
+        (home.checkpoints / "closed").mkdir(parents=True)
+        self.expected = write_all(home.checkpoints)
+        save_head(dice_head(), home.checkpoints / "good.safetensors")
+        shutil.copy(home.checkpoints / "good.safetensors", home.checkpoints / "closed")
+        (home.checkpoints / "closed").chmod(0)
+        (folder / "guard").mkdir()
+        (folder / "guard" / "sitecustomize.py").write_text(SOURCE)
+        self.tried = folder / "tried"
+        variables = {"PYTHONPATH": str(folder / "guard"), "URL_VIZ_TEST_TRIED": str(self.tried)}
+        command = [sys.executable, "-m", "url_viz", "models", "--json", "--workspace", str(home.root)]
+        self.done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **variables},
+            preexec_fn=go_without_the_key if os.geteuid() == 0 else None,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=200,
+        )
+        (home.checkpoints / "closed").chmod(0o755)
+        rows = json.loads(self.done.stdout) if self.done.returncode == 0 else []
+        self.rows = {row["title"]: row for row in rows}
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory: pytest.TempPathFactory) -> Listed:
+    if os.geteuid() == 0 and not sys.platform.startswith("linux"):
+        pytest.skip("only on Linux can root go without its key")
+    return Listed(tmp_path_factory.mktemp("listed"))
+
+
+class TestTheCommand:
+    def test_it_lists_every_bad_file_with_its_reason(self, listed: Listed) -> None:
+        assert (listed.done.returncode, listed.done.stderr) == (0, "")
+        for name, why in listed.expected.items():
+            assert listed.rows[name]["state"] == "cannot be read"
+            assert any(part in listed.rows[name]["why"] for part in why.split("|")), listed.rows[name]["why"]
+
+    def test_a_folder_that_may_not_be_listed_costs_itself_alone(self, listed: Listed) -> None:
+        assert "cannot be listed: Permission denied" in listed.rows["closed"]["why"]
+        assert listed.rows["good"]["state"] == "ready"
+
+    def test_nothing_is_asked_of_another_machine(self, listed: Listed) -> None:
+        assert not listed.tried.exists(), listed.tried.read_text()
+        assert "url_viz.models.recognise" in listed.tried.with_name("tried.guarded").read_text(), "it was guarded too"
+
+
+class TestThePages:
+    @pytest.mark.parametrize("page", ["pages/explore.py", "pages/models.py"])
+    def test_stand_and_say_what_cannot_be_used(self, home: Workspace, page: str) -> None:
+        expected = write_all(home.checkpoints)
+        (home.checkpoints / NOT_UTF8).write_bytes(b"no checkpoint")
+        known_models(home)  # so that the page does not wait
+        at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).switch_page(page).run()
+        assert not at.exception
+        assert not at.error
+        if page == "pages/models.py":
+            markdown = "\n".join(text.value for text in (*at.markdown, *at.caption))
+            titles = [name for name in expected if name != ODD_NAME]
+            assert not [name for name in titles if name.replace("_", "\\_") not in markdown]
+            assert "\\<img src=x onerror=1\\> \\[l\\](https" in markdown
+            assert "rename it" in markdown.lower()
+            assert "not plain numbers in memory" in markdown
+
+    def test_do_not_wait_for_what_never_ends(self, home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+        torch.save({"module." * 400_000: torch.zeros(1)}, home.checkpoints / "endless.pth")
+        with closing(readers(most_s=4)) as limited:
+            monkeypatch.setattr(checkpoint_folder, "_readers", limited)
+            [row] = bad(home, patience_s=0)
+            assert (row.state, "still being looked at" in row.why) == ("being read", True)
+            [row] = bad(home)
+        assert "takes longer than 4 s" in row.why
+
+
+class TestTheProcess:
+    def test_takes_little_memory_and_gets_no_keys(self, home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a secret")
+        names = write_all(home.checkpoints)
+        with closing(readers(most_s=20)) as limited:
+            reasons = {name: reason(limited, home.checkpoints / name) for name in names if name not in NO_FILES}
+            process = process_of(limited)
+            assert all(reasons.values())
+            assert not [name for name, value in process.environ().items() if "secret" in value]
+            assert peak_mib(process) < MOST_MIB
+        assert not process.is_running()
+
+    def test_a_file_that_was_looked_at_is_not_looked_at_again(self, home: Workspace) -> None:
+        (home.checkpoints / "x.pth").write_bytes(b"no checkpoint")
+        [first], [again] = bad(home), bad(home)
+        assert first == again
+        assert checkpoint_folder._readers._asked == (asked := checkpoint_folder._readers._asked)
+        (home.checkpoints / "x.pth").write_bytes(b"another one that is none")
+        bad(home)
+        assert checkpoint_folder._readers._asked == asked + 1
+
+
+class TestInThisProcess:
+    """What is opened by its name is read here: bombs are refused before they are unfolded."""
+
+    def test_a_tensor_of_one_number_fills_no_memory(self, tmp_path: Path) -> None:
+        torch.save({"head.weight": wide(2**22, 2**22)}, tmp_path / "x.pth")
+        with pytest.raises(CheckpointError, match=r"not plain numbers in memory.*head\.weight"):
+            read_state(tmp_path / "x.pth")
+
+    def test_a_network_is_made_only_for_tensors_that_fit_it(self, tmp_path: Path) -> None:
+        """A classifier of 30 million classes would take 24 GB; its file has the bytes of one number each."""
+        torch.save({"head.weight": torch.zeros(30_000_000, 1, dtype=torch.int8)}, tmp_path / "x.pth")
+        with pytest.raises(CheckpointError, match="in another shape"):
+            load_finetuned(FinetunedWeights("vit_tiny_patch16_224", tmp_path / "x.pth"))
+
+    def test_no_name_of_a_shipped_head_leads_elsewhere(self, tmp_path: Path) -> None:
+        save_head(dice_head(), tmp_path / "x.safetensors")
+        assert shipped_head(str(tmp_path / "x")) is None
+        assert shipped_head(f"../heads/{DEFAULT}") is None
+        assert shipped_head(DEFAULT) is not None
+
+
+@pytest.mark.parametrize(
+    "first", [0, *(pytest.param(COUNT * i, marks=pytest.mark.torture) for i in range(1, 40))], ids=lambda n: f"from-{n}"
+)
+def test_mutants_are_models_or_rows_with_a_reason(tmp_path: Path, first: int) -> None:
+    files, seconds = parents(tmp_path), []
+    outcomes: Counter[bool] = Counter()
+    with closing(readers(most_s=20)) as limited:
+        for number in range(first, first + COUNT):
+            path = tmp_path / f"{number}{(parent := files[number % len(files)]).suffix}"
+            path.write_bytes(mutated(parent.read_bytes(), np.random.default_rng(number)))
+            started = time.monotonic()
+            outcomes[reason(limited, path) == ""] += 1
+            seconds.append(time.monotonic() - started)
+            path.unlink()
+        if process_of(limited).is_running():
+            assert peak_mib(process_of(limited)) < MOST_MIB
+    assert outcomes.total() == COUNT
+    assert min(outcomes.values()) > COUNT // 20, "mutants that are all alike prove nothing"
+    assert max(seconds) < 60, f"mutant {first + int(np.argmax(seconds))}"
+
+
+def reason(limited: LimitedProcesses, path: Path) -> str:
+    """Why a file is no model; "" if it is one."""
+    try:
+        facts, _ = limited.ask("recognise", os.fsencode(path))
+    except UrlVizError as error:
+        return str(error)
+    if "why" not in facts:
+        read_plain(Recognised, facts)
+    return str(facts.get("why", ""))
+
+
+def process_of(limited: LimitedProcesses) -> psutil.Process:
+    [slot] = limited._free
+    assert slot._process is not None
+    return psutil.Process(slot._process.pid)
+
+
+def peak_mib(process: psutil.Process) -> int:
+    lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) >> 10
+
+
+def readers(*, most_s: float) -> LimitedProcesses:
+    return LimitedProcesses(
+        "url_viz.models.recognise",
+        most=1,
+        most_s=most_s,
+        most_memory_bytes=resource.RLIM_INFINITY,
+        error=UrlVizError,
+    )
+
+
+def bad(home: Workspace, *, patience_s: float | None = None) -> list[KnownModel]:
+    return [model for model in known_models(home, patience_s=patience_s) if model.kind == "own" and not model.is_ready]
