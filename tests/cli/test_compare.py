@@ -71,7 +71,7 @@ def test_report(folder_read_twice: tuple[Path, Path, Path], capsys: pytest.Captu
     assert "7 pictures in" in run(capsys, "report", folder, out, "--model", one, "--decision", "none")
 
 
-@pytest.mark.parametrize(("kind", "made"), [("fiftyone", "samples.json"), ("huggingface", "train/metadata.jsonl")])
+@pytest.mark.parametrize(("kind", "made"), [("fiftyone", "samples.jsonl"), ("huggingface", "train/metadata.jsonl")])
 def test_share(
     folder_read_twice: tuple[Path, Path, Path],
     capsys: pytest.CaptureFixture[str],

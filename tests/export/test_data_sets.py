@@ -1,10 +1,14 @@
 """Data sets for FiftyOne and Hugging Face: every value arrives, nan never, and the real libraries read them back."""
 
+import ast
 import importlib.util
 import json
 import os
+import re
+import runpy
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +17,8 @@ import pytest
 from tests.export.sets import HOSTILE, ids_of, set_of
 from tests.imaging.pictures import write_folder
 from url_viz.errors import ImageSetError
-from url_viz.export.fiftyone import RESERVED, write_fiftyone
+from url_viz.export.data_sets import DATA_SETS
+from url_viz.export.fiftyone import RESERVED, SCRIPT, write_fiftyone
 from url_viz.export.hugging_face import write_image_folder
 from url_viz.export.json_values import as_json, column_names, known_columns, plain_value
 from url_viz.export.tables import write_table
@@ -115,49 +120,33 @@ class TestImageFolder:
         assert all(image.size == (64, 48) for image in split["image"])
 
 
+def samples_of(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / "samples.jsonl").read_text("utf-8").splitlines()]
+
+
 class TestFiftyOne:
-    """The layout of `FiftyOneDataset`."""
+    """Samples, and the script that opens them."""
 
-    def test_samples_name_their_files_and_carry_every_value(self, shared_set: ImageSet, tmp_path: Path) -> None:
-        done = write_fiftyone(shared_set, tmp_path / "out")
-        samples = json.loads((tmp_path / "out" / "samples.json").read_text("utf-8"))["samples"]
-        document = json.loads((tmp_path / "out" / "metadata.json").read_text("utf-8"))
-        table = shared_set.table()
+    @pytest.mark.parametrize("how", ["link", "copy"])
+    def test_samples_name_their_files_and_carry_every_value(
+        self, shared_set: ImageSet, tmp_path: Path, how: str
+    ) -> None:
+        done = write_fiftyone(shared_set, tmp_path / "out", how=how)  # type: ignore[arg-type]
+        samples, table = samples_of((tmp_path / "out").rename(tmp_path / "moved")), shared_set.table()
         assert done.pictures == len(samples) == len(table)
-        fields = {field["name"]: field["ftype"].rsplit(".", 1)[1] for field in document["sample_fields"]}
         for sample, row in zip(samples, table.to_dict("records"), strict=True):
-            assert set(sample) - {"_id", "_media_type"} <= set(fields)
             assert sample["url_viz_id"] == str(row["id"])
-            assert sample["ground_truth"]["label"] == row["label"]
+            assert sample["ground_truth"] == row["label"]
             assert sample["uncertainty"] == pytest.approx(row["uncertainty"])
-            file = Path(sample["filepath"])
-            assert (file if file.is_absolute() else tmp_path / "out" / file).read_bytes()
-        assert (fields["uncertainty"], fields["twin_group"], fields["path"]) == (
-            "FloatField",
-            "IntField",
-            "StringField",
-        )
-        assert len({sample["_id"]["$oid"] for sample in samples}) == len(samples)
-        assert document["info"]["url_viz"]["head_digest"] == shared_set.head.digest  # type: ignore[union-attr]
-        assert not set(fields) & (
-            RESERVED - {"id", "filepath", "tags", "metadata", "created_at", "last_modified_at"}
-        ) - {
-            "ground_truth",
-            "url_viz_id",
-        }
-
-    def test_only_names_that_are_no_text_are_linked(self, shared_set: ImageSet, tmp_path: Path) -> None:
-        write_fiftyone(shared_set, tmp_path / "out")
-        linked = [path for path in (tmp_path / "out" / "data").rglob("*") if path.is_file()]
-        assert len(linked) == 2  # bytes that are no UTF-8, and a line break
-        assert all(path.is_symlink() for path in linked)
-
-    def test_copies_can_be_moved(self, shared_set: ImageSet, tmp_path: Path) -> None:
-        write_fiftyone(shared_set, tmp_path / "out", how="copy")
-        moved = (tmp_path / "out").rename(tmp_path / "moved")
-        samples = json.loads((moved / "samples.json").read_text("utf-8"))["samples"]
-        assert all((moved / sample["filepath"]).is_file() for sample in samples)
-        assert not any(path.is_symlink() for path in moved.rglob("*"))
+            assert (sample["width"], sample["height"]) == (row["width"], row["height"])
+            file = tmp_path / "moved" / sample["filepath"]
+            assert file.is_symlink() == (how == "link")
+            assert file.read_bytes() == shared_set.file_of(row["id"]).read_bytes()
+        assert {type(sample["twin_group"]) for sample in samples} == {int, type(None)}
+        assert {type(sample["path"]) for sample in samples} == {str}
+        assert not set(samples[0]) & (RESERVED - {"filepath", "tags", "ground_truth", "url_viz_id"})
+        about = json.loads((tmp_path / "moved" / "provenance.json").read_text("utf-8"))
+        assert about["url_viz"]["head_digest"] == shared_set.head.digest  # type: ignore[union-attr]
 
     def test_decisions_and_tags_become_tags(self, tmp_path: Path, workspace: Path, model: Model) -> None:
         image_set = embed_folder(write_folder(tmp_path / "p", 3), model=model, workspace=workspace)
@@ -165,23 +154,32 @@ class TestFiftyOne:
         image_set.decisions.decide(ids[:1], "keep")
         image_set.decisions.tag(ids[:2], "night")
         write_fiftyone(image_set, tmp_path / "out")
-        samples = json.loads((tmp_path / "out" / "samples.json").read_text("utf-8"))["samples"]
+        samples = samples_of(tmp_path / "out")
         assert [sample["tags"] for sample in samples] == [["night", "keep"], ["night"], []]
         assert [sample["decision"] for sample in samples] == ["keep", None, None]
         assert [sample["ground_truth"] for sample in samples] == [None] * 3
 
+    def test_the_line_that_opens_it_runs_the_script(self, shared_set: ImageSet, tmp_path: Path) -> None:
+        done = write_fiftyone(shared_set, tmp_path / 'it\'s "out"')
+        script = re.fullmatch(
+            r"import runpy; pictures = runpy.run_path\((.+)\)\['pictures'\]", DATA_SETS["fiftyone"].opening(done.out)
+        )
+        assert script is not None
+        source = Path(ast.literal_eval(script[1])).read_text("utf-8")
+        compile(source, "open_in_fiftyone.py", "exec")
+        assert "pictures = fo.Dataset()" in source
+
     @pytest.mark.skipif(importlib.util.find_spec("fiftyone") is None, reason="FiftyOne is not installed")
     def test_fiftyone_reads_it_back(self, shared_set: ImageSet, tmp_path: Path) -> None:
         os.environ["FIFTYONE_DO_NOT_TRACK"] = "1"
-        import fiftyone
-
-        write_fiftyone(shared_set, tmp_path / "out", how="copy")
-        found = fiftyone.Dataset.from_dir(str(tmp_path / "out"), dataset_type=fiftyone.types.FiftyOneDataset)
+        done = write_fiftyone(shared_set, tmp_path / "out")
+        found = runpy.run_path(str(done.out / SCRIPT))["pictures"]
         try:
             table = shared_set.table()
             assert found.values("path") == table["path"].tolist()
             assert found.values("ground_truth.label") == table["label"].tolist()
             assert found.values("uncertainty") == pytest.approx(table["uncertainty"].tolist())
+            assert found.values("metadata.width") == table["width"].tolist()
             assert all(Path(path).is_file() for path in found.values("filepath"))
         finally:
             found.delete()
@@ -232,10 +230,11 @@ class TestCorrectedLabels:
 
     def test_fiftyone_has_them_as_ground_truth(self, image_set: ImageSet, tmp_path: Path) -> None:
         write_fiftyone(image_set, tmp_path / "out")
-        samples = json.loads((tmp_path / "out" / "samples.json").read_text("utf-8"))["samples"]
-        found = [(s["ground_truth"]["label"], s["label_given"], s["label_checked"]) for s in samples]
+        samples = samples_of(tmp_path / "out")
+        found = [(s["ground_truth"], s["label_given"], s["label_checked"]) for s in samples]
         assert found == list(self.EXPECTED)
-        assert [Path(s["filepath"]) for s in samples] == [image_set.root / s["path"] for s in samples], "files stay"
+        files = [(tmp_path / "out" / s["filepath"]).readlink() for s in samples]
+        assert files == [image_set.root / s["path"] for s in samples]
 
     @pytest.mark.parametrize("ending", [".csv", ".parquet"])
     def test_tables_have_all_three(self, image_set: ImageSet, tmp_path: Path, ending: str) -> None:

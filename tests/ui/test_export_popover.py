@@ -47,7 +47,7 @@ def looked_at(at: AppTest) -> AppTest:
     return at
 
 
-@pytest.mark.parametrize(("program", "holds"), [("fiftyone", "samples.json"), ("huggingface", "train/metadata.jsonl")])
+@pytest.mark.parametrize(("program", "holds"), [("fiftyone", "samples.jsonl"), ("huggingface", "train/metadata.jsonl")])
 def test_a_zip_holds_one_data_set_of_the_pictures_asked_for(image_set: ImageSet, program: Program, holds: str) -> None:
     ids = image_set.table()["id"].tolist()[:2]
     with zipfile.ZipFile(io.BytesIO(zip_of(image_set, ids, program=program))) as packed:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from url_viz.export.fiftyone import write_fiftyone
+from url_viz.export.fiftyone import SCRIPT, write_fiftyone
 from url_viz.export.files import Exported, How
 from url_viz.export.hugging_face import write_image_folder
 from url_viz.image_set import ImageSet
@@ -39,14 +39,14 @@ class DataSet:
 
     def opening(self, out: str | Path) -> str:
         """The line of Python that opens the data set in `out`."""
-        return self.opened_by.format(out=str(out))
+        return self.opened_by.format(out=str(out), script=str(Path(out, SCRIPT)))
 
 
 DATA_SETS: dict[Program, DataSet] = {
     "fiftyone": DataSet(
         "FiftyOne",
         write_fiftyone,
-        "fiftyone.Dataset.from_dir({out!r}, dataset_type=fiftyone.types.FiftyOneDataset)",
+        "import runpy; pictures = runpy.run_path({script!r})['pictures']",
     ),
     "huggingface": DataSet(
         "Hugging Face", write_image_folder, 'datasets.load_dataset("imagefolder", data_dir={out!r})'
