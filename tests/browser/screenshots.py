@@ -7,10 +7,10 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.browser.fixtures import CHROMIUM_ARGUMENTS, CHROMIUM_NAMES, running_app
+from tests.browser.fixtures import CHROMIUM_ARGUMENTS, CHROMIUM_NAMES, running_app, settled
 
 ROOT = Path(__file__).parents[2]
-MINUTE_MS = 120_000
+PATIENCE_MS = 300_000
 
 
 def main(folder: Path) -> None:
@@ -36,11 +36,13 @@ def _explore(browser: Browser, url: str, scheme: str, path: Path) -> None:
     )
     page = context.new_page()
     page.goto(url)
+    page.get_by_role("button", name="Try the demo pictures").wait_for()
+    settled(page)
     page.get_by_role("button", name="Try the demo pictures").click()
-    expect(page.get_by_text("Most ambiguous")).to_be_visible(timeout=MINUTE_MS)
-    expect(page.get_by_test_id("stProgress")).to_have_count(0, timeout=MINUTE_MS)
+    expect(page.locator(".pane").first).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_test_id("stProgress")).to_have_count(0, timeout=PATIENCE_MS)
     page.reload()
-    expect(page.locator("button:has(img)").nth(20)).to_be_visible(timeout=MINUTE_MS)
+    expect(page.locator(".pane .tile img").nth(8)).to_be_visible(timeout=PATIENCE_MS)
     page.wait_for_load_state("networkidle")
     page.screenshot(path=path)
     context.close()

@@ -568,7 +568,7 @@ class TestAlone:
     ) -> None:
         image_set = embed_folder(write_folder(tmp_path / "many", 20), model=model, workspace=home.root)
         at = run(image_set, **{"view.tsne": True})
-        assert "t-SNE is being computed; until then this is the map by UMAP." in words(at)
+        assert "Until t-SNE is computed this is the map by UMAP." in words(at)
         at.button(key="subset.stop").click().run()
         assert not at.exception
         assert [error.value for error in at.error] == ["The map of these pictures was stopped."]

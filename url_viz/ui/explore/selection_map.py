@@ -14,7 +14,7 @@ from url_viz.ui.widgets.jobs import CANCEL_GRACE_S, why_it_failed
 TICK_S = 0.5
 
 _TSNE = "This map is by t-SNE, as in the paper's figure."
-_NOT_YET = "t-SNE is being computed; until then this is the map by UMAP."
+_NOT_YET = "Until t-SNE is computed this is the map by UMAP."
 
 
 def show_subset(
@@ -25,20 +25,22 @@ def show_subset(
     Until their map is computed they keep their coordinates on the full one; then the page runs again. Where that failed
     or was stopped, a button calls `on_again`.
     """
+    is_whole, is_missing = len(subset.ids) == len(image_set), subset.projection is None
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        is_whole = len(subset.ids) == len(image_set)
         shown = "" if is_whole else f"This map shows only **{len(subset.ids):,}** of {len(image_set):,} pictures. "
         by = _TSNE if subset.method == "tsne" else ""
-        by = _NOT_YET if by and subset.is_being_made else by
+        by = _NOT_YET if by and is_missing else by
         st.markdown(Markdown(shown + by), width="content")
         words = "Back to UMAP" if is_whole else "Back to all"
         st.button(escape(words), icon=":material/zoom_out_map:", key="subset.back", on_click=on_back)
+        if subset.is_being_made and subset.job is not None:
+            st.button("Stop", icon=":material/stop:", key="subset.stop", on_click=_stop, args=(subset.job,))
+        elif is_missing:
+            st.button("Try again", icon=":material/refresh:", key="subset.again", on_click=on_again)
     if subset.is_being_made and subset.job is not None:
-        st.button("Stop", icon=":material/stop:", key="subset.stop", on_click=_stop, args=(subset.job,))
         st.fragment(_await, run_every=TICK_S)(image_set, subset.key, subset.job)
-    elif subset.projection is None:
+    elif is_missing:
         st.error(_why_not(subset.job), icon=":material/error:")
-        st.button("Try again", key="subset.again", on_click=on_again)
 
 
 def _why_not(job: Job | None) -> Markdown:
